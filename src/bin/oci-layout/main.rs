@@ -1,0 +1,2 @@
+//! The program `oci-layout`.
+fn main() {}

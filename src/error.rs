@@ -1,0 +1,228 @@
+//! What can go wrong, each with the path, digest or mapping that failed and what to do about it.
+
+use std::{io, path::PathBuf};
+
+use crate::digest::Digest;
+
+/// The result of everything here that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a layer, a document or a layout could not be made or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A mapping names a source that is not there.
+    #[error("source {path:?} does not exist: correct the path, or make the file first")]
+    SourceMissing {
+        /// The source as the mapping gives it.
+        path: PathBuf,
+    },
+    /// A source exists and can't be read.
+    #[error("cannot read source {path:?}: {cause}")]
+    SourceUnreadable {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// A source is something that no layer can hold: a socket, a fifo, a device.
+    #[error("source {path:?} is a {kind}, which a layer cannot take from a folder: exclude it")]
+    SourceKind {
+        /// The file.
+        path: PathBuf,
+        /// What it is, in a word.
+        kind: &'static str,
+    },
+    /// A source file changed between being listed and being read.
+    #[error("source {path:?} {change} while it was read: build again when nothing writes to it")]
+    SourceChanged {
+        /// The file.
+        path: PathBuf,
+        /// "shrank", "grew", "vanished" or "changed".
+        change: &'static str,
+    },
+    /// A destination that can't be a path in a layer.
+    #[error("destination {destination:?} {reason}")]
+    Destination {
+        /// The destination as the mapping gives it.
+        destination: PathBuf,
+        /// What is wrong with it and what to write instead.
+        reason: &'static str,
+    },
+    /// Two mappings want different things at one path.
+    #[error(
+        "{destination:?} is wanted twice: by {first} and by {second}; drop one, exclude it there, \
+         or choose a conflict policy (first or last wins)"
+    )]
+    Conflict {
+        /// The path in the layer.
+        destination: PathBuf,
+        /// What the earlier mapping puts there.
+        first: String,
+        /// What the later mapping puts there.
+        second: String,
+    },
+    /// A glob that can't be read.
+    #[error("glob {glob:?} is not valid: {reason}")]
+    Glob {
+        /// The glob.
+        glob: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A tar given as a source is damaged or holds what no layer can.
+    #[error("tar {path:?}, at byte {offset}: {reason}")]
+    SourceTar {
+        /// The tar.
+        path: PathBuf,
+        /// Where in the (uncompressed) tar.
+        offset: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A compressed tar is a source and there is no folder to unpack it in.
+    #[error(
+        "tar {path:?} is compressed and there is no folder to unpack it in: store the layer, give a scratch folder, \
+         or decompress the tar first"
+    )]
+    ScratchNeeded {
+        /// The tar.
+        path: PathBuf,
+    },
+    /// A compression that can't be used as asked.
+    #[error("compression {compression:?}: {reason}")]
+    Compression {
+        /// The compression, as written on a command line.
+        compression: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A codec linked into this program makes other bytes than the byte format promises.
+    #[error(
+        "the {codec} linked into this program makes other bytes than byte format {format} promises: \
+         build with the Cargo.lock of this release, without a system library in its place"
+    )]
+    CodecBytes {
+        /// "gzip" or "zstd", and its level.
+        codec: String,
+        /// The byte format's number.
+        format: u32,
+    },
+    /// A digest that can't be read.
+    #[error("digest {digest:?} {reason}")]
+    Digest {
+        /// The digest as found.
+        digest: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A value that a document can't hold: user-given JSON, a platform, a tag, an environment entry.
+    #[error("{what}: {reason}")]
+    Invalid {
+        /// What was read, and where from.
+        what: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// Images that can't stand together in one layout or index.
+    #[error("images {first} and {second} {reason}")]
+    Images {
+        /// The first one's tag, platform or digest.
+        first: String,
+        /// The second one's.
+        second: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// A layout, or a folder of one step, that can't be read as one.
+    #[error("{path:?} {reason}")]
+    Layout {
+        /// The layout, or a file of it.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A blob is not in the layout.
+    #[error("blob {digest} is missing from {path:?}: fetch the image again, whole")]
+    BlobMissing {
+        /// The layout.
+        path: PathBuf,
+        /// The blob.
+        digest: Digest,
+    },
+    /// A blob's bytes are not what its descriptor says.
+    #[error("blob {digest} is damaged: its descriptor says {expected}, its bytes say {actual}; make or fetch it again")]
+    BlobDamaged {
+        /// The blob.
+        digest: Digest,
+        /// Size or digest, from the descriptor.
+        expected: String,
+        /// Size or digest, from the bytes.
+        actual: String,
+    },
+    /// An output can't be written.
+    #[error("cannot write {path:?}: {cause}")]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// A file of a layout can't be read.
+    #[error("cannot read {path:?}: {cause}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+impl Error {
+    /// An error on a source file, by what the system said of it.
+    pub(crate) fn source(path: impl Into<PathBuf>, cause: io::Error) -> Self {
+        let path = path.into();
+        match cause.kind() {
+            io::ErrorKind::NotFound => Self::SourceMissing { path },
+            _ => Self::SourceUnreadable { path, cause },
+        }
+    }
+
+    pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        |cause| Self::Write { path, cause }.or_inner()
+    }
+
+    pub(crate) fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        |cause| Self::Read { path, cause }.or_inner()
+    }
+
+    pub(crate) fn invalid(what: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Invalid { what: what.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn layout(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::Layout { path: path.into(), reason: reason.into() }
+    }
+
+    /// The bytes of a blob come through `Read`, whose error type is the system's;
+    /// an error of ours that travelled inside one comes out again as itself.
+    fn or_inner(self) -> Self {
+        match self {
+            Self::Write { cause, .. } | Self::Read { cause, .. } if cause.get_ref().is_some_and(|e| e.is::<Self>()) => {
+                *cause.into_inner().expect("just looked").downcast().expect("just asked")
+            }
+            other => other,
+        }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        Self::other(error)
+    }
+}

@@ -1,0 +1,237 @@
+//! The image configuration as a value:
+//! [properties](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    descriptor::{Extra, Platform, null_is_empty},
+    digest::Digest,
+    error::{Error, Result},
+    json,
+};
+
+/// An image configuration. Written as JSON, the members stand in the order of the fields, absent ones left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// When the image was made, as RFC 3339 writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    /// Who made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// What it runs on: `amd64`, `arm64`, …
+    #[serde(default)]
+    pub architecture: String,
+    /// `linux`, …
+    #[serde(default)]
+    pub os: String,
+    /// Windows' build number.
+    #[serde(rename = "os.version", default, skip_serializing_if = "Option::is_none")]
+    pub os_version: Option<String>,
+    /// Windows' `win32k`.
+    #[serde(
+        rename = "os.features",
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "null_is_empty"
+    )]
+    pub os_features: Vec<String>,
+    /// `v7`, `v8`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// How a container of the image runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<ContainerConfig>,
+    /// The layers.
+    #[serde(default)]
+    pub rootfs: RootFs,
+    /// What each layer was made by, lowest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
+    pub history: Vec<History>,
+    /// Members this library does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl Configuration {
+    /// What the image runs on.
+    pub fn platform(&self) -> Platform {
+        Platform {
+            architecture: self.architecture.clone(),
+            os: self.os.clone(),
+            os_version: self.os_version.clone(),
+            os_features: self.os_features.clone(),
+            variant: self.variant.clone(),
+            extra: Extra::default(),
+        }
+    }
+}
+
+/// How a container of the image runs: the configuration's `config`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ContainerConfig {
+    /// A name or number, and a group behind a colon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// `80/tcp` and the like.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
+    pub exposed_ports: BTreeMap<String, Value>,
+    /// `NAME=VALUE`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
+    pub env: Vec<String>,
+    /// The program and the arguments it always has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entrypoint: Option<Vec<String>>,
+    /// The arguments it has unless the user gives others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cmd: Option<Vec<String>>,
+    /// Paths whose contents belong to the container, not to the image.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
+    pub volumes: BTreeMap<String, Value>,
+    /// Where the program starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<String>,
+    /// Key and value pairs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// `SIGTERM` and the like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_signal: Option<String>,
+    /// Members this library does not know, `Healthcheck` and `Shell` among them.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// The layers of an image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RootFs {
+    /// Always `layers`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The digests of the uncompressed layers, lowest first.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub diff_ids: Vec<Digest>,
+    /// Members this library does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+impl Default for RootFs {
+    fn default() -> Self {
+        Self { kind: "layers".to_owned(), diff_ids: Vec::new(), extra: Extra::default() }
+    }
+}
+
+/// What one layer was made by, or a step that made none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// When, as RFC 3339 writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<String>,
+    /// By whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// By which command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<String>,
+    /// Whatever else there is to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// Whether the step made no layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty_layer: Option<bool>,
+    /// Members this library does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+const MEMBERS: &[&str] =
+    &["created", "author", "architecture", "os", "os.version", "os.features", "variant", "config", "rootfs", "history"];
+
+/// The specification's, and those that Docker reads in addition.
+const CONFIG_MEMBERS: &[&str] = &[
+    "User",
+    "ExposedPorts",
+    "Env",
+    "Entrypoint",
+    "Cmd",
+    "Volumes",
+    "WorkingDir",
+    "Labels",
+    "StopSignal",
+    "ArgsEscaped",
+    "Memory",
+    "MemorySwap",
+    "CpuShares",
+    "Healthcheck",
+    "Shell",
+    "OnBuild",
+    "StopTimeout",
+    "Hostname",
+    "Domainname",
+    "AttachStdin",
+    "AttachStdout",
+    "AttachStderr",
+    "Tty",
+    "OpenStdin",
+    "StdinOnce",
+    "NetworkDisabled",
+    "MacAddress",
+    "Image",
+];
+
+const HEALTHCHECK_MEMBERS: &[&str] = &["Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"];
+
+/// The user's JSON with its keys written as the specification and Docker do.
+pub(super) fn normalise(extra: Value) -> Result<Map<String, Value>> {
+    let what = "image configuration";
+    let mut members = json::with_known_keys(what, extra, MEMBERS)?;
+    if let Some(Value::Object(config)) = members.get_mut("config") {
+        *config = json::normalise_keys(what, std::mem::take(config), CONFIG_MEMBERS)?;
+        if let Some(Value::Object(health)) = config.get_mut("Healthcheck") {
+            *health = json::normalise_keys(what, std::mem::take(health), HEALTHCHECK_MEMBERS)?;
+        }
+    }
+    Ok(members)
+}
+
+/// What types alone do not say.
+pub(super) fn check(document: &Configuration) -> Result<()> {
+    let refuse = |what: String, reason: &str| Err(Error::invalid(format!("image configuration, {what}"), reason));
+    for (what, value) in [("architecture", &document.architecture), ("os", &document.os)] {
+        if value.is_empty() {
+            return refuse(what.to_owned(), "it must not be empty");
+        }
+    }
+    let config = document.config.as_ref();
+    for entry in config.iter().flat_map(|config| &config.env) {
+        if entry.find('=').is_none_or(|equals| equals == 0) {
+            return refuse(format!("Env entry {entry:?}"), "it is written NAME=VALUE");
+        }
+    }
+    let times = document.history.iter().map(|history| &history.created).chain([&document.created]);
+    for time in times.flatten() {
+        if !is_rfc3339(time) {
+            return refuse(format!("time {time:?}"), "it is written as RFC 3339 does, as in 2026-01-31T12:00:00Z");
+        }
+    }
+    let made = document.history.iter().filter(|history| history.empty_layer != Some(true)).count();
+    let layers = document.rootfs.diff_ids.len();
+    if !document.history.is_empty() && made != layers {
+        let reason = format!(
+            "it has {made} entries that made a layer, and the image has {layers} layers: \
+             give one for each, or leave the history out"
+        );
+        return refuse("history".to_owned(), &reason);
+    }
+    Ok(())
+}
+
+/// [RFC 3339, section 5.6](https://www.rfc-editor.org/rfc/rfc3339#section-5.6), which wants a zone.
+pub(crate) fn is_rfc3339(time: &str) -> bool {
+    time.len() >= 20 && time.as_bytes()[10].eq_ignore_ascii_case(&b'T') && time.parse::<jiff::Timestamp>().is_ok()
+}

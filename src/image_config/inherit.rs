@@ -1,0 +1,149 @@
+//! What an image takes over from its base image's configuration.
+
+use serde_json::{Map, Value};
+
+use crate::{image_layout::LayoutImage, json};
+
+/// The parts of a base image's configuration that an image takes over. What the user gives goes over them; `Env`
+/// merges by name, and a new `Entrypoint` clears an inherited `Cmd`.
+///
+/// ```
+/// use oci_layout::Inherit;
+/// let nothing_but_env = Inherit { env: true, ..Inherit::NOTHING };
+/// assert_ne!(nothing_but_env, Inherit::default());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inherit {
+    /// `Env`.
+    pub env: bool,
+    /// `Entrypoint`.
+    pub entrypoint: bool,
+    /// `Cmd`.
+    pub cmd: bool,
+    /// `User`.
+    pub user: bool,
+    /// `WorkingDir`.
+    pub working_dir: bool,
+    /// `ExposedPorts`.
+    pub exposed_ports: bool,
+    /// `Volumes`.
+    pub volumes: bool,
+    /// `Labels`.
+    pub labels: bool,
+    /// `StopSignal`.
+    pub stop_signal: bool,
+    /// What else `config` holds: `Healthcheck`, `Shell`, `OnBuild`, unknown members.
+    pub other: bool,
+    /// The entries of `history`; without them, the base's layers have one each that says only that they are there.
+    pub history: bool,
+    /// `author` and the unknown members beside `config`. Never `created`: that is the new image's own.
+    pub metadata: bool,
+}
+
+impl Inherit {
+    /// All there is.
+    pub const EVERYTHING: Self = Self {
+        env: true,
+        entrypoint: true,
+        cmd: true,
+        user: true,
+        working_dir: true,
+        exposed_ports: true,
+        volumes: true,
+        labels: true,
+        stop_signal: true,
+        other: true,
+        history: true,
+        metadata: true,
+    };
+
+    /// The layers alone.
+    pub const NOTHING: Self = Self {
+        env: false,
+        entrypoint: false,
+        cmd: false,
+        user: false,
+        working_dir: false,
+        exposed_ports: false,
+        volumes: false,
+        labels: false,
+        stop_signal: false,
+        other: false,
+        history: false,
+        metadata: false,
+    };
+
+    fn config_member(&self, name: &str) -> bool {
+        match name {
+            "Env" => self.env,
+            "Entrypoint" => self.entrypoint,
+            "Cmd" => self.cmd,
+            "User" => self.user,
+            "WorkingDir" => self.working_dir,
+            "ExposedPorts" => self.exposed_ports,
+            "Volumes" => self.volumes,
+            "Labels" => self.labels,
+            "StopSignal" => self.stop_signal,
+            _ => self.other,
+        }
+    }
+
+    fn member(&self, name: &str) -> bool {
+        match name {
+            "config" | "os.version" | "os.features" => true,
+            // The new image's own, or derived from its layers.
+            "created" | "history" | "rootfs" | "architecture" | "os" | "variant" => false,
+            _ => self.metadata,
+        }
+    }
+}
+
+impl Default for Inherit {
+    fn default() -> Self {
+        Self::EVERYTHING
+    }
+}
+
+/// What the base image gives; the user's `Env`, which merges by name, is completed in `extra`.
+pub(super) fn inherited(base: &LayoutImage, inherit: &Inherit, extra: &mut Map<String, Value>) -> Value {
+    let Value::Object(mut members) = json::to_value(base.configuration()) else { return Value::Null };
+    members.retain(|name, _| inherit.member(name));
+    if let Some(Value::Object(config)) = members.get_mut("config") {
+        config.retain(|name, _| inherit.config_member(name));
+        if let Some(Value::Object(over)) = extra.get_mut("config") {
+            if over.contains_key("Entrypoint") {
+                config.remove("Cmd");
+            }
+            if let (Some(Value::Array(under)), Some(Value::Array(over))) = (config.get("Env"), over.get_mut("Env")) {
+                *over = merge_env(under, std::mem::take(over));
+            }
+        }
+    }
+    Value::Object(members)
+}
+
+/// The entries of the base image's history that the new one begins with.
+pub(super) fn history(base: Option<&LayoutImage>, inherit: &Inherit) -> Vec<Value> {
+    let Some(base) = base else { return Vec::new() };
+    let configuration = base.configuration();
+    // A base image without a history has layers all the same, and entries and layers must agree in number.
+    if inherit.history && !configuration.history.is_empty() {
+        return configuration.history.iter().map(json::to_value).collect();
+    }
+    let layer = serde_json::json!({ "comment": "layer of the base image" });
+    vec![layer; configuration.rootfs.diff_ids.len()]
+}
+
+/// The entries of `under` in their places, with the values of `over` where a name is in both, then the rest of `over`.
+fn merge_env(under: &[Value], mut over: Vec<Value>) -> Vec<Value> {
+    let name = |entry: &Value| entry.as_str().and_then(|entry| entry.split_once('=')).map(|(name, _)| name.to_owned());
+    let mut merged: Vec<Value> = Vec::with_capacity(under.len() + over.len());
+    for entry in under {
+        match over.iter().position(|new| name(new).is_some() && name(new) == name(entry)) {
+            Some(new) => merged.push(over.remove(new)),
+            None => merged.push(entry.clone()),
+        }
+    }
+    merged.extend(over);
+    merged
+}

@@ -1,0 +1,222 @@
+//! `image_layout`: images in, the directory that holds them out; and what can be done with one that exists.
+
+mod edit;
+mod files;
+mod lock;
+mod name;
+mod read;
+pub(crate) mod store;
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs, io,
+    path::Path,
+    sync::Arc,
+};
+
+use serde_json::{Value, json};
+
+pub use self::{
+    edit::Collected,
+    read::{ImageLayout, LayoutImage},
+};
+use self::{
+    name::Name,
+    store::{BlobStore, persist, temporary},
+};
+use crate::{
+    blob::Blob,
+    descriptor::{Descriptor, MediaType},
+    error::{Error, Result},
+    image_manifest::{Image, Index, image_index},
+    json,
+    pool::Pool,
+};
+
+/// Writes an [image layout](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md) with these
+/// images: `oci-layout`, `index.json` and `blobs/sha256`.
+///
+/// Images under the same name (or all without one) and for different platforms become one index for all of them
+/// under that name, so that one `crane push` or `skopeo copy --all` carries the whole.
+///
+/// The folder is made if it is not there. Layers stored in it before stay where they are, layers stored elsewhere are
+/// linked or copied, and layers that were only described are made now. `index.json` comes last, so that a folder
+/// whose making failed is no layout.
+///
+/// The options are JSON merged over the defaults of `index.json`, or [`LayoutOptions`]. `manifests` is always that of
+/// the images.
+///
+/// ```
+/// # use oci_layout::{FileMapping, LayerOptions, image_config, image_layout, image_manifest, layer_tar};
+/// use serde_json::json;
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path().join("image");
+/// let app = layer_tar([FileMapping::text("", "/bin/app").mode(0o755)], LayerOptions::default().store(&dir))?;
+/// let config = image_config([&app], json!({ "config": { "Entrypoint": ["/bin/app"] } }))?;
+/// let image = image_manifest(config, [app], json!({}))?;
+/// let layout = image_layout(&dir, [image.tagged("latest")], json!({}))?;
+/// assert_eq!(layout.index().manifests.len(), 1);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Layout`] if the folder is an image layout already, [`Error::Images`] if two images have one name and one
+/// platform, [`Error::Invalid`] for a name that is none or JSON that no index can hold, whatever a described layer's
+/// sources give, [`Error::BlobDamaged`] for a blob that is not what its descriptor says, and [`Error::Write`].
+pub fn image_layout<I: Into<Image>>(
+    dir: impl AsRef<Path>,
+    images: impl IntoIterator<Item = I>,
+    options: impl Into<LayoutOptions>,
+) -> Result<ImageLayout> {
+    let dir = dir.as_ref();
+    let LayoutOptions { extra, pool } = options.into();
+    let mut extra = json::with_known_keys("image index", extra, Index::MEMBERS)?;
+    extra.remove("manifests");
+    let images = nest(images.into_iter().map(Into::into).collect(), extra.get("annotations"))?;
+    let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::INDEX });
+    json::merge(&mut value, Value::Object(extra));
+    value["manifests"] = entries(&images)?.iter().map(json::to_value).collect();
+    let index: Index = json::from_value("image index", value)?;
+    index.media_type()?;
+
+    let store = BlobStore::create(dir)?;
+    let _alone = lock::Lock::index(dir)?;
+    if fs::symlink_metadata(dir.join(INDEX)).is_ok() {
+        return Err(Error::layout(dir, "is an image layout already: append to it, or choose another folder"));
+    }
+    put_blobs(&store, &images, &pool.unwrap_or_else(Pool::available))?;
+    replace(dir, MARKER, &json::to_bytes(&json!({ "imageLayoutVersion": "1.0.0" })), Sync::Never)?;
+    replace(dir, INDEX, &json::to_bytes(&index), Sync::Never)?;
+    ImageLayout::open(dir)
+}
+
+/// What [`image_layout`] makes the layout with, beside the images. JSON converts into it.
+#[derive(Clone, Debug, Default)]
+pub struct LayoutOptions {
+    /// Merged over the defaults of `index.json`; `null` is nothing.
+    pub extra: Value,
+    /// The threads; by default as many as this process may run at once.
+    pub pool: Option<Pool>,
+}
+
+impl LayoutOptions {
+    /// Options with this JSON.
+    pub fn new(extra: Value) -> Self {
+        extra.into()
+    }
+
+    /// Sets the threads.
+    pub fn pool(self, pool: &Pool) -> Self {
+        Self { pool: Some(pool.clone()), ..self }
+    }
+}
+
+impl From<Value> for LayoutOptions {
+    fn from(extra: Value) -> Self {
+        Self { extra, pool: None }
+    }
+}
+
+/// The index of a layout.
+pub(crate) const INDEX: &str = "index.json";
+
+/// The file that makes a folder a layout.
+pub(crate) const MARKER: &str = "oci-layout";
+
+/// Images under the same names become one index, which has the annotations of the layout's own: it is what a
+/// registry gets to see.
+fn nest(images: Vec<Image>, annotations: Option<&Value>) -> Result<Vec<Image>> {
+    let mut groups: Vec<Vec<Image>> = Vec::new();
+    let mut group_of: HashMap<Vec<String>, usize> = HashMap::new();
+    for image in images {
+        // What has annotations of another layout's index, or is itself for several platforms, stands for itself.
+        let single = image.platform().is_some() && !image.descriptor().annotations.contains_key(name::REF_NAME);
+        match group_of.get(image.names()).filter(|_| single) {
+            Some(&group) => groups[group].push(image),
+            None => {
+                if single {
+                    group_of.insert(image.names().to_vec(), groups.len());
+                }
+                groups.push(vec![image]);
+            }
+        }
+    }
+    let extra = annotations.map_or(Value::Null, |annotations| json!({ "annotations": annotations }));
+    let nested = groups.into_iter().map(|mut group| match group.len() {
+        1 => Ok(group.remove(0)),
+        _ => {
+            let names = group[0].names().to_vec();
+            let index = image_index(group.into_iter().map(Image::without_names), extra.clone())?;
+            Ok(names.into_iter().fold(Image::from(index), Image::tagged))
+        }
+    });
+    nested.collect()
+}
+
+/// The descriptors that name these images in a layout's index: one for each name of an image.
+fn entries(images: &[Image]) -> Result<Vec<Descriptor>> {
+    let mut entries: Vec<Descriptor> = Vec::new();
+    for image in images {
+        if image.names().is_empty() {
+            entries.push(image.descriptor().clone());
+        }
+        for name in image.names() {
+            let mut descriptor = image.descriptor().clone();
+            name.parse::<Name>()?.annotate(&mut descriptor);
+            entries.push(descriptor);
+        }
+    }
+    for (index, entry) in entries.iter().enumerate() {
+        let tag = entry.annotations.get(name::REF_NAME);
+        let same = |other: &&Descriptor| tag.is_some() && other.annotations.get(name::REF_NAME) == tag;
+        if let Some(other) = entries[..index].iter().find(same) {
+            return Err(Error::Images {
+                first: other.digest.to_string(),
+                second: entry.digest.to_string(),
+                reason: format!("both have the tag {:?}: give one of them another", tag.cloned().unwrap_or_default()),
+            });
+        }
+    }
+    Ok(entries)
+}
+
+/// Puts every blob of these images in its place, several at a time.
+fn put_blobs(store: &BlobStore, images: &[Image], pool: &Pool) -> Result<()> {
+    let mut seen = HashSet::new();
+    let blobs: Vec<&Arc<dyn Blob>> =
+        images.iter().flat_map(Image::blobs).filter(|blob| seen.insert(blob.descriptor().digest)).collect();
+    pool.map(blobs, |blob| store.put(blob.as_ref())).into_iter().collect()
+}
+
+/// Whether what is written must survive the machine, not only the process.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sync {
+    /// There was nothing before that could be lost.
+    Never,
+    /// Before the new file takes the old one's place, it and all blobs it names are on disk.
+    Before,
+}
+
+/// Replaces a file of the layout as a whole.
+fn replace(dir: &Path, name: &str, bytes: &[u8], sync: Sync) -> Result<()> {
+    let path = dir.join(name);
+    let mut file = temporary(dir)?;
+    io::Write::write_all(&mut file, bytes).map_err(Error::write(&path))?;
+    if sync == Sync::Before {
+        sync_file_system(file.as_file()).map_err(Error::write(&path))?;
+    }
+    persist(file, &path)
+}
+
+/// One call for all blobs and the index, instead of one for each file.
+#[cfg(target_os = "linux")]
+fn sync_file_system(file: &fs::File) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(file)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(file: &fs::File) -> io::Result<()> {
+    rustix::fs::sync();
+    file.sync_all()
+}

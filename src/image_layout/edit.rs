@@ -1,0 +1,151 @@
+//! What changes a layout that exists: appending and replacing images, removing names, collecting garbage.
+
+use std::{
+    collections::HashSet,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    INDEX, Sync, entries,
+    files::{LayoutFiles, blob_name},
+    lock::Lock,
+    name::REF_NAME,
+    nest, put_blobs,
+    read::{ImageLayout, has_name, read_index},
+    replace,
+    store::{BlobStore, TEMPORARY},
+};
+use crate::{
+    descriptor::Descriptor,
+    error::{Error, Result},
+    image_manifest::{Image, Index},
+    json,
+    pool::Pool,
+};
+
+impl ImageLayout {
+    /// Adds images to the layout, and returns it as it is then. An image takes the place of those that have one of
+    /// its tags. Several processes may do this at once: each re-reads the index when it is its turn.
+    ///
+    /// # Errors
+    ///
+    /// As [`image_layout`](crate::image_layout()), and [`Error::Layout`] for an archive. The layout is as it was then,
+    /// but for blobs that nothing names.
+    pub fn append<I: Into<Image>>(&self, images: impl IntoIterator<Item = I>, pool: &Pool) -> Result<Self> {
+        let dir = self.folder()?;
+        let images = nest(images.into_iter().map(Into::into).collect(), None)?;
+        let new = entries(&images)?;
+        let store = BlobStore::create(dir)?;
+        put_blobs(&store, &images, pool)?;
+        self.change(dir, |index| {
+            let replaced = |old: &Descriptor| {
+                new.iter().any(|new| match new.annotations.get(REF_NAME) {
+                    Some(tag) => old.annotations.get(REF_NAME) == Some(tag),
+                    None => old.digest == new.digest && !old.annotations.contains_key(REF_NAME),
+                })
+            };
+            index.manifests.retain(|old| !replaced(old));
+            index.manifests.extend(new.iter().cloned());
+            Ok(())
+        })
+    }
+
+    /// Removes a tag (or full name) from the index, and returns the layout as it is then. The blobs stay until
+    /// somebody collects them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] if no image has that tag, with the tags there are.
+    pub fn remove(&self, tag: &str) -> Result<Self> {
+        let dir = self.folder()?;
+        let _writer = Lock::shared(dir)?;
+        self.change(dir, |index| {
+            let before = index.manifests.len();
+            let tags: Vec<_> =
+                index.manifests.iter().filter_map(|entry| entry.annotations.get(REF_NAME)).cloned().collect();
+            index.manifests.retain(|entry| !has_name(entry, Some(tag)));
+            if index.manifests.len() == before {
+                let has = if tags.is_empty() { "no tags".to_owned() } else { tags.join(", ") };
+                return Err(Error::layout(dir, format!("has no image with the tag {tag:?}: it has {has}")));
+            }
+            Ok(())
+        })
+    }
+
+    /// Removes every blob that no image refers to, and what killed writers left behind. Waits until nobody writes,
+    /// which includes every stored layer of this process that is still alive.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BlobMissing`], [`Error::BlobDamaged`] or [`Error::Layout`] if a manifest or index can't be read:
+    /// nobody can say then which blobs it refers to, and none is removed.
+    pub fn collect_garbage(&self) -> Result<Collected> {
+        let dir = self.folder()?;
+        let _alone = Lock::exclusive(dir)?;
+        let now = Self::open(dir)?;
+        let mut used = HashSet::new();
+        for descriptor in &now.index().manifests {
+            now.mark(descriptor, 0, &mut used)?;
+        }
+        let mut collected = Collected::default();
+        for folder in [dir.to_owned(), dir.join("blobs/sha256")] {
+            let is_blobs = folder != dir;
+            for entry in fs::read_dir(&folder).map_err(Error::read(&folder))? {
+                let entry = entry.map_err(Error::read(&folder))?;
+                let name = entry.file_name();
+                let temporary = name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes());
+                if temporary || (is_blobs && !used.contains(&name)) {
+                    collected.remove(&entry.path())?;
+                }
+            }
+        }
+        Ok(collected)
+    }
+
+    /// Notes down the names of all blobs that are used.
+    fn mark(&self, descriptor: &Descriptor, depth: usize, used: &mut HashSet<OsString>) -> Result<()> {
+        let path = blob_name(descriptor.digest);
+        let name = Path::new(&path).file_name().unwrap_or_default().to_owned();
+        if used.insert(name) {
+            for below in self.children(descriptor, depth)? {
+                self.mark(&below, depth + 1, used)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces the index by what the function makes of it as it is now.
+    fn change(&self, dir: &Path, change: impl FnOnce(&mut Index) -> Result<()>) -> Result<Self> {
+        let _turn = Lock::index(dir)?;
+        let mut index = read_index(&LayoutFiles::open(dir)?)?;
+        change(&mut index)?;
+        replace(dir, INDEX, &json::to_bytes(&index), Sync::Before)?;
+        Self::open(dir)
+    }
+
+    fn folder(&self) -> Result<&Path> {
+        self.files.folder().ok_or_else(|| {
+            Error::layout(self.path(), "is an archive, which is only read: unpack it into a folder first")
+        })
+    }
+}
+
+/// What collecting garbage removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// The files.
+    pub files: Vec<PathBuf>,
+    /// Their size, in bytes.
+    pub bytes: u64,
+}
+
+impl Collected {
+    fn remove(&mut self, path: &Path) -> Result<()> {
+        self.bytes += fs::symlink_metadata(path).map_err(Error::read(path))?.len();
+        fs::remove_file(path).map_err(Error::write(path))?;
+        self.files.push(path.to_owned());
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! The name of an image in a layout, and the annotations in which everybody finds it.
+
+use std::str::FromStr;
+
+use crate::{
+    descriptor::Descriptor,
+    error::{Error, Result},
+};
+
+/// Where podman, skopeo, buildah, umoci and crane look:
+/// [pre-defined annotation keys](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys).
+pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// Where containerd, and docker with its store, look first.
+pub(crate) const CONTAINERD_NAME: &str = "io.containerd.image.name";
+
+/// A tag, and the full name it came from if it was one.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(crate) tag: String,
+    pub(crate) full: Option<String>,
+}
+
+impl Name {
+    pub(crate) fn annotate(self, descriptor: &mut Descriptor) {
+        descriptor.annotations.insert(REF_NAME.to_owned(), self.tag);
+        match self.full {
+            Some(full) => descriptor.annotations.insert(CONTAINERD_NAME.to_owned(), full),
+            None => descriptor.annotations.remove(CONTAINERD_NAME),
+        };
+    }
+}
+
+impl FromStr for Name {
+    type Err = Error;
+
+    /// A word is a tag; what has a slash or a colon is a full name.
+    fn from_str(text: &str) -> Result<Self> {
+        let refuse = |reason: &str| Err(Error::invalid(format!("image name {text:?}"), reason));
+        if !text.contains(['/', ':', '@']) {
+            return match is_tag(text) {
+                true => Ok(Self { tag: text.to_owned(), full: None }),
+                false => refuse(
+                    "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two",
+                ),
+            };
+        }
+        if text.contains('@') {
+            return refuse("it has a digest, which follows from the image's contents: give a tag");
+        }
+        // A colon before the last slash is a registry's port.
+        let (repository, tag) = match text.rsplit_once(':') {
+            Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+            _ => (text, "latest"),
+        };
+        if !is_tag(tag) {
+            return refuse(
+                "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two",
+            );
+        }
+        let (registry, path) = match repository.split_once('/') {
+            Some((first, rest)) if first == "localhost" || first.contains(['.', ':']) => (first, rest.to_owned()),
+            Some(_) => ("docker.io", repository.to_owned()),
+            None => ("docker.io", format!("library/{repository}")),
+        };
+        let component = |part: &str| {
+            let edge = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+            let bytes = part.as_bytes();
+            edge(bytes.first())
+                && edge(bytes.last())
+                && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(b))
+        };
+        if registry.is_empty() || !path.split('/').all(component) {
+            return refuse(
+                "a name is written [REGISTRY/]PATH[:TAG], the path in lower-case letters, digits, `.`, `_`, `-` and `/`",
+            );
+        }
+        Ok(Self { tag: tag.to_owned(), full: Some(format!("{registry}/{path}:{tag}")) })
+    }
+}
+
+/// [Distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests).
+fn is_tag(text: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    text.len() <= 128
+        && text.bytes().next().is_some_and(word)
+        && text.bytes().all(|b| word(b) || b == b'.' || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_completed_as_docker_does() {
+        for (text, tag, full) in [
+            ("latest", "latest", None),
+            ("app:1.0", "1.0", Some("docker.io/library/app:1.0")),
+            ("me/app", "latest", Some("docker.io/me/app:latest")),
+            ("ghcr.io/me/app:1.0", "1.0", Some("ghcr.io/me/app:1.0")),
+            ("localhost:5000/app", "latest", Some("localhost:5000/app:latest")),
+        ] {
+            let name = Name { tag: tag.to_owned(), full: full.map(str::to_owned) };
+            assert_eq!(text.parse::<Name>().unwrap(), name, "{text}");
+        }
+        for text in ["", ".x", "a b", "me/App:1", "app:", "app@sha256:00", "/app:1", "app:-x"] {
+            assert!(text.parse::<Name>().unwrap_err().to_string().starts_with("image name"), "{text}");
+        }
+    }
+}

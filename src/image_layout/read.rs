@@ -1,0 +1,309 @@
+//! A layout that exists: its index, its images, and one of them as a base for others.
+
+use std::{path::Path, sync::Arc};
+
+use super::{
+    INDEX, MARKER,
+    files::{LayoutBlob, LayoutFiles},
+    name::{CONTAINERD_NAME, REF_NAME},
+};
+use crate::{
+    blob::{Blob, Layer},
+    descriptor::{Descriptor, MediaType, Platform},
+    digest::Digest,
+    error::{Error, Result},
+    image_config::Configuration,
+    image_manifest::{Image, Index, Manifest},
+};
+
+/// How deep indexes may lie in one another. Everybody writes one level, and one more is allowed for.
+pub(crate) const MAX_DEPTH: usize = 8;
+
+/// An image layout in a folder, or in an oci-archive, as it was when it was opened.
+#[derive(Clone, Debug)]
+pub struct ImageLayout {
+    pub(super) files: Arc<LayoutFiles>,
+    index: Index,
+}
+
+impl ImageLayout {
+    /// Opens a folder or an oci-archive (a tar of such a folder, not compressed). Only the index is read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] for what is no image layout, [`Error::Read`] for what can't be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let files = Arc::new(LayoutFiles::open(path.as_ref())?);
+        let index = read_index(&files)?;
+        Ok(Self { files, index })
+    }
+
+    /// The folder or archive.
+    pub fn path(&self) -> &Path {
+        self.files.path()
+    }
+
+    /// What `index.json` says.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The tags there are, in the order of the index.
+    pub fn tags(&self) -> Vec<&str> {
+        self.index.manifests.iter().filter_map(|entry| entry.annotations.get(REF_NAME)).map(String::as_str).collect()
+    }
+
+    /// The image under this tag (or full name) and for this platform, its configuration and manifest checked against
+    /// their digests. Without a tag, the layout must have one image only; without a platform, the image must be for
+    /// one only, or have one for linux/amd64. Indexes are followed at any depth.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] if there is no such image, or more than one, with the names or platforms there are;
+    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for its documents.
+    pub fn image(&self, tag: Option<&str>, platform: Option<&Platform>) -> Result<LayoutImage> {
+        let named: Vec<&Descriptor> = self.index.manifests.iter().filter(|entry| has_name(entry, tag)).collect();
+        let tags = || match &*self.tags() {
+            [] => "its images have no tags".to_owned(),
+            tags => format!("it has {}", tags.join(", ")),
+        };
+        let mut digests: Vec<Digest> = named.iter().map(|entry| entry.digest).collect();
+        digests.sort();
+        digests.dedup();
+        match (tag, digests.len()) {
+            (_, 1) => {}
+            (Some(tag), 0) => {
+                return Err(Error::layout(self.path(), format!("has no image with the tag {tag:?}: {}", tags())));
+            }
+            (None, 0) => return Err(Error::layout(self.path(), "has no image")),
+            (Some(tag), _) => {
+                return Err(Error::layout(self.path(), format!("has several images with the tag {tag:?}")));
+            }
+            (None, _) => {
+                return Err(Error::layout(
+                    self.path(),
+                    format!("has several images: choose one by its tag; {}", tags()),
+                ));
+            }
+        }
+        let mut images = Vec::new();
+        self.collect(named[0], 0, &mut images)?;
+        let default = Platform::default();
+        let wanted = |image: &LayoutImage| match platform {
+            Some(platform) => platform.accepts(&image.configuration.platform()),
+            None => default.accepts(&image.configuration.platform()),
+        };
+        if platform.is_none() && images.len() == 1 {
+            return Ok(images.remove(0));
+        }
+        match images.iter().position(wanted) {
+            Some(index) => Ok(images.swap_remove(index)),
+            None => {
+                let has: Vec<_> = images.iter().map(|image| image.configuration.platform().to_string()).collect();
+                let wanted = platform.unwrap_or(&default);
+                Err(Error::layout(self.path(), format!("has no image for {wanted}; it has {}", has.join(", "))))
+            }
+        }
+    }
+
+    /// The images below a descriptor; what is no image of a container (an artifact, an attestation) is passed over.
+    fn collect(&self, descriptor: &Descriptor, depth: usize, images: &mut Vec<LayoutImage>) -> Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(Error::layout(self.path(), format!("has indexes more than {MAX_DEPTH} deep")));
+        }
+        if descriptor.media_type.is_index() {
+            for entry in &self.read::<Index>(descriptor)?.manifests {
+                self.collect(entry, depth + 1, images)?;
+            }
+        } else if descriptor.media_type.is_manifest() {
+            let manifest: Manifest = self.read(descriptor)?;
+            if manifest.config.media_type.to_oci() == MediaType::CONFIG {
+                images.push(LayoutImage::new(&self.files, descriptor, manifest)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// All that the index names, with every blob, to be put into another layout: manifests, indexes and artifacts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest or index.
+    pub fn images(&self) -> Result<Vec<Image>> {
+        let image = |descriptor: &Descriptor| {
+            let mut blobs = Vec::new();
+            self.collect_blobs(descriptor, 0, &mut blobs)?;
+            Ok(Image::new(descriptor.clone(), blobs))
+        };
+        self.index.manifests.iter().map(image).collect()
+    }
+
+    fn collect_blobs(&self, descriptor: &Descriptor, depth: usize, blobs: &mut Vec<Arc<dyn Blob>>) -> Result<()> {
+        for below in self.children(descriptor, depth)? {
+            self.collect_blobs(&below, depth + 1, blobs)?;
+        }
+        blobs.push(Arc::new(LayoutBlob { files: Arc::clone(&self.files), descriptor: descriptor.clone() }));
+        Ok(())
+    }
+
+    /// What a manifest or an index names; nothing for any other blob.
+    pub(super) fn children(&self, descriptor: &Descriptor, depth: usize) -> Result<Vec<Descriptor>> {
+        if depth > MAX_DEPTH {
+            return Err(Error::layout(self.path(), format!("has indexes more than {MAX_DEPTH} deep")));
+        }
+        if descriptor.media_type.is_index() {
+            return Ok(self.read::<Index>(descriptor)?.manifests);
+        }
+        if descriptor.media_type.is_manifest() {
+            let manifest: Manifest = self.read(descriptor)?;
+            return Ok(manifest.layers.into_iter().chain([manifest.config]).collect());
+        }
+        Ok(Vec::new())
+    }
+
+    /// The artifacts in the index: what has an artifact type.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest.
+    pub fn artifacts(&self) -> Result<Vec<(Descriptor, Manifest)>> {
+        let mut artifacts = Vec::new();
+        for entry in self.index.manifests.iter().filter(|entry| entry.media_type.is_manifest()) {
+            let manifest: Manifest = self.read(entry)?;
+            if manifest.artifact_type.is_some() || manifest.config.media_type.to_oci() != MediaType::CONFIG {
+                artifacts.push((entry.clone(), manifest));
+            }
+        }
+        Ok(artifacts)
+    }
+
+    /// The artifacts in the index that say something of the manifest with this digest.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageLayout::artifacts`].
+    pub fn referrers(&self, digest: Digest) -> Result<Vec<(Descriptor, Manifest)>> {
+        let refers = |manifest: &Manifest| manifest.subject.as_ref().is_some_and(|subject| subject.digest == digest);
+        Ok(self.artifacts()?.into_iter().filter(|(_, manifest)| refers(manifest)).collect())
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(&self, descriptor: &Descriptor) -> Result<T> {
+        parse(&self.files, descriptor)
+    }
+}
+
+/// The layout's index as it is now.
+pub(super) fn read_index(files: &LayoutFiles) -> Result<Index> {
+    if files.small_file(MARKER)?.is_none() {
+        return Err(Error::layout(files.path(), "has no oci-layout file: it is no image layout"));
+    }
+    let Some(bytes) = files.small_file(INDEX)? else {
+        return Err(Error::layout(files.path(), "has no index.json: its making did not end"));
+    };
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Error::layout(files.path().join(INDEX), format!("is no image index: {error}")))
+}
+
+fn parse<T: serde::de::DeserializeOwned>(files: &LayoutFiles, descriptor: &Descriptor) -> Result<T> {
+    let bytes = files.document(descriptor)?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let reason = format!("has a blob {} that is no {}: {error}", descriptor.digest, descriptor.media_type);
+        Error::layout(files.path(), reason)
+    })
+}
+
+/// Whether the entry of an index has this name; any has none.
+pub(super) fn has_name(entry: &Descriptor, name: Option<&str>) -> bool {
+    let is = |key: &str, name: &str| entry.annotations.get(key).is_some_and(|value| value == name);
+    name.is_none_or(|name| is(REF_NAME, name) || is(CONTAINERD_NAME, name))
+}
+
+/// One image of a layout: manifest, configuration and layers, the bytes of all of them as they are.
+#[derive(Clone)]
+pub struct LayoutImage {
+    files: Arc<LayoutFiles>,
+    descriptor: Descriptor,
+    manifest: Manifest,
+    configuration: Configuration,
+    layers: Vec<Arc<dyn Layer>>,
+}
+
+impl LayoutImage {
+    fn new(files: &Arc<LayoutFiles>, descriptor: &Descriptor, manifest: Manifest) -> Result<Self> {
+        let configuration: Configuration = parse(files, &manifest.config)?;
+        let diff_ids = &configuration.rootfs.diff_ids;
+        if diff_ids.len() != manifest.layers.len() {
+            let (layers, ids) = (manifest.layers.len(), diff_ids.len());
+            let reason = format!("has an image {} with {layers} layers and {ids} diff IDs", descriptor.digest);
+            return Err(Error::layout(files.path(), reason));
+        }
+        let layer = |(descriptor, diff_id): (&Descriptor, &Digest)| {
+            Arc::new(LayoutLayer { blob: LayoutBlob::new(files, descriptor), diff_id: *diff_id }) as Arc<dyn Layer>
+        };
+        let layers = manifest.layers.iter().zip(diff_ids).map(layer).collect();
+        Ok(Self { files: Arc::clone(files), descriptor: descriptor.clone(), manifest, configuration, layers })
+    }
+
+    /// What the layout says of it.
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The configuration.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// The layers, lowest first. Docker's media types are named by their OCI equivalents; the bytes are the same.
+    pub fn layers(&self) -> &[Arc<dyn Layer>] {
+        &self.layers
+    }
+}
+
+impl std::fmt::Debug for LayoutImage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = f.debug_struct("LayoutImage");
+        debug.field("layout", &self.files.path()).field("descriptor", &self.descriptor).finish_non_exhaustive()
+    }
+}
+
+/// A layer of an image in a layout.
+struct LayoutLayer {
+    blob: LayoutBlob,
+    diff_id: Digest,
+}
+
+impl Blob for LayoutLayer {
+    fn descriptor(&self) -> &Descriptor {
+        self.blob.descriptor()
+    }
+
+    fn open(&self) -> Result<Box<dyn std::io::Read + Send>> {
+        self.blob.open()
+    }
+}
+
+impl Layer for LayoutLayer {
+    fn diff_id(&self) -> Digest {
+        self.diff_id
+    }
+}
+
+/// An image of a layout as it is, to be put into another: its manifest's bytes do not change.
+impl From<LayoutImage> for Image {
+    fn from(image: LayoutImage) -> Self {
+        let blob = |descriptor: &Descriptor| {
+            Arc::new(LayoutBlob { files: Arc::clone(&image.files), descriptor: descriptor.clone() }) as Arc<dyn Blob>
+        };
+        let below = image.manifest.layers.iter().chain([&image.manifest.config, &image.descriptor]);
+        let mut descriptor = image.descriptor.clone();
+        descriptor.annotations.retain(|key, _| key != REF_NAME && key != CONTAINERD_NAME);
+        descriptor.platform.get_or_insert_with(|| image.configuration.platform());
+        Self::new(descriptor, below.map(blob).collect())
+    }
+}

@@ -1,0 +1,140 @@
+//! Blobs of a layout, put in place whole: written beside their place under a temporary name, and renamed.
+
+use std::{
+    fs::{self, File, Permissions},
+    io::{self, Write},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use tempfile::NamedTempFile;
+
+use crate::{
+    blob::Blob,
+    descriptor::Descriptor,
+    digest::{Digest, HashRead},
+    error::{Error, Result},
+    image_layout::lock::Lock,
+};
+
+/// What the names of files begin with that are still being written; left behind, they may be removed by whoever
+/// holds the layout alone.
+pub(crate) const TEMPORARY: &str = ".oci-layout-";
+
+/// `blobs/sha256` of a layout that may not have an index yet. As long as this lives nobody collects blobs there.
+#[derive(Debug)]
+pub(crate) struct BlobStore {
+    blobs: PathBuf,
+    _lock: Lock,
+}
+
+impl BlobStore {
+    /// The folder, made if it is not there.
+    pub(crate) fn create(layout: &Path) -> Result<Self> {
+        let blobs = layout.join("blobs/sha256");
+        fs::create_dir_all(&blobs).map_err(Error::write(&blobs))?;
+        Ok(Self { blobs, _lock: Lock::shared(layout)? })
+    }
+
+    /// A blob to be written, whose digest is known only at its end.
+    pub(crate) fn new_blob(&self) -> Result<NewBlob> {
+        let file = temporary(&self.blobs)?;
+        Ok(NewBlob { file, folder: self.blobs.clone() })
+    }
+
+    /// Puts the blob in its place.
+    pub(crate) fn keep(&self, blob: NewBlob, digest: Digest) -> Result<PathBuf> {
+        let path = self.path(digest);
+        persist(blob.file, &path)?;
+        Ok(path)
+    }
+
+    /// Takes a blob in: by its file if it has one, otherwise by its bytes, which are checked on the way.
+    pub(crate) fn put(&self, blob: &dyn Blob) -> Result<()> {
+        let descriptor = blob.descriptor();
+        let path = self.path(descriptor.digest);
+        if is_blob(&path, descriptor.size) {
+            return Ok(());
+        }
+        if let Some(file) = blob.file().filter(|file| is_blob(file, descriptor.size)) {
+            // A link is the fastest copy, but it is the same file with the same mode.
+            let ours = fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o7777 == 0o644);
+            if ours && fs::hard_link(file, &path).is_ok() {
+                return Ok(());
+            }
+            let mut new = self.new_blob()?;
+            let mut source = File::open(file).map_err(Error::read(file))?;
+            // Between two files, the system copies, or shares blocks, by itself.
+            let copied = io::copy(&mut source, new.file.as_file_mut()).map_err(Error::write(&path))?;
+            check(descriptor, copied, None)?;
+            return self.keep(new, descriptor.digest).map(|_| ());
+        }
+        let mut new = self.new_blob()?;
+        let mut source = HashRead::new(blob.open()?);
+        // One byte more than it says is enough to know that it is too long.
+        let mut limited = io::Read::take(&mut source, descriptor.size.saturating_add(1));
+        io::copy(&mut limited, &mut new).map_err(Error::write(&path))?;
+        let (digest, size) = source.finish();
+        check(descriptor, size, Some(digest))?;
+        self.keep(new, descriptor.digest).map(|_| ())
+    }
+
+    fn path(&self, digest: Digest) -> PathBuf {
+        self.blobs.join(digest.hex())
+    }
+}
+
+/// A blob while it is written. Dropped, it is gone.
+pub(crate) struct NewBlob {
+    file: NamedTempFile,
+    folder: PathBuf,
+}
+
+impl NewBlob {
+    /// Puts the name of where it was written to into an error of a [`Write`].
+    pub(crate) fn name_error(&self, error: Error) -> Error {
+        match error {
+            Error::Write { cause, .. } => Error::Write { path: self.folder.clone(), cause },
+            other => other,
+        }
+    }
+}
+
+impl Write for NewBlob {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.as_file_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A temporary file in this folder, named so that it is known as one.
+pub(crate) fn temporary(folder: &Path) -> Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(Error::write(folder))
+}
+
+/// Gives a temporary file its name and the mode that all files of a layout have, whatever the umask.
+pub(crate) fn persist(file: NamedTempFile, path: &Path) -> Result<()> {
+    file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(Error::write(path))?;
+    file.persist(path).map_err(|error| Error::write(path)(error.error))?;
+    Ok(())
+}
+
+/// Whether this is a regular file of this size.
+fn is_blob(path: &Path, size: u64) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|file| file.is_file() && file.len() == size)
+}
+
+fn check(descriptor: &Descriptor, size: u64, digest: Option<Digest>) -> Result<()> {
+    let damaged = |expected: String, actual: String| Error::BlobDamaged { digest: descriptor.digest, expected, actual };
+    if size != descriptor.size {
+        let actual = if size > descriptor.size { "more".to_owned() } else { size.to_string() };
+        return Err(damaged(format!("{} bytes", descriptor.size), actual));
+    }
+    match digest {
+        Some(digest) if digest != descriptor.digest => Err(damaged(descriptor.digest.to_string(), digest.to_string())),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,366 @@
+//! `layer_tar`: mappings in, a layer out.
+
+pub(crate) mod attributes;
+mod codec;
+mod compression;
+mod entry;
+mod glob;
+mod links;
+mod mapping;
+mod path;
+mod pipeline;
+mod source_tar;
+mod stream;
+mod tar;
+mod tree;
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+};
+
+pub use self::{
+    codec::BYTE_FORMAT,
+    compression::Compression,
+    mapping::{Attribute, Attributes, FileMapping, Source},
+};
+use crate::{
+    blob::{Blob, Layer},
+    descriptor::Descriptor,
+    digest::Digest,
+    error::{Error, Result},
+    image_layout::store::BlobStore,
+    layer_tar::{pipeline::pass, stream::TarStream},
+    pool::Pool,
+};
+
+/// Makes a layer of these files.
+///
+/// By default the layer is only described: every source byte is read once, both digests are computed while the bytes
+/// pass, and nothing is written. With [`LayerOptions::store`] the blob is written in that same pass.
+///
+/// The bytes are a function of the mappings, the options and the files' contents alone: entries are sorted, missing
+/// parent directories are added (0755, root), and mode, owner and time are what mapping and options say. Where the
+/// mappings do not conflict, their order does not matter. `docs/byte-format.md` has every rule.
+///
+/// ```
+/// use oci_layout::{Blob, FileMapping, Layer, LayerOptions, layer_tar};
+/// let files = [FileMapping::text("hello\n", "/etc/motd"), FileMapping::directory("/tmp").mode(0o1777)];
+/// let layer = layer_tar(files, LayerOptions::default())?;
+/// assert_eq!(layer.diff_id().to_string(), "DIFF_ID");
+/// println!("{} bytes as {}", layer.descriptor().size, layer.descriptor().media_type);
+/// # Ok::<_, oci_layout::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// - [`Error::SourceMissing`], [`Error::SourceUnreadable`], [`Error::SourceKind`], [`Error::SourceTar`] for a source;
+/// - [`Error::SourceChanged`] if one changes while it is read;
+/// - [`Error::Destination`] for a destination with `..`, or a name that means a whiteout;
+/// - [`Error::Conflict`] if two mappings want different things at one path;
+/// - [`Error::Glob`], [`Error::Invalid`], [`Error::Compression`], [`Error::CodecBytes`], [`Error::ScratchNeeded`] for
+///   what the options or a mapping ask;
+/// - [`Error::Write`] if the blob can't be stored; what was written of it is removed.
+pub fn layer_tar<M: Into<FileMapping>>(
+    files: impl IntoIterator<Item = M>,
+    options: impl Into<LayerOptions>,
+) -> Result<TarLayer> {
+    let options = options.into();
+    let files: Vec<FileMapping> = files.into_iter().map(Into::into).collect();
+    let stream = Arc::new(TarStream::new(tree::entries(&files, &options)?));
+    let pool = options.pool.clone().unwrap_or_else(Pool::available);
+    let total = stream.size();
+    let progress = |done: u64| {
+        if let Some(Progress(report)) = &options.progress {
+            report(done, total);
+        }
+    };
+    let (pass, stored) = match &options.store {
+        None => (pass(&stream, options.compression, &pool, None, &progress)?, None),
+        Some(dir) => {
+            let store = BlobStore::create(dir)?;
+            let mut blob = store.new_blob()?;
+            let pass = pass(&stream, options.compression, &pool, Some(&mut blob), &progress);
+            let pass = pass.map_err(|error| blob.name_error(error))?;
+            let path = store.keep(blob, pass.digest)?;
+            (pass, Some((path, Arc::new(store))))
+        }
+    };
+    Ok(TarLayer {
+        descriptor: Descriptor::new(options.compression.media_type(), pass.digest, pass.size),
+        diff_id: pass.diff_id,
+        created_by: created_by(&files),
+        compression: options.compression,
+        stream,
+        pool,
+        stored,
+    })
+}
+
+/// How [`layer_tar`] makes a layer. The default describes a gzip layer and writes nothing.
+#[derive(Clone, Debug)]
+pub struct LayerOptions {
+    /// gzip by default.
+    pub compression: Compression,
+    /// The time of modification of whatever has none of its own, in seconds since 1970; 1 by default, which is what
+    /// the Nix store holds, so that byte code compiled there stays valid.
+    pub mtime: i64,
+    /// Owner and group of whatever has none of its own; 0 and 0 by default. Parent directories that no mapping
+    /// brings are root's all the same.
+    pub owner: (u64, u64),
+    /// Applied to every entry in this order, after what the mappings say.
+    pub permissions: Vec<PermissionRule>,
+    /// What happens when two mappings want different things at one path.
+    pub on_conflict: OnConflict,
+    /// Whether files of equal contents and attributes become hard links to the first of them; off by default. Files
+    /// that have another one's size are read twice then.
+    pub hard_links: bool,
+    /// The layout (or any folder) whose `blobs/sha256` takes the blob; none by default.
+    pub store: Option<PathBuf>,
+    /// Where a compressed tar is unpacked while it is a source, into a file without a name; `store` by default.
+    pub scratch: Option<PathBuf>,
+    /// The threads; by default as many as this process may run at once.
+    pub pool: Option<Pool>,
+    /// Told now and then how far it is.
+    pub progress: Option<Progress>,
+}
+
+/// Mode and owner for every path that a glob matches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PermissionRule {
+    /// A glob on destinations, with or without the leading slash; `*` does not cross `/`, `**` does.
+    pub glob: String,
+    /// The permission bits, symbolic links aside.
+    pub mode: Option<u32>,
+    /// The owner's number.
+    pub uid: Option<u64>,
+    /// The group's number.
+    pub gid: Option<u64>,
+}
+
+/// What happens when two mappings want different things at one path. Directories merge, and equal files are one
+/// file, whatever is chosen here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnConflict {
+    /// It is an error that names both.
+    #[default]
+    Error,
+    /// The mapping that comes first in the list wins.
+    FirstWins,
+    /// The mapping that comes last in the list wins.
+    LastWins,
+}
+
+/// A function that is told how many bytes of how many are done.
+#[derive(Clone)]
+pub struct Progress(Arc<dyn Fn(u64, u64) + Send + Sync>);
+
+impl Progress {
+    /// Calls this function, from any thread, with the bytes of the tar that are done and their whole number.
+    pub fn new(report: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(report))
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Progress")
+    }
+}
+
+impl Default for LayerOptions {
+    fn default() -> Self {
+        Self {
+            compression: Compression::default(),
+            mtime: 1,
+            owner: (0, 0),
+            permissions: Vec::new(),
+            on_conflict: OnConflict::default(),
+            hard_links: false,
+            store: None,
+            scratch: None,
+            pool: None,
+            progress: None,
+        }
+    }
+}
+
+impl From<Compression> for LayerOptions {
+    fn from(compression: Compression) -> Self {
+        Self::default().compression(compression)
+    }
+}
+
+impl LayerOptions {
+    /// Sets the compression.
+    pub fn compression(self, compression: Compression) -> Self {
+        Self { compression, ..self }
+    }
+
+    /// Writes the blob into `dir/blobs/sha256`, which is made if it is not there.
+    pub fn store(self, dir: impl Into<PathBuf>) -> Self {
+        Self { store: Some(dir.into()), ..self }
+    }
+
+    /// Sets the default time of modification, in seconds since 1970.
+    pub fn mtime(self, mtime: i64) -> Self {
+        Self { mtime, ..self }
+    }
+
+    /// Sets the default owner and group.
+    pub fn owner(self, uid: u64, gid: u64) -> Self {
+        Self { owner: (uid, gid), ..self }
+    }
+
+    /// Adds a permission rule behind those there are.
+    pub fn permission(mut self, rule: PermissionRule) -> Self {
+        self.permissions.push(rule);
+        self
+    }
+
+    /// Sets what happens when two mappings want different things at one path.
+    pub fn on_conflict(self, on_conflict: OnConflict) -> Self {
+        Self { on_conflict, ..self }
+    }
+
+    /// Sets whether files of equal contents and attributes become hard links.
+    pub fn hard_links(self, hard_links: bool) -> Self {
+        Self { hard_links, ..self }
+    }
+
+    /// Sets the threads.
+    pub fn pool(self, pool: &Pool) -> Self {
+        Self { pool: Some(pool.clone()), ..self }
+    }
+
+    pub(crate) fn scratch_dir(&self) -> Option<&Path> {
+        self.scratch.as_deref().or(self.store.as_deref())
+    }
+}
+
+/// A layer made by [`layer_tar`]: stored, or only described. Described, its bytes are made again when somebody
+/// reads them, which reads the sources a second time.
+#[derive(Clone)]
+pub struct TarLayer {
+    descriptor: Descriptor,
+    diff_id: Digest,
+    created_by: String,
+    compression: Compression,
+    stream: Arc<TarStream>,
+    pool: Pool,
+    /// The blob's file, and the hold on its layout: nobody collects the blob before an index can name it.
+    stored: Option<(PathBuf, Arc<BlobStore>)>,
+}
+
+impl TarLayer {
+    /// The size of the uncompressed tar, in bytes.
+    pub fn tar_size(&self) -> u64 {
+        self.stream.size()
+    }
+}
+
+impl fmt::Debug for TarLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("TarLayer");
+        debug.field("descriptor", &self.descriptor).field("diff_id", &self.diff_id).field("file", &self.file());
+        debug.finish_non_exhaustive()
+    }
+}
+
+impl Blob for TarLayer {
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        if let Some(path) = self.file() {
+            return Ok(Box::new(File::open(path).map_err(Error::read(path))?));
+        }
+        let (stream, compression, pool) = (Arc::clone(&self.stream), self.compression, self.pool.clone());
+        let (sender, receiver) = sync_channel(1);
+        thread::spawn(move || {
+            let mut sink = ChannelWriter(sender);
+            if let Err(error) = pass(&stream, compression, &pool, Some(&mut sink), &|_| ()) {
+                // If the reader is gone, nobody is left to tell.
+                let _ = sink.0.send(Err(error));
+            }
+        });
+        Ok(Box::new(ChannelReader { receiver, part: io::Cursor::default() }))
+    }
+
+    fn file(&self) -> Option<&Path> {
+        self.stored.as_ref().map(|(path, _)| path.as_path())
+    }
+}
+
+impl Layer for TarLayer {
+    fn diff_id(&self) -> Digest {
+        self.diff_id
+    }
+
+    fn created_by(&self) -> String {
+        self.created_by.clone()
+    }
+}
+
+impl From<TarLayer> for Arc<dyn Layer> {
+    fn from(layer: TarLayer) -> Self {
+        Arc::new(layer)
+    }
+}
+
+/// Destinations only: a source's path says where somebody works, not what is in the image.
+fn created_by(files: &[FileMapping]) -> String {
+    const NAMED: usize = 8;
+    let mut text = "oci-layout layer-tar".to_owned();
+    for mapping in files.iter().take(NAMED) {
+        text.push(' ');
+        text.push_str(&mapping.destination.to_string_lossy());
+    }
+    if files.len() > NAMED {
+        text.push_str(&format!(" and {} more", files.len() - NAMED));
+    }
+    text
+}
+
+/// The two ends of a blob that is made while it is read.
+struct ChannelWriter(SyncSender<Result<Vec<u8>>>);
+
+struct ChannelReader {
+    receiver: Receiver<Result<Vec<u8>>>,
+    part: io::Cursor<Vec<u8>>,
+}
+
+impl Write for ChannelWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        self.0.send(Ok(bytes.to_vec())).map_err(gone).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for ChannelReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let n = self.part.read(buffer)?;
+            if n > 0 || buffer.is_empty() {
+                return Ok(n);
+            }
+            match self.receiver.recv() {
+                Ok(part) => self.part = io::Cursor::new(part?),
+                // The maker is done and gone.
+                Err(_) => return Ok(0),
+            }
+        }
+    }
+}

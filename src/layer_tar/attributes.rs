@@ -1,0 +1,165 @@
+//! Mode, owner, time and extended attributes: what the source has, what the mapping says, what the layer says.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs::Metadata,
+    os::unix::{
+        ffi::{OsStrExt, OsStringExt},
+        fs::MetadataExt,
+    },
+    path::Path,
+};
+
+use crate::{
+    error::{Error, Result},
+    layer_tar::{
+        LayerOptions, PermissionRule,
+        entry::{Entry, Kind},
+        glob::Globs,
+        mapping::{Attribute, Attributes, FileMapping},
+        path::LayerPath,
+    },
+};
+
+/// What a source has, as far as it was asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) mode: u32,
+    pub(crate) uid: u64,
+    pub(crate) gid: u64,
+    pub(crate) mtime: i64,
+    pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) place: Place,
+}
+
+/// Where a source is, which decides what is normal for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the mapping itself: there is nothing to keep.
+    #[default]
+    Mapping,
+    /// In the file system.
+    Folder,
+    /// In a tar, whose author chose the attributes.
+    Tar,
+}
+
+impl Found {
+    /// What a file system has; extended attributes only if they are to be kept, since they cost two calls a file.
+    pub(crate) fn in_folder(path: &Path, metadata: &Metadata, mapping: &FileMapping, follow: bool) -> Result<Self> {
+        let keep = mapping.attributes.xattrs == Attribute::Keep;
+        let xattrs = if keep { read_xattrs(path, follow)? } else { BTreeMap::new() };
+        Ok(Self {
+            mode: metadata.mode() & 0o7777,
+            uid: metadata.uid().into(),
+            gid: metadata.gid().into(),
+            mtime: metadata.mtime(),
+            xattrs,
+            place: Place::Folder,
+        })
+    }
+}
+
+/// The mode of Nix's archive format: whether the owner may execute is all that is kept of a file's.
+pub(crate) fn normal_mode(kind: &Kind, mode: u32) -> u32 {
+    match kind {
+        Kind::Directory => 0o755,
+        Kind::Symlink(_) => 0o777,
+        _ if mode & 0o100 != 0 => 0o755,
+        _ => 0o644,
+    }
+}
+
+/// The entry that this becomes.
+pub(crate) fn resolve(
+    path: LayerPath,
+    kind: Kind,
+    wanted: &Attributes,
+    found: Found,
+    options: &LayerOptions,
+) -> Result<Entry> {
+    fn choose<T: Clone>(wanted: &Attribute<T>, normal: T, found: T, place: Place) -> T {
+        match (wanted, place) {
+            (Attribute::Set(value), _) => value.clone(),
+            (Attribute::Keep, Place::Folder | Place::Tar) | (Attribute::Normal, Place::Tar) => found,
+            (Attribute::Keep, Place::Mapping) | (Attribute::Normal, _) => normal,
+        }
+    }
+    let mode = match &wanted.mode {
+        _ if matches!(kind, Kind::Symlink(_)) => 0o777,
+        Attribute::Set(mode) if *mode > 0o7777 => {
+            let what = format!("mode {mode:o} of {:?}", path.to_path());
+            return Err(Error::invalid(what, "a mode has at most four octal digits, as in 0755 or 1777"));
+        }
+        // Said for files: whoever may read a directory may also enter it.
+        Attribute::Set(mode) if kind == Kind::Directory && found.place != Place::Mapping => mode | (mode & 0o444) >> 2,
+        mode => choose(mode, normal_mode(&kind, found.mode), found.mode, found.place),
+    };
+    let xattrs = match &wanted.xattrs {
+        Attribute::Set(xattrs) => {
+            xattrs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.clone())).collect()
+        }
+        wanted => {
+            // `wanted` is not a value here: the type of the value plays no part.
+            let wanted = if *wanted == Attribute::Keep { Attribute::Keep } else { Attribute::Normal };
+            choose(&wanted, BTreeMap::new(), found.xattrs, found.place)
+        }
+    };
+    // A pax record's keyword ends at the first equals sign.
+    if let Some(name) = xattrs.keys().find(|name| name.is_empty() || name.contains(&b'=') || name.contains(&0)) {
+        let what = format!("extended attribute {:?} of {:?}", OsStr::from_bytes(name), path.to_path());
+        return Err(Error::invalid(
+            what,
+            "a layer cannot hold a name that is empty or has an equals sign or a NUL byte",
+        ));
+    }
+    Ok(Entry {
+        mode,
+        uid: choose(&wanted.uid, options.owner.0, found.uid, found.place),
+        gid: choose(&wanted.gid, options.owner.1, found.gid, found.place),
+        mtime: choose(&wanted.mtime, options.mtime, found.mtime, found.place),
+        xattrs,
+        path,
+        kind,
+    })
+}
+
+impl PermissionRule {
+    /// Changes an entry whose path matches. A link has no mode, and a whiteout no attributes that anyone reads.
+    pub(crate) fn apply(&self, globs: &Globs, entry: &mut Entry) {
+        if entry.kind == Kind::Whiteout
+            || !globs.is_match(entry.path.to_path().strip_prefix("/").unwrap_or(Path::new("")))
+        {
+            return;
+        }
+        if let (Some(mode), false) = (self.mode, matches!(entry.kind, Kind::Symlink(_))) {
+            entry.mode = mode & 0o7777;
+        }
+        entry.uid = self.uid.unwrap_or(entry.uid);
+        entry.gid = self.gid.unwrap_or(entry.gid);
+    }
+}
+
+/// Extended attributes, without those that belong to the machine rather than to the file.
+fn read_xattrs(path: &Path, follow: bool) -> Result<BTreeMap<Vec<u8>, Vec<u8>>> {
+    let failed = |cause| Error::SourceUnreadable { path: path.to_owned(), cause };
+    let names = match if follow { xattr::list_deref(path) } else { xattr::list(path) } {
+        Ok(names) => names,
+        // A file system without extended attributes has none to keep.
+        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => return Ok(BTreeMap::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut xattrs = BTreeMap::new();
+    for name in names.filter(|name| !of_the_machine(name.as_bytes())) {
+        let value = if follow { xattr::get_deref(path, &name) } else { xattr::get(path, &name) };
+        if let Some(value) = value.map_err(failed)? {
+            xattrs.insert(name.into_vec(), value);
+        }
+    }
+    Ok(xattrs)
+}
+
+fn of_the_machine(name: &[u8]) -> bool {
+    matches!(name, b"security.selinux" | b"system.nfs4_acl") || name.starts_with(b"trusted.overlay.")
+}

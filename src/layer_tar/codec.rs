@@ -1,0 +1,161 @@
+//! The compressors, each proved on a sample before its first use.
+//!
+//! `cargo update` or a system library can put another version of a codec in the place of the one whose bytes are
+//! promised. So each one compresses a built-in sample first, and is refused if its bytes differ.
+
+use crate::error::{Error, Result};
+
+/// The number of the byte format: it names the codecs' versions, the block sizes and all that `docs/byte-format.md`
+/// says. Diff IDs are promised across numbers, compressed digests within one.
+pub const BYTE_FORMAT: u32 = 1;
+
+/// A compressor with its level and its memory, for many blocks one after the other.
+pub(crate) enum Codec {
+    #[cfg(feature = "gzip")]
+    Gzip(libdeflater::Compressor),
+    #[cfg(feature = "zstd")]
+    Zstd(zstd::bulk::Compressor<'static>),
+}
+
+impl Codec {
+    /// This block as one gzip member or one zstd frame.
+    #[cfg_attr(not(any(feature = "gzip", feature = "zstd")), expect(unused_variables, reason = "there is no codec"))]
+    pub(crate) fn compress(&mut self, block: &[u8]) -> Result<Vec<u8>> {
+        match *self {
+            #[cfg(feature = "gzip")]
+            Self::Gzip(ref mut compressor) => {
+                let mut member = vec![0; compressor.gzip_compress_bound(block.len())];
+                let size = compressor.gzip_compress(block, &mut member).expect("the bound is enough room");
+                member.truncate(size);
+                Ok(member)
+            }
+            #[cfg(feature = "zstd")]
+            Self::Zstd(ref mut compressor) => compressor.compress(block).map_err(|cause| Error::Compression {
+                compression: "zstd".to_owned(),
+                reason: format!("the library failed: {cause}"),
+            }),
+        }
+    }
+}
+
+#[cfg(feature = "gzip")]
+pub(crate) fn gzip(level: u8) -> Result<Codec> {
+    let new = || {
+        let level = libdeflater::CompressionLvl::new(level.into()).expect("the caller looked at the level");
+        Ok(Codec::Gzip(libdeflater::Compressor::new(level)))
+    };
+    proof::proved("gzip", level, &proof::GZIP, new)
+}
+
+#[cfg(feature = "zstd")]
+pub(crate) fn zstd(level: u8) -> Result<Codec> {
+    use zstd::zstd_safe::CParameter;
+    let new = || {
+        let mut compressor = zstd::bulk::Compressor::new(level.into())?;
+        // Left to nobody's default: how large the contents are is said, and a checksum is not added to the digests.
+        compressor.set_parameter(CParameter::ContentSizeFlag(true))?;
+        compressor.set_parameter(CParameter::ChecksumFlag(false))?;
+        Ok(Codec::Zstd(compressor))
+    };
+    proof::proved("zstd", level, &proof::ZSTD, new)
+}
+
+#[cfg(not(feature = "gzip"))]
+pub(crate) fn gzip(_level: u8) -> Result<Codec> {
+    missing("gzip")
+}
+
+#[cfg(not(feature = "zstd"))]
+pub(crate) fn zstd(_level: u8) -> Result<Codec> {
+    missing("zstd")
+}
+
+#[cfg(not(all(feature = "gzip", feature = "zstd")))]
+fn missing(codec: &str) -> Result<Codec> {
+    Err(Error::Compression {
+        compression: codec.to_owned(),
+        reason: format!("this program was built without the feature `{codec}`: build it with, or choose another"),
+    })
+}
+
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+mod proof {
+    use std::{io, sync::OnceLock};
+
+    use super::{BYTE_FORMAT, Codec};
+    use crate::{
+        digest::Digest,
+        error::{Error, Result},
+    };
+
+    /// The proofs of one codec: for each level, from 1, the beginning of the digest of the compressed sample and
+    /// whether it was found to match.
+    pub(super) struct Proofs<const LEVELS: usize> {
+        expected: [&'static str; LEVELS],
+        matched: [OnceLock<bool>; LEVELS],
+    }
+
+    impl<const LEVELS: usize> Proofs<LEVELS> {
+        const fn new(expected: [&'static str; LEVELS]) -> Self {
+            Self { expected, matched: [const { OnceLock::new() }; LEVELS] }
+        }
+    }
+
+    /// libdeflate 1.25, blocks of 1 MiB.
+    #[cfg(feature = "gzip")]
+    pub(super) static GZIP: Proofs<12> = Proofs::new([""; 12]);
+
+    /// libzstd 1.5.7, frames of 4 MiB.
+    #[cfg(feature = "zstd")]
+    pub(super) static ZSTD: Proofs<19> = Proofs::new([""; 19]);
+
+    /// A new compressor, after the first one of its kind has shown that its bytes are those of the byte format.
+    pub(super) fn proved<const LEVELS: usize>(
+        codec: &str,
+        level: u8,
+        proofs: &Proofs<LEVELS>,
+        new: impl Fn() -> io::Result<Codec>,
+    ) -> Result<Codec> {
+        let new = || {
+            new().map_err(|cause| Error::Compression {
+                compression: format!("{codec}:{level}"),
+                reason: format!("the library refused to start: {cause}"),
+            })
+        };
+        let index = usize::from(level) - 1;
+        if proofs.matched[index].get().is_none() {
+            let digest = Digest::of(new()?.compress(&sample())?).hex();
+            let matches = digest.starts_with(proofs.expected[index]);
+            proofs.matched[index].get_or_init(|| matches);
+        }
+        match proofs.matched[index].get() {
+            Some(true) => new(),
+            _ => Err(Error::CodecBytes { codec: format!("{codec}:{level}"), format: BYTE_FORMAT }),
+        }
+    }
+
+    /// 96 KiB with something for every part of a compressor: words that come again near and far, runs, and noise.
+    fn sample() -> Vec<u8> {
+        const WORDS: [&str; 8] =
+            ["layer ", "digest ", "manifest ", "index ", "blob\n", "platform ", "\0\0\0\0", "config "];
+        let mut state = 1u64;
+        let mut random = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize
+        };
+        let mut bytes = Vec::with_capacity(96 << 10);
+        while bytes.len() < 96 << 10 {
+            match random() % 16 {
+                0 => bytes.extend((0..random() % 64).map(|_| random() as u8)),
+                1 => bytes.resize(bytes.len() + random() % 300, b' '),
+                2 if bytes.len() > 1000 => {
+                    let from = random() % (bytes.len() - 200);
+                    bytes.extend_from_within(from..from + random() % 200);
+                }
+                _ => bytes.extend_from_slice(WORDS[random() % WORDS.len()].as_bytes()),
+            }
+        }
+        bytes.truncate(96 << 10);
+        bytes
+    }
+}

@@ -1,0 +1,232 @@
+//! One entry of a layer, and where its bytes come from.
+
+use std::{
+    collections::BTreeMap,
+    fs::{File, Metadata},
+    io,
+    os::unix::fs::{FileExt, MetadataExt},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use crate::{
+    error::{Error, Result},
+    layer_tar::path::LayerPath,
+};
+
+/// One entry of a layer, complete but for the contents of files.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) path: LayerPath,
+    pub(crate) kind: Kind,
+    pub(crate) mode: u32,
+    pub(crate) uid: u64,
+    pub(crate) gid: u64,
+    pub(crate) mtime: i64,
+    pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Kind {
+    Directory,
+    File(Content),
+    Symlink(Vec<u8>),
+    /// To a file earlier in the layer.
+    HardLink(LayerPath),
+    CharDevice(u32, u32),
+    BlockDevice(u32, u32),
+    Fifo,
+    /// An empty file with a whiteout's name, opaque or not.
+    Whiteout,
+}
+
+/// Whether two entries for one path are one: equal attributes and equal contents.
+pub(crate) fn same(a: &Entry, b: &Entry) -> Result<bool> {
+    if !same_attributes(a, b) {
+        return Ok(false);
+    }
+    match (&a.kind, &b.kind) {
+        (Kind::File(a), Kind::File(b)) => a.same_bytes(b),
+        (a, b) => Ok(a == b),
+    }
+}
+
+pub(crate) fn same_attributes(a: &Entry, b: &Entry) -> bool {
+    (a.mode, a.uid, a.gid, a.mtime) == (b.mode, b.uid, b.gid, b.mtime) && a.xattrs == b.xattrs
+}
+
+impl Kind {
+    /// How a message names it.
+    pub(crate) fn describe(&self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::File(_) => "file",
+            Self::Symlink(_) => "symbolic link",
+            Self::HardLink(_) => "hard link",
+            Self::CharDevice(..) | Self::BlockDevice(..) => "device",
+            Self::Fifo => "fifo",
+            Self::Whiteout => "whiteout",
+        }
+    }
+}
+
+/// The bytes of a file, to be read at any place.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    Bytes(Arc<[u8]>),
+    File(SourceFile),
+    /// Stretches of a tar; what lies between them is zeros.
+    Extents {
+        tar: Arc<TarFile>,
+        size: u64,
+        extents: Vec<Extent>,
+    },
+}
+
+/// A file as it was when it was listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SourceFile {
+    pub(crate) path: PathBuf,
+    pub(crate) size: u64,
+    device: u64,
+    inode: u64,
+    mtime: (i64, i64),
+}
+
+/// A tar that is a source, unpacked if it was compressed.
+#[derive(Debug)]
+pub(crate) struct TarFile {
+    pub(crate) path: PathBuf,
+    pub(crate) file: File,
+}
+
+/// `length` bytes of a file's contents from `at` lie in the tar from `offset`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) at: u64,
+    pub(crate) length: u64,
+    pub(crate) offset: u64,
+}
+
+impl PartialEq for Content {
+    /// Whether both are the same place, without a look at the bytes.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Bytes(a), Self::Bytes(b)) => a == b,
+            (Self::File(a), Self::File(b)) => a == b,
+            (Self::Extents { tar: a, size: m, extents: x }, Self::Extents { tar: b, size: n, extents: y }) => {
+                Arc::ptr_eq(a, b) && m == n && x == y
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Content {
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(file) => file.size,
+            Self::Extents { size, .. } => *size,
+        }
+    }
+
+    /// Fills the buffer with the contents from `offset` on. The buffer ends at or before the end of the contents.
+    pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        match self {
+            Self::Bytes(bytes) => {
+                let start = usize::try_from(offset).expect("an offset into bytes in memory");
+                buffer.copy_from_slice(&bytes[start..start + buffer.len()]);
+                Ok(())
+            }
+            Self::File(file) => file.read_at(offset, buffer),
+            Self::Extents { tar, extents, .. } => {
+                buffer.fill(0);
+                let end = offset + buffer.len() as u64;
+                for extent in extents {
+                    let (from, to) = (extent.at.max(offset), (extent.at + extent.length).min(end));
+                    if from < to {
+                        let part = &mut buffer[(from - offset) as usize..(to - offset) as usize];
+                        let read = tar.file.read_exact_at(part, extent.offset + (from - extent.at));
+                        read.map_err(|cause| source_changed(&tar.path, cause))?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Content {
+    /// Whether both hold the same bytes, read only where they may.
+    fn same_bytes(&self, other: &Self) -> Result<bool> {
+        if self == other || self.size() != other.size() {
+            return Ok(self == other);
+        }
+        let (mut offset, mut same) = (0, true);
+        let mut theirs = Vec::new();
+        let mut failed = Ok(());
+        self.for_each_part(|ours| {
+            theirs.resize(ours.len(), 0);
+            failed = other.read_at(offset, &mut theirs);
+            offset += ours.len() as u64;
+            same = failed.is_ok() && ours == theirs;
+            same
+        })?;
+        failed.map(|()| same)
+    }
+
+    /// Reads the contents from the first to the last byte, as long as the function says so.
+    pub(crate) fn for_each_part(&self, mut f: impl FnMut(&[u8]) -> bool) -> Result<()> {
+        const PART: u64 = 256 << 10;
+        let mut buffer = Vec::new();
+        let mut offset = 0;
+        while offset < self.size() {
+            buffer.resize(PART.min(self.size() - offset) as usize, 0);
+            self.read_at(offset, &mut buffer)?;
+            offset += buffer.len() as u64;
+            if !f(&buffer) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SourceFile {
+    pub(crate) fn new(path: PathBuf, metadata: &Metadata) -> Self {
+        Self {
+            path,
+            size: metadata.size(),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            mtime: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+
+    /// The file is opened for each stretch: a layer may have more files than a process may have open, and the
+    /// stretches of a large one are read by several threads.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let changed = |change| Error::SourceChanged { path: self.path.clone(), change };
+        let file = File::open(&self.path).map_err(|cause| match cause.kind() {
+            io::ErrorKind::NotFound => changed("vanished"),
+            _ => Error::SourceUnreadable { path: self.path.clone(), cause },
+        })?;
+        file.read_exact_at(buffer, offset).map_err(|cause| source_changed(&self.path, cause))?;
+        // Looked at after the read: what was written before it shows here.
+        let now = file.metadata().map_err(|cause| Error::source(&self.path, cause))?;
+        match Self::new(self.path.clone(), &now) {
+            now if now == *self => Ok(()),
+            now if now.size > self.size => Err(changed("grew")),
+            now if now.size < self.size => Err(changed("shrank")),
+            _ => Err(changed("changed")),
+        }
+    }
+}
+
+fn source_changed(path: &std::path::Path, cause: io::Error) -> Error {
+    match cause.kind() {
+        io::ErrorKind::UnexpectedEof => Error::SourceChanged { path: path.to_owned(), change: "shrank" },
+        _ => Error::SourceUnreadable { path: path.to_owned(), cause },
+    }
+}

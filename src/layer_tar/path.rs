@@ -1,0 +1,177 @@
+//! Paths in a layer: relative, normalised, ordered as the byte format orders entries.
+
+use std::{
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
+    path::{Component, Path, PathBuf},
+};
+
+use crate::error::{Error, Result};
+
+/// A path in a layer; the root is empty.
+///
+/// Components are kept apart by NUL, which no name can hold and which sorts before every byte: the derived order
+/// is that of the components, so that a directory comes right before what is in it. The name of a whiteout has a
+/// NUL of its own in front (an opaque one has two), which puts it before its siblings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct LayerPath(Vec<u8>);
+
+/// What the names of whiteouts begin with:
+/// <https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts>.
+pub(crate) const WHITEOUT_PREFIX: &[u8] = b".wh.";
+
+/// The name of an opaque whiteout:
+/// <https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#opaque-whiteout>.
+pub(crate) const OPAQUE_WHITEOUT: &[u8] = b".wh..wh..opq";
+
+impl LayerPath {
+    pub(crate) fn root() -> Self {
+        Self::default()
+    }
+
+    /// The place that a mapping's destination names.
+    pub(crate) fn parse(destination: &Path) -> Result<Self> {
+        let refuse = |reason| Error::Destination { destination: destination.to_owned(), reason };
+        if destination.as_os_str().is_empty() {
+            return Err(refuse("is empty: it is a path in the image, as in /bin/app"));
+        }
+        let mut path = Self::root();
+        for component in destination.components() {
+            match component {
+                Component::RootDir | Component::CurDir => {}
+                Component::Normal(name) => path = path.join(name).map_err(refuse)?,
+                Component::ParentDir => return Err(refuse("has `..`: write the path in the image without it")),
+                Component::Prefix(_) => return Err(refuse("has a drive: write a path from the image's root")),
+            }
+        }
+        Ok(path)
+    }
+
+    /// The path of something in this directory.
+    pub(crate) fn join(&self, name: &OsStr) -> Result<Self, &'static str> {
+        let name = name.as_bytes();
+        if name.contains(&0) {
+            return Err("has a NUL byte, which no path can hold");
+        }
+        if name.starts_with(WHITEOUT_PREFIX) {
+            return Err("begins with `.wh.`, which would remove a file of the layers below: \
+                        rename or exclude it, or give a whiteout as such");
+        }
+        Ok(self.child(name))
+    }
+
+    /// The place of `path`, seen from this directory as its root.
+    pub(crate) fn append(&self, path: &Self) -> Self {
+        if path.is_root() { self.clone() } else { self.child(&path.0) }
+    }
+
+    fn child(&self, name: &[u8]) -> Self {
+        let mut path = Vec::with_capacity(self.0.len() + 1 + name.len());
+        path.extend_from_slice(&self.0);
+        if !path.is_empty() {
+            path.push(0);
+        }
+        path.extend_from_slice(name);
+        Self(path)
+    }
+
+    /// The place of the whiteout that removes this path from the layers below.
+    pub(crate) fn whiteout(&self) -> Self {
+        let (parent, name) = self.split();
+        parent.child(&[b"\0", WHITEOUT_PREFIX, name].concat())
+    }
+
+    /// The place of the whiteout that empties this directory of the layers below.
+    pub(crate) fn opaque_whiteout(&self) -> Self {
+        self.child(&[b"\0\0", OPAQUE_WHITEOUT].concat())
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The directory this is in; the root is in itself.
+    pub(crate) fn parent(&self) -> Self {
+        self.split().0
+    }
+
+    /// The directories this is in, nearest first, without the root.
+    pub(crate) fn ancestors(&self) -> impl Iterator<Item = Self> {
+        std::iter::successors(Some(self.parent()), |path| Some(path.parent())).take_while(|path| !path.is_root())
+    }
+
+    /// Whether this lies somewhere below `directory`.
+    pub(crate) fn is_below(&self, directory: &Self) -> bool {
+        directory.is_root() || self.0.strip_prefix(&directory.0[..]).is_some_and(|rest| rest.first() == Some(&0))
+    }
+
+    /// The directory and the name, a whiteout's without the NUL in front.
+    fn split(&self) -> (Self, &[u8]) {
+        let Some(nul) = self.0.iter().rposition(|&byte| byte == 0) else {
+            return (Self::root(), &self.0);
+        };
+        let parent = self.0[..nul].iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        (Self(self.0[..parent].to_vec()), &self.0[nul + 1..])
+    }
+
+    /// The path as a tar names it: components between slashes, none in front.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.0.len());
+        for component in self.0.split(|&byte| byte == 0).filter(|component| !component.is_empty()) {
+            if !bytes.is_empty() {
+                bytes.push(b'/');
+            }
+            bytes.extend_from_slice(component);
+        }
+        bytes
+    }
+
+    /// The path as people and globs write it: from the root.
+    pub(crate) fn to_path(&self) -> PathBuf {
+        Path::new("/").join(OsStr::from_bytes(&self.to_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> LayerPath {
+        LayerPath::parse(Path::new(text)).unwrap()
+    }
+
+    #[test]
+    fn components_order_before_bytes() {
+        let mut paths = ["/a-b", "/a/z", "/a", "/a/b", "/a.txt", "/"].map(path);
+        paths.sort();
+        assert_eq!(paths.map(|p| p.to_path().display().to_string()), ["/", "/a", "/a/b", "/a/z", "/a-b", "/a.txt"]);
+    }
+
+    #[test]
+    fn whiteouts_come_first_in_their_directory() {
+        let dir = path("/d");
+        let mut paths = [path("/d/\u{1}"), path("/d/x").whiteout(), dir.opaque_whiteout(), dir.clone()];
+        paths.sort();
+        let names = paths.each_ref().map(|p| String::from_utf8(p.to_bytes()).unwrap());
+        assert_eq!(names, ["d", "d/.wh..wh..opq", "d/.wh.x", "d/\u{1}"]);
+        assert!(paths[1..].iter().all(|p| p.parent() == dir && p.is_below(&dir)));
+        assert_eq!(path("/x").whiteout().to_bytes(), b".wh.x");
+        assert_eq!(path("/x").whiteout().parent(), LayerPath::root());
+    }
+
+    #[test]
+    fn destinations_are_normalised_or_refused() {
+        assert_eq!(path("./a//b/"), path("/a/b"));
+        for (destination, reason) in [("", "is empty"), ("/a/../b", "has `..`"), ("/a/.wh.b", "begins with `.wh.`")] {
+            let message = LayerPath::parse(Path::new(destination)).unwrap_err().to_string();
+            assert!(message.contains(reason), "{message}");
+        }
+    }
+
+    #[test]
+    fn ancestors_are_nearest_first() {
+        let names: Vec<_> = path("/a/b/c").ancestors().map(|p| p.to_path()).collect();
+        assert_eq!(names, [Path::new("/a/b"), Path::new("/a")]);
+        assert!(!path("/ab").is_below(&path("/a")));
+    }
+}

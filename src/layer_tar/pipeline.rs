@@ -1,0 +1,255 @@
+//! From a tar that does not exist to digests and, if wanted, bytes: read, hash and compress, all at once.
+//!
+//! The tar is cut into blocks of a size that the compression alone decides. Blocks are read and compressed in any
+//! order by any thread; they are hashed, and what they became is hashed and written, in order, by one thread at a
+//! time. So the bytes do not depend on the threads, and memory not on the size of the tar.
+
+use std::{
+    collections::VecDeque,
+    io::Write,
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    digest::{Digest, Hasher},
+    error::{Error, Result},
+    layer_tar::{codec::Codec, compression::Compression, stream::TarStream},
+    pool::{BlockCount, Claim, Job, Pool, lock},
+};
+
+/// What one pass over a tar finds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pass {
+    pub(crate) diff_id: Digest,
+    /// Digest and size of the blob.
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+}
+
+/// Reads the tar once; writes the blob into the sink, if there is one, on the way. `progress` is told how many
+/// bytes of the tar are done.
+pub(crate) fn pass<'a>(
+    stream: &'a TarStream,
+    compression: Compression,
+    pool: &'a Pool,
+    sink: Option<&'a mut (dyn Write + Send + 'a)>,
+    progress: &'a (dyn Fn(u64) + Sync),
+) -> Result<Pass> {
+    let codec = compression.codec()?;
+    let block_size = compression.block_size();
+    let count = stream.size().div_ceil(block_size);
+    let pipeline = Pipeline {
+        stream,
+        block_size,
+        count,
+        pool,
+        progress,
+        compresses: codec.is_some(),
+        codecs: Mutex::new(codec.into_iter().collect()),
+        compression,
+        queue: Mutex::default(),
+        tar: Mutex::default(),
+        blob: Mutex::new((Hasher::default(), sink)),
+    };
+    pool.run(&pipeline, usize::try_from(count).unwrap_or(usize::MAX));
+    let queue = pipeline.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(error) = queue.failed {
+        return Err(error);
+    }
+    let (tar, blob) = (pipeline.tar.into_inner(), pipeline.blob.into_inner());
+    let (diff_id, tar_size) = tar.unwrap_or_else(PoisonError::into_inner).finish();
+    let (digest, size) =
+        if pipeline.compresses { blob.unwrap_or_else(PoisonError::into_inner).0.finish() } else { (diff_id, tar_size) };
+    Ok(Pass { diff_id, digest, size })
+}
+
+struct Pipeline<'a> {
+    stream: &'a TarStream,
+    block_size: u64,
+    /// The number of blocks.
+    count: u64,
+    pool: &'a Pool,
+    progress: &'a (dyn Fn(u64) + Sync),
+    compression: Compression,
+    /// Without compression the tar is the blob, and is hashed once.
+    compresses: bool,
+    /// Compressors at rest; there are never more than threads at work.
+    codecs: Mutex<Vec<Codec>>,
+    queue: Mutex<Queue>,
+    tar: Mutex<Hasher>,
+    blob: Mutex<(Hasher, Option<&'a mut (dyn Write + Send + 'a)>)>,
+}
+
+/// The blocks in memory, and who is at what.
+#[derive(Default)]
+struct Queue {
+    /// From the first one not done on.
+    blocks: VecDeque<Block>,
+    /// The number of blocks done, which is the number of `blocks`' first.
+    done: u64,
+    /// The number of blocks whose tar bytes are hashed.
+    hashed: u64,
+    hashing: bool,
+    writing: bool,
+    /// Buffers to use again.
+    spare: Vec<Vec<u8>>,
+    failed: Option<Error>,
+    aborted: bool,
+}
+
+/// A block on its way.
+#[derive(Default)]
+struct Block {
+    tar: Option<Arc<Vec<u8>>>,
+    compressing: bool,
+    compressed: Option<Vec<u8>>,
+    _count: Option<BlockCount>,
+}
+
+enum Task {
+    Read(u64, Vec<u8>),
+    /// Adds the tar's bytes to the diff ID; without compression, also writes them.
+    Hash(Arc<Vec<u8>>),
+    Compress(u64, Arc<Vec<u8>>),
+    Write(Vec<u8>),
+}
+
+impl Job for Pipeline<'_> {
+    type Task = Task;
+
+    /// Whatever brings the oldest block forward comes first: it frees memory.
+    fn claim(&self, room: bool) -> Claim<Task> {
+        let queue = &mut *lock(&self.queue);
+        if queue.failed.is_some() || queue.aborted {
+            queue.blocks.clear();
+            return Claim::Done;
+        }
+        if queue.done == self.count {
+            return Claim::Done;
+        }
+        let hashed_now = (queue.hashed - queue.done) as usize;
+        if !queue.writing
+            && hashed_now > 0
+            && let Some(compressed) = queue.blocks.front_mut().and_then(|block| block.compressed.take())
+        {
+            queue.writing = true;
+            return Claim::Task(Task::Write(compressed));
+        }
+        if !queue.hashing
+            && let Some(tar) = queue.blocks.get(hashed_now).and_then(|block| block.tar.clone())
+        {
+            queue.hashing = true;
+            return Claim::Task(Task::Hash(tar));
+        }
+        if self.compresses {
+            let ready = |block: &Block| !block.compressing && block.tar.is_some();
+            if let Some(index) = queue.blocks.iter().position(ready) {
+                let block = &mut queue.blocks[index];
+                block.compressing = true;
+                let tar = Arc::clone(block.tar.as_ref().expect("asked for by `ready`"));
+                return Claim::Task(Task::Compress(queue.done + index as u64, tar));
+            }
+        }
+        let next = queue.done + queue.blocks.len() as u64;
+        if room && next < self.count {
+            queue.blocks.push_back(Block { _count: Some(self.pool.block()), ..Block::default() });
+            return Claim::Task(Task::Read(next, queue.spare.pop().unwrap_or_default()));
+        }
+        Claim::Wait
+    }
+
+    fn run(&self, task: Task) {
+        let result = match task {
+            Task::Read(index, buffer) => self.read(index, buffer),
+            Task::Hash(tar) => self.hash(tar),
+            Task::Compress(index, tar) => self.compress(index, &tar),
+            Task::Write(bytes) => self.write(&bytes),
+        };
+        if let Err(error) = result {
+            lock(&self.queue).failed.get_or_insert(error);
+        }
+    }
+
+    fn abort(&self) {
+        lock(&self.queue).aborted = true;
+    }
+}
+
+impl Pipeline<'_> {
+    fn read(&self, index: u64, mut buffer: Vec<u8>) -> Result<()> {
+        let offset = index * self.block_size;
+        let size = self.block_size.min(self.stream.size() - offset);
+        buffer.resize(usize::try_from(size).expect("a block fits in memory"), 0);
+        self.stream.read_at(offset, &mut buffer)?;
+        self.note(index, |block| block.tar = Some(Arc::new(buffer)));
+        Ok(())
+    }
+
+    fn hash(&self, tar: Arc<Vec<u8>>) -> Result<()> {
+        lock(&self.tar).update(&tar);
+        if !self.compresses
+            && let (_, Some(sink)) = &mut *lock(&self.blob)
+        {
+            write_all(sink, &tar)?;
+        }
+        // The queue's is now the last reference, so that the buffer can be used again.
+        drop(tar);
+        let mut queue = lock(&self.queue);
+        queue.hashing = false;
+        queue.hashed += 1;
+        (self.progress)((queue.hashed * self.block_size).min(self.stream.size()));
+        if !self.compresses {
+            queue.finish_block();
+        }
+        Ok(())
+    }
+
+    fn compress(&self, index: u64, tar: &[u8]) -> Result<()> {
+        let codec = lock(&self.codecs).pop();
+        let mut codec = match codec {
+            Some(codec) => codec,
+            None => self.compression.codec()?.expect("only a compression compresses"),
+        };
+        let compressed = codec.compress(tar)?;
+        lock(&self.codecs).push(codec);
+        self.note(index, |block| block.compressed = Some(compressed));
+        Ok(())
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<()> {
+        let (hasher, sink) = &mut *lock(&self.blob);
+        hasher.update(bytes);
+        if let Some(sink) = sink {
+            write_all(sink, bytes)?;
+        }
+        let mut queue = lock(&self.queue);
+        queue.writing = false;
+        queue.finish_block();
+        Ok(())
+    }
+
+    fn note(&self, index: u64, note: impl FnOnce(&mut Block)) {
+        let mut queue = lock(&self.queue);
+        // After a failure there is no queue any more.
+        let position = index - queue.done;
+        if let Some(block) = queue.blocks.get_mut(position as usize) {
+            note(block);
+        }
+    }
+}
+
+impl Queue {
+    fn finish_block(&mut self) {
+        self.done += 1;
+        if let Some(buffer) = self.blocks.pop_front().and_then(|mut block| Arc::into_inner(mem::take(&mut block.tar)?))
+        {
+            self.spare.push(buffer);
+        }
+    }
+}
+
+fn write_all(sink: &mut (dyn Write + Send + '_), bytes: &[u8]) -> Result<()> {
+    // Who gave the sink knows the file's name and puts it in.
+    sink.write_all(bytes).map_err(Error::write(""))
+}

@@ -1,0 +1,189 @@
+//! Tar headers: an entry in, ustar blocks out, with a pax record only for what ustar cannot hold.
+//!
+//! Formats: POSIX.1-2017, [pax](https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html), "ustar
+//! Interchange Format" and "pax Interchange Format". Every choice is written down in `docs/byte-format.md`.
+
+use tar::{EntryType, Header};
+
+use crate::layer_tar::entry::{Entry, Kind};
+
+pub(crate) const BLOCK: usize = 512;
+
+/// The archive ends with two blocks of zeros, and nothing pads it further.
+pub(crate) const END_OF_ARCHIVE: u64 = 2 * BLOCK as u64;
+
+/// The name of every header that carries pax records: no reader shows it, and a constant takes nothing from its entry.
+const PAX_NAME: &[u8] = b"././@PaxHeader";
+
+/// The largest number that `digits` octal digits hold.
+const fn octal_max(digits: u32) -> u64 {
+    8u64.pow(digits) - 1
+}
+
+/// All blocks that come before the contents of this entry.
+pub(crate) fn header(entry: &Entry) -> Vec<u8> {
+    let mut pax = PaxRecords::default();
+    let mut header = Header::new_ustar();
+    header.set_mode(entry.mode);
+    header.set_entry_type(match &entry.kind {
+        Kind::Directory => EntryType::Directory,
+        Kind::File(_) | Kind::Whiteout => EntryType::Regular,
+        Kind::Symlink(_) => EntryType::Symlink,
+        Kind::HardLink(_) => EntryType::Link,
+        Kind::CharDevice(..) => EntryType::Char,
+        Kind::BlockDevice(..) => EntryType::Block,
+        Kind::Fifo => EntryType::Fifo,
+    });
+    let size = if let Kind::File(content) = &entry.kind { content.size() } else { 0 };
+    header.set_size(pax.number("size", size, octal_max(11)));
+    header.set_uid(pax.number("uid", entry.uid, octal_max(7)));
+    header.set_gid(pax.number("gid", entry.gid, octal_max(7)));
+    let mtime = u64::try_from(entry.mtime).ok().filter(|&mtime| mtime <= octal_max(11));
+    header.set_mtime(mtime.unwrap_or_else(|| {
+        pax.add("mtime", entry.mtime.to_string().as_bytes());
+        0
+    }));
+    let (major, minor) = match entry.kind {
+        Kind::CharDevice(major, minor) | Kind::BlockDevice(major, minor) => (major, minor),
+        _ => (0, 0),
+    };
+    let ustar = header.as_ustar_mut().expect("made as ustar");
+    ustar.set_device_major(major);
+    ustar.set_device_minor(minor);
+
+    let mut name = entry.path.to_bytes();
+    if entry.path.is_root() {
+        name.push(b'.');
+    }
+    if entry.kind == Kind::Directory {
+        name.push(b'/');
+    }
+    match split_name(&name) {
+        Some((prefix, name)) => {
+            ustar.prefix[..prefix.len()].copy_from_slice(prefix);
+            ustar.name[..name.len()].copy_from_slice(name);
+        }
+        None => {
+            pax.add("path", &name);
+            ustar.name.copy_from_slice(&name[..100]);
+        }
+    }
+    let target = match &entry.kind {
+        Kind::Symlink(target) => target,
+        Kind::HardLink(path) => &path.to_bytes(),
+        _ => &Vec::new(),
+    };
+    if target.len() > ustar.linkname.len() {
+        pax.add("linkpath", target);
+    }
+    let room = target.len().min(ustar.linkname.len());
+    ustar.linkname[..room].copy_from_slice(&target[..room]);
+    for (name, value) in &entry.xattrs {
+        pax.add_bytes(&[b"SCHILY.xattr.", &name[..]].concat(), value);
+    }
+    header.set_cksum();
+    let mut blocks = pax.into_blocks();
+    blocks.extend_from_slice(header.as_bytes());
+    blocks
+}
+
+/// How many bytes pad contents of this size to a whole block.
+pub(crate) fn padding(size: u64) -> u64 {
+    size.next_multiple_of(BLOCK as u64) - size
+}
+
+/// Splits a name into ustar's prefix (at most 155 bytes) and name (at most 100, at least one before a trailing
+/// slash) at the first slash that leaves a name short enough; a name of up to 100 bytes has no prefix.
+fn split_name(name: &[u8]) -> Option<(&[u8], &[u8])> {
+    if name.len() <= 100 {
+        return Some((b"", name));
+    }
+    let from = name.len() - 101;
+    let slash = from + name[from..name.len() - 1].iter().position(|&byte| byte == b'/')?;
+    (1..=155).contains(&slash).then(|| (&name[..slash], &name[slash + 1..]))
+}
+
+/// Records of a pax extended header, in the order they are added.
+#[derive(Default)]
+struct PaxRecords(Vec<u8>);
+
+impl PaxRecords {
+    /// The number itself if ustar's field can hold it; otherwise zero, and the number is a record.
+    fn number(&mut self, key: &str, value: u64, max: u64) -> u64 {
+        if value <= max {
+            return value;
+        }
+        self.add(key, value.to_string().as_bytes());
+        0
+    }
+
+    fn add(&mut self, key: &str, value: &[u8]) {
+        self.add_bytes(key.as_bytes(), value);
+    }
+
+    /// `LENGTH KEY=VALUE\n`, where the length counts itself.
+    fn add_bytes(&mut self, key: &[u8], value: &[u8]) {
+        let rest = key.len() + value.len() + 3;
+        let mut length = rest + 1;
+        while length != rest + length.to_string().len() {
+            length = rest + length.to_string().len();
+        }
+        self.0.extend_from_slice(format!("{length} ").as_bytes());
+        for part in [key, b"=", value, b"\n"] {
+            self.0.extend_from_slice(part);
+        }
+    }
+
+    /// A header of type `x` and the records, padded; nothing if there are none.
+    fn into_blocks(self) -> Vec<u8> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let mut header = Header::new_ustar();
+        header.set_entry_type(EntryType::XHeader);
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(self.0.len() as u64);
+        let ustar = header.as_ustar_mut().expect("made as ustar");
+        ustar.set_device_major(0);
+        ustar.set_device_minor(0);
+        ustar.name[..PAX_NAME.len()].copy_from_slice(PAX_NAME);
+        header.set_cksum();
+        let mut blocks = header.as_bytes().to_vec();
+        blocks.extend_from_slice(&self.0);
+        blocks.resize(blocks.len().next_multiple_of(BLOCK), 0);
+        blocks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_split_where_both_halves_fit() {
+        let name =
+            |lengths: &[usize]| lengths.iter().map(|&n| "x".repeat(n)).collect::<Vec<_>>().join("/").into_bytes();
+        let halves = |name: &[u8]| split_name(name).map(|(prefix, name)| (prefix.len(), name.len()));
+        assert_eq!(halves(&name(&[100])), Some((0, 100)));
+        assert_eq!(halves(&name(&[101])), None);
+        assert_eq!(halves(&name(&[1, 100])), Some((1, 100)));
+        assert_eq!(halves(&name(&[155, 100])), Some((155, 100)));
+        assert_eq!(halves(&name(&[156, 99])), None);
+        assert_eq!(halves(&name(&[60, 60, 60])), Some((121, 60)));
+        // A directory's trailing slash is no place to split.
+        assert_eq!(halves(&[&name(&[100])[..], b"/"].concat()), None);
+    }
+
+    #[test]
+    fn a_pax_record_counts_its_own_length() {
+        for size in 0..1200 {
+            let mut pax = PaxRecords::default();
+            pax.add("path", &vec![b'x'; size]);
+            let text = String::from_utf8(pax.0).unwrap();
+            assert_eq!(text.split_once(' ').unwrap().0, text.len().to_string());
+        }
+    }
+}

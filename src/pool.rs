@@ -1,0 +1,234 @@
+//! How many threads may work at once.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+/// A bound on the threads at work, shared by everything that is given the same pool.
+///
+/// A pool owns no threads and there is no global one: work borrows threads while it lasts, and of all of them
+/// together at most this many work at a time. No byte of any result depends on the number.
+///
+/// ```
+/// use oci_layout::Pool;
+/// let pool = Pool::new(2);
+/// let squares = pool.map([1, 2, 3], |n| n * n);
+/// assert_eq!(squares, [1, 4, 9]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Pool(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    threads: NonZeroUsize,
+    /// Threads that are at a task now.
+    working: Mutex<usize>,
+    /// A task ended: there may be another to claim.
+    changed: Condvar,
+    /// Blocks of bytes in memory, of all jobs together.
+    blocks: Arc<AtomicUsize>,
+}
+
+impl Pool {
+    /// A pool of this many threads, at least one.
+    pub fn new(threads: usize) -> Self {
+        let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
+        Self(Arc::new(Inner { threads, working: Mutex::default(), changed: Condvar::new(), blocks: Arc::default() }))
+    }
+
+    /// A pool of as many threads as this process may run at once.
+    pub fn available() -> Self {
+        Self::new(thread::available_parallelism().map_or(1, NonZeroUsize::get))
+    }
+
+    /// The number of threads.
+    pub fn threads(&self) -> usize {
+        self.0.threads.get()
+    }
+
+    /// Applies a function to every item, as many at a time as the pool has threads; results in the items' order.
+    /// The way to make several layers side by side: what the function starts on this same pool shares its bound.
+    pub fn map<T: Send, R: Send>(&self, items: impl IntoIterator<Item = T>, f: impl Fn(T) -> R + Sync) -> Vec<R> {
+        let items: Vec<T> = items.into_iter().collect();
+        let count = items.len();
+        let queue = Mutex::new(items.into_iter().enumerate());
+        let results = Mutex::new(Vec::with_capacity(count));
+        self.scope(count, || {
+            loop {
+                let next = lock(&queue).next();
+                let Some((index, item)) = next else { break };
+                let result = f(item);
+                lock(&results).push((index, result));
+            }
+        });
+        let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        results.sort_by_key(|(index, _)| *index);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// Runs the tasks of a job until it has no more; `parts` says into how many it falls at most.
+    pub(crate) fn run(&self, job: &impl Job, parts: usize) {
+        self.scope(parts, || self.work(job));
+    }
+
+    /// Counts one block of bytes that is in memory as long as the result lives.
+    pub(crate) fn block(&self) -> BlockCount {
+        self.0.blocks.fetch_add(1, Ordering::Relaxed);
+        BlockCount(Arc::clone(&self.0.blocks))
+    }
+
+    fn scope(&self, parts: usize, work: impl Fn() + Sync) {
+        thread::scope(|scope| {
+            for _ in 1..self.threads().min(parts) {
+                scope.spawn(&work);
+            }
+            work();
+        });
+    }
+
+    fn work(&self, job: &impl Job) {
+        // Enough that nobody waits for the oldest block, and few: memory is this many blocks and what they become.
+        let room = self.threads() + self.threads() / 2 + 2;
+        let mut working = lock(&self.0.working);
+        loop {
+            let claim = if *working < self.threads() {
+                job.claim(self.0.blocks.load(Ordering::Relaxed) < room)
+            } else {
+                Claim::Wait
+            };
+            match claim {
+                Claim::Task(task) => {
+                    *working += 1;
+                    drop(working);
+                    let end = TaskEnd { pool: self, job };
+                    job.run(task);
+                    drop(end);
+                    working = lock(&self.0.working);
+                }
+                Claim::Wait => working = self.0.changed.wait(working).unwrap_or_else(PoisonError::into_inner),
+                Claim::Done => return self.0.changed.notify_all(),
+            }
+        }
+    }
+}
+
+/// Work that falls into tasks, of which several can be done at once.
+pub(crate) trait Job: Sync {
+    type Task;
+
+    /// The next task. Called by one thread at a time, and after every end of a task: it must be quick.
+    /// Without `room`, no further block of bytes may be taken into memory.
+    fn claim(&self, room: bool) -> Claim<Self::Task>;
+
+    fn run(&self, task: Self::Task);
+
+    /// A task panicked: no more of them.
+    fn abort(&self);
+}
+
+pub(crate) enum Claim<T> {
+    Task(T),
+    /// There is none now; a task that runs will make one possible.
+    Wait,
+    Done,
+}
+
+/// See [`Pool::block`].
+#[derive(Debug)]
+pub(crate) struct BlockCount(Arc<AtomicUsize>);
+
+impl Drop for BlockCount {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Says that a task ended, even by a panic: the other threads would wait for it for ever.
+struct TaskEnd<'a, J: Job> {
+    pool: &'a Pool,
+    job: &'a J,
+}
+
+impl<J: Job> Drop for TaskEnd<'_, J> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.job.abort();
+        }
+        *lock(&self.pool.0.working) -= 1;
+        self.pool.0.changed.notify_all();
+    }
+}
+
+/// Locks; a thread that panicked while it held the lock has left nothing half-done that matters here.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_more_threads_than_said() {
+        struct Count<'a> {
+            left: AtomicUsize,
+            now: &'a AtomicUsize,
+            most: &'a AtomicUsize,
+        }
+        impl Job for Count<'_> {
+            type Task = ();
+            fn claim(&self, _room: bool) -> Claim<()> {
+                let left = self.left.load(Ordering::SeqCst);
+                if left == 0 {
+                    return Claim::Done;
+                }
+                self.left.store(left - 1, Ordering::SeqCst);
+                Claim::Task(())
+            }
+            fn run(&self, (): ()) {
+                self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                thread::yield_now();
+                self.now.fetch_sub(1, Ordering::SeqCst);
+            }
+            fn abort(&self) {}
+        }
+        for threads in [1, 3] {
+            let pool = Pool::new(threads);
+            let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            pool.map(0..8, |_| pool.run(&Count { left: AtomicUsize::new(50), now: &now, most: &most }, 50));
+            assert!(most.into_inner() <= threads);
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_the_job_instead_of_hanging() {
+        struct Panic(Mutex<(bool, bool)>);
+        impl Job for Panic {
+            type Task = ();
+            fn claim(&self, _room: bool) -> Claim<()> {
+                match &mut *lock(&self.0) {
+                    (_, true) => Claim::Done,
+                    (started @ false, _) => {
+                        *started = true;
+                        Claim::Task(())
+                    }
+                    _ => Claim::Wait,
+                }
+            }
+            fn run(&self, (): ()) {
+                panic!("as the test wants");
+            }
+            fn abort(&self) {
+                lock(&self.0).1 = true;
+            }
+        }
+        let job = Panic(Mutex::default());
+        let run = std::panic::AssertUnwindSafe(|| Pool::new(3).run(&job, 3));
+        assert!(std::panic::catch_unwind(run).is_err());
+    }
+}

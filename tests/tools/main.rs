@@ -1,0 +1,37 @@
+//! Judges that others wrote: real programs take the layouts, and find in them what was put in.
+
+mod tool;
+
+use std::fs;
+
+use tool::{Containers, Registry, crane, oci_image_tool, schemas, skopeo, umoci};
+
+/// When a program is missing, this says so before the other failures do.
+#[test]
+fn every_tool_is_here() {
+    let containers = Containers::new();
+    for said in [
+        containers.podman(["--version"]),
+        containers.buildah(["--version"]),
+        crane(["version"]),
+        oci_image_tool(["--version"]),
+        skopeo(["--version"]),
+        umoci(["--version"]),
+    ] {
+        assert!(!said.is_empty());
+    }
+}
+
+#[test]
+fn a_registry_answers_and_is_empty() {
+    let registry = Registry::start();
+    assert_eq!(crane(["catalog", "--insecure", &registry.address]), "");
+}
+
+#[test]
+fn an_empty_layout_fits_the_schemas() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    fs::write(dir.path().join("index.json"), r#"{"schemaVersion":2,"manifests":[]}"#).unwrap();
+    assert_eq!(schemas(dir.path()), "2 documents and descriptors\n");
+}

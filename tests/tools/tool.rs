@@ -1,0 +1,154 @@
+//! Programs that others wrote, each kept to scratch folders: no user's storage, credentials or settings, no fixed port.
+//!
+//! A program that is absent or fails is a panic that says everything it said.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::{env, fs, io, thread};
+
+use tempfile::TempDir;
+
+/// A command that sees nothing of the user's environment, and what `tests/install-tools` installed before all else.
+pub fn tool(name: &str) -> Command {
+    let installed = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools");
+    let path = env::var("PATH").unwrap_or_default();
+    let mut command = Command::new(name);
+    command.env_clear().env("PATH", format!("{installed}:{path}")).env("HOME", "/nonexistent");
+    command
+}
+
+/// What the command prints on its standard output.
+#[track_caller]
+pub fn run(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| cannot_start(command, &error));
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}\n{}\n{stdout}{stderr}", output.status);
+    stdout.into_owned()
+}
+
+fn cannot_start(command: &Command, error: &io::Error) -> ! {
+    panic!("{command:?}: {error}; tests/run installs what the tests need")
+}
+
+#[track_caller]
+pub fn crane<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> String {
+    run(tool("crane").args(args))
+}
+
+#[track_caller]
+pub fn skopeo<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> String {
+    run(tool("skopeo").arg("--insecure-policy").args(args))
+}
+
+#[track_caller]
+pub fn umoci<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> String {
+    run(tool("umoci").args(args))
+}
+
+#[track_caller]
+pub fn oci_image_tool<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> String {
+    run(tool("oci-image-tool").args(args))
+}
+
+/// Checks every document of the layout against the JSON schemas of the image specification.
+#[track_caller]
+pub fn schemas(layout: &Path) -> String {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    run(tool("python3").arg(tests.join("tests/tools/schemas.py")).arg(tests.join("target/tools/schema")).arg(layout))
+}
+
+/// podman and buildah over one storage of their own.
+///
+/// The storage knows layers by diff ID and images by the configuration's digest: only a fresh one reads a layer's blob.
+pub struct Containers(TempDir);
+
+impl Containers {
+    pub fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let root = dir.path().display();
+        fs::create_dir(dir.path().join("tmp")).unwrap();
+        // vfs: plain folders, which need no support from the file system below and leave no mount behind.
+        let storage = format!("[storage]\ndriver = 'vfs'\ngraphroot = '{root}/storage'\nrunroot = '{root}/run'\n");
+        // runc, since crun refuses hybrid cgroups; cgroupfs and no journal, since there may be no systemd; limits that
+        // a caller without many of its own can grant; locks and state here, since they are else shared in /dev/shm and /run.
+        let containers = format!(
+            "[containers]\nnetns = 'none'\ndefault_ulimits = ['nofile=1024:1024', 'nproc=1000:1000']\n\
+             [network]\nnetwork_config_dir = '{root}/network'\n\
+             [engine]\nruntime = 'runc'\ncgroup_manager = 'cgroupfs'\nevents_logger = 'none'\nlock_type = 'file'\n\
+             tmp_dir = '{root}/state'\n"
+        );
+        fs::write(dir.path().join("storage.conf"), storage).unwrap();
+        fs::write(dir.path().join("containers.conf"), containers).unwrap();
+        Self(dir)
+    }
+
+    #[track_caller]
+    pub fn podman<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> String {
+        run(self.tool("podman").args(args))
+    }
+
+    #[track_caller]
+    pub fn buildah<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> String {
+        run(self.tool("buildah").args(args))
+    }
+
+    fn tool(&self, name: &str) -> Command {
+        let mut command = tool(name);
+        command
+            .env("CONTAINERS_CONF", self.0.path().join("containers.conf"))
+            .env("CONTAINERS_STORAGE_CONF", self.0.path().join("storage.conf"))
+            .env("TMPDIR", self.0.path().join("tmp"));
+        command
+    }
+}
+
+/// An empty registry on a free port of the loopback interface, gone with the value.
+pub struct Registry {
+    /// `127.0.0.1:PORT`, with which references into it begin.
+    pub address: String,
+    server: Child,
+    _dir: TempDir,
+}
+
+impl Registry {
+    /// Returns when the registry listens.
+    pub fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let config = dir.path().join("config.yml");
+        // Port 0: the kernel picks a free one, and the log, at "info", says which.
+        let text = format!(
+            "version: 0.1\nlog: {{level: info}}\nhttp: {{addr: '127.0.0.1:0'}}\n\
+             storage: {{filesystem: {{rootdirectory: '{}/data'}}}}\n",
+            dir.path().display()
+        );
+        fs::write(&config, text).unwrap();
+        let mut command = tool("docker-registry");
+        command.arg("serve").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut server = command.spawn().unwrap_or_else(|error| cannot_start(&command, &error));
+
+        let mut log = BufReader::new(server.stderr.take().unwrap());
+        let mut said = String::new();
+        let address = loop {
+            let start = said.len();
+            if log.read_line(&mut said).unwrap() == 0 {
+                panic!("{command:?}: ended before it listened: {:?}\n{said}", server.wait());
+            }
+            if let Some((_, rest)) = said[start..].split_once("listening on ") {
+                break rest.split([' ', '"']).next().unwrap().to_owned();
+            }
+        };
+        // A pipe that nobody empties would stop the registry, and one that is closed would end it.
+        thread::spawn(move || log.read_to_end(&mut Vec::new()));
+        Self { address, server, _dir: dir }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        // Both fail only if it is gone already.
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
