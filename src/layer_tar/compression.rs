@@ -45,8 +45,8 @@ pub enum Compression {
 impl Compression {
     /// Not compressed.
     pub const NONE: Self = Self::None;
-    /// gzip at its default level, 6.
-    pub const GZIP: Self = Self::Gzip { level: 6 };
+    /// gzip at its default level, 5: libdeflate's makes no larger blobs than `pigz -6`.
+    pub const GZIP: Self = Self::Gzip { level: 5 };
     /// zstd at its default level, 3.
     pub const ZSTD: Self = Self::Zstd { level: 3 };
 
