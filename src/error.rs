@@ -161,6 +161,15 @@ pub enum Error {
         /// Size or digest, from the bytes.
         actual: String,
     },
+    /// A blob's bytes can't be had.
+    #[error("cannot read blob {digest}: {cause}")]
+    BlobUnreadable {
+        /// The blob.
+        digest: Digest,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
     /// An output can't be written.
     #[error("cannot write {path:?}: {cause}")]
     Write {
@@ -191,14 +200,25 @@ impl Error {
         }
     }
 
+    /// An error on an output, by what the system said of it.
     pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        |cause| Self::Write { path, cause }.or_inner()
+        |cause| Self::Write { path, cause }
     }
 
+    /// An error on a file of a layout, by what the system said of it.
     pub(crate) fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        |cause| Self::Read { path, cause }.or_inner()
+        |cause| Self::Read { path, cause }
+    }
+
+    /// An error on a blob's bytes. They come through `Read`, whose error type is the system's: an error of ours that
+    /// travelled inside one, on a source for one, comes out again as itself.
+    pub(crate) fn blob(digest: Digest, cause: io::Error) -> Self {
+        match cause.downcast() {
+            Ok(error) => error,
+            Err(cause) => Self::BlobUnreadable { digest, cause },
+        }
     }
 
     pub(crate) fn invalid(what: impl Into<String>, reason: impl Into<String>) -> Self {
@@ -207,17 +227,6 @@ impl Error {
 
     pub(crate) fn layout(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::Layout { path: path.into(), reason: reason.into() }
-    }
-
-    /// The bytes of a blob come through `Read`, whose error type is the system's;
-    /// an error of ours that travelled inside one comes out again as itself.
-    fn or_inner(self) -> Self {
-        match self {
-            Self::Write { cause, .. } | Self::Read { cause, .. } if cause.get_ref().is_some_and(|e| e.is::<Self>()) => {
-                *cause.into_inner().expect("just looked").downcast().expect("just asked")
-            }
-            other => other,
-        }
     }
 }
 

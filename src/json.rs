@@ -46,7 +46,7 @@ pub(crate) fn merge(under: &mut Value, over: Value) {
 /// error that names it.
 pub(crate) fn with_known_keys(what: &str, extra: Value, known: &[&str]) -> Result<Map<String, Value>> {
     let members = object(what, extra)?;
-    for key in members.keys().filter(|key| !known.iter().any(|known| known.eq_ignore_ascii_case(key))) {
+    if let Some(key) = members.keys().find(|key| !known.iter().any(|known| known.eq_ignore_ascii_case(key))) {
         return Err(Error::invalid(what, format!("there is no member {key:?}; there are {}", known.join(", "))));
     }
     normalise_keys(what, members, known)

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, Permissions},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 use crate::{
     blob::Blob,
     descriptor::Descriptor,
-    digest::{Digest, HashRead},
+    digest::{Digest, Hasher},
     error::{Error, Result},
     image_layout::lock::Lock,
 };
@@ -70,17 +70,34 @@ impl BlobStore {
             return self.keep(new, descriptor.digest).map(|_| ());
         }
         let mut new = self.new_blob()?;
-        let mut source = HashRead::new(blob.open()?);
-        // One byte more than it says is enough to know that it is too long.
-        let mut limited = io::Read::take(&mut source, descriptor.size.saturating_add(1));
-        io::copy(&mut limited, &mut new).map_err(Error::write(&path))?;
-        let (digest, size) = source.finish();
+        let (digest, size) = copy(blob, &mut new).map_err(|error| new.name_error(error))?;
         check(descriptor, size, Some(digest))?;
         self.keep(new, descriptor.digest).map(|_| ())
     }
 
     fn path(&self, digest: Digest) -> PathBuf {
         self.blobs.join(digest.hex())
+    }
+}
+
+/// Copies the blob's bytes, and returns their digest and number. One byte more than the descriptor says is copied at
+/// most: enough to know that there are too many.
+fn copy(blob: &dyn Blob, to: &mut NewBlob) -> Result<(Digest, u64)> {
+    let descriptor = blob.descriptor();
+    let unreadable = |cause: io::Error| Error::blob(descriptor.digest, cause);
+    let mut source = blob.open()?.take(descriptor.size.saturating_add(1));
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match source.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finish()),
+            Ok(n) => {
+                hasher.update(&buffer[..n]);
+                to.write_all(&buffer[..n]).map_err(Error::write(""))?;
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(unreadable(cause)),
+        }
     }
 }
 

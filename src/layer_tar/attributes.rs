@@ -88,10 +88,7 @@ pub(crate) fn resolve(
     }
     let mode = match &wanted.mode {
         _ if matches!(kind, Kind::Symlink(_)) => 0o777,
-        Attribute::Set(mode) if *mode > 0o7777 => {
-            let what = format!("mode {mode:o} of {:?}", path.to_path());
-            return Err(Error::invalid(what, "a mode has at most four octal digits, as in 0755 or 1777"));
-        }
+        Attribute::Set(mode) if *mode > 0o7777 => return Err(no_mode(*mode, format!("{:?}", path.to_path()))),
         // Said for files: whoever may read a directory may also enter it.
         Attribute::Set(mode) if kind == Kind::Directory && found.place != Place::Mapping => mode | (mode & 0o444) >> 2,
         mode => choose(mode, normal_mode(&kind, found.mode), found.mode, found.place),
@@ -125,7 +122,19 @@ pub(crate) fn resolve(
     })
 }
 
+fn no_mode(mode: u32, of: String) -> Error {
+    Error::invalid(format!("mode {mode:o} of {of}"), "a mode has at most four octal digits, as in 0755 or 1777")
+}
+
 impl PermissionRule {
+    /// The paths that the rule is for.
+    pub(crate) fn globs(&self) -> Result<Globs> {
+        match self.mode {
+            Some(mode) if mode > 0o7777 => Err(no_mode(mode, format!("the rule for {:?}", self.glob))),
+            _ => Globs::new([&self.glob]),
+        }
+    }
+
     /// Changes an entry whose path matches. A link has no mode, and a whiteout no attributes that anyone reads.
     pub(crate) fn apply(&self, globs: &Globs, entry: &mut Entry) {
         if entry.kind == Kind::Whiteout
@@ -134,7 +143,7 @@ impl PermissionRule {
             return;
         }
         if let (Some(mode), false) = (self.mode, matches!(entry.kind, Kind::Symlink(_))) {
-            entry.mode = mode & 0o7777;
+            entry.mode = mode;
         }
         entry.uid = self.uid.unwrap_or(entry.uid);
         entry.gid = self.gid.unwrap_or(entry.gid);

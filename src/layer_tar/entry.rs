@@ -143,7 +143,8 @@ impl Content {
             Self::Extents { tar, extents, .. } => {
                 buffer.fill(0);
                 let end = offset + buffer.len() as u64;
-                for extent in extents {
+                let first = extents.partition_point(|extent| extent.at + extent.length <= offset);
+                for extent in extents[first..].iter().take_while(|extent| extent.at < end) {
                     let (from, to) = (extent.at.max(offset), (extent.at + extent.length).min(end));
                     if from < to {
                         let part = &mut buffer[(from - offset) as usize..(to - offset) as usize];

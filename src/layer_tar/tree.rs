@@ -281,7 +281,7 @@ impl Tree<'_> {
             self.nodes.remove(&LayerPath::root());
         }
         for rule in &self.options.permissions {
-            let globs = Globs::new([&rule.glob])?;
+            let globs = rule.globs()?;
             for node in self.nodes.values_mut() {
                 rule.apply(&globs, &mut node.entry);
             }
@@ -297,7 +297,10 @@ fn describe(files: &[FileMapping], node: &Node) -> String {
         Kind::File(Content::File(file)) => format!("{:?}", file.path),
         Kind::File(Content::Bytes(_)) | Kind::Whiteout => mapping,
         kind if node.certainty == Certainty::Implied => format!("a {} that holds {mapping}", kind.describe()),
-        kind => format!("{mapping} (a {}, mode {:04o})", kind.describe(), node.entry.mode),
+        kind => {
+            let Entry { mode, uid, gid, .. } = node.entry;
+            format!("{mapping} (a {}, mode {mode:04o}, owner {uid}:{gid})", kind.describe())
+        }
     }
 }
 
