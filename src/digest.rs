@@ -107,6 +107,11 @@ impl Hasher {
         self.size += bytes.len() as u64;
     }
 
+    /// The number of bytes so far.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// The digest and the number of bytes.
     pub(crate) fn finish(self) -> (Digest, u64) {
         (Digest(self.sha.finalize().into()), self.size)

@@ -96,23 +96,22 @@ impl Pool {
         let room = self.threads() + self.threads() / 2 + 2;
         let mut working = lock(&self.0.working);
         loop {
-            let claim = if *working < self.threads() {
-                job.claim(self.0.blocks.load(Ordering::Relaxed) < room)
-            } else {
-                Claim::Wait
-            };
-            match claim {
-                Claim::Task(task) => {
-                    *working += 1;
-                    drop(working);
-                    let end = TaskEnd { pool: self, job };
-                    job.run(task);
-                    drop(end);
-                    working = lock(&self.0.working);
+            let may = May { work: *working < self.threads(), take_block: self.0.blocks.load(Ordering::Relaxed) < room };
+            let (task, counts) = match job.claim(may) {
+                Claim::Work(task) => (task, 1),
+                Claim::Output(task) => (task, 0),
+                Claim::Wait => {
+                    working = self.0.changed.wait(working).unwrap_or_else(PoisonError::into_inner);
+                    continue;
                 }
-                Claim::Wait => working = self.0.changed.wait(working).unwrap_or_else(PoisonError::into_inner),
                 Claim::Done => return self.0.changed.notify_all(),
-            }
+            };
+            *working += counts;
+            drop(working);
+            let end = TaskEnd { pool: self, job, counts };
+            job.run(task);
+            drop(end);
+            working = lock(&self.0.working);
         }
     }
 }
@@ -122,8 +121,7 @@ pub(crate) trait Job: Sync {
     type Task;
 
     /// The next task. Called by one thread at a time, and after every end of a task: it must be quick.
-    /// Without `room`, no further block of bytes may be taken into memory.
-    fn claim(&self, room: bool) -> Claim<Self::Task>;
+    fn claim(&self, may: May) -> Claim<Self::Task>;
 
     fn run(&self, task: Self::Task);
 
@@ -131,8 +129,19 @@ pub(crate) trait Job: Sync {
     fn abort(&self);
 }
 
+/// What there is room for now.
+#[derive(Clone, Copy)]
+pub(crate) struct May {
+    /// Another thread may work.
+    pub(crate) work: bool,
+    /// Another block of bytes may be taken into memory.
+    pub(crate) take_block: bool,
+}
+
 pub(crate) enum Claim<T> {
-    Task(T),
+    Work(T),
+    /// A task that waits for somebody else's file or socket rather than works: as long as it does, others may work.
+    Output(T),
     /// There is none now; a task that runs will make one possible.
     Wait,
     Done,
@@ -152,6 +161,7 @@ impl Drop for BlockCount {
 struct TaskEnd<'a, J: Job> {
     pool: &'a Pool,
     job: &'a J,
+    counts: usize,
 }
 
 impl<J: Job> Drop for TaskEnd<'_, J> {
@@ -159,7 +169,7 @@ impl<J: Job> Drop for TaskEnd<'_, J> {
         if thread::panicking() {
             self.job.abort();
         }
-        *lock(&self.pool.0.working) -= 1;
+        *lock(&self.pool.0.working) -= self.counts;
         self.pool.0.changed.notify_all();
     }
 }
@@ -182,13 +192,16 @@ mod tests {
         }
         impl Job for Count<'_> {
             type Task = ();
-            fn claim(&self, _room: bool) -> Claim<()> {
+            fn claim(&self, may: May) -> Claim<()> {
+                if !may.work {
+                    return Claim::Wait;
+                }
                 let left = self.left.load(Ordering::SeqCst);
                 if left == 0 {
                     return Claim::Done;
                 }
                 self.left.store(left - 1, Ordering::SeqCst);
-                Claim::Task(())
+                Claim::Work(())
             }
             fn run(&self, (): ()) {
                 self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -210,12 +223,12 @@ mod tests {
         struct Panic(Mutex<(bool, bool)>);
         impl Job for Panic {
             type Task = ();
-            fn claim(&self, _room: bool) -> Claim<()> {
+            fn claim(&self, _may: May) -> Claim<()> {
                 match &mut *lock(&self.0) {
                     (_, true) => Claim::Done,
                     (started @ false, _) => {
                         *started = true;
-                        Claim::Task(())
+                        Claim::Work(())
                     }
                     _ => Claim::Wait,
                 }

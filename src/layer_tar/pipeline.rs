@@ -15,7 +15,7 @@ use crate::{
     digest::{Digest, Hasher},
     error::{Error, Result},
     layer_tar::{codec::Codec, compression::Compression, stream::TarStream},
-    pool::{BlockCount, Claim, Job, Pool, lock},
+    pool::{BlockCount, Claim, Job, May, Pool, lock},
 };
 
 /// What one pass over a tar finds.
@@ -46,6 +46,7 @@ pub(crate) fn pass<'a>(
         pool,
         progress,
         compresses: codec.is_some(),
+        writes: sink.is_some(),
         codecs: Mutex::new(codec.into_iter().collect()),
         compression,
         queue: Mutex::default(),
@@ -74,6 +75,8 @@ struct Pipeline<'a> {
     compression: Compression,
     /// Without compression the tar is the blob, and is hashed once.
     compresses: bool,
+    /// Whether there is a sink.
+    writes: bool,
     /// Compressors at rest; there are never more than threads at work.
     codecs: Mutex<Vec<Codec>>,
     queue: Mutex<Queue>,
@@ -91,7 +94,8 @@ struct Queue {
     /// The number of blocks whose tar bytes are hashed.
     hashed: u64,
     hashing: bool,
-    writing: bool,
+    /// Whether somebody is at hashing and writing what the blocks became.
+    emitting: bool,
     /// Buffers to use again.
     spare: Vec<Vec<u8>>,
     failed: Option<Error>,
@@ -103,23 +107,25 @@ struct Queue {
 struct Block {
     tar: Option<Arc<Vec<u8>>>,
     compressing: bool,
-    compressed: Option<Vec<u8>>,
+    /// What it became: its part of the blob.
+    output: Option<Arc<Vec<u8>>>,
     _count: Option<BlockCount>,
 }
 
 enum Task {
     Read(u64, Vec<u8>),
-    /// Adds the tar's bytes to the diff ID; without compression, also writes them.
+    /// Adds the tar's bytes to the diff ID.
     Hash(Arc<Vec<u8>>),
     Compress(u64, Arc<Vec<u8>>),
-    Write(Vec<u8>),
+    /// Adds the blob's bytes to its digest, and writes them.
+    Emit(Arc<Vec<u8>>),
 }
 
 impl Job for Pipeline<'_> {
     type Task = Task;
 
     /// Whatever brings the oldest block forward comes first: it frees memory.
-    fn claim(&self, room: bool) -> Claim<Task> {
+    fn claim(&self, may: May) -> Claim<Task> {
         let queue = &mut *lock(&self.queue);
         if queue.failed.is_some() || queue.aborted {
             queue.blocks.clear();
@@ -128,19 +134,24 @@ impl Job for Pipeline<'_> {
         if queue.done == self.count {
             return Claim::Done;
         }
-        let hashed_now = (queue.hashed - queue.done) as usize;
-        if !queue.writing
-            && hashed_now > 0
-            && let Some(compressed) = queue.blocks.front_mut().and_then(|block| block.compressed.take())
+        let hashed = (queue.hashed - queue.done) as usize;
+        if !queue.emitting
+            && (self.writes || may.work)
+            && hashed > 0
+            && let Some(output) = queue.blocks.front_mut().and_then(|block| block.output.take())
         {
-            queue.writing = true;
-            return Claim::Task(Task::Write(compressed));
+            queue.emitting = true;
+            let task = Task::Emit(output);
+            return if self.writes { Claim::Output(task) } else { Claim::Work(task) };
+        }
+        if !may.work {
+            return Claim::Wait;
         }
         if !queue.hashing
-            && let Some(tar) = queue.blocks.get(hashed_now).and_then(|block| block.tar.clone())
+            && let Some(tar) = queue.blocks.get(hashed).and_then(|block| block.tar.clone())
         {
             queue.hashing = true;
-            return Claim::Task(Task::Hash(tar));
+            return Claim::Work(Task::Hash(tar));
         }
         if self.compresses {
             let ready = |block: &Block| !block.compressing && block.tar.is_some();
@@ -148,13 +159,14 @@ impl Job for Pipeline<'_> {
                 let block = &mut queue.blocks[index];
                 block.compressing = true;
                 let tar = Arc::clone(block.tar.as_ref().expect("asked for by `ready`"));
-                return Claim::Task(Task::Compress(queue.done + index as u64, tar));
+                return Claim::Work(Task::Compress(queue.done + index as u64, tar));
             }
         }
         let next = queue.done + queue.blocks.len() as u64;
-        if room && next < self.count {
+        // One block always: whoever holds all the others may be waiting for a reader who waits for this job.
+        if (may.take_block || queue.blocks.is_empty()) && next < self.count {
             queue.blocks.push_back(Block { _count: Some(self.pool.block()), ..Block::default() });
-            return Claim::Task(Task::Read(next, queue.spare.pop().unwrap_or_default()));
+            return Claim::Work(Task::Read(next, queue.spare.pop().unwrap_or_default()));
         }
         Claim::Wait
     }
@@ -162,9 +174,12 @@ impl Job for Pipeline<'_> {
     fn run(&self, task: Task) {
         let result = match task {
             Task::Read(index, buffer) => self.read(index, buffer),
-            Task::Hash(tar) => self.hash(tar),
+            Task::Hash(tar) => {
+                self.hash(tar);
+                Ok(())
+            }
             Task::Compress(index, tar) => self.compress(index, &tar),
-            Task::Write(bytes) => self.write(&bytes),
+            Task::Emit(output) => self.emit(output),
         };
         if let Err(error) = result {
             lock(&self.queue).failed.get_or_insert(error);
@@ -186,23 +201,25 @@ impl Pipeline<'_> {
         Ok(())
     }
 
-    fn hash(&self, tar: Arc<Vec<u8>>) -> Result<()> {
-        lock(&self.tar).update(&tar);
-        if !self.compresses
-            && let (_, Some(sink)) = &mut *lock(&self.blob)
-        {
-            write_all(sink, &tar)?;
-        }
-        // The queue's is now the last reference, so that the buffer can be used again.
-        drop(tar);
+    fn hash(&self, tar: Arc<Vec<u8>>) {
+        let mut hasher = lock(&self.tar);
+        hasher.update(&tar);
+        (self.progress)(hasher.size());
+        drop(hasher);
         let mut queue = lock(&self.queue);
         queue.hashing = false;
         queue.hashed += 1;
-        (self.progress)((queue.hashed * self.block_size).min(self.stream.size()));
         if !self.compresses {
-            queue.finish_block();
+            let hashed = (queue.hashed - queue.done) as usize;
+            match queue.blocks.get_mut(hashed - 1) {
+                Some(block) if self.writes => block.output = Some(tar),
+                _ => {
+                    // The queue's is the last reference then, so that the buffer can be used again.
+                    drop(tar);
+                    queue.finish_block();
+                }
+            }
         }
-        Ok(())
     }
 
     fn compress(&self, index: u64, tar: &[u8]) -> Result<()> {
@@ -211,20 +228,24 @@ impl Pipeline<'_> {
             Some(codec) => codec,
             None => self.compression.codec()?.expect("only a compression compresses"),
         };
-        let compressed = codec.compress(tar)?;
+        let output = codec.compress(tar)?;
         lock(&self.codecs).push(codec);
-        self.note(index, |block| block.compressed = Some(compressed));
+        self.note(index, |block| block.output = Some(Arc::new(output)));
         Ok(())
     }
 
-    fn write(&self, bytes: &[u8]) -> Result<()> {
+    fn emit(&self, output: Arc<Vec<u8>>) -> Result<()> {
         let (hasher, sink) = &mut *lock(&self.blob);
-        hasher.update(bytes);
-        if let Some(sink) = sink {
-            write_all(sink, bytes)?;
+        if self.compresses {
+            hasher.update(&output);
         }
+        if let Some(sink) = sink {
+            // Who gave the sink knows the file's name and puts it in.
+            sink.write_all(&output).map_err(Error::write(""))?;
+        }
+        drop(output);
         let mut queue = lock(&self.queue);
-        queue.writing = false;
+        queue.emitting = false;
         queue.finish_block();
         Ok(())
     }
@@ -247,9 +268,4 @@ impl Queue {
             self.spare.push(buffer);
         }
     }
-}
-
-fn write_all(sink: &mut (dyn Write + Send + '_), bytes: &[u8]) -> Result<()> {
-    // Who gave the sink knows the file's name and puts it in.
-    sink.write_all(bytes).map_err(Error::write(""))
 }
