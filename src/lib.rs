@@ -11,6 +11,7 @@ mod image_manifest;
 mod json;
 mod layer_tar;
 mod pool;
+mod tar_reader;
 
 pub use self::{
     blob::{Blob, FileBlob, Layer, MemoryBlob},

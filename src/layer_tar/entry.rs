@@ -12,6 +12,7 @@ use std::{
 use crate::{
     error::{Error, Result},
     layer_tar::path::LayerPath,
+    tar_reader::Extent,
 };
 
 /// One entry of a layer, complete but for the contents of files.
@@ -98,14 +99,6 @@ pub(crate) struct SourceFile {
 pub(crate) struct TarFile {
     pub(crate) path: PathBuf,
     pub(crate) file: File,
-}
-
-/// `length` bytes of a file's contents from `at` lie in the tar from `offset`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Extent {
-    pub(crate) at: u64,
-    pub(crate) length: u64,
-    pub(crate) offset: u64,
 }
 
 impl PartialEq for Content {

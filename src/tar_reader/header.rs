@@ -1,0 +1,125 @@
+//! One header block: its fields as bytes and numbers, whichever of the formats it is in.
+
+use std::ops::Range;
+
+use tar::EntryType;
+
+use super::{BLOCK, text};
+
+pub(super) struct Header(Box<tar::Header>);
+
+const MAGIC: Range<usize> = 257..263;
+
+/// The fields where star, which calls itself ustar, puts other things.
+const STAR_PREFIX: Range<usize> = 345..345 + 131;
+const STAR_MAGIC: Range<usize> = 508..512;
+
+impl Header {
+    /// A block with the right checksum.
+    pub(super) fn parse(block: &[u8; BLOCK]) -> Result<Self, String> {
+        let header = tar::Header::from_byte_slice(block);
+        let field = 148..156;
+        let sum = |as_number: fn(u8) -> i64| -> i64 {
+            let bytes = block.iter().enumerate();
+            bytes.map(|(at, &byte)| if field.contains(&at) { 32 } else { as_number(byte) }).sum()
+        };
+        let expected = number(&header.as_old().cksum);
+        // Some old writers summed signed bytes.
+        if [sum(i64::from), sum(|byte| (byte as i8).into())].map(Ok).contains(&expected) {
+            return Ok(Self(Box::new(header.clone())));
+        }
+        Err("this is no header of a tar: its checksum is wrong".into())
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8; BLOCK] {
+        self.0.as_bytes()
+    }
+
+    pub(super) fn kind(&self) -> EntryType {
+        // As Solaris writes a pax header.
+        if self.0.as_old().linkflag == [b'X'] { EntryType::XHeader } else { self.0.entry_type() }
+    }
+
+    /// Whether this is a file in the manner of the tars before POSIX, in which directories are such files too.
+    pub(super) fn is_old(&self) -> bool {
+        self.0.as_old().linkflag == [0]
+    }
+
+    /// Whether a number is in base 256.
+    pub(super) fn is_gnu(&self) -> bool {
+        let old = self.0.as_old();
+        [&old.mode[..], &old.uid, &old.gid, &old.size, &old.mtime].iter().any(|field| field[0] & 0x80 != 0)
+    }
+
+    pub(super) fn name(&self) -> Vec<u8> {
+        let name = text(&self.0.as_old().name);
+        let bytes = self.as_bytes();
+        // Without POSIX's magic there is no prefix, but whatever that format has in its place.
+        let prefix = match &bytes[MAGIC] {
+            b"ustar\0" if &bytes[STAR_MAGIC] == b"tar\0" => text(&bytes[STAR_PREFIX]),
+            b"ustar\0" => text(&bytes[345..500]),
+            _ => Vec::new(),
+        };
+        if prefix.is_empty() { name } else { [&prefix, &b"/"[..], &name].concat() }
+    }
+
+    pub(super) fn link(&self) -> Vec<u8> {
+        text(&self.0.as_old().linkname)
+    }
+
+    pub(super) fn size(&self) -> Result<u64, String> {
+        unsigned("size", &self.0.as_old().size)
+    }
+
+    pub(super) fn mode(&self) -> Result<u32, String> {
+        let mode = unsigned("mode", &self.0.as_old().mode)?;
+        u32::try_from(mode).map_err(|_| format!("the mode {mode:o} is too large"))
+    }
+
+    pub(super) fn uid(&self) -> Result<u64, String> {
+        unsigned("owner", &self.0.as_old().uid)
+    }
+
+    pub(super) fn gid(&self) -> Result<u64, String> {
+        unsigned("group", &self.0.as_old().gid)
+    }
+
+    pub(super) fn mtime(&self) -> Result<i64, String> {
+        number(&self.0.as_old().mtime).map_err(|reason| format!("the time of modification {reason}"))
+    }
+
+    pub(super) fn device_major(&self) -> Result<u64, String> {
+        unsigned("major device number", &self.as_bytes()[329..337])
+    }
+
+    pub(super) fn device_minor(&self) -> Result<u64, String> {
+        unsigned("minor device number", &self.as_bytes()[337..345])
+    }
+}
+
+pub(super) fn unsigned(what: &str, field: &[u8]) -> Result<u64, String> {
+    let number = number(field).map_err(|reason| format!("the {what} {reason}"))?;
+    u64::try_from(number).map_err(|_| format!("the {what} is negative: {number}"))
+}
+
+/// Octal digits with spaces before and a space or NUL behind, or a two's complement in base 256 with the highest bit
+/// set (and not counted) to mark it.
+fn number(field: &[u8]) -> Result<i64, &'static str> {
+    let Some(&first) = field.first() else { return Ok(0) };
+    if first & 0x80 != 0 {
+        let negative = first & 0x40 != 0;
+        let first = if negative { first } else { first & 0x7f };
+        let mut number = i128::from(first as i8);
+        for &byte in &field[1..] {
+            number = number << 8 | i128::from(byte);
+        }
+        return i64::try_from(number).map_err(|_| "does not fit 64 bits");
+    }
+    let digits = field.trim_ascii_start();
+    let end = digits.iter().position(|&byte| byte == 0 || byte == b' ').unwrap_or(digits.len());
+    let (digits, rest) = digits.split_at(end);
+    if !digits.iter().all(|byte| (b'0'..=b'7').contains(byte)) || !rest.iter().all(|&byte| byte == 0 || byte == b' ') {
+        return Err("is no octal number");
+    }
+    Ok(digits.iter().fold(0, |number, digit| number << 3 | i64::from(digit - b'0')))
+}

@@ -1,0 +1,106 @@
+//! The records of pax extended headers.
+
+use std::collections::BTreeMap;
+
+use super::MAX_EXTENSION;
+
+/// The records of one header, in their order: a later one counts, but for sparse maps, whose keywords repeat.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Records(Vec<(Vec<u8>, Vec<u8>)>);
+
+/// The records that hold for all entries that follow.
+#[derive(Default)]
+pub(super) struct Global(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl Records {
+    /// Reads records of the form `LENGTH KEYWORD=VALUE\n`, the length counting all of it.
+    pub(super) fn parse(mut bytes: &[u8]) -> Result<Self, String> {
+        let broken = || "an extended header has a record that is not LENGTH KEYWORD=VALUE".to_owned();
+        let mut records = Vec::new();
+        while !bytes.is_empty() {
+            let space = bytes.iter().position(|&byte| byte == b' ').ok_or_else(broken)?;
+            let length = usize::try_from(decimal(&bytes[..space]).ok_or_else(broken)?).map_err(|_| broken())?;
+            let record =
+                bytes.get(space + 1..length).and_then(|record| record.strip_suffix(b"\n")).ok_or_else(broken)?;
+            let equals = record.iter().position(|&byte| byte == b'=').filter(|&at| at > 0).ok_or_else(broken)?;
+            records.push((record[..equals].to_vec(), record[equals + 1..].to_vec()));
+            bytes = &bytes[length..];
+        }
+        Ok(Self(records))
+    }
+
+    /// These records, with the global ones where these say nothing.
+    pub(super) fn over(self, global: &Global) -> Self {
+        let global = global.0.iter().map(|(key, value)| (key.clone(), value.clone()));
+        Self(global.chain(self.0).collect())
+    }
+
+    /// All records, in their order.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
+        self.0.iter().map(|(key, value)| (&key[..], &value[..]))
+    }
+
+    /// The value of a keyword. One without a value takes back what was said before.
+    pub(super) fn get(&self, keyword: &str) -> Option<&[u8]> {
+        let mut records = self.iter().rev();
+        records.find(|(key, _)| *key == keyword.as_bytes()).map(|(_, value)| value).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn text(&self, keyword: &str) -> Option<Vec<u8>> {
+        self.get(keyword).map(<[u8]>::to_vec)
+    }
+
+    pub(super) fn number(&self, keyword: &str) -> Result<Option<u64>, String> {
+        let Some(value) = self.get(keyword) else { return Ok(None) };
+        let number = decimal(value).filter(|&number| i64::try_from(number).is_ok());
+        number.map(Some).ok_or_else(|| unfit(keyword, value))
+    }
+
+    /// Seconds, of which a fraction is rounded down.
+    pub(super) fn time(&self, keyword: &str) -> Result<Option<i64>, String> {
+        let Some(value) = self.get(keyword) else { return Ok(None) };
+        let time = || {
+            let (negative, digits) = value.strip_prefix(b"-").map_or((false, value), |digits| (true, digits));
+            let point = digits.iter().position(|&byte| byte == b'.');
+            let (seconds, fraction) = digits.split_at(point.unwrap_or(digits.len()));
+            let fraction = fraction.get(1..).unwrap_or_default();
+            let seconds = i64::try_from(decimal(seconds)?).ok()?;
+            if !fraction.iter().all(u8::is_ascii_digit) {
+                return None;
+            }
+            let up = i64::from(negative && fraction.iter().any(|&digit| digit != b'0'));
+            Some(if negative { -seconds - up } else { seconds })
+        };
+        time().map(Some).ok_or_else(|| unfit(keyword, value))
+    }
+
+    /// Extended attributes as star, GNU tar and Go name them.
+    pub(super) fn xattrs(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let named = self.iter().filter_map(|(key, value)| Some((key.strip_prefix(b"SCHILY.xattr.")?, value)));
+        named.map(|(name, value)| (name.to_vec(), value.to_vec())).collect()
+    }
+}
+
+impl Global {
+    /// Adds records over those there are.
+    pub(super) fn update(&mut self, records: Records) -> Result<(), String> {
+        self.0.extend(records.0);
+        let bytes: usize = self.0.iter().map(|(key, value)| key.len() + value.len()).sum();
+        if bytes as u64 > MAX_EXTENSION {
+            return Err(format!("the global extended headers have more than {MAX_EXTENSION} bytes together"));
+        }
+        Ok(())
+    }
+}
+
+/// A number that is written in decimal digits alone.
+pub(super) fn decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn unfit(keyword: &str, value: &[u8]) -> String {
+    format!("the extended header says {keyword}={}", String::from_utf8_lossy(value).escape_debug())
+}
