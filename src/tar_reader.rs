@@ -4,7 +4,9 @@
 //! manual, [Tar Internals](https://www.gnu.org/software/tar/manual/html_node/Tar-Internals.html). Nothing in a tar is
 //! believed: what it makes this reader keep in memory is bounded, and what readers could read in two ways is an error.
 
+mod entry;
 mod header;
+mod input;
 mod pax;
 mod sparse;
 #[cfg(test)]
@@ -13,15 +15,15 @@ mod tests;
 use std::{
     collections::BTreeMap,
     fmt,
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, Read, Seek},
 };
 
 use tar::EntryType;
 
 use self::{
     header::Header,
+    input::{Contents, Input},
     pax::{Global, Records},
-    sparse::{Map, MapReader},
 };
 
 pub(crate) const BLOCK: usize = 512;
@@ -31,14 +33,9 @@ const MAX_EXTENSION: u64 = 1 << 20;
 
 /// Reads a tar from its first to its last byte, one entry at a time.
 pub(crate) struct TarReader<R> {
-    input: R,
-    /// How far the tar was read.
-    offset: u64,
+    input: Input<R>,
     /// Where the next entry begins.
     next: u64,
-    /// Where the tar ends, as far as that is known.
-    length: u64,
-    skip: fn(&mut R, u64) -> io::Result<u64>,
     global: Global,
     ending: Option<Ending>,
 }
@@ -105,24 +102,19 @@ type Result<T, E = TarError> = std::result::Result<T, E>;
 
 impl<R: Read> TarReader<R> {
     pub(crate) fn new(input: R) -> Self {
-        fn read_over<R: Read>(input: &mut R, bytes: u64) -> io::Result<u64> {
-            io::copy(&mut input.take(bytes), &mut io::sink())
-        }
-        Self { input, offset: 0, next: 0, length: u64::MAX, skip: read_over, global: Global::default(), ending: None }
+        Self::from_input(Input::new(input))
     }
 
     /// A reader that does not read contents only to skip them.
-    pub(crate) fn seekable(mut input: R) -> io::Result<Self>
+    pub(crate) fn seekable(input: R) -> io::Result<Self>
     where
         R: Seek,
     {
-        fn seek_over<R: Seek>(input: &mut R, bytes: u64) -> io::Result<u64> {
-            let distance = i64::try_from(bytes).map_err(io::Error::other)?;
-            input.seek_relative(distance).map(|()| bytes)
-        }
-        let length = input.seek(SeekFrom::End(0))?;
-        input.rewind()?;
-        Ok(Self { length, skip: seek_over, ..Self::new(input) })
+        Ok(Self::from_input(Input::seekable(input)?))
+    }
+
+    fn from_input(input: Input<R>) -> Self {
+        Self { input, next: 0, global: Global::default(), ending: None }
     }
 
     /// The next entry, `None` after the last one. Contents that were not read are skipped.
@@ -130,8 +122,8 @@ impl<R: Read> TarReader<R> {
         if self.ending.is_some() {
             return Ok(None);
         }
-        self.skip_to(self.next)?;
-        let mut start = self.offset;
+        self.input.skip_to(self.next)?;
+        let mut start = self.input.offset;
         let mut extensions = Extensions::default();
         loop {
             let fail = move |reason: String| TarError { offset: start, reason };
@@ -141,22 +133,21 @@ impl<R: Read> TarReader<R> {
                     false => Err(fail("an extended header at the end of the tar describes no entry".into())),
                 };
             };
-            let size = header.size().map_err(fail)?;
             let again = match header.kind() {
                 EntryType::XHeader => {
-                    let records = Records::parse(&self.extension(size)?).map_err(fail)?;
+                    let records = Records::parse(&self.extension(&header)?).map_err(fail)?;
                     extensions.records.replace(records).is_some()
                 }
                 EntryType::XGlobalHeader => {
-                    let records = Records::parse(&self.extension(size)?).map_err(fail)?;
+                    let records = Records::parse(&self.extension(&header)?).map_err(fail)?;
                     self.global.update(records).map_err(fail)?;
                     if extensions.is_empty() {
-                        start = self.offset;
+                        start = self.input.offset;
                     }
                     false
                 }
-                EntryType::GNULongName => extensions.name.replace(text(&self.extension(size)?)).is_some(),
-                EntryType::GNULongLink => extensions.link.replace(text(&self.extension(size)?)).is_some(),
+                EntryType::GNULongName => extensions.name.replace(text(&self.extension(&header)?)).is_some(),
+                EntryType::GNULongLink => extensions.link.replace(text(&self.extension(&header)?)).is_some(),
                 _ => return self.entry(start, &header, extensions).map(Some),
             };
             if again {
@@ -171,8 +162,8 @@ impl<R: Read> TarReader<R> {
         let mut ending = self.ending.unwrap_or_default();
         let mut rest = vec![0; 64 << 10];
         loop {
-            let at = self.offset;
-            let read = self.fill(&mut rest)?;
+            let at = self.input.offset;
+            let read = self.input.fill(&mut rest)?;
             if read == 0 {
                 self.ending = Some(ending);
                 return Ok(ending);
@@ -185,103 +176,13 @@ impl<R: Read> TarReader<R> {
     /// The contents of the entry that came last, holes as zeros. They are there once.
     pub(crate) fn contents<'a>(&'a mut self, entry: &'a TarEntry) -> impl Read + 'a {
         let size = if entry.stored_size > 0 || entry.sparse { entry.size } else { 0 };
-        Contents { tar: self, extents: &entry.extents, at: 0, size }
-    }
-
-    /// The entry of a header, which was just read, and of the extended headers before it.
-    fn entry(&mut self, start: u64, header: &Header, extensions: Extensions) -> Result<TarEntry> {
-        let fail = |reason: String| TarError { offset: start, reason };
-        let Extensions { records, name, link } = extensions;
-        let long = name.is_some() || link.is_some();
-        let records = records.unwrap_or_default().over(&self.global);
-        let path = records.text("GNU.sparse.name").or(records.text("path")).or(name).unwrap_or_else(|| header.name());
-        let link = records.text("linkpath").or(link).unwrap_or_else(|| header.link());
-        let kind = match header.kind() {
-            EntryType::Regular if header.is_old() && path.ends_with(b"/") => EntryType::Directory,
-            kind => kind,
-        };
-        let number = |key: &str, field: Result<u64, String>| records.number(key)?.map_or(field, Ok);
-        let device = |key: &str, field: Result<u64, String>| {
-            let device = number(key, field)?;
-            u32::try_from(device).map_err(|_| format!("the device number {device} is too large"))
-        };
-        let size = number("size", header.size()).map_err(fail)?;
-        let mut entry = TarEntry {
-            offset: start,
-            mode: header.mode().map_err(fail)?,
-            uid: number("uid", header.uid()).map_err(fail)?,
-            gid: number("gid", header.gid()).map_err(fail)?,
-            mtime: records.time("mtime").and_then(|time| time.map_or_else(|| header.mtime(), Ok)).map_err(fail)?,
-            device: match kind {
-                EntryType::Char | EntryType::Block => (
-                    device("SCHILY.devmajor", header.device_major()).map_err(fail)?,
-                    device("SCHILY.devminor", header.device_minor()).map_err(fail)?,
-                ),
-                _ => (0, 0),
-            },
-            path,
-            link: if kind.is_symlink() || kind.is_hard_link() { link } else { Vec::new() },
-            kind,
-            size,
-            xattrs: records.xattrs(),
-            sparse: false,
-            extents: Vec::new(),
-            gnu: long || header.is_gnu(),
-            data_offset: 0,
-            stored_size: if has_contents(kind) { size } else { 0 },
-        };
-        self.find_contents(header, &records, &mut entry)?;
-        Ok(entry)
-    }
-
-    /// Says where the contents lie. Of what follows the header, the maps of sparse files are read.
-    fn find_contents(&mut self, header: &Header, records: &Records, entry: &mut TarEntry) -> Result<()> {
-        let start = entry.offset;
-        let fail = |reason: String| TarError { offset: start, reason };
-        let mut map = None;
-        if entry.kind == EntryType::GNUSparse {
-            let (mut found, mut more) = Map::in_header(header).map_err(fail)?;
-            while more {
-                more = found.add_block(&self.whole_block()?).map_err(fail)?;
-            }
-            map = Some(found);
-        }
-        let stored = entry.stored_size;
-        entry.data_offset = self.offset;
-        let end = entry.data_offset.checked_add(stored).and_then(|end| end.checked_next_multiple_of(BLOCK as u64));
-        self.next = match end {
-            Some(end) if end <= self.length => end,
-            _ => return Err(fail(format!("its contents, {stored} bytes, go beyond the end of the tar"))),
-        };
-        if let (EntryType::Regular | EntryType::Continuous, None) = (entry.kind, &map) {
-            map = Map::in_records(records).map_err(fail)?;
-            if let Some(size) = Map::size_if_in_contents(records).map_err(fail)? {
-                let mut found = MapReader::new(size);
-                while !found.is_done() {
-                    if self.offset == self.next {
-                        return Err(fail("the map of its sparse contents does not end".into()));
-                    }
-                    found.add_block(&self.whole_block()?).map_err(fail)?;
-                }
-                map = Some(found.into_map());
-            }
-        }
-        let stored = self.offset..entry.data_offset + stored;
-        entry.extents = match map {
-            Some(map) => {
-                (entry.sparse, entry.size, entry.gnu) = (true, map.size, true);
-                map.extents(stored).map_err(fail)?
-            }
-            None if stored.is_empty() => Vec::new(),
-            None => vec![Extent { at: 0, length: entry.stored_size, offset: stored.start }],
-        };
-        Ok(())
+        Contents::new(&mut self.input, &entry.extents, size)
     }
 
     /// The next header; `None` at the end of the archive.
     fn header(&mut self) -> Result<Option<Header>> {
-        let at = self.offset;
-        let Some(block) = self.block()? else {
+        let at = self.input.offset;
+        let Some(block) = self.input.block()? else {
             self.ending = Some(Ending::default());
             return Ok(None);
         };
@@ -289,7 +190,7 @@ impl<R: Read> TarReader<R> {
             return Header::parse(&block).map(Some).map_err(|reason| TarError { offset: at, reason });
         }
         let mut second = [0; BLOCK];
-        let read = self.fill(&mut second)?;
+        let read = self.input.fill(&mut second)?;
         let byte = second[..read].iter().position(|&byte| byte != 0);
         self.ending = Some(Ending {
             zero_blocks: if read == BLOCK && byte.is_none() { 2 } else { 1 },
@@ -298,58 +199,20 @@ impl<R: Read> TarReader<R> {
         Ok(None)
     }
 
-    /// The contents of an extended header, of which the size is known.
-    fn extension(&mut self, size: u64) -> Result<Vec<u8>> {
-        let at = self.offset;
+    /// The contents of an extended header, which was just read.
+    fn extension(&mut self, header: &Header) -> Result<Vec<u8>> {
+        let fail = |reason| TarError { offset: self.input.offset - BLOCK as u64, reason };
+        let size = header.size().map_err(fail)?;
         if size > MAX_EXTENSION {
-            let reason = format!("an extended header has {size} bytes, more than the {MAX_EXTENSION} that are read");
-            return Err(TarError { offset: at, reason });
+            let much = format!("an extended header has {size} bytes, more than the {MAX_EXTENSION} that are read");
+            return Err(fail(much));
         }
         let mut bytes = Vec::with_capacity(size as usize + BLOCK);
         while (bytes.len() as u64) < size {
-            bytes.extend_from_slice(&self.whole_block()?);
+            bytes.extend_from_slice(&self.input.whole_block()?);
         }
         bytes.truncate(size as usize);
         Ok(bytes)
-    }
-
-    fn whole_block(&mut self) -> Result<[u8; BLOCK]> {
-        self.block()?.ok_or_else(|| self.cut_off())
-    }
-
-    fn block(&mut self) -> Result<Option<[u8; BLOCK]>> {
-        let mut block = [0; BLOCK];
-        match self.fill(&mut block)? {
-            0 => Ok(None),
-            BLOCK => Ok(Some(block)),
-            _ => Err(self.cut_off()),
-        }
-    }
-
-    /// Reads until the buffer is full or the tar ends.
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.input.read(&mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(unreadable(self.offset + filled as u64, &error)),
-            }
-        }
-        self.offset += filled as u64;
-        Ok(filled)
-    }
-
-    fn skip_to(&mut self, offset: u64) -> Result<()> {
-        let distance = offset.saturating_sub(self.offset);
-        let skipped = (self.skip)(&mut self.input, distance).map_err(|error| unreadable(self.offset, &error))?;
-        self.offset += skipped;
-        if skipped < distance { Err(self.cut_off()) } else { Ok(()) }
-    }
-
-    fn cut_off(&self) -> TarError {
-        TarError { offset: self.offset, reason: "the tar ends in the middle of an entry: it was cut off".into() }
     }
 }
 
@@ -367,56 +230,9 @@ impl Extensions {
     }
 }
 
-/// Links, directories and devices have none, whatever their size says. Readers do not agree on this; those that
-/// unpack images do.
-fn has_contents(kind: EntryType) -> bool {
-    use EntryType::{Block, Char, Directory, Fifo, Link, Symlink};
-    !matches!(kind, Link | Symlink | Char | Block | Directory | Fifo)
-}
-
 /// What comes before the first NUL byte.
 fn text(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().copied().take_while(|&byte| byte != 0).collect()
-}
-
-fn unreadable(offset: u64, error: &io::Error) -> TarError {
-    TarError { offset, reason: format!("the tar cannot be read: {error}") }
-}
-
-/// The contents of one entry.
-struct Contents<'a, R> {
-    tar: &'a mut TarReader<R>,
-    extents: &'a [Extent],
-    at: u64,
-    size: u64,
-}
-
-impl<R: Read> Read for Contents<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.extents.first().is_some_and(|extent| self.at >= extent.at + extent.length) {
-            self.extents = &self.extents[1..];
-        }
-        let hole_ends = self.extents.first().map_or(self.size, |extent| extent.at);
-        let room = |bytes: u64| usize::try_from(bytes).map_or(buffer.len(), |bytes| bytes.min(buffer.len()));
-        let read = match self.extents.first() {
-            Some(extent) if self.at >= extent.at => {
-                let room = room(extent.at + extent.length - self.at);
-                self.tar.skip_to(extent.offset + (self.at - extent.at))?;
-                let read = self.tar.fill(&mut buffer[..room])?;
-                if read < room {
-                    return Err(self.tar.cut_off().into());
-                }
-                read
-            }
-            _ => {
-                let room = room(hole_ends - self.at);
-                buffer[..room].fill(0);
-                room
-            }
-        };
-        self.at += read as u64;
-        Ok(read)
-    }
 }
 
 impl fmt::Display for TarError {

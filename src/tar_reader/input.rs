@@ -1,0 +1,121 @@
+//! The bytes of a tar, from the first to the last: read by blocks, or skipped.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use super::{BLOCK, Extent, Result, TarError};
+
+pub(super) struct Input<R> {
+    input: R,
+    /// How far the tar was read.
+    pub(super) offset: u64,
+    /// Where the tar ends; without bounds if that is not known.
+    pub(super) length: u64,
+    skip: fn(&mut R, u64) -> io::Result<u64>,
+}
+
+impl<R: Read> Input<R> {
+    pub(super) fn new(input: R) -> Self {
+        fn read_over<R: Read>(input: &mut R, bytes: u64) -> io::Result<u64> {
+            io::copy(&mut input.take(bytes), &mut io::sink())
+        }
+        Self { input, offset: 0, length: u64::MAX, skip: read_over }
+    }
+
+    pub(super) fn seekable(mut input: R) -> io::Result<Self>
+    where
+        R: Seek,
+    {
+        fn seek_over<R: Seek>(input: &mut R, bytes: u64) -> io::Result<u64> {
+            let distance = i64::try_from(bytes).map_err(io::Error::other)?;
+            input.seek_relative(distance).map(|()| bytes)
+        }
+        let length = input.seek(SeekFrom::End(0))?;
+        input.rewind()?;
+        Ok(Self { length, skip: seek_over, ..Self::new(input) })
+    }
+
+    pub(super) fn whole_block(&mut self) -> Result<[u8; BLOCK]> {
+        self.block()?.ok_or_else(|| self.cut_off())
+    }
+
+    pub(super) fn block(&mut self) -> Result<Option<[u8; BLOCK]>> {
+        let mut block = [0; BLOCK];
+        match self.fill(&mut block)? {
+            0 => Ok(None),
+            BLOCK => Ok(Some(block)),
+            _ => Err(self.cut_off()),
+        }
+    }
+
+    /// Reads until the buffer is full or the tar ends.
+    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.input.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(unreadable(self.offset + filled as u64, &error)),
+            }
+        }
+        self.offset += filled as u64;
+        Ok(filled)
+    }
+
+    pub(super) fn skip_to(&mut self, offset: u64) -> Result<()> {
+        let distance = offset.saturating_sub(self.offset);
+        let skipped = (self.skip)(&mut self.input, distance).map_err(|error| unreadable(self.offset, &error))?;
+        self.offset += skipped;
+        if skipped < distance { Err(self.cut_off()) } else { Ok(()) }
+    }
+
+    fn cut_off(&self) -> TarError {
+        TarError { offset: self.offset, reason: "the tar ends in the middle of an entry: it was cut off".into() }
+    }
+}
+
+/// The contents of one entry.
+pub(super) struct Contents<'a, R> {
+    tar: &'a mut Input<R>,
+    extents: &'a [Extent],
+    at: u64,
+    size: u64,
+}
+
+impl<'a, R> Contents<'a, R> {
+    pub(super) fn new(tar: &'a mut Input<R>, extents: &'a [Extent], size: u64) -> Self {
+        Self { tar, extents, at: 0, size }
+    }
+}
+
+impl<R: Read> Read for Contents<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.extents.first().is_some_and(|extent| self.at >= extent.at + extent.length) {
+            self.extents = &self.extents[1..];
+        }
+        let hole_ends = self.extents.first().map_or(self.size, |extent| extent.at);
+        let room = |bytes: u64| usize::try_from(bytes).map_or(buffer.len(), |bytes| bytes.min(buffer.len()));
+        let read = match self.extents.first() {
+            Some(extent) if self.at >= extent.at => {
+                let room = room(extent.at + extent.length - self.at);
+                self.tar.skip_to(extent.offset + (self.at - extent.at))?;
+                let read = self.tar.fill(&mut buffer[..room])?;
+                if read < room {
+                    return Err(self.tar.cut_off().into());
+                }
+                read
+            }
+            _ => {
+                let room = room(hole_ends - self.at);
+                buffer[..room].fill(0);
+                room
+            }
+        };
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+fn unreadable(offset: u64, error: &io::Error) -> TarError {
+    TarError { offset, reason: format!("the tar cannot be read: {error}") }
+}
