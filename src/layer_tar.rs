@@ -74,7 +74,7 @@ pub fn layer_tar<M: Into<FileMapping>>(
 ) -> Result<TarLayer> {
     let options = options.into();
     let files: Vec<FileMapping> = files.into_iter().map(Into::into).collect();
-    let stream = Arc::new(TarStream::new(tree::entries(&files, &options)?));
+    let stream = Arc::new(TarStream::new(tree::entries(&files, &options)?)?);
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
     let total = stream.size();
     let progress = |done: u64| {

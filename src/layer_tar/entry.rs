@@ -94,11 +94,12 @@ pub(crate) struct SourceFile {
     mtime: (i64, i64),
 }
 
-/// A tar that is a source, unpacked if it was compressed.
+/// A tar that is a source: itself, or the file without a name that it was unpacked into.
 #[derive(Debug)]
 pub(crate) struct TarFile {
-    pub(crate) path: PathBuf,
     pub(crate) file: File,
+    /// As it was when it was listed, under the name of the tar.
+    pub(crate) source: SourceFile,
 }
 
 impl PartialEq for Content {
@@ -141,8 +142,7 @@ impl Content {
                     let (from, to) = (extent.at.max(offset), (extent.at + extent.length).min(end));
                     if from < to {
                         let part = &mut buffer[(from - offset) as usize..(to - offset) as usize];
-                        let read = tar.file.read_exact_at(part, extent.offset + (from - extent.at));
-                        read.map_err(|cause| source_changed(&tar.path, cause))?;
+                        tar.source.read_open(&tar.file, extent.offset + (from - extent.at), part)?;
                     }
                 }
                 Ok(())
@@ -206,21 +206,27 @@ impl SourceFile {
             io::ErrorKind::NotFound => changed("vanished"),
             _ => Error::SourceUnreadable { path: self.path.clone(), cause },
         })?;
-        file.read_exact_at(buffer, offset).map_err(|cause| source_changed(&self.path, cause))?;
+        self.read_open(&file, offset, buffer)
+    }
+
+    fn read_open(&self, file: &File, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        file.read_exact_at(buffer, offset).map_err(|cause| match cause.kind() {
+            io::ErrorKind::UnexpectedEof => Error::SourceChanged { path: self.path.clone(), change: "shrank" },
+            _ => Error::SourceUnreadable { path: self.path.clone(), cause },
+        })?;
         // Looked at after the read: what was written before it shows here.
+        self.check(file)
+    }
+
+    /// Makes sure that this file is what it was.
+    pub(crate) fn check(&self, file: &File) -> Result<()> {
         let now = file.metadata().map_err(|cause| Error::source(&self.path, cause))?;
+        let changed = |change| Err(Error::SourceChanged { path: self.path.clone(), change });
         match Self::new(self.path.clone(), &now) {
             now if now == *self => Ok(()),
-            now if now.size > self.size => Err(changed("grew")),
-            now if now.size < self.size => Err(changed("shrank")),
-            _ => Err(changed("changed")),
+            now if now.size > self.size => changed("grew"),
+            now if now.size < self.size => changed("shrank"),
+            _ => changed("changed"),
         }
-    }
-}
-
-fn source_changed(path: &std::path::Path, cause: io::Error) -> Error {
-    match cause.kind() {
-        io::ErrorKind::UnexpectedEof => Error::SourceChanged { path: path.to_owned(), change: "shrank" },
-        _ => Error::SourceUnreadable { path: path.to_owned(), cause },
     }
 }

@@ -7,7 +7,6 @@ use crate::{
     error::Result,
     layer_tar::{
         entry::{Content, Entry, Kind, same_attributes},
-        path::LayerPath,
         tree::Node,
     },
 };
@@ -15,7 +14,7 @@ use crate::{
 /// The nodes' entries, where of files that are one, all but the first in the layer's order are hard links to it:
 /// readers want a link's target before the link.
 pub(crate) fn link(nodes: Vec<Node>, identical: bool) -> Result<Vec<Entry>> {
-    let mut first_of: HashMap<(usize, LayerPath), usize> = HashMap::new();
+    let mut first_of: HashMap<(usize, u64), usize> = HashMap::new();
     let mut entries: Vec<Entry> = Vec::with_capacity(nodes.len());
     for Node { mut entry, linked, .. } in nodes {
         if let (Some(linked), Kind::File(_)) = (linked, &entry.kind) {

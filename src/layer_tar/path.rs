@@ -35,16 +35,38 @@ impl LayerPath {
         if destination.as_os_str().is_empty() {
             return Err(refuse("is empty: it is a path in the image, as in /bin/app"));
         }
-        let mut path = Self::root();
-        for component in destination.components() {
+        Self::from_components(destination).map_err(refuse)
+    }
+
+    /// The place of a tar's member. A slash in front is left off, as by all who unpack one; a name that begins with
+    /// `.wh.` is that of a whiteout.
+    pub(crate) fn parse_member(name: &[u8]) -> Result<Self, &'static str> {
+        let path = Path::new(OsStr::from_bytes(name));
+        if path.components().any(|component| component == Component::ParentDir) {
+            return Err("has `..`: pack the tar again without it, or exclude it");
+        }
+        let name = path.file_name().map_or(&b""[..], OsStr::as_bytes);
+        let Some(removed) = name.strip_prefix(WHITEOUT_PREFIX) else { return Self::from_components(path) };
+        let parent = Self::from_components(path.parent().unwrap_or(Path::new("")))?;
+        match removed {
+            _ if name == OPAQUE_WHITEOUT => Ok(parent.opaque_whiteout()),
+            b"" | b"." | b".." => Err("is a whiteout of nothing: exclude it"),
+            _ if removed.starts_with(WHITEOUT_PREFIX) => Err("belongs to AUFS and is no whiteout: exclude it"),
+            _ => Ok(parent.join(OsStr::from_bytes(removed))?.whiteout()),
+        }
+    }
+
+    fn from_components(path: &Path) -> Result<Self, &'static str> {
+        let mut place = Self::root();
+        for component in path.components() {
             match component {
                 Component::RootDir | Component::CurDir => {}
-                Component::Normal(name) => path = path.join(name).map_err(refuse)?,
-                Component::ParentDir => return Err(refuse("has `..`: write the path in the image without it")),
-                Component::Prefix(_) => return Err(refuse("has a drive: write a path from the image's root")),
+                Component::Normal(name) => place = place.join(name)?,
+                Component::ParentDir => return Err("has `..`: write the path in the image without it"),
+                Component::Prefix(_) => return Err("has a drive: write a path from the image's root"),
             }
         }
-        Ok(path)
+        Ok(place)
     }
 
     /// The path of something in this directory.
@@ -88,6 +110,12 @@ impl LayerPath {
 
     pub(crate) fn is_root(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether this is the place of a whiteout, opaque or not.
+    pub(crate) fn is_whiteout(&self) -> bool {
+        let nul = self.0.iter().rposition(|&byte| byte == 0);
+        nul.is_some_and(|nul| nul == 0 || self.0[nul - 1] == 0)
     }
 
     /// The directory this is in; the root is in itself.
@@ -165,6 +193,26 @@ mod tests {
         for (destination, reason) in [("", "is empty"), ("/a/../b", "has `..`"), ("/a/.wh.b", "begins with `.wh.`")] {
             let message = LayerPath::parse(Path::new(destination)).unwrap_err().to_string();
             assert!(message.contains(reason), "{message}");
+        }
+    }
+
+    #[test]
+    fn members_of_a_tar_have_their_place() {
+        let member = |name: &[u8]| LayerPath::parse_member(name);
+        assert_eq!(member(b"./a//b/"), Ok(path("/a/b")));
+        assert_eq!(member(b"/a/./b"), Ok(path("/a/b")));
+        assert_eq!(member(b"./"), Ok(LayerPath::root()));
+        assert_eq!(member(b"a/.wh.b"), Ok(path("/a/b").whiteout()));
+        assert_eq!(member(b".wh.b"), Ok(path("/b").whiteout()));
+        assert_eq!(member(b"a/.wh..wh..opq"), Ok(path("/a").opaque_whiteout()));
+        assert_eq!(member(b".wh..wh..opq"), Ok(LayerPath::root().opaque_whiteout()));
+        for name in [&b"a/.wh.b"[..], b".wh.b", b"a/.wh..wh..opq", b".wh..wh..opq"] {
+            assert!(member(name).unwrap().is_whiteout());
+        }
+        assert!(!path("/a/b").is_whiteout() && !LayerPath::root().is_whiteout());
+        for name in [&b"a/../b"[..], b"..", b"a/.wh.", b".wh...", b".wh..wh.plnk", b".wh.a/b", b".wh.a/.wh.b", b"a\0b"]
+        {
+            assert!(member(name).is_err(), "{}", String::from_utf8_lossy(name));
         }
     }
 

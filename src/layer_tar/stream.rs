@@ -1,7 +1,7 @@
 //! The tar of a layer as bytes that can be made at any place: nothing of it exists until it is asked for.
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     layer_tar::{
         entry::{Entry, Kind},
         tar::{END_OF_ARCHIVE, header, padding},
@@ -21,16 +21,22 @@ pub(crate) struct TarStream {
 
 impl TarStream {
     /// The tar of these entries, which are in order.
-    pub(crate) fn new(entries: Vec<Entry>) -> Self {
+    pub(crate) fn new(entries: Vec<Entry>) -> Result<Self> {
         let mut offsets = Vec::with_capacity(entries.len() + 1);
-        let mut offset = 0;
+        let mut offset: u64 = 0;
         offsets.push(0);
         for entry in &entries {
             let size = content_size(entry);
-            offset += header(entry).len() as u64 + size + padding(size);
+            let end =
+                offset.checked_add(header(entry).len() as u64 + padding(size)).and_then(|end| end.checked_add(size));
+            // The sizes of sparse files cost nothing.
+            offset = end.filter(|end| end.checked_add(END_OF_ARCHIVE).is_some()).ok_or_else(|| {
+                let what = format!("layer with {:?}", entry.path.to_path());
+                Error::invalid(what, "its files have more than 16 EiB together, which no layer can hold: exclude some")
+            })?;
             offsets.push(offset);
         }
-        Self { entries, offsets }
+        Ok(Self { entries, offsets })
     }
 
     /// The size of the tar, in bytes.

@@ -43,8 +43,8 @@ pub(crate) struct Node {
     certainty: Certainty,
     /// The index of the mapping that brought it.
     mapping: usize,
-    /// In a tar, the file that this one is a hard link to, or that others are hard links to.
-    pub(crate) linked: Option<(usize, LayerPath)>,
+    /// Which file of which mapping's tar it is: names of one file are hard links of one another.
+    pub(crate) linked: Option<(usize, u64)>,
 }
 
 /// How much is known of a directory's attributes; of two mappings that both bring it, the one that knows more wins.
@@ -165,14 +165,11 @@ impl Tree<'_> {
 
     fn add_tar(&mut self, index: usize, mapping: &FileMapping, tar: &Path, path: &LayerPath) -> Result<()> {
         let (include, exclude) = (Globs::new(&mapping.include)?, Globs::new(&mapping.exclude)?);
-        for member in source_tar::members(tar, self.options.scratch_dir())? {
-            let relative = member.path.to_path();
-            let relative = relative.strip_prefix("/").unwrap_or(&relative);
-            if exclude.matches_with_parents(relative) || !(include.is_empty() || include.matches_with_parents(relative))
-            {
-                continue;
-            }
-            let linked = member.linked.map(|first| (index, first));
+        let wanted = |name: &Path| {
+            !exclude.matches_with_parents(name) && (include.is_empty() || include.matches_with_parents(name))
+        };
+        for member in source_tar::members(tar, self.options.scratch_dir(), wanted)? {
+            let linked = Some((index, member.file));
             let at = path.append(&member.path);
             let entry = resolve(at, member.kind, &mapping.attributes, member.found, self.options)?;
             self.insert(Node { entry, certainty: Certainty::Said, mapping: index, linked })?;
