@@ -12,7 +12,7 @@ use std::{
 use crate::{
     error::{Error, Result},
     layer_tar::path::LayerPath,
-    tar_reader::Extent,
+    tar_reader::{Extent, read_extents},
 };
 
 /// One entry of a layer, complete but for the contents of files.
@@ -135,17 +135,8 @@ impl Content {
             }
             Self::File(file) => file.read_at(offset, buffer),
             Self::Extents { tar, extents, .. } => {
-                buffer.fill(0);
-                let end = offset + buffer.len() as u64;
-                let first = extents.partition_point(|extent| extent.at + extent.length <= offset);
-                for extent in extents[first..].iter().take_while(|extent| extent.at < end) {
-                    let (from, to) = (extent.at.max(offset), (extent.at + extent.length).min(end));
-                    if from < to {
-                        let part = &mut buffer[(from - offset) as usize..(to - offset) as usize];
-                        tar.source.read_open(&tar.file, extent.offset + (from - extent.at), part)?;
-                    }
-                }
-                Ok(())
+                read_extents(&tar.file, extents, offset, buffer).map_err(|cause| tar.source.unreadable(cause))?;
+                tar.source.check(&tar.file)
             }
         }
     }
@@ -206,19 +197,18 @@ impl SourceFile {
             io::ErrorKind::NotFound => changed("vanished"),
             _ => Error::SourceUnreadable { path: self.path.clone(), cause },
         })?;
-        self.read_open(&file, offset, buffer)
+        file.read_exact_at(buffer, offset).map_err(|cause| self.unreadable(cause))?;
+        self.check(&file)
     }
 
-    fn read_open(&self, file: &File, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        file.read_exact_at(buffer, offset).map_err(|cause| match cause.kind() {
+    fn unreadable(&self, cause: io::Error) -> Error {
+        match cause.kind() {
             io::ErrorKind::UnexpectedEof => Error::SourceChanged { path: self.path.clone(), change: "shrank" },
             _ => Error::SourceUnreadable { path: self.path.clone(), cause },
-        })?;
-        // Looked at after the read: what was written before it shows here.
-        self.check(file)
+        }
     }
 
-    /// Makes sure that this file is what it was.
+    /// Makes sure that this file is what it was. After a read: what was written before it shows here.
     pub(crate) fn check(&self, file: &File) -> Result<()> {
         let now = file.metadata().map_err(|cause| Error::source(&self.path, cause))?;
         let changed = |change| Err(Error::SourceChanged { path: self.path.clone(), change });

@@ -102,8 +102,8 @@ pub(super) fn unsigned(what: &str, field: &[u8]) -> Result<u64, String> {
     u64::try_from(number).map_err(|_| format!("the {what} is negative: {number}"))
 }
 
-/// Octal digits with spaces before and a space or NUL behind, or a two's complement in base 256 with the highest bit
-/// set (and not counted) to mark it.
+/// Octal digits with spaces around them, up to a NUL, or a two's complement in base 256 with the highest bit set (and
+/// not counted) to mark it.
 fn number(field: &[u8]) -> Result<i64, &'static str> {
     let Some(&first) = field.first() else { return Ok(0) };
     if first & 0x80 != 0 {
@@ -115,10 +115,9 @@ fn number(field: &[u8]) -> Result<i64, &'static str> {
         }
         return i64::try_from(number).map_err(|_| "does not fit 64 bits");
     }
-    let digits = field.trim_ascii_start();
-    let end = digits.iter().position(|&byte| byte == 0 || byte == b' ').unwrap_or(digits.len());
-    let (digits, rest) = digits.split_at(end);
-    if !digits.iter().all(|byte| (b'0'..=b'7').contains(byte)) || !rest.iter().all(|&byte| byte == 0 || byte == b' ') {
+    let digits = text(field);
+    let digits = digits.trim_ascii();
+    if !digits.iter().all(|byte| (b'0'..=b'7').contains(byte)) {
         return Err("is no octal number");
     }
     Ok(digits.iter().fold(0, |number, digit| number << 3 | i64::from(digit - b'0')))

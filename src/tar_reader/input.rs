@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use super::{BLOCK, Extent, Result, TarError};
+use super::{BLOCK, Result, TarError};
 
 pub(super) struct Input<R> {
     input: R,
@@ -71,48 +71,6 @@ impl<R: Read> Input<R> {
 
     fn cut_off(&self) -> TarError {
         TarError { offset: self.offset, reason: "the tar ends in the middle of an entry: it was cut off".into() }
-    }
-}
-
-/// The contents of one entry.
-pub(super) struct Contents<'a, R> {
-    tar: &'a mut Input<R>,
-    extents: &'a [Extent],
-    at: u64,
-    size: u64,
-}
-
-impl<'a, R> Contents<'a, R> {
-    pub(super) fn new(tar: &'a mut Input<R>, extents: &'a [Extent], size: u64) -> Self {
-        Self { tar, extents, at: 0, size }
-    }
-}
-
-impl<R: Read> Read for Contents<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.extents.first().is_some_and(|extent| self.at >= extent.at + extent.length) {
-            self.extents = &self.extents[1..];
-        }
-        let hole_ends = self.extents.first().map_or(self.size, |extent| extent.at);
-        let room = |bytes: u64| usize::try_from(bytes).map_or(buffer.len(), |bytes| bytes.min(buffer.len()));
-        let read = match self.extents.first() {
-            Some(extent) if self.at >= extent.at => {
-                let room = room(extent.at + extent.length - self.at);
-                self.tar.skip_to(extent.offset + (self.at - extent.at))?;
-                let read = self.tar.fill(&mut buffer[..room])?;
-                if read < room {
-                    return Err(self.tar.cut_off().into());
-                }
-                read
-            }
-            _ => {
-                let room = room(hole_ends - self.at);
-                buffer[..room].fill(0);
-                room
-            }
-        };
-        self.at += read as u64;
-        Ok(read)
     }
 }
 

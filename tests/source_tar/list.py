@@ -1,6 +1,6 @@
 """Says what is in the tar at standard input, one line an entry, as Python's tarfile reads it.
 
-Without an argument, the entries as they are. With the argument "layer", what a layer made of them holds: names
+Without an argument, the entries as they are, and with the argument "offsets" where each begins. With the argument "layer", what a layer made of them holds: names
 normalised, the last of equal names, missing parents added, in the order of the byte format, and of the names of one
 file the first as the file and the others as hard links to it.
 """
@@ -76,4 +76,6 @@ if sys.argv[1:] == ["layer"]:
         print(line(tar, file, kind, name, first if kind == "hardlink" else raw(file.linkname)))
 else:
     for member in tar:
+        if sys.argv[1:] == ["offsets"]:
+            print(member.offset, end=" ")
         print(line(tar, member, TYPES[member.type], raw(member.name).rstrip(b"/") or b".", raw(member.linkname)))

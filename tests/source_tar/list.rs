@@ -1,33 +1,7 @@
-//! What is in a tar, one line an entry, as programs that others wrote read it.
+//! What is in a tar, one line an entry, as the `tar` crate reads it, in the words of `list.py`.
 
-use std::{
-    collections::BTreeMap,
-    io::{Read, Write},
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeMap, io::Read};
 
-/// The tar that `make.py` writes.
-pub fn make(format: &str) -> Vec<u8> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/source_tar/make.py");
-    let made = Command::new("python3").args([script, format]).stderr(Stdio::inherit()).output().unwrap();
-    assert!(made.status.success());
-    made.stdout
-}
-
-/// As `list.py` says.
-#[track_caller]
-pub fn python(tar: &[u8], args: &[&str]) -> Vec<String> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/source_tar/list.py");
-    let mut python = Command::new("python3");
-    let mut python = python.arg(script).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    // All of it is read before the first line is written.
-    python.stdin.take().unwrap().write_all(tar).unwrap();
-    let output = python.wait_with_output().unwrap();
-    assert!(output.status.success());
-    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
-}
-
-/// As the `tar` crate reads it, in the same words.
 pub fn tar_crate(tar: &[u8]) -> Vec<String> {
     let mut lines = Vec::new();
     for entry in tar::Archive::new(tar).entries().unwrap() {

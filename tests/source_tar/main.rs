@@ -1,6 +1,7 @@
 //! A tar as a source: what Python's tarfile and GNU tar pack comes out as the layer that Python says it should be.
 
 mod list;
+mod python;
 
 use std::{
     fs::{self, File},
@@ -16,7 +17,10 @@ use oci_layout::{
 };
 use tempfile::TempDir;
 
-use crate::list::{make, python, tar_crate};
+use crate::{
+    list::tar_crate,
+    python::{make, python},
+};
 
 /// The uncompressed layer of these mappings, and its bytes.
 fn layer(files: impl IntoIterator<Item = FileMapping>, options: LayerOptions) -> (TarLayer, Vec<u8>) {
@@ -89,7 +93,7 @@ fn what_gnu_tar_packs() {
         let mut tar = Command::new("tar");
         tar.args(options).args(["--mtime=@1.5", "--owner=0", "--group=0", "-c", "."]).current_dir(dir.path().join("t"));
         let tar = tar.output().unwrap();
-        assert!(tar.status.success(), "{tar:?}");
+        assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
         layers.push((options, check(&dir, &tar.stdout)));
     }
     for (options, layer) in &layers {
