@@ -10,6 +10,8 @@ mod image_layout;
 mod image_manifest;
 mod json;
 mod layer_tar;
+#[cfg(feature = "oci-spec")]
+mod oci_spec;
 mod pool;
 
 pub use self::{
