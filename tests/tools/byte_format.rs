@@ -29,10 +29,10 @@ fn cases() -> (Vec<FileMapping>, Vec<Value>) {
     // The order is that of components, not of the bytes of the path.
     add(FileMapping::directory("/tmp-dir"), entry("directory", "tmp-dir", 0o755));
     add(FileMapping::text("", "/tmp/z"), file("tmp/z", ""));
-    // "." sorts before "w", "\u{1}" before ".": whiteouts are first all the same.
+    // By their bytes, U+0001 would come before whiteouts, and `.wh.!` before `.wh..wh..opq`.
     add(FileMapping::text("", "/tmp/\u{1}"), file("tmp/\u{1}", ""));
     add(FileMapping::whiteout("/tmp/old"), entry("whiteout", "tmp/.wh.old", 0o644));
-    add(FileMapping::whiteout("/tmp/a"), entry("whiteout", "tmp/.wh.a", 0o644));
+    add(FileMapping::whiteout("/tmp/!"), entry("whiteout", "tmp/.wh.!", 0o644));
     add(FileMapping::opaque_whiteout("/tmp"), entry("whiteout", "tmp/.wh..wh..opq", 0o644));
 
     // Names around the sizes of ustar's fields; parts of a name that are bytes and no text.
