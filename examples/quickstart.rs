@@ -16,7 +16,10 @@ const OUT: &str = "target/examples-out/quickstart";
 fn main() -> Result<(), Box<dyn Error>> {
     let out = match env::args().nth(1) {
         // This is how the image starts it.
-        Some(argument) if argument == "hello" => return Ok(println!("Hello from inside the image!")),
+        Some(argument) if argument == "hello" => {
+            println!("Hello from inside the image!");
+            return Ok(());
+        }
         Some(folder) => folder,
         None => {
             // What an earlier run left.
