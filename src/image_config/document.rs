@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    descriptor::{Extra, Platform, null_is_empty},
+    descriptor::{Extra, Platform, null_is_empty, sorted},
     digest::Digest,
     error::{Error, Result},
     json,
@@ -78,7 +78,12 @@ pub struct ContainerConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// `80/tcp` and the like.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "sorted",
+        deserialize_with = "null_is_empty"
+    )]
     pub exposed_ports: BTreeMap<String, Value>,
     /// `NAME=VALUE`.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
@@ -90,7 +95,12 @@ pub struct ContainerConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cmd: Option<Vec<String>>,
     /// Paths whose contents belong to the container, not to the image.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "sorted",
+        deserialize_with = "null_is_empty"
+    )]
     pub volumes: BTreeMap<String, Value>,
     /// Where the program starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
