@@ -18,7 +18,7 @@ pub struct Descriptor {
     pub media_type: MediaType,
     /// The digest of the bytes.
     pub digest: Digest,
-    /// Their number.
+    /// The number of bytes.
     pub size: u64,
     /// Where else the bytes can be had.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
