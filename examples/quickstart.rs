@@ -1,12 +1,75 @@
-//! Packs a file into an image and says what to do with it.
+//! Packs this very program, with the libraries that it is running on, into an image that runs it.
+//!
+//! ```console
+//! $ cargo run --release --example quickstart [FOLDER]
+//! ```
 
-use oci_layout::{FileMapping, LayerOptions, Result, image_config, image_layout, image_manifest, layer_tar};
+use std::{collections::BTreeSet, env, error::Error, fs, path::PathBuf};
+
+use oci_layout::{
+    Blob, ConfigOptions, FileMapping, LayerOptions, Platform, image_config, image_layout, image_manifest, layer_tar,
+};
 use serde_json::json;
 
-fn main() -> Result<()> {
-    let app = layer_tar([FileMapping::new("/bin/busybox", "/bin/busybox")], LayerOptions::default().store("image"))?;
-    let config = image_config([&app], json!({ "config": { "Entrypoint": ["/bin/busybox", "echo", "hello"] } }))?;
-    let image = image_manifest(config, [app], json!({}))?;
-    image_layout("image", [image.tagged("latest")], json!({}))?;
+const OUT: &str = "target/examples-out/quickstart";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let out = match env::args().nth(1) {
+        // This is how the image starts it.
+        Some(argument) if argument == "hello" => {
+            println!("Hello from inside the image!");
+            return Ok(());
+        }
+        Some(folder) => folder,
+        None => {
+            // What an earlier run left.
+            let _ = fs::remove_dir_all(OUT);
+            OUT.to_owned()
+        }
+    };
+
+    // What to pack: the program, and each library at its own path.
+    let libraries = libraries()?;
+    println!("Packing this program and {} libraries.", libraries.len());
+    let mut files = vec![FileMapping::new(env::current_exe()?, "/bin/quickstart")];
+    files.extend(libraries.iter().map(FileMapping::from));
+
+    // A program with libraries is started by their loader, which need not lie where the program expects it if it is
+    // named here.
+    let loader = libraries.iter().find(|path| path.to_string_lossy().contains("/ld-"));
+    let mut entrypoint: Vec<_> = loader.iter().map(|path| path.to_string_lossy()).collect();
+    entrypoint.extend(["/bin/quickstart".into(), "hello".into()]);
+    let options = json!({ "config": { "Entrypoint": entrypoint } });
+
+    // The image: a layer, whose blob is stored where the layout will be; a configuration; a manifest; the layout.
+    let layer = layer_tar(files, LayerOptions::default().store(&out))?;
+    println!("{} bytes of tar became {} bytes.", layer.tar_size(), layer.descriptor().size);
+    let config = image_config([&layer], ConfigOptions::new(options).platform(this_platform()))?;
+    let image = image_manifest(config, [layer], json!({}))?;
+    println!("The image is {}.", image.digest());
+    image_layout(&out, [image.tagged("latest")], json!({}))?;
+
+    println!("The layout is in {out}.\n");
+    println!("Look at it:  skopeo inspect oci:{out}:latest");
+    println!("Run it:      podman run --rm oci:{out}:latest");
+    println!("Push it:     crane push {out} localhost:5000/quickstart:latest");
     Ok(())
+}
+
+/// The libraries that the system has loaded for this program; none if it is linked statically.
+fn libraries() -> Result<BTreeSet<PathBuf>, Box<dyn Error>> {
+    let maps = fs::read_to_string("/proc/self/maps").map_err(|error| format!("this example needs Linux: {error}"))?;
+    // The sixth word of a line is the file; what is no file has none, or a name in brackets.
+    let files = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).map(PathBuf::from);
+    Ok(files.filter(|path| path.to_string_lossy().contains(".so")).collect())
+}
+
+/// Images are for linux/amd64 unless one says otherwise; this one is for the machine that the program was built for.
+fn this_platform() -> Platform {
+    let architecture = match env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    Platform::new("linux", architecture)
 }

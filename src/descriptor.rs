@@ -18,7 +18,7 @@ pub struct Descriptor {
     pub media_type: MediaType,
     /// The digest of the bytes.
     pub digest: Digest,
-    /// Their number.
+    /// The number of bytes.
     pub size: u64,
     /// Where else the bytes can be had.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -72,15 +72,21 @@ pub type Annotations = BTreeMap<String, String>;
 pub struct Extra(pub BTreeMap<String, Value>);
 
 impl Serialize for Extra {
-    // serde_json keeps object members in insertion order as soon as any crate of the program switches its
-    // `preserve_order` on: sorting here keeps the bytes a function of the value.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(key, value)| {
-            let mut value = value.clone();
-            value.sort_all_objects();
-            (key, value)
-        }))
+        sorted(&self.0, serializer)
     }
+}
+
+/// Writes a map whose values are JSON of a user's or of another builder's.
+///
+/// serde_json keeps object members in insertion order as soon as any crate of the program switches its
+/// `preserve_order` on: sorting here keeps the bytes a function of the value.
+pub(crate) fn sorted<S: serde::Serializer>(map: &BTreeMap<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(map.iter().map(|(key, value)| {
+        let mut value = value.clone();
+        value.sort_all_objects();
+        (key, value)
+    }))
 }
 
 /// Documents in the wild write `null` where they mean an empty map or list.

@@ -54,7 +54,8 @@ use crate::{
 /// use oci_layout::{Blob, FileMapping, Layer, LayerOptions, layer_tar};
 /// let files = [FileMapping::text("hello\n", "/etc/motd"), FileMapping::directory("/tmp").mode(0o1777)];
 /// let layer = layer_tar(files, LayerOptions::default())?;
-/// assert_eq!(layer.diff_id().to_string(), "DIFF_ID");
+/// // The sha256 of a tar with etc/, etc/motd and tmp/.
+/// assert_eq!(layer.diff_id().to_string(), "sha256:05e4e356ec29650a5837fd063bfd6cf64dec3e89ccb4194e28b42c3d0d7d31d4");
 /// println!("{} bytes as {}", layer.descriptor().size, layer.descriptor().media_type);
 /// # Ok::<_, oci_layout::Error>(())
 /// ```

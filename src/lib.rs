@@ -1,4 +1,66 @@
-//! Composable OCI image-layout primitives: files in, deterministic layers, images and layouts out.
+//! Composable [OCI image](https://github.com/opencontainers/image-spec/blob/v1.1.1/spec.md) primitives: files in,
+//! deterministic layers, images and layouts out.
+//!
+//! Four functions, each a value in and a value out:
+//!
+//! | function | makes |
+//! |---|---|
+//! | [`layer_tar()`] | a [`TarLayer`] of [`FileMapping`]s: diff ID, descriptor, and its bytes, stored or made again on demand |
+//! | [`image_config()`] | the [`ImageConfig`] that names the layers' diff IDs |
+//! | [`image_manifest()`] | the [`ImageManifest`] that names configuration and layers |
+//! | [`image_layout()`] | the folder: `oci-layout`, `index.json`, `blobs/sha256` |
+//!
+//! ```
+//! use oci_layout::{FileMapping, LayerOptions, image_config, image_layout, image_manifest, layer_tar};
+//! use serde_json::json;
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let dir = dir.path().join("image");
+//! # let program = std::env::current_exe()?;
+//! let app = layer_tar([FileMapping::new(program, "/bin/app")], LayerOptions::default().store(&dir))?;
+//! let config = image_config([&app], json!({ "config": { "Entrypoint": ["/bin/app"] } }))?;
+//! let image = image_manifest(config, [app], json!({}))?;
+//! image_layout(&dir, [image.tagged("latest")], json!({}))?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # More of the same
+//!
+//! - [`ImageLayout`] opens a layout's folder or an oci-archive: an image of it is a base for others
+//!   ([`ConfigOptions::base`], [`Inherit`]), more images can be appended, tags removed, garbage collected.
+//! - [`image_index()`] makes an index for several platforms; [`image_layout()`] does so by itself of images under one
+//!   name.
+//! - [`artifact_manifest()`] makes the manifest of what is no image.
+//! - [`Pool`] bounds the threads of everything that is given it.
+//!
+//! # The seam
+//!
+//! Whatever has a [`Descriptor`] and can be read is a [`Blob`], and a blob with a diff ID is a [`Layer`]. A layer just
+//! described, one whose blob lies in a file, one of a base image and one of your own are the same to all else.
+//!
+//! # Documents
+//!
+//! [`Descriptor`], [`Platform`], [`Configuration`], [`Manifest`] and [`Index`] are plain values with public fields.
+//! Members that this library does not know are kept in `extra`, so that nothing a base image says is lost, and what
+//! was not changed is never written anew. With the feature `oci-spec` each converts to and from that crate's type;
+//! every conversion says what the other side has no place for.
+//!
+//! # Bytes
+//!
+//! What is written is a function of mappings, options and contents, under a number: [`BYTE_FORMAT`]. No clock, locale,
+//! umask, environment variable, order of directory entries or number of threads enters.
+//!
+//! # Features
+//!
+//! | feature | on by default | adds |
+//! |---|---|---|
+//! | `gzip` | yes | writing gzip layers, by libdeflate, a C library; reading them needs no feature |
+//! | `zstd` | yes | writing and reading zstd layers, by libzstd, a C library |
+//! | `oci-spec` | yes | conversions to and from the types of the crate `oci-spec` 0.10 |
+//! | `cli` | no | the program `oci-layout` |
+//!
+//! No feature changes any bytes: without `gzip` it is still the default compression, and an error that names the
+//! feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod blob;
@@ -10,6 +72,8 @@ mod image_layout;
 mod image_manifest;
 mod json;
 mod layer_tar;
+#[cfg(feature = "oci-spec")]
+mod oci_spec;
 mod pool;
 mod tar_reader;
 
@@ -32,3 +96,8 @@ pub use self::{
     },
     pool::Pool,
 };
+
+/// The README's Rust compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

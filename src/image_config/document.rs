@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    descriptor::{Extra, Platform, null_is_empty},
+    descriptor::{Extra, Platform, null_is_empty, sorted},
     digest::Digest,
     error::{Error, Result},
     json,
 };
 
-/// An image configuration. Written as JSON, the members stand in the order of the fields, absent ones left out.
+/// An [image configuration](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties). Written as
+/// JSON, the members stand in the order of the fields, absent ones left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Configuration {
     /// When the image was made, as RFC 3339 writes it.
@@ -70,15 +71,21 @@ impl Configuration {
     }
 }
 
-/// How a container of the image runs: the configuration's `config`.
+/// How a container of the image runs: the configuration's
+/// [`config`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerConfig {
-    /// A name or number, and a group behind a colon.
+    /// A name or number, and possibly a group behind a colon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// `80/tcp` and the like.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
+    /// Ports by `80/tcp` and the like; the values are empty objects.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "sorted",
+        deserialize_with = "null_is_empty"
+    )]
     pub exposed_ports: BTreeMap<String, Value>,
     /// `NAME=VALUE`.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
@@ -89,8 +96,13 @@ pub struct ContainerConfig {
     /// The arguments it has unless the user gives others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cmd: Option<Vec<String>>,
-    /// Paths whose contents belong to the container, not to the image.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
+    /// Paths whose contents belong to the container, not to the image; the values are empty objects.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        serialize_with = "sorted",
+        deserialize_with = "null_is_empty"
+    )]
     pub volumes: BTreeMap<String, Value>,
     /// Where the program starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,7 +118,8 @@ pub struct ContainerConfig {
     pub extra: Extra,
 }
 
-/// The layers of an image.
+/// The layers of an image: the configuration's
+/// [`rootfs`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RootFs {
     /// Always `layers`.
@@ -126,7 +139,8 @@ impl Default for RootFs {
     }
 }
 
-/// What one layer was made by, or a step that made none.
+/// What one layer was made by, or a step that made none: an entry of the configuration's
+/// [`history`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
     /// When, as RFC 3339 writes it.
@@ -141,7 +155,7 @@ pub struct History {
     /// Whatever else there is to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
-    /// Whether the step made no layer.
+    /// Whether the step made no layer: only the other entries have one each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty_layer: Option<bool>,
     /// Members this library does not know.

@@ -1,5 +1,7 @@
 //! Judges that others wrote: real programs take the layouts, and find in them what was put in.
 
+mod byte_format;
+mod examples;
 mod tool;
 
 use std::fs;

@@ -1,0 +1,102 @@
+//! What the documentation says of the repository is so.
+
+use std::{fs, path::Path};
+
+const PAGES: &[&str] = &["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/byte-format.md"];
+
+fn read(page: &str) -> String {
+    fs::read_to_string(page).unwrap_or_else(|error| panic!("{page}: {error}"))
+}
+
+/// What stands between each two of these marks.
+fn between<'a>(text: &'a str, open: &'a str, close: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(open).skip(1).filter_map(move |rest| Some(rest.split_once(close)?.0))
+}
+
+/// The page without its blocks of code.
+fn prose(page: &str) -> String {
+    read(page).split("\n```").step_by(2).collect()
+}
+
+#[test]
+fn links_to_files_lead_somewhere() {
+    for page in PAGES {
+        let text = prose(page);
+        let links: Vec<_> = between(&text, "](", ")").filter(|link| !link.contains("://")).collect();
+        for link in links {
+            let (file, section) = link.split_once('#').unwrap_or((link, ""));
+            assert_eq!(section, "", "{page}: {link}: this test does not know how to look for a section");
+            let target = Path::new(page).parent().unwrap().join(file);
+            assert!(target.exists(), "{page}: the link to {link} leads nowhere");
+        }
+    }
+}
+
+#[test]
+fn files_named_in_the_text_exist() {
+    let mut count = 0;
+    for page in PAGES {
+        let text = prose(page);
+        let rooms = ["src/", "tests/", "docs/", "examples/"];
+        // Every second part is between backticks.
+        for name in text.split('`').skip(1).step_by(2).filter(|name| rooms.iter().any(|room| name.starts_with(room))) {
+            assert!(Path::new(name).exists(), "{page}: there is no {name}");
+            count += 1;
+        }
+    }
+    assert!(count > 30, "only {count} names found: has the way of naming files changed?");
+}
+
+#[test]
+fn the_map_is_short_and_has_every_room() {
+    let map = read("docs/architecture.md");
+    assert!(map.lines().count() < 120, "docs/architecture.md is a map: under 120 lines");
+    for entry in fs::read_dir("src").unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let name = name.strip_suffix(".rs").unwrap_or(&name).to_owned();
+        let named = [format!("`src/{name}.rs`"), format!("`src/{name}/")];
+        assert!(named.iter().any(|named| map.contains(named)), "docs/architecture.md does not name src/{name}");
+    }
+}
+
+#[test]
+fn the_examples_are_those_of_the_table() {
+    let readme = read("README.md");
+    for entry in fs::read_dir("examples").unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(readme.contains(&format!("(examples/{name})")), "README.md does not name examples/{name}");
+    }
+}
+
+#[test]
+fn the_features_are_those_of_the_tables() {
+    let cargo = read("Cargo.toml");
+    let features = between(&cargo, "[features]\n", "\n\n").next().unwrap();
+    for line in features.lines().filter(|line| !line.starts_with('#') && !line.starts_with("default ")) {
+        let row = format!("| `{}` |", line.split_once(" =").unwrap().0);
+        for page in ["README.md", "src/lib.rs"] {
+            assert!(read(page).contains(&row), "{page} has no row {row}");
+        }
+    }
+}
+
+#[test]
+fn the_format_has_one_number() {
+    let number = oci_layout::BYTE_FORMAT;
+    for (page, sentence) in [
+        ("README.md", format!("The format has a number, now {number};")),
+        ("CHANGELOG.md", format!("Byte format {number}.")),
+        ("docs/byte-format.md", format!("This is byte format **{number}**")),
+    ] {
+        assert!(read(page).contains(&sentence), "{page} does not say {sentence:?}");
+    }
+}
+
+#[test]
+fn rust_is_as_old_as_the_pages_say() {
+    let cargo = read("Cargo.toml");
+    let version = between(&cargo, "rust-version = \"", "\"").next().unwrap();
+    for page in ["README.md", "CONTRIBUTING.md"] {
+        assert!(read(page).contains(&format!("{version} or newer")), "{page} does not name Rust {version}");
+    }
+}
