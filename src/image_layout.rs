@@ -1,5 +1,6 @@
 //! `image_layout`: images in, the directory that holds them out; and what can be done with one that exists.
 
+mod archive;
 mod edit;
 mod files;
 mod lock;

@@ -1,10 +1,9 @@
 //! The files of a layout that is read: in a folder, or in an oci-archive, which is a tar of that folder.
 
 use std::{
-    collections::BTreeMap,
-    fs::File,
+    fs::{self, File, FileType},
     io::{self, Read},
-    os::unix::fs::FileExt,
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,6 +13,7 @@ use crate::{
     descriptor::{Descriptor, MediaType},
     digest::{Digest, HashRead},
     error::{Error, Result},
+    image_layout::archive::Archive,
 };
 
 /// The largest document that is read. Registries take manifests of 4 MiB; configurations may be larger.
@@ -26,22 +26,40 @@ pub(crate) struct LayoutFiles {
     archive: Option<Archive>,
 }
 
-#[derive(Debug)]
-struct Archive {
-    tar: Arc<File>,
-    /// Offset and size of each file's contents, by its path in the layout.
-    files: BTreeMap<String, (u64, u64)>,
+/// What lies under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    File,
+    Folder,
+    /// Something else, in words.
+    Other(&'static str),
 }
 
 impl LayoutFiles {
     pub(crate) fn open(path: &Path) -> Result<Self> {
+        let files = Self::open_damaged(path)?;
+        match files.archive.as_ref().and_then(|archive| archive.damage.as_ref()) {
+            Some(reason) => Err(Error::layout(path, reason)),
+            None => Ok(files),
+        }
+    }
+
+    /// The same, also of an archive that can't be read to its end: with the files before that.
+    pub(crate) fn open_damaged(path: &Path) -> Result<Self> {
         let metadata = path.metadata().map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => {
                 Error::layout(path, "does not exist: give the folder of an image layout, or an oci-archive")
             }
             _ => Error::read(path)(cause),
         })?;
-        let archive = if metadata.is_dir() { None } else { Some(Archive::open(path)?) };
+        let archive = match FileKind::from(metadata.file_type()) {
+            FileKind::Folder => None,
+            FileKind::File => Some(Archive::open(path)?),
+            FileKind::Other(kind) => {
+                let reason = format!("is a {kind}: give the folder of an image layout, or an oci-archive");
+                return Err(Error::layout(path, reason));
+            }
+        };
         Ok(Self { path: path.to_owned(), archive })
     }
 
@@ -68,10 +86,37 @@ impl LayoutFiles {
                 Err(cause) => Err(Error::read(path)(cause)),
             };
         };
-        Ok(archive.files.get(name).map(|&(offset, size)| {
-            let reader = Section { tar: Arc::clone(&archive.tar), offset, end: offset + size };
-            (Box::new(reader) as Box<dyn Read + Send>, size)
-        }))
+        Ok(archive.file(name).map(|(reader, size)| (Box::new(reader) as Box<dyn Read + Send>, size)))
+    }
+
+    /// What lies under a name, links not followed; `None` if there is nothing.
+    pub(crate) fn kind(&self, name: &str) -> io::Result<Option<FileKind>> {
+        let Some(archive) = &self.archive else {
+            return match fs::symlink_metadata(self.path.join(name)) {
+                Ok(metadata) => Ok(Some(metadata.file_type().into())),
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(cause) => Err(cause),
+            };
+        };
+        Ok(archive.kind(name))
+    }
+
+    /// The names in a folder, sorted; those that are not UTF-8 with a mark in the place of what is not.
+    pub(crate) fn names(&self, folder: &str) -> io::Result<Vec<String>> {
+        let mut names: Vec<String> = match &self.archive {
+            Some(archive) => archive.names_in(folder).map(str::to_owned).collect(),
+            None => fs::read_dir(self.path.join(folder))?
+                .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+                .collect::<io::Result<_>>()?,
+        };
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// The archive, if it is one.
+    pub(crate) fn archive(&self) -> Option<&Archive> {
+        self.archive.as_ref()
     }
 
     /// The bytes of a document, which its descriptor must fit.
@@ -116,51 +161,21 @@ pub(crate) fn blob_name(digest: Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
-impl Archive {
-    fn open(path: &Path) -> Result<Self> {
-        let refuse = |reason: &str| Error::layout(path, reason);
-        let file = File::open(path).map_err(Error::read(path))?;
-        let mut magic = [0; 4];
-        let read = file.read_at(&mut magic, 0).map_err(Error::read(path))?;
-        if magic[..read].starts_with(&[0x1f, 0x8b]) || magic[..read] == [0x28, 0xb5, 0x2f, 0xfd] {
-            return Err(refuse("is compressed: decompress the archive first"));
+impl From<FileType> for FileKind {
+    fn from(kind: FileType) -> Self {
+        if kind.is_file() {
+            Self::File
+        } else if kind.is_dir() {
+            Self::Folder
+        } else if kind.is_symlink() {
+            Self::Other("symbolic link")
+        } else if kind.is_fifo() {
+            Self::Other("fifo")
+        } else if kind.is_socket() {
+            Self::Other("socket")
+        } else {
+            Self::Other("device")
         }
-        let mut files = BTreeMap::new();
-        let mut tar = tar::Archive::new(file.try_clone().map_err(Error::read(path))?);
-        let damaged =
-            |cause: io::Error| refuse(&format!("is neither the folder of an image layout nor an oci-archive: {cause}"));
-        for entry in tar.entries_with_seek().map_err(damaged)? {
-            let entry = entry.map_err(damaged)?;
-            if entry.header().entry_type().is_file() {
-                let name = String::from_utf8_lossy(&entry.path_bytes()).trim_start_matches("./").to_owned();
-                files.insert(name, (entry.raw_file_position(), entry.size()));
-            }
-        }
-        if !files.contains_key(super::MARKER) {
-            return Err(match files.contains_key("manifest.json") {
-                true => refuse(
-                    "is a docker-archive: save the image as an oci-archive, with `podman save --format oci-archive` for one",
-                ),
-                false => refuse("has no oci-layout file: it is no oci-archive"),
-            });
-        }
-        Ok(Self { tar: Arc::new(file), files })
-    }
-}
-
-/// A stretch of an archive.
-struct Section {
-    tar: Arc<File>,
-    offset: u64,
-    end: u64,
-}
-
-impl Read for Section {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let room = buffer.len().min(usize::try_from(self.end - self.offset).unwrap_or(usize::MAX));
-        let n = self.tar.read_at(&mut buffer[..room], self.offset)?;
-        self.offset += n as u64;
-        Ok(n)
     }
 }
 

@@ -195,6 +195,12 @@ impl ImageLayout {
 /// The layout's index as it is now.
 pub(super) fn read_index(files: &LayoutFiles) -> Result<Index> {
     if files.small_file(MARKER)?.is_none() {
+        if files.archive().is_some_and(|archive| archive.kind("manifest.json").is_some()) {
+            return Err(Error::layout(
+                files.path(),
+                "is a docker-archive: save the image as an oci-archive, with `podman save --format oci-archive` for one",
+            ));
+        }
         return Err(Error::layout(files.path(), "has no oci-layout file: it is no image layout"));
     }
     let Some(bytes) = files.small_file(INDEX)? else {
