@@ -14,7 +14,7 @@ use tar::EntryType;
 use super::files::FileKind;
 use crate::{
     error::{Error, Result},
-    tar_reader::{Ending, TarError, TarReader},
+    tar_reader::{Ending, Extent, TarError, TarReader, read_extents},
 };
 
 /// A tar and where its members are.
@@ -33,8 +33,9 @@ pub(super) struct Archive {
 #[derive(Debug)]
 struct Member {
     kind: FileKind,
-    offset: u64,
     size: u64,
+    /// Where the contents lie; whoever packs a layout may leave out zeros (`tar --sparse`).
+    extents: Arc<[Extent]>,
 }
 
 impl Archive {
@@ -70,14 +71,13 @@ impl Archive {
             let name = String::from_utf8_lossy(&entry.path);
             let name = name.trim_start_matches("./").trim_end_matches('/').to_owned();
             let kind = match entry.kind {
-                EntryType::Regular | EntryType::Continuous if !entry.sparse => FileKind::File,
+                EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => FileKind::File,
                 EntryType::Directory => FileKind::Folder,
                 EntryType::Symlink => FileKind::Other("symbolic link"),
                 EntryType::Link => FileKind::Other("hard link"),
-                _ if entry.sparse => FileKind::Other("sparse file"),
                 _ => FileKind::Other("device or fifo"),
             };
-            let member = Member { kind, offset: entry.data_offset, size: entry.stored_size };
+            let member = Member { kind, size: entry.size, extents: entry.extents.into() };
             let before = self.members.insert(name.clone(), member);
             if before.is_some_and(|before| (before.kind, kind) != (FileKind::Folder, FileKind::Folder)) {
                 self.twice.insert(name);
@@ -90,8 +90,8 @@ impl Archive {
     /// A file's contents and their size.
     pub(super) fn file(&self, name: &str) -> Option<(impl Read + Send + use<>, u64)> {
         let member = self.members.get(name).filter(|member| member.kind == FileKind::File)?;
-        let (offset, end) = (member.offset, member.offset + member.size);
-        Some((Section { tar: Arc::clone(&self.tar), offset, end }, member.size))
+        let (tar, extents) = (Arc::clone(&self.tar), Arc::clone(&member.extents));
+        Some((Contents { tar, extents, at: 0, size: member.size }, member.size))
     }
 
     pub(super) fn kind(&self, name: &str) -> Option<FileKind> {
@@ -109,18 +109,19 @@ impl Archive {
     }
 }
 
-/// A stretch of an archive.
-struct Section {
+/// The contents of a file in an archive.
+struct Contents {
     tar: Arc<File>,
-    offset: u64,
-    end: u64,
+    extents: Arc<[Extent]>,
+    at: u64,
+    size: u64,
 }
 
-impl Read for Section {
+impl Read for Contents {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let room = buffer.len().min(usize::try_from(self.end - self.offset).unwrap_or(usize::MAX));
-        let n = self.tar.read_at(&mut buffer[..room], self.offset)?;
-        self.offset += n as u64;
-        Ok(n)
+        let room = buffer.len().min(usize::try_from(self.size - self.at).unwrap_or(usize::MAX));
+        read_extents(&self.tar, &self.extents, self.at, &mut buffer[..room])?;
+        self.at += room as u64;
+        Ok(room)
     }
 }

@@ -14,14 +14,15 @@ use crate::{
 /// The nodes' entries, where of files that are one, all but the first in the layer's order are hard links to it:
 /// readers want a link's target before the link.
 pub(crate) fn link(nodes: Vec<Node>, identical: bool) -> Result<Vec<Entry>> {
-    let mut first_of: HashMap<(usize, u64), usize> = HashMap::new();
+    let mut firsts_of: HashMap<(usize, u64), Vec<usize>> = HashMap::new();
     let mut entries: Vec<Entry> = Vec::with_capacity(nodes.len());
     for Node { mut entry, linked, .. } in nodes {
         if let (Some(linked), Kind::File(_)) = (linked, &entry.kind) {
-            let first = *first_of.entry(linked).or_insert(entries.len());
+            let firsts = firsts_of.entry(linked).or_default();
             // One inode has one set of attributes; a rule or a mapping may have set the names apart.
-            if let Some(first) = entries.get(first).filter(|first| same_attributes(first, &entry)) {
-                entry.kind = Kind::HardLink(first.path.clone());
+            match firsts.iter().find(|&&first| same_attributes(&entries[first], &entry)) {
+                Some(&first) => entry.kind = Kind::HardLink(entries[first].path.clone()),
+                None => firsts.push(entries.len()),
             }
         }
         entries.push(entry);

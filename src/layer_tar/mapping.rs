@@ -31,10 +31,10 @@ pub struct FileMapping {
     /// Whether a symbolic link that is itself the named source is followed, as `cp -H` and `COPY` do; on by default.
     /// Links found inside a folder always stay links.
     pub follow: bool,
-    /// Globs on paths relative to a source folder: when there are any, only what matches one, or lies in a folder
-    /// that does, is taken. `*` does not cross `/`, `**` does.
+    /// Globs on paths relative to a source folder, or on those in a tar: when there are any, only what matches one, or
+    /// lies in a folder that does, is taken, with the folders on the way. `*` does not cross `/`, `**` does.
     pub include: Vec<String>,
-    /// Globs on paths relative to a source folder: what matches is left out, a folder with all that is in it.
+    /// Globs on the same paths: what matches is left out, a folder with all that is in it.
     pub exclude: Vec<String>,
     /// Mode, owner, time and extended attributes.
     pub attributes: Attributes,
@@ -59,6 +59,10 @@ pub enum Source {
     /// [opaque whiteout](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#opaque-whiteout).
     OpaqueWhiteout,
     /// The entries of a tar (plain, gzip or zstd), below the destination; they keep their attributes by default.
+    ///
+    /// What lands there is what extracting the tar leaves: of entries under one name the last, without the slash in
+    /// front of absolute names. `./` is the destination itself, and `.wh.` names are whiteouts. Names with `..`, hard
+    /// links to what does not come before them, and what no layer can hold are errors, unless they are excluded.
     Tar(PathBuf),
 }
 

@@ -1,0 +1,163 @@
+//! An archive of a layout, whoever packed it, gives the same images as its folder.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::Read,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use oci_layout::{
+    Blob, Compression, FileMapping, ImageLayout, LayerOptions, LayoutImage, image_config, image_layout, image_manifest,
+    layer_tar,
+};
+use serde_json::json;
+use tempfile::TempDir;
+
+/// A layout with an image whose layer has a great many zeros, in `dir/layout`.
+fn layout(dir: &TempDir) -> PathBuf {
+    let path = dir.path().join("layout");
+    let files = [FileMapping::bytes([&[b'x'; 5000][..], &[0; 200_000], b"y"].concat(), "/data")];
+    let layer = layer_tar(files, LayerOptions::from(Compression::NONE).store(&path)).unwrap();
+    let config = image_config([&layer], json!({ "config": { "Env": ["A=b"] } })).unwrap();
+    let image = image_manifest(config, [layer], json!({})).unwrap();
+    image_layout(&path, [image.tagged("v1")], json!({})).unwrap();
+    path
+}
+
+#[track_caller]
+fn shell(dir: &TempDir, script: &str) {
+    let output = Command::new("sh").args(["-euc", script]).current_dir(dir).output().unwrap();
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Everything that an image says and holds.
+fn whole(image: &LayoutImage) -> (String, Vec<u8>) {
+    let mut bytes = Vec::new();
+    for layer in image.layers() {
+        layer.open().unwrap().read_to_end(&mut bytes).unwrap();
+    }
+    (format!("{:?} {:?} {:?}", image.descriptor(), image.manifest(), image.configuration()), bytes)
+}
+
+fn blobs(layout: &Path) -> BTreeMap<String, Vec<u8>> {
+    let files = fs::read_dir(layout.join("blobs/sha256")).unwrap().map(|file| file.unwrap());
+    files.map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap())).collect()
+}
+
+#[test]
+fn whoever_packed_it_it_is_the_layout() {
+    let dir = TempDir::new().unwrap();
+    let folder = layout(&dir);
+    let expected = whole(&ImageLayout::open(&folder).unwrap().image(Some("v1"), None).unwrap());
+    // As skopeo and podman pack: with Go's writer, names without a dot in front, folders among them.
+    let like_skopeo = "import os, tarfile
+tar = tarfile.open('a.tar', 'w', format=tarfile.USTAR_FORMAT)
+os.chdir('layout')
+for name in ['blobs', 'blobs/sha256'] + ['blobs/sha256/' + n for n in os.listdir('blobs/sha256')] + ['index.json', 'oci-layout']:
+    tar.add(name, recursive=False)
+tar.close()";
+    fs::write(dir.path().join("pack.py"), like_skopeo).unwrap();
+    for (pack, size) in [
+        ("tar -C layout -cf a.tar .", 200_000..300_000),
+        ("tar -C layout -cf a.tar --format=posix oci-layout index.json blobs", 200_000..300_000),
+        ("tar -C layout -cf a.tar --sort=name --format=v7 blobs/sha256 index.json oci-layout", 200_000..300_000),
+        ("python3 pack.py", 200_000..300_000),
+        // What is left out of the archive is in the layer all the same.
+        ("rm -rf holes && cp -r --sparse=always layout holes && tar -C holes -cSf a.tar --format=gnu .", 0..50_000),
+        ("rm -rf holes && cp -r --sparse=always layout holes && tar -C holes -cSf a.tar --format=posix .", 0..50_000),
+        // Of two files under one name the last counts, as when the archive is unpacked.
+        ("echo x > index.json && tar -cf a.tar index.json && tar -C layout -rf a.tar .", 200_000..300_000),
+    ] {
+        shell(&dir, pack);
+        let archive = dir.path().join("a.tar");
+        assert!(size.contains(&archive.metadata().unwrap().len()), "{pack}");
+        let opened = ImageLayout::open(&archive).unwrap();
+        let image = opened.image(Some("v1"), None).unwrap();
+        assert!(whole(&image) == expected, "{pack}");
+        let copy = dir.path().join("copy");
+        image_layout(&copy, [image], json!({})).unwrap();
+        assert!(blobs(&copy) == blobs(&folder), "{pack}");
+        fs::remove_dir_all(copy).unwrap();
+    }
+}
+
+#[test]
+fn what_is_no_oci_archive_says_what_it_is() {
+    let dir = TempDir::new().unwrap();
+    layout(&dir);
+    let error = |pack: &str| {
+        shell(&dir, &format!("rm -f a.tar && {pack}"));
+        let path = dir.path().join("a.tar");
+        let error = ImageLayout::open(&path).unwrap_err().to_string();
+        error.strip_prefix(&format!("{path:?} ")).expect("the archive's name").to_owned()
+    };
+    assert_eq!(
+        error("mkdir docker && echo [] > docker/manifest.json && tar -C docker -cf a.tar ."),
+        "is a docker-archive: save the image as an oci-archive, with `podman save --format oci-archive` for one"
+    );
+    assert_eq!(error("tar -C layout -cf a.tar index.json"), "has no oci-layout file: it is no image layout");
+    for compress in ["tar -C layout -c . | gzip > a.tar", "printf '\\050\\265\\057\\375 and so on' > a.tar"] {
+        assert_eq!(error(compress), "is compressed: decompress the archive first");
+    }
+    let neither = "is neither the folder of an image layout nor an oci-archive: ";
+    assert!(error("echo hello > a.tar").starts_with(neither));
+    assert!(error("head -c 5000 /dev/zero | tr '\\0' x > a.tar").starts_with(neither));
+    assert!(error("mkfifo a.tar").starts_with("is a fifo: give the folder of an image layout, or an oci-archive"));
+    let cut = error("tar -C layout -c . | head -c 100000 > a.tar");
+    assert!(
+        cut.starts_with("is a damaged archive: at byte ") && cut.ends_with("go beyond the end of the tar"),
+        "{cut}"
+    );
+}
+
+#[test]
+fn sizes_that_lie_do_no_harm() {
+    let dir = TempDir::new().unwrap();
+    layout(&dir);
+    shell(&dir, "tar -C layout -cf good.tar .");
+    let good = fs::read(dir.path().join("good.tar")).unwrap();
+    let header = |change: &dyn Fn(&mut tar::Header)| {
+        let mut header = tar::Header::new_gnu();
+        header.set_path("oci-layout").unwrap();
+        header.set_mode(0o644);
+        header.set_size(0);
+        change(&mut header);
+        header.set_cksum();
+        header.as_bytes().to_vec()
+    };
+    let path = dir.path().join("bad.tar");
+    let mut open = |header: Vec<u8>| {
+        fs::write(&path, [&header, &good[..]].concat()).unwrap();
+        ImageLayout::open(&path)
+    };
+    for size in [u64::MAX, u64::MAX - 511, 1 << 63, (1 << 63) - 1, 1 << 40] {
+        let error = open(header(&|header| header.set_size(size))).unwrap_err().to_string();
+        assert!(
+            error.contains("is neither the folder of an image layout nor an oci-archive: at byte 0 of the tar"),
+            "{error}"
+        );
+    }
+    // Eight exbibytes of holes: not read as a document, and replaced by what comes later.
+    let sparse = header(&|header| {
+        header.set_entry_type(tar::EntryType::GNUSparse);
+        header.as_gnu_mut().unwrap().realsize = *b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff";
+    });
+    open(sparse.clone()).unwrap();
+    fs::write(&path, [&sparse[..], &[0; 1024]].concat()).unwrap();
+    let error = ImageLayout::open(&path).unwrap_err().to_string();
+    assert!(error.contains("oci-layout\" has 9223372036854775807 bytes, more than the 16777216"), "{error}");
+}
+
+#[test]
+fn an_archive_that_shrinks_is_an_error() {
+    let dir = TempDir::new().unwrap();
+    layout(&dir);
+    shell(&dir, "tar -C layout -cf a.tar oci-layout index.json blobs");
+    let path = dir.path().join("a.tar");
+    let opened = ImageLayout::open(&path).unwrap();
+    let image = opened.image(None, None).unwrap();
+    File::options().write(true).open(&path).unwrap().set_len(1024).unwrap();
+    assert!(image.layers()[0].open().unwrap().read_to_end(&mut Vec::new()).is_err());
+}
