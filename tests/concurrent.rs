@@ -121,7 +121,10 @@ fn an_append_that_is_killed_leaves_the_old_layout_or_the_new_one() {
             ref tags => panic!("{tags:?}"),
         }
     }
-    assert!(news < KILLS && leftovers > 0, "{news} new, {leftovers} with leftovers: the kills came at the wrong moments");
+    assert!(
+        news < KILLS && leftovers > 0,
+        "{news} new, {leftovers} with leftovers: the kills came at the wrong moments"
+    );
 }
 
 /// A folder with a layout `layout` that has one image, `old`.

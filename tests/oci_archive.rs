@@ -9,7 +9,7 @@ use std::{
 };
 
 use oci_layout::{
-    Blob, Compression, FileMapping, ImageLayout, LayerOptions, LayoutImage, image_config, image_layout, image_manifest,
+    Compression, FileMapping, ImageLayout, LayerOptions, LayoutImage, image_config, image_layout, image_manifest,
     layer_tar,
 };
 use serde_json::json;
@@ -128,7 +128,7 @@ fn sizes_that_lie_do_no_harm() {
         header.as_bytes().to_vec()
     };
     let path = dir.path().join("bad.tar");
-    let mut open = |header: Vec<u8>| {
+    let open = |header: Vec<u8>| {
         fs::write(&path, [&header, &good[..]].concat()).unwrap();
         ImageLayout::open(&path)
     };
