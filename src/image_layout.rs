@@ -1,7 +1,7 @@
 //! `image_layout`: images in, the directory that holds them out; and what can be done with one that exists.
 
 mod edit;
-mod files;
+pub(crate) mod files;
 mod lock;
 mod name;
 mod read;
@@ -191,7 +191,7 @@ fn put_blobs(store: &BlobStore, images: &[Image], pool: &Pool) -> Result<()> {
 
 /// Whether what is written must survive the machine, not only the process.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sync {
+pub(crate) enum Sync {
     /// There was nothing before that could be lost.
     Never,
     /// Before the new file takes the old one's place, it and all blobs it names are on disk.
@@ -199,7 +199,7 @@ enum Sync {
 }
 
 /// Replaces a file of the layout as a whole.
-fn replace(dir: &Path, name: &str, bytes: &[u8], sync: Sync) -> Result<()> {
+pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8], sync: Sync) -> Result<()> {
     let path = dir.join(name);
     let mut file = temporary(dir)?;
     io::Write::write_all(&mut file, bytes).map_err(Error::write(&path))?;

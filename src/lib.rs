@@ -67,6 +67,7 @@ mod blob;
 mod descriptor;
 mod digest;
 mod error;
+pub mod folder;
 mod image_config;
 mod image_layout;
 mod image_manifest;
@@ -75,6 +76,7 @@ mod layer_tar;
 #[cfg(feature = "oci-spec")]
 mod oci_spec;
 mod pool;
+mod spec;
 mod tar_reader;
 
 pub use self::{
@@ -95,6 +97,7 @@ pub use self::{
         Progress, Source, TarLayer, layer_tar,
     },
     pool::Pool,
+    spec::LayerSpec,
 };
 
 /// The README's Rust compiles.
