@@ -16,13 +16,11 @@ use std::{
 
 use serde_json::{Value, json};
 
+use self::store::{BlobStore, persist, temporary};
 pub use self::{
     edit::Collected,
+    name::ImageName,
     read::{ImageLayout, LayoutImage},
-};
-use self::{
-    name::Name,
-    store::{BlobStore, persist, temporary},
 };
 use crate::{
     blob::Blob,
@@ -163,7 +161,7 @@ fn entries(images: &[Image]) -> Result<Vec<Descriptor>> {
         }
         for name in image.names() {
             let mut descriptor = image.descriptor().clone();
-            name.parse::<Name>()?.annotate(&mut descriptor);
+            name.parse::<ImageName>()?.annotate(&mut descriptor);
             entries.push(descriptor);
         }
     }

@@ -84,10 +84,11 @@ pub use self::{
     descriptor::{Annotations, Descriptor, Extra, MediaType, Platform},
     digest::Digest,
     error::{Error, Result},
+    folder::LayerFolder,
     image_config::{
         ConfigOptions, Configuration, ContainerConfig, History, ImageConfig, Inherit, RootFs, image_config,
     },
-    image_layout::{Collected, ImageLayout, LayoutImage, LayoutOptions, image_layout},
+    image_layout::{Collected, ImageLayout, ImageName, LayoutImage, LayoutOptions, image_layout},
     image_manifest::{
         Image, ImageIndex, ImageManifest, Index, Manifest, ManifestOptions, artifact_manifest, image_index,
         image_manifest,
