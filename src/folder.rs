@@ -215,7 +215,7 @@ impl<'a> Folder<'a> {
         let descriptor: Descriptor = self.parse(DESCRIPTOR, &bytes)?;
         if !fits(&descriptor.media_type) {
             let reason =
-                format!("holds a {}: give the folder of {of} that `oci-layout {made_by}` made", descriptor.media_type);
+                format!("holds {}: give the folder of {of} that `oci-layout {made_by}` made", descriptor.media_type);
             return Err(Error::layout(dir, reason));
         }
         Ok(descriptor)

@@ -127,7 +127,7 @@ fn file(index: usize, value: Value) -> Result<FileMapping> {
     let destination = match (destination, &source) {
         (Some(destination), _) => destination,
         (None, Source::Path(path)) => path.clone(),
-        (None, _) => return Err(file.refuse("it has no destination: only that of a source is the source itself")),
+        (None, _) => return Err(file.refuse("it has no destination, which only a source has by itself: give one")),
     };
     Ok(FileMapping {
         follow: file.take("follow", boolean)?.unwrap_or(true),
