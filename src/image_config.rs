@@ -118,6 +118,23 @@ impl ConfigOptions {
         extra.into()
     }
 
+    /// Merges JSON over what `extra` says already. Keys may be in any case, and `Env` merges by name, as over a base
+    /// image.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] as for [`image_config`], for either of the two.
+    pub fn merge(self, over: Value) -> Result<Self> {
+        let mut over = document::normalise(over)?;
+        let mut extra = document::normalise(self.extra)?;
+        if let Some(Value::Object(config)) = extra.get_mut("config") {
+            inherit::complete_env(config, &mut over);
+        }
+        let mut extra = Value::Object(extra);
+        json::compose(&mut extra, Value::Object(over));
+        Ok(Self { extra, ..self })
+    }
+
     /// Sets the platform.
     pub fn platform(self, platform: Platform) -> Self {
         Self { platform: Some(platform), ..self }

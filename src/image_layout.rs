@@ -2,7 +2,7 @@
 
 mod archive;
 mod edit;
-mod files;
+pub(crate) mod files;
 mod lock;
 mod name;
 mod read;
@@ -17,13 +17,11 @@ use std::{
 
 use serde_json::{Value, json};
 
+use self::store::{BlobStore, persist, temporary};
 pub use self::{
     edit::Collected,
+    name::ImageName,
     read::{ImageLayout, LayoutImage},
-};
-use self::{
-    name::Name,
-    store::{BlobStore, persist, temporary},
 };
 use crate::{
     blob::Blob,
@@ -164,7 +162,7 @@ fn entries(images: &[Image]) -> Result<Vec<Descriptor>> {
         }
         for name in image.names() {
             let mut descriptor = image.descriptor().clone();
-            name.parse::<Name>()?.annotate(&mut descriptor);
+            name.parse::<ImageName>()?.annotate(&mut descriptor);
             entries.push(descriptor);
         }
     }
@@ -192,7 +190,7 @@ fn put_blobs(store: &BlobStore, images: &[Image], pool: &Pool) -> Result<()> {
 
 /// Whether what is written must survive the machine, not only the process.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sync {
+pub(crate) enum Sync {
     /// There was nothing before that could be lost.
     Never,
     /// Before the new file takes the old one's place, it and all blobs it names are on disk.
@@ -200,7 +198,7 @@ enum Sync {
 }
 
 /// Replaces a file of the layout as a whole.
-fn replace(dir: &Path, name: &str, bytes: &[u8], sync: Sync) -> Result<()> {
+pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8], sync: Sync) -> Result<()> {
     let path = dir.join(name);
     let mut file = temporary(dir)?;
     io::Write::write_all(&mut file, bytes).map_err(Error::write(&path))?;

@@ -70,6 +70,14 @@ fn check_layers(config: &ImageConfig, layers: &[Arc<dyn Layer>]) -> Result<()> {
     if *named == given {
         return Ok(());
     }
+    if given.len() < named.len() && named.ends_with(&given) {
+        let below = named.len() - given.len();
+        let reason = format!(
+            "its configuration has {below} more layers below those that are given: \
+             give the base image that it was made with too"
+        );
+        return Err(Error::invalid("image manifest", reason));
+    }
     let list = |ids: &[Digest]| ids.iter().map(Digest::to_string).collect::<Vec<_>>().join(", ");
     let reason = format!(
         "its configuration was made for other layers (diff IDs {}) than are given (diff IDs {}): \

@@ -67,6 +67,7 @@ mod blob;
 mod descriptor;
 mod digest;
 mod error;
+pub mod folder;
 mod image_config;
 mod image_layout;
 mod image_manifest;
@@ -75,6 +76,7 @@ mod layer_tar;
 #[cfg(feature = "oci-spec")]
 mod oci_spec;
 mod pool;
+mod spec;
 mod tar_reader;
 
 pub use self::{
@@ -82,10 +84,11 @@ pub use self::{
     descriptor::{Annotations, Descriptor, Extra, MediaType, Platform},
     digest::Digest,
     error::{Error, Result},
+    folder::LayerFolder,
     image_config::{
         ConfigOptions, Configuration, ContainerConfig, History, ImageConfig, Inherit, RootFs, image_config,
     },
-    image_layout::{Collected, ImageLayout, LayoutImage, LayoutOptions, image_layout},
+    image_layout::{Collected, ImageLayout, ImageName, LayoutImage, LayoutOptions, image_layout},
     image_manifest::{
         Image, ImageIndex, ImageManifest, Index, Manifest, ManifestOptions, artifact_manifest, image_index,
         image_manifest,
@@ -95,6 +98,7 @@ pub use self::{
         Progress, Source, TarLayer, layer_tar,
     },
     pool::Pool,
+    spec::LayerSpec,
 };
 
 /// The README's Rust compiles.

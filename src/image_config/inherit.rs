@@ -110,16 +110,20 @@ pub(super) fn inherited(base: &LayoutImage, inherit: &Inherit, extra: &mut Map<S
     members.retain(|name, _| inherit.member(name));
     if let Some(Value::Object(config)) = members.get_mut("config") {
         config.retain(|name, _| inherit.config_member(name));
-        if let Some(Value::Object(over)) = extra.get_mut("config") {
-            if over.contains_key("Entrypoint") {
-                config.remove("Cmd");
-            }
-            if let (Some(Value::Array(under)), Some(Value::Array(over))) = (config.get("Env"), over.get_mut("Env")) {
-                *over = merge_env(under, std::mem::take(over));
-            }
+        if extra.get("config").is_some_and(|over| over.get("Entrypoint").is_some()) {
+            config.remove("Cmd");
         }
+        complete_env(config, extra);
     }
     Value::Object(members)
+}
+
+/// Puts into the `Env` of `extra` what the one it is to be merged over has besides.
+pub(super) fn complete_env(under: &Map<String, Value>, extra: &mut Map<String, Value>) {
+    let over = extra.get_mut("config").and_then(|config| config.get_mut("Env"));
+    if let (Some(Value::Array(under)), Some(Value::Array(over))) = (under.get("Env"), over) {
+        *over = merge_env(under, std::mem::take(over));
+    }
 }
 
 /// The entries of the base image's history that the new one begins with.

@@ -14,14 +14,24 @@ pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// Where containerd, and docker with its store, look first.
 pub(crate) const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
-/// A tag, and the full name it came from if it was one.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Name {
-    pub(crate) tag: String,
-    pub(crate) full: Option<String>,
+/// A name of an image in a layout, as [`Image::tagged`](crate::Image::tagged) takes it.
+///
+/// ```
+/// use oci_layout::ImageName;
+/// let name: ImageName = "ghcr.io/me/app:1.0".parse()?;
+/// assert_eq!(name.tag, "1.0");
+/// assert!("my app".parse::<ImageName>().is_err());
+/// # Ok::<_, oci_layout::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageName {
+    /// The tag: `latest`, `1.0`.
+    pub tag: String,
+    /// The full name, registry and all, if one was given.
+    pub full: Option<String>,
 }
 
-impl Name {
+impl ImageName {
     pub(crate) fn annotate(self, descriptor: &mut Descriptor) {
         descriptor.annotations.insert(REF_NAME.to_owned(), self.tag);
         match self.full {
@@ -31,10 +41,14 @@ impl Name {
     }
 }
 
-impl FromStr for Name {
+impl FromStr for ImageName {
     type Err = Error;
 
     /// A word is a tag; what has a slash or a colon is a full name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for what is neither, or has a digest.
     fn from_str(text: &str) -> Result<Self> {
         let refuse = |reason: &str| Err(Error::invalid(format!("image name {text:?}"), reason));
         if !text.contains(['/', ':', '@']) {
@@ -100,11 +114,11 @@ mod tests {
             ("ghcr.io/me/app:1.0", "1.0", Some("ghcr.io/me/app:1.0")),
             ("localhost:5000/app", "latest", Some("localhost:5000/app:latest")),
         ] {
-            let name = Name { tag: tag.to_owned(), full: full.map(str::to_owned) };
-            assert_eq!(text.parse::<Name>().unwrap(), name, "{text}");
+            let name = ImageName { tag: tag.to_owned(), full: full.map(str::to_owned) };
+            assert_eq!(text.parse::<ImageName>().unwrap(), name, "{text}");
         }
         for text in ["", ".x", "a b", "me/App:1", "app:", "app@sha256:00", "/app:1", "app:-x"] {
-            assert!(text.parse::<Name>().unwrap_err().to_string().starts_with("image name"), "{text}");
+            assert!(text.parse::<ImageName>().unwrap_err().to_string().starts_with("image name"), "{text}");
         }
     }
 }

@@ -142,7 +142,7 @@ impl ImageLayout {
         for below in self.children(descriptor, depth)? {
             self.collect_blobs(&below, depth + 1, blobs)?;
         }
-        blobs.push(Arc::new(LayoutBlob { files: Arc::clone(&self.files), descriptor: descriptor.clone() }));
+        blobs.push(self.blob(descriptor));
         Ok(())
     }
 
@@ -187,8 +187,20 @@ impl ImageLayout {
         Ok(self.artifacts()?.into_iter().filter(|(_, manifest)| refers(manifest)).collect())
     }
 
-    fn read<T: serde::de::DeserializeOwned>(&self, descriptor: &Descriptor) -> Result<T> {
+    /// A document that the layout holds: an [`Index`], a [`Manifest`], a [`Configuration`]. Its size and digest are
+    /// checked against the descriptor.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BlobMissing`], [`Error::BlobDamaged`], and [`Error::Layout`] for what is no such document.
+    pub fn read<T: serde::de::DeserializeOwned>(&self, descriptor: &Descriptor) -> Result<T> {
         parse(&self.files, descriptor)
+    }
+
+    /// A blob that one of the layout's documents names. Whether it is there, and what the descriptor says, shows when
+    /// it is read.
+    pub fn blob(&self, descriptor: &Descriptor) -> Arc<dyn Blob> {
+        Arc::new(LayoutBlob { files: Arc::clone(&self.files), descriptor: descriptor.clone() })
     }
 }
 

@@ -1,2 +1,89 @@
-//! The program `oci-layout`.
-fn main() {}
+//! The program `oci-layout`: its subcommands, each a few calls of the library.
+
+mod args;
+mod build;
+mod edit;
+mod inspect;
+mod output;
+mod progress;
+mod steps;
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use clap::{Parser, Subcommand};
+use oci_layout::{Error, Result};
+use signal_hook::consts::SIGXFSZ;
+
+/// Packs files into OCI container images: image layouts, folders that crane, podman, skopeo, umoci and docker take.
+///
+/// `build` does it in one go. The four steps that it consists of are subcommands too: layer-tar makes a layer,
+/// image-config and image-manifest an image of layers, image-layout a layout of images. The same files and options
+/// make the same bytes on every machine.
+#[derive(Parser)]
+#[command(name = "oci-layout", version, max_term_width = 110)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+
+    /// How many threads work at a time; 0 is all that the machine has. No byte depends on it [default:
+    /// $NIX_BUILD_CORES, or 0]
+    #[arg(long, value_name = "N", global = true, value_parser = args::threads)]
+    threads: Option<usize>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Build(build::Build),
+    LayerTar(steps::LayerTar),
+    ImageConfig(steps::ImageConfig),
+    ImageManifest(steps::ImageManifest),
+    ImageLayout(steps::ImageLayout),
+    Append(edit::Append),
+    Remove(edit::Remove),
+    Gc(edit::Gc),
+    Inspect(inspect::Inspect),
+}
+
+fn main() -> ExitCode {
+    // A file above the size that the shell allows shall be an error of the write, and not the program's death.
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).expect("this signal may be handled");
+    match run(Program::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("oci-layout: error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(Program { command, threads }: Program) -> Result<ExitCode> {
+    let pool = args::pool(threads)?;
+    match command {
+        Command::Build(build) => build.run(&pool),
+        Command::LayerTar(layer_tar) => layer_tar.run(&pool),
+        Command::ImageConfig(image_config) => image_config.run(),
+        Command::ImageManifest(image_manifest) => image_manifest.run(&pool),
+        Command::ImageLayout(image_layout) => image_layout.run(&pool),
+        Command::Append(append) => append.run(&pool),
+        Command::Remove(remove) => remove.run(),
+        Command::Gc(gc) => gc.run(),
+        Command::Inspect(inspect) => inspect.run(&pool),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a line of what the user asked for. That nobody reads to the end is the reader's choice and no error.
+fn print(line: impl Display) -> Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::Write { path: Path::new("standard output").to_owned(), cause })
+        }
+        _ => Ok(()),
+    }
+}

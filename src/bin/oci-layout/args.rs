@@ -1,0 +1,275 @@
+//! Values of the command line, read from text.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fs,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::{Path, PathBuf},
+    thread,
+};
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use oci_layout::{Error, FileMapping, ImageLayout, ImageName, LayoutImage, Platform, Pool, Result};
+use serde_json::Value;
+
+/// A parser of values that need not be UTF-8.
+pub(crate) fn os<T: Clone + Send + Sync + 'static>(
+    parse: fn(&OsStr) -> Result<T, String>,
+) -> impl TypedValueParser<Value = T> {
+    OsStringValueParser::new().try_map(move |text| parse(&text))
+}
+
+/// `SRC[:DEST]`.
+pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
+    let (source, destination) = split(text, b':');
+    let source = unescape(source);
+    let Some(destination) = destination else {
+        return if source.is_empty() { Err("the source is empty".to_owned()) } else { Ok(source.into()) };
+    };
+    if split(destination, b':').1.is_some() {
+        return Err(r"it is written SRC[:DEST]; a colon in a path is written \:".to_owned());
+    }
+    match (source.is_empty(), destination.is_empty()) {
+        (true, _) => Err("the source in front of the colon is empty".to_owned()),
+        (_, true) => Err("the destination behind the colon is empty".to_owned()),
+        _ => Ok(FileMapping::new(source, unescape(destination))),
+    }
+}
+
+/// `[TAG=]DIR`: the folder of an image, and a name for it.
+#[derive(Clone, Debug)]
+pub(crate) struct TaggedFolder {
+    pub(crate) tag: Option<String>,
+    pub(crate) dir: PathBuf,
+}
+
+impl TaggedFolder {
+    pub(crate) fn parse(text: &OsStr) -> Result<Self, String> {
+        let (tag, dir) = match split(text, b'=') {
+            (tag, Some(dir)) => (Some(name(&utf8(unescape(tag))?)?), dir),
+            (dir, None) => (None, dir),
+        };
+        if split(dir, b'=').1.is_some() {
+            return Err(r"it is written [TAG=]DIR; an equals sign in a path is written \=".to_owned());
+        }
+        if dir.is_empty() {
+            return Err("the folder is empty".to_owned());
+        }
+        Ok(Self { tag, dir: unescape(dir).into() })
+    }
+}
+
+/// `LAYOUT[:TAG]`: what is behind the first colon is the tag, or a full name with colons of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct LayoutTag {
+    pub(crate) layout: PathBuf,
+    pub(crate) tag: Option<String>,
+}
+
+impl LayoutTag {
+    pub(crate) fn parse(text: &OsStr) -> Result<Self, String> {
+        let (layout, tag) = split(text, b':');
+        let tag = tag.map(|tag| utf8(tag.to_owned())).transpose()?;
+        match &tag {
+            Some(tag) if tag.is_empty() => Err("the tag behind the colon is empty".to_owned()),
+            _ if layout.is_empty() => Err("the layout is empty".to_owned()),
+            _ => Ok(Self { layout: unescape(layout).into(), tag }),
+        }
+    }
+
+    /// As [`LayoutTag::parse`], where the tag must be there.
+    pub(crate) fn parse_with_tag(text: &OsStr) -> Result<Self, String> {
+        match Self::parse(text)? {
+            Self { tag: None, .. } => Err("it has no tag: it is written LAYOUT:TAG".to_owned()),
+            whole => Ok(whole),
+        }
+    }
+
+    pub(crate) fn open(&self, platform: Option<&Platform>) -> Result<LayoutImage> {
+        ImageLayout::open(&self.layout)?.image(self.tag.as_deref(), platform)
+    }
+}
+
+/// `JSON|@FILE`.
+#[derive(Clone, Debug)]
+pub(crate) struct Json(OsString);
+
+impl Json {
+    pub(crate) fn parse(text: &OsStr) -> Result<Self, String> {
+        Ok(Self(text.to_owned()))
+    }
+
+    pub(crate) fn read(&self) -> Result<Value> {
+        match self.0.as_bytes() {
+            [b'@', file @ ..] => read_json(Path::new(OsStr::from_bytes(file))),
+            json => parse_json(json, || format!("{:?}", self.0)),
+        }
+    }
+
+    /// What an option that may be absent gives; nothing is `null`.
+    pub(crate) fn read_or_null(json: Option<&Self>) -> Result<Value> {
+        json.map_or(Ok(Value::Null), Self::read)
+    }
+}
+
+/// The JSON in a file.
+pub(crate) fn read_json(path: &Path) -> Result<Value> {
+    let json = fs::read(path).map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
+    parse_json(&json, || format!("{path:?}"))
+}
+
+fn parse_json(json: &[u8], what: impl Fn() -> String) -> Result<Value> {
+    serde_json::from_slice(json).map_err(|error| Error::Invalid { what: what(), reason: format!("not JSON: {error}") })
+}
+
+/// `K=V`.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("it is written KEY=VALUE".to_owned()),
+    }
+}
+
+/// A tag or a full name of an image, looked at before the work begins.
+pub(crate) fn name(text: &str) -> Result<String, String> {
+    text.parse::<ImageName>().map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// `80`, `80/tcp`:
+/// [`ExposedPorts`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties), with the protocol
+/// that is meant without one.
+pub(crate) fn port(text: &str) -> Result<String, String> {
+    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    match port.parse::<u16>() {
+        Ok(port) if port > 0 && ["tcp", "udp", "sctp"].contains(&protocol) => Ok(format!("{port}/{protocol}")),
+        _ => Err("it is written PORT[/PROTOCOL], as in 80 or 53/udp".to_owned()),
+    }
+}
+
+/// The number of threads, 0 for all there are.
+pub(crate) fn threads(text: &str) -> Result<usize, String> {
+    // More would cost memory and win nothing.
+    const MOST: usize = 1024;
+    text.parse().ok().filter(|&threads| threads <= MOST).ok_or_else(|| format!("it is a number from 0 to {MOST}"))
+}
+
+/// As many threads as the option says, or Nix, or else all there are.
+pub(crate) fn pool(option: Option<usize>) -> Result<Pool> {
+    let said = match (option, env::var_os("NIX_BUILD_CORES")) {
+        (None, Some(cores)) => Some(variable("NIX_BUILD_CORES", &cores, threads)?),
+        (option, _) => option,
+    };
+    let available = || thread::available_parallelism().map_or(1, usize::from);
+    Ok(Pool::new(said.filter(|&threads| threads > 0).unwrap_or_else(available)))
+}
+
+/// The time of creation that `SOURCE_DATE_EPOCH` gives, as RFC 3339 writes it.
+pub(crate) fn created() -> Result<Option<String>> {
+    let time = |text: &str| {
+        let time = text.parse().ok().filter(|&seconds: &i64| seconds >= 0).map(jiff::Timestamp::from_second);
+        time.and_then(Result::ok).ok_or_else(|| "it is a number of seconds since 1970".to_owned())
+    };
+    let text = env::var_os("SOURCE_DATE_EPOCH");
+    text.map(|text| Ok(variable("SOURCE_DATE_EPOCH", &text, time)?.to_string())).transpose()
+}
+
+/// The value of an environment variable.
+fn variable<T>(name: &str, text: &OsStr, parse: impl Fn(&str) -> Result<T, String>) -> Result<T> {
+    let value = text.to_str().ok_or_else(String::new).and_then(parse);
+    value.map_err(|reason| Error::Invalid { what: format!("environment variable {name}={text:?}"), reason })
+}
+
+/// What is in front of and behind the first separator that no backslash escapes.
+fn split(text: &OsStr, separator: u8) -> (&OsStr, Option<&OsStr>) {
+    let bytes = text.as_bytes();
+    let mut escaped = false;
+    for (at, &byte) in bytes.iter().enumerate() {
+        if byte == separator && !escaped {
+            return (OsStr::from_bytes(&bytes[..at]), Some(OsStr::from_bytes(&bytes[at + 1..])));
+        }
+        escaped = byte == b'\\' && !escaped;
+    }
+    (text, None)
+}
+
+/// The text without the backslashes that escape a colon, an equals sign or a backslash; others are themselves.
+fn unescape(text: &OsStr) -> OsString {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut bytes = text.as_bytes().iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        let escaped = bytes.next_if(|next| byte == b'\\' && b":=\\".contains(next));
+        plain.push(escaped.unwrap_or(byte));
+    }
+    OsString::from_vec(plain)
+}
+
+fn utf8(text: OsString) -> Result<String, String> {
+    text.into_string().map_err(|text| format!("the tag {text:?} is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backslashes_escape_separators() {
+        for (text, source, destination) in [
+            (r"a", "a", "a"),
+            (r"a:/b", "a", "/b"),
+            (r"a\:b:/c\:d", "a:b", "/c:d"),
+            (r"a\\:/b", r"a\", "/b"),
+            (r"a\\\:b", r"a\:b", r"a\:b"),
+            (r"a\b\=c:/d", r"a\b=c", "/d"),
+            (r"a=b:/c=d", "a=b", "/c=d"),
+        ] {
+            assert_eq!(mapping(text.as_ref()), Ok(FileMapping::new(source, destination)), "{text}");
+        }
+        for (text, reason) in
+            [("", "empty"), (":/b", "empty"), ("a:", "empty"), ("a:/b:/c", r"\:"), (r"a:/b\:c:", r"\:")]
+        {
+            assert!(mapping(text.as_ref()).unwrap_err().contains(reason), "{text}");
+        }
+    }
+
+    #[test]
+    fn tags_stand_in_front_of_folders() {
+        for (text, tag, dir) in [
+            (r"dir", None, "dir"),
+            (r"latest=dir", Some("latest"), "dir"),
+            (r"a\=b", None, "a=b"),
+            (r"ghcr.io/me/app:1.0=a\=b:c", Some("ghcr.io/me/app:1.0"), "a=b:c"),
+        ] {
+            let parsed = TaggedFolder::parse(text.as_ref()).unwrap();
+            assert_eq!((parsed.tag.as_deref(), parsed.dir), (tag, dir.into()), "{text}");
+        }
+        for text in ["", "=dir", "tag=", "a=b=c"] {
+            TaggedFolder::parse(text.as_ref()).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn tags_stand_behind_layouts() {
+        for (text, layout, tag) in [
+            (r"dir", "dir", None),
+            (r"dir:latest", "dir", Some("latest")),
+            (r"a\:b:localhost:5000/app:1.0", "a:b", Some("localhost:5000/app:1.0")),
+        ] {
+            let parsed = LayoutTag::parse(text.as_ref()).unwrap();
+            assert_eq!((parsed.layout, parsed.tag.as_deref()), (layout.into(), tag), "{text}");
+        }
+        for text in ["", ":tag", "dir:"] {
+            LayoutTag::parse(text.as_ref()).unwrap_err();
+        }
+        LayoutTag::parse_with_tag("dir".as_ref()).unwrap_err();
+    }
+
+    #[test]
+    fn ports_have_a_protocol() {
+        assert_eq!(port("80").as_deref(), Ok("80/tcp"));
+        assert_eq!(port("53/udp").as_deref(), Ok("53/udp"));
+        for text in ["", "0", "65536", "80/http", "80/", "-1", "http"] {
+            assert!(port(text).is_err(), "{text}");
+        }
+    }
+}

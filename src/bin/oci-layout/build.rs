@@ -1,0 +1,146 @@
+//! `build`: one layer, one image, one layout.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+use oci_layout::{
+    Compression, Image, LayerOptions, LayoutOptions, ManifestOptions, Pool, Result, image_config, image_layout,
+    image_manifest, layer_tar,
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    args,
+    output::Output,
+    print, progress,
+    steps::{ConfigArgs, Files},
+};
+
+/// Packs files into an image, and the image into a layout of its own, in one go.
+///
+/// Files land in the image as root's, mode 0755 or 0644, with one fixed time; use layer-tar and its --spec for anything
+/// else. The digest of the image is printed on standard output.
+#[derive(Args)]
+#[command(group = ArgGroup::new("what").args(["files"]).required(true), after_help = "\
+Example:
+  oci-layout build -f target/release/app:/bin/app -f assets:/srv/www \\
+      --entrypoint /bin/app --env PORT=80 -o image
+  podman run oci:image")]
+pub(crate) struct Build {
+    #[command(flatten)]
+    files: Files,
+
+    /// The folder to make; one that is there must be empty
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+
+    /// A name of the image in the layout: a tag (1.0) or a full name (ghcr.io/me/app:1.0); once for each [default: none,
+    /// which is enough where a layout has one image]
+    #[arg(long, value_name = "NAME", value_parser = args::name)]
+    tag: Vec<String>,
+
+    /// gzip, zstd or none, and a level: gzip:1 to gzip:12, zstd:1 to zstd:19
+    #[arg(long, value_name = "CODEC[:LEVEL]", default_value_t)]
+    compression: Compression,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    /// An annotation of the image's manifest; once for each
+    #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]
+    annotation: Vec<(String, String)>,
+
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// How a container of the image runs.
+#[derive(Args)]
+#[command(next_help_heading = "How a container of the image runs")]
+pub(crate) struct RunArgs {
+    /// The program, then one by one the arguments that it always has
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    entrypoint: Vec<String>,
+
+    /// One by one, the arguments that it has unless the user gives others
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    cmd: Vec<String>,
+
+    /// An environment variable; once for each
+    #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]
+    env: Vec<(String, String)>,
+
+    /// A user's name or number, and a group's behind a colon [default: root]
+    #[arg(long)]
+    user: Option<String>,
+
+    /// Where the program starts [default: /]
+    #[arg(long, value_name = "DIR")]
+    workdir: Option<String>,
+
+    /// A label; once for each
+    #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]
+    label: Vec<(String, String)>,
+
+    /// A port that the program listens on, as in 80 or 53/udp; once for each
+    #[arg(long, value_name = "PORT[/PROTOCOL]", value_parser = args::port)]
+    expose: Vec<String>,
+
+    /// A path whose contents belong to the container and not to the image; once for each
+    #[arg(long, value_name = "DIR")]
+    volume: Vec<String>,
+
+    /// The signal that asks the program to stop [default: SIGTERM]
+    #[arg(long, value_name = "SIGNAL")]
+    stop_signal: Option<String>,
+}
+
+impl Build {
+    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
+        let config = self.config.options()?.merge(self.run.json())?;
+        let output = Output::claim(&self.output)?;
+        let layer = progress::show("packing", |bytes| {
+            let options = LayerOptions { progress: Some(bytes.progress()), ..self.compression.into() };
+            layer_tar(self.files.files, options.store(output.dir()).pool(pool))
+        })?;
+        let config = image_config([&layer], config)?;
+        let annotations: Map<String, Value> = self.annotation.into_iter().map(|(k, v)| (k, v.into())).collect();
+        let extra = if annotations.is_empty() { Value::Null } else { json!({ "annotations": annotations }) };
+        let image = image_manifest(config, [layer], ManifestOptions::new(extra))?;
+        let digest = image.digest();
+        let image = self.tag.into_iter().fold(Image::from(image), Image::tagged);
+        progress::show("writing the layout", |_| {
+            image_layout(output.dir(), [image], LayoutOptions::default().pool(pool))
+        })?;
+        print(digest)?;
+        output.keep()
+    }
+}
+
+impl RunArgs {
+    /// As the image configuration has it. What was not given is not in it: the steps by themselves make the same bytes.
+    fn json(self) -> Value {
+        let pairs = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(k, v)| (k, v.into())).collect::<Map<_, _>>();
+        let set = |keys: Vec<String>| keys.into_iter().map(|key| (key, json!({}))).collect::<Map<_, _>>();
+        let env: Vec<_> = self.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut config = json!({
+            "User": self.user,
+            "ExposedPorts": set(self.expose),
+            "Env": env,
+            "Entrypoint": self.entrypoint,
+            "Cmd": self.cmd,
+            "Volumes": set(self.volume),
+            "WorkingDir": self.workdir,
+            "Labels": pairs(self.label),
+            "StopSignal": self.stop_signal,
+        });
+        let is_given = |value: &Value| match value {
+            Value::Array(list) => !list.is_empty(),
+            Value::Object(members) => !members.is_empty(),
+            value => !value.is_null(),
+        };
+        let members = config.as_object_mut().expect("written as one above");
+        members.retain(|_, value| is_given(value));
+        if members.is_empty() { Value::Null } else { json!({ "config": config }) }
+    }
+}

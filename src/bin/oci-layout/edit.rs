@@ -1,0 +1,97 @@
+//! What changes a layout that exists: `append`, `remove`, `gc`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indicatif::DecimalBytes;
+use oci_layout::{Error, ImageLayout, Pool, Result};
+
+use crate::{
+    args::{self, LayoutTag, TaggedFolder},
+    progress,
+    steps::open_images,
+};
+
+/// Adds images to a layout that exists, in the place of those that have their tags.
+///
+/// Several programs may do this to one layout at once. What is replaced keeps its blobs until gc removes them.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  oci-layout append 1.1=manifest -o image")]
+pub(crate) struct Append {
+    /// The folder of an image, made by image-manifest, and a tag or full name for it. An equals sign in a path is
+    /// written `\=`
+    #[arg(value_name = "[TAG=]DIR", required = true, value_parser = args::os(TaggedFolder::parse))]
+    images: Vec<TaggedFolder>,
+
+    /// The layout to add them to
+    #[arg(short, long, value_name = "LAYOUT")]
+    output: PathBuf,
+}
+
+impl Append {
+    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
+        let layout = open_layout(&self.output)?;
+        let images = open_images(&self.images)?;
+        progress::show("writing the layout", |_| layout.append(images, pool))?;
+        Ok(())
+    }
+}
+
+/// Removes a tag from a layout.
+///
+/// The image's blobs stay until gc removes them.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  oci-layout remove image:1.0")]
+pub(crate) struct Remove {
+    /// The layout, and the tag or full name. A colon in the layout's path is written `\:`
+    #[arg(value_name = "LAYOUT:TAG", value_parser = args::os(LayoutTag::parse_with_tag))]
+    image: LayoutTag,
+}
+
+impl Remove {
+    pub(crate) fn run(self) -> Result<()> {
+        let LayoutTag { layout, tag } = self.image;
+        let tag = tag.unwrap_or_default();
+        open_layout(&layout)?.remove(&tag)?;
+        eprintln!(
+            "removed {tag} from {}; `oci-layout gc` removes the blobs that nothing needs any more",
+            layout.display()
+        );
+        Ok(())
+    }
+}
+
+/// Removes the blobs of a layout that no image needs, and what killed programs left there.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  oci-layout gc image")]
+pub(crate) struct Gc {
+    /// The layout
+    #[arg(value_name = "LAYOUT")]
+    layout: PathBuf,
+}
+
+impl Gc {
+    pub(crate) fn run(self) -> Result<()> {
+        let collected = open_layout(&self.layout)?.collect_garbage()?;
+        for file in &collected.files {
+            eprintln!("removed {}", file.display());
+        }
+        eprintln!("{} files, {}", collected.files.len(), DecimalBytes(collected.bytes));
+        Ok(())
+    }
+}
+
+fn open_layout(path: &Path) -> Result<ImageLayout> {
+    ImageLayout::open(path).map_err(|error| match error {
+        Error::Layout { path, reason } => {
+            Error::Layout { path, reason: format!("{reason}; `oci-layout image-layout` makes one") }
+        }
+        other => other,
+    })
+}

@@ -1,0 +1,136 @@
+//! What is in a layer.
+
+use std::{collections::BTreeMap, io::Read};
+
+use flate2::read::MultiGzDecoder;
+use oci_layout::Blob;
+use serde::Serialize;
+
+/// What is in a layer, or why that can't be told.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Contents {
+    Read {
+        entries: u64,
+        /// Of all files, in bytes.
+        size: u64,
+        whiteouts: u64,
+        /// The paths that tell most of what is in it, the largest first.
+        largest: Vec<Part>,
+    },
+    Unreadable {
+        error: String,
+    },
+}
+
+/// A path, and what lies at and below it.
+#[derive(Debug, PartialEq, Serialize)]
+pub(super) struct Part {
+    pub(super) path: String,
+    pub(super) entries: u64,
+    pub(super) size: u64,
+}
+
+pub(super) fn contents(layer: &dyn Blob) -> Contents {
+    let read = open(layer).and_then(|tar| Node::read(tar).map_err(|error| error.to_string()));
+    match read {
+        Ok((root, whiteouts)) => {
+            Contents::Read { entries: root.entries, size: root.size, whiteouts, largest: root.largest() }
+        }
+        Err(error) => Contents::Unreadable { error },
+    }
+}
+
+fn open(layer: &dyn Blob) -> Result<Box<dyn Read>, String> {
+    let blob = layer.open().map_err(|error| error.to_string())?;
+    let media_type = layer.descriptor().media_type.to_oci();
+    let is = |codec: &str| media_type.as_str().ends_with(codec);
+    if is("+gzip") {
+        Ok(Box::new(MultiGzDecoder::new(blob)))
+    } else if is("+zstd") {
+        unzstd(blob)
+    } else {
+        Ok(blob)
+    }
+}
+
+#[cfg(feature = "zstd")]
+fn unzstd(blob: impl Read + 'static) -> Result<Box<dyn Read>, String> {
+    zstd::Decoder::new(blob).map(|tar| Box::new(tar) as _).map_err(|error| error.to_string())
+}
+
+#[cfg(not(feature = "zstd"))]
+fn unzstd(_blob: impl Read) -> Result<Box<dyn Read>, String> {
+    Err("this program was built without the feature `zstd`".to_owned())
+}
+
+/// A directory, or anything else, and what is in it.
+#[derive(Default)]
+struct Node {
+    entries: u64,
+    size: u64,
+    below: BTreeMap<Vec<u8>, Node>,
+}
+
+impl Node {
+    /// The root of what is in a tar, and the number of whiteouts.
+    fn read(tar: impl Read) -> std::io::Result<(Self, u64)> {
+        let (mut root, mut whiteouts) = (Self::default(), 0);
+        for entry in tar::Archive::new(tar).entries()? {
+            let entry = entry?;
+            let size = if entry.header().entry_type().is_file() { entry.size() } else { 0 };
+            let path = entry.path_bytes();
+            whiteouts +=
+                u64::from(path.rsplit(|&byte| byte == b'/').next().is_some_and(|name| name.starts_with(b".wh.")));
+            root.add(&path, size);
+        }
+        Ok((root, whiteouts))
+    }
+
+    fn add(&mut self, path: &[u8], size: u64) {
+        let mut node = self;
+        for name in path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".") {
+            node.entries += 1;
+            node.size += size;
+            node = node.below.entry(name.to_vec()).or_default();
+        }
+        node.entries += 1;
+        node.size += size;
+    }
+
+    /// The root, and instead of whatever holds more than half of everything, what is in that.
+    fn largest(&self) -> Vec<Part> {
+        let mut shown = vec![(String::new(), self)];
+        let heavy = |(_, node): &(String, &Self)| !node.below.is_empty() && node.size > self.size / 2;
+        while let Some(index) = shown.iter().position(heavy) {
+            let (path, node) = shown.swap_remove(index);
+            let child = |(name, node): (&'_ Vec<u8>, _)| (format!("{path}/{}", String::from_utf8_lossy(name)), node);
+            shown.extend(node.below.iter().map(child));
+        }
+        let part = |(path, node): (String, &Self)| Part {
+            path: if path.is_empty() { "/".to_owned() } else { path },
+            entries: node.entries,
+            size: node.size,
+        };
+        let mut parts: Vec<Part> = shown.into_iter().map(part).collect();
+        parts.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.path.cmp(&b.path)));
+        parts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_most_is_opened() {
+        let mut root = Node::default();
+        for (path, size) in [("./", 0), ("usr/", 0), ("usr/lib/", 0), ("usr/lib/a", 5), ("usr/bin/b", 4), ("etc/c", 1)]
+        {
+            root.add(path.as_bytes(), size);
+        }
+        let part = |path: &str, entries, size| Part { path: path.to_owned(), entries, size };
+        assert_eq!(root.largest(), [part("/usr/lib", 2, 5), part("/usr/bin", 1, 4), part("/etc", 1, 1)]);
+        assert_eq!((root.entries, root.size), (6, 10));
+    }
+}

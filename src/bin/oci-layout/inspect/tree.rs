@@ -1,0 +1,124 @@
+//! An inspection as a tree that people read.
+
+use std::fmt::{self, Display, Write as _};
+
+use indicatif::{DecimalBytes, HumanCount};
+use oci_layout::{Configuration, Descriptor, Manifest};
+
+use super::{Entry, Inspection, What, contents::Contents};
+
+/// A line, and what is shown below it.
+pub(super) struct Tree {
+    line: String,
+    below: Vec<Tree>,
+}
+
+pub(super) fn tree(inspection: &Inspection) -> Tree {
+    let images = inspection.images.iter().map(|entry| entry_tree(entry, inspection));
+    Tree::new(&inspection.layout, images)
+}
+
+fn entry_tree(entry: &Entry, inspection: &Inspection) -> Tree {
+    let Entry { descriptor, what } = entry;
+    let annotation = |key: &str| descriptor.annotations.get(key).cloned();
+    let name = annotation("io.containerd.image.name").or_else(|| annotation("org.opencontainers.image.ref.name"));
+    let mut line = name.map_or(String::new(), |name| name + "  ");
+    let below: Vec<Tree> = match what {
+        What::Index { images } => {
+            let _ = write!(line, "for {} platforms", images.len());
+            images.iter().map(|image| entry_tree(image, inspection)).collect()
+        }
+        What::Image { manifest, configuration } => {
+            let size = manifest.layers.iter().map(|layer| layer.size).sum();
+            let _ = write!(line, "{}  {}", configuration.platform(), DecimalBytes(size));
+            let layers = layer_trees(manifest, Some(configuration), inspection);
+            [configuration_tree(configuration, &manifest.config)].into_iter().chain(layers).collect()
+        }
+        What::Artifact { manifest } => {
+            let kind = manifest.artifact_type.as_deref().unwrap_or(manifest.config.media_type.as_str());
+            let _ = write!(line, "artifact {kind}");
+            let subject = manifest.subject.iter().map(|subject| Tree::new(format!("of {}", short(subject)), []));
+            subject.chain(layer_trees(manifest, None, inspection)).collect()
+        }
+        What::Other => {
+            let _ = write!(line, "{}", descriptor.media_type);
+            Vec::new()
+        }
+    };
+    Tree::new(format!("{line}  {}", short(descriptor)), below)
+}
+
+fn configuration_tree(configuration: &Configuration, descriptor: &Descriptor) -> Tree {
+    let config = serde_json::to_value(&configuration.config).unwrap_or_default();
+    let members = config.as_object().into_iter().flatten().map(|(key, value)| Tree::new(format!("{key} {value}"), []));
+    let created = configuration.created.iter().map(|created| Tree::new(format!("created {created}"), []));
+    Tree::new(format!("configuration  {}", short(descriptor)), created.chain(members))
+}
+
+fn layer_trees(manifest: &Manifest, configuration: Option<&Configuration>, inspection: &Inspection) -> Vec<Tree> {
+    let history = configuration.into_iter().flat_map(|configuration| &configuration.history);
+    let mut history = history.filter(|entry| entry.empty_layer != Some(true));
+    let layer = |(index, layer): (usize, &Descriptor)| {
+        let media_type = layer.media_type.as_str();
+        let media_type = media_type.strip_prefix("application/vnd.oci.image.layer.v1.").unwrap_or(media_type);
+        let made = history.next().and_then(|entry| entry.created_by.clone()).filter(|by| !by.is_empty());
+        let below = made.map(|by| Tree::new(by, [])).into_iter();
+        let below = below.chain(inspection.layers.get(&layer.digest).into_iter().flat_map(contents_trees));
+        let line = format!("layer {}  {media_type}  {}  {}", index + 1, DecimalBytes(layer.size), short(layer));
+        Tree::new(line, below)
+    };
+    manifest.layers.iter().enumerate().map(layer).collect()
+}
+
+fn contents_trees(contents: &Contents) -> Vec<Tree> {
+    const SHOWN: usize = 5;
+    let (entries, size, whiteouts, largest) = match contents {
+        Contents::Read { entries, size, whiteouts, largest } => (*entries, *size, *whiteouts, largest),
+        Contents::Unreadable { error } => return vec![Tree::new(format!("cannot be read: {error}"), [])],
+    };
+    let removed = if whiteouts > 0 { format!(", {} of them whiteouts", HumanCount(whiteouts)) } else { String::new() };
+    let parts =
+        largest.iter().take(SHOWN).map(|part| Tree::new(format!("{}  {}", part.path, DecimalBytes(part.size)), []));
+    let more = largest.get(SHOWN..).filter(|more| !more.is_empty()).map(|more| {
+        let size = more.iter().map(|part| part.size).sum();
+        Tree::new(format!("{} more  {}", HumanCount(more.len() as u64), DecimalBytes(size)), [])
+    });
+    let noun = if entries == 1 { "entry" } else { "entries" };
+    let line = format!("{} {noun}{removed}, {} unpacked", HumanCount(entries), DecimalBytes(size));
+    vec![Tree::new(line, parts.chain(more))]
+}
+
+/// The digest as far as people compare it.
+fn short(descriptor: &Descriptor) -> String {
+    descriptor.digest.to_string().chars().take("sha256:".len() + 12).collect()
+}
+
+impl Tree {
+    /// The text comes from documents that anybody may have written: it stays on one line, and moves no cursor.
+    fn new(text: impl Display, below: impl IntoIterator<Item = Self>) -> Self {
+        const WIDEST: usize = 160;
+        let text = text.to_string();
+        let mut line: String = text.chars().take(WIDEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        if text.chars().nth(WIDEST).is_some() {
+            line.push('…');
+        }
+        Self { line, below: below.into_iter().collect() }
+    }
+
+    fn draw(&self, f: &mut fmt::Formatter<'_>, indent: &str) -> fmt::Result {
+        f.write_str(&self.line)?;
+        for (index, tree) in self.below.iter().enumerate() {
+            let last = index + 1 == self.below.len();
+            let (branch, trunk) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            write!(f, "\n{indent}{branch}")?;
+            tree.draw(f, &format!("{indent}{trunk}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.draw(f, "")
+    }
+}

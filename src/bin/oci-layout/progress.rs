@@ -1,0 +1,67 @@
+//! How far the work is, for those who look on.
+
+use std::{
+    io::{self, IsTerminal},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use oci_layout::Progress;
+
+/// Bytes that are done, and their whole number as far as it is known.
+#[derive(Clone, Default)]
+pub(crate) struct Bytes(Arc<(AtomicU64, AtomicU64)>);
+
+impl Bytes {
+    pub(crate) fn progress(&self) -> Progress {
+        let Self(bytes) = self.clone();
+        Progress::new(move |done, total| {
+            bytes.0.store(done, Ordering::Relaxed);
+            bytes.1.store(total, Ordering::Relaxed);
+        })
+    }
+}
+
+/// Does the work. On a terminal, from its second second on, a bar says what is done and how far it is.
+pub(crate) fn show<T>(doing: &'static str, work: impl FnOnce(&Bytes) -> T) -> T {
+    let bytes = Bytes::default();
+    if !io::stderr().is_terminal() {
+        return work(&bytes);
+    }
+    let (end, ended) = channel::<()>();
+    let bytes = &bytes;
+    thread::scope(|scope| {
+        scope.spawn(move || draw(doing, bytes, &ended));
+        // Dropped at the end of the work, however it ends.
+        let _end = end;
+        work(bytes)
+    })
+}
+
+fn draw(doing: &'static str, Bytes(bytes): &Bytes, ended: &Receiver<()>) {
+    let goes_on = |time| ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
+    if !goes_on(Duration::from_secs(1)) {
+        return;
+    }
+    let style = |template| ProgressStyle::with_template(template).expect("the template is right");
+    let with_total = style("{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes}, {eta} to go");
+    let bar = ProgressBar::new_spinner().with_message(doing).with_style(style("{msg} {spinner} {elapsed}"));
+    loop {
+        let total = bytes.1.load(Ordering::Relaxed);
+        if total > 0 && bar.length().is_none() {
+            bar.set_style(with_total.clone());
+            bar.set_length(total);
+        }
+        bar.set_position(bytes.0.load(Ordering::Relaxed));
+        bar.tick();
+        if !goes_on(Duration::from_millis(100)) {
+            return bar.finish_and_clear();
+        }
+    }
+}

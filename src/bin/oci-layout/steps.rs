@@ -1,0 +1,256 @@
+//! The four steps, each from folders into a folder.
+
+use std::path::{Path, PathBuf};
+
+use clap::{ArgGroup, Args};
+use oci_layout::{
+    Blob, Compression, ConfigOptions, Error, FileMapping, Image, LayerFolder, LayerOptions, LayerSpec, LayoutOptions,
+    ManifestOptions, Platform, Pool, Result, folder, image_config, image_layout, image_manifest, layer_tar,
+};
+use serde_json::json;
+
+use crate::{
+    args::{self, Json, LayoutTag, TaggedFolder},
+    output::Output,
+    print, progress,
+};
+
+/// What goes into a layer.
+#[derive(Args)]
+pub(crate) struct Files {
+    /// A file, or a folder whose contents land in DEST, which is SRC if not given; once for each. A colon in a path is
+    /// written `\:`, a backslash `\\`
+    #[arg(short, long = "file", value_name = "SRC[:DEST]", num_args = 1.., value_parser = args::os(args::mapping))]
+    pub(crate) files: Vec<FileMapping>,
+}
+
+/// Packs files into a layer: a folder with its blob, its descriptor and its diff ID.
+///
+/// The digest of the blob is printed on standard output. The folder is what image-config and image-manifest take.
+#[derive(Args)]
+#[command(group = ArgGroup::new("what").args(["files", "spec"]).required(true), after_help = "\
+Example:
+  oci-layout layer-tar -f target/release/app:/bin/app -f assets:/srv/www -o layer
+
+A specification, for modes, owners, links and whatever else can be said of a file:
+  { \"files\": [ { \"source\": \"app\", \"destination\": \"/bin/app\", \"mode\": \"0755\" },
+               { \"directory\": true, \"destination\": \"/tmp\", \"mode\": \"1777\" } ],
+    \"compression\": \"zstd\" }")]
+pub(crate) struct LayerTar {
+    #[command(flatten)]
+    files: Files,
+
+    /// A JSON file that says what goes into the layer and how, in place of -f
+    #[arg(long, value_name = "FILE")]
+    spec: Option<PathBuf>,
+
+    /// gzip, zstd or none, and a level: gzip:1 to gzip:12, zstd:1 to zstd:19 [default: the specification's, or gzip:6]
+    #[arg(long, value_name = "CODEC[:LEVEL]")]
+    compression: Option<Compression>,
+
+    /// The folder to make; one that is there must be empty
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+}
+
+impl LayerTar {
+    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
+        let LayerSpec { files, options } = match &self.spec {
+            Some(spec) => read_spec(spec)?,
+            None => LayerSpec { files: self.files.files, options: LayerOptions::default() },
+        };
+        let compression = self.compression.unwrap_or(options.compression);
+        let output = Output::claim(&self.output)?;
+        let layer = progress::show("packing", |bytes| {
+            let options = LayerOptions { progress: Some(bytes.progress()), compression, ..options };
+            layer_tar(files, options.store(output.dir()).pool(pool))
+        })?;
+        folder::write_layer(output.dir(), &layer)?;
+        print(layer.descriptor().digest)?;
+        output.keep()
+    }
+}
+
+fn read_spec(path: &Path) -> Result<LayerSpec> {
+    LayerSpec::from_value(args::read_json(path)?).map_err(|error| match error {
+        Error::Invalid { what, reason } => Error::Invalid { what: format!("{path:?}, {what}"), reason },
+        other => other,
+    })
+}
+
+/// What an image configuration is made of, beside the layers.
+#[derive(Args)]
+pub(crate) struct ConfigArgs {
+    /// JSON to merge over the image configuration, or the file that holds it, as in '{ "config": { "User": "1000" } }'
+    #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
+    extra: Option<Json>,
+
+    #[command(flatten)]
+    base: BaseArgs,
+}
+
+/// The image below the layers, and what it all runs on.
+#[derive(Args)]
+pub(crate) struct BaseArgs {
+    /// The image to build on: a layout (a folder, or an oci-archive), and a tag if it has several images. Its layers
+    /// come first, and its configuration is taken over where nothing else is said [default: none]
+    #[arg(long, value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
+    base: Option<LayoutTag>,
+
+    /// What the image runs on [default: what its base image does, or linux/amd64]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
+}
+
+impl ConfigArgs {
+    pub(crate) fn options(&self) -> Result<ConfigOptions> {
+        config_options(self.extra.as_ref(), &self.base)
+    }
+}
+
+fn config_options(extra: Option<&Json>, base: &BaseArgs) -> Result<ConfigOptions> {
+    let created = args::created()?.map(|created| json!({ "created": created }));
+    let options = ConfigOptions::new(created.unwrap_or_default()).merge(Json::read_or_null(extra)?)?;
+    let platform = base.platform.clone();
+    let base = base.base.as_ref().map(|base| base.open(platform.as_ref())).transpose()?;
+    Ok(ConfigOptions { platform, base, ..options })
+}
+
+/// Makes the configuration of an image with these layers: a folder with its blob and its descriptor.
+///
+/// Its digest, which is also the image's ID, is printed on standard output. The time of creation is that of
+/// SOURCE_DATE_EPOCH, or else 1970.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  oci-layout image-config --layer layer --extra '{ \"config\": { \"Entrypoint\": [\"/bin/app\"] } }' -o config")]
+pub(crate) struct ImageConfig {
+    /// The folder of a layer, made by layer-tar; the lowest first
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    layer: Vec<PathBuf>,
+
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    /// The folder to make; one that is there must be empty
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+}
+
+impl ImageConfig {
+    pub(crate) fn run(self) -> Result<()> {
+        let config = image_config(&open_layers(&self.layer)?, self.config.options()?)?;
+        let output = Output::claim(&self.output)?;
+        folder::write_config(output.dir(), &config)?;
+        print(config.digest())?;
+        output.keep()
+    }
+}
+
+fn open_layers(dirs: &[PathBuf]) -> Result<Vec<LayerFolder>> {
+    dirs.iter().map(folder::open_layer).collect()
+}
+
+/// Makes an image of layers and a configuration: a folder with its manifest and all that belongs to it.
+///
+/// Without --config, the configuration is made too, as image-config does. The digest of the manifest is printed on
+/// standard output.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  oci-layout image-manifest --layer layer --config config -o manifest")]
+pub(crate) struct ImageManifest {
+    /// The folder of a layer, made by layer-tar; the lowest first
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    layer: Vec<PathBuf>,
+
+    /// The folder of the configuration, made by image-config of the same layers. If that had a --base, give it here too
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["extra_config", "platform"])]
+    config: Option<PathBuf>,
+
+    /// JSON to merge over the image configuration that is made, or the file that holds it
+    #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
+    extra_config: Option<Json>,
+
+    #[command(flatten)]
+    base: BaseArgs,
+
+    /// JSON to merge over the manifest, or the file that holds it, as in '{ "annotations": { "KEY": "VALUE" } }'
+    #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
+    extra_manifest: Option<Json>,
+
+    /// The folder to make; one that is there must be empty
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+}
+
+impl ImageManifest {
+    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
+        let layers = open_layers(&self.layer)?;
+        let manifest = ManifestOptions::new(Json::read_or_null(self.extra_manifest.as_ref())?);
+        let image = match &self.config {
+            Some(dir) => {
+                let config = folder::open_config(dir)?;
+                let platform = config.document().platform();
+                let base = self.base.base.map(|base| base.open(Some(&platform))).transpose()?;
+                image_manifest(config, layers, ManifestOptions { base, ..manifest })?
+            }
+            None => {
+                let config = image_config(&layers, config_options(self.extra_config.as_ref(), &self.base)?)?;
+                image_manifest(config, layers, manifest)?
+            }
+        };
+        let output = Output::claim(&self.output)?;
+        let digest = image.digest();
+        progress::show("writing the image", |_| folder::write_image(output.dir(), image, pool))?;
+        print(digest)?;
+        output.keep()
+    }
+}
+
+/// Makes a layout of images: the folder that crane, podman and skopeo take.
+///
+/// Images under one tag and for different platforms become one image for all of them. The digest of each image is
+/// printed on standard output.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  oci-layout image-layout latest=manifest -o image
+  oci-layout image-layout latest=manifest-amd64 latest=manifest-arm64 -o image")]
+pub(crate) struct ImageLayout {
+    /// The folder of an image, made by image-manifest, and a tag or full name for it. An equals sign in a path is
+    /// written `\=`. None at all makes an empty layout, to append to
+    #[arg(value_name = "[TAG=]DIR", value_parser = args::os(TaggedFolder::parse))]
+    images: Vec<TaggedFolder>,
+
+    /// JSON to merge over index.json, or the file that holds it, as in '{ "annotations": { "KEY": "VALUE" } }'
+    #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
+    extra_index: Option<Json>,
+
+    /// The folder to make; one that is there must be empty
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+}
+
+impl ImageLayout {
+    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
+        let images = open_images(&self.images)?;
+        let options = LayoutOptions::new(Json::read_or_null(self.extra_index.as_ref())?).pool(pool);
+        let output = Output::claim(&self.output)?;
+        let layout = progress::show("writing the layout", |_| image_layout(output.dir(), images, options))?;
+        let mut digests: Vec<_> = layout.index().manifests.iter().map(|image| image.digest).collect();
+        // An image with several tags is there once for each, one after the other.
+        digests.dedup();
+        digests.iter().try_for_each(print)?;
+        output.keep()
+    }
+}
+
+/// The images in these folders, under the names given.
+pub(crate) fn open_images(folders: &[TaggedFolder]) -> Result<Vec<Image>> {
+    let open = |TaggedFolder { tag, dir }: &TaggedFolder| {
+        let image = folder::open_image(dir)?;
+        Ok(tag.iter().fold(image, Image::tagged))
+    };
+    folders.iter().map(open).collect()
+}

@@ -1,0 +1,271 @@
+//! The folders between the steps: a layer, a configuration or an image on disk, for the next step to take up.
+//!
+//! | folder of | holds |
+//! |---|---|
+//! | a layer | `media-descriptor.json`, `DiffID`, `history.json`, and its blob |
+//! | a configuration | `media-descriptor.json`, `platform.json`, and its blob |
+//! | an image | `media-descriptor.json`, with the platform in it, and the blobs of manifest, configuration and layers |
+//!
+//! - `blobs/sha256/HEX`: the blobs, as in an image layout.
+//! - `media-descriptor.json`: the descriptor of the layer, the configuration or the manifest.
+//! - `DiffID`: `sha256:` and the 64 digits, without a newline behind; white space around it is no error.
+//! - `history.json`: what the image's history says of the layer, `{"created_by":"…"}`. May be missing.
+//! - `platform.json`: what the image runs on, for those who want to know before they have it. Nothing here reads it.
+//!
+//! A folder stands alone: nothing in it names a path. Opening one checks that the descriptor fits and the blobs are
+//! there, by name and size; their bytes are trusted, as those of any folder of ours, and `verify` reads them.
+
+use std::{fmt, fs, io, path::Path, sync::Arc};
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    blob::{Blob, FileBlob, Layer},
+    descriptor::{Descriptor, MediaType},
+    digest::Digest,
+    error::{Error, Result},
+    image_config::{History, ImageConfig},
+    image_layout::{
+        MARKER, Sync,
+        files::{LayoutFiles, blob_name},
+        replace,
+        store::BlobStore,
+    },
+    image_manifest::{Image, Manifest},
+    json,
+    pool::Pool,
+};
+
+const DESCRIPTOR: &str = "media-descriptor.json";
+const DIFF_ID: &str = "DiffID";
+const HISTORY: &str = "history.json";
+const PLATFORM: &str = "platform.json";
+
+/// Writes the folder of a layer. A layer that was stored in that same folder stays where it is.
+///
+/// ```
+/// # use oci_layout::{FileMapping, Layer, LayerOptions, folder, layer_tar};
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path().join("layer");
+/// let layer = layer_tar([FileMapping::text("hello\n", "/etc/motd")], LayerOptions::default().store(&dir))?;
+/// folder::write_layer(&dir, &layer)?;
+/// assert_eq!(folder::open_layer(&dir)?.diff_id(), layer.diff_id());
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Write`], and whatever reading the layer gives, if it was only described.
+pub fn write_layer(dir: impl AsRef<Path>, layer: &dyn Layer) -> Result<()> {
+    let dir = dir.as_ref();
+    let _store = store(dir, [layer as &dyn Blob], &Pool::new(1))?;
+    write(dir, DIFF_ID, layer.diff_id().to_string().as_bytes())?;
+    let history = History { created_by: Some(layer.created_by()), ..History::default() };
+    write(dir, HISTORY, &json::to_bytes(&history))?;
+    write(dir, DESCRIPTOR, &json::to_bytes(layer.descriptor()))
+}
+
+/// Opens the folder of a layer.
+///
+/// # Errors
+///
+/// [`Error::Layout`] for a folder that is none of a layer, or lacks a part, with the part and what makes it.
+pub fn open_layer(dir: impl AsRef<Path>) -> Result<LayerFolder> {
+    let folder = Folder::open(dir.as_ref(), "a layer", "layer-tar")?;
+    let descriptor = folder.descriptor(MediaType::is_layer)?;
+    let diff_id = folder.required(DIFF_ID)?;
+    let diff_id = String::from_utf8_lossy(&diff_id).trim().parse();
+    let diff_id = diff_id.map_err(|error| folder.broken(format!("has a {DIFF_ID} that cannot be read: {error}")))?;
+    let history: History = match folder.files.small_file(HISTORY)? {
+        Some(bytes) => folder.parse(HISTORY, &bytes)?,
+        None => History::default(),
+    };
+    let blob = folder.blob(descriptor)?;
+    Ok(LayerFolder { blob, diff_id, created_by: history.created_by.unwrap_or_default() })
+}
+
+/// Writes the folder of a configuration. The layers of a base image are not in it: whoever makes an image of it gives
+/// the base image again.
+///
+/// # Errors
+///
+/// [`Error::Write`].
+pub fn write_config(dir: impl AsRef<Path>, config: &ImageConfig) -> Result<()> {
+    let dir = dir.as_ref();
+    let _store = store(dir, [config as &dyn Blob], &Pool::new(1))?;
+    write(dir, PLATFORM, &json::to_bytes(&config.document().platform()))?;
+    write(dir, DESCRIPTOR, &json::to_bytes(config.descriptor()))
+}
+
+/// Opens the folder of a configuration.
+///
+/// # Errors
+///
+/// [`Error::Layout`] for a folder that is none of a configuration, or lacks a part, with the part and what makes it;
+/// [`Error::BlobDamaged`] if the configuration is not what the descriptor says.
+pub fn open_config(dir: impl AsRef<Path>) -> Result<ImageConfig> {
+    let folder = Folder::open(dir.as_ref(), "a configuration", "image-config")?;
+    let descriptor = folder.descriptor(|media_type| media_type.to_oci() == MediaType::CONFIG)?;
+    ImageConfig::from_bytes(folder.document(&descriptor)?)
+}
+
+/// Writes the folder of an image: its manifest, and all that the manifest names. The image's names are not in it.
+///
+/// # Errors
+///
+/// [`Error::Write`], and whatever reading a blob gives.
+pub fn write_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool) -> Result<()> {
+    let (dir, image) = (dir.as_ref(), image.into());
+    let _store = store(dir, image.blobs().iter().map(Arc::as_ref), pool)?;
+    write(dir, DESCRIPTOR, &json::to_bytes(image.descriptor()))
+}
+
+/// Opens the folder of an image.
+///
+/// # Errors
+///
+/// [`Error::Layout`] for a folder that is none of an image, or lacks a part, with the part and what makes it;
+/// [`Error::BlobDamaged`] if the manifest is not what the descriptor says.
+pub fn open_image(dir: impl AsRef<Path>) -> Result<Image> {
+    let folder = Folder::open(dir.as_ref(), "an image", "image-manifest")?;
+    let descriptor = folder.descriptor(MediaType::is_manifest)?;
+    let manifest: Manifest = folder.parse(&blob_name(descriptor.digest), &folder.document(&descriptor)?)?;
+    let named = manifest.layers.into_iter().chain([manifest.config, descriptor.clone()]);
+    let blobs = named.map(|named| Ok(Arc::new(folder.blob(named)?) as Arc<dyn Blob>)).collect::<Result<_>>()?;
+    Ok(Image::new(descriptor, blobs))
+}
+
+/// A layer in a folder of its own; see [`open_layer`].
+#[derive(Clone)]
+pub struct LayerFolder {
+    blob: FileBlob,
+    diff_id: Digest,
+    created_by: String,
+}
+
+impl Blob for LayerFolder {
+    fn descriptor(&self) -> &Descriptor {
+        self.blob.descriptor()
+    }
+
+    fn open(&self) -> Result<Box<dyn io::Read + Send>> {
+        self.blob.open()
+    }
+
+    fn file(&self) -> Option<&Path> {
+        self.blob.file()
+    }
+}
+
+impl Layer for LayerFolder {
+    fn diff_id(&self) -> Digest {
+        self.diff_id
+    }
+
+    fn created_by(&self) -> String {
+        self.created_by.clone()
+    }
+}
+
+impl From<LayerFolder> for Arc<dyn Layer> {
+    fn from(layer: LayerFolder) -> Self {
+        Arc::new(layer)
+    }
+}
+
+impl fmt::Debug for LayerFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("LayerFolder");
+        debug.field("descriptor", self.descriptor()).field("diff_id", &self.diff_id).field("file", &self.file());
+        debug.finish_non_exhaustive()
+    }
+}
+
+/// A folder that is read, and how messages name it.
+struct Folder<'a> {
+    dir: &'a Path,
+    files: LayoutFiles,
+    of: &'static str,
+    /// The subcommand that makes such a folder.
+    made_by: &'static str,
+}
+
+impl<'a> Folder<'a> {
+    fn open(dir: &'a Path, of: &'static str, made_by: &'static str) -> Result<Self> {
+        let refuse =
+            |what| Error::layout(dir, format!("{what}: give the folder of {of} that `oci-layout {made_by}` made"));
+        match dir.metadata() {
+            Ok(metadata) if metadata.is_dir() => Ok(Self { dir, files: LayoutFiles::open(dir)?, of, made_by }),
+            Ok(_) => Err(refuse("is not a folder")),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Err(refuse("does not exist")),
+            Err(cause) => Err(Error::read(dir)(cause)),
+        }
+    }
+
+    /// What `media-descriptor.json` says, if its media type is one of these.
+    fn descriptor(&self, fits: impl Fn(&MediaType) -> bool) -> Result<Descriptor> {
+        let Folder { dir, of, made_by, .. } = self;
+        let Some(bytes) = self.files.small_file(DESCRIPTOR)? else {
+            let reason = match self.files.small_file(MARKER)? {
+                Some(_) => format!("is an image layout: give the folder of {of} that `oci-layout {made_by}` made"),
+                None => format!("has no {DESCRIPTOR}: give the folder of {of} that `oci-layout {made_by}` made"),
+            };
+            return Err(Error::layout(dir, reason));
+        };
+        let descriptor: Descriptor = self.parse(DESCRIPTOR, &bytes)?;
+        if !fits(&descriptor.media_type) {
+            let reason =
+                format!("holds {}: give the folder of {of} that `oci-layout {made_by}` made", descriptor.media_type);
+            return Err(Error::layout(dir, reason));
+        }
+        Ok(descriptor)
+    }
+
+    fn required(&self, name: &str) -> Result<Vec<u8>> {
+        self.files.small_file(name)?.ok_or_else(|| self.broken(format!("has no {name}")))
+    }
+
+    /// A blob that is there, a regular file of the size that the descriptor says.
+    fn blob(&self, descriptor: Descriptor) -> Result<FileBlob> {
+        let name = blob_name(descriptor.digest);
+        let path = self.dir.join(&name);
+        match fs::symlink_metadata(&path) {
+            Ok(file) if !file.is_file() => Err(self.broken(format!("has a {name} that is no regular file"))),
+            Ok(file) if file.len() != descriptor.size => {
+                let (is, says) = (file.len(), descriptor.size);
+                Err(self.broken(format!("has a {name} of {is} bytes where its descriptor says {says}")))
+            }
+            Ok(_) => Ok(FileBlob::new(descriptor, path)),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Err(self.broken(format!("has no {name}"))),
+            Err(cause) => Err(Error::read(path)(cause)),
+        }
+    }
+
+    /// The bytes of a blob that is a document, checked against its digest.
+    fn document(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
+        self.blob(descriptor.clone())?;
+        self.files.document(descriptor)
+    }
+
+    fn parse<T: DeserializeOwned>(&self, name: &str, bytes: &[u8]) -> Result<T> {
+        serde_json::from_slice(bytes).map_err(|error| self.broken(format!("has a {name} that cannot be read: {error}")))
+    }
+
+    fn broken(&self, what: String) -> Error {
+        Error::layout(
+            self.dir,
+            format!("{what}: make the folder of {} again with `oci-layout {}`", self.of, self.made_by),
+        )
+    }
+}
+
+/// Puts these blobs in their place; nobody collects them before the result is dropped.
+fn store<'a>(dir: &Path, blobs: impl IntoIterator<Item = &'a dyn Blob>, pool: &Pool) -> Result<BlobStore> {
+    let store = BlobStore::create(dir)?;
+    pool.map(blobs, |blob| store.put(blob)).into_iter().collect::<Result<()>>()?;
+    Ok(store)
+}
+
+fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    replace(dir, name, bytes, Sync::Never)
+}

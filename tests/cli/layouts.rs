@@ -1,0 +1,132 @@
+//! What is done with a layout that exists: `append`, `remove`, `gc`, `inspect`.
+
+use std::{fs, process::Stdio};
+
+use serde_json::Value;
+
+use crate::{Room, Run};
+
+/// A layout `image` with an image under `latest`, and the folders `one` and `two` of two more.
+fn room() -> Room {
+    let room = Room::new();
+    room.ok("build -f app:/bin/app --entrypoint /bin/app --tag latest -o image");
+    for (name, source) in [("one", "app"), ("two", "assets")] {
+        room.ok(&format!("layer-tar -f {source}:/{name} -o layer-{name}"));
+        room.ok(&format!("image-manifest --layer layer-{name} -o {name}"));
+    }
+    room
+}
+
+fn tags(room: &Room) -> Vec<String> {
+    let index = room.json("image/index.json");
+    let tag = |image: &Value| image["annotations"]["org.opencontainers.image.ref.name"].as_str().unwrap().to_owned();
+    index["manifests"].as_array().unwrap().iter().map(tag).collect()
+}
+
+#[test]
+fn append_adds_and_replaces() {
+    let room = room();
+    assert_eq!(room.ok("append 1=one 2=two -o image"), "");
+    assert_eq!(tags(&room), ["latest", "1", "2"]);
+    room.ok("append 1=two -o image");
+    assert_eq!(tags(&room), ["latest", "2", "1"]);
+    let index = room.json("image/index.json");
+    assert_eq!(index["manifests"][1]["digest"], index["manifests"][2]["digest"]);
+}
+
+#[test]
+fn an_empty_layout_is_there_to_append_to() {
+    let room = room();
+    assert_eq!(room.ok("image-layout -o empty"), "");
+    room.ok("append x=one -o empty");
+    assert_eq!(room.json("empty/index.json")["manifests"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn remove_and_gc_say_what_they_removed() {
+    let room = room();
+    room.ok("append 1=one -o image");
+    let before = room.files("image").len();
+    let removed = room.run(["remove", "image:latest"]);
+    let err = "removed latest from image; `oci-layout gc` removes the blobs that nothing needs any more\n";
+    assert_eq!(removed, Run { code: Some(0), out: String::new(), err: err.to_owned() });
+    assert_eq!(tags(&room), ["1"]);
+    assert_eq!(room.files("image").len(), before);
+
+    fs::write(room.path("image/blobs/sha256/.oci-layout-killed"), "half").unwrap();
+    let collected = room.run(["gc", "image"]);
+    assert_eq!((collected.code, &*collected.out), (Some(0), ""));
+    let lines: Vec<_> = collected.err.lines().collect();
+    // Layer, configuration and manifest of the image, and what the killed writer left.
+    assert_eq!(lines.len(), 5, "{lines:?}");
+    assert!(lines[..4].iter().all(|line| line.starts_with("removed image/blobs/sha256/")), "{lines:?}");
+    assert!(lines[4].starts_with("4 files, "), "{lines:?}");
+    assert_eq!(room.files("image").len(), before - 3);
+    assert_eq!(room.run(["gc", "image"]).err, "0 files, 0 B\n");
+}
+
+#[test]
+fn inspect_shows_a_tree() {
+    let room = room();
+    let digest = |value: &Value| value.as_str().unwrap()[.."sha256:".len() + 12].to_owned();
+    let (manifest, _) = room.image("image");
+    let tree = format!(
+        "\
+image
+└─ latest  linux/amd64  {size} B  {image}
+   ├─ configuration  {config}
+   │  ├─ created 1970-01-01T00:00:01Z
+   │  └─ Entrypoint [\"/bin/app\"]
+   └─ layer 1  tar+gzip  {size} B  {layer}
+      ├─ oci-layout layer-tar /bin/app
+      └─ 2 entries, 19 B unpacked
+         └─ /bin/app  19 B
+",
+        size = manifest["layers"][0]["size"],
+        image = digest(&room.json("image/index.json")["manifests"][0]["digest"]),
+        config = digest(&manifest["config"]["digest"]),
+        layer = digest(&manifest["layers"][0]["digest"]),
+    );
+    assert_eq!(room.ok("inspect image"), tree);
+}
+
+#[test]
+fn inspect_shows_the_same_to_programs() {
+    let room = room();
+    room.ok("image-manifest --layer layer-one --platform linux/arm64 -o arm");
+    room.ok("image-layout both=one both=arm -o platforms");
+    let json: Value = serde_json::from_str(&room.ok("inspect --json platforms")).unwrap();
+    let both = &json["images"][0];
+    assert_eq!((&both["kind"], both["images"].as_array().unwrap().len()), (&"index".into(), 2));
+    let arm = &both["images"][1];
+    assert_eq!((&arm["kind"], &arm["configuration"]["architecture"]), (&"image".into(), &"arm64".into()));
+    let layer = &json["layers"][arm["manifest"]["layers"][0]["digest"].as_str().unwrap()];
+    assert_eq!((&layer["entries"], &layer["largest"][0]["path"]), (&1.into(), &"/one".into()));
+}
+
+#[test]
+fn inspect_reads_every_compression_and_says_what_it_cannot_read() {
+    let room = Room::new();
+    for compression in ["gzip", "zstd", "none"] {
+        room.ok(&format!("build -f app assets --compression {compression} -o {compression}"));
+        assert!(room.ok(&format!("inspect {compression}")).contains("3 entries, 32 B unpacked"));
+    }
+    let (manifest, _) = room.image("zstd");
+    let hex = manifest["layers"][0]["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
+    fs::remove_file(room.path("zstd/blobs/sha256").join(&hex)).unwrap();
+    let said = room.ok("inspect zstd");
+    assert!(said.contains(&format!("cannot be read: blob sha256:{hex} is missing from \"zstd\"")), "{said}");
+}
+
+#[test]
+fn nobody_has_to_read_to_the_end() {
+    let room = room();
+    for args in [&["inspect", "image"][..], &["build", "-f", "app", "-o", "unread"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = room.command(args).stdout(writer).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
+        let output = output.unwrap();
+        assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]), "{args:?}");
+    }
+    assert!(room.path("unread/index.json").is_file());
+}

@@ -1,0 +1,189 @@
+//! The folders between the steps: what is in them, what comes out again, and what is said of a folder that is none.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, symlink},
+    path::{Path, PathBuf},
+};
+
+use oci_layout::{
+    Blob, Descriptor, FileMapping, Image, ImageConfig, Layer, LayerOptions, Platform, Pool, TarLayer, folder,
+    image_config, image_manifest, layer_tar,
+};
+use serde_json::json;
+use tempfile::TempDir;
+
+fn layer(dir: &Path) -> TarLayer {
+    let layer = layer_tar([FileMapping::text("x", "/a")], LayerOptions::default().store(dir)).unwrap();
+    folder::write_layer(dir, &layer).unwrap();
+    layer
+}
+
+/// The folders of a layer, of a configuration and of an image.
+fn folders() -> (TempDir, [PathBuf; 3]) {
+    let dir = TempDir::new().unwrap();
+    let dirs = ["layer", "config", "image"].map(|name| dir.path().join(name));
+    let layer = layer(&dirs[0]);
+    let config = image_config([&layer], json!({ "architecture": "arm64", "variant": "v8" })).unwrap();
+    folder::write_config(&dirs[1], &config).unwrap();
+    folder::write_image(&dirs[2], image_manifest(config, [layer], json!({})).unwrap(), &Pool::new(2)).unwrap();
+    (dir, dirs)
+}
+
+fn blob(dir: &Path, descriptor: &Descriptor) -> PathBuf {
+    dir.join("blobs/sha256").join(descriptor.digest.hex())
+}
+
+#[test]
+fn a_layer_comes_out_as_it_went_in() {
+    let dir = TempDir::new().unwrap();
+    let layer = layer(dir.path());
+    let opened = folder::open_layer(dir.path()).unwrap();
+    assert_eq!((opened.descriptor(), opened.diff_id()), (layer.descriptor(), layer.diff_id()));
+    assert_eq!(opened.created_by(), "oci-layout layer-tar /a");
+    assert_eq!(opened.file(), Some(&*blob(dir.path(), layer.descriptor())));
+    assert_eq!(fs::read_to_string(dir.path().join("DiffID")).unwrap(), layer.diff_id().to_string());
+    assert_eq!(
+        fs::read_to_string(dir.path().join("history.json")).unwrap(),
+        r#"{"created_by":"oci-layout layer-tar /a"}"#
+    );
+
+    // As other programs write it.
+    fs::write(dir.path().join("DiffID"), format!("{}\n", layer.diff_id())).unwrap();
+    fs::remove_file(dir.path().join("history.json")).unwrap();
+    let opened = folder::open_layer(dir.path()).unwrap();
+    assert_eq!((opened.diff_id(), opened.created_by()), (layer.diff_id(), String::new()));
+}
+
+#[test]
+fn a_layer_that_was_only_described_is_made() {
+    let dir = TempDir::new().unwrap();
+    let described = layer_tar([FileMapping::text("x", "/a")], LayerOptions::default()).unwrap();
+    folder::write_layer(dir.path(), &described).unwrap();
+    assert_eq!(fs::metadata(blob(dir.path(), described.descriptor())).unwrap().len(), described.descriptor().size);
+}
+
+#[test]
+fn a_configuration_comes_out_as_it_went_in() {
+    let (_dir, [_, dir, _]) = folders();
+    let config: ImageConfig = folder::open_config(&dir).unwrap();
+    assert_eq!(config.document().platform().to_string(), "linux/arm64/v8");
+    assert_eq!(
+        fs::read_to_string(dir.join("platform.json")).unwrap(),
+        r#"{"architecture":"arm64","os":"linux","variant":"v8"}"#
+    );
+    let descriptor: Descriptor = serde_json::from_slice(&fs::read(dir.join("media-descriptor.json")).unwrap()).unwrap();
+    assert_eq!(config.descriptor(), &descriptor);
+}
+
+#[test]
+fn an_image_stands_alone() {
+    let (_dir, [layer, config, dir]) = folders();
+    let descriptor = folder::open_layer(&layer).unwrap().descriptor().clone();
+    let links = |dir: &Path| fs::metadata(blob(dir, &descriptor)).unwrap().nlink();
+    assert_eq!((links(&layer), links(&dir)), (2, 2), "the layer is linked, not copied");
+    for dir in [layer, config] {
+        fs::remove_dir_all(dir).unwrap();
+    }
+    let image: Image = folder::open_image(&dir).unwrap();
+    assert_eq!(image.platform(), Some(&"linux/arm64/v8".parse::<Platform>().unwrap()));
+    assert_eq!(image.blobs().len(), 3);
+    for blob in image.blobs() {
+        let mut bytes = Vec::new();
+        blob.open().unwrap().read_to_end(&mut bytes).unwrap();
+        assert_eq!(oci_layout::Digest::of(&bytes), blob.descriptor().digest);
+    }
+}
+
+#[test]
+fn a_folder_that_is_none_is_an_error_that_says_what_makes_one() {
+    let (dir, [layer, config, image]) = folders();
+    let path = |name: &str| dir.path().join(name);
+    fs::create_dir(path("empty")).unwrap();
+    fs::write(path("file"), "").unwrap();
+    let (none, empty, file) = (path("none"), path("empty"), path("file"));
+    for (error, message) in [
+        (
+            folder::open_layer(&none).unwrap_err(),
+            format!("{none:?} does not exist: give the folder of a layer that `oci-layout layer-tar` made"),
+        ),
+        (
+            folder::open_config(&file).unwrap_err(),
+            format!("{file:?} is not a folder: give the folder of a configuration that `oci-layout image-config` made"),
+        ),
+        (
+            folder::open_image(&empty).unwrap_err(),
+            format!(
+                "{empty:?} has no media-descriptor.json: give the folder of an image that `oci-layout image-manifest` made"
+            ),
+        ),
+        (
+            folder::open_layer(&image).unwrap_err(),
+            format!(
+                "{image:?} holds application/vnd.oci.image.manifest.v1+json: \
+                 give the folder of a layer that `oci-layout layer-tar` made"
+            ),
+        ),
+        (
+            folder::open_image(&config).unwrap_err(),
+            format!(
+                "{config:?} holds application/vnd.oci.image.config.v1+json: \
+                 give the folder of an image that `oci-layout image-manifest` made"
+            ),
+        ),
+        (
+            folder::open_config(&layer).unwrap_err(),
+            format!(
+                "{layer:?} holds application/vnd.oci.image.layer.v1.tar+gzip: \
+                 give the folder of a configuration that `oci-layout image-config` made"
+            ),
+        ),
+    ] {
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+#[test]
+fn a_folder_that_lacks_a_part_is_an_error_that_names_it() {
+    let again = "make the folder of a layer again with `oci-layout layer-tar`";
+    let broken = |damage: fn(&Path, &Path)| {
+        let (_dir, [layer, ..]) = folders();
+        let path = folder::open_layer(&layer).unwrap().file().unwrap().to_owned();
+        damage(&layer, &path);
+        let error = folder::open_layer(&layer).unwrap_err().to_string();
+        let name = path.strip_prefix(&layer).unwrap().display();
+        error.replace(&format!("{layer:?}"), "FOLDER").replace(&name.to_string(), "BLOB")
+    };
+    assert_eq!(broken(|_, blob| fs::remove_file(blob).unwrap()), format!("FOLDER has no BLOB: {again}"));
+    let size = broken(|_, blob| fs::write(blob, "x").unwrap());
+    assert!(size.starts_with("FOLDER has a BLOB of 1 bytes where its descriptor says "), "{size}");
+    assert!(size.ends_with(again), "{size}");
+    let linked = broken(|dir, blob| {
+        fs::rename(blob, dir.join("x")).unwrap();
+        symlink(dir.join("x"), blob).unwrap();
+    });
+    assert_eq!(linked, format!("FOLDER has a BLOB that is no regular file: {again}"));
+    let diff_id = broken(|dir, _| fs::remove_file(dir.join("DiffID")).unwrap());
+    assert_eq!(diff_id, format!("FOLDER has no DiffID: {again}"));
+    let diff_id = broken(|dir, _| fs::write(dir.join("DiffID"), "sha512:00").unwrap());
+    assert_eq!(
+        diff_id,
+        format!(
+            "FOLDER has a DiffID that cannot be read: digest \"sha512:00\" is not a sha256, the one algorithm supported \
+             here: {again}"
+        )
+    );
+    let descriptor = broken(|dir, _| fs::write(dir.join("media-descriptor.json"), "{}").unwrap());
+    assert_eq!(
+        descriptor,
+        format!(
+            "FOLDER has a media-descriptor.json that cannot be read: missing field `mediaType` at line 1 column 2: {again}"
+        )
+    );
+
+    let (_dir, [_, _, image]) = folders();
+    let layer = folder::open_image(&image).unwrap().blobs()[0].descriptor().clone();
+    fs::remove_file(blob(&image, &layer)).unwrap();
+    let message = folder::open_image(&image).unwrap_err().to_string();
+    assert!(message.contains(&layer.digest.hex()) && message.contains("image-manifest"), "{message}");
+}
