@@ -1,9 +1,12 @@
 //! Judges that others wrote: real programs take the layouts, and find in them what was put in.
 
+mod document;
 mod entry;
 mod listing;
+mod run;
 mod sample;
 mod tool;
+mod transport;
 mod unpack;
 
 use std::fs;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use oci_layout::{
-    Attribute, Compression, Digest, FileMapping, Layer, LayerOptions, PermissionRule, TarLayer, image_config,
-    image_layout, image_manifest, layer_tar,
+    Attribute, Compression, Digest, FileMapping, ImageConfig, Layer, LayerOptions, PermissionRule, TarLayer,
+    image_config, image_layout, image_manifest, layer_tar,
 };
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use serde_json::{Value, json};
@@ -18,7 +18,9 @@ use crate::entry::{Entry, directory, file, hard_link, symlink};
 
 /// The sample as a layout with the one tag `latest`.
 pub struct Sample {
+    /// The manifest's digest, as the library says.
     pub digest: Digest,
+    pub config: ImageConfig,
     /// What each layer's tar holds, in order.
     pub layers: [Vec<Entry>; 3],
     pub tars: [TarLayer; 3],
@@ -46,10 +48,10 @@ impl Sample {
         ];
         let config = image_config(&tars, json!({ "author": "the tests", "config": run_config() })).unwrap();
         let manifest = image_manifest(config, tars.clone(), json!({ "annotations": annotations() })).unwrap();
-        let digest = manifest.digest();
+        let (digest, config) = (manifest.digest(), manifest.config().clone());
         let annotations = json!({ "annotations": { "org.example.of": "the index" } });
         image_layout(&layout, [manifest.tagged("latest")], annotations).unwrap();
-        Self { digest, layers: [entries(&lower, 1), entries(&upper(), UPPER_TIME), Vec::new()], tars, dir }
+        Self { digest, config, layers: [entries(&lower, 1), entries(&upper(), UPPER_TIME), Vec::new()], tars, dir }
     }
 
     /// The folder that the layout is in, as `layout`.

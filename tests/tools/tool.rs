@@ -185,6 +185,14 @@ impl Containerd {
         Mount { containerd: self, dir }
     }
 
+    /// What a container of the image prints, with these arguments in place of Entrypoint and Cmd if there are any.
+    #[track_caller]
+    pub fn run(&self, image: &str, args: &[&str]) -> String {
+        let (fifos, runc) = (self.dir.path().join("fifos"), self.dir.path().join("runc"));
+        let scratch = ["--fifo-dir", fifos.to_str().unwrap(), "--runc-root", runc.to_str().unwrap()];
+        self.ctr(["run", "--rm", "--snapshotter", "native"].iter().chain(&scratch).chain(&[image, "judge"]).chain(args))
+    }
+
     fn tool<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = tool("ctr");
         command.arg("--address").arg(self.dir.path().join("socket")).args(args);
