@@ -10,7 +10,7 @@ for_each_compression! { every_document_fits_the_schemas, skopeo_reads_what_was_s
 
 fn every_document_fits_the_schemas(compression: Compression) {
     let sample = Sample::new(compression);
-    // oci-layout, index, manifest and configuration, and the descriptors: of these two and of three layers.
+    // oci-layout, index, manifest and configuration; and five descriptors: of the last two and of three layers.
     assert_eq!(schemas(&sample.layout()), "9 documents and descriptors\n");
     // It was written before there was zstd.
     if compression != Compression::ZSTD {

@@ -2,7 +2,9 @@
 
 mod document;
 mod entry;
+mod hello;
 mod listing;
+mod platforms;
 mod run;
 mod sample;
 mod tool;

@@ -1,10 +1,10 @@
 //! The image that the judges get: everything a layer can hold, and beside each mapping the entries it shall become.
 
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use oci_layout::{
     Attribute, Compression, Digest, FileMapping, ImageConfig, Layer, LayerOptions, PermissionRule, TarLayer,
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::entry::{Entry, directory, file, hard_link, symlink};
+use crate::hello::busybox;
 
 /// The sample as a layout with the one tag `latest`.
 pub struct Sample {
@@ -162,10 +163,7 @@ fn lower(tree: &Path) -> Vec<Row> {
 }
 
 fn programs() -> Vec<Row> {
-    let busybox = env::split_paths(&env::var_os("PATH").unwrap())
-        .map(|folder| folder.join("busybox"))
-        .find(|path| path.exists())
-        .expect("busybox is not on PATH; tests/run installs what the tests need");
+    let busybox = busybox();
     let content = fs::read(&busybox).unwrap();
     let mut rows = vec![
         (FileMapping::new(busybox, "/bin/busybox"), vec![file("bin/busybox", content).mode(0o755)]),
