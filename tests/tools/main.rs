@@ -2,6 +2,7 @@
 
 mod base;
 mod document;
+mod edit;
 mod entry;
 mod hello;
 mod listing;
