@@ -1,5 +1,6 @@
 //! Judges that others wrote: real programs take the layouts, and find in them what was put in.
 
+mod artifact;
 mod base;
 mod document;
 mod edit;
