@@ -8,6 +8,7 @@ mod entry;
 mod hello;
 mod listing;
 mod platforms;
+mod python;
 mod run;
 mod sample;
 mod tool;

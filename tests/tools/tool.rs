@@ -12,12 +12,14 @@ use std::{env, fs, io, thread};
 use oci_layout::Layer;
 use tempfile::TempDir;
 
+/// Where `tests/install-tools` puts what the system lacks.
+pub const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools");
+
 /// A command that sees nothing of the user's environment, and what `tests/install-tools` installed before all else.
 pub fn tool(name: &str) -> Command {
-    let installed = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools");
     let path = env::var("PATH").unwrap_or_default();
     let mut command = Command::new(name);
-    command.env_clear().env("PATH", format!("{installed}:{path}")).env("HOME", "/nonexistent");
+    command.env_clear().env("PATH", format!("{INSTALLED}:{path}")).env("HOME", "/nonexistent");
     command
 }
 
