@@ -1,5 +1,7 @@
 //! The documents: what the specification's schemas, Debian's validator and skopeo say of them.
 
+use std::fs;
+
 use oci_layout::{Compression, Platform};
 use serde_json::{Value, json};
 
@@ -31,4 +33,7 @@ fn skopeo_reads_what_was_said(compression: Compression) {
     assert_eq!((&config["os"], &config["architecture"]), (&json!(platform.os), &json!(platform.architecture)));
     let manifest: Value = serde_json::from_str(&skopeo(["inspect", "--raw", &reference])).unwrap();
     assert_eq!(manifest["annotations"], annotations());
+    let index: Value = serde_json::from_slice(&fs::read(sample.layout().join("index.json")).unwrap()).unwrap();
+    assert_eq!(index["annotations"], json!({ "org.example.of": "the index" }));
+    assert_eq!(index["manifests"][0]["annotations"]["org.example.of"], "the descriptor");
 }

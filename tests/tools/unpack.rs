@@ -17,6 +17,14 @@ fn umoci_unpacks(compression: Compression) {
     assert_same("umoci", &expected, &found_in(&bundle.join("rootfs")));
 }
 
+/// The fastest and the smallest, whose streams ask most of a reader.
+#[test]
+fn umoci_unpacks_every_level() {
+    for compression in ["gzip:1", "gzip:12", "zstd:1", "zstd:19"] {
+        umoci_unpacks(compression.parse().unwrap());
+    }
+}
+
 fn buildah_mounts(compression: Compression) {
     let sample = Sample::new(compression);
     let containers = Containers::new(sample.folder());
