@@ -36,7 +36,12 @@ fn programs() -> Vec<Row> {
 }
 
 /// The program that the image runs: what it was given, where and who it is, and its environment.
-const REPORT: &str = "#!/bin/sh\nfor arg; do echo \"arg $arg\"; done\necho \"in $(pwd)\"\necho \"$(id -u):$(id -g)\"\necho \"$GREETING\"\n";
+const REPORT: &str = r#"#!/bin/sh
+for arg; do echo "arg $arg"; done
+echo "in $(pwd)"
+echo "$(id -u):$(id -g)"
+echo "$GREETING"
+"#;
 
 fn modes_and_owners() -> Vec<Row> {
     let file_with = |path: &str, mode, uid, gid| {
