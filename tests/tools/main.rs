@@ -1,22 +1,38 @@
 //! Judges that others wrote: real programs take the layouts, and find in them what was put in.
 
+mod artifact;
+mod base;
 mod byte_format;
+mod document;
+mod edit;
+mod entry;
 mod examples;
+mod hello;
+mod listing;
+mod platforms;
+mod python;
+mod run;
+mod sample;
 mod tool;
+mod transport;
+mod unpack;
 
 use std::fs;
 
-use tool::{Containers, Registry, crane, oci_image_tool, schemas, skopeo, umoci};
+use tool::{Containerd, Containers, Registry, crane, oci_image_tool, oras, schemas, skopeo, umoci};
 
 /// When a program is missing, this says so before the other failures do.
 #[test]
 fn every_tool_is_here() {
-    let containers = Containers::new();
+    let containers = Containers::new("/");
+    let containerd = Containerd::start();
     for said in [
         containers.podman(["--version"]),
         containers.buildah(["--version"]),
+        containerd.ctr(["version"]),
         crane(["version"]),
         oci_image_tool(["--version"]),
+        oras(["version"]),
         skopeo(["--version"]),
         umoci(["--version"]),
     ] {

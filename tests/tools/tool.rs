@@ -4,18 +4,22 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 use std::{env, fs, io, thread};
 
+use oci_layout::Layer;
 use tempfile::TempDir;
+
+/// Where `tests/install-tools` puts what the system lacks.
+pub const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools");
 
 /// A command that sees nothing of the user's environment, and what `tests/install-tools` installed before all else.
 pub fn tool(name: &str) -> Command {
-    let installed = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools");
     let path = env::var("PATH").unwrap_or_default();
     let mut command = Command::new(name);
-    command.env_clear().env("PATH", format!("{installed}:{path}")).env("HOME", "/nonexistent");
+    command.env_clear().env("PATH", format!("{INSTALLED}:{path}")).env("HOME", "/nonexistent");
     command
 }
 
@@ -52,6 +56,23 @@ pub fn oci_image_tool<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> Str
     run(tool("oci-image-tool").args(args))
 }
 
+#[track_caller]
+pub fn oras<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> String {
+    run(tool("oras").args(args))
+}
+
+/// Writes a layer's tar into a file.
+#[track_caller]
+pub fn decompress(layer: &dyn Layer, tar: &Path) {
+    let name = match layer.descriptor().media_type.as_str().rsplit_once('+') {
+        Some((_, name)) => name,
+        None => "cat",
+    };
+    let mut command = tool(name);
+    command.args(if name == "cat" { &[][..] } else { &["-d", "-c"] });
+    run(command.arg(layer.file().unwrap()).stdout(fs::File::create(tar).unwrap()));
+}
+
 /// Checks every document of the layout against the JSON schemas of the image specification.
 #[track_caller]
 pub fn schemas(layout: &Path) -> String {
@@ -62,10 +83,15 @@ pub fn schemas(layout: &Path) -> String {
 /// podman and buildah over one storage of their own.
 ///
 /// The storage knows layers by diff ID and images by the configuration's digest: only a fresh one reads a layer's blob.
-pub struct Containers(TempDir);
+pub struct Containers {
+    dir: TempDir,
+    folder: PathBuf,
+}
 
 impl Containers {
-    pub fn new() -> Self {
+    /// Both run in this folder, so that layouts can be given by relative paths: they make an image's name of the path,
+    /// and a name has no capitals.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
         let dir = TempDir::new().unwrap();
         let root = dir.path().display();
         fs::create_dir(dir.path().join("tmp")).unwrap();
@@ -81,7 +107,7 @@ impl Containers {
         );
         fs::write(dir.path().join("storage.conf"), storage).unwrap();
         fs::write(dir.path().join("containers.conf"), containers).unwrap();
-        Self(dir)
+        Self { dir, folder: folder.into() }
     }
 
     #[track_caller]
@@ -97,10 +123,108 @@ impl Containers {
     fn tool(&self, name: &str) -> Command {
         let mut command = tool(name);
         command
-            .env("CONTAINERS_CONF", self.0.path().join("containers.conf"))
-            .env("CONTAINERS_STORAGE_CONF", self.0.path().join("storage.conf"))
-            .env("TMPDIR", self.0.path().join("tmp"));
+            .current_dir(&self.folder)
+            .env("CONTAINERS_CONF", self.dir.path().join("containers.conf"))
+            .env("CONTAINERS_STORAGE_CONF", self.dir.path().join("storage.conf"))
+            .env("TMPDIR", self.dir.path().join("tmp"));
         command
+    }
+}
+
+/// containerd with everything of its own in a scratch folder, gone with the value.
+pub struct Containerd {
+    dir: TempDir,
+    server: Child,
+}
+
+impl Containerd {
+    /// Returns when it answers.
+    pub fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let root = dir.path().display();
+        // Without the parts that serve Kubernetes, which want a network and a folder in /opt.
+        let config = format!(
+            "version = 3\nroot = '{root}/root'\nstate = '{root}/state'\n\
+             disabled_plugins = ['io.containerd.grpc.v1.cri', 'io.containerd.cri.v1.images', \
+             'io.containerd.cri.v1.runtime', 'io.containerd.internal.v1.opt', 'io.containerd.nri.v1.nri']\n\
+             [grpc]\naddress = '{root}/socket'\n"
+        );
+        fs::write(dir.path().join("config.toml"), config).unwrap();
+        let mut command = tool("containerd");
+        let log = fs::File::create(dir.path().join("log")).unwrap();
+        command.arg("--config").arg(dir.path().join("config.toml")).stdin(Stdio::null()).stdout(Stdio::null());
+        let server = command.stderr(log).spawn().unwrap_or_else(|error| cannot_start(&command, &error));
+        let mut containerd = Self { dir, server };
+        while !containerd.tool(["version"]).output().is_ok_and(|output| output.status.success()) {
+            let log = || fs::read_to_string(containerd.dir.path().join("log")).unwrap();
+            assert!(containerd.server.try_wait().unwrap().is_none(), "containerd ended before it answered:\n{}", log());
+            thread::sleep(Duration::from_millis(50));
+        }
+        containerd
+    }
+
+    #[track_caller]
+    pub fn ctr<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> String {
+        run(&mut self.tool(args))
+    }
+
+    /// Imports a layout as the tar that containerd takes, and returns what it calls the images, sorted.
+    #[track_caller]
+    pub fn import(&self, layout: &Path) -> Vec<String> {
+        let tar = self.dir.path().join("layout.tar");
+        run(tool("tar").arg("--create").arg("--file").arg(&tar).arg("--directory").arg(layout).arg("."));
+        // Not over the service that a user's platforms and snapshotters are configured for.
+        let import = ["images", "import", "--local", "--snapshotter", "native", "--all-platforms"];
+        self.ctr(import.map(OsStr::new).into_iter().chain([tar.as_os_str()]));
+        self.ctr(["images", "list", "--quiet"]).lines().map(str::to_owned).collect()
+    }
+
+    /// The image's file system, as long as the value lives.
+    #[track_caller]
+    pub fn mount(&self, image: &str) -> Mount<'_> {
+        let dir = TempDir::new().unwrap();
+        self.ctr(["images", "mount", "--snapshotter", "native", image, dir.path().to_str().unwrap()]);
+        Mount { containerd: self, dir }
+    }
+
+    /// What a container of the image prints, with these arguments in place of Entrypoint and Cmd if there are any.
+    #[track_caller]
+    pub fn run(&self, image: &str, args: &[&str]) -> String {
+        let (fifos, runc) = (self.dir.path().join("fifos"), self.dir.path().join("runc"));
+        let scratch = ["--fifo-dir", fifos.to_str().unwrap(), "--runc-root", runc.to_str().unwrap()];
+        self.ctr(["run", "--rm", "--snapshotter", "native"].iter().chain(&scratch).chain(&[image, "judge"]).chain(args))
+    }
+
+    fn tool<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
+        let mut command = tool("ctr");
+        command.arg("--address").arg(self.dir.path().join("socket")).args(args);
+        command
+    }
+}
+
+impl Drop for Containerd {
+    fn drop(&mut self) {
+        // Both fail only if it is gone already.
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// A mounted image.
+pub struct Mount<'a> {
+    containerd: &'a Containerd,
+    dir: TempDir,
+}
+
+impl Mount<'_> {
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+impl Drop for Mount<'_> {
+    fn drop(&mut self) {
+        self.containerd.ctr(["images", "unmount", self.dir.path().to_str().unwrap()]);
     }
 }
 

@@ -1,0 +1,148 @@
+//! Entries of a file system: what a test expects, and what a program made of it in a folder.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+/// One entry, complete. Made by [`file`] and its siblings it is what the library makes of a mapping that says nothing:
+/// mode 0644 or the like, root's, a second after 1970.
+#[derive(Clone, PartialEq)]
+pub struct Entry {
+    /// From the root, without a slash in front.
+    pub path: PathBuf,
+    pub kind: Kind,
+    pub mode: u32,
+    pub uid: u64,
+    pub gid: u64,
+    pub mtime: i64,
+    pub xattrs: BTreeMap<OsString, Vec<u8>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    Directory,
+    File(Vec<u8>),
+    Symlink(PathBuf),
+    /// To the file at this path.
+    HardLink(PathBuf),
+}
+
+pub fn file(path: impl AsRef<OsStr>, content: impl AsRef<[u8]>) -> Entry {
+    Entry::new(path, Kind::File(content.as_ref().to_vec()), 0o644)
+}
+
+pub fn directory(path: impl AsRef<OsStr>) -> Entry {
+    Entry::new(path, Kind::Directory, 0o755)
+}
+
+pub fn symlink(path: impl AsRef<OsStr>, target: impl AsRef<OsStr>) -> Entry {
+    Entry::new(path, Kind::Symlink(target.as_ref().into()), 0o777)
+}
+
+/// A further name of a file, of which it has the mode and all else.
+pub fn hard_link(path: impl AsRef<OsStr>, first: &Entry) -> Entry {
+    Entry { path: path.as_ref().into(), kind: Kind::HardLink(first.path.clone()), ..first.clone() }
+}
+
+impl Entry {
+    fn new(path: impl AsRef<OsStr>, kind: Kind, mode: u32) -> Self {
+        Self { path: path.as_ref().into(), kind, mode, uid: 0, gid: 0, mtime: 1, xattrs: BTreeMap::new() }
+    }
+
+    pub fn mode(self, mode: u32) -> Self {
+        Self { mode, ..self }
+    }
+
+    pub fn owner(self, uid: u64, gid: u64) -> Self {
+        Self { uid, gid, ..self }
+    }
+
+    pub fn mtime(self, mtime: i64) -> Self {
+        Self { mtime, ..self }
+    }
+
+    pub fn xattr(mut self, name: &str, value: &[u8]) -> Self {
+        self.xattrs.insert(name.into(), value.to_vec());
+        self
+    }
+
+    /// An empty file whose name removes something from the layers below.
+    pub fn is_whiteout(&self) -> bool {
+        self.path.file_name().is_some_and(|name| name.as_bytes().starts_with(b".wh."))
+    }
+}
+
+/// Everything below a folder, parents first and sorted by name. Of the names of one file, all but the first are links.
+pub fn found_in(root: &Path) -> Vec<Entry> {
+    let mut names: HashMap<u64, PathBuf> = HashMap::new();
+    let walk = WalkDir::new(root).min_depth(1).sort_by_file_name();
+    walk.into_iter()
+        .map(|found| {
+            let found = found.unwrap();
+            let metadata = found.metadata().unwrap();
+            let path = found.path().strip_prefix(root).unwrap();
+            let file_type = metadata.file_type();
+            let kind = if file_type.is_dir() {
+                Kind::Directory
+            } else if let (true, Some(first)) = (metadata.nlink() > 1, names.get(&metadata.ino())) {
+                Kind::HardLink(first.clone())
+            } else if file_type.is_symlink() {
+                Kind::Symlink(found.path().read_link().unwrap())
+            } else {
+                assert!(file_type.is_file(), "{path:?} is a {file_type:?}");
+                Kind::File(std::fs::read(found.path()).unwrap())
+            };
+            names.entry(metadata.ino()).or_insert_with(|| path.to_owned());
+            let mut entry = Entry::new(path, kind, metadata.mode() & 0o7777)
+                .owner(metadata.uid().into(), metadata.gid().into())
+                .mtime(metadata.mtime());
+            // SELinux gives every file one, whatever an archive says.
+            for name in xattr::list(found.path()).unwrap().filter(|name| name != "security.selinux") {
+                let value = xattr::get(found.path(), &name).unwrap().unwrap();
+                entry.xattrs.insert(name, value);
+            }
+            entry
+        })
+        .collect()
+}
+
+/// The same entries in the same order; otherwise the panic names those that differ.
+#[track_caller]
+pub fn assert_same(judge: &str, expected: &[Entry], found: &[Entry]) {
+    let find = |entries: &[Entry], path: &Path| entries.iter().find(|entry| entry.path == path).cloned();
+    let mut wrong = Vec::new();
+    for entry in expected {
+        match find(found, &entry.path) {
+            None => wrong.push(format!("missing {entry:?}")),
+            Some(other) if other != *entry => wrong.push(format!("expected {entry:?}\n   found {other:?}")),
+            Some(_) => {}
+        }
+    }
+    wrong.extend(
+        found.iter().filter(|entry| find(expected, &entry.path).is_none()).map(|entry| format!("too much {entry:?}")),
+    );
+    assert!(wrong.is_empty(), "{judge}:\n{}", wrong.join("\n"));
+    let paths = |entries: &[Entry]| entries.iter().map(|entry| entry.path.clone()).collect::<Vec<_>>();
+    assert_eq!(paths(expected), paths(found), "{judge}: the order, or something is there twice");
+}
+
+/// One line, however long a file is.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, kind, mode, uid, gid, mtime, xattrs } = self;
+        write!(f, "{path:?} {mode:04o} {uid}:{gid} @{mtime} ")?;
+        match kind {
+            Kind::File(content) => {
+                let start = &content[..content.len().min(40)];
+                write!(f, "{} bytes, {:?}", content.len(), String::from_utf8_lossy(start))?
+            }
+            kind => write!(f, "{kind:?}")?,
+        }
+        xattrs.iter().try_for_each(|(name, value)| write!(f, ", {name:?} {value:?}"))
+    }
+}

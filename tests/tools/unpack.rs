@@ -1,0 +1,76 @@
+//! Every program that unpacks images finds in the sample what its mappings say: modes, owners, times, links, contents.
+
+use oci_layout::{Blob, Compression};
+use tempfile::TempDir;
+
+use crate::entry::{Entry, Kind, assert_same, found_in};
+use crate::sample::{Sample, for_each_compression};
+use crate::tool::{Containerd, Containers, run, tool, umoci};
+
+for_each_compression! { umoci_unpacks, buildah_mounts, containerd_imports_and_mounts }
+
+fn umoci_unpacks(compression: Compression) {
+    let sample = Sample::new(compression);
+    let bundle = sample.folder().join("bundle");
+    umoci(["unpack", "--image", &format!("{}:latest", sample.layout().display()), bundle.to_str().unwrap()]);
+    let expected = without_empty_xattrs(sample.root_file_system());
+    assert_same("umoci", &expected, &found_in(&bundle.join("rootfs")));
+}
+
+/// The fastest and the smallest, whose streams ask most of a reader.
+#[test]
+fn umoci_unpacks_every_level() {
+    for compression in ["gzip:1", "gzip:12", "zstd:1", "zstd:19"] {
+        umoci_unpacks(compression.parse().unwrap());
+    }
+}
+
+fn buildah_mounts(compression: Compression) {
+    let sample = Sample::new(compression);
+    let containers = Containers::new(sample.folder());
+    let name = containers.buildah(["from", "--quiet", "oci:layout:latest"]);
+    let root = containers.buildah(["mount", name.trim()]);
+    let expected = without_empty_xattrs(not_before_1970(sample.root_file_system()));
+    assert_same("buildah", &expected, &found_in(root.trim().as_ref()));
+}
+
+fn containerd_imports_and_mounts(compression: Compression) {
+    let sample = Sample::new(compression);
+    let containerd = Containerd::start();
+    let images = containerd.import(&sample.layout());
+    let mount = containerd.mount(&images[0]);
+    // Where it copies layers over one another, directories get the time of that.
+    let without = |mut entries: Vec<Entry>| {
+        entries.iter_mut().filter(|entry| entry.kind == Kind::Directory).for_each(|entry| entry.mtime = 0);
+        entries
+    };
+    let expected = not_before_1970(sample.root_file_system());
+    assert_same("containerd", &without(expected), &without(found_in(mount.path())));
+}
+
+/// One layer by itself, whiteouts and all: tar knows nothing of images. It is the one to which nothing is foreign.
+#[test]
+fn gnu_tar_extracts() {
+    let sample = Sample::new(Compression::NONE);
+    for (layer, expected) in sample.tars.iter().zip(&sample.layers) {
+        let dir = TempDir::new().unwrap();
+        let mut expected = expected.clone();
+        expected.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut tar = tool("tar");
+        tar.args(["--extract", "--xattrs", "--xattrs-include=*", "--same-permissions", "--same-owner"]);
+        run(tar.arg("--file").arg(layer.file().unwrap()).arg("--directory").arg(dir.path()));
+        assert_same("GNU tar", &expected, &found_in(dir.path()));
+    }
+}
+
+/// What some programs make of extended attributes without a value: nothing.
+fn without_empty_xattrs(mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.iter_mut().for_each(|entry| entry.xattrs.retain(|_, value| !value.is_empty()));
+    entries
+}
+
+/// What some programs make of times before 1970.
+fn not_before_1970(mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.iter_mut().for_each(|entry| entry.mtime = entry.mtime.max(0));
+    entries
+}
