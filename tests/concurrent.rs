@@ -173,12 +173,12 @@ impl Place {
     }
 
     /// Moments all over the time that a run takes; `reset` undoes the run that finds this time out.
-    fn moments(&self, arguments: &[&str], reset: impl Fn()) -> impl Iterator<Item = Duration> + use<> {
+    fn moments(&self, arguments: &[&str], reset: impl Fn()) -> Vec<Duration> {
         let start = Instant::now();
         self.run(arguments);
         let time = start.elapsed();
         reset();
-        (0..KILLS).map(move |kill| time * kill / KILLS)
+        (0..KILLS).map(|kill| time * kill / KILLS).collect()
     }
 
     fn killed_after(&self, arguments: &[&str], moment: Duration) {
