@@ -84,7 +84,7 @@ pub fn image_layout<I: Into<Image>>(
     if fs::symlink_metadata(dir.join(INDEX)).is_ok() {
         return Err(Error::layout(dir, "is an image layout already: append to it, or choose another folder"));
     }
-    put_blobs(&store, &images, &pool.unwrap_or_else(Pool::available))?;
+    put_blobs(&store, &images, &pool.unwrap_or_else(Pool::available), Sync::Never)?;
     replace(dir, MARKER, &json::to_bytes(&json!({ "imageLayoutVersion": "1.0.0" })), Sync::Never)?;
     replace(dir, INDEX, &json::to_bytes(&index), Sync::Never)?;
     ImageLayout::open(dir)
@@ -181,11 +181,18 @@ fn entries(images: &[Image]) -> Result<Vec<Descriptor>> {
 }
 
 /// Puts every blob of these images in its place, several at a time.
-fn put_blobs(store: &BlobStore, images: &[Image], pool: &Pool) -> Result<()> {
+fn put_blobs(store: &BlobStore, images: &[Image], pool: &Pool, sync: Sync) -> Result<()> {
     let mut seen = HashSet::new();
     let blobs: Vec<&Arc<dyn Blob>> =
         images.iter().flat_map(Image::blobs).filter(|blob| seen.insert(blob.descriptor().digest)).collect();
-    pool.map(blobs, |blob| store.put(blob.as_ref())).into_iter().collect()
+    let put = |blob: &Arc<dyn Blob>| {
+        store.put(blob.as_ref())?;
+        match sync {
+            Sync::Never => Ok(()),
+            Sync::Before => store.sync(blob.descriptor().digest),
+        }
+    };
+    pool.map(blobs, put).into_iter().collect()
 }
 
 /// Whether what is written must survive the machine, not only the process.
@@ -203,19 +210,7 @@ pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8], sync: Sync) -> Resul
     let mut file = temporary(dir)?;
     io::Write::write_all(&mut file, bytes).map_err(Error::write(&path))?;
     if sync == Sync::Before {
-        sync_file_system(file.as_file()).map_err(Error::write(&path))?;
+        file.as_file().sync_data().map_err(Error::write(&path))?;
     }
     persist(file, &path)
-}
-
-/// One call for all blobs and the index, instead of one for each file.
-#[cfg(target_os = "linux")]
-fn sync_file_system(file: &fs::File) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(file)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn sync_file_system(file: &fs::File) -> io::Result<()> {
-    rustix::fs::sync();
-    file.sync_all()
 }

@@ -38,7 +38,7 @@ impl ImageLayout {
         let images = nest(images.into_iter().map(Into::into).collect(), None)?;
         let new = entries(&images)?;
         let store = BlobStore::create(dir)?;
-        put_blobs(&store, &images, pool)?;
+        put_blobs(&store, &images, pool, Sync::Before)?;
         self.change(dir, |index| {
             let replaced = |old: &Descriptor| {
                 new.iter().any(|new| match new.annotations.get(REF_NAME) {

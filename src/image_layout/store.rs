@@ -75,6 +75,12 @@ impl BlobStore {
         self.keep(new, descriptor.digest).map(|_| ())
     }
 
+    /// Waits until a blob is on disk. One that was there before costs nothing: there is nothing left of it to write.
+    pub(crate) fn sync(&self, digest: Digest) -> Result<()> {
+        let path = self.path(digest);
+        File::open(&path).and_then(|file| file.sync_data()).map_err(Error::write(path))
+    }
+
     fn path(&self, digest: Digest) -> PathBuf {
         self.blobs.join(digest.hex())
     }
