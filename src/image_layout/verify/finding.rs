@@ -4,10 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::{
-    descriptor::{MediaType, Platform},
-    digest::Digest,
-};
+use crate::{descriptor::MediaType, digest::Digest};
 
 /// One defect of a layout.
 ///
@@ -220,7 +217,7 @@ defects! {
     /// Two manifests of one index are for the same platform.
     PlatformTwice {
         /// The platform.
-        platform: Platform,
+        platform: String,
         /// Where it is first.
         first: String,
     } = "platform-twice", "is for {platform}, and so is {first}: readers take one and never see the other"
@@ -228,9 +225,9 @@ defects! {
     /// An index says another platform than the image's configuration.
     PlatformDiffers {
         /// What the index says.
-        index: Platform,
+        index: String,
         /// What the configuration says.
-        configuration: Platform,
+        configuration: String,
     } = "platform-differs", "is said to be for {index}, and its configuration says {configuration}: correct the one that is wrong"
 
     /// An artifact that does not say what it is.
@@ -370,4 +367,49 @@ defects! {
         /// How many findings are left out.
         count: u64,
     } = "more", "has {count} more defects, which are not listed"
+}
+
+/// Findings as they come, up to a number: a hostile document has room for millions.
+pub(super) struct Findings {
+    list: Vec<Finding>,
+    limit: usize,
+    more: u64,
+}
+
+impl Findings {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { list: Vec::new(), limit, more: 0 }
+    }
+
+    pub(super) fn add(&mut self, finding: Finding) {
+        if self.list.len() < self.limit {
+            self.list.push(finding);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// All of them, and at the end how many are left out.
+    pub(super) fn into_list(mut self, place: &str, digest: Option<Digest>) -> Vec<Finding> {
+        if self.more > 0 {
+            self.list.push(Finding::new(place, digest, Defect::More { count: self.more }));
+        }
+        self.list
+    }
+}
+
+/// A text of unknown origin and length as it may stand on a line.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut short = String::new();
+    for character in text.chars().take(LONGEST) {
+        match character {
+            '\'' => short.push(character),
+            _ => short.extend(character.escape_debug()),
+        }
+    }
+    if text.chars().nth(LONGEST).is_some() {
+        short.push('…');
+    }
+    short
 }
