@@ -2,6 +2,7 @@
 
 mod blobs;
 mod configuration;
+mod defect;
 mod documents;
 mod entries;
 mod finding;
@@ -13,12 +14,12 @@ mod unpack;
 
 use std::path::Path;
 
-pub use self::finding::{Defect, Finding};
 use self::{
     blobs::{Blobs, check_bytes},
     documents::Documents,
     finding::Findings,
 };
+pub use self::{defect::Defect, finding::Finding};
 use super::{
     files::{FileKind, LayoutFiles},
     store::TEMPORARY,

@@ -5,10 +5,7 @@ use std::{
     io::{self, Read},
 };
 
-use super::{
-    finding::{Defect, Finding},
-    layer,
-};
+use super::{defect::Defect, finding::Finding, layer};
 use crate::{
     descriptor::MediaType,
     digest::{Digest, HashRead},

@@ -4,8 +4,9 @@
 use serde_json::Value;
 
 use super::{
-    finding::{Defect, Findings},
-    members::{Object, Type, wrong},
+    defect::Defect,
+    finding::Findings,
+    members::{Object, Shape, wrong},
     reference,
 };
 use crate::{
@@ -21,40 +22,40 @@ pub(super) struct Configuration {
     pub(super) diff_ids: Option<Vec<Option<Digest>>>,
 }
 
-const MEMBERS: &[(&str, Type)] = &[
-    ("created", Type::Time),
-    ("author", Type::Text),
-    ("os.version", Type::Text),
-    ("os.features", Type::Texts),
-    ("variant", Type::Text),
+const MEMBERS: &[(&str, Shape)] = &[
+    ("created", Shape::Time),
+    ("author", Shape::Text),
+    ("os.version", Shape::Text),
+    ("os.features", Shape::Texts),
+    ("variant", Shape::Text),
 ];
 
 /// The specification's, and those of Docker's that runtimes read.
-const CONFIG_MEMBERS: &[(&str, Type)] = &[
-    ("User", Type::Text),
-    ("ExposedPorts", Type::Object),
-    ("Env", Type::Variables),
-    ("Entrypoint", Type::Texts),
-    ("Cmd", Type::Texts),
-    ("Volumes", Type::Object),
-    ("WorkingDir", Type::Text),
-    ("Labels", Type::TextMap),
-    ("StopSignal", Type::Text),
-    ("ArgsEscaped", Type::Flag),
-    ("Memory", Type::Number),
-    ("MemorySwap", Type::Number),
-    ("CpuShares", Type::Number),
-    ("Healthcheck", Type::Object),
-    ("Shell", Type::Texts),
-    ("OnBuild", Type::Texts),
+const CONFIG_MEMBERS: &[(&str, Shape)] = &[
+    ("User", Shape::Text),
+    ("ExposedPorts", Shape::Object),
+    ("Env", Shape::Variables),
+    ("Entrypoint", Shape::Texts),
+    ("Cmd", Shape::Texts),
+    ("Volumes", Shape::Object),
+    ("WorkingDir", Shape::Text),
+    ("Labels", Shape::TextMap),
+    ("StopSignal", Shape::Text),
+    ("ArgsEscaped", Shape::Flag),
+    ("Memory", Shape::Number),
+    ("MemorySwap", Shape::Number),
+    ("CpuShares", Shape::Number),
+    ("Healthcheck", Shape::Object),
+    ("Shell", Shape::Texts),
+    ("OnBuild", Shape::Texts),
 ];
 
-const HISTORY_MEMBERS: &[(&str, Type)] = &[
-    ("created", Type::Time),
-    ("author", Type::Text),
-    ("created_by", Type::Text),
-    ("comment", Type::Text),
-    ("empty_layer", Type::Flag),
+const HISTORY_MEMBERS: &[(&str, Shape)] = &[
+    ("created", Shape::Time),
+    ("author", Shape::Text),
+    ("created_by", Shape::Text),
+    ("comment", Shape::Text),
+    ("empty_layer", Shape::Flag),
 ];
 
 /// Notes down what is wrong with a configuration.
@@ -77,8 +78,8 @@ pub(super) fn check(findings: &mut Findings, place: &str, digest: Digest, value:
 fn platform(findings: &mut Findings, document: &Object<'_>) -> Option<Platform> {
     let text = |name| document.get(name).and_then(Value::as_str).map(str::to_owned);
     let features = document.get("os.features").and_then(Value::as_array).into_iter().flatten();
-    let architecture = document.required_text(findings, "architecture", Type::Name);
-    let os = document.required_text(findings, "os", Type::Name);
+    let architecture = document.required_text(findings, "architecture", Shape::Name);
+    let os = document.required_text(findings, "os", Shape::Name);
     Some(Platform {
         architecture: architecture?.to_owned(),
         os: os?.to_owned(),

@@ -10,9 +10,10 @@ use serde_json::Value;
 use super::{
     blobs::{self, BlobUse, Blobs, LayerUse},
     configuration::{self, Configuration},
-    finding::{Defect, Finding, Findings, shown},
+    defect::Defect,
+    finding::{Finding, Findings, shown},
     json,
-    members::{Object, Type, brief, wrong},
+    members::{Object, Shape, brief, wrong},
     reference::Reference,
 };
 use crate::{
@@ -265,7 +266,7 @@ impl<'a> Documents<'a> {
                 }
             }
         }
-        object.optional(findings, &[("artifactType", Type::MediaType), ("annotations", Type::TextMap)]);
+        object.optional(findings, &[("artifactType", Shape::MediaType), ("annotations", Shape::TextMap)]);
     }
 
     fn manifests<'v>(&mut self, object: &Object<'v>) -> Option<&'v [Value]> {

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 
 use tar::EntryType;
 
-use super::finding::{Defect, Finding, Findings, shown};
+use super::{
+    defect::Defect,
+    finding::{Finding, Findings, shown},
+};
 use crate::{
     digest::{Digest, Hasher},
     layer_tar::path::{OPAQUE_WHITEOUT, WHITEOUT_PREFIX},

@@ -7,8 +7,9 @@ use std::{
 
 use super::{
     blobs::{LayerUse, Referred, compare, read_over, unreadable},
+    defect::Defect,
     entries::Entries,
-    finding::{Defect, Finding, Findings},
+    finding::{Finding, Findings},
     unpack::{Packing, Unpack, unpack_ahead},
 };
 use crate::{

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::finding::{Defect, Finding, Findings, shown};
+use super::{
+    defect::Defect,
+    finding::{Finding, Findings, shown},
+};
 use crate::{digest::Digest, image_config::is_rfc3339};
 
 /// A JSON object of a document, with its place for findings.
@@ -16,7 +19,7 @@ pub(super) struct Object<'a> {
 
 /// What a member must be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Type {
+pub(super) enum Shape {
     Text,
     /// Not empty.
     Name,
@@ -31,7 +34,7 @@ pub(super) enum Type {
     TextMap,
 }
 
-impl Type {
+impl Shape {
     fn name(self) -> &'static str {
         match self {
             Self::Text => "a string",
@@ -99,7 +102,7 @@ impl<'a> Object<'a> {
         match value {
             Value::Object(members) => Some(Self { members, place, separator, digest }),
             other => {
-                findings.add(Finding::new(place, digest, wrong(other, Type::Object.name())));
+                findings.add(Finding::new(place, digest, wrong(other, Shape::Object.name())));
                 None
             }
         }
@@ -134,7 +137,7 @@ impl<'a> Object<'a> {
     }
 
     /// A member that must be there and a string that fits.
-    pub(super) fn required_text(&self, findings: &mut Findings, name: &str, kind: Type) -> Option<&'a str> {
+    pub(super) fn required_text(&self, findings: &mut Findings, name: &str, kind: Shape) -> Option<&'a str> {
         let value = self.required(findings, name, kind.name())?;
         if !kind.fits(value) {
             self.report(findings, name, wrong(value, kind.name()));
@@ -160,7 +163,7 @@ impl<'a> Object<'a> {
     }
 
     /// Members that may be missing, and have these types if they are there.
-    pub(super) fn optional(&self, findings: &mut Findings, members: &[(&str, Type)]) {
+    pub(super) fn optional(&self, findings: &mut Findings, members: &[(&str, Shape)]) {
         for &(name, kind) in members {
             if let Some(value) = self.get(name) {
                 self.check(findings, name, value, kind);
@@ -169,7 +172,7 @@ impl<'a> Object<'a> {
     }
 
     /// The same, where `null` is as good as nothing: Go's empty lists and maps are written so.
-    pub(super) fn optional_or_null(&self, findings: &mut Findings, members: &[(&str, Type)]) {
+    pub(super) fn optional_or_null(&self, findings: &mut Findings, members: &[(&str, Shape)]) {
         for &(name, kind) in members {
             if let Some(value) = self.get(name).filter(|value| !value.is_null()) {
                 self.check(findings, name, value, kind);
@@ -177,18 +180,18 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn check(&self, findings: &mut Findings, name: &str, value: &Value, kind: Type) {
+    fn check(&self, findings: &mut Findings, name: &str, value: &Value, kind: Shape) {
         match (kind, value) {
-            (Type::Texts | Type::Variables, Value::Array(list)) => {
-                let kind = if kind == Type::Texts { Type::Text } else { kind };
+            (Shape::Texts | Shape::Variables, Value::Array(list)) => {
+                let kind = if kind == Shape::Texts { Shape::Text } else { kind };
                 for (index, value) in list.iter().enumerate().filter(|(_, value)| !kind.fits(value)) {
                     self.report(findings, &format!("{name}[{index}]"), wrong(value, kind.name()));
                 }
             }
-            (Type::Variables, other) => self.report(findings, name, wrong(other, Type::Texts.name())),
-            (Type::TextMap, Value::Object(map)) => {
+            (Shape::Variables, other) => self.report(findings, name, wrong(other, Shape::Texts.name())),
+            (Shape::TextMap, Value::Object(map)) => {
                 for (key, value) in map.iter().filter(|(_, value)| !value.is_string()) {
-                    self.report(findings, &format!("{name}.{}", shown(key)), wrong(value, Type::Text.name()));
+                    self.report(findings, &format!("{name}.{}", shown(key)), wrong(value, Shape::Text.name()));
                 }
             }
             (kind, value) if kind.fits(value) => {}

@@ -4,8 +4,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 use super::{
-    finding::{Defect, Findings, shown},
-    members::{Object, Type, wrong},
+    defect::Defect,
+    finding::{Findings, shown},
+    members::{Object, Shape, wrong},
 };
 use crate::{
     descriptor::{MediaType, Platform},
@@ -34,7 +35,7 @@ impl<'a> Reference<'a> {
         value: &'a Value,
     ) -> Option<Self> {
         let object = Object::inner(findings, place, document, value)?;
-        let media_type = object.required_text(findings, "mediaType", Type::MediaType);
+        let media_type = object.required_text(findings, "mediaType", Shape::MediaType);
         let digest = object
             .required(findings, "digest", "a digest, sha256:HEX")
             .and_then(|value| digest(findings, &object, "digest", value));
@@ -48,7 +49,7 @@ impl<'a> Reference<'a> {
                 size => size,
             },
         };
-        let others = [("urls", Type::Texts), ("annotations", Type::TextMap), ("artifactType", Type::MediaType)];
+        let others = [("urls", Shape::Texts), ("annotations", Shape::TextMap), ("artifactType", Shape::MediaType)];
         object.optional(findings, &others);
         let platform = platform(findings, &object);
         let reference = Self { object, media_type: media_type.map(MediaType::new), digest, size, platform };
@@ -106,8 +107,8 @@ pub(super) fn digest(findings: &mut Findings, object: &Object<'_>, name: &str, v
 fn platform(findings: &mut Findings, descriptor: &Object<'_>) -> Option<Platform> {
     let value = descriptor.get("platform")?;
     let object = descriptor.deeper(findings, "platform", value)?;
-    object.required_text(findings, "architecture", Type::Name);
-    object.required_text(findings, "os", Type::Name);
-    object.optional(findings, &[("os.version", Type::Text), ("os.features", Type::Texts), ("variant", Type::Text)]);
+    object.required_text(findings, "architecture", Shape::Name);
+    object.required_text(findings, "os", Shape::Name);
+    object.optional(findings, &[("os.version", Shape::Text), ("os.features", Shape::Texts), ("variant", Shape::Text)]);
     serde_json::from_value(value.clone()).ok()
 }

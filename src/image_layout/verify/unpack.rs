@@ -10,7 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::{
     blobs::{read_over, unreadable},
-    finding::Defect,
+    defect::Defect,
 };
 use crate::digest::{Digest, HashRead};
 
@@ -66,7 +66,7 @@ pub(super) struct Unpack<'a> {
 enum Decoder<'a> {
     /// The tar itself.
     None(Source<'a>),
-    Gzip(MultiGzDecoder<Source<'a>>),
+    Gzip(Box<MultiGzDecoder<Source<'a>>>),
     #[cfg(feature = "zstd")]
     Zstd(Box<zstd::Decoder<'static, Source<'a>>>),
     /// Nothing is looked at but the blob's own digest.
@@ -93,7 +93,7 @@ impl<'a> Unpack<'a> {
         };
         let decoder = match packing {
             Packing::Tar => Decoder::None(source),
-            Packing::Gzip => Decoder::Gzip(MultiGzDecoder::new(source)),
+            Packing::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(source))),
             #[cfg(feature = "zstd")]
             Packing::Zstd => {
                 let mut decoder = zstd::Decoder::with_buffer(source).map_err(unreadable)?;
