@@ -135,7 +135,7 @@ defects! {
     MediaTypeMissing {
         /// What it must be.
         expected: MediaType,
-    } = "media-type-missing", "is missing and must be {expected:?}: without it a document can be taken for another kind"
+    } = "media-type-missing", "is missing and must be \"{expected}\": without it a document can be taken for another kind"
 
     /// A manifest or index says something else of itself than its descriptor does.
     MediaTypeDiffers {
@@ -143,7 +143,7 @@ defects! {
         found: String,
         /// What the descriptor says.
         expected: MediaType,
-    } = "media-type-differs", "is {found} and must be {expected:?}, as where the document is referred to"
+    } = "media-type-differs", "is {found} and must be \"{expected}\", as where the document is referred to"
 
     /// An index that is called a manifest, or the other way round.
     OtherDocument {
