@@ -33,6 +33,10 @@ impl Digest {
         Self(Sha256::digest(bytes.as_ref()).into())
     }
 
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The 64 hexadecimal digits without the algorithm: a blob's file name.
     pub fn hex(&self) -> String {
         use fmt::Write as _;

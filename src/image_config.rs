@@ -7,6 +7,7 @@ use std::{fmt, sync::Arc};
 
 use serde_json::{Value, json};
 
+pub(crate) use self::document::is_rfc3339;
 pub use self::{
     document::{Configuration, ContainerConfig, History, RootFs},
     inherit::Inherit,

@@ -7,6 +7,7 @@ mod lock;
 mod name;
 mod read;
 pub(crate) mod store;
+mod verify;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,6 +23,7 @@ pub use self::{
     edit::Collected,
     name::ImageName,
     read::{ImageLayout, LayoutImage},
+    verify::{Defect, Finding, VerifyOptions, verify},
 };
 use crate::{
     blob::Blob,

@@ -7,7 +7,7 @@ mod entry;
 mod glob;
 mod links;
 mod mapping;
-mod path;
+pub(crate) mod path;
 mod pipeline;
 mod source_tar;
 mod stream;

@@ -88,7 +88,10 @@ pub use self::{
     image_config::{
         ConfigOptions, Configuration, ContainerConfig, History, ImageConfig, Inherit, RootFs, image_config,
     },
-    image_layout::{Collected, ImageLayout, ImageName, LayoutImage, LayoutOptions, image_layout},
+    image_layout::{
+        Collected, Defect, Finding, ImageLayout, ImageName, LayoutImage, LayoutOptions, VerifyOptions, image_layout,
+        verify,
+    },
     image_manifest::{
         Image, ImageIndex, ImageManifest, Index, Manifest, ManifestOptions, artifact_manifest, image_index,
         image_manifest,

@@ -1,0 +1,325 @@
+//! What can be wrong at one place of a layout, each with a name for programs and a sentence for people.
+
+use crate::{descriptor::MediaType, digest::Digest};
+
+macro_rules! defects {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident $({ $($(#[doc = $field_doc:literal])+ $field:ident: $type:ty),* $(,)? })? = $kebab:literal, $sentence:literal
+    )*) => {
+        /// What is wrong at one place. Displayed, it is a sentence about that place.
+        #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+        #[non_exhaustive]
+        pub enum Defect {
+            $(
+                $(#[doc = $doc])+
+                #[error($sentence)]
+                $name $({ $($(#[doc = $field_doc])+ $field: $type),* })?,
+            )*
+        }
+
+        impl Defect {
+            /// The name of the defect, for programs: `blob-missing`. It stays when the sentence changes.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$name { .. } => $kebab,)*
+                }
+            }
+        }
+    };
+}
+
+defects! {
+    // The files of the layout.
+
+    /// The archive can't be read to its end.
+    ArchiveDamaged {
+        /// What is wrong with it.
+        reason: String,
+    } = "archive-damaged", "{reason}"
+
+    /// A file or folder that every layout has.
+    FileMissing = "file-missing", "is missing: without it this is no image layout"
+
+    /// An `index.json`, `oci-layout` or blob that is anything but a file.
+    NotAFile {
+        /// What it is.
+        kind: &'static str,
+    } = "not-a-file", "is a {kind} and must be a regular file: tools refuse it; put the file itself in its place"
+
+    /// A `blobs` or `blobs/sha256` that is anything but a folder.
+    NotAFolder {
+        /// What it is.
+        kind: &'static str,
+    } = "not-a-folder", "is a {kind} and must be a folder: tools refuse it; put the folder itself in its place"
+
+    /// The system refuses to read it.
+    Unreadable {
+        /// What the system said.
+        cause: String,
+    } = "unreadable", "cannot be read: {cause}"
+
+    /// An archive with two files under one name.
+    StoredTwice = "stored-twice", "is in the archive twice: which of the two is read depends on the tool"
+
+    /// A file among the blobs whose name is no digest.
+    NotABlob = "not-a-blob",
+        "is no blob: those are named by the 64 lower-case hexadecimal digits of their sha256; remove it"
+
+    // Blobs.
+
+    /// A blob that is referred to and not there.
+    BlobMissing = "blob-missing", "is missing: fetch or make the image again, whole"
+
+    /// A blob whose bytes have another digest than its name. What it says, or holds, is not looked at.
+    BlobDamaged {
+        /// The digest of the bytes.
+        actual: Digest,
+        /// Their number.
+        size: u64,
+    } = "blob-damaged", "is damaged: its {size} bytes have the digest {actual}; fetch or make it again"
+
+    /// A blob, whose digest is right, is not as large as the descriptor says.
+    SizeDiffers {
+        /// What the descriptor says.
+        said: u64,
+        /// The number of bytes.
+        actual: u64,
+    } = "size-differs", "is said to have {said} bytes and has {actual}: correct the descriptor"
+
+    /// A file is larger than what is read.
+    TooLarge {
+        /// Its size in bytes.
+        size: u64,
+        /// How many are read at most.
+        limit: u64,
+    } = "too-large", "has {size} bytes, more than the {limit} that are read: it was not looked at"
+
+    /// The `data` of a descriptor is not the blob.
+    DataDiffers = "data-differs", "is not the base64 of the bytes that the descriptor names: correct it or leave it out"
+
+    // Documents.
+
+    /// A document that can't be read as JSON.
+    NotJson {
+        /// What the reader said.
+        reason: String,
+    } = "not-json", "is not the JSON it should be: {reason}"
+
+    /// A member that is there more than once, so that readers differ in what they see.
+    MemberTwice = "member-twice", "is there twice in one object: which of the two counts depends on the reader; keep one"
+
+    /// A member that must be there.
+    MemberMissing {
+        /// What it must be.
+        expected: &'static str,
+    } = "member-missing", "is missing and must be {expected}"
+
+    /// A member with another type or value than it must have.
+    MemberWrong {
+        /// What it is.
+        found: String,
+        /// What it must be.
+        expected: &'static str,
+    } = "member-wrong", "is {found} and must be {expected}"
+
+    /// A digest that can't be read.
+    DigestInvalid {
+        /// The digest as found.
+        found: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    } = "digest-invalid", "is {found:?}, which {reason}: what it names was not checked"
+
+    /// A manifest or index does not say itself what it is.
+    MediaTypeMissing {
+        /// What it must be.
+        expected: MediaType,
+    } = "media-type-missing", "is missing and must be \"{expected}\": without it a document can be taken for another kind"
+
+    /// A manifest or index says something else of itself than its descriptor does.
+    MediaTypeDiffers {
+        /// What the document says.
+        found: String,
+        /// What the descriptor says.
+        expected: MediaType,
+    } = "media-type-differs", "is {found} and must be \"{expected}\", as where the document is referred to"
+
+    /// An index that is called a manifest, or the other way round.
+    OtherDocument {
+        /// What the descriptor says.
+        said: MediaType,
+        /// What the document is: a manifest or an index.
+        found: &'static str,
+    } = "other-document", "is said to be {said} and is an {found}: correct the descriptor's mediaType"
+
+    /// Indexes in indexes, too many.
+    TooDeep {
+        /// How deep they are followed.
+        limit: usize,
+    } = "too-deep", "lies more than {limit} indexes deep: it was not followed further"
+
+    /// Two entries of `index.json` have one name.
+    NameAmbiguous {
+        /// The annotation.
+        annotation: &'static str,
+        /// Its value.
+        name: String,
+        /// Where it is first.
+        first: String,
+    } = "name-ambiguous", "has the {annotation} {name:?}, and so has {first}, which is another image: rename one of them"
+
+    /// Two manifests of one index are for the same platform.
+    PlatformTwice {
+        /// The platform.
+        platform: String,
+        /// Where it is first.
+        first: String,
+    } = "platform-twice", "is for {platform}, and so is {first}: readers take one and never see the other"
+
+    /// An index says another platform than the image's configuration.
+    PlatformDiffers {
+        /// What the index says.
+        index: String,
+        /// What the configuration says.
+        configuration: String,
+    } = "platform-differs", "is said to be for {index}, and its configuration says {configuration}: correct the one that is wrong"
+
+    /// An artifact that does not say what it is.
+    ArtifactTypeMissing = "artifact-type-missing",
+        "is missing and must be a media type, because the configuration is the empty one"
+
+    /// A descriptor of the empty blob that is of another.
+    NotEmpty = "not-empty", "is said to be the empty JSON object, the two bytes `{{}}`, and has another digest or size"
+
+    /// An image whose manifest and configuration differ in the number of layers.
+    LayerCount {
+        /// Layers in the manifest.
+        layers: usize,
+        /// Diff IDs in the configuration.
+        diff_ids: usize,
+    } = "layer-count", "has {layers} layers, and its configuration {diff_ids} diff IDs: there must be one for each"
+
+    /// A history that does not fit the layers.
+    HistoryCount {
+        /// Entries that made a layer.
+        made: usize,
+        /// Diff IDs in the same configuration.
+        diff_ids: usize,
+    } = "history-count",
+        "has {made} entries that made a layer for {diff_ids} diff IDs: mark those that made none with empty_layer"
+
+    // Layers.
+
+    /// A media type that does not fit the bytes.
+    CompressionDiffers {
+        /// What the descriptor says.
+        said: MediaType,
+        /// What the bytes are.
+        found: &'static str,
+    } = "compression-differs", "is said to be {said}, and its bytes are {found}: correct the mediaType"
+
+    /// The compressed stream can't be read to its end.
+    CompressionDamaged {
+        /// gzip or zstd.
+        codec: &'static str,
+        /// How many bytes came out of it before.
+        offset: u64,
+        /// What the decompressor said.
+        reason: String,
+    } = "compression-damaged", "is {codec} that cannot be read further than to byte {offset} of the tar: {reason}"
+
+    /// The layer can't be looked into by this build.
+    CodecMissing {
+        /// gzip or zstd.
+        codec: &'static str,
+    } = "codec-missing", "cannot be looked into: this program was built without the feature `{codec}`"
+
+    /// The tar has another digest than the configuration says.
+    DiffIdDiffers {
+        /// What the configuration says.
+        said: Digest,
+        /// The digest of the tar.
+        actual: Digest,
+    } = "diff-id-differs", "unpacks to the diff ID {actual}, and the configuration says {said}"
+
+    /// The layer unpacks to more than is read.
+    UnpacksTooLarge {
+        /// How many bytes are read at most.
+        limit: u64,
+    } = "unpacks-too-large", "unpacks to more than the {limit} bytes that are read: the rest was not looked at"
+
+    /// Something in the tar that no reader gets past.
+    TarDamaged {
+        /// Where in the uncompressed tar.
+        offset: u64,
+        /// What is wrong.
+        reason: String,
+    } = "tar-damaged", "is no tar that can be read further than to byte {offset}: {reason}"
+
+    /// The two blocks of zeros at the end are missing.
+    TarUnended = "tar-unended", "is a tar without the two blocks of zeros at its end: it may have been cut off"
+
+    /// Something follows the end of the tar.
+    TarTrailing {
+        /// Where in the uncompressed tar.
+        offset: u64,
+    } = "tar-trailing", "has bytes behind the end of the tar, the first at {offset}: readers do not see them"
+
+    /// Two entries for one path.
+    PathTwice = "path-twice", "is in the layer twice: which of the two is unpacked depends on the tool"
+
+    /// A path that can't be one in a layer.
+    PathInvalid {
+        /// What is wrong with it.
+        reason: &'static str,
+    } = "path-invalid", "{reason}"
+
+    /// Something that is no directory has an entry below it.
+    NotADirectory {
+        /// The directory that is none.
+        parent: String,
+    } = "not-a-directory", "lies in {parent:?}, which another entry of the layer says is no directory"
+
+    /// Something that is no directory is at a place that earlier entries are below.
+    HasChildren = "has-children",
+        "is no directory, and earlier entries of the layer lie in it: tools remove those, or fail"
+
+    /// A hard link that can't be made.
+    HardLinkInvalid {
+        /// What it is a link to.
+        target: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    } = "hard-link-invalid", "is a hard link to {target:?}, which {reason}"
+
+    /// A whiteout that is none.
+    WhiteoutInvalid {
+        /// What is wrong with it.
+        reason: &'static str,
+    } = "whiteout-invalid", "{reason}"
+
+    /// A sparse file, which many readers unpack wrongly.
+    Sparse = "sparse", "is stored as a sparse file, which no layer should have: readers differ in what they unpack"
+
+    /// An entry of a type that no layer has.
+    EntryType {
+        /// The type's letter in the header.
+        flag: char,
+    } = "entry-type", "is an entry of type {flag:?}, which no layer can have"
+
+    /// More entries than are kept in mind.
+    TooManyEntries {
+        /// How many are.
+        limit: usize,
+    } = "too-many-entries",
+        "has more than {limit} paths: behind them duplicates, hard links and parents were not checked"
+
+    // The list itself.
+
+    /// The list would be too long.
+    More {
+        /// How many findings are left out.
+        count: u64,
+    } = "more", "has {count} more defects, which are not listed"
+}

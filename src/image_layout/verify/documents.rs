@@ -1,0 +1,340 @@
+//! The way from `index.json` down: indexes, manifests and configurations, each looked into once.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    rc::Rc,
+};
+
+use serde_json::Value;
+
+use super::{
+    blobs::{self, BlobUse, Blobs, LayerUse},
+    configuration::{self, Configuration},
+    defect::Defect,
+    finding::{Finding, Findings, shown},
+    json,
+    members::{Object, Shape, brief, wrong},
+    reference::Reference,
+};
+use crate::{
+    descriptor::{MediaType, Platform},
+    digest::Digest,
+    image_layout::{
+        INDEX, MARKER,
+        files::{LayoutFiles, MAX_DOCUMENT},
+        name::{CONTAINERD_NAME, REF_NAME},
+        read::MAX_DEPTH,
+    },
+};
+
+/// Containers' tools put one image into an index twice, in gzip and in zstd, and mark the second so.
+const ZSTD_VARIANT: &str = "io.github.containers.compression.zstd";
+
+/// Goes through the documents of a layout.
+pub(super) struct Documents<'a> {
+    files: &'a LayoutFiles,
+    findings: Findings,
+    looked_into: HashMap<(Digest, Kind), Rc<Configuration>>,
+    blobs: Blobs,
+}
+
+/// What a document is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Index,
+    Manifest,
+    Configuration,
+}
+
+impl Kind {
+    fn of(media_type: &MediaType) -> Option<Self> {
+        let kinds = [
+            (MediaType::INDEX, Self::Index),
+            (MediaType::MANIFEST, Self::Manifest),
+            (MediaType::CONFIG, Self::Configuration),
+        ];
+        kinds.into_iter().find(|(name, _)| *name == media_type.to_oci()).map(|(_, kind)| kind)
+    }
+}
+
+impl<'a> Documents<'a> {
+    pub(super) fn new(files: &'a LayoutFiles, findings: Findings) -> Self {
+        Self { files, findings, looked_into: HashMap::new(), blobs: Blobs::default() }
+    }
+
+    /// What was found, and the blobs that are referred to, with what was learnt of them on the way.
+    pub(super) fn finish(self) -> (Findings, Blobs) {
+        (self.findings, self.blobs)
+    }
+
+    /// The [`oci-layout` file](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#oci-layout-file).
+    pub(super) fn marker(&mut self) {
+        const VERSION: &str = "\"1.0.0\"";
+        let Some(value) = self.file(MARKER) else { return };
+        let Some(object) = Object::document(&mut self.findings, MARKER, None, &value) else { return };
+        if let Some(version) = object.required(&mut self.findings, "imageLayoutVersion", VERSION)
+            && version != "1.0.0"
+        {
+            object.report(&mut self.findings, "imageLayoutVersion", wrong(version, VERSION));
+        }
+    }
+
+    /// `index.json` and all that it refers to.
+    pub(super) fn index(&mut self) {
+        let Some(value) = self.file(INDEX) else { return };
+        let Some(object) = Object::document(&mut self.findings, INDEX, None, &value) else { return };
+        self.head(&object, Some(&MediaType::INDEX));
+        let Some(list) = self.manifests(&object) else { return };
+        let mut names: BTreeMap<(&str, &str), (Digest, usize)> = BTreeMap::new();
+        for (number, value) in list.iter().enumerate() {
+            let place = object.at(&format!("manifests[{number}]"));
+            let Some(entry) = Reference::read(&mut self.findings, &place, None, value) else { continue };
+            for annotation in [REF_NAME, CONTAINERD_NAME] {
+                let (Some(name), Some(digest)) = (entry.annotation(annotation), entry.digest) else { continue };
+                let (first, at) = *names.entry((annotation, name)).or_insert((digest, number));
+                if first != digest {
+                    let (name, first) = (shown(name), object.at(&format!("manifests[{at}]")));
+                    self.found(&place, None, Defect::NameAmbiguous { annotation, name, first });
+                }
+            }
+            self.entry(&place, &entry, 0);
+        }
+    }
+
+    /// An index below `index.json`.
+    fn nested_index(&mut self, digest: Digest, object: &Object<'_>, depth: usize) {
+        let Some(list) = self.manifests(object) else { return };
+        let mut platforms: HashMap<String, (Digest, usize)> = HashMap::new();
+        for (number, value) in list.iter().enumerate() {
+            let place = object.at(&format!("manifests[{number}]"));
+            let Some(entry) = Reference::read(&mut self.findings, &place, Some(digest), value) else { continue };
+            if let (Some(platform), Some(entry_digest)) = (entry.platform.as_ref(), entry.digest)
+                && is_choice(&entry, platform)
+            {
+                let key = serde_json::to_string(platform).unwrap_or_default();
+                let (first, at) = *platforms.entry(key).or_insert((entry_digest, number));
+                if first != entry_digest {
+                    let (platform, first) = (described(platform), object.at(&format!("manifests[{at}]")));
+                    self.found(&place, Some(digest), Defect::PlatformTwice { platform, first });
+                }
+            }
+            self.entry(&place, &entry, depth);
+        }
+    }
+
+    /// What an index refers to.
+    fn entry(&mut self, place: &str, entry: &Reference<'_>, depth: usize) {
+        let Some(configuration) = self.refer(place, entry, depth, true) else { return };
+        if let (Some(index), Some(of_image)) = (&entry.platform, &configuration.platform)
+            && !same_platform(index, of_image)
+        {
+            let (index, configuration) = (described(index), described(of_image));
+            entry.object.report(&mut self.findings, "platform", Defect::PlatformDiffers { index, configuration });
+        }
+    }
+
+    fn manifest(&mut self, digest: Digest, object: &Object<'_>, depth: usize) -> Rc<Configuration> {
+        let mut image = None;
+        let config_place = object.at("config");
+        if let Some(value) = object.required(&mut self.findings, "config", "a descriptor")
+            && let Some(config) = Reference::read(&mut self.findings, &config_place, Some(digest), value)
+        {
+            image = self.refer(&config_place, &config, depth, true);
+            // https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage
+            if config.media_type == Some(MediaType::EMPTY) && object.get("artifactType").is_none() {
+                object.report(&mut self.findings, "artifactType", Defect::ArtifactTypeMissing);
+            }
+        }
+        let image = image.unwrap_or_default();
+        let layers = object.required_list(&mut self.findings, "layers", "a list of descriptors").unwrap_or_default();
+        let diff_ids = match &image.diff_ids {
+            Some(ids) if ids.len() != layers.len() => {
+                let (layers, diff_ids) = (layers.len(), ids.len());
+                object.report(&mut self.findings, "layers", Defect::LayerCount { layers, diff_ids });
+                &[]
+            }
+            Some(ids) => &ids[..],
+            None => &[],
+        };
+        for (number, value) in layers.iter().enumerate() {
+            let place = object.at(&format!("layers[{number}]"));
+            if let Some(layer) = Reference::read(&mut self.findings, &place, Some(digest), value) {
+                self.layer(&place, &layer, diff_ids.get(number).copied().flatten());
+            }
+        }
+        image
+    }
+
+    fn layer(&mut self, place: &str, layer: &Reference<'_>, diff_id: Option<Digest>) {
+        let Some(digest) = layer.digest else { return };
+        let media_type = layer.media_type.clone().filter(MediaType::is_layer);
+        // Only who may distribute such a layer has it.
+        let elsewhere = media_type.as_ref().is_some_and(|name| name.to_oci().as_str().contains("nondistributable"))
+            && layer.object.get("urls").is_some();
+        let layer_use = media_type.map(|media_type| LayerUse { media_type, diff_id });
+        self.blobs.refer(BlobUse { place, digest, size: layer.size, required: !elsewhere, layer: layer_use });
+    }
+
+    /// Follows a descriptor. What comes back is the configuration of an image, or empty.
+    fn refer(
+        &mut self,
+        place: &str,
+        reference: &Reference<'_>,
+        depth: usize,
+        required: bool,
+    ) -> Option<Rc<Configuration>> {
+        let digest = reference.digest?;
+        self.blobs.refer(BlobUse { place, digest, size: reference.size, required, layer: None });
+        let media_type = reference.media_type.as_ref()?;
+        let kind = Kind::of(media_type)?;
+        if let Some(known) = self.looked_into.get(&(digest, kind)) {
+            return Some(Rc::clone(known));
+        }
+        if depth > MAX_DEPTH {
+            self.found(place, None, Defect::TooDeep { limit: MAX_DEPTH });
+            return None;
+        }
+        let bytes = self.blobs.document(self.files, digest)?;
+        let value = self.parse(place, Some(digest), &bytes);
+        drop(bytes);
+        let configuration = value.map(|value| self.look_into(place, digest, kind, media_type, &value, depth));
+        let configuration = configuration.unwrap_or_default();
+        self.looked_into.insert((digest, kind), Rc::clone(&configuration));
+        Some(configuration)
+    }
+
+    fn look_into(
+        &mut self,
+        place: &str,
+        digest: Digest,
+        kind: Kind,
+        media_type: &MediaType,
+        value: &Value,
+        depth: usize,
+    ) -> Rc<Configuration> {
+        if kind == Kind::Configuration {
+            return Rc::new(configuration::check(&mut self.findings, place, digest, value));
+        }
+        let Some(object) = Object::document(&mut self.findings, place, Some(digest), value) else {
+            return Rc::default();
+        };
+        let has = |name| object.get(name).is_some();
+        let (found, kind_found) = if has("manifests") && !has("config") && !has("layers") {
+            ("image index", Kind::Index)
+        } else if (has("config") || has("layers")) && !has("manifests") {
+            ("image manifest", Kind::Manifest)
+        } else {
+            ("", kind)
+        };
+        if kind_found != kind {
+            let said = media_type.clone();
+            self.found(place, Some(digest), Defect::OtherDocument { said, found });
+        }
+        self.head(&object, (kind_found == kind).then_some(media_type));
+        if let Some(value) = object.get("subject") {
+            let place = object.at("subject");
+            if let Some(subject) = Reference::read(&mut self.findings, &place, Some(digest), value) {
+                // What an artifact says something of can be elsewhere:
+                // https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#image-manifest-property-descriptions
+                self.refer(&place, &subject, depth + 1, false);
+            }
+        }
+        match kind_found {
+            Kind::Index => {
+                self.nested_index(digest, &object, depth + 1);
+                Rc::default()
+            }
+            _ => self.manifest(digest, &object, depth),
+        }
+    }
+
+    /// What indexes and manifests have in common. The media type is the one that the descriptor says.
+    fn head(&mut self, object: &Object<'_>, media_type: Option<&MediaType>) {
+        let findings = &mut self.findings;
+        if let Some(version) = object.required(findings, "schemaVersion", "2")
+            && version != 2
+        {
+            object.report(findings, "schemaVersion", wrong(version, "2"));
+        }
+        if let Some(expected) = media_type.cloned() {
+            match object.get("mediaType") {
+                None => object.report(findings, "mediaType", Defect::MediaTypeMissing { expected }),
+                Some(Value::String(found)) if *found == expected.as_str() => {}
+                Some(other) => {
+                    let found = brief(other);
+                    object.report(findings, "mediaType", Defect::MediaTypeDiffers { found, expected });
+                }
+            }
+        }
+        object.optional(findings, &[("artifactType", Shape::MediaType), ("annotations", Shape::TextMap)]);
+    }
+
+    fn manifests<'v>(&mut self, object: &Object<'v>) -> Option<&'v [Value]> {
+        object.required_list(&mut self.findings, "manifests", "a list of descriptors, which may be empty")
+    }
+
+    /// A document that is no blob.
+    fn file(&mut self, name: &'static str) -> Option<Value> {
+        match blobs::read(self.files, name, MAX_DOCUMENT) {
+            Ok(bytes) => self.parse(name, None, &bytes),
+            Err(defect) => {
+                self.found(name, None, defect);
+                None
+            }
+        }
+    }
+
+    fn parse(&mut self, place: &str, digest: Option<Digest>, bytes: &[u8]) -> Option<Value> {
+        match json::parse(bytes) {
+            Ok(parsed) => {
+                for member in parsed.twice {
+                    self.found(&format!("{place}, {member}"), digest, Defect::MemberTwice);
+                }
+                Some(parsed.value)
+            }
+            Err(reason) => {
+                self.found(place, digest, Defect::NotJson { reason });
+                None
+            }
+        }
+    }
+
+    fn found(&mut self, place: &str, digest: Option<Digest>, defect: Defect) {
+        self.findings.add(Finding::new(place, digest, defect));
+    }
+}
+
+/// Whether readers choose this entry of an index by its platform: not an attestation, as buildkit marks them, nor
+/// another kind of artifact.
+fn is_choice(entry: &Reference<'_>, platform: &Platform) -> bool {
+    let unknown = platform.os == "unknown" && platform.architecture == "unknown";
+    !unknown && entry.object.get("artifactType").is_none() && entry.annotation(ZSTD_VARIANT).is_none()
+}
+
+/// Whether an index says the platform of the image: the same variant, `v8` being what arm64 means without one. What
+/// only Windows has may be in one of the two alone.
+fn same_platform(index: &Platform, image: &Platform) -> bool {
+    let variant = |platform: &Platform| match (platform.architecture.as_str(), platform.variant.as_deref()) {
+        (_, None | Some("")) if platform.architecture == "arm64" => Some("v8".to_owned()),
+        (_, variant) => variant.filter(|variant| !variant.is_empty()).map(str::to_owned),
+    };
+    let version = |platform: &Platform| platform.os_version.clone().filter(|version| !version.is_empty());
+    let features = |platform: &Platform| platform.os_features.iter().cloned().collect::<HashSet<_>>();
+    index.os == image.os
+        && index.architecture == image.architecture
+        && variant(index) == variant(image)
+        && version(index).zip(version(image)).is_none_or(|(index, image)| index == image)
+        && (index.os_features.is_empty() || image.os_features.is_empty() || features(index) == features(image))
+}
+
+/// All that [`same_platform`] looks at, in words.
+fn described(platform: &Platform) -> String {
+    let mut text = platform.to_string();
+    if let Some(version) = &platform.os_version {
+        text.push_str(&format!(" {version}"));
+    }
+    if !platform.os_features.is_empty() {
+        text.push_str(&format!(" with {}", platform.os_features.join(", ")));
+    }
+    shown(&text)
+}

@@ -1,0 +1,200 @@
+//! The entries of a layer, each seen once as the tar passes:
+//! [layer](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md).
+
+use std::collections::HashMap;
+
+use tar::EntryType;
+
+use super::{
+    defect::Defect,
+    finding::{Finding, Findings, shown},
+};
+use crate::{
+    digest::{Digest, Hasher},
+    layer_tar::path::{OPAQUE_WHITEOUT, WHITEOUT_PREFIX},
+    tar_reader::TarEntry,
+};
+
+/// The most paths of one layer that are kept in mind. A table for so many takes some 80 MB, and half as much again
+/// while it grows; layers of everyday have a tenth.
+const MAX_PATHS: usize = 7 << 19;
+
+/// What the system can open: <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
+const MAX_PATH: usize = 4095;
+const MAX_NAME: usize = 255;
+
+/// The names of aufs's own files, which are no whiteouts of a file `.wh.…`.
+const AUFS_PREFIX: &[u8] = b".wh..wh.";
+
+/// Checks the entries of one layer.
+pub(super) struct Entries<'a> {
+    place: &'a str,
+    digest: Digest,
+    findings: &'a mut Findings,
+    paths: HashMap<PathHash, Seen>,
+    full: bool,
+}
+
+/// The beginning of the sha256 of a path: long enough that nobody finds two paths for one.
+type PathHash = [u8; 16];
+
+/// What was at a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Directory,
+    /// Anything else.
+    File,
+    /// Only entries below it.
+    Parent,
+}
+
+impl<'a> Entries<'a> {
+    pub(super) fn new(place: &'a str, digest: Digest, findings: &'a mut Findings) -> Self {
+        Self { place, digest, findings, paths: HashMap::new(), full: false }
+    }
+
+    pub(super) fn check(&mut self, entry: &TarEntry) {
+        self.check_kind(entry);
+        let path = match components(&entry.path) {
+            Ok(path) => path,
+            Err(reason) => return self.found(entry, Defect::PathInvalid { reason }),
+        };
+        if entry.path.starts_with(b"/") {
+            let reason = "is an absolute path: write it relative to the image's root, without the slash in front";
+            self.found(entry, Defect::PathInvalid { reason });
+        }
+        if path.is_empty() && entry.kind != EntryType::Directory {
+            let reason = "names the root of the image, and is no directory";
+            return self.found(entry, Defect::PathInvalid { reason });
+        }
+        if let Some(reason) = whiteout_defect(entry, &path) {
+            self.found(entry, Defect::WhiteoutInvalid { reason });
+        }
+        if entry.kind == EntryType::Link {
+            self.check_hard_link(entry);
+        }
+        self.remember(entry, &path);
+    }
+
+    fn check_kind(&mut self, entry: &TarEntry) {
+        use EntryType::{Block, Char, Continuous, Directory, Fifo, GNUSparse, Link, Regular, Symlink};
+        match entry.kind {
+            _ if entry.sparse => self.found(entry, Defect::Sparse),
+            Char if entry.device == (0, 0) => {
+                let reason = "is a character device 0/0, a whiteout of overlayfs: a layer has an empty file `.wh.NAME`";
+                self.found(entry, Defect::WhiteoutInvalid { reason });
+            }
+            Regular | Continuous | Link | Symlink | Char | Block | Directory | Fifo | GNUSparse => {}
+            other => self.found(entry, Defect::EntryType { flag: char::from(other.as_byte()) }),
+        }
+    }
+
+    /// Looks up the target of a hard link: an entry of this layer, before it, because readers link at once.
+    fn check_hard_link(&mut self, entry: &TarEntry) {
+        let seen = match components(&entry.link) {
+            Err(_) => Err("is no path in a layer"),
+            Ok(_) if entry.link.starts_with(b"/") => Err("is an absolute path: write it relative to the image's root"),
+            Ok(target) => Ok(self.paths.get(&hash(&target)).copied()),
+        };
+        let reason = match seen {
+            Ok(Some(Seen::File)) => return,
+            Ok(None) if self.full => return,
+            Ok(Some(Seen::Directory)) => "is a directory",
+            Ok(Some(Seen::Parent) | None) => {
+                "no earlier entry of the layer is: tools can't make the link, or make a wrong one"
+            }
+            Err(reason) => reason,
+        };
+        let target = shown(&String::from_utf8_lossy(&entry.link));
+        self.found(entry, Defect::HardLinkInvalid { target, reason });
+    }
+
+    /// Puts the path among those that were seen, if it fits them.
+    fn remember(&mut self, entry: &TarEntry, path: &[&[u8]]) {
+        let mut hasher = Hasher::default();
+        for (depth, name) in path.iter().enumerate() {
+            if depth > 0 {
+                match self.paths.get(&path_hash(&hasher)) {
+                    Some(Seen::Directory | Seen::Parent) => {}
+                    Some(Seen::File) => {
+                        let parent = shown(&String::from_utf8_lossy(&path[..depth].join(&b'/')));
+                        return self.found(entry, Defect::NotADirectory { parent });
+                    }
+                    None => self.insert(&hasher, Seen::Parent),
+                }
+                hasher.update(b"/");
+            }
+            hasher.update(name);
+        }
+        let seen = if entry.kind == EntryType::Directory { Seen::Directory } else { Seen::File };
+        match (self.paths.get(&path_hash(&hasher)), seen) {
+            (None, _) | (Some(Seen::Parent), Seen::Directory) => self.insert(&hasher, seen),
+            (Some(Seen::Parent), _) => self.found(entry, Defect::HasChildren),
+            (Some(_), _) => self.found(entry, Defect::PathTwice),
+        }
+    }
+
+    fn insert(&mut self, hasher: &Hasher, seen: Seen) {
+        let hash = path_hash(hasher);
+        if self.paths.len() < MAX_PATHS || self.paths.contains_key(&hash) {
+            self.paths.insert(hash, seen);
+        } else if !self.full {
+            self.full = true;
+            self.findings.add(Finding::new(self.place, Some(self.digest), Defect::TooManyEntries { limit: MAX_PATHS }));
+        }
+    }
+
+    fn found(&mut self, entry: &TarEntry, defect: Defect) {
+        let place = format!("{}, entry \"{}\"", self.place, shown(&String::from_utf8_lossy(&entry.path)));
+        self.findings.add(Finding::new(place, Some(self.digest), defect));
+    }
+}
+
+fn path_hash(hasher: &Hasher) -> PathHash {
+    let (digest, _) = hasher.clone().finish();
+    let mut hash = PathHash::default();
+    hash.copy_from_slice(&digest.bytes()[..16]);
+    hash
+}
+
+fn hash(path: &[&[u8]]) -> PathHash {
+    let mut hasher = Hasher::default();
+    hasher.update(&path.join(&b'/'));
+    path_hash(&hasher)
+}
+
+/// The names in a path, without what changes nothing: `.`, and slashes in front, behind, and next to one another.
+fn components<'a>(path: &'a [u8]) -> Result<Vec<&'a [u8]>, &'static str> {
+    if path.is_empty() {
+        return Err("is an entry without a name");
+    }
+    if path.len() > MAX_PATH {
+        return Err("is longer than the 4095 bytes that a path can have");
+    }
+    let names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".");
+    let name = |name: &'a [u8]| match name {
+        b".." => Err("has `..` in its path: tools refuse it, or write outside of the image"),
+        name if name.contains(&0) => Err("has a NUL byte in its path, where tools end it"),
+        name if name.len() > MAX_NAME => Err("has a name of more than the 255 bytes that file systems take"),
+        name => Ok(name),
+    };
+    names.map(name).collect()
+}
+
+/// [Whiteouts](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts): empty files.
+fn whiteout_defect(entry: &TarEntry, path: &[&[u8]]) -> Option<&'static str> {
+    let (name, parents) = path.split_last()?;
+    if parents.iter().any(|name| name.starts_with(WHITEOUT_PREFIX)) {
+        return Some("lies in a directory with the name of a whiteout, which removes a file and holds none");
+    }
+    let hidden = name.strip_prefix(WHITEOUT_PREFIX)?;
+    let is_file = matches!(entry.kind, EntryType::Regular | EntryType::Continuous);
+    match hidden {
+        b"" | b"." | b".." => Some("has the name of a whiteout, and names nothing that it could remove"),
+        _ if name.starts_with(AUFS_PREFIX) && *name != OPAQUE_WHITEOUT => Some(
+            "has the name of a file of aufs, which is no whiteout: `.wh..wh..opq` is the only one with this prefix",
+        ),
+        _ if !is_file || entry.size > 0 => Some("has the name of a whiteout, and is no empty regular file"),
+        _ => None,
+    }
+}
