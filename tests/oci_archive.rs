@@ -55,7 +55,8 @@ fn whoever_packed_it_it_is_the_layout() {
     let like_skopeo = "import os, tarfile
 tar = tarfile.open('a.tar', 'w', format=tarfile.USTAR_FORMAT)
 os.chdir('layout')
-for name in ['blobs', 'blobs/sha256'] + ['blobs/sha256/' + n for n in os.listdir('blobs/sha256')] + ['index.json', 'oci-layout']:
+blobs = ['blobs/sha256/' + name for name in os.listdir('blobs/sha256')]
+for name in ['blobs', 'blobs/sha256', *blobs, 'index.json', 'oci-layout']:
     tar.add(name, recursive=False)
 tar.close()";
     fs::write(dir.path().join("pack.py"), like_skopeo).unwrap();

@@ -48,7 +48,8 @@ if odd:
 if format == tarfile.PAX_FORMAT:
     add("fraction", content=b"3", mtime=-1.5)
     add("later-fraction", content=b"4", mtime=1.999)
-    add("capability", content=b"5", xattrs={"security.capability": "\1\0\0\2\0\4\0\0=\0", "user.empty": "", "user.a": "b"})
+    capability = "\1\0\0\2\0\4\0\0=\0"
+    add("capability", content=b"5", xattrs={"security.capability": capability, "user.empty": "", "user.a": "b"})
 # What comes again takes the place of what was there.
 add("twice", content=b"first")
 add("twice-link", tarfile.LNKTYPE, linkname="twice")
