@@ -14,6 +14,6 @@ fn the_quickstart_runs_itself_in_a_container() {
     let said = run(Command::new(env!("CARGO")).args(args));
     let image = format!("oci:{out}:latest");
     assert!(said.contains(&format!("podman run --rm {image}\n")), "{said}");
-    let said = Containers::new().podman(["run", "--rm", "--quiet", &image]);
+    let said = Containers::new(env!("CARGO_MANIFEST_DIR")).podman(["run", "--rm", "--quiet", &image]);
     assert_eq!(said, "Hello from inside the image!\n");
 }
