@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{major, minor};
 use walkdir::WalkDir;
 
 /// One entry, complete. Made by [`file`] and its siblings it is what the library makes of a mapping that says nothing:
@@ -30,6 +31,10 @@ pub enum Kind {
     Symlink(PathBuf),
     /// To the file at this path.
     HardLink(PathBuf),
+    /// Major and minor number.
+    CharDevice(u32, u32),
+    BlockDevice(u32, u32),
+    Fifo,
 }
 
 pub fn file(path: impl AsRef<OsStr>, content: impl AsRef<[u8]>) -> Entry {
@@ -42,6 +47,11 @@ pub fn directory(path: impl AsRef<OsStr>) -> Entry {
 
 pub fn symlink(path: impl AsRef<OsStr>, target: impl AsRef<OsStr>) -> Entry {
     Entry::new(path, Kind::Symlink(target.as_ref().into()), 0o777)
+}
+
+/// A device or a fifo.
+pub fn special(path: impl AsRef<OsStr>, kind: Kind) -> Entry {
+    Entry::new(path, kind, 0o644)
 }
 
 /// A further name of a file, of which it has the mode and all else.
@@ -93,9 +103,15 @@ pub fn found_in(root: &Path) -> Vec<Entry> {
                 Kind::HardLink(first.clone())
             } else if file_type.is_symlink() {
                 Kind::Symlink(found.path().read_link().unwrap())
-            } else {
-                assert!(file_type.is_file(), "{path:?} is a {file_type:?}");
+            } else if file_type.is_file() {
                 Kind::File(std::fs::read(found.path()).unwrap())
+            } else if file_type.is_char_device() {
+                Kind::CharDevice(major(metadata.rdev()), minor(metadata.rdev()))
+            } else if file_type.is_block_device() {
+                Kind::BlockDevice(major(metadata.rdev()), minor(metadata.rdev()))
+            } else {
+                assert!(file_type.is_fifo(), "{path:?} is a {file_type:?}");
+                Kind::Fifo
             };
             names.entry(metadata.ino()).or_insert_with(|| path.to_owned());
             let mut entry = Entry::new(path, kind, metadata.mode() & 0o7777)

@@ -17,6 +17,8 @@ with tarfile.open(sys.argv[1], "r:", encoding="utf-8", errors="surrogateescape")
         "uid": member.uid,
         "gid": member.gid,
         "mtime": int(member.mtime),
+        "devmajor": member.devmajor,
+        "devminor": member.devminor,
         "link": hexadecimal(member.linkname),
         "content": tar.extractfile(member).read().hex() if member.isreg() else "",
         "records": {name: hexadecimal(value) for name, value in member.pax_headers.items()},

@@ -48,11 +48,15 @@ fn as_gnu_tar_writes(entries: &[Entry]) -> Vec<String> {
 
 fn as_gnu_tar_writes_one(entry: &Entry) -> String {
     let path = quoted(&entry.path);
+    let none = String::from("0");
     let (kind, size, names) = match &entry.kind {
-        Kind::Directory => ('d', 0, quoted(&entry.path.join(""))),
-        Kind::File(content) => ('-', content.len(), path),
-        Kind::Symlink(target) => ('l', 0, format!("{path} -> {}", quoted(target))),
-        Kind::HardLink(first) => ('h', 0, format!("{path} link to {}", quoted(first))),
+        Kind::Directory => ('d', none, quoted(&entry.path.join(""))),
+        Kind::File(content) => ('-', content.len().to_string(), path),
+        Kind::Symlink(target) => ('l', none, format!("{path} -> {}", quoted(target))),
+        Kind::HardLink(first) => ('h', none, format!("{path} link to {}", quoted(first))),
+        Kind::CharDevice(major, minor) => ('c', format!("{major},{minor}"), path),
+        Kind::BlockDevice(major, minor) => ('b', format!("{major},{minor}"), path),
+        Kind::Fifo => ('p', none, path),
     };
     let mut mode = String::from(kind);
     for (shift, set_id, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
@@ -89,7 +93,12 @@ fn python(tar: &Path) -> Vec<Entry> {
     let bytes = |value: &Value| from_hexadecimal(value.as_str().unwrap());
     let entry = |member: &Value| Entry {
         path: to_path(&bytes(&member["path"])),
-        kind: kind(member["type"].as_str().unwrap().as_bytes()[0], &bytes(&member["link"]), bytes(&member["content"])),
+        kind: kind(
+            member["type"].as_str().unwrap().as_bytes()[0],
+            &bytes(&member["link"]),
+            bytes(&member["content"]),
+            [&member["devmajor"], &member["devminor"]].map(|number| number.as_u64().unwrap().try_into().unwrap()),
+        ),
         mode: member["mode"].as_u64().unwrap().try_into().unwrap(),
         uid: member["uid"].as_u64().unwrap(),
         gid: member["gid"].as_u64().unwrap(),
@@ -118,10 +127,11 @@ fn tar_crate(tar: &Path) -> Vec<Entry> {
         // The crate leaves this record to its callers.
         let mtime = records.iter().find(|(key, _)| key == "mtime").map(|(_, value)| str::from_utf8(value).unwrap());
         let link = member.link_name_bytes().unwrap_or_default();
+        let device = [header.device_major().unwrap(), header.device_minor().unwrap()];
         Entry {
             // Folders end with a slash, which the others do not show.
             path: to_path(member.path_bytes().strip_suffix(b"/").unwrap_or(&member.path_bytes())),
-            kind: kind(header.entry_type().as_byte(), &link, content),
+            kind: kind(header.entry_type().as_byte(), &link, content, device.map(Option::unwrap)),
             mode: header.mode().unwrap(),
             uid: header.uid().unwrap(),
             gid: header.gid().unwrap(),
@@ -139,12 +149,15 @@ fn without_newlines(entries: &[Entry]) -> Vec<Entry> {
     entries
 }
 
-fn kind(entry_type: u8, link: &[u8], content: Vec<u8>) -> Kind {
+fn kind(entry_type: u8, link: &[u8], content: Vec<u8>, [major, minor]: [u32; 2]) -> Kind {
     match entry_type {
         b'0' => Kind::File(content),
         b'1' => Kind::HardLink(to_path(link)),
         b'2' => Kind::Symlink(to_path(link)),
+        b'3' => Kind::CharDevice(major, minor),
+        b'4' => Kind::BlockDevice(major, minor),
         b'5' => Kind::Directory,
+        b'6' => Kind::Fifo,
         other => panic!("an entry of type {:?}", char::from(other)),
     }
 }

@@ -13,7 +13,7 @@ use oci_layout::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use self::files::{REMOVED, Row, lower, make_tree, upper};
+use self::files::{REMOVED, Row, lower, upper};
 use crate::entry::{Entry, directory};
 
 /// What the upper layer's options say; the lower one's leave it at root and a second after 1970.
@@ -37,7 +37,7 @@ impl Sample {
         let layout = dir.path().join("layout");
         let options = LayerOptions::from(compression).store(&layout);
 
-        let (lower, upper) = (lower(&make_tree(dir.path())), upper(UPPER_OWNER, UPPER_TIME));
+        let (lower, upper) = (lower(dir.path()), upper(UPPER_OWNER, UPPER_TIME));
         let lower_options = options.clone().hard_links(true).permission(PermissionRule {
             glob: "/rules/**/*.key".to_owned(),
             mode: Some(0o600),

@@ -9,16 +9,17 @@ use std::path::{Path, PathBuf};
 use oci_layout::{Attribute, FileMapping};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
-use crate::entry::{Entry, directory, file, hard_link, symlink};
+use crate::entry::{Entry, Kind, directory, file, hard_link, special, symlink};
 use crate::hello::busybox;
+use crate::tool::{run, tool};
 
 /// A mapping, and what it becomes.
 pub type Row = (FileMapping, Vec<Entry>);
 
-/// What the sample's lower layer is made of.
-pub fn lower(tree: &Path) -> Vec<Row> {
-    [programs(), modes_and_owners(), times(), paths(), links(), sizes(), xattrs(), folders(tree), to_be_removed()]
-        .concat()
+/// What the sample's lower layer is made of. What must be there as files is made in this folder.
+pub fn lower(dir: &Path) -> Vec<Row> {
+    let made = [modes_and_owners(), times(), paths(), links(), sizes(), xattrs(), to_be_removed()].concat();
+    [programs(), made, from_folder(&make_tree(dir)), from_tar(&make_tar(dir))].concat()
 }
 
 fn programs() -> Vec<Row> {
@@ -197,7 +198,7 @@ fn xattrs() -> Vec<Row> {
 }
 
 /// A folder of the file system with everything that can be kept.
-pub fn make_tree(dir: &Path) -> PathBuf {
+fn make_tree(dir: &Path) -> PathBuf {
     let tree = dir.join("tree");
     fs::create_dir_all(tree.join("sub")).unwrap();
     fs::write(tree.join("run"), "#!/bin/sh\n").unwrap();
@@ -228,7 +229,7 @@ pub fn make_tree(dir: &Path) -> PathBuf {
     tree
 }
 
-fn folders(tree: &Path) -> Vec<Row> {
+fn from_folder(tree: &Path) -> Vec<Row> {
     let followed = file("srv/followed", "data");
     vec![
         (
@@ -265,6 +266,34 @@ fn folders(tree: &Path) -> Vec<Row> {
             (mapping, vec![file("srv/mode-kept", "#!/bin/sh\n").mode(0o750)])
         },
     ]
+}
+
+/// A tar by GNU tar, of what a folder as a source cannot bring: devices, fifos, hard links as such, a sparse file.
+fn make_tar(dir: &Path) -> PathBuf {
+    let script = "mkdir for-tar; cd for-tar
+        echo linked >b; ln b a; printf end | dd of=hole bs=1 seek=1000000 status=none
+        mkfifo pipe; mknod null c 1 3; mknod disk b 259 300; mkdir sub; ln -s no/where sub/link
+        chown -h 4000000:9 b pipe sub/link; chmod 4710 b; chmod 0620 pipe; chmod 0666 null; chmod 0660 disk
+        chmod 0640 hole; chmod 2750 sub; touch -h -d @77 * sub/*
+        tar --create --format=gnu --sparse --file ../source.tar *";
+    run(tool("bash").args(["-euc", script]).current_dir(dir));
+    dir.join("source.tar")
+}
+
+fn from_tar(tar: &Path) -> Vec<Row> {
+    let a = file("tar/a", "linked\n").mode(0o4710).owner(4_000_000, 9);
+    let hole = [&[0; 1_000_000][..], b"end"].concat();
+    let entries = [
+        a.clone(),
+        hard_link("tar/b", &a),
+        special("tar/disk", Kind::BlockDevice(259, 300)).mode(0o660),
+        file("tar/hole", hole).mode(0o640),
+        special("tar/null", Kind::CharDevice(1, 3)).mode(0o666),
+        special("tar/pipe", Kind::Fifo).mode(0o620).owner(4_000_000, 9),
+        directory("tar/sub").mode(0o2750),
+        symlink("tar/sub/link", "no/where").owner(4_000_000, 9),
+    ];
+    vec![(FileMapping::tar(tar, "/tar"), entries.map(|entry| entry.mtime(77)).to_vec())]
 }
 
 /// What of the lower layer the upper one removes.
