@@ -31,6 +31,8 @@
 //! - [`image_index()`] makes an index for several platforms; [`image_layout()`] does so by itself of images under one
 //!   name.
 //! - [`artifact_manifest()`] makes the manifest of what is no image.
+//! - [`LayerSpec`] reads a layer's files and options from JSON; [`folder`] keeps layers, configurations and images on
+//!   disk between the steps of the program.
 //! - [`Pool`] bounds the threads of everything that is given it.
 //!
 //! # The seam

@@ -100,3 +100,14 @@ fn rust_is_as_old_as_the_pages_say() {
         assert!(read(page).contains(&format!("{version} or newer")), "{page} does not name Rust {version}");
     }
 }
+
+#[test]
+fn the_codecs_are_those_of_the_page() {
+    let (page, lock) = (read("docs/byte-format.md"), read("Cargo.lock"));
+    let codecs: Vec<_> = between(&page, "`cargo update ", "`").collect();
+    assert_eq!(codecs.len(), 2);
+    for codec in codecs {
+        let (name, version) = codec.split_once(" --precise ").unwrap();
+        assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")), "Cargo.lock has no {codec}");
+    }
+}
