@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use super::{
     INDEX, MARKER,
     files::{LayoutBlob, LayoutFiles},
-    name::{CONTAINERD_NAME, REF_NAME},
+    name::{CONTAINERD_NAME, Name, REF_NAME},
 };
 use crate::{
     blob::{Blob, Layer},
@@ -230,10 +230,12 @@ fn parse<T: serde::de::DeserializeOwned>(files: &LayoutFiles, descriptor: &Descr
     })
 }
 
-/// Whether the entry of an index has this name; any has none.
+/// Whether the entry of an index has this name, which may be written short; any has none.
 pub(super) fn has_name(entry: &Descriptor, name: Option<&str>) -> bool {
+    let Some(name) = name else { return true };
+    let full = name.parse::<Name>().ok().and_then(|name| name.full);
     let is = |key: &str, name: &str| entry.annotations.get(key).is_some_and(|value| value == name);
-    name.is_none_or(|name| is(REF_NAME, name) || is(CONTAINERD_NAME, name))
+    is(REF_NAME, name) || is(CONTAINERD_NAME, name) || full.is_some_and(|full| is(CONTAINERD_NAME, &full))
 }
 
 /// One image of a layout: manifest, configuration and layers, the bytes of all of them as they are.

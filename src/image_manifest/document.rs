@@ -89,7 +89,7 @@ fn stated(what: &str, version: u32, media_type: Option<&MediaType>, expected: Me
     match media_type {
         Some(media_type) if *media_type == expected => Ok(expected),
         other => {
-            let found = other.map_or("missing".to_owned(), |found| format!("{found:?}"));
+            let found = other.map_or("missing".to_owned(), |found| format!("{:?}", found.as_str()));
             Err(Error::invalid(what, format!("its mediaType is {found}, and must be {expected}: leave it out")))
         }
     }

@@ -179,6 +179,12 @@ impl Tree<'_> {
 
     fn add(&mut self, index: usize, path: LayerPath, kind: Kind, found: Found) -> Result<()> {
         let mapping = &self.files[index];
+        if path.is_root() && kind != Kind::Directory {
+            return Err(Error::Destination {
+                destination: mapping.destination.clone(),
+                reason: "is the root, which is a directory: name a path in it",
+            });
+        }
         let in_folder = matches!(mapping.source, Source::Path(_));
         let certainty =
             if in_folder && mapping.attributes == Attributes::default() { Certainty::Found } else { Certainty::Said };

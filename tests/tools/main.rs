@@ -2,7 +2,6 @@
 
 mod artifact;
 mod base;
-mod byte_format;
 mod document;
 mod edit;
 mod entry;

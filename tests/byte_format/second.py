@@ -1,8 +1,8 @@
-"""byte_format.py DIR: a second implementation of docs/byte-format.md, written from that page alone.
+"""second.py DIR: a second implementation of docs/byte-format.md, written from that page alone.
 
 DIR/wanted.json says what to make: the entries of a layer, "config" of the image configuration as a text, and what the
 layer was created by. Text in an entry stands for bytes as Latin-1 has them. DIR gets layer.tar, config.json,
-manifest.json and index.json of an image with this one layer, not compressed. tests/tools/byte_format.rs makes the same
+manifest.json and index.json of an image with this one layer, not compressed. second.rs makes the same
 with the library and compares the bytes."""
 
 import hashlib

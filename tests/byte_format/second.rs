@@ -1,11 +1,14 @@
 //! The byte format as `docs/byte-format.md` has it, made a second time by a program that knows that page alone.
 
-use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
+use std::{collections::BTreeMap, ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path, process::Command};
 
-use oci_layout::{Blob, Compression, FileMapping, LayerOptions, image_config, image_layout, image_manifest, layer_tar};
+use oci_layout::{
+    Attribute, Blob, Compression, FileMapping, LayerOptions, Source, image_config, image_layout, image_manifest,
+    layer_tar,
+};
 use serde_json::{Value, json};
 
-use crate::tool::{run, tool};
+use crate::common::{bytes, rich::rich_tree, run};
 
 /// What goes into the layer, and what must come out: the mapping, and the entries of the other implementation.
 fn cases() -> (Vec<FileMapping>, Vec<Value>) {
@@ -112,9 +115,7 @@ fn a_second_implementation_makes_the_same_bytes() {
         mappings.len() - 8
     );
     let wanted = json!({ "entries": entries, "config": CONFIG, "created_by": created_by });
-    fs::write(dir.path().join("wanted.json"), wanted.to_string()).unwrap();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/byte_format.py");
-    run(tool("python3").arg(script).arg(dir.path()));
+    second(dir.path(), &wanted);
 
     let out = dir.path().join("image");
     let options = LayerOptions::default().compression(Compression::NONE).hard_links(true).store(&out);
@@ -125,15 +126,85 @@ fn a_second_implementation_makes_the_same_bytes() {
     let (config, manifest) = (image.config().bytes().to_owned(), image.bytes().to_owned());
     image_layout(&out, [image.tagged("latest")], json!({})).unwrap();
 
-    let theirs = |name: &str| fs::read(dir.path().join(name)).unwrap();
-    let same = |name: &str, ours: &[u8]| {
-        let theirs = theirs(name);
-        let at = ours.iter().zip(&theirs).position(|(a, b)| a != b).unwrap_or(ours.len().min(theirs.len()));
-        let text = |bytes: &[u8]| String::from_utf8_lossy(&bytes[at..bytes.len().min(at + 100)]).into_owned();
-        assert!(ours == theirs, "{name}, from byte {at}: ours {:?}, by the page {:?}", text(ours), text(&theirs));
+    assert_same(&dir.path().join("layer.tar"), &fs::read(layer.file().unwrap()).unwrap());
+    assert_same(&dir.path().join("config.json"), &config);
+    assert_same(&dir.path().join("manifest.json"), &manifest);
+    assert_same(&dir.path().join("index.json"), &fs::read(out.join("index.json")).unwrap());
+}
+
+/// The layer whose digests `tests/golden.txt` has.
+#[test]
+fn a_second_implementation_makes_the_golden_layer() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut entries = BTreeMap::new();
+    for mapping in rich_tree() {
+        let (path, entry) = from_mapping(&mapping);
+        let mut above = path.as_str();
+        while let Some((parent, _)) = above.rsplit_once('/') {
+            entries.entry(parent.to_owned()).or_insert_with(|| self::entry("directory", parent, 0o755));
+            above = parent;
+        }
+        entries.insert(path, entry);
+    }
+    let entries: Vec<Value> = entries.into_values().collect();
+    second(dir.path(), &json!({ "entries": entries, "config": "{}", "created_by": "" }));
+    assert_same(&dir.path().join("layer.tar"), &bytes(&layer_tar(rich_tree(), Compression::NONE).unwrap()));
+}
+
+/// What the page says of a mapping that needs no file.
+fn from_mapping(mapping: &FileMapping) -> (String, Value) {
+    fn set<T: Clone>(attribute: &Attribute<T>, normal: T) -> T {
+        if let Attribute::Set(value) = attribute { value.clone() } else { normal }
+    }
+    let latin = |bytes: &[u8]| bytes.iter().map(|&byte| char::from(byte)).collect::<String>();
+    let mut path = latin(mapping.destination.as_os_str().as_bytes()).trim_matches('/').to_owned();
+    let (kind, mode) = match &mapping.source {
+        Source::Bytes(_) => ("file", 0o644),
+        Source::Symlink(_) => ("symlink", 0o777),
+        Source::Directory => ("directory", 0o755),
+        Source::Whiteout | Source::OpaqueWhiteout => ("whiteout", 0o644),
+        other => panic!("{other:?} has a file"),
     };
-    same("layer.tar", &fs::read(layer.file().unwrap()).unwrap());
-    same("config.json", &config);
-    same("manifest.json", &manifest);
-    same("index.json", &fs::read(out.join("index.json")).unwrap());
+    let marker = match &mapping.source {
+        Source::Whiteout => {
+            Some(path.rsplit_once('/').map_or((String::new(), &*path), |(dir, name)| (dir.into(), name)))
+                .map(|(dir, name)| (dir, format!(".wh.{name}")))
+        }
+        Source::OpaqueWhiteout => Some((path.clone(), ".wh..wh..opq".to_owned())),
+        _ => None,
+    };
+    if let Some((directory, name)) = marker {
+        path = if directory.is_empty() { name } else { format!("{directory}/{name}") };
+    }
+    let attributes = &mapping.attributes;
+    let mut entry = entry(kind, &path, set(&attributes.mode, mode));
+    entry["uid"] = set(&attributes.uid, 0).into();
+    entry["gid"] = set(&attributes.gid, 0).into();
+    entry["mtime"] = set(&attributes.mtime, 1).into();
+    for (name, value) in set(&attributes.xattrs, BTreeMap::new()) {
+        entry["xattrs"][latin(name.as_bytes())] = latin(&value).into();
+    }
+    match &mapping.source {
+        Source::Bytes(bytes) => entry["content"] = latin(bytes).into(),
+        Source::Symlink(target) => entry["target"] = latin(target.as_os_str().as_bytes()).into(),
+        _ => {}
+    }
+    (path, entry)
+}
+
+/// Lets the other implementation make an image in this folder.
+#[track_caller]
+fn second(dir: &Path, wanted: &Value) {
+    fs::write(dir.join("wanted.json"), wanted.to_string()).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/byte_format/second.py");
+    run(Command::new("python3").arg(script).arg(dir));
+}
+
+#[track_caller]
+fn assert_same(theirs: &Path, ours: &[u8]) {
+    let name = theirs.file_name().unwrap();
+    let theirs = fs::read(theirs).unwrap();
+    let at = ours.iter().zip(&theirs).position(|(a, b)| a != b).unwrap_or(ours.len().min(theirs.len()));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(&bytes[at..bytes.len().min(at + 100)]).into_owned();
+    assert!(ours == theirs, "{name:?}, from byte {at}: ours {:?}, by the page {:?}", text(ours), text(&theirs));
 }

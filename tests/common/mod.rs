@@ -1,0 +1,264 @@
+//! What several tests need: sources, a look into layers and layouts, and children of the test that runs.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+pub mod rich;
+
+use std::{
+    collections::BTreeMap,
+    env,
+    ffi::{OsStr, OsString},
+    fmt, fs,
+    io::Read,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::Arc,
+};
+
+use oci_layout::{Blob, Compression, Digest, FileMapping, ImageLayout, LayerOptions, MediaType, layer_tar};
+use tar::EntryType;
+
+/// Text that compresses about as well as program code does, the same for the same seed.
+pub fn text(size: usize, seed: u64) -> Vec<u8> {
+    let mut random = Random(seed);
+    let words: Vec<Vec<u8>> = (0..500)
+        .map(|_| (0..1 + random.below(15)).map(|_| b"etaoin shrdlu(){};=\n"[random.below(20)]).collect())
+        .collect();
+    let mut text = Vec::with_capacity(size + 15);
+    while text.len() < size {
+        text.extend_from_slice(&words[random.below(words.len()).min(random.below(words.len()))]);
+    }
+    text.truncate(size);
+    text
+}
+
+/// Numbers that look random (Knuth's MMIX generator), the same for the same seed.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 ^ self.0 >> 29
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next() >> 33) as usize % bound
+    }
+
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
+}
+
+/// The bytes of a blob, from the first to the last.
+#[track_caller]
+pub fn bytes(blob: &(impl Blob + ?Sized)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    blob.open().unwrap().read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// What a blob's bytes are without their compression, by decoders that are not ours.
+#[track_caller]
+pub fn decoded(blob: &(impl Blob + ?Sized)) -> Vec<u8> {
+    let encoded = bytes(blob);
+    let media_type = &blob.descriptor().media_type;
+    if *media_type == MediaType::LAYER_GZIP {
+        let mut tar = Vec::new();
+        flate2::read::MultiGzDecoder::new(&encoded[..]).read_to_end(&mut tar).unwrap();
+        tar
+    } else if *media_type == MediaType::LAYER_ZSTD {
+        zstd::decode_all(&encoded[..]).unwrap()
+    } else {
+        assert_eq!(*media_type, MediaType::LAYER);
+        encoded
+    }
+}
+
+/// The tar that these files make.
+#[track_caller]
+pub fn tar_of(files: impl IntoIterator<Item = FileMapping>, options: LayerOptions) -> Vec<u8> {
+    bytes(&layer_tar(files, options.compression(Compression::NONE)).unwrap())
+}
+
+/// The members of the tar that these files make, one a line.
+#[track_caller]
+pub fn lines(files: impl IntoIterator<Item = FileMapping>, options: LayerOptions) -> Vec<String> {
+    members(&tar_of(files, options)).iter().map(Member::to_string).collect()
+}
+
+/// One member of a tar, as the `tar` crate reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub path: Vec<u8>,
+    pub kind: EntryType,
+    pub mode: u32,
+    pub uid: u64,
+    pub gid: u64,
+    pub mtime: i64,
+    pub link: Vec<u8>,
+    pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub content: Vec<u8>,
+}
+
+/// `-0644 0:0 1 etc/motd "hello"`: kind, mode, owner, time, path, a link's target or a file's contents, and extended
+/// attributes.
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            EntryType::Regular => '-',
+            EntryType::Directory => 'd',
+            EntryType::Symlink => 'l',
+            EntryType::Link => 'h',
+            EntryType::Char => 'c',
+            EntryType::Block => 'b',
+            EntryType::Fifo => 'p',
+            _ => '?',
+        };
+        let path = OsStr::from_bytes(&self.path).display();
+        write!(f, "{kind}{:04o} {}:{} {} {path}", self.mode, self.uid, self.gid, self.mtime)?;
+        if !self.link.is_empty() {
+            write!(f, " -> {}", OsStr::from_bytes(&self.link).display())?;
+        }
+        if self.kind == EntryType::Regular {
+            match self.content.len() {
+                0..40 => write!(f, " {:?}", OsStr::from_bytes(&self.content))?,
+                size => write!(f, " {size} bytes")?,
+            }
+        }
+        for (name, value) in &self.xattrs {
+            write!(f, " {}={:?}", OsStr::from_bytes(name).display(), OsStr::from_bytes(value))?;
+        }
+        Ok(())
+    }
+}
+
+/// The members of a tar, read by the `tar` crate. It takes no pax record with a newline in its value.
+#[track_caller]
+pub fn members(tar: &[u8]) -> Vec<Member> {
+    let mut archive = tar::Archive::new(tar);
+    let member = |entry: std::io::Result<tar::Entry<'_, &[u8]>>| {
+        let mut entry = entry.unwrap();
+        let (mut mtime, mut xattrs) = (None, BTreeMap::new());
+        for record in entry.pax_extensions().unwrap().into_iter().flatten() {
+            let record = record.unwrap();
+            if record.key() == Ok("mtime") {
+                mtime = Some(record.value().unwrap().parse().unwrap());
+            } else if let Some(name) = record.key_bytes().strip_prefix(b"SCHILY.xattr.") {
+                xattrs.insert(name.to_vec(), record.value_bytes().to_vec());
+            }
+        }
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        Member {
+            path: entry.path_bytes().into_owned(),
+            kind: entry.header().entry_type(),
+            mode: entry.header().mode().unwrap(),
+            uid: entry.header().uid().unwrap(),
+            gid: entry.header().gid().unwrap(),
+            mtime: mtime.unwrap_or_else(|| entry.header().mtime().unwrap() as i64),
+            link: entry.link_name_bytes().map(|link| link.into_owned()).unwrap_or_default(),
+            xattrs,
+            content,
+        }
+    };
+    archive.entries().unwrap().map(member).collect()
+}
+
+/// Whatever is in a folder, at any depth, sorted, relative to it.
+pub fn files_in(dir: &Path) -> Vec<PathBuf> {
+    let walk = walkdir::WalkDir::new(dir).min_depth(1).sort_by_file_name();
+    walk.into_iter().map(|entry| entry.unwrap().path().strip_prefix(dir).unwrap().to_owned()).collect()
+}
+
+/// Reads every blob that the images of a layout name, and checks it against its descriptor.
+#[track_caller]
+pub fn assert_whole(layout: &ImageLayout) {
+    for image in layout.images().unwrap() {
+        for blob in image.blobs() {
+            let bytes = bytes(blob.as_ref());
+            let descriptor = blob.descriptor();
+            assert_eq!(bytes.len() as u64, descriptor.size, "size of {}", descriptor.digest);
+            assert_eq!(Digest::of(bytes), descriptor.digest);
+        }
+    }
+}
+
+/// A closure as a function that makes an error message of whatever it returns, which must be one.
+#[track_caller]
+pub fn message<T>(result: oci_layout::Result<T>) -> String {
+    match result {
+        Ok(_) => panic!("this was to fail"),
+        Err(error) => error.to_string(),
+    }
+}
+
+const CHILD: &str = "OCI_LAYOUT_TEST_CHILD";
+
+/// This test binary again, to run `test` alone, where [`child_argument`] is what is given here.
+pub fn child(test: &str, argument: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args([test, "--exact", "--nocapture"]).env(CHILD, argument);
+    command
+}
+
+/// In a process that [`child`] started: what it is to work on. A test that starts itself asks this first.
+pub fn child_argument() -> Option<PathBuf> {
+    env::var_os(CHILD).map(PathBuf::from)
+}
+
+/// The command as the last arguments of another one: `faketime`, `sh -c`.
+pub fn behind(outer: &[&str], command: &Command) -> Command {
+    let mut whole = Command::new(outer[0]);
+    whole.args(&outer[1..]).arg(command.get_program()).args(command.get_args());
+    whole.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    whole
+}
+
+/// The command as a user without any capability, if it is root's now: root reads everything.
+pub fn as_nobody(command: &mut Command, scratch: &Path) -> Command {
+    use std::os::unix::{fs::PermissionsExt, process::CommandExt};
+    // The build's folder may be closed to others.
+    let program = scratch.join("test-of-nobody");
+    fs::copy(command.get_program(), &program).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut nobody = Command::new(program);
+    nobody.args(command.get_args()).current_dir(scratch);
+    nobody.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if is_root() {
+        nobody.uid(65534).gid(65534);
+    }
+    nobody
+}
+
+pub fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    tempfile::tempfile().unwrap().metadata().unwrap().uid() == 0
+}
+
+/// Runs a command to its end, which must be a good one, and returns what it prints.
+#[track_caller]
+pub fn run(command: &mut Command) -> Vec<u8> {
+    let Output { status, stdout, stderr } = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}; tests/run installs what the tests need"));
+    let (out, err) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+    assert!(status.success(), "{command:?}\n{status}\n{out}{err}");
+    stdout
+}
+
+/// An image of these files, without compression: layer, configuration and manifest.
+#[track_caller]
+pub fn image(files: impl IntoIterator<Item = FileMapping>, config: serde_json::Value) -> oci_layout::ImageManifest {
+    let layer = layer_tar(files, Compression::NONE).unwrap();
+    let config = oci_layout::image_config([&layer], config).unwrap();
+    oci_layout::image_manifest(config, [Arc::new(layer) as Arc<dyn oci_layout::Layer>], serde_json::json!({})).unwrap()
+}
+
+/// A name of this many bytes.
+pub fn long(length: usize) -> OsString {
+    OsString::from("0123456789".repeat(length / 10 + 1)[..length].to_owned())
+}
