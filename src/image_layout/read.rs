@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use super::{
     INDEX, MARKER,
     files::{LayoutBlob, LayoutFiles},
-    name::{CONTAINERD_NAME, Name, REF_NAME},
+    name::{CONTAINERD_NAME, ImageName, REF_NAME},
 };
 use crate::{
     blob::{Blob, Layer},
@@ -233,7 +233,7 @@ fn parse<T: serde::de::DeserializeOwned>(files: &LayoutFiles, descriptor: &Descr
 /// Whether the entry of an index has this name, which may be written short; any has none.
 pub(super) fn has_name(entry: &Descriptor, name: Option<&str>) -> bool {
     let Some(name) = name else { return true };
-    let full = name.parse::<Name>().ok().and_then(|name| name.full);
+    let full = name.parse::<ImageName>().ok().and_then(|name| name.full);
     let is = |key: &str, name: &str| entry.annotations.get(key).is_some_and(|value| value == name);
     is(REF_NAME, name) || is(CONTAINERD_NAME, name) || full.is_some_and(|full| is(CONTAINERD_NAME, &full))
 }
