@@ -39,7 +39,7 @@ struct Program {
 
 #[derive(Subcommand)]
 enum Command {
-    Build(build::Build),
+    Build(Box<build::Build>),
     LayerTar(steps::LayerTar),
     ImageConfig(steps::ImageConfig),
     ImageManifest(steps::ImageManifest),
