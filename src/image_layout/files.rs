@@ -115,7 +115,7 @@ impl LayoutFiles {
     }
 
     /// The archive, if it is one.
-    pub(crate) fn archive(&self) -> Option<&Archive> {
+    pub(super) fn archive(&self) -> Option<&Archive> {
         self.archive.as_ref()
     }
 
