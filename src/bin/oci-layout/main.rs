@@ -7,6 +7,7 @@ mod inspect;
 mod output;
 mod progress;
 mod steps;
+mod verify;
 
 use std::{
     fmt::Display,
@@ -47,6 +48,7 @@ enum Command {
     Append(edit::Append),
     Remove(edit::Remove),
     Gc(edit::Gc),
+    Verify(verify::Verify),
     Inspect(inspect::Inspect),
 }
 
@@ -65,16 +67,17 @@ fn main() -> ExitCode {
 fn run(Program { command, threads }: Program) -> Result<ExitCode> {
     let pool = args::pool(threads)?;
     match command {
-        Command::Build(build) => build.run(&pool),
-        Command::LayerTar(layer_tar) => layer_tar.run(&pool),
-        Command::ImageConfig(image_config) => image_config.run(),
-        Command::ImageManifest(image_manifest) => image_manifest.run(&pool),
-        Command::ImageLayout(image_layout) => image_layout.run(&pool),
-        Command::Append(append) => append.run(&pool),
-        Command::Remove(remove) => remove.run(),
-        Command::Gc(gc) => gc.run(),
-        Command::Inspect(inspect) => inspect.run(&pool),
-    }?;
+        Command::Build(build) => build.run(&pool)?,
+        Command::LayerTar(layer_tar) => layer_tar.run(&pool)?,
+        Command::ImageConfig(image_config) => image_config.run()?,
+        Command::ImageManifest(image_manifest) => image_manifest.run(&pool)?,
+        Command::ImageLayout(image_layout) => image_layout.run(&pool)?,
+        Command::Append(append) => append.run(&pool)?,
+        Command::Remove(remove) => remove.run()?,
+        Command::Gc(gc) => gc.run()?,
+        Command::Verify(verify) => return verify.run(&pool),
+        Command::Inspect(inspect) => inspect.run(&pool)?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 
