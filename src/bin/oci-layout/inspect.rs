@@ -15,7 +15,7 @@ use serde::Serialize;
 use self::contents::{Contents, contents};
 use crate::{print, progress};
 
-/// Shows the images of a layout: their platforms, how they run, and their layers with what is in them.
+/// Shows the images of a layout, their layers, and what is in them.
 ///
 /// Every layer is read once. What is wrong with a layout is for verify to say.
 #[derive(Args)]

@@ -21,19 +21,27 @@ use clap::{Parser, Subcommand};
 use oci_layout::{Error, Result};
 use signal_hook::consts::SIGXFSZ;
 
-/// Packs files into OCI container images: image layouts, folders that crane, podman, skopeo, umoci and docker take.
+/// Packs files into container images, in folders (OCI image layouts) that crane, podman and skopeo take.
 ///
 /// `build` does it in one go. The four steps that it consists of are subcommands too: layer-tar makes a layer,
-/// image-config and image-manifest an image of layers, image-layout a layout of images. The same files and options
-/// make the same bytes on every machine.
+/// image-config and image-manifest make an image of layers, image-layout makes a layout of images. The same files and
+/// options make the same bytes on every machine.
 #[derive(Parser)]
-#[command(name = "oci-layout", version, max_term_width = 110)]
+#[command(
+    name = "oci-layout",
+    version,
+    max_term_width = 110,
+    after_help = "\
+Example:
+  oci-layout build -f target/release/app:/bin/app --entrypoint /bin/app -o image
+  oci-layout inspect image
+  podman run oci:image"
+)]
 struct Program {
     #[command(subcommand)]
     command: Command,
 
-    /// How many threads work at a time; 0 is all that the machine has. No byte depends on it [default:
-    /// $NIX_BUILD_CORES, or 0]
+    /// How many threads work at a time, 0 for all there are; no byte depends on it [default: $NIX_BUILD_CORES, or 0]
     #[arg(long, value_name = "N", global = true, value_parser = args::threads)]
     threads: Option<usize>,
 }

@@ -7,7 +7,7 @@ use oci_layout::{Pool, Result, VerifyOptions, verify};
 
 use crate::{print, progress};
 
-/// Checks a layout to the last byte of its layers, and prints a line for everything that is wrong with it.
+/// Checks a layout to its last byte, and prints a line for each defect.
 ///
 /// The exit code is 0 if nothing is, and 1 if something is or the layout cannot be read.
 #[derive(Args)]
