@@ -222,6 +222,10 @@ impl Pipeline<'_> {
         }
     }
 
+    #[cfg_attr(
+        not(any(feature = "gzip", feature = "zstd")),
+        allow(unreachable_code, unused_assignments, reason = "there is no codec")
+    )]
     fn compress(&self, index: u64, tar: &[u8]) -> Result<()> {
         let codec = lock(&self.codecs).pop();
         let mut codec = match codec {

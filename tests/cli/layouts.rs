@@ -1,4 +1,4 @@
-//! What is done with a layout that exists: `append`, `remove`, `gc`, `inspect`.
+//! What is done with a layout that exists: `append`, `remove`, `gc`, `verify`, `inspect`.
 
 use std::{fs, process::Stdio};
 
@@ -63,6 +63,29 @@ fn remove_and_gc_say_what_they_removed() {
     assert!(lines[4].starts_with("4 files, "), "{lines:?}");
     assert_eq!(room.files("image").len(), before - 3);
     assert_eq!(room.run(["gc", "image"]).err, "0 files, 0 B\n");
+}
+
+#[test]
+fn verify_prints_what_it_found_and_says_so_by_its_exit_code() {
+    let room = room();
+    assert_eq!(room.ok("verify image"), "");
+    assert_eq!(room.ok("verify --json image"), "[]\n");
+
+    let (manifest, _) = room.image("image");
+    let digest = manifest["layers"][0]["digest"].as_str().unwrap();
+    fs::remove_file(room.path("image/blobs/sha256").join(&digest["sha256:".len()..])).unwrap();
+    fs::write(room.path("image/oci-layout"), "{}").unwrap();
+    let found = room.run(["verify", "image"]);
+    assert_eq!((found.code, &*found.err), (Some(1), ""));
+    let lines: Vec<_> = found.out.lines().collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("oci-layout") && lines[1].contains(digest), "{lines:?}");
+
+    let json = room.run(["verify", "--json", "image"]);
+    assert_eq!((json.code, &*json.err), (Some(1), ""));
+    let findings: Vec<Value> = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(findings.len(), 2);
+    assert_eq!((&findings[1]["digest"], &findings[1]["defect"]), (&digest.into(), &"blob-missing".into()));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::{
     steps::{ConfigArgs, Files},
 };
 
-/// Packs files into an image, and the image into a layout of its own, in one go.
+/// Packs files into an image in a layout of its own, in one go.
 ///
 /// Files land in the image as root's, mode 0755 or 0644, with one fixed time; use layer-tar and its --spec for anything
 /// else. The digest of the image is printed on standard output.

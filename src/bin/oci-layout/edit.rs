@@ -12,7 +12,7 @@ use crate::{
     steps::open_images,
 };
 
-/// Adds images to a layout that exists, in the place of those that have their tags.
+/// Adds images to a layout, in the place of those that have their tags.
 ///
 /// Several programs may do this to one layout at once. What is replaced keeps its blobs until gc removes them.
 #[derive(Args)]
@@ -65,7 +65,9 @@ impl Remove {
     }
 }
 
-/// Removes the blobs of a layout that no image needs, and what killed programs left there.
+/// Removes the blobs of a layout that no image needs.
+///
+/// What programs that were killed left there goes too. Waits until nobody else writes to the layout.
 #[derive(Args)]
 #[command(after_help = "\
 Example:

@@ -15,7 +15,7 @@ use serde::Serialize;
 use self::contents::{Contents, contents};
 use crate::{print, progress};
 
-/// Shows the images of a layout: their platforms, how they run, and their layers with what is in them.
+/// Shows the images of a layout, their layers, and what is in them.
 ///
 /// Every layer is read once. What is wrong with a layout is for verify to say.
 #[derive(Args)]
@@ -70,7 +70,7 @@ enum What {
     },
     Image {
         manifest: Manifest,
-        configuration: Configuration,
+        configuration: Box<Configuration>,
     },
     Artifact {
         manifest: Manifest,
@@ -103,7 +103,7 @@ fn entries(
             let read = manifest.layers.iter().filter(|layer| layer.media_type.is_layer());
             layers.extend(read.map(|layer| (layer.digest, layer.clone())));
             if manifest.config.media_type.to_oci() == MediaType::CONFIG {
-                What::Image { configuration: layout.read(&manifest.config)?, manifest }
+                What::Image { configuration: Box::new(layout.read(&manifest.config)?), manifest }
             } else {
                 What::Artifact { manifest }
             }

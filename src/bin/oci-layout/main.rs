@@ -7,6 +7,7 @@ mod inspect;
 mod output;
 mod progress;
 mod steps;
+mod verify;
 
 use std::{
     fmt::Display,
@@ -20,26 +21,34 @@ use clap::{Parser, Subcommand};
 use oci_layout::{Error, Result};
 use signal_hook::consts::SIGXFSZ;
 
-/// Packs files into OCI container images: image layouts, folders that crane, podman, skopeo, umoci and docker take.
+/// Packs files into container images, in folders (OCI image layouts) that crane, podman and skopeo take.
 ///
 /// `build` does it in one go. The four steps that it consists of are subcommands too: layer-tar makes a layer,
-/// image-config and image-manifest an image of layers, image-layout a layout of images. The same files and options
-/// make the same bytes on every machine.
+/// image-config and image-manifest make an image of layers, image-layout makes a layout of images. The same files and
+/// options make the same bytes on every machine.
 #[derive(Parser)]
-#[command(name = "oci-layout", version, max_term_width = 110)]
+#[command(
+    name = "oci-layout",
+    version,
+    max_term_width = 110,
+    after_help = "\
+Example:
+  oci-layout build -f target/release/app:/bin/app --entrypoint /bin/app -o image
+  oci-layout inspect image
+  podman run oci:image"
+)]
 struct Program {
     #[command(subcommand)]
     command: Command,
 
-    /// How many threads work at a time; 0 is all that the machine has. No byte depends on it [default:
-    /// $NIX_BUILD_CORES, or 0]
+    /// How many threads work at a time, 0 for all there are; no byte depends on it [default: $NIX_BUILD_CORES, or 0]
     #[arg(long, value_name = "N", global = true, value_parser = args::threads)]
     threads: Option<usize>,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    Build(build::Build),
+    Build(Box<build::Build>),
     LayerTar(steps::LayerTar),
     ImageConfig(steps::ImageConfig),
     ImageManifest(steps::ImageManifest),
@@ -47,6 +56,7 @@ enum Command {
     Append(edit::Append),
     Remove(edit::Remove),
     Gc(edit::Gc),
+    Verify(verify::Verify),
     Inspect(inspect::Inspect),
 }
 
@@ -65,16 +75,17 @@ fn main() -> ExitCode {
 fn run(Program { command, threads }: Program) -> Result<ExitCode> {
     let pool = args::pool(threads)?;
     match command {
-        Command::Build(build) => build.run(&pool),
-        Command::LayerTar(layer_tar) => layer_tar.run(&pool),
-        Command::ImageConfig(image_config) => image_config.run(),
-        Command::ImageManifest(image_manifest) => image_manifest.run(&pool),
-        Command::ImageLayout(image_layout) => image_layout.run(&pool),
-        Command::Append(append) => append.run(&pool),
-        Command::Remove(remove) => remove.run(),
-        Command::Gc(gc) => gc.run(),
-        Command::Inspect(inspect) => inspect.run(&pool),
-    }?;
+        Command::Build(build) => build.run(&pool)?,
+        Command::LayerTar(layer_tar) => layer_tar.run(&pool)?,
+        Command::ImageConfig(image_config) => image_config.run()?,
+        Command::ImageManifest(image_manifest) => image_manifest.run(&pool)?,
+        Command::ImageLayout(image_layout) => image_layout.run(&pool)?,
+        Command::Append(append) => append.run(&pool)?,
+        Command::Remove(remove) => remove.run()?,
+        Command::Gc(gc) => gc.run()?,
+        Command::Verify(verify) => return verify.run(&pool),
+        Command::Inspect(inspect) => inspect.run(&pool)?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 

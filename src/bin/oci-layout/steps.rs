@@ -24,9 +24,10 @@ pub(crate) struct Files {
     pub(crate) files: Vec<FileMapping>,
 }
 
-/// Packs files into a layer: a folder with its blob, its descriptor and its diff ID.
+/// Packs files into a layer.
 ///
-/// The digest of the blob is printed on standard output. The folder is what image-config and image-manifest take.
+/// The folder has the blob, its descriptor and its diff ID, and is what image-config and image-manifest take. The
+/// digest of the blob is printed on standard output.
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").args(["files", "spec"]).required(true), after_help = "\
 Example:
@@ -81,7 +82,7 @@ fn read_spec(path: &Path) -> Result<LayerSpec> {
 /// What an image configuration is made of, beside the layers.
 #[derive(Args)]
 pub(crate) struct ConfigArgs {
-    /// JSON to merge over the image configuration, or the file that holds it, as in '{ "config": { "User": "1000" } }'
+    /// JSON to merge over the image configuration, or @ and the file that holds it, as in '{ "config": { "User": "1000" } }'
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra: Option<Json>,
 
@@ -93,7 +94,8 @@ pub(crate) struct ConfigArgs {
 #[derive(Args)]
 pub(crate) struct BaseArgs {
     /// The image to build on: a layout (a folder, or an oci-archive), and a tag if it has several images. Its layers
-    /// come first, and its configuration is taken over where nothing else is said [default: none]
+    /// come first, and its configuration is taken over where nothing else is said. A colon in the path is written
+    /// `\:` [default: none]
     #[arg(long, value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     base: Option<LayoutTag>,
 
@@ -116,14 +118,16 @@ fn config_options(extra: Option<&Json>, base: &BaseArgs) -> Result<ConfigOptions
     Ok(ConfigOptions { platform, base, ..options })
 }
 
-/// Makes the configuration of an image with these layers: a folder with its blob and its descriptor.
+/// Makes the configuration of an image with these layers.
 ///
-/// Its digest, which is also the image's ID, is printed on standard output. The time of creation is that of
+/// The folder has the configuration, its descriptor and its platform, and is what image-manifest takes. Its digest,
+/// which is also the image's ID, is printed on standard output. The time of creation is that of
 /// SOURCE_DATE_EPOCH, or else 1970.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
-  oci-layout image-config --layer layer --extra '{ \"config\": { \"Entrypoint\": [\"/bin/app\"] } }' -o config")]
+  oci-layout image-config --layer layer -o config \\
+      --extra '{ \"config\": { \"Entrypoint\": [\"/bin/app\"] } }'")]
 pub(crate) struct ImageConfig {
     /// The folder of a layer, made by layer-tar; the lowest first
     #[arg(long, value_name = "DIR", num_args = 1..)]
@@ -151,9 +155,9 @@ fn open_layers(dirs: &[PathBuf]) -> Result<Vec<LayerFolder>> {
     dirs.iter().map(folder::open_layer).collect()
 }
 
-/// Makes an image of layers and a configuration: a folder with its manifest and all that belongs to it.
+/// Makes an image of layers and a configuration.
 ///
-/// Without --config, the configuration is made too, as image-config does. The digest of the manifest is printed on
+/// The folder has the manifest and all that belongs to it, and is what image-layout takes. Without --config, the configuration is made too, as image-config does. The digest of the manifest is printed on
 /// standard output.
 #[derive(Args)]
 #[command(after_help = "\
@@ -168,14 +172,14 @@ pub(crate) struct ImageManifest {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["extra_config", "platform"])]
     config: Option<PathBuf>,
 
-    /// JSON to merge over the image configuration that is made, or the file that holds it
+    /// JSON to merge over the image configuration that is made, or @ and the file that holds it
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra_config: Option<Json>,
 
     #[command(flatten)]
     base: BaseArgs,
 
-    /// JSON to merge over the manifest, or the file that holds it, as in '{ "annotations": { "KEY": "VALUE" } }'
+    /// JSON to merge over the manifest, or @ and the file that holds it, as in '{ "annotations": { "KEY": "VALUE" } }'
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra_manifest: Option<Json>,
 
@@ -208,7 +212,7 @@ impl ImageManifest {
     }
 }
 
-/// Makes a layout of images: the folder that crane, podman and skopeo take.
+/// Makes a layout of images, the folder that crane, podman and skopeo take.
 ///
 /// Images under one tag and for different platforms become one image for all of them. The digest of each image is
 /// printed on standard output.
@@ -223,7 +227,7 @@ pub(crate) struct ImageLayout {
     #[arg(value_name = "[TAG=]DIR", value_parser = args::os(TaggedFolder::parse))]
     images: Vec<TaggedFolder>,
 
-    /// JSON to merge over index.json, or the file that holds it, as in '{ "annotations": { "KEY": "VALUE" } }'
+    /// JSON to merge over index.json, or @ and the file that holds it, as in '{ "annotations": { "KEY": "VALUE" } }'
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra_index: Option<Json>,
 

@@ -64,6 +64,9 @@ fn unzstd(_blob: impl Read) -> Result<Box<dyn Read>, String> {
     Err("this program was built without the feature `zstd`".to_owned())
 }
 
+/// Folders below this depth are not told apart: nobody asks, and a path may have been made to be endless.
+const DEEPEST: usize = 16;
+
 /// A directory, or anything else, and what is in it.
 #[derive(Default)]
 struct Node {
@@ -89,7 +92,8 @@ impl Node {
 
     fn add(&mut self, path: &[u8], size: u64) {
         let mut node = self;
-        for name in path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".") {
+        let names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".");
+        for name in names.take(DEEPEST) {
             node.entries += 1;
             node.size += size;
             node = node.below.entry(name.to_vec()).or_default();

@@ -1,0 +1,38 @@
+//! `verify`: what is wrong with a layout.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use oci_layout::{Pool, Result, VerifyOptions, verify};
+
+use crate::{print, progress};
+
+/// Checks a layout to its last byte, and prints a line for each defect.
+///
+/// The exit code is 0 if nothing is, and 1 if something is or the layout cannot be read.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  oci-layout verify image && crane push image REGISTRY/app:1.0")]
+pub(crate) struct Verify {
+    /// The layout: a folder, or an oci-archive
+    #[arg(value_name = "LAYOUT")]
+    layout: PathBuf,
+
+    /// A list of findings as JSON: the place, the blob's digest, the name of the defect and its sentence
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    pub(crate) fn run(self, pool: &Pool) -> Result<ExitCode> {
+        let options = VerifyOptions::default().pool(pool);
+        let findings = progress::show("verifying", |_| verify(&self.layout, &options))?;
+        if self.json {
+            print(serde_json::to_string_pretty(&findings).expect("findings are made of strings"))?;
+        } else {
+            findings.iter().try_for_each(print)?;
+        }
+        Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
