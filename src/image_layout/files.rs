@@ -77,10 +77,14 @@ impl LayoutFiles {
     pub(crate) fn file(&self, name: &str) -> Result<Option<(Box<dyn Read + Send>, u64)>> {
         let Some(archive) = &self.archive else {
             let path = self.path.join(name);
-            return match File::open(&path) {
-                Ok(file) => {
-                    let size = file.metadata().map_err(Error::read(&path))?.len();
-                    Ok(Some((Box::new(file), size)))
+            return match fs::metadata(&path) {
+                // To open a fifo is to wait for its writer, who may never come.
+                Ok(metadata) if !metadata.is_file() => {
+                    Err(Error::layout(path, "is no regular file, as every file of a layout is"))
+                }
+                Ok(metadata) => {
+                    let file = File::open(&path).map_err(Error::read(&path))?;
+                    Ok(Some((Box::new(file), metadata.len())))
                 }
                 Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(cause) => Err(Error::read(path)(cause)),
