@@ -7,7 +7,8 @@
 use std::{collections::BTreeSet, env, error::Error, fs, path::PathBuf};
 
 use oci_layout::{
-    Blob, ConfigOptions, FileMapping, LayerOptions, Platform, image_config, image_layout, image_manifest, layer_tar,
+    Blob, ConfigOptions, FileMapping, LayerOptions, Platform, VerifyOptions, image_config, image_layout,
+    image_manifest, layer_tar, verify,
 };
 use serde_json::json;
 
@@ -49,7 +50,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("The image is {}.", image.digest());
     image_layout(&out, [image.tagged("latest")], json!({}))?;
 
-    println!("The layout is in {out}.\n");
+    // Everything that is wrong with it, all at once: nothing.
+    let findings = verify(&out, &VerifyOptions::default())?;
+    assert!(findings.is_empty(), "{findings:#?}");
+
+    println!("The layout is in {out}, and has no defect.\n");
     println!("Look at it:  skopeo inspect oci:{out}:latest");
     println!("Run it:      podman run --rm oci:{out}:latest");
     println!("Push it:     crane push {out} localhost:5000/quickstart:latest");

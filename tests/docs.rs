@@ -111,3 +111,31 @@ fn the_codecs_are_those_of_the_page() {
         assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")), "Cargo.lock has no {codec}");
     }
 }
+
+#[cfg(feature = "cli")]
+#[test]
+fn the_program_has_the_commands_and_options_of_the_readme() {
+    let help = |args: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_oci-layout")).args(args).arg("--help").output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "oci-layout {args:?} --help: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let readme = read("README.md");
+    let usage = between(&readme, "```text\n", "\n```").next().unwrap();
+    let mut named = Vec::new();
+    for command in usage.split("oci-layout ").skip(1) {
+        let words: Vec<_> = command.split([' ', '\n', '[', ']', '|', '=']).collect();
+        let help = help(&words[..1]);
+        for option in words.iter().filter(|word| word.starts_with('-')) {
+            assert!(help.contains(option), "oci-layout {} has no {option}", words[0]);
+        }
+        named.push(words[0]);
+    }
+    let help = help(&[]);
+    let commands = between(&help, "Commands:\n", "\n\n").next().unwrap();
+    let commands = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    for command in commands.filter(|command| !command.is_empty() && *command != "help") {
+        assert!(named.contains(&command), "README.md does not name oci-layout {command}");
+    }
+}
