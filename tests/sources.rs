@@ -23,7 +23,7 @@ use tempfile::TempDir;
 #[test]
 fn a_source_changes_while_it_is_read() {
     type Change = fn(&Path);
-    let rows: [(&str, Change); 9] = [
+    let rows: [(&str, Change); 8] = [
         ("shrank", |path| File::options().write(true).open(path).unwrap().set_len(5).unwrap()),
         ("shrank", |path| File::options().write(true).open(path).unwrap().set_len(0).unwrap()),
         ("grew", |path| File::options().append(true).open(path).unwrap().write_all(b"more").unwrap()),
@@ -41,13 +41,10 @@ fn a_source_changes_while_it_is_read() {
             fs::create_dir(path).unwrap();
         }),
         ("changed", |path| {
-            fs::remove_file(path).unwrap();
-            symlink("/proc/self/cmdline", path).unwrap();
-        }),
-        ("changed", |path| {
-            // Whoever opens it to read waits for a writer.
-            fs::remove_file(path).unwrap();
-            run(Command::new("mkfifo").arg(path));
+            let other = path.with_extension("other");
+            fs::rename(path, &other).unwrap();
+            fs::write(&other, "CONTENTS").unwrap();
+            symlink(other, path).unwrap();
         }),
     ];
     for (n, (expected, change)) in rows.into_iter().enumerate() {
@@ -90,13 +87,11 @@ fn a_source_changes_before_it_is_read_again() {
 #[test]
 fn what_nobody_may_read() {
     if let Some(dir) = child_argument() {
-        for name in ["file", "folder"] {
-            let (source, unreadable) = (dir.join(name), dir.join(name).join("unreadable"));
-            let unreadable = if name == "file" { &source } else { &unreadable };
-            for mapping in [FileMapping::new(&source, "/x"), FileMapping::new(&dir, "/x").exclude("test-of-nobody").include(name)] {
-                let said = message(layer_tar([mapping], Compression::NONE));
-                assert_eq!(said, format!("cannot read source {unreadable:?}: Permission denied (os error 13)"));
-            }
+        for (source, unreadable) in
+            [("file", "file"), ("folder", "folder/unreadable"), ("folder/unreadable", "folder/unreadable")]
+        {
+            let said = message(layer_tar([FileMapping::new(dir.join(source), "/x")], Compression::NONE));
+            assert_eq!(said, format!("cannot read source {:?}: Permission denied (os error 13)", dir.join(unreadable)));
         }
         // What is excluded need not be read.
         let rest = FileMapping::new(&dir, "/").exclude("file").exclude("folder").exclude("test-of-nobody");
@@ -129,7 +124,10 @@ fn sockets_fifos_and_devices() {
     }
     let folder = || FileMapping::new(dir.path(), "/x");
     let said = message(layer_tar([folder().exclude("fifo")], Compression::NONE));
-    assert_eq!(said, format!("source {:?} is a socket, which a layer cannot take from a folder: exclude it", at("socket")));
+    assert_eq!(
+        said,
+        format!("source {:?} is a socket, which a layer cannot take from a folder: exclude it", at("socket"))
+    );
     assert_eq!(lines([folder().exclude("{fifo,socket}")], LayerOptions::default()), ["d0755 0:0 1 x/"]);
     // A link to one is a link.
     symlink("/dev/null", at("link")).unwrap();
@@ -163,7 +161,8 @@ fn links_as_sources() {
     symlink("to-folder", at("to-link")).unwrap();
     symlink("nowhere", at("dangling")).unwrap();
     let of = |name: &str, follow| lines([FileMapping::new(at(name), "/x").follow(follow)], LayerOptions::default());
-    let folder = ["d0755 0:0 1 x/", "-0644 0:0 1 x/file \"x\"", "l0777 0:0 1 x/to-file -> file", "l0777 0:0 1 x/up -> .."];
+    let folder =
+        ["d0755 0:0 1 x/", "-0644 0:0 1 x/file \"x\"", "l0777 0:0 1 x/to-file -> file", "l0777 0:0 1 x/up -> .."];
     for name in ["folder", "to-folder", "to-link"] {
         assert_eq!(of(name, true), folder, "{name}");
     }
