@@ -186,6 +186,12 @@ fn manifests_indexes_and_names() {
             other.diff_id()
         )
     );
+    let two_layers = image_config([&other, &one], json!({})).unwrap();
+    assert_eq!(
+        message(image_manifest(two_layers, [one.clone()], json!({}))),
+        "image manifest: its configuration has 1 more layers below those that are given: give the base image that it was \
+         made with too"
+    );
     assert_eq!(
         message(image_manifest(config.clone(), [one.clone()], json!({ "schemaVersion": 3 }))),
         "image manifest: schemaVersion 3 does not exist: it is 2"

@@ -135,8 +135,8 @@ fn a_manifest_names_the_layers_of_its_configuration() {
     assert_eq!(document["mediaType"], "application/vnd.oci.image.manifest.v1+json");
     assert_eq!(document["config"]["digest"], config.digest().to_string());
     assert_eq!(document["layers"][1]["digest"], two.descriptor().digest.to_string());
-    for wrong in [vec![], vec![&one], vec![&two, &one], vec![&one, &two, &two]] {
-        assert!(message(manifest(wrong)).starts_with("image manifest: its configuration was made for other layers"));
+    for wrong in [vec![&one], vec![&two, &one], vec![&one, &two, &two], vec![]] {
+        assert!(message(manifest(wrong)).starts_with("image manifest: its configuration "));
     }
 }
 

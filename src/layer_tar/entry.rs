@@ -197,7 +197,10 @@ impl SourceFile {
             io::ErrorKind::NotFound => changed("vanished"),
             _ => Error::SourceUnreadable { path: self.path.clone(), cause },
         })?;
-        file.read_exact_at(buffer, offset).map_err(|cause| self.unreadable(cause))?;
+        if let Err(cause) = file.read_exact_at(buffer, offset) {
+            self.check(&file)?;
+            return Err(self.unreadable(cause));
+        }
         self.check(&file)
     }
 
@@ -213,7 +216,8 @@ impl SourceFile {
         let now = file.metadata().map_err(|cause| Error::source(&self.path, cause))?;
         let changed = |change| Err(Error::SourceChanged { path: self.path.clone(), change });
         match Self::new(self.path.clone(), &now) {
-            now if now == *self => Ok(()),
+            same if same == *self => Ok(()),
+            _ if !now.is_file() => changed("changed"),
             now if now.size > self.size => changed("grew"),
             now if now.size < self.size => changed("shrank"),
             _ => changed("changed"),
