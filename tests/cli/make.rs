@@ -67,6 +67,7 @@ fn build_makes_a_layout_with_all_that_was_said() {
     assert_eq!(names, ["bin/", "bin/app", "srv/", "srv/index.html"]);
     // Layer, configuration, manifest, index and marker: nothing else is left.
     assert_eq!(room.files("a/b/image").len(), 5);
+    assert_eq!(room.ok("verify a/b/image"), "");
 }
 
 #[test]
@@ -112,6 +113,7 @@ fn the_steps_make_what_build_makes() {
     assert_eq!(made["layers"][1]["digest"], *layer.trim_end());
     assert_eq!(made["config"]["digest"], *config.trim_end());
 
+    assert_eq!(room.ok("verify layout"), "");
     let at_once = room.ok("image-manifest --layer layer --base base:base -o at-once");
     assert_eq!(at_once, built);
 }
@@ -261,5 +263,6 @@ fn images_under_one_tag_become_one_for_all_their_platforms() {
     let digests = room.ok("image-layout a=amd64 b=arm64 -o two");
     assert_eq!(digests.lines().count(), 2);
     room.ok("build -f assets:/srv --base image:latest --platform linux/arm64 -o built");
+    assert_eq!(room.ok("verify image") + &room.ok("verify two") + &room.ok("verify built"), "");
     assert_eq!(room.image("built").1["architecture"], "arm64");
 }

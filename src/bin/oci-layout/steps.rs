@@ -45,7 +45,7 @@ pub(crate) struct LayerTar {
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
 
-    /// gzip, zstd or none, and a level: gzip:1 to gzip:12, zstd:1 to zstd:19 [default: the specification's, or gzip]
+    /// gzip, zstd or none, and a level: gzip:1 to gzip:12, zstd:1 to zstd:19 [default: the specification's, or gzip:5]
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     compression: Option<Compression>,
 
