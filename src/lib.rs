@@ -67,6 +67,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod blob;
+mod decompress;
 mod descriptor;
 mod digest;
 mod error;
@@ -75,6 +76,7 @@ mod image_config;
 mod image_layout;
 mod image_manifest;
 mod json;
+mod layer_entries;
 mod layer_tar;
 #[cfg(feature = "oci-spec")]
 mod oci_spec;
@@ -99,6 +101,7 @@ pub use self::{
         Image, ImageIndex, ImageManifest, Index, Manifest, ManifestOptions, artifact_manifest, image_index,
         image_manifest,
     },
+    layer_entries::{LayerEntries, LayerEntry, layer_entries},
     layer_tar::{
         Attribute, Attributes, BYTE_FORMAT, Compression, FileMapping, LayerOptions, OnConflict, PermissionRule,
         Progress, Source, TarLayer, layer_tar,

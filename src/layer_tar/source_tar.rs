@@ -4,8 +4,8 @@ use std::{
     collections::BTreeMap,
     ffi::OsStr,
     fs::{self, File},
-    io::{BufRead, BufReader, Read, Write},
-    os::unix::{ffi::OsStrExt, fs::FileExt},
+    io::{BufReader, Read, Seek, Write},
+    os::unix::ffi::OsStrExt,
     path::{Component, Path, PathBuf},
     sync::Arc,
 };
@@ -13,6 +13,7 @@ use std::{
 use tar::EntryType;
 
 use crate::{
+    decompress::{Unpacked, decompress},
     error::{Error, Result},
     layer_tar::{
         attributes::{Found, Place},
@@ -173,17 +174,21 @@ fn open(path: &Path, scratch: Option<&Path>) -> Result<TarFile> {
     let unreadable = |cause| Error::source(path, cause);
     let file = File::open(path).map_err(unreadable)?;
     let source = SourceFile::new(path.to_owned(), &file.metadata().map_err(unreadable)?);
-    let mut magic = [0; 6];
-    let read = file.read_at(&mut magic, 0).map_err(unreadable)?;
-    let compressed = BufReader::with_capacity(64 << 10, &file);
-    let mut unpacked: Box<dyn Read + '_> = match &magic[..read] {
-        [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(compressed)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => zstd(compressed).map_err(|reason| damaged(path, 0, reason))?,
-        [b'B', b'Z', b'h', ..] | [0xfd, b'7', b'z', b'X', b'Z', 0] => {
-            let reason = "it is compressed with bzip2 or xz: decompress it, or compress it with gzip or zstd";
-            return Err(damaged(path, 0, reason.into()));
+    let stream = BufReader::with_capacity(64 << 10, file.try_clone().map_err(unreadable)?);
+    let packed = |cause| damaged(path, 0, format!("it cannot be decompressed: {cause}"));
+    let mut unpacked = match decompress(stream).map_err(packed)? {
+        Unpacked::Compressed(unpacked) => unpacked,
+        Unpacked::Plain(mut plain) => {
+            let mut start = Vec::new();
+            plain.by_ref().take(6).read_to_end(&mut start).map_err(unreadable)?;
+            if start.starts_with(b"BZh") || start == [0xfd, b'7', b'z', b'X', b'Z', 0] {
+                let reason = "it is compressed with bzip2 or xz: decompress it, or compress it with gzip or zstd";
+                return Err(damaged(path, 0, reason.into()));
+            }
+            // Both read from one place in the file.
+            (&file).rewind().map_err(unreadable)?;
+            return Ok(TarFile { file, source });
         }
-        _ => return Ok(TarFile { file, source }),
     };
     let scratch = scratch.ok_or_else(|| Error::ScratchNeeded { path: path.to_owned() })?;
     fs::create_dir_all(scratch).map_err(Error::write(scratch))?;
@@ -202,17 +207,4 @@ fn open(path: &Path, scratch: Option<&Path>) -> Result<TarFile> {
     source.check(&file)?;
     let source = SourceFile::new(path.to_owned(), &tar.metadata().map_err(Error::write(scratch))?);
     Ok(TarFile { file: tar, source })
-}
-
-#[cfg(feature = "zstd")]
-fn zstd<'a>(compressed: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, String> {
-    match zstd::Decoder::with_buffer(compressed) {
-        Ok(decoder) => Ok(Box::new(decoder)),
-        Err(cause) => Err(format!("it cannot be decompressed: {cause}")),
-    }
-}
-
-#[cfg(not(feature = "zstd"))]
-fn zstd<'a>(_compressed: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, String> {
-    Err("it is compressed with zstd: build with the feature `zstd`, or decompress it".into())
 }

@@ -1,9 +1,8 @@
 //! What is in a layer.
 
-use std::{collections::BTreeMap, io::Read};
+use std::{collections::BTreeMap, os::unix::ffi::OsStrExt};
 
-use flate2::read::MultiGzDecoder;
-use oci_layout::Blob;
+use oci_layout::{Blob, Result, layer_entries};
 use serde::Serialize;
 
 /// What is in a layer, or why that can't be told.
@@ -32,36 +31,12 @@ pub(super) struct Part {
 }
 
 pub(super) fn contents(layer: &dyn Blob) -> Contents {
-    let read = open(layer).and_then(|tar| Node::read(tar).map_err(|error| error.to_string()));
-    match read {
+    match Node::read(layer) {
         Ok((root, whiteouts)) => {
             Contents::Read { entries: root.entries, size: root.size, whiteouts, largest: root.largest() }
         }
-        Err(error) => Contents::Unreadable { error },
+        Err(error) => Contents::Unreadable { error: error.to_string() },
     }
-}
-
-fn open(layer: &dyn Blob) -> Result<Box<dyn Read>, String> {
-    let blob = layer.open().map_err(|error| error.to_string())?;
-    let media_type = layer.descriptor().media_type.to_oci();
-    let is = |codec: &str| media_type.as_str().ends_with(codec);
-    if is("+gzip") {
-        Ok(Box::new(MultiGzDecoder::new(blob)))
-    } else if is("+zstd") {
-        unzstd(blob)
-    } else {
-        Ok(blob)
-    }
-}
-
-#[cfg(feature = "zstd")]
-fn unzstd(blob: impl Read + 'static) -> Result<Box<dyn Read>, String> {
-    zstd::Decoder::new(blob).map(|tar| Box::new(tar) as _).map_err(|error| error.to_string())
-}
-
-#[cfg(not(feature = "zstd"))]
-fn unzstd(_blob: impl Read) -> Result<Box<dyn Read>, String> {
-    Err("this program was built without the feature `zstd`".to_owned())
 }
 
 /// Folders below this depth are not told apart: nobody asks, and a path may have been made to be endless.
@@ -76,16 +51,14 @@ struct Node {
 }
 
 impl Node {
-    /// The root of what is in a tar, and the number of whiteouts.
-    fn read(tar: impl Read) -> std::io::Result<(Self, u64)> {
+    /// The root of what is in a layer, and the number of whiteouts.
+    fn read(layer: &dyn Blob) -> Result<(Self, u64)> {
         let (mut root, mut whiteouts) = (Self::default(), 0);
-        for entry in tar::Archive::new(tar).entries()? {
+        for entry in layer_entries(layer)? {
             let entry = entry?;
-            let size = if entry.header().entry_type().is_file() { entry.size() } else { 0 };
-            let path = entry.path_bytes();
-            whiteouts +=
-                u64::from(path.rsplit(|&byte| byte == b'/').next().is_some_and(|name| name.starts_with(b".wh.")));
-            root.add(&path, size);
+            let name = entry.path.file_name().unwrap_or_default();
+            whiteouts += u64::from(name.as_bytes().starts_with(b".wh."));
+            root.add(entry.path.as_os_str().as_bytes(), entry.size);
         }
         Ok((root, whiteouts))
     }
