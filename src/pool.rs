@@ -85,7 +85,10 @@ impl Pool {
     fn scope(&self, parts: usize, work: impl Fn() + Sync) {
         thread::scope(|scope| {
             for _ in 1..self.threads().min(parts) {
-                scope.spawn(&work);
+                // Where the system allows no more threads, those that there are do the work.
+                if thread::Builder::new().spawn_scoped(scope, &work).is_err() {
+                    break;
+                }
             }
             work();
         });
