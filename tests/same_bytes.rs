@@ -218,7 +218,7 @@ fn side_by_side_and_one_by_one() {
     let out = TempDir::new().unwrap();
     let layer = |n: u64, pool: &Pool| {
         let options = LayerOptions::from(COMPRESSIONS[n as usize % 3]).pool(pool);
-        let options = if n % 2 == 0 { options.store(out.path()) } else { options };
+        let options = if n.is_multiple_of(2) { options.store(out.path()) } else { options };
         layer_tar([FileMapping::bytes(text(3_000_000 * (n as usize % 3), n), "/f")], options).unwrap()
     };
     let id = |layer: &TarLayer| (layer.diff_id(), layer.descriptor().clone());
