@@ -19,6 +19,10 @@ const TAGS: usize = 100;
 /// Moments at which a writer is killed, spread over the time that it takes.
 const KILLS: u32 = 60;
 
+/// How often the time is measured anew, because the machine was busier or idler than before and all kills came too
+/// early or too late.
+const ROUNDS: usize = 10;
+
 #[test]
 fn sixteen_processes_append_a_hundred_tags_each_and_all_are_there() {
     let place = Place::new();
@@ -71,20 +75,28 @@ fn a_build_that_is_killed_leaves_a_whole_layout_or_none() {
     let place = Place::new();
     place.write("source", &noise(6 << 20));
     let build = ["build", "-f", "source:/source", "--tag", "new", "-o", "built"];
-    let mut whole = 0;
-    for moment in place.moments(&build, || fs::remove_dir_all(place.path("built")).unwrap()) {
-        place.killed_after(&build, moment);
-        match ImageLayout::open(place.path("built")) {
-            Ok(layout) => {
-                whole += 1;
-                assert_eq!(layout.tags(), ["new"]);
-                check(&layout);
-            }
-            Err(error) => assert!(!place.path("built/index.json").exists(), "{error}"),
+    let (mut none, mut whole) = (0, 0);
+    for _ in 0..ROUNDS {
+        if none > 0 && whole > 0 {
+            break;
         }
-        let _ = fs::remove_dir_all(place.path("built"));
+        for moment in place.moments(&build, || fs::remove_dir_all(place.path("built")).unwrap()) {
+            place.killed_after(&build, moment);
+            match ImageLayout::open(place.path("built")) {
+                Ok(layout) => {
+                    whole += 1;
+                    assert_eq!(layout.tags(), ["new"]);
+                    check(&layout);
+                }
+                Err(error) => {
+                    none += 1;
+                    assert!(!place.path("built/index.json").exists(), "{error}");
+                }
+            }
+            let _ = fs::remove_dir_all(place.path("built"));
+        }
     }
-    assert!(whole < KILLS, "no kill came before the end");
+    assert!(none > 0 && whole > 0, "{none} none, {whole} whole: the kills came at the wrong moments");
 }
 
 #[test]
@@ -100,31 +112,35 @@ fn an_append_that_is_killed_leaves_the_old_layout_or_the_new_one() {
         assert_eq!(place.blobs().len(), place.referenced().len());
     };
     let (mut news, mut leftovers) = (0, 0);
-    for moment in place.moments(&append, reset) {
-        place.killed_after(&append, moment);
-        let layout = place.layout();
-        check(&layout);
-        match layout.tags()[..] {
-            ["old"] => {
-                leftovers += usize::from(place.blobs().len() > place.referenced().len());
-                // Nobody who is left knows what the killed one was about: everything goes that nothing names.
-                place.run(&["gc", "layout"]);
-                assert_eq!(fs::read(place.path("layout/index.json")).unwrap(), old);
-                assert_eq!(place.blobs().len(), place.referenced().len());
-                let temporary = |entry: fs::DirEntry| entry.file_name().to_string_lossy().starts_with(".oci-layout");
-                assert!(!fs::read_dir(place.path("layout")).unwrap().any(|entry| temporary(entry.unwrap())));
+    for _ in 0..ROUNDS {
+        if news > 0 && leftovers > 0 {
+            break;
+        }
+        for moment in place.moments(&append, &reset) {
+            place.killed_after(&append, moment);
+            let layout = place.layout();
+            check(&layout);
+            match layout.tags()[..] {
+                ["old"] => {
+                    leftovers += usize::from(place.blobs().len() > place.referenced().len());
+                    // Nobody who is left knows what the killed one was about: everything goes that nothing names.
+                    place.run(&["gc", "layout"]);
+                    assert_eq!(fs::read(place.path("layout/index.json")).unwrap(), old);
+                    assert_eq!(place.blobs().len(), place.referenced().len());
+                    let entries = fs::read_dir(place.path("layout")).unwrap();
+                    let names: Vec<_> =
+                        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+                    assert!(!names.iter().any(|name| name.starts_with(".oci-layout")), "{names:?}");
+                }
+                ["old", "new"] => {
+                    news += 1;
+                    reset();
+                }
+                ref tags => panic!("{tags:?}"),
             }
-            ["old", "new"] => {
-                news += 1;
-                reset();
-            }
-            ref tags => panic!("{tags:?}"),
         }
     }
-    assert!(
-        news < KILLS && leftovers > 0,
-        "{news} new, {leftovers} with leftovers: the kills came at the wrong moments"
-    );
+    assert!(news > 0 && leftovers > 0, "{news} new, {leftovers} with leftovers: the kills came at the wrong moments");
 }
 
 /// A folder with a layout `layout` that has one image, `old`.
@@ -173,10 +189,11 @@ impl Place {
     }
 
     /// Moments all over the time that a run takes; `reset` undoes the run that finds this time out.
-    fn moments(&self, arguments: &[&str], reset: impl Fn()) -> Vec<Duration> {
+    fn moments(&self, arguments: &[&str], reset: impl FnOnce()) -> Vec<Duration> {
         let start = Instant::now();
         self.run(arguments);
-        let time = start.elapsed();
+        // A little longer, so that some come after the end.
+        let time = start.elapsed() * 5 / 4;
         reset();
         (0..KILLS).map(|kill| time * kill / KILLS).collect()
     }
