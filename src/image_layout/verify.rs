@@ -28,6 +28,56 @@ use crate::{digest::Digest, error::Result, pool::Pool};
 
 /// Reads an image layout to its last byte, in a folder or an oci-archive, and returns everything that is wrong with
 /// it; nothing if all is well.
+///
+/// Each finding has its place, and a defect is found once, however many places lead to it. Findings of the layout's
+/// own files and of documents come first, then those of blobs and layers, then those of blobs that nothing refers to,
+/// each in the order in which `index.json` leads there. They are the same for any number of threads.
+///
+/// What is found:
+///
+/// - files: a missing or wrong `oci-layout` or `index.json`; links and whatever else is no regular file or folder in
+///   the place of one; names in `blobs/sha256` that are no digests; in an archive, also names that are there twice and
+///   a damaged end;
+/// - blobs, referred to or not: missing, unreadable, with other bytes than their digest, or another size than said;
+/// - descriptors: digests, sizes, media types and platforms that can't be; `data` that is not the blob;
+/// - documents: JSON that is none, or has a member twice; members missing or of the wrong type; `schemaVersion`;
+///   `mediaType` missing or other than the descriptor's; indexes called manifests; an empty configuration that is not,
+///   or is no artifact's; indexes that lie too deep;
+/// - images: two under one name in `index.json`, or for one platform in an index; a platform other than the
+///   configuration's; diff IDs and history that do not fit the layers;
+/// - layers: media types that lie about the compression; streams and tars that are cut off, damaged, or go on behind
+///   their end; wrong diff IDs; paths twice, absolute, with `..` or impossible; entries below a file; hard links to
+///   what is no earlier file of the layer; whiteouts that are none; sparse files and unknown types.
+///
+/// No defect are: blobs that nothing refers to; temporary files of this library; missing layers that may not be
+/// distributed and have `urls`, and a missing `subject`; missing parent directories in a layer; members and media
+/// types that nobody knows.
+///
+/// The layout may be damaged or hostile. A document of more than 16 MiB or half a million values, indexes more than
+/// 8 deep, and layers beyond [`VerifyOptions::max_layer_size`] are findings, and not read. Layers are never in memory:
+/// each at work takes a few MiB, up to 128 MiB more if its zstd frames ask for so large a window, and about 20 bytes
+/// for each path up to a maximum of some 120 MB. What a blob holds is looked at only if its bytes have its digest.
+///
+/// ```
+/// # use oci_layout::{FileMapping, LayerOptions, image_config, image_layout, image_manifest, layer_tar};
+/// use oci_layout::{VerifyOptions, verify};
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path().join("image");
+/// # let app = layer_tar([FileMapping::text("", "/bin/app").mode(0o755)], LayerOptions::default().store(&dir))?;
+/// # let config = image_config([&app], serde_json::json!({}))?;
+/// # image_layout(&dir, [image_manifest(config, [app], serde_json::json!({}))?.tagged("latest")], serde_json::json!({}))?;
+/// assert!(verify(&dir, &VerifyOptions::default())?.is_empty());
+///
+/// std::fs::write(dir.join("oci-layout"), "{}")?;
+/// let findings = verify(&dir, &VerifyOptions::default())?;
+/// assert_eq!(findings[0].to_string(), "oci-layout, imageLayoutVersion: is missing and must be \"1.0.0\"");
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Layout`](crate::Error::Layout) if there is nothing at this path, or neither a folder nor a file, and
+/// [`Error::Read`](crate::Error::Read) if it can't be opened. Everything else is a finding.
 pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Finding>> {
     let files = LayoutFiles::open_damaged(path.as_ref())?;
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
@@ -60,7 +110,8 @@ const MAX_FINDINGS: usize = 10_000;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct VerifyOptions {
-    /// The threads; by default as many as this process may run at once. The findings are the same for any number.
+    /// The threads; by default as many as this process may run at once. That many layers are read side by side; from
+    /// two threads on, each is unpacked ahead of who looks at it.
     pub pool: Option<Pool>,
     /// The largest layer that is read, in bytes, packed and unpacked; 64 GiB by default. A larger one is a finding:
     /// a few kilobytes can unpack without end.

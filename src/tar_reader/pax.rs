@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::MAX_EXTENSION;
+/// The most bytes that the records for all entries may have together. Each entry pays for them again, and everybody
+/// writes a comment there, or nothing.
+const MAX_GLOBAL: usize = 8 << 10;
 
 /// The records of one header, in their order: a later one counts, but for sparse maps, whose keywords repeat.
 #[derive(Clone, Debug, Default)]
@@ -86,8 +88,8 @@ impl Global {
     pub(super) fn update(&mut self, records: Records) -> Result<(), String> {
         self.0.extend(records.0);
         let bytes: usize = self.0.iter().map(|(key, value)| key.len() + value.len()).sum();
-        if bytes as u64 > MAX_EXTENSION {
-            return Err(format!("the global extended headers have more than {MAX_EXTENSION} bytes together"));
+        if bytes > MAX_GLOBAL {
+            return Err(format!("the global extended headers have more than {MAX_GLOBAL} bytes together"));
         }
         Ok(())
     }

@@ -32,6 +32,8 @@ pub(super) struct Entries<'a> {
     digest: Digest,
     findings: &'a mut Findings,
     paths: HashMap<PathHash, Seen>,
+    limit: usize,
+    /// Whether there were more paths than the limit.
     full: bool,
 }
 
@@ -50,7 +52,7 @@ enum Seen {
 
 impl<'a> Entries<'a> {
     pub(super) fn new(place: &'a str, digest: Digest, findings: &'a mut Findings) -> Self {
-        Self { place, digest, findings, paths: HashMap::new(), full: false }
+        Self { place, digest, findings, paths: HashMap::new(), limit: MAX_PATHS, full: false }
     }
 
     pub(super) fn check(&mut self, entry: &TarEntry) {
@@ -136,11 +138,15 @@ impl<'a> Entries<'a> {
 
     fn insert(&mut self, hasher: &Hasher, seen: Seen) {
         let hash = path_hash(hasher);
-        if self.paths.len() < MAX_PATHS || self.paths.contains_key(&hash) {
+        if self.paths.len() < self.limit || self.paths.contains_key(&hash) {
             self.paths.insert(hash, seen);
         } else if !self.full {
             self.full = true;
-            self.findings.add(Finding::new(self.place, Some(self.digest), Defect::TooManyEntries { limit: MAX_PATHS }));
+            self.findings.add(Finding::new(
+                self.place,
+                Some(self.digest),
+                Defect::TooManyEntries { limit: self.limit },
+            ));
         }
     }
 
@@ -196,5 +202,32 @@ fn whiteout_defect(entry: &TarEntry, path: &[&[u8]]) -> Option<&'static str> {
         ),
         _ if !is_file || entry.size > 0 => Some("has the name of a whiteout, and is no empty regular file"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tar_reader::TarReader;
+
+    #[test]
+    fn more_paths_than_are_kept_in_mind_are_one_finding() {
+        let mut tar = tar::Builder::new(Vec::new());
+        for path in ["a", "b/c", "d", "e", "a", "e"] {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(0);
+            header.set_cksum();
+            tar.append_data(&mut header, path, &b""[..]).unwrap();
+        }
+        let tar = tar.into_inner().unwrap();
+        let mut findings = Findings::new(10);
+        let mut entries = Entries { limit: 4, ..Entries::new("layer", Digest::of(&tar), &mut findings) };
+        let mut tar = TarReader::new(&tar[..]);
+        while let Some(entry) = tar.next_entry().unwrap() {
+            entries.check(&entry);
+        }
+        let found: Vec<_> = findings.into_list("", None).into_iter().map(|f| (f.place, f.defect)).collect();
+        let too_many = Defect::TooManyEntries { limit: 4 };
+        assert_eq!(found, [("layer".to_owned(), too_many), ("layer, entry \"a\"".to_owned(), Defect::PathTwice)]);
     }
 }
