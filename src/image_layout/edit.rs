@@ -5,6 +5,7 @@ use std::{
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
@@ -119,10 +120,11 @@ impl ImageLayout {
     /// Replaces the index by what the function makes of it as it is now.
     fn change(&self, dir: &Path, change: impl FnOnce(&mut Index) -> Result<()>) -> Result<Self> {
         let _turn = Lock::index(dir)?;
-        let mut index = read_index(&LayoutFiles::open(dir)?)?;
+        let files = Arc::new(LayoutFiles::open(dir)?);
+        let mut index = read_index(&files)?;
         change(&mut index)?;
         replace(dir, INDEX, &json::to_bytes(&index), Sync::Before)?;
-        Self::open(dir)
+        Ok(Self { files, index })
     }
 
     fn folder(&self) -> Result<&Path> {

@@ -23,7 +23,7 @@ pub(crate) const MAX_DEPTH: usize = 8;
 #[derive(Clone, Debug)]
 pub struct ImageLayout {
     pub(super) files: Arc<LayoutFiles>,
-    index: Index,
+    pub(super) index: Index,
 }
 
 impl ImageLayout {
