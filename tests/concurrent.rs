@@ -116,7 +116,7 @@ fn an_append_that_is_killed_leaves_the_old_layout_or_the_new_one() {
         if news > 0 && leftovers > 0 {
             break;
         }
-        for moment in place.moments(&append, &reset) {
+        for moment in place.moments(&append, reset) {
             place.killed_after(&append, moment);
             let layout = place.layout();
             check(&layout);
