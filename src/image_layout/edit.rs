@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     INDEX, Sync, entries,
-    files::{LayoutFiles, blob_name},
+    files::LayoutFiles,
     lock::Lock,
     name::REF_NAME,
     nest, put_blobs,
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     descriptor::Descriptor,
+    digest::Digest,
     error::{Error, Result},
     image_manifest::{Image, Index},
     json,
@@ -90,6 +91,7 @@ impl ImageLayout {
         for descriptor in &now.index().manifests {
             now.mark(descriptor, 0, &mut used)?;
         }
+        let used: HashSet<OsString> = used.into_iter().map(|(digest, _)| digest.hex().into()).collect();
         let mut collected = Collected::default();
         for folder in [dir.to_owned(), dir.join("blobs/sha256")] {
             let is_blobs = folder != dir;
@@ -105,11 +107,11 @@ impl ImageLayout {
         Ok(collected)
     }
 
-    /// Notes down the names of all blobs that are used.
-    fn mark(&self, descriptor: &Descriptor, depth: usize, used: &mut HashSet<OsString>) -> Result<()> {
-        let path = blob_name(descriptor.digest);
-        let name = Path::new(&path).file_name().unwrap_or_default().to_owned();
-        if used.insert(name) {
+    /// Notes down all blobs that are used, each with whether it is one that names others: the same bytes may be a layer
+    /// in one place and a manifest in another.
+    fn mark(&self, descriptor: &Descriptor, depth: usize, used: &mut HashSet<(Digest, bool)>) -> Result<()> {
+        let names_others = descriptor.media_type.is_index() || descriptor.media_type.is_manifest();
+        if used.insert((descriptor.digest, names_others)) {
             for below in self.children(descriptor, depth)? {
                 self.mark(&below, depth + 1, used)?;
             }
