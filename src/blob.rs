@@ -84,6 +84,12 @@ impl MemoryBlob {
         Self { descriptor: Descriptor::of(media_type, &bytes), bytes }
     }
 
+    /// Adds an annotation to the descriptor, as in `org.opencontainers.image.title`, by which ORAS names files.
+    pub fn annotated(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.descriptor.annotations.insert(key.into(), value.into());
+        self
+    }
+
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use oci_layout::{Blob, Descriptor, Digest, FileBlob, ImageLayout, MediaType, artifact_manifest, image_layout};
+use oci_layout::{Descriptor, Digest, ImageLayout, MediaType, MemoryBlob, artifact_manifest, image_layout};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -20,12 +20,8 @@ fn image_bill_and_seal(layout: &Path) -> [Descriptor; 3] {
     let image = hello(layout, "hello", "linux/amd64");
     let subject = Descriptor::new(MediaType::MANIFEST, image.digest(), image.bytes().len() as u64);
     // oras writes a blob into the file that its descriptor gives as a title.
-    let mut text = Descriptor::of(MediaType::new(BILL), TEXT);
-    text.annotations.insert("org.opencontainers.image.title".to_owned(), "bill.json".to_owned());
-    let file = layout.with_extension("bill");
-    fs::write(&file, TEXT).unwrap();
-    let text: Arc<dyn Blob> = Arc::new(FileBlob::new(text, file));
-    let bill = artifact_manifest(BILL, [text], Some(&subject), json!({})).unwrap();
+    let text = MemoryBlob::new(MediaType::new(BILL), TEXT).annotated("org.opencontainers.image.title", "bill.json");
+    let bill = artifact_manifest(BILL, [Arc::new(text) as _], Some(&subject), json!({})).unwrap();
     let seal = artifact_manifest(SEAL, [], Some(bill.descriptor()), json!({})).unwrap();
     let digests = [subject, bill.descriptor().clone(), seal.descriptor().clone()];
     image_layout(layout, [image.tagged("latest"), bill.tagged("bill"), seal], json!({})).unwrap();
