@@ -4,7 +4,7 @@ mod archive;
 mod edit;
 pub(crate) mod files;
 mod lock;
-mod name;
+pub(crate) mod name;
 mod read;
 pub(crate) mod store;
 mod verify;
@@ -131,8 +131,9 @@ fn nest(images: Vec<Image>, annotations: Option<&Value>) -> Result<Vec<Image>> {
     let mut groups: Vec<Vec<Image>> = Vec::new();
     let mut group_of: HashMap<Vec<String>, usize> = HashMap::new();
     for image in images {
-        // What has annotations of another layout's index, or is itself for several platforms, stands for itself.
-        let single = image.platform().is_some() && !image.descriptor().annotations.contains_key(name::REF_NAME);
+        // What keeps its name from another layout's index, or is itself for several platforms, stands for itself.
+        let named = !image.names().is_empty() || !image.descriptor().annotations.contains_key(name::REF_NAME);
+        let single = image.platform().is_some() && named;
         match group_of.get(image.names()).filter(|_| single) {
             Some(&group) => groups[group].push(image),
             None => {

@@ -17,7 +17,10 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     image_config::ImageConfig,
-    image_layout::LayoutImage,
+    image_layout::{
+        LayoutImage,
+        name::{CONTAINERD_NAME, REF_NAME},
+    },
     json,
 };
 
@@ -281,8 +284,11 @@ impl Image {
         &self.blobs
     }
 
-    pub(crate) fn without_names(self) -> Self {
-        Self { names: Vec::new(), ..self }
+    /// The image as one of several under an index, which has the names.
+    pub(crate) fn without_names(mut self) -> Self {
+        self.names.clear();
+        self.descriptor.annotations.retain(|key, _| key != REF_NAME && key != CONTAINERD_NAME);
+        self
     }
 }
 

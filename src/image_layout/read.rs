@@ -322,8 +322,7 @@ impl From<LayoutImage> for Image {
         };
         let below = image.manifest.layers.iter().chain([&image.manifest.config, &image.descriptor]);
         let mut descriptor = image.descriptor.clone();
-        descriptor.annotations.retain(|key, _| key != REF_NAME && key != CONTAINERD_NAME);
         descriptor.platform.get_or_insert_with(|| image.configuration.platform());
-        Self::new(descriptor, below.map(blob).collect())
+        Self::new(descriptor, below.map(blob).collect()).without_names()
     }
 }

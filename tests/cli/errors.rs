@@ -94,8 +94,8 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
             "\"assets\" has no media-descriptor.json: give the folder of a layer that `oci-layout layer-tar` made",
         ),
         (
-            "image-layout image -o out",
-            "\"image\" is an image layout: give the folder of an image that `oci-layout image-manifest` made",
+            "image-layout x=image y=nothing -o out",
+            "\"nothing\" does not exist: give the folder of an image that `oci-layout image-manifest` made",
         ),
         (
             "append layer -o image",

@@ -35,6 +35,31 @@ fn append_adds_and_replaces() {
 }
 
 #[test]
+fn a_layout_is_taken_whole_or_under_another_tag() {
+    let room = room();
+    room.ok("append 1=one -o image");
+    room.ok("build -f app:/app --platform linux/arm64 --tag 2 -o arm");
+    room.ok("image-layout image arm -o all");
+    let names = |room: &Room, layout: &str| -> Vec<_> {
+        let index = room.json(format!("{layout}/index.json"));
+        let tag = |image: &Value| image["annotations"]["org.opencontainers.image.ref.name"].clone();
+        index["manifests"].as_array().unwrap().iter().map(tag).collect()
+    };
+    assert_eq!(names(&room, "all"), ["latest", "1", "2"]);
+    // Two layouts, each for one platform, under one tag.
+    room.ok("build -f app:/app --tag other -o amd");
+    room.ok("image-layout x=amd x=arm -o both");
+    assert_eq!(names(&room, "both"), ["x"]);
+    let index = room.json("both/index.json");
+    assert_eq!(index["manifests"][0]["mediaType"], "application/vnd.oci.image.index.v1+json");
+    room.ok("verify both");
+    let refused = room.run(["append", "y=image", "-o", "both"]);
+    let err =
+        "oci-layout: error: \"image\" has 2 images, and y can name one: leave the tag out to take all as they are\n";
+    assert_eq!(refused, Run { code: Some(1), out: String::new(), err: err.to_owned() });
+}
+
+#[test]
 fn an_empty_layout_is_there_to_append_to() {
     let room = room();
     assert_eq!(room.ok("image-layout -o empty"), "");

@@ -20,8 +20,8 @@ use crate::{
 Example:
   oci-layout append 1.1=manifest -o image")]
 pub(crate) struct Append {
-    /// The folder of an image, made by image-manifest, and a tag or full name for it. An equals sign in a path is
-    /// written `\=`
+    /// The folder of an image, made by image-manifest, and a tag or full name for it; or a layout (a folder, or an
+    /// oci-archive), whose images keep their tags where none is given. An equals sign in a path is written `\=`
     #[arg(value_name = "[TAG=]DIR", required = true, value_parser = args::os(TaggedFolder::parse))]
     images: Vec<TaggedFolder>,
 

@@ -222,8 +222,9 @@ Example:
   oci-layout image-layout latest=manifest -o image
   oci-layout image-layout latest=manifest-amd64 latest=manifest-arm64 -o image")]
 pub(crate) struct ImageLayout {
-    /// The folder of an image, made by image-manifest, and a tag or full name for it. An equals sign in a path is
-    /// written `\=`. None at all makes an empty layout, to append to
+    /// The folder of an image, made by image-manifest, and a tag or full name for it; or a layout (a folder, or an
+    /// oci-archive), whose images keep their tags where none is given. An equals sign in a path is written `\=`. None
+    /// at all makes an empty layout, to append to
     #[arg(value_name = "[TAG=]DIR", value_parser = args::os(TaggedFolder::parse))]
     images: Vec<TaggedFolder>,
 
@@ -250,11 +251,27 @@ impl ImageLayout {
     }
 }
 
-/// The images in these folders, under the names given.
+/// The images that these name, under the names given.
 pub(crate) fn open_images(folders: &[TaggedFolder]) -> Result<Vec<Image>> {
-    let open = |TaggedFolder { tag, dir }: &TaggedFolder| {
-        let image = folder::open_image(dir)?;
-        Ok(tag.iter().fold(image, Image::tagged))
-    };
-    folders.iter().map(open).collect()
+    let mut images = Vec::new();
+    for TaggedFolder { tag, dir } in folders {
+        let named = |image: Image| tag.iter().fold(image, Image::tagged);
+        if !is_layout(dir) {
+            images.push(named(folder::open_image(dir)?));
+            continue;
+        }
+        let all = oci_layout::ImageLayout::open(dir)?.images()?;
+        if let (Some(tag), true) = (tag, all.len() != 1) {
+            let reason =
+                format!("has {} images, and {tag} can name one: leave the tag out to take all as they are", all.len());
+            return Err(Error::Layout { path: dir.clone(), reason });
+        }
+        images.extend(all.into_iter().map(named));
+    }
+    Ok(images)
+}
+
+/// Whether this is a layout, in a folder or an archive, rather than the folder of an image.
+fn is_layout(path: &Path) -> bool {
+    path.is_file() || path.join("oci-layout").exists()
 }
