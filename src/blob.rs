@@ -70,6 +70,30 @@ pub trait Layer: Blob {
     }
 }
 
+impl<B: Blob + ?Sized> Blob for Arc<B> {
+    fn descriptor(&self) -> &Descriptor {
+        (**self).descriptor()
+    }
+
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        (**self).open()
+    }
+
+    fn file(&self) -> Option<&Path> {
+        (**self).file()
+    }
+}
+
+impl<L: Layer + ?Sized> Layer for Arc<L> {
+    fn diff_id(&self) -> Digest {
+        (**self).diff_id()
+    }
+
+    fn created_by(&self) -> String {
+        (**self).created_by()
+    }
+}
+
 /// A blob in memory: a document, or anything small.
 #[derive(Clone, Debug)]
 pub struct MemoryBlob {

@@ -21,7 +21,7 @@ pub struct Descriptor {
     /// The number of bytes.
     pub size: u64,
     /// Where else the bytes can be had.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
     pub urls: Vec<String>,
     /// Whatever the author wants to say.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
@@ -172,6 +172,11 @@ impl MediaType {
         self.to_oci() == Self::MANIFEST
     }
 
+    /// Whether the bytes name further blobs.
+    pub(crate) fn names_others(&self) -> bool {
+        self.is_index() || self.is_manifest()
+    }
+
     /// Whether this is a layer of an image's file system, by OCI's or Docker's name.
     pub fn is_layer(&self) -> bool {
         let name = self.to_oci();
@@ -234,6 +239,11 @@ impl Platform {
             variant: None,
             extra: Extra::default(),
         }
+    }
+
+    /// Whether this is what buildkit says of an attestation, which runs nowhere.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.os == "unknown" && self.architecture == "unknown"
     }
 
     /// Whether an image for `other` is what someone who asks for this platform wants: same operating system and

@@ -166,12 +166,16 @@ fn entries(images: &[Image]) -> Result<Vec<Descriptor>> {
         for name in image.names() {
             let mut descriptor = image.descriptor().clone();
             name.parse::<ImageName>()?.annotate(&mut descriptor);
-            entries.push(descriptor);
+            if !entries.contains(&descriptor) {
+                entries.push(descriptor);
+            }
         }
     }
     for (index, entry) in entries.iter().enumerate() {
         let tag = entry.annotations.get(name::REF_NAME);
-        let same = |other: &&Descriptor| tag.is_some() && other.annotations.get(name::REF_NAME) == tag;
+        let same = |other: &&Descriptor| {
+            tag.is_some() && other.annotations.get(name::REF_NAME) == tag && other.digest != entry.digest
+        };
         if let Some(other) = entries[..index].iter().find(same) {
             return Err(Error::Images {
                 first: other.digest.to_string(),

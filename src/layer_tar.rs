@@ -241,6 +241,16 @@ impl LayerOptions {
         Self { pool: Some(pool.clone()), ..self }
     }
 
+    /// Sets where a compressed tar is unpacked while it is a source.
+    pub fn scratch(self, dir: impl Into<PathBuf>) -> Self {
+        Self { scratch: Some(dir.into()), ..self }
+    }
+
+    /// Sets who is told how far it is.
+    pub fn progress(self, progress: Progress) -> Self {
+        Self { progress: Some(progress), ..self }
+    }
+
     pub(crate) fn scratch_dir(&self) -> Option<&Path> {
         self.scratch.as_deref().or(self.store.as_deref())
     }
@@ -285,15 +295,24 @@ impl Blob for TarLayer {
             return Ok(Box::new(File::open(path).map_err(Error::read(path))?));
         }
         let (stream, compression, pool) = (Arc::clone(&self.stream), self.compression, self.pool.clone());
+        let expected = self.descriptor.digest;
         let (sender, receiver) = sync_channel(1);
-        thread::spawn(move || {
+        let make = move || {
             let mut sink = ChannelWriter(sender);
-            if let Err(error) = pass(&stream, compression, &pool, Some(&mut sink), &|_| ()) {
-                // If the reader is gone, nobody is left to tell.
-                let _ = sink.0.send(Err(error));
-            }
-        });
-        Ok(Box::new(ChannelReader { receiver, part: io::Cursor::default() }))
+            let made = pass(&stream, compression, &pool, Some(&mut sink), &|_| ());
+            let end = match made {
+                Ok(pass) if pass.digest != expected => Err(Error::BlobDamaged {
+                    digest: expected,
+                    expected: expected.to_string(),
+                    actual: format!("{}: a source changed", pass.digest),
+                }),
+                made => made.map(|_| Vec::new()),
+            };
+            // If the reader is gone, nobody is left to tell.
+            let _ = sink.0.send(end);
+        };
+        thread::Builder::new().spawn(make).map_err(|cause| Error::blob(expected, cause))?;
+        Ok(Box::new(ChannelReader { receiver, part: io::Cursor::default(), ended: false }))
     }
 
     fn file(&self) -> Option<&Path> {
@@ -331,12 +350,13 @@ fn created_by(files: &[FileMapping]) -> String {
     text
 }
 
-/// The two ends of a blob that is made while it is read.
+/// The two ends of a blob that is made while it is read. An empty part says that it is whole.
 struct ChannelWriter(SyncSender<Result<Vec<u8>>>);
 
 struct ChannelReader {
     receiver: Receiver<Result<Vec<u8>>>,
     part: io::Cursor<Vec<u8>>,
+    ended: bool,
 }
 
 impl Write for ChannelWriter {
@@ -354,14 +374,13 @@ impl Read for ChannelReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let n = self.part.read(buffer)?;
-            if n > 0 || buffer.is_empty() {
+            if n > 0 || buffer.is_empty() || self.ended {
                 return Ok(n);
             }
-            match self.receiver.recv() {
-                Ok(part) => self.part = io::Cursor::new(part?),
-                // The maker is done and gone.
-                Err(_) => return Ok(0),
-            }
+            let gone = |_| io::Error::other("the thread that makes the blob is gone before its end");
+            let part = self.receiver.recv().map_err(gone)??;
+            self.ended = part.is_empty();
+            self.part = io::Cursor::new(part);
         }
     }
 }

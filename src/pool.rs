@@ -96,7 +96,7 @@ impl Pool {
 
     fn work(&self, job: &impl Job) {
         // Enough that nobody waits for the oldest block, and few: memory is this many blocks and what they become.
-        let room = self.threads() + self.threads() / 2 + 2;
+        let room = self.threads().saturating_add(self.threads() / 2 + 2);
         let mut working = lock(&self.0.working);
         loop {
             let may = May { work: *working < self.threads(), take_block: self.0.blocks.load(Ordering::Relaxed) < room };

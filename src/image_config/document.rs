@@ -247,5 +247,8 @@ pub(super) fn check(document: &Configuration) -> Result<()> {
 
 /// [RFC 3339, section 5.6](https://www.rfc-editor.org/rfc/rfc3339#section-5.6), which wants a zone.
 pub(crate) fn is_rfc3339(time: &str) -> bool {
-    time.len() >= 20 && time.as_bytes()[10].eq_ignore_ascii_case(&b'T') && time.parse::<jiff::Timestamp>().is_ok()
+    let bytes = time.as_bytes();
+    // jiff also reads a named zone in brackets, and an offset without minutes.
+    let zone = matches!(bytes, [.., b'Z' | b'z'] | [.., b'+' | b'-', _, _, b':', _, _]);
+    zone && bytes.len() >= 20 && bytes[10].eq_ignore_ascii_case(&b'T') && time.parse::<jiff::Timestamp>().is_ok()
 }

@@ -130,8 +130,9 @@ pub(super) fn complete_env(under: &Map<String, Value>, extra: &mut Map<String, V
 pub(super) fn history(base: Option<&LayoutImage>, inherit: &Inherit) -> Vec<Value> {
     let Some(base) = base else { return Vec::new() };
     let configuration = base.configuration();
-    // A base image without a history has layers all the same, and entries and layers must agree in number.
-    if inherit.history && !configuration.history.is_empty() {
+    // Entries and layers must agree in number, and not every base image's do: one without a history has layers too.
+    let made = configuration.history.iter().filter(|entry| entry.empty_layer != Some(true)).count();
+    if inherit.history && made == configuration.rootfs.diff_ids.len() {
         return configuration.history.iter().map(json::to_value).collect();
     }
     let layer = serde_json::json!({ "comment": "layer of the base image" });

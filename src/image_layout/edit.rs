@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    ffi::OsString,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -12,7 +11,7 @@ use super::{
     INDEX, Sync, entries,
     files::LayoutFiles,
     lock::Lock,
-    name::REF_NAME,
+    name::{CONTAINERD_NAME, REF_NAME},
     nest, put_blobs,
     read::{ImageLayout, has_name, read_index},
     replace,
@@ -29,7 +28,7 @@ use crate::{
 
 impl ImageLayout {
     /// Adds images to the layout, and returns it as it is then. An image takes the place of those that have one of
-    /// its tags. Several processes may do this at once: each re-reads the index when it is its turn.
+    /// its tags, unless both have full names and those differ. Several processes may do this at once: each re-reads the index when it is its turn.
     ///
     /// # Errors
     ///
@@ -42,13 +41,25 @@ impl ImageLayout {
         let store = BlobStore::create(dir)?;
         put_blobs(&store, &images, pool, Sync::Before)?;
         self.change(dir, |index| {
-            let replaced = |old: &Descriptor| {
-                new.iter().any(|new| match new.annotations.get(REF_NAME) {
-                    Some(tag) => old.annotations.get(REF_NAME) == Some(tag),
-                    None => old.digest == new.digest && !old.annotations.contains_key(REF_NAME),
-                })
+            let replaces = |new: &Descriptor, old: &Descriptor| match new.annotations.get(REF_NAME) {
+                Some(tag) => old.annotations.get(REF_NAME) == Some(tag),
+                None => old.digest == new.digest && !old.annotations.contains_key(REF_NAME),
             };
-            index.manifests.retain(|old| !replaced(old));
+            for (new, old) in new.iter().flat_map(|new| index.manifests.iter().map(move |old| (new, old))) {
+                let names = [new, old].map(|entry| entry.annotations.get(CONTAINERD_NAME));
+                if let ([Some(name), Some(other)], true) = (names, replaces(new, old))
+                    && name != other
+                {
+                    return Err(Error::Images {
+                        first: other.clone(),
+                        second: name.clone(),
+                        reason: "have one tag, by which podman and others find only one of them: \
+                                 give the new one another tag, or remove the old one"
+                            .to_owned(),
+                    });
+                }
+            }
+            index.manifests.retain(|old| !new.iter().any(|new| replaces(new, old)));
             index.manifests.extend(new.iter().cloned());
             Ok(())
         })
@@ -88,18 +99,20 @@ impl ImageLayout {
         let _alone = Lock::exclusive(dir)?;
         let now = Self::open(dir)?;
         let mut used = HashSet::new();
-        for descriptor in &now.index().manifests {
+        for descriptor in now.known(now.index())? {
             now.mark(descriptor, 0, &mut used)?;
         }
-        let used: HashSet<OsString> = used.into_iter().map(|(digest, _)| digest.hex().into()).collect();
+        let used: HashSet<Digest> = used.into_iter().map(|(digest, _)| digest).collect();
         let mut collected = Collected::default();
         for folder in [dir.to_owned(), dir.join("blobs/sha256")] {
             let is_blobs = folder != dir;
             for entry in fs::read_dir(&folder).map_err(Error::read(&folder))? {
                 let entry = entry.map_err(Error::read(&folder))?;
                 let name = entry.file_name();
-                let temporary = name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes());
-                if temporary || (is_blobs && !used.contains(&name)) {
+                let name = name.to_string_lossy();
+                let unused = || format!("sha256:{name}").parse().is_ok_and(|digest| !used.contains(&digest));
+                // What is neither is somebody else's.
+                if name.starts_with(TEMPORARY) || (is_blobs && unused()) {
                     collected.remove(&entry.path())?;
                 }
             }
@@ -110,8 +123,7 @@ impl ImageLayout {
     /// Notes down all blobs that are used, each with whether it is one that names others: the same bytes may be a layer
     /// in one place and a manifest in another.
     fn mark(&self, descriptor: &Descriptor, depth: usize, used: &mut HashSet<(Digest, bool)>) -> Result<()> {
-        let names_others = descriptor.media_type.is_index() || descriptor.media_type.is_manifest();
-        if used.insert((descriptor.digest, names_others)) {
+        if used.insert((descriptor.digest, descriptor.media_type.names_others())) {
             for below in self.children(descriptor, depth)? {
                 self.mark(&below, depth + 1, used)?;
             }

@@ -73,6 +73,7 @@ impl FromStr for ImageName {
             );
         }
         let (registry, path) = match repository.split_once('/') {
+            Some(("docker.io", rest)) if !rest.contains('/') => ("docker.io", format!("library/{rest}")),
             Some((first, rest)) if first == "localhost" || first.contains(['.', ':']) => (first, rest.to_owned()),
             Some(_) => ("docker.io", repository.to_owned()),
             None => ("docker.io", format!("library/{repository}")),
@@ -111,6 +112,7 @@ mod tests {
             ("latest", "latest", None),
             ("app:1.0", "1.0", Some("docker.io/library/app:1.0")),
             ("me/app", "latest", Some("docker.io/me/app:latest")),
+            ("docker.io/app", "latest", Some("docker.io/library/app:latest")),
             ("ghcr.io/me/app:1.0", "1.0", Some("ghcr.io/me/app:1.0")),
             ("localhost:5000/app", "latest", Some("localhost:5000/app:latest")),
         ] {

@@ -1,6 +1,6 @@
 //! A layout that exists: its index, its images, and one of them as a base for others.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::HashSet, path::Path, sync::Arc};
 
 use super::{
     INDEX, MARKER,
@@ -86,39 +86,52 @@ impl ImageLayout {
                 ));
             }
         }
-        let mut images = Vec::new();
-        self.collect(named[0], 0, &mut images)?;
         let default = Platform::default();
-        let wanted = |image: &LayoutImage| match platform {
-            Some(platform) => platform.accepts(&image.configuration.platform()),
-            None => default.accepts(&image.configuration.platform()),
-        };
+        let wanted = |has: &Platform| platform.unwrap_or(&default).accepts(has);
+        let mut images = Vec::new();
+        // An image for another platform may be damaged, or not there: nobody asked for it.
+        let may_be = |entry: &Descriptor| platform.is_none() || entry.platform.as_ref().is_none_or(wanted);
+        self.collect(named[0], 0, &may_be, &mut HashSet::new(), &mut images)?;
         if platform.is_none() && images.len() == 1 {
             return Ok(images.remove(0));
         }
-        match images.iter().position(wanted) {
-            Some(index) => Ok(images.swap_remove(index)),
-            None => {
-                let has: Vec<_> = images.iter().map(|image| image.configuration.platform().to_string()).collect();
-                let wanted = platform.unwrap_or(&default);
-                Err(Error::layout(self.path(), format!("has no image for {wanted}; it has {}", has.join(", "))))
-            }
+        if let Some(index) = images.iter().position(|image| wanted(&image.configuration.platform())) {
+            return Ok(images.swap_remove(index));
         }
+        images.clear();
+        self.collect(named[0], 0, &|_| true, &mut HashSet::new(), &mut images)?;
+        let has: Vec<_> = images.iter().map(|image| image.configuration.platform().to_string()).collect();
+        let wanted = platform.unwrap_or(&default);
+        Err(Error::layout(self.path(), format!("has no image for {wanted}; it has {}", has.join(", "))))
     }
 
-    /// The images below a descriptor; what is no image of a container (an artifact, an attestation) is passed over.
-    fn collect(&self, descriptor: &Descriptor, depth: usize, images: &mut Vec<LayoutImage>) -> Result<()> {
+    /// The images below a descriptor, each once; what is no image of a container (an artifact, an attestation) is
+    /// passed over, and so is what an index says `may_be` not.
+    fn collect(
+        &self,
+        descriptor: &Descriptor,
+        depth: usize,
+        may_be: &dyn Fn(&Descriptor) -> bool,
+        seen: &mut HashSet<Digest>,
+        images: &mut Vec<LayoutImage>,
+    ) -> Result<()> {
         if depth > MAX_DEPTH {
             return Err(Error::layout(self.path(), format!("has indexes more than {MAX_DEPTH} deep")));
         }
+        if !may_be(descriptor) || !seen.insert(descriptor.digest) {
+            return Ok(());
+        }
         if descriptor.media_type.is_index() {
             for entry in &self.read::<Index>(descriptor)?.manifests {
-                self.collect(entry, depth + 1, images)?;
+                self.collect(entry, depth + 1, may_be, seen, images)?;
             }
         } else if descriptor.media_type.is_manifest() {
             let manifest: Manifest = self.read(descriptor)?;
             if manifest.config.media_type.to_oci() == MediaType::CONFIG {
-                images.push(LayoutImage::new(&self.files, descriptor, manifest)?);
+                let image = LayoutImage::new(&self.files, descriptor, manifest)?;
+                if !image.configuration.platform().is_unknown() {
+                    images.push(image);
+                }
             }
         }
         Ok(())
@@ -128,21 +141,30 @@ impl ImageLayout {
     ///
     /// # Errors
     ///
-    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest or index.
+    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest or index, [`Error::Layout`] for an entry of an
+    /// index that is neither.
     pub fn images(&self) -> Result<Vec<Image>> {
         let image = |descriptor: &Descriptor| {
             let mut blobs = Vec::new();
-            self.collect_blobs(descriptor, 0, &mut blobs)?;
+            self.collect_blobs(descriptor, 0, &mut HashSet::new(), &mut blobs)?;
             Ok(Image::new(descriptor.clone(), blobs))
         };
-        self.index.manifests.iter().map(image).collect()
+        self.known(&self.index)?.iter().map(image).collect()
     }
 
-    fn collect_blobs(&self, descriptor: &Descriptor, depth: usize, blobs: &mut Vec<Arc<dyn Blob>>) -> Result<()> {
-        for below in self.children(descriptor, depth)? {
-            self.collect_blobs(&below, depth + 1, blobs)?;
+    fn collect_blobs(
+        &self,
+        descriptor: &Descriptor,
+        depth: usize,
+        seen: &mut HashSet<(Digest, bool)>,
+        blobs: &mut Vec<Arc<dyn Blob>>,
+    ) -> Result<()> {
+        if seen.insert((descriptor.digest, descriptor.media_type.names_others())) {
+            for below in self.children(descriptor, depth)? {
+                self.collect_blobs(&below, depth + 1, seen, blobs)?;
+            }
+            blobs.push(self.blob(descriptor));
         }
-        blobs.push(self.blob(descriptor));
         Ok(())
     }
 
@@ -152,13 +174,27 @@ impl ImageLayout {
             return Err(Error::layout(self.path(), format!("has indexes more than {MAX_DEPTH} deep")));
         }
         if descriptor.media_type.is_index() {
-            return Ok(self.read::<Index>(descriptor)?.manifests);
+            return Ok(self.known(&self.read(descriptor)?)?.to_vec());
         }
         if descriptor.media_type.is_manifest() {
             let manifest: Manifest = self.read(descriptor)?;
             return Ok(manifest.layers.into_iter().chain([manifest.config]).collect());
         }
         Ok(Vec::new())
+    }
+
+    /// The entries of an index, if it is known of all of them what they refer to.
+    pub(super) fn known<'a>(&self, index: &'a Index) -> Result<&'a [Descriptor]> {
+        match index.manifests.iter().find(|entry| !entry.media_type.names_others()) {
+            None => Ok(&index.manifests),
+            Some(Descriptor { digest, media_type, .. }) => {
+                let reason = format!(
+                    "has an index that names {digest} of the media type {media_type}: what that refers to is not known here; \
+                     copy the other images by their tags, or remove it from the index"
+                );
+                Err(Error::layout(self.path(), reason))
+            }
+        }
     }
 
     /// The artifacts in the index: what has an artifact type.

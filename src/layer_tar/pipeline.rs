@@ -84,6 +84,9 @@ struct Pipeline<'a> {
     blob: Mutex<(Hasher, Option<&'a mut (dyn Write + Send + 'a)>)>,
 }
 
+/// The most buffers that wait to be used again; they are in nobody's count.
+const SPARE: usize = 2;
+
 /// The blocks in memory, and who is at what.
 #[derive(Default)]
 struct Queue {
@@ -267,7 +270,9 @@ impl Pipeline<'_> {
 impl Queue {
     fn finish_block(&mut self) {
         self.done += 1;
-        if let Some(buffer) = self.blocks.pop_front().and_then(|mut block| Arc::into_inner(mem::take(&mut block.tar)?))
+        let block = self.blocks.pop_front();
+        if let Some(buffer) = block.and_then(|mut block| Arc::into_inner(mem::take(&mut block.tar)?))
+            && self.spare.len() < SPARE
         {
             self.spare.push(buffer);
         }

@@ -172,6 +172,14 @@ fn damaged(path: &Path, offset: u64, reason: String) -> Error {
 /// The tar, unpacked if it is compressed, which its first bytes say.
 fn open(path: &Path, scratch: Option<&Path>) -> Result<TarFile> {
     let unreadable = |cause| Error::source(path, cause);
+    // To open a fifo is to wait for its writer, who may never come.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(damaged(
+            path,
+            0,
+            "it is no regular file: give a tar, or a folder as a source of its own kind".into(),
+        ));
+    }
     let file = File::open(path).map_err(unreadable)?;
     let source = SourceFile::new(path.to_owned(), &file.metadata().map_err(unreadable)?);
     let stream = BufReader::with_capacity(64 << 10, file.try_clone().map_err(unreadable)?);

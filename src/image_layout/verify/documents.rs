@@ -307,8 +307,7 @@ impl<'a> Documents<'a> {
 /// Whether readers choose this entry of an index by its platform: not an attestation, as buildkit marks them, nor
 /// another kind of artifact.
 fn is_choice(entry: &Reference<'_>, platform: &Platform) -> bool {
-    let unknown = platform.os == "unknown" && platform.architecture == "unknown";
-    !unknown && entry.object.get("artifactType").is_none() && entry.annotation(ZSTD_VARIANT).is_none()
+    !platform.is_unknown() && entry.object.get("artifactType").is_none() && entry.annotation(ZSTD_VARIANT).is_none()
 }
 
 /// Whether an index says the platform of the image: the same variant, `v8` being what arm64 means without one. What
