@@ -113,6 +113,31 @@ fn what_is_no_oci_archive_says_what_it_is() {
     );
 }
 
+/// Names of a mebibyte each, of which a few hundred would fill the memory of a small machine.
+#[test]
+fn a_list_without_end_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let mut tar = tar::Builder::new(fs::File::create(dir.path().join("a.tar")).unwrap());
+    for member in 0..70 {
+        let mut long = tar::Header::new_gnu();
+        long.set_entry_type(tar::EntryType::GNULongName);
+        let name = format!("{member}/{}", "x".repeat((1 << 20) - 8));
+        long.set_size(name.len() as u64);
+        long.set_cksum();
+        tar.append(&long, name.as_bytes()).unwrap();
+        let mut header = tar::Header::new_gnu();
+        header.set_size(0);
+        header.set_cksum();
+        tar.append(&header, &[][..]).unwrap();
+    }
+    tar.into_inner().unwrap();
+    let error = ImageLayout::open(dir.path().join("a.tar")).unwrap_err().to_string();
+    assert!(
+        error.contains("is a damaged archive: ") && error.ends_with("more members than any image layout"),
+        "{error}"
+    );
+}
+
 #[test]
 fn sizes_that_lie_do_no_harm() {
     let dir = TempDir::new().unwrap();

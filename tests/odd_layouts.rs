@@ -10,7 +10,7 @@ use std::{
 
 use oci_layout::{
     Blob, Compression, ConfigOptions, Descriptor, Digest, Error, FileMapping, Image, ImageLayout, ImageManifest, Layer,
-    MediaType, Platform, Pool, image_config, image_layout, image_manifest, layer_tar,
+    MediaType, Platform, Pool, VerifyOptions, image_config, image_layout, image_manifest, layer_tar, verify,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -149,4 +149,15 @@ fn a_described_layer_that_comes_out_otherwise_is_an_error() {
     write("two");
     let error = layer.open().unwrap().read_to_end(&mut Vec::new()).unwrap_err();
     assert!(error.to_string().ends_with("a source changed; make or fetch it again"), "{error}");
+}
+
+/// What we write, we read: numbers at the very ends of what the byte format allows.
+#[test]
+fn the_largest_numbers_are_no_defect() {
+    let dir = TempDir::new().unwrap();
+    let file = FileMapping::text("", "/file").owner(u64::MAX, u64::MAX).mtime(i64::MIN);
+    let layer = layer_tar([file, FileMapping::text("", "/other").mtime(i64::MAX)], Compression::NONE).unwrap();
+    let config = image_config([&layer], json!({})).unwrap();
+    image_layout(dir.path(), [image_manifest(config, [layer], json!({})).unwrap().tagged("x")], json!({})).unwrap();
+    assert_eq!(verify(dir.path(), &VerifyOptions::default()).unwrap(), []);
 }

@@ -30,6 +30,9 @@ pub(super) struct Archive {
     pub(super) damage: Option<String>,
 }
 
+/// The most bytes that the list of members may take: some hundred thousand blobs.
+const MAX_KEPT: usize = 64 << 20;
+
 #[derive(Debug)]
 struct Member {
     kind: FileKind,
@@ -67,7 +70,13 @@ impl Archive {
     }
 
     fn list<R: Read>(&mut self, tar: &mut TarReader<R>) -> Result<(), TarError> {
+        let mut kept = 0;
         while let Some(entry) = tar.next_entry()? {
+            kept += size_of::<Member>() + entry.path.len() + entry.extents.len() * size_of::<Extent>();
+            if kept > MAX_KEPT {
+                let reason = "it has more members than any image layout".to_owned();
+                return Err(TarError { offset: entry.offset, reason });
+            }
             let name = String::from_utf8_lossy(&entry.path);
             let name = name.trim_start_matches("./").trim_end_matches('/').to_owned();
             let kind = match entry.kind {

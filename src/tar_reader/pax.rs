@@ -54,8 +54,9 @@ impl Records {
 
     pub(super) fn number(&self, keyword: &str) -> Result<Option<u64>, String> {
         let Some(value) = self.get(keyword) else { return Ok(None) };
-        let number = decimal(value).filter(|&number| i64::try_from(number).is_ok());
-        number.map(Some).ok_or_else(|| unfit(keyword, value))
+        // Sizes are added to offsets in files, which the system keeps signed; owners are numbers and no more.
+        let fits = |number: &u64| matches!(keyword, "uid" | "gid") || i64::try_from(*number).is_ok();
+        decimal(value).filter(fits).map(Some).ok_or_else(|| unfit(keyword, value))
     }
 
     /// Seconds, of which a fraction is rounded down.
@@ -66,12 +67,12 @@ impl Records {
             let point = digits.iter().position(|&byte| byte == b'.');
             let (seconds, fraction) = digits.split_at(point.unwrap_or(digits.len()));
             let fraction = fraction.get(1..).unwrap_or_default();
-            let seconds = i64::try_from(decimal(seconds)?).ok()?;
+            let seconds = i128::from(decimal(seconds)?);
             if !fraction.iter().all(u8::is_ascii_digit) {
                 return None;
             }
-            let up = i64::from(negative && fraction.iter().any(|&digit| digit != b'0'));
-            Some(if negative { -seconds - up } else { seconds })
+            let up = i128::from(negative && fraction.iter().any(|&digit| digit != b'0'));
+            i64::try_from(if negative { -seconds - up } else { seconds }).ok()
         };
         time().map(Some).ok_or_else(|| unfit(keyword, value))
     }
