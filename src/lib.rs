@@ -30,6 +30,7 @@
 //!   ([`ConfigOptions::base`], [`Inherit`]), more images can be appended, tags removed, garbage collected.
 //! - [`verify()`] reads a layout to its last byte and returns everything that is wrong with it.
 //! - [`layer_entries()`] says what is in a layer, without unpacking it anywhere.
+//! - [`layer_entries()`] reads what is in a layer, without unpacking it anywhere.
 //! - [`image_index()`] makes an index for several platforms; [`image_layout()`] does so by itself of images under one
 //!   name.
 //! - [`artifact_manifest()`] makes the manifest of what is no image.
