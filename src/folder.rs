@@ -5,6 +5,7 @@
 //! | a layer | `media-descriptor.json`, `DiffID`, `history.json`, and its blob |
 //! | a configuration | `media-descriptor.json`, `platform.json`, and its blob |
 //! | an image | `media-descriptor.json`, with the platform in it, and the blobs of manifest, configuration and layers |
+//! | several layers | `layers.json`, and the folders of layers that it lists, lowest first |
 //!
 //! - `blobs/sha256/HEX`: the blobs, as in an image layout.
 //! - `media-descriptor.json`: the descriptor of the layer, the configuration or the manifest.
@@ -12,10 +13,15 @@
 //! - `history.json`: what the image's history says of the layer, `{"created_by":"…"}`. May be missing.
 //! - `platform.json`: what the image runs on, for those who want to know before they have it. Nothing here reads it.
 //!
-//! A folder stands alone: nothing in it names a path. Opening one checks that the descriptor fits and the blobs are
+//! A folder stands alone: nothing in it names a path, unless it was made by [`link_image`]. Opening one checks that the descriptor fits and the blobs are
 //! there, by name and size; their bytes are trusted, as those of any folder of ours, and `verify` reads them.
 
-use std::{fmt, fs, io, path::Path, sync::Arc};
+use std::{
+    fmt, fs, io,
+    os::unix::fs::symlink,
+    path::{self, Path},
+    sync::Arc,
+};
 
 use serde::de::DeserializeOwned;
 
@@ -40,6 +46,7 @@ const DESCRIPTOR: &str = "media-descriptor.json";
 const DIFF_ID: &str = "DiffID";
 const HISTORY: &str = "history.json";
 const PLATFORM: &str = "platform.json";
+const LAYERS: &str = "layers.json";
 
 /// Writes the folder of a layer. A layer that was stored in that same folder stays where it is.
 ///
@@ -84,6 +91,29 @@ pub fn open_layer(dir: impl AsRef<Path>) -> Result<LayerFolder> {
     Ok(LayerFolder { blob, diff_id, created_by: history.created_by.unwrap_or_default() })
 }
 
+/// Says that this folder is one of several layers: of the folders of layers inside it that these are the names of,
+/// lowest first.
+///
+/// # Errors
+///
+/// [`Error::Write`].
+pub fn write_layers(dir: impl AsRef<Path>, names: &[String]) -> Result<()> {
+    write(dir.as_ref(), LAYERS, &json::to_bytes(&names))
+}
+
+/// Opens the folder of a layer, or of several, lowest first.
+///
+/// # Errors
+///
+/// As [`open_layer`].
+pub fn open_layers(dir: impl AsRef<Path>) -> Result<Vec<LayerFolder>> {
+    let dir = dir.as_ref();
+    let folder = Folder::open(dir, "a layer", "layer-tar")?;
+    let Some(bytes) = folder.files.small_file(LAYERS)? else { return Ok(vec![open_layer(dir)?]) };
+    let names: Vec<String> = folder.parse(LAYERS, &bytes)?;
+    names.iter().map(|name| open_layer(dir.join(name))).collect()
+}
+
 /// Writes the folder of a configuration. The layers of a base image are not in it: whoever makes an image of it gives
 /// the base image again.
 ///
@@ -117,6 +147,28 @@ pub fn open_config(dir: impl AsRef<Path>) -> Result<ImageConfig> {
 pub fn write_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool) -> Result<()> {
     let (dir, image) = (dir.as_ref(), image.into());
     let _store = store(dir, image.blobs().iter().map(Arc::as_ref), pool)?;
+    write(dir, DESCRIPTOR, &json::to_bytes(image.descriptor()))
+}
+
+/// As [`write_image`], but for layers, which stay in the files that they are in: the folder has symbolic links to those,
+/// and is good as long as they are there.
+///
+/// # Errors
+///
+/// As [`write_image`].
+pub fn link_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool) -> Result<()> {
+    let (dir, image) = (dir.as_ref(), image.into());
+    let (linked, copied): (Vec<_>, Vec<_>) = image.blobs().iter().partition(|blob| blob.file().is_some());
+    let _store = store(dir, copied.into_iter().map(Arc::as_ref), pool)?;
+    for blob in linked {
+        let link = dir.join(blob_name(blob.descriptor().digest));
+        let file = blob.file().map(path::absolute).transpose().map_err(Error::write(&link))?;
+        match file.map(|file| symlink(file, &link)) {
+            // An image may have one layer twice.
+            Some(Err(cause)) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(Error::write(link)(cause)),
+            _ => {}
+        }
+    }
     write(dir, DESCRIPTOR, &json::to_bytes(image.descriptor()))
 }
 
@@ -225,10 +277,11 @@ impl<'a> Folder<'a> {
         self.files.small_file(name)?.ok_or_else(|| self.broken(format!("has no {name}")))
     }
 
-    /// A blob that is there, a regular file of the size that the descriptor says.
+    /// A blob that is there, a regular file of the size that the descriptor says, or a link to one.
     fn blob(&self, descriptor: Descriptor) -> Result<FileBlob> {
         let name = blob_name(descriptor.digest);
         let path = self.dir.join(&name);
+        let path = path.read_link().unwrap_or(path);
         match fs::symlink_metadata(&path) {
             Ok(file) if !file.is_file() => Err(self.broken(format!("has a {name} that is no regular file"))),
             Ok(file) if file.len() != descriptor.size => {

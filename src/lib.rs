@@ -29,13 +29,13 @@
 //! - [`ImageLayout`] opens a layout's folder or an oci-archive: an image of it is a base for others
 //!   ([`ConfigOptions::base`], [`Inherit`]), more images can be appended, tags removed, garbage collected.
 //! - [`verify()`] reads a layout to its last byte and returns everything that is wrong with it.
-//! - [`layer_entries()`] says what is in a layer, without unpacking it anywhere.
 //! - [`layer_entries()`] reads what is in a layer, without unpacking it anywhere.
 //! - [`image_index()`] makes an index for several platforms; [`image_layout()`] does so by itself of images under one
 //!   name.
 //! - [`artifact_manifest()`] makes the manifest of what is no image.
 //! - [`LayerSpec`] reads a layer's files and options from JSON; [`folder`] keeps layers, configurations and images on
 //!   disk between the steps of the program.
+//! - [`nix`] has the same steps as builders of Nix derivations.
 //! - [`Pool`] bounds the threads of everything that is given it.
 //!
 //! # The seam
@@ -80,6 +80,7 @@ mod image_manifest;
 mod json;
 mod layer_entries;
 mod layer_tar;
+pub mod nix;
 #[cfg(feature = "oci-spec")]
 mod oci_spec;
 mod pool;

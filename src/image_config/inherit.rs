@@ -1,5 +1,6 @@
 //! What an image takes over from its base image's configuration.
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{image_layout::LayoutImage, json};
@@ -7,12 +8,15 @@ use crate::{image_layout::LayoutImage, json};
 /// The parts of a base image's configuration that an image takes over. What the user gives goes over them; `Env`
 /// merges by name, and a new `Entrypoint` clears an inherited `Cmd`.
 ///
+/// Read from JSON, its members are written in camel case, and what is not named is `true`.
+///
 /// ```
 /// use oci_layout::Inherit;
 /// let nothing_but_env = Inherit { env: true, ..Inherit::NOTHING };
 /// assert_ne!(nothing_but_env, Inherit::default());
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Inherit {
     /// `Env`.
     pub env: bool,

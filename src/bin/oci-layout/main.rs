@@ -4,6 +4,7 @@ mod args;
 mod build;
 mod edit;
 mod inspect;
+mod nix;
 mod output;
 mod progress;
 mod steps;
@@ -58,6 +59,7 @@ enum Command {
     Gc(edit::Gc),
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
+    Nix(nix::Nix),
 }
 
 fn main() -> ExitCode {
@@ -85,6 +87,7 @@ fn run(Program { command, threads }: Program) -> Result<ExitCode> {
         Command::Gc(gc) => gc.run()?,
         Command::Verify(verify) => return verify.run(&pool),
         Command::Inspect(inspect) => inspect.run(&pool)?,
+        Command::Nix(nix) => nix.run(&pool)?,
     }
     Ok(ExitCode::SUCCESS)
 }

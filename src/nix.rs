@@ -1,0 +1,39 @@
+//! The builders of Nix derivations: each function here is what one derivation runs, from the derivation's attributes
+//! to its output.
+//!
+//! The functions in `nix/` of this repository write the attributes, with `__structuredAttrs`, so that Nix hands them
+//! over as JSON. Nothing is known here of evaluation, and nothing there of what is in an output.
+//!
+//! | step | attributes | output |
+//! |---|---|---|
+//! | [`layer_tar`] | `spec`, a [`LayerSpec`](crate::LayerSpec) as JSON, and contents | the folder of a layer |
+//! | [`closure_layers`] | `spec`, contents, `maxLayers`, `alone`, `together` | the folder of several layers |
+//! | [`image_config`] | `layers`, `extraConfig`, `platform`, `base`, `inheritConfig` | the folder of a configuration |
+//! | [`image_manifest`] | the same, `config`, `extraManifest` | the folder of an image, with links to its layers |
+//! | [`image_layout`] | `images`, a list of `{ names, image }`; `extraIndex`, `hashTagged` | a layout |
+//! | [`files`] | `files`, a list of `{ destination, text }` and `{ destination, symlink }` | these files |
+//! | [`verify`] | `layout` | an empty file, if the layout has no defect |
+//!
+//! Folders of layers, configurations and images are those of [`folder`](crate::folder).
+//!
+//! What a layer *holds* of the store is said by contents, the attributes `closure`, `copyToRoot`, `referencesOf`,
+//! `without`, and by `graph`, which Nix makes of all paths that they name (`exportReferencesGraph`):
+//!
+//! - the closures of the paths in `closure`, each path at its own place;
+//! - the contents of those in `copyToRoot`, at the root, and the closure of what they refer to;
+//! - the closure of what the paths in `referencesOf` refer to;
+//! - none of what `without` holds: paths, for their closures, and keys of `others`, where the contents of other layers
+//!   are.
+
+mod attributes;
+mod contents;
+mod documents;
+mod files;
+mod layers;
+
+pub use self::{
+    attributes::Attributes,
+    documents::{image_config, image_layout, image_manifest, verify},
+    files::files,
+    layers::{closure_layers, layer_tar},
+};

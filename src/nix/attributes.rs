@@ -1,0 +1,63 @@
+//! The attributes of a derivation, and where its output goes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+
+/// What Nix says to the builder of a derivation with
+/// [structured attributes](https://nix.dev/manual/nix/latest/language/advanced-attributes#adv-attr-structuredAttrs).
+#[derive(Clone, Debug)]
+pub struct Attributes {
+    members: Map<String, Value>,
+    output: PathBuf,
+}
+
+impl Attributes {
+    /// Reads the file that Nix writes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`], and [`Error::Invalid`] for a file that is none of a derivation with one output, `out`.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let json = fs::read(path).map_err(Error::read(path))?;
+        let value = serde_json::from_slice(&json)
+            .map_err(|error| Error::invalid(format!("{path:?}"), format!("not JSON: {error}")))?;
+        Self::from_value(value)
+    }
+
+    /// The same, of JSON that was read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for JSON that is none of a derivation with one output, `out`.
+    pub fn from_value(attributes: Value) -> Result<Self> {
+        let output = attributes.get("outputs").and_then(|outputs| outputs.get("out")?.as_str()).map(PathBuf::from);
+        match (attributes, output) {
+            (Value::Object(members), Some(output)) => Ok(Self { members, output }),
+            _ => Err(Error::invalid("derivation", "its attributes have no outputs.out: this is a builder for Nix")),
+        }
+    }
+
+    /// Where the output goes, which is not there yet.
+    pub fn output(&self) -> &Path {
+        &self.output
+    }
+
+    /// An attribute; one that is not there reads as `null`.
+    pub(super) fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let value = self.members.get(name).cloned().unwrap_or_default();
+        serde_json::from_value(value).map_err(|error| Error::invalid(name, error.to_string()))
+    }
+
+    /// A list; one that is not there is empty.
+    pub(super) fn list<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
+        Ok(self.get::<Option<_>>(name)?.unwrap_or_default())
+    }
+}

@@ -1,0 +1,128 @@
+//! Configurations, images and layouts; and whether a layout is sound.
+
+use std::{fs, path::PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Attributes;
+use crate::{
+    descriptor::Platform,
+    error::{Error, Result},
+    folder::{self, LayerFolder},
+    image_config::{self, ConfigOptions, ImageConfig, Inherit},
+    image_layout::{self, ImageLayout, LayoutImage, LayoutOptions, VerifyOptions},
+    image_manifest::{self, Image, ManifestOptions},
+    pool::Pool,
+};
+
+/// Makes a configuration.
+///
+/// # Errors
+///
+/// As [`image_config`](crate::image_config()), and [`Error::Invalid`] for another attribute.
+pub fn image_config(attributes: &Attributes) -> Result<()> {
+    let config = config(attributes, &layers(attributes)?)?;
+    folder::write_config(attributes.output(), &config)
+}
+
+/// Makes an image, of small documents and links to its layers.
+///
+/// # Errors
+///
+/// As [`image_config`] and [`image_manifest`](crate::image_manifest()).
+pub fn image_manifest(attributes: &Attributes, pool: &Pool) -> Result<()> {
+    let layers = layers(attributes)?;
+    let mut options = ManifestOptions::new(attributes.get("extraManifest")?);
+    let config = match attributes.get::<Option<PathBuf>>("config")? {
+        None => config(attributes, &layers)?,
+        Some(dir) => {
+            let config = folder::open_config(dir)?;
+            options.base = base(attributes, &config.document().platform())?;
+            config
+        }
+    };
+    let image = image_manifest::image_manifest(config, layers, options)?;
+    folder::link_image(attributes.output(), image, pool)
+}
+
+/// Makes a layout, self-contained.
+///
+/// With the attribute `hashTagged`, a name without a tag, all images have this name and, as their tag, the hash part
+/// of the layout's own store path.
+///
+/// # Errors
+///
+/// As [`image_layout`](crate::image_layout()), and [`Error::Invalid`] for another attribute.
+pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Named {
+        names: Vec<String>,
+        image: PathBuf,
+    }
+    let hash_tag = attributes.get::<Option<String>>("hashTagged")?.map(|name| {
+        let output = attributes.output().file_name().unwrap_or_default().to_string_lossy();
+        format!("{name}:{}", output.split('-').next().unwrap_or_default())
+    });
+    let mut images = Vec::new();
+    for Named { names, image } in attributes.list("images")? {
+        let image = folder::open_image(image)?;
+        images.push(names.into_iter().chain(hash_tag.clone()).fold(image, Image::tagged));
+    }
+    let options = LayoutOptions::new(attributes.get("extraIndex")?).pool(pool);
+    image_layout::image_layout(attributes.output(), images, options).map(|_| ())
+}
+
+/// Makes an empty file, if the layout has no defect.
+///
+/// # Errors
+///
+/// [`Error::Layout`] with all its defects, and as [`verify`](crate::verify()).
+pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
+    let layout: PathBuf = attributes.get("layout")?;
+    let findings = image_layout::verify(&layout, &VerifyOptions::default().pool(pool))?;
+    if findings.is_empty() {
+        return fs::write(attributes.output(), "").map_err(Error::write(attributes.output()));
+    }
+    let findings: String = findings.iter().map(|finding| format!("\n  {finding}")).collect();
+    Err(Error::layout(layout, format!("is not sound: make or fetch it again{findings}")))
+}
+
+fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {
+    let mut layers = Vec::new();
+    for dir in attributes.list::<PathBuf>("layers")? {
+        layers.extend(folder::open_layers(dir)?);
+    }
+    Ok(layers)
+}
+
+fn config(attributes: &Attributes, layers: &[LayerFolder]) -> Result<ImageConfig> {
+    let platform: Platform = attributes.get("platform")?;
+    let options = ConfigOptions {
+        base: base(attributes, &platform)?,
+        platform: Some(platform),
+        inherit: inherit(attributes)?,
+        extra: attributes.get("extraConfig")?,
+    };
+    image_config::image_config(layers, options)
+}
+
+/// All or nothing, or all but the parts that are said to be `false`.
+fn inherit(attributes: &Attributes) -> Result<Inherit> {
+    match attributes.get::<Value>("inheritConfig")? {
+        Value::Null | Value::Bool(true) => Ok(Inherit::EVERYTHING),
+        Value::Bool(false) => Ok(Inherit::NOTHING),
+        _ => attributes.get("inheritConfig"),
+    }
+}
+
+/// The image that a configuration or manifest is built on, if any.
+fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<LayoutImage>> {
+    #[derive(Deserialize)]
+    struct Base {
+        layout: PathBuf,
+        tag: Option<String>,
+    }
+    let Some(Base { layout, tag }) = attributes.get("base")? else { return Ok(None) };
+    ImageLayout::open(layout)?.image(tag.as_deref(), Some(platform)).map(Some)
+}

@@ -1,0 +1,64 @@
+//! Layers: one of files and store paths, or as many as a closure is split into.
+
+use super::{
+    Attributes,
+    contents::{self, Held},
+};
+use crate::{
+    closure::{self, ClosureOptions},
+    error::Result,
+    folder,
+    layer_tar::{self, FileMapping},
+    pool::Pool,
+    spec::LayerSpec,
+};
+
+/// Makes a layer: the files of `spec`, and what contents say.
+///
+/// # Errors
+///
+/// As [`layer_tar`](crate::layer_tar()), [`LayerSpec::from_value`], and [`Error::Invalid`](crate::Error::Invalid) for
+/// another attribute.
+pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
+    let LayerSpec { mut files, options } = LayerSpec::from_value(attributes.get("spec")?)?;
+    // What builds of packages leave for other builds is in every package, and differs.
+    let contents_of = |package: String| FileMapping::new(package, "/").follow(false).exclude("nix-support");
+    files.extend(attributes.list("copyToRoot")?.into_iter().map(contents_of));
+    files.extend(contents::held(attributes)?.paths.into_iter().map(in_place));
+    let layer = layer_tar::layer_tar(files, options.store(attributes.output()).pool(pool))?;
+    folder::write_layer(attributes.output(), &layer)
+}
+
+/// Makes several layers of a closure, as [`closure_layers`](crate::closure_layers()) splits it, all at once.
+///
+/// # Errors
+///
+/// As [`layer_tar`], and as [`closure_layers`](crate::closure_layers()).
+pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
+    let LayerSpec { options, .. } = LayerSpec::from_value(attributes.get("spec")?)?;
+    let Held { paths, graph } = contents::held(attributes)?;
+    let split = ClosureOptions {
+        max_layers: attributes.get("maxLayers")?,
+        alone: attributes.list("alone")?,
+        together: attributes.list("together")?,
+    };
+    let layers = closure::closure_layers(&graph.subgraph(&paths), &split)?;
+
+    // So that their order is that of their names.
+    let digits = layers.len().to_string().len();
+    let layers: Vec<_> = layers.into_iter().enumerate().map(|(i, paths)| (format!("{i:0digits$}"), paths)).collect();
+    let names: Vec<_> = layers.iter().map(|(name, _)| name.clone()).collect();
+    let made = pool.map(layers, |(name, paths)| {
+        let dir = attributes.output().join(name);
+        let options = options.clone().store(&dir).pool(pool);
+        folder::write_layer(&dir, &layer_tar::layer_tar(paths.into_iter().map(in_place), options)?)
+    });
+    made.into_iter().collect::<Result<()>>()?;
+    std::fs::create_dir_all(attributes.output()).map_err(crate::Error::write(attributes.output()))?;
+    folder::write_layers(attributes.output(), &names)
+}
+
+/// A store path that is itself a link stays one.
+fn in_place(path: impl Into<std::path::PathBuf>) -> FileMapping {
+    FileMapping::at_source(path).follow(false)
+}
