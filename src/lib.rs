@@ -69,6 +69,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod blob;
+mod closure;
 mod decompress;
 mod descriptor;
 mod digest;
@@ -89,6 +90,7 @@ mod tar_reader;
 
 pub use self::{
     blob::{Blob, FileBlob, Layer, MemoryBlob},
+    closure::{ClosureOptions, ReferenceGraph, closure_layers},
     descriptor::{Annotations, Descriptor, Extra, MediaType, Platform},
     digest::Digest,
     error::{Error, Result},
