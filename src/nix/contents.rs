@@ -9,10 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Attributes;
-use crate::{
-    closure::ReferenceGraph,
-    error::{Error, Result},
-};
+use crate::{closure::ReferenceGraph, error::Result};
 
 /// The store paths that a layer holds at their own places, and the graph that they are in.
 pub(super) struct Held {

@@ -1,0 +1,21 @@
+# The attributes of a step that has a base image: `null`, a layout, or `{ layout; tag; }`. A layout that others made is
+# checked once, by a derivation of its own.
+{ step, ... }:
+base:
+let
+  parts =
+    if builtins.isAttrs base && base ? layout && !(base ? outPath) then { tag = null; } // base
+    else { layout = base; tag = null; };
+  layout = "${parts.layout}";
+  isOurs = builtins.isAttrs parts.layout && parts.layout ? manifests;
+in
+if base == null then { }
+else {
+  base = { inherit layout; inherit (parts) tag; };
+  ${if isOurs then null else "checked"} = step "verify" {
+    name = "oci-base-checked";
+    inherit layout;
+    preferLocalBuild = true;
+    allowSubstitutes = false;
+  };
+}

@@ -1,0 +1,33 @@
+# What a layer holds of the store, as attributes of a step (`attributes`) and for other layers to leave out (`held`).
+#
+# It is known during evaluation as roots of closures, and in the build as paths: no output of a layer is read.
+{ storePath, ... }:
+{ closure ? [ ], copyToRoot ? [ ], referencesOf ? [ ], files ? [ ], without ? [ ] }:
+let
+  isLayer = value: builtins.isAttrs value && value ? held;
+  layers = builtins.filter isLayer without;
+
+  own = {
+    closure = map storePath closure;
+    copyToRoot = map storePath copyToRoot;
+    referencesOf = map storePath referencesOf;
+    # The layer has these, and nobody needs to have them to know it.
+    atSource = map (file: builtins.unsafeDiscardStringContext "${file.source}")
+      (builtins.filter (file: file ? source && !(file ? destination)) files);
+    without = map (value: if isLayer value then value.held.key else storePath value) without;
+  };
+  # A function of the contents alone: a layer does not change when another one, that it is without, is made in
+  # another way.
+  key = builtins.hashString "sha256" (builtins.unsafeDiscardStringContext (builtins.toJSON own));
+  others = builtins.foldl' (table: layer: table // layer.held.table) { } layers;
+
+  roots = contents: contents.closure ++ contents.copyToRoot ++ contents.referencesOf
+    ++ builtins.filter (path: !(others ? ${path})) contents.without;
+  allRoots = builtins.concatMap roots ([ own ] ++ builtins.attrValues others);
+in
+{
+  attributes = removeAttrs own [ "atSource" ] // { inherit others; } // (
+    if allRoots == [ ] then { } else { exportReferencesGraph.graph = allRoots; }
+  );
+  held = { inherit key; table = others // { ${key} = own; }; };
+}

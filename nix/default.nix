@@ -1,0 +1,44 @@
+/**
+  All functions, for images that run on `hostSystem` and are built on `system`.
+
+  - `system`: where derivations are built, as in `"x86_64-linux"`.
+  - `builder`: a package, or a folder, with `bin/oci-layout`; static, so that it runs in the sandbox.
+  - `hostSystem`: what the images run on, unless they say otherwise; by default `system`.
+  - `pkgs`: nixpkgs, for those helpers alone that take something from it: `binSh`, `usrBinEnv`, `caCertificates`.
+*/
+{ system, builder, hostSystem ? system, pkgs ? null }:
+let
+  scope = internal // functions // { inherit system builder hostSystem pkgs; };
+
+  # What the functions are made of.
+  internal = builtins.mapAttrs (_: file: import file scope) {
+    base = ./base.nix;
+    contents = ./contents.nix;
+    elements = ./elements.nix;
+    platform = ./platform.nix;
+    step = ./step.nix;
+    storeName = ./storeName.nix;
+    storePath = ./storePath.nix;
+  };
+
+  functions = builtins.mapAttrs (_: file: import file scope) {
+    # The four, each a file in, a file out.
+    ociLayerTar = ./ociLayerTar.nix;
+    ociImageConfig = ./ociImageConfig.nix;
+    ociImageManifest = ./ociImageManifest.nix;
+    ociImageLayout = ./ociImageLayout.nix;
+
+    # What is made of them.
+    ociBuildImage = ./ociBuildImage.nix;
+    buildOciImage = ./buildOciImage.nix;
+    ociClosureLayers = ./ociClosureLayers.nix;
+
+    # Small packages to copy to the root of an image.
+    ociFiles = ./ociFiles.nix;
+    fakeNss = ./fakeNss.nix;
+    binSh = ./binSh.nix;
+    usrBinEnv = ./usrBinEnv.nix;
+    caCertificates = ./caCertificates.nix;
+  };
+in
+functions

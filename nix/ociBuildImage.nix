@@ -1,0 +1,107 @@
+{ ociClosureLayers, ociFiles, ociImageLayout, ociImageManifest, ociLayerTar, storeName, ... }:
+/**
+  An image in one call: the closure of what `config`, `files` and `copyToRoot` refer to is found and split into layers,
+  and the customisation (`files` and `copyToRoot`) is a layer of its own, above them.
+
+  - `name`: the image's name, as in `"ghcr.io/me/app"`.
+  - `tag`: its tag; by default the hash part of the layout's store path. `imageName` and `imageTag` of the result say it.
+  - `config`: `Env`, `Entrypoint`, `Cmd`, `Labels` and so on of the image configuration, in any case.
+  - `copyToRoot`: packages (or one) whose contents land at `/`.
+  - `files`: as in `ociLayerTar`; what their sources refer to comes into the image.
+  - `layers`: layers of the caller's, below all others; what they hold is nowhere else. They are derivations of their
+    own, and stay as they are when something else changes.
+  - `fromImage`: the base image; see `base` of `ociImageConfig`.
+  - `maxLayers`: the largest number of layers, without those of the base image.
+  - `created`: RFC 3339; 1970 by default, so that the same contents are the same image.
+  - `extraConfig`: members beside `config`: `author`, `architecture`, …
+  - `extraManifest`, `extraIndex`, `inheritConfig`: as in the four functions.
+  - `alone`, `together`: how the closure is split; see `ociClosureLayers`.
+  - `compression`: of all layers made here.
+  - `mtime`, `owner`, `perms`, `onConflict`: of the customisation; see `ociLayerTar`.
+  - `passthru`: of the derivation.
+
+  ```nix
+  ociBuildImage {
+    name = "hello";
+    config.Entrypoint = [ "${hello}/bin/hello" ];
+    layers = [ (ociLayerTar { closure = [ glibc ]; }) ];
+  }
+  ```
+*/
+{ name
+, tag ? null
+, config ? { }
+, copyToRoot ? [ ]
+, files ? [ ]
+, layers ? [ ]
+, fromImage ? null
+, maxLayers ? 20
+, created ? null
+, extraConfig ? { }
+, extraManifest ? { }
+, extraIndex ? { }
+, inheritConfig ? true
+, alone ? [ ]
+, together ? [ ]
+, compression ? "gzip"
+, mtime ? 1
+, owner ? { }
+, perms ? [ ]
+, onConflict ? "error"
+, passthru ? { }
+}:
+let
+  roots = if builtins.isList copyToRoot then copyToRoot else [ copyToRoot ];
+
+  # Strings refer to the store by what is written in them: Nix finds it in this file, once it is built.
+  texts = builtins.toJSON [ config extraConfig (map (file: removeAttrs file [ "source" "tar" ]) files) ];
+  strings = ociFiles { name = "oci-references"; files = [ { destination = "/"; text = texts; } ]; };
+  sources = map (file: file.source) (builtins.filter (file: file ? source) files);
+  referencesOf = (if builtins.hasContext texts then [ strings ] else [ ]) ++ roots ++ sources;
+
+  hasCustomisation = files != [ ] || roots != [ ];
+  ofClosure = maxLayers - builtins.length layers - (if hasCustomisation then 1 else 0);
+
+  closure = ociClosureLayers {
+    inherit referencesOf alone together compression;
+    without = layers;
+    maxLayers =
+      if ofClosure >= 1 then ofClosure
+      else throw ("oci-layout: image ${name}: maxLayers = ${toString maxLayers} leaves no layer for the closure, beside "
+        + "those in layers and the customisation: it is at least ${toString (maxLayers + 1 - ofClosure)}");
+  };
+
+  customisation = ociLayerTar {
+    inherit files compression mtime owner perms onConflict;
+    name = "oci-customisation";
+    copyToRoot = roots;
+    without = layers ++ (if referencesOf == [ ] then [ ] else [ closure ]);
+  };
+
+  allLayers = layers
+    ++ (if referencesOf == [ ] then [ ] else [ closure ])
+    ++ (if hasCustomisation then [ customisation ] else [ ]);
+
+  manifest = ociImageManifest {
+    inherit extraManifest inheritConfig;
+    layers = allLayers;
+    base = fromImage;
+    extraConfig = (if created == null then { } else { inherit created; }) // { inherit config; } // extraConfig;
+  };
+
+  image = ociImageLayout {
+    name = storeName name;
+    inherit extraIndex;
+    hashTagged = if tag == null then name else null;
+    manifests = if tag == null then [ manifest ] else { "${name}:${tag}" = manifest; };
+    passthru = passthru // {
+      inherit manifest fromImage;
+      layers = allLayers;
+      imageName = name;
+      imageTag =
+        if tag != null then tag
+        else builtins.substring 0 32 (baseNameOf (builtins.unsafeDiscardStringContext image.outPath));
+    };
+  };
+in
+image

@@ -1,0 +1,44 @@
+{ contents, step, ... }:
+/**
+  A closure in several layers, planned and made in one derivation, since only its build can know how many there are.
+  It stands in a list of layers as one of them.
+
+  Layers follow the graph of references: lower ones change less often, and an update changes few of them.
+
+  - `closure`: packages whose runtime closures come in.
+  - `referencesOf`: packages that stay out, and the closures of whose references come in.
+  - `without`: layers, and packages with their closures, whose store paths are left out.
+  - `maxLayers`: the largest number of layers.
+  - `alone`: packages of which each has a layer for itself.
+  - `together`: lists of packages that have a layer in common.
+  - `compression`, `mtime`, `owner`, `perms`: as in `ociLayerTar`.
+  - `name`, `passthru`: of the derivation.
+
+  ```nix
+  ociClosureLayers { closure = [ python ]; maxLayers = 10; }
+  ```
+*/
+{ name ? "oci-layers"
+, closure ? [ ]
+, referencesOf ? [ ]
+, without ? [ ]
+, maxLayers ? 20
+, alone ? [ ]
+, together ? [ ]
+, compression ? "gzip"
+, mtime ? 1
+, owner ? { }
+, perms ? [ ]
+, passthru ? { }
+}:
+let
+  holds = contents { inherit closure referencesOf without; };
+in
+step "closure-layers" (holds.attributes // {
+  inherit name maxLayers;
+  alone = map (path: "${path}") alone;
+  together = map (map (path: "${path}")) together;
+  spec = { inherit compression mtime owner perms; };
+  unsafeDiscardReferences.out = true;
+  passthru = passthru // { inherit (holds) held; };
+})

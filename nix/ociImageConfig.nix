@@ -1,0 +1,42 @@
+scope@{ elements, platform, step, ... }:
+/**
+  The configuration of an image with these layers.
+
+  - `layers`: the lowest first.
+  - `extraConfig`: the members of the [image configuration](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md),
+    which go over `{ architecture; os = "linux"; }`, the platform being that of the packages. `config` has `Env`,
+    `Entrypoint` and so on; keys may be written in any case. `rootfs` is always that of the layers.
+  - `base`: the image below the layers: a layout (a folder, or an oci-archive), or `{ layout; tag; }` where it has
+    several images. Its layers come first, and its configuration is taken over where nothing else is said. What others
+    made is checked before it is used.
+  - `inheritConfig`: what of the base's configuration is taken over: `true`, `false`, or those parts that are not, as in
+    `{ entrypoint = false; }`; the parts are `env`, `entrypoint`, `cmd`, `user`, `workingDir`, `exposedPorts`, `volumes`,
+    `labels`, `stopSignal`, `history`, `metadata` and `other`.
+  - `name`, `passthru`: of the derivation.
+
+  ```nix
+  ociImageConfig { layers = [ app ]; extraConfig.config.Entrypoint = [ "/bin/app" ]; }
+  ```
+*/
+{ name ? "oci-config"
+, layers
+, extraConfig ? { }
+, base ? null
+, inheritConfig ? true
+, passthru ? { }
+}:
+let
+  config = step "image-config" (scope.base base // {
+    inherit name extraConfig inheritConfig;
+    layers = elements "layers" layers;
+    platform = platform extraConfig;
+    preferLocalBuild = true;
+    allowSubstitutes = false;
+    passthru = passthru // {
+      inherit layers base;
+      mediaDescriptor = "${config}/media-descriptor.json";
+      platform = "${config}/platform.json";
+    };
+  });
+in
+config

@@ -1,0 +1,39 @@
+{ elements, step, ... }:
+/**
+  A layout of images, self-contained: what `crane push ./result`, `podman run oci:./result` and all others take.
+
+  - `manifests`: images, as a list; or as an attribute set of tags (or full names), where a value may be a list. Images
+    for different platforms under one tag, or all without one, become one image for all of them.
+  - `extraIndex`: members of [`index.json`](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md),
+    which go over `schemaVersion` and `mediaType`. `manifests` are always the images.
+  - `hashTagged`: a name without a tag, which all images get with the hash part of the layout's own store path as the tag.
+  - `name`, `passthru`: of the derivation.
+
+  ```nix
+  ociImageLayout { manifests = { latest = app; "1.0" = app; debug = [ debugAmd64 debugArm64 ]; }; }
+  ```
+*/
+{ name ? "oci-layout"
+, manifests ? [ ]
+, extraIndex ? { }
+, hashTagged ? null
+, passthru ? { }
+}:
+let
+  asList = value: if builtins.isList value then value else [ value ];
+  named = names: value: map (image: { inherit names image; }) (elements "manifests" (asList value));
+  isSetOfTags = builtins.isAttrs manifests && !(manifests ? outPath);
+  layout = step "image-layout" {
+    inherit name extraIndex hashTagged;
+    images =
+      if isSetOfTags
+      then builtins.concatMap (tag: named [ tag ] manifests.${tag}) (builtins.attrNames manifests)
+      else named [ ] manifests;
+    unsafeDiscardReferences.out = true;
+    passthru = passthru // {
+      inherit manifests;
+      index = "${layout}/index.json";
+    };
+  };
+in
+layout

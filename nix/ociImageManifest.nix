@@ -1,0 +1,44 @@
+scope@{ elements, ociImageConfig, platform, step, ... }:
+/**
+  An image of a configuration and layers, as small documents that name them; the layers stay where they are.
+
+  - `layers`: the lowest first; a list of `ociLayerTar`, `ociClosureLayers`, or folders that the program made.
+  - `extraConfig`, `base`, `inheritConfig`: as in `ociImageConfig`.
+  - `config`: a configuration made by `ociImageConfig` of the same layers, in place of those three.
+  - `extraManifest`: members of the [manifest](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md),
+    `annotations` for one, which go over `schemaVersion` and `mediaType`. `config` and `layers` are always those given.
+  - `name`, `passthru`: of the derivation.
+
+  ```nix
+  ociImageManifest {
+    layers = [ dependencies app ];
+    extraConfig.config.Entrypoint = [ "/bin/app" ];
+    extraManifest.annotations."org.opencontainers.image.title" = "app";
+  }
+  ```
+*/
+{ name ? "oci-manifest"
+, layers
+, extraConfig ? { }
+, extraManifest ? { }
+, config ? null
+, base ? config.base or null
+, inheritConfig ? true
+, passthru ? { }
+}:
+let
+  manifest = step "image-manifest" (scope.base base // {
+    inherit name extraConfig inheritConfig extraManifest;
+    layers = elements "layers" layers;
+    config = if config == null then null else "${config}";
+    platform = platform extraConfig;
+    preferLocalBuild = true;
+    allowSubstitutes = false;
+    passthru = passthru // {
+      inherit layers base;
+      config = if config != null then config else ociImageConfig { inherit layers extraConfig base inheritConfig; };
+      mediaDescriptor = "${manifest}/media-descriptor.json";
+    };
+  });
+in
+manifest
