@@ -1,0 +1,262 @@
+//! The steps that derivations run, from attributes as Nix writes them to outputs. `tests/nix` has Nix itself.
+
+mod common;
+
+use std::{fs, path::Path};
+
+use common::message;
+use oci_layout::{ImageLayout, Layer, Pool, folder, layer_entries, nix};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A store of packages, each a folder with one file, and the graph that Nix makes of it.
+struct Store {
+    dir: TempDir,
+    graph: Vec<Value>,
+}
+
+impl Store {
+    /// Packages, and what they refer to, themselves if they say so.
+    fn new(packages: &[(&str, &[&str])]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        let package = |(name, references): &(&str, &[&str])| {
+            fs::create_dir_all(dir.path().join(name).join("nix-support")).unwrap();
+            fs::write(dir.path().join(name).join(format!("file-of-{name}")), *name).unwrap();
+            fs::write(dir.path().join(name).join("nix-support/setup-hook"), *name).unwrap();
+            let references: Vec<String> = references.iter().map(|name| path(name)).collect();
+            json!({ "path": path(name), "narSize": 1000, "references": references })
+        };
+        let graph = packages.iter().map(package).collect();
+        Self { graph, dir }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn paths(&self, names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| self.path(name)).collect()
+    }
+
+    /// Attributes with an output that is not there yet.
+    fn attributes(&self, output: &str, attributes: Value) -> nix::Attributes {
+        let mut all = json!({ "name": "x", "outputs": { "out": self.path(output) }, "graph": self.graph });
+        all.as_object_mut().unwrap().extend(attributes.as_object().unwrap().clone());
+        nix::Attributes::from_value(all).unwrap()
+    }
+
+    /// The packages of a layer in their own places, and what lies at the root beside them.
+    fn packages_of(&self, layer: &dyn Layer) -> (Vec<String>, Vec<String>) {
+        let store = self.dir.path().strip_prefix("/").unwrap();
+        let (mut packages, mut others) = (Vec::new(), Vec::new());
+        for entry in layer_entries(layer).unwrap() {
+            let path = entry.unwrap().path;
+            match path.strip_prefix(store).map(Path::components) {
+                Ok(below) if below.clone().count() == 1 => packages.push(below.as_path().display().to_string()),
+                Ok(_) => {}
+                Err(_) if store.starts_with(&path) => {}
+                Err(_) => others.push(path.display().to_string()),
+            }
+        }
+        (packages, others)
+    }
+
+    /// What a layer with these attributes has.
+    fn layer(&self, output: &str, attributes: Value) -> (Vec<String>, Vec<String>) {
+        let attributes = self.attributes(output, attributes);
+        nix::layer_tar(&attributes, &Pool::new(2)).unwrap();
+        self.packages_of(&folder::open_layer(attributes.output()).unwrap())
+    }
+}
+
+/// `app` needs `lib`, `lib` needs `libc`; `tool` refers to itself and to `libc`.
+fn store() -> Store {
+    Store::new(&[("app", &["lib"]), ("lib", &["libc"]), ("libc", &[]), ("tool", &["libc", "tool"])])
+}
+
+#[test]
+fn a_layer_holds_closures() {
+    let store = store();
+    let held =
+        |closure: &[&str]| store.layer(&closure.concat(), json!({ "closure": store.paths(closure), "spec": {} }));
+    assert_eq!(held(&["app"]).0, ["app", "lib", "libc"]);
+    assert_eq!(held(&["tool"]).0, ["libc", "tool"]);
+    assert_eq!(held(&["lib", "tool"]).0, ["lib", "libc", "tool"]);
+    assert_eq!(held(&[]), (vec![], vec![]));
+}
+
+#[test]
+fn what_is_copied_to_the_root_stays_out_unless_something_refers_to_it() {
+    let store = store();
+    let held = |output: &str, closure: &[&str], copied: &[&str]| {
+        let attributes = json!({ "closure": store.paths(closure), "copyToRoot": store.paths(copied), "spec": {} });
+        store.layer(output, attributes)
+    };
+    let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+    assert_eq!(held("1", &[], &["app"]), (names(&["lib", "libc"]), names(&["file-of-app"])));
+    // It refers to itself.
+    assert_eq!(held("2", &[], &["tool"]), (names(&["libc", "tool"]), names(&["file-of-tool"])));
+    // Another one refers to it, or somebody wants its closure.
+    assert_eq!(held("3", &[], &["app", "lib"]), (names(&["lib", "libc"]), names(&["file-of-app", "file-of-lib"])));
+    assert_eq!(held("4", &["lib"], &["lib"]), (names(&["lib", "libc"]), names(&["file-of-lib"])));
+}
+
+#[test]
+fn a_layer_is_without_what_others_hold() {
+    let store = store();
+    let contents = |closure: &[&str], without: &[&str]| json!({ "closure": store.paths(closure), "copyToRoot": [], "referencesOf": [], "atSource": [], "without": without });
+    let held = |output: &str, without: Value, others: Value| {
+        let closure = store.paths(&["app"]);
+        let attributes = json!({ "closure": closure, "without": without, "others": others, "spec": {} });
+        store.layer(output, attributes).0
+    };
+    assert_eq!(held("1", json!([store.path("lib")]), json!({})), ["app"]);
+    assert_eq!(held("2", json!(["k"]), json!({ "k": contents(&["libc"], &[]) })), ["app", "lib"]);
+    // The other one is itself without what a third holds, so that this one must have it.
+    let others = json!({ "k": contents(&["lib"], &["l"]), "l": contents(&["libc"], &[]) });
+    assert_eq!(held("3", json!(["k"]), others.clone()), ["app", "libc"]);
+    assert_eq!(held("4", json!(["k", "l"]), others), ["app"]);
+    // A file at its own place, that needs nobody to be in the graph.
+    let at_source = json!({ "closure": [], "copyToRoot": [], "referencesOf": [], "without": [],
+        "atSource": store.paths(&["lib", "elsewhere"]) });
+    assert_eq!(held("5", json!(["k"]), json!({ "k": at_source })), ["app", "libc"]);
+}
+
+#[test]
+fn a_closure_becomes_layers_that_are_opened_as_one_folder() {
+    let store = store();
+    for (max_layers, output) in [(1, "one"), (2, "two"), (20, "many")] {
+        let attributes = json!({ "referencesOf": store.paths(&["app", "tool"]), "maxLayers": max_layers, "spec": {} });
+        let attributes = store.attributes(output, attributes);
+        nix::closure_layers(&attributes, &Pool::new(2)).unwrap();
+        let layers = folder::open_layers(attributes.output()).unwrap();
+        assert!((1..=max_layers).contains(&layers.len()), "{} layers", layers.len());
+        let mut all: Vec<String> = layers.iter().flat_map(|layer| store.packages_of(layer).0).collect();
+        all.sort();
+        assert_eq!(all, ["lib", "libc", "tool"]);
+    }
+    let attributes = store.attributes("none", json!({ "maxLayers": 3, "spec": {} }));
+    nix::closure_layers(&attributes, &Pool::new(2)).unwrap();
+    assert_eq!(folder::open_layers(attributes.output()).unwrap().len(), 0);
+}
+
+#[test]
+fn images_go_from_step_to_step_by_links_and_end_as_files() {
+    let store = store();
+    let out = |name: &str| store.path(name);
+    let pool = Pool::new(2);
+    let app = json!({ "spec": { "files": [{ "text": "x", "destination": "/x" }], "compression": "" } });
+    nix::layer_tar(&store.attributes("layer", app), &pool).unwrap();
+    let split = json!({ "closure": store.paths(&["app"]), "maxLayers": 2, "spec": { "compression": "zstd" } });
+    nix::closure_layers(&store.attributes("split", split), &pool).unwrap();
+
+    let config = json!({
+        "layers": [out("split"), out("layer"), out("layer")],
+        "platform": { "os": "linux", "architecture": "arm", "variant": "v7" },
+        "extraConfig": { "config": { "entrypoint": ["/x"] } },
+        "extraManifest": { "annotations": { "a": "b" } },
+    });
+    nix::image_config(&store.attributes("config", config.clone())).unwrap();
+    nix::image_manifest(&store.attributes("image", config.clone()), &pool).unwrap();
+    let mut with_config = config;
+    with_config["config"] = json!(out("config"));
+    nix::image_manifest(&store.attributes("same", with_config), &pool).unwrap();
+    let descriptor = |image: &str| fs::read(Path::new(&out(image)).join("media-descriptor.json")).unwrap();
+    assert_eq!(descriptor("image"), descriptor("same"));
+    let kinds = |folder: &str| {
+        let mut kinds: Vec<bool> = fs::read_dir(Path::new(&out(folder)).join("blobs/sha256"))
+            .unwrap()
+            .map(|file| file.unwrap().file_type().unwrap().is_symlink())
+            .collect();
+        kinds.sort();
+        kinds
+    };
+    let layers = folder::open_layers(out("split")).unwrap().len() + 1;
+    assert_eq!(kinds("image"), [vec![false; 2], vec![true; layers]].concat());
+
+    let images = json!([{ "names": ["1.0"], "image": out("image") }, { "names": [], "image": out("image") }]);
+    let layout =
+        json!({ "images": images, "extraIndex": { "annotations": { "c": "d" } }, "hashTagged": "ghcr.io/me/x" });
+    nix::image_layout(&store.attributes("hash-layout", layout), &pool).unwrap();
+    let layout = ImageLayout::open(out("hash-layout")).unwrap();
+    assert_eq!(layout.tags(), ["1.0", "hash"]);
+    assert_eq!(kinds("hash-layout"), vec![false; layers + 2]);
+    common::assert_whole(&layout);
+    let image = layout.image(Some("1.0"), None).unwrap();
+    assert_eq!(image.configuration().platform().to_string(), "linux/arm/v7");
+    assert_eq!(image.configuration().config.as_ref().unwrap().entrypoint.as_deref(), Some(&["/x".to_owned()][..]));
+
+    // A base image, and what is inherited of it.
+    for (inherit, entrypoint) in [
+        (json!(null), true),
+        (json!(true), true),
+        (json!(false), false),
+        (json!({ "entrypoint": false }), false),
+        (json!({ "env": false }), true),
+    ] {
+        let child = json!({
+            "layers": [], "inheritConfig": inherit, "base": { "layout": out("hash-layout"), "tag": "1.0" },
+            "platform": { "os": "linux", "architecture": "arm", "variant": "v7" },
+        });
+        let output = format!("child of {inherit}");
+        nix::image_config(&store.attributes(&output, child)).unwrap();
+        let config = folder::open_config(out(&output)).unwrap();
+        let has = config.document().config.as_ref().is_some_and(|config| config.entrypoint.is_some());
+        assert_eq!(has, entrypoint, "{inherit}");
+    }
+
+    nix::verify(&store.attributes("sound", json!({ "layout": out("hash-layout") })), &pool).unwrap();
+    assert_eq!(fs::read(out("sound")).unwrap(), b"");
+    let blob = Path::new(&out("hash-layout")).join("blobs/sha256").join(image.layers()[0].descriptor().digest.hex());
+    fs::write(blob, "nonsense").unwrap();
+    let sentence = message(nix::verify(&store.attributes("damaged", json!({ "layout": out("hash-layout") })), &pool));
+    assert!(sentence.contains("hash-layout\" is not sound: make or fetch it again\n  "), "{sentence}");
+    assert!(!Path::new(&out("damaged")).exists());
+}
+
+#[test]
+fn small_files_are_written_as_a_package() {
+    let store = store();
+    let files = json!([
+        { "destination": "/etc/a b", "text": "x\n" },
+        { "destination": "bin/./sh", "symlink": "/bin/bash" },
+    ]);
+    nix::files(&store.attributes("package", json!({ "files": files }))).unwrap();
+    let package = Path::new(&store.path("package")).to_owned();
+    assert_eq!(fs::read(package.join("etc/a b")).unwrap(), b"x\n");
+    assert_eq!(fs::read_link(package.join("bin/sh")).unwrap(), Path::new("/bin/bash"));
+    nix::files(&store.attributes("file", json!({ "files": [{ "destination": "/", "text": "y" }] }))).unwrap();
+    assert_eq!(fs::read(store.path("file")).unwrap(), b"y");
+    for (file, sentence) in [
+        (json!({ "destination": "/a/../../b", "text": "" }), "destination \"/a/../../b\" has \"..\" in it"),
+        (json!({ "destination": "/a" }), "files (\"/a\"): it is a text or a symlink"),
+        (json!({ "destination": "/a", "txt": "" }), "files: unknown field `txt`"),
+    ] {
+        let refused = message(nix::files(&store.attributes("refused", json!({ "files": [file] }))));
+        assert!(refused.contains(sentence), "{refused}");
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_said() {
+    let store = store();
+    let pool = Pool::new(1);
+    let refused = |attributes: Value| message(nix::layer_tar(&store.attributes("refused", attributes), &pool));
+    let starts = |sentence: String, with: &str| assert!(sentence.starts_with(with), "{sentence}");
+    starts(refused(json!({ "spec": { "fiels": [] } })), "layer specification: there is no member \"fiels\"");
+    starts(refused(json!({ "spec": {}, "closure": "x" })), "closure: invalid type: string");
+    let outside = refused(json!({ "spec": {}, "closure": ["/nowhere"] }));
+    assert!(outside.contains("/nowhere"), "{outside}");
+    let typo = json!({ "layers": [], "platform": { "os": "linux", "architecture": "amd64" }, "inheritConfig": { "envs": true } });
+    starts(message(nix::image_config(&store.attributes("refused", typo))), "inheritConfig: unknown field `envs`");
+    let conflict = json!({ "spec": { "files": [{ "text": "x", "destination": "/file-of-app" }] },
+        "copyToRoot": store.paths(&["app"]) });
+    let conflict = refused(conflict);
+    assert!(conflict.contains("\"/file-of-app\" is wanted twice: by a text of 1 bytes"), "{conflict}");
+    assert!(conflict.contains(&store.path("app")), "{conflict}");
+    let none = nix::Attributes::from_value(json!({ "name": "x" }));
+    starts(message(none), "derivation: its attributes have no outputs.out");
+    let missing = message(nix::Attributes::read(store.path("none.json")));
+    assert!(missing.starts_with("cannot read \"") && missing.contains("none.json\": No such file"), "{missing}");
+}
