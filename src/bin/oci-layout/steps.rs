@@ -152,7 +152,11 @@ impl ImageConfig {
 }
 
 fn open_layers(dirs: &[PathBuf]) -> Result<Vec<LayerFolder>> {
-    dirs.iter().map(folder::open_layer).collect()
+    let mut layers = Vec::new();
+    for dir in dirs {
+        layers.extend(folder::open_layers(dir)?);
+    }
+    Ok(layers)
 }
 
 /// Makes an image of layers and a configuration.
