@@ -16,13 +16,14 @@ let
     contents = ./contents.nix;
     elements = ./elements.nix;
     platform = ./platform.nix;
+    references = ./references.nix;
     step = ./step.nix;
     storeName = ./storeName.nix;
     storePath = ./storePath.nix;
   };
 
   functions = builtins.mapAttrs (_: file: import file scope) {
-    # The four, each a file in, a file out.
+    # The four.
     ociLayerTar = ./ociLayerTar.nix;
     ociImageConfig = ./ociImageConfig.nix;
     ociImageManifest = ./ociImageManifest.nix;

@@ -1,4 +1,4 @@
-{ ociClosureLayers, ociFiles, ociImageLayout, ociImageManifest, ociLayerTar, storeName, ... }:
+{ ociClosureLayers, ociImageLayout, ociImageManifest, ociLayerTar, references, storeName, ... }:
 /**
   An image in one call: the closure of what `config`, `files` and `copyToRoot` refer to is found and split into layers,
   and the customisation (`files` and `copyToRoot`) is a layer of its own, above them.
@@ -53,11 +53,10 @@
 let
   roots = if builtins.isList copyToRoot then copyToRoot else [ copyToRoot ];
 
-  # Strings refer to the store by what is written in them: Nix finds it in this file, once it is built.
-  texts = builtins.toJSON [ config extraConfig (map (file: removeAttrs file [ "source" "tar" ]) files) ];
-  strings = ociFiles { name = "oci-references"; files = [ { destination = "/"; text = texts; } ]; };
-  sources = map (file: file.source) (builtins.filter (file: file ? source) files);
-  referencesOf = (if builtins.hasContext texts then [ strings ] else [ ]) ++ roots ++ sources;
+  # What a file's source refers to comes in, and not the source itself. A path without quotes refers to nothing.
+  sources = map (file: file.source) (builtins.filter (file: file ? source && !(builtins.isPath file.source)) files);
+  texts = map (file: removeAttrs file [ "source" "tar" ]) files;
+  referencesOf = references [ config extraConfig texts ] ++ roots ++ sources;
 
   hasCustomisation = files != [ ] || roots != [ ];
   ofClosure = maxLayers - builtins.length layers - (if hasCustomisation then 1 else 0);

@@ -281,7 +281,7 @@ impl<'a> Folder<'a> {
     fn blob(&self, descriptor: Descriptor) -> Result<FileBlob> {
         let name = blob_name(descriptor.digest);
         let path = self.dir.join(&name);
-        let path = path.read_link().unwrap_or(path);
+        let path = if path.is_symlink() { path.canonicalize().unwrap_or(path) } else { path };
         match fs::symlink_metadata(&path) {
             Ok(file) if !file.is_file() => Err(self.broken(format!("has a {name} that is no regular file"))),
             Ok(file) if file.len() != descriptor.size => {

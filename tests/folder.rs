@@ -144,6 +144,25 @@ fn a_folder_that_is_none_is_an_error_that_says_what_makes_one() {
 }
 
 #[test]
+fn an_image_can_leave_its_layers_where_they_are() {
+    let (dir, [_, _, image]) = folders();
+    let linked = dir.path().join("linked");
+    let image = folder::open_image(&image).unwrap();
+    let layer = image.blobs().iter().find(|blob| blob.descriptor().media_type.is_layer()).unwrap();
+    folder::link_image(&linked, image.clone(), &Pool::new(1)).unwrap();
+    let link = blob(&linked, layer.descriptor());
+    assert_eq!(fs::read_link(&link).unwrap(), fs::canonicalize(layer.file().unwrap()).unwrap());
+    // A link that somebody made shorter leads there too.
+    let name = layer.file().unwrap().strip_prefix(fs::canonicalize(dir.path()).unwrap()).unwrap();
+    fs::remove_file(&link).unwrap();
+    symlink(Path::new("../../..").join(name), &link).unwrap();
+    let opened = folder::open_image(&linked).unwrap();
+    let file = |image: &Image| image.blobs().iter().find_map(|blob| blob.file().map(Path::to_owned)).unwrap();
+    assert_eq!(file(&opened), file(&image));
+    assert_eq!(opened.descriptor(), image.descriptor());
+}
+
+#[test]
 fn a_folder_that_lacks_a_part_is_an_error_that_names_it() {
     let again = "make the folder of a layer again with `oci-layout layer-tar`";
     let broken = |damage: fn(&Path, &Path)| {
@@ -159,10 +178,15 @@ fn a_folder_that_lacks_a_part_is_an_error_that_names_it() {
     assert!(size.starts_with("FOLDER has a BLOB of 1 bytes where its descriptor says "), "{size}");
     assert!(size.ends_with(again), "{size}");
     let linked = broken(|dir, blob| {
-        fs::rename(blob, dir.join("x")).unwrap();
-        symlink(dir.join("x"), blob).unwrap();
+        fs::remove_file(blob).unwrap();
+        symlink(dir, blob).unwrap();
     });
     assert_eq!(linked, format!("FOLDER has a BLOB that is no regular file: {again}"));
+    let dangling = broken(|dir, blob| {
+        fs::remove_file(blob).unwrap();
+        symlink(dir.join("x"), blob).unwrap();
+    });
+    assert_eq!(dangling, format!("FOLDER has a BLOB that is no regular file: {again}"));
     let diff_id = broken(|dir, _| fs::remove_file(dir.join("DiffID")).unwrap());
     assert_eq!(diff_id, format!("FOLDER has no DiffID: {again}"));
     let diff_id = broken(|dir, _| fs::write(dir.join("DiffID"), "sha512:00").unwrap());
