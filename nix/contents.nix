@@ -22,7 +22,7 @@ let
   others = builtins.foldl' (table: layer: table // layer.held.table) { } layers;
 
   roots = contents: contents.closure ++ contents.copyToRoot ++ contents.referencesOf
-    ++ builtins.filter (path: !(others ? ${path})) contents.without;
+    ++ builtins.filter (path: !(others ? ${builtins.unsafeDiscardStringContext path})) contents.without;
   allRoots = builtins.concatMap roots ([ own ] ++ builtins.attrValues others);
 in
 {
