@@ -1,0 +1,25 @@
+# What the tests of the functions build: `examples`, each a layout, and what else they ask for by name.
+#
+# The arguments are folders with the programs `bin/oci-layout`, `bin/busybox` and `bin/say`, all static.
+{ programs
+, system ? builtins.currentSystem
+, changing ? "as it was\n" # what the test of rebuilding changes
+}:
+let
+  program = name: builtins.path { inherit name; path = programs + "/${name}"; };
+  functionsFor = hostSystem: import ../../nix { inherit system hostSystem; builder = program "oci-layout"; };
+  oci = functionsFor system;
+  packages = import ./packages.nix { busybox = program "busybox"; say = program "say"; };
+  scope = oci // packages // { inherit oci packages functionsFor changing examples; };
+
+  withoutSuffix = name: builtins.substring 0 (builtins.stringLength name - 4) name;
+  examples = builtins.listToAttrs (map
+    (file: { name = withoutSuffix file; value = import (./examples + "/${file}") scope; })
+    (builtins.attrNames (builtins.readDir ./examples)));
+in
+{
+  inherit examples oci packages;
+  mistakes = import ./mistakes.nix scope;
+  # Where Nix puts each example, which it says without building any.
+  paths = builtins.mapAttrs (_: example: builtins.unsafeDiscardStringContext example.outPath) examples;
+}

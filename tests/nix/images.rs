@@ -1,0 +1,178 @@
+//! What comes out of each example: the store paths and files of its layers, and what it does when it runs.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::layout::Layout;
+use crate::nix::{Nix, Version};
+use crate::tool::Containers;
+
+/// One example, as the oldest version builds it; all versions build the same.
+pub fn built(example: &str) -> (Nix, Layout) {
+    let nix = Nix::new(Version::System);
+    let layout = Layout::checked(nix.build(&format!("examples.{example}")));
+    (nix, layout)
+}
+
+/// What a container of the layout's only image prints, or of that with the tag.
+pub fn podman(layout: &Layout, tag: &str) -> String {
+    let (folder, name) = (layout.path().parent().unwrap(), layout.path().file_name().unwrap().to_str().unwrap());
+    // In the folder, since podman makes an image's name of a path.
+    Containers::new(folder).podman(["run", "--rm", "--quiet", &format!("oci:{name}{tag}")])
+}
+
+#[test]
+fn the_seeds_example() {
+    let (_nix, layout) = built("seed");
+    let image = layout.image(None);
+    assert_eq!(
+        image.listings(),
+        [
+            vec![
+                "drwxr-xr-x 0/0 nix/",
+                "drwxr-xr-x 0/0 nix/store/",
+                "drwxr-xr-x 0/0 nix/store/nginx/",
+                "drwxr-xr-x 0/0 nix/store/nginx/bin/",
+                "-rwxr-xr-x 0/0 nix/store/nginx/bin/nginx",
+            ],
+            vec!["drwxr-xr-x 0/0 bin/", "-rwxr-xr-x 0/0 bin/bash", "-rwxr-xr-x 0/0 bin/jq"],
+        ]
+    );
+    assert_eq!(image.manifest()["annotations"], json!({ "org.opencontainers.image.title": "seed" }));
+    let said = podman(&layout, "");
+    assert!(
+        said.starts_with("/nix/store/") && said.ends_with("-nginx/bin/nginx -g daemon off;\nfrom nginx\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn layers_in_two_images() {
+    let (_nix, layout) = built("remix");
+    let (large, small) = (layout.image(Some("large")), layout.image(Some("small")));
+    let [shell, first, second] = large.layers().try_into().unwrap();
+    assert_eq!(small.layers(), [&*second, &*shell]);
+    assert_ne!(shell, first);
+    assert_eq!(layout.tags(), ["large", "latest", "small"]);
+    assert_eq!(layout.image(Some("latest")).digest, large.digest);
+    // Three layers, and of two images the manifests and configurations.
+    assert_eq!(layout.path().join("blobs/sha256").read_dir().unwrap().count(), 7);
+    assert_eq!(podman(&layout, ":large"), "bash\nbusybox\njq\n");
+    assert_eq!(podman(&layout, ":small"), "/bin/jq .\n");
+}
+
+#[test]
+fn a_closure() {
+    let (_nix, layout) = built("closure");
+    assert_eq!(layout.image(None).store_paths(), [["busybox", "greet", "letters", "words"]]);
+    assert_eq!(podman(&layout, ""), "hello\n");
+}
+
+#[test]
+fn a_closure_without_what_layers_below_have() {
+    let (_nix, layout) = built("without");
+    let expected = [vec!["letters"], vec!["words"], vec!["busybox", "greet"], vec!["links"]];
+    assert_eq!(layout.image(None).store_paths(), expected);
+    assert_eq!(podman(&layout, ""), "hello\n");
+}
+
+#[test]
+fn packages_at_the_root() {
+    let (_nix, layout) = built("copy-to-root");
+    let image = layout.image(None);
+    let [listing] = image.listings().try_into().unwrap();
+    let at_the_root: Vec<&str> = listing.iter().map(|line| &**line).filter(|line| !line.contains(" nix/")).collect();
+    assert_eq!(
+        at_the_root,
+        [
+            "drwxr-xr-x 0/0 bin/",
+            "lrwxrwxrwx 0/0 bin/other -> /nix/store/greet/bin/greet",
+            "drwxr-xr-x 0/0 etc/",
+            "lrwxrwxrwx 0/0 etc/dangling -> /nowhere",
+            "-rw-r--r-- 0/0 etc/here",
+            "-rw-r--r-- 0/0 etc/left",
+            "-rw------- 7/8 etc/line",
+            "-rw-r--r-- 0/0 etc/motd",
+            "lrwxrwxrwx 0/0 etc/own -> /nix/store/own-path/etc/target",
+            "lrwxrwxrwx 0/0 etc/relative -> here",
+            "-rw-r--r-- 0/0 etc/target",
+        ]
+    );
+    // Of the packages themselves, only the one that refers to itself.
+    assert_eq!(image.store_paths(), [["busybox", "greet", "letters", "own-path", "words"]]);
+    assert_eq!(podman(&layout, ""), "hello\n");
+}
+
+#[test]
+fn images_on_base_images() {
+    let (nix, layout) = built("base");
+    let ours = layout.image(Some("ours"));
+    // By whatever way the same base comes.
+    assert_eq!(layout.image(Some("folder")).digest, ours.digest);
+    assert_eq!(layout.image(Some("archive")).digest, ours.digest);
+    assert_eq!(podman(&layout, ":ours"), "hello\n");
+    assert_eq!(podman(&layout, ":changed"), "/bin/jq changed\n");
+
+    let top = ours.layers().pop().unwrap();
+    let base = Layout::checked(nix.build("examples.closure"));
+    assert_eq!(ours.layers(), [base.image(None).layers(), vec![top.clone()]].concat());
+    assert_eq!(ours.config()["config"]["Entrypoint"], base.image(None).config()["config"]["Entrypoint"]);
+    assert_eq!(ours.config()["config"]["Env"], json!(["BASE=1"]));
+    let base = Layout::checked(nix.build("examples.remix"));
+    assert_eq!(layout.image(Some("tagged")).layers(), [base.image(Some("small")).layers(), vec![top]].concat());
+}
+
+#[test]
+fn a_call_for_the_common_case() {
+    let (_nix, layout) = built("layered");
+    let image = layout.image(Some("latest"));
+    // The caller's two layers hold all that the configuration refers to: there is no layer for what is left of the closure.
+    let expected = [vec!["busybox"], vec!["letters", "words"], vec![]];
+    assert_eq!(image.store_paths(), expected);
+    let customisation = ["etc/group", "etc/nsswitch.conf", "etc/passwd"].map(|path| format!("-rw-r--r-- 0/0 {path}"));
+    let [_, _, listing] = image.listings().try_into().unwrap();
+    assert_eq!(listing[0], "-rw-r--r-- 0/0 app");
+    assert_eq!(listing[listing.len() - 3..], customisation);
+    assert_eq!(podman(&layout, ""), "as it was\nhello\n");
+}
+
+#[test]
+fn the_seeds_own_call_for_the_common_case() {
+    let (_nix, layout) = built("seed-shim");
+    let image = layout.image(Some("2"));
+    assert_eq!(
+        image.manifest()["annotations"],
+        json!({ "org.opencontainers.image.title": "greet", "org.opencontainers.image.version": "2" })
+    );
+    assert_eq!(podman(&layout, ":2"), "hello\n");
+}
+
+#[test]
+fn a_closure_in_few_and_in_many_layers() {
+    let nix = Nix::new(Version::System);
+    for (example, most) in [("build-5", 5), ("build-40", 40)] {
+        let layout = Layout::checked(nix.build(&format!("examples.{example}")));
+        let paths = layout.image(None).store_paths();
+        assert_eq!(paths.len(), most, "{paths:#?}");
+        let (customisation, closure) = paths.split_last().unwrap();
+        assert!(customisation.is_empty());
+        // 50 links of the chain, and letters, busybox, words and greet: each once, and a layer has no emptiness.
+        assert!(closure.iter().all(|layer| !layer.is_empty()));
+        let mut all = closure.concat();
+        all.sort();
+        all.dedup();
+        assert_eq!((all.len(), closure.concat().len()), (54, 54), "{paths:#?}");
+        assert_eq!(podman(&layout, ""), "hello\n");
+    }
+}
+
+#[test]
+fn an_image_whose_tag_is_the_hash_of_its_path() {
+    let (_nix, layout) = built("build-5");
+    let hash = &layout.path().file_name().unwrap().to_str().unwrap()[..32];
+    assert_eq!(layout.tags(), [hash]);
+    let name = &layout.index()["manifests"][0]["annotations"]["io.containerd.image.name"];
+    assert_eq!(*name, format!("registry.example/chain:{hash}"));
+    assert!(Path::new(layout.path()).ends_with(format!("{hash}-image-registry.example-chain")));
+}

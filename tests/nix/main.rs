@@ -1,0 +1,25 @@
+//! The functions of Nix, by real builds: in the sandbox, without nixpkgs, by an old version and by a newer one.
+
+mod everything;
+#[allow(dead_code, reason = "the tests of the library use all of it")]
+#[path = "../tools/hello.rs"]
+mod hello;
+mod images;
+mod layout;
+mod mistakes;
+mod nix;
+mod rebuild;
+#[allow(dead_code, reason = "the tests of the library use all of it")]
+#[path = "../tools/tool.rs"]
+mod tool;
+mod transport;
+
+use nix::{Nix, Version};
+use tool::run;
+
+/// When a version is missing, this says so before the other failures do.
+#[test]
+fn both_versions_are_here() {
+    let version = |version| run(Nix::new(version).command("nix-build").arg("--version"));
+    assert_ne!(version(Version::System), version(Version::Newer));
+}

@@ -1,0 +1,40 @@
+# What people get wrong, each by itself.
+{ oci, package, examples, jq, left, right, ... }:
+let
+  image = arguments: oci.ociImageLayout { manifests = [ (oci.ociImageManifest ({ layers = [ ]; } // arguments)) ]; };
+in
+builtins.mapAttrs (_: oci.ociLayerTar) {
+  typo = { fils = [ { source = jq; } ]; };
+  typoInFile = { files = [ { source = jq; destnation = "/bin/jq"; } ]; };
+  twoContents = { files = [ { source = jq; text = ""; destination = "/bin/jq"; } ]; };
+  noDestination = { files = [ { text = "to nowhere"; } ]; };
+  dots = { files = [ { source = jq; destination = "/bin/../../etc/jq"; } ]; };
+  compression = { files = [ { source = jq; } ]; compression = "lzma"; };
+  mode = { files = [ { source = jq; mode = "rwx"; } ]; };
+  missingSource = { files = [ { source = "${left}/bin/left"; destination = "/bin/left"; } ]; };
+  missingPath = { files = [ { source = ./nothing-here; destination = "/bin/left"; } ]; };
+  outsideOfStore = { closure = [ "/etc/passwd" ]; };
+  conflict = { copyToRoot = [ left right ]; };
+  conflictOfFiles = {
+    files = [ { source = "${left}/etc/motd"; destination = "/etc/motd"; } { text = "mine"; destination = "/etc/motd"; } ];
+  };
+} // {
+  # A blob with one byte changed, and one that is no layout.
+  brokenBase = image {
+    base = package "broken" ''
+      cp -r ${examples.closure} $out
+      chmod -R u+w $out
+      for blob in $out/blobs/sha256/*; do
+        # The only one that is no JSON is the layer.
+        [ "$(head -c 1 $blob)" = "{" ] || printf x | dd of=$blob bs=1 seek=20 conv=notrunc
+      done
+    '';
+  };
+  noBase = image { base = jq; };
+  noTag = image { base = { layout = examples.remix; tag = "medium"; }; };
+  typoInLayout = oci.ociImageLayout { manifests = [ ]; extraIndx = { }; };
+  unknownConfig = image { extraConfig.entrypoint = [ "/bin/jq" ]; };
+  noLayer = image { layers = [ jq ]; };
+  aFunction = image { layers = [ oci.ociLayerTar { } ]; };
+  fewLayers = oci.ociBuildImage { name = "few"; maxLayers = 1; copyToRoot = [ left ]; layers = [ (oci.ociLayerTar { }) ]; };
+}

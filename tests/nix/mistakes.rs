@@ -1,0 +1,61 @@
+//! What people get wrong stops the evaluation or the build with the sentence that they need.
+
+use crate::nix::{Nix, for_each_nix};
+
+for_each_nix! { each_mistake_has_its_sentence }
+
+/// The attribute in `mistakes.nix`, and what is said among else, in this order.
+const MISTAKES: &[(&str, &[&str])] = &[
+    ("typo", &["called with unexpected argument 'fils'"]),
+    ("typoInLayout", &["called with unexpected argument 'extraIndx'"]),
+    ("typoInFile", &["error: files[0]: there is no member \"destnation\"; there are source, text, "]),
+    ("twoContents", &["error: files[0] (\"/bin/jq\"): it is two things, source and text: give one\n"]),
+    ("noDestination", &["error: files[0]: it has no destination, which only a source has by itself: give one\n"]),
+    ("dots", &["error: destination \"/bin/../../etc/jq\" has `..`: write the path in the image without it\n"]),
+    ("compression", &["error: compression \"lzma\": there are gzip, zstd and none\n"]),
+    (
+        "mode",
+        &["error: files[0] (\"/nix/store/", "-jq\"), mode: it is a string of up to four octal digits, as in \"0755\""],
+    ),
+    (
+        "missingSource",
+        &["error: source \"/nix/store/", "-left/bin/left\" does not exist: correct the path, or make the file"],
+    ),
+    ("missingPath", &["/tests/nix/nothing-here'"]),
+    ("outsideOfStore", &["error: oci-layout: /etc/passwd is not in the Nix store: give a package, "]),
+    (
+        "conflict",
+        &[
+            "error: \"/etc/motd\" is wanted twice: by \"/nix/store/",
+            "-left/etc/motd\" and by \"/nix/store/",
+            "-right/etc/motd\"; ",
+        ],
+    ),
+    (
+        "conflictOfFiles",
+        &[
+            "error: \"/etc/motd\" is wanted twice: by \"/nix/store/",
+            "-left/etc/motd\" and by a text of 4 bytes; drop one",
+        ],
+    ),
+    ("brokenBase", &["-broken\" is not sound: ", "layers[0] (sha256:", "): is damaged: ", "-oci-base-checked.drv"]),
+    ("noBase", &["-jq\" is not sound: ", "is neither the folder of an image layout nor an oci-archive"]),
+    ("noTag", &["-oci-layout\" has no image with the tag \"medium\": it has large, latest, small\n"]),
+    ("unknownConfig", &["error: image configuration: there is no member \"entrypoint\"; there are created, "]),
+    ("noLayer", &["-jq\" is not a folder: give the folder of a layer that `oci-layout layer-tar` made\n"]),
+    ("aFunction", &["layers has a function in it: put its call in parentheses, as in [ (ociLayerTar { }) ]"]),
+    ("fewLayers", &["image few: maxLayers = 1 leaves no layer for the closure, ", ": it is at least 3"]),
+];
+
+fn each_mistake_has_its_sentence(nix: Nix) {
+    for (mistake, sentence) in MISTAKES {
+        let said = nix.refused(&format!("mistakes.{mistake}"));
+        let mut rest = &*said;
+        for part in *sentence {
+            rest = match rest.split_once(part) {
+                Some((_, rest)) => rest,
+                None => panic!("{mistake}: this is not said, or not in this order: {part}\n{said}"),
+            };
+        }
+    }
+}

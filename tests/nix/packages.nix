@@ -1,0 +1,70 @@
+# Packages made without nixpkgs, by a static busybox. What must run in an image is static too.
+{ busybox, say }:
+let
+  package = name: script: derivation {
+    inherit name;
+    system = builtins.currentSystem;
+    builder = "${busybox}/bin/busybox";
+    args = [ "sh" "-euc" script ];
+  };
+  program = name: package name "mkdir -p $out/bin; cp ${say}/bin/say $out/bin/${name}";
+in
+rec {
+  inherit busybox package;
+
+  nginx = program "nginx";
+  bash = package "bash" "cp ${say}/bin/say $out";
+  jq = package "jq" "cp ${say}/bin/say $out";
+
+  # Three that refer to each other: greet → words → letters. Nothing that greet needs to be built stays behind.
+  letters = package "letters" "mkdir $out; echo abc > $out/letters";
+  words = package "words" "mkdir -p $out/share; ln -s ${letters}/letters $out/share/letters; echo hello > $out/share/word";
+  greet = package "greet" ''
+    mkdir -p $out/bin
+    printf '#!%s sh\ncat %s\n' ${busybox}/bin/busybox ${words}/share/word > $out/bin/greet
+    chmod +x $out/bin/greet
+  '';
+
+  # Links of every kind: into itself, by its own path and by a relative one; to another package; to nothing.
+  links = package "links" ''
+    mkdir -p $out/bin $out/etc
+    echo linked > $out/etc/here
+    ln -s here $out/etc/relative
+    ln -s ${greet}/bin/greet $out/bin/other
+    ln -s /nowhere $out/etc/dangling
+  '';
+  ownPath = package "own-path" "mkdir -p $out/etc; echo me > $out/etc/target; ln -s $out/etc/target $out/etc/own";
+
+  # Two that cannot both land in one place, unless their directories alone are the same.
+  left = package "left" "mkdir -p $out/etc; echo left > $out/etc/motd; echo left > $out/etc/left";
+  right = package "right" "mkdir -p $out/etc; echo right > $out/etc/motd; echo right > $out/etc/right";
+
+  odd = package "odd" ''
+    mkdir -p "$out/with space" $out/-dash
+    echo 1 > "$out/with space/quote\"s and 'such'"
+    echo 2 > "$out/back\slash \$HOME \''${x} %s"
+    echo 3 > $out/-dash/-rf
+    printf 4 > "$out/$(printf 'new\nline')"
+    echo 5 > $out/grün-日本語
+    echo 6 > $out/*
+  '';
+
+  # Many store paths of more than a megabyte, each of which refers to the one before; the last one comes first, which
+  # makes it the package's own. They are the outputs of one derivation, since a build each would take its time.
+  chain = derivation {
+    name = "chain";
+    system = builtins.currentSystem;
+    builder = "${busybox}/bin/busybox";
+    outputs = map (number: "link${toString (50 - number)}") (builtins.genList (number: number) 50);
+    args = [ "sh" "-euc" ''
+      before=${letters}
+      for number in $(seq 50); do
+        eval "link=\$link$number"
+        mkdir $link
+        echo $before > $link/before
+        head -c 1200000 /dev/zero > $link/bytes
+        before=$link
+      done
+    '' ];
+  };
+}
