@@ -20,6 +20,7 @@ in
 {
   inherit examples oci packages;
   mistakes = import ./mistakes.nix scope;
+  speed = import ./speed.nix scope;
   # Where Nix puts each example, which it says without building any.
   paths = builtins.mapAttrs (_: example: builtins.unsafeDiscardStringContext example.outPath) examples;
 }

@@ -19,6 +19,9 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
     files = [ { source = "${left}/etc/motd"; destination = "/etc/motd"; } { text = "mine"; destination = "/etc/motd"; } ];
   };
 } // {
+  # None of ours: it shows that the tests would see it.
+  importFromDerivation = import (package "expression" "echo '{ }' > $out");
+
   # A blob with one byte changed, and one that is no layout.
   brokenBase = image {
     base = package "broken" ''

@@ -44,6 +44,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("unknownConfig", &["error: image configuration: there is no member \"entrypoint\"; there are created, "]),
     ("noLayer", &["-jq\" is not a folder: give the folder of a layer that `oci-layout layer-tar` made\n"]),
     ("aFunction", &["layers has a function in it: put its call in parentheses, as in [ (ociLayerTar { }) ]"]),
+    ("importFromDerivation", &["allow-import-from-derivation"]),
     ("fewLayers", &["image few: maxLayers = 1 leaves no layer for the closure, ", ": it is at least 3"]),
 ];
 

@@ -138,7 +138,7 @@ pub static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
         "strip=symbols",
     ]);
     let messages = built.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let program = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last();
+    let program = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
     put(&program.expect("cargo names the program that it made"), &folder.join("oci-layout/bin"));
     put(&busybox(), &folder.join("busybox/bin"));
 

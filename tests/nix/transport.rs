@@ -24,7 +24,7 @@ fn the_ten_lines_run_and_are_pushed() {
     let pushed = crane(["push", "--insecure", result.path().to_str().unwrap(), &format!("{repository}:v1")]);
     let digest = layout.image(None).digest;
     assert_eq!(pushed.trim(), format!("{repository}@{digest}"));
-    crane(["validate", "--insecure", "--remote", &pushed.trim()]);
+    crane(["validate", "--insecure", "--remote", pushed.trim()]);
 }
 
 #[test]
