@@ -1,6 +1,6 @@
 # The attributes of a step that has a base image: `null`, a layout, or `{ layout; tag; }`. A layout that others made is
 # checked once, by a derivation of its own.
-{ step, ... }:
+{ ociVerify, ... }:
 base:
 let
   parts =
@@ -12,10 +12,5 @@ in
 if base == null then { }
 else {
   base = { inherit layout; inherit (parts) tag; };
-  ${if isOurs then null else "checked"} = step "verify" {
-    name = "oci-base-checked";
-    inherit layout;
-    preferLocalBuild = true;
-    allowSubstitutes = false;
-  };
+  ${if isOurs then null else "checked"} = ociVerify { name = "oci-base-checked"; inherit layout; };
 }

@@ -34,6 +34,9 @@ let
     buildOciImage = ./buildOciImage.nix;
     ociClosureLayers = ./ociClosureLayers.nix;
 
+    # What tells whether it is right.
+    ociVerify = ./ociVerify.nix;
+
     # Small packages to copy to the root of an image.
     ociFiles = ./ociFiles.nix;
     fakeNss = ./fakeNss.nix;

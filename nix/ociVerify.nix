@@ -1,0 +1,19 @@
+{ step, ... }:
+/**
+  A check of a layout: it builds, to an empty file, if `oci-layout verify` finds no defect, and fails with all that it
+  finds otherwise.
+
+  - `layout`: a layout of any maker, as a folder or an oci-archive.
+  - `name`, `passthru`: of the derivation.
+
+  ```nix
+  checks.app = ociVerify { layout = app; };
+  ```
+*/
+{ name ? "oci-verified", layout, passthru ? { } }:
+step "verify" {
+  inherit name passthru;
+  layout = "${layout}";
+  preferLocalBuild = true;
+  allowSubstitutes = false;
+}

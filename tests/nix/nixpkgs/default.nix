@@ -1,0 +1,65 @@
+# A stand-in for nixpkgs: what the flake and its templates use of it, made of static programs that the tests put beside
+# this file, in `programs`. It shows how ours call nixpkgs, not that nixpkgs can build them.
+{ system ? builtins.currentSystem, crossSystem ? system, overlays ? [ ] }:
+let
+  program = name: builtins.path { inherit name; path = ./programs + "/${name}"; };
+
+  shell = name: attributes: script: derivation {
+    inherit name system;
+    builder = "${program "busybox"}/bin/busybox";
+    args = [ "sh" "-euc" script ];
+  } // attributes;
+  says = name: shell name { pname = name; version = "1.0"; meta = { mainProgram = name; description = "It says ${name}"; }; }
+    "mkdir -p $out/bin; cp ${program "say"}/bin/say $out/bin/${name}";
+
+  platform = system: {
+    inherit system;
+    isLinux = builtins.match ".*-linux" system != null;
+    isDarwin = builtins.match ".*-darwin" system != null;
+  };
+
+  base = final: {
+    stdenv = {
+      hostPlatform = platform crossSystem;
+      buildPlatform = platform system // { canExecute = host: host.system == system; };
+    };
+    buildPackages = if crossSystem == system then final else import ./. { inherit system overlays; };
+    pkgsStatic = final // { rustPlatform = rustPlatform true; };
+    rustPlatform = rustPlatform false;
+    callPackage = file: arguments:
+      let
+        function = import file;
+      in
+      function (builtins.intersectAttrs (builtins.functionArgs function) final // arguments);
+    lib = {
+      licenses = { mit = { spdxId = "MIT"; }; asl20 = { spdxId = "Apache-2.0"; }; };
+      platforms = { linux = [ "x86_64-linux" "aarch64-linux" ]; darwin = [ "aarch64-darwin" ]; };
+    };
+
+    hello = says "hello";
+    bash = says "bash";
+    bashInteractive = says "bash-interactive";
+    cacert = shell "cacert" { } "mkdir -p $out/etc/ssl/certs; echo certificates > $out/etc/ssl/certs/ca-bundle.crt";
+    coreutils = says "env";
+    curl = says "curl";
+  };
+
+  # The program that the tests have built already, if nixpkgs could build this.
+  rustPlatform = isStatic: {
+    buildRustPackage =
+      { pname, version, src, cargoLock, buildFeatures, doCheck, doInstallCheck, installCheckPhase, meta }@arguments:
+        assert builtins.pathExists cargoLock.lockFile;
+        assert builtins.attrNames (builtins.readDir src) == [ "Cargo.lock" "Cargo.toml" "src" ];
+        assert builtins.elem crossSystem meta.platforms;
+        shell "${pname}-${version}" (arguments // { inherit isStatic; outPathOfSource = "${src}"; }) ''
+          mkdir -p $out/bin
+          cp ${program "oci-layout"}/bin/oci-layout $out/bin/
+          out=$out
+          runHook() { :; }
+          ${if doInstallCheck then installCheckPhase else ""}
+        '';
+  };
+
+  packages = builtins.foldl' (previous: overlay: previous // overlay packages previous) (base packages) overlays;
+in
+packages
