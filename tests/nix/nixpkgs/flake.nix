@@ -5,5 +5,8 @@
     legacyPackages = builtins.listToAttrs (map
       (system: { name = system; value = import ./. { inherit system; }; })
       [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ]);
+
+    # The real one, where the tests have it: flake-parts wants it.
+    ${if builtins.pathExists ./lib then "lib" else null} = import ./lib;
   };
 }
