@@ -54,12 +54,26 @@ impl Nix {
 
     /// `nix-build`, `nix` and so on, which see nothing of the machine's own settings.
     pub fn command(&self, program: &str) -> Command {
+        let mut command = self.program(program);
+        command.arg("--store").arg(self.dir.path().join("store"));
+        command
+    }
+
+    /// The same with a store that is logically where it physically is: of flakes, Nix 2.8 looks into no other.
+    pub fn in_place(&self, program: &str) -> Command {
+        let mut command = self.program(program);
+        for variable in ["NIX_STORE_DIR", "NIX_STATE_DIR", "NIX_LOG_DIR"] {
+            command.env(variable, self.dir.path().join("in-place").join(variable));
+        }
+        command
+    }
+
+    fn program(&self, program: &str) -> Command {
         let mut command = match self.version {
             Version::System => tool(program),
             Version::Newer => tool(&format!("{INSTALLED}/nix-newer/bin/{program}")),
         };
         command.env("NIX_CONF_DIR", self.dir.path()).env("HOME", self.dir.path().join("home"));
-        command.arg("--store").arg(self.dir.path().join("store"));
         command
     }
 
