@@ -1,0 +1,279 @@
+//! The module for flake-parts.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+use serde_json::{Value, json};
+
+use crate::flake::Flakes;
+use crate::layout::Layout;
+use crate::nix::{Nix, Version, for_each_nix};
+use crate::tool::{Containers, run, tool};
+
+for_each_nix! { every_option_is_described_without_nixpkgs }
+
+fn every_option_is_described_without_nixpkgs(nix: Nix) {
+    let mut evaluate = nix.in_place("nix-instantiate");
+    evaluate.args(["--eval", "--strict", "--json", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nix/options.nix")]);
+    let options: Vec<Value> = serde_json::from_str(&run(&mut evaluate)).unwrap();
+    assert!(options.len() > 25, "{options:?}");
+    for option in options {
+        let text = |member: &str| option[member].as_str().unwrap_or_default().trim().to_owned();
+        assert!(text("description").ends_with('.') && !text("type").is_empty(), "{option}");
+        // What must be said, when the option around it is.
+        assert!(!text("default").is_empty() || text("name") == "healthcheck.command", "{option}");
+    }
+}
+
+/// The entry point of debug images, by both shells that an image may have.
+#[test]
+fn a_debug_image_says_how_its_program_ended() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/nix/flake-module/debug.sh");
+    let script = fs::read_to_string(script).unwrap();
+    for shell in [&["bash"][..], &["busybox", "sh"]] {
+        let ends = |program: &str| {
+            // It waits to be stopped, which is only when all is said.
+            let mut command = tool("timeout");
+            command.args(["--preserve-status", "--signal=TERM", "1"]).args(shell).args(["-c", &script, "debug"]);
+            let output = command.args(["sh", "-c", program]).stdin(Stdio::null()).output().unwrap();
+            (String::from_utf8(output.stderr).unwrap(), output.status.code())
+        };
+        let (said, status) = ends("exit 7");
+        assert!(said.contains("debug: sh ended with exit status 7. ") && status == Some(7), "{said}{status:?}");
+        let (said, status) = ends("kill -KILL $$");
+        assert!(said.contains("debug: sh was killed by SIGKILL. ") && status == Some(137), "{said}{status:?}");
+        // Asked to stop while the program runs, it asks that, and says nothing.
+        let (said, status) = ends("trap 'exit 3' TERM; while :; do sleep 0.1; done");
+        assert!(!said.contains("debug:") && status == Some(3), "{said}{status:?}");
+    }
+    let mut reads = Command::new("bash");
+    reads.args([
+        "-c",
+        "echo given | timeout 1 bash -c \"$0\" debug sh -c 'read line; echo \"got $line\"'; true",
+        &script,
+    ]);
+    assert_eq!(run(reads.stderr(Stdio::null())), "got given\n");
+}
+
+#[test]
+#[ignore = "it wants checkouts of nixpkgs (or of its lib) and flake-parts, named by NIXPKGS_LIB and FLAKE_PARTS"]
+fn with_the_real_lib_and_flake_parts() {
+    let containers = Module::new();
+    containers.every_image_is_verified();
+    containers.all_options_are_in_the_image();
+    containers.layers_are_shared();
+    containers.programs_run_as_who_they_are_to_be();
+    containers.a_base_image_keeps_its_users();
+    containers.a_debug_image_waits();
+    containers.images_of_darwin_have_packages_of_linux();
+    containers.mistakes_have_their_sentences();
+    containers.the_template_is_as_good();
+}
+
+struct Module {
+    flakes: Flakes,
+}
+
+impl Module {
+    fn new() -> Self {
+        let flakes = Flakes::new(Nix::new(Version::Newer));
+        let named =
+            |variable: &str| PathBuf::from(env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set")));
+        let copy = |from: PathBuf, to: &str| {
+            run(tool("cp").args(["-r", "--no-preserve=mode"]).args([from, flakes.folder(to)]))
+        };
+        copy(named("NIXPKGS_LIB").join("lib"), "nixpkgs/lib");
+        copy(named("FLAKE_PARTS"), "flake-parts");
+        copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nix/containers"), "containers");
+        copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/flake-parts"), "template");
+        Self { flakes }
+    }
+
+    fn nix(&self, command: &[&str], flake: &str) -> Command {
+        let inputs = ["nixpkgs=nixpkgs", "flake-parts=flake-parts", "oci-layout=oci-layout"];
+        let mut nix = self.flakes.nix(command, flake, &inputs);
+        // The stand-in's programs for ARM are those of this machine.
+        nix.args(["--option", "extra-platforms", "aarch64-linux"]);
+        nix
+    }
+
+    #[track_caller]
+    fn image(&self, name: &str) -> Layout {
+        Layout::checked(self.flakes.build(self.nix(&["build"], &format!("containers#oci-{name}"))))
+    }
+
+    #[track_caller]
+    fn evaluate(&self, output: &str) -> Value {
+        serde_json::from_str(&run(&mut self.nix(&["eval", "--json"], &format!("containers#{output}")))).unwrap()
+    }
+
+    /// The storage, and the image's name in it: a link that podman can make a name of.
+    #[track_caller]
+    fn podman(&self, name: &str) -> (Containers, String) {
+        let _ = fs::remove_file(self.flakes.folder(name));
+        std::os::unix::fs::symlink(self.image(name).path(), self.flakes.folder(name)).unwrap();
+        (Containers::new(self.flakes.folder("")), format!("oci:{name}"))
+    }
+
+    fn every_image_is_verified(&self) {
+        run(&mut self.nix(&["flake", "check"], "containers"));
+        let names = |output: &str| {
+            let mut eval = self.nix(&["eval", "--json"], &format!("containers#{output}.x86_64-linux"));
+            let names: Vec<String> = serde_json::from_str(&run(eval.args(["--apply", "builtins.attrNames"]))).unwrap();
+            names
+        };
+        let all = ["based", "failing", "failing-debug", "full", "full-debug", "minimalist", "root", "sibling"];
+        assert_eq!(names("packages"), all.map(|name| format!("oci-{name}")));
+        assert_eq!(names("checks"), names("packages"));
+    }
+
+    fn all_options_are_in_the_image(&self) {
+        let full = self.image("full");
+        assert_eq!(full.tags(), ["1", "latest"]);
+        let index = full.image(Some("latest")).manifest();
+        let platforms = index["manifests"].as_array().unwrap();
+        assert_eq!(
+            platforms.iter().map(|image| &image["platform"]["architecture"]).collect::<Vec<_>>(),
+            ["amd64", "arm64"]
+        );
+        for (image, system) in platforms.iter().zip(["x86_64-linux", "aarch64-linux"]) {
+            let manifest = full.document(image["digest"].as_str().unwrap());
+            let config = full.document(manifest["config"]["digest"].as_str().unwrap());
+            let hello = self.flakes_package(system, "hello");
+            let curl = self.flakes_package(system, "curl");
+            let usual = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+            let expected = json!({
+                "User": "1000:100",
+                "Env": ["GREETING=from the environment", format!("PATH={hello}/bin:{curl}/bin:{usual}")],
+                "Entrypoint": [format!("{hello}/bin/hello"), "world"],
+                "ExposedPorts": { "53/udp": {}, "8080/tcp": {} },
+                "Volumes": { "/tmp": {}, "/var/lib/full": {} },
+                "WorkingDir": "/var/lib/full",
+                "StopSignal": "SIGQUIT",
+                "Labels": {
+                    "org.opencontainers.image.title": "All of it",
+                    "org.opencontainers.image.version": "1.0",
+                    "org.opencontainers.image.description": "It says hello",
+                },
+                "Healthcheck": {
+                    "Test": ["CMD", format!("{curl}/bin/curl")],
+                    "Interval": 15_000_000_000_u64,
+                    "Timeout": 30_000_000_000_u64,
+                    "StartPeriod": 0,
+                    "Retries": 3,
+                },
+            });
+            assert_eq!(config["config"], expected);
+        }
+    }
+
+    /// Where a package of the stand-in is, for that system.
+    fn flakes_package(&self, system: &str, name: &str) -> String {
+        run(&mut self.flakes.nix(&["eval", "--raw"], &format!("nixpkgs#legacyPackages.{system}.{name}.outPath"), &[]))
+    }
+
+    fn layers_are_shared(&self) {
+        let (full, sibling) = (self.image("full-debug"), self.image("sibling"));
+        let index = full.image(Some("1-debug")).manifest();
+        let manifest = full.document(index["manifests"][0]["digest"].as_str().unwrap());
+        let plain = self.image("full");
+        let plain_index = plain.image(Some("1")).manifest();
+        let plain = plain.document(plain_index["manifests"][0]["digest"].as_str().unwrap());
+        let (with_debug, without) = (manifest["layers"].as_array().unwrap(), plain["layers"].as_array().unwrap());
+        assert!(with_debug.starts_with(without) && with_debug.len() > without.len(), "{manifest}");
+        // The dependencies are the same, and everything above them is not.
+        let sibling = sibling.image(None).layers();
+        assert_eq!(without[0]["digest"], sibling[0]);
+        assert!(
+            without[1..].iter().all(|layer| !sibling.iter().any(|other| layer["digest"] == *other && !is_empty(layer)))
+        );
+    }
+
+    fn programs_run_as_who_they_are_to_be(&self) {
+        let run = |name: &str| {
+            let (containers, image) = self.podman(name);
+            containers.podman(["run", "--rm", "--quiet", &image])
+        };
+        assert!(run("minimalist").ends_with("/bin/hello\n"));
+        let said = run("sibling");
+        assert!(
+            said.starts_with("uid=65532(nonroot) gid=65532(nonroot)") && said.ends_with(" /home/nonroot/x\nrefused\n"),
+            "{said}"
+        );
+        assert!(run("root").starts_with("uid=0(root) gid=0(root)"));
+    }
+
+    fn a_base_image_keeps_its_users(&self) {
+        let (based, sibling) = (self.image("based"), self.image("sibling"));
+        let (layers, below) = (based.image(None).layers(), sibling.image(None).layers());
+        assert!(layers.starts_with(&below) && layers.len() > below.len(), "{layers:?}");
+        let own: Vec<String> = based.image(None).listings().split_off(below.len()).concat();
+        assert!(!own.iter().any(|line| line.contains("etc/")), "{own:?}");
+    }
+
+    fn a_debug_image_waits(&self) {
+        let (containers, image) = self.podman("failing-debug");
+        containers.podman(["run", "--detach", "--quiet", "--name", "failing", &image]);
+        // By the tools on `PATH`.
+        assert!(containers.podman(["exec", "failing", "id"]).starts_with("uid=65532(nonroot)"));
+        assert_eq!(containers.podman(["exec", "failing", "bash", "-c", "sleep 1; echo still here"]), "still here\n");
+        containers.podman(["stop", "--time", "8", "failing"]);
+        assert_eq!(containers.podman(["wait", "failing"]).trim(), "7");
+    }
+
+    fn images_of_darwin_have_packages_of_linux(&self) {
+        let image = |system: &str| format!("packages.{system}.oci-minimalist");
+        let of = |system: &str, what: &str| {
+            let mut eval = self.nix(&["eval", "--json"], &format!("containers#{}.manifests", image(system)));
+            let apply = format!("manifests: (builtins.head manifests.\"minimalist:1.0\").{what}");
+            serde_json::from_str::<Value>(&run(eval.args(["--apply", &apply]))).unwrap()
+        };
+        assert_eq!(self.evaluate(&format!("{}.system", image("aarch64-darwin"))), "aarch64-darwin");
+        assert_eq!(of("aarch64-darwin", "platform"), json!({ "architecture": "arm64", "os": "linux" }));
+        let entrypoint = "extraConfig.config.Entrypoint";
+        assert_eq!(of("aarch64-darwin", entrypoint), of("aarch64-linux", entrypoint));
+    }
+
+    fn mistakes_have_their_sentences(&self) {
+        for (container, sentence) in [
+            (
+                "{ package = pkgs.hello; user = \"root\"; }",
+                "oci.containers.bad: as root with the uid 65532 the program would be root",
+            ),
+            (
+                "{ package = pkgs.hello; uid = 0; }",
+                "oci.containers.bad: as nonroot with the uid 0 the program would be root",
+            ),
+            (
+                "{ package = pkgs.bash; }",
+                "oci.containers.bad: the package bash does not say its main program (meta.mainProgram), so say entrypoint",
+            ),
+            ("{ package = pkgs.hello; entrypont = [ ]; }", "containers.bad.entrypont' does not exist"),
+            (
+                "{ package = pkgs.hello; platforms = [ \"aarch64-linux\" ]; }",
+                "oci.containers.bad: it is for aarch64-linux too, where perSystem has no container of this name",
+            ),
+        ] {
+            let containers = self.flakes.folder("containers/containers.nix");
+            let only_here = "lib.optionalAttrs (system == \"x86_64-linux\")";
+            let module = format!(
+                "{{ perSystem = {{ lib, pkgs, system, ... }}: {{ oci.containers = {only_here} {{ bad = {container}; }}; }}; }}"
+            );
+            fs::write(containers, module).unwrap();
+            let mut eval = self.nix(&["eval", "--raw"], "containers#packages.x86_64-linux.oci-bad.drvPath");
+            let output = eval.stdin(Stdio::null()).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success() && said.contains(sentence), "{container}: {said}");
+        }
+    }
+
+    fn the_template_is_as_good(&self) {
+        run(&mut self.nix(&["flake", "check"], "template"));
+    }
+}
+
+/// Whether nothing is in the layer: such layers are the same everywhere.
+fn is_empty(layer: &Value) -> bool {
+    layer["size"].as_u64().unwrap() < 64
+}
