@@ -7,10 +7,10 @@
 }:
 let
   program = name: builtins.path { inherit name; path = programs + "/${name}"; };
-  functionsFor = hostSystem: import ../../nix { inherit system hostSystem; builder = program "oci-layout"; };
-  oci = functionsFor system;
+  functionsWith = arguments: import ../../nix ({ inherit system; builder = program "oci-layout"; } // arguments);
+  oci = functionsWith { };
   packages = import ./packages.nix { busybox = program "busybox"; say = program "say"; };
-  scope = oci // packages // { inherit oci packages functionsFor changing examples; };
+  scope = oci // packages // { inherit oci packages functionsWith changing examples; };
 
   withoutSuffix = name: builtins.substring 0 (builtins.stringLength name - 4) name;
   examples = builtins.listToAttrs (map
@@ -21,6 +21,7 @@ in
   inherit examples oci packages;
   mistakes = import ./mistakes.nix scope;
   speed = import ./speed.nix scope;
+  parts = import ./parts.nix scope;
   # Where Nix puts each example, which it says without building any.
   paths = builtins.mapAttrs (_: example: builtins.unsafeDiscardStringContext example.outPath) examples;
 }

@@ -6,7 +6,7 @@ use crate::layout::Layout;
 use crate::nix::{Nix, Version, for_each_nix};
 use crate::tool::run;
 
-for_each_nix! { every_example_is_sound_and_built_twice_the_same, no_evaluation_builds_anything }
+for_each_nix! { every_example_is_sound_and_built_twice_the_same, no_evaluation_builds_anything, all_evaluates_on_macos }
 
 fn every_example_is_sound_and_built_twice_the_same(nix: Nix) {
     let build = |option: &str| {
@@ -27,6 +27,21 @@ fn no_evaluation_builds_anything(nix: Nix) {
         assert!(!path.exists(), "{name} is there");
     }
     run(nix.on_expressions("nix-instantiate").args(["--attr", "examples"]));
+}
+
+#[test]
+fn a_layout_keeps_nothing_alive() {
+    // The old version does not know of this.
+    let nix = Nix::new(Version::Newer);
+    let layout = nix.build("examples.closure");
+    let layout = format!("/nix/store/{}", layout.file_name().unwrap().to_str().unwrap());
+    assert_eq!(run(nix.command("nix-store").args(["--query", "--references", &layout])), "");
+}
+
+/// What is built for macOS cannot be built here: this evaluates.
+fn all_evaluates_on_macos(nix: Nix) {
+    let mut command = nix.on_expressions("nix-instantiate");
+    run(command.args(["--attr", "examples", "--argstr", "system", "aarch64-darwin"]));
 }
 
 #[test]

@@ -149,6 +149,20 @@ fn the_seeds_own_call_for_the_common_case() {
 }
 
 #[test]
+fn the_small_packages_that_programs_look_for() {
+    let (_nix, layout) = built("helpers");
+    assert_eq!(podman(&layout, ""), "app\n1001\ncertificates\n");
+    let [_, customisation] = layout.image(None).listings().try_into().unwrap();
+    for line in [
+        "lrwxrwxrwx 0/0 bin/sh -> /nix/store/bash-interactive/bin/bash",
+        "lrwxrwxrwx 0/0 usr/bin/env -> /nix/store/coreutils/bin/env",
+        "lrwxrwxrwx 0/0 etc/ssl/certs/ca-certificates.crt -> /nix/store/cacert/etc/ssl/certs/ca-bundle.crt",
+    ] {
+        assert!(customisation.iter().any(|found| found == line), "{line} is not in {customisation:#?}");
+    }
+}
+
+#[test]
 fn a_closure_in_few_and_in_many_layers() {
     let nix = Nix::new(Version::System);
     for (example, most) in [("build-5", 5), ("build-40", 40)] {

@@ -1,8 +1,8 @@
-# One name for two machines.
-{ functionsFor, ociImageLayout, busybox, ... }:
+# One image for two machines.
+{ functionsWith, ociImageLayout, busybox, ... }:
 let
   for = hostSystem:
-    let oci = functionsFor hostSystem; in
+    let oci = functionsWith { inherit hostSystem; }; in
     oci.ociImageManifest {
       layers = [
         (oci.ociLayerTar { closure = [ busybox ]; files = [ { text = "${hostSystem}\n"; destination = "/system"; } ]; })

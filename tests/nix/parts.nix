@@ -1,0 +1,26 @@
+# A package that is built on the parts of an image: what an image is made of can be asked of it, by `passthru` too.
+{ ociImageLayout, ociImageManifest, ociLayerTar, package, jq, ... }:
+let
+  layout = ociImageLayout {
+    manifests = [
+      (ociImageManifest {
+        layers = [
+          (ociLayerTar { files = [ { source = jq; destination = "/bin/jq"; } ]; passthru.said = "by the caller"; })
+        ];
+      })
+    ];
+  };
+  manifest = builtins.head layout.manifests;
+  layer = builtins.head manifest.passthru.layers;
+in
+{ inherit layout; } // package "parts" ''
+  mkdir $out
+  cp ${layer.mediaDescriptor} $out/layer.json
+  cp ${layer.diffID} $out/diff-id
+  cp ${layer.blobs}/sha256/* $out/layer
+  cp ${manifest.config.mediaDescriptor} $out/config.json
+  cp ${manifest.config.platform} $out/platform.json
+  cp ${manifest.mediaDescriptor} $out/manifest.json
+  cp ${layout.index} $out/index.json
+  echo "${layer.said}, ${layer.passthru.said}" > $out/said
+''
