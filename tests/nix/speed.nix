@@ -1,7 +1,7 @@
 # Derivations one after the other, each waiting for the one before: empty ones, or layers of one small file.
 { ociLayerTar, busybox, changing, ... }:
 let
-  chain = next: builtins.foldl' next changing (builtins.genList toString 20);
+  chain = next: builtins.foldl' next changing (builtins.genList toString 10);
 in
 {
   empty = chain (before: number: derivation {
