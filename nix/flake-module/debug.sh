@@ -5,7 +5,8 @@ stop=
 exec 3<&0
 "$@" <&3 3<&- &
 program=$!
-trap 'stop=yes; kill -TERM "$program" 2>/dev/null' TERM INT
+# Once is enough: a second signal would end the waiting below before the program has ended.
+trap 'stop=yes; trap "" TERM INT; kill -TERM "$program" 2>/dev/null' TERM INT
 wait "$program"
 status=$?
 
