@@ -20,7 +20,6 @@ in
 {
   inherit examples oci packages;
   mistakes = import ./mistakes.nix scope;
-  speed = import ./speed.nix scope;
   parts = import ./parts.nix scope;
   # Where Nix puts each example, which it says without building any.
   paths = builtins.mapAttrs (_: example: builtins.unsafeDiscardStringContext example.outPath) examples;

@@ -12,7 +12,6 @@ mod layout;
 mod mistakes;
 mod nix;
 mod rebuild;
-mod speed;
 #[allow(dead_code, reason = "the tests of the library use all of it")]
 #[path = "../tools/tool.rs"]
 mod tool;
