@@ -170,6 +170,14 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
+    /// A registry could not be reached, refused, or sent what it should not.
+    #[error("{reference}: {reason}")]
+    Registry {
+        /// The image, by its full name.
+        reference: String,
+        /// What went wrong and what to do.
+        reason: String,
+    },
     /// An output can't be written.
     #[error("cannot write {path:?}: {cause}")]
     Write {

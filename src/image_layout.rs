@@ -18,6 +18,8 @@ use std::{
 
 use serde_json::{Value, json};
 
+#[cfg(feature = "registry")]
+pub(crate) use self::read::MAX_DEPTH;
 use self::store::{BlobStore, persist, temporary};
 pub use self::{
     edit::Collected,

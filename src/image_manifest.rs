@@ -2,6 +2,7 @@
 
 mod artifact;
 mod document;
+pub(crate) mod existing;
 
 use std::{fmt, sync::Arc};
 

@@ -161,10 +161,11 @@ pub enum OnConflict {
 
 /// A function that is told how many bytes of how many are done.
 #[derive(Clone)]
-pub struct Progress(Arc<dyn Fn(u64, u64) + Send + Sync>);
+pub struct Progress(pub(crate) Arc<dyn Fn(u64, u64) + Send + Sync>);
 
 impl Progress {
-    /// Calls this function, from any thread, with the bytes of the tar that are done and their whole number.
+    /// Calls this function, from any thread, with the bytes that are done and their whole number: those of the tar, or
+    /// those that are pulled.
     pub fn new(report: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
         Self(Arc::new(report))
     }

@@ -85,6 +85,8 @@ pub mod nix;
 #[cfg(feature = "oci-spec")]
 mod oci_spec;
 mod pool;
+#[cfg(feature = "registry")]
+pub mod registry;
 mod spec;
 mod tar_reader;
 

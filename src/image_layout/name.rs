@@ -62,40 +62,53 @@ impl FromStr for ImageName {
         if text.contains('@') {
             return refuse("it has a digest, which follows from the image's contents: give a tag");
         }
-        // A colon before the last slash is a registry's port.
-        let (repository, tag) = match text.rsplit_once(':') {
-            Some((repository, tag)) if !tag.contains('/') => (repository, tag),
-            _ => (text, "latest"),
-        };
+        let (repository, tag) = split_tag(text);
+        let tag = tag.unwrap_or("latest");
         if !is_tag(tag) {
             return refuse(
                 "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two",
             );
         }
-        let (registry, path) = match repository.split_once('/') {
-            Some(("docker.io", rest)) if !rest.contains('/') => ("docker.io", format!("library/{rest}")),
-            Some((first, rest)) if first == "localhost" || first.contains(['.', ':']) => (first, rest.to_owned()),
-            Some(_) => ("docker.io", repository.to_owned()),
-            None => ("docker.io", format!("library/{repository}")),
-        };
-        let component = |part: &str| {
-            let edge = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-            let bytes = part.as_bytes();
-            edge(bytes.first())
-                && edge(bytes.last())
-                && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(b))
-        };
-        if registry.is_empty() || !path.split('/').all(component) {
+        let Some((registry, path)) = full_repository(repository) else {
             return refuse(
                 "a name is written [REGISTRY/]PATH[:TAG], the path in lower-case letters, digits, `.`, `_`, `-` and `/`",
             );
-        }
+        };
         Ok(Self { tag: tag.to_owned(), full: Some(format!("{registry}/{path}:{tag}")) })
     }
 }
 
+/// A repository, and the tag behind it. A colon before the last slash is a registry's port.
+pub(crate) fn split_tag(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
+        _ => (text, None),
+    }
+}
+
+/// The registry and the path in it, completed as docker does; nothing for what is no repository.
+pub(crate) fn full_repository(text: &str) -> Option<(String, String)> {
+    let (registry, path) = match text.split_once('/') {
+        Some(("docker.io", rest)) if !rest.contains('/') => ("docker.io", format!("library/{rest}")),
+        Some((first, rest)) if first == "localhost" || first.contains(['.', ':']) => (first, rest.to_owned()),
+        Some(_) => ("docker.io", text.to_owned()),
+        None => ("docker.io", format!("library/{text}")),
+    };
+    let component = |part: &str| {
+        let edge = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let bytes = part.as_bytes();
+        edge(bytes.first())
+            && edge(bytes.last())
+            && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(b))
+    };
+    // A name or an address, and a port.
+    let host = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
+    let is_whole = !registry.is_empty() && registry.bytes().all(host) && path.split('/').all(component);
+    is_whole.then(|| (registry.to_owned(), path))
+}
+
 /// [Distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests).
-fn is_tag(text: &str) -> bool {
+pub(crate) fn is_tag(text: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     text.len() <= 128
         && text.bytes().next().is_some_and(word)
@@ -119,7 +132,7 @@ mod tests {
             let name = ImageName { tag: tag.to_owned(), full: full.map(str::to_owned) };
             assert_eq!(text.parse::<ImageName>().unwrap(), name, "{text}");
         }
-        for text in ["", ".x", "a b", "me/App:1", "app:", "app@sha256:00", "/app:1", "app:-x"] {
+        for text in ["", ".x", "a b", "me/App:1", "app:", "app@sha256:00", "/app:1", "app:-x", "a.b?c/app:1"] {
             assert!(text.parse::<ImageName>().unwrap_err().to_string().starts_with("image name"), "{text}");
         }
     }

@@ -88,7 +88,7 @@ impl BlobStore {
 
 /// Copies the blob's bytes, and returns their digest and number. One byte more than the descriptor says is copied at
 /// most: enough to know that there are too many.
-fn copy(blob: &dyn Blob, to: &mut NewBlob) -> Result<(Digest, u64)> {
+fn copy(blob: &dyn Blob, to: &mut impl Write) -> Result<(Digest, u64)> {
     let descriptor = blob.descriptor();
     let unreadable = |cause: io::Error| Error::blob(descriptor.digest, cause);
     let mut source = blob.open()?.take(descriptor.size.saturating_add(1));
@@ -105,6 +105,17 @@ fn copy(blob: &dyn Blob, to: &mut NewBlob) -> Result<(Digest, u64)> {
             Err(cause) => return Err(unreadable(cause)),
         }
     }
+}
+
+/// Makes a file with the blob's bytes, checked on the way.
+#[cfg(feature = "registry")]
+pub(crate) fn write_blob(blob: &dyn Blob, path: &Path) -> Result<()> {
+    let mut file = File::create_new(path).map_err(Error::write(path))?;
+    let (digest, size) = copy(blob, &mut file).map_err(|error| match error {
+        Error::Write { cause, .. } => Error::Write { path: path.to_owned(), cause },
+        other => other,
+    })?;
+    check(blob.descriptor(), size, Some(digest))
 }
 
 /// A blob while it is written. Dropped, it is gone.
@@ -150,7 +161,8 @@ fn is_blob(path: &Path, size: u64) -> bool {
     fs::symlink_metadata(path).is_ok_and(|file| file.is_file() && file.len() == size)
 }
 
-fn check(descriptor: &Descriptor, size: u64, digest: Option<Digest>) -> Result<()> {
+/// Whether these are the blob's size and digest.
+pub(crate) fn check(descriptor: &Descriptor, size: u64, digest: Option<Digest>) -> Result<()> {
     let damaged = |expected: String, actual: String| Error::BlobDamaged { digest: descriptor.digest, expected, actual };
     if size != descriptor.size {
         let actual = if size > descriptor.size { "more".to_owned() } else { size.to_string() };

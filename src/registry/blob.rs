@@ -1,0 +1,103 @@
+//! A blob that is read from its registry when somebody wants the bytes.
+
+use std::{
+    io::{self, Cursor, Read},
+    sync::Arc,
+};
+
+use futures_util::StreamExt;
+use oci_client::client::SizedStream;
+
+use super::{failure, session::Session};
+use crate::{blob::Blob, descriptor::Descriptor, error::Result};
+
+/// A blob in a registry.
+#[derive(Clone, Debug)]
+pub(super) struct RemoteBlob {
+    session: Arc<Session>,
+    descriptor: Descriptor,
+}
+
+impl RemoteBlob {
+    pub(super) fn new(session: &Arc<Session>, descriptor: &Descriptor) -> Self {
+        Self { session: Arc::clone(session), descriptor: descriptor.clone() }
+    }
+}
+
+impl Blob for RemoteBlob {
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        let (stream, _) = self.session.blob(&self.descriptor, 0)?;
+        Ok(Box::new(Reader {
+            blob: self.clone(),
+            stream,
+            chunk: Box::new(io::empty()),
+            position: 0,
+            skip: 0,
+            retries: 0,
+        }))
+    }
+}
+
+/// Reads to the end, also over several connections. Whether the bytes are the right ones and all there is for the one
+/// to see who wants them.
+struct Reader {
+    blob: RemoteBlob,
+    stream: SizedStream,
+    chunk: Box<dyn Read + Send>,
+    /// How many bytes were read.
+    position: u64,
+    /// How many bytes come that were read already.
+    skip: u64,
+    /// How often the stream broke off since a byte came.
+    retries: u32,
+}
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if self.skip > 0 {
+                self.skip -= io::copy(&mut (&mut self.chunk).take(self.skip), &mut io::sink())?;
+            }
+            let n = if self.skip > 0 { 0 } else { self.chunk.read(buffer)? };
+            if n > 0 {
+                self.position += n as u64;
+                self.blob.session.advance(n as u64);
+                return Ok(n);
+            }
+            let next = self.blob.session.wait(self.stream.next());
+            match next {
+                Some(Ok(bytes)) => {
+                    self.retries = if self.skip > 0 { self.retries } else { 0 };
+                    self.chunk = Box::new(Cursor::new(bytes));
+                }
+                None => return Ok(0),
+                Some(Err(error)) if failure::is_other_digest(&error) => return Ok(0),
+                Some(Err(_)) if self.position >= self.blob.descriptor.size => return Ok(0),
+                Some(Err(error)) => self.resume(error)?,
+            }
+        }
+    }
+}
+
+impl Reader {
+    /// Asks for the rest of the blob.
+    fn resume(&mut self, error: io::Error) -> io::Result<()> {
+        let RemoteBlob { session, descriptor } = &self.blob;
+        if !session.may_retry(self.retries) {
+            let what = format!("blob {}", descriptor.digest);
+            return Err(session.refuse(failure::broken_off(&error, &what, &session.reference.registry)).into());
+        }
+        self.retries += 1;
+        let (stream, from) = session.blob(descriptor, self.position)?;
+        self.stream = stream;
+        self.skip = self.position - from;
+        Ok(())
+    }
+}

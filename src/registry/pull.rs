@@ -1,0 +1,222 @@
+//! From a registry: an image, a manifest, a blob.
+
+use std::{collections::HashSet, sync::Arc};
+
+use super::{Client, Reference, blob::RemoteBlob, session::Session};
+use crate::{
+    blob::{Blob, MemoryBlob},
+    descriptor::{Descriptor, Platform},
+    digest::Digest,
+    error::{Error, Result},
+    image_layout::MAX_DEPTH,
+    image_manifest::{Image, Index, Manifest, existing::Document},
+};
+
+impl Client {
+    /// The image of this name; of an image for several platforms the one for `platform`, or the whole if none is
+    /// given. Manifests are read now, and everything else when somebody wants its bytes.
+    ///
+    /// What describes the image in a layout then follows from the image's digest alone, whatever way it was found.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Registry`] for everything that can go wrong with a registry, with what it was asked for: it cannot be
+    /// reached, refuses, has no such image, none for this platform, or sends what is none. [`Error::Invalid`] and
+    /// [`Error::Read`] for credentials. A blob that cannot be had is an error of reading it.
+    pub fn image(&self, reference: &Reference, platform: Option<&Platform>) -> Result<Image> {
+        let session = Arc::new(Session::open(self, reference)?);
+        let image = Puller { session: Arc::clone(&session), seen: HashSet::new() }.image(platform)?;
+        session.expect(image.blobs().iter().map(|blob| blob.descriptor().size).sum());
+        Ok(image)
+    }
+
+    /// The manifest of this name, byte for byte as the registry has it; of an image for several platforms the one for
+    /// `platform`, or the index if none is given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::image`].
+    pub fn manifest(&self, reference: &Reference, platform: Option<&Platform>) -> Result<MemoryBlob> {
+        let session = Arc::new(Session::open(self, reference)?);
+        Puller { session, seen: HashSet::new() }.found(platform).map(|found| found.bytes)
+    }
+
+    /// A blob of this repository, which is read when somebody wants its bytes. Tag and digest of the reference do not
+    /// matter.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::image`].
+    pub fn blob(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Arc<dyn Blob>> {
+        let session = Arc::new(Session::open(self, reference)?);
+        session.expect(descriptor.size);
+        Ok(Arc::new(RemoteBlob::new(&session, descriptor)))
+    }
+}
+
+struct Puller {
+    session: Arc<Session>,
+    /// Manifests and indexes that were read already: what is named twice is read once.
+    seen: HashSet<Digest>,
+}
+
+/// A manifest or an index, and its bytes.
+struct Found {
+    bytes: MemoryBlob,
+    document: Document,
+}
+
+impl Puller {
+    fn image(&mut self, platform: Option<&Platform>) -> Result<Image> {
+        let Found { bytes, document } = self.found(platform)?;
+        match document {
+            Document::Manifest(manifest) => self.image_of(bytes, manifest),
+            Document::Index(index) => {
+                let mut descriptor = bytes.descriptor().clone();
+                descriptor.artifact_type.clone_from(&index.artifact_type);
+                let mut blobs = Vec::new();
+                self.collect(bytes, &index, 0, &mut blobs)?;
+                Ok(Image::new(descriptor, blobs))
+            }
+        }
+    }
+
+    /// What the name means, for this platform if one is given.
+    fn found(&mut self, platform: Option<&Platform>) -> Result<Found> {
+        let found = self.read(self.session.reference.digest)?;
+        let Some(platform) = platform else { return Ok(found) };
+        match &found.document {
+            Document::Index(index) => {
+                let mut others = Vec::new();
+                match self.choose(index, platform, 0, &mut others)? {
+                    Some(chosen) => Ok(chosen),
+                    None => Err(self.wrong_platform(platform, &others)),
+                }
+            }
+            Document::Manifest(manifest) => match self.platform(&found.bytes, manifest)? {
+                Some(other) if !platform.accepts(&other) => Err(self.wrong_platform(platform, &[other])),
+                _ => Ok(found),
+            },
+        }
+    }
+
+    /// The first manifest in the index that is for this platform; `others` are those that there are besides.
+    fn choose(
+        &mut self,
+        index: &Index,
+        platform: &Platform,
+        depth: usize,
+        others: &mut Vec<Platform>,
+    ) -> Result<Option<Found>> {
+        for entry in &index.manifests {
+            match &entry.platform {
+                Some(other) if !platform.accepts(other) => {
+                    others.push(other.clone());
+                    continue;
+                }
+                _ if !entry.media_type.names_others() => continue,
+                _ => {}
+            }
+            let found = self.read_entry(entry, depth)?;
+            let chosen = match &found.document {
+                Document::Index(index) => self.choose(index, platform, depth + 1, others)?,
+                Document::Manifest(_) if entry.platform.is_some() => Some(found),
+                Document::Manifest(manifest) => match self.platform(&found.bytes, manifest)? {
+                    Some(other) if platform.accepts(&other) => Some(found),
+                    other => {
+                        others.extend(other);
+                        None
+                    }
+                },
+            };
+            if chosen.is_some() {
+                return Ok(chosen);
+            }
+        }
+        Ok(None)
+    }
+
+    fn wrong_platform(&self, platform: &Platform, others: &[Platform]) -> Error {
+        let mut others: Vec<_> = others.iter().filter(|other| !other.is_unknown()).map(Platform::to_string).collect();
+        others.dedup();
+        let others = if others.is_empty() { "no image".to_owned() } else { others.join(", ") };
+        self.session
+            .refuse(format!("it is not for {platform}, but for {others}: choose one of those, or another image"))
+    }
+
+    /// What a container image says that it runs on.
+    fn platform(&self, bytes: &MemoryBlob, manifest: &Manifest) -> Result<Option<Platform>> {
+        Ok(self.image_of(bytes.clone(), manifest.clone())?.platform().cloned())
+    }
+
+    fn image_of(&self, bytes: MemoryBlob, manifest: Manifest) -> Result<Image> {
+        let blob = |descriptor: &Descriptor| Ok(self.blob(descriptor));
+        Image::of_manifest(bytes, manifest, blob).map_err(|error| match error {
+            Error::Invalid { what, reason } => self.session.refuse(format!("its {what} cannot be used: {reason}")),
+            error => error,
+        })
+    }
+
+    fn blob(&self, descriptor: &Descriptor) -> Arc<dyn Blob> {
+        Arc::new(RemoteBlob::new(&self.session, descriptor))
+    }
+
+    /// Every blob below an index and then the index itself, each behind those that it names.
+    fn collect(
+        &mut self,
+        bytes: MemoryBlob,
+        index: &Index,
+        depth: usize,
+        blobs: &mut Vec<Arc<dyn Blob>>,
+    ) -> Result<()> {
+        for entry in &index.manifests {
+            if !entry.media_type.names_others() {
+                let Descriptor { digest, media_type, .. } = entry;
+                return Err(self.session.refuse(format!(
+                    "its index names {digest} of the media type {media_type}, and what that refers to is not known \
+                     here: choose the image for one platform"
+                )));
+            }
+            if !self.seen.insert(entry.digest) {
+                continue;
+            }
+            let Found { bytes, document } = self.read_entry(entry, depth)?;
+            match document {
+                Document::Index(index) => self.collect(bytes, &index, depth + 1, blobs)?,
+                Document::Manifest(manifest) => {
+                    blobs.extend(manifest.layers.iter().chain([&manifest.config]).map(|named| self.blob(named)));
+                    blobs.push(Arc::new(bytes));
+                }
+            }
+        }
+        blobs.push(Arc::new(bytes));
+        Ok(())
+    }
+
+    /// A manifest or an index that an index of this depth names.
+    fn read_entry(&self, entry: &Descriptor, depth: usize) -> Result<Found> {
+        if depth >= MAX_DEPTH {
+            return Err(self.session.refuse(format!("it has indexes more than {MAX_DEPTH} deep")));
+        }
+        let found = self.read(Some(entry.digest))?;
+        let descriptor = found.bytes.descriptor();
+        if descriptor.size != entry.size || descriptor.media_type.is_index() != entry.media_type.is_index() {
+            return Err(self.session.refuse(format!(
+                "its index says of {} that it is {} with {} bytes, and it is {} with {}: push the image again, whole",
+                entry.digest, entry.media_type, entry.size, descriptor.media_type, descriptor.size
+            )));
+        }
+        Ok(found)
+    }
+
+    fn read(&self, digest: Option<Digest>) -> Result<Found> {
+        let bytes = self.session.manifest(digest)?;
+        match Document::parse(&bytes) {
+            Ok((media_type, document)) => Ok(Found { bytes: MemoryBlob::new(media_type, bytes), document }),
+            Err(reason) => {
+                let digest = Digest::of(&bytes);
+                Err(self.session.refuse(format!("its manifest {digest} cannot be used: {reason}")))
+            }
+        }
+    }
+}
