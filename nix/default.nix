@@ -37,6 +37,10 @@ let
     # What tells whether it is right.
     ociVerify = ./ociVerify.nix;
 
+    # Images of registries.
+    ociPullImage = ./ociPullImage.nix;
+    ociPullImageFromManifest = ./ociPullImageFromManifest.nix;
+
     # Small packages to copy to the root of an image.
     ociFiles = ./ociFiles.nix;
     fakeNss = ./fakeNss.nix;

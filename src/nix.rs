@@ -13,6 +13,12 @@
 //! | [`image_layout`] | `images`, a list of `{ names, image }`; `extraIndex`, `hashTagged` | a layout |
 //! | [`files`] | `files`, a list of `{ destination, text }` and `{ destination, symlink }` | these files |
 //! | [`verify`] | `layout` | an empty file, if the layout has no defect |
+//! | `pull` | `reference`, `platform`, `tag`, `plainHttp` | a layout of an image in a registry |
+//! | `pull_blob` | `reference`, `digest`, `size`, `mediaType`, `plainHttp` | the bytes of a blob in a registry |
+//! | [`blobs_to_layout`] | `manifest`, `blobs`, a list of `{ digest, path }`; `tag` | a layout of these |
+//!
+//! `pull` and `pull_blob` need the feature `registry`. Their derivations have fixed outputs, so that Nix lets them into
+//! the network.
 //!
 //! Folders of layers, configurations and images are those of [`folder`](crate::folder).
 //!
@@ -30,10 +36,14 @@ mod contents;
 mod documents;
 mod files;
 mod layers;
+mod pull;
 
+#[cfg(feature = "registry")]
+pub use self::pull::{pull, pull_blob};
 pub use self::{
     attributes::Attributes,
     documents::{image_config, image_layout, image_manifest, verify},
     files::files,
     layers::{closure_layers, layer_tar},
+    pull::blobs_to_layout,
 };

@@ -36,7 +36,7 @@ mod session;
 use std::time::Duration;
 
 pub use self::{credentials::Credentials, reference::Reference};
-use crate::layer_tar::Progress;
+use crate::{layer_tar::Progress, pool::Pool};
 
 /// How registries are asked. A plain value: what it is asked for opens its own connections.
 #[derive(Clone, Debug)]
@@ -81,6 +81,13 @@ impl Client {
     pub fn progress(self, progress: Progress) -> Self {
         Self { progress: Some(progress), ..self }
     }
+}
+
+/// The pool for writing what comes from a registry, in place of this one: threads that wait for the network more than they
+/// work are never too few.
+pub fn download_pool(pool: &Pool) -> Pool {
+    const FEWEST: usize = 4;
+    Pool::new(pool.threads().max(FEWEST))
 }
 
 /// Anonymous, with TLS, with 5 retries (15 seconds of waiting), and 30 seconds of silence.

@@ -91,8 +91,7 @@ impl Reader {
     fn resume(&mut self, error: io::Error) -> io::Result<()> {
         let RemoteBlob { session, descriptor } = &self.blob;
         if !session.may_retry(self.retries) {
-            let what = format!("blob {}", descriptor.digest);
-            return Err(session.refuse(failure::broken_off(&error, &what, &session.reference.registry)).into());
+            return Err(session.refuse(failure::broken_off(&error, &failure::blob(descriptor))).into());
         }
         self.retries += 1;
         let (stream, from) = session.blob(descriptor, self.position)?;

@@ -1,11 +1,10 @@
 //! What went wrong between us and a registry, in a sentence.
 
-use std::{
-    error::Error,
-    io::{self, ErrorKind},
-};
+use std::{error::Error, io};
 
 use oci_client::errors::{DigestError, OciDistributionError, OciErrorCode};
+
+use crate::descriptor::{Descriptor, MediaType};
 
 /// Whether the same request may succeed later.
 pub(super) fn may_pass(error: &OciDistributionError) -> bool {
@@ -27,27 +26,29 @@ pub(super) fn sentence(error: OciDistributionError, what: &str, registry: &str, 
     if may_pass(&error)
         && let E::ServerError { code: 429, .. } | E::RegistryError { .. } = error
     {
-        return format!("{registry} has had too many requests, asked for {what}: try again later, or log in");
+        return format!("the registry has had too many requests (asked for {what}): try again later, or log in");
     }
     let login = format!("`docker login {registry}` or `podman login {registry}`");
     let denied = |said: String| match is_anonymous {
-        true => format!("{registry} does not give {what} to everybody{said}: correct the name, or log in with {login}"),
+        true => {
+            format!("the registry does not give {what} to everybody{said}: correct the name, or log in with {login}")
+        }
         false => format!(
-            "{registry} does not give {what} to who you are logged in as{said}: correct the name, or log in again with \
-             {login}"
+            "the registry does not give {what} to who you are logged in as{said}: correct the name, or log in again \
+             with {login}"
         ),
     };
     match error {
         E::UnauthorizedError { .. } => denied(String::new()),
         E::AuthenticationFailure(said) => denied(quote(&said)),
         E::ServerError { code: 401 | 403, message, .. } => denied(quote(&message)),
-        E::ServerError { code: 404, .. } => missing(what, registry),
+        E::ServerError { code: 404, .. } => missing(what),
         E::ServerError { code, message, .. } if code >= 500 => {
-            format!("{registry} failed with status {code}{}, asked for {what}: try again later", quote(&message))
+            format!("the registry failed with status {code}{}, asked for {what}: try again later", quote(&message))
         }
         E::ServerError { code, message, .. } => {
             format!(
-                "{registry} answers with status {code}{}, asked for {what}: is it a registry of images?",
+                "the registry answers with status {code}{}, asked for {what}: is it a registry of images?",
                 quote(&message)
             )
         }
@@ -56,31 +57,33 @@ pub(super) fn sentence(error: OciDistributionError, what: &str, registry: &str, 
             let said = quote(&envelope.errors.iter().map(|error| &*error.message).collect::<Vec<_>>().join("; "));
             match envelope.errors.first().map(|error| &error.code) {
                 Some(C::ManifestUnknown | C::BlobUnknown | C::ManifestBlobUnknown | C::NotFound | C::NameUnknown) => {
-                    missing(what, registry)
+                    missing(what)
                 }
                 Some(C::Unauthorized | C::Denied) => denied(said),
-                _ => format!("{registry} refuses {what}{said}: correct the name"),
+                _ => format!("the registry refuses {what}{said}: correct the name"),
             }
         }
         E::DigestError(DigestError::VerificationError { expected, actual }) => {
             format!(
-                "{registry} sends other bytes than {expected}, namely {actual}: it is damaged, or something between \
+                "the registry sends other bytes than {expected}, namely {actual}: it is damaged, or something between \
                  you and it is; try again, or pull from elsewhere"
             )
         }
         E::RequestError(ref request) if request.is_timeout() => {
-            format!("{registry} is silent, asked for {what}: try again later")
+            format!("the registry is silent, asked for {what}: try again later")
         }
         E::RequestError(ref request) if request.is_connect() => unreachable(&error, registry),
-        E::RegistryTokenDecodeError(_) => format!("{registry} hands out no token that can be read: try again later"),
-        error => format!("{registry} cannot be understood, asked for {what} ({}): is it a registry?", root(&error)),
+        E::RegistryTokenDecodeError(_) => format!("the registry hands out no token that can be read: try again later"),
+        error => format!("the registry cannot be understood, asked for {what} ({}): is it a registry?", root(&error)),
     }
 }
 
-fn missing(what: &str, registry: &str) -> String {
+fn missing(what: &str) -> String {
     match what.starts_with("blob") {
-        true => format!("{registry} lacks {what}, which the image's manifest names: push the image again, whole"),
-        false => format!("{registry} has no {what} of this name: correct the name, the tag or the digest"),
+        true => format!(
+            "the registry lacks {what}, which the image's manifest names: push the image again, whole, or take another"
+        ),
+        false => format!("the registry has no {what}: correct the name, the tag or the digest"),
     }
 }
 
@@ -93,7 +96,9 @@ fn unreachable(error: &OciDistributionError, registry: &str) -> String {
     }
     // What rustls says of an answer without TLS.
     if cause.contains("corrupt message") {
-        return format!("{registry} does not speak TLS: if it shall be asked without, allow plain HTTP (--plain-http)");
+        return format!(
+            "the registry does not speak TLS: if it shall be asked without, allow plain HTTP (--plain-http)"
+        );
     }
     format!("{registry} cannot be reached ({cause}): correct its name, or look after the network")
 }
@@ -118,11 +123,26 @@ pub(super) fn is_other_digest(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|error| error.is::<DigestError>())
 }
 
+/// What a blob is called, with where else it is if registries need not have it:
+/// [non-distributable layers](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers).
+pub(super) fn blob(Descriptor { digest, media_type, urls, .. }: &Descriptor) -> String {
+    match [MediaType::FOREIGN_LAYER, MediaType::FOREIGN_LAYER_GZIP].contains(&media_type.to_oci()) || !urls.is_empty() {
+        true => format!(
+            "blob {digest} (a layer that registries need not have; its maker has it at {})",
+            printable(&urls.join(", "))
+        ),
+        false => format!("blob {digest}"),
+    }
+}
+
 /// A stream that broke off, in a sentence.
-pub(super) fn broken_off(error: &io::Error, what: &str, registry: &str) -> String {
-    match error.kind() {
-        ErrorKind::TimedOut => format!("{registry} fell silent in the middle of {what}: try again later"),
-        _ => format!("{registry} broke off in the middle of {what} ({}): try again later", root(error)),
+pub(super) fn broken_off(error: &io::Error, what: &str) -> String {
+    match root(error) {
+        // What reqwest says when its time for reading is over.
+        cause if cause == "operation timed out" => {
+            format!("the registry fell silent in the middle of {what}: try again later")
+        }
+        cause => format!("the registry broke off in the middle of {what} ({cause}): try again later"),
     }
 }
 

@@ -108,7 +108,7 @@ impl Session {
     /// The bytes of a blob, without the first ones as far as the registry knows how to leave them out, which the
     /// number says.
     pub(super) fn blob(&self, descriptor: &Descriptor, from: u64) -> Result<(SizedStream, u64)> {
-        let what = format!("blob {}", descriptor.digest);
+        let what = failure::blob(descriptor);
         let (at, digest) = (self.at(None), descriptor.digest.to_string());
         // Without the addresses in the descriptor: nobody would expect a connection to those.
         let get = async || match from {

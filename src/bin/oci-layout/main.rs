@@ -2,11 +2,15 @@
 
 mod args;
 mod build;
+#[cfg(feature = "registry")]
+mod certificates;
 mod edit;
 mod inspect;
 mod nix;
 mod output;
 mod progress;
+#[cfg(feature = "registry")]
+mod pull;
 mod steps;
 mod verify;
 
@@ -59,6 +63,8 @@ enum Command {
     Gc(edit::Gc),
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
+    #[cfg(feature = "registry")]
+    Pull(pull::Pull),
     Nix(nix::Nix),
 }
 
@@ -87,6 +93,8 @@ fn run(Program { command, threads }: Program) -> Result<ExitCode> {
         Command::Gc(gc) => gc.run()?,
         Command::Verify(verify) => return verify.run(&pool),
         Command::Inspect(inspect) => inspect.run(&pool)?,
+        #[cfg(feature = "registry")]
+        Command::Pull(pull) => pull.run(&pool)?,
         Command::Nix(nix) => nix.run(&pool)?,
     }
     Ok(ExitCode::SUCCESS)

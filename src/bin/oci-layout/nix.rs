@@ -8,6 +8,9 @@ use std::{
 use clap::{Args, Subcommand};
 use oci_layout::{Error, Pool, Result, nix};
 
+#[cfg(feature = "registry")]
+use crate::pull;
+
 /// Builds a Nix derivation: what the functions in `nix/` have as their builder, and nothing to call by hand.
 ///
 /// The attributes are read from the file that NIX_ATTRS_JSON_FILE names, or from .attrs.json in NIX_BUILD_TOP. The
@@ -34,6 +37,14 @@ enum Step {
     Files,
     /// Checks a layout
     Verify,
+    /// Fetches an image from a registry
+    #[cfg(feature = "registry")]
+    Pull,
+    /// Fetches a blob from a registry
+    #[cfg(feature = "registry")]
+    PullBlob,
+    /// Makes a layout of a manifest and blobs
+    BlobsToLayout,
 }
 
 impl Nix {
@@ -47,6 +58,11 @@ impl Nix {
             Step::ImageLayout => nix::image_layout(&attributes, pool),
             Step::Files => nix::files(&attributes),
             Step::Verify => nix::verify(&attributes, pool),
+            #[cfg(feature = "registry")]
+            Step::Pull => nix::pull(&attributes, pull::client()?, pool),
+            #[cfg(feature = "registry")]
+            Step::PullBlob => nix::pull_blob(&attributes, pull::client()?),
+            Step::BlobsToLayout => nix::blobs_to_layout(&attributes, pool),
         }
     }
 }

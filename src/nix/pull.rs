@@ -1,0 +1,81 @@
+//! From a registry, and from what was read from one.
+
+use std::{collections::HashMap, fs, path::PathBuf, sync::Arc};
+
+use serde::Deserialize;
+
+use super::Attributes;
+use crate::{
+    blob::FileBlob,
+    digest::Digest,
+    error::{Error, Result},
+    image_layout::{self, LayoutOptions},
+    image_manifest::Image,
+    pool::Pool,
+};
+#[cfg(feature = "registry")]
+use crate::{
+    descriptor::{Descriptor, MediaType, Platform},
+    image_layout::store::write_blob,
+    registry::{Client, Reference, download_pool},
+};
+
+/// Makes a layout of an image in a registry.
+///
+/// # Errors
+///
+/// As [`Client::image`] and [`image_layout`](crate::image_layout()).
+#[cfg(feature = "registry")]
+pub fn pull(attributes: &Attributes, client: Client, pool: &Pool) -> Result<()> {
+    let (client, reference) = asked(attributes, client)?;
+    let platform: Option<Platform> = attributes.get("platform")?;
+    let image = client.image(&reference, platform.as_ref())?;
+    let tag = attributes.get::<Option<String>>("tag")?.or(reference.tag);
+    let image = tag.into_iter().fold(image, Image::tagged);
+    let options = LayoutOptions::default().pool(&download_pool(pool));
+    image_layout::image_layout(attributes.output(), [image], options).map(|_| ())
+}
+
+/// Makes a file of a blob in a registry.
+///
+/// # Errors
+///
+/// As [`Client::blob`], [`Error::BlobDamaged`] for other bytes than the digest says, and [`Error::Write`].
+#[cfg(feature = "registry")]
+pub fn pull_blob(attributes: &Attributes, client: Client) -> Result<()> {
+    let (client, reference) = asked(attributes, client)?;
+    let media_type = MediaType::new(attributes.get::<String>("mediaType")?);
+    let descriptor = Descriptor::new(media_type, attributes.get("digest")?, attributes.get("size")?);
+    let blob = client.blob(&reference, &descriptor)?;
+    write_blob(&blob, attributes.output())
+}
+
+#[cfg(feature = "registry")]
+fn asked(attributes: &Attributes, client: Client) -> Result<(Client, Reference)> {
+    let plain_http = attributes.get::<Option<bool>>("plainHttp")?.unwrap_or(client.plain_http);
+    Ok((client.plain_http(plain_http), attributes.get::<String>("reference")?.parse()?))
+}
+
+/// Makes a layout of a manifest and the blobs that it names.
+///
+/// # Errors
+///
+/// As [`Image::from_manifest`] and [`image_layout`](crate::image_layout()), and [`Error::BlobMissing`] for a blob that
+/// the manifest names and `blobs` does not have.
+pub fn blobs_to_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Named {
+        digest: Digest,
+        path: PathBuf,
+    }
+    let manifest: PathBuf = attributes.get("manifest")?;
+    let blobs = attributes.list("blobs")?.into_iter().map(|Named { digest, path }| (digest, path));
+    let blobs: HashMap<Digest, PathBuf> = blobs.collect();
+    let bytes = fs::read(&manifest).map_err(Error::read(&manifest))?;
+    let image = Image::from_manifest(bytes, |descriptor| match blobs.get(&descriptor.digest) {
+        Some(path) => Ok(Arc::new(FileBlob::new(descriptor.clone(), path))),
+        None => Err(Error::BlobMissing { path: manifest.clone(), digest: descriptor.digest }),
+    })?;
+    let image = attributes.get::<Option<String>>("tag")?.into_iter().fold(image, Image::tagged);
+    image_layout::image_layout(attributes.output(), [image], LayoutOptions::default().pool(pool)).map(|_| ())
+}

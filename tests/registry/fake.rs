@@ -1,0 +1,231 @@
+//! A registry in a thread of the test, which does what it is told, also what no registry should.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex, MutexGuard},
+    thread,
+    time::Duration,
+};
+
+use oci_layout::{Blob, Digest, Image, registry::Reference};
+use serde_json::{Value, json};
+
+/// What was asked: the path with its query, and the headers in lower case.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub path: String,
+    pub headers: BTreeMap<String, String>,
+}
+
+/// What the registry says to requests whose path has this in it, in place of what it should.
+pub struct Fault {
+    pub path: String,
+    /// How many requests it is for.
+    pub times: usize,
+    pub then: Then,
+}
+
+#[derive(Clone)]
+pub enum Then {
+    /// A status, headers and a body.
+    Say(u16, Vec<(String, String)>, String),
+    /// The right header, and these bytes in place of the right ones, with their own length.
+    Send(Vec<u8>),
+    /// So many of the right bytes, and the end of the connection.
+    Break(usize),
+    /// So many of the right bytes, and silence.
+    Hang(usize),
+}
+
+#[derive(Default)]
+struct State {
+    /// By path.
+    contents: BTreeMap<String, Vec<u8>>,
+    faults: Vec<Fault>,
+    requests: Vec<Request>,
+    /// What must be in the header Authorization, else 401 and this in WWW-Authenticate.
+    lock: Option<(String, String)>,
+    /// Whether a range of a blob may be asked for.
+    has_ranges: bool,
+}
+
+pub struct Registry {
+    pub address: String,
+    state: Arc<Mutex<State>>,
+}
+
+impl Registry {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let state = Arc::new(Mutex::new(State { has_ranges: true, ..State::default() }));
+        state.lock().unwrap().contents.insert("/v2/".to_owned(), b"{}".to_vec());
+        let registry = Self { address, state: Arc::clone(&state) };
+        thread::spawn(move || {
+            for connection in listener.incoming() {
+                let (connection, state) = (connection.unwrap(), Arc::clone(&state));
+                // A client that goes away is none of the registry's errors.
+                thread::spawn(move || drop(answer(connection, &state)));
+            }
+        });
+        registry
+    }
+
+    /// With this image under a tag, as `a/b:v1`.
+    pub fn with(image: &Image) -> Self {
+        let registry = Self::start();
+        for blob in image.blobs() {
+            let mut bytes = Vec::new();
+            blob.open().unwrap().read_to_end(&mut bytes).unwrap();
+            registry.put_blob(&bytes);
+            if blob.descriptor().media_type.is_manifest() || blob.descriptor().media_type.is_index() {
+                registry.put_manifest("v1", &bytes);
+            }
+        }
+        registry
+    }
+
+    pub fn put_blob(&self, bytes: &[u8]) -> Digest {
+        let digest = Digest::of(bytes);
+        self.state().contents.insert(format!("/v2/a/b/blobs/{digest}"), bytes.to_vec());
+        digest
+    }
+
+    pub fn put_manifest(&self, tag: &str, bytes: &[u8]) -> Digest {
+        let digest = Digest::of(bytes);
+        for name in [tag, &digest.to_string()] {
+            self.state().contents.insert(format!("/v2/a/b/manifests/{name}"), bytes.to_vec());
+        }
+        digest
+    }
+
+    pub fn remove(&self, digest: Digest) {
+        self.state().contents.retain(|path, _| !path.ends_with(&digest.to_string()));
+    }
+
+    pub fn serve(&self, path: &str, bytes: &[u8]) {
+        self.state().contents.insert(path.to_owned(), bytes.to_vec());
+    }
+
+    /// Lets nobody in without this in the header Authorization.
+    pub fn lock(&self, key: &str, challenge: &str) {
+        self.state().lock = Some((key.to_owned(), challenge.to_owned()));
+    }
+
+    pub fn refuse_ranges(&self) {
+        self.state().has_ranges = false;
+    }
+
+    pub fn fault(&self, path: impl ToString, times: usize, then: Then) {
+        self.state().faults.push(Fault { path: path.to_string(), times, then });
+    }
+
+    /// A status with a body of the form that the distribution specification has for errors.
+    pub fn say(&self, path: impl ToString, times: usize, status: u16, code: &str) {
+        let body = json!({ "errors": [{ "code": code, "message": "so \x1b[1mit is" }] });
+        self.fault(path, times, Then::Say(status, Vec::new(), body.to_string()));
+    }
+
+    pub fn reference(&self, rest: &str) -> Reference {
+        format!("{}/a/b{rest}", self.address).parse().unwrap()
+    }
+
+    /// The requests for paths with this in them.
+    pub fn requests(&self, path: impl ToString) -> Vec<Request> {
+        let path = path.to_string();
+        self.state().requests.iter().filter(|request| request.path.contains(&path)).cloned().collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+}
+
+fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
+    let mut lines = BufReader::new(connection.try_clone()?).lines();
+    let Some(Ok(first)) = lines.next() else {
+        // This was TLS.
+        return connection.write_all(b"HTTP/1.1 400 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    };
+    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+    let mut headers = BTreeMap::new();
+    for line in lines {
+        let line = line?;
+        let Some((name, value)) = line.split_once(':') else { break };
+        headers.insert(name.to_lowercase(), value.trim().to_owned());
+    }
+    let request = Request { path: path.clone(), headers: headers.clone() };
+    let mut guard = state.lock().unwrap();
+    guard.requests.push(request);
+    let fault = guard.faults.iter_mut().find(|fault| fault.times > 0 && path.contains(&fault.path)).map(|fault| {
+        fault.times -= 1;
+        fault.then.clone()
+    });
+    let is_let_in = guard.lock.as_ref().is_none_or(|(key, _)| headers.get("authorization") == Some(key));
+    let challenge = guard.lock.as_ref().map(|(_, challenge)| challenge.clone());
+    let contents = guard.contents.get(path.split('?').next().unwrap_or_default()).cloned();
+    let has_ranges = guard.has_ranges;
+    drop(guard);
+
+    let mut head = |status: u16, more: &[(String, String)], length: usize| {
+        let more: String = more.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        connection.write_all(
+            format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {length}\r\n{more}\r\n").as_bytes(),
+        )
+    };
+    if !is_let_in && path.starts_with("/v2/") {
+        let challenge = ("WWW-Authenticate".to_owned(), challenge.unwrap_or_default());
+        return head(401, &[challenge], 0);
+    }
+    if let Some(Then::Say(status, headers, body)) = &fault {
+        head(*status, headers, body.len())?;
+        return connection.write_all(body.as_bytes());
+    }
+    let Some(mut bytes) = contents else {
+        let code = if path.contains("/blobs/") { "BLOB_UNKNOWN" } else { "MANIFEST_UNKNOWN" };
+        let body = json!({ "errors": [{ "code": code, "message": "unknown" }] }).to_string();
+        head(404, &[], body.len())?;
+        return connection.write_all(body.as_bytes());
+    };
+    let range = |range: &String| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok();
+    let from: Option<usize> = headers.get("range").and_then(range);
+    let status = match from.filter(|_| has_ranges) {
+        Some(from) => {
+            bytes.drain(..from);
+            206
+        }
+        None => 200,
+    };
+    if let Some(Then::Send(other)) = fault {
+        head(status, &[], other.len())?;
+        return connection.write_all(&other);
+    }
+    head(status, &[], bytes.len())?;
+    match fault {
+        Some(Then::Break(after)) => connection.write_all(&bytes[..after]),
+        Some(Then::Hang(after)) => {
+            connection.write_all(&bytes[..after])?;
+            thread::sleep(Duration::from_secs(5));
+            Ok(())
+        }
+        _ => connection.write_all(&bytes),
+    }
+}
+
+/// An index of these manifests, each with its platform.
+pub fn index(entries: &[(&[u8], Value)]) -> Vec<u8> {
+    let entry = |(bytes, platform): &(&[u8], Value)| {
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        let mut entry = json!({ "mediaType": media_type, "digest": Digest::of(bytes), "size": bytes.len() });
+        if !platform.is_null() {
+            entry["platform"] = platform.clone();
+        }
+        entry
+    };
+    let entries: Vec<_> = entries.iter().map(entry).collect();
+    json!({ "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries })
+        .to_string()
+        .into_bytes()
+}
