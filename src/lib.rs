@@ -35,6 +35,8 @@
 //! - [`artifact_manifest()`] makes the manifest of what is no image.
 //! - [`LayerSpec`] reads a layer's files and options from JSON; [`folder`] keeps layers, configurations and images on
 //!   disk between the steps of the program.
+//! - [`Image::from_manifest`] takes an image that somebody else made by its manifest; the module `registry`, with the
+//!   feature of that name, finds it by its name in a registry.
 //! - [`nix`] has the same steps as builders of Nix derivations.
 //! - [`Pool`] bounds the threads of everything that is given it.
 //!
@@ -63,6 +65,7 @@
 //! | `zstd` | yes | writing and reading zstd layers, by libzstd, a C library |
 //! | `oci-spec` | yes | conversions to and from the types of the crate `oci-spec` 0.10 |
 //! | `cli` | no | the program `oci-layout` |
+//! | `registry` | no | images from registries, in the module `registry`; with `cli` the subcommand `pull` |
 //!
 //! No feature changes any bytes: without `gzip` it is still the default compression, and an error that names the
 //! feature.

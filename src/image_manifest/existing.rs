@@ -82,6 +82,7 @@ impl Image {
 }
 
 /// What lies behind a digest that names an image.
+#[expect(clippy::large_enum_variant, reason = "there is one of it at a time")]
 pub(crate) enum Document {
     Manifest(Manifest),
     Index(Index),

@@ -73,7 +73,9 @@ pub(super) fn sentence(error: OciDistributionError, what: &str, registry: &str, 
             format!("the registry is silent, asked for {what}: try again later")
         }
         E::RequestError(ref request) if request.is_connect() => unreachable(&error, registry),
-        E::RegistryTokenDecodeError(_) => format!("the registry hands out no token that can be read: try again later"),
+        E::RegistryTokenDecodeError(_) => {
+            "the registry hands out no token that can be read: try again later".to_owned()
+        }
         error => format!("the registry cannot be understood, asked for {what} ({}): is it a registry?", root(&error)),
     }
 }
@@ -96,9 +98,8 @@ fn unreachable(error: &OciDistributionError, registry: &str) -> String {
     }
     // What rustls says of an answer without TLS.
     if cause.contains("corrupt message") {
-        return format!(
-            "the registry does not speak TLS: if it shall be asked without, allow plain HTTP (--plain-http)"
-        );
+        return "the registry does not speak TLS: if it shall be asked without, allow plain HTTP (--plain-http)"
+            .to_owned();
     }
     format!("{registry} cannot be reached ({cause}): correct its name, or look after the network")
 }

@@ -11,6 +11,7 @@ mod images;
 mod layout;
 mod mistakes;
 mod nix;
+mod pull;
 mod rebuild;
 #[allow(dead_code, reason = "the tests of the library use all of it")]
 #[path = "../tools/tool.rs"]

@@ -19,7 +19,7 @@ use oci_layout::{
 use serde_json::{Value, json};
 
 /// An image of two layers for this platform, the first of them a few hundred kilobytes.
-pub fn image(platform: &str) -> ImageManifest {
+pub(crate) fn image(platform: &str) -> ImageManifest {
     let options = LayerOptions { compression: Compression::NONE, ..LayerOptions::default() };
     let large = FileMapping::bytes(common::text(300_000, 1), "/large");
     let small = FileMapping::text(platform, "/platform");
@@ -30,12 +30,12 @@ pub fn image(platform: &str) -> ImageManifest {
 }
 
 /// A client that does not wait long.
-pub fn client() -> Client {
+pub(crate) fn client() -> Client {
     Client::default().retries(1).timeout(Duration::from_millis(300))
 }
 
 /// Pulls an image into a layout, under its tag.
-pub fn pull(
+pub(crate) fn pull(
     client: &Client,
     reference: &Reference,
     platform: Option<&str>,
@@ -51,7 +51,7 @@ pub fn pull(
 }
 
 #[track_caller]
-pub fn assert_sound(layout: &Path) {
+pub(crate) fn assert_sound(layout: &Path) {
     let findings = verify(layout, &VerifyOptions::default()).unwrap();
     assert!(findings.is_empty(), "{findings:#?}");
 }

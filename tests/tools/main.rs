@@ -9,6 +9,7 @@ mod examples;
 mod hello;
 mod listing;
 mod platforms;
+mod pull;
 mod python;
 mod run;
 mod sample;

@@ -233,23 +233,57 @@ pub struct Registry {
     /// `127.0.0.1:PORT`, with which references into it begin.
     pub address: String,
     server: Child,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Registry {
     /// Returns when the registry listens.
     pub fn start() -> Self {
+        Self::configured(TempDir::new().unwrap(), "addr: '127.0.0.1:0'")
+    }
+
+    /// With TLS, on an address that nobody asks without, and a certificate of its own in `certificate`.
+    pub fn with_tls() -> Self {
         let dir = TempDir::new().unwrap();
+        let new = "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -subj /CN=registry -keyout key -out \
+                   certificate -addext subjectAltName=IP:127.0.0.2 -addext basicConstraints=critical,CA:FALSE";
+        run(tool("openssl").args(new.split(' ')).current_dir(&dir));
+        let root = dir.path().display();
+        let http = format!("addr: '127.0.0.2:0', tls: {{certificate: '{root}/certificate', key: '{root}/key'}}");
+        Self::configured(dir, &http)
+    }
+
+    /// The one in crane.
+    pub fn of_crane() -> Self {
+        let mut command = tool("crane");
+        command.args(["registry", "serve", "--address", "127.0.0.1:0"]);
+        let mut registry = Self::spawn(command, TempDir::new().unwrap(), "serving on port ");
+        registry.address.insert_str(0, "127.0.0.1:");
+        registry
+    }
+
+    /// The certificate of a registry with TLS.
+    pub fn certificate(&self) -> PathBuf {
+        self.dir.path().join("certificate")
+    }
+
+    fn configured(dir: TempDir, http: &str) -> Self {
         let config = dir.path().join("config.yml");
         // Port 0: the kernel picks a free one, and the log, at "info", says which.
         let text = format!(
-            "version: 0.1\nlog: {{level: info}}\nhttp: {{addr: '127.0.0.1:0'}}\n\
+            "version: 0.1\nlog: {{level: info}}\nhttp: {{{http}}}\n\
              storage: {{filesystem: {{rootdirectory: '{}/data'}}}}\n",
             dir.path().display()
         );
         fs::write(&config, text).unwrap();
         let mut command = tool("docker-registry");
-        command.arg("serve").arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.arg("serve").arg(&config);
+        Self::spawn(command, dir, "listening on ")
+    }
+
+    /// A server that says where it listens behind these words; returns when it does.
+    fn spawn(mut command: Command, dir: TempDir, before: &str) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut server = command.spawn().unwrap_or_else(|error| cannot_start(&command, &error));
 
         let mut log = BufReader::new(server.stderr.take().unwrap());
@@ -259,13 +293,13 @@ impl Registry {
             if log.read_line(&mut said).unwrap() == 0 {
                 panic!("{command:?}: ended before it listened: {:?}\n{said}", server.wait());
             }
-            if let Some((_, rest)) = said[start..].split_once("listening on ") {
-                break rest.split([' ', '"']).next().unwrap().to_owned();
+            if let Some((_, rest)) = said[start..].split_once(before) {
+                break rest.split([' ', '"', ',', '\n']).next().unwrap().to_owned();
             }
         };
         // A pipe that nobody empties would stop the registry, and one that is closed would end it.
         thread::spawn(move || log.read_to_end(&mut Vec::new()));
-        Self { address, server, _dir: dir }
+        Self { address, server, dir }
     }
 }
 

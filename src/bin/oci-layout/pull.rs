@@ -21,6 +21,9 @@ use crate::{certificates, output::Output, print, progress};
 /// if one was given. A layout that is there gets the image in addition, and what it has already is not fetched again.
 /// The image's digest is printed on standard output.
 ///
+/// An image in the format that Docker had before OCI stays in it: podman and skopeo do not find it in a layout, but crane
+/// does, and as a base it is like any other.
+///
 /// Who has logged in with docker or podman is known to the registry. The proxies that https_proxy and http_proxy name
 /// are used, and the certificates that SSL_CERT_FILE names, or the system has, or this program.
 #[derive(Args)]

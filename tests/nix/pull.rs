@@ -1,0 +1,92 @@
+//! Images of a registry, fetched by derivations with fixed outputs, which Nix lets out of the sandbox.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use oci_layout::{LayoutOptions, image_layout};
+use tempfile::TempDir;
+
+use crate::hello::hello;
+use crate::images::podman;
+use crate::layout::Layout;
+use crate::nix::{Nix, PROGRAMS, for_each_nix};
+use crate::tool::{Registry, crane};
+
+for_each_nix! { images_are_pulled }
+
+/// Nothing, as a hash: Nix says the right one.
+const EMPTY: &str = "";
+
+fn images_are_pulled(nix: Nix) {
+    let room = Room::new(nix);
+    let said = room.refused("pulled", EMPTY);
+    let hash =
+        said.rsplit_once("got:").and_then(|(_, rest)| rest.split_whitespace().next()).expect("Nix says the hash");
+
+    let [pulled, locked] =
+        [("pulled", hash), ("locked", EMPTY)].map(|(attribute, hash)| Layout::checked(room.build(attribute, hash)));
+    // Whatever way, it is the image that was pushed.
+    assert_eq!(pulled.index(), locked.index());
+    let manifest = pulled.path().join("blobs/sha256").join(room.digest.strip_prefix("sha256:").unwrap());
+    assert_eq!(fs::read(manifest).unwrap(), fs::read(&room.manifest).unwrap());
+
+    let built = Layout::checked(room.build("built", EMPTY));
+    assert_eq!(podman(&built, ""), "from a registry\n");
+    let output = room.command("nix-build", "pulled", hash).arg("--check").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    for (attribute, sentence) in [
+        ("otherPlatform", "it is not for linux/s390x, but for linux/amd64: choose one of those, or another image"),
+        ("noDigest", "imageDigest is written sha256: and 64 digits, and not v1"),
+        ("newline", "not a byte of it may be changed, nor a newline added"),
+        ("index", "is an index, for several platforms: `oci-layout pull --manifest --platform OS/ARCH"),
+    ] {
+        let said = room.refused(attribute, hash);
+        assert!(said.contains(sentence), "{attribute}: {said}");
+    }
+}
+
+/// A registry with an image, and its manifest in a file.
+struct Room {
+    nix: Nix,
+    registry: Registry,
+    digest: String,
+    manifest: PathBuf,
+}
+
+impl Room {
+    fn new(nix: Nix) -> Self {
+        let (registry, made) = (Registry::start(), TempDir::new().unwrap());
+        let made = made.path().join("made");
+        let image = hello(&made, "from a registry\n", "linux/amd64");
+        let (digest, manifest) = (image.digest().to_string(), nix.folder().join("manifest.json"));
+        fs::write(&manifest, image.bytes()).unwrap();
+        image_layout(&made, [image.tagged("v1")], LayoutOptions::default()).unwrap();
+        crane(["push", "--insecure", made.to_str().unwrap(), &format!("{}/a/base:v1", registry.address)]);
+        Self { nix, registry, digest, manifest }
+    }
+
+    fn command(&self, program: &str, attribute: &str, hash: &str) -> Command {
+        let mut command = self.nix.command(program);
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nix/pull.nix")).arg("--no-out-link");
+        command.args(["--attr", attribute, "--argstr", "registry", &self.registry.address]);
+        command.args(["--argstr", "digest", &self.digest, "--argstr", "hash", hash]);
+        command.arg("--arg").arg("programs").arg(&*PROGRAMS).arg("--arg").arg("manifest").arg(&self.manifest);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    #[track_caller]
+    fn build(&self, attribute: &str, hash: &str) -> PathBuf {
+        self.nix.physical(crate::tool::run(self.command("nix-build", attribute, hash).arg("--quiet")).trim())
+    }
+
+    #[track_caller]
+    fn refused(&self, attribute: &str, hash: &str) -> String {
+        let Output { status, stderr, .. } = self.command("nix-build", attribute, hash).output().unwrap();
+        let said = String::from_utf8_lossy(&stderr).into_owned();
+        assert!(!status.success(), "{attribute} was built:\n{said}");
+        said
+    }
+}
