@@ -134,7 +134,15 @@ impl Drop for Nix {
 pub static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nix-programs");
     let package = env!("CARGO_MANIFEST_DIR");
-    let cargo = |arguments: &[&str]| run(Command::new(env!("CARGO")).current_dir(package).args(arguments));
+    let cargo = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO"));
+        // What cargo says to a test of the package that it tests, some build scripts take for their own.
+        let of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        for (name, _) in env::vars().filter(|(name, _)| of_package(name)) {
+            command.env_remove(name);
+        }
+        run(command.current_dir(package).args(arguments))
+    };
 
     // Only the last step differs from how all other tests are built, so that there is next to nothing to compile.
     let built = cargo(&[
