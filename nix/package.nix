@@ -20,7 +20,7 @@ platform.rustPlatform.buildRustPackage {
 
   src = builtins.path { name = "oci-layout-source"; path = root; filter = isCompiled; };
   cargoLock.lockFile = ../Cargo.lock;
-  buildFeatures = [ "cli" ];
+  buildFeatures = [ "cli" "registry" ];
 
   # `tests/run` tests the program, with tools that a build of a package does not have; here it shows that it starts.
   doCheck = false;

@@ -85,7 +85,7 @@ impl Image {
 #[expect(clippy::large_enum_variant, reason = "there is one of it at a time")]
 pub(crate) enum Document {
     Manifest(Manifest),
-    Index(Index),
+    Index(#[cfg_attr(not(feature = "registry"), expect(dead_code, reason = "only pulling goes on from one"))] Index),
 }
 
 impl Document {
