@@ -3,9 +3,8 @@
 { ociVerify, ... }:
 base:
 let
-  parts =
-    if builtins.isAttrs base && base ? layout && !(base ? outPath) then { tag = null; } // base
-    else { layout = base; tag = null; };
+  baseImage = { layout, tag ? null }: { inherit layout tag; };
+  parts = if builtins.isAttrs base && !(base ? outPath) then baseImage base else baseImage { layout = base; };
   layout = "${parts.layout}";
   isOurs = builtins.isAttrs parts.layout && parts.layout ? manifests;
 in
