@@ -51,6 +51,11 @@
 , passthru ? { }
 }:
 let
+  # A colon may stand before the port of a registry, and so before a slash.
+  imageName =
+    if builtins.match ".*:[^/]*" name == null then name
+    else throw "oci-layout: image name ${name} has a tag in it: leave it out there, and give it as the argument tag";
+
   roots = if builtins.isList copyToRoot then copyToRoot else [ copyToRoot ];
 
   # What a file's source refers to comes in, and not the source itself. A path without quotes refers to nothing.
@@ -91,12 +96,11 @@ let
   image = ociImageLayout {
     name = storeName name;
     inherit extraIndex;
-    hashTagged = if tag == null then name else null;
-    manifests = if tag == null then [ manifest ] else { "${name}:${tag}" = manifest; };
+    hashTagged = if tag == null then imageName else null;
+    manifests = if tag == null then [ manifest ] else { "${imageName}:${tag}" = manifest; };
     passthru = passthru // {
-      inherit manifest fromImage;
+      inherit manifest fromImage imageName;
       layers = allLayers;
-      imageName = name;
       imageTag =
         if tag != null then tag
         else builtins.substring 0 32 (baseNameOf (builtins.unsafeDiscardStringContext image.outPath));
