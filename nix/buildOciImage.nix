@@ -1,7 +1,9 @@
 { ociBuildImage, ... }:
 /**
-  `ociBuildImage` under the name of the seed's function, with the name and the tag of the image as its annotations
-  `org.opencontainers.image.title` and `org.opencontainers.image.version` too.
+  `ociBuildImage`, with the name and the tag of the image as its annotations `org.opencontainers.image.title` and
+  `org.opencontainers.image.version` too: for expressions that were written for a function of this name.
+
+  - `name`, `tag`, `extraManifest`: as all arguments of `ociBuildImage`, which this function takes too.
 
   ```nix
   buildOciImage { name = "hello"; tag = "1.0"; copyToRoot = [ hello ]; config.Cmd = [ "/bin/hello" ]; }

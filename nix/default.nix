@@ -1,10 +1,15 @@
 /**
-  All functions, for images that run on `hostSystem` and are built on `system`.
+  All functions, as an attribute set, for images that run on `hostSystem` and are built on `system`.
 
   - `system`: where derivations are built, as in `"x86_64-linux"`.
-  - `builder`: a package, or a folder, with `bin/oci-layout`; static, so that it runs in the sandbox.
-  - `hostSystem`: what the images run on, unless they say otherwise; by default `system`.
+  - `builder`: a package, or a folder, with `bin/oci-layout`: a static program for `system`, since there is nothing in
+    the sandbox to link it with.
+  - `hostSystem`: what the images run on, unless they say otherwise.
   - `pkgs`: nixpkgs, for those helpers alone that take something from it: `binSh`, `usrBinEnv`, `caCertificates`.
+
+  ```nix
+  import ./oci-layout/nix { system = "x86_64-linux"; builder = ./builder; }
+  ```
 */
 { system, builder, hostSystem ? system, pkgs ? null }:
 let
@@ -23,25 +28,25 @@ let
   };
 
   functions = builtins.mapAttrs (_: file: import file scope) {
-    # The four.
+    # The four functions.
     ociLayerTar = ./ociLayerTar.nix;
     ociImageConfig = ./ociImageConfig.nix;
     ociImageManifest = ./ociImageManifest.nix;
     ociImageLayout = ./ociImageLayout.nix;
 
-    # What is made of them.
+    # Whole images, and closures in layers.
     ociBuildImage = ./ociBuildImage.nix;
     buildOciImage = ./buildOciImage.nix;
     ociClosureLayers = ./ociClosureLayers.nix;
 
-    # What tells whether it is right.
+    # Checks.
     ociVerify = ./ociVerify.nix;
 
     # Images of registries.
     ociPullImage = ./ociPullImage.nix;
     ociPullImageFromManifest = ./ociPullImageFromManifest.nix;
 
-    # Small packages to copy to the root of an image.
+    # Small packages for the root of an image.
     ociFiles = ./ociFiles.nix;
     fakeNss = ./fakeNss.nix;
     binSh = ./binSh.nix;

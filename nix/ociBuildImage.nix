@@ -3,22 +3,25 @@
   An image in one call: the closure of what `config`, `files` and `copyToRoot` refer to is found and split into layers,
   and the customisation (`files` and `copyToRoot`) is a layer of its own, above them.
 
-  - `name`: the image's name, as in `"ghcr.io/me/app"`.
-  - `tag`: its tag; by default the hash part of the layout's store path. `imageName` and `imageTag` of the result say it.
-  - `config`: `Env`, `Entrypoint`, `Cmd`, `Labels` and so on of the image configuration, in any case.
-  - `copyToRoot`: packages (or one) whose contents land at `/`.
+  - `name`: the image's name without a tag, as in `"ghcr.io/me/app"`.
+  - `tag`: its tag; `null` is the hash part of the layout's store path. `imageName` and `imageTag` of the result say it.
+  - `config`: `Env`, `Entrypoint`, `Cmd`, `Labels` and so on, what the
+    [image configuration](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md) has under `config`; keys may
+    be written in any case.
+  - `copyToRoot`: a list of packages, or one, whose contents land at `/`.
   - `files`: as in `ociLayerTar`; what their sources refer to comes into the image.
-  - `layers`: layers of the caller's, below all others; what they hold is nowhere else. They are derivations of their
-    own, and stay as they are when something else changes.
+  - `layers`: a list of layers (`ociLayerTar`, `ociClosureLayers`) that go below all others; what they hold is nowhere
+    else. They are derivations of their own, and stay as they are when something else changes.
   - `fromImage`: the base image; see `base` of `ociImageConfig`.
   - `maxLayers`: the largest number of layers, without those of the base image.
-  - `created`: RFC 3339; 1970 by default, so that the same contents are the same image.
+  - `created`: a time as RFC 3339 writes it; `null` is 1970, so that the same contents are the same image.
   - `extraConfig`: members beside `config`: `author`, `architecture`, …
   - `extraManifest`, `extraIndex`, `inheritConfig`: as in the four functions.
   - `alone`, `together`: how the closure is split; see `ociClosureLayers`.
-  - `compression`: of all layers made here.
+  - `compression`: of all layers made here, not of those in `layers`.
   - `mtime`, `owner`, `perms`, `onConflict`: of the customisation; see `ociLayerTar`.
-  - `passthru`: of the derivation.
+  - `passthru`: of the derivation. Beside it, the result has `manifest` (for `ociImageLayout`), `layers`, `fromImage`,
+    `imageName` and `imageTag`.
 
   ```nix
   ociBuildImage {

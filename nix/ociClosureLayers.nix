@@ -5,17 +5,17 @@
 
   Layers follow the graph of references: lower ones change less often, and an update changes few of them.
 
-  - `closure`: packages whose runtime closures come in.
-  - `referencesOf`: packages that stay out, and the closures of whose references come in.
-  - `without`: layers, and packages with their closures, whose store paths are left out.
+  - `closure`: a list of packages, whose runtime closures come in.
+  - `referencesOf`: a list of packages that stay out themselves, while the closures of what they refer to come in.
+  - `without`: a list of layers, and of packages with their closures, whose store paths are left out.
   - `maxLayers`: the largest number of layers.
-  - `alone`: packages of which each has a layer for itself.
-  - `together`: lists of packages that have a layer in common.
+  - `alone`: a list of packages, each of which has a layer for itself.
+  - `together`: a list of lists of packages; those of one list have a layer in common.
   - `compression`, `mtime`, `owner`, `perms`: as in `ociLayerTar`.
   - `name`, `passthru`: of the derivation.
 
   ```nix
-  ociClosureLayers { closure = [ python ]; maxLayers = 10; }
+  ociClosureLayers { closure = [ python3 ]; maxLayers = 10; }
   ```
 */
 { name ? "oci-layers"

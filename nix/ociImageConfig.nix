@@ -2,7 +2,7 @@ scope@{ elements, platform, step, ... }:
 /**
   The configuration of an image with these layers.
 
-  - `layers`: the lowest first.
+  - `layers`: a list of layers, the lowest first.
   - `extraConfig`: the members of the [image configuration](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md),
     which go over `{ architecture; os = "linux"; }`, the platform being that of the packages. `config` has `Env`,
     `Entrypoint` and so on; keys may be written in any case. `rootfs` is always that of the layers.

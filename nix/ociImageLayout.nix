@@ -2,8 +2,9 @@
 /**
   A layout of images, self-contained: what `crane push ./result`, `podman run oci:./result` and all others take.
 
-  - `manifests`: images, as a list; or as an attribute set of tags (or full names), where a value may be a list. Images
-    for different platforms under one tag, or all without one, become one image for all of them.
+  - `manifests`: a list of images (`ociImageManifest`, or `manifest` of an `ociBuildImage`); or an attribute set of tags
+    (or full names) and images, where a value may be a list. Images for different platforms under one tag, or all
+    without one, become one image for all of them.
   - `extraIndex`: members of [`index.json`](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md),
     which go over `schemaVersion` and `mediaType`. `manifests` are always the images.
   - `hashTagged`: a name without a tag, which all images get with the hash part of the layout's own store path as the tag.

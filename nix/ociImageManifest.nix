@@ -2,7 +2,7 @@ scope@{ elements, ociImageConfig, platform, step, ... }:
 /**
   An image of a configuration and layers, as small documents that name them; the layers stay where they are.
 
-  - `layers`: the lowest first; a list of `ociLayerTar`, `ociClosureLayers`, or folders that the program made.
+  - `layers`: a list of layers (`ociLayerTar`, `ociClosureLayers`, or folders that the program made), the lowest first.
   - `extraConfig`, `base`, `inheritConfig`: as in `ociImageConfig`.
   - `config`: a configuration made by `ociImageConfig` of the same layers, in place of those three.
   - `extraManifest`: members of the [manifest](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md),

@@ -2,22 +2,46 @@
 /**
   A layer: files and store paths, in a tar.
 
-  - `files`: a list of files. Each is an attribute set with exactly one of `source` (a file, or a folder whose contents
-    land in the destination), `text`, `base64`, `symlink` (the link's target), `directory = true`, `whiteout = true`,
-    `opaqueWhiteout = true` and `tar` (an existing tar, plain or compressed); with `destination`, which only `source`
-    does without (its own path then); and, if wanted, `mode` (octal digits, as in `"0755"`), `uid`, `gid`, `mtime`,
-    `xattrs` (each a value or `"keep"`), `follow`, `include` and `exclude` (globs).
-  - `closure`: packages whose runtime closures come in, each path at its own place in the store.
-  - `copyToRoot`: packages whose contents land at `/`, merged, links staying links, with the closure of what they refer
-    to. The package's own store path comes only if something that is in refers to it. A folder `nix-support` is left out.
-  - `without`: layers, and packages with their closures, whose store paths are left out.
+  - `files`: a list of files, each an attribute set; the tables below have its members. What a file refers to does not
+    come with it: that is what `closure` is for.
+  - `closure`: a list of packages, whose runtime closures come in, each path at its own place in the store.
+  - `copyToRoot`: a list of packages whose contents land at `/`, merged, links staying links, with the closure of what
+    they refer to. The package's own store path comes only if something that is in refers to it. A folder `nix-support`
+    is left out.
+  - `without`: a list of layers, and of packages with their closures, whose store paths are left out.
   - `compression`: `"gzip"`, `"zstd"` or `"none"` (or `""`), with a level if wanted, as in `"zstd:19"`.
   - `mtime`: the time of modification of all that has none of its own, in seconds since 1970; 1, as in the store.
   - `owner`: `{ uid; gid; }` of all that has none of its own; root.
-  - `perms`: a list of `{ glob; mode; uid; gid; }` that go over whatever paths match, one after the other.
-  - `onConflict`: which of two different files at one path wins: `"error"`, `"first"` or `"last"`.
+  - `perms`: a list of `{ glob; mode; uid; gid; }`, all but `glob` if wanted, applied one after the other to the paths
+    that match, as in `"srv/**"`. `*` and `?` do not cross a slash, `**` does.
+  - `onConflict`: which of two different files at one path wins: `"error"` (none does), `"first"` or `"last"`.
   - `hardLinks`: whether files with the same bytes become one.
   - `name`, `passthru`: of the derivation.
+
+  A file is exactly one of these:
+
+  | member | value | what lands at the destination |
+  |---|---|---|
+  | `source` | a package, a path, a string like `"${hello}/bin/hello"` | the file, or the contents of the folder |
+  | `text` | a string | a file with this text |
+  | `base64` | a string | a file with these bytes |
+  | `symlink` | a path in the image | a symbolic link with this target |
+  | `directory` | `true` | a directory |
+  | `tar` | as `source` | what is in this tar, which may be compressed by gzip or zstd |
+  | `whiteout` | `true` | the mark that removes the destination from the layers below |
+  | `opaqueWhiteout` | `true` | the mark that empties the directory of what the layers below have in it |
+
+  and has, beside that:
+
+  | member | value | without it |
+  |---|---|---|
+  | `destination` | a path in the image | the path of the `source`; anything else needs one |
+  | `mode` | octal digits in a string, as in `"0755"`; or `"keep"` | 0755 or 0644 |
+  | `uid`, `gid` | a number, or `"keep"` | `owner` |
+  | `mtime` | seconds since 1970, or `"keep"` | that of the layer |
+  | `xattrs` | extended attributes, `{ NAME = BASE64; }`, or `"keep"` | none |
+  | `follow` | whether a source that is a symbolic link is followed | `true` |
+  | `include`, `exclude` | lists of globs on paths in a source folder | everything, nothing |
 
   ```nix
   ociLayerTar {
