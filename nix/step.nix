@@ -3,7 +3,13 @@
 { system, builder, ... }:
 step: { name, passthru ? { }, ... }@attributes:
 let
-  drv = derivation (removeAttrs attributes [ "passthru" ] // {
+  # Nix 2.8 passes over it, and those from 2.18 on do it. To the ones between, it is an experiment, an error unless it
+  # is switched on.
+  isExperiment = builtins.compareVersions builtins.nixVersion "2.14" >= 0
+    && builtins.compareVersions builtins.nixVersion "2.18" < 0;
+  unknown = if isExperiment then [ "unsafeDiscardReferences" ] else [ ];
+
+  drv = derivation (removeAttrs attributes ([ "passthru" ] ++ unknown) // {
     inherit name system;
     builder = "${builder}/bin/oci-layout";
     args = [ "nix" step ];
