@@ -34,10 +34,12 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
     '';
   };
   noBase = image { base = jq; };
+  typoInBase = image { base = { layout = examples.remix; tags = "small"; }; };
   noTag = image { base = { layout = examples.remix; tag = "medium"; }; };
   typoInLayout = oci.ociImageLayout { manifests = [ ]; extraIndx = { }; };
   unknownConfig = image { extraConfig.entrypoint = [ "/bin/jq" ]; };
   noLayer = image { layers = [ jq ]; };
   aFunction = image { layers = [ oci.ociLayerTar { } ]; };
+  tagInName = oci.ociBuildImage { name = "registry.example:5000/a/name:1.0"; };
   fewLayers = oci.ociBuildImage { name = "few"; maxLayers = 1; copyToRoot = [ left ]; layers = [ (oci.ociLayerTar { }) ]; };
 }

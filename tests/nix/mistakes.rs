@@ -40,11 +40,13 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     ("brokenBase", &["-broken\" is not sound: ", "layers[0] (sha256:", "): is damaged: ", "-oci-base-checked.drv"]),
     ("noBase", &["-jq\" is not sound: ", "is neither the folder of an image layout nor an oci-archive"]),
+    ("typoInBase", &["called with unexpected argument 'tags'"]),
     ("noTag", &["-oci-layout\" has no image with the tag \"medium\": it has large, latest, small\n"]),
     ("unknownConfig", &["error: image configuration: there is no member \"entrypoint\"; there are created, "]),
     ("noLayer", &["-jq\" is not a folder: give the folder of a layer that `oci-layout layer-tar` made\n"]),
     ("aFunction", &["layers has a function in it: put its call in parentheses, as in [ (ociLayerTar { }) ]"]),
     ("importFromDerivation", &["allow-import-from-derivation"]),
+    ("tagInName", &["image name registry.example:5000/a/name:1.0 has a tag in it: leave it out there, and give it as "]),
     ("fewLayers", &["image few: maxLayers = 1 leaves no layer for the closure, ", ": it is at least 3"]),
 ];
 
