@@ -1,8 +1,8 @@
 { ociFiles, ... }:
 let
   /**
-    `/etc/passwd`, `/etc/group` and `/etc/nsswitch.conf` with root and nobody, for programs that look up who they are.
-    It is a package; called, it is one with more lines.
+    `/etc/passwd`, `/etc/group` and `/etc/nsswitch.conf` with root and nobody, for programs that look up who they are,
+    and `/var/empty`, their home. It is a package; called, it is one with more lines.
 
     - `extraPasswdLines`, `extraGroupLines`: lines of those files.
 
@@ -29,6 +29,7 @@ let
           text = lines ([ "root:x:0:" "nobody:x:65534:" ] ++ extraGroupLines);
         }
         { destination = "/etc/nsswitch.conf"; text = "hosts: files dns\n"; }
+        { destination = "/var/empty"; directory = true; }
       ];
     };
 in

@@ -221,16 +221,18 @@ fn small_files_are_written_as_a_package() {
     let files = json!([
         { "destination": "/etc/a b", "text": "x\n" },
         { "destination": "bin/./sh", "symlink": "/bin/bash" },
+        { "destination": "/var/empty", "directory": true },
     ]);
     nix::files(&store.attributes("package", json!({ "files": files }))).unwrap();
     let package = Path::new(&store.path("package")).to_owned();
     assert_eq!(fs::read(package.join("etc/a b")).unwrap(), b"x\n");
     assert_eq!(fs::read_link(package.join("bin/sh")).unwrap(), Path::new("/bin/bash"));
+    assert!(package.join("var/empty").is_dir());
     nix::files(&store.attributes("file", json!({ "files": [{ "destination": "/", "text": "y" }] }))).unwrap();
     assert_eq!(fs::read(store.path("file")).unwrap(), b"y");
     for (file, sentence) in [
         (json!({ "destination": "/a/../../b", "text": "" }), "destination \"/a/../../b\" has \"..\" in it"),
-        (json!({ "destination": "/a" }), "files (\"/a\"): it is a text or a symlink"),
+        (json!({ "destination": "/a" }), "files (\"/a\"): it is exactly one of text, symlink and directory"),
         (json!({ "destination": "/a", "txt": "" }), "files: unknown field `txt`"),
     ] {
         let refused = message(nix::files(&store.attributes("refused", json!({ "files": [file] }))));

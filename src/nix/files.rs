@@ -1,4 +1,4 @@
-//! A few small files and links, as a store path.
+//! A few small files, links and directories, as a store path.
 
 use std::{
     fs,
@@ -11,11 +11,11 @@ use serde::Deserialize;
 use super::Attributes;
 use crate::error::{Error, Result};
 
-/// Makes a folder of texts and symbolic links; or the output itself, if the destination is `/`.
+/// Makes a folder of texts, symbolic links and empty directories; or the output itself, if the destination is `/`.
 ///
 /// # Errors
 ///
-/// [`Error::Destination`] for a destination with `..`, [`Error::Invalid`] for what is neither a text nor a link, and
+/// [`Error::Destination`] for a destination with `..`, [`Error::Invalid`] for what is none of these or two of them, and
 /// [`Error::Write`].
 pub fn files(attributes: &Attributes) -> Result<()> {
     #[derive(Deserialize)]
@@ -24,15 +24,21 @@ pub fn files(attributes: &Attributes) -> Result<()> {
         destination: PathBuf,
         text: Option<String>,
         symlink: Option<PathBuf>,
+        #[serde(default)]
+        directory: bool,
     }
-    for File { destination, text, symlink: target } in attributes.list("files")? {
+    for File { destination, text, symlink: target, directory } in attributes.list("files")? {
         let path = below(attributes.output(), &destination)?;
         let parent = path.parent().unwrap_or(&path);
         fs::create_dir_all(parent).map_err(Error::write(parent))?;
-        let written = match (text, target) {
-            (Some(text), None) => fs::write(&path, text),
-            (None, Some(target)) => symlink(target, &path),
-            _ => return Err(Error::invalid(format!("files ({destination:?})"), "it is a text or a symlink")),
+        let written = match (text, target, directory) {
+            (Some(text), None, false) => fs::write(&path, text),
+            (None, Some(target), false) => symlink(target, &path),
+            (None, None, true) => fs::create_dir_all(&path),
+            _ => {
+                let reason = "it is exactly one of text, symlink and directory = true";
+                return Err(Error::invalid(format!("files ({destination:?})"), reason));
+            }
         };
         written.map_err(Error::write(&path))?;
     }

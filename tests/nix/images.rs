@@ -130,10 +130,16 @@ fn a_call_for_the_common_case() {
     // The caller's two layers hold all that the configuration refers to: there is no layer for what is left of the closure.
     let expected = [vec!["busybox"], vec!["letters", "words"], vec![]];
     assert_eq!(image.store_paths(), expected);
-    let customisation = ["etc/group", "etc/nsswitch.conf", "etc/passwd"].map(|path| format!("-rw-r--r-- 0/0 {path}"));
+    let customisation = [
+        "-rw-r--r-- 0/0 etc/group",
+        "-rw-r--r-- 0/0 etc/nsswitch.conf",
+        "-rw-r--r-- 0/0 etc/passwd",
+        "drwxr-xr-x 0/0 var/",
+        "drwxr-xr-x 0/0 var/empty/",
+    ];
     let [_, _, listing] = image.listings().try_into().unwrap();
     assert_eq!(listing[0], "-rw-r--r-- 0/0 app");
-    assert_eq!(listing[listing.len() - 3..], customisation);
+    assert_eq!(listing[listing.len() - customisation.len()..], customisation);
     assert_eq!(podman(&layout, ""), "as it was\nhello\n");
 }
 
