@@ -1,6 +1,6 @@
 { elements, step, ... }:
 /**
-  A layout of images, self-contained: what `crane push ./result`, `podman run oci:./result` and all others take.
+  A layout of images, self-contained: what `crane push ./result`, `podman run oci:result` and all others take.
 
   - `manifests`: a list of images (`ociImageManifest`, or `manifest` of an `ociBuildImage`); or an attribute set of tags
     (or full names) and images, where a value may be a list. Images for different platforms under one tag, or all
@@ -11,7 +11,7 @@
   - `name`, `passthru`: of the derivation.
 
   ```nix
-  ociImageLayout { manifests = { latest = app; "1.0" = app; debug = [ debugAmd64 debugArm64 ]; }; }
+  ociImageLayout { manifests = { latest = image; "1.0" = image; everywhere = [ image imageForArm ]; }; }
   ```
 */
 { name ? "oci-layout"

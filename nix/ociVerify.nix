@@ -7,7 +7,7 @@
   - `name`, `passthru`: of the derivation.
 
   ```nix
-  checks.app = ociVerify { layout = app; };
+  ociVerify { layout = ./alpine; }
   ```
 */
 { name ? "oci-verified", layout, passthru ? { } }:
