@@ -3,8 +3,11 @@
   name that verifies it; with `debug.enable` also `oci-NAME-debug`.
 
   ```nix
-  perSystem = { pkgs, ... }: { oci.containers.minimalist.package = pkgs.kubectl; };
+  { perSystem = { pkgs, ... }: { oci.containers.minimalist.package = pkgs.kubectl; }; }
   ```
+
+  `perSystem.oci.builder` is what builds the images: a package, or a folder, with `bin/oci-layout`; by default the
+  program, built by `pkgs`.
 */
 { lib, flake-parts-lib, withSystem, ... }:
 let

@@ -2,7 +2,16 @@
 
 use std::{fs, path::Path};
 
-const PAGES: &[&str] = &["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/byte-format.md"];
+const PAGES: &[&str] = &[
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "docs/architecture.md",
+    "docs/byte-format.md",
+    "docs/nix.md",
+    "docs/nix-migration.md",
+    "docs/nix-reference.md",
+];
 
 fn read(page: &str) -> String {
     fs::read_to_string(page).unwrap_or_else(|error| panic!("{page}: {error}"))

@@ -7,6 +7,7 @@ use std::{env, fs};
 use serde_json::{Value, json};
 
 use crate::flake::Flakes;
+use crate::guide;
 use crate::layout::Layout;
 use crate::nix::{Nix, Version, for_each_nix};
 use crate::tool::{Containers, run, tool};
@@ -69,6 +70,7 @@ fn with_the_real_lib_and_flake_parts() {
     containers.images_of_darwin_have_packages_of_linux();
     containers.mistakes_have_their_sentences();
     containers.the_template_is_as_good();
+    containers.the_guide_is_as_good();
 }
 
 struct Module {
@@ -270,6 +272,14 @@ impl Module {
 
     fn the_template_is_as_good(&self) {
         run(&mut self.nix(&["flake", "check"], "template"));
+    }
+
+    fn the_guide_is_as_good(&self) {
+        let flakes = guide::examples("docs/nix.md").into_iter().filter(|example| example.starts_with("# flake.nix\n"));
+        let [flake] = flakes.filter(|flake| flake.contains("flake-parts")).collect::<Vec<_>>().try_into().unwrap();
+        fs::create_dir(self.flakes.folder("guide")).unwrap();
+        fs::write(self.flakes.folder("guide/flake.nix"), flake).unwrap();
+        Layout::checked(self.flakes.build(self.nix(&["build"], "guide#oci-minimalist")));
     }
 }
 

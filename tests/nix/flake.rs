@@ -82,7 +82,7 @@ impl Flakes {
     }
 
     /// `nix-build`, or another program of its kind, on an expression that knows `nixpkgs` and `oci-layout`, as folders.
-    fn on_expression(&self, program: &str, expression: &str) -> Command {
+    pub fn on_expression(&self, program: &str, expression: &str) -> Command {
         let mut command = self.nix.in_place(program);
         let folder = self.nix.folder().display();
         command.args([

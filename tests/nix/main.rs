@@ -4,6 +4,7 @@ mod containers;
 mod documents;
 mod everything;
 mod flake;
+mod guide;
 #[allow(dead_code, reason = "the tests of the library use all of it")]
 #[path = "../tools/hello.rs"]
 mod hello;
@@ -13,6 +14,7 @@ mod mistakes;
 mod nix;
 mod pull;
 mod rebuild;
+mod reference;
 #[allow(dead_code, reason = "the tests of the library use all of it")]
 #[path = "../tools/tool.rs"]
 mod tool;

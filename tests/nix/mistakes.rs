@@ -46,7 +46,10 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("noLayer", &["-jq\" is not a folder: give the folder of a layer that `oci-layout layer-tar` made\n"]),
     ("aFunction", &["layers has a function in it: put its call in parentheses, as in [ (ociLayerTar { }) ]"]),
     ("importFromDerivation", &["allow-import-from-derivation"]),
-    ("tagInName", &["image name registry.example:5000/a/name:1.0 has a tag in it: leave it out there, and give it as "]),
+    (
+        "tagInName",
+        &["image name registry.example:5000/a/name:1.0 has a tag in it: leave it out there, and give it as "],
+    ),
     ("fewLayers", &["image few: maxLayers = 1 leaves no layer for the closure, ", ": it is at least 3"]),
 ];
 

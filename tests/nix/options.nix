@@ -15,13 +15,24 @@ let
     submodule = module: module;
   };
   text = text: { inherit text; };
+  show = value:
+    if builtins.isList value then "[ ${builtins.concatStringsSep " " (map show value ++ [ "]" ])}"
+    else if builtins.isAttrs value then
+      "{ ${builtins.concatStringsSep " " (map (name: "${builtins.toJSON name} = ${show value.${name}};") (builtins.attrNames value) ++ [ "}" ])}"
+    else builtins.toJSON value;
+  code = value: "`${value.text or (show value)}`";
   options = import ../../nix/flake-module/options.nix {
-    lib = { inherit types; mkOption = option: { isOption = true; } // option; literalExpression = text; literalMD = text; };
+    lib = { inherit types; mkOption = option: { isOption = true; } // option; literalExpression = text; literalMD = prose: text prose // { isProse = true; }; };
     name = "‹name›";
     config = throw "a default that is computed has a text";
     pkgs = throw "a default that is computed has a text";
     system = throw "a default that is computed has a text";
   };
+
+  defaultOf = option:
+    if option.defaultText.isProse or false then option.defaultText.text
+    else if option ? defaultText || option ? default then code (option.defaultText or option.default)
+    else null;
 
   flat = path: option:
     if !(option ? isOption)
@@ -29,7 +40,8 @@ let
     else [{
       name = builtins.concatStringsSep "." path;
       inherit (option) description;
-      default = option.defaultText.text or (if option ? default then builtins.toJSON option.default else null);
+      default = defaultOf option;
+      example = if option ? example then code option.example else null;
       type = if option.type ? options then "submodule" else option.type;
     }] ++ (if option.type ? options then flat path option.type.options else [ ]);
 in

@@ -38,6 +38,7 @@ let
     };
 
     hello = says "hello";
+    kubectl = says "kubectl";
     curl = says "curl";
     busybox = program "busybox";
     # By a script, since busybox is a shell only by another name.
