@@ -8,7 +8,7 @@
     oci-layout.inputs.nixpkgs.follows = "nixpkgs";
   };
 
-  # `nix build`, and then `podman run oci:./result` or `crane push ./result REGISTRY/hello:latest`.
+  # `nix build`, and then `podman run oci:result` or `crane push ./result REGISTRY/hello:latest`.
   outputs = { nixpkgs, oci-layout, ... }:
     let
       image = pkgs: (oci-layout.lib.mkLib pkgs).ociBuildImage {
