@@ -1,4 +1,4 @@
-{ contents, step, ... }:
+{ contents, step, storePath, ... }:
 /**
   A closure in several layers, planned and made in one derivation, since only its build can know how many there are.
   It stands in a list of layers as one of them.
@@ -36,8 +36,8 @@ let
 in
 step "closure-layers" (holds.attributes // {
   inherit name maxLayers;
-  alone = map (path: "${path}") alone;
-  together = map (map (path: "${path}")) together;
+  alone = map storePath alone;
+  together = map (map storePath) together;
   spec = { inherit compression mtime owner perms; };
   unsafeDiscardReferences.out = true;
   passthru = passthru // { inherit (holds) held; };
