@@ -4,17 +4,18 @@
 { storePath, ... }:
 { closure ? [ ], copyToRoot ? [ ], referencesOf ? [ ], files ? [ ], without ? [ ] }:
 let
+  asList = value: if builtins.isList value then value else [ value ];
   isLayer = value: builtins.isAttrs value && value ? held;
-  layers = builtins.filter isLayer without;
+  layers = builtins.filter isLayer (asList without);
 
   own = {
-    closure = map storePath closure;
-    copyToRoot = map storePath copyToRoot;
-    referencesOf = map storePath referencesOf;
+    closure = map storePath (asList closure);
+    copyToRoot = map storePath (asList copyToRoot);
+    referencesOf = map storePath (asList referencesOf);
     # The layer has these, and nobody needs to have them to know it.
     atSource = map (file: builtins.unsafeDiscardStringContext "${file.source}")
       (builtins.filter (file: file ? source && !(file ? destination)) files);
-    without = map (value: if isLayer value then value.held.key else storePath value) without;
+    without = map (value: if isLayer value then value.held.key else storePath value) (asList without);
   };
   # A function of the contents alone: a layer does not change when another one, that it is without, is made in
   # another way.

@@ -81,8 +81,9 @@ let
   customisation = ociLayerTar {
     inherit files compression mtime owner perms onConflict;
     name = "oci-customisation";
+    # Their closures are below already, whatever layers those are: this one does not change when they do.
     copyToRoot = roots;
-    without = layers ++ (if referencesOf == [ ] then [ ] else [ closure ]);
+    without = roots;
   };
 
   allLayers = layers

@@ -5,9 +5,9 @@
 
   Layers follow the graph of references: lower ones change less often, and an update changes few of them.
 
-  - `closure`: a list of packages, whose runtime closures come in.
+  - `closure`: a list of packages, or one, whose runtime closures come in.
   - `referencesOf`: a list of packages that stay out themselves, while the closures of what they refer to come in.
-  - `without`: a list of layers, and of packages with their closures, whose store paths are left out.
+  - `without`: a list of layers, and of packages with their closures, or one, whose store paths are left out.
   - `maxLayers`: the largest number of layers.
   - `alone`: a list of packages, each of which has a layer for itself.
   - `together`: a list of lists of packages; those of one list have a layer in common.

@@ -26,6 +26,9 @@ scope@{ elements, ociImageConfig, platform, step, ... }:
 , inheritConfig ? true
 , passthru ? { }
 }:
+if config != null && extraConfig != { }
+then throw "oci-layout: an image manifest has config and extraConfig: give extraConfig to the ociImageConfig that made config"
+else
 let
   manifest = step "image-manifest" (scope.base base // {
     inherit name extraConfig inheritConfig extraManifest;

@@ -4,11 +4,11 @@
 
   - `files`: a list of files, each an attribute set; the tables below have its members. What a file refers to does not
     come with it: that is what `closure` is for.
-  - `closure`: a list of packages, whose runtime closures come in, each path at its own place in the store.
-  - `copyToRoot`: a list of packages whose contents land at `/`, merged, links staying links, with the closure of what
+  - `closure`: a list of packages, or one, whose runtime closures come in, each path at its own place in the store.
+  - `copyToRoot`: a list of packages, or one, whose contents land at `/`, merged, links staying links, with the closure of what
     they refer to. The package's own store path comes only if something that is in refers to it. A folder `nix-support`
     is left out.
-  - `without`: a list of layers, and of packages with their closures, whose store paths are left out.
+  - `without`: a list of layers, and of packages with their closures, or one, whose store paths are left out.
   - `compression`: `"gzip"`, `"zstd"` or `"none"` (or `""`), with a level if wanted, as in `"zstd:19"`.
   - `mtime`: the time of modification of all that has none of its own, in seconds since 1970; 1, as in the store.
   - `owner`: `{ uid; gid; }` of all that has none of its own; root.
@@ -67,10 +67,16 @@
 , passthru ? { }
 }:
 let
+  # What a build can read: Nix copies a path to the store, and does not know that a text is one.
+  fromStore = file:
+    if builtins.isString (file.source or null) && builtins.substring 0 1 file.source != "/"
+    then throw "oci-layout: source \"${file.source}\" is a text: write a path without quotes, as in ./app.conf"
+    else file;
+
   holds = contents { inherit files closure copyToRoot without; };
   layer = step "layer-tar" (holds.attributes // {
     inherit name;
-    spec = { inherit files compression mtime owner perms onConflict hardLinks; };
+    spec = { files = map fromStore files; inherit compression mtime owner perms onConflict hardLinks; };
     unsafeDiscardReferences.out = true;
     passthru = passthru // {
       inherit (holds) held;

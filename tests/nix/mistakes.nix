@@ -8,6 +8,8 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
   typoInFile = { files = [ { source = jq; destnation = "/bin/jq"; } ]; };
   twoContents = { files = [ { source = jq; text = ""; destination = "/bin/jq"; } ]; };
   noDestination = { files = [ { text = "to nowhere"; } ]; };
+  noSource = { files = [ { destination = "/bin/jq"; } ]; };
+  quoted = { files = [ { source = "./app.conf"; destination = "/etc/app.conf"; } ]; };
   dots = { files = [ { source = jq; destination = "/bin/../../etc/jq"; } ]; };
   compression = { files = [ { source = jq; } ]; compression = "lzma"; };
   mode = { files = [ { source = jq; mode = "rwx"; } ]; };
@@ -38,6 +40,7 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
   noTag = image { base = { layout = examples.remix; tag = "medium"; }; };
   typoInLayout = oci.ociImageLayout { manifests = [ ]; extraIndx = { }; };
   unknownConfig = image { extraConfig.entrypoint = [ "/bin/jq" ]; };
+  twoConfigs = image { config = oci.ociImageConfig { layers = [ ]; }; extraConfig.author = "me"; };
   noLayer = image { layers = [ jq ]; };
   aFunction = image { layers = [ oci.ociLayerTar { } ]; };
   tagInName = oci.ociBuildImage { name = "registry.example:5000/a/name:1.0"; };

@@ -11,6 +11,8 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("typoInFile", &["error: files[0]: there is no member \"destnation\"; there are source, text, "]),
     ("twoContents", &["error: files[0] (\"/bin/jq\"): it is two things, source and text: give one\n"]),
     ("noDestination", &["error: files[0]: it has no destination, which only a source has by itself: give one\n"]),
+    ("noSource", &["error: files[0] (\"/bin/jq\"): it does not say what the file is: give one of source, text, "]),
+    ("quoted", &["source \"./app.conf\" is a text: write a path without quotes, as in ./app.conf"]),
     ("dots", &["error: destination \"/bin/../../etc/jq\" has `..`: write the path in the image without it\n"]),
     ("compression", &["error: compression \"lzma\": there are gzip, zstd and none\n"]),
     (
@@ -43,6 +45,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("typoInBase", &["called with unexpected argument 'tags'"]),
     ("noTag", &["-oci-layout\" has no image with the tag \"medium\": it has large, latest, small\n"]),
     ("unknownConfig", &["error: image configuration: there is no member \"entrypoint\"; there are created, "]),
+    ("twoConfigs", &["an image manifest has config and extraConfig: give extraConfig to the ociImageConfig that"]),
     ("noLayer", &["-jq\" is not a folder: give the folder of a layer that `oci-layout layer-tar` made\n"]),
     ("aFunction", &["layers has a function in it: put its call in parentheses, as in [ (ociLayerTar { }) ]"]),
     ("importFromDerivation", &["allow-import-from-derivation"]),
