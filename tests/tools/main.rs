@@ -7,6 +7,7 @@ mod edit;
 mod entry;
 mod examples;
 mod hello;
+mod layering;
 mod listing;
 mod platforms;
 mod pull;

@@ -3,7 +3,7 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
-    fs,
+    fs, io,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
     thread,
@@ -34,6 +34,15 @@ pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
         (true, _) => Err("the source in front of the colon is empty".to_owned()),
         (_, true) => Err("the destination behind the colon is empty".to_owned()),
         _ => Ok(FileMapping::new(source, unescape(destination))),
+    }
+}
+
+/// `PATH,PATH…`
+pub(crate) fn paths(text: &str) -> Result<Vec<PathBuf>, String> {
+    let paths: Vec<_> = text.split(',').map(PathBuf::from).collect();
+    match paths.iter().any(|path| path.as_os_str().is_empty()) {
+        true => Err("it is written PATH,PATH, with a path on both sides of each comma".to_owned()),
+        false => Ok(paths),
     }
 }
 
@@ -113,9 +122,13 @@ impl Json {
     }
 }
 
-/// The JSON in a file.
+/// The JSON in a file; `-` is standard input.
 pub(crate) fn read_json(path: &Path) -> Result<Value> {
-    let json = fs::read(path).map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
+    let json = match path.as_os_str().as_bytes() {
+        b"-" => io::read_to_string(io::stdin()).map(String::into_bytes),
+        _ => fs::read(path),
+    };
+    let json = json.map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
     parse_json(&json, || format!("{path:?}"))
 }
 

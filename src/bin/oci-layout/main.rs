@@ -4,6 +4,7 @@ mod args;
 mod build;
 #[cfg(feature = "registry")]
 mod certificates;
+mod closure;
 mod edit;
 mod inspect;
 mod nix;
@@ -58,6 +59,7 @@ enum Command {
     ImageConfig(steps::ImageConfig),
     ImageManifest(steps::ImageManifest),
     ImageLayout(steps::ImageLayout),
+    ClosureLayers(closure::ClosureLayers),
     Append(edit::Append),
     Remove(edit::Remove),
     Gc(edit::Gc),
@@ -88,6 +90,7 @@ fn run(Program { command, threads }: Program) -> Result<ExitCode> {
         Command::ImageConfig(image_config) => image_config.run()?,
         Command::ImageManifest(image_manifest) => image_manifest.run(&pool)?,
         Command::ImageLayout(image_layout) => image_layout.run(&pool)?,
+        Command::ClosureLayers(closure_layers) => closure_layers.run()?,
         Command::Append(append) => append.run(&pool)?,
         Command::Remove(remove) => remove.run()?,
         Command::Gc(gc) => gc.run()?,

@@ -1,0 +1,137 @@
+//! What a layer costs: the bytes to expect that have to be pushed because they are in this layer.
+
+use super::{
+    bits::{Bits, count},
+    unit::Unit,
+};
+
+/// A layer under this size costs as much as one of this size when it changes: a request has a price of its own.
+const LEAST_PUSH: f64 = 512.0 * 1024.0;
+
+/// How many related images are built for each update of this one.
+const RELATED_IMAGES: f64 = 0.25;
+
+/// What a layer with these units has in common with updates and with other images.
+#[derive(Clone, Debug)]
+pub(super) struct Exposure {
+    size: f64,
+    /// The units whose change changes the layer: its own, and all that they refer to.
+    changed_by: Bits,
+    /// The units that refer to something of the layer, its own among them: who has one of them, has a part of it.
+    part_in: Bits,
+    /// The units that refer to everything in the layer: who has one of them, has all of it.
+    whole_in: Bits,
+}
+
+impl Exposure {
+    pub(super) fn size(&self) -> f64 {
+        self.size
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.size += other.size;
+        self.changed_by.add(&other.changed_by);
+        self.part_in.add(&other.part_in);
+        self.whole_in.keep(&other.whole_in);
+    }
+}
+
+/// The chances of changes in one graph.
+///
+/// One of the paths changes, and all that refers to it with it. Half of all changes are in what the image is made for,
+/// the units that nothing refers to, and half in all others; within each half, one is as likely as the other. A related
+/// image is the closure of any path of this graph.
+#[derive(Debug)]
+pub(super) struct Costs {
+    /// How many words of a set are for the units that nothing refers to. They come first.
+    root_words: usize,
+    root_chance: f64,
+    other_chance: f64,
+}
+
+impl Costs {
+    /// The costs, and each group's exposure. Of several units in a group, each related image is taken to have all or
+    /// none.
+    pub(super) fn new(units: &[Unit], groups: &[Vec<usize>]) -> (Self, Vec<Exposure>) {
+        let (mut is_root, mut group_of) = (vec![true; units.len()], vec![0; units.len()]);
+        for unit in units {
+            unit.references.iter().for_each(|&reference| is_root[reference] = false);
+        }
+        for (index, group) in groups.iter().enumerate() {
+            group.iter().for_each(|&unit| group_of[unit] = index);
+        }
+        let roots = is_root.iter().filter(|&&is_root| is_root).count();
+        let root_words = roots.div_ceil(64);
+        let (mut next_root, mut next_other) = (0, 64 * root_words);
+
+        let nothing = Bits::below(next_other + units.len() - roots);
+        let (mut changed_by, mut part_in) = (vec![nothing.clone(); groups.len()], vec![nothing; groups.len()]);
+        for ((from, to), is_root) in reach(units, &group_of, groups.len()).zip(is_root) {
+            let next = if is_root { &mut next_root } else { &mut next_other };
+            from.iter().for_each(|group| _ = changed_by[group].insert(*next));
+            to.iter().for_each(|group| _ = part_in[group].insert(*next));
+            *next += 1;
+        }
+        let exposure = |(group, (changed_by, part_in)): (&Vec<usize>, (Bits, Bits))| Exposure {
+            size: group.iter().map(|&unit| units[unit].size).sum(),
+            changed_by,
+            whole_in: part_in.clone(),
+            part_in,
+        };
+        let exposures = groups.iter().zip(changed_by.into_iter().zip(part_in)).map(exposure).collect();
+        let chance = |count: usize| 0.5 / count.max(1) as f64;
+        (Self { root_words, root_chance: chance(roots), other_chance: chance(units.len() - roots) }, exposures)
+    }
+
+    /// The bytes to expect for a layer of its own.
+    pub(super) fn of(&self, layer: &Exposure) -> f64 {
+        self.expect(layer.size, layer.changed_by.words(), layer.part_in.words(), layer.whole_in.words())
+    }
+
+    /// The bytes to expect for both as one layer.
+    pub(super) fn of_both(&self, one: &Exposure, other: &Exposure) -> f64 {
+        self.expect(
+            one.size + other.size,
+            one.changed_by.either(&other.changed_by),
+            one.part_in.either(&other.part_in),
+            one.whole_in.both(&other.whole_in),
+        )
+    }
+
+    fn expect(
+        &self,
+        size: f64,
+        changed_by: impl Iterator<Item = u64>,
+        part_in: impl Iterator<Item = u64>,
+        whole_in: impl Iterator<Item = u64>,
+    ) -> f64 {
+        let only_a_part = 1.0 - f64::from(count(whole_in)) / f64::from(count(part_in));
+        size.max(LEAST_PUSH) * self.chance_of_change(changed_by) + size * RELATED_IMAGES * only_a_part
+    }
+
+    fn chance_of_change(&self, mut words: impl Iterator<Item = u64>) -> f64 {
+        let roots = count(words.by_ref().take(self.root_words));
+        f64::from(roots) * self.root_chance + f64::from(count(words)) * self.other_chance
+    }
+}
+
+/// For each unit, the groups that lead to it by their references, and those that its own references lead to. Its own
+/// group is one of both.
+fn reach(units: &[Unit], group_of: &[usize], groups: usize) -> impl Iterator<Item = (Bits, Bits)> {
+    let own = group_of.iter().map(|&group| {
+        let mut own = Bits::below(groups);
+        own.insert(group);
+        own
+    });
+    let mut from: Vec<_> = own.collect();
+    let mut to = from.clone();
+    for (index, unit) in units.iter().enumerate() {
+        let (lower, rest) = to.split_at_mut(index);
+        unit.references.iter().for_each(|&reference| rest[0].add(&lower[reference]));
+    }
+    for (index, unit) in units.iter().enumerate().rev() {
+        let (lower, rest) = from.split_at_mut(index);
+        unit.references.iter().for_each(|&reference| lower[reference].add(&rest[0]));
+    }
+    from.into_iter().zip(to)
+}
