@@ -94,7 +94,7 @@ fn check_limit(units: &[Unit], max_layers: usize) -> Result<()> {
         return Ok(());
     }
     let reason = match alone {
-        0 => "a closure needs 1 layer: allow that".to_owned(),
+        0 => "a closure needs at least one: allow that".to_owned(),
         _ => format!(
             "{alone} paths stand alone, and what is below, between and above them needs {} more layers: \
              allow {needed}, or let fewer paths stand alone",

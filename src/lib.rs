@@ -37,6 +37,7 @@
 //!   disk between the steps of the program.
 //! - [`Image::from_manifest`] takes an image that somebody else made by its manifest; the module `registry`, with the
 //!   feature of that name, finds it by its name in a registry.
+//! - [`closure_layers()`] splits a Nix closure, a [`ReferenceGraph`], into layers.
 //! - [`nix`] has the same steps as builders of Nix derivations.
 //! - [`Pool`] bounds the threads of everything that is given it.
 //!

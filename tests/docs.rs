@@ -8,6 +8,7 @@ const PAGES: &[&str] = &[
     "CONTRIBUTING.md",
     "docs/architecture.md",
     "docs/byte-format.md",
+    "docs/layering.md",
     "docs/nix.md",
     "docs/nix-migration.md",
     "docs/nix-reference.md",

@@ -1,5 +1,6 @@
 //! The program as a user meets it: what it prints, where, what it leaves behind, and with which exit code it ends.
 
+mod closure;
 mod errors;
 mod interrupted;
 mod layouts;

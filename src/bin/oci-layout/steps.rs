@@ -41,7 +41,7 @@ pub(crate) struct LayerTar {
     #[command(flatten)]
     files: Files,
 
-    /// A JSON file that says what goes into the layer and how, in place of -f
+    /// A JSON file that says what goes into the layer and how, in place of -f; - is standard input
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
 
