@@ -371,13 +371,13 @@ fn a_path_that_is_no_store_path_has_its_base_name() {
 
 /// Neither recursion nor time that grows with the square. Where a chain is cut is of no matter.
 #[test]
-fn a_chain_of_100_000_paths_is_split() {
+fn a_long_chain_is_split() {
     let path = |number: usize| {
         let below = number.checked_sub(1).into_iter().collect();
         (store_path(number, "link"), number as u64 % 9000, below)
     };
-    let graph = graph(&(0..100_000).map(path).collect::<Vec<_>>());
-    assert_eq!(graph.closure([store_path(99_999, "link")]).unwrap().len(), 100_000);
+    let graph = graph(&(0..30_000).map(path).collect::<Vec<_>>());
+    assert_eq!(graph.closure([store_path(29_999, "link")]).unwrap().len(), 30_000);
     assert!(layers(&graph, &at_most(20)).len() > 1);
 }
 
