@@ -34,9 +34,9 @@ fn a_debug_image_says_how_its_program_ended() {
     let script = fs::read_to_string(script).unwrap();
     for shell in [&["bash"][..], &["busybox", "sh"]] {
         let ends = |program: &str| {
-            // It waits to be stopped, which is only when all is said.
+            // It waits to be stopped, which is only when all is said; it alone, as the first process of a container.
             let mut command = tool("timeout");
-            command.args(["--preserve-status", "--signal=TERM", "1"]).args(shell).args(["-c", &script, "debug"]);
+            command.args(["--foreground", "--preserve-status", "--signal=TERM", "2"]).args(shell).args(["-c", &script, "debug"]);
             let output = command.args(["sh", "-c", program]).stdin(Stdio::null()).output().unwrap();
             (String::from_utf8(output.stderr).unwrap(), output.status.code())
         };
