@@ -10,10 +10,13 @@ trap 'stop=yes; trap "" TERM INT; kill -TERM "$program" 2>/dev/null' TERM INT
 wait "$program"
 status=$?
 
-# Asked to stop, it has not waited to the end; and it stays no longer than the program.
+# Asked to stop, it may not have waited to the end; and it stays no longer than the program.
 if [ "$stop" ]; then
-    wait "$program"
-    exit
+    while kill -0 "$program" 2>/dev/null; do
+        wait "$program"
+        status=$?
+    done
+    exit "$status"
 fi
 
 if [ "$status" -gt 128 ] && signal=$(kill -l "$((status - 128))" 2>/dev/null); then

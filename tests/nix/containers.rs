@@ -36,7 +36,7 @@ fn a_debug_image_says_how_its_program_ended() {
         let ends = |program: &str| {
             // It waits to be stopped, which is only when all is said.
             let mut command = tool("timeout");
-            command.args(["--preserve-status", "--signal=TERM", "1"]).args(shell).args(["-c", &script, "debug"]);
+            command.args(["--preserve-status", "--signal=TERM", "2"]).args(shell).args(["-c", &script, "debug"]);
             let output = command.args(["sh", "-c", program]).stdin(Stdio::null()).output().unwrap();
             (String::from_utf8(output.stderr).unwrap(), output.status.code())
         };
