@@ -8,9 +8,15 @@ let
   isLayer = value: builtins.isAttrs value && value ? held;
   layers = builtins.filter isLayer (asList without);
 
+  # Of a path in a package, nobody would expect the whole package at the root.
+  package = value:
+    if storePath value == "${value}" then storePath value
+    else throw ("oci-layout: copyToRoot: ${value} is a path in a package: "
+      + "give it in files, as in { source = …; destination = \"/\"; }, and the package in closure");
+
   own = {
     closure = map storePath (asList closure);
-    copyToRoot = map storePath (asList copyToRoot);
+    copyToRoot = map package (asList copyToRoot);
     referencesOf = map storePath (asList referencesOf);
     # The layer has these, and nobody needs to have them to know it.
     atSource = map (file: builtins.unsafeDiscardStringContext "${file.source}")

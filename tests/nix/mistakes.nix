@@ -16,6 +16,7 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
   missingSource = { files = [ { source = "${left}/bin/left"; destination = "/bin/left"; } ]; };
   missingPath = { files = [ { source = ./nothing-here; destination = "/bin/left"; } ]; };
   outsideOfStore = { closure = [ "/etc/passwd" ]; };
+  pathInPackage = { copyToRoot = [ "${left}/etc" ]; };
   conflict = { copyToRoot = [ left right ]; };
   conflictOfFiles = {
     files = [ { source = "${left}/etc/motd"; destination = "/etc/motd"; } { text = "mine"; destination = "/etc/motd"; } ];

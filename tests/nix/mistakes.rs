@@ -25,6 +25,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     ("missingPath", &["/tests/nix/nothing-here'"]),
     ("outsideOfStore", &["error: oci-layout: /etc/passwd is not in the Nix store: give a package, "]),
+    ("pathInPackage", &["oci-layout: copyToRoot: /nix/store/", "-left/etc is a path in a package: give it in files, "]),
     (
         "conflict",
         &[
