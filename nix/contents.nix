@@ -8,6 +8,8 @@ let
   isLayer = value: builtins.isAttrs value && value ? held;
   layers = builtins.filter isLayer (asList without);
 
+  isWholeAtSource = file: file ? source && !(file ? destination) && !(file ? include) && !(file ? exclude);
+
   # Of a path in a package, nobody would expect the whole package at the root.
   package = value:
     if storePath value == "${value}" then storePath value
@@ -19,8 +21,7 @@ let
     copyToRoot = map package (asList copyToRoot);
     referencesOf = map storePath (asList referencesOf);
     # The layer has these, and nobody needs to have them to know it.
-    atSource = map (file: builtins.unsafeDiscardStringContext "${file.source}")
-      (builtins.filter (file: file ? source && !(file ? destination)) files);
+    atSource = map (file: builtins.unsafeDiscardStringContext "${file.source}") (builtins.filter isWholeAtSource files);
     without = map (value: if isLayer value then value.held.key else storePath value) (asList without);
   };
   # A function of the contents alone: a layer does not change when another one, that it is without, is made in

@@ -72,7 +72,7 @@ fn a_closure() {
 #[test]
 fn a_closure_without_what_layers_below_have() {
     let (_nix, layout) = built("without");
-    let expected = [vec!["letters"], vec!["words"], vec!["busybox", "greet"], vec!["links"]];
+    let expected = [vec!["letters"], vec!["words"], vec!["busybox", "greet"], vec!["links"], vec!["links"]];
     assert_eq!(layout.image(None).store_paths(), expected);
     assert_eq!(podman(&layout, ""), "hello\n");
 }
