@@ -10,6 +10,7 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
   noDestination = { files = [ { text = "to nowhere"; } ]; };
   noSource = { files = [ { destination = "/bin/jq"; } ]; };
   quoted = { files = [ { source = "./app.conf"; destination = "/etc/app.conf"; } ]; };
+  keptOwner = { files = [ { source = jq; uid = "keep"; } ]; };
   dots = { files = [ { source = jq; destination = "/bin/../../etc/jq"; } ]; };
   compression = { files = [ { source = jq; } ]; compression = "lzma"; };
   mode = { files = [ { source = jq; mode = "rwx"; } ]; };

@@ -13,6 +13,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("noDestination", &["error: files[0]: it has no destination, which only a source has by itself: give one\n"]),
     ("noSource", &["error: files[0] (\"/bin/jq\"): it does not say what the file is: give one of source, text, "]),
     ("quoted", &["source \"./app.conf\" is a text: write a path without quotes, as in ./app.conf"]),
+    ("keptOwner", &["-jq\": uid = \"keep\" depends on the machine, but for a tar: leave it out, or say"]),
     ("dots", &["error: destination \"/bin/../../etc/jq\" has `..`: write the path in the image without it\n"]),
     ("compression", &["error: compression \"lzma\": there are gzip, zstd and none\n"]),
     (
