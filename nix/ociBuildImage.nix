@@ -94,7 +94,10 @@ let
     inherit extraManifest inheritConfig;
     layers = allLayers;
     base = fromImage;
-    extraConfig = (if created == null then { } else { inherit created; }) // { inherit config; } // extraConfig;
+    extraConfig =
+      if config != { } && extraConfig ? config
+      then throw "oci-layout: image ${name} has config and extraConfig.config: say all of it in config"
+      else (if created == null then { } else { inherit created; }) // { inherit config; } // extraConfig;
   };
 
   image = ociImageLayout {

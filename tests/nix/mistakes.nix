@@ -43,6 +43,8 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
   typoInLayout = oci.ociImageLayout { manifests = [ ]; extraIndx = { }; };
   unknownConfig = image { extraConfig.entrypoint = [ "/bin/jq" ]; };
   twoConfigs = image { config = oci.ociImageConfig { layers = [ ]; }; extraConfig.author = "me"; };
+  twoConfigsOfBase = image { config = oci.ociImageConfig { layers = [ ]; }; inheritConfig = false; };
+  twoConfigsInOne = oci.ociBuildImage { name = "two"; config.Cmd = [ "a" ]; extraConfig.config.Env = [ "A=1" ]; };
   noLayer = image { layers = [ jq ]; };
   aFunction = image { layers = [ oci.ociLayerTar { } ]; };
   tagInName = oci.ociBuildImage { name = "registry.example:5000/a/name:1.0"; };

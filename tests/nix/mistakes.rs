@@ -48,6 +48,8 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("noTag", &["-oci-layout\" has no image with the tag \"medium\": it has large, latest, small\n"]),
     ("unknownConfig", &["error: image configuration: there is no member \"entrypoint\"; there are created, "]),
     ("twoConfigs", &["an image manifest has config and extraConfig: give extraConfig to the ociImageConfig that"]),
+    ("twoConfigsOfBase", &["has config and inheritConfig: give inheritConfig to the ociImageConfig that made config"]),
+    ("twoConfigsInOne", &["image two has config and extraConfig.config: say all of it in config"]),
     ("noLayer", &["-jq\" is not a folder: give the folder of a layer that `oci-layout layer-tar` made\n"]),
     ("aFunction", &["layers has a function in it: put its call in parentheses, as in [ (ociLayerTar { }) ]"]),
     ("importFromDerivation", &["allow-import-from-derivation"]),
