@@ -246,6 +246,18 @@ fn small_files_are_written_as_a_package() {
     assert!(package.join("var/empty").is_dir());
     nix::files(&store.attributes("file", json!({ "files": [{ "destination": "/", "text": "y" }] }))).unwrap();
     assert_eq!(fs::read(store.path("file")).unwrap(), b"y");
+    nix::files(&store.attributes("nothing", json!({ "files": [] }))).unwrap();
+    assert_eq!(fs::read_dir(store.path("nothing")).unwrap().count(), 0);
+    let elsewhere = json!({ "destination": "/l", "symlink": store.path("nothing") });
+    for (output, destination, reason) in [
+        ("through a link", "/l/b", "it is below another of the files, which is a link: drop one"),
+        ("twice", "/l", "it is wanted twice: drop one"),
+    ] {
+        let attributes = json!({ "files": [elsewhere, { "destination": destination, "text": "" }] });
+        let refused = message(nix::files(&store.attributes(output, attributes)));
+        assert_eq!(refused, format!("files ({destination:?}): {reason}"));
+    }
+    assert_eq!(fs::read_dir(store.path("nothing")).unwrap().count(), 0);
     for (file, sentence) in [
         (json!({ "destination": "/a/../../b", "text": "" }), "destination \"/a/../../b\" has \"..\" in it"),
         (json!({ "destination": "/a" }), "files (\"/a\"): it is exactly one of text, symlink and directory"),
