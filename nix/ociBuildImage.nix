@@ -100,6 +100,7 @@ let
       else (if created == null then { } else { inherit created; }) // { inherit config; } // extraConfig;
   };
 
+  path = builtins.unsafeDiscardStringContext image.outPath;
   image = ociImageLayout {
     name = storeName name;
     inherit extraIndex;
@@ -110,7 +111,9 @@ let
       layers = allLayers;
       imageTag =
         if tag != null then tag
-        else builtins.substring 0 32 (baseNameOf (builtins.unsafeDiscardStringContext image.outPath));
+        else if dirOf path != builtins.storeDir
+        then throw "oci-layout: image ${name}: a package in it is content-addressed, so that nobody knows its tag yet: say tag"
+        else builtins.substring 0 32 (baseNameOf path);
     };
   };
 in
