@@ -48,6 +48,13 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
         alone: attributes.list("alone")?,
         together: attributes.list("together")?,
     };
+    let (alone, together) = (split.alone.iter(), split.together.iter().flatten());
+    for (hint, path) in alone.map(|path| ("alone", path)).chain(together.map(|path| ("together", path))) {
+        if !paths.contains(path) {
+            let reason = "it is not in the closure, or a layer below has it already: leave it out";
+            return Err(Error::invalid(format!("{hint}, {path:?}"), reason));
+        }
+    }
     let layers = closure::closure_layers(&graph.subgraph(&paths), &split)?;
 
     // So that their order is that of their names.

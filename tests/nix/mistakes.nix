@@ -1,5 +1,5 @@
 # What people get wrong, each by itself.
-{ oci, package, examples, jq, left, right, ... }:
+{ oci, package, examples, greet, jq, left, letters, right, ... }:
 let
   image = arguments: oci.ociImageLayout { manifests = [ (oci.ociImageManifest ({ layers = [ ]; } // arguments)) ]; };
 in
@@ -48,5 +48,11 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
   noLayer = image { layers = [ jq ]; };
   aFunction = image { layers = [ oci.ociLayerTar { } ]; };
   tagInName = oci.ociBuildImage { name = "registry.example:5000/a/name:1.0"; };
+  notAlone = oci.ociBuildImage {
+    name = "not-alone";
+    config.Cmd = [ "${greet}/bin/greet" ];
+    layers = [ (oci.ociLayerTar { closure = [ letters ]; }) ];
+    alone = [ letters ];
+  };
   fewLayers = oci.ociBuildImage { name = "few"; maxLayers = 1; copyToRoot = [ left ]; layers = [ (oci.ociLayerTar { }) ]; };
 }

@@ -57,6 +57,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "tagInName",
         &["image name registry.example:5000/a/name:1.0 has a tag in it: leave it out there, and give it as "],
     ),
+    ("notAlone", &["alone, \"/nix/store/", "-letters\": it is not in the closure, or a layer below has it already: "]),
     ("fewLayers", &["image few: maxLayers = 1 leaves no layer for the closure, ", ": it is at least 3"]),
 ];
 
