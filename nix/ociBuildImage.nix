@@ -13,7 +13,7 @@
   - `layers`: a list of layers (`ociLayerTar`, `ociClosureLayers`) that go below all others; what they hold is nowhere
     else. They are derivations of their own, and stay as they are when something else changes.
   - `fromImage`: the base image; see `base` of `ociImageConfig`.
-  - `maxLayers`: the largest number of layers, without those of the base image.
+  - `maxLayers`: the largest number of layers, without those of the base image; each of `layers` counts as one.
   - `created`: a time as RFC 3339 writes it; `null` is 1970, so that the same contents are the same image.
   - `extraConfig`: members beside `config`: `author`, `architecture`, …
   - `extraManifest`, `extraIndex`, `inheritConfig`: as in the four functions.
