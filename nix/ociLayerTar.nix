@@ -1,4 +1,4 @@
-{ contents, step, ... }:
+{ contents, step, storePath, ... }:
 /**
   A layer: files and store paths, in a tar.
 
@@ -77,7 +77,10 @@ let
     else if file ? source && keptOfMachine file != [ ]
     then throw ("oci-layout: source \"${file.source}\": ${builtins.head (keptOfMachine file)} = \"keep\" depends on the "
       + "machine, but for a tar: leave it out, or say what it shall be")
-    else file;
+    else file // builtins.mapAttrs (_: inStore) (builtins.intersectAttrs { source = 0; tar = 0; } file);
+
+  # Without a sandbox, a build would read whatever lies elsewhere.
+  inStore = value: builtins.seq (if value == null then null else storePath value) value;
 
   holds = contents { inherit files closure copyToRoot without; };
   layer = step "layer-tar" (holds.attributes // {

@@ -16,6 +16,8 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
   mode = { files = [ { source = jq; mode = "rwx"; } ]; };
   missingSource = { files = [ { source = "${left}/bin/left"; destination = "/bin/left"; } ]; };
   missingPath = { files = [ { source = ./nothing-here; destination = "/bin/left"; } ]; };
+  sourceOutsideOfStore = { files = [ { source = "/etc/passwd"; } ]; };
+  tarOutsideOfStore = { files = [ { tar = "/root.tar"; destination = "/"; } ]; };
   outsideOfStore = { closure = [ "/etc/passwd" ]; };
   pathInPackage = { copyToRoot = [ "${left}/etc" ]; };
   conflict = { copyToRoot = [ left right ]; };
@@ -37,6 +39,7 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
       done
     '';
   };
+  baseByName = image { base = "docker.io/library/alpine:3.20"; };
   noBase = image { base = jq; };
   typoInBase = image { base = { layout = examples.remix; tags = "small"; }; };
   noTag = image { base = { layout = examples.remix; tag = "medium"; }; };

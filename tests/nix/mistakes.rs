@@ -25,6 +25,11 @@ const MISTAKES: &[(&str, &[&str])] = &[
         &["error: source \"/nix/store/", "-left/bin/left\" does not exist: correct the path, or make the file"],
     ),
     ("missingPath", &["/tests/nix/nothing-here'"]),
+    (
+        "sourceOutsideOfStore",
+        &["oci-layout: /etc/passwd is not in the Nix store: give a package, a path without quotes"],
+    ),
+    ("tarOutsideOfStore", &["oci-layout: /root.tar is not in the Nix store: give a package, a path without quotes"]),
     ("outsideOfStore", &["error: oci-layout: /etc/passwd is not in the Nix store: give a package, "]),
     ("pathInPackage", &["oci-layout: copyToRoot: /nix/store/", "-left/etc is a path in a package: give it in files, "]),
     (
@@ -43,6 +48,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
         ],
     ),
     ("brokenBase", &["-broken\" is not sound: ", "layers[0] (sha256:", "): is damaged: ", "-oci-base-checked.drv"]),
+    ("baseByName", &["docker.io/library/alpine:3.20 is not in the Nix store: give a package, a path without quotes"]),
     ("noBase", &["-jq\" is not sound: ", "is neither the folder of an image layout nor an oci-archive"]),
     ("typoInBase", &["called with unexpected argument 'tags'"]),
     ("noTag", &["-oci-layout\" has no image with the tag \"medium\": it has large, latest, small\n"]),
