@@ -5,7 +5,12 @@
 { closure ? [ ], copyToRoot ? [ ], referencesOf ? [ ], files ? [ ], without ? [ ] }:
 let
   asList = value: if builtins.isList value then value else [ value ];
-  isLayer = value: builtins.isAttrs value && value ? held;
+  isLayer = value:
+    if value ? held then true
+    # It would be taken for a package, which refers to nothing.
+    else if value ? manifests || value ? mediaDescriptor
+    then throw "oci-layout: without has an image in it, ${value}: give its layers, as in without = image.layers"
+    else false;
   layers = builtins.filter isLayer (asList without);
 
   isWholeAtSource = file: file ? source && !(file ? destination) && !(file ? include) && !(file ? exclude);

@@ -19,6 +19,7 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
   sourceOutsideOfStore = { files = [ { source = "/etc/passwd"; } ]; };
   tarOutsideOfStore = { files = [ { tar = "/root.tar"; destination = "/"; } ]; };
   outsideOfStore = { closure = [ "/etc/passwd" ]; };
+  withoutImage = { closure = [ left ]; without = [ examples.layered ]; };
   pathInPackage = { copyToRoot = [ "${left}/etc" ]; };
   conflict = { copyToRoot = [ left right ]; };
   conflictOfFiles = {

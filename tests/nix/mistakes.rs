@@ -31,6 +31,10 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     ("tarOutsideOfStore", &["oci-layout: /root.tar is not in the Nix store: give a package, a path without quotes"]),
     ("outsideOfStore", &["error: oci-layout: /etc/passwd is not in the Nix store: give a package, "]),
+    (
+        "withoutImage",
+        &["oci-layout: without has an image in it, /nix/store/", "-image-layered: give its layers, as in "],
+    ),
     ("pathInPackage", &["oci-layout: copyToRoot: /nix/store/", "-left/etc is a path in a package: give it in files, "]),
     (
         "conflict",
