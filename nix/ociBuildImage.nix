@@ -112,7 +112,8 @@ let
       imageTag =
         if tag != null then tag
         else if dirOf path != builtins.storeDir
-        then throw "oci-layout: image ${name}: a package in it is content-addressed, so that nobody knows its tag yet: say tag"
+        then throw ("oci-layout: image ${name}: a package in it is content-addressed, so that nobody knows its tag yet: "
+          + "say tag")
         else builtins.substring 0 32 (baseNameOf path);
     };
   };
