@@ -5,16 +5,28 @@
 { closure ? [ ], copyToRoot ? [ ], referencesOf ? [ ], files ? [ ], without ? [ ] }:
 let
   asList = value: if builtins.isList value then value else [ value ];
-  isLayer = value: builtins.isAttrs value && value ? held;
+  isLayer = value:
+    if value ? held then true
+    # It would be taken for a package, which refers to nothing.
+    else if value ? manifests || value ? mediaDescriptor
+    then throw "oci-layout: without has an image in it, ${value}: give its layers, as in without = image.layers"
+    else false;
   layers = builtins.filter isLayer (asList without);
+
+  isWholeAtSource = file: file ? source && !(file ? destination) && !(file ? include) && !(file ? exclude);
+
+  # Of a path in a package, nobody would expect the whole package at the root.
+  package = value:
+    if storePath value == "${value}" then storePath value
+    else throw ("oci-layout: copyToRoot: ${value} is a path in a package: "
+      + "give it in files, as in { source = …; destination = \"/\"; }, and the package in closure");
 
   own = {
     closure = map storePath (asList closure);
-    copyToRoot = map storePath (asList copyToRoot);
+    copyToRoot = map package (asList copyToRoot);
     referencesOf = map storePath (asList referencesOf);
     # The layer has these, and nobody needs to have them to know it.
-    atSource = map (file: builtins.unsafeDiscardStringContext "${file.source}")
-      (builtins.filter (file: file ? source && !(file ? destination)) files);
+    atSource = map (file: builtins.unsafeDiscardStringContext "${file.source}") (builtins.filter isWholeAtSource files);
     without = map (value: if isLayer value then value.held.key else storePath value) (asList without);
   };
   # A function of the contents alone: a layer does not change when another one, that it is without, is made in

@@ -13,7 +13,7 @@
   - `layers`: a list of layers (`ociLayerTar`, `ociClosureLayers`) that go below all others; what they hold is nowhere
     else. They are derivations of their own, and stay as they are when something else changes.
   - `fromImage`: the base image; see `base` of `ociImageConfig`.
-  - `maxLayers`: the largest number of layers, without those of the base image.
+  - `maxLayers`: the largest number of layers, without those of the base image; each of `layers` counts as one.
   - `created`: a time as RFC 3339 writes it; `null` is 1970, so that the same contents are the same image.
   - `extraConfig`: members beside `config`: `author`, `architecture`, …
   - `extraManifest`, `extraIndex`, `inheritConfig`: as in the four functions.
@@ -94,9 +94,13 @@ let
     inherit extraManifest inheritConfig;
     layers = allLayers;
     base = fromImage;
-    extraConfig = (if created == null then { } else { inherit created; }) // { inherit config; } // extraConfig;
+    extraConfig =
+      if config != { } && extraConfig ? config
+      then throw "oci-layout: image ${name} has config and extraConfig.config: say all of it in config"
+      else (if created == null then { } else { inherit created; }) // { inherit config; } // extraConfig;
   };
 
+  path = builtins.unsafeDiscardStringContext image.outPath;
   image = ociImageLayout {
     name = storeName name;
     inherit extraIndex;
@@ -107,7 +111,10 @@ let
       layers = allLayers;
       imageTag =
         if tag != null then tag
-        else builtins.substring 0 32 (baseNameOf (builtins.unsafeDiscardStringContext image.outPath));
+        else if dirOf path != builtins.storeDir
+        then throw ("oci-layout: image ${name}: a package in it is content-addressed, so that nobody knows its tag yet: "
+          + "say tag")
+        else builtins.substring 0 32 (baseNameOf path);
     };
   };
 in

@@ -26,8 +26,11 @@ scope@{ elements, ociImageConfig, platform, step, ... }:
 , inheritConfig ? true
 , passthru ? { }
 }:
-if config != null && extraConfig != { }
-then throw "oci-layout: an image manifest has config and extraConfig: give extraConfig to the ociImageConfig that made config"
+let
+  ofConfig = if extraConfig != { } then "extraConfig" else "inheritConfig";
+in
+if config != null && (extraConfig != { } || inheritConfig != true)
+then throw "oci-layout: an image manifest has config and ${ofConfig}: give ${ofConfig} to the ociImageConfig that made config"
 else
 let
   manifest = step "image-manifest" (scope.base base // {

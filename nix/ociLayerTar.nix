@@ -1,4 +1,4 @@
-{ contents, step, ... }:
+{ contents, step, storePath, ... }:
 /**
   A layer: files and store paths, in a tar.
 
@@ -37,9 +37,9 @@
   |---|---|---|
   | `destination` | a path in the image | the path of the `source`; anything else needs one |
   | `mode` | octal digits in a string, as in `"0755"`; or `"keep"` | 0755 or 0644 |
-  | `uid`, `gid` | a number, or `"keep"` | `owner` |
+  | `uid`, `gid` | a number; of a `tar` also `"keep"` | `owner` |
   | `mtime` | seconds since 1970, or `"keep"` | that of the layer |
-  | `xattrs` | extended attributes, `{ NAME = BASE64; }`, or `"keep"` | none |
+  | `xattrs` | extended attributes, `{ NAME = BASE64; }`; of a `tar` also `"keep"` | none |
   | `follow` | whether a source that is a symbolic link is followed | `true` |
   | `include`, `exclude` | lists of globs on paths in a source folder | everything, nothing |
 
@@ -67,11 +67,20 @@
 , passthru ? { }
 }:
 let
+  # A build sees other owners where Nix has a daemon, or no sandbox.
+  keptOfMachine = file: builtins.filter (name: file.${name} or null == "keep") [ "uid" "gid" "xattrs" ];
+
   # What a build can read: Nix copies a path to the store, and does not know that a text is one.
   fromStore = file:
     if builtins.isString (file.source or null) && builtins.substring 0 1 file.source != "/"
     then throw "oci-layout: source \"${file.source}\" is a text: write a path without quotes, as in ./app.conf"
-    else file;
+    else if file ? source && keptOfMachine file != [ ]
+    then throw ("oci-layout: source \"${file.source}\": ${builtins.head (keptOfMachine file)} = \"keep\" depends on the "
+      + "machine, but for a tar: leave it out, or say what it shall be")
+    else file // builtins.mapAttrs (_: inStore) (builtins.intersectAttrs { source = 0; tar = 0; } file);
+
+  # Without a sandbox, a build would read whatever lies elsewhere.
+  inStore = value: builtins.seq (if value == null then null else storePath value) value;
 
   holds = contents { inherit files closure copyToRoot without; };
   layer = step "layer-tar" (holds.attributes // {

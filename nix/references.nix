@@ -6,8 +6,9 @@ let
   strings = value:
     if builtins.isString value then (if builtins.hasContext value then [ value ] else [ ])
     else if builtins.isList value then builtins.concatMap strings value
-    else if builtins.isAttrs value && !(value ? outPath) then builtins.concatMap strings (builtins.attrValues value)
-    else if builtins.isAttrs value || builtins.isPath value then [ "${value}" ]
+    # Nix makes strings of these in JSON.
+    else if builtins.isPath value || value ? outPath || value ? __toString then strings "${value}"
+    else if builtins.isAttrs value then builtins.concatMap strings (builtins.attrValues value)
     else [ ];
   all = strings value;
 in

@@ -4,11 +4,13 @@ value:
 let
   text = "${value}";
   store = "${builtins.storeDir}/";
-  from = builtins.stringLength store;
   plain = builtins.unsafeDiscardStringContext text;
+  # All that Nix knows of the output of a content-addressed derivation before it is built.
+  isPlaceholder = builtins.hasContext text && builtins.match "/[0-9a-z]{52}(/.*)?" plain != null;
+  from = if isPlaceholder then 1 else builtins.stringLength store;
   inside = builtins.substring from (builtins.stringLength plain) plain;
   name = builtins.head (builtins.split "/" inside);
 in
-if builtins.substring 0 from plain == store
+if isPlaceholder || builtins.substring 0 from plain == store
 then builtins.substring 0 (from + builtins.stringLength name) text
 else throw "oci-layout: ${plain} is not in the Nix store: give a package, a path without quotes, or a path of the store"

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 use common::message;
 use oci_layout::{ImageLayout, Layer, Pool, folder, layer_entries, nix};
@@ -100,6 +100,22 @@ fn what_is_copied_to_the_root_stays_out_unless_something_refers_to_it() {
     // Another one refers to it, or somebody wants its closure.
     assert_eq!(held("3", &[], &["app", "lib"]), (names(&["lib", "libc"]), names(&["file-of-app", "file-of-lib"])));
     assert_eq!(held("4", &["lib"], &["lib"]), (names(&["lib", "libc"]), names(&["file-of-lib"])));
+}
+
+#[test]
+fn a_package_that_is_a_link_to_another_one_lands_at_the_root_as_that() {
+    let store = Store::new(&[("app", &[]), ("link", &["app"])]);
+    fs::remove_dir_all(store.path("link")).unwrap();
+    symlink("app", store.path("link")).unwrap();
+    let held = store.layer("layer", json!({ "copyToRoot": store.paths(&["link"]), "spec": {} }));
+    assert_eq!(held, (vec!["app".to_owned()], vec!["file-of-app".to_owned()]));
+
+    fs::remove_file(store.path("link")).unwrap();
+    symlink("app/file-of-app", store.path("link")).unwrap();
+    let attributes = store.attributes("refused", json!({ "copyToRoot": store.paths(&["link"]), "spec": {} }));
+    let refused = message(nix::layer_tar(&attributes, &Pool::new(1)));
+    let expected = format!("copyToRoot, {:?}: it is a file, and / is a folder: give it in files, ", store.path("link"));
+    assert!(refused.starts_with(&expected), "{refused}");
 }
 
 #[test]
@@ -230,6 +246,18 @@ fn small_files_are_written_as_a_package() {
     assert!(package.join("var/empty").is_dir());
     nix::files(&store.attributes("file", json!({ "files": [{ "destination": "/", "text": "y" }] }))).unwrap();
     assert_eq!(fs::read(store.path("file")).unwrap(), b"y");
+    nix::files(&store.attributes("nothing", json!({ "files": [] }))).unwrap();
+    assert_eq!(fs::read_dir(store.path("nothing")).unwrap().count(), 0);
+    let elsewhere = json!({ "destination": "/l", "symlink": store.path("nothing") });
+    for (output, destination, reason) in [
+        ("through a link", "/l/b", "it is below another of the files, which is a link: drop one"),
+        ("twice", "/l", "it is wanted twice: drop one"),
+    ] {
+        let attributes = json!({ "files": [elsewhere, { "destination": destination, "text": "" }] });
+        let refused = message(nix::files(&store.attributes(output, attributes)));
+        assert_eq!(refused, format!("files ({destination:?}): {reason}"));
+    }
+    assert_eq!(fs::read_dir(store.path("nothing")).unwrap().count(), 0);
     for (file, sentence) in [
         (json!({ "destination": "/a/../../b", "text": "" }), "destination \"/a/../../b\" has \"..\" in it"),
         (json!({ "destination": "/a" }), "files (\"/a\"): it is exactly one of text, symlink and directory"),

@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 ///
-/// [`Error::Destination`] for a destination with `..`, [`Error::Invalid`] for what is none of these or two of them, and
-/// [`Error::Write`].
+/// [`Error::Destination`] for a destination with `..`, [`Error::Invalid`] for what is none of these or two of them, for
+/// two at one destination, or one below a link, and [`Error::Write`].
 pub fn files(attributes: &Attributes) -> Result<()> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -27,18 +27,28 @@ pub fn files(attributes: &Attributes) -> Result<()> {
         #[serde(default)]
         directory: bool,
     }
-    for File { destination, text, symlink: target, directory } in attributes.list("files")? {
-        let path = below(attributes.output(), &destination)?;
+    let output = attributes.output();
+    let files: Vec<File> = attributes.list("files")?;
+    if files.is_empty() {
+        return fs::create_dir_all(output).map_err(Error::write(output));
+    }
+    for File { destination, text, symlink: target, directory } in files {
+        let refuse = |reason: &str| Err(Error::invalid(format!("files ({destination:?})"), reason));
+        let path = below(output, &destination)?;
+        // What is written through a link lands elsewhere.
+        if path.ancestors().skip(1).take_while(|above| above.starts_with(output)).any(Path::is_symlink) {
+            return refuse("it is below another of the files, which is a link: drop one");
+        }
+        if path.symlink_metadata().is_ok_and(|there| !(directory && there.is_dir())) {
+            return refuse("it is wanted twice: drop one");
+        }
         let parent = path.parent().unwrap_or(&path);
         fs::create_dir_all(parent).map_err(Error::write(parent))?;
         let written = match (text, target, directory) {
             (Some(text), None, false) => fs::write(&path, text),
             (None, Some(target), false) => symlink(target, &path),
             (None, None, true) => fs::create_dir_all(&path),
-            _ => {
-                let reason = "it is exactly one of text, symlink and directory = true";
-                return Err(Error::invalid(format!("files ({destination:?})"), reason));
-            }
+            _ => return refuse("it is exactly one of text, symlink and directory = true"),
         };
         written.map_err(Error::write(&path))?;
     }

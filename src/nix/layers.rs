@@ -1,12 +1,14 @@
 //! Layers: one of files and store paths, or as many as a closure is split into.
 
+use std::{fs, path::PathBuf};
+
 use super::{
     Attributes,
     contents::{self, Held},
 };
 use crate::{
     closure::{self, ClosureOptions},
-    error::Result,
+    error::{Error, Result},
     folder,
     layer_tar::{self, FileMapping},
     pool::Pool,
@@ -17,13 +19,17 @@ use crate::{
 ///
 /// # Errors
 ///
-/// As [`layer_tar`](crate::layer_tar()), [`LayerSpec::from_value`], and [`Error::Invalid`](crate::Error::Invalid) for
-/// another attribute.
+/// As [`layer_tar`](crate::layer_tar()), [`LayerSpec::from_value`], and [`Error::Invalid`] for another attribute.
 pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let LayerSpec { mut files, options } = LayerSpec::from_value(attributes.get("spec")?)?;
+    let packages: Vec<PathBuf> = attributes.list("copyToRoot")?;
+    if let Some(file) = packages.iter().find(|package| !package.is_dir()) {
+        let reason = "it is a file, and / is a folder: give it in files, with the destination that it shall have";
+        return Err(Error::invalid(format!("copyToRoot, {file:?}"), reason));
+    }
     // What builds of packages leave for other builds is in every package, and differs.
-    let contents_of = |package: String| FileMapping::new(package, "/").follow(false).exclude("nix-support");
-    files.extend(attributes.list("copyToRoot")?.into_iter().map(contents_of));
+    let contents_of = |package| FileMapping::new(package, "/").exclude("nix-support");
+    files.extend(packages.into_iter().map(contents_of));
     files.extend(contents::held(attributes)?.paths.into_iter().map(in_place));
     let layer = layer_tar::layer_tar(files, options.store(attributes.output()).pool(pool))?;
     folder::write_layer(attributes.output(), &layer)
@@ -42,6 +48,13 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
         alone: attributes.list("alone")?,
         together: attributes.list("together")?,
     };
+    let (alone, together) = (split.alone.iter(), split.together.iter().flatten());
+    for (hint, path) in alone.map(|path| ("alone", path)).chain(together.map(|path| ("together", path))) {
+        if !paths.contains(path) {
+            let reason = "it is not in the closure, or a layer below has it already: leave it out";
+            return Err(Error::invalid(format!("{hint}, {path:?}"), reason));
+        }
+    }
     let layers = closure::closure_layers(&graph.subgraph(&paths), &split)?;
 
     // So that their order is that of their names.
@@ -54,11 +67,11 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
         folder::write_layer(&dir, &layer_tar::layer_tar(paths.into_iter().map(in_place), options)?)
     });
     made.into_iter().collect::<Result<()>>()?;
-    std::fs::create_dir_all(attributes.output()).map_err(crate::Error::write(attributes.output()))?;
+    fs::create_dir_all(attributes.output()).map_err(Error::write(attributes.output()))?;
     folder::write_layers(attributes.output(), &names)
 }
 
 /// A store path that is itself a link stays one.
-fn in_place(path: impl Into<std::path::PathBuf>) -> FileMapping {
+fn in_place(path: impl Into<PathBuf>) -> FileMapping {
     FileMapping::at_source(path).follow(false)
 }

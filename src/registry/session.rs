@@ -154,8 +154,10 @@ impl Session {
         thread::sleep(Duration::from_millis(500).saturating_mul(1 << retry.min(10)));
     }
 
+    /// What a registry's documents say may be in the reason, and shall do nothing to a terminal.
     pub(super) fn refuse(&self, reason: impl Into<String>) -> Error {
-        Error::Registry { reference: self.reference.to_string(), reason: reason.into() }
+        let reason = reason.into().replace(char::is_control, " ");
+        Error::Registry { reference: self.reference.to_string(), reason }
     }
 
     /// Counts bytes that may be read.

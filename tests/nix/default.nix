@@ -19,6 +19,7 @@ let
 in
 {
   inherit examples oci packages;
+  contentAddressed = import ./content-addressed.nix scope;
   mistakes = import ./mistakes.nix scope;
   parts = import ./parts.nix scope;
   # Where Nix puts each example, which it says without building any.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::layout::Layout;
 use crate::nix::{Nix, Version};
-use crate::tool::Containers;
+use crate::tool::{Containers, run};
 
 /// One example, as the oldest version builds it; all versions build the same.
 pub fn built(example: &str) -> (Nix, Layout) {
@@ -72,9 +72,27 @@ fn a_closure() {
 #[test]
 fn a_closure_without_what_layers_below_have() {
     let (_nix, layout) = built("without");
-    let expected = [vec!["letters"], vec!["words"], vec!["busybox", "greet"], vec!["links"]];
+    let expected = [vec!["letters"], vec!["words"], vec!["busybox", "greet"], vec!["links"], vec!["links"]];
     assert_eq!(layout.image(None).store_paths(), expected);
     assert_eq!(podman(&layout, ""), "hello\n");
+}
+
+#[test]
+fn packages_that_are_content_addressed() {
+    let nix = Nix::new(Version::Newer);
+    let on_image = |program: &str, attribute: &str| {
+        let mut command = nix.on_expressions(program);
+        command.args(["--extra-experimental-features", "ca-derivations", "--attr", attribute]);
+        command
+    };
+    let path = run(on_image("nix-build", "contentAddressed").args(["--no-out-link", "--quiet"]));
+    let layout = Layout::checked(nix.physical(path.trim()));
+    assert_eq!(layout.image(None).store_paths(), [vec!["words"], vec!["busybox", "cat"], vec![]]);
+    assert_eq!(podman(&layout, ""), "hello\n");
+
+    let tag = on_image("nix-instantiate", "contentAddressed.imageTag").arg("--eval").output().unwrap();
+    let said = String::from_utf8(tag.stderr).unwrap();
+    assert!(said.contains("a package in it is content-addressed, so that nobody knows its tag yet: say tag"), "{said}");
 }
 
 #[test]

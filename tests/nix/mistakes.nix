@@ -1,5 +1,5 @@
 # What people get wrong, each by itself.
-{ oci, package, examples, jq, left, right, ... }:
+{ oci, package, examples, greet, jq, left, letters, right, ... }:
 let
   image = arguments: oci.ociImageLayout { manifests = [ (oci.ociImageManifest ({ layers = [ ]; } // arguments)) ]; };
 in
@@ -10,12 +10,17 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
   noDestination = { files = [ { text = "to nowhere"; } ]; };
   noSource = { files = [ { destination = "/bin/jq"; } ]; };
   quoted = { files = [ { source = "./app.conf"; destination = "/etc/app.conf"; } ]; };
+  keptOwner = { files = [ { source = jq; uid = "keep"; } ]; };
   dots = { files = [ { source = jq; destination = "/bin/../../etc/jq"; } ]; };
   compression = { files = [ { source = jq; } ]; compression = "lzma"; };
   mode = { files = [ { source = jq; mode = "rwx"; } ]; };
   missingSource = { files = [ { source = "${left}/bin/left"; destination = "/bin/left"; } ]; };
   missingPath = { files = [ { source = ./nothing-here; destination = "/bin/left"; } ]; };
+  sourceOutsideOfStore = { files = [ { source = "/etc/passwd"; } ]; };
+  tarOutsideOfStore = { files = [ { tar = "/root.tar"; destination = "/"; } ]; };
   outsideOfStore = { closure = [ "/etc/passwd" ]; };
+  withoutImage = { closure = [ left ]; without = [ examples.layered ]; };
+  pathInPackage = { copyToRoot = [ "${left}/etc" ]; };
   conflict = { copyToRoot = [ left right ]; };
   conflictOfFiles = {
     files = [ { source = "${left}/etc/motd"; destination = "/etc/motd"; } { text = "mine"; destination = "/etc/motd"; } ];
@@ -35,14 +40,23 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
       done
     '';
   };
+  baseByName = image { base = "docker.io/library/alpine:3.20"; };
   noBase = image { base = jq; };
   typoInBase = image { base = { layout = examples.remix; tags = "small"; }; };
   noTag = image { base = { layout = examples.remix; tag = "medium"; }; };
   typoInLayout = oci.ociImageLayout { manifests = [ ]; extraIndx = { }; };
   unknownConfig = image { extraConfig.entrypoint = [ "/bin/jq" ]; };
   twoConfigs = image { config = oci.ociImageConfig { layers = [ ]; }; extraConfig.author = "me"; };
+  twoConfigsOfBase = image { config = oci.ociImageConfig { layers = [ ]; }; inheritConfig = false; };
+  twoConfigsInOne = oci.ociBuildImage { name = "two"; config.Cmd = [ "a" ]; extraConfig.config.Env = [ "A=1" ]; };
   noLayer = image { layers = [ jq ]; };
   aFunction = image { layers = [ oci.ociLayerTar { } ]; };
   tagInName = oci.ociBuildImage { name = "registry.example:5000/a/name:1.0"; };
+  notAlone = oci.ociBuildImage {
+    name = "not-alone";
+    config.Cmd = [ "${greet}/bin/greet" ];
+    layers = [ (oci.ociLayerTar { closure = [ letters ]; }) ];
+    alone = [ letters ];
+  };
   fewLayers = oci.ociBuildImage { name = "few"; maxLayers = 1; copyToRoot = [ left ]; layers = [ (oci.ociLayerTar { }) ]; };
 }

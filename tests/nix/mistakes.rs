@@ -13,6 +13,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("noDestination", &["error: files[0]: it has no destination, which only a source has by itself: give one\n"]),
     ("noSource", &["error: files[0] (\"/bin/jq\"): it does not say what the file is: give one of source, text, "]),
     ("quoted", &["source \"./app.conf\" is a text: write a path without quotes, as in ./app.conf"]),
+    ("keptOwner", &["-jq\": uid = \"keep\" depends on the machine, but for a tar: leave it out, or say"]),
     ("dots", &["error: destination \"/bin/../../etc/jq\" has `..`: write the path in the image without it\n"]),
     ("compression", &["error: compression \"lzma\": there are gzip, zstd and none\n"]),
     (
@@ -24,7 +25,17 @@ const MISTAKES: &[(&str, &[&str])] = &[
         &["error: source \"/nix/store/", "-left/bin/left\" does not exist: correct the path, or make the file"],
     ),
     ("missingPath", &["/tests/nix/nothing-here'"]),
+    (
+        "sourceOutsideOfStore",
+        &["oci-layout: /etc/passwd is not in the Nix store: give a package, a path without quotes"],
+    ),
+    ("tarOutsideOfStore", &["oci-layout: /root.tar is not in the Nix store: give a package, a path without quotes"]),
     ("outsideOfStore", &["error: oci-layout: /etc/passwd is not in the Nix store: give a package, "]),
+    (
+        "withoutImage",
+        &["oci-layout: without has an image in it, /nix/store/", "-image-layered: give its layers, as in "],
+    ),
+    ("pathInPackage", &["oci-layout: copyToRoot: /nix/store/", "-left/etc is a path in a package: give it in files, "]),
     (
         "conflict",
         &[
@@ -41,11 +52,14 @@ const MISTAKES: &[(&str, &[&str])] = &[
         ],
     ),
     ("brokenBase", &["-broken\" is not sound: ", "layers[0] (sha256:", "): is damaged: ", "-oci-base-checked.drv"]),
+    ("baseByName", &["docker.io/library/alpine:3.20 is not in the Nix store: give a package, a path without quotes"]),
     ("noBase", &["-jq\" is not sound: ", "is neither the folder of an image layout nor an oci-archive"]),
     ("typoInBase", &["called with unexpected argument 'tags'"]),
     ("noTag", &["-oci-layout\" has no image with the tag \"medium\": it has large, latest, small\n"]),
     ("unknownConfig", &["error: image configuration: there is no member \"entrypoint\"; there are created, "]),
     ("twoConfigs", &["an image manifest has config and extraConfig: give extraConfig to the ociImageConfig that"]),
+    ("twoConfigsOfBase", &["has config and inheritConfig: give inheritConfig to the ociImageConfig that made config"]),
+    ("twoConfigsInOne", &["image two has config and extraConfig.config: say all of it in config"]),
     ("noLayer", &["-jq\" is not a folder: give the folder of a layer that `oci-layout layer-tar` made\n"]),
     ("aFunction", &["layers has a function in it: put its call in parentheses, as in [ (ociLayerTar { }) ]"]),
     ("importFromDerivation", &["allow-import-from-derivation"]),
@@ -53,6 +67,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "tagInName",
         &["image name registry.example:5000/a/name:1.0 has a tag in it: leave it out there, and give it as "],
     ),
+    ("notAlone", &["alone, \"/nix/store/", "-letters\": it is not in the closure, or a layer below has it already: "]),
     ("fewLayers", &["image few: maxLayers = 1 leaves no layer for the closure, ", ": it is at least 3"]),
 ];
 

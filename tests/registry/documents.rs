@@ -97,6 +97,13 @@ fn a_platform_that_is_not_there() {
 }
 
 #[test]
+fn what_documents_say_cannot_do_anything() {
+    let (registry, ..) = two_platforms(said().map(|_| json!({ "os": "linux", "architecture": "\u{1b}[2Jx" })));
+    let said = common::message(client().image(&registry.reference(":v1"), Some(&"linux/amd64".parse().unwrap())));
+    assert!(said.ends_with("but for linux/ [2Jx: choose one of those, or another image"), "{said}");
+}
+
+#[test]
 fn the_manifest_is_printed_as_it_is() {
     let registry = Registry::start();
     let image = image("linux/amd64");

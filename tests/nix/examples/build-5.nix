@@ -2,6 +2,6 @@
 ociBuildImage {
   name = "registry.example/chain";
   copyToRoot = [ links ];
-  config.Cmd = [ "/bin/other" "${chain}/before" ];
+  config.Cmd = [ "/bin/other" { __toString = _: "${chain}/before"; } ];
   maxLayers = 5;
 }

@@ -3,6 +3,7 @@
 let
   letterLayer = ociLayerTar { closure = [ letters ]; };
   wordLayer = ociLayerTar { closure = [ words ]; without = [ letterLayer ]; };
+  part = ociLayerTar { files = [ { source = links; exclude = [ "bin" ]; } ]; };
 in
 ociImageLayout {
   manifests = [
@@ -12,6 +13,8 @@ ociImageLayout {
         wordLayer
         (ociLayerTar { closure = [ greet ]; without = [ letterLayer wordLayer ]; })
         (ociLayerTar { closure = [ links ]; without = [ greet ]; })
+        # A layer that has a part of it does not have it.
+        (ociLayerTar { closure = [ links ]; without = [ greet part ]; })
       ];
       extraConfig.config.Entrypoint = [ "${greet}/bin/greet" ];
     })
