@@ -22,6 +22,6 @@ else
     how="ended with exit status $status"
 fi
 echo "debug: $1 $how. This container waits for you to enter it, and ends when it is stopped." >&2
-trap 'exit "$status"' TERM INT
+trap 'kill "$!"; exit "$status"' TERM INT
 sleep infinity &
 wait

@@ -36,7 +36,10 @@ fn a_debug_image_says_how_its_program_ended() {
         let ends = |program: &str| {
             // It waits to be stopped, which is only when all is said; it alone, as the first process of a container.
             let mut command = tool("timeout");
-            command.args(["--foreground", "--preserve-status", "--signal=TERM", "2"]).args(shell).args(["-c", &script, "debug"]);
+            command
+                .args(["--foreground", "--preserve-status", "--signal=TERM", "2"])
+                .args(shell)
+                .args(["-c", &script, "debug"]);
             let output = command.args(["sh", "-c", program]).stdin(Stdio::null()).output().unwrap();
             (String::from_utf8(output.stderr).unwrap(), output.status.code())
         };
