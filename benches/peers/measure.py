@@ -74,9 +74,10 @@ def processor():
 
 def version(program):
     """The first line of what the program says of itself, with its name."""
+    name = Path(program).name
     for argument in ("--version", "version"):
         said = subprocess.run([program, argument], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        if said.returncode == 0:
-            line = (said.stdout + said.stderr).strip().splitlines()[0]
-            return line if Path(program).name in line.lower() else f"{Path(program).name} {line}"
-    return f"{Path(program).name}, which does not say its version"
+        line = (said.stdout + said.stderr).partition("\n")[0].strip("* ")
+        if said.returncode == 0 and any(map(str.isdigit, line)):
+            return line if name in line else f"{name} {line}"
+    return f"{name}, which does not say its version"

@@ -313,7 +313,7 @@ def buildah(tree):
     return Contender(shell(
         "buildah() { command buildah --root $out/../storage --runroot $out/../run --storage-driver vfs \"$@\"; }\n"
         f"buildah from --name new scratch && buildah copy --quiet new {quote(tree)} /tree && "
-        "buildah commit --quiet new oci:$out/image"
+        "buildah commit --quiet --disable-compression=false new oci:$out/image"
     ), needs=("buildah",))
 
 
