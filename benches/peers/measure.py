@@ -2,12 +2,16 @@
 
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+# getrusage counts in kilobytes, but for macOS.
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def shell(script):
@@ -33,8 +37,9 @@ def run(command, out):
         return {
             "time": wall,
             "busy": (usage.ru_utime + usage.ru_stime) / wall,
-            # Of the largest process. Never less than this Python has, which a child is until it becomes its program.
-            "peak": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+            # Of the largest process. A child is this Python until it becomes its program, so that less is not seen.
+            "peak": usage.ru_maxrss * RSS_UNIT,
+            "least peak seen": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT,
             "output": output.read().decode(errors="replace"),
         }
 

@@ -1,29 +1,15 @@
 """What is measured, and the bar for it: one function for each row, which yields its cases."""
 
-import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import layouts
 import trees
+from contenders import Contender, buildah, colons, crane, quote, tar_and, tar_sha256sum, umoci
 from measure import run_in, shell
 
 MIB, GIB = 1 << 20, 1 << 30
-
-
-@dataclass
-class Contender:
-    """A command that does the work; left out where a program that it needs is not there."""
-
-    command: list
-    needs: tuple = ()
-    # Run before, in the same folder, and not measured.
-    prepare: list = None
-    # How much it works on, where that is what the case is about.
-    amount: int = None
-    # The command prints the seconds that count.
-    prints_time: bool = False
 
 
 @dataclass
@@ -162,7 +148,7 @@ def small_files(bench):
 
 
 def eight_layers(bench):
-    """Eight layers of 100 MB at once, in one process."""
+    """Eight layers of 100 MB each at once, in one process."""
     folders = bench.parts(8)
     yield Case("none", {"oci-layout": Contender([bench.peers, "store", "$out", "none", *folders])},
                [Bar("busy", "oci-layout", 1.8, at_least=True)])
@@ -223,18 +209,20 @@ def verify(bench):
         yield Case(compression, {
             "oci-layout": Contender([bench.program, "verify", str(layout)]),
             "unpack and hash": Contender([bench.peers, "unpack", str(blob)]),
-            f"{unpack}, sha256sum": Contender(shell(f"{unpack} {quote(blob)} | sha256sum"), needs=(unpack.split()[0],)),
+            f"{unpack}, sha256sum": Contender(shell(f"{unpack} {quote(blob)} | sha256sum"),
+                                              needs=(unpack.split()[0],)),
         }, [Bar("time", "oci-layout", 1.3, "unpack and hash")])
         shutil.rmtree(layout)
 
 
 def linear(bench):
-    """Time by layers, files and bytes: at the end of each line twice the work is no more than 1.2 times twice the
-    time."""
+    """Time by layers, files and bytes: at the end of each line, each takes at most 1.2 times what it took in the step
+    before."""
     folders = bench.parts(16)
+    store = [bench.peers, "store", "$out", "gzip"]
     yield line("layers of 50 MB, gzip", {
-        f"{number} layers": (number, Contender([bench.peers, "store", "$out", "gzip", *folders[:number]]))
-        for number in (1, 2, 4, 8, 16)
+        "1 layer": (1, Contender([*store, folders[0]])),
+        **{f"{number} layers": (number, Contender([*store, *folders[:number]])) for number in (2, 4, 8, 16)},
     })
     remove(folders)
 
@@ -279,55 +267,8 @@ ROWS = {
 }
 
 
-def umoci(tree, compression):
-    """Into an image without layers."""
-    return Contender(
-        ["umoci", "insert", "--compress", compression, "--image", "$out/layout:tag", str(tree), "/tree"],
-        needs=("umoci",),
-        prepare=shell("umoci init --layout $out/layout && umoci new --image $out/layout:tag"),
-    )
-
-
-def tar_and(tree, compress):
-    """tar and a compressor, with the digests of what goes in and of what comes out."""
-    return Contender(shell(
-        "mkfifo $out/tar\nsha256sum <$out/tar >$out/diff-id &\n"
-        f"tar --sort=name -c -C {quote(tree)} . | tee $out/tar | {compress} | tee $out/blob | sha256sum\nwait"
-    ), needs=(compress.split()[0],))
-
-
-def tar_sha256sum(tree):
-    return Contender(shell(f"tar --sort=name -c -C {quote(tree)} . | sha256sum"))
-
-
-def crane(tree):
-    """It takes a tar, and writes one with the layer in it."""
-    return Contender(shell(
-        f"tar --sort=name -cf $out/layer.tar -C {quote(tree)} . && "
-        "crane append --oci-empty-base -t tag -f $out/layer.tar -o $out/image.tar && rm $out/layer.tar"
-    ), needs=("crane",))
-
-
-def buildah(tree):
-    """With a storage of its own beside the output."""
-    return Contender(shell(
-        "buildah() { command buildah --root $out/../storage --runroot $out/../run --storage-driver vfs \"$@\"; }\n"
-        f"buildah from --name new scratch && buildah copy --quiet new {quote(tree)} /tree && "
-        "buildah commit --quiet --disable-compression=false new oci:$out/image"
-    ), needs=("buildah",))
-
-
 def tree_name(bench, tree):
     return "python" if tree == bench.python else "toolchain"
-
-
-def colons(path):
-    """A path as the program takes it where a colon would end it."""
-    return str(path).replace("\\", "\\\\").replace(":", "\\:")
-
-
-def quote(path):
-    return shlex.quote(str(path))
 
 
 def remove(folders):
