@@ -9,6 +9,7 @@ const PAGES: &[&str] = &[
     "docs/architecture.md",
     "docs/byte-format.md",
     "docs/layering.md",
+    "docs/performance.md",
     "docs/nix.md",
     "docs/nix-migration.md",
     "docs/nix-reference.md",

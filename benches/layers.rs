@@ -1,0 +1,62 @@
+//! What making a layer takes: from the scan alone to a blob in its place.
+//!
+//! ```console
+//! $ TMPDIR=/dev/shm cargo bench --bench layers [-- NAME]
+//! ```
+
+mod tree;
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use oci_layout::{Compression, FileMapping, LayerOptions, TarLayer, layer_tar};
+
+use self::tree::Tree;
+
+criterion_group!(layers, scan, describe, store);
+criterion_main!(layers);
+
+const COMPRESSIONS: [Compression; 3] = [Compression::NONE, Compression::GZIP, Compression::ZSTD];
+
+/// Finding the files, sorting them, and making their headers: what is left when there are no contents.
+fn scan(criterion: &mut Criterion) {
+    let tree = Tree::empty();
+    let mut group = criterion.benchmark_group("scan");
+    group.sample_size(20).throughput(Throughput::Elements(tree.files));
+    group.bench_function(tree.name, |bencher| bencher.iter(|| pack(&tree, Compression::NONE.into())));
+}
+
+/// Nothing is written. Without a compression this is the tar, read and hashed.
+fn describe(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("describe");
+    group.sample_size(10);
+    for tree in [Tree::small(), Tree::large(), Tree::mixed()] {
+        group.throughput(Throughput::Bytes(tree.bytes));
+        for compression in COMPRESSIONS {
+            let id = BenchmarkId::new(compression.to_string(), tree.name);
+            group.bench_function(id, |bencher| bencher.iter(|| pack(&tree, compression.into())));
+        }
+    }
+}
+
+/// Into a folder that is new each time.
+fn store(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("store");
+    group.sample_size(10);
+    for tree in [Tree::small(), Tree::large(), Tree::mixed()] {
+        group.throughput(Throughput::Bytes(tree.bytes));
+        for compression in COMPRESSIONS {
+            let id = BenchmarkId::new(compression.to_string(), tree.name);
+            group.bench_function(id, |bencher| {
+                // What the function returns is dropped when the clock stands still, and the folder with it.
+                let store =
+                    |dir: tempfile::TempDir| (pack(&tree, LayerOptions::from(compression).store(dir.path())), dir);
+                bencher.iter_batched(|| tempfile::tempdir().unwrap(), store, BatchSize::PerIteration);
+            });
+        }
+    }
+}
+
+fn pack(tree: &Tree, options: LayerOptions) -> TarLayer {
+    black_box(layer_tar([FileMapping::new(tree.path(), "/")], options).unwrap())
+}

@@ -1,0 +1,67 @@
+"""The commands that others have for a folder that shall become a layer."""
+
+import shlex
+from dataclasses import dataclass
+
+from measure import shell
+
+
+@dataclass
+class Contender:
+    """A command that does the work; left out where a program that it needs is not there."""
+
+    command: list
+    needs: tuple = ()
+    # Run before, in the same folder, and not measured.
+    prepare: list = None
+    # How much it works on, where that is what the case is about.
+    amount: int = None
+    # The command prints the seconds that count.
+    prints_time: bool = False
+
+
+def umoci(tree, compression):
+    """Into an image without layers."""
+    return Contender(
+        ["umoci", "insert", "--compress", compression, "--image", "$out/layout:tag", str(tree), "/tree"],
+        needs=("umoci",),
+        prepare=shell("umoci init --layout $out/layout && umoci new --image $out/layout:tag"),
+    )
+
+
+def tar_and(tree, compress):
+    """tar and a compressor, with the digests of what goes in and of what comes out."""
+    return Contender(shell(
+        "mkfifo $out/tar\nsha256sum <$out/tar >$out/diff-id &\n"
+        f"tar --sort=name -c -C {quote(tree)} . | tee $out/tar | {compress} | tee $out/blob | sha256sum\nwait"
+    ), needs=(compress.split()[0],))
+
+
+def tar_sha256sum(tree):
+    return Contender(shell(f"tar --sort=name -c -C {quote(tree)} . | sha256sum"))
+
+
+def crane(tree):
+    """It takes a tar, and writes one with the layer in it."""
+    return Contender(shell(
+        f"tar --sort=name -cf $out/layer.tar -C {quote(tree)} . && "
+        "crane append --oci-empty-base -t tag -f $out/layer.tar -o $out/image.tar && rm $out/layer.tar"
+    ), needs=("crane",))
+
+
+def buildah(tree):
+    """With a storage of its own beside the output."""
+    return Contender(shell(
+        "buildah() { command buildah --root $out/../storage --runroot $out/../run --storage-driver vfs \"$@\"; }\n"
+        f"buildah from --name new scratch && buildah copy --quiet new {quote(tree)} /tree && "
+        "buildah commit --quiet --disable-compression=false new oci:$out/image"
+    ), needs=("buildah",))
+
+
+def colons(path):
+    """A path as the program takes it where a colon would end it."""
+    return str(path).replace("\\", "\\\\").replace(":", "\\:")
+
+
+def quote(path):
+    return shlex.quote(str(path))

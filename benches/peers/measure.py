@@ -1,0 +1,88 @@
+"""Runs commands and says what they took; and what machine that was."""
+
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+# getrusage counts in kilobytes, but for macOS.
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+def shell(script):
+    """A command of several programs: bash, which fails if any of a pipe does."""
+    return ["bash", "-euo", "pipefail", "-c", script]
+
+
+def run(command, out):
+    """Runs a command, in whose words $out is a folder that is new, and returns what it took."""
+    command = [word.replace("$out", str(out)) for word in command]
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        start = time.monotonic()
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors)
+        # Processor time and memory of this child and of those that it waited for, and of no earlier one.
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        errors.seek(0)
+        if process.returncode != 0:
+            reason = errors.read().decode(errors="replace")
+            raise SystemExit(f"{' '.join(command)}\nended with {process.returncode}: {reason}")
+        return {
+            "time": wall,
+            "busy": (usage.ru_utime + usage.ru_stime) / wall,
+            # Of the largest process. A child is this Python until it becomes its program, so that less is not seen.
+            "peak": usage.ru_maxrss * RSS_UNIT,
+            "least peak seen": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT,
+            "output": output.read().decode(errors="replace"),
+        }
+
+
+def run_in(folder, command, prepare=None):
+    """As `run`, in a new folder that is removed again; with the size of the largest file that was made there."""
+    out = Path(folder, "run", "out")
+    out.mkdir(parents=True)
+    try:
+        if prepare:
+            run(prepare, out)
+        took = run(command, out)
+        sizes = [path.stat().st_size for path in out.rglob("*") if path.is_file() and not path.is_symlink()]
+        return {**took, "size": max(sizes, default=0)}
+    finally:
+        shutil.rmtree(out.parent)
+
+
+def machine(programs):
+    """What is said beside the figures."""
+    return {
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "versions": [version(program) for program in programs],
+    }
+
+
+def processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except FileNotFoundError:
+        return platform.processor()
+    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.machine())
+
+
+def version(program):
+    """The first line of what the program says of itself, with its name."""
+    name = Path(program).name
+    for argument in ("--version", "version"):
+        said = subprocess.run([program, argument], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        line = (said.stdout + said.stderr).partition("\n")[0].strip("* ")
+        if said.returncode == 0 and any(map(str.isdigit, line)):
+            return line if name in line else f"{name} {line}"
+    return f"{name}, which does not say its version"
