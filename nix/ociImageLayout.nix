@@ -2,7 +2,7 @@
 /**
   A layout of images, self-contained: what `crane push ./result`, `podman run oci:result` and all others take.
 
-  - `manifests`: a list of images (`ociImageManifest`, or `manifest` of an `ociBuildImage`); or an attribute set of tags
+  - `manifests`: a list of images (`ociImageManifest` or `ociBuildImage`); or an attribute set of tags
     (or full names) and images, where a value may be a list. Images for different platforms under one tag, or all
     without one, become one image for all of them.
   - `extraIndex`: members of [`index.json`](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md),
@@ -22,7 +22,9 @@
 }:
 let
   asList = value: if builtins.isList value then value else [ value ];
-  named = names: value: map (image: { inherit names image; }) (elements "manifests" (asList value));
+  # What ociBuildImage makes is a layout, of one image.
+  manifestOf = image: if builtins.isAttrs image then image.manifest or image else image;
+  named = names: value: map (image: { inherit names image; }) (elements "manifests" (map manifestOf (asList value)));
   isSetOfTags = builtins.isAttrs manifests && !(manifests ? outPath);
   layout = step "image-layout" {
     inherit name extraIndex hashTagged;

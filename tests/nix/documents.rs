@@ -57,4 +57,7 @@ fn others_build_on_the_parts(nix: Nix) {
     assert_eq!(image.manifest()["config"], json("config.json"));
     assert_eq!(image.config()["rootfs"]["diff_ids"], json!([String::from_utf8(read("diff-id")).unwrap()]));
     assert_eq!(read("said"), b"by the caller, by the caller\n");
+
+    let (once, again) = (Layout::checked(nix.build("parts.image")), Layout::checked(nix.build("parts.again")));
+    assert_eq!(again.image(Some("again")).digest, once.image(None).digest);
 }

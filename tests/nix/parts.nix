@@ -1,5 +1,5 @@
 # A package that is built on the parts of an image: what an image is made of can be asked of it, by `passthru` too.
-{ ociImageLayout, ociImageManifest, ociLayerTar, package, jq, ... }:
+{ ociBuildImage, ociImageLayout, ociImageManifest, ociLayerTar, package, jq, ... }:
 let
   layout = ociImageLayout {
     manifests = [
@@ -10,10 +10,14 @@ let
       })
     ];
   };
+  image = ociBuildImage { name = "once"; files = [ { source = jq; destination = "/bin/jq"; } ]; };
   manifest = builtins.head layout.manifests;
   layer = builtins.head manifest.passthru.layers;
 in
-{ inherit layout; } // package "parts" ''
+{
+  inherit layout image;
+  again = ociImageLayout { manifests.again = image; };
+} // package "parts" ''
   mkdir $out
   cp ${layer.mediaDescriptor} $out/layer.json
   cp ${layer.diffID} $out/diff-id
