@@ -26,7 +26,7 @@ fn append(criterion: &mut Criterion) {
     for count in [10, if is_test() { 20 } else { 2_000 }] {
         let dir = tempfile::tempdir().unwrap();
         let images = (0..count).map(|number| image(number).tagged(number.to_string()));
-        let layout = image_layout(dir.path(), images, json!({})).unwrap();
+        let mut layout = image_layout(dir.path(), images, json!({})).unwrap();
         let mut next = count;
         group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
             let new = || {

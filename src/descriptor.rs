@@ -2,10 +2,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::{digest::Digest, error::Error};
+use crate::{digest::Digest, error::Error, json};
 
 /// Names a blob:
 /// [descriptor](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md).
@@ -100,7 +100,7 @@ where
 
 /// What the bytes of a blob are:
 /// [media types](https://github.com/opencontainers/image-spec/blob/v1.1.1/media-types.md).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct MediaType(Cow<'static, str>);
 
@@ -118,6 +118,14 @@ macro_rules! media_types {
                     }
                 })*
                 self.clone()
+            }
+
+            /// A media type by its name, which needs no memory if it is one of those above.
+            fn named(name: &str) -> Self {
+                match name {
+                    $($text => Self::$name,)*
+                    name => Self::new(name),
+                }
             }
         }
     };
@@ -181,6 +189,12 @@ impl MediaType {
     pub fn is_layer(&self) -> bool {
         let name = self.to_oci();
         name.as_str().starts_with("application/vnd.oci.image.layer.")
+    }
+}
+
+impl<'de> Deserialize<'de> for MediaType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        json::from_text(deserializer, "a media type", |name| Ok(Self::named(name)))
     }
 }
 

@@ -1,13 +1,27 @@
 //! JSON of documents: merged, checked, and written as bytes that are a function of the value.
 
-use serde::{Serialize, de::DeserializeOwned};
+use std::fmt;
+
+use serde::{
+    Deserializer, Serialize,
+    de::{self, DeserializeOwned, Visitor},
+};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 
 /// The bytes of a document: members in the order of its fields, maps sorted, no white space.
 pub(crate) fn to_bytes(document: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(document).expect("documents are made of strings, numbers, lists and maps with string keys")
+    let mut bytes = Vec::new();
+    write_bytes(document, &mut bytes);
+    bytes
+}
+
+/// The same into memory that is there already, in the place of what was in it.
+pub(crate) fn write_bytes(document: &impl Serialize, bytes: &mut Vec<u8>) {
+    bytes.clear();
+    serde_json::to_writer(bytes, document)
+        .expect("documents are made of strings, numbers, lists and maps with string keys");
 }
 
 pub(crate) fn to_value(document: &impl Serialize) -> Value {
@@ -18,6 +32,32 @@ pub(crate) fn to_value(document: &impl Serialize) -> Value {
 pub(crate) fn from_value<T: DeserializeOwned>(what: &str, value: Value) -> Result<T> {
     serde_json::from_value(value)
         .map_err(|error| Error::invalid(what, format!("{error}: correct the JSON given for it")))
+}
+
+/// A value that is written as text, which is looked at where it lies: an index may have thousands.
+pub(crate) fn from_text<'de, D, T>(
+    deserializer: D,
+    what: &str,
+    parse: impl Fn(&str) -> Result<T>,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    struct Text<'a, F>(&'a str, F);
+
+    impl<T, F: Fn(&str) -> Result<T>> Visitor<'_> for Text<'_, F> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            self.1(text).map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_str(Text(what, parse))
 }
 
 /// Merges `over` into `under`: objects member by member, `null` removes, everything else replaces.

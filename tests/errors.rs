@@ -271,7 +271,7 @@ fn layouts() {
     assert_eq!(open("empty"), format!("{:?} is no regular file, as every file of a layout is", at("empty/index.json")));
 
     let image = image([FileMapping::text("", "/x")], json!({}));
-    let layout = image_layout(at("layout"), [image.clone().tagged("v1")], json!({})).unwrap();
+    let mut layout = image_layout(at("layout"), [image.clone().tagged("v1")], json!({})).unwrap();
     assert_eq!(
         message(image_layout(at("layout"), [image.clone()], json!({}))),
         format!("{:?} is an image layout already: append to it, or choose another folder", at("layout"))

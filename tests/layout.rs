@@ -170,11 +170,12 @@ fn tags_and_full_names() {
 fn a_short_name_is_found_again() {
     let dir = TempDir::new().unwrap();
     let layout = image_layout(dir.path(), [named("one").tagged("app:1.0"), named("two").tagged("me/tool")], json!({}));
-    let layout = layout.unwrap();
+    let mut layout = layout.unwrap();
     for name in ["app:1.0", "docker.io/library/app:1.0", "1.0", "me/tool", "me/tool:latest", "latest"] {
         assert!(layout.image(Some(name), None).is_ok(), "{name}");
     }
-    let layout = layout.remove("app:1.0").unwrap().remove("me/tool").unwrap();
+    layout.remove("app:1.0").unwrap();
+    layout.remove("me/tool").unwrap();
     assert_eq!(layout.index().manifests, []);
 }
 
@@ -345,7 +346,7 @@ fn an_archive_is_read_in_place_of_a_folder() {
     let archive = TempDir::new().unwrap();
     let tar = archive.path().join("image.tar");
     run(Command::new("tar").arg("-C").arg(dir.path()).arg("-cf").arg(&tar).arg("."));
-    let layout = ImageLayout::open(&tar).unwrap();
+    let mut layout = ImageLayout::open(&tar).unwrap();
     assert_whole(&layout);
     let image = layout.image(None, None).unwrap();
     assert_eq!(bytes(&*image.layers()[0]), bytes(&layer("below")));
@@ -370,7 +371,7 @@ fn artifacts_and_what_refers_to_an_image() {
     let about = artifact_manifest("application/spdx+json", [bill], Some(&subject), json!({})).unwrap();
     let alone = artifact_manifest("a/b", [], None, json!({ "annotations": { "k": "v" } })).unwrap();
     let (about_digest, alone_digest) = (about.digest(), alone.digest());
-    let layout =
+    let mut layout =
         image_layout(dir.path(), [Image::from(image).tagged("v1"), about, alone.tagged("note")], json!({})).unwrap();
     let digests = |found: Vec<(Descriptor, oci_layout::Manifest)>| {
         found.into_iter().map(|(descriptor, _)| descriptor.digest).collect::<Vec<_>>()
@@ -394,7 +395,7 @@ fn artifacts_and_what_refers_to_an_image() {
     assert_whole(&layout);
     // Nothing of it is garbage, and what an artifact speaks of need not be there.
     assert_eq!(layout.collect_garbage().unwrap().files, [] as [&Path; 0]);
-    let layout = layout.remove("v1").unwrap();
+    layout.remove("v1").unwrap();
     assert_eq!(digests(layout.referrers(subject.digest).unwrap()), [about_digest]);
 }
 
@@ -402,20 +403,22 @@ fn artifacts_and_what_refers_to_an_image() {
 fn append_replace_remove_and_collect() {
     let dir = TempDir::new().unwrap();
     let pool = Pool::new(2);
-    let layout = image_layout(dir.path(), [named("one").tagged("v1")], json!({ "annotations": { "a": "b" } })).unwrap();
-    let layout = layout.append([named("two").tagged("v2")], &pool).unwrap();
+    let mut layout =
+        image_layout(dir.path(), [named("one").tagged("v1")], json!({ "annotations": { "a": "b" } })).unwrap();
+    layout.append([named("two").tagged("v2")], &pool).unwrap();
     assert_eq!(layout.tags(), ["v1", "v2"]);
-    let layout = layout.append([named("three").tagged("v1").tagged("v3")], &pool).unwrap();
+    layout.append([named("three").tagged("v1").tagged("v3")], &pool).unwrap();
     assert_eq!(layout.tags(), ["v2", "v1", "v3"], "a new image takes the place of the tag's old one");
     assert_eq!(layout.image(Some("v1"), None).unwrap().descriptor().digest, named("three").digest());
     assert_eq!(index_json(dir.path())["annotations"], json!({ "a": "b" }));
     // Without a tag, the same image is there once; another one is there beside it.
-    let layout = layout.append([named("four")], &pool).unwrap().append([named("four")], &pool).unwrap();
+    layout.append([named("four")], &pool).unwrap();
+    layout.append([named("four")], &pool).unwrap();
     assert_eq!(layout.index().manifests.len(), 4);
-    let layout = layout.append([named("five")], &pool).unwrap();
+    layout.append([named("five")], &pool).unwrap();
     assert_eq!(layout.index().manifests.len(), 5);
 
-    let layout = layout.remove("v3").unwrap();
+    layout.remove("v3").unwrap();
     assert_eq!(layout.tags(), ["v2", "v1"]);
     assert!(message(layout.remove("v3")).ends_with("has no image with the tag \"v3\": it has v2, v1"));
 
@@ -454,7 +457,7 @@ fn garbage_is_not_collected_in_a_damaged_layout() {
 #[test]
 fn an_append_keeps_what_it_does_not_know() {
     let dir = TempDir::new().unwrap();
-    let layout = base(dir.path());
+    let mut layout = base(dir.path());
     let text = r#"{"schemaVersion":2,"unknown":{"b":[1.5,{"y":1,"x":2}],"a":null},"manifests":ENTRIES}"#;
     let mut entry = serde_json::to_value(&layout.index().manifests[0]).unwrap();
     entry["com.example"] = json!(true);

@@ -73,7 +73,7 @@ fn what_is_no_blob_is_not_collected() {
 fn a_full_name_does_not_take_another_ones_place() {
     let dir = TempDir::new().unwrap();
     let app = image_for(platform("linux/amd64")).tagged("ghcr.io/me/app");
-    let layout = image_layout(dir.path(), [app], json!({})).unwrap();
+    let mut layout = image_layout(dir.path(), [app], json!({})).unwrap();
     let db = image_for(platform("linux/arm64")).tagged("ghcr.io/me/db");
     let before = fs::read(dir.path().join("index.json")).unwrap();
     let message = layout.append([db], &Pool::new(1)).unwrap_err().to_string();

@@ -4,16 +4,14 @@ use std::{
     collections::HashSet,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use super::{
     INDEX, Sync, entries,
-    files::LayoutFiles,
     lock::Lock,
     name::{CONTAINERD_NAME, REF_NAME},
     nest, put_blobs,
-    read::{ImageLayout, has_name, read_index},
+    read::{ImageLayout, has_name},
     replace,
     store::{BlobStore, TEMPORARY},
 };
@@ -27,20 +25,21 @@ use crate::{
 };
 
 impl ImageLayout {
-    /// Adds images to the layout, and returns it as it is then. An image takes the place of those that have one of
-    /// its tags, unless both have full names and those differ. Several processes may do this at once: each re-reads the index when it is its turn.
+    /// Adds images to the layout. An image takes the place of those that have one of its tags, unless both have full
+    /// names and those differ. Several processes may do this at once: each re-reads the index when it is its turn, and
+    /// [`ImageLayout::index`] is then what it has become.
     ///
     /// # Errors
     ///
     /// As [`image_layout`](crate::image_layout()), and [`Error::Layout`] for an archive. The layout is as it was then,
     /// but for blobs that nothing names.
-    pub fn append<I: Into<Image>>(&self, images: impl IntoIterator<Item = I>, pool: &Pool) -> Result<Self> {
+    pub fn append<I: Into<Image>>(&mut self, images: impl IntoIterator<Item = I>, pool: &Pool) -> Result<()> {
         let dir = self.folder()?;
         let images = nest(images.into_iter().map(Into::into).collect(), None)?;
         let new = entries(&images)?;
         let store = BlobStore::create(dir)?;
         put_blobs(&store, &images, pool, Sync::Before)?;
-        self.change(dir, |index| {
+        self.change(|index| {
             let replaces = |new: &Descriptor, old: &Descriptor| match new.annotations.get(REF_NAME) {
                 Some(tag) => old.annotations.get(REF_NAME) == Some(tag),
                 None => old.digest == new.digest && !old.annotations.contains_key(REF_NAME),
@@ -65,23 +64,22 @@ impl ImageLayout {
         })
     }
 
-    /// Removes a tag (or full name) from the index, and returns the layout as it is then. The blobs stay until
-    /// somebody collects them.
+    /// Removes a tag (or full name) from the index. The blobs stay until somebody collects them.
     ///
     /// # Errors
     ///
     /// [`Error::Layout`] if no image has that tag, with the tags there are.
-    pub fn remove(&self, tag: &str) -> Result<Self> {
-        let dir = self.folder()?;
-        let _writer = Lock::shared(dir)?;
-        self.change(dir, |index| {
+    pub fn remove(&mut self, tag: &str) -> Result<()> {
+        let dir = self.folder()?.to_owned();
+        let _writer = Lock::shared(&dir)?;
+        self.change(|index| {
             let before = index.manifests.len();
             let tags: Vec<_> =
                 index.manifests.iter().filter_map(|entry| entry.annotations.get(REF_NAME)).cloned().collect();
             index.manifests.retain(|entry| !has_name(entry, Some(tag)));
             if index.manifests.len() == before {
                 let has = if tags.is_empty() { "no tags".to_owned() } else { tags.join(", ") };
-                return Err(Error::layout(dir, format!("has no image with the tag {tag:?}: it has {has}")));
+                return Err(Error::layout(&dir, format!("has no image with the tag {tag:?}: it has {has}")));
             }
             Ok(())
         })
@@ -132,13 +130,21 @@ impl ImageLayout {
     }
 
     /// Replaces the index by what the function makes of it as it is now.
-    fn change(&self, dir: &Path, change: impl FnOnce(&mut Index) -> Result<()>) -> Result<Self> {
-        let _turn = Lock::index(dir)?;
-        let files = Arc::new(LayoutFiles::open(dir)?);
-        let mut index = read_index(&files)?;
-        change(&mut index)?;
-        replace(dir, INDEX, &json::to_bytes(&index), Sync::Before)?;
-        Ok(Self { files, index })
+    fn change(&mut self, change: impl FnOnce(&mut Index) -> Result<()>) -> Result<()> {
+        let dir = self.folder()?.to_owned();
+        let _turn = Lock::index(&dir)?;
+        // Nearly always it is as it was when it was opened, and parsing a long one takes its time.
+        if !self.files.holds(INDEX, &self.index_bytes)? {
+            *self = Self::open(&dir)?;
+        }
+        let changed = change(&mut self.index).and_then(|()| {
+            json::write_bytes(&self.index, &mut self.index_bytes);
+            replace(&dir, INDEX, &self.index_bytes, Sync::Before)
+        });
+        if changed.is_err() {
+            *self = Self::open(&dir)?;
+        }
+        changed
     }
 
     fn folder(&self) -> Result<&Path> {

@@ -149,12 +149,32 @@ impl LayoutFiles {
         self.read_small(name, &mut file, size).map(Some)
     }
 
+    /// Whether the file is there and has these bytes. Little memory is touched, which costs more than looking.
+    pub(crate) fn holds(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+        let Some((mut file, size)) = self.file(name)? else { return Ok(false) };
+        if size != bytes.len() as u64 {
+            return Ok(false);
+        }
+        let mut buffer = [0; 16 << 10];
+        for expected in bytes.chunks(buffer.len()) {
+            let part = &mut buffer[..expected.len()];
+            match file.read_exact(part) {
+                Ok(()) if part == expected => {}
+                Ok(()) => return Ok(false),
+                Err(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+                Err(cause) => return Err(Error::read(self.path.join(name))(cause)),
+            }
+        }
+        Ok(true)
+    }
+
     fn read_small(&self, name: &str, reader: &mut impl Read, size: u64) -> Result<Vec<u8>> {
         if size > MAX_DOCUMENT {
             let reason = format!("has {size} bytes, more than the {MAX_DOCUMENT} that a document may have here");
             return Err(Error::layout(self.path.join(name), reason));
         }
-        let mut bytes = Vec::new();
+        // A byte more than there are, so that the end is seen without more room.
+        let mut bytes = Vec::with_capacity(size as usize + 1);
         reader.take(MAX_DOCUMENT).read_to_end(&mut bytes).map_err(Error::read(self.path.join(name)))?;
         Ok(bytes)
     }

@@ -24,6 +24,8 @@ pub(crate) const MAX_DEPTH: usize = 8;
 pub struct ImageLayout {
     pub(super) files: Arc<LayoutFiles>,
     pub(super) index: Index,
+    /// The bytes that the index was read from.
+    pub(super) index_bytes: Vec<u8>,
 }
 
 impl ImageLayout {
@@ -34,8 +36,9 @@ impl ImageLayout {
     /// [`Error::Layout`] for what is no image layout, [`Error::Read`] for what can't be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let files = Arc::new(LayoutFiles::open(path.as_ref())?);
-        let index = read_index(&files)?;
-        Ok(Self { files, index })
+        let index_bytes = read_index(&files)?;
+        let index = parse_index(&files, &index_bytes)?;
+        Ok(Self { files, index, index_bytes })
     }
 
     /// The folder or archive.
@@ -240,8 +243,8 @@ impl ImageLayout {
     }
 }
 
-/// The layout's index as it is now.
-pub(super) fn read_index(files: &LayoutFiles) -> Result<Index> {
+/// The bytes of the layout's index as it is now.
+pub(super) fn read_index(files: &LayoutFiles) -> Result<Vec<u8>> {
     if files.small_file(MARKER)?.is_none() {
         if files.archive().is_some_and(|archive| archive.kind("manifest.json").is_some()) {
             return Err(Error::layout(
@@ -251,10 +254,12 @@ pub(super) fn read_index(files: &LayoutFiles) -> Result<Index> {
         }
         return Err(Error::layout(files.path(), "has no oci-layout file: it is no image layout"));
     }
-    let Some(bytes) = files.small_file(INDEX)? else {
-        return Err(Error::layout(files.path(), "has no index.json: its making did not end"));
-    };
-    serde_json::from_slice(&bytes)
+    let bytes = files.small_file(INDEX)?;
+    bytes.ok_or_else(|| Error::layout(files.path(), "has no index.json: its making did not end"))
+}
+
+pub(super) fn parse_index(files: &LayoutFiles, bytes: &[u8]) -> Result<Index> {
+    serde_json::from_slice(bytes)
         .map_err(|error| Error::layout(files.path().join(INDEX), format!("is no image index: {error}")))
 }
 

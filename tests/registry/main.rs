@@ -45,7 +45,8 @@ pub(crate) fn pull(
     let image = client.image(reference, platform.as_ref())?;
     let image = reference.tag.clone().into_iter().fold(image, Image::tagged);
     if dir.join("oci-layout").exists() {
-        return ImageLayout::open(dir)?.append([image], &Pool::new(2));
+        let mut layout = ImageLayout::open(dir)?;
+        return layout.append([image], &Pool::new(2)).map(|()| layout);
     }
     image_layout(dir, [image], LayoutOptions::default().pool(&download_pool(&Pool::new(1))))
 }

@@ -32,7 +32,7 @@ pub(crate) struct Append {
 
 impl Append {
     pub(crate) fn run(self, pool: &Pool) -> Result<()> {
-        let layout = open_layout(&self.output)?;
+        let mut layout = open_layout(&self.output)?;
         let images = open_images(&self.images)?;
         progress::show("writing the layout", |_| layout.append(images, pool))?;
         Ok(())
