@@ -1,11 +1,9 @@
 //! How many threads may work at once.
 
 use std::{
+    mem,
     num::NonZeroUsize,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
@@ -30,15 +28,23 @@ struct Inner {
     working: Mutex<usize>,
     /// A task ended: there may be another to claim.
     changed: Condvar,
-    /// Blocks of bytes in memory, of all jobs together.
-    blocks: Arc<AtomicUsize>,
+    /// Of all jobs together.
+    buffers: Mutex<Buffers>,
+}
+
+/// The buffers for blocks of bytes.
+#[derive(Debug, Default)]
+struct Buffers {
+    in_use: usize,
+    /// To be used again: given back to the system and asked for anew, memory would grow with the number of blocks.
+    spare: Vec<Vec<u8>>,
 }
 
 impl Pool {
     /// A pool of this many threads, at least one.
     pub fn new(threads: usize) -> Self {
         let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
-        Self(Arc::new(Inner { threads, working: Mutex::default(), changed: Condvar::new(), blocks: Arc::default() }))
+        Self(Arc::new(Inner { threads, working: Mutex::default(), changed: Condvar::new(), buffers: Mutex::default() }))
     }
 
     /// A pool of as many threads as this process may run at once.
@@ -76,10 +82,11 @@ impl Pool {
         self.scope(parts, || self.work(job));
     }
 
-    /// Counts one block of bytes that is in memory as long as the result lives.
-    pub(crate) fn block(&self) -> BlockCount {
-        self.0.blocks.fetch_add(1, Ordering::Relaxed);
-        BlockCount(Arc::clone(&self.0.blocks))
+    /// A buffer for one block, with whatever bytes were in it last.
+    pub(crate) fn buffer(&self) -> Buffer {
+        let mut buffers = lock(&self.0.buffers);
+        buffers.in_use += 1;
+        Buffer { bytes: buffers.spare.pop().unwrap_or_default(), pool: Arc::clone(&self.0) }
     }
 
     fn scope(&self, parts: usize, work: impl Fn() + Sync) {
@@ -96,10 +103,10 @@ impl Pool {
 
     fn work(&self, job: &impl Job) {
         // Enough that nobody waits for the oldest block, and few: memory is this many blocks and what they become.
-        let room = self.threads().saturating_add(self.threads() / 2 + 2);
+        let room = self.threads().saturating_add(self.threads() / 4 + 2);
         let mut working = lock(&self.0.working);
         loop {
-            let may = May { work: *working < self.threads(), take_block: self.0.blocks.load(Ordering::Relaxed) < room };
+            let may = May { work: *working < self.threads(), take_buffer: lock(&self.0.buffers).in_use < room };
             let (task, counts) = match job.claim(may) {
                 Claim::Work(task) => (task, 1),
                 Claim::Output(task) => (task, 0),
@@ -137,8 +144,8 @@ pub(crate) trait Job: Sync {
 pub(crate) struct May {
     /// Another thread may work.
     pub(crate) work: bool,
-    /// Another block of bytes may be taken into memory.
-    pub(crate) take_block: bool,
+    /// Another buffer may be taken.
+    pub(crate) take_buffer: bool,
 }
 
 pub(crate) enum Claim<T> {
@@ -150,13 +157,22 @@ pub(crate) enum Claim<T> {
     Done,
 }
 
-/// See [`Pool::block`].
+/// See [`Pool::buffer`].
 #[derive(Debug)]
-pub(crate) struct BlockCount(Arc<AtomicUsize>);
+pub(crate) struct Buffer {
+    pub(crate) bytes: Vec<u8>,
+    pool: Arc<Inner>,
+}
 
-impl Drop for BlockCount {
+impl Drop for Buffer {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let mut buffers = lock(&self.pool.buffers);
+        buffers.in_use -= 1;
+        buffers.spare.push(mem::take(&mut self.bytes));
+        if buffers.in_use == 0 {
+            // A pool at rest holds no memory.
+            buffers.spare = Vec::new();
+        }
     }
 }
 
@@ -184,6 +200,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]

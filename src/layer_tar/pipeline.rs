@@ -7,7 +7,6 @@
 use std::{
     collections::VecDeque,
     io::Write,
-    mem,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -15,7 +14,7 @@ use crate::{
     digest::{Digest, Hasher},
     error::{Error, Result},
     layer_tar::{codec::Codec, compression::Compression, stream::TarStream},
-    pool::{BlockCount, Claim, Job, May, Pool, lock},
+    pool::{Buffer, Claim, Job, May, Pool, lock},
 };
 
 /// What one pass over a tar finds.
@@ -84,9 +83,6 @@ struct Pipeline<'a> {
     blob: Mutex<(Hasher, Option<&'a mut (dyn Write + Send + 'a)>)>,
 }
 
-/// The most buffers that wait to be used again; they are in nobody's count.
-const SPARE: usize = 2;
-
 /// The blocks in memory, and who is at what.
 #[derive(Default)]
 struct Queue {
@@ -99,7 +95,7 @@ struct Queue {
     hashing: bool,
     /// Whether somebody is at hashing and writing what the blocks became.
     emitting: bool,
-    /// Buffers to use again.
+    /// What compressed blocks were in, to be used again: memory that is given back and asked for anew grows all the same.
     spare: Vec<Vec<u8>>,
     failed: Option<Error>,
     aborted: bool,
@@ -108,20 +104,25 @@ struct Queue {
 /// A block on its way.
 #[derive(Default)]
 struct Block {
-    tar: Option<Arc<Vec<u8>>>,
+    tar: Option<Arc<Buffer>>,
     compressing: bool,
     /// What it became: its part of the blob.
-    output: Option<Arc<Vec<u8>>>,
-    _count: Option<BlockCount>,
+    output: Option<Output>,
+}
+
+/// A part of the blob.
+enum Output {
+    Tar(Arc<Buffer>),
+    Compressed(Vec<u8>),
 }
 
 enum Task {
-    Read(u64, Vec<u8>),
+    Read(u64, Buffer),
     /// Adds the tar's bytes to the diff ID.
-    Hash(Arc<Vec<u8>>),
-    Compress(u64, Arc<Vec<u8>>),
+    Hash(Arc<Buffer>),
+    Compress(u64, Arc<Buffer>, Vec<u8>),
     /// Adds the blob's bytes to its digest, and writes them.
-    Emit(Arc<Vec<u8>>),
+    Emit(Output),
 }
 
 impl Job for Pipeline<'_> {
@@ -162,14 +163,18 @@ impl Job for Pipeline<'_> {
                 let block = &mut queue.blocks[index];
                 block.compressing = true;
                 let tar = Arc::clone(block.tar.as_ref().expect("asked for by `ready`"));
-                return Claim::Work(Task::Compress(queue.done + index as u64, tar));
+                return Claim::Work(Task::Compress(
+                    queue.done + index as u64,
+                    tar,
+                    queue.spare.pop().unwrap_or_default(),
+                ));
             }
         }
         let next = queue.done + queue.blocks.len() as u64;
         // One block always: whoever holds all the others may be waiting for a reader who waits for this job.
-        if (may.take_block || queue.blocks.is_empty()) && next < self.count {
-            queue.blocks.push_back(Block { _count: Some(self.pool.block()), ..Block::default() });
-            return Claim::Work(Task::Read(next, queue.spare.pop().unwrap_or_default()));
+        if (may.take_buffer || queue.blocks.is_empty()) && next < self.count {
+            queue.blocks.push_back(Block::default());
+            return Claim::Work(Task::Read(next, self.pool.buffer()));
         }
         Claim::Wait
     }
@@ -181,7 +186,7 @@ impl Job for Pipeline<'_> {
                 self.hash(tar);
                 Ok(())
             }
-            Task::Compress(index, tar) => self.compress(index, &tar),
+            Task::Compress(index, tar, output) => self.compress(index, &tar.bytes, output),
             Task::Emit(output) => self.emit(output),
         };
         if let Err(error) = result {
@@ -195,18 +200,18 @@ impl Job for Pipeline<'_> {
 }
 
 impl Pipeline<'_> {
-    fn read(&self, index: u64, mut buffer: Vec<u8>) -> Result<()> {
+    fn read(&self, index: u64, mut buffer: Buffer) -> Result<()> {
         let offset = index * self.block_size;
         let size = self.block_size.min(self.stream.size() - offset);
-        buffer.resize(usize::try_from(size).expect("a block fits in memory"), 0);
-        self.stream.read_at(offset, &mut buffer)?;
+        buffer.bytes.resize(usize::try_from(size).expect("a block fits in memory"), 0);
+        self.stream.read_at(offset, &mut buffer.bytes)?;
         self.note(index, |block| block.tar = Some(Arc::new(buffer)));
         Ok(())
     }
 
-    fn hash(&self, tar: Arc<Vec<u8>>) {
+    fn hash(&self, tar: Arc<Buffer>) {
         let mut hasher = lock(&self.tar);
-        hasher.update(&tar);
+        hasher.update(&tar.bytes);
         (self.progress)(hasher.size());
         drop(hasher);
         let mut queue = lock(&self.queue);
@@ -215,12 +220,8 @@ impl Pipeline<'_> {
         if !self.compresses {
             let hashed = (queue.hashed - queue.done) as usize;
             match queue.blocks.get_mut(hashed - 1) {
-                Some(block) if self.writes => block.output = Some(tar),
-                _ => {
-                    // The queue's is the last reference then, so that the buffer can be used again.
-                    drop(tar);
-                    queue.finish_block();
-                }
+                Some(block) if self.writes => block.output = Some(Output::Tar(tar)),
+                _ => queue.finish_block(),
             }
         }
     }
@@ -229,29 +230,35 @@ impl Pipeline<'_> {
         not(any(feature = "gzip", feature = "zstd")),
         allow(unreachable_code, unused_assignments, reason = "there is no codec")
     )]
-    fn compress(&self, index: u64, tar: &[u8]) -> Result<()> {
+    fn compress(&self, index: u64, tar: &[u8], mut output: Vec<u8>) -> Result<()> {
         let codec = lock(&self.codecs).pop();
         let mut codec = match codec {
             Some(codec) => codec,
             None => self.compression.codec()?.expect("only a compression compresses"),
         };
-        let output = codec.compress(tar)?;
+        codec.compress(tar, &mut output)?;
         lock(&self.codecs).push(codec);
-        self.note(index, |block| block.output = Some(Arc::new(output)));
+        self.note(index, |block| block.output = Some(Output::Compressed(output)));
         Ok(())
     }
 
-    fn emit(&self, output: Arc<Vec<u8>>) -> Result<()> {
+    fn emit(&self, output: Output) -> Result<()> {
         let (hasher, sink) = &mut *lock(&self.blob);
-        if self.compresses {
-            hasher.update(&output);
-        }
+        let bytes = match &output {
+            Output::Tar(tar) => &tar.bytes,
+            Output::Compressed(bytes) => {
+                hasher.update(bytes);
+                bytes
+            }
+        };
         if let Some(sink) = sink {
             // Who gave the sink knows the file's name and puts it in.
-            sink.write_all(&output).map_err(Error::write(""))?;
+            sink.write_all(bytes).map_err(Error::write(""))?;
         }
-        drop(output);
         let mut queue = lock(&self.queue);
+        if let Output::Compressed(bytes) = output {
+            queue.spare.push(bytes);
+        }
         queue.emitting = false;
         queue.finish_block();
         Ok(())
@@ -270,11 +277,6 @@ impl Pipeline<'_> {
 impl Queue {
     fn finish_block(&mut self) {
         self.done += 1;
-        let block = self.blocks.pop_front();
-        if let Some(buffer) = block.and_then(|mut block| Arc::into_inner(mem::take(&mut block.tar)?))
-            && self.spare.len() < SPARE
-        {
-            self.spare.push(buffer);
-        }
+        self.blocks.pop_front();
     }
 }
