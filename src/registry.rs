@@ -20,17 +20,20 @@
 //! # What enters from outside
 //!
 //! The only part of this library that the environment has a say in. The HTTP client goes through the proxies that
-//! `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` name; and it trusts the authorities for certificates that
-//! the system does, or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`. Unless the program has chosen another, `rustls`
-//! is given *ring* as its cryptography, for the whole process.
+//! `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` name; and unless [`Client::authorities`] says otherwise, it
+//! trusts the authorities for certificates that the system does, or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`.
 //!
 //! [distribution specification]: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
 
 mod blob;
 mod credentials;
 mod failure;
+mod http;
+mod login;
 mod pull;
+mod push;
 mod reference;
+mod sentence;
 mod session;
 
 use std::time::Duration;
@@ -52,8 +55,14 @@ pub struct Client {
     pub retries: u32,
     /// How long a registry may be silent.
     pub timeout: Duration,
+    /// Repositories of a registry that is pushed to, by their paths in it, which may have some of the image's blobs and
+    /// may be read: what they have is not sent.
+    pub mount_from: Vec<String>,
     /// Who is told how much is done.
     pub progress: Option<Progress>,
+    /// The authorities whose certificates are trusted, each a certificate in DER; by default those that the system
+    /// trusts, or that are in `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    pub authorities: Option<Vec<Vec<u8>>>,
 }
 
 impl Client {
@@ -77,9 +86,20 @@ impl Client {
         Self { timeout, ..self }
     }
 
+    /// Adds a repository that may have blobs of an image that is pushed.
+    pub fn mount_from(mut self, repository: impl Into<String>) -> Self {
+        self.mount_from.push(repository.into());
+        self
+    }
+
     /// Sets who is told how much is done.
     pub fn progress(self, progress: Progress) -> Self {
         Self { progress: Some(progress), ..self }
+    }
+
+    /// Sets the authorities whose certificates are trusted.
+    pub fn authorities(self, authorities: Vec<Vec<u8>>) -> Self {
+        Self { authorities: Some(authorities), ..self }
     }
 }
 
@@ -98,7 +118,9 @@ impl Default for Client {
             plain_http: false,
             retries: 5,
             timeout: Duration::from_secs(30),
+            mount_from: Vec::new(),
             progress: None,
+            authorities: None,
         }
     }
 }

@@ -65,6 +65,38 @@ impl ImageLayout {
     /// [`Error::Layout`] if there is no such image, or more than one, with the names or platforms there are;
     /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for its documents.
     pub fn image(&self, tag: Option<&str>, platform: Option<&Platform>) -> Result<LayoutImage> {
+        let named = self.named(tag)?;
+        let default = Platform::default();
+        let wanted = |has: &Platform| platform.unwrap_or(&default).accepts(has);
+        let mut images = Vec::new();
+        // An image for another platform may be damaged, or not there: nobody asked for it.
+        let may_be = |entry: &Descriptor| platform.is_none() || entry.platform.as_ref().is_none_or(wanted);
+        self.collect(named, 0, &may_be, &mut HashSet::new(), &mut images)?;
+        if platform.is_none() && images.len() == 1 {
+            return Ok(images.remove(0));
+        }
+        if let Some(index) = images.iter().position(|image| wanted(&image.configuration.platform())) {
+            return Ok(images.swap_remove(index));
+        }
+        images.clear();
+        self.collect(named, 0, &|_| true, &mut HashSet::new(), &mut images)?;
+        let has: Vec<_> = images.iter().map(|image| image.configuration.platform().to_string()).collect();
+        let wanted = platform.unwrap_or(&default);
+        Err(Error::layout(self.path(), format!("has no image for {wanted}; it has {}", has.join(", "))))
+    }
+
+    /// The image under this tag (or full name) as it is, with all its platforms, or whatever else lies there: an
+    /// artifact. Without a tag, the layout must have one only. It is without the names that the layout has for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] if there is no such image, or more than one, and as [`ImageLayout::images`].
+    pub fn whole_image(&self, tag: Option<&str>) -> Result<Image> {
+        self.with_blobs(self.named(tag)?).map(Image::without_names)
+    }
+
+    /// The only entry of the index with this name.
+    fn named(&self, tag: Option<&str>) -> Result<&Descriptor> {
         let named: Vec<&Descriptor> = self.index.manifests.iter().filter(|entry| has_name(entry, tag)).collect();
         let tags = || match &*self.tags() {
             [] => "its images have no tags".to_owned(),
@@ -74,38 +106,14 @@ impl ImageLayout {
         digests.sort();
         digests.dedup();
         match (tag, digests.len()) {
-            (_, 1) => {}
-            (Some(tag), 0) => {
-                return Err(Error::layout(self.path(), format!("has no image with the tag {tag:?}: {}", tags())));
-            }
-            (None, 0) => return Err(Error::layout(self.path(), "has no image")),
-            (Some(tag), _) => {
-                return Err(Error::layout(self.path(), format!("has several images with the tag {tag:?}")));
-            }
+            (_, 1) => Ok(named[0]),
+            (Some(tag), 0) => Err(Error::layout(self.path(), format!("has no image with the tag {tag:?}: {}", tags()))),
+            (None, 0) => Err(Error::layout(self.path(), "has no image")),
+            (Some(tag), _) => Err(Error::layout(self.path(), format!("has several images with the tag {tag:?}"))),
             (None, _) => {
-                return Err(Error::layout(
-                    self.path(),
-                    format!("has several images: choose one by its tag; {}", tags()),
-                ));
+                Err(Error::layout(self.path(), format!("has several images: choose one by its tag; {}", tags())))
             }
         }
-        let default = Platform::default();
-        let wanted = |has: &Platform| platform.unwrap_or(&default).accepts(has);
-        let mut images = Vec::new();
-        // An image for another platform may be damaged, or not there: nobody asked for it.
-        let may_be = |entry: &Descriptor| platform.is_none() || entry.platform.as_ref().is_none_or(wanted);
-        self.collect(named[0], 0, &may_be, &mut HashSet::new(), &mut images)?;
-        if platform.is_none() && images.len() == 1 {
-            return Ok(images.remove(0));
-        }
-        if let Some(index) = images.iter().position(|image| wanted(&image.configuration.platform())) {
-            return Ok(images.swap_remove(index));
-        }
-        images.clear();
-        self.collect(named[0], 0, &|_| true, &mut HashSet::new(), &mut images)?;
-        let has: Vec<_> = images.iter().map(|image| image.configuration.platform().to_string()).collect();
-        let wanted = platform.unwrap_or(&default);
-        Err(Error::layout(self.path(), format!("has no image for {wanted}; it has {}", has.join(", "))))
     }
 
     /// The images below a descriptor, each once; what is no image of a container (an artifact, an attestation) is
@@ -147,12 +155,13 @@ impl ImageLayout {
     /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest or index, [`Error::Layout`] for an entry of an
     /// index that is neither.
     pub fn images(&self) -> Result<Vec<Image>> {
-        let image = |descriptor: &Descriptor| {
-            let mut blobs = Vec::new();
-            self.collect_blobs(descriptor, 0, &mut HashSet::new(), &mut blobs)?;
-            Ok(Image::new(descriptor.clone(), blobs))
-        };
-        self.known(&self.index)?.iter().map(image).collect()
+        self.known(&self.index)?.iter().map(|entry| self.with_blobs(entry)).collect()
+    }
+
+    fn with_blobs(&self, descriptor: &Descriptor) -> Result<Image> {
+        let mut blobs = Vec::new();
+        self.collect_blobs(descriptor, 0, &mut HashSet::new(), &mut blobs)?;
+        Ok(Image::new(descriptor.clone(), blobs))
     }
 
     fn collect_blobs(

@@ -5,10 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use futures_util::StreamExt;
-use oci_client::client::SizedStream;
+use reqwest::Response;
 
-use super::{failure, session::Session};
+use super::{
+    failure::Failure,
+    sentence::{blob_name, broken_off},
+    session::Session,
+};
 use crate::{blob::Blob, descriptor::Descriptor, error::Result};
 
 /// A blob in a registry.
@@ -30,10 +33,10 @@ impl Blob for RemoteBlob {
     }
 
     fn open(&self) -> Result<Box<dyn Read + Send>> {
-        let (stream, _) = self.session.blob(&self.descriptor, 0)?;
+        let (response, _) = self.session.blob(&self.descriptor, 0)?;
         Ok(Box::new(Reader {
             blob: self.clone(),
-            stream,
+            response,
             chunk: Box::new(io::empty()),
             position: 0,
             skip: 0,
@@ -46,13 +49,13 @@ impl Blob for RemoteBlob {
 /// to see who wants them.
 struct Reader {
     blob: RemoteBlob,
-    stream: SizedStream,
+    response: Response,
     chunk: Box<dyn Read + Send>,
     /// How many bytes were read.
     position: u64,
     /// How many bytes come that were read already.
     skip: u64,
-    /// How often the stream broke off since a byte came.
+    /// How often the answer broke off since a byte came.
     retries: u32,
 }
 
@@ -68,19 +71,17 @@ impl Read for Reader {
             let n = if self.skip > 0 { 0 } else { self.chunk.read(buffer)? };
             if n > 0 {
                 self.position += n as u64;
-                self.blob.session.advance(n as u64);
+                self.blob.session.meter.advance(n as u64);
                 return Ok(n);
             }
-            let next = self.blob.session.wait(self.stream.next());
-            match next {
-                Some(Ok(bytes)) => {
+            match self.blob.session.http.chunk(&mut self.response) {
+                Ok(Some(bytes)) => {
                     self.retries = if self.skip > 0 { self.retries } else { 0 };
                     self.chunk = Box::new(Cursor::new(bytes));
                 }
-                None => return Ok(0),
-                Some(Err(error)) if failure::is_other_digest(&error) => return Ok(0),
-                Some(Err(_)) if self.position >= self.blob.descriptor.size => return Ok(0),
-                Some(Err(error)) => self.resume(error)?,
+                Ok(None) => return Ok(0),
+                Err(_) if self.position >= self.blob.descriptor.size => return Ok(0),
+                Err(failure) => self.resume(&failure)?,
             }
         }
     }
@@ -88,14 +89,14 @@ impl Read for Reader {
 
 impl Reader {
     /// Asks for the rest of the blob.
-    fn resume(&mut self, error: io::Error) -> io::Result<()> {
+    fn resume(&mut self, failure: &Failure) -> io::Result<()> {
         let RemoteBlob { session, descriptor } = &self.blob;
-        if !session.may_retry(self.retries) {
-            return Err(session.refuse(failure::broken_off(&error, &failure::blob(descriptor))).into());
+        if !session.may_retry(self.retries, None) {
+            return Err(session.refuse(broken_off(failure, &blob_name(descriptor))).into());
         }
         self.retries += 1;
-        let (stream, from) = session.blob(descriptor, self.position)?;
-        self.stream = stream;
+        let (response, from) = session.blob(descriptor, self.position)?;
+        self.response = response;
         self.skip = self.position - from;
         Ok(())
     }

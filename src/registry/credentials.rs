@@ -3,7 +3,6 @@
 use std::{fmt, fs, io, path::PathBuf};
 
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
-use oci_client::secrets::RegistryAuth;
 use serde_json::Value;
 
 use super::Reference;
@@ -30,20 +29,33 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    pub(super) fn find(&self, reference: &Reference) -> Result<RegistryAuth> {
+    pub(super) fn find(&self, reference: &Reference) -> Result<Secret> {
         match self {
-            Self::Anonymous => Ok(RegistryAuth::Anonymous),
-            Self::Password { user, password } => Ok(RegistryAuth::Basic(user.clone(), password.clone())),
+            Self::Anonymous => Ok(Secret::None),
+            Self::Password { user, password } => {
+                Ok(Secret::Password { user: user.clone(), password: password.clone() })
+            }
             Self::Files(files) => {
                 for file in files {
-                    if let Some(auth) = in_file(file, reference)? {
-                        return Ok(auth);
+                    if let Some(secret) = in_file(file, reference)? {
+                        return Ok(secret);
                     }
                 }
-                Ok(RegistryAuth::Anonymous)
+                Ok(Secret::None)
             }
         }
     }
+}
+
+/// What was found. Without `Debug`: nothing of it is ever printed.
+pub(super) enum Secret {
+    None,
+    Password {
+        user: String,
+        password: String,
+    },
+    /// What is exchanged for a token, in place of a password.
+    Identity(String),
 }
 
 /// No password is ever printed.
@@ -57,7 +69,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-fn in_file(file: &PathBuf, reference: &Reference) -> Result<Option<RegistryAuth>> {
+fn in_file(file: &PathBuf, reference: &Reference) -> Result<Option<Secret>> {
     let bytes = match fs::read(file) {
         Ok(bytes) => bytes,
         Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -70,12 +82,8 @@ fn in_file(file: &PathBuf, reference: &Reference) -> Result<Option<RegistryAuth>
         return refuse("it is not JSON: log in again, with `docker login` or `podman login`");
     };
     match get_credential_from_reader(&*bytes, &key(&config, reference)) {
-        Ok(DockerCredential::UsernamePassword(user, password)) => Ok(Some(RegistryAuth::Basic(user, password))),
-        // It is exchanged by a request that the client does not know.
-        Ok(DockerCredential::IdentityToken(_)) => refuse(&format!(
-            "for {} it has an identity token, which cannot be used here: log in with a password or an access token",
-            reference.registry
-        )),
+        Ok(DockerCredential::UsernamePassword(user, password)) => Ok(Some(Secret::Password { user, password })),
+        Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Secret::Identity(token))),
         Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(None),
         Err(CredentialRetrievalError::HelperFailure { ref stdout, ref stderr, .. })
             if [stdout, stderr].iter().any(|said| said.contains("credentials not found")) =>
@@ -128,11 +136,12 @@ mod tests {
         fs::write(&file, config).unwrap();
         let credentials = Credentials::Files(vec![dir.path().join("none/auth.json"), file]);
         match credentials.find(&reference.parse().unwrap()) {
-            Ok(RegistryAuth::Basic(user, password)) => {
+            Ok(Secret::Password { user, password }) => {
                 assert_eq!(password, "secret");
                 user
             }
-            Ok(other) => format!("{other:?}"),
+            Ok(Secret::Identity(token)) => format!("identity {token}"),
+            Ok(Secret::None) => "anonymous".to_owned(),
             Err(error) => error.to_string(),
         }
     }
@@ -156,17 +165,21 @@ mod tests {
             ("quay.io/you/app", "quay"),
             ("alpine", "hub"),
             ("ghcr.io/me/app", "ghcr"),
-            ("localhost:5000/app", "Anonymous"),
+            ("localhost:5000/app", "anonymous"),
         ] {
             assert_eq!(user(&config, reference), expected, "{reference}");
         }
     }
 
     #[test]
+    fn identity_tokens_are_found() {
+        assert_eq!(user(r#"{"auths": {"a.b": {"identitytoken": "it"}}}"#, "a.b/c"), "identity it");
+    }
+
+    #[test]
     fn what_cannot_be_used_is_said_without_the_secret() {
         for (config, said) in [
             ("{", "it is not JSON"),
-            (r#"{"auths": {"a.b": {"identitytoken": "secret"}}}"#, "identity token"),
             (r#"{"auths": {"a.b": {"auth": "c2VjcmV0"}}}"#, "cannot be read"),
             (r#"{"credHelpers": {"a.b": "that-nobody-has"}}"#, "cannot be run"),
         ] {

@@ -1,184 +1,115 @@
-//! What went wrong between us and a registry, in a sentence.
+//! What can go wrong between us and a registry, and whether it may pass.
 
-use std::{error::Error, io};
+use std::time::Duration;
 
-use oci_client::errors::{DigestError, OciDistributionError, OciErrorCode};
+use reqwest::{Response, header::RETRY_AFTER};
+use serde::Deserialize;
 
-use crate::descriptor::{Descriptor, MediaType};
+use super::http::Http;
+use crate::{digest::Digest, error::Error};
 
-/// Whether the same request may succeed later.
-pub(super) fn may_pass(error: &OciDistributionError) -> bool {
-    match error {
-        // Whoever is not there now seldom comes within seconds, and a wrong name never does.
-        OciDistributionError::RequestError(error) => !error.is_connect() && !error.is_builder() && !error.is_redirect(),
-        OciDistributionError::ServerError { code, .. } => matches!(code, 408 | 429 | 500..),
-        OciDistributionError::RegistryError { envelope, .. } => {
-            envelope.errors.iter().any(|error| error.code == OciErrorCode::Toomanyrequests)
-        }
-        _ => false,
+/// The largest answer of a registry that refuses.
+const MAX_REFUSAL: u64 = 64 << 10;
+
+/// The longest that a registry may have us wait.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+
+/// Why a request did not do what it should.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// There was no answer, or half of one.
+    Request(reqwest::Error),
+    /// The registry said nothing for too long.
+    Silent,
+    /// It refused.
+    Refused(Refusal),
+    /// Whoever hands out tokens for it refused, with these words.
+    Denied(String),
+    /// Whoever hands out tokens sent none.
+    NoToken,
+    /// Something else came than was asked for, or was taken in than was sent.
+    OtherBytes { expected: Digest, actual: Digest },
+    /// An answer that makes no sense, in words.
+    Odd(String),
+    /// It has to be asked once more, and if it always does, this is why.
+    Again(&'static str),
+    /// None of the registry's: a blob that cannot be had.
+    Ours(Error),
+}
+
+/// What a registry answered when it refused:
+/// [error codes](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes).
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) codes: Vec<String>,
+    pub(super) message: String,
+    /// When it wants to be asked again.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    pub(super) fn has(&self, codes: &[&str]) -> bool {
+        self.codes.iter().any(|code| codes.contains(&&**code))
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.status == 429 || self.has(&["TOOMANYREQUESTS"])
     }
 }
 
-/// What went wrong when this was asked for, and what to do. Addresses are left out: they may hold a signature that is
-/// as good as a password.
-pub(super) fn sentence(error: OciDistributionError, what: &str, registry: &str, is_anonymous: bool) -> String {
-    use OciDistributionError as E;
-    if may_pass(&error)
-        && let E::ServerError { code: 429, .. } | E::RegistryError { .. } = error
-    {
-        return format!("the registry has had too many requests (asked for {what}): try again later, or log in");
-    }
-    let login = format!("`docker login {registry}` or `podman login {registry}`");
-    let denied = |said: String| match is_anonymous {
-        true => {
-            format!("the registry does not give {what} to everybody{said}: correct the name, or log in with {login}")
-        }
-        false => format!(
-            "the registry does not give {what} to who you are logged in as{said}: correct the name, or log in again \
-             with {login}"
-        ),
-    };
-    match error {
-        E::UnauthorizedError { .. } => denied(String::new()),
-        E::AuthenticationFailure(said) => denied(quote(&said)),
-        E::ServerError { code: 401 | 403, message, .. } => denied(quote(&message)),
-        E::ServerError { code: 404, .. } => missing(what),
-        E::ServerError { code, message, .. } if code >= 500 => {
-            format!("the registry failed with status {code}{}, asked for {what}: try again later", quote(&message))
-        }
-        E::ServerError { code, message, .. } => {
-            format!(
-                "the registry answers with status {code}{}, asked for {what}: is it a registry of images?",
-                quote(&message)
-            )
-        }
-        E::RegistryError { envelope, .. } => {
-            use OciErrorCode as C;
-            let said = quote(&envelope.errors.iter().map(|error| &*error.message).collect::<Vec<_>>().join("; "));
-            match envelope.errors.first().map(|error| &error.code) {
-                Some(C::ManifestUnknown | C::BlobUnknown | C::ManifestBlobUnknown | C::NotFound | C::NameUnknown) => {
-                    missing(what)
-                }
-                Some(C::Unauthorized | C::Denied) => denied(said),
-                _ => format!("the registry refuses {what}{said}: correct the name"),
+#[derive(Deserialize)]
+struct Envelope {
+    errors: Vec<Said>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    code: String,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+impl Failure {
+    /// What an answer says that is no success. An error is one of reading it.
+    pub(super) fn refused(http: &Http, response: Response) -> Result<Self, Self> {
+        let status = response.status().as_u16();
+        let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let retry_after = seconds.map(Duration::from_secs);
+        let body = http.body(response, MAX_REFUSAL)?.unwrap_or_default();
+        let (codes, message) = match serde_json::from_slice::<Envelope>(&body) {
+            Ok(Envelope { errors }) => {
+                let messages: Vec<_> = errors.iter().filter_map(|error| error.message.as_deref()).collect();
+                let message = messages.join("; ");
+                (errors.into_iter().map(|error| error.code).collect(), message)
             }
+            Err(_) => (Vec::new(), String::from_utf8_lossy(&body).into_owned()),
+        };
+        Ok(Self::Refused(Refusal { status, codes, message, retry_after }))
+    }
+
+    /// Whether the same request may succeed later, of a registry that answered before or did not.
+    pub(super) fn may_pass(&self, has_answered: bool) -> bool {
+        match self {
+            // Whoever is not there now seldom comes within seconds, and a wrong name never does. Who was there may.
+            Self::Request(error) => {
+                (has_answered || !error.is_connect()) && !error.is_builder() && !error.is_redirect()
+            }
+            Self::Silent | Self::Again(_) => true,
+            Self::Refused(refusal) => {
+                // Not 501 and 507, which say that it cannot be done and that there is no room.
+                let is_passing = matches!(refusal.status, 408 | 500 | 502..=506 | 508..) || refusal.is_busy();
+                is_passing && refusal.retry_after.is_none_or(|wait| wait <= MAX_WAIT)
+            }
+            _ => false,
         }
-        E::DigestError(DigestError::VerificationError { expected, actual }) => {
-            format!(
-                "the registry sends other bytes than {expected}, namely {actual}: it is damaged, or something between \
-                 you and it is; try again, or pull from elsewhere"
-            )
+    }
+
+    /// How long the registry wants us to wait.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(refusal) => refusal.retry_after,
+            _ => None,
         }
-        E::RequestError(ref request) if request.is_timeout() => {
-            format!("the registry is silent, asked for {what}: try again later")
-        }
-        E::RequestError(ref request) if request.is_connect() => unreachable(&error, registry),
-        E::RegistryTokenDecodeError(_) => {
-            "the registry hands out no token that can be read: try again later".to_owned()
-        }
-        error => format!("the registry cannot be understood, asked for {what} ({}): is it a registry?", root(&error)),
-    }
-}
-
-fn missing(what: &str) -> String {
-    match what.starts_with("blob") {
-        true => format!(
-            "the registry lacks {what}, which the image's manifest names: push the image again, whole, or take another"
-        ),
-        false => format!("the registry has no {what}: correct the name, the tag or the digest"),
-    }
-}
-
-fn unreachable(error: &OciDistributionError, registry: &str) -> String {
-    let cause = root(error);
-    if cause.contains("certificate") {
-        return format!(
-            "the certificate of {registry} is not trusted here ({cause}): name its authority's file in SSL_CERT_FILE"
-        );
-    }
-    // What rustls says of an answer without TLS.
-    if cause.contains("corrupt message") {
-        return "the registry does not speak TLS: if it shall be asked without, allow plain HTTP (--plain-http)"
-            .to_owned();
-    }
-    format!("{registry} cannot be reached ({cause}): correct its name, or look after the network")
-}
-
-/// The innermost cause: the outer ones say that there was an error, and name addresses.
-pub(super) fn root(error: &(dyn Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(inner) = source(innermost) {
-        innermost = inner;
-    }
-    printable(&innermost.to_string())
-}
-
-/// What an error of reading a stream was made of is not its source.
-fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    let inside = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
-    inside.map(|inside| inside as &(dyn Error + 'static)).or_else(|| error.source())
-}
-
-/// Whether a stream ended with other bytes than its digest says.
-pub(super) fn is_other_digest(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|error| error.is::<DigestError>())
-}
-
-/// What a blob is called, with where else it is if registries need not have it:
-/// [non-distributable layers](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers).
-pub(super) fn blob(Descriptor { digest, media_type, urls, .. }: &Descriptor) -> String {
-    match [MediaType::FOREIGN_LAYER, MediaType::FOREIGN_LAYER_GZIP].contains(&media_type.to_oci()) || !urls.is_empty() {
-        true => format!(
-            "blob {digest} (a layer that registries need not have; its maker has it at {})",
-            printable(&urls.join(", "))
-        ),
-        false => format!("blob {digest}"),
-    }
-}
-
-/// A stream that broke off, in a sentence.
-pub(super) fn broken_off(error: &io::Error, what: &str) -> String {
-    match root(error) {
-        // What reqwest says when its time for reading is over.
-        cause if cause == "operation timed out" => {
-            format!("the registry fell silent in the middle of {what}: try again later")
-        }
-        cause => format!("the registry broke off in the middle of {what} ({cause}): try again later"),
-    }
-}
-
-/// What a registry said, to be put into a sentence.
-fn quote(said: &str) -> String {
-    match printable(said.trim()) {
-        said if said.is_empty() => said,
-        said => format!(" ({said})"),
-    }
-}
-
-/// Whoever sends text may send much of it, and codes that change a terminal.
-fn printable(text: &str) -> String {
-    const MOST: usize = 200;
-    let mut printable: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST).collect();
-    if text.chars().nth(MOST).is_some() {
-        printable.push('…');
-    }
-    printable
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_registries_say_cannot_do_anything() {
-        assert_eq!(quote(" no\x1b[2J\nway "), " (no [2J way)");
-        assert_eq!(quote(" \n"), "");
-        assert_eq!(printable(&"x".repeat(300)), "x".repeat(200) + "…");
-    }
-
-    #[test]
-    fn the_innermost_cause_is_told() {
-        let error = io::Error::other(io::Error::other(OciDistributionError::IoError(io::Error::other("a cause"))));
-        assert_eq!(root(&error), "a cause");
     }
 }

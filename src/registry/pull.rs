@@ -26,7 +26,7 @@ impl Client {
     pub fn image(&self, reference: &Reference, platform: Option<&Platform>) -> Result<Image> {
         let session = Arc::new(Session::open(self, reference)?);
         let image = Puller { session: Arc::clone(&session), seen: HashSet::new() }.image(platform)?;
-        session.expect(image.blobs().iter().map(|blob| blob.descriptor().size).sum());
+        session.meter.expect(image.blobs().iter().map(|blob| blob.descriptor().size).sum());
         Ok(image)
     }
 
@@ -49,7 +49,7 @@ impl Client {
     /// As [`Client::image`].
     pub fn blob(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Arc<dyn Blob>> {
         let session = Arc::new(Session::open(self, reference)?);
-        session.expect(descriptor.size);
+        session.meter.expect(descriptor.size);
         Ok(Arc::new(RemoteBlob::new(&session, descriptor)))
     }
 }

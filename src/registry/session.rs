@@ -1,21 +1,27 @@
-//! One repository, for as long as something is read from it.
+//! One repository, for as long as something is read from it or written to it.
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     thread,
     time::Duration,
 };
 
-use oci_client::{
-    RegistryOperation,
-    client::{BlobResponse, ClientConfig, ClientProtocol, SizedStream},
-    errors::OciDistributionError,
-    secrets::RegistryAuth,
+use reqwest::{
+    Method, Request, RequestBuilder, Response, StatusCode, Url,
+    header::{ACCEPT, HeaderValue, RANGE},
 };
-use tokio::runtime::Runtime;
 
-use super::{Client, Reference, failure};
+use super::{
+    Client, Reference,
+    failure::Failure,
+    http::Http,
+    login::Login,
+    sentence::{Asked, blob_name},
+};
 use crate::{
     descriptor::{Descriptor, MediaType},
     digest::Digest,
@@ -24,134 +30,223 @@ use crate::{
     layer_tar::Progress,
 };
 
-/// A repository, and the right to read it.
+/// A repository, and the right to use it.
 pub(super) struct Session {
     pub(super) reference: Reference,
-    client: oci_client::Client,
-    is_anonymous: bool,
-    /// Always there but while the session ends.
-    runtime: Option<Runtime>,
+    pub(super) http: Arc<Http>,
+    pub(super) meter: Arc<Meter>,
+    /// Under which all is that the repository has.
+    base: Url,
+    access: Access,
+    login: Login,
     retries: u32,
-    progress: Option<Progress>,
-    /// Bytes of blobs, read and to be read.
-    done: AtomicU64,
-    total: AtomicU64,
+    /// The registry has been there.
+    has_answered: AtomicBool,
+    /// What is done here is in vain: nothing is tried again.
+    is_over: AtomicBool,
+}
+
+/// What one wants to do with a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Pull,
+    Push,
 }
 
 impl Session {
-    /// Finds the registry, and logs in.
+    /// Finds the registry, to read an image from it.
     pub(super) fn open(settings: &Client, reference: &Reference) -> Result<Self> {
         let refuse = |reason: String| Error::Registry { reference: reference.to_string(), reason };
-        let auth = settings.credentials.find(reference)?;
-        // To have one already is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        // oci-client 0.18 also makes a second HTTP client, with all defaults, which panics if this is so.
-        if rustls_native_certs::load_native_certs().certs.is_empty() {
-            return Err(refuse(
-                "this machine names no authority for certificates: name a file of them in SSL_CERT_FILE".to_owned(),
-            ));
-        }
-        let plain = settings.plain_http || reference.is_loopback();
-        let client = oci_client::Client::try_from(ClientConfig {
-            protocol: if plain { ClientProtocol::Http } else { ClientProtocol::Https },
-            connect_timeout: Some(settings.timeout),
-            read_timeout: Some(settings.timeout),
-            user_agent: concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")),
-            ..ClientConfig::default()
-        });
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let http = Arc::new(Http::new(settings).map_err(refuse)?);
+        let meter = Arc::new(Meter::new(settings.progress.clone()));
+        let scope = format!("repository:{}:pull", reference.repository);
+        Self::over(&http, &meter, settings, reference, Access::Pull, vec![scope])
+    }
+
+    /// The same over connections that there are, with the right to these scopes.
+    pub(super) fn over(
+        http: &Arc<Http>,
+        meter: &Arc<Meter>,
+        settings: &Client,
+        reference: &Reference,
+        access: Access,
+        scopes: Vec<String>,
+    ) -> Result<Self> {
+        let login = Login::new(settings.credentials.find(reference)?, scopes);
+        let scheme = if settings.plain_http || reference.is_loopback() { "http" } else { "https" };
+        let host = match &*reference.registry {
+            "docker.io" => "registry-1.docker.io",
+            host => host,
+        };
+        let base = format!("{scheme}://{host}/v2/{}/", reference.repository);
+        let base = base.parse().map_err(|error| Error::Registry {
+            reference: reference.to_string(),
+            reason: format!("this is no name of a registry ({error}): correct it"),
+        })?;
         let session = Self {
             reference: reference.clone(),
-            client: client.map_err(|error| refuse(failure::root(&error)))?,
-            is_anonymous: auth == RegistryAuth::Anonymous,
-            runtime: Some(runtime.map_err(|cause| refuse(format!("no thread for the network can be had: {cause}")))?),
+            http: Arc::clone(http),
+            meter: Arc::clone(meter),
+            base,
+            access,
+            login,
             retries: settings.retries,
-            progress: settings.progress.clone(),
-            done: AtomicU64::new(0),
-            total: AtomicU64::new(0),
+            has_answered: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
         };
-        let (client, at) = (&session.client, session.at(reference.digest));
-        session.attempt("the repository", async || client.auth(&at, &auth, RegistryOperation::Pull).await)?;
+        // To strangers some registries say "not found" rather than "who are you?", and so whoever can say it asks first.
+        if !session.login.is_anonymous() {
+            let root = || session.http.request(Method::GET, session.base.join("/v2/").expect("it is a path"));
+            session.attempt("the repository", || session.exchange(root))?;
+        }
         Ok(session)
+    }
+
+    /// A request for something in the repository.
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, self.base.join(path).expect("what is in a repository has a path"))
+    }
+
+    /// Asks, proving who asks if the registry wants to know. The answer may be a refusal.
+    pub(super) fn exchange(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
+        let (signed, key) = self.sign(request())?;
+        let response = self.send(signed)?;
+        if self.renew(&response, key.as_ref())? { self.send(self.sign(request())?.0) } else { Ok(response) }
+    }
+
+    /// As [`Session::exchange`], the answer being a success.
+    pub(super) fn ask(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
+        self.success(self.exchange(request)?)
+    }
+
+    pub(super) fn success(&self, response: Response) -> Result<Response, Failure> {
+        match response.status().is_success() {
+            true => Ok(response),
+            false => Err(Failure::refused(&self.http, response)?),
+        }
+    }
+
+    /// The request with the key that there is now, if it is for the registry itself: nobody else learns a password or a
+    /// token.
+    pub(super) fn sign(&self, request: RequestBuilder) -> Result<(Request, Option<HeaderValue>), Failure> {
+        let mut request = request.build().map_err(Failure::Request)?;
+        let key = if self.is_own(request.url()) { self.login.sign(&mut request) } else { None };
+        Ok((request, key))
+    }
+
+    /// Whether the answer wants another key than this, and there is one now.
+    pub(super) fn renew(&self, response: &Response, key: Option<&HeaderValue>) -> Result<bool, Failure> {
+        let wants = response.status() == StatusCode::UNAUTHORIZED && self.is_own(response.url());
+        Ok(wants && self.login.renew(&self.http, &self.base, response.headers(), key)?)
+    }
+
+    fn send(&self, request: Request) -> Result<Response, Failure> {
+        let response = self.http.send(request)?;
+        self.has_answered.store(true, Ordering::Relaxed);
+        Ok(response)
+    }
+
+    fn is_own(&self, url: &Url) -> bool {
+        url.origin() == self.base.origin()
+    }
+
+    /// An address that the registry named. To one without TLS nothing goes that would else have it.
+    pub(super) fn follow(&self, from: &Url, location: &str) -> Result<Url, Failure> {
+        let url = from.join(location).map_err(|error| Failure::Odd(format!("it names no address: {error}")))?;
+        if self.base.scheme() == "https" && url.scheme() != "https" {
+            let why = "it wants what is sent by TLS to go on without: a proxy in front of it hides that there is TLS";
+            return Err(Failure::Odd(why.to_owned()));
+        }
+        Ok(url)
     }
 
     /// The bytes of the manifest or index with this digest, or under the reference's tag.
     pub(super) fn manifest(&self, digest: Option<Digest>) -> Result<Vec<u8>> {
-        // As skopeo and docker say it, the newer first.
-        let accept = [MediaType::INDEX, MediaType::MANIFEST].into_iter().chain(
-            ["manifest.list.v2+json", "manifest.v2+json"]
-                .map(|name| MediaType::new(format!("application/vnd.docker.distribution.{name}"))),
-        );
-        let accept: Vec<MediaType> = accept.collect();
-        let accept: Vec<&str> = accept.iter().map(MediaType::as_str).collect();
-        let what = match digest {
-            Some(digest) => format!("manifest {digest}"),
-            None => format!("tag {}", self.reference.tag.as_deref().unwrap_or("latest")),
-        };
-        // The client knows who asks: it takes the first that it was told.
-        let (at, auth) = (self.at(digest), &RegistryAuth::Anonymous);
-        let get = async || self.client.pull_manifest_raw(&at, auth, &accept).await;
-        let (bytes, _) = self.attempt(&what, get)?;
-        let found = Digest::of(&bytes);
-        match digest {
-            Some(digest) if digest != found => {
-                Err(self.refuse(format!("the registry sends another manifest than {digest}, with the digest {found}")))
+        let (what, name) = match digest {
+            Some(digest) => (format!("manifest {digest}"), digest.to_string()),
+            None => {
+                let tag = self.reference.tag.as_deref().unwrap_or("latest");
+                (format!("tag {tag}"), tag.to_owned())
             }
-            _ if bytes.len() as u64 > MAX_DOCUMENT => Err(self.refuse(format!(
-                "{what} has {} bytes, more than the {MAX_DOCUMENT} that a document may have here",
-                bytes.len()
-            ))),
-            _ => Ok(bytes.into()),
-        }
+        };
+        let (path, accept) = (format!("manifests/{name}"), accept());
+        let get = || {
+            let response = self.ask(|| self.request(Method::GET, &path).header(ACCEPT, &accept))?;
+            if response.status() != StatusCode::OK {
+                return Err(Failure::Odd(format!("status {}", response.status().as_u16())));
+            }
+            let bytes = self.http.body(response, MAX_DOCUMENT)?;
+            match digest.zip(bytes.as_deref().map(Digest::of)) {
+                Some((expected, actual)) if expected != actual => Err(Failure::OtherBytes { expected, actual }),
+                _ => Ok(bytes),
+            }
+        };
+        let too_large =
+            || self.refuse(format!("{what} has more than the {MAX_DOCUMENT} bytes that a document may have here"));
+        self.attempt(&what, get)?.ok_or_else(too_large)
     }
 
     /// The bytes of a blob, without the first ones as far as the registry knows how to leave them out, which the
     /// number says.
-    pub(super) fn blob(&self, descriptor: &Descriptor, from: u64) -> Result<(SizedStream, u64)> {
-        let what = failure::blob(descriptor);
-        let (at, digest) = (self.at(None), descriptor.digest.to_string());
-        // Without the addresses in the descriptor: nobody would expect a connection to those.
-        let get = async || match from {
-            0 => Ok((self.client.pull_blob_stream(&at, &*digest).await?, 0)),
-            _ => match self.client.pull_blob_stream_partial(&at, &*digest, from, None).await? {
-                BlobResponse::Partial(stream) => Ok((stream, from)),
-                BlobResponse::Full(stream) => Ok((stream, 0)),
-            },
+    pub(super) fn blob(&self, descriptor: &Descriptor, from: u64) -> Result<(Response, u64)> {
+        // Not by the addresses in the descriptor: nobody would expect a connection to those.
+        let path = format!("blobs/{}", descriptor.digest);
+        let request = || match from {
+            0 => self.request(Method::GET, &path),
+            _ => self.request(Method::GET, &path).header(RANGE, format!("bytes={from}-")),
         };
-        self.attempt(&what, get)
-    }
-
-    /// Waits for the network.
-    pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.as_ref().expect("the session has not ended").block_on(future)
+        self.attempt(&blob_name(descriptor), || {
+            let response = self.ask(request)?;
+            match response.status() {
+                StatusCode::PARTIAL_CONTENT => Ok((response, from)),
+                StatusCode::OK => Ok((response, 0)),
+                status => Err(Failure::Odd(format!("status {}", status.as_u16()))),
+            }
+        })
     }
 
     /// Makes a request, and makes it again as long as that may help.
-    fn attempt<T>(&self, what: &str, request: impl AsyncFn() -> Result<T, OciDistributionError>) -> Result<T> {
+    pub(super) fn attempt<T>(&self, what: &str, mut request: impl FnMut() -> Result<T, Failure>) -> Result<T> {
         for retry in 0.. {
-            match self.wait(request()) {
+            let failure = match request() {
                 Ok(response) => return Ok(response),
-                Err(error) if retry < self.retries && failure::may_pass(&error) => self.pause(retry),
-                Err(error) => {
-                    let registry = &self.reference.registry;
-                    return Err(self.refuse(failure::sentence(error, what, registry, self.is_anonymous)));
-                }
+                Err(Failure::Ours(error)) => return Err(error),
+                Err(failure) => failure,
+            };
+            let may_pass = failure.may_pass(self.has_answered.load(Ordering::Relaxed));
+            if !may_pass || !self.may_retry(retry, failure.wait()) {
+                let Reference { registry, repository, .. } = &self.reference;
+                let is_anonymous = self.login.is_anonymous();
+                let asked = Asked { what, registry, repository, access: self.access, is_anonymous };
+                return Err(self.refuse(asked.sentence(&failure)));
             }
         }
         unreachable!("the last retry returns")
     }
 
-    /// Whether a stream that broke off may be asked for again, having been asked for again this many times; if so, after a pause.
-    pub(super) fn may_retry(&self, retry: u32) -> bool {
-        let may = retry < self.retries;
-        if may {
-            self.pause(retry);
+    /// Whether something may be tried again, having been tried again this many times; if so, after a pause, which the
+    /// registry may want to be longer.
+    pub(super) fn may_retry(&self, retry: u32, wait: Option<Duration>) -> bool {
+        const SLICE: Duration = Duration::from_millis(100);
+        if retry >= self.retries {
+            return false;
         }
-        may
+        let mut pause = Duration::from_millis(500).saturating_mul(1 << retry.min(10)).max(wait.unwrap_or_default());
+        while !pause.is_zero() && !self.is_over() {
+            let slice = pause.min(SLICE);
+            thread::sleep(slice);
+            pause -= slice;
+        }
+        !self.is_over()
     }
 
-    fn pause(&self, retry: u32) {
-        thread::sleep(Duration::from_millis(500).saturating_mul(1 << retry.min(10)));
+    /// Ends what other threads do here.
+    pub(super) fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
     }
 
     /// What a registry's documents say may be in the reason, and shall do nothing to a terminal.
@@ -159,13 +254,40 @@ impl Session {
         let reason = reason.into().replace(char::is_control, " ");
         Error::Registry { reference: self.reference.to_string(), reason }
     }
+}
 
-    /// Counts bytes that may be read.
+/// What may name an image, as skopeo and docker say it, the newer first.
+pub(super) fn accept() -> String {
+    let docker = ["manifest.list.v2+json", "manifest.v2+json"]
+        .map(|name| MediaType::new(format!("application/vnd.docker.distribution.{name}")));
+    let [list, manifest] = docker;
+    [MediaType::INDEX, MediaType::MANIFEST, list, manifest].map(|media_type| media_type.to_string()).join(", ")
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Session").field(&self.reference.to_string()).finish()
+    }
+}
+
+/// Bytes of blobs: those that went by, and all that may.
+pub(super) struct Meter {
+    progress: Option<Progress>,
+    done: AtomicU64,
+    total: AtomicU64,
+}
+
+impl Meter {
+    pub(super) fn new(progress: Option<Progress>) -> Self {
+        Self { progress, done: AtomicU64::new(0), total: AtomicU64::new(0) }
+    }
+
+    /// Counts bytes that may go by.
     pub(super) fn expect(&self, bytes: u64) {
         self.total.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Counts bytes that were read.
+    /// Counts bytes that went by.
     pub(super) fn advance(&self, bytes: u64) {
         let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if let Some(Progress(report)) = &self.progress {
@@ -173,27 +295,8 @@ impl Session {
         }
     }
 
-    /// What the client calls the reference, or the manifest with this digest beside it.
-    fn at(&self, digest: Option<Digest>) -> oci_client::Reference {
-        let Reference { registry, repository, tag, .. } = self.reference.clone();
-        match (digest, tag) {
-            (Some(digest), _) => oci_client::Reference::with_digest(registry, repository, digest.to_string()),
-            (None, tag) => oci_client::Reference::with_tag(registry, repository, tag.unwrap_or("latest".to_owned())),
-        }
-    }
-}
-
-impl Drop for Session {
-    /// Otherwise it would wait for its threads, which is an error in asynchronous code.
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Session").field(&self.reference.to_string()).finish()
+    /// Takes back bytes that have to go by once more.
+    pub(super) fn retreat(&self, bytes: u64) {
+        self.done.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

@@ -1,25 +1,38 @@
 //! A registry in a thread of the test, which does what it is told, also what no registry should.
 
+mod uploads;
+
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::{Shutdown, TcpListener, TcpStream},
     sync::{Arc, Mutex, MutexGuard},
     thread,
     time::Duration,
 };
 
+pub use self::uploads::Uploads;
 use oci_layout::{Blob, Digest, Image, registry::Reference};
 use serde_json::{Value, json};
 
 /// What was asked: the path with its query, and the headers in lower case.
 #[derive(Clone, Debug)]
 pub struct Request {
+    pub method: String,
     pub path: String,
     pub headers: BTreeMap<String, String>,
+    /// As much of it as was taken.
+    pub body: Vec<u8>,
 }
 
-/// What the registry says to requests whose path has this in it, in place of what it should.
+impl Request {
+    pub fn line(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+}
+
+/// What the registry says to requests whose method and path, with a space between, have this in them, in place of what
+/// it should.
 pub struct Fault {
     pub path: String,
     /// How many requests it is for.
@@ -33,9 +46,9 @@ pub enum Then {
     Say(u16, Vec<(String, String)>, String),
     /// The right header, and these bytes in place of the right ones, with their own length.
     Send(Vec<u8>),
-    /// So many of the right bytes, and the end of the connection.
+    /// So many of the right bytes, or of those that are sent to it, and the end of the connection.
     Break(usize),
-    /// So many of the right bytes, and silence.
+    /// So many of the right bytes, or of those that are sent to it, and silence.
     Hang(usize),
 }
 
@@ -45,6 +58,7 @@ struct State {
     contents: BTreeMap<String, Vec<u8>>,
     faults: Vec<Fault>,
     requests: Vec<Request>,
+    uploads: Uploads,
     /// What must be in the header Authorization, else 401 and this in WWW-Authenticate.
     lock: Option<(String, String)>,
     /// Whether a range of a blob may be asked for.
@@ -105,6 +119,11 @@ impl Registry {
         self.state().contents.retain(|path, _| !path.ends_with(&digest.to_string()));
     }
 
+    /// Removes what is under paths with this in them.
+    pub fn forget(&self, path: &str) {
+        self.state().contents.retain(|at, _| !at.contains(path));
+    }
+
     pub fn serve(&self, path: &str, bytes: &[u8]) {
         self.state().contents.insert(path.to_owned(), bytes.to_vec());
     }
@@ -132,10 +151,27 @@ impl Registry {
         format!("{}/a/b{rest}", self.address).parse().unwrap()
     }
 
-    /// The requests for paths with this in them.
+    /// The requests with this in their method and path.
     pub fn requests(&self, path: impl ToString) -> Vec<Request> {
         let path = path.to_string();
-        self.state().requests.iter().filter(|request| request.path.contains(&path)).cloned().collect()
+        self.state().requests.iter().filter(|request| request.line().contains(&path)).cloned().collect()
+    }
+
+    /// All requests so far, each in two words: the method, and what kind of thing it was for.
+    pub fn asked(&self) -> Vec<String> {
+        let kind = |path: &str| ["manifests", "uploads", "blobs"].into_iter().find(|kind| path.contains(kind));
+        let words = |Request { method, path, .. }: &Request| format!("{method} {}", kind(path).unwrap_or("other"));
+        self.state().requests.iter().map(words).collect()
+    }
+
+    /// What is under a path.
+    pub fn content(&self, path: impl AsRef<str>) -> Option<Vec<u8>> {
+        self.state().contents.get(path.as_ref()).cloned()
+    }
+
+    /// Changes how it takes what is sent to it.
+    pub fn uploads(&self, change: impl FnOnce(&mut Uploads)) {
+        change(&mut self.state().uploads);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -144,25 +180,31 @@ impl Registry {
 }
 
 fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
-    let mut lines = BufReader::new(connection.try_clone()?).lines();
-    let Some(Ok(first)) = lines.next() else {
+    let mut reader = BufReader::new(connection.try_clone()?);
+    let mut first = String::new();
+    if reader.read_line(&mut first).is_err() {
         // This was TLS.
         return connection.write_all(b"HTTP/1.1 400 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-    };
-    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+    }
+    let mut words = first.split(' ').map(str::to_owned);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let mut headers = BTreeMap::new();
-    for line in lines {
-        let line = line?;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
         let Some((name, value)) = line.split_once(':') else { break };
         headers.insert(name.to_lowercase(), value.trim().to_owned());
     }
-    let request = Request { path: path.clone(), headers: headers.clone() };
+    let request = Request { method, path, headers, body: Vec::new() };
     let mut guard = state.lock().unwrap();
-    guard.requests.push(request);
-    let fault = guard.faults.iter_mut().find(|fault| fault.times > 0 && path.contains(&fault.path)).map(|fault| {
+    let number = guard.requests.len();
+    guard.requests.push(request.clone());
+    let line = request.line();
+    let fault = guard.faults.iter_mut().find(|fault| fault.times > 0 && line.contains(&fault.path)).map(|fault| {
         fault.times -= 1;
         fault.then.clone()
     });
+    let Request { method, path, headers, .. } = request;
     let is_let_in = guard.lock.as_ref().is_none_or(|(key, _)| headers.get("authorization") == Some(key));
     let challenge = guard.lock.as_ref().map(|(_, challenge)| challenge.clone());
     let contents = guard.contents.get(path.split('?').next().unwrap_or_default()).cloned();
@@ -175,20 +217,56 @@ fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()
             format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {length}\r\n{more}\r\n").as_bytes(),
         )
     };
+    let has_body = method != "HEAD";
     if !is_let_in && path.starts_with("/v2/") {
         let challenge = ("WWW-Authenticate".to_owned(), challenge.unwrap_or_default());
         return head(401, &[challenge], 0);
     }
+    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     if let Some(Then::Say(status, headers, body)) = &fault {
+        // A success comes when all is there, a refusal before.
+        let mut taken = if *status < 300 { vec![0; length] } else { Vec::new() };
+        reader.read_exact(&mut taken)?;
+        state.lock().unwrap().requests[number].body = taken;
         head(*status, headers, body.len())?;
+        if has_body {
+            connection.write_all(body.as_bytes())?;
+        }
+        // Who is still sending would else see the end of the connection, and perhaps not the answer.
+        connection.shutdown(Shutdown::Write)?;
+        return std::io::copy(&mut reader, &mut std::io::sink()).map(drop);
+    }
+    if ["POST", "PATCH", "PUT"].contains(&&*method) || path.contains("/blobs/uploads/") {
+        let taken = match fault {
+            Some(Then::Break(after) | Then::Hang(after)) => after.min(length),
+            _ => length,
+        };
+        let mut body = vec![0; taken];
+        reader.read_exact(&mut body)?;
+        let mut guard = state.lock().unwrap();
+        guard.requests[number].body.clone_from(&body);
+        let State { uploads, contents, .. } = &mut *guard;
+        let answer = uploads.take(contents, &method, &path, &headers, body, taken == length);
+        drop(guard);
+        match fault {
+            Some(Then::Break(_)) => return Ok(()),
+            Some(Then::Hang(_)) => thread::sleep(Duration::from_secs(5)),
+            _ => {}
+        }
+        let (status, headers, body) = answer;
+        head(status, &headers, body.len())?;
         return connection.write_all(body.as_bytes());
     }
     let Some(mut bytes) = contents else {
         let code = if path.contains("/blobs/") { "BLOB_UNKNOWN" } else { "MANIFEST_UNKNOWN" };
         let body = json!({ "errors": [{ "code": code, "message": "unknown" }] }).to_string();
         head(404, &[], body.len())?;
-        return connection.write_all(body.as_bytes());
+        return if has_body { connection.write_all(body.as_bytes()) } else { Ok(()) };
     };
+    let digest = vec![("Docker-Content-Digest".to_owned(), Digest::of(&bytes).to_string())];
+    if !has_body {
+        return head(200, &digest, bytes.len());
+    }
     let range = |range: &String| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok();
     let from: Option<usize> = headers.get("range").and_then(range);
     let status = match from.filter(|_| has_ranges) {

@@ -85,8 +85,8 @@ impl Pull {
 
 /// A client that knows what the environment says of registries.
 pub(crate) fn client() -> Result<Client> {
-    certificates::provide()?;
-    Ok(Client::default().credentials(Credentials::Files(credentials(|name| env::var_os(name)))))
+    let client = Client::default().authorities(certificates::authorities()?);
+    Ok(client.credentials(Credentials::Files(credentials(|name| env::var_os(name)))))
 }
 
 /// Where [podman](https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md) and docker write to

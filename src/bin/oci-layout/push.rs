@@ -1,0 +1,63 @@
+//! `push`: from a layout to registries.
+
+use clap::Args;
+use oci_layout::{Image, ImageLayout, Platform, Result, registry::Reference};
+
+use crate::{
+    args::{self, LayoutTag},
+    print, progress,
+    pull::client,
+};
+
+/// Sends an image of a layout to registries, every byte as it is here.
+///
+/// An image for several platforms goes as one, unless --platform chooses one of them. What a repository has already is
+/// not sent, nor are layers read for it; several tags of one repository are one upload. What another repository of the
+/// same registry has is taken from there: from the first of several, from the one that the image's base is in
+/// (annotation org.opencontainers.image.base.name), and from those that --mount-from names. The image's name by its
+/// digest is printed on standard output, one line for each repository.
+///
+/// An upload that breaks off goes on where it ended. Who has logged in with docker or podman is known to the registry.
+/// The proxies that https_proxy and http_proxy name are used, and the certificates that SSL_CERT_FILE names, or the
+/// system has, or this program.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  oci-layout push image ghcr.io/me/app:1.0
+  oci-layout push image:1.0 ghcr.io/me/app:1.0 ghcr.io/me/app:latest
+  oci-layout push image localhost:5000/app --mount-from library/base")]
+pub(crate) struct Push {
+    /// The layout, or an oci-archive; with a tag if it has several images
+    #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
+    image: LayoutTag,
+
+    /// What the image shall be called: [REGISTRY/]PATH[:TAG]
+    #[arg(value_name = "REF", required = true)]
+    references: Vec<Reference>,
+
+    /// Of an image for several platforms, the one to send [default: all]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
+
+    /// A repository of the same registry, by its path there, that may have some of the layers
+    #[arg(long, value_name = "PATH")]
+    mount_from: Vec<String>,
+
+    /// Ask registries without TLS, as one on this machine always is
+    #[arg(long)]
+    plain_http: bool,
+}
+
+impl Push {
+    pub(crate) fn run(self) -> Result<()> {
+        let Self { image, references, platform, mount_from, plain_http } = self;
+        let image = match &platform {
+            Some(platform) => Image::from(image.open(Some(platform))?),
+            None => ImageLayout::open(&image.layout)?.whole_image(image.tag.as_deref())?,
+        };
+        let client =
+            mount_from.into_iter().fold(client()?.plain_http(plain_http), |client, path| client.mount_from(path));
+        let pushed = progress::show("pushing", |bytes| client.progress(bytes.progress()).push(&image, &references))?;
+        pushed.iter().try_for_each(print)
+    }
+}

@@ -1,0 +1,287 @@
+//! To a registry: an image, under any number of names.
+//!
+//! As the specification has [pushing](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#push), in
+//! as few requests as it allows for. Each repository is asked
+//!
+//! 1. for the manifest under each tag: if all are the image's, this was all;
+//! 2. for the manifest by its digest: if it is there, only the tags are written;
+//! 3. of an index, for each manifest that it names: what is below one that is there, is there too;
+//! 4. for each blob that is left. One that is not there is mounted, or sent.
+//!
+//! Manifests come last, each behind all that it names, the tags' at the very end.
+
+mod contents;
+mod referrers;
+mod upload;
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use reqwest::{
+    Method, StatusCode,
+    header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
+};
+
+use self::contents::{Contents, Document};
+use super::{
+    Client, Reference,
+    failure::Failure,
+    http::Http,
+    sentence::{blob_name, is_foreign},
+    session::{Access, Meter, Session, accept},
+};
+use crate::{
+    blob::Blob,
+    descriptor::Descriptor,
+    digest::Digest,
+    error::{Error, Result},
+    image_manifest::Image,
+    pool::{Pool, lock},
+};
+
+/// How many requests are made at a time, and so how many layers are on their way at most.
+const CONNECTIONS: usize = 4;
+
+impl Client {
+    /// Sends an image to the repositories that these references name, each of which then has it whole under their tags
+    /// (`latest` if there is neither tag nor digest). Returns the image's name by digest in each repository, in the
+    /// order in which they first come.
+    ///
+    /// What a repository has is not sent, and none of its bytes are read. What another one of the same registry may have
+    /// is [mounted] if it does: one that comes before, those in [`Client::mount_from`], and the one that the image's
+    /// annotation `org.opencontainers.image.base.name` names. Layers are read from [`Blob::open`] while they are sent,
+    /// some at a time, and checked: the last bytes of one leave when the size and the digest are right. Layers that
+    /// registries need not have (with `urls`, or non-distributable by their media type) are not sent. Every other byte
+    /// is as it is in the image, and so are media types.
+    ///
+    /// An upload that breaks off goes on where the registry says that it ended, or from the beginning, as often as
+    /// [`Client::retries`] says. When something fails, what has arrived stays there, and no tag means anything else than
+    /// before but those that are written already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Registry`] for everything that can go wrong with a registry, with what it was asked for.
+    /// [`Error::Invalid`] for a reference with the digest of another image, for an image with a document that is none,
+    /// and for credentials. [`Error::BlobDamaged`], and whatever reading them gives, for blobs.
+    pub fn push(&self, image: &Image, references: &[Reference]) -> Result<Vec<Reference>> {
+        let contents = Contents::read(image)?;
+        let targets = targets(references, image.digest())?;
+        let Some(first) = targets.first() else { return Ok(Vec::new()) };
+        let refuse = |reason: String| Error::Registry { reference: first.repository.to_string(), reason };
+        let http = Arc::new(Http::new(self).map_err(refuse)?);
+        let meter = Arc::new(Meter::new(self.progress.clone()));
+        for (index, target) in targets.iter().enumerate() {
+            let mounts = self.mounts(&contents, target, &targets[..index])?;
+            let readable = mounts.iter().map(|repository| format!("repository:{repository}:pull"));
+            let scopes = [format!("repository:{}:pull,push", target.repository.repository)];
+            let scopes = scopes.into_iter().chain(readable).collect();
+            let session = Session::over(&http, &meter, self, &target.repository, Access::Push, scopes)?;
+            Push { session, contents: &contents, mounts }.run(&target.tags)?;
+        }
+        Ok(targets.into_iter().map(|target| target.repository.at(image.digest())).collect())
+    }
+
+    /// The repositories of the target's registry where its blobs may be already, the likeliest first.
+    fn mounts(&self, contents: &Contents, target: &Target, before: &[Target]) -> Result<Vec<String>> {
+        let Reference { registry, repository, .. } = &target.repository;
+        let given = self.mount_from.iter().map(|path| format!("{registry}/{path}").parse::<Reference>());
+        let given = given.collect::<Result<Vec<_>>>()?;
+        let before = before.iter().map(|target| &target.repository);
+        let mut mounts: Vec<String> = Vec::new();
+        for other in before.take(1).chain(&given).chain(contents.bases()) {
+            let is_new = other.repository != *repository && !mounts.contains(&other.repository);
+            if other.registry == *registry && is_new {
+                mounts.push(other.repository.clone());
+            }
+        }
+        Ok(mounts)
+    }
+}
+
+/// A repository, and the tags that the image shall have there.
+struct Target {
+    /// Without tag and digest.
+    repository: Reference,
+    tags: Vec<String>,
+}
+
+/// The references by their repositories.
+fn targets(references: &[Reference], digest: Digest) -> Result<Vec<Target>> {
+    let mut targets: Vec<Target> = Vec::new();
+    for reference in references {
+        if reference.digest.is_some_and(|other| other != digest) {
+            let reason = format!("the image has the digest {digest}: leave the digest out, or push the other image");
+            return Err(Error::invalid(format!("image {reference}"), reason));
+        }
+        let repository = Reference { tag: None, digest: None, ..reference.clone() };
+        let tag = match (&reference.tag, reference.digest) {
+            (None, None) => Some("latest".to_owned()),
+            (tag, _) => tag.clone(),
+        };
+        let at = targets.iter().position(|target| target.repository == repository).unwrap_or_else(|| {
+            targets.push(Target { repository, tags: Vec::new() });
+            targets.len() - 1
+        });
+        let tags = &mut targets[at].tags;
+        tags.extend(tag.filter(|tag| !tags.contains(tag)));
+    }
+    Ok(targets)
+}
+
+/// One repository that gets the image.
+struct Push<'a> {
+    session: Session,
+    contents: &'a Contents,
+    mounts: Vec<String>,
+}
+
+impl Push<'_> {
+    fn run(&self, tags: &[String]) -> Result<()> {
+        let root = self.contents.root();
+        let digest = root.digest();
+        let tagged = self.each(tags, |tag| self.has_manifest(tag, digest))?;
+        let is_there = tagged.contains(&true) || self.has_manifest(&digest.to_string(), digest)?;
+        let missing = if is_there { HashSet::new() } else { self.missing()? };
+        self.send_blobs(&missing)?;
+
+        // Only the answer to writing it says whether the registry itself lists what has a subject.
+        let is_due = |document: &&Document| missing.contains(&document.digest()) || document.referrer.is_some();
+        for document in self.contents.documents.iter().filter(is_due).filter(|document| document.digest() != digest) {
+            self.put(&document.digest().to_string(), document)?;
+        }
+        let untagged: Vec<&String> =
+            tags.iter().zip(tagged).filter(|(_, is_there)| !is_there).map(|(tag, _)| tag).collect();
+        if untagged.is_empty() && is_due(&root) {
+            self.put(&digest.to_string(), root)?;
+        }
+        for tag in untagged {
+            self.put(tag, root)?;
+        }
+        Ok(())
+    }
+
+    /// The manifests and indexes that the repository lacks, of which the image's own is one.
+    fn missing(&self) -> Result<HashSet<Digest>> {
+        let root = self.contents.root();
+        let (mut missing, mut level) = (HashSet::from([root.digest()]), vec![root]);
+        while !level.is_empty() {
+            let mut below: Vec<Digest> = level.iter().flat_map(|document| document.below.iter().copied()).collect();
+            below.sort();
+            below.dedup();
+            below.retain(|digest| !missing.contains(digest));
+            let are_there = self.each(&below, |digest| self.has_manifest(&digest.to_string(), *digest))?;
+            let lacking = below.iter().zip(are_there).filter(|(_, is_there)| !is_there).map(|(digest, _)| *digest);
+            let lacking: HashSet<Digest> = lacking.collect();
+            level = self.contents.documents.iter().filter(|document| lacking.contains(&document.digest())).collect();
+            missing.extend(lacking);
+        }
+        Ok(missing)
+    }
+
+    /// Whether this is what a tag or a digest means in the repository.
+    fn has_manifest(&self, name: &str, digest: Digest) -> Result<bool> {
+        let (path, accept) = (format!("manifests/{name}"), accept());
+        let head = || self.head(&path, &accept);
+        let Some(headers) = self.session.attempt(&what(name), head)? else { return Ok(false) };
+        // Who does not say what is there can only have been asked by the digest.
+        Ok(said_digest(&headers).map_or_else(|| name == digest.to_string(), |said| said == digest))
+    }
+
+    /// Sends every blob that these documents name and the repository lacks.
+    fn send_blobs(&self, missing: &HashSet<Digest>) -> Result<()> {
+        let named = self.contents.documents.iter().filter(|document| missing.contains(&document.digest()));
+        let mut seen = HashSet::new();
+        let blobs: Vec<&Descriptor> = named
+            .flat_map(|document| &document.blobs)
+            .filter(|blob| !is_foreign(blob) && seen.insert(blob.digest))
+            .collect();
+        let are_there = self.each(&blobs, |blob| self.has_blob(blob))?;
+        let lacking = blobs.iter().zip(are_there).filter(|(_, is_there)| !is_there);
+        let lacking = lacking.map(|(blob, _)| self.contents.blob(blob.digest));
+        let mut lacking: Vec<&Arc<dyn Blob>> = lacking.collect::<Result<_>>()?;
+        // The longest first: the others fit in beside it.
+        lacking.sort_by_key(|blob| std::cmp::Reverse(blob.descriptor().size));
+        self.session.meter.expect(lacking.iter().map(|blob| blob.descriptor().size).sum());
+        self.each(&lacking, |blob| upload::upload(&self.session, blob.as_ref(), &self.mounts)).map(|_| ())
+    }
+
+    /// [Checking if content exists](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#checking-if-content-exists-in-the-registry).
+    fn has_blob(&self, blob: &Descriptor) -> Result<bool> {
+        let path = format!("blobs/{}", blob.digest);
+        let headers = self.session.attempt(&blob_name(blob), || self.head(&path, "*/*"))?;
+        let size = |headers: &HeaderMap| headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok();
+        // Of another size, it is damaged there, or here: sending it brings that to light.
+        Ok(headers.is_some_and(|headers| size(&headers).is_none_or(|size| size == blob.size)))
+    }
+
+    /// The headers of what is there. That one may not look is no news: whether one may write counts, and the answer to
+    /// that has words.
+    fn head(&self, path: &str, accept: &str) -> Result<Option<HeaderMap>, Failure> {
+        let response = self.session.exchange(|| self.session.request(Method::HEAD, path).header(ACCEPT, accept))?;
+        match response.status() {
+            status if status.is_success() => Ok(Some(response.headers().clone())),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => self.session.success(response).map(|_| None),
+            status if status.is_client_error() => Ok(None),
+            _ => self.session.success(response).map(|_| None),
+        }
+    }
+
+    /// [Pushing manifests](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests).
+    fn put(&self, name: &str, document: &Document) -> Result<()> {
+        let (path, bytes) = (format!("manifests/{name}"), &document.bytes);
+        let media_type = bytes.descriptor().media_type.as_str();
+        let request = || {
+            let request = self.session.request(Method::PUT, &path).header(CONTENT_TYPE, media_type);
+            request.body(bytes.bytes().to_vec())
+        };
+        let headers = self.session.attempt(&what(name), || {
+            let response = self.session.ask(request)?;
+            check_digest(response.headers(), document.digest())?;
+            Ok(response.headers().clone())
+        })?;
+        match &document.referrer {
+            Some(referrer) if !headers.contains_key("oci-subject") => referrers::list(&self.session, referrer),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does something for each item, some at a time. The first error ends all.
+    fn each<T: Sync, R: Send>(&self, items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
+        let first = Mutex::new(None);
+        let results = Pool::new(CONNECTIONS).map(items, |item| {
+            if self.session.is_over() {
+                return None;
+            }
+            let failed = |error| {
+                lock(&first).get_or_insert(error);
+                self.session.end();
+            };
+            work(item).map_err(failed).ok()
+        });
+        match first.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(results.into_iter().flatten().collect()),
+        }
+    }
+}
+
+/// What a manifest is called in a sentence.
+fn what(name: &str) -> String {
+    let kind = if name.contains(':') { "manifest" } else { "tag" };
+    format!("{kind} {name}")
+}
+
+/// What the registry says that the digest is.
+fn said_digest(headers: &HeaderMap) -> Option<Digest> {
+    headers.get("docker-content-digest")?.to_str().ok()?.parse().ok()
+}
+
+/// Whether the registry says that it took in what was sent.
+fn check_digest(headers: &HeaderMap, expected: Digest) -> Result<(), Failure> {
+    match said_digest(headers) {
+        Some(actual) if actual != expected => Err(Failure::OtherBytes { expected, actual }),
+        _ => Ok(()),
+    }
+}

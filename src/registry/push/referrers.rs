@@ -1,0 +1,54 @@
+//! What says something of another manifest, where the registry itself keeps no list of such: then whoever pushes it does,
+//! [under a tag](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests-with-subject).
+
+use reqwest::{
+    Method, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+
+use super::{super::session::Session, contents::Referrer};
+use crate::{
+    descriptor::{Extra, MediaType},
+    error::Result,
+    image_layout::files::MAX_DOCUMENT,
+    image_manifest::Index,
+    json,
+};
+
+/// Puts it on the list, if it is not there.
+pub(super) fn list(session: &Session, referrer: &Referrer) -> Result<()> {
+    let tag = format!("sha256-{}", referrer.subject.hex());
+    let (path, what) = (format!("manifests/{tag}"), format!("tag {tag}"));
+    let index = MediaType::INDEX.to_string();
+    let listed = session.attempt(&what, || {
+        let response = session.exchange(|| session.request(Method::GET, &path).header(ACCEPT, &index))?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => {
+                session.http.body(session.success(response)?, MAX_DOCUMENT).map(|bytes| Some(bytes.unwrap_or_default()))
+            }
+        }
+    })?;
+    let mut list = match listed {
+        None => Index {
+            schema_version: 2,
+            media_type: Some(MediaType::INDEX),
+            artifact_type: None,
+            manifests: Vec::new(),
+            subject: None,
+            annotations: Default::default(),
+            extra: Extra::default(),
+        },
+        Some(bytes) => serde_json::from_slice::<Index>(&bytes).map_err(|_| {
+            let subject = referrer.subject;
+            session.refuse(format!("{what} is no list of what refers to {subject}, as it should be: remove that tag"))
+        })?,
+    };
+    if list.manifests.iter().any(|entry| entry.digest == referrer.entry.digest) {
+        return Ok(());
+    }
+    list.manifests.push(referrer.entry.clone());
+    let bytes = json::to_bytes(&list);
+    let put = || session.request(Method::PUT, &path).header(CONTENT_TYPE, &index).body(bytes.clone());
+    session.attempt(&what, || session.ask(put)).map(|_| ())
+}

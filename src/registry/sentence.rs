@@ -1,0 +1,250 @@
+//! What went wrong between us and a registry, in a sentence that says what to do.
+
+use std::{error::Error, io};
+
+use super::{
+    failure::{Failure, Refusal},
+    session::Access,
+};
+use crate::descriptor::{Descriptor, MediaType};
+
+/// What was asked for when something went wrong, of whom, and by whom.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) what: &'a str,
+    pub(super) registry: &'a str,
+    pub(super) repository: &'a str,
+    pub(super) access: Access,
+    pub(super) is_anonymous: bool,
+}
+
+impl Asked<'_> {
+    /// What went wrong, and what to do. Addresses are left out: they may hold a signature that is as good as a
+    /// password.
+    pub(super) fn sentence(&self, failure: &Failure) -> String {
+        let Self { what, registry, .. } = self;
+        match failure {
+            Failure::Refused(refusal) => match refusal {
+                _ if refusal.is_busy() => {
+                    let wait = match refusal.retry_after {
+                        Some(wait) => format!("in {} seconds", wait.as_secs()),
+                        None => "later".to_owned(),
+                    };
+                    format!("the registry has had too many requests (asked for {what}): try again {wait}, or log in")
+                }
+                _ if self.access == Access::Push => self.refused_push(refusal),
+                _ => self.refused_pull(refusal),
+            },
+            Failure::Denied(said) => self.denied(&quote(said)),
+            Failure::NoToken => "the registry hands out no token that can be read: try again later".to_owned(),
+            Failure::OtherBytes { expected, actual } if self.access == Access::Push => format!(
+                "the registry says that it took in {actual}, and {expected} was sent: it is damaged, or something \
+                 between you and it is; push to another, or ask who runs it"
+            ),
+            Failure::OtherBytes { expected, actual } => format!(
+                "the registry sends other bytes than {expected}, namely {actual}: it is damaged, or something between \
+                 you and it is; try again, or pull from elsewhere"
+            ),
+            Failure::Silent => format!("the registry is silent, asked for {what}: try again later"),
+            Failure::Request(error) if error.is_connect() => unreachable(error, registry),
+            Failure::Request(error) => self.odd(&root(error)),
+            Failure::Odd(why) => self.odd(&printable(why)),
+            Failure::Again(why) => self.odd(why),
+            Failure::Ours(error) => error.to_string(),
+        }
+    }
+
+    fn odd(&self, why: &str) -> String {
+        format!("the registry cannot be understood, asked for {} ({why}): is it a registry?", self.what)
+    }
+
+    fn denied(&self, said: &str) -> String {
+        let Self { what, registry, repository, access, is_anonymous } = self;
+        let login = format!("`docker login {registry}` or `podman login {registry}`");
+        match (access, is_anonymous) {
+            (Access::Pull, true) => {
+                format!(
+                    "the registry does not give {what} to everybody{said}: correct the name, or log in with {login}"
+                )
+            }
+            (Access::Pull, false) => format!(
+                "the registry does not give {what} to who you are logged in as{said}: correct the name, or log in \
+                 again with {login}"
+            ),
+            (Access::Push, true) => format!(
+                "the registry lets nobody push to {repository} without a login, and none for {registry} was \
+                 found{said}: log in with {login}, or correct the name"
+            ),
+            (Access::Push, false) => format!(
+                "the registry does not let who you are logged in as push to {repository}{said}: correct the name, or \
+                 log in as somebody who may with {login}"
+            ),
+        }
+    }
+
+    fn refused_pull(&self, refusal: &Refusal) -> String {
+        let (what, said) = (self.what, quote(&refusal.message));
+        if refusal.has(&["MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN", "NOT_FOUND", "NAME_UNKNOWN"]) {
+            return missing(what);
+        }
+        if refusal.has(&["UNAUTHORIZED", "DENIED"]) {
+            return self.denied(&said);
+        }
+        match refusal.status {
+            401 | 403 => self.denied(&said),
+            404 => missing(what),
+            500.. => self.broken(refusal),
+            _ if !refusal.codes.is_empty() => format!("the registry refuses {what}{said}: correct the name"),
+            status => format!(
+                "the registry answers with status {status}{said}, asked for {what}: is it a registry of images?"
+            ),
+        }
+    }
+
+    fn refused_push(&self, refusal: &Refusal) -> String {
+        let Self { what, repository, .. } = self;
+        let (said, words) = (quote(&refusal.message), refusal.message.to_lowercase());
+        // A registry that has no code of its own for it says DENIED.
+        if refusal.status == 507 || words.contains("quota") || words.contains("exceed") {
+            return format!(
+                "the registry has no room for {what}{said}: remove there what is not needed, or have its limit raised"
+            );
+        }
+        if refusal.has(&["DIGEST_INVALID", "SIZE_INVALID"]) {
+            return format!(
+                "the registry got other bytes than {what}, which were right when they left{said}: something between \
+                 you and it changes them; try again, or by another way"
+            );
+        }
+        if refusal.has(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"]) {
+            return format!("the registry lacks a blob that {what} names{said}: push the image again");
+        }
+        if refusal.has(&["UNAUTHORIZED", "DENIED"]) {
+            return self.denied(&said);
+        }
+        match refusal.status {
+            401 | 403 => self.denied(&said),
+            404 => {
+                format!("the registry has no repository {repository}{said}: make it there first, or correct the name")
+            }
+            405 => format!("the registry takes no pushes{said}: push to another"),
+            413 => format!(
+                "{what} is too large for the registry, or for a proxy in front of it{said}: have its limit raised, or \
+                 make smaller layers"
+            ),
+            500.. => self.broken(refusal),
+            status => {
+                format!("the registry refuses {what} with status {status}{said}: push to another, or ask who runs it")
+            }
+        }
+    }
+
+    fn broken(&self, refusal: &Refusal) -> String {
+        let (status, said) = (refusal.status, quote(&refusal.message));
+        format!("the registry failed with status {status}{said}, asked for {}: try again later", self.what)
+    }
+}
+
+fn missing(what: &str) -> String {
+    match what.starts_with("blob") {
+        true => format!(
+            "the registry lacks {what}, which the image's manifest names: push the image again, whole, or take another"
+        ),
+        false => format!("the registry has no {what}: correct the name, the tag or the digest"),
+    }
+}
+
+fn unreachable(error: &reqwest::Error, registry: &str) -> String {
+    let cause = root(error);
+    if cause.contains("certificate") {
+        return format!(
+            "the certificate of {registry} is not trusted here ({cause}): name its authority's file in SSL_CERT_FILE"
+        );
+    }
+    // What rustls says of an answer without TLS.
+    if cause.contains("corrupt message") {
+        return "the registry does not speak TLS: if it shall be asked without, allow plain HTTP (--plain-http)"
+            .to_owned();
+    }
+    format!("{registry} cannot be reached ({cause}): correct its name, or look after the network")
+}
+
+/// The innermost cause: the outer ones say that there was an error, and name addresses.
+pub(super) fn root(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(inner) = source(innermost) {
+        innermost = inner;
+    }
+    printable(&innermost.to_string())
+}
+
+/// What an error of reading a stream was made of is not its source.
+fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let inside = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
+    inside.map(|inside| inside as &(dyn Error + 'static)).or_else(|| error.source())
+}
+
+/// What a blob is called, with where else it is if registries need not have it:
+/// [non-distributable layers](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers).
+pub(super) fn blob_name(descriptor: &Descriptor) -> String {
+    let Descriptor { digest, urls, .. } = descriptor;
+    match is_foreign(descriptor) {
+        true => format!(
+            "blob {digest} (a layer that registries need not have; its maker has it at {})",
+            printable(&urls.join(", "))
+        ),
+        false => format!("blob {digest}"),
+    }
+}
+
+/// Whether registries need not have the blob, and nobody sends it to one.
+pub(super) fn is_foreign(Descriptor { media_type, urls, .. }: &Descriptor) -> bool {
+    media_type.to_oci().as_str().starts_with(MediaType::FOREIGN_LAYER.as_str()) || !urls.is_empty()
+}
+
+/// An answer that broke off, in a sentence.
+pub(super) fn broken_off(failure: &Failure, what: &str) -> String {
+    match failure {
+        Failure::Silent => format!("the registry fell silent in the middle of {what}: try again later"),
+        Failure::Request(error) => {
+            format!("the registry broke off in the middle of {what} ({}): try again later", root(error))
+        }
+        _ => format!("the registry broke off in the middle of {what}: try again later"),
+    }
+}
+
+/// What a registry said, to be put into a sentence.
+fn quote(said: &str) -> String {
+    match printable(said.trim()) {
+        said if said.is_empty() => said,
+        said => format!(" ({said})"),
+    }
+}
+
+/// Whoever sends text may send much of it, and codes that change a terminal.
+fn printable(text: &str) -> String {
+    const MOST: usize = 200;
+    let mut printable: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST).collect();
+    if text.chars().nth(MOST).is_some() {
+        printable.push('…');
+    }
+    printable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_registries_say_cannot_do_anything() {
+        assert_eq!(quote(" no\x1b[2J\nway "), " (no [2J way)");
+        assert_eq!(quote(" \n"), "");
+        assert_eq!(printable(&"x".repeat(300)), "x".repeat(200) + "…");
+    }
+
+    #[test]
+    fn the_innermost_cause_is_told() {
+        let error = io::Error::other(io::Error::other(io::Error::other("a cause")));
+        assert_eq!(root(&error), "a cause");
+    }
+}

@@ -1,0 +1,135 @@
+//! What is sent to a registry.
+
+use std::collections::BTreeMap;
+
+use oci_layout::Digest;
+use serde_json::json;
+
+type Answer = (u16, Vec<(String, String)>, String);
+
+/// Blobs on their way, and how they are taken.
+#[derive(Default)]
+pub struct Uploads {
+    begun: BTreeMap<String, Vec<u8>>,
+    count: usize,
+    /// What an upload's address begins with, in place of a path of the repository, and ends with.
+    pub place: Option<(String, String)>,
+    /// Uploads that break off are forgotten.
+    pub forgets: bool,
+    /// What it says that has arrived, in place of the truth.
+    pub claims: Option<String>,
+    /// Nothing is mounted.
+    pub refuses_mounts: bool,
+    /// It lists what has a subject.
+    pub lists_referrers: bool,
+}
+
+impl Uploads {
+    /// Answers a request with a body, which came whole or in part.
+    pub(super) fn take(
+        &mut self,
+        contents: &mut BTreeMap<String, Vec<u8>>,
+        method: &str,
+        path: &str,
+        headers: &BTreeMap<String, String>,
+        body: Vec<u8>,
+        is_whole: bool,
+    ) -> Answer {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let query: BTreeMap<&str, String> = query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(key, value)| (key, value.replace("%3A", ":").replace("%2F", "/")))
+            .collect();
+        if path.contains("/manifests/") {
+            return self.manifest(contents, path, body);
+        }
+        let Some((repository, id)) = path.split_once("/blobs/uploads/") else {
+            let id = path.rsplit('/').next().unwrap();
+            return self.blob(contents, "/v2/a/b", id, method, &query, headers, body, is_whole);
+        };
+        if method == "POST" {
+            if let (Some(digest), Some(from), false) = (query.get("mount"), query.get("from"), self.refuses_mounts)
+                && let Some(blob) = contents.get(&format!("/v2/{from}/blobs/{digest}")).cloned()
+            {
+                contents.insert(format!("{repository}/blobs/{digest}"), blob);
+                return (201, Vec::new(), String::new());
+            }
+            self.count += 1;
+            let id = format!("upload-{}", self.count);
+            self.begun.insert(id.clone(), Vec::new());
+            let location = match &self.place {
+                Some((before, after)) => format!("{before}{id}{after}"),
+                None => format!("{repository}/blobs/uploads/{id}"),
+            };
+            return (202, vec![("Location".to_owned(), location)], String::new());
+        }
+        let (repository, id) = (repository.to_owned(), id.to_owned());
+        self.blob(contents, &repository, &id, method, &query, headers, body, is_whole)
+    }
+
+    fn manifest(&self, contents: &mut BTreeMap<String, Vec<u8>>, path: &str, body: Vec<u8>) -> Answer {
+        let (repository, _) = path.split_once("/manifests/").unwrap();
+        let digest = Digest::of(&body);
+        let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let mut headers = vec![("Docker-Content-Digest".to_owned(), digest.to_string())];
+        if let Some(subject) = value.pointer("/subject/digest").filter(|_| self.lists_referrers) {
+            headers.push(("OCI-Subject".to_owned(), subject.as_str().unwrap().to_owned()));
+        }
+        // What a manifest names must be there before it.
+        let (blobs, manifests) = (value["layers"].as_array(), value["manifests"].as_array());
+        let blobs = blobs.into_iter().flatten().chain(value.get("config")).filter(|blob| blob["urls"].is_null());
+        let mut named: Vec<_> = blobs.map(|blob| format!("blobs/{}", blob["digest"].as_str().unwrap())).collect();
+        let manifests = manifests.into_iter().flatten();
+        if !path.contains("/manifests/sha256-") {
+            named.extend(manifests.map(|entry| format!("manifests/{}", entry["digest"].as_str().unwrap())));
+        }
+        if let Some(missing) = named.iter().find(|named| !contents.contains_key(&format!("{repository}/{named}"))) {
+            return refuse(404, "MANIFEST_BLOB_UNKNOWN", missing);
+        }
+        contents.insert(path.to_owned(), body.clone());
+        contents.insert(format!("{repository}/manifests/{digest}"), body);
+        (201, headers, String::new())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "it is what a request has")]
+    fn blob(
+        &mut self,
+        contents: &mut BTreeMap<String, Vec<u8>>,
+        repository: &str,
+        id: &str,
+        method: &str,
+        query: &BTreeMap<&str, String>,
+        headers: &BTreeMap<String, String>,
+        body: Vec<u8>,
+        is_whole: bool,
+    ) -> Answer {
+        let Some(begun) = self.begun.get_mut(id) else { return refuse(404, "BLOB_UPLOAD_UNKNOWN", id) };
+        if method == "GET" {
+            let range = self.claims.clone().unwrap_or_else(|| format!("0-{}", begun.len().saturating_sub(1)));
+            return (204, vec![("Range".to_owned(), range)], String::new());
+        }
+        let from = headers.get("content-range").map_or(0, |range| range.split('-').next().unwrap().parse().unwrap());
+        if from != begun.len() && self.claims.is_none() {
+            return refuse(416, "BLOB_UPLOAD_INVALID", "a hole");
+        }
+        begun.extend(body);
+        if !is_whole {
+            if self.forgets {
+                self.begun.remove(id);
+            }
+            return refuse(400, "SIZE_INVALID", "half a body");
+        }
+        let bytes = self.begun.remove(id).unwrap();
+        let digest = Digest::of(&bytes).to_string();
+        if query.get("digest") != Some(&digest) {
+            return refuse(400, "DIGEST_INVALID", &digest);
+        }
+        contents.insert(format!("{repository}/blobs/{digest}"), bytes);
+        (201, vec![("Docker-Content-Digest".to_owned(), digest)], String::new())
+    }
+}
+
+fn refuse(status: u16, code: &str, message: &str) -> Answer {
+    (status, Vec::new(), json!({ "errors": [{ "code": code, "message": message }] }).to_string())
+}

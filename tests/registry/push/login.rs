@@ -1,0 +1,122 @@
+//! Who may write what.
+
+use std::fs;
+
+use oci_layout::{
+    Image,
+    registry::{Client, Credentials},
+};
+
+use super::{assert_has, counted};
+use crate::{
+    client, common,
+    fake::{Registry, Then},
+    image,
+};
+
+/// `me:secret` in base64.
+const BASIC: &str = "Basic bWU6c2VjcmV0";
+
+fn me() -> Client {
+    client().credentials(Credentials::Password { user: "me".to_owned(), password: "secret".to_owned() })
+}
+
+#[test]
+fn a_password_opens() {
+    let (registry, image) = (Registry::start(), Image::from(image("linux/amd64")));
+    registry.lock(BASIC, "Basic realm=\"x\"");
+    let references = [registry.reference(":v1")];
+    me().push(&image, &references).unwrap();
+    assert_has(&registry, "a/b", "v1", &image);
+
+    let registry = Registry::start();
+    registry.lock(BASIC, "Basic realm=\"x\"");
+    let references = [registry.reference(":v1")];
+    let (name, login) = (registry.reference(""), format!("`docker login {0}` or `podman login {0}`", registry.address));
+    let said = common::message(client().push(&image, &references));
+    let expected = format!(
+        "{name}: the registry lets nobody push to a/b without a login, and none for {} was found: log in with {login}, \
+         or correct the name",
+        registry.address
+    );
+    assert_eq!(said, expected);
+    let other = Credentials::Password { user: "me".into(), password: "sesame".into() };
+    let said = common::message(client().credentials(other).push(&image, &references));
+    let expected = format!(
+        "{name}: the registry does not let who you are logged in as push to a/b: correct the name, or log in as \
+         somebody who may with {login}"
+    );
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn a_token_is_for_all_that_is_needed() {
+    let (registry, guard) = (Registry::start(), Registry::start());
+    guard.serve("/token", br#"{"token":"abc"}"#);
+    registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\",service=\"images\"", guard.address));
+    let (image, _) = counted(&["one"], serde_json::Value::Null);
+    let client = me().mount_from("base/image");
+    client.push(&image, &[registry.reference(":v1")]).unwrap();
+    assert_has(&registry, "a/b", "v1", &image);
+    let asked = guard.requests("/token");
+    assert_eq!(asked.len(), 1, "one token for all");
+    let scopes = "scope=repository%3Aa%2Fb%3Apull%2Cpush&scope=repository%3Abase%2Fimage%3Apull&service=images";
+    assert!(asked[0].path.contains(scopes), "{}", asked[0].path);
+    assert!(registry.requests("").iter().all(|request| !request.headers.values().any(|value| value == BASIC)));
+}
+
+/// Tokens live for minutes, layers are on their way for longer.
+#[test]
+fn a_token_that_ends_is_replaced() {
+    let (registry, guard) = (Registry::start(), Registry::start());
+    guard.serve("/token", br#"{"access_token":"abc"}"#);
+    let challenge = format!("Bearer realm=\"http://{}/token\"", guard.address);
+    registry.lock("Bearer abc", &challenge);
+    let image = Image::from(image("linux/amd64"));
+    let expired = Then::Say(401, vec![("WWW-Authenticate".to_owned(), challenge)], String::new());
+    registry.fault("PUT /v2/a/b/blobs/uploads/upload-1", 1, expired.clone());
+    registry.fault("PUT /v2/a/b/manifests", 1, expired);
+    me().push(&image, &[registry.reference(":v1")]).unwrap();
+    assert_has(&registry, "a/b", "v1", &image);
+    assert_eq!(guard.requests("/token").len(), 3);
+}
+
+#[test]
+fn an_identity_token_is_exchanged() {
+    let (registry, guard) = (Registry::start(), Registry::start());
+    guard.fault("POST /token", 9, Then::Say(200, Vec::new(), r#"{"access_token":"abc"}"#.to_owned()));
+    registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\",service=\"images\"", guard.address));
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.json");
+    fs::write(&file, format!(r#"{{"auths": {{"{}": {{"identitytoken": "it"}}}}}}"#, registry.address)).unwrap();
+    let (image, _) = counted(&["one"], serde_json::Value::Null);
+    client().credentials(Credentials::Files(vec![file])).push(&image, &[registry.reference(":v1")]).unwrap();
+    assert_has(&registry, "a/b", "v1", &image);
+    let asked = String::from_utf8(guard.requests("POST /token").pop().unwrap().body).unwrap();
+    for part in ["grant_type=refresh_token", "refresh_token=it", "service=images", "scope=repository%3Aa%2Fb%3Apull"] {
+        assert!(asked.contains(part), "{asked}");
+    }
+}
+
+/// Where bytes go to may be another host, which learns nothing but the bytes.
+#[test]
+fn a_password_stays_with_its_registry() {
+    let (registry, elsewhere) = (Registry::start(), Registry::start());
+    registry.lock(BASIC, "Basic realm=\"x\"");
+    let place = (format!("http://{}/store/", elsewhere.address), "?signature=secret&a=b".to_owned());
+    registry.uploads(|uploads| uploads.place = Some(place));
+    elsewhere.lock("Basic other", "Basic realm=\"x\"");
+    let (image, _) = counted(&["one"], serde_json::Value::Null);
+    let took = Then::Say(201, Vec::new(), String::new());
+    elsewhere.fault("PUT /store/", 2, took);
+    let said = common::message(me().push(&image, &[registry.reference(":v1")]));
+    // The other host has them now, and this fake does not look there.
+    assert!(said.contains("the registry lacks a blob that tag v1 names"), "{said}");
+    let asked = elsewhere.requests("");
+    assert_eq!(asked.len(), 2);
+    for request in asked {
+        assert!(!request.headers.contains_key("authorization"));
+        assert!(request.path.contains("?signature=secret&a=b&digest=sha256%3A"), "{}", request.path);
+        assert!(image.blobs().iter().any(|blob| common::bytes(blob) == request.body));
+    }
+}
