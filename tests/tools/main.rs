@@ -11,6 +11,7 @@ mod layering;
 mod listing;
 mod platforms;
 mod pull;
+mod push;
 mod python;
 mod run;
 mod sample;

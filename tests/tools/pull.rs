@@ -171,7 +171,7 @@ fn assert_sound(layout: &Path) {
 }
 
 /// The program, which sees nothing of the environment but what is set here.
-fn program(args: &[&str], dir: &Path, environment: impl FnOnce(&mut Command)) -> Output {
+pub fn program(args: &[&str], dir: &Path, environment: impl FnOnce(&mut Command)) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
     command.args(args).current_dir(dir).env_clear().stdin(Stdio::null());
     environment(&mut command);

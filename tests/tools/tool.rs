@@ -239,7 +239,16 @@ pub struct Registry {
 impl Registry {
     /// Returns when the registry listens.
     pub fn start() -> Self {
-        Self::configured(TempDir::new().unwrap(), "addr: '127.0.0.1:0'")
+        Self::configured(TempDir::new().unwrap(), "addr: '127.0.0.1:0'", "")
+    }
+
+    /// That lets in whoever says that they are `me` and that the password is `secret`.
+    pub fn with_password() -> Self {
+        let dir = TempDir::new().unwrap();
+        fs::write(dir.path().join("users"), "me:$2b$04$3rPp6djIxt/p14UUJGynue4Xgnq.PtbGlM.c5L7E8cU0uSiE7Wu56\n")
+            .unwrap();
+        let auth = format!("auth: {{htpasswd: {{realm: test, path: '{}/users'}}}}\n", dir.path().display());
+        Self::configured(dir, "addr: '127.0.0.1:0'", &auth)
     }
 
     /// With TLS, on an address that nobody asks without, and a certificate of its own in `certificate`.
@@ -250,7 +259,7 @@ impl Registry {
         run(tool("openssl").args(new.split(' ')).current_dir(&dir));
         let root = dir.path().display();
         let http = format!("addr: '127.0.0.2:0', tls: {{certificate: '{root}/certificate', key: '{root}/key'}}");
-        Self::configured(dir, &http)
+        Self::configured(dir, &http, "")
     }
 
     /// The one in crane.
@@ -267,12 +276,28 @@ impl Registry {
         self.dir.path().join("certificate")
     }
 
-    fn configured(dir: TempDir, http: &str) -> Self {
+    /// Ends it without a warning, as the end of its machine would.
+    pub fn kill(&mut self) {
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+    }
+
+    /// Starts it again after that, at its old address and with what it had.
+    pub fn start_again(&mut self) {
+        let config = self.dir.path().join("config.yml");
+        let text = fs::read_to_string(&config).unwrap().replace("127.0.0.1:0", &self.address);
+        fs::write(&config, text).unwrap();
+        let mut command = tool("docker-registry");
+        command.arg("serve").arg(&config);
+        (self.server, self.address) = Self::serve(command, "listening on ");
+    }
+
+    fn configured(dir: TempDir, http: &str, more: &str) -> Self {
         let config = dir.path().join("config.yml");
         // Port 0: the kernel picks a free one, and the log, at "info", says which.
         let text = format!(
             "version: 0.1\nlog: {{level: info}}\nhttp: {{{http}}}\n\
-             storage: {{filesystem: {{rootdirectory: '{}/data'}}}}\n",
+             storage: {{filesystem: {{rootdirectory: '{}/data'}}}}\n{more}",
             dir.path().display()
         );
         fs::write(&config, text).unwrap();
@@ -281,8 +306,13 @@ impl Registry {
         Self::spawn(command, dir, "listening on ")
     }
 
+    fn spawn(command: Command, dir: TempDir, before: &str) -> Self {
+        let (server, address) = Self::serve(command, before);
+        Self { address, server, dir }
+    }
+
     /// A server that says where it listens behind these words; returns when it does.
-    fn spawn(mut command: Command, dir: TempDir, before: &str) -> Self {
+    fn serve(mut command: Command, before: &str) -> (Child, String) {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut server = command.spawn().unwrap_or_else(|error| cannot_start(&command, &error));
 
@@ -299,7 +329,7 @@ impl Registry {
         };
         // A pipe that nobody empties would stop the registry, and one that is closed would end it.
         thread::spawn(move || log.read_to_end(&mut Vec::new()));
-        Self { address, server, dir }
+        (server, address)
     }
 }
 
