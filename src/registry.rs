@@ -1,4 +1,4 @@
-//! Images in registries, read as the [distribution specification] says; with the feature `registry`.
+//! Images in registries, read and written as the [distribution specification] says; with the feature `registry`.
 //!
 //! [`Client::image`] gives an [`Image`](crate::Image) whose documents are here and whose layers are read from the registry when somebody
 //! wants their bytes: [`image_layout`](crate::image_layout()) and [`ImageLayout::append`](crate::ImageLayout::append)
@@ -11,6 +11,19 @@
 //! let image = Client::default().image(&alpine, Some(&"linux/arm64".parse()?))?;
 //! println!("to get the same again, ask for {}", alpine.at(image.digest()));
 //! image_layout("alpine", [image.tagged("3.20")], LayoutOptions::default().pool(&Pool::new(4)))?;
+//! # Ok::<_, oci_layout::Error>(())
+//! ```
+//!
+//! [`Client::push`] takes an [`Image`](crate::Image) of any origin, and sends what a registry lacks of it:
+//!
+//! ```no_run
+//! use oci_layout::{ImageLayout, registry::{Client, Reference}};
+//!
+//! let image = ImageLayout::open("image")?.whole_image(Some("latest"))?;
+//! let names: Vec<Reference> = vec!["localhost:5000/app:1.0".parse()?, "localhost:5000/app:latest".parse()?];
+//! for pushed in Client::default().push(&image, &names)? {
+//!     println!("{pushed}");
+//! }
 //! # Ok::<_, oci_layout::Error>(())
 //! ```
 //!

@@ -300,3 +300,45 @@ impl Meter {
         self.done.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(settings: &Client) -> Session {
+        let (http, meter) = (Arc::new(Http::new(settings).unwrap()), Arc::new(Meter::new(None)));
+        let reference = "registry.example.org/a/b".parse().unwrap();
+        Session::over(&http, &meter, settings, &reference, Access::Push, Vec::new()).unwrap()
+    }
+
+    #[test]
+    fn nothing_leaves_tls() {
+        let session = session(&Client::default().authorities(Vec::new()));
+        let from = session.base.join("blobs/uploads/").unwrap();
+        for (location, to) in [
+            ("/v2/a/b/x?y=z", Some("https://registry.example.org/v2/a/b/x?y=z")),
+            ("x", Some("https://registry.example.org/v2/a/b/blobs/uploads/x")),
+            ("https://store.example.org/x", Some("https://store.example.org/x")),
+            ("http://registry.example.org/v2/a/b/x", None),
+            ("ftp://registry.example.org/x", None),
+            ("https://", None),
+        ] {
+            let found = session.follow(&from, location).ok();
+            assert_eq!(found.as_ref().map(Url::as_str), to, "{location}");
+        }
+    }
+
+    #[test]
+    fn keys_are_for_the_registry_alone() {
+        let session = session(&Client::default().authorities(Vec::new()));
+        for (url, is_own) in [
+            ("https://registry.example.org/elsewhere", true),
+            ("https://registry.example.org:443/", true),
+            ("https://registry.example.org:444/", false),
+            ("http://registry.example.org/", false),
+            ("https://example.org/", false),
+        ] {
+            assert_eq!(session.is_own(&url.parse().unwrap()), is_own, "{url}");
+        }
+    }
+}

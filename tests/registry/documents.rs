@@ -178,3 +178,16 @@ fn layers_that_are_elsewhere_are_not_fetched_from_there() {
     registry.put_blob(b"layer");
     pull(&client(), &registry.reference(":v1"), None, dir.path()).unwrap();
 }
+
+/// Whoever answers may answer without an end.
+#[test]
+fn a_document_is_read_as_far_as_one_may_go() {
+    let registry = Registry::start();
+    registry.put_manifest("v1", b"{}");
+    registry.fault("/manifests/", 9, Then::Send(vec![b' '; 64 << 20]));
+    let reference = registry.reference(":v1");
+    let said = common::message(client().image(&reference, None));
+    assert_eq!(said, format!("{reference}: tag v1 has more than the 16777216 bytes that a document may have here"));
+    // The rest stays with the registry, which is told so by the end of the connection.
+    assert!(registry.has_been_cut_off());
+}

@@ -59,6 +59,8 @@ struct State {
     faults: Vec<Fault>,
     requests: Vec<Request>,
     uploads: Uploads,
+    /// Somebody did not want to have the rest.
+    cut_off: bool,
     /// What must be in the header Authorization, else 401 and this in WWW-Authenticate.
     lock: Option<(String, String)>,
     /// Whether a range of a blob may be asked for.
@@ -162,6 +164,14 @@ impl Registry {
         let kind = |path: &str| ["manifests", "uploads", "blobs"].into_iter().find(|kind| path.contains(kind));
         let words = |Request { method, path, .. }: &Request| format!("{method} {}", kind(path).unwrap_or("other"));
         self.state().requests.iter().map(words).collect()
+    }
+
+    /// Whether somebody ends the connection before an answer has ended, now or soon.
+    pub fn has_been_cut_off(&self) -> bool {
+        (0..50).any(|_| {
+            thread::sleep(Duration::from_millis(20));
+            self.state().cut_off
+        })
     }
 
     /// What is under a path.
@@ -278,7 +288,9 @@ fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()
     };
     if let Some(Then::Send(other)) = fault {
         head(status, &[], other.len())?;
-        return connection.write_all(&other);
+        let written = connection.write_all(&other);
+        state.lock().unwrap().cut_off |= written.is_err();
+        return written;
     }
     head(status, &[], bytes.len())?;
     match fault {
