@@ -43,6 +43,7 @@ mod credentials;
 mod failure;
 mod http;
 mod login;
+mod meter;
 mod pull;
 mod push;
 mod reference;

@@ -29,8 +29,9 @@ use super::{
     Client, Reference,
     failure::Failure,
     http::Http,
+    meter::Meter,
     sentence::{blob_name, is_foreign},
-    session::{Access, Meter, Session, accept},
+    session::{Access, Session, accept},
 };
 use crate::{
     blob::Blob,

@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     thread,
     time::Duration,
@@ -20,6 +20,7 @@ use super::{
     failure::Failure,
     http::Http,
     login::Login,
+    meter::Meter,
     sentence::{Asked, blob_name},
 };
 use crate::{
@@ -27,7 +28,6 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     image_layout::files::MAX_DOCUMENT,
-    layer_tar::Progress,
 };
 
 /// A repository, and the right to use it.
@@ -267,37 +267,6 @@ pub(super) fn accept() -> String {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Session").field(&self.reference.to_string()).finish()
-    }
-}
-
-/// Bytes of blobs: those that went by, and all that may.
-pub(super) struct Meter {
-    progress: Option<Progress>,
-    done: AtomicU64,
-    total: AtomicU64,
-}
-
-impl Meter {
-    pub(super) fn new(progress: Option<Progress>) -> Self {
-        Self { progress, done: AtomicU64::new(0), total: AtomicU64::new(0) }
-    }
-
-    /// Counts bytes that may go by.
-    pub(super) fn expect(&self, bytes: u64) {
-        self.total.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// Counts bytes that went by.
-    pub(super) fn advance(&self, bytes: u64) {
-        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if let Some(Progress(report)) = &self.progress {
-            report(done, self.total.load(Ordering::Relaxed));
-        }
-    }
-
-    /// Takes back bytes that have to go by once more.
-    pub(super) fn retreat(&self, bytes: u64) {
-        self.done.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 

@@ -201,6 +201,25 @@ fn a_registry_that_dies_in_the_middle() {
     assert_eq!(Digest::of(crane_bytes(&["blob", "--insecure", &layer])), image.blobs()[0].descriptor().digest);
 }
 
+/// A connection that ends in the middle; what the registry knows of the upload then, it knows best.
+#[test]
+fn a_connection_that_ends_in_the_middle() {
+    for registry in [Registry::start(), Registry::of_crane()] {
+        let counter = Counter::before(&registry);
+        let contents: Vec<u8> = (0..8_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let layer = layer_tar([FileMapping::bytes(contents, "/large")], LayerOptions::from(Compression::NONE)).unwrap();
+        let config = image_config([&layer], Value::Null).unwrap();
+        let image = Image::from(image_manifest(config, [layer], Value::Null).unwrap());
+        counter.cut_after(3 << 20);
+        let reference: Reference = format!("{}/a/large:v1", counter.address).parse().unwrap();
+        Client::default().push(&image, &[reference]).unwrap();
+        assert!(counter.bytes() > 11 << 20, "nothing was cut");
+        let layer = image.blobs()[0].descriptor().digest;
+        let there = crane_bytes(&["blob", "--insecure", &format!("{}/a/large@{layer}", registry.address)]);
+        assert_eq!(Digest::of(there), layer);
+    }
+}
+
 fn crane_bytes(args: &[&str]) -> Vec<u8> {
     let output = crate::tool::tool("crane").args(args).output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -261,28 +280,39 @@ impl Read for Kill {
 struct Counter {
     address: String,
     bytes: Arc<AtomicU64>,
+    /// Behind which byte a connection ends. That happens once.
+    cut: Arc<AtomicU64>,
 }
 
 impl Counter {
     fn before(registry: &Registry) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let (bytes, target) = (Arc::new(AtomicU64::new(0)), registry.address.clone());
-        let counter = Self { address, bytes: Arc::clone(&bytes) };
+        let target = registry.address.clone();
+        let counter = Self { address, bytes: Arc::default(), cut: Arc::new(AtomicU64::new(u64::MAX)) };
+        let (bytes, cut) = (Arc::clone(&counter.bytes), Arc::clone(&counter.cut));
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, registry) = (client.unwrap(), TcpStream::connect(&target).unwrap());
                 let (client_too, registry_too) = (client.try_clone().unwrap(), registry.try_clone().unwrap());
-                let bytes = Arc::clone(&bytes);
-                thread::spawn(move || {
-                    pass(client, registry, |count| {
-                        bytes.fetch_add(count, Ordering::SeqCst);
-                    })
-                });
-                thread::spawn(move || pass(registry_too, client_too, |_| {}));
+                let (bytes, cut) = (Arc::clone(&bytes), Arc::clone(&cut));
+                let goes_on = move |count| {
+                    let bytes = bytes.fetch_add(count, Ordering::SeqCst) + count;
+                    let is_cut = bytes > cut.load(Ordering::SeqCst);
+                    if is_cut {
+                        cut.store(u64::MAX, Ordering::SeqCst);
+                    }
+                    !is_cut
+                };
+                thread::spawn(move || pass(client, registry, goes_on));
+                thread::spawn(move || pass(registry_too, client_too, |_| true));
             }
         });
         counter
+    }
+
+    fn cut_after(&self, bytes: u64) {
+        self.cut.store(bytes, Ordering::SeqCst);
     }
 
     fn bytes(&self) -> u64 {
@@ -290,14 +320,19 @@ impl Counter {
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, count: impl Fn(u64)) {
+fn pass(mut from: TcpStream, mut to: TcpStream, goes_on: impl Fn(u64) -> bool) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
-        count(read as u64);
+        if !goes_on(read as u64) {
+            // Both fail only if the other side is gone already.
+            let _ = from.shutdown(Shutdown::Both);
+            let _ = to.shutdown(Shutdown::Both);
+            return;
+        }
         if to.write_all(&buffer[..read]).is_err() {
             break;
         }
     }
-    // Fails only if the other side is gone already.
+    // As above.
     let _ = to.shutdown(Shutdown::Write);
 }
