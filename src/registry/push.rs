@@ -51,7 +51,7 @@ impl Client {
     /// order in which they first come.
     ///
     /// What a repository has is not sent, and none of its bytes are read. What another one of the same registry may have
-    /// is [mounted] if it does: one that comes before, those in [`Client::mount_from`], and the one that the image's
+    /// is mounted if it does: one that comes before, those in [`Client::mount_from`], and the one that the image's
     /// annotation `org.opencontainers.image.base.name` names. Layers are read from [`Blob::open`] while they are sent,
     /// some at a time, and checked: the last bytes of one leave when the size and the digest are right. Layers that
     /// registries need not have (with `urls`, or non-distributable by their media type) are not sent. Every other byte

@@ -9,16 +9,22 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use oci_layout::{
     Blob, Descriptor, Digest, FileMapping, Image, ImageLayout, Layer, LayerOptions, MediaType, MemoryBlob, Progress,
     TarLayer, artifact_manifest, image_config, image_index, image_layout, image_manifest, layer_tar,
-    registry::Reference,
+    registry::{Client, Reference},
 };
 use serde_json::{Value, json};
 
-use crate::{client, common, fake::Registry, image};
+use crate::{common, fake::Registry, image};
+
+/// A client that waits longer than a busy machine takes for what is sent to it.
+fn client() -> Client {
+    crate::client().timeout(Duration::from_secs(1))
+}
 
 /// A layer that counts how often somebody wants its bytes.
 struct Counted {

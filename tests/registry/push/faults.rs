@@ -9,9 +9,9 @@ use std::{
 use oci_layout::{Blob, Descriptor, Digest, Image, ImageManifest};
 use serde_json::Value;
 
-use super::{assert_has, counted, push};
+use super::{assert_has, client, counted, push};
 use crate::{
-    client, common,
+    common,
     fake::{Registry, Then},
     image,
 };

@@ -7,9 +7,9 @@ use oci_layout::{
     registry::{Client, Credentials},
 };
 
-use super::{assert_has, counted};
+use super::{assert_has, client, counted};
 use crate::{
-    client, common,
+    common,
     fake::{Registry, Then},
     image,
 };
