@@ -89,6 +89,7 @@ pub mod nix;
 #[cfg(feature = "oci-spec")]
 mod oci_spec;
 mod pool;
+mod recipe;
 #[cfg(feature = "registry")]
 pub mod registry;
 mod spec;
@@ -118,6 +119,7 @@ pub use self::{
         Progress, Source, TarLayer, layer_tar,
     },
     pool::Pool,
+    recipe::Recipe,
     spec::LayerSpec,
 };
 

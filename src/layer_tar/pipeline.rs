@@ -27,6 +27,10 @@ pub(crate) struct Pass {
     pub(crate) size: u64,
 }
 
+/// Is shown each block of the tar, in order, when it and all before it are in the hasher. What it refuses, and all
+/// that follows, leaves in no form.
+pub(crate) type EachBlock<'a> = dyn FnMut(&[u8], &Hasher) -> Result<()> + Send + 'a;
+
 /// Reads the tar once; writes the blob into the sink, if there is one, on the way. `progress` is told how many
 /// bytes of the tar are done.
 pub(crate) fn pass<'a>(
@@ -35,6 +39,7 @@ pub(crate) fn pass<'a>(
     pool: &'a Pool,
     sink: Option<&'a mut (dyn Write + Send + 'a)>,
     progress: &'a (dyn Fn(u64) + Sync),
+    each_block: &'a mut EachBlock<'a>,
 ) -> Result<Pass> {
     let codec = compression.codec()?;
     let block_size = compression.block_size();
@@ -50,7 +55,7 @@ pub(crate) fn pass<'a>(
         codecs: Mutex::new(codec.into_iter().collect()),
         compression,
         queue: Mutex::default(),
-        tar: Mutex::default(),
+        tar: Mutex::new((Hasher::default(), each_block)),
         blob: Mutex::new((Hasher::default(), sink)),
     };
     pool.run(&pipeline, usize::try_from(count).unwrap_or(usize::MAX));
@@ -59,7 +64,7 @@ pub(crate) fn pass<'a>(
         return Err(error);
     }
     let (tar, blob) = (pipeline.tar.into_inner(), pipeline.blob.into_inner());
-    let (diff_id, tar_size) = tar.unwrap_or_else(PoisonError::into_inner).finish();
+    let (diff_id, tar_size) = tar.unwrap_or_else(PoisonError::into_inner).0.finish();
     let (digest, size) =
         if pipeline.compresses { blob.unwrap_or_else(PoisonError::into_inner).0.finish() } else { (diff_id, tar_size) };
     Ok(Pass { diff_id, digest, size })
@@ -80,7 +85,7 @@ struct Pipeline<'a> {
     /// Compressors at rest; there are never more than threads at work.
     codecs: Mutex<Vec<Codec>>,
     queue: Mutex<Queue>,
-    tar: Mutex<Hasher>,
+    tar: Mutex<(Hasher, &'a mut EachBlock<'a>)>,
     blob: Mutex<(Hasher, Option<&'a mut (dyn Write + Send + 'a)>)>,
 }
 
@@ -177,10 +182,7 @@ impl Job for Pipeline<'_> {
     fn run(&self, task: Task) {
         let result = match task {
             Task::Read(index, buffer) => self.read(index, buffer),
-            Task::Hash(tar) => {
-                self.hash(tar);
-                Ok(())
-            }
+            Task::Hash(tar) => self.hash(tar),
             Task::Compress(index, tar) => self.compress(index, &tar),
             Task::Emit(output) => self.emit(output),
         };
@@ -204,11 +206,11 @@ impl Pipeline<'_> {
         Ok(())
     }
 
-    fn hash(&self, tar: Arc<Vec<u8>>) {
-        let mut hasher = lock(&self.tar);
+    fn hash(&self, tar: Arc<Vec<u8>>) -> Result<()> {
+        let (hasher, each_block) = &mut *lock(&self.tar);
         hasher.update(&tar);
+        each_block(&tar, hasher)?;
         (self.progress)(hasher.size());
-        drop(hasher);
         let mut queue = lock(&self.queue);
         queue.hashing = false;
         queue.hashed += 1;
@@ -223,6 +225,7 @@ impl Pipeline<'_> {
                 }
             }
         }
+        Ok(())
     }
 
     #[cfg_attr(
