@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Origin, Recipe};
 use crate::{
@@ -85,8 +85,8 @@ impl Recipe {
     /// [`Error::Invalid`] for what is no recipe, with the member that is wrong: JSON that is none, relative paths, and
     /// whatever does not fit together.
     pub fn from_bytes(json: &[u8]) -> Result<Self> {
-        let document: Document = serde_json::from_slice(json).map_err(|error| invalid("", error.to_string()))?;
-        let Document { descriptor, diff_id, created_by, file, offset, tar } = document;
+        let members: Map<String, Value> = serde_json::from_slice(json).map_err(|error| invalid("", error.to_string()))?;
+        let Document { descriptor, diff_id, created_by, file, offset, tar } = parse("", Value::Object(members))?;
         let origin = match (file, tar) {
             (Some(file), None) => {
                 let path = values::path(file).map_err(|reason| invalid(", file", reason))?;
