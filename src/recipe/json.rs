@@ -85,7 +85,8 @@ impl Recipe {
     /// [`Error::Invalid`] for what is no recipe, with the member that is wrong: JSON that is none, relative paths, and
     /// whatever does not fit together.
     pub fn from_bytes(json: &[u8]) -> Result<Self> {
-        let members: Map<String, Value> = serde_json::from_slice(json).map_err(|error| invalid("", error.to_string()))?;
+        let members: Map<String, Value> =
+            serde_json::from_slice(json).map_err(|error| invalid("", error.to_string()))?;
         let Document { descriptor, diff_id, created_by, file, offset, tar } = parse("", Value::Object(members))?;
         let origin = match (file, tar) {
             (Some(file), None) => {
