@@ -226,7 +226,8 @@ fn a_file_that_changed_is_named_before_its_last_stretch() {
         let recipe = describe(at);
         assert_eq!(recipe.lies_in(), Some((&*path, at)));
         assert!(bytes(&recipe) == right[at as usize..]);
-        let changes: [(fn(&mut Vec<u8>), &str); 4] = [
+        type Edit = (fn(&mut Vec<u8>), &'static str);
+        let changes: [Edit; 4] = [
             (|blob| blob[2000] ^= 1, "changed"),
             (|blob| blob[299_999] ^= 1, "changed"),
             (|blob| blob.truncate(200_000), "shrank"),
@@ -339,7 +340,7 @@ fn sparse_layouts_are_edited_as_others_are() {
     let pool = Pool::new(2);
     let recipes = || files_in(&at("sparse/recipes/sha256")).len();
     let one = described(dir.path(), Compression::GZIP);
-    let layout = image_layout(at("sparse"), [image([Arc::new(one.clone()) as _])], sparse()).unwrap();
+    let mut layout = image_layout(at("sparse"), [image([Arc::new(one.clone()) as _])], sparse()).unwrap();
 
     // As a base, and appended to.
     let base = layout.image(Some("latest"), None).unwrap();
@@ -347,7 +348,7 @@ fn sparse_layouts_are_edited_as_others_are() {
     let config = oci_layout::ConfigOptions { base: Some(base), ..Default::default() };
     let config = image_config([&two], config).unwrap();
     let second = image_manifest(config, [two.clone()], ManifestOptions::default()).unwrap();
-    let layout = layout.append([second.tagged("second")], &pool).unwrap();
+    layout.append([second.tagged("second")], &pool).unwrap();
     assert_eq!(recipes(), 2);
     assert_whole(&layout);
     assert_eq!(findings(&at("sparse"), true), [""; 0]);
@@ -375,14 +376,14 @@ fn sparse_layouts_are_edited_as_others_are() {
     // What nothing names any more goes, with what killed writers left.
     fs::write(at("sparse/recipes/sha256/.oci-layout-x"), "").unwrap();
     assert_eq!(layout.collect_garbage().unwrap().files.len(), 1);
-    let layout = layout.remove("second").unwrap();
+    layout.remove("second").unwrap();
     assert_eq!(layout.collect_garbage().unwrap().files.len(), 3);
     assert_eq!(recipes(), 1);
 
     // Filled, it is like any other.
     assert_eq!(layout.fill(&pool).unwrap().len(), 1);
     assert!(!at("sparse/recipes").exists());
-    let layout = layout.append([image([Arc::new(two) as _]).tagged("two")], &pool).unwrap();
+    layout.append([image([Arc::new(two) as _]).tagged("two")], &pool).unwrap();
     assert!(!at("sparse/recipes").exists());
     assert_whole(&layout);
     layout.fill(&pool).unwrap();
