@@ -19,6 +19,8 @@
   - `extraManifest`, `extraIndex`, `inheritConfig`: as in the four functions.
   - `alone`, `together`: how the closure is split; see `ociClosureLayers`.
   - `compression`: of all layers made here, not of those in `layers`.
+  - `lazy`: whether recipes take the place of all layers: those made here are lazy, as in `ociLayerTar`, and the layout is
+    sparse, as in `ociImageLayout`. `ociImageLayout { manifests = [ image ]; }` makes a full one of it.
   - `mtime`, `owner`, `perms`, `onConflict`: of the customisation; see `ociLayerTar`.
   - `passthru`: of the derivation. Beside it, the result has `manifest` (for `ociImageLayout`), `layers`, `fromImage`,
     `imageName` and `imageTag`.
@@ -47,6 +49,7 @@
 , alone ? [ ]
 , together ? [ ]
 , compression ? "gzip"
+, lazy ? false
 , mtime ? 1
 , owner ? { }
 , perms ? [ ]
@@ -70,7 +73,7 @@ let
   ofClosure = maxLayers - builtins.length layers - (if hasCustomisation then 1 else 0);
 
   closure = ociClosureLayers {
-    inherit referencesOf alone together compression;
+    inherit referencesOf alone together compression lazy;
     without = layers;
     maxLayers =
       if ofClosure >= 1 then ofClosure
@@ -79,7 +82,7 @@ let
   };
 
   customisation = ociLayerTar {
-    inherit files compression mtime owner perms onConflict;
+    inherit files compression mtime owner perms onConflict lazy;
     name = "oci-customisation";
     # Their closures are below already, whatever layers those are: this one does not change when they do.
     copyToRoot = roots;
@@ -104,6 +107,7 @@ let
   image = ociImageLayout {
     name = storeName name;
     inherit extraIndex;
+    sparse = lazy;
     hashTagged = if tag == null then imageName else null;
     manifests = if tag == null then [ manifest ] else { "${imageName}:${tag}" = manifest; };
     passthru = passthru // {

@@ -11,7 +11,7 @@
   - `maxLayers`: the largest number of layers.
   - `alone`: a list of packages, each of which has a layer for itself.
   - `together`: a list of lists of packages; those of one list have a layer in common.
-  - `compression`, `mtime`, `owner`, `perms`: as in `ociLayerTar`.
+  - `compression`, `mtime`, `owner`, `perms`, `lazy`: as in `ociLayerTar`.
   - `name`, `passthru`: of the derivation.
 
   ```nix
@@ -29,16 +29,17 @@
 , mtime ? 1
 , owner ? { }
 , perms ? [ ]
+, lazy ? false
 , passthru ? { }
 }:
 let
   holds = contents { inherit closure referencesOf without; };
 in
 step "closure-layers" (holds.attributes // {
-  inherit name maxLayers;
+  inherit name maxLayers lazy;
   alone = map storePath alone;
   together = map (map storePath) together;
   spec = { inherit compression mtime owner perms; };
-  unsafeDiscardReferences.out = true;
+  unsafeDiscardReferences.out = !lazy;
   passthru = passthru // { inherit (holds) held; };
 })

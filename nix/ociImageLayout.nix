@@ -2,12 +2,17 @@
 /**
   A layout of images, self-contained: what `crane push ./result`, `podman run oci:result` and all others take.
 
+  Lazy layers are made for it. A sparse layout has none of its layers, and is for `oci-layout serve`, `push` and `export`,
+  and as a base.
+
   - `manifests`: a list of images (`ociImageManifest` or `ociBuildImage`); or an attribute set of tags
     (or full names) and images, where a value may be a list. Images for different platforms under one tag, or all
     without one, become one image for all of them.
   - `extraIndex`: members of [`index.json`](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md),
     which go over `schemaVersion` and `mediaType`. `manifests` are always the images.
   - `hashTagged`: a name without a tag, which all images get with the hash part of the layout's own store path as the tag.
+  - `sparse`: whether recipes take the place of layers, which say where in the store these lie, or how lazy ones are made;
+    nothing is copied.
   - `name`, `passthru`: of the derivation.
 
   ```nix
@@ -18,6 +23,7 @@
 , manifests ? [ ]
 , extraIndex ? { }
 , hashTagged ? null
+, sparse ? false
 , passthru ? { }
 }:
 let
@@ -27,12 +33,13 @@ let
   named = names: value: map (image: { inherit names image; }) (elements "manifests" (map manifestOf (asList value)));
   isSetOfTags = builtins.isAttrs manifests && !(manifests ? outPath);
   layout = step "image-layout" {
-    inherit name extraIndex hashTagged;
+    inherit name extraIndex hashTagged sparse;
     images =
       if isSetOfTags
       then builtins.concatMap (tag: named [ tag ] manifests.${tag}) (builtins.attrNames manifests)
       else named [ ] manifests;
-    unsafeDiscardReferences.out = true;
+    # They are what keeps the layers, or their sources.
+    unsafeDiscardReferences.out = !sparse;
     passthru = passthru // {
       inherit manifests;
       index = "${layout}/index.json";

@@ -16,6 +16,9 @@
     that match, as in `"srv/**"`. `*` and `?` do not cross a slash, `**` does.
   - `onConflict`: which of two different files at one path wins: `"error"` (none does), `"first"` or `"last"`.
   - `hardLinks`: whether files with the same bytes become one.
+  - `lazy`: whether the store keeps a recipe in the place of the layer: some kilobytes, from which the layer is made again
+    when somebody reads it. It refers to the sources, and so they stay. With a compressed `tar` in it, a layer is kept
+    itself.
   - `name`, `passthru`: of the derivation.
 
   A file is exactly one of these:
@@ -64,6 +67,7 @@
 , perms ? [ ]
 , onConflict ? "error"
 , hardLinks ? false
+, lazy ? false
 , passthru ? { }
 }:
 let
@@ -84,9 +88,10 @@ let
 
   holds = contents { inherit files closure copyToRoot without; };
   layer = step "layer-tar" (holds.attributes // {
-    inherit name;
+    inherit name lazy;
     spec = { files = map fromStore files; inherit compression mtime owner perms onConflict hardLinks; };
-    unsafeDiscardReferences.out = true;
+    # It is the references of a recipe that keep the sources.
+    unsafeDiscardReferences.out = !lazy;
     passthru = passthru // {
       inherit (holds) held;
       mediaDescriptor = "${layer}/media-descriptor.json";

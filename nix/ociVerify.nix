@@ -4,15 +4,16 @@
   finds otherwise.
 
   - `layout`: a layout of any maker, as a folder or an oci-archive.
+  - `deep`: whether the layers of a sparse layout are made and checked too.
   - `name`, `passthru`: of the derivation.
 
   ```nix
   ociVerify { layout = ./alpine; }
   ```
 */
-{ name ? "oci-verified", layout, passthru ? { } }:
+{ name ? "oci-verified", layout, deep ? false, passthru ? { } }:
 step "verify" {
-  inherit name passthru;
+  inherit name deep passthru;
   layout = "${layout}";
   preferLocalBuild = true;
   allowSubstitutes = false;

@@ -11,6 +11,7 @@ use crate::{
     descriptor::{Descriptor, MediaType},
     digest::Digest,
     error::{Error, Result},
+    recipe::Recipe,
 };
 
 /// Bytes that a descriptor names. They need not exist yet: a layer that was only described makes them when asked.
@@ -29,6 +30,12 @@ pub trait Blob: Send + Sync {
     /// A file that holds exactly these bytes, if there is one. Naming it is a promise that they are right, made by
     /// who wrote or checked them: a layout takes such a file over by its name and size, without a look inside.
     fn file(&self) -> Option<&Path> {
+        None
+    }
+
+    /// How others can have these bytes without being given them, if that can be said: where they lie, or how they are
+    /// made. A sparse layout holds it in the place of the blob.
+    fn recipe(&self) -> Option<Recipe> {
         None
     }
 }
@@ -81,6 +88,10 @@ impl<B: Blob + ?Sized> Blob for Arc<B> {
 
     fn file(&self) -> Option<&Path> {
         (**self).file()
+    }
+
+    fn recipe(&self) -> Option<Recipe> {
+        (**self).recipe()
     }
 }
 
@@ -155,5 +166,9 @@ impl Blob for FileBlob {
 
     fn file(&self) -> Option<&Path> {
         Some(&self.path)
+    }
+
+    fn recipe(&self) -> Option<Recipe> {
+        Recipe::of_file(self.descriptor.clone(), &self.path, 0).ok()
     }
 }

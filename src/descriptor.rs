@@ -185,6 +185,11 @@ impl MediaType {
         self.is_index() || self.is_manifest()
     }
 
+    /// Whether the bytes say how an image is put together, which is read at once by whoever opens it.
+    pub(crate) fn is_document(&self) -> bool {
+        self.names_others() || [Self::CONFIG, Self::EMPTY].contains(&self.to_oci())
+    }
+
     /// Whether this is a layer of an image's file system, by OCI's or Docker's name.
     pub fn is_layer(&self) -> bool {
         let name = self.to_oci();

@@ -33,6 +33,10 @@ impl Digest {
         Self(Sha256::digest(bytes.as_ref()).into())
     }
 
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     pub(crate) fn bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::digest::Digest;
+use crate::{digest::Digest, layer_tar::BYTE_FORMAT};
 
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -169,6 +169,30 @@ pub enum Error {
         /// What the system said.
         #[source]
         cause: io::Error,
+    },
+    /// What a recipe makes a blob from is not what it was when the recipe was written.
+    #[error(
+        "blob {digest} cannot be made again: {path:?} {change} since it was described; put it back as it was, or make \
+         the image again"
+    )]
+    SourceOutdated {
+        /// The blob.
+        digest: Digest,
+        /// The source; of what has none (a directory, a link), its place in the layer.
+        path: PathBuf,
+        /// What happened to it: "changed", "vanished", "was added".
+        change: &'static str,
+    },
+    /// A recipe was written for another byte format.
+    #[error(
+        "the recipe of blob {digest} is for byte format {format}, and this program makes byte format {BYTE_FORMAT}: use a \
+         release that makes that one, or make the image again"
+    )]
+    RecipeFormat {
+        /// The blob.
+        digest: Digest,
+        /// The byte format's number.
+        format: u64,
     },
     /// A registry could not be reached, refused, or sent what it should not.
     #[error("{reference}: {reason}")]

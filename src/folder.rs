@@ -13,8 +13,11 @@
 //! - `history.json`: what the image's history says of the layer, `{"created_by":"…"}`. May be missing.
 //! - `platform.json`: what the image runs on, for those who want to know before they have it. Nothing here reads it.
 //!
-//! A folder stands alone: nothing in it names a path, unless it was made by [`link_image`]. Opening one checks that the descriptor fits and the blobs are
-//! there, by name and size; their bytes are trusted, as those of any folder of ours, and `verify` reads them.
+//! - `recipes/sha256/HEX.json`: of a layer that was only described, its [`Recipe`] in the place of the blob.
+//!
+//! A folder stands alone: nothing in it names a path, unless it has a recipe or was made by [`link_image`]. Opening one
+//! checks that the descriptor fits and that the blobs, or their recipes, are there, by name and size; their bytes are
+//! trusted, as those of any folder of ours, and `verify` reads them.
 
 use std::{
     fmt, fs, io,
@@ -33,13 +36,14 @@ use crate::{
     image_config::{History, ImageConfig},
     image_layout::{
         MARKER, Sync,
-        files::{LayoutFiles, blob_name},
+        files::{LayoutBlob, LayoutFiles, blob_name},
         replace,
         store::BlobStore,
     },
     image_manifest::{Image, Manifest},
     json,
     pool::Pool,
+    recipe::Recipe,
 };
 
 const DESCRIPTOR: &str = "media-descriptor.json";
@@ -48,7 +52,8 @@ const HISTORY: &str = "history.json";
 const PLATFORM: &str = "platform.json";
 const LAYERS: &str = "layers.json";
 
-/// Writes the folder of a layer. A layer that was stored in that same folder stays where it is.
+/// Writes the folder of a layer. A layer that was stored in that same folder stays where it is; one that was described
+/// with [`LayerOptions::recipe`](crate::LayerOptions::recipe) gets its recipe there, and any other is made.
 ///
 /// ```
 /// # use oci_layout::{FileMapping, Layer, LayerOptions, folder, layer_tar};
@@ -65,7 +70,7 @@ const LAYERS: &str = "layers.json";
 /// [`Error::Write`], and whatever reading the layer gives, if it was only described.
 pub fn write_layer(dir: impl AsRef<Path>, layer: &dyn Layer) -> Result<()> {
     let dir = dir.as_ref();
-    let _store = store(dir, [layer as &dyn Blob], &Pool::new(1))?;
+    let _store = store(dir, [layer as &dyn Blob], is_made, &Pool::new(1))?;
     write(dir, DIFF_ID, layer.diff_id().to_string().as_bytes())?;
     let history = History { created_by: Some(layer.created_by()), ..History::default() };
     write(dir, HISTORY, &json::to_bytes(&history))?;
@@ -87,7 +92,7 @@ pub fn open_layer(dir: impl AsRef<Path>) -> Result<LayerFolder> {
         Some(bytes) => folder.parse(HISTORY, &bytes)?,
         None => History::default(),
     };
-    let blob = folder.blob(descriptor)?;
+    let blob = folder.blob_or_recipe(descriptor)?;
     Ok(LayerFolder { blob, diff_id, created_by: history.created_by.unwrap_or_default() })
 }
 
@@ -122,7 +127,7 @@ pub fn open_layers(dir: impl AsRef<Path>) -> Result<Vec<LayerFolder>> {
 /// [`Error::Write`].
 pub fn write_config(dir: impl AsRef<Path>, config: &ImageConfig) -> Result<()> {
     let dir = dir.as_ref();
-    let _store = store(dir, [config as &dyn Blob], &Pool::new(1))?;
+    let _store = store(dir, [config as &dyn Blob], is_made, &Pool::new(1))?;
     write(dir, PLATFORM, &json::to_bytes(&config.document().platform()))?;
     write(dir, DESCRIPTOR, &json::to_bytes(config.descriptor()))
 }
@@ -139,19 +144,20 @@ pub fn open_config(dir: impl AsRef<Path>) -> Result<ImageConfig> {
     ImageConfig::from_bytes(folder.document(&descriptor)?)
 }
 
-/// Writes the folder of an image: its manifest, and all that the manifest names. The image's names are not in it.
+/// Writes the folder of an image: its manifest, and all that the manifest names; of layers that were only described, the
+/// recipes that they have. The image's names are not in it.
 ///
 /// # Errors
 ///
 /// [`Error::Write`], and whatever reading a blob gives.
 pub fn write_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool) -> Result<()> {
     let (dir, image) = (dir.as_ref(), image.into());
-    let _store = store(dir, image.blobs().iter().map(Arc::as_ref), pool)?;
+    let _store = store(dir, image.blobs().iter().map(Arc::as_ref), is_made, pool)?;
     write(dir, DESCRIPTOR, &json::to_bytes(image.descriptor()))
 }
 
 /// As [`write_image`], but for layers, which stay in the files that they are in: the folder has symbolic links to those,
-/// and is good as long as they are there.
+/// or recipes where nobody has looked at the files, and is good as long as they are there.
 ///
 /// # Errors
 ///
@@ -159,7 +165,7 @@ pub fn write_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool) 
 pub fn link_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool) -> Result<()> {
     let (dir, image) = (dir.as_ref(), image.into());
     let (linked, copied): (Vec<_>, Vec<_>) = image.blobs().iter().partition(|blob| blob.file().is_some());
-    let _store = store(dir, copied.into_iter().map(Arc::as_ref), pool)?;
+    let _store = store(dir, copied.into_iter().map(Arc::as_ref), |_| true, pool)?;
     for blob in linked {
         let link = dir.join(blob_name(blob.descriptor().digest));
         let file = blob.file().map(path::absolute).transpose().map_err(Error::write(&link))?;
@@ -183,14 +189,14 @@ pub fn open_image(dir: impl AsRef<Path>) -> Result<Image> {
     let descriptor = folder.descriptor(MediaType::is_manifest)?;
     let manifest: Manifest = folder.parse(&blob_name(descriptor.digest), &folder.document(&descriptor)?)?;
     let named = manifest.layers.into_iter().chain([manifest.config, descriptor.clone()]);
-    let blobs = named.map(|named| Ok(Arc::new(folder.blob(named)?) as Arc<dyn Blob>)).collect::<Result<_>>()?;
+    let blobs = named.map(|named| folder.blob_or_recipe(named)).collect::<Result<_>>()?;
     Ok(Image::new(descriptor, blobs))
 }
 
 /// A layer in a folder of its own; see [`open_layer`].
 #[derive(Clone)]
 pub struct LayerFolder {
-    blob: FileBlob,
+    blob: Arc<dyn Blob>,
     diff_id: Digest,
     created_by: String,
 }
@@ -206,6 +212,10 @@ impl Blob for LayerFolder {
 
     fn file(&self) -> Option<&Path> {
         self.blob.file()
+    }
+
+    fn recipe(&self) -> Option<Recipe> {
+        self.blob.recipe().map(|recipe| recipe.of_layer(self.diff_id).made_by(self.created_by.clone()))
     }
 }
 
@@ -236,7 +246,7 @@ impl fmt::Debug for LayerFolder {
 /// A folder that is read, and how messages name it.
 struct Folder<'a> {
     dir: &'a Path,
-    files: LayoutFiles,
+    files: Arc<LayoutFiles>,
     of: &'static str,
     /// The subcommand that makes such a folder.
     made_by: &'static str,
@@ -247,7 +257,9 @@ impl<'a> Folder<'a> {
         let refuse =
             |what| Error::layout(dir, format!("{what}: give the folder of {of} that `oci-layout {made_by}` made"));
         match dir.metadata() {
-            Ok(metadata) if metadata.is_dir() => Ok(Self { dir, files: LayoutFiles::open(dir)?, of, made_by }),
+            Ok(metadata) if metadata.is_dir() => {
+                Ok(Self { dir, files: Arc::new(LayoutFiles::open(dir)?), of, made_by })
+            }
             Ok(_) => Err(refuse("is not a folder")),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Err(refuse("does not exist")),
             Err(cause) => Err(Error::read(dir)(cause)),
@@ -294,6 +306,16 @@ impl<'a> Folder<'a> {
         }
     }
 
+    /// The same, or a recipe in its place.
+    fn blob_or_recipe(&self, descriptor: Descriptor) -> Result<Arc<dyn Blob>> {
+        let blob = LayoutBlob { files: Arc::clone(&self.files), descriptor };
+        let has_file = self.dir.join(blob_name(blob.descriptor.digest)).symlink_metadata().is_ok();
+        if !has_file && blob.in_its_place()?.is_some() {
+            return Ok(Arc::new(blob));
+        }
+        Ok(Arc::new(self.blob(blob.descriptor)?))
+    }
+
     /// The bytes of a blob that is a document, checked against its digest.
     fn document(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
         self.blob(descriptor.clone())?;
@@ -312,11 +334,30 @@ impl<'a> Folder<'a> {
     }
 }
 
-/// Puts these blobs in their place; nobody collects them before the result is dropped.
-fn store<'a>(dir: &Path, blobs: impl IntoIterator<Item = &'a dyn Blob>, pool: &Pool) -> Result<BlobStore> {
+/// Puts these blobs in their place, or the recipes that are to take it; nobody collects them before the result is dropped.
+fn store<'a>(
+    dir: &Path,
+    blobs: impl IntoIterator<Item = &'a dyn Blob>,
+    takes_place: fn(&Recipe) -> bool,
+    pool: &Pool,
+) -> Result<BlobStore> {
     let store = BlobStore::create(dir)?;
-    pool.map(blobs, |blob| store.put(blob)).into_iter().collect::<Result<()>>()?;
+    let (described, stored): (Vec<_>, Vec<_>) = blobs.into_iter().partition(|blob| {
+        !blob.descriptor().media_type.is_document()
+            && blob.file().is_none()
+            && blob.recipe().as_ref().is_some_and(takes_place)
+    });
+    pool.map(stored, |blob| store.put(blob, pool)).into_iter().collect::<Result<Vec<_>>>()?;
+    if !described.is_empty() {
+        let sparse = BlobStore::create_sparse(dir)?;
+        described.into_iter().try_for_each(|blob| sparse.put(blob, pool).map(|_| ()))?;
+    }
     Ok(store)
+}
+
+/// Whether the blob lies nowhere, and has to be made.
+fn is_made(recipe: &Recipe) -> bool {
+    recipe.lies_in().is_none()
 }
 
 fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {

@@ -3,6 +3,7 @@
 mod archive;
 mod edit;
 pub(crate) mod files;
+mod fill;
 mod lock;
 pub(crate) mod name;
 mod read;
@@ -43,7 +44,8 @@ use crate::{
 /// under that name, so that one `crane push` or `skopeo copy --all` carries the whole.
 ///
 /// The folder is made if it is not there. Layers stored in it before stay where they are, layers stored elsewhere are
-/// linked or copied, and layers that were only described are made now. `index.json` comes last, so that a folder
+/// linked or copied, and layers that were only described are made now; with [`LayoutOptions::sparse`] recipes say where
+/// those lie, and how these are made. `index.json` comes last, so that a folder
 /// whose making failed is no layout.
 ///
 /// The options are JSON merged over the defaults of `index.json`, or [`LayoutOptions`]. `manifests` is always that of
@@ -73,7 +75,7 @@ pub fn image_layout<I: Into<Image>>(
     options: impl Into<LayoutOptions>,
 ) -> Result<ImageLayout> {
     let dir = dir.as_ref();
-    let LayoutOptions { extra, pool } = options.into();
+    let LayoutOptions { extra, pool, sparse } = options.into();
     let mut extra = json::with_known_keys("image index", extra, Index::MEMBERS)?;
     extra.remove("manifests");
     let images = nest(images.into_iter().map(Into::into).collect(), extra.get("annotations"))?;
@@ -83,7 +85,7 @@ pub fn image_layout<I: Into<Image>>(
     let index: Index = json::from_value("image index", value)?;
     index.media_type()?;
 
-    let store = BlobStore::create(dir)?;
+    let store = if sparse { BlobStore::create_sparse(dir)? } else { BlobStore::create(dir)? };
     let _alone = lock::Lock::index(dir)?;
     if fs::symlink_metadata(dir.join(INDEX)).is_ok() {
         return Err(Error::layout(dir, "is an image layout already: append to it, or choose another folder"));
@@ -101,6 +103,10 @@ pub struct LayoutOptions {
     pub extra: Value,
     /// The threads; by default as many as this process may run at once.
     pub pool: Option<Pool>,
+    /// Whether the layout holds the [`Recipe`](crate::Recipe) of a blob in its place, wherever there is one: of layers
+    /// that were described with theirs, and of all that lies in files; off by default. No source is opened for that, and
+    /// no layer copied. [`ImageLayout::fill`] makes it a layout like any other.
+    pub sparse: bool,
 }
 
 impl LayoutOptions {
@@ -113,11 +119,16 @@ impl LayoutOptions {
     pub fn pool(self, pool: &Pool) -> Self {
         Self { pool: Some(pool.clone()), ..self }
     }
+
+    /// Sets whether recipes take the place of blobs.
+    pub fn sparse(self, sparse: bool) -> Self {
+        Self { sparse, ..self }
+    }
 }
 
 impl From<Value> for LayoutOptions {
     fn from(extra: Value) -> Self {
-        Self { extra, pool: None }
+        Self { extra, ..Self::default() }
     }
 }
 
@@ -195,10 +206,10 @@ fn put_blobs(store: &BlobStore, images: &[Image], pool: &Pool, sync: Sync) -> Re
     let blobs: Vec<&Arc<dyn Blob>> =
         images.iter().flat_map(Image::blobs).filter(|blob| seen.insert(blob.descriptor().digest)).collect();
     let put = |blob: &Arc<dyn Blob>| {
-        store.put(blob.as_ref())?;
+        let path = store.put(blob.as_ref(), pool)?;
         match sync {
             Sync::Never => Ok(()),
-            Sync::Before => store.sync(blob.descriptor().digest),
+            Sync::Before => store::sync(&path),
         }
     };
     pool.map(blobs, put).into_iter().collect()

@@ -1,29 +1,27 @@
 //! `layer_tar`: mappings in, a layer out.
 
 pub(crate) mod attributes;
+pub(crate) mod checks;
 mod codec;
 mod compression;
 mod entry;
 mod glob;
 mod links;
+pub(crate) mod making;
 mod mapping;
 pub(crate) mod path;
 mod pipeline;
 mod source_tar;
-mod stream;
+pub(crate) mod stream;
 mod tar;
 mod tree;
 
 use std::{
     fmt,
     fs::File,
-    io::{self, Read, Write},
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
-    thread,
+    io::{Read, Write},
+    path::{Path, PathBuf, absolute},
+    sync::Arc,
 };
 
 pub use self::{
@@ -37,8 +35,15 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     image_layout::store::BlobStore,
-    layer_tar::{pipeline::pass, stream::TarStream},
+    layer_tar::{
+        checks::{Checks, Recorder},
+        making::{MadeReader, make},
+        pipeline::pass,
+        stream::TarStream,
+    },
     pool::Pool,
+    recipe::Recipe,
+    spec::LayerSpec,
 };
 
 /// Makes a layer of these files.
@@ -83,26 +88,76 @@ pub fn layer_tar<M: Into<FileMapping>>(
             report(done, total);
         }
     };
+    let mut recorder = (options.recipe && can_be_described(&files)?).then(|| Recorder::new(&stream));
+    let mut record = |block: &[u8], hasher: &_| {
+        recorder.iter_mut().for_each(|recorder| recorder.block(block, hasher));
+        Ok(())
+    };
     let (pass, stored) = match &options.store {
-        None => (pass(&stream, options.compression, &pool, None, &progress)?, None),
+        None => (pass(&stream, options.compression, &pool, None, &progress, &mut record)?, None),
         Some(dir) => {
             let store = BlobStore::create(dir)?;
             let mut blob = store.new_blob()?;
-            let pass = pass(&stream, options.compression, &pool, Some(&mut blob), &progress);
+            let pass = pass(&stream, options.compression, &pool, Some(&mut blob), &progress, &mut record);
             let pass = pass.map_err(|error| blob.name_error(error))?;
             let path = store.keep(blob, pass.digest)?;
             (pass, Some((path, Arc::new(store))))
         }
     };
-    Ok(TarLayer {
-        descriptor: Descriptor::new(options.compression.media_type(), pass.digest, pass.size),
-        diff_id: pass.diff_id,
-        created_by: created_by(&files),
-        compression: options.compression,
-        stream,
-        pool,
-        stored,
-    })
+    let descriptor = Descriptor::new(options.compression.media_type(), pass.digest, pass.size);
+    let (diff_id, created_by) = (pass.diff_id, created_by(&files));
+    let checks = recorder.map(|recorder| Arc::new(recorder.finish()));
+    let recipe = match &checks {
+        Some(checks) => {
+            let spec = LayerSpec {
+                files: with_absolute_sources(files)?,
+                options: LayerOptions { store: None, progress: None, ..options.clone() },
+            };
+            let recipe = Recipe::of_tar(descriptor.clone(), spec, Arc::clone(checks));
+            Some(recipe.of_layer(diff_id).made_by(created_by.clone()).pool(&pool))
+        }
+        None => None,
+    };
+    let compression = options.compression;
+    Ok(TarLayer { descriptor, diff_id, created_by, compression, stream, pool, stored, checks, recipe })
+}
+
+/// Whether the sources are all that is needed to make the layer again, in any place: a compressed tar needs a folder to
+/// be unpacked in.
+fn can_be_described(files: &[FileMapping]) -> Result<bool> {
+    for mapping in files {
+        if let Source::Tar(tar) = &mapping.source
+            && source_tar::is_compressed(tar)?
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The mappings with sources that mean the same in any working directory.
+fn with_absolute_sources(mut files: Vec<FileMapping>) -> Result<Vec<FileMapping>> {
+    for mapping in &mut files {
+        if let Source::Path(source) | Source::Tar(source) = &mut mapping.source {
+            *source = absolute(&*source).map_err(|cause| Error::source(&*source, cause))?;
+        }
+    }
+    Ok(files)
+}
+
+/// Makes a layer that was described again, into the sink.
+pub(crate) fn make_again(
+    LayerSpec { files, options }: &LayerSpec,
+    checks: &Checks,
+    descriptor: &Descriptor,
+    pool: &Pool,
+    sink: &mut (dyn Write + Send),
+) -> Result<()> {
+    let entries = tree::entries(files, options).map_err(|error| match error {
+        Error::SourceMissing { path } => Error::SourceOutdated { digest: descriptor.digest, path, change: "vanished" },
+        other => other,
+    })?;
+    make(&TarStream::new(entries)?, options.compression, descriptor, Some(checks), pool, sink)
 }
 
 /// How [`layer_tar`] makes a layer. The default describes a gzip layer and writes nothing.
@@ -123,6 +178,10 @@ pub struct LayerOptions {
     /// Whether files of equal contents and attributes become hard links to the first of them; off by default. Files
     /// that have another one's size are read twice then.
     pub hard_links: bool,
+    /// Whether the layer can be described to others by a [`Recipe`], which takes a checksum of each file more in the same
+    /// pass; off by default. A layer with a compressed tar among its sources has no recipe all the same: making it needs
+    /// a place to unpack the tar.
+    pub recipe: bool,
     /// The layout (or any folder) whose `blobs/sha256` takes the blob; none by default.
     pub store: Option<PathBuf>,
     /// Where a compressed tar is unpacked while it is a source, into a file without a name; `store` by default.
@@ -186,6 +245,7 @@ impl Default for LayerOptions {
             permissions: Vec::new(),
             on_conflict: OnConflict::default(),
             hard_links: false,
+            recipe: false,
             store: None,
             scratch: None,
             pool: None,
@@ -237,6 +297,11 @@ impl LayerOptions {
         Self { hard_links, ..self }
     }
 
+    /// Sets whether the layer has a [`Recipe`].
+    pub fn recipe(self, recipe: bool) -> Self {
+        Self { recipe, ..self }
+    }
+
     /// Sets the threads.
     pub fn pool(self, pool: &Pool) -> Self {
         Self { pool: Some(pool.clone()), ..self }
@@ -269,6 +334,8 @@ pub struct TarLayer {
     pool: Pool,
     /// The blob's file, and the hold on its layout: nobody collects the blob before an index can name it.
     stored: Option<(PathBuf, Arc<BlobStore>)>,
+    checks: Option<Arc<Checks>>,
+    recipe: Option<Recipe>,
 }
 
 impl TarLayer {
@@ -296,28 +363,24 @@ impl Blob for TarLayer {
             return Ok(Box::new(File::open(path).map_err(Error::read(path))?));
         }
         let (stream, compression, pool) = (Arc::clone(&self.stream), self.compression, self.pool.clone());
-        let expected = self.descriptor.digest;
-        let (sender, receiver) = sync_channel(1);
-        let make = move || {
-            let mut sink = ChannelWriter(sender);
-            let made = pass(&stream, compression, &pool, Some(&mut sink), &|_| ());
-            let end = match made {
-                Ok(pass) if pass.digest != expected => Err(Error::BlobDamaged {
-                    digest: expected,
-                    expected: expected.to_string(),
-                    actual: format!("{}: a source changed", pass.digest),
-                }),
-                made => made.map(|_| Vec::new()),
-            };
-            // If the reader is gone, nobody is left to tell.
-            let _ = sink.0.send(end);
-        };
-        thread::Builder::new().spawn(make).map_err(|cause| Error::blob(expected, cause))?;
-        Ok(Box::new(ChannelReader { receiver, part: io::Cursor::default(), ended: false }))
+        let (descriptor, checks) = (self.descriptor.clone(), self.checks.clone());
+        Ok(Box::new(MadeReader::new(descriptor.digest, move |sink| {
+            make(&stream, compression, &descriptor, checks.as_deref(), &pool, sink)
+        })))
     }
 
     fn file(&self) -> Option<&Path> {
         self.stored.as_ref().map(|(path, _)| path.as_path())
+    }
+
+    fn recipe(&self) -> Option<Recipe> {
+        match self.file() {
+            Some(file) => {
+                let recipe = Recipe::of_file(self.descriptor.clone(), file, 0).ok()?;
+                Some(recipe.of_layer(self.diff_id).made_by(self.created_by.clone()))
+            }
+            None => self.recipe.clone(),
+        }
     }
 }
 
@@ -349,39 +412,4 @@ fn created_by(files: &[FileMapping]) -> String {
         text.push_str(&format!(" and {} more", files.len() - NAMED));
     }
     text
-}
-
-/// The two ends of a blob that is made while it is read. An empty part says that it is whole.
-struct ChannelWriter(SyncSender<Result<Vec<u8>>>);
-
-struct ChannelReader {
-    receiver: Receiver<Result<Vec<u8>>>,
-    part: io::Cursor<Vec<u8>>,
-    ended: bool,
-}
-
-impl Write for ChannelWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
-        self.0.send(Ok(bytes.to_vec())).map_err(gone).map(|()| bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Read for ChannelReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let n = self.part.read(buffer)?;
-            if n > 0 || buffer.is_empty() || self.ended {
-                return Ok(n);
-            }
-            let gone = |_| io::Error::other("the thread that makes the blob is gone before its end");
-            let part = self.receiver.recv().map_err(gone)??;
-            self.ended = part.is_empty();
-            self.part = io::Cursor::new(part);
-        }
-    }
 }

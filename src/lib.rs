@@ -28,12 +28,14 @@
 //!
 //! - [`ImageLayout`] opens a layout's folder or an oci-archive: an image of it is a base for others
 //!   ([`ConfigOptions::base`], [`Inherit`]), more images can be appended, tags removed, garbage collected.
+//! - A [`Recipe`] says how a blob is had that nobody keeps; a sparse layout ([`LayoutOptions::sparse`]) has recipes in the
+//!   place of layers, and [`ImageLayout::fill`] makes it full.
 //! - [`verify()`] reads a layout to its last byte and returns everything that is wrong with it.
 //! - [`layer_entries()`] reads what is in a layer, without unpacking it anywhere.
 //! - [`image_index()`] makes an index for several platforms; [`image_layout()`] does so by itself of images under one
 //!   name.
 //! - [`artifact_manifest()`] makes the manifest of what is no image.
-//! - [`LayerSpec`] reads a layer's files and options from JSON; [`folder`] keeps layers, configurations and images on
+//! - [`LayerSpec`] is a layer's files and options as JSON; [`folder`] keeps layers, configurations and images on
 //!   disk between the steps of the program.
 //! - [`Image::from_manifest`] takes an image that somebody else made by its manifest; the module `registry`, with the
 //!   feature of that name, finds it by its name in a registry.
@@ -89,6 +91,7 @@ pub mod nix;
 #[cfg(feature = "oci-spec")]
 mod oci_spec;
 mod pool;
+mod recipe;
 #[cfg(feature = "registry")]
 pub mod registry;
 mod spec;
@@ -118,6 +121,7 @@ pub use self::{
         Progress, Source, TarLayer, layer_tar,
     },
     pool::Pool,
+    recipe::Recipe,
     spec::LayerSpec,
 };
 

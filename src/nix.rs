@@ -6,13 +6,13 @@
 //!
 //! | step | attributes | output |
 //! |---|---|---|
-//! | [`layer_tar`] | `spec`, a [`LayerSpec`](crate::LayerSpec) as JSON, and contents | the folder of a layer |
-//! | [`closure_layers`] | `spec`, contents, `maxLayers`, `alone`, `together` | the folder of several layers |
+//! | [`layer_tar`] | `spec`, a [`LayerSpec`](crate::LayerSpec) as JSON, contents, and `lazy` | the folder of a layer |
+//! | [`closure_layers`] | `spec`, contents, `maxLayers`, `alone`, `together`, `lazy` | the folder of several layers |
 //! | [`image_config`] | `layers`, `extraConfig`, `platform`, `base`, `inheritConfig` | the folder of a configuration |
 //! | [`image_manifest`] | the same, `config`, `extraManifest` | the folder of an image, with links to its layers |
-//! | [`image_layout`] | `images`, a list of `{ names, image }`; `extraIndex`, `hashTagged` | a layout |
+//! | [`image_layout`] | `images`, a list of `{ names, image }`; `extraIndex`, `hashTagged`, `sparse` | a layout |
 //! | [`files`] | `files`, a list of `{ destination, text }`, `{ destination, symlink }` and `{ destination, directory }` | these files |
-//! | [`verify`] | `layout` | an empty file, if the layout has no defect |
+//! | [`verify`] | `layout`, `deep` | an empty file, if the layout has no defect |
 //! | `pull` | `reference`, `platform`, `tag`, `plainHttp` | a layout of an image in a registry |
 //! | `pull_blob` | `reference`, `digest`, `size`, `mediaType`, `plainHttp` | the bytes of a blob in a registry |
 //! | [`blobs_to_layout`] | `manifest`, `blobs`, a list of `{ digest, path }`; `tag` | a layout of these |

@@ -1,16 +1,16 @@
 //! The JSON form of a layer's files and options: what `oci-layout layer-tar --spec` and the Nix functions take.
 
-use std::{collections::BTreeMap, ffi::OsString, os::unix::ffi::OsStringExt, path::PathBuf};
+pub(crate) mod values;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use self::values::*;
 use crate::{
     error::{Error, Result},
-    layer_tar::{Attribute, Attributes, Compression, FileMapping, LayerOptions, OnConflict, PermissionRule, Source},
+    layer_tar::{Attribute, Attributes, Compression, FileMapping, LayerOptions, PermissionRule, Source},
 };
 
-/// A layer's files and options, read from JSON.
+/// A layer's files and options, read from JSON or written as it.
 ///
 /// The specification of a layer is an object. Every member may be left out or `null`:
 ///
@@ -113,6 +113,52 @@ impl LayerSpec {
         };
         Ok(Self { files: each(spec.take("files", list)?, file)?, options })
     }
+
+    /// The JSON that [`LayerSpec::from_value`] reads this from: the mappings, and of the options those that it has. What
+    /// is as it is without being said is left out, but for the compression.
+    ///
+    /// ```
+    /// use oci_layout::{Compression, FileMapping, LayerSpec};
+    /// let files = vec![FileMapping::text("PORT=80\n", "/etc/app.conf").mode(0o600)];
+    /// let spec = LayerSpec { files, options: Compression::ZSTD.into() };
+    /// assert_eq!(
+    ///     spec.to_value()?.to_string(),
+    ///     r#"{"compression":"zstd","files":[{"destination":"/etc/app.conf","mode":"0600","text":"PORT=80\n"}]}"#,
+    /// );
+    /// # Ok::<_, oci_layout::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for an extended attribute whose name is not UTF-8.
+    pub fn to_value(&self) -> Result<Value> {
+        let (options, default) = (&self.options, LayerOptions::default());
+        let (uid, gid) = options.owner;
+        let files = self.files.iter().map(write_file).collect::<Result<Vec<_>>>()?;
+        let mut spec = object([
+            ("files", said(!files.is_empty(), || files.into())),
+            ("compression", options.compression.to_string().into()),
+            ("mtime", said(options.mtime != default.mtime, || options.mtime.into())),
+            ("owner", said(options.owner != default.owner, || json!({ "uid": uid, "gid": gid }))),
+            ("perms", said(!options.permissions.is_empty(), || options.permissions.iter().map(write_rule).collect())),
+            ("onConflict", said(options.on_conflict != default.on_conflict, || from_on_conflict(options.on_conflict))),
+            ("hardLinks", said(options.hard_links, || true.into())),
+        ]);
+        // Another crate of the program may have switched serde_json to the order in which members are added.
+        spec.sort_all_objects();
+        Ok(spec)
+    }
+}
+
+/// An object of the members that have a value.
+fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    let given = members.into_iter().filter(|(_, value)| !value.is_null());
+    given.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The value, if it has to be said.
+fn said(is_said: bool, value: impl FnOnce() -> Value) -> Value {
+    if is_said { value() } else { Value::Null }
 }
 
 fn file(index: usize, value: Value) -> Result<FileMapping> {
@@ -144,6 +190,38 @@ fn file(index: usize, value: Value) -> Result<FileMapping> {
     })
 }
 
+fn write_file(file: &FileMapping) -> Result<Value> {
+    let FileMapping { destination, follow, include, exclude, attributes, .. } = file;
+    let xattrs = match &attributes.xattrs {
+        Attribute::Set(xattrs) => {
+            from_xattrs(xattrs).map_err(|reason| Error::invalid(format!("{destination:?}"), reason))?
+        }
+        other => write_attribute(other, |_| Value::Null),
+    };
+    let mut value = object([
+        ("destination", from_path(destination)),
+        ("follow", said(!follow, || false.into())),
+        ("include", said(!include.is_empty(), || include.clone().into())),
+        ("exclude", said(!exclude.is_empty(), || exclude.clone().into())),
+        ("mode", write_attribute(&attributes.mode, |&mode| from_mode(mode))),
+        ("uid", write_attribute(&attributes.uid, |&uid| uid.into())),
+        ("gid", write_attribute(&attributes.gid, |&gid| gid.into())),
+        ("mtime", write_attribute(&attributes.mtime, |&mtime| mtime.into())),
+        ("xattrs", xattrs),
+    ]);
+    let (name, source) = write_source(&file.source);
+    value[name] = source;
+    Ok(value)
+}
+
+fn write_attribute<T>(attribute: &Attribute<T>, write: impl FnOnce(&T) -> Value) -> Value {
+    match attribute {
+        Attribute::Normal => Value::Null,
+        Attribute::Keep => "keep".into(),
+        Attribute::Set(value) => write(value),
+    }
+}
+
 fn source(file: &mut Members) -> Result<Source> {
     // A mark that is not set is not there.
     let is_given = |name: &&&str| file.members.get(**name).is_some_and(|value| !matches!(value, Value::Bool(false)));
@@ -171,6 +249,21 @@ fn source(file: &mut Members) -> Result<Source> {
     Ok(source.expect("it was found to be there"))
 }
 
+fn write_source(source: &Source) -> (&'static str, Value) {
+    match source {
+        Source::Path(path) => ("source", from_path(path)),
+        Source::Bytes(bytes) => match str::from_utf8(bytes) {
+            Ok(text) => ("text", text.into()),
+            Err(_) => ("base64", from_bytes(bytes)),
+        },
+        Source::Symlink(target) => ("symlink", from_path(target)),
+        Source::Directory => ("directory", true.into()),
+        Source::Whiteout => ("whiteout", true.into()),
+        Source::OpaqueWhiteout => ("opaqueWhiteout", true.into()),
+        Source::Tar(tar) => ("tar", from_path(tar)),
+    }
+}
+
 fn permission_rule(index: usize, value: Value) -> Result<PermissionRule> {
     let mut rule = Members::new(format!("perms[{index}]"), value, &[&["glob", "mode", "uid", "gid"]])?;
     let Some(glob) = rule.take("glob", string)? else {
@@ -182,6 +275,15 @@ fn permission_rule(index: usize, value: Value) -> Result<PermissionRule> {
         uid: rule.take("uid", number)?,
         gid: rule.take("gid", number)?,
     })
+}
+
+fn write_rule(rule: &PermissionRule) -> Value {
+    object([
+        ("glob", rule.glob.as_str().into()),
+        ("mode", rule.mode.map_or(Value::Null, from_mode)),
+        ("uid", rule.uid.into()),
+        ("gid", rule.gid.into()),
+    ])
 }
 
 fn each<T>(list: Option<Vec<Value>>, read: impl Fn(usize, Value) -> Result<T>) -> Result<Vec<T>> {
@@ -222,81 +324,5 @@ impl Members {
 
     fn refuse(&self, reason: impl Into<String>) -> Error {
         Error::invalid(&self.what, reason)
-    }
-}
-
-fn string(value: Value) -> Result<String, String> {
-    match value {
-        Value::String(text) => Ok(text),
-        other => Err(format!("it is a string, and this is not: {other}")),
-    }
-}
-
-fn boolean(value: Value) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| format!("it is true or false, and this is not: {value}"))
-}
-
-fn number(value: Value) -> Result<u64, String> {
-    value.as_u64().ok_or_else(|| format!("it is a number from 0 on, and this is not: {value}"))
-}
-
-fn seconds(value: Value) -> Result<i64, String> {
-    value.as_i64().ok_or_else(|| format!("it is a whole number of seconds since 1970, and this is not: {value}"))
-}
-
-fn list(value: Value) -> Result<Vec<Value>, String> {
-    match value {
-        Value::Array(list) => Ok(list),
-        other => Err(format!("it is a list, and this is not: {other}")),
-    }
-}
-
-fn strings(value: Value) -> Result<Vec<String>, String> {
-    list(value)?.into_iter().map(string).collect()
-}
-
-fn bytes(value: Value) -> Result<Vec<u8>, String> {
-    let text = string(value)?;
-    STANDARD.decode(&text).map_err(|error| format!("it is in base64, and this is not: {text:?} ({error})"))
-}
-
-fn path(value: Value) -> Result<PathBuf, String> {
-    match value {
-        Value::String(text) => Ok(text.into()),
-        Value::Object(mut members) if members.len() == 1 && members.contains_key("base64") => {
-            bytes(members.remove("base64").unwrap_or_default()).map(|bytes| OsString::from_vec(bytes).into())
-        }
-        other => Err(format!("it is a path, a string or {{ \"base64\": STRING }}, and this is not: {other}")),
-    }
-}
-
-/// Octal, and so never a JSON number: `755` would be read as decimal, and nobody would notice.
-fn mode(value: Value) -> Result<u32, String> {
-    if value.is_number() {
-        return Err(format!("write the octal digits as a string, as in \"0755\", and not {value}"));
-    }
-    let octal = |text: &str| (text.len() <= 4).then(|| u32::from_str_radix(text, 8).ok()).flatten();
-    // `from_str_radix` takes a sign too.
-    let mode = value.as_str().filter(|text| !text.starts_with('+')).and_then(octal);
-    mode.ok_or_else(|| format!("it is a string of up to four octal digits, as in \"0755\", and this is not: {value}"))
-}
-
-fn xattrs(value: Value) -> Result<BTreeMap<OsString, Vec<u8>>, String> {
-    let Value::Object(members) = value else {
-        return Err(format!("it is an object of names and their values in base64, and this is not: {value}"));
-    };
-    let read = |(name, value)| match bytes(value) {
-        Ok(value) => Ok((OsString::from(&name), value)),
-        Err(reason) => Err(format!("{name}: {reason}")),
-    };
-    members.into_iter().map(read).collect()
-}
-
-fn on_conflict(value: Value) -> Result<OnConflict, String> {
-    match value.as_str() {
-        Some("error") => Ok(OnConflict::Error),
-        Some("first") => Ok(OnConflict::FirstWins),
-        Some("last") => Ok(OnConflict::LastWins),
-        _ => Err(format!("it is \"error\", \"first\" or \"last\", and this is not: {value}")),
     }
 }

@@ -13,8 +13,8 @@ use std::{
 use common::{behind, child, child_argument, files_in, image, message, run};
 use oci_layout::{
     BYTE_FORMAT, Blob, Compression, ConfigOptions, Descriptor, Digest, Error, FileBlob, FileMapping, ImageLayout,
-    Layer, LayerOptions, MediaType, Platform, Pool, Progress, Result, artifact_manifest, image_config, image_index,
-    image_layout, image_manifest, layer_tar,
+    Layer, LayerOptions, MediaType, Platform, Pool, Progress, Recipe, Result, artifact_manifest, image_config,
+    image_index, image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -124,6 +124,34 @@ fn compressions() {
         "the zstd:3 linked into this program makes other bytes than byte format 1 promises: build with the Cargo.lock of \
          this release, without a system library in its place"
     );
+}
+
+#[test]
+fn recipes() {
+    let dir = TempDir::new().unwrap();
+    let source = dir.path().join("app");
+    fs::write(&source, "one").unwrap();
+    let layer = layer_tar([FileMapping::new(&source, "/app")], LayerOptions::default().recipe(true)).unwrap();
+    let digest = layer.descriptor().digest;
+    let json = String::from_utf8(layer.recipe().unwrap().to_bytes().unwrap()).unwrap();
+    let read = |json: &str| Recipe::from_bytes(json.as_bytes());
+    fs::write(&source, "two").unwrap();
+    let error = read(&json).unwrap().open().unwrap().read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "blob {digest} cannot be made again: {source:?} changed since it was described; put it back as it was, or \
+             make the image again"
+        )
+    );
+    assert_eq!(
+        message(read(&json.replace("\"byteFormat\":1", "\"byteFormat\":2"))),
+        format!(
+            "the recipe of blob {digest} is for byte format 2, and this program makes byte format 1: use a release that \
+             makes that one, or make the image again"
+        )
+    );
+    assert_eq!(message(read("{")), "recipe: EOF while parsing an object at line 1 column 1");
 }
 
 #[test]

@@ -103,6 +103,15 @@ impl Archive {
         Some((Contents { tar, extents, at: 0, size: member.size }, member.size))
     }
 
+    /// Where in the archive a file's contents lie, if they lie there in one piece.
+    pub(super) fn offset(&self, name: &str) -> Option<u64> {
+        let member = self.members.get(name).filter(|member| member.kind == FileKind::File)?;
+        match member.extents[..] {
+            [Extent { at: 0, length, offset }] if length == member.size => Some(offset),
+            _ => None,
+        }
+    }
+
     pub(super) fn kind(&self, name: &str) -> Option<FileKind> {
         // Folders need no member of their own.
         let folder = || self.names_in(name).next().map(|_| FileKind::Folder);

@@ -2,12 +2,13 @@
 
 use std::{
     collections::HashSet,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use super::{
     INDEX, Sync, entries,
+    files::RECIPES,
     lock::Lock,
     name::{CONTAINERD_NAME, REF_NAME},
     nest, put_blobs,
@@ -27,7 +28,7 @@ use crate::{
 impl ImageLayout {
     /// Adds images to the layout. An image takes the place of those that have one of its tags, unless both have full
     /// names and those differ. Several processes may do this at once: each re-reads the index when it is its turn, and
-    /// [`ImageLayout::index`] is then what it has become.
+    /// [`ImageLayout::index`] is then what it has become. A sparse layout gets recipes in the place of blobs.
     ///
     /// # Errors
     ///
@@ -37,7 +38,8 @@ impl ImageLayout {
         let dir = self.folder()?;
         let images = nest(images.into_iter().map(Into::into).collect(), None)?;
         let new = entries(&images)?;
-        let store = BlobStore::create(dir)?;
+        let is_sparse = dir.join(RECIPES).is_dir();
+        let store = if is_sparse { BlobStore::create_sparse(dir)? } else { BlobStore::create(dir)? };
         put_blobs(&store, &images, pool, Sync::Before)?;
         self.change(|index| {
             let replaces = |new: &Descriptor, old: &Descriptor| match new.annotations.get(REF_NAME) {
@@ -85,7 +87,7 @@ impl ImageLayout {
         })
     }
 
-    /// Removes every blob that no image refers to, and what killed writers left behind. Waits until nobody writes,
+    /// Removes every blob and every recipe that no image refers to, and what killed writers left behind. Waits until nobody writes,
     /// which includes every stored layer of this process that is still alive.
     ///
     /// # Errors
@@ -102,15 +104,22 @@ impl ImageLayout {
         }
         let used: HashSet<Digest> = used.into_iter().map(|(digest, _)| digest).collect();
         let mut collected = Collected::default();
-        for folder in [dir.to_owned(), dir.join("blobs/sha256")] {
-            let is_blobs = folder != dir;
-            for entry in fs::read_dir(&folder).map_err(Error::read(&folder))? {
+        // In each folder, what stands behind the digests of blobs; nothing is one in the first.
+        for (folder, suffix) in [("", None), ("blobs/sha256", Some("")), (RECIPES, Some(".json"))] {
+            let folder = dir.join(folder);
+            let entries = match fs::read_dir(&folder) {
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound && folder.ends_with(RECIPES) => continue,
+                entries => entries.map_err(Error::read(&folder))?,
+            };
+            for entry in entries {
                 let entry = entry.map_err(Error::read(&folder))?;
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
-                let unused = || format!("sha256:{name}").parse().is_ok_and(|digest| !used.contains(&digest));
+                let unused = |digits| format!("sha256:{digits}").parse().is_ok_and(|digest| !used.contains(&digest));
                 // What is neither is somebody else's.
-                if name.starts_with(TEMPORARY) || (is_blobs && unused()) {
+                if name.starts_with(TEMPORARY)
+                    || suffix.and_then(|suffix| name.strip_suffix(suffix)).is_some_and(unused)
+                {
                     collected.remove(&entry.path())?;
                 }
             }
@@ -147,7 +156,7 @@ impl ImageLayout {
         changed
     }
 
-    fn folder(&self) -> Result<&Path> {
+    pub(super) fn folder(&self) -> Result<&Path> {
         self.files.folder().ok_or_else(|| {
             Error::layout(self.path(), "is an archive, which is only read: unpack it into a folder first")
         })

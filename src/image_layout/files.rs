@@ -13,11 +13,18 @@ use crate::{
     descriptor::{Descriptor, MediaType},
     digest::{Digest, HashRead},
     error::{Error, Result},
-    image_layout::archive::Archive,
+    image_layout::{archive::Archive, store},
+    recipe::Recipe,
 };
 
 /// The largest document that is read. Registries take manifests of 4 MiB; configurations may be larger.
 pub(crate) const MAX_DOCUMENT: u64 = 16 << 20;
+
+/// The largest recipe that is read, which is that of millions of files.
+pub(crate) const MAX_RECIPE: u64 = 64 << 20;
+
+/// The folder that makes a layout sparse: what is a blob's recipe lies in it.
+pub(crate) const RECIPES: &str = "recipes/sha256";
 
 /// Where the files of a layout are.
 #[derive(Debug)]
@@ -135,7 +142,7 @@ impl LayoutFiles {
             return Err(damaged(format!("{} bytes", descriptor.size), format!("{size} bytes")));
         }
         let mut reader = HashRead::new(file);
-        let bytes = self.read_small(&what, &mut reader, size)?;
+        let bytes = self.read_small(&what, &mut reader, size, MAX_DOCUMENT)?;
         let (digest, _) = reader.finish();
         if digest != descriptor.digest {
             return Err(damaged(descriptor.digest.to_string(), digest.to_string()));
@@ -143,10 +150,37 @@ impl LayoutFiles {
         Ok(bytes)
     }
 
+    /// The recipe that lies in the place of a blob, if there is one.
+    pub(crate) fn recipe(&self, digest: Digest) -> Result<Option<Recipe>> {
+        let name = recipe_name(digest);
+        let Some((mut file, size)) = self.file(&name)? else { return Ok(None) };
+        let bytes = self.read_small(&name, &mut file, size, MAX_RECIPE)?;
+        let recipe = Recipe::from_bytes(&bytes).map_err(|error| match error {
+            Error::Invalid { what, reason } => Error::invalid(format!("{:?}, {what}", self.path.join(&name)), reason),
+            other => other,
+        })?;
+        match recipe.descriptor().digest == digest {
+            true => Ok(Some(recipe)),
+            false => Err(Error::layout(
+                self.path.join(&name),
+                format!("is the recipe of another blob, {}: make the image again", recipe.descriptor().digest),
+            )),
+        }
+    }
+
+    /// Where in which file a blob lies as it is.
+    fn place(&self, digest: Digest) -> Option<(PathBuf, u64)> {
+        let name = blob_name(digest);
+        match &self.archive {
+            Some(archive) => archive.offset(&name).map(|offset| (self.path.clone(), offset)),
+            None => Some(self.path.join(name)).filter(|path| path.is_file()).map(|path| (path, 0)),
+        }
+    }
+
     /// The bytes of a file that is no blob.
     pub(crate) fn small_file(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let Some((mut file, size)) = self.file(name)? else { return Ok(None) };
-        self.read_small(name, &mut file, size).map(Some)
+        self.read_small(name, &mut file, size, MAX_DOCUMENT).map(Some)
     }
 
     /// Whether the file is there and has these bytes. Little memory is touched, which costs more than looking.
@@ -168,14 +202,14 @@ impl LayoutFiles {
         Ok(true)
     }
 
-    fn read_small(&self, name: &str, reader: &mut impl Read, size: u64) -> Result<Vec<u8>> {
-        if size > MAX_DOCUMENT {
-            let reason = format!("has {size} bytes, more than the {MAX_DOCUMENT} that a document may have here");
+    fn read_small(&self, name: &str, reader: &mut impl Read, size: u64, most: u64) -> Result<Vec<u8>> {
+        if size > most {
+            let reason = format!("has {size} bytes, more than the {most} that a document may have here");
             return Err(Error::layout(self.path.join(name), reason));
         }
         // A byte more than there are, so that the end is seen without more room.
         let mut bytes = Vec::with_capacity(size as usize + 1);
-        reader.take(MAX_DOCUMENT).read_to_end(&mut bytes).map_err(Error::read(self.path.join(name)))?;
+        reader.take(most).read_to_end(&mut bytes).map_err(Error::read(self.path.join(name)))?;
         Ok(bytes)
     }
 }
@@ -183,6 +217,11 @@ impl LayoutFiles {
 /// The path of a blob in a layout.
 pub(crate) fn blob_name(digest: Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
+}
+
+/// The path of the recipe in the place of a blob.
+pub(crate) fn recipe_name(digest: Digest) -> String {
+    format!("{RECIPES}/{}.json", digest.hex())
 }
 
 impl From<FileType> for FileKind {
@@ -218,15 +257,34 @@ impl LayoutBlob {
     }
 }
 
+impl LayoutBlob {
+    /// The recipe in the blob's place, if it is for what the descriptor says.
+    pub(crate) fn in_its_place(&self) -> Result<Option<Recipe>> {
+        let Some(recipe) = self.files.recipe(self.descriptor.digest)? else { return Ok(None) };
+        store::check(&self.descriptor, recipe.descriptor().size, None)?;
+        Ok(Some(recipe))
+    }
+}
+
 impl Blob for LayoutBlob {
     fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
 
     fn open(&self) -> Result<Box<dyn Read + Send>> {
-        match self.files.file(&blob_name(self.descriptor.digest))? {
-            Some((reader, _)) => Ok(reader),
+        if let Some((reader, _)) = self.files.file(&blob_name(self.descriptor.digest))? {
+            return Ok(reader);
+        }
+        match self.in_its_place()? {
+            Some(recipe) => recipe.open(),
             None => Err(Error::BlobMissing { path: self.files.path().to_owned(), digest: self.descriptor.digest }),
+        }
+    }
+
+    fn recipe(&self) -> Option<Recipe> {
+        match self.files.place(self.descriptor.digest) {
+            Some((file, offset)) => Recipe::of_file(self.descriptor.clone(), file, offset).ok(),
+            None => self.in_its_place().ok().flatten(),
         }
     }
 }

@@ -4,7 +4,10 @@
 //! `index.json`. Who collects garbage holds the layout's folder exclusively, so that no blob goes that a writer is
 //! about to name. Two locks and not one that changes its kind: between the two kinds the system lets others in.
 
-use std::{fs::File, path::Path};
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+};
 
 use crate::error::{Error, Result};
 
@@ -27,6 +30,16 @@ impl Lock {
         let folder = File::open(layout).map_err(Error::read(layout))?;
         folder.lock().map_err(Error::write(layout))?;
         Ok(Self { _folder: folder })
+    }
+
+    /// The same, if nobody else has it now.
+    pub(crate) fn try_exclusive(layout: &Path) -> Result<Option<Self>> {
+        let folder = File::open(layout).map_err(Error::read(layout))?;
+        match folder.try_lock() {
+            Ok(()) => Ok(Some(Self { _folder: folder })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(cause)) => Err(Error::write(layout)(cause)),
+        }
     }
 
     /// The layout's index, among writers.

@@ -14,6 +14,7 @@ use crate::{
     error::{Error, Result},
     image_config::Configuration,
     image_manifest::{Image, Index, Manifest},
+    recipe::Recipe,
 };
 
 /// How deep indexes may lie in one another. Everybody writes one level, and one more is allowed for.
@@ -355,6 +356,10 @@ impl Blob for LayoutLayer {
 
     fn open(&self) -> Result<Box<dyn std::io::Read + Send>> {
         self.blob.open()
+    }
+
+    fn recipe(&self) -> Option<Recipe> {
+        self.blob.recipe().map(|recipe| recipe.of_layer(self.diff_id))
     }
 }
 

@@ -14,7 +14,12 @@ use crate::{
     descriptor::Descriptor,
     digest::{Digest, Hasher},
     error::{Error, Result},
-    image_layout::lock::Lock,
+    image_layout::{
+        files::{MAX_RECIPE, RECIPES},
+        lock::Lock,
+    },
+    pool::Pool,
+    recipe::Recipe,
 };
 
 /// What the names of files begin with that are still being written; left behind, they may be removed by whoever
@@ -25,6 +30,8 @@ pub(crate) const TEMPORARY: &str = ".oci-layout-";
 #[derive(Debug)]
 pub(crate) struct BlobStore {
     blobs: PathBuf,
+    /// Where recipes go in the place of blobs, in a sparse layout.
+    recipes: Option<PathBuf>,
     _lock: Lock,
 }
 
@@ -33,7 +40,14 @@ impl BlobStore {
     pub(crate) fn create(layout: &Path) -> Result<Self> {
         let blobs = layout.join("blobs/sha256");
         fs::create_dir_all(&blobs).map_err(Error::write(&blobs))?;
-        Ok(Self { blobs, _lock: Lock::shared(layout)? })
+        Ok(Self { blobs, recipes: None, _lock: Lock::shared(layout)? })
+    }
+
+    /// The same of a layout that is sparse, or becomes it.
+    pub(crate) fn create_sparse(layout: &Path) -> Result<Self> {
+        let recipes = layout.join(RECIPES);
+        fs::create_dir_all(&recipes).map_err(Error::write(&recipes))?;
+        Ok(Self { recipes: Some(recipes), ..Self::create(layout)? })
     }
 
     /// A blob to be written, whose digest is known only at its end.
@@ -49,41 +63,63 @@ impl BlobStore {
         Ok(path)
     }
 
-    /// Takes a blob in: by its file if it has one, otherwise by its bytes, which are checked on the way.
-    pub(crate) fn put(&self, blob: &dyn Blob) -> Result<()> {
+    /// Takes a blob in, and returns its file: its recipe if the layout is sparse, otherwise its file if it has one, or else
+    /// its bytes, which are checked on the way. What has to be made is made by these threads.
+    pub(crate) fn put(&self, blob: &dyn Blob, pool: &Pool) -> Result<PathBuf> {
         let descriptor = blob.descriptor();
         let path = self.path(descriptor.digest);
         if is_blob(&path, descriptor.size) {
-            return Ok(());
+            return Ok(path);
+        }
+        let recipe = blob.recipe();
+        if let (Some(recipes), Some(recipe), false) = (&self.recipes, &recipe, descriptor.media_type.is_document())
+            && let Some(path) = put_recipe(recipes, recipe)?
+        {
+            return Ok(path);
         }
         if let Some(file) = blob.file().filter(|file| is_blob(file, descriptor.size)) {
             // A link is the fastest copy, but it is the same file with the same mode.
             let ours = fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o7777 == 0o644);
             if ours && fs::hard_link(file, &path).is_ok() {
-                return Ok(());
+                return Ok(path);
             }
             let mut new = self.new_blob()?;
             let mut source = File::open(file).map_err(Error::read(file))?;
             // Between two files, the system copies, or shares blocks, by itself.
             let copied = io::copy(&mut source, new.file.as_file_mut()).map_err(Error::write(&path))?;
             check(descriptor, copied, None)?;
-            return self.keep(new, descriptor.digest).map(|_| ());
+            return self.keep(new, descriptor.digest);
         }
         let mut new = self.new_blob()?;
-        let (digest, size) = copy(blob, &mut new).map_err(|error| new.name_error(error))?;
-        check(descriptor, size, Some(digest))?;
-        self.keep(new, descriptor.digest).map(|_| ())
-    }
-
-    /// Waits until a blob is on disk. One that was there before costs nothing: there is nothing left of it to write.
-    pub(crate) fn sync(&self, digest: Digest) -> Result<()> {
-        let path = self.path(digest);
-        File::open(&path).and_then(|file| file.sync_data()).map_err(Error::write(path))
+        let made = recipe.map_or(Ok(false), |recipe| recipe.make(pool, &mut new));
+        if !made.map_err(|error| new.name_error(error))? {
+            let (digest, size) = copy(blob, &mut new).map_err(|error| new.name_error(error))?;
+            check(descriptor, size, Some(digest))?;
+        }
+        self.keep(new, descriptor.digest)
     }
 
     fn path(&self, digest: Digest) -> PathBuf {
         self.blobs.join(digest.hex())
     }
+}
+
+/// Puts a recipe in the place of a blob, unless it is one that nobody would read.
+fn put_recipe(recipes: &Path, recipe: &Recipe) -> Result<Option<PathBuf>> {
+    let bytes = recipe.to_bytes()?;
+    if bytes.len() as u64 > MAX_RECIPE {
+        return Ok(None);
+    }
+    let path = recipes.join(format!("{}.json", recipe.descriptor().digest.hex()));
+    let mut file = temporary(recipes)?;
+    file.write_all(&bytes).map_err(Error::write(&path))?;
+    persist(file, &path)?;
+    Ok(Some(path))
+}
+
+/// Waits until a file is on disk. One that was there before costs nothing: there is nothing left of it to write.
+pub(crate) fn sync(path: &Path) -> Result<()> {
+    File::open(path).and_then(|file| file.sync_data()).map_err(Error::write(path))
 }
 
 /// Copies the blob's bytes, and returns their digest and number. One byte more than the descriptor says is copied at

@@ -9,10 +9,11 @@ mod finding;
 mod json;
 mod layer;
 mod members;
+mod recipes;
 mod reference;
 mod unpack;
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use self::{
     blobs::{Blobs, check_bytes},
@@ -21,7 +22,7 @@ use self::{
 };
 pub use self::{defect::Defect, finding::Finding};
 use super::{
-    files::{FileKind, LayoutFiles},
+    files::{FileKind, LayoutFiles, blob_name},
     store::TEMPORARY,
 };
 use crate::{digest::Digest, error::Result, pool::Pool};
@@ -39,6 +40,9 @@ use crate::{digest::Digest, error::Result, pool::Pool};
 ///   the place of one; names in `blobs/sha256` that are no digests; in an archive, also names that are there twice and
 ///   a damaged end;
 /// - blobs, referred to or not: missing, unreadable, with other bytes than their digest, or another size than said;
+/// - in a sparse layout, recipes in the place of blobs: unreadable, another blob's, for another byte format, of another
+///   size, compression or diff ID than said; with [`VerifyOptions::deep`], also whatever can be wrong with the blobs that
+///   they make;
 /// - descriptors: digests, sizes, media types and platforms that can't be; `data` that is not the blob;
 /// - documents: JSON that is none, or has a member twice; members missing or of the wrong type; `schemaVersion`;
 ///   `mediaType` missing or other than the descriptor's; indexes called manifests; an empty configuration that is not,
@@ -81,7 +85,7 @@ use crate::{digest::Digest, error::Result, pool::Pool};
 pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Finding>> {
     let files = LayoutFiles::open_damaged(path.as_ref())?;
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
-    let limit = options.max_layer_size;
+    let reading = Reading { pool, limit: options.max_layer_size, deep: options.deep };
 
     let mut findings = Findings::new(MAX_FINDINGS);
     check_archive(&files, &mut findings);
@@ -92,15 +96,30 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Fin
     let (mut findings, blobs) = documents.finish();
 
     let stray = stray_files(&files, &blobs, &mut findings);
+    recipes::check_others(&files, &without_blob(&files, &blobs), &mut findings);
     let mut found = findings.into_list("index.json", None);
-    let layers = pool.map(blobs.into_list(), |blob| blob.check(&files, limit, pool.threads()));
+    let layers = reading.pool.map(blobs.into_list(), |blob| blob.check(&files, &reading));
     found.extend(layers.into_iter().flatten());
-    let stray = pool.map(stray, |digest| {
+    let stray = reading.pool.map(stray, |digest| {
         let place = format!("blobs/sha256/{}", digest.hex());
-        check_bytes(&files, digest, limit).err().map(|defect| Finding::new(place, Some(digest), defect))
+        check_bytes(&files, digest, reading.limit).err().map(|defect| Finding::new(place, Some(digest), defect))
     });
     found.extend(stray.into_iter().flatten());
     Ok(found)
+}
+
+/// How blobs are read.
+struct Reading {
+    pool: Pool,
+    /// The most bytes of one that are read.
+    limit: u64,
+    /// Whether those that have a recipe in their place are made.
+    deep: bool,
+}
+
+/// The blobs whose recipes are looked at in their place.
+fn without_blob(files: &LayoutFiles, blobs: &Blobs) -> HashSet<Digest> {
+    blobs.not_documents().filter(|&digest| matches!(files.kind(&blob_name(digest)), Ok(None))).collect()
 }
 
 /// The most findings in all documents together that are listed.
@@ -116,11 +135,14 @@ pub struct VerifyOptions {
     /// The largest layer that is read, in bytes, packed and unpacked; 64 GiB by default. A larger one is a finding:
     /// a few kilobytes can unpack without end.
     pub max_layer_size: u64,
+    /// Whether blobs that have a recipe in their place are made, and read as any other; off by default. Without, the
+    /// recipe is read, but none of the files that it names.
+    pub deep: bool,
 }
 
 impl Default for VerifyOptions {
     fn default() -> Self {
-        Self { pool: None, max_layer_size: 64 << 30 }
+        Self { pool: None, max_layer_size: 64 << 30, deep: false }
     }
 }
 
@@ -133,6 +155,11 @@ impl VerifyOptions {
     /// Sets the largest layer that is read, in bytes.
     pub fn max_layer_size(self, bytes: u64) -> Self {
         Self { max_layer_size: bytes, ..self }
+    }
+
+    /// Sets whether blobs that have a recipe in their place are made.
+    pub fn deep(self, deep: bool) -> Self {
+        Self { deep, ..self }
     }
 }
 

@@ -26,6 +26,10 @@ pub(crate) struct Pass {
     pub(crate) size: u64,
 }
 
+/// Is shown each block of the tar, in order, when it and all before it are in the hasher. What it refuses, and all
+/// that follows, leaves in no form.
+pub(crate) type EachBlock<'a> = dyn FnMut(&[u8], &Hasher) -> Result<()> + Send + 'a;
+
 /// Reads the tar once; writes the blob into the sink, if there is one, on the way. `progress` is told how many
 /// bytes of the tar are done.
 pub(crate) fn pass<'a>(
@@ -34,6 +38,7 @@ pub(crate) fn pass<'a>(
     pool: &'a Pool,
     sink: Option<&'a mut (dyn Write + Send + 'a)>,
     progress: &'a (dyn Fn(u64) + Sync),
+    each_block: &'a mut EachBlock<'a>,
 ) -> Result<Pass> {
     let codec = compression.codec()?;
     let block_size = compression.block_size();
@@ -49,7 +54,7 @@ pub(crate) fn pass<'a>(
         codecs: Mutex::new(codec.into_iter().collect()),
         compression,
         queue: Mutex::default(),
-        tar: Mutex::default(),
+        tar: Mutex::new((Hasher::default(), each_block)),
         blob: Mutex::new((Hasher::default(), sink)),
     };
     pool.run(&pipeline, usize::try_from(count).unwrap_or(usize::MAX));
@@ -58,7 +63,7 @@ pub(crate) fn pass<'a>(
         return Err(error);
     }
     let (tar, blob) = (pipeline.tar.into_inner(), pipeline.blob.into_inner());
-    let (diff_id, tar_size) = tar.unwrap_or_else(PoisonError::into_inner).finish();
+    let (diff_id, tar_size) = tar.unwrap_or_else(PoisonError::into_inner).0.finish();
     let (digest, size) =
         if pipeline.compresses { blob.unwrap_or_else(PoisonError::into_inner).0.finish() } else { (diff_id, tar_size) };
     Ok(Pass { diff_id, digest, size })
@@ -79,7 +84,7 @@ struct Pipeline<'a> {
     /// Compressors at rest; there are never more than threads at work.
     codecs: Mutex<Vec<Codec>>,
     queue: Mutex<Queue>,
-    tar: Mutex<Hasher>,
+    tar: Mutex<(Hasher, &'a mut EachBlock<'a>)>,
     blob: Mutex<(Hasher, Option<&'a mut (dyn Write + Send + 'a)>)>,
 }
 
@@ -182,10 +187,7 @@ impl Job for Pipeline<'_> {
     fn run(&self, task: Task) {
         let result = match task {
             Task::Read(index, buffer) => self.read(index, buffer),
-            Task::Hash(tar) => {
-                self.hash(tar);
-                Ok(())
-            }
+            Task::Hash(tar) => self.hash(tar),
             Task::Compress(index, tar, output) => self.compress(index, &tar.bytes, output),
             Task::Emit(output) => self.emit(output),
         };
@@ -209,11 +211,11 @@ impl Pipeline<'_> {
         Ok(())
     }
 
-    fn hash(&self, tar: Arc<Buffer>) {
-        let mut hasher = lock(&self.tar);
+    fn hash(&self, tar: Arc<Buffer>) -> Result<()> {
+        let (hasher, each_block) = &mut *lock(&self.tar);
         hasher.update(&tar.bytes);
+        each_block(&tar.bytes, hasher)?;
         (self.progress)(hasher.size());
-        drop(hasher);
         let mut queue = lock(&self.queue);
         queue.hashing = false;
         queue.hashed += 1;
@@ -224,6 +226,7 @@ impl Pipeline<'_> {
                 _ => queue.finish_block(),
             }
         }
+        Ok(())
     }
 
     #[cfg_attr(

@@ -169,6 +169,13 @@ fn damaged(path: &Path, offset: u64, reason: String) -> Error {
     Error::SourceTar { path: path.to_owned(), offset, reason }
 }
 
+/// Whether it would have to be unpacked.
+pub(crate) fn is_compressed(path: &Path) -> Result<bool> {
+    let file = File::open(path).map_err(|cause| Error::source(path, cause))?;
+    let stream = decompress(BufReader::with_capacity(512, file)).map_err(|cause| Error::source(path, cause))?;
+    Ok(matches!(stream, Unpacked::Compressed(_)))
+}
+
 /// The tar, unpacked if it is compressed, which its first bytes say.
 fn open(path: &Path, scratch: Option<&Path>) -> Result<TarFile> {
     let unreadable = |cause| Error::source(path, cause);

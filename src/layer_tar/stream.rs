@@ -1,5 +1,7 @@
 //! The tar of a layer as bytes that can be made at any place: nothing of it exists until it is asked for.
 
+use std::ops::Range;
+
 use crate::{
     error::{Error, Result},
     layer_tar::{
@@ -44,11 +46,26 @@ impl TarStream {
         self.offsets[self.entries.len()] + END_OF_ARCHIVE
     }
 
+    /// What is in the tar, in its order.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Where in the tar the entry of this number lies: headers, contents and padding.
+    pub(crate) fn range(&self, index: usize) -> Range<u64> {
+        self.offsets[index]..self.offsets[index + 1]
+    }
+
+    /// The number of the entry in which this offset lies; behind the last one, of none.
+    pub(crate) fn entry_at(&self, offset: u64) -> usize {
+        self.offsets.partition_point(|&start| start <= offset).saturating_sub(1)
+    }
+
     /// Fills the buffer with the tar's bytes from `offset` on. The buffer ends at or before the end of the tar.
     pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let mut at = offset;
         let mut rest = buffer;
-        let mut index = self.offsets.partition_point(|&start| start <= at).saturating_sub(1);
+        let mut index = self.entry_at(at);
         while let (Some(entry), false) = (self.entries.get(index), rest.is_empty()) {
             // What the buffer takes of each part of the entry; `at` moves from part to part.
             let start = self.offsets[index];

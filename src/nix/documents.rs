@@ -26,7 +26,7 @@ pub fn image_config(attributes: &Attributes) -> Result<()> {
     folder::write_config(attributes.output(), &config)
 }
 
-/// Makes an image, of small documents and links to its layers.
+/// Makes an image, of small documents, links to its layers, and the recipes of those that have one.
 ///
 /// # Errors
 ///
@@ -46,7 +46,8 @@ pub fn image_manifest(attributes: &Attributes, pool: &Pool) -> Result<()> {
     folder::link_image(attributes.output(), image, pool)
 }
 
-/// Makes a layout, self-contained.
+/// Makes a layout, self-contained; with the attribute `sparse`, of documents and recipes that name the layers where they
+/// lie, or say how they are made.
 ///
 /// With the attribute `hashTagged`, a name without a tag, all images have this name and, as their tag, the hash part
 /// of the layout's own store path.
@@ -69,18 +70,20 @@ pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
         let image = folder::open_image(image)?;
         images.push(names.into_iter().chain(hash_tag.clone()).fold(image, Image::tagged));
     }
-    let options = LayoutOptions::new(attributes.get("extraIndex")?).pool(pool);
+    let sparse = attributes.get::<Option<bool>>("sparse")?.unwrap_or_default();
+    let options = LayoutOptions::new(attributes.get("extraIndex")?).sparse(sparse).pool(pool);
     image_layout::image_layout(attributes.output(), images, options).map(|_| ())
 }
 
-/// Makes an empty file, if the layout has no defect.
+/// Makes an empty file, if the layout has no defect; with the attribute `deep`, none also in what its recipes make.
 ///
 /// # Errors
 ///
 /// [`Error::Layout`] with all its defects, and as [`verify`](crate::verify()).
 pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let layout: PathBuf = attributes.get("layout")?;
-    let findings = image_layout::verify(&layout, &VerifyOptions::default().pool(pool))?;
+    let deep = attributes.get::<Option<bool>>("deep")?.unwrap_or_default();
+    let findings = image_layout::verify(&layout, &VerifyOptions::default().pool(pool).deep(deep))?;
     if findings.is_empty() {
         return fs::write(attributes.output(), "").map_err(Error::write(attributes.output()));
     }

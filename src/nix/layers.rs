@@ -1,6 +1,9 @@
 //! Layers: one of files and store paths, or as many as a closure is split into.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Attributes,
@@ -10,12 +13,13 @@ use crate::{
     closure::{self, ClosureOptions},
     error::{Error, Result},
     folder,
-    layer_tar::{self, FileMapping},
+    layer_tar::{self, FileMapping, LayerOptions},
     pool::Pool,
     spec::LayerSpec,
 };
 
-/// Makes a layer: the files of `spec`, and what contents say.
+/// Makes a layer: the files of `spec`, and what contents say. With `lazy`, of which the layer's recipe alone is kept, the
+/// output refers to all sources, which are there as long as it is.
 ///
 /// # Errors
 ///
@@ -31,7 +35,7 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let contents_of = |package| FileMapping::new(package, "/").exclude("nix-support");
     files.extend(packages.into_iter().map(contents_of));
     files.extend(contents::held(attributes)?.paths.into_iter().map(in_place));
-    let layer = layer_tar::layer_tar(files, options.store(attributes.output()).pool(pool))?;
+    let layer = layer_tar::layer_tar(files, kept(attributes, options, attributes.output())?.pool(pool))?;
     folder::write_layer(attributes.output(), &layer)
 }
 
@@ -63,12 +67,18 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let names: Vec<_> = layers.iter().map(|(name, _)| name.clone()).collect();
     let made = pool.map(layers, |(name, paths)| {
         let dir = attributes.output().join(name);
-        let options = options.clone().store(&dir).pool(pool);
+        let options = kept(attributes, options.clone(), &dir)?.pool(pool);
         folder::write_layer(&dir, &layer_tar::layer_tar(paths.into_iter().map(in_place), options)?)
     });
     made.into_iter().collect::<Result<()>>()?;
     fs::create_dir_all(attributes.output()).map_err(Error::write(attributes.output()))?;
     folder::write_layers(attributes.output(), &names)
+}
+
+/// With the attribute `lazy`, what is kept of a layer in this folder is how it is made.
+fn kept(attributes: &Attributes, options: LayerOptions, dir: &Path) -> Result<LayerOptions> {
+    let lazy = attributes.get::<Option<bool>>("lazy")?.unwrap_or_default();
+    Ok(if lazy { options.recipe(true).scratch(dir) } else { options.store(dir) })
 }
 
 /// A store path that is itself a link stays one.

@@ -5,6 +5,7 @@ mod errors;
 mod interrupted;
 mod layouts;
 mod make;
+mod sparse;
 
 use std::{
     ffi::OsStr,

@@ -20,6 +20,7 @@ in
 {
   inherit examples oci packages;
   contentAddressed = import ./content-addressed.nix scope;
+  lazy = import ./lazy.nix scope;
   mistakes = import ./mistakes.nix scope;
   parts = import ./parts.nix scope;
   # Where Nix puts each example, which it says without building any.

@@ -10,6 +10,7 @@ mod guide;
 mod hello;
 mod images;
 mod layout;
+mod lazy;
 mod mistakes;
 mod nix;
 mod pull;

@@ -13,7 +13,7 @@ use crate::{
     args,
     output::Output,
     print, progress,
-    steps::{ConfigArgs, Files},
+    steps::{ConfigArgs, Files, kept},
 };
 
 /// Packs files into an image in a layout of its own, in one go.
@@ -42,6 +42,11 @@ pub(crate) struct Build {
     /// gzip, zstd or none, and a level: gzip:1 to gzip:12, zstd:1 to zstd:19
     #[arg(long, value_name = "CODEC[:LEVEL]", default_value_t)]
     compression: Compression,
+
+    /// Write no layer, but a recipe of some kilobytes that says how it is made of the same files again. They must stay as
+    /// they are until `oci-layout fill` makes it; that one changed is an error then
+    #[arg(long)]
+    sparse: bool,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -101,7 +106,7 @@ impl Build {
         let output = Output::claim(&self.output)?;
         let layer = progress::show("packing", |bytes| {
             let options = LayerOptions { progress: Some(bytes.progress()), ..self.compression.into() };
-            layer_tar(self.files.files, options.store(output.dir()).pool(pool))
+            layer_tar(self.files.files, kept(options, self.sparse, output.dir()).pool(pool))
         })?;
         let config = image_config([&layer], config)?;
         let annotations: Map<String, Value> = self.annotation.into_iter().map(|(k, v)| (k, v.into())).collect();
@@ -110,7 +115,7 @@ impl Build {
         let digest = image.digest();
         let image = self.tag.into_iter().fold(Image::from(image), Image::tagged);
         progress::show("writing the layout", |_| {
-            image_layout(output.dir(), [image], LayoutOptions::default().pool(pool))
+            image_layout(output.dir(), [image], LayoutOptions::default().sparse(self.sparse).pool(pool))
         })?;
         print(digest)?;
         output.keep()

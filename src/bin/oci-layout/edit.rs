@@ -1,4 +1,4 @@
-//! What changes a layout that exists: `append`, `remove`, `gc`.
+//! What changes a layout that exists: `append`, `remove`, `gc`, `fill`.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,8 @@ use crate::{
 
 /// Adds images to a layout, in the place of those that have their tags.
 ///
-/// Several programs may do this to one layout at once. What is replaced keeps its blobs until gc removes them.
+/// Several programs may do this to one layout at once. What is replaced keeps its blobs until gc removes them. A sparse
+/// layout stays one: recipes take the place of layers where they can.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -65,7 +66,7 @@ impl Remove {
     }
 }
 
-/// Removes the blobs of a layout that no image needs.
+/// Removes the blobs, and the recipes, of a layout that no image needs.
 ///
 /// What programs that were killed left there goes too. Waits until nobody else writes to the layout.
 #[derive(Args)]
@@ -85,6 +86,31 @@ impl Gc {
             eprintln!("removed {}", file.display());
         }
         eprintln!("{} files, {}", collected.files.len(), DecimalBytes(collected.bytes));
+        Ok(())
+    }
+}
+
+/// Makes a sparse layout a full one: the layers take the places of their recipes.
+///
+/// The layout has the digests of one that was made full at once. Where a source changed meanwhile, the layer stays a
+/// recipe; when the source is as it was, the same command goes on.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  oci-layout build -f app:/bin/app --entrypoint /bin/app --sparse -o image
+  oci-layout fill image")]
+pub(crate) struct Fill {
+    /// The layout
+    #[arg(value_name = "LAYOUT")]
+    layout: PathBuf,
+}
+
+impl Fill {
+    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
+        let layout = open_layout(&self.layout)?;
+        let filled = progress::show("making the layers", |_| layout.fill(pool))?;
+        let bytes = filled.iter().map(|blob| blob.size).sum();
+        eprintln!("{} blobs made, {}", filled.len(), DecimalBytes(bytes));
         Ok(())
     }
 }

@@ -65,6 +65,7 @@ enum Command {
     Append(edit::Append),
     Remove(edit::Remove),
     Gc(edit::Gc),
+    Fill(edit::Fill),
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
     #[cfg(feature = "registry")]
@@ -98,6 +99,7 @@ fn run(Program { command, threads }: Program) -> Result<ExitCode> {
         Command::Append(append) => append.run(&pool)?,
         Command::Remove(remove) => remove.run()?,
         Command::Gc(gc) => gc.run()?,
+        Command::Fill(fill) => fill.run(&pool)?,
         Command::Verify(verify) => return verify.run(&pool),
         Command::Inspect(inspect) => inspect.run(&pool)?,
         #[cfg(feature = "registry")]

@@ -49,6 +49,12 @@ pub(crate) struct LayerTar {
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     compression: Option<Compression>,
 
+    /// Keep a recipe in the place of the blob, some kilobytes that say how it is made of the same files again. They must
+    /// stay as they are; that one changed is an error when the layer is made. A layer with a compressed tar among its
+    /// sources is kept itself
+    #[arg(long)]
+    lazy: bool,
+
     /// The folder to make; one that is there must be empty
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
@@ -64,12 +70,17 @@ impl LayerTar {
         let output = Output::claim(&self.output)?;
         let layer = progress::show("packing", |bytes| {
             let options = LayerOptions { progress: Some(bytes.progress()), compression, ..options };
-            layer_tar(files, options.store(output.dir()).pool(pool))
+            layer_tar(files, kept(options, self.lazy, output.dir()).pool(pool))
         })?;
         folder::write_layer(output.dir(), &layer)?;
         print(layer.descriptor().digest)?;
         output.keep()
     }
+}
+
+/// Either a recipe is made, or the blob is stored in this folder.
+pub(crate) fn kept(options: LayerOptions, lazy: bool, dir: &Path) -> LayerOptions {
+    if lazy { options.recipe(true).scratch(dir) } else { options.store(dir) }
 }
 
 fn read_spec(path: &Path) -> Result<LayerSpec> {
@@ -236,6 +247,11 @@ pub(crate) struct ImageLayout {
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra_index: Option<Json>,
 
+    /// Keep recipes in the place of layers, which say where these lie or how they are made: no layer is copied or made.
+    /// What they name must stay as it is until `oci-layout fill` puts the layers in their place
+    #[arg(long)]
+    sparse: bool,
+
     /// The folder to make; one that is there must be empty
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
@@ -244,7 +260,7 @@ pub(crate) struct ImageLayout {
 impl ImageLayout {
     pub(crate) fn run(self, pool: &Pool) -> Result<()> {
         let images = open_images(&self.images)?;
-        let options = LayoutOptions::new(Json::read_or_null(self.extra_index.as_ref())?).pool(pool);
+        let options = LayoutOptions::new(Json::read_or_null(self.extra_index.as_ref())?).sparse(self.sparse).pool(pool);
         let output = Output::claim(&self.output)?;
         let layout = progress::show("writing the layout", |_| image_layout(output.dir(), images, options))?;
         let mut digests: Vec<_> = layout.index().manifests.iter().map(|image| image.digest).collect();

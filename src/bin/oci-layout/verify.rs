@@ -19,6 +19,10 @@ pub(crate) struct Verify {
     #[arg(value_name = "LAYOUT")]
     layout: PathBuf,
 
+    /// Make the layers that have a recipe in their place, and check them too; without, the recipes alone are looked at
+    #[arg(long)]
+    deep: bool,
+
     /// A list of findings as JSON: the place, the blob's digest, the name of the defect and its sentence
     #[arg(long)]
     json: bool,
@@ -26,7 +30,7 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(self, pool: &Pool) -> Result<ExitCode> {
-        let options = VerifyOptions::default().pool(pool);
+        let options = VerifyOptions::default().pool(pool).deep(self.deep);
         let findings = progress::show("verifying", |_| verify(&self.layout, &options))?;
         if self.json {
             print(serde_json::to_string_pretty(&findings).expect("findings are made of strings"))?;

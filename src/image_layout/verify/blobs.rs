@@ -5,7 +5,7 @@ use std::{
     io::{self, Read},
 };
 
-use super::{defect::Defect, finding::Finding, layer};
+use super::{Reading, defect::Defect, finding::Finding, layer, recipes};
 use crate::{
     descriptor::MediaType,
     digest::{Digest, HashRead},
@@ -97,6 +97,11 @@ impl Blobs {
         bytes.ok()
     }
 
+    /// The blobs in whose place a recipe is looked at, where they are not there themselves.
+    pub(super) fn not_documents(&self) -> impl Iterator<Item = Digest> {
+        self.list.iter().filter(|blob| blob.bytes.is_none() || !blob.layers.is_empty()).map(|blob| blob.digest)
+    }
+
     pub(super) fn contains(&self, digest: Digest) -> bool {
         self.by_digest.contains_key(&digest)
     }
@@ -108,14 +113,16 @@ impl Blobs {
 
 impl Referred {
     /// Everything that is wrong with the blob.
-    pub(super) fn check(self, files: &LayoutFiles, limit: u64, threads: usize) -> Vec<Finding> {
+    pub(super) fn check(self, files: &LayoutFiles, reading: &Reading) -> Vec<Finding> {
         let mut contents = Vec::new();
         let bytes = match (&self.bytes, self.layers.is_empty()) {
             (Some(bytes), true) => bytes.clone(),
             (Some(Err(defect)), false) => Err(defect.clone()),
-            (None, true) => check_bytes(files, self.digest, limit),
-            (_, false) => open(files, &blob_name(self.digest), limit)
-                .and_then(|(file, _)| layer::check(file, &self, limit, threads, &mut contents)),
+            (None, true) | (_, false) => match open(files, &blob_name(self.digest), reading.limit) {
+                Ok((file, _)) => self.read(file, reading, &mut contents),
+                Err(Defect::FileMissing) => recipes::check(files, &self, reading, &mut contents),
+                Err(defect) => Err(defect),
+            },
         };
         let mut findings = Vec::new();
         match bytes {
@@ -131,12 +138,30 @@ impl Referred {
         }
         findings
     }
+
+    /// Reads the blob's bytes, wherever they come from, and returns their number if they have its digest. What is wrong
+    /// with them all the same is added to `contents`.
+    pub(super) fn read(
+        &self,
+        bytes: Box<dyn Read + Send>,
+        reading: &Reading,
+        contents: &mut Vec<Finding>,
+    ) -> Result<u64, Defect> {
+        match self.layers.is_empty() {
+            true => compare_bytes(bytes, self.digest),
+            false => layer::check(bytes, self, reading.limit, reading.pool.threads(), contents),
+        }
+    }
 }
 
 /// Reads a blob to its end, and returns its size if it has its digest.
 pub(super) fn check_bytes(files: &LayoutFiles, digest: Digest, limit: u64) -> Result<u64, Defect> {
     let (file, _) = open(files, &blob_name(digest), limit)?;
-    let mut file = HashRead::new(file);
+    compare_bytes(file, digest)
+}
+
+fn compare_bytes(bytes: impl Read, digest: Digest) -> Result<u64, Defect> {
+    let mut file = HashRead::new(bytes);
     read_over(&mut file).map_err(unreadable)?;
     let (actual, size) = file.finish();
     compare(digest, actual, size).map(|()| size)

@@ -71,6 +71,16 @@ defects! {
     /// A blob that is referred to and not there.
     BlobMissing = "blob-missing", "is missing: fetch or make the image again, whole"
 
+    /// A recipe that nothing can be made of: no JSON of one, another blob's, or for another byte format.
+    RecipeWrong {
+        /// What is wrong with it.
+        reason: String,
+    } = "recipe-wrong", "has a recipe that is of no use: {reason}"
+
+    /// A file among the recipes whose name is not that of one.
+    NotARecipe = "not-a-recipe",
+        "is no recipe: those are named by the 64 hexadecimal digits of a blob's sha256 and .json; remove it"
+
     /// A blob whose bytes have another digest than its name. What it says, or holds, is not looked at.
     BlobDamaged {
         /// The digest of the bytes.

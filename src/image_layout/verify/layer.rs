@@ -13,6 +13,7 @@ use super::{
     unpack::{Packing, Unpack, unpack_ahead},
 };
 use crate::{
+    descriptor::MediaType,
     digest::{Digest, HashRead},
     tar_reader::TarReader,
 };
@@ -44,8 +45,8 @@ pub(super) fn check(
     compare(blob.digest, bytes.digest, bytes.size)?;
 
     let found = |place: &str, defect| Finding::new(place, Some(blob.digest), defect);
-    let lies = |said: &LayerUse| packing_said(said) != Some(packing);
-    for (said, place) in blob.layers.iter().filter(|(said, _)| packing_said(said).is_some() && lies(said)) {
+    let lies = |said: &LayerUse| packing_said(&said.media_type) != Some(packing);
+    for (said, place) in blob.layers.iter().filter(|(said, _)| packing_said(&said.media_type).is_some() && lies(said)) {
         let (said, packing) = (said.media_type.clone(), packing.name());
         contents.push(found(place, Defect::CompressionDiffers { said, found: packing }));
     }
@@ -68,8 +69,8 @@ pub(super) fn check(
 }
 
 /// What a media type says of the bytes; `None` if it is one that is not known, an encrypted layer's for one.
-fn packing_said(layer: &LayerUse) -> Option<Packing> {
-    let name = layer.media_type.to_oci();
+pub(super) fn packing_said(media_type: &MediaType) -> Option<Packing> {
+    let name = media_type.to_oci();
     let (_, tar) = name.as_str().rsplit_once('.')?;
     match tar {
         "tar" => Some(Packing::Tar),

@@ -1,0 +1,67 @@
+//! A sparse layout becomes a full one: what its recipes describe is made, and put in its place.
+
+use std::{collections::HashSet, fs, io, path::Path, sync::Arc};
+
+use super::{
+    files::{RECIPES, blob_name, recipe_name},
+    lock::Lock,
+    read::ImageLayout,
+    store::{self, BlobStore},
+};
+use crate::{
+    blob::Blob,
+    descriptor::Descriptor,
+    error::{Error, Result},
+    image_manifest::Image,
+    pool::Pool,
+};
+
+impl ImageLayout {
+    /// Makes a sparse layout a full one: every blob that an image of it names, and that only has a recipe, is made,
+    /// several at a time, and takes the place of its recipe. Returns what was made. The layout is then what it had been if
+    /// [`image_layout`](crate::image_layout()) had made it full.
+    ///
+    /// Each blob comes by itself and whole: after an error, or killed, the layout is as good as it was, and the next call
+    /// goes on with what is left. Other programs may read the layout and add to it meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SourceOutdated`] and whatever else a recipe gives, after all others were made; [`Error::Write`];
+    /// [`Error::BlobMissing`], [`Error::BlobDamaged`] and [`Error::Layout`] if a manifest or index can't be read, and for
+    /// an archive.
+    pub fn fill(&self, pool: &Pool) -> Result<Vec<Descriptor>> {
+        let dir = self.folder()?;
+        let store = BlobStore::create(dir)?;
+        let images = Self::open(dir)?.images()?;
+        let mut seen = HashSet::new();
+        let blobs = images.iter().flat_map(Image::blobs);
+        let blobs: Vec<&Arc<dyn Blob>> = blobs.filter(|blob| seen.insert(blob.descriptor().digest)).collect();
+        let filled = pool.map(blobs, |blob| fill_in(dir, &store, blob.as_ref(), pool));
+        let filled: Vec<_> = filled.into_iter().collect::<Result<_>>()?;
+        drop(store);
+        // Without the folder the layout is not sparse any more. Whoever writes to it now may be about to use it.
+        if let Some(_alone) = Lock::try_exclusive(dir)? {
+            for folder in Path::new(RECIPES).ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
+                // Recipes that no image names are for collecting garbage.
+                let _ = fs::remove_dir(dir.join(folder));
+            }
+        }
+        Ok(filled.into_iter().flatten().collect())
+    }
+}
+
+/// Puts a blob in the place of its recipe, if that is there.
+fn fill_in(dir: &Path, store: &BlobStore, blob: &dyn Blob, pool: &Pool) -> Result<Option<Descriptor>> {
+    let digest = blob.descriptor().digest;
+    let recipe = dir.join(recipe_name(digest));
+    if !recipe.exists() {
+        return Ok(None);
+    }
+    let is_new = !dir.join(blob_name(digest)).exists();
+    // The recipe goes when nothing can take the blob away any more.
+    store::sync(&store.put(blob, pool)?)?;
+    match fs::remove_file(&recipe) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(Error::write(recipe)(cause)),
+        _ => Ok(is_new.then(|| blob.descriptor().clone())),
+    }
+}

@@ -1,0 +1,150 @@
+//! How a tar is known to be the one that was described, before any of it leaves.
+
+use std::path::PathBuf;
+
+use flate2::Crc;
+
+use crate::{
+    digest::{Digest, Hasher},
+    error::{Error, Result},
+    layer_tar::{
+        entry::{Content, Entry, Kind},
+        stream::TarStream,
+    },
+};
+
+/// What was found out about a tar while it was read, to compare it with when it is made again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Checks {
+    /// The size of the tar, in bytes.
+    pub(crate) size: u64,
+    /// For each block of the pipeline the digest of all that is in front of its end. A digest of the block alone would
+    /// have to be computed beside the diff ID; this one is a state that the diff ID passes through.
+    pub(crate) prefixes: Vec<Digest>,
+    /// The CRC-32 of each entry: headers, contents and padding. Their one purpose is to say which file it was.
+    pub(crate) entries: Vec<u32>,
+}
+
+/// Finds out [`Checks`], shown a tar block by block.
+pub(crate) struct Recorder<'a> {
+    stream: &'a TarStream,
+    prefixes: Vec<Digest>,
+    entries: Vec<u32>,
+    /// Of the entry that the last block ended in.
+    sum: Crc,
+    at: u64,
+}
+
+impl<'a> Recorder<'a> {
+    pub(crate) fn new(stream: &'a TarStream) -> Self {
+        Self { stream, prefixes: Vec::new(), entries: Vec::new(), sum: Crc::new(), at: 0 }
+    }
+
+    pub(crate) fn block(&mut self, mut block: &[u8], hasher: &Hasher) {
+        self.prefixes.push(hasher.clone().finish().0);
+        while self.entries.len() < self.stream.entries().len() {
+            let end = self.stream.range(self.entries.len()).end;
+            let part;
+            (part, block) = block.split_at(block.len().min((end - self.at) as usize));
+            self.sum.update(part);
+            self.at += part.len() as u64;
+            if self.at < end {
+                break;
+            }
+            self.entries.push(std::mem::take(&mut self.sum).sum());
+        }
+    }
+
+    pub(crate) fn finish(self) -> Checks {
+        Checks { size: self.stream.size(), prefixes: self.prefixes, entries: self.entries }
+    }
+}
+
+/// Compares a tar with [`Checks`], shown block by block.
+pub(crate) struct Comparison<'a> {
+    checks: &'a Checks,
+    stream: &'a TarStream,
+    /// The blob that is made of the tar.
+    digest: Digest,
+    blocks: usize,
+}
+
+impl<'a> Comparison<'a> {
+    /// # Errors
+    ///
+    /// [`Error::SourceOutdated`], if it shows without reading the tar that it is not the one that was described.
+    pub(crate) fn new(checks: &'a Checks, stream: &'a TarStream, digest: Digest) -> Result<Self> {
+        let new = Self { checks, stream, digest, blocks: 0 };
+        match stream.size() == checks.size && stream.entries().len() == checks.entries.len() {
+            true => Ok(new),
+            false => Err(new.difference(0)?),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// [`Error::SourceOutdated`], if what is in front of this block's end is not what was described.
+    pub(crate) fn block(&mut self, block: &[u8], hasher: &Hasher) -> Result<()> {
+        let prefix = hasher.clone().finish().0;
+        if self.checks.prefixes.get(self.blocks) != Some(&prefix) {
+            return Err(self.difference(self.stream.entry_at(hasher.size() - block.len() as u64))?);
+        }
+        self.blocks += 1;
+        Ok(())
+    }
+
+    /// What to say of the first entry that is another, from the one of this number on.
+    fn difference(&self, first: usize) -> Result<Error> {
+        let entries = self.stream.entries();
+        let was = |index: usize| self.checks.entries.get(index).copied();
+        let is = |index: usize| (index < entries.len()).then(|| self.sum(index)).transpose();
+        let outdated = |entry, change| Error::SourceOutdated { digest: self.digest, path: path(entry), change };
+        for (index, entry) in entries.iter().enumerate().skip(first) {
+            let now = is(index)?;
+            if now == was(index) {
+                continue;
+            }
+            // One that came or went leaves its neighbours as they are.
+            return Ok(if entries.len() > self.checks.entries.len() && is(index + 1)? == was(index) {
+                outdated(entry, "was added")
+            } else if entries.len() < self.checks.entries.len() && now == was(index + 1) {
+                outdated(entry, "stands where something in front of it was removed")
+            } else if entries.len() == self.checks.entries.len() {
+                outdated(entry, "changed")
+            } else {
+                outdated(entry, "is where something was added, removed or changed")
+            });
+        }
+        if entries.len() < self.checks.entries.len() {
+            let path = entries.last().map_or_else(|| "/".into(), path);
+            let change = "is the last that is left: something behind it was removed";
+            return Ok(Error::SourceOutdated { digest: self.digest, path, change });
+        }
+        Ok(Error::invalid(
+            format!("recipe of blob {}", self.digest),
+            "it does not fit together, or a source changed for a moment: make the image again",
+        ))
+    }
+
+    fn sum(&self, index: usize) -> Result<u32> {
+        const PART: u64 = 256 << 10;
+        let (mut range, mut sum) = (self.stream.range(index), Crc::new());
+        let mut part = Vec::new();
+        while !range.is_empty() {
+            part.resize(PART.min(range.end - range.start) as usize, 0);
+            self.stream.read_at(range.start, &mut part)?;
+            sum.update(&part);
+            range.start += part.len() as u64;
+        }
+        Ok(sum.sum())
+    }
+}
+
+/// Where it comes from, if that is a file; otherwise where it lands.
+fn path(entry: &Entry) -> PathBuf {
+    match &entry.kind {
+        Kind::File(Content::File(file)) => file.path.clone(),
+        Kind::File(Content::Extents { tar, .. }) => tar.source.path.clone(),
+        _ => entry.path.to_path(),
+    }
+}

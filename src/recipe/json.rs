@@ -1,0 +1,162 @@
+//! The JSON of a recipe, written and read. Nothing that is read is believed before it fits together.
+
+use std::{path::PathBuf, sync::Arc};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use super::{Origin, Recipe};
+use crate::{
+    descriptor::Descriptor,
+    digest::Digest,
+    error::{Error, Result},
+    json,
+    layer_tar::{BYTE_FORMAT, Compression, Source, checks::Checks},
+    spec::{LayerSpec, values},
+};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Document {
+    descriptor: Descriptor,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    diff_id: Option<Digest>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    created_by: String,
+    /// A path as specifications have it; either this or a tar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<Value>,
+    /// Where in the file; 0 if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tar: Option<Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Tar {
+    byte_format: u64,
+    spec: Value,
+    size: u64,
+    /// Digests of 32 bytes, one behind the other, in base64.
+    prefixes: String,
+    /// CRC-32 of 4 bytes, the highest first, one behind the other, in base64.
+    entries: String,
+}
+
+impl Recipe {
+    /// The recipe as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for an extended attribute whose name is not UTF-8, which JSON has no place for.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let (descriptor, created_by) = (self.descriptor.clone(), self.created_by.clone());
+        let mut document =
+            Document { descriptor, diff_id: self.diff_id, created_by, file: None, offset: None, tar: None };
+        match &self.origin {
+            Origin::File { path, offset } => {
+                document.file = Some(values::from_path(path));
+                document.offset = Some(*offset).filter(|&offset| offset > 0);
+            }
+            Origin::Tar { spec, checks } => {
+                let prefixes: Vec<u8> = checks.prefixes.iter().flat_map(|prefix| *prefix.bytes()).collect();
+                let entries: Vec<u8> = checks.entries.iter().flat_map(|sum| sum.to_be_bytes()).collect();
+                document.tar = Some(json::to_value(&Tar {
+                    byte_format: BYTE_FORMAT.into(),
+                    spec: spec.to_value()?,
+                    size: checks.size,
+                    prefixes: STANDARD.encode(prefixes),
+                    entries: STANDARD.encode(entries),
+                }));
+                document.tar.iter_mut().for_each(Value::sort_all_objects);
+            }
+        }
+        Ok(json::to_bytes(&document))
+    }
+
+    /// Reads what [`Recipe::to_bytes`] wrote. No file that it names is looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecipeFormat`] for one that was written for another [`BYTE_FORMAT`](crate::BYTE_FORMAT);
+    /// [`Error::Invalid`] for what is no recipe, with the member that is wrong: JSON that is none, relative paths, and
+    /// whatever does not fit together.
+    pub fn from_bytes(json: &[u8]) -> Result<Self> {
+        let members: Map<String, Value> =
+            serde_json::from_slice(json).map_err(|error| invalid("", error.to_string()))?;
+        let Document { descriptor, diff_id, created_by, file, offset, tar } = parse("", Value::Object(members))?;
+        let origin = match (file, tar) {
+            (Some(file), None) => {
+                let path = values::path(file).map_err(|reason| invalid(", file", reason))?;
+                let offset = offset.unwrap_or(0);
+                if offset.checked_add(descriptor.size).is_none() {
+                    return Err(invalid(", offset", "no file is that large"));
+                }
+                Origin::File { path: absolute(path, ", file")?, offset }
+            }
+            (None, Some(tar)) if offset.is_none() => read_tar(&descriptor, diff_id, tar)?,
+            _ => return Err(invalid("", "it has either a file, with an offset if need be, or a tar")),
+        };
+        Ok(Self { diff_id, created_by, ..Self::new(descriptor, origin) })
+    }
+}
+
+fn read_tar(descriptor: &Descriptor, diff_id: Option<Digest>, tar: Value) -> Result<Origin> {
+    // First of all: everything else may be otherwise in another format.
+    match tar.get("byteFormat").map(Value::as_u64) {
+        Some(Some(format)) if format == u64::from(BYTE_FORMAT) => {}
+        Some(Some(format)) => return Err(Error::RecipeFormat { digest: descriptor.digest, format }),
+        _ => return Err(invalid(", tar, byteFormat", "it is a number")),
+    }
+    let Tar { spec, size, prefixes, entries, .. } = parse(", tar", tar)?;
+    let spec = LayerSpec::from_value(spec).map_err(|error| invalid(", tar", error.to_string()))?;
+    for mapping in &spec.files {
+        if let Source::Path(source) | Source::Tar(source) = &mapping.source {
+            absolute(source.clone(), ", tar, spec")?;
+        }
+    }
+    let compression = spec.options.compression;
+    if compression.media_type() != descriptor.media_type {
+        let reason = format!("a layer in {compression} is not of the type {}", descriptor.media_type);
+        return Err(invalid(", descriptor", reason));
+    }
+    let prefixes: Vec<Digest> = numbers(", tar, prefixes", &prefixes)?.into_iter().map(Digest::from_bytes).collect();
+    let entries = numbers(", tar, entries", &entries)?.into_iter().map(u32::from_be_bytes).collect();
+    if prefixes.len() as u64 != size.div_ceil(compression.block_size()) {
+        return Err(invalid(", tar, prefixes", format!("there are {} for a tar of {size} bytes", prefixes.len())));
+    }
+    if prefixes.last().is_none() || prefixes.last() != diff_id.as_ref() {
+        return Err(invalid(", diffId", "it is not what the tar's digest comes to"));
+    }
+    if compression == Compression::NONE && (Some(descriptor.digest), descriptor.size) != (diff_id, size) {
+        return Err(invalid(", descriptor", "it is not that of the tar, which is not compressed"));
+    }
+    Ok(Origin::Tar { spec: Arc::new(spec), checks: Arc::new(Checks { size, prefixes, entries }) })
+}
+
+fn parse<T: DeserializeOwned>(what: &str, value: Value) -> Result<T> {
+    serde_json::from_value(value).map_err(|error| invalid(what, error.to_string()))
+}
+
+/// Byte strings of one length that stand one behind the other.
+fn numbers<const N: usize>(what: &str, text: &str) -> Result<Vec<[u8; N]>> {
+    let bytes = STANDARD.decode(text).map_err(|error| invalid(what, format!("it is in base64: {error}")))?;
+    match bytes.as_chunks() {
+        (numbers, []) => Ok(numbers.to_vec()),
+        _ => Err(invalid(what, format!("its parts have {N} bytes each"))),
+    }
+}
+
+fn absolute(path: PathBuf, what: &str) -> Result<PathBuf> {
+    match path.is_absolute() {
+        true => Ok(path),
+        false => Err(invalid(what, format!("{path:?} is relative, and a recipe means the same everywhere"))),
+    }
+}
+
+fn invalid(what: &str, reason: impl Into<String>) -> Error {
+    Error::invalid(format!("recipe{what}"), reason)
+}
