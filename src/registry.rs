@@ -31,11 +31,16 @@ mod credentials;
 mod failure;
 mod pull;
 mod reference;
+mod serve;
 mod session;
 
 use std::time::Duration;
 
-pub use self::{credentials::Credentials, reference::Reference};
+pub use self::{
+    credentials::Credentials,
+    reference::Reference,
+    serve::{Endpoint, Event, Repository, Serving},
+};
 use crate::{layer_tar::Progress, pool::Pool};
 
 /// How registries are asked. A plain value: what it is asked for opens its own connections.

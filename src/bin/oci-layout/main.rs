@@ -12,6 +12,8 @@ mod output;
 mod progress;
 #[cfg(feature = "registry")]
 mod pull;
+#[cfg(feature = "registry")]
+mod serve;
 mod steps;
 mod verify;
 
@@ -67,6 +69,8 @@ enum Command {
     Inspect(inspect::Inspect),
     #[cfg(feature = "registry")]
     Pull(pull::Pull),
+    #[cfg(feature = "registry")]
+    Serve(serve::Serve),
     Nix(nix::Nix),
 }
 
@@ -98,6 +102,8 @@ fn run(Program { command, threads }: Program) -> Result<ExitCode> {
         Command::Inspect(inspect) => inspect.run(&pool)?,
         #[cfg(feature = "registry")]
         Command::Pull(pull) => pull.run(&pool)?,
+        #[cfg(feature = "registry")]
+        Command::Serve(serve) => return serve.run(&pool),
         Command::Nix(nix) => nix.run(&pool)?,
     }
     Ok(ExitCode::SUCCESS)
