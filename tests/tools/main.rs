@@ -14,6 +14,7 @@ mod pull;
 mod python;
 mod run;
 mod sample;
+mod serve;
 mod tool;
 mod transport;
 mod unpack;

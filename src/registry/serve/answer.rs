@@ -182,7 +182,7 @@ async fn blob<B>(server: &Arc<Server>, request: &Request<B>, content: Content) -
         (header::ETAG, tag.clone()),
     ];
     // Bytes that have to be made are made from the first one on.
-    let has_ranges = content.is_at_hand;
+    let has_ranges = content.is_at_hand();
     headers.push((header::ACCEPT_RANGES, if has_ranges { "bytes" } else { "none" }.to_owned()));
     let is_head = request.method() == Method::HEAD;
     let wanted = if has_ranges && !is_head { wanted(request.headers(), size, &tag) } else { Wanted::Whole };
@@ -199,7 +199,7 @@ async fn blob<B>(server: &Arc<Server>, request: &Request<B>, content: Content) -
     };
     let length = range.end - range.start;
     if is_head {
-        if content.is_at_hand {
+        if has_ranges {
             let blob = Arc::clone(&content.blob);
             let opened = task::spawn_blocking(move || blob.open().map(drop)).await;
             opened.unwrap_or(Ok(())).map_err(|error| unreadable(server, request, Arc::new(error)))?;

@@ -39,8 +39,14 @@ pub(super) struct Content {
     /// As the document itself says it, where it does.
     pub(super) media_type: MediaType,
     pub(super) blob: Arc<dyn Blob>,
+    in_layout: bool,
+}
+
+impl Content {
     /// Whether its bytes lie somewhere, or have to be made.
-    pub(super) is_at_hand: bool,
+    pub(super) fn is_at_hand(&self) -> bool {
+        self.in_layout || self.blob.file().is_some()
+    }
 }
 
 impl Contents {
@@ -48,7 +54,7 @@ impl Contents {
         let content = |descriptor: &Descriptor| Content {
             media_type: descriptor.media_type.clone(),
             blob: layout.blob(descriptor),
-            is_at_hand: true,
+            in_layout: true,
         };
         let named = layout.index().manifests.iter().map(|descriptor| (descriptor, names(descriptor)));
         Self::new(named, &|descriptor| Some(content(descriptor)))
@@ -59,8 +65,7 @@ impl Contents {
         let blobs: HashMap<Digest, &Arc<dyn Blob>> = all.collect();
         let content = |descriptor: &Descriptor| {
             let blob = Arc::clone(blobs.get(&descriptor.digest)?);
-            let is_at_hand = blob.file().is_some();
-            Some(Content { media_type: descriptor.media_type.clone(), blob, is_at_hand })
+            Some(Content { media_type: descriptor.media_type.clone(), blob, in_layout: false })
         };
         let named = images.iter().map(|image| match image.names() {
             [] => (image.descriptor(), names(image.descriptor())),

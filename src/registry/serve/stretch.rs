@@ -40,7 +40,7 @@ impl Stretch {
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Arc<Error>> {
         let count = Chunks::count(self.range.end);
         while self.next < count {
-            let chunk = match self.content.is_at_hand {
+            let chunk = match self.content.is_at_hand() {
                 true => self.read().await?,
                 false => self.made().await?,
             };
