@@ -14,6 +14,8 @@
 //! # Ok::<_, oci_layout::Error>(())
 //! ```
 //!
+//! [`Endpoint`] is the other side: layouts, and images that lie in none, for every client that can pull.
+//!
 //! All functions wait for the network. Call them, and read what they give, from threads that may wait: from
 //! asynchronous code with `spawn_blocking` or its like.
 //!

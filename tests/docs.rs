@@ -10,6 +10,7 @@ const PAGES: &[&str] = &[
     "docs/byte-format.md",
     "docs/layering.md",
     "docs/performance.md",
+    "docs/registry.md",
     "docs/nix.md",
     "docs/nix-migration.md",
     "docs/nix-reference.md",

@@ -44,7 +44,7 @@ impl Limits {
     /// 16 MiB a making, and as many makings as there are threads for.
     pub(super) fn new(threads: usize) -> Self {
         let window = usize::try_from((16 << 20) / CHUNK).expect("it is 64");
-        Self { window, grace: Duration::from_secs(3), of_a_blob: 2, in_all: threads.max(2) }
+        Self { window, grace: Duration::from_secs(2), of_a_blob: 2, in_all: threads.max(2) }
     }
 }
 
