@@ -82,13 +82,14 @@ impl Serve {
         let references = endpoint.references();
         let serving = endpoint.listen(self.listen)?;
         let address = serving.address();
-        print(format_args!("http://{address}"))?;
         if !address.ip().is_loopback() {
             eprintln!("oci-layout: note: there is no TLS and no login: whoever reaches {address} reads all of it");
         }
         for reference in references {
             eprintln!("podman pull --tls-verify=false {address}/{reference}");
         }
+        // Last: who has read it may ask for something, and whatever is said then comes behind the rest.
+        print(format_args!("http://{address}"))?;
 
         thread::spawn(move || {
             for signal in signals.forever() {

@@ -172,13 +172,13 @@ pub(super) fn document(blob: &Arc<dyn Blob>) -> Result<Vec<u8>> {
 
 enum Document {
     Manifest(Box<Manifest>),
-    Index(Index),
+    Index(Box<Index>),
 }
 
 impl Document {
     fn parse(media_type: &MediaType, bytes: &[u8]) -> Option<Self> {
         if media_type.is_index() {
-            serde_json::from_slice(bytes).map(Self::Index).ok()
+            serde_json::from_slice(bytes).map(|index| Self::Index(Box::new(index))).ok()
         } else if media_type.is_manifest() {
             serde_json::from_slice(bytes).map(|manifest| Self::Manifest(Box::new(manifest))).ok()
         } else {
