@@ -39,7 +39,7 @@ fn the_only_image_without_a_tag_is_the_latest() {
 fn a_tag_of_several_images_means_none_of_them() {
     let dir = TempDir::new().unwrap();
     let [a, b] = ["a", "b"].map(|text| image(text, "linux/amd64"));
-    let layout = image_layout(dir.path(), [a.clone().tagged("x")], Value::Null).unwrap();
+    let mut layout = image_layout(dir.path(), [a.clone().tagged("x")], Value::Null).unwrap();
     layout.append([b.clone().tagged("y")], &Pool::new(1)).unwrap();
     // Full names with one tag.
     let index = dir.path().join("index.json");
@@ -58,7 +58,7 @@ fn a_tag_of_several_images_means_none_of_them() {
 fn what_is_appended_is_served() {
     let dir = TempDir::new().unwrap();
     let (old, new) = (image("old", "linux/amd64"), image("new", "linux/amd64"));
-    let layout = crate::layout(dir.path(), old.clone());
+    let mut layout = crate::layout(dir.path(), old.clone());
     let served = Served::new([("a", layout.clone())]);
     assert_eq!(served.get("/v2/a/manifests/latest").body, old.bytes());
     let layer = new.layers()[0].descriptor().digest;
