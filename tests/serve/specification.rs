@@ -143,7 +143,7 @@ fn pulling_parts_of_blobs() {
         ("bytes=0-99999999".to_owned(), 0, size),
     ] {
         let answer = part(&range);
-        assert_eq!((answer.status, &*answer.body == &whole[from..to]), (206, true), "{range}");
+        assert_eq!((answer.status, answer.body == whole[from..to]), (206, true), "{range}");
         assert_eq!(answer.header("content-range"), format!("bytes {from}-{}/{size}", to - 1));
         assert!(answer.is_whole());
     }
@@ -252,13 +252,13 @@ fn listing_referrers() {
             "artifactType": artifact_type,
         })
     };
-    let mut bill = entry(&bill, BILL);
+    let mut bill = entry(bill, BILL);
     // "The descriptors MUST include annotations from the image manifest or index."
     bill["annotations"] = json!({ "org.example.of": "the bill" });
     // "If the artifactType is empty or missing in the image manifest, the value of artifactType MUST be set to the
     // config descriptor mediaType value."
     let config = "application/vnd.oci.image.config.v1+json";
-    let seal = entry(&seal, config);
+    let seal = entry(seal, config);
     assert_eq!(list(image.digest(), ""), (json!([bill, seal]), None));
     let applied = Some("artifactType".to_owned());
     assert_eq!(list(image.digest(), "?artifactType=application/spdx%2Bjson"), (json!([bill]), applied.clone()));
