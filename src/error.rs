@@ -1,6 +1,6 @@
 //! What can go wrong, each with the path, digest or mapping that failed and what to do about it.
 
-use std::{io, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use crate::{digest::Digest, layer_tar::BYTE_FORMAT};
 
@@ -201,6 +201,15 @@ pub enum Error {
         reference: String,
         /// What went wrong and what to do.
         reason: String,
+    },
+    /// An address can't be listened at.
+    #[error("cannot listen at {address}: {cause}; choose another address, or port 0 for any that is free")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
     },
     /// An output can't be written.
     #[error("cannot write {path:?}: {cause}")]

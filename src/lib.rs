@@ -68,7 +68,7 @@
 //! | `zstd` | yes | writing and reading zstd layers, by libzstd, a C library |
 //! | `oci-spec` | yes | conversions to and from the types of the crate `oci-spec` 0.10 |
 //! | `cli` | no | the program `oci-layout` |
-//! | `registry` | no | images from registries and to them, in the module `registry`; with `cli` the subcommands `pull` and `push` |
+//! | `registry` | no | images from registries and to them, and layouts as one, in the module `registry`; with `cli` `pull`, `push` and `serve` |
 //!
 //! No feature changes any bytes: without `gzip` it is still the default compression, and an error that names the
 //! feature.

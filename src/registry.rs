@@ -27,6 +27,8 @@
 //! # Ok::<_, oci_layout::Error>(())
 //! ```
 //!
+//! [`Endpoint`] is the other side: layouts, and images that lie in none, for every client that can pull.
+//!
 //! All functions wait for the network. Call them, and read what they give, from threads that may wait: from
 //! asynchronous code with `spawn_blocking` or its like.
 //!
@@ -48,11 +50,16 @@ mod pull;
 mod push;
 mod reference;
 mod sentence;
+mod serve;
 mod session;
 
 use std::time::Duration;
 
-pub use self::{credentials::Credentials, reference::Reference};
+pub use self::{
+    credentials::Credentials,
+    reference::Reference,
+    serve::{Endpoint, Event, Repository, Serving},
+};
 use crate::{layer_tar::Progress, pool::Pool};
 
 /// How registries are asked. A plain value: what it is asked for opens its own connections.

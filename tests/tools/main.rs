@@ -15,6 +15,7 @@ mod push;
 mod python;
 mod run;
 mod sample;
+mod serve;
 mod tool;
 mod transport;
 mod unpack;

@@ -69,6 +69,31 @@ impl TaggedFolder {
     }
 }
 
+/// `[NAME=]DIR`: a layout, and what a registry calls it.
+#[cfg(feature = "registry")]
+#[derive(Clone, Debug)]
+pub(crate) struct NamedLayout {
+    pub(crate) name: Option<String>,
+    pub(crate) dir: PathBuf,
+}
+
+#[cfg(feature = "registry")]
+impl NamedLayout {
+    pub(crate) fn parse(text: &OsStr) -> Result<Self, String> {
+        let (name, dir) = match split(text, b'=') {
+            (name, Some(dir)) => (Some(utf8(unescape(name))?), dir),
+            (dir, None) => (None, dir),
+        };
+        if split(dir, b'=').1.is_some() {
+            return Err(r"it is written [NAME=]DIR; an equals sign in a path is written \=".to_owned());
+        }
+        if dir.is_empty() {
+            return Err("the folder is empty".to_owned());
+        }
+        Ok(Self { name, dir: unescape(dir).into() })
+    }
+}
+
 /// `LAYOUT[:TAG]`: what is behind the first colon is the tag, or a full name with colons of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct LayoutTag {
@@ -218,7 +243,7 @@ fn unescape(text: &OsStr) -> OsString {
 }
 
 fn utf8(text: OsString) -> Result<String, String> {
-    text.into_string().map_err(|text| format!("the tag {text:?} is not UTF-8"))
+    text.into_string().map_err(|text| format!("the name {text:?} is not UTF-8"))
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ mod progress;
 mod pull;
 #[cfg(feature = "registry")]
 mod push;
+#[cfg(feature = "registry")]
+mod serve;
 mod steps;
 mod verify;
 
@@ -72,6 +74,8 @@ enum Command {
     Pull(pull::Pull),
     #[cfg(feature = "registry")]
     Push(push::Push),
+    #[cfg(feature = "registry")]
+    Serve(serve::Serve),
     Nix(nix::Nix),
 }
 
@@ -106,6 +110,8 @@ fn run(Program { command, threads }: Program) -> Result<ExitCode> {
         Command::Pull(pull) => pull.run(&pool)?,
         #[cfg(feature = "registry")]
         Command::Push(push) => push.run()?,
+        #[cfg(feature = "registry")]
+        Command::Serve(serve) => return serve.run(&pool),
         Command::Nix(nix) => nix.run(&pool)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,0 +1,141 @@
+//! `serve`: layouts as a registry.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{self, ExitCode},
+    sync::mpsc::channel,
+    thread,
+};
+
+use clap::Args;
+use oci_layout::{
+    Error, ImageLayout, Pool, Result,
+    registry::{Endpoint, Event, Repository},
+};
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+use crate::{
+    args::{self, NamedLayout},
+    print,
+};
+
+/// Lets every client pull the images of layouts, as a registry that is only read.
+///
+/// Each layout is a repository, named after its folder or as you say. What is appended to a layout while it is served is
+/// served, too. The address is printed on standard output, and on standard error what can be pulled from there: with
+/// podman and skopeo by --tls-verify=false, with crane by --insecure, with oras by --plain-http.
+///
+/// There is no TLS and no login: whoever reaches the address reads all of it. Unless --listen says otherwise, that is
+/// this machine alone. It ends when it is interrupted, after the requests that there are then.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  oci-layout serve image
+  oci-layout serve --once --listen 127.0.0.1:5000 me/app=image base.tar")]
+pub(crate) struct Serve {
+    /// A layout (a folder, or an oci-archive), and its name as a repository. An equals sign in a path is written `\=`
+    #[arg(value_name = "[NAME=]DIR", required = true, value_parser = args::os(NamedLayout::parse))]
+    layouts: Vec<NamedLayout>,
+
+    /// Where to listen; port 0 is any that is free
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+
+    /// End when an image was taken: the manifest of one was sent, so was to its end every blob that somebody began to
+    /// read, and for a second nobody has been connected. A client that stays connected, and asks for nothing, is sent
+    /// away after half a minute
+    #[arg(long)]
+    once: bool,
+
+    /// Say on standard error what is asked for, as is done anyway if that is a terminal
+    #[arg(long)]
+    verbose: bool,
+}
+
+/// Why it ends.
+enum End {
+    Signal,
+    Taken,
+}
+
+impl Serve {
+    pub(crate) fn run(self, pool: &Pool) -> Result<ExitCode> {
+        let (sender, ends) = channel();
+        // Before anybody can be told of the address: from then on, a signal is the way to end it.
+        let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]);
+        let mut signals = signals.map_err(|cause| Error::Listen { address: self.listen, cause })?;
+        let is_verbose = self.verbose || io::stderr().is_terminal();
+        let taken = sender.clone();
+        let endpoint = Endpoint::new(repositories(self.layouts)?)?.pool(pool).log(move |event| match event {
+            Event::Answered { .. } if is_verbose => eprintln!("{event}"),
+            Event::Answered { .. } => {}
+            // Nobody waits for it any more if the end has come.
+            Event::Taken => drop(taken.send(End::Taken)),
+            trouble => eprintln!("oci-layout: warning: {trouble}"),
+        });
+        let references = endpoint.references();
+        let serving = endpoint.listen(self.listen)?;
+        let address = serving.address();
+        if !address.ip().is_loopback() {
+            eprintln!("oci-layout: note: there is no TLS and no login: whoever reaches {address} reads all of it");
+        }
+        for reference in references {
+            eprintln!("podman pull --tls-verify=false {address}/{reference}");
+        }
+        // Last: who has read it may ask for something, and whatever is said then comes behind the rest.
+        print(format_args!("http://{address}"))?;
+
+        thread::spawn(move || {
+            for signal in signals.forever() {
+                if sender.send(End::Signal).is_err() {
+                    // It is said for the second time, to somebody who waits for clients.
+                    process::exit(128 + signal);
+                }
+            }
+        });
+        let end = loop {
+            match ends.recv() {
+                Ok(End::Taken) if !self.once => {}
+                Ok(end) => break end,
+                Err(_) => break End::Signal,
+            }
+        };
+        drop(ends);
+        serving.stop();
+        Ok(match end {
+            End::Signal if self.once => {
+                eprintln!("oci-layout: error: interrupted before anybody took an image");
+                ExitCode::FAILURE
+            }
+            _ => ExitCode::SUCCESS,
+        })
+    }
+}
+
+/// The layouts by the names of their repositories.
+fn repositories(layouts: Vec<NamedLayout>) -> Result<Vec<(String, ImageLayout)>> {
+    let mut dirs: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let mut repositories = Vec::new();
+    for NamedLayout { name, dir } in layouts {
+        let name = name.map_or_else(|| Repository::name_of(&dir), Ok)?;
+        if let Some(other) = dirs.insert(name.clone(), dir.clone()) {
+            return Err(same_name(&name, &other, &dir));
+        }
+        repositories.push((name, ImageLayout::open(&dir)?));
+    }
+    Ok(repositories)
+}
+
+fn same_name(name: &str, first: &Path, second: &Path) -> Error {
+    Error::Images {
+        first: format!("{first:?}"),
+        second: format!("{second:?}"),
+        reason: format!("are both called {name:?}: give one of them another name, as NAME=DIR"),
+    }
+}

@@ -1,0 +1,59 @@
+//! What is answered where there is nothing to give, as the
+//! [specification's error codes](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes)
+//! have it.
+
+use std::fmt::Display;
+
+use hyper::{StatusCode, header::HeaderName};
+use serde_json::json;
+
+use crate::json;
+
+/// A status and why.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) message: String,
+    /// What this status says in a header.
+    pub(super) header: Option<(HeaderName, String)>,
+}
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident = $status:ident $code:literal;)*) => {
+        impl Refusal {
+            $($(#[$doc])* pub(super) fn $name(message: impl Display) -> Self {
+                Self { status: StatusCode::$status, code: $code, message: message.to_string(), header: None }
+            })*
+        }
+    };
+}
+
+refusals! {
+    name_invalid = BAD_REQUEST "NAME_INVALID";
+    name_unknown = NOT_FOUND "NAME_UNKNOWN";
+    manifest_unknown = NOT_FOUND "MANIFEST_UNKNOWN";
+    blob_unknown = NOT_FOUND "BLOB_UNKNOWN";
+    digest_invalid = BAD_REQUEST "DIGEST_INVALID";
+    /// A request that means nothing here.
+    unsupported = BAD_REQUEST "UNSUPPORTED";
+    /// A path that the specification does not have.
+    no_endpoint = NOT_FOUND "UNSUPPORTED";
+    /// A registry that is only read.
+    no_method = METHOD_NOT_ALLOWED "UNSUPPORTED";
+    /// The specification has no code for a fault of the registry's own; this is what others send.
+    failed = INTERNAL_SERVER_ERROR "UNKNOWN";
+    /// A part of a blob that it does not have.
+    no_range = RANGE_NOT_SATISFIABLE "SIZE_INVALID";
+}
+
+impl Refusal {
+    pub(super) fn with(self, name: HeaderName, value: impl Into<String>) -> Self {
+        Self { header: Some((name, value.into())), ..self }
+    }
+
+    /// The body.
+    pub(super) fn json(&self) -> Vec<u8> {
+        json::to_bytes(&json!({ "errors": [{ "code": self.code, "message": self.message }] }))
+    }
+}

@@ -1,0 +1,239 @@
+//! What a request asks for: the
+//! [endpoints](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#endpoints) of the part of the
+//! specification that reads.
+//!
+//! A name has slashes in it, and what it is asked for comes behind: a path is read from its end.
+
+use percent_encoding::percent_decode_str;
+
+use super::refusal::Refusal;
+use crate::{digest::Digest, image_layout::name::is_tag};
+
+/// What is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    Base,
+    Catalog(Page),
+    Tags(String, Page),
+    Manifest(String, Reference),
+    Blob(String, AnyDigest),
+    Referrers(String, AnyDigest, Option<String>),
+}
+
+/// A tag or a digest.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reference {
+    Tag(String),
+    Digest(AnyDigest),
+}
+
+/// A digest that is well-formed; none for an algorithm that no blob here is named by.
+pub(super) type AnyDigest = Option<Digest>;
+
+/// Which part of a list.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Page {
+    /// At most so many.
+    pub(super) n: Option<usize>,
+    /// Those behind this.
+    pub(super) last: Option<String>,
+}
+
+/// What a path and its query ask for, neither of them decoded yet.
+pub(super) fn route(path: &str, query: &str) -> Result<Route, Refusal> {
+    let nowhere = || Refusal::no_endpoint("there is no such endpoint: a path begins with /v2/");
+    let path = decode(path)?;
+    let path = match &*path {
+        "/v2" => "",
+        path => path.strip_prefix("/v2/").ok_or_else(nowhere)?,
+    };
+    match path {
+        "" => return Ok(Route::Base),
+        "_catalog" => return Ok(Route::Catalog(page(query)?)),
+        _ => {}
+    }
+    if let Some(name) = path.strip_suffix("/tags/list") {
+        return Ok(Route::Tags(repository(name)?, page(query)?));
+    }
+    let (rest, reference) = path.rsplit_once('/').ok_or_else(nowhere)?;
+    let (name, kind) = rest.rsplit_once('/').ok_or_else(nowhere)?;
+    match kind {
+        "manifests" => Ok(Route::Manifest(repository(name)?, self::reference(reference)?)),
+        "blobs" => Ok(Route::Blob(repository(name)?, digest(reference)?)),
+        "referrers" => {
+            let artifact_type = parameter(query, "artifactType")?;
+            Ok(Route::Referrers(repository(name)?, digest(reference)?, artifact_type))
+        }
+        _ => Err(nowhere()),
+    }
+}
+
+/// Whether this may be a repository's name: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`, several of them with slashes between.
+pub(super) fn is_repository(name: &str) -> bool {
+    let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let is_part = |part: &str| {
+        let whole = part.bytes().next().is_some_and(is_word) && part.bytes().next_back().is_some_and(is_word);
+        let mut between = part.split(|c: char| c.is_ascii() && is_word(c as u8));
+        whole && between.all(|text| matches!(text, "" | "." | "_" | "__") || text.bytes().all(|b| b == b'-'))
+    };
+    // What clients allow for a name together with its registry's.
+    name.len() <= 255 && name.split('/').all(is_part)
+}
+
+fn repository(name: &str) -> Result<String, Refusal> {
+    match is_repository(name) {
+        true => Ok(name.to_owned()),
+        false => {
+            Err(Refusal::name_invalid("a repository's name has lower-case letters, digits, `.`, `_`, `-` and `/`"))
+        }
+    }
+}
+
+/// A text that is no tag is none that anything has.
+fn reference(text: &str) -> Result<Reference, Refusal> {
+    if text.contains(':') {
+        return Ok(Reference::Digest(digest(text)?));
+    }
+    match is_tag(text) {
+        true => Ok(Reference::Tag(text.to_owned())),
+        false => Err(Refusal::manifest_unknown("no tag is written like this")),
+    }
+}
+
+/// As the image specification's
+/// [grammar](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests) has it.
+fn digest(text: &str) -> Result<AnyDigest, Refusal> {
+    let refuse = |reason: &str| Err(Refusal::digest_invalid(format!("the digest {reason}")));
+    let Some((algorithm, encoded)) = text.split_once(':') else {
+        return refuse("is written ALGORITHM:HEX");
+    };
+    let hex = |length| encoded.len() == length && encoded.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let component = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    match algorithm {
+        "sha256" if !hex(64) => refuse("is not sha256: and 64 lower-case hexadecimal digits"),
+        "sha512" if !hex(128) => refuse("is not sha512: and 128 lower-case hexadecimal digits"),
+        "sha256" => Ok(text.parse().ok()),
+        _ if !algorithm.split(['+', '.', '_', '-']).all(component) => refuse("has no algorithm"),
+        _ if encoded.is_empty() || !encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"=_-".contains(&b)) => {
+            refuse("has letters, digits, `=`, `_` and `-` behind its algorithm")
+        }
+        _ => Ok(None),
+    }
+}
+
+fn page(query: &str) -> Result<Page, Refusal> {
+    let n = parameter(query, "n")?.map(|n| {
+        // More than there are is all there are.
+        let is_number = !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
+        is_number.then(|| n.parse().unwrap_or(usize::MAX)).ok_or_else(|| Refusal::unsupported("n is a number"))
+    });
+    Ok(Page { n: n.transpose()?, last: parameter(query, "last")? })
+}
+
+/// The value of a parameter, the first if it is there twice. A plus is a plus, as RFC 3986 has it, and not a space as
+/// in forms: media types have the one and nothing here has the other.
+fn parameter(query: &str, name: &str) -> Result<Option<String>, Refusal> {
+    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| decode(value)).transpose()
+}
+
+fn decode(text: &str) -> Result<String, Refusal> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded.map(String::from).map_err(|_| Refusal::unsupported("the path or query is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_specification() {
+        for name in ["a", "a/b", "a.b_c__d-e---f", "0/1/2", "library/alpine", &"a".repeat(255)] {
+            assert!(is_repository(name), "{name}");
+        }
+        for name in [
+            "",
+            "A",
+            "a/",
+            "/a",
+            "a//b",
+            ".a",
+            "a.",
+            "-a",
+            "a-",
+            "a..b",
+            "a___b",
+            "a._b",
+            "a/../b",
+            "..",
+            "a b",
+            "ä",
+            &"a".repeat(256),
+        ] {
+            assert!(!is_repository(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn paths_are_read_from_their_end() {
+        let hex = "a".repeat(64);
+        let digest: Digest = format!("sha256:{hex}").parse().unwrap();
+        let page = Page { n: Some(2), last: Some("v1".to_owned()) };
+        for (path, query, expected) in [
+            ("/v2/", "", Route::Base),
+            ("/v2", "", Route::Base),
+            ("/v2/_catalog", "n=0", Route::Catalog(Page { n: Some(0), last: None })),
+            ("/v2/a/tags/list", "n=2&last=v1", Route::Tags("a".to_owned(), page)),
+            ("/v2/tags/list/manifests/v1", "", Route::Manifest("tags/list".into(), Reference::Tag("v1".into()))),
+            (
+                "/v2/a/b/blobs/blobs/manifests/tags",
+                "",
+                Route::Manifest("a/b/blobs/blobs".into(), Reference::Tag("tags".into())),
+            ),
+            (
+                &format!("/v2/a/manifests/sha256%3A{hex}"),
+                "",
+                Route::Manifest("a".into(), Reference::Digest(Some(digest))),
+            ),
+            (&format!("/v2/a/blobs/sha256:{hex}"), "x=y", Route::Blob("a".into(), Some(digest))),
+            (&format!("/v2/a/blobs/sha512:{hex}{hex}"), "", Route::Blob("a".into(), None)),
+            (
+                &format!("/v2/a/referrers/sha256:{hex}"),
+                "artifactType=a/b%2Bc+d",
+                Route::Referrers("a".into(), Some(digest), Some("a/b+c+d".to_owned())),
+            ),
+        ] {
+            assert_eq!(route(path, query).unwrap(), expected, "{path}?{query}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_has_its_code() {
+        let hex = "a".repeat(64);
+        for (path, query, status, code) in [
+            ("/", "", 404, "UNSUPPORTED"),
+            ("/v1/", "", 404, "UNSUPPORTED"),
+            ("/v2/a", "", 404, "UNSUPPORTED"),
+            ("/v2/a/b/c", "", 404, "UNSUPPORTED"),
+            ("/v2/A/tags/list", "", 400, "NAME_INVALID"),
+            ("/v2//tags/list", "", 400, "NAME_INVALID"),
+            ("/v2/a/%2e%2e/%2e%2e/manifests/v1", "", 400, "NAME_INVALID"),
+            ("/v2/a/../b/manifests/v1", "", 400, "NAME_INVALID"),
+            ("/v2/a%00/manifests/v1", "", 400, "NAME_INVALID"),
+            ("/v2/a/tags/list", "n=x", 400, "UNSUPPORTED"),
+            ("/v2/a/tags/list", "n=-1", 400, "UNSUPPORTED"),
+            ("/v2/a/tags/list", "last=%ff", 400, "UNSUPPORTED"),
+            ("/v2/a/manifests/.INVALID", "", 404, "MANIFEST_UNKNOWN"),
+            ("/v2/a/manifests/%2e%2e", "", 404, "MANIFEST_UNKNOWN"),
+            ("/v2/a/manifests/sha256:totallywrong", "", 400, "DIGEST_INVALID"),
+            ("/v2/a/blobs/latest", "", 400, "DIGEST_INVALID"),
+            ("/v2/a/blobs/sha256:..%2f..%2fetc%2fpasswd", "", 404, "UNSUPPORTED"),
+            (&format!("/v2/a/blobs/sha256:{}", hex.to_uppercase()), "", 400, "DIGEST_INVALID"),
+            (&format!("/v2/a/referrers/sha512:{hex}"), "", 400, "DIGEST_INVALID"),
+            ("/v2/a/referrers/x:", "", 400, "DIGEST_INVALID"),
+        ] {
+            let refusal = route(path, query).unwrap_err();
+            assert_eq!((refusal.status.as_u16(), refusal.code), (status, code), "{path}?{query}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The program: what it prints, and when it ends.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    client::{ask, get},
+    image, layout,
+};
+
+struct Program {
+    child: Child,
+    address: String,
+    stderr: BufReader<ChildStderr>,
+}
+
+impl Program {
+    fn start(dir: &Path, args: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
+        command.arg("serve").args(args).current_dir(dir).stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let address = line.trim_end().strip_prefix("http://").unwrap().to_owned();
+        Self { child, address, stderr }
+    }
+
+    fn signal(&self, signal: &str) {
+        let kill = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// How it ends, and what it says on standard error.
+    fn end(mut self) -> (ExitStatus, String) {
+        let mut said = String::new();
+        self.stderr.read_to_string(&mut said).unwrap();
+        (self.child.wait().unwrap(), said)
+    }
+}
+
+fn fail(dir: &Path, args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_oci-layout")).arg("serve").args(args).current_dir(dir).output();
+    let output = output.unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn it_says_what_can_be_pulled_and_ends_on_a_signal() {
+    let dir = TempDir::new().unwrap();
+    layout(&dir.path().join("My App"), image("one", "linux/amd64"));
+    layout(&dir.path().join("b=c"), image("two", "linux/amd64"));
+    for signal in ["-INT", "-TERM"] {
+        let program = Program::start(dir.path(), &["My App", r"me/b=b\=c", "--verbose"]);
+        let address = program.address.clone();
+        assert!(address.starts_with("127.0.0.1:"), "{address}");
+        assert_eq!(get(&address, "/v2/my-app/manifests/latest", &[]).status, 200);
+        assert_eq!(get(&address, "/v2/me/b/manifests/v1", &[]).status, 404);
+        program.signal(signal);
+        let (status, said) = program.end();
+        assert!(status.success(), "{status}: {said}");
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(lines[0], format!("podman pull --tls-verify=false {address}/me/b:latest"));
+        assert_eq!(lines[1], format!("podman pull --tls-verify=false {address}/my-app:latest"));
+        assert!(lines[2].ends_with("GET /v2/my-app/manifests/latest 200"), "{said}");
+        assert!(lines[3].ends_with("GET /v2/me/b/manifests/v1 404"), "{said}");
+        assert_eq!(lines.len(), 4);
+    }
+}
+
+/// What is no terminal is not told of every request, but of what went wrong.
+#[test]
+fn it_is_quiet() {
+    let dir = TempDir::new().unwrap();
+    let image = image("one", "linux/amd64");
+    layout(&dir.path().join("a"), image.clone());
+    let layer = image.layers()[0].descriptor().digest;
+    std::fs::write(dir.path().join("a/blobs/sha256").join(layer.hex()), "other").unwrap();
+    let program = Program::start(dir.path(), &["a"]);
+    assert_eq!(get(&program.address, &format!("/v2/a/blobs/{layer}"), &[]).status, 500);
+    program.signal("-TERM");
+    let (_, said) = program.end();
+    let lines: Vec<&str> = said.lines().skip(1).collect();
+    let [warning] = lines[..] else { panic!("{said}") };
+    let expected = format!("oci-layout: warning: /v2/a/blobs/{layer}: blob {layer} is damaged: ");
+    assert!(warning.starts_with(&expected), "{said}");
+}
+
+#[test]
+fn once_ends_when_an_image_was_taken() {
+    let dir = TempDir::new().unwrap();
+    let image = image("one", "linux/amd64");
+    layout(&dir.path().join("a"), image.clone());
+    let layer = image.layers()[0].descriptor().digest;
+    let program = Program::start(dir.path(), &["--once", "a"]);
+    // Who only looks takes nothing.
+    assert_eq!(ask(&program.address, "HEAD", "/v2/a/manifests/latest", &[]).status, 200);
+    assert_eq!(get(&program.address, "/v2/a/tags/list", &[]).status, 200);
+    assert_eq!(get(&program.address, "/v2/a/manifests/latest", &[]).status, 200);
+    assert_eq!(get(&program.address, &format!("/v2/a/blobs/{layer}"), &[]).status, 200);
+    let (status, said) = program.end();
+    assert!(status.success(), "{status}: {said}");
+}
+
+#[test]
+fn once_fails_if_nobody_came() {
+    let dir = TempDir::new().unwrap();
+    layout(&dir.path().join("a"), image("one", "linux/amd64"));
+    let program = Program::start(dir.path(), &["--once", "a"]);
+    program.signal("-TERM");
+    let (status, said) = program.end();
+    assert!(!status.success());
+    assert!(said.ends_with("oci-layout: error: interrupted before anybody took an image\n"), "{said}");
+}
+
+#[test]
+fn mistakes_have_sentences() {
+    let dir = TempDir::new().unwrap();
+    for name in ["a", "b/a", "---"] {
+        layout(&dir.path().join(name), image("one", "linux/amd64"));
+    }
+    let two = fail(dir.path(), &["a", "b/a"]);
+    assert_eq!(
+        two,
+        "oci-layout: error: images \"a\" and \"b/a\" are both called \"a\": give one of them another name, as NAME=DIR\n"
+    );
+    let none = fail(dir.path(), &["./---"]);
+    assert!(none.contains("no repository's name can be made of the folder's: give one, as NAME=DIR"), "{none}");
+    let bad = fail(dir.path(), &["A=a"]);
+    assert!(bad.contains("repository \"A\": a name has lower-case letters"), "{bad}");
+    let missing = fail(dir.path(), &["nothing"]);
+    assert!(missing.contains("\"nothing\" does not exist"), "{missing}");
+    let program = Program::start(dir.path(), &["a"]);
+    let taken = fail(dir.path(), &["a", "--listen", &program.address]);
+    assert!(taken.contains(&format!("cannot listen at {}", program.address)), "{taken}");
+    program.signal("-KILL");
+    program.end();
+}
