@@ -29,10 +29,7 @@ use tokio::{
 };
 
 pub use self::repository::Repository;
-use self::{
-    making::{Limits, Makings},
-    once::Once,
-};
+use self::{making::Makings, once::Once};
 use crate::{
     error::{Error, Result},
     pool::Pool,
@@ -141,7 +138,7 @@ impl Endpoint {
         let log = Arc::clone(&self.log);
         let server = Arc::new(Server {
             repositories: self.repositories,
-            makings: Makings::new(Limits::new(self.pool.threads())),
+            makings: Makings::new(&self.pool),
             once: Once::new(move || log(&Event::Taken)),
             log: self.log,
         });

@@ -9,6 +9,7 @@ mod layouts;
 mod made;
 #[cfg(feature = "cli")]
 mod program;
+mod sparse;
 mod specification;
 
 use std::{

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use oci_layout::registry::{Endpoint, Event, Repository, Serving};
 use oci_layout::{
-    Blob, Compression, Descriptor, Digest, FileMapping, ImageLayout, ImageManifest, LayerOptions, MediaType,
-    MemoryBlob, TarLayer, artifact_manifest, image_config, image_index, image_layout, image_manifest, layer_tar,
+    Blob, Compression, Descriptor, Digest, FileMapping, ImageLayout, ImageManifest, LayerOptions, LayoutOptions,
+    MediaType, MemoryBlob, TarLayer, artifact_manifest, image_config, image_index, image_layout, image_manifest,
+    layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -171,6 +172,26 @@ fn clients_take_the_layers_that_they_lack() {
     for layer in own.iter().chain([&common]) {
         assert_eq!(served.asked_for(layer.descriptor().digest), 1);
     }
+}
+
+/// Its layer is nowhere but in the file that it is made of.
+#[test]
+fn a_sparse_layout() {
+    let dir = TempDir::new().unwrap();
+    let layer = [FileMapping::new(busybox(), "/bin/busybox"), FileMapping::text("sparse\n", "/hello")];
+    let layer = layer_tar(layer, LayerOptions::default().recipe(true)).unwrap();
+    let image = image_of(&[layer.clone()]).tagged("latest");
+    let options = LayoutOptions::default().sparse(true);
+    let served = Served::new([("sparse", image_layout(dir.path(), [image], options).unwrap())]);
+    assert!(!dir.path().join("blobs/sha256").join(layer.descriptor().digest.hex()).exists());
+    let reference = format!("{}/sparse:latest", served.address);
+    crane(["validate", "--insecure", "--remote", &reference]);
+    let containers = Containers::new("/");
+    containers.podman(["pull", "--quiet", "--tls-verify=false", &reference]);
+    assert_eq!(containers.podman(["run", "--rm", "--quiet", &reference]), "sparse\n");
+    let containerd = Containerd::start();
+    containerd.ctr(["images", "pull", "--local", "--plain-http", "--snapshotter", "native", &reference]);
+    assert_eq!(containerd.run(&reference, &[]), "sparse\n");
 }
 
 #[test]

@@ -8,6 +8,8 @@ use crate::{
     blob::Blob,
     digest::Hasher,
     error::{Error, Result},
+    pool::Pool,
+    recipe::open_with,
 };
 
 /// The bytes of a chunk; the last one of a blob has fewer.
@@ -24,7 +26,16 @@ pub(super) struct Chunks {
 
 impl Chunks {
     pub(super) fn open(blob: &Arc<dyn Blob>) -> Result<Self> {
-        Ok(Self { blob: Arc::clone(blob), reader: blob.open()?, hasher: Hasher::default(), is_over: false })
+        Ok(Self::new(blob, blob.open()?))
+    }
+
+    /// The same, made by these threads.
+    pub(super) fn make(blob: &Arc<dyn Blob>, pool: &Pool) -> Result<Self> {
+        Ok(Self::new(blob, open_with(&**blob, pool)?))
+    }
+
+    fn new(blob: &Arc<dyn Blob>, reader: Box<dyn Read + Send>) -> Self {
+        Self { blob: Arc::clone(blob), reader, hasher: Hasher::default(), is_over: false }
     }
 
     /// How many chunks a blob of this size has: an empty one has an empty chunk, which is checked like any other.

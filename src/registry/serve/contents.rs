@@ -45,7 +45,10 @@ pub(super) struct Content {
 impl Content {
     /// Whether its bytes lie somewhere, or have to be made.
     pub(super) fn is_at_hand(&self) -> bool {
-        self.in_layout || self.blob.file().is_some()
+        match self.blob.recipe() {
+            Some(recipe) => recipe.lies_in().is_some(),
+            None => self.in_layout || self.blob.file().is_some(),
+        }
     }
 }
 

@@ -24,33 +24,34 @@ use crate::{
     blob::Blob,
     digest::Digest,
     error::{Error, Result},
-    pool::lock,
+    pool::{Pool, lock},
 };
 
 /// What bounds memory and waiting.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+struct Limits {
     /// The chunks of a window.
-    pub(super) window: usize,
+    window: usize,
     /// How long a client may keep others waiting for each window's length that it reads.
-    pub(super) grace: Duration,
+    grace: Duration,
     /// Makings of one blob at a time.
-    pub(super) of_a_blob: usize,
+    of_a_blob: usize,
     /// Makings at a time.
-    pub(super) in_all: usize,
+    in_all: usize,
 }
 
 impl Limits {
-    /// 16 MiB a making, and as many makings as there are threads for.
-    pub(super) fn new(threads: usize) -> Self {
+    /// 16 MiB a making, and as many makings as the pool has threads.
+    fn new(pool: &Pool) -> Self {
         let window = usize::try_from((16 << 20) / CHUNK).expect("it is 64");
-        Self { window, grace: Duration::from_secs(2), of_a_blob: 2, in_all: threads.max(2) }
+        Self { window, grace: Duration::from_secs(2), of_a_blob: 2, in_all: pool.threads().max(2) }
     }
 }
 
 /// All makings there are now.
 pub(super) struct Makings {
     limits: Limits,
+    pool: Pool,
     live: Mutex<Vec<Arc<Making>>>,
     /// A making began or ended: whoever waits looks again.
     changed: Notify,
@@ -59,9 +60,9 @@ pub(super) struct Makings {
 }
 
 impl Makings {
-    pub(super) fn new(limits: Limits) -> Arc<Self> {
+    pub(super) fn new(pool: &Pool) -> Arc<Self> {
         let (live, changed, waiting) = (Mutex::default(), Notify::new(), AtomicUsize::new(0));
-        Arc::new(Self { limits, live, changed, waiting })
+        Arc::new(Self { limits: Limits::new(pool), pool: pool.clone(), live, changed, waiting })
     }
 
     /// A place in a making of this blob, at this chunk; waits until there is one.
@@ -185,7 +186,7 @@ impl Making {
     }
 
     fn make(&self, blob: &Arc<dyn Blob>, makings: &Makings) -> Result<()> {
-        for chunk in Chunks::open(blob)? {
+        for chunk in Chunks::make(blob, &makings.pool)? {
             let chunk = chunk?;
             let mut state = self.wait(makings, Until::Room);
             if state.readers.is_empty() {
