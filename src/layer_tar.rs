@@ -11,7 +11,7 @@ pub(crate) mod path;
 mod pipeline;
 mod source_tar;
 mod stream;
-mod tar;
+pub(crate) mod tar;
 mod tree;
 
 use std::{

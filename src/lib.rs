@@ -28,6 +28,7 @@
 //!
 //! - [`ImageLayout`] opens a layout's folder or an oci-archive: an image of it is a base for others
 //!   ([`ConfigOptions::base`], [`Inherit`]), more images can be appended, tags removed, garbage collected.
+//! - [`image_archive()`] writes images as one tar, which docker, podman and containerd load.
 //! - [`verify()`] reads a layout to its last byte and returns everything that is wrong with it.
 //! - [`layer_entries()`] reads what is in a layer, without unpacking it anywhere.
 //! - [`image_index()`] makes an index for several platforms; [`image_layout()`] does so by itself of images under one
@@ -72,6 +73,7 @@
 //! feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod archive;
 mod blob;
 mod closure;
 mod decompress;
@@ -95,6 +97,7 @@ mod spec;
 mod tar_reader;
 
 pub use self::{
+    archive::{ArchiveFormat, ArchiveOptions, image_archive},
     blob::{Blob, FileBlob, Layer, MemoryBlob},
     closure::{ClosureOptions, ReferenceGraph, closure_layers},
     descriptor::{Annotations, Descriptor, Extra, MediaType, Platform},

@@ -65,6 +65,28 @@ impl ImageLayout {
     /// [`Error::Layout`] if there is no such image, or more than one, with the names or platforms there are;
     /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for its documents.
     pub fn image(&self, tag: Option<&str>, platform: Option<&Platform>) -> Result<LayoutImage> {
+        let named = self.entry(tag)?;
+        let default = Platform::default();
+        let wanted = |has: &Platform| platform.unwrap_or(&default).accepts(has);
+        let mut images = Vec::new();
+        // An image for another platform may be damaged, or not there: nobody asked for it.
+        let may_be = |entry: &Descriptor| platform.is_none() || entry.platform.as_ref().is_none_or(wanted);
+        self.collect(named, 0, &may_be, &mut HashSet::new(), &mut images)?;
+        if platform.is_none() && images.len() == 1 {
+            return Ok(images.remove(0));
+        }
+        if let Some(index) = images.iter().position(|image| wanted(&image.configuration.platform())) {
+            return Ok(images.swap_remove(index));
+        }
+        images.clear();
+        self.collect(named, 0, &|_| true, &mut HashSet::new(), &mut images)?;
+        let has: Vec<_> = images.iter().map(|image| image.configuration.platform().to_string()).collect();
+        let wanted = platform.unwrap_or(&default);
+        Err(Error::layout(self.path(), format!("has no image for {wanted}; it has {}", has.join(", "))))
+    }
+
+    /// The entry of the index that has this tag (or full name), or the only one.
+    fn entry(&self, tag: Option<&str>) -> Result<&Descriptor> {
         let named: Vec<&Descriptor> = self.index.manifests.iter().filter(|entry| has_name(entry, tag)).collect();
         let tags = || match &*self.tags() {
             [] => "its images have no tags".to_owned(),
@@ -74,38 +96,14 @@ impl ImageLayout {
         digests.sort();
         digests.dedup();
         match (tag, digests.len()) {
-            (_, 1) => {}
-            (Some(tag), 0) => {
-                return Err(Error::layout(self.path(), format!("has no image with the tag {tag:?}: {}", tags())));
-            }
-            (None, 0) => return Err(Error::layout(self.path(), "has no image")),
-            (Some(tag), _) => {
-                return Err(Error::layout(self.path(), format!("has several images with the tag {tag:?}")));
-            }
+            (_, 1) => Ok(named[0]),
+            (Some(tag), 0) => Err(Error::layout(self.path(), format!("has no image with the tag {tag:?}: {}", tags()))),
+            (None, 0) => Err(Error::layout(self.path(), "has no image")),
+            (Some(tag), _) => Err(Error::layout(self.path(), format!("has several images with the tag {tag:?}"))),
             (None, _) => {
-                return Err(Error::layout(
-                    self.path(),
-                    format!("has several images: choose one by its tag; {}", tags()),
-                ));
+                Err(Error::layout(self.path(), format!("has several images: choose one by its tag; {}", tags())))
             }
         }
-        let default = Platform::default();
-        let wanted = |has: &Platform| platform.unwrap_or(&default).accepts(has);
-        let mut images = Vec::new();
-        // An image for another platform may be damaged, or not there: nobody asked for it.
-        let may_be = |entry: &Descriptor| platform.is_none() || entry.platform.as_ref().is_none_or(wanted);
-        self.collect(named[0], 0, &may_be, &mut HashSet::new(), &mut images)?;
-        if platform.is_none() && images.len() == 1 {
-            return Ok(images.remove(0));
-        }
-        if let Some(index) = images.iter().position(|image| wanted(&image.configuration.platform())) {
-            return Ok(images.swap_remove(index));
-        }
-        images.clear();
-        self.collect(named[0], 0, &|_| true, &mut HashSet::new(), &mut images)?;
-        let has: Vec<_> = images.iter().map(|image| image.configuration.platform().to_string()).collect();
-        let wanted = platform.unwrap_or(&default);
-        Err(Error::layout(self.path(), format!("has no image for {wanted}; it has {}", has.join(", "))))
     }
 
     /// The images below a descriptor, each once; what is no image of a container (an artifact, an attestation) is
@@ -147,12 +145,27 @@ impl ImageLayout {
     /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest or index, [`Error::Layout`] for an entry of an
     /// index that is neither.
     pub fn images(&self) -> Result<Vec<Image>> {
-        let image = |descriptor: &Descriptor| {
-            let mut blobs = Vec::new();
-            self.collect_blobs(descriptor, 0, &mut HashSet::new(), &mut blobs)?;
-            Ok(Image::new(descriptor.clone(), blobs))
-        };
-        self.known(&self.index)?.iter().map(image).collect()
+        self.known(&self.index)?.iter().map(|entry| self.with_blobs(entry)).collect()
+    }
+
+    /// The image under this tag (or full name) with every blob, for all of its platforms. Without a tag, the layout must
+    /// have one image only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] as [`ImageLayout::image`], and the others as [`ImageLayout::images`].
+    pub fn whole_image(&self, tag: Option<&str>) -> Result<Image> {
+        let entry = self.entry(tag)?;
+        match entry.media_type.names_others() {
+            true => self.with_blobs(entry),
+            false => Err(self.unknown(entry)),
+        }
+    }
+
+    fn with_blobs(&self, entry: &Descriptor) -> Result<Image> {
+        let mut blobs = Vec::new();
+        self.collect_blobs(entry, 0, &mut HashSet::new(), &mut blobs)?;
+        Ok(Image::new(entry.clone(), blobs))
     }
 
     fn collect_blobs(
@@ -190,14 +203,16 @@ impl ImageLayout {
     pub(super) fn known<'a>(&self, index: &'a Index) -> Result<&'a [Descriptor]> {
         match index.manifests.iter().find(|entry| !entry.media_type.names_others()) {
             None => Ok(&index.manifests),
-            Some(Descriptor { digest, media_type, .. }) => {
-                let reason = format!(
-                    "has an index that names {digest} of the media type {media_type}: what that refers to is not known here; \
-                     copy the other images by their tags, or remove it from the index"
-                );
-                Err(Error::layout(self.path(), reason))
-            }
+            Some(entry) => Err(self.unknown(entry)),
         }
+    }
+
+    fn unknown(&self, Descriptor { digest, media_type, .. }: &Descriptor) -> Error {
+        let reason = format!(
+            "has an index that names {digest} of the media type {media_type}: what that refers to is not known here; \
+             copy the other images by their tags, or remove it from the index"
+        );
+        Error::layout(self.path(), reason)
     }
 
     /// The artifacts in the index: what has an artifact type.

@@ -2,6 +2,7 @@
 
 mod closure;
 mod errors;
+mod export;
 mod interrupted;
 mod layouts;
 mod make;

@@ -6,6 +6,7 @@ mod build;
 mod certificates;
 mod closure;
 mod edit;
+mod export;
 mod inspect;
 mod nix;
 mod output;
@@ -65,6 +66,7 @@ enum Command {
     Gc(edit::Gc),
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
+    Export(export::Export),
     #[cfg(feature = "registry")]
     Pull(pull::Pull),
     Nix(nix::Nix),
@@ -96,6 +98,7 @@ fn run(Program { command, threads }: Program) -> Result<ExitCode> {
         Command::Gc(gc) => gc.run()?,
         Command::Verify(verify) => return verify.run(&pool),
         Command::Inspect(inspect) => inspect.run(&pool)?,
+        Command::Export(export) => export.run()?,
         #[cfg(feature = "registry")]
         Command::Pull(pull) => pull.run(&pool)?,
         Command::Nix(nix) => nix.run(&pool)?,
