@@ -21,7 +21,8 @@
   - `compression`: of all layers made here, not of those in `layers`.
   - `mtime`, `owner`, `perms`, `onConflict`: of the customisation; see `ociLayerTar`.
   - `passthru`: of the derivation. Beside it, the result has `manifest` (for `ociImageLayout`), `layers`, `fromImage`,
-    `imageName` and `imageTag`.
+    `imageName` and `imageTag`; and the programs of `ociImageLayout`: `copyToRegistry`, `copyToPodman`,
+    `copyToDockerDaemon`, `copyTo`, `push`.
 
   ```nix
   ociBuildImage {

@@ -55,7 +55,10 @@ pub fn image_archive<I: Into<Image>>(
     options: ArchiveOptions,
 ) -> Result<Index> {
     let ArchiveOptions { format, platform, repository, index, progress } = options;
-    let mut images = nest(images.into_iter().map(Into::into).collect(), None)?;
+    let mut images: Vec<Image> = images.into_iter().map(Into::into).collect();
+    if index.is_none() {
+        images = nest(images, None)?;
+    }
     if let Some(platform) = &platform {
         images = images.iter().map(|image| docker::narrowed(image, platform)).collect::<Result<_>>()?;
     }
@@ -107,7 +110,9 @@ pub struct ArchiveOptions {
     /// or `ghcr.io/me/app:1.0`. A layout for itself needs none; podman and docker would take the tag for the
     /// repository.
     pub repository: Option<String>,
-    /// What the index says beside its manifests; by default nothing.
+    /// The index of the layout that the images are from: what it says beside its manifests is said here, and its images
+    /// stay apart. Without it, images for several platforms under one name become one, as in
+    /// [`image_layout`](crate::image_layout()).
     pub index: Option<Index>,
     /// Told how many bytes are written.
     pub progress: Option<Progress>,

@@ -127,6 +127,23 @@ fn an_oci_archive_is_the_layout_as_it_is() {
     }
 }
 
+/// Others do not nest: these two would be one image for two platforms, or no image at all.
+#[test]
+fn images_of_a_layout_stay_apart() {
+    let index = |platforms: &[&str]| {
+        let descriptor = |platform: &&str| Image::from(for_platform(platform)).descriptor().clone();
+        let (_, mut index) = archive([for_platform("linux/amd64")], ArchiveOptions::default());
+        index.manifests = platforms.iter().map(descriptor).collect();
+        index
+    };
+    for platforms in [["linux/amd64", "linux/arm64"], ["linux/amd64", "linux/amd64"]] {
+        let index = index(&platforms);
+        let options = ArchiveOptions { index: Some(index.clone()), ..Default::default() };
+        let (_, written) = archive(platforms.map(for_platform), options.format(ArchiveFormat::Oci));
+        assert_eq!(written, index);
+    }
+}
+
 #[test]
 fn a_docker_archive_has_layers_that_docker_of_any_age_reads() {
     let image = three_layers();

@@ -1,6 +1,7 @@
 //! The program as a user meets it: what it prints, where, what it leaves behind, and with which exit code it ends.
 
 mod closure;
+mod copy;
 mod errors;
 mod export;
 mod interrupted;

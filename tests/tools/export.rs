@@ -16,18 +16,18 @@ use crate::docker::{Docker, VERSIONS, Version};
 use crate::hello::{busybox, hello};
 use crate::tool::{Containerd, Containers, run, skopeo, tool, umoci};
 
-const COMPRESSIONS: [Compression; 3] = [Compression::NONE, Compression::GZIP, Compression::ZSTD];
+pub const COMPRESSIONS: [Compression; 3] = [Compression::NONE, Compression::GZIP, Compression::ZSTD];
 
 /// A layout in a folder of this name, with two layers in each compression, and what its containers print.
-struct Exported {
-    dir: TempDir,
-    image: ImageManifest,
-    text: String,
+pub struct Exported {
+    pub dir: TempDir,
+    pub image: ImageManifest,
+    pub text: String,
 }
 
 impl Exported {
     /// Layers that no other image has: docker and podman know layers by diff ID, and would not read them again.
-    fn new(compression: Compression) -> Self {
+    pub fn new(compression: Compression) -> Self {
         let dir = TempDir::new().unwrap();
         let layout = dir.path().join("app");
         let text = format!("{compression} {}\n", dir.path().display());
@@ -44,7 +44,7 @@ impl Exported {
     }
 
     /// What everybody calls it.
-    const NAMES: [&str; 2] = ["docker.io/library/app:1.0", "registry.example:5000/me/app:2.0"];
+    pub const NAMES: [&str; 2] = ["docker.io/library/app:1.0", "registry.example:5000/me/app:2.0"];
 
     fn archive(&self, format: &str) -> PathBuf {
         let path = self.dir.path().join(format!("{format}.tar"));
@@ -120,7 +120,7 @@ fn podman_loads_and_runs() {
 }
 
 #[track_caller]
-fn podman_names(containers: &Containers) -> Vec<String> {
+pub fn podman_names(containers: &Containers) -> Vec<String> {
     let listed = containers.podman(["image", "list", "--format", "{{.Repository}}:{{.Tag}}"]);
     let mut names: Vec<_> = listed.lines().map(str::to_owned).collect();
     names.sort();

@@ -2,6 +2,7 @@
 
 mod artifact;
 mod base;
+mod copy;
 mod docker;
 mod document;
 mod edit;
