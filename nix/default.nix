@@ -17,6 +17,7 @@ let
 
   # What the functions are made of.
   internal = builtins.mapAttrs (_: file: import file scope) {
+    app = ./app.nix;
     base = ./base.nix;
     contents = ./contents.nix;
     elements = ./elements.nix;

@@ -23,7 +23,8 @@
     sparse, as in `ociImageLayout`. `ociImageLayout { manifests = [ image ]; }` makes a full one of it.
   - `mtime`, `owner`, `perms`, `onConflict`: of the customisation; see `ociLayerTar`.
   - `passthru`: of the derivation. Beside it, the result has `manifest` (for `ociImageLayout`), `layers`, `fromImage`,
-    `imageName` and `imageTag`.
+    `imageName` and `imageTag`; and the programs of `ociImageLayout`: `copyToRegistry`, `copyToPodman`,
+    `copyToDockerDaemon`, `copyTo`, `push`.
 
   ```nix
   ociBuildImage {

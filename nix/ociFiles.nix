@@ -2,8 +2,8 @@
 /**
   A package of texts, symbolic links and empty directories, for `copyToRoot` or wherever a store path is wanted.
 
-  - `files`: a list of `{ destination; text; }`, `{ destination; symlink; }` and `{ destination; directory = true; }`. With
-    the destination `/`, the output is that file itself.
+  - `files`: a list of `{ destination; text; }`, `{ destination; symlink; }` and `{ destination; directory = true; }`. A
+    text may have `executable = true`. With the destination `/`, the output is that file itself.
   - `name`, `passthru`: of the derivation.
 
   ```nix

@@ -1,4 +1,4 @@
-{ elements, step, ... }:
+{ app, elements, step, ... }:
 /**
   A layout of images, self-contained: what `crane push ./result`, `podman run oci:result` and all others take.
 
@@ -14,6 +14,10 @@
   - `sparse`: whether recipes take the place of layers, which say where in the store these lie, or how lazy ones are made;
     nothing is copied.
   - `name`, `passthru`: of the derivation.
+
+  The result has programs for `nix run`, which hand the image on: `copyToRegistry`, `copyToPodman`, `copyToDockerDaemon`
+  and `copyTo` (any transport of skopeo's), which skopeo or docker do, found on `PATH`, and `push`, which does without
+  them. The argument is where to; without one, the first three take the image's full name.
 
   ```nix
   ociImageLayout { manifests = { latest = image; "1.0" = image; everywhere = [ image imageForArm ]; }; }
@@ -40,10 +44,20 @@ let
       else named [ ] manifests;
     # They are what keeps the layers, or their sources.
     unsafeDiscardReferences.out = !sparse;
-    passthru = passthru // {
+    passthru = programs // passthru // {
       inherit manifests;
       index = "${layout}/index.json";
     };
+  };
+
+  # What the programs hand on.
+  handed = "${layout}";
+  programs = builtins.mapAttrs (_: program: app program.name program.arguments) {
+    copyToRegistry = { name = "copy-to-registry"; arguments = [ "copy" "--to" "docker" handed ]; };
+    copyToPodman = { name = "copy-to-podman"; arguments = [ "copy" "--to" "containers-storage" handed ]; };
+    copyToDockerDaemon = { name = "copy-to-docker-daemon"; arguments = [ "copy" "--to" "docker-daemon" handed ]; };
+    copyTo = { name = "copy-to"; arguments = [ "copy" handed ]; };
+    push = { name = "push"; arguments = [ "push" handed ]; };
   };
 in
 layout

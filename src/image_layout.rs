@@ -19,7 +19,6 @@ use std::{
 
 use serde_json::{Value, json};
 
-#[cfg(feature = "registry")]
 pub(crate) use self::read::MAX_DEPTH;
 use self::store::{BlobStore, persist, temporary};
 pub use self::{
@@ -91,7 +90,7 @@ pub fn image_layout<I: Into<Image>>(
         return Err(Error::layout(dir, "is an image layout already: append to it, or choose another folder"));
     }
     put_blobs(&store, &images, &pool.unwrap_or_else(Pool::available), Sync::Never)?;
-    replace(dir, MARKER, &json::to_bytes(&json!({ "imageLayoutVersion": "1.0.0" })), Sync::Never)?;
+    replace(dir, MARKER, &marker(), Sync::Never)?;
     replace(dir, INDEX, &json::to_bytes(&index), Sync::Never)?;
     ImageLayout::open(dir)
 }
@@ -138,9 +137,14 @@ pub(crate) const INDEX: &str = "index.json";
 /// The file that makes a folder a layout.
 pub(crate) const MARKER: &str = "oci-layout";
 
+/// What that file says.
+pub(crate) fn marker() -> Vec<u8> {
+    json::to_bytes(&json!({ "imageLayoutVersion": "1.0.0" }))
+}
+
 /// Images under the same names become one index, which has the annotations of the layout's own: it is what a
 /// registry gets to see.
-fn nest(images: Vec<Image>, annotations: Option<&Value>) -> Result<Vec<Image>> {
+pub(crate) fn nest(images: Vec<Image>, annotations: Option<&Value>) -> Result<Vec<Image>> {
     let mut groups: Vec<Vec<Image>> = Vec::new();
     let mut group_of: HashMap<Vec<String>, usize> = HashMap::new();
     for image in images {
@@ -170,7 +174,7 @@ fn nest(images: Vec<Image>, annotations: Option<&Value>) -> Result<Vec<Image>> {
 }
 
 /// The descriptors that name these images in a layout's index: one for each name of an image.
-fn entries(images: &[Image]) -> Result<Vec<Descriptor>> {
+pub(crate) fn entries(images: &[Image]) -> Result<Vec<Descriptor>> {
     let mut entries: Vec<Descriptor> = Vec::new();
     for image in images {
         if image.names().is_empty() {

@@ -13,7 +13,7 @@ pub(crate) mod path;
 mod pipeline;
 mod source_tar;
 pub(crate) mod stream;
-mod tar;
+pub(crate) mod tar;
 mod tree;
 
 use std::{

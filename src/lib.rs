@@ -30,6 +30,7 @@
 //!   ([`ConfigOptions::base`], [`Inherit`]), more images can be appended, tags removed, garbage collected.
 //! - A [`Recipe`] says how a blob is had that nobody keeps; a sparse layout ([`LayoutOptions::sparse`]) has recipes in the
 //!   place of layers, and [`ImageLayout::fill`] makes it full.
+//! - [`image_archive()`] writes images as one tar, which docker, podman and containerd load.
 //! - [`verify()`] reads a layout to its last byte and returns everything that is wrong with it.
 //! - [`layer_entries()`] reads what is in a layer, without unpacking it anywhere.
 //! - [`image_index()`] makes an index for several platforms; [`image_layout()`] does so by itself of images under one
@@ -74,6 +75,7 @@
 //! feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod archive;
 mod blob;
 mod closure;
 mod decompress;
@@ -98,6 +100,7 @@ mod spec;
 mod tar_reader;
 
 pub use self::{
+    archive::{ArchiveFormat, ArchiveOptions, image_archive},
     blob::{Blob, FileBlob, Layer, MemoryBlob},
     closure::{ClosureOptions, ReferenceGraph, closure_layers},
     descriptor::{Annotations, Descriptor, Extra, MediaType, Platform},

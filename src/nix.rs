@@ -11,7 +11,7 @@
 //! | [`image_config`] | `layers`, `extraConfig`, `platform`, `base`, `inheritConfig` | the folder of a configuration |
 //! | [`image_manifest`] | the same, `config`, `extraManifest` | the folder of an image, with links to its layers |
 //! | [`image_layout`] | `images`, a list of `{ names, image }`; `extraIndex`, `hashTagged`, `sparse` | a layout |
-//! | [`files`] | `files`, a list of `{ destination, text }`, `{ destination, symlink }` and `{ destination, directory }` | these files |
+//! | [`files`] | `files`, a list of `{ destination, text, executable }`, `{ destination, symlink }` and `{ destination, directory }` | these files |
 //! | [`verify`] | `layout`, `deep` | an empty file, if the layout has no defect |
 //! | `pull` | `reference`, `platform`, `tag`, `plainHttp` | a layout of an image in a registry |
 //! | `pull_blob` | `reference`, `digest`, `size`, `mediaType`, `plainHttp` | the bytes of a blob in a registry |

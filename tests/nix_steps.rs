@@ -2,7 +2,11 @@
 
 mod common;
 
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+};
 
 use common::message;
 use oci_layout::{ImageLayout, Layer, Pool, folder, layer_entries, nix};
@@ -238,12 +242,16 @@ fn small_files_are_written_as_a_package() {
         { "destination": "/etc/a b", "text": "x\n" },
         { "destination": "bin/./sh", "symlink": "/bin/bash" },
         { "destination": "/var/empty", "directory": true },
+        { "destination": "/bin/run", "text": "#!/bin/sh\n", "executable": true },
     ]);
     nix::files(&store.attributes("package", json!({ "files": files }))).unwrap();
     let package = Path::new(&store.path("package")).to_owned();
     assert_eq!(fs::read(package.join("etc/a b")).unwrap(), b"x\n");
     assert_eq!(fs::read_link(package.join("bin/sh")).unwrap(), Path::new("/bin/bash"));
     assert!(package.join("var/empty").is_dir());
+    for (file, is_executable) in [("bin/run", true), ("etc/a b", false)] {
+        assert_eq!(package.join(file).metadata().unwrap().permissions().mode() & 0o111 != 0, is_executable, "{file}");
+    }
     nix::files(&store.attributes("file", json!({ "files": [{ "destination": "/", "text": "y" }] }))).unwrap();
     assert_eq!(fs::read(store.path("file")).unwrap(), b"y");
     nix::files(&store.attributes("nothing", json!({ "files": [] }))).unwrap();
@@ -261,6 +269,10 @@ fn small_files_are_written_as_a_package() {
     for (file, sentence) in [
         (json!({ "destination": "/a/../../b", "text": "" }), "destination \"/a/../../b\" has \"..\" in it"),
         (json!({ "destination": "/a" }), "files (\"/a\"): it is exactly one of text, symlink and directory"),
+        (
+            json!({ "destination": "/a", "symlink": "/b", "executable": true }),
+            "files (\"/a\"): it is executable, which a text alone can be",
+        ),
         (json!({ "destination": "/a", "txt": "" }), "files: unknown field `txt`"),
     ] {
         let refused = message(nix::files(&store.attributes("refused", json!({ "files": [file] }))));

@@ -66,7 +66,7 @@ impl ImageLayout {
     /// [`Error::Layout`] if there is no such image, or more than one, with the names or platforms there are;
     /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for its documents.
     pub fn image(&self, tag: Option<&str>, platform: Option<&Platform>) -> Result<LayoutImage> {
-        let named = self.named(tag)?;
+        let named = self.entry(tag)?;
         let default = Platform::default();
         let wanted = |has: &Platform| platform.unwrap_or(&default).accepts(has);
         let mut images = Vec::new();
@@ -86,18 +86,8 @@ impl ImageLayout {
         Err(Error::layout(self.path(), format!("has no image for {wanted}; it has {}", has.join(", "))))
     }
 
-    /// The image under this tag (or full name) as it is, with all its platforms, or whatever else lies there: an
-    /// artifact. Without a tag, the layout must have one only. It is without the names that the layout has for it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Layout`] if there is no such image, or more than one, and as [`ImageLayout::images`].
-    pub fn whole_image(&self, tag: Option<&str>) -> Result<Image> {
-        self.with_blobs(self.named(tag)?).map(Image::without_names)
-    }
-
-    /// The only entry of the index with this name.
-    fn named(&self, tag: Option<&str>) -> Result<&Descriptor> {
+    /// The entry of the index that has this tag (or full name), or the only one.
+    fn entry(&self, tag: Option<&str>) -> Result<&Descriptor> {
         let named: Vec<&Descriptor> = self.index.manifests.iter().filter(|entry| has_name(entry, tag)).collect();
         let tags = || match &*self.tags() {
             [] => "its images have no tags".to_owned(),
@@ -159,10 +149,24 @@ impl ImageLayout {
         self.known(&self.index)?.iter().map(|entry| self.with_blobs(entry)).collect()
     }
 
-    fn with_blobs(&self, descriptor: &Descriptor) -> Result<Image> {
+    /// The image under this tag (or full name) with every blob, for all of its platforms. Without a tag, the layout must
+    /// have one image only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] as [`ImageLayout::image`], and the others as [`ImageLayout::images`].
+    pub fn whole_image(&self, tag: Option<&str>) -> Result<Image> {
+        let entry = self.entry(tag)?;
+        match entry.media_type.names_others() {
+            true => self.with_blobs(entry),
+            false => Err(self.unknown(entry)),
+        }
+    }
+
+    fn with_blobs(&self, entry: &Descriptor) -> Result<Image> {
         let mut blobs = Vec::new();
-        self.collect_blobs(descriptor, 0, &mut HashSet::new(), &mut blobs)?;
-        Ok(Image::new(descriptor.clone(), blobs))
+        self.collect_blobs(entry, 0, &mut HashSet::new(), &mut blobs)?;
+        Ok(Image::new(entry.clone(), blobs))
     }
 
     fn collect_blobs(
@@ -200,14 +204,16 @@ impl ImageLayout {
     pub(super) fn known<'a>(&self, index: &'a Index) -> Result<&'a [Descriptor]> {
         match index.manifests.iter().find(|entry| !entry.media_type.names_others()) {
             None => Ok(&index.manifests),
-            Some(Descriptor { digest, media_type, .. }) => {
-                let reason = format!(
-                    "has an index that names {digest} of the media type {media_type}: what that refers to is not known here; \
-                     copy the other images by their tags, or remove it from the index"
-                );
-                Err(Error::layout(self.path(), reason))
-            }
+            Some(entry) => Err(self.unknown(entry)),
         }
+    }
+
+    fn unknown(&self, Descriptor { digest, media_type, .. }: &Descriptor) -> Error {
+        let reason = format!(
+            "has an index that names {digest} of the media type {media_type}: what that refers to is not known here; \
+             copy the other images by their tags, or remove it from the index"
+        );
+        Error::layout(self.path(), reason)
     }
 
     /// The artifacts in the index: what has an artifact type.

@@ -3,9 +3,14 @@
 //! Formats: POSIX.1-2017, [pax](https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html), "ustar
 //! Interchange Format" and "pax Interchange Format". Every choice is written down in `docs/byte-format.md`.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use tar::{EntryType, Header};
 
-use crate::layer_tar::entry::{Entry, Kind};
+use crate::layer_tar::{
+    entry::{Content, Entry, Kind},
+    path::LayerPath,
+};
 
 pub(crate) const BLOCK: usize = 512;
 
@@ -22,6 +27,21 @@ const fn octal_max(digits: u32) -> u64 {
 
 /// All blocks that come before the contents of this entry.
 pub(crate) fn header(entry: &Entry) -> Vec<u8> {
+    header_with_size(entry, if let Kind::File(content) = &entry.kind { content.size() } else { 0 })
+}
+
+/// The same of a file of this size, or of a directory, which is not in a layer and looks as those there do unless somebody
+/// says otherwise.
+pub(crate) fn plain_header(path: LayerPath, size: Option<u64>) -> Vec<u8> {
+    let (kind, mode) = match size {
+        Some(_) => (Kind::File(Content::Bytes(Arc::default())), 0o644),
+        None => (Kind::Directory, 0o755),
+    };
+    let entry = Entry { path, kind, mode, uid: 0, gid: 0, mtime: 1, xattrs: BTreeMap::new() };
+    header_with_size(&entry, size.unwrap_or(0))
+}
+
+fn header_with_size(entry: &Entry, size: u64) -> Vec<u8> {
     let mut pax = PaxRecords::default();
     let mut header = Header::new_ustar();
     header.set_mode(entry.mode);
@@ -34,7 +54,6 @@ pub(crate) fn header(entry: &Entry) -> Vec<u8> {
         Kind::BlockDevice(..) => EntryType::Block,
         Kind::Fifo => EntryType::Fifo,
     });
-    let size = if let Kind::File(content) = &entry.kind { content.size() } else { 0 };
     header.set_size(pax.number("size", size, octal_max(11)));
     header.set_uid(pax.number("uid", entry.uid, octal_max(7)));
     header.set_gid(pax.number("gid", entry.gid, octal_max(7)));

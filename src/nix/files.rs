@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Component, Path, PathBuf},
 };
 
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::Attributes;
 use crate::error::{Error, Result};
 
-/// Makes a folder of texts, symbolic links and empty directories; or the output itself, if the destination is `/`.
+/// Makes a folder of texts (which may be executable), symbolic links and empty directories; or the output itself, if the destination is `/`.
 ///
 /// # Errors
 ///
@@ -23,6 +23,8 @@ pub fn files(attributes: &Attributes) -> Result<()> {
     struct File {
         destination: PathBuf,
         text: Option<String>,
+        #[serde(default)]
+        executable: bool,
         symlink: Option<PathBuf>,
         #[serde(default)]
         directory: bool,
@@ -32,7 +34,7 @@ pub fn files(attributes: &Attributes) -> Result<()> {
     if files.is_empty() {
         return fs::create_dir_all(output).map_err(Error::write(output));
     }
-    for File { destination, text, symlink: target, directory } in files {
+    for File { destination, text, executable, symlink: target, directory } in files {
         let refuse = |reason: &str| Err(Error::invalid(format!("files ({destination:?})"), reason));
         let path = below(output, &destination)?;
         // What is written through a link lands elsewhere.
@@ -44,8 +46,14 @@ pub fn files(attributes: &Attributes) -> Result<()> {
         }
         let parent = path.parent().unwrap_or(&path);
         fs::create_dir_all(parent).map_err(Error::write(parent))?;
+        if executable && text.is_none() {
+            return refuse("it is executable, which a text alone can be");
+        }
         let written = match (text, target, directory) {
-            (Some(text), None, false) => fs::write(&path, text),
+            (Some(text), None, false) => fs::write(&path, text).and_then(|()| {
+                // What Nix leaves of permissions in a store path is whether the owner may execute it.
+                if executable { fs::set_permissions(&path, fs::Permissions::from_mode(0o755)) } else { Ok(()) }
+            }),
             (None, Some(target), false) => symlink(target, &path),
             (None, None, true) => fs::create_dir_all(&path),
             _ => return refuse("it is exactly one of text, symlink and directory = true"),

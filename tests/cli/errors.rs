@@ -32,6 +32,8 @@ fn a_wrong_argument_is_a_usage_error() {
         ("image-layout a=b=c -o out", r"an equals sign in a path is written \="),
         ("append -o out", "[TAG=]DIR"),
         ("remove image", "it is written LAYOUT:TAG"),
+        ("export image", "--output"),
+        ("export image --format tar -o out", "it is oci-archive, docker-archive or both"),
     ] {
         let run = room.run(args.split(' ').filter(|arg| !arg.is_empty()));
         assert_eq!((run.code, &*run.out), (Some(2), ""), "{args}");

@@ -1,7 +1,9 @@
 //! The program as a user meets it: what it prints, where, what it leaves behind, and with which exit code it ends.
 
 mod closure;
+mod copy;
 mod errors;
+mod export;
 mod interrupted;
 mod layouts;
 mod make;

@@ -19,6 +19,7 @@ let
 in
 {
   inherit examples oci packages;
+  apps = import ./apps.nix scope;
   contentAddressed = import ./content-addressed.nix scope;
   lazy = import ./lazy.nix scope;
   mistakes = import ./mistakes.nix scope;

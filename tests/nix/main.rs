@@ -1,6 +1,10 @@
 //! The functions of Nix, by real builds: in the sandbox, without nixpkgs, by an old version and by a newer one.
 
+mod apps;
 mod containers;
+#[allow(dead_code, reason = "the tests of the library use all of it")]
+#[path = "../tools/docker.rs"]
+mod docker;
 mod documents;
 mod everything;
 mod flake;

@@ -2,10 +2,13 @@
 
 mod artifact;
 mod base;
+mod copy;
+mod docker;
 mod document;
 mod edit;
 mod entry;
 mod examples;
+mod export;
 mod hello;
 mod layering;
 mod listing;
@@ -22,6 +25,7 @@ mod unpack;
 
 use std::fs;
 
+use docker::{Docker, VERSIONS};
 use tool::{Containerd, Containers, Registry, crane, oci_image_tool, oras, schemas, skopeo, umoci};
 
 /// When a program is missing, this says so before the other failures do.
@@ -29,6 +33,9 @@ use tool::{Containerd, Containers, Registry, crane, oci_image_tool, oras, schema
 fn every_tool_is_here() {
     let containers = Containers::new("/");
     let containerd = Containerd::start();
+    for version in VERSIONS {
+        assert!(!Docker::start(version).docker(["version"]).is_empty());
+    }
     for said in [
         containers.podman(["--version"]),
         containers.buildah(["--version"]),

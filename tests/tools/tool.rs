@@ -120,7 +120,8 @@ impl Containers {
         run(self.tool("buildah").args(args))
     }
 
-    fn tool(&self, name: &str) -> Command {
+    /// One of both, to be given arguments and run.
+    pub fn tool(&self, name: &str) -> Command {
         let mut command = tool(name);
         command
             .current_dir(&self.folder)
@@ -173,6 +174,12 @@ impl Containerd {
     pub fn import(&self, layout: &Path) -> Vec<String> {
         let tar = self.dir.path().join("layout.tar");
         run(tool("tar").arg("--create").arg("--file").arg(&tar).arg("--directory").arg(layout).arg("."));
+        self.import_archive(&tar)
+    }
+
+    /// Imports a tar of images, and returns what it calls all images, sorted.
+    #[track_caller]
+    pub fn import_archive(&self, tar: &Path) -> Vec<String> {
         // Not over the service that a user's platforms and snapshotters are configured for.
         let import = ["images", "import", "--local", "--snapshotter", "native", "--all-platforms"];
         self.ctr(import.map(OsStr::new).into_iter().chain([tar.as_os_str()]));
@@ -195,7 +202,8 @@ impl Containerd {
         self.ctr(["run", "--rm", "--snapshotter", "native"].iter().chain(&scratch).chain(&[image, "judge"]).chain(args))
     }
 
-    fn tool<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
+    /// The client with these arguments, to be run.
+    pub fn tool<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = tool("ctr");
         command.arg("--address").arg(self.dir.path().join("socket")).args(args);
         command

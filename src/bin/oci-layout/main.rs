@@ -5,7 +5,9 @@ mod build;
 #[cfg(feature = "registry")]
 mod certificates;
 mod closure;
+mod copy;
 mod edit;
+mod export;
 mod inspect;
 mod nix;
 mod output;
@@ -16,10 +18,13 @@ mod pull;
 mod push;
 #[cfg(feature = "registry")]
 mod serve;
+mod script;
 mod steps;
 mod verify;
 
 use std::{
+    env,
+    ffi::OsStr,
     fmt::Display,
     io::{self, Write},
     path::Path,
@@ -27,7 +32,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use oci_layout::{Error, Result};
 use signal_hook::consts::SIGXFSZ;
 
@@ -70,6 +75,8 @@ enum Command {
     Fill(edit::Fill),
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
+    Export(export::Export),
+    Copy(copy::Copy),
     #[cfg(feature = "registry")]
     Pull(pull::Pull),
     #[cfg(feature = "registry")]
@@ -82,13 +89,17 @@ enum Command {
 fn main() -> ExitCode {
     // A file above the size that the shell allows shall be an error of the write, and not the program's death.
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).expect("this signal may be handled");
-    match run(Program::parse()) {
+    match script::arguments(env::args_os(), is_subcommand).map(Program::parse_from).and_then(run) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("oci-layout: error: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_subcommand(name: &OsStr) -> bool {
+    name == "help" || Program::command().find_subcommand(name).is_some()
 }
 
 fn run(Program { command, threads }: Program) -> Result<ExitCode> {
@@ -106,6 +117,8 @@ fn run(Program { command, threads }: Program) -> Result<ExitCode> {
         Command::Fill(fill) => fill.run(&pool)?,
         Command::Verify(verify) => return verify.run(&pool),
         Command::Inspect(inspect) => inspect.run(&pool)?,
+        Command::Export(export) => export.run()?,
+        Command::Copy(copy) => return copy.run(),
         #[cfg(feature = "registry")]
         Command::Pull(pull) => pull.run(&pool)?,
         #[cfg(feature = "registry")]

@@ -1,4 +1,6 @@
-//! The folder that `-o` names: claimed while it is made, and as it was before if that fails.
+//! The folder or file that `-o` names: claimed while it is made, and as it was before if that fails.
+
+mod file;
 
 use std::{
     ffi::c_int,
@@ -20,6 +22,8 @@ use signal_hook::{
     iterator::Signals,
 };
 
+pub(crate) use self::file::OutputFile;
+
 /// In the folder as long as it is made: of two programs that want the same empty folder, one gets it, and the other
 /// never takes away what the first one put there. Named as the library names temporary files.
 const CLAIM: &str = ".oci-layout-output";
@@ -37,7 +41,7 @@ impl Output {
         // A signal that comes now waits until it is clear what there is to remove.
         let mut claim = shared.claim();
         shared.remove_on_signals().map_err(|cause| Error::Write { path: dir.to_owned(), cause })?;
-        *claim = Some(Claim::new(dir)?);
+        *claim = Some(Claim::Folder(Folder::claim(dir)?));
         drop(claim);
         Ok(Self { dir: dir.to_owned(), shared })
     }
@@ -65,14 +69,32 @@ impl Drop for Output {
 }
 
 /// What there is to remove.
-struct Claim {
+enum Claim {
+    Folder(Folder),
+    /// One that is not in its place yet.
+    File(PathBuf),
+}
+
+impl Claim {
+    /// Removes what can be removed. Why the rest can't is no news: it is why the output could not be made.
+    fn remove(&self) {
+        match self {
+            Self::Folder(folder) => folder.remove(),
+            Self::File(path) => {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+}
+
+struct Folder {
     dir: PathBuf,
     /// The topmost folder that was made for the output; none if the output's own was there before.
     made: Option<PathBuf>,
 }
 
-impl Claim {
-    fn new(dir: &Path) -> Result<Self> {
+impl Folder {
+    fn claim(dir: &Path) -> Result<Self> {
         let write = |cause| Error::Write { path: dir.to_owned(), cause };
         let refuse = |reason: &str| Error::Layout { path: dir.to_owned(), reason: reason.to_owned() };
         let not_empty = || refuse("is not empty: empty it, or choose another folder for the output");
@@ -104,7 +126,6 @@ impl Claim {
         Ok(claim)
     }
 
-    /// Removes what can be removed. Why the rest can't is no news: it is why the output could not be made.
     fn remove(&self) {
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());

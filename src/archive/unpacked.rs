@@ -1,0 +1,51 @@
+//! A layer without its compression, as a blob under its diff ID.
+
+use std::{
+    io::{self, BufReader, Read},
+    sync::Arc,
+};
+
+use crate::{
+    blob::Blob,
+    decompress::{Unpacked, decompress},
+    descriptor::{Descriptor, MediaType},
+    digest::{Digest, HashRead},
+    error::{Error, Result},
+    image_layout::store::check,
+};
+
+/// The tar of a layer, unpacked while it is read.
+pub(super) struct UnpackedLayer {
+    layer: Arc<dyn Blob>,
+    tar: Descriptor,
+}
+
+impl UnpackedLayer {
+    /// Unpacks the layer to learn the tar's size, which stands in front of it in an archive.
+    pub(super) fn new(layer: Arc<dyn Blob>, diff_id: Digest) -> Result<Self> {
+        let descriptor = layer.descriptor();
+        let unreadable = |cause| Error::blob(descriptor.digest, cause);
+        let mut blob = HashRead::new(layer.open()?);
+        let size = io::copy(&mut unpacked(&mut blob).map_err(unreadable)?, &mut io::sink()).map_err(unreadable)?;
+        // What may be behind the compressed stream.
+        io::copy(&mut blob, &mut io::sink()).map_err(unreadable)?;
+        let (digest, read) = blob.finish();
+        check(descriptor, read, Some(digest))?;
+        Ok(Self { tar: Descriptor::new(MediaType::LAYER, diff_id, size), layer })
+    }
+}
+
+impl Blob for UnpackedLayer {
+    fn descriptor(&self) -> &Descriptor {
+        &self.tar
+    }
+
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        unpacked(self.layer.open()?).map_err(|cause| Error::blob(self.layer.descriptor().digest, cause))
+    }
+}
+
+fn unpacked<'a>(blob: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    let (Unpacked::Compressed(tar) | Unpacked::Plain(tar)) = decompress(BufReader::with_capacity(64 << 10, blob))?;
+    Ok(tar)
+}

@@ -1,0 +1,98 @@
+//! The tar, written from its first byte to its last.
+
+use std::{
+    io::{self, Read, Write},
+    mem,
+    path::Path,
+};
+
+use crate::{
+    blob::Blob,
+    digest::Hasher,
+    error::{Error, Result},
+    image_layout::{files::blob_name, store::check},
+    layer_tar::{
+        Progress,
+        path::LayerPath,
+        tar::{END_OF_ARCHIVE, padding, plain_header},
+    },
+};
+
+/// The members have the attributes and the headers of those of a layer.
+pub(super) struct TarWriter<W> {
+    to: W,
+    progress: Option<Progress>,
+    /// Of contents, those that are written and all.
+    done: u64,
+    total: u64,
+}
+
+/// How much of a blob is held back until all of it is known to be right, at least.
+const STRETCH: usize = 256 << 10;
+
+impl<W: Write> TarWriter<W> {
+    pub(super) fn new(to: W, total: u64, progress: Option<Progress>) -> Self {
+        Self { to, progress, done: 0, total }
+    }
+
+    pub(super) fn directory(&mut self, path: &str) -> Result<()> {
+        self.header(path, None)
+    }
+
+    /// A file that is no blob.
+    pub(super) fn document(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
+        self.header(path, Some(bytes.len() as u64))?;
+        self.contents(bytes)?;
+        self.zeros(padding(bytes.len() as u64))
+    }
+
+    /// A file in `blobs`. Its last stretch comes when all of it is right.
+    pub(super) fn blob(&mut self, blob: &dyn Blob) -> Result<()> {
+        let descriptor = blob.descriptor();
+        let unreadable = |cause| Error::blob(descriptor.digest, cause);
+        let mut source = blob.open()?;
+        self.header(&blob_name(descriptor.digest), Some(descriptor.size))?;
+        let (mut hasher, mut held, mut next) = (Hasher::default(), Vec::new(), Vec::with_capacity(STRETCH));
+        // A byte more than there should be is enough to know.
+        while hasher.size() <= descriptor.size {
+            next.clear();
+            if source.by_ref().take(STRETCH as u64).read_to_end(&mut next).map_err(unreadable)? == 0 {
+                break;
+            }
+            hasher.update(&next);
+            self.contents(&held)?;
+            mem::swap(&mut held, &mut next);
+        }
+        let (digest, size) = hasher.finish();
+        check(descriptor, size, Some(digest))?;
+        self.contents(&held)?;
+        self.zeros(padding(size))
+    }
+
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.zeros(END_OF_ARCHIVE)?;
+        self.to.flush().map_err(Error::write(""))
+    }
+
+    fn header(&mut self, path: &str, size: Option<u64>) -> Result<()> {
+        let path = LayerPath::parse(Path::new(path)).expect("these names are our own");
+        self.write(&plain_header(path, size))
+    }
+
+    fn contents(&mut self, bytes: &[u8]) -> Result<()> {
+        self.write(bytes)?;
+        self.done += bytes.len() as u64;
+        if let Some(Progress(report)) = &self.progress {
+            report(self.done, self.total);
+        }
+        Ok(())
+    }
+
+    fn zeros(&mut self, count: u64) -> Result<()> {
+        io::copy(&mut io::repeat(0).take(count), &mut self.to).map_err(Error::write("")).map(|_| ())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.to.write_all(bytes).map_err(Error::write(""))
+    }
+}

@@ -1,0 +1,212 @@
+//! `copy`: a layout handed to the programs that others have, skopeo and docker.
+
+use std::{
+    io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitCode, ExitStatus, Stdio},
+};
+
+use clap::Args;
+use oci_layout::{ArchiveOptions, Error, Image, ImageLayout, Result, image_archive};
+
+use crate::{
+    args::{self, LayoutTag},
+    print,
+};
+
+/// Hands an image of a layout to skopeo or docker: to a registry, to podman's storage, to a docker daemon.
+///
+/// DEST is what skopeo calls it: docker://REGISTRY/NAME:TAG, containers-storage:NAME:TAG, dir:DIR and so on; digests stay
+/// what they are. docker-daemon:NAME:TAG is loaded by docker, in the way of `export`. Both are found on PATH, have the
+/// credentials and settings that they always have, and say what goes wrong; their exit code is the one here. A registry on
+/// this machine is asked without TLS. On standard output is the image's reference, and nothing else.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  oci-layout copy image:1.0 docker://ghcr.io/me/app:1.0
+  oci-layout copy image containers-storage:app:1.0
+  oci-layout copy image docker://ghcr.io/me/app:1.0 -- --dest-authfile auth.json")]
+pub(crate) struct Copy {
+    /// The layout (a folder, or an oci-archive), and the tag or full name of an image if there are several. A colon in
+    /// the layout's path is written `\:`
+    #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
+    image: LayoutTag,
+
+    /// Where to: TRANSPORT:REFERENCE, or the reference alone with --to [default: the image's full name in the layout]
+    #[arg(value_name = "DEST", required_unless_present = "to")]
+    destination: Option<String>,
+
+    /// The transport where DEST has none: docker, docker-daemon, containers-storage or another of skopeo's
+    #[arg(long, value_name = "TRANSPORT")]
+    to: Option<String>,
+
+    /// The program skopeo
+    #[arg(long, value_name = "PATH", default_value = "skopeo")]
+    skopeo: PathBuf,
+
+    /// The program docker
+    #[arg(long, value_name = "PATH", default_value = "docker")]
+    docker: PathBuf,
+
+    /// Further arguments for `skopeo copy` or `docker load`
+    #[arg(last = true, value_name = "ARG")]
+    arguments: Vec<std::ffi::OsString>,
+}
+
+impl Copy {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let layout = ImageLayout::open(&self.image.layout)?;
+        let image = layout.whole_image(self.image.tag.as_deref())?;
+        let destination = Destination::new(self.to.as_deref(), self.destination.as_deref(), &image)?;
+        let status = match &*destination.transport {
+            "docker-daemon" => {
+                let mut docker = client(&self.docker);
+                docker.arg("load").args(&self.arguments);
+                load(docker, &image, &destination)?
+            }
+            _ => {
+                let mut skopeo = client(&self.skopeo);
+                // Who may be trusted for images from where is no question here.
+                skopeo.args(["--insecure-policy", "copy"]).args(destination.skopeo_options()).args(&self.arguments);
+                skopeo.arg(source(&layout, &image)).arg(destination.to_string());
+                let mut skopeo = spawn(skopeo)?;
+                skopeo.wait().map_err(|cause| Error::Read { path: self.skopeo, cause })?
+            }
+        };
+        if status.success() {
+            print(destination.reference(&image))?;
+        }
+        Ok(ExitCode::from(code(status)))
+    }
+}
+
+/// Where skopeo reads the image.
+fn source(layout: &ImageLayout, image: &Image) -> String {
+    let transport = if layout.path().is_dir() { "oci" } else { "oci-archive" };
+    let tag = image.descriptor().annotations.get("org.opencontainers.image.ref.name");
+    let tag = tag.map_or(String::new(), |tag| format!(":{tag}"));
+    format!("{transport}:{}{tag}", layout.path().display())
+}
+
+/// `TRANSPORT:REFERENCE`, the reference without the slashes that are in front of it for a registry.
+struct Destination {
+    transport: String,
+    reference: String,
+}
+
+impl Destination {
+    fn new(to: Option<&str>, given: Option<&str>, image: &Image) -> Result<Self> {
+        let invalid = |reason: &str| Error::Invalid { what: "DEST".to_owned(), reason: reason.to_owned() };
+        let given = match given {
+            Some(given) => given,
+            None => image.descriptor().annotations.get("io.containerd.image.name").ok_or_else(|| {
+                invalid("the image has no full name in the layout that it could have there: say where it goes")
+            })?,
+        };
+        let (transport, reference) = match (to, given.split_once(':')) {
+            // The transport may be there twice.
+            (Some(to), Some((transport, reference))) if to == transport => (to, reference),
+            (Some(to), _) => (to, given),
+            (None, Some((transport, reference))) => (transport, reference),
+            (None, None) => {
+                return Err(invalid("it is written TRANSPORT:REFERENCE, as in docker://ghcr.io/me/app:1.0"));
+            }
+        };
+        let reference = if transport == "docker" { reference.trim_start_matches("//") } else { reference };
+        Ok(Self { transport: transport.to_owned(), reference: reference.to_owned() })
+    }
+
+    /// By which nothing changes on the way, as far as what is there at the end can be the same.
+    fn skopeo_options(&self) -> Vec<&'static str> {
+        match &*self.transport {
+            "docker" if is_loopback(&self.reference) => vec!["--all", "--preserve-digests", "--dest-tls-verify=false"],
+            // It holds one platform of an image.
+            "containers-storage" => vec!["--preserve-digests"],
+            // Docker's format is another one.
+            "docker-archive" => vec![],
+            _ => vec!["--all", "--preserve-digests"],
+        }
+    }
+
+    /// By what one has the image from there.
+    fn reference(&self, image: &Image) -> String {
+        match &*self.transport {
+            "docker" => format!("{}@{}", without_tag(&self.reference), image.digest()),
+            "docker-daemon" | "containers-storage" => self.reference.clone(),
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl std::fmt::Display for Destination {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let slashes = if self.transport == "docker" { "//" } else { "" };
+        write!(f, "{}:{slashes}{}", self.transport, self.reference)
+    }
+}
+
+/// A colon before the last slash is a registry's port.
+fn without_tag(reference: &str) -> &str {
+    match reference.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => reference,
+    }
+}
+
+/// Whether the registry is on this machine.
+fn is_loopback(reference: &str) -> bool {
+    let host = reference.split('/').next().unwrap_or_default();
+    let host = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// A client, which says on standard error what it has to say.
+fn client(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null()).stdout(io::stderr());
+    command
+}
+
+fn spawn(mut command: Command) -> Result<Child> {
+    command.spawn().map_err(|cause| {
+        let reason = match cause.kind() {
+            io::ErrorKind::NotFound => {
+                "it is not there: install it, or say where it is (--skopeo, --docker)".to_owned()
+            }
+            _ => cause.to_string(),
+        };
+        Error::Invalid { what: format!("program {:?}", command.get_program()), reason }
+    })
+}
+
+/// Has docker load the image under the name of the destination.
+fn load(mut docker: Command, image: &Image, destination: &Destination) -> Result<ExitStatus> {
+    docker.stdin(Stdio::piped());
+    let mut docker = spawn(docker)?;
+    let to = docker.stdin.take().expect("it was asked for");
+    // What a bare word is, skopeo and docker take for a repository.
+    let name = match destination.reference.contains([':', '/']) {
+        true => destination.reference.clone(),
+        false => format!("{}:latest", destination.reference),
+    };
+    let written = image_archive(io::BufWriter::new(to), [image.clone().tagged(name)], ArchiveOptions::default());
+    let status = docker.wait().map_err(|cause| Error::Read { path: "docker".into(), cause })?;
+    match written {
+        // That docker does not read on, it says why.
+        Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(status),
+        Err(Error::Write { cause, .. }) => Err(Error::Write { path: "docker".into(), cause }),
+        written => written.map(|_| status),
+    }
+}
+
+/// As a shell has it, also for a client that a signal ended.
+fn code(status: ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt;
+    let signal = || status.signal().map(|signal| 128 + signal);
+    status.code().or_else(signal).and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
+}

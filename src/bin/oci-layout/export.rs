@@ -1,0 +1,123 @@
+//! `export`: from a layout into one tar.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, IsTerminal, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use oci_layout::{
+    ArchiveFormat, ArchiveOptions, Descriptor, Error, Image, ImageLayout, Index, Platform, Result, image_archive,
+};
+
+use crate::{
+    args::{self, LayoutTag},
+    output::OutputFile,
+    print, progress,
+};
+
+/// Writes images of a layout as one tar, for docker, podman, containerd and others to load.
+///
+/// The format `both` is the layout (an oci-archive) with a manifest.json of docker's beside it: all of them load it, and
+/// know the images by the same names. A bare tag is in the repository that the layout's folder is called: of a folder
+/// `app`, the image with the tag 1.0 is app:1.0, in full docker.io/library/app:1.0. oci-archive is the layout as it is.
+/// docker-archive has each image for one platform, and no layers in zstd, which docker reads from version 23 on: those
+/// are unpacked, which takes a second read.
+///
+/// The tar is written from its beginning to its end, every blob checked on the way, and is the same for the same images.
+/// Into a file, the names of the images (or their digests) are printed on standard output.
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  oci-layout export image -o - | docker load
+  oci-layout export image:1.0 --tag ghcr.io/me/app:1.0 -o app.tar
+  podman load -i app.tar")]
+pub(crate) struct Export {
+    /// The layout (a folder, or an oci-archive), and the tag or full name of an image. Without it all are taken. A colon
+    /// in the layout's path is written `\:`
+    #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
+    image: LayoutTag,
+
+    /// both, oci-archive or docker-archive
+    #[arg(long, value_name = "FORMAT", default_value_t)]
+    format: ArchiveFormat,
+
+    /// Of an image for several platforms, the one to take [default: all, and for docker's manifest.json linux/amd64]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
+
+    /// The image's name in the tar, in the place of those that it has in the layout: a tag (1.0) or a full name
+    /// (ghcr.io/me/app:1.0); once for each
+    #[arg(long, value_name = "NAME", value_parser = args::name)]
+    tag: Vec<String>,
+
+    /// The file to make, or - for standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+impl Export {
+    pub(crate) fn run(self) -> Result<()> {
+        let layout = ImageLayout::open(&self.image.layout)?;
+        let images = match (&self.image.tag, &*self.tag) {
+            (None, []) => layout.images()?,
+            (tag, names) => {
+                let image = layout.whole_image(tag.as_deref())?;
+                vec![names.iter().cloned().fold(image, Image::tagged)]
+            }
+        };
+        let options = ArchiveOptions {
+            format: self.format,
+            platform: self.platform,
+            repository: Some(args::repository(layout.path())),
+            index: Some(layout.index().clone()),
+            progress: None,
+        };
+        progress::show("writing the archive", |bytes| {
+            let options = ArchiveOptions { progress: Some(bytes.progress()), ..options };
+            write(images, options, &self.output)
+        })
+    }
+}
+
+fn write(images: Vec<Image>, options: ArchiveOptions, path: &Path) -> Result<()> {
+    if path == Path::new("-") {
+        let stdout = io::stdout();
+        if stdout.is_terminal() {
+            let reason =
+                "it is a terminal, for which a tar is nothing: pipe it into docker load, or give a file with -o";
+            return Err(Error::Invalid { what: "standard output".to_owned(), reason: reason.to_owned() });
+        }
+        return match archive(stdout.lock(), images, options, Path::new("standard output")) {
+            // That nobody reads to the end is the reader's choice and no error.
+            Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result.map(|_| ()),
+        };
+    }
+    let index = if path.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir()) {
+        // A device or a fifo is written to; another file in its place is not what anybody wants.
+        let file = File::options().write(true).open(path);
+        archive(file.map_err(|cause| Error::Write { path: path.to_owned(), cause })?, images, options, path)?
+    } else {
+        let mut file = OutputFile::claim(path)?;
+        let index = archive(&mut file, images, options, path)?;
+        file.keep()?;
+        index
+    };
+    index.manifests.iter().map(name).try_for_each(print)
+}
+
+fn archive(to: impl Write, images: Vec<Image>, options: ArchiveOptions, path: &Path) -> Result<Index> {
+    image_archive(BufWriter::new(to), images, options).map_err(|error| match error {
+        Error::Write { cause, .. } => Error::Write { path: path.to_owned(), cause },
+        other => other,
+    })
+}
+
+/// What the image is called in the tar.
+fn name(image: &Descriptor) -> String {
+    let annotation = |key: &str| image.annotations.get(key).cloned();
+    let name = annotation("io.containerd.image.name").or_else(|| annotation("org.opencontainers.image.ref.name"));
+    name.unwrap_or_else(|| image.digest.to_string())
+}

@@ -1,0 +1,77 @@
+//! Scripts of the program: files whose first line names it, and whose rest is arguments.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::Read,
+    os::unix::ffi::OsStrExt,
+    path::Path,
+};
+
+use oci_layout::{Error, Result};
+
+/// The most that a script may have. It is arguments, of which the kernel takes little more.
+const MAX_SCRIPT: u64 = 1 << 20;
+
+/// The arguments of the program as they are meant: where the first one is a script, its arguments stand in its place.
+///
+/// The kernel starts the script `copy` with `#!/bin/oci-layout` in its first line as `/bin/oci-layout copy …`. What lies
+/// behind that line is a JSON list of strings, which can hold any argument. The name of a subcommand is never a file's.
+pub(crate) fn arguments(
+    given: impl IntoIterator<Item = OsString>,
+    is_subcommand: impl Fn(&OsStr) -> bool,
+) -> Result<Vec<OsString>> {
+    let mut given = given.into_iter();
+    let mut all: Vec<OsString> = given.by_ref().take(2).collect();
+    // To open a fifo is to wait for its writer.
+    if let Some(first) = all.get(1).filter(|first| Path::new(first).is_file() && !is_subcommand(first))
+        && let Some(script) = read(Path::new(first))?
+    {
+        all.pop();
+        all.extend(script.into_iter().map(OsString::from));
+    }
+    all.extend(given);
+    Ok(all)
+}
+
+/// The arguments in a script; nothing for what is none.
+fn read(path: &Path) -> Result<Option<Vec<String>>> {
+    let mut text = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_SCRIPT).read_to_end(&mut text));
+    let end = text.iter().position(|&byte| byte == b'\n');
+    // What can't be read is no script, and so a word that the parser of arguments does not know.
+    let (Ok(_), Some(end)) = (read, end) else { return Ok(None) };
+    if !text.strip_prefix(b"#!").is_some_and(|_| names_us(&text[2..end])) {
+        return Ok(None);
+    }
+    serde_json::from_slice(&text[end..]).map(Some).map_err(|error| Error::Invalid {
+        what: format!("script {path:?}"),
+        reason: format!("below its first line it is a JSON list of strings, the arguments: {error}"),
+    })
+}
+
+/// Whether the interpreter is this program, or `env` is to find it.
+fn names_us(interpreter: &[u8]) -> bool {
+    let words = interpreter.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let mut names = words.map(|word| Path::new(OsStr::from_bytes(word)).file_name());
+    let ours = Some(OsStr::new("oci-layout"));
+    match names.next() {
+        Some(name) if name == Some(OsStr::new("env")) => names.next() == Some(ours),
+        name => name == Some(ours),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interpreters_are_told_apart() {
+        for ours in ["/nix/store/x/bin/oci-layout", " oci-layout", "/usr/bin/env oci-layout"] {
+            assert!(names_us(ours.as_bytes()), "{ours}");
+        }
+        for other in ["", "/bin/sh", "/bin/sh oci-layout", "/bin/oci-layouts", "/usr/bin/env"] {
+            assert!(!names_us(other.as_bytes()), "{other}");
+        }
+    }
+}
