@@ -180,7 +180,7 @@ fn a_sparse_layout() {
     let dir = TempDir::new().unwrap();
     let layer = [FileMapping::new(busybox(), "/bin/busybox"), FileMapping::text("sparse\n", "/hello")];
     let layer = layer_tar(layer, LayerOptions::default().recipe(true)).unwrap();
-    let image = image_of(&[layer.clone()]).tagged("latest");
+    let image = image_of(std::slice::from_ref(&layer)).tagged("latest");
     let options = LayoutOptions::default().sparse(true);
     let served = Served::new([("sparse", image_layout(dir.path(), [image], options).unwrap())]);
     assert!(!dir.path().join("blobs/sha256").join(layer.descriptor().digest.hex()).exists());

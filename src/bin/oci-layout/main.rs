@@ -16,9 +16,9 @@ mod progress;
 mod pull;
 #[cfg(feature = "registry")]
 mod push;
+mod script;
 #[cfg(feature = "registry")]
 mod serve;
-mod script;
 mod steps;
 mod verify;
 
