@@ -1,10 +1,11 @@
 //! How many threads may work at once.
 
 use std::{
+    iter::Enumerate,
     mem,
     num::NonZeroUsize,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread,
+    thread, vec,
 };
 
 /// A bound on the threads at work, shared by everything that is given the same pool.
@@ -77,6 +78,21 @@ impl Pool {
         results.into_iter().map(|(_, result)| result).collect()
     }
 
+    /// As [`Pool::map`], for functions that start nothing on the pool: they count as its work.
+    pub(crate) fn map_parts<T: Send, R: Send>(
+        &self,
+        parts: impl IntoIterator<Item = T>,
+        f: impl Fn(T) -> R + Sync,
+    ) -> Vec<R> {
+        let parts: Vec<T> = parts.into_iter().collect();
+        let count = parts.len();
+        let job = Parts { parts: Mutex::new(parts.into_iter().enumerate()), results: Mutex::default(), f };
+        self.run(&job, count);
+        let mut results = job.results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        results.sort_by_key(|(index, _)| *index);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+
     /// Runs the tasks of a job until it has no more; `parts` says into how many it falls at most.
     pub(crate) fn run(&self, job: &impl Job, parts: usize) {
         self.scope(parts, || self.work(job));
@@ -137,6 +153,35 @@ pub(crate) trait Job: Sync {
 
     /// A task panicked: no more of them.
     fn abort(&self);
+}
+
+/// See [`Pool::map_parts`].
+struct Parts<T, R, F> {
+    parts: Mutex<Enumerate<vec::IntoIter<T>>>,
+    results: Mutex<Vec<(usize, R)>>,
+    f: F,
+}
+
+impl<T: Send, R: Send, F: Fn(T) -> R + Sync> Job for Parts<T, R, F> {
+    type Task = (usize, T);
+
+    fn claim(&self, may: May) -> Claim<(usize, T)> {
+        let mut parts = lock(&self.parts);
+        match parts.len() {
+            0 => Claim::Done,
+            _ if !may.work => Claim::Wait,
+            _ => parts.next().map_or(Claim::Done, Claim::Work),
+        }
+    }
+
+    fn run(&self, (index, part): (usize, T)) {
+        let result = (self.f)(part);
+        lock(&self.results).push((index, result));
+    }
+
+    fn abort(&self) {
+        lock(&self.parts).by_ref().for_each(drop);
+    }
 }
 
 /// What there is room for now.

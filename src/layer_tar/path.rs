@@ -71,15 +71,28 @@ impl LayerPath {
 
     /// The path of something in this directory.
     pub(crate) fn join(&self, name: &OsStr) -> Result<Self, &'static str> {
-        let name = name.as_bytes();
-        if name.contains(&0) {
-            return Err("has a NUL byte, which no path can hold");
+        self.join_all(Path::new(name))
+    }
+
+    /// The path of something below this directory.
+    pub(crate) fn join_all(&self, below: &Path) -> Result<Self, &'static str> {
+        let mut path = Vec::with_capacity(self.0.len() + 1 + below.as_os_str().len());
+        path.extend_from_slice(&self.0);
+        for name in below {
+            let name = name.as_bytes();
+            if name.contains(&0) {
+                return Err("has a NUL byte, which no path can hold");
+            }
+            if name.starts_with(WHITEOUT_PREFIX) {
+                return Err("begins with `.wh.`, which would remove a file of the layers below: \
+                            rename or exclude it, or give a whiteout as such");
+            }
+            if !path.is_empty() {
+                path.push(0);
+            }
+            path.extend_from_slice(name);
         }
-        if name.starts_with(WHITEOUT_PREFIX) {
-            return Err("begins with `.wh.`, which would remove a file of the layers below: \
-                        rename or exclude it, or give a whiteout as such");
-        }
-        Ok(self.child(name))
+        Ok(Self(path))
     }
 
     /// The place of `path`, seen from this directory as its root.
@@ -126,6 +139,15 @@ impl LayerPath {
     /// The directories this is in, nearest first, without the root.
     pub(crate) fn ancestors(&self) -> impl Iterator<Item = Self> {
         std::iter::successors(Some(self.parent()), |path| Some(path.parent())).take_while(|path| !path.is_root())
+    }
+
+    /// Whether this lies in `directory` itself, a whiteout's place aside.
+    pub(crate) fn is_in(&self, directory: &Self) -> bool {
+        let name = match &directory.0[..] {
+            [] => Some(&self.0[..]),
+            path => self.0.strip_prefix(path).and_then(|rest| rest.strip_prefix(b"\0")),
+        };
+        name.is_some_and(|name| !name.is_empty() && !name.contains(&0))
     }
 
     /// Whether this lies somewhere below `directory`.

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::{
     error::{Error, Result},
@@ -21,11 +21,12 @@ use crate::{
         path::LayerPath,
         source_tar,
     },
+    pool::Pool,
 };
 
 /// All entries that the mappings give, in the order of the layer.
-pub(crate) fn entries(files: &[FileMapping], options: &LayerOptions) -> Result<Vec<Entry>> {
-    let mut tree = Tree { files, options, nodes: BTreeMap::new() };
+pub(crate) fn entries(files: &[FileMapping], options: &LayerOptions, pool: &Pool) -> Result<Vec<Entry>> {
+    let mut tree = Tree { files, options, pool, nodes: BTreeMap::new(), last_parent: None };
     for (index, mapping) in files.iter().enumerate() {
         tree.add_mapping(index, mapping)?;
     }
@@ -35,8 +36,14 @@ pub(crate) fn entries(files: &[FileMapping], options: &LayerOptions) -> Result<V
 struct Tree<'a> {
     files: &'a [FileMapping],
     options: &'a LayerOptions,
+    pool: &'a Pool,
     nodes: BTreeMap<LayerPath, Node>,
+    /// A directory that is known to be one, with all above it: most entries are in the one that the entry before was in.
+    last_parent: Option<LayerPath>,
 }
+
+/// What a folder has, before anybody has looked at it, is looked at in parts of so many by all threads.
+const PART: usize = 256;
 
 pub(crate) struct Node {
     pub(crate) entry: Entry,
@@ -111,15 +118,16 @@ impl Tree<'_> {
     fn add_folder(&mut self, index: usize, mapping: &FileMapping, source: &Path, path: &LayerPath) -> Result<()> {
         let (include, exclude) = (Globs::new(&mapping.include)?, Globs::new(&mapping.exclude)?);
         // Folders on the way to the current one that are in the layer only if something in them is.
-        let mut pending: Vec<(usize, LayerPath, Found)> = Vec::new();
+        let mut pending: Vec<DirEntry> = Vec::new();
         // The depth of the folder all of which is taken.
         let mut taken: Option<usize> = include.is_empty().then_some(0);
+        let mut chosen: Vec<DirEntry> = Vec::new();
         let mut walk = WalkDir::new(source).into_iter();
         while let Some(next) = walk.next() {
             let found = next.map_err(|error| walk_error(source, error))?;
             let relative = found.path().strip_prefix(source).unwrap_or(Path::new(""));
             let depth = found.depth();
-            pending.retain(|(above, ..)| *above < depth);
+            pending.retain(|above| above.depth() < depth);
             taken = taken.filter(|&above| above == 0 || above < depth);
             let is_dir = found.file_type().is_dir() || depth == 0;
             if depth > 0 && exclude.is_match(relative) {
@@ -133,32 +141,20 @@ impl Tree<'_> {
             } else if taken.is_none() && !is_dir {
                 continue;
             }
-            let mut path = path.clone();
-            for name in relative.iter() {
-                path = path
-                    .join(name)
-                    .map_err(|reason| Error::Destination { destination: found.path().into(), reason })?;
-            }
-            let metadata = if depth == 0 { fs::metadata(source) } else { found.metadata().map_err(io::Error::from) };
-            let metadata = metadata.map_err(|cause| Error::source(found.path(), cause))?;
-            let attributes = Found::in_folder(found.path(), &metadata, mapping, depth == 0)?;
             if is_dir && taken.is_none() {
-                pending.push((depth, path, attributes));
+                pending.push(found);
                 continue;
             }
-            for (_, path, attributes) in pending.drain(..) {
-                self.add(index, path, Kind::Directory, attributes)?;
+            chosen.append(&mut pending);
+            chosen.push(found);
+        }
+        let look = |part: &[DirEntry]| -> Result<Vec<_>> {
+            part.iter().map(|found| look(source, found, mapping, path)).collect()
+        };
+        for part in self.pool.map_parts(chosen.chunks(PART), look) {
+            for (path, kind, found) in part? {
+                self.add(index, path, kind, found)?;
             }
-            let kind = if is_dir {
-                Kind::Directory
-            } else if found.file_type().is_symlink() {
-                Kind::Symlink(read_link(found.path())?)
-            } else if found.file_type().is_file() {
-                Kind::File(Content::File(SourceFile::new(found.path().to_owned(), &metadata)))
-            } else {
-                return Err(unfit(found.path(), found.file_type()));
-            };
-            self.add(index, path, kind, attributes)?;
         }
         Ok(())
     }
@@ -223,6 +219,7 @@ impl Tree<'_> {
             OnConflict::LastWins => {
                 let keeps_children = node.entry.kind == Kind::Directory;
                 *old = node;
+                self.last_parent = None;
                 if !keeps_children {
                     self.remove_below(&path);
                 }
@@ -233,6 +230,9 @@ impl Tree<'_> {
 
     /// Makes sure that everything above is a directory; false if what is above wins over this node.
     fn make_parents(&mut self, node: &Node) -> Result<bool> {
+        if self.last_parent.as_ref().is_some_and(|parent| node.entry.path.is_in(parent)) {
+            return Ok(true);
+        }
         let is_directory = |nodes: &BTreeMap<LayerPath, Node>, path: &LayerPath| {
             nodes.get(path).is_some_and(|above| above.entry.kind == Kind::Directory)
         };
@@ -254,6 +254,7 @@ impl Tree<'_> {
             }
             missing.push(above);
         }
+        self.last_parent = Some(node.entry.path.parent());
         for path in missing {
             // Owned by root whatever the layer's owner is: unpacked over other layers, this is their /usr too.
             let entry = Entry {
@@ -305,6 +306,26 @@ fn describe(files: &[FileMapping], node: &Node) -> String {
             format!("{mapping} (a {}, mode {mode:04o}, owner {uid}:{gid})", kind.describe())
         }
     }
+}
+
+/// Where something in a source folder comes to be, and what it is.
+fn look(source: &Path, found: &DirEntry, mapping: &FileMapping, path: &LayerPath) -> Result<(LayerPath, Kind, Found)> {
+    let relative = found.path().strip_prefix(source).unwrap_or(Path::new(""));
+    let refuse = |reason| Error::Destination { destination: found.path().into(), reason };
+    let path = path.join_all(relative).map_err(refuse)?;
+    let is_source = found.depth() == 0;
+    let metadata = if is_source { fs::metadata(source) } else { found.metadata().map_err(io::Error::from) };
+    let metadata = metadata.map_err(|cause| Error::source(found.path(), cause))?;
+    let kind = if found.file_type().is_dir() || is_source {
+        Kind::Directory
+    } else if found.file_type().is_symlink() {
+        Kind::Symlink(read_link(found.path())?)
+    } else if found.file_type().is_file() {
+        Kind::File(Content::File(SourceFile::new(found.path().to_owned(), &metadata)))
+    } else {
+        return Err(unfit(found.path(), found.file_type()));
+    };
+    Ok((path, kind, Found::in_folder(found.path(), &metadata, mapping, is_source)?))
 }
 
 fn read_link(path: &Path) -> Result<Vec<u8>> {
