@@ -201,7 +201,10 @@ fn complete_name(entry: &mut Descriptor, repository: Option<&str>) -> Result<()>
         (Some(full), _) => full,
         (None, Some(repository)) => in_repository(repository, &name.tag)?,
         (None, None) => {
-            let reason = "it has no repository, without which docker has no name for it: give one, or a full name";
+            let reason = format!(
+                "it is in no repository, without which docker has no name for it: give the image a full name, as in app:{}",
+                name.tag
+            );
             return Err(Error::invalid(format!("tag {:?}", name.tag), reason));
         }
     };

@@ -7,6 +7,7 @@ mod fill;
 mod lock;
 pub(crate) mod name;
 mod read;
+pub(crate) mod repository;
 pub(crate) mod store;
 mod verify;
 

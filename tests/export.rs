@@ -206,7 +206,7 @@ fn names_are_full_where_docker_reads_them() {
     let refused = |options| message(image_archive(Vec::new(), [image().tagged("1.0")], options));
     assert_eq!(
         refused(both.clone()),
-        "tag \"1.0\": it has no repository, without which docker has no name for it: give one, or a full name"
+        "tag \"1.0\": it is in no repository, without which docker has no name for it: give the image a full name, as in app:1.0"
     );
     assert_eq!(
         refused(both.repository("My App")),

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use super::repository::is_repository;
 use crate::{
     descriptor::Descriptor,
     error::{Error, Result},
@@ -94,16 +95,9 @@ pub(crate) fn full_repository(text: &str) -> Option<(String, String)> {
         Some(_) => ("docker.io", text.to_owned()),
         None => ("docker.io", format!("library/{text}")),
     };
-    let component = |part: &str| {
-        let edge = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        let bytes = part.as_bytes();
-        edge(bytes.first())
-            && edge(bytes.last())
-            && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(b))
-    };
     // A name or an address, and a port.
     let host = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
-    let is_whole = !registry.is_empty() && registry.bytes().all(host) && path.split('/').all(component);
+    let is_whole = !registry.is_empty() && registry.bytes().all(host) && is_repository(&path);
     is_whole.then(|| (registry.to_owned(), path))
 }
 
@@ -132,7 +126,8 @@ mod tests {
             let name = ImageName { tag: tag.to_owned(), full: full.map(str::to_owned) };
             assert_eq!(text.parse::<ImageName>().unwrap(), name, "{text}");
         }
-        for text in ["", ".x", "a b", "me/App:1", "app:", "app@sha256:00", "/app:1", "app:-x", "a.b?c/app:1"] {
+        for text in ["", ".x", "a b", "a..b:1", "me/App:1", "app:", "app@sha256:00", "/app:1", "app:-x", "a.b?c/app:1"]
+        {
             assert!(text.parse::<ImageName>().unwrap_err().to_string().starts_with("image name"), "{text}");
         }
     }

@@ -32,6 +32,7 @@ pub use self::repository::Repository;
 use self::{making::Makings, once::Once};
 use crate::{
     error::{Error, Result},
+    image_layout::repository::is_repository,
     pool::Pool,
 };
 
@@ -82,7 +83,7 @@ impl Endpoint {
         for (name, repository) in repositories {
             let name = name.into();
             let refuse = |reason| Err(Error::invalid(format!("repository {name:?}"), reason));
-            if !route::is_repository(&name) {
+            if !is_repository(&name) {
                 return refuse(
                     "a name has lower-case letters and digits, with `.`, `_`, `__`, any number of `-`, or `/` between them",
                 );

@@ -51,9 +51,12 @@ fn one_image_is_taken_or_named_otherwise() {
     room.fails("export image --tag x -o c.tar", "\"image\" has several images: choose one by its tag; it has 1.0, 2.0");
     room.fails("export image:x -o c.tar", "\"image\" has no image with the tag \"x\": it has 1.0, 2.0");
     fs::rename(room.path("image"), room.path("My Image")).unwrap();
-    let run = room.run(["export", "My Image", "-o", "c.tar"]);
-    assert!(run.err.contains("repository \"My Image\": it is no repository"), "{run:?}");
-    let run = room.run(["export", "My Image:1.0", "--tag", "app:1.0", "-o", "c.tar"]);
+    let run = room.run(["export", "My Image:1.0", "-o", "c.tar"]);
+    assert_eq!(run.out, "docker.io/library/my-image:1.0\n");
+    fs::rename(room.path("My Image"), room.path("---")).unwrap();
+    let run = room.run(["export", "./---:1.0", "-o", "d.tar"]);
+    assert!(run.err.contains("tag \"1.0\": it is in no repository"), "{run:?}");
+    let run = room.run(["export", "./---:1.0", "--tag", "app:1.0", "-o", "d.tar"]);
     assert_eq!(run.out, "docker.io/library/app:1.0\n");
 }
 

@@ -125,19 +125,6 @@ impl LayoutTag {
     }
 }
 
-/// The repository that a layout's bare tags are in: what its folder or archive is called, without the hash of a store
-/// path. It may be no name that a repository can have.
-pub(crate) fn repository(layout: &Path) -> String {
-    let path = layout.canonicalize().unwrap_or_else(|_| layout.to_owned());
-    let name = if path.is_file() { path.file_stem() } else { path.file_name() };
-    let name = name.unwrap_or_default().to_string_lossy();
-    let is_hash = |text: &str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    match name.split_once('-') {
-        Some((hash, name)) if is_hash(hash) => name.to_owned(),
-        _ => name.into_owned(),
-    }
-}
-
 /// `JSON|@FILE`.
 #[derive(Clone, Debug)]
 pub(crate) struct Json(OsString);

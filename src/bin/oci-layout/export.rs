@@ -20,8 +20,8 @@ use crate::{
 /// Writes images of a layout as one tar, for docker, podman, containerd and others to load.
 ///
 /// The format `both` is the layout (an oci-archive) with a manifest.json of docker's beside it: all of them load it, and
-/// know the images by the same names. A bare tag is in the repository that the layout's folder is called: of a folder
-/// `app`, the image with the tag 1.0 is app:1.0, in full docker.io/library/app:1.0. oci-archive is the layout as it is.
+/// know the images by the same names. A bare tag is in the repository that the layout's folder is called, as it is
+/// for serve: of a folder `app`, the image with the tag 1.0 is app:1.0, in full docker.io/library/app:1.0. oci-archive is the layout as it is.
 /// docker-archive has each image for one platform, and no layers in zstd, which docker reads from version 23 on: those
 /// are unpacked, which takes a second read.
 ///
@@ -70,7 +70,7 @@ impl Export {
         let options = ArchiveOptions {
             format: self.format,
             platform: self.platform,
-            repository: Some(args::repository(layout.path())),
+            repository: layout.repository(),
             index: Some(layout.index().clone()),
             progress: None,
         };

@@ -13,7 +13,7 @@ use std::{
 use clap::Args;
 use oci_layout::{
     Error, ImageLayout, Pool, Result,
-    registry::{Endpoint, Event, Repository},
+    registry::{Endpoint, Event},
 };
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -27,7 +27,7 @@ use crate::{
 
 /// Lets every client pull the images of layouts, as a registry that is only read.
 ///
-/// Each layout is a repository, named after its folder or as you say. What is appended to a layout while it is served is
+/// Each layout is a repository, named after its folder, in lower case and with - for what no name has, or as you say. What is appended to a layout while it is served is
 /// served, too. The address is printed on standard output, and on standard error what can be pulled from there: with
 /// podman and skopeo by --tls-verify=false, with crane by --insecure, with oras by --plain-http.
 ///
@@ -123,13 +123,19 @@ fn repositories(layouts: Vec<NamedLayout>) -> Result<Vec<(String, ImageLayout)>>
     let mut dirs: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut repositories = Vec::new();
     for NamedLayout { name, dir } in layouts {
-        let name = name.map_or_else(|| Repository::name_of(&dir), Ok)?;
+        let layout = ImageLayout::open(&dir)?;
+        let name = name.or_else(|| layout.repository()).ok_or_else(|| nameless(&dir))?;
         if let Some(other) = dirs.insert(name.clone(), dir.clone()) {
             return Err(same_name(&name, &other, &dir));
         }
-        repositories.push((name, ImageLayout::open(&dir)?));
+        repositories.push((name, layout));
     }
     Ok(repositories)
+}
+
+fn nameless(dir: &Path) -> Error {
+    let reason = "no repository's name can be made of the folder's: give one, as NAME=DIR".to_owned();
+    Error::Invalid { what: format!("layout {dir:?}"), reason }
 }
 
 fn same_name(name: &str, first: &Path, second: &Path) -> Error {

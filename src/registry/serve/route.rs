@@ -7,7 +7,10 @@
 use percent_encoding::percent_decode_str;
 
 use super::refusal::Refusal;
-use crate::{digest::Digest, image_layout::name::is_tag};
+use crate::{
+    digest::Digest,
+    image_layout::{name::is_tag, repository::is_repository},
+};
 
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,18 +69,6 @@ pub(super) fn route(path: &str, query: &str) -> Result<Route, Refusal> {
         }
         _ => Err(nowhere()),
     }
-}
-
-/// Whether this may be a repository's name: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`, several of them with slashes between.
-pub(super) fn is_repository(name: &str) -> bool {
-    let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let is_part = |part: &str| {
-        let whole = part.bytes().next().is_some_and(is_word) && part.bytes().next_back().is_some_and(is_word);
-        let mut between = part.split(|c: char| c.is_ascii() && is_word(c as u8));
-        whole && between.all(|text| matches!(text, "" | "." | "_" | "__") || text.bytes().all(|b| b == b'-'))
-    };
-    // What clients allow for a name together with its registry's.
-    name.len() <= 255 && name.split('/').all(is_part)
 }
 
 fn repository(name: &str) -> Result<String, Refusal> {
@@ -145,34 +136,6 @@ fn decode(text: &str) -> Result<String, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_those_of_the_specification() {
-        for name in ["a", "a/b", "a.b_c__d-e---f", "0/1/2", "library/alpine", &"a".repeat(255)] {
-            assert!(is_repository(name), "{name}");
-        }
-        for name in [
-            "",
-            "A",
-            "a/",
-            "/a",
-            "a//b",
-            ".a",
-            "a.",
-            "-a",
-            "a-",
-            "a..b",
-            "a___b",
-            "a._b",
-            "a/../b",
-            "..",
-            "a b",
-            "ä",
-            &"a".repeat(256),
-        ] {
-            assert!(!is_repository(name), "{name}");
-        }
-    }
 
     #[test]
     fn paths_are_read_from_their_end() {
