@@ -1,6 +1,6 @@
 //! What went wrong between us and a registry, in a sentence that says what to do.
 
-use std::{error::Error, io};
+use std::{error::Error, io, iter};
 
 use super::{
     failure::{Failure, Refusal},
@@ -47,6 +47,9 @@ impl Asked<'_> {
             ),
             Failure::Silent => format!("the registry is silent, asked for {what}: try again later"),
             Failure::Request(error) if error.is_connect() => unreachable(error, registry),
+            Failure::Request(error) if has_broken_off(error) => {
+                format!("the connection to the registry broke off, asked for {what} ({}): try again later", root(error))
+            }
             Failure::Request(error) => self.odd(&root(error)),
             Failure::Odd(why) => self.odd(&printable(why)),
             Failure::Again(why) => self.odd(why),
@@ -171,11 +174,19 @@ fn unreachable(error: &reqwest::Error, registry: &str) -> String {
 
 /// The innermost cause: the outer ones say that there was an error, and name addresses.
 pub(super) fn root(error: &(dyn Error + 'static)) -> String {
-    let mut innermost = error;
-    while let Some(inner) = source(innermost) {
-        innermost = inner;
-    }
-    printable(&innermost.to_string())
+    printable(&causes(error).last().unwrap_or(error).to_string())
+}
+
+/// Whether the other side went away before it had answered.
+fn has_broken_off(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| {
+        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) || cause.is::<io::Error>()
+    })
+}
+
+/// The error, and what is inside of it.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |error| source(*error))
 }
 
 /// What an error of reading a stream was made of is not its source.

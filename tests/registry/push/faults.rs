@@ -67,6 +67,17 @@ fn an_upload_that_breaks_off_goes_on() {
 }
 
 #[test]
+fn an_upload_that_always_breaks_off_is_told_of() {
+    let room = Room::new();
+    room.registry.fault(room.put(), 99, Then::Break(0));
+    let said = room.fails();
+    let layer = room.image.layers()[0].descriptor();
+    let start =
+        format!("the connection to the registry broke off, asked for blob {} of {} bytes (", layer.digest, layer.size);
+    assert!(said.starts_with(&start) && said.ends_with("): try again later"), "{said}");
+}
+
+#[test]
 fn an_upload_that_is_forgotten_begins_anew() {
     let room = Room::new();
     room.registry.uploads(|uploads| uploads.forgets = true);
