@@ -42,6 +42,8 @@ impl Docker {
         // Its mounts are its own, and gone when it is. No network, which would change that of the machine.
         let mut command = programs(version, "unshare");
         command.args(["--mount", "dockerd", "--bridge=none", "--iptables=false", "--ip6tables=false"]);
+        // What fails is not tried again for minutes.
+        command.arg("--max-download-attempts=1");
         for (option, name) in [("data-root", "data"), ("exec-root", "exec"), ("pidfile", "pid")] {
             command.arg(format!("--{option}={}", dir.path().join(name).display()));
         }

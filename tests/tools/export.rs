@@ -1,6 +1,5 @@
 //! One tar for all: docker, podman, containerd, skopeo and umoci take it, and know its images by the same names.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::docker::{Docker, VERSIONS, Version};
 use crate::hello::{busybox, hello};
+use crate::sparse::Sources;
 use crate::tool::{Containerd, Containers, run, skopeo, tool, umoci};
 
 pub const COMPRESSIONS: [Compression; 3] = [Compression::NONE, Compression::GZIP, Compression::ZSTD];
@@ -275,34 +275,50 @@ fn nothing_of_it_need_be_a_file() {
     assert_eq!(containerd.run(Exported::NAMES[0], &[]), exported.text);
 }
 
-/// Nobody takes an image of which a blob is damaged.
+/// Nobody takes an image of which a blob is damaged, or is to be made of a source that changed.
 #[test]
 fn what_breaks_off_is_loaded_by_nobody() {
-    for format in ["both", "docker-archive"] {
-        let exported = Exported::new(Compression::GZIP);
-        let layer = &exported.image.layers()[1];
-        let mut bytes = fs::read(layer.file().unwrap()).unwrap();
-        *bytes.last_mut().unwrap() ^= 1;
-        fs::write(layer.file().unwrap(), bytes).unwrap();
-        let tar = exported.dir.path().join("broken.tar");
-        let mut export = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
-        export.args(["export", "app", "--format", format, "-o", "-"]).current_dir(&exported.dir);
-        let output = export.stdout(fs::File::create(&tar).unwrap()).output().unwrap();
-        assert!(String::from_utf8_lossy(&output.stderr).contains("is damaged"), "{output:?}");
-        let fails = |command: &mut Command| {
-            let output = command.output().unwrap();
-            assert!(!output.status.success(), "{command:?}: {output:?}");
-        };
-        for version in VERSIONS {
-            let docker = Docker::start(version);
-            fails(&mut docker.tool([OsStr::new("load"), "--input".as_ref(), tar.as_ref()]));
-            assert_eq!(docker.docker(["image", "list", "--quiet"]), "", "{docker}");
+    let damaged = Exported::new(Compression::GZIP);
+    let layer = &damaged.image.layers()[1];
+    let mut bytes = fs::read(layer.file().unwrap()).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(layer.file().unwrap(), bytes).unwrap();
+    let changed = Sources::new(6 << 20);
+    changed.build("app", Compression::GZIP, true);
+    changed.change_data();
+    let named = format!("{:?} changed since it was described", changed.path("data"));
+
+    let mut tars = Vec::new();
+    for (folder, reason) in [(damaged.dir.path(), "is damaged"), (changed.folder(), &named)] {
+        for format in ["both", "docker-archive"] {
+            let tar = folder.join(format!("{format}.tar"));
+            let fails = |to: &str, stdout: Stdio| {
+                let mut export = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
+                export.args(["export", "app", "--format", format, "-o", to]).current_dir(folder);
+                let output = export.stdout(stdout).output().unwrap();
+                let said = String::from_utf8_lossy(&output.stderr);
+                assert!(output.status.code() == Some(1) && said.contains(reason), "{output:?}");
+            };
+            fails("-", fs::File::create(&tar).unwrap().into());
+            fails("app.tar", Stdio::null());
+            assert!(!folder.join("app.tar").exists());
+            tars.push(tar);
         }
-        let containers = Containers::new(exported.dir.path());
-        fails(containers.tool("podman").args(["load", "--input"]).arg(&tar));
-        assert_eq!(containers.podman(["image", "list", "--quiet"]), "");
-        let containerd = Containerd::start();
-        fails(&mut containerd.tool([OsStr::new("images"), "import".as_ref(), "--local".as_ref(), tar.as_ref()]));
-        assert_eq!(containerd.ctr(["images", "list", "--quiet"]), "");
     }
+
+    let fails = |command: &mut Command| {
+        let output = command.output().unwrap();
+        assert!(!output.status.success(), "{command:?}: {output:?}");
+    };
+    for version in VERSIONS {
+        let docker = Docker::start(version);
+        tars.iter().for_each(|tar| fails(docker.tool(["load", "--input"]).arg(tar)));
+        assert_eq!(docker.docker(["image", "list", "--quiet"]), "", "{docker}");
+    }
+    let containers = Containers::new(damaged.dir.path());
+    tars.iter().for_each(|tar| fails(containers.tool("podman").args(["load", "--input"]).arg(tar)));
+    assert_eq!(containers.podman(["image", "list", "--quiet"]), "");
+    let containerd = Containerd::start();
+    tars.iter().for_each(|tar| fails(containerd.tool(["images", "import", "--local"]).arg(tar)));
+    assert_eq!(containerd.ctr(["images", "list", "--quiet"]), "");
 }

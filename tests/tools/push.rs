@@ -210,7 +210,7 @@ fn a_connection_that_ends_in_the_middle() {
         let layer = layer_tar([FileMapping::bytes(contents, "/large")], LayerOptions::from(Compression::NONE)).unwrap();
         let config = image_config([&layer], Value::Null).unwrap();
         let image = Image::from(image_manifest(config, [layer], Value::Null).unwrap());
-        counter.cut_after(3 << 20);
+        counter.after(3 << 20, || ());
         let reference: Reference = format!("{}/a/large:v1", counter.address).parse().unwrap();
         Client::default().push(&image, &[reference]).unwrap();
         assert!(counter.bytes() > 11 << 20, "nothing was cut");
@@ -277,32 +277,32 @@ impl Read for Kill {
 }
 
 /// Passes everything on to a registry, and counts what goes there.
-struct Counter {
-    address: String,
+pub struct Counter {
+    pub address: String,
     bytes: Arc<AtomicU64>,
-    /// Behind which byte a connection ends. That happens once.
-    cut: Arc<AtomicU64>,
+    fault: Arc<Mutex<Option<Fault>>>,
 }
 
+/// What happens behind which byte, before the connection ends over which that came.
+type Fault = (u64, Box<dyn FnOnce() + Send>);
+
 impl Counter {
-    fn before(registry: &Registry) -> Self {
+    pub fn before(registry: &Registry) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let target = registry.address.clone();
-        let counter = Self { address, bytes: Arc::default(), cut: Arc::new(AtomicU64::new(u64::MAX)) };
-        let (bytes, cut) = (Arc::clone(&counter.bytes), Arc::clone(&counter.cut));
+        let counter = Self { address, bytes: Arc::default(), fault: Arc::default() };
+        let (bytes, fault) = (Arc::clone(&counter.bytes), Arc::clone(&counter.fault));
         thread::spawn(move || {
             for client in listener.incoming() {
-                let (client, registry) = (client.unwrap(), TcpStream::connect(&target).unwrap());
+                // Where there is no registry any more, the connection ends.
+                let (client, Ok(registry)) = (client.unwrap(), TcpStream::connect(&target)) else { continue };
                 let (client_too, registry_too) = (client.try_clone().unwrap(), registry.try_clone().unwrap());
-                let (bytes, cut) = (Arc::clone(&bytes), Arc::clone(&cut));
+                let (bytes, fault) = (Arc::clone(&bytes), Arc::clone(&fault));
                 let goes_on = move |count| {
                     let bytes = bytes.fetch_add(count, Ordering::SeqCst) + count;
-                    let is_cut = bytes > cut.load(Ordering::SeqCst);
-                    if is_cut {
-                        cut.store(u64::MAX, Ordering::SeqCst);
-                    }
-                    !is_cut
+                    let fault = fault.lock().unwrap().take_if(|(after, _)| bytes > *after);
+                    fault.map(|(_, happens)| happens()).is_none()
                 };
                 thread::spawn(move || pass(client, registry, goes_on));
                 thread::spawn(move || pass(registry_too, client_too, |_| true));
@@ -311,11 +311,12 @@ impl Counter {
         counter
     }
 
-    fn cut_after(&self, bytes: u64) {
-        self.cut.store(bytes, Ordering::SeqCst);
+    /// Ends a connection behind this byte, when something has happened. That is so once.
+    pub fn after(&self, byte: u64, happens: impl FnOnce() + Send + 'static) {
+        *self.fault.lock().unwrap() = Some((byte, Box::new(happens)));
     }
 
-    fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::SeqCst)
     }
 }
