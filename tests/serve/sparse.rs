@@ -3,15 +3,15 @@
 use std::{fs, path::Path};
 
 use oci_layout::{
-    Blob, Digest, FileMapping, ImageLayout, ImageManifest, LayerOptions, LayoutOptions, image_config, image_layout,
-    image_manifest, layer_tar,
+    Blob, Digest, FileMapping, ImageLayout, ImageManifest, LayerOptions, LayoutOptions, Pool, image_config,
+    image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
     Served,
-    client::{ask, get},
+    client::{ask, get, open, read},
     common,
 };
 
@@ -66,4 +66,23 @@ fn a_source_that_changed_is_named_and_nothing_wrong_leaves() {
     let layer = image.layers()[1].descriptor();
     fs::remove_file(dir.path().join("other/blobs/sha256").join(layer.digest.hex())).unwrap();
     assert_eq!(served.get(format!("/v2/a/blobs/{}", layer.digest)).status, 500);
+}
+
+#[test]
+fn a_layout_is_filled_while_a_client_reads() {
+    let dir = TempDir::new().unwrap();
+    let source = dir.path().join("source");
+    // More than what connections and a making have in memory.
+    fs::write(&source, common::text(40_000_000, 1)).unwrap();
+    let layer = layer_tar([FileMapping::new(&source, "/made")], LayerOptions::default().recipe(true)).unwrap();
+    let digest = layer.descriptor().digest;
+    let image = image_manifest(image_config([&layer], json!({})).unwrap(), [layer], Value::Null).unwrap();
+    let layout = image_layout(dir.path().join("layout"), [image], LayoutOptions::default().sparse(true)).unwrap();
+    let served = Served::new([("a", layout.clone())]);
+    let slow = open(&served.address, "GET", &format!("/v2/a/blobs/{digest}"), &[]);
+    slow.peek(&mut [0]).unwrap();
+    assert_eq!(layout.fill(&Pool::new(1)).unwrap().len(), 1);
+    let answer = read(slow, false);
+    assert!(answer.is_whole());
+    assert_eq!(Digest::of(&answer.body), digest);
 }

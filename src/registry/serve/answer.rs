@@ -206,7 +206,7 @@ async fn blob<B>(server: &Arc<Server>, request: &Request<B>, content: Content) -
         }
         return Ok(with_headers(status, headers, length, empty()));
     }
-    let mut stretch = Stretch::new(content, range.clone(), &server.makings);
+    let mut stretch = Stretch::new(content.blob, has_ranges, range.clone(), &server.makings);
     // An error before the first byte is still an answer.
     let first = stretch.next().await.map_err(|error| unreadable(server, request, error))?;
     let sending =

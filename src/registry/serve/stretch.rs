@@ -7,15 +7,19 @@ use tokio::task;
 
 use super::{
     chunks::{CHUNK, Chunks},
-    contents::Content,
     making::{Makings, Next, Place},
 };
-use crate::error::{Error, Result};
+use crate::{
+    blob::Blob,
+    error::{Error, Result},
+};
 
 /// The bytes that one response has. Whatever part it is, the blob's last byte is in it only if the whole blob is
 /// right.
 pub(super) struct Stretch {
-    content: Content,
+    blob: Arc<dyn Blob>,
+    /// Asked once: to know it, a recipe is read; and a layout may be filled while a client reads.
+    is_at_hand: bool,
     range: Range<u64>,
     makings: Arc<Makings>,
     source: Source,
@@ -32,15 +36,15 @@ enum Source {
 }
 
 impl Stretch {
-    pub(super) fn new(content: Content, range: Range<u64>, makings: &Arc<Makings>) -> Self {
-        Self { content, range, makings: Arc::clone(makings), source: Source::None, next: 0 }
+    pub(super) fn new(blob: Arc<dyn Blob>, is_at_hand: bool, range: Range<u64>, makings: &Arc<Makings>) -> Self {
+        Self { blob, is_at_hand, range, makings: Arc::clone(makings), source: Source::None, next: 0 }
     }
 
     /// The next bytes of the range.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Arc<Error>> {
         let count = Chunks::count(self.range.end);
         while self.next < count {
-            let chunk = match self.content.is_at_hand() {
+            let chunk = match self.is_at_hand {
                 true => self.read().await?,
                 false => self.made().await?,
             };
@@ -59,7 +63,7 @@ impl Stretch {
     }
 
     async fn read(&mut self) -> Result<Bytes, Arc<Error>> {
-        let (source, blob) = (std::mem::replace(&mut self.source, Source::None), Arc::clone(&self.content.blob));
+        let (source, blob) = (std::mem::replace(&mut self.source, Source::None), Arc::clone(&self.blob));
         let digest = blob.descriptor().digest;
         let read = move || {
             let mut chunks = match source {
@@ -85,7 +89,7 @@ impl Stretch {
             }
             // The place that was lost is left before another is waited for.
             self.source = Source::None;
-            self.source = Source::Made(self.makings.place(&self.content.blob, self.next).await?);
+            self.source = Source::Made(self.makings.place(&self.blob, self.next).await?);
         }
     }
 }
