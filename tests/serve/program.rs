@@ -142,3 +142,17 @@ fn mistakes_have_sentences() {
     program.signal("-KILL");
     program.end();
 }
+
+/// As in `oci-layout serve --verbose image 2>&1 | head -1`.
+#[test]
+fn clients_are_served_when_nobody_reads_what_is_said() {
+    let dir = TempDir::new().unwrap();
+    layout(&dir.path().join("app"), image("one", "linux/amd64"));
+    let Program { mut child, address, stderr } = Program::start(dir.path(), &["app", "--verbose"]);
+    drop(stderr);
+    for _ in 0..2 {
+        assert_eq!(get(&address, "/v2/", &[]).status, 200);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, IsTerminal},
+    fmt::Display,
+    io::{self, IsTerminal, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{self, ExitCode},
@@ -73,20 +74,22 @@ impl Serve {
         let is_verbose = self.verbose || io::stderr().is_terminal();
         let taken = sender.clone();
         let endpoint = Endpoint::new(repositories(self.layouts)?)?.pool(pool).log(move |event| match event {
-            Event::Answered { .. } if is_verbose => eprintln!("{event}"),
+            Event::Answered { .. } if is_verbose => say(event),
             Event::Answered { .. } => {}
             // Nobody waits for it any more if the end has come.
             Event::Taken => drop(taken.send(End::Taken)),
-            trouble => eprintln!("oci-layout: warning: {trouble}"),
+            trouble => say(format_args!("oci-layout: warning: {trouble}")),
         });
         let references = endpoint.references();
         let serving = endpoint.listen(self.listen)?;
         let address = serving.address();
         if !address.ip().is_loopback() {
-            eprintln!("oci-layout: note: there is no TLS and no login: whoever reaches {address} reads all of it");
+            say(format_args!(
+                "oci-layout: note: there is no TLS and no login: whoever reaches {address} reads all of it"
+            ));
         }
         for reference in references {
-            eprintln!("podman pull --tls-verify=false {address}/{reference}");
+            say(format_args!("podman pull --tls-verify=false {address}/{reference}"));
         }
         // Last: who has read it may ask for something, and whatever is said then comes behind the rest.
         print(format_args!("http://{address}"))?;
@@ -110,12 +113,17 @@ impl Serve {
         serving.stop();
         Ok(match end {
             End::Signal if self.once => {
-                eprintln!("oci-layout: error: interrupted before anybody took an image");
+                say(format_args!("oci-layout: error: interrupted before anybody took an image"));
                 ExitCode::FAILURE
             }
             _ => ExitCode::SUCCESS,
         })
     }
+}
+
+/// Says something on standard error. Whoever stops reading that has had enough, and clients get what they ask for still.
+fn say(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// The layouts by the names of their repositories.
