@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     blob::Blob,
-    descriptor::Descriptor,
+    descriptor::{Descriptor, MediaType},
     digest::Digest,
     error::{Error, Result},
     image_manifest::Image,
@@ -186,8 +186,9 @@ impl Push<'_> {
         let (path, accept) = (format!("manifests/{name}"), accept());
         let head = || self.head(&path, &accept);
         let Some(headers) = self.session.attempt(&what(name), head)? else { return Ok(false) };
-        // Who does not say what is there can only have been asked by the digest.
-        Ok(said_digest(&headers).map_or_else(|| name == digest.to_string(), |said| said == digest))
+        // Who does not say what is there can only have been asked by the digest. A page for people is no manifest.
+        let is_document = headers.get(CONTENT_TYPE).is_some_and(|kind| is_document(kind.to_str().unwrap_or_default()));
+        Ok(said_digest(&headers).map_or_else(|| is_document && name == digest.to_string(), |said| said == digest))
     }
 
     /// Sends every blob that these documents name and the repository lacks.
@@ -240,7 +241,12 @@ impl Push<'_> {
         let headers = self.session.attempt(&what(name), || {
             let response = self.session.ask(request)?;
             check_digest(response.headers(), document.digest())?;
-            Ok(response.headers().clone())
+            match response.status() {
+                StatusCode::CREATED | StatusCode::ACCEPTED => Ok(response.headers().clone()),
+                // Who was sent elsewhere has asked what is there, and written nothing. It may be a page for people.
+                StatusCode::OK if said_digest(response.headers()).is_some() => Ok(response.headers().clone()),
+                status => Err(Failure::Odd(format!("status {}", status.as_u16()))),
+            }
         })?;
         match &document.referrer {
             Some(referrer) if !headers.contains_key("oci-subject") => referrers::list(&self.session, referrer),
@@ -272,6 +278,12 @@ impl Push<'_> {
 fn what(name: &str) -> String {
     let kind = if name.contains(':') { "manifest" } else { "tag" };
     format!("{kind} {name}")
+}
+
+/// Whether this header says that what is there is a manifest or an index.
+fn is_document(content_type: &str) -> bool {
+    let media_type = MediaType::new(content_type.split(';').next().unwrap_or_default().trim());
+    media_type.is_manifest() || media_type.is_index()
 }
 
 /// What the registry says that the digest is.

@@ -308,3 +308,24 @@ fn one_error_ends_all() {
     push(&registry, &image, &["v1"]).unwrap_err();
     assert!(opened() < 12);
 }
+
+/// A proxy that sends everybody to a page where one logs in answers everything with a success.
+#[test]
+fn a_page_for_people_takes_nothing() {
+    let room = Room::new();
+    let header = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    room.registry.fault("/v2/", 99, Then::Say(302, header("Location", "/login"), String::new()));
+    let page = Then::Say(200, header("Content-Type", "text/html; charset=utf-8"), "<p>Who are you?".to_owned());
+    room.registry.fault("/login", 99, page);
+    let image = Image::from(room.image.clone());
+    for references in [room.registry.reference(":v1"), room.registry.reference("").at(image.digest())] {
+        let said = common::message(client().push(&image, &[references]));
+        assert!(said.contains("the registry cannot be understood, asked for"), "{said}");
+    }
+    // A tag that is written where nobody takes it in.
+    let room = Room::new();
+    let page = Then::Say(200, header("Content-Type", "text/html"), String::new());
+    room.registry.fault("PUT /v2/a/b/manifests", 99, page);
+    let said = room.fails();
+    assert_eq!(said, "the registry cannot be understood, asked for tag v1 (status 200): is it a registry?");
+}
