@@ -35,7 +35,7 @@
 //! # What enters from outside
 //!
 //! The only part of this library that the environment has a say in. The HTTP client goes through the proxies that
-//! `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` name; and unless [`Client::authorities`] says otherwise, it
+//! `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` name, but to this machine; and unless [`Client::authorities`] says otherwise, it
 //! trusts the authorities for certificates that the system does, or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`.
 //!
 //! [distribution specification]: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md

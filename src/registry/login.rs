@@ -10,7 +10,11 @@ use reqwest::{
 };
 use serde::Deserialize;
 
-use super::{credentials::Secret, failure::Failure, http::Http};
+use super::{
+    credentials::Secret,
+    failure::Failure,
+    http::{Http, leaves_tls},
+};
 use crate::pool::lock;
 
 /// The largest token that is read, with what is around it.
@@ -91,7 +95,7 @@ impl Login {
         let odd = |why: &dyn Display| Failure::Odd(format!("where its tokens are is no address: {why}"));
         let realm = parameter("realm").unwrap_or_default();
         let mut url = Url::parse(&realm).map_err(|error| odd(&error))?;
-        if registry.scheme() == "https" && url.scheme() != "https" && !self.is_anonymous() {
+        if leaves_tls(registry, &url) && !self.is_anonymous() {
             return Err(Failure::Odd("its tokens are where a password would go without TLS".to_owned()));
         }
         let service = parameter("service");

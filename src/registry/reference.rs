@@ -45,8 +45,13 @@ impl Reference {
             Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
             _ => &self.registry,
         };
-        ["localhost", "127.0.0.1", "[::1]"].contains(&host)
+        is_loopback(host)
     }
+}
+
+/// Whether this host is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    ["localhost", "127.0.0.1", "[::1]"].contains(&host)
 }
 
 impl FromStr for Reference {
@@ -115,6 +120,7 @@ mod tests {
             ("localhost/a", true),
             ("127.0.0.1:1/a", true),
             ("[::1]:1/a", true),
+            ("[::2]:1/a", false),
             ("localhost.example.org/a", false),
             ("127.0.0.1.example.org:80/a", false),
             ("alpine", false),

@@ -18,7 +18,7 @@ use reqwest::{
 use super::{
     Client, Reference,
     failure::Failure,
-    http::Http,
+    http::{Http, leaves_tls},
     login::Login,
     meter::Meter,
     sentence::{Asked, blob_name},
@@ -153,7 +153,7 @@ impl Session {
     /// An address that the registry named. To one without TLS nothing goes that would else have it.
     pub(super) fn follow(&self, from: &Url, location: &str) -> Result<Url, Failure> {
         let url = from.join(location).map_err(|error| Failure::Odd(format!("it names no address: {error}")))?;
-        if self.base.scheme() == "https" && url.scheme() != "https" {
+        if leaves_tls(&self.base, &url) {
             let why = "it wants what is sent by TLS to go on without: a proxy in front of it hides that there is TLS";
             return Err(Failure::Odd(why.to_owned()));
         }

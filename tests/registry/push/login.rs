@@ -1,6 +1,6 @@
 //! Who may write what.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use oci_layout::{
     Image,
@@ -119,4 +119,20 @@ fn a_password_stays_with_its_registry() {
         assert!(request.path.contains("?signature=secret&a=b&digest=sha256%3A"), "{}", request.path);
         assert!(image.blobs().iter().any(|blob| common::bytes(blob) == request.body));
     }
+}
+
+/// A proxy is for what is elsewhere. What it is asked on the way to this machine, others could read.
+#[test]
+fn no_proxy_sees_what_stays_here() {
+    let (registry, proxy, dir) = (Registry::start(), Registry::start(), tempfile::tempdir().unwrap());
+    let (image, _) = counted(&["one"], serde_json::Value::Null);
+    oci_layout::image_layout(dir.path(), [image.tagged("v1")], oci_layout::LayoutOptions::default()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
+    command.arg("push").arg(dir.path()).arg(registry.reference(":v1").to_string());
+    for name in ["http_proxy", "HTTP_PROXY", "all_proxy"] {
+        command.env(name, format!("http://{}", proxy.address));
+    }
+    let output = command.env_remove("no_proxy").env_remove("NO_PROXY").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(proxy.asked(), [""; 0]);
 }
