@@ -77,6 +77,7 @@
 
 mod archive;
 mod blob;
+mod chunks;
 mod closure;
 mod decompress;
 mod descriptor;

@@ -2,15 +2,14 @@
 
 use std::{
     io::{self, Read, Write},
-    mem,
     path::Path,
 };
 
 use crate::{
     blob::Blob,
-    digest::Hasher,
+    chunks::Chunks,
     error::{Error, Result},
-    image_layout::{files::blob_name, store::check},
+    image_layout::files::blob_name,
     layer_tar::{
         Progress,
         path::LayerPath,
@@ -26,9 +25,6 @@ pub(super) struct TarWriter<W> {
     done: u64,
     total: u64,
 }
-
-/// How much of a blob is held back until all of it is known to be right, at least.
-const STRETCH: usize = 256 << 10;
 
 impl<W: Write> TarWriter<W> {
     pub(super) fn new(to: W, total: u64, progress: Option<Progress>) -> Self {
@@ -48,25 +44,12 @@ impl<W: Write> TarWriter<W> {
 
     /// A file in `blobs`. Its last stretch comes when all of it is right.
     pub(super) fn blob(&mut self, blob: &dyn Blob) -> Result<()> {
-        let descriptor = blob.descriptor();
-        let unreadable = |cause| Error::blob(descriptor.digest, cause);
-        let mut source = blob.open()?;
+        let (chunks, descriptor) = (Chunks::open(blob)?, blob.descriptor());
         self.header(&blob_name(descriptor.digest), Some(descriptor.size))?;
-        let (mut hasher, mut held, mut next) = (Hasher::default(), Vec::new(), Vec::with_capacity(STRETCH));
-        // A byte more than there should be is enough to know.
-        while hasher.size() <= descriptor.size {
-            next.clear();
-            if source.by_ref().take(STRETCH as u64).read_to_end(&mut next).map_err(unreadable)? == 0 {
-                break;
-            }
-            hasher.update(&next);
-            self.contents(&held)?;
-            mem::swap(&mut held, &mut next);
+        for chunk in chunks {
+            self.contents(&chunk?)?;
         }
-        let (digest, size) = hasher.finish();
-        check(descriptor, size, Some(digest))?;
-        self.contents(&held)?;
-        self.zeros(padding(size))
+        self.zeros(padding(descriptor.size))
     }
 
     pub(super) fn finish(mut self) -> Result<()> {

@@ -1,7 +1,6 @@
 //! A registry that is only read: image layouts, for every client that can pull.
 
 mod answer;
-mod chunks;
 mod connection;
 mod contents;
 mod making;

@@ -5,9 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use super::chunks::Chunks;
 use crate::{
     blob::Blob,
+    chunks::Chunks,
     descriptor::{Descriptor, MediaType},
     digest::Digest,
     error::{Error, Result},
@@ -169,7 +169,7 @@ pub(super) fn document(blob: &Arc<dyn Blob>) -> Result<Vec<u8>> {
         return Err(Error::BlobDamaged { digest, expected, actual: "nothing, for they were not read".to_owned() });
     }
     let mut bytes = Vec::new();
-    Chunks::open(blob)?.try_for_each(|chunk| chunk.map(|chunk| bytes.extend_from_slice(&chunk)))?;
+    Chunks::open(&**blob)?.try_for_each(|chunk| chunk.map(|chunk| bytes.extend_from_slice(&chunk)))?;
     Ok(bytes)
 }
 

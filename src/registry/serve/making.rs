@@ -19,12 +19,13 @@ use std::{
 use hyper::body::Bytes;
 use tokio::sync::Notify;
 
-use super::chunks::{CHUNK, Chunks};
 use crate::{
     blob::Blob,
+    chunks::{CHUNK, Chunks},
     digest::Digest,
     error::{Error, Result},
     pool::{Pool, lock},
+    recipe::open_with,
 };
 
 /// What bounds memory and waiting.
@@ -186,8 +187,9 @@ impl Making {
     }
 
     fn make(&self, blob: &Arc<dyn Blob>, makings: &Makings) -> Result<()> {
-        for chunk in Chunks::make(blob, &makings.pool)? {
-            let chunk = chunk?;
+        let reader = open_with(&**blob, &makings.pool)?;
+        for chunk in Chunks::new(blob.descriptor(), reader) {
+            let chunk = chunk?.into();
             let mut state = self.wait(makings, Until::Room);
             if state.readers.is_empty() {
                 break;

@@ -5,12 +5,10 @@ use std::{ops::Range, sync::Arc};
 use hyper::body::Bytes;
 use tokio::task;
 
-use super::{
-    chunks::{CHUNK, Chunks},
-    making::{Makings, Next, Place},
-};
+use super::making::{Makings, Next, Place};
 use crate::{
     blob::Blob,
+    chunks::{CHUNK, Chunks},
     error::{Error, Result},
 };
 
@@ -31,7 +29,7 @@ enum Source {
     /// Nobody has asked for anything yet, or all there is has come.
     None,
     /// Bytes that are had without work, each client's by itself: nobody waits for anybody.
-    AtHand(Chunks),
+    AtHand(Box<Chunks>),
     Made(Place),
 }
 
@@ -42,7 +40,7 @@ impl Stretch {
 
     /// The next bytes of the range.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Arc<Error>> {
-        let count = Chunks::count(self.range.end);
+        let count = self.range.end.div_ceil(CHUNK).max(1);
         while self.next < count {
             let chunk = match self.is_at_hand {
                 true => self.read().await?,
@@ -68,14 +66,14 @@ impl Stretch {
         let read = move || {
             let mut chunks = match source {
                 Source::AtHand(chunks) => chunks,
-                _ => Chunks::open(&blob)?,
+                _ => Box::new(Chunks::open(&*blob)?),
             };
             Ok((chunks.next(), chunks))
         };
         let read = task::spawn_blocking(read).await.unwrap_or_else(|panic| Err(Error::blob(digest, panic.into())));
         let (chunk, chunks) = read?;
         self.source = Source::AtHand(chunks);
-        Ok(chunk.expect("there are as many chunks as the size says")?)
+        Ok(chunk.expect("there are as many chunks as the size says")?.into())
     }
 
     async fn made(&mut self) -> Result<Bytes, Arc<Error>> {

@@ -1,76 +1,58 @@
 //! The bytes of a blob, checked while they pass.
 
-use std::{io::Read, sync::Arc};
-
-use hyper::body::Bytes;
+use std::io::Read;
 
 use crate::{
     blob::Blob,
+    descriptor::Descriptor,
     digest::Hasher,
     error::{Error, Result},
-    pool::Pool,
-    recipe::open_with,
+    image_layout::store::check,
 };
 
 /// The bytes of a chunk; the last one of a blob has fewer.
-pub(super) const CHUNK: u64 = 256 << 10;
+pub(crate) const CHUNK: u64 = 256 << 10;
 
 /// A blob's bytes in chunks. The last one comes only if all of them are what the descriptor says, so that nobody ever
-/// holds a wrong blob that looks whole.
-pub(super) struct Chunks {
-    blob: Arc<dyn Blob>,
+/// holds a wrong blob that looks whole. An empty blob has an empty chunk, which is checked like any other.
+pub(crate) struct Chunks {
+    descriptor: Descriptor,
     reader: Box<dyn Read + Send>,
     hasher: Hasher,
     is_over: bool,
 }
 
 impl Chunks {
-    pub(super) fn open(blob: &Arc<dyn Blob>) -> Result<Self> {
-        Ok(Self::new(blob, blob.open()?))
+    pub(crate) fn open(blob: &dyn Blob) -> Result<Self> {
+        Ok(Self::new(blob.descriptor(), blob.open()?))
     }
 
-    /// The same, made by these threads.
-    pub(super) fn make(blob: &Arc<dyn Blob>, pool: &Pool) -> Result<Self> {
-        Ok(Self::new(blob, open_with(&**blob, pool)?))
+    /// Of the blob with this descriptor, which this reads.
+    pub(crate) fn new(descriptor: &Descriptor, reader: Box<dyn Read + Send>) -> Self {
+        Self { descriptor: descriptor.clone(), reader, hasher: Hasher::default(), is_over: false }
     }
 
-    fn new(blob: &Arc<dyn Blob>, reader: Box<dyn Read + Send>) -> Self {
-        Self { blob: Arc::clone(blob), reader, hasher: Hasher::default(), is_over: false }
-    }
-
-    /// How many chunks a blob of this size has: an empty one has an empty chunk, which is checked like any other.
-    pub(super) fn count(size: u64) -> u64 {
-        size.div_ceil(CHUNK).max(1)
-    }
-
-    fn chunk(&mut self) -> Result<Bytes> {
-        let descriptor = self.blob.descriptor();
-        let left = descriptor.size - self.hasher.size();
+    fn chunk(&mut self) -> Result<Vec<u8>> {
+        let Descriptor { digest, size, .. } = self.descriptor;
+        let left = size - self.hasher.size();
         let length = left.min(CHUNK);
-        let read = |cause| Error::blob(descriptor.digest, cause);
+        let read = |cause| Error::blob(digest, cause);
         let mut bytes = Vec::with_capacity(usize::try_from(length).expect("a chunk is in memory"));
         (&mut self.reader).take(length).read_to_end(&mut bytes).map_err(read)?;
         self.hasher.update(&bytes);
-        let damaged = |expected, actual| Err(Error::BlobDamaged { digest: descriptor.digest, expected, actual });
-        if (bytes.len() as u64) < length {
-            return damaged(format!("{} bytes", descriptor.size), format!("{} bytes", self.hasher.size()));
-        }
-        if length == left {
-            if (&mut self.reader).take(1).read_to_end(&mut Vec::new()).map_err(read)? > 0 {
-                return damaged(format!("{} bytes", descriptor.size), "more bytes".to_owned());
-            }
-            let (digest, _) = self.hasher.clone().finish();
-            if digest != descriptor.digest {
-                return damaged(descriptor.digest.to_string(), digest.to_string());
-            }
+        if length == left || (bytes.len() as u64) < length {
+            // One byte more shows that there are too many.
+            let more = (&mut self.reader).take(1).read_to_end(&mut Vec::new()).map_err(read)?;
+            let (digest, size) = self.hasher.clone().finish();
+            check(&self.descriptor, size + more as u64, Some(digest))?;
             self.is_over = true;
         }
-        Ok(bytes.into())
+        Ok(bytes)
     }
 }
 
 impl Iterator for Chunks {
-    type Item = Result<Bytes>;
+    type Item = Result<Vec<u8>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.is_over {
@@ -85,11 +67,7 @@ impl Iterator for Chunks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        blob::MemoryBlob,
-        descriptor::{Descriptor, MediaType},
-        digest::Digest,
-    };
+    use crate::{blob::MemoryBlob, descriptor::MediaType, digest::Digest};
 
     /// A blob that says one thing and has another.
     struct Liar(Descriptor, Vec<u8>);
@@ -105,7 +83,6 @@ mod tests {
     }
 
     fn read(blob: impl Blob + 'static) -> (usize, Option<Error>) {
-        let blob: Arc<dyn Blob> = Arc::new(blob);
         let mut got = 0;
         for chunk in Chunks::open(&blob).unwrap() {
             match chunk {
@@ -120,9 +97,9 @@ mod tests {
     fn right_bytes_come_whole() {
         for size in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
             let bytes = vec![7; size as usize];
-            let blob: Arc<dyn Blob> = Arc::new(MemoryBlob::new(MediaType::LAYER, bytes));
+            let blob = MemoryBlob::new(MediaType::LAYER, bytes);
             let chunks: Vec<_> = Chunks::open(&blob).unwrap().map(Result::unwrap).collect();
-            assert_eq!(chunks.len() as u64, Chunks::count(size));
+            assert_eq!(chunks.len() as u64, size.div_ceil(CHUNK).max(1));
             assert_eq!(chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>(), size);
         }
     }
