@@ -117,6 +117,20 @@ fn filling_a_sparse_layout_makes_the_full_one() {
     }
 }
 
+/// A recipe is all that there is of a blob, whatever lies in the blob's place.
+#[test]
+fn a_recipe_goes_only_when_the_blob_is_whole() {
+    let dir = sources();
+    let out = TempDir::new().unwrap();
+    let layer = described(dir.path(), Compression::NONE);
+    let layout = image_layout(out.path(), [image([Arc::new(layer.clone()) as Arc<dyn Layer>])], sparse()).unwrap();
+    let place = out.path().join("blobs/sha256").join(layer.descriptor().digest.hex());
+    fs::File::create(&place).unwrap().set_len(layer.descriptor().size).unwrap();
+    assert_eq!(layout.fill(&Pool::new(2)).unwrap().len(), 1);
+    assert!(!out.path().join("recipes").exists());
+    assert_whole(&layout);
+}
+
 /// What happens to the sources after a layer was described, which file the error names, and what it says of it.
 type Change = (&'static str, fn(&Path), &'static str, &'static str);
 

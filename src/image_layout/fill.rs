@@ -57,7 +57,15 @@ fn fill_in(dir: &Path, store: &BlobStore, blob: &dyn Blob, pool: &Pool) -> Resul
     if !recipe.exists() {
         return Ok(None);
     }
-    let is_new = !dir.join(blob_name(digest)).exists();
+    let path = dir.join(blob_name(digest));
+    // The recipe is all that there is, unless what lies there is the blob: its name and size are not enough here.
+    let is_new = !store::is_whole(&path, blob.descriptor());
+    if is_new {
+        match fs::remove_file(&path) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(Error::write(path)(cause)),
+            _ => {}
+        }
+    }
     // The recipe goes when nothing can take the blob away any more.
     store::sync(&store.put(blob, pool)?)?;
     match fs::remove_file(&recipe) {

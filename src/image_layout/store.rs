@@ -197,6 +197,23 @@ fn is_blob(path: &Path, size: u64) -> bool {
     fs::symlink_metadata(path).is_ok_and(|file| file.is_file() && file.len() == size)
 }
 
+/// Whether this is the blob, by its bytes.
+pub(crate) fn is_whole(path: &Path, descriptor: &Descriptor) -> bool {
+    let mut hasher = Hasher::default();
+    let read = |mut file: File| -> io::Result<()> {
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(()),
+                n => hasher.update(&buffer[..n]),
+            }
+        }
+    };
+    is_blob(path, descriptor.size)
+        && File::open(path).and_then(read).is_ok()
+        && hasher.finish() == (descriptor.digest, descriptor.size)
+}
+
 /// Whether these are the blob's size and digest.
 pub(crate) fn check(descriptor: &Descriptor, size: u64, digest: Option<Digest>) -> Result<()> {
     let damaged = |expected: String, actual: String| Error::BlobDamaged { digest: descriptor.digest, expected, actual };

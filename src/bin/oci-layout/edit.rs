@@ -8,7 +8,7 @@ use oci_layout::{Error, ImageLayout, Pool, Result};
 
 use crate::{
     args::{self, LayoutTag, TaggedFolder},
-    progress,
+    progress, say,
     steps::open_images,
 };
 
@@ -58,10 +58,10 @@ impl Remove {
         let LayoutTag { layout, tag } = self.image;
         let tag = tag.unwrap_or_default();
         open_layout(&layout)?.remove(&tag)?;
-        eprintln!(
+        say(format_args!(
             "removed {tag} from {}; `oci-layout gc` removes the blobs that nothing needs any more",
             layout.display()
-        );
+        ));
         Ok(())
     }
 }
@@ -83,9 +83,9 @@ impl Gc {
     pub(crate) fn run(self) -> Result<()> {
         let collected = open_layout(&self.layout)?.collect_garbage()?;
         for file in &collected.files {
-            eprintln!("removed {}", file.display());
+            say(format_args!("removed {}", file.display()));
         }
-        eprintln!("{} files, {}", collected.files.len(), DecimalBytes(collected.bytes));
+        say(format_args!("{} files, {}", collected.files.len(), DecimalBytes(collected.bytes)));
         Ok(())
     }
 }
@@ -110,7 +110,7 @@ impl Fill {
         let layout = open_layout(&self.layout)?;
         let filled = progress::show("making the layers", |_| layout.fill(pool))?;
         let bytes = filled.iter().map(|blob| blob.size).sum();
-        eprintln!("{} blobs made, {}", filled.len(), DecimalBytes(bytes));
+        say(format_args!("{} blobs made, {}", filled.len(), DecimalBytes(bytes)));
         Ok(())
     }
 }

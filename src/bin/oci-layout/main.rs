@@ -92,7 +92,7 @@ fn main() -> ExitCode {
     match script::arguments(env::args_os(), is_subcommand).map(Program::parse_from).and_then(run) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("oci-layout: error: {error}");
+            say(format_args!("oci-layout: error: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -128,6 +128,11 @@ fn run(Program { command, threads }: Program) -> Result<ExitCode> {
         Command::Nix(nix) => nix.run(&pool)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says something on standard error. Whoever stops reading that has had enough, and the work goes on.
+fn say(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Prints a line of what the user asked for. That nobody reads to the end is the reader's choice and no error.

@@ -13,7 +13,7 @@ use oci_layout::{
     registry::{Client, Credentials, Reference, download_pool},
 };
 
-use crate::{certificates, output::Output, print, progress};
+use crate::{certificates, output::Output, print, progress, say};
 
 /// Fetches an image from a registry into a layout, every byte as it is there.
 ///
@@ -77,7 +77,10 @@ impl Pull {
             Ok(digest)
         })?;
         if reference.digest.is_none() {
-            eprintln!("oci-layout: note: the tag may mean another image tomorrow: pin it as {}", reference.at(digest));
+            say(format_args!(
+                "oci-layout: note: the tag may mean another image tomorrow: pin it as {}",
+                reference.at(digest)
+            ));
         }
         print(digest)
     }

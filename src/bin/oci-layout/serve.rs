@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Display,
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{self, ExitCode},
@@ -23,7 +22,7 @@ use signal_hook::{
 
 use crate::{
     args::{self, NamedLayout},
-    print,
+    print, say,
 };
 
 /// Lets every client pull the images of layouts, as a registry that is only read.
@@ -119,11 +118,6 @@ impl Serve {
             _ => ExitCode::SUCCESS,
         })
     }
-}
-
-/// Says something on standard error. Whoever stops reading that has had enough, and clients get what they ask for still.
-fn say(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// The layouts by the names of their repositories.
