@@ -24,6 +24,9 @@ use crate::{
 /// what they are. docker-daemon:NAME:TAG is loaded by docker, in the way of `export`. Both are found on PATH, have the
 /// credentials and settings that they always have, and say what goes wrong; their exit code is the one here. A registry on
 /// this machine is asked without TLS. On standard output is the image's reference, and nothing else.
+///
+/// skopeo reads from this program, as from a registry at 127.0.0.1 that only has this image, and ends with skopeo: so
+/// layers of a sparse layout are made if the destination lacks them. Whoever is on this machine can read it meanwhile.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
