@@ -48,6 +48,7 @@ in
       };
       layout = name: container: kind: suffix: local.ociImageLayout {
         name = lib.strings.sanitizeDerivationName "oci-${name}${suffix}";
+        sparse = container.lazy;
         manifests = lib.genAttrs (map (tag: "${container.name}:${tag}${suffix}") container.tags)
           (_: map (platform: (imagesFor name platform).${kind}) container.platforms);
       };

@@ -1,4 +1,4 @@
-{ ociClosureLayers, ociImageLayout, ociImageManifest, ociLayerTar, references, storeName, ... }:
+{ hashPart, ociClosureLayers, ociImageLayout, ociImageManifest, ociLayerTar, references, storeName, ... }:
 /**
   An image in one call: the closure of what `config`, `files` and `copyToRoot` refer to is found and split into layers,
   and the customisation (`files` and `copyToRoot`) is a layer of its own, above them.
@@ -104,7 +104,7 @@ let
       else (if created == null then { } else { inherit created; }) // { inherit config; } // extraConfig;
   };
 
-  path = builtins.unsafeDiscardStringContext image.outPath;
+  hash = hashPart image;
   image = ociImageLayout {
     name = storeName name;
     inherit extraIndex;
@@ -116,10 +116,10 @@ let
       layers = allLayers;
       imageTag =
         if tag != null then tag
-        else if dirOf path != builtins.storeDir
+        else if hash == null
         then throw ("oci-layout: image ${name}: a package in it is content-addressed, so that nobody knows its tag yet: "
           + "say tag")
-        else builtins.substring 0 32 (baseNameOf path);
+        else hash;
     };
   };
 in

@@ -2,16 +2,18 @@
 # platform, `pkgs` its packages, `container` its options.
 { lib, oci, pkgs, name, container }:
 let
-  inherit (container) gid isRoot uid user;
+  inherit (container) gid isRoot lazy uid user;
   option = "oci.containers.${name}";
   hasBase = container.fromImage != null;
 
   dependencies = lib.optional (container.dependencies != [ ]) (oci.ociLayerTar {
     name = "oci-dependencies";
+    inherit lazy;
     closure = map lib.getBin container.dependencies;
   });
   program = lib.optional (container.package != null) (oci.ociClosureLayers {
     name = "oci-program";
+    inherit lazy;
     closure = [ (lib.getBin container.package) ];
     without = dependencies;
     maxLayers = if container.optimizeLayers then 20 else 1;
@@ -51,7 +53,7 @@ let
   variables = lib.mapAttrsToList (variable: value: "${variable}=${value}");
 
   image = oci.ociBuildImage {
-    inherit name config;
+    inherit name config lazy;
     inherit (container) fromImage;
     layers = dependencies ++ program;
     files = builtins.attrValues directories;
@@ -64,11 +66,12 @@ let
   debugPackages = lib.unique ([ pkgs.bash pkgs.coreutils ] ++ container.debug.packages);
   tools = oci.ociLayerTar {
     name = "oci-debug";
+    inherit lazy;
     closure = map lib.getBin debugPackages;
     without = image.layers;
   };
   debugImage = oci.ociBuildImage {
-    inherit name;
+    inherit name lazy;
     inherit (container) fromImage;
     layers = image.layers ++ [ tools ];
     maxLayers = builtins.length image.layers + 2;

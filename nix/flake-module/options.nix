@@ -221,6 +221,15 @@ in
     '';
   };
 
+  lazy = mkOption {
+    type = types.bool;
+    default = false;
+    description = ''
+      Whether the store keeps recipes in the place of layers, a few kilobytes, and the layout is sparse. `copyToRegistry`,
+      `push` and the others take it as it is; for what needs the layers as files, `oci-layout fill` makes them.
+    '';
+  };
+
   debug = {
     enable = mkOption {
       type = types.bool;

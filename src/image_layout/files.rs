@@ -14,6 +14,7 @@ use crate::{
     digest::{Digest, HashRead},
     error::{Error, Result},
     image_layout::{archive::Archive, store},
+    pool::Pool,
     recipe::Recipe,
 };
 
@@ -27,10 +28,12 @@ pub(crate) const MAX_RECIPE: u64 = 64 << 20;
 pub(crate) const RECIPES: &str = "recipes/sha256";
 
 /// Where the files of a layout are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LayoutFiles {
     path: PathBuf,
-    archive: Option<Archive>,
+    archive: Option<Arc<Archive>>,
+    /// Those who make what there are recipes of.
+    pool: Option<Pool>,
 }
 
 /// What lies under a name.
@@ -61,13 +64,17 @@ impl LayoutFiles {
         })?;
         let archive = match FileKind::from(metadata.file_type()) {
             FileKind::Folder => None,
-            FileKind::File => Some(Archive::open(path)?),
+            FileKind::File => Some(Arc::new(Archive::open(path)?)),
             FileKind::Other(kind) => {
                 let reason = format!("is a {kind}: give the folder of an image layout, or an oci-archive");
                 return Err(Error::layout(path, reason));
             }
         };
-        Ok(Self { path: path.to_owned(), archive })
+        Ok(Self { path: path.to_owned(), archive, pool: None })
+    }
+
+    pub(crate) fn pool(self, pool: &Pool) -> Self {
+        Self { pool: Some(pool.clone()), ..self }
     }
 
     /// The folder or the archive.
@@ -127,7 +134,7 @@ impl LayoutFiles {
 
     /// The archive, if it is one.
     pub(super) fn archive(&self) -> Option<&Archive> {
-        self.archive.as_ref()
+        self.archive.as_deref()
     }
 
     /// The bytes of a document, which its descriptor must fit.
@@ -262,7 +269,10 @@ impl LayoutBlob {
     pub(crate) fn in_its_place(&self) -> Result<Option<Recipe>> {
         let Some(recipe) = self.files.recipe(self.descriptor.digest)? else { return Ok(None) };
         store::check(&self.descriptor, recipe.descriptor().size, None)?;
-        Ok(Some(recipe))
+        Ok(Some(match &self.files.pool {
+            Some(pool) => recipe.pool(pool),
+            None => recipe,
+        }))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     error::{Error, Result},
     image_config::Configuration,
     image_manifest::{Image, Index, Manifest},
+    pool::Pool,
     recipe::Recipe,
 };
 
@@ -40,6 +41,12 @@ impl ImageLayout {
         let index_bytes = read_index(&files)?;
         let index = parse_index(&files, &index_bytes)?;
         Ok(Self { files, index, index_bytes })
+    }
+
+    /// Sets the threads that make the layers that a sparse layout has recipes of; by default as many as this process may
+    /// run at once.
+    pub fn pool(self, pool: &Pool) -> Self {
+        Self { files: Arc::new(Arc::unwrap_or_clone(self.files).pool(pool)), ..self }
     }
 
     /// The folder or archive.

@@ -1,8 +1,14 @@
 # An image that its programs hand on.
 { busybox, ociBuildImage, ociImageLayout, ociImageManifest, ... }:
+let
+  config = { Entrypoint = [ "${busybox}/bin/busybox" ]; Cmd = [ "echo" "handed on" ]; };
+in
 ociBuildImage {
+  inherit config;
   name = "me/app";
   tag = "1.0";
-  config = { Entrypoint = [ "${busybox}/bin/busybox" ]; Cmd = [ "echo" "handed on" ]; };
-  passthru.bare = ociImageLayout { manifests.latest = ociImageManifest { layers = [ ]; }; };
+  passthru = {
+    bare = ociImageLayout { manifests.latest = ociImageManifest { layers = [ ]; }; };
+    byHash = ociBuildImage { name = "me/by-hash"; inherit config; };
+  };
 }

@@ -67,6 +67,7 @@ fn with_the_real_lib_and_flake_parts() {
     containers.every_image_is_verified();
     containers.all_options_are_in_the_image();
     containers.layers_are_shared();
+    containers.a_lazy_image_is_the_same_without_its_layers();
     containers.programs_run_as_who_they_are_to_be();
     containers.a_base_image_keeps_its_users();
     containers.a_debug_image_waits();
@@ -128,7 +129,7 @@ impl Module {
             let names: Vec<String> = serde_json::from_str(&run(eval.args(["--apply", "builtins.attrNames"]))).unwrap();
             names
         };
-        let all = ["based", "failing", "failing-debug", "full", "full-debug", "minimalist", "root", "sibling"];
+        let all = ["based", "failing", "failing-debug", "full", "full-debug", "lazy", "minimalist", "root", "sibling"];
         assert_eq!(names("packages"), all.map(|name| format!("oci-{name}")));
         assert_eq!(names("checks"), names("packages"));
     }
@@ -193,6 +194,12 @@ impl Module {
         assert!(
             without[1..].iter().all(|layer| !sibling.iter().any(|other| layer["digest"] == *other && !is_empty(layer)))
         );
+    }
+
+    fn a_lazy_image_is_the_same_without_its_layers(&self) {
+        let (lazy, full) = (self.image("lazy"), self.image("minimalist"));
+        assert_eq!(lazy.image(None).digest, full.image(None).digest);
+        assert!(lazy.image(None).layers().iter().all(|layer| !lazy.blob(layer).exists() && full.blob(layer).exists()));
     }
 
     fn programs_run_as_who_they_are_to_be(&self) {

@@ -22,7 +22,7 @@ for_each_nix! {
 
 /// What a checkout has of the flake, and the stand-in, as folders of their own.
 pub struct Flakes {
-    nix: Nix,
+    pub nix: Nix,
 }
 
 impl Flakes {

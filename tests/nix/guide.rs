@@ -7,7 +7,10 @@ use crate::layout::Layout;
 use crate::nix::{Nix, PROGRAMS, for_each_nix};
 use crate::tool::{Registry, crane, run, tool};
 
-for_each_nix! { all_examples_are_built, the_first_ten_lines_run_and_are_pushed, the_flake_is_built }
+for_each_nix! {
+    all_examples_are_built, the_first_ten_lines_run_and_are_pushed, a_changed_line_is_copied_to_a_registry,
+    the_flake_is_built,
+}
 
 /// The blocks of Nix on a page.
 pub fn examples(page: &str) -> Vec<String> {
@@ -76,6 +79,24 @@ fn the_first_ten_lines_run_and_are_pushed(nix: Nix) {
     let there = format!("{}/first:1.0", registry.address);
     crane(["push", "--insecure", layout.path().to_str().unwrap(), &there]);
     assert_eq!(crane(["digest", "--insecure", &there]).trim(), layout.image(None).digest);
+}
+
+fn a_changed_line_is_copied_to_a_registry(nix: Nix) {
+    let flakes = folder(nix);
+    let example = examples("docs/nix.md").into_iter().find(|example| example.contains("  lazy = true;")).unwrap();
+    let registry = Registry::start();
+    let there = format!("{}/me/hello:1.0", registry.address);
+    for text in [example.clone(), example.replace("one line", "another")] {
+        fs::write(flakes.folder("image.nix"), text).unwrap();
+        let mut nix = flakes.nix.in_place("nix");
+        nix.args(["run", "--file", "image.nix", "copyToRegistry", "--", &there]).current_dir(flakes.folder(""));
+        let said = run(nix.env("NIX_PATH", format!("nixpkgs={}", flakes.folder("nixpkgs").display())));
+        let digest = crane(["digest", "--insecure", &there]);
+        assert_eq!(said, format!("{}/me/hello@{digest}", registry.address));
+    }
+    let tar = flakes.folder("tar");
+    crane(["export", "--insecure", &there, tar.to_str().unwrap()]);
+    assert_eq!(run(tool("tar").arg("-xOf").arg(tar).arg("etc/motd")), "another\n");
 }
 
 fn the_flake_is_built(nix: Nix) {

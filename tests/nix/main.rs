@@ -1,6 +1,7 @@
 //! The functions of Nix, by real builds: in the sandbox, without nixpkgs, by an old version and by a newer one.
 
 mod apps;
+mod change;
 mod containers;
 #[allow(dead_code, reason = "the tests of the library use all of it")]
 #[path = "../tools/docker.rs"]
@@ -17,6 +18,7 @@ mod layout;
 mod lazy;
 mod mistakes;
 mod nix;
+mod proxy;
 mod pull;
 mod rebuild;
 mod reference;

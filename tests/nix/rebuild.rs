@@ -1,6 +1,7 @@
 //! What a change makes Nix build again: by what it says that it will build.
 
-use std::process::Output;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use crate::nix::{Nix, for_each_nix};
 
@@ -12,22 +13,26 @@ fn a_changed_file_is_one_layer_again(nix: Nix) {
     // The layers of the caller's stay, and so does that of the rest of the closure. The manifest is the small JSON: its
     // configuration comes with it.
     let expected = ["image-layered", "oci-customisation", "oci-manifest"];
-    assert_eq!(to_build(&nix, &change, "examples.layered"), expected);
+    assert_eq!(to_build(nix.on_expressions("nix-build").args(change).args(LAYERED)), expected);
 }
 
 fn nothing_is_built_twice(nix: Nix) {
     nix.build("examples.layered");
-    assert_eq!(to_build(&nix, &[], "examples.layered"), [""; 0]);
+    assert_eq!(to_build(nix.on_expressions("nix-build").args(LAYERED)), [""; 0]);
 }
 
-/// The names of the derivations that Nix would build, sorted.
-fn to_build(nix: &Nix, arguments: &[&str], attribute: &str) -> Vec<String> {
-    let mut command = nix.on_expressions("nix-build");
-    let Output { status, stderr, .. } =
-        command.args(["--dry-run", "--attr", attribute]).args(arguments).output().unwrap();
+const LAYERED: [&str; 2] = ["--attr", "examples.layered"];
+
+/// The names of the derivations that this `nix-build` would build, sorted.
+#[track_caller]
+pub fn to_build(nix_build: &mut Command) -> Vec<String> {
+    let Output { status, stderr, .. } = nix_build.arg("--dry-run").output().unwrap();
     let said = String::from_utf8(stderr).unwrap();
     assert!(status.success(), "{said}");
-    let derivation = |line: &str| Some(line.trim().strip_prefix("/nix/store/")?.strip_suffix(".drv")?[33..].to_owned());
+    let derivation = |line: &str| {
+        let name = Path::new(line.trim().strip_prefix('/')?).file_name()?.to_str()?;
+        Some(name.strip_suffix(".drv")?[33..].to_owned())
+    };
     let mut names: Vec<String> = said.lines().filter_map(derivation).collect();
     names.sort();
     names

@@ -1,7 +1,7 @@
 //! `copy`: handed to skopeo and docker, an image is everywhere what it was.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use oci_layout::image_layout;
 use serde_json::json;
@@ -9,18 +9,22 @@ use tempfile::TempDir;
 
 use crate::docker::{Docker, VERSIONS, Version};
 use crate::export::{COMPRESSIONS, Exported, podman_names};
-use crate::hello::hello;
-use crate::tool::{Containers, Registry, crane};
+use crate::hello::{busybox, hello};
+use crate::tool::{Containers, Registry, crane, run};
 
 /// What the program prints, in this folder and with what this command has in its environment.
 #[track_caller]
-fn copy(folder: &Path, args: &[&str], mut environment: Command) -> String {
+fn copy(folder: &Path, args: &[&str], environment: Command) -> String {
+    let output = try_copy(folder, args, environment);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn try_copy(folder: &Path, args: &[&str], mut environment: Command) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
     let path = environment.env("LC_ALL", "C").get_envs().filter_map(|(name, value)| Some((name, value?)));
     command.arg("copy").args(args).current_dir(folder).env_clear().envs(path).stdin(Stdio::null());
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    command.output().unwrap()
 }
 
 #[test]
@@ -73,4 +77,61 @@ fn an_image_for_several_platforms() {
     assert_eq!(crane(["digest", "--insecure", &there]).trim(), digest.to_string());
     copy(dir.path(), &["app", "--to", "containers-storage"], containers.tool("skopeo"));
     assert_eq!(containers.podman(["run", "--rm", "--pull=never", "me/app:1"]), "linux/amd64");
+}
+
+#[test]
+fn of_a_sparse_layout_what_lacks_is_made() {
+    let dir = TempDir::new().unwrap();
+    let folder = dir.path();
+    for source in ["busybox", "archived"] {
+        std::fs::copy(busybox(), folder.join(source)).unwrap();
+    }
+    let mut build = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
+    build.args([
+        "build",
+        "-f",
+        "busybox:/bin/busybox",
+        "archived:/other",
+        "--tag",
+        "me/app:1",
+        "--sparse",
+        "-o",
+        "app",
+    ]);
+    build.args(["--entrypoint", "/bin/busybox", "--cmd", "echo", "--cmd", "made"]).current_dir(folder);
+    let digest = run(&mut build).trim().to_owned();
+
+    let containers = Containers::new(folder);
+    copy(folder, &["app", "--to", "containers-storage"], containers.tool("skopeo"));
+    assert_eq!(containers.podman(["image", "inspect", "--format", "{{.Digest}}", "me/app:1"]).trim(), digest);
+    assert_eq!(containers.podman(["run", "--rm", "--pull=never", "me/app:1"]), "made\n");
+    for destination in ["dir:a-dir", "oci:a-layout:1", "oci-archive:archive.tar:1"] {
+        copy(folder, &["app", destination], containers.tool("skopeo"));
+        let inspect = ["inspect", "--format", "{{.Digest}}", destination].map(str::to_owned);
+        let said = run(containers.tool("skopeo").arg("--insecure-policy").args(inspect));
+        assert_eq!(said.trim(), digest, "{destination}");
+    }
+    // Its format is another, and so is the digest.
+    copy(folder, &["app", "docker-archive:docker.tar:me/other:2"], containers.tool("skopeo"));
+    containers.podman(["load", "--quiet", "--input", "docker.tar"]);
+    assert_eq!(containers.podman(["run", "--rm", "--pull=never", "me/other:2"]), "made\n");
+
+    let (registry, other) = (Registry::start(), Registry::start());
+    let there = |registry: &Registry, tag: &str| format!("docker://{}/a/app:{tag}", registry.address);
+    copy(folder, &["app", &there(&registry, "1")], containers.tool("skopeo"));
+    std::fs::write(folder.join("archived"), "changed").unwrap();
+    copy(folder, &["app", &there(&registry, "2")], containers.tool("skopeo"));
+    for tag in [1, 2] {
+        let there = format!("{}/a/app:{tag}", registry.address);
+        assert_eq!(crane(["digest", "--insecure", &there]).trim(), digest);
+        crane(["validate", "--insecure", "--remote", &there]);
+    }
+    let output = try_copy(folder, &["app", &there(&other, "1")], containers.tool("skopeo"));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()), "{said}");
+    assert!(
+        said.contains("oci-layout: error: ") && said.contains("archived\" changed since it was described"),
+        "{said}"
+    );
+    assert_eq!(crane(["catalog", "--insecure", &other.address]), "");
 }

@@ -1,5 +1,7 @@
 //! `copy`: a layout handed to the programs that others have, skopeo and docker.
 
+mod source;
+
 use std::{
     io,
     net::IpAddr,
@@ -8,8 +10,9 @@ use std::{
 };
 
 use clap::Args;
-use oci_layout::{ArchiveOptions, Error, Image, ImageLayout, Result, image_archive};
+use oci_layout::{ArchiveOptions, Error, Image, ImageLayout, Pool, Result, image_archive};
 
+use self::source::Source;
 use crate::{
     args::{self, LayoutTag},
     print,
@@ -21,6 +24,9 @@ use crate::{
 /// what they are. docker-daemon:NAME:TAG is loaded by docker, in the way of `export`. Both are found on PATH, have the
 /// credentials and settings that they always have, and say what goes wrong; their exit code is the one here. A registry on
 /// this machine is asked without TLS. On standard output is the image's reference, and nothing else.
+///
+/// skopeo reads from this program, as from a registry at 127.0.0.1 that only has this image, and ends with skopeo: so
+/// layers of a sparse layout are made if the destination lacks them. Whoever is on this machine can read it meanwhile.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -55,8 +61,8 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
-    pub(crate) fn run(self) -> Result<ExitCode> {
-        let layout = ImageLayout::open(&self.image.layout)?;
+    pub(crate) fn run(self, pool: &Pool) -> Result<ExitCode> {
+        let layout = ImageLayout::open(&self.image.layout)?.pool(pool);
         let image = layout.whole_image(self.image.tag.as_deref())?;
         let destination = Destination::new(self.to.as_deref(), self.destination.as_deref(), &image)?;
         let status = match &*destination.transport {
@@ -66,10 +72,12 @@ impl Copy {
                 load(docker, &image, &destination)?
             }
             _ => {
+                let source = Source::new(&layout, &image, pool)?;
                 let mut skopeo = client(&self.skopeo);
                 // Who may be trusted for images from where is no question here.
-                skopeo.args(["--insecure-policy", "copy"]).args(destination.skopeo_options()).args(&self.arguments);
-                skopeo.arg(source(&layout, &image)).arg(destination.to_string());
+                skopeo.args(["--insecure-policy", "copy"]).args(destination.skopeo_options());
+                skopeo.args(source.options).args(&self.arguments);
+                skopeo.arg(&source.reference).arg(destination.to_string());
                 let mut skopeo = spawn(skopeo)?;
                 skopeo.wait().map_err(|cause| Error::Read { path: self.skopeo, cause })?
             }
@@ -79,14 +87,6 @@ impl Copy {
         }
         Ok(ExitCode::from(code(status)))
     }
-}
-
-/// Where skopeo reads the image.
-fn source(layout: &ImageLayout, image: &Image) -> String {
-    let transport = if layout.path().is_dir() { "oci" } else { "oci-archive" };
-    let tag = image.descriptor().annotations.get("org.opencontainers.image.ref.name");
-    let tag = tag.map_or(String::new(), |tag| format!(":{tag}"));
-    format!("{transport}:{}{tag}", layout.path().display())
 }
 
 /// `TRANSPORT:REFERENCE`, the reference without the slashes that are in front of it for a registry.

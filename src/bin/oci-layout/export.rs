@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 use oci_layout::{
-    ArchiveFormat, ArchiveOptions, Descriptor, Error, Image, ImageLayout, Index, Platform, Result, image_archive,
+    ArchiveFormat, ArchiveOptions, Descriptor, Error, Image, ImageLayout, Index, Platform, Pool, Result, image_archive,
 };
 
 use crate::{
@@ -58,8 +58,8 @@ pub(crate) struct Export {
 }
 
 impl Export {
-    pub(crate) fn run(self) -> Result<()> {
-        let layout = ImageLayout::open(&self.image.layout)?;
+    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
+        let layout = ImageLayout::open(&self.image.layout)?.pool(pool);
         let images = match (&self.image.tag, &*self.tag) {
             (None, []) => layout.images()?,
             (tag, names) => {

@@ -117,12 +117,12 @@ fn run(Program { command, threads }: Program) -> Result<ExitCode> {
         Command::Fill(fill) => fill.run(&pool)?,
         Command::Verify(verify) => return verify.run(&pool),
         Command::Inspect(inspect) => inspect.run(&pool)?,
-        Command::Export(export) => export.run()?,
-        Command::Copy(copy) => return copy.run(),
+        Command::Export(export) => export.run(&pool)?,
+        Command::Copy(copy) => return copy.run(&pool),
         #[cfg(feature = "registry")]
         Command::Pull(pull) => pull.run(&pool)?,
         #[cfg(feature = "registry")]
-        Command::Push(push) => push.run()?,
+        Command::Push(push) => push.run(&pool)?,
         #[cfg(feature = "registry")]
         Command::Serve(serve) => return serve.run(&pool),
         Command::Nix(nix) => nix.run(&pool)?,

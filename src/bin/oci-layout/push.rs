@@ -1,7 +1,7 @@
 //! `push`: from a layout to registries.
 
 use clap::Args;
-use oci_layout::{Image, ImageLayout, Platform, Result, registry::Reference};
+use oci_layout::{Image, ImageLayout, Platform, Pool, Result, registry::Reference};
 
 use crate::{
     args::{self, LayoutTag},
@@ -49,11 +49,12 @@ pub(crate) struct Push {
 }
 
 impl Push {
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
         let Self { image, references, platform, mount_from, plain_http } = self;
+        let (layout, tag) = (ImageLayout::open(&image.layout)?.pool(pool), image.tag.as_deref());
         let image = match &platform {
-            Some(platform) => Image::from(image.open(Some(platform))?),
-            None => ImageLayout::open(&image.layout)?.whole_image(image.tag.as_deref())?,
+            Some(platform) => Image::from(layout.image(tag, Some(platform))?),
+            None => layout.whole_image(tag)?,
         };
         let client =
             mount_from.into_iter().fold(client()?.plain_http(plain_http), |client, path| client.mount_from(path));

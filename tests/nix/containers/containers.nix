@@ -2,6 +2,7 @@
   perSystem = { config, pkgs, ... }: {
     oci.containers = {
       minimalist.package = pkgs.hello;
+      lazy = { package = pkgs.hello; name = "minimalist"; lazy = true; };
 
       full = {
         package = pkgs.hello;

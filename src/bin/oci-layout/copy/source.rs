@@ -1,0 +1,54 @@
+//! Where skopeo reads an image: from this process, or without the feature `registry` from the layout.
+
+use oci_layout::{Image, ImageLayout, Pool, Result};
+
+/// What skopeo reads from, as long as this lives.
+pub(super) struct Source {
+    pub(super) options: &'static [&'static str],
+    /// TRANSPORT:REFERENCE.
+    pub(super) reference: String,
+    #[cfg(feature = "registry")]
+    _serving: oci_layout::registry::Serving,
+}
+
+/// A registry on this machine, of which skopeo asks only for what the destination lacks: a layer that there is a recipe of
+/// is not made before.
+#[cfg(feature = "registry")]
+impl Source {
+    pub(super) fn new(_: &ImageLayout, image: &Image, pool: &Pool) -> Result<Self> {
+        use oci_layout::registry::{Endpoint, Event};
+
+        let endpoint = Endpoint::new([("image", vec![image.clone()])])?.pool(pool).log(|event| {
+            // Of a broken connection, skopeo does not know why.
+            if let Event::Failed { error, .. } = event {
+                eprintln!("oci-layout: error: {error}");
+            }
+        });
+        let serving = endpoint.listen(([127, 0, 0, 1], 0).into())?;
+        let reference = format!("docker://{}/image@{}", serving.address(), image.digest());
+        Ok(Self { options: &["--src-tls-verify=false"], reference, _serving: serving })
+    }
+}
+
+#[cfg(not(feature = "registry"))]
+impl Source {
+    pub(super) fn new(layout: &ImageLayout, image: &Image, _: &Pool) -> Result<Self> {
+        use oci_layout::{Blob, Error};
+
+        let path = layout.path();
+        let whole = std::path::absolute(path).map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
+        let is_in = |blob: &dyn Blob| {
+            let recipe = blob.recipe();
+            recipe.and_then(|recipe| Some(recipe.lies_in()?.0.starts_with(&whole))).unwrap_or_default()
+        };
+        if !image.blobs().iter().all(|blob| is_in(blob)) {
+            let reason = "has recipes in the place of layers, which only this program reads: copy with one that was built \
+                          with the feature `registry`, or make the layout a full one with `oci-layout fill`";
+            return Err(Error::Layout { path: path.to_owned(), reason: reason.to_owned() });
+        }
+        let transport = if path.is_dir() { "oci" } else { "oci-archive" };
+        let tag = image.descriptor().annotations.get("org.opencontainers.image.ref.name");
+        let tag = tag.map_or(String::new(), |tag| format!(":{tag}"));
+        Ok(Self { options: &[], reference: format!("{transport}:{}{tag}", path.display()) })
+    }
+}
