@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    os::unix::fs::PermissionsExt,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -42,6 +43,29 @@ fn a_signal_leaves_nothing_and_ends_with_its_code() {
         assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "SIG{signal}");
         assert!(!room.path("above").exists(), "SIG{signal}");
     }
+}
+
+/// What skopeo was told to do, nobody waits for any more.
+#[test]
+fn a_signal_ends_the_client_that_an_image_is_handed_to() {
+    let room = Room::new();
+    room.ok("build -f app -o image");
+    fs::write(room.path("skopeo"), "#!/bin/sh\necho $$ > started\nexec sleep 600\n").unwrap();
+    fs::set_permissions(room.path("skopeo"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = room.command(["copy", "image", "dir:copied", "--skopeo", "./skopeo"]);
+    let mut copy = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let start = Instant::now();
+    let pid = loop {
+        match fs::read_to_string(room.path("started")) {
+            Ok(pid) if pid.ends_with('\n') => break pid.trim().to_owned(),
+            _ => assert!(start.elapsed() < Duration::from_secs(60), "skopeo does not start"),
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    send("TERM", &copy);
+    assert_eq!(copy.wait().unwrap().code(), Some(143));
+    let is_there = Command::new("sh").args(["-c", &format!("kill -0 {pid} 2>/dev/null")]).status().unwrap();
+    assert!(!is_there.success());
 }
 
 #[test]

@@ -7,10 +7,16 @@ use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitCode, ExitStatus, Stdio},
+    thread,
 };
 
 use clap::Args;
 use oci_layout::{ArchiveOptions, Error, Image, ImageLayout, Pool, Result, image_archive};
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
+};
 
 use self::source::Source;
 use crate::{
@@ -78,8 +84,7 @@ impl Copy {
                 skopeo.args(["--insecure-policy", "copy"]).args(destination.skopeo_options());
                 skopeo.args(source.options).args(&self.arguments);
                 skopeo.arg(&source.reference).arg(destination.to_string());
-                let mut skopeo = spawn(skopeo)?;
-                skopeo.wait().map_err(|cause| Error::Read { path: self.skopeo, cause })?
+                wait(spawn(skopeo)?).map_err(|cause| Error::Read { path: self.skopeo, cause })?
             }
         };
         if status.success() {
@@ -184,6 +189,23 @@ fn spawn(mut command: Command) -> Result<Child> {
     })
 }
 
+/// Waits for the end of a client. Signals that are to end this program end the client, and this program with it.
+fn wait(mut client: Child) -> io::Result<ExitStatus> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let (id, handle) = (Pid::from_child(&client), signals.handle());
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for signal in signals.forever().filter_map(Signal::from_named_raw) {
+                // It may have ended by itself.
+                let _ = kill_process(id, signal);
+            }
+        });
+        let status = client.wait();
+        handle.close();
+        status
+    })
+}
+
 /// Has docker load the image under the name of the destination.
 fn load(mut docker: Command, image: &Image, destination: &Destination) -> Result<ExitStatus> {
     docker.stdin(Stdio::piped());
@@ -195,7 +217,7 @@ fn load(mut docker: Command, image: &Image, destination: &Destination) -> Result
         false => format!("{}:latest", destination.reference),
     };
     let written = image_archive(io::BufWriter::new(to), [image.clone().tagged(name)], ArchiveOptions::default());
-    let status = docker.wait().map_err(|cause| Error::Read { path: "docker".into(), cause })?;
+    let status = wait(docker).map_err(|cause| Error::Read { path: "docker".into(), cause })?;
     match written {
         // That docker does not read on, it says why.
         Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(status),
