@@ -22,7 +22,10 @@ pub(crate) enum Codec {
 
 impl Codec {
     /// Replaces what is in `output` by this block as one gzip member or one zstd frame.
-    #[cfg_attr(not(any(feature = "gzip", feature = "zstd")), expect(unused_variables, reason = "there is no codec"))]
+    #[cfg_attr(
+        not(any(feature = "gzip", feature = "zstd")),
+        expect(unused_variables, clippy::ptr_arg, reason = "there is no codec")
+    )]
     pub(crate) fn compress(&mut self, block: &[u8], output: &mut Vec<u8>) -> Result<()> {
         match *self {
             #[cfg(feature = "gzip")]
