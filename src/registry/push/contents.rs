@@ -94,7 +94,8 @@ impl Contents {
         let bytes = MemoryBlob::new(media_type, bytes);
         let document = match document {
             existing::Document::Manifest(manifest) => {
-                let kind = manifest.artifact_type.unwrap_or_else(|| manifest.config.media_type.to_string());
+                let kind = manifest.artifact_type.filter(|kind| !kind.is_empty());
+                let kind = kind.unwrap_or_else(|| manifest.config.media_type.to_string());
                 let referrer = referrer(&bytes, manifest.subject, Some(kind), &manifest.annotations);
                 let blobs = manifest.layers.into_iter().chain([manifest.config]).collect();
                 Document { below: Vec::new(), blobs, referrer, base: base(&manifest.annotations), bytes }
@@ -111,7 +112,8 @@ impl Contents {
                 for digest in &below {
                     self.add(*digest, depth + 1, seen)?;
                 }
-                let referrer = referrer(&bytes, index.subject, index.artifact_type, &index.annotations);
+                let kind = index.artifact_type.filter(|kind| !kind.is_empty());
+                let referrer = referrer(&bytes, index.subject, kind, &index.annotations);
                 Document { below, blobs: Vec::new(), referrer, base: base(&index.annotations), bytes }
             }
         };
