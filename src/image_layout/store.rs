@@ -11,6 +11,7 @@ use tempfile::NamedTempFile;
 
 use crate::{
     blob::Blob,
+    chunks::Chunks,
     descriptor::Descriptor,
     digest::{Digest, Hasher},
     error::{Error, Result},
@@ -199,19 +200,8 @@ fn is_blob(path: &Path, size: u64) -> bool {
 
 /// Whether this is the blob, by its bytes.
 pub(crate) fn is_whole(path: &Path, descriptor: &Descriptor) -> bool {
-    let mut hasher = Hasher::default();
-    let read = |mut file: File| -> io::Result<()> {
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(()),
-                n => hasher.update(&buffer[..n]),
-            }
-        }
-    };
-    is_blob(path, descriptor.size)
-        && File::open(path).and_then(read).is_ok()
-        && hasher.finish() == (descriptor.digest, descriptor.size)
+    let is_right = |file| Chunks::new(descriptor, Box::new(file)).all(|chunk| chunk.is_ok());
+    is_blob(path, descriptor.size) && File::open(path).is_ok_and(is_right)
 }
 
 /// Whether these are the blob's size and digest.
