@@ -1,11 +1,6 @@
 //! One blob on its way to a registry.
 
-use std::{
-    io::{self, Read},
-    mem,
-    pin::pin,
-    time::Duration,
-};
+use std::{io, mem, pin::pin, time::Duration};
 
 use futures_util::{
     FutureExt,
@@ -25,16 +20,7 @@ use super::{
     super::{failure::Failure, sentence::blob_name, session::Session},
     check_digest,
 };
-use crate::{
-    blob::Blob,
-    descriptor::Descriptor,
-    digest::Hasher,
-    error::{Error, Result},
-    image_layout::store,
-};
-
-/// How many bytes are read at a time. A few times as many are in memory.
-const CHUNK: u64 = 256 << 10;
+use crate::{blob::Blob, chunks::Chunks, descriptor::Descriptor, error::Result};
 
 /// How many bytes in a second the slowest registry looks at, before it says that it took a blob in.
 const SLOWEST: u64 = 10 << 20;
@@ -259,52 +245,29 @@ enum Step {
     Answered(Response),
 }
 
-/// A blob's bytes, of which the last are given out when all are known to be right.
-struct Source<'a> {
-    descriptor: &'a Descriptor,
-    reader: Box<dyn Read + Send>,
-    hasher: Hasher,
-    is_checked: bool,
+/// A blob's bytes from some place on. What lies before it is read too: the last bytes wait until all are right.
+struct Source {
+    /// None if all bytes have arrived before.
+    chunks: Option<Chunks>,
+    skip: usize,
 }
 
-impl<'a> Source<'a> {
-    /// The bytes from here on. Of none there is nothing to read.
-    fn open(blob: &'a dyn Blob, from: u64) -> Result<Self> {
-        let descriptor = blob.descriptor();
-        let is_checked = from > 0 && from == descriptor.size;
-        let reader = if is_checked { Box::new(io::empty()) } else { blob.open()? };
-        let mut source = Self { descriptor, reader, hasher: Hasher::default(), is_checked };
-        while !is_checked && source.hasher.size() < from {
-            source.read(CHUNK.min(from - source.hasher.size()))?;
-        }
-        Ok(source)
+impl Source {
+    fn open(blob: &dyn Blob, from: u64) -> Result<Self> {
+        let is_there = from > 0 && from == blob.descriptor().size;
+        let chunks = if is_there { None } else { Some(Chunks::open(blob)?) };
+        Ok(Self { chunks, skip: usize::try_from(from).unwrap_or(usize::MAX) })
     }
 
     fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        if self.is_checked {
-            return Ok(None);
+        while let Some(mut chunk) = self.chunks.as_mut().and_then(Iterator::next).transpose()? {
+            let skipped = self.skip.min(chunk.len());
+            self.skip -= skipped;
+            if skipped == 0 || skipped < chunk.len() {
+                chunk.drain(..skipped);
+                return Ok(Some(chunk));
+            }
         }
-        let chunk = self.read(CHUNK.min(self.descriptor.size - self.hasher.size()))?;
-        if self.hasher.size() == self.descriptor.size {
-            let (digest, size) = mem::take(&mut self.hasher).finish();
-            // One byte more shows that there are too many.
-            let more = io::copy(&mut (&mut self.reader).take(1), &mut io::sink());
-            let more = more.map_err(|cause| Error::blob(self.descriptor.digest, cause))?;
-            store::check(self.descriptor, size + more, Some(digest))?;
-            self.is_checked = true;
-        }
-        Ok(Some(chunk))
-    }
-
-    /// So many bytes, which must be there.
-    fn read(&mut self, count: u64) -> Result<Vec<u8>> {
-        let mut chunk = Vec::with_capacity(usize::try_from(count).unwrap_or_default());
-        let read = (&mut self.reader).take(count).read_to_end(&mut chunk);
-        read.map_err(|cause| Error::blob(self.descriptor.digest, cause))?;
-        self.hasher.update(&chunk);
-        if (chunk.len() as u64) < count {
-            store::check(self.descriptor, self.hasher.size(), None)?;
-        }
-        Ok(chunk)
+        Ok(None)
     }
 }
