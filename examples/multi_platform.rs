@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Two images under one tag become one index under that tag.
     let layout = image_layout(out, [image("linux/amd64")?, image("linux/arm64")?], json!({}))?;
-    assert_eq!(layout.index().manifests.len(), 1);
+    assert_eq!(layout.index()?.manifests.len(), 1);
     for platform in ["linux/amd64", "linux/arm64"] {
         let image = layout.image(Some("latest"), Some(&platform.parse()?))?;
         println!("{platform}: {}", image.descriptor().digest);

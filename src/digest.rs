@@ -27,6 +27,21 @@ use crate::{error::Error, json};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
+/// What stands before the digits.
+const ALGORITHM: &str = "sha256:";
+
+/// What each character stands for; 16 or more for one that is no lower-case hexadecimal digit.
+const DIGIT_VALUES: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let digits = b"0123456789abcdef";
+    let mut value = 0;
+    while value < digits.len() {
+        values[digits[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
 impl Digest {
     /// The digest of these bytes.
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
@@ -43,14 +58,24 @@ impl Digest {
 
     /// The 64 hexadecimal digits without the algorithm: a blob's file name.
     pub fn hex(&self) -> String {
-        let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
-        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+        self.to_string().split_off(ALGORITHM.len())
+    }
+
+    /// The digest as text, in memory that need not be asked for: an index may have thousands.
+    fn with_text<T>(&self, f: impl FnOnce(&str) -> T) -> T {
+        let mut text = [0; ALGORITHM.len() + 64];
+        let (algorithm, digits) = text.split_at_mut(ALGORITHM.len());
+        algorithm.copy_from_slice(ALGORITHM.as_bytes());
+        for (byte, pair) in self.0.iter().zip(digits.chunks_exact_mut(2)) {
+            pair.copy_from_slice(&[byte >> 4, byte & 15].map(|value| b"0123456789abcdef"[usize::from(value)]));
+        }
+        f(str::from_utf8(&text).expect("digits are ASCII"))
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", self.hex())
+        self.with_text(|text| f.write_str(text))
     }
 }
 
@@ -74,14 +99,15 @@ impl FromStr for Digest {
         if algorithm != "sha256" {
             return Err(refuse("is not a sha256, the one algorithm supported here"));
         }
-        let digits = hex.as_bytes();
-        if digits.len() != 64 || !digits.iter().all(|d| matches!(d, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(refuse("is not 64 lower-case hexadecimal digits"));
-        }
         let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let value = |digit: u8| if digit.is_ascii_digit() { digit - b'0' } else { digit - b'a' + 10 };
-            *byte = value(pair[0]) << 4 | value(pair[1]);
+        let mut is_hex = hex.len() == 64;
+        for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+            let [high, low] = [pair[0], pair[1]].map(|digit| DIGIT_VALUES[usize::from(digit)]);
+            is_hex &= (high | low) < 16;
+            *byte = high << 4 | low & 15;
+        }
+        if !is_hex {
+            return Err(refuse("is not 64 lower-case hexadecimal digits"));
         }
         Ok(Self(bytes))
     }
@@ -89,7 +115,7 @@ impl FromStr for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        self.with_text(|text| serializer.serialize_str(text))
     }
 }
 

@@ -60,7 +60,7 @@ use crate::{
 /// let config = image_config([&app], json!({ "config": { "Entrypoint": ["/bin/app"] } }))?;
 /// let image = image_manifest(config, [app], json!({}))?;
 /// let layout = image_layout(&dir, [image.tagged("latest")], json!({}))?;
-/// assert_eq!(layout.index().manifests.len(), 1);
+/// assert_eq!(layout.index()?.manifests.len(), 1);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 ///

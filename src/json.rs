@@ -6,27 +6,28 @@ use serde::{
     Deserializer, Serialize,
     de::{self, DeserializeOwned, Visitor},
 };
-use serde_json::{Map, Value};
+use serde_json::{
+    Map, Value,
+    value::{RawValue, to_raw_value},
+};
 
 use crate::error::{Error, Result};
 
 /// The bytes of a document: members in the order of its fields, maps sorted, no white space.
 pub(crate) fn to_bytes(document: &impl Serialize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    write_bytes(document, &mut bytes);
-    bytes
-}
-
-/// The same into memory that is there already, in the place of what was in it.
-pub(crate) fn write_bytes(document: &impl Serialize, bytes: &mut Vec<u8>) {
-    bytes.clear();
-    serde_json::to_writer(bytes, document)
-        .expect("documents are made of strings, numbers, lists and maps with string keys");
+    serde_json::to_vec(document).expect(ALWAYS_JSON)
 }
 
 pub(crate) fn to_value(document: &impl Serialize) -> Value {
-    serde_json::to_value(document).expect("documents are made of strings, numbers, lists and maps with string keys")
+    serde_json::to_value(document).expect(ALWAYS_JSON)
 }
+
+/// The same text as [`to_bytes`], as a part of another document.
+pub(crate) fn to_raw(document: &impl Serialize) -> Box<RawValue> {
+    to_raw_value(document).expect(ALWAYS_JSON)
+}
+
+const ALWAYS_JSON: &str = "documents are made of strings, numbers, lists and maps with string keys";
 
 /// A document from what a user gave; `what` names it in the error.
 pub(crate) fn from_value<T: DeserializeOwned>(what: &str, value: Value) -> Result<T> {

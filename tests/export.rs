@@ -116,9 +116,9 @@ fn an_oci_archive_is_the_layout_as_it_is() {
         json!({ "annotations": { "of": "the index" } }),
     )
     .unwrap();
-    let options = ArchiveOptions { index: Some(layout.index().clone()), ..Default::default() };
+    let options = ArchiveOptions { index: Some(layout.index().unwrap().clone()), ..Default::default() };
     let (tar, index) = archive(layout.images().unwrap(), options.format(ArchiveFormat::Oci));
-    assert_eq!(index, *layout.index());
+    assert_eq!(index, *layout.index().unwrap());
     let files: Vec<_> = members(&tar).into_iter().filter(|member| !member.path.ends_with(b"/")).collect();
     assert_eq!(files.len(), common::files_in(dir.path()).iter().filter(|file| dir.path().join(file).is_file()).count());
     for file in files {

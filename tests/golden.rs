@@ -66,7 +66,7 @@ fn found() -> String {
     }
     let [one, other] = images.map(|image| image.tagged("ghcr.io/me/app:1.0"));
     let layout = image_layout(dir.path(), [one, other], json!({ "annotations": { "k": "v" } })).unwrap();
-    let nested = dir.path().join("blobs/sha256").join(layout.index().manifests[0].digest.hex());
+    let nested = dir.path().join("blobs/sha256").join(layout.index().unwrap().manifests[0].digest.hex());
     add("nested-index", &fs::read_to_string(nested).unwrap());
     for file in ["index.json", "oci-layout"] {
         add(file, &fs::read_to_string(dir.path().join(file)).unwrap());

@@ -148,7 +148,7 @@ fn tags_and_full_names() {
     let images =
         [one.tagged("v1").tagged("stable"), two.tagged("ghcr.io/me/app:2.0").annotated("k", "v"), three.tagged("app")];
     let layout = image_layout(dir.path(), images, json!({ "annotations": { "a": "b" } })).unwrap();
-    assert_eq!(layout.tags(), ["v1", "stable", "2.0", "app"]);
+    assert_eq!(layout.tags().unwrap(), ["v1", "stable", "2.0", "app"]);
     let index = index_json(dir.path());
     assert_eq!(index["annotations"], json!({ "a": "b" }));
     assert_eq!(index["mediaType"], "application/vnd.oci.image.index.v1+json");
@@ -176,7 +176,7 @@ fn a_short_name_is_found_again() {
     }
     layout.remove("app:1.0").unwrap();
     layout.remove("me/tool").unwrap();
-    assert_eq!(layout.index().manifests, []);
+    assert_eq!(layout.index().unwrap().manifests, []);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn platforms_nest_under_one_tag() {
     let digests = images.each_ref().map(ImageManifest::digest);
     let images = images.map(|image| image.tagged("latest").annotated("k", "v"));
     let layout = image_layout(dir.path(), images, json!({ "annotations": { "a": "b" } })).unwrap();
-    let [entry] = &layout.index().manifests[..] else { panic!("one entry for all platforms") };
+    let [entry] = &layout.index().unwrap().manifests[..] else { panic!("one entry for all platforms") };
     assert_eq!(entry.media_type, MediaType::INDEX);
     let nested = fs::read(dir.path().join("blobs/sha256").join(entry.digest.hex())).unwrap();
     let nested: Value = serde_json::from_slice(&nested).unwrap();
@@ -212,7 +212,7 @@ fn platforms_nest_under_one_tag() {
     let copy = TempDir::new().unwrap();
     let [image] = <[Image; 1]>::try_from(layout.images().unwrap()).unwrap();
     let copied = image_layout(copy.path(), [image], json!({})).unwrap();
-    assert_eq!(copied.index().manifests, layout.index().manifests);
+    assert_eq!(copied.index().unwrap().manifests, layout.index().unwrap().manifests);
     assert_eq!(files_in(&copy.path().join("blobs")), files_in(&dir.path().join("blobs")));
 }
 
@@ -406,20 +406,20 @@ fn append_replace_remove_and_collect() {
     let mut layout =
         image_layout(dir.path(), [named("one").tagged("v1")], json!({ "annotations": { "a": "b" } })).unwrap();
     layout.append([named("two").tagged("v2")], &pool).unwrap();
-    assert_eq!(layout.tags(), ["v1", "v2"]);
+    assert_eq!(layout.tags().unwrap(), ["v1", "v2"]);
     layout.append([named("three").tagged("v1").tagged("v3")], &pool).unwrap();
-    assert_eq!(layout.tags(), ["v2", "v1", "v3"], "a new image takes the place of the tag's old one");
+    assert_eq!(layout.tags().unwrap(), ["v2", "v1", "v3"], "a new image takes the place of the tag's old one");
     assert_eq!(layout.image(Some("v1"), None).unwrap().descriptor().digest, named("three").digest());
     assert_eq!(index_json(dir.path())["annotations"], json!({ "a": "b" }));
     // Without a tag, the same image is there once; another one is there beside it.
     layout.append([named("four")], &pool).unwrap();
     layout.append([named("four")], &pool).unwrap();
-    assert_eq!(layout.index().manifests.len(), 4);
+    assert_eq!(layout.index().unwrap().manifests.len(), 4);
     layout.append([named("five")], &pool).unwrap();
-    assert_eq!(layout.index().manifests.len(), 5);
+    assert_eq!(layout.index().unwrap().manifests.len(), 5);
 
     layout.remove("v3").unwrap();
-    assert_eq!(layout.tags(), ["v2", "v1"]);
+    assert_eq!(layout.tags().unwrap(), ["v2", "v1"]);
     assert!(message(layout.remove("v3")).ends_with("has no image with the tag \"v3\": it has v2, v1"));
 
     let left_behind = [".oci-layout-Xy1", "blobs/sha256/.oci-layout-Xy2"].map(|name| dir.path().join(name));
@@ -459,7 +459,7 @@ fn an_append_keeps_what_it_does_not_know() {
     let dir = TempDir::new().unwrap();
     let mut layout = base(dir.path());
     let text = r#"{"schemaVersion":2,"unknown":{"b":[1.5,{"y":1,"x":2}],"a":null},"manifests":ENTRIES}"#;
-    let mut entry = serde_json::to_value(&layout.index().manifests[0]).unwrap();
+    let mut entry = serde_json::to_value(&layout.index().unwrap().manifests[0]).unwrap();
     entry["com.example"] = json!(true);
     entry["platform"] = json!({ "os": "linux", "architecture": "arm64", "features": ["sse4"] });
     fs::write(dir.path().join("index.json"), text.replace("ENTRIES", &json!([entry]).to_string())).unwrap();
@@ -469,6 +469,46 @@ fn an_append_keeps_what_it_does_not_know() {
     let index = index_json(dir.path());
     assert_eq!(index["manifests"][0], entry);
     assert_eq!(index.get("mediaType"), None, "not ours to add");
+}
+
+/// Whoever signed or compares a part of an index finds it as it was.
+#[test]
+fn an_append_leaves_other_entries_as_they_were_written() {
+    let dir = TempDir::new().unwrap();
+    let mut layout = image_layout(dir.path(), [named("one").tagged("one")], json!({})).unwrap();
+    let entry = serde_json::to_string_pretty(&layout.index().unwrap().manifests[0]).unwrap();
+    let text = format!("{{ \"manifests\": [ {entry} ],\n \"schemaVersion\": 2 }}");
+    fs::write(dir.path().join("index.json"), text).unwrap();
+    let pool = Pool::new(1);
+    layout.append([named("two").tagged("two")], &pool).unwrap();
+    let with_both = fs::read_to_string(dir.path().join("index.json")).unwrap();
+    assert!(with_both.starts_with(&format!("{{\"schemaVersion\":2,\"manifests\":[{entry},")), "{with_both}");
+    layout.remove("two").unwrap();
+    let with_one = fs::read_to_string(dir.path().join("index.json")).unwrap();
+    assert_eq!(with_one, format!("{{\"schemaVersion\":2,\"manifests\":[{entry}]}}"));
+    assert_eq!(layout.tags().unwrap(), ["one"]);
+}
+
+/// The message says where in the file it is, also where only one entry is wrong.
+#[test]
+fn an_index_that_is_none_stays_as_it_is() {
+    let dir = TempDir::new().unwrap();
+    let mut layout = image_layout(dir.path(), [named("one").tagged("one")], json!({})).unwrap();
+    let entry = serde_json::to_string(&layout.index().unwrap().manifests[0]).unwrap();
+    let wrong = entry.replace("sha256:", "md5:");
+    for (text, reason) in [
+        ("{".to_owned(), "EOF while parsing an object at line 1 column 1"),
+        (r#"{"schemaVersion":2,"manifests":[1]}"#.to_owned(), "invalid type: integer `1`"),
+        (format!("{{\"schemaVersion\":2,\n\"manifests\":[{entry},\n{wrong}]}}"), "at line 3 column "),
+    ] {
+        fs::write(dir.path().join("index.json"), &text).unwrap();
+        let said = [message(layout.append([named("two")], &Pool::new(1))), message(layout.remove("one"))];
+        for said in said {
+            let begin = format!("{:?} is no image index: ", dir.path().join("index.json"));
+            assert!(said.starts_with(&begin) && said.contains(reason), "{said}");
+        }
+        assert_eq!(fs::read_to_string(dir.path().join("index.json")).unwrap(), text);
+    }
 }
 
 /// Blobs are regular files of their own, 0644, wherever they came from.

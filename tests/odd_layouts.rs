@@ -85,7 +85,7 @@ fn a_full_name_does_not_take_another_ones_place() {
 fn one_image_may_have_two_names_with_one_tag() {
     let dir = TempDir::new().unwrap();
     let image = image_for(platform("linux/amd64")).tagged("ghcr.io/me/app:1").tagged("me/app:1").tagged("me/app:1");
-    assert_eq!(image_layout(dir.path(), [image], json!({})).unwrap().index().manifests.len(), 2);
+    assert_eq!(image_layout(dir.path(), [image], json!({})).unwrap().index().unwrap().manifests.len(), 2);
 }
 
 /// As buildkit writes them: beside the image, for a platform that is none.

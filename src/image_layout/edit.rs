@@ -4,7 +4,10 @@ use std::{
     collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
+
+use serde_json::value::RawValue;
 
 use super::{
     INDEX, Sync, entries,
@@ -12,7 +15,7 @@ use super::{
     lock::Lock,
     name::{CONTAINERD_NAME, REF_NAME},
     nest, put_blobs,
-    read::{ImageLayout, has_name},
+    read::{ImageLayout, has_name, parse_index},
     replace,
     store::{BlobStore, TEMPORARY},
 };
@@ -41,29 +44,29 @@ impl ImageLayout {
         let is_sparse = dir.join(RECIPES).is_dir();
         let store = if is_sparse { BlobStore::create_sparse(dir)? } else { BlobStore::create(dir)? };
         put_blobs(&store, &images, pool, Sync::Before)?;
-        self.change(|index| {
-            let replaces = |new: &Descriptor, old: &Descriptor| match new.annotations.get(REF_NAME) {
-                Some(tag) => old.annotations.get(REF_NAME) == Some(tag),
-                None => old.digest == new.digest && !old.annotations.contains_key(REF_NAME),
-            };
-            for (new, old) in new.iter().flat_map(|new| index.manifests.iter().map(move |old| (new, old))) {
-                let names = [new, old].map(|entry| entry.annotations.get(CONTAINERD_NAME));
-                if let ([Some(name), Some(other)], true) = (names, replaces(new, old))
-                    && name != other
+        let replaces = |new: &Descriptor, old: &Descriptor| match new.annotations.get(REF_NAME) {
+            Some(tag) => old.annotations.get(REF_NAME) == Some(tag),
+            None => old.digest == new.digest && !old.annotations.contains_key(REF_NAME),
+        };
+        let stays = |old: &Descriptor| {
+            let mut stays = true;
+            for new in new.iter().filter(|new| replaces(new, old)) {
+                stays = false;
+                if let [Some(first), Some(second)] = [old, new].map(|entry| entry.annotations.get(CONTAINERD_NAME))
+                    && first != second
                 {
                     return Err(Error::Images {
-                        first: other.clone(),
-                        second: name.clone(),
+                        first: first.clone(),
+                        second: second.clone(),
                         reason: "have one tag, by which podman and others find only one of them: \
                                  give the new one another tag, or remove the old one"
                             .to_owned(),
                     });
                 }
             }
-            index.manifests.retain(|old| !new.iter().any(|new| replaces(new, old)));
-            index.manifests.extend(new.iter().cloned());
-            Ok(())
-        })
+            Ok(stays)
+        };
+        self.change(stays, &new).map(drop)
     }
 
     /// Removes a tag (or full name) from the index. The blobs stay until somebody collects them.
@@ -74,17 +77,12 @@ impl ImageLayout {
     pub fn remove(&mut self, tag: &str) -> Result<()> {
         let dir = self.folder()?.to_owned();
         let _writer = Lock::shared(&dir)?;
-        self.change(|index| {
-            let before = index.manifests.len();
-            let tags: Vec<_> =
-                index.manifests.iter().filter_map(|entry| entry.annotations.get(REF_NAME)).cloned().collect();
-            index.manifests.retain(|entry| !has_name(entry, Some(tag)));
-            if index.manifests.len() == before {
-                let has = if tags.is_empty() { "no tags".to_owned() } else { tags.join(", ") };
-                return Err(Error::layout(&dir, format!("has no image with the tag {tag:?}: it has {has}")));
-            }
-            Ok(())
-        })
+        if self.change(|entry| Ok(!has_name(entry, Some(tag))), &[])? {
+            return Ok(());
+        }
+        let tags = self.tags()?;
+        let has = if tags.is_empty() { "no tags".to_owned() } else { tags.join(", ") };
+        Err(Error::layout(&dir, format!("has no image with the tag {tag:?}: it has {has}")))
     }
 
     /// Removes every blob and every recipe that no image refers to, and what killed writers left behind. Waits until nobody writes,
@@ -99,7 +97,7 @@ impl ImageLayout {
         let _alone = Lock::exclusive(dir)?;
         let now = Self::open(dir)?;
         let mut used = HashSet::new();
-        for descriptor in now.known(now.index())? {
+        for descriptor in now.known(now.index()?)? {
             now.mark(descriptor, 0, &mut used)?;
         }
         let used: HashSet<Digest> = used.into_iter().map(|(digest, _)| digest).collect();
@@ -138,22 +136,36 @@ impl ImageLayout {
         Ok(())
     }
 
-    /// Replaces the index by what the function makes of it as it is now.
-    fn change(&mut self, change: impl FnOnce(&mut Index) -> Result<()>) -> Result<()> {
+    /// Replaces the index, as it is now, by one with those entries that stay, as they were written, and new ones behind
+    /// them. Says whether there was anything to change.
+    ///
+    /// Each entry is parsed for itself, and forgotten: of thousands, the memory would take most of the time.
+    fn change(&mut self, stays: impl Fn(&Descriptor) -> Result<bool>, new: &[Descriptor]) -> Result<bool> {
         let dir = self.folder()?.to_owned();
         let _turn = Lock::index(&dir)?;
-        // Nearly always it is as it was when it was opened, and parsing a long one takes its time.
+        // Nearly always it is as it was when it was opened, and comparing takes no memory.
         if !self.files.holds(INDEX, &self.index_bytes)? {
             *self = Self::open(&dir)?;
         }
-        let changed = change(&mut self.index).and_then(|()| {
-            json::write_bytes(&self.index, &mut self.index_bytes);
-            replace(&dir, INDEX, &self.index_bytes, Sync::Before)
-        });
-        if changed.is_err() {
-            *self = Self::open(&dir)?;
+        let mut index: Index<&RawValue> = parse_index(&self.files, &self.index_bytes)?;
+        let new: Vec<_> = new.iter().map(json::to_raw).collect();
+        let mut entries = Vec::with_capacity(index.manifests.len() + new.len());
+        for (at, entry) in index.manifests.iter().enumerate() {
+            // The whole index says better than a part of it where it is wrong.
+            let whole = |_| self.index().map(|index| index.manifests[at].clone());
+            if stays(&serde_json::from_str(entry.get()).or_else(whole)?)? {
+                entries.push(*entry);
+            }
         }
-        changed
+        if new.is_empty() && entries.len() == index.manifests.len() {
+            return Ok(false);
+        }
+        entries.extend(new.iter().map(|entry| &**entry));
+        index.manifests = entries;
+        let bytes = json::to_bytes(&index);
+        replace(&dir, INDEX, &bytes, Sync::Before)?;
+        (self.index_bytes, self.index) = (bytes, OnceLock::new());
+        Ok(true)
     }
 
     pub(super) fn folder(&self) -> Result<&Path> {

@@ -1,6 +1,10 @@
 //! A layout that exists: its index, its images, and one of them as a base for others.
 
-use std::{collections::HashSet, path::Path, sync::Arc};
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use super::{
     INDEX, MARKER,
@@ -25,13 +29,14 @@ pub(crate) const MAX_DEPTH: usize = 8;
 #[derive(Clone, Debug)]
 pub struct ImageLayout {
     pub(super) files: Arc<LayoutFiles>,
-    pub(super) index: Index,
-    /// The bytes that the index was read from.
     pub(super) index_bytes: Vec<u8>,
+    /// What they say, when somebody has asked: appending to thousands of images does not take what parsing them takes.
+    pub(super) index: OnceLock<Index>,
 }
 
 impl ImageLayout {
-    /// Opens a folder or an oci-archive (a tar of such a folder, not compressed). Only the index is read.
+    /// Opens a folder or an oci-archive (a tar of such a folder, not compressed). Only the index is read, and looked at
+    /// when it is asked for.
     ///
     /// # Errors
     ///
@@ -39,8 +44,7 @@ impl ImageLayout {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let files = Arc::new(LayoutFiles::open(path.as_ref())?);
         let index_bytes = read_index(&files)?;
-        let index = parse_index(&files, &index_bytes)?;
-        Ok(Self { files, index, index_bytes })
+        Ok(Self { files, index_bytes, index: OnceLock::new() })
     }
 
     /// Sets the threads that make the layers that a sparse layout has recipes of; by default as many as this process may
@@ -55,13 +59,26 @@ impl ImageLayout {
     }
 
     /// What `index.json` says.
-    pub fn index(&self) -> &Index {
-        &self.index
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] if it is no image index. All that looks for images fails with it then.
+    pub fn index(&self) -> Result<&Index> {
+        if let Some(index) = self.index.get() {
+            return Ok(index);
+        }
+        let index = parse_index(&self.files, &self.index_bytes)?;
+        Ok(self.index.get_or_init(|| index))
     }
 
     /// The tags there are, in the order of the index.
-    pub fn tags(&self) -> Vec<&str> {
-        self.index.manifests.iter().filter_map(|entry| entry.annotations.get(REF_NAME)).map(String::as_str).collect()
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageLayout::index`].
+    pub fn tags(&self) -> Result<Vec<&str>> {
+        let tags = self.index()?.manifests.iter().filter_map(|entry| entry.annotations.get(REF_NAME));
+        Ok(tags.map(String::as_str).collect())
     }
 
     /// The image under this tag (or full name) and for this platform, its configuration and manifest checked against
@@ -95,10 +112,10 @@ impl ImageLayout {
 
     /// The entry of the index that has this tag (or full name), or the only one.
     fn entry(&self, tag: Option<&str>) -> Result<&Descriptor> {
-        let named: Vec<&Descriptor> = self.index.manifests.iter().filter(|entry| has_name(entry, tag)).collect();
-        let tags = || match &*self.tags() {
-            [] => "its images have no tags".to_owned(),
-            tags => format!("it has {}", tags.join(", ")),
+        let named: Vec<&Descriptor> = self.index()?.manifests.iter().filter(|entry| has_name(entry, tag)).collect();
+        let tags = self.tags()?;
+        let tags = || {
+            if tags.is_empty() { "its images have no tags".to_owned() } else { format!("it has {}", tags.join(", ")) }
         };
         let mut digests: Vec<Digest> = named.iter().map(|entry| entry.digest).collect();
         digests.sort();
@@ -153,7 +170,7 @@ impl ImageLayout {
     /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest or index, [`Error::Layout`] for an entry of an
     /// index that is neither.
     pub fn images(&self) -> Result<Vec<Image>> {
-        self.known(&self.index)?.iter().map(|entry| self.with_blobs(entry)).collect()
+        self.known(self.index()?)?.iter().map(|entry| self.with_blobs(entry)).collect()
     }
 
     /// The image under this tag (or full name) with every blob, for all of its platforms. Without a tag, the layout must
@@ -230,7 +247,7 @@ impl ImageLayout {
     /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest.
     pub fn artifacts(&self) -> Result<Vec<(Descriptor, Manifest)>> {
         let mut artifacts = Vec::new();
-        for entry in self.index.manifests.iter().filter(|entry| entry.media_type.is_manifest()) {
+        for entry in self.index()?.manifests.iter().filter(|entry| entry.media_type.is_manifest()) {
             let manifest: Manifest = self.read(entry)?;
             if manifest.artifact_type.is_some() || manifest.config.media_type.to_oci() != MediaType::CONFIG {
                 artifacts.push((entry.clone(), manifest));
@@ -281,7 +298,7 @@ pub(super) fn read_index(files: &LayoutFiles) -> Result<Vec<u8>> {
     bytes.ok_or_else(|| Error::layout(files.path(), "has no index.json: its making did not end"))
 }
 
-pub(super) fn parse_index(files: &LayoutFiles, bytes: &[u8]) -> Result<Index> {
+pub(super) fn parse_index<'a, T: serde::Deserialize<'a>>(files: &LayoutFiles, bytes: &'a [u8]) -> Result<T> {
     serde_json::from_slice(bytes)
         .map_err(|error| Error::layout(files.path().join(INDEX), format!("is no image index: {error}")))
 }

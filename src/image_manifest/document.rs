@@ -47,9 +47,11 @@ impl Manifest {
 
 /// An [image index](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md). Written as JSON, the
 /// members stand in the order of the fields, absent ones left out.
+///
+/// The entries are [`Descriptor`]s, unless somebody has a reason to look at them as another type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Index {
+#[serde(rename_all = "camelCase", bound(deserialize = "D: Deserialize<'de>"))]
+pub struct Index<D = Descriptor> {
     /// Always 2.
     pub schema_version: u32,
     /// The index's own media type.
@@ -60,7 +62,7 @@ pub struct Index {
     pub artifact_type: Option<String>,
     /// The manifests, one a platform, or further indexes.
     #[serde(default, deserialize_with = "null_is_empty")]
-    pub manifests: Vec<Descriptor>,
+    pub manifests: Vec<D>,
     /// The manifest that this index says something of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,

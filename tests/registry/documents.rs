@@ -54,8 +54,8 @@ fn all_platforms_come_if_none_is_chosen() {
     let dir = tempfile::tempdir().unwrap();
     let layout = pull(&client(), &registry.reference(":v1"), None, dir.path()).unwrap();
     assert_sound(dir.path());
-    assert_eq!(layout.index().manifests.len(), 1);
-    assert_eq!(layout.index().manifests[0].digest, index);
+    assert_eq!(layout.index().unwrap().manifests.len(), 1);
+    assert_eq!(layout.index().unwrap().manifests[0].digest, index);
     for (platform, digest) in TWO.iter().zip(images) {
         let image = layout.image(Some("v1"), Some(&platform.parse().unwrap())).unwrap();
         assert_eq!(image.descriptor().digest, digest);
@@ -71,11 +71,11 @@ fn a_platform_is_chosen() {
             let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
             let layout = pull(&client(), &registry.reference(":v1"), Some(platform), dirs[0].path()).unwrap();
             assert_sound(dirs[0].path());
-            assert_eq!(layout.index().manifests[0].digest, digest);
+            assert_eq!(layout.index().unwrap().manifests[0].digest, digest);
             // It is the layout of that image, whatever way it was found.
             let by_digest = registry.reference(&format!(":v1@{digest}"));
             let other = pull(&client(), &by_digest, None, dirs[1].path()).unwrap();
-            assert_eq!(layout.index(), other.index());
+            assert_eq!(layout.index().unwrap(), other.index().unwrap());
 
             let manifest = client().manifest(&registry.reference(":v1"), Some(&platform.parse().unwrap())).unwrap();
             assert_eq!(Digest::of(manifest.bytes()), digest);

@@ -77,12 +77,12 @@ fn an_image_comes_as_it_is() {
     // By its digest, it is the same, and has a tag only if one is said.
     let by_digest = dir.path().join("by-digest");
     let reference = registry.reference(&format!(":v2@{}", image.digest()));
-    assert_eq!(pull(&client(), &reference, Some("linux/amd64"), &by_digest).unwrap().tags(), ["v2"]);
+    assert_eq!(pull(&client(), &reference, Some("linux/amd64"), &by_digest).unwrap().tags().unwrap(), ["v2"]);
     let untagged = dir.path().join("untagged");
     let reference = registry.reference(&format!("@{}", image.digest()));
     let untagged = pull(&client(), &reference, None, &untagged).unwrap();
-    assert!(untagged.tags().is_empty());
-    assert_eq!(untagged.index().manifests[0].platform, layout.index().manifests[0].platform);
+    assert!(untagged.tags().unwrap().is_empty());
+    assert_eq!(untagged.index().unwrap().manifests[0].platform, layout.index().unwrap().manifests[0].platform);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn an_image_for_several_platforms() {
     let dir = TempDir::new().unwrap();
     let layout = dir.path().join("app");
     let images = ["linux/arm64", "linux/amd64"].map(|platform| hello(&layout, platform, platform).tagged("me/app:1"));
-    let digest = image_layout(&layout, images, json!({})).unwrap().index().manifests[0].digest;
+    let digest = image_layout(&layout, images, json!({})).unwrap().index().unwrap().manifests[0].digest;
     let (registry, containers) = (Registry::start(), Containers::new(dir.path()));
     let there = format!("{}/a/app:v1", registry.address);
     copy(dir.path(), &["app", &format!("docker://{there}")], containers.tool("skopeo"));

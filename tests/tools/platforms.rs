@@ -26,7 +26,7 @@ impl ForSeveral {
         let layout = dir.path().join("layout");
         let images: Vec<_> = PLATFORMS.iter().map(|platform| hello(&layout, platform, platform)).collect();
         let tagged = images.iter().cloned().map(|image| image.tagged("latest"));
-        let index = image_layout(&layout, tagged, json!({})).unwrap().index().manifests[0].clone();
+        let index = image_layout(&layout, tagged, json!({})).unwrap().index().unwrap().manifests[0].clone();
         Self { dir, images, index }
     }
 

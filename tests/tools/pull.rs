@@ -25,7 +25,10 @@ fn an_image_that_crane_pushed(compression: Compression) {
         crane(["push", "--insecure", sample.layout().to_str().unwrap(), &reference]);
         let pulled = sample.folder().join("pulled");
         let layout = pull(&reference, None, &pulled);
-        assert_eq!(layout.index().manifests[0].digest.to_string(), crane(["digest", "--insecure", &reference]).trim());
+        assert_eq!(
+            layout.index().unwrap().manifests[0].digest.to_string(),
+            crane(["digest", "--insecure", &reference]).trim()
+        );
         assert_same_blobs(&sample.layout(), &pulled);
 
         let manifest = Client::default().manifest(&reference.parse().unwrap(), None).unwrap();
@@ -64,8 +67,11 @@ fn an_image_in_dockers_format() {
     skopeo(["copy", "--format", "v2s2", "--dest-tls-verify=false", &here, &format!("docker://{reference}")]);
     let pulled = sample.folder().join("pulled");
     let layout = pull(&reference, None, &pulled);
-    assert_eq!(layout.index().manifests[0].digest.to_string(), crane(["digest", "--insecure", &reference]).trim());
-    assert!(layout.index().manifests[0].media_type.as_str().contains("docker"));
+    assert_eq!(
+        layout.index().unwrap().manifests[0].digest.to_string(),
+        crane(["digest", "--insecure", &reference]).trim()
+    );
+    assert!(layout.index().unwrap().manifests[0].media_type.as_str().contains("docker"));
     let diff_ids: Vec<_> = layout.image(Some("docker"), None).unwrap().configuration().rootfs.diff_ids.clone();
     assert_eq!(diff_ids.iter().map(ToString::to_string).collect::<Vec<_>>(), sample.diff_ids());
     let again = format!("{}/a/again:docker", registry.address);
@@ -90,13 +96,16 @@ fn an_image_for_two_platforms() {
 
     let whole = dir.path().join("whole");
     let layout = pull(&reference, None, &whole);
-    assert_eq!(layout.index().manifests[0].digest.to_string(), crane(["digest", "--insecure", &reference]).trim());
+    assert_eq!(
+        layout.index().unwrap().manifests[0].digest.to_string(),
+        crane(["digest", "--insecure", &reference]).trim()
+    );
     assert_same_blobs(&made, &whole);
     for platform in platforms {
         let one = dir.path().join(platform.replace('/', "-"));
         let layout = pull(&reference, Some(platform), &one);
         let expected = crane(["digest", "--insecure", "--platform", platform, &reference]);
-        assert_eq!(layout.index().manifests[0].digest.to_string(), expected.trim());
+        assert_eq!(layout.index().unwrap().manifests[0].digest.to_string(), expected.trim());
         assert_eq!(blobs(&one).len(), 3);
         let inspected = skopeo(["inspect", "--config", &format!("oci:{}:latest", one.display())]);
         let config: Value = serde_json::from_str(&inspected).unwrap();

@@ -78,7 +78,10 @@ fn an_image_for_two_platforms() {
         let (whole, one) = (format!("{}/a/two:v1", registry.address), format!("{}/a/one:v1", registry.address));
         let output = program(&["push", "made:latest", &whole], dir.path(), |_| {});
         assert!(output.status.success(), "{output:?}");
-        assert_eq!(crane(["digest", "--insecure", &whole]).trim(), layout.index().manifests[0].digest.to_string());
+        assert_eq!(
+            crane(["digest", "--insecure", &whole]).trim(),
+            layout.index().unwrap().manifests[0].digest.to_string()
+        );
         for (platform, image) in platforms.iter().zip(&images) {
             let digest = crane(["digest", "--insecure", "--platform", platform, &whole]);
             assert_eq!(digest.trim(), image.digest().to_string());
@@ -125,7 +128,7 @@ fn only_what_is_missing_is_sent() {
     assert!(changed < 10_000, "{changed} bytes for a line");
     let elsewhere = push("second", &[&reference, &format!("{}/another/app:v1", counter.address)]);
     assert!(elsewhere < 10_000, "{elsewhere} bytes for what is in another repository");
-    let digest = ImageLayout::open(dir.path().join("second")).unwrap().index().manifests[0].digest;
+    let digest = ImageLayout::open(dir.path().join("second")).unwrap().index().unwrap().manifests[0].digest;
     for repository in ["a/app", "another/app"] {
         let found = crane(["digest", "--insecure", &format!("{}/{repository}:v1", registry.address)]);
         assert_eq!(found.trim(), digest.to_string());

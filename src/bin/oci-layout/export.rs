@@ -71,7 +71,7 @@ impl Export {
             format: self.format,
             platform: self.platform,
             repository: layout.repository(),
-            index: Some(layout.index().clone()),
+            index: Some(layout.index()?.clone()),
             progress: None,
         };
         progress::show("writing the archive", |bytes| {

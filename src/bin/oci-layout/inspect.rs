@@ -83,7 +83,7 @@ impl Inspection {
     fn new(path: &Path, pool: &Pool) -> Result<Self> {
         let layout = ImageLayout::open(path)?;
         let mut layers = BTreeMap::new();
-        let images = entries(&layout, &layout.index().manifests, &mut layers)?;
+        let images = entries(&layout, &layout.index()?.manifests, &mut layers)?;
         let contents = pool.map(layers.into_values(), |layer| (layer.digest, contents(&*layout.blob(&layer))));
         Ok(Self { layout: path.display().to_string(), images, layers: contents.into_iter().collect() })
     }

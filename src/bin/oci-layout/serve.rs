@@ -126,6 +126,8 @@ fn repositories(layouts: Vec<NamedLayout>) -> Result<Vec<(String, ImageLayout)>>
     let mut repositories = Vec::new();
     for NamedLayout { name, dir } in layouts {
         let layout = ImageLayout::open(&dir)?;
+        // What has no images is not offered.
+        layout.index()?;
         let name = name.or_else(|| layout.repository()).ok_or_else(|| nameless(&dir))?;
         if let Some(other) = dirs.insert(name.clone(), dir.clone()) {
             return Err(same_name(&name, &other, &dir));

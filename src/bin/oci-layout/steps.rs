@@ -263,7 +263,7 @@ impl ImageLayout {
         let options = LayoutOptions::new(Json::read_or_null(self.extra_index.as_ref())?).sparse(self.sparse).pool(pool);
         let output = Output::claim(&self.output)?;
         let layout = progress::show("writing the layout", |_| image_layout(output.dir(), images, options))?;
-        let mut digests: Vec<_> = layout.index().manifests.iter().map(|image| image.digest).collect();
+        let mut digests: Vec<_> = layout.index()?.manifests.iter().map(|image| image.digest).collect();
         // An image with several tags is there once for each, one after the other.
         digests.dedup();
         digests.iter().try_for_each(print)?;

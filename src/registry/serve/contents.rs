@@ -53,14 +53,14 @@ impl Content {
 }
 
 impl Contents {
-    pub(super) fn of_layout(layout: &ImageLayout) -> Self {
+    pub(super) fn of_layout(layout: &ImageLayout) -> Result<Self> {
         let content = |descriptor: &Descriptor| Content {
             media_type: descriptor.media_type.clone(),
             blob: layout.blob(descriptor),
             in_layout: true,
         };
-        let named = layout.index().manifests.iter().map(|descriptor| (descriptor, names(descriptor)));
-        Self::new(named, &|descriptor| Some(content(descriptor)))
+        let named = layout.index()?.manifests.iter().map(|descriptor| (descriptor, names(descriptor)));
+        Ok(Self::new(named, &|descriptor| Some(content(descriptor))))
     }
 
     pub(super) fn of_images(images: &[Image]) -> Self {

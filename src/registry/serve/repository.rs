@@ -41,8 +41,8 @@ impl Repository {
             // The stamp first: what is written behind it is another one.
             let stamp = stamp(path);
             if stamp.is_none() || stamp != current.stamp {
-                match ImageLayout::open(path) {
-                    Ok(layout) => *current = Current { stamp, contents: Arc::new(Contents::of_layout(&layout)) },
+                match ImageLayout::open(path).and_then(|layout| Contents::of_layout(&layout)) {
+                    Ok(contents) => *current = Current { stamp, contents: Arc::new(contents) },
                     Err(error) => trouble(error),
                 }
             }
@@ -58,9 +58,10 @@ fn stamp(path: &Path) -> Option<Stamp> {
     Some((file.dev(), file.ino(), file.len(), times.0, times.1))
 }
 
+/// One whose index can't be read has nothing; the first client that asks makes that an event that says why.
 impl From<ImageLayout> for Repository {
     fn from(layout: ImageLayout) -> Self {
-        let contents = Arc::new(Contents::of_layout(&layout));
+        let contents = Arc::new(Contents::of_layout(&layout).unwrap_or_default());
         Self { layout: Some(layout.path().to_owned()), current: Mutex::new(Current { stamp: None, contents }) }
     }
 }
