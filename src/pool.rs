@@ -4,8 +4,12 @@ use std::{
     iter::Enumerate,
     mem,
     num::NonZeroUsize,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread, vec,
+    ops::Deref,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
 };
 
 /// A bound on the threads at work, shared by everything that is given the same pool.
@@ -78,15 +82,19 @@ impl Pool {
         results.into_iter().map(|(_, result)| result).collect()
     }
 
-    /// As [`Pool::map`], for functions that start nothing on the pool: they count as its work.
+    /// As [`Pool::map`], for functions that start nothing on the pool: they count as its work. Finding the parts counts
+    /// too, and goes on beside the functions.
     pub(crate) fn map_parts<T: Send, R: Send>(
         &self,
-        parts: impl IntoIterator<Item = T>,
+        parts: impl IntoIterator<Item = T, IntoIter: Send>,
         f: impl Fn(T) -> R + Sync,
     ) -> Vec<R> {
-        let parts: Vec<T> = parts.into_iter().collect();
-        let count = parts.len();
-        let job = Parts { parts: Mutex::new(parts.into_iter().enumerate()), results: Mutex::default(), f };
+        let mut parts = parts.into_iter();
+        // For one part no thread is started, and it takes two to see that there is more than one.
+        let first: Vec<T> = parts.by_ref().take(2).collect();
+        let count = if first.len() < 2 { first.len() } else { usize::MAX };
+        let parts = Mutex::new(first.into_iter().chain(parts).enumerate());
+        let job = Parts { parts, done: AtomicBool::new(false), results: Mutex::default(), f };
         self.run(&job, count);
         let mut results = job.results.into_inner().unwrap_or_else(PoisonError::into_inner);
         results.sort_by_key(|(index, _)| *index);
@@ -98,11 +106,11 @@ impl Pool {
         self.scope(parts, || self.work(job));
     }
 
-    /// A buffer for one block, with whatever bytes were in it last.
+    /// A buffer for one block, or for what it becomes.
     pub(crate) fn buffer(&self) -> Buffer {
         let mut buffers = lock(&self.0.buffers);
         buffers.in_use += 1;
-        Buffer { bytes: buffers.spare.pop().unwrap_or_default(), pool: Arc::clone(&self.0) }
+        Buffer { bytes: buffers.spare.pop().unwrap_or_default(), len: 0, pool: Arc::clone(&self.0) }
     }
 
     fn scope(&self, parts: usize, work: impl Fn() + Sync) {
@@ -118,8 +126,9 @@ impl Pool {
     }
 
     fn work(&self, job: &impl Job) {
-        // Enough that nobody waits for the oldest block, and few: memory is this many blocks and what they become.
-        let room = self.threads().saturating_add(self.threads() / 4 + 2);
+        // Each thread makes one buffer's bytes of another's, and what waits for an older block keeps nobody from work.
+        // No more than that: this is what memory is.
+        let room = self.threads().saturating_mul(2).saturating_add(self.threads() / 4);
         let mut working = lock(&self.0.working);
         loop {
             let may = May { work: *working < self.threads(), take_buffer: lock(&self.0.buffers).in_use < room };
@@ -156,31 +165,38 @@ pub(crate) trait Job: Sync {
 }
 
 /// See [`Pool::map_parts`].
-struct Parts<T, R, F> {
-    parts: Mutex<Enumerate<vec::IntoIter<T>>>,
+struct Parts<I, R, F> {
+    parts: Mutex<Enumerate<I>>,
+    /// There are no more.
+    done: AtomicBool,
     results: Mutex<Vec<(usize, R)>>,
     f: F,
 }
 
-impl<T: Send, R: Send, F: Fn(T) -> R + Sync> Job for Parts<T, R, F> {
-    type Task = (usize, T);
+impl<I: Iterator<Item: Send> + Send, R: Send, F: Fn(I::Item) -> R + Sync> Job for Parts<I, R, F> {
+    type Task = ();
 
-    fn claim(&self, may: May) -> Claim<(usize, T)> {
-        let mut parts = lock(&self.parts);
-        match parts.len() {
-            0 => Claim::Done,
-            _ if !may.work => Claim::Wait,
-            _ => parts.next().map_or(Claim::Done, Claim::Work),
+    fn claim(&self, may: May) -> Claim<()> {
+        match may.work {
+            _ if self.done.load(Ordering::Relaxed) => Claim::Done,
+            true => Claim::Work(()),
+            false => Claim::Wait,
         }
     }
 
-    fn run(&self, (index, part): (usize, T)) {
-        let result = (self.f)(part);
-        lock(&self.results).push((index, result));
+    fn run(&self, (): ()) {
+        let next = lock(&self.parts).next();
+        match next {
+            Some((index, part)) => {
+                let result = (self.f)(part);
+                lock(&self.results).push((index, result));
+            }
+            None => self.abort(),
+        }
     }
 
     fn abort(&self) {
-        lock(&self.parts).by_ref().for_each(drop);
+        self.done.store(true, Ordering::Relaxed);
     }
 }
 
@@ -205,8 +221,33 @@ pub(crate) enum Claim<T> {
 /// See [`Pool::buffer`].
 #[derive(Debug)]
 pub(crate) struct Buffer {
-    pub(crate) bytes: Vec<u8>,
+    bytes: Vec<u8>,
+    len: usize,
     pool: Arc<Inner>,
+}
+
+impl Buffer {
+    /// So many bytes to be written over; what is in them is left from somebody before.
+    pub(crate) fn room(&mut self, size: usize) -> &mut [u8] {
+        self.len = size;
+        if self.bytes.len() < size {
+            self.bytes.resize(size, 0);
+        }
+        &mut self.bytes[..size]
+    }
+
+    /// Leaves off what was not written.
+    pub(crate) fn truncate(&mut self, size: usize) {
+        self.len = self.len.min(size);
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
 }
 
 impl Drop for Buffer {

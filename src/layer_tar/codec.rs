@@ -21,34 +21,31 @@ pub(crate) enum Codec {
 }
 
 impl Codec {
-    /// Replaces what is in `output` by this block as one gzip member or one zstd frame.
-    #[cfg_attr(
-        not(any(feature = "gzip", feature = "zstd")),
-        expect(unused_variables, clippy::ptr_arg, reason = "there is no codec")
-    )]
-    pub(crate) fn compress(&mut self, block: &[u8], output: &mut Vec<u8>) -> Result<()> {
+    /// As many bytes as a block of this size can become.
+    #[cfg_attr(not(any(feature = "gzip", feature = "zstd")), expect(unused_variables, reason = "there is no codec"))]
+    pub(crate) fn bound(&mut self, size: usize) -> usize {
+        match *self {
+            #[cfg(feature = "gzip")]
+            Self::Gzip(ref mut compressor) => compressor.gzip_compress_bound(size),
+            #[cfg(feature = "zstd")]
+            Self::Zstd(_) => zstd::zstd_safe::compress_bound(size),
+        }
+    }
+
+    /// Makes this block one gzip member or one zstd frame, at the beginning of `output`, which has the room that
+    /// [`Codec::bound`] says. Returns its size.
+    #[cfg_attr(not(any(feature = "gzip", feature = "zstd")), expect(unused_variables, reason = "there is no codec"))]
+    pub(crate) fn compress(&mut self, block: &[u8], output: &mut [u8]) -> Result<usize> {
         match *self {
             #[cfg(feature = "gzip")]
             Self::Gzip(ref mut compressor) => {
-                output.resize(compressor.gzip_compress_bound(block.len()), 0);
-                let size = compressor.gzip_compress(block, output).expect("the bound is enough room");
-                output.truncate(size);
+                Ok(compressor.gzip_compress(block, output).expect("the bound is enough room"))
             }
             #[cfg(feature = "zstd")]
-            Self::Zstd(ref mut compressor) => {
-                output.clear();
-                output.reserve(zstd::zstd_safe::compress_bound(block.len()));
-                compressor.compress_to_buffer(block, output).map_err(|cause| Error::Compression {
-                    compression: "zstd".to_owned(),
-                    reason: format!("the library failed: {cause}"),
-                })?;
-            }
+            Self::Zstd(ref mut compressor) => compressor.compress_to_buffer(block, output).map_err(|cause| {
+                Error::Compression { compression: "zstd".to_owned(), reason: format!("the library failed: {cause}") }
+            }),
         }
-        #[cfg_attr(
-            not(any(feature = "gzip", feature = "zstd")),
-            expect(unreachable_code, reason = "there is no codec")
-        )]
-        Ok(())
     }
 }
 
@@ -185,16 +182,20 @@ mod proof {
         };
         let index = usize::from(level) - 1;
         if proofs.matched[index].get().is_none() {
-            let mut compressed = Vec::new();
-            new()?.compress(&sample(), &mut compressed)?;
-            let digest = Digest::of(compressed).hex();
-            let matches = digest.starts_with(proofs.expected[index]);
+            let matches = compressed_sample(&mut new()?)?.hex().starts_with(proofs.expected[index]);
             proofs.matched[index].get_or_init(|| matches);
         }
         match proofs.matched[index].get() {
             Some(true) => new(),
             _ => Err(Error::CodecBytes { codec: format!("{codec}:{level}"), format: BYTE_FORMAT }),
         }
+    }
+
+    fn compressed_sample(codec: &mut Codec) -> Result<Digest> {
+        let sample = sample();
+        let mut compressed = vec![0; codec.bound(sample.len())];
+        let size = codec.compress(&sample, &mut compressed)?;
+        Ok(Digest::of(&compressed[..size]))
     }
 
     /// 96 KiB with something for every part of a compressor: words that come again near and far, runs, and noise.
@@ -229,9 +230,7 @@ mod proof {
         /// Whoever changes a codec on purpose takes the table from this test's message, and raises the byte format.
         fn check<const LEVELS: usize>(proofs: &Proofs<LEVELS>, new: impl Fn(u8) -> io::Result<Codec>) {
             let found = std::array::from_fn(|index| {
-                let mut compressed = Vec::new();
-                new(index as u8 + 1).unwrap().compress(&sample(), &mut compressed).unwrap();
-                Digest::of(compressed).hex()[..12].to_owned()
+                compressed_sample(&mut new(index as u8 + 1).unwrap()).unwrap().hex()[..12].to_owned()
             });
             assert_eq!(proofs.expected.map(str::to_owned), found);
         }

@@ -100,8 +100,6 @@ struct Queue {
     hashing: bool,
     /// Whether somebody is at hashing and writing what the blocks became.
     emitting: bool,
-    /// What compressed blocks were in, to be used again: memory that is given back and asked for anew grows all the same.
-    spare: Vec<Vec<u8>>,
     failed: Option<Error>,
     aborted: bool,
 }
@@ -109,6 +107,7 @@ struct Queue {
 /// A block on its way.
 #[derive(Default)]
 struct Block {
+    /// As long as somebody needs it.
     tar: Option<Arc<Buffer>>,
     compressing: bool,
     /// What it became: its part of the blob.
@@ -118,14 +117,14 @@ struct Block {
 /// A part of the blob.
 enum Output {
     Tar(Arc<Buffer>),
-    Compressed(Vec<u8>),
+    Compressed(Buffer),
 }
 
 enum Task {
     Read(u64, Buffer),
     /// Adds the tar's bytes to the diff ID.
     Hash(Arc<Buffer>),
-    Compress(u64, Arc<Buffer>, Vec<u8>),
+    Compress(u64, Arc<Buffer>, Buffer),
     /// Adds the blob's bytes to its digest, and writes them.
     Emit(Output),
 }
@@ -164,19 +163,17 @@ impl Job for Pipeline<'_> {
         }
         if self.compresses {
             let ready = |block: &Block| !block.compressing && block.tar.is_some();
-            if let Some(index) = queue.blocks.iter().position(ready) {
+            let index = queue.blocks.iter().position(ready);
+            if let Some(index) = index.filter(|&index| may.take_buffer || index == 0) {
                 let block = &mut queue.blocks[index];
                 block.compressing = true;
                 let tar = Arc::clone(block.tar.as_ref().expect("asked for by `ready`"));
-                return Claim::Work(Task::Compress(
-                    queue.done + index as u64,
-                    tar,
-                    queue.spare.pop().unwrap_or_default(),
-                ));
+                return Claim::Work(Task::Compress(queue.done + index as u64, tar, self.pool.buffer()));
             }
         }
         let next = queue.done + queue.blocks.len() as u64;
-        // One block always: whoever holds all the others may be waiting for a reader who waits for this job.
+        // One block always, and what it becomes: whoever holds all other buffers may be waiting for a reader who waits
+        // for this job.
         if (may.take_buffer || queue.blocks.is_empty()) && next < self.count {
             queue.blocks.push_back(Block::default());
             return Claim::Work(Task::Read(next, self.pool.buffer()));
@@ -188,7 +185,7 @@ impl Job for Pipeline<'_> {
         let result = match task {
             Task::Read(index, buffer) => self.read(index, buffer),
             Task::Hash(tar) => self.hash(tar),
-            Task::Compress(index, tar, output) => self.compress(index, &tar.bytes, output),
+            Task::Compress(index, tar, output) => self.compress(index, &tar, output),
             Task::Emit(output) => self.emit(output),
         };
         if let Err(error) = result {
@@ -205,26 +202,27 @@ impl Pipeline<'_> {
     fn read(&self, index: u64, mut buffer: Buffer) -> Result<()> {
         let offset = index * self.block_size;
         let size = self.block_size.min(self.stream.size() - offset);
-        buffer.bytes.resize(usize::try_from(size).expect("a block fits in memory"), 0);
-        self.stream.read_at(offset, &mut buffer.bytes)?;
-        self.note(index, |block| block.tar = Some(Arc::new(buffer)));
+        let size = usize::try_from(size).expect("a block fits in memory");
+        self.stream.read_at(offset, buffer.room(size))?;
+        self.note(index, |block, _| block.tar = Some(Arc::new(buffer)));
         Ok(())
     }
 
     fn hash(&self, tar: Arc<Buffer>) -> Result<()> {
         let (hasher, each_block) = &mut *lock(&self.tar);
-        hasher.update(&tar.bytes);
-        each_block(&tar.bytes, hasher)?;
+        hasher.update(&tar);
+        each_block(&tar, hasher)?;
         (self.progress)(hasher.size());
         let mut queue = lock(&self.queue);
         queue.hashing = false;
+        let position = (queue.hashed - queue.done) as usize;
         queue.hashed += 1;
-        if !self.compresses {
-            let hashed = (queue.hashed - queue.done) as usize;
-            match queue.blocks.get_mut(hashed - 1) {
-                Some(block) if self.writes => block.output = Some(Output::Tar(tar)),
-                _ => queue.finish_block(),
-            }
+        match queue.blocks.get_mut(position) {
+            Some(block) if self.compresses => block.forget_tar(true),
+            Some(block) if self.writes => block.output = Some(Output::Tar(tar)),
+            Some(_) => queue.finish_block(),
+            // After a failure there is no queue any more.
+            None => {}
         }
         Ok(())
     }
@@ -233,22 +231,27 @@ impl Pipeline<'_> {
         not(any(feature = "gzip", feature = "zstd")),
         allow(unreachable_code, unused_assignments, reason = "there is no codec")
     )]
-    fn compress(&self, index: u64, tar: &[u8], mut output: Vec<u8>) -> Result<()> {
+    fn compress(&self, index: u64, tar: &[u8], mut output: Buffer) -> Result<()> {
         let codec = lock(&self.codecs).pop();
         let mut codec = match codec {
             Some(codec) => codec,
             None => self.compression.codec()?.expect("only a compression compresses"),
         };
-        codec.compress(tar, &mut output)?;
+        let bound = codec.bound(tar.len());
+        let size = codec.compress(tar, output.room(bound))?;
+        output.truncate(size);
         lock(&self.codecs).push(codec);
-        self.note(index, |block| block.output = Some(Output::Compressed(output)));
+        self.note(index, |block, hashed| {
+            block.output = Some(Output::Compressed(output));
+            block.forget_tar(hashed);
+        });
         Ok(())
     }
 
     fn emit(&self, output: Output) -> Result<()> {
         let (hasher, sink) = &mut *lock(&self.blob);
-        let bytes = match &output {
-            Output::Tar(tar) => &tar.bytes,
+        let bytes: &[u8] = match &output {
+            Output::Tar(tar) => tar,
             Output::Compressed(bytes) => {
                 hasher.update(bytes);
                 bytes
@@ -259,20 +262,26 @@ impl Pipeline<'_> {
             sink.write_all(bytes).map_err(Error::write(""))?;
         }
         let mut queue = lock(&self.queue);
-        if let Output::Compressed(bytes) = output {
-            queue.spare.push(bytes);
-        }
         queue.emitting = false;
         queue.finish_block();
         Ok(())
     }
 
-    fn note(&self, index: u64, note: impl FnOnce(&mut Block)) {
+    /// Notes something of a block; the function is also told whether its tar bytes are hashed.
+    fn note(&self, index: u64, note: impl FnOnce(&mut Block, bool)) {
         let mut queue = lock(&self.queue);
-        // After a failure there is no queue any more.
-        let position = index - queue.done;
+        let (position, hashed) = (index - queue.done, index < queue.hashed);
         if let Some(block) = queue.blocks.get_mut(position as usize) {
-            note(block);
+            note(block, hashed);
+        }
+    }
+}
+
+impl Block {
+    /// Gives the buffer back for another block, or for what one becomes.
+    fn forget_tar(&mut self, hashed: bool) {
+        if hashed && self.output.is_some() {
+            self.tar = None;
         }
     }
 }
