@@ -11,6 +11,7 @@ pub(crate) mod making;
 mod mapping;
 pub(crate) mod path;
 mod pipeline;
+mod source_folder;
 mod source_tar;
 pub(crate) mod stream;
 pub(crate) mod tar;

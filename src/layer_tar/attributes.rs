@@ -3,13 +3,11 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    fs::Metadata,
-    os::unix::{
-        ffi::{OsStrExt, OsStringExt},
-        fs::MetadataExt,
-    },
+    os::unix::ffi::{OsStrExt, OsStringExt},
     path::Path,
 };
+
+use rustix::fs::Stat;
 
 use crate::{
     error::{Error, Result},
@@ -47,14 +45,15 @@ pub(crate) enum Place {
 
 impl Found {
     /// What a file system has; extended attributes only if they are to be kept, since they cost two calls a file.
-    pub(crate) fn in_folder(path: &Path, metadata: &Metadata, mapping: &FileMapping, follow: bool) -> Result<Self> {
+    #[allow(clippy::unnecessary_cast, reason = "these types are not the same on every system")]
+    pub(crate) fn in_folder(path: &Path, stat: &Stat, mapping: &FileMapping, follow: bool) -> Result<Self> {
         let keep = mapping.attributes.xattrs == Attribute::Keep;
         let xattrs = if keep { read_xattrs(path, follow)? } else { BTreeMap::new() };
         Ok(Self {
-            mode: metadata.mode() & 0o7777,
-            uid: metadata.uid().into(),
-            gid: metadata.gid().into(),
-            mtime: metadata.mtime(),
+            mode: stat.st_mode as u32 & 0o7777,
+            uid: stat.st_uid.into(),
+            gid: stat.st_gid.into(),
+            mtime: stat.st_mtime as i64,
             xattrs,
             place: Place::Folder,
         })

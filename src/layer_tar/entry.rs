@@ -1,13 +1,8 @@
 //! One entry of a layer, and where its bytes come from.
 
-use std::{
-    collections::BTreeMap,
-    fs::{File, Metadata},
-    io,
-    os::unix::fs::{FileExt, MetadataExt},
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fs::File, io, os::unix::fs::FileExt, path::PathBuf, sync::Arc};
+
+use rustix::fs::{FileType, Stat, fstat};
 
 use crate::{
     error::{Error, Result},
@@ -89,10 +84,11 @@ pub(crate) enum Content {
 pub(crate) struct SourceFile {
     pub(crate) path: PathBuf,
     pub(crate) size: u64,
-    device: u64,
-    inode: u64,
-    mtime: (i64, i64),
+    identity: Identity,
 }
+
+/// Device, inode, and time of the last change in seconds and nanoseconds.
+type Identity = (u64, u64, i64, i64);
 
 /// A tar that is a source: itself, or the file without a name that it was unpacked into.
 #[derive(Debug)]
@@ -179,14 +175,9 @@ impl Content {
 }
 
 impl SourceFile {
-    pub(crate) fn new(path: PathBuf, metadata: &Metadata) -> Self {
-        Self {
-            path,
-            size: metadata.size(),
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            mtime: (metadata.mtime(), metadata.mtime_nsec()),
-        }
+    pub(crate) fn new(path: PathBuf, stat: &Stat) -> Self {
+        let (size, identity) = size_and_identity(stat);
+        Self { path, size, identity }
     }
 
     /// The file is opened for each stretch: a layer may have more files than a process may have open, and the
@@ -213,14 +204,20 @@ impl SourceFile {
 
     /// Makes sure that this file is what it was. After a read: what was written before it shows here.
     pub(crate) fn check(&self, file: &File) -> Result<()> {
-        let now = file.metadata().map_err(|cause| Error::source(&self.path, cause))?;
+        let now = fstat(file).map_err(|cause| Error::source(&self.path, cause.into()))?;
         let changed = |change| Err(Error::SourceChanged { path: self.path.clone(), change });
-        match Self::new(self.path.clone(), &now) {
-            same if same == *self => Ok(()),
-            _ if !now.is_file() => changed("changed"),
-            now if now.size > self.size => changed("grew"),
-            now if now.size < self.size => changed("shrank"),
+        match size_and_identity(&now) {
+            same if same == (self.size, self.identity) => Ok(()),
+            _ if !FileType::from_raw_mode(now.st_mode).is_file() => changed("changed"),
+            (size, _) if size > self.size => changed("grew"),
+            (size, _) if size < self.size => changed("shrank"),
             _ => changed("changed"),
         }
     }
+}
+
+#[allow(clippy::unnecessary_cast, reason = "these types are not the same on every system")]
+fn size_and_identity(stat: &Stat) -> (u64, Identity) {
+    let mtime = (stat.st_mtime as i64, stat.st_mtime_nsec as i64);
+    (stat.st_size as u64, (stat.st_dev as u64, stat.st_ino as u64, mtime.0, mtime.1))
 }

@@ -13,7 +13,7 @@ use crate::{
 
 /// The nodes' entries, where of files that are one, all but the first in the layer's order are hard links to it:
 /// readers want a link's target before the link.
-pub(crate) fn link(nodes: Vec<Node>, identical: bool) -> Result<Vec<Entry>> {
+pub(crate) fn link(nodes: impl ExactSizeIterator<Item = Node>, identical: bool) -> Result<Vec<Entry>> {
     let mut firsts_of: HashMap<(usize, u64), Vec<usize>> = HashMap::new();
     let mut entries: Vec<Entry> = Vec::with_capacity(nodes.len());
     for Node { mut entry, linked, .. } in nodes {

@@ -78,8 +78,7 @@ impl LayerPath {
     pub(crate) fn join_all(&self, below: &Path) -> Result<Self, &'static str> {
         let mut path = Vec::with_capacity(self.0.len() + 1 + below.as_os_str().len());
         path.extend_from_slice(&self.0);
-        for name in below {
-            let name = name.as_bytes();
+        for name in below.as_os_str().as_bytes().split(|&byte| byte == b'/').filter(|name| !name.is_empty()) {
             if name.contains(&0) {
                 return Err("has a NUL byte, which no path can hold");
             }
@@ -166,14 +165,12 @@ impl LayerPath {
 
     /// The path as a tar names it: components between slashes, none in front.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.0.len());
-        for component in self.0.split(|&byte| byte == 0).filter(|component| !component.is_empty()) {
-            if !bytes.is_empty() {
-                bytes.push(b'/');
-            }
-            bytes.extend_from_slice(component);
+        let slashes = |path: &[u8]| path.iter().map(|&byte| if byte == 0 { b'/' } else { byte }).collect();
+        if !self.is_whiteout() {
+            return slashes(&self.0);
         }
-        bytes
+        let (parent, name) = self.split();
+        slashes(&parent.child(name).0)
     }
 
     /// The path as people and globs write it: from the root.

@@ -10,6 +10,7 @@ use std::{
     sync::Arc,
 };
 
+use rustix::fs::fstat;
 use tar::EntryType;
 
 use crate::{
@@ -188,7 +189,7 @@ fn open(path: &Path, scratch: Option<&Path>) -> Result<TarFile> {
         ));
     }
     let file = File::open(path).map_err(unreadable)?;
-    let source = SourceFile::new(path.to_owned(), &file.metadata().map_err(unreadable)?);
+    let source = SourceFile::new(path.to_owned(), &fstat(&file).map_err(|cause| unreadable(cause.into()))?);
     let stream = BufReader::with_capacity(64 << 10, file.try_clone().map_err(unreadable)?);
     let packed = |cause| damaged(path, 0, format!("it cannot be decompressed: {cause}"));
     let mut unpacked = match decompress(stream).map_err(packed)? {
@@ -220,6 +221,6 @@ fn open(path: &Path, scratch: Option<&Path>) -> Result<TarFile> {
         size += read as u64;
     }
     source.check(&file)?;
-    let source = SourceFile::new(path.to_owned(), &tar.metadata().map_err(Error::write(scratch))?);
+    let source = SourceFile::new(path.to_owned(), &fstat(&tar).map_err(|cause| Error::write(scratch)(cause.into()))?);
     Ok(TarFile { file: tar, source })
 }

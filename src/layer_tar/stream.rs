@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result},
     layer_tar::{
         entry::{Entry, Kind},
-        tar::{END_OF_ARCHIVE, header, padding},
+        tar::{END_OF_ARCHIVE, content_size, header, header_size, padding},
     },
     pool::Pool,
 };
@@ -28,7 +28,7 @@ pub(crate) struct TarStream {
 impl TarStream {
     /// The tar of these entries, which are in order.
     pub(crate) fn new(entries: Vec<Entry>, pool: &Pool) -> Result<Self> {
-        let sizes = |part: &[Entry]| part.iter().map(|entry| header(entry).len() as u64).collect::<Vec<_>>();
+        let sizes = |part: &[Entry]| part.iter().map(header_size).collect::<Vec<_>>();
         let header_sizes = pool.map_parts(entries.chunks(PART), sizes);
         let mut offsets = Vec::with_capacity(entries.len() + 1);
         let mut offset: u64 = 0;
@@ -92,10 +92,6 @@ impl TarStream {
         rest.fill(0);
         Ok(())
     }
-}
-
-fn content_size(entry: &Entry) -> u64 {
-    if let Kind::File(content) = &entry.kind { content.size() } else { 0 }
 }
 
 /// Splits off what lies in the part of `length` bytes that begins at `start`: the offset inside that part, and the

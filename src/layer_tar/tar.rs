@@ -3,7 +3,7 @@
 //! Formats: POSIX.1-2017, [pax](https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html), "ustar
 //! Interchange Format" and "pax Interchange Format". Every choice is written down in `docs/byte-format.md`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use tar::{EntryType, Header};
 
@@ -25,9 +25,18 @@ const fn octal_max(digits: u32) -> u64 {
     8u64.pow(digits) - 1
 }
 
+/// The largest size, and time, that ustar has room for.
+const SIZE_MAX: u64 = octal_max(11);
+
+/// The largest number of a user or group that ustar has room for.
+const ID_MAX: u64 = octal_max(7);
+
+/// The longest target of a link that ustar has room for.
+const TARGET_MAX: usize = 100;
+
 /// All blocks that come before the contents of this entry.
 pub(crate) fn header(entry: &Entry) -> Vec<u8> {
-    header_with_size(entry, if let Kind::File(content) = &entry.kind { content.size() } else { 0 })
+    header_with_size(entry, content_size(entry))
 }
 
 /// The same of a file of this size, or of a directory, which is not in a layer and looks as those there do unless somebody
@@ -41,8 +50,18 @@ pub(crate) fn plain_header(path: LayerPath, size: Option<u64>) -> Vec<u8> {
     header_with_size(&entry, size.unwrap_or(0))
 }
 
+/// The number of bytes that [`header`] has, which nearly always needs none of them.
+pub(crate) fn header_size(entry: &Entry) -> u64 {
+    PaxRecords::of(entry, &name(entry), content_size(entry)).size_in_blocks() + BLOCK as u64
+}
+
+/// How many bytes of contents stand behind the header.
+pub(crate) fn content_size(entry: &Entry) -> u64 {
+    if let Kind::File(content) = &entry.kind { content.size() } else { 0 }
+}
+
 fn header_with_size(entry: &Entry, size: u64) -> Vec<u8> {
-    let mut pax = PaxRecords::default();
+    let name = name(entry);
     let mut header = Header::new_ustar();
     header.set_mode(entry.mode);
     header.set_entry_type(match &entry.kind {
@@ -54,14 +73,11 @@ fn header_with_size(entry: &Entry, size: u64) -> Vec<u8> {
         Kind::BlockDevice(..) => EntryType::Block,
         Kind::Fifo => EntryType::Fifo,
     });
-    header.set_size(pax.number("size", size, octal_max(11)));
-    header.set_uid(pax.number("uid", entry.uid, octal_max(7)));
-    header.set_gid(pax.number("gid", entry.gid, octal_max(7)));
-    let mtime = u64::try_from(entry.mtime).ok().filter(|&mtime| mtime <= octal_max(11));
-    header.set_mtime(mtime.unwrap_or_else(|| {
-        pax.add("mtime", entry.mtime.to_string().as_bytes());
-        0
-    }));
+    // What does not fit is zero here, and a pax record.
+    header.set_size(fitting(size, SIZE_MAX).unwrap_or(0));
+    header.set_uid(fitting(entry.uid, ID_MAX).unwrap_or(0));
+    header.set_gid(fitting(entry.gid, ID_MAX).unwrap_or(0));
+    header.set_mtime(fitting(entry.mtime, SIZE_MAX).unwrap_or(0));
     let (major, minor) = match entry.kind {
         Kind::CharDevice(major, minor) | Kind::BlockDevice(major, minor) => (major, minor),
         _ => (0, 0),
@@ -69,7 +85,24 @@ fn header_with_size(entry: &Entry, size: u64) -> Vec<u8> {
     let ustar = header.as_ustar_mut().expect("made as ustar");
     ustar.set_device_major(major);
     ustar.set_device_minor(minor);
+    match split_name(&name) {
+        Some((prefix, name)) => {
+            ustar.prefix[..prefix.len()].copy_from_slice(prefix);
+            ustar.name[..name.len()].copy_from_slice(name);
+        }
+        None => ustar.name.copy_from_slice(&name[..100]),
+    }
+    let target = target(entry);
+    let room = target.len().min(ustar.linkname.len());
+    ustar.linkname[..room].copy_from_slice(&target[..room]);
+    header.set_cksum();
+    let mut blocks = PaxRecords::of(entry, &name, size).into_blocks();
+    blocks.extend_from_slice(header.as_bytes());
+    blocks
+}
 
+/// The entry's path as a header has it.
+fn name(entry: &Entry) -> Vec<u8> {
     let mut name = entry.path.to_bytes();
     if entry.path.is_root() {
         name.push(b'.');
@@ -77,33 +110,21 @@ fn header_with_size(entry: &Entry, size: u64) -> Vec<u8> {
     if entry.kind == Kind::Directory {
         name.push(b'/');
     }
-    match split_name(&name) {
-        Some((prefix, name)) => {
-            ustar.prefix[..prefix.len()].copy_from_slice(prefix);
-            ustar.name[..name.len()].copy_from_slice(name);
-        }
-        None => {
-            pax.add("path", &name);
-            ustar.name.copy_from_slice(&name[..100]);
-        }
+    name
+}
+
+/// Where the entry leads, if it is a link.
+fn target(entry: &Entry) -> Cow<'_, [u8]> {
+    match &entry.kind {
+        Kind::Symlink(target) => target.into(),
+        Kind::HardLink(path) => path.to_bytes().into(),
+        _ => Cow::Borrowed(&[]),
     }
-    let target = match &entry.kind {
-        Kind::Symlink(target) => target,
-        Kind::HardLink(path) => &path.to_bytes(),
-        _ => &Vec::new(),
-    };
-    if target.len() > ustar.linkname.len() {
-        pax.add("linkpath", target);
-    }
-    let room = target.len().min(ustar.linkname.len());
-    ustar.linkname[..room].copy_from_slice(&target[..room]);
-    for (name, value) in &entry.xattrs {
-        pax.add_bytes(&[b"SCHILY.xattr.", &name[..]].concat(), value);
-    }
-    header.set_cksum();
-    let mut blocks = pax.into_blocks();
-    blocks.extend_from_slice(header.as_bytes());
-    blocks
+}
+
+/// The number if ustar's field can hold it.
+fn fitting(number: impl TryInto<u64>, max: u64) -> Option<u64> {
+    number.try_into().ok().filter(|&number| number <= max)
 }
 
 /// How many bytes pad contents of this size to a whole block.
@@ -127,13 +148,30 @@ fn split_name(name: &[u8]) -> Option<(&[u8], &[u8])> {
 struct PaxRecords(Vec<u8>);
 
 impl PaxRecords {
-    /// The number itself if ustar's field can hold it; otherwise zero, and the number is a record.
-    fn number(&mut self, key: &str, value: u64, max: u64) -> u64 {
-        if value <= max {
-            return value;
+    /// What ustar has no room for.
+    fn of(entry: &Entry, name: &[u8], size: u64) -> Self {
+        let mut pax = Self::default();
+        pax.number("size", size, SIZE_MAX);
+        pax.number("uid", entry.uid, ID_MAX);
+        pax.number("gid", entry.gid, ID_MAX);
+        pax.number("mtime", entry.mtime, SIZE_MAX);
+        if split_name(name).is_none() {
+            pax.add("path", name);
         }
-        self.add(key, value.to_string().as_bytes());
-        0
+        let target = target(entry);
+        if target.len() > TARGET_MAX {
+            pax.add("linkpath", &target);
+        }
+        for (name, value) in &entry.xattrs {
+            pax.add_bytes(&[b"SCHILY.xattr.", &name[..]].concat(), value);
+        }
+        pax
+    }
+
+    fn number<N: TryInto<u64> + ToString + Copy>(&mut self, key: &str, value: N, max: u64) {
+        if fitting(value, max).is_none() {
+            self.add(key, value.to_string().as_bytes());
+        }
     }
 
     fn add(&mut self, key: &str, value: &[u8]) {
@@ -151,6 +189,11 @@ impl PaxRecords {
         for part in [key, b"=", value, b"\n"] {
             self.0.extend_from_slice(part);
         }
+    }
+
+    /// The number of bytes of [`PaxRecords::into_blocks`].
+    fn size_in_blocks(&self) -> u64 {
+        if self.0.is_empty() { 0 } else { (BLOCK + self.0.len().next_multiple_of(BLOCK)) as u64 }
     }
 
     /// A header of type `x` and the records, padded; nothing if there are none.

@@ -2,23 +2,28 @@
 
 use std::{
     collections::{BTreeMap, btree_map},
-    fs, io,
-    os::unix::ffi::{OsStrExt, OsStringExt},
+    fs,
+    os::unix::ffi::OsStrExt,
     path::Path,
 };
 
-use walkdir::{DirEntry, WalkDir};
+use rustix::{
+    fs::{lstat, stat},
+    io::Errno,
+};
+use walkdir::DirEntry;
 
 use crate::{
     error::{Error, Result},
     layer_tar::{
         LayerOptions, OnConflict,
         attributes::{Found, normal_mode, resolve},
-        entry::{Content, Entry, Kind, SourceFile, same},
+        entry::{Content, Entry, Kind, same},
         glob::Globs,
         links,
         mapping::{Attributes, FileMapping, Source},
         path::LayerPath,
+        source_folder::{Looking, Walk, kind},
         source_tar,
     },
     pool::Pool,
@@ -37,13 +42,10 @@ struct Tree<'a> {
     files: &'a [FileMapping],
     options: &'a LayerOptions,
     pool: &'a Pool,
-    nodes: BTreeMap<LayerPath, Node>,
+    nodes: BTreeMap<LayerPath, Box<Node>>,
     /// A directory that is known to be one, with all above it: most entries are in the one that the entry before was in.
     last_parent: Option<LayerPath>,
 }
-
-/// What a folder has, before anybody has looked at it, is looked at in parts of so many by all threads.
-const PART: usize = 256;
 
 pub(crate) struct Node {
     pub(crate) entry: Entry,
@@ -92,69 +94,36 @@ impl Tree<'_> {
     }
 
     fn add_source(&mut self, index: usize, mapping: &FileMapping, source: &Path, path: LayerPath) -> Result<()> {
-        let look = if mapping.follow { fs::metadata(source) } else { fs::symlink_metadata(source) };
-        let metadata = look.map_err(|cause| match fs::read_link(source) {
+        let stat = if mapping.follow { stat(source) } else { lstat(source) };
+        let stat = stat.map_err(|cause| match fs::read_link(source) {
             // The link is there; what is missing is what it names.
-            Ok(target) if cause.kind() == io::ErrorKind::NotFound => {
+            Ok(target) if cause == Errno::NOENT => {
                 Error::SourceMissing { path: source.parent().unwrap_or(Path::new("")).join(target) }
             }
-            _ => Error::source(source, cause),
+            _ => Error::source(source, cause.into()),
         })?;
-        if metadata.is_dir() {
-            return self.add_folder(index, mapping, source, &path);
-        }
-        let file_type = metadata.file_type();
-        let kind = if file_type.is_symlink() {
-            Kind::Symlink(read_link(source)?)
-        } else if file_type.is_file() {
-            Kind::File(Content::File(SourceFile::new(source.to_owned(), &metadata)))
-        } else {
-            return Err(unfit(source, file_type));
+        let kind = match kind(source, &stat)? {
+            Kind::Directory => return self.add_folder(index, mapping, source, &path),
+            kind => kind,
         };
-        let found = Found::in_folder(source, &metadata, mapping, mapping.follow)?;
+        let found = Found::in_folder(source, &stat, mapping, mapping.follow)?;
         self.add(index, path, kind, found)
     }
 
     fn add_folder(&mut self, index: usize, mapping: &FileMapping, source: &Path, path: &LayerPath) -> Result<()> {
-        let (include, exclude) = (Globs::new(&mapping.include)?, Globs::new(&mapping.exclude)?);
-        // Folders on the way to the current one that are in the layer only if something in them is.
-        let mut pending: Vec<DirEntry> = Vec::new();
-        // The depth of the folder all of which is taken.
-        let mut taken: Option<usize> = include.is_empty().then_some(0);
-        let mut chosen: Vec<DirEntry> = Vec::new();
-        let mut walk = WalkDir::new(source).into_iter();
-        while let Some(next) = walk.next() {
-            let found = next.map_err(|error| walk_error(source, error))?;
-            let relative = found.path().strip_prefix(source).unwrap_or(Path::new(""));
-            let depth = found.depth();
-            pending.retain(|above| above.depth() < depth);
-            taken = taken.filter(|&above| above == 0 || above < depth);
-            let is_dir = found.file_type().is_dir() || depth == 0;
-            if depth > 0 && exclude.is_match(relative) {
-                if is_dir {
-                    walk.skip_current_dir();
-                }
-                continue;
-            }
-            if taken.is_none() && depth > 0 && include.is_match(relative) && !include.is_empty() {
-                taken = is_dir.then_some(depth);
-            } else if taken.is_none() && !is_dir {
-                continue;
-            }
-            if is_dir && taken.is_none() {
-                pending.push(found);
-                continue;
-            }
-            chosen.append(&mut pending);
-            chosen.push(found);
-        }
-        let look = |part: &[DirEntry]| -> Result<Vec<_>> {
-            part.iter().map(|found| look(source, found, mapping, path)).collect()
+        let look = |part: Result<Vec<DirEntry>>| -> Result<Vec<Box<Node>>> {
+            let mut looking = Looking::new(source, mapping, path);
+            let node = |found: &DirEntry| {
+                let (path, kind, found) = looking.at(found)?;
+                self.node(index, path, kind, found)
+            };
+            let mut nodes: Vec<_> = part?.iter().map(node).collect::<Result<_>>()?;
+            // As they will lie in the tree, and so that those in one directory follow one another.
+            nodes.sort_unstable_by(|a, b| a.entry.path.cmp(&b.entry.path));
+            Ok(nodes)
         };
-        for part in self.pool.map_parts(chosen.chunks(PART), look) {
-            for (path, kind, found) in part? {
-                self.add(index, path, kind, found)?;
-            }
+        for part in self.pool.map_parts(Walk::new(source, mapping)?, look) {
+            part?.into_iter().try_for_each(|node| self.insert(node))?;
         }
         Ok(())
     }
@@ -168,12 +137,17 @@ impl Tree<'_> {
             let linked = Some((index, member.file));
             let at = path.append(&member.path);
             let entry = resolve(at, member.kind, &mapping.attributes, member.found, self.options)?;
-            self.insert(Node { entry, certainty: Certainty::Said, mapping: index, linked })?;
+            self.insert(Box::new(Node { entry, certainty: Certainty::Said, mapping: index, linked }))?;
         }
         Ok(())
     }
 
     fn add(&mut self, index: usize, path: LayerPath, kind: Kind, found: Found) -> Result<()> {
+        self.node(index, path, kind, found).and_then(|node| self.insert(node))
+    }
+
+    /// What this mapping brings to this path.
+    fn node(&self, index: usize, path: LayerPath, kind: Kind, found: Found) -> Result<Box<Node>> {
         let mapping = &self.files[index];
         if path.is_root() && kind != Kind::Directory {
             return Err(Error::Destination {
@@ -185,15 +159,14 @@ impl Tree<'_> {
         let certainty =
             if in_folder && mapping.attributes == Attributes::default() { Certainty::Found } else { Certainty::Said };
         let entry = resolve(path, kind, &mapping.attributes, found, self.options)?;
-        self.insert(Node { entry, certainty, mapping: index, linked: None })
+        Ok(Box::new(Node { entry, certainty, mapping: index, linked: None }))
     }
 
-    fn insert(&mut self, node: Node) -> Result<()> {
+    fn insert(&mut self, node: Box<Node>) -> Result<()> {
         if !self.make_parents(&node)? {
             return Ok(());
         }
-        let path = node.entry.path.clone();
-        let old = match self.nodes.entry(path.clone()) {
+        let old = match self.nodes.entry(node.entry.path.clone()) {
             btree_map::Entry::Vacant(place) => {
                 place.insert(node);
                 return Ok(());
@@ -213,11 +186,11 @@ impl Tree<'_> {
         match self.options.on_conflict {
             OnConflict::Error => {
                 let (first, second) = (describe(self.files, old), describe(self.files, &node));
-                Err(Error::Conflict { destination: path.to_path(), first, second })
+                Err(Error::Conflict { destination: node.entry.path.to_path(), first, second })
             }
             OnConflict::FirstWins => Ok(()),
             OnConflict::LastWins => {
-                let keeps_children = node.entry.kind == Kind::Directory;
+                let (path, keeps_children) = (node.entry.path.clone(), node.entry.kind == Kind::Directory);
                 *old = node;
                 self.last_parent = None;
                 if !keeps_children {
@@ -233,7 +206,7 @@ impl Tree<'_> {
         if self.last_parent.as_ref().is_some_and(|parent| node.entry.path.is_in(parent)) {
             return Ok(true);
         }
-        let is_directory = |nodes: &BTreeMap<LayerPath, Node>, path: &LayerPath| {
+        let is_directory = |nodes: &BTreeMap<LayerPath, Box<Node>>, path: &LayerPath| {
             nodes.get(path).is_some_and(|above| above.entry.kind == Kind::Directory)
         };
         let mut missing = Vec::new();
@@ -266,7 +239,8 @@ impl Tree<'_> {
                 kind: Kind::Directory,
                 path: path.clone(),
             };
-            self.nodes.insert(path, Node { entry, certainty: Certainty::Implied, mapping: node.mapping, linked: None });
+            let node = Node { entry, certainty: Certainty::Implied, mapping: node.mapping, linked: None };
+            self.nodes.insert(path, Box::new(node));
         }
         Ok(true)
     }
@@ -290,7 +264,7 @@ impl Tree<'_> {
                 rule.apply(&globs, &mut node.entry);
             }
         }
-        links::link(self.nodes.into_values().collect(), self.options.hard_links)
+        links::link(self.nodes.into_values().map(|node| *node), self.options.hard_links)
     }
 }
 
@@ -306,45 +280,4 @@ fn describe(files: &[FileMapping], node: &Node) -> String {
             format!("{mapping} (a {}, mode {mode:04o}, owner {uid}:{gid})", kind.describe())
         }
     }
-}
-
-/// Where something in a source folder comes to be, and what it is.
-fn look(source: &Path, found: &DirEntry, mapping: &FileMapping, path: &LayerPath) -> Result<(LayerPath, Kind, Found)> {
-    let relative = found.path().strip_prefix(source).unwrap_or(Path::new(""));
-    let refuse = |reason| Error::Destination { destination: found.path().into(), reason };
-    let path = path.join_all(relative).map_err(refuse)?;
-    let is_source = found.depth() == 0;
-    let metadata = if is_source { fs::metadata(source) } else { found.metadata().map_err(io::Error::from) };
-    let metadata = metadata.map_err(|cause| Error::source(found.path(), cause))?;
-    let kind = if found.file_type().is_dir() || is_source {
-        Kind::Directory
-    } else if found.file_type().is_symlink() {
-        Kind::Symlink(read_link(found.path())?)
-    } else if found.file_type().is_file() {
-        Kind::File(Content::File(SourceFile::new(found.path().to_owned(), &metadata)))
-    } else {
-        return Err(unfit(found.path(), found.file_type()));
-    };
-    Ok((path, kind, Found::in_folder(found.path(), &metadata, mapping, is_source)?))
-}
-
-fn read_link(path: &Path) -> Result<Vec<u8>> {
-    Ok(fs::read_link(path).map_err(|cause| Error::source(path, cause))?.into_os_string().into_vec())
-}
-
-fn unfit(path: &Path, file_type: fs::FileType) -> Error {
-    use std::os::unix::fs::FileTypeExt;
-    let kind = match file_type {
-        t if t.is_socket() => "socket",
-        t if t.is_fifo() => "fifo",
-        t if t.is_char_device() || t.is_block_device() => "device",
-        _ => "file of an unknown kind",
-    };
-    Error::SourceKind { path: path.to_owned(), kind }
-}
-
-fn walk_error(source: &Path, error: walkdir::Error) -> Error {
-    let path = error.path().unwrap_or(source).to_owned();
-    let cause = error.into_io_error().unwrap_or_else(|| io::Error::other("a link leads back to a folder above it"));
-    Error::source(path, cause)
 }
