@@ -1,8 +1,8 @@
 """Runs commands and says what they took; and what machine that was."""
 
+import json
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -14,6 +14,24 @@ from pathlib import Path
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
+# A process is whoever starts it until it becomes its program, and less memory than that is not seen: another Python
+# starts the command, with nothing in it but this. It writes the seconds that passed, and those that cores were busy, of
+# this child and of those that it waited for, and of no other; its peak; and that of a program that needs nothing.
+LAUNCH = """
+import os, sys, time
+def run(command):
+    start = time.monotonic()
+    pid = os.posix_spawnp(command[0], command, os.environ)
+    _, status, usage = os.wait4(pid, 0)
+    return status, time.monotonic() - start, usage
+_, _, nothing = run(["true"])
+status, wall, usage = run(sys.argv[2:])
+said = [wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, nothing.ru_maxrss]
+os.write(int(sys.argv[1]), str(said).encode())
+sys.exit(min(abs(os.waitstatus_to_exitcode(status)), 255))
+"""
+
+
 def shell(script):
     """A command of several programs: bash, which fails if any of a pipe does."""
     return ["bash", "-euo", "pipefail", "-c", script]
@@ -22,24 +40,25 @@ def shell(script):
 def run(command, out):
     """Runs a command, in whose words $out is a folder that is new, and returns what it took."""
     command = [word.replace("$out", str(out)) for word in command]
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        start = time.monotonic()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors)
-        # Processor time and memory of this child and of those that it waited for, and of no earlier one.
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        errors.seek(0)
+    with (
+        tempfile.TemporaryFile() as output,
+        tempfile.TemporaryFile() as errors,
+        tempfile.TemporaryFile() as report,
+    ):
+        process = subprocess.run([sys.executable, "-ISc", LAUNCH, str(report.fileno()), *command],
+                                 stdin=subprocess.DEVNULL, stdout=output, stderr=errors, pass_fds=[report.fileno()])
+        for file in (output, errors, report):
+            file.seek(0)
         if process.returncode != 0:
             reason = errors.read().decode(errors="replace")
             raise SystemExit(f"{' '.join(command)}\nended with {process.returncode}: {reason}")
+        wall, busy, peak, least = json.load(report)
         return {
             "time": wall,
-            "busy": (usage.ru_utime + usage.ru_stime) / wall,
-            # Of the largest process. A child is this Python until it becomes its program, so that less is not seen.
-            "peak": usage.ru_maxrss * RSS_UNIT,
-            "least peak seen": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT,
+            "busy": busy / wall,
+            # Of the largest process.
+            "peak": peak * RSS_UNIT,
+            "least peak seen": least * RSS_UNIT,
             "output": output.read().decode(errors="replace"),
         }
 
