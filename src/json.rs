@@ -13,7 +13,8 @@ use serde_json::{
 
 use crate::error::{Error, Result};
 
-/// The bytes of a document: members in the order of its fields, maps sorted, no white space.
+/// The bytes of a document: members in the order of its fields, maps sorted, no white space but
+/// in what is taken over as text.
 pub(crate) fn to_bytes(document: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(document).expect(ALWAYS_JSON)
 }

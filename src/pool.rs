@@ -1,14 +1,11 @@
 //! How many threads may work at once.
 
 use std::{
-    iter::Enumerate,
+    collections::VecDeque,
     mem,
     num::NonZeroUsize,
     ops::Deref,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
@@ -43,6 +40,8 @@ struct Buffers {
     in_use: usize,
     /// To be used again: given back to the system and asked for anew, memory would grow with the number of blocks.
     spare: Vec<Vec<u8>>,
+    /// The number of jobs. A pool at rest holds no memory.
+    jobs: usize,
 }
 
 impl Pool {
@@ -82,8 +81,8 @@ impl Pool {
         results.into_iter().map(|(_, result)| result).collect()
     }
 
-    /// As [`Pool::map`], for functions that start nothing on the pool: they count as its work. Finding the parts counts
-    /// too, and goes on beside the functions.
+    /// As [`Pool::map`], for functions that start nothing on the pool: they count as its work. So does finding the parts,
+    /// all but the first two, which goes on beside the functions.
     pub(crate) fn map_parts<T: Send, R: Send>(
         &self,
         parts: impl IntoIterator<Item = T, IntoIter: Send>,
@@ -91,10 +90,11 @@ impl Pool {
     ) -> Vec<R> {
         let mut parts = parts.into_iter();
         // For one part no thread is started, and it takes two to see that there is more than one.
-        let first: Vec<T> = parts.by_ref().take(2).collect();
-        let count = if first.len() < 2 { first.len() } else { usize::MAX };
-        let parts = Mutex::new(first.into_iter().chain(parts).enumerate());
-        let job = Parts { parts, done: AtomicBool::new(false), results: Mutex::default(), f };
+        let found: VecDeque<(usize, T)> = parts.by_ref().take(2).enumerate().collect();
+        let most = if found.len() < 2 { Some(0) } else { parts.size_hint().1 };
+        let count = most.map_or(usize::MAX, |more| found.len().saturating_add(more));
+        let search = Search { next: found.len(), found, finding: false, ended: most == Some(0) };
+        let job = Parts { parts: Mutex::new(parts), search: Mutex::new(search), results: Mutex::default(), f };
         self.run(&job, count);
         let mut results = job.results.into_inner().unwrap_or_else(PoisonError::into_inner);
         results.sort_by_key(|(index, _)| *index);
@@ -103,6 +103,8 @@ impl Pool {
 
     /// Runs the tasks of a job until it has no more; `parts` says into how many it falls at most.
     pub(crate) fn run(&self, job: &impl Job, parts: usize) {
+        lock(&self.0.buffers).jobs += 1;
+        let _end = JobEnd(self);
         self.scope(parts, || self.work(job));
     }
 
@@ -165,38 +167,72 @@ pub(crate) trait Job: Sync {
 }
 
 /// See [`Pool::map_parts`].
-struct Parts<I, R, F> {
-    parts: Mutex<Enumerate<I>>,
-    /// There are no more.
-    done: AtomicBool,
+struct Parts<I: Iterator, R, F> {
+    parts: Mutex<I>,
+    search: Mutex<Search<I::Item>>,
     results: Mutex<Vec<(usize, R)>>,
     f: F,
 }
 
-impl<I: Iterator<Item: Send> + Send, R: Send, F: Fn(I::Item) -> R + Sync> Job for Parts<I, R, F> {
-    type Task = ();
+struct Search<T> {
+    /// Parts that nobody is at yet, by their numbers.
+    found: VecDeque<(usize, T)>,
+    /// The number of the next one to be found.
+    next: usize,
+    /// Somebody is at finding it: for others there is nothing to find meanwhile.
+    finding: bool,
+    /// There are no more.
+    ended: bool,
+}
 
-    fn claim(&self, may: May) -> Claim<()> {
-        match may.work {
-            _ if self.done.load(Ordering::Relaxed) => Claim::Done,
-            true => Claim::Work(()),
-            false => Claim::Wait,
+enum PartTask<T> {
+    Find,
+    Apply(usize, T),
+}
+
+impl<I: Iterator<Item: Send> + Send, R: Send, F: Fn(I::Item) -> R + Sync> Job for Parts<I, R, F> {
+    type Task = PartTask<I::Item>;
+
+    fn claim(&self, may: May) -> Claim<Self::Task> {
+        let search = &mut *lock(&self.search);
+        if search.ended && search.found.is_empty() {
+            return Claim::Done;
         }
+        if !may.work {
+            return Claim::Wait;
+        }
+        if let Some((index, part)) = search.found.pop_front() {
+            return Claim::Work(PartTask::Apply(index, part));
+        }
+        if search.finding {
+            return Claim::Wait;
+        }
+        search.finding = true;
+        Claim::Work(PartTask::Find)
     }
 
-    fn run(&self, (): ()) {
-        let next = lock(&self.parts).next();
-        match next {
-            Some((index, part)) => {
+    fn run(&self, task: Self::Task) {
+        match task {
+            PartTask::Find => {
+                let part = lock(&self.parts).next();
+                let mut search = lock(&self.search);
+                search.finding = false;
+                search.ended |= part.is_none();
+                let index = search.next;
+                search.next += 1;
+                search.found.extend(part.map(|part| (index, part)));
+            }
+            PartTask::Apply(index, part) => {
                 let result = (self.f)(part);
                 lock(&self.results).push((index, result));
             }
-            None => self.abort(),
         }
     }
 
     fn abort(&self) {
-        self.done.store(true, Ordering::Relaxed);
+        let mut search = lock(&self.search);
+        search.ended = true;
+        search.found.clear();
     }
 }
 
@@ -231,6 +267,7 @@ impl Buffer {
     pub(crate) fn room(&mut self, size: usize) -> &mut [u8] {
         self.len = size;
         if self.bytes.len() < size {
+            self.bytes.reserve_exact(size - self.bytes.len());
             self.bytes.resize(size, 0);
         }
         &mut self.bytes[..size]
@@ -254,9 +291,20 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let mut buffers = lock(&self.pool.buffers);
         buffers.in_use -= 1;
-        buffers.spare.push(mem::take(&mut self.bytes));
-        if buffers.in_use == 0 {
-            // A pool at rest holds no memory.
+        if buffers.jobs > 0 {
+            buffers.spare.push(mem::take(&mut self.bytes));
+        }
+    }
+}
+
+/// Says that a job ended, even by a panic.
+struct JobEnd<'a>(&'a Pool);
+
+impl Drop for JobEnd<'_> {
+    fn drop(&mut self) {
+        let mut buffers = lock(&self.0.0.buffers);
+        buffers.jobs -= 1;
+        if buffers.jobs == 0 {
             buffers.spare = Vec::new();
         }
     }

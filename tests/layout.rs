@@ -493,21 +493,24 @@ fn an_append_leaves_other_entries_as_they_were_written() {
 #[test]
 fn an_index_that_is_none_stays_as_it_is() {
     let dir = TempDir::new().unwrap();
-    let mut layout = image_layout(dir.path(), [named("one").tagged("one")], json!({})).unwrap();
+    let layout = image_layout(dir.path(), [named("one").tagged("one")], json!({})).unwrap();
     let entry = serde_json::to_string(&layout.index().unwrap().manifests[0]).unwrap();
     let wrong = entry.replace("sha256:", "md5:");
+    let blobs = files_in(&dir.path().join("blobs"));
     for (text, reason) in [
         ("{".to_owned(), "EOF while parsing an object at line 1 column 1"),
         (r#"{"schemaVersion":2,"manifests":[1]}"#.to_owned(), "invalid type: integer `1`"),
         (format!("{{\"schemaVersion\":2,\n\"manifests\":[{entry},\n{wrong}]}}"), "at line 3 column "),
     ] {
         fs::write(dir.path().join("index.json"), &text).unwrap();
+        let mut layout = ImageLayout::open(dir.path()).unwrap();
         let said = [message(layout.append([named("two")], &Pool::new(1))), message(layout.remove("one"))];
         for said in said {
             let begin = format!("{:?} is no image index: ", dir.path().join("index.json"));
             assert!(said.starts_with(&begin) && said.contains(reason), "{said}");
         }
         assert_eq!(fs::read_to_string(dir.path().join("index.json")).unwrap(), text);
+        assert_eq!(files_in(&dir.path().join("blobs")), blobs, "the index is looked at first");
     }
 }
 

@@ -21,14 +21,16 @@ LAUNCH = """
 import os, sys, time
 def run(command):
     start = time.monotonic()
-    pid = os.posix_spawnp(command[0], command, os.environ)
+    # Python ignores a broken pipe and a file that is too large, which programs do not.
+    pid = os.posix_spawnp(command[0], command, os.environ, setsigdef=[13, 25])
     _, status, usage = os.wait4(pid, 0)
     return status, time.monotonic() - start, usage
 _, _, nothing = run(["true"])
 status, wall, usage = run(sys.argv[2:])
 said = [wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, nothing.ru_maxrss]
 os.write(int(sys.argv[1]), str(said).encode())
-sys.exit(min(abs(os.waitstatus_to_exitcode(status)), 255))
+code = os.waitstatus_to_exitcode(status)
+sys.exit(code if code >= 0 else 128 - code)
 """
 
 

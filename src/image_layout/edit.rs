@@ -11,11 +11,11 @@ use serde_json::value::RawValue;
 
 use super::{
     INDEX, Sync, entries,
-    files::RECIPES,
+    files::{MAX_DOCUMENT, RECIPES},
     lock::Lock,
     name::{CONTAINERD_NAME, REF_NAME},
     nest, put_blobs,
-    read::{ImageLayout, has_name, parse_index},
+    read::{ImageLayout, has_name, parse_index, read_index},
     replace,
     store::{BlobStore, TEMPORARY},
 };
@@ -38,12 +38,9 @@ impl ImageLayout {
     /// As [`image_layout`](crate::image_layout()), and [`Error::Layout`] for an archive. The layout is as it was then,
     /// but for blobs that nothing names.
     pub fn append<I: Into<Image>>(&mut self, images: impl IntoIterator<Item = I>, pool: &Pool) -> Result<()> {
-        let dir = self.folder()?;
+        let dir = self.folder()?.to_owned();
         let images = nest(images.into_iter().map(Into::into).collect(), None)?;
         let new = entries(&images)?;
-        let is_sparse = dir.join(RECIPES).is_dir();
-        let store = if is_sparse { BlobStore::create_sparse(dir)? } else { BlobStore::create(dir)? };
-        put_blobs(&store, &images, pool, Sync::Before)?;
         let replaces = |new: &Descriptor, old: &Descriptor| match new.annotations.get(REF_NAME) {
             Some(tag) => old.annotations.get(REF_NAME) == Some(tag),
             None => old.digest == new.digest && !old.annotations.contains_key(REF_NAME),
@@ -66,7 +63,14 @@ impl ImageLayout {
             }
             Ok(stays)
         };
-        self.change(stays, &new).map(drop)
+        let put = || {
+            let is_sparse = dir.join(RECIPES).is_dir();
+            let store = if is_sparse { BlobStore::create_sparse(&dir)? } else { BlobStore::create(&dir)? };
+            put_blobs(&store, &images, pool, Sync::Before)?;
+            // Nobody may collect them before the index names them.
+            Ok(store)
+        };
+        self.change(|layout| layout.edited(&stays, &new), put).map(drop)
     }
 
     /// Removes a tag (or full name) from the index. The blobs stay until somebody collects them.
@@ -76,8 +80,8 @@ impl ImageLayout {
     /// [`Error::Layout`] if no image has that tag, with the tags there are.
     pub fn remove(&mut self, tag: &str) -> Result<()> {
         let dir = self.folder()?.to_owned();
-        let _writer = Lock::shared(&dir)?;
-        if self.change(|entry| Ok(!has_name(entry, Some(tag))), &[])? {
+        let stays = |entry: &Descriptor| Ok(!has_name(entry, Some(tag)));
+        if self.change(|layout| layout.edited(&stays, &[]), || Lock::shared(&dir))? {
             return Ok(());
         }
         let tags = self.tags()?;
@@ -136,17 +140,37 @@ impl ImageLayout {
         Ok(())
     }
 
-    /// Replaces the index, as it is now, by one with those entries that stay, as they were written, and new ones behind
-    /// them. Says whether there was anything to change.
+    /// Replaces the index by what is made of it as it is now; says whether there was anything to change. Before it is
+    /// this writer's turn, `prepare` does what needs none, and what it returns lasts until the end.
+    fn change<T>(
+        &mut self,
+        edit: impl Fn(&Self) -> Result<Option<Vec<u8>>>,
+        prepare: impl FnOnce() -> Result<T>,
+    ) -> Result<bool> {
+        let dir = self.folder()?.to_owned();
+        // First, since it may fail, and since nearly always the index is still the same then.
+        let mut edited = edit(self)?;
+        let _prepared = prepare()?;
+        let _turn = Lock::index(&dir)?;
+        if !self.files.holds(INDEX, &self.index_bytes)? {
+            (self.index_bytes, self.index) = (read_index(&self.files)?, OnceLock::new());
+            edited = edit(self)?;
+        }
+        let Some(bytes) = edited else { return Ok(false) };
+        if bytes.len() as u64 > MAX_DOCUMENT {
+            let reason =
+                format!("would have {} bytes, more than the {MAX_DOCUMENT} that an index may have", bytes.len());
+            return Err(Error::layout(dir.join(INDEX), reason));
+        }
+        replace(&dir, INDEX, &bytes, Sync::Before)?;
+        (self.index_bytes, self.index) = (bytes, OnceLock::new());
+        Ok(true)
+    }
+
+    /// The index with those entries that stay, as they were written, and new ones behind them, if that changes it.
     ///
     /// Each entry is parsed for itself, and forgotten: of thousands, the memory would take most of the time.
-    fn change(&mut self, stays: impl Fn(&Descriptor) -> Result<bool>, new: &[Descriptor]) -> Result<bool> {
-        let dir = self.folder()?.to_owned();
-        let _turn = Lock::index(&dir)?;
-        // Nearly always it is as it was when it was opened, and comparing takes no memory.
-        if !self.files.holds(INDEX, &self.index_bytes)? {
-            *self = Self::open(&dir)?;
-        }
+    fn edited(&self, stays: &dyn Fn(&Descriptor) -> Result<bool>, new: &[Descriptor]) -> Result<Option<Vec<u8>>> {
         let mut index: Index<&RawValue> = parse_index(&self.files, &self.index_bytes)?;
         let new: Vec<_> = new.iter().map(json::to_raw).collect();
         let mut entries = Vec::with_capacity(index.manifests.len() + new.len());
@@ -158,14 +182,11 @@ impl ImageLayout {
             }
         }
         if new.is_empty() && entries.len() == index.manifests.len() {
-            return Ok(false);
+            return Ok(None);
         }
         entries.extend(new.iter().map(|entry| &**entry));
         index.manifests = entries;
-        let bytes = json::to_bytes(&index);
-        replace(&dir, INDEX, &bytes, Sync::Before)?;
-        (self.index_bytes, self.index) = (bytes, OnceLock::new());
-        Ok(true)
+        Ok(Some(json::to_bytes(&index)))
     }
 
     pub(super) fn folder(&self) -> Result<&Path> {

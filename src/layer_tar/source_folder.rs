@@ -2,13 +2,15 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
-    io,
-    os::unix::ffi::{OsStrExt, OsStringExt},
+    fs, io,
+    os::{
+        fd::OwnedFd,
+        unix::ffi::{OsStrExt, OsStringExt},
+    },
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, FileType, Stat, stat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, open, stat, statat};
 use walkdir::{DirEntry, IntoIter, WalkDir};
 
 use crate::{
@@ -32,6 +34,8 @@ pub(crate) struct Walk<'a> {
     pending: Vec<DirEntry>,
     /// The depth of the folder all of which is taken.
     taken: Option<usize>,
+    /// Something could not be read: what comes behind it does not matter.
+    failed: bool,
 }
 
 /// How many entries are found before somebody looks at them.
@@ -41,7 +45,8 @@ impl<'a> Walk<'a> {
     pub(crate) fn new(source: &'a Path, mapping: &FileMapping) -> Result<Self> {
         let (include, exclude) = (Globs::new(&mapping.include)?, Globs::new(&mapping.exclude)?);
         let taken = include.is_empty().then_some(0);
-        Ok(Self { source, walk: WalkDir::new(source).into_iter(), include, exclude, pending: Vec::new(), taken })
+        let walk = WalkDir::new(source).into_iter();
+        Ok(Self { source, walk, include, exclude, pending: Vec::new(), taken, failed: false })
     }
 
     /// The next entries, a folder before what is in it; nothing at the end.
@@ -82,7 +87,12 @@ impl Iterator for Walk<'_> {
     type Item = Result<Vec<DirEntry>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.part().map(|part| Some(part).filter(|part| !part.is_empty())).transpose()
+        if self.failed {
+            return None;
+        }
+        let part = self.part();
+        self.failed = part.is_err();
+        part.map(|part| Some(part).filter(|part| !part.is_empty())).transpose()
     }
 }
 
@@ -93,7 +103,7 @@ pub(crate) struct Looking<'a> {
     /// Where the source comes to be.
     path: &'a LayerPath,
     /// The folder that the entry before was in. Its handle and a name need less of the system than a long path.
-    parent: Option<(PathBuf, File)>,
+    parent: Option<(PathBuf, OwnedFd)>,
 }
 
 impl<'a> Looking<'a> {
@@ -108,6 +118,11 @@ impl<'a> Looking<'a> {
         let is_source = found.depth() == 0;
         let stat = if is_source { stat(self.source).map_err(io::Error::from) } else { self.stat(found) };
         let stat = stat.map_err(|cause| Error::source(found.path(), cause))?;
+        let (now, then) = (FileType::from_raw_mode(stat.st_mode), found.file_type());
+        // What was no folder was not walked into.
+        if !is_source && (now.is_dir(), now.is_symlink()) != (then.is_dir(), then.is_symlink()) {
+            return Err(Error::SourceChanged { path: found.path().into(), change: "changed" });
+        }
         let kind = kind(found.path(), &stat)?;
         Ok((path, kind, Found::in_folder(found.path(), &stat, self.mapping, is_source)?))
     }
@@ -116,7 +131,11 @@ impl<'a> Looking<'a> {
         let parent = found.path().parent().unwrap_or(Path::new("/"));
         let parent = match &mut self.parent {
             Some((path, folder)) if path == parent => folder,
-            other => &mut other.insert((parent.to_owned(), File::open(parent)?)).1,
+            other => {
+                // Whatever else is there by now, to open a fifo would be to wait.
+                let folder = open(parent, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+                &mut other.insert((parent.to_owned(), folder)).1
+            }
         };
         Ok(statat(parent, found.file_name(), AtFlags::SYMLINK_NOFOLLOW)?)
     }
@@ -149,4 +168,34 @@ fn walk_error(source: &Path, error: walkdir::Error) -> Error {
     let path = error.path().unwrap_or(source).to_owned();
     let cause = error.into_io_error().unwrap_or_else(|| io::Error::other("a link leads back to a folder above it"));
     Error::source(path, cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_something_else_after_it_was_found_is_refused() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("folder")).unwrap();
+        for name in ["file", "other", "folder/inside"] {
+            fs::write(at(name), "").unwrap();
+        }
+        let mapping = FileMapping::new(dir.path(), "/");
+        let found = Walk::new(dir.path(), &mapping).unwrap().collect::<Result<Vec<_>>>().unwrap().concat();
+        fs::remove_file(at("file")).unwrap();
+        fs::create_dir(at("file")).unwrap();
+        fs::rename(at("folder"), at("elsewhere")).unwrap();
+        std::os::unix::fs::symlink("elsewhere", at("folder")).unwrap();
+        let root = LayerPath::root();
+        let mut looking = Looking::new(dir.path(), &mapping, &root);
+        let mut changed: Vec<_> = found
+            .iter()
+            .filter(|found| matches!(looking.at(found), Err(Error::SourceChanged { .. })))
+            .map(|found| found.file_name().to_owned())
+            .collect();
+        changed.sort();
+        assert_eq!(changed, ["file", "folder"]);
+    }
 }

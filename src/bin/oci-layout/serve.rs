@@ -126,7 +126,7 @@ fn repositories(layouts: Vec<NamedLayout>) -> Result<Vec<(String, ImageLayout)>>
     let mut repositories = Vec::new();
     for NamedLayout { name, dir } in layouts {
         let layout = ImageLayout::open(&dir)?;
-        // What has no images is not offered.
+        // Whoever begins to serve shall see what is wrong with it, and not the first client.
         layout.index()?;
         let name = name.or_else(|| layout.repository()).ok_or_else(|| nameless(&dir))?;
         if let Some(other) = dirs.insert(name.clone(), dir.clone()) {
