@@ -128,12 +128,9 @@ impl Pool {
     }
 
     fn work(&self, job: &impl Job) {
-        // Each thread makes one buffer's bytes of another's, and what waits for an older block keeps nobody from work.
-        // No more than that: this is what memory is.
-        let room = self.threads().saturating_mul(2).saturating_add(self.threads() / 4);
         let mut working = lock(&self.0.working);
         loop {
-            let may = May { work: *working < self.threads(), take_buffer: lock(&self.0.buffers).in_use < room };
+            let may = May { work: *working < self.threads(), buffers: lock(&self.0.buffers).in_use };
             let (task, counts) = match job.claim(may) {
                 Claim::Work(task) => (task, 1),
                 Claim::Output(task) => (task, 0),
@@ -241,8 +238,8 @@ impl<I: Iterator<Item: Send> + Send, R: Send, F: Fn(I::Item) -> R + Sync> Job fo
 pub(crate) struct May {
     /// Another thread may work.
     pub(crate) work: bool,
-    /// Another buffer may be taken.
-    pub(crate) take_buffer: bool,
+    /// The number of buffers in use, by all jobs.
+    pub(crate) buffers: usize,
 }
 
 pub(crate) enum Claim<T> {

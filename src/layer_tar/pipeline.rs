@@ -47,6 +47,7 @@ pub(crate) fn pass<'a>(
         stream,
         block_size,
         count,
+        room: room(pool.threads(), block_size),
         pool,
         progress,
         compresses: codec.is_some(),
@@ -69,11 +70,20 @@ pub(crate) fn pass<'a>(
     Ok(Pass { diff_id, digest, size })
 }
 
+/// Each thread makes one buffer's bytes of another's, and what waits for an older block shall keep nobody from work. No
+/// more than that: this is what memory is. Where a block is small, one more costs little, and few threads need it.
+fn room(threads: usize, block_size: u64) -> usize {
+    let more = if block_size > 1 << 20 { 0 } else { 1 };
+    threads.saturating_mul(2).saturating_add(threads / 4 + more)
+}
+
 struct Pipeline<'a> {
     stream: &'a TarStream,
     block_size: u64,
     /// The number of blocks.
     count: u64,
+    /// With so many buffers in use, no more are taken.
+    room: usize,
     pool: &'a Pool,
     progress: &'a (dyn Fn(u64) + Sync),
     compression: Compression,
@@ -135,6 +145,7 @@ impl Job for Pipeline<'_> {
     /// Whatever brings the oldest block forward comes first: it frees memory.
     fn claim(&self, may: May) -> Claim<Task> {
         let queue = &mut *lock(&self.queue);
+        let take_buffer = may.buffers < self.room;
         if queue.failed.is_some() || queue.aborted {
             queue.blocks.clear();
             return Claim::Done;
@@ -164,7 +175,7 @@ impl Job for Pipeline<'_> {
         if self.compresses {
             let ready = |block: &Block| !block.compressing && block.tar.is_some();
             let index = queue.blocks.iter().position(ready);
-            if let Some(index) = index.filter(|&index| may.take_buffer || index == 0) {
+            if let Some(index) = index.filter(|&index| take_buffer || index == 0) {
                 let block = &mut queue.blocks[index];
                 block.compressing = true;
                 let tar = Arc::clone(block.tar.as_ref().expect("asked for by `ready`"));
@@ -174,7 +185,7 @@ impl Job for Pipeline<'_> {
         let next = queue.done + queue.blocks.len() as u64;
         // One block always, and what it becomes: whoever holds all other buffers may be waiting for a reader who waits
         // for this job.
-        if (may.take_buffer || queue.blocks.is_empty()) && next < self.count {
+        if (take_buffer || queue.blocks.is_empty()) && next < self.count {
             queue.blocks.push_back(Block::default());
             return Claim::Work(Task::Read(next, self.pool.buffer()));
         }
