@@ -30,13 +30,14 @@ pub struct Digest([u8; 32]);
 /// What stands before the digits.
 const ALGORITHM: &str = "sha256:";
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 /// What each character stands for; 16 or more for one that is no lower-case hexadecimal digit.
 const DIGIT_VALUES: [u8; 256] = {
     let mut values = [u8::MAX; 256];
-    let digits = b"0123456789abcdef";
     let mut value = 0;
-    while value < digits.len() {
-        values[digits[value] as usize] = value as u8;
+    while value < DIGITS.len() {
+        values[DIGITS[value] as usize] = value as u8;
         value += 1;
     }
     values
@@ -67,7 +68,7 @@ impl Digest {
         let (algorithm, digits) = text.split_at_mut(ALGORITHM.len());
         algorithm.copy_from_slice(ALGORITHM.as_bytes());
         for (byte, pair) in self.0.iter().zip(digits.chunks_exact_mut(2)) {
-            pair.copy_from_slice(&[byte >> 4, byte & 15].map(|value| b"0123456789abcdef"[usize::from(value)]));
+            pair.copy_from_slice(&[byte >> 4, byte & 15].map(|value| DIGITS[usize::from(value)]));
         }
         f(str::from_utf8(&text).expect("digits are ASCII"))
     }

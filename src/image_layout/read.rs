@@ -113,9 +113,9 @@ impl ImageLayout {
     /// The entry of the index that has this tag (or full name), or the only one.
     fn entry(&self, tag: Option<&str>) -> Result<&Descriptor> {
         let named: Vec<&Descriptor> = self.index()?.manifests.iter().filter(|entry| has_name(entry, tag)).collect();
-        let tags = self.tags()?;
-        let tags = || {
-            if tags.is_empty() { "its images have no tags".to_owned() } else { format!("it has {}", tags.join(", ")) }
+        let tags = || match &*self.tags().unwrap_or_default() {
+            [] => "its images have no tags".to_owned(),
+            tags => format!("it has {}", tags.join(", ")),
         };
         let mut digests: Vec<Digest> = named.iter().map(|entry| entry.digest).collect();
         digests.sort();
