@@ -82,7 +82,7 @@ pub fn layer_tar<M: Into<FileMapping>>(
     let options = options.into();
     let files: Vec<FileMapping> = files.into_iter().map(Into::into).collect();
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
-    let stream = Arc::new(TarStream::new(tree::entries(&files, &options, &pool)?, &pool)?);
+    let stream = Arc::new(TarStream::new(tree::entries(&files, &options, &pool)?)?);
     let total = stream.size();
     let progress = |done: u64| {
         if let Some(Progress(report)) = &options.progress {
@@ -158,7 +158,7 @@ pub(crate) fn make_again(
         Error::SourceMissing { path } => Error::SourceOutdated { digest: descriptor.digest, path, change: "vanished" },
         other => other,
     })?;
-    make(&TarStream::new(entries, pool)?, options.compression, descriptor, Some(checks), pool, sink)
+    make(&TarStream::new(entries)?, options.compression, descriptor, Some(checks), pool, sink)
 }
 
 /// How [`layer_tar`] makes a layer. The default describes a gzip layer and writes nothing.

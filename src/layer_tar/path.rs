@@ -173,6 +173,11 @@ impl LayerPath {
         slashes(&parent.child(name).0)
     }
 
+    /// The most bytes that [`LayerPath::to_bytes`] may have; only a whiteout's path has fewer.
+    pub(crate) fn len_at_most(&self) -> usize {
+        self.0.len()
+    }
+
     /// The path as people and globs write it: from the root.
     pub(crate) fn to_path(&self) -> PathBuf {
         Path::new("/").join(OsStr::from_bytes(&self.to_bytes()))

@@ -112,19 +112,20 @@ impl<'a> Looking<'a> {
     }
 
     /// Where this comes to be, and what it is.
-    pub(crate) fn at(&mut self, found: &DirEntry) -> Result<(LayerPath, Kind, Found)> {
+    pub(crate) fn at(&mut self, found: DirEntry) -> Result<(LayerPath, Kind, Found)> {
         let refuse = |reason| Error::Destination { destination: found.path().into(), reason };
-        let path = self.path.join_all(below(self.source, found)).map_err(refuse)?;
+        let path = self.path.join_all(below(self.source, &found)).map_err(refuse)?;
         let is_source = found.depth() == 0;
-        let stat = if is_source { stat(self.source).map_err(io::Error::from) } else { self.stat(found) };
+        let stat = if is_source { stat(self.source).map_err(io::Error::from) } else { self.stat(&found) };
         let stat = stat.map_err(|cause| Error::source(found.path(), cause))?;
         let (now, then) = (FileType::from_raw_mode(stat.st_mode), found.file_type());
-        // What was no folder was not walked into.
-        if !is_source && (now.is_dir(), now.is_symlink()) != (then.is_dir(), then.is_symlink()) {
-            return Err(Error::SourceChanged { path: found.path().into(), change: "changed" });
+        // What was no folder was not walked into. The source may be a link to the folder that it is.
+        let then = (is_source || then.is_dir(), !is_source && then.is_symlink());
+        if (now.is_dir(), now.is_symlink()) != then {
+            return Err(Error::SourceChanged { path: found.into_path(), change: "changed" });
         }
-        let kind = kind(found.path(), &stat)?;
-        Ok((path, kind, Found::in_folder(found.path(), &stat, self.mapping, is_source)?))
+        let attributes = Found::in_folder(found.path(), &stat, self.mapping, is_source)?;
+        Ok((path, kind(found.into_path(), &stat)?, attributes))
     }
 
     fn stat(&mut self, found: &DirEntry) -> io::Result<Stat> {
@@ -142,12 +143,12 @@ impl<'a> Looking<'a> {
 }
 
 /// What lies at this path.
-pub(crate) fn kind(path: &Path, stat: &Stat) -> Result<Kind> {
+pub(crate) fn kind(path: PathBuf, stat: &Stat) -> Result<Kind> {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => return Ok(Kind::Directory),
-        FileType::RegularFile => return Ok(Kind::File(Content::File(SourceFile::new(path.to_owned(), stat)))),
+        FileType::RegularFile => return Ok(Kind::File(Content::File(SourceFile::new(path, stat)))),
         FileType::Symlink => {
-            let target = fs::read_link(path).map_err(|cause| Error::source(path, cause))?;
+            let target = fs::read_link(&path).map_err(|cause| Error::source(&path, cause))?;
             return Ok(Kind::Symlink(target.into_os_string().into_vec()));
         }
         FileType::Socket => "socket",
@@ -155,7 +156,7 @@ pub(crate) fn kind(path: &Path, stat: &Stat) -> Result<Kind> {
         FileType::CharacterDevice | FileType::BlockDevice => "device",
         FileType::Unknown => "file of an unknown kind",
     };
-    Err(Error::SourceKind { path: path.to_owned(), kind })
+    Err(Error::SourceKind { path, kind })
 }
 
 /// The path of something found, as seen from the source, by whose path it begins.
@@ -172,7 +173,27 @@ fn walk_error(source: &Path, error: walkdir::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::{ffi::OsString, os::unix::fs::symlink};
+
     use super::*;
+
+    /// The names of what is refused because it changed after it was found.
+    fn changed(source: &Path, change: impl FnOnce()) -> Vec<OsString> {
+        let mapping = FileMapping::new(source, "/");
+        let found = Walk::new(source, &mapping).unwrap().collect::<Result<Vec<_>>>().unwrap().concat();
+        change();
+        let root = LayerPath::root();
+        let mut looking = Looking::new(source, &mapping, &root);
+        let looks = found.into_iter().map(|found| looking.at(found));
+        let mut changed: Vec<_> = looks
+            .filter_map(|look| match look {
+                Err(Error::SourceChanged { path, .. }) => path.file_name().map(OsStr::to_owned),
+                _ => None,
+            })
+            .collect();
+        changed.sort();
+        changed
+    }
 
     #[test]
     fn what_became_something_else_after_it_was_found_is_refused() {
@@ -182,20 +203,26 @@ mod tests {
         for name in ["file", "other", "folder/inside"] {
             fs::write(at(name), "").unwrap();
         }
-        let mapping = FileMapping::new(dir.path(), "/");
-        let found = Walk::new(dir.path(), &mapping).unwrap().collect::<Result<Vec<_>>>().unwrap().concat();
-        fs::remove_file(at("file")).unwrap();
-        fs::create_dir(at("file")).unwrap();
-        fs::rename(at("folder"), at("elsewhere")).unwrap();
-        std::os::unix::fs::symlink("elsewhere", at("folder")).unwrap();
-        let root = LayerPath::root();
-        let mut looking = Looking::new(dir.path(), &mapping, &root);
-        let mut changed: Vec<_> = found
-            .iter()
-            .filter(|found| matches!(looking.at(found), Err(Error::SourceChanged { .. })))
-            .map(|found| found.file_name().to_owned())
-            .collect();
-        changed.sort();
-        assert_eq!(changed, ["file", "folder"]);
+        let change = || {
+            fs::remove_file(at("file")).unwrap();
+            fs::create_dir(at("file")).unwrap();
+            fs::rename(at("folder"), at("elsewhere")).unwrap();
+            symlink("elsewhere", at("folder")).unwrap();
+        };
+        assert_eq!(changed(dir.path(), change), ["file", "folder"]);
+    }
+
+    #[test]
+    fn a_source_is_a_folder_or_a_link_to_one_or_is_refused() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let (folder, link) = (dir.path().join("folder"), dir.path().join("link"));
+        fs::create_dir(&folder).unwrap();
+        symlink("folder", &link).unwrap();
+        assert_eq!(changed(&link, || ()), [""; 0]);
+        let change = || {
+            fs::remove_dir(&folder).unwrap();
+            fs::write(&folder, "").unwrap();
+        };
+        assert_eq!(changed(&folder, change), ["folder"]);
     }
 }

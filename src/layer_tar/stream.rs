@@ -8,11 +8,7 @@ use crate::{
         entry::{Entry, Kind},
         tar::{END_OF_ARCHIVE, content_size, header, header_size, padding},
     },
-    pool::Pool,
 };
-
-/// Headers are measured in parts of so many by all threads.
-const PART: usize = 1024;
 
 /// The entries of a layer in their order, and where in the tar each begins.
 ///
@@ -27,15 +23,13 @@ pub(crate) struct TarStream {
 
 impl TarStream {
     /// The tar of these entries, which are in order.
-    pub(crate) fn new(entries: Vec<Entry>, pool: &Pool) -> Result<Self> {
-        let sizes = |part: &[Entry]| part.iter().map(header_size).collect::<Vec<_>>();
-        let header_sizes = pool.map_parts(entries.chunks(PART), sizes);
+    pub(crate) fn new(entries: Vec<Entry>) -> Result<Self> {
         let mut offsets = Vec::with_capacity(entries.len() + 1);
         let mut offset: u64 = 0;
         offsets.push(0);
-        for (entry, header_size) in entries.iter().zip(header_sizes.into_iter().flatten()) {
+        for entry in &entries {
             let size = content_size(entry);
-            let end = offset.checked_add(header_size + padding(size)).and_then(|end| end.checked_add(size));
+            let end = offset.checked_add(header_size(entry) + padding(size)).and_then(|end| end.checked_add(size));
             // The sizes of sparse files cost nothing.
             offset = end.filter(|end| end.checked_add(END_OF_ARCHIVE).is_some()).ok_or_else(|| {
                 let what = format!("layer with {:?}", entry.path.to_path());

@@ -31,6 +31,9 @@ const SIZE_MAX: u64 = octal_max(11);
 /// The largest number of a user or group that ustar has room for.
 const ID_MAX: u64 = octal_max(7);
 
+/// The longest name that ustar has room for without a prefix.
+const NAME_MAX: usize = 100;
+
 /// The longest target of a link that ustar has room for.
 const TARGET_MAX: usize = 100;
 
@@ -52,7 +55,7 @@ pub(crate) fn plain_header(path: LayerPath, size: Option<u64>) -> Vec<u8> {
 
 /// The number of bytes that [`header`] has: that of all entries is asked for before any header is made.
 pub(crate) fn header_size(entry: &Entry) -> u64 {
-    PaxRecords::of(entry, &name(entry), content_size(entry)).size_in_blocks() + BLOCK as u64
+    PaxRecords::of(entry, content_size(entry)).size_in_blocks() + BLOCK as u64
 }
 
 /// How many bytes of contents stand behind the header.
@@ -90,13 +93,13 @@ fn header_with_size(entry: &Entry, size: u64) -> Vec<u8> {
             ustar.prefix[..prefix.len()].copy_from_slice(prefix);
             ustar.name[..name.len()].copy_from_slice(name);
         }
-        None => ustar.name.copy_from_slice(&name[..100]),
+        None => ustar.name.copy_from_slice(&name[..NAME_MAX]),
     }
     let target = target(entry);
     let room = target.len().min(ustar.linkname.len());
     ustar.linkname[..room].copy_from_slice(&target[..room]);
     header.set_cksum();
-    let mut blocks = PaxRecords::of(entry, &name, size).into_blocks();
+    let mut blocks = PaxRecords::of(entry, size).into_blocks();
     blocks.extend_from_slice(header.as_bytes());
     blocks
 }
@@ -111,6 +114,15 @@ fn name(entry: &Entry) -> Vec<u8> {
         name.push(b'/');
     }
     name
+}
+
+/// The entry's name if ustar has no room for it.
+fn long_name(entry: &Entry) -> Option<Vec<u8>> {
+    // Most are short, and need not be put together for that to be seen; a slash may come behind the path.
+    if entry.path.len_at_most() < NAME_MAX {
+        return None;
+    }
+    Some(name(entry)).filter(|name| split_name(name).is_none())
 }
 
 /// Where the entry leads, if it is a link.
@@ -135,10 +147,10 @@ pub(crate) fn padding(size: u64) -> u64 {
 /// Splits a name into ustar's prefix (at most 155 bytes) and name (at most 100, at least one before a trailing
 /// slash) at the first slash that leaves a name short enough; a name of up to 100 bytes has no prefix.
 fn split_name(name: &[u8]) -> Option<(&[u8], &[u8])> {
-    if name.len() <= 100 {
+    if name.len() <= NAME_MAX {
         return Some((b"", name));
     }
-    let from = name.len() - 101;
+    let from = name.len() - NAME_MAX - 1;
     let slash = from + name[from..name.len() - 1].iter().position(|&byte| byte == b'/')?;
     (1..=155).contains(&slash).then(|| (&name[..slash], &name[slash + 1..]))
 }
@@ -149,14 +161,14 @@ struct PaxRecords(Vec<u8>);
 
 impl PaxRecords {
     /// What ustar has no room for.
-    fn of(entry: &Entry, name: &[u8], size: u64) -> Self {
+    fn of(entry: &Entry, size: u64) -> Self {
         let mut pax = Self::default();
         pax.number("size", size, SIZE_MAX);
         pax.number("uid", entry.uid, ID_MAX);
         pax.number("gid", entry.gid, ID_MAX);
         pax.number("mtime", entry.mtime, SIZE_MAX);
-        if split_name(name).is_none() {
-            pax.add("path", name);
+        if let Some(name) = long_name(entry) {
+            pax.add("path", &name);
         }
         let target = target(entry);
         if target.len() > TARGET_MAX {

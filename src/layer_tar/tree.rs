@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, btree_map},
-    fs,
+    fs, mem,
     os::unix::ffi::OsStrExt,
     path::Path,
 };
@@ -102,7 +102,7 @@ impl Tree<'_> {
             }
             _ => Error::source(source, cause.into()),
         })?;
-        let kind = match kind(source, &stat)? {
+        let kind = match kind(source.to_owned(), &stat)? {
             Kind::Directory => return self.add_folder(index, mapping, source, &path),
             kind => kind,
         };
@@ -113,18 +113,28 @@ impl Tree<'_> {
     fn add_folder(&mut self, index: usize, mapping: &FileMapping, source: &Path, path: &LayerPath) -> Result<()> {
         let look = |part: Result<Vec<DirEntry>>| -> Result<Vec<Box<Node>>> {
             let mut looking = Looking::new(source, mapping, path);
-            let node = |found: &DirEntry| {
+            let node = |found| {
                 let (path, kind, found) = looking.at(found)?;
                 self.node(index, path, kind, found)
             };
-            let mut nodes: Vec<_> = part?.iter().map(node).collect::<Result<_>>()?;
+            let mut nodes: Vec<_> = part?.into_iter().map(node).collect::<Result<_>>()?;
             // As they will lie in the tree, and so that those in one directory follow one another.
             nodes.sort_unstable_by(|a, b| a.entry.path.cmp(&b.entry.path));
             Ok(nodes)
         };
+        let mut nodes = Vec::new();
         for part in self.pool.map_parts(Walk::new(source, mapping)?, look) {
-            part?.into_iter().try_for_each(|node| self.insert(node))?;
+            nodes.append(&mut part?);
         }
+        if !self.nodes.is_empty() {
+            return nodes.into_iter().try_for_each(|node| self.insert(node));
+        }
+        // With nothing there to agree with, all can be sorted at once. The folder itself is the first of them: where it
+        // goes, what is in it can go too, each behind the folder that it is in.
+        let mut nodes = nodes.into_iter();
+        nodes.next().map_or(Ok(()), |folder| self.insert(folder))?;
+        let below = nodes.map(|node| (node.entry.path.clone(), node));
+        self.nodes = mem::take(&mut self.nodes).into_iter().chain(below).collect();
         Ok(())
     }
 
