@@ -252,6 +252,31 @@ mod tests {
     }
 
     #[test]
+    fn a_header_is_as_long_as_was_said_before() {
+        let root = LayerPath::root();
+        let mut entries: Vec<_> = (95..105).chain([254, 255, 256, 257, 300]).flat_map(places_of_length).collect();
+        entries.extend([root.clone(), root.opaque_whiteout()]);
+        for path in entries {
+            for kind in [Kind::Directory, Kind::Whiteout, Kind::Symlink(vec![b'x'; 101]), Kind::HardLink(path.clone())]
+            {
+                for uid in [0, ID_MAX + 1] {
+                    let (path, kind) = (path.clone(), kind.clone());
+                    let entry = Entry { path, kind, mode: 0, uid, gid: 0, mtime: 1, xattrs: BTreeMap::new() };
+                    assert_eq!(header_size(&entry), header(&entry).len() as u64, "{entry:?}");
+                }
+            }
+        }
+    }
+
+    /// Paths that come to so many bytes: of one name, of two, and a whiteout's.
+    fn places_of_length(length: usize) -> [LayerPath; 3] {
+        let place = |name: &str| LayerPath::parse_member(name.as_bytes()).unwrap();
+        let (name, half) = ("x".repeat(length), "x".repeat(length - 51));
+        let removed = "x".repeat(length - 4);
+        [place(&name), place(&format!("{}/{half}", "y".repeat(50))), place(&format!(".wh.{removed}"))]
+    }
+
+    #[test]
     fn a_pax_record_counts_its_own_length() {
         for size in 0..1200 {
             let mut pax = PaxRecords::default();
