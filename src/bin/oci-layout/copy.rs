@@ -15,7 +15,7 @@ use oci_layout::{ArchiveOptions, Error, Image, ImageLayout, Pool, Result, image_
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
-    iterator::Signals,
+    iterator::{Handle, Signals},
 };
 
 use self::source::Source;
@@ -84,7 +84,7 @@ impl Copy {
                 skopeo.args(["--insecure-policy", "copy"]).args(destination.skopeo_options());
                 skopeo.args(source.options).args(&self.arguments);
                 skopeo.arg(&source.reference).arg(destination.to_string());
-                wait(spawn(skopeo)?).map_err(|cause| Error::Read { path: self.skopeo, cause })?
+                Running::start(skopeo)?.wait().map_err(|cause| Error::Read { path: self.skopeo, cause })?
             }
         };
         if status.success() {
@@ -177,47 +177,54 @@ fn client(program: &Path) -> Command {
     command
 }
 
-fn spawn(mut command: Command) -> Result<Child> {
-    command.spawn().map_err(|cause| {
-        let reason = match cause.kind() {
-            io::ErrorKind::NotFound => {
-                "it is not there: install it, or say where it is (--skopeo, --docker)".to_owned()
-            }
-            _ => cause.to_string(),
-        };
-        Error::Invalid { what: format!("program {:?}", command.get_program()), reason }
-    })
+/// A client at work. Signals that are to end this program end the client, and this program with it.
+struct Running {
+    client: Child,
+    signals: Handle,
 }
 
-/// Waits for the end of a client. Signals that are to end this program end the client, and this program with it.
-fn wait(mut client: Child) -> io::Result<ExitStatus> {
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    let (id, handle) = (Pid::from_child(&client), signals.handle());
-    thread::scope(|scope| {
-        scope.spawn(move || {
+impl Running {
+    fn start(mut command: Command) -> Result<Self> {
+        let what = format!("program {:?}", command.get_program());
+        let failed = |reason| Error::Invalid { what: what.clone(), reason };
+        // Before there is a client: a signal that came first would end this program alone.
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(|cause| failed(cause.to_string()))?;
+        let handle = signals.handle();
+        let client = command.spawn().map_err(|cause| match cause.kind() {
+            io::ErrorKind::NotFound => {
+                failed("it is not there: install it, or say where it is (--skopeo, --docker)".to_owned())
+            }
+            _ => failed(cause.to_string()),
+        })?;
+        let id = Pid::from_child(&client);
+        thread::spawn(move || {
             for signal in signals.forever().filter_map(Signal::from_named_raw) {
                 // It may have ended by itself.
                 let _ = kill_process(id, signal);
             }
         });
-        let status = client.wait();
-        handle.close();
+        Ok(Self { client, signals: handle })
+    }
+
+    fn wait(mut self) -> io::Result<ExitStatus> {
+        let status = self.client.wait();
+        self.signals.close();
         status
-    })
+    }
 }
 
 /// Has docker load the image under the name of the destination.
 fn load(mut docker: Command, image: &Image, destination: &Destination) -> Result<ExitStatus> {
     docker.stdin(Stdio::piped());
-    let mut docker = spawn(docker)?;
-    let to = docker.stdin.take().expect("it was asked for");
+    let mut docker = Running::start(docker)?;
+    let to = docker.client.stdin.take().expect("it was asked for");
     // What a bare word is, skopeo and docker take for a repository.
     let name = match destination.reference.contains([':', '/']) {
         true => destination.reference.clone(),
         false => format!("{}:latest", destination.reference),
     };
     let written = image_archive(io::BufWriter::new(to), [image.clone().tagged(name)], ArchiveOptions::default());
-    let status = wait(docker).map_err(|cause| Error::Read { path: "docker".into(), cause })?;
+    let status = docker.wait().map_err(|cause| Error::Read { path: "docker".into(), cause })?;
     match written {
         // That docker does not read on, it says why.
         Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(status),
