@@ -16,6 +16,7 @@ mod upload;
 
 use std::{
     collections::HashSet,
+    mem,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -212,7 +213,12 @@ impl Push<'_> {
     /// [Checking if content exists](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#checking-if-content-exists-in-the-registry).
     fn has_blob(&self, blob: &Descriptor) -> Result<bool> {
         let path = format!("blobs/{}", blob.digest);
-        let headers = self.session.attempt(&blob_name(blob), || self.head(&path, "*/*"))?;
+        let mut failed = false;
+        let headers = self.session.attempt(&blob_name(blob), || match self.head(&path, "*/*") {
+            // It may have half of it, from before it died: asked again, it fails again. Sending it brings that to light.
+            Err(Failure::Refused(refusal)) if refusal.status == 500 && mem::replace(&mut failed, true) => Ok(None),
+            answer => answer,
+        })?;
         let size = |headers: &HeaderMap| headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok();
         // Of another size, it is damaged there, or here: sending it brings that to light.
         Ok(headers.is_some_and(|headers| size(&headers).is_none_or(|size| size == blob.size)))

@@ -137,6 +137,15 @@ fn a_registry_that_fails_is_asked_again() {
     assert_eq!(room.registry.requests("PUT /v2/a/b/manifests").len(), 2);
 }
 
+/// As one does that died with half of it.
+#[test]
+fn a_registry_that_cannot_say_what_it_has_is_sent_it() {
+    let room = Room::new();
+    room.registry.fault("HEAD /v2/a/b/blobs", 99, Then::Say(500, Vec::new(), String::new()));
+    room.pushes();
+    assert_eq!(room.registry.requests("HEAD /v2/a/b/blobs").len(), 2 * room.registry.requests("POST ").len());
+}
+
 #[test]
 fn refusals_say_what_to_do() {
     for (at, status, code, says) in [
