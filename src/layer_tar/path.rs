@@ -4,6 +4,7 @@ use std::{
     ffi::OsStr,
     os::unix::ffi::OsStrExt,
     path::{Component, Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::error::{Error, Result};
@@ -13,8 +14,10 @@ use crate::error::{Error, Result};
 /// Components are kept apart by NUL, which no name can hold and which sorts before every byte: the derived order
 /// is that of the components, so that a directory comes right before what is in it. The name of a whiteout has a
 /// NUL of its own in front (an opaque one has two), which puts it before its siblings.
+///
+/// A clone is the same bytes in the same place: there may be a hundred thousand, and each is also a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct LayerPath(Vec<u8>);
+pub(crate) struct LayerPath(Arc<[u8]>);
 
 /// What the names of whiteouts begin with:
 /// <https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts>.
@@ -91,7 +94,7 @@ impl LayerPath {
             }
             path.extend_from_slice(name);
         }
-        Ok(Self(path))
+        Ok(Self(path.into()))
     }
 
     /// The place of `path`, seen from this directory as its root.
@@ -106,7 +109,7 @@ impl LayerPath {
             path.push(0);
         }
         path.extend_from_slice(name);
-        Self(path)
+        Self(path.into())
     }
 
     /// The place of the whiteout that removes this path from the layers below.
@@ -160,7 +163,7 @@ impl LayerPath {
             return (Self::root(), &self.0);
         };
         let parent = self.0[..nul].iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-        (Self(self.0[..parent].to_vec()), &self.0[nul + 1..])
+        (Self(self.0[..parent].into()), &self.0[nul + 1..])
     }
 
     /// The path as a tar names it: components between slashes, none in front.

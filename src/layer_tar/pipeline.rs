@@ -77,6 +77,9 @@ fn room(threads: usize, block_size: u64) -> usize {
     threads.saturating_mul(2).saturating_add(threads / 4 + more)
 }
 
+/// Blocks hashed in one task, if so many are there: the end of a task wakes whoever waits, which itself takes a while.
+const HASHED_AT_ONCE: usize = 2;
+
 struct Pipeline<'a> {
     stream: &'a TarStream,
     block_size: u64,
@@ -132,8 +135,8 @@ enum Output {
 
 enum Task {
     Read(u64, Buffer),
-    /// Adds the tar's bytes to the diff ID.
-    Hash(Arc<Buffer>),
+    /// Adds the bytes of these blocks of the tar to the diff ID.
+    Hash(Vec<Arc<Buffer>>),
     Compress(u64, Arc<Buffer>, Buffer),
     /// Adds the blob's bytes to its digest, and writes them.
     Emit(Output),
@@ -166,11 +169,13 @@ impl Job for Pipeline<'_> {
         if !may.work {
             return Claim::Wait;
         }
-        if !queue.hashing
-            && let Some(tar) = queue.blocks.get(hashed).and_then(|block| block.tar.clone())
-        {
-            queue.hashing = true;
-            return Claim::Work(Task::Hash(tar));
+        if !queue.hashing {
+            let ready = queue.blocks.range(hashed..).map_while(|block| block.tar.clone());
+            let ready: Vec<_> = ready.take(HASHED_AT_ONCE).collect();
+            if !ready.is_empty() {
+                queue.hashing = true;
+                return Claim::Work(Task::Hash(ready));
+            }
         }
         if self.compresses {
             let ready = |block: &Block| !block.compressing && block.tar.is_some();
@@ -195,7 +200,7 @@ impl Job for Pipeline<'_> {
     fn run(&self, task: Task) {
         let result = match task {
             Task::Read(index, buffer) => self.read(index, buffer),
-            Task::Hash(tar) => self.hash(tar),
+            Task::Hash(ready) => self.hash(ready),
             Task::Compress(index, tar, output) => self.compress(index, &tar, output),
             Task::Emit(output) => self.emit(output),
         };
@@ -219,22 +224,24 @@ impl Pipeline<'_> {
         Ok(())
     }
 
-    fn hash(&self, tar: Arc<Buffer>) -> Result<()> {
+    fn hash(&self, ready: Vec<Arc<Buffer>>) -> Result<()> {
         let (hasher, each_block) = &mut *lock(&self.tar);
-        hasher.update(&tar);
-        each_block(&tar, hasher)?;
-        (self.progress)(hasher.size());
-        let mut queue = lock(&self.queue);
-        queue.hashing = false;
-        let position = (queue.hashed - queue.done) as usize;
-        queue.hashed += 1;
-        match queue.blocks.get_mut(position) {
-            Some(block) if self.compresses => block.forget_tar(true),
-            Some(block) if self.writes => block.output = Some(Output::Tar(tar)),
-            Some(_) => queue.finish_block(),
-            // After a failure there is no queue any more.
-            None => {}
+        for tar in ready {
+            hasher.update(&tar);
+            each_block(&tar, hasher)?;
+            (self.progress)(hasher.size());
+            let mut queue = lock(&self.queue);
+            let position = (queue.hashed - queue.done) as usize;
+            queue.hashed += 1;
+            match queue.blocks.get_mut(position) {
+                Some(block) if self.compresses => block.forget_tar(true),
+                Some(block) if self.writes => block.output = Some(Output::Tar(tar)),
+                Some(_) => queue.finish_block(),
+                // After a failure there is no queue any more.
+                None => {}
+            }
         }
+        lock(&self.queue).hashing = false;
         Ok(())
     }
 
