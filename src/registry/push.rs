@@ -215,7 +215,7 @@ impl Push<'_> {
         let path = format!("blobs/{}", blob.digest);
         let mut failed = false;
         let headers = self.session.attempt(&blob_name(blob), || match self.head(&path, "*/*") {
-            // It may have half of it, from before it died: asked again, it fails again. Sending it brings that to light.
+            // A registry that died with half of a blob may fail whenever it is asked for it, but take it anew.
             Err(Failure::Refused(refusal)) if refusal.status == 500 && mem::replace(&mut failed, true) => Ok(None),
             answer => answer,
         })?;
