@@ -7,6 +7,7 @@ mod compression;
 mod entry;
 mod glob;
 mod links;
+mod listing;
 pub(crate) mod making;
 mod mapping;
 pub(crate) mod path;
@@ -38,6 +39,7 @@ use crate::{
     image_layout::store::BlobStore,
     layer_tar::{
         checks::{Checks, Recorder},
+        listing::{Listing, list},
         making::{MadeReader, make},
         pipeline::pass,
         stream::TarStream,
@@ -82,11 +84,13 @@ pub fn layer_tar<M: Into<FileMapping>>(
     let options = options.into();
     let files: Vec<FileMapping> = files.into_iter().map(Into::into).collect();
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
-    let stream = Arc::new(TarStream::new(tree::entries(&files, &options, &pool)?)?);
-    let total = stream.size();
+    let stream = Arc::new(TarStream::default());
+    let listing = Listing::new(&files, &options, &pool, &stream)?;
     let progress = |done: u64| {
-        if let Some(Progress(report)) = &options.progress {
-            report(done, total);
+        if let Some(Progress(report)) = &options.progress
+            && stream.is_complete()
+        {
+            report(done, stream.size());
         }
     };
     let mut recorder = (options.recipe && can_be_described(&files)?).then(|| Recorder::new(&stream));
@@ -95,11 +99,12 @@ pub fn layer_tar<M: Into<FileMapping>>(
         Ok(())
     };
     let (pass, stored) = match &options.store {
-        None => (pass(&stream, options.compression, &pool, None, &progress, &mut record)?, None),
+        None => (pass(&stream, Some(&listing), options.compression, &pool, None, &progress, &mut record)?, None),
         Some(dir) => {
             let store = BlobStore::create(dir)?;
             let mut blob = store.new_blob()?;
-            let pass = pass(&stream, options.compression, &pool, Some(&mut blob), &progress, &mut record);
+            let pass =
+                pass(&stream, Some(&listing), options.compression, &pool, Some(&mut blob), &progress, &mut record);
             let pass = pass.map_err(|error| blob.name_error(error))?;
             let path = store.keep(blob, pass.digest)?;
             (pass, Some((path, Arc::new(store))))
@@ -154,11 +159,11 @@ pub(crate) fn make_again(
     pool: &Pool,
     sink: &mut (dyn Write + Send),
 ) -> Result<()> {
-    let entries = tree::entries(files, options, pool).map_err(|error| match error {
+    let stream = list(files, options, pool).map_err(|error| match error {
         Error::SourceMissing { path } => Error::SourceOutdated { digest: descriptor.digest, path, change: "vanished" },
         other => other,
     })?;
-    make(&TarStream::new(entries)?, options.compression, descriptor, Some(checks), pool, sink)
+    make(&stream, options.compression, descriptor, Some(checks), pool, sink)
 }
 
 /// How [`layer_tar`] makes a layer. The default describes a gzip layer and writes nothing.
@@ -224,8 +229,8 @@ pub enum OnConflict {
 pub struct Progress(pub(crate) Arc<dyn Fn(u64, u64) + Send + Sync>);
 
 impl Progress {
-    /// Calls this function, from any thread, with the bytes that are done and their whole number: those of the tar, or
-    /// those that are pulled.
+    /// Calls this function, from any thread, with the bytes that are done and their whole number: those of the tar, from
+    /// when all files are found, or those that are pulled.
     pub fn new(report: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
         Self(Arc::new(report))
     }

@@ -1,7 +1,8 @@
 //! How many threads may work at once.
 
+pub(crate) mod parts;
+
 use std::{
-    collections::VecDeque,
     mem,
     num::NonZeroUsize,
     ops::Deref,
@@ -81,26 +82,6 @@ impl Pool {
         results.into_iter().map(|(_, result)| result).collect()
     }
 
-    /// As [`Pool::map`], for functions that start nothing on the pool: they count as its work. So does finding the parts,
-    /// all but the first two, which goes on beside the functions.
-    pub(crate) fn map_parts<T: Send, R: Send>(
-        &self,
-        parts: impl IntoIterator<Item = T, IntoIter: Send>,
-        f: impl Fn(T) -> R + Sync,
-    ) -> Vec<R> {
-        let mut parts = parts.into_iter();
-        // For one part no thread is started, and it takes two to see that there is more than one.
-        let found: VecDeque<(usize, T)> = parts.by_ref().take(2).enumerate().collect();
-        let most = if found.len() < 2 { Some(0) } else { parts.size_hint().1 };
-        let count = most.map_or(usize::MAX, |more| found.len().saturating_add(more));
-        let search = Search { next: found.len(), found, finding: false, ended: most == Some(0) };
-        let job = Parts { parts: Mutex::new(parts), search: Mutex::new(search), results: Mutex::default(), f };
-        self.run(&job, count);
-        let mut results = job.results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        results.sort_by_key(|(index, _)| *index);
-        results.into_iter().map(|(_, result)| result).collect()
-    }
-
     /// Runs the tasks of a job until it has no more; `parts` says into how many it falls at most.
     pub(crate) fn run(&self, job: &impl Job, parts: usize) {
         lock(&self.0.buffers).jobs += 1;
@@ -161,76 +142,6 @@ pub(crate) trait Job: Sync {
 
     /// A task panicked: no more of them.
     fn abort(&self);
-}
-
-/// See [`Pool::map_parts`].
-struct Parts<I: Iterator, R, F> {
-    parts: Mutex<I>,
-    search: Mutex<Search<I::Item>>,
-    results: Mutex<Vec<(usize, R)>>,
-    f: F,
-}
-
-struct Search<T> {
-    /// Parts that nobody is at yet, by their numbers.
-    found: VecDeque<(usize, T)>,
-    /// The number of the next one to be found.
-    next: usize,
-    /// Somebody is at finding it: for others there is nothing to find meanwhile.
-    finding: bool,
-    /// There are no more.
-    ended: bool,
-}
-
-enum PartTask<T> {
-    Find,
-    Apply(usize, T),
-}
-
-impl<I: Iterator<Item: Send> + Send, R: Send, F: Fn(I::Item) -> R + Sync> Job for Parts<I, R, F> {
-    type Task = PartTask<I::Item>;
-
-    fn claim(&self, may: May) -> Claim<Self::Task> {
-        let search = &mut *lock(&self.search);
-        if search.ended && search.found.is_empty() {
-            return Claim::Done;
-        }
-        if !may.work {
-            return Claim::Wait;
-        }
-        if let Some((index, part)) = search.found.pop_front() {
-            return Claim::Work(PartTask::Apply(index, part));
-        }
-        if search.finding {
-            return Claim::Wait;
-        }
-        search.finding = true;
-        Claim::Work(PartTask::Find)
-    }
-
-    fn run(&self, task: Self::Task) {
-        match task {
-            PartTask::Find => {
-                let part = lock(&self.parts).next();
-                let mut search = lock(&self.search);
-                search.finding = false;
-                search.ended |= part.is_none();
-                let index = search.next;
-                search.next += 1;
-                search.found.extend(part.map(|part| (index, part)));
-            }
-            PartTask::Apply(index, part) => {
-                let result = (self.f)(part);
-                lock(&self.results).push((index, result));
-            }
-        }
-    }
-
-    fn abort(&self) {
-        let mut search = lock(&self.search);
-        search.ended = true;
-        search.found.clear();
-    }
 }
 
 /// What there is room for now.

@@ -416,6 +416,26 @@ fn a_failed_layer_leaves_no_file() {
     }
 }
 
+/// A folder is listed while what was found in it is read and stored.
+#[test]
+fn what_is_found_late_leaves_no_file_either() {
+    let (dir, dirs) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    for n in 0..1000 {
+        fs::write(dir.path().join(format!("{n:04}")), vec![0; 20_000]).unwrap();
+    }
+    let last = dir.path().join("last");
+    let _socket = std::os::unix::net::UnixListener::bind(&last).unwrap();
+    for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
+        for threads in [1, 2, 8] {
+            let out = dirs.path().join(format!("{compression}-{threads}"));
+            let options = LayerOptions::from(compression).store(&out).pool(&Pool::new(threads));
+            let said = message(layer_tar([FileMapping::new(dir.path(), "/opt/app")], options));
+            assert!(said.starts_with(&format!("source {last:?} is a socket")), "{said}");
+            assert_eq!(files_in(&out), ["blobs", "blobs/sha256"].map(Path::new));
+        }
+    }
+}
+
 /// As on a full disk: what is written is larger than the system allows.
 #[test]
 fn an_output_that_cannot_be_written() {

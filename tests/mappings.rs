@@ -48,6 +48,11 @@ fn globs_choose_what_is_taken() {
     assert_eq!(of(&["{a,b}.*", "src/?.rs"], &["[b]*"]), ["a.rs", "src/", "src/c.rs"]);
     assert_eq!(of(&["none"], &[]), [] as [&str; 0]);
     assert_eq!(of(&[], &["**"]), [] as [&str; 0]);
+    // The folder itself is taken, unless only some of what is in it is wanted.
+    let below = |mapping: fn(FileMapping) -> FileMapping| paths(mapping(FileMapping::new(dir.path(), "/x/y")));
+    assert_eq!(below(|mapping| mapping.include("none")), [] as [&str; 0]);
+    assert_eq!(below(|mapping| mapping.include("*.txt")), ["x/", "x/y/", "x/y/b.txt"]);
+    assert_eq!(below(|mapping| mapping.exclude("**")), ["x/", "x/y/"]);
 }
 
 #[test]

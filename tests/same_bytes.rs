@@ -15,8 +15,8 @@ use std::{
 
 use common::{Random, behind, bytes, child, child_argument, run, text};
 use oci_layout::{
-    Blob, Compression, FileMapping, Layer, LayerOptions, Pool, TarLayer, image_config, image_layout, image_manifest,
-    layer_tar,
+    Blob, Compression, FileMapping, Layer, LayerOptions, PermissionRule, Pool, TarLayer, image_config, image_layout,
+    image_manifest, layer_tar,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -209,6 +209,41 @@ fn with_any_number_of_threads() {
                 assert_eq!(layer.diff_id(), expected.diff_id(), "{compression}, {threads} threads");
                 assert!(bytes(&layer) == expected_bytes, "{compression}, {threads} threads");
             }
+        }
+    }
+}
+
+/// What is in a folder is found while files are read, unless another mapping says something of the same place: then all
+/// is found before. Here every folder has such a neighbour in the second layer, which says what is there anyway.
+#[test]
+fn found_before_it_is_read_or_meanwhile() {
+    let dir = TempDir::new().unwrap();
+    for n in 0..1500 {
+        // Names whose order is another one if a folder's end is not looked at.
+        let path = dir.path().join(["a", "a/b", "a-b", "a.b", "c/d"][n % 5]).join(format!("{}", n * 7919 % 1500));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text(n % 97 * 100, n as u64)).unwrap();
+    }
+    let meanwhile = vec![
+        FileMapping::text("x", "/z"),
+        FileMapping::new(dir.path().join("c"), "/y/c"),
+        FileMapping::new(dir.path(), "/opt/x"),
+        FileMapping::new(dir.path().join("a"), "/opt/x-y").exclude("b/*1*"),
+        FileMapping::text("x", "/opt/x-x"),
+        FileMapping::new(dir.path().join("a-b"), "/opt/z").include("none"),
+        FileMapping::new(dir.path().join("a-b"), "/opt/y/z").include("*2*"),
+        FileMapping::whiteout("/opt/x.old"),
+    ];
+    let folders = ["/y/c", "/opt/x", "/opt/x-y"].map(FileMapping::directory);
+    let before = [&meanwhile[..], &folders].concat();
+    let rule = PermissionRule { glob: "opt/**/*3*".into(), mode: Some(0o600), uid: Some(7), gid: None };
+    for compression in COMPRESSIONS {
+        for threads in [1, 2, 3, 8] {
+            let options = || LayerOptions::from(compression).permission(rule.clone()).pool(&Pool::new(threads));
+            let [meanwhile, before] = [&meanwhile, &before].map(|files| layer_tar(files.clone(), options()).unwrap());
+            assert_eq!(meanwhile.diff_id(), before.diff_id(), "{compression}, {threads} threads");
+            assert_eq!(meanwhile.descriptor(), before.descriptor(), "{compression}, {threads} threads");
+            assert!(bytes(&meanwhile) == bytes(&before), "{compression}, {threads} threads");
         }
     }
 }

@@ -125,27 +125,32 @@ fn no_mode(mode: u32, of: String) -> Error {
     Error::invalid(format!("mode {mode:o} of {of}"), "a mode has at most four octal digits, as in 0755 or 1777")
 }
 
-impl PermissionRule {
-    /// The paths that the rule is for.
-    pub(crate) fn globs(&self) -> Result<Globs> {
-        match self.mode {
-            Some(mode) if mode > 0o7777 => Err(no_mode(mode, format!("the rule for {:?}", self.glob))),
-            _ => Globs::new([&self.glob]),
-        }
+/// Rules, ready to be applied one after the other.
+pub(crate) struct Rules<'a>(Vec<(&'a PermissionRule, Globs)>);
+
+impl<'a> Rules<'a> {
+    pub(crate) fn new(rules: &'a [PermissionRule]) -> Result<Self> {
+        let globs = |rule: &'a PermissionRule| match rule.mode {
+            Some(mode) if mode > 0o7777 => Err(no_mode(mode, format!("the rule for {:?}", rule.glob))),
+            _ => Ok((rule, Globs::new([&rule.glob])?)),
+        };
+        rules.iter().map(globs).collect::<Result<_>>().map(Self)
     }
 
     /// Changes an entry whose path matches. A link has no mode, and a whiteout no attributes that anyone reads.
-    pub(crate) fn apply(&self, globs: &Globs, entry: &mut Entry) {
-        if entry.kind == Kind::Whiteout
-            || !globs.is_match(entry.path.to_path().strip_prefix("/").unwrap_or(Path::new("")))
-        {
+    pub(crate) fn apply(&self, entry: &mut Entry) {
+        if self.0.is_empty() || entry.kind == Kind::Whiteout {
             return;
         }
-        if let (Some(mode), false) = (self.mode, matches!(entry.kind, Kind::Symlink(_))) {
-            entry.mode = mode;
+        let path = entry.path.to_path();
+        let path = path.strip_prefix("/").unwrap_or(&path);
+        for (rule, _) in self.0.iter().filter(|(_, globs)| globs.is_match(path)) {
+            if let (Some(mode), false) = (rule.mode, matches!(entry.kind, Kind::Symlink(_))) {
+                entry.mode = mode;
+            }
+            entry.uid = rule.uid.unwrap_or(entry.uid);
+            entry.gid = rule.gid.unwrap_or(entry.gid);
         }
-        entry.uid = self.uid.unwrap_or(entry.uid);
-        entry.gid = self.gid.unwrap_or(entry.gid);
     }
 }
 

@@ -1,16 +1,13 @@
 //! How a tar is known to be the one that was described, before any of it leaves.
 
-use std::path::PathBuf;
+use std::ops::Range;
 
 use flate2::Crc;
 
 use crate::{
     digest::{Digest, Hasher},
     error::{Error, Result},
-    layer_tar::{
-        entry::{Content, Entry, Kind},
-        stream::TarStream,
-    },
+    layer_tar::stream::{EntryAt, TarStream},
 };
 
 /// What was found out about a tar while it was read, to compare it with when it is made again.
@@ -42,8 +39,8 @@ impl<'a> Recorder<'a> {
 
     pub(crate) fn block(&mut self, mut block: &[u8], hasher: &Hasher) {
         self.prefixes.push(hasher.clone().finish().0);
-        while self.entries.len() < self.stream.entries().len() {
-            let end = self.stream.range(self.entries.len()).end;
+        while let Some(entry) = self.stream.entry(self.entries.len()) {
+            let end = entry.range().end;
             let part;
             (part, block) = block.split_at(block.len().min((end - self.at) as usize));
             self.sum.update(part);
@@ -75,7 +72,7 @@ impl<'a> Comparison<'a> {
     /// [`Error::SourceOutdated`], if it shows without reading the tar that it is not the one that was described.
     pub(crate) fn new(checks: &'a Checks, stream: &'a TarStream, digest: Digest) -> Result<Self> {
         let new = Self { checks, stream, digest, blocks: 0 };
-        match stream.size() == checks.size && stream.entries().len() == checks.entries.len() {
+        match stream.size() == checks.size && stream.len() == checks.entries.len() {
             true => Ok(new),
             false => Err(new.difference(0)?),
         }
@@ -87,7 +84,8 @@ impl<'a> Comparison<'a> {
     pub(crate) fn block(&mut self, block: &[u8], hasher: &Hasher) -> Result<()> {
         let prefix = hasher.clone().finish().0;
         if self.checks.prefixes.get(self.blocks) != Some(&prefix) {
-            return Err(self.difference(self.stream.entry_at(hasher.size() - block.len() as u64))?);
+            let first = self.stream.entry_at(hasher.size() - block.len() as u64);
+            return Err(self.difference(first.map_or(self.stream.len(), |entry| entry.number()))?);
         }
         self.blocks += 1;
         Ok(())
@@ -95,28 +93,33 @@ impl<'a> Comparison<'a> {
 
     /// What to say of the first entry that is another, from the one of this number on.
     fn difference(&self, first: usize) -> Result<Error> {
-        let entries = self.stream.entries();
-        let was = |index: usize| self.checks.entries.get(index).copied();
-        let is = |index: usize| (index < entries.len()).then(|| self.sum(index)).transpose();
-        let outdated = |entry, change| Error::SourceOutdated { digest: self.digest, path: path(entry), change };
-        for (index, entry) in entries.iter().enumerate().skip(first) {
-            let now = is(index)?;
-            if now == was(index) {
+        let (count, counted) = (self.stream.len(), self.checks.entries.len());
+        let was = |number: usize| self.checks.entries.get(number).copied();
+        let is = |number: usize| self.stream.entry(number).map(|entry| self.sum(entry.range())).transpose();
+        let outdated = |entry: EntryAt, change| {
+            let path = entry.entry().origin();
+            Error::SourceOutdated { digest: self.digest, path, change }
+        };
+        for number in first..count {
+            let now = is(number)?;
+            if now == was(number) {
                 continue;
             }
+            let Some(entry) = self.stream.entry(number) else { break };
             // One that came or went leaves its neighbours as they are.
-            return Ok(if entries.len() > self.checks.entries.len() && is(index + 1)? == was(index) {
+            return Ok(if count > counted && is(number + 1)? == was(number) {
                 outdated(entry, "was added")
-            } else if entries.len() < self.checks.entries.len() && now == was(index + 1) {
+            } else if count < counted && now == was(number + 1) {
                 outdated(entry, "stands where something in front of it was removed")
-            } else if entries.len() == self.checks.entries.len() {
+            } else if count == counted {
                 outdated(entry, "changed")
             } else {
                 outdated(entry, "is where something was added, removed or changed")
             });
         }
-        if entries.len() < self.checks.entries.len() {
-            let path = entries.last().map_or_else(|| "/".into(), path);
+        if count < counted {
+            let last = count.checked_sub(1).and_then(|last| self.stream.entry(last));
+            let path = last.map_or_else(|| "/".into(), |last| last.entry().origin());
             let change = "is the last that is left: something behind it was removed";
             return Ok(Error::SourceOutdated { digest: self.digest, path, change });
         }
@@ -126,9 +129,9 @@ impl<'a> Comparison<'a> {
         ))
     }
 
-    fn sum(&self, index: usize) -> Result<u32> {
+    fn sum(&self, mut range: Range<u64>) -> Result<u32> {
         const PART: u64 = 256 << 10;
-        let (mut range, mut sum) = (self.stream.range(index), Crc::new());
+        let mut sum = Crc::new();
         let mut part = Vec::new();
         while !range.is_empty() {
             part.resize(PART.min(range.end - range.start) as usize, 0);
@@ -137,14 +140,5 @@ impl<'a> Comparison<'a> {
             range.start += part.len() as u64;
         }
         Ok(sum.sum())
-    }
-}
-
-/// Where it comes from, if that is a file; otherwise where it lands.
-fn path(entry: &Entry) -> PathBuf {
-    match &entry.kind {
-        Kind::File(Content::File(file)) => file.path.clone(),
-        Kind::File(Content::Extents { tar, .. }) => tar.source.path.clone(),
-        _ => entry.path.to_path(),
     }
 }

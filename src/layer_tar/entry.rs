@@ -22,6 +22,17 @@ pub(crate) struct Entry {
     pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
+impl Entry {
+    /// Where it comes from, if that is a file; otherwise where it lands.
+    pub(crate) fn origin(&self) -> PathBuf {
+        match &self.kind {
+            Kind::File(Content::File(file)) => file.path.clone(),
+            Kind::File(Content::Extents { tar, .. }) => tar.source.path.clone(),
+            _ => self.path.to_path(),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Kind {
     Directory,

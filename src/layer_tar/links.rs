@@ -13,9 +13,9 @@ use crate::{
 
 /// The nodes' entries, where of files that are one, all but the first in the layer's order are hard links to it:
 /// readers want a link's target before the link.
-pub(crate) fn link(nodes: impl ExactSizeIterator<Item = Node>, identical: bool) -> Result<Vec<Entry>> {
+pub(crate) fn link(nodes: impl Iterator<Item = Node>, identical: bool) -> Result<Vec<Entry>> {
     let mut firsts_of: HashMap<(usize, u64), Vec<usize>> = HashMap::new();
-    let mut entries: Vec<Entry> = Vec::with_capacity(nodes.len());
+    let mut entries: Vec<Entry> = Vec::new();
     for Node { mut entry, linked, .. } in nodes {
         if let (Some(linked), Kind::File(_)) = (linked, &entry.kind) {
             let firsts = firsts_of.entry(linked).or_default();

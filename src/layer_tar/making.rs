@@ -35,7 +35,7 @@ pub(crate) fn make(
         Some(comparison) => comparison.block(block, hasher),
         None => Ok(()),
     };
-    let made = pass(stream, compression, pool, Some(sink), &|_| (), &mut compare)?;
+    let made = pass(stream, None, compression, pool, Some(sink), &|_| (), &mut compare)?;
     let damaged = |expected, actual| Err(Error::BlobDamaged { digest, expected, actual });
     if made.digest != digest {
         return damaged(digest.to_string(), format!("{}: a source changed", made.digest));

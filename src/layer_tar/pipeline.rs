@@ -13,7 +13,12 @@ use std::{
 use crate::{
     digest::{Digest, Hasher},
     error::{Error, Result},
-    layer_tar::{codec::Codec, compression::Compression, stream::TarStream},
+    layer_tar::{
+        codec::Codec,
+        compression::Compression,
+        listing::{ListTask, Listing},
+        stream::TarStream,
+    },
     pool::{Buffer, Claim, Job, May, Pool, lock},
 };
 
@@ -30,10 +35,11 @@ pub(crate) struct Pass {
 /// that follows, leaves in no form.
 pub(crate) type EachBlock<'a> = dyn FnMut(&[u8], &Hasher) -> Result<()> + Send + 'a;
 
-/// Reads the tar once; writes the blob into the sink, if there is one, on the way. `progress` is told how many
-/// bytes of the tar are done.
+/// Reads the tar once; writes the blob into the sink, if there is one, on the way. What is not known of the tar yet
+/// comes from `listing`. `progress` is told how many bytes of the tar are done.
 pub(crate) fn pass<'a>(
     stream: &'a TarStream,
+    listing: Option<&'a Listing<'a>>,
     compression: Compression,
     pool: &'a Pool,
     sink: Option<&'a mut (dyn Write + Send + 'a)>,
@@ -42,11 +48,10 @@ pub(crate) fn pass<'a>(
 ) -> Result<Pass> {
     let codec = compression.codec()?;
     let block_size = compression.block_size();
-    let count = stream.size().div_ceil(block_size);
     let pipeline = Pipeline {
         stream,
+        listing,
         block_size,
-        count,
         room: room(pool.threads(), block_size),
         pool,
         progress,
@@ -58,7 +63,8 @@ pub(crate) fn pass<'a>(
         tar: Mutex::new((Hasher::default(), each_block)),
         blob: Mutex::new((Hasher::default(), sink)),
     };
-    pool.run(&pipeline, usize::try_from(count).unwrap_or(usize::MAX));
+    let blocks = pipeline.count().map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
+    pool.run(&pipeline, blocks);
     let queue = pipeline.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(error) = queue.failed {
         return Err(error);
@@ -82,9 +88,8 @@ const HASHED_AT_ONCE: usize = 2;
 
 struct Pipeline<'a> {
     stream: &'a TarStream,
+    listing: Option<&'a Listing<'a>>,
     block_size: u64,
-    /// The number of blocks.
-    count: u64,
     /// With so many buffers in use, no more are taken.
     room: usize,
     pool: &'a Pool,
@@ -133,7 +138,9 @@ enum Output {
     Compressed(Buffer),
 }
 
-enum Task {
+enum Task<'a> {
+    /// Finds out more of the tar.
+    List(ListTask<'a>),
     Read(u64, Buffer),
     /// Adds the bytes of these blocks of the tar to the diff ID.
     Hash(Vec<Arc<Buffer>>),
@@ -142,18 +149,19 @@ enum Task {
     Emit(Output),
 }
 
-impl Job for Pipeline<'_> {
-    type Task = Task;
+impl<'a> Job for Pipeline<'a> {
+    type Task = Task<'a>;
 
     /// Whatever brings the oldest block forward comes first: it frees memory.
-    fn claim(&self, may: May) -> Claim<Task> {
+    fn claim(&self, may: May) -> Claim<Task<'a>> {
         let queue = &mut *lock(&self.queue);
         let take_buffer = may.buffers < self.room;
         if queue.failed.is_some() || queue.aborted {
             queue.blocks.clear();
             return Claim::Done;
         }
-        if queue.done == self.count {
+        let count = self.count();
+        if Some(queue.done) == count {
             return Claim::Done;
         }
         let hashed = (queue.hashed - queue.done) as usize;
@@ -177,6 +185,12 @@ impl Job for Pipeline<'_> {
                 return Claim::Work(Task::Hash(ready));
             }
         }
+        // Beside hashing alone there is time. Where there is none, it is better known early what fails, and how much there
+        // is to do.
+        let lists_first = self.compresses || self.pool.threads() == 1;
+        if lists_first && let Some(task) = self.list(may) {
+            return Claim::Work(task);
+        }
         if self.compresses {
             let ready = |block: &Block| !block.compressing && block.tar.is_some();
             let index = queue.blocks.iter().position(ready);
@@ -190,15 +204,17 @@ impl Job for Pipeline<'_> {
         let next = queue.done + queue.blocks.len() as u64;
         // One block always, and what it becomes: whoever holds all other buffers may be waiting for a reader who waits
         // for this job.
-        if (take_buffer || queue.blocks.is_empty()) && next < self.count {
+        let known = count.unwrap_or_else(|| self.stream.size() / self.block_size);
+        if (take_buffer || queue.blocks.is_empty()) && next < known {
             queue.blocks.push_back(Block::default());
             return Claim::Work(Task::Read(next, self.pool.buffer()));
         }
-        Claim::Wait
+        self.list(may).map_or(Claim::Wait, Claim::Work)
     }
 
-    fn run(&self, task: Task) {
+    fn run(&self, task: Task<'a>) {
         let result = match task {
+            Task::List(task) => self.listing.map_or(Ok(()), |listing| listing.run(task, self.stream)),
             Task::Read(index, buffer) => self.read(index, buffer),
             Task::Hash(ready) => self.hash(ready),
             Task::Compress(index, tar, output) => self.compress(index, &tar, output),
@@ -214,7 +230,19 @@ impl Job for Pipeline<'_> {
     }
 }
 
-impl Pipeline<'_> {
+impl<'a> Pipeline<'a> {
+    /// The number of blocks, once all is known of the tar.
+    fn count(&self) -> Option<u64> {
+        self.stream.is_complete().then(|| self.stream.size().div_ceil(self.block_size))
+    }
+
+    fn list(&self, may: May) -> Option<Task<'a>> {
+        match self.listing?.claim(may) {
+            Claim::Work(task) | Claim::Output(task) => Some(Task::List(task)),
+            Claim::Wait | Claim::Done => None,
+        }
+    }
+
     fn read(&self, index: u64, mut buffer: Buffer) -> Result<()> {
         let offset = index * self.block_size;
         let size = self.block_size.min(self.stream.size() - offset);

@@ -24,9 +24,21 @@ use crate::{
     },
 };
 
-/// What a mapping takes of a folder, found in parts, so that others can look at one while the next is found.
+/// A folder that is a source.
+#[derive(Clone)]
+pub(crate) struct Folder<'a> {
+    pub(crate) source: &'a Path,
+    pub(crate) mapping: &'a FileMapping,
+    /// The index of the mapping.
+    pub(crate) index: usize,
+    /// Where it goes.
+    pub(crate) place: LayerPath,
+}
+
+/// What a mapping takes of a folder, in the order of the layer, found in parts so that others can look at one while the
+/// next is found.
 pub(crate) struct Walk<'a> {
-    source: &'a Path,
+    pub(crate) folder: Folder<'a>,
     walk: IntoIter,
     include: Globs,
     exclude: Globs,
@@ -42,11 +54,13 @@ pub(crate) struct Walk<'a> {
 const PART: usize = 256;
 
 impl<'a> Walk<'a> {
-    pub(crate) fn new(source: &'a Path, mapping: &FileMapping) -> Result<Self> {
-        let (include, exclude) = (Globs::new(&mapping.include)?, Globs::new(&mapping.exclude)?);
+    pub(crate) fn new(folder: Folder<'a>) -> Result<Self> {
+        let (include, exclude) = (Globs::new(&folder.mapping.include)?, Globs::new(&folder.mapping.exclude)?);
         let taken = include.is_empty().then_some(0);
-        let walk = WalkDir::new(source).into_iter();
-        Ok(Self { source, walk, include, exclude, pending: Vec::new(), taken, failed: false })
+        // What is compared lies in one folder. The whole path is compared faster than a name is found in it.
+        let walk =
+            WalkDir::new(folder.source).sort_by(|a, b| a.path().as_os_str().cmp(b.path().as_os_str())).into_iter();
+        Ok(Self { folder, walk, include, exclude, pending: Vec::new(), taken, failed: false })
     }
 
     /// The next entries, a folder before what is in it; nothing at the end.
@@ -55,8 +69,8 @@ impl<'a> Walk<'a> {
         while chosen.len() < PART
             && let Some(next) = self.walk.next()
         {
-            let found = next.map_err(|error| walk_error(self.source, error))?;
-            let relative = below(self.source, &found);
+            let found = next.map_err(|error| walk_error(self.folder.source, error))?;
+            let relative = below(self.folder.source, &found);
             let depth = found.depth();
             self.pending.retain(|above| above.depth() < depth);
             self.taken = self.taken.filter(|&above| above == 0 || above < depth);
@@ -98,25 +112,23 @@ impl Iterator for Walk<'_> {
 
 /// Looks at what a walk found.
 pub(crate) struct Looking<'a> {
-    source: &'a Path,
-    mapping: &'a FileMapping,
-    /// Where the source comes to be.
-    path: &'a LayerPath,
+    folder: &'a Folder<'a>,
     /// The folder that the entry before was in. Its handle and a name need less of the system than a long path.
     parent: Option<(PathBuf, OwnedFd)>,
 }
 
 impl<'a> Looking<'a> {
-    pub(crate) fn new(source: &'a Path, mapping: &'a FileMapping, path: &'a LayerPath) -> Self {
-        Self { source, mapping, path, parent: None }
+    pub(crate) fn new(folder: &'a Folder<'a>) -> Self {
+        Self { folder, parent: None }
     }
 
     /// Where this comes to be, and what it is.
     pub(crate) fn at(&mut self, found: DirEntry) -> Result<(LayerPath, Kind, Found)> {
         let refuse = |reason| Error::Destination { destination: found.path().into(), reason };
-        let path = self.path.join_all(below(self.source, &found)).map_err(refuse)?;
+        let Folder { source, mapping, place, .. } = self.folder;
+        let path = place.join_all(below(source, &found)).map_err(refuse)?;
         let is_source = found.depth() == 0;
-        let stat = if is_source { stat(self.source).map_err(io::Error::from) } else { self.stat(&found) };
+        let stat = if is_source { stat(*source).map_err(io::Error::from) } else { self.stat(&found) };
         let stat = stat.map_err(|cause| Error::source(found.path(), cause))?;
         let (now, then) = (FileType::from_raw_mode(stat.st_mode), found.file_type());
         // What was no folder was not walked into. The source may be a link to the folder that it is.
@@ -124,7 +136,7 @@ impl<'a> Looking<'a> {
         if (now.is_dir(), now.is_symlink()) != then {
             return Err(Error::SourceChanged { path: found.into_path(), change: "changed" });
         }
-        let attributes = Found::in_folder(found.path(), &stat, self.mapping, is_source)?;
+        let attributes = Found::in_folder(found.path(), &stat, mapping, is_source)?;
         Ok((path, kind(found.into_path(), &stat)?, attributes))
     }
 
@@ -180,10 +192,10 @@ mod tests {
     /// The names of what is refused because it changed after it was found.
     fn changed(source: &Path, change: impl FnOnce()) -> Vec<OsString> {
         let mapping = FileMapping::new(source, "/");
-        let found = Walk::new(source, &mapping).unwrap().collect::<Result<Vec<_>>>().unwrap().concat();
+        let folder = Folder { source, mapping: &mapping, index: 0, place: LayerPath::root() };
+        let found = Walk::new(folder.clone()).unwrap().collect::<Result<Vec<_>>>().unwrap().concat();
         change();
-        let root = LayerPath::root();
-        let mut looking = Looking::new(source, &mapping, &root);
+        let mut looking = Looking::new(&folder);
         let looks = found.into_iter().map(|found| looking.at(found));
         let mut changed: Vec<_> = looks
             .filter_map(|look| match look {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, btree_map},
-    fs, mem,
+    fs,
     os::unix::ffi::OsStrExt,
     path::Path,
 };
@@ -17,34 +17,28 @@ use crate::{
     error::{Error, Result},
     layer_tar::{
         LayerOptions, OnConflict,
-        attributes::{Found, normal_mode, resolve},
+        attributes::{Found, Rules, normal_mode, resolve},
         entry::{Content, Entry, Kind, same},
         glob::Globs,
         links,
         mapping::{Attributes, FileMapping, Source},
         path::LayerPath,
-        source_folder::{Looking, Walk, kind},
+        source_folder::{Folder, Looking, Walk, kind},
         source_tar,
     },
     pool::Pool,
 };
 
-/// All entries that the mappings give, in the order of the layer.
-pub(crate) fn entries(files: &[FileMapping], options: &LayerOptions, pool: &Pool) -> Result<Vec<Entry>> {
-    let mut tree = Tree { files, options, pool, nodes: BTreeMap::new(), last_parent: None };
-    for (index, mapping) in files.iter().enumerate() {
-        tree.add_mapping(index, mapping)?;
-    }
-    tree.into_entries()
-}
-
-struct Tree<'a> {
+/// What mappings give, each path once.
+pub(crate) struct Tree<'a> {
     files: &'a [FileMapping],
     options: &'a LayerOptions,
     pool: &'a Pool,
     nodes: BTreeMap<LayerPath, Box<Node>>,
     /// A directory that is known to be one, with all above it: most entries are in the one that the entry before was in.
     last_parent: Option<LayerPath>,
+    /// Those that were left for later.
+    folders: Vec<Walk<'a>>,
 }
 
 pub(crate) struct Node {
@@ -67,12 +61,18 @@ enum Certainty {
     Said,
 }
 
-impl Tree<'_> {
-    fn add_mapping(&mut self, index: usize, mapping: &FileMapping) -> Result<()> {
-        let path = LayerPath::parse(&mapping.destination)?;
+impl<'a> Tree<'a> {
+    pub(crate) fn new(files: &'a [FileMapping], options: &'a LayerOptions, pool: &'a Pool) -> Self {
+        Self { files, options, pool, nodes: BTreeMap::new(), last_parent: None, folders: Vec::new() }
+    }
+
+    /// Adds what the mapping of this index brings to this place. Is it a folder, and no other mapping's place is at it,
+    /// above or below (`apart`), then what is in it conflicts with nothing, and is left to be found later.
+    pub(crate) fn add_mapping(&mut self, index: usize, path: LayerPath, apart: bool) -> Result<()> {
+        let mapping = &self.files[index];
         let nowhere = Found::default();
         match &mapping.source {
-            Source::Path(source) => self.add_source(index, mapping, source, path),
+            Source::Path(source) => self.add_source(index, mapping, source, path, apart),
             Source::Bytes(bytes) => self.add(index, path, Kind::File(Content::Bytes(bytes.clone())), nowhere),
             Source::Symlink(target) => {
                 let target = target.as_os_str().as_bytes();
@@ -93,7 +93,14 @@ impl Tree<'_> {
         }
     }
 
-    fn add_source(&mut self, index: usize, mapping: &FileMapping, source: &Path, path: LayerPath) -> Result<()> {
+    fn add_source(
+        &mut self,
+        index: usize,
+        mapping: &'a FileMapping,
+        source: &'a Path,
+        path: LayerPath,
+        apart: bool,
+    ) -> Result<()> {
         let stat = if mapping.follow { stat(source) } else { lstat(source) };
         let stat = stat.map_err(|cause| match fs::read_link(source) {
             // The link is there; what is missing is what it names.
@@ -103,38 +110,30 @@ impl Tree<'_> {
             _ => Error::source(source, cause.into()),
         })?;
         let kind = match kind(source.to_owned(), &stat)? {
-            Kind::Directory => return self.add_folder(index, mapping, source, &path),
+            Kind::Directory => return self.add_folder(Folder { source, mapping, index, place: path }, apart),
             kind => kind,
         };
         let found = Found::in_folder(source, &stat, mapping, mapping.follow)?;
         self.add(index, path, kind, found)
     }
 
-    fn add_folder(&mut self, index: usize, mapping: &FileMapping, source: &Path, path: &LayerPath) -> Result<()> {
-        let look = |part: Result<Vec<DirEntry>>| -> Result<Vec<Box<Node>>> {
-            let mut looking = Looking::new(source, mapping, path);
-            let node = |found| {
-                let (path, kind, found) = looking.at(found)?;
-                self.node(index, path, kind, found)
-            };
-            let mut nodes: Vec<_> = part?.into_iter().map(node).collect::<Result<_>>()?;
-            // As they will lie in the tree, and so that those in one directory follow one another.
-            nodes.sort_unstable_by(|a, b| a.entry.path.cmp(&b.entry.path));
-            Ok(nodes)
-        };
-        let mut nodes = Vec::new();
-        for part in self.pool.map_parts(Walk::new(source, mapping)?, look) {
-            nodes.append(&mut part?);
+    fn add_folder(&mut self, folder: Folder<'a>, apart: bool) -> Result<()> {
+        let walk = Walk::new(folder.clone())?;
+        // Where only some is wanted, there may be nothing, and then no directories above it either.
+        if apart && folder.mapping.include.is_empty() {
+            for above in folder.place.ancestors() {
+                if self.nodes.contains_key(&above) {
+                    break;
+                }
+                self.imply(above, folder.index);
+            }
+            self.folders.push(walk);
+            return Ok(());
         }
-        if !self.nodes.is_empty() {
-            return nodes.into_iter().try_for_each(|node| self.insert(node));
+        let options = self.options;
+        for nodes in self.pool.map_parts(walk, |found| nodes_in(&folder, found?, options)) {
+            nodes?.into_iter().try_for_each(|node| self.insert(Box::new(node)))?;
         }
-        // With nothing there to agree with, all can be sorted at once. The folder itself is the first of them: where it
-        // goes, what is in it can go too, each behind the folder that it is in.
-        let mut nodes = nodes.into_iter();
-        nodes.next().map_or(Ok(()), |folder| self.insert(folder))?;
-        let below = nodes.map(|node| (node.entry.path.clone(), node));
-        self.nodes = mem::take(&mut self.nodes).into_iter().chain(below).collect();
         Ok(())
     }
 
@@ -153,23 +152,8 @@ impl Tree<'_> {
     }
 
     fn add(&mut self, index: usize, path: LayerPath, kind: Kind, found: Found) -> Result<()> {
-        self.node(index, path, kind, found).and_then(|node| self.insert(node))
-    }
-
-    /// What this mapping brings to this path.
-    fn node(&self, index: usize, path: LayerPath, kind: Kind, found: Found) -> Result<Box<Node>> {
-        let mapping = &self.files[index];
-        if path.is_root() && kind != Kind::Directory {
-            return Err(Error::Destination {
-                destination: mapping.destination.clone(),
-                reason: "is the root, which is a directory: name a path in it",
-            });
-        }
-        let in_folder = matches!(mapping.source, Source::Path(_));
-        let certainty =
-            if in_folder && mapping.attributes == Attributes::default() { Certainty::Found } else { Certainty::Said };
-        let entry = resolve(path, kind, &mapping.attributes, found, self.options)?;
-        Ok(Box::new(Node { entry, certainty, mapping: index, linked: None }))
+        let node = Node::new(index, &self.files[index], self.options, path, kind, found)?;
+        self.insert(Box::new(node))
     }
 
     fn insert(&mut self, node: Box<Node>) -> Result<()> {
@@ -239,20 +223,25 @@ impl Tree<'_> {
         }
         self.last_parent = Some(node.entry.path.parent());
         for path in missing {
-            // Owned by root whatever the layer's owner is: unpacked over other layers, this is their /usr too.
-            let entry = Entry {
-                mode: normal_mode(&Kind::Directory, 0),
-                uid: 0,
-                gid: 0,
-                mtime: self.options.mtime,
-                xattrs: BTreeMap::new(),
-                kind: Kind::Directory,
-                path: path.clone(),
-            };
-            let node = Node { entry, certainty: Certainty::Implied, mapping: node.mapping, linked: None };
-            self.nodes.insert(path, Box::new(node));
+            self.imply(path, node.mapping);
         }
         Ok(true)
+    }
+
+    /// Makes this a directory that is there because something is in it.
+    fn imply(&mut self, path: LayerPath, mapping: usize) {
+        // Owned by root whatever the layer's owner is: unpacked over other layers, this is their /usr too.
+        let entry = Entry {
+            mode: normal_mode(&Kind::Directory, 0),
+            uid: 0,
+            gid: 0,
+            mtime: self.options.mtime,
+            xattrs: BTreeMap::new(),
+            kind: Kind::Directory,
+            path: path.clone(),
+        };
+        let node = Node { entry, certainty: Certainty::Implied, mapping, linked: None };
+        self.nodes.insert(path, Box::new(node));
     }
 
     fn remove_below(&mut self, path: &LayerPath) {
@@ -263,18 +252,55 @@ impl Tree<'_> {
         }
     }
 
-    fn into_entries(mut self) -> Result<Vec<Entry>> {
-        // The root is there in every image; only who says what it shall look like has an entry for it.
-        if self.nodes.get(&LayerPath::root()).is_some_and(|root| root.certainty != Certainty::Said) {
-            self.nodes.remove(&LayerPath::root());
+    /// All entries, in order, but for what is in folders that were left for later; and those, in the order in which what
+    /// is in them has its place.
+    pub(crate) fn finish(self, rules: &Rules) -> Result<(Vec<Entry>, Vec<Walk<'a>>)> {
+        let nodes = self.nodes.into_values().map(|node| *node).filter(Node::is_in_layer).map(|mut node| {
+            rules.apply(&mut node.entry);
+            node
+        });
+        let mut folders = self.folders;
+        folders.sort_by(|a, b| a.folder.place.cmp(&b.folder.place));
+        Ok((links::link(nodes, self.options.hard_links)?, folders))
+    }
+}
+
+/// What a folder brings to the places of what was found in it.
+pub(crate) fn nodes_in(folder: &Folder, found: Vec<DirEntry>, options: &LayerOptions) -> Result<Vec<Node>> {
+    let mut looking = Looking::new(folder);
+    let node = |found| {
+        let (path, kind, found) = looking.at(found)?;
+        Node::new(folder.index, folder.mapping, options, path, kind, found)
+    };
+    found.into_iter().map(node).collect()
+}
+
+impl Node {
+    /// What the mapping of this index brings to this path.
+    fn new(
+        index: usize,
+        mapping: &FileMapping,
+        options: &LayerOptions,
+        path: LayerPath,
+        kind: Kind,
+        found: Found,
+    ) -> Result<Self> {
+        if path.is_root() && kind != Kind::Directory {
+            return Err(Error::Destination {
+                destination: mapping.destination.clone(),
+                reason: "is the root, which is a directory: name a path in it",
+            });
         }
-        for rule in &self.options.permissions {
-            let globs = rule.globs()?;
-            for node in self.nodes.values_mut() {
-                rule.apply(&globs, &mut node.entry);
-            }
-        }
-        links::link(self.nodes.into_values().map(|node| *node), self.options.hard_links)
+        let in_folder = matches!(mapping.source, Source::Path(_));
+        let certainty =
+            if in_folder && mapping.attributes == Attributes::default() { Certainty::Found } else { Certainty::Said };
+        let entry = resolve(path, kind, &mapping.attributes, found, options)?;
+        Ok(Self { entry, certainty, mapping: index, linked: None })
+    }
+
+    /// The root is there in every image; only who says what it shall look like has an entry for it.
+    pub(crate) fn is_in_layer(&self) -> bool {
+        !self.entry.path.is_root() || self.certainty == Certainty::Said
     }
 }
 

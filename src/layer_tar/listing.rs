@@ -1,0 +1,216 @@
+//! What a layer has in it, found out part by part, while others read what is known so far.
+
+use std::{collections::BTreeMap, sync::Mutex, vec};
+
+use walkdir::DirEntry;
+
+use crate::{
+    error::Result,
+    layer_tar::{
+        LayerOptions,
+        attributes::Rules,
+        entry::Entry,
+        mapping::FileMapping,
+        path::LayerPath,
+        source_folder::{Folder, Walk},
+        stream::TarStream,
+        tree::{Node, Tree, nodes_in},
+    },
+    pool::{
+        Claim, May, Pool, lock,
+        parts::{PartTask, Parts},
+    },
+};
+
+/// The tar of what the mappings give. All entries are known then.
+pub(crate) fn list(files: &[FileMapping], options: &LayerOptions, pool: &Pool) -> Result<TarStream> {
+    let (finding, look) = plan(files, options, pool)?;
+    let stream = TarStream::default();
+    for entries in pool.map_parts(finding, |found| look.at(found?)) {
+        stream.push(entries?)?;
+    }
+    stream.complete();
+    Ok(stream)
+}
+
+/// A tar whose entries are being found.
+pub(crate) struct Listing<'a> {
+    look: Look<'a>,
+    parts: Parts<Finding<'a>>,
+    order: Mutex<Order>,
+}
+
+/// What has to be put in order.
+#[derive(Default)]
+struct Order {
+    /// The entries of parts that wait for those before them.
+    waiting: BTreeMap<usize, Vec<Entry>>,
+    /// The number of the part that comes next.
+    next: usize,
+}
+
+pub(crate) type ListTask<'a> = PartTask<Result<FoundPart<'a>>>;
+
+impl<'a> Listing<'a> {
+    /// Conflicts, and whatever else shows without a look into folders, end here. What is one part, or none, is in the
+    /// tar already.
+    pub(crate) fn new(
+        files: &'a [FileMapping],
+        options: &'a LayerOptions,
+        pool: &'a Pool,
+        stream: &TarStream,
+    ) -> Result<Self> {
+        let (finding, look) = plan(files, options, pool)?;
+        let new = Self { look, parts: Parts::new(finding), order: Mutex::default() };
+        if new.parts.count().is_some() {
+            while let Claim::Work(task) = new.parts.claim(May { work: true, buffers: 0 }) {
+                new.run(task, stream)?;
+            }
+            new.pass_on(stream)?;
+        }
+        Ok(new)
+    }
+
+    /// The next task; `Done` if nothing is left to be claimed.
+    pub(crate) fn claim(&self, may: May) -> Claim<ListTask<'a>> {
+        self.parts.claim(may)
+    }
+
+    /// Finds a part, or looks at one; what then has its place is in the tar.
+    pub(crate) fn run(&self, task: ListTask<'a>, stream: &TarStream) -> Result<()> {
+        match task {
+            PartTask::Find => self.parts.find(),
+            PartTask::Apply(index, found) => {
+                let entries = self.look.at(found?)?;
+                lock(&self.order).waiting.insert(index, entries);
+            }
+        }
+        self.pass_on(stream)
+    }
+
+    fn pass_on(&self, stream: &TarStream) -> Result<()> {
+        let order = &mut *lock(&self.order);
+        while let Some(entries) = order.waiting.remove(&order.next) {
+            stream.push(entries)?;
+            order.next += 1;
+        }
+        if self.parts.count() == Some(order.next) {
+            stream.complete();
+        }
+        Ok(())
+    }
+}
+
+/// How to find what the mappings give, and how to look at it.
+fn plan<'a>(files: &'a [FileMapping], options: &'a LayerOptions, pool: &'a Pool) -> Result<(Finding<'a>, Look<'a>)> {
+    let rules = Rules::new(&options.permissions)?;
+    let places: Vec<_> = files.iter().map(|mapping| LayerPath::parse(&mapping.destination)).collect::<Result<_>>()?;
+    let mut tree = Tree::new(files, options, pool);
+    for (index, apart) in apart(&places).into_iter().enumerate() {
+        // Which files are the same shows when all are known.
+        tree.add_mapping(index, places[index].clone(), apart && !options.hard_links)?;
+    }
+    let (entries, folders) = tree.finish(&rules)?;
+    let finding = Finding { entries: entries.into_iter(), folders: folders.into_iter(), folder: None };
+    Ok((finding, Look { options, rules }))
+}
+
+/// Which of these places have none of the others at them, above or below.
+fn apart(places: &[LayerPath]) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_unstable_by_key(|&index| &places[index]);
+    let mut apart = vec![true; places.len()];
+    let mut above: Option<usize> = None;
+    for index in order {
+        // What is below a place follows it.
+        match above {
+            Some(above) if places[index] == places[above] || places[index].is_below(&places[above]) => {
+                (apart[index], apart[above]) = (false, false);
+            }
+            _ => above = Some(index),
+        }
+    }
+    apart
+}
+
+/// Finds what is in a layer, in its order.
+struct Finding<'a> {
+    /// All that is in none of the folders.
+    entries: vec::IntoIter<Entry>,
+    folders: vec::IntoIter<Walk<'a>>,
+    /// The folder that comes next.
+    folder: Option<Walk<'a>>,
+}
+
+pub(crate) enum FoundPart<'a> {
+    Entries(Vec<Entry>),
+    InFolder(Folder<'a>, Vec<DirEntry>),
+}
+
+impl<'a> Iterator for Finding<'a> {
+    type Item = Result<FoundPart<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(walk) = &mut self.folder {
+                match walk.next() {
+                    Some(Ok(found)) => return Some(Ok(FoundPart::InFolder(walk.folder.clone(), found))),
+                    Some(Err(error)) => {
+                        // Nobody needs to know what else there is.
+                        (self.entries, self.folders, self.folder) = Default::default();
+                        return Some(Err(error));
+                    }
+                    None => {}
+                }
+            }
+            self.folder = self.folders.next();
+            let before = match &self.folder {
+                Some(walk) => self.entries.as_slice().partition_point(|entry| entry.path < walk.folder.place),
+                None => self.entries.len(),
+            };
+            if before > 0 {
+                return Some(Ok(FoundPart::Entries(self.entries.by_ref().take(before).collect())));
+            }
+            self.folder.as_ref()?;
+        }
+    }
+}
+
+/// Looks at what was found.
+struct Look<'a> {
+    options: &'a LayerOptions,
+    rules: Rules<'a>,
+}
+
+impl Look<'_> {
+    fn at(&self, found: FoundPart) -> Result<Vec<Entry>> {
+        match found {
+            FoundPart::Entries(entries) => Ok(entries),
+            FoundPart::InFolder(folder, found) => {
+                let nodes = nodes_in(&folder, found, self.options)?.into_iter().filter(Node::is_in_layer);
+                let mut entries: Vec<_> = nodes.map(|node| node.entry).collect();
+                entries.iter_mut().for_each(|entry| self.rules.apply(entry));
+                Ok(entries)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn places_are_apart_that_have_nothing_at_them_above_or_below() {
+        let names = ["/b/c", "/a", "/b-c", "/d/e/f", "/b", "/d/e", "/f", "/g/h", "/f", "/g/i", "/d/g"];
+        let places = names.map(|name| LayerPath::parse(Path::new(name)).unwrap());
+        let apart: Vec<_> =
+            names.iter().zip(apart(&places)).filter(|(_, apart)| *apart).map(|(name, _)| *name).collect();
+        assert_eq!(apart, ["/a", "/b-c", "/g/h", "/g/i", "/d/g"]);
+        let with_root = [&places[..], &[LayerPath::root()]].concat();
+        assert!(super::apart(&with_root).iter().all(|apart| !apart));
+        assert_eq!(super::apart(&[LayerPath::root()]), [true]);
+    }
+}
