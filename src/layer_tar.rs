@@ -10,6 +10,7 @@ mod links;
 mod listing;
 pub(crate) mod making;
 mod mapping;
+mod own_store;
 pub(crate) mod path;
 mod pipeline;
 mod source_folder;
@@ -75,8 +76,11 @@ use crate::{
 /// - [`Error::Destination`] for a destination with `..`, or a name that means a whiteout;
 /// - [`Error::Conflict`] if two mappings want different things at one path;
 /// - [`Error::Glob`], [`Error::Invalid`], [`Error::Compression`], [`Error::CodecBytes`], [`Error::ScratchNeeded`] for
-///   what the options or a mapping ask;
-/// - [`Error::Write`] if the blob can't be stored; what was written of it is removed.
+///   what the options or a mapping ask; [`Error::Invalid`] too if the layer would be stored in a folder that it holds;
+/// - [`Error::Write`] if the blob can't be stored.
+///
+/// Folders are listed while files are read and stored. Whatever fails, what was written of the blob is removed; the
+/// folders that were made for it are left.
 pub fn layer_tar<M: Into<FileMapping>>(
     files: impl IntoIterator<Item = M>,
     options: impl Into<LayerOptions>,
@@ -87,10 +91,8 @@ pub fn layer_tar<M: Into<FileMapping>>(
     let stream = Arc::new(TarStream::default());
     let listing = Listing::new(&files, &options, &pool, &stream)?;
     let progress = |done: u64| {
-        if let Some(Progress(report)) = &options.progress
-            && stream.is_complete()
-        {
-            report(done, stream.size());
+        if let (Some(Progress(report)), Some(total)) = (&options.progress, stream.total()) {
+            report(done, total);
         }
     };
     let mut recorder = (options.recipe && can_be_described(&files)?).then(|| Recorder::new(&stream));

@@ -416,6 +416,39 @@ fn a_failed_layer_leaves_no_file() {
     }
 }
 
+/// What is walked through would be the blob as far as it is written.
+#[test]
+fn a_layer_is_not_stored_in_its_own_source() {
+    let (dir, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    fs::write(dir.path().join("file"), "x").unwrap();
+    let (inside, link) = (dir.path().join("a/out"), elsewhere.path().join("link"));
+    symlink(dir.path(), &link).unwrap();
+    let pack = |source: &Path, out: &Path, change: fn(FileMapping) -> FileMapping| {
+        let options = LayerOptions::from(Compression::NONE).store(out);
+        layer_tar([change(FileMapping::new(source, "/app")), FileMapping::text("x", "/app/b")], options)
+    };
+    let refused = |source: &Path, out: &Path, change| {
+        assert_eq!(
+            message(pack(source, out, change)),
+            format!(
+                "source {source:?}: the layer would be stored in it, and hold a part of itself: store it elsewhere, or \
+                 exclude that"
+            )
+        );
+    };
+    refused(dir.path(), &inside, |mapping| mapping);
+    refused(dir.path(), dir.path(), |mapping| mapping.exclude("a"));
+    refused(&link, &inside, |mapping| mapping.include("a"));
+    refused(dir.path(), &link.join("a/out"), |mapping| mapping);
+    assert_eq!(files_in(dir.path()), ["file"].map(Path::new));
+    let kept: [fn(FileMapping) -> FileMapping; 3] =
+        [|mapping| mapping.exclude("a/out"), |mapping| mapping.exclude("a"), |mapping| mapping.include("file")];
+    for change in kept {
+        let digest = pack(dir.path(), elsewhere.path(), change).unwrap().diff_id();
+        assert_eq!(pack(dir.path(), &inside, change).unwrap().diff_id(), digest);
+    }
+}
+
 /// A folder is listed while what was found in it is read and stored.
 #[test]
 fn what_is_found_late_leaves_no_file_either() {
@@ -423,14 +456,18 @@ fn what_is_found_late_leaves_no_file_either() {
     for n in 0..1000 {
         fs::write(dir.path().join(format!("{n:04}")), vec![0; 20_000]).unwrap();
     }
-    let last = dir.path().join("last");
-    let _socket = std::os::unix::net::UnixListener::bind(&last).unwrap();
+    // Of two, the one that comes first in the layer is named.
+    let [first, second] = ["socket-1", "socket-2"].map(|name| dir.path().join(name));
+    let _sockets = [&second, &first].map(|path| std::os::unix::net::UnixListener::bind(path).unwrap());
+    for n in 0..300 {
+        fs::write(dir.path().join(format!("socket-1-{n}")), "").unwrap();
+    }
     for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
         for threads in [1, 2, 8] {
             let out = dirs.path().join(format!("{compression}-{threads}"));
             let options = LayerOptions::from(compression).store(&out).pool(&Pool::new(threads));
             let said = message(layer_tar([FileMapping::new(dir.path(), "/opt/app")], options));
-            assert!(said.starts_with(&format!("source {last:?} is a socket")), "{said}");
+            assert!(said.starts_with(&format!("source {first:?} is a socket")), "{said}");
             assert_eq!(files_in(&out), ["blobs", "blobs/sha256"].map(Path::new));
         }
     }

@@ -82,8 +82,10 @@ fn store() -> Store {
 #[test]
 fn a_layer_holds_closures() {
     let store = store();
-    let held =
-        |closure: &[&str]| store.layer(&closure.concat(), json!({ "closure": store.paths(closure), "spec": {} }));
+    let held = |closure: &[&str]| {
+        let output = format!("layer-of-{}", closure.concat());
+        store.layer(&output, json!({ "closure": store.paths(closure), "spec": {} }))
+    };
     assert_eq!(held(&["app"]).0, ["app", "lib", "libc"]);
     assert_eq!(held(&["tool"]).0, ["libc", "tool"]);
     assert_eq!(held(&["lib", "tool"]).0, ["lib", "libc", "tool"]);

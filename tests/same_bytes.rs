@@ -239,7 +239,10 @@ fn found_before_it_is_read_or_meanwhile() {
     let rule = PermissionRule { glob: "opt/**/*3*".into(), mode: Some(0o600), uid: Some(7), gid: None };
     for compression in COMPRESSIONS {
         for threads in [1, 2, 3, 8] {
-            let options = || LayerOptions::from(compression).permission(rule.clone()).pool(&Pool::new(threads));
+            let options = || {
+                let options = LayerOptions::from(compression).permission(rule.clone());
+                options.recipe(true).pool(&Pool::new(threads))
+            };
             let [meanwhile, before] = [&meanwhile, &before].map(|files| layer_tar(files.clone(), options()).unwrap());
             assert_eq!(meanwhile.diff_id(), before.diff_id(), "{compression}, {threads} threads");
             assert_eq!(meanwhile.descriptor(), before.descriptor(), "{compression}, {threads} threads");

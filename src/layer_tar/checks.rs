@@ -100,12 +100,11 @@ impl<'a> Comparison<'a> {
             let path = entry.entry().origin();
             Error::SourceOutdated { digest: self.digest, path, change }
         };
-        for number in first..count {
+        for (number, entry) in (first..count).filter_map(|number| Some((number, self.stream.entry(number)?))) {
             let now = is(number)?;
             if now == was(number) {
                 continue;
             }
-            let Some(entry) = self.stream.entry(number) else { break };
             // One that came or went leaves its neighbours as they are.
             return Ok(if count > counted && is(number + 1)? == was(number) {
                 outdated(entry, "was added")

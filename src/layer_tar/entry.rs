@@ -229,6 +229,12 @@ impl SourceFile {
 
 #[allow(clippy::unnecessary_cast, reason = "these types are not the same on every system")]
 fn size_and_identity(stat: &Stat) -> (u64, Identity) {
-    let mtime = (stat.st_mtime as i64, stat.st_mtime_nsec as i64);
-    (stat.st_size as u64, (stat.st_dev as u64, stat.st_ino as u64, mtime.0, mtime.1))
+    let ((dev, ino), mtime) = (identity(stat), (stat.st_mtime as i64, stat.st_mtime_nsec as i64));
+    (stat.st_size as u64, (dev, ino, mtime.0, mtime.1))
+}
+
+/// Device and inode: what is the same by whatever path one comes.
+#[allow(clippy::unnecessary_cast, reason = "these types are not the same on every system")]
+pub(crate) fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev as u64, stat.st_ino as u64)
 }

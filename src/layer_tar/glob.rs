@@ -4,7 +4,10 @@ use std::path::Path;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    layer_tar::mapping::FileMapping,
+};
 
 /// Some globs. `*` and `?` do not cross a slash, `**` does; slashes at either end of a glob mean nothing.
 pub(crate) struct Globs(GlobSet);
@@ -34,6 +37,23 @@ impl Globs {
     /// Whether a glob matches this path or something above it.
     pub(crate) fn matches_with_parents(&self, path: &Path) -> bool {
         path.ancestors().any(|path| !path.as_os_str().is_empty() && self.is_match(path))
+    }
+}
+
+/// What a mapping takes of its source.
+pub(crate) struct Chosen {
+    pub(crate) include: Globs,
+    pub(crate) exclude: Globs,
+}
+
+impl Chosen {
+    pub(crate) fn new(mapping: &FileMapping) -> Result<Self> {
+        Ok(Self { include: Globs::new(&mapping.include)?, exclude: Globs::new(&mapping.exclude)? })
+    }
+
+    /// Whether what lies at this path is taken, by itself or with what it is in.
+    pub(crate) fn takes(&self, path: &Path) -> bool {
+        !self.exclude.matches_with_parents(path) && (self.include.is_empty() || self.include.matches_with_parents(path))
     }
 }
 

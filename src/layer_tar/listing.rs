@@ -24,8 +24,8 @@ use crate::{
 
 /// The tar of what the mappings give. All entries are known then.
 pub(crate) fn list(files: &[FileMapping], options: &LayerOptions, pool: &Pool) -> Result<TarStream> {
-    let (finding, look) = plan(files, options, pool)?;
     let stream = TarStream::default();
+    let (finding, look) = plan(files, options, pool, &stream)?;
     for entries in pool.map_parts(finding, |found| look.at(found?)) {
         stream.push(entries?)?;
     }
@@ -43,8 +43,8 @@ pub(crate) struct Listing<'a> {
 /// What has to be put in order.
 #[derive(Default)]
 struct Order {
-    /// The entries of parts that wait for those before them.
-    waiting: BTreeMap<usize, Vec<Entry>>,
+    /// The entries of parts that wait for those before them; or what went wrong, for then the first one counts.
+    waiting: BTreeMap<usize, Result<Vec<Entry>>>,
     /// The number of the part that comes next.
     next: usize,
 }
@@ -52,15 +52,14 @@ struct Order {
 pub(crate) type ListTask<'a> = PartTask<Result<FoundPart<'a>>>;
 
 impl<'a> Listing<'a> {
-    /// Conflicts, and whatever else shows without a look into folders, end here. What is one part, or none, is in the
-    /// tar already.
+    /// Conflicts, and whatever else shows without a look into folders, end here. Small layers are in the tar already.
     pub(crate) fn new(
         files: &'a [FileMapping],
         options: &'a LayerOptions,
         pool: &'a Pool,
         stream: &TarStream,
     ) -> Result<Self> {
-        let (finding, look) = plan(files, options, pool)?;
+        let (finding, look) = plan(files, options, pool, stream)?;
         let new = Self { look, parts: Parts::new(finding), order: Mutex::default() };
         if new.parts.count().is_some() {
             while let Claim::Work(task) = new.parts.claim(May { work: true, buffers: 0 }) {
@@ -81,7 +80,7 @@ impl<'a> Listing<'a> {
         match task {
             PartTask::Find => self.parts.find(),
             PartTask::Apply(index, found) => {
-                let entries = self.look.at(found?)?;
+                let entries = found.and_then(|found| self.look.at(found));
                 lock(&self.order).waiting.insert(index, entries);
             }
         }
@@ -91,7 +90,7 @@ impl<'a> Listing<'a> {
     fn pass_on(&self, stream: &TarStream) -> Result<()> {
         let order = &mut *lock(&self.order);
         while let Some(entries) = order.waiting.remove(&order.next) {
-            stream.push(entries)?;
+            stream.push(entries?)?;
             order.next += 1;
         }
         if self.parts.count() == Some(order.next) {
@@ -101,8 +100,13 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// How to find what the mappings give, and how to look at it.
-fn plan<'a>(files: &'a [FileMapping], options: &'a LayerOptions, pool: &'a Pool) -> Result<(Finding<'a>, Look<'a>)> {
+/// How to find what the mappings give, and how to look at it. What comes before all that is to be found is in the tar.
+fn plan<'a>(
+    files: &'a [FileMapping],
+    options: &'a LayerOptions,
+    pool: &'a Pool,
+    stream: &TarStream,
+) -> Result<(Finding<'a>, Look<'a>)> {
     let rules = Rules::new(&options.permissions)?;
     let places: Vec<_> = files.iter().map(|mapping| LayerPath::parse(&mapping.destination)).collect::<Result<_>>()?;
     let mut tree = Tree::new(files, options, pool);
@@ -111,7 +115,8 @@ fn plan<'a>(files: &'a [FileMapping], options: &'a LayerOptions, pool: &'a Pool)
         tree.add_mapping(index, places[index].clone(), apart && !options.hard_links)?;
     }
     let (entries, folders) = tree.finish(&rules)?;
-    let finding = Finding { entries: entries.into_iter(), folders: folders.into_iter(), folder: None };
+    let mut finding = Finding { entries: entries.into_iter(), folders: folders.into_iter(), folder: None };
+    stream.push(finding.next_folder())?;
     Ok((finding, Look { options, rules }))
 }
 
@@ -163,16 +168,24 @@ impl<'a> Iterator for Finding<'a> {
                     None => {}
                 }
             }
-            self.folder = self.folders.next();
-            let before = match &self.folder {
-                Some(walk) => self.entries.as_slice().partition_point(|entry| entry.path < walk.folder.place),
-                None => self.entries.len(),
-            };
-            if before > 0 {
-                return Some(Ok(FoundPart::Entries(self.entries.by_ref().take(before).collect())));
+            let entries = self.next_folder();
+            if !entries.is_empty() {
+                return Some(Ok(FoundPart::Entries(entries)));
             }
             self.folder.as_ref()?;
         }
+    }
+}
+
+impl Finding<'_> {
+    /// Goes on to the next folder, and returns the entries before it, or before the end.
+    fn next_folder(&mut self) -> Vec<Entry> {
+        self.folder = self.folders.next();
+        let before = match &self.folder {
+            Some(walk) => self.entries.as_slice().partition_point(|entry| entry.path < walk.folder.place),
+            None => self.entries.len(),
+        };
+        self.entries.by_ref().take(before).collect()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 /// is that of the components, so that a directory comes right before what is in it. The name of a whiteout has a
 /// NUL of its own in front (an opaque one has two), which puts it before its siblings.
 ///
-/// A clone is the same bytes in the same place: there may be a hundred thousand, and each is also a key.
+/// A clone is the same bytes in the same place: there may be a hundred thousand, and each may also be a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LayerPath(Arc<[u8]>);
 

@@ -233,13 +233,13 @@ impl<'a> Job for Pipeline<'a> {
 impl<'a> Pipeline<'a> {
     /// The number of blocks, once all is known of the tar.
     fn count(&self) -> Option<u64> {
-        self.stream.is_complete().then(|| self.stream.size().div_ceil(self.block_size))
+        self.stream.total().map(|size| size.div_ceil(self.block_size))
     }
 
     fn list(&self, may: May) -> Option<Task<'a>> {
         match self.listing?.claim(may) {
-            Claim::Work(task) | Claim::Output(task) => Some(Task::List(task)),
-            Claim::Wait | Claim::Done => None,
+            Claim::Work(task) => Some(Task::List(task)),
+            _ => None,
         }
     }
 

@@ -18,7 +18,7 @@ use crate::{
     layer_tar::{
         attributes::Found,
         entry::{Content, Kind, SourceFile},
-        glob::Globs,
+        glob::Chosen,
         mapping::FileMapping,
         path::LayerPath,
     },
@@ -40,8 +40,7 @@ pub(crate) struct Folder<'a> {
 pub(crate) struct Walk<'a> {
     pub(crate) folder: Folder<'a>,
     walk: IntoIter,
-    include: Globs,
-    exclude: Globs,
+    chosen: Chosen,
     /// Folders on the way to the current one that are in the layer only if something in them is.
     pending: Vec<DirEntry>,
     /// The depth of the folder all of which is taken.
@@ -55,18 +54,24 @@ const PART: usize = 256;
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(folder: Folder<'a>) -> Result<Self> {
-        let (include, exclude) = (Globs::new(&folder.mapping.include)?, Globs::new(&folder.mapping.exclude)?);
-        let taken = include.is_empty().then_some(0);
+        let chosen = Chosen::new(folder.mapping)?;
+        let taken = chosen.include.is_empty().then_some(0);
         // What is compared lies in one folder. The whole path is compared faster than a name is found in it.
         let walk =
             WalkDir::new(folder.source).sort_by(|a, b| a.path().as_os_str().cmp(b.path().as_os_str())).into_iter();
-        Ok(Self { folder, walk, include, exclude, pending: Vec::new(), taken, failed: false })
+        Ok(Self { folder, walk, chosen, pending: Vec::new(), taken, failed: false })
+    }
+
+    /// Whether what lies at this path below the folder is taken.
+    pub(crate) fn takes(&self, path: &Path) -> bool {
+        self.chosen.takes(path)
     }
 
     /// The next entries, a folder before what is in it; nothing at the end.
     fn part(&mut self) -> Result<Vec<DirEntry>> {
-        let mut chosen = Vec::new();
-        while chosen.len() < PART
+        let Chosen { include, exclude } = &self.chosen;
+        let mut part = Vec::new();
+        while part.len() < PART
             && let Some(next) = self.walk.next()
         {
             let found = next.map_err(|error| walk_error(self.folder.source, error))?;
@@ -75,13 +80,13 @@ impl<'a> Walk<'a> {
             self.pending.retain(|above| above.depth() < depth);
             self.taken = self.taken.filter(|&above| above == 0 || above < depth);
             let is_dir = found.file_type().is_dir() || depth == 0;
-            if depth > 0 && self.exclude.is_match(relative) {
+            if depth > 0 && exclude.is_match(relative) {
                 if is_dir {
                     self.walk.skip_current_dir();
                 }
                 continue;
             }
-            if self.taken.is_none() && depth > 0 && self.include.is_match(relative) && !self.include.is_empty() {
+            if self.taken.is_none() && depth > 0 && include.is_match(relative) && !include.is_empty() {
                 self.taken = is_dir.then_some(depth);
             } else if self.taken.is_none() && !is_dir {
                 continue;
@@ -90,10 +95,10 @@ impl<'a> Walk<'a> {
                 self.pending.push(found);
                 continue;
             }
-            chosen.append(&mut self.pending);
-            chosen.push(found);
+            part.append(&mut self.pending);
+            part.push(found);
         }
-        Ok(chosen)
+        Ok(part)
     }
 }
 

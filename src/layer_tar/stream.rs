@@ -15,10 +15,9 @@ use crate::{
 
 /// The entries of a layer in their order, and where in the tar each begins.
 ///
-/// Sizes are known before any contents are read, so that every stretch of the tar can be made by itself, by any
-/// thread and in any order: what makes reading parallel inside one file, and a blob readable from its middle.
-///
-/// A tar grows at its end as its entries are found, and what is known of it can be read meanwhile.
+/// The size of an entry is known before its contents are read, so that every stretch of the tar can be made by itself, by
+/// any thread and in any order: what makes reading parallel inside one file, and a blob readable from its middle. A tar
+/// grows at its end as its entries are found, and what is known of it can be read meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct TarStream(RwLock<Listed>);
 
@@ -32,6 +31,12 @@ struct Listed {
     end: u64,
     /// There are no more entries.
     complete: bool,
+}
+
+impl Listed {
+    fn size(&self) -> u64 {
+        if self.complete { self.end + END_OF_ARCHIVE } else { self.end }
+    }
 }
 
 /// Entries that follow one another.
@@ -89,15 +94,15 @@ impl TarStream {
         self.0.write().unwrap_or_else(PoisonError::into_inner).complete = true;
     }
 
-    /// Whether all entries are known.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.listed().complete
+    /// The size of the tar in bytes, once all entries are known.
+    pub(crate) fn total(&self) -> Option<u64> {
+        let listed = self.listed();
+        listed.complete.then(|| listed.size())
     }
 
-    /// The size of the tar in bytes, as far as its entries are known; with its end, once it is complete.
+    /// The size of the tar in bytes, as far as its entries are known; with its end, once all are.
     pub(crate) fn size(&self) -> u64 {
-        let listed = self.listed();
-        if listed.complete { listed.end + END_OF_ARCHIVE } else { listed.end }
+        self.listed().size()
     }
 
     /// The number of entries, as far as they are known.

@@ -53,7 +53,7 @@ pub(crate) fn plain_header(path: LayerPath, size: Option<u64>) -> Vec<u8> {
     header_with_size(&entry, size.unwrap_or(0))
 }
 
-/// The number of bytes that [`header`] has: that of all entries is asked for before any header is made.
+/// The number of bytes that [`header`] has: it is asked for long before the header is made.
 pub(crate) fn header_size(entry: &Entry) -> u64 {
     PaxRecords::of(entry, content_size(entry)).size_in_blocks() + BLOCK as u64
 }

@@ -19,9 +19,10 @@ use crate::{
         LayerOptions, OnConflict,
         attributes::{Found, Rules, normal_mode, resolve},
         entry::{Content, Entry, Kind, same},
-        glob::Globs,
+        glob::Chosen,
         links,
         mapping::{Attributes, FileMapping, Source},
+        own_store::OwnStore,
         path::LayerPath,
         source_folder::{Folder, Looking, Walk, kind},
         source_tar,
@@ -39,6 +40,7 @@ pub(crate) struct Tree<'a> {
     last_parent: Option<LayerPath>,
     /// Those that were left for later.
     folders: Vec<Walk<'a>>,
+    own_store: OwnStore,
 }
 
 pub(crate) struct Node {
@@ -63,7 +65,8 @@ enum Certainty {
 
 impl<'a> Tree<'a> {
     pub(crate) fn new(files: &'a [FileMapping], options: &'a LayerOptions, pool: &'a Pool) -> Self {
-        Self { files, options, pool, nodes: BTreeMap::new(), last_parent: None, folders: Vec::new() }
+        let own_store = OwnStore::new(options.store.as_deref());
+        Self { files, options, pool, nodes: BTreeMap::new(), last_parent: None, folders: Vec::new(), own_store }
     }
 
     /// Adds what the mapping of this index brings to this place. Is it a folder, and no other mapping's place is at it,
@@ -110,15 +113,24 @@ impl<'a> Tree<'a> {
             _ => Error::source(source, cause.into()),
         })?;
         let kind = match kind(source.to_owned(), &stat)? {
-            Kind::Directory => return self.add_folder(Folder { source, mapping, index, place: path }, apart),
+            Kind::Directory => {
+                let walk = Walk::new(Folder { source, mapping, index, place: path })?;
+                if self.own_store.below(&stat).is_some_and(|blob| walk.takes(blob)) {
+                    return Err(Error::invalid(
+                        format!("source {source:?}"),
+                        "the layer would be stored in it, and hold a part of itself: store it elsewhere, or exclude that",
+                    ));
+                }
+                return self.add_folder(walk, apart);
+            }
             kind => kind,
         };
         let found = Found::in_folder(source, &stat, mapping, mapping.follow)?;
         self.add(index, path, kind, found)
     }
 
-    fn add_folder(&mut self, folder: Folder<'a>, apart: bool) -> Result<()> {
-        let walk = Walk::new(folder.clone())?;
+    fn add_folder(&mut self, walk: Walk<'a>, apart: bool) -> Result<()> {
+        let folder = walk.folder.clone();
         // Where only some is wanted, there may be nothing, and then no directories above it either.
         if apart && folder.mapping.include.is_empty() {
             for above in folder.place.ancestors() {
@@ -138,11 +150,8 @@ impl<'a> Tree<'a> {
     }
 
     fn add_tar(&mut self, index: usize, mapping: &FileMapping, tar: &Path, path: &LayerPath) -> Result<()> {
-        let (include, exclude) = (Globs::new(&mapping.include)?, Globs::new(&mapping.exclude)?);
-        let wanted = |name: &Path| {
-            !exclude.matches_with_parents(name) && (include.is_empty() || include.matches_with_parents(name))
-        };
-        for member in source_tar::members(tar, self.options.scratch_dir(), wanted)? {
+        let chosen = Chosen::new(mapping)?;
+        for member in source_tar::members(tar, self.options.scratch_dir(), |name| chosen.takes(name))? {
             let linked = Some((index, member.file));
             let at = path.append(&member.path);
             let entry = resolve(at, member.kind, &mapping.attributes, member.found, self.options)?;
