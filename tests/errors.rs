@@ -431,8 +431,8 @@ fn a_layer_is_not_stored_in_its_own_source() {
         assert_eq!(
             message(pack(source, out, change)),
             format!(
-                "source {source:?}: the layer would be stored in it, and hold a part of itself: store it elsewhere, or \
-                 exclude that"
+                "source {source:?}: the layer's own output lies there, and would become a part of it: write it elsewhere, \
+                 or exclude it"
             )
         );
     };

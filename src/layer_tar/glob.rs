@@ -40,13 +40,13 @@ impl Globs {
     }
 }
 
-/// What a mapping takes of its source.
-pub(crate) struct Chosen {
+/// The globs that say what a mapping takes of its source.
+pub(crate) struct Wanted {
     pub(crate) include: Globs,
     pub(crate) exclude: Globs,
 }
 
-impl Chosen {
+impl Wanted {
     pub(crate) fn new(mapping: &FileMapping) -> Result<Self> {
         Ok(Self { include: Globs::new(&mapping.include)?, exclude: Globs::new(&mapping.exclude)? })
     }

@@ -52,7 +52,8 @@ struct Order {
 pub(crate) type ListTask<'a> = PartTask<Result<FoundPart<'a>>>;
 
 impl<'a> Listing<'a> {
-    /// Conflicts, and whatever else shows without a look into folders, end here. Small layers are in the tar already.
+    /// Conflicts, and whatever else shows without a look into folders, end here. What is one part, or none, is in the
+    /// tar already.
     pub(crate) fn new(
         files: &'a [FileMapping],
         options: &'a LayerOptions,
@@ -211,9 +212,30 @@ impl Look<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{fs, os::unix::net::UnixListener, path::Path};
 
     use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn of_what_fails_the_first_in_the_layer_is_said() {
+        let dir = tempfile::TempDir::new().unwrap();
+        for n in 100..700 {
+            fs::write(dir.path().join(n.to_string()), "").unwrap();
+        }
+        let sockets = ["200-socket", "400-socket"].map(|name| dir.path().join(name));
+        let _listening = sockets.each_ref().map(|path| UnixListener::bind(path).unwrap());
+        let files = [FileMapping::new(dir.path(), "/")];
+        let (options, pool, stream) = (LayerOptions::default(), Pool::new(1), TarStream::default());
+        let listing = Listing::new(&files, &options, &pool, &stream).unwrap();
+        let may = May { work: true, buffers: 0 };
+        let (Claim::Work(first), Claim::Work(second)) = (listing.claim(may), listing.claim(may)) else {
+            panic!("there are two parts")
+        };
+        listing.run(second, &stream).unwrap();
+        let said = listing.run(first, &stream);
+        assert!(matches!(said, Err(Error::SourceKind { path, .. }) if path == sockets[0]));
+    }
 
     #[test]
     fn places_are_apart_that_have_nothing_at_them_above_or_below() {

@@ -8,6 +8,7 @@ use std::{
         unix::ffi::{OsStrExt, OsStringExt},
     },
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, open, stat, statat};
@@ -18,8 +19,9 @@ use crate::{
     layer_tar::{
         attributes::Found,
         entry::{Content, Kind, SourceFile},
-        glob::Chosen,
+        glob::Wanted,
         mapping::FileMapping,
+        own_store::OwnStore,
         path::LayerPath,
     },
 };
@@ -33,6 +35,8 @@ pub(crate) struct Folder<'a> {
     pub(crate) index: usize,
     /// Where it goes.
     pub(crate) place: LayerPath,
+    /// What must not be found in it.
+    pub(crate) own_store: Arc<OwnStore>,
 }
 
 /// What a mapping takes of a folder, in the order of the layer, found in parts so that others can look at one while the
@@ -40,41 +44,53 @@ pub(crate) struct Folder<'a> {
 pub(crate) struct Walk<'a> {
     pub(crate) folder: Folder<'a>,
     walk: IntoIter,
-    chosen: Chosen,
+    wanted: Wanted,
     /// Folders on the way to the current one that are in the layer only if something in them is.
     pending: Vec<DirEntry>,
     /// The depth of the folder all of which is taken.
     taken: Option<usize>,
     /// Something could not be read: what comes behind it does not matter.
     failed: bool,
+    /// Why. It comes behind what was found before it.
+    error: Option<Error>,
 }
 
 /// How many entries are found before somebody looks at them.
 const PART: usize = 256;
 
 impl<'a> Walk<'a> {
-    pub(crate) fn new(folder: Folder<'a>) -> Result<Self> {
-        let chosen = Chosen::new(folder.mapping)?;
-        let taken = chosen.include.is_empty().then_some(0);
+    /// # Errors
+    ///
+    /// [`Error::Glob`]; [`Error::Invalid`] if the layer would be stored where the folder, which looks like this, is
+    /// packed.
+    pub(crate) fn new(folder: Folder<'a>, stat: &Stat) -> Result<Self> {
+        let wanted = Wanted::new(folder.mapping)?;
+        let takes = |path: &Path| !path.as_os_str().is_empty() && wanted.takes(path);
+        if folder.own_store.in_folder(stat).any(|path| takes(path) || takes(&path.join("blobs"))) {
+            return Err(holds_itself(folder.source));
+        }
+        let taken = wanted.include.is_empty().then_some(0);
         // What is compared lies in one folder. The whole path is compared faster than a name is found in it.
         let walk =
             WalkDir::new(folder.source).sort_by(|a, b| a.path().as_os_str().cmp(b.path().as_os_str())).into_iter();
-        Ok(Self { folder, walk, chosen, pending: Vec::new(), taken, failed: false })
-    }
-
-    /// Whether what lies at this path below the folder is taken.
-    pub(crate) fn takes(&self, path: &Path) -> bool {
-        self.chosen.takes(path)
+        Ok(Self { folder, walk, wanted, pending: Vec::new(), taken, failed: false, error: None })
     }
 
     /// The next entries, a folder before what is in it; nothing at the end.
-    fn part(&mut self) -> Result<Vec<DirEntry>> {
-        let Chosen { include, exclude } = &self.chosen;
+    fn part(&mut self) -> Vec<DirEntry> {
+        let Wanted { include, exclude } = &self.wanted;
         let mut part = Vec::new();
         while part.len() < PART
+            && !self.failed
             && let Some(next) = self.walk.next()
         {
-            let found = next.map_err(|error| walk_error(self.folder.source, error))?;
+            let found = match next {
+                Ok(found) => found,
+                Err(error) => {
+                    (self.failed, self.error) = (true, Some(walk_error(self.folder.source, error)));
+                    break;
+                }
+            };
             let relative = below(self.folder.source, &found);
             let depth = found.depth();
             self.pending.retain(|above| above.depth() < depth);
@@ -98,7 +114,7 @@ impl<'a> Walk<'a> {
             part.append(&mut self.pending);
             part.push(found);
         }
-        Ok(part)
+        part
     }
 }
 
@@ -106,12 +122,8 @@ impl Iterator for Walk<'_> {
     type Item = Result<Vec<DirEntry>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
         let part = self.part();
-        self.failed = part.is_err();
-        part.map(|part| Some(part).filter(|part| !part.is_empty())).transpose()
+        if part.is_empty() { self.error.take().map(Err) } else { Some(Ok(part)) }
     }
 }
 
@@ -130,7 +142,7 @@ impl<'a> Looking<'a> {
     /// Where this comes to be, and what it is.
     pub(crate) fn at(&mut self, found: DirEntry) -> Result<(LayerPath, Kind, Found)> {
         let refuse = |reason| Error::Destination { destination: found.path().into(), reason };
-        let Folder { source, mapping, place, .. } = self.folder;
+        let Folder { source, mapping, place, own_store, .. } = self.folder;
         let path = place.join_all(below(source, &found)).map_err(refuse)?;
         let is_source = found.depth() == 0;
         let stat = if is_source { stat(*source).map_err(io::Error::from) } else { self.stat(&found) };
@@ -140,6 +152,10 @@ impl<'a> Looking<'a> {
         let then = (is_source || then.is_dir(), !is_source && then.is_symlink());
         if (now.is_dir(), now.is_symlink()) != then {
             return Err(Error::SourceChanged { path: found.into_path(), change: "changed" });
+        }
+        // By a mount, what is written to may lie in a folder that none of the folders above it is.
+        if now.is_dir() && !is_source && own_store.is(&stat) {
+            return Err(holds_itself(found.path()));
         }
         let attributes = Found::in_folder(found.path(), &stat, mapping, is_source)?;
         Ok((path, kind(found.into_path(), &stat)?, attributes))
@@ -176,6 +192,11 @@ pub(crate) fn kind(path: PathBuf, stat: &Stat) -> Result<Kind> {
     Err(Error::SourceKind { path, kind })
 }
 
+fn holds_itself(source: &Path) -> Error {
+    let reason = "the layer's own output lies there, and would become a part of it: write it elsewhere, or exclude it";
+    Error::invalid(format!("source {source:?}"), reason)
+}
+
 /// The path of something found, as seen from the source, by whose path it begins.
 fn below<'a>(source: &Path, found: &'a DirEntry) -> &'a Path {
     let rest = &found.path().as_os_str().as_bytes()[source.as_os_str().len()..];
@@ -197,8 +218,10 @@ mod tests {
     /// The names of what is refused because it changed after it was found.
     fn changed(source: &Path, change: impl FnOnce()) -> Vec<OsString> {
         let mapping = FileMapping::new(source, "/");
-        let folder = Folder { source, mapping: &mapping, index: 0, place: LayerPath::root() };
-        let found = Walk::new(folder.clone()).unwrap().collect::<Result<Vec<_>>>().unwrap().concat();
+        let (place, own_store) = (LayerPath::root(), Arc::default());
+        let folder = Folder { source, mapping: &mapping, index: 0, place, own_store };
+        let found =
+            Walk::new(folder.clone(), &stat(source).unwrap()).unwrap().collect::<Result<Vec<_>>>().unwrap().concat();
         change();
         let mut looking = Looking::new(&folder);
         let looks = found.into_iter().map(|found| looking.at(found));

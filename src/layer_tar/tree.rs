@@ -5,6 +5,7 @@ use std::{
     fs,
     os::unix::ffi::OsStrExt,
     path::Path,
+    sync::Arc,
 };
 
 use rustix::{
@@ -19,7 +20,7 @@ use crate::{
         LayerOptions, OnConflict,
         attributes::{Found, Rules, normal_mode, resolve},
         entry::{Content, Entry, Kind, same},
-        glob::Chosen,
+        glob::Wanted,
         links,
         mapping::{Attributes, FileMapping, Source},
         own_store::OwnStore,
@@ -40,7 +41,7 @@ pub(crate) struct Tree<'a> {
     last_parent: Option<LayerPath>,
     /// Those that were left for later.
     folders: Vec<Walk<'a>>,
-    own_store: OwnStore,
+    own_store: Arc<OwnStore>,
 }
 
 pub(crate) struct Node {
@@ -65,7 +66,7 @@ enum Certainty {
 
 impl<'a> Tree<'a> {
     pub(crate) fn new(files: &'a [FileMapping], options: &'a LayerOptions, pool: &'a Pool) -> Self {
-        let own_store = OwnStore::new(options.store.as_deref());
+        let own_store = Arc::new(OwnStore::new(options));
         Self { files, options, pool, nodes: BTreeMap::new(), last_parent: None, folders: Vec::new(), own_store }
     }
 
@@ -114,14 +115,11 @@ impl<'a> Tree<'a> {
         })?;
         let kind = match kind(source.to_owned(), &stat)? {
             Kind::Directory => {
-                let walk = Walk::new(Folder { source, mapping, index, place: path })?;
-                if self.own_store.below(&stat).is_some_and(|blob| walk.takes(blob)) {
-                    return Err(Error::invalid(
-                        format!("source {source:?}"),
-                        "the layer would be stored in it, and hold a part of itself: store it elsewhere, or exclude that",
-                    ));
-                }
-                return self.add_folder(walk, apart);
+                // What is made there for the layer is made when the folder has been listed.
+                let apart = apart && self.own_store.in_folder(&stat).next().is_none();
+                let own_store = Arc::clone(&self.own_store);
+                let folder = Folder { source, mapping, index, place: path, own_store };
+                return self.add_folder(Walk::new(folder, &stat)?, apart);
             }
             kind => kind,
         };
@@ -150,8 +148,8 @@ impl<'a> Tree<'a> {
     }
 
     fn add_tar(&mut self, index: usize, mapping: &FileMapping, tar: &Path, path: &LayerPath) -> Result<()> {
-        let chosen = Chosen::new(mapping)?;
-        for member in source_tar::members(tar, self.options.scratch_dir(), |name| chosen.takes(name))? {
+        let wanted = Wanted::new(mapping)?;
+        for member in source_tar::members(tar, self.options.scratch_dir(), |name| wanted.takes(name))? {
             let linked = Some((index, member.file));
             let at = path.append(&member.path);
             let entry = resolve(at, member.kind, &mapping.attributes, member.found, self.options)?;

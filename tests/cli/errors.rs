@@ -51,6 +51,8 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
     fs::write(room.path("other/index.html"), "other").unwrap();
     room.ok("layer-tar -f app -o layer");
     room.ok("build -f app --tag latest -o image");
+    let in_itself = "source \".\": the layer's own output lies there, and would become a part of it: write it elsewhere, \
+                     or exclude it";
     for (args, sentence) in [
         ("build -f nothing -o out", "source \"nothing\" does not exist: correct the path, or make the file first"),
         (
@@ -65,6 +67,9 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
             "\"image\" is not empty: empty it, or choose another folder for the output",
         ),
         ("build -f app -o app", "\"app\" is not a folder: choose another place for the output"),
+        ("build -f .:/app -o out", in_itself),
+        ("build --sparse -f .:/app -o out", in_itself),
+        ("layer-tar --lazy -f .:/app -o out", in_itself),
         ("build -f app -o app/out", "cannot write \"app/out\": Not a directory (os error 20)"),
         ("build -f app --extra @none.json -o out", "cannot read \"none.json\": No such file or directory (os error 2)"),
         (
