@@ -155,7 +155,9 @@ impl<'a> Job for Pipeline<'a> {
     /// Whatever brings the oldest block forward comes first: it frees memory.
     fn claim(&self, may: May) -> Claim<Task<'a>> {
         let queue = &mut *lock(&self.queue);
-        let take_buffer = may.buffers < self.room;
+        // What the oldest block becomes is never waited for: the buffer for it is left free.
+        let left = usize::from(self.compresses && queue.blocks.front().is_some_and(|block| !block.compressing));
+        let take_buffer = may.buffers + left < self.room;
         if queue.failed.is_some() || queue.aborted {
             queue.blocks.clear();
             return Claim::Done;
@@ -307,6 +309,8 @@ impl<'a> Pipeline<'a> {
             // Who gave the sink knows the file's name and puts it in.
             sink.write_all(bytes).map_err(Error::write(""))?;
         }
+        // Before the next block is the oldest one, which may take a buffer then.
+        drop(output);
         let mut queue = lock(&self.queue);
         queue.emitting = false;
         queue.finish_block();
