@@ -76,7 +76,7 @@ use crate::{
 /// - [`Error::Destination`] for a destination with `..`, or a name that means a whiteout;
 /// - [`Error::Conflict`] if two mappings want different things at one path;
 /// - [`Error::Glob`], [`Error::Invalid`], [`Error::Compression`], [`Error::CodecBytes`], [`Error::ScratchNeeded`] for
-///   what the options or a mapping ask; [`Error::Invalid`] too if the layer would be stored in a folder that it holds;
+///   what the options or a mapping ask; [`Error::Invalid`] too if `store` or `scratch` would be a part of the layer;
 /// - [`Error::Write`] if the blob can't be stored.
 ///
 /// Folders are listed while files are read and stored. Whatever fails, what was written of the blob is removed; the
@@ -192,7 +192,8 @@ pub struct LayerOptions {
     pub recipe: bool,
     /// The layout (or any folder) whose `blobs/sha256` takes the blob; none by default.
     pub store: Option<PathBuf>,
-    /// Where a compressed tar is unpacked while it is a source, into a file without a name; `store` by default.
+    /// Where a compressed tar is unpacked while it is a source, into a file without a name; `store` by default. As that,
+    /// it must not be a part of the layer.
     pub scratch: Option<PathBuf>,
     /// The threads; by default as many as this process may run at once.
     pub pool: Option<Pool>,

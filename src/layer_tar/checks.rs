@@ -101,7 +101,7 @@ impl<'a> Comparison<'a> {
             Error::SourceOutdated { digest: self.digest, path, change }
         };
         for (number, entry) in (first..count).filter_map(|number| Some((number, self.stream.entry(number)?))) {
-            let now = is(number)?;
+            let now = Some(self.sum(entry.range())?);
             if now == was(number) {
                 continue;
             }

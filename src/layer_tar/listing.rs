@@ -112,8 +112,7 @@ fn plan<'a>(
     let places: Vec<_> = files.iter().map(|mapping| LayerPath::parse(&mapping.destination)).collect::<Result<_>>()?;
     let mut tree = Tree::new(files, options, pool);
     for (index, apart) in apart(&places).into_iter().enumerate() {
-        // Which files are the same shows when all are known.
-        tree.add_mapping(index, places[index].clone(), apart && !options.hard_links)?;
+        tree.add_mapping(index, places[index].clone(), apart)?;
     }
     let (entries, folders) = tree.finish(&rules)?;
     let mut finding = Finding { entries: entries.into_iter(), folders: folders.into_iter(), folder: None };

@@ -204,9 +204,9 @@ impl<'a> Job for Pipeline<'a> {
             }
         }
         let next = queue.done + queue.blocks.len() as u64;
+        let known = count.unwrap_or_else(|| self.stream.size() / self.block_size);
         // One block always, and what it becomes: whoever holds all other buffers may be waiting for a reader who waits
         // for this job.
-        let known = count.unwrap_or_else(|| self.stream.size() / self.block_size);
         if (take_buffer || queue.blocks.is_empty()) && next < known {
             queue.blocks.push_back(Block::default());
             return Claim::Work(Task::Read(next, self.pool.buffer()));

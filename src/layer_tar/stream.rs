@@ -24,18 +24,24 @@ pub(crate) struct TarStream(RwLock<Listed>);
 /// What is known of a tar.
 #[derive(Debug, Default)]
 struct Listed {
+    /// None of them is empty.
     parts: Vec<Arc<Part>>,
-    /// The number of entries.
-    count: usize,
-    /// Where the next entry, or the end-of-archive, begins.
-    end: u64,
     /// There are no more entries.
     complete: bool,
 }
 
 impl Listed {
+    fn count(&self) -> usize {
+        self.parts.last().map_or(0, |part| part.first + part.entries.len())
+    }
+
+    /// Where the next entry, or the end-of-archive, begins.
+    fn end(&self) -> u64 {
+        self.parts.last().and_then(|part| part.offsets.last()).copied().unwrap_or(0)
+    }
+
     fn size(&self) -> u64 {
-        if self.complete { self.end + END_OF_ARCHIVE } else { self.end }
+        if self.complete { self.end() + END_OF_ARCHIVE } else { self.end() }
     }
 }
 
@@ -61,7 +67,7 @@ impl TarStream {
     pub(crate) fn push(&self, entries: Vec<Entry>) -> Result<()> {
         let (first, mut offset, last) = {
             let listed = self.listed();
-            (listed.count, listed.end, listed.parts.last().cloned())
+            (listed.count(), listed.end(), listed.parts.last().cloned())
         };
         let mut before = last.as_ref().and_then(|part| part.entries.last()).map(|entry| &entry.path);
         let mut offsets = Vec::with_capacity(entries.len() + 1);
@@ -82,9 +88,8 @@ impl TarStream {
             offsets.push(offset);
         }
         if !entries.is_empty() {
-            let mut listed = self.0.write().unwrap_or_else(PoisonError::into_inner);
-            (listed.count, listed.end) = (first + entries.len(), offset);
-            listed.parts.push(Arc::new(Part { first, entries, offsets }));
+            let part = Arc::new(Part { first, entries, offsets });
+            self.0.write().unwrap_or_else(PoisonError::into_inner).parts.push(part);
         }
         Ok(())
     }
@@ -107,7 +112,7 @@ impl TarStream {
 
     /// The number of entries, as far as they are known.
     pub(crate) fn len(&self) -> usize {
-        self.listed().count
+        self.listed().count()
     }
 
     /// The entry of this number.

@@ -70,8 +70,8 @@ impl<'a> Tree<'a> {
         Self { files, options, pool, nodes: BTreeMap::new(), last_parent: None, folders: Vec::new(), own_store }
     }
 
-    /// Adds what the mapping of this index brings to this place. Is it a folder, and no other mapping's place is at it,
-    /// above or below (`apart`), then what is in it conflicts with nothing, and is left to be found later.
+    /// Adds what the mapping of this index brings to this place. If no other mapping's place is at it, above or below
+    /// (`apart`), what is in a folder conflicts with nothing, and can be left to be found later.
     pub(crate) fn add_mapping(&mut self, index: usize, path: LayerPath, apart: bool) -> Result<()> {
         let mapping = &self.files[index];
         let nowhere = Found::default();
@@ -115,11 +115,16 @@ impl<'a> Tree<'a> {
         })?;
         let kind = match kind(source.to_owned(), &stat)? {
             Kind::Directory => {
-                // What is made there for the layer is made when the folder has been listed.
-                let apart = apart && self.own_store.in_folder(&stat).next().is_none();
+                let later = apart
+                    // Of what is only wanted in part there may be nothing, and then no directories above it either.
+                    && mapping.include.is_empty()
+                    // Which files are the same shows when all are known.
+                    && !self.options.hard_links
+                    // What is made there for the layer is made when the folder has been listed.
+                    && self.own_store.in_folder(&stat).next().is_none();
                 let own_store = Arc::clone(&self.own_store);
                 let folder = Folder { source, mapping, index, place: path, own_store };
-                return self.add_folder(Walk::new(folder, &stat)?, apart);
+                return self.add_folder(Walk::new(folder, &stat)?, later);
             }
             kind => kind,
         };
@@ -127,10 +132,9 @@ impl<'a> Tree<'a> {
         self.add(index, path, kind, found)
     }
 
-    fn add_folder(&mut self, walk: Walk<'a>, apart: bool) -> Result<()> {
+    fn add_folder(&mut self, walk: Walk<'a>, later: bool) -> Result<()> {
         let folder = walk.folder.clone();
-        // Where only some is wanted, there may be nothing, and then no directories above it either.
-        if apart && folder.mapping.include.is_empty() {
+        if later {
             for above in folder.place.ancestors() {
                 if self.nodes.contains_key(&above) {
                     break;
