@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use crate::{digest::Digest, layer_tar::BYTE_FORMAT};
+use crate::{digest::Digest, layer_tar::BYTE_FORMAT, warning::Warning};
 
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -202,6 +202,9 @@ pub enum Error {
         /// What went wrong and what to do.
         reason: String,
     },
+    /// A warning, where the option `strict` turns warnings into errors.
+    #[error("{0} (strict: warnings are errors)")]
+    Warning(#[source] Warning),
     /// An address can't be listened at.
     #[error("cannot listen at {address}: {cause}; choose another address, or port 0 for any that is free")]
     Listen {

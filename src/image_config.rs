@@ -19,6 +19,7 @@ use crate::{
     error::{Error, Result},
     image_layout::LayoutImage,
     json,
+    warning::Warning,
 };
 
 /// The time that images are created at unless somebody says otherwise.
@@ -47,12 +48,12 @@ const CREATED: &str = "1970-01-01T00:00:01Z";
 ///
 /// [`Error::Invalid`] for JSON that is not an object, a top-level member that no image configuration has, a value of
 /// the wrong type, an `Env` entry without `=`, a time that is not RFC 3339, a history that does not fit the layers,
-/// or a platform that is not the base image's.
+/// or a platform that is not the base image's. [`Error::Warning`] if `strict` is set and there is a [`Warning`].
 pub fn image_config<'a, L: Layer + ?Sized + 'a>(
     layers: impl IntoIterator<Item = &'a L>,
     options: impl Into<ConfigOptions>,
 ) -> Result<ImageConfig> {
-    let ConfigOptions { extra, platform, base, inherit } = options.into();
+    let ConfigOptions { extra, platform, base, inherit, strict } = options.into();
     let mut extra = document::normalise(extra)?;
     // Its place is the layers'.
     extra.remove("rootfs");
@@ -95,9 +96,11 @@ pub fn image_config<'a, L: Layer + ?Sized + 'a>(
         let reason = format!("the base image is for {base_platform}: choose the base image of that platform");
         return Err(Error::invalid(format!("platform {}", document.platform()), reason));
     }
+    let warnings = Vec::new();
+    Warning::refuse(&warnings, strict)?;
     let bytes = json::to_bytes(&document);
     let base_layers = base.map(|base| base.layers().to_vec()).unwrap_or_default();
-    Ok(ImageConfig { blob: MemoryBlob::new(MediaType::CONFIG, bytes), document, base_layers })
+    Ok(ImageConfig { blob: MemoryBlob::new(MediaType::CONFIG, bytes), document, base_layers, warnings })
 }
 
 /// What [`image_config`] makes the configuration from, beside the layers. JSON converts into it.
@@ -111,6 +114,8 @@ pub struct ConfigOptions {
     pub base: Option<LayoutImage>,
     /// What is taken over from the base image's configuration; everything by default.
     pub inherit: Inherit,
+    /// Whether a [`Warning`] is an error; off by default.
+    pub strict: bool,
 }
 
 impl ConfigOptions {
@@ -150,6 +155,11 @@ impl ConfigOptions {
     pub fn inherit(self, inherit: Inherit) -> Self {
         Self { inherit, ..self }
     }
+
+    /// Sets whether a [`Warning`] is an error.
+    pub fn strict(self, strict: bool) -> Self {
+        Self { strict, ..self }
+    }
 }
 
 impl From<Value> for ConfigOptions {
@@ -164,9 +174,15 @@ pub struct ImageConfig {
     document: Configuration,
     blob: MemoryBlob,
     base_layers: Vec<Arc<dyn Layer>>,
+    warnings: Vec<Warning>,
 }
 
 impl ImageConfig {
+    /// What is probably a mistake in the options.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
     /// A configuration that exists already, by its bytes, which stay as they are.
     ///
     /// # Errors
@@ -176,7 +192,12 @@ impl ImageConfig {
         let bytes = bytes.into();
         let document =
             serde_json::from_slice(&bytes).map_err(|error| Error::invalid("image configuration", error.to_string()))?;
-        Ok(Self { document, blob: MemoryBlob::new(MediaType::CONFIG, bytes), base_layers: Vec::new() })
+        Ok(Self {
+            document,
+            blob: MemoryBlob::new(MediaType::CONFIG, bytes),
+            base_layers: Vec::new(),
+            warnings: Vec::new(),
+        })
     }
 
     /// What it says.

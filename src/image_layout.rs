@@ -26,7 +26,7 @@ pub use self::{
     edit::Collected,
     name::ImageName,
     read::{ImageLayout, LayoutImage},
-    verify::{Defect, Finding, VerifyOptions, verify},
+    verify::{Defect, Finding, Severity, VerifyOptions, verify},
 };
 use crate::{
     blob::Blob,

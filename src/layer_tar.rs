@@ -48,6 +48,7 @@ use crate::{
     pool::Pool,
     recipe::Recipe,
     spec::LayerSpec,
+    warning::Warning,
 };
 
 /// Makes a layer of these files.
@@ -77,6 +78,7 @@ use crate::{
 /// - [`Error::Conflict`] if two mappings want different things at one path;
 /// - [`Error::Glob`], [`Error::Invalid`], [`Error::Compression`], [`Error::CodecBytes`], [`Error::ScratchNeeded`] for
 ///   what the options or a mapping ask; [`Error::Invalid`] too if `store` or `scratch` would be a part of the layer;
+/// - [`Error::Warning`] if `strict` is set and there is a [`Warning`];
 /// - [`Error::Write`] if the blob can't be stored.
 ///
 /// Folders are listed while files are read and stored. Whatever fails, what was written of the blob is removed; the
@@ -127,7 +129,8 @@ pub fn layer_tar<M: Into<FileMapping>>(
         None => None,
     };
     let compression = options.compression;
-    Ok(TarLayer { descriptor, diff_id, created_by, compression, stream, pool, stored, checks, recipe })
+    let warnings = Vec::new();
+    Ok(TarLayer { descriptor, diff_id, created_by, compression, stream, pool, stored, checks, recipe, warnings })
 }
 
 /// Whether the sources are all that is needed to make the layer again, in any place: a compressed tar needs a folder to
@@ -190,6 +193,8 @@ pub struct LayerOptions {
     /// pass; off by default. A layer with a compressed tar among its sources has no recipe all the same: making it needs
     /// a place to unpack the tar.
     pub recipe: bool,
+    /// Whether a [`Warning`] is an error; off by default.
+    pub strict: bool,
     /// The layout (or any folder) whose `blobs/sha256` takes the blob; none by default.
     pub store: Option<PathBuf>,
     /// Where a compressed tar is unpacked while it is a source, into a file without a name; `store` by default. As that,
@@ -255,6 +260,7 @@ impl Default for LayerOptions {
             on_conflict: OnConflict::default(),
             hard_links: false,
             recipe: false,
+            strict: false,
             store: None,
             scratch: None,
             pool: None,
@@ -311,6 +317,11 @@ impl LayerOptions {
         Self { recipe, ..self }
     }
 
+    /// Sets whether a [`Warning`] is an error.
+    pub fn strict(self, strict: bool) -> Self {
+        Self { strict, ..self }
+    }
+
     /// Sets the threads.
     pub fn pool(self, pool: &Pool) -> Self {
         Self { pool: Some(pool.clone()), ..self }
@@ -345,9 +356,15 @@ pub struct TarLayer {
     stored: Option<(PathBuf, Arc<BlobStore>)>,
     checks: Option<Arc<Checks>>,
     recipe: Option<Recipe>,
+    warnings: Vec<Warning>,
 }
 
 impl TarLayer {
+    /// What is probably a mistake in the mappings or options.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
     /// The size of the uncompressed tar, in bytes.
     pub fn tar_size(&self) -> u64 {
         self.stream.size()

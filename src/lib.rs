@@ -99,6 +99,7 @@ mod recipe;
 pub mod registry;
 mod spec;
 mod tar_reader;
+mod warning;
 
 pub use self::{
     archive::{ArchiveFormat, ArchiveOptions, image_archive},
@@ -112,8 +113,8 @@ pub use self::{
         ConfigOptions, Configuration, ContainerConfig, History, ImageConfig, Inherit, RootFs, image_config,
     },
     image_layout::{
-        Collected, Defect, Finding, ImageLayout, ImageName, LayoutImage, LayoutOptions, VerifyOptions, image_layout,
-        verify,
+        Collected, Defect, Finding, ImageLayout, ImageName, LayoutImage, LayoutOptions, Severity, VerifyOptions,
+        image_layout, verify,
     },
     image_manifest::{
         Image, ImageIndex, ImageManifest, Index, Manifest, ManifestOptions, artifact_manifest, image_index,
@@ -127,6 +128,7 @@ pub use self::{
     pool::Pool,
     recipe::Recipe,
     spec::LayerSpec,
+    warning::Warning,
 };
 
 /// The README's Rust compiles.

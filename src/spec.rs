@@ -74,7 +74,8 @@ pub struct LayerSpec {
     pub options: LayerOptions,
 }
 
-const LAYER_MEMBERS: &[&str] = &["files", "compression", "mtime", "owner", "perms", "onConflict", "hardLinks"];
+const LAYER_MEMBERS: &[&str] =
+    &["files", "compression", "mtime", "owner", "perms", "onConflict", "hardLinks", "strict"];
 
 /// What a file can be; one of them must be there.
 const SOURCES: &[&str] = &["source", "text", "base64", "symlink", "directory", "whiteout", "opaqueWhiteout", "tar"];
@@ -109,6 +110,7 @@ impl LayerSpec {
             permissions: each(spec.take("perms", list)?, permission_rule)?,
             on_conflict: spec.take("onConflict", on_conflict)?.unwrap_or_default(),
             hard_links: spec.take("hardLinks", boolean)?.unwrap_or(default.hard_links),
+            strict: spec.take("strict", boolean)?.unwrap_or(default.strict),
             ..default
         };
         Ok(Self { files: each(spec.take("files", list)?, file)?, options })

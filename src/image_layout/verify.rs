@@ -20,7 +20,10 @@ use self::{
     documents::Documents,
     finding::Findings,
 };
-pub use self::{defect::Defect, finding::Finding};
+pub use self::{
+    defect::{Defect, Severity},
+    finding::Finding,
+};
 use super::{
     files::{FileKind, LayoutFiles, blob_name},
     store::TEMPORARY,

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     folder::{self, LayerFolder},
     image_config::{self, ConfigOptions, ImageConfig, Inherit},
-    image_layout::{self, ImageLayout, LayoutImage, LayoutOptions, VerifyOptions},
+    image_layout::{self, ImageLayout, LayoutImage, LayoutOptions, Severity, VerifyOptions},
     image_manifest::{self, Image, ManifestOptions},
     pool::Pool,
 };
@@ -75,7 +75,7 @@ pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
     image_layout::image_layout(attributes.output(), images, options).map(|_| ())
 }
 
-/// Makes an empty file, if the layout has no defect; with the attribute `deep`, none also in what its recipes make.
+/// Makes an empty file, if the layout has no error (warnings are printed); with the attribute `deep`, none also in what its recipes make.
 ///
 /// # Errors
 ///
@@ -84,11 +84,14 @@ pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let layout: PathBuf = attributes.get("layout")?;
     let deep = attributes.get::<Option<bool>>("deep")?.unwrap_or_default();
     let findings = image_layout::verify(&layout, &VerifyOptions::default().pool(pool).deep(deep))?;
-    if findings.is_empty() {
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        findings.iter().partition(|finding| finding.severity() == Severity::Error);
+    warnings.iter().for_each(|warning| eprintln!("oci-layout: {warning}"));
+    if errors.is_empty() {
         return fs::write(attributes.output(), "").map_err(Error::write(attributes.output()));
     }
-    let findings: String = findings.iter().map(|finding| format!("\n  {finding}")).collect();
-    Err(Error::layout(layout, format!("is not sound: make or fetch it again{findings}")))
+    let errors: String = errors.iter().map(|finding| format!("\n  {finding}")).collect();
+    Err(Error::layout(layout, format!("is not sound: make or fetch it again{errors}")))
 }
 
 fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {
@@ -106,6 +109,7 @@ fn config(attributes: &Attributes, layers: &[LayerFolder]) -> Result<ImageConfig
         platform: Some(platform),
         inherit: inherit(attributes)?,
         extra: attributes.get("extraConfig")?,
+        strict: false,
     };
     image_config::image_config(layers, options)
 }

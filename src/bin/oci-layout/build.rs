@@ -10,7 +10,7 @@ use oci_layout::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    args,
+    Warnings, args,
     output::Output,
     print, progress,
     steps::{ConfigArgs, Files, kept},
@@ -101,14 +101,17 @@ pub(crate) struct RunArgs {
 }
 
 impl Build {
-    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
-        let config = self.config.options()?.merge(self.run.json())?;
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
+        let config = self.config.options()?.merge(self.run.json())?.strict(warnings.strict);
         let output = Output::claim(&self.output)?;
         let layer = progress::show("packing", |bytes| {
-            let options = LayerOptions { progress: Some(bytes.progress()), ..self.compression.into() };
+            let options =
+                LayerOptions { progress: Some(bytes.progress()), strict: warnings.strict, ..self.compression.into() };
             layer_tar(self.files.files, kept(options, self.sparse, output.dir()).pool(pool))
         })?;
+        warnings.print(layer.warnings());
         let config = image_config([&layer], config)?;
+        warnings.print(config.warnings());
         let annotations: Map<String, Value> = self.annotation.into_iter().map(|(k, v)| (k, v.into())).collect();
         let extra = if annotations.is_empty() { Value::Null } else { json!({ "annotations": annotations }) };
         let image = image_manifest(config, [layer], ManifestOptions::new(extra))?;

@@ -32,8 +32,8 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use clap::{CommandFactory, Parser, Subcommand};
-use oci_layout::{Error, Result};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use oci_layout::{Error, Result, Warning};
 use signal_hook::consts::SIGXFSZ;
 
 /// Packs files into container images, in folders (OCI image layouts) that crane, podman and skopeo take.
@@ -59,6 +59,29 @@ struct Program {
     /// How many threads work at a time, 0 for all there are; no byte depends on it [default: $NIX_BUILD_CORES, or 0]
     #[arg(long, value_name = "N", global = true, value_parser = args::threads)]
     threads: Option<usize>,
+
+    #[command(flatten)]
+    warnings: Warnings,
+}
+
+/// What becomes of warnings.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Warnings {
+    /// Print no warnings
+    #[arg(short, long, global = true, conflicts_with = "strict")]
+    quiet: bool,
+
+    /// Treat warnings as errors
+    #[arg(long, global = true)]
+    pub(crate) strict: bool,
+}
+
+impl Warnings {
+    pub(crate) fn print(self, warnings: &[Warning]) {
+        if !self.quiet {
+            warnings.iter().for_each(|warning| say(format_args!("oci-layout: warning: {warning}")));
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -102,13 +125,13 @@ fn is_subcommand(name: &OsStr) -> bool {
     name == "help" || Program::command().find_subcommand(name).is_some()
 }
 
-fn run(Program { command, threads }: Program) -> Result<ExitCode> {
+fn run(Program { command, threads, warnings }: Program) -> Result<ExitCode> {
     let pool = args::pool(threads)?;
     match command {
-        Command::Build(build) => build.run(&pool)?,
-        Command::LayerTar(layer_tar) => layer_tar.run(&pool)?,
-        Command::ImageConfig(image_config) => image_config.run()?,
-        Command::ImageManifest(image_manifest) => image_manifest.run(&pool)?,
+        Command::Build(build) => build.run(&pool, warnings)?,
+        Command::LayerTar(layer_tar) => layer_tar.run(&pool, warnings)?,
+        Command::ImageConfig(image_config) => image_config.run(warnings)?,
+        Command::ImageManifest(image_manifest) => image_manifest.run(&pool, warnings)?,
         Command::ImageLayout(image_layout) => image_layout.run(&pool)?,
         Command::ClosureLayers(closure_layers) => closure_layers.run()?,
         Command::Append(append) => append.run(&pool)?,

@@ -10,6 +10,7 @@ use oci_layout::{
 use serde_json::json;
 
 use crate::{
+    Warnings,
     args::{self, Json, LayoutTag, TaggedFolder},
     output::Output,
     print, progress,
@@ -61,7 +62,7 @@ pub(crate) struct LayerTar {
 }
 
 impl LayerTar {
-    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
         let LayerSpec { files, options } = match &self.spec {
             Some(spec) => read_spec(spec)?,
             None => LayerSpec { files: self.files.files, options: LayerOptions::default() },
@@ -69,9 +70,11 @@ impl LayerTar {
         let compression = self.compression.unwrap_or(options.compression);
         let output = Output::claim(&self.output)?;
         let layer = progress::show("packing", |bytes| {
-            let options = LayerOptions { progress: Some(bytes.progress()), compression, ..options };
+            let strict = options.strict || warnings.strict;
+            let options = LayerOptions { progress: Some(bytes.progress()), compression, strict, ..options };
             layer_tar(files, kept(options, self.lazy, output.dir()).pool(pool))
         })?;
+        warnings.print(layer.warnings());
         folder::write_layer(output.dir(), &layer)?;
         print(layer.descriptor().digest)?;
         output.keep()
@@ -153,8 +156,10 @@ pub(crate) struct ImageConfig {
 }
 
 impl ImageConfig {
-    pub(crate) fn run(self) -> Result<()> {
-        let config = image_config(&open_layers(&self.layer)?, self.config.options()?)?;
+    pub(crate) fn run(self, warnings: Warnings) -> Result<()> {
+        let options = self.config.options()?.strict(warnings.strict);
+        let config = image_config(&open_layers(&self.layer)?, options)?;
+        warnings.print(config.warnings());
         let output = Output::claim(&self.output)?;
         folder::write_config(output.dir(), &config)?;
         print(config.digest())?;
@@ -204,7 +209,7 @@ pub(crate) struct ImageManifest {
 }
 
 impl ImageManifest {
-    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
         let layers = open_layers(&self.layer)?;
         let manifest = ManifestOptions::new(Json::read_or_null(self.extra_manifest.as_ref())?);
         let image = match &self.config {
@@ -215,7 +220,9 @@ impl ImageManifest {
                 image_manifest(config, layers, ManifestOptions { base, ..manifest })?
             }
             None => {
-                let config = image_config(&layers, config_options(self.extra_config.as_ref(), &self.base)?)?;
+                let options = config_options(self.extra_config.as_ref(), &self.base)?.strict(warnings.strict);
+                let config = image_config(&layers, options)?;
+                warnings.print(config.warnings());
                 image_manifest(config, layers, manifest)?
             }
         };

@@ -3,13 +3,13 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use oci_layout::{Pool, Result, VerifyOptions, verify};
+use oci_layout::{Finding, Pool, Result, Severity, VerifyOptions, verify};
 
 use crate::{print, progress};
 
 /// Checks a layout to its last byte, and prints a line for each defect.
 ///
-/// The exit code is 0 if nothing is, and 1 if something is or the layout cannot be read.
+/// The exit code is 1 if the layout has an error or cannot be read, and 0 otherwise, warnings or not.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -37,6 +37,7 @@ impl Verify {
         } else {
             findings.iter().try_for_each(print)?;
         }
-        Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        let is_error = |finding: &Finding| finding.severity() == Severity::Error;
+        Ok(if findings.iter().any(is_error) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 }

@@ -2,10 +2,30 @@
 
 use crate::{descriptor::MediaType, digest::Digest};
 
+/// How much harm a defect does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Severity {
+    /// A recommendation of the specification is not followed, or some readers differ. The layout can be used.
+    Warning,
+    /// The layout breaks the specification, or readers refuse it.
+    Error,
+}
+
+impl Severity {
+    /// `warning` or `error`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
 macro_rules! defects {
     ($(
         $(#[doc = $doc:literal])+
-        $name:ident $({ $($(#[doc = $field_doc:literal])+ $field:ident: $type:ty),* $(,)? })? = $kebab:literal, $sentence:literal
+        $name:ident $({ $($(#[doc = $field_doc:literal])+ $field:ident: $type:ty),* $(,)? })? = $severity:ident $kebab:literal, $sentence:literal
     )*) => {
         /// What is wrong at one place. Displayed, it is a sentence about that place.
         #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +45,13 @@ macro_rules! defects {
                     $(Self::$name { .. } => $kebab,)*
                 }
             }
+
+            /// How much harm the defect does.
+            pub fn severity(&self) -> Severity {
+                match self {
+                    $(Self::$name { .. } => Severity::$severity,)*
+                }
+            }
         }
     };
 }
@@ -36,49 +63,49 @@ defects! {
     ArchiveDamaged {
         /// What is wrong with it.
         reason: String,
-    } = "archive-damaged", "{reason}"
+    } = Error "archive-damaged", "{reason}"
 
     /// A file or folder that every layout has.
-    FileMissing = "file-missing", "is missing: without it this is no image layout"
+    FileMissing = Error "file-missing", "is missing: without it this is no image layout"
 
     /// An `index.json`, `oci-layout` or blob that is anything but a file.
     NotAFile {
         /// What it is.
         kind: &'static str,
-    } = "not-a-file", "is a {kind} and must be a regular file: tools refuse it; put the file itself in its place"
+    } = Error "not-a-file", "is a {kind} and must be a regular file: tools refuse it; put the file itself in its place"
 
     /// A `blobs` or `blobs/sha256` that is anything but a folder.
     NotAFolder {
         /// What it is.
         kind: &'static str,
-    } = "not-a-folder", "is a {kind} and must be a folder: tools refuse it; put the folder itself in its place"
+    } = Error "not-a-folder", "is a {kind} and must be a folder: tools refuse it; put the folder itself in its place"
 
     /// The system refuses to read it.
     Unreadable {
         /// What the system said.
         cause: String,
-    } = "unreadable", "cannot be read: {cause}"
+    } = Error "unreadable", "cannot be read: {cause}"
 
     /// An archive with two files under one name.
-    StoredTwice = "stored-twice", "is in the archive twice: which of the two is read depends on the tool"
+    StoredTwice = Error "stored-twice", "is in the archive twice: which of the two is read depends on the tool"
 
     /// A file among the blobs whose name is no digest.
-    NotABlob = "not-a-blob",
+    NotABlob = Error "not-a-blob",
         "is no blob: those are named by the 64 lower-case hexadecimal digits of their sha256; remove it"
 
     // Blobs.
 
     /// A blob that is referred to and not there.
-    BlobMissing = "blob-missing", "is missing: fetch or make the image again, whole"
+    BlobMissing = Error "blob-missing", "is missing: fetch or make the image again, whole"
 
     /// A recipe that nothing can be made of: no JSON of one, another blob's, or for another byte format.
     RecipeWrong {
         /// What is wrong with it.
         reason: String,
-    } = "recipe-wrong", "has a recipe that is of no use: {reason}"
+    } = Error "recipe-wrong", "has a recipe that is of no use: {reason}"
 
     /// A file among the recipes whose name is not that of one.
-    NotARecipe = "not-a-recipe",
+    NotARecipe = Error "not-a-recipe",
         "is no recipe: those are named by the 64 hexadecimal digits of a blob's sha256 and .json; remove it"
 
     /// A blob whose bytes have another digest than its name. What it says, or holds, is not looked at.
@@ -87,7 +114,7 @@ defects! {
         actual: Digest,
         /// Their number.
         size: u64,
-    } = "blob-damaged", "is damaged: its {size} bytes have the digest {actual}; fetch or make it again"
+    } = Error "blob-damaged", "is damaged: its {size} bytes have the digest {actual}; fetch or make it again"
 
     /// A blob, whose digest is right, is not as large as the descriptor says.
     SizeDiffers {
@@ -95,7 +122,7 @@ defects! {
         said: u64,
         /// The number of bytes.
         actual: u64,
-    } = "size-differs", "is said to have {said} bytes and has {actual}: correct the descriptor"
+    } = Error "size-differs", "is said to have {said} bytes and has {actual}: correct the descriptor"
 
     /// A file is larger than what is read.
     TooLarge {
@@ -103,10 +130,10 @@ defects! {
         size: u64,
         /// How many are read at most.
         limit: u64,
-    } = "too-large", "has {size} bytes, more than the {limit} that are read: it was not looked at"
+    } = Error "too-large", "has {size} bytes, more than the {limit} that are read: it was not looked at"
 
     /// The `data` of a descriptor is not the blob.
-    DataDiffers = "data-differs", "is not the base64 of the bytes that the descriptor names: correct it or leave it out"
+    DataDiffers = Error "data-differs", "is not the base64 of the bytes that the descriptor names: correct it or leave it out"
 
     // Documents.
 
@@ -114,16 +141,16 @@ defects! {
     NotJson {
         /// What the reader said.
         reason: String,
-    } = "not-json", "is not the JSON it should be: {reason}"
+    } = Error "not-json", "is not the JSON it should be: {reason}"
 
     /// A member that is there more than once, so that readers differ in what they see.
-    MemberTwice = "member-twice", "is there twice in one object: which of the two counts depends on the reader; keep one"
+    MemberTwice = Error "member-twice", "is there twice in one object: which of the two counts depends on the reader; keep one"
 
     /// A member that must be there.
     MemberMissing {
         /// What it must be.
         expected: &'static str,
-    } = "member-missing", "is missing and must be {expected}"
+    } = Error "member-missing", "is missing and must be {expected}"
 
     /// A member with another type or value than it must have.
     MemberWrong {
@@ -131,7 +158,7 @@ defects! {
         found: String,
         /// What it must be.
         expected: &'static str,
-    } = "member-wrong", "is {found} and must be {expected}"
+    } = Error "member-wrong", "is {found} and must be {expected}"
 
     /// A digest that can't be read.
     DigestInvalid {
@@ -139,13 +166,14 @@ defects! {
         found: String,
         /// What is wrong with it.
         reason: &'static str,
-    } = "digest-invalid", "is {found:?}, which {reason}: what it names was not checked"
+    } = Error "digest-invalid", "is {found:?}, which {reason}: what it names was not checked"
 
     /// A manifest or index does not say itself what it is.
     MediaTypeMissing {
         /// What it must be.
         expected: MediaType,
-    } = "media-type-missing", "is missing and must be \"{expected}\": without it a document can be taken for another kind"
+    } = Warning "media-type-missing",
+        "is missing and should be \"{expected}\": without it a document can be taken for another kind"
 
     /// A manifest or index says something else of itself than its descriptor does.
     MediaTypeDiffers {
@@ -153,7 +181,7 @@ defects! {
         found: String,
         /// What the descriptor says.
         expected: MediaType,
-    } = "media-type-differs", "is {found} and must be \"{expected}\", as where the document is referred to"
+    } = Error "media-type-differs", "is {found} and must be \"{expected}\", as where the document is referred to"
 
     /// An index that is called a manifest, or the other way round.
     OtherDocument {
@@ -161,13 +189,13 @@ defects! {
         said: MediaType,
         /// What the document is: a manifest or an index.
         found: &'static str,
-    } = "other-document", "is said to be {said} and is an {found}: correct the descriptor's mediaType"
+    } = Error "other-document", "is said to be {said} and is an {found}: correct the descriptor's mediaType"
 
     /// Indexes in indexes, too many.
     TooDeep {
         /// How deep they are followed.
         limit: usize,
-    } = "too-deep", "lies more than {limit} indexes deep: it was not followed further"
+    } = Error "too-deep", "lies more than {limit} indexes deep: it was not followed further"
 
     /// Two entries of `index.json` have one name.
     NameAmbiguous {
@@ -177,7 +205,7 @@ defects! {
         name: String,
         /// Where it is first.
         first: String,
-    } = "name-ambiguous", "has the {annotation} {name:?}, and so has {first}, which is another image: rename one of them"
+    } = Error "name-ambiguous", "has the {annotation} {name:?}, and so has {first}, which is another image: rename one of them"
 
     /// Two manifests of one index are for the same platform.
     PlatformTwice {
@@ -185,7 +213,7 @@ defects! {
         platform: String,
         /// Where it is first.
         first: String,
-    } = "platform-twice", "is for {platform}, and so is {first}: readers take one and never see the other"
+    } = Error "platform-twice", "is for {platform}, and so is {first}: readers take one and never see the other"
 
     /// An index says another platform than the image's configuration.
     PlatformDiffers {
@@ -193,14 +221,14 @@ defects! {
         index: String,
         /// What the configuration says.
         configuration: String,
-    } = "platform-differs", "is said to be for {index}, and its configuration says {configuration}: correct the one that is wrong"
+    } = Error "platform-differs", "is said to be for {index}, and its configuration says {configuration}: correct the one that is wrong"
 
     /// An artifact that does not say what it is.
-    ArtifactTypeMissing = "artifact-type-missing",
+    ArtifactTypeMissing = Error "artifact-type-missing",
         "is missing and must be a media type, because the configuration is the empty one"
 
     /// A descriptor of the empty blob that is of another.
-    NotEmpty = "not-empty", "is said to be the empty JSON object, the two bytes `{{}}`, and has another digest or size"
+    NotEmpty = Error "not-empty", "is said to be the empty JSON object, the two bytes `{{}}`, and has another digest or size"
 
     /// An image whose manifest and configuration differ in the number of layers.
     LayerCount {
@@ -208,7 +236,7 @@ defects! {
         layers: usize,
         /// Diff IDs in the configuration.
         diff_ids: usize,
-    } = "layer-count", "has {layers} layers, and its configuration {diff_ids} diff IDs: there must be one for each"
+    } = Error "layer-count", "has {layers} layers, and its configuration {diff_ids} diff IDs: there must be one for each"
 
     /// A history that does not fit the layers.
     HistoryCount {
@@ -216,7 +244,7 @@ defects! {
         made: usize,
         /// Diff IDs in the same configuration.
         diff_ids: usize,
-    } = "history-count",
+    } = Error "history-count",
         "has {made} entries that made a layer for {diff_ids} diff IDs: mark those that made none with empty_layer"
 
     // Layers.
@@ -227,7 +255,7 @@ defects! {
         said: MediaType,
         /// What the bytes are.
         found: &'static str,
-    } = "compression-differs", "is said to be {said}, and its bytes are {found}: correct the mediaType"
+    } = Error "compression-differs", "is said to be {said}, and its bytes are {found}: correct the mediaType"
 
     /// The compressed stream can't be read to its end.
     CompressionDamaged {
@@ -237,13 +265,13 @@ defects! {
         offset: u64,
         /// What the decompressor said.
         reason: String,
-    } = "compression-damaged", "is {codec} that cannot be read further than to byte {offset} of the tar: {reason}"
+    } = Error "compression-damaged", "is {codec} that cannot be read further than to byte {offset} of the tar: {reason}"
 
     /// The layer can't be looked into by this build.
     CodecMissing {
         /// gzip or zstd.
         codec: &'static str,
-    } = "codec-missing", "cannot be looked into: this program was built without the feature `{codec}`"
+    } = Error "codec-missing", "cannot be looked into: this program was built without the feature `{codec}`"
 
     /// The tar has another digest than the configuration says.
     DiffIdDiffers {
@@ -251,13 +279,13 @@ defects! {
         said: Digest,
         /// The digest of the tar.
         actual: Digest,
-    } = "diff-id-differs", "unpacks to the diff ID {actual}, and the configuration says {said}"
+    } = Error "diff-id-differs", "unpacks to the diff ID {actual}, and the configuration says {said}"
 
     /// The layer unpacks to more than is read.
     UnpacksTooLarge {
         /// How many bytes are read at most.
         limit: u64,
-    } = "unpacks-too-large", "unpacks to more than the {limit} bytes that are read: the rest was not looked at"
+    } = Error "unpacks-too-large", "unpacks to more than the {limit} bytes that are read: the rest was not looked at"
 
     /// Something in the tar that no reader gets past.
     TarDamaged {
@@ -265,34 +293,34 @@ defects! {
         offset: u64,
         /// What is wrong.
         reason: String,
-    } = "tar-damaged", "is no tar that can be read further than to byte {offset}: {reason}"
+    } = Error "tar-damaged", "is no tar that can be read further than to byte {offset}: {reason}"
 
     /// The two blocks of zeros at the end are missing.
-    TarUnended = "tar-unended", "is a tar without the two blocks of zeros at its end: it may have been cut off"
+    TarUnended = Error "tar-unended", "is a tar without the two blocks of zeros at its end: it may have been cut off"
 
     /// Something follows the end of the tar.
     TarTrailing {
         /// Where in the uncompressed tar.
         offset: u64,
-    } = "tar-trailing", "has bytes behind the end of the tar, the first at {offset}: readers do not see them"
+    } = Error "tar-trailing", "has bytes behind the end of the tar, the first at {offset}: readers do not see them"
 
     /// Two entries for one path.
-    PathTwice = "path-twice", "is in the layer twice: which of the two is unpacked depends on the tool"
+    PathTwice = Error "path-twice", "is in the layer twice: which of the two is unpacked depends on the tool"
 
     /// A path that can't be one in a layer.
     PathInvalid {
         /// What is wrong with it.
         reason: &'static str,
-    } = "path-invalid", "{reason}"
+    } = Error "path-invalid", "{reason}"
 
     /// Something that is no directory has an entry below it.
     NotADirectory {
         /// The directory that is none.
         parent: String,
-    } = "not-a-directory", "lies in {parent:?}, which another entry of the layer says is no directory"
+    } = Error "not-a-directory", "lies in {parent:?}, which another entry of the layer says is no directory"
 
     /// Something that is no directory is at a place that earlier entries are below.
-    HasChildren = "has-children",
+    HasChildren = Error "has-children",
         "is no directory, and earlier entries of the layer lie in it: tools remove those, or fail"
 
     /// A hard link that can't be made.
@@ -301,28 +329,28 @@ defects! {
         target: String,
         /// What is wrong with it.
         reason: &'static str,
-    } = "hard-link-invalid", "is a hard link to {target:?}, which {reason}"
+    } = Error "hard-link-invalid", "is a hard link to {target:?}, which {reason}"
 
     /// A whiteout that is none.
     WhiteoutInvalid {
         /// What is wrong with it.
         reason: &'static str,
-    } = "whiteout-invalid", "{reason}"
+    } = Error "whiteout-invalid", "{reason}"
 
     /// A sparse file, which many readers unpack wrongly.
-    Sparse = "sparse", "is stored as a sparse file, which no layer should have: readers differ in what they unpack"
+    Sparse = Error "sparse", "is stored as a sparse file, which no layer should have: readers differ in what they unpack"
 
     /// An entry of a type that no layer has.
     EntryType {
         /// The type's letter in the header.
         flag: char,
-    } = "entry-type", "is an entry of type {flag:?}, which no layer can have"
+    } = Error "entry-type", "is an entry of type {flag:?}, which no layer can have"
 
     /// More entries than are kept in mind.
     TooManyEntries {
         /// How many are.
         limit: usize,
-    } = "too-many-entries",
+    } = Error "too-many-entries",
         "has more than {limit} paths: behind them duplicates, hard links and parents were not checked"
 
     // The list itself.
@@ -331,5 +359,5 @@ defects! {
     More {
         /// How many findings are left out.
         count: u64,
-    } = "more", "has {count} more defects, which are not listed"
+    } = Error "more", "has {count} more defects, which are not listed"
 }

@@ -4,13 +4,14 @@ use std::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::defect::Defect;
+use super::defect::{Defect, Severity};
 use crate::digest::Digest;
 
 /// One defect of a layout.
 ///
-/// Displayed, it is a line for people: place, digest, and what is wrong. Serialised, it is an object with `place`,
-/// `digest` (or `null`), `defect` (the name of the [`Defect`], as in `blob-missing`) and `message` (its sentence).
+/// Displayed, it is a line for people: place, digest, and what is wrong, after `warning: ` if it is one. Serialised, it
+/// is an object with `severity` (`error` or `warning`), `place`, `digest` (or `null`), `defect` (the name of the
+/// [`Defect`], as in `blob-missing`) and `message` (its sentence).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
@@ -27,10 +28,18 @@ impl Finding {
     pub(super) fn new(place: impl Into<String>, digest: Option<Digest>, defect: Defect) -> Self {
         Self { place: place.into(), digest, defect }
     }
+
+    /// How much harm the defect does.
+    pub fn severity(&self) -> Severity {
+        self.defect.severity()
+    }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.severity() == Severity::Warning {
+            f.write_str("warning: ")?;
+        }
         f.write_str(&self.place)?;
         self.digest.iter().try_for_each(|digest| write!(f, " ({digest})"))?;
         write!(f, ": {}", self.defect)
@@ -39,7 +48,8 @@ impl fmt::Display for Finding {
 
 impl Serialize for Finding {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut members = serializer.serialize_struct("Finding", 4)?;
+        let mut members = serializer.serialize_struct("Finding", 5)?;
+        members.serialize_field("severity", self.severity().as_str())?;
         members.serialize_field("place", &self.place)?;
         members.serialize_field("digest", &self.digest)?;
         members.serialize_field("defect", self.defect.name())?;
