@@ -1,6 +1,7 @@
 //! The files of the layers below a new layer: what its destinations pass through and merge into.
 
 mod cache;
+mod check;
 mod index;
 mod place;
 mod stack;
