@@ -7,9 +7,9 @@ use std::{fs, os::unix::fs::symlink, path::Path, sync::Arc};
 
 use common::{bytes, lines, message};
 use oci_layout::{
-    BaseFiles, Blob, Compression, Descriptor, Error, FileMapping, ImageLayout, LayerOptions, LayoutOptions,
-    ManifestOptions, MediaType, MemoryBlob, PermissionRule, Pool, Recipe, image_config, image_layout, image_manifest,
-    layer_tar,
+    BaseFiles, Blob, Compression, Descriptor, Error, FileMapping, Image, ImageLayout, LayerOptions, LayoutOptions,
+    ManifestOptions, MediaType, MemoryBlob, PermissionRule, Platform, Pool, Recipe, Warning, image_config, image_index,
+    image_layout, image_manifest, layer_tar,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -326,6 +326,12 @@ fn the_layer_is_a_function_of_the_layers_below() {
     assert_eq!(of(BaseFiles::new([compressed]), 2), expected);
     assert_eq!(of((&image).into(), 2), expected);
     assert_eq!(of(BaseFiles::from(&image).cache(&cache), 2), expected);
+    assert_eq!(of(BaseFiles::of_image(&image.clone().into(), None).unwrap(), 2), expected);
+    let index = image_index([Image::from(image.clone())], json!({})).unwrap();
+    assert_eq!(of(BaseFiles::of_image(&index.into(), Some(&Platform::default())).unwrap(), 2), expected);
+    let other = "linux/s390x".parse().unwrap();
+    let index = Image::from(image_index([Image::from(image.clone())], json!({})).unwrap());
+    assert!(message(BaseFiles::of_image(&index, Some(&other))).contains("no image for linux/s390x"));
 
     // The second time the layer is not needed at all.
     let gone = |descriptor: &Descriptor| Gone(descriptor.clone());
@@ -427,4 +433,30 @@ fn a_recipe_records_what_it_needs_of_the_base() {
     let mut read = Vec::new();
     let error = std::io::Read::read_to_end(&mut again.open().unwrap(), &mut read).unwrap_err();
     assert!(error.to_string().contains("app\" changed since it was described"), "{error}");
+}
+
+#[test]
+fn a_layer_that_was_made_without_its_base_is_found_out() {
+    let base = root();
+    let found = |files: Vec<FileMapping>| -> Vec<String> {
+        let layer = layer_tar(files, LayerOptions::from(Compression::NONE)).unwrap();
+        let warnings = base.check(&layer).unwrap().into_iter();
+        let name = |warning| match warning {
+            Warning::LinkReplaced { path, target } => format!("link {path:?} {target:?}"),
+            Warning::FileReplaced { path } => format!("file {path:?}"),
+            Warning::DirectoryReplaced { path } => format!("directory {path:?}"),
+            Warning::DirectoryReset { path, mode, owner } => format!("reset {path:?} {mode:o} {owner:?}"),
+            other => panic!("{other}"),
+        };
+        warnings.map(name).collect()
+    };
+    assert_eq!(found(vec![file("/bin/app")]), [r#"link "/bin" "usr/bin""#]);
+    assert_eq!(found(vec![FileMapping::whiteout("/bin/sh")]), [r#"link "/bin" "usr/bin""#]);
+    assert_eq!(found(vec![file("/etc/file/x")]), [r#"file "/etc/file""#]);
+    assert_eq!(found(vec![link("/tmp", "x"), file("/run")]), [r#"directory "/run""#, r#"directory "/tmp""#]);
+    let resets = [r#"reset "/home/app" 750 (1000, 1001)"#, r#"reset "/tmp" 1777 (0, 0)"#];
+    assert_eq!(found(vec![file("/tmp/a"), file("/home/app/a")]), resets);
+    let fine = [file("/usr/bin/app"), dir("/tmp").mode(0o1777), file("/etc/tofile"), dir("/root").mode(0o711)];
+    assert_eq!(found(fine.into()), [] as [&str; 0]);
+    assert_eq!(found(vec![FileMapping::whiteout("/bin"), file("/bin/app")]), [] as [&str; 0]);
 }

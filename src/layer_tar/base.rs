@@ -2,6 +2,7 @@
 
 mod cache;
 mod check;
+mod image;
 mod index;
 mod place;
 mod stack;
