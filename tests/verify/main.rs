@@ -98,6 +98,8 @@ fn a_finding_is_a_line_and_an_object() {
     assert_eq!(findings.iter().map(Finding::to_string).collect::<Vec<_>>(), [format!("{place} ({digest}): {message}")]);
     assert_eq!(
         serde_json::to_value(&findings).unwrap(),
-        serde_json::json!([{ "place": place, "digest": digest, "defect": "blob-missing", "message": message }])
+        serde_json::json!([{
+            "severity": "error", "place": place, "digest": digest, "defect": "blob-missing", "message": message,
+        }])
     );
 }
