@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    Blob, Compression, ConfigOptions, Error, FileMapping, Image, LayerFolder, LayerOptions, LayerSpec, LayoutOptions,
-    ManifestOptions, Platform, Pool, Result, folder, image_config, image_layout, image_manifest, layer_tar,
+    BaseFiles, Blob, Compression, ConfigOptions, Error, FileMapping, Image, LayerFolder, LayerOptions, LayerSpec,
+    LayoutImage, LayoutOptions, ManifestOptions, Platform, Pool, Result, folder, image_config, image_layout,
+    image_manifest, layer_tar,
 };
 use serde_json::json;
 
@@ -46,6 +47,17 @@ pub(crate) struct LayerTar {
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
 
+    #[command(flatten)]
+    base: BaseArgs,
+
+    /// The folder of a layer, made by layer-tar, that this one comes above; those of --base are below all of them; the
+    /// lowest first
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    above: Vec<PathBuf>,
+
+    #[command(flatten)]
+    over: AboveArgs,
+
     /// gzip, zstd or none, and a level: gzip:1 to gzip:12, zstd:1 to zstd:19 [default: the specification's, or gzip:5]
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     compression: Option<Compression>,
@@ -68,6 +80,11 @@ impl LayerTar {
             None => LayerSpec { files: self.files.files, options: LayerOptions::default() },
         };
         let compression = self.compression.unwrap_or(options.compression);
+        let mut base = self.base.open()?.as_ref().map(BaseFiles::from);
+        for layer in open_layers(&self.above)? {
+            base = Some(base.unwrap_or_else(|| BaseFiles::new([] as [LayerFolder; 0])).and(layer));
+        }
+        let options = self.over.options(options, base);
         let output = Output::claim(&self.output)?;
         let layer = progress::show("packing", |bytes| {
             let strict = options.strict || warnings.strict;
@@ -124,6 +141,42 @@ pub(crate) struct BaseArgs {
     platform: Option<Platform>,
 }
 
+/// How a layer is made above a base image.
+#[derive(Args)]
+pub(crate) struct AboveArgs {
+    /// The folder that remembers which files the layers of base images have, so that each layer is read once; - is none
+    /// [default: $XDG_CACHE_HOME/oci-layout, or ~/.cache/oci-layout]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+
+    /// Let a file take the place of a directory of the base image, and a directory that of a file
+    #[arg(long)]
+    replace: bool,
+}
+
+impl AboveArgs {
+    /// The options for a layer above these layers, lowest first.
+    pub(crate) fn options(self, options: LayerOptions, base: Option<BaseFiles>) -> LayerOptions {
+        let options = LayerOptions { replace: options.replace || self.replace, ..options };
+        let Some(base) = base else { return options };
+        let cache = match self.cache {
+            Some(cache) if cache.as_os_str() == "-" => None,
+            Some(cache) => Some(cache),
+            None => args::cache(),
+        };
+        options.above(match cache {
+            Some(cache) => base.cache(cache),
+            None => base,
+        })
+    }
+}
+
+impl BaseArgs {
+    fn open(&self) -> Result<Option<LayoutImage>> {
+        self.base.as_ref().map(|base| base.open(self.platform.as_ref())).transpose()
+    }
+}
+
 impl ConfigArgs {
     pub(crate) fn options(&self) -> Result<ConfigOptions> {
         config_options("--extra", self.extra.as_ref(), &self.base)
@@ -136,8 +189,7 @@ fn config_options(name: &str, extra: Option<&Json>, base: &BaseArgs) -> Result<C
     let options = ConfigOptions::default().merge_from("SOURCE_DATE_EPOCH", created.unwrap_or_default());
     let options = options.merge_from(name, Json::read_or_null(extra)?);
     let (platform, unset_env) = (base.platform.clone(), base.unset_env.clone());
-    let base = base.base.as_ref().map(|base| base.open(platform.as_ref())).transpose()?;
-    Ok(ConfigOptions { platform, base, unset_env, ..options })
+    Ok(ConfigOptions { platform, base: base.open()?, unset_env, ..options })
 }
 
 /// Makes the configuration of an image with these layers.
