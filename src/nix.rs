@@ -7,7 +7,7 @@
 //! | step | attributes | output |
 //! |---|---|---|
 //! | [`layer_tar`] | `spec`, a [`LayerSpec`](crate::LayerSpec) as JSON, contents, and `lazy` | the folder of a layer |
-//! | [`closure_layers`] | `spec`, contents, `maxLayers`, `alone`, `together`, `lazy` | the folder of several layers |
+//! | [`closure_layers`] | `spec`, contents, `maxLayers`, `base`, `platform`, `alone`, `together`, `lazy` | the folder of several layers |
 //! | [`image_config`] | `layers`, `extraConfig`, `platform`, `base`, `inheritConfig`, `unsetEnv`, `strict` | the folder of a configuration |
 //! | [`image_manifest`] | the same, `config`, `extraManifest` | the folder of an image, with links to its layers |
 //! | [`image_layout`] | `images`, a list of `{ names, image }`; `extraIndex`, `hashTagged`, `sparse` | a layout |

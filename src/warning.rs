@@ -85,12 +85,12 @@ pub enum Warning {
         /// The triggers, as JSON strings.
         triggers: Vec<String>,
     },
-    /// An image with more layers than some engines run.
-    #[error("the image has {layers} layers, and engines with overlay file systems run at most {most}: merge some")]
+    /// An image with more layers than some engines take.
+    #[error("the image has {layers} layers, and Docker refuses more than {most}: merge some")]
     ManyLayers {
         /// How many it has.
         layers: usize,
-        /// How many all engines run.
+        /// How many all engines take.
         most: usize,
     },
 }

@@ -43,6 +43,7 @@ impl Draft {
         unset(&mut value, unset_env, &mut warnings);
         let base_platform = base.as_ref().map(|base| base.configuration().platform());
         let said_platform = platform.is_some();
+        let platform = platform.map(|platform| renamed(platform, &mut warnings));
         let platform = match (platform, &base_platform) {
             // The base image's says more: it may have a variant.
             (Some(platform), Some(base)) if platform.accepts(base) => base.clone(),
@@ -131,16 +132,21 @@ fn platform_of(value: &Value) -> Option<Platform> {
 
 fn normalise_platform(value: &mut Value, warnings: &mut Vec<Warning>) {
     let Some(given) = platform_of(value) else { return };
-    let used = given.normalised();
-    if used == given {
-        return;
-    }
+    let used = renamed(given, warnings);
     value["os"] = used.os.as_str().into();
     value["architecture"] = used.architecture.as_str().into();
     json::merge(value, json!({ "variant": used.variant }));
-    if used.to_string() != given.to_string() {
-        warnings.push(Warning::PlatformRenamed { given: given.to_string(), used: used.to_string() });
+}
+
+/// The platform by the names that images use.
+fn renamed(given: Platform, warnings: &mut Vec<Warning>) -> Platform {
+    let used = given.normalised();
+    let (given, name) = (given.to_string(), used.to_string());
+    // An empty variant is none, and no other name.
+    if given.trim_end_matches('/') != name {
+        warnings.push(Warning::PlatformRenamed { given, used: name });
     }
+    used
 }
 
 /// Where the members of a configuration were set.

@@ -135,8 +135,8 @@ fn inherit(attributes: &Attributes) -> Result<Inherit> {
     }
 }
 
-/// The image that a configuration or manifest is built on, if any.
-fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<LayoutImage>> {
+/// The image that layers, a configuration or a manifest are built on, if any.
+pub(super) fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<LayoutImage>> {
     #[derive(Deserialize)]
     struct Base {
         layout: PathBuf,

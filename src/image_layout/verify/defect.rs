@@ -256,6 +256,14 @@ defects! {
         diff_ids: usize,
     } = Error "layer-count", "has {layers} layers, and its configuration {diff_ids} diff IDs: there must be one for each"
 
+    /// An image with more layers than some engines take.
+    ManyLayers {
+        /// How many it has.
+        layers: usize,
+        /// How many all engines take.
+        most: usize,
+    } = Warning "many-layers", "has {layers} layers, and Docker refuses more than {most}: merge some"
+
     /// A history that does not fit the layers.
     HistoryCount {
         /// Entries that made a layer.

@@ -25,6 +25,7 @@ use crate::{
         name::{CONTAINERD_NAME, REF_NAME},
         read::MAX_DEPTH,
     },
+    image_manifest::MOST_LAYERS,
 };
 
 /// Containers' tools put one image into an index twice, in gzip and in zstd, and mark the second so.
@@ -147,6 +148,11 @@ impl<'a> Documents<'a> {
         }
         let image = image.unwrap_or_default();
         let layers = object.required_list(&mut self.findings, "layers", "a list of descriptors").unwrap_or_default();
+        // An artifact may have as many as it likes.
+        if image.diff_ids.is_some() && layers.len() > MOST_LAYERS {
+            let defect = Defect::ManyLayers { layers: layers.len(), most: MOST_LAYERS };
+            object.report(&mut self.findings, "layers", defect);
+        }
         let diff_ids = match &image.diff_ids {
             Some(ids) if ids.len() != layers.len() => {
                 let (layers, diff_ids) = (layers.len(), ids.len());
