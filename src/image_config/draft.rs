@@ -125,9 +125,13 @@ fn unset(value: &mut Value, names: Vec<String>, warnings: &mut Vec<Warning>) {
 
 /// The platform that a configuration says; nothing if it says something that is none.
 fn platform_of(value: &Value) -> Option<Platform> {
-    let text = |name| value.get(name).and_then(Value::as_str);
-    let platform = Platform::new(text("os")?, text("architecture")?);
-    Some(Platform { variant: text("variant").map(str::to_owned), ..platform })
+    let text = |name| value.get(name)?.as_str();
+    let variant = match value.get("variant") {
+        Some(Value::String(variant)) => Some(variant.clone()),
+        Some(Value::Null) | None => None,
+        Some(_) => return None,
+    };
+    Some(Platform { variant, ..Platform::new(text("os")?, text("architecture")?) })
 }
 
 fn normalise_platform(value: &mut Value, warnings: &mut Vec<Warning>) {

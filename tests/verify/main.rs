@@ -8,6 +8,9 @@ mod hostile;
 mod layers;
 mod layout;
 mod raw_tar;
+#[path = "../common/values.rs"]
+mod values;
+mod values_of_configurations;
 
 use layout::{Layout, verify};
 use oci_layout::{Finding, Pool, VerifyOptions};
