@@ -270,7 +270,7 @@ defects! {
         made: usize,
         /// Diff IDs in the same configuration.
         diff_ids: usize,
-    } = Error "history-count",
+    } = Warning "history-count",
         "has {made} entries that made a layer for {diff_ids} diff IDs: mark those that made none with empty_layer"
 
     // Layers.
