@@ -107,8 +107,7 @@ impl ImageConfig {
     /// [`Error::Invalid`] if they are no image configuration.
     pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Result<Self> {
         let bytes = bytes.into();
-        let document =
-            serde_json::from_slice(&bytes).map_err(|error| Error::invalid("image configuration", error.to_string()))?;
+        let document = json::from_slice(&bytes).map_err(|error| Error::invalid("image configuration", error))?;
         Ok(Self {
             document,
             blob: MemoryBlob::new(MediaType::CONFIG, bytes),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{
-    Deserializer, Serialize,
+    Deserialize, Deserializer, Serialize,
     de::{self, DeserializeOwned, Visitor},
 };
 use serde_json::{
@@ -30,10 +30,27 @@ pub(crate) fn to_raw(document: &impl Serialize) -> Box<RawValue> {
 
 const ALWAYS_JSON: &str = "documents are made of strings, numbers, lists and maps with string keys";
 
-/// A document from what a user gave; `what` names it in the error.
+/// A document from what a user gave; `what` names it in the error, which names the member too.
 pub(crate) fn from_value<T: DeserializeOwned>(what: &str, value: Value) -> Result<T> {
-    serde_json::from_value(value)
-        .map_err(|error| Error::invalid(what, format!("{error}: correct the JSON given for it")))
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let place = match error.path().to_string() {
+            path if path == "." => what.to_owned(),
+            path => format!("{what}, {path}"),
+        };
+        Error::invalid(place, format!("{}: correct the JSON given for it", error.inner()))
+    })
+}
+
+/// A document from its bytes; the error names the member that cannot be read.
+pub(crate) fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, String> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        // The way to a member is kept only where it is asked for: an index may have thousands.
+        let again: Result<T, _> = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes));
+        match again.map_err(|error| error.path().to_string()) {
+            Err(path) if path != "." => format!("{path}: {error}"),
+            _ => error.to_string(),
+        }
+    })
 }
 
 /// A value that is written as text, which is looked at where it lies: an index may have thousands.

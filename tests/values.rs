@@ -25,8 +25,8 @@ fn document(config: &ImageConfig) -> Value {
     serde_json::from_slice(config.bytes()).unwrap()
 }
 
-/// An image of no layers whose configuration somebody else wrote.
-fn base(dir: &Path, document: &Value) -> LayoutImage {
+/// A layout of an image of no layers whose configuration somebody else wrote.
+fn write_base(dir: &Path, document: &Value) -> ImageLayout {
     let mut document = document.clone();
     let members = document.as_object_mut().unwrap();
     for (member, default) in [("architecture", "amd64"), ("os", "linux")] {
@@ -47,7 +47,11 @@ fn base(dir: &Path, document: &Value) -> LayoutImage {
     let manifest = described("manifest", put(manifest.to_string().as_bytes()));
     fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
     fs::write(dir.join("index.json"), json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string()).unwrap();
-    ImageLayout::open(dir).unwrap().image(None, None).unwrap()
+    ImageLayout::open(dir).unwrap()
+}
+
+fn base(dir: &Path, document: &Value) -> LayoutImage {
+    write_base(dir, document).image(None, None).unwrap()
 }
 
 /// What is made on a base image with this configuration.
@@ -347,6 +351,50 @@ fn a_variable_is_there_once() {
     let config = on_base(twice, json!({ "config": { "Env": ["A=$A:3"] } })).unwrap();
     assert_eq!(document(&config)["config"]["Env"], json!(["A=2:3", "B=1"]));
     assert_eq!(config.warnings(), []);
+}
+
+#[test]
+fn protocols_are_in_lower_case() {
+    let ports = json!({ "config": { "ExposedPorts": { "80/TCP": {}, "53/Udp": {}, "9": {} } } });
+    let config = made(ports.clone()).unwrap();
+    assert_eq!(document(&config)["config"]["ExposedPorts"], json!({ "53/udp": {}, "80/tcp": {}, "9": {} }));
+    assert_eq!(config.warnings(), []);
+    let config = on_base(ports, json!({ "config": { "ExposedPorts": { "9": null } } })).unwrap();
+    assert_eq!(
+        document(&config)["config"]["ExposedPorts"],
+        json!({ "53/Udp": {}, "80/TCP": {} }),
+        "as the base has it"
+    );
+    assert_eq!(config.warnings().len(), 2, "{:?}", config.warnings());
+}
+
+/// Of manifests and indexes too, and of a base whose configuration cannot be read.
+#[test]
+fn a_value_of_the_wrong_type_is_named() {
+    let none: [std::sync::Arc<dyn Layer>; 0] = [];
+    let manifest = |extra: Value| message(image_manifest(made(Value::Null).unwrap(), none.clone(), extra));
+    let index = |extra: Value| message(image_index(Vec::<Image>::new(), extra));
+    for (said, start) in [
+        (manifest(json!({ "annotations": { "a": 1 } })), "image manifest, annotations.a: invalid type: integer `1`"),
+        (manifest(json!({ "annotations": ["a"] })), "image manifest, annotations: invalid type: sequence"),
+        (manifest(json!({ "artifactType": 1 })), "image manifest, artifactType: invalid type: integer `1`"),
+        (manifest(json!({ "subject": "x" })), "image manifest, subject: invalid type: string"),
+        (
+            index(json!({ "annotations": { "a": null, "b": true } })),
+            "image index, annotations.b: invalid type: boolean",
+        ),
+        (index(json!({ "schemaVersion": "2" })), "image index, schemaVersion: invalid type: string"),
+    ] {
+        assert!(said.starts_with(start), "{said}");
+    }
+    for (config, place) in [
+        (json!({ "User": 1000 }), ": config.User: invalid type: integer `1000`, expected a string"),
+        (json!({ "Env": ["A=1", 2] }), ": config.Env[1]: invalid type: integer `2`, expected a string"),
+    ] {
+        let dir = TempDir::new().unwrap();
+        let said = message(write_base(dir.path(), &json!({ "config": config })).image(None, None));
+        assert!(said.contains(place), "{said}");
+    }
 }
 
 /// Docker, of an image with 126 layers: "max depth exceeded".

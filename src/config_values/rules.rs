@@ -101,8 +101,9 @@ pub(super) fn user(text: &str, context: Context<'_>) -> Option<Wrong> {
 pub(super) fn port(text: &str, _: Context<'_>) -> Option<Wrong> {
     let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let is_port = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
-    if is_port && ["tcp", "udp", "sctp"].contains(&protocol) {
-        return None;
+    let lower = protocol.to_ascii_lowercase();
+    if is_port && ["tcp", "udp", "sctp"].contains(&&*lower) {
+        return (lower != protocol).then(|| (Verdict::Unusual, format!("\"{port}/{lower}\"").into()));
     }
     wrong(Verdict::Refused, "one port from 1 to 65535, with the protocol tcp, udp or sctp, as in \"80/tcp\"")
 }

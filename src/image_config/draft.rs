@@ -87,6 +87,9 @@ impl Part {
         members.remove("rootfs");
         if let Some(Value::Object(config)) = members.get_mut("config") {
             *config = json::normalise_keys(&what, std::mem::take(config), &config_values::names(CONFIG))?;
+            if let Some(Value::Object(ports)) = config.get_mut("ExposedPorts") {
+                *ports = std::mem::take(ports).into_iter().map(|(port, value)| (lower_protocol(port), value)).collect();
+            }
             if let Some(Value::Object(health)) = config.get_mut("Healthcheck") {
                 *health = json::normalise_keys(&what, std::mem::take(health), &config_values::names(HEALTHCHECK))?;
             }
@@ -108,6 +111,14 @@ impl Part {
             self.members["config"]["Env"] = set.into();
         }
         json::merge(value, Value::Object(over));
+    }
+}
+
+/// `80/TCP` as everybody writes it.
+fn lower_protocol(port: String) -> String {
+    match port.split_once('/') {
+        Some((number, protocol)) => format!("{number}/{}", protocol.to_ascii_lowercase()),
+        None => port,
     }
 }
 
