@@ -1,6 +1,8 @@
 //! `verify` finds nothing in a good layout, and in one with a single defect exactly that defect, where it is.
 
 mod archives;
+#[path = "../common/mod.rs"]
+mod common;
 mod damage;
 mod documents;
 mod files;

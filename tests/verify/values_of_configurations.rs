@@ -54,6 +54,69 @@ fn what_is_built_is_sound() {
     }
 }
 
+/// Any value at any member: what the builder takes has no finding, and what it refuses has one.
+#[test]
+fn any_value_is_refused_by_both_or_by_none() {
+    const MEMBERS: &[&str] = &[
+        "User",
+        "ExposedPorts",
+        "Env",
+        "Entrypoint",
+        "Cmd",
+        "Volumes",
+        "WorkingDir",
+        "Labels",
+        "StopSignal",
+        "ArgsEscaped",
+        "Memory",
+        "MemorySwap",
+        "CpuShares",
+        "Healthcheck",
+        "OnBuild",
+        "Shell",
+        "StopTimeout",
+        "Hostname",
+        "Tty",
+        "NetworkDisabled",
+        "MacAddress",
+        "Image",
+        "Unknown",
+    ];
+    const HEALTH: &[&str] = &["Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries", "Unknown"];
+    let scalars = [
+        json!(true),
+        json!(0),
+        json!(-1),
+        json!(1.5),
+        json!(1e9),
+        json!(1_000_000),
+        json!(u64::MAX),
+        json!(""),
+        json!("a"),
+        json!("/a"),
+        json!("15"),
+        json!("80/tcp"),
+        json!("A=b"),
+        json!("CMD"),
+        json!("NONE"),
+        json!("\0"),
+    ];
+    let mut random = crate::common::Random(7);
+    for _ in 0..400 {
+        let mut some = || scalars[random.below(scalars.len())].clone();
+        let values =
+            [some(), json!([some()]), json!([some(), some()]), json!({ "/a": {}, "80": {} }), json!({ "x": some() })];
+        let mut value = values[random.below(values.len())].clone();
+        let member = MEMBERS[random.below(MEMBERS.len())];
+        if member == "Healthcheck" {
+            value = json!({ HEALTH[random.below(HEALTH.len())]: value });
+        }
+        let config = json!({ member: value });
+        let is_built = ConfigOptions::new(json!({ "config": config })).check().is_ok();
+        assert_eq!(is_built, of_config(config.clone()).is_empty(), "{config}");
+    }
+}
+
 #[test]
 fn names_of_platforms_are_warnings() {
     let warning = |member: &str| vec![(member.to_owned(), Severity::Warning)];
