@@ -260,6 +260,11 @@ impl Platform {
         }
     }
 
+    /// Whether this is what tools write that do not know the platform: crane, of an image without a base.
+    pub(crate) fn is_not_said(&self) -> bool {
+        self.os.is_empty() && self.architecture.is_empty()
+    }
+
     /// Whether this is what buildkit says of an attestation, which runs nowhere.
     pub(crate) fn is_unknown(&self) -> bool {
         self.os == "unknown" && self.architecture == "unknown"
@@ -290,8 +295,12 @@ impl Platform {
 
     /// Whether an image for `other` is what someone who asks for this platform wants: the same operating system,
     /// architecture and variant, by whatever names. Without a variant, `amd64` is `amd64/v1`, `arm` is `arm/v7` and
-    /// `arm64` is `arm64/v8`; of another architecture, any variant is wanted.
+    /// `arm64` is `arm64/v8`; of another architecture, any variant is wanted. An image that does not say what it runs on
+    /// may be for any platform.
     pub fn accepts(&self, other: &Self) -> bool {
+        if other.is_not_said() {
+            return true;
+        }
         let (this, other) = (self.with_variant(), other.with_variant());
         this.os == other.os
             && this.architecture == other.architecture

@@ -243,6 +243,21 @@ fn a_base_is_found_by_another_name_of_its_platform() {
     );
 }
 
+/// As crane writes an image that it makes of nothing but layers.
+#[test]
+fn a_base_need_not_say_its_platform() {
+    let nothing = json!({ "architecture": "", "os": "", "created": "0001-01-01T00:00:00Z" });
+    for (asked, written) in [(None, "linux/amd64"), (Some("linux/arm64"), "linux/arm64")] {
+        let platform: Option<Platform> = asked.map(|platform: &str| platform.parse().unwrap());
+        let dir = TempDir::new().unwrap();
+        let base = write_base(dir.path(), &nothing).image(None, platform.as_ref()).unwrap();
+        let config = made(ConfigOptions { platform, base: Some(base), ..ConfigOptions::default() }).unwrap();
+        assert_eq!((config.document().platform().to_string(), config.warnings()), (written.to_owned(), &[][..]));
+    }
+    let said = on_base(nothing, json!({ "architecture": "riscv64" })).unwrap();
+    assert_eq!(said.document().platform().to_string(), "linux/riscv64");
+}
+
 /// Two names of one platform are one choice, of which nobody would see the second.
 #[test]
 fn an_index_has_each_platform_once() {

@@ -25,11 +25,12 @@ fn is_rfc3339(time: &str) -> bool {
     zone && bytes.len() >= 20 && bytes[10].eq_ignore_ascii_case(&b'T') && time.parse::<jiff::Timestamp>().is_ok()
 }
 
+/// What tools write that do not know, and podman and Docker run.
 const NOT_EMPTY: &str = "a string that is not empty";
 
 pub(super) fn architecture(text: &str, _: Context<'_>) -> Option<Wrong> {
     if text.is_empty() {
-        return wrong(Verdict::Forbidden, NOT_EMPTY);
+        return wrong(Verdict::Refused, NOT_EMPTY);
     }
     if platform_names::is_architecture(text) {
         return None;
@@ -44,7 +45,7 @@ pub(super) fn architecture(text: &str, _: Context<'_>) -> Option<Wrong> {
 
 pub(super) fn os(text: &str, _: Context<'_>) -> Option<Wrong> {
     if text.is_empty() {
-        return wrong(Verdict::Forbidden, NOT_EMPTY);
+        return wrong(Verdict::Refused, NOT_EMPTY);
     }
     let name = platform_names::os(text);
     match platform_names::is_os(&name) {

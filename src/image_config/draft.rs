@@ -42,6 +42,7 @@ impl Draft {
         }
         unset(&mut value, unset_env, &mut warnings);
         let base_platform = base.as_ref().map(|base| base.configuration().platform());
+        let base_platform = base_platform.filter(|platform| !platform.is_not_said());
         let said_platform = platform.is_some();
         let platform = platform.map(|platform| renamed(platform, &mut warnings));
         let platform = match (platform, &base_platform) {
