@@ -323,7 +323,7 @@ impl<'a> Folder<'a> {
     }
 
     fn parse<T: DeserializeOwned>(&self, name: &str, bytes: &[u8]) -> Result<T> {
-        serde_json::from_slice(bytes).map_err(|error| self.broken(format!("has a {name} that cannot be read: {error}")))
+        json::from_slice(bytes).map_err(|error| self.broken(format!("has a {name} that cannot be read: {error}")))
     }
 
     fn broken(&self, what: String) -> Error {

@@ -79,6 +79,7 @@ mod archive;
 mod blob;
 mod chunks;
 mod closure;
+mod config_values;
 mod decompress;
 mod descriptor;
 mod digest;
@@ -93,6 +94,7 @@ mod layer_tar;
 pub mod nix;
 #[cfg(feature = "oci-spec")]
 mod oci_spec;
+mod platform_names;
 mod pool;
 mod recipe;
 #[cfg(feature = "registry")]
@@ -110,7 +112,7 @@ pub use self::{
     error::{Error, Result},
     folder::LayerFolder,
     image_config::{
-        ConfigOptions, Configuration, ContainerConfig, History, ImageConfig, Inherit, RootFs, image_config,
+        ConfigOptions, Configuration, ContainerConfig, ExtraConfig, History, ImageConfig, Inherit, RootFs, image_config,
     },
     image_layout::{
         Collected, Defect, Finding, ImageLayout, ImageName, LayoutImage, LayoutOptions, Severity, VerifyOptions,

@@ -18,6 +18,7 @@ use crate::{
     error::{Error, Result},
     image_config::Configuration,
     image_manifest::{Image, Index, Manifest},
+    json,
     pool::Pool,
     recipe::Recipe,
 };
@@ -299,13 +300,13 @@ pub(super) fn read_index(files: &LayoutFiles) -> Result<Vec<u8>> {
 }
 
 pub(super) fn parse_index<'a, T: serde::Deserialize<'a>>(files: &LayoutFiles, bytes: &'a [u8]) -> Result<T> {
-    serde_json::from_slice(bytes)
+    json::from_slice(bytes)
         .map_err(|error| Error::layout(files.path().join(INDEX), format!("is no image index: {error}")))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(files: &LayoutFiles, descriptor: &Descriptor) -> Result<T> {
     let bytes = files.document(descriptor)?;
-    serde_json::from_slice(&bytes).map_err(|error| {
+    json::from_slice(&bytes).map_err(|error| {
         let reason = format!("has a blob {} that is no {}: {error}", descriptor.digest, descriptor.media_type);
         Error::layout(files.path(), reason)
     })

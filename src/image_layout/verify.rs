@@ -51,10 +51,15 @@ use crate::{digest::Digest, error::Result, pool::Pool};
 ///   `mediaType` missing or other than the descriptor's; indexes called manifests; an empty configuration that is not,
 ///   or is no artifact's; indexes that lie too deep;
 /// - images: two under one name in `index.json`, or for one platform in an index; a platform other than the
-///   configuration's; diff IDs and history that do not fit the layers;
+///   configuration's; diff IDs and history that do not fit the layers; more layers than Docker takes;
+/// - configurations: members of the wrong type or unit, and values that engines refuse, by the table that
+///   [`image_config`](crate::image_config()) has: paths that are not absolute, signals, users, ports, variables;
 /// - layers: media types that lie about the compression; streams and tars that are cut off, damaged, or go on behind
 ///   their end; wrong diff IDs; paths twice, absolute, with `..` or impossible; entries below a file; hard links to
 ///   what is no earlier file of the layer; whiteouts that are none; sparse files and unknown types.
+///
+/// What breaks the specification, and what no reader or engine takes, is an error. What the specification only
+/// recommends, and what some engines refuse, is a warning: see [`Finding::severity`].
 ///
 /// No defect are: blobs that nothing refers to; temporary files of this library; missing layers that may not be
 /// distributed and have `urls`, and a missing `subject`; missing parent directories in a layer; members and media

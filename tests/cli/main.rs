@@ -8,6 +8,7 @@ mod interrupted;
 mod layouts;
 mod make;
 mod sparse;
+mod values;
 
 use std::{
     ffi::OsStr,

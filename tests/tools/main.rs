@@ -24,6 +24,9 @@ mod sparse;
 mod tool;
 mod transport;
 mod unpack;
+#[path = "../common/values.rs"]
+mod values;
+mod values_of_configurations;
 
 use std::fs;
 

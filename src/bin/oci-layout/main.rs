@@ -69,7 +69,7 @@ struct Program {
 pub(crate) struct Warnings {
     /// Print no warnings
     #[arg(short, long, global = true, conflicts_with = "strict")]
-    quiet: bool,
+    pub(crate) quiet: bool,
 
     /// Treat warnings as errors
     #[arg(long, global = true)]
@@ -147,7 +147,7 @@ fn run(Program { command, threads, warnings }: Program) -> Result<ExitCode> {
         Command::Remove(remove) => remove.run()?,
         Command::Gc(gc) => gc.run()?,
         Command::Fill(fill) => fill.run(&pool)?,
-        Command::Verify(verify) => return verify.run(&pool),
+        Command::Verify(verify) => return verify.run(&pool, warnings),
         Command::Inspect(inspect) => inspect.run(&pool)?,
         Command::Export(export) => export.run(&pool)?,
         Command::Copy(copy) => return copy.run(&pool),

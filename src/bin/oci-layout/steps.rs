@@ -113,7 +113,8 @@ fn read_spec(path: &Path) -> Result<LayerSpec> {
 /// What an image configuration is made of, beside the layers.
 #[derive(Args)]
 pub(crate) struct ConfigArgs {
-    /// JSON to merge over the image configuration, or @ and the file that holds it, as in '{ "config": { "User": "1000" } }'
+    /// JSON to merge over the image configuration, or @ and the file that holds it, as in '{ "config": { "User": "1000" } }'.
+    /// null removes a member: '{ "config": { "Labels": { "KEY": null } } }' removes one label of the base image
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra: Option<Json>,
 
@@ -130,7 +131,12 @@ pub(crate) struct BaseArgs {
     #[arg(long, value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     base: Option<LayoutTag>,
 
-    /// What the image runs on [default: what its base image does, or linux/amd64]
+    /// An environment variable of the base image that is not taken over; once for each
+    #[arg(long, value_name = "NAME", requires = "base", value_parser = args::variable_name)]
+    unset_env: Vec<String>,
+
+    /// What the image runs on, by Go's names or others, as in linux/arm64, linux/aarch64 or linux/arm/v7 [default: what
+    /// its base image does, or linux/amd64]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
 }
@@ -192,14 +198,17 @@ impl BaseArgs {
 
 impl ConfigArgs {
     pub(crate) fn options(&self) -> Result<ConfigOptions> {
-        config_options(self.extra.as_ref(), &self.base)
+        config_options("--extra", self.extra.as_ref(), &self.base)
     }
 }
 
-fn config_options(extra: Option<&Json>, base: &BaseArgs) -> Result<ConfigOptions> {
+/// Options with the JSON that an option of this name gives.
+fn config_options(name: &str, extra: Option<&Json>, base: &BaseArgs) -> Result<ConfigOptions> {
     let created = args::created()?.map(|created| json!({ "created": created }));
-    let options = ConfigOptions::new(created.unwrap_or_default()).merge(Json::read_or_null(extra)?)?;
-    Ok(ConfigOptions { platform: base.platform.clone(), base: base.open()?, ..options })
+    let options = ConfigOptions::default().merge_from("SOURCE_DATE_EPOCH", created.unwrap_or_default());
+    let options = options.merge_from(name, Json::read_or_null(extra)?);
+    let (platform, unset_env) = (base.platform.clone(), base.unset_env.clone());
+    Ok(ConfigOptions { platform, base: base.open()?, unset_env, ..options })
 }
 
 /// Makes the configuration of an image with these layers.
@@ -259,7 +268,7 @@ pub(crate) struct ImageManifest {
     layer: Vec<PathBuf>,
 
     /// The folder of the configuration, made by image-config of the same layers. If that had a --base, give it here too
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["extra_config", "platform"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["extra_config", "platform", "unset_env"])]
     config: Option<PathBuf>,
 
     /// JSON to merge over the image configuration that is made, or @ and the file that holds it
@@ -284,7 +293,7 @@ pub(crate) struct ImageManifest {
 impl ImageManifest {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
         let layers = open_layers(&self.layer)?;
-        let manifest = ManifestOptions::new(Json::read_or_null(self.extra_manifest.as_ref())?);
+        let manifest = ManifestOptions::new(Json::read_or_null(self.extra_manifest.as_ref())?).strict(warnings.strict);
         let image = match &self.config {
             Some(dir) => {
                 let config = folder::open_config(dir)?;
@@ -296,7 +305,8 @@ impl ImageManifest {
                 image_manifest(config, layers, ManifestOptions { base, ..manifest })?
             }
             None => {
-                let options = config_options(self.extra_config.as_ref(), &self.base)?.strict(warnings.strict);
+                let extra = self.extra_config.as_ref();
+                let options = config_options("--extra-config", extra, &self.base)?.strict(warnings.strict);
                 if let Some(base) = &options.base {
                     self.over.check(base, &layers, warnings)?;
                 }
@@ -305,6 +315,7 @@ impl ImageManifest {
                 image_manifest(config, layers, manifest)?
             }
         };
+        warnings.print(image.warnings());
         let output = Output::claim(&self.output)?;
         let digest = image.digest();
         progress::show("writing the image", |_| folder::write_image(output.dir(), image, pool))?;
