@@ -1,6 +1,10 @@
 //! What a layer has in it, found out part by part, while others read what is known so far.
 
-use std::{collections::BTreeMap, sync::Mutex, vec};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    vec,
+};
 
 use walkdir::DirEntry;
 
@@ -11,6 +15,7 @@ use crate::{
         attributes::Rules,
         entry::Entry,
         mapping::FileMapping,
+        noticed::Noticed,
         path::LayerPath,
         source_folder::{Folder, Walk},
         stream::TarStream,
@@ -25,7 +30,7 @@ use crate::{
 /// The tar of what the mappings give. All entries are known then.
 pub(crate) fn list(files: &[FileMapping], options: &LayerOptions, pool: &Pool) -> Result<TarStream> {
     let stream = TarStream::default();
-    let (finding, look) = plan(files, options, pool, &stream)?;
+    let (finding, look) = plan(files, options, pool, &stream, &Arc::default())?;
     for entries in pool.map_parts(finding, |found| look.at(found?)) {
         stream.push(entries?)?;
     }
@@ -59,8 +64,9 @@ impl<'a> Listing<'a> {
         options: &'a LayerOptions,
         pool: &'a Pool,
         stream: &TarStream,
+        noticed: &Arc<Noticed>,
     ) -> Result<Self> {
-        let (finding, look) = plan(files, options, pool, stream)?;
+        let (finding, look) = plan(files, options, pool, stream, noticed)?;
         let new = Self { look, parts: Parts::new(finding), order: Mutex::default() };
         if new.parts.count().is_some() {
             while let Claim::Work(task) = new.parts.claim(May { work: true, buffers: 0 }) {
@@ -107,10 +113,12 @@ fn plan<'a>(
     options: &'a LayerOptions,
     pool: &'a Pool,
     stream: &TarStream,
+    noticed: &Arc<Noticed>,
 ) -> Result<(Finding<'a>, Look<'a>)> {
-    let rules = Rules::new(&options.permissions)?;
+    let rules = Arc::new(Rules::new(&options.permissions)?);
+    noticed.rules(&rules);
     let places: Vec<_> = files.iter().map(|mapping| LayerPath::parse(&mapping.destination)).collect::<Result<_>>()?;
-    let mut tree = Tree::new(files, options, pool);
+    let mut tree = Tree::new(files, options, pool, Arc::clone(noticed));
     for (index, apart) in apart(&places).into_iter().enumerate() {
         tree.add_mapping(index, places[index].clone(), apart)?;
     }
@@ -192,7 +200,7 @@ impl Finding<'_> {
 /// Looks at what was found.
 struct Look<'a> {
     options: &'a LayerOptions,
-    rules: Rules<'a>,
+    rules: Arc<Rules>,
 }
 
 impl Look<'_> {
@@ -226,7 +234,7 @@ mod tests {
         let _listening = sockets.each_ref().map(|path| UnixListener::bind(path).unwrap());
         let files = [FileMapping::new(dir.path(), "/")];
         let (options, pool, stream) = (LayerOptions::default(), Pool::new(1), TarStream::default());
-        let listing = Listing::new(&files, &options, &pool, &stream).unwrap();
+        let listing = Listing::new(&files, &options, &pool, &stream, &Arc::default()).unwrap();
         let may = May { work: true, buffers: 0 };
         let (Claim::Work(first), Claim::Work(second)) = (listing.claim(may), listing.claim(may)) else {
             panic!("there are two parts")

@@ -20,10 +20,14 @@ pub(crate) fn os<T: Clone + Send + Sync + 'static>(
     OsStringValueParser::new().try_map(move |text| parse(&text))
 }
 
-/// `SRC[:DEST]`.
+/// `SRC[:DEST]`; `-` is standard input, and `./-` a file of that name.
 pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
     let (source, destination) = split(text, b':');
-    let source = unescape(source);
+    let source = match (source.as_bytes(), destination) {
+        (b"-", None) => return Err("standard input has no path of its own: it is written -:DEST".to_owned()),
+        (b"-", Some(_)) => "/dev/stdin".into(),
+        _ => unescape(source),
+    };
     let Some(destination) = destination else {
         return if source.is_empty() { Err("the source is empty".to_owned()) } else { Ok(source.into()) };
     };
@@ -208,7 +212,8 @@ pub(crate) fn created() -> Result<Option<String>> {
         let time = text.parse().ok().filter(|&seconds: &i64| seconds >= 0).map(jiff::Timestamp::from_second);
         time.and_then(Result::ok).ok_or_else(|| "it is a number of seconds since 1970".to_owned())
     };
-    let text = env::var_os("SOURCE_DATE_EPOCH");
+    // Empty is what a shell makes of a variable that was to be none.
+    let text = env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty());
     text.map(|text| Ok(variable("SOURCE_DATE_EPOCH", &text, time)?.to_string())).transpose()
 }
 

@@ -9,6 +9,7 @@ mod copy;
 mod edit;
 mod export;
 mod inspect;
+mod layer_args;
 mod nix;
 mod output;
 mod progress;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    Blob, Compression, ConfigOptions, Error, FileMapping, Image, LayerFolder, LayerOptions, LayerSpec, LayoutOptions,
+    Blob, Compression, ConfigOptions, Error, Image, LayerFolder, LayerOptions, LayerSpec, LayoutOptions,
     ManifestOptions, Platform, Pool, Result, folder, image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::json;
@@ -12,18 +12,10 @@ use serde_json::json;
 use crate::{
     Warnings,
     args::{self, Json, LayoutTag, TaggedFolder},
+    layer_args::LayerArgs,
     output::Output,
     print, progress,
 };
-
-/// What goes into a layer.
-#[derive(Args)]
-pub(crate) struct Files {
-    /// A file, or a folder whose contents land in DEST, which is SRC if not given; once for each. A colon in a path is
-    /// written `\:`, a backslash `\\`
-    #[arg(short, long = "file", value_name = "SRC[:DEST]", num_args = 1.., value_parser = args::os(args::mapping))]
-    pub(crate) files: Vec<FileMapping>,
-}
 
 /// Packs files into a layer.
 ///
@@ -40,10 +32,10 @@ A specification, for modes, owners, links and whatever else can be said of a fil
     \"compression\": \"zstd\" }")]
 pub(crate) struct LayerTar {
     #[command(flatten)]
-    files: Files,
+    layer: LayerArgs,
 
-    /// A JSON file that says what goes into the layer and how, in place of -f; - is standard input
-    #[arg(long, value_name = "FILE")]
+    /// A JSON file that says what goes into the layer and how, in place of -f and its options; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "LayerArgs")]
     spec: Option<PathBuf>,
 
     /// gzip, zstd or none, and a level: gzip:1 to gzip:12, zstd:1 to zstd:19 [default: the specification's, or gzip:5]
@@ -51,8 +43,8 @@ pub(crate) struct LayerTar {
     compression: Option<Compression>,
 
     /// Keep a recipe in the place of the blob, some kilobytes that say how it is made of the same files again. They must
-    /// stay as they are; that one changed is an error when the layer is made. A layer with a compressed tar among its
-    /// sources is kept itself
+    /// stay as they are; that one changed is an error when the layer is made. A layer with a compressed tar or a pipe
+    /// among its sources is kept itself
     #[arg(long)]
     lazy: bool,
 
@@ -65,7 +57,10 @@ impl LayerTar {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
         let LayerSpec { files, options } = match &self.spec {
             Some(spec) => read_spec(spec)?,
-            None => LayerSpec { files: self.files.files, options: LayerOptions::default() },
+            None => {
+                let (files, options) = self.layer.apply(LayerOptions::default());
+                LayerSpec { files, options }
+            }
         };
         let compression = self.compression.unwrap_or(options.compression);
         let output = Output::claim(&self.output)?;
