@@ -41,6 +41,21 @@ pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
     }
 }
 
+/// The arguments, with the name of standard input for the `-` of `-f -:DEST`: a value that begins with a hyphen is taken
+/// for an option where several values may follow one.
+pub(crate) fn with_standard_input(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<_> = args.into_iter().collect();
+    for at in 1..args.len() {
+        if let ([.., option], [value, ..]) = args.split_at_mut(at)
+            && (option == "-f" || option == "--file")
+            && let Some(destination) = value.as_bytes().strip_prefix(b"-:")
+        {
+            *value = OsString::from_vec([&b"/dev/stdin:"[..], destination].concat());
+        }
+    }
+    args
+}
+
 /// `PATH,PATH…`
 pub(crate) fn paths(text: &str) -> Result<Vec<PathBuf>, String> {
     let paths: Vec<_> = text.split(',').map(PathBuf::from).collect();
