@@ -124,7 +124,7 @@ pub use self::{
     },
     layer_entries::{LayerEntries, LayerEntry, layer_entries},
     layer_tar::{
-        Attribute, Attributes, BYTE_FORMAT, BaseFiles, Compression, FileMapping, LayerOptions, OnConflict,
+        Attribute, Attributes, BYTE_FORMAT, BaseFiles, Compression, FileMapping, HardLinks, LayerOptions, OnConflict,
         PermissionRule, Progress, Source, TarLayer, layer_tar,
     },
     pool::Pool,

@@ -9,6 +9,7 @@ mod copy;
 mod edit;
 mod export;
 mod inspect;
+mod layer_args;
 mod nix;
 mod output;
 mod progress;
@@ -121,7 +122,8 @@ enum Command {
 fn main() -> ExitCode {
     // A file above the size that the shell allows shall be an error of the write, and not the program's death.
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).expect("this signal may be handled");
-    match script::arguments(env::args_os(), is_subcommand).map(Program::parse_from).and_then(run) {
+    let arguments = script::arguments(env::args_os(), is_subcommand).map(args::with_standard_input);
+    match arguments.map(Program::parse_from).and_then(run) {
         Ok(code) => code,
         Err(error) => {
             say(format_args!("oci-layout: error: {error}"));

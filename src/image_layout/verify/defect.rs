@@ -339,6 +339,14 @@ defects! {
         reason: &'static str,
     } = Error "path-invalid", "{reason}"
 
+    /// An extended attribute by which overlay file systems hide files of the layers below.
+    OverlayMark {
+        /// The attribute's name.
+        name: String,
+    } = Error "overlay-mark",
+        "has the extended attribute {name:?}, a mark of an overlay file system: it hides files of the layers below for some \
+         readers and not for others; leave it out"
+
     /// Something that is no directory has an entry below it.
     NotADirectory {
         /// The directory that is none.

@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     digest::{Digest, Hasher},
-    layer_tar::path::{OPAQUE_WHITEOUT, WHITEOUT_PREFIX},
+    layer_tar::{
+        path::{OPAQUE_WHITEOUT, WHITEOUT_PREFIX},
+        xattrs::is_overlay,
+    },
     tar_reader::TarEntry,
 };
 
@@ -57,6 +60,10 @@ impl<'a> Entries<'a> {
 
     pub(super) fn check(&mut self, entry: &TarEntry) {
         self.check_kind(entry);
+        if let Some(name) = entry.xattrs.keys().find(|name| is_overlay(name)) {
+            let name = shown(&String::from_utf8_lossy(name)).to_string();
+            self.found(entry, Defect::OverlayMark { name });
+        }
         let path = match components(&entry.path) {
             Ok(path) => path,
             Err(reason) => return self.found(entry, Defect::PathInvalid { reason }),
