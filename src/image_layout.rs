@@ -1,6 +1,8 @@
 //! `image_layout`: images in, the directory that holds them out; and what can be done with one that exists.
 
 mod archive;
+mod compressed;
+mod docker_archive;
 mod edit;
 pub(crate) mod files;
 mod fill;

@@ -25,7 +25,7 @@ use crate::{
 /// How deep indexes may lie in one another. Everybody writes one level, and one more is allowed for.
 pub(crate) const MAX_DEPTH: usize = 8;
 
-/// An image layout in a folder, or in an oci-archive, as it was when it was opened.
+/// An image layout in a folder or an archive, as it was when it was opened.
 #[derive(Clone, Debug)]
 pub struct ImageLayout {
     pub(super) files: Arc<LayoutFiles>,
@@ -35,14 +35,34 @@ pub struct ImageLayout {
 }
 
 impl ImageLayout {
-    /// Opens a folder or an oci-archive (a tar of such a folder, not compressed). Only the index is read, and looked at
-    /// when it is asked for.
+    /// Opens a folder, an oci-archive (a tar of such a folder) or a docker-archive (as `docker save` and `podman save`
+    /// write it). Only the index is read, and parsed when it is asked for.
+    ///
+    /// A docker-archive is the layout that its images would have: its configurations and layers as they lie in the tar,
+    /// with OCI's media types, and a manifest for each image, which follows from them. The layers that are compressed
+    /// are read once, for their digests.
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] for what is no image layout, [`Error::Read`] for what can't be read.
+    /// [`Error::Layout`] for what is no image layout, and for an archive that is compressed as a whole (see
+    /// [`ImageLayout::open_in`]); [`Error::Read`] for what can't be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let files = Arc::new(LayoutFiles::open(path.as_ref())?);
+        Self::open_files(LayoutFiles::open(path.as_ref(), None)?)
+    }
+
+    /// The same, also of an archive that is compressed with gzip or zstd: it is unpacked into a file without a name in the
+    /// scratch folder, where it takes as much room as it unpacks to until this value and all that comes from it are
+    /// dropped. It may unpack to a hundred times its size, or to one GiB if that is more.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageLayout::open`], and [`Error::Write`] for the scratch folder.
+    pub fn open_in(path: impl AsRef<Path>, scratch: impl AsRef<Path>) -> Result<Self> {
+        Self::open_files(LayoutFiles::open(path.as_ref(), Some(scratch.as_ref()))?)
+    }
+
+    fn open_files(files: LayoutFiles) -> Result<Self> {
+        let files = Arc::new(files);
         let index_bytes = read_index(&files)?;
         Ok(Self { files, index_bytes, index: OnceLock::new() })
     }
@@ -51,6 +71,12 @@ impl ImageLayout {
     /// run at once.
     pub fn pool(self, pool: &Pool) -> Self {
         Self { files: Arc::new(Arc::unwrap_or_clone(self.files).pool(pool)), ..self }
+    }
+
+    /// The folder in which a compressed archive is unpacked, if one was given.
+    #[cfg(feature = "registry")]
+    pub(crate) fn scratch(&self) -> Option<&Path> {
+        self.files.scratch()
     }
 
     /// The folder or archive.
@@ -286,12 +312,6 @@ impl ImageLayout {
 /// The bytes of the layout's index as it is now.
 pub(super) fn read_index(files: &LayoutFiles) -> Result<Vec<u8>> {
     if files.small_file(MARKER)?.is_none() {
-        if files.archive().is_some_and(|archive| archive.kind("manifest.json").is_some()) {
-            return Err(Error::layout(
-                files.path(),
-                "is a docker-archive: save the image as an oci-archive, with `podman save --format oci-archive` for one",
-            ));
-        }
         return Err(Error::layout(files.path(), "has no oci-layout file: it is no image layout"));
     }
     let bytes = files.small_file(INDEX)?;

@@ -59,7 +59,7 @@ pub(crate) struct Export {
 
 impl Export {
     pub(crate) fn run(self, pool: &Pool) -> Result<()> {
-        let layout = ImageLayout::open(&self.image.layout)?.pool(pool);
+        let layout = args::open_layout(&self.image.layout)?.pool(pool);
         let images = match (&self.image.tag, &*self.tag) {
             (None, []) => layout.images()?,
             (tag, names) => {

@@ -13,7 +13,7 @@ use oci_layout::{Configuration, Descriptor, Digest, ImageLayout, Index, Manifest
 use serde::Serialize;
 
 use self::contents::{Contents, contents};
-use crate::{print, progress};
+use crate::{args::open_layout, print, progress};
 
 /// Shows the images of a layout, their layers, and what is in them.
 ///
@@ -81,7 +81,7 @@ enum What {
 
 impl Inspection {
     fn new(path: &Path, pool: &Pool) -> Result<Self> {
-        let layout = ImageLayout::open(path)?;
+        let layout = open_layout(path)?;
         let mut layers = BTreeMap::new();
         let images = entries(&layout, &layout.index()?.manifests, &mut layers)?;
         let contents = pool.map(layers.into_values(), |layer| (layer.digest, contents(&*layout.blob(&layer))));

@@ -51,7 +51,7 @@ pub(crate) struct Push {
 impl Push {
     pub(crate) fn run(self, pool: &Pool) -> Result<()> {
         let Self { image, references, platform, mount_from, plain_http } = self;
-        let (layout, tag) = (ImageLayout::open(&image.layout)?.pool(pool), image.tag.as_deref());
+        let (layout, tag) = (args::open_layout(&image.layout)?.pool(pool), image.tag.as_deref());
         let image = match &platform {
             Some(platform) => Image::from(layout.image(tag, Some(platform))?),
             None => layout.whole_image(tag)?,

@@ -287,7 +287,7 @@ pub(crate) fn open_images(folders: &[TaggedFolder]) -> Result<Vec<Image>> {
             images.push(named(folder::open_image(dir)?));
             continue;
         }
-        let all = oci_layout::ImageLayout::open(dir)?.images()?;
+        let all = args::open_layout(dir)?.images()?;
         if let (Some(tag), true) = (tag, all.len() != 1) {
             let reason =
                 format!("has {} images, and {tag} can name one: leave the tag out to take all as they are", all.len());

@@ -1,6 +1,6 @@
 //! `verify`: what is wrong with a layout.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{env, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use oci_layout::{Finding, Pool, Result, Severity, VerifyOptions, verify};
@@ -30,7 +30,7 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(self, pool: &Pool) -> Result<ExitCode> {
-        let options = VerifyOptions::default().pool(pool).deep(self.deep);
+        let options = VerifyOptions::default().pool(pool).deep(self.deep).scratch(env::temp_dir());
         let findings = progress::show("verifying", |_| verify(&self.layout, &options))?;
         if self.json {
             print(serde_json::to_string_pretty(&findings).expect("findings are made of strings"))?;
