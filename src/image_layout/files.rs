@@ -184,6 +184,15 @@ impl LayoutFiles {
         }
     }
 
+    /// Whether a blob, or a recipe in its place, is there.
+    pub(crate) fn has_blob(&self, digest: Digest) -> bool {
+        let [blob, recipe] = [blob_name(digest), recipe_name(digest)];
+        match &self.archive {
+            Some(archive) => [blob, recipe].iter().any(|name| archive.kind(name) == Some(FileKind::File)),
+            None => [blob, recipe].iter().any(|name| self.path.join(name).exists()),
+        }
+    }
+
     /// Where in which file a blob lies as it is.
     fn place(&self, digest: Digest) -> Option<(PathBuf, u64)> {
         let name = blob_name(digest);

@@ -1,7 +1,7 @@
 //! `push`: from a layout to registries.
 
 use clap::Args;
-use oci_layout::{Image, ImageLayout, Platform, Pool, Result, registry::Reference};
+use oci_layout::{Error, Image, Platform, Pool, Result, registry::Reference};
 
 use crate::{
     args::{self, LayoutTag},
@@ -56,6 +56,10 @@ impl Push {
             Some(platform) => Image::from(layout.image(tag, Some(platform))?),
             None => layout.whole_image(tag)?,
         };
+        if let Some(warning) = image.warnings().first() {
+            let reason = format!("{warning}, and registries take no such index: push one platform, with --platform");
+            return Err(Error::Invalid { what: format!("image {}", image.digest()), reason });
+        }
         let client =
             mount_from.into_iter().fold(client()?.plain_http(plain_http), |client, path| client.mount_from(path));
         let pushed = progress::show("pushing", |bytes| client.progress(bytes.progress()).push(&image, &references))?;
