@@ -22,6 +22,7 @@ use std::{
 
 use tar::EntryType;
 
+pub(crate) use self::header::is_tar_header;
 use self::{
     header::Header,
     input::Input,
@@ -74,6 +75,21 @@ pub(crate) struct TarEntry {
     pub(crate) data_offset: u64,
     /// How many bytes are stored, without the padding.
     pub(crate) stored_size: u64,
+    /// What some readers refuse or read in another way, each once.
+    pub(crate) oddities: Vec<Oddity>,
+}
+
+/// What an entry's headers have that GNU tar and bsdtar read, and other readers refuse or read in another way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Oddity {
+    /// Two extended headers of one type. The later one counts for GNU tar, bsdtar and Go, the earlier one for Python.
+    RepeatedHeader,
+    /// An extended header of the type `X`, as Solaris writes it. Go's `archive/tar` does not know the type.
+    SolarisHeader,
+    /// A global extended header before this entry. Go passes over what it says.
+    GlobalHeader,
+    /// The device number of an entry that is no device is no number. Go refuses the header.
+    DeviceNumber,
 }
 
 /// `length` bytes of a file's contents from `at` lie in the tar from `offset`.
@@ -148,14 +164,18 @@ impl<R: Read> TarReader<R> {
                     false => Err(fail("an extended header at the end of the tar describes no entry".into())),
                 };
             };
-            let again = match header.kind() {
+            let repeated = match header.kind() {
                 EntryType::XHeader => {
                     let records = Records::parse(&self.extension(&header)?).map_err(fail)?;
+                    if header.is_solaris() {
+                        extensions.note(Oddity::SolarisHeader);
+                    }
                     extensions.records.replace(records).is_some()
                 }
                 EntryType::XGlobalHeader => {
                     let records = Records::parse(&self.extension(&header)?).map_err(fail)?;
                     self.global.update(records).map_err(fail)?;
+                    extensions.note(Oddity::GlobalHeader);
                     if extensions.is_empty() {
                         start = self.input.offset;
                     }
@@ -165,8 +185,8 @@ impl<R: Read> TarReader<R> {
                 EntryType::GNULongLink => extensions.link.replace(text(&self.extension(&header)?)).is_some(),
                 _ => return self.entry(start, &header, extensions).map(Some),
             };
-            if again {
-                return Err(fail("two extended headers of one type describe one entry".into()));
+            if repeated {
+                extensions.note(Oddity::RepeatedHeader);
             }
         }
     }
@@ -231,9 +251,16 @@ struct Extensions {
     records: Option<Records>,
     name: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
+    oddities: Vec<Oddity>,
 }
 
 impl Extensions {
+    fn note(&mut self, oddity: Oddity) {
+        if !self.oddities.contains(&oddity) {
+            self.oddities.push(oddity);
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.records.is_none() && self.name.is_none() && self.link.is_none()
     }
