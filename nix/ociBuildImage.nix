@@ -1,4 +1,4 @@
-{ hashPart, ociClosureLayers, ociImageLayout, ociImageManifest, ociLayerTar, references, storeName, ... }:
+{ hashPart, ociClosureLayers, ociImageLayout, ociImageManifest, ociLayerTar, platform, references, storeName, ... }:
 /**
   An image in one call: the closure of what `config`, `files` and `copyToRoot` refer to is found and split into layers,
   and the customisation (`files` and `copyToRoot`) is a layer of its own, above them.
@@ -13,10 +13,12 @@
   - `layers`: a list of layers (`ociLayerTar`, `ociClosureLayers`) that go below all others; what they hold is nowhere
     else. They are derivations of their own, and stay as they are when something else changes.
   - `fromImage`: the base image; see `base` of `ociImageConfig`.
-  - `maxLayers`: the largest number of layers, without those of the base image; each of `layers` counts as one.
+  - `maxLayers`: the largest number of layers, with those of the base image; each of `layers` counts as one. The closure
+    has at least one layer, however many the base has.
   - `created`: a time as RFC 3339 writes it; `null` is 1970, so that the same contents are the same image.
   - `extraConfig`: members beside `config`: `author`, `architecture`, …
-  - `extraManifest`, `extraIndex`, `inheritConfig`: as in the four functions.
+  - `extraManifest`, `extraIndex`, `inheritConfig`, `unsetEnv`: as in the four functions.
+  - `strict`: whether warnings are errors.
   - `alone`, `together`: how the closure is split; see `ociClosureLayers`.
   - `compression`: of all layers made here, not of those in `layers`.
   - `lazy`: whether recipes take the place of all layers: those made here are lazy, as in `ociLayerTar`, and the layout is
@@ -47,6 +49,8 @@
 , extraManifest ? { }
 , extraIndex ? { }
 , inheritConfig ? true
+, unsetEnv ? [ ]
+, strict ? false
 , alone ? [ ]
 , together ? [ ]
 , compression ? "gzip"
@@ -76,6 +80,8 @@ let
   closure = ociClosureLayers {
     inherit referencesOf alone together compression lazy;
     without = layers;
+    base = fromImage;
+    platform = if fromImage == null then null else platform extraConfig;
     maxLayers =
       if ofClosure >= 1 then ofClosure
       else throw ("oci-layout: image ${name}: maxLayers = ${toString maxLayers} leaves no layer for the closure, beside "
@@ -95,7 +101,7 @@ let
     ++ (if hasCustomisation then [ customisation ] else [ ]);
 
   manifest = ociImageManifest {
-    inherit extraManifest inheritConfig;
+    inherit extraManifest inheritConfig unsetEnv strict;
     layers = allLayers;
     base = fromImage;
     extraConfig =

@@ -79,6 +79,7 @@ mod archive;
 mod blob;
 mod chunks;
 mod closure;
+mod config_values;
 mod decompress;
 mod descriptor;
 mod digest;
@@ -93,6 +94,7 @@ mod layer_tar;
 pub mod nix;
 #[cfg(feature = "oci-spec")]
 mod oci_spec;
+mod platform_names;
 mod pool;
 mod recipe;
 #[cfg(feature = "registry")]
@@ -110,7 +112,7 @@ pub use self::{
     error::{Error, Result},
     folder::LayerFolder,
     image_config::{
-        ConfigOptions, Configuration, ContainerConfig, History, ImageConfig, Inherit, RootFs, image_config,
+        ConfigOptions, Configuration, ContainerConfig, ExtraConfig, History, ImageConfig, Inherit, RootFs, image_config,
     },
     image_layout::{
         Collected, Defect, Finding, ImageLayout, ImageName, LayoutImage, LayoutOptions, Severity, VerifyOptions,
@@ -122,8 +124,8 @@ pub use self::{
     },
     layer_entries::{LayerEntries, LayerEntry, layer_entries},
     layer_tar::{
-        Attribute, Attributes, BYTE_FORMAT, Compression, FileMapping, LayerOptions, OnConflict, PermissionRule,
-        Progress, Source, TarLayer, layer_tar,
+        Attribute, Attributes, BYTE_FORMAT, BaseFiles, Compression, FileMapping, LayerOptions, OnConflict,
+        PermissionRule, Progress, Source, TarLayer, layer_tar,
     },
     pool::Pool,
     recipe::Recipe,

@@ -48,6 +48,82 @@ pub enum Warning {
         /// Why it was left out.
         reason: String,
     },
+    /// A value in the base image's configuration that some engines refuse.
+    #[error(
+        "image configuration, {member} (set by {source_name}): is {found} and must be {expected}: some engines refuse \
+         the image; give it another value, or null, which removes it"
+    )]
+    MemberRefused {
+        /// The member, by the way to it: `config.StopSignal`.
+        member: String,
+        /// What set it.
+        source_name: String,
+        /// The value.
+        found: String,
+        /// What it must be.
+        expected: String,
+    },
+    /// A value in a configuration that engines take, and that is probably a mistake.
+    #[error("image configuration, {member} (set by {source_name}): is {found} and should be {expected}")]
+    MemberUnusual {
+        /// The member, by the way to it: `config.Env[1]`.
+        member: String,
+        /// What set it.
+        source_name: String,
+        /// The value.
+        found: String,
+        /// What it should be.
+        expected: String,
+    },
+    /// A reference in the value of an environment variable that stays as it is.
+    #[error(
+        "image configuration, config.Env, variable {variable} (set by {source_name}): {reference} {reason}, and stays as \
+         it is: correct it, or write $$ for a dollar sign"
+    )]
+    Reference {
+        /// The variable whose value has the reference.
+        variable: String,
+        /// What set it.
+        source_name: String,
+        /// The reference: `$NAME`.
+        reference: String,
+        /// Why it has no value.
+        reason: &'static str,
+    },
+    /// A variable that one source sets twice.
+    #[error(
+        "image configuration, config.Env, variable {variable} (set by {source_name}): is there twice, and the last counts"
+    )]
+    VariableTwice {
+        /// Its name.
+        variable: String,
+        /// What set it.
+        source_name: String,
+    },
+    /// A variable that is to be removed from the base image's and is not there.
+    #[error("environment variable {name} is not removed: the base image does not set it")]
+    VariableNotSet {
+        /// Its name.
+        name: String,
+    },
+    /// The base image has triggers for builds, which do not run here and are not handed on.
+    #[error(
+        "image configuration, config.OnBuild (set by the base image): its triggers are not run, and the new image does \
+         not inherit them: {}; do what they do, if the image needs it",
+        triggers.join(", ")
+    )]
+    TriggersNotRun {
+        /// The triggers, as JSON strings.
+        triggers: Vec<String>,
+    },
+    /// An image with more layers than some engines take.
+    #[error("the image has {layers} layers, and Docker refuses more than {most}: merge some")]
+    ManyLayers {
+        /// How many it has.
+        layers: usize,
+        /// How many all engines take.
+        most: usize,
+    },
 }
 
 /// Some words, and how many are left out of them.

@@ -8,9 +8,11 @@ use std::{
 use super::{
     Attributes,
     contents::{self, Held},
+    documents::base,
 };
 use crate::{
     closure::{self, ClosureOptions},
+    descriptor::Platform,
     error::{Error, Result},
     folder,
     layer_tar::{self, FileMapping, LayerOptions},
@@ -39,7 +41,8 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     folder::write_layer(attributes.output(), &layer)
 }
 
-/// Makes several layers of a closure, as [`closure_layers`](crate::closure_layers()) splits it, all at once.
+/// Makes several layers of a closure, as [`closure_layers`](crate::closure_layers()) splits it, all at once. The layers of
+/// the image in the attribute `base` count within `maxLayers`.
 ///
 /// # Errors
 ///
@@ -47,8 +50,12 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
 pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let LayerSpec { options, .. } = LayerSpec::from_value(attributes.get("spec")?)?;
     let Held { paths, graph } = contents::held(attributes)?;
+    let platform = attributes.get::<Option<Platform>>("platform")?.unwrap_or_default();
+    let below = base(attributes, &platform)?.map_or(0, |base| base.layers().len());
+    let max_layers = attributes.get::<usize>("maxLayers")?;
     let split = ClosureOptions {
-        max_layers: attributes.get("maxLayers")?,
+        // Some layer has the closure, however many are below.
+        max_layers: max_layers.saturating_sub(below).max(max_layers.min(1)),
         alone: attributes.list("alone")?,
         together: attributes.list("together")?,
     };

@@ -179,14 +179,30 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
     text.parse::<ImageName>().map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-/// `80`, `80/tcp`:
-/// [`ExposedPorts`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties), with the protocol
-/// that is meant without one.
-pub(crate) fn port(text: &str) -> Result<String, String> {
-    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    match port.parse::<u16>() {
-        Ok(port) if port > 0 && ["tcp", "udp", "sctp"].contains(&protocol) => Ok(format!("{port}/{protocol}")),
-        _ => Err("it is written PORT[/PROTOCOL], as in 80 or 53/udp".to_owned()),
+/// `80`, `53/udp`, `8000-8010`: each port as
+/// [`ExposedPorts`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties) has it, with the
+/// protocol that is meant without one.
+pub(crate) fn ports(text: &str) -> Result<Vec<String>, String> {
+    let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let protocol = protocol.to_ascii_lowercase();
+    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+    let number = |port: &str| {
+        let port = port.parse::<u16>().ok().filter(|_| port.bytes().all(|b| b.is_ascii_digit()));
+        port.filter(|&port| port > 0)
+    };
+    match (number(first), number(last)) {
+        (Some(first), Some(last)) if first <= last && ["tcp", "udp", "sctp"].contains(&&*protocol) => {
+            Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
+        }
+        _ => Err("it is written PORT[-PORT][/PROTOCOL], as in 80, 53/udp or 8000-8010".to_owned()),
+    }
+}
+
+/// The name of an environment variable.
+pub(crate) fn variable_name(text: &str) -> Result<String, String> {
+    match text.is_empty() || text.contains('=') {
+        true => Err("it is a name, without an equals sign".to_owned()),
+        false => Ok(text.to_owned()),
     }
 }
 
@@ -205,6 +221,13 @@ pub(crate) fn pool(option: Option<usize>) -> Result<Pool> {
     };
     let available = || thread::available_parallelism().map_or(1, usize::from);
     Ok(Pool::new(said.filter(|&threads| threads > 0).unwrap_or_else(available)))
+}
+
+/// The folder that remembers what was read once, where the system has one for that:
+/// [XDG](https://specifications.freedesktop.org/basedir-spec/latest/).
+pub(crate) fn cache() -> Option<PathBuf> {
+    let folder = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    Some(folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))?.join("oci-layout"))
 }
 
 /// The time of creation that `SOURCE_DATE_EPOCH` gives, as RFC 3339 writes it.
@@ -309,10 +332,27 @@ mod tests {
 
     #[test]
     fn ports_have_a_protocol() {
-        assert_eq!(port("80").as_deref(), Ok("80/tcp"));
-        assert_eq!(port("53/udp").as_deref(), Ok("53/udp"));
-        for text in ["", "0", "65536", "80/http", "80/", "-1", "http"] {
-            assert!(port(text).is_err(), "{text}");
+        let one = |text| match &*ports(text).unwrap() {
+            [port] => port.clone(),
+            several => panic!("{text}: {several:?}"),
+        };
+        assert_eq!(one("80"), "80/tcp");
+        assert_eq!(one("53/udp"), "53/udp");
+        assert_eq!(one("80/TCP"), "80/tcp");
+        assert_eq!(one("080/Sctp"), "80/sctp");
+        for text in ["", "0", "65536", "80/http", "80/", "-1", "http", "+80", "80/tcp/udp", " 80", "127.0.0.1:80"] {
+            assert!(ports(text).is_err(), "{text}");
+        }
+    }
+
+    /// As buildah writes out `--port` and docker `EXPOSE`.
+    #[test]
+    fn ranges_of_ports_are_written_out() {
+        assert_eq!(ports("8000-8002").unwrap(), ["8000/tcp", "8001/tcp", "8002/tcp"]);
+        assert_eq!(ports("80-80/UDP").unwrap(), ["80/udp"]);
+        assert_eq!(ports("1-65535").unwrap().len(), 65535);
+        for text in ["90-80", "0-1", "80-", "-80", "80-65536", "80-90-100", "80-http", "80-90/tcp-udp"] {
+            assert!(ports(text).is_err(), "{text}");
         }
     }
 }

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    Blob, Compression, ConfigOptions, Error, FileMapping, Image, LayerFolder, LayerOptions, LayerSpec, LayoutOptions,
-    ManifestOptions, Platform, Pool, Result, folder, image_config, image_layout, image_manifest, layer_tar,
+    BaseFiles, Blob, Compression, ConfigOptions, Error, FileMapping, Image, LayerFolder, LayerOptions, LayerSpec,
+    LayoutImage, LayoutOptions, ManifestOptions, Platform, Pool, Result, folder, image_config, image_layout,
+    image_manifest, layer_tar,
 };
 use serde_json::json;
 
@@ -46,6 +47,17 @@ pub(crate) struct LayerTar {
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
 
+    #[command(flatten)]
+    base: BaseArgs,
+
+    /// The folder of a layer, made by layer-tar, that this one comes above; those of --base are below all of them; the
+    /// lowest first
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    above: Vec<PathBuf>,
+
+    #[command(flatten)]
+    over: AboveArgs,
+
     /// gzip, zstd or none, and a level: gzip:1 to gzip:12, zstd:1 to zstd:19 [default: the specification's, or gzip:5]
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     compression: Option<Compression>,
@@ -68,6 +80,11 @@ impl LayerTar {
             None => LayerSpec { files: self.files.files, options: LayerOptions::default() },
         };
         let compression = self.compression.unwrap_or(options.compression);
+        let mut base = self.base.open()?.as_ref().map(BaseFiles::from);
+        for layer in open_layers(&self.above)? {
+            base = Some(base.unwrap_or_else(|| BaseFiles::new([] as [LayerFolder; 0])).and(layer));
+        }
+        let options = self.over.options(options, base);
         let output = Output::claim(&self.output)?;
         let layer = progress::show("packing", |bytes| {
             let strict = options.strict || warnings.strict;
@@ -96,7 +113,8 @@ fn read_spec(path: &Path) -> Result<LayerSpec> {
 /// What an image configuration is made of, beside the layers.
 #[derive(Args)]
 pub(crate) struct ConfigArgs {
-    /// JSON to merge over the image configuration, or @ and the file that holds it, as in '{ "config": { "User": "1000" } }'
+    /// JSON to merge over the image configuration, or @ and the file that holds it, as in '{ "config": { "User": "1000" } }'.
+    /// null removes a member: '{ "config": { "Labels": { "KEY": null } } }' removes one label of the base image
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra: Option<Json>,
 
@@ -113,23 +131,65 @@ pub(crate) struct BaseArgs {
     #[arg(long, value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     base: Option<LayoutTag>,
 
-    /// What the image runs on [default: what its base image does, or linux/amd64]
+    /// An environment variable of the base image that is not taken over; once for each
+    #[arg(long, value_name = "NAME", requires = "base", value_parser = args::variable_name)]
+    unset_env: Vec<String>,
+
+    /// What the image runs on, by Go's names or others, as in linux/arm64, linux/aarch64 or linux/arm/v7 [default: what
+    /// its base image does, or linux/amd64]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
 }
 
-impl ConfigArgs {
-    pub(crate) fn options(&self) -> Result<ConfigOptions> {
-        config_options(self.extra.as_ref(), &self.base)
+/// How a layer is made above a base image.
+#[derive(Args)]
+pub(crate) struct AboveArgs {
+    /// The folder that remembers which files the layers of base images have, so that each layer is read once; - is none
+    /// [default: $XDG_CACHE_HOME/oci-layout, or ~/.cache/oci-layout]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+
+    /// Let a file take the place of a directory of the base image, and a directory that of a file
+    #[arg(long)]
+    replace: bool,
+}
+
+impl AboveArgs {
+    /// The options for a layer above these layers, lowest first.
+    pub(crate) fn options(self, options: LayerOptions, base: Option<BaseFiles>) -> LayerOptions {
+        let options = LayerOptions { replace: options.replace || self.replace, ..options };
+        let Some(base) = base else { return options };
+        let cache = match self.cache {
+            Some(cache) if cache.as_os_str() == "-" => None,
+            Some(cache) => Some(cache),
+            None => args::cache(),
+        };
+        options.above(match cache {
+            Some(cache) => base.cache(cache),
+            None => base,
+        })
     }
 }
 
-fn config_options(extra: Option<&Json>, base: &BaseArgs) -> Result<ConfigOptions> {
+impl BaseArgs {
+    fn open(&self) -> Result<Option<LayoutImage>> {
+        self.base.as_ref().map(|base| base.open(self.platform.as_ref())).transpose()
+    }
+}
+
+impl ConfigArgs {
+    pub(crate) fn options(&self) -> Result<ConfigOptions> {
+        config_options("--extra", self.extra.as_ref(), &self.base)
+    }
+}
+
+/// Options with the JSON that an option of this name gives.
+fn config_options(name: &str, extra: Option<&Json>, base: &BaseArgs) -> Result<ConfigOptions> {
     let created = args::created()?.map(|created| json!({ "created": created }));
-    let options = ConfigOptions::new(created.unwrap_or_default()).merge(Json::read_or_null(extra)?)?;
-    let platform = base.platform.clone();
-    let base = base.base.as_ref().map(|base| base.open(platform.as_ref())).transpose()?;
-    Ok(ConfigOptions { platform, base, ..options })
+    let options = ConfigOptions::default().merge_from("SOURCE_DATE_EPOCH", created.unwrap_or_default());
+    let options = options.merge_from(name, Json::read_or_null(extra)?);
+    let (platform, unset_env) = (base.platform.clone(), base.unset_env.clone());
+    Ok(ConfigOptions { platform, base: base.open()?, unset_env, ..options })
 }
 
 /// Makes the configuration of an image with these layers.
@@ -189,7 +249,7 @@ pub(crate) struct ImageManifest {
     layer: Vec<PathBuf>,
 
     /// The folder of the configuration, made by image-config of the same layers. If that had a --base, give it here too
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["extra_config", "platform"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["extra_config", "platform", "unset_env"])]
     config: Option<PathBuf>,
 
     /// JSON to merge over the image configuration that is made, or @ and the file that holds it
@@ -211,7 +271,7 @@ pub(crate) struct ImageManifest {
 impl ImageManifest {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
         let layers = open_layers(&self.layer)?;
-        let manifest = ManifestOptions::new(Json::read_or_null(self.extra_manifest.as_ref())?);
+        let manifest = ManifestOptions::new(Json::read_or_null(self.extra_manifest.as_ref())?).strict(warnings.strict);
         let image = match &self.config {
             Some(dir) => {
                 let config = folder::open_config(dir)?;
@@ -220,12 +280,14 @@ impl ImageManifest {
                 image_manifest(config, layers, ManifestOptions { base, ..manifest })?
             }
             None => {
-                let options = config_options(self.extra_config.as_ref(), &self.base)?.strict(warnings.strict);
+                let extra = self.extra_config.as_ref();
+                let options = config_options("--extra-config", extra, &self.base)?.strict(warnings.strict);
                 let config = image_config(&layers, options)?;
                 warnings.print(config.warnings());
                 image_manifest(config, layers, manifest)?
             }
         };
+        warnings.print(image.warnings());
         let output = Output::claim(&self.output)?;
         let digest = image.digest();
         progress::show("writing the image", |_| folder::write_image(output.dir(), image, pool))?;

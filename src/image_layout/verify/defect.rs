@@ -1,5 +1,7 @@
 //! What can be wrong at one place of a layout, each with a name for programs and a sentence for people.
 
+use std::borrow::Cow;
+
 use crate::{descriptor::MediaType, digest::Digest};
 
 /// How much harm a defect does.
@@ -157,8 +159,24 @@ defects! {
         /// What it is.
         found: String,
         /// What it must be.
-        expected: &'static str,
+        expected: Cow<'static, str>,
     } = Error "member-wrong", "is {found} and must be {expected}"
+
+    /// A member of a configuration that some engines refuse.
+    MemberRefused {
+        /// What it is.
+        found: String,
+        /// What it must be.
+        expected: Cow<'static, str>,
+    } = Warning "member-refused", "is {found} and must be {expected}: some engines refuse the image"
+
+    /// A member of a configuration that engines take, and that is probably a mistake.
+    MemberUnusual {
+        /// What it is.
+        found: String,
+        /// What it should be.
+        expected: Cow<'static, str>,
+    } = Warning "member-unusual", "is {found} and should be {expected}"
 
     /// A digest that can't be read.
     DigestInvalid {
@@ -237,6 +255,14 @@ defects! {
         /// Diff IDs in the configuration.
         diff_ids: usize,
     } = Error "layer-count", "has {layers} layers, and its configuration {diff_ids} diff IDs: there must be one for each"
+
+    /// An image with more layers than some engines take.
+    ManyLayers {
+        /// How many it has.
+        layers: usize,
+        /// How many all engines take.
+        most: usize,
+    } = Warning "many-layers", "has {layers} layers, and Docker refuses more than {most}: merge some"
 
     /// A history that does not fit the layers.
     HistoryCount {

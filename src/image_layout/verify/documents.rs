@@ -25,6 +25,7 @@ use crate::{
         name::{CONTAINERD_NAME, REF_NAME},
         read::MAX_DEPTH,
     },
+    image_manifest::MOST_LAYERS,
 };
 
 /// Containers' tools put one image into an index twice, in gzip and in zstd, and mark the second so.
@@ -111,7 +112,7 @@ impl<'a> Documents<'a> {
             if let (Some(platform), Some(entry_digest)) = (entry.platform.as_ref(), entry.digest)
                 && is_choice(&entry, platform)
             {
-                let key = serde_json::to_string(platform).unwrap_or_default();
+                let key = serde_json::to_string(&platform.with_variant()).unwrap_or_default();
                 let (first, at) = *platforms.entry(key).or_insert((entry_digest, number));
                 if first != entry_digest {
                     let (platform, first) = (described(platform), object.at(&format!("manifests[{at}]")));
@@ -147,6 +148,11 @@ impl<'a> Documents<'a> {
         }
         let image = image.unwrap_or_default();
         let layers = object.required_list(&mut self.findings, "layers", "a list of descriptors").unwrap_or_default();
+        // An artifact may have as many as it likes.
+        if image.diff_ids.is_some() && layers.len() > MOST_LAYERS {
+            let defect = Defect::ManyLayers { layers: layers.len(), most: MOST_LAYERS };
+            object.report(&mut self.findings, "layers", defect);
+        }
         let diff_ids = match &image.diff_ids {
             Some(ids) if ids.len() != layers.len() => {
                 let (layers, diff_ids) = (layers.len(), ids.len());
@@ -310,20 +316,17 @@ fn is_choice(entry: &Reference<'_>, platform: &Platform) -> bool {
     !platform.is_unknown() && entry.object.get("artifactType").is_none() && entry.annotation(ZSTD_VARIANT).is_none()
 }
 
-/// Whether an index says the platform of the image: the same variant, `v8` being what arm64 means without one. What
-/// only Windows has may be in one of the two alone.
+/// Whether an index says the platform of the image, by whatever names. What only Windows has may be in one of the two
+/// alone.
 fn same_platform(index: &Platform, image: &Platform) -> bool {
-    let variant = |platform: &Platform| match (platform.architecture.as_str(), platform.variant.as_deref()) {
-        (_, None | Some("")) if platform.architecture == "arm64" => Some("v8".to_owned()),
-        (_, variant) => variant.filter(|variant| !variant.is_empty()).map(str::to_owned),
-    };
+    let (index, image) = (index.with_variant(), image.with_variant());
     let version = |platform: &Platform| platform.os_version.clone().filter(|version| !version.is_empty());
     let features = |platform: &Platform| platform.os_features.iter().cloned().collect::<HashSet<_>>();
     index.os == image.os
         && index.architecture == image.architecture
-        && variant(index) == variant(image)
-        && version(index).zip(version(image)).is_none_or(|(index, image)| index == image)
-        && (index.os_features.is_empty() || image.os_features.is_empty() || features(index) == features(image))
+        && index.variant == image.variant
+        && version(&index).zip(version(&image)).is_none_or(|(index, image)| index == image)
+        && (index.os_features.is_empty() || image.os_features.is_empty() || features(&index) == features(&image))
 }
 
 /// All that [`same_platform`] looks at, in words.
