@@ -101,10 +101,7 @@ pub(super) fn entries(
             let reason = "there is no image of a container to put into it: write an oci-archive, which takes artifacts too";
             return Err(Error::invalid("docker-archive", reason));
         }
-        None => {
-            let reason = "no image here is one of a container".to_owned();
-            warnings.push(Warning::NoDockerForm { image: "manifest.json".to_owned(), reason });
-        }
+        None => warnings.push(Warning::NoManifestJson),
     }
     Ok(entries)
 }

@@ -67,7 +67,7 @@ impl ImageLayout {
         let has: Vec<_> = found.images.iter().map(|image| image.configuration().platform().to_string()).collect();
         let wanted = platform.unwrap_or(&default);
         let reason = match &has[..] {
-            [] => "has no image of a container there".to_owned(),
+            [] => "has no image of a container".to_owned(),
             has => format!("has no image for {wanted}; it has {}", has.join(", ")),
         };
         Err(Error::layout(self.path(), reason))

@@ -100,6 +100,10 @@ defects! {
     /// A blob that is referred to and not there.
     BlobMissing = Error "blob-missing", "is missing: fetch or make the image again, whole"
 
+    /// An image that an index names and the layout lacks, while another image of the index is there: `docker save` leaves
+    /// out what was not pulled.
+    ImageAbsent = Warning "image-absent", "is not in the layout, and others of its index are: whoever takes all of them fails"
+
     /// A recipe that nothing can be made of: no JSON of one, another blob's, or for another byte format.
     RecipeWrong {
         /// What is wrong with it.

@@ -21,7 +21,7 @@ use crate::{
     digest::Digest,
     image_layout::{
         INDEX, MARKER,
-        files::{LayoutFiles, MAX_DOCUMENT},
+        files::{LayoutFiles, MAX_DOCUMENT, blob_name},
         name::{CONTAINERD_NAME, REF_NAME},
         read::MAX_DEPTH,
     },
@@ -123,6 +123,10 @@ impl<'a> Documents<'a> {
     fn nested_index(&mut self, digest: Digest, object: &Object<'_>, depth: usize) {
         let Some(list) = self.manifests(object) else { return };
         let mut platforms: HashMap<String, (Digest, usize)> = HashMap::new();
+        // An index may name what is elsewhere, but not all of it:
+        // https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#blobs
+        let digests = list.iter().filter_map(|entry| entry.get("digest")?.as_str()?.parse().ok());
+        let partial = !digests.clone().all(|digest| is_absent(self.files, digest));
         for (number, value) in list.iter().enumerate() {
             let place = object.at(&format!("manifests[{number}]"));
             let Some(entry) = Reference::read(&mut self.findings, &place, Some(digest), value) else { continue };
@@ -135,6 +139,11 @@ impl<'a> Documents<'a> {
                     let (platform, first) = (described(platform), object.at(&format!("manifests[{at}]")));
                     self.found(&place, Some(digest), Defect::PlatformTwice { platform, first });
                 }
+            }
+            let is_absent = |entry: &Reference<'_>| entry.digest.is_some_and(|digest| is_absent(self.files, digest));
+            if partial && is_absent(&entry) {
+                self.found(&place, entry.digest, Defect::ImageAbsent);
+                continue;
             }
             self.entry(&place, &entry, depth);
         }
@@ -340,6 +349,11 @@ impl<'a> Documents<'a> {
     fn found(&mut self, place: &str, digest: Option<Digest>, defect: Defect) {
         self.findings.add(Finding::new(place, digest, defect));
     }
+}
+
+/// Whether nothing lies in the place of a blob.
+fn is_absent(files: &LayoutFiles, digest: Digest) -> bool {
+    matches!(files.kind(&blob_name(digest)), Ok(None))
 }
 
 /// Whether readers choose this entry of an index by its platform: not an attestation, as buildkit marks them, nor
