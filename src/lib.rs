@@ -104,7 +104,7 @@ mod tar_reader;
 mod warning;
 
 pub use self::{
-    archive::{ArchiveFormat, ArchiveOptions, image_archive},
+    archive::{ArchiveFormat, ArchiveOptions, WrittenArchive, image_archive},
     blob::{Blob, FileBlob, Layer, MemoryBlob},
     closure::{ClosureOptions, ReferenceGraph, closure_layers},
     descriptor::{Annotations, Descriptor, Extra, MediaType, Platform},

@@ -9,6 +9,7 @@ mod header;
 mod input;
 mod pax;
 mod sparse;
+mod stargz;
 #[cfg(test)]
 mod tests;
 
@@ -90,6 +91,9 @@ pub(crate) enum Oddity {
     GlobalHeader,
     /// The device number of an entry that is no device is no number. Go refuses the header.
     DeviceNumber,
+    /// A record of an extended header that Go refuses: a NUL byte where there may be none, or a time or number that is
+    /// none.
+    Record,
 }
 
 /// `length` bytes of a file's contents from `at` lie in the tar from `offset`.
@@ -118,7 +122,7 @@ pub(crate) fn read_extents(tar: &File, extents: &[Extent], at: u64, buffer: &mut
 pub(crate) struct Ending {
     /// How many blocks of zeros mark the end: there should be two, and there may be one or none.
     pub(crate) zero_blocks: u8,
-    /// Where the first byte lies that comes after the end and is not zero.
+    /// Where the first byte lies that comes after the end and is not zero, but for the table of contents of eStargz.
     pub(crate) garbage: Option<u64>,
 }
 
@@ -167,6 +171,9 @@ impl<R: Read> TarReader<R> {
             let repeated = match header.kind() {
                 EntryType::XHeader => {
                     let records = Records::parse(&self.extension(&header)?).map_err(fail)?;
+                    if records.go_refuses() {
+                        extensions.note(Oddity::Record);
+                    }
                     if header.is_solaris() {
                         extensions.note(Oddity::SolarisHeader);
                     }
@@ -174,6 +181,9 @@ impl<R: Read> TarReader<R> {
                 }
                 EntryType::XGlobalHeader => {
                     let records = Records::parse(&self.extension(&header)?).map_err(fail)?;
+                    if records.go_refuses() {
+                        extensions.note(Oddity::Record);
+                    }
                     self.global.update(records).map_err(fail)?;
                     extensions.note(Oddity::GlobalHeader);
                     if extensions.is_empty() {
@@ -196,6 +206,7 @@ impl<R: Read> TarReader<R> {
         while self.next_entry()?.is_some() {}
         let mut ending = self.ending.unwrap_or_default();
         let mut rest = vec![0; 64 << 10];
+        let mut index_end = 0;
         loop {
             let at = self.input.offset;
             let read = self.input.fill(&mut rest)?;
@@ -203,8 +214,20 @@ impl<R: Read> TarReader<R> {
                 self.ending = Some(ending);
                 return Ok(ending);
             }
-            let byte = rest[..read].iter().position(|&byte| byte != 0);
-            ending.garbage = ending.garbage.or(byte.map(|byte| at + byte as u64));
+            let mut from = 0;
+            while let Some(byte) =
+                rest[from..read].iter().position(|&byte| byte != 0).filter(|_| ending.garbage.is_none())
+            {
+                let byte = from + byte;
+                let place = at + byte as u64;
+                if place >= index_end {
+                    match stargz::end_of_index(&rest[byte..read], place).filter(|_| index_end == 0) {
+                        Some(end) => index_end = end,
+                        None => ending.garbage = Some(place),
+                    }
+                }
+                from = usize::try_from(index_end.saturating_sub(at)).map_or(read, |end| end.clamp(byte, read));
+            }
         }
     }
 

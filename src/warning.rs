@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::error::{Error, Result};
+use crate::{
+    digest::Digest,
+    error::{Error, Result},
+};
 
 /// A probable mistake in what was given. Displayed, it is a sentence that names the file or member and the remedy.
 ///
@@ -18,6 +21,37 @@ pub enum Warning {
         given: String,
         /// The platform as written.
         used: String,
+    },
+    /// An index names images that the layout lacks, as `docker save` leaves it for platforms that were not pulled.
+    #[error("{layout:?} lacks what its index {index} names for {}: so does every copy of that image", list(.absent))]
+    ImagesAbsent {
+        /// The layout.
+        layout: PathBuf,
+        /// The index.
+        index: Digest,
+        /// The platforms of what is absent, or the digest where none is said.
+        absent: Vec<String>,
+    },
+    /// An archive has an image in its layout alone, where it has a docker-archive beside that.
+    #[error("{image} has no form in a docker-archive, and is in the layout alone: {reason}")]
+    NoDockerForm {
+        /// The image's name or digest.
+        image: String,
+        /// Why it has none.
+        reason: String,
+    },
+    /// An archive has no docker-archive beside its layout.
+    #[error(
+        "the archive has no manifest.json, by which older releases of docker load it: it has no image of a container"
+    )]
+    NoManifestJson,
+    /// An image of a layout was left out, and others were not.
+    #[error("image {image} is left out: {reason}")]
+    ImageLeftOut {
+        /// The image's name or digest.
+        image: String,
+        /// Why it was left out.
+        reason: String,
     },
     /// A value in the base image's configuration that some engines refuse.
     #[error(
@@ -234,6 +268,14 @@ pub enum Warning {
         /// What it is.
         what: &'static str,
     },
+}
+
+/// Some words, and how many are left out of them.
+fn list(words: &[String]) -> String {
+    const MOST: usize = 6;
+    let more = words.len().saturating_sub(MOST);
+    let shown = words[..words.len() - more].join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
 }
 
 impl Warning {

@@ -140,8 +140,13 @@ impl LayoutTag {
     }
 
     pub(crate) fn open(&self, platform: Option<&Platform>) -> Result<LayoutImage> {
-        ImageLayout::open(&self.layout)?.image(self.tag.as_deref(), platform)
+        open_layout(&self.layout)?.image(self.tag.as_deref(), platform)
     }
+}
+
+/// A layout in a folder or an archive. An archive that is compressed is unpacked where temporary files go.
+pub(crate) fn open_layout(path: &Path) -> Result<ImageLayout> {
+    ImageLayout::open_in(path, env::temp_dir())
 }
 
 /// `JSON|@FILE`.

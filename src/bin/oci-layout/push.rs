@@ -1,7 +1,7 @@
 //! `push`: from a layout to registries.
 
 use clap::Args;
-use oci_layout::{Image, ImageLayout, Platform, Pool, Result, registry::Reference};
+use oci_layout::{Error, Image, Platform, Pool, Result, registry::Reference};
 
 use crate::{
     args::{self, LayoutTag},
@@ -51,11 +51,15 @@ pub(crate) struct Push {
 impl Push {
     pub(crate) fn run(self, pool: &Pool) -> Result<()> {
         let Self { image, references, platform, mount_from, plain_http } = self;
-        let (layout, tag) = (ImageLayout::open(&image.layout)?.pool(pool), image.tag.as_deref());
+        let (layout, tag) = (args::open_layout(&image.layout)?.pool(pool), image.tag.as_deref());
         let image = match &platform {
             Some(platform) => Image::from(layout.image(tag, Some(platform))?),
             None => layout.whole_image(tag)?,
         };
+        if let Some(warning) = image.warnings().first() {
+            let reason = format!("{warning}, and registries take no such index: push one platform, with --platform");
+            return Err(Error::Invalid { what: format!("image {}", image.digest()), reason });
+        }
         let client =
             mount_from.into_iter().fold(client()?.plain_http(plain_http), |client, path| client.mount_from(path));
         let pushed = progress::show("pushing", |bytes| client.progress(bytes.progress()).push(&image, &references))?;

@@ -350,8 +350,8 @@ pub(crate) struct ImageLayout {
 }
 
 impl ImageLayout {
-    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
-        let images = open_images(&self.images)?;
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
+        let images = open_images(&self.images, warnings)?;
         let options = LayoutOptions::new(Json::read_or_null(self.extra_index.as_ref())?).sparse(self.sparse).pool(pool);
         let output = Output::claim(&self.output)?;
         let layout = progress::show("writing the layout", |_| image_layout(output.dir(), images, options))?;
@@ -364,7 +364,7 @@ impl ImageLayout {
 }
 
 /// The images that these name, under the names given.
-pub(crate) fn open_images(folders: &[TaggedFolder]) -> Result<Vec<Image>> {
+pub(crate) fn open_images(folders: &[TaggedFolder], warnings: Warnings) -> Result<Vec<Image>> {
     let mut images = Vec::new();
     for TaggedFolder { tag, dir } in folders {
         let named = |image: Image| tag.iter().fold(image, Image::tagged);
@@ -372,7 +372,9 @@ pub(crate) fn open_images(folders: &[TaggedFolder]) -> Result<Vec<Image>> {
             images.push(named(folder::open_image(dir)?));
             continue;
         }
-        let all = oci_layout::ImageLayout::open(dir)?.images()?;
+        let (all, left_out) = args::open_layout(dir)?.present_images()?;
+        warnings.report(&left_out)?;
+        all.iter().try_for_each(|image| warnings.report(image.warnings()))?;
         if let (Some(tag), true) = (tag, all.len() != 1) {
             let reason =
                 format!("has {} images, and {tag} can name one: leave the tag out to take all as they are", all.len());
