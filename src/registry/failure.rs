@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use reqwest::{Response, header::RETRY_AFTER};
-use serde::Deserialize;
+use reqwest::{
+    Response,
+    header::{RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use serde_json::Value;
 
-use super::http::Http;
+use super::{challenge::Challenge, http::Http};
 use crate::{digest::Digest, error::Error};
 
 /// The largest answer of a registry that refuses.
@@ -33,6 +36,10 @@ pub(super) enum Failure {
     Odd(String),
     /// It has to be asked once more, and if it always does, this is why.
     Again(&'static str),
+    /// It lacks a layer that registries need not have, and refuses a manifest that names it.
+    LacksForeign(Refusal),
+    /// There is a proxy for it that cannot be used, in words.
+    Proxy(String),
     /// None of the registry's: a blob that cannot be had.
     Ours(Error),
 }
@@ -46,6 +53,10 @@ pub(super) struct Refusal {
     pub(super) message: String,
     /// When it wants to be asked again.
     pub(super) retry_after: Option<Duration>,
+    /// The schemes of logging in that it names; nothing if it does not say how.
+    pub(super) schemes: Vec<String>,
+    /// There was a header that should name such schemes.
+    pub(super) has_challenge: bool,
 }
 
 impl Refusal {
@@ -58,16 +69,24 @@ impl Refusal {
     }
 }
 
-#[derive(Deserialize)]
-struct Envelope {
-    errors: Vec<Said>,
-}
-
-#[derive(Deserialize)]
-struct Said {
-    code: String,
-    #[serde(default)]
-    message: Option<String>,
+/// The codes and the words of an error. Whoever is in front of a registry has other forms, of which the words are kept.
+fn said(body: &[u8]) -> (Vec<String>, String) {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else {
+        return (Vec::new(), String::from_utf8_lossy(body).into_owned());
+    };
+    let of = |member: &str| {
+        let errors = body["errors"].as_array().into_iter().flatten();
+        errors.filter_map(|error| Some(error[member].as_str()?.to_owned())).collect::<Vec<_>>()
+    };
+    let (codes, messages) = (of("code"), of("message").join("; "));
+    let others = ["message", "details", "error_description", "error"];
+    let message = match others.iter().find_map(|member| body[member].as_str()) {
+        _ if !codes.is_empty() || !messages.is_empty() => messages,
+        Some(message) => message.to_owned(),
+        None if body.is_object() => body.to_string(),
+        None => body.as_str().map_or_else(|| body.to_string(), str::to_owned),
+    };
+    (codes, message)
 }
 
 impl Failure {
@@ -76,16 +95,11 @@ impl Failure {
         let status = response.status().as_u16();
         let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let retry_after = seconds.map(Duration::from_secs);
+        let schemes = Challenge::all(response.headers()).into_iter().map(|challenge| challenge.scheme).collect();
+        let has_challenge = response.headers().contains_key(WWW_AUTHENTICATE);
         let body = http.body(response, MAX_REFUSAL)?.unwrap_or_default();
-        let (codes, message) = match serde_json::from_slice::<Envelope>(&body) {
-            Ok(Envelope { errors }) => {
-                let messages: Vec<_> = errors.iter().filter_map(|error| error.message.as_deref()).collect();
-                let message = messages.join("; ");
-                (errors.into_iter().map(|error| error.code).collect(), message)
-            }
-            Err(_) => (Vec::new(), String::from_utf8_lossy(&body).into_owned()),
-        };
-        Ok(Self::Refused(Refusal { status, codes, message, retry_after }))
+        let (codes, message) = said(&body);
+        Ok(Self::Refused(Refusal { status, codes, message, retry_after, schemes, has_challenge }))
     }
 
     /// Whether the same request may succeed later, of a registry that answered before or did not.
@@ -110,6 +124,28 @@ impl Failure {
         match self {
             Self::Refused(refusal) => refusal.retry_after,
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_found_in_every_form() {
+        for (body, codes, message) in [
+            (r#"{"errors":[{"code":"A","message":"x"},{"code":"B"},{"message":"y"}]}"#, &["A", "B"][..], "x; y"),
+            (r#"{"errors":[{"code":"A","message":null,"detail":{}}]}"#, &["A"], ""),
+            (r#"{"details":"incorrect username or password"}"#, &[], "incorrect username or password"),
+            (r#"{"error":"invalid_grant","error_description":"it has ended"}"#, &[], "it has ended"),
+            (r#"{"message":"no"}"#, &[], "no"),
+            ("{\"x\":1}", &[], "{\"x\":1}"),
+            ("\"no\"", &[], "no"),
+            ("<html>413 Request Entity Too Large</html>", &[], "<html>413 Request Entity Too Large</html>"),
+            ("", &[], ""),
+        ] {
+            assert_eq!(said(body.as_bytes()), (codes.iter().map(ToString::to_string).collect(), message.to_owned()));
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{error::Error, io, iter};
 
+use rustls::{AlertDescription, CertificateError, OtherError};
+
 use super::{
     failure::{Failure, Refusal},
     session::Access,
@@ -16,6 +18,10 @@ pub(super) struct Asked<'a> {
     pub(super) repository: &'a str,
     pub(super) access: Access,
     pub(super) is_anonymous: bool,
+    /// Why no credentials were found where there may be some.
+    pub(super) notes: &'a [String],
+    /// The proxy between us and the registry.
+    pub(super) proxy: Option<&'a str>,
 }
 
 impl Asked<'_> {
@@ -24,6 +30,9 @@ impl Asked<'_> {
     pub(super) fn sentence(&self, failure: &Failure) -> String {
         let Self { what, registry, .. } = self;
         match failure {
+            Failure::Refused(refusal) if speaks_tls(refusal) => {
+                "the registry speaks TLS, and was asked without: leave out --plain-http".to_owned()
+            }
             Failure::Refused(refusal) => match refusal {
                 _ if refusal.is_busy() => {
                     let wait = match refusal.retry_after {
@@ -36,7 +45,11 @@ impl Asked<'_> {
                 _ => self.refused_pull(refusal),
             },
             Failure::Denied(said) => self.denied(&quote(said)),
-            Failure::NoToken => "the registry hands out no token that can be read: try again later".to_owned(),
+            Failure::NoToken => {
+                "the registry hands out no token that can be read, neither as `token` nor as `access_token`: \
+                                 try again later"
+                    .to_owned()
+            }
             Failure::OtherBytes { expected, actual } if self.access == Access::Push => format!(
                 "the registry says that it took in {actual}, and {expected} was sent: it is damaged, or something \
                  between you and it is; push to another, or ask who runs it"
@@ -46,13 +59,34 @@ impl Asked<'_> {
                  you and it is; try again, or pull from elsewhere"
             ),
             Failure::Silent => format!("the registry is silent, asked for {what}: try again later"),
-            Failure::Request(error) if error.is_connect() => unreachable(error, registry),
+            Failure::Request(error) if tls_error(error).is_some() => self.tls(tls_error(error), &root(error)),
+            Failure::Request(error) if error.is_connect() => match self.proxy {
+                Some(proxy) => format!(
+                    "{registry} cannot be reached through the proxy {proxy} ({}): correct HTTPS_PROXY or HTTP_PROXY, or \
+                     name the registry in NO_PROXY",
+                    root(error)
+                ),
+                None => format!(
+                    "{registry} cannot be reached ({}): correct its name, or look after the network",
+                    root(error)
+                ),
+            },
             Failure::Request(error) if has_broken_off(error) => {
                 format!("the connection to the registry broke off, asked for {what} ({}): try again later", root(error))
             }
             Failure::Request(error) => self.odd(&root(error)),
             Failure::Odd(why) => self.odd(&printable(why)),
             Failure::Again(why) => self.odd(why),
+            Failure::LacksForeign(refusal) => format!(
+                "the registry refuses {what}, which names layers that registries need not have, and it lacks those{}: \
+                 let it take such layers, or push to another; pushing again changes nothing",
+                quote(&refusal.message)
+            ),
+            Failure::Proxy(why) => format!(
+                "the proxy for {registry} cannot be used ({}): correct HTTPS_PROXY or HTTP_PROXY, or name the registry in \
+                 NO_PROXY",
+                printable(why)
+            ),
             Failure::Ours(error) => error.to_string(),
         }
     }
@@ -62,12 +96,16 @@ impl Asked<'_> {
     }
 
     fn denied(&self, said: &str) -> String {
-        let Self { what, registry, repository, access, is_anonymous } = self;
+        let Self { what, registry, repository, access, is_anonymous, .. } = self;
         let login = format!("`docker login {registry}` or `podman login {registry}`");
+        let found = match self.notes {
+            [] => String::new(),
+            notes => format!(" ({})", printable(&notes.join("; "))),
+        };
         match (access, is_anonymous) {
             (Access::Pull, true) => {
                 format!(
-                    "the registry does not give {what} to everybody{said}: correct the name, or log in with {login}"
+                    "the registry does not give {what} to everybody{said}{found}: correct the name, or log in with {login}"
                 )
             }
             (Access::Pull, false) => format!(
@@ -76,7 +114,7 @@ impl Asked<'_> {
             ),
             (Access::Push, true) => format!(
                 "the registry lets nobody push to {repository} without a login, and none for {registry} was \
-                 found{said}: log in with {login}, or correct the name"
+                 found{found}{said}: log in with {login}, or correct the name"
             ),
             (Access::Push, false) => format!(
                 "the registry does not let who you are logged in as push to {repository}{said}: correct the name, or \
@@ -85,7 +123,76 @@ impl Asked<'_> {
         }
     }
 
+    /// What is said of a login that nobody here knows how to do, if that is what is wanted.
+    fn unknown_login(&self, Refusal { status, schemes, has_challenge, message, .. }: &Refusal) -> Option<String> {
+        let is_known = |scheme: &String| ["basic", "bearer"].contains(&&*scheme.to_lowercase());
+        if *status != 401 || schemes.iter().any(is_known) {
+            return None;
+        }
+        let how = match (has_challenge, &**schemes) {
+            (false, _) => "does not say of what kind, in a header WWW-Authenticate".to_owned(),
+            (true, []) => "its header WWW-Authenticate is none that can be understood".to_owned(),
+            (true, schemes) => {
+                format!("only by {}, while Basic and Bearer are known here", printable(&schemes.join(", ")))
+            }
+        };
+        let (what, said) = (self.what, quote(message));
+        Some(format!(
+            "the registry, asked for {what}, wants a login, and {how}{said}: have who runs it, or what is in front of it, \
+             accept Basic or Bearer"
+        ))
+    }
+
+    /// What TLS failed of.
+    fn tls(&self, error: Option<&rustls::Error>, cause: &str) -> String {
+        let registry = self.registry;
+        let certificate = match error {
+            Some(rustls::Error::InvalidCertificate(certificate)) => certificate,
+            Some(rustls::Error::InvalidMessage(_)) => {
+                return "the registry does not speak TLS: if it shall be asked without, allow plain HTTP (--plain-http)"
+                    .to_owned();
+            }
+            Some(rustls::Error::AlertReceived(alert)) if is_about_certificate(*alert) => {
+                return format!(
+                    "{registry} lets in who shows a certificate that it knows ({cause}): put yours, as *.cert and *.key, \
+                     into the registry's folder in certs.d, or name its folder with --cert-dir"
+                );
+            }
+            _ => return format!("there is no TLS with {registry} ({cause}): ask who runs it"),
+        };
+        match certificate {
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. } => {
+                format!(
+                    "the certificate of {registry} does not count today ({cause}): have it renewed, or set the clock"
+                )
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => format!(
+                "the certificate of {registry} is for another name ({cause}): use that name, or have a certificate made \
+                 with this one as its subjectAltName"
+            ),
+            CertificateError::Other(OtherError(other))
+                if matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) =>
+            {
+                format!(
+                    "the certificate of {registry} is not trusted here ({cause}): it is marked as an authority's, and is \
+                     good only if it is trusted itself; name its file with --ca-file, or have it made with \
+                     basicConstraints=CA:FALSE"
+                )
+            }
+            _ => format!(
+                "the certificate of {registry} is not trusted here ({cause}): name the file of its authority, or its own, \
+                 with --ca-file or in SSL_CERT_FILE"
+            ),
+        }
+    }
+
     fn refused_pull(&self, refusal: &Refusal) -> String {
+        if let Some(sentence) = self.unknown_login(refusal) {
+            return sentence;
+        }
         let (what, said) = (self.what, quote(&refusal.message));
         if refusal.has(&["MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN", "NOT_FOUND", "NAME_UNKNOWN"]) {
             return missing(what);
@@ -105,8 +212,23 @@ impl Asked<'_> {
     }
 
     fn refused_push(&self, refusal: &Refusal) -> String {
-        let Self { what, repository, .. } = self;
+        let Self { what, repository, registry, .. } = self;
         let (said, words) = (quote(&refusal.message), refusal.message.to_lowercase());
+        if let Some(sentence) = self.unknown_login(refusal) {
+            return sentence;
+        }
+        if what.starts_with("tag ") && is_immutable(refusal, &words) {
+            return match refusal.status {
+                401 | 403 => format!(
+                    "the registry does not let you overwrite {what}{said}: push under another tag, or log in as somebody \
+                     who may overwrite it with `docker login {registry}` or `podman login {registry}`"
+                ),
+                _ => format!(
+                    "the registry does not let {what} mean another image{said}: push under another tag, or have the tag \
+                     removed there or allowed to change"
+                ),
+            };
+        }
         // A registry that has no code of its own for it says DENIED.
         if refusal.status == 507 || words.contains("quota") || words.contains("exceed") {
             return format!(
@@ -136,6 +258,10 @@ impl Asked<'_> {
                  make smaller layers"
             ),
             500.. => self.broken(refusal),
+            status @ (409 | 412) if what.starts_with("tag ") => format!(
+                "the registry refuses {what} with status {status}{said}: if it is a tag that may not change, push under \
+                 another one, or else ask who runs it"
+            ),
             status => {
                 format!("the registry refuses {what} with status {status}{said}: push to another, or ask who runs it")
             }
@@ -157,19 +283,63 @@ fn missing(what: &str) -> String {
     }
 }
 
-fn unreachable(error: &reqwest::Error, registry: &str) -> String {
-    let cause = root(error);
-    if cause.contains("certificate") {
-        return format!(
-            "the certificate of {registry} is not trusted here ({cause}): name its authority's file in SSL_CERT_FILE"
-        );
+/// Whether a tag is there and may not change: registries have no common code for it, but words.
+fn is_immutable(refusal: &Refusal, words: &str) -> bool {
+    let codes = refusal.codes.join(" ").to_uppercase();
+    let said = [
+        "immutab",
+        "overwrit",
+        "already exist",
+        "permissions to delete",
+        "not allow updating",
+        "cannot be updated",
+        "cannot update",
+        "cannot be changed",
+        "cannot be modified",
+        "locked",
+        "protected",
+    ];
+    codes.contains("IMMUTABLE") || codes.contains("ALREADY_EXISTS") || said.iter().any(|said| words.contains(said))
+}
+
+/// What servers with TLS say when they are asked without.
+fn speaks_tls(refusal: &Refusal) -> bool {
+    let words = refusal.message.to_lowercase();
+    let said = ["http request to an https server", "http request was sent to https port", "ssl-enabled server port"];
+    refusal.status == 400 && said.iter().any(|said| words.contains(said))
+}
+
+/// Whether the other side wants a certificate, or another one.
+fn is_about_certificate(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::NoCertificate
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+    )
+}
+
+/// What TLS itself failed of.
+fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// Whether a server that was asked with TLS does not speak it, as far as one can see.
+pub(super) fn lacks_tls(failure: &Failure) -> bool {
+    match failure {
+        Failure::Request(error) => match tls_error(error) {
+            Some(rustls::Error::InvalidMessage(_)) => true,
+            Some(_) => false,
+            None => error.is_connect() || has_broken_off(error),
+        },
+        _ => false,
     }
-    // What rustls says of an answer without TLS.
-    if cause.contains("corrupt message") {
-        return "the registry does not speak TLS: if it shall be asked without, allow plain HTTP (--plain-http)"
-            .to_owned();
-    }
-    format!("{registry} cannot be reached ({cause}): correct its name, or look after the network")
 }
 
 /// The innermost cause: the outer ones say that there was an error, and name addresses.

@@ -49,20 +49,50 @@ fn a_password_opens() {
     assert_eq!(said, expected);
 }
 
+/// A token service may refuse a request as a whole for one scope in it: what is needed and what would only save bytes are in
+/// two.
 #[test]
-fn a_token_is_for_all_that_is_needed() {
+fn a_token_is_for_what_is_needed() {
     let (registry, guard) = (Registry::start(), Registry::start());
     guard.serve("/token", br#"{"token":"abc"}"#);
     registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\",service=\"images\"", guard.address));
-    let (image, _) = counted(&["one"], serde_json::Value::Null);
+    let (image, _) = counted(&["one", "two"], serde_json::Value::Null);
     let client = me().mount_from("base/image");
     client.push(&image, &[registry.reference(":v1")]).unwrap();
     assert_has(&registry, "a/b", "v1", &image);
     let asked = guard.requests("/token");
-    assert_eq!(asked.len(), 1, "one token for all");
-    let scopes = "scope=repository%3Aa%2Fb%3Apull%2Cpush&scope=repository%3Abase%2Fimage%3Apull&service=images";
-    assert!(asked[0].path.contains(scopes), "{}", asked[0].path);
+    let scopes = |request: &crate::fake::Request| request.path.split_once('?').unwrap().1.to_owned();
+    let own = "scope=repository%3Aa%2Fb%3Apull%2Cpush&service=images";
+    let both = format!("scope=repository%3Abase%2Fimage%3Apull&{own}");
+    assert_eq!(asked.iter().map(scopes).collect::<Vec<_>>(), [own, &both], "one token for each");
     assert!(registry.requests("").iter().all(|request| !request.headers.values().any(|value| value == BASIC)));
+}
+
+/// Who may not read there, or gets a token for one scope only, sends the bytes.
+#[test]
+fn a_scope_that_is_refused_costs_no_more_than_bytes() {
+    for (at, then) in [
+        ("base", Then::Say(403, Vec::new(), r#"{"errors":[{"code":"DENIED","message":"no"}]}"#.to_owned())),
+        ("base", Then::Say(401, Vec::new(), r#"{"details":"no"}"#.to_owned())),
+        ("base", Then::Say(404, Vec::new(), String::new())),
+        ("base", Then::Say(200, Vec::new(), "{}".to_owned())),
+        // A token that is only for reading there.
+        ("base", Then::Say(200, Vec::new(), r#"{"token":"other"}"#.to_owned())),
+        ("base", Then::Say(500, Vec::new(), String::new())),
+    ] {
+        let (registry, guard) = (Registry::start(), Registry::start());
+        guard.serve("/token", br#"{"token":"abc"}"#);
+        guard.fault(at, 99, then);
+        registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\",service=\"images\"", guard.address));
+        let base = format!("{}/base/image:1", registry.address);
+        let annotations = serde_json::json!({ "annotations": { "org.opencontainers.image.base.name": base } });
+        let (image, _) = counted(&["one", "two", "three"], annotations);
+        for client in [client(), me(), me().mount_from("base/other")] {
+            client.push(&image, &[registry.reference(":v1")]).unwrap();
+            assert_has(&registry, "a/b", "v1", &image);
+            registry.forget("/v2/a/b/");
+        }
+    }
 }
 
 /// Tokens live for minutes, layers are on their way for longer.
