@@ -175,6 +175,18 @@ mod tests {
         }
     }
 
+    /// In Latin-1 and in UTF-8, and in several headers.
+    #[test]
+    fn letters_beyond_ascii() {
+        let mut headers = HeaderMap::new();
+        for bytes in [&b"Basic realm=\"Reg\xedstre\""[..], b"Bearer realm=\"/t\", service=\"Reg\xc3\xadstre\""] {
+            headers.append(WWW_AUTHENTICATE, bytes.try_into().unwrap());
+        }
+        let [basic, bearer] = &Challenge::all(&headers)[..] else { panic!("two challenges") };
+        assert!(basic.is("basic") && basic.parameter("realm") == Some("Reg\u{fffd}stre"));
+        assert_eq!((bearer.parameter("realm"), bearer.parameter("service")), (Some("/t"), Some("Regístre")));
+    }
+
     #[test]
     fn every_text_comes_to_an_end() {
         for text in ["é", "(((", "a=b=c=d", "\u{0}\u{1}", "Basic \u{e9}=x", "a b c d", "==,==", "Negotiate ===="] {

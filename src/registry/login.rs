@@ -84,7 +84,10 @@ impl Login {
         }
         let challenges = Challenge::all(headers);
         let of = |scheme: &str| challenges.iter().find(|challenge| challenge.is(scheme));
-        let basic = of("Basic").and_then(|_| self.basic()).filter(|basic| refused.is_none_or(|key| key != basic));
+        // A registry that asks in another way, or in one that nobody understands, may take a password all the same: it was
+        // given for this registry. crane tries that too.
+        let is_for_password = of("Basic").is_some() || of("Bearer").is_none();
+        let basic = self.basic().filter(|basic| is_for_password && refused.is_none_or(|key| key != basic));
         let new = match of("Bearer") {
             Some(challenge) => match (self.bearer(http, registry, challenge, refused), basic) {
                 (Ok(new), basic) => new.or(basic),

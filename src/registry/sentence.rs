@@ -2,11 +2,12 @@
 
 use std::{error::Error, io, iter};
 
-use rustls::{AlertDescription, CertificateError, OtherError};
+use rustls::{AlertDescription, CertificateError};
 
 use super::{
     failure::{Failure, Refusal},
     session::Access,
+    tls::is_marked_as_authority,
 };
 use crate::descriptor::{Descriptor, MediaType};
 
@@ -22,6 +23,8 @@ pub(super) struct Asked<'a> {
     pub(super) notes: &'a [String],
     /// The proxy between us and the registry.
     pub(super) proxy: Option<&'a str>,
+    /// The user wants no TLS.
+    pub(super) is_plain: bool,
 }
 
 impl Asked<'_> {
@@ -33,6 +36,12 @@ impl Asked<'_> {
             Failure::Refused(refusal) if speaks_tls(refusal) => {
                 "the registry speaks TLS, and was asked without: leave out --plain-http".to_owned()
             }
+            Failure::Refused(refusal) if refusal.status == 407 => format!(
+                "the proxy {} requires a login (status 407){}: put USER:PASSWORD@ in front of its name in HTTPS_PROXY or \
+                 HTTP_PROXY",
+                self.proxy.unwrap_or("between you and the registry"),
+                quote(&refusal.message)
+            ),
             Failure::Refused(refusal) => match refusal {
                 _ if refusal.is_busy() => {
                     let wait = match refusal.retry_after {
@@ -46,9 +55,8 @@ impl Asked<'_> {
             },
             Failure::Denied(said) => self.denied(&quote(said)),
             Failure::NoToken => {
-                "the registry hands out no token that can be read, neither as `token` nor as `access_token`: \
-                                 try again later"
-                    .to_owned()
+                let why = "neither as `token` nor as `access_token`";
+                format!("the registry hands out no token that can be read, {why}: try again later")
             }
             Failure::OtherBytes { expected, actual } if self.access == Access::Push => format!(
                 "the registry says that it took in {actual}, and {expected} was sent: it is damaged, or something \
@@ -59,27 +67,12 @@ impl Asked<'_> {
                  you and it is; try again, or pull from elsewhere"
             ),
             Failure::Silent => format!("the registry is silent, asked for {what}: try again later"),
-            Failure::Request(error) if tls_error(error).is_some() => self.tls(tls_error(error), &root(error)),
-            Failure::Request(error) if error.is_connect() => match self.proxy {
-                Some(proxy) => format!(
-                    "{registry} cannot be reached through the proxy {proxy} ({}): correct HTTPS_PROXY or HTTP_PROXY, or \
-                     name the registry in NO_PROXY",
-                    root(error)
-                ),
-                None => format!(
-                    "{registry} cannot be reached ({}): correct its name, or look after the network",
-                    root(error)
-                ),
-            },
-            Failure::Request(error) if has_broken_off(error) => {
-                format!("the connection to the registry broke off, asked for {what} ({}): try again later", root(error))
-            }
-            Failure::Request(error) => self.odd(&root(error)),
+            Failure::Request(error) => self.no_answer(error),
             Failure::Odd(why) => self.odd(&printable(why)),
             Failure::Again(why) => self.odd(why),
             Failure::LacksForeign(refusal) => format!(
-                "the registry refuses {what}, which names layers that registries need not have, and it lacks those{}: \
-                 let it take such layers, or push to another; pushing again changes nothing",
+                "the registry refuses {what} because of layers that registries need not have and that are not sent{}: \
+                 configure it to accept such layers, or push to another; to push again does not help",
                 quote(&refusal.message)
             ),
             Failure::Proxy(why) => format!(
@@ -88,6 +81,26 @@ impl Asked<'_> {
                 printable(why)
             ),
             Failure::Ours(error) => error.to_string(),
+        }
+    }
+
+    fn no_answer(&self, error: &reqwest::Error) -> String {
+        let Self { what, registry, .. } = self;
+        let cause = root(error);
+        match (tls_error(error), self.proxy) {
+            (Some(error), _) => self.tls(error, &cause),
+            (None, Some(proxy)) if error.is_connect() => format!(
+                "{registry} cannot be reached through the proxy {proxy} ({cause}): correct HTTPS_PROXY or HTTP_PROXY, or \
+                 name the registry in NO_PROXY"
+            ),
+            (None, None) if error.is_connect() => {
+                format!("{registry} cannot be reached ({cause}): correct its name, or look after the network")
+            }
+            (None, _) if has_broken_off(error) => {
+                let or = if self.is_plain { ", or leave out --plain-http if the registry speaks TLS" } else { "" };
+                format!("the connection to the registry broke off, asked for {what} ({cause}): try again later{or}")
+            }
+            _ => self.odd(&cause),
         }
     }
 
@@ -123,69 +136,59 @@ impl Asked<'_> {
         }
     }
 
-    /// What is said of a login that nobody here knows how to do, if that is what is wanted.
+    /// The sentence about a login of a kind that is unknown here, if the registry requires one.
     fn unknown_login(&self, Refusal { status, schemes, has_challenge, message, .. }: &Refusal) -> Option<String> {
         let is_known = |scheme: &String| ["basic", "bearer"].contains(&&*scheme.to_lowercase());
         if *status != 401 || schemes.iter().any(is_known) {
             return None;
         }
         let how = match (has_challenge, &**schemes) {
-            (false, _) => "does not say of what kind, in a header WWW-Authenticate".to_owned(),
-            (true, []) => "its header WWW-Authenticate is none that can be understood".to_owned(),
-            (true, schemes) => {
-                format!("only by {}, while Basic and Bearer are known here", printable(&schemes.join(", ")))
-            }
+            (false, _) => "sends no header WWW-Authenticate that says how".to_owned(),
+            (true, []) => "its header WWW-Authenticate cannot be understood".to_owned(),
+            (true, schemes) => format!("accepts only {}, which is unknown here", printable(&schemes.join(", "))),
         };
         let (what, said) = (self.what, quote(message));
         Some(format!(
-            "the registry, asked for {what}, wants a login, and {how}{said}: have who runs it, or what is in front of it, \
-             accept Basic or Bearer"
+            "the registry, asked for {what}, requires a login, but {how}{said}: configure it, or the proxy in front of it, \
+             to accept Basic or Bearer"
         ))
     }
 
-    /// What TLS failed of.
-    fn tls(&self, error: Option<&rustls::Error>, cause: &str) -> String {
+    /// Why there is no connection with TLS.
+    fn tls(&self, error: &rustls::Error, cause: &str) -> String {
         let registry = self.registry;
-        let certificate = match error {
-            Some(rustls::Error::InvalidCertificate(certificate)) => certificate,
-            Some(rustls::Error::InvalidMessage(_)) => {
-                return "the registry does not speak TLS: if it shall be asked without, allow plain HTTP (--plain-http)"
-                    .to_owned();
+        match error {
+            rustls::Error::InvalidMessage(_) => {
+                "the registry does not speak TLS: if it shall be asked without, allow plain HTTP (--plain-http)"
+                    .to_owned()
             }
-            Some(rustls::Error::AlertReceived(alert)) if is_about_certificate(*alert) => {
-                return format!(
-                    "{registry} lets in who shows a certificate that it knows ({cause}): put yours, as *.cert and *.key, \
-                     into the registry's folder in certs.d, or name its folder with --cert-dir"
-                );
-            }
-            _ => return format!("there is no TLS with {registry} ({cause}): ask who runs it"),
-        };
-        match certificate {
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. } => {
-                format!(
-                    "the certificate of {registry} does not count today ({cause}): have it renewed, or set the clock"
-                )
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => format!(
-                "the certificate of {registry} is for another name ({cause}): use that name, or have a certificate made \
-                 with this one as its subjectAltName"
+            rustls::Error::AlertReceived(alert) if is_about_certificate(*alert) => format!(
+                "{registry} requires a client certificate that it trusts ({cause}): put yours, as NAME.cert and NAME.key, \
+                 into the registry's folder in certs.d, or name its folder with --cert-dir"
             ),
-            CertificateError::Other(OtherError(other))
-                if matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) =>
-            {
-                format!(
-                    "the certificate of {registry} is not trusted here ({cause}): it is marked as an authority's, and is \
-                     good only if it is trusted itself; name its file with --ca-file, or have it made with \
-                     basicConstraints=CA:FALSE"
-                )
-            }
-            _ => format!(
+            error if is_marked_as_authority(error) => format!(
+                "the certificate of {registry} is not trusted here ({cause}): it is marked as that of an authority, and \
+                 neither it nor its issuer is trusted; name the file of either with --ca-file"
+            ),
+            rustls::Error::InvalidCertificate(
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. },
+            ) => format!(
+                "the certificate of {registry} is not valid now ({cause}): have it renewed, or correct the clock"
+            ),
+            rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            ) => format!(
+                "the certificate of {registry} is for another name ({cause}): use that name, or make a certificate that has \
+                 this one as its subjectAltName"
+            ),
+            rustls::Error::InvalidCertificate(_) => format!(
                 "the certificate of {registry} is not trusted here ({cause}): name the file of its authority, or its own, \
                  with --ca-file or in SSL_CERT_FILE"
             ),
+            _ => format!("the connection with TLS to {registry} failed ({cause}): ask who runs the registry"),
         }
     }
 
@@ -224,8 +227,8 @@ impl Asked<'_> {
                      who may overwrite it with `docker login {registry}` or `podman login {registry}`"
                 ),
                 _ => format!(
-                    "the registry does not let {what} mean another image{said}: push under another tag, or have the tag \
-                     removed there or allowed to change"
+                    "the registry does not let {what} name another image{said}: push under another tag, or remove the tag \
+                     there or make it mutable"
                 ),
             };
         }
@@ -259,8 +262,8 @@ impl Asked<'_> {
             ),
             500.. => self.broken(refusal),
             status @ (409 | 412) if what.starts_with("tag ") => format!(
-                "the registry refuses {what} with status {status}{said}: if it is a tag that may not change, push under \
-                 another one, or else ask who runs it"
+                "the registry refuses {what} with status {status}{said}: if the tag is immutable, push under another one; \
+                 otherwise ask who runs the registry"
             ),
             status => {
                 format!("the registry refuses {what} with status {status}{said}: push to another, or ask who runs it")
@@ -283,7 +286,7 @@ fn missing(what: &str) -> String {
     }
 }
 
-/// Whether a tag is there and may not change: registries have no common code for it, but words.
+/// Whether a tag exists and is immutable. Registries have no common code for that, only words.
 fn is_immutable(refusal: &Refusal, words: &str) -> bool {
     let codes = refusal.codes.join(" ").to_uppercase();
     let said = [
@@ -302,14 +305,14 @@ fn is_immutable(refusal: &Refusal, words: &str) -> bool {
     codes.contains("IMMUTABLE") || codes.contains("ALREADY_EXISTS") || said.iter().any(|said| words.contains(said))
 }
 
-/// What servers with TLS say when they are asked without.
+/// Whether the server says that it expects TLS.
 fn speaks_tls(refusal: &Refusal) -> bool {
     let words = refusal.message.to_lowercase();
     let said = ["http request to an https server", "http request was sent to https port", "ssl-enabled server port"];
     refusal.status == 400 && said.iter().any(|said| words.contains(said))
 }
 
-/// Whether the other side wants a certificate, or another one.
+/// Whether the server rejects the client's certificate, or requires one.
 fn is_about_certificate(alert: AlertDescription) -> bool {
     matches!(
         alert,
@@ -325,12 +328,12 @@ fn is_about_certificate(alert: AlertDescription) -> bool {
     )
 }
 
-/// What TLS itself failed of.
+/// The error of TLS inside another one.
 fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// Whether a server that was asked with TLS does not speak it, as far as one can see.
+/// Whether a request with TLS failed in the way of a server that does not speak TLS.
 pub(super) fn lacks_tls(failure: &Failure) -> bool {
     match failure {
         Failure::Request(error) => match tls_error(error) {

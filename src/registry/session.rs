@@ -39,6 +39,8 @@ pub(super) struct Session {
     base: Url,
     access: Access,
     pub(super) login: Login,
+    /// The user wants no TLS.
+    is_plain: bool,
     retries: u32,
     /// The registry has been there.
     has_answered: AtomicBool,
@@ -92,6 +94,7 @@ impl Session {
             base,
             access,
             login,
+            is_plain: settings.plain_http,
             retries: settings.retries,
             has_answered: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
@@ -239,6 +242,7 @@ impl Session {
                     is_anonymous: self.login.is_anonymous(),
                     notes: self.login.notes(),
                     proxy: proxy.as_deref(),
+                    is_plain: self.is_plain,
                 };
                 return Err(self.refuse(asked.sentence(&failure)));
             }

@@ -1,6 +1,7 @@
 //! TLS: whom a registry's certificate is believed from, and what is shown to a registry that asks who connects.
 
 mod folder;
+mod issuer;
 mod verifier;
 
 use std::{fs, path::Path, sync::Arc};
@@ -14,6 +15,7 @@ use rustls::{
 };
 use rustls_native_certs::load_native_certs;
 
+pub(super) use self::verifier::is_marked_as_authority;
 use self::{
     folder::Folder,
     verifier::{Unverified, Verifier},

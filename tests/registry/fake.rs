@@ -205,6 +205,11 @@ fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()
     }
     let mut words = first.split(' ').map(str::to_owned);
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    // As a proxy is asked, for what is at this path of any host.
+    let path = match path.strip_prefix("http://").and_then(|rest| rest.split_once('/')) {
+        Some((_, path)) => format!("/{path}"),
+        None => path,
+    };
     let mut headers = BTreeMap::new();
     loop {
         let mut line = String::new();

@@ -14,9 +14,9 @@ use rustls::{
     server::ParsedCertificate,
 };
 
-use super::roots;
+use super::{issuer::has_signed, roots};
 
-/// Believes certificates that an authority has signed, and those that are themselves among the trusted ones.
+/// Accepts certificates that a trusted authority has signed, and those that are themselves trusted.
 #[derive(Debug)]
 pub(super) struct Verifier {
     /// None if nobody is trusted.
@@ -53,8 +53,8 @@ impl ServerCertVerifier for Verifier {
             None => Err(CertificateError::UnknownIssuer.into()),
         };
         match verified {
-            // webpki looks at the time first: it is right if this is all that is wrong.
-            Err(error) if is_about_issuer(&error) && self.trusted.contains(certificate) => {
+            // webpki checks the time before the issuer: the time is right if it gets as far as this error.
+            Err(error) if self.trusts(&error, certificate) => {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
             }
@@ -85,11 +85,25 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Whether all that is wrong is who has signed it: nobody who is known, or itself, as an authority. `openssl req -x509` makes
-/// such certificates, and says of them that they are an authority's.
-fn is_about_issuer(error: &Error) -> bool {
+impl Verifier {
+    /// Whether a certificate that webpki refuses with this error is trusted all the same. `openssl req -x509` marks the
+    /// certificates that it makes as those of authorities.
+    fn trusts(&self, error: &Error, certificate: &CertificateDer) -> bool {
+        match error {
+            Error::InvalidCertificate(CertificateError::UnknownIssuer) => self.trusted.contains(certificate),
+            error if is_marked_as_authority(error) => {
+                let mut issuers = self.trusted.iter();
+                self.trusted.contains(certificate)
+                    || issuers.any(|issuer| has_signed(issuer, certificate, &self.algorithms))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether a server's certificate is refused because it is marked as an authority's.
+pub(in crate::registry) fn is_marked_as_authority(error: &Error) -> bool {
     match error {
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => true,
         Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) => {
             matches!(cause.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
         }
@@ -97,7 +111,7 @@ fn is_about_issuer(error: &Error) -> bool {
     }
 }
 
-/// Believes every certificate: that nobody listens is all that TLS is good for then.
+/// Accepts every certificate: TLS then protects from those who only listen.
 #[derive(Debug)]
 pub(super) struct Unverified(WebPkiSupportedAlgorithms);
 

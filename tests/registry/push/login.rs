@@ -166,3 +166,61 @@ fn no_proxy_sees_what_stays_here() {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(proxy.asked(), [""; 0]);
 }
+
+/// Credential helpers as they are found, each a script on PATH, and what they make of a registry that lets in `me`.
+#[test]
+fn helpers_of_every_kind() {
+    let (image, _) = counted(&["one"], serde_json::Value::Null);
+    let layout = tempfile::tempdir().unwrap();
+    oci_layout::image_layout(layout.path(), [image.tagged("v1")], oci_layout::LayoutOptions::default()).unwrap();
+    let me = r#"cat >/dev/null; echo; echo '{"ServerURL":"x","Username":"me","Secret":"secret"}'; echo"#;
+    let nobody = r#"cat >/dev/null; echo '{"ServerURL":"x","Username":"","Secret":""}'"#;
+    let entry = r#""auths": {"HOST": {"auth": "bWU6c2VjcmV0"}}"#;
+    for (script, config, is_let_in, note) in [
+        (me, r#"{"credsStore": "it"}"#, true, ""),
+        (me, r#"{"credHelpers": {"HOST": "it"}, "credsStore": "other"}"#, true, ""),
+        (r#"exec <&-; echo '{"username":"me","secret":"secret"}'"#, r#"{"credsStore": "it"}"#, true, ""),
+        (nobody, r#"{"credsStore": "it"}"#, false, ""),
+        (nobody, r#"{"credsStore": "it", ENTRY}"#, true, ""),
+        ("exit 0", r#"{"credsStore": "it"}"#, false, ""),
+        ("echo null", r#"{"credsStore": "it", ENTRY}"#, true, ""),
+        ("echo 'credentials not found in native keychain'; exit 1", r#"{"credsStore": "it"}"#, false, ""),
+        ("echo 'No stored credential for this server' >&2; exit 1", r#"{"credsStore": "it", ENTRY}"#, true, ""),
+        (
+            "echo 'pass not initialized: secret'; exit 1",
+            r#"{"credsStore": "it"}"#,
+            false,
+            "its helper docker-credential-it failed: run `docker-credential-it get` to see why",
+        ),
+        ("exit 1", r#"{"credsStore": "it", ENTRY}"#, true, ""),
+        ("echo secret", r#"{"credsStore": "it"}"#, false, "its helper docker-credential-it does not answer as one"),
+        ("exit 0", r#"{"credsStore": "other"}"#, false, "its helper docker-credential-other cannot be run"),
+        ("exit 0", r#"{"credHelpers": {"HOST": "other"}, ENTRY}"#, true, ""),
+        (me, r#"{"credsStore": "", "credHelpers": {"HOST": ""}}"#, false, ""),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let helper = dir.path().join("docker-credential-it");
+        fs::write(&helper, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let push = |is_locked: bool| {
+            let registry = Registry::start();
+            if is_locked {
+                registry.lock(BASIC, "Basic realm=\"x\"");
+            }
+            let config = config.replace("ENTRY", entry).replace("HOST", &registry.address);
+            fs::write(dir.path().join("config.json"), config).unwrap();
+            let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
+            command.arg("push").arg(layout.path()).arg(registry.reference(":v1").to_string()).env_clear();
+            command.env("DOCKER_CONFIG", dir.path()).env("PATH", format!("{}:/usr/bin:/bin", dir.path().display()));
+            command.output().unwrap()
+        };
+        // Whoever lets in everybody does so.
+        let open = push(false);
+        assert!(open.status.success(), "{script}, {config}: {open:?}");
+        let output = push(true);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), is_let_in, "{script}, {config}: {said}");
+        assert!(said.contains(note) && !said.contains("secret"), "{script}, {config}: {said}");
+        assert!(is_let_in || said.contains("without a login, and none for "), "{script}, {config}: {said}");
+    }
+}

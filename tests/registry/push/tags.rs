@@ -37,8 +37,8 @@ fn another_tag_is_what_helps() {
         (409, "{\"message\":\"tag 1 already exists\"}".to_owned()),
     ] {
         let said = refused(status, &body);
-        let advice = "push under another tag, or have the tag removed there or allowed to change";
-        assert!(said.starts_with("the registry does not let tag 1 mean another image ("), "{body}: {said}");
+        let advice = "push under another tag, or remove the tag there or make it mutable";
+        assert!(said.starts_with("the registry does not let tag 1 name another image ("), "{body}: {said}");
         assert!(said.ends_with(advice) && !said.contains("log in"), "{body}: {said}");
     }
     for (status, body) in [
@@ -57,8 +57,8 @@ fn another_tag_is_what_helps() {
         assert!(said.contains("): push under another tag, or log in as somebody who may overwrite it"), "{said}");
     }
     let said = refused(409, "");
-    let expected = "the registry refuses tag 1 with status 409: if it is a tag that may not change, push under another one, \
-                    or else ask who runs it";
+    let expected = "the registry refuses tag 1 with status 409: if the tag is immutable, push under another one; otherwise ask who \
+                    runs the registry";
     assert_eq!(said, expected);
     // None of this is about the tag.
     for (status, body, advice) in [
@@ -125,9 +125,12 @@ fn a_layer_that_need_not_be_there_and_is_missed() {
         registry.say("PUT /v2/a/b/manifests", 9, 404, code);
         let said = common::message(client().push(&image, &[registry.reference(":v1")]));
         assert!(
-            said.contains("names layers that registries need not have, and it lacks those (so  [1mit is)"),
+            said.contains("because of layers that registries need not have and that are not sent (so  [1mit is)"),
             "{said}"
         );
-        assert!(said.contains("let it take such layers") && !said.contains("push the image again"), "{said}");
+        assert!(
+            said.contains("configure it to accept such layers") && !said.contains("push the image again"),
+            "{said}"
+        );
     }
 }
