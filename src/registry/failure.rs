@@ -1,11 +1,12 @@
 //! What can go wrong between us and a registry, and whether it may pass.
 
-use std::time::Duration;
+use std::{error::Error as StdError, io, iter, time::Duration};
 
 use reqwest::{
     Response,
     header::{RETRY_AFTER, WWW_AUTHENTICATE},
 };
+use rustls::AlertDescription;
 use serde_json::Value;
 
 use super::{challenge::Challenge, http::Http};
@@ -106,8 +107,12 @@ impl Failure {
     pub(super) fn may_pass(&self, has_answered: bool) -> bool {
         match self {
             // Whoever is not there now seldom comes within seconds, and a wrong name never does. Who was there may.
+            // A certificate that is refused is refused again.
             Self::Request(error) => {
-                (has_answered || !error.is_connect()) && !error.is_builder() && !error.is_redirect()
+                (has_answered || !error.is_connect())
+                    && !error.is_builder()
+                    && !error.is_redirect()
+                    && !tls_error(error).is_some_and(is_final)
             }
             Self::Silent | Self::Again(_) => true,
             Self::Refused(refusal) => {
@@ -126,6 +131,66 @@ impl Failure {
             _ => None,
         }
     }
+}
+
+/// Whether TLS will fail in the same way again.
+fn is_final(error: &rustls::Error) -> bool {
+    match error {
+        rustls::Error::InvalidCertificate(_) | rustls::Error::InvalidMessage(_) => true,
+        rustls::Error::AlertReceived(alert) => is_about_certificate(*alert),
+        _ => false,
+    }
+}
+
+/// Whether the server rejects the client's certificate, or requires one.
+pub(super) fn is_about_certificate(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::NoCertificate
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+    )
+}
+
+/// Whether a request with TLS failed in the way of a server that does not speak TLS.
+pub(super) fn lacks_tls(failure: &Failure) -> bool {
+    match failure {
+        Failure::Request(error) => match tls_error(error) {
+            Some(rustls::Error::InvalidMessage(_)) => true,
+            Some(_) => false,
+            None => error.is_connect() || has_broken_off(error),
+        },
+        _ => false,
+    }
+}
+
+/// The error of TLS inside another one.
+pub(super) fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// Whether the other side went away before it had answered.
+pub(super) fn has_broken_off(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| {
+        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) || cause.is::<io::Error>()
+    })
+}
+
+/// The error, and what is inside of it.
+pub(super) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    iter::successors(Some(error), |error| source(*error))
+}
+
+/// What an error of reading a stream was made of is not its source.
+fn source<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    let inside = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
+    inside.map(|inside| inside as &(dyn StdError + 'static)).or_else(|| error.source())
 }
 
 #[cfg(test)]

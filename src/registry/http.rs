@@ -11,8 +11,8 @@ use tokio::{runtime::Runtime, task::JoinHandle, time};
 
 use super::{
     Client, Proxies, Reference,
-    failure::Failure,
-    sentence::{lacks_tls, root},
+    failure::{Failure, lacks_tls},
+    sentence::root,
     tls,
 };
 use crate::error::{Error, Result as OurResult};

@@ -1,11 +1,11 @@
 //! What went wrong between us and a registry, in a sentence that says what to do.
 
-use std::{error::Error, io, iter};
+use std::error::Error;
 
-use rustls::{AlertDescription, CertificateError};
+use rustls::CertificateError;
 
 use super::{
-    failure::{Failure, Refusal},
+    failure::{Failure, Refusal, causes, has_broken_off, is_about_certificate, tls_error},
     session::Access,
     tls::is_marked_as_authority,
 };
@@ -312,60 +312,9 @@ fn speaks_tls(refusal: &Refusal) -> bool {
     refusal.status == 400 && said.iter().any(|said| words.contains(said))
 }
 
-/// Whether the server rejects the client's certificate, or requires one.
-fn is_about_certificate(alert: AlertDescription) -> bool {
-    matches!(
-        alert,
-        AlertDescription::CertificateRequired
-            | AlertDescription::NoCertificate
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA
-            | AlertDescription::AccessDenied
-    )
-}
-
-/// The error of TLS inside another one.
-fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
-    causes(error).find_map(|cause| cause.downcast_ref())
-}
-
-/// Whether a request with TLS failed in the way of a server that does not speak TLS.
-pub(super) fn lacks_tls(failure: &Failure) -> bool {
-    match failure {
-        Failure::Request(error) => match tls_error(error) {
-            Some(rustls::Error::InvalidMessage(_)) => true,
-            Some(_) => false,
-            None => error.is_connect() || has_broken_off(error),
-        },
-        _ => false,
-    }
-}
-
 /// The innermost cause: the outer ones say that there was an error, and name addresses.
 pub(super) fn root(error: &(dyn Error + 'static)) -> String {
     printable(&causes(error).last().unwrap_or(error).to_string())
-}
-
-/// Whether the other side went away before it had answered.
-fn has_broken_off(error: &reqwest::Error) -> bool {
-    causes(error).any(|cause| {
-        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) || cause.is::<io::Error>()
-    })
-}
-
-/// The error, and what is inside of it.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |error| source(*error))
-}
-
-/// What an error of reading a stream was made of is not its source.
-fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    let inside = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
-    inside.map(|inside| inside as &(dyn Error + 'static)).or_else(|| error.source())
 }
 
 /// What a blob is called, with where else it is if registries need not have it:
@@ -417,6 +366,8 @@ fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]

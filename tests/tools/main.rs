@@ -21,6 +21,7 @@ mod run;
 mod sample;
 mod serve;
 mod sparse;
+mod tls;
 mod tool;
 mod transport;
 mod unpack;
