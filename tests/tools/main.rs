@@ -14,6 +14,7 @@ mod hello;
 mod layering;
 mod listing;
 mod platforms;
+mod proxies;
 mod pull;
 mod push;
 mod python;
