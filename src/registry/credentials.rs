@@ -218,7 +218,6 @@ fn entry_of(entry: &Value) -> Option<Secret> {
 
 /// `NAME:PASSWORD` in base64, which may have line ends in it, and zeros behind the password, as docker allows. `None` if it
 /// is something else, and nothing inside if there is nothing.
-#[expect(clippy::type_complexity, reason = "a pair that may be empty or wrong")]
 fn decode(auth: &str) -> Option<Option<(Vec<u8>, Vec<u8>)>> {
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let text: Vec<u8> = auth.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();

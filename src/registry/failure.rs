@@ -133,6 +133,15 @@ impl Failure {
     }
 }
 
+/// Whether there was no answer in time.
+pub(super) fn is_silent(failure: &Failure) -> bool {
+    match failure {
+        Failure::Silent => true,
+        Failure::Request(error) => error.is_timeout(),
+        _ => false,
+    }
+}
+
 /// Whether TLS will fail in the same way again.
 fn is_final(error: &rustls::Error) -> bool {
     match error {

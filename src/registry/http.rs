@@ -11,7 +11,7 @@ use tokio::{runtime::Runtime, task::JoinHandle, time};
 
 use super::{
     Client, Proxies, Reference,
-    failure::{Failure, lacks_tls},
+    failure::{Failure, is_silent, lacks_tls},
     sentence::root,
     tls,
 };
@@ -50,11 +50,26 @@ impl Http {
         Ok(Self { client, proxies, speaks_tls: OnceLock::new(), runtime: Some(runtime), timeout: settings.timeout })
     }
 
-    /// Whether the registry at this address, which is one with TLS, speaks that. Whoever does not answer at all may.
-    pub(super) fn speaks_tls(&self, root: &Url) -> bool {
-        *self.speaks_tls.get_or_init(|| match self.request(Method::GET, root.clone()).build() {
-            Ok(request) => !self.send(request).is_err_and(|failure| lacks_tls(&failure)),
-            Err(_) => true,
+    /// Whether the registry at this address, whose scheme is that of TLS, speaks TLS. It has so long to say it: a server that
+    /// does not may wait for the end of a request that never comes.
+    pub(super) fn speaks_tls(&self, root: &Url, patience: Duration) -> bool {
+        *self.speaks_tls.get_or_init(|| {
+            let get = |url: Url, limit| {
+                let request = self.request(Method::GET, url).build().map_err(Failure::Request)?;
+                self.proxies.through(request.url()).map_err(Failure::Proxy)?;
+                self.wait(limit, self.client.execute(request).map_err(Failure::Request))
+            };
+            match get(root.clone(), patience) {
+                Ok(_) => true,
+                Err(failure) if !is_silent(&failure) => !lacks_tls(&failure),
+                Err(_) => {
+                    let mut plain = root.clone();
+                    plain.set_scheme("http").expect("both schemes are for hosts");
+                    // A server with TLS answers with status 400, if at all, or sends elsewhere.
+                    let answer = get(plain, self.timeout);
+                    !answer.is_ok_and(|answer| answer.url().scheme() == "http" && answer.status().as_u16() != 400)
+                }
+            }
         })
     }
 

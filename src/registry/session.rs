@@ -84,8 +84,10 @@ impl Session {
                 reason: format!("this is no name of a registry ({error}): correct it"),
             })
         };
+        // On this machine, nothing takes long.
+        let patience = if reference.is_loopback() { Duration::from_secs(1) } else { settings.timeout };
         let may_lack_tls = reference.is_loopback() || !settings.tls_verify;
-        let is_plain = settings.plain_http || (may_lack_tls && !http.speaks_tls(&address("https", "")?));
+        let is_plain = settings.plain_http || (may_lack_tls && !http.speaks_tls(&address("https", "")?, patience));
         let base = address(if is_plain { "http" } else { "https" }, &format!("{}/", reference.repository))?;
         let session = Self {
             reference: reference.clone(),

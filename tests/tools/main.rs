@@ -12,6 +12,7 @@ mod export;
 mod faults;
 mod hello;
 mod layering;
+mod limits;
 mod listing;
 mod platforms;
 mod proxies;

@@ -1,9 +1,11 @@
 //! Registries with TLS, whose certificates openssl makes in the ways that guides show: this program connects where crane and
 //! skopeo connect.
 
-use std::fs;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
+use std::{fs, io, thread};
 
 use oci_layout::Compression;
 use tempfile::TempDir;
@@ -274,4 +276,29 @@ fn folders_of_certificates() {
         assert!(said.contains("a.key\": there is no certificate for this key"), "{said}");
         assert!(!pushers.skopeo(address, None));
     }
+}
+
+/// TLS that takes its time is TLS all the same.
+#[test]
+fn a_slow_registry_on_this_machine() {
+    let (certificates, sample) = (Certificates::new(), Sample::new(Compression::GZIP));
+    certificates.by_itself("guide", &["-addext", NAMES]);
+    let registry = certificates.registry("127.0.0.1:0", "guide", None);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, target) = (listener.local_addr().unwrap().to_string(), registry.address.clone());
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, target) = (client.unwrap(), target.clone());
+            thread::spawn(move || {
+                thread::sleep(Duration::from_secs(2));
+                let mut server = TcpStream::connect(target).unwrap();
+                let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                thread::spawn(move || io::copy(&mut from, &mut to));
+                let _ = io::copy(&mut server, &mut client);
+                client.shutdown(Shutdown::Both)
+            });
+        }
+    });
+    let trusted = certificates.file("guide.crt");
+    assert_eq!(Pushers::new(&sample).refusal(&address, Some(&trusted), &[]), None);
 }

@@ -22,9 +22,10 @@ use crate::{output::Output, print, progress, registries::Registries, say};
 /// An image in the format that Docker had before OCI stays in it: podman and skopeo do not find it in a layout, but crane
 /// does, and as a base it is like any other.
 ///
-/// Who has logged in with docker or podman is known to the registry. It is asked with TLS, except one on this machine that
-/// does not speak it. Certificates are believed that SSL_CERT_FILE names, or the system has, or this program, and those in
-/// the registry's folder in certs.d of podman and docker. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name proxies.
+/// Credentials are those that docker and podman have stored. The registry is asked with TLS, except one on this machine that
+/// does not speak it. Trusted are the certificates that SSL_CERT_FILE names, or those of the system or of this program, and
+/// those in the registry's folder in certs.d of podman and docker. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name
+/// proxies.
 #[derive(Args)]
 #[command(after_help = "\
 Example:

@@ -17,9 +17,10 @@ use crate::{
 /// (annotation org.opencontainers.image.base.name), and from those that --mount-from names. The image's name by its
 /// digest is printed on standard output, one line for each repository.
 ///
-/// An upload that breaks off goes on where it ended. Who has logged in with docker or podman is known to the registry. It is asked with TLS, except one on this machine that
-/// does not speak it. Certificates are believed that SSL_CERT_FILE names, or the system has, or this program, and those in
-/// the registry's folder in certs.d of podman and docker. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name proxies.
+/// An upload that breaks off goes on where it ended. Credentials are those that docker and podman have stored. Registries
+/// are asked with TLS, except those on this machine that do not speak it. Trusted are the certificates that SSL_CERT_FILE
+/// names, or those of the system or of this program, and those in the registry's folder in certs.d of podman and docker.
+/// HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name proxies.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
