@@ -256,10 +256,12 @@ impl Asked<'_> {
                 format!("the registry has no repository {repository}{said}: make it there first, or correct the name")
             }
             405 => format!("the registry takes no pushes{said}: push to another"),
-            413 => format!(
-                "{what} is too large for the registry, or for a proxy in front of it{said}: have its limit raised, or \
-                 make smaller layers"
-            ),
+            413 => {
+                let or = if what.starts_with("blob") { ", or make smaller layers" } else { "" };
+                format!(
+                    "{what} is too large for the registry, or for a proxy in front of it{said}: have its limit raised{or}"
+                )
+            }
             500.. => self.broken(refusal),
             status @ (409 | 412) if what.starts_with("tag ") => format!(
                 "the registry refuses {what} with status {status}{said}: if the tag is immutable, push under another one; \

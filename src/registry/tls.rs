@@ -18,6 +18,7 @@ use rustls_native_certs::load_native_certs;
 pub(super) use self::verifier::is_marked_as_authority;
 use self::{
     folder::Folder,
+    issuer::issuer_name,
     verifier::{Unverified, Verifier},
 };
 use super::{Client, Reference};
@@ -81,13 +82,8 @@ impl ResolvesClientCert for Shown {
     /// The first one that is by an authority that the registry knows, or else the first one that it can check at all.
     fn resolve(&self, authorities: &[&[u8]], schemes: &[rustls::SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let can_sign = |shown: &&Arc<CertifiedKey>| shown.key.choose_scheme(schemes).is_some();
-        // An authority is named by its whole name, and a certificate has that without its head.
         let is_known = |shown: &&Arc<CertifiedKey>| {
-            shown
-                .cert
-                .iter()
-                .filter_map(|der| webpki::EndEntityCert::try_from(der).ok())
-                .any(|certificate| authorities.iter().any(|authority| authority.ends_with(certificate.issuer())))
+            shown.cert.iter().filter_map(issuer_name).any(|issuer| authorities.contains(&issuer))
         };
         let mut usable = self.0.iter().filter(can_sign);
         usable.clone().find(is_known).or_else(|| usable.next()).map(Arc::clone)

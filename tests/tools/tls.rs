@@ -233,7 +233,7 @@ fn options_say_what_is_trusted() {
 fn folders_of_certificates() {
     let (certificates, sample) = (Certificates::new(), Sample::new(Compression::GZIP));
     certificates.by_itself("guide", &["-addext", NAMES]).by_itself("authority", &[]).by_itself("stranger", &[]);
-    certificates.by("authority", "me", &["extendedKeyUsage=clientAuth"]);
+    certificates.by("authority", "me", &["extendedKeyUsage=clientAuth"]).by("authority", "old", &[]);
     let pushers = Pushers::new(&sample);
     let copy = |from: &str, to: PathBuf| fs::copy(certificates.file(from), to).unwrap();
 
@@ -246,7 +246,8 @@ fn folders_of_certificates() {
     assert_eq!(pushers.refusal(address, None, &[]), None);
     assert!(pushers.skopeo(address, None));
 
-    for address in ["127.0.0.1:0", "127.0.0.2:0"] {
+    // Without an extension, openssl makes a certificate of the first version.
+    for (address, me) in [("127.0.0.1:0", "me"), ("127.0.0.2:0", "old")] {
         let registry = certificates.registry(address, "guide", Some("authority"));
         let (address, dir) = (&registry.address, pushers.certs_d(&registry.address));
         copy("guide.crt", dir.join("ca.crt"));
@@ -254,7 +255,7 @@ fn folders_of_certificates() {
         assert!(said.contains("requires a client certificate that it trusts (received fatal alert"), "{said}");
         assert!(!pushers.skopeo(address, None));
         // Of two, the one by an authority that the registry names.
-        for (name, kind) in [("stranger", "a"), ("me", "b")] {
+        for (name, kind) in [("stranger", "a"), (me, "b")] {
             copy(&format!("{name}.crt"), dir.join(format!("{kind}.cert")));
             copy(&format!("{name}.key"), dir.join(format!("{kind}.key")));
         }
@@ -264,7 +265,7 @@ fn folders_of_certificates() {
         fs::rename(dir.join("b.cert"), dir.join("b.none")).unwrap();
         fs::remove_file(dir.join("b.key")).unwrap();
         assert!(pushers.refusal(address, None, &[]).is_some() && !pushers.skopeo(address, None));
-        copy("me.key", dir.join("a.key"));
+        copy(&format!("{me}.key"), dir.join("a.key"));
         let said = pushers.refusal(address, None, &[]).unwrap();
         assert!(said.contains("a.cert") && said.contains("a.key") && !pushers.skopeo(address, None), "{said}");
         fs::remove_file(dir.join("a.key")).unwrap();

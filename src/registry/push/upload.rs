@@ -85,7 +85,7 @@ fn below(size: u64) -> u64 {
 /// in many words, or take in nothing and find that the digest is another one.
 fn wants_patch(refusal: &Refusal) -> bool {
     let is_other = ["UNAUTHORIZED", "DENIED", "TOOMANYREQUESTS", "NAME_INVALID", "NAME_UNKNOWN"];
-    matches!(refusal.status, 400 | 404 | 405 | 406 | 409 | 411 | 415 | 416 | 422 | 501) && !refusal.has(&is_other)
+    matches!(refusal.status, 400 | 404 | 405 | 406 | 409 | 411 | 415 | 416 | 422 | 500 | 501) && !refusal.has(&is_other)
 }
 
 /// Where else a blob may be, and the right to read there.
@@ -106,8 +106,17 @@ impl Mount {
 /// Brings a blob into the session's repository, by mounting it from one of these others or else by sending it.
 pub(super) fn upload(session: &Session, blob: &dyn Blob, mounts: &[Mount], manner: &Manner) -> Result<()> {
     let what = format!("{} of {} bytes", blob_name(blob.descriptor()), blob.descriptor().size);
-    let mut upload =
-        Upload { session, blob, mounts, manner, place: Place::None, counted: 0, least: 0, is_sending: false };
+    let mut upload = Upload {
+        session,
+        blob,
+        mounts,
+        manner,
+        place: Place::None,
+        counted: 0,
+        least: 0,
+        is_sending: false,
+        has_failed: false,
+    };
     session.attempt(&what, || upload.advance())
 }
 
@@ -124,6 +133,8 @@ struct Upload<'a> {
     least: u64,
     /// Bytes are on their way: what is refused now may be the manner in which they are.
     is_sending: bool,
+    /// The registry has failed with these bytes.
+    has_failed: bool,
 }
 
 /// Where the registry wants the blob.
@@ -148,6 +159,12 @@ impl Upload<'_> {
             };
             let size = self.blob.descriptor().size;
             match failure {
+                // A registry that fails once may not do so again; one that fails twice may not know this manner.
+                Failure::Refused(refusal)
+                    if self.is_sending && refusal.status == 500 && !mem::replace(&mut self.has_failed, true) =>
+                {
+                    return Err(Failure::Refused(refusal));
+                }
                 Failure::Refused(refusal)
                     if self.is_sending && self.manner.change(tried, &refusal, size, self.least) =>
                 {
@@ -549,7 +566,7 @@ mod tests {
         assert!(manner.change(Manner::WHOLE, &refusal(405), 10, 0));
         assert_eq!(manner.now(), Manner::STREAM);
         assert!(!manner.change(Manner::STREAM, &refusal(405), 10, 0));
-        for status in [401, 403, 408, 429, 500, 507] {
+        for status in [401, 403, 408, 429, 503, 507] {
             assert!(!Manner::new().change(Manner::WHOLE, &refusal(status), 1 << 20, 0), "{status}");
         }
         let denied = Refusal { codes: vec!["DENIED".to_owned()], ..refusal(400) };

@@ -23,6 +23,17 @@ pub(super) fn has_signed(
     issuer.subject() == signed.issuer() && allows_servers(content) && is_valid()
 }
 
+/// The name of a certificate's issuer in DER, also of a certificate of the first version, which webpki does not read.
+pub(super) fn issuer_name<'a>(certificate: &'a CertificateDer) -> Option<&'a [u8]> {
+    let content = Element::read(SEQUENCE, Parts::of(certificate)?.content)?.value;
+    let version = Element::read(0xa0, content);
+    let serial = Element::read(0x02, version.map_or(content, |version| version.rest))?;
+    let algorithm = Element::read(SEQUENCE, serial.rest)?;
+    Some(Element::read(SEQUENCE, algorithm.rest)?.whole)
+}
+
+const SEQUENCE: u8 = 0x30;
+
 /// The parts of a certificate ([RFC 5280, section 4.1](https://www.rfc-editor.org/rfc/rfc5280#section-4.1)).
 struct Parts<'a> {
     /// `tbsCertificate`, with its tag and length.
@@ -34,7 +45,6 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn of(certificate: &'a [u8]) -> Option<Self> {
-        const SEQUENCE: u8 = 0x30;
         const BIT_STRING: u8 = 0x03;
         let certificate = Element::read(SEQUENCE, certificate)?;
         let content = Element::read(SEQUENCE, certificate.value)?;

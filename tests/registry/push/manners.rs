@@ -32,7 +32,7 @@ fn lengths(registry: &Registry, method: &str) -> Vec<usize> {
 /// What docker and podman do, every registry knows.
 #[test]
 fn a_blob_goes_by_patch_where_it_is_refused_by_put() {
-    for status in [400, 404, 405, 409, 411, 415, 416, 422, 501] {
+    for status in [400, 404, 405, 409, 411, 415, 416, 422, 500, 501] {
         let refusal = json!({ "errors": [{ "code": "UNSUPPORTED", "message": "PUT with a body is not supported" }] });
         let (registry, image) = room(|uploads| uploads.refuses_puts = Some((status, Vec::new(), refusal.to_string())));
         pushes(&registry, &image);

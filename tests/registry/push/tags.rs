@@ -92,6 +92,12 @@ fn an_equal_tag_is_not_written_again() {
         let said = common::message(push(&registry, &other, &["v1"]));
         assert!(said.contains("push under another tag"), "{said}");
     }
+    // Nor is it an error if only the refusal shows that there is something.
+    let (registry, (image, _)) = (Registry::start(), counted(&["one"], json!({})));
+    push(&registry, &image, &["v1"]).unwrap();
+    registry.fault("HEAD /v2/a/b/manifests", 9, Then::Say(404, Vec::new(), String::new()));
+    registry.fault("PUT /v2/a/b/manifests/v1", 9, Then::Say(409, Vec::new(), String::new()));
+    push(&registry, &image, &["v1"]).unwrap();
     // A digest of another kind says nothing.
     let (registry, (image, _)) = (Registry::start(), counted(&["one"], json!({})));
     push(&registry, &image, &["v1"]).unwrap();
