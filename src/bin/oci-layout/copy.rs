@@ -29,8 +29,8 @@ use crate::{
 ///
 /// DEST is what skopeo calls it: docker://REGISTRY/NAME:TAG, containers-storage:NAME:TAG, dir:DIR and so on; digests stay
 /// what they are. docker-daemon:NAME:TAG is loaded by docker, in the way of `export`. Both are found on PATH, have the
-/// credentials and settings that they always have, and say what goes wrong; their exit code is the one here. A registry on
-/// this machine is asked without TLS. On standard output is the image's reference, and nothing else.
+/// credentials and settings that they always have, and say what goes wrong; their exit code is the one here. For a registry
+/// on this machine, skopeo verifies no certificate, and does without TLS if there is none. On standard output is the image's reference, and nothing else.
 ///
 /// skopeo reads from this program, as from a registry at 127.0.0.1 that only has this image, and ends with skopeo: so
 /// layers of a sparse layout are made if the destination lacks them. Whoever is on this machine can read it meanwhile.

@@ -17,6 +17,8 @@ mod progress;
 mod pull;
 #[cfg(feature = "registry")]
 mod push;
+#[cfg(feature = "registry")]
+mod registries;
 mod script;
 #[cfg(feature = "registry")]
 mod serve;
