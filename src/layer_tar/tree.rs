@@ -324,6 +324,9 @@ impl<'a> Tree<'a> {
             self.settle(node)?;
         }
         self.check_followed()?;
+        if self.places.is_some() {
+            self.empty_replaced_directories();
+        }
         let nodes = self.nodes.into_values().map(|node| *node).filter(Node::is_in_layer).map(|mut node| {
             if !node.of_base {
                 rules.apply(&mut node.entry);
@@ -337,6 +340,21 @@ impl<'a> Tree<'a> {
             folders,
             self.places.map(Places::into_used),
         ))
+    }
+
+    /// Turns the whiteout of a path at which the layer has a directory into the opaque whiteout of that directory. Overlay
+    /// storages put the directory in the place of the whiteout, and what the layers below have in it would show again.
+    fn empty_replaced_directories(&mut self) {
+        let whiteouts = self.nodes.keys().filter_map(|path| Some((path.clone(), path.removed()?)));
+        let is_directory =
+            |path: &LayerPath| self.nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory);
+        let replaced: Vec<_> = whiteouts.filter(|(_, removed)| is_directory(removed)).collect();
+        for (whiteout, directory) in replaced {
+            if let Some(mut node) = self.nodes.remove(&whiteout) {
+                node.entry.path = directory.opaque_whiteout();
+                self.nodes.entry(node.entry.path.clone()).or_insert(node);
+            }
+        }
     }
 
     /// Makes sure that the layer replaces no link of the base that its own files went through.
