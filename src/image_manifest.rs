@@ -261,12 +261,19 @@ pub struct Image {
     /// In the order in which they are written: whatever refers to a blob comes after it.
     blobs: Vec<Arc<dyn Blob>>,
     names: Vec<String>,
+    warnings: Vec<Warning>,
 }
 
 impl Image {
     /// An image by its descriptor and its blobs, what refers to a blob behind it and the descriptor's own last.
     pub(crate) fn new(descriptor: Descriptor, blobs: Vec<Arc<dyn Blob>>) -> Self {
-        Self { descriptor, blobs, names: Vec::new() }
+        Self { descriptor, blobs, names: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Adds a warning.
+    pub(crate) fn warned(mut self, warning: Warning) -> Self {
+        self.warnings.push(warning);
+        self
     }
 
     /// Adds a name for the image: a tag (`latest`), or a full name (`ghcr.io/me/app:1.0`, `app:1.0`).
@@ -308,6 +315,11 @@ impl Image {
     /// All blobs; whatever refers to a blob comes after it.
     pub fn blobs(&self) -> &[Arc<dyn Blob>] {
         &self.blobs
+    }
+
+    /// What whoever copies the image should know: that the layout which it comes from lacks a part of it.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     /// The image as one of several under an index, which has the names.

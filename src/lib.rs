@@ -104,7 +104,7 @@ mod tar_reader;
 mod warning;
 
 pub use self::{
-    archive::{ArchiveFormat, ArchiveOptions, image_archive},
+    archive::{ArchiveFormat, ArchiveOptions, WrittenArchive, image_archive},
     blob::{Blob, FileBlob, Layer, MemoryBlob},
     closure::{ClosureOptions, ReferenceGraph, closure_layers},
     descriptor::{Annotations, Descriptor, Extra, MediaType, Platform},
@@ -124,7 +124,7 @@ pub use self::{
     },
     layer_entries::{LayerEntries, LayerEntry, layer_entries},
     layer_tar::{
-        Attribute, Attributes, BYTE_FORMAT, BaseFiles, Compression, FileMapping, LayerOptions, OnConflict,
+        Attribute, Attributes, BYTE_FORMAT, BaseFiles, Compression, FileMapping, HardLinks, LayerOptions, OnConflict,
         PermissionRule, Progress, Source, TarLayer, layer_tar,
     },
     pool::Pool,

@@ -49,11 +49,15 @@ fn sources() {
         (at("loop"), format!("cannot read source {:?}: Too many levels of symbolic links (os error 40)", at("loop"))),
         (
             at("socket"),
-            format!("source {:?} is a socket, which a layer cannot take from a folder: exclude it", at("socket")),
+            format!(
+                "source {:?} is a socket, and a layer takes the bytes of files and pipes: write them to a file first",
+                at("socket")
+            ),
         ),
         (
-            Path::new("/dev/null").to_owned(),
-            "source \"/dev/null\" is a device, which a layer cannot take from a folder: exclude it".to_owned(),
+            Path::new("/dev/zero").to_owned(),
+            "source \"/dev/zero\" is a device, and a layer takes the bytes of files and pipes: write them to a file first"
+                .to_owned(),
         ),
     ] {
         assert_eq!(of_layer(FileMapping::new(source, "/x")), expected);

@@ -85,7 +85,7 @@ pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
 pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let layout: PathBuf = attributes.get("layout")?;
     let deep = attributes.get::<Option<bool>>("deep")?.unwrap_or_default();
-    let findings = image_layout::verify(&layout, &VerifyOptions::default().pool(pool).deep(deep))?;
+    let findings = image_layout::verify(&layout, &VerifyOptions::default().pool(pool).deep(deep).scratch(SCRATCH))?;
     let strict = strict(attributes)?;
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.iter().partition(|finding| strict || finding.severity() == Severity::Error);
@@ -135,6 +135,9 @@ fn inherit(attributes: &Attributes) -> Result<Inherit> {
     }
 }
 
+/// Where a compressed archive is unpacked: Nix starts builders in a temporary folder of their own.
+const SCRATCH: &str = ".";
+
 /// The image that layers, a configuration or a manifest are built on, if any.
 pub(super) fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<LayoutImage>> {
     #[derive(Deserialize)]
@@ -143,5 +146,5 @@ pub(super) fn base(attributes: &Attributes, platform: &Platform) -> Result<Optio
         tag: Option<String>,
     }
     let Some(Base { layout, tag }) = attributes.get("base")? else { return Ok(None) };
-    ImageLayout::open(layout)?.image(tag.as_deref(), Some(platform)).map(Some)
+    ImageLayout::open_in(layout, SCRATCH)?.image(tag.as_deref(), Some(platform)).map(Some)
 }

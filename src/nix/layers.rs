@@ -15,7 +15,7 @@ use crate::{
     descriptor::Platform,
     error::{Error, Result},
     folder,
-    layer_tar::{self, FileMapping, LayerOptions},
+    layer_tar::{self, FileMapping, HardLinks, LayerOptions, TarLayer},
     pool::Pool,
     spec::LayerSpec,
 };
@@ -38,6 +38,7 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     files.extend(packages.into_iter().map(contents_of));
     files.extend(contents::held(attributes)?.paths.into_iter().map(in_place));
     let layer = layer_tar::layer_tar(files, kept(attributes, options, attributes.output())?.pool(pool))?;
+    print(&layer);
     folder::write_layer(attributes.output(), &layer)
 }
 
@@ -75,16 +76,25 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let made = pool.map(layers, |(name, paths)| {
         let dir = attributes.output().join(name);
         let options = kept(attributes, options.clone(), &dir)?.pool(pool);
-        folder::write_layer(&dir, &layer_tar::layer_tar(paths.into_iter().map(in_place), options)?)
+        let layer = layer_tar::layer_tar(paths.into_iter().map(in_place), options)?;
+        print(&layer);
+        folder::write_layer(&dir, &layer)
     });
     made.into_iter().collect::<Result<()>>()?;
     fs::create_dir_all(attributes.output()).map_err(Error::write(attributes.output()))?;
     folder::write_layers(attributes.output(), &names)
 }
 
+/// Prints a layer's warnings, which Nix shows in the log of the build.
+fn print(layer: &TarLayer) {
+    layer.warnings().iter().for_each(|warning| eprintln!("oci-layout: warning: {warning}"));
+}
+
 /// With the attribute `lazy`, what is kept of a layer in this folder is how it is made.
 fn kept(attributes: &Attributes, options: LayerOptions, dir: &Path) -> Result<LayerOptions> {
     let lazy = attributes.get::<Option<bool>>("lazy")?.unwrap_or_default();
+    // Whether files of the store are hard links of one another is up to the machine (`nix-store --optimise`).
+    let options = LayerOptions { hard_links: options.hard_links.or(Some(HardLinks::Copy)), ..options };
     Ok(if lazy { options.recipe(true).scratch(dir) } else { options.store(dir) })
 }
 

@@ -4,6 +4,7 @@ mod closure;
 mod copy;
 mod errors;
 mod export;
+mod files;
 mod interrupted;
 mod layouts;
 mod make;

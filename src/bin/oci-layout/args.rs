@@ -20,10 +20,14 @@ pub(crate) fn os<T: Clone + Send + Sync + 'static>(
     OsStringValueParser::new().try_map(move |text| parse(&text))
 }
 
-/// `SRC[:DEST]`.
+/// `SRC[:DEST]`; `-` is standard input, and `./-` a file of that name.
 pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
     let (source, destination) = split(text, b':');
-    let source = unescape(source);
+    let source = match (source.as_bytes(), destination) {
+        (b"-", None) => return Err("standard input has no path of its own: it is written -:DEST".to_owned()),
+        (b"-", Some(_)) => "/dev/stdin".into(),
+        _ => unescape(source),
+    };
     let Some(destination) = destination else {
         return if source.is_empty() { Err("the source is empty".to_owned()) } else { Ok(source.into()) };
     };
@@ -35,6 +39,21 @@ pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
         (_, true) => Err("the destination behind the colon is empty".to_owned()),
         _ => Ok(FileMapping::new(source, unescape(destination))),
     }
+}
+
+/// The arguments, with the name of standard input for the `-` of `-f -:DEST`: a value that begins with a hyphen is taken
+/// for an option where several values may follow one.
+pub(crate) fn with_standard_input(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<_> = args.into_iter().collect();
+    for at in 1..args.len() {
+        if let ([.., option], [value, ..]) = args.split_at_mut(at)
+            && (option == "-f" || option == "--file")
+            && let Some(destination) = value.as_bytes().strip_prefix(b"-:")
+        {
+            *value = OsString::from_vec([&b"/dev/stdin:"[..], destination].concat());
+        }
+    }
+    args
 }
 
 /// `PATH,PATH…`
@@ -121,8 +140,13 @@ impl LayoutTag {
     }
 
     pub(crate) fn open(&self, platform: Option<&Platform>) -> Result<LayoutImage> {
-        ImageLayout::open(&self.layout)?.image(self.tag.as_deref(), platform)
+        open_layout(&self.layout)?.image(self.tag.as_deref(), platform)
     }
+}
+
+/// A layout in a folder or an archive. An archive that is compressed is unpacked where temporary files go.
+pub(crate) fn open_layout(path: &Path) -> Result<ImageLayout> {
+    ImageLayout::open_in(path, env::temp_dir())
 }
 
 /// `JSON|@FILE`.
@@ -231,7 +255,8 @@ pub(crate) fn created() -> Result<Option<String>> {
         let time = text.parse().ok().filter(|&seconds: &i64| seconds >= 0).map(jiff::Timestamp::from_second);
         time.and_then(Result::ok).ok_or_else(|| "it is a number of seconds since 1970".to_owned())
     };
-    let text = env::var_os("SOURCE_DATE_EPOCH");
+    // Empty is what a shell makes of a variable that was to be none.
+    let text = env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty());
     text.map(|text| Ok(variable("SOURCE_DATE_EPOCH", &text, time)?.to_string())).transpose()
 }
 

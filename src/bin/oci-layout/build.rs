@@ -11,15 +11,18 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Warnings, args,
+    layer_args::LayerArgs,
     output::Output,
     print, progress,
-    steps::{AboveArgs, ConfigArgs, Files, kept},
+    steps::{AboveArgs, ConfigArgs, kept},
 };
 
 /// Packs files into an image in a layout of its own, in one go.
 ///
-/// Files land in the image as root's, mode 0755 or 0644, with one fixed time; use layer-tar and its --spec for anything
-/// else. The digest of the image is printed on standard output.
+/// Files land in the image as root's, mode 0755 or 0644, with one fixed time, unless --chown, --chmod and --mtime say
+/// otherwise; use layer-tar and its --spec to say it file by file. SOURCE_DATE_EPOCH, a number of seconds since 1970, is
+/// the time of creation that the image's configuration has (1970 without it); it is no time of any file. The digest of
+/// the image is printed on standard output.
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").args(["files"]).required(true), after_help = "\
 Example:
@@ -28,7 +31,7 @@ Example:
   podman run oci:image")]
 pub(crate) struct Build {
     #[command(flatten)]
-    files: Files,
+    layer: LayerArgs,
 
     /// The folder to make; one that is there must be empty
     #[arg(short, long, value_name = "DIR")]
@@ -110,10 +113,11 @@ impl Build {
         // What is wrong with it is known before files are packed.
         config.check()?;
         let output = Output::claim(&self.output)?;
-        let options = self.over.options(self.compression.into(), config.base.as_ref().map(BaseFiles::from));
         let layer = progress::show("packing", |bytes| {
+            let (files, options) = self.layer.apply(self.compression.into());
+            let options = self.over.options(options, config.base.as_ref().map(BaseFiles::from));
             let options = LayerOptions { progress: Some(bytes.progress()), strict: warnings.strict, ..options };
-            layer_tar(self.files.files, kept(options, self.sparse, output.dir()).pool(pool))
+            layer_tar(files, kept(options, self.sparse, output.dir()).pool(pool))
         })?;
         warnings.print(layer.warnings());
         let config = image_config([&layer], config)?;

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    BaseFiles, Blob, Compression, ConfigOptions, Error, FileMapping, Image, LayerFolder, LayerOptions, LayerSpec,
-    LayoutImage, LayoutOptions, ManifestOptions, Platform, Pool, Result, Warning, folder, image_config, image_layout,
+    BaseFiles, Blob, Compression, ConfigOptions, Error, Image, LayerFolder, LayerOptions, LayerSpec, LayoutImage,
+    LayoutOptions, ManifestOptions, Platform, Pool, Result, Warning, folder, image_config, image_layout,
     image_manifest, layer_tar,
 };
 use serde_json::json;
@@ -13,18 +13,10 @@ use serde_json::json;
 use crate::{
     Warnings,
     args::{self, Json, LayoutTag, TaggedFolder},
+    layer_args::LayerArgs,
     output::Output,
     print, progress,
 };
-
-/// What goes into a layer.
-#[derive(Args)]
-pub(crate) struct Files {
-    /// A file, or a folder whose contents land in DEST, which is SRC if not given; once for each. A colon in a path is
-    /// written `\:`, a backslash `\\`
-    #[arg(short, long = "file", value_name = "SRC[:DEST]", num_args = 1.., value_parser = args::os(args::mapping))]
-    pub(crate) files: Vec<FileMapping>,
-}
 
 /// Packs files into a layer.
 ///
@@ -41,10 +33,10 @@ A specification, for modes, owners, links and whatever else can be said of a fil
     \"compression\": \"zstd\" }")]
 pub(crate) struct LayerTar {
     #[command(flatten)]
-    files: Files,
+    layer: LayerArgs,
 
-    /// A JSON file that says what goes into the layer and how, in place of -f; - is standard input
-    #[arg(long, value_name = "FILE")]
+    /// A JSON file that says what goes into the layer and how, in place of -f and its options; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "LayerArgs")]
     spec: Option<PathBuf>,
 
     #[command(flatten)]
@@ -63,8 +55,8 @@ pub(crate) struct LayerTar {
     compression: Option<Compression>,
 
     /// Keep a recipe in the place of the blob, some kilobytes that say how it is made of the same files again. They must
-    /// stay as they are; that one changed is an error when the layer is made. A layer with a compressed tar among its
-    /// sources is kept itself
+    /// stay as they are; that one changed is an error when the layer is made. A layer with a compressed tar or a pipe
+    /// among its sources is kept itself
     #[arg(long)]
     lazy: bool,
 
@@ -77,7 +69,10 @@ impl LayerTar {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
         let LayerSpec { files, options } = match &self.spec {
             Some(spec) => read_spec(spec)?,
-            None => LayerSpec { files: self.files.files, options: LayerOptions::default() },
+            None => {
+                let (files, options) = self.layer.apply(LayerOptions::default());
+                LayerSpec { files, options }
+            }
         };
         let compression = self.compression.unwrap_or(options.compression);
         let mut base = self.base.open()?.as_ref().map(BaseFiles::from);
@@ -355,8 +350,8 @@ pub(crate) struct ImageLayout {
 }
 
 impl ImageLayout {
-    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
-        let images = open_images(&self.images)?;
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
+        let images = open_images(&self.images, warnings)?;
         let options = LayoutOptions::new(Json::read_or_null(self.extra_index.as_ref())?).sparse(self.sparse).pool(pool);
         let output = Output::claim(&self.output)?;
         let layout = progress::show("writing the layout", |_| image_layout(output.dir(), images, options))?;
@@ -369,7 +364,7 @@ impl ImageLayout {
 }
 
 /// The images that these name, under the names given.
-pub(crate) fn open_images(folders: &[TaggedFolder]) -> Result<Vec<Image>> {
+pub(crate) fn open_images(folders: &[TaggedFolder], warnings: Warnings) -> Result<Vec<Image>> {
     let mut images = Vec::new();
     for TaggedFolder { tag, dir } in folders {
         let named = |image: Image| tag.iter().fold(image, Image::tagged);
@@ -377,7 +372,9 @@ pub(crate) fn open_images(folders: &[TaggedFolder]) -> Result<Vec<Image>> {
             images.push(named(folder::open_image(dir)?));
             continue;
         }
-        let all = oci_layout::ImageLayout::open(dir)?.images()?;
+        let (all, left_out) = args::open_layout(dir)?.present_images()?;
+        warnings.report(&left_out)?;
+        all.iter().try_for_each(|image| warnings.report(image.warnings()))?;
         if let (Some(tag), true) = (tag, all.len() != 1) {
             let reason =
                 format!("has {} images, and {tag} can name one: leave the tag out to take all as they are", all.len());

@@ -1,6 +1,6 @@
 //! `verify`: what is wrong with a layout.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{env, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use oci_layout::{Finding, Pool, Result, Severity, VerifyOptions, verify};
@@ -31,7 +31,7 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<ExitCode> {
-        let options = VerifyOptions::default().pool(pool).deep(self.deep);
+        let options = VerifyOptions::default().pool(pool).deep(self.deep).scratch(env::temp_dir());
         let mut findings = progress::show("verifying", |_| verify(&self.layout, &options))?;
         if warnings.quiet {
             findings.retain(|finding| finding.severity() != Severity::Warning);

@@ -21,6 +21,8 @@ pub(super) struct Configuration {
     pub(super) platform: Option<Platform>,
     /// One for each layer, `None` for what is no digest; nothing if there is no list.
     pub(super) diff_ids: Option<Vec<Option<Digest>>>,
+    /// Those of `architecture` and `os` that are there and empty.
+    pub(super) empty: Vec<&'static str>,
 }
 
 /// Notes down what is wrong with a configuration.
@@ -29,8 +31,14 @@ pub(super) fn check(findings: &mut Findings, place: &str, digest: Digest, value:
         return Configuration::default();
     };
     let platform = platform(findings, &document);
+    let is_empty = |member: &str| document.get(member).and_then(Value::as_str) == Some("");
+    let empty: Vec<_> = ["architecture", "os"].into_iter().filter(|member| is_empty(member)).collect();
     config_values::check(document.members, &mut |fault| {
         let member = fault.member();
+        // What that means depends on the layers.
+        if empty.contains(&&*member) {
+            return;
+        }
         let Fault { found, expected, verdict, .. } = fault;
         let defect = match verdict {
             Verdict::Forbidden => Defect::MemberWrong { found, expected },
@@ -41,7 +49,7 @@ pub(super) fn check(findings: &mut Findings, place: &str, digest: Digest, value:
     });
     let diff_ids = diff_ids(findings, &document);
     history(findings, &document, diff_ids.as_ref().map(Vec::len));
-    Configuration { platform, diff_ids }
+    Configuration { platform, diff_ids, empty }
 }
 
 fn platform(findings: &mut Findings, document: &Object<'_>) -> Option<Platform> {
