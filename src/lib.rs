@@ -122,7 +122,7 @@ pub use self::{
     },
     layer_entries::{LayerEntries, LayerEntry, layer_entries},
     layer_tar::{
-        Attribute, Attributes, BYTE_FORMAT, Compression, FileMapping, HardLinks, LayerOptions, OnConflict,
+        Attribute, Attributes, BYTE_FORMAT, BaseFiles, Compression, FileMapping, HardLinks, LayerOptions, OnConflict,
         PermissionRule, Progress, Source, TarLayer, layer_tar,
     },
     pool::Pool,

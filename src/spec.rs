@@ -1,5 +1,6 @@
 //! The JSON form of a layer's files and options: what `oci-layout layer-tar --spec` and the Nix functions take.
 
+mod base;
 pub(crate) mod values;
 
 use serde_json::{Map, Value, json};
@@ -25,8 +26,10 @@ use crate::{
 /// | `keepDirectoryLinks` | whether a link keeps its place where other files have a directory | `false` |
 /// | `include`, `exclude` | lists of globs on paths in every source folder and tar, see below | everything, nothing |
 /// | `hardLinks` | `"copy"` (or `false`), `"keep"` or `"merge"` (or `true`), as [`HardLinks`](crate::HardLinks) has it | `"copy"`, with a warning |
+/// | `replace` | whether a file may replace a directory of the base, or a directory a file | `false` |
 /// | `unpackLimit` | how many bytes a tar may unpack to, a number | 16 GiB |
 /// | `strict` | whether warnings are errors | `false` |
+/// | `base` | what a recipe records of the layers below | nothing: see [`LayerOptions::above`] |
 ///
 /// A file is an object with exactly one of the members that say what it is:
 ///
@@ -53,6 +56,8 @@ use crate::{
 /// | `uid`, `gid` | a number, or `"keep"` | the layer's `owner` |
 /// | `mtime` | seconds since 1970, a number, or `"keep"` | the layer's `mtime` |
 /// | `xattrs` | `{ NAME: BASE64 }`, or `"keep"` | none |
+///
+/// A destination that ends with a slash is the directory that a file lands in, under its own name.
 ///
 /// A path is a string, or `{ "base64": STRING }` where it is not UTF-8. Relative sources are relative to the working
 /// directory.
@@ -89,8 +94,10 @@ const LAYER_MEMBERS: &[&str] = &[
     "include",
     "exclude",
     "hardLinks",
+    "replace",
     "unpackLimit",
     "strict",
+    "base",
 ];
 
 /// What a file can be; one of them must be there.
@@ -131,6 +138,8 @@ impl LayerSpec {
             hard_links: spec.take("hardLinks", hard_links)?,
             unpack_limit: spec.take("unpackLimit", number)?.unwrap_or(default.unpack_limit),
             strict: spec.take("strict", boolean)?.unwrap_or(default.strict),
+            replace: spec.take("replace", boolean)?.unwrap_or(default.replace),
+            base: spec.take("base", Ok)?.map(base::read).transpose()?,
             ..default
         };
         Ok(Self { files: each(spec.take("files", list)?, file)?, options })
@@ -152,11 +161,13 @@ impl LayerSpec {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for an extended attribute whose name is not UTF-8.
+    /// [`Error::Invalid`] for an extended attribute whose name is not UTF-8, and for a base, which only a recipe holds.
     pub fn to_value(&self) -> Result<Value> {
         let (options, default) = (&self.options, LayerOptions::default());
         let (uid, gid) = options.owner;
         let files = self.files.iter().map(write_file).collect::<Result<Vec<_>>>()?;
+        let base = options.base.as_ref().map(base::write).transpose();
+        let base = base.map_err(|reason| Error::invalid("base", reason))?;
         let mut spec = object([
             ("files", said(!files.is_empty(), || files.into())),
             ("compression", options.compression.to_string().into()),
@@ -168,7 +179,10 @@ impl LayerSpec {
             ("include", said(!options.include.is_empty(), || options.include.clone().into())),
             ("exclude", said(!options.exclude.is_empty(), || options.exclude.clone().into())),
             ("hardLinks", options.hard_links.map_or(Value::Null, from_hard_links)),
+            ("replace", said(options.replace, || true.into())),
             ("unpackLimit", said(options.unpack_limit != default.unpack_limit, || options.unpack_limit.into())),
+            ("strict", said(options.strict, || true.into())),
+            ("base", base.unwrap_or_default()),
         ]);
         // Another crate of the program may have switched serde_json to the order in which members are added.
         spec.sort_all_objects();

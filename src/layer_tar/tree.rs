@@ -2,16 +2,12 @@
 
 use std::{
     collections::{BTreeMap, btree_map},
-    fs,
     os::unix::ffi::OsStrExt,
     path::Path,
     sync::Arc,
 };
 
-use rustix::{
-    fs::{lstat, stat},
-    io::Errno,
-};
+use rustix::fs::Stat;
 use walkdir::DirEntry;
 
 use crate::{
@@ -19,17 +15,19 @@ use crate::{
     layer_tar::{
         HardLinks, LayerOptions, OnConflict,
         attributes::{Found, Rules, normal_mode, resolve},
+        base::{BaseDirectory, Index, Places, Shape},
         directory_links::behind_links,
         entry::{Content, Entry, Kind, same},
         glob::Wanted,
         links,
-        mapping::{Attributes, FileMapping, Source},
+        mapping::{Attribute, Attributes, FileMapping, Source},
         noticed::Noticed,
         own_store::OwnStore,
         path::LayerPath,
         pipe,
         source_folder::{Folder, Looking, Walk, kind},
         source_tar::{self, SourceTar},
+        target::Target,
         xattrs,
     },
     pool::Pool,
@@ -49,11 +47,15 @@ pub(crate) struct Tree<'a> {
     noticed: Arc<Noticed>,
     /// All that was added, where links keep their places: until it is known which links there are.
     held: Vec<Box<Node>>,
+    /// Where things land above the layers below, if those are known.
+    places: Option<Places>,
 }
 
 pub(crate) struct Node {
     pub(crate) entry: Entry,
     certainty: Certainty,
+    /// It is there because something is in it, and the base has it too: it is the base's, whatever rules say.
+    of_base: bool,
     /// The index of the mapping that brought it.
     mapping: usize,
     /// Which file of which mapping it is: names of one file are hard links of one another.
@@ -79,20 +81,25 @@ impl<'a> Tree<'a> {
         files: &'a [FileMapping],
         options: &'a LayerOptions,
         pool: &'a Pool,
+        places: Option<Places>,
         noticed: Arc<Noticed>,
     ) -> Self {
         let own_store = Arc::new(OwnStore::new(options));
         let (nodes, folders, held) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { files, options, pool, nodes, last_parent: None, folders, own_store, noticed, held }
+        Self { files, options, pool, nodes, last_parent: None, folders, own_store, noticed, held, places }
     }
 
-    /// Adds what the mapping of this index brings to this place. If no other mapping's place is at it, above or below
+    /// Adds what the mapping of this index brings to its target. If no other mapping's place is at it, above or below
     /// (`apart`), what is in a folder conflicts with nothing, and can be left to be found later.
-    pub(crate) fn add_mapping(&mut self, index: usize, path: LayerPath, apart: bool) -> Result<()> {
+    pub(crate) fn add_mapping(&mut self, index: usize, target: Target, apart: bool) -> Result<()> {
         let mapping = &self.files[index];
         let nowhere = Found::default();
+        let Target { path, stat } = target;
         match &mapping.source {
-            Source::Path(source) => self.add_source(index, mapping, source, path, apart),
+            Source::Path(source) => match stat {
+                Some(stat) => self.add_source(index, mapping, source, path, &stat, apart),
+                None => Ok(()),
+            },
             Source::Bytes(bytes) => self.add(index, path, Kind::File(Content::Bytes(bytes.clone())), nowhere),
             Source::Symlink(target) => {
                 let target = target.as_os_str().as_bytes();
@@ -103,12 +110,7 @@ impl<'a> Tree<'a> {
                 self.add(index, path, Kind::Symlink(target.to_vec()), nowhere)
             }
             Source::Directory => self.add(index, path, Kind::Directory, nowhere),
-            Source::Whiteout if path.is_root() => Err(Error::Destination {
-                destination: mapping.destination.clone(),
-                reason: "is the root, which cannot be removed: give an opaque whiteout to empty it",
-            }),
-            Source::Whiteout => self.add(index, path.whiteout(), Kind::Whiteout, nowhere),
-            Source::OpaqueWhiteout => self.add(index, path.opaque_whiteout(), Kind::Whiteout, nowhere),
+            Source::Whiteout | Source::OpaqueWhiteout => self.add(index, path, Kind::Whiteout, nowhere),
             Source::Tar(source) => self.add_tar(index, mapping, source, &path),
         }
     }
@@ -119,37 +121,32 @@ impl<'a> Tree<'a> {
         mapping: &'a FileMapping,
         source: &'a Path,
         path: LayerPath,
+        stat: &Stat,
         apart: bool,
     ) -> Result<()> {
-        let stat = if mapping.follow { stat(source) } else { lstat(source) };
-        let stat = stat.map_err(|cause| match fs::read_link(source) {
-            // The link is there; what is missing is what it names.
-            Ok(target) if cause == Errno::NOENT => {
-                Error::SourceMissing { path: source.parent().unwrap_or(Path::new("")).join(target) }
-            }
-            _ => Error::source(source, cause.into()),
-        })?;
-        if let Some(content) = pipe::read(source, &stat, self.options)? {
-            let found = Found::in_folder(source, &stat, mapping, mapping.follow)?;
+        if let Some(content) = pipe::read(source, stat, self.options)? {
+            let found = Found::in_folder(source, stat, mapping, mapping.follow)?;
             return self.add(index, path, Kind::File(content), found);
         }
-        let kind = match kind(source.to_owned(), &stat)? {
+        let kind = match kind(source.to_owned(), stat)? {
             Kind::Directory => {
                 let later = apart
+                    // What is in it may lie below links of the base, and in directories that are there.
+                    && !self.places.as_mut().is_some_and(|places| places.has(&path))
                     // Of what is only wanted in part there may be nothing, and then no directories above it either.
                     && mapping.include.is_empty()
                     && self.options.include.is_empty()
                     // Which files are the same, and where links lead, shows when all are known.
                     && !self.options.needs_all_entries()
                     // What is made there for the layer is made when the folder has been listed.
-                    && self.own_store.in_folder(&stat).next().is_none();
+                    && self.own_store.in_folder(stat).next().is_none();
                 let (own_store, noticed) = (Arc::clone(&self.own_store), Arc::clone(&self.noticed));
                 let folder = Folder { source, mapping, index, place: path, own_store, noticed };
-                return self.add_folder(Walk::new(folder, self.options, &stat)?, later);
+                return self.add_folder(Walk::new(folder, self.options, stat)?, later);
             }
             kind => kind,
         };
-        let mut found = Found::in_folder(source, &stat, mapping, mapping.follow)?;
+        let mut found = Found::in_folder(source, stat, mapping, mapping.follow)?;
         if let Some(mark) = xattrs::without_the_machine(&mut found.xattrs) {
             self.noticed.overlay_mark(index, source, mark);
         }
@@ -184,7 +181,8 @@ impl<'a> Tree<'a> {
             let linked = Some((index, (0, member.file)));
             let at = path.append(&member.path);
             let entry = resolve(at, member.kind, &mapping.attributes, member.found, self.options)?;
-            self.insert(Box::new(Node { entry, certainty: Certainty::Said, mapping: index, linked }))?;
+            let node = Node { entry, certainty: Certainty::Said, of_base: false, mapping: index, linked };
+            self.insert(Box::new(node))?;
         }
         Ok(())
     }
@@ -199,11 +197,15 @@ impl<'a> Tree<'a> {
             self.held.push(node);
             return Ok(());
         }
-        self.settle(node)
+        self.give_place(node)
     }
 
     /// Gives a node its place.
-    fn settle(&mut self, node: Box<Node>) -> Result<()> {
+    fn give_place(&mut self, mut node: Box<Node>) -> Result<()> {
+        if let Some(places) = &mut self.places {
+            let mapping = &self.files[node.mapping];
+            settle(&mut node, places, mapping)?;
+        }
         if !self.make_parents(&node)? {
             return Ok(());
         }
@@ -287,8 +289,10 @@ impl<'a> Tree<'a> {
 
     /// Makes this a directory that is there because something is in it.
     fn imply(&mut self, path: LayerPath, mapping: usize) {
+        let base = self.places.as_mut().and_then(|places| places.attributes(&path));
+        let of_base = base.is_some();
         // Owned by root whatever the layer's owner is: unpacked over other layers, this is their /usr too.
-        let entry = Entry {
+        let mut entry = Entry {
             mode: normal_mode(&Kind::Directory, 0),
             uid: 0,
             gid: 0,
@@ -297,7 +301,10 @@ impl<'a> Tree<'a> {
             kind: Kind::Directory,
             path: path.clone(),
         };
-        let node = Node { entry, certainty: Certainty::Implied, mapping, linked: None };
+        if let Some(base) = base {
+            take_over(&mut entry, base, &Attributes::default());
+        }
+        let node = Node { entry, certainty: Certainty::Implied, of_base, mapping, linked: None };
         self.nodes.insert(path, Box::new(node));
     }
 
@@ -310,19 +317,86 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// All entries, in order, but for what is in folders that were left for later; and those, in the order in which what
-    /// is in them has its place.
-    pub(crate) fn finish(mut self, rules: &Rules) -> Result<(Vec<Entry>, Vec<Walk<'a>>)> {
+    /// All entries, in order, but for what is in folders that were left for later; those, in the order in which what is
+    /// in them has its place; and what the layer depends on of the base.
+    pub(crate) fn finish(mut self, rules: &Rules) -> Result<(Vec<Entry>, Vec<Walk<'a>>, Option<Index>)> {
         for node in behind_links(std::mem::take(&mut self.held))? {
-            self.settle(node)?;
+            self.give_place(node)?;
         }
+        self.check_followed()?;
         let nodes = self.nodes.into_values().map(|node| *node).filter(Node::is_in_layer).map(|mut node| {
-            rules.apply(&mut node.entry);
+            if !node.of_base {
+                rules.apply(&mut node.entry);
+            }
             node
         });
         let mut folders = self.folders;
         folders.sort_by(|a, b| a.folder.place.cmp(&b.folder.place));
-        Ok((links::link(nodes, self.options.hard_links == Some(HardLinks::Merge))?, folders))
+        Ok((
+            links::link(nodes, self.options.hard_links == Some(HardLinks::Merge))?,
+            folders,
+            self.places.map(Places::into_used),
+        ))
+    }
+
+    /// Makes sure that the layer replaces no link of the base that its own files went through.
+    fn check_followed(&self) -> Result<()> {
+        let followed = self.places.iter().flat_map(Places::followed);
+        for (link, target) in followed {
+            if let Some(node) = self.nodes.get(link)
+                && node.entry.kind != Kind::Symlink(target.to_vec())
+            {
+                let target = String::from_utf8_lossy(target);
+                let first = format!("the base (a symbolic link to {target:?}, which other destinations go through)");
+                return Err(Error::Conflict { destination: link.to_path(), first, second: describe(self.files, node) });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Moves a node to its place above the base. A directory that the base has keeps the attributes that no one sets.
+fn settle(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<()> {
+    let entry = &mut node.entry;
+    if entry.kind == Kind::Whiteout {
+        entry.path = places.of_whiteout(&entry.path)?;
+        return Ok(());
+    }
+    let shape = match entry.kind {
+        Kind::Directory => Shape::Directory,
+        Kind::Symlink(_) => Shape::Symlink,
+        _ => Shape::File,
+    };
+    entry.path = places.of(&entry.path, shape)?;
+    // The author of a tar says what its directories look like.
+    if shape == Shape::Directory
+        && !matches!(mapping.source, Source::Tar(_))
+        && let Some(base) = places.attributes(&entry.path)
+    {
+        take_over(entry, base, &mapping.attributes);
+    }
+    Ok(())
+}
+
+/// Gives a directory those attributes of the base's that a mapping does not set.
+fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes) {
+    let BaseDirectory { mode, uid, gid, mtime, xattrs } = base;
+    if set.mode == Attribute::Normal {
+        entry.mode = mode;
+    }
+    if set.uid == Attribute::Normal {
+        entry.uid = uid;
+    }
+    if set.gid == Attribute::Normal {
+        entry.gid = gid;
+    }
+    if set.mtime == Attribute::Normal {
+        entry.mtime = mtime;
+    }
+    if set.xattrs == Attribute::Normal {
+        entry.xattrs = xattrs;
+        // A layer below, made by whoever, may have them.
+        xattrs::without_the_machine(&mut entry.xattrs);
     }
 }
 
@@ -362,7 +436,7 @@ impl Node {
             }
             _ => None,
         };
-        Ok(Self { entry, certainty, mapping: index, linked })
+        Ok(Self { entry, certainty, of_base: false, mapping: index, linked })
     }
 
     /// The root is there in every image; only who says what it shall look like has an entry for it.
