@@ -17,11 +17,12 @@
   - `created`: a time as RFC 3339 writes it; `null` is 1970, so that the same contents are the same image.
   - `extraConfig`: members beside `config`: `author`, `architecture`, …
   - `extraManifest`, `extraIndex`, `inheritConfig`: as in the four functions.
+  - `strict`: whether warnings are errors.
   - `alone`, `together`: how the closure is split; see `ociClosureLayers`.
   - `compression`: of all layers made here, not of those in `layers`.
   - `lazy`: whether recipes take the place of all layers: those made here are lazy, as in `ociLayerTar`, and the layout is
     sparse, as in `ociImageLayout`. `ociImageLayout { manifests = [ image ]; }` makes a full one of it.
-  - `mtime`, `owner`, `perms`, `onConflict`: of the customisation; see `ociLayerTar`.
+  - `mtime`, `owner`, `perms`, `onConflict`, `keepDirectoryLinks`: of the customisation; see `ociLayerTar`.
   - `passthru`: of the derivation. Beside it, the result has `manifest` (for `ociImageLayout`), `layers`, `fromImage`,
     `imageName` and `imageTag`; and the programs of `ociImageLayout`: `copyToRegistry`, `copyToPodman`,
     `copyToDockerDaemon`, `copyTo`, `push`.
@@ -47,6 +48,7 @@
 , extraManifest ? { }
 , extraIndex ? { }
 , inheritConfig ? true
+, strict ? false
 , alone ? [ ]
 , together ? [ ]
 , compression ? "gzip"
@@ -55,6 +57,7 @@
 , owner ? { }
 , perms ? [ ]
 , onConflict ? "error"
+, keepDirectoryLinks ? false
 , passthru ? { }
 }:
 let
@@ -74,7 +77,7 @@ let
   ofClosure = maxLayers - builtins.length layers - (if hasCustomisation then 1 else 0);
 
   closure = ociClosureLayers {
-    inherit referencesOf alone together compression lazy;
+    inherit referencesOf alone together compression strict lazy;
     without = layers;
     maxLayers =
       if ofClosure >= 1 then ofClosure
@@ -83,7 +86,7 @@ let
   };
 
   customisation = ociLayerTar {
-    inherit files compression mtime owner perms onConflict lazy;
+    inherit files compression mtime owner perms onConflict keepDirectoryLinks strict lazy;
     name = "oci-customisation";
     # Their closures are below already, whatever layers those are: this one does not change when they do.
     copyToRoot = roots;

@@ -11,7 +11,7 @@
   - `maxLayers`: the largest number of layers.
   - `alone`: a list of packages, each of which has a layer for itself.
   - `together`: a list of lists of packages; those of one list have a layer in common.
-  - `compression`, `mtime`, `owner`, `perms`, `lazy`: as in `ociLayerTar`.
+  - `compression`, `mtime`, `owner`, `perms`, `strict`, `lazy`: as in `ociLayerTar`.
   - `name`, `passthru`: of the derivation.
 
   ```nix
@@ -29,6 +29,7 @@
 , mtime ? 1
 , owner ? { }
 , perms ? [ ]
+, strict ? false
 , lazy ? false
 , passthru ? { }
 }:
@@ -39,7 +40,7 @@ step "closure-layers" (holds.attributes // {
   inherit name maxLayers lazy;
   alone = map storePath alone;
   together = map (map storePath) together;
-  spec = { inherit compression mtime owner perms; };
+  spec = { inherit compression mtime owner perms strict; };
   unsafeDiscardReferences.out = !lazy;
   passthru = passthru // { inherit (holds) held; };
 })
