@@ -46,7 +46,7 @@ pub(crate) struct Tree<'a> {
     own_store: Arc<OwnStore>,
     noticed: Arc<Noticed>,
     /// All that was added, where links keep their places: until it is known which links there are.
-    held: Vec<Box<Node>>,
+    held: Vec<Node>,
     /// Where things land above the layers below, if those are known.
     places: Option<Places>,
 }
@@ -194,7 +194,7 @@ impl<'a> Tree<'a> {
 
     fn insert(&mut self, node: Box<Node>) -> Result<()> {
         if self.options.keep_directory_links {
-            self.held.push(node);
+            self.held.push(*node);
             return Ok(());
         }
         self.give_place(node)
@@ -321,7 +321,7 @@ impl<'a> Tree<'a> {
     /// in them has its place; and what the layer depends on of the base.
     pub(crate) fn finish(mut self, rules: &Rules) -> Result<(Vec<Entry>, Vec<Walk<'a>>, Option<Index>)> {
         for node in behind_links(std::mem::take(&mut self.held))? {
-            self.give_place(node)?;
+            self.give_place(Box::new(node))?;
         }
         self.check_followed()?;
         let nodes = self.nodes.into_values().map(|node| *node).filter(Node::is_in_layer).map(|mut node| {
