@@ -23,7 +23,7 @@
   - `compression`: of all layers made here, not of those in `layers`.
   - `lazy`: whether recipes take the place of all layers: those made here are lazy, as in `ociLayerTar`, and the layout is
     sparse, as in `ociImageLayout`. `ociImageLayout { manifests = [ image ]; }` makes a full one of it.
-  - `mtime`, `owner`, `perms`, `onConflict`: of the customisation; see `ociLayerTar`.
+  - `mtime`, `owner`, `perms`, `onConflict`, `keepDirectoryLinks`: of the customisation; see `ociLayerTar`.
   - `passthru`: of the derivation. Beside it, the result has `manifest` (for `ociImageLayout`), `layers`, `fromImage`,
     `imageName` and `imageTag`; and the programs of `ociImageLayout`: `copyToRegistry`, `copyToPodman`,
     `copyToDockerDaemon`, `copyTo`, `push`.
@@ -59,6 +59,7 @@
 , owner ? { }
 , perms ? [ ]
 , onConflict ? "error"
+, keepDirectoryLinks ? false
 , passthru ? { }
 }:
 let
@@ -78,7 +79,7 @@ let
   ofClosure = maxLayers - builtins.length layers - (if hasCustomisation then 1 else 0);
 
   closure = ociClosureLayers {
-    inherit referencesOf alone together compression lazy;
+    inherit referencesOf alone together compression strict lazy;
     without = layers;
     base = fromImage;
     platform = if fromImage == null then null else platform extraConfig;
@@ -89,7 +90,7 @@ let
   };
 
   customisation = ociLayerTar {
-    inherit files compression mtime owner perms onConflict lazy;
+    inherit files compression mtime owner perms onConflict keepDirectoryLinks strict lazy;
     name = "oci-customisation";
     # Their closures are below already, whatever layers those are: this one does not change when they do.
     copyToRoot = roots;

@@ -15,7 +15,7 @@ scope@{ contents, step, storePath, ... }:
     the packages.
   - `alone`: a list of packages, each of which has a layer for itself.
   - `together`: a list of lists of packages; those of one list have a layer in common.
-  - `compression`, `mtime`, `owner`, `perms`, `lazy`: as in `ociLayerTar`.
+  - `compression`, `mtime`, `owner`, `perms`, `strict`, `lazy`: as in `ociLayerTar`.
   - `name`, `passthru`: of the derivation.
 
   ```nix
@@ -35,6 +35,7 @@ scope@{ contents, step, storePath, ... }:
 , mtime ? 1
 , owner ? { }
 , perms ? [ ]
+, strict ? false
 , lazy ? false
 , passthru ? { }
 }:
@@ -45,7 +46,7 @@ step "closure-layers" (holds.attributes // scope.base base // {
   inherit name maxLayers lazy platform;
   alone = map storePath alone;
   together = map (map storePath) together;
-  spec = { inherit compression mtime owner perms; };
+  spec = { inherit compression mtime owner perms strict; };
   unsafeDiscardReferences.out = !lazy;
   passthru = passthru // { inherit (holds) held; };
 })

@@ -19,7 +19,7 @@ use crate::{
 /// # Errors
 ///
 /// [`Error::Invalid`] for a path through links that lead nowhere.
-pub(crate) fn behind_links(nodes: Vec<Box<Node>>) -> Result<Vec<Box<Node>>> {
+pub(crate) fn behind_links(nodes: Vec<Node>) -> Result<Vec<Node>> {
     let target = |node: &Node| match &node.entry.kind {
         Kind::Symlink(target) => Some((node.entry.path.clone(), target.clone())),
         _ => None,

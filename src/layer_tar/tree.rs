@@ -44,11 +44,11 @@ pub(crate) struct Tree<'a> {
     /// Those that were left for later.
     folders: Vec<Walk<'a>>,
     own_store: Arc<OwnStore>,
-    /// Where things land above the layers below, if those are known.
-    places: Option<Places>,
     noticed: Arc<Noticed>,
     /// All that was added, where links keep their places: until it is known which links there are.
-    held: Vec<Box<Node>>,
+    held: Vec<Node>,
+    /// Where things land above the layers below, if those are known.
+    places: Option<Places>,
 }
 
 pub(crate) struct Node {
@@ -86,7 +86,7 @@ impl<'a> Tree<'a> {
     ) -> Self {
         let own_store = Arc::new(OwnStore::new(options));
         let (nodes, folders, held) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { files, options, pool, nodes, last_parent: None, folders, own_store, places, noticed, held }
+        Self { files, options, pool, nodes, last_parent: None, folders, own_store, noticed, held, places }
     }
 
     /// Adds what the mapping of this index brings to its target. If no other mapping's place is at it, above or below
@@ -194,14 +194,14 @@ impl<'a> Tree<'a> {
 
     fn insert(&mut self, node: Box<Node>) -> Result<()> {
         if self.options.keep_directory_links {
-            self.held.push(node);
+            self.held.push(*node);
             return Ok(());
         }
-        self.settle(node)
+        self.give_place(node)
     }
 
     /// Gives a node its place.
-    fn settle(&mut self, mut node: Box<Node>) -> Result<()> {
+    fn give_place(&mut self, mut node: Box<Node>) -> Result<()> {
         if let Some(places) = &mut self.places {
             let mapping = &self.files[node.mapping];
             land(&mut node, places, mapping)?;
@@ -321,7 +321,7 @@ impl<'a> Tree<'a> {
     /// in them has its place; and what the layer depends on of the base.
     pub(crate) fn finish(mut self, rules: &Rules) -> Result<(Vec<Entry>, Vec<Walk<'a>>, Option<Index>)> {
         for node in behind_links(std::mem::take(&mut self.held))? {
-            self.settle(node)?;
+            self.give_place(Box::new(node))?;
         }
         self.check_followed()?;
         if self.places.is_some() {
@@ -413,6 +413,7 @@ fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes) {
     }
     if set.xattrs == Attribute::Normal {
         entry.xattrs = found;
+        // A layer below, made by whoever, may have them.
         xattrs::without_the_machine(&mut entry.xattrs);
     }
 }

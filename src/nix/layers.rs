@@ -34,7 +34,11 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
         return Err(Error::invalid(format!("copyToRoot, {file:?}"), reason));
     }
     // What builds of packages leave for other builds is in every package, and differs.
-    let contents_of = |package| FileMapping::new(package, "/").exclude("nix-support");
+    let contents_of = |package: PathBuf| {
+        let leaves = package.join("nix-support").exists();
+        let mapping = FileMapping::new(package, "/");
+        if leaves { mapping.exclude("nix-support") } else { mapping }
+    };
     files.extend(packages.into_iter().map(contents_of));
     files.extend(contents::held(attributes)?.paths.into_iter().map(in_place));
     let layer = layer_tar::layer_tar(files, kept(attributes, options, attributes.output())?.pool(pool))?;
