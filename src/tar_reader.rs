@@ -215,7 +215,9 @@ impl<R: Read> TarReader<R> {
                 return Ok(ending);
             }
             let mut from = 0;
-            while let Some(byte) = rest[from..read].iter().position(|&byte| byte != 0).filter(|_| ending.garbage.is_none()) {
+            while let Some(byte) =
+                rest[from..read].iter().position(|&byte| byte != 0).filter(|_| ending.garbage.is_none())
+            {
                 let byte = from + byte;
                 let place = at + byte as u64;
                 if place >= index_end {

@@ -41,7 +41,9 @@ pub enum Warning {
         reason: String,
     },
     /// An archive has no docker-archive beside its layout.
-    #[error("the archive has no manifest.json, by which older releases of docker load it: it has no image of a container")]
+    #[error(
+        "the archive has no manifest.json, by which older releases of docker load it: it has no image of a container"
+    )]
     NoManifestJson,
     /// An image of a layout was left out, and others were not.
     #[error("image {image} is left out: {reason}")]

@@ -163,7 +163,8 @@ fn what_is_wrong_is_found_where_it_is() {
     let document = config(&[&a, &b]);
     let image = |layers: [&str; 2]| manifest(json!([{ "Config": "c", "RepoTags": ["app:1"], "Layers": layers }]));
     let second = Digest::of(&b);
-    let missing = format!("index.json, manifests[0], layers[1] ({second}): is missing: fetch or make the image again, whole");
+    let missing =
+        format!("index.json, manifests[0], layers[1] ({second}): is missing: fetch or make the image again, whole");
     for (member, layers) in [
         (Member::File(&b), ["a", "none"]),
         // Links that lead in a circle, out of the archive, and to a folder.
@@ -192,7 +193,10 @@ fn what_is_wrong_is_found_where_it_is() {
     assert!(matches!(copy, Err(Error::BlobDamaged { digest, .. }) if digest == second));
 
     for (members, sentence) in [
-        (vec![("manifest.json", Member::File(&b"{"[..]))], "archive: is a docker-archive with a manifest.json that cannot be"),
+        (
+            vec![("manifest.json", Member::File(&b"{"[..]))],
+            "archive: is a docker-archive with a manifest.json that cannot be",
+        ),
         (
             vec![("a", Member::File(&a[..])), ("manifest.json", Member::File(&image(["a", "a"])))],
             "archive: is a docker-archive whose manifest.json names the configuration \"c\", which the archive lacks",

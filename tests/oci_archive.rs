@@ -107,7 +107,9 @@ fn what_is_no_oci_archive_says_what_it_is() {
     let neither = "is neither the folder of an image layout, an oci-archive nor a docker-archive: ";
     assert!(error("echo hello > a.tar").starts_with(neither));
     assert!(error("head -c 5000 /dev/zero | tr '\\0' x > a.tar").starts_with(neither));
-    assert!(error("mkfifo a.tar").starts_with("is a fifo: give the folder of an image layout, or an archive of images"));
+    assert!(
+        error("mkfifo a.tar").starts_with("is a fifo: give the folder of an image layout, or an archive of images")
+    );
     let cut = error("tar -C layout -c . | head -c 100000 > a.tar");
     assert!(
         cut.starts_with("is a damaged archive: at byte ") && cut.ends_with("go beyond the end of the tar"),
@@ -163,7 +165,9 @@ fn sizes_that_lie_do_no_harm() {
     for size in [u64::MAX, u64::MAX - 511, 1 << 63, (1 << 63) - 1, 1 << 40] {
         let error = open(header(&|header| header.set_size(size))).unwrap_err().to_string();
         assert!(
-            error.contains("is neither the folder of an image layout, an oci-archive nor a docker-archive: at byte 0 of the tar"),
+            error.contains(
+                "is neither the folder of an image layout, an oci-archive nor a docker-archive: at byte 0 of the tar"
+            ),
             "{error}"
         );
     }

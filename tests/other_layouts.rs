@@ -3,8 +3,9 @@
 use std::{fs, path::Path};
 
 use oci_layout::{
-    ArchiveOptions, Compression, ConfigOptions, Digest, Error, FileMapping, Image, ImageLayout, ImageManifest, MediaType,
-    Pool, Severity, VerifyOptions, Warning, image_archive, image_config, image_layout, image_manifest, layer_tar, verify,
+    ArchiveOptions, Compression, ConfigOptions, Digest, Error, FileMapping, Image, ImageLayout, ImageManifest,
+    MediaType, Pool, Severity, VerifyOptions, Warning, image_archive, image_config, image_layout, image_manifest,
+    layer_tar, verify,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -83,7 +84,10 @@ fn an_index_without_any_of_its_images_is_an_error() {
         assert!(matches!(error, Error::BlobMissing { digest, .. } if digests.contains(&digest)), "{error}");
     }
     let findings = verify(dir.path(), &VerifyOptions::default()).unwrap();
-    assert!(findings.iter().all(|finding| finding.severity() == Severity::Error) && findings.len() == 2, "{findings:?}");
+    assert!(
+        findings.iter().all(|finding| finding.severity() == Severity::Error) && findings.len() == 2,
+        "{findings:?}"
+    );
 }
 
 /// As ko and apko write them: the images of several platforms in `index.json`, none with a tag.
@@ -95,7 +99,10 @@ fn images_without_tags_are_chosen_by_digest_or_platform() {
     let layout = image_layout(dir.path(), images.clone().map(Image::from), json!({})).unwrap();
     let flat: Vec<Value> = match &entries(&layout)[..] {
         [index] => {
-            let index: Value = serde_json::from_slice(&fs::read(blob(dir.path(), index["digest"].as_str().unwrap().parse().unwrap())).unwrap()).unwrap();
+            let index: Value = serde_json::from_slice(
+                &fs::read(blob(dir.path(), index["digest"].as_str().unwrap().parse().unwrap())).unwrap(),
+            )
+            .unwrap();
             index["manifests"].as_array().unwrap().clone()
         }
         several => several.to_vec(),
@@ -149,12 +156,12 @@ fn signatures_and_artifacts_are_beside_images() {
     let make = |config: &Value, config_type: &str, layer_type: &str| {
         let layer = put(dir.path(), layer_type, b"a text, and no tar");
         let config = put(dir.path(), config_type, config.to_string().as_bytes());
-        let document =
-            json!({ "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "a/b", "config": config, "layers": [layer] });
+        let document = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "a/b", "config": config, "layers": [layer] });
         put(dir.path(), MANIFEST, document.to_string().as_bytes())
     };
     let rootfs = json!({ "type": "layers", "diff_ids": [Digest::of("a text, and no tar")] });
-    let cosign = json!({ "architecture": "", "os": "", "created": "0001-01-01T00:00:00Z", "config": {}, "rootfs": rootfs });
+    let cosign =
+        json!({ "architecture": "", "os": "", "created": "0001-01-01T00:00:00Z", "config": {}, "rootfs": rootfs });
     let tar = "application/vnd.oci.image.layer.v1.tar";
     for (artifact, findings) in [
         (make(&cosign, CONFIG, "application/vnd.dev.cosign.simplesigning.v1+json"), &[][..]),

@@ -79,7 +79,9 @@ pub(super) fn entries(
                 }
             }
             // Beside a layout, what is no image of a container is where it belongs.
-            Ok(None) => alone.then(|| "it is no image of a container, and a docker-archive holds nothing else".to_owned()),
+            Ok(None) => {
+                alone.then(|| "it is no image of a container, and a docker-archive holds nothing else".to_owned())
+            }
             Err(error) => {
                 let reason = error.to_string();
                 first.get_or_insert(error);
@@ -98,7 +100,8 @@ pub(super) fn entries(
         _ if !entries.is_empty() => {}
         Some(error) => return Err(error),
         None if alone => {
-            let reason = "there is no image of a container to put into it: write an oci-archive, which takes artifacts too";
+            let reason =
+                "there is no image of a container to put into it: write an oci-archive, which takes artifacts too";
             return Err(Error::invalid("docker-archive", reason));
         }
         None => warnings.push(Warning::NoManifestJson),

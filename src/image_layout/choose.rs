@@ -45,8 +45,7 @@ impl ImageLayout {
         if platform.is_none() && images.len() == 1 {
             return Ok(images.remove(0));
         }
-        let fit: Vec<usize> =
-            (0..images.len()).filter(|&at| wanted(&images[at].configuration().platform())).collect();
+        let fit: Vec<usize> = (0..images.len()).filter(|&at| wanted(&images[at].configuration().platform())).collect();
         match (&fit[..], &entries[..]) {
             // Of one image for several platforms, the first that fits is the one.
             (&[first, ..], [_]) => return Ok(images.swap_remove(first)),
@@ -98,7 +97,10 @@ impl ImageLayout {
         match (name, entries.len()) {
             (Some(name), 0) => {
                 let kind = if selector.digest.is_some() { "digest" } else { "tag" };
-                Err(Error::layout(self.path(), format!("has no image with the {kind} {name:?}: {}", self.names_there())))
+                Err(Error::layout(
+                    self.path(),
+                    format!("has no image with the {kind} {name:?}: {}", self.names_there()),
+                ))
             }
             (None, 0) => Err(Error::layout(self.path(), "has no image")),
             (Some(name), 2..) => Err(Error::layout(self.path(), format!("has several images with the tag {name:?}"))),

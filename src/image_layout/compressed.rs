@@ -57,7 +57,9 @@ pub(super) fn unpack(path: &Path, file: &File, scratch: Option<&Path>) -> Result
             Ok(0) => break,
             Ok(read) => tar.write_all(&part[..read]).map_err(failed)?,
             Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(cause) => return Ok(Tar::Refused(format!("is a damaged archive: its {codec} cannot be unpacked: {cause}"))),
+            Err(cause) => {
+                return Ok(Tar::Refused(format!("is a damaged archive: its {codec} cannot be unpacked: {cause}")));
+            }
         }
         written = limit + 1 - unpacked.limit();
     }

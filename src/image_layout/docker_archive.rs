@@ -78,7 +78,12 @@ pub(super) fn layout(archive: &Archive) -> Result<BTreeMap<String, Member>, Stri
         }
     }
     let mut seen = Vec::new();
-    index.manifests.retain(|entry| !seen.contains(entry) && { seen.push(entry.clone()); true });
+    index.manifests.retain(|entry| {
+        !seen.contains(entry) && {
+            seen.push(entry.clone());
+            true
+        }
+    });
 
     let mut members = view.members;
     for folder in ["blobs", "blobs/sha256"] {
@@ -241,7 +246,9 @@ fn small(archive: &Archive, path: &str) -> Result<Option<Vec<u8>>, String> {
     let Some((_, member)) = resolve(archive, path) else { return Ok(None) };
     if member.size > MAX_DOCUMENT {
         let size = member.size;
-        return Err(format!("is a docker-archive whose {path:?} has {size} bytes, more than the {MAX_DOCUMENT} that are read"));
+        return Err(format!(
+            "is a docker-archive whose {path:?} has {size} bytes, more than the {MAX_DOCUMENT} that are read"
+        ));
     }
     let mut bytes = Vec::new();
     std::io::Read::read_to_end(&mut archive.contents(member), &mut bytes)
@@ -250,7 +257,9 @@ fn small(archive: &Archive, path: &str) -> Result<Option<Vec<u8>>, String> {
 }
 
 fn absent(what: &str, path: &str) -> String {
-    format!("is a docker-archive whose {MANIFEST} names the {what} {path:?}, which the archive lacks: save the image again")
+    format!(
+        "is a docker-archive whose {MANIFEST} names the {what} {path:?}, which the archive lacks: save the image again"
+    )
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use std::{
 use serde_json::value::RawValue;
 
 use super::{
-    INDEX, Sync, choose::is_named, entries,
+    INDEX, Sync,
+    choose::is_named,
+    entries,
     files::{MAX_DOCUMENT, RECIPES},
     lock::Lock,
     name::{CONTAINERD_NAME, REF_NAME},

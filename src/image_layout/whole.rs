@@ -118,7 +118,8 @@ impl ImageLayout {
 
     /// Whether a blob that must be in the layout is absent. Only who may distribute a layer with `urls` has it.
     fn lacks(&self, descriptor: &Descriptor) -> bool {
-        let elsewhere = descriptor.media_type.to_oci().as_str().contains("nondistributable") || !descriptor.urls.is_empty();
+        let elsewhere =
+            descriptor.media_type.to_oci().as_str().contains("nondistributable") || !descriptor.urls.is_empty();
         !elsewhere && !self.files.has_blob(descriptor.digest)
     }
 

@@ -57,7 +57,8 @@ impl Records {
                 _ if value.is_empty() => false,
                 b"uid" | b"gid" | b"size" => !number(value),
                 b"atime" | b"ctime" | b"mtime" => {
-                    let (seconds, fraction) = value.split_at(value.iter().position(|&b| b == b'.').unwrap_or(value.len()));
+                    let (seconds, fraction) =
+                        value.split_at(value.iter().position(|&b| b == b'.').unwrap_or(value.len()));
                     !number(seconds) || !fraction.iter().skip(1).all(u8::is_ascii_digit)
                 }
                 _ => false,

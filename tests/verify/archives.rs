@@ -92,7 +92,11 @@ fn archives_have_defects_of_their_own() {
 
     let found = verify_bytes(b"no tar at all");
     assert_eq!(found[0].0, "archive");
-    assert!(found[0].2.starts_with("is neither the folder of an image layout, an oci-archive nor a docker-archive: "), "{}", found[0].2);
+    assert!(
+        found[0].2.starts_with("is neither the folder of an image layout, an oci-archive nor a docker-archive: "),
+        "{}",
+        found[0].2
+    );
     let missing = "is missing: without it this is no image layout";
     assert_eq!(found[1..], ["blobs", "oci-layout", "index.json"].map(|name| expected(name, None, missing)));
 }

@@ -98,17 +98,20 @@ impl<'a> Entries<'a> {
     /// What the reader takes, and others refuse.
     fn check_headers(&mut self, entry: &TarEntry) {
         for oddity in &entry.oddities {
-            self.found(entry, match oddity {
-                Oddity::RepeatedHeader => Defect::HeaderRepeated,
-                Oddity::GlobalHeader => Defect::GlobalHeader,
-                Oddity::SolarisHeader => {
-                    Defect::HeaderRefused { reason: "an extended header of the type 'X', as Solaris writes it" }
-                }
-                Oddity::Record => Defect::HeaderRefused {
-                    reason: "an extended header with a NUL byte, or with a number or time that is none",
+            self.found(
+                entry,
+                match oddity {
+                    Oddity::RepeatedHeader => Defect::HeaderRepeated,
+                    Oddity::GlobalHeader => Defect::GlobalHeader,
+                    Oddity::SolarisHeader => {
+                        Defect::HeaderRefused { reason: "an extended header of the type 'X', as Solaris writes it" }
+                    }
+                    Oddity::Record => Defect::HeaderRefused {
+                        reason: "an extended header with a NUL byte, or with a number or time that is none",
+                    },
+                    Oddity::DeviceNumber => Defect::HeaderRefused { reason: "a device number that is no number" },
                 },
-                Oddity::DeviceNumber => Defect::HeaderRefused { reason: "a device number that is no number" },
-            });
+            );
         }
         for (name, value) in &entry.xattrs {
             let reason = match name {

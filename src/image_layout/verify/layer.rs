@@ -49,10 +49,13 @@ pub(super) fn check(
     let lies = |said: &LayerUse| packing_said(&said.media_type) != Some(packing);
     for (said, place) in blob.layers.iter().filter(|(said, _)| packing_said(&said.media_type).is_some() && lies(said)) {
         let (in_image, said, packing) = (said.in_image, said.media_type.clone(), packing.name());
-        contents.push(found(place, match in_image {
-            true => Defect::CompressionDiffers { said, found: packing },
-            false => Defect::NotALayer { said, found: packing },
-        }));
+        contents.push(found(
+            place,
+            match in_image {
+                true => Defect::CompressionDiffers { said, found: packing },
+                false => Defect::NotALayer { said, found: packing },
+            },
+        ));
     }
     // Nobody unpacks what artifacts have.
     if in_image.is_none() || matches!(packing, Packing::Other(_)) {

@@ -146,7 +146,9 @@ mod tests {
         for uri in ["https://example.com/a?b=c#d", "http://[::1]:80/", "oci+x:a%2Fb", "urn:a:b"] {
             assert!(is_uri(uri), "{uri}");
         }
-        for text in ["value", "", ":", "https:", "//example.com/a", "1a:b", "http://a b", "http://a%2", "http://ä", r"a\b:c"] {
+        for text in
+            ["value", "", ":", "https:", "//example.com/a", "1a:b", "http://a b", "http://a%2", "http://ä", r"a\b:c"]
+        {
             assert!(!is_uri(text), "{text}");
         }
     }

@@ -35,10 +35,13 @@ fn entry_tree(entry: &Entry, inspection: &Inspection) -> Tree {
         }
         What::Image { manifest, configuration, error } => {
             let size = manifest.layers.iter().map(|layer| layer.size).sum();
-            let platform = configuration.as_ref().map_or_else(|| platform(descriptor), |configuration| {
-                let platform = configuration.platform();
-                if platform.os.is_empty() { "for no platform".to_owned() } else { platform.to_string() }
-            });
+            let platform = configuration.as_ref().map_or_else(
+                || platform(descriptor),
+                |configuration| {
+                    let platform = configuration.platform();
+                    if platform.os.is_empty() { "for no platform".to_owned() } else { platform.to_string() }
+                },
+            );
             let _ = write!(line, "{platform}  {}", DecimalBytes(size));
             let layers = layer_trees(manifest, configuration.as_deref(), inspection);
             let unreadable = error.iter().map(|error| Tree::new(format!("configuration cannot be read: {error}"), []));
