@@ -8,6 +8,7 @@ mod hostile;
 mod layers;
 mod layout;
 mod raw_tar;
+mod readers;
 #[path = "../common/values.rs"]
 mod values;
 mod values_of_configurations;
