@@ -232,10 +232,4 @@ fn a_compressed_archive_is_unpacked_in_the_scratch_folder() {
         assert_eq!(tars(&opened.unwrap(), Some("1")), [layer("a"), layer("b")], "{program}");
         assert_eq!(verify(&packed, &VerifyOptions::default().scratch(room.0.path())).unwrap(), []);
     }
-    // Two GiB of zeros are more than a hundred times two MiB.
-    let bomb = room.0.path().join("bomb");
-    let output = Command::new("sh").args(["-c", "head -c 2147483648 /dev/zero | gzip -1 -c"]).output().unwrap();
-    fs::write(&bomb, output.stdout).unwrap();
-    let refused = ImageLayout::open_in(&bomb, room.0.path()).unwrap_err().to_string();
-    assert!(refused.contains("unpacks to more than"), "{refused}");
 }

@@ -125,7 +125,8 @@ fn images_without_tags_are_chosen_by_digest_or_platform() {
     assert!(layout.image(Some("sha256:00"), None).unwrap_err().to_string().starts_with("digest"));
     let other = layout.image(Some(&Digest::of("x").to_string()), None).unwrap_err().to_string();
     assert!(other.contains("has no image with the digest"), "{other}");
-    let options = ArchiveOptions::default().platform("linux/arm64".parse().unwrap());
+    let index = Some(layout.index().unwrap().clone());
+    let options = ArchiveOptions { index, ..ArchiveOptions::default().platform("linux/arm64".parse().unwrap()) };
     let written = image_archive(Vec::new(), layout.images().unwrap(), options).unwrap();
     assert_eq!((written.index.manifests.len(), written.warnings.len()), (1, 1));
     layout.remove(&digests[0].to_string()).unwrap();

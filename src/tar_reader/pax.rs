@@ -55,7 +55,9 @@ impl Records {
                 b"path" | b"linkpath" | b"uname" | b"gname" => value.contains(&0),
                 key if key.contains(&0) => true,
                 _ if value.is_empty() => false,
-                b"uid" | b"gid" | b"size" => !number(value),
+                // Owners up to 2^64 - 1 exist, and are what the system has.
+                b"uid" | b"gid" => !number(value) && decimal(value).is_none(),
+                b"size" => !number(value),
                 b"atime" | b"ctime" | b"mtime" => {
                     let (seconds, fraction) =
                         value.split_at(value.iter().position(|&b| b == b'.').unwrap_or(value.len()));

@@ -631,7 +631,7 @@ fn deep_nesting_ends() {
         subject = descriptor(
             MANIFEST,
             &layout.put_json(&json!({
-                "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "a/b", "config": empty, "layers": [],
+                "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "a/b", "config": empty, "layers": [empty],
                 "subject": subject,
             })),
         );
