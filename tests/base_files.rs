@@ -198,7 +198,8 @@ fn upper_layers_of_the_base_count() {
     assert_eq!(mode(&with(&[FileMapping::whiteout("/data")])), "d0755 0:0 1 data/", "it is not there any more");
     let gone = with(&[FileMapping::whiteout("/data")]).and(layer([file("/data").mode(0o600)]));
     assert!(
-        message(layer_tar([file("/data/a")], LayerOptions::default().above(gone))).contains("is a file in the base")
+        message(layer_tar([file("/data/a")], LayerOptions::default().above(gone)))
+            .contains("the base has a file at \"/data\"")
     );
     // Members of a layer of others may lack the directories that they are in.
     let bare = tar_without_parents("srv/www/index.html");
