@@ -265,7 +265,7 @@ defects! {
 
     /// The configuration of an image that leaves open what it is for, as go-containerregistry's empty image
     /// does.
-    PlatformEmpty = Warning "platform-empty", "is empty: engines cannot tell what the image runs on"
+    PlatformEmpty = Warning "platform-empty", "is \"\" and must be a string that is not empty"
 
     /// A manifest without layers.
     LayersEmpty = Warning "layers-empty",
