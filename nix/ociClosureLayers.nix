@@ -1,4 +1,4 @@
-{ contents, step, storePath, ... }:
+{ contents, entries, step, storePath, ... }:
 /**
   A closure in several layers, planned and made in one derivation, since only its build can know how many there are.
   It stands in a list of layers as one of them.
@@ -11,7 +11,8 @@
   - `maxLayers`: the largest number of layers.
   - `alone`: a list of packages, each of which has a layer for itself.
   - `together`: a list of lists of packages; those of one list have a layer in common.
-  - `compression`, `mtime`, `owner`, `perms`, `lazy`: as in `ociLayerTar`.
+  - `compression`, `mtime`, `owner`, `perms`, `lazy`, `base`, `platform`: as in `ociLayerTar`. Of a base, `/nix/store`
+    keeps its attributes.
   - `name`, `passthru`: of the derivation.
 
   ```nix
@@ -30,16 +31,18 @@
 , owner ? { }
 , perms ? [ ]
 , lazy ? false
+, base ? null
+, platform ? { }
 , passthru ? { }
 }:
 let
   holds = contents { inherit closure referencesOf without; };
 in
-step "closure-layers" (holds.attributes // {
+step "closure-layers" (holds.attributes // entries { inherit base platform; } // {
   inherit name maxLayers lazy;
   alone = map storePath alone;
   together = map (map storePath) together;
   spec = { inherit compression mtime owner perms; };
   unsafeDiscardReferences.out = !lazy;
-  passthru = passthru // { inherit (holds) held; };
+  passthru = passthru // { inherit (holds) held; holdsClosuresAlone = perms == [ ]; };
 })

@@ -18,7 +18,7 @@ mod source_folder;
 mod source_tar;
 pub(crate) mod stream;
 pub(crate) mod tar;
-mod target;
+pub(crate) mod target;
 mod tree;
 
 use std::{

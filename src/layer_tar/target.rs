@@ -75,7 +75,7 @@ impl Target {
     }
 }
 
-const NAMELESS: &str =
+pub(crate) const NAMELESS: &str =
     "ends with a slash, and the source has no name to land under in that directory: write the whole path";
 
 /// Moves each target to its place above the base. Whiteouts come first: what one removes is not there for the others.
@@ -100,7 +100,7 @@ pub(crate) fn provided(targets: &[Target]) -> BTreeSet<LayerPath> {
 }
 
 /// Whether a destination is written as that of a directory: `/usr/bin/`, `/usr/bin/.`, `/`.
-fn names_directory(destination: &Path) -> bool {
+pub(crate) fn names_directory(destination: &Path) -> bool {
     let bytes = destination.as_os_str().as_bytes();
     bytes.ends_with(b"/") || bytes.ends_with(b"/.")
 }

@@ -94,7 +94,7 @@ pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     Err(Error::layout(layout, format!("is not sound: make or fetch it again{errors}")))
 }
 
-fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {
+pub(super) fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {
     let mut layers = Vec::new();
     for dir in attributes.list::<PathBuf>("layers")? {
         layers.extend(folder::open_layers(dir)?);
@@ -124,7 +124,7 @@ fn inherit(attributes: &Attributes) -> Result<Inherit> {
 }
 
 /// The image that a configuration or manifest is built on, if any.
-fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<LayoutImage>> {
+pub(super) fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<LayoutImage>> {
     #[derive(Deserialize)]
     struct Base {
         layout: PathBuf,

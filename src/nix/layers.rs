@@ -1,6 +1,7 @@
 //! Layers: one of files and store paths, or as many as a closure is split into.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
 };
@@ -8,12 +9,14 @@ use std::{
 use super::{
     Attributes,
     contents::{self, Held},
+    entries,
 };
 use crate::{
     closure::{self, ClosureOptions},
     error::{Error, Result},
     folder,
-    layer_tar::{self, FileMapping, LayerOptions},
+    image_layout::repository::without_hash,
+    layer_tar::{self, FileMapping, LayerOptions, Source, target::names_directory},
     pool::Pool,
     spec::LayerSpec,
 };
@@ -35,7 +38,10 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let contents_of = |package| FileMapping::new(package, "/").exclude("nix-support");
     files.extend(packages.into_iter().map(contents_of));
     files.extend(contents::held(attributes)?.paths.into_iter().map(in_place));
-    let layer = layer_tar::layer_tar(files, kept(attributes, options, attributes.output())?.pool(pool))?;
+    let files = files.into_iter().map(|file| by_its_name(file, attributes.output()));
+    let options = kept(attributes, entries::above(attributes, options)?, attributes.output())?;
+    let layer = layer_tar::layer_tar(files, options.pool(pool))?;
+    layer.warnings().iter().for_each(|warning| eprintln!("oci-layout: warning: {warning}"));
     folder::write_layer(attributes.output(), &layer)
 }
 
@@ -46,6 +52,7 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
 /// As [`layer_tar`], and as [`closure_layers`](crate::closure_layers()).
 pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let LayerSpec { options, .. } = LayerSpec::from_value(attributes.get("spec")?)?;
+    let options = entries::above(attributes, options)?;
     let Held { paths, graph } = contents::held(attributes)?;
     let split = ClosureOptions {
         max_layers: attributes.get("maxLayers")?,
@@ -84,4 +91,24 @@ fn kept(attributes: &Attributes, options: LayerOptions, dir: &Path) -> Result<La
 /// A store path that is itself a link stays one.
 fn in_place(path: impl Into<PathBuf>) -> FileMapping {
     FileMapping::at_source(path).follow(false)
+}
+
+/// A file that is itself a store path has its name behind the hash: `/nix/store/HASH-app.conf` lands in `/etc/` as
+/// `/etc/app.conf`. All store paths lie where the output does.
+fn by_its_name(file: FileMapping, output: &Path) -> FileMapping {
+    let Source::Path(source) = &file.source else { return file };
+    let name = source.file_name().and_then(OsStr::to_str).map(without_hash);
+    match name {
+        Some(name) if source.parent() == output.parent() && names_directory(&file.destination) && !is_folder(&file) => {
+            FileMapping { destination: file.destination.join(name), ..file }
+        }
+        _ => file,
+    }
+}
+
+/// Whether the source is a folder, whose contents land in the destination.
+fn is_folder(file: &FileMapping) -> bool {
+    let Source::Path(source) = &file.source else { return false };
+    let found = if file.follow { source.metadata() } else { source.symlink_metadata() };
+    found.is_ok_and(|found| found.is_dir())
 }
