@@ -56,7 +56,10 @@ enum BaseSource {
 enum BaseLayer {
     Blob(Arc<dyn Blob>),
     /// A layer that is not here, and whose index is in the cache in this folder.
-    Indexed { digest: Digest, folder: Arc<Path> },
+    Indexed {
+        digest: Digest,
+        folder: Arc<Path>,
+    },
 }
 
 impl BaseLayer {

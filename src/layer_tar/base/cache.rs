@@ -47,7 +47,10 @@ impl<'a> Cache<'a> {
     pub(super) fn known(&self, digest: Digest) -> Result<Index> {
         let path = self.path(digest);
         parse(&fs::read(&path).map_err(Error::read(&path))?).ok_or_else(|| {
-            Error::layout(self.0, format!("has an index of {digest} that is damaged or in another format: make it again"))
+            Error::layout(
+                self.0,
+                format!("has an index of {digest} that is damaged or in another format: make it again"),
+            )
         })
     }
 
@@ -59,8 +62,9 @@ impl<'a> Cache<'a> {
     pub(super) fn order(&self) -> Result<Vec<Digest>> {
         let path = self.0.join(ORDER);
         let json = fs::read(&path).map_err(Error::read(&path))?;
-        serde_json::from_slice(&json)
-            .map_err(|error| Error::layout(self.0, format!("has a file {ORDER} that is not a list of digests: {error}")))
+        serde_json::from_slice(&json).map_err(|error| {
+            Error::layout(self.0, format!("has a file {ORDER} that is not a list of digests: {error}"))
+        })
     }
 
     /// Writes which layers an image has, lowest first.
