@@ -89,6 +89,9 @@ pub enum Error {
         /// What the base has there: "directory" or "file".
         base: &'static str,
     },
+    /// A layer that was made without its base replaces something of that base.
+    #[error("{0}, or allow the replacement (replace)")]
+    Replaced(#[source] Warning),
     /// A glob that can't be read.
     #[error("glob {glob:?} is not valid: {reason}")]
     Glob {

@@ -1,6 +1,8 @@
 //! The files of the layers below a new layer: what its destinations pass through and merge into.
 
 mod cache;
+mod check;
+mod image;
 mod index;
 mod place;
 mod stack;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args};
 use oci_layout::{
     BaseFiles, Blob, Compression, ConfigOptions, Error, FileMapping, Image, LayerFolder, LayerOptions, LayerSpec,
-    LayoutImage, LayoutOptions, ManifestOptions, Platform, Pool, Result, folder, image_config, image_layout,
+    LayoutImage, LayoutOptions, ManifestOptions, Platform, Pool, Result, Warning, folder, image_config, image_layout,
     image_manifest, layer_tar,
 };
 use serde_json::json;
@@ -152,16 +152,35 @@ impl AboveArgs {
     /// The options for a layer above these layers, lowest first.
     pub(crate) fn options(self, options: LayerOptions, base: Option<BaseFiles>) -> LayerOptions {
         let options = LayerOptions { replace: options.replace || self.replace, ..options };
-        let Some(base) = base else { return options };
-        let cache = match self.cache {
-            Some(cache) if cache.as_os_str() == "-" => None,
-            Some(cache) => Some(cache),
-            None => args::cache(),
-        };
-        options.above(match cache {
-            Some(cache) => base.cache(cache),
-            None => base,
-        })
+        match base {
+            Some(base) => options.above(self.cached(base)),
+            None => options,
+        }
+    }
+
+    fn cached(&self, base: BaseFiles) -> BaseFiles {
+        match self.cache.clone().or_else(args::cache) {
+            Some(cache) if cache.as_os_str() != "-" => base.cache(cache),
+            _ => base,
+        }
+    }
+
+    /// Looks for what these layers, lowest first, would not do if they had been made above the base. What is lazy is not
+    /// looked at: it would have to be made.
+    fn check(&self, base: &LayoutImage, layers: &[LayerFolder], warnings: Warnings) -> Result<()> {
+        let mut base = self.cached(base.into());
+        for layer in layers.iter().filter(|layer| layer.file().is_some()) {
+            let (resets, replaces): (Vec<_>, Vec<_>) = base
+                .check(layer)?
+                .into_iter()
+                .partition(|warning| self.replace || matches!(warning, Warning::DirectoryReset { .. }));
+            if let Some(replaced) = replaces.into_iter().next() {
+                return Err(Error::Replaced(replaced));
+            }
+            warnings.take(&resets)?;
+            base = base.and(layer.clone());
+        }
+        Ok(())
     }
 }
 
@@ -250,6 +269,9 @@ pub(crate) struct ImageManifest {
     #[command(flatten)]
     base: BaseArgs,
 
+    #[command(flatten)]
+    over: AboveArgs,
+
     /// JSON to merge over the manifest, or @ and the file that holds it, as in '{ "annotations": { "KEY": "VALUE" } }'
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra_manifest: Option<Json>,
@@ -268,10 +290,16 @@ impl ImageManifest {
                 let config = folder::open_config(dir)?;
                 let platform = config.document().platform();
                 let base = self.base.base.map(|base| base.open(Some(&platform))).transpose()?;
+                if let Some(base) = &base {
+                    self.over.check(base, &layers, warnings)?;
+                }
                 image_manifest(config, layers, ManifestOptions { base, ..manifest })?
             }
             None => {
                 let options = config_options(self.extra_config.as_ref(), &self.base)?.strict(warnings.strict);
+                if let Some(base) = &options.base {
+                    self.over.check(base, &layers, warnings)?;
+                }
                 let config = image_config(&layers, options)?;
                 warnings.print(config.warnings());
                 image_manifest(config, layers, manifest)?

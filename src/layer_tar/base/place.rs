@@ -101,12 +101,17 @@ impl Places {
     pub(crate) fn of_whiteout(&mut self, whiteout: &LayerPath) -> Result<LayerPath> {
         let parent = self.directory(&whiteout.parent())?;
         let place = whiteout.moved_to(&parent);
-        match place.removed() {
+        self.hide(&place);
+        Ok(place)
+    }
+
+    /// Hides what a whiteout at this place removes or empties.
+    pub(super) fn hide(&mut self, whiteout: &LayerPath) {
+        match whiteout.removed() {
             Some(removed) => self.removed.insert(removed),
-            None => self.emptied.insert(parent),
+            None => self.emptied.insert(whiteout.parent()),
         };
         self.directories.clear();
-        Ok(place)
     }
 
     /// The place of a directory, links followed.
@@ -182,7 +187,7 @@ impl Places {
     }
 
     /// What the base has at this place, if the layer does not remove it.
-    fn find(&mut self, place: &LayerPath) -> Option<Lower> {
+    pub(super) fn find(&mut self, place: &LayerPath) -> Option<Lower> {
         if !(self.removed.is_empty() && self.emptied.is_empty()) {
             let above = |path: &LayerPath| self.removed.contains(path) || self.emptied.contains(&path.parent());
             if !place.is_root() && (above(place) || place.ancestors().any(|path| above(&path))) {
