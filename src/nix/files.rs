@@ -18,8 +18,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Destination`] for a destination with `..`, or of a text or link with a slash at its end, [`Error::Invalid`] for what is none of these or two of them, for
-/// two at one destination, or one below a link, and [`Error::Write`].
+/// [`Error::Destination`] for a destination with `..`, or of a text or link with a slash at its end, [`Error::Invalid`]
+/// for what is none of these or two of them, for two at one destination, or one below a link, and [`Error::Write`].
 pub fn files(attributes: &Attributes) -> Result<()> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]

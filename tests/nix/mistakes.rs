@@ -61,7 +61,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("twoConfigsOfBase", &["has config and inheritConfig: give inheritConfig to the ociImageConfig that made config"]),
     ("twoConfigsInOne", &["image two has config and extraConfig.config: say all of it in config"]),
     ("noDirectoryOfBase", &["error: destination \"/usr/bin\" is a directory in the base: end it with a slash"]),
-    ("noFileOfBase", &["error: destination \"/etc/file/x\"", "\"", "file"]),
+    ("noFileOfBase", &["error: destination \"/etc/file\" is a file in the base: correct the destination, or ask for"]),
     (
         "linkOfBase",
         &["error: destination \"/broken/x\" goes through \"/broken\", which the base has as a symbolic link"],
