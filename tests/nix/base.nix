@@ -47,6 +47,44 @@ let
   layer = arguments: ociLayerTar ({ inherit base; files = [ { text = "x"; destination = "/bin/x"; } ]; } // arguments);
   lazyLayer = layer { lazy = true; };
 
+  # An image of the module for flake-parts, without nixpkgs: with as much of `lib` as it needs.
+  lib = {
+    getBin = package: package;
+    genAttrs = names: f: builtins.listToAttrs (map (name: { inherit name; value = f name; }) names);
+    makeBinPath = packages: builtins.concatStringsSep ":" (map (package: "${package}/bin") packages);
+    mapAttrsToList = f: set: map (name: f name set.${name}) (builtins.attrNames set);
+    optional = condition: value: if condition then [ value ] else [ ];
+    optionalAttrs = condition: value: if condition then value else { };
+    remove = value: builtins.filter (other: other != value);
+    throwIf = condition: message: if condition then throw message else value: value;
+    unique = builtins.foldl' (known: value: if builtins.elem value known then known else known ++ [ value ]) [ ];
+  };
+  container = import ../../nix/flake-module/image.nix {
+    inherit lib oci;
+    pkgs = { bash = jq; coreutils = greet; };
+    name = "contained";
+    container = {
+      package = greet;
+      dependencies = [ jq ];
+      fromImage = base;
+      volumes = [ "/tmp" "/var/run/app" ];
+      workingDir = "/home/app";
+      uid = 1000;
+      gid = 100;
+      user = "app";
+      isRoot = false;
+      lazy = false;
+      optimizeLayers = true;
+      environment.PATH = "/bin";
+      labels = { };
+      ports = [ ];
+      entrypoint = [ "${greet}/bin/greet" ];
+      stopSignal = null;
+      healthcheck = null;
+      debug.packages = [ ];
+    };
+  };
+
   # The same tag for two platforms, which have the link in different places.
   arm = functionsWith { hostSystem = "aarch64-linux"; };
   intel = functionsWith { hostSystem = "x86_64-linux"; };
@@ -91,6 +129,7 @@ in
     files = [ { text = "x"; destination = "/bin/x"; } ];
   };
 
+  container = ociImageLayout { manifests = { inherit (container) image debug; }; };
   ofIntel = onBoth intel { };
   ofArm = onBoth arm { };
   ofChoice = onBoth intel { platform = { architecture = "arm64"; variant = "v8"; }; };

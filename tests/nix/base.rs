@@ -142,6 +142,32 @@ fn a_layer_by_itself_comes_above_a_base() {
     }
 }
 
+#[test]
+fn a_container_of_the_module_keeps_what_its_base_has() {
+    let nix = Nix::new(Version::System);
+    let layout = Layout::checked(nix.build("base.container"));
+    let base = Layout::checked(nix.build("base.base"));
+    for (tag, closures) in [("image", 2), ("debug", 2)] {
+        let image = layout.image(Some(tag));
+        assert!(image.layers().starts_with(&base.image(None).layers()));
+        let own: Vec<Vec<String>> = image.listings().split_off(1);
+        let of_closures: Vec<_> = own.iter().filter(|layer| layer.iter().any(|line| line.contains(" nix/"))).collect();
+        assert!(of_closures.len() >= closures, "{own:?}");
+        for layer in of_closures {
+            assert_eq!(layer[..2], ["drwxr-xr-x 0/0 nix/", "drwxrwxr-t 0/30000 nix/store/"]);
+        }
+        // The volumes and the working directory belong to the user, and have the modes that they had.
+        let owned = [
+            "drwxr-xr-x 0/0 home/",
+            "drwxr-x--- 1000/100 home/app/",
+            "drwx--x--x 0/0 run/",
+            "drwxr-xr-x 1000/100 run/app/",
+            "drwxrwxrwt 1000/100 tmp/",
+        ];
+        assert!(own.iter().any(|layer| *layer == owned), "{own:#?}");
+    }
+}
+
 /// What GNU tar lists of a folder of a layer.
 fn listing_of(layer: &Path) -> Vec<String> {
     let blobs: Vec<PathBuf> =
