@@ -15,10 +15,12 @@
   - `fromImage`: the base image; see `base` of `ociImageConfig`. The layers made here come above it, as `base` of
     `ociLayerTar` says, and the customisation comes above those of `layers` too that hold more than closures: it depends
     on their outputs then. For layers in `layers`, say `base` yourself.
-  - `maxLayers`: the largest number of layers, without those of the base image; each of `layers` counts as one.
+  - `maxLayers`: the largest number of layers, with those of the base image; each of `layers` counts as one. The closure
+    has at least one layer, however many the base has.
   - `created`: a time as RFC 3339 writes it; `null` is 1970, so that the same contents are the same image.
   - `extraConfig`: members beside `config`: `author`, `architecture`, …
-  - `extraManifest`, `extraIndex`, `inheritConfig`: as in the four functions.
+  - `extraManifest`, `extraIndex`, `inheritConfig`, `unsetEnv`: as in the four functions.
+  - `strict`: whether warnings are errors.
   - `alone`, `together`: how the closure is split; see `ociClosureLayers`.
   - `compression`: of all layers made here, not of those in `layers`.
   - `lazy`: whether recipes take the place of all layers: those made here are lazy, as in `ociLayerTar`, and the layout is
@@ -49,6 +51,8 @@
 , extraManifest ? { }
 , extraIndex ? { }
 , inheritConfig ? true
+, unsetEnv ? [ ]
+, strict ? false
 , alone ? [ ]
 , together ? [ ]
 , compression ? "gzip"
@@ -92,7 +96,7 @@ let
   };
 
   customisation = ociLayerTar {
-    inherit files compression mtime owner perms onConflict lazy base platform replace;
+    inherit files compression mtime owner perms onConflict lazy base platform replace strict;
     name = "oci-customisation";
     # Without a base image, no layer looks at another.
     above = if fromImage == null then [ ] else builtins.filter isOnTheWay layers;
@@ -106,7 +110,7 @@ let
     ++ (if hasCustomisation then [ customisation ] else [ ]);
 
   manifest = ociImageManifest {
-    inherit extraManifest inheritConfig;
+    inherit extraManifest inheritConfig unsetEnv strict;
     layers = allLayers;
     base = fromImage;
     extraConfig =

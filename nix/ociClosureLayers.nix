@@ -11,8 +11,9 @@
   - `maxLayers`: the largest number of layers.
   - `alone`: a list of packages, each of which has a layer for itself.
   - `together`: a list of lists of packages; those of one list have a layer in common.
-  - `compression`, `mtime`, `owner`, `perms`, `lazy`, `base`, `platform`: as in `ociLayerTar`. Of a base, `/nix/store`
-    keeps its attributes.
+  - `compression`, `mtime`, `owner`, `perms`, `lazy`, `platform`: as in `ociLayerTar`.
+  - `base`: an image below, as in `ociLayerTar`; its `/nix/store` keeps its attributes. Its layers count within
+    `maxLayers`; at least one is left for the closure. The layers are made again when the base is another.
   - `name`, `passthru`: of the derivation.
 
   ```nix

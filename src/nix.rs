@@ -9,11 +9,11 @@
 //! | [`layer_tar`] | `spec`, a [`LayerSpec`](crate::LayerSpec) as JSON, contents, `below`, `lazy` | the folder of a layer |
 //! | [`closure_layers`] | `spec`, contents, `maxLayers`, `alone`, `together`, `below`, `lazy` | the folder of several layers |
 //! | [`entries`] | `base`, `platform`, `layers` | the folder of their entries |
-//! | [`image_config`] | `layers`, `extraConfig`, `platform`, `base`, `inheritConfig` | the folder of a configuration |
+//! | [`image_config`] | `layers`, `extraConfig`, `platform`, `base`, `inheritConfig`, `unsetEnv`, `strict` | the folder of a configuration |
 //! | [`image_manifest`] | the same, `config`, `extraManifest` | the folder of an image, with links to its layers |
 //! | [`image_layout`] | `images`, a list of `{ names, image }`; `extraIndex`, `hashTagged`, `sparse` | a layout |
 //! | [`files`] | `files`, a list of `{ destination, text, executable }`, `{ destination, symlink }` and `{ destination, directory }` | these files |
-//! | [`verify`] | `layout`, `deep` | an empty file, if the layout has no defect |
+//! | [`verify`] | `layout`, `deep`, `strict` | an empty file, if the layout has no error |
 //! | `pull` | `reference`, `platform`, `tag`, `plainHttp` | a layout of an image in a registry |
 //! | `pull_blob` | `reference`, `digest`, `size`, `mediaType`, `plainHttp` | the bytes of a blob in a registry |
 //! | [`blobs_to_layout`] | `manifest`, `blobs`, a list of `{ digest, path }`; `tag` | a layout of these |
@@ -45,6 +45,8 @@ mod files;
 mod layers;
 mod pull;
 
+use crate::warning::Warning;
+
 #[cfg(feature = "registry")]
 pub use self::pull::{pull, pull_blob};
 pub use self::{
@@ -55,3 +57,8 @@ pub use self::{
     layers::{closure_layers, layer_tar},
     pull::blobs_to_layout,
 };
+
+/// Prints warnings where Nix shows them: in the log of the build.
+fn say(warnings: &[Warning]) {
+    warnings.iter().for_each(|warning| eprintln!("oci-layout: warning: {warning}"));
+}

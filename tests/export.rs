@@ -22,7 +22,7 @@ const FORMATS: [ArchiveFormat; 3] = [ArchiveFormat::Oci, ArchiveFormat::Docker, 
 
 fn archive<I: Into<Image>>(images: impl IntoIterator<Item = I>, options: ArchiveOptions) -> (Vec<u8>, Index) {
     let mut tar = Vec::new();
-    let index = image_archive(&mut tar, images, options).unwrap();
+    let index = image_archive(&mut tar, images, options).unwrap().index;
     (tar, index)
 }
 

@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     folder,
     image_layout::repository::without_hash,
-    layer_tar::{self, FileMapping, LayerOptions, Source, target::names_directory},
+    layer_tar::{self, FileMapping, HardLinks, LayerOptions, Source, TarLayer, target::names_directory},
     pool::Pool,
     spec::LayerSpec,
 };
@@ -41,11 +41,12 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let files = files.into_iter().map(|file| by_its_name(file, attributes.output()));
     let options = kept(attributes, entries::above(attributes, options)?, attributes.output())?;
     let layer = layer_tar::layer_tar(files, options.pool(pool))?;
-    layer.warnings().iter().for_each(|warning| eprintln!("oci-layout: warning: {warning}"));
+    print(&layer);
     folder::write_layer(attributes.output(), &layer)
 }
 
-/// Makes several layers of a closure, as [`closure_layers`](crate::closure_layers()) splits it, all at once.
+/// Makes several layers of a closure, as [`closure_layers`](crate::closure_layers()) splits it, all at once. The layers of
+/// the image in the attribute `base` count within `maxLayers`.
 ///
 /// # Errors
 ///
@@ -54,8 +55,11 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let LayerSpec { options, .. } = LayerSpec::from_value(attributes.get("spec")?)?;
     let options = entries::above(attributes, options)?;
     let Held { paths, graph } = contents::held(attributes)?;
+    let below = options.base.as_ref().map_or(0, |base| base.digests().len());
+    let max_layers = attributes.get::<usize>("maxLayers")?;
     let split = ClosureOptions {
-        max_layers: attributes.get("maxLayers")?,
+        // Some layer has the closure, however many are below.
+        max_layers: max_layers.saturating_sub(below).max(max_layers.min(1)),
         alone: attributes.list("alone")?,
         together: attributes.list("together")?,
     };
@@ -75,16 +79,25 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let made = pool.map(layers, |(name, paths)| {
         let dir = attributes.output().join(name);
         let options = kept(attributes, options.clone(), &dir)?.pool(pool);
-        folder::write_layer(&dir, &layer_tar::layer_tar(paths.into_iter().map(in_place), options)?)
+        let layer = layer_tar::layer_tar(paths.into_iter().map(in_place), options)?;
+        print(&layer);
+        folder::write_layer(&dir, &layer)
     });
     made.into_iter().collect::<Result<()>>()?;
     fs::create_dir_all(attributes.output()).map_err(Error::write(attributes.output()))?;
     folder::write_layers(attributes.output(), &names)
 }
 
+/// Prints a layer's warnings, which Nix shows in the log of the build.
+fn print(layer: &TarLayer) {
+    layer.warnings().iter().for_each(|warning| eprintln!("oci-layout: warning: {warning}"));
+}
+
 /// With the attribute `lazy`, what is kept of a layer in this folder is how it is made.
 fn kept(attributes: &Attributes, options: LayerOptions, dir: &Path) -> Result<LayerOptions> {
     let lazy = attributes.get::<Option<bool>>("lazy")?.unwrap_or_default();
+    // Whether files of the store are hard links of one another is up to the machine (`nix-store --optimise`).
+    let options = LayerOptions { hard_links: options.hard_links.or(Some(HardLinks::Copy)), ..options };
     Ok(if lazy { options.recipe(true).scratch(dir) } else { options.store(dir) })
 }
 

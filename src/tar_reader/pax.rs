@@ -42,6 +42,30 @@ impl Records {
         self.0.iter().map(|(key, value)| (&key[..], &value[..]))
     }
 
+    /// Whether Go's
+    /// [`archive/tar`](https://cs.opensource.google/go/go/+/refs/tags/go1.24.0:src/archive/tar/reader.go) refuses a record
+    /// that is passed over here, or read: `validPAXRecord` and `mergePAX` there.
+    pub(super) fn go_refuses(&self) -> bool {
+        self.iter().any(|(key, value)| {
+            let number = |value: &[u8]| {
+                let digits = value.strip_prefix(b"-").or(value.strip_prefix(b"+")).unwrap_or(value);
+                decimal(digits).is_some_and(|number| i64::try_from(number).is_ok())
+            };
+            match key {
+                b"path" | b"linkpath" | b"uname" | b"gname" => value.contains(&0),
+                key if key.contains(&0) => true,
+                _ if value.is_empty() => false,
+                b"uid" | b"gid" | b"size" => !number(value),
+                b"atime" | b"ctime" | b"mtime" => {
+                    let (seconds, fraction) =
+                        value.split_at(value.iter().position(|&b| b == b'.').unwrap_or(value.len()));
+                    !number(seconds) || !fraction.iter().skip(1).all(u8::is_ascii_digit)
+                }
+                _ => false,
+            }
+        })
+    }
+
     /// The value of a keyword. One without a value takes back what was said before.
     pub(super) fn get(&self, keyword: &str) -> Option<&[u8]> {
         let mut records = self.iter().rev();

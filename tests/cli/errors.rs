@@ -19,7 +19,7 @@ fn a_wrong_argument_is_a_usage_error() {
         ("build -f app:/a:/b -o out", r"a colon in a path is written \:"),
         ("build -f app: -o out", "the destination behind the colon is empty"),
         ("build -f app --env PORT -o out", "it is written KEY=VALUE"),
-        ("build -f app --expose http -o out", "it is written PORT[/PROTOCOL], as in 80 or 53/udp"),
+        ("build -f app --expose http -o out", "it is written PORT[-PORT][/PROTOCOL], as in 80, 53/udp or 8000-8010"),
         ("build -f app --platform linux -o out", "it is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64"),
         ("build -f app --compression lzma -o out", "there are gzip, zstd and none"),
         ("build -f app --tag a@b -o out", "it has a digest"),
@@ -79,7 +79,7 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ("build -f app --extra ] -o out", "\"]\": not JSON: expected value at line 1 column 1"),
         (
             "build -f app --extra {\"entripoint\":1} -o out",
-            "image configuration: there is no member \"entripoint\"; there are created, author, architecture, os, \
+            "image configuration (set by --extra): there is no member \"entripoint\"; there are created, author, architecture, os, \
              os.version, os.features, variant, config, rootfs, history",
         ),
         (
@@ -143,7 +143,7 @@ fn an_environment_variable_that_is_no_number_is_named() {
     let room = Room::new();
     for (name, value, reason) in [
         ("SOURCE_DATE_EPOCH", "yesterday", "it is a number of seconds since 1970"),
-        ("SOURCE_DATE_EPOCH", "", "it is a number of seconds since 1970"),
+        ("SOURCE_DATE_EPOCH", " ", "it is a number of seconds since 1970"),
         ("SOURCE_DATE_EPOCH", "-1", "it is a number of seconds since 1970"),
         ("NIX_BUILD_CORES", "many", "it is a number from 0 to 1024"),
     ] {

@@ -1,6 +1,8 @@
 //! `verify` finds nothing in a good layout, and in one with a single defect exactly that defect, where it is.
 
 mod archives;
+#[path = "../common/mod.rs"]
+mod common;
 mod damage;
 mod documents;
 mod files;
@@ -8,6 +10,9 @@ mod hostile;
 mod layers;
 mod layout;
 mod raw_tar;
+#[path = "../common/values.rs"]
+mod values;
+mod values_of_configurations;
 
 use layout::{Layout, verify};
 use oci_layout::{Finding, Pool, VerifyOptions};
@@ -98,6 +103,8 @@ fn a_finding_is_a_line_and_an_object() {
     assert_eq!(findings.iter().map(Finding::to_string).collect::<Vec<_>>(), [format!("{place} ({digest}): {message}")]);
     assert_eq!(
         serde_json::to_value(&findings).unwrap(),
-        serde_json::json!([{ "place": place, "digest": digest, "defect": "blob-missing", "message": message }])
+        serde_json::json!([{
+            "severity": "error", "place": place, "digest": digest, "defect": "blob-missing", "message": message,
+        }])
     );
 }

@@ -125,7 +125,7 @@ fn repositories(layouts: Vec<NamedLayout>) -> Result<Vec<(String, ImageLayout)>>
     let mut dirs: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut repositories = Vec::new();
     for NamedLayout { name, dir } in layouts {
-        let layout = ImageLayout::open(&dir)?;
+        let layout = args::open_layout(&dir)?;
         // Whoever begins to serve shall see what is wrong with it, and not the first client.
         layout.index()?;
         let name = name.or_else(|| layout.repository()).ok_or_else(|| nameless(&dir))?;
