@@ -120,7 +120,7 @@ in
       ];
     };
   };
-  split = ociClosureLayers { inherit base; closure = [ greet ]; maxLayers = 2; alone = [ greet ]; };
+  split = ociClosureLayers { inherit base; closure = [ greet ]; maxLayers = 3; alone = [ greet ]; }; # the base counts as one
   replaced = layer { files = [ { text = "x"; destination = "/usr/bin"; } ]; replace = true; };
   replacedInImage = image { files = [ { text = "x"; destination = "/usr/bin"; } ]; copyToRoot = [ ]; replace = true; };
   # Layers that lie above one another, and no base below them.

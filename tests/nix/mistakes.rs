@@ -53,7 +53,10 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     ("brokenBase", &["-broken\" is not sound: ", "layers[0] (sha256:", "): is damaged: ", "-oci-base-checked.drv"]),
     ("baseByName", &["docker.io/library/alpine:3.20 is not in the Nix store: give a package, a path without quotes"]),
-    ("noBase", &["-jq\" is not sound: ", "is neither the folder of an image layout nor an oci-archive"]),
+    (
+        "noBase",
+        &["-jq\" is not sound: ", "is neither the folder of an image layout, an oci-archive nor a docker-archive"],
+    ),
     ("typoInBase", &["called with unexpected argument 'tags'"]),
     ("noTag", &["-oci-layout\" has no image with the tag \"medium\": it has large, latest, small\n"]),
     (
