@@ -21,6 +21,7 @@ let
     base = ./base.nix;
     contents = ./contents.nix;
     elements = ./elements.nix;
+    entries = ./entries.nix;
     hashPart = ./hashPart.nix;
     platform = ./platform.nix;
     references = ./references.nix;

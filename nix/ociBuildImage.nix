@@ -1,4 +1,4 @@
-{ hashPart, ociClosureLayers, ociImageLayout, ociImageManifest, ociLayerTar, platform, references, storeName, ... }:
+{ hashPart, ociClosureLayers, ociImageLayout, ociImageManifest, ociLayerTar, references, storeName, ... }:
 /**
   An image in one call: the closure of what `config`, `files` and `copyToRoot` refer to is found and split into layers,
   and the customisation (`files` and `copyToRoot`) is a layer of its own, above them.
@@ -12,7 +12,9 @@
   - `files`: as in `ociLayerTar`; what their sources refer to comes into the image.
   - `layers`: a list of layers (`ociLayerTar`, `ociClosureLayers`) that go below all others; what they hold is nowhere
     else. They are derivations of their own, and stay as they are when something else changes.
-  - `fromImage`: the base image; see `base` of `ociImageConfig`.
+  - `fromImage`: the base image; see `base` of `ociImageConfig`. The layers made here come above it, as `base` of
+    `ociLayerTar` says, and the customisation comes above those of `layers` too that hold more than closures: it depends
+    on their outputs then. For layers in `layers`, say `base` yourself.
   - `maxLayers`: the largest number of layers, with those of the base image; each of `layers` counts as one. The closure
     has at least one layer, however many the base has.
   - `created`: a time as RFC 3339 writes it; `null` is 1970, so that the same contents are the same image.
@@ -23,7 +25,7 @@
   - `compression`: of all layers made here, not of those in `layers`.
   - `lazy`: whether recipes take the place of all layers: those made here are lazy, as in `ociLayerTar`, and the layout is
     sparse, as in `ociImageLayout`. `ociImageLayout { manifests = [ image ]; }` makes a full one of it.
-  - `mtime`, `owner`, `perms`, `onConflict`, `keepDirectoryLinks`: of the customisation; see `ociLayerTar`.
+  - `mtime`, `owner`, `perms`, `onConflict`, `keepDirectoryLinks`, `replace`: of the customisation; see `ociLayerTar`.
   - `passthru`: of the derivation. Beside it, the result has `manifest` (for `ociImageLayout`), `layers`, `fromImage`,
     `imageName` and `imageTag`; and the programs of `ociImageLayout`: `copyToRegistry`, `copyToPodman`,
     `copyToDockerDaemon`, `copyTo`, `push`.
@@ -60,6 +62,7 @@
 , perms ? [ ]
 , onConflict ? "error"
 , keepDirectoryLinks ? false
+, replace ? false
 , passthru ? { }
 }:
 let
@@ -78,11 +81,15 @@ let
   hasCustomisation = files != [ ] || roots != [ ];
   ofClosure = maxLayers - builtins.length layers - (if hasCustomisation then 1 else 0);
 
+  base = fromImage;
+  platform = builtins.intersectAttrs { architecture = 0; os = 0; variant = 0; } extraConfig;
+  # Closures have no directory but those of the store on the way to a file of the customisation: it need not wait for them,
+  # and stays as it is when they change.
+  isOnTheWay = layer: !(layer.holdsClosuresAlone or false);
+
   closure = ociClosureLayers {
-    inherit referencesOf alone together compression strict lazy;
+    inherit referencesOf alone together compression strict lazy base platform;
     without = layers;
-    base = fromImage;
-    platform = if fromImage == null then null else platform extraConfig;
     maxLayers =
       if ofClosure >= 1 then ofClosure
       else throw ("oci-layout: image ${name}: maxLayers = ${toString maxLayers} leaves no layer for the closure, beside "
@@ -90,8 +97,10 @@ let
   };
 
   customisation = ociLayerTar {
-    inherit files compression mtime owner perms onConflict keepDirectoryLinks strict lazy;
+    inherit files compression mtime owner perms onConflict keepDirectoryLinks lazy base platform replace strict;
     name = "oci-customisation";
+    # Without a base image, no layer looks at another.
+    above = if fromImage == null then [ ] else builtins.filter isOnTheWay layers;
     # Their closures are below already, whatever layers those are: this one does not change when they do.
     copyToRoot = roots;
     without = roots;

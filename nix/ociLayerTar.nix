@@ -1,4 +1,4 @@
-{ contents, step, storePath, ... }:
+{ contents, entries, step, storePath, ... }:
 /**
   A layer: files and store paths, in a tar.
 
@@ -25,6 +25,15 @@
   - `lazy`: whether the store keeps a recipe in the place of the layer: some kilobytes, from which the layer is made again
     when somebody reads it. It refers to the sources, and so they stay. With a compressed `tar` in it, a layer is kept
     itself.
+  - `base`: the image that the layer comes above, as in `ociImageConfig`. The layer then does what `COPY` does in a
+    Dockerfile: a destination that passes through a symbolic link of the base lands where the link leads, and the link
+    stays; a directory that the base has keeps its mode, owner, time and extended attributes, unless a file of the list
+    sets them.
+  - `above`: a list of layers, the lowest first, that this one comes above as well. It depends on their outputs then.
+  - `platform`: `{ architecture; os; variant; }`, if the image is for another platform than the packages; it chooses the
+    image in a base for several.
+  - `replace`: whether a file may replace a directory of the layers below, and a directory a file. Otherwise that is an
+    error.
   - `name`, `passthru`: of the derivation.
 
   A file is exactly one of these:
@@ -44,7 +53,7 @@
 
   | member | value | without it |
   |---|---|---|
-  | `destination` | a path in the image | the path of the `source`; anything else needs one |
+  | `destination` | a path in the image; with a slash at its end, the directory that a `source` lands in under its own name | the path of the `source`; anything else needs one |
   | `mode` | octal digits in a string, as in `"0755"`; or `"keep"` | 0755 or 0644 |
   | `uid`, `gid` | a number; of a `tar` also `"keep"` | `owner` |
   | `mtime` | seconds since 1970, or `"keep"` | that of the layer |
@@ -79,6 +88,10 @@
 , unpackLimit ? null
 , strict ? false
 , lazy ? false
+, base ? null
+, above ? [ ]
+, platform ? { }
+, replace ? false
 , passthru ? { }
 }:
 let
@@ -104,17 +117,18 @@ let
   inStore = value: builtins.seq (if value == null then null else storePath value) value;
 
   holds = contents { inherit files closure copyToRoot without; };
-  layer = step "layer-tar" (holds.attributes // {
+  layer = step "layer-tar" (holds.attributes // entries { inherit base above platform; } // {
     inherit name lazy;
     spec = {
       files = map fromStore files;
       hardLinks = links;
-      inherit compression mtime owner perms onConflict keepDirectoryLinks include exclude unpackLimit strict;
+      inherit compression mtime owner perms onConflict keepDirectoryLinks include exclude unpackLimit replace strict;
     };
     # It is the references of a recipe that keep the sources.
     unsafeDiscardReferences.out = !lazy;
     passthru = passthru // {
       inherit (holds) held;
+      holdsClosuresAlone = files == [ ] && holds.attributes.copyToRoot == [ ] && perms == [ ];
       mediaDescriptor = "${layer}/media-descriptor.json";
       diffID = "${layer}/DiffID";
       blobs = "${layer}/blobs";

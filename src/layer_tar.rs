@@ -24,7 +24,7 @@ mod source_folder;
 mod source_tar;
 pub(crate) mod stream;
 pub(crate) mod tar;
-mod target;
+pub(crate) mod target;
 mod tree;
 pub(crate) mod xattrs;
 

@@ -6,8 +6,9 @@
 //!
 //! | step | attributes | output |
 //! |---|---|---|
-//! | [`layer_tar`] | `spec`, a [`LayerSpec`](crate::LayerSpec) as JSON, contents, and `lazy` | the folder of a layer |
-//! | [`closure_layers`] | `spec`, contents, `maxLayers`, `base`, `platform`, `alone`, `together`, `lazy` | the folder of several layers |
+//! | [`layer_tar`] | `spec`, a [`LayerSpec`](crate::LayerSpec) as JSON, contents, `below`, `lazy` | the folder of a layer |
+//! | [`closure_layers`] | `spec`, contents, `maxLayers`, `alone`, `together`, `below`, `lazy` | the folder of several layers |
+//! | [`entries`] | `base`, `platform`, `layers` | the folder of their entries |
 //! | [`image_config`] | `layers`, `extraConfig`, `platform`, `base`, `inheritConfig`, `unsetEnv`, `strict` | the folder of a configuration |
 //! | [`image_manifest`] | the same, `config`, `extraManifest` | the folder of an image, with links to its layers |
 //! | [`image_layout`] | `images`, a list of `{ names, image }`; `extraIndex`, `hashTagged`, `sparse` | a layout |
@@ -22,6 +23,11 @@
 //!
 //! Folders of layers, configurations and images are those of [`folder`](crate::folder).
 //!
+//! `below` is a list of folders of entries, those of the lowest layers first. Such a folder is a cache
+//! ([`BaseFiles::cache`](crate::BaseFiles::cache)), with `entries/layers.json` for the digests of the layers, the lowest
+//! first. A layer above them reads this folder, and none of the layers: the entries of an image are read once, however
+//! many layers come above it, and a builder elsewhere gets some kilobytes in the place of an image.
+//!
 //! What a layer *holds* of the store is said by contents, the attributes `closure`, `copyToRoot`, `referencesOf`,
 //! `without`, and by `graph`, which Nix makes of all paths that they name (`exportReferencesGraph`):
 //!
@@ -34,6 +40,7 @@
 mod attributes;
 mod contents;
 mod documents;
+mod entries;
 mod files;
 mod layers;
 mod pull;
@@ -45,6 +52,7 @@ pub use self::pull::{pull, pull_blob};
 pub use self::{
     attributes::Attributes,
     documents::{image_config, image_layout, image_manifest, verify},
+    entries::entries,
     files::files,
     layers::{closure_layers, layer_tar},
     pull::blobs_to_layout,

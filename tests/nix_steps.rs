@@ -9,7 +9,9 @@ use std::{
 };
 
 use common::message;
-use oci_layout::{ImageLayout, Layer, Pool, folder, layer_entries, nix};
+use oci_layout::{
+    BaseFiles, Blob, FileMapping, ImageLayout, Layer, LayerOptions, Pool, folder, layer_entries, layer_tar, nix,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -253,16 +255,17 @@ fn the_layers_of_a_base_image_count() {
     nix::image_manifest(&step("image", image), &pool).unwrap();
     let images = json!([{ "names": ["latest"], "image": out("image") }]);
     nix::image_layout(&step("base", json!({ "images": images })), &pool).unwrap();
-    let base = json!({ "layout": out("base") });
+    let base = json!({ "base": { "layout": out("base") }, "platform": platform });
+    nix::entries(&step("entries", base), &pool).unwrap();
     for (max_layers, without_base, with_base) in [(4, 4, 2), (3, 3, 1), (2, 2, 1), (1, 1, 1)] {
-        for (base, expected) in [(json!(null), without_base), (base.clone(), with_base)] {
-            let output = format!("{max_layers} above {base}");
+        for (below, expected) in [(json!(null), without_base), (json!([out("entries")]), with_base)] {
+            let output = format!("{max_layers} above {}", below.is_array());
             // Packages of this size are worth a layer each.
             let mut graph = store.graph.clone();
             graph.iter_mut().for_each(|package| package["narSize"] = (100 << 20).into());
             let attributes = json!({
-                "closure": store.paths(&["app", "tool"]), "graph": graph, "maxLayers": max_layers, "base": base,
-                "platform": platform, "spec": {},
+                "closure": store.paths(&["app", "tool"]), "graph": graph, "maxLayers": max_layers, "below": below,
+                "spec": {},
             });
             nix::closure_layers(&step(&output, attributes), &pool).unwrap();
             assert_eq!(folder::open_layers(out(&output)).unwrap().len(), expected, "{output}");
@@ -402,4 +405,237 @@ fn a_layer_of_the_store_has_no_warning_of_the_machine() {
         message(nix::layer_tar(&wrong, &Pool::new(1))),
         "exclude: the glob \"no such file\" matches nothing: correct it, or leave it out (strict: warnings are errors)"
     );
+}
+
+/// A layout in the store whose only image has links, and directories with attributes of their own.
+fn base_in(store: &Store) -> ImageLayout {
+    let pool = Pool::new(2);
+    let root = json!({ "spec": { "files": [
+        { "directory": true, "destination": "/usr/bin" },
+        { "symlink": "usr/bin", "destination": "/bin" },
+        { "directory": true, "destination": "/tmp", "mode": "1777" },
+        { "directory": true, "destination": "/home/app", "mode": "0750", "uid": 1000, "gid": 1000 },
+    ] } });
+    nix::layer_tar(&store.attributes("root", root), &pool).unwrap();
+    let image = json!({ "layers": [store.path("root")], "platform": { "os": "linux", "architecture": "arm64" } });
+    nix::image_manifest(&store.attributes("root-image", image), &pool).unwrap();
+    let layout = json!({ "images": [{ "names": ["1"], "image": store.path("root-image") }] });
+    nix::image_layout(&store.attributes("base", layout), &pool).unwrap();
+    ImageLayout::open(store.path("base")).unwrap()
+}
+
+/// Mode, owner and path of each entry, by the `tar` crate.
+fn members(layer: &dyn Layer) -> Vec<String> {
+    let mut tar = tar::Archive::new(flate2::read::MultiGzDecoder::new(layer.open().unwrap()));
+    let member = |entry: std::io::Result<tar::Entry<'_, _>>| {
+        let entry = entry.unwrap();
+        let header = entry.header();
+        let (mode, uid, gid) = (header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap());
+        format!("{mode:o} {uid}/{gid} {}", entry.path().unwrap().display())
+    };
+    tar.entries().unwrap().map(member).collect()
+}
+
+#[test]
+fn a_layer_comes_above_the_entries_of_a_base_and_of_layers() {
+    let store = store();
+    let pool = Pool::new(2);
+    base_in(&store);
+    let base = json!({ "base": { "layout": store.path("base"), "tag": "1" },
+        "platform": { "os": "linux", "architecture": "arm64" } });
+    nix::entries(&store.attributes("base-entries", base), &pool).unwrap();
+    let data = json!({ "below": [store.path("base-entries")], "spec": { "files": [
+        { "directory": true, "destination": "/data", "mode": "0700", "uid": 7 },
+        { "directory": true, "destination": "/home/app", "mode": "0700" },
+    ] } });
+    nix::layer_tar(&store.attributes("data", data), &pool).unwrap();
+    nix::entries(&store.attributes("data-entries", json!({ "layers": [store.path("data")] })), &pool).unwrap();
+    // What was read is all that is needed.
+    for gone in ["base", "root-image", "root"] {
+        fs::rename(store.path(gone), store.path(&format!("{gone}-elsewhere"))).unwrap();
+    }
+
+    let files = json!({ "files": [
+        { "source": format!("{}/file-of-app", store.path("app")), "destination": "/bin/" },
+        { "text": "", "destination": "/tmp/x" },
+        { "text": "", "destination": "/home/app/x" },
+        { "text": "", "destination": "/data/x" },
+    ] });
+    let made = |output: &str, lazy: bool| {
+        let below = store.paths(&["base-entries", "data-entries"]);
+        let attributes = json!({ "below": below, "spec": files, "lazy": lazy });
+        nix::layer_tar(&store.attributes(output, attributes), &pool).unwrap();
+        folder::open_layer(store.path(output)).unwrap()
+    };
+    let layer = made("layer", false);
+    let expected = [
+        "700 7/0 data/",
+        "644 0/0 data/x",
+        "755 0/0 home/",
+        // The layer set the mode, and the base the owner.
+        "700 1000/1000 home/app/",
+        "644 0/0 home/app/x",
+        "1777 0/0 tmp/",
+        "644 0/0 tmp/x",
+        "755 0/0 usr/",
+        "755 0/0 usr/bin/",
+        "644 0/0 usr/bin/file-of-app",
+    ];
+    assert_eq!(members(&layer), expected);
+
+    // A recipe has in it what was used of the entries.
+    let lazy = made("lazy", true);
+    for gone in ["base-entries", "data-entries", "data"] {
+        fs::remove_dir_all(store.path(gone)).unwrap();
+    }
+    assert_eq!(lazy.descriptor(), layer.descriptor());
+    assert_eq!(members(&lazy), expected);
+    let recipes = Path::new(&store.path("lazy")).join("recipes/sha256");
+    let recipe = fs::read_to_string(fs::read_dir(recipes).unwrap().next().unwrap().unwrap().path()).unwrap();
+    assert!(recipe.contains("file-of-app") && !recipe.contains("-entries"), "{recipe}");
+}
+
+#[test]
+fn layers_of_a_closure_keep_the_directories_of_a_base() {
+    let store = store();
+    let pool = Pool::new(2);
+    let place = Path::new(&store.path("")).to_owned();
+    let base = json!({ "spec": { "files": [
+        { "directory": true, "destination": place, "mode": "1775", "gid": 30000 },
+    ] } });
+    nix::layer_tar(&store.attributes("below", base), &pool).unwrap();
+    nix::entries(&store.attributes("entries", json!({ "layers": [store.path("below")] })), &pool).unwrap();
+    let split = json!({ "closure": store.paths(&["app", "tool"]), "maxLayers": 3, "spec": {}, "alone": store.paths(&["libc"]),
+        "below": [store.path("entries")] });
+    nix::closure_layers(&store.attributes("split", split), &pool).unwrap();
+    let layers = folder::open_layers(store.path("split")).unwrap();
+    assert!(layers.len() > 1);
+    let expected =
+        format!("1775 0/30000 {}/", place.strip_prefix("/").unwrap().display().to_string().trim_end_matches('/'));
+    for layer in &layers {
+        let members = members(layer);
+        assert!(members.contains(&expected), "{expected} is not in {members:?}");
+    }
+}
+
+#[test]
+fn entries_are_the_same_for_each_way_to_the_same_layers() {
+    let store = store();
+    let pool = Pool::new(2);
+    let base = base_in(&store);
+    let of_base =
+        json!({ "base": { "layout": store.path("base") }, "platform": { "os": "linux", "architecture": "arm64" } });
+    nix::entries(&store.attributes("1", of_base), &pool).unwrap();
+    nix::entries(&store.attributes("2", json!({ "layers": [store.path("root")] })), &Pool::new(1)).unwrap();
+    let layer = base.image(None, None).unwrap().layers()[0].descriptor().digest;
+    let index =
+        |output: &str| fs::read(Path::new(&store.path(output)).join("entries/sha256").join(layer.hex())).unwrap();
+    let order = |output: &str| fs::read_to_string(Path::new(&store.path(output)).join("entries/layers.json")).unwrap();
+    assert_eq!(index("1"), index("2"));
+    assert_eq!(order("1"), order("2"));
+    assert_eq!(order("1"), format!("[\"{layer}\"]"));
+
+    // The folder is a cache: the layer is not read.
+    let image = base.image(None, None).unwrap();
+    fs::write(Path::new(&store.path("base")).join("blobs/sha256").join(layer.hex()), "damaged").unwrap();
+    let above = BaseFiles::from(&image).cache(store.path("1"));
+    let layer = layer_tar([FileMapping::text("", "/bin/x")], LayerOptions::default().above(above)).unwrap();
+    assert_eq!(members(&layer), ["755 0/0 usr/", "755 0/0 usr/bin/", "644 0/0 usr/bin/x"]);
+
+    // An image without layers, and layers of no one.
+    nix::entries(&store.attributes("none", json!({})), &pool).unwrap();
+    assert_eq!(order("none"), "[]");
+    let attributes =
+        json!({ "below": [store.path("none")], "spec": { "files": [{ "text": "", "destination": "/x" }] } });
+    nix::layer_tar(&store.attributes("above-none", attributes), &pool).unwrap();
+    assert_eq!(members(&folder::open_layer(store.path("above-none")).unwrap()), ["644 0/0 x"]);
+}
+
+#[test]
+fn entries_that_are_damaged_or_missing_are_named() {
+    let store = store();
+    let pool = Pool::new(1);
+    base_in(&store);
+    nix::entries(&store.attributes("entries", json!({ "layers": [store.path("root")] })), &pool).unwrap();
+    let refused = |output: &str| {
+        let below =
+            json!({ "below": [store.path("entries")], "spec": { "files": [{ "text": "", "destination": "/bin/x" }] } });
+        message(nix::layer_tar(&store.attributes(output, below), &pool))
+    };
+    let index =
+        fs::read_dir(Path::new(&store.path("entries")).join("entries/sha256")).unwrap().next().unwrap().unwrap().path();
+    fs::write(&index, "of another format").unwrap();
+    let expected = format!("{:?} has an index of sha256:", store.path("entries"));
+    assert!(refused("damaged").contains(&expected), "{}", refused("damaged"));
+    fs::remove_file(&index).unwrap();
+    assert!(refused("missing").starts_with(&format!("cannot read {index:?}: ")), "{}", refused("missing"));
+    fs::write(Path::new(&store.path("entries")).join("entries/layers.json"), "{}").unwrap();
+    assert!(
+        refused("no list").contains("has a file entries/layers.json that is not a list of digests"),
+        "{}",
+        refused("no list")
+    );
+
+    let damaged = Path::new(&store.path("base")).join("blobs/sha256");
+    for blob in fs::read_dir(damaged).unwrap().map(|blob| blob.unwrap().path()) {
+        if fs::read(&blob).unwrap()[0] != b'{' {
+            fs::write(blob, "x").unwrap();
+        }
+    }
+    let base =
+        json!({ "base": { "layout": store.path("base") }, "platform": { "os": "linux", "architecture": "arm64" } });
+    let sentence = message(nix::entries(&store.attributes("of damaged", base), &pool));
+    assert!(sentence.contains("is damaged"), "{sentence}");
+    let other =
+        json!({ "base": { "layout": store.path("base") }, "platform": { "os": "linux", "architecture": "amd64" } });
+    let sentence = message(nix::entries(&store.attributes("of another", other), &pool));
+    assert!(sentence.contains("has no image for linux/amd64; it has linux/arm64"), "{sentence}");
+}
+
+#[test]
+fn a_store_path_lands_in_a_directory_under_its_name_without_the_hash() {
+    let store = store();
+    let hash = "0123456789abcdfghijklmnpqrsvwxyz";
+    let path = |name: &str| store.path(&format!("{hash}-{name}"));
+    fs::write(path("app.conf"), "x").unwrap();
+    fs::create_dir(path("folder")).unwrap();
+    fs::write(format!("{}/{hash}-inside", path("folder")), "x").unwrap();
+    symlink(format!("{hash}-app.conf"), path("link")).unwrap();
+    fs::write(store.path("plain"), "x").unwrap();
+    let landed = |source: String, destination: &str, follow: bool| {
+        let spec = json!({ "files": [{ "source": source, "destination": destination, "follow": follow }] });
+        let output = format!("layer-{}", spec.to_string().replace('/', "-").len() + source.len() * 1000);
+        let _ = fs::remove_dir_all(store.path(&output));
+        nix::layer_tar(&store.attributes(&output, json!({ "spec": spec })), &Pool::new(1)).unwrap();
+        let last = members(&folder::open_layer(store.path(&output)).unwrap()).pop().unwrap();
+        last.split_once(' ').unwrap().1.split_once(' ').unwrap().1.to_owned()
+    };
+    assert_eq!(landed(path("app.conf"), "/etc/", true), "etc/app.conf");
+    assert_eq!(landed(path("app.conf"), "/etc/.", true), "etc/app.conf");
+    assert_eq!(landed(path("app.conf"), "/", true), "app.conf");
+    assert_eq!(landed(path("app.conf"), "etc//", true), "etc/app.conf");
+    assert_eq!(landed(path("app.conf"), "/etc/x", true), "etc/x");
+    assert_eq!(landed(path("link"), "/etc/", true), "etc/link");
+    assert_eq!(landed(path("link"), "/etc/", false), "etc/link");
+    // The contents of a folder land in it, each under its own name.
+    assert_eq!(landed(path("folder"), "/etc/", true), format!("etc/{hash}-inside"));
+    // The name of a file in a store path is its own, and this is none of a store path.
+    assert_eq!(landed(format!("{}/{hash}-inside", path("folder")), "/etc/", true), format!("etc/{hash}-inside"));
+    assert_eq!(landed(store.path("plain"), "/etc/", true), "etc/plain");
+
+    // A text has no name, in a layer and in a package.
+    let text = json!([{ "text": "x", "destination": "/etc/" }]);
+    let link = json!([{ "symlink": "x", "destination": "/etc/" }]);
+    for (number, files) in [text, link].into_iter().enumerate() {
+        let expected = "destination \"/etc/\" ends with a slash, and the source has no name to land under";
+        let attributes = store.attributes(&format!("package {number}"), json!({ "files": files }));
+        let refused = message(nix::files(&attributes));
+        assert!(refused.starts_with(expected), "{refused}");
+        let attributes = store.attributes(&format!("layer {number}"), json!({ "spec": { "files": files } }));
+        let refused = message(nix::layer_tar(&attributes, &Pool::new(1)));
+        assert!(refused.starts_with(expected), "{refused}");
+    }
+    nix::files(&store.attributes("package", json!({ "files": [{ "directory": true, "destination": "/etc/" }] })))
+        .unwrap();
+    assert!(Path::new(&store.path("package")).join("etc").is_dir());
 }

@@ -4,16 +4,17 @@
 let
   inherit (container) gid isRoot lazy uid user;
   option = "oci.containers.${name}";
-  hasBase = container.fromImage != null;
+  base = container.fromImage;
+  hasBase = base != null;
 
   dependencies = lib.optional (container.dependencies != [ ]) (oci.ociLayerTar {
     name = "oci-dependencies";
-    inherit lazy;
+    inherit lazy base;
     closure = map lib.getBin container.dependencies;
   });
   program = lib.optional (container.package != null) (oci.ociClosureLayers {
     name = "oci-program";
-    inherit lazy;
+    inherit lazy base;
     closure = [ (lib.getBin container.package) ];
     without = dependencies;
     maxLayers = if container.optimizeLayers then 20 else 1;
@@ -66,7 +67,7 @@ let
   debugPackages = lib.unique ([ pkgs.bash pkgs.coreutils ] ++ container.debug.packages);
   tools = oci.ociLayerTar {
     name = "oci-debug";
-    inherit lazy;
+    inherit lazy base;
     closure = map lib.getBin debugPackages;
     without = image.layers;
   };

@@ -195,7 +195,8 @@ in
     default = null;
     description = ''
       The image below: a layout, or `{ layout; tag; }` where that has several images. What no option says is taken
-      over from it. Of several platforms in it, each image takes its own.
+      over from it. Of several platforms in it, each image takes its own. Its symbolic links and directories stay what they
+      are, but for the owners of `volumes` and `workingDir`.
     '';
     example = literalExpression ''{ layout = ./alpine; tag = "3.21"; }'';
   };

@@ -48,7 +48,7 @@ fn repository_of(path: &Path) -> Option<String> {
 }
 
 /// A store path's name has 32 of these digits and `-` in front.
-fn without_hash(name: &str) -> &str {
+pub(crate) fn without_hash(name: &str) -> &str {
     let is_digit = |b: u8| b"0123456789abcdfghijklmnpqrsvwxyz".contains(&b);
     match name.split_once('-') {
         Some((hash, name)) if hash.len() == 32 && hash.bytes().all(is_digit) => name,

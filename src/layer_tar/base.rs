@@ -9,7 +9,7 @@ mod stack;
 
 use std::{
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
@@ -49,15 +49,34 @@ pub struct BaseFiles {
 #[derive(Clone)]
 enum BaseSource {
     /// The layers, lowest first.
-    Layers(Vec<Arc<dyn Blob>>),
+    Layers(Vec<BaseLayer>),
     /// What another layer used of these layers, as its recipe records it.
     Recorded { layers: Vec<Digest> },
+}
+
+#[derive(Clone)]
+enum BaseLayer {
+    Blob(Arc<dyn Blob>),
+    /// A layer that is not here, and whose index is in the cache in this folder.
+    Indexed {
+        digest: Digest,
+        folder: Arc<Path>,
+    },
+}
+
+impl BaseLayer {
+    fn digest(&self) -> Digest {
+        match self {
+            Self::Blob(blob) => blob.descriptor().digest,
+            Self::Indexed { digest, .. } => *digest,
+        }
+    }
 }
 
 impl BaseFiles {
     /// The files of these layers, lowest first. Each layer is a tar, compressed or not.
     pub fn new<B: Blob + 'static>(layers: impl IntoIterator<Item = B>) -> Self {
-        let layers = layers.into_iter().map(|layer| Arc::new(layer) as Arc<dyn Blob>).collect();
+        let layers = layers.into_iter().map(|layer| BaseLayer::Blob(Arc::new(layer))).collect();
         Self { source: BaseSource::Layers(layers), cache: None, stack: Arc::default() }
     }
 
@@ -68,7 +87,7 @@ impl BaseFiles {
             // Only a recipe has this one, and nothing is built on a recipe.
             BaseSource::Recorded { .. } => Vec::new(),
         };
-        layers.push(Arc::new(layer));
+        layers.push(BaseLayer::Blob(Arc::new(layer)));
         Self { source: BaseSource::Layers(layers), cache: self.cache, stack: Arc::default() }
     }
 
@@ -80,6 +99,36 @@ impl BaseFiles {
         Self { cache: Some(folder.into()), ..self }
     }
 
+    /// Writes the indexes of all layers to a folder that is also a cache. [`BaseFiles::from_folders`] needs no layer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`](crate::Error::Write), and whatever reading the layers gives.
+    pub(crate) fn write(&self, folder: &Path, pool: &Pool) -> Result<()> {
+        let stack = self.stack(pool)?;
+        let digests = self.digests();
+        let cache = Cache::new(folder);
+        for (digest, index) in digests.iter().rev().zip(stack.indexes()) {
+            cache.write(*digest, index)?;
+        }
+        cache.write_order(&digests)
+    }
+
+    /// The files of the layers in folders that [`BaseFiles::write`] wrote, lowest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`](crate::Error::Layout) for another folder.
+    pub(crate) fn from_folders(folders: impl IntoIterator<Item = PathBuf>) -> Result<Self> {
+        let mut layers = Vec::new();
+        for folder in folders {
+            let folder: Arc<Path> = folder.into();
+            let digests = Cache::new(&folder).order()?;
+            layers.extend(digests.into_iter().map(|digest| BaseLayer::Indexed { digest, folder: Arc::clone(&folder) }));
+        }
+        Ok(Self { source: BaseSource::Layers(layers), cache: None, stack: Arc::default() })
+    }
+
     /// What a recipe records: the digests of the layers, and those of their entries that the new layer used.
     pub(crate) fn recorded(layers: Vec<Digest>, used: Index) -> Self {
         let stack = Arc::new(OnceLock::from(Arc::new(Stack::new(vec![used]))));
@@ -89,7 +138,7 @@ impl BaseFiles {
     /// The digests of the layers, lowest first.
     pub(crate) fn digests(&self) -> Vec<Digest> {
         match &self.source {
-            BaseSource::Layers(layers) => layers.iter().map(|layer| layer.descriptor().digest).collect(),
+            BaseSource::Layers(layers) => layers.iter().map(BaseLayer::digest).collect(),
             BaseSource::Recorded { layers } => layers.clone(),
         }
     }
@@ -109,9 +158,10 @@ impl BaseFiles {
         }
         let BaseSource::Layers(layers) = &self.source else { return Ok(Arc::default()) };
         let cache = self.cache.as_deref().map(Cache::new);
-        let indexes = pool.map(layers.iter().rev(), |layer| match &cache {
-            Some(cache) => cache.index(&**layer),
-            None => Index::read(&**layer),
+        let indexes = pool.map(layers.iter().rev(), |layer| match (layer, &cache) {
+            (BaseLayer::Indexed { digest, folder }, _) => Cache::new(folder).known(*digest),
+            (BaseLayer::Blob(layer), Some(cache)) => cache.index(&**layer),
+            (BaseLayer::Blob(layer), None) => Index::read(&**layer),
         });
         let stack = Arc::new(Stack::new(indexes.into_iter().collect::<Result<_>>()?));
         Ok(Arc::clone(self.stack.get_or_init(|| stack)))

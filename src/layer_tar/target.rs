@@ -78,7 +78,7 @@ impl Target {
     }
 }
 
-const NAMELESS: &str =
+pub(crate) const NAMELESS: &str =
     "ends with a slash, and the source has no name to land under in that directory: write the whole path";
 
 /// Finds the place of each target above the base. Whiteouts come first: what one removes is not there for the others.
@@ -103,7 +103,7 @@ pub(crate) fn provided(targets: &[Target]) -> BTreeSet<LayerPath> {
 }
 
 /// Whether a destination is written as that of a directory: `/usr/bin/`, `/usr/bin/.`, `/`.
-fn names_directory(destination: &Path) -> bool {
+pub(crate) fn names_directory(destination: &Path) -> bool {
     let bytes = destination.as_os_str().as_bytes();
     bytes.ends_with(b"/") || bytes.ends_with(b"/.")
 }

@@ -97,7 +97,7 @@ pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     Err(Error::layout(layout, format!("is not sound: make or fetch it again{errors}")))
 }
 
-fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {
+pub(super) fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {
     let mut layers = Vec::new();
     for dir in attributes.list::<PathBuf>("layers")? {
         layers.extend(folder::open_layers(dir)?);

@@ -9,14 +9,17 @@ use std::{
 use serde::Deserialize;
 
 use super::Attributes;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    layer_tar::target::{NAMELESS, names_directory},
+};
 
 /// Makes a folder of texts (which may be executable), symbolic links and empty directories; or the output itself, if the destination is `/`.
 ///
 /// # Errors
 ///
-/// [`Error::Destination`] for a destination with `..`, [`Error::Invalid`] for what is none of these or two of them, for
-/// two at one destination, or one below a link, and [`Error::Write`].
+/// [`Error::Destination`] for a destination with `..`, or of a text or link with a slash at its end, [`Error::Invalid`]
+/// for what is none of these or two of them, for two at one destination, or one below a link, and [`Error::Write`].
 pub fn files(attributes: &Attributes) -> Result<()> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -43,6 +46,9 @@ pub fn files(attributes: &Attributes) -> Result<()> {
         }
         if path.symlink_metadata().is_ok_and(|there| !(directory && there.is_dir())) {
             return refuse("it is wanted twice: drop one");
+        }
+        if !directory && path != output && names_directory(&destination) {
+            return Err(Error::Destination { destination, reason: NAMELESS });
         }
         let parent = path.parent().unwrap_or(&path);
         fs::create_dir_all(parent).map_err(Error::write(parent))?;

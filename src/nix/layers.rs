@@ -1,6 +1,7 @@
 //! Layers: one of files and store paths, or as many as a closure is split into.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
 };
@@ -8,14 +9,14 @@ use std::{
 use super::{
     Attributes,
     contents::{self, Held},
-    documents::base,
+    entries,
 };
 use crate::{
     closure::{self, ClosureOptions},
-    descriptor::Platform,
     error::{Error, Result},
     folder,
-    layer_tar::{self, FileMapping, HardLinks, LayerOptions, TarLayer},
+    image_layout::repository::without_hash,
+    layer_tar::{self, FileMapping, HardLinks, LayerOptions, Source, TarLayer, target::names_directory},
     pool::Pool,
     spec::LayerSpec,
 };
@@ -41,7 +42,9 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     };
     files.extend(packages.into_iter().map(contents_of));
     files.extend(contents::held(attributes)?.paths.into_iter().map(in_place));
-    let layer = layer_tar::layer_tar(files, kept(attributes, options, attributes.output())?.pool(pool))?;
+    let files = files.into_iter().map(|file| by_its_name(file, attributes.output()));
+    let options = kept(attributes, entries::above(attributes, options)?, attributes.output())?;
+    let layer = layer_tar::layer_tar(files, options.pool(pool))?;
     print(&layer);
     folder::write_layer(attributes.output(), &layer)
 }
@@ -54,9 +57,9 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
 /// As [`layer_tar`], and as [`closure_layers`](crate::closure_layers()).
 pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let LayerSpec { options, .. } = LayerSpec::from_value(attributes.get("spec")?)?;
+    let options = entries::above(attributes, options)?;
     let Held { paths, graph } = contents::held(attributes)?;
-    let platform = attributes.get::<Option<Platform>>("platform")?.unwrap_or_default();
-    let below = base(attributes, &platform)?.map_or(0, |base| base.layers().len());
+    let below = options.base.as_ref().map_or(0, |base| base.digests().len());
     let max_layers = attributes.get::<usize>("maxLayers")?;
     let split = ClosureOptions {
         // Some layer has the closure, however many are below.
@@ -105,4 +108,24 @@ fn kept(attributes: &Attributes, options: LayerOptions, dir: &Path) -> Result<La
 /// A store path that is itself a link stays one.
 fn in_place(path: impl Into<PathBuf>) -> FileMapping {
     FileMapping::at_source(path).follow(false)
+}
+
+/// A file that is itself a store path has its name behind the hash: `/nix/store/HASH-app.conf` lands in `/etc/` as
+/// `/etc/app.conf`. All store paths lie where the output does.
+fn by_its_name(file: FileMapping, output: &Path) -> FileMapping {
+    let Source::Path(source) = &file.source else { return file };
+    let name = source.file_name().and_then(OsStr::to_str).map(without_hash);
+    match name {
+        Some(name) if source.parent() == output.parent() && names_directory(&file.destination) && !is_folder(&file) => {
+            FileMapping { destination: file.destination.join(name), ..file }
+        }
+        _ => file,
+    }
+}
+
+/// Whether the source is a folder, whose contents land in the destination.
+fn is_folder(file: &FileMapping) -> bool {
+    let Source::Path(source) = &file.source else { return false };
+    let found = if file.follow { source.metadata() } else { source.symlink_metadata() };
+    found.is_ok_and(|found| found.is_dir())
 }

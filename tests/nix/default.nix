@@ -20,6 +20,7 @@ in
 {
   inherit examples oci packages;
   apps = import ./apps.nix scope;
+  base = import ./base.nix scope;
   change = import ./change.nix scope;
   contentAddressed = import ./content-addressed.nix scope;
   lazy = import ./lazy.nix scope;

@@ -105,7 +105,8 @@ impl Image<'_> {
     }
 }
 
-fn listing(tar: &Path) -> Vec<String> {
+/// What GNU tar lists of a tar, as [`Image::listings`] has it.
+pub fn listing(tar: &Path) -> Vec<String> {
     let options =
         ["--list", "--verbose", "--full-time", "--utc", "--numeric-owner", "--quoting-style=escape", "--file"];
     let listing = run(tool("tar").env("LC_ALL", "C").args(options).arg(tar));

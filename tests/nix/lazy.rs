@@ -65,7 +65,7 @@ fn store_path(path: &str) -> String {
 }
 
 /// The store paths that a path refers to by itself.
-fn references(nix: &Nix, path: &Path) -> Vec<String> {
+pub fn references(nix: &Nix, path: &Path) -> Vec<String> {
     let name = path.file_name().unwrap().to_str().unwrap();
     let said = run(nix.command("nix-store").args(["--query", "--references"]).arg(format!("/nix/store/{name}")));
     said.lines().map(str::to_owned).collect()

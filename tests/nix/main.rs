@@ -1,6 +1,7 @@
 //! The functions of Nix, by real builds: in the sandbox, without nixpkgs, by an old version and by a newer one.
 
 mod apps;
+mod base;
 mod change;
 mod containers;
 #[allow(dead_code, reason = "the tests of the library use all of it")]

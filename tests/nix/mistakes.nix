@@ -1,6 +1,24 @@
 # What people get wrong, each by itself.
 { oci, package, examples, greet, jq, left, letters, right, ... }:
 let
+  # A blob with one byte changed.
+  broken = package "broken" ''
+    cp -r ${examples.closure} $out
+    chmod -R u+w $out
+    for blob in $out/blobs/sha256/*; do
+      # The only one that is no JSON is the layer.
+      [ "$(head -c 1 $blob)" = "{" ] || printf x | dd of=$blob bs=1 seek=20 conv=notrunc
+    done
+  '';
+  rootLayer = oci.ociLayerTar {
+    files = [
+      { directory = true; destination = "/usr/bin"; }
+      { symlink = "usr/bin"; destination = "/bin"; }
+      { symlink = "nowhere"; destination = "/broken"; }
+      { text = ""; destination = "/etc/file"; }
+    ];
+  };
+  root = oci.ociImageLayout { manifests = [ (oci.ociImageManifest { layers = [ rootLayer ]; }) ]; };
   image = arguments: oci.ociImageLayout { manifests = [ (oci.ociImageManifest ({ layers = [ ]; } // arguments)) ]; };
 in
 builtins.mapAttrs (_: oci.ociLayerTar) {
@@ -29,17 +47,7 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
   # None of ours: it shows that the tests would see it.
   importFromDerivation = import (package "expression" "echo '{ }' > $out");
 
-  # A blob with one byte changed, and one that is no layout.
-  brokenBase = image {
-    base = package "broken" ''
-      cp -r ${examples.closure} $out
-      chmod -R u+w $out
-      for blob in $out/blobs/sha256/*; do
-        # The only one that is no JSON is the layer.
-        [ "$(head -c 1 $blob)" = "{" ] || printf x | dd of=$blob bs=1 seek=20 conv=notrunc
-      done
-    '';
-  };
+  brokenBase = image { base = broken; };
   baseByName = image { base = "docker.io/library/alpine:3.20"; };
   noBase = image { base = jq; };
   typoInBase = image { base = { layout = examples.remix; tags = "small"; }; };
@@ -54,6 +62,19 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
   twoConfigs = image { config = oci.ociImageConfig { layers = [ ]; }; extraConfig.author = "me"; };
   twoConfigsOfBase = image { config = oci.ociImageConfig { layers = [ ]; }; inheritConfig = false; };
   twoConfigsInOne = oci.ociBuildImage { name = "two"; config.Cmd = [ "a" ]; extraConfig.config.Env = [ "A=1" ]; };
+  noDirectoryOfBase = image { layers = [ (oci.ociLayerTar { base = root; files = [ { text = "x"; destination = "/usr/bin"; } ]; }) ]; };
+  noFileOfBase = oci.ociLayerTar { base = root; files = [ { text = "x"; destination = "/etc/file/x"; } ]; };
+  linkOfBase = oci.ociLayerTar { base = root; files = [ { text = "x"; destination = "/broken/x"; } ]; };
+  linkOfLayer = oci.ociLayerTar { above = [ rootLayer ]; files = [ { text = "x"; destination = "/broken/x"; } ]; };
+  linkInImage = oci.ociBuildImage { name = "x"; fromImage = root; files = [ { text = "x"; destination = "/bin"; } ]; };
+  tagOfBase = oci.ociLayerTar { base = { layout = root; tag = "none"; }; };
+  platformOfBase = oci.ociLayerTar { base = root; platform.architecture = "riscv64"; };
+  typoInPlatform = oci.ociLayerTar { base = root; platform.arch = "arm64"; };
+  aboveImage = oci.ociLayerTar { above = [ (oci.ociImageManifest { layers = [ ]; }) ]; };
+  aboveAFunction = oci.ociLayerTar { above = [ oci.ociLayerTar { } ]; };
+  damagedLayerOfBase = oci.ociLayerTar { base = broken; };
+  namelessText = oci.ociLayerTar { files = [ { text = "x"; destination = "/etc/"; } ]; };
+  namelessFile = oci.ociFiles { files = [ { text = "x"; destination = "/etc/"; } ]; };
   noLayer = image { layers = [ jq ]; };
   aFunction = image { layers = [ oci.ociLayerTar { } ]; };
   tagInName = oci.ociBuildImage { name = "registry.example:5000/a/name:1.0"; };

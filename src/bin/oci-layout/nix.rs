@@ -27,6 +27,8 @@ enum Step {
     LayerTar,
     /// Makes all layers of a closure
     ClosureLayers,
+    /// Reads the entries of layers, for the layers above them
+    Entries,
     /// Makes a configuration
     ImageConfig,
     /// Makes an image
@@ -53,6 +55,7 @@ impl Nix {
         match self.step {
             Step::LayerTar => nix::layer_tar(&attributes, pool),
             Step::ClosureLayers => nix::closure_layers(&attributes, pool),
+            Step::Entries => nix::entries(&attributes, pool),
             Step::ImageConfig => nix::image_config(&attributes),
             Step::ImageManifest => nix::image_manifest(&attributes, pool),
             Step::ImageLayout => nix::image_layout(&attributes, pool),

@@ -14,10 +14,14 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     image_layout::store,
+    json,
 };
 
 /// What a file of the cache begins with: its format. Another format has another name, and is never read.
 const MAGIC: &[u8; 8] = b"ocilidx1";
+
+/// The layers of one image, lowest first, where the folder is about one image.
+const ORDER: &str = "entries/layers.json";
 
 pub(super) struct Cache<'a>(&'a Path);
 
@@ -37,6 +41,38 @@ impl<'a> Cache<'a> {
         // A folder that takes no file costs time, and nothing else.
         let _ = write(&path, &index);
         Ok(index)
+    }
+
+    /// The index of a layer that is not here.
+    pub(super) fn known(&self, digest: Digest) -> Result<Index> {
+        let path = self.path(digest);
+        parse(&fs::read(&path).map_err(Error::read(&path))?).ok_or_else(|| {
+            Error::layout(
+                self.0,
+                format!("has an index of {digest} that is damaged or in another format: make it again"),
+            )
+        })
+    }
+
+    pub(super) fn write(&self, digest: Digest, index: &Index) -> Result<()> {
+        write(&self.path(digest), index)
+    }
+
+    /// The digests that [`Cache::write_order`] wrote.
+    pub(super) fn order(&self) -> Result<Vec<Digest>> {
+        let path = self.0.join(ORDER);
+        let json = fs::read(&path).map_err(Error::read(&path))?;
+        serde_json::from_slice(&json).map_err(|error| {
+            Error::layout(self.0, format!("has a file {ORDER} that is not a list of digests: {error}"))
+        })
+    }
+
+    /// Writes which layers an image has, lowest first.
+    pub(super) fn write_order(&self, layers: &[Digest]) -> Result<()> {
+        let path = self.0.join(ORDER);
+        let folder = path.parent().unwrap_or(self.0);
+        fs::create_dir_all(folder).map_err(Error::write(folder))?;
+        fs::write(&path, json::to_bytes(&layers)).map_err(Error::write(path))
     }
 
     fn path(&self, digest: Digest) -> PathBuf {

@@ -23,6 +23,11 @@ impl Stack {
         Self(layers)
     }
 
+    /// The indexes, the topmost first.
+    pub(super) fn indexes(&self) -> &[Index] {
+        &self.0
+    }
+
     /// The one index, of a stack that a recipe records.
     pub(super) fn only(&self) -> &Index {
         &self.0[0]
