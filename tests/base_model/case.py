@@ -26,9 +26,12 @@ def random_case(seed):
         })
     case["archive"] = random.random() < 0.1
     for _ in range(random.choice([1, 1, 2])):
-        step = {"files": mappings.random_files(random, root), "options": mappings.random_options(random)}
+        if random.random() < 0.3:
+            step = {"files": mappings.random_files(random, root, plain=True), "options": {}}
+        else:
+            step = {"files": mappings.random_files(random, root), "options": mappings.random_options(random)}
         step["compression"] = random.choice(["gzip", "none", "zstd"] if len(case["steps"]) else ["gzip", "none"])
-        step["by"] = "build" if build_can(step) and random.random() < 0.7 else "layer-tar"
+        step["by"] = "build" if build_can(step) else "layer-tar"
         case["steps"].append(step)
         try:
             root = layer_above(root, step["files"], step["options"]).root

@@ -7,9 +7,10 @@ MODES = [0o755, 0o644, 0o700, 0o1777, 0o640, 0o4755, 0o400]
 TIMES = [0, 5, 1234567890, -1]
 
 
-def random_files(random, root):
-    """The mappings of one layer."""
-    return [random_file(random, root) for _ in range(random.choice([1, 1, 1, 2, 2, 3, 4]))]
+def random_files(random, root, plain=False):
+    """The mappings of one layer; plain ones are those of `build`."""
+    make = random_plain_file if plain else random_file
+    return [make(random, root) for _ in range(random.choice([1, 1, 1, 2, 2, 3, 4]))]
 
 
 def random_options(random):
@@ -60,16 +61,36 @@ def random_destination(random, root, directory):
             path = join(path, random.choice(NAMES))
         if random.random() < 0.1:
             path = join(path, random.choice(NAMES))
-    return random.choice(["/", "/", "/", "", "//", "/./"]) + path
+    return random.choice(["/", "/", "/", "", "//", "/./"]) + path or "/"
+
+
+def random_plain_file(random, root):
+    return random_one_file(random, root) if random.random() < 0.5 else random_folder(random, root)
+
+
+def random_one_file(random, root):
+    file = {"kind": "file", "name": random.choice(NAMES), "entry": random_source(random, "file")}
+    file["destination"] = random_destination(random, root, False)
+    if random.random() < 0.25:
+        file["destination"] = random_destination(random, root, True).rstrip("/") + "/"
+    return file
+
+
+def random_folder(random, root):
+    destination = random_destination(random, root, True)
+    if random.random() < 0.3:
+        destination = "/"
+    file = {"kind": "folder", "destination": destination}
+    file["members"] = random_tree(random, root, real(root, destination))
+    if random.random() < 0.3:
+        file["destination"] = destination.rstrip("/") + "/"
+    return file
 
 
 def random_file(random, root):
     roll = random.random()
     if roll < 0.2:
-        file = {"kind": "file", "name": random.choice(NAMES), "entry": random_source(random, "file")}
-        file["destination"] = random_destination(random, root, False)
-        if random.random() < 0.25:
-            file["destination"] = random_destination(random, root, True).rstrip("/") + "/"
+        file = random_one_file(random, root)
     elif roll < 0.3:
         file = {"kind": "text", "text": random.choice(["", "text"])}
         file["destination"] = random_destination(random, root, False)
@@ -87,16 +108,10 @@ def random_file(random, root):
     elif roll < 0.6:
         file = {"kind": "opaqueWhiteout", "destination": random_destination(random, root, True)}
     else:
-        destination = random_destination(random, root, True)
-        if random.random() < 0.3:
-            destination = "/"
-        file = {"kind": "folder", "destination": destination}
-        file["members"] = random_tree(random, root, real(root, destination))
+        file = random_folder(random, root)
         if random.random() < 0.15:
             file["kind"] = "tar"
-            file["members"] = as_tar(random, root, real(root, destination), file["members"])
-        if random.random() < 0.3:
-            file["destination"] = destination.rstrip("/") + "/"
+            file["members"] = as_tar(random, root, real(root, file["destination"]), file["members"])
     if file["kind"] not in ("whiteout", "opaqueWhiteout") and random.random() < 0.3:
         file["set"] = random_attributes(random)
     return file
@@ -156,7 +171,7 @@ def as_tar(random, root, at, members):
         path = random.choice(files)
         at_hard_link = join(parent(path), "hard")
         if at_hard_link not in dict(members):
-            members = [*members, (at_hard_link, Entry("hard link", 0o644, data=path))]
+            members = [*members, (at_hard_link, dict(members)[path]._replace(kind="hard link", data=path))]
     if at is not None and random.random() < 0.2:
         children = [name(path) for path in root if path and parent(path) == at]
         children = [child for child in children if all(path.split("/")[0] != child for path, _ in members)]

@@ -27,7 +27,7 @@ class Entry(NamedTuple):
     data: object = None
 
     def __str__(self):
-        data = "" if self.data is None else f" {self.data!r}"
+        data = "" if self.data is None else f" {self.data!r}" if len(self.data) < 80 else f" {len(self.data)} bytes"
         xattrs = "".join(f" {name}={value!r}" for name, value in self.xattrs)
         return f"{self.kind} {self.mode:04o} {self.uid}:{self.gid} mtime {self.mtime}{xattrs}{data}"
 

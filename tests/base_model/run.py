@@ -103,7 +103,7 @@ def report(case, difference):
         print(f"files, by {step['by']}, {step['options'] or 'no options'}:")
         for file in step["files"]:
             said = {key: value for key, value in file.items() if key != "members"}
-            print("  " + ", ".join(f"{key} {value}" for key, value in said.items()))
+            print("  " + ", ".join(f"{key} {value if key != 'name' else repr(value)}" for key, value in said.items()))
             for path, entry in file.get("members", ()):
                 print(f"    {path or '.'}: {entry}")
     for line in difference.lines:
