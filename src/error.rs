@@ -63,6 +63,35 @@ pub enum Error {
         /// What the later mapping puts there.
         second: String,
     },
+    /// A destination goes through a symbolic link of the base that does not lead to a directory.
+    #[error(
+        "destination {destination:?} goes through {link:?}, which the base has as a symbolic link to {target:?}: the link \
+         {reason}; correct the destination, or remove the link with a whiteout first"
+    )]
+    BaseLink {
+        /// The destination, or the path in a source folder that lands there.
+        destination: PathBuf,
+        /// The link in the base.
+        link: PathBuf,
+        /// The target of the link.
+        target: PathBuf,
+        /// Where the link leads.
+        reason: &'static str,
+    },
+    /// A file would replace a directory of the base, or a directory a file.
+    #[error(
+        "destination {destination:?} is a {base} in the base: {}, or ask for the replacement (replace)",
+        if *base == "directory" { "end it with a slash to put a file into that directory" } else { "correct the destination" }
+    )]
+    BaseConflict {
+        /// The destination, or the path in a source folder that lands there.
+        destination: PathBuf,
+        /// What the base has there: "directory" or "file".
+        base: &'static str,
+    },
+    /// A layer that was made without its base replaces something of that base.
+    #[error("{0}, or allow the replacement (replace)")]
+    Replaced(#[source] Warning),
     /// A glob that can't be read.
     #[error("glob {glob:?} is not valid: {reason}")]
     Glob {

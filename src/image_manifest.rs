@@ -8,6 +8,7 @@ use std::{fmt, sync::Arc};
 
 use serde_json::{Value, json};
 
+pub(crate) use self::existing::read_document;
 pub use self::{
     artifact::artifact_manifest,
     document::{Index, Manifest},

@@ -1,6 +1,7 @@
 //! `layer_tar`: mappings in, a layer out.
 
 pub(crate) mod attributes;
+pub(crate) mod base;
 pub(crate) mod checks;
 mod codec;
 mod compression;
@@ -17,6 +18,7 @@ mod source_folder;
 mod source_tar;
 pub(crate) mod stream;
 pub(crate) mod tar;
+mod target;
 mod tree;
 
 use std::{
@@ -28,6 +30,7 @@ use std::{
 };
 
 pub use self::{
+    base::BaseFiles,
     codec::BYTE_FORMAT,
     compression::Compression,
     mapping::{Attribute, Attributes, FileMapping, Source},
@@ -97,6 +100,7 @@ pub fn layer_tar<M: Into<FileMapping>>(
             report(done, total);
         }
     };
+    let base = listing.base();
     let mut recorder = (options.recipe && can_be_described(&files)?).then(|| Recorder::new(&stream));
     let mut record = |block: &[u8], hasher: &_| {
         recorder.iter_mut().for_each(|recorder| recorder.block(block, hasher));
@@ -121,7 +125,7 @@ pub fn layer_tar<M: Into<FileMapping>>(
         Some(checks) => {
             let spec = LayerSpec {
                 files: with_absolute_sources(files)?,
-                options: LayerOptions { store: None, progress: None, ..options.clone() },
+                options: LayerOptions { store: None, progress: None, base, strict: false, ..options.clone() },
             };
             let recipe = Recipe::of_tar(descriptor.clone(), spec, Arc::clone(checks));
             Some(recipe.of_layer(diff_id).made_by(created_by.clone()).pool(&pool))
@@ -195,6 +199,10 @@ pub struct LayerOptions {
     pub recipe: bool,
     /// Whether a [`Warning`] is an error; off by default.
     pub strict: bool,
+    /// The files of the layers below; none by default. See [`LayerOptions::above`].
+    pub base: Option<BaseFiles>,
+    /// Whether a file may take the place of a directory of the base, and a directory that of a file; off by default.
+    pub replace: bool,
     /// The layout (or any folder) whose `blobs/sha256` takes the blob; none by default.
     pub store: Option<PathBuf>,
     /// Where a compressed tar is unpacked while it is a source, into a file without a name; `store` by default. As that,
@@ -261,6 +269,8 @@ impl Default for LayerOptions {
             hard_links: false,
             recipe: false,
             strict: false,
+            base: None,
+            replace: false,
             store: None,
             scratch: None,
             pool: None,
@@ -315,6 +325,24 @@ impl LayerOptions {
     /// Sets whether the layer has a [`Recipe`].
     pub fn recipe(self, recipe: bool) -> Self {
         Self { recipe, ..self }
+    }
+
+    /// Makes the layer for a place above these layers: those of a base image, or layers that were just made.
+    ///
+    /// - A destination that passes through a symbolic link of the base lands where the link leads. The link stays.
+    /// - A directory that the base has keeps its mode, owner, time and extended attributes, but for those that a mapping
+    ///   sets.
+    /// - A file in the place of a directory, or the reverse, is an error, unless [`LayerOptions::replace`] allows it.
+    /// - What a whiteout of the layer removes is not there for its other files.
+    ///
+    /// The layer depends on the digests of the layers below and on nothing else of them.
+    pub fn above(self, base: impl Into<BaseFiles>) -> Self {
+        Self { base: Some(base.into()), ..self }
+    }
+
+    /// Sets whether a file may take the place of a directory of the base, and a directory that of a file.
+    pub fn replace(self, replace: bool) -> Self {
+        Self { replace, ..self }
     }
 
     /// Sets whether a [`Warning`] is an error.

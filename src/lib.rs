@@ -122,8 +122,8 @@ pub use self::{
     },
     layer_entries::{LayerEntries, LayerEntry, layer_entries},
     layer_tar::{
-        Attribute, Attributes, BYTE_FORMAT, Compression, FileMapping, LayerOptions, OnConflict, PermissionRule,
-        Progress, Source, TarLayer, layer_tar,
+        Attribute, Attributes, BYTE_FORMAT, BaseFiles, Compression, FileMapping, LayerOptions, OnConflict,
+        PermissionRule, Progress, Source, TarLayer, layer_tar,
     },
     pool::Pool,
     recipe::Recipe,

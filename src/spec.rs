@@ -1,5 +1,6 @@
 //! The JSON form of a layer's files and options: what `oci-layout layer-tar --spec` and the Nix functions take.
 
+mod base;
 pub(crate) mod values;
 
 use serde_json::{Map, Value, json};
@@ -23,6 +24,9 @@ use crate::{
 /// | `perms` | a list of `{ "glob", "mode", "uid", "gid" }`, applied in this order; see [`PermissionRule`] | none |
 /// | `onConflict` | `"error"`, `"first"` or `"last"`: which of two files at one path wins | `"error"` |
 /// | `hardLinks` | whether identical files become hard links | `false` |
+/// | `replace` | whether a file may replace a directory of the base, or a directory a file | `false` |
+/// | `strict` | whether warnings are errors | `false` |
+/// | `base` | what a recipe records of the layers below | nothing: see [`LayerOptions::above`] |
 ///
 /// A file is an object with exactly one of the members that say what it is:
 ///
@@ -50,6 +54,8 @@ use crate::{
 /// | `mtime` | seconds since 1970, a number, or `"keep"` | the layer's `mtime` |
 /// | `xattrs` | `{ NAME: BASE64 }`, or `"keep"` | none |
 ///
+/// A destination that ends with a slash is the directory that a file lands in, under its own name.
+///
 /// A path is a string, or `{ "base64": STRING }` where it is not UTF-8. Relative sources are relative to the working
 /// directory.
 ///
@@ -75,7 +81,7 @@ pub struct LayerSpec {
 }
 
 const LAYER_MEMBERS: &[&str] =
-    &["files", "compression", "mtime", "owner", "perms", "onConflict", "hardLinks", "strict"];
+    &["files", "compression", "mtime", "owner", "perms", "onConflict", "hardLinks", "replace", "strict", "base"];
 
 /// What a file can be; one of them must be there.
 const SOURCES: &[&str] = &["source", "text", "base64", "symlink", "directory", "whiteout", "opaqueWhiteout", "tar"];
@@ -111,6 +117,8 @@ impl LayerSpec {
             on_conflict: spec.take("onConflict", on_conflict)?.unwrap_or_default(),
             hard_links: spec.take("hardLinks", boolean)?.unwrap_or(default.hard_links),
             strict: spec.take("strict", boolean)?.unwrap_or(default.strict),
+            replace: spec.take("replace", boolean)?.unwrap_or(default.replace),
+            base: spec.take("base", Ok)?.map(base::read).transpose()?,
             ..default
         };
         Ok(Self { files: each(spec.take("files", list)?, file)?, options })
@@ -132,11 +140,13 @@ impl LayerSpec {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for an extended attribute whose name is not UTF-8.
+    /// [`Error::Invalid`] for an extended attribute whose name is not UTF-8, and for a base, which only a recipe holds.
     pub fn to_value(&self) -> Result<Value> {
         let (options, default) = (&self.options, LayerOptions::default());
         let (uid, gid) = options.owner;
         let files = self.files.iter().map(write_file).collect::<Result<Vec<_>>>()?;
+        let base = options.base.as_ref().map(base::write).transpose();
+        let base = base.map_err(|reason| Error::invalid("base", reason))?;
         let mut spec = object([
             ("files", said(!files.is_empty(), || files.into())),
             ("compression", options.compression.to_string().into()),
@@ -145,6 +155,9 @@ impl LayerSpec {
             ("perms", said(!options.permissions.is_empty(), || options.permissions.iter().map(write_rule).collect())),
             ("onConflict", said(options.on_conflict != default.on_conflict, || from_on_conflict(options.on_conflict))),
             ("hardLinks", said(options.hard_links, || true.into())),
+            ("replace", said(options.replace, || true.into())),
+            ("strict", said(options.strict, || true.into())),
+            ("base", base.unwrap_or_default()),
         ]);
         // Another crate of the program may have switched serde_json to the order in which members are added.
         spec.sort_all_objects();

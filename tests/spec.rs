@@ -151,7 +151,7 @@ fn what_a_layer_cannot_be_is_said() {
         (
             json!({ "file": [] }),
             "layer specification: there is no member \"file\"; there are files, compression, mtime, owner, perms, \
-             onConflict, hardLinks",
+             onConflict, hardLinks, replace, strict, base",
         ),
         (json!({ "files": {} }), "layer specification, files: it is a list, and this is not: {}"),
         (json!({ "compression": "bzip2" }), "compression \"bzip2\": there are gzip, zstd and none"),

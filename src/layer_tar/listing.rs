@@ -9,11 +9,13 @@ use crate::{
     layer_tar::{
         LayerOptions,
         attributes::Rules,
+        base::{BaseFiles, Places},
         entry::Entry,
         mapping::FileMapping,
         path::LayerPath,
         source_folder::{Folder, Walk},
         stream::TarStream,
+        target::{self, Target},
         tree::{Node, Tree, nodes_in},
     },
     pool::{
@@ -25,7 +27,7 @@ use crate::{
 /// The tar of what the mappings give. All entries are known then.
 pub(crate) fn list(files: &[FileMapping], options: &LayerOptions, pool: &Pool) -> Result<TarStream> {
     let stream = TarStream::default();
-    let (finding, look) = plan(files, options, pool, &stream)?;
+    let Plan { finding, look, .. } = plan(files, options, pool, &stream)?;
     for entries in pool.map_parts(finding, |found| look.at(found?)) {
         stream.push(entries?)?;
     }
@@ -38,6 +40,7 @@ pub(crate) struct Listing<'a> {
     look: Look<'a>,
     parts: Parts<Finding<'a>>,
     order: Mutex<Order>,
+    base: Option<BaseFiles>,
 }
 
 /// What has to be put in order.
@@ -60,8 +63,8 @@ impl<'a> Listing<'a> {
         pool: &'a Pool,
         stream: &TarStream,
     ) -> Result<Self> {
-        let (finding, look) = plan(files, options, pool, stream)?;
-        let new = Self { look, parts: Parts::new(finding), order: Mutex::default() };
+        let Plan { finding, look, base } = plan(files, options, pool, stream)?;
+        let new = Self { look, parts: Parts::new(finding), order: Mutex::default(), base };
         if new.parts.count().is_some() {
             while let Claim::Work(task) = new.parts.claim(May { work: true, buffers: 0 }) {
                 new.run(task, stream)?;
@@ -69,6 +72,11 @@ impl<'a> Listing<'a> {
             new.pass_on(stream)?;
         }
         Ok(new)
+    }
+
+    /// What the layer depends on of the layers below.
+    pub(crate) fn base(&self) -> Option<BaseFiles> {
+        self.base.clone()
     }
 
     /// The next task; `Done` if nothing is left to be claimed.
@@ -101,23 +109,40 @@ impl<'a> Listing<'a> {
     }
 }
 
+/// How the contents of a layer are found.
+struct Plan<'a> {
+    finding: Finding<'a>,
+    look: Look<'a>,
+    /// What the layer depends on of the layers below.
+    base: Option<BaseFiles>,
+}
+
 /// How to find what the mappings give, and how to look at it. What comes before all that is to be found is in the tar.
 fn plan<'a>(
     files: &'a [FileMapping],
     options: &'a LayerOptions,
     pool: &'a Pool,
     stream: &TarStream,
-) -> Result<(Finding<'a>, Look<'a>)> {
+) -> Result<Plan<'a>> {
     let rules = Rules::new(&options.permissions)?;
-    let places: Vec<_> = files.iter().map(|mapping| LayerPath::parse(&mapping.destination)).collect::<Result<_>>()?;
-    let mut tree = Tree::new(files, options, pool);
-    for (index, apart) in apart(&places).into_iter().enumerate() {
-        tree.add_mapping(index, places[index].clone(), apart)?;
+    let mut targets: Vec<_> = files.iter().map(Target::of).collect::<Result<_>>()?;
+    let mut places = match &options.base {
+        Some(base) => Some(Places::new(base, options.replace, target::provided(&targets), pool)?),
+        None => None,
+    };
+    if let Some(places) = &mut places {
+        target::settle(&mut targets, files, places)?;
     }
-    let (entries, folders) = tree.finish(&rules)?;
+    let mut tree = Tree::new(files, options, pool, places);
+    let paths: Vec<_> = targets.iter().map(|target| target.path.clone()).collect();
+    for ((index, target), apart) in targets.into_iter().enumerate().zip(apart(&paths)) {
+        tree.add_mapping(index, target, apart)?;
+    }
+    let (entries, folders, used) = tree.finish(&rules)?;
+    let base = options.base.as_ref().zip(used).map(|(base, used)| BaseFiles::recorded(base.digests(), used));
     let mut finding = Finding { entries: entries.into_iter(), folders: folders.into_iter(), folder: None };
     stream.push(finding.next_folder())?;
-    Ok((finding, Look { options, rules }))
+    Ok(Plan { finding, look: Look { options, rules }, base })
 }
 
 /// Which of these places have none of the others at them, above or below.

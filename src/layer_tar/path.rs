@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::error::{Error, Result};
 
 /// A path in a layer; the root is empty.
@@ -123,6 +125,20 @@ impl LayerPath {
         self.child(&[b"\0\0", OPAQUE_WHITEOUT].concat())
     }
 
+    /// The place of the same name in another directory. A whiteout stays one.
+    pub(crate) fn moved_to(&self, directory: &Self) -> Self {
+        let parent = self.parent();
+        let name = if parent.is_root() { &self.0[..] } else { &self.0[parent.0.len() + 1..] };
+        directory.child(name)
+    }
+
+    /// The path that this whiteout removes; `None` for anything else, an opaque whiteout among it.
+    pub(crate) fn removed(&self) -> Option<Self> {
+        let (parent, name) = self.split();
+        let removed = name.strip_prefix(WHITEOUT_PREFIX).filter(|_| self.is_whiteout() && name != OPAQUE_WHITEOUT)?;
+        Some(parent.child(removed))
+    }
+
     pub(crate) fn is_root(&self) -> bool {
         self.0.is_empty()
     }
@@ -184,6 +200,31 @@ impl LayerPath {
     /// The path as people and globs write it: from the root.
     pub(crate) fn to_path(&self) -> PathBuf {
         Path::new("/").join(OsStr::from_bytes(&self.to_bytes()))
+    }
+}
+
+impl Serialize for LayerPath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        bytes::serialize(&self.0, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for LayerPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        bytes::deserialize(deserializer).map(|bytes: Vec<u8>| Self(bytes.into()))
+    }
+}
+
+/// Byte strings as such, and not as lists of numbers.
+pub(crate) mod bytes {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        <&[u8]>::deserialize(deserializer).map(<[u8]>::to_vec)
     }
 }
 

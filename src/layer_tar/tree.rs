@@ -2,16 +2,12 @@
 
 use std::{
     collections::{BTreeMap, btree_map},
-    fs,
     os::unix::ffi::OsStrExt,
     path::Path,
     sync::Arc,
 };
 
-use rustix::{
-    fs::{lstat, stat},
-    io::Errno,
-};
+use rustix::fs::Stat;
 use walkdir::DirEntry;
 
 use crate::{
@@ -19,14 +15,16 @@ use crate::{
     layer_tar::{
         LayerOptions, OnConflict,
         attributes::{Found, Rules, normal_mode, resolve},
+        base::{BaseDirectory, Index, Places, Shape},
         entry::{Content, Entry, Kind, same},
         glob::Wanted,
         links,
-        mapping::{Attributes, FileMapping, Source},
+        mapping::{Attribute, Attributes, FileMapping, Source},
         own_store::OwnStore,
         path::LayerPath,
         source_folder::{Folder, Looking, Walk, kind},
         source_tar,
+        target::Target,
     },
     pool::Pool,
 };
@@ -42,11 +40,15 @@ pub(crate) struct Tree<'a> {
     /// Those that were left for later.
     folders: Vec<Walk<'a>>,
     own_store: Arc<OwnStore>,
+    /// Where things land above the layers below, if those are known.
+    places: Option<Places>,
 }
 
 pub(crate) struct Node {
     pub(crate) entry: Entry,
     certainty: Certainty,
+    /// It is there because something is in it, and the base has it too: it is the base's, whatever rules say.
+    of_base: bool,
     /// The index of the mapping that brought it.
     mapping: usize,
     /// Which file of which mapping's tar it is: names of one file are hard links of one another.
@@ -65,18 +67,28 @@ enum Certainty {
 }
 
 impl<'a> Tree<'a> {
-    pub(crate) fn new(files: &'a [FileMapping], options: &'a LayerOptions, pool: &'a Pool) -> Self {
+    pub(crate) fn new(
+        files: &'a [FileMapping],
+        options: &'a LayerOptions,
+        pool: &'a Pool,
+        places: Option<Places>,
+    ) -> Self {
         let own_store = Arc::new(OwnStore::new(options));
-        Self { files, options, pool, nodes: BTreeMap::new(), last_parent: None, folders: Vec::new(), own_store }
+        let (nodes, folders) = (BTreeMap::new(), Vec::new());
+        Self { files, options, pool, nodes, last_parent: None, folders, own_store, places }
     }
 
-    /// Adds what the mapping of this index brings to this place. If no other mapping's place is at it, above or below
+    /// Adds what the mapping of this index brings to its target. If no other mapping's place is at it, above or below
     /// (`apart`), what is in a folder conflicts with nothing, and can be left to be found later.
-    pub(crate) fn add_mapping(&mut self, index: usize, path: LayerPath, apart: bool) -> Result<()> {
+    pub(crate) fn add_mapping(&mut self, index: usize, target: Target, apart: bool) -> Result<()> {
         let mapping = &self.files[index];
         let nowhere = Found::default();
+        let Target { path, stat } = target;
         match &mapping.source {
-            Source::Path(source) => self.add_source(index, mapping, source, path, apart),
+            Source::Path(source) => match stat {
+                Some(stat) => self.add_source(index, mapping, source, path, &stat, apart),
+                None => Ok(()),
+            },
             Source::Bytes(bytes) => self.add(index, path, Kind::File(Content::Bytes(bytes.clone())), nowhere),
             Source::Symlink(target) => {
                 let target = target.as_os_str().as_bytes();
@@ -87,12 +99,7 @@ impl<'a> Tree<'a> {
                 self.add(index, path, Kind::Symlink(target.to_vec()), nowhere)
             }
             Source::Directory => self.add(index, path, Kind::Directory, nowhere),
-            Source::Whiteout if path.is_root() => Err(Error::Destination {
-                destination: mapping.destination.clone(),
-                reason: "is the root, which cannot be removed: give an opaque whiteout to empty it",
-            }),
-            Source::Whiteout => self.add(index, path.whiteout(), Kind::Whiteout, nowhere),
-            Source::OpaqueWhiteout => self.add(index, path.opaque_whiteout(), Kind::Whiteout, nowhere),
+            Source::Whiteout | Source::OpaqueWhiteout => self.add(index, path, Kind::Whiteout, nowhere),
             Source::Tar(source) => self.add_tar(index, mapping, source, &path),
         }
     }
@@ -103,32 +110,27 @@ impl<'a> Tree<'a> {
         mapping: &'a FileMapping,
         source: &'a Path,
         path: LayerPath,
+        stat: &Stat,
         apart: bool,
     ) -> Result<()> {
-        let stat = if mapping.follow { stat(source) } else { lstat(source) };
-        let stat = stat.map_err(|cause| match fs::read_link(source) {
-            // The link is there; what is missing is what it names.
-            Ok(target) if cause == Errno::NOENT => {
-                Error::SourceMissing { path: source.parent().unwrap_or(Path::new("")).join(target) }
-            }
-            _ => Error::source(source, cause.into()),
-        })?;
-        let kind = match kind(source.to_owned(), &stat)? {
+        let kind = match kind(source.to_owned(), stat)? {
             Kind::Directory => {
                 let later = apart
+                    // What is in it may lie below links of the base, and in directories that are there.
+                    && !self.places.as_mut().is_some_and(|places| places.has(&path))
                     // Of what is only wanted in part there may be nothing, and then no directories above it either.
                     && mapping.include.is_empty()
                     // Which files are the same shows when all are known.
                     && !self.options.hard_links
                     // What is made there for the layer is made when the folder has been listed.
-                    && self.own_store.in_folder(&stat).next().is_none();
+                    && self.own_store.in_folder(stat).next().is_none();
                 let own_store = Arc::clone(&self.own_store);
                 let folder = Folder { source, mapping, index, place: path, own_store };
-                return self.add_folder(Walk::new(folder, &stat)?, later);
+                return self.add_folder(Walk::new(folder, stat)?, later);
             }
             kind => kind,
         };
-        let found = Found::in_folder(source, &stat, mapping, mapping.follow)?;
+        let found = Found::in_folder(source, stat, mapping, mapping.follow)?;
         self.add(index, path, kind, found)
     }
 
@@ -157,7 +159,8 @@ impl<'a> Tree<'a> {
             let linked = Some((index, member.file));
             let at = path.append(&member.path);
             let entry = resolve(at, member.kind, &mapping.attributes, member.found, self.options)?;
-            self.insert(Box::new(Node { entry, certainty: Certainty::Said, mapping: index, linked }))?;
+            let node = Node { entry, certainty: Certainty::Said, of_base: false, mapping: index, linked };
+            self.insert(Box::new(node))?;
         }
         Ok(())
     }
@@ -167,7 +170,11 @@ impl<'a> Tree<'a> {
         self.insert(Box::new(node))
     }
 
-    fn insert(&mut self, node: Box<Node>) -> Result<()> {
+    fn insert(&mut self, mut node: Box<Node>) -> Result<()> {
+        if let Some(places) = &mut self.places {
+            let mapping = &self.files[node.mapping];
+            settle(&mut node, places, mapping)?;
+        }
         if !self.make_parents(&node)? {
             return Ok(());
         }
@@ -241,8 +248,10 @@ impl<'a> Tree<'a> {
 
     /// Makes this a directory that is there because something is in it.
     fn imply(&mut self, path: LayerPath, mapping: usize) {
+        let base = self.places.as_mut().and_then(|places| places.attributes(&path));
+        let of_base = base.is_some();
         // Owned by root whatever the layer's owner is: unpacked over other layers, this is their /usr too.
-        let entry = Entry {
+        let mut entry = Entry {
             mode: normal_mode(&Kind::Directory, 0),
             uid: 0,
             gid: 0,
@@ -251,7 +260,10 @@ impl<'a> Tree<'a> {
             kind: Kind::Directory,
             path: path.clone(),
         };
-        let node = Node { entry, certainty: Certainty::Implied, mapping, linked: None };
+        if let Some(base) = base {
+            take_over(&mut entry, base, &Attributes::default());
+        }
+        let node = Node { entry, certainty: Certainty::Implied, of_base, mapping, linked: None };
         self.nodes.insert(path, Box::new(node));
     }
 
@@ -263,16 +275,77 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// All entries, in order, but for what is in folders that were left for later; and those, in the order in which what
-    /// is in them has its place.
-    pub(crate) fn finish(self, rules: &Rules) -> Result<(Vec<Entry>, Vec<Walk<'a>>)> {
+    /// All entries, in order, but for what is in folders that were left for later; those, in the order in which what is
+    /// in them has its place; and what the layer depends on of the base.
+    pub(crate) fn finish(self, rules: &Rules) -> Result<(Vec<Entry>, Vec<Walk<'a>>, Option<Index>)> {
+        self.check_followed()?;
         let nodes = self.nodes.into_values().map(|node| *node).filter(Node::is_in_layer).map(|mut node| {
-            rules.apply(&mut node.entry);
+            if !node.of_base {
+                rules.apply(&mut node.entry);
+            }
             node
         });
         let mut folders = self.folders;
         folders.sort_by(|a, b| a.folder.place.cmp(&b.folder.place));
-        Ok((links::link(nodes, self.options.hard_links)?, folders))
+        Ok((links::link(nodes, self.options.hard_links)?, folders, self.places.map(Places::into_used)))
+    }
+
+    /// Makes sure that the layer replaces no link of the base that its own files went through.
+    fn check_followed(&self) -> Result<()> {
+        let followed = self.places.iter().flat_map(Places::followed);
+        for (link, target) in followed {
+            if let Some(node) = self.nodes.get(link)
+                && node.entry.kind != Kind::Symlink(target.to_vec())
+            {
+                let target = String::from_utf8_lossy(target);
+                let first = format!("the base (a symbolic link to {target:?}, which other destinations go through)");
+                return Err(Error::Conflict { destination: link.to_path(), first, second: describe(self.files, node) });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Moves a node to its place above the base. A directory that the base has keeps the attributes that no one sets.
+fn settle(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<()> {
+    let entry = &mut node.entry;
+    if entry.kind == Kind::Whiteout {
+        entry.path = places.of_whiteout(&entry.path)?;
+        return Ok(());
+    }
+    let shape = match entry.kind {
+        Kind::Directory => Shape::Directory,
+        Kind::Symlink(_) => Shape::Symlink,
+        _ => Shape::File,
+    };
+    entry.path = places.of(&entry.path, shape)?;
+    // The author of a tar says what its directories look like.
+    if shape == Shape::Directory
+        && !matches!(mapping.source, Source::Tar(_))
+        && let Some(base) = places.attributes(&entry.path)
+    {
+        take_over(entry, base, &mapping.attributes);
+    }
+    Ok(())
+}
+
+/// Gives a directory those attributes of the base's that a mapping does not set.
+fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes) {
+    let BaseDirectory { mode, uid, gid, mtime, xattrs } = base;
+    if set.mode == Attribute::Normal {
+        entry.mode = mode;
+    }
+    if set.uid == Attribute::Normal {
+        entry.uid = uid;
+    }
+    if set.gid == Attribute::Normal {
+        entry.gid = gid;
+    }
+    if set.mtime == Attribute::Normal {
+        entry.mtime = mtime;
+    }
+    if set.xattrs == Attribute::Normal {
+        entry.xattrs = xattrs;
     }
 }
 
@@ -306,7 +379,7 @@ impl Node {
         let certainty =
             if in_folder && mapping.attributes == Attributes::default() { Certainty::Found } else { Certainty::Said };
         let entry = resolve(path, kind, &mapping.attributes, found, options)?;
-        Ok(Self { entry, certainty, mapping: index, linked: None })
+        Ok(Self { entry, certainty, of_base: false, mapping: index, linked: None })
     }
 
     /// The root is there in every image; only who says what it shall look like has an entry for it.

@@ -62,6 +62,10 @@ pub(crate) fn path(value: Value) -> Result<PathBuf, String> {
     }
 }
 
+pub(crate) fn os_path(bytes: &[u8]) -> PathBuf {
+    OsString::from_vec(bytes.to_vec()).into()
+}
+
 pub(crate) fn from_path(path: &Path) -> Value {
     match path.to_str() {
         Some(text) => text.into(),

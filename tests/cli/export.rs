@@ -9,6 +9,7 @@ use std::{
 };
 
 use oci_layout::{Descriptor, Digest, MediaType};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::{Room, Run};
@@ -135,7 +136,7 @@ fn a_signal_leaves_what_was_there() {
         assert!(start.elapsed() < Duration::from_secs(60), "the program does not begin");
         thread::sleep(Duration::from_millis(5));
     }
-    assert!(Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status().unwrap().success());
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(143));
     assert_eq!(room.files("out"), [("a.tar".into(), b"as it was".to_vec())]);
 }

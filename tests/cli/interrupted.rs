@@ -3,9 +3,14 @@
 use std::{
     fs::{self, File},
     os::unix::fs::PermissionsExt,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     thread,
     time::{Duration, Instant},
+};
+
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, kill_process, test_kill_process},
 };
 
 use crate::Room;
@@ -27,21 +32,20 @@ fn begin(room: &Room) -> Child {
     child
 }
 
-fn send(signal: &str, child: &Child) {
-    let kill = format!("kill -{signal} {}", child.id());
-    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+fn send(signal: Signal, child: &Child) {
+    kill_process(Pid::from_child(child), signal).unwrap();
 }
 
 #[test]
 fn a_signal_leaves_nothing_and_ends_with_its_code() {
-    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let room = Room::new();
         let child = begin(&room);
         send(signal, &child);
         let output = child.wait_with_output().unwrap();
-        assert_eq!((output.status.code(), output.stdout), (Some(code), Vec::new()), "SIG{signal}");
-        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "SIG{signal}");
-        assert!(!room.path("above").exists(), "SIG{signal}");
+        assert_eq!((output.status.code(), output.stdout), (Some(code), Vec::new()), "{signal:?}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{signal:?}");
+        assert!(!room.path("above").exists(), "{signal:?}");
     }
 }
 
@@ -62,10 +66,10 @@ fn a_signal_ends_the_client_that_an_image_is_handed_to() {
         }
         thread::sleep(Duration::from_millis(5));
     };
-    send("TERM", &copy);
+    send(Signal::TERM, &copy);
     assert_eq!(copy.wait().unwrap().code(), Some(143));
-    let is_there = Command::new("sh").args(["-c", &format!("kill -0 {pid} 2>/dev/null")]).status().unwrap();
-    assert!(!is_there.success());
+    let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
+    assert_eq!(test_kill_process(pid), Err(Errno::SRCH));
 }
 
 #[test]
@@ -73,7 +77,7 @@ fn a_folder_that_was_there_stays_and_is_empty() {
     let room = Room::new();
     fs::create_dir_all(room.path("above/out")).unwrap();
     let child = begin(&room);
-    send("INT", &child);
+    send(Signal::INT, &child);
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
     assert_eq!(fs::read_dir(room.path("above/out")).unwrap().count(), 0);
 }

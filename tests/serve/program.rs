@@ -6,6 +6,7 @@ use std::{
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::{
@@ -31,9 +32,8 @@ impl Program {
         Self { child, address, stderr }
     }
 
-    fn signal(&self, signal: &str) {
-        let kill = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
-        assert!(kill.unwrap().success());
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// How it ends, and what it says on standard error.
@@ -56,7 +56,7 @@ fn it_says_what_can_be_pulled_and_ends_on_a_signal() {
     let dir = TempDir::new().unwrap();
     layout(&dir.path().join("My App"), image("one", "linux/amd64"));
     layout(&dir.path().join("b=c"), image("two", "linux/amd64"));
-    for signal in ["-INT", "-TERM"] {
+    for signal in [Signal::INT, Signal::TERM] {
         let program = Program::start(dir.path(), &["My App", r"me/b=b\=c", "--verbose"]);
         let address = program.address.clone();
         assert!(address.starts_with("127.0.0.1:"), "{address}");
@@ -84,7 +84,7 @@ fn it_is_quiet() {
     std::fs::write(dir.path().join("a/blobs/sha256").join(layer.hex()), "other").unwrap();
     let program = Program::start(dir.path(), &["a"]);
     assert_eq!(get(&program.address, &format!("/v2/a/blobs/{layer}"), &[]).status, 500);
-    program.signal("-TERM");
+    program.signal(Signal::TERM);
     let (_, said) = program.end();
     let lines: Vec<&str> = said.lines().skip(1).collect();
     let [warning] = lines[..] else { panic!("{said}") };
@@ -113,7 +113,7 @@ fn once_fails_if_nobody_came() {
     let dir = TempDir::new().unwrap();
     layout(&dir.path().join("a"), image("one", "linux/amd64"));
     let program = Program::start(dir.path(), &["--once", "a"]);
-    program.signal("-TERM");
+    program.signal(Signal::TERM);
     let (status, said) = program.end();
     assert!(!status.success());
     assert!(said.ends_with("oci-layout: error: interrupted before anybody took an image\n"), "{said}");
@@ -139,7 +139,7 @@ fn mistakes_have_sentences() {
     let program = Program::start(dir.path(), &["a"]);
     let taken = fail(dir.path(), &["a", "--listen", &program.address]);
     assert!(taken.contains(&format!("cannot listen at {}", program.address)), "{taken}");
-    program.signal("-KILL");
+    program.signal(Signal::KILL);
     program.end();
 }
 

@@ -202,6 +202,13 @@ pub(crate) fn pool(option: Option<usize>) -> Result<Pool> {
     Ok(Pool::new(said.filter(|&threads| threads > 0).unwrap_or_else(available)))
 }
 
+/// The folder that remembers what was read once, where the system has one for that:
+/// [XDG](https://specifications.freedesktop.org/basedir-spec/latest/).
+pub(crate) fn cache() -> Option<PathBuf> {
+    let folder = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    Some(folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))?.join("oci-layout"))
+}
+
 /// The time of creation that `SOURCE_DATE_EPOCH` gives, as RFC 3339 writes it.
 pub(crate) fn created() -> Result<Option<String>> {
     let time = |text: &str| {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    Compression, Image, LayerOptions, LayoutOptions, ManifestOptions, Pool, Result, image_config, image_layout,
-    image_manifest, layer_tar,
+    BaseFiles, Compression, Image, LayerOptions, LayoutOptions, ManifestOptions, Pool, Result, image_config,
+    image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,7 @@ use crate::{
     Warnings, args,
     output::Output,
     print, progress,
-    steps::{ConfigArgs, Files, kept},
+    steps::{AboveArgs, ConfigArgs, Files, kept},
 };
 
 /// Packs files into an image in a layout of its own, in one go.
@@ -50,6 +50,9 @@ pub(crate) struct Build {
 
     #[command(flatten)]
     config: ConfigArgs,
+
+    #[command(flatten)]
+    over: AboveArgs,
 
     /// An annotation of the image's manifest; once for each
     #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]
@@ -104,9 +107,9 @@ impl Build {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
         let config = self.config.options()?.merge(self.run.json())?.strict(warnings.strict);
         let output = Output::claim(&self.output)?;
+        let options = self.over.options(self.compression.into(), config.base.as_ref().map(BaseFiles::from));
         let layer = progress::show("packing", |bytes| {
-            let options =
-                LayerOptions { progress: Some(bytes.progress()), strict: warnings.strict, ..self.compression.into() };
+            let options = LayerOptions { progress: Some(bytes.progress()), strict: warnings.strict, ..options };
             layer_tar(self.files.files, kept(options, self.sparse, output.dir()).pool(pool))
         })?;
         warnings.print(layer.warnings());

@@ -77,6 +77,15 @@ pub(crate) struct Warnings {
 }
 
 impl Warnings {
+    /// Prints warnings, or makes an error of the first.
+    pub(crate) fn take(self, warnings: &[Warning]) -> Result<()> {
+        if let (Some(warning), true) = (warnings.first(), self.strict) {
+            return Err(Error::Warning(warning.clone()));
+        }
+        self.print(warnings);
+        Ok(())
+    }
+
     pub(crate) fn print(self, warnings: &[Warning]) {
         if !self.quiet {
             warnings.iter().for_each(|warning| say(format_args!("oci-layout: warning: {warning}")));

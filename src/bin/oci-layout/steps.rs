@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    Blob, Compression, ConfigOptions, Error, FileMapping, Image, LayerFolder, LayerOptions, LayerSpec, LayoutOptions,
-    ManifestOptions, Platform, Pool, Result, folder, image_config, image_layout, image_manifest, layer_tar,
+    BaseFiles, Blob, Compression, ConfigOptions, Error, FileMapping, Image, LayerFolder, LayerOptions, LayerSpec,
+    LayoutImage, LayoutOptions, ManifestOptions, Platform, Pool, Result, Warning, folder, image_config, image_layout,
+    image_manifest, layer_tar,
 };
 use serde_json::json;
 
@@ -46,6 +47,17 @@ pub(crate) struct LayerTar {
     #[arg(long, value_name = "FILE")]
     spec: Option<PathBuf>,
 
+    #[command(flatten)]
+    base: BaseArgs,
+
+    /// The folder of a layer, made by layer-tar, that this one comes above; those of --base are below all of them; the
+    /// lowest first
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    above: Vec<PathBuf>,
+
+    #[command(flatten)]
+    over: AboveArgs,
+
     /// gzip, zstd or none, and a level: gzip:1 to gzip:12, zstd:1 to zstd:19 [default: the specification's, or gzip:5]
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     compression: Option<Compression>,
@@ -68,6 +80,11 @@ impl LayerTar {
             None => LayerSpec { files: self.files.files, options: LayerOptions::default() },
         };
         let compression = self.compression.unwrap_or(options.compression);
+        let mut base = self.base.open()?.as_ref().map(BaseFiles::from);
+        for layer in open_layers(&self.above)? {
+            base = Some(base.unwrap_or_else(|| BaseFiles::new([] as [LayerFolder; 0])).and(layer));
+        }
+        let options = self.over.options(options, base);
         let output = Output::claim(&self.output)?;
         let layer = progress::show("packing", |bytes| {
             let strict = options.strict || warnings.strict;
@@ -118,6 +135,61 @@ pub(crate) struct BaseArgs {
     platform: Option<Platform>,
 }
 
+/// How a layer is made above a base image.
+#[derive(Args)]
+pub(crate) struct AboveArgs {
+    /// The folder that remembers which files the layers of base images have, so that each layer is read once; - is none
+    /// [default: $XDG_CACHE_HOME/oci-layout, or ~/.cache/oci-layout]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+
+    /// Let a file take the place of a directory of the base image, and a directory that of a file
+    #[arg(long)]
+    replace: bool,
+}
+
+impl AboveArgs {
+    /// The options for a layer above these layers, lowest first.
+    pub(crate) fn options(self, options: LayerOptions, base: Option<BaseFiles>) -> LayerOptions {
+        let options = LayerOptions { replace: options.replace || self.replace, ..options };
+        match base {
+            Some(base) => options.above(self.cached(base)),
+            None => options,
+        }
+    }
+
+    fn cached(&self, base: BaseFiles) -> BaseFiles {
+        match self.cache.clone().or_else(args::cache) {
+            Some(cache) if cache.as_os_str() != "-" => base.cache(cache),
+            _ => base,
+        }
+    }
+
+    /// Looks for what these layers, lowest first, would not do if they had been made above the base. What is lazy is not
+    /// looked at: it would have to be made.
+    fn check(&self, base: &LayoutImage, layers: &[LayerFolder], warnings: Warnings) -> Result<()> {
+        let mut base = self.cached(base.into());
+        for layer in layers.iter().filter(|layer| layer.file().is_some()) {
+            let (resets, replaces): (Vec<_>, Vec<_>) = base
+                .check(layer)?
+                .into_iter()
+                .partition(|warning| self.replace || matches!(warning, Warning::DirectoryReset { .. }));
+            if let Some(replaced) = replaces.into_iter().next() {
+                return Err(Error::Replaced(replaced));
+            }
+            warnings.take(&resets)?;
+            base = base.and(layer.clone());
+        }
+        Ok(())
+    }
+}
+
+impl BaseArgs {
+    fn open(&self) -> Result<Option<LayoutImage>> {
+        self.base.as_ref().map(|base| base.open(self.platform.as_ref())).transpose()
+    }
+}
+
 impl ConfigArgs {
     pub(crate) fn options(&self) -> Result<ConfigOptions> {
         config_options(self.extra.as_ref(), &self.base)
@@ -127,9 +199,7 @@ impl ConfigArgs {
 fn config_options(extra: Option<&Json>, base: &BaseArgs) -> Result<ConfigOptions> {
     let created = args::created()?.map(|created| json!({ "created": created }));
     let options = ConfigOptions::new(created.unwrap_or_default()).merge(Json::read_or_null(extra)?)?;
-    let platform = base.platform.clone();
-    let base = base.base.as_ref().map(|base| base.open(platform.as_ref())).transpose()?;
-    Ok(ConfigOptions { platform, base, ..options })
+    Ok(ConfigOptions { platform: base.platform.clone(), base: base.open()?, ..options })
 }
 
 /// Makes the configuration of an image with these layers.
@@ -199,6 +269,9 @@ pub(crate) struct ImageManifest {
     #[command(flatten)]
     base: BaseArgs,
 
+    #[command(flatten)]
+    over: AboveArgs,
+
     /// JSON to merge over the manifest, or @ and the file that holds it, as in '{ "annotations": { "KEY": "VALUE" } }'
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra_manifest: Option<Json>,
@@ -217,10 +290,16 @@ impl ImageManifest {
                 let config = folder::open_config(dir)?;
                 let platform = config.document().platform();
                 let base = self.base.base.map(|base| base.open(Some(&platform))).transpose()?;
+                if let Some(base) = &base {
+                    self.over.check(base, &layers, warnings)?;
+                }
                 image_manifest(config, layers, ManifestOptions { base, ..manifest })?
             }
             None => {
                 let options = config_options(self.extra_config.as_ref(), &self.base)?.strict(warnings.strict);
+                if let Some(base) = &options.base {
+                    self.over.check(base, &layers, warnings)?;
+                }
                 let config = image_config(&layers, options)?;
                 warnings.print(config.warnings());
                 image_manifest(config, layers, manifest)?

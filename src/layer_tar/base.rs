@@ -1,0 +1,132 @@
+//! The files of the layers below a new layer: what its destinations pass through and merge into.
+
+mod cache;
+mod check;
+mod image;
+mod index;
+mod place;
+mod stack;
+
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
+
+use self::{cache::Cache, stack::Stack};
+pub(crate) use self::{
+    index::{BaseDirectory, BaseEntry, Index},
+    place::{Places, Shape},
+};
+use crate::{blob::Blob, digest::Digest, error::Result, image_layout::LayoutImage, pool::Pool};
+
+/// The files that the layers below a new layer hold: those of a base image, or layers that were just made.
+///
+/// [`LayerOptions::above`](crate::LayerOptions::above) takes it. A layer above others does what `COPY` does in a
+/// Dockerfile: destinations follow the symbolic links of the base, and directories of the base keep their attributes.
+///
+/// The layers are read when the first layer above them is made, each at most once, in memory that depends on the number
+/// of their entries and not on their size. A value remembers what it read, and so do its clones. With
+/// [`BaseFiles::cache`], a folder remembers it for other processes: the next one reads no layer at all.
+///
+/// ```
+/// use oci_layout::{BaseFiles, FileMapping, LayerOptions, layer_entries, layer_tar};
+/// let root = [FileMapping::directory("/usr/bin"), FileMapping::symlink("usr/bin", "/bin")];
+/// let base = BaseFiles::new([layer_tar(root, LayerOptions::default())?]);
+///
+/// let app = layer_tar([FileMapping::text("", "/bin/app")], LayerOptions::default().above(base))?;
+/// let paths = layer_entries(&app)?.map(|entry| Ok(entry?.path)).collect::<oci_layout::Result<Vec<_>>>()?;
+/// assert_eq!(paths.iter().map(|path| path.to_str().unwrap()).collect::<Vec<_>>(), ["usr/", "usr/bin/", "usr/bin/app"]);
+/// # Ok::<_, oci_layout::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct BaseFiles {
+    source: BaseSource,
+    cache: Option<PathBuf>,
+    stack: Arc<OnceLock<Arc<Stack>>>,
+}
+
+#[derive(Clone)]
+enum BaseSource {
+    /// The layers, lowest first.
+    Layers(Vec<Arc<dyn Blob>>),
+    /// What another layer used of these layers, as its recipe records it.
+    Recorded { layers: Vec<Digest> },
+}
+
+impl BaseFiles {
+    /// The files of these layers, lowest first. Each layer is a tar, compressed or not.
+    pub fn new<B: Blob + 'static>(layers: impl IntoIterator<Item = B>) -> Self {
+        let layers = layers.into_iter().map(|layer| Arc::new(layer) as Arc<dyn Blob>).collect();
+        Self { source: BaseSource::Layers(layers), cache: None, stack: Arc::default() }
+    }
+
+    /// Adds a layer on top of these.
+    pub fn and(self, layer: impl Blob + 'static) -> Self {
+        let mut layers = match self.source {
+            BaseSource::Layers(layers) => layers,
+            // Only a recipe has this one, and nothing is built on a recipe.
+            BaseSource::Recorded { .. } => Vec::new(),
+        };
+        layers.push(Arc::new(layer));
+        Self { source: BaseSource::Layers(layers), cache: self.cache, stack: Arc::default() }
+    }
+
+    /// Keeps an index of each layer's entries in this folder, by the layer's digest, and reads it from there the next
+    /// time. The folder is created on demand, and can be removed at any time. One that cannot be written to is not used,
+    /// which is no error. Whoever can write to it can decide where
+    /// files land: keep it where only you can write.
+    pub fn cache(self, folder: impl Into<PathBuf>) -> Self {
+        Self { cache: Some(folder.into()), ..self }
+    }
+
+    /// What a recipe records: the digests of the layers, and those of their entries that the new layer used.
+    pub(crate) fn recorded(layers: Vec<Digest>, used: Index) -> Self {
+        let stack = Arc::new(OnceLock::from(Arc::new(Stack::new(vec![used]))));
+        Self { source: BaseSource::Recorded { layers }, cache: None, stack }
+    }
+
+    /// The digests of the layers, lowest first.
+    pub(crate) fn digests(&self) -> Vec<Digest> {
+        match &self.source {
+            BaseSource::Layers(layers) => layers.iter().map(|layer| layer.descriptor().digest).collect(),
+            BaseSource::Recorded { layers } => layers.clone(),
+        }
+    }
+
+    /// What a recipe records, if this is from one, or was recorded for one.
+    pub(crate) fn record(&self) -> Option<(&[Digest], &Index)> {
+        match (&self.source, self.stack.get()) {
+            (BaseSource::Recorded { layers }, Some(stack)) => Some((layers, stack.only())),
+            _ => None,
+        }
+    }
+
+    /// What lies where. Reads the layers, if this is the first time.
+    fn stack(&self, pool: &Pool) -> Result<Arc<Stack>> {
+        if let Some(stack) = self.stack.get() {
+            return Ok(Arc::clone(stack));
+        }
+        let BaseSource::Layers(layers) = &self.source else { return Ok(Arc::default()) };
+        let cache = self.cache.as_deref().map(Cache::new);
+        let indexes = pool.map(layers.iter().rev(), |layer| match &cache {
+            Some(cache) => cache.index(&**layer),
+            None => Index::read(&**layer),
+        });
+        let stack = Arc::new(Stack::new(indexes.into_iter().collect::<Result<_>>()?));
+        Ok(Arc::clone(self.stack.get_or_init(|| stack)))
+    }
+}
+
+/// The files of an image in a layout.
+impl From<&LayoutImage> for BaseFiles {
+    fn from(image: &LayoutImage) -> Self {
+        Self::new(image.layers().iter().cloned())
+    }
+}
+
+impl fmt::Debug for BaseFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BaseFiles").field("layers", &self.digests()).field("cache", &self.cache).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,68 @@
+//! Indexes of layers in a folder, by digest: a layer that was read once is not read again.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use flate2::Crc;
+
+use super::Index;
+use crate::{
+    blob::Blob,
+    digest::Digest,
+    error::{Error, Result},
+    image_layout::store,
+};
+
+/// What a file of the cache begins with: its format. Another format has another name, and is never read.
+const MAGIC: &[u8; 8] = b"ocilidx1";
+
+pub(super) struct Cache<'a>(&'a Path);
+
+impl<'a> Cache<'a> {
+    pub(super) fn new(folder: &'a Path) -> Self {
+        Self(folder)
+    }
+
+    /// The index of a layer: from the folder, or else from the layer, and then the folder has it too.
+    pub(super) fn index(&self, layer: &dyn Blob) -> Result<Index> {
+        let path = self.path(layer.descriptor().digest);
+        // Whatever is wrong with the file, the layer itself is the way out.
+        if let Some(index) = fs::read(&path).ok().as_deref().and_then(parse) {
+            return Ok(index);
+        }
+        let index = Index::read(layer)?;
+        // A folder that takes no file costs time, and nothing else.
+        let _ = write(&path, &index);
+        Ok(index)
+    }
+
+    fn path(&self, digest: Digest) -> PathBuf {
+        self.0.join("entries/sha256").join(digest.hex())
+    }
+}
+
+/// Reads a file that is whole, of this format.
+fn parse(bytes: &[u8]) -> Option<Index> {
+    let (sum, bytes) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
+    (u32::from_be_bytes(*sum) == sum_of(bytes)).then(|| postcard::from_bytes(bytes).ok()).flatten()
+}
+
+fn write(path: &Path, index: &Index) -> Result<()> {
+    let bytes = postcard::to_allocvec(index).map_err(|error| Error::write(path)(std::io::Error::other(error)))?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(folder).map_err(Error::write(folder))?;
+    let mut file = store::temporary(folder)?;
+    let parts = [&MAGIC[..], &sum_of(&bytes).to_be_bytes(), &bytes];
+    parts.iter().try_for_each(|part| file.write_all(part)).map_err(Error::write(path))?;
+    store::persist(file, path)
+}
+
+/// Tells a file that was cut off or damaged.
+fn sum_of(bytes: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}

@@ -1,0 +1,249 @@
+//! Where the files of a layer land, given what the layers below hold.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
+    path::PathBuf,
+    sync::Arc,
+};
+
+use super::{
+    BaseFiles,
+    index::{BaseDirectory, BaseEntry, Index},
+    stack::{Lookup, Lower, Stack},
+};
+use crate::{
+    error::{Error, Result},
+    layer_tar::path::LayerPath,
+    pool::Pool,
+};
+
+/// Finds the places of a layer's files above a base.
+///
+/// Directories on the way to a file are followed where they are symbolic links in the base, and the links stay. What the
+/// layer removes by a whiteout is not there for its other files.
+#[derive(Debug)]
+pub(crate) struct Places {
+    stack: Arc<Stack>,
+    lookup: Lookup,
+    /// Whether files may take the place of directories, and directories that of files.
+    replace: bool,
+    /// The places of directories that were resolved.
+    directories: HashMap<LayerPath, LayerPath>,
+    removed: BTreeSet<LayerPath>,
+    emptied: BTreeSet<LayerPath>,
+    /// Where the mappings put something: a link that leads there is not broken.
+    provided: BTreeSet<LayerPath>,
+    /// What the layer depends on: the directories and links that were found, as the base has them.
+    used: BTreeMap<LayerPath, BaseEntry>,
+    /// The links that destinations go through.
+    followed: BTreeMap<LayerPath, Vec<u8>>,
+}
+
+/// What is put at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Directory,
+    Symlink,
+    /// Anything else with no files below it.
+    File,
+}
+
+/// Why a link does not lead to a directory.
+enum Fault {
+    Broken,
+    Circular,
+    Escapes,
+    /// It leads to a file, or through one.
+    File,
+}
+
+impl Places {
+    pub(crate) fn new(base: &BaseFiles, replace: bool, provided: BTreeSet<LayerPath>, pool: &Pool) -> Result<Self> {
+        Ok(Self {
+            stack: base.stack(pool)?,
+            lookup: Lookup::default(),
+            replace,
+            directories: HashMap::new(),
+            removed: BTreeSet::new(),
+            emptied: BTreeSet::new(),
+            provided,
+            used: BTreeMap::new(),
+            followed: BTreeMap::new(),
+        })
+    }
+
+    /// The place of what lands at this path.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BaseLink`] for a link on the way that leads nowhere, and [`Error::BaseConflict`] for a file that would take
+    /// the place of a directory, or the reverse, unless that is wanted.
+    pub(crate) fn of(&mut self, path: &LayerPath, shape: Shape) -> Result<LayerPath> {
+        if shape == Shape::Directory || path.is_root() {
+            return self.directory(path);
+        }
+        let place = path.moved_to(&self.directory(&path.parent())?);
+        let is_directory = match self.find(&place) {
+            Some(Lower::Directory(_)) => true,
+            // A link takes the place of a link, wherever that leads.
+            Some(Lower::Symlink(target)) if shape == Shape::File => self.follow(&place, &target).is_ok(),
+            _ => false,
+        };
+        match is_directory && !self.replace {
+            true => Err(Error::BaseConflict { destination: path.to_path(), base: "directory" }),
+            false => Ok(place),
+        }
+    }
+
+    /// The place of a whiteout. What it removes or empties is no longer there for other files.
+    pub(crate) fn of_whiteout(&mut self, whiteout: &LayerPath) -> Result<LayerPath> {
+        let parent = self.directory(&whiteout.parent())?;
+        let place = whiteout.moved_to(&parent);
+        self.hide(&place);
+        Ok(place)
+    }
+
+    /// Hides what a whiteout at this place removes or empties.
+    pub(super) fn hide(&mut self, whiteout: &LayerPath) {
+        match whiteout.removed() {
+            Some(removed) => self.removed.insert(removed),
+            None => self.emptied.insert(whiteout.parent()),
+        };
+        self.directories.clear();
+    }
+
+    /// The place of a directory, links followed.
+    fn directory(&mut self, path: &LayerPath) -> Result<LayerPath> {
+        if path.is_root() {
+            return Ok(path.clone());
+        }
+        if let Some(place) = self.directories.get(path) {
+            return Ok(place.clone());
+        }
+        let mut place = path.moved_to(&self.directory(&path.parent())?);
+        match self.find(&place) {
+            None | Some(Lower::Directory(_)) => {}
+            Some(Lower::Symlink(target)) => match self.follow(&place, &target) {
+                Ok(directory) => {
+                    self.followed.insert(place, target);
+                    place = directory;
+                }
+                Err(_) if self.replace => {}
+                Err(fault) => return Err(link_error(path, &place, &target, &fault)),
+            },
+            Some(Lower::File) if self.replace => {}
+            Some(Lower::File) => return Err(Error::BaseConflict { destination: path.to_path(), base: "file" }),
+        }
+        self.directories.insert(path.clone(), place.clone());
+        Ok(place)
+    }
+
+    /// The directory that a link of the base leads to. The root of the image is the root of absolute targets.
+    fn follow(&mut self, link: &LayerPath, target: &[u8]) -> Result<LayerPath, Fault> {
+        /// As many as Linux follows: <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
+        const MOST_LINKS: usize = 40;
+        let mut at = link.parent();
+        let mut links = 0;
+        // The components still to come, the next one last.
+        let mut rest = Vec::new();
+        let mut next_target = Some(target.to_vec());
+        loop {
+            if let Some(target) = next_target.take() {
+                links += 1;
+                if links > MOST_LINKS {
+                    return Err(Fault::Circular);
+                }
+                if target.starts_with(b"/") {
+                    at = LayerPath::root();
+                }
+                rest.extend(target.split(|&byte| byte == b'/').rev().map(<[u8]>::to_vec));
+            }
+            let Some(name) = rest.pop() else { return Ok(at) };
+            match &name[..] {
+                b"" | b"." => continue,
+                b".." if at.is_root() => return Err(Fault::Escapes),
+                b".." => {
+                    at = at.parent();
+                    continue;
+                }
+                _ => {}
+            }
+            // No file has a name that a layer cannot hold.
+            let next = at.join(OsStr::from_bytes(&name)).map_err(|_| Fault::Broken)?;
+            match self.find(&next) {
+                Some(Lower::Directory(_)) => at = next,
+                Some(Lower::Symlink(target)) => next_target = Some(target),
+                Some(Lower::File) => return Err(Fault::File),
+                None if self.is_provided(&next) => at = next,
+                None => return Err(Fault::Broken),
+            }
+        }
+    }
+
+    fn is_provided(&self, directory: &LayerPath) -> bool {
+        self.provided.range(directory..).next().is_some_and(|path| path == directory || path.is_below(directory))
+    }
+
+    /// What the base has at this place, if the layer does not remove it.
+    pub(super) fn find(&mut self, place: &LayerPath) -> Option<Lower> {
+        if !(self.removed.is_empty() && self.emptied.is_empty()) {
+            let above = |path: &LayerPath| self.removed.contains(path) || self.emptied.contains(&path.parent());
+            if !place.is_root() && (above(place) || place.ancestors().any(|path| above(&path))) {
+                return None;
+            }
+        }
+        let found = self.lookup.find(&self.stack, place)?;
+        let used = match &found {
+            Lower::Directory(Some(attributes)) => Some(BaseEntry::Directory(attributes.clone())),
+            Lower::Directory(None) => Some(BaseEntry::ImpliedDirectory),
+            Lower::Symlink(target) => Some(BaseEntry::Symlink(target.clone())),
+            Lower::File => None,
+        };
+        if let Some(used) = used
+            && !self.used.contains_key(place)
+        {
+            self.used.insert(place.clone(), used);
+        }
+        Some(found)
+    }
+
+    /// Whether the base has anything at this place.
+    pub(crate) fn has(&mut self, place: &LayerPath) -> bool {
+        self.find(place).is_some()
+    }
+
+    /// The attributes of the directory that the base has at this place.
+    pub(crate) fn attributes(&mut self, place: &LayerPath) -> Option<BaseDirectory> {
+        match self.find(place) {
+            Some(Lower::Directory(attributes)) => attributes,
+            _ => None,
+        }
+    }
+
+    /// The links that destinations go through, with their targets.
+    pub(crate) fn followed(&self) -> impl Iterator<Item = (&LayerPath, &[u8])> {
+        self.followed.iter().map(|(link, target)| (link, &target[..]))
+    }
+
+    /// All that the layer depends on, for its recipe.
+    pub(crate) fn into_used(self) -> Index {
+        Index::from_entries(self.used)
+    }
+}
+
+fn link_error(path: &LayerPath, link: &LayerPath, target: &[u8], fault: &Fault) -> Error {
+    let reason = match fault {
+        Fault::Broken => "leads to nothing",
+        Fault::Circular => "leads back to itself",
+        Fault::Escapes => "leads out of the image",
+        Fault::File => "leads to a file",
+    };
+    Error::BaseLink {
+        destination: path.to_path(),
+        link: link.to_path(),
+        target: PathBuf::from(OsStr::from_bytes(target)),
+        reason,
+    }
+}
