@@ -16,6 +16,19 @@ from root import XATTR, Entry, name
 
 def random_case(seed):
     """One base, and the mappings of one or two layers."""
+    case = random_case_of_root(seed)
+    if os.geteuid():
+        # Only root gives files away.
+        own = lambda entry: entry._replace(uid=os.geteuid(), gid=os.getegid())
+        for file in (file for step in case["steps"] for file in step["files"]):
+            if file["kind"] == "file":
+                file["entry"] = own(file["entry"])
+            elif file["kind"] == "folder":
+                file["members"] = [(path, own(entry)) for path, entry in file["members"]]
+    return case
+
+
+def random_case_of_root(seed):
     random = random_module.Random(seed)
     layers, root = bases.random_base(random)
     case = {"seed": seed, "layers": [], "steps": []}
@@ -27,11 +40,14 @@ def random_case(seed):
     case["archive"] = random.random() < 0.1
     for _ in range(random.choice([1, 1, 2])):
         if random.random() < 0.3:
-            step = {"files": mappings.random_files(random, root, plain=True), "options": {}}
+            step = {"files": mappings.random_files(random, root, plain=True), "options": {"replace": True} if random.random() < 0.1 else {}}
         else:
             step = {"files": mappings.random_files(random, root), "options": mappings.random_options(random)}
         step["compression"] = random.choice(["gzip", "none", "zstd"] if len(case["steps"]) else ["gzip", "none"])
         step["by"] = "build" if build_can(step) else "layer-tar"
+        # The second layer of an image, instead of an image above an image.
+        step["same_image"] = bool(case["steps"]) and case["steps"][0]["by"] == step["by"] == "layer-tar" \
+            and random.random() < 0.5
         case["steps"].append(step)
         try:
             root = layer_above(root, step["files"], step["options"]).root
@@ -42,7 +58,7 @@ def random_case(seed):
 
 def build_can(step):
     """Whether `build -f` can say it."""
-    return not step["options"] and all(file["kind"] in ("file", "folder") and "set" not in file
+    return step["options"].keys() <= {"replace"} and all(file["kind"] in ("file", "folder") and "set" not in file
                                        for file in step["files"])
 
 

@@ -1,7 +1,7 @@
 """Random mappings for a base: what a user might put there, with destinations that meet what the base has."""
 
 from bases import NAMES, random_target, xattrs
-from root import Entry, LinkError, join, name, order, parent, resolve
+from root import Entry, LinkError, ancestors, follow, join, name, order, parent, parts
 
 MODES = [0o755, 0o644, 0o700, 0o1777, 0o640, 0o4755, 0o400]
 TIMES = [0, 5, 1234567890, -1]
@@ -10,7 +10,37 @@ TIMES = [0, 5, 1234567890, -1]
 def random_files(random, root, plain=False):
     """The mappings of one layer; plain ones are those of `build`."""
     make = random_plain_file if plain else random_file
-    return [make(random, root) for _ in range(random.choice([1, 1, 1, 2, 2, 3, 4]))]
+    files = [make(random, root) for _ in range(random.choice([1, 1, 1, 2, 2, 3, 4]))]
+    if not plain and random.random() < 0.25:
+        files.insert(random.randrange(len(files) + 1), random_neighbour(random, root, random.choice(files)))
+    return files
+
+
+def random_neighbour(random, root, file):
+    """A mapping that has to do with another one: it is above or below it, or at a link or a directory on its way."""
+    path = "/".join(parts(file["destination"]))
+    way = [path, *ancestors(path)]
+    for above in list(way):
+        # The links on the way, and where they lead.
+        if above in root and root[above].kind == "link":
+            try:
+                leads, passed = follow(root, above)
+            except LinkError as error:
+                leads, passed = error.missing or above, error.links
+            way += [leads, *passed]
+    path = random.choice([path for path in way if path] or ["etc"])
+    roll = random.random()
+    if roll < 0.25:
+        return {"kind": "whiteout", "destination": "/" + path}
+    if roll < 0.35:
+        return {"kind": "opaqueWhiteout", "destination": "/" + path}
+    if roll < 0.6:
+        return {"kind": "symlink", "target": random_target(random, root, path), "destination": "/" + path}
+    if roll < 0.75:
+        return {"kind": "text", "text": "", "destination": "/" + join(path, random.choice(NAMES))}
+    if roll < 0.85:
+        return {"kind": "whiteout", "destination": "/" + join(path, random.choice(NAMES))}
+    return {"kind": "directory", "destination": "/" + path}
 
 
 def random_options(random):
@@ -19,16 +49,22 @@ def random_options(random):
         options["owner"] = random.choice([(1000, 1000), (0, 5)])
     if random.random() < 0.15:
         options["mtime"] = random.choice(TIMES)
+    if random.random() < 0.1:
+        options["replace"] = True
     return options
 
 
 def real(root, path):
     """Where the path leads, if it leads to a directory that exists."""
-    try:
-        found = resolve(root, path, True)
-    except LinkError:
-        return None
-    return found if found in root and root[found].kind == "dir" else None
+    real = ""
+    for part in parts(path):
+        real = join(real, part)
+        if real in root and root[real].kind == "link":
+            try:
+                real, _ = follow(root, real)
+            except LinkError:
+                return None
+    return real if real in root and root[real].kind == "dir" else None
 
 
 def random_existing(random, root):

@@ -5,7 +5,7 @@ of the base without a word, the rule is the one that the comment at its place gi
 
 from typing import NamedTuple
 
-from root import OPAQUE, WHITEOUT, Entry, LinkError, NotADirectory, ancestors, is_below, join, name, parent, remove_below, resolve
+from root import ANY, OPAQUE, WHITEOUT, Entry, LinkError, ancestors, follow, is_below, join, name, parent, parts, remove_below
 
 
 class Refused(Exception):
@@ -25,7 +25,11 @@ class Result(NamedTuple):
     """What an engine finds after it unpacked all layers."""
     listed: set
     """The paths that the new layer lists, whiteouts with their markers' names."""
+    optional: set
+    """Paths that it may list as well: markers of what is not there anyway."""
 
+
+ROOT = Entry("dir", 0o755)
 
 # How much a layer says of a directory: something lies in it; a source folder has it; a mapping says what it looks like.
 IMPLIED, FOUND, SAID = range(3)
@@ -37,22 +41,43 @@ class Placed(NamedTuple):
 
 
 def layer_above(base, files, options):
-    """The root that the layer of these mappings makes of the base."""
-    return Layer(base, files, options).result()
+    """The root that the layer of these mappings makes of the base.
+
+    Raises Refused or Unclear."""
+    def attempt(tars_hide):
+        try:
+            return Layer(base, files, options, tars_hide).result()
+        except Refused as error:
+            return error
+
+    result = attempt(True)
+    # The program reads tars after it decided where destinations are: what a whiteout in one hides is there for others.
+    if any(entry.kind == "whiteout" for file in files for _, entry in file.get("members", ())):
+        other = attempt(False)
+        if isinstance(result, Refused) != isinstance(other, Refused) or \
+                not isinstance(result, Refused) and (result.root, result.listed) != (other.root, other.listed):
+            raise Unclear("a whiteout in a tar, of what other mappings meet")
+    if isinstance(result, Refused):
+        raise result
+    return result
 
 
 class Layer:
-    def __init__(self, base, files, options):
-        self.base, self.files = base, files
+    def __init__(self, base, files, options, tars_hide):
+        self.base, self.files, self.tars_hide = base, files, tars_hide
         self.owner = options.get("owner", (0, 0))
         self.mtime = options.get("mtime", 1)
+        self.replace = options.get("replace", False)
+        self.destinations = ["/".join(parts(file["destination"])) for file in files
+                             if file["kind"] not in ("whiteout", "opaqueWhiteout")]
         self.placed = {}
-        # Links of the base that destinations go through, and those that something takes the place of.
-        self.passed, self.replaced = set(), set()
+        # Links of the base that destinations go through.
+        self.passed = set()
         # What is removed, and whether only what is below it is.
         self.whiteouts = {}
+        self.optional = set()
         # The base without what this layer's whiteouts remove: they apply to the layers below, wherever they stand.
-        self.seen = dict(base)
+        self.seen = base
         self.refused = []
 
     def result(self):
@@ -62,11 +87,10 @@ class Layer:
             if file["kind"] == "tar":
                 for path, entry in file["members"]:
                     if entry.kind == "whiteout":
-                        self.attempt(self.add_whiteout, False, join(file["destination"], path))
-        for hidden, opaque in self.whiteouts.items():
-            remove_below(self.seen, hidden)
-            if not opaque:
-                self.seen.pop(hidden, None)
+                        self.attempt(self.add_whiteout, False, join(file["destination"], path), True)
+        self.seen = self.without({hidden: opaque for hidden, (opaque, in_tar) in self.whiteouts.items()
+                                  if self.tars_hide or not in_tar})
+        self.whiteouts = {hidden: opaque for hidden, (opaque, _) in self.whiteouts.items()}
         for file in self.files:
             self.attempt(self.add, file)
         self.check_neighbours()
@@ -76,6 +100,14 @@ class Layer:
             raise Refused("; ".join(map(str, self.refused)), sum(names, ()) if all(names) else ())
         return self.finish()
 
+    def without(self, whiteouts):
+        root = dict(self.base)
+        for hidden, opaque in whiteouts.items():
+            remove_below(root, hidden)
+            if not opaque:
+                root.pop(hidden, None)
+        return root
+
     def attempt(self, function, *args):
         try:
             return function(*args)
@@ -84,33 +116,27 @@ class Layer:
 
     # Destinations.
 
-    def resolve(self, root, path):
-        try:
-            return resolve(root, path, True, self.passed)
-        except NotADirectory as error:
-            raise Refused(error.reason, [name(link) for link in error.links])
-        except LinkError as error:
-            if error.missing is not None and error.missing in self.lexical():
-                raise Unclear("a broken link, whose target a mapping brings")
-            raise Refused(f"a link {error.reason}: {error.links}", ["/" + link for link in error.links])
-
-    def lexical(self):
-        """All paths that mappings bring or imply, if no link is followed."""
-        paths = set()
-        for file in self.files:
-            if file["kind"] not in ("whiteout", "opaqueWhiteout"):
-                for path in [file.get("name") or "", *(path for path, _ in file.get("members", ()))]:
-                    path = "/".join(part for part in f"{file['destination']}/{path}".split("/") if part not in ("", "."))
-                    paths |= {path, *ancestors(path)}
-        return paths
-
-    def land_directory(self, path):
-        """A directory goes behind a link, and never replaces what is no directory."""
-        real = self.resolve(self.seen, path)
-        found = self.seen.get(real)
-        if found and found.kind != "dir":
-            raise Refused("a directory takes the place of a file", [name(path), name(real)])
+    def resolve(self, path):
+        """Where a directory is, links followed, or will be. Each part of the path is a directory, or becomes one."""
+        real = ""
+        for part in parts(path):
+            here = join(real, part)
+            found = self.seen.get(here)
+            real = here
+            if found and found.kind == "link":
+                try:
+                    real, passed = follow(self.seen, here, self.brings)
+                    self.passed |= set(passed)
+                except LinkError as error:
+                    if not self.replace:
+                        raise Refused(f"a link {error.reason}: /{here}", ["/" + link for link in error.links])
+            elif found and found.kind != "dir" and not self.replace:
+                raise Refused(f"a directory takes the place of a file: /{here}", [part])
         return real
+
+    def brings(self, path):
+        """Whether a mapping brings something at the path or below it, so that a link to it is not broken."""
+        return any(destination == path or is_below(destination, path) for destination in self.destinations)
 
     def land(self, path, kind):
         """A file or link replaces a file or link, and never a directory.
@@ -120,17 +146,14 @@ class Layer:
         directory's files would be gone from where programs look for them. A link may take its place: this is how
         links are changed."""
         found = self.seen.get(path)
-        if found and found.kind == "dir":
-            raise Refused("a file takes the place of a directory", [name(path)])
-        if found and found.kind == "link":
-            if kind != "link":
-                try:
-                    leads = self.seen.get(resolve(self.seen, path, True))
-                except LinkError:
-                    leads = None
-                if leads and leads.kind == "dir":
-                    raise Refused("a file takes the place of a link to a directory", [name(path)])
-            self.replaced.add(path)
+        if found and found.kind == "dir" and not self.replace:
+            raise Refused(f"a file takes the place of a directory: /{path}", [name(path)])
+        if found and found.kind == "link" and kind != "link" and not self.replace:
+            try:
+                follow(self.seen, path, self.brings)
+            except LinkError:
+                return path
+            raise Refused(f"a file takes the place of a link to a directory: /{path}", [name(path)])
         return path
 
     def land_at_destination(self, destination, kind, file_name):
@@ -141,22 +164,20 @@ class Layer:
             destination = join(destination.rstrip("/"), file_name)
         elif not destination.strip("/."):
             raise Refused("the root is a directory")
-        destination = "/".join(part for part in destination.split("/") if part not in ("", "."))
-        real = self.land_directory(parent(destination))
+        destination = "/".join(parts(destination))
+        real = self.resolve(parent(destination))
         return self.land(join(real, name(destination)), kind)
 
     # Mappings.
 
-    def add_whiteout(self, opaque, destination):
+    def add_whiteout(self, opaque, destination, in_tar=False):
         """What is removed is in a directory behind links, and may itself be a link."""
-        destination = destination.strip("/")
-        above = self.resolve(self.base, destination if opaque else parent(destination))
-        if self.base.get(above) and self.base[above].kind != "dir":
-            raise Refused("a whiteout below a file", [name(destination), name(above)])
+        destination = "/".join(parts(destination))
+        above = self.resolve(destination if opaque else parent(destination))
         hidden = above if opaque else join(above, name(destination))
-        if not opaque and hidden not in self.base:
-            raise Unclear("a whiteout of nothing")
-        if self.whiteouts.setdefault(hidden, opaque) != opaque:
+        if self.replace and any(self.base.get(path, ROOT).kind != "dir" for path in [above, *ancestors(hidden)]):
+            raise Unclear("a whiteout below what a directory replaces")
+        if self.whiteouts.setdefault(hidden, (opaque, in_tar))[0] != opaque:
             raise Unclear("a whiteout and an opaque whiteout of one directory")
 
     def add(self, file):
@@ -171,7 +192,7 @@ class Layer:
             path = self.land_at_destination(destination, "link", None)
             self.place(path, self.normal(Entry("link", 0o777, data=file["target"]), asks, False))
         elif kind == "directory":
-            path = self.land_directory(destination)
+            path = self.resolve(destination)
             self.place_directory(path, self.normal(Entry("dir", 0o755), asks, False), asks, SAID)
         elif kind == "folder":
             self.add_tree(file, asks, SAID if asks else FOUND)
@@ -180,14 +201,14 @@ class Layer:
 
     def add_tree(self, file, asks, certainty):
         """Member by member, each directory of the tree behind the links that the base has in its place."""
-        destination = self.land_directory(file["destination"])
+        destination = self.resolve(file["destination"])
         members = dict(file["members"])
         places = {"": destination}
 
         def place(directory):
             # A tar may leave directories out. What is below one that was refused is refused as well.
             if directory not in places:
-                places[directory] = self.land_directory(join(place(parent(directory)), name(directory)))
+                places[directory] = self.resolve(join(place(parent(directory)), name(directory)))
             return places[directory]
 
         def add(path, entry):
@@ -235,7 +256,7 @@ class Layer:
         self.placed[path] = Placed(entry, SAID)
 
     def place_directory(self, path, entry, asks, certainty):
-        found = self.seen.get(path)
+        found = self.found(path)
         if found:
             # What is there keeps what is not asked to change.
             entry = Entry("dir", **{key: getattr(entry if key in asks else found, key)
@@ -253,28 +274,48 @@ class Layer:
             if placed and placed.entry.kind != "dir":
                 raise Refused(f"/{above} is no directory in another mapping", [name(above)])
             if not placed:
-                self.placed[above] = Placed(self.seen.get(above) or Entry("dir", 0o755, mtime=self.mtime), IMPLIED)
+                self.placed[above] = Placed(self.found(above) or Entry("dir", 0o755, mtime=self.mtime), IMPLIED)
+
+    def found(self, path):
+        """The directory that the base has there and lists. Of one that it does not list nobody knows how it looks."""
+        found = self.seen.get(path)
+        return found if found and found.kind == "dir" and found.mtime is not ANY else None
 
     def check_neighbours(self):
-        for link in self.replaced & self.passed & self.placed.keys():
-            # Files of this layer would be where the link no longer leads.
-            if self.placed[link].entry.data != self.seen[link].data:
-                self.refused.append(Refused(f"/{link} is replaced, and something goes through it", [name(link)]))
-        for hidden, opaque in self.whiteouts.items():
-            for link in self.passed:
-                if is_below(link, hidden) or link == hidden and not opaque:
-                    raise Unclear("a whiteout of a link that something goes through")
-            if not opaque and hidden in self.placed:
-                raise Unclear("a whiteout of what the layer itself has")
-            if any(is_below(other, hidden) for other in self.whiteouts):
-                raise Unclear("a whiteout below a whiteout")
+        for link in self.passed:
+            for path in (*ancestors(link), link):
+                placed = self.placed.get(path)
+                if not placed or placed.entry.kind == "dir" or path == link and placed.entry.data == self.base[link].data:
+                    continue
+                # Files of this layer would be where the link no longer leads.
+                self.refused.append(Refused(f"/{path} is replaced, and something goes through /{link}", [name(path)]))
+            if link not in self.seen and any(is_below(link, hidden) or link == hidden for hidden in self.whiteouts):
+                raise Unclear("a whiteout of a link that another whiteout goes through")
 
     def finish(self):
-        root = dict(self.seen)
-        markers = {join(hidden, OPAQUE) if opaque else join(parent(hidden), WHITEOUT + name(hidden))
-                   for hidden, opaque in self.whiteouts.items()}
-        for marker in markers:
-            self.place_parents(marker)
-        # The root is there anyway: it has an entry if a mapping says what it looks like.
-        placed = {path: placed.entry for path, placed in self.placed.items() if path or placed.certainty == SAID}
-        return Result(root | placed, placed.keys() | markers)
+        root, listed, optional = self.without(self.whiteouts), set(), set()
+        for hidden, opaque in self.whiteouts.items():
+            marker = join(hidden, OPAQUE) if opaque else join(parent(hidden), WHITEOUT + name(hidden))
+            placed = self.placed.get(hidden)
+            if not opaque and placed and placed.entry.kind == "dir" and self.base.get(hidden, placed.entry).kind == "dir":
+                # Either marker will do if the directory below is empty. If it is not, an overlay needs the opaque one.
+                optional |= {marker, join(hidden, OPAQUE)}
+            elif any(is_below(hidden, other) for other in self.whiteouts) or not opaque and hidden not in self.base:
+                # It says nothing that is not so anyway, and must not make directories.
+                optional.add(marker)
+                if any(self.placed[path].entry.kind != "dir" for path in ancestors(marker) if path in self.placed):
+                    raise Unclear("a whiteout below a file of this layer, of what is not there")
+            else:
+                self.place_parents(marker)
+                listed.add(marker)
+        for path, placed in self.placed.items():
+            # The root is there anyway: it has an entry if a mapping says what it looks like.
+            if path or placed.certainty == SAID:
+                if placed.entry.kind != "dir":
+                    remove_below(root, path)
+                root[path] = placed.entry
+                listed.add(path)
+        for path, placed in self.placed.items():
+            if path and placed.entry.kind == "dir":
+                root[path] = placed.entry
+        return Result(root, listed, optional)

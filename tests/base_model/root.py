@@ -68,7 +68,7 @@ def remove_below(root, directory):
 
 
 class Malformed(Exception):
-    """A layer that engines unpack in different ways, or refuse."""
+    """A layer that engines refuse, or unpack in different ways."""
 
 
 def members_of(blob):
@@ -100,18 +100,22 @@ def clean(path):
     return "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
-def apply_layer(lower, members):
+def apply_layer(lower, members, overlay=False):
     """The root that the layer makes of the one below it.
 
-    Whiteouts apply to the layers below only, wherever they stand in the tar, and so come first."""
+    Whiteouts apply to the layers below only, wherever they stand in the tar, and so come first. In an overlay, a
+    directory of the layer takes the place of the whiteout that has its name, and shows what the layers below have."""
     root = dict(lower)
     if "" not in root:
         root[""] = IMPLIED
+    listed = {path for path, entry in members if entry.kind == "dir"}
     for path, _ in members:
         if name(path) == OPAQUE:
             remove_below(root, parent(path))
         elif name(path).startswith(WHITEOUT):
             hidden = join(parent(path), name(path)[len(WHITEOUT):])
+            if overlay and hidden in listed and root.get(hidden, IMPLIED).kind == "dir":
+                continue
             remove_below(root, hidden)
             root.pop(hidden, None)
     for path, entry in members:
@@ -151,49 +155,47 @@ def unpack(layers):
 # Resolving paths.
 
 class LinkError(Exception):
-    """A path that cannot be resolved; `links` are those of which a message must name one."""
+    """A link that leads to no directory; `links` are those on the way, of which a message must name one.
+
+    `missing` is the path that a broken link leads to, as far as it could be followed."""
 
     def __init__(self, reason, links, missing=None):
         super().__init__(reason)
         self.reason, self.links, self.missing = reason, links, missing
 
 
-class NotADirectory(LinkError):
-    pass
+def parts(path):
+    return [part for part in path.split("/") if part not in ("", ".")]
 
 
-def resolve(root, path, follow_last, passed=None):
-    """Where a path leads when the links in it are followed, component by component.
+def follow(root, link, brings=lambda path: False):
+    """The directory that a link leads to, and the links on the way, itself included.
 
-    What does not exist is new and has no links, unless a link leads there: such a link is broken. The last component
-    itself is followed if the caller says so. Adds the links on the way to `passed`."""
-    passed = set() if passed is None else passed
-    # What is still to be walked: names, and for each the links whose target it comes from.
-    todo = [(part, ()) for part in path.split("/") if part not in ("", ".")]
-    real = ""
-    steps = 0
+    A path that `brings` says something of is a directory to be."""
+    # What is still to be walked, each name with the link whose target it comes from.
+    passed, todo, real = [], [name(link)], parent(link)
     while todo:
-        part, via = todo.pop(0)
+        part = todo.pop(0)
         if part == "..":
             if not real:
-                raise LinkError("leaves the root", via)
+                raise LinkError("leaves the root", passed)
             real = parent(real)
             continue
         here = join(real, part)
         entry = root.get(here)
-        is_last = not todo
-        if entry and entry.kind == "link" and (follow_last or not is_last):
-            steps += 1
-            if steps > 100:
+        if entry is None:
+            if not brings(here):
+                raise LinkError("is broken", passed, here)
+            real = here
+        elif entry.kind == "link":
+            passed.append(here)
+            if len(passed) > 40:
                 raise LinkError("goes in a circle", passed)
-            passed.add(here)
             if entry.data.startswith("/"):
                 real = ""
-            todo[:0] = [(part, (*via, here)) for part in entry.data.split("/") if part not in ("", ".")]
-            continue
-        if entry is None and via:
-            raise LinkError("is broken", via, here)
-        if entry and entry.kind != "dir" and not is_last:
-            raise NotADirectory(f"/{here} is not a directory", (*via, here))
-        real = here
-    return real
+            todo[:0] = parts(entry.data)
+        elif entry.kind == "dir":
+            real = here
+        else:
+            raise LinkError("leads to a file", passed)
+    return real, passed
