@@ -1,4 +1,4 @@
-{ hashPart, ociClosureLayers, ociImageLayout, ociImageManifest, ociLayerTar, references, storeName, ... }:
+{ hashPart, ociClosureLayers, ociImageLayout, ociImageManifest, ociLayerTar, platform, references, storeName, ... }:
 /**
   An image in one call: the closure of what `config`, `files` and `copyToRoot` refer to is found and split into layers,
   and the customisation (`files` and `copyToRoot`) is a layer of its own, above them.
@@ -13,15 +13,17 @@
   - `layers`: a list of layers (`ociLayerTar`, `ociClosureLayers`) that go below all others; what they hold is nowhere
     else. They are derivations of their own, and stay as they are when something else changes.
   - `fromImage`: the base image; see `base` of `ociImageConfig`.
-  - `maxLayers`: the largest number of layers, without those of the base image; each of `layers` counts as one.
+  - `maxLayers`: the largest number of layers, with those of the base image; each of `layers` counts as one. The closure
+    has at least one layer, however many the base has.
   - `created`: a time as RFC 3339 writes it; `null` is 1970, so that the same contents are the same image.
   - `extraConfig`: members beside `config`: `author`, `architecture`, …
-  - `extraManifest`, `extraIndex`, `inheritConfig`: as in the four functions.
+  - `extraManifest`, `extraIndex`, `inheritConfig`, `unsetEnv`: as in the four functions.
+  - `strict`: whether warnings are errors.
   - `alone`, `together`: how the closure is split; see `ociClosureLayers`.
   - `compression`: of all layers made here, not of those in `layers`.
   - `lazy`: whether recipes take the place of all layers: those made here are lazy, as in `ociLayerTar`, and the layout is
     sparse, as in `ociImageLayout`. `ociImageLayout { manifests = [ image ]; }` makes a full one of it.
-  - `mtime`, `owner`, `perms`, `onConflict`: of the customisation; see `ociLayerTar`.
+  - `mtime`, `owner`, `perms`, `onConflict`, `keepDirectoryLinks`: of the customisation; see `ociLayerTar`.
   - `passthru`: of the derivation. Beside it, the result has `manifest` (for `ociImageLayout`), `layers`, `fromImage`,
     `imageName` and `imageTag`; and the programs of `ociImageLayout`: `copyToRegistry`, `copyToPodman`,
     `copyToDockerDaemon`, `copyTo`, `push`.
@@ -47,6 +49,8 @@
 , extraManifest ? { }
 , extraIndex ? { }
 , inheritConfig ? true
+, unsetEnv ? [ ]
+, strict ? false
 , alone ? [ ]
 , together ? [ ]
 , compression ? "gzip"
@@ -55,6 +59,7 @@
 , owner ? { }
 , perms ? [ ]
 , onConflict ? "error"
+, keepDirectoryLinks ? false
 , passthru ? { }
 }:
 let
@@ -74,8 +79,10 @@ let
   ofClosure = maxLayers - builtins.length layers - (if hasCustomisation then 1 else 0);
 
   closure = ociClosureLayers {
-    inherit referencesOf alone together compression lazy;
+    inherit referencesOf alone together compression strict lazy;
     without = layers;
+    base = fromImage;
+    platform = if fromImage == null then null else platform extraConfig;
     maxLayers =
       if ofClosure >= 1 then ofClosure
       else throw ("oci-layout: image ${name}: maxLayers = ${toString maxLayers} leaves no layer for the closure, beside "
@@ -83,7 +90,7 @@ let
   };
 
   customisation = ociLayerTar {
-    inherit files compression mtime owner perms onConflict lazy;
+    inherit files compression mtime owner perms onConflict keepDirectoryLinks strict lazy;
     name = "oci-customisation";
     # Their closures are below already, whatever layers those are: this one does not change when they do.
     copyToRoot = roots;
@@ -95,7 +102,7 @@ let
     ++ (if hasCustomisation then [ customisation ] else [ ]);
 
   manifest = ociImageManifest {
-    inherit extraManifest inheritConfig;
+    inherit extraManifest inheritConfig unsetEnv strict;
     layers = allLayers;
     base = fromImage;
     extraConfig =

@@ -9,7 +9,7 @@
   - `hash`: of the output, as Nix writes it; with `""`, the build fails and says the right one.
   - `os`, `arch`, `variant`: the platform, in Go's names; by default the one that images are made for here.
   - `tag`: the image's tag in the layout; by default that of `imageName`, if it has one.
-  - `plainHttp`: whether the registry is asked without TLS, as one on this machine always is.
+  - `plainHttp`: whether the registry is asked without TLS; one on this machine is if it does not speak it.
   - `name`, `passthru`: of the derivation.
 
   Proxies and certificates come from the environment of the daemon, as with fetchers of nixpkgs; without certificates,

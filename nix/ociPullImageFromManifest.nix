@@ -9,7 +9,7 @@
     `oci-layout pull --manifest --platform linux/amd64 docker.io/library/alpine:3.20 > alpine.json` prints it.
   - `imageDigest`: the digest that the file has, if that is to be checked: editors like to add a newline.
   - `tag`: the image's tag in the layout; by default none.
-  - `plainHttp`: whether the registry is asked without TLS, as one on this machine always is.
+  - `plainHttp`: whether the registry is asked without TLS; one on this machine is if it does not speak it.
   - `name`, `passthru`: of the derivation.
 
   ```nix

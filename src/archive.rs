@@ -20,10 +20,14 @@ use crate::{
     image_manifest::{Image, Index},
     json,
     layer_tar::Progress,
+    warning::Warning,
 };
 
-/// Writes images as one tar, from its first byte to its last, and returns the index that the tar has: the images under
-/// their names there. Nothing is kept on disk: each blob is opened when it is its turn.
+/// Writes images as one tar, from its first byte to its last, and returns the index that the tar has, the images under
+/// their names there, with warnings of what it lacks. Nothing is kept on disk: each blob is opened when it is its turn.
+///
+/// What has no form in a docker-archive (an artifact, a signature, an image whose layers are no tars or do not fit its
+/// configuration) is in the layout alone; of several images, those that are not for the platform asked for are left out.
 ///
 /// The tar is a function of the images and the options. `oci-layout`, `index.json` and `manifest.json` come first, then
 /// the blobs in the order of their digests; attributes are those that entries of layers have by default.
@@ -39,29 +43,32 @@ use crate::{
 /// let config = image_config([&app], json!({ "config": { "Entrypoint": ["/bin/app"] } }))?;
 /// let image = image_manifest(config, [app], json!({}))?.tagged("ghcr.io/me/app:1.0");
 /// let mut tar = Vec::new();
-/// let index = image_archive(&mut tar, [image], ArchiveOptions::default())?;
-/// assert_eq!(index.manifests[0].annotations["io.containerd.image.name"], "ghcr.io/me/app:1.0");
+/// let written = image_archive(&mut tar, [image], ArchiveOptions::default())?;
+/// assert_eq!(written.index.manifests[0].annotations["io.containerd.image.name"], "ghcr.io/me/app:1.0");
 /// # Ok::<_, oci_layout::Error>(())
 /// ```
 ///
 /// # Errors
 ///
-/// [`Error::Images`] as [`image_layout`](crate::image_layout()); [`Error::Invalid`] for an image that is for none of the
-/// platforms asked for, for a bare tag without a repository to put it in, and where a docker-archive would have no image;
-/// [`Error::BlobDamaged`] and what else the blobs give; and [`Error::Write`] for what `to` gives, which has no path.
+/// [`Error::Images`] as [`image_layout`](crate::image_layout()); [`Error::Invalid`] if no image is for the platform asked
+/// for, for a bare tag without a repository to put it in, and where a docker-archive would have no image;
+/// [`Error::Warning`] instead of a warning with the option `strict`; [`Error::BlobDamaged`] and what else the blobs give;
+/// and [`Error::Write`] for what `to` gives, which has no path.
 pub fn image_archive<I: Into<Image>>(
     to: impl Write,
     images: impl IntoIterator<Item = I>,
     options: ArchiveOptions,
-) -> Result<Index> {
-    let ArchiveOptions { format, platform, repository, index, progress } = options;
+) -> Result<WrittenArchive> {
+    let ArchiveOptions { format, platform, repository, index, progress, strict } = options;
     let mut images: Vec<Image> = images.into_iter().map(Into::into).collect();
     if index.is_none() {
         images = nest(images, None)?;
     }
+    let mut warnings = Vec::new();
     if let Some(platform) = &platform {
-        images = images.iter().map(|image| docker::narrowed(image, platform)).collect::<Result<_>>()?;
+        images = docker::narrowed(&images, platform, &mut warnings)?;
     }
+    warnings.extend(images.iter().flat_map(Image::warnings).cloned());
     let mut index = index.unwrap_or_else(empty_index);
     index.manifests = entries(&images)?;
     if format != ArchiveFormat::Oci {
@@ -78,13 +85,16 @@ pub fn image_archive<I: Into<Image>>(
     }
     if format != ArchiveFormat::Oci {
         // Beside a layout the layers are its own, in whatever compression.
-        let entries = docker::entries(&index, &images, format == ArchiveFormat::Docker)?;
-        documents.push((MANIFEST, json::to_bytes(&entries)));
+        let entries = docker::entries(&index, &images, format, &mut warnings)?;
+        if !entries.is_empty() {
+            documents.push((MANIFEST, json::to_bytes(&entries)));
+        }
         for blob in entries.into_iter().flat_map(docker::Entry::blobs) {
             blobs.entry(blob.descriptor().digest).or_insert(blob);
         }
     }
 
+    Warning::refuse(&warnings, strict)?;
     let sizes =
         documents.iter().map(|(_, bytes)| bytes.len() as u64).chain(blobs.values().map(|blob| blob.descriptor().size));
     let mut tar = TarWriter::new(to, sizes.sum(), progress);
@@ -95,7 +105,17 @@ pub fn image_archive<I: Into<Image>>(
     tar.directory("blobs/sha256")?;
     blobs.values().try_for_each(|blob| tar.blob(blob.as_ref()))?;
     tar.finish()?;
-    Ok(index)
+    Ok(WrittenArchive { index, warnings })
+}
+
+/// What [`image_archive`] wrote.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WrittenArchive {
+    /// The images under their names in the tar.
+    pub index: Index,
+    /// What the tar lacks.
+    pub warnings: Vec<Warning>,
 }
 
 /// What [`image_archive`] makes of the images.
@@ -116,6 +136,8 @@ pub struct ArchiveOptions {
     pub index: Option<Index>,
     /// Told how many bytes are written.
     pub progress: Option<Progress>,
+    /// Whether warnings are errors; off by default.
+    pub strict: bool,
 }
 
 impl ArchiveOptions {

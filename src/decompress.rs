@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, Read};
 
+use flate2::bufread::GzDecoder;
+
 /// What the stream unpacks to; `None` if it is compressed in no way that is known.
 ///
 /// # Errors
@@ -9,7 +11,7 @@ use std::io::{self, BufRead, Read};
 /// What its beginning can't be read for; a stream in zstd without the feature of that name, which the error names.
 pub(crate) fn decompress<'a>(mut stream: impl BufRead + Send + 'a) -> io::Result<Unpacked<'a>> {
     Ok(match stream.fill_buf()? {
-        [0x1f, 0x8b, ..] => Unpacked::Compressed(Box::new(flate2::bufread::MultiGzDecoder::new(stream))),
+        [0x1f, 0x8b, ..] => Unpacked::Compressed(Box::new(Gzip::Member(Box::new(GzDecoder::new(stream))))),
         // A frame, or one to be skipped: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Unpacked::Compressed(zstd(stream)?),
         _ => Unpacked::Plain(Box::new(stream)),
@@ -22,6 +24,45 @@ pub(crate) enum Unpacked<'a> {
     Plain(Box<dyn Read + Send + 'a>),
 }
 
+/// The members of a gzip file, one after the other. Zeros after the last one are padding, as `gzip` has it: whoever
+/// writes in blocks, to a tape for one, leaves them there.
+enum Gzip<R> {
+    Member(Box<GzDecoder<R>>),
+    Ended,
+}
+
+impl<R: BufRead> Read for Gzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let Self::Member(member) = self else { return Ok(0) };
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let Self::Member(member) = std::mem::replace(self, Self::Ended) else { return Ok(0) };
+            let mut stream = member.into_inner();
+            let mut padded = false;
+            loop {
+                let rest = stream.fill_buf()?;
+                let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
+                match rest.get(zeros) {
+                    None if zeros == 0 => return Ok(0),
+                    None => {
+                        padded = true;
+                        stream.consume(zeros);
+                    }
+                    Some(0x1f) if zeros == 0 && !padded => break,
+                    Some(_) => {
+                        let reason = "something that is not gzip follows the compressed data";
+                        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+                    }
+                }
+            }
+            *self = Self::Member(Box::new(GzDecoder::new(stream)));
+        }
+    }
+}
+
 #[cfg(feature = "zstd")]
 fn zstd<'a>(stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     Ok(Box::new(zstd::Decoder::with_buffer(stream)?))
@@ -30,4 +71,37 @@ fn zstd<'a>(stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send 
 #[cfg(not(feature = "zstd"))]
 fn zstd<'a>(_stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     Err(io::Error::other("it is compressed with zstd: build with the feature `zstd`, or decompress it first"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    /// gzip 1.12 reads zeros after the last member without a word, and says of anything else that it is garbage.
+    #[test]
+    fn zeros_after_gzip_are_padding() {
+        let member = |text: &[u8]| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(text).unwrap();
+            encoder.finish().unwrap()
+        };
+        let read = |bytes: &[u8]| {
+            let stream = io::BufReader::with_capacity(7, bytes);
+            let Ok(Unpacked::Compressed(mut stream)) = decompress(stream) else { panic!("it is gzip") };
+            let mut text = String::new();
+            stream.read_to_string(&mut text).map(|_| text)
+        };
+        let two = [member(b"one "), member(b"two")].concat();
+        for zeros in [0, 1, 511, 10_000] {
+            assert_eq!(read(&[&two[..], &vec![0; zeros]].concat()).unwrap(), "one two", "{zeros}");
+        }
+        for wrong in [&b"x"[..], b"\0x", &[&[0; 100][..], b"\x1f\x8b"].concat(), b"\x1f", &member(b"")[..9]] {
+            read(&[&two[..], wrong].concat()).unwrap_err();
+        }
+        read(&two[..two.len() - 1]).unwrap_err();
+    }
 }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::{digest::Digest, error::Error, json};
+use crate::{digest::Digest, error::Error, json, platform_names};
 
 /// Names a blob:
 /// [descriptor](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md).
@@ -212,7 +212,7 @@ impl fmt::Display for MediaType {
 /// What an image runs on:
 /// [platform](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md#image-index-property-descriptions).
 ///
-/// Architecture and operating system are Go's names. Read from text as `OS/ARCHITECTURE` or
+/// Architecture and operating system are Go's names; see [`Platform::normalised`] for others. Read from text as `OS/ARCHITECTURE` or
 /// `OS/ARCHITECTURE/VARIANT`; the default is linux/amd64 on every machine, never the build host's.
 ///
 /// ```
@@ -260,21 +260,51 @@ impl Platform {
         }
     }
 
+    /// Whether this is what tools write that do not know the platform: crane, of an image without a base.
+    pub(crate) fn is_not_said(&self) -> bool {
+        self.os.is_empty() && self.architecture.is_empty()
+    }
+
     /// Whether this is what buildkit says of an attestation, which runs nowhere.
     pub(crate) fn is_unknown(&self) -> bool {
         self.os == "unknown" && self.architecture == "unknown"
     }
 
-    /// Whether an image for `other` is what someone who asks for this platform wants: same operating system and
-    /// architecture, and the same variant, `v8` being what arm64 means without one.
+    /// The platform by the names that images use: `amd64` for `x86_64`, `arm64` for `aarch64`, `arm/v7` for `armhf` and
+    /// `arm/7`, `darwin` for `macos`, as containerd has them. Names that nobody knows stay as they are.
+    ///
+    /// ```
+    /// use oci_layout::Platform;
+    /// let platform: Platform = "linux/aarch64".parse()?;
+    /// assert_eq!(platform.normalised(), Platform::new("linux", "arm64"));
+    /// # Ok::<_, oci_layout::Error>(())
+    /// ```
+    pub fn normalised(&self) -> Self {
+        let (architecture, variant) = platform_names::architecture(&self.architecture, self.variant.as_deref());
+        Self { os: platform_names::os(&self.os), architecture, variant, ..self.clone() }
+    }
+
+    /// The normalised platform with the variant that its architecture means without one.
+    pub(crate) fn with_variant(&self) -> Self {
+        let mut platform = self.normalised();
+        if platform.variant.is_none() {
+            platform.variant = platform_names::default_variant(&platform.architecture).map(str::to_owned);
+        }
+        platform
+    }
+
+    /// Whether an image for `other` is what someone who asks for this platform wants: the same operating system,
+    /// architecture and variant, by whatever names. Without a variant, `amd64` is `amd64/v1`, `arm` is `arm/v7` and
+    /// `arm64` is `arm64/v8`; of another architecture, any variant is wanted. An image that does not say what it runs on
+    /// may be for any platform.
     pub fn accepts(&self, other: &Self) -> bool {
-        let variant = |p: &Self| match (p.architecture.as_str(), p.variant.as_deref()) {
-            ("arm64", None) => Some("v8".to_owned()),
-            (_, variant) => variant.map(str::to_owned),
-        };
-        self.os == other.os
-            && self.architecture == other.architecture
-            && ((self.variant.is_none() && self.architecture != "arm64") || variant(self) == variant(other))
+        if other.is_not_said() {
+            return true;
+        }
+        let (this, other) = (self.with_variant(), other.with_variant());
+        this.os == other.os
+            && this.architecture == other.architecture
+            && (this.variant.is_none() || this.variant == other.variant)
     }
 }
 

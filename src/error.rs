@@ -34,6 +34,42 @@ pub enum Error {
         /// What it is, in a word.
         kind: &'static str,
     },
+    /// A mapping names a source whose bytes cannot be had: a socket, a device.
+    #[error("source {path:?} is a {kind}, and a layer takes the bytes of files and pipes: write them to a file first")]
+    SourceNotAFile {
+        /// The source.
+        path: PathBuf,
+        /// What it is, in a word.
+        kind: &'static str,
+    },
+    /// A source is a pipe, and there is no folder for its bytes.
+    #[error(
+        "source {path:?} is a pipe, which is read once, and there is no folder to keep its bytes in: store the layer, \
+         give a scratch folder, or write it to a file first"
+    )]
+    SourcePipe {
+        /// The source.
+        path: PathBuf,
+    },
+    /// Two mappings name one pipe.
+    #[error("source {path:?} is a pipe and is given twice, and a pipe is read once: write it to a file first")]
+    SourcePipeTwice {
+        /// The source.
+        path: PathBuf,
+    },
+    /// A source file has not the size that it says, as the files of `/proc` and `/sys`.
+    #[error(
+        "source {path:?} says that it has {size} bytes and has {found}, as the files of /proc and /sys do: copy its \
+         contents to another file first, as `cat` does"
+    )]
+    SourceSize {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        size: u64,
+        /// "more" or "fewer".
+        found: &'static str,
+    },
     /// A source file changed between being listed and being read.
     #[error("source {path:?} {change} while it was read: build again when nothing writes to it")]
     SourceChanged {

@@ -258,7 +258,7 @@ impl<'a> Folder<'a> {
             |what| Error::layout(dir, format!("{what}: give the folder of {of} that `oci-layout {made_by}` made"));
         match dir.metadata() {
             Ok(metadata) if metadata.is_dir() => {
-                Ok(Self { dir, files: Arc::new(LayoutFiles::open(dir)?), of, made_by })
+                Ok(Self { dir, files: Arc::new(LayoutFiles::open(dir, None)?), of, made_by })
             }
             Ok(_) => Err(refuse("is not a folder")),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Err(refuse("does not exist")),
@@ -323,7 +323,7 @@ impl<'a> Folder<'a> {
     }
 
     fn parse<T: DeserializeOwned>(&self, name: &str, bytes: &[u8]) -> Result<T> {
-        serde_json::from_slice(bytes).map_err(|error| self.broken(format!("has a {name} that cannot be read: {error}")))
+        json::from_slice(bytes).map_err(|error| self.broken(format!("has a {name} that cannot be read: {error}")))
     }
 
     fn broken(&self, what: String) -> Error {

@@ -1,6 +1,9 @@
 //! `image_layout`: images in, the directory that holds them out; and what can be done with one that exists.
 
 mod archive;
+mod choose;
+mod compressed;
+mod docker_archive;
 mod edit;
 pub(crate) mod files;
 mod fill;
@@ -10,6 +13,7 @@ mod read;
 pub(crate) mod repository;
 pub(crate) mod store;
 mod verify;
+mod whole;
 
 use std::{
     collections::{HashMap, HashSet},

@@ -24,6 +24,7 @@ use crate::{
         name::{CONTAINERD_NAME, REF_NAME},
     },
     json,
+    warning::Warning,
 };
 
 /// Makes the [image manifest](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md) that names a
@@ -46,19 +47,24 @@ use crate::{
 /// # Errors
 ///
 /// [`Error::Invalid`] if the layers are not those that the configuration names, in their order, or for JSON that no
-/// manifest can hold.
+/// manifest can hold. [`Error::Warning`] if `strict` is set and there is a [`Warning`]: of more than 125 layers.
 pub fn image_manifest<L: Into<Arc<dyn Layer>>>(
     config: ImageConfig,
     layers: impl IntoIterator<Item = L>,
     options: impl Into<ManifestOptions>,
 ) -> Result<ImageManifest> {
-    let ManifestOptions { extra, base } = options.into();
+    let ManifestOptions { extra, base, strict } = options.into();
     let below = match &base {
         Some(base) => base.layers(),
         None => config.base_layers(),
     };
     let layers: Vec<Arc<dyn Layer>> = below.iter().cloned().chain(layers.into_iter().map(Into::into)).collect();
     check_layers(&config, &layers)?;
+    let warnings = match layers.len() {
+        0..=MOST_LAYERS => Vec::new(),
+        layers => vec![Warning::ManyLayers { layers, most: MOST_LAYERS }],
+    };
+    Warning::refuse(&warnings, strict)?;
 
     let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST });
     json::merge(&mut value, Value::Object(json::with_known_keys("image manifest", extra, Manifest::MEMBERS)?));
@@ -66,8 +72,12 @@ pub fn image_manifest<L: Into<Arc<dyn Layer>>>(
     value["layers"] = layers.iter().map(|layer| layer.descriptor()).map(json::to_value).collect();
     let document: Manifest = json::from_value("image manifest", value)?;
     let blob = MemoryBlob::new(document.media_type()?, json::to_bytes(&document));
-    Ok(ImageManifest { document, blob, config, layers })
+    Ok(ImageManifest { document, blob, config, layers, warnings })
 }
+
+/// The largest number of layers that every engine runs. No specification has one: Docker refuses more with "max depth
+/// exceeded".
+pub(crate) const MOST_LAYERS: usize = 125;
 
 fn check_layers(config: &ImageConfig, layers: &[Arc<dyn Layer>]) -> Result<()> {
     let named = &config.document().rootfs.diff_ids;
@@ -100,6 +110,8 @@ pub struct ManifestOptions {
     pub extra: Value,
     /// The image below the layers; by default the configuration's, which knows it if it was made with one.
     pub base: Option<LayoutImage>,
+    /// Whether a [`Warning`] is an error; off by default.
+    pub strict: bool,
 }
 
 impl ManifestOptions {
@@ -112,11 +124,16 @@ impl ManifestOptions {
     pub fn base(self, base: LayoutImage) -> Self {
         Self { base: Some(base), ..self }
     }
+
+    /// Sets whether a [`Warning`] is an error.
+    pub fn strict(self, strict: bool) -> Self {
+        Self { strict, ..self }
+    }
 }
 
 impl From<Value> for ManifestOptions {
     fn from(extra: Value) -> Self {
-        Self { extra, base: None }
+        Self { extra, ..Self::default() }
     }
 }
 
@@ -127,9 +144,15 @@ pub struct ImageManifest {
     blob: MemoryBlob,
     config: ImageConfig,
     layers: Vec<Arc<dyn Layer>>,
+    warnings: Vec<Warning>,
 }
 
 impl ImageManifest {
+    /// What is probably a mistake in the image.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
     /// What it says.
     pub fn document(&self) -> &Manifest {
         &self.document
@@ -180,7 +203,8 @@ impl fmt::Debug for ImageManifest {
 pub fn image_index<I: Into<Image>>(images: impl IntoIterator<Item = I>, extra: Value) -> Result<ImageIndex> {
     let images: Vec<Image> = images.into_iter().map(Into::into).collect();
     for (index, image) in images.iter().enumerate() {
-        let same = |other: &&Image| image.platform().is_some() && other.platform() == image.platform();
+        let platform = image.platform().map(Platform::with_variant);
+        let same = |other: &&Image| platform.is_some() && other.platform().map(Platform::with_variant) == platform;
         if let Some(other) = images[..index].iter().find(same) {
             return Err(Error::Images {
                 first: other.digest().to_string(),
@@ -237,12 +261,19 @@ pub struct Image {
     /// In the order in which they are written: whatever refers to a blob comes after it.
     blobs: Vec<Arc<dyn Blob>>,
     names: Vec<String>,
+    warnings: Vec<Warning>,
 }
 
 impl Image {
     /// An image by its descriptor and its blobs, what refers to a blob behind it and the descriptor's own last.
     pub(crate) fn new(descriptor: Descriptor, blobs: Vec<Arc<dyn Blob>>) -> Self {
-        Self { descriptor, blobs, names: Vec::new() }
+        Self { descriptor, blobs, names: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Adds a warning.
+    pub(crate) fn warned(mut self, warning: Warning) -> Self {
+        self.warnings.push(warning);
+        self
     }
 
     /// Adds a name for the image: a tag (`latest`), or a full name (`ghcr.io/me/app:1.0`, `app:1.0`).
@@ -284,6 +315,11 @@ impl Image {
     /// All blobs; whatever refers to a blob comes after it.
     pub fn blobs(&self) -> &[Arc<dyn Blob>] {
         &self.blobs
+    }
+
+    /// What whoever copies the image should know: that the layout which it comes from lacks a part of it.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     /// The image as one of several under an index, which has the names.

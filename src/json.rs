@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{
-    Deserializer, Serialize,
+    Deserialize, Deserializer, Serialize,
     de::{self, DeserializeOwned, Visitor},
 };
 use serde_json::{
@@ -30,10 +30,27 @@ pub(crate) fn to_raw(document: &impl Serialize) -> Box<RawValue> {
 
 const ALWAYS_JSON: &str = "documents are made of strings, numbers, lists and maps with string keys";
 
-/// A document from what a user gave; `what` names it in the error.
+/// A document from what a user gave; `what` names it in the error, which names the member too.
 pub(crate) fn from_value<T: DeserializeOwned>(what: &str, value: Value) -> Result<T> {
-    serde_json::from_value(value)
-        .map_err(|error| Error::invalid(what, format!("{error}: correct the JSON given for it")))
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let place = match error.path().to_string() {
+            path if path == "." => what.to_owned(),
+            path => format!("{what}, {path}"),
+        };
+        Error::invalid(place, format!("{}: correct the JSON given for it", error.inner()))
+    })
+}
+
+/// A document from its bytes; the error names the member that cannot be read.
+pub(crate) fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, String> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        // The way to a member is kept only where it is asked for: an index may have thousands.
+        let again: Result<T, _> = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes));
+        match again.map_err(|error| error.path().to_string()) {
+            Err(path) if path != "." => format!("{path}: {error}"),
+            _ => error.to_string(),
+        }
+    })
 }
 
 /// A value that is written as text, which is looked at where it lies: an index may have thousands.
@@ -84,19 +101,6 @@ pub(crate) fn merge(under: &mut Value, over: Value) {
     }
 }
 
-/// Makes one of two values that are to be merged one after the other: `null` stays, since it removes what the whole
-/// is merged over.
-pub(crate) fn compose(under: &mut Value, over: Value) {
-    match (under, over) {
-        (Value::Object(under), Value::Object(over)) => {
-            for (key, value) in over {
-                compose(under.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (under, over) => *under = over,
-    }
-}
-
 /// The members of a user's object with the keys written as in `known`; a key that is none of them in any case is an
 /// error that names it.
 pub(crate) fn with_known_keys(what: &str, extra: Value, known: &[&str]) -> Result<Map<String, Value>> {
@@ -128,6 +132,32 @@ pub(crate) fn object(what: &str, value: Value) -> Result<Map<String, Value>> {
     }
 }
 
+/// A value as a sentence can have it.
+pub(crate) fn brief(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("\"{}\"", shown(text)),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// A text of unknown origin and length as it may stand on a line.
+pub(crate) fn shown(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut short = String::new();
+    for character in text.chars().take(LONGEST) {
+        match character {
+            '\'' => short.push(character),
+            _ => short.extend(character.escape_debug()),
+        }
+    }
+    if text.chars().nth(LONGEST).is_some() {
+        short.push('…');
+    }
+    short
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -139,13 +169,6 @@ mod tests {
         let mut value = json!({ "a": { "b": 1, "c": [1, 2] }, "d": 1, "e": 1 });
         merge(&mut value, json!({ "a": { "c": [3], "x": { "y": null } }, "d": null, "e": { "f": 2 }, "g": null }));
         assert_eq!(value, json!({ "a": { "b": 1, "c": [3], "x": {} }, "e": { "f": 2 } }));
-    }
-
-    #[test]
-    fn what_is_composed_removes_as_before() {
-        let mut value = json!({ "a": { "b": null, "c": [1] } });
-        compose(&mut value, json!({ "a": { "c": [2], "d": null } }));
-        assert_eq!(value, json!({ "a": { "b": null, "c": [2], "d": null } }));
     }
 
     #[test]

@@ -5,21 +5,28 @@ pub(crate) mod base;
 pub(crate) mod checks;
 mod codec;
 mod compression;
+mod directory_links;
 mod entry;
+mod follow;
 mod glob;
 mod links;
 mod listing;
 pub(crate) mod making;
 mod mapping;
+mod noticed;
 mod own_store;
 pub(crate) mod path;
+mod pipe;
 mod pipeline;
+mod pseudo_file;
+mod representable;
 mod source_folder;
 mod source_tar;
 pub(crate) mod stream;
 pub(crate) mod tar;
 mod target;
 mod tree;
+pub(crate) mod xattrs;
 
 use std::{
     fmt,
@@ -43,8 +50,10 @@ use crate::{
     image_layout::store::BlobStore,
     layer_tar::{
         checks::{Checks, Recorder},
+        entry::Entry,
         listing::{Listing, list},
         making::{MadeReader, make},
+        noticed::Noticed,
         pipeline::pass,
         stream::TarStream,
     },
@@ -75,12 +84,14 @@ use crate::{
 ///
 /// # Errors
 ///
-/// - [`Error::SourceMissing`], [`Error::SourceUnreadable`], [`Error::SourceKind`], [`Error::SourceTar`] for a source;
+/// - [`Error::SourceMissing`], [`Error::SourceUnreadable`], [`Error::SourceKind`], [`Error::SourceNotAFile`],
+///   [`Error::SourcePipe`], [`Error::SourcePipeTwice`], [`Error::SourceSize`], [`Error::SourceTar`] for a source;
 /// - [`Error::SourceChanged`] if one changes while it is read;
 /// - [`Error::Destination`] for a destination with `..`, or a name that means a whiteout;
 /// - [`Error::Conflict`] if two mappings want different things at one path;
 /// - [`Error::Glob`], [`Error::Invalid`], [`Error::Compression`], [`Error::CodecBytes`], [`Error::ScratchNeeded`] for
-///   what the options or a mapping ask; [`Error::Invalid`] too if `store` or `scratch` would be a part of the layer;
+///   what the options or a mapping ask; [`Error::Invalid`] too if `store` or `scratch` would be a part of the layer,
+///   and for an entry that no reader can unpack;
 /// - [`Error::Warning`] if `strict` is set and there is a [`Warning`];
 /// - [`Error::Write`] if the blob can't be stored.
 ///
@@ -94,7 +105,9 @@ pub fn layer_tar<M: Into<FileMapping>>(
     let files: Vec<FileMapping> = files.into_iter().map(Into::into).collect();
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
     let stream = Arc::new(TarStream::default());
-    let listing = Listing::new(&files, &options, &pool, &stream)?;
+    let noticed = Arc::new(Noticed::new(&options));
+    pipe::refuse_twice(&files)?;
+    let listing = Listing::new(&files, &options, &pool, &stream, &noticed)?;
     let progress = |done: u64| {
         if let (Some(Progress(report)), Some(total)) = (&options.progress, stream.total()) {
             report(done, total);
@@ -106,16 +119,28 @@ pub fn layer_tar<M: Into<FileMapping>>(
         recorder.iter_mut().for_each(|recorder| recorder.block(block, hasher));
         Ok(())
     };
-    let (pass, stored) = match &options.store {
-        None => (pass(&stream, Some(&listing), options.compression, &pool, None, &progress, &mut record)?, None),
+    let finish = || -> Result<Vec<Warning>> {
+        let too_large = |entry: &Entry| [entry.uid, entry.gid].into_iter().find(|&id| id >= u32::MAX.into());
+        let owner = stream.first_with(too_large).map(|(path, id)| Warning::OwnerTooLarge { path, id });
+        let warnings = [noticed.warnings(), owner.into_iter().collect()].concat();
+        Warning::refuse(&warnings, options.strict)?;
+        Ok(warnings)
+    };
+    let (pass, warnings, stored) = match &options.store {
+        None => {
+            let pass = pass(&stream, Some(&listing), options.compression, &pool, None, &progress, &mut record)?;
+            (pass, finish()?, None)
+        }
         Some(dir) => {
             let store = BlobStore::create(dir)?;
             let mut blob = store.new_blob()?;
             let pass =
                 pass(&stream, Some(&listing), options.compression, &pool, Some(&mut blob), &progress, &mut record);
             let pass = pass.map_err(|error| blob.name_error(error))?;
+            // What is refused is not kept.
+            let warnings = finish()?;
             let path = store.keep(blob, pass.digest)?;
-            (pass, Some((path, Arc::new(store))))
+            (pass, warnings, Some((path, Arc::new(store))))
         }
     };
     let descriptor = Descriptor::new(options.compression.media_type(), pass.digest, pass.size);
@@ -133,17 +158,19 @@ pub fn layer_tar<M: Into<FileMapping>>(
         None => None,
     };
     let compression = options.compression;
-    let warnings = Vec::new();
     Ok(TarLayer { descriptor, diff_id, created_by, compression, stream, pool, stored, checks, recipe, warnings })
 }
 
 /// Whether the sources are all that is needed to make the layer again, in any place: a compressed tar needs a folder to
-/// be unpacked in.
+/// be unpacked in, and a pipe is read once.
 fn can_be_described(files: &[FileMapping]) -> Result<bool> {
     for mapping in files {
-        if let Source::Tar(tar) = &mapping.source
-            && source_tar::is_compressed(tar)?
-        {
+        let can = match &mapping.source {
+            Source::Tar(tar) => source_tar::can_be_read_again(tar)?,
+            Source::Path(path) => !pipe::is_pipe(path),
+            _ => true,
+        };
+        if !can {
             return Ok(false);
         }
     }
@@ -190,9 +217,23 @@ pub struct LayerOptions {
     pub permissions: Vec<PermissionRule>,
     /// What happens when two mappings want different things at one path.
     pub on_conflict: OnConflict,
-    /// Whether files of equal contents and attributes become hard links to the first of them; off by default. Files
-    /// that have another one's size are read twice then.
-    pub hard_links: bool,
+    /// Whether a symbolic link keeps its place where other mappings have a directory: what is in the directory lands
+    /// where the link leads in the same layer, as by `tar --keep-directory-symlink`. Off by default, when the two
+    /// conflict.
+    pub keep_directory_links: bool,
+    /// Globs on paths in every source folder and tar, before those of the mapping's own
+    /// [`include`](FileMapping::include).
+    pub include: Vec<String>,
+    /// Globs on paths in every source folder and tar, before those of the mapping's own
+    /// [`exclude`](FileMapping::exclude).
+    pub exclude: Vec<String>,
+    /// What becomes of files with several names. By default each name in a folder is a file of its own, as with
+    /// [`HardLinks::Copy`], and a [`Warning`] says so.
+    pub hard_links: Option<HardLinks>,
+    /// The most bytes that a source tar may have beyond those that are stored: what it decompresses to, and the holes of
+    /// its sparse files; and the most bytes that a pipe may give. 16 GiB by default, so that a small file does not fill
+    /// the disk.
+    pub unpack_limit: u64,
     /// Whether the layer can be described to others by a [`Recipe`], which takes a checksum of each file more in the same
     /// pass; off by default. A layer with a compressed tar among its sources has no recipe all the same: making it needs
     /// a place to unpack the tar.
@@ -205,8 +246,8 @@ pub struct LayerOptions {
     pub replace: bool,
     /// The layout (or any folder) whose `blobs/sha256` takes the blob; none by default.
     pub store: Option<PathBuf>,
-    /// Where a compressed tar is unpacked while it is a source, into a file without a name; `store` by default. As that,
-    /// it must not be a part of the layer.
+    /// Where a compressed tar is unpacked, and a pipe copied, while it is a source, into a file without a name; `store`
+    /// by default. As that, it must not be a part of the layer.
     pub scratch: Option<PathBuf>,
     /// The threads; by default as many as this process may run at once.
     pub pool: Option<Pool>,
@@ -240,6 +281,18 @@ pub enum OnConflict {
     LastWins,
 }
 
+/// What becomes of files with several names (hard links). Those of a tar keep them in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HardLinks {
+    /// Each name in a folder is a file of its own.
+    Copy,
+    /// Names of one file in one mapping's folder are hard links to the first of them, if their attributes are equal.
+    Keep,
+    /// Files of equal contents and attributes become hard links to the first of them, whatever they are in their
+    /// sources; empty ones aside. Files that have another one's size are read twice.
+    Merge,
+}
+
 /// A function that is told how many bytes of how many are done.
 #[derive(Clone)]
 pub struct Progress(pub(crate) Arc<dyn Fn(u64, u64) + Send + Sync>);
@@ -266,7 +319,11 @@ impl Default for LayerOptions {
             owner: (0, 0),
             permissions: Vec::new(),
             on_conflict: OnConflict::default(),
-            hard_links: false,
+            keep_directory_links: false,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            hard_links: None,
+            unpack_limit: 16 << 30,
             recipe: false,
             strict: false,
             base: None,
@@ -317,9 +374,31 @@ impl LayerOptions {
         Self { on_conflict, ..self }
     }
 
-    /// Sets whether files of equal contents and attributes become hard links.
-    pub fn hard_links(self, hard_links: bool) -> Self {
-        Self { hard_links, ..self }
+    /// Sets whether a symbolic link keeps its place where other mappings have a directory.
+    pub fn keep_directory_links(self, keep_directory_links: bool) -> Self {
+        Self { keep_directory_links, ..self }
+    }
+
+    /// Takes only what matches this glob, or another one given, of every source folder and tar.
+    pub fn include(mut self, glob: impl Into<String>) -> Self {
+        self.include.push(glob.into());
+        self
+    }
+
+    /// Leaves out what matches this glob, of every source folder and tar.
+    pub fn exclude(mut self, glob: impl Into<String>) -> Self {
+        self.exclude.push(glob.into());
+        self
+    }
+
+    /// Sets what becomes of files with several names.
+    pub fn hard_links(self, hard_links: HardLinks) -> Self {
+        Self { hard_links: Some(hard_links), ..self }
+    }
+
+    /// Sets the most bytes that a source tar may have beyond those that are stored, or a pipe.
+    pub fn unpack_limit(self, bytes: u64) -> Self {
+        Self { unpack_limit: bytes, ..self }
     }
 
     /// Sets whether the layer has a [`Recipe`].
@@ -363,6 +442,11 @@ impl LayerOptions {
     /// Sets who is told how far it is.
     pub fn progress(self, progress: Progress) -> Self {
         Self { progress: Some(progress), ..self }
+    }
+
+    /// Whether no entry is known before all are.
+    pub(crate) fn needs_all_entries(&self) -> bool {
+        self.keep_directory_links || matches!(self.hard_links, Some(HardLinks::Keep | HardLinks::Merge))
     }
 
     pub(crate) fn scratch_dir(&self) -> Option<&Path> {

@@ -26,7 +26,7 @@
 //!
 //! # More of the same
 //!
-//! - [`ImageLayout`] opens a layout's folder or an oci-archive: an image of it is a base for others
+//! - [`ImageLayout`] opens a layout's folder, an oci-archive or a docker-archive: an image of it is a base for others
 //!   ([`ConfigOptions::base`], [`Inherit`]), more images can be appended, tags removed, garbage collected.
 //! - A [`Recipe`] says how a blob is had that nobody keeps; a sparse layout ([`LayoutOptions::sparse`]) has recipes in the
 //!   place of layers, and [`ImageLayout::fill`] makes it full.
@@ -79,6 +79,7 @@ mod archive;
 mod blob;
 mod chunks;
 mod closure;
+mod config_values;
 mod decompress;
 mod descriptor;
 mod digest;
@@ -93,6 +94,7 @@ mod layer_tar;
 pub mod nix;
 #[cfg(feature = "oci-spec")]
 mod oci_spec;
+mod platform_names;
 mod pool;
 mod recipe;
 #[cfg(feature = "registry")]
@@ -102,7 +104,7 @@ mod tar_reader;
 mod warning;
 
 pub use self::{
-    archive::{ArchiveFormat, ArchiveOptions, image_archive},
+    archive::{ArchiveFormat, ArchiveOptions, WrittenArchive, image_archive},
     blob::{Blob, FileBlob, Layer, MemoryBlob},
     closure::{ClosureOptions, ReferenceGraph, closure_layers},
     descriptor::{Annotations, Descriptor, Extra, MediaType, Platform},
@@ -110,7 +112,7 @@ pub use self::{
     error::{Error, Result},
     folder::LayerFolder,
     image_config::{
-        ConfigOptions, Configuration, ContainerConfig, History, ImageConfig, Inherit, RootFs, image_config,
+        ConfigOptions, Configuration, ContainerConfig, ExtraConfig, History, ImageConfig, Inherit, RootFs, image_config,
     },
     image_layout::{
         Collected, Defect, Finding, ImageLayout, ImageName, LayoutImage, LayoutOptions, Severity, VerifyOptions,
@@ -122,7 +124,7 @@ pub use self::{
     },
     layer_entries::{LayerEntries, LayerEntry, layer_entries},
     layer_tar::{
-        Attribute, Attributes, BYTE_FORMAT, BaseFiles, Compression, FileMapping, LayerOptions, OnConflict,
+        Attribute, Attributes, BYTE_FORMAT, BaseFiles, Compression, FileMapping, HardLinks, LayerOptions, OnConflict,
         PermissionRule, Progress, Source, TarLayer, layer_tar,
     },
     pool::Pool,

@@ -7,12 +7,12 @@
 //! | step | attributes | output |
 //! |---|---|---|
 //! | [`layer_tar`] | `spec`, a [`LayerSpec`](crate::LayerSpec) as JSON, contents, and `lazy` | the folder of a layer |
-//! | [`closure_layers`] | `spec`, contents, `maxLayers`, `alone`, `together`, `lazy` | the folder of several layers |
-//! | [`image_config`] | `layers`, `extraConfig`, `platform`, `base`, `inheritConfig` | the folder of a configuration |
+//! | [`closure_layers`] | `spec`, contents, `maxLayers`, `base`, `platform`, `alone`, `together`, `lazy` | the folder of several layers |
+//! | [`image_config`] | `layers`, `extraConfig`, `platform`, `base`, `inheritConfig`, `unsetEnv`, `strict` | the folder of a configuration |
 //! | [`image_manifest`] | the same, `config`, `extraManifest` | the folder of an image, with links to its layers |
 //! | [`image_layout`] | `images`, a list of `{ names, image }`; `extraIndex`, `hashTagged`, `sparse` | a layout |
 //! | [`files`] | `files`, a list of `{ destination, text, executable }`, `{ destination, symlink }` and `{ destination, directory }` | these files |
-//! | [`verify`] | `layout`, `deep` | an empty file, if the layout has no defect |
+//! | [`verify`] | `layout`, `deep`, `strict` | an empty file, if the layout has no error |
 //! | `pull` | `reference`, `platform`, `tag`, `plainHttp` | a layout of an image in a registry |
 //! | `pull_blob` | `reference`, `digest`, `size`, `mediaType`, `plainHttp` | the bytes of a blob in a registry |
 //! | [`blobs_to_layout`] | `manifest`, `blobs`, a list of `{ digest, path }`; `tag` | a layout of these |
@@ -38,6 +38,8 @@ mod files;
 mod layers;
 mod pull;
 
+use crate::warning::Warning;
+
 #[cfg(feature = "registry")]
 pub use self::pull::{pull, pull_blob};
 pub use self::{
@@ -47,3 +49,8 @@ pub use self::{
     layers::{closure_layers, layer_tar},
     pull::blobs_to_layout,
 };
+
+/// Prints warnings where Nix shows them: in the log of the build.
+fn say(warnings: &[Warning]) {
+    warnings.iter().for_each(|warning| eprintln!("oci-layout: warning: {warning}"));
+}

@@ -34,29 +34,35 @@
 //!
 //! # What enters from outside
 //!
-//! The only part of this library that the environment has a say in. The HTTP client goes through the proxies that
-//! `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` name, but to this machine; and unless [`Client::authorities`] says otherwise, it
-//! trusts the authorities for certificates that the system does, or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+//! The only part of this library that the environment has a say in. Unless [`Client::proxies`] says otherwise, the HTTP
+//! client goes through the proxies that [`Proxies::from_environment`] finds; and unless [`Client::authorities`] does, it
+//! trusts the authorities for certificates that the system does, or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`. Credential
+//! helpers are looked for on `PATH`.
 //!
 //! [distribution specification]: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
 
 mod blob;
+mod challenge;
 mod credentials;
 mod failure;
+mod helper;
 mod http;
 mod login;
 mod meter;
+mod proxy;
 mod pull;
 mod push;
 mod reference;
 mod sentence;
 mod serve;
 mod session;
+mod tls;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 pub use self::{
     credentials::Credentials,
+    proxy::Proxies,
     reference::Reference,
     serve::{Endpoint, Event, Repository, Serving},
 };
@@ -68,9 +74,12 @@ use crate::{layer_tar::Progress, pool::Pool};
 pub struct Client {
     /// Who asks.
     pub credentials: Credentials,
-    /// HTTP without TLS, which a registry on this machine (`localhost`, `127.0.0.1`, `[::1]`) is always asked by, and
-    /// another only if this is so.
+    /// HTTP without TLS. Otherwise every registry is asked with TLS, except one on this machine (`localhost`, `127.0.0.1`,
+    /// `[::1]`) that does not speak it.
     pub plain_http: bool,
+    /// Whether a registry must show a certificate that is trusted. If it need not, a registry that does not speak TLS is
+    /// asked without, wherever it is.
+    pub tls_verify: bool,
     /// How often a request is made again that failed for a reason that may pass: the registry is busy or broken, or the
     /// connection went away. Before the first time half a second passes, and each time twice as long.
     pub retries: u32,
@@ -82,8 +91,20 @@ pub struct Client {
     /// Who is told how much is done.
     pub progress: Option<Progress>,
     /// The authorities whose certificates are trusted, each a certificate in DER; by default those that the system
-    /// trusts, or that are in `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    /// trusts, or that are in `SSL_CERT_FILE` and `SSL_CERT_DIR`. A registry's own certificate may be among them.
     pub authorities: Option<Vec<Vec<u8>>>,
+    /// PEM files with certificates that are trusted in addition.
+    pub ca_files: Vec<PathBuf>,
+    /// Folders that have folders of certificates, each for the registry whose name it has, `HOST` or `HOST:PORT`; the
+    /// first one that there is for a registry counts. In it, as in
+    /// [`/etc/containers/certs.d`](https://github.com/containers/image/blob/main/docs/containers-certs.d.5.md) and
+    /// `/etc/docker/certs.d`, are certificates that are trusted in addition (`*.crt`), and client certificates
+    /// (`*.cert`, each with its key in `*.key`), all in PEM.
+    pub certs_d: Vec<PathBuf>,
+    /// One folder of that kind for every registry, in place of those.
+    pub cert_dir: Option<PathBuf>,
+    /// The proxies; by default those that the environment names.
+    pub proxies: Option<Proxies>,
 }
 
 impl Client {
@@ -122,6 +143,33 @@ impl Client {
     pub fn authorities(self, authorities: Vec<Vec<u8>>) -> Self {
         Self { authorities: Some(authorities), ..self }
     }
+
+    /// Sets whether a registry must show a certificate that is trusted.
+    pub fn tls_verify(self, tls_verify: bool) -> Self {
+        Self { tls_verify, ..self }
+    }
+
+    /// Adds a file with certificates that are trusted.
+    pub fn ca_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.ca_files.push(file.into());
+        self
+    }
+
+    /// Adds a folder that contains folders of certificates; those added earlier take precedence.
+    pub fn certs_d(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.certs_d.push(dir.into());
+        self
+    }
+
+    /// Sets the folder of certificates for every registry.
+    pub fn cert_dir(self, dir: impl Into<PathBuf>) -> Self {
+        Self { cert_dir: Some(dir.into()), ..self }
+    }
+
+    /// Sets the proxies.
+    pub fn proxies(self, proxies: Proxies) -> Self {
+        Self { proxies: Some(proxies), ..self }
+    }
 }
 
 /// The pool for writing what comes from a registry, in place of this one: threads that wait for the network more than they
@@ -142,6 +190,11 @@ impl Default for Client {
             mount_from: Vec::new(),
             progress: None,
             authorities: None,
+            tls_verify: true,
+            ca_files: Vec::new(),
+            certs_d: Vec::new(),
+            cert_dir: None,
+            proxies: None,
         }
     }
 }

@@ -23,7 +23,10 @@ use crate::{
 /// | `owner` | `{ "uid": NUMBER, "gid": NUMBER }`, the owner of what has none of its own | root |
 /// | `perms` | a list of `{ "glob", "mode", "uid", "gid" }`, applied in this order; see [`PermissionRule`] | none |
 /// | `onConflict` | `"error"`, `"first"` or `"last"`: which of two files at one path wins | `"error"` |
-/// | `hardLinks` | whether identical files become hard links | `false` |
+/// | `keepDirectoryLinks` | whether a link keeps its place where other files have a directory | `false` |
+/// | `include`, `exclude` | lists of globs on paths in every source folder and tar, see below | everything, nothing |
+/// | `hardLinks` | `"copy"` (or `false`), `"keep"` or `"merge"` (or `true`), as [`HardLinks`](crate::HardLinks) has it | `"copy"`, with a warning |
+/// | `unpackLimit` | how many bytes a tar may unpack to, a number | 16 GiB |
 /// | `replace` | whether a file may replace a directory of the base, or a directory a file | `false` |
 /// | `strict` | whether warnings are errors | `false` |
 /// | `base` | what a recipe records of the layers below | nothing: see [`LayerOptions::above`] |
@@ -47,8 +50,8 @@ use crate::{
 /// |---|---|---|
 /// | `destination` | path in the image | the `source`; needed with any other |
 /// | `follow` | whether a source that is a symbolic link is followed | `true` |
-/// | `include` | a list of globs on paths in a source folder: only these | everything |
-/// | `exclude` | a list of globs on paths in a source folder: not these | nothing |
+/// | `include` | a list of globs on paths in a source folder or tar: only these | everything |
+/// | `exclude` | a list of globs on the same paths: not these, but for those of a later glob behind `!` | nothing |
 /// | `mode` | a string of octal digits (`"0755"`), or `"keep"` for what the source has | 0755 or 0644 |
 /// | `uid`, `gid` | a number, or `"keep"` | the layer's `owner` |
 /// | `mtime` | seconds since 1970, a number, or `"keep"` | the layer's `mtime` |
@@ -80,8 +83,22 @@ pub struct LayerSpec {
     pub options: LayerOptions,
 }
 
-const LAYER_MEMBERS: &[&str] =
-    &["files", "compression", "mtime", "owner", "perms", "onConflict", "hardLinks", "replace", "strict", "base"];
+const LAYER_MEMBERS: &[&str] = &[
+    "files",
+    "compression",
+    "mtime",
+    "owner",
+    "perms",
+    "onConflict",
+    "keepDirectoryLinks",
+    "include",
+    "exclude",
+    "hardLinks",
+    "unpackLimit",
+    "replace",
+    "strict",
+    "base",
+];
 
 /// What a file can be; one of them must be there.
 const SOURCES: &[&str] = &["source", "text", "base64", "symlink", "directory", "whiteout", "opaqueWhiteout", "tar"];
@@ -115,7 +132,11 @@ impl LayerSpec {
             },
             permissions: each(spec.take("perms", list)?, permission_rule)?,
             on_conflict: spec.take("onConflict", on_conflict)?.unwrap_or_default(),
-            hard_links: spec.take("hardLinks", boolean)?.unwrap_or(default.hard_links),
+            keep_directory_links: spec.take("keepDirectoryLinks", boolean)?.unwrap_or(default.keep_directory_links),
+            include: spec.take("include", strings)?.unwrap_or_default(),
+            exclude: spec.take("exclude", strings)?.unwrap_or_default(),
+            hard_links: spec.take("hardLinks", hard_links)?,
+            unpack_limit: spec.take("unpackLimit", number)?.unwrap_or(default.unpack_limit),
             strict: spec.take("strict", boolean)?.unwrap_or(default.strict),
             replace: spec.take("replace", boolean)?.unwrap_or(default.replace),
             base: spec.take("base", Ok)?.map(base::read).transpose()?,
@@ -154,7 +175,11 @@ impl LayerSpec {
             ("owner", said(options.owner != default.owner, || json!({ "uid": uid, "gid": gid }))),
             ("perms", said(!options.permissions.is_empty(), || options.permissions.iter().map(write_rule).collect())),
             ("onConflict", said(options.on_conflict != default.on_conflict, || from_on_conflict(options.on_conflict))),
-            ("hardLinks", said(options.hard_links, || true.into())),
+            ("keepDirectoryLinks", said(options.keep_directory_links, || true.into())),
+            ("include", said(!options.include.is_empty(), || options.include.clone().into())),
+            ("exclude", said(!options.exclude.is_empty(), || options.exclude.clone().into())),
+            ("hardLinks", options.hard_links.map_or(Value::Null, from_hard_links)),
+            ("unpackLimit", said(options.unpack_limit != default.unpack_limit, || options.unpack_limit.into())),
             ("replace", said(options.replace, || true.into())),
             ("strict", said(options.strict, || true.into())),
             ("base", base.unwrap_or_default()),

@@ -9,6 +9,7 @@ mod header;
 mod input;
 mod pax;
 mod sparse;
+mod stargz;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use std::{
 
 use tar::EntryType;
 
+pub(crate) use self::header::is_tar_header;
 use self::{
     header::Header,
     input::Input,
@@ -74,6 +76,24 @@ pub(crate) struct TarEntry {
     pub(crate) data_offset: u64,
     /// How many bytes are stored, without the padding.
     pub(crate) stored_size: u64,
+    /// What some readers refuse or read in another way, each once.
+    pub(crate) oddities: Vec<Oddity>,
+}
+
+/// What an entry's headers have that GNU tar and bsdtar read, and other readers refuse or read in another way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Oddity {
+    /// Two extended headers of one type. The later one counts for GNU tar, bsdtar and Go, the earlier one for Python.
+    RepeatedHeader,
+    /// An extended header of the type `X`, as Solaris writes it. Go's `archive/tar` does not know the type.
+    SolarisHeader,
+    /// A global extended header before this entry. Go passes over what it says.
+    GlobalHeader,
+    /// The device number of an entry that is no device is no number. Go refuses the header.
+    DeviceNumber,
+    /// A record of an extended header that Go refuses: a NUL byte where there may be none, or a time or number that is
+    /// none.
+    Record,
 }
 
 /// `length` bytes of a file's contents from `at` lie in the tar from `offset`.
@@ -102,7 +122,7 @@ pub(crate) fn read_extents(tar: &File, extents: &[Extent], at: u64, buffer: &mut
 pub(crate) struct Ending {
     /// How many blocks of zeros mark the end: there should be two, and there may be one or none.
     pub(crate) zero_blocks: u8,
-    /// Where the first byte lies that comes after the end and is not zero.
+    /// Where the first byte lies that comes after the end and is not zero, but for the table of contents of eStargz.
     pub(crate) garbage: Option<u64>,
 }
 
@@ -148,14 +168,24 @@ impl<R: Read> TarReader<R> {
                     false => Err(fail("an extended header at the end of the tar describes no entry".into())),
                 };
             };
-            let again = match header.kind() {
+            let repeated = match header.kind() {
                 EntryType::XHeader => {
                     let records = Records::parse(&self.extension(&header)?).map_err(fail)?;
+                    if records.go_refuses() {
+                        extensions.note(Oddity::Record);
+                    }
+                    if header.is_solaris() {
+                        extensions.note(Oddity::SolarisHeader);
+                    }
                     extensions.records.replace(records).is_some()
                 }
                 EntryType::XGlobalHeader => {
                     let records = Records::parse(&self.extension(&header)?).map_err(fail)?;
+                    if records.go_refuses() {
+                        extensions.note(Oddity::Record);
+                    }
                     self.global.update(records).map_err(fail)?;
+                    extensions.note(Oddity::GlobalHeader);
                     if extensions.is_empty() {
                         start = self.input.offset;
                     }
@@ -165,8 +195,8 @@ impl<R: Read> TarReader<R> {
                 EntryType::GNULongLink => extensions.link.replace(text(&self.extension(&header)?)).is_some(),
                 _ => return self.entry(start, &header, extensions).map(Some),
             };
-            if again {
-                return Err(fail("two extended headers of one type describe one entry".into()));
+            if repeated {
+                extensions.note(Oddity::RepeatedHeader);
             }
         }
     }
@@ -176,6 +206,7 @@ impl<R: Read> TarReader<R> {
         while self.next_entry()?.is_some() {}
         let mut ending = self.ending.unwrap_or_default();
         let mut rest = vec![0; 64 << 10];
+        let mut index_end = 0;
         loop {
             let at = self.input.offset;
             let read = self.input.fill(&mut rest)?;
@@ -183,8 +214,20 @@ impl<R: Read> TarReader<R> {
                 self.ending = Some(ending);
                 return Ok(ending);
             }
-            let byte = rest[..read].iter().position(|&byte| byte != 0);
-            ending.garbage = ending.garbage.or(byte.map(|byte| at + byte as u64));
+            let mut from = 0;
+            while let Some(byte) =
+                rest[from..read].iter().position(|&byte| byte != 0).filter(|_| ending.garbage.is_none())
+            {
+                let byte = from + byte;
+                let place = at + byte as u64;
+                if place >= index_end {
+                    match stargz::end_of_index(&rest[byte..read], place).filter(|_| index_end == 0) {
+                        Some(end) => index_end = end,
+                        None => ending.garbage = Some(place),
+                    }
+                }
+                from = usize::try_from(index_end.saturating_sub(at)).map_or(read, |end| end.clamp(byte, read));
+            }
         }
     }
 
@@ -231,9 +274,16 @@ struct Extensions {
     records: Option<Records>,
     name: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
+    oddities: Vec<Oddity>,
 }
 
 impl Extensions {
+    fn note(&mut self, oddity: Oddity) {
+        if !self.oddities.contains(&oddity) {
+            self.oddities.push(oddity);
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.records.is_none() && self.name.is_none() && self.link.is_none()
     }

@@ -49,11 +49,15 @@ fn sources() {
         (at("loop"), format!("cannot read source {:?}: Too many levels of symbolic links (os error 40)", at("loop"))),
         (
             at("socket"),
-            format!("source {:?} is a socket, which a layer cannot take from a folder: exclude it", at("socket")),
+            format!(
+                "source {:?} is a socket, and a layer takes the bytes of files and pipes: write them to a file first",
+                at("socket")
+            ),
         ),
         (
-            Path::new("/dev/null").to_owned(),
-            "source \"/dev/null\" is a device, which a layer cannot take from a folder: exclude it".to_owned(),
+            Path::new("/dev/zero").to_owned(),
+            "source \"/dev/zero\" is a device, and a layer takes the bytes of files and pipes: write them to a file first"
+                .to_owned(),
         ),
     ] {
         assert_eq!(of_layer(FileMapping::new(source, "/x")), expected);
@@ -170,25 +174,33 @@ fn digests_and_platforms() {
 
 #[test]
 fn configurations() {
-    assert_eq!(of_config(json!([])), "image configuration: it is a JSON object, and this is not: []");
+    assert_eq!(
+        of_config(json!([])),
+        "image configuration (set by the options): it is a JSON object, and this is not: []"
+    );
     assert_eq!(
         of_config(json!({ "entrypoint": [] })),
-        "image configuration: there is no member \"entrypoint\"; there are created, author, architecture, os, os.version, \
-         os.features, variant, config, rootfs, history"
+        "image configuration (set by the options): there is no member \"entrypoint\"; there are created, author, \
+         architecture, os, os.version, os.features, variant, config, rootfs, history"
     );
     assert_eq!(
         of_config(json!({ "config": { "cmd": [], "CMD": [] } })),
-        "image configuration: member \"Cmd\" is there twice, in two cases: keep one"
+        "image configuration (set by the options): member \"Cmd\" is there twice, in two cases: keep one"
     );
     assert_eq!(
         of_config(json!({ "config": { "Env": ["PATH"] } })),
-        "image configuration, Env entry \"PATH\": it is written NAME=VALUE"
+        "image configuration, config.Env[0] (set by the options): is \"PATH\" and must be NAME=VALUE"
     );
     assert_eq!(
         of_config(json!({ "created": "yesterday" })),
-        "image configuration, time \"yesterday\": it is written as RFC 3339 does, as in 2026-01-31T12:00:00Z"
+        "image configuration, created (set by the options): is \"yesterday\" and must be a time as RFC 3339 writes it, as in \
+         \"2026-01-31T12:00:00Z\""
     );
-    assert_eq!(of_config(json!({ "os": "" })), "image configuration, os: it must not be empty");
+    assert_eq!(
+        of_config(json!({ "os": "" })),
+        "image configuration, os (set by the options): is \"\" and must be a string that is not empty"
+    );
+    assert_eq!(of_config(json!({ "os": null })), "image configuration, os: it must not be empty");
     assert_eq!(
         of_config(json!({ "history": [{ "empty_layer": true }] })),
         "image configuration, history: it has 0 entries that made a layer, and the image has 1 layers: give one for each, \
@@ -196,7 +208,7 @@ fn configurations() {
     );
     assert_eq!(
         of_config(json!({ "config": { "Cmd": "sh" } })),
-        "image configuration: invalid type: string \"sh\", expected a sequence: correct the JSON given for it"
+        "image configuration, config.Cmd (set by the options): is \"sh\" and must be a list of strings"
     );
 }
 
@@ -285,7 +297,7 @@ fn layouts() {
     let open = |name: &str| message(ImageLayout::open(at(name)).and_then(|layout| layout.index().cloned()));
     assert_eq!(
         open("none"),
-        format!("{:?} does not exist: give the folder of an image layout, or an oci-archive", at("none"))
+        format!("{:?} does not exist: give the folder of an image layout, or an archive of images", at("none"))
     );
     fs::create_dir(at("empty")).unwrap();
     assert_eq!(open("empty"), format!("{:?} has no oci-layout file: it is no image layout", at("empty")));

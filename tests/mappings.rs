@@ -10,7 +10,7 @@ use std::{
 };
 
 use common::lines;
-use oci_layout::{FileMapping, LayerOptions, PermissionRule};
+use oci_layout::{FileMapping, HardLinks, LayerOptions, PermissionRule};
 use tempfile::TempDir;
 
 /// A folder with these empty files.
@@ -210,11 +210,11 @@ fn identical_files_become_hard_links_if_asked() {
     assert_eq!(lines(files(), LayerOptions::default()), plain);
     let mut linked = plain;
     (linked[2], linked[4]) = ("h0644 0:0 1 c -> b", "h0644 0:0 1 d/copy -> b");
-    assert_eq!(lines(files(), LayerOptions::default().hard_links(true)), linked);
+    assert_eq!(lines(files(), LayerOptions::default().hard_links(HardLinks::Merge)), linked);
     // A rule that sets one of them apart makes it a file again.
     let rule = PermissionRule { glob: "/c".to_owned(), mode: Some(0o600), uid: None, gid: None };
     linked[2] = "-0600 0:0 1 c \"same\"";
-    assert_eq!(lines(files(), LayerOptions::default().hard_links(true).permission(rule)), linked);
+    assert_eq!(lines(files(), LayerOptions::default().hard_links(HardLinks::Merge).permission(rule)), linked);
 }
 
 #[test]

@@ -238,6 +238,87 @@ fn images_go_from_step_to_step_by_links_and_end_as_files() {
 }
 
 #[test]
+fn the_layers_of_a_base_image_count() {
+    let store = store();
+    let pool = Pool::new(2);
+    let out = |name: &str| store.path(name);
+    // A base image of two layers.
+    let step = |output: &str, attributes: Value| store.attributes(output, attributes);
+    for name in ["below", "above"] {
+        let spec = json!({ "files": [{ "text": name, "destination": format!("/{name}") }] });
+        nix::layer_tar(&step(name, json!({ "spec": spec })), &pool).unwrap();
+    }
+    let platform = json!({ "os": "linux", "architecture": "amd64" });
+    let image = json!({ "layers": [out("below"), out("above")], "platform": platform });
+    nix::image_manifest(&step("image", image), &pool).unwrap();
+    let images = json!([{ "names": ["latest"], "image": out("image") }]);
+    nix::image_layout(&step("base", json!({ "images": images })), &pool).unwrap();
+    let base = json!({ "layout": out("base") });
+    for (max_layers, without_base, with_base) in [(4, 4, 2), (3, 3, 1), (2, 2, 1), (1, 1, 1)] {
+        for (base, expected) in [(json!(null), without_base), (base.clone(), with_base)] {
+            let output = format!("{max_layers} above {base}");
+            // Packages of this size are worth a layer each.
+            let mut graph = store.graph.clone();
+            graph.iter_mut().for_each(|package| package["narSize"] = (100 << 20).into());
+            let attributes = json!({
+                "closure": store.paths(&["app", "tool"]), "graph": graph, "maxLayers": max_layers, "base": base,
+                "platform": platform, "spec": {},
+            });
+            nix::closure_layers(&step(&output, attributes), &pool).unwrap();
+            assert_eq!(folder::open_layers(out(&output)).unwrap().len(), expected, "{output}");
+        }
+    }
+}
+
+#[test]
+fn strict_turns_warnings_into_errors() {
+    let store = store();
+    let pool = Pool::new(1);
+    let config = |strict: bool| {
+        let config = json!({
+            "layers": [], "platform": { "os": "linux", "architecture": "x86_64" }, "strict": strict,
+            "extraConfig": { "config": { "Env": ["PATH=/app"] } },
+        });
+        nix::image_config(&store.attributes(if strict { "strict" } else { "config" }, config))
+    };
+    config(false).unwrap();
+    let platform = folder::open_config(store.path("config")).unwrap().document().platform();
+    assert_eq!(platform.to_string(), "linux/amd64");
+    let said = message(config(true));
+    assert!(said.starts_with("platform \"linux/x86_64\" is written as \"linux/amd64\""), "{said}");
+
+    let layout = store.path("layout");
+    nix::image_layout(&store.attributes("layout", json!({ "images": [] })), &pool).unwrap();
+    let index = Path::new(&layout).join("index.json");
+    fs::write(&index, r#"{"schemaVersion":2,"manifests":[]}"#).unwrap();
+    let verify = |output: &str, strict: bool| {
+        nix::verify(&store.attributes(output, json!({ "layout": layout, "strict": strict })), &pool)
+    };
+    verify("sound", false).unwrap();
+    assert!(message(verify("unsound", true)).contains("index.json, mediaType: is missing and should be"));
+}
+
+#[test]
+fn messages_name_the_attribute() {
+    let store = store();
+    let refused = |config: Value| {
+        let platform = json!({ "os": "linux", "architecture": "amd64" });
+        let attributes = json!({ "layers": [], "platform": platform, "extraConfig": { "config": config } });
+        message(nix::image_config(&store.attributes("refused", attributes)))
+    };
+    for (config, member) in [
+        (json!({ "Volumes": ["/data"] }), "config.Volumes"),
+        (json!({ "Cmd": "/bin/app" }), "config.Cmd"),
+        (json!({ "Env": { "A": "1" } }), "config.Env"),
+        (json!({ "Healthcheck": { "Interval": 1_500_000_000.0 } }), "config.Healthcheck.Interval"),
+    ] {
+        let said = refused(config);
+        let place = format!("image configuration, {member} (set by extraConfig, or config of ociBuildImage): is ");
+        assert!(said.starts_with(&place), "{said}");
+    }
+}
+
+#[test]
 fn small_files_are_written_as_a_package() {
     let store = store();
     let files = json!([
@@ -303,4 +384,22 @@ fn what_cannot_be_used_is_said() {
     starts(message(none), "derivation: its attributes have no outputs.out");
     let missing = message(nix::Attributes::read(store.path("none.json")));
     assert!(missing.starts_with("cannot read \"") && missing.contains("none.json\": No such file"), "{missing}");
+}
+
+/// Whether files of the store are hard links is up to the machine, and a package may have a `nix-support` or not.
+#[test]
+fn a_layer_of_the_store_has_no_warning_of_the_machine() {
+    let store = store();
+    fs::remove_dir_all(store.path("libc") + "/nix-support").unwrap();
+    for name in ["one", "two"] {
+        fs::hard_link(store.path("libc") + "/file-of-libc", format!("{}/{name}", store.path("libc"))).unwrap();
+    }
+    let packages = store.paths(&["libc", "tool"]);
+    let attributes = |spec: Value| json!({ "spec": spec, "copyToRoot": packages, "closure": store.paths(&["libc"]) });
+    store.layer("strict", attributes(json!({ "strict": true })));
+    let wrong = store.attributes("wrong", attributes(json!({ "strict": true, "exclude": ["no such file"] })));
+    assert_eq!(
+        message(nix::layer_tar(&wrong, &Pool::new(1))),
+        "exclude: the glob \"no such file\" matches nothing: correct it, or leave it out (strict: warnings are errors)"
+    );
 }

@@ -155,7 +155,7 @@ fn a_described_layer_that_comes_out_otherwise_is_an_error() {
 #[test]
 fn the_largest_numbers_are_no_defect() {
     let dir = TempDir::new().unwrap();
-    let file = FileMapping::text("", "/file").owner(u64::MAX, u64::MAX).mtime(i64::MIN);
+    let file = FileMapping::text("", "/file").owner(i64::MAX as u64, i64::MAX as u64).mtime(i64::MIN);
     let layer = layer_tar([file, FileMapping::text("", "/other").mtime(i64::MAX)], Compression::NONE).unwrap();
     let config = image_config([&layer], json!({})).unwrap();
     image_layout(dir.path(), [image_manifest(config, [layer], json!({})).unwrap().tagged("x")], json!({})).unwrap();

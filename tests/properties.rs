@@ -16,8 +16,8 @@ use std::{
 
 use common::{Random, assert_whole, bytes, decoded, members, text};
 use oci_layout::{
-    Blob, Compression, FileMapping, ImageLayout, Layer, LayerOptions, Pool, image_config, image_layout, image_manifest,
-    layer_tar,
+    Blob, Compression, FileMapping, HardLinks, ImageLayout, Layer, LayerOptions, Pool, image_config, image_layout,
+    image_manifest, layer_tar,
 };
 use proptest::{
     collection::{btree_map, vec},
@@ -182,7 +182,7 @@ proptest! {
             tree.insert(copy, Node::File { content: b"the same".to_vec(), executable: false });
         }
         let files = mappings(Path::new("/"), &tree);
-        let tar = common::tar_of(files, LayerOptions::default().hard_links(true));
+        let tar = common::tar_of(files, LayerOptions::default().hard_links(HardLinks::Merge));
         let mut contents: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         let mut plain = Vec::new();
         for mut member in members(&tar) {

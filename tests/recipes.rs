@@ -13,9 +13,9 @@ use std::{
 
 use common::{assert_whole, bytes, files_in, message, text};
 use oci_layout::{
-    Blob, Compression, Descriptor, Digest, Error, FileMapping, ImageLayout, Layer, LayerOptions, LayoutOptions,
-    ManifestOptions, MediaType, OnConflict, PermissionRule, Pool, Recipe, TarLayer, VerifyOptions, folder,
-    image_config, image_layout, image_manifest, layer_tar, verify,
+    Blob, Compression, Descriptor, Digest, Error, FileMapping, HardLinks, ImageLayout, Layer, LayerOptions,
+    LayoutOptions, ManifestOptions, MediaType, OnConflict, PermissionRule, Pool, Recipe, TarLayer, VerifyOptions,
+    folder, image_config, image_layout, image_manifest, layer_tar, verify,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -455,7 +455,7 @@ fn every_mapping_comes_back_from_a_recipe() {
     files.push(FileMapping::new(dir.path(), "/kept").follow(false));
     let rule = PermissionRule { glob: "**/*".to_owned(), mode: None, uid: Some(12), gid: None };
     let options = LayerOptions::from(Compression::Zstd { level: 1 }).mtime(77).owner(9, 10).permission(rule);
-    let options = options.on_conflict(OnConflict::LastWins).hard_links(true).recipe(true);
+    let options = options.on_conflict(OnConflict::LastWins).hard_links(HardLinks::Merge).recipe(true);
     let layer = layer_tar(files.clone(), options.clone()).unwrap();
     let bytes_again = bytes(&recipe(&layer));
     assert!(bytes_again == bytes(&layer_tar(files, options.recipe(false)).unwrap()));

@@ -15,8 +15,8 @@ use std::{
 
 use common::{Random, behind, bytes, child, child_argument, run, text};
 use oci_layout::{
-    Blob, Compression, FileMapping, Layer, LayerOptions, PermissionRule, Pool, TarLayer, image_config, image_layout,
-    image_manifest, layer_tar,
+    Blob, Compression, FileMapping, HardLinks, Layer, LayerOptions, PermissionRule, Pool, TarLayer, image_config,
+    image_layout, image_manifest, layer_tar,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -180,7 +180,7 @@ fn with_mappings_in_another_order() {
         FileMapping::whiteout("/opt/old"),
         FileMapping::opaque_whiteout("/opt/z"),
     ];
-    let options = || LayerOptions::from(Compression::NONE).hard_links(true).owner(5, 6);
+    let options = || LayerOptions::from(Compression::NONE).hard_links(HardLinks::Merge).owner(5, 6);
     let expected = layer_tar(files.clone(), options()).unwrap().diff_id();
     for seed in 0..20 {
         Random(seed).shuffle(&mut files);

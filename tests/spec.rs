@@ -3,7 +3,8 @@
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
 use oci_layout::{
-    Attribute, Compression, FileMapping, LayerOptions, LayerSpec, OnConflict, PermissionRule, Source, layer_tar,
+    Attribute, Compression, FileMapping, HardLinks, LayerOptions, LayerSpec, OnConflict, PermissionRule, Source,
+    layer_tar,
 };
 use serde_json::{Value, json};
 
@@ -66,7 +67,7 @@ fn the_options_of_a_layer_have_their_members() {
     assert!(files.is_empty());
     assert_eq!(options.compression, Compression::Zstd { level: 9 });
     assert_eq!((options.mtime, options.owner), (7, (1, 2)));
-    assert_eq!((options.on_conflict, options.hard_links), (OnConflict::LastWins, true));
+    assert_eq!((options.on_conflict, options.hard_links), (OnConflict::LastWins, Some(HardLinks::Merge)));
     let rule = |glob: &str, mode, uid, gid| PermissionRule { glob: glob.to_owned(), mode, uid, gid };
     assert_eq!(options.permissions, [rule("bin/*", Some(0o555), Some(3), Some(4)), rule("**", None, None, None)]);
 
@@ -151,7 +152,7 @@ fn what_a_layer_cannot_be_is_said() {
         (
             json!({ "file": [] }),
             "layer specification: there is no member \"file\"; there are files, compression, mtime, owner, perms, \
-             onConflict, hardLinks, replace, strict, base",
+             onConflict, keepDirectoryLinks, include, exclude, hardLinks, unpackLimit, replace, strict, base",
         ),
         (json!({ "files": {} }), "layer specification, files: it is a list, and this is not: {}"),
         (json!({ "compression": "bzip2" }), "compression \"bzip2\": there are gzip, zstd and none"),

@@ -2,11 +2,11 @@
 //!
 //! The format is that of [`docker image save`](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md#combined-image-json--filesystem-changeset-format).
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
-use super::unpacked::UnpackedLayer;
+use super::{ArchiveFormat, unpacked::UnpackedLayer};
 use crate::{
     blob::Blob,
     descriptor::{Descriptor, MediaType, Platform},
@@ -19,6 +19,7 @@ use crate::{
         name::{CONTAINERD_NAME, REF_NAME},
     },
     image_manifest::{Image, Index, Manifest, existing::read_document},
+    warning::Warning,
 };
 
 /// An image in `manifest.json`.
@@ -48,47 +49,122 @@ fn paths<S: Serializer>(blobs: &[Arc<dyn Blob>], serializer: S) -> Result<S::Ok,
     serializer.collect_seq(blobs.iter().map(|blob| blob_name(blob.descriptor().digest)))
 }
 
-/// The images that the index names, each once with all of its names. What is no image of a container is passed over.
-pub(super) fn entries(index: &Index, images: &[Image], unpack_zstd: bool) -> Result<Vec<Entry>> {
-    let mut entries: Vec<Entry> = Vec::new();
+/// The images that the index names, each once with all of its names. What has no form here is passed over: an artifact,
+/// or an image whose layers are not those of its configuration.
+pub(super) fn entries(
+    index: &Index,
+    images: &[Image],
+    format: ArchiveFormat,
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<Entry>> {
+    let alone = format == ArchiveFormat::Docker;
+    let (mut entries, mut first): (Vec<Entry>, Option<Error>) = (Vec::new(), None);
+    let mut passed_over = HashSet::new();
     for named in &index.manifests {
         let image = images.iter().find(|image| image.digest() == named.digest).expect("the index names these images");
-        let Some(container) = container(image, None)? else { continue };
         let name = named.annotations.get(CONTAINERD_NAME).cloned();
-        match entries.iter_mut().find(|entry| entry.manifest == container.descriptor.digest) {
-            Some(entry) => entry.repo_tags.extend(name),
-            None => entries.push(entry(image, &container, name, unpack_zstd)?),
+        let reason = match container(image, None) {
+            Ok(Some(container)) => {
+                let known = |entry: &&mut Entry| entry.manifest == container.descriptor.digest;
+                if let Some(entry) = entries.iter_mut().find(known) {
+                    entry.repo_tags.extend(name);
+                    continue;
+                }
+                match entry(image, &container, name.clone(), alone)? {
+                    Ok(entry) => {
+                        entries.push(entry);
+                        continue;
+                    }
+                    Err(reason) => Some(reason),
+                }
+            }
+            // Beside a layout, what is no image of a container is where it belongs.
+            Ok(None) => {
+                alone.then(|| "it is no image of a container, and a docker-archive holds nothing else".to_owned())
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                first.get_or_insert(error);
+                Some(reason)
+            }
+        };
+        if let Some(reason) = reason.filter(|_| passed_over.insert(named.digest)) {
+            let image = name.unwrap_or_else(|| named.digest.to_string());
+            warnings.push(match alone {
+                true => Warning::ImageLeftOut { image, reason },
+                false => Warning::NoDockerForm { image, reason },
+            });
         }
     }
-    match entries.is_empty() {
-        false => Ok(entries),
-        true => Err(Error::invalid("docker-archive", "there is no image of a container to put into it")),
+    match first {
+        _ if !entries.is_empty() => {}
+        Some(error) => return Err(error),
+        None if alone => {
+            let reason =
+                "there is no image of a container to put into it: write an oci-archive, which takes artifacts too";
+            return Err(Error::invalid("docker-archive", reason));
+        }
+        None => warnings.push(Warning::NoManifestJson),
     }
+    Ok(entries)
 }
 
-fn entry(image: &Image, container: &Container, name: Option<String>, unpack_zstd: bool) -> Result<Entry> {
-    let configuration: Configuration = document(image, &container.manifest.config)?;
+/// An image as an entry, or why it can be none.
+fn entry(
+    image: &Image,
+    container: &Container,
+    name: Option<String>,
+    unpack_zstd: bool,
+) -> Result<std::result::Result<Entry, String>> {
+    let bytes = read_document(blob(image, &container.manifest.config)?.as_ref())?;
+    let configuration: Configuration = match serde_json::from_slice(&bytes) {
+        Ok(configuration) => configuration,
+        Err(error) => return Ok(Err(format!("its configuration is none of a container: {error}"))),
+    };
     let (layers, diff_ids) = (&container.manifest.layers, &configuration.rootfs.diff_ids);
     if layers.len() != diff_ids.len() {
-        let reason = format!("it has {} layers and {} diff IDs", layers.len(), diff_ids.len());
-        return Err(Error::invalid(format!("image {}", container.descriptor.digest), reason));
+        return Ok(Err(format!("it has {} layers and {} diff IDs", layers.len(), diff_ids.len())));
     }
     let layer = |(descriptor, diff_id): (&Descriptor, &Digest)| {
         let layer = Arc::clone(blob(image, descriptor)?);
         let is_zstd = descriptor.media_type.to_oci() == MediaType::LAYER_ZSTD;
         Ok(if unpack_zstd && is_zstd { Arc::new(UnpackedLayer::new(layer, *diff_id)?) as Arc<dyn Blob> } else { layer })
     };
-    Ok(Entry {
+    Ok(Ok(Entry {
         config: Arc::clone(blob(image, &container.manifest.config)?),
         repo_tags: name.into_iter().collect(),
         layers: layers.iter().zip(diff_ids).map(layer).collect::<Result<_>>()?,
         manifest: container.descriptor.digest,
-    })
+    }))
 }
 
-/// The image for this platform alone, under the same names; what is no image of a container is as it was.
-pub(super) fn narrowed(image: &Image, platform: &Platform) -> Result<Image> {
-    let Some(container) = container(image, Some(platform))? else { return Ok(image.clone()) };
+/// The images for this platform alone, under the same names; what is no image of a container is as it was. Of several,
+/// those that are not for the platform are left out.
+pub(super) fn narrowed(images: &[Image], platform: &Platform, warnings: &mut Vec<Warning>) -> Result<Vec<Image>> {
+    let (mut narrowed, mut fits, mut first) = (Vec::new(), false, None);
+    for image in images {
+        match container(image, Some(platform)).and_then(|container| narrowed_to(image, container)) {
+            Ok((image, is_container)) => {
+                narrowed.push(image);
+                fits |= is_container;
+            }
+            Err(error) => {
+                let name = image.descriptor().annotations.get(CONTAINERD_NAME);
+                let image = name.cloned().unwrap_or_else(|| image.digest().to_string());
+                warnings.push(Warning::ImageLeftOut { image, reason: error.to_string() });
+                first.get_or_insert(error);
+            }
+        }
+    }
+    match first {
+        Some(error) if !fits => Err(error),
+        _ => Ok(narrowed),
+    }
+}
+
+/// The image that this part of it is, and whether it is an image of a container.
+fn narrowed_to(image: &Image, container: Option<Container>) -> Result<(Image, bool)> {
+    let Some(container) = container else { return Ok((image.clone(), false)) };
     let Container { mut descriptor, manifest, platform } = container;
     let blobs = manifest.layers.iter().chain([&manifest.config, &descriptor]);
     let blobs = blobs.map(|descriptor| blob(image, descriptor).cloned()).collect::<Result<_>>()?;
@@ -98,7 +174,7 @@ pub(super) fn narrowed(image: &Image, platform: &Platform) -> Result<Image> {
         descriptor.annotations.extend(name.map(|name| (key.to_owned(), name.clone())));
     }
     descriptor.platform = Some(platform);
-    Ok(image.names().iter().cloned().fold(Image::new(descriptor, blobs), Image::tagged))
+    Ok((image.names().iter().cloned().fold(Image::new(descriptor, blobs), Image::tagged), true))
 }
 
 /// One of the images that an image for several platforms consists of.
@@ -131,18 +207,25 @@ fn collect(image: &Image, descriptor: &Descriptor, depth: usize, found: &mut Vec
     }
     if descriptor.media_type.is_index() {
         let index: Index = document(image, descriptor)?;
-        return index.manifests.iter().try_for_each(|entry| collect(image, entry, depth + 1, found));
+        // What an index names may be elsewhere.
+        let mut there = index.manifests.iter().filter(|entry| blob(image, entry).is_ok());
+        return there.try_for_each(|entry| collect(image, entry, depth + 1, found));
     }
     if !descriptor.media_type.is_manifest() {
         return Ok(());
     }
     let manifest: Manifest = document(image, descriptor)?;
-    if manifest.config.media_type.to_oci() != MediaType::CONFIG {
+    if !manifest.is_of_container() {
         return Ok(());
     }
     let platform = match &descriptor.platform {
         Some(platform) => platform.clone(),
-        None => document::<Configuration>(image, &manifest.config)?.platform(),
+        // That a configuration is none of a container, the entry says.
+        None => match document::<Configuration>(image, &manifest.config) {
+            Ok(configuration) => configuration.platform(),
+            Err(Error::Invalid { .. }) => Platform::default(),
+            Err(error) => return Err(error),
+        },
     };
     // An attestation of buildkit's, which runs nowhere.
     if !platform.is_unknown() {

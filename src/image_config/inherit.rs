@@ -1,9 +1,9 @@
 //! What an image takes over from its base image's configuration.
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::{image_layout::LayoutImage, json};
+use crate::{image_layout::LayoutImage, json, warning::Warning};
 
 /// The parts of a base image's configuration that an image takes over. What the user gives goes over them; `Env`
 /// merges by name, and a new `Entrypoint` clears an inherited `Cmd`.
@@ -36,7 +36,8 @@ pub struct Inherit {
     pub labels: bool,
     /// `StopSignal`.
     pub stop_signal: bool,
-    /// What else `config` holds: `Healthcheck`, `Shell`, `OnBuild`, unknown members.
+    /// What else `config` holds: `Healthcheck`, `Shell`, unknown members. Never `OnBuild`: its triggers are for the
+    /// image that is built on the base, and not for those built on that.
     pub other: bool,
     /// The entries of `history`; without them, the base's layers have one each that says only that they are there.
     pub history: bool,
@@ -108,26 +109,29 @@ impl Default for Inherit {
     }
 }
 
-/// What the base image gives; the user's `Env`, which merges by name, is completed in `extra`.
-pub(super) fn inherited(base: &LayoutImage, inherit: &Inherit, extra: &mut Map<String, Value>) -> Value {
+/// What the base image gives; a new `Entrypoint` clears its `Cmd`.
+pub(super) fn inherited(
+    base: &LayoutImage,
+    inherit: &Inherit,
+    has_entrypoint: bool,
+    warnings: &mut Vec<Warning>,
+) -> Value {
     let Value::Object(mut members) = json::to_value(base.configuration()) else { return Value::Null };
     members.retain(|name, _| inherit.member(name));
     if let Some(Value::Object(config)) = members.get_mut("config") {
         config.retain(|name, _| inherit.config_member(name));
-        if extra.get("config").is_some_and(|over| over.get("Entrypoint").is_some()) {
+        if has_entrypoint {
             config.remove("Cmd");
         }
-        complete_env(config, extra);
+        // "ONBUILD triggers are not inherited by grandchild images": https://docs.docker.com/reference/dockerfile/#onbuild
+        if let Some(Value::Array(triggers)) = config.remove("OnBuild")
+            && !triggers.is_empty()
+        {
+            let triggers = triggers.iter().map(json::brief).collect();
+            warnings.push(Warning::TriggersNotRun { triggers });
+        }
     }
     Value::Object(members)
-}
-
-/// Puts into the `Env` of `extra` what the one it is to be merged over has besides.
-pub(super) fn complete_env(under: &Map<String, Value>, extra: &mut Map<String, Value>) {
-    let over = extra.get_mut("config").and_then(|config| config.get_mut("Env"));
-    if let (Some(Value::Array(under)), Some(Value::Array(over))) = (under.get("Env"), over) {
-        *over = merge_env(under, std::mem::take(over));
-    }
 }
 
 /// The entries of the base image's history that the new one begins with.
@@ -141,18 +145,4 @@ pub(super) fn history(base: Option<&LayoutImage>, inherit: &Inherit) -> Vec<Valu
     }
     let layer = serde_json::json!({ "comment": "layer of the base image" });
     vec![layer; configuration.rootfs.diff_ids.len()]
-}
-
-/// The entries of `under` in their places, with the values of `over` where a name is in both, then the rest of `over`.
-fn merge_env(under: &[Value], mut over: Vec<Value>) -> Vec<Value> {
-    let name = |entry: &Value| entry.as_str().and_then(|entry| entry.split_once('=')).map(|(name, _)| name.to_owned());
-    let mut merged: Vec<Value> = Vec::with_capacity(under.len() + over.len());
-    for entry in under {
-        match over.iter().position(|new| name(new).is_some() && name(new) == name(entry)) {
-            Some(new) => merged.push(over.remove(new)),
-            None => merged.push(entry.clone()),
-        }
-    }
-    merged.extend(over);
-    merged
 }

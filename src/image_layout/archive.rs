@@ -1,17 +1,17 @@
-//! An oci-archive: a tar of the folder of a layout, of which every file can be read where it lies.
+//! An archive of images: a tar of the folder of a layout (an oci-archive), or a docker-archive. Every file can be read
+//! where it lies.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{self, BufReader, Read},
-    os::unix::fs::FileExt,
     path::Path,
     sync::Arc,
 };
 
 use tar::EntryType;
 
-use super::files::FileKind;
+use super::{MARKER, compressed, docker_archive, files::FileKind};
 use crate::{
     error::{Error, Result},
     tar_reader::{Ending, Extent, TarError, TarReader, read_extents},
@@ -28,51 +28,114 @@ pub(super) struct Archive {
     /// How it ends; what is wrong with it, if that can't be seen.
     pub(super) ending: Ending,
     pub(super) damage: Option<String>,
+    /// Whether nothing in it can be told, so that the damage is all there is to say.
+    pub(super) is_opaque: bool,
+    pub(super) kind: ArchiveKind,
+}
+
+/// What an archive is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ArchiveKind {
+    /// Whether the members are a view of a docker-archive.
+    pub(super) is_docker: bool,
+    /// Whether the tar was unpacked, so that its members lie in no file that has a name.
+    pub(super) was_compressed: bool,
 }
 
 /// The most bytes that the list of members may take: some hundred thousand blobs.
 const MAX_KEPT: usize = 64 << 20;
 
-#[derive(Debug)]
-struct Member {
+/// What lies under a name.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
     kind: FileKind,
-    size: u64,
-    /// Where the contents lie; whoever packs a layout may leave out zeros (`tar --sparse`).
-    extents: Arc<[Extent]>,
+    pub(super) size: u64,
+    bytes: Bytes,
+    /// The target of a link, and whether the link is a symbolic one.
+    pub(super) link: Option<(Box<str>, bool)>,
+}
+
+/// Where the contents of a member are.
+#[derive(Clone, Debug)]
+enum Bytes {
+    /// In the tar; whoever packs a layout may leave out zeros (`tar --sparse`).
+    Lie(Arc<[Extent]>),
+    /// Here: the archive lacks this file.
+    Made(Arc<[u8]>),
+}
+
+impl Member {
+    pub(super) fn folder() -> Self {
+        Self { kind: FileKind::Folder, size: 0, bytes: Bytes::Lie(Arc::new([])), link: None }
+    }
+
+    /// A file that the archive lacks.
+    pub(super) fn made(bytes: Vec<u8>) -> Self {
+        Self { kind: FileKind::File, size: bytes.len() as u64, bytes: Bytes::Made(bytes.into()), link: None }
+    }
+
+    pub(super) fn is_file(&self) -> bool {
+        self.kind == FileKind::File
+    }
 }
 
 impl Archive {
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(Error::read(path))?;
-        let mut magic = [0; 4];
-        let read = file.read_at(&mut magic, 0).map_err(Error::read(path))?;
-        let compressed = magic[..read].starts_with(&[0x1f, 0x8b]) || magic[..read] == [0x28, 0xb5, 0x2f, 0xfd];
-        let reader = BufReader::new(file.try_clone().map_err(Error::read(path))?);
-        let mut tar = TarReader::seekable(reader).map_err(Error::read(path))?;
+    /// Opens an archive. One that is compressed is unpacked into a file without a name in the scratch folder.
+    pub(super) fn open(path: &Path, scratch: Option<&Path>) -> Result<Self> {
         let mut archive = Self {
-            tar: Arc::new(file),
+            tar: Arc::new(File::open(path).map_err(Error::read(path))?),
             members: BTreeMap::new(),
             twice: BTreeSet::new(),
             ending: Ending::default(),
             damage: None,
+            is_opaque: false,
+            kind: ArchiveKind { is_docker: false, was_compressed: false },
         };
-        if compressed {
-            archive.damage = Some("is compressed: decompress the archive first".to_owned());
-        } else if let Err(error) = archive.list(&mut tar) {
+        match compressed::unpack(path, &archive.tar, scratch)? {
+            compressed::Tar::Plain => {}
+            compressed::Tar::Unpacked(tar) => {
+                archive.tar = Arc::new(tar);
+                archive.kind.was_compressed = true;
+            }
+            compressed::Tar::Refused(reason) => {
+                (archive.damage, archive.is_opaque) = (Some(reason), true);
+                return Ok(archive);
+            }
+        }
+        let reader = BufReader::new(archive.tar.try_clone().map_err(Error::read(path))?);
+        let mut tar = TarReader::seekable(reader).map_err(Error::read(path))?;
+        if let Err(error) = archive.list(&mut tar) {
             let kind = if archive.members.is_empty() {
-                "is neither the folder of an image layout nor an oci-archive"
+                "is neither the folder of an image layout, an oci-archive nor a docker-archive"
             } else {
                 "is a damaged archive"
             };
             archive.damage = Some(format!("{kind}: {error}"));
+        } else if archive.lacks(MARKER) && !archive.lacks(docker_archive::MANIFEST) {
+            match docker_archive::layout(&archive) {
+                Ok(members) => {
+                    archive.members = members;
+                    archive.kind.is_docker = true;
+                }
+                Err(reason) => (archive.damage, archive.is_opaque) = (Some(reason), true),
+            }
+        } else if archive.lacks(MARKER) && !archive.lacks(docker_archive::REPOSITORIES) {
+            let reason = "is a docker-archive of a Docker before 1.10, which this program does not read: load it with \
+                          docker, and save it again";
+            (archive.damage, archive.is_opaque) = (Some(reason.to_owned()), true);
         }
         Ok(archive)
+    }
+
+    fn lacks(&self, name: &str) -> bool {
+        !self.members.contains_key(name)
     }
 
     fn list<R: Read>(&mut self, tar: &mut TarReader<R>) -> Result<(), TarError> {
         let mut kept = 0;
         while let Some(entry) = tar.next_entry()? {
-            kept += size_of::<Member>() + entry.path.len() + entry.extents.len() * size_of::<Extent>();
+            kept += size_of::<Member>() + entry.path.len() + entry.link.len();
+            kept += entry.extents.len() * size_of::<Extent>();
             if kept > MAX_KEPT {
                 let reason = "it has more members than any image layout".to_owned();
                 return Err(TarError { offset: entry.offset, reason });
@@ -86,7 +149,9 @@ impl Archive {
                 EntryType::Link => FileKind::Other("hard link"),
                 _ => FileKind::Other("device or fifo"),
             };
-            let member = Member { kind, size: entry.size, extents: entry.extents.into() };
+            let link = (!entry.link.is_empty()).then(|| String::from_utf8_lossy(&entry.link).into());
+            let link = link.map(|link| (link, entry.kind == EntryType::Symlink));
+            let member = Member { kind, size: entry.size, bytes: Bytes::Lie(entry.extents.into()), link };
             let before = self.members.insert(name.clone(), member);
             if before.is_some_and(|before| (before.kind, kind) != (FileKind::Folder, FileKind::Folder)) {
                 self.twice.insert(name);
@@ -96,19 +161,31 @@ impl Archive {
         Ok(())
     }
 
-    /// A file's contents and their size.
-    pub(super) fn file(&self, name: &str) -> Option<(impl Read + Send + use<>, u64)> {
-        let member = self.members.get(name).filter(|member| member.kind == FileKind::File)?;
-        let (tar, extents) = (Arc::clone(&self.tar), Arc::clone(&member.extents));
-        Some((Contents { tar, extents, at: 0, size: member.size }, member.size))
+    /// A member by its name.
+    pub(super) fn member(&self, name: &str) -> Option<(&str, &Member)> {
+        self.members.get_key_value(name).map(|(name, member)| (&**name, member))
     }
 
-    /// Where in the archive a file's contents lie, if they lie there in one piece.
+    /// The contents of a member.
+    pub(super) fn contents(&self, member: &Member) -> Contents {
+        Contents { tar: Arc::clone(&self.tar), bytes: member.bytes.clone(), at: 0, size: member.size }
+    }
+
+    /// A file's contents and their size.
+    pub(super) fn file(&self, name: &str) -> Option<(Contents, u64)> {
+        let member = self.members.get(name).filter(|member| member.is_file())?;
+        Some((self.contents(member), member.size))
+    }
+
+    /// Where in the archive's file a file's contents lie, if they lie there in one piece.
     pub(super) fn offset(&self, name: &str) -> Option<u64> {
-        let member = self.members.get(name).filter(|member| member.kind == FileKind::File)?;
-        match member.extents[..] {
-            [Extent { at: 0, length, offset }] if length == member.size => Some(offset),
-            _ => None,
+        let member = self.members.get(name).filter(|member| member.is_file() && !self.kind.was_compressed)?;
+        match &member.bytes {
+            Bytes::Lie(extents) => match extents[..] {
+                [Extent { at: 0, length, offset }] if length == member.size => Some(offset),
+                _ => None,
+            },
+            Bytes::Made(_) => None,
         }
     }
 
@@ -128,9 +205,9 @@ impl Archive {
 }
 
 /// The contents of a file in an archive.
-struct Contents {
+pub(super) struct Contents {
     tar: Arc<File>,
-    extents: Arc<[Extent]>,
+    bytes: Bytes,
     at: u64,
     size: u64,
 }
@@ -138,7 +215,10 @@ struct Contents {
 impl Read for Contents {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = buffer.len().min(usize::try_from(self.size - self.at).unwrap_or(usize::MAX));
-        read_extents(&self.tar, &self.extents, self.at, &mut buffer[..room])?;
+        match &self.bytes {
+            Bytes::Lie(extents) => read_extents(&self.tar, extents, self.at, &mut buffer[..room])?,
+            Bytes::Made(bytes) => buffer[..room].copy_from_slice(&bytes[self.at as usize..][..room]),
+        }
         self.at += room as u64;
         Ok(room)
     }

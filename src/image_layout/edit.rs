@@ -10,14 +10,17 @@ use std::{
 use serde_json::value::RawValue;
 
 use super::{
-    INDEX, Sync, entries,
+    INDEX, Sync,
+    choose::is_named,
+    entries,
     files::{MAX_DOCUMENT, RECIPES},
     lock::Lock,
     name::{CONTAINERD_NAME, REF_NAME},
     nest, put_blobs,
-    read::{ImageLayout, has_name, parse_index, read_index},
+    read::{ImageLayout, parse_index, read_index},
     replace,
     store::{BlobStore, TEMPORARY},
+    whole::Below,
 };
 use crate::{
     descriptor::Descriptor,
@@ -73,14 +76,15 @@ impl ImageLayout {
         self.change(|layout| layout.edited(&stays, &new), put).map(drop)
     }
 
-    /// Removes a tag (or full name) from the index. The blobs stay until somebody collects them.
+    /// Removes from the index what has this tag or full name, or this digest (`sha256:…`) under whatever name. The blobs
+    /// stay until somebody collects them.
     ///
     /// # Errors
     ///
     /// [`Error::Layout`] if no image has that tag, with the tags there are.
     pub fn remove(&mut self, tag: &str) -> Result<()> {
         let dir = self.folder()?.to_owned();
-        let stays = |entry: &Descriptor| Ok(!has_name(entry, Some(tag)));
+        let stays = |entry: &Descriptor| is_named(entry, tag).map(|is_named| !is_named);
         if self.change(|layout| layout.edited(&stays, &[]), || Lock::shared(&dir))? {
             return Ok(());
         }
@@ -101,7 +105,8 @@ impl ImageLayout {
         let _alone = Lock::exclusive(dir)?;
         let now = Self::open(dir)?;
         let mut used = HashSet::new();
-        for descriptor in now.known(now.index()?)? {
+        for descriptor in &now.index()?.manifests {
+            now.check_known(descriptor)?;
             now.mark(descriptor, 0, &mut used)?;
         }
         let used: HashSet<Digest> = used.into_iter().map(|(digest, _)| digest).collect();
@@ -129,12 +134,17 @@ impl ImageLayout {
         Ok(collected)
     }
 
-    /// Notes down all blobs that are used, each with whether it is one that names others: the same bytes may be a layer
-    /// in one place and a manifest in another.
-    fn mark(&self, descriptor: &Descriptor, depth: usize, used: &mut HashSet<(Digest, bool)>) -> Result<()> {
-        if used.insert((descriptor.digest, descriptor.media_type.names_others())) {
+    /// Notes down all blobs that are used, each with what it refers to: the same bytes may be a layer in one place and a
+    /// manifest in another.
+    fn mark(&self, descriptor: &Descriptor, depth: usize, used: &mut HashSet<(Digest, Below)>) -> Result<()> {
+        if used.insert((descriptor.digest, Below::of(&descriptor.media_type))) {
+            let is_index = descriptor.media_type.is_index();
             for below in self.children(descriptor, depth)? {
-                self.mark(&below, depth + 1, used)?;
+                match self.mark(&below, depth + 1, used) {
+                    // An index may name what is elsewhere, which refers to nothing here.
+                    Err(Error::BlobMissing { .. }) if is_index => {}
+                    result => result?,
+                }
             }
         }
         Ok(())

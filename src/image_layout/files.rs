@@ -1,4 +1,4 @@
-//! The files of a layout that is read: in a folder, or in an oci-archive, which is a tar of that folder.
+//! The files of a layout that is read: in a folder, or in an archive.
 
 use std::{
     fs::{self, File, FileType},
@@ -32,6 +32,8 @@ pub(crate) const RECIPES: &str = "recipes/sha256";
 pub(crate) struct LayoutFiles {
     path: PathBuf,
     archive: Option<Arc<Archive>>,
+    /// The folder in which a compressed archive was unpacked.
+    scratch: Option<PathBuf>,
     /// Those who make what there are recipes of.
     pool: Option<Pool>,
 }
@@ -46,8 +48,9 @@ pub(crate) enum FileKind {
 }
 
 impl LayoutFiles {
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let files = Self::open_damaged(path)?;
+    /// Opens a layout. An archive that is compressed is unpacked in the scratch folder.
+    pub(crate) fn open(path: &Path, scratch: Option<&Path>) -> Result<Self> {
+        let files = Self::open_damaged(path, scratch)?;
         match files.archive.as_ref().and_then(|archive| archive.damage.as_ref()) {
             Some(reason) => Err(Error::layout(path, reason)),
             None => Ok(files),
@@ -55,22 +58,22 @@ impl LayoutFiles {
     }
 
     /// The same, also of an archive that can't be read to its end: with the files before that.
-    pub(crate) fn open_damaged(path: &Path) -> Result<Self> {
+    pub(crate) fn open_damaged(path: &Path, scratch: Option<&Path>) -> Result<Self> {
         let metadata = path.metadata().map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => {
-                Error::layout(path, "does not exist: give the folder of an image layout, or an oci-archive")
+                Error::layout(path, "does not exist: give the folder of an image layout, or an archive of images")
             }
             _ => Error::read(path)(cause),
         })?;
         let archive = match FileKind::from(metadata.file_type()) {
             FileKind::Folder => None,
-            FileKind::File => Some(Arc::new(Archive::open(path)?)),
+            FileKind::File => Some(Arc::new(Archive::open(path, scratch)?)),
             FileKind::Other(kind) => {
-                let reason = format!("is a {kind}: give the folder of an image layout, or an oci-archive");
+                let reason = format!("is a {kind}: give the folder of an image layout, or an archive of images");
                 return Err(Error::layout(path, reason));
             }
         };
-        Ok(Self { path: path.to_owned(), archive, pool: None })
+        Ok(Self { path: path.to_owned(), archive, scratch: scratch.map(Path::to_owned), pool: None })
     }
 
     pub(crate) fn pool(self, pool: &Pool) -> Self {
@@ -80,6 +83,12 @@ impl LayoutFiles {
     /// The folder or the archive.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The folder in which a compressed archive is unpacked, if one was given.
+    #[cfg(feature = "registry")]
+    pub(crate) fn scratch(&self) -> Option<&Path> {
+        self.scratch.as_deref()
     }
 
     /// The folder, if it is one.
@@ -172,6 +181,15 @@ impl LayoutFiles {
                 self.path.join(&name),
                 format!("is the recipe of another blob, {}: make the image again", recipe.descriptor().digest),
             )),
+        }
+    }
+
+    /// Whether a blob, or a recipe in its place, is there.
+    pub(crate) fn has_blob(&self, digest: Digest) -> bool {
+        let [blob, recipe] = [blob_name(digest), recipe_name(digest)];
+        match &self.archive {
+            Some(archive) => [blob, recipe].iter().any(|name| archive.kind(name) == Some(FileKind::File)),
+            None => [blob, recipe].iter().any(|name| self.path.join(name).exists()),
         }
     }
 

@@ -13,7 +13,10 @@ mod recipes;
 mod reference;
 mod unpack;
 
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use self::{
     blobs::{Blobs, check_bytes},
@@ -30,7 +33,7 @@ use super::{
 };
 use crate::{digest::Digest, error::Result, pool::Pool};
 
-/// Reads an image layout to its last byte, in a folder or an oci-archive, and returns everything that is wrong with
+/// Reads an image layout to its last byte, in a folder or an archive, and returns everything that is wrong with
 /// it; nothing if all is well.
 ///
 /// Each finding has its place, and a defect is found once, however many places lead to it. Findings of the layout's
@@ -51,10 +54,15 @@ use crate::{digest::Digest, error::Result, pool::Pool};
 ///   `mediaType` missing or other than the descriptor's; indexes called manifests; an empty configuration that is not,
 ///   or is no artifact's; indexes that lie too deep;
 /// - images: two under one name in `index.json`, or for one platform in an index; a platform other than the
-///   configuration's; diff IDs and history that do not fit the layers;
+///   configuration's; diff IDs and history that do not fit the layers; more layers than Docker takes;
+/// - configurations: members of the wrong type or unit, and values that engines refuse, by the table that
+///   [`image_config`](crate::image_config()) has: paths that are not absolute, signals, users, ports, variables;
 /// - layers: media types that lie about the compression; streams and tars that are cut off, damaged, or go on behind
 ///   their end; wrong diff IDs; paths twice, absolute, with `..` or impossible; entries below a file; hard links to
 ///   what is no earlier file of the layer; whiteouts that are none; sparse files and unknown types.
+///
+/// What breaks the specification, and what no reader or engine takes, is an error. What the specification only
+/// recommends, and what some engines refuse, is a warning: see [`Finding::severity`].
 ///
 /// No defect are: blobs that nothing refers to; temporary files of this library; missing layers that may not be
 /// distributed and have `urls`, and a missing `subject`; missing parent directories in a layer; members and media
@@ -86,12 +94,15 @@ use crate::{digest::Digest, error::Result, pool::Pool};
 /// [`Error::Layout`](crate::Error::Layout) if there is nothing at this path, or neither a folder nor a file, and
 /// [`Error::Read`](crate::Error::Read) if it can't be opened. Everything else is a finding.
 pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Finding>> {
-    let files = LayoutFiles::open_damaged(path.as_ref())?;
+    let files = LayoutFiles::open_damaged(path.as_ref(), options.scratch.as_deref())?;
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
     let reading = Reading { pool, limit: options.max_layer_size, deep: options.deep };
 
     let mut findings = Findings::new(MAX_FINDINGS);
     check_archive(&files, &mut findings);
+    if files.archive().is_some_and(|archive| archive.is_opaque) {
+        return Ok(findings.into_list("archive", None));
+    }
     check_folders(&files, &mut findings);
     let mut documents = Documents::new(&files, findings);
     documents.marker();
@@ -141,11 +152,13 @@ pub struct VerifyOptions {
     /// Whether blobs that have a recipe in their place are made, and read as any other; off by default. Without, the
     /// recipe is read, but none of the files that it names.
     pub deep: bool,
+    /// The folder to unpack an archive in that is compressed as a whole. Without it, such an archive is a finding.
+    pub scratch: Option<PathBuf>,
 }
 
 impl Default for VerifyOptions {
     fn default() -> Self {
-        Self { pool: None, max_layer_size: 64 << 30, deep: false }
+        Self { pool: None, max_layer_size: 64 << 30, deep: false, scratch: None }
     }
 }
 
@@ -164,9 +177,14 @@ impl VerifyOptions {
     pub fn deep(self, deep: bool) -> Self {
         Self { deep, ..self }
     }
+
+    /// Sets the folder to unpack a compressed archive in.
+    pub fn scratch(self, dir: impl Into<PathBuf>) -> Self {
+        Self { scratch: Some(dir.into()), ..self }
+    }
 }
 
-/// An oci-archive by itself.
+/// An archive by itself.
 fn check_archive(files: &LayoutFiles, findings: &mut Findings) {
     let Some(archive) = files.archive() else { return };
     let mut found = |place: &str, defect| findings.add(Finding::new(place, None, defect));

@@ -40,6 +40,13 @@ impl Manifest {
     pub(crate) const MEMBERS: &[&str] =
         &["schemaVersion", "mediaType", "artifactType", "config", "layers", "subject", "annotations"];
 
+    /// Whether this is an image that a container can run: its configuration is an image's, and its layers are tars. What
+    /// cosign and ORAS make has the same configuration, and other layers.
+    pub(crate) fn is_of_container(&self) -> bool {
+        self.config.media_type.to_oci() == MediaType::CONFIG
+            && self.layers.iter().all(|layer| layer.media_type.is_layer())
+    }
+
     pub(super) fn media_type(&self) -> Result<MediaType> {
         stated("image manifest", self.schema_version, self.media_type.as_ref(), MediaType::MANIFEST)
     }

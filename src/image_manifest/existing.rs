@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     image_config::Configuration,
     image_layout::{files::MAX_DOCUMENT, store},
+    json,
 };
 
 impl Image {
@@ -70,9 +71,8 @@ impl Image {
             && let Some(config) = blobs.pop()
         {
             let bytes = read_document(&config)?;
-            let configuration: Configuration = serde_json::from_slice(&bytes).map_err(|error| {
-                Error::invalid(format!("image configuration {}", manifest.config.digest), error.to_string())
-            })?;
+            let configuration: Configuration = json::from_slice(&bytes)
+                .map_err(|error| Error::invalid(format!("image configuration {}", manifest.config.digest), error))?;
             descriptor.platform = Some(configuration.platform());
             blobs.push(Arc::new(MemoryBlob::new(manifest.config.media_type, bytes)));
         }
@@ -125,7 +125,11 @@ impl Document {
 }
 
 fn document<T: DeserializeOwned>(kind: &str, value: Value) -> Result<T, String> {
-    serde_json::from_value(value).map_err(|error| format!("it is no {kind} that can be read: {error}"))
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let place = error.path().to_string();
+        let place = if place == "." { String::new() } else { format!("{place}: ") };
+        format!("it is no {kind} that can be read: {place}{}", error.inner())
+    })
 }
 
 /// The bytes of a blob that is a document, checked against its descriptor.

@@ -1,11 +1,6 @@
 //! Mode, owner, time and extended attributes: what the source has, what the mapping says, what the layer says.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsStr,
-    os::unix::ffi::{OsStrExt, OsStringExt},
-    path::Path,
-};
+use std::{collections::BTreeMap, os::unix::ffi::OsStrExt, path::Path};
 
 use rustix::fs::Stat;
 
@@ -14,9 +9,10 @@ use crate::{
     layer_tar::{
         LayerOptions, PermissionRule,
         entry::{Entry, Kind},
-        glob::Globs,
+        glob::{Globs, Use},
         mapping::{Attribute, Attributes, FileMapping},
         path::LayerPath,
+        representable, xattrs,
     },
 };
 
@@ -48,7 +44,7 @@ impl Found {
     #[allow(clippy::unnecessary_cast, reason = "these types are not the same on every system")]
     pub(crate) fn in_folder(path: &Path, stat: &Stat, mapping: &FileMapping, follow: bool) -> Result<Self> {
         let keep = mapping.attributes.xattrs == Attribute::Keep;
-        let xattrs = if keep { read_xattrs(path, follow)? } else { BTreeMap::new() };
+        let xattrs = if keep { xattrs::read(path, follow)? } else { BTreeMap::new() };
         Ok(Self {
             mode: stat.st_mode as u32 & 0o7777,
             uid: stat.st_uid.into(),
@@ -102,15 +98,11 @@ pub(crate) fn resolve(
             choose(&wanted, BTreeMap::new(), found.xattrs, found.place)
         }
     };
-    // A pax record's keyword ends at the first equals sign.
-    if let Some(name) = xattrs.keys().find(|name| name.is_empty() || name.contains(&b'=') || name.contains(&0)) {
-        let what = format!("extended attribute {:?} of {:?}", OsStr::from_bytes(name), path.to_path());
-        return Err(Error::invalid(
-            what,
-            "a layer cannot hold a name that is empty or has an equals sign or a NUL byte",
-        ));
+    if let Err((name, reason)) = xattrs::check(&xattrs) {
+        let what = format!("extended attribute {} of {:?}", xattrs::shown(name), path.to_path());
+        return Err(Error::invalid(what, reason));
     }
-    Ok(Entry {
+    let entry = Entry {
         mode,
         uid: choose(&wanted.uid, options.owner.0, found.uid, found.place),
         gid: choose(&wanted.gid, options.owner.1, found.gid, found.place),
@@ -118,7 +110,9 @@ pub(crate) fn resolve(
         xattrs,
         path,
         kind,
-    })
+    };
+    representable::check(&entry)?;
+    Ok(entry)
 }
 
 fn no_mode(mode: u32, of: String) -> Error {
@@ -126,15 +120,20 @@ fn no_mode(mode: u32, of: String) -> Error {
 }
 
 /// Rules, ready to be applied one after the other.
-pub(crate) struct Rules<'a>(Vec<(&'a PermissionRule, Globs)>);
+pub(crate) struct Rules(Vec<(PermissionRule, Globs)>);
 
-impl<'a> Rules<'a> {
-    pub(crate) fn new(rules: &'a [PermissionRule]) -> Result<Self> {
-        let globs = |rule: &'a PermissionRule| match rule.mode {
+impl Rules {
+    pub(crate) fn new(rules: &[PermissionRule]) -> Result<Self> {
+        let globs = |rule: &PermissionRule| match rule.mode {
             Some(mode) if mode > 0o7777 => Err(no_mode(mode, format!("the rule for {:?}", rule.glob))),
-            _ => Ok((rule, Globs::new([&rule.glob])?)),
+            _ => Ok((rule.clone(), Globs::new([&rule.glob], Use::Rule)?)),
         };
         rules.iter().map(globs).collect::<Result<_>>().map(Self)
+    }
+
+    /// The globs of the rules, in their order.
+    pub(crate) fn globs(&self) -> impl Iterator<Item = &Globs> {
+        self.0.iter().map(|(_, globs)| globs)
     }
 
     /// Changes an entry whose path matches. A link has no mode, and a whiteout no attributes that anyone reads.
@@ -152,27 +151,4 @@ impl<'a> Rules<'a> {
             entry.gid = rule.gid.unwrap_or(entry.gid);
         }
     }
-}
-
-/// Extended attributes, without those that belong to the machine rather than to the file.
-fn read_xattrs(path: &Path, follow: bool) -> Result<BTreeMap<Vec<u8>, Vec<u8>>> {
-    let failed = |cause| Error::SourceUnreadable { path: path.to_owned(), cause };
-    let names = match if follow { xattr::list_deref(path) } else { xattr::list(path) } {
-        Ok(names) => names,
-        // A file system without extended attributes has none to keep.
-        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => return Ok(BTreeMap::new()),
-        Err(error) => return Err(failed(error)),
-    };
-    let mut xattrs = BTreeMap::new();
-    for name in names.filter(|name| !of_the_machine(name.as_bytes())) {
-        let value = if follow { xattr::get_deref(path, &name) } else { xattr::get(path, &name) };
-        if let Some(value) = value.map_err(failed)? {
-            xattrs.insert(name.into_vec(), value);
-        }
-    }
-    Ok(xattrs)
-}
-
-fn of_the_machine(name: &[u8]) -> bool {
-    matches!(name, b"security.selinux" | b"system.nfs4_acl") || name.starts_with(b"trusted.overlay.")
 }

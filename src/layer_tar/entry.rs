@@ -6,7 +6,7 @@ use rustix::fs::{FileType, Stat, fstat};
 
 use crate::{
     error::{Error, Result},
-    layer_tar::path::LayerPath,
+    layer_tar::{path::LayerPath, pseudo_file::check_empty},
     tar_reader::{Extent, read_extents},
 };
 
@@ -186,6 +186,24 @@ impl Content {
 }
 
 impl SourceFile {
+    /// A regular file that was found.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SourceSize`] for a file that says it is empty and is not.
+    pub(crate) fn found(path: PathBuf, stat: &Stat) -> Result<Self> {
+        let new = Self::new(path, stat);
+        if new.size == 0 {
+            check_empty(&new.path)?;
+        }
+        Ok(new)
+    }
+
+    /// Device and inode, which all names of the file share.
+    pub(crate) fn inode(&self) -> (u64, u64) {
+        (self.identity.0, self.identity.1)
+    }
+
     pub(crate) fn new(path: PathBuf, stat: &Stat) -> Self {
         let (size, identity) = size_and_identity(stat);
         Self { path, size, identity }
@@ -201,6 +219,10 @@ impl SourceFile {
         })?;
         if let Err(cause) = file.read_exact_at(buffer, offset) {
             self.check(&file)?;
+            // The file is the one that was listed, and is shorter than it says.
+            if cause.kind() == io::ErrorKind::UnexpectedEof {
+                return Err(Error::SourceSize { path: self.path.clone(), size: self.size, found: "fewer" });
+            }
             return Err(self.unreadable(cause));
         }
         self.check(&file)

@@ -1,4 +1,4 @@
-//! Hard links: those of a source tar, and those between files that are the same.
+//! Hard links: those of a source, and those between files that are the same.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,14 +7,14 @@ use crate::{
     error::Result,
     layer_tar::{
         entry::{Content, Entry, Kind, same_attributes},
-        tree::Node,
+        tree::{Linked, Node},
     },
 };
 
 /// The nodes' entries, where of files that are one, all but the first in the layer's order are hard links to it:
 /// readers want a link's target before the link.
 pub(crate) fn link(nodes: impl Iterator<Item = Node>, identical: bool) -> Result<Vec<Entry>> {
-    let mut firsts_of: HashMap<(usize, u64), Vec<usize>> = HashMap::new();
+    let mut firsts_of: HashMap<Linked, Vec<usize>> = HashMap::new();
     let mut entries: Vec<Entry> = Vec::new();
     for Node { mut entry, linked, .. } in nodes {
         if let (Some(linked), Kind::File(_)) = (linked, &entry.kind) {

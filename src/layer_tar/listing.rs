@@ -1,6 +1,10 @@
 //! What a layer has in it, found out part by part, while others read what is known so far.
 
-use std::{collections::BTreeMap, sync::Mutex, vec};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    vec,
+};
 
 use walkdir::DirEntry;
 
@@ -12,6 +16,7 @@ use crate::{
         base::{BaseFiles, Places},
         entry::Entry,
         mapping::FileMapping,
+        noticed::Noticed,
         path::LayerPath,
         source_folder::{Folder, Walk},
         stream::TarStream,
@@ -27,7 +32,7 @@ use crate::{
 /// The tar of what the mappings give. All entries are known then.
 pub(crate) fn list(files: &[FileMapping], options: &LayerOptions, pool: &Pool) -> Result<TarStream> {
     let stream = TarStream::default();
-    let Plan { finding, look, .. } = plan(files, options, pool, &stream)?;
+    let Plan { finding, look, .. } = plan(files, options, pool, &stream, &Arc::default())?;
     for entries in pool.map_parts(finding, |found| look.at(found?)) {
         stream.push(entries?)?;
     }
@@ -62,8 +67,9 @@ impl<'a> Listing<'a> {
         options: &'a LayerOptions,
         pool: &'a Pool,
         stream: &TarStream,
+        noticed: &Arc<Noticed>,
     ) -> Result<Self> {
-        let Plan { finding, look, base } = plan(files, options, pool, stream)?;
+        let Plan { finding, look, base } = plan(files, options, pool, stream, noticed)?;
         let new = Self { look, parts: Parts::new(finding), order: Mutex::default(), base };
         if new.parts.count().is_some() {
             while let Claim::Work(task) = new.parts.claim(May { work: true, buffers: 0 }) {
@@ -123,8 +129,10 @@ fn plan<'a>(
     options: &'a LayerOptions,
     pool: &'a Pool,
     stream: &TarStream,
+    noticed: &Arc<Noticed>,
 ) -> Result<Plan<'a>> {
-    let rules = Rules::new(&options.permissions)?;
+    let rules = Arc::new(Rules::new(&options.permissions)?);
+    noticed.rules(&rules);
     let mut targets: Vec<_> = files.iter().map(Target::of).collect::<Result<_>>()?;
     let mut places = match &options.base {
         Some(base) => Some(Places::new(base, options.replace, target::provided(&targets), pool)?),
@@ -133,7 +141,7 @@ fn plan<'a>(
     if let Some(places) = &mut places {
         target::settle(&mut targets, files, places)?;
     }
-    let mut tree = Tree::new(files, options, pool, places);
+    let mut tree = Tree::new(files, options, pool, places, Arc::clone(noticed));
     let paths: Vec<_> = targets.iter().map(|target| target.path.clone()).collect();
     for ((index, target), apart) in targets.into_iter().enumerate().zip(apart(&paths)) {
         tree.add_mapping(index, target, apart)?;
@@ -217,7 +225,7 @@ impl Finding<'_> {
 /// Looks at what was found.
 struct Look<'a> {
     options: &'a LayerOptions,
-    rules: Rules<'a>,
+    rules: Arc<Rules>,
 }
 
 impl Look<'_> {
@@ -251,7 +259,7 @@ mod tests {
         let _listening = sockets.each_ref().map(|path| UnixListener::bind(path).unwrap());
         let files = [FileMapping::new(dir.path(), "/")];
         let (options, pool, stream) = (LayerOptions::default(), Pool::new(1), TarStream::default());
-        let listing = Listing::new(&files, &options, &pool, &stream).unwrap();
+        let listing = Listing::new(&files, &options, &pool, &stream, &Arc::default()).unwrap();
         let may = May { work: true, buffers: 0 };
         let (Claim::Work(first), Claim::Work(second)) = (listing.claim(may), listing.claim(may)) else {
             panic!("there are two parts")

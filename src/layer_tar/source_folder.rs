@@ -17,12 +17,15 @@ use walkdir::{DirEntry, IntoIter, WalkDir};
 use crate::{
     error::{Error, Result},
     layer_tar::{
+        LayerOptions,
         attributes::Found,
         entry::{Content, Kind, SourceFile},
         glob::Wanted,
         mapping::FileMapping,
+        noticed::Noticed,
         own_store::OwnStore,
         path::LayerPath,
+        xattrs,
     },
 };
 
@@ -37,6 +40,7 @@ pub(crate) struct Folder<'a> {
     pub(crate) place: LayerPath,
     /// What must not be found in it.
     pub(crate) own_store: Arc<OwnStore>,
+    pub(crate) noticed: Arc<Noticed>,
 }
 
 /// What a mapping takes of a folder, in the order of the layer, found in parts so that others can look at one while the
@@ -63,8 +67,8 @@ impl<'a> Walk<'a> {
     ///
     /// [`Error::Glob`]; [`Error::Invalid`] if the layer would be stored where the folder, which looks like this, is
     /// packed.
-    pub(crate) fn new(folder: Folder<'a>, stat: &Stat) -> Result<Self> {
-        let wanted = Wanted::new(folder.mapping)?;
+    pub(crate) fn new(folder: Folder<'a>, options: &LayerOptions, stat: &Stat) -> Result<Self> {
+        let wanted = Wanted::new(folder.mapping, options)?;
         let takes = |path: &Path| !path.as_os_str().is_empty() && wanted.takes(path);
         if folder.own_store.in_folder(stat).any(|path| takes(path) || takes(&path.join("blobs"))) {
             return Err(holds_itself(folder.source));
@@ -96,13 +100,17 @@ impl<'a> Walk<'a> {
             self.pending.retain(|above| above.depth() < depth);
             self.taken = self.taken.filter(|&above| above == 0 || above < depth);
             let is_dir = found.file_type().is_dir() || depth == 0;
-            if depth > 0 && exclude.is_match(relative) {
-                if is_dir {
+            if depth > 0 && exclude.excludes(relative) {
+                if is_dir && exclude.takes_back_below(relative) {
+                    self.pending.push(found);
+                } else if is_dir {
+                    exclude.pass_over(relative);
                     self.walk.skip_current_dir();
                 }
                 continue;
             }
-            if self.taken.is_none() && depth > 0 && include.is_match(relative) && !include.is_empty() {
+            let asks = depth > 0 && !include.is_empty() && (self.taken.is_none() || include.is_learning());
+            if asks && include.is_match(relative) && self.taken.is_none() {
                 self.taken = is_dir.then_some(depth);
             } else if self.taken.is_none() && !is_dir {
                 continue;
@@ -123,7 +131,15 @@ impl Iterator for Walk<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let part = self.part();
-        if part.is_empty() { self.error.take().map(Err) } else { Some(Ok(part)) }
+        if !part.is_empty() {
+            return Some(Ok(part));
+        }
+        if !self.failed {
+            // Whoever asks again finds the end again.
+            self.failed = true;
+            self.wanted.notice(self.folder.index, self.folder.source, &self.folder.noticed);
+        }
+        self.error.take().map(Err)
     }
 }
 
@@ -142,7 +158,7 @@ impl<'a> Looking<'a> {
     /// Where this comes to be, and what it is.
     pub(crate) fn at(&mut self, found: DirEntry) -> Result<(LayerPath, Kind, Found)> {
         let refuse = |reason| Error::Destination { destination: found.path().into(), reason };
-        let Folder { source, mapping, place, own_store, .. } = self.folder;
+        let Folder { source, mapping, index, place, own_store, noticed } = self.folder;
         let path = place.join_all(below(source, &found)).map_err(refuse)?;
         let is_source = found.depth() == 0;
         let stat = if is_source { stat(*source).map_err(io::Error::from) } else { self.stat(&found) };
@@ -157,7 +173,13 @@ impl<'a> Looking<'a> {
         if now.is_dir() && !is_source && own_store.is(&stat) {
             return Err(holds_itself(found.path()));
         }
-        let attributes = Found::in_folder(found.path(), &stat, mapping, is_source)?;
+        let mut attributes = Found::in_folder(found.path(), &stat, mapping, is_source)?;
+        if let Some(mark) = xattrs::without_the_machine(&mut attributes.xattrs) {
+            noticed.overlay_mark(*index, found.path(), mark);
+        }
+        if now.is_file() {
+            noticed.file(*index, source, found.path(), &stat);
+        }
         Ok((path, kind(found.into_path(), &stat)?, attributes))
     }
 
@@ -179,7 +201,7 @@ impl<'a> Looking<'a> {
 pub(crate) fn kind(path: PathBuf, stat: &Stat) -> Result<Kind> {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => return Ok(Kind::Directory),
-        FileType::RegularFile => return Ok(Kind::File(Content::File(SourceFile::new(path, stat)))),
+        FileType::RegularFile => return Ok(Kind::File(Content::File(SourceFile::found(path, stat)?))),
         FileType::Symlink => {
             let target = fs::read_link(&path).map_err(|cause| Error::source(&path, cause))?;
             return Ok(Kind::Symlink(target.into_os_string().into_vec()));
@@ -218,10 +240,10 @@ mod tests {
     /// The names of what is refused because it changed after it was found.
     fn changed(source: &Path, change: impl FnOnce()) -> Vec<OsString> {
         let mapping = FileMapping::new(source, "/");
-        let (place, own_store) = (LayerPath::root(), Arc::default());
-        let folder = Folder { source, mapping: &mapping, index: 0, place, own_store };
-        let found =
-            Walk::new(folder.clone(), &stat(source).unwrap()).unwrap().collect::<Result<Vec<_>>>().unwrap().concat();
+        let (place, own_store, noticed) = (LayerPath::root(), Arc::default(), Arc::default());
+        let folder = Folder { source, mapping: &mapping, index: 0, place, own_store, noticed };
+        let walk = Walk::new(folder.clone(), &LayerOptions::default(), &stat(source).unwrap()).unwrap();
+        let found = walk.collect::<Result<Vec<_>>>().unwrap().concat();
         change();
         let mut looking = Looking::new(&folder);
         let looks = found.into_iter().map(|found| looking.at(found));

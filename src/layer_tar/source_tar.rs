@@ -1,28 +1,46 @@
 //! An existing tar as a source: its members, with their contents left where they lie.
 
+mod open;
+
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    fs::{self, File},
-    io::{BufReader, Read, Seek, Write},
+    io::BufReader,
     os::unix::ffi::OsStrExt,
     path::{Component, Path, PathBuf},
     sync::Arc,
 };
 
-use rustix::fs::fstat;
 use tar::EntryType;
 
+pub(crate) use self::open::{can_be_read_again, unpack};
+use self::open::{open, too_large};
 use crate::{
-    decompress::{Unpacked, decompress},
     error::{Error, Result},
     layer_tar::{
+        LayerOptions,
         attributes::{Found, Place},
-        entry::{Content, Kind, SourceFile, TarFile},
+        entry::{Content, Kind, TarFile},
+        follow::{follow, moved},
+        glob::Wanted,
+        noticed::Noticed,
         path::LayerPath,
+        xattrs,
     },
     tar_reader::{TarEntry, TarError, TarReader},
+    warning::Warning,
 };
+
+/// A tar that is the source of a mapping.
+#[derive(Clone, Copy)]
+pub(crate) struct SourceTar<'a> {
+    pub(crate) path: &'a Path,
+    /// The index of the mapping.
+    pub(crate) index: usize,
+    /// Where it goes.
+    pub(crate) place: &'a LayerPath,
+    pub(crate) wanted: &'a Wanted,
+}
 
 /// One member of a tar.
 pub(crate) struct Member {
@@ -35,33 +53,40 @@ pub(crate) struct Member {
 }
 
 /// What is there after all members that are wanted were extracted, one after the other, in the order of the layer:
-/// a later member takes the place of an earlier one of its name, and directories keep what is in them. A directory
-/// that is not wanted is there if something in it is.
+/// a later member takes the place of an earlier one of its name, directories keep what is in them, and a member whose
+/// path passes through a link of an earlier one lands where the link leads. A directory that is not wanted is there if
+/// something in it is.
 ///
-/// A compressed tar is unpacked into `scratch`, into a file without a name.
-pub(crate) fn members(tar: &Path, scratch: Option<&Path>, wanted: impl Fn(&Path) -> bool) -> Result<Vec<Member>> {
-    let tar = Arc::new(open(tar, scratch)?);
+/// A compressed tar, and one that is a pipe, is unpacked into a file without a name.
+pub(crate) fn members(source: SourceTar, options: &LayerOptions, noticed: &Noticed) -> Result<Vec<Member>> {
+    let tar = Arc::new(open(source.path, options)?);
     let damaged = |error: TarError| damaged(&tar.source.path, error.offset, error.reason);
     let unreadable = |cause| Error::source(&tar.source.path, cause);
+    if tar.source.size == 0 {
+        return Err(damaged(TarError { offset: 0, reason: "it is empty, and so no tar: make it again".into() }));
+    }
     let mut reader = TarReader::seekable(BufReader::new(&tar.file)).map_err(unreadable)?;
-    let mut extracted = Extracted { tar: Arc::clone(&tar), members: BTreeMap::new() };
+    let mut extracted =
+        Extracted { source, tar: Arc::clone(&tar), noticed, members: BTreeMap::new(), links: 0, holes: 0 };
     while let Some(entry) = reader.next_entry().map_err(damaged)? {
-        let wanted = wanted(&relative(&entry.path));
+        let wanted = source.wanted.takes(&relative(&entry.path));
         let offset = entry.offset;
         match extracted.add(entry, wanted) {
             // What is left out may be whatever it is.
             Err(_) if !wanted => {}
             added => added.map_err(|reason| damaged(TarError { offset, reason }))?,
         }
+        if extracted.holes > options.unpack_limit {
+            return Err(too_large(source.path, options.unpack_limit));
+        }
     }
     let ending = reader.ending().map_err(damaged)?;
-    if ending.zero_blocks == 0 {
-        let reason = "it has no blocks of zeros at its end: it was cut off, make it again".to_owned();
-        return Err(damaged(TarError { offset: tar.source.size, reason }));
-    }
     if let Some(offset) = ending.garbage {
         let reason = "something comes after its end: if it is another tar, give each as a source".to_owned();
         return Err(damaged(TarError { offset, reason }));
+    }
+    if ending.zero_blocks < 2 {
+        noticed.add(source.index, Warning::TarUnended { path: source.path.to_owned() });
     }
     tar.source.check(&tar.file)?;
     let mut members: Vec<Member> = Vec::new();
@@ -77,15 +102,38 @@ pub(crate) fn members(tar: &Path, scratch: Option<&Path>, wanted: impl Fn(&Path)
 }
 
 /// What the members so far have made, and whether each is wanted.
-struct Extracted {
+struct Extracted<'a> {
+    source: SourceTar<'a>,
     tar: Arc<TarFile>,
+    noticed: &'a Noticed,
     members: BTreeMap<LayerPath, (Member, bool)>,
+    /// How many members were symbolic links.
+    links: usize,
+    /// The bytes of all files that the tar does not store.
+    holes: u64,
 }
 
-impl Extracted {
+impl Extracted<'_> {
     fn add(&mut self, entry: TarEntry, wanted: bool) -> Result<(), String> {
         let name = quoted(&entry.path);
+        match entry.kind.as_byte() {
+            // GNU tar's name of the whole volume.
+            b'V' => return Ok(()),
+            b'A' => {
+                if wanted {
+                    self.ignored(&entry, "an access control list of Solaris");
+                }
+                return Ok(());
+            }
+            _ => {}
+        }
         let path = LayerPath::parse_member(&entry.path).map_err(|reason| format!("{name} {reason}"))?;
+        let path =
+            self.behind_links(path).map_err(|reason| format!("{name} {reason}: exclude it, or pack it elsewhere"))?;
+        let stored: u64 = entry.extents.iter().map(|extent| extent.length).sum();
+        if wanted && entry.sparse {
+            self.holes = self.holes.saturating_add(entry.size - stored);
+        }
         let member = match entry.kind {
             EntryType::Link => self.hard_link(&entry, path),
             _ => self.member(entry, path),
@@ -97,11 +145,45 @@ impl Extracted {
             let below: Vec<_> = after.take_while(|path| path.is_below(&member.path)).cloned().collect();
             below.iter().for_each(|path| drop(self.members.remove(path)));
         }
+        self.links += usize::from(matches!(member.kind, Kind::Symlink(_)));
         self.members.insert(member.path.clone(), (member, wanted));
         Ok(())
     }
 
-    fn member(&self, entry: TarEntry, path: LayerPath) -> Result<Member, String> {
+    /// Where a member lands: its path, or if that passes through a link of an earlier member, where the link leads.
+    fn behind_links(&self, path: LayerPath) -> Result<LayerPath, String> {
+        if self.links == 0 || path.is_root() {
+            return Ok(path);
+        }
+        let target_of = |path: &LayerPath| match self.members.get(path) {
+            Some((Member { kind: Kind::Symlink(target), .. }, _)) => Some(target.as_slice()),
+            _ => None,
+        };
+        let parent = path.parent();
+        let place = follow(&parent, self.source.place, target_of)?;
+        if place == parent {
+            return Ok(path);
+        }
+        let is_directory = match self.members.get(&place) {
+            Some((member, _)) => member.kind == Kind::Directory,
+            None => {
+                let mut after = self.members.range(&place..).map(|(path, _)| path);
+                after.next().is_some_and(|next| next.is_below(&place))
+            }
+        };
+        if !is_directory {
+            let place = quoted(&place.to_bytes());
+            return Err(format!("goes through a symbolic link to {place}, which is no directory before it in the tar"));
+        }
+        Ok(moved(&path, &place)?)
+    }
+
+    fn ignored(&self, entry: &TarEntry, what: &'static str) {
+        let (path, member) = (self.source.path.to_owned(), String::from_utf8_lossy(&entry.path).into_owned());
+        self.noticed.add(self.source.index, Warning::MemberIgnored { path, member, what });
+    }
+
+    fn member(&self, mut entry: TarEntry, path: LayerPath) -> Result<Member, String> {
         let (major, minor) = entry.device;
         if major.max(minor) > MAX_DEVICE {
             return Err(format!("is the device {major}:{minor}, a number that no ustar header can hold"));
@@ -111,6 +193,11 @@ impl Extracted {
             _ if path.is_whiteout() && is_file && entry.size == 0 => Kind::Whiteout,
             _ if path.is_whiteout() => return Err("has the name of a whiteout and is no empty file".into()),
             EntryType::Directory => Kind::Directory,
+            // GNU tar's list of what was in a directory when it was dumped (`--incremental`).
+            kind if kind.as_byte() == b'D' => Kind::Directory,
+            kind if kind.as_byte() == b'M' => {
+                return Err("is the rest of a file that begins in another volume of the tar".into());
+            }
             _ if path.is_root() => return Err("is the root and no directory".into()),
             // To some readers it is a directory, to others a file.
             _ if is_file && entry.path.ends_with(b"/") => return Err("is a file whose name ends with a slash".into()),
@@ -121,6 +208,13 @@ impl Extracted {
                 return Err("is a symbolic link whose target is empty or has a NUL byte".into());
             }
             EntryType::Symlink => Kind::Symlink(entry.link),
+            EntryType::Char if (major, minor) == (0, 0) => {
+                return Err(
+                    "is a character device 0:0, by which overlay file systems remove a file of the layers below, \
+                            and which is a whiteout in a layer: give one as such"
+                        .into(),
+                );
+            }
             EntryType::Char => Kind::CharDevice(major, minor),
             EntryType::Block => Kind::BlockDevice(major, minor),
             EntryType::Fifo => Kind::Fifo,
@@ -129,6 +223,9 @@ impl Extracted {
                 return Err(format!("is of the type '{letter}', which no layer can hold"));
             }
         };
+        if let Some(mark) = xattrs::without_the_machine(&mut entry.xattrs) {
+            self.noticed.overlay_mark(self.source.index, &path.to_path(), mark);
+        }
         let found = Found {
             mode: entry.mode & 0o7777,
             uid: entry.uid,
@@ -142,7 +239,9 @@ impl Extracted {
 
     /// Another name of what an earlier member is.
     fn hard_link(&self, entry: &TarEntry, path: LayerPath) -> Result<Member, String> {
-        let target = LayerPath::parse_member(&entry.link).ok().and_then(|target| self.members.get(&target));
+        let target = LayerPath::parse_member(&entry.link).ok();
+        let target = target.map(|target| self.behind_links(target)).transpose()?;
+        let target = target.and_then(|target| self.members.get(&target));
         let target = target.map(|(target, _)| target).filter(|target| target.kind != Kind::Directory);
         match target {
             Some(target) if !path.is_whiteout() && target.kind != Kind::Whiteout && !path.is_root() => {
@@ -156,10 +255,17 @@ impl Extracted {
 /// The largest number of the seven octal digits that a header has for each half of a device's.
 const MAX_DEVICE: u32 = 0o7777777;
 
-/// The name as globs are for: without slashes and dots in front.
+/// The name as globs are for: cleaned as they are.
 fn relative(name: &[u8]) -> PathBuf {
-    let components = Path::new(OsStr::from_bytes(name)).components();
-    components.filter(|component| !matches!(component, Component::RootDir | Component::CurDir)).collect()
+    let mut relative = PathBuf::new();
+    for component in Path::new(OsStr::from_bytes(name)).components() {
+        match component {
+            Component::RootDir | Component::CurDir => {}
+            Component::ParentDir if relative.file_name().is_some() => drop(relative.pop()),
+            component => relative.push(component),
+        }
+    }
+    relative
 }
 
 fn quoted(name: &[u8]) -> String {
@@ -168,59 +274,4 @@ fn quoted(name: &[u8]) -> String {
 
 fn damaged(path: &Path, offset: u64, reason: String) -> Error {
     Error::SourceTar { path: path.to_owned(), offset, reason }
-}
-
-/// Whether it would have to be unpacked.
-pub(crate) fn is_compressed(path: &Path) -> Result<bool> {
-    let file = File::open(path).map_err(|cause| Error::source(path, cause))?;
-    let stream = decompress(BufReader::with_capacity(512, file)).map_err(|cause| Error::source(path, cause))?;
-    Ok(matches!(stream, Unpacked::Compressed(_)))
-}
-
-/// The tar, unpacked if it is compressed, which its first bytes say.
-fn open(path: &Path, scratch: Option<&Path>) -> Result<TarFile> {
-    let unreadable = |cause| Error::source(path, cause);
-    // To open a fifo is to wait for its writer, who may never come.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(damaged(
-            path,
-            0,
-            "it is no regular file: give a tar, or a folder as a source of its own kind".into(),
-        ));
-    }
-    let file = File::open(path).map_err(unreadable)?;
-    let source = SourceFile::new(path.to_owned(), &fstat(&file).map_err(|cause| unreadable(cause.into()))?);
-    let stream = BufReader::with_capacity(64 << 10, file.try_clone().map_err(unreadable)?);
-    let packed = |cause| damaged(path, 0, format!("it cannot be decompressed: {cause}"));
-    let mut unpacked = match decompress(stream).map_err(packed)? {
-        Unpacked::Compressed(unpacked) => unpacked,
-        Unpacked::Plain(mut plain) => {
-            let mut start = Vec::new();
-            plain.by_ref().take(6).read_to_end(&mut start).map_err(unreadable)?;
-            if start.starts_with(b"BZh") || start == [0xfd, b'7', b'z', b'X', b'Z', 0] {
-                let reason = "it is compressed with bzip2 or xz: decompress it, or compress it with gzip or zstd";
-                return Err(damaged(path, 0, reason.into()));
-            }
-            // Both read from one place in the file.
-            (&file).rewind().map_err(unreadable)?;
-            return Ok(TarFile { file, source });
-        }
-    };
-    let scratch = scratch.ok_or_else(|| Error::ScratchNeeded { path: path.to_owned() })?;
-    fs::create_dir_all(scratch).map_err(Error::write(scratch))?;
-    let mut tar = tempfile::tempfile_in(scratch).map_err(Error::write(scratch))?;
-    let mut size = 0;
-    let mut part = vec![0; 256 << 10];
-    loop {
-        let read = unpacked.read(&mut part);
-        let read = read.map_err(|cause| damaged(path, size, format!("it cannot be decompressed: {cause}")))?;
-        if read == 0 {
-            break;
-        }
-        tar.write_all(&part[..read]).map_err(Error::write(scratch))?;
-        size += read as u64;
-    }
-    source.check(&file)?;
-    let source = SourceFile::new(path.to_owned(), &fstat(&tar).map_err(|cause| Error::write(scratch)(cause.into()))?);
-    Ok(TarFile { file: tar, source })
 }

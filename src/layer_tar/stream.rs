@@ -2,6 +2,7 @@
 
 use std::{
     ops::Range,
+    path::PathBuf,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
@@ -97,6 +98,13 @@ impl TarStream {
     /// Says that there are no more entries.
     pub(crate) fn complete(&self) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).complete = true;
+    }
+
+    /// The path and the number of the first entry with a number that the function gives.
+    pub(crate) fn first_with<T>(&self, mut number: impl FnMut(&Entry) -> Option<T>) -> Option<(PathBuf, T)> {
+        let listed = self.listed();
+        let mut entries = listed.parts.iter().flat_map(|part| &part.entries);
+        entries.find_map(|entry| number(entry).map(|number| (entry.path.to_path(), number)))
     }
 
     /// The size of the tar in bytes, once all entries are known.

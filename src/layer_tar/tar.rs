@@ -58,6 +58,12 @@ pub(crate) fn header_size(entry: &Entry) -> u64 {
     PaxRecords::of(entry, content_size(entry)).size_in_blocks() + BLOCK as u64
 }
 
+/// The number of bytes that the pax records of this entry have with their header, in whole blocks.
+pub(crate) fn pax_size(entry: &Entry) -> u64 {
+    // Nothing else makes them large.
+    if entry.xattrs.is_empty() { 0 } else { PaxRecords::of(entry, 0).size_in_blocks() }
+}
+
 /// How many bytes of contents stand behind the header.
 pub(crate) fn content_size(entry: &Entry) -> u64 {
     if let Kind::File(content) = &entry.kind { content.size() } else { 0 }

@@ -13,18 +13,22 @@ use walkdir::DirEntry;
 use crate::{
     error::{Error, Result},
     layer_tar::{
-        LayerOptions, OnConflict,
+        HardLinks, LayerOptions, OnConflict,
         attributes::{Found, Rules, normal_mode, resolve},
         base::{BaseDirectory, Index, Places, Shape},
+        directory_links::behind_links,
         entry::{Content, Entry, Kind, same},
         glob::Wanted,
         links,
         mapping::{Attribute, Attributes, FileMapping, Source},
+        noticed::Noticed,
         own_store::OwnStore,
         path::LayerPath,
+        pipe,
         source_folder::{Folder, Looking, Walk, kind},
-        source_tar,
+        source_tar::{self, SourceTar},
         target::Target,
+        xattrs,
     },
     pool::Pool,
 };
@@ -40,6 +44,9 @@ pub(crate) struct Tree<'a> {
     /// Those that were left for later.
     folders: Vec<Walk<'a>>,
     own_store: Arc<OwnStore>,
+    noticed: Arc<Noticed>,
+    /// All that was added, where links keep their places: until it is known which links there are.
+    held: Vec<Node>,
     /// Where things land above the layers below, if those are known.
     places: Option<Places>,
 }
@@ -51,9 +58,12 @@ pub(crate) struct Node {
     of_base: bool,
     /// The index of the mapping that brought it.
     mapping: usize,
-    /// Which file of which mapping's tar it is: names of one file are hard links of one another.
-    pub(crate) linked: Option<(usize, u64)>,
+    /// Which file of which mapping it is: names of one file are hard links of one another.
+    pub(crate) linked: Option<Linked>,
 }
+
+/// The index of the mapping, and of a folder's file its device and inode, of a tar's 0 and its place in the tar.
+pub(crate) type Linked = (usize, (u64, u64));
 
 /// How much is known of a directory's attributes; of two mappings that both bring it, the one that knows more wins.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,10 +82,11 @@ impl<'a> Tree<'a> {
         options: &'a LayerOptions,
         pool: &'a Pool,
         places: Option<Places>,
+        noticed: Arc<Noticed>,
     ) -> Self {
         let own_store = Arc::new(OwnStore::new(options));
-        let (nodes, folders) = (BTreeMap::new(), Vec::new());
-        Self { files, options, pool, nodes, last_parent: None, folders, own_store, places }
+        let (nodes, folders, held) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { files, options, pool, nodes, last_parent: None, folders, own_store, noticed, held, places }
     }
 
     /// Adds what the mapping of this index brings to its target. If no other mapping's place is at it, above or below
@@ -113,6 +124,10 @@ impl<'a> Tree<'a> {
         stat: &Stat,
         apart: bool,
     ) -> Result<()> {
+        if let Some(content) = pipe::read(source, stat, self.options)? {
+            let found = Found::in_folder(source, stat, mapping, mapping.follow)?;
+            return self.add(index, path, Kind::File(content), found);
+        }
         let kind = match kind(source.to_owned(), stat)? {
             Kind::Directory => {
                 let later = apart
@@ -120,17 +135,21 @@ impl<'a> Tree<'a> {
                     && !self.places.as_mut().is_some_and(|places| places.has(&path))
                     // Of what is only wanted in part there may be nothing, and then no directories above it either.
                     && mapping.include.is_empty()
-                    // Which files are the same shows when all are known.
-                    && !self.options.hard_links
+                    && self.options.include.is_empty()
+                    // Which files are the same, and where links lead, shows when all are known.
+                    && !self.options.needs_all_entries()
                     // What is made there for the layer is made when the folder has been listed.
                     && self.own_store.in_folder(stat).next().is_none();
-                let own_store = Arc::clone(&self.own_store);
-                let folder = Folder { source, mapping, index, place: path, own_store };
-                return self.add_folder(Walk::new(folder, stat)?, later);
+                let (own_store, noticed) = (Arc::clone(&self.own_store), Arc::clone(&self.noticed));
+                let folder = Folder { source, mapping, index, place: path, own_store, noticed };
+                return self.add_folder(Walk::new(folder, self.options, stat)?, later);
             }
             kind => kind,
         };
-        let found = Found::in_folder(source, stat, mapping, mapping.follow)?;
+        let mut found = Found::in_folder(source, stat, mapping, mapping.follow)?;
+        if let Some(mark) = xattrs::without_the_machine(&mut found.xattrs) {
+            self.noticed.overlay_mark(index, source, mark);
+        }
         self.add(index, path, kind, found)
     }
 
@@ -154,9 +173,12 @@ impl<'a> Tree<'a> {
     }
 
     fn add_tar(&mut self, index: usize, mapping: &FileMapping, tar: &Path, path: &LayerPath) -> Result<()> {
-        let wanted = Wanted::new(mapping)?;
-        for member in source_tar::members(tar, self.options.scratch_dir(), |name| wanted.takes(name))? {
-            let linked = Some((index, member.file));
+        let wanted = Wanted::new(mapping, self.options)?;
+        let source = SourceTar { path: tar, index, place: path, wanted: &wanted };
+        let members = source_tar::members(source, self.options, &self.noticed)?;
+        wanted.notice(index, tar, &self.noticed);
+        for member in members {
+            let linked = Some((index, (0, member.file)));
             let at = path.append(&member.path);
             let entry = resolve(at, member.kind, &mapping.attributes, member.found, self.options)?;
             let node = Node { entry, certainty: Certainty::Said, of_base: false, mapping: index, linked };
@@ -170,10 +192,19 @@ impl<'a> Tree<'a> {
         self.insert(Box::new(node))
     }
 
-    fn insert(&mut self, mut node: Box<Node>) -> Result<()> {
+    fn insert(&mut self, node: Box<Node>) -> Result<()> {
+        if self.options.keep_directory_links {
+            self.held.push(*node);
+            return Ok(());
+        }
+        self.give_place(node)
+    }
+
+    /// Gives a node its place.
+    fn give_place(&mut self, mut node: Box<Node>) -> Result<()> {
         if let Some(places) = &mut self.places {
             let mapping = &self.files[node.mapping];
-            settle(&mut node, places, mapping)?;
+            land(&mut node, places, mapping)?;
         }
         if !self.make_parents(&node)? {
             return Ok(());
@@ -202,11 +233,14 @@ impl<'a> Tree<'a> {
             }
             OnConflict::FirstWins => Ok(()),
             OnConflict::LastWins => {
-                let (path, keeps_children) = (node.entry.path.clone(), node.entry.kind == Kind::Directory);
+                let (path, kind) = (node.entry.path.clone(), node.entry.kind.clone());
+                if let (Kind::Symlink(target), Kind::Directory) = (&old.entry.kind, &kind) {
+                    self.noticed.link_lost(&path, target);
+                }
                 *old = node;
                 self.last_parent = None;
-                if !keeps_children {
-                    self.remove_below(&path);
+                if kind != Kind::Directory {
+                    self.remove_below(&path, kind.describe());
                 }
                 Ok(())
             }
@@ -233,8 +267,15 @@ impl<'a> Tree<'a> {
                         let (first, second) = (describe(self.files, other), describe(self.files, node));
                         return Err(Error::Conflict { destination: above.to_path(), first, second });
                     }
-                    OnConflict::FirstWins => return Ok(false),
-                    OnConflict::LastWins => {}
+                    OnConflict::FirstWins => {
+                        self.noticed.lost_below(&above, other.entry.kind.describe(), &node.entry.path);
+                        return Ok(false);
+                    }
+                    OnConflict::LastWins => {
+                        if let Kind::Symlink(target) = &other.entry.kind {
+                            self.noticed.link_lost(&above, target);
+                        }
+                    }
                 }
             }
             missing.push(above);
@@ -267,18 +308,25 @@ impl<'a> Tree<'a> {
         self.nodes.insert(path, Box::new(node));
     }
 
-    fn remove_below(&mut self, path: &LayerPath) {
+    fn remove_below(&mut self, path: &LayerPath, kept: &'static str) {
         let after = self.nodes.range(path..).skip(1).map(|(path, _)| path);
         let below: Vec<_> = after.take_while(|below| below.is_below(path)).cloned().collect();
-        for path in below {
-            self.nodes.remove(&path);
+        for lost in below {
+            self.nodes.remove(&lost);
+            self.noticed.lost_below(path, kept, &lost);
         }
     }
 
     /// All entries, in order, but for what is in folders that were left for later; those, in the order in which what is
     /// in them has its place; and what the layer depends on of the base.
-    pub(crate) fn finish(self, rules: &Rules) -> Result<(Vec<Entry>, Vec<Walk<'a>>, Option<Index>)> {
+    pub(crate) fn finish(mut self, rules: &Rules) -> Result<(Vec<Entry>, Vec<Walk<'a>>, Option<Index>)> {
+        for node in behind_links(std::mem::take(&mut self.held))? {
+            self.give_place(Box::new(node))?;
+        }
         self.check_followed()?;
+        if self.places.is_some() {
+            self.empty_replaced_directories();
+        }
         let nodes = self.nodes.into_values().map(|node| *node).filter(Node::is_in_layer).map(|mut node| {
             if !node.of_base {
                 rules.apply(&mut node.entry);
@@ -287,7 +335,26 @@ impl<'a> Tree<'a> {
         });
         let mut folders = self.folders;
         folders.sort_by(|a, b| a.folder.place.cmp(&b.folder.place));
-        Ok((links::link(nodes, self.options.hard_links)?, folders, self.places.map(Places::into_used)))
+        Ok((
+            links::link(nodes, self.options.hard_links == Some(HardLinks::Merge))?,
+            folders,
+            self.places.map(Places::into_used),
+        ))
+    }
+
+    /// Turns the whiteout of a path at which the layer has a directory into the opaque whiteout of that directory. Overlay
+    /// storages put the directory in the place of the whiteout, and what the layers below have in it would show again.
+    fn empty_replaced_directories(&mut self) {
+        let whiteouts = self.nodes.keys().filter_map(|path| Some((path.clone(), path.removed()?)));
+        let is_directory =
+            |path: &LayerPath| self.nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory);
+        let replaced: Vec<_> = whiteouts.filter(|(_, removed)| is_directory(removed)).collect();
+        for (whiteout, directory) in replaced {
+            if let Some(mut node) = self.nodes.remove(&whiteout) {
+                node.entry.path = directory.opaque_whiteout();
+                self.nodes.entry(node.entry.path.clone()).or_insert(node);
+            }
+        }
     }
 
     /// Makes sure that the layer replaces no link of the base that its own files went through.
@@ -307,7 +374,7 @@ impl<'a> Tree<'a> {
 }
 
 /// Moves a node to its place above the base. A directory that the base has keeps the attributes that no one sets.
-fn settle(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<()> {
+fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<()> {
     let entry = &mut node.entry;
     if entry.kind == Kind::Whiteout {
         entry.path = places.of_whiteout(&entry.path)?;
@@ -331,7 +398,7 @@ fn settle(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result
 
 /// Gives a directory those attributes of the base's that a mapping does not set.
 fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes) {
-    let BaseDirectory { mode, uid, gid, mtime, xattrs } = base;
+    let BaseDirectory { mode, uid, gid, mtime, xattrs: found } = base;
     if set.mode == Attribute::Normal {
         entry.mode = mode;
     }
@@ -345,7 +412,9 @@ fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes) {
         entry.mtime = mtime;
     }
     if set.xattrs == Attribute::Normal {
-        entry.xattrs = xattrs;
+        entry.xattrs = found;
+        // A layer below, made by whoever, may have them.
+        xattrs::without_the_machine(&mut entry.xattrs);
     }
 }
 
@@ -379,7 +448,13 @@ impl Node {
         let certainty =
             if in_folder && mapping.attributes == Attributes::default() { Certainty::Found } else { Certainty::Said };
         let entry = resolve(path, kind, &mapping.attributes, found, options)?;
-        Ok(Self { entry, certainty, of_base: false, mapping: index, linked: None })
+        let linked = match &entry.kind {
+            Kind::File(Content::File(file)) if options.hard_links == Some(HardLinks::Keep) => {
+                Some((index, file.inode()))
+            }
+            _ => None,
+        };
+        Ok(Self { entry, certainty, of_base: false, mapping: index, linked })
     }
 
     /// The root is there in every image; only who says what it shall look like has an entry for it.

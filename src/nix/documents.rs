@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Attributes;
+use super::{Attributes, say};
 use crate::{
     descriptor::Platform,
     error::{Error, Result},
@@ -33,7 +33,7 @@ pub fn image_config(attributes: &Attributes) -> Result<()> {
 /// As [`image_config`] and [`image_manifest`](crate::image_manifest()).
 pub fn image_manifest(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let layers = layers(attributes)?;
-    let mut options = ManifestOptions::new(attributes.get("extraManifest")?);
+    let mut options = ManifestOptions::new(attributes.get("extraManifest")?).strict(strict(attributes)?);
     let config = match attributes.get::<Option<PathBuf>>("config")? {
         None => config(attributes, &layers)?,
         Some(dir) => {
@@ -43,6 +43,7 @@ pub fn image_manifest(attributes: &Attributes, pool: &Pool) -> Result<()> {
         }
     };
     let image = image_manifest::image_manifest(config, layers, options)?;
+    say(image.warnings());
     folder::link_image(attributes.output(), image, pool)
 }
 
@@ -75,7 +76,8 @@ pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
     image_layout::image_layout(attributes.output(), images, options).map(|_| ())
 }
 
-/// Makes an empty file, if the layout has no error (warnings are printed); with the attribute `deep`, none also in what its recipes make.
+/// Makes an empty file, if the layout has no error; with the attribute `deep`, none also in what its recipes make. Warnings
+/// are printed, and are errors with the attribute `strict`.
 ///
 /// # Errors
 ///
@@ -83,9 +85,10 @@ pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
 pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let layout: PathBuf = attributes.get("layout")?;
     let deep = attributes.get::<Option<bool>>("deep")?.unwrap_or_default();
-    let findings = image_layout::verify(&layout, &VerifyOptions::default().pool(pool).deep(deep))?;
+    let findings = image_layout::verify(&layout, &VerifyOptions::default().pool(pool).deep(deep).scratch(SCRATCH))?;
+    let strict = strict(attributes)?;
     let (errors, warnings): (Vec<_>, Vec<_>) =
-        findings.iter().partition(|finding| finding.severity() == Severity::Error);
+        findings.iter().partition(|finding| strict || finding.severity() == Severity::Error);
     warnings.iter().for_each(|warning| eprintln!("oci-layout: {warning}"));
     if errors.is_empty() {
         return fs::write(attributes.output(), "").map_err(Error::write(attributes.output()));
@@ -108,10 +111,19 @@ fn config(attributes: &Attributes, layers: &[LayerFolder]) -> Result<ImageConfig
         base: base(attributes, &platform)?,
         platform: Some(platform),
         inherit: inherit(attributes)?,
-        extra: attributes.get("extraConfig")?,
-        strict: false,
+        unset_env: attributes.list("unsetEnv")?,
+        strict: strict(attributes)?,
+        ..ConfigOptions::default()
     };
-    image_config::image_config(layers, options)
+    let options = options.merge_from("extraConfig, or config of ociBuildImage", attributes.get("extraConfig")?);
+    let config = image_config::image_config(layers, options)?;
+    say(config.warnings());
+    Ok(config)
+}
+
+/// Whether warnings are errors.
+fn strict(attributes: &Attributes) -> Result<bool> {
+    Ok(attributes.get::<Option<bool>>("strict")?.unwrap_or_default())
 }
 
 /// All or nothing, or all but the parts that are said to be `false`.
@@ -123,13 +135,16 @@ fn inherit(attributes: &Attributes) -> Result<Inherit> {
     }
 }
 
-/// The image that a configuration or manifest is built on, if any.
-fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<LayoutImage>> {
+/// Where a compressed archive is unpacked: Nix starts builders in a temporary folder of their own.
+const SCRATCH: &str = ".";
+
+/// The image that layers, a configuration or a manifest are built on, if any.
+pub(super) fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<LayoutImage>> {
     #[derive(Deserialize)]
     struct Base {
         layout: PathBuf,
         tag: Option<String>,
     }
     let Some(Base { layout, tag }) = attributes.get("base")? else { return Ok(None) };
-    ImageLayout::open(layout)?.image(tag.as_deref(), Some(platform)).map(Some)
+    ImageLayout::open_in(layout, SCRATCH)?.image(tag.as_deref(), Some(platform)).map(Some)
 }

@@ -8,12 +8,14 @@ use std::{
 use super::{
     Attributes,
     contents::{self, Held},
+    documents::base,
 };
 use crate::{
     closure::{self, ClosureOptions},
+    descriptor::Platform,
     error::{Error, Result},
     folder,
-    layer_tar::{self, FileMapping, LayerOptions},
+    layer_tar::{self, FileMapping, HardLinks, LayerOptions, TarLayer},
     pool::Pool,
     spec::LayerSpec,
 };
@@ -32,14 +34,20 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
         return Err(Error::invalid(format!("copyToRoot, {file:?}"), reason));
     }
     // What builds of packages leave for other builds is in every package, and differs.
-    let contents_of = |package| FileMapping::new(package, "/").exclude("nix-support");
+    let contents_of = |package: PathBuf| {
+        let leaves = package.join("nix-support").exists();
+        let mapping = FileMapping::new(package, "/");
+        if leaves { mapping.exclude("nix-support") } else { mapping }
+    };
     files.extend(packages.into_iter().map(contents_of));
     files.extend(contents::held(attributes)?.paths.into_iter().map(in_place));
     let layer = layer_tar::layer_tar(files, kept(attributes, options, attributes.output())?.pool(pool))?;
+    print(&layer);
     folder::write_layer(attributes.output(), &layer)
 }
 
-/// Makes several layers of a closure, as [`closure_layers`](crate::closure_layers()) splits it, all at once.
+/// Makes several layers of a closure, as [`closure_layers`](crate::closure_layers()) splits it, all at once. The layers of
+/// the image in the attribute `base` count within `maxLayers`.
 ///
 /// # Errors
 ///
@@ -47,8 +55,12 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
 pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let LayerSpec { options, .. } = LayerSpec::from_value(attributes.get("spec")?)?;
     let Held { paths, graph } = contents::held(attributes)?;
+    let platform = attributes.get::<Option<Platform>>("platform")?.unwrap_or_default();
+    let below = base(attributes, &platform)?.map_or(0, |base| base.layers().len());
+    let max_layers = attributes.get::<usize>("maxLayers")?;
     let split = ClosureOptions {
-        max_layers: attributes.get("maxLayers")?,
+        // Some layer has the closure, however many are below.
+        max_layers: max_layers.saturating_sub(below).max(max_layers.min(1)),
         alone: attributes.list("alone")?,
         together: attributes.list("together")?,
     };
@@ -68,16 +80,25 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let made = pool.map(layers, |(name, paths)| {
         let dir = attributes.output().join(name);
         let options = kept(attributes, options.clone(), &dir)?.pool(pool);
-        folder::write_layer(&dir, &layer_tar::layer_tar(paths.into_iter().map(in_place), options)?)
+        let layer = layer_tar::layer_tar(paths.into_iter().map(in_place), options)?;
+        print(&layer);
+        folder::write_layer(&dir, &layer)
     });
     made.into_iter().collect::<Result<()>>()?;
     fs::create_dir_all(attributes.output()).map_err(Error::write(attributes.output()))?;
     folder::write_layers(attributes.output(), &names)
 }
 
+/// Prints a layer's warnings, which Nix shows in the log of the build.
+fn print(layer: &TarLayer) {
+    layer.warnings().iter().for_each(|warning| eprintln!("oci-layout: warning: {warning}"));
+}
+
 /// With the attribute `lazy`, what is kept of a layer in this folder is how it is made.
 fn kept(attributes: &Attributes, options: LayerOptions, dir: &Path) -> Result<LayerOptions> {
     let lazy = attributes.get::<Option<bool>>("lazy")?.unwrap_or_default();
+    // Whether files of the store are hard links of one another is up to the machine (`nix-store --optimise`).
+    let options = LayerOptions { hard_links: options.hard_links.or(Some(HardLinks::Copy)), ..options };
     Ok(if lazy { options.recipe(true).scratch(dir) } else { options.store(dir) })
 }
 

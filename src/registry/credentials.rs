@@ -1,11 +1,18 @@
 //! Who asks a registry.
 
-use std::{fmt, fs, io, path::PathBuf};
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
 
-use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
+use base64::{
+    Engine,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use serde_json::Value;
 
-use super::Reference;
+use super::{Reference, helper};
 use crate::error::{Error, Result};
 
 /// How one proves to a registry who one is.
@@ -22,40 +29,65 @@ pub enum Credentials {
         /// The password.
         password: String,
     },
-    /// With what `docker login` or `podman login` wrote into the first of these files that knows the registry, itself
-    /// or by a credential helper that it names; files that are not there are passed over, and where none knows the
-    /// registry one is anonymous.
+    /// With what `docker login` or `podman login` wrote into the first of these files that has something for the
+    /// registry, itself or by a credential helper that it names. Files that are not there are passed over, and where
+    /// none has anything, requests are anonymous. So they are if a helper fails; an error of the registry then says that
+    /// it did.
     Files(Vec<PathBuf>),
 }
 
 impl Credentials {
     pub(super) fn find(&self, reference: &Reference) -> Result<Secret> {
         match self {
-            Self::Anonymous => Ok(Secret::None),
-            Self::Password { user, password } => {
-                Ok(Secret::Password { user: user.clone(), password: password.clone() })
-            }
+            Self::Anonymous => Ok(Secret::default()),
+            Self::Password { user, password } => Ok(Secret::password(user, password)),
             Self::Files(files) => {
+                let mut notes = Vec::new();
                 for file in files {
-                    if let Some(secret) = in_file(file, reference)? {
-                        return Ok(secret);
+                    let found = in_file(file, reference, &mut notes)?;
+                    if !found.is_none() {
+                        return Ok(found);
                     }
                 }
-                Ok(Secret::None)
+                Ok(Secret { notes, ..Secret::default() })
             }
         }
     }
 }
 
-/// What was found. Without `Debug`: nothing of it is ever printed.
-pub(super) enum Secret {
-    None,
-    Password {
-        user: String,
-        password: String,
-    },
+/// What was found. Without `Debug`: nothing of it is ever printed, except the notes.
+#[derive(Default)]
+pub(super) struct Secret {
+    /// A name and a password, which need not be UTF-8.
+    pub(super) password: Option<(Vec<u8>, Vec<u8>)>,
     /// What is exchanged for a token, in place of a password.
-    Identity(String),
+    pub(super) identity: Option<String>,
+    /// A token for the registry itself.
+    pub(super) token: Option<String>,
+    /// Why credentials may be missing, in words for an error.
+    pub(super) notes: Vec<String>,
+}
+
+impl Secret {
+    pub(super) fn password(user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Self {
+        let (user, password) = (user.as_ref().to_vec(), password.as_ref().to_vec());
+        let is_some = !user.is_empty() || !password.is_empty();
+        Self { password: is_some.then_some((user, password)), ..Self::default() }
+    }
+
+    /// The name `<token>` says that the password is an identity token.
+    fn of_names(user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Self {
+        match str::from_utf8(password.as_ref()) {
+            Ok(token) if user.as_ref() == b"<token>" && !token.is_empty() => {
+                Self { identity: Some(token.to_owned()), ..Self::default() }
+            }
+            _ => Self::password(user, password),
+        }
+    }
+
+    pub(super) fn is_none(&self) -> bool {
+        self.password.is_none() && self.identity.is_none() && self.token.is_none()
+    }
 }
 
 /// No password is ever printed.
@@ -69,124 +101,134 @@ impl fmt::Debug for Credentials {
     }
 }
 
-fn in_file(file: &PathBuf, reference: &Reference) -> Result<Option<Secret>> {
+/// What the file has for the repository: [podman](https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md)
+/// writes credentials for parts of a registry, and the longest path that fits wins.
+fn in_file(file: &Path, reference: &Reference, notes: &mut Vec<String>) -> Result<Secret> {
     let bytes = match fs::read(file) {
         Ok(bytes) => bytes,
         Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
+            return Ok(Secret::default());
         }
         Err(cause) => return Err(Error::read(file)(cause)),
     };
-    let refuse = |reason: &str| Err(Error::invalid(format!("credentials in {file:?}"), reason));
-    let Ok(config) = serde_json::from_slice::<Value>(&bytes) else {
-        return refuse("it is not JSON: log in again, with `docker login` or `podman login`");
+    let refuse = |reason: String| Error::invalid(format!("credentials in {file:?}"), reason);
+    // Some editors begin a file with a mark of its encoding.
+    let json = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    if json.trim_ascii().is_empty() {
+        return Ok(Secret::default());
+    }
+    let config = serde_json::from_slice::<Value>(json);
+    let config =
+        config.map_err(|_| refuse("it is not JSON: log in again, with `docker login` or `podman login`".to_owned()))?;
+    let mut ask = |name: &str, server: &str| match helper::get(name, server) {
+        Ok(None) => Secret::default(),
+        Ok(Some(helper::Answer { user, secret })) => Secret::of_names(user, secret),
+        Err(why) => {
+            notes.push(format!("{}: {why}", file.display()));
+            Secret::default()
+        }
     };
-    match get_credential_from_reader(&*bytes, &key(&config, reference)) {
-        Ok(DockerCredential::UsernamePassword(user, password)) => Ok(Some(Secret::Password { user, password })),
-        Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Secret::Identity(token))),
-        Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(None),
-        Err(CredentialRetrievalError::HelperFailure { ref stdout, ref stderr, .. })
-            if [stdout, stderr].iter().any(|said| said.contains("credentials not found")) =>
-        {
-            Ok(None)
-        }
-        // What a helper printed may be a password.
-        Err(CredentialRetrievalError::HelperFailure { helper, .. }) => {
-            refuse(&format!("its helper {helper} failed for {}: run `{helper} get` to see why", reference.registry))
-        }
-        Err(CredentialRetrievalError::HelperCommunicationError | CredentialRetrievalError::MalformedHelperResponse) => {
-            refuse(&format!(
-                "its helper for {} cannot be run, or does not answer as one: install it, or log in again",
+    let read = |entry: &Value| {
+        entry_of(entry).ok_or_else(|| {
+            refuse(format!(
+                "what it says of {} cannot be read: log in again, with `docker login` or `podman login`",
                 reference.registry
             ))
+        })
+    };
+    let full = format!("{}/{}", reference.registry, reference.repository);
+    let paths = full.rmatch_indices('/').map(|(at, _)| &full[..at]).filter(|path| path.contains('/'));
+    for path in std::iter::once(&*full).chain(paths) {
+        if let Some(name) = config["credHelpers"][path].as_str().filter(|name| !name.is_empty()) {
+            let found = ask(name, path);
+            if !found.is_none() {
+                return Ok(found);
+            }
         }
-        Err(_) => refuse(&format!(
-            "what it says of {} cannot be read: log in again, with `docker login` or `podman login`",
-            reference.registry
-        )),
+        let found = read(&config["auths"][path])?;
+        if !found.is_none() {
+            return Ok(found);
+        }
+    }
+    // The entry of the registry takes precedence over the helper for all, even if it names no helper.
+    let servers = servers(&reference.registry);
+    let own = servers.iter().find_map(|server| Some((server, config["credHelpers"].get(server)?.as_str()?)));
+    let helper = own.or_else(|| Some((servers.first()?, config["credsStore"].as_str()?)));
+    if let Some((server, name)) = helper.filter(|(_, name)| !name.is_empty()) {
+        let found = ask(name, server);
+        if !found.is_none() {
+            return Ok(found);
+        }
+    }
+    let Some(auths) = config["auths"].as_object() else { return Ok(Secret::default()) };
+    let exact = servers.iter().filter_map(|server| auths.get(server));
+    let others = auths.iter().filter(|(key, _)| server_of(key).is_some_and(|key| servers.iter().any(|of| of == key)));
+    for entry in exact.chain(others.map(|(_, entry)| entry)) {
+        let found = read(entry)?;
+        if !found.is_none() {
+            return Ok(found);
+        }
+    }
+    Ok(Secret::default())
+}
+
+/// The names of a registry in such files, the most common first.
+fn servers(registry: &str) -> Vec<String> {
+    let names: &[&str] = match registry {
+        "docker.io" | "index.docker.io" | "registry-1.docker.io" => {
+            &["https://index.docker.io/v1/", "docker.io", "index.docker.io", "registry-1.docker.io"]
+        }
+        registry => &[registry],
+    };
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// The registry that a key means which is written as an address: with a scheme, or with a path that registries have.
+fn server_of(key: &str) -> Option<&str> {
+    let address = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://"));
+    match (address, key.split_once('/')) {
+        (Some(address), _) => address.split('/').next(),
+        (None, Some((host, "" | "v1" | "v1/" | "v2" | "v2/"))) => Some(host),
+        _ => None,
     }
 }
 
-/// What the file knows the repository by: [podman](https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md)
-/// has credentials for parts of a registry, by the longest path that fits.
-fn key(config: &Value, reference: &Reference) -> String {
-    let full = format!("{}/{}", reference.registry, reference.repository);
-    let mut keys = full.match_indices('/').map(|(at, _)| &full[..at]).chain([&*full]).rev();
-    let knows = |list: &str, key: &str| config.get(list).is_some_and(|list| list.get(key).is_some());
-    match keys.find(|key| knows("auths", key) || knows("credHelpers", key)) {
-        Some(key) => key.to_owned(),
-        None if reference.registry == "docker.io" => "https://index.docker.io/v1/".to_owned(),
-        None => reference.registry.clone(),
+/// The secret in an entry of `auths`, which may be empty; `None` if the entry cannot be read. As in docker, `auth` takes
+/// precedence over `username` and `password`.
+fn entry_of(entry: &Value) -> Option<Secret> {
+    let members = match entry {
+        Value::Null => return Some(Secret::default()),
+        Value::Object(members) => members,
+        _ => return None,
+    };
+    let text = |name: &str| match members.get(name) {
+        None | Some(Value::Null) => Some(""),
+        Some(value) => value.as_str(),
+    };
+    let (user, password) = match decode(text("auth")?)? {
+        Some(pair) => pair,
+        None => (text("username")?.into(), text("password")?.into()),
+    };
+    let mut secret = Secret::of_names(user, password);
+    let some = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    secret.identity = some(text("identitytoken")?).or(secret.identity);
+    secret.token = some(text("registrytoken")?);
+    Some(secret)
+}
+
+/// Decodes `NAME:PASSWORD` in base64. As docker does, it ignores line ends and zeros after the password. The result is `None`
+/// if the text is malformed, and `Some(None)` if it is empty.
+fn decode(auth: &str) -> Option<Option<(Vec<u8>, Vec<u8>)>> {
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let text: Vec<u8> = auth.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    if text.is_empty() {
+        return Some(None);
     }
+    let decoded = GeneralPurpose::new(&STANDARD, config).decode(text).ok()?;
+    let colon = decoded.iter().position(|&byte| byte == b':')?;
+    let end = decoded.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    Some(Some((decoded[..colon].to_vec(), decoded[colon + 1..end.max(colon + 1)].to_vec())))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `user:NAME` in base64.
-    fn auth(user: &str) -> String {
-        use base64::{Engine, engine::general_purpose::STANDARD};
-        STANDARD.encode(format!("{user}:secret"))
-    }
-
-    fn user(config: &str, reference: &str) -> String {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("auth.json");
-        fs::write(&file, config).unwrap();
-        let credentials = Credentials::Files(vec![dir.path().join("none/auth.json"), file]);
-        match credentials.find(&reference.parse().unwrap()) {
-            Ok(Secret::Password { user, password }) => {
-                assert_eq!(password, "secret");
-                user
-            }
-            Ok(Secret::Identity(token)) => format!("identity {token}"),
-            Ok(Secret::None) => "anonymous".to_owned(),
-            Err(error) => error.to_string(),
-        }
-    }
-
-    #[test]
-    fn the_longest_path_wins() {
-        let config = format!(
-            r#"{{"auths": {{
-                "quay.io/me/app": {{"auth": "{}"}}, "quay.io/me": {{"auth": "{}"}}, "quay.io": {{"auth": "{}"}},
-                "https://index.docker.io/v1/": {{"auth": "{}"}}, "https://ghcr.io": {{"auth": "{}"}}
-            }}}}"#,
-            auth("app"),
-            auth("me"),
-            auth("quay"),
-            auth("hub"),
-            auth("ghcr")
-        );
-        for (reference, expected) in [
-            ("quay.io/me/app:1", "app"),
-            ("quay.io/me/other", "me"),
-            ("quay.io/you/app", "quay"),
-            ("alpine", "hub"),
-            ("ghcr.io/me/app", "ghcr"),
-            ("localhost:5000/app", "anonymous"),
-        ] {
-            assert_eq!(user(&config, reference), expected, "{reference}");
-        }
-    }
-
-    #[test]
-    fn identity_tokens_are_found() {
-        assert_eq!(user(r#"{"auths": {"a.b": {"identitytoken": "it"}}}"#, "a.b/c"), "identity it");
-    }
-
-    #[test]
-    fn what_cannot_be_used_is_said_without_the_secret() {
-        for (config, said) in [
-            ("{", "it is not JSON"),
-            (r#"{"auths": {"a.b": {"auth": "c2VjcmV0"}}}"#, "cannot be read"),
-            (r#"{"credHelpers": {"a.b": "that-nobody-has"}}"#, "cannot be run"),
-        ] {
-            let found = user(config, "a.b/c");
-            assert!(found.contains(said) && !found.contains("secret"), "{config}: {found}");
-        }
-        let debug = format!("{:?}", Credentials::Password { user: "me".to_owned(), password: "secret".to_owned() });
-        assert!(debug.contains("me") && !debug.contains("secret"), "{debug}");
-    }
-}
+mod tests;

@@ -1,11 +1,15 @@
 //! What can go wrong between us and a registry, and whether it may pass.
 
-use std::time::Duration;
+use std::{error::Error as StdError, io, iter, time::Duration};
 
-use reqwest::{Response, header::RETRY_AFTER};
-use serde::Deserialize;
+use reqwest::{
+    Response,
+    header::{RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use rustls::AlertDescription;
+use serde_json::Value;
 
-use super::http::Http;
+use super::{challenge::Challenge, http::Http};
 use crate::{digest::Digest, error::Error};
 
 /// The largest answer of a registry that refuses.
@@ -33,6 +37,10 @@ pub(super) enum Failure {
     Odd(String),
     /// It has to be asked once more, and if it always does, this is why.
     Again(&'static str),
+    /// It lacks a layer that registries need not have, and refuses a manifest that names it.
+    LacksForeign(Refusal),
+    /// There is a proxy for it that cannot be used, in words.
+    Proxy(String),
     /// None of the registry's: a blob that cannot be had.
     Ours(Error),
 }
@@ -46,6 +54,10 @@ pub(super) struct Refusal {
     pub(super) message: String,
     /// When it wants to be asked again.
     pub(super) retry_after: Option<Duration>,
+    /// The schemes of logging in that it names; nothing if it does not say how.
+    pub(super) schemes: Vec<String>,
+    /// There was a header that should name such schemes.
+    pub(super) has_challenge: bool,
 }
 
 impl Refusal {
@@ -58,16 +70,24 @@ impl Refusal {
     }
 }
 
-#[derive(Deserialize)]
-struct Envelope {
-    errors: Vec<Said>,
-}
-
-#[derive(Deserialize)]
-struct Said {
-    code: String,
-    #[serde(default)]
-    message: Option<String>,
+/// The codes and the words of an error. Proxies and token services have other forms; their words are kept.
+fn said(body: &[u8]) -> (Vec<String>, String) {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else {
+        return (Vec::new(), String::from_utf8_lossy(body).into_owned());
+    };
+    let of = |member: &str| {
+        let errors = body["errors"].as_array().into_iter().flatten();
+        errors.filter_map(|error| Some(error[member].as_str()?.to_owned())).collect::<Vec<_>>()
+    };
+    let (codes, messages) = (of("code"), of("message").join("; "));
+    let others = ["message", "details", "error_description", "error"];
+    let message = match others.iter().find_map(|member| body[member].as_str()) {
+        _ if !codes.is_empty() || !messages.is_empty() => messages,
+        Some(message) => message.to_owned(),
+        None if body.is_object() => body.to_string(),
+        None => body.as_str().map_or_else(|| body.to_string(), str::to_owned),
+    };
+    (codes, message)
 }
 
 impl Failure {
@@ -76,24 +96,23 @@ impl Failure {
         let status = response.status().as_u16();
         let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let retry_after = seconds.map(Duration::from_secs);
+        let schemes = Challenge::all(response.headers()).into_iter().map(|challenge| challenge.scheme).collect();
+        let has_challenge = response.headers().contains_key(WWW_AUTHENTICATE);
         let body = http.body(response, MAX_REFUSAL)?.unwrap_or_default();
-        let (codes, message) = match serde_json::from_slice::<Envelope>(&body) {
-            Ok(Envelope { errors }) => {
-                let messages: Vec<_> = errors.iter().filter_map(|error| error.message.as_deref()).collect();
-                let message = messages.join("; ");
-                (errors.into_iter().map(|error| error.code).collect(), message)
-            }
-            Err(_) => (Vec::new(), String::from_utf8_lossy(&body).into_owned()),
-        };
-        Ok(Self::Refused(Refusal { status, codes, message, retry_after }))
+        let (codes, message) = said(&body);
+        Ok(Self::Refused(Refusal { status, codes, message, retry_after, schemes, has_challenge }))
     }
 
     /// Whether the same request may succeed later, of a registry that answered before or did not.
     pub(super) fn may_pass(&self, has_answered: bool) -> bool {
         match self {
             // Whoever is not there now seldom comes within seconds, and a wrong name never does. Who was there may.
+            // A certificate that is refused is refused again.
             Self::Request(error) => {
-                (has_answered || !error.is_connect()) && !error.is_builder() && !error.is_redirect()
+                (has_answered || !error.is_connect())
+                    && !error.is_builder()
+                    && !error.is_redirect()
+                    && !tls_error(error).is_some_and(is_final)
             }
             Self::Silent | Self::Again(_) => true,
             Self::Refused(refusal) => {
@@ -110,6 +129,97 @@ impl Failure {
         match self {
             Self::Refused(refusal) => refusal.retry_after,
             _ => None,
+        }
+    }
+}
+
+/// Whether there was no answer in time.
+pub(super) fn is_silent(failure: &Failure) -> bool {
+    match failure {
+        Failure::Silent => true,
+        Failure::Request(error) => error.is_timeout(),
+        _ => false,
+    }
+}
+
+/// Whether TLS will fail in the same way again.
+fn is_final(error: &rustls::Error) -> bool {
+    match error {
+        rustls::Error::InvalidCertificate(_) | rustls::Error::InvalidMessage(_) => true,
+        rustls::Error::AlertReceived(alert) => is_about_certificate(*alert),
+        _ => false,
+    }
+}
+
+/// Whether the server rejects the client's certificate, or requires one.
+pub(super) fn is_about_certificate(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::NoCertificate
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+    )
+}
+
+/// Whether a request with TLS failed in the way of a server that does not speak TLS.
+pub(super) fn lacks_tls(failure: &Failure) -> bool {
+    match failure {
+        Failure::Request(error) => match tls_error(error) {
+            Some(rustls::Error::InvalidMessage(_)) => true,
+            Some(_) => false,
+            None => error.is_connect() || has_broken_off(error),
+        },
+        _ => false,
+    }
+}
+
+/// The error of TLS inside another one.
+pub(super) fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// Whether the other side went away before it had answered.
+pub(super) fn has_broken_off(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| {
+        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) || cause.is::<io::Error>()
+    })
+}
+
+/// The error, and what is inside of it.
+pub(super) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    iter::successors(Some(error), |error| source(*error))
+}
+
+/// What an error of reading a stream was made of is not its source.
+fn source<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    let inside = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
+    inside.map(|inside| inside as &(dyn StdError + 'static)).or_else(|| error.source())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_found_in_every_form() {
+        for (body, codes, message) in [
+            (r#"{"errors":[{"code":"A","message":"x"},{"code":"B"},{"message":"y"}]}"#, &["A", "B"][..], "x; y"),
+            (r#"{"errors":[{"code":"A","message":null,"detail":{}}]}"#, &["A"], ""),
+            (r#"{"details":"incorrect username or password"}"#, &[], "incorrect username or password"),
+            (r#"{"error":"invalid_grant","error_description":"it has ended"}"#, &[], "it has ended"),
+            (r#"{"message":"no"}"#, &[], "no"),
+            ("{\"x\":1}", &[], "{\"x\":1}"),
+            ("\"no\"", &[], "no"),
+            ("<html>413 Request Entity Too Large</html>", &[], "<html>413 Request Entity Too Large</html>"),
+            ("", &[], ""),
+        ] {
+            assert_eq!(said(body.as_bytes()), (codes.iter().map(ToString::to_string).collect(), message.to_owned()));
         }
     }
 }

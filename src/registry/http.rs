@@ -1,21 +1,28 @@
 //! Requests and answers: one HTTP client, waited for by threads that may wait.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use futures_util::TryFutureExt;
-use reqwest::{Method, Request, RequestBuilder, Response, Url, redirect::Policy};
-use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
-use rustls_native_certs::load_native_certs;
+use reqwest::{Method, Proxy, Request, RequestBuilder, Response, Url, redirect::Policy};
 use tokio::{runtime::Runtime, task::JoinHandle, time};
 
-use super::{Client, failure::Failure, reference::is_loopback, sentence::root};
+use super::{
+    Client, Proxies, Reference,
+    failure::{Failure, is_silent, lacks_tls},
+    sentence::root,
+    tls,
+};
+use crate::error::{Error, Result as OurResult};
 
-/// Connections, and the thread behind them.
+/// Connections for one registry, and the thread that drives them.
 pub(super) struct Http {
-    /// By the proxies that there are.
     client: reqwest::Client,
-    /// To this machine, where no proxy of the network's is asked the way, nor shown a password.
-    direct: reqwest::Client,
+    proxies: Arc<Proxies>,
+    /// Whether the registry speaks TLS, once that was tried.
+    speaks_tls: OnceLock<bool>,
     /// Always there but while this ends.
     runtime: Option<Runtime>,
     /// How long the other side may be silent.
@@ -23,22 +30,54 @@ pub(super) struct Http {
 }
 
 impl Http {
-    /// The error is why there can be none, in words.
-    pub(super) fn new(settings: &Client) -> Result<Self, String> {
-        let tls = tls(settings.authorities.as_deref())?;
-        let builder = || {
-            reqwest::Client::builder()
-                .tls_backend_preconfigured(tls.clone())
-                .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(settings.timeout)
-                .referer(false)
-                .redirect(redirects())
-        };
-        let client = builder().build().map_err(|error| root(&error))?;
-        let direct = builder().no_proxy().build().map_err(|error| root(&error))?;
+    /// For the registry that the reference names.
+    pub(super) fn new(settings: &Client, reference: &Reference) -> OurResult<Self> {
+        let refuse = |reason: String| Error::Registry { reference: reference.to_string(), reason };
+        let proxies = Arc::new(settings.proxies.clone().unwrap_or_else(Proxies::from_environment));
+        let through = Arc::clone(&proxies);
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::config(settings, reference)?)
+            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(settings.timeout)
+            .referer(false)
+            .redirect(redirects())
+            // One that cannot be used is told of before a request is made.
+            .proxy(Proxy::custom(move |url| through.through(url).ok().flatten()))
+            .build();
+        let client = client.map_err(|error| refuse(root(&error)))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.map_err(|cause| format!("no thread for the network can be had: {cause}"))?;
-        Ok(Self { client, direct, runtime: Some(runtime), timeout: settings.timeout })
+        let runtime = runtime.map_err(|cause| refuse(format!("no thread for the network can be had: {cause}")))?;
+        Ok(Self { client, proxies, speaks_tls: OnceLock::new(), runtime: Some(runtime), timeout: settings.timeout })
+    }
+
+    /// Whether the registry at this `https` address speaks TLS. A server that does not may wait for the rest of what it takes
+    /// for a request, and so an answer has to come within `patience`.
+    pub(super) fn speaks_tls(&self, root: &Url, patience: Duration) -> bool {
+        *self.speaks_tls.get_or_init(|| {
+            let get = |url: Url, limit| {
+                let request = self.request(Method::GET, url).build().map_err(Failure::Request)?;
+                self.proxies.through(request.url()).map_err(Failure::Proxy)?;
+                self.wait(limit, self.client.execute(request).map_err(Failure::Request))
+            };
+            match get(root.clone(), patience) {
+                Ok(_) => true,
+                Err(failure) if !is_silent(&failure) => !lacks_tls(&failure),
+                Err(_) => {
+                    let mut plain = root.clone();
+                    plain.set_scheme("http").expect("both schemes are for hosts");
+                    // A server with TLS answers with status 400, if at all, or sends elsewhere.
+                    let answer = get(plain, self.timeout);
+                    !answer.is_ok_and(|answer| answer.url().scheme() == "http" && answer.status().as_u16() != 400)
+                }
+            }
+        })
+    }
+
+    /// The host of the proxy between us and this address.
+    pub(super) fn proxy(&self, url: &Url) -> Option<String> {
+        let proxy = self.proxies.through(url).ok()??;
+        let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Some(format!("{}{port}", proxy.host_str()?))
     }
 
     pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
@@ -47,12 +86,13 @@ impl Http {
 
     /// Makes a request, and waits for the head of the answer.
     pub(super) fn send(&self, request: Request) -> Result<Response, Failure> {
-        self.wait(self.timeout, self.client(request.url()).execute(request).map_err(Failure::Request))
+        self.proxies.through(request.url()).map_err(Failure::Proxy)?;
+        self.wait(self.timeout, self.client.execute(request).map_err(Failure::Request))
     }
 
     /// Makes a request while this thread goes on.
     pub(super) fn start(&self, request: Request) -> JoinHandle<reqwest::Result<Response>> {
-        self.runtime().spawn(self.client(request.url()).execute(request))
+        self.runtime().spawn(self.client.execute(request))
     }
 
     /// The next bytes of an answer.
@@ -80,10 +120,6 @@ impl Http {
     ) -> Result<T, Failure> {
         let limited = async { time::timeout(timeout, future).await };
         self.runtime().block_on(limited).unwrap_or(Err(Failure::Silent))
-    }
-
-    fn client(&self, url: &Url) -> &reqwest::Client {
-        if url.host_str().is_some_and(is_loopback) { &self.direct } else { &self.client }
     }
 
     fn runtime(&self) -> &Runtime {
@@ -115,20 +151,6 @@ fn redirects() -> Policy {
 /// Whether what was for the one address would go to the other without the TLS that it would have had.
 pub(super) fn leaves_tls(from: &Url, to: &Url) -> bool {
     from.scheme() == "https" && to.scheme() != "https"
-}
-
-/// TLS that trusts these authorities, or those that the system does.
-fn tls(authorities: Option<&[Vec<u8>]>) -> Result<ClientConfig, String> {
-    let certificates: Vec<CertificateDer> = match authorities {
-        Some(authorities) => authorities.iter().map(|der| der.as_slice().into()).collect(),
-        None => load_native_certs().certs,
-    };
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates);
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]

@@ -1,16 +1,19 @@
 //! Proving who one is when a registry asks: by a password, or by a token that somebody else
 //! [hands out](https://distribution.github.io/distribution/spec/auth/token/).
 
-use std::{fmt::Display, sync::Mutex};
-
-use http_auth::{ChallengeRef, parse_challenges};
-use reqwest::{
-    Method, Request, Url,
-    header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE},
+use std::{
+    fmt::Display,
+    sync::{Arc, Mutex},
 };
-use serde::Deserialize;
+
+use reqwest::{
+    Method, Request, RequestBuilder, Url,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+};
+use serde_json::Value;
 
 use super::{
+    challenge::Challenge,
     credentials::Secret,
     failure::Failure,
     http::{Http, leaves_tls},
@@ -22,7 +25,9 @@ const MAX_TOKEN: u64 = 1 << 20;
 
 /// What one may do in a registry, once that is proved.
 pub(super) struct Login {
-    secret: Secret,
+    secret: Arc<Secret>,
+    /// The identity token that counts now: a token service may replace it with each answer.
+    identity: Arc<Mutex<Option<String>>>,
     /// What tokens shall be good for: `repository:NAME:pull`.
     scopes: Vec<String>,
     /// What requests have as their Authorization.
@@ -31,11 +36,28 @@ pub(super) struct Login {
 
 impl Login {
     pub(super) fn new(secret: Secret, scopes: Vec<String>) -> Self {
-        Self { secret, scopes, key: Mutex::default() }
+        let identity = Arc::new(Mutex::new(secret.identity.clone()));
+        Self { secret: Arc::new(secret), identity, scopes, key: Mutex::default() }
+    }
+
+    /// A login with the same credentials whose tokens also cover this scope. Its tokens are separate: a token service may
+    /// refuse a whole request because of one scope in it.
+    pub(super) fn with(&self, scope: String) -> Self {
+        // Some token services grant only the last scope, and without this login's own scope nothing works.
+        let scopes = [scope].into_iter().chain(self.scopes.iter().cloned()).collect();
+        // A password is the same for all scopes.
+        let key = lock(&self.key).clone().filter(|key| key.as_bytes().starts_with(b"Basic "));
+        let (secret, identity) = (Arc::clone(&self.secret), Arc::clone(&self.identity));
+        Self { secret, identity, scopes, key: Mutex::new(key) }
     }
 
     pub(super) fn is_anonymous(&self) -> bool {
-        matches!(self.secret, Secret::None)
+        self.secret.is_none()
+    }
+
+    /// What went wrong when credentials were looked for.
+    pub(super) fn notes(&self) -> &[String] {
+        &self.secret.notes
     }
 
     /// Adds to the request what is known to open the registry, and returns it.
@@ -60,89 +82,192 @@ impl Login {
         if key.as_ref() != refused {
             return Ok(true);
         }
-        let texts: Vec<&str> = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|text| text.to_str().ok()).collect();
-        let challenges: Vec<ChallengeRef> =
-            texts.iter().filter_map(|text| parse_challenges(text).ok()).flatten().collect();
-        let of = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme.eq_ignore_ascii_case(scheme));
-        let new = if let Some(challenge) = of("Bearer") {
-            format!("Bearer {}", self.token(http, registry, challenge)?)
-        } else if of("Basic").is_some() && refused.is_none() {
-            match &self.secret {
-                Secret::None => return Ok(false),
-                Secret::Password { user, password } => basic(user, password),
-                Secret::Identity(_) => {
-                    return Err(Failure::Denied(
-                        "it wants a password, and there is an identity token for it".to_owned(),
-                    ));
-                }
+        let challenges = Challenge::all(headers);
+        let of = |scheme: &str| challenges.iter().find(|challenge| challenge.is(scheme));
+        // A registry that names an unknown scheme may still accept the password, which was stored for this registry. crane
+        // sends it too.
+        let is_for_password = of("Basic").is_some() || of("Bearer").is_none();
+        let basic = self.basic().filter(|basic| is_for_password && refused.is_none_or(|key| key != basic));
+        let new = match of("Bearer") {
+            Some(challenge) => match (self.bearer(http, registry, challenge, refused), basic) {
+                (Ok(new), basic) => new.or(basic),
+                (Err(failure), Some(basic)) if !failure.may_pass(true) => Some(basic),
+                (Err(failure), _) => return Err(failure),
+            },
+            None if basic.is_none() && of("Basic").is_some() && !self.is_anonymous() && refused.is_none() => {
+                return Err(Failure::Denied("it wants a password, and there is a token for it".to_owned()));
             }
-        } else {
-            return Ok(false);
+            None => basic,
         };
-        let odd = |_| Failure::Odd("a token that no request can hold".to_owned());
-        let mut new = HeaderValue::from_str(&new).map_err(odd)?;
+        let Some(mut new) = new else { return Ok(false) };
         new.set_sensitive(true);
         *key = Some(new);
         Ok(true)
     }
 
-    /// Asks for a token where the challenge says.
-    fn token(&self, http: &Http, registry: &Url, challenge: &ChallengeRef) -> Result<String, Failure> {
-        let parameter = |name: &str| {
-            let found = challenge.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-            found.map(|(_, value)| value.to_unescaped())
+    fn basic(&self) -> Option<HeaderValue> {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        let (user, password) = self.secret.password.as_ref()?;
+        let pair = STANDARD.encode([user, &b":"[..], password].concat());
+        Some(HeaderValue::from_str(&format!("Basic {pair}")).expect("base64 may be in a header"))
+    }
+
+    fn bearer(
+        &self,
+        http: &Http,
+        registry: &Url,
+        challenge: &Challenge,
+        refused: Option<&HeaderValue>,
+    ) -> Result<Option<HeaderValue>, Failure> {
+        let token = match (&self.secret.token, refused) {
+            (Some(token), None) => token.clone(),
+            (Some(_), Some(_)) => return Ok(None),
+            (None, _) => self.token(http, registry, challenge)?,
         };
+        let odd = |_| Failure::Odd("its token is one that no request can hold".to_owned());
+        HeaderValue::from_str(&format!("Bearer {token}")).map(Some).map_err(odd)
+    }
+
+    /// Asks for a token where the challenge says.
+    fn token(&self, http: &Http, registry: &Url, challenge: &Challenge) -> Result<String, Failure> {
         let odd = |why: &dyn Display| Failure::Odd(format!("where its tokens are is no address: {why}"));
-        let realm = parameter("realm").unwrap_or_default();
-        let mut url = Url::parse(&realm).map_err(|error| odd(&error))?;
+        let realm = challenge.parameter("realm").ok_or_else(|| odd(&"its challenge has no realm"))?;
+        let url = registry.join(realm).map_err(|error| odd(&error))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(odd(&"it is neither of HTTP nor of HTTPS"));
+        }
         if leaves_tls(registry, &url) && !self.is_anonymous() {
             return Err(Failure::Odd("its tokens are where a password would go without TLS".to_owned()));
         }
-        let service = parameter("service");
-        let request = match &self.secret {
-            // https://distribution.github.io/distribution/spec/auth/oauth/
-            Secret::Identity(token) => {
-                let scope = self.scopes.join(" ");
-                let service = service.unwrap_or_default();
-                http.request(Method::POST, url).form(&[
-                    ("grant_type", "refresh_token"),
-                    ("service", &service),
-                    ("scope", &scope),
-                    ("client_id", env!("CARGO_PKG_NAME")),
-                    ("refresh_token", token),
-                ])
-            }
-            secret => {
-                url.query_pairs_mut()
-                    .extend_pairs(self.scopes.iter().map(|scope| ("scope", scope)))
-                    .extend_pairs(service.iter().map(|service| ("service", service)));
-                let request = http.request(Method::GET, url);
-                match secret {
-                    Secret::Password { user, password } => request.basic_auth(user, Some(password)),
-                    _ => request,
+        let scopes = self.scopes(challenge.parameter("scope").unwrap_or_default());
+        let service = challenge.parameter("service");
+        let mut identity = lock(&self.identity);
+        let response = match &*identity {
+            Some(token) => {
+                let response = send(http, exchange(http, url.clone(), service, &scopes, token))?;
+                // A service may not know this way, but the other one.
+                match response.status().as_u16() {
+                    404 | 405 if self.secret.password.is_some() => send(http, self.ask(http, url, service, &scopes))?,
+                    _ => response,
                 }
             }
+            None => send(http, self.ask(http, url, service, &scopes))?,
         };
-        let response = http.send(request.build().map_err(Failure::Request)?)?;
         if !response.status().is_success() {
             return Err(match Failure::refused(http, response)? {
-                Failure::Refused(refusal) if refusal.status < 429 => Failure::Denied(refusal.message),
+                Failure::Refused(refusal) if matches!(refusal.status, 400 | 401 | 403) => {
+                    Failure::Denied(refusal.message)
+                }
+                Failure::Refused(refusal) if refusal.status < 429 => {
+                    Failure::Odd(format!("where it says that its tokens are, the status is {}", refusal.status))
+                }
                 other => other,
             });
         }
         let body = http.body(response, MAX_TOKEN)?.unwrap_or_default();
-        let Ok(Token { token, access_token }) = serde_json::from_slice(&body) else { return Err(Failure::NoToken) };
-        token.or(access_token).ok_or(Failure::NoToken)
+        let Answer { token, refresh } = Answer::parse(&body).ok_or(Failure::NoToken)?;
+        if let (Some(old), Some(new)) = (identity.as_mut(), refresh) {
+            *old = new;
+        }
+        Ok(token)
+    }
+
+    /// The scopes to ask a token for: those of this login, and those that the registry names for other repositories, since a
+    /// proxy in front of it may use another name.
+    fn scopes(&self, wanted: &str) -> Vec<String> {
+        let named = |scope: &str| scope.rsplit_once(':').map(|(name, _)| name.to_owned());
+        let is_new = |scope: &&str| {
+            scope.starts_with("repository:") && !self.scopes.iter().any(|own| named(own) == named(scope))
+        };
+        wanted.split_whitespace().filter(is_new).map(str::to_owned).chain(self.scopes.iter().cloned()).collect()
+    }
+
+    fn ask(&self, http: &Http, mut url: Url, service: Option<&str>, scopes: &[String]) -> RequestBuilder {
+        url.query_pairs_mut()
+            .extend_pairs(scopes.iter().map(|scope| ("scope", scope)))
+            .extend_pairs(service.iter().map(|service| ("service", service)));
+        let request = http.request(Method::GET, url);
+        self.basic().into_iter().fold(request, |request, basic| request.header(AUTHORIZATION, basic))
     }
 }
 
-#[derive(Deserialize)]
-struct Token {
-    token: Option<String>,
-    access_token: Option<String>,
+/// [Exchanges](https://distribution.github.io/distribution/spec/auth/oauth/) an identity token.
+fn exchange(http: &Http, url: Url, service: Option<&str>, scopes: &[String], token: &str) -> RequestBuilder {
+    http.request(Method::POST, url).form(&[
+        ("grant_type", "refresh_token"),
+        ("service", service.unwrap_or_default()),
+        ("scope", &scopes.join(" ")),
+        ("client_id", env!("CARGO_PKG_NAME")),
+        ("refresh_token", token),
+    ])
 }
 
-fn basic(user: &str, password: &str) -> String {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+fn send(http: &Http, request: RequestBuilder) -> Result<reqwest::Response, Failure> {
+    http.send(request.build().map_err(Failure::Request)?)
+}
+
+/// The answer of a token service. Its `expires_in` is ignored: the registry says when a token has expired.
+struct Answer {
+    token: String,
+    refresh: Option<String>,
+}
+
+impl Answer {
+    /// Either of `token` and `access_token` may be missing, null or empty.
+    fn parse(body: &[u8]) -> Option<Self> {
+        let answer: Value = serde_json::from_str(String::from_utf8_lossy(body).trim_start_matches('\u{feff}')).ok()?;
+        let member = |name: &str| {
+            let text = answer[name].as_str()?.trim();
+            (!text.is_empty()).then(|| text.to_owned())
+        };
+        Some(Self { token: member("token").or_else(|| member("access_token"))?, refresh: member("refresh_token") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_answer() {
+        for (body, expected) in [
+            (r#"{"token":"a"}"#, Some("a")),
+            (r#"{"access_token":"a"}"#, Some("a")),
+            (r#"{"token":"a","access_token":"b"}"#, Some("a")),
+            (r#"{"token":"","access_token":"a"}"#, Some("a")),
+            (r#"{"token":null,"access_token":"a"}"#, Some("a")),
+            (r#"{"token":"a","access_token":""}"#, Some("a")),
+            (r#"{"token":"a","access_token":null,"expires_in":"300","issued_at":"yesterday"}"#, Some("a")),
+            (r#"{"token":"a","expires_in":0,"issued_at":0}"#, Some("a")),
+            (r#"{"token":"a","expires_in":-1,"issued_at":""}"#, Some("a")),
+            (r#"{"token":"a","expires_in":3599.5,"scope":["x"],"token_type":"bearer"}"#, Some("a")),
+            (r#"{"token":5,"access_token":"a"}"#, Some("a")),
+            ("\u{feff}{\"token\":\"a\\n\"}\n", Some("a")),
+            (r#"{"token":""}"#, None),
+            (r#"{"token":" ","access_token":""}"#, None),
+            (r#"{"expires_in":300}"#, None),
+            (r#""a""#, None),
+            (r#"["a"]"#, None),
+            ("a", None),
+            ("", None),
+        ] {
+            assert_eq!(Answer::parse(body.as_bytes()).map(|answer| answer.token).as_deref(), expected, "{body}");
+        }
+        let latin = Answer::parse(b"{\"token\":\"a\",\"name\":\"Andr\xe9\"}");
+        assert_eq!(latin.map(|answer| answer.token).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn the_registry_may_have_another_name() {
+        let login = Login::new(Secret::default(), vec!["repository:a/b:pull,push".to_owned()]);
+        for (wanted, added) in [
+            ("", &[][..]),
+            ("repository:a/b:pull", &[]),
+            ("repository:a/b:push,pull", &[]),
+            ("repository:prefix/a/b:pull,push", &["repository:prefix/a/b:pull,push"]),
+            ("registry:catalog:*", &[]),
+        ] {
+            assert_eq!(login.scopes(wanted), [added, &["repository:a/b:pull,push"]].concat(), "{wanted}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ mod referrers;
 mod upload;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet, hash_map::Entry},
     mem,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -25,10 +25,13 @@ use reqwest::{
     header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
 };
 
-use self::contents::{Contents, Document};
+use self::{
+    contents::{Contents, Document},
+    upload::{Manner, Mount},
+};
 use super::{
     Client, Reference,
-    failure::Failure,
+    failure::{Failure, Refusal},
     http::Http,
     meter::Meter,
     sentence::{blob_name, is_foreign},
@@ -39,6 +42,7 @@ use crate::{
     descriptor::{Descriptor, MediaType},
     digest::Digest,
     error::{Error, Result},
+    image_layout::files::MAX_DOCUMENT,
     image_manifest::Image,
     pool::{Pool, lock},
 };
@@ -70,17 +74,19 @@ impl Client {
     pub fn push(&self, image: &Image, references: &[Reference]) -> Result<Vec<Reference>> {
         let contents = Contents::read(image)?;
         let targets = targets(references, image.digest())?;
-        let Some(first) = targets.first() else { return Ok(Vec::new()) };
-        let refuse = |reason: String| Error::Registry { reference: first.repository.to_string(), reason };
-        let http = Arc::new(Http::new(self).map_err(refuse)?);
         let meter = Arc::new(Meter::new(self.progress.clone()));
+        // Connections are for one registry: another one may want other certificates.
+        let mut connections: HashMap<&str, Arc<Http>> = HashMap::new();
         for (index, target) in targets.iter().enumerate() {
             let mounts = self.mounts(&contents, target, &targets[..index])?;
-            let readable = mounts.iter().map(|repository| format!("repository:{repository}:pull"));
-            let scopes = [format!("repository:{}:pull,push", target.repository.repository)];
-            let scopes = scopes.into_iter().chain(readable).collect();
+            let scopes = vec![format!("repository:{}:pull,push", target.repository.repository)];
+            let http = match connections.entry(&target.repository.registry) {
+                Entry::Occupied(entry) => Arc::clone(entry.get()),
+                Entry::Vacant(entry) => Arc::clone(entry.insert(Arc::new(Http::new(self, &target.repository)?))),
+            };
             let session = Session::over(&http, &meter, self, &target.repository, Access::Push, scopes)?;
-            Push { session, contents: &contents, mounts }.run(&target.tags)?;
+            let mounts = mounts.iter().map(|repository| Mount::new(&session, repository)).collect();
+            Push { session, contents: &contents, mounts, manner: Manner::new() }.run(&target.tags)?;
         }
         Ok(targets.into_iter().map(|target| target.repository.at(image.digest())).collect())
     }
@@ -136,7 +142,8 @@ fn targets(references: &[Reference], digest: Digest) -> Result<Vec<Target>> {
 struct Push<'a> {
     session: Session,
     contents: &'a Contents,
-    mounts: Vec<String>,
+    mounts: Vec<Mount>,
+    manner: Manner,
 }
 
 impl Push<'_> {
@@ -184,12 +191,33 @@ impl Push<'_> {
 
     /// Whether this is what a tag or a digest means in the repository.
     fn has_manifest(&self, name: &str, digest: Digest) -> Result<bool> {
+        self.session.attempt(&what(name), || self.means(name, digest))
+    }
+
+    /// As [`Push::has_manifest`], asked once.
+    fn means(&self, name: &str, digest: Digest) -> Result<bool, Failure> {
         let (path, accept) = (format!("manifests/{name}"), accept());
-        let head = || self.head(&path, &accept);
-        let Some(headers) = self.session.attempt(&what(name), head)? else { return Ok(false) };
-        // Who does not say what is there can only have been asked by the digest. A page for people is no manifest.
-        let is_document = headers.get(CONTENT_TYPE).is_some_and(|kind| is_document(kind.to_str().unwrap_or_default()));
-        Ok(said_digest(&headers).map_or_else(|| is_document && name == digest.to_string(), |said| said == digest))
+        match head(&self.session, &path, &accept)? {
+            Head::There(headers) => match said_digest(&headers) {
+                Some(said) => Ok(said == digest),
+                // A page for people is no manifest.
+                None if !names_document(&headers) => Ok(false),
+                // Only what is there says what that is, or the digest that it was asked by.
+                None => Ok(name == digest.to_string() || self.reads(&path, &accept, digest)?),
+            },
+            Head::Unknown => self.reads(&path, &accept, digest),
+            Head::Missing => Ok(false),
+        }
+    }
+
+    /// Whether the bytes of a manifest have this digest.
+    fn reads(&self, path: &str, accept: &str, digest: Digest) -> Result<bool, Failure> {
+        let response = self.session.exchange(|| self.session.request(Method::GET, path).header(ACCEPT, accept))?;
+        if response.status() != StatusCode::OK {
+            return Ok(false);
+        }
+        let bytes = self.session.http.body(response, MAX_DOCUMENT)?;
+        Ok(bytes.is_some_and(|bytes| Digest::of(&bytes) == digest))
     }
 
     /// Sends every blob that these documents name and the repository lacks.
@@ -207,33 +235,16 @@ impl Push<'_> {
         // The longest first: the others fit in beside it.
         lacking.sort_by_key(|blob| std::cmp::Reverse(blob.descriptor().size));
         self.session.meter.expect(lacking.iter().map(|blob| blob.descriptor().size).sum());
-        self.each(&lacking, |blob| upload::upload(&self.session, blob.as_ref(), &self.mounts)).map(|_| ())
+        self.each(&lacking, |blob| upload::upload(&self.session, blob.as_ref(), &self.mounts, &self.manner)).map(|_| ())
     }
 
-    /// [Checking if content exists](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#checking-if-content-exists-in-the-registry).
     fn has_blob(&self, blob: &Descriptor) -> Result<bool> {
-        let path = format!("blobs/{}", blob.digest);
         let mut failed = false;
-        let headers = self.session.attempt(&blob_name(blob), || match self.head(&path, "*/*") {
+        self.session.attempt(&blob_name(blob), || match has_blob(&self.session, blob) {
             // A registry that died with half of a blob may fail whenever it is asked for it, but take it anew.
-            Err(Failure::Refused(refusal)) if refusal.status == 500 && mem::replace(&mut failed, true) => Ok(None),
+            Err(Failure::Refused(refusal)) if refusal.status == 500 && mem::replace(&mut failed, true) => Ok(false),
             answer => answer,
-        })?;
-        let size = |headers: &HeaderMap| headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok();
-        // Of another size, it is damaged there, or here: sending it brings that to light.
-        Ok(headers.is_some_and(|headers| size(&headers).is_none_or(|size| size == blob.size)))
-    }
-
-    /// The headers of what is there. That one may not look is no news: whether one may write counts, and the answer to
-    /// that has words.
-    fn head(&self, path: &str, accept: &str) -> Result<Option<HeaderMap>, Failure> {
-        let response = self.session.exchange(|| self.session.request(Method::HEAD, path).header(ACCEPT, accept))?;
-        match response.status() {
-            status if status.is_success() => Ok(Some(response.headers().clone())),
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => self.session.success(response).map(|_| None),
-            status if status.is_client_error() => Ok(None),
-            _ => self.session.success(response).map(|_| None),
-        }
+        })
     }
 
     /// [Pushing manifests](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests).
@@ -245,13 +256,26 @@ impl Push<'_> {
             request.body(bytes.bytes().to_vec())
         };
         let headers = self.session.attempt(&what(name), || {
-            let response = self.session.ask(request)?;
+            let response = match self.session.ask(request) {
+                // A registry that says in no other way that the tag is equal refuses to write it again.
+                Err(Failure::Refused(refusal))
+                    if refusal.status < 500 && self.reads(&path, &accept(), document.digest()).unwrap_or(false) =>
+                {
+                    return Ok(HeaderMap::new());
+                }
+                Err(Failure::Refused(refusal)) if lacks_foreign(&refusal, document) => {
+                    return Err(Failure::LacksForeign(refusal));
+                }
+                answer => answer?,
+            };
             check_digest(response.headers(), document.digest())?;
-            match response.status() {
-                StatusCode::CREATED | StatusCode::ACCEPTED => Ok(response.headers().clone()),
-                // Who was sent elsewhere has asked what is there, and written nothing. It may be a page for people.
-                StatusCode::OK if said_digest(response.headers()).is_some() => Ok(response.headers().clone()),
-                status => Err(Failure::Odd(format!("status {}", status.as_u16()))),
+            let (status, headers) = (response.status(), response.headers().clone());
+            let is_taken = matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED)
+                || (status == StatusCode::OK && said_digest(&headers).is_some());
+            // Who was sent elsewhere has asked what is there, and written nothing. It may be a page for people.
+            match is_taken || self.means(name, document.digest())? {
+                true => Ok(headers),
+                false => Err(Failure::Odd(format!("status {}", status.as_u16()))),
             }
         })?;
         match &document.referrer {
@@ -280,14 +304,52 @@ impl Push<'_> {
     }
 }
 
+/// The answer to a `HEAD` request.
+enum Head {
+    There(HeaderMap),
+    Missing,
+    /// It does not answer such questions.
+    Unknown,
+}
+
+/// Asks for the headers of what is there. That one may not look is no news: whether one may write counts, and the answer
+/// to that has words.
+fn head(session: &Session, path: &str, accept: &str) -> Result<Head, Failure> {
+    let response = session.exchange(|| session.request(Method::HEAD, path).header(ACCEPT, accept))?;
+    match response.status() {
+        status if status.is_success() => Ok(Head::There(response.headers().clone())),
+        StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(Head::Unknown),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => session.success(response).map(|_| Head::Missing),
+        status if status.is_client_error() => Ok(Head::Missing),
+        _ => session.success(response).map(|_| Head::Missing),
+    }
+}
+
+/// [Checking if content exists](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#checking-if-content-exists-in-the-registry).
+fn has_blob(session: &Session, blob: &Descriptor) -> Result<bool, Failure> {
+    let size = |headers: &HeaderMap| headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok();
+    // Of another size, it is damaged there, or here: sending it brings that to light.
+    match head(session, &format!("blobs/{}", blob.digest), "*/*")? {
+        Head::There(headers) => Ok(size(&headers).is_none_or(|size| size == blob.size)),
+        Head::Missing | Head::Unknown => Ok(false),
+    }
+}
+
+/// Whether the registry refuses a manifest because it lacks a layer that registries need not have, or does not want one.
+fn lacks_foreign(refusal: &Refusal, document: &Document) -> bool {
+    let codes = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_INVALID", "MANIFEST_UNVERIFIED"];
+    refusal.has(&codes) && document.blobs.iter().any(is_foreign)
+}
+
 /// What a manifest is called in a sentence.
 fn what(name: &str) -> String {
     let kind = if name.contains(':') { "manifest" } else { "tag" };
     format!("{kind} {name}")
 }
 
-/// Whether this header says that what is there is a manifest or an index.
-fn is_document(content_type: &str) -> bool {
+/// Whether these headers say that what is there is a manifest or an index.
+fn names_document(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let media_type = MediaType::new(content_type.split(';').next().unwrap_or_default().trim());
     media_type.is_manifest() || media_type.is_index()
 }

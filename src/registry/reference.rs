@@ -39,19 +39,20 @@ impl Reference {
         Self { digest: Some(digest), ..self.clone() }
     }
 
-    /// Whether the registry is on this machine, by an address that never means another one.
+    /// Whether the registry may be asked without TLS unasked: it is on this machine, by a name that never means another one.
     pub(super) fn is_loopback(&self) -> bool {
         let host = match self.registry.rsplit_once(':') {
             Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
             _ => &self.registry,
         };
-        is_loopback(host)
+        let host = host.to_ascii_lowercase();
+        ["127.0.0.1", "[::1]"].contains(&&*host) || is_localhost(&host)
     }
 }
 
-/// Whether this host is this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
-    ["localhost", "127.0.0.1", "[::1]"].contains(&host)
+/// Whether this host is `localhost` or [below it](https://www.rfc-editor.org/rfc/rfc6761.html#section-6.3).
+pub(super) fn is_localhost(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost")
 }
 
 impl FromStr for Reference {
@@ -121,6 +122,11 @@ mod tests {
             ("127.0.0.1:1/a", true),
             ("[::1]:1/a", true),
             ("[::2]:1/a", false),
+            ("127.0.0.2:1/a", false),
+            ("128.0.0.1:1/a", false),
+            ("LOCALHOST:5000/a", true),
+            ("registry.localhost:5000/a", true),
+            ("notlocalhost:5000/a", false),
             ("localhost.example.org/a", false),
             ("127.0.0.1.example.org:80/a", false),
             ("alpine", false),

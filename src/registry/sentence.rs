@@ -1,10 +1,13 @@
 //! What went wrong between us and a registry, in a sentence that says what to do.
 
-use std::{error::Error, io, iter};
+use std::error::Error;
+
+use rustls::CertificateError;
 
 use super::{
-    failure::{Failure, Refusal},
+    failure::{Failure, Refusal, causes, has_broken_off, is_about_certificate, tls_error},
     session::Access,
+    tls::is_marked_as_authority,
 };
 use crate::descriptor::{Descriptor, MediaType};
 
@@ -16,6 +19,12 @@ pub(super) struct Asked<'a> {
     pub(super) repository: &'a str,
     pub(super) access: Access,
     pub(super) is_anonymous: bool,
+    /// Why no credentials were found where there may be some.
+    pub(super) notes: &'a [String],
+    /// The proxy between us and the registry.
+    pub(super) proxy: Option<&'a str>,
+    /// The user wants no TLS.
+    pub(super) is_plain: bool,
 }
 
 impl Asked<'_> {
@@ -24,6 +33,15 @@ impl Asked<'_> {
     pub(super) fn sentence(&self, failure: &Failure) -> String {
         let Self { what, registry, .. } = self;
         match failure {
+            Failure::Refused(refusal) if speaks_tls(refusal) => {
+                "the registry speaks TLS, and was asked without: leave out --plain-http".to_owned()
+            }
+            Failure::Refused(refusal) if refusal.status == 407 => format!(
+                "the proxy {} requires a login (status 407){}: put USER:PASSWORD@ in front of its name in HTTPS_PROXY or \
+                 HTTP_PROXY",
+                self.proxy.unwrap_or("between you and the registry"),
+                quote(&refusal.message)
+            ),
             Failure::Refused(refusal) => match refusal {
                 _ if refusal.is_busy() => {
                     let wait = match refusal.retry_after {
@@ -36,7 +54,10 @@ impl Asked<'_> {
                 _ => self.refused_pull(refusal),
             },
             Failure::Denied(said) => self.denied(&quote(said)),
-            Failure::NoToken => "the registry hands out no token that can be read: try again later".to_owned(),
+            Failure::NoToken => {
+                let why = "neither as `token` nor as `access_token`";
+                format!("the registry hands out no token that can be read, {why}: try again later")
+            }
             Failure::OtherBytes { expected, actual } if self.access == Access::Push => format!(
                 "the registry says that it took in {actual}, and {expected} was sent: it is damaged, or something \
                  between you and it is; push to another, or ask who runs it"
@@ -46,14 +67,40 @@ impl Asked<'_> {
                  you and it is; try again, or pull from elsewhere"
             ),
             Failure::Silent => format!("the registry is silent, asked for {what}: try again later"),
-            Failure::Request(error) if error.is_connect() => unreachable(error, registry),
-            Failure::Request(error) if has_broken_off(error) => {
-                format!("the connection to the registry broke off, asked for {what} ({}): try again later", root(error))
-            }
-            Failure::Request(error) => self.odd(&root(error)),
+            Failure::Request(error) => self.no_answer(error),
             Failure::Odd(why) => self.odd(&printable(why)),
             Failure::Again(why) => self.odd(why),
+            Failure::LacksForeign(refusal) => format!(
+                "the registry refuses {what} because of layers that registries need not have and that are not sent{}: \
+                 configure it to accept such layers, or push to another; to push again does not help",
+                quote(&refusal.message)
+            ),
+            Failure::Proxy(why) => format!(
+                "the proxy for {registry} cannot be used ({}): correct HTTPS_PROXY or HTTP_PROXY, or name the registry in \
+                 NO_PROXY",
+                printable(why)
+            ),
             Failure::Ours(error) => error.to_string(),
+        }
+    }
+
+    fn no_answer(&self, error: &reqwest::Error) -> String {
+        let Self { what, registry, .. } = self;
+        let cause = root(error);
+        match (tls_error(error), self.proxy) {
+            (Some(error), _) => self.tls(error, &cause),
+            (None, Some(proxy)) if error.is_connect() => format!(
+                "{registry} cannot be reached through the proxy {proxy} ({cause}): correct HTTPS_PROXY or HTTP_PROXY, or \
+                 name the registry in NO_PROXY"
+            ),
+            (None, None) if error.is_connect() => {
+                format!("{registry} cannot be reached ({cause}): correct its name, or look after the network")
+            }
+            (None, _) if has_broken_off(error) => {
+                let or = if self.is_plain { ", or leave out --plain-http if the registry speaks TLS" } else { "" };
+                format!("the connection to the registry broke off, asked for {what} ({cause}): try again later{or}")
+            }
+            _ => self.odd(&cause),
         }
     }
 
@@ -62,12 +109,16 @@ impl Asked<'_> {
     }
 
     fn denied(&self, said: &str) -> String {
-        let Self { what, registry, repository, access, is_anonymous } = self;
+        let Self { what, registry, repository, access, is_anonymous, .. } = self;
         let login = format!("`docker login {registry}` or `podman login {registry}`");
+        let found = match self.notes {
+            [] => String::new(),
+            notes => format!(" ({})", printable(&notes.join("; "))),
+        };
         match (access, is_anonymous) {
             (Access::Pull, true) => {
                 format!(
-                    "the registry does not give {what} to everybody{said}: correct the name, or log in with {login}"
+                    "the registry does not give {what} to everybody{said}{found}: correct the name, or log in with {login}"
                 )
             }
             (Access::Pull, false) => format!(
@@ -76,7 +127,7 @@ impl Asked<'_> {
             ),
             (Access::Push, true) => format!(
                 "the registry lets nobody push to {repository} without a login, and none for {registry} was \
-                 found{said}: log in with {login}, or correct the name"
+                 found{found}{said}: log in with {login}, or correct the name"
             ),
             (Access::Push, false) => format!(
                 "the registry does not let who you are logged in as push to {repository}{said}: correct the name, or \
@@ -85,7 +136,66 @@ impl Asked<'_> {
         }
     }
 
+    /// The sentence about a login of a kind that is unknown here, if the registry requires one.
+    fn unknown_login(&self, Refusal { status, schemes, has_challenge, message, .. }: &Refusal) -> Option<String> {
+        let is_known = |scheme: &String| ["basic", "bearer"].contains(&&*scheme.to_lowercase());
+        if *status != 401 || schemes.iter().any(is_known) {
+            return None;
+        }
+        let how = match (has_challenge, &**schemes) {
+            (false, _) => "sends no header WWW-Authenticate that says how".to_owned(),
+            (true, []) => "its header WWW-Authenticate cannot be understood".to_owned(),
+            (true, schemes) => format!("accepts only {}, which is unknown here", printable(&schemes.join(", "))),
+        };
+        let (what, said) = (self.what, quote(message));
+        Some(format!(
+            "the registry, asked for {what}, requires a login, but {how}{said}: configure it, or the proxy in front of it, \
+             to accept Basic or Bearer"
+        ))
+    }
+
+    /// Why there is no connection with TLS.
+    fn tls(&self, error: &rustls::Error, cause: &str) -> String {
+        let registry = self.registry;
+        match error {
+            rustls::Error::InvalidMessage(_) => {
+                "the registry does not speak TLS: if it shall be asked without, allow plain HTTP (--plain-http)"
+                    .to_owned()
+            }
+            rustls::Error::AlertReceived(alert) if is_about_certificate(*alert) => format!(
+                "{registry} requires a client certificate that it trusts ({cause}): put yours, as NAME.cert and NAME.key, \
+                 into the registry's folder in certs.d, or name its folder with --cert-dir"
+            ),
+            error if is_marked_as_authority(error) => format!(
+                "the certificate of {registry} is not trusted here ({cause}): it is marked as that of an authority, and \
+                 neither it nor its issuer is trusted; name the file of either with --ca-file"
+            ),
+            rustls::Error::InvalidCertificate(
+                CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. },
+            ) => format!(
+                "the certificate of {registry} is not valid now ({cause}): have it renewed, or correct the clock"
+            ),
+            rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            ) => format!(
+                "the certificate of {registry} is for another name ({cause}): use that name, or make a certificate that has \
+                 this one as its subjectAltName"
+            ),
+            rustls::Error::InvalidCertificate(_) => format!(
+                "the certificate of {registry} is not trusted here ({cause}): name the file of its authority, or its own, \
+                 with --ca-file or in SSL_CERT_FILE"
+            ),
+            _ => format!("the connection with TLS to {registry} failed ({cause}): ask who runs the registry"),
+        }
+    }
+
     fn refused_pull(&self, refusal: &Refusal) -> String {
+        if let Some(sentence) = self.unknown_login(refusal) {
+            return sentence;
+        }
         let (what, said) = (self.what, quote(&refusal.message));
         if refusal.has(&["MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN", "NOT_FOUND", "NAME_UNKNOWN"]) {
             return missing(what);
@@ -105,8 +215,23 @@ impl Asked<'_> {
     }
 
     fn refused_push(&self, refusal: &Refusal) -> String {
-        let Self { what, repository, .. } = self;
+        let Self { what, repository, registry, .. } = self;
         let (said, words) = (quote(&refusal.message), refusal.message.to_lowercase());
+        if let Some(sentence) = self.unknown_login(refusal) {
+            return sentence;
+        }
+        if what.starts_with("tag ") && is_immutable(refusal, &words) {
+            return match refusal.status {
+                401 | 403 => format!(
+                    "the registry does not let you overwrite {what}{said}: push under another tag, or log in as somebody \
+                     who may overwrite it with `docker login {registry}` or `podman login {registry}`"
+                ),
+                _ => format!(
+                    "the registry does not let {what} name another image{said}: push under another tag, or remove the tag \
+                     there or make it mutable"
+                ),
+            };
+        }
         // A registry that has no code of its own for it says DENIED.
         if refusal.status == 507 || words.contains("quota") || words.contains("exceed") {
             return format!(
@@ -131,11 +256,17 @@ impl Asked<'_> {
                 format!("the registry has no repository {repository}{said}: make it there first, or correct the name")
             }
             405 => format!("the registry takes no pushes{said}: push to another"),
-            413 => format!(
-                "{what} is too large for the registry, or for a proxy in front of it{said}: have its limit raised, or \
-                 make smaller layers"
-            ),
+            413 => {
+                let or = if what.starts_with("blob") { ", or make smaller layers" } else { "" };
+                format!(
+                    "{what} is too large for the registry, or for a proxy in front of it{said}: have its limit raised{or}"
+                )
+            }
             500.. => self.broken(refusal),
+            status @ (409 | 412) if what.starts_with("tag ") => format!(
+                "the registry refuses {what} with status {status}{said}: if the tag is immutable, push under another one; \
+                 otherwise ask who runs the registry"
+            ),
             status => {
                 format!("the registry refuses {what} with status {status}{said}: push to another, or ask who runs it")
             }
@@ -157,42 +288,35 @@ fn missing(what: &str) -> String {
     }
 }
 
-fn unreachable(error: &reqwest::Error, registry: &str) -> String {
-    let cause = root(error);
-    if cause.contains("certificate") {
-        return format!(
-            "the certificate of {registry} is not trusted here ({cause}): name its authority's file in SSL_CERT_FILE"
-        );
-    }
-    // What rustls says of an answer without TLS.
-    if cause.contains("corrupt message") {
-        return "the registry does not speak TLS: if it shall be asked without, allow plain HTTP (--plain-http)"
-            .to_owned();
-    }
-    format!("{registry} cannot be reached ({cause}): correct its name, or look after the network")
+/// Whether a tag exists and is immutable. Registries have no common code for that, only words.
+fn is_immutable(refusal: &Refusal, words: &str) -> bool {
+    let codes = refusal.codes.join(" ").to_uppercase();
+    let said = [
+        "immutab",
+        "overwrit",
+        "already exist",
+        "permissions to delete",
+        "not allow updating",
+        "cannot be updated",
+        "cannot update",
+        "cannot be changed",
+        "cannot be modified",
+        "locked",
+        "protected",
+    ];
+    codes.contains("IMMUTABLE") || codes.contains("ALREADY_EXISTS") || said.iter().any(|said| words.contains(said))
+}
+
+/// Whether the server says that it expects TLS.
+fn speaks_tls(refusal: &Refusal) -> bool {
+    let words = refusal.message.to_lowercase();
+    let said = ["http request to an https server", "http request was sent to https port", "ssl-enabled server port"];
+    refusal.status == 400 && said.iter().any(|said| words.contains(said))
 }
 
 /// The innermost cause: the outer ones say that there was an error, and name addresses.
 pub(super) fn root(error: &(dyn Error + 'static)) -> String {
     printable(&causes(error).last().unwrap_or(error).to_string())
-}
-
-/// Whether the other side went away before it had answered.
-fn has_broken_off(error: &reqwest::Error) -> bool {
-    causes(error).any(|cause| {
-        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) || cause.is::<io::Error>()
-    })
-}
-
-/// The error, and what is inside of it.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |error| source(*error))
-}
-
-/// What an error of reading a stream was made of is not its source.
-fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    let inside = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
-    inside.map(|inside| inside as &(dyn Error + 'static)).or_else(|| error.source())
 }
 
 /// What a blob is called, with where else it is if registries need not have it:
@@ -244,6 +368,8 @@ fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]

@@ -38,7 +38,9 @@ pub(super) struct Session {
     /// Under which all is that the repository has.
     base: Url,
     access: Access,
-    login: Login,
+    pub(super) login: Login,
+    /// The user wants no TLS.
+    is_plain: bool,
     retries: u32,
     /// The registry has been there.
     has_answered: AtomicBool,
@@ -56,8 +58,7 @@ pub(super) enum Access {
 impl Session {
     /// Finds the registry, to read an image from it.
     pub(super) fn open(settings: &Client, reference: &Reference) -> Result<Self> {
-        let refuse = |reason: String| Error::Registry { reference: reference.to_string(), reason };
-        let http = Arc::new(Http::new(settings).map_err(refuse)?);
+        let http = Arc::new(Http::new(settings, reference)?);
         let meter = Arc::new(Meter::new(settings.progress.clone()));
         let scope = format!("repository:{}:pull", reference.repository);
         Self::over(&http, &meter, settings, reference, Access::Pull, vec![scope])
@@ -73,16 +74,21 @@ impl Session {
         scopes: Vec<String>,
     ) -> Result<Self> {
         let login = Login::new(settings.credentials.find(reference)?, scopes);
-        let scheme = if settings.plain_http || reference.is_loopback() { "http" } else { "https" };
         let host = match &*reference.registry {
             "docker.io" => "registry-1.docker.io",
             host => host,
         };
-        let base = format!("{scheme}://{host}/v2/{}/", reference.repository);
-        let base = base.parse().map_err(|error| Error::Registry {
-            reference: reference.to_string(),
-            reason: format!("this is no name of a registry ({error}): correct it"),
-        })?;
+        let address = |scheme: &str, path: &str| {
+            Url::parse(&format!("{scheme}://{host}/v2/{path}")).map_err(|error| Error::Registry {
+                reference: reference.to_string(),
+                reason: format!("this is no name of a registry ({error}): correct it"),
+            })
+        };
+        // On this machine, nothing takes long.
+        let patience = if reference.is_loopback() { Duration::from_secs(1) } else { settings.timeout };
+        let may_lack_tls = reference.is_loopback() || !settings.tls_verify;
+        let is_plain = settings.plain_http || (may_lack_tls && !http.speaks_tls(&address("https", "")?, patience));
+        let base = address(if is_plain { "http" } else { "https" }, &format!("{}/", reference.repository))?;
         let session = Self {
             reference: reference.clone(),
             http: Arc::clone(http),
@@ -90,6 +96,7 @@ impl Session {
             base,
             access,
             login,
+            is_plain: settings.plain_http,
             retries: settings.retries,
             has_answered: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
@@ -109,9 +116,17 @@ impl Session {
 
     /// Asks, proving who asks if the registry wants to know. The answer may be a refusal.
     pub(super) fn exchange(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
-        let (signed, key) = self.sign(request())?;
+        self.exchange_by(&self.login, request)
+    }
+
+    /// As [`Session::exchange`], with a login for more than this repository.
+    pub(super) fn exchange_by(&self, login: &Login, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
+        let (signed, key) = self.sign(login, request())?;
         let response = self.send(signed)?;
-        if self.renew(&response, key.as_ref())? { self.send(self.sign(request())?.0) } else { Ok(response) }
+        match self.renew(login, &response, key.as_ref())? {
+            true => self.send(self.sign(login, request())?.0),
+            false => Ok(response),
+        }
     }
 
     /// As [`Session::exchange`], the answer being a success.
@@ -128,16 +143,20 @@ impl Session {
 
     /// The request with the key that there is now, if it is for the registry itself: nobody else learns a password or a
     /// token.
-    pub(super) fn sign(&self, request: RequestBuilder) -> Result<(Request, Option<HeaderValue>), Failure> {
+    pub(super) fn sign(
+        &self,
+        login: &Login,
+        request: RequestBuilder,
+    ) -> Result<(Request, Option<HeaderValue>), Failure> {
         let mut request = request.build().map_err(Failure::Request)?;
-        let key = if self.is_own(request.url()) { self.login.sign(&mut request) } else { None };
+        let key = if self.is_own(request.url()) { login.sign(&mut request) } else { None };
         Ok((request, key))
     }
 
     /// Whether the answer wants another key than this, and there is one now.
-    pub(super) fn renew(&self, response: &Response, key: Option<&HeaderValue>) -> Result<bool, Failure> {
+    pub(super) fn renew(&self, login: &Login, response: &Response, key: Option<&HeaderValue>) -> Result<bool, Failure> {
         let wants = response.status() == StatusCode::UNAUTHORIZED && self.is_own(response.url());
-        Ok(wants && self.login.renew(&self.http, &self.base, response.headers(), key)?)
+        Ok(wants && login.renew(&self.http, &self.base, response.headers(), key)?)
     }
 
     fn send(&self, request: Request) -> Result<Response, Failure> {
@@ -216,8 +235,17 @@ impl Session {
             let may_pass = failure.may_pass(self.has_answered.load(Ordering::Relaxed));
             if !may_pass || !self.may_retry(retry, failure.wait()) {
                 let Reference { registry, repository, .. } = &self.reference;
-                let is_anonymous = self.login.is_anonymous();
-                let asked = Asked { what, registry, repository, access: self.access, is_anonymous };
+                let proxy = self.http.proxy(&self.base);
+                let asked = Asked {
+                    what,
+                    registry,
+                    repository,
+                    access: self.access,
+                    is_anonymous: self.login.is_anonymous(),
+                    notes: self.login.notes(),
+                    proxy: proxy.as_deref(),
+                    is_plain: self.is_plain,
+                };
                 return Err(self.refuse(asked.sentence(&failure)));
             }
         }
@@ -275,8 +303,8 @@ mod tests {
     use super::*;
 
     fn session(settings: &Client) -> Session {
-        let (http, meter) = (Arc::new(Http::new(settings).unwrap()), Arc::new(Meter::new(None)));
         let reference = "registry.example.org/a/b".parse().unwrap();
+        let (http, meter) = (Arc::new(Http::new(settings, &reference).unwrap()), Arc::new(Meter::new(None)));
         Session::over(&http, &meter, settings, &reference, Access::Push, Vec::new()).unwrap()
     }
 

@@ -11,7 +11,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
-use crate::layer_tar::OnConflict;
+use crate::layer_tar::{HardLinks, OnConflict};
 
 pub(crate) fn string(value: Value) -> Result<String, String> {
     match value {
@@ -124,6 +124,29 @@ pub(crate) fn from_on_conflict(on_conflict: OnConflict) -> Value {
         OnConflict::Error => "error",
         OnConflict::FirstWins => "first",
         OnConflict::LastWins => "last",
+    }
+    .into()
+}
+
+pub(crate) fn hard_links(value: Value) -> Result<HardLinks, String> {
+    match value {
+        Value::Bool(false) => return Ok(HardLinks::Copy),
+        Value::Bool(true) => return Ok(HardLinks::Merge),
+        _ => {}
+    }
+    match value.as_str() {
+        Some("copy") => Ok(HardLinks::Copy),
+        Some("keep") => Ok(HardLinks::Keep),
+        Some("merge") => Ok(HardLinks::Merge),
+        _ => Err(format!("it is \"copy\", \"keep\" or \"merge\", and this is not: {value}")),
+    }
+}
+
+pub(crate) fn from_hard_links(hard_links: HardLinks) -> Value {
+    match hard_links {
+        HardLinks::Copy => "copy",
+        HardLinks::Keep => "keep",
+        HardLinks::Merge => "merge",
     }
     .into()
 }

@@ -5,7 +5,7 @@ use std::io::Read;
 use tar::EntryType;
 
 use super::{
-    BLOCK, Extensions, Extent, Result, TarEntry, TarError, TarReader,
+    BLOCK, Extensions, Extent, Oddity, Result, TarEntry, TarError, TarReader,
     header::Header,
     pax::Records,
     sparse::{Map, MapReader},
@@ -13,9 +13,13 @@ use super::{
 
 impl<R: Read> TarReader<R> {
     /// The entry of a header, which was just read, and of the extended headers before it.
-    pub(super) fn entry(&mut self, start: u64, header: &Header, extensions: Extensions) -> Result<TarEntry> {
+    pub(super) fn entry(&mut self, start: u64, header: &Header, mut extensions: Extensions) -> Result<TarEntry> {
         let fail = |reason: String| TarError { offset: start, reason };
-        let Extensions { records, name, link } = extensions;
+        let is_device = matches!(header.kind(), EntryType::Char | EntryType::Block);
+        if !is_device && header.has_odd_device() {
+            extensions.note(Oddity::DeviceNumber);
+        }
+        let Extensions { records, name, link, oddities } = extensions;
         let long = name.is_some() || link.is_some();
         let records = records.unwrap_or_default().over(&self.global);
         let path = records.text("GNU.sparse.name").or(records.text("path")).or(name).unwrap_or_else(|| header.name());
@@ -53,6 +57,7 @@ impl<R: Read> TarReader<R> {
             gnu: long || header.is_gnu(),
             data_offset: 0,
             stored_size: if has_contents(kind) { size } else { 0 },
+            oddities,
         };
         self.find_contents(header, &records, &mut entry)?;
         Ok(entry)

@@ -14,21 +14,29 @@ const MAGIC: Range<usize> = 257..263;
 const STAR_PREFIX: Range<usize> = 345..345 + 131;
 const STAR_MAGIC: Range<usize> = 508..512;
 
+/// Whether these bytes begin with the header of a tar, by its checksum: tars before POSIX (v7) have no magic.
+pub(crate) fn is_tar_header(bytes: &[u8]) -> bool {
+    bytes.first_chunk().is_some_and(has_checksum)
+}
+
+fn has_checksum(block: &[u8; BLOCK]) -> bool {
+    let field = 148..156;
+    let sum = |as_number: fn(u8) -> i64| -> i64 {
+        let bytes = block.iter().enumerate();
+        bytes.map(|(at, &byte)| if field.contains(&at) { 32 } else { as_number(byte) }).sum()
+    };
+    let expected = number(&block[field.clone()]);
+    // Some old writers summed signed bytes.
+    [sum(i64::from), sum(|byte| (byte as i8).into())].map(Ok).contains(&expected)
+}
+
 impl Header {
     /// A block with the right checksum.
     pub(super) fn parse(block: &[u8; BLOCK]) -> Result<Self, String> {
-        let header = tar::Header::from_byte_slice(block);
-        let field = 148..156;
-        let sum = |as_number: fn(u8) -> i64| -> i64 {
-            let bytes = block.iter().enumerate();
-            bytes.map(|(at, &byte)| if field.contains(&at) { 32 } else { as_number(byte) }).sum()
-        };
-        let expected = number(&header.as_old().cksum);
-        // Some old writers summed signed bytes.
-        if [sum(i64::from), sum(|byte| (byte as i8).into())].map(Ok).contains(&expected) {
-            return Ok(Self(Box::new(header.clone())));
+        match has_checksum(block) {
+            true => Ok(Self(Box::new(tar::Header::from_byte_slice(block).clone()))),
+            false => Err("this is no header of a tar: its checksum is wrong".into()),
         }
-        Err("this is no header of a tar: its checksum is wrong".into())
     }
 
     pub(super) fn as_bytes(&self) -> &[u8; BLOCK] {
@@ -36,8 +44,12 @@ impl Header {
     }
 
     pub(super) fn kind(&self) -> EntryType {
-        // As Solaris writes a pax header.
-        if self.0.as_old().linkflag == [b'X'] { EntryType::XHeader } else { self.0.entry_type() }
+        if self.is_solaris() { EntryType::XHeader } else { self.0.entry_type() }
+    }
+
+    /// Whether this is a pax header as Solaris writes it.
+    pub(super) fn is_solaris(&self) -> bool {
+        self.0.as_old().linkflag == [b'X']
     }
 
     /// Whether this is a file in the manner of the tars before POSIX, in which directories are such files too.
@@ -86,6 +98,11 @@ impl Header {
 
     pub(super) fn mtime(&self) -> Result<i64, String> {
         number(&self.0.as_old().mtime).map_err(|reason| format!("the time of modification {reason}"))
+    }
+
+    /// Whether the fields of a device's numbers are there and hold no number, which only matters to strict readers.
+    pub(super) fn has_odd_device(&self) -> bool {
+        self.as_bytes()[MAGIC].starts_with(b"ustar") && (self.device_major().is_err() || self.device_minor().is_err())
     }
 
     pub(super) fn device_major(&self) -> Result<u64, String> {

@@ -42,6 +42,38 @@ impl Records {
         self.0.iter().map(|(key, value)| (&key[..], &value[..]))
     }
 
+    /// Whether Go's
+    /// [`archive/tar`](https://cs.opensource.google/go/go/+/refs/tags/go1.24.0:src/archive/tar/reader.go) refuses a record
+    /// that is passed over here, or read: `validPAXRecord` and `mergePAX` there.
+    pub(super) fn go_refuses(&self) -> bool {
+        self.iter().any(|(key, value)| {
+            let number = |value: &[u8]| {
+                let (negative, digits) = match value.split_first() {
+                    Some((sign @ (b'-' | b'+'), digits)) => (*sign == b'-', digits),
+                    _ => (false, value),
+                };
+                let most = i64::MAX as u64 + u64::from(negative);
+                decimal(digits).is_some_and(|number| number <= most)
+            };
+            match key {
+                // Of a path, whoever reads the entry sees it.
+                b"path" => false,
+                b"linkpath" | b"uname" | b"gname" => value.contains(&0),
+                key if key.contains(&0) => true,
+                _ if value.is_empty() => false,
+                // Owners up to 2^64 - 1 exist, and are what the system has.
+                b"uid" | b"gid" => !number(value) && decimal(value).is_none(),
+                b"size" => !number(value),
+                b"atime" | b"ctime" | b"mtime" => {
+                    let (seconds, fraction) =
+                        value.split_at(value.iter().position(|&b| b == b'.').unwrap_or(value.len()));
+                    !number(seconds) || !fraction.iter().skip(1).all(u8::is_ascii_digit)
+                }
+                _ => false,
+            }
+        })
+    }
+
     /// The value of a keyword. One without a value takes back what was said before.
     pub(super) fn get(&self, keyword: &str) -> Option<&[u8]> {
         let mut records = self.iter().rev();

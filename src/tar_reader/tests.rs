@@ -185,6 +185,47 @@ fn extended_headers_say_more_than_headers() {
     assert_eq!(first(names.concat()).unwrap().path, b"pax");
 }
 
+/// GNU tar 1.34 extracts these as `second`, without a time of the first header; so do bsdtar and Go.
+#[test]
+fn of_repeated_extended_headers_the_later_one_counts() {
+    let entry = block("name", b'0', b"");
+    let pax = |records: &[(&str, &[u8])]| block("x", b'x', &pax(records));
+    let twice = [pax(&[("path", b"first"), ("mtime", b"77")]), pax(&[("path", b"second")]), entry.clone()].concat();
+    let found = first(twice).unwrap();
+    assert_eq!((&found.path[..], found.mtime, &found.oddities[..]), (&b"second"[..], 0, &[Oddity::RepeatedHeader][..]));
+    let long = |name: &[u8]| block("L", b'L', name);
+    let found = first([long(b"first\0"), long(b"second\0"), entry.clone()].concat()).unwrap();
+    assert_eq!((&found.path[..], &found.oddities[..]), (&b"second"[..], &[Oddity::RepeatedHeader][..]));
+    // A pax header and a long name are of two types, in whatever order.
+    for headers in [[pax(&[("path", b"pax")]), long(b"gnu\0")], [long(b"gnu\0"), pax(&[("path", b"pax")])]] {
+        let found = first([headers.concat(), entry.clone()].concat()).unwrap();
+        assert_eq!((&found.path[..], &found.oddities[..]), (&b"pax"[..], &[][..]));
+    }
+}
+
+#[test]
+fn what_some_readers_refuse_is_noted() {
+    let records = pax(&[("path", b"new")]);
+    let found = first([block("X", b'X', &records), block("name", b'0', b"")].concat()).unwrap();
+    assert_eq!((&found.path[..], &found.oddities[..]), (&b"new"[..], &[Oddity::SolarisHeader][..]));
+    let global = block("g", b'g', &pax(&[("comment", b"0123")]));
+    let entries = read(&[global, block("a", b'0', b""), block("b", b'0', b"")].concat()).unwrap();
+    let oddities: Vec<_> = entries.iter().map(|entry| &entry.oddities[..]).collect();
+    assert_eq!(oddities, [&[Oddity::GlobalHeader][..], &[]]);
+    let text = |kind| changed_block("name", kind, b"", |block| block[329..337].copy_from_slice(b"no digit"));
+    assert_eq!(first(text(b'0')).unwrap().oddities, [Oddity::DeviceNumber]);
+    assert_eq!(first(text(b'3')).unwrap_err().reason, "the major device number is no octal number");
+}
+
+#[test]
+fn a_header_is_known_by_its_checksum() {
+    let old = changed_block("name", 0, b"", |block| block[257..].fill(0));
+    assert!(is_tar_header(&old) && is_tar_header(&block("name", b'0', b"contents")));
+    let mut flipped = old.clone();
+    flipped[3] ^= 1;
+    assert!(!is_tar_header(&flipped) && !is_tar_header(&old[..511]) && !is_tar_header(&[0; BLOCK]));
+}
+
 #[test]
 fn headers_of_other_times_and_places() {
     let field = |at: usize, bytes: &'static [u8]| {

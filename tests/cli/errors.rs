@@ -19,7 +19,7 @@ fn a_wrong_argument_is_a_usage_error() {
         ("build -f app:/a:/b -o out", r"a colon in a path is written \:"),
         ("build -f app: -o out", "the destination behind the colon is empty"),
         ("build -f app --env PORT -o out", "it is written KEY=VALUE"),
-        ("build -f app --expose http -o out", "it is written PORT[/PROTOCOL], as in 80 or 53/udp"),
+        ("build -f app --expose http -o out", "it is written PORT[-PORT][/PROTOCOL], as in 80, 53/udp or 8000-8010"),
         ("build -f app --platform linux -o out", "it is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64"),
         ("build -f app --compression lzma -o out", "there are gzip, zstd and none"),
         ("build -f app --tag a@b -o out", "it has a digest"),
@@ -79,12 +79,12 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ("build -f app --extra ] -o out", "\"]\": not JSON: expected value at line 1 column 1"),
         (
             "build -f app --extra {\"entripoint\":1} -o out",
-            "image configuration: there is no member \"entripoint\"; there are created, author, architecture, os, \
+            "image configuration (set by --extra): there is no member \"entripoint\"; there are created, author, architecture, os, \
              os.version, os.features, variant, config, rootfs, history",
         ),
         (
             "build -f app --base none -o out",
-            "\"none\" does not exist: give the folder of an image layout, or an oci-archive",
+            "\"none\" does not exist: give the folder of an image layout, or an archive of images",
         ),
         ("build -f app --base image:1.0 -o out", "\"image\" has no image with the tag \"1.0\": it has latest"),
         (
@@ -111,7 +111,7 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ),
         (
             "append layer -o none",
-            "\"none\" does not exist: give the folder of an image layout, or an oci-archive; \
+            "\"none\" does not exist: give the folder of an image layout, or an archive of images; \
              `oci-layout image-layout` makes one",
         ),
         ("gc assets", "\"assets\" has no oci-layout file: it is no image layout; `oci-layout image-layout` makes one"),
@@ -143,7 +143,7 @@ fn an_environment_variable_that_is_no_number_is_named() {
     let room = Room::new();
     for (name, value, reason) in [
         ("SOURCE_DATE_EPOCH", "yesterday", "it is a number of seconds since 1970"),
-        ("SOURCE_DATE_EPOCH", "", "it is a number of seconds since 1970"),
+        ("SOURCE_DATE_EPOCH", " ", "it is a number of seconds since 1970"),
         ("SOURCE_DATE_EPOCH", "-1", "it is a number of seconds since 1970"),
         ("NIX_BUILD_CORES", "many", "it is a number from 0 to 1024"),
     ] {

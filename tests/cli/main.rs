@@ -4,10 +4,12 @@ mod closure;
 mod copy;
 mod errors;
 mod export;
+mod files;
 mod interrupted;
 mod layouts;
 mod make;
 mod sparse;
+mod values;
 
 use std::{
     ffi::OsStr,

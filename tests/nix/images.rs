@@ -142,6 +142,21 @@ fn images_on_base_images() {
 }
 
 #[test]
+fn a_base_image_is_extended() {
+    let (nix, layout) = built("extended");
+    let image = layout.image(None);
+    let below = Layout::checked(nix.build("examples.extended.below")).image(None).layers();
+    assert!(image.layers().starts_with(&below));
+    assert!((below.len() + 1..=4).contains(&image.layers().len()), "{} layers", image.layers().len());
+    let config = &image.config()["config"];
+    let env: Vec<&str> = config["Env"].as_array().unwrap().iter().map(|entry| entry.as_str().unwrap()).collect();
+    let [path, kept, price] = env.try_into().unwrap();
+    assert!(path.starts_with("PATH=/nix/store/") && path.ends_with("-chain-link50/bin:/bin"), "{path}");
+    assert_eq!((kept, price), ("KEPT=1", "PRICE=5$"));
+    assert_eq!(config.get("OnBuild"), None);
+}
+
+#[test]
 fn a_call_for_the_common_case() {
     let (_nix, layout) = built("layered");
     let image = layout.image(Some("latest"));

@@ -45,6 +45,11 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
   typoInBase = image { base = { layout = examples.remix; tags = "small"; }; };
   noTag = image { base = { layout = examples.remix; tag = "medium"; }; };
   typoInLayout = oci.ociImageLayout { manifests = [ ]; extraIndx = { }; };
+  listOfVolumes = image { extraConfig.config.Volumes = [ "/data" ]; };
+  fractionOfSeconds = oci.ociBuildImage { name = "x"; config.Healthcheck.Interval = 1.5 * 1000000000; };
+  strictPlatform = image { extraConfig.architecture = "aarch64"; strict = true; };
+  strictVariable = image { extraConfig.config.Env = [ "PATH=/app:$PATH" ]; strict = true; };
+  twoConfigsAndVariable = image { config = oci.ociImageConfig { layers = [ ]; }; unsetEnv = [ "A" ]; };
   unknownConfig = image { extraConfig.entrypoint = [ "/bin/jq" ]; };
   twoConfigs = image { config = oci.ociImageConfig { layers = [ ]; }; extraConfig.author = "me"; };
   twoConfigsOfBase = image { config = oci.ociImageConfig { layers = [ ]; }; inheritConfig = false; };

@@ -53,13 +53,37 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     ("brokenBase", &["-broken\" is not sound: ", "layers[0] (sha256:", "): is damaged: ", "-oci-base-checked.drv"]),
     ("baseByName", &["docker.io/library/alpine:3.20 is not in the Nix store: give a package, a path without quotes"]),
-    ("noBase", &["-jq\" is not sound: ", "is neither the folder of an image layout nor an oci-archive"]),
+    (
+        "noBase",
+        &["-jq\" is not sound: ", "is neither the folder of an image layout, an oci-archive nor a docker-archive"],
+    ),
     ("typoInBase", &["called with unexpected argument 'tags'"]),
     ("noTag", &["-oci-layout\" has no image with the tag \"medium\": it has large, latest, small\n"]),
-    ("unknownConfig", &["error: image configuration: there is no member \"entrypoint\"; there are created, "]),
+    (
+        "unknownConfig",
+        &[
+            "error: image configuration (set by extraConfig, or config of ociBuildImage): there is no member \"entrypoint\"; ",
+        ],
+    ),
     ("twoConfigs", &["an image manifest has config and extraConfig: give extraConfig to the ociImageConfig that"]),
     ("twoConfigsOfBase", &["has config and inheritConfig: give inheritConfig to the ociImageConfig that made config"]),
     ("twoConfigsInOne", &["image two has config and extraConfig.config: say all of it in config"]),
+    ("twoConfigsAndVariable", &["has config and unsetEnv: give unsetEnv to the ociImageConfig that made config"]),
+    (
+        "listOfVolumes",
+        &[
+            "image configuration, config.Volumes (set by extraConfig, or config of ociBuildImage): is a list and must be ",
+        ],
+    ),
+    ("fractionOfSeconds", &["config.Healthcheck.Interval (set by ", "): is 1500000000.0 and must be a whole number"]),
+    (
+        "strictPlatform",
+        &["platform \"linux/aarch64\" is written as \"linux/arm64\", the name that images use (strict: "],
+    ),
+    (
+        "strictVariable",
+        &["config.Env, variable PATH (set by ", "): $PATH is not set before, ", "(strict: warnings are "],
+    ),
     ("noLayer", &["-jq\" is not a folder: give the folder of a layer that `oci-layout layer-tar` made\n"]),
     ("aFunction", &["layers has a function in it: put its call in parentheses, as in [ (ociLayerTar { }) ]"]),
     ("importFromDerivation", &["allow-import-from-derivation"]),

@@ -177,6 +177,29 @@ fn nobody_there() {
     assert_eq!(said, format!("127.0.0.1:{port}/a: 127.0.0.1:{port} {reason}"));
 }
 
+/// A server without TLS may wait for the rest of what it takes for a request, and serve no other client meanwhile.
+#[test]
+fn a_registry_without_tls_that_waits() {
+    use std::io::{Read, Write};
+    let room = Room::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, target) = (listener.local_addr().unwrap(), room.registry.address.clone());
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, mut head) = (client.unwrap(), Vec::new());
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).is_ok_and(|n| n > 0) {
+                head.push(byte[0]);
+            }
+            let mut server = std::net::TcpStream::connect(&target).unwrap();
+            server.write_all(&head).unwrap();
+            let _ = std::io::copy(&mut server, &mut client);
+        }
+    });
+    let image = client().image(&format!("{address}/a/b:v1").parse().unwrap(), None).unwrap();
+    assert_eq!(image.digest(), room.image.digest());
+}
+
 /// An address of this machine that is none of those that are asked without TLS.
 #[test]
 fn without_tls_only_if_that_is_said() {

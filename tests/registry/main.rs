@@ -6,6 +6,7 @@ mod documents;
 mod fake;
 mod faults;
 mod login;
+mod proxies;
 mod push;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};

@@ -2,6 +2,8 @@
 
 mod faults;
 mod login;
+mod manners;
+mod tags;
 
 use std::{
     io::Read,

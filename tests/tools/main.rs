@@ -12,8 +12,10 @@ mod export;
 mod faults;
 mod hello;
 mod layering;
+mod limits;
 mod listing;
 mod platforms;
+mod proxies;
 mod pull;
 mod push;
 mod python;
@@ -21,9 +23,13 @@ mod run;
 mod sample;
 mod serve;
 mod sparse;
+mod tls;
 mod tool;
 mod transport;
 mod unpack;
+#[path = "../common/values.rs"]
+mod values;
+mod values_of_configurations;
 
 use std::fs;
 

@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use oci_layout::{
-    Compression, Digest, FileMapping, ImageConfig, Layer, LayerOptions, PermissionRule, TarLayer, image_config,
-    image_layout, image_manifest, layer_tar,
+    Compression, Digest, FileMapping, HardLinks, ImageConfig, Layer, LayerOptions, PermissionRule, TarLayer,
+    image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -38,7 +38,7 @@ impl Sample {
         let options = LayerOptions::from(compression).store(&layout);
 
         let (lower, upper) = (lower(dir.path()), upper(UPPER_OWNER, UPPER_TIME));
-        let lower_options = options.clone().hard_links(true).permission(PermissionRule {
+        let lower_options = options.clone().hard_links(HardLinks::Merge).permission(PermissionRule {
             glob: "/rules/**/*.key".to_owned(),
             mode: Some(0o600),
             uid: Some(7),

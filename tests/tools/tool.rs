@@ -270,6 +270,15 @@ impl Registry {
         Self::configured(dir, &http, "")
     }
 
+    /// With TLS, at this address and port (0 for a free one), with these files of a certificate and of its
+    /// key. It lets in only clients with a certificate by the authority in the third file, if there is one.
+    pub fn with_certificate(address: &str, certificate: &Path, key: &Path, clients: Option<&Path>) -> Self {
+        let (certificate, key) = (certificate.display(), key.display());
+        let clients = clients.map_or(String::new(), |file| format!(", clientcas: ['{}']", file.display()));
+        let http = format!("addr: '{address}', tls: {{certificate: '{certificate}', key: '{key}'{clients}}}");
+        Self::configured(TempDir::new().unwrap(), &http, "")
+    }
+
     /// The one in crane.
     pub fn of_crane() -> Self {
         let mut command = tool("crane");

@@ -143,7 +143,7 @@ const CASES: &[Case] = &[
         |v| remove(v, "mediaType"),
         &[(
             "mediaType",
-            "is missing and must be \"application/vnd.oci.image.index.v1+json\": without it a document can be taken for another kind",
+            "is missing and should be \"application/vnd.oci.image.index.v1+json\": without it a document can be taken for another kind",
         )],
     ),
     case(
@@ -173,7 +173,7 @@ const CASES: &[Case] = &[
         |v| remove(v, "mediaType"),
         &[(
             "mediaType",
-            "is missing and must be \"application/vnd.oci.image.index.v1+json\": without it a document can be taken for another kind",
+            "is missing and should be \"application/vnd.oci.image.index.v1+json\": without it a document can be taken for another kind",
         )],
     ),
     case(
@@ -227,7 +227,10 @@ const CASES: &[Case] = &[
             let entry = v["manifests"][0].clone();
             v["manifests"].as_array_mut().unwrap().push(entry);
         },
-        &[],
+        &[(
+            "manifests[4]",
+            "is there twice, like index.json, manifests[0]: tools refuse to choose; remove one of the two",
+        )],
     ),
     case(
         "two images for one platform",
@@ -281,7 +284,7 @@ const CASES: &[Case] = &[
         |v| remove(v, "mediaType"),
         &[(
             "mediaType",
-            "is missing and must be \"application/vnd.oci.image.manifest.v1+json\": without it a document can be taken for another kind",
+            "is missing and should be \"application/vnd.oci.image.manifest.v1+json\": without it a document can be taken for another kind",
         )],
     ),
     case(
@@ -290,7 +293,7 @@ const CASES: &[Case] = &[
         |v| remove(v, "mediaType"),
         &[(
             "mediaType",
-            "is missing and must be \"application/vnd.docker.distribution.manifest.v2+json\": without it a document can be taken for another kind",
+            "is missing and should be \"application/vnd.docker.distribution.manifest.v2+json\": without it a document can be taken for another kind",
         )],
     ),
     case(
@@ -368,7 +371,7 @@ const CASES: &[Case] = &[
         },
         &[
             ("architecture", "is missing and must be a string that is not empty"),
-            ("os", "is \"\" and must be a string that is not empty"),
+            ("os", "is \"\" and must be a string that is not empty: some engines refuse the image"),
         ],
     ),
     case(
@@ -401,12 +404,12 @@ const CASES: &[Case] = &[
         },
         &[
             ("config.User", "is 0 and must be a string"),
-            ("config.ExposedPorts", "is a list and must be an object"),
+            ("config.ExposedPorts", "is a list and must be an object of ports, as in {\"80/tcp\": {}}"),
             ("config.Env[1]", "is \"PATH\" and must be NAME=VALUE"),
             ("config.Env[2]", "is \"=x\" and must be NAME=VALUE"),
             ("config.Entrypoint", "is \"/bin/app\" and must be a list of strings"),
             ("config.Cmd[0]", "is 1 and must be a string"),
-            ("config.Volumes", "is \"/v\" and must be an object"),
+            ("config.Volumes", "is \"/v\" and must be an object of paths, as in {\"/data\": {}}"),
             ("config.WorkingDir", "is a list and must be a string"),
             ("config.Labels.a", "is 1 and must be a string"),
             ("config.StopSignal", "is 9 and must be a string"),
@@ -631,7 +634,7 @@ fn deep_nesting_ends() {
         subject = descriptor(
             MANIFEST,
             &layout.put_json(&json!({
-                "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "a/b", "config": empty, "layers": [],
+                "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "a/b", "config": empty, "layers": [empty],
                 "subject": subject,
             })),
         );

@@ -9,8 +9,8 @@ use std::{
 
 use flate2::{Compression as Level, write::GzEncoder};
 use oci_layout::{
-    Compression, Digest, FileMapping, Image, LayerOptions, ManifestOptions, MediaType, MemoryBlob, Platform, Pool,
-    TarLayer, VerifyOptions, artifact_manifest, image_config, image_layout, image_manifest, layer_tar,
+    Compression, Digest, FileMapping, HardLinks, Image, LayerOptions, ManifestOptions, MediaType, MemoryBlob, Platform,
+    Pool, TarLayer, VerifyOptions, artifact_manifest, image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -155,7 +155,8 @@ fn make() -> Layout {
     symlink("file", sources.path().join("link")).unwrap();
 
     let layer = |files: &[FileMapping], compression: Compression| -> TarLayer {
-        layer_tar(files.to_vec(), LayerOptions::default().compression(compression).hard_links(true)).unwrap()
+        layer_tar(files.to_vec(), LayerOptions::default().compression(compression).hard_links(HardLinks::Merge))
+            .unwrap()
     };
     let text = |path: &str| FileMapping::text(format!("this is {path}\n"), path);
     let long = format!("/{}/{}", "long".repeat(30), "name".repeat(40));

@@ -1,6 +1,8 @@
 //! `verify` finds nothing in a good layout, and in one with a single defect exactly that defect, where it is.
 
 mod archives;
+#[path = "../common/mod.rs"]
+mod common;
 mod damage;
 mod documents;
 mod files;
@@ -8,6 +10,10 @@ mod hostile;
 mod layers;
 mod layout;
 mod raw_tar;
+mod readers;
+#[path = "../common/values.rs"]
+mod values;
+mod values_of_configurations;
 
 use layout::{Layout, verify};
 use oci_layout::{Finding, Pool, VerifyOptions};
@@ -77,8 +83,8 @@ fn a_path_that_cannot_be_opened_is_an_error() {
     let fifo = dir.path().join("fifo");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     for (path, sentence) in [
-        (dir.path().join("none"), "does not exist: give the folder of an image layout, or an oci-archive"),
-        (fifo, "is a fifo: give the folder of an image layout, or an oci-archive"),
+        (dir.path().join("none"), "does not exist: give the folder of an image layout, or an archive of images"),
+        (fifo, "is a fifo: give the folder of an image layout, or an archive of images"),
     ] {
         let error = oci_layout::verify(&path, &VerifyOptions::default()).unwrap_err();
         assert_eq!(error.to_string(), format!("{path:?} {sentence}"));
@@ -98,6 +104,8 @@ fn a_finding_is_a_line_and_an_object() {
     assert_eq!(findings.iter().map(Finding::to_string).collect::<Vec<_>>(), [format!("{place} ({digest}): {message}")]);
     assert_eq!(
         serde_json::to_value(&findings).unwrap(),
-        serde_json::json!([{ "place": place, "digest": digest, "defect": "blob-missing", "message": message }])
+        serde_json::json!([{
+            "severity": "error", "place": place, "digest": digest, "defect": "blob-missing", "message": message,
+        }])
     );
 }

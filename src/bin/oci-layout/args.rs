@@ -20,10 +20,14 @@ pub(crate) fn os<T: Clone + Send + Sync + 'static>(
     OsStringValueParser::new().try_map(move |text| parse(&text))
 }
 
-/// `SRC[:DEST]`.
+/// `SRC[:DEST]`; `-` is standard input, and `./-` a file of that name.
 pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
     let (source, destination) = split(text, b':');
-    let source = unescape(source);
+    let source = match (source.as_bytes(), destination) {
+        (b"-", None) => return Err("standard input has no path of its own: it is written -:DEST".to_owned()),
+        (b"-", Some(_)) => "/dev/stdin".into(),
+        _ => unescape(source),
+    };
     let Some(destination) = destination else {
         return if source.is_empty() { Err("the source is empty".to_owned()) } else { Ok(source.into()) };
     };
@@ -35,6 +39,21 @@ pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
         (_, true) => Err("the destination behind the colon is empty".to_owned()),
         _ => Ok(FileMapping::new(source, unescape(destination))),
     }
+}
+
+/// The arguments, with the name of standard input for the `-` of `-f -:DEST`: a value that begins with a hyphen is taken
+/// for an option where several values may follow one.
+pub(crate) fn with_standard_input(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<_> = args.into_iter().collect();
+    for at in 1..args.len() {
+        if let ([.., option], [value, ..]) = args.split_at_mut(at)
+            && (option == "-f" || option == "--file")
+            && let Some(destination) = value.as_bytes().strip_prefix(b"-:")
+        {
+            *value = OsString::from_vec([&b"/dev/stdin:"[..], destination].concat());
+        }
+    }
+    args
 }
 
 /// `PATH,PATH…`
@@ -94,7 +113,8 @@ impl NamedLayout {
     }
 }
 
-/// `LAYOUT[:TAG]`: what is behind the first colon is the tag, or a full name with colons of its own.
+/// `LAYOUT[:TAG]`: what follows the first colon is the tag, a digest, or a full name with colons of its own. A digest may
+/// follow an at sign instead: `LAYOUT@sha256:HEX`.
 #[derive(Clone, Debug)]
 pub(crate) struct LayoutTag {
     pub(crate) layout: PathBuf,
@@ -103,8 +123,14 @@ pub(crate) struct LayoutTag {
 
 impl LayoutTag {
     pub(crate) fn parse(text: &OsStr) -> Result<Self, String> {
-        let (layout, tag) = split(text, b':');
-        let tag = tag.map(|tag| utf8(tag.to_owned())).transpose()?;
+        let (mut layout, tag) = split(text, b':');
+        let mut tag = tag.map(|tag| utf8(tag.to_owned())).transpose()?;
+        if let (Some(hex), Some(plain)) = (&tag, layout.as_bytes().strip_suffix(b"@sha256"))
+            && hex.len() == 64
+            && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+        {
+            (layout, tag) = (OsStr::from_bytes(plain), Some(format!("sha256:{hex}")));
+        }
         match &tag {
             Some(tag) if tag.is_empty() => Err("the tag behind the colon is empty".to_owned()),
             _ if layout.is_empty() => Err("the layout is empty".to_owned()),
@@ -121,8 +147,13 @@ impl LayoutTag {
     }
 
     pub(crate) fn open(&self, platform: Option<&Platform>) -> Result<LayoutImage> {
-        ImageLayout::open(&self.layout)?.image(self.tag.as_deref(), platform)
+        open_layout(&self.layout)?.image(self.tag.as_deref(), platform)
     }
+}
+
+/// A layout in a folder or an archive. An archive that is compressed is unpacked where temporary files go.
+pub(crate) fn open_layout(path: &Path) -> Result<ImageLayout> {
+    ImageLayout::open_in(path, env::temp_dir())
 }
 
 /// `JSON|@FILE`.
@@ -174,14 +205,30 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
     text.parse::<ImageName>().map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-/// `80`, `80/tcp`:
-/// [`ExposedPorts`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties), with the protocol
-/// that is meant without one.
-pub(crate) fn port(text: &str) -> Result<String, String> {
-    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    match port.parse::<u16>() {
-        Ok(port) if port > 0 && ["tcp", "udp", "sctp"].contains(&protocol) => Ok(format!("{port}/{protocol}")),
-        _ => Err("it is written PORT[/PROTOCOL], as in 80 or 53/udp".to_owned()),
+/// `80`, `53/udp`, `8000-8010`: each port as
+/// [`ExposedPorts`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties) has it, with the
+/// protocol that is meant without one.
+pub(crate) fn ports(text: &str) -> Result<Vec<String>, String> {
+    let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let protocol = protocol.to_ascii_lowercase();
+    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+    let number = |port: &str| {
+        let port = port.parse::<u16>().ok().filter(|_| port.bytes().all(|b| b.is_ascii_digit()));
+        port.filter(|&port| port > 0)
+    };
+    match (number(first), number(last)) {
+        (Some(first), Some(last)) if first <= last && ["tcp", "udp", "sctp"].contains(&&*protocol) => {
+            Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
+        }
+        _ => Err("it is written PORT[-PORT][/PROTOCOL], as in 80, 53/udp or 8000-8010".to_owned()),
+    }
+}
+
+/// The name of an environment variable.
+pub(crate) fn variable_name(text: &str) -> Result<String, String> {
+    match text.is_empty() || text.contains('=') {
+        true => Err("it is a name, without an equals sign".to_owned()),
+        false => Ok(text.to_owned()),
     }
 }
 
@@ -215,7 +262,8 @@ pub(crate) fn created() -> Result<Option<String>> {
         let time = text.parse().ok().filter(|&seconds: &i64| seconds >= 0).map(jiff::Timestamp::from_second);
         time.and_then(Result::ok).ok_or_else(|| "it is a number of seconds since 1970".to_owned())
     };
-    let text = env::var_os("SOURCE_DATE_EPOCH");
+    // Empty is what a shell makes of a variable that was to be none.
+    let text = env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty());
     text.map(|text| Ok(variable("SOURCE_DATE_EPOCH", &text, time)?.to_string())).transpose()
 }
 
@@ -295,10 +343,15 @@ mod tests {
 
     #[test]
     fn tags_stand_behind_layouts() {
+        let hex = "0123456789abcdef".repeat(4);
+        let digest = format!("sha256:{hex}");
         for (text, layout, tag) in [
             (r"dir", "dir", None),
             (r"dir:latest", "dir", Some("latest")),
             (r"a\:b:localhost:5000/app:1.0", "a:b", Some("localhost:5000/app:1.0")),
+            (&*format!("dir@sha256:{hex}"), "dir", Some(&*digest)),
+            (&*format!("dir:sha256:{hex}"), "dir", Some(&*digest)),
+            ("dir@sha256:latest", "dir@sha256", Some("latest")),
         ] {
             let parsed = LayoutTag::parse(text.as_ref()).unwrap();
             assert_eq!((parsed.layout, parsed.tag.as_deref()), (layout.into(), tag), "{text}");
@@ -311,10 +364,27 @@ mod tests {
 
     #[test]
     fn ports_have_a_protocol() {
-        assert_eq!(port("80").as_deref(), Ok("80/tcp"));
-        assert_eq!(port("53/udp").as_deref(), Ok("53/udp"));
-        for text in ["", "0", "65536", "80/http", "80/", "-1", "http"] {
-            assert!(port(text).is_err(), "{text}");
+        let one = |text| match &*ports(text).unwrap() {
+            [port] => port.clone(),
+            several => panic!("{text}: {several:?}"),
+        };
+        assert_eq!(one("80"), "80/tcp");
+        assert_eq!(one("53/udp"), "53/udp");
+        assert_eq!(one("80/TCP"), "80/tcp");
+        assert_eq!(one("080/Sctp"), "80/sctp");
+        for text in ["", "0", "65536", "80/http", "80/", "-1", "http", "+80", "80/tcp/udp", " 80", "127.0.0.1:80"] {
+            assert!(ports(text).is_err(), "{text}");
+        }
+    }
+
+    /// As buildah writes out `--port` and docker `EXPOSE`.
+    #[test]
+    fn ranges_of_ports_are_written_out() {
+        assert_eq!(ports("8000-8002").unwrap(), ["8000/tcp", "8001/tcp", "8002/tcp"]);
+        assert_eq!(ports("80-80/UDP").unwrap(), ["80/udp"]);
+        assert_eq!(ports("1-65535").unwrap().len(), 65535);
+        for text in ["90-80", "0-1", "80-", "-80", "80-65536", "80-90-100", "80-http", "80-90/tcp-udp"] {
+            assert!(ports(text).is_err(), "{text}");
         }
     }
 }

@@ -4,22 +4,25 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    BaseFiles, Compression, Image, LayerOptions, LayoutOptions, ManifestOptions, Pool, Result, image_config,
-    image_layout, image_manifest, layer_tar,
+    BaseFiles, Compression, ConfigOptions, Image, LayerOptions, LayoutOptions, ManifestOptions, Pool, Result,
+    image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
     Warnings, args,
+    layer_args::LayerArgs,
     output::Output,
     print, progress,
-    steps::{AboveArgs, ConfigArgs, Files, kept},
+    steps::{AboveArgs, ConfigArgs, kept},
 };
 
 /// Packs files into an image in a layout of its own, in one go.
 ///
-/// Files land in the image as root's, mode 0755 or 0644, with one fixed time; use layer-tar and its --spec for anything
-/// else. The digest of the image is printed on standard output.
+/// Files land in the image as root's, mode 0755 or 0644, with one fixed time, unless --chown, --chmod and --mtime say
+/// otherwise; use layer-tar and its --spec to say it file by file. SOURCE_DATE_EPOCH, a number of seconds since 1970, is
+/// the time of creation that the image's configuration has (1970 without it); it is no time of any file. The digest of
+/// the image is printed on standard output.
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").args(["files"]).required(true), after_help = "\
 Example:
@@ -28,7 +31,7 @@ Example:
   podman run oci:image")]
 pub(crate) struct Build {
     #[command(flatten)]
-    files: Files,
+    layer: LayerArgs,
 
     /// The folder to make; one that is there must be empty
     #[arg(short, long, value_name = "DIR")]
@@ -74,7 +77,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     cmd: Vec<String>,
 
-    /// An environment variable; once for each
+    /// An environment variable; once for each. $NAME, ${NAME} and ${NAME:-DEFAULT} in a value mean a variable of the base
+    /// image or one before, as in 'PATH=/app/bin:$PATH'; $$ is a dollar sign
     #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]
     env: Vec<(String, String)>,
 
@@ -90,9 +94,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]
     label: Vec<(String, String)>,
 
-    /// A port that the program listens on, as in 80 or 53/udp; once for each
-    #[arg(long, value_name = "PORT[/PROTOCOL]", value_parser = args::port)]
-    expose: Vec<String>,
+    /// A port that the program listens on, or a range of them, as in 80, 53/udp or 8000-8010; once for each
+    #[arg(long, value_name = "PORT[-PORT][/PROTOCOL]", value_parser = args::ports)]
+    expose: Vec<Vec<String>>,
 
     /// A path whose contents belong to the container and not to the image; once for each
     #[arg(long, value_name = "DIR")]
@@ -105,19 +109,23 @@ pub(crate) struct RunArgs {
 
 impl Build {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
-        let config = self.config.options()?.merge(self.run.json())?.strict(warnings.strict);
+        let config = self.run.merge_into(self.config.options()?).strict(warnings.strict);
+        // What is wrong with it is known before files are packed.
+        config.check()?;
         let output = Output::claim(&self.output)?;
-        let options = self.over.options(self.compression.into(), config.base.as_ref().map(BaseFiles::from));
         let layer = progress::show("packing", |bytes| {
+            let (files, options) = self.layer.apply(self.compression.into());
+            let options = self.over.options(options, config.base.as_ref().map(BaseFiles::from));
             let options = LayerOptions { progress: Some(bytes.progress()), strict: warnings.strict, ..options };
-            layer_tar(self.files.files, kept(options, self.sparse, output.dir()).pool(pool))
+            layer_tar(files, kept(options, self.sparse, output.dir()).pool(pool))
         })?;
         warnings.print(layer.warnings());
         let config = image_config([&layer], config)?;
         warnings.print(config.warnings());
         let annotations: Map<String, Value> = self.annotation.into_iter().map(|(k, v)| (k, v.into())).collect();
         let extra = if annotations.is_empty() { Value::Null } else { json!({ "annotations": annotations }) };
-        let image = image_manifest(config, [layer], ManifestOptions::new(extra))?;
+        let image = image_manifest(config, [layer], ManifestOptions::new(extra).strict(warnings.strict))?;
+        warnings.print(image.warnings());
         let digest = image.digest();
         let image = self.tag.into_iter().fold(Image::from(image), Image::tagged);
         progress::show("writing the layout", |_| {
@@ -130,28 +138,28 @@ impl Build {
 
 impl RunArgs {
     /// As the image configuration has it. What was not given is not in it: the steps by themselves make the same bytes.
-    fn json(self) -> Value {
+    fn merge_into(self, options: ConfigOptions) -> ConfigOptions {
         let pairs = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(k, v)| (k, v.into())).collect::<Map<_, _>>();
         let set = |keys: Vec<String>| keys.into_iter().map(|key| (key, json!({}))).collect::<Map<_, _>>();
         let env: Vec<_> = self.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut config = json!({
-            "User": self.user,
-            "ExposedPorts": set(self.expose),
-            "Env": env,
-            "Entrypoint": self.entrypoint,
-            "Cmd": self.cmd,
-            "Volumes": set(self.volume),
-            "WorkingDir": self.workdir,
-            "Labels": pairs(self.label),
-            "StopSignal": self.stop_signal,
-        });
+        let given = [
+            ("--user", "User", json!(self.user)),
+            ("--expose", "ExposedPorts", set(self.expose.concat()).into()),
+            ("--env", "Env", env.into()),
+            ("--entrypoint", "Entrypoint", self.entrypoint.into()),
+            ("--cmd", "Cmd", self.cmd.into()),
+            ("--volume", "Volumes", set(self.volume).into()),
+            ("--workdir", "WorkingDir", json!(self.workdir)),
+            ("--label", "Labels", pairs(self.label).into()),
+            ("--stop-signal", "StopSignal", json!(self.stop_signal)),
+        ];
         let is_given = |value: &Value| match value {
             Value::Array(list) => !list.is_empty(),
             Value::Object(members) => !members.is_empty(),
             value => !value.is_null(),
         };
-        let members = config.as_object_mut().expect("written as one above");
-        members.retain(|_, value| is_given(value));
-        if members.is_empty() { Value::Null } else { json!({ "config": config }) }
+        given.into_iter().filter(|(_, _, value)| is_given(value)).fold(options, |options, (option, member, value)| {
+            options.merge_from(option, json!({ "config": { member: value } }))
+        })
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use clap::Args;
-use oci_layout::{ArchiveOptions, Error, Image, ImageLayout, Pool, Result, image_archive};
+use oci_layout::{ArchiveOptions, Error, Image, Pool, Result, image_archive};
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -20,6 +20,7 @@ use signal_hook::{
 
 use self::source::Source;
 use crate::{
+    Warnings,
     args::{self, LayoutTag},
     print,
 };
@@ -28,8 +29,8 @@ use crate::{
 ///
 /// DEST is what skopeo calls it: docker://REGISTRY/NAME:TAG, containers-storage:NAME:TAG, dir:DIR and so on; digests stay
 /// what they are. docker-daemon:NAME:TAG is loaded by docker, in the way of `export`. Both are found on PATH, have the
-/// credentials and settings that they always have, and say what goes wrong; their exit code is the one here. A registry on
-/// this machine is asked without TLS. On standard output is the image's reference, and nothing else.
+/// credentials and settings that they always have, and say what goes wrong; their exit code is the one here. For a registry
+/// on this machine, skopeo verifies no certificate, and does without TLS if there is none. On standard output is the image's reference, and nothing else.
 ///
 /// skopeo reads from this program, as from a registry at 127.0.0.1 that only has this image, and ends with skopeo: so
 /// layers of a sparse layout are made if the destination lacks them. Whoever is on this machine can read it meanwhile.
@@ -40,7 +41,8 @@ Example:
   oci-layout copy image containers-storage:app:1.0
   oci-layout copy image docker://ghcr.io/me/app:1.0 -- --dest-authfile auth.json")]
 pub(crate) struct Copy {
-    /// The layout (a folder, or an oci-archive), and the tag or full name of an image if there are several. A colon in
+    /// The layout (a folder, an oci-archive or a docker-archive), and the tag, full name or digest of an image if there
+    /// are several. A colon in
     /// the layout's path is written `\:`
     #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     image: LayoutTag,
@@ -67,17 +69,25 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
-    pub(crate) fn run(self, pool: &Pool) -> Result<ExitCode> {
-        let layout = ImageLayout::open(&self.image.layout)?.pool(pool);
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<ExitCode> {
+        let layout = args::open_layout(&self.image.layout)?.pool(pool);
         let image = layout.whole_image(self.image.tag.as_deref())?;
         let destination = Destination::new(self.to.as_deref(), self.destination.as_deref(), &image)?;
         let status = match &*destination.transport {
             "docker-daemon" => {
+                warnings.report(image.warnings())?;
                 let mut docker = client(&self.docker);
                 docker.arg("load").args(&self.arguments);
                 load(docker, &image, &destination)?
             }
             _ => {
+                if let Some(warning) = image.warnings().first() {
+                    let reason = format!(
+                        "{warning}, and registries take no such index: copy one platform, by the digest of its manifest, \
+                         as LAYOUT@sha256:…"
+                    );
+                    return Err(Error::Invalid { what: format!("image {}", image.digest()), reason });
+                }
                 let source = Source::new(&layout, &image, pool)?;
                 let mut skopeo = client(&self.skopeo);
                 // Who may be trusted for images from where is no question here.

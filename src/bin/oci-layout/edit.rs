@@ -7,6 +7,7 @@ use indicatif::DecimalBytes;
 use oci_layout::{Error, ImageLayout, Pool, Result};
 
 use crate::{
+    Warnings,
     args::{self, LayoutTag, TaggedFolder},
     progress, say,
     steps::open_images,
@@ -32,9 +33,9 @@ pub(crate) struct Append {
 }
 
 impl Append {
-    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
         let mut layout = open_layout(&self.output)?;
-        let images = open_images(&self.images)?;
+        let images = open_images(&self.images, warnings)?;
         progress::show("writing the layout", |_| layout.append(images, pool))?;
         Ok(())
     }

@@ -8,10 +8,11 @@ use std::{
 
 use clap::Args;
 use oci_layout::{
-    ArchiveFormat, ArchiveOptions, Descriptor, Error, Image, ImageLayout, Index, Platform, Pool, Result, image_archive,
+    ArchiveFormat, ArchiveOptions, Descriptor, Error, Image, Platform, Pool, Result, WrittenArchive, image_archive,
 };
 
 use crate::{
+    Warnings,
     args::{self, LayoutTag},
     output::OutputFile,
     print, progress,
@@ -25,6 +26,9 @@ use crate::{
 /// docker-archive has each image for one platform, and no layers in zstd, which docker reads from version 23 on: those
 /// are unpacked, which takes a second read.
 ///
+/// What is no image of a container (an artifact, a signature) is in the layout alone. What an index names and the layout
+/// lacks, as docker save leaves it for platforms that were not pulled, is left out with a warning.
+///
 /// The tar is written from its beginning to its end, every blob checked on the way, and is the same for the same images.
 /// Into a file, the names of the images (or their digests) are printed on standard output.
 #[derive(Args)]
@@ -34,8 +38,8 @@ Example:
   oci-layout export image:1.0 --tag ghcr.io/me/app:1.0 -o app.tar
   podman load -i app.tar")]
 pub(crate) struct Export {
-    /// The layout (a folder, or an oci-archive), and the tag or full name of an image. Without it all are taken. A colon
-    /// in the layout's path is written `\:`
+    /// The layout (a folder, an oci-archive or a docker-archive), and the tag, full name or digest (sha256:…) of an
+    /// image. Without it all are taken. A colon in the layout's path is written `\:`
     #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     image: LayoutTag,
 
@@ -58,30 +62,39 @@ pub(crate) struct Export {
 }
 
 impl Export {
-    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
-        let layout = ImageLayout::open(&self.image.layout)?.pool(pool);
-        let images = match (&self.image.tag, &*self.tag) {
-            (None, []) => layout.images()?,
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
+        let layout = args::open_layout(&self.image.layout)?.pool(pool);
+        let (images, left_out) = match (&self.image.tag, &*self.tag) {
+            (None, []) => layout.present_images()?,
             (tag, names) => {
                 let image = layout.whole_image(tag.as_deref())?;
-                vec![names.iter().cloned().fold(image, Image::tagged)]
+                (vec![names.iter().cloned().fold(image, Image::tagged)], Vec::new())
             }
         };
+        warnings.report(&left_out)?;
         let options = ArchiveOptions {
             format: self.format,
             platform: self.platform,
             repository: layout.repository(),
             index: Some(layout.index()?.clone()),
             progress: None,
+            strict: warnings.strict,
         };
-        progress::show("writing the archive", |bytes| {
+        let written = progress::show("writing the archive", |bytes| {
             let options = ArchiveOptions { progress: Some(bytes.progress()), ..options };
             write(images, options, &self.output)
-        })
+        })?;
+        let Some(written) = written else { return Ok(()) };
+        warnings.print(&written.warnings);
+        match self.output == Path::new("-") {
+            true => Ok(()),
+            false => written.index.manifests.iter().map(name).try_for_each(print),
+        }
     }
 }
 
-fn write(images: Vec<Image>, options: ArchiveOptions, path: &Path) -> Result<()> {
+/// Writes the tar; nothing comes back if its reader did not want all of it.
+fn write(images: Vec<Image>, options: ArchiveOptions, path: &Path) -> Result<Option<WrittenArchive>> {
     if path == Path::new("-") {
         let stdout = io::stdout();
         if stdout.is_terminal() {
@@ -91,24 +104,24 @@ fn write(images: Vec<Image>, options: ArchiveOptions, path: &Path) -> Result<()>
         }
         return match archive(stdout.lock(), images, options, Path::new("standard output")) {
             // That nobody reads to the end is the reader's choice and no error.
-            Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            result => result.map(|_| ()),
+            Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(None),
+            result => result.map(Some),
         };
     }
-    let index = if path.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir()) {
+    let written = if path.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir()) {
         // A device or a fifo is written to; another file in its place is not what anybody wants.
         let file = File::options().write(true).open(path);
         archive(file.map_err(|cause| Error::Write { path: path.to_owned(), cause })?, images, options, path)?
     } else {
         let mut file = OutputFile::claim(path)?;
-        let index = archive(&mut file, images, options, path)?;
+        let written = archive(&mut file, images, options, path)?;
         file.keep()?;
-        index
+        written
     };
-    index.manifests.iter().map(name).try_for_each(print)
+    Ok(Some(written))
 }
 
-fn archive(to: impl Write, images: Vec<Image>, options: ArchiveOptions, path: &Path) -> Result<Index> {
+fn archive(to: impl Write, images: Vec<Image>, options: ArchiveOptions, path: &Path) -> Result<WrittenArchive> {
     image_archive(BufWriter::new(to), images, options).map_err(|error| match error {
         Error::Write { cause, .. } => Error::Write { path: path.to_owned(), cause },
         other => other,

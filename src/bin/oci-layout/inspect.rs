@@ -9,22 +9,23 @@ use std::{
 };
 
 use clap::Args;
-use oci_layout::{Configuration, Descriptor, Digest, ImageLayout, Index, Manifest, MediaType, Pool, Result};
+use oci_layout::{Configuration, Descriptor, Digest, Error, ImageLayout, Index, Manifest, MediaType, Pool, Result};
 use serde::Serialize;
 
 use self::contents::{Contents, contents};
-use crate::{print, progress};
+use crate::{args::open_layout, print, progress};
 
 /// Shows the images of a layout, their layers, and what is in them.
 ///
-/// Every layer is read once. What is wrong with a layout is for verify to say.
+/// Every layer is read once. What is absent or cannot be read is shown as that, and the rest all the same: what is wrong
+/// with a layout is for verify to say.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout inspect image
   oci-layout inspect --json image | jq '.images[].configuration.config'")]
 pub(crate) struct Inspect {
-    /// The layout: a folder, or an oci-archive
+    /// The layout: a folder, an oci-archive or a docker-archive
     #[arg(value_name = "LAYOUT")]
     layout: PathBuf,
 
@@ -70,20 +71,30 @@ enum What {
     },
     Image {
         manifest: Manifest,
-        configuration: Box<Configuration>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        configuration: Option<Box<Configuration>>,
+        /// Why there is no configuration.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
     },
     Artifact {
         manifest: Manifest,
     },
     /// Nothing that this program knows.
     Other,
+    /// A document that the layout lacks.
+    Absent,
+    /// A document that cannot be read.
+    Unreadable {
+        error: String,
+    },
 }
 
 impl Inspection {
     fn new(path: &Path, pool: &Pool) -> Result<Self> {
-        let layout = ImageLayout::open(path)?;
+        let layout = open_layout(path)?;
         let mut layers = BTreeMap::new();
-        let images = entries(&layout, &layout.index()?.manifests, &mut layers)?;
+        let images = entries(&layout, &layout.index()?.manifests, 0, &mut layers);
         let contents = pool.map(layers.into_values(), |layer| (layer.digest, contents(&*layout.blob(&layer))));
         Ok(Self { layout: path.display().to_string(), images, layers: contents.into_iter().collect() })
     }
@@ -93,24 +104,46 @@ impl Inspection {
 fn entries(
     layout: &ImageLayout,
     descriptors: &[Descriptor],
+    depth: usize,
     layers: &mut BTreeMap<Digest, Descriptor>,
-) -> Result<Vec<Entry>> {
+) -> Vec<Entry> {
     let entry = |descriptor: &Descriptor| {
-        let what = if descriptor.media_type.is_index() {
-            What::Index { images: entries(layout, &layout.read::<Index>(descriptor)?.manifests, layers)? }
-        } else if descriptor.media_type.is_manifest() {
-            let manifest: Manifest = layout.read(descriptor)?;
-            let read = manifest.layers.iter().filter(|layer| layer.media_type.is_layer());
-            layers.extend(read.map(|layer| (layer.digest, layer.clone())));
-            if manifest.config.media_type.to_oci() == MediaType::CONFIG {
-                What::Image { configuration: Box::new(layout.read(&manifest.config)?), manifest }
-            } else {
-                What::Artifact { manifest }
-            }
-        } else {
-            What::Other
-        };
-        Ok(Entry { descriptor: descriptor.clone(), what })
+        let what = what(layout, descriptor, depth, layers).unwrap_or_else(|error| match error {
+            Error::BlobMissing { .. } => What::Absent,
+            error => What::Unreadable { error: error.to_string() },
+        });
+        Entry { descriptor: descriptor.clone(), what }
     };
     descriptors.iter().map(entry).collect()
+}
+
+fn what(
+    layout: &ImageLayout,
+    descriptor: &Descriptor,
+    depth: usize,
+    layers: &mut BTreeMap<Digest, Descriptor>,
+) -> Result<What> {
+    /// Everybody writes one index in another at most. Each level can name many times what the next has.
+    const DEEPEST: usize = 8;
+    if descriptor.media_type.is_index() && depth == DEEPEST {
+        return Ok(What::Unreadable { error: format!("it lies more than {DEEPEST} indexes deep") });
+    }
+    if descriptor.media_type.is_index() {
+        let index: Index = layout.read(descriptor)?;
+        return Ok(What::Index { images: entries(layout, &index.manifests, depth + 1, layers) });
+    }
+    if !descriptor.media_type.is_manifest() {
+        return Ok(What::Other);
+    }
+    let manifest: Manifest = layout.read(descriptor)?;
+    let read = manifest.layers.iter().filter(|layer| layer.media_type.is_layer());
+    layers.extend(read.map(|layer| (layer.digest, layer.clone())));
+    if manifest.config.media_type.to_oci() != MediaType::CONFIG {
+        return Ok(What::Artifact { manifest });
+    }
+    let (configuration, error) = match layout.read(&manifest.config) {
+        Ok(configuration) => (Some(Box::new(configuration)), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    Ok(What::Image { manifest, configuration, error })
 }

@@ -9,6 +9,7 @@ mod copy;
 mod edit;
 mod export;
 mod inspect;
+mod layer_args;
 mod nix;
 mod output;
 mod progress;
@@ -16,6 +17,8 @@ mod progress;
 mod pull;
 #[cfg(feature = "registry")]
 mod push;
+#[cfg(feature = "registry")]
+mod registries;
 mod script;
 #[cfg(feature = "registry")]
 mod serve;
@@ -69,7 +72,7 @@ struct Program {
 pub(crate) struct Warnings {
     /// Print no warnings
     #[arg(short, long, global = true, conflicts_with = "strict")]
-    quiet: bool,
+    pub(crate) quiet: bool,
 
     /// Treat warnings as errors
     #[arg(long, global = true)]
@@ -89,6 +92,17 @@ impl Warnings {
     pub(crate) fn print(self, warnings: &[Warning]) {
         if !self.quiet {
             warnings.iter().for_each(|warning| say(format_args!("oci-layout: warning: {warning}")));
+        }
+    }
+
+    /// Prints them, unless warnings are errors.
+    pub(crate) fn report(self, warnings: &[Warning]) -> Result<()> {
+        match warnings.first() {
+            Some(warning) if self.strict => Err(Error::Warning(warning.clone())),
+            _ => {
+                self.print(warnings);
+                Ok(())
+            }
         }
     }
 }
@@ -121,7 +135,8 @@ enum Command {
 fn main() -> ExitCode {
     // A file above the size that the shell allows shall be an error of the write, and not the program's death.
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).expect("this signal may be handled");
-    match script::arguments(env::args_os(), is_subcommand).map(Program::parse_from).and_then(run) {
+    let arguments = script::arguments(env::args_os(), is_subcommand).map(args::with_standard_input);
+    match arguments.map(Program::parse_from).and_then(run) {
         Ok(code) => code,
         Err(error) => {
             say(format_args!("oci-layout: error: {error}"));
@@ -141,16 +156,16 @@ fn run(Program { command, threads, warnings }: Program) -> Result<ExitCode> {
         Command::LayerTar(layer_tar) => layer_tar.run(&pool, warnings)?,
         Command::ImageConfig(image_config) => image_config.run(warnings)?,
         Command::ImageManifest(image_manifest) => image_manifest.run(&pool, warnings)?,
-        Command::ImageLayout(image_layout) => image_layout.run(&pool)?,
+        Command::ImageLayout(image_layout) => image_layout.run(&pool, warnings)?,
         Command::ClosureLayers(closure_layers) => closure_layers.run()?,
-        Command::Append(append) => append.run(&pool)?,
+        Command::Append(append) => append.run(&pool, warnings)?,
         Command::Remove(remove) => remove.run()?,
         Command::Gc(gc) => gc.run()?,
         Command::Fill(fill) => fill.run(&pool)?,
-        Command::Verify(verify) => return verify.run(&pool),
+        Command::Verify(verify) => return verify.run(&pool, warnings),
         Command::Inspect(inspect) => inspect.run(&pool)?,
-        Command::Export(export) => export.run(&pool)?,
-        Command::Copy(copy) => return copy.run(&pool),
+        Command::Export(export) => export.run(&pool, warnings)?,
+        Command::Copy(copy) => return copy.run(&pool, warnings),
         #[cfg(feature = "registry")]
         Command::Pull(pull) => pull.run(&pool)?,
         #[cfg(feature = "registry")]

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use oci_layout::{Error, Pool, Result, nix};
 
 #[cfg(feature = "registry")]
-use crate::pull;
+use crate::registries;
 
 /// Builds a Nix derivation: what the functions in `nix/` have as their builder, and nothing to call by hand.
 ///
@@ -59,9 +59,9 @@ impl Nix {
             Step::Files => nix::files(&attributes),
             Step::Verify => nix::verify(&attributes, pool),
             #[cfg(feature = "registry")]
-            Step::Pull => nix::pull(&attributes, pull::client()?, pool),
+            Step::Pull => nix::pull(&attributes, registries::client()?, pool),
             #[cfg(feature = "registry")]
-            Step::PullBlob => nix::pull_blob(&attributes, pull::client()?),
+            Step::PullBlob => nix::pull_blob(&attributes, registries::client()?),
             Step::BlobsToLayout => nix::blobs_to_layout(&attributes, pool),
         }
     }

@@ -1,8 +1,6 @@
 //! `pull`: from a registry into a layout.
 
 use std::{
-    env,
-    ffi::OsString,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -10,10 +8,10 @@ use std::{
 use clap::Args;
 use oci_layout::{
     Error, Image, ImageLayout, LayoutOptions, Platform, Pool, Result, image_layout,
-    registry::{Client, Credentials, Reference, download_pool},
+    registry::{Reference, download_pool},
 };
 
-use crate::{certificates, output::Output, print, progress, say};
+use crate::{output::Output, print, progress, registries::Registries, say};
 
 /// Fetches an image from a registry into a layout, every byte as it is there.
 ///
@@ -24,8 +22,10 @@ use crate::{certificates, output::Output, print, progress, say};
 /// An image in the format that Docker had before OCI stays in it: podman and skopeo do not find it in a layout, but crane
 /// does, and as a base it is like any other.
 ///
-/// Who has logged in with docker or podman is known to the registry. The proxies that https_proxy and http_proxy name
-/// are used, and the certificates that SSL_CERT_FILE names, or the system has, or this program.
+/// Credentials are those that docker and podman have stored. The registry is asked with TLS, except one on this machine that
+/// does not speak it. Trusted are the certificates that SSL_CERT_FILE names, or those of the system or of this program, and
+/// those in the registry's folder in certs.d of podman and docker. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name
+/// proxies.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -48,15 +48,14 @@ pub(crate) struct Pull {
     #[arg(long, conflicts_with = "output")]
     manifest: bool,
 
-    /// Ask the registry without TLS, as one on this machine always is
-    #[arg(long)]
-    plain_http: bool,
+    #[command(flatten)]
+    registries: Registries,
 }
 
 impl Pull {
     pub(crate) fn run(self, pool: &Pool) -> Result<()> {
-        let Self { image: reference, output, platform, plain_http, .. } = self;
-        let client = client()?.plain_http(plain_http);
+        let Self { image: reference, output, platform, registries, .. } = self;
+        let client = registries.client()?;
         let Some(output) = output else {
             let manifest = client.manifest(&reference, platform.as_ref())?;
             let write = |cause| Error::Write { path: Path::new("standard output").to_owned(), cause };
@@ -83,48 +82,5 @@ impl Pull {
             ));
         }
         print(digest)
-    }
-}
-
-/// A client that knows what the environment says of registries.
-pub(crate) fn client() -> Result<Client> {
-    let client = Client::default().authorities(certificates::authorities()?);
-    Ok(client.credentials(Credentials::Files(credentials(|name| env::var_os(name)))))
-}
-
-/// Where [podman](https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md) and docker write to
-/// when one logs in.
-fn credentials(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
-    // Nix sets what nobody has set to nothing.
-    let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-    if let Some(file) = variable("REGISTRY_AUTH_FILE") {
-        return vec![file.into()];
-    }
-    let below = |name: &str, file: &str| Some(PathBuf::from(variable(name)?).join(file));
-    let files = [
-        below("XDG_RUNTIME_DIR", "containers/auth.json"),
-        below("XDG_CONFIG_HOME", "containers/auth.json").or_else(|| below("HOME", ".config/containers/auth.json")),
-        below("DOCKER_CONFIG", "config.json").or_else(|| below("HOME", ".docker/config.json")),
-    ];
-    files.into_iter().flatten().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_are_where_others_write_them() {
-        let with = |variables: &[(&str, &str)]| {
-            let value = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
-            credentials(value).iter().map(|file| file.display().to_string()).collect::<Vec<_>>()
-        };
-        assert_eq!(with(&[("REGISTRY_AUTH_FILE", "/a"), ("HOME", "/h")]), ["/a"]);
-        assert_eq!(with(&[("HOME", "/h")]), ["/h/.config/containers/auth.json", "/h/.docker/config.json"]);
-        assert_eq!(
-            with(&[("HOME", "/h"), ("XDG_RUNTIME_DIR", "/r"), ("XDG_CONFIG_HOME", "/x"), ("DOCKER_CONFIG", "/d")]),
-            ["/r/containers/auth.json", "/x/containers/auth.json", "/d/config.json"]
-        );
-        assert!(with(&[("REGISTRY_AUTH_FILE", "")]).is_empty());
     }
 }

@@ -1,12 +1,12 @@
 //! `push`: from a layout to registries.
 
 use clap::Args;
-use oci_layout::{Image, ImageLayout, Platform, Pool, Result, registry::Reference};
+use oci_layout::{Error, Image, Platform, Pool, Result, registry::Reference};
 
 use crate::{
     args::{self, LayoutTag},
     print, progress,
-    pull::client,
+    registries::Registries,
 };
 
 /// Sends an image of a layout to registries, every byte as it is here.
@@ -17,9 +17,10 @@ use crate::{
 /// (annotation org.opencontainers.image.base.name), and from those that --mount-from names. The image's name by its
 /// digest is printed on standard output, one line for each repository.
 ///
-/// An upload that breaks off goes on where it ended. Who has logged in with docker or podman is known to the registry.
-/// The proxies that https_proxy and http_proxy name are used, and the certificates that SSL_CERT_FILE names, or the
-/// system has, or this program.
+/// An upload that breaks off goes on where it ended. Credentials are those that docker and podman have stored. Registries
+/// are asked with TLS, except those on this machine that do not speak it. Trusted are the certificates that SSL_CERT_FILE
+/// names, or those of the system or of this program, and those in the registry's folder in certs.d of podman and docker.
+/// HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name proxies.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -27,7 +28,7 @@ Examples:
   oci-layout push image:1.0 ghcr.io/me/app:1.0 ghcr.io/me/app:latest
   oci-layout push image localhost:5000/app --mount-from library/base")]
 pub(crate) struct Push {
-    /// The layout, or an oci-archive; with a tag if it has several images
+    /// The layout, oci-archive or docker-archive; with a tag or digest (sha256:…) if it has several images
     #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     image: LayoutTag,
 
@@ -43,21 +44,23 @@ pub(crate) struct Push {
     #[arg(long, value_name = "PATH")]
     mount_from: Vec<String>,
 
-    /// Ask registries without TLS, as one on this machine always is
-    #[arg(long)]
-    plain_http: bool,
+    #[command(flatten)]
+    registries: Registries,
 }
 
 impl Push {
     pub(crate) fn run(self, pool: &Pool) -> Result<()> {
-        let Self { image, references, platform, mount_from, plain_http } = self;
-        let (layout, tag) = (ImageLayout::open(&image.layout)?.pool(pool), image.tag.as_deref());
+        let Self { image, references, platform, mount_from, registries } = self;
+        let (layout, tag) = (args::open_layout(&image.layout)?.pool(pool), image.tag.as_deref());
         let image = match &platform {
             Some(platform) => Image::from(layout.image(tag, Some(platform))?),
             None => layout.whole_image(tag)?,
         };
-        let client =
-            mount_from.into_iter().fold(client()?.plain_http(plain_http), |client, path| client.mount_from(path));
+        if let Some(warning) = image.warnings().first() {
+            let reason = format!("{warning}, and registries take no such index: push one platform, with --platform");
+            return Err(Error::Invalid { what: format!("image {}", image.digest()), reason });
+        }
+        let client = mount_from.into_iter().fold(registries.client()?, |client, path| client.mount_from(path));
         let pushed = progress::show("pushing", |bytes| client.progress(bytes.progress()).push(&image, &references))?;
         pushed.iter().try_for_each(print)
     }

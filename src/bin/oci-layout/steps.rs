@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    BaseFiles, Blob, Compression, ConfigOptions, Error, FileMapping, Image, LayerFolder, LayerOptions, LayerSpec,
-    LayoutImage, LayoutOptions, ManifestOptions, Platform, Pool, Result, Warning, folder, image_config, image_layout,
+    BaseFiles, Blob, Compression, ConfigOptions, Error, Image, LayerFolder, LayerOptions, LayerSpec, LayoutImage,
+    LayoutOptions, ManifestOptions, Platform, Pool, Result, Warning, folder, image_config, image_layout,
     image_manifest, layer_tar,
 };
 use serde_json::json;
@@ -13,18 +13,10 @@ use serde_json::json;
 use crate::{
     Warnings,
     args::{self, Json, LayoutTag, TaggedFolder},
+    layer_args::LayerArgs,
     output::Output,
     print, progress,
 };
-
-/// What goes into a layer.
-#[derive(Args)]
-pub(crate) struct Files {
-    /// A file, or a folder whose contents land in DEST, which is SRC if not given; once for each. A colon in a path is
-    /// written `\:`, a backslash `\\`
-    #[arg(short, long = "file", value_name = "SRC[:DEST]", num_args = 1.., value_parser = args::os(args::mapping))]
-    pub(crate) files: Vec<FileMapping>,
-}
 
 /// Packs files into a layer.
 ///
@@ -41,10 +33,10 @@ A specification, for modes, owners, links and whatever else can be said of a fil
     \"compression\": \"zstd\" }")]
 pub(crate) struct LayerTar {
     #[command(flatten)]
-    files: Files,
+    layer: LayerArgs,
 
-    /// A JSON file that says what goes into the layer and how, in place of -f; - is standard input
-    #[arg(long, value_name = "FILE")]
+    /// A JSON file that says what goes into the layer and how, in place of -f and its options; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "LayerArgs")]
     spec: Option<PathBuf>,
 
     #[command(flatten)]
@@ -63,8 +55,8 @@ pub(crate) struct LayerTar {
     compression: Option<Compression>,
 
     /// Keep a recipe in the place of the blob, some kilobytes that say how it is made of the same files again. They must
-    /// stay as they are; that one changed is an error when the layer is made. A layer with a compressed tar among its
-    /// sources is kept itself
+    /// stay as they are; that one changed is an error when the layer is made. A layer with a compressed tar or a pipe
+    /// among its sources is kept itself
     #[arg(long)]
     lazy: bool,
 
@@ -77,7 +69,10 @@ impl LayerTar {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
         let LayerSpec { files, options } = match &self.spec {
             Some(spec) => read_spec(spec)?,
-            None => LayerSpec { files: self.files.files, options: LayerOptions::default() },
+            None => {
+                let (files, options) = self.layer.apply(LayerOptions::default());
+                LayerSpec { files, options }
+            }
         };
         let compression = self.compression.unwrap_or(options.compression);
         let mut base = self.base.open()?.as_ref().map(BaseFiles::from);
@@ -113,7 +108,8 @@ fn read_spec(path: &Path) -> Result<LayerSpec> {
 /// What an image configuration is made of, beside the layers.
 #[derive(Args)]
 pub(crate) struct ConfigArgs {
-    /// JSON to merge over the image configuration, or @ and the file that holds it, as in '{ "config": { "User": "1000" } }'
+    /// JSON to merge over the image configuration, or @ and the file that holds it, as in '{ "config": { "User": "1000" } }'.
+    /// null removes a member: '{ "config": { "Labels": { "KEY": null } } }' removes one label of the base image
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra: Option<Json>,
 
@@ -124,13 +120,19 @@ pub(crate) struct ConfigArgs {
 /// The image below the layers, and what it all runs on.
 #[derive(Args)]
 pub(crate) struct BaseArgs {
-    /// The image to build on: a layout (a folder, or an oci-archive), and a tag if it has several images. Its layers
+    /// The image to build on: a layout (a folder, an oci-archive or a docker-archive), and a tag or digest if
+    /// it has several images, of which --platform may choose one too. Its layers
     /// come first, and its configuration is taken over where nothing else is said. A colon in the path is written
     /// `\:` [default: none]
     #[arg(long, value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     base: Option<LayoutTag>,
 
-    /// What the image runs on [default: what its base image does, or linux/amd64]
+    /// An environment variable of the base image that is not taken over; once for each
+    #[arg(long, value_name = "NAME", requires = "base", value_parser = args::variable_name)]
+    unset_env: Vec<String>,
+
+    /// What the image runs on, by Go's names or others, as in linux/arm64, linux/aarch64 or linux/arm/v7 [default: what
+    /// its base image does, or linux/amd64]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
 }
@@ -192,14 +194,17 @@ impl BaseArgs {
 
 impl ConfigArgs {
     pub(crate) fn options(&self) -> Result<ConfigOptions> {
-        config_options(self.extra.as_ref(), &self.base)
+        config_options("--extra", self.extra.as_ref(), &self.base)
     }
 }
 
-fn config_options(extra: Option<&Json>, base: &BaseArgs) -> Result<ConfigOptions> {
+/// Options with the JSON that an option of this name gives.
+fn config_options(name: &str, extra: Option<&Json>, base: &BaseArgs) -> Result<ConfigOptions> {
     let created = args::created()?.map(|created| json!({ "created": created }));
-    let options = ConfigOptions::new(created.unwrap_or_default()).merge(Json::read_or_null(extra)?)?;
-    Ok(ConfigOptions { platform: base.platform.clone(), base: base.open()?, ..options })
+    let options = ConfigOptions::default().merge_from("SOURCE_DATE_EPOCH", created.unwrap_or_default());
+    let options = options.merge_from(name, Json::read_or_null(extra)?);
+    let (platform, unset_env) = (base.platform.clone(), base.unset_env.clone());
+    Ok(ConfigOptions { platform, base: base.open()?, unset_env, ..options })
 }
 
 /// Makes the configuration of an image with these layers.
@@ -259,7 +264,7 @@ pub(crate) struct ImageManifest {
     layer: Vec<PathBuf>,
 
     /// The folder of the configuration, made by image-config of the same layers. If that had a --base, give it here too
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["extra_config", "platform"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["extra_config", "platform", "unset_env"])]
     config: Option<PathBuf>,
 
     /// JSON to merge over the image configuration that is made, or @ and the file that holds it
@@ -284,7 +289,7 @@ pub(crate) struct ImageManifest {
 impl ImageManifest {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
         let layers = open_layers(&self.layer)?;
-        let manifest = ManifestOptions::new(Json::read_or_null(self.extra_manifest.as_ref())?);
+        let manifest = ManifestOptions::new(Json::read_or_null(self.extra_manifest.as_ref())?).strict(warnings.strict);
         let image = match &self.config {
             Some(dir) => {
                 let config = folder::open_config(dir)?;
@@ -296,7 +301,8 @@ impl ImageManifest {
                 image_manifest(config, layers, ManifestOptions { base, ..manifest })?
             }
             None => {
-                let options = config_options(self.extra_config.as_ref(), &self.base)?.strict(warnings.strict);
+                let extra = self.extra_config.as_ref();
+                let options = config_options("--extra-config", extra, &self.base)?.strict(warnings.strict);
                 if let Some(base) = &options.base {
                     self.over.check(base, &layers, warnings)?;
                 }
@@ -305,6 +311,7 @@ impl ImageManifest {
                 image_manifest(config, layers, manifest)?
             }
         };
+        warnings.print(image.warnings());
         let output = Output::claim(&self.output)?;
         let digest = image.digest();
         progress::show("writing the image", |_| folder::write_image(output.dir(), image, pool))?;
@@ -344,8 +351,8 @@ pub(crate) struct ImageLayout {
 }
 
 impl ImageLayout {
-    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
-        let images = open_images(&self.images)?;
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
+        let images = open_images(&self.images, warnings)?;
         let options = LayoutOptions::new(Json::read_or_null(self.extra_index.as_ref())?).sparse(self.sparse).pool(pool);
         let output = Output::claim(&self.output)?;
         let layout = progress::show("writing the layout", |_| image_layout(output.dir(), images, options))?;
@@ -358,7 +365,7 @@ impl ImageLayout {
 }
 
 /// The images that these name, under the names given.
-pub(crate) fn open_images(folders: &[TaggedFolder]) -> Result<Vec<Image>> {
+pub(crate) fn open_images(folders: &[TaggedFolder], warnings: Warnings) -> Result<Vec<Image>> {
     let mut images = Vec::new();
     for TaggedFolder { tag, dir } in folders {
         let named = |image: Image| tag.iter().fold(image, Image::tagged);
@@ -366,7 +373,9 @@ pub(crate) fn open_images(folders: &[TaggedFolder]) -> Result<Vec<Image>> {
             images.push(named(folder::open_image(dir)?));
             continue;
         }
-        let all = oci_layout::ImageLayout::open(dir)?.images()?;
+        let (all, left_out) = args::open_layout(dir)?.present_images()?;
+        warnings.report(&left_out)?;
+        all.iter().try_for_each(|image| warnings.report(image.warnings()))?;
         if let (Some(tag), true) = (tag, all.len() != 1) {
             let reason =
                 format!("has {} images, and {tag} can name one: leave the tag out to take all as they are", all.len());

@@ -37,6 +37,8 @@ pub(super) struct LayerUse {
     pub(super) media_type: MediaType,
     /// As the configuration says it.
     pub(super) diff_id: Option<Digest>,
+    /// Whether engines unpack it: artifacts have layers of whatever kind.
+    pub(super) in_image: bool,
 }
 
 /// A blob with all that was said of it.

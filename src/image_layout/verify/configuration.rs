@@ -6,10 +6,11 @@ use serde_json::Value;
 use super::{
     defect::Defect,
     finding::Findings,
-    members::{Object, Shape, wrong},
+    members::{Object, wrong},
     reference,
 };
 use crate::{
+    config_values::{self, Fault, Verdict},
     descriptor::{Extra, Platform},
     digest::Digest,
 };
@@ -20,69 +21,47 @@ pub(super) struct Configuration {
     pub(super) platform: Option<Platform>,
     /// One for each layer, `None` for what is no digest; nothing if there is no list.
     pub(super) diff_ids: Option<Vec<Option<Digest>>>,
+    /// Those of `architecture` and `os` that are there and empty.
+    pub(super) empty: Vec<&'static str>,
 }
-
-const MEMBERS: &[(&str, Shape)] = &[
-    ("created", Shape::Time),
-    ("author", Shape::Text),
-    ("os.version", Shape::Text),
-    ("os.features", Shape::Texts),
-    ("variant", Shape::Text),
-];
-
-/// The specification's, and those of Docker's that runtimes read.
-const CONFIG_MEMBERS: &[(&str, Shape)] = &[
-    ("User", Shape::Text),
-    ("ExposedPorts", Shape::Object),
-    ("Env", Shape::Variables),
-    ("Entrypoint", Shape::Texts),
-    ("Cmd", Shape::Texts),
-    ("Volumes", Shape::Object),
-    ("WorkingDir", Shape::Text),
-    ("Labels", Shape::TextMap),
-    ("StopSignal", Shape::Text),
-    ("ArgsEscaped", Shape::Flag),
-    ("Memory", Shape::Number),
-    ("MemorySwap", Shape::Number),
-    ("CpuShares", Shape::Number),
-    ("Healthcheck", Shape::Object),
-    ("Shell", Shape::Texts),
-    ("OnBuild", Shape::Texts),
-];
-
-const HISTORY_MEMBERS: &[(&str, Shape)] = &[
-    ("created", Shape::Time),
-    ("author", Shape::Text),
-    ("created_by", Shape::Text),
-    ("comment", Shape::Text),
-    ("empty_layer", Shape::Flag),
-];
 
 /// Notes down what is wrong with a configuration.
 pub(super) fn check(findings: &mut Findings, place: &str, digest: Digest, value: &Value) -> Configuration {
     let Some(document) = Object::document(findings, place, Some(digest), value) else {
         return Configuration::default();
     };
-    document.optional_or_null(findings, MEMBERS);
     let platform = platform(findings, &document);
-    if let Some(value) = document.get("config").filter(|value| !value.is_null())
-        && let Some(config) = document.deeper(findings, "config", value)
-    {
-        config.optional_or_null(findings, CONFIG_MEMBERS);
-    }
+    let is_empty = |member: &str| document.get(member).and_then(Value::as_str) == Some("");
+    let empty: Vec<_> = ["architecture", "os"].into_iter().filter(|member| is_empty(member)).collect();
+    config_values::check(document.members, &mut |fault| {
+        let member = fault.member();
+        // What that means depends on the layers.
+        if empty.contains(&&*member) {
+            return;
+        }
+        let Fault { found, expected, verdict, .. } = fault;
+        let defect = match verdict {
+            Verdict::Forbidden => Defect::MemberWrong { found, expected },
+            Verdict::Refused => Defect::MemberRefused { found, expected },
+            Verdict::Unusual => Defect::MemberUnusual { found, expected },
+        };
+        document.report(findings, &member, defect);
+    });
     let diff_ids = diff_ids(findings, &document);
     history(findings, &document, diff_ids.as_ref().map(Vec::len));
-    Configuration { platform, diff_ids }
+    Configuration { platform, diff_ids, empty }
 }
 
 fn platform(findings: &mut Findings, document: &Object<'_>) -> Option<Platform> {
     let text = |name| document.get(name).and_then(Value::as_str).map(str::to_owned);
+    let name = |value: &Value| value.as_str().filter(|name| !name.is_empty()).map(str::to_owned);
+    const NAME: &str = "a string that is not empty";
     let features = document.get("os.features").and_then(Value::as_array).into_iter().flatten();
-    let architecture = document.required_text(findings, "architecture", Shape::Name);
-    let os = document.required_text(findings, "os", Shape::Name);
+    let architecture = document.required(findings, "architecture", NAME).and_then(name);
+    let os = document.required(findings, "os", NAME).and_then(name);
     Some(Platform {
-        architecture: architecture?.to_owned(),
-        os: os?.to_owned(),
+        architecture: architecture?,
+        os: os?,
         os_version: text("os.version"),
         os_features: features.filter_map(Value::as_str).map(str::to_owned).collect(),
         variant: text("variant"),
@@ -109,17 +88,8 @@ fn diff_ids(findings: &mut Findings, document: &Object<'_>) -> Option<Vec<Option
 }
 
 fn history(findings: &mut Findings, document: &Object<'_>, diff_ids: Option<usize>) {
-    if document.get("history").is_none_or(Value::is_null) {
-        return;
-    }
-    let Some(list) = document.required_list(findings, "history", "a list of objects") else { return };
-    let mut made = 0;
-    for (index, value) in list.iter().enumerate() {
-        if let Some(entry) = document.deeper(findings, &format!("history[{index}]"), value) {
-            entry.optional_or_null(findings, HISTORY_MEMBERS);
-        }
-        made += usize::from(value.get("empty_layer") != Some(&Value::Bool(true)));
-    }
+    let Some(list) = document.get("history").and_then(Value::as_array) else { return };
+    let made = list.iter().filter(|entry| entry.get("empty_layer") != Some(&Value::Bool(true))).count();
     match diff_ids {
         Some(diff_ids) if made != diff_ids && !list.is_empty() => {
             document.report(findings, "history", Defect::HistoryCount { made, diff_ids });

@@ -1,5 +1,7 @@
 //! What can be wrong at one place of a layout, each with a name for programs and a sentence for people.
 
+use std::borrow::Cow;
+
 use crate::{descriptor::MediaType, digest::Digest};
 
 /// How much harm a defect does.
@@ -98,6 +100,10 @@ defects! {
     /// A blob that is referred to and not there.
     BlobMissing = Error "blob-missing", "is missing: fetch or make the image again, whole"
 
+    /// An image that an index names and the layout lacks, while another image of the index is there: `docker save` leaves
+    /// out what was not pulled.
+    ImageAbsent = Warning "image-absent", "is missing: fetch or make the image again, whole"
+
     /// A recipe that nothing can be made of: no JSON of one, another blob's, or for another byte format.
     RecipeWrong {
         /// What is wrong with it.
@@ -157,8 +163,24 @@ defects! {
         /// What it is.
         found: String,
         /// What it must be.
-        expected: &'static str,
+        expected: Cow<'static, str>,
     } = Error "member-wrong", "is {found} and must be {expected}"
+
+    /// A member of a configuration that some engines refuse.
+    MemberRefused {
+        /// What it is.
+        found: String,
+        /// What it must be.
+        expected: Cow<'static, str>,
+    } = Warning "member-refused", "is {found} and must be {expected}: some engines refuse the image"
+
+    /// A member of a configuration that engines take, and that is probably a mistake.
+    MemberUnusual {
+        /// What it is.
+        found: String,
+        /// What it should be.
+        expected: Cow<'static, str>,
+    } = Warning "member-unusual", "is {found} and should be {expected}"
 
     /// A digest that can't be read.
     DigestInvalid {
@@ -207,6 +229,20 @@ defects! {
         first: String,
     } = Error "name-ambiguous", "has the {annotation} {name:?}, and so has {first}, which is another image: rename one of them"
 
+    /// Two entries of `index.json` have one tag, and full names that differ: `docker save` writes them so.
+    TagShared {
+        /// The tag.
+        tag: String,
+        /// Where it is first.
+        first: String,
+    } = Warning "tag-shared", "has the tag {tag:?}, and so has {first}, which is another image: who knows tags alone finds one of them"
+
+    /// `index.json` names one image twice in the same way.
+    ListedTwice {
+        /// Where it is first.
+        first: String,
+    } = Error "listed-twice", "is there twice, like {first}: tools refuse to choose; remove one of the two"
+
     /// Two manifests of one index are for the same platform.
     PlatformTwice {
         /// The platform.
@@ -227,6 +263,14 @@ defects! {
     ArtifactTypeMissing = Error "artifact-type-missing",
         "is missing and must be a media type, because the configuration is the empty one"
 
+    /// The configuration of an image that leaves open what it is for, as go-containerregistry's empty image
+    /// does.
+    PlatformEmpty = Warning "platform-empty", "is empty: engines cannot tell what the image runs on"
+
+    /// A manifest without layers.
+    LayersEmpty = Warning "layers-empty",
+        "is empty and should have an entry: some registries refuse a manifest without layers"
+
     /// A descriptor of the empty blob that is of another.
     NotEmpty = Error "not-empty", "is said to be the empty JSON object, the two bytes `{{}}`, and has another digest or size"
 
@@ -238,13 +282,21 @@ defects! {
         diff_ids: usize,
     } = Error "layer-count", "has {layers} layers, and its configuration {diff_ids} diff IDs: there must be one for each"
 
+    /// An image with more layers than some engines take.
+    ManyLayers {
+        /// How many it has.
+        layers: usize,
+        /// How many all engines take.
+        most: usize,
+    } = Warning "many-layers", "has {layers} layers, and Docker refuses more than {most}: merge some"
+
     /// A history that does not fit the layers.
     HistoryCount {
         /// Entries that made a layer.
         made: usize,
         /// Diff IDs in the same configuration.
         diff_ids: usize,
-    } = Error "history-count",
+    } = Warning "history-count",
         "has {made} entries that made a layer for {diff_ids} diff IDs: mark those that made none with empty_layer"
 
     // Layers.
@@ -256,6 +308,14 @@ defects! {
         /// What the bytes are.
         found: &'static str,
     } = Error "compression-differs", "is said to be {said}, and its bytes are {found}: correct the mediaType"
+
+    /// A blob of an artifact that has a layer's media type and is no such tar, as ORAS writes it by default.
+    NotALayer {
+        /// What the descriptor says.
+        said: MediaType,
+        /// What the bytes are.
+        found: &'static str,
+    } = Warning "not-a-layer", "is said to be {said}, and its bytes are {found}: right in an artifact, as ORAS makes them"
 
     /// The compressed stream can't be read to its end.
     CompressionDamaged {
@@ -313,6 +373,14 @@ defects! {
         reason: &'static str,
     } = Error "path-invalid", "{reason}"
 
+    /// An extended attribute by which overlay file systems hide files of the layers below.
+    OverlayMark {
+        /// The attribute's name.
+        name: String,
+    } = Error "overlay-mark",
+        "has the extended attribute {name:?}, a mark of an overlay file system: it hides files of the layers below for some \
+         readers and not for others; leave it out"
+
     /// Something that is no directory has an entry below it.
     NotADirectory {
         /// The directory that is none.
@@ -336,6 +404,28 @@ defects! {
         /// What is wrong with it.
         reason: &'static str,
     } = Error "whiteout-invalid", "{reason}"
+
+    /// A global extended header.
+    GlobalHeader = Error "global-header",
+        "follows a global extended header: umoci refuses the layer, and what that header says counts for some readers alone"
+
+    /// A header that tools written in Go refuse.
+    HeaderRefused {
+        /// What is wrong with it.
+        reason: &'static str,
+    } = Error "header-refused", "has {reason}: tools written in Go refuse the layer"
+
+    /// Two extended headers of one type.
+    HeaderRepeated = Warning "header-repeated",
+        "has two extended headers of one type: which of them counts depends on the reader"
+
+    /// An extended attribute that cannot be set.
+    XattrInvalid {
+        /// The attribute's name.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    } = Error "xattr-invalid", "has the extended attribute {name:?}, which {reason}"
 
     /// A sparse file, which many readers unpack wrongly.
     Sparse = Error "sparse", "is stored as a sparse file, which no layer should have: readers differ in what they unpack"

@@ -21,10 +21,11 @@ use crate::{
     digest::Digest,
     image_layout::{
         INDEX, MARKER,
-        files::{LayoutFiles, MAX_DOCUMENT},
+        files::{LayoutFiles, MAX_DOCUMENT, blob_name},
         name::{CONTAINERD_NAME, REF_NAME},
         read::MAX_DEPTH,
     },
+    image_manifest::MOST_LAYERS,
 };
 
 /// Containers' tools put one image into an index twice, in gzip and in zstd, and mark the second so.
@@ -85,16 +86,33 @@ impl<'a> Documents<'a> {
         let Some(object) = Object::document(&mut self.findings, INDEX, None, &value) else { return };
         self.head(&object, Some(&MediaType::INDEX));
         let Some(list) = self.manifests(&object) else { return };
+        self.subject(&object, None, 0);
         let mut names: BTreeMap<(&str, &str), (Digest, usize)> = BTreeMap::new();
+        let mut listed: HashMap<(Digest, [Option<&str>; 2]), usize> = HashMap::new();
+        let mut full_names = Vec::with_capacity(list.len());
         for (number, value) in list.iter().enumerate() {
             let place = object.at(&format!("manifests[{number}]"));
             let Some(entry) = Reference::read(&mut self.findings, &place, None, value) else { continue };
+            let both = [REF_NAME, CONTAINERD_NAME].map(|annotation| entry.annotation(annotation));
+            full_names.resize(number, None);
+            full_names.push(both[1]);
+            if let (Some(digest), [Some(_), _]) = (entry.digest, both)
+                && let Some(at) = listed.insert((digest, both), number)
+            {
+                let first = object.at(&format!("manifests[{at}]"));
+                self.found(&place, None, Defect::ListedTwice { first });
+            }
             for annotation in [REF_NAME, CONTAINERD_NAME] {
                 let (Some(name), Some(digest)) = (entry.annotation(annotation), entry.digest) else { continue };
                 let (first, at) = *names.entry((annotation, name)).or_insert((digest, number));
                 if first != digest {
                     let (name, first) = (shown(name), object.at(&format!("manifests[{at}]")));
-                    self.found(&place, None, Defect::NameAmbiguous { annotation, name, first });
+                    let differ = both[1].zip(full_names[at]).is_some_and(|(this, other)| this != other);
+                    let defect = match annotation == REF_NAME && differ {
+                        true => Defect::TagShared { tag: name, first },
+                        false => Defect::NameAmbiguous { annotation, name, first },
+                    };
+                    self.found(&place, None, defect);
                 }
             }
             self.entry(&place, &entry, 0);
@@ -105,18 +123,27 @@ impl<'a> Documents<'a> {
     fn nested_index(&mut self, digest: Digest, object: &Object<'_>, depth: usize) {
         let Some(list) = self.manifests(object) else { return };
         let mut platforms: HashMap<String, (Digest, usize)> = HashMap::new();
+        // An index may name what is elsewhere, but not all of it:
+        // https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#blobs
+        let digests = list.iter().filter_map(|entry| entry.get("digest")?.as_str()?.parse().ok());
+        let partial = !digests.clone().all(|digest| is_absent(self.files, digest));
         for (number, value) in list.iter().enumerate() {
             let place = object.at(&format!("manifests[{number}]"));
             let Some(entry) = Reference::read(&mut self.findings, &place, Some(digest), value) else { continue };
             if let (Some(platform), Some(entry_digest)) = (entry.platform.as_ref(), entry.digest)
                 && is_choice(&entry, platform)
             {
-                let key = serde_json::to_string(platform).unwrap_or_default();
+                let key = serde_json::to_string(&platform.with_variant()).unwrap_or_default();
                 let (first, at) = *platforms.entry(key).or_insert((entry_digest, number));
                 if first != entry_digest {
                     let (platform, first) = (described(platform), object.at(&format!("manifests[{at}]")));
                     self.found(&place, Some(digest), Defect::PlatformTwice { platform, first });
                 }
+            }
+            let is_absent = |entry: &Reference<'_>| entry.digest.is_some_and(|digest| is_absent(self.files, digest));
+            if partial && is_absent(&entry) {
+                self.found(&place, entry.digest, Defect::ImageAbsent);
+                continue;
             }
             self.entry(&place, &entry, depth);
         }
@@ -135,11 +162,14 @@ impl<'a> Documents<'a> {
 
     fn manifest(&mut self, digest: Digest, object: &Object<'_>, depth: usize) -> Rc<Configuration> {
         let mut image = None;
+        let (mut in_image, mut config_digest) = (true, None);
         let config_place = object.at("config");
         if let Some(value) = object.required(&mut self.findings, "config", "a descriptor")
             && let Some(config) = Reference::read(&mut self.findings, &config_place, Some(digest), value)
         {
             image = self.refer(&config_place, &config, depth, true);
+            config_digest = config.digest;
+            in_image = config.media_type.as_ref().is_none_or(|media_type| media_type.to_oci() == MediaType::CONFIG);
             // https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage
             if config.media_type == Some(MediaType::EMPTY) && object.get("artifactType").is_none() {
                 object.report(&mut self.findings, "artifactType", Defect::ArtifactTypeMissing);
@@ -147,6 +177,14 @@ impl<'a> Documents<'a> {
         }
         let image = image.unwrap_or_default();
         let layers = object.required_list(&mut self.findings, "layers", "a list of descriptors").unwrap_or_default();
+        if object.get("layers") == Some(&Value::Array(Vec::new())) {
+            object.report(&mut self.findings, "layers", Defect::LayersEmpty);
+        }
+        // An artifact may have as many as it likes.
+        if image.diff_ids.is_some() && layers.len() > MOST_LAYERS {
+            let defect = Defect::ManyLayers { layers: layers.len(), most: MOST_LAYERS };
+            object.report(&mut self.findings, "layers", defect);
+        }
         let diff_ids = match &image.diff_ids {
             Some(ids) if ids.len() != layers.len() => {
                 let (layers, diff_ids) = (layers.len(), ids.len());
@@ -156,22 +194,28 @@ impl<'a> Documents<'a> {
             Some(ids) => &ids[..],
             None => &[],
         };
+        let mut unpacked = true;
         for (number, value) in layers.iter().enumerate() {
             let place = object.at(&format!("layers[{number}]"));
             if let Some(layer) = Reference::read(&mut self.findings, &place, Some(digest), value) {
-                self.layer(&place, &layer, diff_ids.get(number).copied().flatten());
+                unpacked &= layer.media_type.as_ref().is_none_or(MediaType::is_layer);
+                self.layer(&place, &layer, diff_ids.get(number).copied().flatten(), in_image);
             }
+        }
+        // Signatures have an image's configuration, and are for no platform.
+        for member in image.empty.iter().filter(|_| unpacked) {
+            self.found(&format!("{config_place}, {member}"), config_digest, Defect::PlatformEmpty);
         }
         image
     }
 
-    fn layer(&mut self, place: &str, layer: &Reference<'_>, diff_id: Option<Digest>) {
+    fn layer(&mut self, place: &str, layer: &Reference<'_>, diff_id: Option<Digest>, in_image: bool) {
         let Some(digest) = layer.digest else { return };
         let media_type = layer.media_type.clone().filter(MediaType::is_layer);
         // Only who may distribute such a layer has it.
         let elsewhere = media_type.as_ref().is_some_and(|name| name.to_oci().as_str().contains("nondistributable"))
             && layer.object.get("urls").is_some();
-        let layer_use = media_type.map(|media_type| LayerUse { media_type, diff_id });
+        let layer_use = media_type.map(|media_type| LayerUse { media_type, diff_id, in_image });
         self.blobs.refer(BlobUse { place, digest, size: layer.size, required: !elsewhere, layer: layer_use });
     }
 
@@ -231,20 +275,23 @@ impl<'a> Documents<'a> {
             self.found(place, Some(digest), Defect::OtherDocument { said, found });
         }
         self.head(&object, (kind_found == kind).then_some(media_type));
-        if let Some(value) = object.get("subject") {
-            let place = object.at("subject");
-            if let Some(subject) = Reference::read(&mut self.findings, &place, Some(digest), value) {
-                // What an artifact says something of can be elsewhere:
-                // https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#image-manifest-property-descriptions
-                self.refer(&place, &subject, depth + 1, false);
-            }
-        }
+        self.subject(&object, Some(digest), depth + 1);
         match kind_found {
             Kind::Index => {
                 self.nested_index(digest, &object, depth + 1);
                 Rc::default()
             }
             _ => self.manifest(digest, &object, depth),
+        }
+    }
+
+    /// What a manifest or an index says something of. It can be elsewhere:
+    /// <https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#image-manifest-property-descriptions>
+    fn subject(&mut self, object: &Object<'_>, document: Option<Digest>, depth: usize) {
+        let Some(value) = object.get("subject") else { return };
+        let place = object.at("subject");
+        if let Some(subject) = Reference::read(&mut self.findings, &place, document, value) {
+            self.refer(&place, &subject, depth, false);
         }
     }
 
@@ -304,26 +351,28 @@ impl<'a> Documents<'a> {
     }
 }
 
+/// Whether nothing lies in the place of a blob.
+fn is_absent(files: &LayoutFiles, digest: Digest) -> bool {
+    matches!(files.kind(&blob_name(digest)), Ok(None))
+}
+
 /// Whether readers choose this entry of an index by its platform: not an attestation, as buildkit marks them, nor
 /// another kind of artifact.
 fn is_choice(entry: &Reference<'_>, platform: &Platform) -> bool {
     !platform.is_unknown() && entry.object.get("artifactType").is_none() && entry.annotation(ZSTD_VARIANT).is_none()
 }
 
-/// Whether an index says the platform of the image: the same variant, `v8` being what arm64 means without one. What
-/// only Windows has may be in one of the two alone.
+/// Whether an index says the platform of the image, by whatever names. What only Windows has may be in one of the two
+/// alone.
 fn same_platform(index: &Platform, image: &Platform) -> bool {
-    let variant = |platform: &Platform| match (platform.architecture.as_str(), platform.variant.as_deref()) {
-        (_, None | Some("")) if platform.architecture == "arm64" => Some("v8".to_owned()),
-        (_, variant) => variant.filter(|variant| !variant.is_empty()).map(str::to_owned),
-    };
+    let (index, image) = (index.with_variant(), image.with_variant());
     let version = |platform: &Platform| platform.os_version.clone().filter(|version| !version.is_empty());
     let features = |platform: &Platform| platform.os_features.iter().cloned().collect::<HashSet<_>>();
     index.os == image.os
         && index.architecture == image.architecture
-        && variant(index) == variant(image)
-        && version(index).zip(version(image)).is_none_or(|(index, image)| index == image)
-        && (index.os_features.is_empty() || image.os_features.is_empty() || features(index) == features(image))
+        && index.variant == image.variant
+        && version(&index).zip(version(&image)).is_none_or(|(index, image)| index == image)
+        && (index.os_features.is_empty() || image.os_features.is_empty() || features(&index) == features(&image))
 }
 
 /// All that [`same_platform`] looks at, in words.

@@ -11,8 +11,11 @@ use super::{
 };
 use crate::{
     digest::{Digest, Hasher},
-    layer_tar::path::{OPAQUE_WHITEOUT, WHITEOUT_PREFIX},
-    tar_reader::TarEntry,
+    layer_tar::{
+        path::{OPAQUE_WHITEOUT, WHITEOUT_PREFIX},
+        xattrs::is_overlay,
+    },
+    tar_reader::{Oddity, TarEntry},
 };
 
 /// The most paths of one layer that are kept in mind. A table for so many takes some 80 MB, and half as much again
@@ -22,6 +25,9 @@ const MAX_PATHS: usize = 7 << 19;
 /// What the system can open: <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
 const MAX_PATH: usize = 4095;
 const MAX_NAME: usize = 255;
+
+/// The largest value of an extended attribute: <https://man7.org/linux/man-pages/man7/xattr.7.html>.
+const MAX_XATTR: usize = 64 << 10;
 
 /// The names of aufs's own files, which are no whiteouts of a file `.wh.…`.
 const AUFS_PREFIX: &[u8] = b".wh..wh.";
@@ -57,6 +63,11 @@ impl<'a> Entries<'a> {
 
     pub(super) fn check(&mut self, entry: &TarEntry) {
         self.check_kind(entry);
+        if let Some(name) = entry.xattrs.keys().find(|name| is_overlay(name)) {
+            let name = shown(&String::from_utf8_lossy(name)).to_string();
+            self.found(entry, Defect::OverlayMark { name });
+        }
+        self.check_headers(entry);
         let path = match components(&entry.path) {
             Ok(path) => path,
             Err(reason) => return self.found(entry, Defect::PathInvalid { reason }),
@@ -88,6 +99,37 @@ impl<'a> Entries<'a> {
             }
             Regular | Continuous | Link | Symlink | Char | Block | Directory | Fifo | GNUSparse => {}
             other => self.found(entry, Defect::EntryType { flag: char::from(other.as_byte()) }),
+        }
+    }
+
+    /// What the reader takes, and others refuse.
+    fn check_headers(&mut self, entry: &TarEntry) {
+        for oddity in &entry.oddities {
+            self.found(
+                entry,
+                match oddity {
+                    Oddity::RepeatedHeader => Defect::HeaderRepeated,
+                    Oddity::GlobalHeader => Defect::GlobalHeader,
+                    Oddity::SolarisHeader => {
+                        Defect::HeaderRefused { reason: "an extended header of the type 'X', as Solaris writes it" }
+                    }
+                    Oddity::Record => Defect::HeaderRefused {
+                        reason: "an extended header with a NUL byte, or with a number or time that is none",
+                    },
+                    Oddity::DeviceNumber => Defect::HeaderRefused { reason: "a device number that is no number" },
+                },
+            );
+        }
+        for (name, value) in &entry.xattrs {
+            let reason = match name {
+                name if name.contains(&0) => "has a NUL byte in its name: tools refuse the layer",
+                name if name.is_empty() => "has no name: tools fail to set it",
+                name if name.len() > MAX_NAME => "has a name of more than the 255 bytes that systems take",
+                _ if value.len() > MAX_XATTR => "has more than the 65536 bytes that systems take",
+                _ => continue,
+            };
+            let name = shown(&String::from_utf8_lossy(name));
+            self.found(entry, Defect::XattrInvalid { name, reason });
         }
     }
 

@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::defect::{Defect, Severity};
 use crate::digest::Digest;
+pub(super) use crate::json::shown;
 
 /// One defect of a layout.
 ///
@@ -85,20 +86,4 @@ impl Findings {
         }
         self.list
     }
-}
-
-/// A text of unknown origin and length as it may stand on a line.
-pub(super) fn shown(text: &str) -> String {
-    const LONGEST: usize = 200;
-    let mut short = String::new();
-    for character in text.chars().take(LONGEST) {
-        match character {
-            '\'' => short.push(character),
-            _ => short.extend(character.escape_debug()),
-        }
-    }
-    if text.chars().nth(LONGEST).is_some() {
-        short.push('…');
-    }
-    short
 }

@@ -31,7 +31,8 @@ pub(super) fn check(
     contents: &mut Vec<Finding>,
 ) -> Result<u64, Defect> {
     let (mut unpack, packing) = Unpack::new(file, limit)?;
-    let (_, place) = blob.layers.first().expect("the caller has seen that it is used as a layer");
+    let in_image = blob.layers.iter().find(|(said, _)| said.in_image);
+    let (_, place) = in_image.or(blob.layers.first()).expect("the caller has seen that it is used as a layer");
     let mut findings = Findings::new(MAX_FINDINGS);
     let (tar, bytes) = if threads == 1 {
         (Tar::read(&mut unpack, place, blob.digest, &mut findings), unpack.finish()?)
@@ -47,10 +48,17 @@ pub(super) fn check(
     let found = |place: &str, defect| Finding::new(place, Some(blob.digest), defect);
     let lies = |said: &LayerUse| packing_said(&said.media_type) != Some(packing);
     for (said, place) in blob.layers.iter().filter(|(said, _)| packing_said(&said.media_type).is_some() && lies(said)) {
-        let (said, packing) = (said.media_type.clone(), packing.name());
-        contents.push(found(place, Defect::CompressionDiffers { said, found: packing }));
+        let (in_image, said, packing) = (said.in_image, said.media_type.clone(), packing.name());
+        contents.push(found(
+            place,
+            match in_image {
+                true => Defect::CompressionDiffers { said, found: packing },
+                false => Defect::NotALayer { said, found: packing },
+            },
+        ));
     }
-    if matches!(packing, Packing::Other(_)) {
+    // Nobody unpacks what artifacts have.
+    if in_image.is_none() || matches!(packing, Packing::Other(_)) {
         return Ok(bytes.size);
     }
     contents.extend(findings.into_list(place, Some(blob.digest)));
@@ -60,7 +68,7 @@ pub(super) fn check(
         return Ok(bytes.size);
     }
     contents.extend(tar.end.map(|defect| found(place, defect)));
-    for (layer, place) in &blob.layers {
+    for (layer, place) in blob.layers.iter().filter(|(said, _)| said.in_image) {
         if let Some(said) = layer.diff_id.filter(|said| *said != tar.diff_id) {
             contents.push(found(place, Defect::DiffIdDiffers { said, actual: tar.diff_id }));
         }

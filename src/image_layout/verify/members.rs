@@ -6,7 +6,8 @@ use super::{
     defect::Defect,
     finding::{Finding, Findings, shown},
 };
-use crate::{digest::Digest, image_config::is_rfc3339};
+use crate::digest::Digest;
+pub(super) use crate::json::brief;
 
 /// A JSON object of a document, with its place for findings.
 pub(super) struct Object<'a> {
@@ -24,13 +25,8 @@ pub(super) enum Shape {
     /// Not empty.
     Name,
     MediaType,
-    Time,
-    Flag,
-    Number,
     Object,
     Texts,
-    /// `NAME=VALUE`.
-    Variables,
     TextMap,
 }
 
@@ -40,12 +36,8 @@ impl Shape {
             Self::Text => "a string",
             Self::Name => "a string that is not empty",
             Self::MediaType => "a media type, TYPE/NAME",
-            Self::Time => "a time as RFC 3339 writes it, as in \"2026-01-31T12:00:00Z\"",
-            Self::Flag => "true or false",
-            Self::Number => "a whole number",
             Self::Object => "an object",
             Self::Texts => "a list of strings",
-            Self::Variables => "NAME=VALUE",
             Self::TextMap => "an object of strings",
         }
     }
@@ -56,12 +48,8 @@ impl Shape {
             Self::Text => value.is_string(),
             Self::Name => value.as_str().is_some_and(|text| !text.is_empty()),
             Self::MediaType => value.as_str().is_some_and(is_media_type),
-            Self::Time => value.as_str().is_some_and(is_rfc3339),
-            Self::Flag => value.is_boolean(),
-            Self::Number => value.is_i64() || value.is_u64(),
             Self::Object | Self::TextMap => value.is_object(),
             Self::Texts => value.is_array(),
-            Self::Variables => value.as_str().is_some_and(|text| text.find('=').is_some_and(|equals| equals > 0)),
         }
     }
 }
@@ -171,24 +159,13 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The same, where `null` is as good as nothing: Go's empty lists and maps are written so.
-    pub(super) fn optional_or_null(&self, findings: &mut Findings, members: &[(&str, Shape)]) {
-        for &(name, kind) in members {
-            if let Some(value) = self.get(name).filter(|value| !value.is_null()) {
-                self.check(findings, name, value, kind);
-            }
-        }
-    }
-
     fn check(&self, findings: &mut Findings, name: &str, value: &Value, kind: Shape) {
         match (kind, value) {
-            (Shape::Texts | Shape::Variables, Value::Array(list)) => {
-                let kind = if kind == Shape::Texts { Shape::Text } else { kind };
-                for (index, value) in list.iter().enumerate().filter(|(_, value)| !kind.fits(value)) {
-                    self.report(findings, &format!("{name}[{index}]"), wrong(value, kind.name()));
+            (Shape::Texts, Value::Array(list)) => {
+                for (index, value) in list.iter().enumerate().filter(|(_, value)| !Shape::Text.fits(value)) {
+                    self.report(findings, &format!("{name}[{index}]"), wrong(value, Shape::Text.name()));
                 }
             }
-            (Shape::Variables, other) => self.report(findings, name, wrong(other, Shape::Texts.name())),
             (Shape::TextMap, Value::Object(map)) => {
                 for (key, value) in map.iter().filter(|(_, value)| !value.is_string()) {
                     self.report(findings, &format!("{name}.{}", shown(key)), wrong(value, Shape::Text.name()));
@@ -213,15 +190,5 @@ fn is_media_type(text: &str) -> bool {
 }
 
 pub(super) fn wrong(value: &Value, expected: &'static str) -> Defect {
-    Defect::MemberWrong { found: brief(value), expected }
-}
-
-/// A value as a sentence can have it.
-pub(super) fn brief(value: &Value) -> String {
-    match value {
-        Value::String(text) => format!("\"{}\"", shown(text)),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "an object".to_owned(),
-        other => other.to_string(),
-    }
+    Defect::MemberWrong { found: brief(value), expected: expected.into() }
 }

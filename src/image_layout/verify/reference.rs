@@ -51,6 +51,7 @@ impl<'a> Reference<'a> {
         };
         let others = [("urls", Shape::Texts), ("annotations", Shape::TextMap), ("artifactType", Shape::MediaType)];
         object.optional(findings, &others);
+        check_urls(findings, &object);
         let platform = platform(findings, &object);
         let reference = Self { object, media_type: media_type.map(MediaType::new), digest, size, platform };
         reference.check_data(findings);
@@ -110,5 +111,42 @@ fn platform(findings: &mut Findings, descriptor: &Object<'_>) -> Option<Platform
     object.required_text(findings, "architecture", Shape::Name);
     object.required_text(findings, "os", Shape::Name);
     object.optional(findings, &[("os.version", Shape::Text), ("os.features", Shape::Texts), ("variant", Shape::Text)]);
-    serde_json::from_value(value.clone()).ok()
+    let platform: Platform = serde_json::from_value(value.clone()).ok()?;
+    (!platform.os.is_empty() && !platform.architecture.is_empty()).then_some(platform)
+}
+
+/// [`urls`](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#properties) are URIs: a scheme, and
+/// what [RFC 3986](https://www.rfc-editor.org/rfc/rfc3986#section-3) allows after it.
+fn check_urls(findings: &mut Findings, object: &Object<'_>) {
+    let urls = object.get("urls").and_then(Value::as_array).into_iter().flatten();
+    for (number, url) in urls.enumerate().filter(|(_, url)| url.as_str().is_some_and(|url| !is_uri(url))) {
+        object.report(findings, &format!("urls[{number}]"), wrong(url, "a URI, as in https://example.com/layer"));
+    }
+}
+
+fn is_uri(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&b);
+    let escapes = rest.split('%').skip(1);
+    let mut escaped = escapes.map(|text| text.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2);
+    is_scheme && !rest.is_empty() && rest.bytes().all(allowed) && escaped.all(|is_right| is_right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uri_has_a_scheme() {
+        for uri in ["https://example.com/a?b=c#d", "http://[::1]:80/", "oci+x:a%2Fb", "urn:a:b"] {
+            assert!(is_uri(uri), "{uri}");
+        }
+        for text in
+            ["value", "", ":", "https:", "//example.com/a", "1a:b", "http://a b", "http://a%2", "http://ä", r"a\b:c"]
+        {
+            assert!(!is_uri(text), "{text}");
+        }
+    }
 }

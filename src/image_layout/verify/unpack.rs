@@ -12,7 +12,10 @@ use super::{
     blobs::{read_over, unreadable},
     defect::Defect,
 };
-use crate::digest::{Digest, HashRead};
+use crate::{
+    digest::{Digest, HashRead},
+    tar_reader::is_tar_header,
+};
 
 /// The largest window of zstd that is taken: 2 to this power, 128 MiB, which is also what the program `zstd` takes.
 #[cfg(feature = "zstd")]
@@ -34,7 +37,7 @@ impl Packing {
             [0x1f, 0x8b, ..] => Self::Gzip,
             // A frame, and one to be skipped: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
-            _ if start.get(257..262) == Some(b"ustar") => Self::Tar,
+            _ if start.get(257..262) == Some(b"ustar") || is_tar_header(start) => Self::Tar,
             _ if start.len() >= 512 && start.iter().all(|&byte| byte == 0) => Self::Tar,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Other("xz"),
             [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', ..] => Self::Other("bzip2"),

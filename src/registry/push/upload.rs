@@ -1,6 +1,11 @@
 //! One blob on its way to a registry.
 
-use std::{io, mem, pin::pin, time::Duration};
+use std::{
+    io, mem,
+    pin::pin,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Duration,
+};
 
 use futures_util::{
     FutureExt,
@@ -8,7 +13,7 @@ use futures_util::{
     stream,
 };
 use reqwest::{
-    Body, Method, Response, StatusCode, Url,
+    Body, Method, RequestBuilder, Response, StatusCode, Url,
     header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE},
 };
 use tokio::{
@@ -17,18 +22,101 @@ use tokio::{
 };
 
 use super::{
-    super::{failure::Failure, sentence::blob_name, session::Session},
-    check_digest,
+    super::{
+        failure::{Failure, Refusal},
+        login::Login,
+        sentence::blob_name,
+        session::Session,
+    },
+    check_digest, has_blob,
 };
-use crate::{blob::Blob, chunks::Chunks, descriptor::Descriptor, error::Result};
+use crate::{blob::Blob, chunks::Chunks, error::Result};
 
 /// How many bytes in a second the slowest registry looks at, before it says that it took a blob in.
 const SLOWEST: u64 = 10 << 20;
 
+/// The smallest part of a blob that is worth a request.
+const LEAST: u64 = 256;
+
+/// How a registry takes blobs, as far as that is known by now. All uploads of a push share it, and it only ever becomes
+/// smaller.
+pub(super) struct Manner(AtomicU64);
+
+impl Manner {
+    /// In one `PUT`, as the specification has it first.
+    const WHOLE: u64 = u64::MAX;
+    /// In one `PATCH`, and a `PUT` of nothing, as docker and podman do. Any smaller number is how many bytes one `PATCH` has
+    /// at most.
+    const STREAM: u64 = u64::MAX - 1;
+
+    pub(super) fn new() -> Self {
+        Self(Self::WHOLE.into())
+    }
+
+    fn now(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Finds another manner after this one was refused, for a blob of this size. Says whether there is one.
+    fn change(&self, tried: u64, refusal: &Refusal, size: u64, least: u64) -> bool {
+        let refused = tried.max(least).min(size);
+        let next = match (refusal.status, tried) {
+            (413, Self::WHOLE | Self::STREAM) => below(size),
+            (413, _) => below(refused) / 2,
+            (_, Self::WHOLE) if wants_patch(refusal) => Self::STREAM,
+            _ => return false,
+        };
+        let next = next.max(least);
+        if next < LEAST || next >= refused && next != Self::STREAM {
+            // Another upload may have found one.
+            return self.now() < tried;
+        }
+        self.0.fetch_min(next, Ordering::Relaxed);
+        true
+    }
+}
+
+/// The largest power of two that is smaller.
+fn below(size: u64) -> u64 {
+    size.saturating_sub(1).checked_ilog2().map_or(0, |power| 1 << power)
+}
+
+/// Whether a `PUT` with a blob may be refused because it has the blob: some registries only know the other way, and say so
+/// in many words, or take in nothing and find that the digest is another one.
+fn wants_patch(refusal: &Refusal) -> bool {
+    let is_other = ["UNAUTHORIZED", "DENIED", "TOOMANYREQUESTS", "NAME_INVALID", "NAME_UNKNOWN"];
+    matches!(refusal.status, 400 | 404 | 405 | 406 | 409 | 411 | 415 | 416 | 422 | 500 | 501) && !refusal.has(&is_other)
+}
+
+/// Where else a blob may be, and the right to read there.
+pub(super) struct Mount {
+    repository: String,
+    login: Login,
+    /// It is not asked any more.
+    is_over: AtomicBool,
+}
+
+impl Mount {
+    pub(super) fn new(session: &Session, repository: &str) -> Self {
+        let login = session.login.with(format!("repository:{repository}:pull"));
+        Self { repository: repository.to_owned(), login, is_over: AtomicBool::new(false) }
+    }
+}
+
 /// Brings a blob into the session's repository, by mounting it from one of these others or else by sending it.
-pub(super) fn upload(session: &Session, blob: &dyn Blob, mounts: &[String]) -> Result<()> {
+pub(super) fn upload(session: &Session, blob: &dyn Blob, mounts: &[Mount], manner: &Manner) -> Result<()> {
     let what = format!("{} of {} bytes", blob_name(blob.descriptor()), blob.descriptor().size);
-    let mut upload = Upload { session, blob, mounts, place: Place::None, counted: 0 };
+    let mut upload = Upload {
+        session,
+        blob,
+        mounts,
+        manner,
+        place: Place::None,
+        counted: 0,
+        least: 0,
+        is_sending: false,
+        has_failed: false,
+    };
     session.attempt(&what, || upload.advance())
 }
 
@@ -36,10 +124,17 @@ struct Upload<'a> {
     session: &'a Session,
     blob: &'a dyn Blob,
     /// Those that were not tried yet.
-    mounts: &'a [String],
+    mounts: &'a [Mount],
+    manner: &'a Manner,
     place: Place,
     /// Bytes that the meter has of this blob.
     counted: u64,
+    /// The registry takes no fewer bytes at a time, except the last ones.
+    least: u64,
+    /// Bytes are on their way: what is refused now may be the manner in which they are.
+    is_sending: bool,
+    /// The registry has failed with these bytes.
+    has_failed: bool,
 }
 
 /// Where the registry wants the blob.
@@ -53,8 +148,41 @@ enum Place {
 }
 
 impl Upload<'_> {
-    /// One try, which begins where the last one ended.
+    /// One try, which begins where the last one ended, in every manner that the registry may take it in.
     fn advance(&mut self) -> Result<(), Failure> {
+        let mut first = None;
+        loop {
+            let tried = self.manner.now();
+            let failure = match self.advance_by(tried) {
+                Err(failure) => failure,
+                Ok(()) => return Ok(()),
+            };
+            let size = self.blob.descriptor().size;
+            match failure {
+                // A registry that fails once may not do so again; one that fails twice may not know this manner.
+                Failure::Refused(refusal)
+                    if self.is_sending && refusal.status == 500 && !mem::replace(&mut self.has_failed, true) =>
+                {
+                    return Err(Failure::Refused(refusal));
+                }
+                Failure::Refused(refusal)
+                    if self.is_sending && self.manner.change(tried, &refusal, size, self.least) =>
+                {
+                    // Whatever became of that upload.
+                    self.place = Place::None;
+                    first.get_or_insert(refusal);
+                }
+                // The registry does not know this manner either: its first refusal says more.
+                Failure::Refused(refusal) if tried == Manner::STREAM && wants_patch(&refusal) => {
+                    return Err(Failure::Refused(first.unwrap_or(refusal)));
+                }
+                failure => return Err(failure),
+            }
+        }
+    }
+
+    fn advance_by(&mut self, manner: u64) -> Result<(), Failure> {
+        self.is_sending = false;
         let begun = match mem::replace(&mut self.place, Place::None) {
             Place::None => None,
             Place::New(place) => Some((place, 0)),
@@ -75,35 +203,63 @@ impl Upload<'_> {
             },
         };
         self.place = Place::Broken(place.clone());
-        self.put(&place, from)
+        self.is_sending = true;
+        match manner {
+            Manner::WHOLE => self.put(&place, from),
+            most => self.patch(place, from, most),
+        }
     }
 
     /// [Obtains a place](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs), or
     /// nothing, if the blob could be mounted: whoever cannot do that gives a place too.
     fn begin(&mut self) -> Result<Option<Url>, Failure> {
-        let digest = self.blob.descriptor().digest;
         let mut place = None;
-        while let [from, rest @ ..] = self.mounts {
-            let response = self.post(&format!("blobs/uploads/?mount={digest}&from={from}"))?;
+        while let [mount, rest @ ..] = self.mounts {
             self.mounts = rest;
-            match response.status() {
-                StatusCode::CREATED => return check_digest(response.headers(), digest).map(|()| None),
-                StatusCode::ACCEPTED => place = Some(self.location(&response)?),
-                // It may not be read, or not be there.
-                _ => {}
+            match self.mount(mount) {
+                Ok(Mounted::There) => return Ok(None),
+                Ok(Mounted::Begun(begun)) => place = Some(begun),
+                // It saves bytes, and whatever goes wrong with it costs no more than those.
+                Ok(Mounted::Not) | Err(_) => {}
             }
         }
-        match place {
-            Some(place) => Ok(Some(place)),
-            None => {
-                let response = self.session.success(self.post("blobs/uploads/")?)?;
-                self.location(&response).map(Some)
+        if place.is_some() {
+            return Ok(place);
+        }
+        let response = self.session.success(self.post(&self.session.login, "blobs/uploads/")?)?;
+        self.begun(&response).map(Some)
+    }
+
+    /// [Mounts](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository)
+    /// the blob, if the other repository has it and may be read.
+    fn mount(&mut self, mount: &Mount) -> Result<Mounted, Failure> {
+        if mount.is_over.load(Ordering::Relaxed) {
+            return Ok(Mounted::Not);
+        }
+        let (digest, from) = (self.blob.descriptor().digest, &mount.repository);
+        let path = format!("blobs/uploads/?mount={digest}&from={from}");
+        let response = self.post(&mount.login, &path).inspect_err(|_| mount.is_over.store(true, Ordering::Relaxed))?;
+        match response.status() {
+            StatusCode::CREATED => check_digest(response.headers(), digest).map(|()| Mounted::There),
+            StatusCode::ACCEPTED => self.begun(&response).map(Mounted::Begun),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                mount.is_over.store(true, Ordering::Relaxed);
+                Ok(Mounted::Not)
             }
+            // It may not be there, or the registry knows no mounts.
+            _ => Ok(Mounted::Not),
         }
     }
 
-    fn post(&self, path: &str) -> Result<Response, Failure> {
-        self.session.exchange(|| self.session.request(Method::POST, path).header(CONTENT_LENGTH, 0))
+    fn post(&self, login: &Login, path: &str) -> Result<Response, Failure> {
+        self.session.exchange_by(login, || self.session.request(Method::POST, path).header(CONTENT_LENGTH, 0))
+    }
+
+    /// Where the answer says that the blob goes, and in how large parts.
+    fn begun(&mut self, response: &Response) -> Result<Url, Failure> {
+        let least = response.headers().get("oci-chunk-min-length").and_then(|least| least.to_str().ok()?.parse().ok());
+        self.least = least.unwrap_or(0);
+        self.location(response)
     }
 
     /// Where the answer says that the blob goes.
@@ -136,25 +292,64 @@ impl Upload<'_> {
 
     /// Sends the bytes from here on, and has the registry take the blob in.
     fn put(&mut self, place: &Url, from: u64) -> Result<(), Failure> {
-        let Descriptor { digest, size, .. } = *self.blob.descriptor();
+        let size = self.blob.descriptor().size;
+        let request = self.close(place).header(CONTENT_LENGTH, size - from);
+        let request = match from > 0 && from < size {
+            true => request.header(CONTENT_RANGE, format!("{from}-{}", size - 1)),
+            false => request,
+        };
+        let mut source = Source::open(self.blob, from).map_err(Failure::Ours)?;
+        let response = self.send(request, &mut source, from, size)?;
+        self.taken(response, from, from)
+    }
+
+    /// [Sends the bytes in parts](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks)
+    /// from here on, each of at most so many, and has the registry take the blob in.
+    fn patch(&mut self, mut place: Url, from: u64, most: u64) -> Result<(), Failure> {
+        let size = self.blob.descriptor().size;
+        let mut source = Source::open(self.blob, from).map_err(Failure::Ours)?;
+        let mut sent = from;
+        while sent < size {
+            let end = size.min(sent.saturating_add(most.max(self.least)));
+            let request = self.session.http.request(Method::PATCH, place.clone());
+            let request = request.header(CONTENT_TYPE, "application/octet-stream").header(CONTENT_LENGTH, end - sent);
+            // As docker does, which sends one part.
+            let request = match sent == 0 && end == size {
+                true => request,
+                false => request.header(CONTENT_RANGE, format!("{sent}-{}", end - 1)),
+            };
+            let response = self.send(request, &mut source, sent, end)?;
+            let response = self.going_on(response, from, sent)?;
+            let response = self.session.success(response)?;
+            if response.headers().contains_key(LOCATION) {
+                place = self.location(&response)?;
+                self.place = Place::Broken(place.clone());
+            }
+            sent = end;
+        }
+        self.is_sending = false;
+        let request = self.close(&place).header(CONTENT_LENGTH, 0);
+        let response = self.send(request, &mut Source::none(), size, size)?;
+        self.taken(response, from, size)
+    }
+
+    /// The request by which the registry takes the blob in.
+    fn close(&self, place: &Url) -> RequestBuilder {
+        let mut url = place.clone();
+        url.query_pairs_mut().append_pair("digest", &self.blob.descriptor().digest.to_string());
+        self.session.http.request(Method::PUT, url).header(CONTENT_TYPE, "application/octet-stream")
+    }
+
+    /// Makes a request with these of the blob's bytes, and waits for the answer.
+    fn send(&mut self, request: RequestBuilder, source: &mut Source, from: u64, to: u64) -> Result<Response, Failure> {
         let (session, http) = (self.session, &self.session.http);
         self.count(from);
-        let mut url = place.clone();
-        url.query_pairs_mut().append_pair("digest", &digest.to_string());
-        let mut request = http
-            .request(Method::PUT, url)
-            .header(CONTENT_TYPE, "application/octet-stream")
-            .header(CONTENT_LENGTH, size - from);
-        if from > 0 && from < size {
-            request = request.header(CONTENT_RANGE, format!("{from}-{}", size - 1));
-        }
-        let mut source = Source::open(self.blob, from).map_err(Failure::Ours)?;
         let (sender, mut receiver) = mpsc::channel::<io::Result<Vec<u8>>>(1);
         let body = Body::wrap_stream(stream::poll_fn(move |context| receiver.poll_recv(context)));
-        let (request, key) = session.sign(request.body(body))?;
+        let (request, key) = session.sign(&session.login, request.body(body))?;
         let mut answer = http.start(request);
-        let early = self.feed(&mut source, sender, &mut answer);
-        let patience = http.timeout + Duration::from_secs(size / SLOWEST);
+        let early = self.feed(source, to - from, sender, &mut answer);
+        let patience = http.timeout + Duration::from_secs(self.blob.descriptor().size / SLOWEST);
         let response = match early {
             Ok(None) => http.wait(patience, (&mut answer).map(of_task)),
             Ok(Some(response)) => Ok(response),
@@ -163,13 +358,19 @@ impl Upload<'_> {
         // Without its last bytes, the request is void.
         answer.abort();
         let response = response?;
-        if session.renew(&response, key.as_ref())? {
+        if session.renew(&session.login, &response, key.as_ref())? {
             return Err(Failure::Again("it wants another login for each request"));
         }
+        Ok(response)
+    }
+
+    /// The answer, unless it says that the bytes have to be sent elsewhere, or anew: those before `from` were there before
+    /// this try, and those before `sent` were when it was asked.
+    fn going_on(&mut self, response: Response, from: u64, sent: u64) -> Result<Response, Failure> {
         match response.status() {
-            StatusCode::CREATED | StatusCode::OK | StatusCode::NO_CONTENT => check_digest(response.headers(), digest),
             StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
-                self.place = Place::New(self.location(&response)?);
+                let place = self.location(&response)?;
+                self.place = if sent > from { Place::Broken(place) } else { Place::New(place) };
                 Err(Failure::Again("it sends us from one place to another"))
             }
             // Whatever is in the way, it may be what was there before.
@@ -177,26 +378,48 @@ impl Upload<'_> {
                 self.place = Place::None;
                 Err(Failure::Again("it refuses what shall go on where it broke off"))
             }
-            _ => match session.success(response) {
-                Ok(response) => Err(Failure::Odd(format!("status {}", response.status().as_u16()))),
-                Err(failure) => Err(failure),
-            },
+            _ => Ok(response),
         }
     }
 
-    /// Hands over all bytes, or returns an answer that came before: a refusal.
+    /// Whether the registry has taken the blob in; the numbers are those of [`Upload::going_on`].
+    fn taken(&mut self, response: Response, from: u64, sent: u64) -> Result<(), Failure> {
+        let response = self.going_on(response, from, sent)?;
+        let response = self.session.success(response)?;
+        check_digest(response.headers(), self.blob.descriptor().digest)?;
+        let status = response.status();
+        if matches!(status, StatusCode::CREATED | StatusCode::OK | StatusCode::NO_CONTENT) {
+            return Ok(());
+        }
+        // Another success may be one too, now or in a moment.
+        for retry in 0.. {
+            if has_blob(self.session, self.blob.descriptor())? {
+                return Ok(());
+            }
+            if !self.session.may_retry(retry, None) {
+                break;
+            }
+        }
+        Err(Failure::Odd(format!("status {}, and it is not there", status.as_u16())))
+    }
+
+    /// Hands over so many bytes, or returns an answer that came before: a refusal.
     fn feed(
         &mut self,
         source: &mut Source,
+        mut left: u64,
         sender: Sender<io::Result<Vec<u8>>>,
         answer: &mut Task,
     ) -> Result<Option<Response>, Failure> {
         let http = &self.session.http;
-        while let Some(chunk) = source.next().map_err(Failure::Ours)? {
+        while left > 0
+            && let Some(chunk) = source.next(left).map_err(Failure::Ours)?
+        {
             if self.session.is_over() {
                 return Err(Failure::Again("another blob failed"));
             }
             let bytes = chunk.len() as u64;
+            left -= bytes;
             let step = http.wait(http.timeout, async {
                 Ok(match select(pin!(sender.send(Ok(chunk))), &mut *answer).await {
                     Either::Left((Ok(()), _)) => Step::HandedOver,
@@ -245,29 +468,108 @@ enum Step {
     Answered(Response),
 }
 
+/// What became of an attempt to mount a blob.
+enum Mounted {
+    /// It is there.
+    There,
+    /// It is not, and here it may be sent to.
+    Begun(Url),
+    Not,
+}
+
 /// A blob's bytes from some place on. What lies before it is read too: the last bytes wait until all are right.
 struct Source {
     /// None if all bytes have arrived before.
     chunks: Option<Chunks>,
     skip: usize,
+    /// Read, and not handed out.
+    rest: Vec<u8>,
 }
 
 impl Source {
     fn open(blob: &dyn Blob, from: u64) -> Result<Self> {
         let is_there = from > 0 && from == blob.descriptor().size;
         let chunks = if is_there { None } else { Some(Chunks::open(blob)?) };
-        Ok(Self { chunks, skip: usize::try_from(from).unwrap_or(usize::MAX) })
+        let mut source = Self { chunks, skip: usize::try_from(from).unwrap_or(usize::MAX), ..Self::none() };
+        if blob.descriptor().size == 0 {
+            // No byte of an empty blob is asked for, and so its digest is checked here.
+            source.next(1)?;
+        }
+        Ok(source)
     }
 
-    fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        while let Some(mut chunk) = self.chunks.as_mut().and_then(Iterator::next).transpose()? {
+    fn none() -> Self {
+        Self { chunks: None, skip: 0, rest: Vec::new() }
+    }
+
+    /// The next bytes, at most so many.
+    fn next(&mut self, most: u64) -> Result<Option<Vec<u8>>> {
+        let mut chunk = mem::take(&mut self.rest);
+        while chunk.is_empty() {
+            let Some(next) = self.chunks.as_mut().and_then(Iterator::next).transpose()? else { return Ok(None) };
+            chunk = next;
             let skipped = self.skip.min(chunk.len());
             self.skip -= skipped;
-            if skipped == 0 || skipped < chunk.len() {
-                chunk.drain(..skipped);
-                return Ok(Some(chunk));
+            chunk.drain(..skipped);
+        }
+        if let Ok(most) = usize::try_from(most)
+            && most < chunk.len()
+        {
+            self.rest = chunk.split_off(most);
+        }
+        Ok(Some(chunk))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: u16) -> Refusal {
+        let (codes, message, schemes) = (Vec::new(), String::new(), Vec::new());
+        Refusal { status, codes, message, retry_after: None, schemes, has_challenge: false }
+    }
+
+    /// Every part is smaller than the one that was too large, and there is a smallest one.
+    #[test]
+    fn parts_become_smaller() {
+        for (size, expected) in [
+            (0, &[][..]),
+            (256, &[]),
+            (257, &[256]),
+            (300, &[256]),
+            (1 << 10, &[512]),
+            (1500, &[1024, 256]),
+            (5 << 20, &[4 << 20, 1 << 20, 1 << 18, 1 << 16, 1 << 14, 1 << 12, 1 << 10, 1 << 8]),
+        ] {
+            for mut tried in [Manner::WHOLE, Manner::STREAM] {
+                let (manner, mut found) = (Manner(tried.into()), Vec::new());
+                while manner.change(tried, &refusal(413), size, 0) {
+                    tried = manner.now();
+                    found.push(tried);
+                }
+                assert_eq!(found, expected, "{size}");
             }
         }
-        Ok(None)
+        // A blob that is smaller than what others were sent in, and too large all the same.
+        let manner = Manner((1 << 20).into());
+        assert!(manner.change(1 << 20, &refusal(413), 3000, 0) && manner.now() == 1024);
+        // Another upload has found a manner first.
+        assert!(manner.change(1 << 20, &refusal(413), 5 << 20, 0) && manner.now() == 1024);
+        // Registries may have a smallest part.
+        assert!(!Manner::new().change(Manner::WHOLE, &refusal(413), 5000, 1 << 20));
+    }
+
+    #[test]
+    fn only_some_refusals_are_about_the_manner() {
+        let manner = Manner::new();
+        assert!(manner.change(Manner::WHOLE, &refusal(405), 10, 0));
+        assert_eq!(manner.now(), Manner::STREAM);
+        assert!(!manner.change(Manner::STREAM, &refusal(405), 10, 0));
+        for status in [401, 403, 408, 429, 503, 507] {
+            assert!(!Manner::new().change(Manner::WHOLE, &refusal(status), 1 << 20, 0), "{status}");
+        }
+        let denied = Refusal { codes: vec!["DENIED".to_owned()], ..refusal(400) };
+        assert!(!Manner::new().change(Manner::WHOLE, &denied, 10, 0));
     }
 }

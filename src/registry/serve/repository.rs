@@ -9,7 +9,7 @@ use std::{
 
 use super::contents::Contents;
 use crate::{
-    error::Error,
+    error::{Error, Result},
     image_layout::{INDEX, ImageLayout},
     image_manifest::Image,
     pool::lock,
@@ -19,8 +19,29 @@ use crate::{
 ///
 /// A layout is read again when its index has changed, so that what is appended to it while it is served is served.
 pub struct Repository {
-    layout: Option<PathBuf>,
+    layout: Option<Place>,
     current: Mutex<Current>,
+}
+
+/// Where a layout is.
+struct Place {
+    path: PathBuf,
+    /// Where an archive is unpacked that is compressed.
+    scratch: Option<PathBuf>,
+}
+
+impl Place {
+    fn of(layout: &ImageLayout) -> Self {
+        Self { path: layout.path().to_owned(), scratch: layout.scratch().map(Path::to_owned) }
+    }
+
+    /// The layout as it is now.
+    fn open(&self) -> Result<ImageLayout> {
+        match &self.scratch {
+            Some(scratch) => ImageLayout::open_in(&self.path, scratch),
+            None => ImageLayout::open(&self.path),
+        }
+    }
 }
 
 struct Current {
@@ -37,11 +58,11 @@ impl Repository {
     pub(super) fn contents(&self, trouble: impl FnOnce(Error)) -> Arc<Contents> {
         // While one reads the layout, others wait for what it finds.
         let mut current = lock(&self.current);
-        if let Some(path) = &self.layout {
+        if let Some(layout) = &self.layout {
             // The stamp first: what is written behind it is another one.
-            let stamp = stamp(path);
+            let stamp = stamp(&layout.path);
             if stamp.is_none() || stamp != current.stamp {
-                match ImageLayout::open(path).and_then(|layout| Contents::of_layout(&layout)) {
+                match layout.open().and_then(|layout| Contents::of_layout(&layout)) {
                     Ok(contents) => *current = Current { stamp, contents: Arc::new(contents) },
                     Err(error) => trouble(error),
                 }
@@ -62,7 +83,7 @@ fn stamp(path: &Path) -> Option<Stamp> {
 impl From<ImageLayout> for Repository {
     fn from(layout: ImageLayout) -> Self {
         let contents = Arc::new(Contents::of_layout(&layout).unwrap_or_default());
-        Self { layout: Some(layout.path().to_owned()), current: Mutex::new(Current { stamp: None, contents }) }
+        Self { layout: Some(Place::of(&layout)), current: Mutex::new(Current { stamp: None, contents }) }
     }
 }
 

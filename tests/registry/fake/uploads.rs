@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use oci_layout::Digest;
 use serde_json::json;
 
-type Answer = (u16, Vec<(String, String)>, String);
+pub type Answer = (u16, Vec<(String, String)>, String);
 
 /// Blobs on their way, and how they are taken.
 #[derive(Default)]
@@ -22,6 +22,24 @@ pub struct Uploads {
     pub refuses_mounts: bool,
     /// It lists what has a subject.
     pub lists_referrers: bool,
+    /// What a mount is answered with, in place of what it should.
+    pub mounts: Option<Answer>,
+    /// A `PUT` with the bytes of a blob is refused with this.
+    pub refuses_puts: Option<Answer>,
+    /// The bytes of such a `PUT` are passed over.
+    pub ignores_puts: bool,
+    /// It knows no `PATCH`.
+    pub refuses_patches: bool,
+    /// More bytes in one request are refused with 413.
+    pub largest: Option<usize>,
+    /// Fewer bytes in one `PATCH` are refused, except the last ones, and it says so.
+    pub least: Option<usize>,
+    /// Its status for a blob that it took in, in place of 201.
+    pub taken: Option<u16>,
+    /// Its status for a manifest that it took in, in place of 201.
+    pub manifest_taken: Option<u16>,
+    /// It says no digest of what it took in.
+    pub says_no_digest: bool,
 }
 
 impl Uploads {
@@ -35,6 +53,9 @@ impl Uploads {
         body: Vec<u8>,
         is_whole: bool,
     ) -> Answer {
+        if self.largest.is_some_and(|largest| body.len() > largest) {
+            return (413, Vec::new(), "<html>413 Request Entity Too Large</html>".to_owned());
+        }
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let query: BTreeMap<&str, String> = query
             .split('&')
@@ -49,6 +70,9 @@ impl Uploads {
             return self.blob(contents, "/v2/a/b", id, method, &query, headers, body, is_whole);
         };
         if method == "POST" {
+            if let (Some(answer), true) = (&self.mounts, query.contains_key("mount")) {
+                return answer.clone();
+            }
             if let (Some(digest), Some(from), false) = (query.get("mount"), query.get("from"), self.refuses_mounts)
                 && let Some(blob) = contents.get(&format!("/v2/{from}/blobs/{digest}")).cloned()
             {
@@ -62,7 +86,8 @@ impl Uploads {
                 Some((before, after)) => format!("{before}{id}{after}"),
                 None => format!("{repository}/blobs/uploads/{id}"),
             };
-            return (202, vec![("Location".to_owned(), location)], String::new());
+            let least = self.least.map(|least| ("OCI-Chunk-Min-Length".to_owned(), least.to_string()));
+            return (202, least.into_iter().chain([("Location".to_owned(), location)]).collect(), String::new());
         }
         let (repository, id) = (repository.to_owned(), id.to_owned());
         self.blob(contents, &repository, &id, method, &query, headers, body, is_whole)
@@ -72,7 +97,10 @@ impl Uploads {
         let (repository, _) = path.split_once("/manifests/").unwrap();
         let digest = Digest::of(&body);
         let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
-        let mut headers = vec![("Docker-Content-Digest".to_owned(), digest.to_string())];
+        let mut headers = match self.says_no_digest {
+            true => Vec::new(),
+            false => vec![("Docker-Content-Digest".to_owned(), digest.to_string())],
+        };
         if let Some(subject) = value.pointer("/subject/digest").filter(|_| self.lists_referrers) {
             headers.push(("OCI-Subject".to_owned(), subject.as_str().unwrap().to_owned()));
         }
@@ -89,7 +117,7 @@ impl Uploads {
         }
         contents.insert(path.to_owned(), body.clone());
         contents.insert(format!("{repository}/manifests/{digest}"), body);
-        (201, headers, String::new())
+        (self.manifest_taken.unwrap_or(201), headers, String::new())
     }
 
     #[expect(clippy::too_many_arguments, reason = "it is what a request has")]
@@ -109,16 +137,37 @@ impl Uploads {
             let range = self.claims.clone().unwrap_or_else(|| format!("0-{}", begun.len().saturating_sub(1)));
             return (204, vec![("Range".to_owned(), range)], String::new());
         }
-        let from = headers.get("content-range").map_or(0, |range| range.split('-').next().unwrap().parse().unwrap());
+        // Without a range, bytes are all of them, and none are at the end.
+        let whole = if body.is_empty() { begun.len() } else { 0 };
+        let from =
+            headers.get("content-range").map_or(whole, |range| range.split('-').next().unwrap().parse().unwrap());
         if from != begun.len() && self.claims.is_none() {
             return refuse(416, "BLOB_UPLOAD_INVALID", "a hole");
         }
-        begun.extend(body);
+        if let (Some(answer), "PUT", false) = (&self.refuses_puts, method, body.is_empty()) {
+            return answer.clone();
+        }
+        if method == "PATCH" && self.refuses_patches {
+            return refuse(405, "UNSUPPORTED", "no parts");
+        }
+        let is_small =
+            self.least.is_some_and(|least| method == "PATCH" && body.len() < least && begun.len() % least != 0);
+        if is_small {
+            return refuse(416, "SIZE_INVALID", "a small part in the middle");
+        }
+        if !(self.ignores_puts && method == "PUT") {
+            begun.extend(body);
+        }
         if !is_whole {
             if self.forgets {
                 self.begun.remove(id);
             }
             return refuse(400, "SIZE_INVALID", "half a body");
+        }
+        if method == "PATCH" {
+            let range = format!("0-{}", begun.len().saturating_sub(1));
+            let location = format!("{repository}/blobs/uploads/{id}");
+            return (202, vec![("Range".to_owned(), range), ("Location".to_owned(), location)], String::new());
         }
         let bytes = self.begun.remove(id).unwrap();
         let digest = Digest::of(&bytes).to_string();
@@ -126,7 +175,8 @@ impl Uploads {
             return refuse(400, "DIGEST_INVALID", &digest);
         }
         contents.insert(format!("{repository}/blobs/{digest}"), bytes);
-        (201, vec![("Docker-Content-Digest".to_owned(), digest)], String::new())
+        let headers = if self.says_no_digest { Vec::new() } else { vec![("Docker-Content-Digest".to_owned(), digest)] };
+        (self.taken.unwrap_or(201), headers, String::new())
     }
 }
 

@@ -49,20 +49,50 @@ fn a_password_opens() {
     assert_eq!(said, expected);
 }
 
+/// A token service may refuse a request as a whole for one scope in it: what is needed and what would only save bytes are in
+/// two.
 #[test]
-fn a_token_is_for_all_that_is_needed() {
+fn a_token_is_for_what_is_needed() {
     let (registry, guard) = (Registry::start(), Registry::start());
     guard.serve("/token", br#"{"token":"abc"}"#);
     registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\",service=\"images\"", guard.address));
-    let (image, _) = counted(&["one"], serde_json::Value::Null);
+    let (image, _) = counted(&["one", "two"], serde_json::Value::Null);
     let client = me().mount_from("base/image");
     client.push(&image, &[registry.reference(":v1")]).unwrap();
     assert_has(&registry, "a/b", "v1", &image);
     let asked = guard.requests("/token");
-    assert_eq!(asked.len(), 1, "one token for all");
-    let scopes = "scope=repository%3Aa%2Fb%3Apull%2Cpush&scope=repository%3Abase%2Fimage%3Apull&service=images";
-    assert!(asked[0].path.contains(scopes), "{}", asked[0].path);
+    let scopes = |request: &crate::fake::Request| request.path.split_once('?').unwrap().1.to_owned();
+    let own = "scope=repository%3Aa%2Fb%3Apull%2Cpush&service=images";
+    let both = format!("scope=repository%3Abase%2Fimage%3Apull&{own}");
+    assert_eq!(asked.iter().map(scopes).collect::<Vec<_>>(), [own, &both], "one token for each");
     assert!(registry.requests("").iter().all(|request| !request.headers.values().any(|value| value == BASIC)));
+}
+
+/// Without the right to read there, or with a token for one scope only, the bytes are sent.
+#[test]
+fn a_scope_that_is_refused_costs_no_more_than_bytes() {
+    for (at, then) in [
+        ("base", Then::Say(403, Vec::new(), r#"{"errors":[{"code":"DENIED","message":"no"}]}"#.to_owned())),
+        ("base", Then::Say(401, Vec::new(), r#"{"details":"no"}"#.to_owned())),
+        ("base", Then::Say(404, Vec::new(), String::new())),
+        ("base", Then::Say(200, Vec::new(), "{}".to_owned())),
+        // A token that is only for reading there.
+        ("base", Then::Say(200, Vec::new(), r#"{"token":"other"}"#.to_owned())),
+        ("base", Then::Say(500, Vec::new(), String::new())),
+    ] {
+        let (registry, guard) = (Registry::start(), Registry::start());
+        guard.serve("/token", br#"{"token":"abc"}"#);
+        guard.fault(at, 99, then);
+        registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\",service=\"images\"", guard.address));
+        let base = format!("{}/base/image:1", registry.address);
+        let annotations = serde_json::json!({ "annotations": { "org.opencontainers.image.base.name": base } });
+        let (image, _) = counted(&["one", "two", "three"], annotations);
+        for client in [client(), me(), me().mount_from("base/other")] {
+            client.push(&image, &[registry.reference(":v1")]).unwrap();
+            assert_has(&registry, "a/b", "v1", &image);
+            registry.forget("/v2/a/b/");
+        }
+    }
 }
 
 /// Tokens live for minutes, layers are on their way for longer.
@@ -135,4 +165,62 @@ fn no_proxy_sees_what_stays_here() {
     let output = command.env_remove("no_proxy").env_remove("NO_PROXY").output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(proxy.asked(), [""; 0]);
+}
+
+/// Credential helpers as they are found, each a script on PATH, and what they make of a registry that lets in `me`.
+#[test]
+fn helpers_of_every_kind() {
+    let (image, _) = counted(&["one"], serde_json::Value::Null);
+    let layout = tempfile::tempdir().unwrap();
+    oci_layout::image_layout(layout.path(), [image.tagged("v1")], oci_layout::LayoutOptions::default()).unwrap();
+    let me = r#"cat >/dev/null; echo; echo '{"ServerURL":"x","Username":"me","Secret":"secret"}'; echo"#;
+    let nobody = r#"cat >/dev/null; echo '{"ServerURL":"x","Username":"","Secret":""}'"#;
+    let entry = r#""auths": {"HOST": {"auth": "bWU6c2VjcmV0"}}"#;
+    for (script, config, is_let_in, note) in [
+        (me, r#"{"credsStore": "it"}"#, true, ""),
+        (me, r#"{"credHelpers": {"HOST": "it"}, "credsStore": "other"}"#, true, ""),
+        (r#"exec <&-; echo '{"username":"me","secret":"secret"}'"#, r#"{"credsStore": "it"}"#, true, ""),
+        (nobody, r#"{"credsStore": "it"}"#, false, ""),
+        (nobody, r#"{"credsStore": "it", ENTRY}"#, true, ""),
+        ("exit 0", r#"{"credsStore": "it"}"#, false, ""),
+        ("echo null", r#"{"credsStore": "it", ENTRY}"#, true, ""),
+        ("echo 'credentials not found in native keychain'; exit 1", r#"{"credsStore": "it"}"#, false, ""),
+        ("echo 'No stored credential for this server' >&2; exit 1", r#"{"credsStore": "it", ENTRY}"#, true, ""),
+        (
+            "echo 'pass not initialized: secret'; exit 1",
+            r#"{"credsStore": "it"}"#,
+            false,
+            "its helper docker-credential-it failed: run `docker-credential-it get` to see why",
+        ),
+        ("exit 1", r#"{"credsStore": "it", ENTRY}"#, true, ""),
+        ("echo secret", r#"{"credsStore": "it"}"#, false, "its helper docker-credential-it does not answer as one"),
+        ("exit 0", r#"{"credsStore": "other"}"#, false, "its helper docker-credential-other cannot be run"),
+        ("exit 0", r#"{"credHelpers": {"HOST": "other"}, ENTRY}"#, true, ""),
+        (me, r#"{"credsStore": "", "credHelpers": {"HOST": ""}}"#, false, ""),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let helper = dir.path().join("docker-credential-it");
+        fs::write(&helper, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let push = |is_locked: bool| {
+            let registry = Registry::start();
+            if is_locked {
+                registry.lock(BASIC, "Basic realm=\"x\"");
+            }
+            let config = config.replace("ENTRY", entry).replace("HOST", &registry.address);
+            fs::write(dir.path().join("config.json"), config).unwrap();
+            let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
+            command.arg("push").arg(layout.path()).arg(registry.reference(":v1").to_string()).env_clear();
+            command.env("DOCKER_CONFIG", dir.path()).env("PATH", format!("{}:/usr/bin:/bin", dir.path().display()));
+            command.output().unwrap()
+        };
+        // A registry without a login does not care.
+        let open = push(false);
+        assert!(open.status.success(), "{script}, {config}: {open:?}");
+        let output = push(true);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), is_let_in, "{script}, {config}: {said}");
+        assert!(said.contains(note) && !said.contains("secret"), "{script}, {config}: {said}");
+        assert!(is_let_in || said.contains("without a login, and none for "), "{script}, {config}: {said}");
+    }
 }

@@ -25,14 +25,28 @@ fn entry_tree(entry: &Entry, inspection: &Inspection) -> Tree {
     let mut line = name.map_or(String::new(), |name| name + "  ");
     let below: Vec<Tree> = match what {
         What::Index { images } => {
-            let _ = write!(line, "for {} platforms", images.len());
+            let platforms = images.iter().filter(|image| is_for_platform(image)).count();
+            let _ = match platforms {
+                1 => write!(line, "for one platform"),
+                0 => write!(line, "index of {}", images.len()),
+                platforms => write!(line, "for {platforms} platforms"),
+            };
             images.iter().map(|image| entry_tree(image, inspection)).collect()
         }
-        What::Image { manifest, configuration } => {
+        What::Image { manifest, configuration, error } => {
             let size = manifest.layers.iter().map(|layer| layer.size).sum();
-            let _ = write!(line, "{}  {}", configuration.platform(), DecimalBytes(size));
-            let layers = layer_trees(manifest, Some(configuration), inspection);
-            [configuration_tree(configuration, &manifest.config)].into_iter().chain(layers).collect()
+            let platform = configuration.as_ref().map_or_else(
+                || platform(descriptor),
+                |configuration| {
+                    let platform = configuration.platform();
+                    if platform.os.is_empty() { "for no platform".to_owned() } else { platform.to_string() }
+                },
+            );
+            let _ = write!(line, "{platform}  {}", DecimalBytes(size));
+            let layers = layer_trees(manifest, configuration.as_deref(), inspection);
+            let unreadable = error.iter().map(|error| Tree::new(format!("configuration cannot be read: {error}"), []));
+            let configuration = configuration.iter().map(|document| configuration_tree(document, &manifest.config));
+            unreadable.chain(configuration).chain(layers).collect()
         }
         What::Artifact { manifest } => {
             let kind = manifest.artifact_type.as_deref().unwrap_or(manifest.config.media_type.as_str());
@@ -41,11 +55,35 @@ fn entry_tree(entry: &Entry, inspection: &Inspection) -> Tree {
             subject.chain(layer_trees(manifest, None, inspection)).collect()
         }
         What::Other => {
-            let _ = write!(line, "{}", descriptor.media_type);
+            let _ = write!(line, "{}  {}", descriptor.media_type, DecimalBytes(descriptor.size));
             Vec::new()
+        }
+        What::Absent => {
+            let _ = write!(line, "{}  absent", platform(descriptor));
+            Vec::new()
+        }
+        What::Unreadable { error } => {
+            let _ = write!(line, "{}  cannot be read", platform(descriptor));
+            vec![Tree::new(error, [])]
         }
     };
     Tree::new(format!("{line}  {}", short(descriptor)), below)
+}
+
+/// Whether an entry of an index is an image that somebody runs, as far as can be seen.
+fn is_for_platform(entry: &Entry) -> bool {
+    let unknown = |os: &str| os == "unknown";
+    match &entry.what {
+        What::Image { configuration: Some(configuration), .. } => !unknown(&configuration.platform().os),
+        What::Artifact { .. } | What::Other => false,
+        _ => entry.descriptor.platform.as_ref().is_none_or(|platform| !unknown(&platform.os)),
+    }
+}
+
+/// The platform that an index says, or else the media type.
+fn platform(descriptor: &Descriptor) -> String {
+    let platform = descriptor.platform.as_ref().map(ToString::to_string);
+    platform.unwrap_or_else(|| descriptor.media_type.to_string())
 }
 
 fn configuration_tree(configuration: &Configuration, descriptor: &Descriptor) -> Tree {

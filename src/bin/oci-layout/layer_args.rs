@@ -1,0 +1,132 @@
+//! What can be said of the files of a layer without a specification: `build` and `layer-tar` share it.
+
+use clap::Args;
+use oci_layout::{Attribute, Attributes, FileMapping, HardLinks, LayerOptions, OnConflict};
+
+use crate::args;
+
+/// What goes into a layer, and how it looks there.
+#[derive(Args)]
+#[command(next_help_heading = "What goes into the layer")]
+pub(crate) struct LayerArgs {
+    /// A file, or a folder whose contents land in DEST, which is SRC if not given; once for each. - is standard input. A
+    /// colon in a path is written `\:`, a backslash `\\`
+    #[arg(short, long = "file", value_name = "SRC[:DEST]", num_args = 1.., value_parser = args::os(args::mapping))]
+    files: Vec<FileMapping>,
+
+    /// Leave out of every folder what matches, a folder with all that is in it; once for each. `*` does not cross a
+    /// slash, `**` does; `!GLOB` takes back, as in .dockerignore
+    #[arg(long, value_name = "GLOB", allow_hyphen_values = true)]
+    exclude: Vec<String>,
+
+    /// Take of every folder only what matches; once for each
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+
+    /// The time of modification of all files, in seconds since 1970, or `keep` for that of each source [default: 1]
+    #[arg(long, value_name = "SECONDS|keep", allow_negative_numbers = true, value_parser = kept::<i64>)]
+    mtime: Option<Attribute<i64>>,
+
+    /// The owner and the group of all files, as numbers, or `keep` for those of each source [default: 0:0]
+    #[arg(long, visible_alias = "owner", value_name = "UID[:GID]|keep", value_parser = owner)]
+    chown: Option<Owner>,
+
+    /// The mode of all files, as octal digits, or `keep` for that of each source. Directories may in addition be entered
+    /// by whoever may read them [default: 0755 for directories and programs, 0644 for other files]
+    #[arg(long, visible_alias = "mode", value_name = "MODE|keep", value_parser = mode)]
+    chmod: Option<Attribute<u32>>,
+
+    /// What becomes of files with several names in a folder: copies, hard links, or with `merge` hard links of all equal
+    /// files [default: copy, with a warning]
+    #[arg(long, value_name = "copy|keep|merge", value_parser = hard_links)]
+    hard_links: Option<HardLinks>,
+
+    /// Which of two different files at one path wins: the one of the first or the last -f, or none, which is an error
+    /// [default: error]
+    #[arg(long, value_name = "error|first|last", value_parser = on_conflict)]
+    on_conflict: Option<OnConflict>,
+
+    /// Where one -f has a symbolic link and another one a directory, keep the link, and put what is in the directory
+    /// where the link leads
+    #[arg(long, visible_alias = "keep-directory-symlink")]
+    keep_directory_links: bool,
+}
+
+impl LayerArgs {
+    /// The files, and the options with what was said here.
+    pub(crate) fn apply(self, options: LayerOptions) -> (Vec<FileMapping>, LayerOptions) {
+        let (uid, gid) = self.chown.map_or_else(Default::default, |owner| (owner.uid, owner.gid));
+        let attributes = Attributes {
+            mode: self.chmod.unwrap_or_default(),
+            uid,
+            gid,
+            mtime: self.mtime.unwrap_or_default(),
+            ..Attributes::default()
+        };
+        let files = self.files.into_iter().map(|file| FileMapping { attributes: attributes.clone(), ..file });
+        let options = LayerOptions {
+            include: self.include,
+            exclude: self.exclude,
+            hard_links: self.hard_links,
+            on_conflict: self.on_conflict.unwrap_or_default(),
+            keep_directory_links: self.keep_directory_links,
+            ..options
+        };
+        (files.collect(), options)
+    }
+}
+
+#[derive(Clone)]
+struct Owner {
+    uid: Attribute<u64>,
+    gid: Attribute<u64>,
+}
+
+/// `UID[:GID]|keep`; the group is that of the same number, as with `COPY --chown`.
+fn owner(text: &str) -> Result<Owner, String> {
+    if text == "keep" {
+        return Ok(Owner { uid: Attribute::Keep, gid: Attribute::Keep });
+    }
+    let number = |text: &str| {
+        let number = text.parse().map(Attribute::Set);
+        number.map_err(|_| "it is written UID[:GID] in numbers, as in 1000:1000, or keep".to_owned())
+    };
+    let (uid, gid) = text.split_once(':').unwrap_or((text, text));
+    Ok(Owner { uid: number(uid)?, gid: number(gid)? })
+}
+
+/// Octal digits, or `keep`.
+fn mode(text: &str) -> Result<Attribute<u32>, String> {
+    let is_octal = (1..=4).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    match u32::from_str_radix(text, 8) {
+        _ if text == "keep" => Ok(Attribute::Keep),
+        Ok(mode) if is_octal => Ok(Attribute::Set(mode)),
+        _ => Err("it is up to four octal digits, as in 0755, or keep".to_owned()),
+    }
+}
+
+/// A number, or `keep`.
+fn kept<T: std::str::FromStr>(text: &str) -> Result<Attribute<T>, String> {
+    match text {
+        "keep" => Ok(Attribute::Keep),
+        text => text.parse().map(Attribute::Set).map_err(|_| "it is a whole number of seconds, or keep".to_owned()),
+    }
+}
+
+fn hard_links(text: &str) -> Result<HardLinks, String> {
+    match text {
+        "copy" => Ok(HardLinks::Copy),
+        "keep" => Ok(HardLinks::Keep),
+        "merge" => Ok(HardLinks::Merge),
+        _ => Err("it is copy, keep or merge".to_owned()),
+    }
+}
+
+fn on_conflict(text: &str) -> Result<OnConflict, String> {
+    match text {
+        "error" => Ok(OnConflict::Error),
+        "first" => Ok(OnConflict::FirstWins),
+        "last" => Ok(OnConflict::LastWins),
+        _ => Err("it is error, first or last".to_owned()),
+    }
+}

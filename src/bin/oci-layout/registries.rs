@@ -1,0 +1,116 @@
+//! How registries are asked: the options that `pull` and `push` share, and what the environment says.
+
+use std::{env, ffi::OsString, path::PathBuf};
+
+use clap::{ArgAction, Args};
+use oci_layout::{
+    Result,
+    registry::{Client, Credentials},
+};
+
+use crate::certificates;
+
+#[derive(Args)]
+pub(crate) struct Registries {
+    /// Ask registries without TLS
+    #[arg(long)]
+    plain_http: bool,
+
+    /// Whether registries must show a certificate that is trusted. With `false`, one that does not speak TLS is asked
+    /// without
+    #[arg(
+        long,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true",
+    )]
+    tls_verify: bool,
+
+    /// A PEM file with certificates to trust in addition: those of authorities, or a registry's own. May be repeated
+    #[arg(long, value_name = "FILE")]
+    ca_file: Vec<PathBuf>,
+
+    /// A folder to use in place of the registry's folder in certs.d: certificates to trust (*.crt), and client certificates
+    /// (NAME.cert with NAME.key)
+    #[arg(long, value_name = "DIR")]
+    cert_dir: Option<PathBuf>,
+}
+
+impl Registries {
+    pub(crate) fn client(self) -> Result<Client> {
+        let Self { plain_http, tls_verify, ca_file, cert_dir } = self;
+        let client = client()?.plain_http(plain_http).tls_verify(tls_verify);
+        let client = ca_file.into_iter().fold(client, Client::ca_file);
+        Ok(cert_dir.into_iter().fold(client, Client::cert_dir))
+    }
+}
+
+/// A client that knows what the environment says of registries.
+pub(crate) fn client() -> Result<Client> {
+    // Nix sets variables that are not set to the empty string.
+    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    let client = Client::default().authorities(certificates::authorities()?);
+    let client = client.credentials(Credentials::Files(credentials(variable)));
+    Ok(certs_d(variable).into_iter().fold(client, Client::certs_d))
+}
+
+/// Where [podman](https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md) and docker write to
+/// when one logs in.
+fn credentials(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    if let Some(file) = variable("REGISTRY_AUTH_FILE") {
+        return vec![file.into()];
+    }
+    let below = |name: &str, file: &str| Some(PathBuf::from(variable(name)?).join(file));
+    let files = [
+        below("XDG_RUNTIME_DIR", "containers/auth.json"),
+        below("XDG_CONFIG_HOME", "containers/auth.json").or_else(|| below("HOME", ".config/containers/auth.json")),
+        below("DOCKER_CONFIG", "config.json").or_else(|| below("HOME", ".docker/config.json")),
+    ];
+    files.into_iter().flatten().collect()
+}
+
+/// Where [podman](https://github.com/containers/image/blob/main/docs/containers-certs.d.5.md) and
+/// [docker](https://docs.docker.com/engine/security/certificates/) look for certificates, and docker without root and on a
+/// desktop.
+fn certs_d(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let home = |dir: &str| Some(PathBuf::from(variable("HOME")?).join(dir));
+    let dirs = [
+        home(".config/containers/certs.d"),
+        Some("/etc/containers/certs.d".into()),
+        Some("/etc/docker/certs.d".into()),
+        home(".config/docker/certs.d"),
+        home(".docker/certs.d"),
+    ];
+    dirs.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_where_others_write_them() {
+        let with = |variables: &[(&str, &str)]| {
+            let value = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
+            credentials(value).iter().map(|file| file.display().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(with(&[("REGISTRY_AUTH_FILE", "/a"), ("HOME", "/h")]), ["/a"]);
+        assert_eq!(with(&[("HOME", "/h")]), ["/h/.config/containers/auth.json", "/h/.docker/config.json"]);
+        assert_eq!(
+            with(&[("HOME", "/h"), ("XDG_RUNTIME_DIR", "/r"), ("XDG_CONFIG_HOME", "/x"), ("DOCKER_CONFIG", "/d")]),
+            ["/r/containers/auth.json", "/x/containers/auth.json", "/d/config.json"]
+        );
+        assert!(with(&[]).is_empty());
+    }
+
+    #[test]
+    fn certificates_are_where_others_look_for_them() {
+        let home = |name: &str| (name == "HOME").then(|| "/h".into());
+        assert_eq!(certs_d(home)[0], PathBuf::from("/h/.config/containers/certs.d"));
+        let without = [PathBuf::from("/etc/containers/certs.d"), PathBuf::from("/etc/docker/certs.d")];
+        assert_eq!(certs_d(|_| None), without);
+    }
+}

@@ -1,0 +1,106 @@
+//! The bytes of a source tar: in its file, or unpacked or copied into a file without a name.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufReader, Read, Seek, Write},
+    path::Path,
+};
+
+use rustix::fs::fstat;
+
+use crate::{
+    decompress::{Unpacked, decompress},
+    error::{Error, Result},
+    layer_tar::{
+        LayerOptions,
+        entry::{SourceFile, TarFile},
+        pipe,
+    },
+};
+
+use super::damaged;
+
+/// Whether the tar can be read again in any place: it is neither compressed nor a pipe, which need a folder for what is
+/// in them.
+pub(crate) fn can_be_read_again(path: &Path) -> Result<bool> {
+    let unreadable = |cause| Error::source(path, cause);
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Ok(false);
+    }
+    let file = File::open(path).map_err(unreadable)?;
+    let stream = decompress(BufReader::with_capacity(512, file)).map_err(unreadable)?;
+    Ok(matches!(stream, Unpacked::Plain(_)))
+}
+
+/// The tar, unpacked if it is compressed, which its first bytes say, and copied if it is a pipe.
+pub(super) fn open(path: &Path, options: &LayerOptions) -> Result<TarFile> {
+    let unreadable = |cause| Error::source(path, cause);
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(damaged(path, 0, "it is a folder: give it as a source of its own kind".into()));
+    }
+    let is_file = metadata.is_file();
+    let scratch = match is_file {
+        true => options.scratch_dir(),
+        // To open a pipe is to wait for its writer: whatever is wrong without that comes first.
+        false => Some(pipe::scratch(path, options)?),
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let source = SourceFile::new(path.to_owned(), &fstat(&file).map_err(|cause| unreadable(cause.into()))?);
+    let stream = BufReader::with_capacity(64 << 10, file.try_clone().map_err(unreadable)?);
+    let packed = |cause| damaged(path, 0, format!("it cannot be decompressed: {cause}"));
+    let unpacked: Box<dyn Read> = match decompress(stream).map_err(packed)? {
+        Unpacked::Compressed(unpacked) => unpacked,
+        Unpacked::Plain(mut plain) => {
+            let mut start = Vec::new();
+            plain.by_ref().take(6).read_to_end(&mut start).map_err(unreadable)?;
+            if start.starts_with(b"BZh") || start == [0xfd, b'7', b'z', b'X', b'Z', 0] {
+                let reason = "it is compressed with bzip2 or xz: decompress it, or compress it with gzip or zstd";
+                return Err(damaged(path, 0, reason.into()));
+            }
+            if is_file {
+                // Both read from one place in the file.
+                (&file).rewind().map_err(unreadable)?;
+                return Ok(TarFile { file, source });
+            }
+            Box::new(io::Cursor::new(start).chain(plain))
+        }
+    };
+    let scratch = scratch.ok_or_else(|| Error::ScratchNeeded { path: path.to_owned() })?;
+    let tar = unpack(path, unpacked, scratch, options.unpack_limit)?;
+    if is_file {
+        source.check(&file)?;
+    }
+    Ok(tar)
+}
+
+/// What a stream gives, in a file without a name.
+pub(crate) fn unpack(path: &Path, mut stream: impl Read, scratch: &Path, limit: u64) -> Result<TarFile> {
+    fs::create_dir_all(scratch).map_err(Error::write(scratch))?;
+    let mut file = tempfile::tempfile_in(scratch).map_err(Error::write(scratch))?;
+    let mut size = 0;
+    let mut part = vec![0; 256 << 10];
+    loop {
+        let read = match stream.read(&mut part) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read,
+        };
+        let read = read.map_err(|cause| damaged(path, size, format!("it cannot be decompressed: {cause}")))?;
+        if read == 0 {
+            break;
+        }
+        size += read as u64;
+        if size > limit {
+            return Err(too_large(path, limit));
+        }
+        file.write_all(&part[..read]).map_err(Error::write(scratch))?;
+    }
+    let stat = fstat(&file).map_err(|cause| Error::write(scratch)(cause.into()))?;
+    Ok(TarFile { file, source: SourceFile::new(path.to_owned(), &stat) })
+}
+
+pub(super) fn too_large(path: &Path, limit: u64) -> Error {
+    let reason =
+        format!("it unpacks to more than the limit of {limit} bytes: set a higher unpack limit if that is right");
+    damaged(path, limit, reason)
+}

@@ -1,0 +1,92 @@
+//! A folder of certificates for one registry, as docker and podman have it:
+//! [`certs.d`](https://github.com/containers/image/blob/main/docs/containers-certs.d.5.md).
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    sign::CertifiedKey,
+};
+
+use super::{super::Reference, certificates, certified};
+use crate::error::{Error, Result};
+
+/// What is in the folder.
+#[derive(Default)]
+pub(super) struct Folder {
+    /// The certificates in `*.crt`, which are trusted in addition to others.
+    pub(super) authorities: Vec<CertificateDer<'static>>,
+    /// The client certificates in `NAME.cert`, each with the key in `NAME.key`.
+    pub(super) shown: Vec<Arc<CertifiedKey>>,
+}
+
+impl Folder {
+    /// The registry's folder in the first of these folders that contains one. Its name is the name of the registry, with the
+    /// port if the reference has one.
+    pub(super) fn find(parents: &[PathBuf], reference: &Reference) -> Result<Option<Self>> {
+        // As in podman, folders without permission are skipped.
+        let mut dirs = parents.iter().map(|parent| parent.join(&reference.registry));
+        dirs.find(|dir| dir.is_dir()).map(|dir| Self::read(&dir)).transpose()
+    }
+
+    pub(super) fn read(dir: &Path) -> Result<Self> {
+        let files = fs::read_dir(dir)
+            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>());
+        let mut files = files.map_err(Error::read(dir))?;
+        files.sort();
+        let mut folder = Self::default();
+        for file in &files {
+            match file.extension().and_then(|extension| extension.to_str()) {
+                Some("crt") => folder.authorities.extend(authorities(file)?),
+                Some("cert") => folder.shown.push(Arc::new(shown(file)?)),
+                Some("key") if !file.with_extension("cert").exists() => {
+                    let reason = "there is no certificate for this key: name its file the same, with .cert";
+                    return Err(Error::invalid(format!("{file:?}"), reason));
+                }
+                _ => {}
+            }
+        }
+        Ok(folder)
+    }
+}
+
+/// As in podman, a dangling link is skipped.
+fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    match fs::read(file) {
+        Ok(pem) => certificates(file, &pem),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(cause) => Err(Error::read(file)(cause)),
+    }
+}
+
+fn shown(file: &Path) -> Result<CertifiedKey> {
+    let refuse = |reason: String| Error::invalid(format!("{file:?}"), reason);
+    let key_file = file.with_extension("key");
+    let pem = fs::read(&key_file).map_err(|cause| {
+        match cause.kind() {
+        io::ErrorKind::NotFound => refuse(
+            "there is no key for this certificate: name its file the same, with .key; an authority's certificate is in \
+             a file with .crt"
+                .to_owned(),
+        ),
+        _ => Error::read(&key_file)(cause),
+    }
+    })?;
+    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
+        Error::invalid(
+            format!("{key_file:?}"),
+            format!("it has no key in PEM that can be read without a password: {error}"),
+        )
+    })?;
+    let chain = certificates(file, &fs::read(file).map_err(Error::read(file))?)?;
+    if chain.is_empty() {
+        return Err(refuse("it has no certificate in PEM: name a file that has one".to_owned()));
+    }
+    certified(&ring::default_provider(), chain, key)
+        .map_err(|error| refuse(format!("it cannot be shown with the key in {key_file:?}: {error}")))
+}
