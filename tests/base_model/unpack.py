@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""unpack.py PROGRAM [--seed N] [--count M]: images of random files on random bases, as umoci and buildah unpack them.
+
+The model says what is right, as for run.py; buildah unpacks into an overlay and into plain folders."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import case as cases
+import disk
+from check import Difference, check, compare_roots, members_in, read_layers
+from root import unpack
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", type=Path)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=20)
+    args = parser.parse_args()
+    scratch = Path(tempfile.mkdtemp(prefix="base-unpack-"))
+    storages = [disk.Storage(scratch, driver) for driver in ("overlay", "vfs")]
+    failed = unpacked = 0
+    try:
+        for seed in range(args.seed, args.seed + args.count):
+            try:
+                checked = check(cases.random_case(seed), args.program.resolve(), scratch / "case")
+            except Difference as difference:
+                print(f"== seed {seed}: {difference.kind}", *difference.lines, sep="\n")
+                failed += 1
+                continue
+            if checked.outcome != "accepted":
+                continue
+            unpacked += 1
+            layers, read = read_layers(checked.layouts[-1])
+            layers = [members_in(read(layer)) for layer in layers]
+            expected = unpack(layers)
+            listed = {path for path, _ in layers[-1]}
+            for name, actual in results(checked.layouts[-1], storages, scratch):
+                if problems := compare_roots(*disk.like(expected, actual, listed)):
+                    print(f"== seed {seed}: {name}", *problems, sep="\n")
+                    failed += 1
+    finally:
+        for storage in storages:
+            storage.clear()
+        shutil.rmtree(scratch, ignore_errors=True)
+    print(f"{args.count} cases from seed {args.seed}: {unpacked} unpacked, {failed} differences")
+    sys.exit(bool(failed))
+
+
+def results(layout, storages, scratch):
+    bundle = scratch / "bundle"
+    shutil.rmtree(bundle, ignore_errors=True)
+    subprocess.run(["umoci", "unpack", "--image", f"{layout}:made", bundle], check=True, capture_output=True)
+    yield "umoci", disk.read(bundle / "rootfs")
+    for storage in storages:
+        container, root = storage.container(layout)
+        yield storage.command[-1], disk.read(root)
+        storage("rm", container)
+
+
+if __name__ == "__main__":
+    main()
