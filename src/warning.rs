@@ -258,6 +258,21 @@ pub enum Warning {
         /// The tar.
         path: PathBuf,
     },
+    /// A later member of a source tar, which is no directory, replaces a directory with files.
+    #[error(
+        "tar {tar:?}: a later member makes {path:?} something other than a directory, and {lost:?} in it is left out, of \
+         {count} in all: exclude one of the two, or pack the tar again"
+    )]
+    MembersReplaced {
+        /// The tar.
+        tar: PathBuf,
+        /// The place of the member.
+        path: PathBuf,
+        /// The first path that is left out.
+        lost: PathBuf,
+        /// How many are.
+        count: u64,
+    },
     /// A member of a source tar that is no file was passed over.
     #[error("tar {path:?}: the member {member:?} is {what}, which is left out")]
     MemberIgnored {

@@ -223,7 +223,7 @@ fn a_link_that_leads_nowhere_is_named() {
     let base = root();
     for (destination, link, reason) in [
         ("/etc/nowhere/app", "/etc/nowhere", "leads to nothing"),
-        ("/etc/loop/app", "/etc/loop", "leads back to itself"),
+        ("/etc/loop/app", "/etc/loop", "leads in a circle"),
         ("/etc/out/app", "/etc/out", "leads out of the image"),
         ("/etc/tofile/app", "/etc/tofile", "leads to a file"),
         ("/etc/through/app", "/etc/through", "leads to a file"),

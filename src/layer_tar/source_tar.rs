@@ -144,6 +144,11 @@ impl Extracted<'_> {
                 self.members.range(&member.path..).map(|(path, _)| path).skip_while(|path| **path == member.path);
             let below: Vec<_> = after.take_while(|path| path.is_below(&member.path)).cloned().collect();
             below.iter().for_each(|path| drop(self.members.remove(path)));
+            if let (Some(lost), true) = (below.first(), wanted) {
+                let (path, lost, count) = (member.path.to_path(), lost.to_path(), below.len() as u64);
+                let tar = self.source.path.to_owned();
+                self.noticed.add(self.source.index, Warning::MembersReplaced { tar, path, lost, count });
+            }
         }
         self.links += usize::from(matches!(member.kind, Kind::Symlink(_)));
         self.members.insert(member.path.clone(), (member, wanted));

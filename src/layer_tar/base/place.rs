@@ -53,7 +53,7 @@ pub(crate) enum Shape {
 /// Why a link does not lead to a directory.
 enum Fault {
     Broken,
-    Circular,
+    TooManyLinks,
     Escapes,
     /// It leads to a file, or through one.
     File,
@@ -173,7 +173,7 @@ impl Places {
             if let Some(target) = next_target.take() {
                 links += 1;
                 if links > MOST_LINKS {
-                    return Err(Fault::Circular);
+                    return Err(Fault::TooManyLinks);
                 }
                 if target.starts_with(b"/") {
                     at = LayerPath::root();
@@ -256,7 +256,7 @@ impl Places {
 fn link_error(path: &LayerPath, link: &LayerPath, target: &[u8], fault: &Fault) -> Error {
     let reason = match fault {
         Fault::Broken => "leads to nothing",
-        Fault::Circular => "leads back to itself",
+        Fault::TooManyLinks => "leads in a circle, or through more than 40 links",
         Fault::Escapes => "leads out of the image",
         Fault::File => "leads to a file",
     };
