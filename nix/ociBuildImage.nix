@@ -25,7 +25,7 @@
   - `compression`: of all layers made here, not of those in `layers`.
   - `lazy`: whether recipes take the place of all layers: those made here are lazy, as in `ociLayerTar`, and the layout is
     sparse, as in `ociImageLayout`. `ociImageLayout { manifests = [ image ]; }` makes a full one of it.
-  - `mtime`, `owner`, `perms`, `onConflict`, `replace`: of the customisation; see `ociLayerTar`.
+  - `mtime`, `owner`, `perms`, `onConflict`, `keepDirectoryLinks`, `replace`: of the customisation; see `ociLayerTar`.
   - `passthru`: of the derivation. Beside it, the result has `manifest` (for `ociImageLayout`), `layers`, `fromImage`,
     `imageName` and `imageTag`; and the programs of `ociImageLayout`: `copyToRegistry`, `copyToPodman`,
     `copyToDockerDaemon`, `copyTo`, `push`.
@@ -62,6 +62,7 @@
 , perms ? [ ]
 , onConflict ? "error"
 , replace ? false
+, keepDirectoryLinks ? false
 , passthru ? { }
 }:
 let
@@ -87,7 +88,7 @@ let
   isOnTheWay = layer: !(layer.holdsClosuresAlone or false);
 
   closure = ociClosureLayers {
-    inherit referencesOf alone together compression lazy base platform;
+    inherit referencesOf alone together compression strict lazy base platform;
     without = layers;
     maxLayers =
       if ofClosure >= 1 then ofClosure
@@ -96,7 +97,7 @@ let
   };
 
   customisation = ociLayerTar {
-    inherit files compression mtime owner perms onConflict lazy base platform replace strict;
+    inherit files compression mtime owner perms onConflict keepDirectoryLinks strict lazy base platform replace;
     name = "oci-customisation";
     # Without a base image, no layer looks at another.
     above = if fromImage == null then [ ] else builtins.filter isOnTheWay layers;

@@ -11,7 +11,7 @@
   - `maxLayers`: the largest number of layers.
   - `alone`: a list of packages, each of which has a layer for itself.
   - `together`: a list of lists of packages; those of one list have a layer in common.
-  - `compression`, `mtime`, `owner`, `perms`, `lazy`, `platform`: as in `ociLayerTar`.
+  - `compression`, `mtime`, `owner`, `perms`, `strict`, `lazy`, `platform`: as in `ociLayerTar`.
   - `base`: an image below, as in `ociLayerTar`; its `/nix/store` keeps its attributes. Its layers count within
     `maxLayers`; at least one is left for the closure. The layers are made again when the base is another.
   - `name`, `passthru`: of the derivation.
@@ -31,6 +31,7 @@
 , mtime ? 1
 , owner ? { }
 , perms ? [ ]
+, strict ? false
 , lazy ? false
 , base ? null
 , platform ? { }
@@ -43,7 +44,7 @@ step "closure-layers" (holds.attributes // entries { inherit base platform; } //
   inherit name maxLayers lazy;
   alone = map storePath alone;
   together = map (map storePath) together;
-  spec = { inherit compression mtime owner perms; };
+  spec = { inherit compression mtime owner perms strict; };
   unsafeDiscardReferences.out = !lazy;
   passthru = passthru // { inherit (holds) held; holdsClosuresAlone = perms == [ ]; };
 })

@@ -7,7 +7,7 @@ scope@{ elements, platform, step, ... }:
     which go over `{ architecture; os = "linux"; }`, the platform being that of the packages. `config` has `Env`,
     `Entrypoint` and so on; keys may be written in any case, and `null` removes what the base has. `rootfs` is always
     that of the layers.
-  - `base`: the image below the layers: a layout (a folder, or an oci-archive), or `{ layout; tag; }` where it has
+  - `base`: the image below the layers: a layout (a folder, an oci-archive or a docker-archive), or `{ layout; tag; }` where it has
     several images. Its layers come first, and its configuration is taken over where nothing else is said. What others
     made is checked before it is used.
   - `inheritConfig`: what of the base's configuration is taken over: `true`, `false`, or those parts that are not, as in

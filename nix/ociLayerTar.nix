@@ -15,7 +15,13 @@
   - `perms`: a list of `{ glob; mode; uid; gid; }`, all but `glob` if wanted, applied one after the other to the paths
     that match, as in `"srv/**"`. `*` and `?` do not cross a slash, `**` does.
   - `onConflict`: which of two different files at one path wins: `"error"` (none does), `"first"` or `"last"`.
-  - `hardLinks`: whether files with the same bytes become one.
+  - `keepDirectoryLinks`: whether a symbolic link keeps its place where another file or package has a directory: what is in
+    the directory lands where the link leads, as with `keepContentsDirlinks` of dockerTools.
+  - `include`, `exclude`: lists of globs on paths in every source folder and tar.
+  - `hardLinks`: `"merge"` (or `true`) makes one of files with the same bytes, `"copy"` (or `false`) leaves them as they
+    are. A tar keeps its hard links.
+  - `unpackLimit`: how many bytes a `tar` may unpack to, and the holes of its sparse files may have; `null` is 16 GiB.
+  - `strict`: whether warnings, as of a glob that matches nothing, are errors. Otherwise they are in the log of the build.
   - `lazy`: whether the store keeps a recipe in the place of the layer: some kilobytes, from which the layer is made again
     when somebody reads it. It refers to the sources, and so they stay. With a compressed `tar` in it, a layer is kept
     itself.
@@ -28,7 +34,6 @@
     image in a base for several.
   - `replace`: whether a file may replace a directory of the layers below, and a directory a file. Otherwise that is an
     error.
-  - `strict`: whether a warning is an error.
   - `name`, `passthru`: of the derivation.
 
   A file is exactly one of these:
@@ -54,7 +59,7 @@
   | `mtime` | seconds since 1970, or `"keep"` | that of the layer |
   | `xattrs` | extended attributes, `{ NAME = BASE64; }`; of a `tar` also `"keep"` | none |
   | `follow` | whether a source that is a symbolic link is followed | `true` |
-  | `include`, `exclude` | lists of globs on paths in a source folder | everything, nothing |
+  | `include`, `exclude` | lists of globs on paths in a source folder or tar; `!` in `exclude` takes back | everything, nothing |
 
   ```nix
   ociLayerTar {
@@ -76,18 +81,28 @@
 , owner ? { }
 , perms ? [ ]
 , onConflict ? "error"
+, keepDirectoryLinks ? false
+, include ? [ ]
+, exclude ? [ ]
 , hardLinks ? false
+, unpackLimit ? null
+, strict ? false
 , lazy ? false
 , base ? null
 , above ? [ ]
 , platform ? { }
 , replace ? false
-, strict ? false
 , passthru ? { }
 }:
 let
   # A build sees other owners where Nix has a daemon, or no sandbox.
   keptOfMachine = file: builtins.filter (name: file.${name} or null == "keep") [ "uid" "gid" "xattrs" ];
+
+  # `nix-store --optimise` makes hard links of equal files of the store, wherever they are.
+  links =
+    if hardLinks == "keep"
+    then throw "oci-layout: hardLinks = \"keep\" depends on the machine: say \"copy\" or \"merge\", or give a tar"
+    else hardLinks;
 
   # What a build can read: Nix copies a path to the store, and does not know that a text is one.
   fromStore = file:
@@ -106,7 +121,8 @@ let
     inherit name lazy;
     spec = {
       files = map fromStore files;
-      inherit compression mtime owner perms onConflict hardLinks replace strict;
+      hardLinks = links;
+      inherit compression mtime owner perms onConflict keepDirectoryLinks include exclude unpackLimit replace strict;
     };
     # It is the references of a recipe that keep the sources.
     unsafeDiscardReferences.out = !lazy;

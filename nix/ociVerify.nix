@@ -3,7 +3,7 @@
   A check of a layout: it builds, to an empty file, if `oci-layout verify` finds no error, and fails with all that it
   finds otherwise. Warnings are in the log of the build.
 
-  - `layout`: a layout of any maker, as a folder or an oci-archive.
+  - `layout`: a layout of any maker, as a folder, an oci-archive or a docker-archive.
   - `deep`: whether the layers of a sparse layout are made and checked too.
   - `strict`: whether warnings are errors.
   - `name`, `passthru`: of the derivation.

@@ -11,7 +11,7 @@ use flate2::bufread::GzDecoder;
 /// What its beginning can't be read for; a stream in zstd without the feature of that name, which the error names.
 pub(crate) fn decompress<'a>(mut stream: impl BufRead + Send + 'a) -> io::Result<Unpacked<'a>> {
     Ok(match stream.fill_buf()? {
-        [0x1f, 0x8b, ..] => Unpacked::Compressed(Box::new(Gzip::Member(GzDecoder::new(stream)))),
+        [0x1f, 0x8b, ..] => Unpacked::Compressed(Box::new(Gzip::Member(Box::new(GzDecoder::new(stream))))),
         // A frame, or one to be skipped: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Unpacked::Compressed(zstd(stream)?),
         _ => Unpacked::Plain(Box::new(stream)),
@@ -27,7 +27,7 @@ pub(crate) enum Unpacked<'a> {
 /// The members of a gzip file, one after the other. Zeros after the last one are padding, as `gzip` has it: whoever
 /// writes in blocks, to a tape for one, leaves them there.
 enum Gzip<R> {
-    Member(GzDecoder<R>),
+    Member(Box<GzDecoder<R>>),
     Ended,
 }
 
@@ -58,7 +58,7 @@ impl<R: BufRead> Read for Gzip<R> {
                     }
                 }
             }
-            *self = Self::Member(GzDecoder::new(stream));
+            *self = Self::Member(Box::new(GzDecoder::new(stream)));
         }
     }
 }

@@ -116,14 +116,19 @@ pub enum Error {
     },
     /// A file would replace a directory of the base, or a directory a file.
     #[error(
-        "destination {destination:?} is a {base} in the base: {}, or ask for the replacement (replace)",
-        if *base == "directory" { "end it with a slash to put a file into that directory" } else { "correct the destination" }
+        "the base has a {base} at {destination:?}, and {source_name} would replace it: {}, or allow the replacement (replace)",
+        match *base {
+            "directory" => "to put a file into that directory, end the destination with a slash or write the whole path",
+            _ => "choose another destination",
+        }
     )]
     BaseConflict {
         /// The destination, or the path in a source folder that lands there.
         destination: PathBuf,
         /// What the base has there: "directory" or "file".
         base: &'static str,
+        /// What the layer has there, or below it.
+        source_name: String,
     },
     /// A layer that was made without its base replaces something of that base.
     #[error("{0}, or allow the replacement (replace)")]

@@ -26,7 +26,7 @@
 //!
 //! # More of the same
 //!
-//! - [`ImageLayout`] opens a layout's folder or an oci-archive: an image of it is a base for others
+//! - [`ImageLayout`] opens a layout's folder, an oci-archive or a docker-archive: an image of it is a base for others
 //!   ([`ConfigOptions::base`], [`Inherit`]), more images can be appended, tags removed, garbage collected.
 //! - A [`Recipe`] says how a blob is had that nobody keeps; a sparse layout ([`LayoutOptions::sparse`]) has recipes in the
 //!   place of layers, and [`ImageLayout::fill`] makes it full.

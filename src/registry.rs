@@ -93,12 +93,12 @@ pub struct Client {
     /// The authorities whose certificates are trusted, each a certificate in DER; by default those that the system
     /// trusts, or that are in `SSL_CERT_FILE` and `SSL_CERT_DIR`. A registry's own certificate may be among them.
     pub authorities: Option<Vec<Vec<u8>>>,
-    /// Files in PEM with certificates that are trusted besides.
+    /// PEM files with certificates that are trusted in addition.
     pub ca_files: Vec<PathBuf>,
     /// Folders that have folders of certificates, each for the registry whose name it has, `HOST` or `HOST:PORT`; the
     /// first one that there is for a registry counts. In it, as in
     /// [`/etc/containers/certs.d`](https://github.com/containers/image/blob/main/docs/containers-certs.d.5.md) and
-    /// `/etc/docker/certs.d`, are certificates that are trusted besides (`*.crt`), and those that are shown to the registry
+    /// `/etc/docker/certs.d`, are certificates that are trusted in addition (`*.crt`), and client certificates
     /// (`*.cert`, each with its key in `*.key`), all in PEM.
     pub certs_d: Vec<PathBuf>,
     /// One folder of that kind for every registry, in place of those.
@@ -155,7 +155,7 @@ impl Client {
         self
     }
 
-    /// Adds a folder that has folders of certificates, which comes behind those before.
+    /// Adds a folder that contains folders of certificates; those added earlier take precedence.
     pub fn certs_d(mut self, dir: impl Into<PathBuf>) -> Self {
         self.certs_d.push(dir.into());
         self

@@ -162,6 +162,17 @@ fn directories_keep_what_the_base_says_of_them() {
     let ruled = lines([file("/tmp/a")], options().permission(rule.clone()));
     assert_eq!(ruled, ["d1777 0:0 5 tmp/", "-0640 7:8 9 tmp/a \"\""]);
     assert_eq!(lines([dir("/tmp")], options().permission(rule)), ["d0640 0:0 5 tmp/"]);
+    // A rule means the path as it was given, and the one where it is.
+    for glob in ["/bin/app", "usr/bin/app", "{bin,sbin}/*"] {
+        let rule = PermissionRule { glob: glob.into(), mode: Some(0o4755), uid: None, gid: None };
+        let ruled = lines([file("/bin/app")], options().permission(rule).strict(true));
+        assert_eq!(ruled[2], "-4755 7:8 9 usr/bin/app \"\"", "{glob}");
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("app"), "").unwrap();
+        let rule = PermissionRule { glob: glob.into(), mode: Some(0o4755), uid: None, gid: None };
+        let ruled = lines([FileMapping::new(folder.path(), "/bin")], options().permission(rule).strict(true));
+        assert_eq!(ruled[2], "-4755 7:8 9 usr/bin/app \"\"", "{glob}");
+    }
 }
 
 #[test]
@@ -187,7 +198,8 @@ fn upper_layers_of_the_base_count() {
     assert_eq!(mode(&with(&[FileMapping::whiteout("/data")])), "d0755 0:0 1 data/", "it is not there any more");
     let gone = with(&[FileMapping::whiteout("/data")]).and(layer([file("/data").mode(0o600)]));
     assert!(
-        message(layer_tar([file("/data/a")], LayerOptions::default().above(gone))).contains("is a file in the base")
+        message(layer_tar([file("/data/a")], LayerOptions::default().above(gone)))
+            .contains("the base has a file at \"/data\"")
     );
     // Members of a layer of others may lack the directories that they are in.
     let bare = tar_without_parents("srv/www/index.html");
@@ -246,7 +258,7 @@ fn files_and_directories_of_the_base_are_replaced_only_on_request() {
     ] {
         let error = refused(&base, [mapping.clone()]);
         assert!(
-            matches!(&error, Error::BaseConflict { destination, base } if *base == there && destination == Path::new(path)),
+            matches!(&error, Error::BaseConflict { destination, base, .. } if *base == there && destination == Path::new(path)),
             "{error}"
         );
         let options = LayerOptions::default().above(base.clone()).replace(true);

@@ -297,7 +297,7 @@ fn layouts() {
     let open = |name: &str| message(ImageLayout::open(at(name)).and_then(|layout| layout.index().cloned()));
     assert_eq!(
         open("none"),
-        format!("{:?} does not exist: give the folder of an image layout, or an oci-archive", at("none"))
+        format!("{:?} does not exist: give the folder of an image layout, or an archive of images", at("none"))
     );
     fs::create_dir(at("empty")).unwrap();
     assert_eq!(open("empty"), format!("{:?} has no oci-layout file: it is no image layout", at("empty")));

@@ -265,9 +265,11 @@ fn what_is_no_image_of_a_container_is_in_the_layout_alone() {
     assert_eq!(index.manifests.len(), 2);
     assert_eq!(manifest(&tar).as_array().unwrap().len(), 1);
     assert_eq!(archive([list()], ArchiveOptions::default().format(ArchiveFormat::Oci)).1.manifests.len(), 1);
+    let written = image_archive(Vec::new(), [list()], ArchiveOptions::default()).unwrap();
+    assert_eq!(written.warnings, [oci_layout::Warning::NoManifestJson]);
     assert_eq!(
-        message(image_archive(Vec::new(), [list()], ArchiveOptions::default())),
-        "docker-archive: there is no image of a container to put into it"
+        message(image_archive(Vec::new(), [list()], ArchiveOptions::default().format(ArchiveFormat::Docker))),
+        "docker-archive: there is no image of a container to put into it: write an oci-archive, which takes artifacts too"
     );
 }
 

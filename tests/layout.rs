@@ -357,9 +357,12 @@ fn an_archive_is_read_in_place_of_a_folder() {
         assert_eq!(said, format!("{tar:?} is an archive, which is only read: unpack it into a folder first"));
     }
     fs::write(&tar, "no tar at all").unwrap();
-    assert!(message(ImageLayout::open(&tar)).contains("neither the folder of an image layout nor an oci-archive"));
+    assert!(
+        message(ImageLayout::open(&tar))
+            .contains("neither the folder of an image layout, an oci-archive nor a docker-archive")
+    );
     fs::write(&tar, b"\x1f\x8b\x08\0").unwrap();
-    assert!(message(ImageLayout::open(&tar)).ends_with("is compressed: decompress the archive first"));
+    assert!(message(ImageLayout::open(&tar)).contains("is compressed with gzip: unpack it first, with `gzip -dk "));
 }
 
 #[test]

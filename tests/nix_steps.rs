@@ -621,3 +621,21 @@ fn a_store_path_lands_in_a_directory_under_its_name_without_the_hash() {
         .unwrap();
     assert!(Path::new(&store.path("package")).join("etc").is_dir());
 }
+
+/// Whether files of the store are hard links is up to the machine, and a package may have a `nix-support` or not.
+#[test]
+fn a_layer_of_the_store_has_no_warning_of_the_machine() {
+    let store = store();
+    fs::remove_dir_all(store.path("libc") + "/nix-support").unwrap();
+    for name in ["one", "two"] {
+        fs::hard_link(store.path("libc") + "/file-of-libc", format!("{}/{name}", store.path("libc"))).unwrap();
+    }
+    let packages = store.paths(&["libc", "tool"]);
+    let attributes = |spec: Value| json!({ "spec": spec, "copyToRoot": packages, "closure": store.paths(&["libc"]) });
+    store.layer("strict", attributes(json!({ "strict": true })));
+    let wrong = store.attributes("wrong", attributes(json!({ "strict": true, "exclude": ["no such file"] })));
+    assert_eq!(
+        message(nix::layer_tar(&wrong, &Pool::new(1))),
+        "exclude: the glob \"no such file\" matches nothing: correct it, or leave it out (strict: warnings are errors)"
+    );
+}

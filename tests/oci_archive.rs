@@ -94,18 +94,22 @@ fn what_is_no_oci_archive_says_what_it_is() {
         let error = ImageLayout::open(&path).unwrap_err().to_string();
         error.strip_prefix(&format!("{path:?} ")).expect("the archive's name").to_owned()
     };
-    assert_eq!(
-        error("mkdir docker && echo [] > docker/manifest.json && tar -C docker -cf a.tar ."),
-        "is a docker-archive: save the image as an oci-archive, with `podman save --format oci-archive` for one"
-    );
+    let docker = error("mkdir docker && echo {} > docker/manifest.json && tar -C docker -cf a.tar .");
+    assert!(docker.starts_with("is a docker-archive with a manifest.json that cannot be read: "), "{docker}");
     assert_eq!(error("tar -C layout -cf a.tar index.json"), "has no oci-layout file: it is no image layout");
-    for compress in ["tar -C layout -c . | gzip > a.tar", "printf '\\050\\265\\057\\375 and so on' > a.tar"] {
-        assert_eq!(error(compress), "is compressed: decompress the archive first");
+    let path = dir.path().join("a.tar");
+    for (compress, codec) in
+        [("tar -C layout -c . | gzip > a.tar", "gzip"), ("printf '\\050\\265\\057\\375 and so on' > a.tar", "zstd")]
+    {
+        let refused = format!("is compressed with {codec}: unpack it first, with `{codec} -dk {path:?}`");
+        assert_eq!(error(compress), refused);
     }
-    let neither = "is neither the folder of an image layout nor an oci-archive: ";
+    let neither = "is neither the folder of an image layout, an oci-archive nor a docker-archive: ";
     assert!(error("echo hello > a.tar").starts_with(neither));
     assert!(error("head -c 5000 /dev/zero | tr '\\0' x > a.tar").starts_with(neither));
-    assert!(error("mkfifo a.tar").starts_with("is a fifo: give the folder of an image layout, or an oci-archive"));
+    assert!(
+        error("mkfifo a.tar").starts_with("is a fifo: give the folder of an image layout, or an archive of images")
+    );
     let cut = error("tar -C layout -c . | head -c 100000 > a.tar");
     assert!(
         cut.starts_with("is a damaged archive: at byte ") && cut.ends_with("go beyond the end of the tar"),
@@ -161,7 +165,9 @@ fn sizes_that_lie_do_no_harm() {
     for size in [u64::MAX, u64::MAX - 511, 1 << 63, (1 << 63) - 1, 1 << 40] {
         let error = open(header(&|header| header.set_size(size))).unwrap_err().to_string();
         assert!(
-            error.contains("is neither the folder of an image layout nor an oci-archive: at byte 0 of the tar"),
+            error.contains(
+                "is neither the folder of an image layout, an oci-archive nor a docker-archive: at byte 0 of the tar"
+            ),
             "{error}"
         );
     }

@@ -243,6 +243,19 @@ fn a_base_is_found_by_another_name_of_its_platform() {
     );
 }
 
+#[test]
+fn a_base_carries_programs_for_later_levels() {
+    let on = |base: Value, extra: Value| {
+        on_base(base, extra).map(|config| config.document().platform().to_string()).map_err(|error| error.to_string())
+    };
+    let amd64 = json!({ "architecture": "amd64" });
+    assert_eq!(on(amd64.clone(), json!({ "variant": "v3" })).as_deref(), Ok("linux/amd64/v3"));
+    assert_eq!(on(json!({ "architecture": "arm" }), json!({ "variant": "v6" })).as_deref(), Ok("linux/arm/v6"));
+    assert_eq!(on(amd64.clone(), json!({ "architecture": "x86_64" })).as_deref(), Ok("linux/amd64"));
+    on(amd64, json!({ "architecture": "aarch64" })).unwrap_err();
+    on(json!({ "architecture": "arm", "variant": "v7" }), json!({ "variant": "v6" })).unwrap_err();
+}
+
 /// As crane writes an image that it makes of nothing but layers.
 #[test]
 fn a_base_need_not_say_its_platform() {

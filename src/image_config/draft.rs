@@ -63,7 +63,7 @@ impl Draft {
         sources.check(&value, history.as_deref().unwrap_or_default(), &mut warnings)?;
         if let Some(base_platform) = base_platform
             && let Some(platform) = platform_of(&value)
-            && !base_platform.accepts(&platform)
+            && !carries(&base_platform, &platform)
         {
             let reason = format!("the base image is for {base_platform}: choose the base image of that platform");
             return Err(Error::invalid(format!("platform {platform}"), reason));
@@ -144,6 +144,12 @@ fn platform_of(value: &Value) -> Option<Platform> {
         Some(_) => return None,
     };
     Some(Platform { variant, ..Platform::new(text("os")?, text("architecture")?) })
+}
+
+/// Whether an image for this platform can be built on the base: one that says no variant carries programs for any.
+fn carries(base: &Platform, platform: &Platform) -> bool {
+    let any = Platform { variant: base.variant.as_ref().and(platform.variant.clone()), ..platform.clone() };
+    base.accepts(&any)
 }
 
 fn normalise_platform(value: &mut Value, warnings: &mut Vec<Warning>) {

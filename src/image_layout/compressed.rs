@@ -31,6 +31,10 @@ pub(super) enum Tar {
 
 /// Unpacks a compressed archive into a file without a name in the scratch folder.
 pub(super) fn unpack(path: &Path, file: &File, scratch: Option<&Path>) -> Result<Tar> {
+    unpack_within(path, file, scratch, FREE)
+}
+
+fn unpack_within(path: &Path, file: &File, scratch: Option<&Path>, free: u64) -> Result<Tar> {
     let mut magic = [0; 6];
     let read = file.read_at(&mut magic, 0).map_err(Error::read(path))?;
     let (codec, program) = match &magic[..read] {
@@ -43,7 +47,7 @@ pub(super) fn unpack(path: &Path, file: &File, scratch: Option<&Path>) -> Result
     let Some(scratch) = scratch else { return Ok(Tar::Refused(refusal(path, codec, program))) };
     let failed = |cause| Error::Write { path: scratch.to_owned(), cause };
     let size = file.metadata().map_err(Error::read(path))?.len();
-    let limit = size.saturating_mul(MAX_RATIO).max(FREE);
+    let limit = size.saturating_mul(MAX_RATIO).max(free);
     let stream = BufReader::with_capacity(256 << 10, file.try_clone().map_err(Error::read(path))?);
     let mut unpacked = match decompress(stream) {
         Ok(Unpacked::Compressed(unpacked) | Unpacked::Plain(unpacked)) => unpacked.take(limit + 1),
@@ -74,4 +78,24 @@ pub(super) fn unpack(path: &Path, file: &File, scratch: Option<&Path>) -> Result
 
 fn refusal(path: &Path, codec: &str, program: &str) -> String {
     format!("is compressed with {codec}: unpack it first, with `{program} {path:?}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Zeros shrink to less than a hundredth.
+    #[test]
+    fn an_archive_does_not_fill_the_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bomb.gz");
+        let zeros = vec![0; 4 << 20];
+        let mut gzip = flate2::bufread::GzEncoder::new(&zeros[..], flate2::Compression::default());
+        std::io::copy(&mut gzip, &mut File::create(&path).unwrap()).unwrap();
+        let unpack = |free| unpack_within(&path, &File::open(&path).unwrap(), Some(dir.path()), free).unwrap();
+        assert!(matches!(unpack(4 << 20), Tar::Unpacked(tar) if tar.metadata().unwrap().len() == 4 << 20));
+        assert!(
+            matches!(unpack(1 << 20), Tar::Refused(reason) if reason.starts_with("unpacks to more than 1048576 bytes"))
+        );
+    }
 }

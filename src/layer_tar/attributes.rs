@@ -136,14 +136,18 @@ impl Rules {
         self.0.iter().map(|(_, globs)| globs)
     }
 
-    /// Changes an entry whose path matches. A link has no mode, and a whiteout no attributes that anyone reads.
-    pub(crate) fn apply(&self, entry: &mut Entry) {
+    /// Changes an entry whose path matches, or the path that was given for it, where the base moved it. A link has no mode,
+    /// and a whiteout no attributes that anyone reads.
+    pub(crate) fn apply(&self, entry: &mut Entry, given: Option<&LayerPath>) {
         if self.0.is_empty() || entry.kind == Kind::Whiteout {
             return;
         }
-        let path = entry.path.to_path();
-        let path = path.strip_prefix("/").unwrap_or(&path);
-        for (rule, _) in self.0.iter().filter(|(_, globs)| globs.is_match(path)) {
+        let paths = [Some(&entry.path), given].map(|path| path.map(|path| path.to_path()));
+        let is_match = |globs: &Globs| {
+            let mut paths = paths.iter().flatten().map(|path| path.strip_prefix("/").unwrap_or(path));
+            paths.any(|path| globs.is_match(path))
+        };
+        for (rule, _) in self.0.iter().filter(|(_, globs)| is_match(globs)) {
             if let (Some(mode), false) = (rule.mode, matches!(entry.kind, Kind::Symlink(_))) {
                 entry.mode = mode;
             }

@@ -19,12 +19,12 @@ use crate::{
 /// # Errors
 ///
 /// [`Error::Invalid`] for a path through links that lead nowhere.
-pub(crate) fn behind_links(nodes: Vec<Box<Node>>) -> Result<Vec<Box<Node>>> {
+pub(crate) fn behind_links(nodes: Vec<Node>) -> Result<Vec<Node>> {
     let target = |node: &Node| match &node.entry.kind {
         Kind::Symlink(target) => Some((node.entry.path.clone(), target.clone())),
         _ => None,
     };
-    let links: HashMap<_, _> = nodes.iter().filter_map(|node| target(node)).collect();
+    let links: HashMap<_, _> = nodes.iter().filter_map(target).collect();
     let target_of = |path: &LayerPath| links.get(path).map(Vec::as_slice);
     let mut there = HashSet::new();
     let (mut placed, mut directories) = (Vec::with_capacity(nodes.len()), Vec::new());

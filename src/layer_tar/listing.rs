@@ -142,8 +142,8 @@ fn plan<'a>(
         target::settle(&mut targets, files, places)?;
     }
     let mut tree = Tree::new(files, options, pool, places, Arc::clone(noticed));
-    let paths: Vec<_> = targets.iter().map(|target| target.path.clone()).collect();
-    for ((index, target), apart) in targets.into_iter().enumerate().zip(apart(&paths)) {
+    let places: Vec<_> = targets.iter().map(|target| target.place.clone()).collect();
+    for ((index, target), apart) in targets.into_iter().enumerate().zip(apart(&places)) {
         tree.add_mapping(index, target, apart)?;
     }
     let (entries, folders, used) = tree.finish(&rules)?;
@@ -235,7 +235,7 @@ impl Look<'_> {
             FoundPart::InFolder(folder, found) => {
                 let nodes = nodes_in(&folder, found, self.options)?.into_iter().filter(Node::is_in_layer);
                 let mut entries: Vec<_> = nodes.map(|node| node.entry).collect();
-                entries.iter_mut().for_each(|entry| self.rules.apply(entry));
+                entries.iter_mut().for_each(|entry| self.rules.apply(entry, None));
                 Ok(entries)
             }
         }

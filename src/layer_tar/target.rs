@@ -23,7 +23,10 @@ use crate::{
 
 /// The path of what a mapping brings. For a folder or a tar, the path of the directory that its contents land in.
 pub(crate) struct Target {
+    /// As the destination says.
     pub(crate) path: LayerPath,
+    /// Where that is above the base.
+    pub(crate) place: LayerPath,
     /// What the source is, if it is a path.
     pub(crate) stat: Option<Stat>,
 }
@@ -57,7 +60,7 @@ impl Target {
             Source::OpaqueWhiteout => path.opaque_whiteout(),
             Source::Bytes(_) | Source::Symlink(_) | Source::Directory | Source::Tar(_) => path,
         };
-        Ok(Self { path, stat })
+        Ok(Self { place: path.clone(), path, stat })
     }
 
     /// What kind of entry the mapping brings to this path.
@@ -78,15 +81,15 @@ impl Target {
 pub(crate) const NAMELESS: &str =
     "ends with a slash, and the source has no name to land under in that directory: write the whole path";
 
-/// Moves each target to its place above the base. Whiteouts come first: what one removes is not there for the others.
+/// Finds the place of each target above the base. Whiteouts come first: what one removes is not there for the others.
 pub(crate) fn settle(targets: &mut [Target], files: &[FileMapping], places: &mut Places) -> Result<()> {
     for whiteouts in [true, false] {
         for (target, mapping) in targets.iter_mut().zip(files) {
             let is_whiteout = matches!(mapping.source, Source::Whiteout | Source::OpaqueWhiteout);
             if is_whiteout == whiteouts {
-                target.path = match is_whiteout {
+                target.place = match is_whiteout {
                     true => places.of_whiteout(&target.path)?,
-                    false => places.of(&target.path, target.shape(mapping))?,
+                    false => places.of(&target.path, target.shape(mapping), &|| mapping.describe())?,
                 };
             }
         }

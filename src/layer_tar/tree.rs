@@ -44,11 +44,11 @@ pub(crate) struct Tree<'a> {
     /// Those that were left for later.
     folders: Vec<Walk<'a>>,
     own_store: Arc<OwnStore>,
-    /// Where things land above the layers below, if those are known.
-    places: Option<Places>,
     noticed: Arc<Noticed>,
     /// All that was added, where links keep their places: until it is known which links there are.
-    held: Vec<Box<Node>>,
+    held: Vec<Node>,
+    /// Where things land above the layers below, if those are known.
+    places: Option<Places>,
 }
 
 pub(crate) struct Node {
@@ -56,6 +56,8 @@ pub(crate) struct Node {
     certainty: Certainty,
     /// It is there because something is in it, and the base has it too: it is the base's, whatever rules say.
     of_base: bool,
+    /// The path as it was given, where the base moves it.
+    given: Option<LayerPath>,
     /// The index of the mapping that brought it.
     mapping: usize,
     /// Which file of which mapping it is: names of one file are hard links of one another.
@@ -86,7 +88,7 @@ impl<'a> Tree<'a> {
     ) -> Self {
         let own_store = Arc::new(OwnStore::new(options));
         let (nodes, folders, held) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { files, options, pool, nodes, last_parent: None, folders, own_store, places, noticed, held }
+        Self { files, options, pool, nodes, last_parent: None, folders, own_store, noticed, held, places }
     }
 
     /// Adds what the mapping of this index brings to its target. If no other mapping's place is at it, above or below
@@ -94,7 +96,9 @@ impl<'a> Tree<'a> {
     pub(crate) fn add_mapping(&mut self, index: usize, target: Target, apart: bool) -> Result<()> {
         let mapping = &self.files[index];
         let nowhere = Found::default();
-        let Target { path, stat } = target;
+        let Target { path, place, stat } = target;
+        // What is in a folder that the base moves finds its place entry by entry.
+        let apart = apart && path == place;
         match &mapping.source {
             Source::Path(source) => match stat {
                 Some(stat) => self.add_source(index, mapping, source, path, &stat, apart),
@@ -181,7 +185,7 @@ impl<'a> Tree<'a> {
             let linked = Some((index, (0, member.file)));
             let at = path.append(&member.path);
             let entry = resolve(at, member.kind, &mapping.attributes, member.found, self.options)?;
-            let node = Node { entry, certainty: Certainty::Said, of_base: false, mapping: index, linked };
+            let node = Node { entry, certainty: Certainty::Said, of_base: false, given: None, mapping: index, linked };
             self.insert(Box::new(node))?;
         }
         Ok(())
@@ -194,14 +198,14 @@ impl<'a> Tree<'a> {
 
     fn insert(&mut self, node: Box<Node>) -> Result<()> {
         if self.options.keep_directory_links {
-            self.held.push(node);
+            self.held.push(*node);
             return Ok(());
         }
-        self.settle(node)
+        self.give_place(node)
     }
 
     /// Gives a node its place.
-    fn settle(&mut self, mut node: Box<Node>) -> Result<()> {
+    fn give_place(&mut self, mut node: Box<Node>) -> Result<()> {
         if let Some(places) = &mut self.places {
             let mapping = &self.files[node.mapping];
             land(&mut node, places, mapping)?;
@@ -304,7 +308,7 @@ impl<'a> Tree<'a> {
         if let Some(base) = base {
             take_over(&mut entry, base, &Attributes::default());
         }
-        let node = Node { entry, certainty: Certainty::Implied, of_base, mapping, linked: None };
+        let node = Node { entry, certainty: Certainty::Implied, of_base, given: None, mapping, linked: None };
         self.nodes.insert(path, Box::new(node));
     }
 
@@ -321,7 +325,7 @@ impl<'a> Tree<'a> {
     /// in them has its place; and what the layer depends on of the base.
     pub(crate) fn finish(mut self, rules: &Rules) -> Result<(Vec<Entry>, Vec<Walk<'a>>, Option<Index>)> {
         for node in behind_links(std::mem::take(&mut self.held))? {
-            self.settle(node)?;
+            self.give_place(Box::new(node))?;
         }
         self.check_followed()?;
         if self.places.is_some() {
@@ -329,7 +333,7 @@ impl<'a> Tree<'a> {
         }
         let nodes = self.nodes.into_values().map(|node| *node).filter(Node::is_in_layer).map(|mut node| {
             if !node.of_base {
-                rules.apply(&mut node.entry);
+                rules.apply(&mut node.entry, node.given.as_ref());
             }
             node
         });
@@ -376,16 +380,18 @@ impl<'a> Tree<'a> {
 /// Moves a node to its place above the base. A directory that the base has keeps the attributes that no one sets.
 fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<()> {
     let entry = &mut node.entry;
-    if entry.kind == Kind::Whiteout {
-        entry.path = places.of_whiteout(&entry.path)?;
-        return Ok(());
-    }
     let shape = match entry.kind {
         Kind::Directory => Shape::Directory,
         Kind::Symlink(_) => Shape::Symlink,
         _ => Shape::File,
     };
-    entry.path = places.of(&entry.path, shape)?;
+    let place = match entry.kind {
+        Kind::Whiteout => places.of_whiteout(&entry.path)?,
+        _ => places.of(&entry.path, shape, &|| source_of(&entry.kind, mapping))?,
+    };
+    if place != entry.path {
+        node.given = Some(std::mem::replace(&mut entry.path, place));
+    }
     // The author of a tar says what its directories look like.
     if shape == Shape::Directory
         && !matches!(mapping.source, Source::Tar(_))
@@ -394,6 +400,14 @@ fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<(
         take_over(entry, base, &mapping.attributes);
     }
     Ok(())
+}
+
+/// How a message names what would replace something of the base.
+fn source_of(kind: &Kind, mapping: &FileMapping) -> String {
+    match kind {
+        Kind::File(Content::File(file)) => format!("{:?}", file.path),
+        kind => format!("a {} of {}", kind.describe(), mapping.describe()),
+    }
 }
 
 /// Gives a directory those attributes of the base's that a mapping does not set.
@@ -413,6 +427,7 @@ fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes) {
     }
     if set.xattrs == Attribute::Normal {
         entry.xattrs = found;
+        // A layer below, made by whoever, may have them.
         xattrs::without_the_machine(&mut entry.xattrs);
     }
 }
@@ -453,7 +468,7 @@ impl Node {
             }
             _ => None,
         };
-        Ok(Self { entry, certainty, of_base: false, mapping: index, linked })
+        Ok(Self { entry, certainty, of_base: false, given: None, mapping: index, linked })
     }
 
     /// The root is there in every image; only who says what it shall look like has an entry for it.

@@ -35,7 +35,11 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
         return Err(Error::invalid(format!("copyToRoot, {file:?}"), reason));
     }
     // What builds of packages leave for other builds is in every package, and differs.
-    let contents_of = |package| FileMapping::new(package, "/").exclude("nix-support");
+    let contents_of = |package: PathBuf| {
+        let leaves = package.join("nix-support").exists();
+        let mapping = FileMapping::new(package, "/");
+        if leaves { mapping.exclude("nix-support") } else { mapping }
+    };
     files.extend(packages.into_iter().map(contents_of));
     files.extend(contents::held(attributes)?.paths.into_iter().map(in_place));
     let files = files.into_iter().map(|file| by_its_name(file, attributes.output()));

@@ -1,4 +1,4 @@
-//! What a registry says that a login must look like: the header
+//! The ways to log in that a registry accepts: the header
 //! [WWW-Authenticate](https://www.rfc-editor.org/rfc/rfc9110.html#section-11.6.1), read as leniently as clients read it.
 //!
 //! Registries and proxies send what the grammar does not allow: realms without quotes or with letters beyond ASCII,
@@ -66,12 +66,12 @@ fn split_word(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c| !is_part(c)).unwrap_or(text.len()))
 }
 
-/// Skips what a scheme such as Negotiate has in place of parameters. Its own `=` stand at its end.
+/// Skips the token that a scheme such as Negotiate has in place of parameters. It ends with its padding, `=`.
 fn skip_token68(after: &str) -> &str {
     let (word, rest) = split_word(after.trim_start());
-    let behind = rest.trim_start_matches('=');
-    let is_last = behind.trim_start().is_empty() || behind.trim_start().starts_with(',');
-    if !word.is_empty() && is_last { behind } else { after }
+    let after_token = rest.trim_start_matches('=');
+    let is_last = after_token.trim_start().is_empty() || after_token.trim_start().starts_with(',');
+    if !word.is_empty() && is_last { after_token } else { after }
 }
 
 /// A parameter's value, and what follows.

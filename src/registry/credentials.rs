@@ -64,7 +64,7 @@ pub(super) struct Secret {
     pub(super) identity: Option<String>,
     /// A token for the registry itself.
     pub(super) token: Option<String>,
-    /// Why there may be more, in words for an error.
+    /// Why credentials may be missing, in words for an error.
     pub(super) notes: Vec<String>,
 }
 
@@ -150,7 +150,7 @@ fn in_file(file: &Path, reference: &Reference, notes: &mut Vec<String>) -> Resul
             return Ok(found);
         }
     }
-    // A helper for the registry, and be it none, goes before the one for all.
+    // The entry of the registry takes precedence over the helper for all, even if it names no helper.
     let servers = servers(&reference.registry);
     let own = servers.iter().find_map(|server| Some((server, config["credHelpers"].get(server)?.as_str()?)));
     let helper = own.or_else(|| Some((servers.first()?, config["credsStore"].as_str()?)));
@@ -172,7 +172,7 @@ fn in_file(file: &Path, reference: &Reference, notes: &mut Vec<String>) -> Resul
     Ok(Secret::default())
 }
 
-/// What a registry is called in such files, the most usual first.
+/// The names of a registry in such files, the most common first.
 fn servers(registry: &str) -> Vec<String> {
     let names: &[&str] = match registry {
         "docker.io" | "index.docker.io" | "registry-1.docker.io" => {
@@ -193,8 +193,8 @@ fn server_of(key: &str) -> Option<&str> {
     }
 }
 
-/// What an entry of `auths` has, which may be nothing; `None` if it cannot be read. What is in `auth` goes before a name and
-/// a password by themselves, as in docker.
+/// The secret in an entry of `auths`, which may be empty; `None` if the entry cannot be read. As in docker, `auth` takes
+/// precedence over `username` and `password`.
 fn entry_of(entry: &Value) -> Option<Secret> {
     let members = match entry {
         Value::Null => return Some(Secret::default()),
@@ -216,8 +216,8 @@ fn entry_of(entry: &Value) -> Option<Secret> {
     Some(secret)
 }
 
-/// `NAME:PASSWORD` in base64, which may have line ends in it, and zeros behind the password, as docker allows. `None` if it
-/// is something else, and nothing inside if there is nothing.
+/// Decodes `NAME:PASSWORD` in base64. As docker does, it ignores line ends and zeros after the password. The result is `None`
+/// if the text is malformed, and `Some(None)` if it is empty.
 fn decode(auth: &str) -> Option<Option<(Vec<u8>, Vec<u8>)>> {
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let text: Vec<u8> = auth.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();

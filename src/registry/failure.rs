@@ -70,7 +70,7 @@ impl Refusal {
     }
 }
 
-/// The codes and the words of an error. Whoever is in front of a registry has other forms, of which the words are kept.
+/// The codes and the words of an error. Proxies and token services have other forms; their words are kept.
 fn said(body: &[u8]) -> (Vec<String>, String) {
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
         return (Vec::new(), String::from_utf8_lossy(body).into_owned());

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-/// What a helper knows of a registry.
+/// The credentials that a helper has stored for a registry.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) user: String,
@@ -32,7 +32,7 @@ pub(super) fn get(name: &str, server: &str) -> Result<Option<Answer>, String> {
     }
     let output = helper.wait_with_output().map_err(|cause| failed(&format!("cannot be read ({cause})")))?;
     if !output.status.success() {
-        // What the helpers' own library says, and pass, secretservice, osxkeychain and wincred with it.
+        // The words of the library that most helpers share, and those of Docker Desktop.
         let says_none = [output.stdout, output.stderr].iter().any(|said| {
             let said = String::from_utf8_lossy(said).to_lowercase();
             said.contains("credentials not found") || said.contains("no stored credential")

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::error::{Error, Result as OurResult};
 
-/// Connections for one registry, and the thread behind them.
+/// Connections for one registry, and the thread that drives them.
 pub(super) struct Http {
     client: reqwest::Client,
     proxies: Arc<Proxies>,
@@ -50,8 +50,8 @@ impl Http {
         Ok(Self { client, proxies, speaks_tls: OnceLock::new(), runtime: Some(runtime), timeout: settings.timeout })
     }
 
-    /// Whether the registry at this address, whose scheme is that of TLS, speaks TLS. It has so long to say it: a server that
-    /// does not may wait for the end of a request that never comes.
+    /// Whether the registry at this `https` address speaks TLS. A server that does not may wait for the rest of what it takes
+    /// for a request, and so an answer has to come within `patience`.
     pub(super) fn speaks_tls(&self, root: &Url, patience: Duration) -> bool {
         *self.speaks_tls.get_or_init(|| {
             let get = |url: Url, limit| {

@@ -40,10 +40,10 @@ impl Login {
         Self { secret: Arc::new(secret), identity, scopes, key: Mutex::default() }
     }
 
-    /// The same person, with tokens for this scope besides. They are no other login's: a token service may refuse a request
-    /// as a whole because of one scope in it.
+    /// A login with the same credentials whose tokens also cover this scope. Its tokens are separate: a token service may
+    /// refuse a whole request because of one scope in it.
     pub(super) fn with(&self, scope: String) -> Self {
-        // Some token services know the last scope only, and that is the one without which nothing can be done.
+        // Some token services grant only the last scope, and without this login's own scope nothing works.
         let scopes = [scope].into_iter().chain(self.scopes.iter().cloned()).collect();
         // A password is the same for all scopes.
         let key = lock(&self.key).clone().filter(|key| key.as_bytes().starts_with(b"Basic "));
@@ -84,8 +84,8 @@ impl Login {
         }
         let challenges = Challenge::all(headers);
         let of = |scheme: &str| challenges.iter().find(|challenge| challenge.is(scheme));
-        // A registry that asks in another way, or in one that nobody understands, may take a password all the same: it was
-        // given for this registry. crane tries that too.
+        // A registry that names an unknown scheme may still accept the password, which was stored for this registry. crane
+        // sends it too.
         let is_for_password = of("Basic").is_some() || of("Bearer").is_none();
         let basic = self.basic().filter(|basic| is_for_password && refused.is_none_or(|key| key != basic));
         let new = match of("Bearer") {
@@ -172,8 +172,8 @@ impl Login {
         Ok(token)
     }
 
-    /// What a token shall be good for, and what the registry says that it should: a proxy in front of it may have another
-    /// name for the repository.
+    /// The scopes to ask a token for: those of this login, and those that the registry names for other repositories, since a
+    /// proxy in front of it may use another name.
     fn scopes(&self, wanted: &str) -> Vec<String> {
         let named = |scope: &str| scope.rsplit_once(':').map(|(name, _)| name.to_owned());
         let is_new = |scope: &&str| {
@@ -206,7 +206,7 @@ fn send(http: &Http, request: RequestBuilder) -> Result<reqwest::Response, Failu
     http.send(request.build().map_err(Failure::Request)?)
 }
 
-/// What a token service answers. When the token ends is not looked at: the registry says it.
+/// The answer of a token service. Its `expires_in` is ignored: the registry says when a token has expired.
 struct Answer {
     token: String,
     refresh: Option<String>,

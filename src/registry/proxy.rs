@@ -98,7 +98,7 @@ fn is_in(host: &str, entry: &str) -> bool {
     rest.is_some_and(|rest| (rest.is_empty() && is_itself) || rest.ends_with('.'))
 }
 
-/// `HOST:PORT`. An address of IPv6 has colons too, and a port only behind brackets.
+/// Splits `HOST:PORT`. An IPv6 address contains colons itself, and has a port only after brackets.
 fn split_port(entry: &str) -> (&str, Option<u16>) {
     match entry.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => match port.parse() {
@@ -116,7 +116,7 @@ fn bare(host: &str) -> &str {
 
 fn parse(proxy: &str) -> Result<Url, String> {
     let whole = if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") };
-    let url = Url::parse(&whole).map_err(|error| format!("it is no address: {error}"))?;
+    let url = Url::parse(&whole).map_err(|error| format!("it is not an address: {error}"))?;
     match url.scheme() {
         "http" | "https" | "socks4" | "socks4a" | "socks5" | "socks5h" if url.has_host() => Ok(url),
         scheme => {
@@ -176,7 +176,7 @@ mod tests {
                 "https://a.b/",
                 "its scheme is ftp, and http, https, socks4, socks4a, socks5 and socks5h are known",
             ),
-            (&[("https_proxy", "http://")], "https://a.b/", "it is no address: empty host"),
+            (&[("https_proxy", "http://")], "https://a.b/", "it is not an address: empty host"),
             (&[("https_proxy", "http://"), ("no_proxy", "a.b")], "https://a.b/", "direct"),
         ] {
             assert_eq!(through(variables, url), expected, "{variables:?} {url}");

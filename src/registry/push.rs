@@ -304,7 +304,7 @@ impl Push<'_> {
     }
 }
 
-/// What a registry says when it is asked whether something is there.
+/// The answer to a `HEAD` request.
 enum Head {
     There(HeaderMap),
     Missing,

@@ -1,4 +1,4 @@
-//! TLS: whom a registry's certificate is believed from, and what is shown to a registry that asks who connects.
+//! TLS: the certificates that are trusted, and the client certificates that are sent.
 
 mod folder;
 mod issuer;
@@ -24,7 +24,7 @@ use self::{
 use super::{Client, Reference};
 use crate::error::{Error, Result};
 
-/// TLS as it is spoken with the registry that the reference names. The error names the file that cannot be used.
+/// The configuration of TLS for the registry in the reference. An error names the file that cannot be used.
 pub(super) fn config(settings: &Client, reference: &Reference) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let folder = match &settings.cert_dir {
@@ -43,7 +43,7 @@ pub(super) fn config(settings: &Client, reference: &Reference) -> Result<ClientC
     Ok(builder.with_client_cert_resolver(Arc::new(Shown(folder.shown))))
 }
 
-/// Every certificate that is believed, or whose signatures are.
+/// All trusted certificates: those of authorities, and those of registries themselves.
 fn trusted(settings: &Client, folder: &Folder) -> Result<Vec<CertificateDer<'static>>> {
     let mut trusted: Vec<CertificateDer> = match &settings.authorities {
         Some(authorities) => authorities.iter().map(|der| der.clone().into()).collect(),
@@ -60,26 +60,26 @@ fn trusted(settings: &Client, folder: &Folder) -> Result<Vec<CertificateDer<'sta
     Ok(trusted)
 }
 
-/// The certificates in a file of PEM, which may have other things besides.
+/// The certificates in a PEM file, which may also contain other objects.
 fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
     CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
         .map_err(|error| Error::invalid(format!("{file:?}"), format!("its certificates cannot be read: {error}")))
 }
 
-/// What can be trusted: whatever is no certificate is left out.
+/// The trusted certificates that can be parsed.
 fn roots(trusted: &[CertificateDer<'static>]) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(trusted.iter().cloned());
     roots
 }
 
-/// The certificates that may be shown to a registry.
+/// The client certificates for a registry.
 #[derive(Debug)]
 struct Shown(Vec<Arc<CertifiedKey>>);
 
 impl ResolvesClientCert for Shown {
-    /// The first one that is by an authority that the registry knows, or else the first one that it can check at all.
+    /// The first certificate whose issuer the registry names, or else the first one that it can verify at all.
     fn resolve(&self, authorities: &[&[u8]], schemes: &[rustls::SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         let can_sign = |shown: &&Arc<CertifiedKey>| shown.key.choose_scheme(schemes).is_some();
         let is_known = |shown: &&Arc<CertifiedKey>| {
@@ -94,7 +94,7 @@ impl ResolvesClientCert for Shown {
     }
 }
 
-/// Whether a certificate can be shown: its key is its own.
+/// A client certificate with its key. It is an error if they do not belong together.
 fn certified(
     provider: &CryptoProvider,
     chain: Vec<CertificateDer<'static>>,

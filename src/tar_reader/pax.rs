@@ -48,14 +48,22 @@ impl Records {
     pub(super) fn go_refuses(&self) -> bool {
         self.iter().any(|(key, value)| {
             let number = |value: &[u8]| {
-                let digits = value.strip_prefix(b"-").or(value.strip_prefix(b"+")).unwrap_or(value);
-                decimal(digits).is_some_and(|number| i64::try_from(number).is_ok())
+                let (negative, digits) = match value.split_first() {
+                    Some((sign @ (b'-' | b'+'), digits)) => (*sign == b'-', digits),
+                    _ => (false, value),
+                };
+                let most = i64::MAX as u64 + u64::from(negative);
+                decimal(digits).is_some_and(|number| number <= most)
             };
             match key {
-                b"path" | b"linkpath" | b"uname" | b"gname" => value.contains(&0),
+                // Of a path, whoever reads the entry sees it.
+                b"path" => false,
+                b"linkpath" | b"uname" | b"gname" => value.contains(&0),
                 key if key.contains(&0) => true,
                 _ if value.is_empty() => false,
-                b"uid" | b"gid" | b"size" => !number(value),
+                // Owners up to 2^64 - 1 exist, and are what the system has.
+                b"uid" | b"gid" => !number(value) && decimal(value).is_none(),
+                b"size" => !number(value),
                 b"atime" | b"ctime" | b"mtime" => {
                     let (seconds, fraction) =
                         value.split_at(value.iter().position(|&b| b == b'.').unwrap_or(value.len()));

@@ -103,8 +103,8 @@ fn file(path: &str, content: &str) -> Value {
 }
 
 /// In the order of the page, and for the library in another.
-const CONFIG: &str = r#"{"User":"1","ExposedPorts":{"443/tcp":{},"80/tcp":{}},"Env":["B=\"\\","A=\u0001\u007f/é<"],"Cmd":[],"Labels":{"a":"1","b":"2"},"Healthcheck":{"Interval":1,"Test":["NONE"]},"Shell":["sh"]}"#;
-const SAME_CONFIG: &str = r#"{"Shell":["sh"],"Healthcheck":{"Test":["NONE"],"Interval":1},"labels":{"b":"2","a":"1"},"Cmd":[],"Env":["B=\"\\","A=\u0001\u007f/é<"],"ExposedPorts":{"80/tcp":{},"443/tcp":{}},"User":"1"}"#;
+const CONFIG: &str = r#"{"User":"1","ExposedPorts":{"443/tcp":{},"80/tcp":{}},"Env":["B=\"\\","A=\u0001\u007f/é<"],"Cmd":[],"Labels":{"a":"1","b":"2"},"Healthcheck":{"Interval":1000000,"Test":["NONE"]},"Shell":["sh"]}"#;
+const SAME_CONFIG: &str = r#"{"Shell":["sh"],"Healthcheck":{"Test":["NONE"],"Interval":1000000},"labels":{"b":"2","a":"1"},"Cmd":[],"Env":["B=\"\\","A=\u0001\u007f/é<"],"ExposedPorts":{"80/tcp":{},"443/tcp":{}},"User":"1"}"#;
 
 #[test]
 fn a_second_implementation_makes_the_same_bytes() {

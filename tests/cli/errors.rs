@@ -84,7 +84,7 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ),
         (
             "build -f app --base none -o out",
-            "\"none\" does not exist: give the folder of an image layout, or an oci-archive",
+            "\"none\" does not exist: give the folder of an image layout, or an archive of images",
         ),
         ("build -f app --base image:1.0 -o out", "\"image\" has no image with the tag \"1.0\": it has latest"),
         (
@@ -111,7 +111,7 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ),
         (
             "append layer -o none",
-            "\"none\" does not exist: give the folder of an image layout, or an oci-archive; \
+            "\"none\" does not exist: give the folder of an image layout, or an archive of images; \
              `oci-layout image-layout` makes one",
         ),
         ("gc assets", "\"assets\" has no oci-layout file: it is no image layout; `oci-layout image-layout` makes one"),

@@ -177,7 +177,7 @@ fn nobody_there() {
     assert_eq!(said, format!("127.0.0.1:{port}/a: 127.0.0.1:{port} {reason}"));
 }
 
-/// A server that knows nothing of TLS may wait for the end of what it takes for a request, and serve nobody else meanwhile.
+/// A server without TLS may wait for the rest of what it takes for a request, and serve no other client meanwhile.
 #[test]
 fn a_registry_without_tls_that_waits() {
     use std::io::{Read, Write};

@@ -17,7 +17,7 @@ use crate::{
     image,
 };
 
-/// A name that nobody resolves: only a proxy can be asked for it.
+/// A name that does not resolve: only a proxy can reach it.
 fn far() -> Reference {
     "registry.invalid/a/b:v1".parse().unwrap()
 }
@@ -65,7 +65,7 @@ fn a_proxy_that_is_not_there_is_told_of() {
     let reason = "the proxy for registry.invalid cannot be used (its scheme is ftp, and http, https, socks4, socks4a, socks5 \
                   and socks5h are known)";
     assert!(said.contains(reason) && !said.contains("secret"), "{said}");
-    // Nobody needs it on the way to this machine, or to where it shall not be used.
+    // It is not used for this machine, nor for what NO_PROXY names.
     let registry = Registry::with(&Image::from(image("linux/amd64")));
     through("ftp://a.b").image(&registry.reference(":v1"), None).unwrap();
     let mut proxies = Proxies::default();

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::hello::busybox;
-use crate::tool::{Containers, skopeo, umoci};
+use crate::tool::{Containers, Registry, crane, decompress, skopeo, umoci};
 use crate::values::{forbidden, refused, taken};
 
 /// A layout `DIR/NAME` of one image, `latest`, with busybox in it and this `config`, which nothing looks at.
@@ -206,7 +206,14 @@ fn what_others_write_has_no_error() {
     umoci(["init", "--layout", &path("umoci")]);
     umoci(["new", "--image", &format!("{}:latest", path("umoci"))]);
     umoci(["config", "--image", &format!("{}:latest", path("umoci")), "--config.workingdir", "/w"]);
-    for name in ["skopeo", "skopeo.tar", "podman", "podman.tar", "buildah", "buildah.tar", "umoci"] {
+    // crane makes images of nothing but layers, which do not say what they run on.
+    let registry = Registry::start();
+    let there = format!("{}/a/made:1", registry.address);
+    let layer = layer_tar([FileMapping::text("x", "/x")], LayerOptions::default().store(path("store"))).unwrap();
+    decompress(&layer, &dir.path().join("layer.tar"));
+    crane(["append", "--insecure", "--new_layer", &path("layer.tar"), "--new_tag", &there]);
+    crane(["pull", "--insecure", "--format", "oci", &there, &path("crane")]);
+    for name in ["crane", "skopeo", "skopeo.tar", "podman", "podman.tar", "buildah", "buildah.tar", "umoci"] {
         let findings = verify(path(name), &VerifyOptions::default()).unwrap();
         let errors: Vec<_> = findings.iter().filter(|finding| finding.severity() == Severity::Error).collect();
         assert!(errors.is_empty(), "{name}: {errors:?}");

@@ -79,8 +79,10 @@ fn archives_have_defects_of_their_own() {
         format!("has bytes behind the end of the tar, the first at {}: readers do not see them", tar.len() + 2);
     assert_eq!(verify_bytes(&trailing), [expected("archive", None, sentence)]);
 
-    let sentence = "is compressed: decompress the archive first";
-    assert_eq!(verify_bytes(&gzip(&tar))[0], expected("archive", None, sentence));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), gzip(&tar)).unwrap();
+    let sentence = format!("is compressed with gzip: unpack it first, with `gzip -dk {:?}`", file.path());
+    assert_eq!(verify(file.path()), [expected("archive", None, sentence)]);
 
     let (_, index) = good.iter().find(|(name, _)| name == "index.json").unwrap();
     let cut = [&index[..], &good[at].1[..600]].concat();
@@ -90,7 +92,11 @@ fn archives_have_defects_of_their_own() {
 
     let found = verify_bytes(b"no tar at all");
     assert_eq!(found[0].0, "archive");
-    assert!(found[0].2.starts_with("is neither the folder of an image layout nor an oci-archive: "), "{}", found[0].2);
+    assert!(
+        found[0].2.starts_with("is neither the folder of an image layout, an oci-archive nor a docker-archive: "),
+        "{}",
+        found[0].2
+    );
     let missing = "is missing: without it this is no image layout";
     assert_eq!(found[1..], ["blobs", "oci-layout", "index.json"].map(|name| expected(name, None, missing)));
 }

@@ -227,7 +227,10 @@ const CASES: &[Case] = &[
             let entry = v["manifests"][0].clone();
             v["manifests"].as_array_mut().unwrap().push(entry);
         },
-        &[],
+        &[(
+            "manifests[4]",
+            "is there twice, like index.json, manifests[0]: tools refuse to choose; remove one of the two",
+        )],
     ),
     case(
         "two images for one platform",
@@ -631,7 +634,7 @@ fn deep_nesting_ends() {
         subject = descriptor(
             MANIFEST,
             &layout.put_json(&json!({
-                "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "a/b", "config": empty, "layers": [],
+                "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "a/b", "config": empty, "layers": [empty],
                 "subject": subject,
             })),
         );

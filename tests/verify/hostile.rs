@@ -117,7 +117,9 @@ fn many_defects_in_one_layer_are_counted() {
 #[test]
 fn a_hundred_thousand_descriptors_are_read_once() {
     let layout = Layout::good();
-    let entry = layout.descriptor(&["/manifests/1"]);
+    let mut entry = layout.descriptor(&["/manifests/1"]);
+    // Under no tag, which it may have once.
+    entry["annotations"] = json!({});
     layout.edit_json(&[], |index| index["manifests"] = json!(vec![entry; 40_000]));
     assert_eq!(verify(layout.path()), []);
     // All of them wrong.

@@ -161,6 +161,33 @@ const CASES: &[Case] = &[
         &[("a", "is a character device 0/0, a whiteout of overlayfs: a layer has an empty file `.wh.NAME`")],
     ),
     (
+        "marks of overlay file systems",
+        || {
+            let marked = |name: &str, mark| pax(&[(mark, "y")], &directory(name));
+            vec![
+                marked("a/", "SCHILY.xattr.trusted.overlay.opaque"),
+                marked("b/", "SCHILY.xattr.user.overlay.opaque"),
+                marked("c/", "SCHILY.xattr.user.fuseoverlayfs.opaque"),
+                marked("d/", "SCHILY.xattr.user.overlays"),
+                marked("e/", "SCHILY.xattr.security.capability"),
+            ]
+        },
+        &[
+            (
+                "a/",
+                "has the extended attribute \"trusted.overlay.opaque\", a mark of an overlay file system: it hides files of the layers below for some readers and not for others; leave it out",
+            ),
+            (
+                "b/",
+                "has the extended attribute \"user.overlay.opaque\", a mark of an overlay file system: it hides files of the layers below for some readers and not for others; leave it out",
+            ),
+            (
+                "c/",
+                "has the extended attribute \"user.fuseoverlayfs.opaque\", a mark of an overlay file system: it hides files of the layers below for some readers and not for others; leave it out",
+            ),
+        ],
+    ),
+    (
         "sparse files",
         || {
             let mut old = entry("old", b'S', "", b"x");

@@ -10,6 +10,7 @@ mod hostile;
 mod layers;
 mod layout;
 mod raw_tar;
+mod readers;
 #[path = "../common/values.rs"]
 mod values;
 mod values_of_configurations;
@@ -82,8 +83,8 @@ fn a_path_that_cannot_be_opened_is_an_error() {
     let fifo = dir.path().join("fifo");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     for (path, sentence) in [
-        (dir.path().join("none"), "does not exist: give the folder of an image layout, or an oci-archive"),
-        (fifo, "is a fifo: give the folder of an image layout, or an oci-archive"),
+        (dir.path().join("none"), "does not exist: give the folder of an image layout, or an archive of images"),
+        (fifo, "is a fifo: give the folder of an image layout, or an archive of images"),
     ] {
         let error = oci_layout::verify(&path, &VerifyOptions::default()).unwrap_err();
         assert_eq!(error.to_string(), format!("{path:?} {sentence}"));

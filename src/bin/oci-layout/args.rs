@@ -113,7 +113,8 @@ impl NamedLayout {
     }
 }
 
-/// `LAYOUT[:TAG]`: what is behind the first colon is the tag, or a full name with colons of its own.
+/// `LAYOUT[:TAG]`: what follows the first colon is the tag, a digest, or a full name with colons of its own. A digest may
+/// follow an at sign instead: `LAYOUT@sha256:HEX`.
 #[derive(Clone, Debug)]
 pub(crate) struct LayoutTag {
     pub(crate) layout: PathBuf,
@@ -122,8 +123,14 @@ pub(crate) struct LayoutTag {
 
 impl LayoutTag {
     pub(crate) fn parse(text: &OsStr) -> Result<Self, String> {
-        let (layout, tag) = split(text, b':');
-        let tag = tag.map(|tag| utf8(tag.to_owned())).transpose()?;
+        let (mut layout, tag) = split(text, b':');
+        let mut tag = tag.map(|tag| utf8(tag.to_owned())).transpose()?;
+        if let (Some(hex), Some(plain)) = (&tag, layout.as_bytes().strip_suffix(b"@sha256"))
+            && hex.len() == 64
+            && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+        {
+            (layout, tag) = (OsStr::from_bytes(plain), Some(format!("sha256:{hex}")));
+        }
         match &tag {
             Some(tag) if tag.is_empty() => Err("the tag behind the colon is empty".to_owned()),
             _ if layout.is_empty() => Err("the layout is empty".to_owned()),
@@ -336,10 +343,15 @@ mod tests {
 
     #[test]
     fn tags_stand_behind_layouts() {
+        let hex = "0123456789abcdef".repeat(4);
+        let digest = format!("sha256:{hex}");
         for (text, layout, tag) in [
             (r"dir", "dir", None),
             (r"dir:latest", "dir", Some("latest")),
             (r"a\:b:localhost:5000/app:1.0", "a:b", Some("localhost:5000/app:1.0")),
+            (&*format!("dir@sha256:{hex}"), "dir", Some(&*digest)),
+            (&*format!("dir:sha256:{hex}"), "dir", Some(&*digest)),
+            ("dir@sha256:latest", "dir@sha256", Some("latest")),
         ] {
             let parsed = LayoutTag::parse(text.as_ref()).unwrap();
             assert_eq!((parsed.layout, parsed.tag.as_deref()), (layout.into(), tag), "{text}");

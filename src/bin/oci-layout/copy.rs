@@ -41,7 +41,8 @@ Example:
   oci-layout copy image containers-storage:app:1.0
   oci-layout copy image docker://ghcr.io/me/app:1.0 -- --dest-authfile auth.json")]
 pub(crate) struct Copy {
-    /// The layout (a folder, or an oci-archive), and the tag or full name of an image if there are several. A colon in
+    /// The layout (a folder, an oci-archive or a docker-archive), and the tag, full name or digest of an image if there
+    /// are several. A colon in
     /// the layout's path is written `\:`
     #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     image: LayoutTag,

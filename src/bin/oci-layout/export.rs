@@ -26,6 +26,9 @@ use crate::{
 /// docker-archive has each image for one platform, and no layers in zstd, which docker reads from version 23 on: those
 /// are unpacked, which takes a second read.
 ///
+/// What is no image of a container (an artifact, a signature) is in the layout alone. What an index names and the layout
+/// lacks, as docker save leaves it for platforms that were not pulled, is left out with a warning.
+///
 /// The tar is written from its beginning to its end, every blob checked on the way, and is the same for the same images.
 /// Into a file, the names of the images (or their digests) are printed on standard output.
 #[derive(Args)]
@@ -35,8 +38,8 @@ Example:
   oci-layout export image:1.0 --tag ghcr.io/me/app:1.0 -o app.tar
   podman load -i app.tar")]
 pub(crate) struct Export {
-    /// The layout (a folder, or an oci-archive), and the tag or full name of an image. Without it all are taken. A colon
-    /// in the layout's path is written `\:`
+    /// The layout (a folder, an oci-archive or a docker-archive), and the tag, full name or digest (sha256:…) of an
+    /// image. Without it all are taken. A colon in the layout's path is written `\:`
     #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     image: LayoutTag,
 

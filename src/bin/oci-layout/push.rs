@@ -28,7 +28,7 @@ Examples:
   oci-layout push image:1.0 ghcr.io/me/app:1.0 ghcr.io/me/app:latest
   oci-layout push image localhost:5000/app --mount-from library/base")]
 pub(crate) struct Push {
-    /// The layout, or an oci-archive; with a tag if it has several images
+    /// The layout, oci-archive or docker-archive; with a tag or digest (sha256:…) if it has several images
     #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     image: LayoutTag,
 

@@ -29,12 +29,12 @@ pub(crate) struct Registries {
     )]
     tls_verify: bool,
 
-    /// A file in PEM with certificates that are trusted besides: of authorities, or a registry's own. May be repeated
+    /// A PEM file with certificates to trust in addition: those of authorities, or a registry's own. May be repeated
     #[arg(long, value_name = "FILE")]
     ca_file: Vec<PathBuf>,
 
-    /// A folder with certificates, in place of the registry's folder in certs.d: trusted ones (*.crt), and those to show to
-    /// the registry (*.cert, each with its key in *.key)
+    /// A folder to use in place of the registry's folder in certs.d: certificates to trust (*.crt), and client certificates
+    /// (NAME.cert with NAME.key)
     #[arg(long, value_name = "DIR")]
     cert_dir: Option<PathBuf>,
 }
@@ -50,7 +50,7 @@ impl Registries {
 
 /// A client that knows what the environment says of registries.
 pub(crate) fn client() -> Result<Client> {
-    // Nix sets what nobody has set to nothing.
+    // Nix sets variables that are not set to the empty string.
     let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let client = Client::default().authorities(certificates::authorities()?);
     let client = client.credentials(Credentials::Files(credentials(variable)));

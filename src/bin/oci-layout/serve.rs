@@ -39,7 +39,7 @@ Example:
   oci-layout serve image
   oci-layout serve --once --listen 127.0.0.1:5000 me/app=image base.tar")]
 pub(crate) struct Serve {
-    /// A layout (a folder, or an oci-archive), and its name as a repository. An equals sign in a path is written `\=`
+    /// A layout (a folder, an oci-archive or a docker-archive), and its name as a repository. An equals sign in a path is written `\=`
     #[arg(value_name = "[NAME=]DIR", required = true, value_parser = args::os(NamedLayout::parse))]
     layouts: Vec<NamedLayout>,
 

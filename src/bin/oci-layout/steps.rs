@@ -120,7 +120,8 @@ pub(crate) struct ConfigArgs {
 /// The image below the layers, and what it all runs on.
 #[derive(Args)]
 pub(crate) struct BaseArgs {
-    /// The image to build on: a layout (a folder, or an oci-archive), and a tag if it has several images. Its layers
+    /// The image to build on: a layout (a folder, an oci-archive or a docker-archive), and a tag or digest if
+    /// it has several images, of which --platform may choose one too. Its layers
     /// come first, and its configuration is taken over where nothing else is said. A colon in the path is written
     /// `\:` [default: none]
     #[arg(long, value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]

@@ -16,7 +16,7 @@ use crate::{Warnings, print, progress};
 Example:
   oci-layout verify image && crane push image REGISTRY/app:1.0")]
 pub(crate) struct Verify {
-    /// The layout: a folder, or an oci-archive
+    /// The layout: a folder, an oci-archive or a docker-archive, which may be compressed with gzip or zstd
     #[arg(value_name = "LAYOUT")]
     layout: PathBuf,
 

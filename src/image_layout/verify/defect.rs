@@ -102,7 +102,7 @@ defects! {
 
     /// An image that an index names and the layout lacks, while another image of the index is there: `docker save` leaves
     /// out what was not pulled.
-    ImageAbsent = Warning "image-absent", "is not in the layout, and others of its index are: whoever takes all of them fails"
+    ImageAbsent = Warning "image-absent", "is missing: fetch or make the image again, whole"
 
     /// A recipe that nothing can be made of: no JSON of one, another blob's, or for another byte format.
     RecipeWrong {
@@ -263,9 +263,9 @@ defects! {
     ArtifactTypeMissing = Error "artifact-type-missing",
         "is missing and must be a media type, because the configuration is the empty one"
 
-    /// A platform, or the configuration of an image, that leaves open what it is for, as go-containerregistry's empty image
+    /// The configuration of an image that leaves open what it is for, as go-containerregistry's empty image
     /// does.
-    PlatformEmpty = Warning "platform-empty", "is empty: engines cannot tell what the image runs on"
+    PlatformEmpty = Warning "platform-empty", "is \"\" and must be a string that is not empty"
 
     /// A manifest without layers.
     LayersEmpty = Warning "layers-empty",

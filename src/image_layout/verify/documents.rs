@@ -96,7 +96,7 @@ impl<'a> Documents<'a> {
             let both = [REF_NAME, CONTAINERD_NAME].map(|annotation| entry.annotation(annotation));
             full_names.resize(number, None);
             full_names.push(both[1]);
-            if let Some(digest) = entry.digest
+            if let (Some(digest), [Some(_), _]) = (entry.digest, both)
                 && let Some(at) = listed.insert((digest, both), number)
             {
                 let first = object.at(&format!("manifests[{at}]"));

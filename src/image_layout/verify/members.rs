@@ -22,6 +22,8 @@ pub(super) struct Object<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
     Text,
+    /// Not empty.
+    Name,
     MediaType,
     Object,
     Texts,
@@ -32,6 +34,7 @@ impl Shape {
     fn name(self) -> &'static str {
         match self {
             Self::Text => "a string",
+            Self::Name => "a string that is not empty",
             Self::MediaType => "a media type, TYPE/NAME",
             Self::Object => "an object",
             Self::Texts => "a list of strings",
@@ -43,6 +46,7 @@ impl Shape {
     fn fits(self, value: &Value) -> bool {
         match self {
             Self::Text => value.is_string(),
+            Self::Name => value.as_str().is_some_and(|text| !text.is_empty()),
             Self::MediaType => value.as_str().is_some_and(is_media_type),
             Self::Object | Self::TextMap => value.is_object(),
             Self::Texts => value.is_array(),

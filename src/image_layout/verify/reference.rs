@@ -108,11 +108,8 @@ pub(super) fn digest(findings: &mut Findings, object: &Object<'_>, name: &str, v
 fn platform(findings: &mut Findings, descriptor: &Object<'_>) -> Option<Platform> {
     let value = descriptor.get("platform")?;
     let object = descriptor.deeper(findings, "platform", value)?;
-    for member in ["architecture", "os"] {
-        if object.required_text(findings, member, Shape::Text) == Some("") {
-            object.report(findings, member, Defect::PlatformEmpty);
-        }
-    }
+    object.required_text(findings, "architecture", Shape::Name);
+    object.required_text(findings, "os", Shape::Name);
     object.optional(findings, &[("os.version", Shape::Text), ("os.features", Shape::Texts), ("variant", Shape::Text)]);
     let platform: Platform = serde_json::from_value(value.clone()).ok()?;
     (!platform.os.is_empty() && !platform.architecture.is_empty()).then_some(platform)

@@ -78,7 +78,7 @@ impl Places {
                 let layer = directory?;
                 let is_default = (layer.mode, layer.uid, layer.gid) == (0o755, 0, 0);
                 let differs = (base.mode, base.uid, base.gid) != (layer.mode, layer.uid, layer.gid);
-                (is_default && differs).then(|| Warning::DirectoryReset {
+                (is_default && differs).then_some(Warning::DirectoryReset {
                     path: path_in_image,
                     mode: base.mode,
                     owner: (base.uid, base.gid),

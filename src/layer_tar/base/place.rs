@@ -80,11 +80,20 @@ impl Places {
     ///
     /// [`Error::BaseLink`] for a link on the way that leads nowhere, and [`Error::BaseConflict`] for a file that would take
     /// the place of a directory, or the reverse, unless that is wanted.
-    pub(crate) fn of(&mut self, path: &LayerPath, shape: Shape) -> Result<LayerPath> {
+    pub(crate) fn of(&mut self, path: &LayerPath, shape: Shape, source: &dyn Fn() -> String) -> Result<LayerPath> {
+        let whole = |error| match error {
+            Error::BaseLink { link, target, reason, .. } => {
+                Error::BaseLink { destination: path.to_path(), link, target, reason }
+            }
+            Error::BaseConflict { destination, base, .. } => {
+                Error::BaseConflict { destination, base, source_name: source() }
+            }
+            other => other,
+        };
         if shape == Shape::Directory || path.is_root() {
-            return self.directory(path);
+            return self.directory(path).map_err(whole);
         }
-        let place = path.moved_to(&self.directory(&path.parent())?);
+        let place = path.moved_to(&self.directory(&path.parent()).map_err(whole)?);
         let is_directory = match self.find(&place) {
             Some(Lower::Directory(_)) => true,
             // A link takes the place of a link, wherever that leads.
@@ -92,14 +101,19 @@ impl Places {
             _ => false,
         };
         match is_directory && !self.replace {
-            true => Err(Error::BaseConflict { destination: path.to_path(), base: "directory" }),
+            true => Err(Error::BaseConflict { destination: path.to_path(), base: "directory", source_name: source() }),
             false => Ok(place),
         }
     }
 
     /// The place of a whiteout. What it removes or empties is no longer there for other files.
     pub(crate) fn of_whiteout(&mut self, whiteout: &LayerPath) -> Result<LayerPath> {
-        let parent = self.directory(&whiteout.parent())?;
+        let parent = self.directory(&whiteout.parent()).map_err(|error| match error {
+            Error::BaseConflict { destination, base, .. } => {
+                Error::BaseConflict { destination, base, source_name: "a whiteout".to_owned() }
+            }
+            other => other,
+        })?;
         let place = whiteout.moved_to(&parent);
         self.hide(&place);
         Ok(place)
@@ -134,7 +148,13 @@ impl Places {
                 Err(fault) => return Err(link_error(path, &place, &target, &fault)),
             },
             Some(Lower::File) if self.replace => {}
-            Some(Lower::File) => return Err(Error::BaseConflict { destination: path.to_path(), base: "file" }),
+            Some(Lower::File) => {
+                return Err(Error::BaseConflict {
+                    destination: path.to_path(),
+                    base: "file",
+                    source_name: String::new(),
+                });
+            }
         }
         self.directories.insert(path.clone(), place.clone());
         Ok(place)

@@ -13,7 +13,7 @@ fn find(config: &str, reference: &str) -> Result<Secret> {
     Credentials::Files(vec![dir.path().join("none/auth.json"), file]).find(&reference.parse().unwrap())
 }
 
-/// Who one is in this file, and whatever is said of it.
+/// The user in this file, and the notes about it.
 fn user(config: &str, reference: &str) -> String {
     match find(config, reference) {
         Ok(Secret { token: Some(token), .. }) => format!("token {token}"),
@@ -65,7 +65,7 @@ fn what_cannot_be_used_is_said_without_the_secret() {
         (r#"{"auths": {"a.b": {"auth": "not base64!"}}}"#, "cannot be read"),
         (r#"{"auths": {"a.b": {"auth": 5}}}"#, "cannot be read"),
         (r#"{"auths": {"a.b": "c2VjcmV0"}}"#, "cannot be read"),
-        // Nobody is kept from what everybody may have, and an error of the registry says it.
+        // A failing helper does not keep anyone from a public image: the note becomes part of the registry's refusal.
         (r#"{"credHelpers": {"a.b": "that-nobody-has"}}"#, "cannot be run"),
     ] {
         let found = user(config, "a.b/c");
@@ -75,7 +75,7 @@ fn what_cannot_be_used_is_said_without_the_secret() {
     assert!(debug.contains("me") && !debug.contains("secret"), "{debug}");
 }
 
-/// What docker's and podman's own code finds in each.
+/// The values follow docker's and podman's own code.
 #[test]
 fn members_of_an_entry() {
     let (me, you) = (auth("me"), auth("you"));

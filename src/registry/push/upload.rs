@@ -172,7 +172,7 @@ impl Upload<'_> {
                     self.place = Place::None;
                     first.get_or_insert(refusal);
                 }
-                // A registry that does not know another manner refuses it for that, which is no news.
+                // The registry does not know this manner either: its first refusal says more.
                 Failure::Refused(refusal) if tried == Manner::STREAM && wants_patch(&refusal) => {
                     return Err(Failure::Refused(first.unwrap_or(refusal)));
                 }
@@ -492,7 +492,7 @@ impl Source {
         let chunks = if is_there { None } else { Some(Chunks::open(blob)?) };
         let mut source = Self { chunks, skip: usize::try_from(from).unwrap_or(usize::MAX), ..Self::none() };
         if blob.descriptor().size == 0 {
-            // Nobody asks for bytes of an empty blob, and it may be another one.
+            // No byte of an empty blob is asked for, and so its digest is checked here.
             source.next(1)?;
         }
         Ok(source)
@@ -554,7 +554,7 @@ mod tests {
         // A blob that is smaller than what others were sent in, and too large all the same.
         let manner = Manner((1 << 20).into());
         assert!(manner.change(1 << 20, &refusal(413), 3000, 0) && manner.now() == 1024);
-        // What another upload found first counts.
+        // Another upload has found a manner first.
         assert!(manner.change(1 << 20, &refusal(413), 5 << 20, 0) && manner.now() == 1024);
         // Registries may have a smallest part.
         assert!(!Manner::new().change(Manner::WHOLE, &refusal(413), 5000, 1 << 20));

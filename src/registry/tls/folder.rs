@@ -19,17 +19,17 @@ use crate::error::{Error, Result};
 /// What is in the folder.
 #[derive(Default)]
 pub(super) struct Folder {
-    /// Those in `*.crt`, which are trusted besides the others.
+    /// The certificates in `*.crt`, which are trusted in addition to others.
     pub(super) authorities: Vec<CertificateDer<'static>>,
-    /// Those in `*.cert`, each with the key in the file of the same name with `.key`.
+    /// The client certificates in `NAME.cert`, each with the key in `NAME.key`.
     pub(super) shown: Vec<Arc<CertifiedKey>>,
 }
 
 impl Folder {
-    /// That of a registry below the first of these folders that has one: its name is the registry's, with the port if there
-    /// is one in the reference.
+    /// The registry's folder in the first of these folders that contains one. Its name is the name of the registry, with the
+    /// port if the reference has one.
     pub(super) fn find(parents: &[PathBuf], reference: &Reference) -> Result<Option<Self>> {
-        // What may not be looked at is passed over.
+        // As in podman, folders without permission are skipped.
         let mut dirs = parents.iter().map(|parent| parent.join(&reference.registry));
         dirs.find(|dir| dir.is_dir()).map(|dir| Self::read(&dir)).transpose()
     }
@@ -55,7 +55,7 @@ impl Folder {
     }
 }
 
-/// A link that leads nowhere is passed over, as others do.
+/// As in podman, a dangling link is skipped.
 fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     match fs::read(file) {
         Ok(pem) => certificates(file, &pem),

@@ -1,4 +1,4 @@
-//! Whether a registry's certificate is good.
+//! Verification of a registry's certificate.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -19,7 +19,7 @@ use super::{issuer::has_signed, roots};
 /// Accepts certificates that a trusted authority has signed, and those that are themselves trusted.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    /// None if nobody is trusted.
+    /// None if no certificate is trusted.
     usual: Option<Arc<WebPkiServerVerifier>>,
     trusted: HashSet<CertificateDer<'static>>,
     algorithms: WebPkiSupportedAlgorithms,
@@ -111,7 +111,7 @@ pub(in crate::registry) fn is_marked_as_authority(error: &Error) -> bool {
     }
 }
 
-/// Accepts every certificate: TLS then protects from those who only listen.
+/// Accepts every certificate: TLS then protects only against passive listeners.
 #[derive(Debug)]
 pub(super) struct Unverified(WebPkiSupportedAlgorithms);
 

@@ -68,7 +68,7 @@ fn a_token_is_for_what_is_needed() {
     assert!(registry.requests("").iter().all(|request| !request.headers.values().any(|value| value == BASIC)));
 }
 
-/// Who may not read there, or gets a token for one scope only, sends the bytes.
+/// Without the right to read there, or with a token for one scope only, the bytes are sent.
 #[test]
 fn a_scope_that_is_refused_costs_no_more_than_bytes() {
     for (at, then) in [
@@ -214,7 +214,7 @@ fn helpers_of_every_kind() {
             command.env("DOCKER_CONFIG", dir.path()).env("PATH", format!("{}:/usr/bin:/bin", dir.path().display()));
             command.output().unwrap()
         };
-        // Whoever lets in everybody does so.
+        // A registry without a login does not care.
         let open = push(false);
         assert!(open.status.success(), "{script}, {config}: {open:?}");
         let output = push(true);
