@@ -61,8 +61,8 @@
 , owner ? { }
 , perms ? [ ]
 , onConflict ? "error"
-, keepDirectoryLinks ? false
 , replace ? false
+, keepDirectoryLinks ? false
 , passthru ? { }
 }:
 let
@@ -97,7 +97,7 @@ let
   };
 
   customisation = ociLayerTar {
-    inherit files compression mtime owner perms onConflict keepDirectoryLinks lazy base platform replace strict;
+    inherit files compression mtime owner perms onConflict keepDirectoryLinks strict lazy base platform replace;
     name = "oci-customisation";
     # Without a base image, no layer looks at another.
     above = if fromImage == null then [ ] else builtins.filter isOnTheWay layers;

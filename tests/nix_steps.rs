@@ -389,24 +389,6 @@ fn what_cannot_be_used_is_said() {
     assert!(missing.starts_with("cannot read \"") && missing.contains("none.json\": No such file"), "{missing}");
 }
 
-/// Whether files of the store are hard links is up to the machine, and a package may have a `nix-support` or not.
-#[test]
-fn a_layer_of_the_store_has_no_warning_of_the_machine() {
-    let store = store();
-    fs::remove_dir_all(store.path("libc") + "/nix-support").unwrap();
-    for name in ["one", "two"] {
-        fs::hard_link(store.path("libc") + "/file-of-libc", format!("{}/{name}", store.path("libc"))).unwrap();
-    }
-    let packages = store.paths(&["libc", "tool"]);
-    let attributes = |spec: Value| json!({ "spec": spec, "copyToRoot": packages, "closure": store.paths(&["libc"]) });
-    store.layer("strict", attributes(json!({ "strict": true })));
-    let wrong = store.attributes("wrong", attributes(json!({ "strict": true, "exclude": ["no such file"] })));
-    assert_eq!(
-        message(nix::layer_tar(&wrong, &Pool::new(1))),
-        "exclude: the glob \"no such file\" matches nothing: correct it, or leave it out (strict: warnings are errors)"
-    );
-}
-
 /// A layout in the store whose only image has links, and directories with attributes of their own.
 fn base_in(store: &Store) -> ImageLayout {
     let pool = Pool::new(2);
@@ -638,4 +620,22 @@ fn a_store_path_lands_in_a_directory_under_its_name_without_the_hash() {
     nix::files(&store.attributes("package", json!({ "files": [{ "directory": true, "destination": "/etc/" }] })))
         .unwrap();
     assert!(Path::new(&store.path("package")).join("etc").is_dir());
+}
+
+/// Whether files of the store are hard links is up to the machine, and a package may have a `nix-support` or not.
+#[test]
+fn a_layer_of_the_store_has_no_warning_of_the_machine() {
+    let store = store();
+    fs::remove_dir_all(store.path("libc") + "/nix-support").unwrap();
+    for name in ["one", "two"] {
+        fs::hard_link(store.path("libc") + "/file-of-libc", format!("{}/{name}", store.path("libc"))).unwrap();
+    }
+    let packages = store.paths(&["libc", "tool"]);
+    let attributes = |spec: Value| json!({ "spec": spec, "copyToRoot": packages, "closure": store.paths(&["libc"]) });
+    store.layer("strict", attributes(json!({ "strict": true })));
+    let wrong = store.attributes("wrong", attributes(json!({ "strict": true, "exclude": ["no such file"] })));
+    assert_eq!(
+        message(nix::layer_tar(&wrong, &Pool::new(1))),
+        "exclude: the glob \"no such file\" matches nothing: correct it, or leave it out (strict: warnings are errors)"
+    );
 }

@@ -68,8 +68,11 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("twoConfigs", &["an image manifest has config and extraConfig: give extraConfig to the ociImageConfig that"]),
     ("twoConfigsOfBase", &["has config and inheritConfig: give inheritConfig to the ociImageConfig that made config"]),
     ("twoConfigsInOne", &["image two has config and extraConfig.config: say all of it in config"]),
-    ("noDirectoryOfBase", &["error: destination \"/usr/bin\" is a directory in the base: end it with a slash"]),
-    ("noFileOfBase", &["error: destination \"/etc/file\" is a file in the base: correct the destination, or ask for"]),
+    (
+        "noDirectoryOfBase",
+        &["error: the base has a directory at \"/usr/bin\", and a text of 1 bytes would replace it: "],
+    ),
+    ("noFileOfBase", &["error: the base has a file at \"/etc/file\", and "]),
     (
         "linkOfBase",
         &["goes through \"/broken\", which the base has as a symbolic link to \"nowhere\": the link leads to nothing"],
@@ -78,7 +81,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "linkOfLayer",
         &["goes through \"/broken\", which the base has as a symbolic link to \"nowhere\": the link leads to nothing"],
     ),
-    ("linkInImage", &["error: destination \"/bin\" is a directory in the base: end it with a slash"]),
+    ("linkInImage", &["error: the base has a ", " at \"/bin\", and a text of 1 bytes would replace it: "]),
     ("tagOfBase", &["-oci-layout\" has no image with the tag \"none\""]),
     ("platformOfBase", &["-oci-layout\" has no image for linux/riscv64; it has linux/"]),
     ("typoInPlatform", &["called with unexpected argument 'arch'"]),
