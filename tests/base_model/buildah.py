@@ -37,7 +37,7 @@ def random_case(seed):
     step = case["steps"][0]
     random = cases.random_module.Random(f"buildah {seed}")
     root = unpack([layer["members"] for layer in case["layers"]])
-    step |= {"files": mappings.random_files(random, root, plain=True), "options": {}, "by": "layer-tar", "same_image": False}
+    step |= {"files": mappings.random_files(random, root, plain=True), "options": {}, "by": "layer-tar", "same_image": False, "replaced_below": False}
     # What buildah keeps is what we have by default.
     plain = lambda entry: entry._replace(mode=0o755 if entry.mode & 0o100 else 0o644, mtime=1, xattrs=())
     for file in step["files"]:

@@ -48,6 +48,8 @@ def random_case_of_root(seed):
         # The second layer of an image, instead of an image above an image.
         step["same_image"] = bool(case["steps"]) and case["steps"][0]["by"] == step["by"] == "layer-tar" \
             and random.random() < 0.5
+        # The manifest of both layers needs the permission of either.
+        step["replaced_below"] = step["same_image"] and case["steps"][0]["options"].get("replace", False)
         case["steps"].append(step)
         try:
             root = layer_above(root, step["files"], step["options"]).root

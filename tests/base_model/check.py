@@ -74,7 +74,7 @@ def run_step(step, sources, base, folder, program, image="image", cache="cache",
     base, above = base if isinstance(base, tuple) else (base, None)
     base = ["--base", base, "--cache", folder.parent / cache if cache != "-" else "-"]
     compression = ["--compression", step["compression"], "--quiet"]
-    replace = ["--replace"] if step["options"].get("replace") else []
+    replace = ["--replace"] if step["options"].get("replace") or step["replaced_below"] else []
     if step["by"] == "build":
         files = [arg for file, source in zip(step["files"], sources)
                  for arg in ("-f", f"{escape(source)}:{escape(file['destination'])}")]

@@ -297,8 +297,8 @@ class Layer:
         for hidden, opaque in self.whiteouts.items():
             marker = join(hidden, OPAQUE) if opaque else join(parent(hidden), WHITEOUT + name(hidden))
             placed = self.placed.get(hidden)
-            if not opaque and placed and placed.entry.kind == "dir" and self.base.get(hidden, placed.entry).kind == "dir":
-                # Either marker will do if the directory below is empty. If it is not, an overlay needs the opaque one.
+            if not opaque and placed and placed.entry.kind == "dir":
+                # Where there is a directory with something in it below, an overlay needs the opaque one.
                 optional |= {marker, join(hidden, OPAQUE)}
             elif any(is_below(hidden, other) for other in self.whiteouts) or not opaque and hidden not in self.base:
                 # It says nothing that is not so anyway, and must not make directories.
