@@ -115,11 +115,49 @@ fn whiteouts_remove_what_is_behind_links() {
     assert_eq!(above(&base, [FileMapping::opaque_whiteout("/var/run")]), ["run/", "run/.wh..wh..opq"]);
     assert_eq!(above(&base, [FileMapping::whiteout("/bin")]), [".wh.bin"], "the link itself");
     // What is removed is not there for the others, in whatever order they are given.
-    // Overlay storages forget a whiteout where the layer has a directory, and see an opaque one.
-    let expected = ["bin/", "bin/.wh..wh..opq", "bin/app"];
+    let expected = [".wh.bin", "bin/", "bin/app"];
     assert_eq!(above(&base, [file("/bin/app"), FileMapping::whiteout("/bin")]), expected);
     assert_eq!(above(&base, [FileMapping::whiteout("/bin"), file("/bin/app")]), expected);
+    // Overlay storages forget the whiteout of a directory where the layer has one too, and see an opaque one.
+    let expected = ["usr/", "usr/bin/", "usr/bin/.wh..wh..opq", "usr/bin/app"];
+    assert_eq!(above(&base, [file("/usr/bin/app"), FileMapping::whiteout("/usr/bin")]), expected);
+    assert_eq!(above(&base, [file("/bin/app"), FileMapping::whiteout("/usr/bin"), dir("/usr/bin")]), expected);
+    let source = TempDir::new().unwrap();
+    fs::write(source.path().join("app"), "").unwrap();
+    let folder = FileMapping::new(source.path(), "/usr/bin");
+    assert_eq!(above(&base, [folder, FileMapping::whiteout("/usr/bin")]), expected);
     assert_eq!(above(&base, [FileMapping::whiteout("/usr/bin"), file("/usr/bin")]), ["usr/", "usr/.wh.bin", "usr/bin"]);
+}
+
+/// Every whiteout means the base as it is, and none brings back what another one removes, or what was never there.
+#[test]
+fn whiteouts_do_not_depend_on_one_another() {
+    let base = root();
+    let all = |paths: &[&str]| above(&base, paths.iter().map(FileMapping::whiteout));
+    for (paths, expected) in [
+        (["/bin", "/bin/sh"], &[".wh.bin", "usr/", "usr/bin/", "usr/bin/.wh.sh"][..]),
+        (["/usr", "/usr/bin"], &[".wh.usr"]),
+        (["/usr", "/bin/sh"], &[".wh.usr"]),
+        (["/tmp", "/nothing/at/all"], &[".wh.tmp"]),
+        (["/tmp", "/nothing"], &[".wh.nothing", ".wh.tmp"]),
+    ] {
+        assert_eq!(all(&paths), expected);
+        assert_eq!(all(&[paths[1], paths[0]]), expected);
+    }
+    let nested = [FileMapping::whiteout("/usr"), FileMapping::opaque_whiteout("/usr/bin")];
+    assert_eq!(above(&base, nested), [".wh.usr"]);
+}
+
+/// A layer does not take away a link that its own files went through, not even on the way to where another link leads.
+#[test]
+fn links_on_the_way_stay() {
+    let base = BaseFiles::new([layer([link("/chain", "opt/current"), link("/opt/current", "v1"), dir("/opt/v1")])]);
+    for replaced in [link("/chain", "opt"), link("/opt/current", "v2"), file("/opt/current").mode(0o600)] {
+        let error = layer_tar([file("/chain/a"), replaced], LayerOptions::default().above(base.clone()).replace(true));
+        assert!(matches!(error, Err(Error::Conflict { .. })), "{error:?}");
+    }
+    let same = [file("/chain/a"), link("/opt/current", "v1")];
+    assert_eq!(above(&base, same), ["opt/", "opt/current", "opt/v1/", "opt/v1/a"]);
 }
 
 #[test]

@@ -96,7 +96,7 @@ impl<'a> Tree<'a> {
     pub(crate) fn add_mapping(&mut self, index: usize, target: Target, apart: bool) -> Result<()> {
         let mapping = &self.files[index];
         let nowhere = Found::default();
-        let Target { path, place, stat } = target;
+        let Target { path, place, stat, is_void } = target;
         // What is in a folder that the base moves finds its place entry by entry.
         let apart = apart && path == place;
         match &mapping.source {
@@ -114,7 +114,9 @@ impl<'a> Tree<'a> {
                 self.add(index, path, Kind::Symlink(target.to_vec()), nowhere)
             }
             Source::Directory => self.add(index, path, Kind::Directory, nowhere),
-            Source::Whiteout | Source::OpaqueWhiteout => self.add(index, path, Kind::Whiteout, nowhere),
+            Source::Whiteout | Source::OpaqueWhiteout if is_void => Ok(()),
+            // Its place was found above the whole base, of which it and others now hide something.
+            Source::Whiteout | Source::OpaqueWhiteout => self.add(index, place, Kind::Whiteout, nowhere),
             Source::Tar(source) => self.add_tar(index, mapping, source, &path),
         }
     }
@@ -209,6 +211,9 @@ impl<'a> Tree<'a> {
         if let Some(places) = &mut self.places {
             let mapping = &self.files[node.mapping];
             land(&mut node, places, mapping)?;
+            if node.entry.kind == Kind::Whiteout && !places.is_of_use(&node.entry.path) {
+                return Ok(());
+            }
         }
         if !self.make_parents(&node)? {
             return Ok(());
@@ -328,9 +333,7 @@ impl<'a> Tree<'a> {
             self.give_place(Box::new(node))?;
         }
         self.check_followed()?;
-        if self.places.is_some() {
-            self.empty_replaced_directories();
-        }
+        self.empty_replaced_directories();
         let nodes = self.nodes.into_values().map(|node| *node).filter(Node::is_in_layer).map(|mut node| {
             if !node.of_base {
                 rules.apply(&mut node.entry, node.given.as_ref());
@@ -346,13 +349,15 @@ impl<'a> Tree<'a> {
         ))
     }
 
-    /// Turns the whiteout of a path at which the layer has a directory into the opaque whiteout of that directory. Overlay
-    /// storages put the directory in the place of the whiteout, and what the layers below have in it would show again.
+    /// Turns the whiteout of a directory of the base into an opaque one where the layer has a directory too. Overlay storages
+    /// put that in the place of the whiteout, and what the layers below have in it would show again.
     fn empty_replaced_directories(&mut self) {
+        let Some(places) = &mut self.places else { return };
         let whiteouts = self.nodes.keys().filter_map(|path| Some((path.clone(), path.removed()?)));
-        let is_directory =
-            |path: &LayerPath| self.nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory);
-        let replaced: Vec<_> = whiteouts.filter(|(_, removed)| is_directory(removed)).collect();
+        let mut is_replaced = |path: &LayerPath| {
+            self.nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory) && places.has_directory(path)
+        };
+        let replaced: Vec<_> = whiteouts.filter(|(_, removed)| is_replaced(removed)).collect();
         for (whiteout, directory) in replaced {
             if let Some(mut node) = self.nodes.remove(&whiteout) {
                 node.entry.path = directory.opaque_whiteout();
@@ -365,9 +370,14 @@ impl<'a> Tree<'a> {
     fn check_followed(&self) -> Result<()> {
         let followed = self.places.iter().flat_map(Places::followed);
         for (link, target) in followed {
-            if let Some(node) = self.nodes.get(link)
-                && node.entry.kind != Kind::Symlink(target.to_vec())
-            {
+            // With `replace`, a directory that holds the link may be gone too.
+            let replacing = link
+                .ancestors()
+                .filter_map(|above| self.nodes.get(&above))
+                .find(|above| above.entry.kind != Kind::Directory);
+            let replacing = replacing
+                .or_else(|| self.nodes.get(link).filter(|node| node.entry.kind != Kind::Symlink(target.to_vec())));
+            if let Some(node) = replacing {
                 let target = String::from_utf8_lossy(target);
                 let first = format!("the base (a symbolic link to {target:?}, which other destinations go through)");
                 return Err(Error::Conflict { destination: link.to_path(), first, second: describe(self.files, node) });
@@ -386,7 +396,11 @@ fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<(
         _ => Shape::File,
     };
     let place = match entry.kind {
-        Kind::Whiteout => places.of_whiteout(&entry.path)?,
+        Kind::Whiteout => {
+            let place = places.of_whiteout(&entry.path)?;
+            places.hide(&place);
+            place
+        }
         _ => places.of(&entry.path, shape, &|| source_of(&entry.kind, mapping))?,
     };
     if place != entry.path {
