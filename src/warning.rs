@@ -129,6 +129,12 @@ pub enum Warning {
         /// How many all engines take.
         most: usize,
     },
+    /// A whiteout removes something that the base does not have. It is left out.
+    #[error("the whiteout of {path:?} removes nothing: the base has no such file")]
+    WhiteoutOfNothing {
+        /// The path that it was to remove.
+        path: PathBuf,
+    },
     /// A layer replaces a symbolic link of its base by a directory, which hides what is behind the link.
     #[error(
         "{path:?} is a directory in the layer, and in the base image a symbolic link to {target:?}, which the layer replaces: \

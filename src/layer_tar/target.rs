@@ -15,7 +15,7 @@ use rustix::{
 use crate::{
     error::{Error, Result},
     layer_tar::{
-        base::{Places, Shape},
+        base::{Places, Removal, Shape},
         mapping::{FileMapping, Source},
         path::LayerPath,
     },
@@ -88,7 +88,10 @@ pub(crate) fn settle(targets: &mut [Target], files: &[FileMapping], places: &mut
             let is_whiteout = matches!(mapping.source, Source::Whiteout | Source::OpaqueWhiteout);
             if is_whiteout == whiteouts {
                 target.place = match is_whiteout {
-                    true => places.of_whiteout(&target.path)?,
+                    true => match places.of_whiteout(&target.path)? {
+                        Removal::At(place) => place,
+                        Removal::Covered | Removal::Nothing => continue,
+                    },
                     false => places.of(&target.path, target.shape(mapping), &|| mapping.describe())?,
                 };
             }

@@ -15,7 +15,7 @@ use crate::{
     layer_tar::{
         HardLinks, LayerOptions, OnConflict,
         attributes::{Found, Rules, normal_mode, resolve},
-        base::{BaseDirectory, Index, Places, Shape},
+        base::{BaseDirectory, Index, Places, Removal, Shape},
         directory_links::behind_links,
         entry::{Content, Entry, Kind, same},
         glob::Wanted,
@@ -31,6 +31,7 @@ use crate::{
         xattrs,
     },
     pool::Pool,
+    warning::Warning,
 };
 
 /// What mappings give, each path once.
@@ -208,7 +209,10 @@ impl<'a> Tree<'a> {
     fn give_place(&mut self, mut node: Box<Node>) -> Result<()> {
         if let Some(places) = &mut self.places {
             let mapping = &self.files[node.mapping];
-            land(&mut node, places, mapping)?;
+            if let Landed::LeftOut(warning) = land(&mut node, places, mapping)? {
+                warning.into_iter().for_each(|warning| self.noticed.add(node.mapping, warning));
+                return Ok(());
+            }
         }
         if !self.make_parents(&node)? {
             return Ok(());
@@ -377,8 +381,15 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// What became of a node above a base.
+enum Landed {
+    Placed,
+    /// It is a whiteout that has nothing to do, which may be a mistake.
+    LeftOut(Option<Warning>),
+}
+
 /// Moves a node to its place above the base. A directory that the base has keeps the attributes that no one sets.
-fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<()> {
+fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<Landed> {
     let entry = &mut node.entry;
     let shape = match entry.kind {
         Kind::Directory => Shape::Directory,
@@ -386,7 +397,14 @@ fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<(
         _ => Shape::File,
     };
     let place = match entry.kind {
-        Kind::Whiteout => places.of_whiteout(&entry.path)?,
+        Kind::Whiteout => match places.of_whiteout(&entry.path)? {
+            Removal::At(place) => place,
+            Removal::Covered => return Ok(Landed::LeftOut(None)),
+            Removal::Nothing => {
+                let path = entry.path.removed().unwrap_or_default().to_path();
+                return Ok(Landed::LeftOut(Some(Warning::WhiteoutOfNothing { path })));
+            }
+        },
         _ => places.of(&entry.path, shape, &|| source_of(&entry.kind, mapping))?,
     };
     if place != entry.path {
@@ -399,7 +417,7 @@ fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<(
     {
         take_over(entry, base, &mapping.attributes);
     }
-    Ok(())
+    Ok(Landed::Placed)
 }
 
 /// How a message names what would replace something of the base.

@@ -35,7 +35,7 @@ pub(crate) struct Places {
     emptied: BTreeSet<LayerPath>,
     /// Where the mappings put something: a link that leads there is not broken.
     provided: BTreeSet<LayerPath>,
-    /// What the layer depends on: the directories and links that were found, as the base has them.
+    /// What the layer depends on: the directories and links that were found, as the base has them, and removed files.
     used: BTreeMap<LayerPath, BaseEntry>,
     /// The links that destinations go through.
     followed: BTreeMap<LayerPath, Vec<u8>>,
@@ -48,6 +48,16 @@ pub(crate) enum Shape {
     Symlink,
     /// Anything else with no files below it.
     File,
+}
+
+/// What a whiteout does above a base.
+pub(crate) enum Removal {
+    /// It removes or empties something, and this is its place.
+    At(LayerPath),
+    /// Another whiteout of the layer removes more.
+    Covered,
+    /// The base has nothing there.
+    Nothing,
 }
 
 /// Why a link does not lead to a directory.
@@ -107,7 +117,7 @@ impl Places {
     }
 
     /// The place of a whiteout. What it removes or empties is no longer there for other files.
-    pub(crate) fn of_whiteout(&mut self, whiteout: &LayerPath) -> Result<LayerPath> {
+    pub(crate) fn of_whiteout(&mut self, whiteout: &LayerPath) -> Result<Removal> {
         let parent = self.directory(&whiteout.parent()).map_err(|error| match error {
             Error::BaseConflict { destination, base, .. } => {
                 Error::BaseConflict { destination, base, source_name: "a whiteout".to_owned() }
@@ -115,8 +125,18 @@ impl Places {
             other => other,
         })?;
         let place = whiteout.moved_to(&parent);
+        if let Some(removed) = place.removed() {
+            if self.is_hidden(&parent) || self.emptied.contains(&parent) {
+                return Ok(Removal::Covered);
+            }
+            let Some(found) = self.lookup.find(&self.stack, &removed) else { return Ok(Removal::Nothing) };
+            self.record(&removed, &found);
+            if found == Lower::File {
+                self.used.insert(removed, BaseEntry::File);
+            }
+        }
         self.hide(&place);
-        Ok(place)
+        Ok(Removal::At(place))
     }
 
     /// Hides what a whiteout at this place removes or empties.
@@ -208,14 +228,26 @@ impl Places {
 
     /// What the base has at this place, if the layer does not remove it.
     pub(super) fn find(&mut self, place: &LayerPath) -> Option<Lower> {
-        if !(self.removed.is_empty() && self.emptied.is_empty()) {
-            let above = |path: &LayerPath| self.removed.contains(path) || self.emptied.contains(&path.parent());
-            if !place.is_root() && (above(place) || place.ancestors().any(|path| above(&path))) {
-                return None;
-            }
+        if self.is_hidden(place) {
+            return None;
         }
         let found = self.lookup.find(&self.stack, place)?;
-        let used = match &found {
+        self.record(place, &found);
+        Some(found)
+    }
+
+    /// Whether the layer removes what is at this place.
+    fn is_hidden(&self, place: &LayerPath) -> bool {
+        if self.removed.is_empty() && self.emptied.is_empty() || place.is_root() {
+            return false;
+        }
+        let is_removed = |path: &LayerPath| self.removed.contains(path) || self.emptied.contains(&path.parent());
+        is_removed(place) || place.ancestors().any(|path| is_removed(&path))
+    }
+
+    /// Notes what the layer depends on: directories and links.
+    fn record(&mut self, place: &LayerPath, found: &Lower) {
+        let used = match found {
             Lower::Directory(Some(attributes)) => Some(BaseEntry::Directory(attributes.clone())),
             Lower::Directory(None) => Some(BaseEntry::ImpliedDirectory),
             Lower::Symlink(target) => Some(BaseEntry::Symlink(target.clone())),
@@ -226,7 +258,6 @@ impl Places {
         {
             self.used.insert(place.clone(), used);
         }
-        Some(found)
     }
 
     /// Whether the base has anything at this place.
