@@ -239,11 +239,16 @@ impl<'a> Tree<'a> {
                 let (first, second) = (describe(self.files, old), describe(self.files, &node));
                 Err(Error::Conflict { destination: node.entry.path.to_path(), first, second })
             }
-            OnConflict::FirstWins => Ok(()),
+            OnConflict::FirstWins => {
+                if old.entry.kind == Kind::Directory {
+                    self.noticed.lost_to_directory(&node.entry);
+                }
+                Ok(())
+            }
             OnConflict::LastWins => {
                 let (path, kind) = (node.entry.path.clone(), node.entry.kind.clone());
-                if let (Kind::Symlink(target), Kind::Directory) = (&old.entry.kind, &kind) {
-                    self.noticed.link_lost(&path, target);
+                if kind == Kind::Directory {
+                    self.noticed.lost_to_directory(&old.entry);
                 }
                 *old = node;
                 self.last_parent = None;
@@ -280,9 +285,7 @@ impl<'a> Tree<'a> {
                         return Ok(false);
                     }
                     OnConflict::LastWins => {
-                        if let Kind::Symlink(target) = &other.entry.kind {
-                            self.noticed.link_lost(&above, target);
-                        }
+                        self.noticed.lost_to_directory(&other.entry);
                     }
                 }
             }
