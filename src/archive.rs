@@ -66,7 +66,7 @@ pub fn image_archive<I: Into<Image>>(
     }
     let mut warnings = Vec::new();
     if let Some(platform) = &platform {
-        images = docker::narrowed(&images, platform, &mut warnings)?;
+        images = docker::narrowed(&images, platform)?;
     }
     warnings.extend(images.iter().flat_map(Image::warnings).cloned());
     let mut index = index.unwrap_or_else(empty_index);

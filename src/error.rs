@@ -131,7 +131,7 @@ pub enum Error {
         source_name: String,
     },
     /// A layer that was made without its base replaces something of that base.
-    #[error("{0}, or allow the replacement (replace)")]
+    #[error("{0}; or allow the replacement (replace)")]
     Replaced(#[source] Warning),
     /// A glob that can't be read.
     #[error("glob {glob:?} is not valid: {reason}")]

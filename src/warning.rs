@@ -129,10 +129,16 @@ pub enum Warning {
         /// How many all engines take.
         most: usize,
     },
+    /// A whiteout removes something that the base does not have. It is left out.
+    #[error("the whiteout of {path:?} removes nothing: the base has no such file")]
+    WhiteoutOfNothing {
+        /// The path that it was to remove.
+        path: PathBuf,
+    },
     /// A layer replaces a symbolic link of its base by a directory, which hides what is behind the link.
     #[error(
-        "{path:?} is a directory in the layer, and in the base image a symbolic link to {target:?}, which the layer replaces: \
-         make the layer above that base"
+        "{path:?} is a directory in the layer, and below it a symbolic link to {target:?}, which the layer replaces: \
+         make the layer above that base (layer-tar --base)"
     )]
     LinkReplaced {
         /// The path in the image.
@@ -141,14 +147,14 @@ pub enum Warning {
         target: PathBuf,
     },
     /// A layer replaces a file of its base by a directory.
-    #[error("{path:?} is a directory in the layer, and in the base image a file, which the layer replaces")]
+    #[error("{path:?} is a directory in the layer, and below it a file, which the layer replaces")]
     FileReplaced {
         /// The path in the image.
         path: PathBuf,
     },
     /// A layer replaces a directory of its base, and all that is in it, by a file or link.
     #[error(
-        "{path:?} is a directory in the base image, and the layer replaces it with all that is in it by a file or link"
+        "{path:?} is a directory below the layer, and the layer has a file or link there: all that is in the directory is lost"
     )]
     DirectoryReplaced {
         /// The path in the image.
@@ -156,8 +162,8 @@ pub enum Warning {
     },
     /// A layer resets mode and owner of a directory of its base to the usual ones.
     #[error(
-        "{path:?} has mode {mode:04o} and owner {}:{} in the base image, and the layer resets it to 0755 and 0:0: make the \
-         layer above that base",
+        "{path:?} has mode {mode:04o} and owner {}:{} below the layer, and the layer resets it to 0755 and 0:0: make the \
+         layer above what it lies on",
         owner.0, owner.1
     )]
     DirectoryReset {
@@ -228,6 +234,16 @@ pub enum Warning {
         destination: PathBuf,
         /// Where the link leads.
         target: String,
+    },
+    /// A directory has the place of a file by the conflict policy.
+    #[error(
+        "{destination:?} is a directory by the conflict policy, and the file {lost:?} is left out: give one another destination"
+    )]
+    FileLost {
+        /// The place.
+        destination: PathBuf,
+        /// The source of the file.
+        lost: PathBuf,
     },
     /// A file has a mark of an overlay file system, which hides files of the layers below where it is one, and which is
     /// left out.

@@ -114,6 +114,11 @@ fn whiteouts_remove_what_is_behind_links() {
     assert_eq!(above(&base, [FileMapping::whiteout("/bin/sh")]), ["usr/", "usr/bin/", "usr/bin/.wh.sh"]);
     assert_eq!(above(&base, [FileMapping::opaque_whiteout("/var/run")]), ["run/", "run/.wh..wh..opq"]);
     assert_eq!(above(&base, [FileMapping::whiteout("/bin")]), [".wh.bin"], "the link itself");
+    for nothing in [FileMapping::whiteout("/bin/none"), FileMapping::whiteout("/none/at/all")] {
+        let layer = layer_tar([nothing], LayerOptions::default().above(base.clone())).unwrap();
+        assert!(matches!(layer.warnings(), [Warning::WhiteoutOfNothing { .. }]), "{:?}", layer.warnings());
+        assert_eq!(layer.tar_size(), 1024, "it has no entry, and no directory for one");
+    }
     // What is removed is not there for the others, in whatever order they are given.
     let expected = [".wh.bin", "bin/", "bin/app"];
     assert_eq!(above(&base, [file("/bin/app"), FileMapping::whiteout("/bin")]), expected);
@@ -464,7 +469,9 @@ fn a_recipe_records_what_it_needs_of_the_base() {
         file("/tmp/a"),
         file("/root/a"),
         file("/srv/a"),
-        FileMapping::whiteout("/var/run/pid"),
+        FileMapping::whiteout("/bin/sh"),
+        FileMapping::whiteout("/etc/file"),
+        FileMapping::whiteout("/no/such/file"),
     ];
     let options = LayerOptions::default().above(base.clone()).recipe(true);
     let layer = layer_tar(files, options).unwrap();

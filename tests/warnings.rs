@@ -212,6 +212,14 @@ fn policies_drop_nothing_silently() {
     assert_eq!(of("cba", OnConflict::LastWins), [below("/share/doc", 3)]);
     assert_eq!(of("cab", OnConflict::LastWins), link);
     assert_eq!(of("cb", OnConflict::FirstWins), []);
+    // A directory that comes first, and a file in the place of the link.
+    let directory_first = [FileMapping::directory("/share"), FileMapping::symlink("usr/share", "/share")];
+    assert_eq!(warnings(directory_first, LayerOptions::default().on_conflict(OnConflict::FirstWins)), link);
+    let both = || [FileMapping::directory("/f"), FileMapping::text("x", "/f")];
+    let lost = [Warning::FileLost { destination: "/f".into(), lost: "/f".into() }];
+    assert_eq!(warnings(both(), LayerOptions::default().on_conflict(OnConflict::FirstWins)), lost);
+    let [directory, file] = both();
+    assert_eq!(warnings([file, directory], LayerOptions::default().on_conflict(OnConflict::LastWins)), lost);
     // A file above, and a directory that is only implied.
     let files = || [FileMapping::text("x", "/f"), FileMapping::text("y", "/f/g")];
     let lost = Warning::LostBelow { destination: "/f".into(), kept: "file", lost: "/f/g".into(), count: 1 };

@@ -140,7 +140,7 @@ fn entry(
 
 /// The images for this platform alone, under the same names; what is no image of a container is as it was. Of several,
 /// those that are not for the platform are left out.
-pub(super) fn narrowed(images: &[Image], platform: &Platform, warnings: &mut Vec<Warning>) -> Result<Vec<Image>> {
+pub(super) fn narrowed(images: &[Image], platform: &Platform) -> Result<Vec<Image>> {
     let (mut narrowed, mut fits, mut first) = (Vec::new(), false, None);
     for image in images {
         match container(image, Some(platform)).and_then(|container| narrowed_to(image, container)) {
@@ -149,9 +149,6 @@ pub(super) fn narrowed(images: &[Image], platform: &Platform, warnings: &mut Vec
                 fits |= is_container;
             }
             Err(error) => {
-                let name = image.descriptor().annotations.get(CONTAINERD_NAME);
-                let image = name.cloned().unwrap_or_else(|| image.digest().to_string());
-                warnings.push(Warning::ImageLeftOut { image, reason: error.to_string() });
                 first.get_or_insert(error);
             }
         }

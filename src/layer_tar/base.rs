@@ -16,7 +16,7 @@ use std::{
 use self::{cache::Cache, stack::Stack};
 pub(crate) use self::{
     index::{BaseDirectory, BaseEntry, Index},
-    place::{Places, Shape},
+    place::{Places, Removal, Shape},
 };
 use crate::{blob::Blob, digest::Digest, error::Result, image_layout::LayoutImage, pool::Pool};
 

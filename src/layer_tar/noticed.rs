@@ -9,7 +9,13 @@ use std::{
 use rustix::fs::Stat;
 
 use crate::{
-    layer_tar::{LayerOptions, attributes::Rules, entry::identity, glob::Globs, path::LayerPath},
+    layer_tar::{
+        LayerOptions,
+        attributes::Rules,
+        entry::{Entry, Kind, identity},
+        glob::Globs,
+        path::LayerPath,
+    },
     pool::lock,
     warning::Warning,
 };
@@ -132,10 +138,16 @@ impl Noticed {
         }
     }
 
-    /// Notes a symbolic link whose place the policy gave to a directory.
-    pub(crate) fn link_lost(&self, path: &LayerPath, target: &[u8]) {
-        let target = String::from_utf8_lossy(target).into_owned();
-        self.add(NO_MAPPING, Warning::LinkLost { destination: path.to_path(), target });
+    /// Notes what is no directory, and whose place the policy gave to a directory.
+    pub(crate) fn lost_to_directory(&self, entry: &Entry) {
+        let destination = entry.path.to_path();
+        let warning = match &entry.kind {
+            Kind::Symlink(target) => {
+                Warning::LinkLost { destination, target: String::from_utf8_lossy(target).into_owned() }
+            }
+            _ => Warning::FileLost { destination, lost: entry.origin() },
+        };
+        self.add(NO_MAPPING, warning);
     }
 
     /// The warnings that come of it, those about the first mapping first.

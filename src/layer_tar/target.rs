@@ -15,7 +15,7 @@ use rustix::{
 use crate::{
     error::{Error, Result},
     layer_tar::{
-        base::{Places, Shape},
+        base::{Places, Removal, Shape},
         mapping::{FileMapping, Source},
         path::LayerPath,
     },
@@ -29,8 +29,6 @@ pub(crate) struct Target {
     pub(crate) place: LayerPath,
     /// What the source is, if it is a path.
     pub(crate) stat: Option<Stat>,
-    /// Whether it is a whiteout that has nothing to remove.
-    pub(crate) is_void: bool,
 }
 
 impl Target {
@@ -62,7 +60,7 @@ impl Target {
             Source::OpaqueWhiteout => path.opaque_whiteout(),
             Source::Bytes(_) | Source::Symlink(_) | Source::Directory | Source::Tar(_) => path,
         };
-        Ok(Self { place: path.clone(), path, stat, is_void: false })
+        Ok(Self { place: path.clone(), path, stat })
     }
 
     /// What kind of entry the mapping brings to this path.
@@ -83,17 +81,20 @@ impl Target {
 pub(crate) const NAMELESS: &str =
     "ends with a slash, and the source has no name to land under in that directory: write the whole path";
 
-/// Finds the place of each target above the base. Whiteouts come first, each above the whole base: what one removes is not
-/// there for what is no whiteout. Those that have nothing to remove are void.
+/// Finds the place of each target above the base. Whiteouts come first: what one removes is not there for the others.
 pub(crate) fn settle(targets: &mut [Target], files: &[FileMapping], places: &mut Places) -> Result<()> {
-    for target in targets.iter_mut().filter(|target| target.path.is_whiteout()) {
-        target.place = places.of_whiteout(&target.path)?;
-    }
-    targets.iter().filter(|target| target.path.is_whiteout()).for_each(|whiteout| places.hide(&whiteout.place));
-    for (target, mapping) in targets.iter_mut().zip(files) {
-        match target.path.is_whiteout() {
-            true => target.is_void = !places.is_of_use(&target.place),
-            false => target.place = places.of(&target.path, target.shape(mapping), &|| mapping.describe())?,
+    for whiteouts in [true, false] {
+        for (target, mapping) in targets.iter_mut().zip(files) {
+            let is_whiteout = matches!(mapping.source, Source::Whiteout | Source::OpaqueWhiteout);
+            if is_whiteout == whiteouts {
+                target.place = match is_whiteout {
+                    true => match places.of_whiteout(&target.path)? {
+                        Removal::At(place) => place,
+                        Removal::Covered | Removal::Nothing => continue,
+                    },
+                    false => places.of(&target.path, target.shape(mapping), &|| mapping.describe())?,
+                };
+            }
         }
     }
     Ok(())

@@ -15,7 +15,7 @@ use crate::{
     layer_tar::{
         HardLinks, LayerOptions, OnConflict,
         attributes::{Found, Rules, normal_mode, resolve},
-        base::{BaseDirectory, Index, Places, Shape},
+        base::{BaseDirectory, Index, Places, Removal, Shape},
         directory_links::behind_links,
         entry::{Content, Entry, Kind, same},
         glob::Wanted,
@@ -31,6 +31,7 @@ use crate::{
         xattrs,
     },
     pool::Pool,
+    warning::Warning,
 };
 
 /// What mappings give, each path once.
@@ -96,7 +97,7 @@ impl<'a> Tree<'a> {
     pub(crate) fn add_mapping(&mut self, index: usize, target: Target, apart: bool) -> Result<()> {
         let mapping = &self.files[index];
         let nowhere = Found::default();
-        let Target { path, place, stat, is_void } = target;
+        let Target { path, place, stat } = target;
         // What is in a folder that the base moves finds its place entry by entry.
         let apart = apart && path == place;
         match &mapping.source {
@@ -114,9 +115,7 @@ impl<'a> Tree<'a> {
                 self.add(index, path, Kind::Symlink(target.to_vec()), nowhere)
             }
             Source::Directory => self.add(index, path, Kind::Directory, nowhere),
-            Source::Whiteout | Source::OpaqueWhiteout if is_void => Ok(()),
-            // Its place was found above the whole base, of which it and others now hide something.
-            Source::Whiteout | Source::OpaqueWhiteout => self.add(index, place, Kind::Whiteout, nowhere),
+            Source::Whiteout | Source::OpaqueWhiteout => self.add(index, path, Kind::Whiteout, nowhere),
             Source::Tar(source) => self.add_tar(index, mapping, source, &path),
         }
     }
@@ -210,8 +209,8 @@ impl<'a> Tree<'a> {
     fn give_place(&mut self, mut node: Box<Node>) -> Result<()> {
         if let Some(places) = &mut self.places {
             let mapping = &self.files[node.mapping];
-            land(&mut node, places, mapping)?;
-            if node.entry.kind == Kind::Whiteout && !places.is_of_use(&node.entry.path) {
+            if let Landed::LeftOut(warning) = land(&mut node, places, mapping)? {
+                warning.into_iter().for_each(|warning| self.noticed.add(node.mapping, warning));
                 return Ok(());
             }
         }
@@ -240,11 +239,16 @@ impl<'a> Tree<'a> {
                 let (first, second) = (describe(self.files, old), describe(self.files, &node));
                 Err(Error::Conflict { destination: node.entry.path.to_path(), first, second })
             }
-            OnConflict::FirstWins => Ok(()),
+            OnConflict::FirstWins => {
+                if old.entry.kind == Kind::Directory {
+                    self.noticed.lost_to_directory(&node.entry);
+                }
+                Ok(())
+            }
             OnConflict::LastWins => {
                 let (path, kind) = (node.entry.path.clone(), node.entry.kind.clone());
-                if let (Kind::Symlink(target), Kind::Directory) = (&old.entry.kind, &kind) {
-                    self.noticed.link_lost(&path, target);
+                if kind == Kind::Directory {
+                    self.noticed.lost_to_directory(&old.entry);
                 }
                 *old = node;
                 self.last_parent = None;
@@ -281,9 +285,7 @@ impl<'a> Tree<'a> {
                         return Ok(false);
                     }
                     OnConflict::LastWins => {
-                        if let Kind::Symlink(target) = &other.entry.kind {
-                            self.noticed.link_lost(&above, target);
-                        }
+                        self.noticed.lost_to_directory(&other.entry);
                     }
                 }
             }
@@ -333,7 +335,9 @@ impl<'a> Tree<'a> {
             self.give_place(Box::new(node))?;
         }
         self.check_followed()?;
-        self.empty_replaced_directories();
+        if self.places.is_some() {
+            self.empty_replaced_directories();
+        }
         let nodes = self.nodes.into_values().map(|node| *node).filter(Node::is_in_layer).map(|mut node| {
             if !node.of_base {
                 rules.apply(&mut node.entry, node.given.as_ref());
@@ -349,15 +353,13 @@ impl<'a> Tree<'a> {
         ))
     }
 
-    /// Turns the whiteout of a directory of the base into an opaque one where the layer has a directory too. Overlay storages
-    /// put that in the place of the whiteout, and what the layers below have in it would show again.
+    /// Turns the whiteout of a path at which the layer has a directory into the opaque whiteout of that directory. Overlay
+    /// storages put the directory in the place of the whiteout, and what the layers below have in it would show again.
     fn empty_replaced_directories(&mut self) {
-        let Some(places) = &mut self.places else { return };
         let whiteouts = self.nodes.keys().filter_map(|path| Some((path.clone(), path.removed()?)));
-        let mut is_replaced = |path: &LayerPath| {
-            self.nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory) && places.has_directory(path)
-        };
-        let replaced: Vec<_> = whiteouts.filter(|(_, removed)| is_replaced(removed)).collect();
+        let is_directory =
+            |path: &LayerPath| self.nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory);
+        let replaced: Vec<_> = whiteouts.filter(|(_, removed)| is_directory(removed)).collect();
         for (whiteout, directory) in replaced {
             if let Some(mut node) = self.nodes.remove(&whiteout) {
                 node.entry.path = directory.opaque_whiteout();
@@ -370,14 +372,9 @@ impl<'a> Tree<'a> {
     fn check_followed(&self) -> Result<()> {
         let followed = self.places.iter().flat_map(Places::followed);
         for (link, target) in followed {
-            // With `replace`, a directory that holds the link may be gone too.
-            let replacing = link
-                .ancestors()
-                .filter_map(|above| self.nodes.get(&above))
-                .find(|above| above.entry.kind != Kind::Directory);
-            let replacing = replacing
-                .or_else(|| self.nodes.get(link).filter(|node| node.entry.kind != Kind::Symlink(target.to_vec())));
-            if let Some(node) = replacing {
+            if let Some(node) = self.nodes.get(link)
+                && node.entry.kind != Kind::Symlink(target.to_vec())
+            {
                 let target = String::from_utf8_lossy(target);
                 let first = format!("the base (a symbolic link to {target:?}, which other destinations go through)");
                 return Err(Error::Conflict { destination: link.to_path(), first, second: describe(self.files, node) });
@@ -387,8 +384,15 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// What became of a node above a base.
+enum Landed {
+    Placed,
+    /// It is a whiteout that has nothing to do, which may be a mistake.
+    LeftOut(Option<Warning>),
+}
+
 /// Moves a node to its place above the base. A directory that the base has keeps the attributes that no one sets.
-fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<()> {
+fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<Landed> {
     let entry = &mut node.entry;
     let shape = match entry.kind {
         Kind::Directory => Shape::Directory,
@@ -396,11 +400,14 @@ fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<(
         _ => Shape::File,
     };
     let place = match entry.kind {
-        Kind::Whiteout => {
-            let place = places.of_whiteout(&entry.path)?;
-            places.hide(&place);
-            place
-        }
+        Kind::Whiteout => match places.of_whiteout(&entry.path)? {
+            Removal::At(place) => place,
+            Removal::Covered => return Ok(Landed::LeftOut(None)),
+            Removal::Nothing => {
+                let path = entry.path.removed().unwrap_or_default().to_path();
+                return Ok(Landed::LeftOut(Some(Warning::WhiteoutOfNothing { path })));
+            }
+        },
         _ => places.of(&entry.path, shape, &|| source_of(&entry.kind, mapping))?,
     };
     if place != entry.path {
@@ -413,7 +420,7 @@ fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<(
     {
         take_over(entry, base, &mapping.attributes);
     }
-    Ok(())
+    Ok(Landed::Placed)
 }
 
 /// How a message names what would replace something of the base.

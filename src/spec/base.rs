@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-const ENTRY_MEMBERS: &[&str] = &["path", "symlink", "mode", "uid", "gid", "mtime", "xattrs"];
+const ENTRY_MEMBERS: &[&str] = &["path", "file", "symlink", "mode", "uid", "gid", "mtime", "xattrs"];
 
 pub(super) fn read(value: Value) -> Result<BaseFiles> {
     let mut base = Members::new("base".to_owned(), value, &[&["layers", "entries"]])?;
@@ -37,6 +37,9 @@ fn entry(index: usize, value: Value) -> Result<(LayerPath, BaseEntry)> {
     let path = LayerPath::parse(&path)?;
     if let Some(target) = entry.take("symlink", values::path)? {
         return Ok((path, BaseEntry::Symlink(target.into_os_string().into_encoded_bytes())));
+    }
+    if entry.take("file", values::boolean)? == Some(true) {
+        return Ok((path, BaseEntry::File));
     }
     let Some(mode) = entry.take("mode", values::mode)? else { return Ok((path, BaseEntry::ImpliedDirectory)) };
     let xattrs = entry.take("xattrs", values::xattrs)?.unwrap_or_default();
@@ -66,7 +69,8 @@ fn write_entry(path: &Path, entry: &BaseEntry) -> Result<Value, String> {
     let path = values::from_path(path);
     Ok(match entry {
         BaseEntry::Symlink(target) => json!({ "path": path, "symlink": values::from_path(&values::os_path(target)) }),
-        BaseEntry::ImpliedDirectory | BaseEntry::File => json!({ "path": path }),
+        BaseEntry::File => json!({ "path": path, "file": true }),
+        BaseEntry::ImpliedDirectory => json!({ "path": path }),
         BaseEntry::Directory(BaseDirectory { mode, uid, gid, mtime, xattrs }) => {
             let named = |(name, value): (&Vec<u8>, &Vec<u8>)| (values::os_path(name).into_os_string(), value.clone());
             let xattrs: BTreeMap<_, _> = xattrs.iter().map(named).collect();

@@ -56,7 +56,8 @@ pub(crate) fn pull(
 #[track_caller]
 pub(crate) fn assert_sound(layout: &Path) {
     let findings = verify(layout, &VerifyOptions::default()).unwrap();
-    assert!(findings.is_empty(), "{findings:#?}");
+    // Some of the images here have no layers.
+    assert!(findings.iter().all(|finding| finding.defect.name() == "layers-empty"), "{findings:#?}");
 }
 
 #[test]

@@ -371,7 +371,7 @@ const CASES: &[Case] = &[
         },
         &[
             ("architecture", "is missing and must be a string that is not empty"),
-            ("os", "is \"\" and must be a string that is not empty: some engines refuse the image"),
+            ("os", "is \"\" and must be a string that is not empty"),
         ],
     ),
     case(

@@ -167,10 +167,13 @@ impl AboveArgs {
         }
     }
 
-    /// Looks for what these layers, lowest first, would not do if they had been made above the base. What is lazy is not
-    /// looked at: it would have to be made.
-    fn check(&self, base: &LayoutImage, layers: &[LayerFolder], warnings: Warnings) -> Result<()> {
-        let mut base = self.cached(base.into());
+    /// Looks for what these layers, lowest first, would not do if each had been made above the base and those before it.
+    /// A lazy layer is not looked at: it would have to be made.
+    fn check(&self, base: Option<&LayoutImage>, layers: &[LayerFolder], warnings: Warnings) -> Result<()> {
+        if base.is_none() && layers.len() < 2 {
+            return Ok(());
+        }
+        let mut base = self.cached(base.map_or_else(|| BaseFiles::new([] as [LayerFolder; 0]), BaseFiles::from));
         for layer in layers.iter().filter(|layer| layer.file().is_some()) {
             let (resets, replaces): (Vec<_>, Vec<_>) = base
                 .check(layer)?
@@ -295,17 +298,13 @@ impl ImageManifest {
                 let config = folder::open_config(dir)?;
                 let platform = config.document().platform();
                 let base = self.base.base.map(|base| base.open(Some(&platform))).transpose()?;
-                if let Some(base) = &base {
-                    self.over.check(base, &layers, warnings)?;
-                }
+                self.over.check(base.as_ref(), &layers, warnings)?;
                 image_manifest(config, layers, ManifestOptions { base, ..manifest })?
             }
             None => {
                 let extra = self.extra_config.as_ref();
                 let options = config_options("--extra-config", extra, &self.base)?.strict(warnings.strict);
-                if let Some(base) = &options.base {
-                    self.over.check(base, &layers, warnings)?;
-                }
+                self.over.check(options.base.as_ref(), &layers, warnings)?;
                 let config = image_config(&layers, options)?;
                 warnings.print(config.warnings());
                 image_manifest(config, layers, manifest)?

@@ -35,7 +35,7 @@ pub(crate) struct Places {
     emptied: BTreeSet<LayerPath>,
     /// Where the mappings put something: a link that leads there is not broken.
     provided: BTreeSet<LayerPath>,
-    /// What the layer depends on: the directories and links that were found, as the base has them.
+    /// What the layer depends on: the directories and links that were found, as the base has them, and removed files.
     used: BTreeMap<LayerPath, BaseEntry>,
     /// The links that destinations go through.
     followed: BTreeMap<LayerPath, Vec<u8>>,
@@ -48,6 +48,16 @@ pub(crate) enum Shape {
     Symlink,
     /// Anything else with no files below it.
     File,
+}
+
+/// What a whiteout does above a base.
+pub(crate) enum Removal {
+    /// It removes or empties something, and this is its place.
+    At(LayerPath),
+    /// Another whiteout of the layer removes more.
+    Covered,
+    /// The base has nothing there.
+    Nothing,
 }
 
 /// Why a link does not lead to a directory.
@@ -106,30 +116,31 @@ impl Places {
         }
     }
 
-    /// The place of a whiteout, which hides nothing yet.
-    pub(crate) fn of_whiteout(&mut self, whiteout: &LayerPath) -> Result<LayerPath> {
+    /// The place of a whiteout. What it removes or empties is no longer there for other files.
+    pub(crate) fn of_whiteout(&mut self, whiteout: &LayerPath) -> Result<Removal> {
         let parent = self.directory(&whiteout.parent()).map_err(|error| match error {
             Error::BaseConflict { destination, base, .. } => {
                 Error::BaseConflict { destination, base, source_name: "a whiteout".to_owned() }
             }
             other => other,
         })?;
-        Ok(whiteout.moved_to(&parent))
-    }
-
-    /// Whether a whiteout at this place has something to remove or to empty: not where the base has no directory, or where
-    /// another whiteout removes it. The entry would bring the directory back, with all above it.
-    pub(crate) fn is_of_use(&mut self, whiteout: &LayerPath) -> bool {
-        let directory = whiteout.parent();
-        match whiteout.removed() {
-            Some(_) => directory.is_root() || matches!(self.find(&directory), Some(Lower::Directory(_))),
-            // A directory that is not there is there from now on, and empty.
-            None => !self.is_hidden(&directory),
+        let place = whiteout.moved_to(&parent);
+        if let Some(removed) = place.removed() {
+            if self.is_hidden(&parent) || self.emptied.contains(&parent) {
+                return Ok(Removal::Covered);
+            }
+            let Some(found) = self.lookup.find(&self.stack, &removed) else { return Ok(Removal::Nothing) };
+            self.record(&removed, &found);
+            if found == Lower::File {
+                self.used.insert(removed, BaseEntry::File);
+            }
         }
+        self.hide(&place);
+        Ok(Removal::At(place))
     }
 
-    /// Hides what a whiteout at this place removes or empties: it is no longer there for other files.
-    pub(crate) fn hide(&mut self, whiteout: &LayerPath) {
+    /// Hides what a whiteout at this place removes or empties.
+    pub(super) fn hide(&mut self, whiteout: &LayerPath) {
         match whiteout.removed() {
             Some(removed) => self.removed.insert(removed),
             None => self.emptied.insert(whiteout.parent()),
@@ -149,8 +160,8 @@ impl Places {
         match self.find(&place) {
             None | Some(Lower::Directory(_)) => {}
             Some(Lower::Symlink(target)) => match self.follow(&place, &target) {
-                Ok((directory, links)) => {
-                    self.followed.extend(links);
+                Ok(directory) => {
+                    self.followed.insert(place, target);
                     place = directory;
                 }
                 Err(_) if self.replace => {}
@@ -169,28 +180,27 @@ impl Places {
         Ok(place)
     }
 
-    /// The directory that a link of the base leads to, and the links on the way there, itself the first, with their
-    /// targets. The root of the image is the root of absolute targets.
-    fn follow(&mut self, link: &LayerPath, target: &[u8]) -> Result<(LayerPath, Vec<(LayerPath, Vec<u8>)>), Fault> {
+    /// The directory that a link of the base leads to. The root of the image is the root of absolute targets.
+    fn follow(&mut self, link: &LayerPath, target: &[u8]) -> Result<LayerPath, Fault> {
         /// As many as Linux follows: <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
         const MOST_LINKS: usize = 40;
         let mut at = link.parent();
-        let mut links = Vec::new();
+        let mut links = 0;
         // The components still to come, the next one last.
         let mut rest = Vec::new();
-        let mut next_link = Some((link.clone(), target.to_vec()));
+        let mut next_target = Some(target.to_vec());
         loop {
-            if let Some((link, target)) = next_link.take() {
-                if links.len() == MOST_LINKS {
+            if let Some(target) = next_target.take() {
+                links += 1;
+                if links > MOST_LINKS {
                     return Err(Fault::TooManyLinks);
                 }
                 if target.starts_with(b"/") {
                     at = LayerPath::root();
                 }
                 rest.extend(target.split(|&byte| byte == b'/').rev().map(<[u8]>::to_vec));
-                links.push((link, target));
             }
-            let Some(name) = rest.pop() else { return Ok((at, links)) };
+            let Some(name) = rest.pop() else { return Ok(at) };
             match &name[..] {
                 b"" | b"." => continue,
                 b".." if at.is_root() => return Err(Fault::Escapes),
@@ -204,7 +214,7 @@ impl Places {
             let next = at.join(OsStr::from_bytes(&name)).map_err(|_| Fault::Broken)?;
             match self.find(&next) {
                 Some(Lower::Directory(_)) => at = next,
-                Some(Lower::Symlink(target)) => next_link = Some((next, target)),
+                Some(Lower::Symlink(target)) => next_target = Some(target),
                 Some(Lower::File) => return Err(Fault::File),
                 None if self.is_provided(&next) => at = next,
                 None => return Err(Fault::Broken),
@@ -218,22 +228,26 @@ impl Places {
 
     /// What the base has at this place, if the layer does not remove it.
     pub(super) fn find(&mut self, place: &LayerPath) -> Option<Lower> {
-        if self.is_hidden(place) { None } else { self.find_hidden(place) }
+        if self.is_hidden(place) {
+            return None;
+        }
+        let found = self.lookup.find(&self.stack, place)?;
+        self.record(place, &found);
+        Some(found)
     }
 
-    /// Whether a whiteout of the layer removes what the base may have at this place.
+    /// Whether the layer removes what is at this place.
     fn is_hidden(&self, place: &LayerPath) -> bool {
-        if place.is_root() || self.removed.is_empty() && self.emptied.is_empty() {
+        if self.removed.is_empty() && self.emptied.is_empty() || place.is_root() {
             return false;
         }
-        let is_hidden = |path: &LayerPath| self.removed.contains(path) || self.emptied.contains(&path.parent());
-        is_hidden(place) || place.ancestors().any(|path| is_hidden(&path))
+        let is_removed = |path: &LayerPath| self.removed.contains(path) || self.emptied.contains(&path.parent());
+        is_removed(place) || place.ancestors().any(|path| is_removed(&path))
     }
 
-    /// What the base has at this place, though the layer may remove it.
-    fn find_hidden(&mut self, place: &LayerPath) -> Option<Lower> {
-        let found = self.lookup.find(&self.stack, place)?;
-        let used = match &found {
+    /// Notes what the layer depends on: directories and links.
+    fn record(&mut self, place: &LayerPath, found: &Lower) {
+        let used = match found {
             Lower::Directory(Some(attributes)) => Some(BaseEntry::Directory(attributes.clone())),
             Lower::Directory(None) => Some(BaseEntry::ImpliedDirectory),
             Lower::Symlink(target) => Some(BaseEntry::Symlink(target.clone())),
@@ -244,17 +258,11 @@ impl Places {
         {
             self.used.insert(place.clone(), used);
         }
-        Some(found)
     }
 
-    /// Whether the base has anything at this place, though the layer may remove it.
+    /// Whether the base has anything at this place.
     pub(crate) fn has(&mut self, place: &LayerPath) -> bool {
-        self.find_hidden(place).is_some()
-    }
-
-    /// Whether the base has a directory at this place, though the layer may remove it.
-    pub(crate) fn has_directory(&mut self, place: &LayerPath) -> bool {
-        matches!(self.find_hidden(place), Some(Lower::Directory(_)))
+        self.find(place).is_some()
     }
 
     /// The attributes of the directory that the base has at this place.
