@@ -15,7 +15,7 @@ use rustix::{
 use crate::{
     error::{Error, Result},
     layer_tar::{
-        base::{Places, Removal, Shape},
+        base::{Places, Shape},
         mapping::{FileMapping, Source},
         path::LayerPath,
     },
@@ -81,21 +81,17 @@ impl Target {
 pub(crate) const NAMELESS: &str =
     "ends with a slash, and the source has no name to land under in that directory: write the whole path";
 
-/// Finds the place of each target above the base. Whiteouts come first: what one removes is not there for the others.
+/// Finds the place of each target above the base. Whiteouts come first, each in the base as it is: what one removes is not
+/// there for what is no whiteout.
 pub(crate) fn settle(targets: &mut [Target], files: &[FileMapping], places: &mut Places) -> Result<()> {
-    for whiteouts in [true, false] {
-        for (target, mapping) in targets.iter_mut().zip(files) {
-            let is_whiteout = matches!(mapping.source, Source::Whiteout | Source::OpaqueWhiteout);
-            if is_whiteout == whiteouts {
-                target.place = match is_whiteout {
-                    true => match places.of_whiteout(&target.path)? {
-                        Removal::At(place) => place,
-                        Removal::Covered | Removal::Nothing => continue,
-                    },
-                    false => places.of(&target.path, target.shape(mapping), &|| mapping.describe())?,
-                };
-            }
-        }
+    for whiteout in targets.iter_mut().filter(|target| target.path.is_whiteout()) {
+        whiteout.place = places.of_whiteout(&whiteout.path)?;
+    }
+    for target in targets.iter().filter(|target| target.path.is_whiteout()) {
+        places.hide(&target.place);
+    }
+    for (target, mapping) in targets.iter_mut().zip(files).filter(|(target, _)| !target.path.is_whiteout()) {
+        target.place = places.of(&target.path, target.shape(mapping), &|| mapping.describe())?;
     }
     Ok(())
 }

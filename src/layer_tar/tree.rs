@@ -115,7 +115,8 @@ impl<'a> Tree<'a> {
                 self.add(index, path, Kind::Symlink(target.to_vec()), nowhere)
             }
             Source::Directory => self.add(index, path, Kind::Directory, nowhere),
-            Source::Whiteout | Source::OpaqueWhiteout => self.add(index, path, Kind::Whiteout, nowhere),
+            // Its place was found in the whole base, of which it and others hide something now.
+            Source::Whiteout | Source::OpaqueWhiteout => self.add(index, place, Kind::Whiteout, nowhere),
             Source::Tar(source) => self.add_tar(index, mapping, source, &path),
         }
     }
@@ -335,9 +336,7 @@ impl<'a> Tree<'a> {
             self.give_place(Box::new(node))?;
         }
         self.check_followed()?;
-        if self.places.is_some() {
-            self.empty_replaced_directories();
-        }
+        self.empty_replaced_directories();
         let nodes = self.nodes.into_values().map(|node| *node).filter(Node::is_in_layer).map(|mut node| {
             if !node.of_base {
                 rules.apply(&mut node.entry, node.given.as_ref());
@@ -353,13 +352,15 @@ impl<'a> Tree<'a> {
         ))
     }
 
-    /// Turns the whiteout of a path at which the layer has a directory into the opaque whiteout of that directory. Overlay
-    /// storages put the directory in the place of the whiteout, and what the layers below have in it would show again.
+    /// Turns the whiteout of a directory of the base into an opaque one where the layer has a directory too. Overlay storages
+    /// put that in the place of the whiteout, and what the layers below have in it would show again.
     fn empty_replaced_directories(&mut self) {
+        let Some(places) = &mut self.places else { return };
         let whiteouts = self.nodes.keys().filter_map(|path| Some((path.clone(), path.removed()?)));
-        let is_directory =
-            |path: &LayerPath| self.nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory);
-        let replaced: Vec<_> = whiteouts.filter(|(_, removed)| is_directory(removed)).collect();
+        let mut is_replaced = |path: &LayerPath| {
+            self.nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory) && places.has_directory(path)
+        };
+        let replaced: Vec<_> = whiteouts.filter(|(_, removed)| is_replaced(removed)).collect();
         for (whiteout, directory) in replaced {
             if let Some(mut node) = self.nodes.remove(&whiteout) {
                 node.entry.path = directory.opaque_whiteout();
@@ -372,9 +373,13 @@ impl<'a> Tree<'a> {
     fn check_followed(&self) -> Result<()> {
         let followed = self.places.iter().flat_map(Places::followed);
         for (link, target) in followed {
-            if let Some(node) = self.nodes.get(link)
-                && node.entry.kind != Kind::Symlink(target.to_vec())
-            {
+            // With `replace`, a directory that holds the link may be gone too.
+            let mut above = link.ancestors().filter_map(|above| self.nodes.get(&above));
+            let replacing = above.find(|above| above.entry.kind != Kind::Directory).or_else(|| {
+                let node = self.nodes.get(link)?;
+                (node.entry.kind != Kind::Symlink(target.to_vec())).then_some(node)
+            });
+            if let Some(node) = replacing {
                 let target = String::from_utf8_lossy(target);
                 let first = format!("the base (a symbolic link to {target:?}, which other destinations go through)");
                 return Err(Error::Conflict { destination: link.to_path(), first, second: describe(self.files, node) });
@@ -400,14 +405,18 @@ fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<L
         _ => Shape::File,
     };
     let place = match entry.kind {
-        Kind::Whiteout => match places.of_whiteout(&entry.path)? {
-            Removal::At(place) => place,
-            Removal::Covered => return Ok(Landed::LeftOut(None)),
-            Removal::Nothing => {
-                let path = entry.path.removed().unwrap_or_default().to_path();
-                return Ok(Landed::LeftOut(Some(Warning::WhiteoutOfNothing { path })));
+        Kind::Whiteout => {
+            let place = places.of_whiteout(&entry.path)?;
+            match places.removal(&place) {
+                Removal::Something => places.hide(&place),
+                Removal::Covered => return Ok(Landed::LeftOut(None)),
+                Removal::Nothing => {
+                    let path = entry.path.removed().unwrap_or_default().to_path();
+                    return Ok(Landed::LeftOut(Some(Warning::WhiteoutOfNothing { path })));
+                }
             }
-        },
+            place
+        }
         _ => places.of(&entry.path, shape, &|| source_of(&entry.kind, mapping))?,
     };
     if place != entry.path {

@@ -51,9 +51,10 @@ pub(crate) enum Shape {
 }
 
 /// What a whiteout does above a base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Removal {
-    /// It removes or empties something, and this is its place.
-    At(LayerPath),
+    /// It removes or empties something.
+    Something,
     /// Another whiteout of the layer removes more.
     Covered,
     /// The base has nothing there.
@@ -116,36 +117,49 @@ impl Places {
         }
     }
 
-    /// The place of a whiteout. What it removes or empties is no longer there for other files.
-    pub(crate) fn of_whiteout(&mut self, whiteout: &LayerPath) -> Result<Removal> {
+    /// The place of a whiteout.
+    pub(crate) fn of_whiteout(&mut self, whiteout: &LayerPath) -> Result<LayerPath> {
         let parent = self.directory(&whiteout.parent()).map_err(|error| match error {
             Error::BaseConflict { destination, base, .. } => {
                 Error::BaseConflict { destination, base, source_name: "a whiteout".to_owned() }
             }
             other => other,
         })?;
-        let place = whiteout.moved_to(&parent);
-        if let Some(removed) = place.removed() {
-            if self.is_hidden(&parent) || self.emptied.contains(&parent) {
-                return Ok(Removal::Covered);
-            }
-            let Some(found) = self.lookup.find(&self.stack, &removed) else { return Ok(Removal::Nothing) };
-            self.record(&removed, &found);
-            if found == Lower::File {
-                self.used.insert(removed, BaseEntry::File);
-            }
-        }
-        self.hide(&place);
-        Ok(Removal::At(place))
+        Ok(whiteout.moved_to(&parent))
     }
 
-    /// Hides what a whiteout at this place removes or empties.
-    pub(super) fn hide(&mut self, whiteout: &LayerPath) {
-        match whiteout.removed() {
+    /// What a whiteout at this place does. One that does nothing has no entry, which would bring back the directories that
+    /// it is in.
+    pub(crate) fn removal(&mut self, whiteout: &LayerPath) -> Removal {
+        let directory = whiteout.parent();
+        if self.is_hidden(&directory) {
+            return Removal::Covered;
+        }
+        // An opaque whiteout makes its directory, if that is not there.
+        let Some(removed) = whiteout.removed() else { return Removal::Something };
+        if self.emptied.contains(&directory) {
+            return Removal::Covered;
+        }
+        match self.find_hidden(&removed) {
+            None => Removal::Nothing,
+            Some(found) => {
+                if found == Lower::File {
+                    self.used.insert(removed, BaseEntry::File);
+                }
+                Removal::Something
+            }
+        }
+    }
+
+    /// Hides what a whiteout at this place removes or empties: it is no longer there for other files.
+    pub(crate) fn hide(&mut self, whiteout: &LayerPath) {
+        let is_new = match whiteout.removed() {
             Some(removed) => self.removed.insert(removed),
             None => self.emptied.insert(whiteout.parent()),
         };
-        self.directories.clear();
+        if is_new {
+            self.directories.clear();
+        }
     }
 
     /// The place of a directory, links followed.
@@ -160,8 +174,8 @@ impl Places {
         match self.find(&place) {
             None | Some(Lower::Directory(_)) => {}
             Some(Lower::Symlink(target)) => match self.follow(&place, &target) {
-                Ok(directory) => {
-                    self.followed.insert(place, target);
+                Ok((directory, links)) => {
+                    self.followed.extend(links);
                     place = directory;
                 }
                 Err(_) if self.replace => {}
@@ -180,27 +194,28 @@ impl Places {
         Ok(place)
     }
 
-    /// The directory that a link of the base leads to. The root of the image is the root of absolute targets.
-    fn follow(&mut self, link: &LayerPath, target: &[u8]) -> Result<LayerPath, Fault> {
+    /// The directory that a link of the base leads to, and the links on the way there, itself the first, with their
+    /// targets. The root of the image is the root of absolute targets.
+    fn follow(&mut self, link: &LayerPath, target: &[u8]) -> Result<(LayerPath, Vec<(LayerPath, Vec<u8>)>), Fault> {
         /// As many as Linux follows: <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
         const MOST_LINKS: usize = 40;
         let mut at = link.parent();
-        let mut links = 0;
+        let mut links = Vec::new();
         // The components still to come, the next one last.
         let mut rest = Vec::new();
-        let mut next_target = Some(target.to_vec());
+        let mut next_link = Some((link.clone(), target.to_vec()));
         loop {
-            if let Some(target) = next_target.take() {
-                links += 1;
-                if links > MOST_LINKS {
+            if let Some((link, target)) = next_link.take() {
+                if links.len() == MOST_LINKS {
                     return Err(Fault::TooManyLinks);
                 }
                 if target.starts_with(b"/") {
                     at = LayerPath::root();
                 }
                 rest.extend(target.split(|&byte| byte == b'/').rev().map(<[u8]>::to_vec));
+                links.push((link, target));
             }
-            let Some(name) = rest.pop() else { return Ok(at) };
+            let Some(name) = rest.pop() else { return Ok((at, links)) };
             match &name[..] {
                 b"" | b"." => continue,
                 b".." if at.is_root() => return Err(Fault::Escapes),
@@ -214,7 +229,7 @@ impl Places {
             let next = at.join(OsStr::from_bytes(&name)).map_err(|_| Fault::Broken)?;
             match self.find(&next) {
                 Some(Lower::Directory(_)) => at = next,
-                Some(Lower::Symlink(target)) => next_target = Some(target),
+                Some(Lower::Symlink(target)) => next_link = Some((next, target)),
                 Some(Lower::File) => return Err(Fault::File),
                 None if self.is_provided(&next) => at = next,
                 None => return Err(Fault::Broken),
@@ -228,9 +243,11 @@ impl Places {
 
     /// What the base has at this place, if the layer does not remove it.
     pub(super) fn find(&mut self, place: &LayerPath) -> Option<Lower> {
-        if self.is_hidden(place) {
-            return None;
-        }
+        if self.is_hidden(place) { None } else { self.find_hidden(place) }
+    }
+
+    /// What the base has at this place, though the layer may remove it.
+    fn find_hidden(&mut self, place: &LayerPath) -> Option<Lower> {
         let found = self.lookup.find(&self.stack, place)?;
         self.record(place, &found);
         Some(found)
@@ -260,9 +277,14 @@ impl Places {
         }
     }
 
-    /// Whether the base has anything at this place.
+    /// Whether the base has anything at this place, though the layer may remove it.
     pub(crate) fn has(&mut self, place: &LayerPath) -> bool {
-        self.find(place).is_some()
+        self.find_hidden(place).is_some()
+    }
+
+    /// Whether the base has a directory at this place, though the layer may remove it.
+    pub(crate) fn has_directory(&mut self, place: &LayerPath) -> bool {
+        matches!(self.find_hidden(place), Some(Lower::Directory(_)))
     }
 
     /// The attributes of the directory that the base has at this place.
