@@ -8,8 +8,8 @@ use std::{fs, os::unix::fs::symlink, path::Path, sync::Arc};
 use common::{bytes, lines, message};
 use oci_layout::{
     BaseFiles, Blob, Compression, Descriptor, Error, FileMapping, Image, ImageLayout, LayerOptions, LayoutOptions,
-    ManifestOptions, MediaType, MemoryBlob, PermissionRule, Platform, Pool, Recipe, Warning, image_config, image_index,
-    image_layout, image_manifest, layer_tar,
+    ManifestOptions, MediaType, MemoryBlob, OnConflict, PermissionRule, Platform, Pool, Recipe, Warning, image_config,
+    image_index, image_layout, image_manifest, layer_tar,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -59,8 +59,11 @@ fn root() -> BaseFiles {
 
 /// The paths of the entries above a base.
 fn above(base: &BaseFiles, files: impl IntoIterator<Item = FileMapping>) -> Vec<String> {
-    let lines = lines(files, LayerOptions::default().above(base.clone()));
-    lines.into_iter().map(|line| line.split(' ').nth(3).unwrap().to_owned()).collect()
+    paths(files, LayerOptions::default().above(base.clone()))
+}
+
+fn paths(files: impl IntoIterator<Item = FileMapping>, options: LayerOptions) -> Vec<String> {
+    lines(files, options).into_iter().map(|line| line.split(' ').nth(3).unwrap().to_owned()).collect()
 }
 
 fn refused(base: &BaseFiles, files: impl IntoIterator<Item = FileMapping>) -> Error {
@@ -106,6 +109,42 @@ fn folders_and_tars_go_behind_links_too() {
     let places = ["usr/", "usr/bin/", "usr/bin/app", "usr/bin/sub/", "usr/bin/sub/x"];
     assert_eq!(above(&base, [FileMapping::new(source.path().join("bin"), "/bin")]), places);
     assert_eq!(above(&base, [FileMapping::new(source.path().join("bin"), "/bin/")]), places);
+}
+
+/// Folders that are far from one another in what the user says, and meet behind a link of the base.
+#[test]
+fn folders_meet_behind_links() {
+    let base = root();
+    let source = TempDir::new().unwrap();
+    fs::create_dir_all(source.path().join("bin/new")).unwrap();
+    fs::write(source.path().join("bin/new/a"), "").unwrap();
+    fs::write(source.path().join("b"), "").unwrap();
+    fs::write(source.path().join("bin/file"), "").unwrap();
+    let (all, bin) = (FileMapping::new(source.path(), "/"), FileMapping::new(source.path().join("bin"), "/bin"));
+    let other = TempDir::new().unwrap();
+    fs::write(other.path().join("b"), "").unwrap();
+    for first in [all, bin] {
+        let second = FileMapping::new(other.path(), "/usr/bin/new");
+        let both = above(&base, [first.clone(), second.clone()]);
+        for path in ["usr/bin/file", "usr/bin/new/", "usr/bin/new/a", "usr/bin/new/b"] {
+            assert_eq!(both.iter().filter(|found| *found == path).count(), 1, "{path} in {both:?}");
+        }
+        assert_eq!(above(&base, [second, first.clone()]), both);
+
+        // A file where the other has a directory, above its place or at it.
+        for place in ["/usr/bin/file", "/usr/bin/file/below/it", "/usr/bin/new/a/below"] {
+            let second = FileMapping::new(other.path(), place);
+            assert!(matches!(refused(&base, [first.clone(), second.clone()]), Error::Conflict { .. }), "{place}");
+            assert!(matches!(refused(&base, [second.clone(), first.clone()]), Error::Conflict { .. }), "{place}");
+
+            let last = |files: [FileMapping; 2]| {
+                paths(files, LayerOptions::default().above(base.clone()).on_conflict(OnConflict::LastWins))
+            };
+            let end = format!("{}/b", &place[1..]);
+            assert!(last([first.clone(), second.clone()]).contains(&end), "{place}");
+            assert!(!last([second, first.clone()]).contains(&end), "{place}");
+        }
+    }
 }
 
 #[test]

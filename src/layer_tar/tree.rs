@@ -139,6 +139,8 @@ impl<'a> Tree<'a> {
                 let later = apart
                     // What is in it may lie below links of the base, and in directories that are there.
                     && !self.places.as_mut().is_some_and(|places| places.has(&path))
+                    // Through links of the base, other folders may come here too; a policy asks in which order.
+                    && (self.places.is_none() || self.options.on_conflict == OnConflict::Error)
                     // Of what is only wanted in part there may be nothing, and then no directories above it either.
                     && mapping.include.is_empty()
                     && self.options.include.is_empty()
@@ -162,12 +164,6 @@ impl<'a> Tree<'a> {
     fn add_folder(&mut self, walk: Walk<'a>, later: bool) -> Result<()> {
         let folder = walk.folder.clone();
         if later {
-            for above in folder.place.ancestors() {
-                if self.nodes.contains_key(&above) {
-                    break;
-                }
-                self.imply(above, folder.index);
-            }
             self.folders.push(walk);
             return Ok(());
         }
@@ -335,6 +331,7 @@ impl<'a> Tree<'a> {
         for node in behind_links(std::mem::take(&mut self.held))? {
             self.give_place(Box::new(node))?;
         }
+        self.add_folders_that_meet_others()?;
         self.check_followed()?;
         self.empty_replaced_directories();
         let nodes = self.nodes.into_values().map(|node| *node).filter(Node::is_in_layer).map(|mut node| {
@@ -350,6 +347,29 @@ impl<'a> Tree<'a> {
             folders,
             self.places.map(Places::into_used),
         ))
+    }
+
+    /// Lists the folders that were left for later, and that others came to through links of the base. For the rest, makes
+    /// sure that what they are in is a directory.
+    fn add_folders_that_meet_others(&mut self) -> Result<()> {
+        for walk in std::mem::take(&mut self.folders) {
+            let place = walk.folder.place.clone();
+            let below =
+                self.nodes.range(&place..).next().is_some_and(|(path, _)| *path == place || path.is_below(&place));
+            let mut above = place.ancestors().filter_map(|above| self.nodes.get(&above));
+            if below || above.any(|above| above.entry.kind != Kind::Directory) {
+                self.add_folder(walk, false)?;
+                continue;
+            }
+            for above in place.ancestors() {
+                if self.nodes.contains_key(&above) {
+                    break;
+                }
+                self.imply(above, walk.folder.index);
+            }
+            self.folders.push(walk);
+        }
+        Ok(())
     }
 
     /// Turns the whiteout of a directory of the base into an opaque one where the layer has a directory too. Overlay storages

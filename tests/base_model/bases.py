@@ -151,7 +151,9 @@ def new_path(random, root):
 
 def change(random, root, members):
     """Makes one change of a layer, whose members are a dict; the root is what the layers below made."""
-    existing = [path for path in root if path] or ["a"]
+    existing = [path for path in root if path]
+    if not existing:
+        root, existing = root | {"a": directory()}, ["a"]
     roll = random.random()
     if roll < 0.25:
         path, entry = new_path(random, root), random_directory(random)
@@ -177,7 +179,7 @@ def change(random, root, members):
     elif roll < 0.9:
         # A directory becomes a file, or the reverse.
         path = random.choice(existing)
-        entry = random_file(random) if root.get(path, IMPLIED).kind == "dir" else random_directory(random)
+        entry = random_file(random) if root[path].kind == "dir" else random_directory(random)
     elif roll < 0.95:
         path = random.choice(existing)
         path, entry = join(parent(path), WHITEOUT + name(path)), Entry("file", 0o644, data="")

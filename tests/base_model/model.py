@@ -57,6 +57,8 @@ def layer_above(base, files, options):
         if isinstance(result, Refused) != isinstance(other, Refused) or \
                 not isinstance(result, Refused) and (result.root, result.listed) != (other.root, other.listed):
             raise Unclear("a whiteout in a tar, of what other mappings meet")
+        if isinstance(result, Refused):
+            raise Refused(str(result), result.names + other.names if result.names and other.names else ())
     if isinstance(result, Refused):
         raise result
     return result
