@@ -33,6 +33,7 @@ pub(crate) struct LayoutFiles {
     path: PathBuf,
     archive: Option<Arc<Archive>>,
     /// The folder in which a compressed archive was unpacked.
+    #[cfg_attr(not(feature = "registry"), expect(dead_code, reason = "a registry opens the layout again"))]
     scratch: Option<PathBuf>,
     /// Those who make what there are recipes of.
     pool: Option<Pool>,

@@ -41,6 +41,9 @@ pub(crate) struct Places {
     followed: BTreeMap<LayerPath, Vec<u8>>,
 }
 
+/// A symbolic link of the base, and its target.
+type Link = (LayerPath, Vec<u8>);
+
 /// What is put at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -196,7 +199,7 @@ impl Places {
 
     /// The directory that a link of the base leads to, and the links on the way there, itself the first, with their
     /// targets. The root of the image is the root of absolute targets.
-    fn follow(&mut self, link: &LayerPath, target: &[u8]) -> Result<(LayerPath, Vec<(LayerPath, Vec<u8>)>), Fault> {
+    fn follow(&mut self, link: &LayerPath, target: &[u8]) -> Result<(LayerPath, Vec<Link>), Fault> {
         /// As many as Linux follows: <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
         const MOST_LINKS: usize = 40;
         let mut at = link.parent();
