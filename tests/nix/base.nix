@@ -10,6 +10,7 @@ let
       (directory "/${bin}" { })
       { symlink = bin; destination = "/bin"; }
       (directory "/run" { mode = "0711"; })
+      { text = ""; destination = "/run/stale"; }
       { symlink = "/run"; destination = "/var/run"; }
       { symlink = "nowhere"; destination = "/broken"; }
       (directory "/tmp" { mode = "1777"; })
