@@ -103,8 +103,8 @@ impl Contents {
             existing::Document::Index(index) => {
                 if let Some(other) = index.manifests.iter().find(|entry| !entry.media_type.names_others()) {
                     return refuse(format!(
-                        "it names {} of the media type {}, and what that refers to is not known here: push the image \
-                         for one platform",
+                        "its index names {} of the media type {}, which is no manifest, and registries refuse such an \
+                         index: push an image of its own, by its tag or digest",
                         other.digest, other.media_type
                     ));
                 }
