@@ -63,8 +63,8 @@ def results(layout, storages, scratch):
     """What each program makes of the image; a text if it refuses it."""
     bundle = scratch / "bundle"
     shutil.rmtree(bundle, ignore_errors=True)
-    output = subprocess.run(["umoci", "unpack", "--image", f"{layout}:made", bundle], capture_output=True, text=True)
-    yield "umoci", output.stderr.strip() if output.returncode else disk.read(bundle / "rootfs")
+    output = subprocess.run(["umoci", "raw", "unpack", "--image", f"{layout}:made", bundle], capture_output=True, text=True)
+    yield "umoci", output.stderr.strip() if output.returncode else disk.read(bundle)
     for storage in storages:
         driver = storage.command[-1]
         try:
