@@ -66,8 +66,9 @@ def copy(storage, container, before, file, source, folder):
     if file["kind"] == "folder":
         for path, entry in file["members"]:
             alone(file["destination"], path, entry)
-    elif leads_nowhere(before, file["destination"]) or len(name(file["destination"])) > 100:
-        # buildah 1.28 loses a file that gets such a name.
+    elif leads_nowhere(before, file["destination"]) or len(name(file["destination"])) > 100 \
+            or not name(file["destination"]).isascii():
+        # buildah 1.28 loses a file that gets a name for which a tar needs an extended header.
         alone("", file["destination"], file["entry"])
     else:
         storage("copy", container, source, file["destination"])

@@ -13,7 +13,7 @@ from pathlib import Path
 import case as cases
 import disk
 from check import Difference, check, compare_roots, members_in, read_layers
-from root import unpack
+from root import OPAQUE, unpack
 
 
 def main():
@@ -41,7 +41,14 @@ def main():
             expected = unpack(layers)
             listed = {path for path, _ in layers[-1]}
             for name, actual in results(checked.layouts[-1], storages, scratch):
-                if problems := compare_roots(*disk.like(expected, actual, listed)):
+                if name == "overlay" and any(path == OPAQUE for layer in layers for path, _ in layer):
+                    # An overlay has no opaque root: what the layers below have shows through.
+                    continue
+                if isinstance(actual, str):
+                    problems = [actual]
+                else:
+                    problems = compare_roots(*disk.like(expected, actual, listed))
+                if problems:
                     print(f"== seed {seed}: {name}", *problems, sep="\n")
                     failed += 1
     finally:
@@ -53,13 +60,19 @@ def main():
 
 
 def results(layout, storages, scratch):
+    """What each program makes of the image; a text if it refuses it."""
     bundle = scratch / "bundle"
     shutil.rmtree(bundle, ignore_errors=True)
-    subprocess.run(["umoci", "unpack", "--image", f"{layout}:made", bundle], check=True, capture_output=True)
-    yield "umoci", disk.read(bundle / "rootfs")
+    output = subprocess.run(["umoci", "raw", "unpack", "--image", f"{layout}:made", bundle], capture_output=True, text=True)
+    yield "umoci", output.stderr.strip() if output.returncode else disk.read(bundle)
     for storage in storages:
-        container, root = storage.container(layout)
-        yield storage.command[-1], disk.read(root)
+        driver = storage.command[-1]
+        try:
+            container, root = storage.container(layout)
+        except subprocess.CalledProcessError as error:
+            yield driver, error.stderr.strip()
+            continue
+        yield driver, disk.read(root)
         storage("rm", container)
 
 
