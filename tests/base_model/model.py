@@ -179,8 +179,8 @@ class Layer:
         hidden = above if opaque else join(above, name(destination))
         if self.replace and any(self.base.get(path, ROOT).kind != "dir" for path in [above, *ancestors(hidden)]):
             raise Unclear("a whiteout below what a directory replaces")
-        if self.whiteouts.setdefault(hidden, (opaque, in_tar))[0] != opaque:
-            raise Unclear("a whiteout and an opaque whiteout of one directory")
+        if self.whiteouts.setdefault(hidden, (opaque, in_tar)) != (opaque, in_tar):
+            raise Unclear("two whiteouts of one path, that are not the same")
 
     def add(self, file):
         kind, destination, asks = file["kind"], file["destination"], file.get("set", {})
