@@ -92,9 +92,8 @@ impl BaseFiles {
     }
 
     /// Keeps an index of each layer's entries in this folder, by the layer's digest, and reads it from there the next
-    /// time. The folder is created on demand, and can be removed at any time. One that cannot be written to is not used,
-    /// which is no error. Whoever can write to it can decide where
-    /// files land: keep it where only you can write.
+    /// time. The folder is created on demand, and can be removed at any time. A folder that takes no file costs time and is
+    /// no error. Whoever can write to it can decide where files land: keep it where only you can write.
     pub fn cache(self, folder: impl Into<PathBuf>) -> Self {
         Self { cache: Some(folder.into()), ..self }
     }

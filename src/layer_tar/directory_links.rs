@@ -4,12 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     error::{Error, Result},
-    layer_tar::{
-        entry::Kind,
-        follow::{follow, moved},
-        path::LayerPath,
-        tree::Node,
-    },
+    layer_tar::{entry::Kind, follow::follow, path::LayerPath, tree::Node},
 };
 
 /// The nodes with those behind links that were in a directory at a link's place: in the place where the link leads. Such
@@ -49,7 +44,7 @@ pub(crate) fn behind_links(nodes: Vec<Node>) -> Result<Vec<Node>> {
             let parent = path.parent();
             let at = lead(&parent)?;
             if at != parent {
-                node.entry.path = moved(path, &at).map_err(refuse)?;
+                node.entry.path = path.moved_to(&at);
             }
         }
         there.insert(node.entry.path.clone());

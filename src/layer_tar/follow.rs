@@ -5,7 +5,7 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 use crate::layer_tar::path::LayerPath;
 
 /// As many links as the system follows in one path: <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
-const MAX_LINKS: usize = 40;
+pub(crate) const MAX_LINKS: usize = 40;
 
 /// Where the path leads, when every link on the way, and at its end, is followed; the path itself if there is none.
 ///
@@ -56,13 +56,6 @@ pub(crate) fn follow<'a>(
         names.append(&mut target_names);
     }
     Ok(at)
-}
-
-/// The path in another directory than its own.
-pub(crate) fn moved(path: &LayerPath, parent: &LayerPath) -> Result<LayerPath, &'static str> {
-    let whole = path.to_bytes();
-    let name = whole.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    LayerPath::parse_member(&[&parent.to_bytes(), &b"/"[..], name].concat())
 }
 
 /// The names of a path that mean something, the last first.

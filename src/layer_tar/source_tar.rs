@@ -21,7 +21,7 @@ use crate::{
         LayerOptions,
         attributes::{Found, Place},
         entry::{Content, Kind, TarFile},
-        follow::{follow, moved},
+        follow::follow,
         glob::Wanted,
         noticed::Noticed,
         path::LayerPath,
@@ -180,7 +180,7 @@ impl Extracted<'_> {
             let place = quoted(&place.to_bytes());
             return Err(format!("goes through a symbolic link to {place}, which is no directory before it in the tar"));
         }
-        Ok(moved(&path, &place)?)
+        Ok(path.moved_to(&place))
     }
 
     fn ignored(&self, entry: &TarEntry, what: &'static str) {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    layer_tar::path::LayerPath,
+    layer_tar::{follow::MAX_LINKS, path::LayerPath},
     pool::Pool,
 };
 
@@ -200,8 +200,6 @@ impl Places {
     /// The directory that a link of the base leads to, and the links on the way there, itself the first, with their
     /// targets. The root of the image is the root of absolute targets.
     fn follow(&mut self, link: &LayerPath, target: &[u8]) -> Result<(LayerPath, Vec<Link>), Fault> {
-        /// As many as Linux follows: <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
-        const MOST_LINKS: usize = 40;
         let mut at = link.parent();
         let mut links = Vec::new();
         // The components still to come, the next one last.
@@ -209,7 +207,7 @@ impl Places {
         let mut next_link = Some((link.clone(), target.to_vec()));
         loop {
             if let Some((link, target)) = next_link.take() {
-                if links.len() == MOST_LINKS {
+                if links.len() == MAX_LINKS {
                     return Err(Fault::TooManyLinks);
                 }
                 if target.starts_with(b"/") {
