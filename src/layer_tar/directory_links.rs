@@ -20,7 +20,7 @@ pub(crate) fn behind_links(nodes: Vec<Node>) -> Result<Vec<Node>> {
         _ => None,
     };
     let links: HashMap<_, _> = nodes.iter().filter_map(target).collect();
-    let target_of = |path: &LayerPath| links.get(path).map(Vec::as_slice);
+    let target_of = |path: &LayerPath| Ok::<_, String>(links.get(path).cloned());
     let mut there = HashSet::new();
     let (mut placed, mut directories) = (Vec::with_capacity(nodes.len()), Vec::new());
     for mut node in nodes {

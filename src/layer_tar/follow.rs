@@ -5,21 +5,33 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 use crate::layer_tar::path::LayerPath;
 
 /// As many links as the system follows in one path: <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
-pub(crate) const MAX_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
+
+/// What is wrong with a link that is followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LinkFault {
+    TooMany,
+    /// It leads above the root.
+    Escapes,
+    /// It has an absolute target that is not below the root.
+    Outside(Vec<u8>),
+    /// Its target has a name that no layer can hold.
+    Name(&'static str),
+}
 
 /// Where the path leads, when every link on the way, and at its end, is followed; the path itself if there is none.
 ///
-/// `target_of` gives the target of what is a link. Absolute targets begin at the root of the image; paths are those
-/// below `root`, the directory of the image that is worked on.
+/// `target_of` gives the target of what is a link, or stops the walk. Absolute targets begin at the root of the image;
+/// paths are those below `root`, the directory of the image that is worked on.
 ///
 /// # Errors
 ///
-/// What is wrong with the links, in words that follow the path's name.
-pub(crate) fn follow<'a>(
+/// What is wrong with the links, and whatever `target_of` gives.
+pub(crate) fn follow<E: From<LinkFault>>(
     path: &LayerPath,
     root: &LayerPath,
-    target_of: impl Fn(&LayerPath) -> Option<&'a [u8]>,
-) -> Result<LayerPath, String> {
+    mut target_of: impl FnMut(&LayerPath) -> Result<Option<Vec<u8>>, E>,
+) -> Result<LayerPath, E> {
     // From the last to the first.
     let mut names = names(&path.to_bytes());
     let mut at = LayerPath::root();
@@ -27,35 +39,49 @@ pub(crate) fn follow<'a>(
     while let Some(name) = names.pop() {
         if name == b".." {
             if at.is_root() {
-                return Err("goes through a symbolic link that leads out of the root".into());
+                return Err(LinkFault::Escapes.into());
             }
             at = at.parent();
             continue;
         }
-        let next = at.join(OsStr::from_bytes(&name)).map_err(str::to_owned)?;
-        let Some(target) = target_of(&next) else {
+        let next = at.join(OsStr::from_bytes(&name)).map_err(LinkFault::Name)?;
+        let Some(target) = target_of(&next)? else {
             at = next;
             continue;
         };
         followed += 1;
         if followed > MAX_LINKS {
-            return Err("goes through symbolic links that lead back to themselves, or through too many".into());
+            return Err(LinkFault::TooMany.into());
         }
-        let mut target_names = self::names(target);
+        let mut target_names = self::names(&target);
         if target.starts_with(b"/") {
             at = LayerPath::root();
             for expected in self::names(&root.to_bytes()).iter().rev() {
                 if target_names.pop().as_ref() != Some(expected) {
-                    let target = OsStr::from_bytes(target);
-                    return Err(format!(
-                        "goes through a symbolic link to {target:?}, which is outside of the destination"
-                    ));
+                    return Err(LinkFault::Outside(target).into());
                 }
             }
         }
         names.append(&mut target_names);
     }
     Ok(at)
+}
+
+/// In words that follow the path's name.
+impl From<LinkFault> for String {
+    fn from(fault: LinkFault) -> Self {
+        match fault {
+            LinkFault::TooMany => {
+                "goes through symbolic links that lead back to themselves, or through too many".into()
+            }
+            LinkFault::Escapes => "goes through a symbolic link that leads out of the root".into(),
+            LinkFault::Outside(target) => format!(
+                "goes through a symbolic link to {:?}, which is outside of the destination",
+                OsStr::from_bytes(&target)
+            ),
+            LinkFault::Name(reason) => reason.into(),
+        }
+    }
 }
 
 /// The names of a path that mean something, the last first.
@@ -83,8 +109,11 @@ mod tests {
             ("here", "."),
         ];
         let place = |path: &str| LayerPath::parse_member(path.as_bytes()).unwrap();
-        let target =
-            |path: &LayerPath| links.iter().find(|(link, _)| place(link) == *path).map(|(_, target)| target.as_bytes());
+        let target = |path: &LayerPath| {
+            Ok::<_, String>(
+                links.iter().find(|(link, _)| place(link) == *path).map(|(_, target)| target.as_bytes().to_vec()),
+            )
+        };
         let led = |path: &str, root: &str| {
             follow(&place(path), &place(root), target).map(|path| String::from_utf8(path.to_bytes()).unwrap())
         };

@@ -161,8 +161,8 @@ impl Extracted<'_> {
             return Ok(path);
         }
         let target_of = |path: &LayerPath| match self.members.get(path) {
-            Some((Member { kind: Kind::Symlink(target), .. }, _)) => Some(target.as_slice()),
-            _ => None,
+            Some((Member { kind: Kind::Symlink(target), .. }, _)) => Ok::<_, String>(Some(target.clone())),
+            _ => Ok(None),
         };
         let parent = path.parent();
         let place = follow(&parent, self.source.place, target_of)?;

@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    layer_tar::{follow::MAX_LINKS, path::LayerPath},
+    layer_tar::{
+        follow::{LinkFault, follow},
+        path::LayerPath,
+    },
     pool::Pool,
 };
 
@@ -73,6 +76,17 @@ enum Fault {
     File,
 }
 
+impl From<LinkFault> for Fault {
+    fn from(fault: LinkFault) -> Self {
+        match fault {
+            LinkFault::TooMany => Self::TooManyLinks,
+            LinkFault::Escapes | LinkFault::Outside(_) => Self::Escapes,
+            // No file has a name that a layer cannot hold.
+            LinkFault::Name(_) => Self::Broken,
+        }
+    }
+}
+
 impl Places {
     pub(crate) fn new(base: &BaseFiles, replace: bool, provided: BTreeSet<LayerPath>, pool: &Pool) -> Result<Self> {
         Ok(Self {
@@ -111,7 +125,7 @@ impl Places {
         let is_directory = match self.find(&place) {
             Some(Lower::Directory(_)) => true,
             // A link takes the place of a link, wherever that leads.
-            Some(Lower::Symlink(target)) if shape == Shape::File => self.follow(&place, &target).is_ok(),
+            Some(Lower::Symlink(_)) if shape == Shape::File => self.follow(&place).is_ok(),
             _ => false,
         };
         match is_directory && !self.replace {
@@ -176,7 +190,7 @@ impl Places {
         let mut place = path.moved_to(&self.directory(&path.parent())?);
         match self.find(&place) {
             None | Some(Lower::Directory(_)) => {}
-            Some(Lower::Symlink(target)) => match self.follow(&place, &target) {
+            Some(Lower::Symlink(target)) => match self.follow(&place) {
                 Ok((directory, links)) => {
                     self.followed.extend(links);
                     place = directory;
@@ -199,43 +213,20 @@ impl Places {
 
     /// The directory that a link of the base leads to, and the links on the way there, itself the first, with their
     /// targets. The root of the image is the root of absolute targets.
-    fn follow(&mut self, link: &LayerPath, target: &[u8]) -> Result<(LayerPath, Vec<Link>), Fault> {
-        let mut at = link.parent();
+    fn follow(&mut self, link: &LayerPath) -> Result<(LayerPath, Vec<Link>), Fault> {
         let mut links = Vec::new();
-        // The components still to come, the next one last.
-        let mut rest = Vec::new();
-        let mut next_link = Some((link.clone(), target.to_vec()));
-        loop {
-            if let Some((link, target)) = next_link.take() {
-                if links.len() == MAX_LINKS {
-                    return Err(Fault::TooManyLinks);
-                }
-                if target.starts_with(b"/") {
-                    at = LayerPath::root();
-                }
-                rest.extend(target.split(|&byte| byte == b'/').rev().map(<[u8]>::to_vec));
-                links.push((link, target));
+        let target_of = |path: &LayerPath| match self.find(path) {
+            Some(Lower::Directory(_)) => Ok(None),
+            Some(Lower::Symlink(target)) => {
+                links.push((path.clone(), target.clone()));
+                Ok(Some(target))
             }
-            let Some(name) = rest.pop() else { return Ok((at, links)) };
-            match &name[..] {
-                b"" | b"." => continue,
-                b".." if at.is_root() => return Err(Fault::Escapes),
-                b".." => {
-                    at = at.parent();
-                    continue;
-                }
-                _ => {}
-            }
-            // No file has a name that a layer cannot hold.
-            let next = at.join(OsStr::from_bytes(&name)).map_err(|_| Fault::Broken)?;
-            match self.find(&next) {
-                Some(Lower::Directory(_)) => at = next,
-                Some(Lower::Symlink(target)) => next_link = Some((next, target)),
-                Some(Lower::File) => return Err(Fault::File),
-                None if self.is_provided(&next) => at = next,
-                None => return Err(Fault::Broken),
-            }
-        }
+            Some(Lower::File) => Err(Fault::File),
+            None if self.is_provided(path) => Ok(None),
+            None => Err(Fault::Broken),
+        };
+        let directory = follow(link, &LayerPath::root(), target_of)?;
+        Ok((directory, links))
     }
 
     fn is_provided(&self, directory: &LayerPath) -> bool {
