@@ -1,6 +1,7 @@
 //! `image_manifest` and `image_index`: a configuration and layers, or images for several platforms, under one digest.
 
 mod artifact;
+mod base_files;
 mod document;
 pub(crate) mod existing;
 
@@ -8,7 +9,6 @@ use std::{fmt, sync::Arc};
 
 use serde_json::{Value, json};
 
-pub(crate) use self::existing::read_document;
 pub use self::{
     artifact::artifact_manifest,
     document::{Index, Manifest},

@@ -18,6 +18,7 @@ use crate::{
     image_config::Configuration,
     image_manifest::{Image, Index, Manifest},
     json,
+    layer_tar::BaseFiles,
     pool::Pool,
     recipe::Recipe,
 };
@@ -249,6 +250,13 @@ impl Blob for LayoutLayer {
 impl Layer for LayoutLayer {
     fn diff_id(&self) -> Digest {
         self.diff_id
+    }
+}
+
+/// The files of an image in a layout.
+impl From<&LayoutImage> for BaseFiles {
+    fn from(image: &LayoutImage) -> Self {
+        Self::new(image.layers().iter().cloned())
     }
 }
 

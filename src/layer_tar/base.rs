@@ -2,7 +2,6 @@
 
 mod cache;
 mod check;
-mod image;
 mod index;
 mod place;
 mod stack;
@@ -18,7 +17,7 @@ pub(crate) use self::{
     index::{BaseDirectory, BaseEntry, Index},
     place::{Places, Removal, Shape},
 };
-use crate::{blob::Blob, digest::Digest, error::Result, image_layout::LayoutImage, pool::Pool};
+use crate::{blob::Blob, digest::Digest, error::Result, pool::Pool};
 
 /// The files that the layers below a new layer hold: those of a base image, or layers that were just made.
 ///
@@ -164,13 +163,6 @@ impl BaseFiles {
         });
         let stack = Arc::new(Stack::new(indexes.into_iter().collect::<Result<_>>()?));
         Ok(Arc::clone(self.stack.get_or_init(|| stack)))
-    }
-}
-
-/// The files of an image in a layout.
-impl From<&LayoutImage> for BaseFiles {
-    fn from(image: &LayoutImage) -> Self {
-        Self::new(image.layers().iter().cloned())
     }
 }
 

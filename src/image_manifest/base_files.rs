@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::BaseFiles;
+use super::{Image, Index, Manifest, existing::read_document};
 use crate::{
     blob::Blob,
     descriptor::{Descriptor, Platform},
     error::{Error, Result},
     image_layout::MAX_DEPTH,
-    image_manifest::{Image, Index, Manifest, read_document},
+    layer_tar::BaseFiles,
 };
 
 impl BaseFiles {
