@@ -42,7 +42,6 @@ use crate::{blob::Blob, digest::Digest, error::Result, pool::Pool};
 pub struct BaseFiles {
     source: BaseSource,
     cache: Option<PathBuf>,
-    stack: Arc<OnceLock<Arc<Stack>>>,
 }
 
 #[derive(Clone)]
@@ -50,24 +49,39 @@ enum BaseSource {
     /// The layers, lowest first.
     Layers(Vec<BaseLayer>),
     /// What another layer used of these layers, as its recipe records it.
-    Recorded { layers: Vec<Digest> },
+    Recorded { layers: Vec<Digest>, used: Arc<Index> },
 }
 
 #[derive(Clone)]
 enum BaseLayer {
-    Blob(Arc<dyn Blob>),
+    /// A layer, and its index, once it is known.
+    Blob(Arc<dyn Blob>, Arc<OnceLock<Arc<Index>>>),
     /// A layer that is not here, and whose index is in the cache in this folder.
-    Indexed {
-        digest: Digest,
-        folder: Arc<Path>,
-    },
+    Indexed { digest: Digest, folder: Arc<Path> },
 }
 
 impl BaseLayer {
     fn digest(&self) -> Digest {
         match self {
-            Self::Blob(blob) => blob.descriptor().digest,
+            Self::Blob(blob, _) => blob.descriptor().digest,
             Self::Indexed { digest, .. } => *digest,
+        }
+    }
+
+    fn new(blob: impl Blob + 'static) -> Self {
+        Self::Blob(Arc::new(blob), Arc::default())
+    }
+
+    fn index(&self, cache: Option<&Path>) -> Result<Arc<Index>> {
+        match self {
+            Self::Indexed { digest, folder } => Cache::new(folder).known(*digest).map(Arc::new),
+            Self::Blob(blob, known) => {
+                if let Some(index) = known.get() {
+                    return Ok(Arc::clone(index));
+                }
+                let index = index_of(&**blob, cache)?;
+                Ok(Arc::clone(known.get_or_init(|| Arc::new(index))))
+            }
         }
     }
 }
@@ -75,8 +89,8 @@ impl BaseLayer {
 impl BaseFiles {
     /// The files of these layers, lowest first. Each layer is a tar, compressed or not.
     pub fn new<B: Blob + 'static>(layers: impl IntoIterator<Item = B>) -> Self {
-        let layers = layers.into_iter().map(|layer| BaseLayer::Blob(Arc::new(layer))).collect();
-        Self { source: BaseSource::Layers(layers), cache: None, stack: Arc::default() }
+        let layers = layers.into_iter().map(BaseLayer::new).collect();
+        Self { source: BaseSource::Layers(layers), cache: None }
     }
 
     /// Adds a layer on top of these.
@@ -86,8 +100,8 @@ impl BaseFiles {
             // Only a recipe has this one, and nothing is built on a recipe.
             BaseSource::Recorded { .. } => Vec::new(),
         };
-        layers.push(BaseLayer::Blob(Arc::new(layer)));
-        Self { source: BaseSource::Layers(layers), cache: self.cache, stack: Arc::default() }
+        layers.push(BaseLayer::new(layer));
+        Self { source: BaseSource::Layers(layers), cache: self.cache }
     }
 
     /// Keeps an index of each layer's entries in this folder, by the layer's digest, and reads it from there the next
@@ -124,45 +138,46 @@ impl BaseFiles {
             let digests = Cache::new(&folder).order()?;
             layers.extend(digests.into_iter().map(|digest| BaseLayer::Indexed { digest, folder: Arc::clone(&folder) }));
         }
-        Ok(Self { source: BaseSource::Layers(layers), cache: None, stack: Arc::default() })
+        Ok(Self { source: BaseSource::Layers(layers), cache: None })
     }
 
     /// What a recipe records: the digests of the layers, and those of their entries that the new layer used.
     pub(crate) fn recorded(layers: Vec<Digest>, used: Index) -> Self {
-        let stack = Arc::new(OnceLock::from(Arc::new(Stack::new(vec![used]))));
-        Self { source: BaseSource::Recorded { layers }, cache: None, stack }
+        Self { source: BaseSource::Recorded { layers, used: Arc::new(used) }, cache: None }
     }
 
     /// The digests of the layers, lowest first.
     pub(crate) fn digests(&self) -> Vec<Digest> {
         match &self.source {
             BaseSource::Layers(layers) => layers.iter().map(BaseLayer::digest).collect(),
-            BaseSource::Recorded { layers } => layers.clone(),
+            BaseSource::Recorded { layers, .. } => layers.clone(),
         }
     }
 
     /// What a recipe records, if this is from one, or was recorded for one.
     pub(crate) fn record(&self) -> Option<(&[Digest], &Index)> {
-        match (&self.source, self.stack.get()) {
-            (BaseSource::Recorded { layers }, Some(stack)) => Some((layers, stack.only())),
-            _ => None,
+        match &self.source {
+            BaseSource::Recorded { layers, used } => Some((layers, used)),
+            BaseSource::Layers(_) => None,
         }
     }
 
     /// What lies where. Reads the layers, if this is the first time.
-    fn stack(&self, pool: &Pool) -> Result<Arc<Stack>> {
-        if let Some(stack) = self.stack.get() {
-            return Ok(Arc::clone(stack));
-        }
-        let BaseSource::Layers(layers) = &self.source else { return Ok(Arc::default()) };
-        let cache = self.cache.as_deref().map(Cache::new);
-        let indexes = pool.map(layers.iter().rev(), |layer| match (layer, &cache) {
-            (BaseLayer::Indexed { digest, folder }, _) => Cache::new(folder).known(*digest),
-            (BaseLayer::Blob(layer), Some(cache)) => cache.index(&**layer),
-            (BaseLayer::Blob(layer), None) => Index::read(&**layer),
-        });
-        let stack = Arc::new(Stack::new(indexes.into_iter().collect::<Result<_>>()?));
-        Ok(Arc::clone(self.stack.get_or_init(|| stack)))
+    fn stack(&self, pool: &Pool) -> Result<Stack> {
+        let layers = match &self.source {
+            BaseSource::Layers(layers) => layers,
+            BaseSource::Recorded { used, .. } => return Ok(Stack::new(vec![Arc::clone(used)])),
+        };
+        let indexes = pool.map(layers.iter().rev(), |layer| layer.index(self.cache.as_deref()));
+        indexes.into_iter().collect::<Result<_>>().map(Stack::new)
+    }
+}
+
+/// The index of a layer: from the cache if it has it, or else from the layer.
+fn index_of(layer: &dyn Blob, cache: Option<&Path>) -> Result<Index> {
+    match cache {
+        Some(cache) => Cache::new(cache).index(layer),
+        None => Index::read(layer),
     }
 }
 

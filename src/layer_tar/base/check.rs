@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, ffi::OsStr, os::unix::ffi::OsStrExt, path::Path
 
 use super::{
     BaseFiles,
-    cache::Cache,
-    index::{BaseDirectory, BaseEntry, Index},
+    index::{BaseDirectory, BaseEntry},
+    index_of,
     place::Places,
     stack::Lower,
 };
@@ -32,10 +32,7 @@ impl BaseFiles {
     ///
     /// Those of reading the layer, and the layers below.
     pub fn check(&self, layer: &dyn Blob) -> Result<Vec<Warning>> {
-        let index = match self.cache.as_deref() {
-            Some(cache) => Cache::new(cache).index(layer)?,
-            None => Index::read(layer)?,
-        };
+        let index = index_of(layer, self.cache.as_deref())?;
         let mut places = Places::new(self, false, BTreeSet::new(), &Pool::available())?;
         for (path, _) in index.entries().iter().filter(|(path, _)| path.is_whiteout()) {
             places.hide(path);

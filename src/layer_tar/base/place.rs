@@ -5,7 +5,6 @@ use std::{
     ffi::OsStr,
     os::unix::ffi::OsStrExt,
     path::PathBuf,
-    sync::Arc,
 };
 
 use super::{
@@ -28,7 +27,7 @@ use crate::{
 /// layer removes by a whiteout is not there for its other files.
 #[derive(Debug)]
 pub(crate) struct Places {
-    stack: Arc<Stack>,
+    stack: Stack,
     lookup: Lookup,
     /// Whether files may take the place of directories, and directories that of files.
     replace: bool,

@@ -1,13 +1,13 @@
 //! Layers on top of one another: what the topmost that says anything of a path says.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::index::{BaseDirectory, BaseEntry, Index};
 use crate::layer_tar::path::LayerPath;
 
 /// The indexes of layers, the topmost first.
-#[derive(Debug, Default)]
-pub(crate) struct Stack(Vec<Index>);
+#[derive(Debug)]
+pub(crate) struct Stack(Vec<Arc<Index>>);
 
 /// What lies at a path of the stack.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,18 +19,13 @@ pub(crate) enum Lower {
 }
 
 impl Stack {
-    pub(super) fn new(layers: Vec<Index>) -> Self {
+    pub(super) fn new(layers: Vec<Arc<Index>>) -> Self {
         Self(layers)
     }
 
     /// The indexes, the topmost first.
-    pub(super) fn indexes(&self) -> &[Index] {
+    pub(super) fn indexes(&self) -> &[Arc<Index>] {
         &self.0
-    }
-
-    /// The one index, of a stack that a recipe records.
-    pub(super) fn only(&self) -> &Index {
-        &self.0[0]
     }
 }
 
