@@ -106,7 +106,6 @@ pub fn layer_tar<M: Into<FileMapping>>(
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
     let stream = Arc::new(TarStream::default());
     let noticed = Arc::new(Noticed::new(&options));
-    pipe::refuse_twice(&files)?;
     let listing = Listing::new(&files, &options, &pool, &stream, &noticed)?;
     let progress = |done: u64| {
         if let (Some(Progress(report)), Some(total)) = (&options.progress, stream.total()) {

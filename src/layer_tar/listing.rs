@@ -18,6 +18,7 @@ use crate::{
         mapping::FileMapping,
         noticed::Noticed,
         path::LayerPath,
+        pipe,
         source_folder::{Folder, Walk},
         stream::TarStream,
         target::{self, Target},
@@ -134,6 +135,7 @@ fn plan<'a>(
     let rules = Arc::new(Rules::new(&options.permissions)?);
     noticed.rules(&rules);
     let mut targets: Vec<_> = files.iter().map(Target::of).collect::<Result<_>>()?;
+    pipe::refuse_twice(files, &targets)?;
     let mut places = match &options.base {
         Some(base) => Some(Places::new(base, options.replace, target::provided(&targets), pool)?),
         None => None,

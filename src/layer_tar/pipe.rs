@@ -12,6 +12,7 @@ use crate::{
         entry::{Content, identity},
         mapping::{FileMapping, Source},
         source_tar::unpack,
+        target::Target,
     },
     tar_reader::Extent,
 };
@@ -63,11 +64,15 @@ pub(crate) fn is_pipe(path: &Path) -> bool {
 }
 
 /// Makes sure that no pipe is the source of two mappings.
-pub(crate) fn refuse_twice(files: &[FileMapping]) -> Result<()> {
+pub(crate) fn refuse_twice(files: &[FileMapping], targets: &[Target]) -> Result<()> {
     let mut pipes = HashSet::new();
-    for mapping in files {
-        if let Source::Path(path) | Source::Tar(path) = &mapping.source
-            && let Ok(found) = stat(path)
+    for (mapping, target) in files.iter().zip(targets) {
+        let (path, found) = match &mapping.source {
+            Source::Path(path) => (path, target.stat),
+            Source::Tar(path) => (path, stat(path).ok()),
+            _ => continue,
+        };
+        if let Some(found) = found
             && FileType::from_raw_mode(found.st_mode) == FileType::Fifo
             && !pipes.insert(identity(&found))
         {
