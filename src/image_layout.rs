@@ -24,13 +24,16 @@ use std::{
 
 use serde_json::{Value, json};
 
-pub(crate) use self::read::MAX_DEPTH;
 use self::store::{BlobStore, persist, temporary};
 pub use self::{
     edit::Collected,
     name::ImageName,
     read::{ImageLayout, LayoutImage},
     verify::{Defect, Finding, Severity, VerifyOptions, verify},
+};
+pub(crate) use self::{
+    files::{INDEX, MARKER, marker},
+    read::MAX_DEPTH,
 };
 use crate::{
     blob::Blob,
@@ -134,17 +137,6 @@ impl From<Value> for LayoutOptions {
     fn from(extra: Value) -> Self {
         Self { extra, ..Self::default() }
     }
-}
-
-/// The index of a layout.
-pub(crate) const INDEX: &str = "index.json";
-
-/// The file that makes a folder a layout.
-pub(crate) const MARKER: &str = "oci-layout";
-
-/// What that file says.
-pub(crate) fn marker() -> Vec<u8> {
-    json::to_bytes(&json!({ "imageLayoutVersion": "1.0.0" }))
 }
 
 /// Images under the same names become one index, which has the annotations of the layout's own: it is what a

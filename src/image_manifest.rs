@@ -2,7 +2,7 @@
 
 mod artifact;
 mod base_files;
-mod document;
+pub(crate) mod document;
 pub(crate) mod existing;
 
 use std::{fmt, sync::Arc};

@@ -11,7 +11,10 @@ use std::{
 
 use tar::EntryType;
 
-use super::{MARKER, compressed, docker_archive, files::FileKind};
+use super::{
+    compressed, docker_archive,
+    files::{FileKind, MARKER},
+};
 use crate::{
     error::{Error, Result},
     tar_reader::{Ending, Extent, TarError, TarReader, read_extents},

@@ -12,16 +12,14 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{
-    INDEX, MARKER,
     archive::{Archive, Member},
-    files::{MAX_DOCUMENT, blob_name},
-    marker,
+    files::{INDEX, MARKER, MAX_DOCUMENT, blob_name, marker},
     name::{CONTAINERD_NAME, ImageName, REF_NAME},
 };
 use crate::{
     descriptor::{Annotations, Descriptor, Extra, MediaType, Platform},
     digest::{Digest, HashRead},
-    image_manifest::{Index, Manifest},
+    image_manifest::document::{Index, Manifest},
     json,
 };
 

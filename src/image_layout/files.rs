@@ -14,9 +14,21 @@ use crate::{
     digest::{Digest, HashRead},
     error::{Error, Result},
     image_layout::{archive::Archive, store},
+    json,
     pool::Pool,
     recipe::Recipe,
 };
+
+/// The index of a layout.
+pub(crate) const INDEX: &str = "index.json";
+
+/// The file that makes a folder a layout.
+pub(crate) const MARKER: &str = "oci-layout";
+
+/// What that file says.
+pub(crate) fn marker() -> Vec<u8> {
+    json::to_bytes(&serde_json::json!({ "imageLayoutVersion": "1.0.0" }))
+}
 
 /// The largest document that is read. Registries take manifests of 4 MiB; configurations may be larger.
 pub(crate) const MAX_DOCUMENT: u64 = 16 << 20;

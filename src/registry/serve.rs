@@ -31,7 +31,7 @@ pub use self::repository::Repository;
 use self::{making::Makings, once::Once};
 use crate::{
     error::{Error, Result},
-    image_layout::repository::is_repository,
+    image_layout::name::is_repository,
     pool::Pool,
 };
 

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use super::refusal::Refusal;
 use crate::{
     digest::Digest,
-    image_layout::{name::is_tag, repository::is_repository},
+    image_layout::name::{is_repository, is_tag},
 };
 
 /// What is asked for.
