@@ -26,8 +26,8 @@ use crate::{
 /// Writes images as one tar, from its first byte to its last, and returns the index that the tar has, the images under
 /// their names there, with warnings of what it lacks. Nothing is kept on disk: each blob is opened when it is its turn.
 ///
-/// What has no form in a docker-archive (an artifact, a signature, an image whose layers are no tars or do not fit its
-/// configuration) is in the layout alone; of several images, those that are not for the platform asked for are left out.
+/// The docker-archive leaves out artifacts, signatures, and images whose layers are not tars or do not match their
+/// configuration; the layout holds them. With a platform, both leave out the images for other platforms.
 ///
 /// The tar is a function of the images and the options. `oci-layout`, `index.json` and `manifest.json` come first, then
 /// the blobs in the order of their digests; attributes are those that entries of layers have by default.

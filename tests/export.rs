@@ -269,7 +269,7 @@ fn what_is_no_image_of_a_container_is_in_the_layout_alone() {
     assert_eq!(written.warnings, [oci_layout::Warning::NoManifestJson]);
     assert_eq!(
         message(image_archive(Vec::new(), [list()], ArchiveOptions::default().format(ArchiveFormat::Docker))),
-        "docker-archive: there is no image of a container to put into it: write an oci-archive, which takes artifacts too"
+        "docker-archive: the images contain none of a container: write an oci-archive, which holds artifacts too"
     );
 }
 

@@ -183,7 +183,7 @@ fn signatures_and_artifacts_are_beside_images() {
         assert_eq!(written.warnings, [Warning::NoManifestJson]);
         let docker = ArchiveOptions::default().format("docker-archive".parse().unwrap());
         let error = image_archive(Vec::new(), layout.images().unwrap(), docker).unwrap_err().to_string();
-        assert!(error.ends_with("write an oci-archive, which takes artifacts too"), "{error}");
+        assert!(error.ends_with("write an oci-archive, which holds artifacts too"), "{error}");
     }
     // An image's configuration that is none: the image beside it is loaded all the same.
     let oras = make(&json!({}), CONFIG, tar);

@@ -63,7 +63,7 @@ pub(super) fn entries(
     for named in &index.manifests {
         let image = images.iter().find(|image| image.digest() == named.digest).expect("the index names these images");
         let name = named.annotations.get(CONTAINERD_NAME).cloned();
-        let reason = match container(image, None) {
+        let reason = match containers(image).and_then(|all| chosen(image, all, None)) {
             Ok(Some(container)) => {
                 let known = |entry: &&mut Entry| entry.manifest == container.descriptor.digest;
                 if let Some(entry) = entries.iter_mut().find(known) {
@@ -78,9 +78,9 @@ pub(super) fn entries(
                     Err(reason) => Some(reason),
                 }
             }
-            // Beside a layout, what is no image of a container is where it belongs.
+            // The layout holds everything that is not an image of a container.
             Ok(None) => {
-                alone.then(|| "it is no image of a container, and a docker-archive holds nothing else".to_owned())
+                alone.then(|| "it is not an image of a container, and a docker-archive holds nothing else".to_owned())
             }
             Err(error) => {
                 let reason = error.to_string();
@@ -100,8 +100,7 @@ pub(super) fn entries(
         _ if !entries.is_empty() => {}
         Some(error) => return Err(error),
         None if alone => {
-            let reason =
-                "there is no image of a container to put into it: write an oci-archive, which takes artifacts too";
+            let reason = "the images contain none of a container: write an oci-archive, which holds artifacts too";
             return Err(Error::invalid("docker-archive", reason));
         }
         None => warnings.push(Warning::NoManifestJson),
@@ -138,19 +137,18 @@ fn entry(
     }))
 }
 
-/// The images for this platform alone, under the same names; what is no image of a container is as it was. Of several,
-/// those that are not for the platform are left out.
+/// The images for this platform alone, under the same names. Of several, those for other platforms are left out. An
+/// artifact stays as it is.
 pub(super) fn narrowed(images: &[Image], platform: &Platform) -> Result<Vec<Image>> {
     let (mut narrowed, mut fits, mut first) = (Vec::new(), false, None);
     for image in images {
-        match container(image, Some(platform)).and_then(|container| narrowed_to(image, container)) {
-            Ok((image, is_container)) => {
-                narrowed.push(image);
-                fits |= is_container;
+        match chosen(image, containers(image)?, Some(platform)) {
+            Ok(Some(container)) => {
+                narrowed.push(narrowed_to(image, container)?);
+                fits = true;
             }
-            Err(error) => {
-                first.get_or_insert(error);
-            }
+            Ok(None) => narrowed.push(image.clone()),
+            Err(error) => drop(first.get_or_insert(error)),
         }
     }
     match first {
@@ -159,9 +157,8 @@ pub(super) fn narrowed(images: &[Image], platform: &Platform) -> Result<Vec<Imag
     }
 }
 
-/// The image that this part of it is, and whether it is an image of a container.
-fn narrowed_to(image: &Image, container: Option<Container>) -> Result<(Image, bool)> {
-    let Some(container) = container else { return Ok((image.clone(), false)) };
+/// The image that this part of it is.
+fn narrowed_to(image: &Image, container: Container) -> Result<Image> {
     let Container { mut descriptor, manifest, platform } = container;
     let blobs = manifest.layers.iter().chain([&manifest.config, &descriptor]);
     let blobs = blobs.map(|descriptor| blob(image, descriptor).cloned()).collect::<Result<_>>()?;
@@ -171,7 +168,7 @@ fn narrowed_to(image: &Image, container: Option<Container>) -> Result<(Image, bo
         descriptor.annotations.extend(name.map(|name| (key.to_owned(), name.clone())));
     }
     descriptor.platform = Some(platform);
-    Ok((image.names().iter().cloned().fold(Image::new(descriptor, blobs), Image::tagged), true))
+    Ok(image.names().iter().cloned().fold(Image::new(descriptor, blobs), Image::tagged))
 }
 
 /// One of the images that an image for several platforms consists of.
@@ -181,10 +178,19 @@ struct Container {
     platform: Platform,
 }
 
-/// The image for this platform, or the only one, or that for linux/amd64; none of what is no image of a container.
-fn container(image: &Image, platform: Option<&Platform>) -> Result<Option<Container>> {
+/// The images of containers that an image consists of; an artifact has none.
+fn containers(image: &Image) -> Result<Vec<Container>> {
     let mut all = Vec::new();
     collect(image, image.descriptor(), 0, &mut all)?;
+    Ok(all)
+}
+
+/// The one for this platform, or the only one, or the one for linux/amd64; `None` if there are none.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] if none is for the platform.
+fn chosen(image: &Image, mut all: Vec<Container>, platform: Option<&Platform>) -> Result<Option<Container>> {
     if all.is_empty() || (platform.is_none() && all.len() == 1) {
         return Ok(all.pop());
     }
