@@ -1,5 +1,7 @@
 //! From mappings to the entries of a layer: what is where, once, in order.
 
+mod above;
+
 use std::{
     collections::{BTreeMap, btree_map},
     os::unix::ffi::OsStrExt,
@@ -10,17 +12,18 @@ use std::{
 use rustix::fs::Stat;
 use walkdir::DirEntry;
 
+use self::above::{Landed, land, take_over};
 use crate::{
     error::{Error, Result},
     layer_tar::{
         HardLinks, LayerOptions, OnConflict,
         attributes::{Found, Rules, normal_mode, resolve},
-        base::{BaseDirectory, Index, Places, Removal, Shape},
+        base::{Index, Places},
         directory_links::behind_links,
         entry::{Content, Entry, Kind, same},
         glob::Wanted,
         links,
-        mapping::{Attribute, Attributes, FileMapping, Source},
+        mapping::{Attributes, FileMapping, Source},
         noticed::Noticed,
         own_store::OwnStore,
         path::LayerPath,
@@ -31,7 +34,6 @@ use crate::{
         xattrs,
     },
     pool::Pool,
-    warning::Warning,
 };
 
 /// What mappings give, each path once.
@@ -347,138 +349,6 @@ impl<'a> Tree<'a> {
             folders,
             self.places.map(Places::into_used),
         ))
-    }
-
-    /// Lists the folders that were left for later, and that others came to through links of the base. For the rest, makes
-    /// sure that what they are in is a directory.
-    fn add_folders_that_meet_others(&mut self) -> Result<()> {
-        for walk in std::mem::take(&mut self.folders) {
-            let place = walk.folder.place.clone();
-            let below =
-                self.nodes.range(&place..).next().is_some_and(|(path, _)| *path == place || path.is_below(&place));
-            let mut above = place.ancestors().filter_map(|above| self.nodes.get(&above));
-            if below || above.any(|above| above.entry.kind != Kind::Directory) {
-                self.add_folder(walk, false)?;
-                continue;
-            }
-            for above in place.ancestors() {
-                if self.nodes.contains_key(&above) {
-                    break;
-                }
-                self.imply(above, walk.folder.index);
-            }
-            self.folders.push(walk);
-        }
-        Ok(())
-    }
-
-    /// Turns the whiteout of a directory of the base into an opaque one where the layer has a directory too. Overlay storages
-    /// put that in the place of the whiteout, and what the layers below have in it would show again.
-    fn empty_replaced_directories(&mut self) {
-        let Some(places) = &mut self.places else { return };
-        let whiteouts = self.nodes.keys().filter_map(|path| Some((path.clone(), path.removed()?)));
-        let mut is_replaced = |path: &LayerPath| {
-            self.nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory) && places.has_directory(path)
-        };
-        let replaced: Vec<_> = whiteouts.filter(|(_, removed)| is_replaced(removed)).collect();
-        for (whiteout, directory) in replaced {
-            if let Some(mut node) = self.nodes.remove(&whiteout) {
-                node.entry.path = directory.opaque_whiteout();
-                self.nodes.entry(node.entry.path.clone()).or_insert(node);
-            }
-        }
-    }
-
-    /// Makes sure that the layer replaces no link of the base that its own files went through.
-    fn check_followed(&self) -> Result<()> {
-        let followed = self.places.iter().flat_map(Places::followed);
-        for (link, target) in followed {
-            // With `replace`, a directory that holds the link may be gone too.
-            let mut above = link.ancestors().filter_map(|above| self.nodes.get(&above));
-            let replacing = above.find(|above| above.entry.kind != Kind::Directory).or_else(|| {
-                let node = self.nodes.get(link)?;
-                (node.entry.kind != Kind::Symlink(target.to_vec())).then_some(node)
-            });
-            if let Some(node) = replacing {
-                let target = String::from_utf8_lossy(target);
-                let first = format!("the base (a symbolic link to {target:?}, which other destinations go through)");
-                return Err(Error::Conflict { destination: link.to_path(), first, second: describe(self.files, node) });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What became of a node above a base.
-enum Landed {
-    Placed,
-    /// It is a whiteout that has nothing to do, which may be a mistake.
-    LeftOut(Option<Warning>),
-}
-
-/// Moves a node to its place above the base. A directory that the base has keeps the attributes that no one sets.
-fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<Landed> {
-    let entry = &mut node.entry;
-    let shape = match entry.kind {
-        Kind::Directory => Shape::Directory,
-        Kind::Symlink(_) => Shape::Symlink,
-        _ => Shape::File,
-    };
-    let place = match entry.kind {
-        Kind::Whiteout => {
-            let place = places.of_whiteout(&entry.path)?;
-            match places.removal(&place) {
-                Removal::Something => places.hide(&place),
-                Removal::Covered => return Ok(Landed::LeftOut(None)),
-                Removal::Nothing => {
-                    let path = entry.path.removed().unwrap_or_default().to_path();
-                    return Ok(Landed::LeftOut(Some(Warning::WhiteoutOfNothing { path })));
-                }
-            }
-            place
-        }
-        _ => places.of(&entry.path, shape, &|| source_of(&entry.kind, mapping))?,
-    };
-    if place != entry.path {
-        node.given = Some(std::mem::replace(&mut entry.path, place));
-    }
-    // The author of a tar says what its directories look like.
-    if shape == Shape::Directory
-        && !matches!(mapping.source, Source::Tar(_))
-        && let Some(base) = places.attributes(&entry.path)
-    {
-        take_over(entry, base, &mapping.attributes);
-    }
-    Ok(Landed::Placed)
-}
-
-/// How a message names what would replace something of the base.
-fn source_of(kind: &Kind, mapping: &FileMapping) -> String {
-    match kind {
-        Kind::File(Content::File(file)) => format!("{:?}", file.path),
-        kind => format!("a {} of {}", kind.describe(), mapping.describe()),
-    }
-}
-
-/// Gives a directory those attributes of the base's that a mapping does not set.
-fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes) {
-    let BaseDirectory { mode, uid, gid, mtime, xattrs: found } = base;
-    if set.mode == Attribute::Normal {
-        entry.mode = mode;
-    }
-    if set.uid == Attribute::Normal {
-        entry.uid = uid;
-    }
-    if set.gid == Attribute::Normal {
-        entry.gid = gid;
-    }
-    if set.mtime == Attribute::Normal {
-        entry.mtime = mtime;
-    }
-    if set.xattrs == Attribute::Normal {
-        entry.xattrs = found;
-        // A layer below, made by whoever, may have them.
-        xattrs::without_the_machine(&mut entry.xattrs);
     }
 }
 

@@ -11,6 +11,7 @@
 //! Manifests come last, each behind all that it names, the tags' at the very end.
 
 mod contents;
+mod manner;
 mod referrers;
 mod upload;
 
@@ -27,7 +28,8 @@ use reqwest::{
 
 use self::{
     contents::{Contents, Document},
-    upload::{Manner, Mount},
+    manner::Manner,
+    upload::Mount,
 };
 use super::{
     Client, Reference,
