@@ -1,5 +1,6 @@
 //! The program as a user meets it: what it prints, where, what it leaves behind, and with which exit code it ends.
 
+mod above;
 mod closure;
 mod copy;
 mod errors;

@@ -175,11 +175,9 @@ impl AboveArgs {
         }
         let mut base = self.cached(base.map_or_else(|| BaseFiles::new([] as [LayerFolder; 0]), BaseFiles::from));
         for layer in layers.iter().filter(|layer| layer.file().is_some()) {
-            let (resets, replaces): (Vec<_>, Vec<_>) = base
-                .check(layer)?
-                .into_iter()
-                .partition(|warning| self.replace || matches!(warning, Warning::DirectoryReset { .. }));
-            if let Some(replaced) = replaces.into_iter().next() {
+            let is_reset = |warning: &Warning| matches!(warning, Warning::DirectoryReset { .. });
+            let (resets, replaces): (Vec<_>, Vec<_>) = base.check(layer)?.into_iter().partition(is_reset);
+            if let (Some(replaced), false) = (replaces.into_iter().next(), self.replace) {
                 return Err(Error::Replaced(replaced));
             }
             warnings.take(&resets)?;
