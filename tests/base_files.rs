@@ -205,6 +205,18 @@ fn links_on_the_way_stay() {
 }
 
 #[test]
+fn a_whiteout_below_one_in_a_tar_is_left_out() {
+    let base = BaseFiles::new([layer([file("/d/sub/x"), file("/d/y")])]);
+    let folder = TempDir::new().unwrap();
+    let tar = folder.path().join("tar");
+    fs::write(&tar, bytes(&layer([FileMapping::whiteout("/d/sub")]))).unwrap();
+    let whiteout = FileMapping::whiteout("/d/sub/x");
+    for files in [[whiteout.clone(), FileMapping::tar(&tar, "/")], [FileMapping::tar(&tar, "/"), whiteout]] {
+        assert_eq!(above(&base, files), ["d/", "d/.wh.sub"]);
+    }
+}
+
+#[test]
 fn directories_keep_what_the_base_says_of_them() {
     let base = root();
     let options = || LayerOptions::default().owner(7, 8).mtime(9).above(base.clone());

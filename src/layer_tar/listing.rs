@@ -145,7 +145,11 @@ fn plan<'a>(
     }
     let mut tree = Tree::new(files, options, pool, places, Arc::clone(noticed));
     let places: Vec<_> = targets.iter().map(|target| target.place.clone()).collect();
-    for ((index, target), apart) in targets.into_iter().enumerate().zip(apart(&places)) {
+    let targets = targets.into_iter().enumerate().zip(apart(&places));
+    // Above a base, a whiteout below one in a tar has nothing to remove, and the tar comes first to show that.
+    let is_late = |((_, target), _): &((usize, Target), bool)| options.base.is_some() && target.path.is_whiteout();
+    let (late, first): (Vec<_>, Vec<_>) = targets.partition(is_late);
+    for ((index, target), apart) in first.into_iter().chain(late) {
         tree.add_mapping(index, target, apart)?;
     }
     let (entries, folders, used) = tree.finish(&rules)?;
