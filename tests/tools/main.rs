@@ -19,6 +19,7 @@ mod proxies;
 mod pull;
 mod push;
 mod python;
+mod real_base;
 mod run;
 mod sample;
 mod serve;
