@@ -5,7 +5,11 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::{digest::Digest, error::Error, json, platform_names};
+use crate::{
+    digest::Digest,
+    error::{Error, Result},
+    json, platform_names,
+};
 
 /// Names a blob:
 /// [descriptor](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md).
@@ -44,6 +48,23 @@ impl Descriptor {
     /// A descriptor of these bytes.
     pub fn of(media_type: MediaType, bytes: &[u8]) -> Self {
         Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
+    }
+
+    /// Whether these are the size and the digest of the blob.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BlobDamaged`] if they are not.
+    pub(crate) fn check(&self, size: u64, digest: Option<Digest>) -> Result<()> {
+        let damaged = |expected: String, actual: String| Error::BlobDamaged { digest: self.digest, expected, actual };
+        if size != self.size {
+            let actual = if size > self.size { "more".to_owned() } else { size.to_string() };
+            return Err(damaged(format!("{} bytes", self.size), actual));
+        }
+        match digest {
+            Some(digest) if digest != self.digest => Err(damaged(self.digest.to_string(), digest.to_string())),
+            _ => Ok(()),
+        }
     }
 
     /// A descriptor with nothing but what every descriptor has.

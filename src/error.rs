@@ -253,6 +253,17 @@ pub enum Error {
         /// What happened to it: "changed", "vanished", "was added".
         change: &'static str,
     },
+    /// A recipe reads a file of this machine, and it is not known that this user wrote it.
+    #[error(
+        "recipe {recipe:?} reads {reads:?}, and this user did not write it here: name a folder that recipes may read with \
+         --recipe-root, or give --trust-recipes if you trust whoever made the layout (in the library: RecipeTrust)"
+    )]
+    RecipeUntrusted {
+        /// The file of the recipe.
+        recipe: PathBuf,
+        /// The file or folder that it reads.
+        reads: PathBuf,
+    },
     /// A recipe was written for another byte format.
     #[error(
         "the recipe of blob {digest} is for byte format {format}, and this program makes byte format {BYTE_FORMAT}: use a \

@@ -1,6 +1,7 @@
 //! `image_layout`: images in, the directory that holds them out; and what can be done with one that exists.
 
 mod archive;
+pub(crate) mod beneath;
 mod choose;
 mod compressed;
 mod docker_archive;
@@ -42,6 +43,7 @@ use crate::{
     image_manifest::{Image, Index, image_index},
     json,
     pool::Pool,
+    recipe::RecipeTrust,
 };
 
 /// Writes an [image layout](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md) with these
@@ -82,7 +84,7 @@ pub fn image_layout<I: Into<Image>>(
     options: impl Into<LayoutOptions>,
 ) -> Result<ImageLayout> {
     let dir = dir.as_ref();
-    let LayoutOptions { extra, pool, sparse } = options.into();
+    let LayoutOptions { extra, pool, sparse, trust } = options.into();
     let mut extra = json::with_known_keys("image index", extra, Index::MEMBERS)?;
     extra.remove("manifests");
     let images = nest(images.into_iter().map(Into::into).collect(), extra.get("annotations"))?;
@@ -92,7 +94,9 @@ pub fn image_layout<I: Into<Image>>(
     let index: Index = json::from_value("image index", value)?;
     index.media_type()?;
 
+    let known = Arc::default();
     let store = if sparse { BlobStore::create_sparse(dir)? } else { BlobStore::create(dir)? };
+    let store = store.knowing(&trust, &known);
     let _alone = lock::Lock::index(dir)?;
     if fs::symlink_metadata(dir.join(INDEX)).is_ok() {
         return Err(Error::layout(dir, "is an image layout already: append to it, or choose another folder"));
@@ -100,7 +104,9 @@ pub fn image_layout<I: Into<Image>>(
     put_blobs(&store, &images, &pool.unwrap_or_else(Pool::available), Sync::Never)?;
     replace(dir, MARKER, &marker(), Sync::Never)?;
     replace(dir, INDEX, &json::to_bytes(&index), Sync::Never)?;
-    ImageLayout::open(dir)
+    // All recipes in it were written by this call.
+    let trust = if sparse { RecipeTrust::everything() } else { trust };
+    Ok(ImageLayout::open(dir)?.trust(trust).with_known(known))
 }
 
 /// What [`image_layout`] makes the layout with, beside the images. JSON converts into it.
@@ -114,6 +120,9 @@ pub struct LayoutOptions {
     /// that were described with theirs, and of all that lies in files; off by default. No source is opened for that, and
     /// no layer copied. [`ImageLayout::fill`] makes it a layout like any other.
     pub sparse: bool,
+    /// With its key, recipes are sealed, so that whoever opens the layout with the same key may follow them. By default
+    /// there is no key.
+    pub trust: RecipeTrust,
 }
 
 impl LayoutOptions {
@@ -130,6 +139,11 @@ impl LayoutOptions {
     /// Sets whether recipes take the place of blobs.
     pub fn sparse(self, sparse: bool) -> Self {
         Self { sparse, ..self }
+    }
+
+    /// Sets with which key recipes are sealed.
+    pub fn trust(self, trust: RecipeTrust) -> Self {
+        Self { trust, ..self }
     }
 }
 
@@ -233,5 +247,5 @@ pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8], sync: Sync) -> Resul
     if sync == Sync::Before {
         file.as_file().sync_data().map_err(Error::write(&path))?;
     }
-    persist(file, &path)
+    persist(file, &path).map(drop)
 }

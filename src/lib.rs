@@ -77,6 +77,7 @@
 
 mod archive;
 mod blob;
+mod checked;
 mod chunks;
 mod closure;
 mod config_values;
@@ -106,6 +107,7 @@ mod warning;
 pub use self::{
     archive::{ArchiveFormat, ArchiveOptions, WrittenArchive, image_archive},
     blob::{Blob, FileBlob, Layer, MemoryBlob},
+    checked::CheckedFile,
     closure::{ClosureOptions, ReferenceGraph, closure_layers},
     descriptor::{Annotations, Descriptor, Extra, MediaType, Platform},
     digest::Digest,
@@ -128,7 +130,7 @@ pub use self::{
         PermissionRule, Progress, Source, TarLayer, layer_tar,
     },
     pool::Pool,
-    recipe::Recipe,
+    recipe::{Recipe, RecipeKey, RecipeTrust},
     spec::LayerSpec,
     warning::Warning,
 };

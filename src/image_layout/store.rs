@@ -5,22 +5,25 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use tempfile::NamedTempFile;
 
 use crate::{
     blob::Blob,
+    checked::{CheckedFile, FileBytes, KnownFiles},
     chunks::Chunks,
     descriptor::Descriptor,
     digest::{Digest, Hasher},
     error::{Error, Result},
     image_layout::{
+        beneath,
         files::{MAX_RECIPE, RECIPES},
         lock::Lock,
     },
     pool::Pool,
-    recipe::Recipe,
+    recipe::{Recipe, RecipeKey, RecipeTrust},
 };
 
 /// What the names of files begin with that are still being written; left behind, they may be removed by whoever
@@ -33,6 +36,9 @@ pub(crate) struct BlobStore {
     blobs: PathBuf,
     /// Where recipes go in the place of blobs, in a sparse layout.
     recipes: Option<PathBuf>,
+    /// With which recipes are sealed.
+    key: Option<RecipeKey>,
+    known: Arc<KnownFiles>,
     _lock: Lock,
 }
 
@@ -40,15 +46,25 @@ impl BlobStore {
     /// The folder, made if it is not there.
     pub(crate) fn create(layout: &Path) -> Result<Self> {
         let blobs = layout.join("blobs/sha256");
-        fs::create_dir_all(&blobs).map_err(Error::write(&blobs))?;
-        Ok(Self { blobs, recipes: None, _lock: Lock::shared(layout)? })
+        create_folder(layout, "blobs/sha256")?;
+        Ok(Self { blobs, recipes: None, key: None, known: Arc::default(), _lock: Lock::shared(layout)? })
     }
 
     /// The same of a layout that is sparse, or becomes it.
     pub(crate) fn create_sparse(layout: &Path) -> Result<Self> {
         let recipes = layout.join(RECIPES);
-        fs::create_dir_all(&recipes).map_err(Error::write(&recipes))?;
+        create_folder(layout, RECIPES)?;
         Ok(Self { recipes: Some(recipes), ..Self::create(layout)? })
+    }
+
+    /// Sets the key with which recipes are sealed, and the record of files that were hashed before.
+    pub(crate) fn knowing(self, trust: &RecipeTrust, known: &Arc<KnownFiles>) -> Self {
+        Self { key: trust.sealing_key().cloned(), known: Arc::clone(known), ..self }
+    }
+
+    /// A blob of this layout that this process wrote, all its bytes checked.
+    pub(crate) fn checked(&self, path: &Path, descriptor: &Descriptor) -> Result<CheckedFile> {
+        self.known.check(FileBytes::open(path)?, descriptor)
     }
 
     /// A blob to be written, whose digest is known only at its end.
@@ -60,7 +76,8 @@ impl BlobStore {
     /// Puts the blob in its place.
     pub(crate) fn keep(&self, blob: NewBlob, digest: Digest) -> Result<PathBuf> {
         let path = self.path(digest);
-        persist(blob.file, &path)?;
+        let file = persist(blob.file, &path)?;
+        self.known.add(&file, digest);
         Ok(path)
     }
 
@@ -69,16 +86,17 @@ impl BlobStore {
     pub(crate) fn put(&self, blob: &dyn Blob, pool: &Pool) -> Result<PathBuf> {
         let descriptor = blob.descriptor();
         let path = self.path(descriptor.digest);
-        if is_blob(&path, descriptor.size) {
+        if self.has(&path, blob) {
             return Ok(path);
         }
         let recipe = blob.recipe();
         if let (Some(recipes), Some(recipe), false) = (&self.recipes, &recipe, descriptor.media_type.is_document())
-            && let Some(path) = put_recipe(recipes, recipe)?
+            && let Some(path) = put_recipe(recipes, recipe, self.key.as_ref())?
         {
             return Ok(path);
         }
         if let Some(file) = blob.file().filter(|file| is_blob(file, descriptor.size)) {
+            blob.checked()?;
             // A link is the fastest copy, but it is the same file with the same mode.
             let ours = fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o7777 == 0o644);
             if ours && fs::hard_link(file, &path).is_ok() {
@@ -88,16 +106,23 @@ impl BlobStore {
             let mut source = File::open(file).map_err(Error::read(file))?;
             // Between two files, the system copies, or shares blocks, by itself.
             let copied = io::copy(&mut source, new.file.as_file_mut()).map_err(Error::write(&path))?;
-            check(descriptor, copied, None)?;
+            descriptor.check(copied, None)?;
             return self.keep(new, descriptor.digest);
         }
         let mut new = self.new_blob()?;
         let made = recipe.map_or(Ok(false), |recipe| recipe.make(pool, &mut new));
         if !made.map_err(|error| new.name_error(error))? {
             let (digest, size) = copy(blob, &mut new).map_err(|error| new.name_error(error))?;
-            check(descriptor, size, Some(digest))?;
+            descriptor.check(size, Some(digest))?;
         }
         self.keep(new, descriptor.digest)
+    }
+
+    /// Whether the blob is in its place already. Its name and size are not enough: its bytes may have been damaged, and
+    /// then it is replaced. What this process put there, it does not hash again.
+    fn has(&self, path: &Path, blob: &dyn Blob) -> bool {
+        is_blob(path, blob.descriptor().size)
+            && (blob.file() == Some(path) || self.checked(path, blob.descriptor()).is_ok())
     }
 
     fn path(&self, digest: Digest) -> PathBuf {
@@ -105,9 +130,20 @@ impl BlobStore {
     }
 }
 
+/// Makes a folder of the layout. A layout that has a link in its place may be a stranger's, and the link may lead to
+/// another layout.
+fn create_folder(layout: &Path, name: &str) -> Result<()> {
+    let path = layout.join(name);
+    fs::create_dir_all(&path).map_err(Error::write(&path))?;
+    beneath::folder(layout, name).map(drop).map_err(|cause| beneath::unreadable(layout, name, cause))
+}
+
 /// Puts a recipe in the place of a blob, unless it is one that nobody would read.
-fn put_recipe(recipes: &Path, recipe: &Recipe) -> Result<Option<PathBuf>> {
-    let bytes = recipe.to_bytes()?;
+fn put_recipe(recipes: &Path, recipe: &Recipe, key: Option<&RecipeKey>) -> Result<Option<PathBuf>> {
+    let bytes = match key {
+        Some(key) => recipe.to_sealed_bytes(key)?,
+        None => recipe.to_bytes()?,
+    };
     if bytes.len() as u64 > MAX_RECIPE {
         return Ok(None);
     }
@@ -128,6 +164,15 @@ pub(crate) fn sync(path: &Path) -> Result<()> {
 fn copy(blob: &dyn Blob, to: &mut impl Write) -> Result<(Digest, u64)> {
     let descriptor = blob.descriptor();
     let unreadable = |cause: io::Error| Error::blob(descriptor.digest, cause);
+    if let Some(mut source) = blob.checked()? {
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            match source.read(&mut buffer).map_err(unreadable)? {
+                0 => return Ok((descriptor.digest, descriptor.size)),
+                n => to.write_all(&buffer[..n]).map_err(Error::write(""))?,
+            }
+        }
+    }
     let mut source = blob.open()?.take(descriptor.size.saturating_add(1));
     let mut hasher = Hasher::default();
     let mut buffer = vec![0; 256 << 10];
@@ -152,7 +197,7 @@ pub(crate) fn write_blob(blob: &dyn Blob, path: &Path) -> Result<()> {
         Error::Write { cause, .. } => Error::Write { path: path.to_owned(), cause },
         other => other,
     })?;
-    check(blob.descriptor(), size, Some(digest))
+    blob.descriptor().check(size, Some(digest))
 }
 
 /// A blob while it is written. Dropped, it is gone.
@@ -187,10 +232,9 @@ pub(crate) fn temporary(folder: &Path) -> Result<NamedTempFile> {
 }
 
 /// Gives a temporary file its name and the mode that all files of a layout have, whatever the umask.
-pub(crate) fn persist(file: NamedTempFile, path: &Path) -> Result<()> {
+pub(crate) fn persist(file: NamedTempFile, path: &Path) -> Result<File> {
     file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(Error::write(path))?;
-    file.persist(path).map_err(|error| Error::write(path)(error.error))?;
-    Ok(())
+    file.persist(path).map_err(|error| Error::write(path)(error.error))
 }
 
 /// Whether this is a regular file of this size.
@@ -202,17 +246,4 @@ fn is_blob(path: &Path, size: u64) -> bool {
 pub(crate) fn is_whole(path: &Path, descriptor: &Descriptor) -> bool {
     let is_right = |file| Chunks::new(descriptor, Box::new(file)).all(|chunk| chunk.is_ok());
     is_blob(path, descriptor.size) && File::open(path).is_ok_and(is_right)
-}
-
-/// Whether these are the blob's size and digest.
-pub(crate) fn check(descriptor: &Descriptor, size: u64, digest: Option<Digest>) -> Result<()> {
-    let damaged = |expected: String, actual: String| Error::BlobDamaged { digest: descriptor.digest, expected, actual };
-    if size != descriptor.size {
-        let actual = if size > descriptor.size { "more".to_owned() } else { size.to_string() };
-        return Err(damaged(format!("{} bytes", descriptor.size), actual));
-    }
-    match digest {
-        Some(digest) if digest != descriptor.digest => Err(damaged(descriptor.digest.to_string(), digest.to_string())),
-        _ => Ok(()),
-    }
 }

@@ -12,7 +12,7 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     image_config::Configuration,
-    image_layout::{files::MAX_DOCUMENT, store},
+    image_layout::files::MAX_DOCUMENT,
     json,
 };
 
@@ -144,7 +144,7 @@ pub(crate) fn read_document(blob: &dyn Blob) -> Result<Vec<u8>> {
     // One byte more shows that there are too many.
     let read = blob.open()?.take(descriptor.size + 1).read_to_end(&mut bytes);
     read.map_err(|cause| Error::blob(descriptor.digest, cause))?;
-    store::check(descriptor, bytes.len() as u64, Some(Digest::of(&bytes)))?;
+    descriptor.check(bytes.len() as u64, Some(Digest::of(&bytes)))?;
     Ok(bytes)
 }
 

@@ -14,7 +14,8 @@ use crate::{
     layer_args::LayerArgs,
     output::Output,
     print, progress,
-    steps::{AboveArgs, ConfigArgs, kept},
+    steps::{AboveArgs, ConfigArgs, kept, seal},
+    trust::Trust,
 };
 
 /// Packs files into an image in a layout of its own, in one go.
@@ -108,8 +109,8 @@ pub(crate) struct RunArgs {
 }
 
 impl Build {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
-        let config = self.run.merge_into(self.config.options()?).strict(warnings.strict);
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
+        let config = self.run.merge_into(self.config.options(trust)?).strict(warnings.strict);
         // What is wrong with it is known before files are packed.
         config.check()?;
         let output = Output::claim(&self.output)?;
@@ -128,9 +129,8 @@ impl Build {
         warnings.print(image.warnings());
         let digest = image.digest();
         let image = self.tag.into_iter().fold(Image::from(image), Image::tagged);
-        progress::show("writing the layout", |_| {
-            image_layout(output.dir(), [image], LayoutOptions::default().sparse(self.sparse).pool(pool))
-        })?;
+        let options = LayoutOptions::default().sparse(self.sparse).pool(pool).trust(seal(self.sparse, trust));
+        progress::show("writing the layout", |_| image_layout(output.dir(), [image], options))?;
         print(digest)?;
         output.keep()
     }

@@ -23,6 +23,7 @@ use crate::{
     Warnings,
     args::{self, LayoutTag},
     print,
+    trust::Trust,
 };
 
 /// Hands an image of a layout to skopeo or docker: to a registry, to podman's storage, to a docker daemon.
@@ -69,8 +70,8 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<ExitCode> {
-        let layout = args::open_layout(&self.image.layout)?.pool(pool);
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<ExitCode> {
+        let layout = trust.open(&self.image.layout)?.pool(pool);
         let image = layout.whole_image(self.image.tag.as_deref())?;
         let destination = Destination::new(self.to.as_deref(), self.destination.as_deref(), &image)?;
         let status = match &*destination.transport {

@@ -11,6 +11,7 @@ use crate::{
     args::{self, LayoutTag, TaggedFolder},
     progress, say,
     steps::open_images,
+    trust::Trust,
 };
 
 /// Adds images to a layout, in the place of those that have their tags.
@@ -33,9 +34,10 @@ pub(crate) struct Append {
 }
 
 impl Append {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
-        let mut layout = open_layout(&self.output)?;
-        let images = open_images(&self.images, warnings)?;
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
+        let layout = open_layout(&self.output, trust)?;
+        let mut layout = if layout.is_sparse() { layout.trust(trust.sealing()) } else { layout };
+        let images = open_images(&self.images, warnings, trust)?;
         progress::show("writing the layout", |_| layout.append(images, pool))?;
         Ok(())
     }
@@ -55,10 +57,10 @@ pub(crate) struct Remove {
 }
 
 impl Remove {
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self, trust: &Trust) -> Result<()> {
         let LayoutTag { layout, tag } = self.image;
         let tag = tag.unwrap_or_default();
-        open_layout(&layout)?.remove(&tag)?;
+        open_layout(&layout, trust)?.remove(&tag)?;
         say(format_args!(
             "removed {tag} from {}; `oci-layout gc` removes the blobs that nothing needs any more",
             layout.display()
@@ -81,8 +83,8 @@ pub(crate) struct Gc {
 }
 
 impl Gc {
-    pub(crate) fn run(self) -> Result<()> {
-        let collected = open_layout(&self.layout)?.collect_garbage()?;
+    pub(crate) fn run(self, trust: &Trust) -> Result<()> {
+        let collected = open_layout(&self.layout, trust)?.collect_garbage()?;
         for file in &collected.files {
             say(format_args!("removed {}", file.display()));
         }
@@ -107,8 +109,8 @@ pub(crate) struct Fill {
 }
 
 impl Fill {
-    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
-        let layout = open_layout(&self.layout)?;
+    pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
+        let layout = open_layout(&self.layout, trust)?;
         let filled = progress::show("making the layers", |_| layout.fill(pool))?;
         let bytes = filled.iter().map(|blob| blob.size).sum();
         say(format_args!("{} blobs made, {}", filled.len(), DecimalBytes(bytes)));
@@ -116,8 +118,8 @@ impl Fill {
     }
 }
 
-fn open_layout(path: &Path) -> Result<ImageLayout> {
-    ImageLayout::open(path).map_err(|error| match error {
+fn open_layout(path: &Path, trust: &Trust) -> Result<ImageLayout> {
+    trust.open(path).map_err(|error| match error {
         Error::Layout { path, reason } => {
             Error::Layout { path, reason: format!("{reason}; `oci-layout image-layout` makes one") }
         }

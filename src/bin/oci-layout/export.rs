@@ -16,6 +16,7 @@ use crate::{
     args::{self, LayoutTag},
     output::OutputFile,
     print, progress,
+    trust::Trust,
 };
 
 /// Writes images of a layout as one tar, for docker, podman, containerd and others to load.
@@ -62,8 +63,8 @@ pub(crate) struct Export {
 }
 
 impl Export {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
-        let layout = args::open_layout(&self.image.layout)?.pool(pool);
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
+        let layout = trust.open(&self.image.layout)?.pool(pool);
         let (images, left_out) = match (&self.image.tag, &*self.tag) {
             (None, []) => layout.present_images()?,
             (tag, names) => {

@@ -13,7 +13,7 @@ use oci_layout::{Configuration, Descriptor, Digest, Error, ImageLayout, Index, M
 use serde::Serialize;
 
 use self::contents::{Contents, contents};
-use crate::{args::open_layout, print, progress};
+use crate::{print, progress, trust::Trust};
 
 /// Shows the images of a layout, their layers, and what is in them.
 ///
@@ -35,8 +35,8 @@ pub(crate) struct Inspect {
 }
 
 impl Inspect {
-    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
-        let inspection = progress::show("reading the layers", |_| Inspection::new(&self.layout, pool))?;
+    pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
+        let inspection = progress::show("reading the layers", |_| Inspection::new(&self.layout, pool, trust))?;
         if self.json {
             print(serde_json::to_string_pretty(&inspection).expect("its keys are strings"))
         } else {
@@ -91,8 +91,8 @@ enum What {
 }
 
 impl Inspection {
-    fn new(path: &Path, pool: &Pool) -> Result<Self> {
-        let layout = open_layout(path)?;
+    fn new(path: &Path, pool: &Pool, trust: &Trust) -> Result<Self> {
+        let layout = trust.open(path)?;
         let mut layers = BTreeMap::new();
         let images = entries(&layout, &layout.index()?.manifests, 0, &mut layers);
         let contents = pool.map(layers.into_values(), |layer| (layer.digest, contents(&*layout.blob(&layer))));

@@ -23,6 +23,7 @@ mod script;
 #[cfg(feature = "registry")]
 mod serve;
 mod steps;
+mod trust;
 mod verify;
 
 use std::{
@@ -38,6 +39,8 @@ use std::{
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use oci_layout::{Error, Result, Warning};
 use signal_hook::consts::SIGXFSZ;
+
+use crate::trust::Trust;
 
 /// Packs files into container images, in folders (OCI image layouts) that crane, podman and skopeo take.
 ///
@@ -65,6 +68,9 @@ struct Program {
 
     #[command(flatten)]
     warnings: Warnings,
+
+    #[command(flatten)]
+    trust: Trust,
 }
 
 /// What becomes of warnings.
@@ -149,29 +155,29 @@ fn is_subcommand(name: &OsStr) -> bool {
     name == "help" || Program::command().find_subcommand(name).is_some()
 }
 
-fn run(Program { command, threads, warnings }: Program) -> Result<ExitCode> {
+fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCode> {
     let pool = args::pool(threads)?;
     match command {
-        Command::Build(build) => build.run(&pool, warnings)?,
-        Command::LayerTar(layer_tar) => layer_tar.run(&pool, warnings)?,
-        Command::ImageConfig(image_config) => image_config.run(warnings)?,
-        Command::ImageManifest(image_manifest) => image_manifest.run(&pool, warnings)?,
-        Command::ImageLayout(image_layout) => image_layout.run(&pool, warnings)?,
+        Command::Build(build) => build.run(&pool, warnings, &trust)?,
+        Command::LayerTar(layer_tar) => layer_tar.run(&pool, warnings, &trust)?,
+        Command::ImageConfig(image_config) => image_config.run(warnings, &trust)?,
+        Command::ImageManifest(image_manifest) => image_manifest.run(&pool, warnings, &trust)?,
+        Command::ImageLayout(image_layout) => image_layout.run(&pool, warnings, &trust)?,
         Command::ClosureLayers(closure_layers) => closure_layers.run()?,
-        Command::Append(append) => append.run(&pool, warnings)?,
-        Command::Remove(remove) => remove.run()?,
-        Command::Gc(gc) => gc.run()?,
-        Command::Fill(fill) => fill.run(&pool)?,
-        Command::Verify(verify) => return verify.run(&pool, warnings),
-        Command::Inspect(inspect) => inspect.run(&pool)?,
-        Command::Export(export) => export.run(&pool, warnings)?,
-        Command::Copy(copy) => return copy.run(&pool, warnings),
+        Command::Append(append) => append.run(&pool, warnings, &trust)?,
+        Command::Remove(remove) => remove.run(&trust)?,
+        Command::Gc(gc) => gc.run(&trust)?,
+        Command::Fill(fill) => fill.run(&pool, &trust)?,
+        Command::Verify(verify) => return verify.run(&pool, warnings, &trust),
+        Command::Inspect(inspect) => inspect.run(&pool, &trust)?,
+        Command::Export(export) => export.run(&pool, warnings, &trust)?,
+        Command::Copy(copy) => return copy.run(&pool, warnings, &trust),
         #[cfg(feature = "registry")]
-        Command::Pull(pull) => pull.run(&pool)?,
+        Command::Pull(pull) => pull.run(&pool, &trust)?,
         #[cfg(feature = "registry")]
-        Command::Push(push) => push.run(&pool)?,
+        Command::Push(push) => push.run(&pool, &trust)?,
         #[cfg(feature = "registry")]
-        Command::Serve(serve) => return serve.run(&pool),
+        Command::Serve(serve) => return serve.run(&pool, &trust),
         Command::Nix(nix) => nix.run(&pool)?,
     }
     Ok(ExitCode::SUCCESS)

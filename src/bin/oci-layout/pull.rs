@@ -7,11 +7,11 @@ use std::{
 
 use clap::Args;
 use oci_layout::{
-    Error, Image, ImageLayout, LayoutOptions, Platform, Pool, Result, image_layout,
+    Error, Image, LayoutOptions, Platform, Pool, Result, image_layout,
     registry::{Reference, download_pool},
 };
 
-use crate::{output::Output, print, progress, registries::Registries, say};
+use crate::{output::Output, print, progress, registries::Registries, say, trust::Trust};
 
 /// Fetches an image from a registry into a layout, every byte as it is there.
 ///
@@ -53,7 +53,7 @@ pub(crate) struct Pull {
 }
 
 impl Pull {
-    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
+    pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
         let Self { image: reference, output, platform, registries, .. } = self;
         let client = registries.client()?;
         let Some(output) = output else {
@@ -67,7 +67,7 @@ impl Pull {
             let image = reference.tag.iter().cloned().fold(image, Image::tagged);
             let pool = download_pool(pool);
             if output.join("oci-layout").exists() {
-                ImageLayout::open(&output)?.append([image], &pool)?;
+                trust.open(&output)?.append([image], &pool)?;
                 return Ok(digest);
             }
             let output = Output::claim(&output)?;

@@ -7,6 +7,7 @@ use crate::{
     args::{self, LayoutTag},
     print, progress,
     registries::Registries,
+    trust::Trust,
 };
 
 /// Sends an image of a layout to registries, every byte as it is here.
@@ -49,9 +50,9 @@ pub(crate) struct Push {
 }
 
 impl Push {
-    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
+    pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
         let Self { image, references, platform, mount_from, registries } = self;
-        let (layout, tag) = (args::open_layout(&image.layout)?.pool(pool), image.tag.as_deref());
+        let (layout, tag) = (trust.open(&image.layout)?.pool(pool), image.tag.as_deref());
         let image = match &platform {
             Some(platform) => Image::from(layout.image(tag, Some(platform))?),
             None => layout.whole_image(tag)?,

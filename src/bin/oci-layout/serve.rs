@@ -23,6 +23,7 @@ use signal_hook::{
 use crate::{
     args::{self, NamedLayout},
     print, say,
+    trust::Trust,
 };
 
 /// Lets every client pull the images of layouts, as a registry that is only read.
@@ -65,14 +66,14 @@ enum End {
 }
 
 impl Serve {
-    pub(crate) fn run(self, pool: &Pool) -> Result<ExitCode> {
+    pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<ExitCode> {
         let (sender, ends) = channel();
         // Before anybody can be told of the address: from then on, a signal is the way to end it.
         let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]);
         let mut signals = signals.map_err(|cause| Error::Listen { address: self.listen, cause })?;
         let is_verbose = self.verbose || io::stderr().is_terminal();
         let taken = sender.clone();
-        let endpoint = Endpoint::new(repositories(self.layouts)?)?.pool(pool).log(move |event| match event {
+        let endpoint = Endpoint::new(repositories(self.layouts, trust)?)?.pool(pool).log(move |event| match event {
             Event::Answered { .. } if is_verbose => say(event),
             Event::Answered { .. } => {}
             // Nobody waits for it any more if the end has come.
@@ -121,13 +122,14 @@ impl Serve {
 }
 
 /// The layouts by the names of their repositories.
-fn repositories(layouts: Vec<NamedLayout>) -> Result<Vec<(String, ImageLayout)>> {
+fn repositories(layouts: Vec<NamedLayout>, trust: &Trust) -> Result<Vec<(String, ImageLayout)>> {
     let mut dirs: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut repositories = Vec::new();
     for NamedLayout { name, dir } in layouts {
-        let layout = args::open_layout(&dir)?;
+        let layout = trust.open(&dir)?;
         // Whoever begins to serve shall see what is wrong with it, and not the first client.
         layout.index()?;
+        layout.check_trust()?;
         let name = name.or_else(|| layout.repository()).ok_or_else(|| nameless(&dir))?;
         if let Some(other) = dirs.insert(name.clone(), dir.clone()) {
             return Err(same_name(&name, &other, &dir));

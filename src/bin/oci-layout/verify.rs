@@ -5,7 +5,7 @@ use std::{env, path::PathBuf, process::ExitCode};
 use clap::Args;
 use oci_layout::{Finding, Pool, Result, Severity, VerifyOptions, verify};
 
-use crate::{Warnings, print, progress};
+use crate::{Warnings, print, progress, trust::Trust};
 
 /// Checks a layout to its last byte, and prints a line for each defect.
 ///
@@ -30,8 +30,9 @@ pub(crate) struct Verify {
 }
 
 impl Verify {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<ExitCode> {
-        let options = VerifyOptions::default().pool(pool).deep(self.deep).scratch(env::temp_dir());
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<ExitCode> {
+        let options =
+            VerifyOptions::default().pool(pool).deep(self.deep).scratch(env::temp_dir()).trust(trust.recipes());
         let mut findings = progress::show("verifying", |_| verify(&self.layout, &options))?;
         if warnings.quiet {
             findings.retain(|finding| finding.severity() != Severity::Warning);

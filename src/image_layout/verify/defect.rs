@@ -110,6 +110,19 @@ defects! {
         reason: String,
     } = Error "recipe-wrong", "has a recipe that is of no use: {reason}"
 
+    /// A recipe that reads files of this machine, and that this user did not write here.
+    RecipeUntrusted {
+        /// The first file that it reads.
+        reads: String,
+    } = Warning "recipe-untrusted",
+        "has a recipe that reads {reads}, and this user did not write it here: see whether the layout should do that"
+
+    /// The same, where the blob was to be made of it.
+    RecipeNotFollowed {
+        /// What may not be read, and what allows it.
+        reason: String,
+    } = Error "recipe-not-followed", "is not made: {reason}"
+
     /// A file among the recipes whose name is not that of one.
     NotARecipe = Error "not-a-recipe",
         "is no recipe: those are named by the 64 hexadecimal digits of a blob's sha256 and .json; remove it"

@@ -93,7 +93,7 @@ fn write(path: &Path, index: &Index) -> Result<()> {
     let mut file = store::temporary(folder)?;
     let parts = [&MAGIC[..], &sum_of(&bytes).to_be_bytes(), &bytes];
     parts.iter().try_for_each(|part| file.write_all(part)).map_err(Error::write(path))?;
-    store::persist(file, path)
+    store::persist(file, path).map(drop)
 }
 
 /// Tells a file that was cut off or damaged.

@@ -9,10 +9,12 @@ use std::{
 
 use super::contents::Contents;
 use crate::{
+    checked::KnownFiles,
     error::{Error, Result},
     image_layout::{INDEX, ImageLayout},
     image_manifest::Image,
     pool::lock,
+    recipe::RecipeTrust,
 };
 
 /// What a repository of an [`Endpoint`](super::Endpoint) has: the images of a layout, or images that lie in none.
@@ -28,19 +30,23 @@ struct Place {
     path: PathBuf,
     /// Where an archive is unpacked that is compressed.
     scratch: Option<PathBuf>,
+    trust: RecipeTrust,
+    known: Arc<KnownFiles>,
 }
 
 impl Place {
     fn of(layout: &ImageLayout) -> Self {
-        Self { path: layout.path().to_owned(), scratch: layout.scratch().map(Path::to_owned) }
+        let (trust, known) = (layout.recipe_trust().clone(), Arc::clone(layout.known()));
+        Self { path: layout.path().to_owned(), scratch: layout.scratch().map(Path::to_owned), trust, known }
     }
 
     /// The layout as it is now.
     fn open(&self) -> Result<ImageLayout> {
-        match &self.scratch {
+        let layout = match &self.scratch {
             Some(scratch) => ImageLayout::open_in(&self.path, scratch),
             None => ImageLayout::open(&self.path),
-        }
+        };
+        Ok(layout?.trust(self.trust.clone()).with_known(Arc::clone(&self.known)))
     }
 }
 
