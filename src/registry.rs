@@ -64,7 +64,7 @@ pub use self::{
     credentials::Credentials,
     proxy::Proxies,
     reference::Reference,
-    serve::{Endpoint, Event, Repository, Serving},
+    serve::{Endpoint, Event, Limits, Repository, Serving},
 };
 use crate::{layer_tar::Progress, pool::Pool};
 
