@@ -96,6 +96,7 @@ pub mod nix;
 mod oci_spec;
 mod platform_names;
 mod pool;
+mod printable;
 mod recipe;
 #[cfg(feature = "registry")]
 pub mod registry;
@@ -128,6 +129,7 @@ pub use self::{
         PermissionRule, Progress, Source, TarLayer, layer_tar,
     },
     pool::Pool,
+    printable::{Printable, PrintableJson},
     recipe::Recipe,
     spec::LayerSpec,
     warning::Warning,

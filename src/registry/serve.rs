@@ -33,6 +33,7 @@ use crate::{
     error::{Error, Result},
     image_layout::name::is_repository,
     pool::Pool,
+    printable::Printable,
 };
 
 /// A read-only registry over image layouts, as the
@@ -255,11 +256,14 @@ pub enum Event {
     Taken,
 }
 
+/// A line of a log, which nothing that a client sends can make two of, or anything else.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Answered { client, method, target, status } => write!(f, "{client} {method} {target} {status}"),
-            Self::Failed { target, error } => write!(f, "{target}: {error}"),
+            Self::Answered { client, method, target, status } => {
+                write!(f, "{client} {} {} {status}", Printable(method), Printable(target))
+            }
+            Self::Failed { target, error } => write!(f, "{}: {error}", Printable(target)),
             Self::Unreadable { repository, error } => {
                 write!(f, "{repository} changed, and is served as it was: {error}")
             }

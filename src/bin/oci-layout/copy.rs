@@ -22,7 +22,7 @@ use self::source::Source;
 use crate::{
     Warnings,
     args::{self, LayoutTag},
-    print,
+    out::print,
 };
 
 /// Hands an image of a layout to skopeo or docker: to a registry, to podman's storage, to a docker daemon.

@@ -14,8 +14,9 @@ use oci_layout::{
 use crate::{
     Warnings,
     args::{self, LayoutTag},
+    out::print,
     output::OutputFile,
-    print, progress,
+    progress,
 };
 
 /// Writes images of a layout as one tar, for docker, podman, containerd and others to load.
