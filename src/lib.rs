@@ -84,6 +84,7 @@ mod decompress;
 mod descriptor;
 mod digest;
 mod error;
+mod extra;
 pub mod folder;
 mod image_config;
 mod image_layout;
