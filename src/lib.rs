@@ -85,6 +85,7 @@ mod decompress;
 mod descriptor;
 mod digest;
 mod error;
+mod extra;
 pub mod folder;
 mod image_config;
 mod image_layout;
@@ -97,6 +98,7 @@ pub mod nix;
 mod oci_spec;
 mod platform_names;
 mod pool;
+mod printable;
 mod recipe;
 #[cfg(feature = "registry")]
 pub mod registry;
@@ -130,6 +132,7 @@ pub use self::{
         PermissionRule, Progress, Source, TarLayer, layer_tar,
     },
     pool::Pool,
+    printable::{Printable, PrintableJson},
     recipe::{Recipe, RecipeKey, RecipeTrust},
     spec::LayerSpec,
     warning::Warning,

@@ -9,6 +9,7 @@ mod finding;
 mod json;
 mod layer;
 mod members;
+mod names;
 mod recipes;
 mod reference;
 mod unpack;

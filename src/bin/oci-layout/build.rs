@@ -12,8 +12,9 @@ use serde_json::{Map, Value, json};
 use crate::{
     Warnings, args,
     layer_args::LayerArgs,
+    out::print,
     output::Output,
-    print, progress,
+    progress,
     steps::{AboveArgs, ConfigArgs, kept, seal},
     trust::Trust,
 };

@@ -22,7 +22,7 @@ use self::source::Source;
 use crate::{
     Warnings,
     args::{self, LayoutTag},
-    print,
+    out::print,
     trust::Trust,
 };
 

@@ -9,7 +9,8 @@ use oci_layout::{Error, ImageLayout, Pool, Result};
 use crate::{
     Warnings,
     args::{self, LayoutTag, TaggedFolder},
-    progress, say,
+    out::say,
+    progress,
     steps::open_images,
     trust::Trust,
 };

@@ -14,8 +14,9 @@ use oci_layout::{
 use crate::{
     Warnings,
     args::{self, LayoutTag},
+    out::print,
     output::OutputFile,
-    print, progress,
+    progress,
     trust::Trust,
 };
 
@@ -31,7 +32,8 @@ use crate::{
 /// lacks, as docker save leaves it for platforms that were not pulled, is left out with a warning.
 ///
 /// The tar is written from its beginning to its end, every blob checked on the way, and is the same for the same images.
-/// Into a file, the names of the images (or their digests) are printed on standard output.
+/// Into a file, the names of the images (or their digests) are printed on standard output, one a line. What acts on a
+/// terminal, which no name that images may have contains, is escaped there as in everything that is printed.
 #[derive(Args)]
 #[command(after_help = "\
 Example:

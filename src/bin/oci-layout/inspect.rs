@@ -13,7 +13,7 @@ use oci_layout::{Configuration, Descriptor, Digest, Error, ImageLayout, Index, M
 use serde::Serialize;
 
 use self::contents::{Contents, contents};
-use crate::{print, progress, trust::Trust};
+use crate::{out, progress, trust::Trust};
 
 /// Shows the images of a layout, their layers, and what is in them.
 ///
@@ -37,11 +37,7 @@ pub(crate) struct Inspect {
 impl Inspect {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
         let inspection = progress::show("reading the layers", |_| Inspection::new(&self.layout, pool, trust))?;
-        if self.json {
-            print(serde_json::to_string_pretty(&inspection).expect("its keys are strings"))
-        } else {
-            print(tree::tree(&inspection))
-        }
+        if self.json { out::print_json(&inspection) } else { out::print_lines(tree::tree(&inspection)) }
     }
 }
 

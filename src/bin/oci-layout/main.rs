@@ -11,6 +11,7 @@ mod export;
 mod inspect;
 mod layer_args;
 mod nix;
+mod out;
 mod output;
 mod progress;
 #[cfg(feature = "registry")]
@@ -29,9 +30,6 @@ mod verify;
 use std::{
     env,
     ffi::OsStr,
-    fmt::Display,
-    io::{self, Write},
-    path::Path,
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
 };
@@ -40,7 +38,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use oci_layout::{Error, Result, Warning};
 use signal_hook::consts::SIGXFSZ;
 
-use crate::trust::Trust;
+use self::{out::say, trust::Trust};
 
 /// Packs files into container images, in folders (OCI image layouts) that crane, podman and skopeo take.
 ///
@@ -142,7 +140,7 @@ fn main() -> ExitCode {
     // A file above the size that the shell allows shall be an error of the write, and not the program's death.
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).expect("this signal may be handled");
     let arguments = script::arguments(env::args_os(), is_subcommand).map(args::with_standard_input);
-    match arguments.map(Program::parse_from).and_then(run) {
+    match arguments.map(out::parse::<Program>).and_then(run) {
         Ok(code) => code,
         Err(error) => {
             say(format_args!("oci-layout: error: {error}"));
@@ -181,19 +179,4 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::Nix(nix) => nix.run(&pool)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Says something on standard error. Whoever stops reading that has had enough, and the work goes on.
-fn say(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// Prints a line of what the user asked for. That nobody reads to the end is the reader's choice and no error.
-fn print(line: impl Display) -> Result<()> {
-    match writeln!(io::stdout(), "{line}") {
-        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::Write { path: Path::new("standard output").to_owned(), cause })
-        }
-        _ => Ok(()),
-    }
 }

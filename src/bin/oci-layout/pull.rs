@@ -1,17 +1,23 @@
 //! `pull`: from a registry into a layout.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use oci_layout::{
-    Error, Image, LayoutOptions, Platform, Pool, Result, image_layout,
+    Error, Image, LayoutOptions, Platform, Pool, PrintableJson, Result, image_layout,
     registry::{Reference, download_pool},
 };
 
-use crate::{output::Output, print, progress, registries::Registries, say, trust::Trust};
+use crate::{
+    out::{self, print, say},
+    output::Output,
+    progress,
+    registries::Registries,
+    trust::Trust,
+};
 
 /// Fetches an image from a registry into a layout, every byte as it is there.
 ///
@@ -59,7 +65,11 @@ impl Pull {
         let Some(output) = output else {
             let manifest = client.manifest(&reference, platform.as_ref())?;
             let write = |cause| Error::Write { path: Path::new("standard output").to_owned(), cause };
-            return io::stdout().write_all(manifest.bytes()).map_err(write);
+            // Its digest is that of its bytes. A terminal has no use for that, and acts on some of them.
+            return match io::stdout().is_terminal() {
+                true => out::print_lines(PrintableJson(String::from_utf8_lossy(manifest.bytes()))),
+                false => io::stdout().write_all(manifest.bytes()).map_err(write),
+            };
         };
         let digest = progress::show("pulling", |bytes| {
             let image = client.progress(bytes.progress()).image(&reference, platform.as_ref())?;

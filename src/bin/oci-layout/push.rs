@@ -5,7 +5,8 @@ use oci_layout::{Error, Image, Platform, Pool, Result, registry::Reference};
 
 use crate::{
     args::{self, LayoutTag},
-    print, progress,
+    out::print,
+    progress,
     registries::Registries,
     trust::Trust,
 };

@@ -22,7 +22,7 @@ use signal_hook::{
 
 use crate::{
     args::{self, NamedLayout},
-    print, say,
+    out::{print, say},
     trust::Trust,
 };
 

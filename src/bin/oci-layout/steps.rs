@@ -14,8 +14,9 @@ use crate::{
     Warnings,
     args::{self, Json, LayoutTag, TaggedFolder},
     layer_args::LayerArgs,
+    out::print,
     output::Output,
-    print, progress,
+    progress,
     trust::Trust,
 };
 

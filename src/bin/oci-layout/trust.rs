@@ -5,7 +5,7 @@ use std::{env, path::PathBuf};
 use clap::Args;
 use oci_layout::{ImageLayout, RecipeKey, RecipeTrust, Result};
 
-use crate::{args, say};
+use crate::{args, out::say};
 
 /// Layouts are opened by this, so that each command treats those of strangers alike.
 #[derive(Args, Clone)]

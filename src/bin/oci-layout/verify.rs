@@ -5,7 +5,12 @@ use std::{env, path::PathBuf, process::ExitCode};
 use clap::Args;
 use oci_layout::{Finding, Pool, Result, Severity, VerifyOptions, verify};
 
-use crate::{Warnings, print, progress, trust::Trust};
+use crate::{
+    Warnings,
+    out::{print, print_json},
+    progress,
+    trust::Trust,
+};
 
 /// Checks a layout to its last byte, and prints a line for each defect.
 ///
@@ -38,7 +43,7 @@ impl Verify {
             findings.retain(|finding| finding.severity() != Severity::Warning);
         }
         if self.json {
-            print(serde_json::to_string_pretty(&findings).expect("findings are made of strings"))?;
+            print_json(&findings)?;
         } else {
             findings.iter().try_for_each(print)?;
         }

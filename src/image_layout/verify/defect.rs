@@ -232,6 +232,35 @@ defects! {
         limit: usize,
     } = Error "too-deep", "lies more than {limit} indexes deep: it was not followed further"
 
+    /// A name that neither the image specification nor the distribution specification allows.
+    NameInvalid {
+        /// The annotation.
+        annotation: &'static str,
+        /// Its value.
+        name: String,
+    } = Error "name-invalid",
+        "has the {annotation} \"{name}\", which is neither a tag nor the name of an image: tools refuse it; rename the image"
+
+    /// A name that the distribution specification allows, and not the grammar of the annotation.
+    NameUnusual {
+        /// The annotation.
+        annotation: &'static str,
+        /// Its value.
+        name: String,
+    } = Warning "name-unusual",
+        "has the {annotation} \"{name}\", which the grammar of that annotation does not allow: some tools refuse it; rename \
+         the image"
+
+    /// A name that the grammar of the annotation allows, and that is no tag of a registry.
+    NameNoTag {
+        /// The annotation.
+        annotation: &'static str,
+        /// Its value.
+        name: String,
+    } = Warning "name-no-tag",
+        "has the {annotation} \"{name}\", which no registry takes as a tag: those have up to 128 letters, digits, `_`, `.` \
+         and `-`; rename the image before a push"
+
     /// Two entries of `index.json` have one name.
     NameAmbiguous {
         /// The annotation.

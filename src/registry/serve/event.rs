@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
-use crate::error::Error;
+use crate::{error::Error, printable::Printable};
 
 /// What happens at an endpoint. Displayed, it is one line.
 #[derive(Debug)]
@@ -47,8 +47,10 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Answered { client, method, target, status } => write!(f, "{client} {method} {target} {status}"),
-            Self::Failed { target, error } => write!(f, "{target}: {error}"),
+            Self::Answered { client, method, target, status } => {
+                write!(f, "{client} {} {} {status}", Printable(method), Printable(target))
+            }
+            Self::Failed { target, error } => write!(f, "{}: {error}", Printable(target)),
             Self::Unreadable { repository, error } => {
                 write!(f, "{repository} changed, and is served as it was: {error}")
             }
