@@ -35,7 +35,7 @@ use crate::{
     error::{Error, Result},
     image_config::{History, ImageConfig},
     image_layout::{
-        MARKER, Sync,
+        MARKER, WriteOptions,
         files::{LayoutBlob, LayoutFiles, blob_name},
         replace,
         store::BlobStore,
@@ -56,11 +56,11 @@ const LAYERS: &str = "layers.json";
 /// with [`LayerOptions::recipe`](crate::LayerOptions::recipe) gets its recipe there, and any other is made.
 ///
 /// ```
-/// # use oci_layout::{FileMapping, Layer, LayerOptions, folder, layer_tar};
+/// # use oci_layout::{FileMapping, Layer, LayerOptions, WriteOptions, folder, layer_tar};
 /// # let dir = tempfile::tempdir()?;
 /// # let dir = dir.path().join("layer");
 /// let layer = layer_tar([FileMapping::text("hello\n", "/etc/motd")], LayerOptions::default().store(&dir))?;
-/// folder::write_layer(&dir, &layer)?;
+/// folder::write_layer(&dir, &layer, WriteOptions::default())?;
 /// assert_eq!(folder::open_layer(&dir)?.diff_id(), layer.diff_id());
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
@@ -68,13 +68,13 @@ const LAYERS: &str = "layers.json";
 /// # Errors
 ///
 /// [`Error::Write`], and whatever reading the layer gives, if it was only described.
-pub fn write_layer(dir: impl AsRef<Path>, layer: &dyn Layer) -> Result<()> {
+pub fn write_layer(dir: impl AsRef<Path>, layer: &dyn Layer, options: WriteOptions) -> Result<()> {
     let dir = dir.as_ref();
-    let _store = store(dir, [layer as &dyn Blob], is_made, &Pool::new(1))?;
-    write(dir, DIFF_ID, layer.diff_id().to_string().as_bytes())?;
+    let _store = store(dir, [layer as &dyn Blob], is_made, &Pool::new(1), options)?;
+    replace(dir, DIFF_ID, layer.diff_id().to_string().as_bytes(), options)?;
     let history = History { created_by: Some(layer.created_by()), ..History::default() };
-    write(dir, HISTORY, &json::to_bytes(&history))?;
-    write(dir, DESCRIPTOR, &json::to_bytes(layer.descriptor()))
+    replace(dir, HISTORY, &json::to_bytes(&history), options)?;
+    write_last(dir, DESCRIPTOR, &json::to_bytes(layer.descriptor()), options)
 }
 
 /// Opens the folder of a layer.
@@ -102,8 +102,8 @@ pub fn open_layer(dir: impl AsRef<Path>) -> Result<LayerFolder> {
 /// # Errors
 ///
 /// [`Error::Write`].
-pub fn write_layers(dir: impl AsRef<Path>, names: &[String]) -> Result<()> {
-    write(dir.as_ref(), LAYERS, &json::to_bytes(&names))
+pub fn write_layers(dir: impl AsRef<Path>, names: &[String], options: WriteOptions) -> Result<()> {
+    write_last(dir.as_ref(), LAYERS, &json::to_bytes(&names), options)
 }
 
 /// Opens the folder of a layer, or of several, lowest first.
@@ -125,11 +125,11 @@ pub fn open_layers(dir: impl AsRef<Path>) -> Result<Vec<LayerFolder>> {
 /// # Errors
 ///
 /// [`Error::Write`].
-pub fn write_config(dir: impl AsRef<Path>, config: &ImageConfig) -> Result<()> {
+pub fn write_config(dir: impl AsRef<Path>, config: &ImageConfig, options: WriteOptions) -> Result<()> {
     let dir = dir.as_ref();
-    let _store = store(dir, [config as &dyn Blob], is_made, &Pool::new(1))?;
-    write(dir, PLATFORM, &json::to_bytes(&config.document().platform()))?;
-    write(dir, DESCRIPTOR, &json::to_bytes(config.descriptor()))
+    let _store = store(dir, [config as &dyn Blob], is_made, &Pool::new(1), options)?;
+    replace(dir, PLATFORM, &json::to_bytes(&config.document().platform()), options)?;
+    write_last(dir, DESCRIPTOR, &json::to_bytes(config.descriptor()), options)
 }
 
 /// Opens the folder of a configuration.
@@ -150,10 +150,10 @@ pub fn open_config(dir: impl AsRef<Path>) -> Result<ImageConfig> {
 /// # Errors
 ///
 /// [`Error::Write`], and whatever reading a blob gives.
-pub fn write_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool) -> Result<()> {
+pub fn write_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool, options: WriteOptions) -> Result<()> {
     let (dir, image) = (dir.as_ref(), image.into());
-    let _store = store(dir, image.blobs().iter().map(Arc::as_ref), is_made, pool)?;
-    write(dir, DESCRIPTOR, &json::to_bytes(image.descriptor()))
+    let _store = store(dir, image.blobs().iter().map(Arc::as_ref), is_made, pool, options)?;
+    write_last(dir, DESCRIPTOR, &json::to_bytes(image.descriptor()), options)
 }
 
 /// As [`write_image`], but for layers, which stay in the files that they are in: the folder has symbolic links to those,
@@ -162,10 +162,10 @@ pub fn write_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool) 
 /// # Errors
 ///
 /// As [`write_image`].
-pub fn link_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool) -> Result<()> {
+pub fn link_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool, options: WriteOptions) -> Result<()> {
     let (dir, image) = (dir.as_ref(), image.into());
     let (linked, copied): (Vec<_>, Vec<_>) = image.blobs().iter().partition(|blob| blob.file().is_some());
-    let _store = store(dir, copied.into_iter().map(Arc::as_ref), |_| true, pool)?;
+    let store = store(dir, copied.into_iter().map(Arc::as_ref), |_| true, pool, options)?;
     for blob in linked {
         let link = dir.join(blob_name(blob.descriptor().digest));
         let file = blob.file().map(path::absolute).transpose().map_err(Error::write(&link))?;
@@ -175,7 +175,8 @@ pub fn link_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool) -
             _ => {}
         }
     }
-    write(dir, DESCRIPTOR, &json::to_bytes(image.descriptor()))
+    store.sync_folders()?;
+    write_last(dir, DESCRIPTOR, &json::to_bytes(image.descriptor()), options)
 }
 
 /// Opens the folder of an image.
@@ -340,8 +341,9 @@ fn store<'a>(
     blobs: impl IntoIterator<Item = &'a dyn Blob>,
     takes_place: fn(&Recipe) -> bool,
     pool: &Pool,
+    options: WriteOptions,
 ) -> Result<BlobStore> {
-    let store = BlobStore::create(dir)?;
+    let store = BlobStore::create(dir, options)?;
     let (described, stored): (Vec<_>, Vec<_>) = blobs.into_iter().partition(|blob| {
         !blob.descriptor().media_type.is_document()
             && blob.file().is_none()
@@ -349,9 +351,11 @@ fn store<'a>(
     });
     pool.map(stored, |blob| store.put(blob, pool)).into_iter().collect::<Result<Vec<_>>>()?;
     if !described.is_empty() {
-        let sparse = BlobStore::create_sparse(dir)?;
+        let sparse = BlobStore::create_sparse(dir, options)?;
         described.into_iter().try_for_each(|blob| sparse.put(blob, pool).map(|_| ()))?;
+        sparse.sync_folders()?;
     }
+    store.sync_folders()?;
     Ok(store)
 }
 
@@ -360,6 +364,10 @@ fn is_made(recipe: &Recipe) -> bool {
     recipe.lies_in().is_none()
 }
 
-fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
-    replace(dir, name, bytes, Sync::Never)
+/// Writes the file that makes the folder whole.
+fn write_last(dir: &Path, name: &str, bytes: &[u8], options: WriteOptions) -> Result<()> {
+    options.sync_folder(dir)?;
+    replace(dir, name, bytes, options)?;
+    options.sync_folder(dir)?;
+    options.sync_way_to(dir)
 }

@@ -10,7 +10,7 @@ use std::{
 use serde_json::value::RawValue;
 
 use super::{
-    INDEX, Sync,
+    INDEX,
     choose::is_named,
     entries,
     files::{MAX_DOCUMENT, RECIPES},
@@ -19,7 +19,7 @@ use super::{
     nest, put_blobs,
     read::{ImageLayout, parse_index, read_index},
     replace,
-    store::{BlobStore, TEMPORARY},
+    store::BlobStore,
     whole::Below,
 };
 use crate::{
@@ -28,6 +28,7 @@ use crate::{
     error::{Error, Result},
     image_manifest::{Image, Index},
     json,
+    new_file::TEMPORARY,
     pool::Pool,
 };
 
@@ -41,7 +42,7 @@ impl ImageLayout {
     /// As [`image_layout`](crate::image_layout()), and [`Error::Layout`] for an archive. The layout is as it was then,
     /// but for blobs that nothing names.
     pub fn append<I: Into<Image>>(&mut self, images: impl IntoIterator<Item = I>, pool: &Pool) -> Result<()> {
-        let dir = self.folder()?.to_owned();
+        let (dir, write) = (self.folder()?.to_owned(), self.write);
         let images = nest(images.into_iter().map(Into::into).collect(), None)?;
         let new = entries(&images)?;
         let replaces = |new: &Descriptor, old: &Descriptor| match new.annotations.get(REF_NAME) {
@@ -68,8 +69,10 @@ impl ImageLayout {
         };
         let put = || {
             let is_sparse = dir.join(RECIPES).is_dir();
-            let store = if is_sparse { BlobStore::create_sparse(&dir)? } else { BlobStore::create(&dir)? };
-            put_blobs(&store, &images, pool, Sync::Before)?;
+            let store =
+                if is_sparse { BlobStore::create_sparse(&dir, write)? } else { BlobStore::create(&dir, write)? };
+            put_blobs(&store, &images, pool)?;
+            store.sync_folders()?;
             // Nobody may collect them before the index names them.
             Ok(store)
         };
@@ -83,9 +86,9 @@ impl ImageLayout {
     ///
     /// [`Error::Layout`] if no image has that tag, with the tags there are.
     pub fn remove(&mut self, tag: &str) -> Result<()> {
-        let dir = self.folder()?.to_owned();
+        let (dir, write) = (self.folder()?.to_owned(), self.write);
         let stays = |entry: &Descriptor| is_named(entry, tag).map(|is_named| !is_named);
-        if self.change(|layout| layout.edited(&stays, &[]), || Lock::shared(&dir))? {
+        if self.change(|layout| layout.edited(&stays, &[]), || Lock::shared(&dir, write))? {
             return Ok(());
         }
         let tags = self.tags()?;
@@ -102,8 +105,11 @@ impl ImageLayout {
     /// nobody can say then which blobs it refers to, and none is removed.
     pub fn collect_garbage(&self) -> Result<Collected> {
         let dir = self.folder()?;
-        let _alone = Lock::exclusive(dir)?;
+        let _alone = Lock::exclusive(dir, self.write)?;
         let now = Self::open(dir)?;
+        // What an index named that a power loss brings back would be gone.
+        self.write.sync_path(&dir.join(INDEX))?;
+        self.write.sync_folder(dir)?;
         let mut used = HashSet::new();
         for descriptor in &now.index()?.manifests {
             now.check_known(descriptor)?;
@@ -118,6 +124,7 @@ impl ImageLayout {
                 Err(cause) if cause.kind() == io::ErrorKind::NotFound && folder.ends_with(RECIPES) => continue,
                 entries => entries.map_err(Error::read(&folder))?,
             };
+            let before = collected.files.len();
             for entry in entries {
                 let entry = entry.map_err(Error::read(&folder))?;
                 let name = entry.file_name();
@@ -129,6 +136,9 @@ impl ImageLayout {
                 {
                     collected.remove(&entry.path())?;
                 }
+            }
+            if collected.files.len() > before {
+                self.write.sync_folder(&folder)?;
             }
         }
         Ok(collected)
@@ -161,7 +171,7 @@ impl ImageLayout {
         // First, since it may fail, and since nearly always the index is still the same then.
         let mut edited = edit(self)?;
         let _prepared = prepare()?;
-        let _turn = Lock::index(&dir)?;
+        let _turn = Lock::index(&dir, self.write)?;
         if !self.files.holds(INDEX, &self.index_bytes)? {
             (self.index_bytes, self.index) = (read_index(&self.files)?, OnceLock::new());
             edited = edit(self)?;
@@ -172,7 +182,8 @@ impl ImageLayout {
                 format!("would have {} bytes, more than the {MAX_DOCUMENT} that an index may have", bytes.len());
             return Err(Error::layout(dir.join(INDEX), reason));
         }
-        replace(&dir, INDEX, &bytes, Sync::Before)?;
+        replace(&dir, INDEX, &bytes, self.write)?;
+        self.write.sync_folder(&dir)?;
         (self.index_bytes, self.index) = (bytes, OnceLock::new());
         Ok(true)
     }

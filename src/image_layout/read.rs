@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    INDEX, MARKER,
+    INDEX, MARKER, WriteOptions,
     files::{LayoutBlob, LayoutFiles},
     name::REF_NAME,
 };
@@ -33,6 +33,7 @@ pub struct ImageLayout {
     pub(super) index_bytes: Vec<u8>,
     /// What they say, when somebody has asked: appending to thousands of images does not take what parsing them takes.
     pub(super) index: OnceLock<Index>,
+    pub(super) write: WriteOptions,
 }
 
 impl ImageLayout {
@@ -65,13 +66,18 @@ impl ImageLayout {
     fn open_files(files: LayoutFiles) -> Result<Self> {
         let files = Arc::new(files);
         let index_bytes = read_index(&files)?;
-        Ok(Self { files, index_bytes, index: OnceLock::new() })
+        Ok(Self { files, index_bytes, index: OnceLock::new(), write: WriteOptions::default() })
     }
 
     /// Sets the threads that make the layers that a sparse layout has recipes of; by default as many as this process may
     /// run at once.
     pub fn pool(self, pool: &Pool) -> Self {
         Self { files: Arc::new(Arc::unwrap_or_clone(self.files).pool(pool)), ..self }
+    }
+
+    /// Sets how what changes the layout writes: what survives a power loss, and whether locks keep other writers away.
+    pub fn write_options(self, write: WriteOptions) -> Self {
+        Self { write, ..self }
     }
 
     /// The folder in which a compressed archive is unpacked, if one was given.

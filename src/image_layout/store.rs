@@ -1,13 +1,11 @@
 //! Blobs of a layout, put in place whole: written beside their place under a temporary name, and renamed.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, File},
     io::{self, Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
-
-use tempfile::NamedTempFile;
 
 use crate::{
     blob::Blob,
@@ -16,16 +14,14 @@ use crate::{
     digest::{Digest, Hasher},
     error::{Error, Result},
     image_layout::{
+        WriteOptions,
         files::{MAX_RECIPE, RECIPES},
         lock::Lock,
     },
+    new_file::Temporary,
     pool::Pool,
     recipe::Recipe,
 };
-
-/// What the names of files begin with that are still being written; left behind, they may be removed by whoever
-/// holds the layout alone.
-pub(crate) const TEMPORARY: &str = ".oci-layout-";
 
 /// `blobs/sha256` of a layout that may not have an index yet. As long as this lives nobody collects blobs there.
 #[derive(Debug)]
@@ -33,61 +29,81 @@ pub(crate) struct BlobStore {
     blobs: PathBuf,
     /// Where recipes go in the place of blobs, in a sparse layout.
     recipes: Option<PathBuf>,
-    _lock: Lock,
+    options: WriteOptions,
+    _lock: Option<Lock>,
 }
 
 impl BlobStore {
     /// The folder, made if it is not there.
-    pub(crate) fn create(layout: &Path) -> Result<Self> {
+    pub(crate) fn create(layout: &Path, options: WriteOptions) -> Result<Self> {
         let blobs = layout.join("blobs/sha256");
         fs::create_dir_all(&blobs).map_err(Error::write(&blobs))?;
-        Ok(Self { blobs, recipes: None, _lock: Lock::shared(layout)? })
+        Ok(Self { blobs, recipes: None, options, _lock: Lock::shared(layout, options)? })
     }
 
     /// The same of a layout that is sparse, or becomes it.
-    pub(crate) fn create_sparse(layout: &Path) -> Result<Self> {
+    pub(crate) fn create_sparse(layout: &Path, options: WriteOptions) -> Result<Self> {
         let recipes = layout.join(RECIPES);
         fs::create_dir_all(&recipes).map_err(Error::write(&recipes))?;
-        Ok(Self { recipes: Some(recipes), ..Self::create(layout)? })
+        Ok(Self { recipes: Some(recipes), ..Self::create(layout, options)? })
+    }
+
+    /// Waits until the names of all blobs and recipes are on disk, and those of their directories. After that, an index
+    /// may name the blobs.
+    pub(crate) fn sync_folders(&self) -> Result<()> {
+        for folder in [Some(&self.blobs), self.recipes.as_ref()].into_iter().flatten() {
+            // The folder itself, the one of all algorithms, and the layout.
+            folder.ancestors().take(3).try_for_each(|folder| match folder.as_os_str().is_empty() {
+                true => self.options.sync_folder(Path::new(".")),
+                false => self.options.sync_folder(folder),
+            })?;
+        }
+        Ok(())
     }
 
     /// A blob to be written, whose digest is known only at its end.
     pub(crate) fn new_blob(&self) -> Result<NewBlob> {
-        let file = temporary(&self.blobs)?;
+        let file = Temporary::new_in(&self.blobs)?;
         Ok(NewBlob { file, folder: self.blobs.clone() })
     }
 
     /// Puts the blob in its place.
     pub(crate) fn keep(&self, blob: NewBlob, digest: Digest) -> Result<PathBuf> {
         let path = self.path(digest);
-        persist(blob.file, &path)?;
+        blob.file.persist(&path, self.options)?;
         Ok(path)
     }
 
     /// Takes a blob in, and returns its file: its recipe if the layout is sparse, otherwise its file if it has one, or else
-    /// its bytes, which are checked on the way. What has to be made is made by these threads.
+    /// its bytes, which are checked on the way. What has to be made is made by these threads. The file's contents are
+    /// synced then.
     pub(crate) fn put(&self, blob: &dyn Blob, pool: &Pool) -> Result<PathBuf> {
         let descriptor = blob.descriptor();
         let path = self.path(descriptor.digest);
         if is_blob(&path, descriptor.size) {
+            // Whoever wrote it may not have synced it.
+            self.options.sync_path(&path)?;
             return Ok(path);
         }
         let recipe = blob.recipe();
         if let (Some(recipes), Some(recipe), false) = (&self.recipes, &recipe, descriptor.media_type.is_document())
-            && let Some(path) = put_recipe(recipes, recipe)?
+            && let Some(path) = put_recipe(recipes, recipe, self.options)?
         {
             return Ok(path);
         }
         if let Some(file) = blob.file().filter(|file| is_blob(file, descriptor.size)) {
             // A link is the fastest copy, but it is the same file with the same mode.
             let ours = fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o7777 == 0o644);
-            if ours && fs::hard_link(file, &path).is_ok() {
-                return Ok(path);
+            if ours {
+                self.options.sync_path(file)?;
+                if fs::hard_link(file, &path).is_ok() {
+                    return Ok(path);
+                }
             }
-            let mut new = self.new_blob()?;
+            let new = self.new_blob()?;
             let mut source = File::open(file).map_err(Error::read(file))?;
             // Between two files, the system copies, or shares blocks, by itself.
-            let copied = io::copy(&mut source, new.file.as_file_mut()).map_err(Error::write(&path))?;
+            let copied = io::copy(&mut source, &mut new.file.file()).map_err(Error::write(&path))?;
             check(descriptor, copied, None)?;
             return self.keep(new, descriptor.digest);
         }
@@ -106,21 +122,16 @@ impl BlobStore {
 }
 
 /// Puts a recipe in the place of a blob, unless it is one that nobody would read.
-fn put_recipe(recipes: &Path, recipe: &Recipe) -> Result<Option<PathBuf>> {
+fn put_recipe(recipes: &Path, recipe: &Recipe, options: WriteOptions) -> Result<Option<PathBuf>> {
     let bytes = recipe.to_bytes()?;
     if bytes.len() as u64 > MAX_RECIPE {
         return Ok(None);
     }
     let path = recipes.join(format!("{}.json", recipe.descriptor().digest.hex()));
-    let mut file = temporary(recipes)?;
-    file.write_all(&bytes).map_err(Error::write(&path))?;
-    persist(file, &path)?;
+    let file = Temporary::new_in(recipes)?;
+    file.file().write_all(&bytes).map_err(Error::write(&path))?;
+    file.persist(&path, options)?;
     Ok(Some(path))
-}
-
-/// Waits until a file is on disk. One that was there before costs nothing: there is nothing left of it to write.
-pub(crate) fn sync(path: &Path) -> Result<()> {
-    File::open(path).and_then(|file| file.sync_data()).map_err(Error::write(path))
 }
 
 /// Copies the blob's bytes, and returns their digest and number. One byte more than the descriptor says is copied at
@@ -157,7 +168,7 @@ pub(crate) fn write_blob(blob: &dyn Blob, path: &Path) -> Result<()> {
 
 /// A blob while it is written. Dropped, it is gone.
 pub(crate) struct NewBlob {
-    file: NamedTempFile,
+    file: Temporary,
     folder: PathBuf,
 }
 
@@ -173,24 +184,12 @@ impl NewBlob {
 
 impl Write for NewBlob {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.as_file_mut().write(bytes)
+        self.file.file().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// A temporary file in this folder, named so that it is known as one.
-pub(crate) fn temporary(folder: &Path) -> Result<NamedTempFile> {
-    tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(Error::write(folder))
-}
-
-/// Gives a temporary file its name and the mode that all files of a layout have, whatever the umask.
-pub(crate) fn persist(file: NamedTempFile, path: &Path) -> Result<()> {
-    file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(Error::write(path))?;
-    file.persist(path).map_err(|error| Error::write(path)(error.error))?;
-    Ok(())
 }
 
 /// Whether this is a regular file of this size.

@@ -15,6 +15,7 @@ use crate::{
     output::Output,
     print, progress,
     steps::{AboveArgs, ConfigArgs, kept},
+    write_args::WriteArgs,
 };
 
 /// Packs files into an image in a layout of its own, in one go.
@@ -63,6 +64,9 @@ pub(crate) struct Build {
 
     #[command(flatten)]
     run: RunArgs,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 /// How a container of the image runs.
@@ -109,15 +113,17 @@ pub(crate) struct RunArgs {
 
 impl Build {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
+        let _lock = self.config.lock();
         let config = self.run.merge_into(self.config.options()?).strict(warnings.strict);
         // What is wrong with it is known before files are packed.
         config.check()?;
-        let output = Output::claim(&self.output)?;
+        let write = self.write.options();
+        let output = Output::claim(&self.output, write)?;
         let layer = progress::show("packing", |bytes| {
             let (files, options) = self.layer.apply(self.compression.into());
             let options = self.over.options(options, config.base.as_ref().map(BaseFiles::from));
             let options = LayerOptions { progress: Some(bytes.progress()), strict: warnings.strict, ..options };
-            layer_tar(files, kept(options, self.sparse, output.dir()).pool(pool))
+            layer_tar(files, kept(options, self.sparse, output.dir()).write(write).pool(pool))
         })?;
         warnings.print(layer.warnings());
         let config = image_config([&layer], config)?;
@@ -129,7 +135,7 @@ impl Build {
         let digest = image.digest();
         let image = self.tag.into_iter().fold(Image::from(image), Image::tagged);
         progress::show("writing the layout", |_| {
-            image_layout(output.dir(), [image], LayoutOptions::default().sparse(self.sparse).pool(pool))
+            image_layout(output.dir(), [image], LayoutOptions::default().sparse(self.sparse).write(write).pool(pool))
         })?;
         print(digest)?;
         output.keep()

@@ -70,6 +70,7 @@ pub(crate) struct Copy {
 
 impl Copy {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<ExitCode> {
+        let _lock = self.image.lock();
         let layout = args::open_layout(&self.image.layout)?.pool(pool);
         let image = layout.whole_image(self.image.tag.as_deref())?;
         let destination = Destination::new(self.to.as_deref(), self.destination.as_deref(), &image)?;

@@ -10,7 +10,8 @@ use crate::{
     Warnings,
     args::{self, LayoutTag, TaggedFolder},
     progress, say,
-    steps::open_images,
+    steps::{lock_images, open_images},
+    write_args::WriteArgs,
 };
 
 /// Adds images to a layout, in the place of those that have their tags.
@@ -30,11 +31,15 @@ pub(crate) struct Append {
     /// The layout to add them to
     #[arg(short, long, value_name = "LAYOUT")]
     output: PathBuf,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl Append {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
-        let mut layout = open_layout(&self.output)?;
+        let mut layout = open_layout(&self.output, self.write)?;
+        let _locks = lock_images(&self.images);
         let images = open_images(&self.images, warnings)?;
         progress::show("writing the layout", |_| layout.append(images, pool))?;
         Ok(())
@@ -52,13 +57,16 @@ pub(crate) struct Remove {
     /// The layout, and the tag or full name. A colon in the layout's path is written `\:`
     #[arg(value_name = "LAYOUT:TAG", value_parser = args::os(LayoutTag::parse_with_tag))]
     image: LayoutTag,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl Remove {
     pub(crate) fn run(self) -> Result<()> {
         let LayoutTag { layout, tag } = self.image;
         let tag = tag.unwrap_or_default();
-        open_layout(&layout)?.remove(&tag)?;
+        open_layout(&layout, self.write)?.remove(&tag)?;
         say(format_args!(
             "removed {tag} from {}; `oci-layout gc` removes the blobs that nothing needs any more",
             layout.display()
@@ -78,11 +86,14 @@ pub(crate) struct Gc {
     /// The layout
     #[arg(value_name = "LAYOUT")]
     layout: PathBuf,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl Gc {
     pub(crate) fn run(self) -> Result<()> {
-        let collected = open_layout(&self.layout)?.collect_garbage()?;
+        let collected = open_layout(&self.layout, self.write)?.collect_garbage()?;
         for file in &collected.files {
             say(format_args!("removed {}", file.display()));
         }
@@ -104,11 +115,14 @@ pub(crate) struct Fill {
     /// The layout
     #[arg(value_name = "LAYOUT")]
     layout: PathBuf,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl Fill {
     pub(crate) fn run(self, pool: &Pool) -> Result<()> {
-        let layout = open_layout(&self.layout)?;
+        let layout = open_layout(&self.layout, self.write)?;
         let filled = progress::show("making the layers", |_| layout.fill(pool))?;
         let bytes = filled.iter().map(|blob| blob.size).sum();
         say(format_args!("{} blobs made, {}", filled.len(), DecimalBytes(bytes)));
@@ -116,8 +130,9 @@ impl Fill {
     }
 }
 
-fn open_layout(path: &Path) -> Result<ImageLayout> {
-    ImageLayout::open(path).map_err(|error| match error {
+fn open_layout(path: &Path, write: WriteArgs) -> Result<ImageLayout> {
+    let layout = ImageLayout::open(path).map(|layout| layout.write_options(write.options()));
+    layout.map_err(|error| match error {
         Error::Layout { path, reason } => {
             Error::Layout { path, reason: format!("{reason}; `oci-layout image-layout` makes one") }
         }

@@ -24,6 +24,7 @@ mod script;
 mod serve;
 mod steps;
 mod verify;
+mod write_args;
 
 use std::{
     env,

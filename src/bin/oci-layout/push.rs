@@ -51,6 +51,7 @@ pub(crate) struct Push {
 impl Push {
     pub(crate) fn run(self, pool: &Pool) -> Result<()> {
         let Self { image, references, platform, mount_from, registries } = self;
+        let _lock = image.lock();
         let (layout, tag) = (args::open_layout(&image.layout)?.pool(pool), image.tag.as_deref());
         let image = match &platform {
             Some(platform) => Image::from(layout.image(tag, Some(platform))?),
