@@ -49,6 +49,7 @@ mod helper;
 mod http;
 mod login;
 mod meter;
+mod network;
 mod proxy;
 mod pull;
 mod push;

@@ -7,11 +7,12 @@ use std::{
 
 use futures_util::TryFutureExt;
 use reqwest::{Method, Proxy, Request, RequestBuilder, Response, Url, redirect::Policy};
-use tokio::{runtime::Runtime, task::JoinHandle, time};
+use tokio::{task::JoinHandle, time};
 
 use super::{
     Client, Proxies, Reference,
     failure::{Failure, is_silent, lacks_tls},
+    network::{Network, Resolver},
     sentence::root,
     tls,
 };
@@ -23,8 +24,7 @@ pub(super) struct Http {
     proxies: Arc<Proxies>,
     /// Whether the registry speaks TLS, once that was tried.
     speaks_tls: OnceLock<bool>,
-    /// Always there but while this ends.
-    runtime: Option<Runtime>,
+    network: Network,
     /// How long the other side may be silent.
     pub(super) timeout: Duration,
 }
@@ -39,15 +39,16 @@ impl Http {
             .tls_backend_preconfigured(tls::config(settings, reference)?)
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(settings.timeout)
+            .dns_resolver(Resolver::new())
             .referer(false)
             .redirect(redirects())
             // One that cannot be used is told of before a request is made.
             .proxy(Proxy::custom(move |url| through.through(url).ok().flatten()))
             .build();
         let client = client.map_err(|error| refuse(root(&error)))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.map_err(|cause| refuse(format!("no thread for the network can be had: {cause}")))?;
-        Ok(Self { client, proxies, speaks_tls: OnceLock::new(), runtime: Some(runtime), timeout: settings.timeout })
+        let network =
+            Network::start().map_err(|cause| refuse(format!("no thread for the network can be had: {cause}")))?;
+        Ok(Self { client, proxies, speaks_tls: OnceLock::new(), network, timeout: settings.timeout })
     }
 
     /// Whether the registry at this `https` address speaks TLS. A server that does not may wait for the rest of what it takes
@@ -92,7 +93,7 @@ impl Http {
 
     /// Makes a request while this thread goes on.
     pub(super) fn start(&self, request: Request) -> JoinHandle<reqwest::Result<Response>> {
-        self.runtime().spawn(self.client.execute(request))
+        self.network.handle().spawn(self.client.execute(request))
     }
 
     /// The next bytes of an answer.
@@ -119,20 +120,7 @@ impl Http {
         future: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let limited = async { time::timeout(timeout, future).await };
-        self.runtime().block_on(limited).unwrap_or(Err(Failure::Silent))
-    }
-
-    fn runtime(&self) -> &Runtime {
-        self.runtime.as_ref().expect("it has not ended")
-    }
-}
-
-impl Drop for Http {
-    /// Otherwise it would wait for its threads, which is an error in asynchronous code.
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.network.handle().block_on(limited).unwrap_or(Err(Failure::Silent))
     }
 }
 

@@ -111,7 +111,8 @@ fn a_killed_change_leaves_a_layout_without_leftovers() {
     room.ok("image-layout before -o garbage");
     room.ok("append other -o garbage");
     room.ok("remove garbage:two");
-    for (from, args) in [("before", "append other -o layout"), ("sparse-one", "fill layout"), ("garbage", "gc layout")] {
+    for (from, args) in [("before", "append other -o layout"), ("sparse-one", "fill layout"), ("garbage", "gc layout")]
+    {
         let begin = || {
             room.remove("layout");
             std::process::Command::new("cp").args(["-r", from, "layout"]).current_dir(room.path("")).status().unwrap();

@@ -81,6 +81,9 @@ impl Room {
     }
 
     fn remove(&self, name: &str) {
+        if name.is_empty() {
+            return;
+        }
         let path = self.path(name);
         let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     }

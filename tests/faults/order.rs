@@ -195,9 +195,7 @@ fn a_recipe_goes_when_its_blob_lasts() {
     room.ok("build -f one two --sparse --tag latest -o sparse");
     let trace = Trace::of(&room, "fill sparse");
     trace.contents_come_before_names();
-    let is_recipe = |call: &Call| {
-        matches!(call, Call::Removed { path } if path.starts_with("sparse/recipes/sha256/") && path.ends_with(".json"))
-    };
+    let is_recipe = |call: &Call| matches!(call, Call::Removed { path } if path.starts_with("sparse/recipes/sha256/") && path.ends_with(".json"));
     let removed = trace.first("recipe removed", is_recipe);
     assert!(trace.first("folder", is_sync("sparse/blobs/sha256")) < removed);
     assert!(trace.0[removed..].iter().any(is_sync("sparse/recipes/sha256")), "{:#?}", trace.0);

@@ -8,14 +8,30 @@ use crate::Room;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     /// A descriptor was given to another file.
-    Opened { fd: i64 },
+    Opened {
+        fd: i64,
+    },
     /// fsync, or fdatasync.
-    Synced { fd: i64, path: String },
+    Synced {
+        fd: i64,
+        path: String,
+    },
     /// A file got a name: one without a name, by its descriptor, or a second one, by its first.
-    Linked { fd: Option<i64>, from: String, to: String },
-    Renamed { from: String, to: String },
-    Removed { path: String },
-    MadeFolder { path: String },
+    Linked {
+        fd: Option<i64>,
+        from: String,
+        to: String,
+    },
+    Renamed {
+        from: String,
+        to: String,
+    },
+    Removed {
+        path: String,
+    },
+    MadeFolder {
+        path: String,
+    },
 }
 
 const CALLS: &str = "open,openat,openat2,creat,fsync,fdatasync,sync_file_range,syncfs,link,linkat,rename,renameat,\
@@ -31,7 +47,8 @@ pub(crate) fn trace(room: &Room, args: &str) -> Vec<Call> {
 pub(crate) fn trace_with(room: &Room, args: &str, environment: &[(&str, &str)]) -> Vec<Call> {
     let file = room.path("trace");
     let trace = format!("trace={CALLS}");
-    let before = ["strace", "-f", "-qq", "-y", "-s", "4096", "-e", &trace, "-e", "signal=none", "-o", file.to_str().unwrap()];
+    let before =
+        ["strace", "-f", "-qq", "-y", "-s", "4096", "-e", &trace, "-e", "signal=none", "-o", file.to_str().unwrap()];
     let output = room.command(&before, args).envs(environment.iter().copied()).output().unwrap();
     assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
     let text = fs::read_to_string(&file).unwrap();
