@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, statat, unlinkat};
 use serde_json::value::RawValue;
 
 use super::{
-    INDEX, Sync, beneath,
+    INDEX, beneath,
     choose::is_named,
     entries,
     files::{MAX_DOCUMENT, RECIPES},
@@ -21,7 +21,7 @@ use super::{
     nest, put_blobs,
     read::{ImageLayout, parse_index, read_index},
     replace,
-    store::{BlobStore, TEMPORARY},
+    store::BlobStore,
     whole::Below,
 };
 use crate::{
@@ -30,6 +30,7 @@ use crate::{
     error::{Error, Result},
     image_manifest::{Image, Index},
     json,
+    new_file::TEMPORARY,
     pool::Pool,
 };
 
@@ -43,7 +44,7 @@ impl ImageLayout {
     /// As [`image_layout`](crate::image_layout()), and [`Error::Layout`] for an archive. The layout is as it was then,
     /// but for blobs that nothing names.
     pub fn append<I: Into<Image>>(&mut self, images: impl IntoIterator<Item = I>, pool: &Pool) -> Result<()> {
-        let dir = self.folder()?.to_owned();
+        let (dir, write) = (self.folder()?.to_owned(), self.write);
         let images = nest(images.into_iter().map(Into::into).collect(), None)?;
         let new = entries(&images)?;
         let replaces = |new: &Descriptor, old: &Descriptor| match new.annotations.get(REF_NAME) {
@@ -70,9 +71,11 @@ impl ImageLayout {
         };
         let (files, is_sparse) = (Arc::clone(&self.files), self.is_sparse());
         let put = || {
-            let store = if is_sparse { BlobStore::create_sparse(&dir)? } else { BlobStore::create(&dir)? };
+            let store =
+                if is_sparse { BlobStore::create_sparse(&dir, write)? } else { BlobStore::create(&dir, write)? };
             let store = store.knowing(files.trust(), files.known());
-            put_blobs(&store, &images, pool, Sync::Before)?;
+            put_blobs(&store, &images, pool)?;
+            store.sync_folders()?;
             // Nobody may collect them before the index names them.
             Ok(store)
         };
@@ -86,9 +89,9 @@ impl ImageLayout {
     ///
     /// [`Error::Layout`] if no image has that tag, with the tags there are.
     pub fn remove(&mut self, tag: &str) -> Result<()> {
-        let dir = self.folder()?.to_owned();
+        let (dir, write) = (self.folder()?.to_owned(), self.write);
         let stays = |entry: &Descriptor| is_named(entry, tag).map(|is_named| !is_named);
-        if self.change(|layout| layout.edited(&stays, &[]), || Lock::shared(&dir))? {
+        if self.change(|layout| layout.edited(&stays, &[]), || Lock::shared(&dir, write))? {
             return Ok(());
         }
         let tags = self.tags()?;
@@ -105,8 +108,11 @@ impl ImageLayout {
     /// nobody can say then which blobs it refers to, and none is removed.
     pub fn collect_garbage(&self) -> Result<Collected> {
         let dir = self.folder()?;
-        let _alone = Lock::exclusive(dir)?;
+        let _alone = Lock::exclusive(dir, self.write)?;
         let now = self.reopen()?;
+        // What an index named that a power loss brings back would be gone.
+        self.write.sync_path(&dir.join(INDEX))?;
+        self.write.sync_folder(dir)?;
         let mut used = HashSet::new();
         for descriptor in &now.index()?.manifests {
             now.check_known(descriptor)?;
@@ -122,6 +128,7 @@ impl ImageLayout {
                 Err(cause) if cause.kind() == io::ErrorKind::NotFound && folder == RECIPES => continue,
                 opened => opened.map_err(|cause| beneath::unreadable(dir, folder, cause))?,
             };
+            let before = collected.files.len();
             for name in beneath::names(dir, folder).map_err(Error::read(&path))? {
                 let unused = |digits| format!("sha256:{digits}").parse().is_ok_and(|digest| !used.contains(&digest));
                 // What is neither is somebody else's.
@@ -130,6 +137,9 @@ impl ImageLayout {
                 {
                     collected.remove(&opened, &path, &name)?;
                 }
+            }
+            if collected.files.len() > before {
+                self.write.sync_folder(&path)?;
             }
         }
         Ok(collected)
@@ -162,7 +172,7 @@ impl ImageLayout {
         // First, since it may fail, and since nearly always the index is still the same then.
         let mut edited = edit(self)?;
         let _prepared = prepare()?;
-        let _turn = Lock::index(&dir)?;
+        let _turn = Lock::index(&dir, self.write)?;
         if !self.files.holds(INDEX, &self.index_bytes)? {
             (self.index_bytes, self.index) = (read_index(&self.files)?, OnceLock::new());
             edited = edit(self)?;
@@ -173,7 +183,8 @@ impl ImageLayout {
                 format!("would have {} bytes, more than the {MAX_DOCUMENT} that an index may have", bytes.len());
             return Err(Error::layout(dir.join(INDEX), reason));
         }
-        replace(&dir, INDEX, &bytes, Sync::Before)?;
+        replace(&dir, INDEX, &bytes, self.write)?;
+        self.write.sync_folder(&dir)?;
         (self.index_bytes, self.index) = (bytes, OnceLock::new());
         Ok(true)
     }
@@ -202,7 +213,7 @@ impl ImageLayout {
 
     /// The layout as it is now.
     pub(super) fn reopen(&self) -> Result<Self> {
-        let layout = Self::open(self.folder()?)?.trust(self.files.trust().clone());
+        let layout = Self::open(self.folder()?)?.write_options(self.write).trust(self.files.trust().clone());
         Ok(layout.with_known(Arc::clone(self.files.known())))
     }
 

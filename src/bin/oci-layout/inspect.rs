@@ -9,7 +9,9 @@ use std::{
 };
 
 use clap::Args;
-use oci_layout::{Configuration, Descriptor, Digest, Error, ImageLayout, Index, Manifest, MediaType, Pool, Result};
+use oci_layout::{
+    Configuration, Descriptor, Digest, Error, ImageLayout, Index, Manifest, MediaType, Pool, ReadLock, Result,
+};
 use serde::Serialize;
 
 use self::contents::{Contents, contents};
@@ -88,6 +90,7 @@ enum What {
 
 impl Inspection {
     fn new(path: &Path, pool: &Pool, trust: &Trust) -> Result<Self> {
+        let _lock = ReadLock::new(path);
         let layout = trust.open(path)?;
         let mut layers = BTreeMap::new();
         let images = entries(&layout, &layout.index()?.manifests, 0, &mut layers);

@@ -13,10 +13,11 @@ use oci_layout::{
 
 use crate::{
     out::{self, print, say},
-    output::Output,
+    output::{self, Output},
     progress,
     registries::Registries,
     trust::Trust,
+    write_args::WriteArgs,
 };
 
 /// Fetches an image from a registry into a layout, every byte as it is there.
@@ -56,11 +57,15 @@ pub(crate) struct Pull {
 
     #[command(flatten)]
     registries: Registries,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl Pull {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
-        let Self { image: reference, output, platform, registries, .. } = self;
+        let Self { image: reference, output, platform, registries, write, .. } = self;
+        let write = write.options();
         let client = registries.client()?;
         let Some(output) = output else {
             let manifest = client.manifest(&reference, platform.as_ref())?;
@@ -76,12 +81,12 @@ impl Pull {
             let digest = image.digest();
             let image = reference.tag.iter().cloned().fold(image, Image::tagged);
             let pool = download_pool(pool);
-            if output.join("oci-layout").exists() {
-                trust.open(&output)?.append([image], &pool)?;
+            if output::settled(&output, write)? {
+                trust.open(&output)?.write_options(write).append([image], &pool)?;
                 return Ok(digest);
             }
-            let output = Output::claim(&output)?;
-            image_layout(output.dir(), [image], LayoutOptions::default().pool(&pool))?;
+            let output = Output::claim(&output, write)?;
+            image_layout(output.dir(), [image], LayoutOptions::default().write(write).pool(&pool))?;
             output.keep()?;
             Ok(digest)
         })?;

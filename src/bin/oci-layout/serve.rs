@@ -94,7 +94,7 @@ impl Serve {
         // Last: who has read it may ask for something, and whatever is said then comes behind the rest.
         print(format_args!("http://{address}"))?;
 
-        thread::spawn(move || {
+        let started = thread::Builder::new().spawn(move || {
             for signal in signals.forever() {
                 if sender.send(End::Signal).is_err() {
                     // It is said for the second time, to somebody who waits for clients.
@@ -102,6 +102,8 @@ impl Serve {
                 }
             }
         });
+        // Nothing else would end the program.
+        started.map_err(|cause| Error::Listen { address: self.listen, cause })?;
         let end = loop {
             match ends.recv() {
                 Ok(End::Taken) if !self.once => {}
