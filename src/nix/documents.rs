@@ -96,8 +96,8 @@ pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     }
     errors.iter().for_each(|error| eprintln!("oci-layout: {error}"));
     let (first, others) = (errors[0], errors.len() - 1);
-    let more = if others == 0 { String::new() } else { format!(", and {others} more defects, which are printed above") };
-    Err(Error::layout(layout, format!("is not sound, make or fetch it again: {first}{more}")))
+    let more = if others == 0 { String::new() } else { format!(", and {others} more defects, which the log has") };
+    Err(Error::layout(layout, format!("is not sound: make or fetch it again; {first}{more}")))
 }
 
 pub(super) fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {
