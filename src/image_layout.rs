@@ -10,6 +10,7 @@ mod fill;
 mod lock;
 pub(crate) mod name;
 mod read;
+mod repair;
 pub(crate) mod repository;
 pub(crate) mod store;
 mod verify;
@@ -32,6 +33,7 @@ pub use self::{
     lock::ReadLock,
     name::ImageName,
     read::{ImageLayout, LayoutImage},
+    repair::{Repair, repair},
     verify::{Defect, Finding, Severity, VerifyOptions, verify},
     write_options::WriteOptions,
 };
