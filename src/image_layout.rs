@@ -11,6 +11,7 @@ mod fill;
 mod lock;
 pub(crate) mod name;
 mod read;
+mod repair;
 pub(crate) mod repository;
 pub(crate) mod store;
 mod verify;
@@ -33,6 +34,7 @@ pub use self::{
     lock::ReadLock,
     name::ImageName,
     read::{ImageLayout, LayoutImage},
+    repair::{Repair, repair},
     verify::{Defect, Finding, Severity, VerifyOptions, verify},
     write_options::WriteOptions,
 };

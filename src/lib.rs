@@ -120,8 +120,8 @@ pub use self::{
         ConfigOptions, Configuration, ContainerConfig, ExtraConfig, History, ImageConfig, Inherit, RootFs, image_config,
     },
     image_layout::{
-        Collected, Defect, Finding, ImageLayout, ImageName, LayoutImage, LayoutOptions, ReadLock, Severity,
-        VerifyOptions, WriteOptions, image_layout, verify,
+        Collected, Defect, Finding, ImageLayout, ImageName, LayoutImage, LayoutOptions, ReadLock, Repair, Severity,
+        VerifyOptions, WriteOptions, image_layout, repair, verify,
     },
     image_manifest::{
         Image, ImageIndex, ImageManifest, Index, Manifest, ManifestOptions, artifact_manifest, image_index,

@@ -141,6 +141,14 @@ impl BlobStore {
             && (blob.file() == Some(path) || self.checked(path, blob.descriptor()).is_ok())
     }
 
+    /// Puts the blob's bytes, which are checked on the way, in its place, whatever is there.
+    pub(crate) fn replace(&self, blob: &dyn Blob) -> Result<()> {
+        let mut new = self.new_blob()?;
+        let (digest, size) = copy(blob, &mut new).map_err(|error| new.name_error(error))?;
+        blob.descriptor().check(size, Some(digest))?;
+        self.keep(new, digest).map(drop)
+    }
+
     fn path(&self, digest: Digest) -> PathBuf {
         self.blobs.join(digest.hex())
     }

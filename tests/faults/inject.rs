@@ -183,7 +183,7 @@ fn a_call_that_fails_is_an_error_and_no_panic() {
         "linkat:error=EIO:when=1",
         "linkat:error=EPERM:when=1",
         "linkat:error=EXDEV:when=2",
-        "rename:error=EACCES:when=1",
+        "renameat:error=EACCES:when=1",
         "mkdir:error=EDQUOT:when=2",
         "fchmod:error=EPERM:when=1",
         "flock:error=EINVAL:when=1",

@@ -5,7 +5,7 @@ use std::{fs, os::unix::process::ExitStatusExt};
 use crate::Room;
 
 /// The calls at which a state ends that the next run finds.
-const CALLS: [&str; 7] = ["mkdir", "linkat", "rename", "unlink", "fdatasync", "fsync", "flock"];
+const CALLS: [&str; 8] = ["mkdir", "linkat", "rename", "renameat", "unlink", "fdatasync", "fsync", "flock"];
 
 /// Kills the command at each call of these, and says after which. `begin` puts the room in its state before.
 fn killed_everywhere(room: &Room, args: &str, begin: impl Fn(), check: impl Fn(&str)) {

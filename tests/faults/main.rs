@@ -5,6 +5,7 @@ mod inject;
 mod killed;
 mod locks;
 mod order;
+mod repair;
 mod trace;
 
 use std::{

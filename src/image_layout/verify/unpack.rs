@@ -173,7 +173,6 @@ impl Read for Unpack<'_> {
 
 /// Unpacks on a thread of its own, some blocks ahead of who reads the tar. Where no thread can be had, the blob is given
 /// back.
-#[expect(clippy::type_complexity, reason = "it is what a thread leaves")]
 #[expect(clippy::result_large_err, reason = "it is no error, and is moved once")]
 pub(super) fn unpack_ahead<'scope>(
     scope: &'scope Scope<'scope, '_>,
