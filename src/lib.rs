@@ -103,6 +103,7 @@ mod recipe;
 #[cfg(feature = "registry")]
 pub mod registry;
 mod spec;
+mod sync;
 mod tar_reader;
 mod warning;
 
