@@ -87,6 +87,9 @@ mod digest;
 mod error;
 mod extra;
 pub mod folder;
+#[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd", feature = "registry"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod image_config;
 mod image_layout;
 mod image_manifest;

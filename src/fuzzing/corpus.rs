@@ -1,0 +1,42 @@
+//! Every file of `fuzz/corpus` once more, as the fuzzers had it.
+
+use std::{fs, path::Path};
+
+/// A package of a registry has no folder `fuzz`, and nothing to replay.
+fn replay(target: &str, run: fn(&[u8])) {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    if !fuzz.exists() {
+        return;
+    }
+    let corpus = fuzz.join("corpus").join(target);
+    let mut files: Vec<_> = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() > 2, "{corpus:?} has inputs");
+    for file in files {
+        // What a failure shows is the name of its input.
+        println!("{}", file.display());
+        run(&fs::read(&file).unwrap());
+    }
+}
+
+macro_rules! replays {
+    ($($target:ident)*) => {
+        $(#[test]
+        fn $target() {
+            replay(stringify!($target), super::$target);
+        })*
+
+        /// Each target that `fuzz/Cargo.toml` has is replayed.
+        #[test]
+        fn all_targets_are_replayed() {
+            let Ok(manifest) = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/Cargo.toml")) else {
+                return;
+            };
+            let bins = manifest.split("[[bin]]").skip(1);
+            let targets: Vec<_> = bins.map(|bin| bin.split('"').nth(1).unwrap()).collect();
+            assert_eq!(targets, [$(stringify!($target)),*]);
+        }
+    };
+}
+
+replays!(archive challenge document graph http recipe reference source_tar spec tar);
