@@ -15,10 +15,11 @@ pub(crate) use self::real::*;
 mod real {
     use std::sync::PoisonError;
     #[cfg(feature = "registry")]
-    pub(crate) use std::{sync::atomic::AtomicUsize, time::Instant};
+    pub(crate) use std::sync::atomic::AtomicUsize;
     pub(crate) use std::{
         sync::{Condvar, Mutex, MutexGuard},
         thread,
+        time::Instant,
     };
 
     /// Locks; a thread that panicked while it held the lock has left nothing half-done that matters here.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Claim, Job, May, Pool};
-use crate::sync::{AtomicUsize, Mutex, check, lock, thread};
+use crate::sync::{AtomicUsize, Condvar, Mutex, check, lock, thread};
 
 /// How many are at work, and how many ever were at a time.
 #[derive(Default)]
@@ -23,10 +23,13 @@ impl AtWork {
     }
 }
 
-/// Blocks are read, and each is written when all before it are: as a layer is made.
+/// Blocks are read, and each is written when all before it are: as a layer is made. Whoever takes what is written does so
+/// when the next block is read, so that nothing goes on if nobody works beside an output.
 struct Line<'a> {
     blocks: usize,
     state: Mutex<State>,
+    /// A block was read.
+    read: Condvar,
     at_work: &'a AtWork,
 }
 
@@ -46,7 +49,7 @@ enum Task {
 
 impl<'a> Line<'a> {
     fn new(blocks: usize, at_work: &'a AtWork) -> Self {
-        Self { blocks, state: Mutex::default(), at_work }
+        Self { blocks, state: Mutex::default(), read: Condvar::new(), at_work }
     }
 }
 
@@ -75,10 +78,13 @@ impl Job for Line<'_> {
             Task::Read(block) => {
                 self.at_work.work();
                 lock(&self.state).read.insert(block);
+                self.read.notify_all();
             }
             Task::Write(block) => {
-                thread::yield_now();
                 let mut state = lock(&self.state);
+                while block + 1 < self.blocks && !state.read.contains(&(block + 1)) {
+                    state = self.read.wait(state).unwrap();
+                }
                 assert_eq!(state.written, block, "in their order");
                 state.read.remove(&block);
                 (state.written, state.is_writing) = (block + 1, false);

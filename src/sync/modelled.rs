@@ -11,20 +11,34 @@ use std::{
 
 pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic::AtomicUsize};
 
+use crate::error::Result;
+
 /// Runs a model in many orders of its steps: first with few changes between threads, where defects are found that need
 /// a certain order, then with many.
-///
-/// `SHUTTLE_ITERATIONS` says how many orders of each kind; `tests/models` leaves it at 2,000.
 pub(crate) fn check(model: impl Fn() + Send + Sync + 'static) {
-    let iterations = std::env::var("SHUTTLE_ITERATIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(2_000);
-    let model = Arc::new(move || {
+    let model = Arc::new(model);
+    let few = Arc::clone(&model);
+    shuttle::check_pct(begun(move || few()), iterations(), 4);
+    shuttle::check_random(begun(move || model()), iterations());
+}
+
+/// Runs a model in orders in which every thread goes on now and then, as on a real machine.
+pub(crate) fn check_fairly(model: impl Fn() + Send + Sync + 'static) {
+    shuttle::check_random(begun(model), iterations());
+}
+
+/// How many orders of each kind: `SHUTTLE_ITERATIONS`, or as many as take some seconds.
+fn iterations() -> usize {
+    std::env::var("SHUTTLE_ITERATIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(1_000)
+}
+
+/// With a world of its own for each time that the model runs.
+fn begun(model: impl Fn() + Send + Sync + 'static) -> impl Fn() + Send + Sync + 'static {
+    move || {
         WORLD.with(World::begin);
         model();
         WORLD.with(World::begin);
-    });
-    let few = Arc::clone(&model);
-    shuttle::check_pct(move || few(), iterations, 4);
-    shuttle::check_random(move || model(), iterations);
+    }
 }
 
 /// What the threads of a model share, all of which run in one thread of the system.
@@ -118,42 +132,43 @@ impl Condvar {
 }
 
 /// A folder that threads lock as processes do with `flock`: in whatever order the system lets them.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Folder {
     held: Mutex<Held>,
     released: shuttle::sync::Condvar,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Held {
     shared: usize,
     exclusive: bool,
 }
 
 /// A lock on a folder, held until it is dropped.
+#[derive(Debug)]
 pub(crate) struct FolderLock {
     folder: Arc<Folder>,
     is_exclusive: bool,
 }
 
 impl FolderLock {
-    pub(crate) fn shared(path: &Path) -> Self {
-        Self::wait(path, false)
+    pub(crate) fn shared(path: &Path) -> Result<Self> {
+        Ok(Self::wait(path, false))
     }
 
-    pub(crate) fn exclusive(path: &Path) -> Self {
-        Self::wait(path, true)
+    pub(crate) fn exclusive(path: &Path) -> Result<Self> {
+        Ok(Self::wait(path, true))
     }
 
-    pub(crate) fn try_exclusive(path: &Path) -> Option<Self> {
+    pub(crate) fn try_exclusive(path: &Path) -> Result<Option<Self>> {
         let folder = Self::folder(path);
         let mut held = lock(&folder.held);
         if !held.is_free(true) {
-            return None;
+            return Ok(None);
         }
         held.exclusive = true;
         drop(held);
-        Some(Self { folder, is_exclusive: true })
+        Ok(Some(Self { folder, is_exclusive: true }))
     }
 
     fn folder(path: &Path) -> Arc<Folder> {
