@@ -14,13 +14,13 @@ pub(crate) use self::real::*;
 #[cfg(not(all(test, shuttle)))]
 mod real {
     use std::sync::PoisonError;
-    #[cfg(feature = "registry")]
-    pub(crate) use std::sync::atomic::AtomicUsize;
     pub(crate) use std::{
         sync::{Condvar, Mutex, MutexGuard},
         thread,
         time::Instant,
     };
+    #[cfg(feature = "registry")]
+    pub(crate) use {std::sync::atomic::AtomicUsize, tokio::sync::Notify};
 
     /// Locks; a thread that panicked while it held the lock has left nothing half-done that matters here.
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -19,6 +19,15 @@ fn replay(target: &str, run: fn(&[u8])) {
     }
 }
 
+/// A corpus is kept for good, by everybody who clones the repository.
+#[test]
+fn the_corpus_is_small() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let files = walkdir::WalkDir::new(corpus).into_iter().filter_map(Result::ok).filter(|entry| entry.path().is_file());
+    let size: u64 = files.map(|entry| entry.metadata().unwrap().len()).sum();
+    assert!(size < 300_000, "{size} bytes");
+}
+
 macro_rules! replays {
     ($($target:ident)*) => {
         $(#[test]
@@ -26,15 +35,18 @@ macro_rules! replays {
             replay(stringify!($target), super::$target);
         })*
 
-        /// Each target that `fuzz/Cargo.toml` has is replayed.
+        /// Each target of `fuzz/Cargo.toml` is one of these, and calls the function of its name.
         #[test]
         fn all_targets_are_replayed() {
-            let Ok(manifest) = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/Cargo.toml")) else {
-                return;
-            };
+            let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+            let Ok(manifest) = fs::read_to_string(fuzz.join("Cargo.toml")) else { return };
             let bins = manifest.split("[[bin]]").skip(1);
             let targets: Vec<_> = bins.map(|bin| bin.split('"').nth(1).unwrap()).collect();
             assert_eq!(targets, [$(stringify!($target)),*]);
+            for target in targets {
+                let source = fs::read_to_string(fuzz.join("targets").join(target).with_extension("rs")).unwrap();
+                assert!(source.contains(&format!("oci_layout::fuzzing::{target}(data)")), "{target}");
+            }
         }
     };
 }

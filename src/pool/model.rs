@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Claim, Job, May, Pool};
-use crate::sync::{AtomicUsize, Condvar, Mutex, check, lock, thread};
+use crate::sync::{AtomicUsize, Condvar, Mutex, check, in_threads, lock, thread};
 
 /// How many are at work, and how many ever were at a time.
 #[derive(Default)]
@@ -23,10 +23,11 @@ impl AtWork {
     }
 }
 
-/// Blocks are read, and each is written when all before it are: as a layer is made. Whoever takes what is written does so
-/// when the next block is read, so that nothing goes on if nobody works beside an output.
+/// Blocks are read, and each is written when all before it are: as a layer is made.
 struct Line<'a> {
     blocks: usize,
+    /// Whether a block is taken only when the next one is read: nothing goes on then if nobody works beside an output.
+    takes_late: bool,
     state: Mutex<State>,
     /// A block was read.
     read: Condvar,
@@ -48,8 +49,8 @@ enum Task {
 }
 
 impl<'a> Line<'a> {
-    fn new(blocks: usize, at_work: &'a AtWork) -> Self {
-        Self { blocks, state: Mutex::default(), read: Condvar::new(), at_work }
+    fn new(blocks: usize, takes_late: bool, at_work: &'a AtWork) -> Self {
+        Self { blocks, takes_late, state: Mutex::default(), read: Condvar::new(), at_work }
     }
 }
 
@@ -82,7 +83,7 @@ impl Job for Line<'_> {
             }
             Task::Write(block) => {
                 let mut state = lock(&self.state);
-                while block + 1 < self.blocks && !state.read.contains(&(block + 1)) {
+                while self.takes_late && block + 1 < self.blocks && !state.read.contains(&(block + 1)) {
                     state = self.read.wait(state).unwrap();
                 }
                 assert_eq!(state.written, block, "in their order");
@@ -103,7 +104,7 @@ fn model_of_jobs_side_by_side() {
     check(|| {
         let (pool, at_work) = (Pool::new(2), AtWork::default());
         let done = pool.map(0..2, |_| {
-            let line = Line::new(3, &at_work);
+            let line = Line::new(3, true, &at_work);
             pool.run(&line, 3);
             lock(&line.state).written
         });
@@ -111,6 +112,20 @@ fn model_of_jobs_side_by_side() {
         assert!(at_work.most.into_inner() <= 2, "no more than the pool has");
         let buffers = lock(&pool.0.buffers);
         assert_eq!((buffers.in_use, buffers.jobs, buffers.spare.len()), (0, 0, 0), "a pool at rest holds nothing");
+    });
+}
+
+/// Two threads of the caller share a pool of one: each goes on when the other one rests.
+#[test]
+fn model_of_a_pool_of_one() {
+    check(|| {
+        let (pool, at_work) = (Pool::new(1), AtWork::default());
+        in_threads(2, || {
+            let line = Line::new(2, false, &at_work);
+            pool.run(&line, 1);
+            assert_eq!(lock(&line.state).written, 2);
+        });
+        assert_eq!(at_work.most.into_inner(), 1);
     });
 }
 

@@ -5,7 +5,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, LockResult, PoisonError},
+    sync::{Arc, LockResult, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -128,6 +128,29 @@ impl Condvar {
 
     pub(crate) fn notify_all(&self) {
         self.0.notify_all();
+    }
+}
+
+/// tokio's, which no scheduler sees: another thread may go on before each of its calls.
+#[derive(Default)]
+pub(crate) struct Notify {
+    notify: tokio::sync::Notify,
+    step: AtomicUsize,
+}
+
+impl Notify {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn notified(&self) -> tokio::sync::futures::Notified<'_> {
+        self.step.load(Ordering::SeqCst);
+        self.notify.notified()
+    }
+
+    pub(crate) fn notify_waiters(&self) {
+        self.step.load(Ordering::SeqCst);
+        self.notify.notify_waiters();
     }
 }
 

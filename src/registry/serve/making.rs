@@ -16,7 +16,6 @@ use std::{
 };
 
 use hyper::body::Bytes;
-use tokio::sync::Notify;
 
 use crate::{
     blob::Blob,
@@ -25,7 +24,7 @@ use crate::{
     error::{Error, Result},
     pool::Pool,
     recipe::open_with,
-    sync::{AtomicUsize, Condvar, Instant, Mutex, MutexGuard, lock, thread},
+    sync::{AtomicUsize, Condvar, Instant, Mutex, MutexGuard, Notify, lock, thread},
 };
 
 /// What bounds memory and waiting.

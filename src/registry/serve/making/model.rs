@@ -7,7 +7,6 @@ use std::{
 };
 
 use shuttle::{future::block_on, sync::atomic::AtomicBool};
-use tokio::sync::Notify;
 
 use super::{Limits, Makings, Next};
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
     error::Result,
     pool::Pool,
     registry::serve::stretch::Stretch,
-    sync::{AtomicUsize, Mutex, check, lock, pass, thread},
+    sync::{AtomicUsize, Mutex, Notify, check, lock, pass, thread},
 };
 
 /// The chunks of the blob.
