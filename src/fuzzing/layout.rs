@@ -43,7 +43,9 @@ pub fn document(data: &[u8]) {
     export(&opened, FORMATS[turn(data, 3)], dir.path(), errors.is_empty());
 
     if opened.collect_garbage().is_ok() {
-        let after = self::errors(&layout, dir.path(), false);
+        // What a subject needs is no reason to keep it: it may be kept for something else that has the same bytes.
+        let mut after = self::errors(&layout, dir.path(), false);
+        after.retain(|error| !error.contains(", subject, "));
         assert!(after.is_subset(&errors), "garbage was needed: {:?}", after.difference(&errors));
     }
     let tags: Vec<String> = opened.tags().unwrap_or_default().into_iter().map(str::to_owned).collect();
