@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{self, Runtime};
 
-use super::{Event, Makings, Once, Repository, Server, answer::answer};
+use super::{Endpoint, Repository, Server, answer::answer};
 use crate::{
     blob::Blob,
     digest::Digest,
@@ -77,14 +77,11 @@ impl Fixture {
         ];
         let tagged = ["v1", "v2", "latest"].map(|tag| stored.clone().tagged(tag));
         let layout = image_layout(dir.path().join("layout"), tagged, Value::Null).expect(made);
-        let repositories = BTreeMap::from([
-            ("a/b".to_owned(), Repository::from(layout)),
-            ("c".to_owned(), Repository::from(vec![described.tagged("v1")])),
-        ]);
-        let log = Arc::new(|event: &Event| drop(event.to_string()));
-        let server = Server { repositories, makings: Makings::new(&pool), once: Once::new(|| ()), log };
+        let repositories = [("a/b", Repository::from(layout)), ("c", Repository::from(vec![described.tagged("v1")]))];
+        let endpoint = Endpoint::new(repositories).expect(made).pool(&pool).log(|event| drop(event.to_string()));
+        let server = endpoint.server();
         let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime without threads");
-        Self { server: Arc::new(server), runtime, blobs, words, _dir: dir }
+        Self { server, runtime, blobs, words, _dir: dir }
     }
 
     fn ask(&self, data: &[u8]) {
@@ -154,6 +151,8 @@ impl Fixture {
                 request.headers_mut().append(name, value);
             }
         }
+        // Any other host is refused before the request is looked at.
+        request.headers_mut().entry(header::HOST).or_insert(HeaderValue::from_static("localhost"));
         Some(request)
     }
 }
