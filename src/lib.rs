@@ -87,6 +87,9 @@ mod digest;
 mod error;
 mod extra;
 pub mod folder;
+#[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd", feature = "registry"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod image_config;
 mod image_layout;
 mod image_manifest;
@@ -104,6 +107,7 @@ mod recipe;
 #[cfg(feature = "registry")]
 pub mod registry;
 mod spec;
+mod sync;
 mod tar_reader;
 mod warning;
 

@@ -1,14 +1,19 @@
 //! How many threads may work at once.
 
+#[cfg(all(test, shuttle))]
+mod model;
 pub(crate) mod parts;
 
 use std::{
     mem,
     num::NonZeroUsize,
     ops::Deref,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     thread,
 };
+
+pub(crate) use crate::sync::lock;
+use crate::sync::{Condvar, Mutex, in_threads};
 
 /// A bound on the threads at work, shared by everything that is given the same pool.
 ///
@@ -97,15 +102,7 @@ impl Pool {
     }
 
     fn scope(&self, parts: usize, work: impl Fn() + Sync) {
-        thread::scope(|scope| {
-            for _ in 1..self.threads().min(parts) {
-                // Where the system allows no more threads, those that there are do the work.
-                if thread::Builder::new().spawn_scoped(scope, &work).is_err() {
-                    break;
-                }
-            }
-            work();
-        });
+        in_threads(self.threads().min(parts).max(1), work);
     }
 
     fn work(&self, job: &impl Job) {
@@ -233,11 +230,6 @@ impl<J: Job> Drop for TaskEnd<'_, J> {
         *lock(&self.pool.0.working) -= self.counts;
         self.pool.0.changed.notify_all();
     }
-}
-
-/// Locks; a thread that panicked while it held the lock has left nothing half-done that matters here.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ mod blob;
 mod challenge;
 mod credentials;
 mod failure;
+#[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd"))]
+pub(crate) mod fuzzing;
 mod helper;
 mod http;
 mod login;

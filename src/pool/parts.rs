@@ -1,11 +1,9 @@
 //! Work on parts that are found one after the other, done while the next is found.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::VecDeque, sync::PoisonError};
 
-use super::{Claim, Job, May, Pool, lock};
+use super::{Claim, Job, May, Pool};
+use crate::sync::{Mutex, lock};
 
 impl Pool {
     /// As [`Pool::map`], for functions that start nothing on the pool: they count as its work. So does finding the parts,

@@ -11,7 +11,7 @@ use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 pub(super) struct Challenge {
     pub(super) scheme: String,
     /// In their order; names in lower case.
-    parameters: Vec<(String, String)>,
+    pub(super) parameters: Vec<(String, String)>,
 }
 
 impl Challenge {

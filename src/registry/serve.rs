@@ -9,6 +9,8 @@ mod connection;
 mod contents;
 mod event;
 mod find;
+#[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd"))]
+pub(super) mod fuzzing;
 mod login;
 mod making;
 mod once;

@@ -6,26 +6,25 @@
 //! grace loses his place, and goes on in another making of the same blob, which begins at the beginning and keeps
 //! nothing before his place. There are few makings at a time; whoever finds none waits for the next one.
 
+#[cfg(all(test, shuttle))]
+mod model;
+
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::Duration,
 };
 
 use hyper::body::Bytes;
-use tokio::sync::Notify;
 
 use crate::{
     blob::Blob,
     chunks::{CHUNK, Chunks},
     digest::Digest,
     error::{Error, Result},
-    pool::{Pool, lock},
+    pool::Pool,
     recipe::open_with,
+    sync::{AtomicUsize, Condvar, Instant, Mutex, MutexGuard, Notify, lock, thread},
 };
 
 /// What bounds memory and waiting.
@@ -276,7 +275,7 @@ struct End<'a> {
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
-        if thread::panicking() {
+        if std::thread::panicking() {
             let cause = std::io::Error::other("a defect of the program, which it says of itself");
             lock(&self.making.state).fail(Error::blob(self.making.digest, cause));
             self.making.made.notify_waiters();
