@@ -72,8 +72,8 @@ use crate::{
 ///
 /// Without [`certificate`](Self::certificate) there is no TLS, and without [`htpasswd`](Self::htpasswd) whoever reaches
 /// the address reads all that is served. Only blobs that a repository's
-/// index reaches are served. Documents are checked against their digests before they are sent, all other blobs while
-/// they are: of one that is damaged, or whose sources changed, the end is never sent, and the connection breaks.
+/// index reaches are served. Of what lies in files, nothing is sent before all of it was checked against its digest. What
+/// has to be made of a recipe is checked on the way: where a source changed, the connection breaks.
 ///
 /// A blob that has to be made is made once for all clients that ask for it at about the same time, with 16 MiB of
 /// it in memory. A client that reads slowly while others wait goes on in another making.
