@@ -41,13 +41,14 @@ use tokio::{
 };
 
 use self::{
-    authority::Authorities, certificate::Certificate, login::Login, making::Makings, once::Once, places::Places,
+    authority::Authorities, certificate::Certificate, connection::Graceful, login::Login, making::Makings, once::Once,
+    places::Places,
 };
 pub use self::{event::Event, places::Limits, repository::Repository};
 use crate::{
     error::{Error, Result},
     image_layout::name::is_repository,
-    pool::Pool,
+    pool::{Pool, lock},
 };
 
 /// A read-only registry over image layouts, as the
@@ -222,7 +223,7 @@ impl Endpoint {
         listener.set_nonblocking(true).map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
         let server = self.server();
-        let graceful = Arc::new(GracefulShutdown::new());
+        let graceful = Arc::new(Mutex::new(Some(GracefulShutdown::new())));
         let entered = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener).map_err(fail)?;
         drop(entered);
@@ -290,7 +291,7 @@ pub struct Serving {
 struct Running {
     runtime: Runtime,
     accepting: JoinHandle<()>,
-    graceful: Arc<GracefulShutdown>,
+    graceful: Arc<Graceful>,
 }
 
 impl Serving {
@@ -307,9 +308,11 @@ impl Serving {
             accepting.abort();
             // That it was aborted is what it says.
             let _ = accepting.await;
-            let graceful = Arc::into_inner(graceful).expect("who accepts has the only other one");
-            // Who takes longer is cut off.
-            let _ = time::timeout(PATIENCE, graceful.shutdown()).await;
+            let graceful = lock(&graceful).take();
+            if let Some(graceful) = graceful {
+                // Who takes longer is cut off.
+                let _ = time::timeout(PATIENCE, graceful.shutdown()).await;
+            }
         });
         runtime.shutdown_background();
     }

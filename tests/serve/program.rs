@@ -143,6 +143,58 @@ fn mistakes_have_sentences() {
     program.end();
 }
 
+#[test]
+fn names_and_users_are_options() {
+    let dir = TempDir::new().unwrap();
+    layout(&dir.path().join("a"), image("one", "linux/amd64"));
+    std::fs::write(dir.path().join("users"), "me:$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n")
+        .unwrap();
+    let options = ["a", "--host", "registry.example", "--host=Other.example", "--htpasswd", "users"];
+    let program = Program::start(dir.path(), &options);
+    // me:U*U
+    let login = [("Authorization", "Basic bWU6VSpV")];
+    for (host, expected) in [("registry.example", 200), ("other.example", 200), ("evil.example", 421)] {
+        // Of a target in absolute form, its own host counts.
+        let target = format!("http://{host}/v2/a/manifests/latest");
+        assert_eq!(get(&program.address, &target, &login).status, expected, "{host}");
+    }
+    assert_eq!(get(&program.address, "/v2/", &[]).status, 401);
+    program.signal(Signal::TERM);
+    assert!(program.end().0.success());
+
+    let host = fail(dir.path(), &["a", "--host", "registry.example:5000"]);
+    assert!(host.contains("host \"registry.example:5000\": ") && host.contains("without a scheme, a port"), "{host}");
+    let missing = fail(dir.path(), &["a", "--htpasswd", "nothing"]);
+    assert!(missing.contains("\"nothing\""), "{missing}");
+    let missing = fail(dir.path(), &["a", "--tls-cert", "nothing", "--tls-key", "nothing"]);
+    assert!(missing.contains("\"nothing\""), "{missing}");
+    let no_key = fail(dir.path(), &["a", "--tls-cert", "nothing"]);
+    assert!(no_key.contains("--tls-key"), "{no_key}");
+    let no_pem = fail(dir.path(), &["a", "--tls-cert", "users", "--tls-key", "users"]);
+    assert!(no_pem.contains("\"users\": it has no key in PEM"), "{no_pem}");
+}
+
+/// What others reach is said.
+#[test]
+fn an_address_for_others_has_a_note() {
+    let dir = TempDir::new().unwrap();
+    layout(&dir.path().join("a"), image("one", "linux/amd64"));
+    std::fs::write(dir.path().join("users"), "me:$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n")
+        .unwrap();
+    for (options, expected) in [
+        (&["a", "--listen", "0.0.0.0:0"][..], Some("there is no TLS and no login: whoever reaches the address")),
+        (&["a", "--listen", "0.0.0.0:0", "--htpasswd", "users"], Some("there is no TLS: whoever sees a connection")),
+        (&["a"], None),
+    ] {
+        let program = Program::start(dir.path(), options);
+        program.signal(Signal::TERM);
+        let (_, said) = program.end();
+        let note = said.lines().find_map(|line| line.strip_prefix("oci-layout: note: "));
+        assert_eq!(note.is_some(), expected.is_some(), "{said}");
+        assert!(note.unwrap_or_default().starts_with(expected.unwrap_or_default()), "{said}");
+    }
+}
+
 /// As in `oci-layout serve --verbose image 2>&1 | head -1`.
 #[test]
 fn clients_are_served_when_nobody_reads_what_is_said() {

@@ -2,9 +2,10 @@
 //! certificate they are shown.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use oci_layout::registry::{Endpoint, Event, Serving};
@@ -171,4 +172,23 @@ fn a_certificate_that_is_renewed() {
     assert_eq!(served.shown(), "one");
     fs::remove_file(path("tls.key")).unwrap();
     assert_eq!((served.shown(), served.unusable()), ("one".to_owned(), 3));
+}
+
+/// As a user starts it.
+#[test]
+fn the_program_speaks_tls() {
+    let sample = Sample::new(Compression::GZIP);
+    let dir = TempDir::new().unwrap();
+    certificate(dir.path(), "ours");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
+    command.args(["serve", "--tls-cert", "ours.crt", "--tls-key", "ours.key"]).arg(sample.layout()).current_dir(&dir);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("https://").unwrap();
+    let mut crane = tool("crane");
+    let catalog = run(crane.args(["catalog", address]).env("SSL_CERT_FILE", dir.path().join("ours.crt")));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(catalog.lines().count(), 1);
 }

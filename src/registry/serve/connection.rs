@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use hyper::{
 };
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::{GracefulShutdown, Watcher},
+    server::graceful::GracefulShutdown,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -33,7 +33,7 @@ use super::{
     places::{Activity, Answering, Full, Place},
     refusal::Refusal,
 };
-use crate::error::Error;
+use crate::{error::Error, pool::lock};
 
 /// How long the head of a request may take, and how long a connection may be open without one.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -44,6 +44,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// The bytes of a request's head, at most: podman asks for a thousand parts of a blob in one.
 const HEAD: usize = 32 << 10;
 
+/// What ends connections between two requests; none when that has begun.
+pub(super) type Graceful = Mutex<Option<GracefulShutdown>>;
+
 /// How long a client that has as many connections as it may have waits for one of them to end.
 const QUEUE: Duration = Duration::from_secs(2);
 
@@ -51,7 +54,7 @@ const QUEUE: Duration = Duration::from_secs(2);
 const QUEUED: usize = 64;
 
 /// Takes connections for ever.
-pub(super) async fn accept(listener: TcpListener, server: Arc<Server>, graceful: Arc<GracefulShutdown>) {
+pub(super) async fn accept(listener: TcpListener, server: Arc<Server>, graceful: Arc<Graceful>) {
     let queue = Arc::new(Semaphore::new(QUEUED));
     loop {
         let Ok((stream, client)) = listener.accept().await else {
@@ -61,7 +64,7 @@ pub(super) async fn accept(listener: TcpListener, server: Arc<Server>, graceful:
         };
         // What is small does not wait for what is large.
         let _ = stream.set_nodelay(true);
-        let connection = Connection { stream, client, server: Arc::clone(&server), watcher: graceful.watcher() };
+        let connection = Connection { stream, client, server: Arc::clone(&server), graceful: Arc::clone(&graceful) };
         loop {
             match server.places.try_place(client.ip(), Instant::now()) {
                 Ok(place) => {
@@ -92,14 +95,14 @@ struct Connection {
     stream: TcpStream,
     client: SocketAddr,
     server: Arc<Server>,
-    watcher: Watcher,
+    graceful: Arc<Graceful>,
 }
 
 impl Connection {
     async fn serve(self, place: Place) {
         let open = self.server.once.connects();
-        let Self { stream, client, server, watcher } = self;
-        place.hold(serve(stream, client, server, Arc::clone(place.activity()), watcher)).await;
+        let Self { stream, client, server, graceful } = self;
+        place.hold(serve(stream, client, server, Arc::clone(place.activity()), graceful)).await;
         drop((open, place));
     }
 
@@ -121,14 +124,20 @@ impl Connection {
 }
 
 /// What goes wrong here is the client's own, or is told when it happens.
-async fn serve(stream: TcpStream, client: SocketAddr, server: Arc<Server>, activity: Arc<Activity>, watcher: Watcher) {
+async fn serve(
+    stream: TcpStream,
+    client: SocketAddr,
+    server: Arc<Server>,
+    activity: Arc<Activity>,
+    graceful: Arc<Graceful>,
+) {
     let stream = Patient::new(stream, PATIENCE, Arc::clone(&activity));
     let Some(certificate) = &server.certificate else {
-        return serve_http(stream, client, server, activity, watcher).await;
+        return serve_http(stream, client, server, activity, graceful).await;
     };
     let acceptor = certificate.acceptor(|error| server.tell(&Event::Unusable { error }));
     if let Ok(Ok(stream)) = time::timeout(SILENCE, acceptor.accept(stream)).await {
-        serve_http(stream, client, server, activity, watcher).await;
+        serve_http(stream, client, server, activity, graceful).await;
     }
 }
 
@@ -137,7 +146,7 @@ async fn serve_http(
     client: SocketAddr,
     server: Arc<Server>,
     activity: Arc<Activity>,
-    watcher: Watcher,
+    graceful: Arc<Graceful>,
 ) {
     let service = service_fn(move |request| {
         let (server, answering) = (Arc::clone(&server), activity.answers(Instant::now()));
@@ -148,6 +157,8 @@ async fn serve_http(
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(SILENCE).max_buf_size(HEAD);
+    // From now on it is waited for; what has not come so far is not.
+    let Some(watcher) = lock(&graceful).as_ref().map(GracefulShutdown::watcher) else { return };
     let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
 }
 
