@@ -43,6 +43,7 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
 }
 
 /// Prints JSON text as it may be shown.
+#[cfg(feature = "registry")]
 pub(crate) fn print_json_text(text: &[u8]) -> Result<()> {
     let mut out = JsonText(text.to_vec());
     wanted(out.flush())?;
