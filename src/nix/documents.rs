@@ -88,13 +88,12 @@ pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let findings = image_layout::verify(&layout, &VerifyOptions::default().pool(pool).deep(deep).scratch(SCRATCH))?;
     let strict = strict(attributes)?;
     let (errors, warnings): (Vec<_>, Vec<_>) =
-        findings.iter().partition(|finding| strict || finding.severity() == Severity::Error);
+        findings.into_iter().partition(|finding| strict || finding.severity() == Severity::Error);
     warnings.iter().for_each(|warning| eprintln!("oci-layout: {warning}"));
     if errors.is_empty() {
         return fs::write(attributes.output(), "").map_err(Error::write(attributes.output()));
     }
-    let errors: String = errors.iter().map(|finding| format!("\n  {finding}")).collect();
-    Err(Error::layout(layout, format!("is not sound: make or fetch it again{errors}")))
+    Err(Error::Unsound { path: layout, findings: errors })
 }
 
 pub(super) fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {
