@@ -2,14 +2,14 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use crate::{digest::Digest, layer_tar::BYTE_FORMAT, printable::Printable, warning::Warning};
+use crate::{digest::Digest, image_layout::Finding, layer_tar::BYTE_FORMAT, printable::Printable, warning::Warning};
 
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a layer, a document or a layout could not be made or read.
 ///
-/// Displayed, it is a line that a terminal and a log may have, whoever made what it names: see [`Printable`].
+/// Displayed, it is a line, or some, that a terminal and a log may have, whoever made what it names: see [`Printable`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -219,6 +219,17 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong and what to do.
         reason: String,
+    },
+    /// A layout has defects. Displayed, each has a line of its own.
+    #[error(
+        "{path:?} is not sound: make or fetch it again{}",
+        findings.iter().map(|finding| format!("\n  {finding}")).collect::<String>()
+    )]
+    Unsound {
+        /// The layout.
+        path: PathBuf,
+        /// The defects.
+        findings: Vec<Finding>,
     },
     /// A blob is not in the layout.
     #[error("blob {digest} is missing from {path:?}: fetch the image again, whole")]

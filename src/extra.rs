@@ -21,7 +21,7 @@ use serde_json::{Value, value::RawValue};
 const MAX_DEPTH: usize = 127;
 
 /// Members that this library does not know, kept as they were read and written sorted by key, at every depth. A copy
-/// shares the text.
+/// shares the text. Only serde_json reads them.
 #[derive(Clone, Default)]
 pub struct Extra(Option<Arc<str>>);
 

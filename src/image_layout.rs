@@ -99,8 +99,8 @@ pub fn image_layout<I: Into<Image>>(
     let images = nest(images.into_iter().map(Into::into).collect(), extra.get("annotations"))?;
     let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::INDEX });
     json::merge(&mut value, Value::Object(extra));
-    value["manifests"] = entries(&images)?.iter().map(json::to_value).collect();
-    let index: Index = json::from_value("image index", value)?;
+    let mut index: Index = json::from_value("image index", value)?;
+    index.manifests = entries(&images)?;
     index.media_type()?;
 
     let known = Arc::default();

@@ -95,19 +95,19 @@ impl Bounds {
 }
 
 /// What a document has held so far, and what it may hold.
-pub(crate) struct Count {
+struct Count {
     most: Bounds,
     values: usize,
     objects: usize,
 }
 
 impl Count {
-    pub(crate) fn new(most: Bounds) -> Self {
+    fn new(most: Bounds) -> Self {
         Self { most, values: 0, objects: 0 }
     }
 
     /// Counts a value.
-    pub(crate) fn value<E: de::Error>(&mut self) -> Result<(), E> {
+    fn value<E: de::Error>(&mut self) -> Result<(), E> {
         self.values += 1;
         match self.values > self.most.values {
             true => Err(E::custom(format_args!("it has more than {} values", self.most.values))),
@@ -116,7 +116,7 @@ impl Count {
     }
 
     /// Counts a value that was counted as an object too.
-    pub(crate) fn object<E: de::Error>(&mut self) -> Result<(), E> {
+    fn object<E: de::Error>(&mut self) -> Result<(), E> {
         self.objects += 1;
         match self.objects > self.most.objects {
             true => Err(E::custom(format_args!("it has more than {} objects", self.most.objects))),

@@ -67,7 +67,7 @@ pub(crate) fn members(source: SourceTar, options: &LayerOptions, noticed: &Notic
     }
     let mut reader = TarReader::seekable(BufReader::new(&tar.file)).map_err(unreadable)?;
     let mut extracted =
-        Extracted { source, tar: Arc::clone(&tar), noticed, members: BTreeMap::new(), links: 0, holes: 0 };
+        Extracted { source, tar: Arc::clone(&tar), noticed, members: BTreeMap::new(), links: 0, holes: 0, kept: 0 };
     while let Some(entry) = reader.next_entry().map_err(damaged)? {
         let wanted = source.wanted.takes(&relative(&entry.path));
         let offset = entry.offset;
@@ -111,6 +111,29 @@ struct Extracted<'a> {
     links: usize,
     /// The bytes of all files that the tar does not store.
     holes: u64,
+    /// The memory that the parts of the members take whose size a tar may say as it likes.
+    kept: usize,
+}
+
+/// The most memory for extended attributes, maps of sparse files, and targets of links, of all members of a tar: they
+/// compress to nearly nothing.
+const MOST_KEPT: usize = 96 << 20;
+
+/// The memory for what of a member has no largest size.
+fn weight(member: &Member) -> usize {
+    /// A map that is not empty, and what an allocation takes beside its bytes.
+    const MAP: usize = 512;
+    const ALLOCATION: usize = 48;
+    let attribute = |(name, value): (&Vec<u8>, &Vec<u8>)| name.len() + value.len() + 2 * ALLOCATION;
+    let xattrs = member.found.xattrs.iter().map(attribute).sum::<usize>();
+    let map = if xattrs > 0 { MAP } else { 0 };
+    let kind = match &member.kind {
+        // A file without holes is one stretch.
+        Kind::File(Content::Extents { extents, .. }) if extents.len() > 1 => size_of_val(&extents[..]),
+        Kind::Symlink(target) if target.len() > MAP => target.len(),
+        _ => 0,
+    };
+    xattrs + map + kind
 }
 
 impl Extracted<'_> {
@@ -139,11 +162,20 @@ impl Extracted<'_> {
             _ => self.member(entry, path),
         };
         let member = member.map_err(|reason| format!("{name} {reason}: exclude it, or pack the tar again"))?;
+        let weight = weight(&member);
+        if self.kept.saturating_add(weight) > MOST_KEPT {
+            let most = MOST_KEPT >> 20;
+            return Err(format!(
+                "has extended attributes, or is sparse, and together with the members before it takes more than {most} \
+                 MiB of memory for that: exclude it, or pack the tar again without attributes and holes"
+            ));
+        }
         if member.kind != Kind::Directory {
             let after =
                 self.members.range(&member.path..).map(|(path, _)| path).skip_while(|path| **path == member.path);
             let below: Vec<_> = after.take_while(|path| path.is_below(&member.path)).cloned().collect();
-            below.iter().for_each(|path| drop(self.members.remove(path)));
+            let removed = below.iter().filter_map(|path| self.members.remove(path));
+            self.kept -= removed.map(|(member, _)| self::weight(&member)).sum::<usize>();
             if let (Some(lost), true) = (below.first(), wanted) {
                 let (path, lost, count) = (member.path.to_path(), lost.to_path(), below.len() as u64);
                 let tar = self.source.path.to_owned();
@@ -151,7 +183,10 @@ impl Extracted<'_> {
             }
         }
         self.links += usize::from(matches!(member.kind, Kind::Symlink(_)));
-        self.members.insert(member.path.clone(), (member, wanted));
+        self.kept += weight;
+        if let Some((replaced, _)) = self.members.insert(member.path.clone(), (member, wanted)) {
+            self.kept -= self::weight(&replaced);
+        }
         Ok(())
     }
 

@@ -89,15 +89,12 @@ pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let findings = image_layout::verify(&layout, &options)?;
     let strict = strict(attributes)?;
     let (errors, warnings): (Vec<_>, Vec<_>) =
-        findings.iter().partition(|finding| strict || finding.severity() == Severity::Error);
+        findings.into_iter().partition(|finding| strict || finding.severity() == Severity::Error);
     warnings.iter().for_each(|warning| eprintln!("oci-layout: {warning}"));
     if errors.is_empty() {
         return fs::write(attributes.output(), "").map_err(Error::write(attributes.output()));
     }
-    errors.iter().for_each(|error| eprintln!("oci-layout: {error}"));
-    let (first, others) = (errors[0], errors.len() - 1);
-    let more = if others == 0 { String::new() } else { format!(", and {others} more defects, which the log has") };
-    Err(Error::layout(layout, format!("is not sound: make or fetch it again; {first}{more}")))
+    Err(Error::Unsound { path: layout, findings: errors })
 }
 
 pub(super) fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {

@@ -9,6 +9,7 @@ mod files;
 mod interrupted;
 mod layouts;
 mod make;
+mod memory;
 mod printable;
 mod sparse;
 mod strangers;

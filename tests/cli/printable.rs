@@ -196,7 +196,8 @@ fn names_in_tars() {
     }
     let tar = tar.into_inner().unwrap();
     fs::write(room.path("layer.tar"), &tar).unwrap();
-    said(&room, &["layer-tar", "--tar", "layer.tar:/", "-o", "layer"]);
+    fs::write(room.path("spec.json"), r#"{ "files": [{ "tar": "layer.tar", "destination": "/" }] }"#).unwrap();
+    said(&room, &["layer-tar", "--spec", "spec.json", "-o", "layer"]);
     // An archive with such members is no layout.
     said(&room, &["verify", "layer.tar"]);
     // As the layer of an image.

@@ -137,8 +137,9 @@ fn json_that_fills_the_memory_is_refused() {
     for (json, reason) in [
         (
             format!("[{}0]", r#"{"a":0},"#.repeat((16 << 20) / 8 - 2)),
-            "it has more than 524288 values at line 1 column ",
+            "it has more than 200000 objects at line 1 column ",
         ),
+        (format!("[{}0]", "0,".repeat((16 << 20) / 2 - 2)), "it has more than 524288 values at line 1 column "),
         ("[".repeat(16 << 20), "recursion limit exceeded at line 1 column 128"),
     ] {
         layout.replace(&["/manifests/0", "/config"], json.as_bytes());

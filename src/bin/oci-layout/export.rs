@@ -8,8 +8,8 @@ use std::{
 
 use clap::Args;
 use oci_layout::{
-    ArchiveFormat, ArchiveOptions, Descriptor, Error, Image, Platform, Pool, Result, WriteOptions, WrittenArchive,
-    image_archive,
+    ArchiveFormat, ArchiveOptions, Descriptor, Error, Image, Index, Platform, Pool, Result, WriteOptions,
+    WrittenArchive, image_archive,
 };
 
 use crate::{
@@ -85,10 +85,12 @@ impl Export {
             format: self.format,
             platform: self.platform,
             repository: layout.repository(),
-            index: Some(layout.index()?.clone()),
+            index: Some(head(layout.index()?)),
             progress: None,
             strict: warnings.strict,
         };
+        // The images know where their blobs are, and an index of thousands is in memory twice without this.
+        drop(layout);
         let written = progress::show("writing the archive", |bytes| {
             let options = ArchiveOptions { progress: Some(bytes.progress()), ..options };
             write(images, options, &self.output, self.write.options())
@@ -99,6 +101,20 @@ impl Export {
             true => Ok(()),
             false => written.index.manifests.iter().map(name).try_for_each(print),
         }
+    }
+}
+
+/// What an index says beside its manifests.
+fn head(index: &Index) -> Index {
+    let Index { schema_version, media_type, artifact_type, manifests: _, subject, annotations, extra } = index;
+    Index {
+        schema_version: *schema_version,
+        media_type: media_type.clone(),
+        artifact_type: artifact_type.clone(),
+        manifests: Vec::new(),
+        subject: subject.clone(),
+        annotations: annotations.clone(),
+        extra: extra.clone(),
     }
 }
 

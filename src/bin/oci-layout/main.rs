@@ -144,7 +144,7 @@ fn main() -> ExitCode {
     match arguments.map(out::parse::<Program>).and_then(run) {
         Ok(code) => code,
         Err(error) => {
-            say(format_args!("oci-layout: error: {error}"));
+            out::say_error(&error);
             ExitCode::FAILURE
         }
     }

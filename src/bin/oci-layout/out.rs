@@ -19,6 +19,11 @@ pub(crate) fn say(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", Printable(line));
 }
 
+/// Says why the program fails. An error escapes the line feeds of others, and has some of its own.
+pub(crate) fn say_error(error: &Error) {
+    format!("oci-layout: error: {error}").lines().for_each(say);
+}
+
 /// Prints a line of what the user asked for.
 pub(crate) fn print(line: impl Display) -> Result<()> {
     wanted(writeln!(io::stdout(), "{}", Printable(line)))
@@ -43,6 +48,7 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
 }
 
 /// Prints JSON text as it may be shown.
+#[cfg(feature = "registry")]
 pub(crate) fn print_json_text(text: &[u8]) -> Result<()> {
     let mut out = JsonText(text.to_vec());
     wanted(out.flush())?;

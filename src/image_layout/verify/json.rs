@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::finding::shown;
-use crate::json::{Bounds, Count};
+use crate::json::{Bounds, Counted};
 
 /// The most members that are noted down because they are there twice.
 const MAX_TWICE: usize = 100;
@@ -19,7 +19,8 @@ pub(super) struct Parsed {
 
 /// Reads a document; an error says what is wrong with it.
 pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, String> {
-    let mut state = State { count: Count::new(Bounds::DOCUMENT), place: String::new(), twice: Vec::new() };
+    Bounds::DOCUMENT.check(bytes, Counted::All)?;
+    let mut state = State { place: String::new(), twice: Vec::new() };
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = AnyValue(&mut state).deserialize(&mut json).map_err(|error| error.to_string())?;
     json.end().map_err(|error| error.to_string())?;
@@ -27,7 +28,6 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, String> {
 }
 
 struct State {
-    count: Count,
     place: String,
     twice: Vec<String>,
 }
@@ -38,7 +38,6 @@ impl<'de> DeserializeSeed<'de> for AnyValue<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.0.count.value()?;
         deserializer.deserialize_any(self)
     }
 }
@@ -89,7 +88,6 @@ impl<'de> Visitor<'de> for AnyValue<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        self.0.count.object()?;
         let here = self.0.place.len();
         let mut values = Map::new();
         while let Some(key) = members.next_key::<String>()? {

@@ -1,9 +1,13 @@
 //! An inspection as a tree that people read.
 
-use std::fmt::{Display, Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::{Display, Write as _},
+};
 
 use indicatif::{DecimalBytes, HumanCount};
 use oci_layout::{Configuration, Descriptor, Manifest, Printable, Result};
+use serde_json::value::RawValue;
 
 use super::{Entry, Inspection, What, contents::Contents};
 
@@ -91,8 +95,10 @@ fn platform(descriptor: &Descriptor) -> String {
 }
 
 fn configuration_tree(configuration: &Configuration, descriptor: &Descriptor) -> Tree {
-    let config = serde_json::to_value(&configuration.config).unwrap_or_default();
-    let members = config.as_object().into_iter().flatten().map(|(key, value)| Tree::new(format!("{key} {value}"), []));
+    // As text: only the beginning of each member is shown.
+    let config = serde_json::to_string(&configuration.config).unwrap_or_default();
+    let config: BTreeMap<String, &RawValue> = serde_json::from_str(&config).unwrap_or_default();
+    let members = config.into_iter().map(|(key, value)| Tree::new(format_args!("{key} {value}"), []));
     let created = configuration.created.iter().map(|created| Tree::new(format!("created {created}"), []));
     Tree::new(format!("configuration  {}", short(descriptor)), created.chain(members))
 }

@@ -1,0 +1,201 @@
+//! What needs little memory whatever others have written: each command with less than it had if documents were values.
+
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
+use oci_layout::Digest;
+
+use crate::{Room, Run};
+
+/// Runs the program with so many MiB of memory for its data, of which a debug build takes some 20.
+#[track_caller]
+fn within(room: &Room, mib: u32, args: &str) -> Run {
+    let mut command = Command::new("sh");
+    let limited = format!("ulimit -d {}; exec \"$0\" \"$@\"", mib << 10);
+    command.args(["-c", &limited, env!("CARGO_BIN_EXE_oci-layout"), "--threads", "1"]).args(args.split(' '));
+    command.current_dir(room.path("")).env_clear().stdin(Stdio::null());
+    let run = Run::of(&mut command);
+    assert!(matches!(run.code, Some(0 | 1)), "{args}: {:?} {}", run.code, &run.err[..run.err.len().min(1000)]);
+    run
+}
+
+#[track_caller]
+fn succeeds(room: &Room, mib: u32, args: &str) -> String {
+    let run = within(room, mib, args);
+    assert_eq!(run.code, Some(0), "{args}: {}", &run.err[..run.err.len().min(1000)]);
+    run.out
+}
+
+/// A layout whose documents have these members besides, and with a small one, `small`, beside it.
+fn layout(room: &Room, index: &str, manifest: &str, config: &str) {
+    room.ok("build -f app:/bin/app --entrypoint /bin/app --tag t -o image");
+    room.ok("build -f app:/app --tag small -o small");
+    let with = |document: &serde_json::Value, members: &str| {
+        let mut document = document.clone();
+        // No member is there twice.
+        document.as_object_mut().unwrap().retain(|name, _| !members.starts_with(&format!("\"{name}\":")));
+        let text = document.to_string();
+        let separator = if members.is_empty() { "" } else { "," };
+        format!("{}{separator}{members}}}", text.strip_suffix('}').unwrap())
+    };
+    let put = |text: &str, descriptor: &mut serde_json::Value| {
+        let digest = Digest::of(text);
+        fs::write(room.path(format!("image/blobs/sha256/{}", digest.hex())), text).unwrap();
+        descriptor["digest"] = digest.to_string().into();
+        descriptor["size"] = text.len().into();
+    };
+    let (mut manifest_document, config_document) = room.image("image");
+    let mut index_document = room.json("image/index.json");
+    put(&with(&config_document, config), &mut manifest_document["config"]);
+    put(&with(&manifest_document, manifest), &mut index_document["manifests"][0]);
+    fs::write(room.path("image/index.json"), with(&index_document, index)).unwrap();
+}
+
+/// Two MiB of values: as such they take 180 MiB.
+fn values() -> String {
+    format!(r#""x":[{}0]"#, r#"{"a":0},"#.repeat((2 << 20) / 8))
+}
+
+/// Of an index, they stay what they are when it is edited.
+#[test]
+fn unknown_members_of_an_index() {
+    let room = Room::new();
+    layout(&room, &values(), "", "");
+    for args in
+        ["append small -o image", "remove image:small", "gc image", "fill image", "inspect image", "verify image"]
+    {
+        within(&room, 64, args);
+    }
+    succeeds(&room, 64, "export image:t -o one.tar");
+    succeeds(&room, 64, "export image -o all.tar");
+    succeeds(&room, 64, "build --base image:t -f app:/app -o built");
+    assert!(fs::read_to_string(room.path("image/index.json")).unwrap().contains(&values()));
+}
+
+#[test]
+fn unknown_members_of_a_manifest() {
+    let room = Room::new();
+    layout(&room, "", &values(), "");
+    for args in ["inspect image", "gc image", "export image -o tar", "build --base image -f app:/app -o built"] {
+        succeeds(&room, 64, args);
+    }
+    within(&room, 64, "verify image");
+}
+
+#[cfg(feature = "registry")]
+#[test]
+fn unknown_members_of_a_manifest_in_a_registry() {
+    use std::io::{BufRead, BufReader};
+
+    let room = Room::new();
+    layout(&room, "", &values(), "");
+    let mut serving = room.command(["serve", "image"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut address = String::new();
+    BufReader::new(serving.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    let address = address.trim().strip_prefix("http://").unwrap();
+    let run = within(&room, 64, &format!("pull {address}/image:t -o pulled"));
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+    assert_eq!(run.code, Some(0), "{}", run.err);
+}
+
+/// Values that this library knows are refused where they are too many, and nothing else happens.
+#[test]
+fn members_of_a_configuration() {
+    let room = Room::new();
+    let history = format!(r#""history":[{}{{}}]"#, "{},".repeat((2 << 20) / 3));
+    let environment = format!(r#""config":{{"Env":[{}""]}}"#, r#""","#.repeat((2 << 20) / 3));
+    let volumes = format!(r#""config":{{"Volumes":{{{}}}}}"#, values());
+    for config in [&history, &environment, &volumes, &values()] {
+        layout(&room, "", "", config);
+        for args in ["inspect image", "gc image", "export image -o tar", "verify image"] {
+            within(&room, 64, args);
+        }
+        let said = within(&room, 64, "build --base image -f app:/app -o built").err;
+        assert!(said.contains("it has more than "), "{}: {said}", &config[..20]);
+        ["image", "small"].iter().for_each(|dir| fs::remove_dir_all(room.path(dir)).unwrap());
+    }
+}
+
+/// Time and memory by their number, and not by its square.
+#[test]
+fn an_index_of_thousands() {
+    let room = Room::new();
+    layout(&room, "", "", "");
+    let index = room.json("image/index.json");
+    let entry = index["manifests"][0].to_string();
+    let entries: Vec<_> = (0..10_000).map(|n| entry.replace("\"t\"", &format!("\"t{n}\""))).collect();
+    let text = index.to_string().replace(&entry, &entries.join(","));
+    fs::write(room.path("image/index.json"), text).unwrap();
+    for args in ["export image -o tar", "image-layout image -o again", "append image -o again", "fill image"] {
+        succeeds(&room, 60, args);
+    }
+    for args in ["gc image", "remove image:t7", "verify image", "inspect image", "build --base image:t8 -f app:/a -o b"]
+    {
+        succeeds(&room, 50, args);
+    }
+}
+
+/// A tar with one member that has an attribute, or holes, and with many names of it.
+fn tar(records: &[(&str, &str)], data: &[u8], names: usize) -> Vec<u8> {
+    let mut tar = Vec::new();
+    let mut add = |kind: tar::EntryType, name: &str, link: &str, data: &[u8]| {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(kind);
+        header.set_path(name).unwrap();
+        if !link.is_empty() {
+            header.set_link_name(link).unwrap();
+        }
+        header.set_size(data.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        tar.extend_from_slice(header.as_bytes());
+        tar.extend_from_slice(data);
+        tar.resize(tar.len().next_multiple_of(512), 0);
+    };
+    let record = |(key, value): &(&str, &str)| {
+        let rest = format!(" {key}={value}\n");
+        let length =
+            (1..10).map(|digits| digits + rest.len()).find(|n| n.to_string().len() + rest.len() == *n).unwrap();
+        format!("{length}{rest}")
+    };
+    let records: String = records.iter().map(record).collect();
+    add(tar::EntryType::XHeader, "pax", "", records.as_bytes());
+    add(tar::EntryType::Regular, "first", "", data);
+    (0..names).for_each(|n| add(tar::EntryType::Link, &format!("name{n}"), "first", &[]));
+    tar.resize(tar.len() + 1024, 0);
+    tar
+}
+
+#[test]
+fn attributes_and_holes_of_a_tar() {
+    let room = Room::new();
+    let value = "x".repeat(900_000);
+    let attribute = [("SCHILY.xattr.user.a", &*value)];
+    let parts = 200_000;
+    let mut map =
+        format!("{parts}\n{}", (0..parts).map(|at| format!("{}\n1\n", 2 * at)).collect::<String>()).into_bytes();
+    map.resize(map.len().next_multiple_of(512), 0);
+    map.resize(map.len() + parts, b'x');
+    let size = (2 * parts).to_string();
+    let sparse = [
+        ("GNU.sparse.major", "1"),
+        ("GNU.sparse.minor", "0"),
+        ("GNU.sparse.realsize", &*size),
+        ("GNU.sparse.name", "first"),
+    ];
+    for (records, data, few, many) in [(&attribute[..], &b""[..], 20, 250), (&sparse[..], &map[..], 5, 80)] {
+        let spec = r#"{ "files": [{ "tar": "source.tar", "destination": "/" }], "compression": "none" }"#;
+        fs::write(room.path("spec.json"), spec).unwrap();
+        for (names, is_taken) in [(few, true), (many, false)] {
+            fs::write(room.path("source.tar"), tar(records, data, names)).unwrap();
+            let run = within(&room, 180, "layer-tar --spec spec.json -o layer");
+            assert_eq!(run.code == Some(0), is_taken, "{names}: {}", run.err);
+            let reason = "together with the members before it takes more than 96 MiB of memory";
+            assert!(is_taken || run.err.contains(reason), "{}", run.err);
+            let _ = fs::remove_dir_all(room.path("layer"));
+        }
+    }
+}
