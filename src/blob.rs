@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    checked::{CheckedFile, FileBytes, KnownFiles},
     descriptor::{Descriptor, MediaType},
     digest::Digest,
     error::{Error, Result},
@@ -31,6 +32,16 @@ pub trait Blob: Send + Sync {
     /// who wrote or checked them: a layout takes such a file over by its name and size, without a look inside.
     fn file(&self) -> Option<&Path> {
         None
+    }
+
+    /// The same bytes in a file that was hashed as a whole before this returns; `None` if they lie in no file. They may be
+    /// sent elsewhere: nobody can be made to give away a file by a descriptor that says it is a blob.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BlobDamaged`] if the file has other bytes, and whatever [`Blob::open`] gives.
+    fn checked(&self) -> Result<Option<CheckedFile>> {
+        Ok(None)
     }
 
     /// How others can have these bytes without being given them, if that can be said: where they lie, or how they are
@@ -90,6 +101,10 @@ impl<B: Blob + ?Sized> Blob for Arc<B> {
         (**self).file()
     }
 
+    fn checked(&self) -> Result<Option<CheckedFile>> {
+        (**self).checked()
+    }
+
     fn recipe(&self) -> Option<Recipe> {
         (**self).recipe()
     }
@@ -146,12 +161,13 @@ impl Blob for MemoryBlob {
 pub struct FileBlob {
     descriptor: Descriptor,
     path: PathBuf,
+    known: Arc<KnownFiles>,
 }
 
 impl FileBlob {
     /// A blob that lies in this file.
     pub fn new(descriptor: Descriptor, path: impl Into<PathBuf>) -> Self {
-        Self { descriptor, path: path.into() }
+        Self { descriptor, path: path.into(), known: Arc::default() }
     }
 }
 
@@ -166,6 +182,11 @@ impl Blob for FileBlob {
 
     fn file(&self) -> Option<&Path> {
         Some(&self.path)
+    }
+
+    fn checked(&self) -> Result<Option<CheckedFile>> {
+        let bytes = FileBytes::open(&self.path)?;
+        self.known.check(bytes, &self.descriptor).map(Some)
     }
 
     fn recipe(&self) -> Option<Recipe> {

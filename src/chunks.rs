@@ -4,49 +4,89 @@ use std::io::Read;
 
 use crate::{
     blob::Blob,
+    checked::CheckedFile,
     descriptor::Descriptor,
     digest::Hasher,
     error::{Error, Result},
-    image_layout::store::check,
 };
 
 /// The bytes of a chunk; the last one of a blob has fewer.
 pub(crate) const CHUNK: u64 = 256 << 10;
 
-/// A blob's bytes in chunks. The last one comes only if all of them are what the descriptor says, so that nobody ever
-/// holds a wrong blob that looks whole. An empty blob has an empty chunk, which is checked like any other.
+/// A blob's bytes in chunks. Of bytes that lie in a file, none comes before all of them were checked. Others are checked
+/// while they come, and the last chunk comes only if all of them are what the descriptor says, so that no one ever holds
+/// a wrong blob that looks whole. An empty blob has an empty chunk, which is checked like any other.
 pub(crate) struct Chunks {
     descriptor: Descriptor,
-    reader: Box<dyn Read + Send>,
-    hasher: Hasher,
+    source: Source,
+    /// The number of bytes that came.
+    at: u64,
     is_over: bool,
+}
+
+enum Source {
+    Checked(CheckedFile),
+    /// These are hashed on the way.
+    Unchecked(Box<dyn Read + Send>, Hasher),
 }
 
 impl Chunks {
     pub(crate) fn open(blob: &dyn Blob) -> Result<Self> {
-        Ok(Self::new(blob.descriptor(), blob.open()?))
+        match blob.checked()? {
+            Some(file) => Ok(Self::of(blob.descriptor(), Source::Checked(file))),
+            None => Ok(Self::new(blob.descriptor(), blob.open()?)),
+        }
     }
 
     /// Of the blob with this descriptor, which this reads.
     pub(crate) fn new(descriptor: &Descriptor, reader: Box<dyn Read + Send>) -> Self {
-        Self { descriptor: descriptor.clone(), reader, hasher: Hasher::default(), is_over: false }
+        Self::of(descriptor, Source::Unchecked(reader, Hasher::default()))
+    }
+
+    fn of(descriptor: &Descriptor, source: Source) -> Self {
+        Self { descriptor: descriptor.clone(), source, at: 0, is_over: false }
+    }
+
+    /// Leaves out the chunks before this one. Those of a file are not read.
+    pub(crate) fn skip_to(&mut self, chunk: u64) -> Result<()> {
+        match &mut self.source {
+            Source::Checked(file) => {
+                self.at = chunk * CHUNK;
+                file.seek(self.at);
+            }
+            Source::Unchecked(..) => {
+                for _ in self.at / CHUNK..chunk {
+                    self.next().transpose()?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn chunk(&mut self) -> Result<Vec<u8>> {
         let Descriptor { digest, size, .. } = self.descriptor;
-        let left = size - self.hasher.size();
+        let left = size - self.at;
         let length = left.min(CHUNK);
         let read = |cause| Error::blob(digest, cause);
         let mut bytes = Vec::with_capacity(usize::try_from(length).expect("a chunk is in memory"));
-        (&mut self.reader).take(length).read_to_end(&mut bytes).map_err(read)?;
-        self.hasher.update(&bytes);
-        if length == left || (bytes.len() as u64) < length {
-            // One byte more shows that there are too many.
-            let more = (&mut self.reader).take(1).read_to_end(&mut Vec::new()).map_err(read)?;
-            let (digest, size) = self.hasher.clone().finish();
-            check(&self.descriptor, size + more as u64, Some(digest))?;
-            self.is_over = true;
+        match &mut self.source {
+            Source::Checked(file) => {
+                file.take(length).read_to_end(&mut bytes).map_err(read)?;
+                self.is_over = length == left;
+            }
+            Source::Unchecked(reader, hasher) => {
+                reader.take(length).read_to_end(&mut bytes).map_err(read)?;
+                hasher.update(&bytes);
+                if length == left || (bytes.len() as u64) < length {
+                    // One byte more shows that there are too many.
+                    let more = reader.take(1).read_to_end(&mut Vec::new()).map_err(read)?;
+                    let (digest, size) = hasher.clone().finish();
+                    self.descriptor.check(size + more as u64, Some(digest))?;
+                    self.is_over = true;
+                }
+            }
         }
+        self.at += bytes.len() as u64;
         Ok(bytes)
     }
 }

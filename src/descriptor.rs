@@ -3,47 +3,68 @@
 use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
 
-use crate::{digest::Digest, error::Error, json, platform_names};
+pub use crate::extra::Extra;
+use crate::{
+    digest::Digest,
+    error::{Error, Result},
+    extra::object,
+    json, platform_names,
+};
 
-/// Names a blob:
-/// [descriptor](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md).
-///
-/// Written as JSON, the members stand in the order of the fields here, absent ones left out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Descriptor {
-    /// What the bytes are.
-    pub media_type: MediaType,
-    /// The digest of the bytes.
-    pub digest: Digest,
-    /// The number of bytes.
-    pub size: u64,
-    /// Where else the bytes can be had.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
-    pub urls: Vec<String>,
-    /// Whatever the author wants to say.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
-    pub annotations: Annotations,
-    /// The bytes themselves, in base64.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<String>,
-    /// What kind of artifact a manifest describes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub artifact_type: Option<String>,
-    /// What an image runs on; in an index only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub platform: Option<Platform>,
-    /// Members this library does not know.
-    #[serde(flatten)]
-    pub extra: Extra,
+object! {
+    /// Names a blob:
+    /// [descriptor](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md).
+    ///
+    /// Written as JSON, the members stand in the order of the fields here, absent ones left out.
+    #[derive(Clone, Debug, PartialEq)]
+    #[serde(rename_all = "camelCase")]
+    pub struct Descriptor {
+        /// What the bytes are.
+        pub media_type: MediaType,
+        /// The digest of the bytes.
+        pub digest: Digest,
+        /// The number of bytes.
+        pub size: u64,
+        /// Where else the bytes can be had.
+        #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
+        pub urls: Vec<String>,
+        /// Whatever the author wants to say.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
+        pub annotations: Annotations,
+        /// The bytes themselves, in base64.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub data: Option<String>,
+        /// What kind of artifact a manifest describes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub artifact_type: Option<String>,
+        /// What an image runs on; in an index only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub platform: Option<Platform>,
+    }
 }
 
 impl Descriptor {
     /// A descriptor of these bytes.
     pub fn of(media_type: MediaType, bytes: &[u8]) -> Self {
         Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
+    }
+
+    /// Whether these are the size and the digest of the blob.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BlobDamaged`] if they are not.
+    pub(crate) fn check(&self, size: u64, digest: Option<Digest>) -> Result<()> {
+        let damaged = |expected: String, actual: String| Error::BlobDamaged { digest: self.digest, expected, actual };
+        if size != self.size {
+            let actual = if size > self.size { "more".to_owned() } else { size.to_string() };
+            return Err(damaged(format!("{} bytes", self.size), actual));
+        }
+        match digest {
+            Some(digest) if digest != self.digest => Err(damaged(self.digest.to_string(), digest.to_string())),
+            _ => Ok(()),
+        }
     }
 
     /// A descriptor with nothing but what every descriptor has.
@@ -65,29 +86,6 @@ impl Descriptor {
 /// Key and value pairs:
 /// [annotations](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md), written sorted by key.
 pub type Annotations = BTreeMap<String, String>;
-
-/// Members that this library does not know, kept as they were read and written sorted by key, at every depth.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(transparent)]
-pub struct Extra(pub BTreeMap<String, Value>);
-
-impl Serialize for Extra {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        sorted(&self.0, serializer)
-    }
-}
-
-/// Writes a map whose values are JSON of a user's or of another builder's.
-///
-/// serde_json keeps object members in insertion order as soon as any crate of the program switches its
-/// `preserve_order` on: sorting here keeps the bytes a function of the value.
-pub(crate) fn sorted<S: serde::Serializer>(map: &BTreeMap<String, Value>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(map.iter().map(|(key, value)| {
-        let mut value = value.clone();
-        value.sort_all_objects();
-        (key, value)
-    }))
-}
 
 /// Documents in the wild write `null` where they mean an empty map or list.
 pub(crate) fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -209,42 +207,41 @@ impl fmt::Display for MediaType {
     }
 }
 
-/// What an image runs on:
-/// [platform](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md#image-index-property-descriptions).
-///
-/// Architecture and operating system are Go's names; see [`Platform::normalised`] for others. Read from text as `OS/ARCHITECTURE` or
-/// `OS/ARCHITECTURE/VARIANT`; the default is linux/amd64 on every machine, never the build host's.
-///
-/// ```
-/// use oci_layout::Platform;
-/// let platform: Platform = "linux/arm/v7".parse()?;
-/// assert_eq!((platform.os.as_str(), platform.variant.as_deref()), ("linux", Some("v7")));
-/// assert_eq!(Platform::default().to_string(), "linux/amd64");
-/// # Ok::<_, oci_layout::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Platform {
-    /// `amd64`, `arm64`, …
-    pub architecture: String,
-    /// `linux`, …
-    pub os: String,
-    /// Windows' build number.
-    #[serde(rename = "os.version", default, skip_serializing_if = "Option::is_none")]
-    pub os_version: Option<String>,
-    /// Windows' `win32k`.
-    #[serde(
-        rename = "os.features",
-        default,
-        skip_serializing_if = "Vec::is_empty",
-        deserialize_with = "null_is_empty"
-    )]
-    pub os_features: Vec<String>,
-    /// `v7`, `v8`, …
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variant: Option<String>,
-    /// Members this library does not know.
-    #[serde(flatten)]
-    pub extra: Extra,
+object! {
+    /// What an image runs on:
+    /// [platform](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md#image-index-property-descriptions).
+    ///
+    /// Architecture and operating system are Go's names; see [`Platform::normalised`] for others. Read from text as `OS/ARCHITECTURE` or
+    /// `OS/ARCHITECTURE/VARIANT`; the default is linux/amd64 on every machine, never the build host's.
+    ///
+    /// ```
+    /// use oci_layout::Platform;
+    /// let platform: Platform = "linux/arm/v7".parse()?;
+    /// assert_eq!((platform.os.as_str(), platform.variant.as_deref()), ("linux", Some("v7")));
+    /// assert_eq!(Platform::default().to_string(), "linux/amd64");
+    /// # Ok::<_, oci_layout::Error>(())
+    /// ```
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Platform {
+        /// `amd64`, `arm64`, …
+        pub architecture: String,
+        /// `linux`, …
+        pub os: String,
+        /// Windows' build number.
+        #[serde(rename = "os.version", default, skip_serializing_if = "Option::is_none")]
+        pub os_version: Option<String>,
+        /// Windows' `win32k`.
+        #[serde(
+            rename = "os.features",
+            default,
+            skip_serializing_if = "Vec::is_empty",
+            deserialize_with = "null_is_empty"
+        )]
+        pub os_features: Vec<String>,
+        /// `v7`, `v8`, …
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub variant: Option<String>,
+    }
 }
 
 impl Platform {

@@ -2,12 +2,14 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use crate::{digest::Digest, layer_tar::BYTE_FORMAT, warning::Warning};
+use crate::{digest::Digest, layer_tar::BYTE_FORMAT, printable::Printable, warning::Warning};
 
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a layer, a document or a layout could not be made or read.
+///
+/// Displayed, it is a line that a terminal and a log may have, whoever made what it names: see [`Printable`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,7 +20,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A source exists and can't be read.
-    #[error("cannot read source {path:?}: {cause}")]
+    #[error("cannot read source {path:?}: {cause}", cause = Printable(cause))]
     SourceUnreadable {
         /// The file or directory.
         path: PathBuf,
@@ -89,7 +91,8 @@ pub enum Error {
     /// Two mappings want different things at one path.
     #[error(
         "{destination:?} is wanted twice: by {first} and by {second}; drop one, exclude it there, \
-         or choose a conflict policy (first or last wins)"
+         or choose a conflict policy (first or last wins)",
+        first = Printable(first), second = Printable(second)
     )]
     Conflict {
         /// The path in the layer.
@@ -120,7 +123,8 @@ pub enum Error {
         match *base {
             "directory" => "to put a file into that directory, end the destination with a slash or write the whole path",
             _ => "choose another destination",
-        }
+        },
+        source_name = Printable(source_name)
     )]
     BaseConflict {
         /// The destination, or the path in a source folder that lands there.
@@ -134,7 +138,7 @@ pub enum Error {
     #[error("{0}; or allow the replacement (replace)")]
     Replaced(#[source] Warning),
     /// A glob that can't be read.
-    #[error("glob {glob:?} is not valid: {reason}")]
+    #[error("glob {glob:?} is not valid: {reason}", reason = Printable(reason))]
     Glob {
         /// The glob.
         glob: String,
@@ -142,7 +146,7 @@ pub enum Error {
         reason: String,
     },
     /// A tar given as a source is damaged or holds what no layer can.
-    #[error("tar {path:?}, at byte {offset}: {reason}")]
+    #[error("tar {path:?}, at byte {offset}: {reason}", reason = Printable(reason))]
     SourceTar {
         /// The tar.
         path: PathBuf,
@@ -161,7 +165,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A compression that can't be used as asked.
-    #[error("compression {compression:?}: {reason}")]
+    #[error("compression {compression:?}: {reason}", reason = Printable(reason))]
     Compression {
         /// The compression, as written on a command line.
         compression: String,
@@ -188,7 +192,7 @@ pub enum Error {
         reason: &'static str,
     },
     /// A value that a document can't hold: user-given JSON, a platform, a tag, an environment entry.
-    #[error("{what}: {reason}")]
+    #[error("{what}: {reason}", what = Printable(what), reason = Printable(reason))]
     Invalid {
         /// What was read, and where from.
         what: String,
@@ -196,7 +200,10 @@ pub enum Error {
         reason: String,
     },
     /// Images that can't stand together in one layout or index.
-    #[error("images {first} and {second} {reason}")]
+    #[error(
+        "images {first} and {second} {reason}",
+        first = Printable(first), second = Printable(second), reason = Printable(reason)
+    )]
     Images {
         /// The first one's tag, platform or digest.
         first: String,
@@ -206,7 +213,7 @@ pub enum Error {
         reason: String,
     },
     /// A layout, or a folder of one step, that can't be read as one.
-    #[error("{path:?} {reason}")]
+    #[error("{path:?} {reason}", reason = Printable(reason))]
     Layout {
         /// The layout, or a file of it.
         path: PathBuf,
@@ -232,7 +239,7 @@ pub enum Error {
         actual: String,
     },
     /// A blob's bytes can't be had.
-    #[error("cannot read blob {digest}: {cause}")]
+    #[error("cannot read blob {digest}: {cause}", cause = Printable(cause))]
     BlobUnreadable {
         /// The blob.
         digest: Digest,
@@ -253,6 +260,17 @@ pub enum Error {
         /// What happened to it: "changed", "vanished", "was added".
         change: &'static str,
     },
+    /// A recipe reads a file of this machine, and it is not known that this user wrote it.
+    #[error(
+        "recipe {recipe:?} reads {reads:?}, and this user did not write it here: name a folder that recipes may read with \
+         --recipe-root, or give --trust-recipes if you trust whoever made the layout (in the library: RecipeTrust)"
+    )]
+    RecipeUntrusted {
+        /// The file of the recipe.
+        recipe: PathBuf,
+        /// The file or folder that it reads.
+        reads: PathBuf,
+    },
     /// A recipe was written for another byte format.
     #[error(
         "the recipe of blob {digest} is for byte format {format}, and this program makes byte format {BYTE_FORMAT}: use a \
@@ -265,7 +283,7 @@ pub enum Error {
         format: u64,
     },
     /// A registry could not be reached, refused, or sent what it should not.
-    #[error("{reference}: {reason}")]
+    #[error("{reference}: {reason}", reference = Printable(reference), reason = Printable(reason))]
     Registry {
         /// The image, by its full name.
         reference: String,
@@ -285,7 +303,7 @@ pub enum Error {
         cause: io::Error,
     },
     /// An output can't be written.
-    #[error("cannot write {path:?}: {cause}")]
+    #[error("cannot write {path:?}: {cause}", cause = Printable(cause))]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -306,7 +324,7 @@ pub enum Error {
         cause: io::Error,
     },
     /// A file of a layout can't be read.
-    #[error("cannot read {path:?}: {cause}")]
+    #[error("cannot read {path:?}: {cause}", cause = Printable(cause))]
     Read {
         /// The file.
         path: PathBuf,

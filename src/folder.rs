@@ -16,8 +16,9 @@
 //! - `recipes/sha256/HEX.json`: of a layer that was only described, its [`Recipe`] in the place of the blob.
 //!
 //! A folder stands alone: nothing in it names a path, unless it has a recipe or was made by [`link_image`]. Opening one
-//! checks that the descriptor fits and that the blobs, or their recipes, are there, by name and size; their bytes are
-//! trusted, as those of any folder of ours, and `verify` reads them.
+//! checks that the descriptor fits and that the blobs, or their recipes, are there, by name and size. Their bytes are
+//! checked before anything relies on them. Links and recipes lead to files elsewhere, and are followed as
+//! [`RecipeTrust`] says.
 
 use std::{
     fmt, fs, io,
@@ -30,20 +31,21 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     blob::{Blob, FileBlob, Layer},
+    checked::CheckedFile,
     descriptor::{Descriptor, MediaType},
     digest::Digest,
     error::{Error, Result},
     image_config::{History, ImageConfig},
     image_layout::{
-        MARKER, WriteOptions,
-        files::{LayoutBlob, LayoutFiles, blob_name},
+        MARKER, WriteOptions, beneath,
+        files::{FileKind, LayoutBlob, LayoutFiles, blob_name},
         replace,
         store::BlobStore,
     },
     image_manifest::{Image, Manifest},
     json,
     pool::Pool,
-    recipe::Recipe,
+    recipe::{Recipe, RecipeTrust},
 };
 
 const DESCRIPTOR: &str = "media-descriptor.json";
@@ -53,37 +55,39 @@ const PLATFORM: &str = "platform.json";
 const LAYERS: &str = "layers.json";
 
 /// Writes the folder of a layer. A layer that was stored in that same folder stays where it is; one that was described
-/// with [`LayerOptions::recipe`](crate::LayerOptions::recipe) gets its recipe there, and any other is made.
+/// with [`LayerOptions::recipe`](crate::LayerOptions::recipe) gets its recipe there, sealed with the key of `trust`, and any
+/// other is made.
 ///
 /// ```
-/// # use oci_layout::{FileMapping, Layer, LayerOptions, WriteOptions, folder, layer_tar};
+/// # use oci_layout::{FileMapping, Layer, LayerOptions, RecipeTrust, WriteOptions, folder, layer_tar};
 /// # let dir = tempfile::tempdir()?;
 /// # let dir = dir.path().join("layer");
 /// let layer = layer_tar([FileMapping::text("hello\n", "/etc/motd")], LayerOptions::default().store(&dir))?;
-/// folder::write_layer(&dir, &layer, WriteOptions::default())?;
-/// assert_eq!(folder::open_layer(&dir)?.diff_id(), layer.diff_id());
+/// folder::write_layer(&dir, &layer, &RecipeTrust::default(), WriteOptions::default())?;
+/// assert_eq!(folder::open_layer(&dir, &RecipeTrust::default())?.diff_id(), layer.diff_id());
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
 ///
 /// [`Error::Write`], and whatever reading the layer gives, if it was only described.
-pub fn write_layer(dir: impl AsRef<Path>, layer: &dyn Layer, options: WriteOptions) -> Result<()> {
+pub fn write_layer(dir: impl AsRef<Path>, layer: &dyn Layer, trust: &RecipeTrust, options: WriteOptions) -> Result<()> {
     let dir = dir.as_ref();
-    let _store = store(dir, [layer as &dyn Blob], is_made, &Pool::new(1), options)?;
+    let _store = store(dir, [layer as &dyn Blob], is_made, trust, &Pool::new(1), options)?;
     replace(dir, DIFF_ID, layer.diff_id().to_string().as_bytes(), options)?;
     let history = History { created_by: Some(layer.created_by()), ..History::default() };
     replace(dir, HISTORY, &json::to_bytes(&history), options)?;
     write_last(dir, DESCRIPTOR, &json::to_bytes(layer.descriptor()), options)
 }
 
-/// Opens the folder of a layer.
+/// Opens the folder of a layer. Its recipe, if it has one, is followed as `trust` says when the layer is read.
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] for a folder that is none of a layer, or lacks a part, with the part and what makes it.
-pub fn open_layer(dir: impl AsRef<Path>) -> Result<LayerFolder> {
-    let folder = Folder::open(dir.as_ref(), "a layer", "layer-tar")?;
+/// [`Error::Layout`] for a folder that is none of a layer, or lacks a part, with the part and what makes it;
+/// [`Error::RecipeUntrusted`] for a recipe, or a link in the place of a blob, that may not be followed.
+pub fn open_layer(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<LayerFolder> {
+    let folder = Folder::open(dir.as_ref(), "a layer", "layer-tar", trust)?;
     let descriptor = folder.descriptor(MediaType::is_layer)?;
     let diff_id = folder.required(DIFF_ID)?;
     let diff_id = String::from_utf8_lossy(&diff_id).trim().parse();
@@ -111,12 +115,12 @@ pub fn write_layers(dir: impl AsRef<Path>, names: &[String], options: WriteOptio
 /// # Errors
 ///
 /// As [`open_layer`].
-pub fn open_layers(dir: impl AsRef<Path>) -> Result<Vec<LayerFolder>> {
+pub fn open_layers(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<Vec<LayerFolder>> {
     let dir = dir.as_ref();
-    let folder = Folder::open(dir, "a layer", "layer-tar")?;
-    let Some(bytes) = folder.files.small_file(LAYERS)? else { return Ok(vec![open_layer(dir)?]) };
+    let folder = Folder::open(dir, "a layer", "layer-tar", trust)?;
+    let Some(bytes) = folder.files.small_file(LAYERS)? else { return Ok(vec![open_layer(dir, trust)?]) };
     let names: Vec<String> = folder.parse(LAYERS, &bytes)?;
-    names.iter().map(|name| open_layer(dir.join(name))).collect()
+    names.iter().map(|name| open_layer(dir.join(name), trust)).collect()
 }
 
 /// Writes the folder of a configuration. The layers of a base image are not in it: whoever makes an image of it gives
@@ -127,7 +131,7 @@ pub fn open_layers(dir: impl AsRef<Path>) -> Result<Vec<LayerFolder>> {
 /// [`Error::Write`].
 pub fn write_config(dir: impl AsRef<Path>, config: &ImageConfig, options: WriteOptions) -> Result<()> {
     let dir = dir.as_ref();
-    let _store = store(dir, [config as &dyn Blob], is_made, &Pool::new(1), options)?;
+    let _store = store(dir, [config as &dyn Blob], is_made, &RecipeTrust::default(), &Pool::new(1), options)?;
     replace(dir, PLATFORM, &json::to_bytes(&config.document().platform()), options)?;
     write_last(dir, DESCRIPTOR, &json::to_bytes(config.descriptor()), options)
 }
@@ -138,8 +142,8 @@ pub fn write_config(dir: impl AsRef<Path>, config: &ImageConfig, options: WriteO
 ///
 /// [`Error::Layout`] for a folder that is none of a configuration, or lacks a part, with the part and what makes it;
 /// [`Error::BlobDamaged`] if the configuration is not what the descriptor says.
-pub fn open_config(dir: impl AsRef<Path>) -> Result<ImageConfig> {
-    let folder = Folder::open(dir.as_ref(), "a configuration", "image-config")?;
+pub fn open_config(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<ImageConfig> {
+    let folder = Folder::open(dir.as_ref(), "a configuration", "image-config", trust)?;
     let descriptor = folder.descriptor(|media_type| media_type.to_oci() == MediaType::CONFIG)?;
     ImageConfig::from_bytes(folder.document(&descriptor)?)
 }
@@ -150,9 +154,15 @@ pub fn open_config(dir: impl AsRef<Path>) -> Result<ImageConfig> {
 /// # Errors
 ///
 /// [`Error::Write`], and whatever reading a blob gives.
-pub fn write_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool, options: WriteOptions) -> Result<()> {
+pub fn write_image(
+    dir: impl AsRef<Path>,
+    image: impl Into<Image>,
+    trust: &RecipeTrust,
+    pool: &Pool,
+    options: WriteOptions,
+) -> Result<()> {
     let (dir, image) = (dir.as_ref(), image.into());
-    let _store = store(dir, image.blobs().iter().map(Arc::as_ref), is_made, pool, options)?;
+    let _store = store(dir, image.blobs().iter().map(Arc::as_ref), is_made, trust, pool, options)?;
     write_last(dir, DESCRIPTOR, &json::to_bytes(image.descriptor()), options)
 }
 
@@ -164,8 +174,10 @@ pub fn write_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool, 
 /// As [`write_image`].
 pub fn link_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool, options: WriteOptions) -> Result<()> {
     let (dir, image) = (dir.as_ref(), image.into());
-    let (linked, copied): (Vec<_>, Vec<_>) = image.blobs().iter().partition(|blob| blob.file().is_some());
-    let store = store(dir, copied.into_iter().map(Arc::as_ref), |_| true, pool, options)?;
+    let is_linked = |blob: &&Arc<dyn Blob>| blob.file().is_some() && !blob.descriptor().media_type.is_document();
+    let (linked, copied): (Vec<_>, Vec<_>) = image.blobs().iter().partition(is_linked);
+    let copied = copied.into_iter().map(Arc::as_ref);
+    let store = store(dir, copied, |_| true, &RecipeTrust::default(), pool, options)?;
     for blob in linked {
         let link = dir.join(blob_name(blob.descriptor().digest));
         let file = blob.file().map(path::absolute).transpose().map_err(Error::write(&link))?;
@@ -185,8 +197,8 @@ pub fn link_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool, o
 ///
 /// [`Error::Layout`] for a folder that is none of an image, or lacks a part, with the part and what makes it;
 /// [`Error::BlobDamaged`] if the manifest is not what the descriptor says.
-pub fn open_image(dir: impl AsRef<Path>) -> Result<Image> {
-    let folder = Folder::open(dir.as_ref(), "an image", "image-manifest")?;
+pub fn open_image(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<Image> {
+    let folder = Folder::open(dir.as_ref(), "an image", "image-manifest", trust)?;
     let descriptor = folder.descriptor(MediaType::is_manifest)?;
     let manifest: Manifest = folder.parse(&blob_name(descriptor.digest), &folder.document(&descriptor)?)?;
     let named = manifest.layers.into_iter().chain([manifest.config, descriptor.clone()]);
@@ -213,6 +225,10 @@ impl Blob for LayerFolder {
 
     fn file(&self) -> Option<&Path> {
         self.blob.file()
+    }
+
+    fn checked(&self) -> Result<Option<CheckedFile>> {
+        self.blob.checked()
     }
 
     fn recipe(&self) -> Option<Recipe> {
@@ -254,12 +270,13 @@ struct Folder<'a> {
 }
 
 impl<'a> Folder<'a> {
-    fn open(dir: &'a Path, of: &'static str, made_by: &'static str) -> Result<Self> {
+    fn open(dir: &'a Path, of: &'static str, made_by: &'static str, trust: &RecipeTrust) -> Result<Self> {
         let refuse =
             |what| Error::layout(dir, format!("{what}: give the folder of {of} that `oci-layout {made_by}` made"));
         match dir.metadata() {
             Ok(metadata) if metadata.is_dir() => {
-                Ok(Self { dir, files: Arc::new(LayoutFiles::open(dir, None)?), of, made_by })
+                let files = LayoutFiles::open(dir, None)?.with_trust(trust.clone());
+                Ok(Self { dir, files: Arc::new(files), of, made_by })
             }
             Ok(_) => Err(refuse("is not a folder")),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Err(refuse("does not exist")),
@@ -290,11 +307,22 @@ impl<'a> Folder<'a> {
         self.files.small_file(name)?.ok_or_else(|| self.broken(format!("has no {name}")))
     }
 
-    /// A blob that is there, a regular file of the size that the descriptor says, or a link to one.
+    /// A blob that is there: a regular file of the size that the descriptor says, or a link to one, which
+    /// [`link_image`] made. A link may lead where recipes may read.
     fn blob(&self, descriptor: Descriptor) -> Result<FileBlob> {
         let name = blob_name(descriptor.digest);
         let path = self.dir.join(&name);
-        let path = if path.is_symlink() { path.canonicalize().unwrap_or(path) } else { path };
+        let kind = self.files.kind(&name).map_err(|cause| beneath::unreadable(self.dir, &name, cause))?;
+        let path = match kind {
+            None => return Err(self.broken(format!("has no {name}"))),
+            Some(FileKind::File) => path,
+            Some(_) if path.is_symlink() && self.files.trust().covers(&path) => path.canonicalize().unwrap_or(path),
+            Some(_) if path.is_symlink() => {
+                let reads = path.read_link().map_err(Error::read(&path))?;
+                return Err(Error::RecipeUntrusted { recipe: path, reads });
+            }
+            Some(_) => return Err(self.broken(format!("has a {name} that is no regular file"))),
+        };
         match fs::symlink_metadata(&path) {
             Ok(file) if !file.is_file() => Err(self.broken(format!("has a {name} that is no regular file"))),
             Ok(file) if file.len() != descriptor.size => {
@@ -302,7 +330,6 @@ impl<'a> Folder<'a> {
                 Err(self.broken(format!("has a {name} of {is} bytes where its descriptor says {says}")))
             }
             Ok(_) => Ok(FileBlob::new(descriptor, path)),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Err(self.broken(format!("has no {name}"))),
             Err(cause) => Err(Error::read(path)(cause)),
         }
     }
@@ -340,6 +367,7 @@ fn store<'a>(
     dir: &Path,
     blobs: impl IntoIterator<Item = &'a dyn Blob>,
     takes_place: fn(&Recipe) -> bool,
+    trust: &RecipeTrust,
     pool: &Pool,
     options: WriteOptions,
 ) -> Result<BlobStore> {
@@ -351,7 +379,7 @@ fn store<'a>(
     });
     pool.map(stored, |blob| store.put(blob, pool)).into_iter().collect::<Result<Vec<_>>>()?;
     if !described.is_empty() {
-        let sparse = BlobStore::create_sparse(dir, options)?;
+        let sparse = BlobStore::create_sparse(dir, options)?.knowing(trust, &Arc::default());
         described.into_iter().try_for_each(|blob| sparse.put(blob, pool).map(|_| ()))?;
         sparse.sync_folders()?;
     }

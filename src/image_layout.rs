@@ -1,6 +1,7 @@
 //! `image_layout`: images in, the directory that holds them out; and what can be done with one that exists.
 
 mod archive;
+pub(crate) mod beneath;
 mod choose;
 mod compressed;
 mod docker_archive;
@@ -49,6 +50,7 @@ use crate::{
     json,
     new_file::Temporary,
     pool::Pool,
+    recipe::RecipeTrust,
 };
 
 /// Writes an [image layout](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md) with these
@@ -90,7 +92,7 @@ pub fn image_layout<I: Into<Image>>(
     options: impl Into<LayoutOptions>,
 ) -> Result<ImageLayout> {
     let dir = dir.as_ref();
-    let LayoutOptions { extra, pool, sparse, write } = options.into();
+    let LayoutOptions { extra, pool, sparse, trust, write } = options.into();
     let mut extra = json::with_known_keys("image index", extra, Index::MEMBERS)?;
     extra.remove("manifests");
     let images = nest(images.into_iter().map(Into::into).collect(), extra.get("annotations"))?;
@@ -100,7 +102,9 @@ pub fn image_layout<I: Into<Image>>(
     let index: Index = json::from_value("image index", value)?;
     index.media_type()?;
 
+    let known = Arc::default();
     let store = if sparse { BlobStore::create_sparse(dir, write)? } else { BlobStore::create(dir, write)? };
+    let store = store.knowing(&trust, &known);
     let _alone = lock::Lock::index(dir, write)?;
     if fs::symlink_metadata(dir.join(INDEX)).is_ok() {
         return Err(Error::layout(dir, "is an image layout already: append to it, or choose another folder"));
@@ -111,7 +115,9 @@ pub fn image_layout<I: Into<Image>>(
     replace(dir, INDEX, &json::to_bytes(&index), write)?;
     write.sync_folder(dir)?;
     write.sync_way_to(dir)?;
-    ImageLayout::open(dir)
+    // All recipes in it were written by this call.
+    let trust = if sparse { RecipeTrust::everything() } else { trust };
+    Ok(ImageLayout::open(dir)?.trust(trust).with_known(known))
 }
 
 /// What [`image_layout`] makes the layout with, beside the images. JSON converts into it.
@@ -125,6 +131,9 @@ pub struct LayoutOptions {
     /// that were described with theirs, and of all that lies in files; off by default. No source is opened for that, and
     /// no layer copied. [`ImageLayout::fill`] makes it a layout like any other.
     pub sparse: bool,
+    /// With its key, recipes are sealed, so that whoever opens the layout with the same key may follow them. By default
+    /// there is no key.
+    pub trust: RecipeTrust,
     /// What survives a power loss, and whether locks keep other writers away.
     pub write: WriteOptions,
 }
@@ -143,6 +152,11 @@ impl LayoutOptions {
     /// Sets whether recipes take the place of blobs.
     pub fn sparse(self, sparse: bool) -> Self {
         Self { sparse, ..self }
+    }
+
+    /// Sets with which key recipes are sealed.
+    pub fn trust(self, trust: RecipeTrust) -> Self {
+        Self { trust, ..self }
     }
 
     /// Sets what survives a power loss, and whether locks keep other writers away.
@@ -232,5 +246,5 @@ pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8], options: WriteOption
     let path = dir.join(name);
     let file = Temporary::new_in(dir)?;
     file.file().write_all(bytes).map_err(Error::write(&path))?;
-    file.persist(&path, options)
+    file.persist(&path, options).map(drop)
 }

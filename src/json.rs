@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{self, DeserializeOwned, Visitor},
+    de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{
     Map, Value,
@@ -41,8 +41,9 @@ pub(crate) fn from_value<T: DeserializeOwned>(what: &str, value: Value) -> Resul
     })
 }
 
-/// A document from its bytes; the error names the member that cannot be read.
+/// A document from its bytes, if memory has room for it; the error names the member that cannot be read.
 pub(crate) fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, String> {
+    Bounds::DOCUMENT.check(bytes, Counted::Known)?;
     serde_json::from_slice(bytes).map_err(|error| {
         // The way to a member is kept only where it is asked for: an index may have thousands.
         let again: Result<T, _> = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes));
@@ -51,6 +52,181 @@ pub(crate) fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T
             _ => error.to_string(),
         }
     })
+}
+
+/// JSON of others as a value, if memory has room for it.
+pub(crate) fn value(bytes: &[u8]) -> Result<Value, String> {
+    Bounds::DOCUMENT.check(bytes, Counted::All)?;
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
+}
+
+/// The most that a document may hold, beyond its largest size in bytes: `{}` in a list is three bytes of text, and
+/// hundreds in memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) values: usize,
+    /// They take the most, each as an object of many members does.
+    pub(crate) objects: usize,
+}
+
+/// Which values count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    All,
+    /// Those in the lists and objects of documents that this library knows: the others stay text.
+    Known,
+}
+
+impl Bounds {
+    /// An index of sixty thousand images has three objects and nine values each at most.
+    pub(crate) const DOCUMENT: Self = Self { values: 1 << 19, objects: 200_000 };
+
+    /// Whether the document stays within these bounds, without reading it into memory. An error says which it does not,
+    /// or that it is not JSON.
+    pub(crate) fn check(self, bytes: &[u8], counted: Counted) -> Result<(), String> {
+        /// Of what is smaller, every value has room.
+        const SMALL: usize = 256 << 10;
+        if bytes.len() <= SMALL {
+            return Ok(());
+        }
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        Counter(&mut Count::new(self), counted).deserialize(&mut json).map_err(|error| error.to_string())
+    }
+}
+
+/// What a document has held so far, and what it may hold.
+pub(crate) struct Count {
+    most: Bounds,
+    values: usize,
+    objects: usize,
+}
+
+impl Count {
+    pub(crate) fn new(most: Bounds) -> Self {
+        Self { most, values: 0, objects: 0 }
+    }
+
+    /// Counts a value.
+    pub(crate) fn value<E: de::Error>(&mut self) -> Result<(), E> {
+        self.values += 1;
+        match self.values > self.most.values {
+            true => Err(E::custom(format_args!("it has more than {} values", self.most.values))),
+            false => Ok(()),
+        }
+    }
+
+    /// Counts a value that was counted as an object too.
+    pub(crate) fn object<E: de::Error>(&mut self) -> Result<(), E> {
+        self.objects += 1;
+        match self.objects > self.most.objects {
+            true => Err(E::custom(format_args!("it has more than {} objects", self.most.objects))),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The members of documents whose values become values here, and lists or objects of those.
+const KNOWN: [&str; 15] = [
+    "Cmd",
+    "Entrypoint",
+    "Env",
+    "Labels",
+    "annotations",
+    "config",
+    "diff_ids",
+    "history",
+    "layers",
+    "manifests",
+    "os.features",
+    "platform",
+    "rootfs",
+    "subject",
+    "urls",
+];
+
+struct Counter<'a>(&'a mut Count, Counted);
+
+impl<'de> DeserializeSeed<'de> for Counter<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.0.value()?;
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Counter<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(Counter(self.0, self.1))?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        self.0.object()?;
+        while let Some(is_known) = members.next_key_seed(IsKnown)? {
+            match is_known || self.1 == Counted::All {
+                true => members.next_value_seed(Counter(self.0, self.1))?,
+                false => {
+                    self.0.value()?;
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a key is one of [`KNOWN`].
+struct IsKnown;
+
+impl<'de> DeserializeSeed<'de> for IsKnown {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for IsKnown {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
+        Ok(KNOWN.contains(&key))
+    }
 }
 
 /// A value that is written as text, which is looked at where it lies: an index may have thousands.

@@ -44,6 +44,7 @@ pub use self::{
 };
 use crate::{
     blob::{Blob, Layer},
+    checked::CheckedFile,
     descriptor::Descriptor,
     digest::Digest,
     error::{Error, Result},
@@ -516,6 +517,11 @@ impl Blob for TarLayer {
 
     fn file(&self) -> Option<&Path> {
         self.stored.as_ref().map(|(path, _)| path.as_path())
+    }
+
+    fn checked(&self) -> Result<Option<CheckedFile>> {
+        let stored = self.stored.as_ref();
+        stored.map(|(path, store)| store.checked(path, &self.descriptor)).transpose()
     }
 
     fn recipe(&self) -> Option<Recipe> {

@@ -77,6 +77,7 @@
 
 mod archive;
 mod blob;
+mod checked;
 mod chunks;
 mod closure;
 mod config_values;
@@ -84,6 +85,7 @@ mod decompress;
 mod descriptor;
 mod digest;
 mod error;
+mod extra;
 pub mod folder;
 mod image_config;
 mod image_layout;
@@ -97,6 +99,7 @@ pub mod nix;
 mod oci_spec;
 mod platform_names;
 mod pool;
+mod printable;
 mod recipe;
 #[cfg(feature = "registry")]
 pub mod registry;
@@ -107,6 +110,7 @@ mod warning;
 pub use self::{
     archive::{ArchiveFormat, ArchiveOptions, WrittenArchive, image_archive},
     blob::{Blob, FileBlob, Layer, MemoryBlob},
+    checked::CheckedFile,
     closure::{ClosureOptions, ReferenceGraph, closure_layers},
     descriptor::{Annotations, Descriptor, Extra, MediaType, Platform},
     digest::Digest,
@@ -130,7 +134,8 @@ pub use self::{
     },
     new_file::NewFile,
     pool::Pool,
-    recipe::Recipe,
+    printable::{Printable, PrintableJson},
+    recipe::{Recipe, RecipeKey, RecipeTrust},
     spec::LayerSpec,
     warning::Warning,
 };

@@ -123,22 +123,23 @@ impl Temporary {
     }
 
     /// Gives the file the mode that all files of a layout have, whatever the umask, and its name, after its contents are
-    /// synced. The directory is not synced.
-    pub(crate) fn persist(self, path: &Path, options: WriteOptions) -> Result<()> {
+    /// synced, and returns it. The directory is not synced.
+    pub(crate) fn persist(self, path: &Path, options: WriteOptions) -> Result<File> {
         self.file().set_permissions(Permissions::from_mode(0o644)).map_err(Error::write(path))?;
         options.sync_file(self.file(), path)?;
         let file = match self {
-            Self::Named(file) => return file.persist(path).map(drop).map_err(|error| Error::write(path)(error.error)),
+            Self::Named(file) => return file.persist(path).map_err(|error| Error::write(path)(error.error)),
             Self::Unnamed(file) => file,
         };
         match link(&file, path) {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(file),
             Err(Errno::EXIST) => {
                 // No call puts a file without a name over another one: it gets a temporary name for the moment between.
                 let to = |name: &Path| link(&file, name).map_err(io::Error::from);
                 let named =
                     Builder::new().prefix(TEMPORARY).make_in(folder_of(path), to).map_err(Error::write(path))?;
-                named.persist(path).map(drop).map_err(|error| Error::write(path)(error.error))
+                named.persist(path).map_err(|error| Error::write(path)(error.error))?;
+                Ok(file)
             }
             // A file system without hard links, or a system without /proc.
             Err(Errno::PERM | Errno::NOTSUP | Errno::NOSYS | Errno::NOENT | Errno::MLINK | Errno::XDEV) => {
@@ -160,7 +161,7 @@ fn link(file: &File, path: &Path) -> Result<(), Errno> {
     retry_on_intr(|| linkat(CWD, &*file, CWD, path, AtFlags::SYMLINK_FOLLOW))
 }
 
-fn copy(mut file: File, path: &Path, options: WriteOptions) -> Result<()> {
+fn copy(mut file: File, path: &Path, options: WriteOptions) -> Result<File> {
     let to = named(folder_of(path))?;
     file.rewind().and_then(|()| io::copy(&mut file, &mut to.file())).map_err(Error::write(path))?;
     to.persist(path, options)

@@ -51,7 +51,7 @@ impl From<spec::MediaType> for MediaType {
 /// and `os.features`, and so reads neither from a document. The value itself has both.
 impl From<Platform> for spec::Platform {
     fn from(platform: Platform) -> Self {
-        let features = platform.extra.0.get("features").cloned();
+        let features = platform.extra.get("features");
         // The default is the build host's platform; all that it says is replaced.
         let mut to = Self::default();
         to.set_architecture(architecture(&platform.architecture))
@@ -71,7 +71,7 @@ impl From<spec::Platform> for Platform {
             os_version: platform.os_version().clone(),
             os_features: platform.os_features().clone().unwrap_or_default(),
             variant: platform.variant().clone(),
-            extra: Extra(features.collect()),
+            extra: features.collect(),
             ..Self::new(platform.os().to_string(), platform.architecture().to_string())
         }
     }
@@ -227,11 +227,11 @@ impl From<ContainerConfig> for spec::Config {
     fn from(config: ContainerConfig) -> Self {
         let mut to = Self::default();
         to.set_user(config.user)
-            .set_exposed_ports(unless_empty(config.exposed_ports.into_keys().collect()))
+            .set_exposed_ports(unless_empty(config.exposed_ports.members().into_keys().collect()))
             .set_env(unless_empty(config.env))
             .set_entrypoint(config.entrypoint)
             .set_cmd(config.cmd)
-            .set_volumes(unless_empty(config.volumes.into_keys().collect()))
+            .set_volumes(unless_empty(config.volumes.members().into_keys().collect()))
             .set_working_dir(config.working_dir)
             .set_labels(unless_empty(config.labels.into_iter().collect()))
             .set_stop_signal(config.stop_signal);

@@ -1,18 +1,20 @@
 //! Recipes: how the bytes of a blob are had when nobody keeps them.
 
 mod json;
-mod lying;
+mod trust;
 
 use std::{
     fmt,
-    io::{Read, Write},
+    fs::{self, File},
+    io::{self, Read, Write},
     path::{self, Path, PathBuf},
     sync::Arc,
 };
 
-use self::lying::LyingReader;
+pub use self::trust::{RecipeKey, RecipeTrust};
 use crate::{
     blob::Blob,
+    checked::{CheckedFile, FileBytes, KnownFiles},
     descriptor::Descriptor,
     digest::Digest,
     error::{Error, Result},
@@ -25,13 +27,13 @@ use crate::{
 ///
 /// A recipe is a blob like any other. What it was written for is not believed to be so still: all that is read has
 /// passed a check, and a source that is not what it was is an error that names it. Of a tar, each stretch is compared
-/// with what it was before any of it leaves; of a file, the digest is compared before the last stretch does.
+/// with what it was before any of it leaves; a file is hashed as a whole before its first byte does.
 ///
 /// A layer that [`layer_tar`](crate::layer_tar()) only describes has one if it was asked for
 /// ([`LayerOptions::recipe`](crate::LayerOptions::recipe)), and so has whatever lies in a file. Written as JSON it is some
 /// kilobytes, which a sparse layout has in the place of the blob ([`LayoutOptions::sparse`](crate::LayoutOptions::sparse)).
 /// Its form stands in `docs/byte-format.md`. It names files by absolute paths, and whoever opens it reads those: take
-/// recipes from whom you would take a program.
+/// recipes from whom you would take a program. Those of a layout are followed as [`RecipeTrust`] says.
 ///
 /// ```
 /// use std::{fs, io::Read};
@@ -58,7 +60,10 @@ pub struct Recipe {
     diff_id: Option<Digest>,
     created_by: String,
     origin: Origin,
+    /// As it was read.
+    seal: Option<[u8; 32]>,
     pool: Option<Pool>,
+    known: Arc<KnownFiles>,
 }
 
 #[derive(Clone)]
@@ -88,7 +93,15 @@ impl Recipe {
 
     fn new(Descriptor { media_type, digest, size, .. }: Descriptor, origin: Origin) -> Self {
         let descriptor = Descriptor::new(media_type, digest, size);
-        Self { descriptor, diff_id: None, created_by: String::new(), origin, pool: None }
+        Self {
+            descriptor,
+            diff_id: None,
+            created_by: String::new(),
+            origin,
+            seal: None,
+            pool: None,
+            known: Arc::default(),
+        }
     }
 
     /// Says that the blob is a layer with this diff ID.
@@ -104,6 +117,11 @@ impl Recipe {
     /// Sets the threads that make the blob; by default as many as this process may run at once.
     pub fn pool(self, pool: &Pool) -> Self {
         Self { pool: Some(pool.clone()), ..self }
+    }
+
+    /// Sets the record of files that were hashed before.
+    pub(crate) fn known(self, known: &Arc<KnownFiles>) -> Self {
+        Self { known: Arc::clone(known), ..self }
     }
 
     /// The digest of the tar, if the blob is a layer whose diff ID is known.
@@ -144,7 +162,7 @@ impl Blob for Recipe {
     /// Nothing is looked at before the first byte is asked for.
     fn open(&self) -> Result<Box<dyn Read + Send>> {
         Ok(match &self.origin {
-            Origin::File { path, offset } => Box::new(LyingReader::new(&self.descriptor, path.clone(), *offset)),
+            Origin::File { .. } => Box::new(FirstChecked { recipe: self.clone(), file: None }),
             Origin::Tar { spec, checks } => {
                 let (spec, checks, descriptor) = (Arc::clone(spec), Arc::clone(checks), self.descriptor.clone());
                 let pool = self.pool.clone();
@@ -155,8 +173,59 @@ impl Blob for Recipe {
         })
     }
 
+    fn checked(&self) -> Result<Option<CheckedFile>> {
+        match &self.origin {
+            Origin::File { path, offset } => self.checked_file(path, *offset).map(Some),
+            Origin::Tar { .. } => Ok(None),
+        }
+    }
+
     fn recipe(&self) -> Option<Recipe> {
         Some(self.clone())
+    }
+}
+
+/// A blob that lies in a file.
+impl Recipe {
+    fn checked_file(&self, path: &Path, offset: u64) -> Result<CheckedFile> {
+        let outdated = |change| Error::SourceOutdated { digest: self.descriptor.digest, path: path.to_owned(), change };
+        let unreadable = |cause: io::Error| match cause.kind() {
+            io::ErrorKind::NotFound => outdated("vanished"),
+            io::ErrorKind::UnexpectedEof => outdated("shrank"),
+            _ => Error::SourceUnreadable { path: path.to_owned(), cause },
+        };
+        // To open a fifo is to wait for its writer, which may never come.
+        if !fs::metadata(path).map_err(unreadable)?.is_file() {
+            return Err(outdated("became something that is no regular file"));
+        }
+        let file = File::open(path).map_err(unreadable)?;
+        let (length, size) = (file.metadata().map_err(unreadable)?.len(), self.descriptor.size);
+        if offset.checked_add(size).is_none_or(|end| length < end) {
+            return Err(outdated("shrank"));
+        }
+        if offset == 0 && length > size {
+            return Err(outdated("grew"));
+        }
+        self.known.check(FileBytes::new(file, offset, size, path), &self.descriptor).map_err(|error| match error {
+            Error::BlobDamaged { .. } => outdated("changed"),
+            Error::Read { cause, .. } => unreadable(cause),
+            other => other,
+        })
+    }
+}
+
+/// A reader that looks at nothing before the first byte is asked for.
+struct FirstChecked {
+    recipe: Recipe,
+    file: Option<CheckedFile>,
+}
+
+impl Read for FirstChecked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.file.is_none() {
+            self.file = self.recipe.checked()?;
+        }
+        self.file.as_mut().map_or(Ok(0), |file| file.read(buffer))
     }
 }
 

@@ -50,6 +50,7 @@ mod http;
 mod login;
 mod meter;
 mod network;
+mod pace;
 mod proxy;
 mod pull;
 mod push;
@@ -65,7 +66,7 @@ pub use self::{
     credentials::Credentials,
     proxy::Proxies,
     reference::Reference,
-    serve::{Endpoint, Event, Repository, Serving},
+    serve::{Endpoint, Event, Limits, Repository, Serving},
 };
 use crate::{layer_tar::Progress, pool::Pool};
 
@@ -84,8 +85,13 @@ pub struct Client {
     /// How often a request is made again that failed for a reason that may pass: the registry is busy or broken, or the
     /// connection went away. Before the first time half a second passes, and each time twice as long.
     pub retries: u32,
-    /// How long a registry may be silent.
+    /// How long a registry may be silent, and how long the head of an answer may take.
     pub timeout: Duration,
+    /// How many bytes of an answer must come in a second, averaged over [`rate_window`](Self::rate_window).
+    pub least_rate: u64,
+    /// Over how much waiting for an answer the rate is averaged. A slower one is given up, and so is a registry whose
+    /// silences last that long together.
+    pub rate_window: Duration,
     /// Repositories of a registry that is pushed to, by their paths in it, which may have some of the image's blobs and
     /// may be read: what they have is not sent.
     pub mount_from: Vec<String>,
@@ -127,6 +133,11 @@ impl Client {
     /// Sets how long a registry may be silent.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// Sets how many bytes of an answer must come in a second, averaged over so much waiting for them.
+    pub fn least_rate(self, bytes: u64, window: Duration) -> Self {
+        Self { least_rate: bytes, rate_window: window, ..self }
     }
 
     /// Adds a repository that may have blobs of an image that is pushed.
@@ -180,7 +191,8 @@ pub fn download_pool(pool: &Pool) -> Pool {
     Pool::new(pool.threads().max(FEWEST))
 }
 
-/// Anonymous, with TLS, with 5 retries (15 seconds of waiting), and 30 seconds of silence.
+/// Anonymous, with TLS, with 5 retries (15 seconds of waiting), 30 seconds of silence, and at least 1 KiB in a second,
+/// averaged over 60 seconds.
 impl Default for Client {
     fn default() -> Self {
         Self {
@@ -188,6 +200,8 @@ impl Default for Client {
             plain_http: false,
             retries: 5,
             timeout: Duration::from_secs(30),
+            least_rate: 1 << 10,
+            rate_window: Duration::from_secs(60),
             mount_from: Vec::new(),
             progress: None,
             authorities: None,

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use crate::{
     digest::Digest,
     error::{Error, Result},
+    printable::Printable,
 };
 
-/// A probable mistake in what was given. Displayed, it is a sentence that names the file or member and the remedy.
+/// A probable mistake in what was given. Displayed, it is a sentence that names the file or member and the remedy,
+/// as a terminal and a log may have it.
 ///
 /// The values that a function returns carry its warnings, as in [`TarLayer::warnings`](crate::TarLayer::warnings). With
 /// the option `strict` of that function, the first warning is [`Error::Warning`] instead.
@@ -23,7 +25,10 @@ pub enum Warning {
         used: String,
     },
     /// An index names images that the layout lacks, as `docker save` leaves it for platforms that were not pulled.
-    #[error("{layout:?} lacks what its index {index} names for {}: so does every copy of that image", list(.absent))]
+    #[error(
+        "{layout:?} lacks what its index {index} names for {}: so does every copy of that image",
+        Printable(list(.absent))
+    )]
     ImagesAbsent {
         /// The layout.
         layout: PathBuf,
@@ -33,7 +38,10 @@ pub enum Warning {
         absent: Vec<String>,
     },
     /// An archive has an image in its layout alone, where it has a docker-archive beside that.
-    #[error("{image} has no form in a docker-archive, and is in the layout alone: {reason}")]
+    #[error(
+        "{image} has no form in a docker-archive, and is in the layout alone: {reason}",
+        image = Printable(image), reason = Printable(reason)
+    )]
     NoDockerForm {
         /// The image's name or digest.
         image: String,
@@ -46,7 +54,7 @@ pub enum Warning {
     )]
     NoManifestJson,
     /// An image of a layout was left out, and others were not.
-    #[error("image {image} is left out: {reason}")]
+    #[error("image {image} is left out: {reason}", image = Printable(image), reason = Printable(reason))]
     ImageLeftOut {
         /// The image's name or digest.
         image: String,
@@ -56,7 +64,9 @@ pub enum Warning {
     /// A value in the base image's configuration that some engines refuse.
     #[error(
         "image configuration, {member} (set by {source_name}): is {found} and must be {expected}: some engines refuse \
-         the image; give it another value, or null, which removes it"
+         the image; give it another value, or null, which removes it",
+        member = Printable(member), source_name = Printable(source_name),
+        found = Printable(found), expected = Printable(expected)
     )]
     MemberRefused {
         /// The member, by the way to it: `config.StopSignal`.
@@ -69,7 +79,11 @@ pub enum Warning {
         expected: String,
     },
     /// A value in a configuration that engines take, and that is probably a mistake.
-    #[error("image configuration, {member} (set by {source_name}): is {found} and should be {expected}")]
+    #[error(
+        "image configuration, {member} (set by {source_name}): is {found} and should be {expected}",
+        member = Printable(member), source_name = Printable(source_name),
+        found = Printable(found), expected = Printable(expected)
+    )]
     MemberUnusual {
         /// The member, by the way to it: `config.Env[1]`.
         member: String,
@@ -83,7 +97,8 @@ pub enum Warning {
     /// A reference in the value of an environment variable that stays as it is.
     #[error(
         "image configuration, config.Env, variable {variable} (set by {source_name}): {reference} {reason}, and stays as \
-         it is: correct it, or write $$ for a dollar sign"
+         it is: correct it, or write $$ for a dollar sign",
+        variable = Printable(variable), source_name = Printable(source_name), reference = Printable(reference)
     )]
     Reference {
         /// The variable whose value has the reference.
@@ -97,7 +112,8 @@ pub enum Warning {
     },
     /// A variable that one source sets twice.
     #[error(
-        "image configuration, config.Env, variable {variable} (set by {source_name}): is there twice, and the last counts"
+        "image configuration, config.Env, variable {variable} (set by {source_name}): is there twice, and the last counts",
+        variable = Printable(variable), source_name = Printable(source_name)
     )]
     VariableTwice {
         /// Its name.
@@ -106,7 +122,10 @@ pub enum Warning {
         source_name: String,
     },
     /// A variable that is to be removed from the base image's and is not there.
-    #[error("environment variable {name} is not removed: the base image does not set it")]
+    #[error(
+        "environment variable {name} is not removed: the base image does not set it",
+        name = Printable(name)
+    )]
     VariableNotSet {
         /// Its name.
         name: String,
@@ -115,7 +134,7 @@ pub enum Warning {
     #[error(
         "image configuration, config.OnBuild (set by the base image): its triggers are not run, and the new image does \
          not inherit them: {}; do what they do, if the image needs it",
-        triggers.join(", ")
+        Printable(triggers.join(", "))
     )]
     TriggersNotRun {
         /// The triggers, as JSON strings.
@@ -175,7 +194,7 @@ pub enum Warning {
         owner: (u64, u64),
     },
     /// A glob matches nothing.
-    #[error("{of}: the glob {glob:?} matches nothing: correct it, or leave it out")]
+    #[error("{of}: the glob {glob:?} matches nothing: correct it, or leave it out", of = Printable(of))]
     GlobUnmatched {
         /// The list that it is in, and the source that was looked through, if it was one alone.
         of: String,
@@ -185,7 +204,8 @@ pub enum Warning {
     /// A glob with brackets matches a path that is spelled like it, and paths by the set that the brackets are.
     #[error(
         "{of}: the glob {glob:?} matches a path that is spelled like it, and others, because brackets are a set of \
-         characters too: write `\\[` and `\\]` for brackets alone"
+         characters too: write `\\[` and `\\]` for brackets alone",
+        of = Printable(of)
     )]
     GlobBrackets {
         /// The list that it is in, and the source.

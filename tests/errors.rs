@@ -308,7 +308,10 @@ fn layouts() {
     assert!(said.starts_with(&format!("{:?} is no image index: missing field", at("empty/index.json"))), "{said}");
     fs::remove_file(at("empty/index.json")).unwrap();
     fs::create_dir(at("empty/index.json")).unwrap();
-    assert_eq!(open("empty"), format!("{:?} is no regular file, as every file of a layout is", at("empty/index.json")));
+    assert_eq!(
+        open("empty"),
+        format!("{:?} is a folder, and every file of a layout is a regular file inside of it", at("empty/index.json"))
+    );
 
     let image = image([FileMapping::text("", "/x")], json!({}));
     let mut layout = image_layout(at("layout"), [image.clone().tagged("v1")], json!({})).unwrap();

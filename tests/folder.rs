@@ -7,15 +7,15 @@ use std::{
 };
 
 use oci_layout::{
-    Blob, Descriptor, FileMapping, Image, ImageConfig, Layer, LayerOptions, Platform, Pool, TarLayer, WriteOptions,
-    folder, image_config, image_manifest, layer_tar,
+    Blob, Descriptor, FileMapping, Image, ImageConfig, Layer, LayerOptions, Platform, Pool, RecipeTrust, TarLayer,
+    WriteOptions, folder, image_config, image_manifest, layer_tar,
 };
 use serde_json::json;
 use tempfile::TempDir;
 
 fn layer(dir: &Path) -> TarLayer {
     let layer = layer_tar([FileMapping::text("x", "/a")], LayerOptions::default().store(dir)).unwrap();
-    folder::write_layer(dir, &layer, WriteOptions::default()).unwrap();
+    folder::write_layer(dir, &layer, &RecipeTrust::everything(), WriteOptions::default()).unwrap();
     layer
 }
 
@@ -29,6 +29,7 @@ fn folders() -> (TempDir, [PathBuf; 3]) {
     folder::write_image(
         &dirs[2],
         image_manifest(config, [layer], json!({})).unwrap(),
+        &RecipeTrust::everything(),
         &Pool::new(2),
         WriteOptions::default(),
     )
@@ -44,7 +45,7 @@ fn blob(dir: &Path, descriptor: &Descriptor) -> PathBuf {
 fn a_layer_comes_out_as_it_went_in() {
     let dir = TempDir::new().unwrap();
     let layer = layer(dir.path());
-    let opened = folder::open_layer(dir.path()).unwrap();
+    let opened = folder::open_layer(dir.path(), &RecipeTrust::everything()).unwrap();
     assert_eq!((opened.descriptor(), opened.diff_id()), (layer.descriptor(), layer.diff_id()));
     assert_eq!(opened.created_by(), "oci-layout layer-tar /a");
     assert_eq!(opened.file(), Some(&*blob(dir.path(), layer.descriptor())));
@@ -57,7 +58,7 @@ fn a_layer_comes_out_as_it_went_in() {
     // As other programs write it.
     fs::write(dir.path().join("DiffID"), format!("{}\n", layer.diff_id())).unwrap();
     fs::remove_file(dir.path().join("history.json")).unwrap();
-    let opened = folder::open_layer(dir.path()).unwrap();
+    let opened = folder::open_layer(dir.path(), &RecipeTrust::everything()).unwrap();
     assert_eq!((opened.diff_id(), opened.created_by()), (layer.diff_id(), String::new()));
 }
 
@@ -65,14 +66,14 @@ fn a_layer_comes_out_as_it_went_in() {
 fn a_layer_that_was_only_described_is_made() {
     let dir = TempDir::new().unwrap();
     let described = layer_tar([FileMapping::text("x", "/a")], LayerOptions::default()).unwrap();
-    folder::write_layer(dir.path(), &described, WriteOptions::default()).unwrap();
+    folder::write_layer(dir.path(), &described, &RecipeTrust::everything(), WriteOptions::default()).unwrap();
     assert_eq!(fs::metadata(blob(dir.path(), described.descriptor())).unwrap().len(), described.descriptor().size);
 }
 
 #[test]
 fn a_configuration_comes_out_as_it_went_in() {
     let (_dir, [_, dir, _]) = folders();
-    let config: ImageConfig = folder::open_config(&dir).unwrap();
+    let config: ImageConfig = folder::open_config(&dir, &RecipeTrust::everything()).unwrap();
     assert_eq!(config.document().platform().to_string(), "linux/arm64/v8");
     assert_eq!(
         fs::read_to_string(dir.join("platform.json")).unwrap(),
@@ -85,13 +86,13 @@ fn a_configuration_comes_out_as_it_went_in() {
 #[test]
 fn an_image_stands_alone() {
     let (_dir, [layer, config, dir]) = folders();
-    let descriptor = folder::open_layer(&layer).unwrap().descriptor().clone();
+    let descriptor = folder::open_layer(&layer, &RecipeTrust::everything()).unwrap().descriptor().clone();
     let links = |dir: &Path| fs::metadata(blob(dir, &descriptor)).unwrap().nlink();
     assert_eq!((links(&layer), links(&dir)), (2, 2), "the layer is linked, not copied");
     for dir in [layer, config] {
         fs::remove_dir_all(dir).unwrap();
     }
-    let image: Image = folder::open_image(&dir).unwrap();
+    let image: Image = folder::open_image(&dir, &RecipeTrust::everything()).unwrap();
     assert_eq!(image.platform(), Some(&"linux/arm64/v8".parse::<Platform>().unwrap()));
     assert_eq!(image.blobs().len(), 3);
     for blob in image.blobs() {
@@ -110,35 +111,35 @@ fn a_folder_that_is_none_is_an_error_that_says_what_makes_one() {
     let (none, empty, file) = (path("none"), path("empty"), path("file"));
     for (error, message) in [
         (
-            folder::open_layer(&none).unwrap_err(),
+            folder::open_layer(&none, &RecipeTrust::everything()).unwrap_err(),
             format!("{none:?} does not exist: give the folder of a layer that `oci-layout layer-tar` made"),
         ),
         (
-            folder::open_config(&file).unwrap_err(),
+            folder::open_config(&file, &RecipeTrust::everything()).unwrap_err(),
             format!("{file:?} is not a folder: give the folder of a configuration that `oci-layout image-config` made"),
         ),
         (
-            folder::open_image(&empty).unwrap_err(),
+            folder::open_image(&empty, &RecipeTrust::everything()).unwrap_err(),
             format!(
                 "{empty:?} has no media-descriptor.json: give the folder of an image that `oci-layout image-manifest` made"
             ),
         ),
         (
-            folder::open_layer(&image).unwrap_err(),
+            folder::open_layer(&image, &RecipeTrust::everything()).unwrap_err(),
             format!(
                 "{image:?} holds application/vnd.oci.image.manifest.v1+json: \
                  give the folder of a layer that `oci-layout layer-tar` made"
             ),
         ),
         (
-            folder::open_image(&config).unwrap_err(),
+            folder::open_image(&config, &RecipeTrust::everything()).unwrap_err(),
             format!(
                 "{config:?} holds application/vnd.oci.image.config.v1+json: \
                  give the folder of an image that `oci-layout image-manifest` made"
             ),
         ),
         (
-            folder::open_config(&layer).unwrap_err(),
+            folder::open_config(&layer, &RecipeTrust::everything()).unwrap_err(),
             format!(
                 "{layer:?} holds application/vnd.oci.image.layer.v1.tar+gzip: \
                  give the folder of a configuration that `oci-layout image-config` made"
@@ -153,7 +154,7 @@ fn a_folder_that_is_none_is_an_error_that_says_what_makes_one() {
 fn an_image_can_leave_its_layers_where_they_are() {
     let (dir, [_, _, image]) = folders();
     let linked = dir.path().join("linked");
-    let image = folder::open_image(&image).unwrap();
+    let image = folder::open_image(&image, &RecipeTrust::everything()).unwrap();
     let layer = image.blobs().iter().find(|blob| blob.descriptor().media_type.is_layer()).unwrap();
     folder::link_image(&linked, image.clone(), &Pool::new(1), WriteOptions::default()).unwrap();
     let link = blob(&linked, layer.descriptor());
@@ -162,7 +163,7 @@ fn an_image_can_leave_its_layers_where_they_are() {
     let name = layer.file().unwrap().strip_prefix(fs::canonicalize(dir.path()).unwrap()).unwrap();
     fs::remove_file(&link).unwrap();
     symlink(Path::new("../../..").join(name), &link).unwrap();
-    let opened = folder::open_image(&linked).unwrap();
+    let opened = folder::open_image(&linked, &RecipeTrust::everything()).unwrap();
     let file = |image: &Image| image.blobs().iter().find_map(|blob| blob.file().map(Path::to_owned)).unwrap();
     assert_eq!(file(&opened), file(&image));
     assert_eq!(opened.descriptor(), image.descriptor());
@@ -173,9 +174,9 @@ fn a_folder_that_lacks_a_part_is_an_error_that_names_it() {
     let again = "make the folder of a layer again with `oci-layout layer-tar`";
     let broken = |damage: fn(&Path, &Path)| {
         let (_dir, [layer, ..]) = folders();
-        let path = folder::open_layer(&layer).unwrap().file().unwrap().to_owned();
+        let path = folder::open_layer(&layer, &RecipeTrust::everything()).unwrap().file().unwrap().to_owned();
         damage(&layer, &path);
-        let error = folder::open_layer(&layer).unwrap_err().to_string();
+        let error = folder::open_layer(&layer, &RecipeTrust::everything()).unwrap_err().to_string();
         let name = path.strip_prefix(&layer).unwrap().display();
         error.replace(&format!("{layer:?}"), "FOLDER").replace(&name.to_string(), "BLOB")
     };
@@ -212,8 +213,8 @@ fn a_folder_that_lacks_a_part_is_an_error_that_names_it() {
     );
 
     let (_dir, [_, _, image]) = folders();
-    let layer = folder::open_image(&image).unwrap().blobs()[0].descriptor().clone();
+    let layer = folder::open_image(&image, &RecipeTrust::everything()).unwrap().blobs()[0].descriptor().clone();
     fs::remove_file(blob(&image, &layer)).unwrap();
-    let message = folder::open_image(&image).unwrap_err().to_string();
+    let message = folder::open_image(&image, &RecipeTrust::everything()).unwrap_err().to_string();
     assert!(message.contains(&layer.digest.hex()) && message.contains("image-manifest"), "{message}");
 }

@@ -14,8 +14,8 @@ use std::{
 use common::{assert_whole, bytes, files_in, message, text};
 use oci_layout::{
     Blob, Compression, Descriptor, Digest, Error, FileMapping, HardLinks, ImageLayout, Layer, LayerOptions,
-    LayoutOptions, ManifestOptions, MediaType, OnConflict, PermissionRule, Pool, Recipe, TarLayer, VerifyOptions,
-    WriteOptions, folder, image_config, image_layout, image_manifest, layer_tar, verify,
+    LayoutOptions, ManifestOptions, MediaType, OnConflict, PermissionRule, Pool, Recipe, RecipeTrust, TarLayer,
+    VerifyOptions, WriteOptions, folder, image_config, image_layout, image_manifest, layer_tar, verify,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -293,14 +293,18 @@ fn stored_layers_are_named_and_not_copied() {
     let out = TempDir::new().unwrap();
     let at = |name: &str| out.path().join(name);
     let layer = layer_tar(files(dir.path()), LayerOptions::default().store(at("layer"))).unwrap();
-    folder::write_layer(at("layer"), &layer, WriteOptions::default()).unwrap();
-    let layer = folder::open_layer(at("layer")).unwrap();
+    folder::write_layer(at("layer"), &layer, &RecipeTrust::everything(), WriteOptions::default()).unwrap();
+    let layer = folder::open_layer(at("layer"), &RecipeTrust::everything()).unwrap();
     let descriptor = layer.descriptor().clone();
     let config = image_config([&layer], json!({})).unwrap();
     let manifest = image_manifest(config, [layer], json!({})).unwrap();
     folder::link_image(at("manifest"), manifest, &Pool::new(2), WriteOptions::default()).unwrap();
-    let layout =
-        image_layout(at("sparse"), [folder::open_image(at("manifest")).unwrap().tagged("latest")], sparse()).unwrap();
+    let layout = image_layout(
+        at("sparse"),
+        [folder::open_image(at("manifest"), &RecipeTrust::everything()).unwrap().tagged("latest")],
+        sparse(),
+    )
+    .unwrap();
     assert!(!at("sparse/blobs/sha256").join(descriptor.digest.hex()).exists());
     // Not the link's path, but that of what it leads to.
     let (blob, file) = (layout.blob(&descriptor), at("layer/blobs/sha256").join(descriptor.digest.hex()));
@@ -318,21 +322,28 @@ fn folders_of_lazy_layers_make_the_same_images() {
     let at = |name: &str| out.path().join(name);
     let layer = described(dir.path(), Compression::ZSTD);
     let expected = image_layout(at("expected"), [image([Arc::new(layer.clone()) as _])], json!({})).unwrap();
-    folder::write_layer(at("layer"), &layer, WriteOptions::default()).unwrap();
+    folder::write_layer(at("layer"), &layer, &RecipeTrust::everything(), WriteOptions::default()).unwrap();
     assert_eq!(fs::read_dir(at("layer/blobs/sha256")).unwrap().count(), 0);
     assert_eq!(fs::read_dir(at("layer/recipes/sha256")).unwrap().count(), 1);
 
     // No source is opened for what only names the layer.
     let away = dir.path().with_extension("away");
     fs::rename(dir.path(), &away).unwrap();
-    let lazy = folder::open_layer(at("layer")).unwrap();
+    let lazy = folder::open_layer(at("layer"), &RecipeTrust::everything()).unwrap();
     assert_eq!((lazy.descriptor(), lazy.diff_id()), (layer.descriptor(), layer.diff_id()));
     let config = image_config([&lazy], json!({})).unwrap();
     let manifest = image_manifest(config, [lazy.clone()], json!({})).unwrap();
-    folder::write_image(at("written"), manifest.clone(), &Pool::new(1), WriteOptions::default()).unwrap();
+    folder::write_image(
+        at("written"),
+        manifest.clone(),
+        &RecipeTrust::everything(),
+        &Pool::new(1),
+        WriteOptions::default(),
+    )
+    .unwrap();
     folder::link_image(at("linked"), manifest, &Pool::new(1), WriteOptions::default()).unwrap();
     for of in ["written", "linked"] {
-        let image = || folder::open_image(at(of)).unwrap().tagged("latest");
+        let image = || folder::open_image(at(of), &RecipeTrust::everything()).unwrap().tagged("latest");
         let layout = image_layout(at(&format!("{of}-sparse")), [image()], sparse()).unwrap();
         assert_eq!(layout.index().unwrap(), expected.index().unwrap());
         assert!(until_error(&lazy).1.to_string().contains("vanished"));
@@ -376,7 +387,7 @@ fn sparse_layouts_are_edited_as_others_are() {
     let mut archive = tar::Builder::new(File::create(at("archive.tar")).unwrap());
     archive.append_dir_all(".", at("sparse")).unwrap();
     archive.into_inner().unwrap();
-    assert_whole(&ImageLayout::open(at("archive.tar")).unwrap());
+    assert_whole(&ImageLayout::open(at("archive.tar")).unwrap().trust(RecipeTrust::everything()));
     let mut archive = tar::Builder::new(File::create(at("full.tar")).unwrap());
     archive.append_dir_all(".", at("full")).unwrap();
     archive.into_inner().unwrap();
@@ -681,7 +692,8 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
         unseen(&dir.path().join("c"), |c| c[4_000_000] ^= 1);
         assert_eq!(findings(&path, false), [""; 0]);
         for threads in [1, 2] {
-            let options = VerifyOptions::default().deep(true).pool(&Pool::new(threads));
+            let options =
+                VerifyOptions::default().deep(true).trust(RecipeTrust::everything()).pool(&Pool::new(threads));
             let found: Vec<_> = verify(&path, &options).unwrap();
             assert_eq!(found.len(), 1, "{found:?}");
             assert_eq!(found[0].place, PLACE);
@@ -694,6 +706,6 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
 /// The lines that `verify` says.
 #[track_caller]
 fn findings(layout: &Path, deep: bool) -> Vec<String> {
-    let findings = verify(layout, &VerifyOptions::default().deep(deep)).unwrap();
+    let findings = verify(layout, &VerifyOptions::default().deep(deep).trust(RecipeTrust::everything())).unwrap();
     findings.iter().map(ToString::to_string).collect()
 }

@@ -19,6 +19,7 @@ use crate::{
         name::{CONTAINERD_NAME, REF_NAME},
     },
     image_manifest::{Image, Index, Manifest, existing::read_document},
+    json,
     warning::Warning,
 };
 
@@ -116,7 +117,7 @@ fn entry(
     unpack_zstd: bool,
 ) -> Result<std::result::Result<Entry, String>> {
     let bytes = read_document(blob(image, &container.manifest.config)?.as_ref())?;
-    let configuration: Configuration = match serde_json::from_slice(&bytes) {
+    let configuration: Configuration = match json::from_slice(&bytes) {
         Ok(configuration) => configuration,
         Err(error) => return Ok(Err(format!("its configuration is none of a container: {error}"))),
     };
@@ -247,6 +248,6 @@ fn blob<'a>(image: &'a Image, descriptor: &Descriptor) -> Result<&'a Arc<dyn Blo
 
 fn document<T: serde::de::DeserializeOwned>(image: &Image, descriptor: &Descriptor) -> Result<T> {
     let bytes = read_document(blob(image, descriptor)?.as_ref())?;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Error::invalid(format!("{} {}", descriptor.media_type, descriptor.digest), error.to_string()))
+    json::from_slice(&bytes)
+        .map_err(|error| Error::invalid(format!("{} {}", descriptor.media_type, descriptor.digest), error))
 }

@@ -11,7 +11,6 @@ use crate::{
     descriptor::{Descriptor, MediaType},
     digest::{Digest, HashRead},
     error::{Error, Result},
-    image_layout::store::check,
 };
 
 /// The tar of a layer, unpacked while it is read.
@@ -25,12 +24,12 @@ impl UnpackedLayer {
     pub(super) fn new(layer: Arc<dyn Blob>, diff_id: Digest) -> Result<Self> {
         let descriptor = layer.descriptor();
         let unreadable = |cause| Error::blob(descriptor.digest, cause);
-        let mut blob = HashRead::new(layer.open()?);
+        let mut blob = HashRead::new(opened(&*layer)?);
         let size = io::copy(&mut unpacked(&mut blob).map_err(unreadable)?, &mut io::sink()).map_err(unreadable)?;
         // What may be behind the compressed stream.
         io::copy(&mut blob, &mut io::sink()).map_err(unreadable)?;
         let (digest, read) = blob.finish();
-        check(descriptor, read, Some(digest))?;
+        descriptor.check(read, Some(digest))?;
         Ok(Self { tar: Descriptor::new(MediaType::LAYER, diff_id, size), layer })
     }
 }
@@ -41,7 +40,15 @@ impl Blob for UnpackedLayer {
     }
 
     fn open(&self) -> Result<Box<dyn Read + Send>> {
-        unpacked(self.layer.open()?).map_err(|cause| Error::blob(self.layer.descriptor().digest, cause))
+        unpacked(opened(&*self.layer)?).map_err(|cause| Error::blob(self.layer.descriptor().digest, cause))
+    }
+}
+
+/// The bytes of a layer, checked before they come, wherever they lie in a file.
+fn opened(layer: &dyn Blob) -> Result<Box<dyn Read + Send>> {
+    match layer.checked()? {
+        Some(file) => Ok(Box::new(file)),
+        None => layer.open(),
     }
 }
 

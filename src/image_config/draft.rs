@@ -11,7 +11,7 @@ use crate::{
     descriptor::Platform,
     error::{Error, Result},
     image_layout::LayoutImage,
-    json,
+    json::{self, Bounds, Counted},
     warning::Warning,
 };
 
@@ -19,6 +19,9 @@ use crate::{
 const CREATED: &str = "1970-01-01T00:00:01Z";
 
 const BASE: &str = "the base image";
+
+/// What a base's configuration may hold, which is in memory several times while others are merged over it.
+const MERGED: Bounds = Bounds { values: 1 << 17, objects: 1 << 14 };
 
 pub(super) struct Draft {
     /// The document, without `rootfs`.
@@ -37,6 +40,9 @@ impl Draft {
 
         let mut value = json!({ "created": CREATED });
         if let Some(base) = &base {
+            MERGED.check(&json::to_bytes(base.configuration()), Counted::All).map_err(|reason| {
+                Error::invalid("image configuration (set by the base image)", format!("{reason}, too many to build on"))
+            })?;
             let has_entrypoint = parts.iter().any(|part| part.config().is_some_and(|it| it.contains_key("Entrypoint")));
             json::merge(&mut value, inherited(base, &inherit, has_entrypoint, &mut warnings));
         }

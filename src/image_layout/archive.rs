@@ -16,6 +16,7 @@ use super::{
     files::{FileKind, MARKER},
 };
 use crate::{
+    checked::FileBytes,
     error::{Error, Result},
     tar_reader::{Ending, Extent, TarError, TarReader, read_extents},
 };
@@ -178,6 +179,17 @@ impl Archive {
     pub(super) fn file(&self, name: &str) -> Option<(Contents, u64)> {
         let member = self.members.get(name).filter(|member| member.is_file())?;
         Some((self.contents(member), member.size))
+    }
+
+    /// A file's contents where they lie in the archive's file; `None` for one that does not lie there.
+    pub(super) fn file_bytes(&self, name: &str, path: &Path) -> Option<FileBytes> {
+        let member = self.members.get(name).filter(|member| member.is_file())?;
+        match &member.bytes {
+            Bytes::Lie(extents) => {
+                Some(FileBytes::of_extents(Arc::clone(&self.tar), Arc::clone(extents), member.size, path))
+            }
+            Bytes::Made(_) => None,
+        }
     }
 
     /// Where in the archive's file a file's contents lie, if they lie there in one piece.

@@ -50,7 +50,7 @@ fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Strin
 /// The files of the layout in the place of those of the docker-archive. An error says why there can be none.
 pub(super) fn layout(archive: &Archive) -> Result<BTreeMap<String, Member>, String> {
     let bytes = small(archive, MANIFEST)?.ok_or_else(|| format!("is a docker-archive without {MANIFEST}"))?;
-    let saved: Vec<Saved> = serde_json::from_slice(&bytes)
+    let saved: Vec<Saved> = json::from_slice(&bytes)
         .map_err(|error| format!("is a docker-archive with a {MANIFEST} that cannot be read: {error}"))?;
     let mut view = View { archive, members: BTreeMap::new(), layers: HashMap::new() };
     let images = saved.iter().map(|image| view.image(image)).collect::<Result<Vec<_>, _>>()?;
@@ -108,7 +108,7 @@ impl View<'_> {
         if let Some((_, member)) = resolve(self.archive, &saved.config) {
             self.members.insert(blob_name(config.digest), member.clone());
         }
-        let document: Value = serde_json::from_slice(&config_bytes).unwrap_or_default();
+        let document: Value = json::value(&config_bytes).unwrap_or_default();
         let diff_ids = diff_ids(&document).filter(|ids| ids.len() == saved.layers.len());
         let layer = |(number, path): (usize, &String)| self.layer(path, diff_ids.as_ref().map(|ids| ids[number]));
         let layers = saved.layers.iter().enumerate().map(layer).collect::<Result<_, _>>()?;

@@ -2,15 +2,17 @@
 
 use std::{
     collections::HashSet,
-    fs, io,
+    io,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
+use rustix::fs::{AtFlags, statat, unlinkat};
 use serde_json::value::RawValue;
 
 use super::{
-    INDEX,
+    INDEX, beneath,
     choose::is_named,
     entries,
     files::{MAX_DOCUMENT, RECIPES},
@@ -67,10 +69,11 @@ impl ImageLayout {
             }
             Ok(stays)
         };
+        let (files, is_sparse) = (Arc::clone(&self.files), self.is_sparse());
         let put = || {
-            let is_sparse = dir.join(RECIPES).is_dir();
             let store =
                 if is_sparse { BlobStore::create_sparse(&dir, write)? } else { BlobStore::create(&dir, write)? };
+            let store = store.knowing(files.trust(), files.known());
             put_blobs(&store, &images, pool)?;
             store.sync_folders()?;
             // Nobody may collect them before the index names them.
@@ -106,7 +109,7 @@ impl ImageLayout {
     pub fn collect_garbage(&self) -> Result<Collected> {
         let dir = self.folder()?;
         let _alone = Lock::exclusive(dir, self.write)?;
-        let now = Self::open(dir)?;
+        let now = self.reopen()?;
         // What an index named that a power loss brings back would be gone.
         self.write.sync_path(&dir.join(INDEX))?;
         self.write.sync_folder(dir)?;
@@ -119,26 +122,24 @@ impl ImageLayout {
         let mut collected = Collected::default();
         // In each folder, what stands behind the digests of blobs; nothing is one in the first.
         for (folder, suffix) in [("", None), ("blobs/sha256", Some("")), (RECIPES, Some(".json"))] {
-            let folder = dir.join(folder);
-            let entries = match fs::read_dir(&folder) {
-                Err(cause) if cause.kind() == io::ErrorKind::NotFound && folder.ends_with(RECIPES) => continue,
-                entries => entries.map_err(Error::read(&folder))?,
+            let path = dir.join(folder);
+            // A link in the place of the folder may lead to another layout.
+            let opened = match beneath::folder(dir, folder) {
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound && folder == RECIPES => continue,
+                opened => opened.map_err(|cause| beneath::unreadable(dir, folder, cause))?,
             };
             let before = collected.files.len();
-            for entry in entries {
-                let entry = entry.map_err(Error::read(&folder))?;
-                let name = entry.file_name();
-                let name = name.to_string_lossy();
+            for name in beneath::names(dir, folder).map_err(Error::read(&path))? {
                 let unused = |digits| format!("sha256:{digits}").parse().is_ok_and(|digest| !used.contains(&digest));
                 // What is neither is somebody else's.
                 if name.starts_with(TEMPORARY)
                     || suffix.and_then(|suffix| name.strip_suffix(suffix)).is_some_and(unused)
                 {
-                    collected.remove(&entry.path())?;
+                    collected.remove(&opened, &path, &name)?;
                 }
             }
             if collected.files.len() > before {
-                self.write.sync_folder(&folder)?;
+                self.write.sync_folder(&path)?;
             }
         }
         Ok(collected)
@@ -210,6 +211,12 @@ impl ImageLayout {
         Ok(Some(json::to_bytes(&index)))
     }
 
+    /// The layout as it is now.
+    pub(super) fn reopen(&self) -> Result<Self> {
+        let layout = Self::open(self.folder()?)?.write_options(self.write).trust(self.files.trust().clone());
+        Ok(layout.with_known(Arc::clone(self.files.known())))
+    }
+
     pub(super) fn folder(&self) -> Result<&Path> {
         self.files.folder().ok_or_else(|| {
             Error::layout(self.path(), "is an archive, which is only read: unpack it into a folder first")
@@ -227,10 +234,13 @@ pub struct Collected {
 }
 
 impl Collected {
-    fn remove(&mut self, path: &Path) -> Result<()> {
-        self.bytes += fs::symlink_metadata(path).map_err(Error::read(path))?.len();
-        fs::remove_file(path).map_err(Error::write(path))?;
-        self.files.push(path.to_owned());
+    /// Removes a file from a folder that is open, and has this path.
+    fn remove(&mut self, folder: &OwnedFd, path: &Path, name: &str) -> Result<()> {
+        let path = path.join(name);
+        let file = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|cause| Error::read(&path)(cause.into()))?;
+        unlinkat(folder, name, AtFlags::empty()).map_err(|cause| Error::write(&path)(cause.into()))?;
+        self.bytes += u64::try_from(file.st_size).unwrap_or(0);
+        self.files.push(path);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The files of a layout that is read: in a folder, or in an archive.
 
 use std::{
-    fs::{self, File, FileType},
+    fs::FileType,
     io::{self, Read},
     os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
@@ -10,13 +10,17 @@ use std::{
 
 use crate::{
     blob::Blob,
+    checked::{CheckedFile, FileBytes, KnownFiles},
     descriptor::{Descriptor, MediaType},
     digest::{Digest, HashRead},
     error::{Error, Result},
-    image_layout::{archive::Archive, store},
+    image_layout::{
+        archive::Archive,
+        beneath::{self, Beneath},
+    },
     json,
     pool::Pool,
-    recipe::Recipe,
+    recipe::{Recipe, RecipeTrust},
 };
 
 /// The index of a layout.
@@ -49,6 +53,10 @@ pub(crate) struct LayoutFiles {
     scratch: Option<PathBuf>,
     /// Those who make what there are recipes of.
     pool: Option<Pool>,
+    /// Whose recipes are followed.
+    trust: RecipeTrust,
+    /// The files that were hashed before.
+    known: Arc<KnownFiles>,
 }
 
 /// What lies under a name.
@@ -86,11 +94,34 @@ impl LayoutFiles {
                 return Err(Error::layout(path, reason));
             }
         };
-        Ok(Self { path: path.to_owned(), archive, scratch: scratch.map(Path::to_owned), pool: None })
+        Ok(Self {
+            path: path.to_owned(),
+            archive,
+            scratch: scratch.map(Path::to_owned),
+            pool: None,
+            trust: RecipeTrust::default(),
+            known: Arc::default(),
+        })
     }
 
     pub(crate) fn pool(self, pool: &Pool) -> Self {
         Self { pool: Some(pool.clone()), ..self }
+    }
+
+    pub(crate) fn with_trust(self, trust: RecipeTrust) -> Self {
+        Self { trust, ..self }
+    }
+
+    pub(crate) fn with_known(self, known: Arc<KnownFiles>) -> Self {
+        Self { known, ..self }
+    }
+
+    pub(crate) fn trust(&self) -> &RecipeTrust {
+        &self.trust
+    }
+
+    pub(crate) fn known(&self) -> &Arc<KnownFiles> {
+        &self.known
     }
 
     /// The folder or the archive.
@@ -110,44 +141,64 @@ impl LayoutFiles {
     }
 
     /// One of the files, and its size; `None` if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] for what is no regular file inside of the layout: no link is followed.
     pub(crate) fn file(&self, name: &str) -> Result<Option<(Box<dyn Read + Send>, u64)>> {
-        let Some(archive) = &self.archive else {
-            let path = self.path.join(name);
-            return match fs::metadata(&path) {
-                // To open a fifo is to wait for its writer, who may never come.
-                Ok(metadata) if !metadata.is_file() => {
-                    Err(Error::layout(path, "is no regular file, as every file of a layout is"))
-                }
-                Ok(metadata) => {
-                    let file = File::open(&path).map_err(Error::read(&path))?;
-                    Ok(Some((Box::new(file), metadata.len())))
-                }
-                Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(cause) => Err(Error::read(path)(cause)),
-            };
+        match &self.archive {
+            None => {
+                let found = self.regular(name)?;
+                Ok(found.map(|found| (Box::new(found.file) as Box<dyn Read + Send>, found.metadata.len())))
+            }
+            Some(archive) => {
+                Ok(archive.file(name).map(|(reader, size)| (Box::new(reader) as Box<dyn Read + Send>, size)))
+            }
+        }
+    }
+
+    /// The bytes of a blob that lie in a file as they are, all of them checked; `None` if there is no such file.
+    ///
+    /// # Errors
+    ///
+    /// As [`LayoutFiles::file`], and [`Error::BlobDamaged`].
+    pub(crate) fn checked(&self, descriptor: &Descriptor) -> Result<Option<CheckedFile>> {
+        let name = blob_name(descriptor.digest);
+        let bytes = match &self.archive {
+            None => self
+                .regular(&name)?
+                .map(|Beneath { file, metadata }| FileBytes::new(file, 0, metadata.len(), &self.path.join(&name))),
+            Some(archive) => archive.file_bytes(&name, &self.path),
         };
-        Ok(archive.file(name).map(|(reader, size)| (Box::new(reader) as Box<dyn Read + Send>, size)))
+        bytes.map(|bytes| self.known.check(bytes, descriptor)).transpose()
+    }
+
+    /// A regular file of the folder, opened; `None` if there is nothing.
+    fn regular(&self, name: &str) -> Result<Option<Beneath>> {
+        match Beneath::read(&self.path, name) {
+            Ok(Some(found)) if !found.metadata.is_file() => {
+                let kind = FileKind::from(found.metadata.file_type()).name();
+                let reason = format!("is a {kind}, and every file of a layout is a regular file inside of it");
+                Err(Error::layout(self.path.join(name), reason))
+            }
+            Ok(found) => Ok(found),
+            Err(cause) => Err(beneath::unreadable(&self.path, name, cause)),
+        }
     }
 
     /// What lies under a name, links not followed; `None` if there is nothing.
     pub(crate) fn kind(&self, name: &str) -> io::Result<Option<FileKind>> {
-        let Some(archive) = &self.archive else {
-            return match fs::symlink_metadata(self.path.join(name)) {
-                Ok(metadata) => Ok(Some(metadata.file_type().into())),
-                Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(cause) => Err(cause),
-            };
-        };
-        Ok(archive.kind(name))
+        match &self.archive {
+            None => Ok(Beneath::look(&self.path, name)?.map(|found| found.metadata.file_type().into())),
+            Some(archive) => Ok(archive.kind(name)),
+        }
     }
 
     /// The names in a folder, sorted; those that are not UTF-8 with a mark in the place of what is not.
     pub(crate) fn names(&self, folder: &str) -> io::Result<Vec<String>> {
         let mut names: Vec<String> = match &self.archive {
             Some(archive) => archive.names_in(folder).map(str::to_owned).collect(),
-            None => fs::read_dir(self.path.join(folder))?
-                .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-                .collect::<io::Result<_>>()?,
+            None => beneath::names(&self.path, folder)?,
         };
         names.sort();
         names.dedup();
@@ -179,7 +230,7 @@ impl LayoutFiles {
         Ok(bytes)
     }
 
-    /// The recipe that lies in the place of a blob, if there is one.
+    /// The recipe that lies in the place of a blob, if there is one, whoever wrote it.
     pub(crate) fn recipe(&self, digest: Digest) -> Result<Option<Recipe>> {
         let name = recipe_name(digest);
         let Some((mut file, size)) = self.file(&name)? else { return Ok(None) };
@@ -199,11 +250,8 @@ impl LayoutFiles {
 
     /// Whether a blob, or a recipe in its place, is there.
     pub(crate) fn has_blob(&self, digest: Digest) -> bool {
-        let [blob, recipe] = [blob_name(digest), recipe_name(digest)];
-        match &self.archive {
-            Some(archive) => [blob, recipe].iter().any(|name| archive.kind(name) == Some(FileKind::File)),
-            None => [blob, recipe].iter().any(|name| self.path.join(name).exists()),
-        }
+        let names = [blob_name(digest), recipe_name(digest)];
+        names.iter().any(|name| matches!(self.kind(name), Ok(Some(FileKind::File))))
     }
 
     /// Where in which file a blob lies as it is.
@@ -211,7 +259,10 @@ impl LayoutFiles {
         let name = blob_name(digest);
         match &self.archive {
             Some(archive) => archive.offset(&name).map(|offset| (self.path.clone(), offset)),
-            None => Some(self.path.join(name)).filter(|path| path.is_file()).map(|path| (path, 0)),
+            None => {
+                let is_file = matches!(self.kind(&name), Ok(Some(FileKind::File)));
+                is_file.then(|| (self.path.join(name), 0))
+            }
         }
     }
 
@@ -262,6 +313,17 @@ pub(crate) fn recipe_name(digest: Digest) -> String {
     format!("{RECIPES}/{}.json", digest.hex())
 }
 
+impl FileKind {
+    /// In words.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Folder => "folder",
+            Self::Other(name) => name,
+        }
+    }
+}
+
 impl From<FileType> for FileKind {
     fn from(kind: FileType) -> Self {
         if kind.is_file() {
@@ -280,7 +342,7 @@ impl From<FileType> for FileKind {
     }
 }
 
-/// A blob of a layout that is read. Nobody has looked at its bytes, so that it names no file.
+/// A blob of a layout that is read. Its bytes are not checked, so that it names no file.
 #[derive(Clone, Debug)]
 pub(crate) struct LayoutBlob {
     pub(crate) files: Arc<LayoutFiles>,
@@ -293,17 +355,26 @@ impl LayoutBlob {
         let media_type: MediaType = descriptor.media_type.to_oci();
         Self { files: Arc::clone(files), descriptor: Descriptor { media_type, ..descriptor.clone() } }
     }
-}
 
-impl LayoutBlob {
     /// The recipe in the blob's place, if it is for what the descriptor says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecipeUntrusted`] for one that may not be followed, and those of reading it.
     pub(crate) fn in_its_place(&self) -> Result<Option<Recipe>> {
         let Some(recipe) = self.files.recipe(self.descriptor.digest)? else { return Ok(None) };
-        store::check(&self.descriptor, recipe.descriptor().size, None)?;
+        self.descriptor.check(recipe.descriptor().size, None)?;
+        self.files.trust.check(&recipe, &self.files.path.join(recipe_name(self.descriptor.digest)))?;
+        let recipe = recipe.known(&self.files.known);
         Ok(Some(match &self.files.pool {
             Some(pool) => recipe.pool(pool),
             None => recipe,
         }))
+    }
+
+    fn recipe_or_missing(&self) -> Result<Recipe> {
+        let missing = || Error::BlobMissing { path: self.files.path().to_owned(), digest: self.descriptor.digest };
+        self.in_its_place()?.ok_or_else(missing)
     }
 }
 
@@ -313,18 +384,29 @@ impl Blob for LayoutBlob {
     }
 
     fn open(&self) -> Result<Box<dyn Read + Send>> {
-        if let Some((reader, _)) = self.files.file(&blob_name(self.descriptor.digest))? {
-            return Ok(reader);
+        match self.files.file(&blob_name(self.descriptor.digest))? {
+            Some((reader, _)) => Ok(reader),
+            None => self.recipe_or_missing()?.open(),
         }
-        match self.in_its_place()? {
-            Some(recipe) => recipe.open(),
-            None => Err(Error::BlobMissing { path: self.files.path().to_owned(), digest: self.descriptor.digest }),
+    }
+
+    fn checked(&self) -> Result<Option<CheckedFile>> {
+        match self.files.checked(&self.descriptor)? {
+            Some(file) => Ok(Some(file)),
+            // What lies in an archive, but in no file as it is.
+            None if self.files.archive.is_some() && self.files.file(&blob_name(self.descriptor.digest))?.is_some() => {
+                Ok(None)
+            }
+            None => self.recipe_or_missing()?.checked(),
         }
     }
 
     fn recipe(&self) -> Option<Recipe> {
         match self.files.place(self.descriptor.digest) {
-            Some((file, offset)) => Recipe::of_file(self.descriptor.clone(), file, offset).ok(),
+            Some((file, offset)) => {
+                let recipe = Recipe::of_file(self.descriptor.clone(), file, offset).ok()?;
+                Some(recipe.known(&self.files.known))
+            }
             None => self.in_its_place().ok().flatten(),
         }
     }

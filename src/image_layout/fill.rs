@@ -31,8 +31,8 @@ impl ImageLayout {
     /// an archive.
     pub fn fill(&self, pool: &Pool) -> Result<Vec<Descriptor>> {
         let dir = self.folder()?;
-        let store = BlobStore::create(dir, self.write)?;
-        let images = Self::open(dir)?.images()?;
+        let store = BlobStore::create(dir, self.write)?.knowing(self.files.trust(), self.files.known());
+        let images = self.reopen()?.images()?;
         let mut seen = HashSet::new();
         let blobs = images.iter().flat_map(Image::blobs);
         let blobs: Vec<&Arc<dyn Blob>> = blobs.filter(|blob| seen.insert(blob.descriptor().digest)).collect();

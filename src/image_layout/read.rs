@@ -1,17 +1,18 @@
 //! A layout that exists: its index, its images, and one of them as a base for others.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
 use super::{
     INDEX, MARKER, WriteOptions,
-    files::{LayoutBlob, LayoutFiles},
+    files::{FileKind, LayoutBlob, LayoutFiles, RECIPES, recipe_name},
     name::REF_NAME,
 };
 use crate::{
     blob::{Blob, Layer},
+    checked::{CheckedFile, KnownFiles},
     descriptor::{Descriptor, MediaType},
     digest::Digest,
     error::{Error, Result},
@@ -20,7 +21,7 @@ use crate::{
     json,
     layer_tar::BaseFiles,
     pool::Pool,
-    recipe::Recipe,
+    recipe::{Recipe, RecipeTrust},
 };
 
 /// How deep indexes may lie in one another. Everybody writes one level, and one more is allowed for.
@@ -73,6 +74,57 @@ impl ImageLayout {
     /// run at once.
     pub fn pool(self, pool: &Pool) -> Self {
         Self { files: Arc::new(Arc::unwrap_or_clone(self.files).pool(pool)), ..self }
+    }
+
+    /// Sets whose recipes are followed, and with which key those are sealed that [`ImageLayout::append`] writes. By default
+    /// recipes are followed that read nothing but the Nix store.
+    pub fn trust(self, trust: RecipeTrust) -> Self {
+        Self { files: Arc::new(Arc::unwrap_or_clone(self.files).with_trust(trust)), ..self }
+    }
+
+    /// Keeps in this folder which files were hashed, for the next process: a blob in a file is hashed once, and again when
+    /// the file changes. Without it, each process hashes for itself. The folder must be the user's own, for what it says is
+    /// believed.
+    pub fn remember_checks(self, folder: impl Into<PathBuf>) -> Self {
+        self.with_known(Arc::new(KnownFiles::in_folder(folder.into())))
+    }
+
+    pub(crate) fn with_known(self, known: Arc<KnownFiles>) -> Self {
+        Self { files: Arc::new(Arc::unwrap_or_clone(self.files).with_known(known)), ..self }
+    }
+
+    /// Whether recipes take the place of blobs that are appended.
+    pub fn is_sparse(&self) -> bool {
+        matches!(self.files.kind(RECIPES), Ok(Some(FileKind::Folder)))
+    }
+
+    /// Whether every recipe of the layout may be followed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecipeUntrusted`] for the first that may not, and those of reading recipes.
+    pub fn check_trust(&self) -> Result<()> {
+        let names = match self.files.kind(RECIPES) {
+            Ok(None) => return Ok(()),
+            _ => self.files.names(RECIPES).map_err(Error::read(self.path().join(RECIPES)))?,
+        };
+        for name in names {
+            let digest = name.strip_suffix(".json").and_then(|hex| format!("sha256:{hex}").parse().ok());
+            if let Some((digest, recipe)) = digest.and_then(|digest| Some((digest, self.files.recipe(digest).ok()??))) {
+                self.files.trust().check(&recipe, &self.path().join(recipe_name(digest)))?;
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "registry")]
+    pub(crate) fn recipe_trust(&self) -> &RecipeTrust {
+        self.files.trust()
+    }
+
+    #[cfg(feature = "registry")]
+    pub(crate) fn known(&self) -> &Arc<KnownFiles> {
+        self.files.known()
     }
 
     /// Sets how what changes the layout writes: what survives a power loss, and whether locks keep other writers away.
@@ -246,6 +298,10 @@ impl Blob for LayoutLayer {
 
     fn open(&self) -> Result<Box<dyn std::io::Read + Send>> {
         self.blob.open()
+    }
+
+    fn checked(&self) -> Result<Option<CheckedFile>> {
+        self.blob.checked()
     }
 
     fn recipe(&self) -> Option<Recipe> {

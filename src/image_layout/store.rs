@@ -5,22 +5,24 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::{
     blob::Blob,
+    checked::{CheckedFile, FileBytes, KnownFiles},
     chunks::Chunks,
     descriptor::Descriptor,
     digest::{Digest, Hasher},
     error::{Error, Result},
     image_layout::{
-        WriteOptions,
+        WriteOptions, beneath,
         files::{MAX_RECIPE, RECIPES},
         lock::Lock,
     },
     new_file::Temporary,
     pool::Pool,
-    recipe::Recipe,
+    recipe::{Recipe, RecipeKey, RecipeTrust},
 };
 
 /// `blobs/sha256` of a layout that may not have an index yet. As long as this lives nobody collects blobs there.
@@ -29,6 +31,9 @@ pub(crate) struct BlobStore {
     blobs: PathBuf,
     /// Where recipes go in the place of blobs, in a sparse layout.
     recipes: Option<PathBuf>,
+    /// With which recipes are sealed.
+    key: Option<RecipeKey>,
+    known: Arc<KnownFiles>,
     options: WriteOptions,
     _lock: Option<Lock>,
 }
@@ -37,14 +42,15 @@ impl BlobStore {
     /// The folder, made if it is not there.
     pub(crate) fn create(layout: &Path, options: WriteOptions) -> Result<Self> {
         let blobs = layout.join("blobs/sha256");
-        fs::create_dir_all(&blobs).map_err(Error::write(&blobs))?;
-        Ok(Self { blobs, recipes: None, options, _lock: Lock::shared(layout, options)? })
+        create_folder(layout, "blobs/sha256")?;
+        let lock = Lock::shared(layout, options)?;
+        Ok(Self { blobs, recipes: None, key: None, known: Arc::default(), options, _lock: lock })
     }
 
     /// The same of a layout that is sparse, or becomes it.
     pub(crate) fn create_sparse(layout: &Path, options: WriteOptions) -> Result<Self> {
         let recipes = layout.join(RECIPES);
-        fs::create_dir_all(&recipes).map_err(Error::write(&recipes))?;
+        create_folder(layout, RECIPES)?;
         Ok(Self { recipes: Some(recipes), ..Self::create(layout, options)? })
     }
 
@@ -61,6 +67,16 @@ impl BlobStore {
         Ok(())
     }
 
+    /// Sets the key with which recipes are sealed, and the record of files that were hashed before.
+    pub(crate) fn knowing(self, trust: &RecipeTrust, known: &Arc<KnownFiles>) -> Self {
+        Self { key: trust.sealing_key().cloned(), known: Arc::clone(known), ..self }
+    }
+
+    /// A blob of this layout that this process wrote, all its bytes checked.
+    pub(crate) fn checked(&self, path: &Path, descriptor: &Descriptor) -> Result<CheckedFile> {
+        self.known.check(FileBytes::open(path)?, descriptor)
+    }
+
     /// A blob to be written, whose digest is known only at its end.
     pub(crate) fn new_blob(&self) -> Result<NewBlob> {
         let file = Temporary::new_in(&self.blobs)?;
@@ -70,7 +86,8 @@ impl BlobStore {
     /// Puts the blob in its place.
     pub(crate) fn keep(&self, blob: NewBlob, digest: Digest) -> Result<PathBuf> {
         let path = self.path(digest);
-        blob.file.persist(&path, self.options)?;
+        let file = blob.file.persist(&path, self.options)?;
+        self.known.add(&file, digest);
         Ok(path)
     }
 
@@ -80,18 +97,19 @@ impl BlobStore {
     pub(crate) fn put(&self, blob: &dyn Blob, pool: &Pool) -> Result<PathBuf> {
         let descriptor = blob.descriptor();
         let path = self.path(descriptor.digest);
-        if is_blob(&path, descriptor.size) {
+        if self.has(&path, blob) {
             // Whoever wrote it may not have synced it.
             self.options.sync_path(&path)?;
             return Ok(path);
         }
         let recipe = blob.recipe();
         if let (Some(recipes), Some(recipe), false) = (&self.recipes, &recipe, descriptor.media_type.is_document())
-            && let Some(path) = put_recipe(recipes, recipe, self.options)?
+            && let Some(path) = put_recipe(recipes, recipe, self.key.as_ref(), self.options)?
         {
             return Ok(path);
         }
         if let Some(file) = blob.file().filter(|file| is_blob(file, descriptor.size)) {
+            blob.checked()?;
             // A link is the fastest copy, but it is the same file with the same mode.
             let ours = fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o7777 == 0o644);
             if ours {
@@ -104,14 +122,14 @@ impl BlobStore {
             let mut source = File::open(file).map_err(Error::read(file))?;
             // Between two files, the system copies, or shares blocks, by itself.
             let copied = io::copy(&mut source, &mut new.file.file()).map_err(Error::write(&path))?;
-            check(descriptor, copied, None)?;
+            descriptor.check(copied, None)?;
             return self.keep(new, descriptor.digest);
         }
         let mut new = self.new_blob()?;
         let made = recipe.map_or(Ok(false), |recipe| recipe.make(pool, &mut new));
         if !made.map_err(|error| new.name_error(error))? {
             let (digest, size) = copy(blob, &mut new).map_err(|error| new.name_error(error))?;
-            check(descriptor, size, Some(digest))?;
+            descriptor.check(size, Some(digest))?;
         }
         self.keep(new, descriptor.digest)
     }
@@ -120,8 +138,15 @@ impl BlobStore {
     pub(crate) fn replace(&self, blob: &dyn Blob) -> Result<()> {
         let mut new = self.new_blob()?;
         let (digest, size) = copy(blob, &mut new).map_err(|error| new.name_error(error))?;
-        check(blob.descriptor(), size, Some(digest))?;
+        blob.descriptor().check(size, Some(digest))?;
         self.keep(new, digest).map(drop)
+    }
+
+    /// Whether the blob is in its place already. Its name and size are not enough: its bytes may have been damaged, and
+    /// then it is replaced. What this process put there, it does not hash again.
+    fn has(&self, path: &Path, blob: &dyn Blob) -> bool {
+        is_blob(path, blob.descriptor().size)
+            && (blob.file() == Some(path) || self.checked(path, blob.descriptor()).is_ok())
     }
 
     fn path(&self, digest: Digest) -> PathBuf {
@@ -129,9 +154,25 @@ impl BlobStore {
     }
 }
 
+/// Makes a folder of the layout. A layout that has a link in its place may be a stranger's, and the link may lead to
+/// another layout.
+fn create_folder(layout: &Path, name: &str) -> Result<()> {
+    let path = layout.join(name);
+    fs::create_dir_all(&path).map_err(Error::write(&path))?;
+    beneath::folder(layout, name).map(drop).map_err(|cause| beneath::unreadable(layout, name, cause))
+}
+
 /// Puts a recipe in the place of a blob, unless it is one that nobody would read.
-fn put_recipe(recipes: &Path, recipe: &Recipe, options: WriteOptions) -> Result<Option<PathBuf>> {
-    let bytes = recipe.to_bytes()?;
+fn put_recipe(
+    recipes: &Path,
+    recipe: &Recipe,
+    key: Option<&RecipeKey>,
+    options: WriteOptions,
+) -> Result<Option<PathBuf>> {
+    let bytes = match key {
+        Some(key) => recipe.to_sealed_bytes(key)?,
+        None => recipe.to_bytes()?,
+    };
     if bytes.len() as u64 > MAX_RECIPE {
         return Ok(None);
     }
@@ -147,6 +188,15 @@ fn put_recipe(recipes: &Path, recipe: &Recipe, options: WriteOptions) -> Result<
 fn copy(blob: &dyn Blob, to: &mut impl Write) -> Result<(Digest, u64)> {
     let descriptor = blob.descriptor();
     let unreadable = |cause: io::Error| Error::blob(descriptor.digest, cause);
+    if let Some(mut source) = blob.checked()? {
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            match source.read(&mut buffer).map_err(unreadable)? {
+                0 => return Ok((descriptor.digest, descriptor.size)),
+                n => to.write_all(&buffer[..n]).map_err(Error::write(""))?,
+            }
+        }
+    }
     let mut source = blob.open()?.take(descriptor.size.saturating_add(1));
     let mut hasher = Hasher::default();
     let mut buffer = vec![0; 256 << 10];
@@ -171,7 +221,7 @@ pub(crate) fn write_blob(blob: &dyn Blob, path: &Path) -> Result<()> {
         Error::Write { cause, .. } => Error::Write { path: path.to_owned(), cause },
         other => other,
     })?;
-    check(blob.descriptor(), size, Some(digest))
+    blob.descriptor().check(size, Some(digest))
 }
 
 /// A blob while it is written. Dropped, it is gone.
@@ -209,17 +259,4 @@ fn is_blob(path: &Path, size: u64) -> bool {
 pub(crate) fn is_whole(path: &Path, descriptor: &Descriptor) -> bool {
     let is_right = |file| Chunks::new(descriptor, Box::new(file)).all(|chunk| chunk.is_ok());
     is_blob(path, descriptor.size) && File::open(path).is_ok_and(is_right)
-}
-
-/// Whether these are the blob's size and digest.
-pub(crate) fn check(descriptor: &Descriptor, size: u64, digest: Option<Digest>) -> Result<()> {
-    let damaged = |expected: String, actual: String| Error::BlobDamaged { digest: descriptor.digest, expected, actual };
-    if size != descriptor.size {
-        let actual = if size > descriptor.size { "more".to_owned() } else { size.to_string() };
-        return Err(damaged(format!("{} bytes", descriptor.size), actual));
-    }
-    match digest {
-        Some(digest) if digest != descriptor.digest => Err(damaged(descriptor.digest.to_string(), digest.to_string())),
-        _ => Ok(()),
-    }
 }

@@ -9,6 +9,7 @@ mod finding;
 mod json;
 mod layer;
 mod members;
+mod names;
 mod recipes;
 mod reference;
 mod unpack;
@@ -31,7 +32,7 @@ use super::{
     files::{FileKind, LayoutFiles, blob_name},
     lock::ReadLock,
 };
-use crate::{digest::Digest, error::Result, new_file::TEMPORARY, pool::Pool};
+use crate::{digest::Digest, error::Result, new_file::TEMPORARY, pool::Pool, recipe::RecipeTrust};
 
 /// Reads an image layout to its last byte, in a folder or an archive, and returns everything that is wrong with
 /// it; nothing if all is well.
@@ -96,7 +97,7 @@ use crate::{digest::Digest, error::Result, new_file::TEMPORARY, pool::Pool};
 pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Finding>> {
     // Before anything is read: nobody collects what the index names then.
     let _lock = ReadLock::new(path.as_ref());
-    let files = LayoutFiles::open_damaged(path.as_ref(), options.scratch.as_deref())?;
+    let files = LayoutFiles::open_damaged(path.as_ref(), options.scratch.as_deref())?.with_trust(options.trust.clone());
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
     let reading = Reading { pool, limit: options.max_layer_size, deep: options.deep };
 
@@ -105,9 +106,12 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Fin
     if files.archive().is_some_and(|archive| archive.is_opaque) {
         return Ok(findings.into_list("archive", None));
     }
-    check_folders(&files, &mut findings);
+    let is_linked = check_folders(&files, &mut findings);
     let mut documents = Documents::new(&files, findings);
     documents.marker();
+    if is_linked {
+        return Ok(documents.finish().0.into_list("index.json", None));
+    }
     documents.index();
     let (mut findings, blobs) = documents.finish();
 
@@ -158,11 +162,13 @@ pub struct VerifyOptions {
     pub deep: bool,
     /// The folder to unpack an archive in that is compressed as a whole. Without it, such an archive is a finding.
     pub scratch: Option<PathBuf>,
+    /// Whose recipes are followed, with [`VerifyOptions::deep`]; of others there is a warning in any case.
+    pub trust: RecipeTrust,
 }
 
 impl Default for VerifyOptions {
     fn default() -> Self {
-        Self { pool: None, max_layer_size: 64 << 30, deep: false, scratch: None }
+        Self { pool: None, max_layer_size: 64 << 30, deep: false, scratch: None, trust: RecipeTrust::default() }
     }
 }
 
@@ -186,6 +192,11 @@ impl VerifyOptions {
     pub fn scratch(self, dir: impl Into<PathBuf>) -> Self {
         Self { scratch: Some(dir.into()), ..self }
     }
+
+    /// Sets whose recipes are followed.
+    pub fn trust(self, trust: RecipeTrust) -> Self {
+        Self { trust, ..self }
+    }
 }
 
 /// An archive by itself.
@@ -204,8 +215,10 @@ fn check_archive(files: &LayoutFiles, findings: &mut Findings) {
 }
 
 /// The folders that every layout has:
-/// [content](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#content).
-fn check_folders(files: &LayoutFiles, findings: &mut Findings) {
+/// [content](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#content). Says whether one is a
+/// symbolic link: what lies below that is not in the layout.
+fn check_folders(files: &LayoutFiles, findings: &mut Findings) -> bool {
+    let is_link = |kind| matches!(kind, Ok(Some(FileKind::Other(_))));
     for name in ["blobs", "blobs/sha256"] {
         let defect = match files.kind(name) {
             Ok(Some(FileKind::Folder)) => continue,
@@ -217,7 +230,11 @@ fn check_folders(files: &LayoutFiles, findings: &mut Findings) {
             Err(cause) => blobs::unreadable(cause),
         };
         findings.add(Finding::new(name, None, defect));
+        if is_link(files.kind(name)) {
+            return true;
+        }
     }
+    false
 }
 
 /// The blobs in the folder that nothing refers to: they may be there, and must be what their names say.

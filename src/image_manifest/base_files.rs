@@ -8,6 +8,7 @@ use crate::{
     descriptor::{Descriptor, Platform},
     error::{Error, Result},
     image_layout::MAX_DEPTH,
+    json,
     layer_tar::BaseFiles,
 };
 
@@ -46,7 +47,7 @@ fn layers(image: &Image, descriptor: &Descriptor) -> Result<BaseFiles> {
 
 fn document<T: serde::de::DeserializeOwned>(image: &Image, descriptor: &Descriptor) -> Result<T> {
     let bytes = read_document(&**blob(image, descriptor)?)?;
-    serde_json::from_slice(&bytes).map_err(|error| Error::invalid(descriptor.digest.to_string(), error.to_string()))
+    json::from_slice(&bytes).map_err(|error| Error::invalid(descriptor.digest.to_string(), error))
 }
 
 fn blob<'a>(image: &'a Image, descriptor: &Descriptor) -> Result<&'a Arc<dyn Blob>> {

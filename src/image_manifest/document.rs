@@ -1,39 +1,37 @@
 //! Manifest and index as values.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
-    descriptor::{Annotations, Descriptor, Extra, MediaType, null_is_empty},
+    descriptor::{Annotations, Descriptor, MediaType, null_is_empty},
     error::{Error, Result},
+    extra::object,
 };
 
-/// An [image manifest](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md). Written as JSON, the
-/// members stand in the order of the fields, absent ones left out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Manifest {
-    /// Always 2.
-    pub schema_version: u32,
-    /// The manifest's own media type.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub media_type: Option<MediaType>,
-    /// What kind of artifact this is, where it is no image.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub artifact_type: Option<String>,
-    /// The configuration.
-    pub config: Descriptor,
-    /// The layers, lowest first.
-    #[serde(default, deserialize_with = "null_is_empty")]
-    pub layers: Vec<Descriptor>,
-    /// The manifest that this one says something of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<Descriptor>,
-    /// Whatever the author wants to say.
-    #[serde(default, skip_serializing_if = "Annotations::is_empty", deserialize_with = "null_is_empty")]
-    pub annotations: Annotations,
-    /// Members this library does not know.
-    #[serde(flatten)]
-    pub extra: Extra,
+object! {
+    /// An [image manifest](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md). Written as JSON, the
+    /// members stand in the order of the fields, absent ones left out.
+    #[derive(Clone, Debug, PartialEq)]
+    #[serde(rename_all = "camelCase")]
+    pub struct Manifest {
+        /// Always 2.
+        pub schema_version: u32,
+        /// The manifest's own media type.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub media_type: Option<MediaType>,
+        /// What kind of artifact this is, where it is no image.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub artifact_type: Option<String>,
+        /// The configuration.
+        pub config: Descriptor,
+        /// The layers, lowest first.
+        #[serde(default, deserialize_with = "null_is_empty")]
+        pub layers: Vec<Descriptor>,
+        /// The manifest that this one says something of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub subject: Option<Descriptor>,
+        /// Whatever the author wants to say.
+        #[serde(default, skip_serializing_if = "Annotations::is_empty", deserialize_with = "null_is_empty")]
+        pub annotations: Annotations,
+    }
 }
 
 impl Manifest {
@@ -52,33 +50,32 @@ impl Manifest {
     }
 }
 
-/// An [image index](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md). Written as JSON, the
-/// members stand in the order of the fields, absent ones left out.
-///
-/// The entries are [`Descriptor`]s, unless somebody has a reason to look at them as another type.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", bound(deserialize = "D: Deserialize<'de>"))]
-pub struct Index<D = Descriptor> {
-    /// Always 2.
-    pub schema_version: u32,
-    /// The index's own media type.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub media_type: Option<MediaType>,
-    /// What kind of artifact this is, where it is no image.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub artifact_type: Option<String>,
-    /// The manifests, one a platform, or further indexes.
-    #[serde(default, deserialize_with = "null_is_empty")]
-    pub manifests: Vec<D>,
-    /// The manifest that this index says something of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<Descriptor>,
-    /// Whatever the author wants to say.
-    #[serde(default, skip_serializing_if = "Annotations::is_empty", deserialize_with = "null_is_empty")]
-    pub annotations: Annotations,
-    /// Members this library does not know.
-    #[serde(flatten)]
-    pub extra: Extra,
+object! {
+    /// An [image index](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md). Written as JSON, the
+    /// members stand in the order of the fields, absent ones left out.
+    ///
+    /// The entries are [`Descriptor`]s, unless somebody has a reason to look at them as another type.
+    #[derive(Clone, Debug, PartialEq)]
+    #[serde(rename_all = "camelCase", bound(deserialize = "D: serde::Deserialize<'de>"))]
+    pub struct Index<D = Descriptor> {
+        /// Always 2.
+        pub schema_version: u32,
+        /// The index's own media type.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub media_type: Option<MediaType>,
+        /// What kind of artifact this is, where it is no image.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub artifact_type: Option<String>,
+        /// The manifests, one a platform, or further indexes.
+        #[serde(default, deserialize_with = "null_is_empty")]
+        pub manifests: Vec<D>,
+        /// The manifest that this index says something of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub subject: Option<Descriptor>,
+        /// Whatever the author wants to say.
+        #[serde(default, skip_serializing_if = "Annotations::is_empty", deserialize_with = "null_is_empty")]
+        pub annotations: Annotations,
+    }
 }
 
 impl Index {

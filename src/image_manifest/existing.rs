@@ -2,8 +2,11 @@
 
 use std::{io::Read, sync::Arc};
 
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny},
+};
+use serde_json::value::RawValue;
 
 use super::{Image, Index, Manifest};
 use crate::{
@@ -12,7 +15,7 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     image_config::Configuration,
-    image_layout::{files::MAX_DOCUMENT, store},
+    image_layout::files::MAX_DOCUMENT,
     json,
 };
 
@@ -92,10 +95,10 @@ impl Document {
     /// Tells a manifest from an index, by what they say themselves: what else is said of them may be wrong. The error
     /// is what is wrong with the bytes.
     pub(crate) fn parse(bytes: &[u8]) -> Result<(MediaType, Self), String> {
-        let value: Value = serde_json::from_slice(bytes).map_err(|error| format!("it is not JSON: {error}"))?;
-        match value.get("schemaVersion").and_then(Value::as_u64) {
-            Some(2) => {}
-            Some(1) => {
+        let said = Said::parse(bytes).map_err(|error| format!("it is not JSON: {error}"))?;
+        match said.schema_version.map(RawValue::get) {
+            Some("2") => {}
+            Some("1") => {
                 return Err(
                     "it is in Docker's first format, which nothing here reads: push it again with a newer tool"
                         .to_owned(),
@@ -103,33 +106,58 @@ impl Document {
             }
             _ => return Err("it is neither an image manifest nor an index: it has no schemaVersion".to_owned()),
         }
-        let has = |member: &str| value.get(member).is_some();
         // Two programs would read it in two ways:
         // https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage
-        if has("manifests") && (has("config") || has("layers")) {
+        if said.manifests && (said.config || said.layers) {
             return Err("it is an image manifest and an index at once: nobody can say which is meant".to_owned());
         }
-        let media_type = match value.get("mediaType").and_then(Value::as_str) {
+        let media_type = match said.media_type.and_then(|text| serde_json::from_str::<String>(text.get()).ok()) {
             Some(media_type) => MediaType::new(media_type),
-            None if has("manifests") => MediaType::INDEX,
+            None if said.manifests => MediaType::INDEX,
             None => MediaType::MANIFEST,
         };
         if media_type.is_index() {
-            Ok((media_type, Self::Index(document("index", value)?)))
+            Ok((media_type, Self::Index(document("index", bytes)?)))
         } else if media_type.is_manifest() {
-            Ok((media_type, Self::Manifest(document("image manifest", value)?)))
+            Ok((media_type, Self::Manifest(document("image manifest", bytes)?)))
         } else {
             Err(format!("it is of the media type {:?}, neither an image manifest nor an index", media_type.as_str()))
         }
     }
 }
 
-fn document<T: DeserializeOwned>(kind: &str, value: Value) -> Result<T, String> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let place = error.path().to_string();
-        let place = if place == "." { String::new() } else { format!("{place}: ") };
-        format!("it is no {kind} that can be read: {place}{}", error.inner())
-    })
+fn document<T: DeserializeOwned>(kind: &str, bytes: &[u8]) -> Result<T, String> {
+    json::from_slice(bytes).map_err(|error| format!("it is no {kind} that can be read: {error}"))
+}
+
+/// What tells documents from one another.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Said<'a> {
+    #[serde(borrow)]
+    schema_version: Option<&'a RawValue>,
+    #[serde(borrow)]
+    media_type: Option<&'a RawValue>,
+    #[serde(deserialize_with = "is_there")]
+    manifests: bool,
+    #[serde(deserialize_with = "is_there")]
+    config: bool,
+    #[serde(deserialize_with = "is_there")]
+    layers: bool,
+}
+
+impl<'a> Said<'a> {
+    fn parse(bytes: &'a [u8]) -> serde_json::Result<Self> {
+        match bytes.trim_ascii_start().first() {
+            Some(b'{') => serde_json::from_slice(bytes),
+            // Whatever else it is says nothing.
+            _ => serde_json::from_slice(bytes).map(|IgnoredAny| Self::default()),
+        }
+    }
+}
+
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 /// The bytes of a blob that is a document, checked against its descriptor.
@@ -144,7 +172,7 @@ pub(crate) fn read_document(blob: &dyn Blob) -> Result<Vec<u8>> {
     // One byte more shows that there are too many.
     let read = blob.open()?.take(descriptor.size + 1).read_to_end(&mut bytes);
     read.map_err(|cause| Error::blob(descriptor.digest, cause))?;
-    store::check(descriptor, bytes.len() as u64, Some(Digest::of(&bytes)))?;
+    descriptor.check(bytes.len() as u64, Some(Digest::of(&bytes)))?;
     Ok(bytes)
 }
 

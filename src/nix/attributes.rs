@@ -8,7 +8,10 @@ use std::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    recipe::RecipeTrust,
+};
 
 /// What Nix says to the builder of a derivation with
 /// [structured attributes](https://nix.dev/manual/nix/latest/language/advanced-attributes#adv-attr-structuredAttrs).
@@ -48,6 +51,11 @@ impl Attributes {
     /// Where the output goes, which is not there yet.
     pub fn output(&self) -> &Path {
         &self.output
+    }
+
+    /// Recipes and links may lead into the store that the output is in.
+    pub(super) fn trust(&self) -> RecipeTrust {
+        self.output.parent().into_iter().fold(RecipeTrust::default(), RecipeTrust::root)
     }
 
     /// An attribute; one that is not there reads as `null`.

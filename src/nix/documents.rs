@@ -37,7 +37,7 @@ pub fn image_manifest(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let config = match attributes.get::<Option<PathBuf>>("config")? {
         None => config(attributes, &layers)?,
         Some(dir) => {
-            let config = folder::open_config(dir)?;
+            let config = folder::open_config(dir, &attributes.trust())?;
             options.base = base(attributes, &config.document().platform())?;
             config
         }
@@ -68,7 +68,7 @@ pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
     });
     let mut images = Vec::new();
     for Named { names, image } in attributes.list("images")? {
-        let image = folder::open_image(image)?;
+        let image = folder::open_image(image, &attributes.trust())?;
         images.push(names.into_iter().chain(hash_tag.clone()).fold(image, Image::tagged));
     }
     let sparse = attributes.get::<Option<bool>>("sparse")?.unwrap_or_default();
@@ -85,7 +85,8 @@ pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
 pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let layout: PathBuf = attributes.get("layout")?;
     let deep = attributes.get::<Option<bool>>("deep")?.unwrap_or_default();
-    let findings = image_layout::verify(&layout, &VerifyOptions::default().pool(pool).deep(deep).scratch(SCRATCH))?;
+    let options = VerifyOptions::default().pool(pool).deep(deep).scratch(SCRATCH).trust(attributes.trust());
+    let findings = image_layout::verify(&layout, &options)?;
     let strict = strict(attributes)?;
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.iter().partition(|finding| strict || finding.severity() == Severity::Error);
@@ -93,14 +94,16 @@ pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     if errors.is_empty() {
         return fs::write(attributes.output(), "").map_err(Error::write(attributes.output()));
     }
-    let errors: String = errors.iter().map(|finding| format!("\n  {finding}")).collect();
-    Err(Error::layout(layout, format!("is not sound: make or fetch it again{errors}")))
+    errors.iter().for_each(|error| eprintln!("oci-layout: {error}"));
+    let (first, others) = (errors[0], errors.len() - 1);
+    let more = if others == 0 { String::new() } else { format!(", and {others} more defects, which the log has") };
+    Err(Error::layout(layout, format!("is not sound: make or fetch it again; {first}{more}")))
 }
 
 pub(super) fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {
     let mut layers = Vec::new();
     for dir in attributes.list::<PathBuf>("layers")? {
-        layers.extend(folder::open_layers(dir)?);
+        layers.extend(folder::open_layers(dir, &attributes.trust())?);
     }
     Ok(layers)
 }
@@ -146,5 +149,5 @@ pub(super) fn base(attributes: &Attributes, platform: &Platform) -> Result<Optio
         tag: Option<String>,
     }
     let Some(Base { layout, tag }) = attributes.get("base")? else { return Ok(None) };
-    ImageLayout::open_in(layout, SCRATCH)?.image(tag.as_deref(), Some(platform)).map(Some)
+    ImageLayout::open_in(layout, SCRATCH)?.trust(attributes.trust()).image(tag.as_deref(), Some(platform)).map(Some)
 }

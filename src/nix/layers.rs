@@ -18,6 +18,7 @@ use crate::{
     image_layout::repository::without_hash,
     layer_tar::{self, FileMapping, HardLinks, LayerOptions, Source, TarLayer, target::names_directory},
     pool::Pool,
+    recipe::RecipeTrust,
     spec::LayerSpec,
 };
 
@@ -46,7 +47,7 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let options = kept(attributes, entries::above(attributes, options)?, attributes.output())?;
     let layer = layer_tar::layer_tar(files, options.pool(pool))?;
     print(&layer);
-    folder::write_layer(attributes.output(), &layer, WRITE)
+    folder::write_layer(attributes.output(), &layer, &RecipeTrust::default(), WRITE)
 }
 
 /// Makes several layers of a closure, as [`closure_layers`](crate::closure_layers()) splits it, all at once. The layers of
@@ -85,7 +86,7 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
         let options = kept(attributes, options.clone(), &dir)?.pool(pool);
         let layer = layer_tar::layer_tar(paths.into_iter().map(in_place), options)?;
         print(&layer);
-        folder::write_layer(&dir, &layer, WRITE)
+        folder::write_layer(&dir, &layer, &RecipeTrust::default(), WRITE)
     });
     made.into_iter().collect::<Result<()>>()?;
     fs::create_dir_all(attributes.output()).map_err(Error::write(attributes.output()))?;

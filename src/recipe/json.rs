@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{Origin, Recipe};
+use super::{Origin, Recipe, RecipeKey};
 use crate::{
     descriptor::Descriptor,
     digest::Digest,
@@ -32,6 +32,9 @@ struct Document {
     offset: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tar: Option<Value>,
+    /// 32 bytes in base64: see [`RecipeKey`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seal: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,9 +56,23 @@ impl Recipe {
     ///
     /// [`Error::Invalid`] for an extended attribute whose name is not UTF-8, which JSON has no place for.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.document().map(|document| json::to_bytes(&document))
+    }
+
+    /// The same with a seal, by which [`RecipeTrust`](crate::RecipeTrust) knows that this user wrote it.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Recipe::to_bytes`].
+    pub fn to_sealed_bytes(&self, key: &RecipeKey) -> Result<Vec<u8>> {
+        let seal = Some(STANDARD.encode(key.seal(self)?));
+        self.document().map(|document| json::to_bytes(&Document { seal, ..document }))
+    }
+
+    fn document(&self) -> Result<Document> {
         let (descriptor, created_by) = (self.descriptor.clone(), self.created_by.clone());
         let mut document =
-            Document { descriptor, diff_id: self.diff_id, created_by, file: None, offset: None, tar: None };
+            Document { descriptor, diff_id: self.diff_id, created_by, file: None, offset: None, tar: None, seal: None };
         match &self.origin {
             Origin::File { path, offset } => {
                 document.file = Some(values::from_path(path));
@@ -74,7 +91,7 @@ impl Recipe {
                 document.tar.iter_mut().for_each(Value::sort_all_objects);
             }
         }
-        Ok(json::to_bytes(&document))
+        Ok(document)
     }
 
     /// Reads what [`Recipe::to_bytes`] wrote. No file that it names is looked at.
@@ -87,7 +104,7 @@ impl Recipe {
     pub fn from_bytes(json: &[u8]) -> Result<Self> {
         let members: Map<String, Value> =
             serde_json::from_slice(json).map_err(|error| invalid("", error.to_string()))?;
-        let Document { descriptor, diff_id, created_by, file, offset, tar } = parse("", Value::Object(members))?;
+        let Document { descriptor, diff_id, created_by, file, offset, tar, seal } = parse("", Value::Object(members))?;
         let origin = match (file, tar) {
             (Some(file), None) => {
                 let path = values::path(file).map_err(|reason| invalid(", file", reason))?;
@@ -100,7 +117,12 @@ impl Recipe {
             (None, Some(tar)) if offset.is_none() => read_tar(&descriptor, diff_id, tar)?,
             _ => return Err(invalid("", "it has either a file, with an offset if need be, or a tar")),
         };
-        Ok(Self { diff_id, created_by, ..Self::new(descriptor, origin) })
+        let seal = match seal.map(|seal| numbers(", seal", &seal)).transpose()?.as_deref() {
+            None => None,
+            Some([seal]) => Some(*seal),
+            Some(_) => return Err(invalid(", seal", "it has 32 bytes")),
+        };
+        Ok(Self { diff_id, created_by, seal, ..Self::new(descriptor, origin) })
     }
 }
 

@@ -9,6 +9,7 @@ use reqwest::Response;
 
 use super::{
     failure::Failure,
+    pace::Pace,
     sentence::{blob_name, broken_off},
     session::Session,
 };
@@ -41,6 +42,8 @@ impl Blob for RemoteBlob {
             position: 0,
             skip: 0,
             retries: 0,
+            resumed_at: 0,
+            pace: Pace::default(),
         }))
     }
 }
@@ -55,8 +58,11 @@ struct Reader {
     position: u64,
     /// How many bytes come that were read already.
     skip: u64,
-    /// How often the answer broke off since a byte came.
+    /// How often the answer broke off without substantial progress.
     retries: u32,
+    /// Where the last substantial progress ended.
+    resumed_at: u64,
+    pace: Pace,
 }
 
 impl Read for Reader {
@@ -74,11 +80,8 @@ impl Read for Reader {
                 self.blob.session.meter.advance(n as u64);
                 return Ok(n);
             }
-            match self.blob.session.http.chunk(&mut self.response) {
-                Ok(Some(bytes)) => {
-                    self.retries = if self.skip > 0 { self.retries } else { 0 };
-                    self.chunk = Box::new(Cursor::new(bytes));
-                }
+            match self.blob.session.http.chunk(&mut self.response, &mut self.pace) {
+                Ok(Some(bytes)) => self.chunk = Box::new(Cursor::new(bytes)),
                 Ok(None) => return Ok(0),
                 Err(_) if self.position >= self.blob.descriptor.size => return Ok(0),
                 Err(failure) => self.resume(&failure)?,
@@ -87,16 +90,26 @@ impl Read for Reader {
     }
 }
 
+/// How many bytes of a blob must come before the count of retries begins anew. A registry cannot have a blob asked for
+/// more than a thousand times as often as a client tries again.
+fn substantial(size: u64) -> u64 {
+    const LEAST: u64 = 1 << 20;
+    LEAST.max(size / 1000)
+}
+
 impl Reader {
     /// Asks for the rest of the blob.
     fn resume(&mut self, failure: &Failure) -> io::Result<()> {
         let RemoteBlob { session, descriptor } = &self.blob;
-        if !session.may_retry(self.retries, None) {
+        if self.position - self.resumed_at >= substantial(descriptor.size) {
+            (self.resumed_at, self.retries) = (self.position, 0);
+        }
+        if matches!(failure, Failure::Slow(_)) || !session.may_retry(self.retries, None) {
             return Err(session.refuse(broken_off(failure, &blob_name(descriptor))).into());
         }
         self.retries += 1;
         let (response, from) = session.blob(descriptor, self.position)?;
-        self.response = response;
+        (self.response, self.pace) = (response, Pace::default());
         self.skip = self.position - from;
         Ok(())
     }

@@ -9,7 +9,7 @@ use reqwest::{
 use rustls::AlertDescription;
 use serde_json::Value;
 
-use super::{challenge::Challenge, http::Http};
+use super::{challenge::Challenge, http::Http, pace::LeastRate};
 use crate::{digest::Digest, error::Error};
 
 /// The largest answer of a registry that refuses.
@@ -25,6 +25,8 @@ pub(super) enum Failure {
     Request(reqwest::Error),
     /// The registry said nothing for too long.
     Silent,
+    /// An answer came in drips, slower than this.
+    Slow(LeastRate),
     /// It refused.
     Refused(Refusal),
     /// Whoever hands out tokens for it refused, with these words.

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::TryFutureExt;
@@ -13,6 +13,7 @@ use super::{
     Client, Proxies, Reference,
     failure::{Failure, is_silent, lacks_tls},
     network::{Network, Resolver},
+    pace::{LeastRate, Pace},
     sentence::root,
     tls,
 };
@@ -27,6 +28,10 @@ pub(super) struct Http {
     network: Network,
     /// How long the other side may be silent.
     pub(super) timeout: Duration,
+    /// How fast an answer must come.
+    pub(super) least_rate: LeastRate,
+    /// As `client`, for requests whose body is for one host alone.
+    bound: reqwest::Client,
 }
 
 impl Http {
@@ -35,20 +40,33 @@ impl Http {
         let refuse = |reason: String| Error::Registry { reference: reference.to_string(), reason };
         let proxies = Arc::new(settings.proxies.clone().unwrap_or_else(Proxies::from_environment));
         let through = Arc::clone(&proxies);
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::config(settings, reference)?)
-            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(settings.timeout)
-            .dns_resolver(Resolver::new())
-            .referer(false)
-            .redirect(redirects())
-            // One that cannot be used is told of before a request is made.
-            .proxy(Proxy::custom(move |url| through.through(url).ok().flatten()))
-            .build();
-        let client = client.map_err(|error| refuse(root(&error)))?;
+        let tls = tls::config(settings, reference)?;
+        let client = |redirects: Policy| {
+            let through = Arc::clone(&through);
+            let client = reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(settings.timeout)
+                .dns_resolver(Resolver::new())
+                .referer(false)
+                .redirect(redirects)
+                // One that cannot be used is told of before a request is made.
+                .proxy(Proxy::custom(move |url| through.through(url).ok().flatten()))
+                .build();
+            client.map_err(|error| refuse(root(&error)))
+        };
+        let (bound, client) = (client(redirects_at_home())?, client(redirects())?);
         let network =
             Network::start().map_err(|cause| refuse(format!("no thread for the network can be had: {cause}")))?;
-        Ok(Self { client, proxies, speaks_tls: OnceLock::new(), network, timeout: settings.timeout })
+        Ok(Self {
+            client,
+            bound,
+            proxies,
+            speaks_tls: OnceLock::new(),
+            network,
+            timeout: settings.timeout,
+            least_rate: LeastRate { bytes: settings.least_rate, window: settings.rate_window },
+        })
     }
 
     /// Whether the registry at this `https` address speaks TLS. A server that does not may wait for the rest of what it takes
@@ -91,20 +109,45 @@ impl Http {
         self.wait(self.timeout, self.client.execute(request).map_err(Failure::Request))
     }
 
+    /// Makes a request whose body no host gets but the one it is for.
+    pub(super) fn send_at_home(&self, request: Request) -> Result<Response, Failure> {
+        self.proxies.through(request.url()).map_err(Failure::Proxy)?;
+        self.wait(self.timeout, self.bound.execute(request).map_err(Failure::Request))
+    }
+
     /// Makes a request while this thread goes on.
     pub(super) fn start(&self, request: Request) -> JoinHandle<reqwest::Result<Response>> {
         self.network.handle().spawn(self.client.execute(request))
     }
 
-    /// The next bytes of an answer.
-    pub(super) fn chunk(&self, response: &mut Response) -> Result<Option<impl AsRef<[u8]> + Send + use<>>, Failure> {
-        self.wait(self.timeout, response.chunk().map_err(Failure::Request))
+    /// The next bytes of an answer that comes at this pace.
+    pub(super) fn chunk(
+        &self,
+        response: &mut Response,
+        pace: &mut Pace,
+    ) -> Result<Option<impl AsRef<[u8]> + Send + use<>>, Failure> {
+        let begin = Instant::now();
+        loop {
+            let (now, silence) = (Instant::now(), self.timeout.saturating_sub(begin.elapsed()));
+            // The window may end in the middle of a silence.
+            let limit = silence.min(pace.left(self.least_rate));
+            let chunk = self.wait(limit, response.chunk().map_err(Failure::Request));
+            let bytes = chunk.as_ref().ok().and_then(Option::as_ref).map_or(0, |chunk| chunk.as_ref().len() as u64);
+            if let Ok(None) = chunk {
+                return Ok(None);
+            }
+            pace.count(self.least_rate, now.elapsed(), bytes)?;
+            match chunk {
+                Err(Failure::Silent) if begin.elapsed() < self.timeout => {}
+                chunk => return chunk,
+            }
+        }
     }
 
     /// All bytes of an answer, or nothing if there are more than so many: they are read no further.
     pub(super) fn body(&self, mut response: Response, most: u64) -> Result<Option<Vec<u8>>, Failure> {
-        let mut bytes = Vec::new();
-        while let Some(chunk) = self.chunk(&mut response)? {
+        let (mut bytes, mut pace) = (Vec::new(), Pace::default());
+        while let Some(chunk) = self.chunk(&mut response, &mut pace)? {
             bytes.extend_from_slice(chunk.as_ref());
             if bytes.len() as u64 > most {
                 return Ok(None);
@@ -136,6 +179,28 @@ fn redirects() -> Policy {
     })
 }
 
+/// Followed at the host alone that the request is for. To go over to TLS is no other host.
+fn redirects_at_home() -> Policy {
+    let usual = Policy::default();
+    Policy::custom(move |attempt| {
+        let from = attempt.previous().last();
+        match from.is_some_and(|from| leaves_home(from, attempt.url())) {
+            true => attempt.error("it sends us to another host, which an identity token is not for"),
+            false => usual.redirect(attempt),
+        }
+    })
+}
+
+/// Whether what was for the one address would go to another host or port, or without the TLS that it would have had.
+pub(super) fn leaves_home(from: &Url, to: &Url) -> bool {
+    let turns_to_tls = from.scheme() == "http"
+        && to.scheme() == "https"
+        && from.host() == to.host()
+        && from.port().is_none()
+        && to.port().is_none();
+    from.origin() != to.origin() && !turns_to_tls
+}
+
 /// Whether what was for the one address would go to the other without the TLS that it would have had.
 pub(super) fn leaves_tls(from: &Url, to: &Url) -> bool {
     from.scheme() == "https" && to.scheme() != "https"
@@ -144,6 +209,27 @@ pub(super) fn leaves_tls(from: &Url, to: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_identity_token_stays_at_home() {
+        for (from, to, leaves) in [
+            ("https://a.b/x", "https://a.b/y", false),
+            ("https://a.b/x", "https://a.b:443/x", false),
+            ("http://a.b/", "https://a.b/", false),
+            ("http://a.b:5000/", "http://a.b:5000/x", false),
+            ("https://a.b/", "http://a.b/", true),
+            ("https://a.b:1/", "http://a.b:1/", true),
+            ("https://a.b/", "https://a.b:444/", true),
+            ("http://a.b:5000/", "https://a.b/", true),
+            ("http://a.b:5000/", "https://a.b:5000/", true),
+            ("https://a.b/", "https://c.a.b/", true),
+            ("https://a.b/", "https://a.b.c/", true),
+            ("https://a.b/", "https://a.b@c.d/", true),
+            ("http://127.0.0.1/", "http://localhost/", true),
+        ] {
+            assert_eq!(leaves_home(&from.parse().unwrap(), &to.parse().unwrap()), leaves, "{from} to {to}");
+        }
+    }
 
     #[test]
     fn no_redirect_leaves_tls() {

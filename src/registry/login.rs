@@ -27,16 +27,23 @@ const MAX_TOKEN: u64 = 1 << 20;
 pub(super) struct Login {
     secret: Arc<Secret>,
     /// The identity token that counts now: a token service may replace it with each answer.
-    identity: Arc<Mutex<Option<String>>>,
+    identity: Arc<Mutex<Option<Identity>>>,
     /// What tokens shall be good for: `repository:NAME:pull`.
     scopes: Vec<String>,
     /// What requests have as their Authorization.
     key: Mutex<Option<HeaderValue>>,
 }
 
+/// An identity token, and the token service that has it: no other one gets it, or what that one replaced it by.
+struct Identity {
+    token: String,
+    home: Option<Url>,
+}
+
 impl Login {
     pub(super) fn new(secret: Secret, scopes: Vec<String>) -> Self {
-        let identity = Arc::new(Mutex::new(secret.identity.clone()));
+        let identity = secret.identity.clone().map(|token| Identity { token, home: None });
+        let identity = Arc::new(Mutex::new(identity));
         Self { secret: Arc::new(secret), identity, scopes, key: Mutex::default() }
     }
 
@@ -142,9 +149,13 @@ impl Login {
         let scopes = self.scopes(challenge.parameter("scope").unwrap_or_default());
         let service = challenge.parameter("service");
         let mut identity = lock(&self.identity);
-        let response = match &*identity {
-            Some(token) => {
-                let response = send(http, exchange(http, url.clone(), service, &scopes, token))?;
+        let response = match &mut *identity {
+            Some(Identity { token, home }) => {
+                if home.get_or_insert_with(|| url.clone()).origin() != url.origin() {
+                    return Err(Failure::Odd("it names one place for its tokens, and then another".to_owned()));
+                }
+                let request = exchange(http, url.clone(), service, &scopes, token);
+                let response = http.send_at_home(request.build().map_err(Failure::Request)?)?;
                 // A service may not know this way, but the other one.
                 match response.status().as_u16() {
                     404 | 405 if self.secret.password.is_some() => send(http, self.ask(http, url, service, &scopes))?,
@@ -167,7 +178,7 @@ impl Login {
         let body = http.body(response, MAX_TOKEN)?.unwrap_or_default();
         let Answer { token, refresh } = Answer::parse(&body).ok_or(Failure::NoToken)?;
         if let (Some(old), Some(new)) = (identity.as_mut(), refresh) {
-            *old = new;
+            old.token = new;
         }
         Ok(token)
     }

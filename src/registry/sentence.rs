@@ -6,6 +6,7 @@ use rustls::CertificateError;
 
 use super::{
     failure::{Failure, Refusal, causes, has_broken_off, is_about_certificate, tls_error},
+    pace::LeastRate,
     session::Access,
     tls::is_marked_as_authority,
 };
@@ -67,6 +68,9 @@ impl Asked<'_> {
                  you and it is; try again, or pull from elsewhere"
             ),
             Failure::Silent => format!("the registry is silent, asked for {what}: try again later"),
+            Failure::Slow(least) => {
+                format!("the registry sends {what} at {}: try again later, or pull from elsewhere", slower(*least))
+            }
             Failure::Request(error) => self.no_answer(error),
             Failure::Odd(why) => self.odd(&printable(why)),
             Failure::Again(why) => self.odd(why),
@@ -341,11 +345,18 @@ pub(super) fn is_foreign(Descriptor { media_type, urls, .. }: &Descriptor) -> bo
 pub(super) fn broken_off(failure: &Failure, what: &str) -> String {
     match failure {
         Failure::Silent => format!("the registry fell silent in the middle of {what}: try again later"),
+        Failure::Slow(least) => {
+            format!("the registry sends {what} at {}: try again later, or pull from elsewhere", slower(*least))
+        }
         Failure::Request(error) => {
             format!("the registry broke off in the middle of {what} ({}): try again later", root(error))
         }
         _ => format!("the registry broke off in the middle of {what}: try again later"),
     }
+}
+
+fn slower(least: LeastRate) -> String {
+    format!("less than {} bytes a second over {} seconds", least.bytes, least.window.as_secs_f32())
 }
 
 /// What a registry said, to be put into a sentence.

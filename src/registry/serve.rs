@@ -1,21 +1,31 @@
 //! A registry that is only read: image layouts, for every client that can pull.
 
 mod answer;
+mod authority;
+mod blob;
+mod certificate;
+mod condition;
 mod connection;
 mod contents;
+mod event;
+mod find;
+mod login;
 mod making;
 mod once;
 mod patient;
+mod places;
 mod range;
 mod refusal;
 mod repository;
 mod route;
 mod stretch;
+mod watched;
 
 use std::{
     collections::BTreeMap,
     fmt, io,
     net::{SocketAddr, TcpListener},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -28,8 +38,10 @@ use tokio::{
     time,
 };
 
-pub use self::repository::Repository;
-use self::{making::Makings, once::Once};
+use self::{
+    authority::Authorities, certificate::Certificate, login::Login, making::Makings, once::Once, places::Places,
+};
+pub use self::{event::Event, places::Limits, repository::Repository};
 use crate::{
     error::{Error, Result},
     image_layout::name::is_repository,
@@ -56,14 +68,19 @@ use crate::{
 /// # Ok::<_, oci_layout::Error>(())
 /// ```
 ///
-/// There is no TLS and no login: whoever reaches the address reads all that is served. Only blobs that a repository's
+/// Without [`certificate`](Self::certificate) there is no TLS, and without [`htpasswd`](Self::htpasswd) whoever reaches
+/// the address reads all that is served. Only blobs that a repository's
 /// index reaches are served. Documents are checked against their digests before they are sent, all other blobs while
 /// they are: of one that is damaged, or whose sources changed, the end is never sent, and the connection breaks.
 ///
 /// A blob that has to be made is made once for all clients that ask for it at about the same time, with 16 MiB of
 /// it in memory. A client that reads slowly while others wait goes on in another making.
 pub struct Endpoint {
-    repositories: BTreeMap<String, Repository>,
+    repositories: BTreeMap<String, Arc<Repository>>,
+    authorities: Authorities,
+    certificate: Option<Certificate>,
+    login: Option<Login>,
+    limits: Limits,
     pool: Pool,
     log: Log,
 }
@@ -91,9 +108,66 @@ impl Endpoint {
             if named.contains_key(&name) {
                 return refuse("two layouts have this name: give one of them another, as NAME=DIR");
             }
-            named.insert(name, repository.into());
+            named.insert(name, Arc::new(repository.into()));
         }
-        Ok(Self { repositories: named, pool: Pool::available(), log: Arc::new(|_| ()) })
+        Ok(Self {
+            repositories: named,
+            authorities: Authorities::default(),
+            certificate: None,
+            login: None,
+            limits: Limits::default(),
+            pool: Pool::available(),
+            log: Arc::new(|_| ()),
+        })
+    }
+
+    /// Adds names under which clients reach the endpoint.
+    ///
+    /// Addresses, `localhost`, names that end in `.localhost` and the names of the certificate count anyway. A request
+    /// for another host is refused with status 421: a page in a browser could otherwise read the endpoint by making a
+    /// name of its own mean this machine (DNS rebinding).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for what is no host's name alone, without a port.
+    pub fn hosts<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Result<Self> {
+        names.into_iter().try_for_each(|name| self.authorities.add(name.as_ref()))?;
+        Ok(self)
+    }
+
+    /// Sets the certificate (with those of the authorities in between, if there are any) and its key, both files in
+    /// PEM; the same file may have both. From then on the endpoint speaks TLS and nothing else.
+    ///
+    /// When a file has changed, or another one has taken its name, both are read again at the next connection. While
+    /// they cannot be used, the certificate from before is, and [`Event::Unusable`] says why.
+    ///
+    /// # Errors
+    ///
+    /// As of reading the files, and [`Error::Invalid`] if one has no certificate or no key, or if the two do not belong
+    /// together.
+    pub fn certificate(self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
+        let certificate = Some(Certificate::new(certificate.as_ref(), key.as_ref())?);
+        Ok(Self { certificate, ..self })
+    }
+
+    /// Sets the file that has the users and the bcrypt hashes of their passwords, as `htpasswd -B` writes it. From then on
+    /// every request must have a user and a password (Basic authentication). Without
+    /// [`certificate`](Self::certificate) whoever sees the connection sees both.
+    ///
+    /// When the file has changed, it is read again at the next request. While it cannot be used, it counts as it was
+    /// before, and [`Event::Unusable`] says why. One that has no user any more refuses everybody.
+    ///
+    /// # Errors
+    ///
+    /// As of reading the file, and [`Error::Invalid`], which names the line, for what is no user with a bcrypt hash, for
+    /// a user who is there twice, and for a file without a user.
+    pub fn htpasswd(self, file: impl AsRef<Path>) -> Result<Self> {
+        Ok(Self { login: Some(Login::new(file.as_ref())?), ..self })
+    }
+
+    /// Sets how much clients can ask for at the same time.
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Sets the threads: as many blobs are made at a time, and no fewer than two.
@@ -113,11 +187,25 @@ impl Endpoint {
         for (name, repository) in &self.repositories {
             let contents = repository.contents(|_| ());
             references.extend(contents.tags.keys().map(|tag| format!("{name}:{tag}")));
-            let untagged =
-                contents.roots.iter().filter(|digest| !contents.tags.values().any(|tagged| tagged == *digest));
-            references.extend(untagged.map(|digest| format!("{name}@{digest}")));
+            references.extend(contents.untagged().map(|digest| format!("{name}@{digest}")));
         }
         references
+    }
+
+    /// What all connections share.
+    fn server(self) -> Arc<Server> {
+        let log = Arc::clone(&self.log);
+        Arc::new(Server {
+            repositories: self.repositories,
+            authorities: self.authorities,
+            certificate: self.certificate,
+            // The other half of the threads is for users who are known.
+            login: self.login.map(|login| login.verifying((self.pool.threads() / 2).max(1))),
+            places: Places::new(self.limits),
+            makings: Makings::new(&self.pool),
+            once: Once::new(move || log(&Event::Taken)),
+            log: self.log,
+        })
     }
 
     /// Begins to listen at this address; port 0 is any that is free.
@@ -131,13 +219,7 @@ impl Endpoint {
         let listener = TcpListener::bind(address).map_err(fail)?;
         listener.set_nonblocking(true).map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
-        let log = Arc::clone(&self.log);
-        let server = Arc::new(Server {
-            repositories: self.repositories,
-            makings: Makings::new(&self.pool),
-            once: Once::new(move || log(&Event::Taken)),
-            log: self.log,
-        });
+        let server = self.server();
         let graceful = Arc::new(GracefulShutdown::new());
         let entered = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener).map_err(fail)?;
@@ -180,7 +262,11 @@ fn start(workers: usize) -> io::Result<Runtime> {
 
 /// What all connections share.
 struct Server {
-    repositories: BTreeMap<String, Repository>,
+    repositories: BTreeMap<String, Arc<Repository>>,
+    authorities: Authorities,
+    certificate: Option<Certificate>,
+    login: Option<Login>,
+    places: Arc<Places>,
     makings: Arc<Makings>,
     once: Arc<Once>,
     log: Log,
@@ -238,53 +324,5 @@ impl Drop for Serving {
 impl fmt::Debug for Serving {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serving").field("address", &self.address).finish_non_exhaustive()
-    }
-}
-
-/// What happens at an endpoint. Displayed, it is one line.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Event {
-    /// A request was answered; a blob may still be on its way.
-    Answered {
-        /// Who asked.
-        client: SocketAddr,
-        /// `GET`, `HEAD`, …
-        method: String,
-        /// The path with its query, as it was sent.
-        target: String,
-        /// The status.
-        status: u16,
-    },
-    /// What was asked for can't be read, or can't be read any further.
-    Failed {
-        /// The path with its query, as it was sent.
-        target: String,
-        /// Why.
-        error: Arc<Error>,
-    },
-    /// A layout changed and can't be read any more. What it was before is served on.
-    Unreadable {
-        /// Its name.
-        repository: String,
-        /// Why.
-        error: Error,
-    },
-    /// Somebody took a whole image: the manifest of one was sent, so was to its end every blob that somebody began to
-    /// read, and for a second nobody has been connected. Clients that stay are disconnected when they have asked for
-    /// nothing in half a minute.
-    Taken,
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Answered { client, method, target, status } => write!(f, "{client} {method} {target} {status}"),
-            Self::Failed { target, error } => write!(f, "{target}: {error}"),
-            Self::Unreadable { repository, error } => {
-                write!(f, "{repository} changed, and is served as it was: {error}")
-            }
-            Self::Taken => f.write_str("an image was taken"),
-        }
     }
 }

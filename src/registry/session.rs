@@ -226,13 +226,18 @@ impl Session {
 
     /// Makes a request, and makes it again as long as that may help.
     pub(super) fn attempt<T>(&self, what: &str, mut request: impl FnMut() -> Result<T, Failure>) -> Result<T> {
+        let mut silence = Duration::ZERO;
         for retry in 0.. {
             let failure = match request() {
                 Ok(response) => return Ok(response),
                 Err(Failure::Ours(error)) => return Err(error),
                 Err(failure) => failure,
             };
-            let may_pass = failure.may_pass(self.has_answered.load(Ordering::Relaxed));
+            if matches!(failure, Failure::Silent) {
+                silence += self.http.timeout;
+            }
+            let may_pass =
+                failure.may_pass(self.has_answered.load(Ordering::Relaxed)) && silence < self.http.least_rate.window;
             if !may_pass || !self.may_retry(retry, failure.wait()) {
                 let Reference { registry, repository, .. } = &self.reference;
                 let proxy = self.http.proxy(&self.base);

@@ -10,7 +10,7 @@ use rustls::{
     ClientConfig, RootCertStore,
     client::ResolvesClientCert,
     crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     sign::CertifiedKey,
 };
 use rustls_native_certs::load_native_certs;
@@ -94,7 +94,23 @@ impl ResolvesClientCert for Shown {
     }
 }
 
-/// A client certificate with its key. It is an error if they do not belong together.
+/// The certificate in one file, with the key in another or in the same one.
+pub(super) fn key_pair(file: &Path, key_file: &Path) -> Result<CertifiedKey> {
+    let refuse = |reason: String| Error::invalid(format!("{file:?}"), reason);
+    let pem = fs::read(key_file).map_err(Error::read(key_file))?;
+    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
+        let reason = format!("it has no key in PEM that can be read without a password: {error}");
+        Error::invalid(format!("{key_file:?}"), reason)
+    })?;
+    let chain = certificates(file, &fs::read(file).map_err(Error::read(file))?)?;
+    if chain.is_empty() {
+        return Err(refuse("it has no certificate in PEM: name a file that has one".to_owned()));
+    }
+    certified(&ring::default_provider(), chain, key)
+        .map_err(|error| refuse(format!("it cannot be shown with the key in {key_file:?}: {error}")))
+}
+
+/// A certificate with its key. It is an error if they do not belong together.
 fn certified(
     provider: &CryptoProvider,
     chain: Vec<CertificateDer<'static>>,

@@ -105,7 +105,7 @@ fn a_disk_that_is_full_leaves_a_sparse_layout_as_it_is() {
     let before = room.files("image");
     let mut command = Command::new("sh");
     command.args(["-c", r#"ulimit -f 8000 && exec "$0" "$@""#, env!("CARGO_BIN_EXE_oci-layout"), "fill", "image"]);
-    let run = Run::of(command.current_dir(room.path("")));
+    let run = Run::of(command.current_dir(room.path("")).env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR")));
     let err = "oci-layout: error: cannot write \"image/blobs/sha256\": File too large (os error 27)\n";
     assert_eq!(run, Run { code: Some(1), out: String::new(), err: err.to_owned() });
     assert!(room.files("image") == before);

@@ -50,6 +50,10 @@ pub enum Then {
     Break(usize),
     /// So many of the right bytes, or of those that are sent to it, and silence.
     Hang(usize),
+    /// The right bytes, or the right answer to what was sent, from so many on at a byte in 20 ms.
+    Drip(usize),
+    /// The same, from the first byte of the head on.
+    DripHead,
 }
 
 #[derive(Default)]
@@ -233,6 +237,9 @@ fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()
     let (has_ranges, hides_digests) = (guard.has_ranges, guard.hides_digests);
     drop(guard);
 
+    if let Some(Then::DripHead) = fault {
+        return drip(&mut connection, &[&b"HTTP/1.1 200 OK\r\nX-A: "[..], &[b'a'; 1000]].concat());
+    }
     let mut head = |status: u16, more: &[(String, String)], length: usize| {
         let more: String = more.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         connection.write_all(
@@ -277,6 +284,10 @@ fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()
         }
         let (status, headers, body) = answer;
         head(status, &headers, body.len())?;
+        if let Some(Then::Drip(after)) = fault {
+            connection.write_all(&body.as_bytes()[..after])?;
+            return drip(&mut connection, &body.as_bytes()[after..]);
+        }
         return connection.write_all(body.as_bytes());
     }
     let Some(mut bytes) = contents else {
@@ -315,8 +326,19 @@ fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()
             thread::sleep(Duration::from_secs(5));
             Ok(())
         }
+        Some(Then::Drip(after)) => {
+            connection.write_all(&bytes[..after])?;
+            drip(&mut connection, &bytes[after..])
+        }
         _ => connection.write_all(&bytes),
     }
+}
+
+fn drip(connection: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
+    bytes.chunks(1).try_for_each(|byte| {
+        thread::sleep(Duration::from_millis(20));
+        connection.write_all(byte)
+    })
 }
 
 /// An index of these manifests, each with its platform.

@@ -257,3 +257,19 @@ fn redirects_are_followed() {
     let said = room.fails();
     assert!(said.contains("cannot be reached (Connection refused") && !said.contains("secret"), "{said}");
 }
+
+/// What a registry says, in refusals and in documents, does nothing to a terminal.
+#[test]
+fn what_a_registry_says_is_printable() {
+    let evil = "a\x1b[2J\r\nb\u{9b}\u{202e}\u{2066}\u{2028}\u{200b}\u{e0041}";
+    let refusal = serde_json::json!({ "errors": [{ "code": "DENIED", "message": evil }] }).to_string();
+    let manifest = serde_json::json!({ "schemaVersion": 2, "mediaType": evil, "config": evil }).to_string();
+    for (status, body) in [(403, refusal), (500, evil.to_owned()), (200, manifest), (200, evil.to_owned())] {
+        let room = Room::new();
+        room.registry.fault("/manifests/", 9, Then::Say(status, Vec::new(), body));
+        let said = room.fails();
+        let harmful =
+            |c: char| c.is_control() || matches!(c, '\u{200b}' | '\u{2028}' | '\u{202e}' | '\u{2066}' | '\u{e0041}');
+        assert!(!said.contains(harmful), "{status}: {said:?}");
+    }
+}

@@ -8,6 +8,7 @@ mod faults;
 mod login;
 mod proxies;
 mod push;
+mod slow;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 

@@ -36,15 +36,16 @@ fn a_flipped_byte() {
     blob.write_all_at(b"X", 100).unwrap();
     let target = format!("/v2/a/blobs/{}", layer.digest);
     let answer = served.get(&target);
-    assert_eq!(answer.header("content-length"), layer.size.to_string());
-    assert!((answer.body.len() as u64) < layer.size, "a wrong blob came whole");
-    assert_eq!(served.events(&format!("blob {} is damaged", layer.digest)).len(), 1);
-    // Nor does the end alone come, for who has the rest from somewhere.
-    let answer = get(&served.address, &target, &[("Range", "bytes=-10")]);
     assert_eq!((answer.status, &*answer.code()), (500, "UNKNOWN"));
-    // A part that does not end it may.
-    let answer = get(&served.address, &target, &[("Range", "bytes=1000-1999")]);
-    assert_eq!((answer.status, &*answer.body), (206, &whole[1000..2000]));
+    assert_eq!(served.events(&format!("blob {} is damaged", layer.digest)).len(), 1);
+    // Nor does a part come, wherever the wrong byte is.
+    for range in ["bytes=-10", "bytes=1000-1999", "bytes=0-0"] {
+        let answer = get(&served.address, &target, &[("Range", range)]);
+        assert_eq!((answer.status, &*answer.code()), (500, "UNKNOWN"), "{range}");
+    }
+    // When the byte is right again, so is the blob.
+    blob.write_all_at(&whole[100..101], 100).unwrap();
+    assert_eq!(served.get(&target).body, whole);
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn silent_clients() {
 fn requests_in_one_go() {
     let (_dir, served, manifest) = fixture();
     let mut stream = TcpStream::connect(&served.address).unwrap();
-    let request = "GET /v2/a/manifests/latest HTTP/1.1\r\nHost: a\r\n";
+    let request = "GET /v2/a/manifests/latest HTTP/1.1\r\nHost: localhost\r\n";
     stream.write_all(format!("{request}\r\n{request}\r\n{request}Connection: close\r\n\r\n").as_bytes()).unwrap();
     let first = read(stream, false);
     let all = String::from_utf8(first.body).unwrap();

@@ -3,12 +3,18 @@
 mod client;
 #[path = "../common/mod.rs"]
 mod common;
+mod conditions;
+mod crowds;
 mod damage;
 mod hostile;
+mod hosts;
 mod layouts;
+mod login;
 mod made;
+mod many;
 #[cfg(feature = "cli")]
 mod program;
+mod ranges;
 mod sparse;
 mod specification;
 
@@ -35,10 +41,20 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn new<N: Into<String>, R: Into<Repository>>(repositories: impl IntoIterator<Item = (N, R)>) -> Self {
+        Self::with(repositories, |endpoint| endpoint)
+    }
+
+    pub(crate) fn with<N: Into<String>, R: Into<Repository>>(
+        repositories: impl IntoIterator<Item = (N, R)>,
+        options: impl FnOnce(Endpoint) -> Endpoint,
+    ) -> Self {
+        // One thread, where least can be made at a time.
+        Self::of(options(Endpoint::new(repositories).unwrap().pool(&Pool::new(1))))
+    }
+
+    pub(crate) fn of(endpoint: Endpoint) -> Self {
         let events = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&events);
-        // One thread, where least can be made at a time.
-        let endpoint = Endpoint::new(repositories).unwrap().pool(&Pool::new(1));
         let endpoint = endpoint.log(move |event: &Event| told.lock().unwrap().push(event.to_string()));
         let serving = endpoint.listen("127.0.0.1:0".parse().unwrap()).unwrap();
         Self { address: serving.address().to_string(), events, serving }

@@ -156,3 +156,30 @@ fn clients_are_served_when_nobody_reads_what_is_said() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+/// Paths that clients send, and tags of a layout of others, do nothing to a terminal.
+#[test]
+fn the_log_is_printable() {
+    use std::io::Write;
+    let dir = TempDir::new().unwrap();
+    layout(&dir.path().join("app"), image("one", "linux/amd64"));
+    let index = dir.path().join("app/index.json");
+    let json = std::fs::read_to_string(&index).unwrap();
+    std::fs::write(&index, json.replace("\"latest\"", "\"la\\u001b[2Jte\\n\u{202e}\u{9b}st\"")).unwrap();
+    let program = Program::start(dir.path(), &["app", "--verbose"]);
+    for target in ["/v2/\u{9b}31m/tags/list", "/v2/\u{202e}app/manifests/x", "/v2/\u{2028}", "/\u{e0041}?\u{200b}"] {
+        let mut stream = std::net::TcpStream::connect(&program.address).unwrap();
+        let head = format!("GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", program.address);
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    }
+    std::fs::write(&index, "{\"\u{9b}\u{202e}\": ").unwrap();
+    get(&program.address, "/v2/app/manifests/x", &[]);
+    program.signal(Signal::TERM);
+    let (_, said) = program.end();
+    let harmful =
+        |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{200b}' | '\u{2028}' | '\u{202e}' | '\u{e0041}');
+    assert!(!said.contains(harmful), "{said:?}");
+    assert!(said.contains(r"GET /v2/\u{9b}31m/tags/list "), "{said}");
+    assert!(said.lines().count() >= 6, "{said}");
+}

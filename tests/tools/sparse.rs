@@ -80,7 +80,12 @@ pub struct Served {
 impl Served {
     pub fn new(folder: &Path, layouts: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
-        command.args(["serve", "--verbose"]).args(layouts).current_dir(folder).env_clear().stdin(Stdio::null());
+        command
+            .args(["serve", "--verbose", "--trust-recipes"])
+            .args(layouts)
+            .current_dir(folder)
+            .env_clear()
+            .stdin(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -291,7 +296,7 @@ fn an_export_makes_what_a_full_layout_has() {
                 "export",
                 layout,
             ]);
-            command.args(["--format", format, "-o", "-"]).current_dir(sources.folder()).env_clear();
+            command.args(["--format", format, "--trust-recipes", "-o", "-"]).current_dir(sources.folder()).env_clear();
             let output = command.output().unwrap();
             assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
             output.stdout

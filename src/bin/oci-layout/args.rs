@@ -10,8 +10,10 @@ use std::{
 };
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use oci_layout::{Error, FileMapping, ImageLayout, ImageName, LayoutImage, Platform, Pool, ReadLock, Result};
+use oci_layout::{Error, FileMapping, ImageName, LayoutImage, Platform, Pool, ReadLock, Result};
 use serde_json::Value;
+
+use crate::trust::Trust;
 
 /// A parser of values that need not be UTF-8.
 pub(crate) fn os<T: Clone + Send + Sync + 'static>(
@@ -151,14 +153,9 @@ impl LayoutTag {
         ReadLock::new(&self.layout)
     }
 
-    pub(crate) fn open(&self, platform: Option<&Platform>) -> Result<LayoutImage> {
-        open_layout(&self.layout)?.image(self.tag.as_deref(), platform)
+    pub(crate) fn open(&self, platform: Option<&Platform>, trust: &Trust) -> Result<LayoutImage> {
+        trust.open(&self.layout)?.image(self.tag.as_deref(), platform)
     }
-}
-
-/// A layout in a folder or an archive. An archive that is compressed is unpacked where temporary files go.
-pub(crate) fn open_layout(path: &Path) -> Result<ImageLayout> {
-    ImageLayout::open_in(path, env::temp_dir())
 }
 
 /// `JSON|@FILE`.
@@ -257,8 +254,19 @@ pub(crate) fn pool(option: Option<usize>) -> Result<Pool> {
 /// The folder that remembers what was read once, where the system has one for that:
 /// [XDG](https://specifications.freedesktop.org/basedir-spec/latest/).
 pub(crate) fn cache() -> Option<PathBuf> {
-    let folder = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    Some(folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))?.join("oci-layout"))
+    let home = || Some(absolute("HOME")?.join(".cache"));
+    Some(absolute("XDG_CACHE_HOME").or_else(home)?.join("oci-layout"))
+}
+
+/// A file that belongs to this user and this machine, by the same specification. The home directory is that of the user
+/// database where the environment names none.
+pub(crate) fn state(name: &str) -> Option<PathBuf> {
+    let home = || Some(env::home_dir().filter(|path| path.is_absolute())?.join(".local/state"));
+    Some(absolute("XDG_STATE_HOME").or_else(home)?.join("oci-layout").join(name))
+}
+
+fn absolute(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
 /// The time of creation that `SOURCE_DATE_EPOCH` gives, as RFC 3339 writes it.

@@ -12,9 +12,11 @@ use serde_json::{Map, Value, json};
 use crate::{
     Warnings, args,
     layer_args::LayerArgs,
+    out::print,
     output::Output,
-    print, progress,
-    steps::{AboveArgs, ConfigArgs, kept},
+    progress,
+    steps::{AboveArgs, ConfigArgs, kept, seal},
+    trust::Trust,
     write_args::WriteArgs,
 };
 
@@ -112,9 +114,9 @@ pub(crate) struct RunArgs {
 }
 
 impl Build {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let _lock = self.config.lock();
-        let config = self.run.merge_into(self.config.options()?).strict(warnings.strict);
+        let config = self.run.merge_into(self.config.options(trust)?).strict(warnings.strict);
         // What is wrong with it is known before files are packed.
         config.check()?;
         let write = self.write.options();
@@ -134,9 +136,9 @@ impl Build {
         warnings.print(image.warnings());
         let digest = image.digest();
         let image = self.tag.into_iter().fold(Image::from(image), Image::tagged);
-        progress::show("writing the layout", |_| {
-            image_layout(output.dir(), [image], LayoutOptions::default().sparse(self.sparse).write(write).pool(pool))
-        })?;
+        let options = LayoutOptions::default().sparse(self.sparse).write(write).pool(pool);
+        let options = options.trust(seal(self.sparse, trust));
+        progress::show("writing the layout", |_| image_layout(output.dir(), [image], options))?;
         print(digest)?;
         output.keep()
     }

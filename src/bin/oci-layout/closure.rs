@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use oci_layout::{ClosureOptions, ReferenceGraph, Result, closure_layers};
+use oci_layout::{ClosureOptions, PrintableJson, ReferenceGraph, Result, closure_layers};
 use serde_json::json;
 
-use crate::{args, print};
+use crate::{args, out::print};
 
 /// Splits a Nix closure into layers.
 ///
@@ -39,6 +39,6 @@ impl ClosureLayers {
     pub(crate) fn run(self) -> Result<()> {
         let graph = ReferenceGraph::from_value(args::read_json(&self.graph)?)?;
         let Self { max_layers, alone, together, .. } = self;
-        print(json!(closure_layers(&graph, &ClosureOptions { max_layers, alone, together })?))
+        print(PrintableJson(json!(closure_layers(&graph, &ClosureOptions { max_layers, alone, together })?)))
     }
 }

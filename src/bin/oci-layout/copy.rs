@@ -23,7 +23,8 @@ use self::source::Source;
 use crate::{
     Warnings,
     args::{self, LayoutTag},
-    print,
+    out::print,
+    trust::Trust,
 };
 
 /// Hands an image of a layout to skopeo or docker: to a registry, to podman's storage, to a docker daemon.
@@ -70,9 +71,9 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<ExitCode> {
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<ExitCode> {
         let _lock = self.image.lock();
-        let layout = args::open_layout(&self.image.layout)?.pool(pool);
+        let layout = trust.open(&self.image.layout)?.pool(pool);
         let image = layout.whole_image(self.image.tag.as_deref())?;
         let destination = Destination::new(self.to.as_deref(), self.destination.as_deref(), &image)?;
         let status = match &*destination.transport {

@@ -9,8 +9,10 @@ use oci_layout::{Error, ImageLayout, Pool, Result};
 use crate::{
     Warnings,
     args::{self, LayoutTag, TaggedFolder},
-    progress, say,
+    out::say,
+    progress,
     steps::{lock_images, open_images},
+    trust::Trust,
     write_args::WriteArgs,
 };
 
@@ -37,10 +39,11 @@ pub(crate) struct Append {
 }
 
 impl Append {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
-        let mut layout = open_layout(&self.output, self.write)?;
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
+        let layout = open_layout(&self.output, self.write, trust)?;
+        let mut layout = if layout.is_sparse() { layout.trust(trust.sealing()) } else { layout };
         let _locks = lock_images(&self.images);
-        let images = open_images(&self.images, warnings)?;
+        let images = open_images(&self.images, warnings, trust)?;
         progress::show("writing the layout", |_| layout.append(images, pool))?;
         Ok(())
     }
@@ -63,10 +66,10 @@ pub(crate) struct Remove {
 }
 
 impl Remove {
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self, trust: &Trust) -> Result<()> {
         let LayoutTag { layout, tag } = self.image;
         let tag = tag.unwrap_or_default();
-        open_layout(&layout, self.write)?.remove(&tag)?;
+        open_layout(&layout, self.write, trust)?.remove(&tag)?;
         say(format_args!(
             "removed {tag} from {}; `oci-layout gc` removes the blobs that nothing needs any more",
             layout.display()
@@ -92,8 +95,8 @@ pub(crate) struct Gc {
 }
 
 impl Gc {
-    pub(crate) fn run(self) -> Result<()> {
-        let collected = open_layout(&self.layout, self.write)?.collect_garbage()?;
+    pub(crate) fn run(self, trust: &Trust) -> Result<()> {
+        let collected = open_layout(&self.layout, self.write, trust)?.collect_garbage()?;
         for file in &collected.files {
             say(format_args!("removed {}", file.display()));
         }
@@ -121,8 +124,8 @@ pub(crate) struct Fill {
 }
 
 impl Fill {
-    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
-        let layout = open_layout(&self.layout, self.write)?;
+    pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
+        let layout = open_layout(&self.layout, self.write, trust)?;
         let filled = progress::show("making the layers", |_| layout.fill(pool))?;
         let bytes = filled.iter().map(|blob| blob.size).sum();
         say(format_args!("{} blobs made, {}", filled.len(), DecimalBytes(bytes)));
@@ -130,8 +133,8 @@ impl Fill {
     }
 }
 
-fn open_layout(path: &Path, write: WriteArgs) -> Result<ImageLayout> {
-    let layout = ImageLayout::open(path).map(|layout| layout.write_options(write.options()));
+fn open_layout(path: &Path, write: WriteArgs, trust: &Trust) -> Result<ImageLayout> {
+    let layout = trust.open(path).map(|layout| layout.write_options(write.options()));
     layout.map_err(|error| match error {
         Error::Layout { path, reason } => {
             Error::Layout { path, reason: format!("{reason}; `oci-layout image-layout` makes one") }

@@ -15,8 +15,10 @@ use oci_layout::{
 use crate::{
     Warnings,
     args::{self, LayoutTag},
+    out::print,
     output::OutputFile,
-    print, progress,
+    progress,
+    trust::Trust,
     write_args::WriteArgs,
 };
 
@@ -32,7 +34,8 @@ use crate::{
 /// lacks, as docker save leaves it for platforms that were not pulled, is left out with a warning.
 ///
 /// The tar is written from its beginning to its end, every blob checked on the way, and is the same for the same images.
-/// Into a file, the names of the images (or their digests) are printed on standard output.
+/// Into a file, the names of the images (or their digests) are printed on standard output, one a line. What acts on a
+/// terminal, which no name that images may have contains, is escaped there as in everything that is printed.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -67,9 +70,9 @@ pub(crate) struct Export {
 }
 
 impl Export {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let _lock = self.image.lock();
-        let layout = args::open_layout(&self.image.layout)?.pool(pool);
+        let layout = trust.open(&self.image.layout)?.pool(pool);
         let (images, left_out) = match (&self.image.tag, &*self.tag) {
             (None, []) => layout.present_images()?,
             (tag, names) => {

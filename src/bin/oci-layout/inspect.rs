@@ -15,7 +15,7 @@ use oci_layout::{
 use serde::Serialize;
 
 use self::contents::{Contents, contents};
-use crate::{args::open_layout, print, progress};
+use crate::{out, progress, trust::Trust};
 
 /// Shows the images of a layout, their layers, and what is in them.
 ///
@@ -37,13 +37,9 @@ pub(crate) struct Inspect {
 }
 
 impl Inspect {
-    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
-        let inspection = progress::show("reading the layers", |_| Inspection::new(&self.layout, pool))?;
-        if self.json {
-            print(serde_json::to_string_pretty(&inspection).expect("its keys are strings"))
-        } else {
-            print(tree::tree(&inspection))
-        }
+    pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
+        let inspection = progress::show("reading the layers", |_| Inspection::new(&self.layout, pool, trust))?;
+        if self.json { out::print_json(&inspection) } else { out::print_lines(tree::tree(&inspection)) }
     }
 }
 
@@ -93,9 +89,9 @@ enum What {
 }
 
 impl Inspection {
-    fn new(path: &Path, pool: &Pool) -> Result<Self> {
+    fn new(path: &Path, pool: &Pool, trust: &Trust) -> Result<Self> {
         let _lock = ReadLock::new(path);
-        let layout = open_layout(path)?;
+        let layout = trust.open(path)?;
         let mut layers = BTreeMap::new();
         let images = entries(&layout, &layout.index()?.manifests, 0, &mut layers);
         let contents = pool.map(layers.into_values(), |layer| (layer.digest, contents(&*layout.blob(&layer))));

@@ -11,6 +11,7 @@ mod export;
 mod inspect;
 mod layer_args;
 mod nix;
+mod out;
 mod output;
 mod progress;
 #[cfg(feature = "registry")]
@@ -23,15 +24,13 @@ mod script;
 #[cfg(feature = "registry")]
 mod serve;
 mod steps;
+mod trust;
 mod verify;
 mod write_args;
 
 use std::{
     env,
     ffi::OsStr,
-    fmt::Display,
-    io::{self, Write},
-    path::Path,
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
 };
@@ -39,6 +38,8 @@ use std::{
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use oci_layout::{Error, Result, Warning};
 use signal_hook::consts::SIGXFSZ;
+
+use self::{out::say, trust::Trust};
 
 /// Packs files into container images, in folders (OCI image layouts) that crane, podman and skopeo take.
 ///
@@ -66,6 +67,9 @@ struct Program {
 
     #[command(flatten)]
     warnings: Warnings,
+
+    #[command(flatten)]
+    trust: Trust,
 }
 
 /// What becomes of warnings.
@@ -137,7 +141,7 @@ fn main() -> ExitCode {
     // A file above the size that the shell allows shall be an error of the write, and not the program's death.
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).expect("this signal may be handled");
     let arguments = script::arguments(env::args_os(), is_subcommand).map(args::with_standard_input);
-    match arguments.map(Program::parse_from).and_then(run) {
+    match arguments.map(out::parse::<Program>).and_then(run) {
         Ok(code) => code,
         Err(error) => {
             say(format_args!("oci-layout: error: {error}"));
@@ -150,45 +154,30 @@ fn is_subcommand(name: &OsStr) -> bool {
     name == "help" || Program::command().find_subcommand(name).is_some()
 }
 
-fn run(Program { command, threads, warnings }: Program) -> Result<ExitCode> {
+fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCode> {
     let pool = args::pool(threads)?;
     match command {
-        Command::Build(build) => build.run(&pool, warnings)?,
-        Command::LayerTar(layer_tar) => layer_tar.run(&pool, warnings)?,
-        Command::ImageConfig(image_config) => image_config.run(warnings)?,
-        Command::ImageManifest(image_manifest) => image_manifest.run(&pool, warnings)?,
-        Command::ImageLayout(image_layout) => image_layout.run(&pool, warnings)?,
+        Command::Build(build) => build.run(&pool, warnings, &trust)?,
+        Command::LayerTar(layer_tar) => layer_tar.run(&pool, warnings, &trust)?,
+        Command::ImageConfig(image_config) => image_config.run(warnings, &trust)?,
+        Command::ImageManifest(image_manifest) => image_manifest.run(&pool, warnings, &trust)?,
+        Command::ImageLayout(image_layout) => image_layout.run(&pool, warnings, &trust)?,
         Command::ClosureLayers(closure_layers) => closure_layers.run()?,
-        Command::Append(append) => append.run(&pool, warnings)?,
-        Command::Remove(remove) => remove.run()?,
-        Command::Gc(gc) => gc.run()?,
-        Command::Fill(fill) => fill.run(&pool)?,
-        Command::Verify(verify) => return verify.run(&pool, warnings),
-        Command::Inspect(inspect) => inspect.run(&pool)?,
-        Command::Export(export) => export.run(&pool, warnings)?,
-        Command::Copy(copy) => return copy.run(&pool, warnings),
+        Command::Append(append) => append.run(&pool, warnings, &trust)?,
+        Command::Remove(remove) => remove.run(&trust)?,
+        Command::Gc(gc) => gc.run(&trust)?,
+        Command::Fill(fill) => fill.run(&pool, &trust)?,
+        Command::Verify(verify) => return verify.run(&pool, warnings, &trust),
+        Command::Inspect(inspect) => inspect.run(&pool, &trust)?,
+        Command::Export(export) => export.run(&pool, warnings, &trust)?,
+        Command::Copy(copy) => return copy.run(&pool, warnings, &trust),
         #[cfg(feature = "registry")]
-        Command::Pull(pull) => pull.run(&pool)?,
+        Command::Pull(pull) => pull.run(&pool, &trust)?,
         #[cfg(feature = "registry")]
-        Command::Push(push) => push.run(&pool)?,
+        Command::Push(push) => push.run(&pool, &trust)?,
         #[cfg(feature = "registry")]
-        Command::Serve(serve) => return serve.run(&pool),
+        Command::Serve(serve) => return serve.run(&pool, &trust),
         Command::Nix(nix) => nix.run(&pool)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Says something on standard error. Whoever stops reading that has had enough, and the work goes on.
-fn say(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// Prints a line of what the user asked for. That nobody reads to the end is the reader's choice and no error.
-fn print(line: impl Display) -> Result<()> {
-    match writeln!(io::stdout(), "{line}") {
-        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::Write { path: Path::new("standard output").to_owned(), cause })
-        }
-        _ => Ok(()),
-    }
 }

@@ -1,21 +1,22 @@
 //! `pull`: from a registry into a layout.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use oci_layout::{
-    Error, Image, ImageLayout, LayoutOptions, Platform, Pool, Result, image_layout,
+    Error, Image, LayoutOptions, Platform, Pool, PrintableJson, Result, image_layout,
     registry::{Reference, download_pool},
 };
 
 use crate::{
+    out::{self, print, say},
     output::{self, Output},
-    print, progress,
+    progress,
     registries::Registries,
-    say,
+    trust::Trust,
     write_args::WriteArgs,
 };
 
@@ -62,14 +63,18 @@ pub(crate) struct Pull {
 }
 
 impl Pull {
-    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
+    pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
         let Self { image: reference, output, platform, registries, write, .. } = self;
         let write = write.options();
         let client = registries.client()?;
         let Some(output) = output else {
             let manifest = client.manifest(&reference, platform.as_ref())?;
             let write = |cause| Error::Write { path: Path::new("standard output").to_owned(), cause };
-            return io::stdout().write_all(manifest.bytes()).map_err(write);
+            // Its digest is that of its bytes. A terminal has no use for that, and acts on some of them.
+            return match io::stdout().is_terminal() {
+                true => out::print_lines(PrintableJson(String::from_utf8_lossy(manifest.bytes()))),
+                false => io::stdout().write_all(manifest.bytes()).map_err(write),
+            };
         };
         let digest = progress::show("pulling", |bytes| {
             let image = client.progress(bytes.progress()).image(&reference, platform.as_ref())?;
@@ -77,7 +82,7 @@ impl Pull {
             let image = reference.tag.iter().cloned().fold(image, Image::tagged);
             let pool = download_pool(pool);
             if output::settled(&output, write)? {
-                ImageLayout::open(&output)?.write_options(write).append([image], &pool)?;
+                trust.open(&output)?.write_options(write).append([image], &pool)?;
                 return Ok(digest);
             }
             let output = Output::claim(&output, write)?;

@@ -5,8 +5,10 @@ use oci_layout::{Error, Image, Platform, Pool, Result, registry::Reference};
 
 use crate::{
     args::{self, LayoutTag},
-    print, progress,
+    out::print,
+    progress,
     registries::Registries,
+    trust::Trust,
 };
 
 /// Sends an image of a layout to registries, every byte as it is here.
@@ -49,10 +51,10 @@ pub(crate) struct Push {
 }
 
 impl Push {
-    pub(crate) fn run(self, pool: &Pool) -> Result<()> {
+    pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
         let Self { image, references, platform, mount_from, registries } = self;
         let _lock = image.lock();
-        let (layout, tag) = (args::open_layout(&image.layout)?.pool(pool), image.tag.as_deref());
+        let (layout, tag) = (trust.open(&image.layout)?.pool(pool), image.tag.as_deref());
         let image = match &platform {
             Some(platform) => Image::from(layout.image(tag, Some(platform))?),
             None => layout.whole_image(tag)?,

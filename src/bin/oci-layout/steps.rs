@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args};
 use oci_layout::{
     BaseFiles, Blob, Compression, ConfigOptions, Error, Image, LayerFolder, LayerOptions, LayerSpec, LayoutImage,
-    LayoutOptions, ManifestOptions, Platform, Pool, ReadLock, Result, Warning, folder, image_config, image_layout,
-    image_manifest, layer_tar,
+    LayoutOptions, ManifestOptions, Platform, Pool, ReadLock, RecipeTrust, Result, Warning, folder, image_config,
+    image_layout, image_manifest, layer_tar,
 };
 use serde_json::json;
 
@@ -14,8 +14,10 @@ use crate::{
     Warnings,
     args::{self, Json, LayoutTag, TaggedFolder},
     layer_args::LayerArgs,
+    out::print,
     output::Output,
-    print, progress,
+    progress,
+    trust::Trust,
     write_args::WriteArgs,
 };
 
@@ -70,7 +72,7 @@ pub(crate) struct LayerTar {
 }
 
 impl LayerTar {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let LayerSpec { files, options } = match &self.spec {
             Some(spec) => read_spec(spec)?,
             None => {
@@ -80,8 +82,8 @@ impl LayerTar {
         };
         let compression = self.compression.unwrap_or(options.compression);
         let _lock = self.base.lock();
-        let mut base = self.base.open()?.as_ref().map(BaseFiles::from);
-        for layer in open_layers(&self.above)? {
+        let mut base = self.base.open(trust)?.as_ref().map(BaseFiles::from);
+        for layer in open_layers(&self.above, trust)? {
             base = Some(base.unwrap_or_else(|| BaseFiles::new([] as [LayerFolder; 0])).and(layer));
         }
         let options = self.over.options(options, base);
@@ -92,7 +94,7 @@ impl LayerTar {
             layer_tar(files, kept(options, self.lazy, output.dir()).write(self.write.options()).pool(pool))
         })?;
         warnings.print(layer.warnings());
-        folder::write_layer(output.dir(), &layer, self.write.options())?;
+        folder::write_layer(output.dir(), &layer, &seal(self.lazy, trust), self.write.options())?;
         print(layer.descriptor().digest)?;
         output.keep()
     }
@@ -101,6 +103,16 @@ impl LayerTar {
 /// Either a recipe is made, or the blob is stored in this folder.
 pub(crate) fn kept(options: LayerOptions, lazy: bool, dir: &Path) -> LayerOptions {
     if lazy { options.recipe(true).scratch(dir) } else { options.store(dir) }
+}
+
+/// What recipes are written with, if any are.
+pub(crate) fn seal(writes_recipes: bool, trust: &Trust) -> RecipeTrust {
+    if writes_recipes { trust.sealing() } else { trust.recipes() }
+}
+
+/// Whether the layer is only a recipe.
+fn is_lazy(layer: &LayerFolder) -> bool {
+    layer.recipe().is_some_and(|recipe| recipe.lies_in().is_none())
 }
 
 fn read_spec(path: &Path) -> Result<LayerSpec> {
@@ -198,8 +210,8 @@ impl BaseArgs {
         self.base.as_ref().map(LayoutTag::lock)
     }
 
-    fn open(&self) -> Result<Option<LayoutImage>> {
-        self.base.as_ref().map(|base| base.open(self.platform.as_ref())).transpose()
+    fn open(&self, trust: &Trust) -> Result<Option<LayoutImage>> {
+        self.base.as_ref().map(|base| base.open(self.platform.as_ref(), trust)).transpose()
     }
 }
 
@@ -209,18 +221,18 @@ impl ConfigArgs {
         self.base.lock()
     }
 
-    pub(crate) fn options(&self) -> Result<ConfigOptions> {
-        config_options("--extra", self.extra.as_ref(), &self.base)
+    pub(crate) fn options(&self, trust: &Trust) -> Result<ConfigOptions> {
+        config_options("--extra", self.extra.as_ref(), &self.base, trust)
     }
 }
 
 /// Options with the JSON that an option of this name gives.
-fn config_options(name: &str, extra: Option<&Json>, base: &BaseArgs) -> Result<ConfigOptions> {
+fn config_options(name: &str, extra: Option<&Json>, base: &BaseArgs, trust: &Trust) -> Result<ConfigOptions> {
     let created = args::created()?.map(|created| json!({ "created": created }));
     let options = ConfigOptions::default().merge_from("SOURCE_DATE_EPOCH", created.unwrap_or_default());
     let options = options.merge_from(name, Json::read_or_null(extra)?);
     let (platform, unset_env) = (base.platform.clone(), base.unset_env.clone());
-    Ok(ConfigOptions { platform, base: base.open()?, unset_env, ..options })
+    Ok(ConfigOptions { platform, base: base.open(trust)?, unset_env, ..options })
 }
 
 /// Makes the configuration of an image with these layers.
@@ -250,10 +262,10 @@ pub(crate) struct ImageConfig {
 }
 
 impl ImageConfig {
-    pub(crate) fn run(self, warnings: Warnings) -> Result<()> {
+    pub(crate) fn run(self, warnings: Warnings, trust: &Trust) -> Result<()> {
         let _lock = self.config.lock();
-        let options = self.config.options()?.strict(warnings.strict);
-        let config = image_config(&open_layers(&self.layer)?, options)?;
+        let options = self.config.options(trust)?.strict(warnings.strict);
+        let config = image_config(&open_layers(&self.layer, trust)?, options)?;
         warnings.print(config.warnings());
         let output = Output::claim(&self.output, self.write.options())?;
         folder::write_config(output.dir(), &config, self.write.options())?;
@@ -262,10 +274,11 @@ impl ImageConfig {
     }
 }
 
-fn open_layers(dirs: &[PathBuf]) -> Result<Vec<LayerFolder>> {
+fn open_layers(dirs: &[PathBuf], trust: &Trust) -> Result<Vec<LayerFolder>> {
+    let trust = trust.recipes();
     let mut layers = Vec::new();
     for dir in dirs {
-        layers.extend(folder::open_layers(dir)?);
+        layers.extend(folder::open_layers(dir, &trust)?);
     }
     Ok(layers)
 }
@@ -310,21 +323,22 @@ pub(crate) struct ImageManifest {
 }
 
 impl ImageManifest {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let _lock = self.base.lock();
-        let layers = open_layers(&self.layer)?;
+        let layers = open_layers(&self.layer, trust)?;
+        let trust_to_write = seal(layers.iter().any(is_lazy), trust);
         let manifest = ManifestOptions::new(Json::read_or_null(self.extra_manifest.as_ref())?).strict(warnings.strict);
         let image = match &self.config {
             Some(dir) => {
-                let config = folder::open_config(dir)?;
+                let config = folder::open_config(dir, &trust.recipes())?;
                 let platform = config.document().platform();
-                let base = self.base.base.map(|base| base.open(Some(&platform))).transpose()?;
+                let base = self.base.base.map(|base| base.open(Some(&platform), trust)).transpose()?;
                 self.over.check(base.as_ref(), &layers, warnings)?;
                 image_manifest(config, layers, ManifestOptions { base, ..manifest })?
             }
             None => {
                 let extra = self.extra_config.as_ref();
-                let options = config_options("--extra-config", extra, &self.base)?.strict(warnings.strict);
+                let options = config_options("--extra-config", extra, &self.base, trust)?.strict(warnings.strict);
                 self.over.check(options.base.as_ref(), &layers, warnings)?;
                 let config = image_config(&layers, options)?;
                 warnings.print(config.warnings());
@@ -334,7 +348,10 @@ impl ImageManifest {
         warnings.print(image.warnings());
         let output = Output::claim(&self.output, self.write.options())?;
         let digest = image.digest();
-        progress::show("writing the image", |_| folder::write_image(output.dir(), image, pool, self.write.options()))?;
+        let write = self.write.options();
+        progress::show("writing the image", |_| {
+            folder::write_image(output.dir(), image, &trust_to_write, pool, write)
+        })?;
         print(digest)?;
         output.keep()
     }
@@ -374,11 +391,11 @@ pub(crate) struct ImageLayout {
 }
 
 impl ImageLayout {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<()> {
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let _locks = lock_images(&self.images);
-        let images = open_images(&self.images, warnings)?;
+        let images = open_images(&self.images, warnings, trust)?;
         let options = LayoutOptions::new(Json::read_or_null(self.extra_index.as_ref())?).sparse(self.sparse).pool(pool);
-        let options = options.write(self.write.options());
+        let options = options.trust(seal(self.sparse, trust)).write(self.write.options());
         let output = Output::claim(&self.output, self.write.options())?;
         let layout = progress::show("writing the layout", |_| image_layout(output.dir(), images, options))?;
         let mut digests: Vec<_> = layout.index()?.manifests.iter().map(|image| image.digest).collect();
@@ -395,15 +412,15 @@ pub(crate) fn lock_images(folders: &[TaggedFolder]) -> Vec<ReadLock> {
 }
 
 /// The images that these name, under the names given.
-pub(crate) fn open_images(folders: &[TaggedFolder], warnings: Warnings) -> Result<Vec<Image>> {
+pub(crate) fn open_images(folders: &[TaggedFolder], warnings: Warnings, trust: &Trust) -> Result<Vec<Image>> {
     let mut images = Vec::new();
     for TaggedFolder { tag, dir } in folders {
         let named = |image: Image| tag.iter().fold(image, Image::tagged);
         if !is_layout(dir) {
-            images.push(named(folder::open_image(dir)?));
+            images.push(named(folder::open_image(dir, &trust.recipes())?));
             continue;
         }
-        let (all, left_out) = args::open_layout(dir)?.present_images()?;
+        let (all, left_out) = trust.open(dir)?.present_images()?;
         warnings.report(&left_out)?;
         all.iter().try_for_each(|image| warnings.report(image.warnings()))?;
         if let (Some(tag), true) = (tag, all.len() != 1) {

@@ -16,7 +16,13 @@ use oci_layout::{
 
 #[cfg(feature = "registry")]
 use crate::registries::Registries;
-use crate::{Warnings, args, print, progress, say, write_args::WriteArgs};
+use crate::{
+    Warnings,
+    out::{print, print_json, say},
+    progress,
+    trust::Trust,
+    write_args::WriteArgs,
+};
 
 /// Checks a layout to its last byte, and prints a line for each defect.
 ///
@@ -60,13 +66,14 @@ pub(crate) struct Verify {
 type Give = Box<dyn Fn(&Descriptor) -> Result<Option<Arc<dyn Blob>>> + Sync>;
 
 impl Verify {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings) -> Result<ExitCode> {
-        let options = VerifyOptions::default().pool(pool).deep(self.deep).scratch(env::temp_dir());
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<ExitCode> {
+        let options =
+            VerifyOptions::default().pool(pool).deep(self.deep).scratch(env::temp_dir()).trust(trust.recipes());
         let mut findings = match &self.repair {
             None => progress::show("verifying", |_| verify(&self.layout, &options))?,
             Some(from) => {
                 let _lock = ReadLock::new(from);
-                let from = self.source(from, pool)?;
+                let from = self.source(from, pool, trust)?;
                 let write = self.write.options();
                 let Repair { repaired, failed, findings, .. } =
                     progress::show("repairing", |_| repair(&self.layout, &options, write, &from))?;
@@ -82,7 +89,7 @@ impl Verify {
             findings.retain(|finding| finding.severity() != Severity::Warning);
         }
         if self.json {
-            print(serde_json::to_string_pretty(&findings).expect("findings are made of strings"))?;
+            print_json(&findings)?;
         } else {
             findings.iter().try_for_each(print)?;
         }
@@ -91,9 +98,9 @@ impl Verify {
     }
 
     /// Where sound blobs are: in a layout, if there is a file or folder of this name, or else in a registry.
-    fn source(&self, from: &Path, pool: &Pool) -> Result<Give> {
+    fn source(&self, from: &Path, pool: &Pool, trust: &Trust) -> Result<Give> {
         if from.exists() {
-            let layout = args::open_layout(from)?.pool(pool);
+            let layout = trust.open(from)?.pool(pool);
             return Ok(Box::new(move |descriptor| Ok(Some(layout.blob(descriptor)))));
         }
         let invalid = |reason: &str| Error::Invalid { what: format!("--repair {from:?}"), reason: reason.to_owned() };

@@ -110,6 +110,19 @@ defects! {
         reason: String,
     } = Error "recipe-wrong", "has a recipe that is of no use: {reason}"
 
+    /// A recipe that reads files of this machine, and that this user did not write here.
+    RecipeUntrusted {
+        /// The first file that it reads.
+        reads: String,
+    } = Warning "recipe-untrusted",
+        "has a recipe that reads {reads}, and this user did not write it here: see whether the layout should do that"
+
+    /// The same, where the blob was to be made of it.
+    RecipeNotFollowed {
+        /// What may not be read, and what allows it.
+        reason: String,
+    } = Error "recipe-not-followed", "is not made: {reason}"
+
     /// A file among the recipes whose name is not that of one.
     NotARecipe = Error "not-a-recipe",
         "is no recipe: those are named by the 64 hexadecimal digits of a blob's sha256 and .json; remove it"
@@ -218,6 +231,35 @@ defects! {
         /// How deep they are followed.
         limit: usize,
     } = Error "too-deep", "lies more than {limit} indexes deep: it was not followed further"
+
+    /// A name that neither the image specification nor the distribution specification allows.
+    NameInvalid {
+        /// The annotation.
+        annotation: &'static str,
+        /// Its value.
+        name: String,
+    } = Error "name-invalid",
+        "has the {annotation} \"{name}\", which is neither a tag nor the name of an image: tools refuse it; rename the image"
+
+    /// A name that the distribution specification allows, and not the grammar of the annotation.
+    NameUnusual {
+        /// The annotation.
+        annotation: &'static str,
+        /// Its value.
+        name: String,
+    } = Warning "name-unusual",
+        "has the {annotation} \"{name}\", which the grammar of that annotation does not allow: some tools refuse it; rename \
+         the image"
+
+    /// A name that the grammar of the annotation allows, and that is no tag of a registry.
+    NameNoTag {
+        /// The annotation.
+        annotation: &'static str,
+        /// Its value.
+        name: String,
+    } = Warning "name-no-tag",
+        "has the {annotation} \"{name}\", which no registry takes as a tag: those have up to 128 letters, digits, `_`, `.` \
+         and `-`; rename the image before a push"
 
     /// Two entries of `index.json` have one name.
     NameAmbiguous {

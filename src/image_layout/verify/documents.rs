@@ -14,6 +14,7 @@ use super::{
     finding::{Finding, Findings, shown},
     json,
     members::{Object, Shape, brief, wrong},
+    names,
     reference::Reference,
 };
 use crate::{
@@ -87,7 +88,7 @@ impl<'a> Documents<'a> {
         self.head(&object, Some(&MediaType::INDEX));
         let Some(list) = self.manifests(&object) else { return };
         self.subject(&object, None, 0);
-        let mut names: BTreeMap<(&str, &str), (Digest, usize)> = BTreeMap::new();
+        let mut named: BTreeMap<(&str, &str), (Digest, usize)> = BTreeMap::new();
         let mut listed: HashMap<(Digest, [Option<&str>; 2]), usize> = HashMap::new();
         let mut full_names = Vec::with_capacity(list.len());
         for (number, value) in list.iter().enumerate() {
@@ -103,8 +104,12 @@ impl<'a> Documents<'a> {
                 self.found(&place, None, Defect::ListedTwice { first });
             }
             for annotation in [REF_NAME, CONTAINERD_NAME] {
-                let (Some(name), Some(digest)) = (entry.annotation(annotation), entry.digest) else { continue };
-                let (first, at) = *names.entry((annotation, name)).or_insert((digest, number));
+                let Some(name) = entry.annotation(annotation) else { continue };
+                if let Some(defect) = names::check(annotation, name) {
+                    self.found(&place, None, defect);
+                }
+                let Some(digest) = entry.digest else { continue };
+                let (first, at) = *named.entry((annotation, name)).or_insert((digest, number));
                 if first != digest {
                     let (name, first) = (shown(name), object.at(&format!("manifests[{at}]")));
                     let differ = both[1].zip(full_names[at]).is_some_and(|(this, other)| this != other);

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::defect::{Defect, Severity};
-use crate::digest::Digest;
 pub(super) use crate::json::shown;
+use crate::{digest::Digest, printable::Printable};
 
 /// One defect of a layout.
 ///
@@ -41,9 +41,9 @@ impl fmt::Display for Finding {
         if self.severity() == Severity::Warning {
             f.write_str("warning: ")?;
         }
-        f.write_str(&self.place)?;
+        write!(f, "{}", Printable(&self.place))?;
         self.digest.iter().try_for_each(|digest| write!(f, " ({digest})"))?;
-        write!(f, ": {}", self.defect)
+        write!(f, ": {}", Printable(&self.defect))
     }
 }
 

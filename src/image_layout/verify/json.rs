@@ -2,14 +2,11 @@
 
 use std::fmt;
 
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::finding::shown;
-
-/// The most values that a document may have. Each takes many times its length in memory; an index for ten thousand
-/// images has a quarter of this.
-const MAX_VALUES: usize = 1 << 19;
+use crate::json::{Bounds, Count};
 
 /// The most members that are noted down because they are there twice.
 const MAX_TWICE: usize = 100;
@@ -22,7 +19,7 @@ pub(super) struct Parsed {
 
 /// Reads a document; an error says what is wrong with it.
 pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, String> {
-    let mut state = State { left: MAX_VALUES, place: String::new(), twice: Vec::new() };
+    let mut state = State { count: Count::new(Bounds::DOCUMENT), place: String::new(), twice: Vec::new() };
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = AnyValue(&mut state).deserialize(&mut json).map_err(|error| error.to_string())?;
     json.end().map_err(|error| error.to_string())?;
@@ -30,7 +27,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, String> {
 }
 
 struct State {
-    left: usize,
+    count: Count,
     place: String,
     twice: Vec<String>,
 }
@@ -41,11 +38,7 @@ impl<'de> DeserializeSeed<'de> for AnyValue<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.0.left = self
-            .0
-            .left
-            .checked_sub(1)
-            .ok_or_else(|| de::Error::custom(format_args!("it has more than {MAX_VALUES} values")))?;
+        self.0.count.value()?;
         deserializer.deserialize_any(self)
     }
 }
@@ -96,6 +89,7 @@ impl<'de> Visitor<'de> for AnyValue<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        self.0.count.object()?;
         let here = self.0.place.len();
         let mut values = Map::new();
         while let Some(key) = members.next_key::<String>()? {
@@ -126,8 +120,10 @@ mod tests {
 
     #[test]
     fn what_would_fill_the_memory_is_refused() {
-        let many = format!("[{}0]", "0,".repeat(MAX_VALUES));
+        let many = format!("[{}0]", "0,".repeat(Bounds::DOCUMENT.values));
         assert!(parse(many.as_bytes()).err().unwrap().contains("more than 524288 values"));
+        let objects = format!("[{}0]", r#"{"":0},"#.repeat(Bounds::DOCUMENT.objects + 1));
+        assert!(parse(objects.as_bytes()).err().unwrap().contains("more than 200000 objects"));
         let deep = "[".repeat(100_000);
         assert!(parse(deep.as_bytes()).err().unwrap().contains("recursion limit"));
         assert!(parse(b"{} x").err().unwrap().contains("trailing"));

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     blob::Blob,
     digest::Digest,
+    error::Error,
     image_layout::files::{FileKind, LayoutFiles, RECIPES, recipe_name},
     new_file::TEMPORARY,
     recipe::{Recipe, open_with},
@@ -30,14 +31,20 @@ pub(super) fn check(
 ) -> Result<u64, Defect> {
     let recipe = read(files, blob.digest)?;
     let (said, limit) = (recipe.descriptor(), reading.limit);
+    let untrusted = files.trust().check(&recipe, &files.path().join(recipe_name(blob.digest)));
     if reading.deep {
         if said.size > limit {
             return Err(Defect::TooLarge { size: said.size, limit });
         }
+        untrusted.map_err(|error| Defect::RecipeNotFollowed { reason: error.to_string() })?;
         let bytes = open_with(&recipe, &reading.pool).map_err(unreadable)?;
         return blob.read(Box::new(Latched { reader: bytes.take(limit), failed: None }), reading, contents);
     }
     let found = |place: &str, defect| Finding::new(place, Some(blob.digest), defect);
+    if let Err(Error::RecipeUntrusted { recipe, reads }) = untrusted {
+        let place = recipe.strip_prefix(files.path()).unwrap_or(&recipe).to_string_lossy().into_owned();
+        contents.push(found(&place, Defect::RecipeUntrusted { reads: format!("{reads:?}") }));
+    }
     for (layer, place) in &blob.layers {
         let (packing, is) = (layer::packing_said(&layer.media_type), layer::packing_said(&said.media_type));
         if let (Some(_), Some(is), true) = (packing, is, packing != is) {

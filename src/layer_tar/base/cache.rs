@@ -95,7 +95,7 @@ fn write(path: &Path, index: &Index) -> Result<()> {
     let parts = [&MAGIC[..], &sum_of(&bytes).to_be_bytes(), &bytes];
     parts.iter().try_for_each(|part| file.file().write_all(part)).map_err(Error::write(path))?;
     // A file that a power loss damages is read as none: see [`parse`].
-    file.persist(path, WriteOptions::default().sync(false))
+    file.persist(path, WriteOptions::default().sync(false)).map(drop)
 }
 
 /// Tells a file that was cut off or damaged.

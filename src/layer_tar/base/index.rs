@@ -13,7 +13,6 @@ use crate::{
     decompress::{Unpacked, decompress},
     digest::HashRead,
     error::{Error, Result},
-    image_layout::store,
     layer_tar::path::LayerPath,
     tar_reader::{TarEntry, TarReader},
 };
@@ -81,7 +80,7 @@ impl Index {
         // What follows the tar belongs to the digest. A damaged blob is the better explanation of a damaged tar.
         io::copy(&mut blob, &mut io::sink()).map_err(unreadable)?;
         let (digest, size) = blob.finish();
-        store::check(descriptor, size, Some(digest))?;
+        descriptor.check(size, Some(digest))?;
         index
     }
 

@@ -39,7 +39,7 @@ pub(super) fn list(session: &Session, referrer: &Referrer) -> Result<()> {
             annotations: Default::default(),
             extra: Extra::default(),
         },
-        Some(bytes) => serde_json::from_slice::<Index>(&bytes).map_err(|_| {
+        Some(bytes) => json::from_slice::<Index>(&bytes).map_err(|_| {
             let subject = referrer.subject;
             session.refuse(format!("{what} is no list of what refers to {subject}, as it should be: remove that tag"))
         })?,

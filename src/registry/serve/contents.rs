@@ -27,7 +27,7 @@ pub(super) struct Contents {
     /// Tags that several images have, and that mean none of them.
     pub(super) ambiguous: BTreeSet<String>,
     /// What the index itself names, in its order, but for what refers to another manifest.
-    pub(super) roots: Vec<Digest>,
+    roots: Vec<Digest>,
     manifests: HashMap<Digest, Content>,
     blobs: HashMap<Digest, Content>,
     referrers: HashMap<Digest, Vec<Descriptor>>,
@@ -54,10 +54,11 @@ impl Content {
 
 impl Contents {
     pub(super) fn of_layout(layout: &ImageLayout) -> Result<Self> {
-        let content = |descriptor: &Descriptor| Content {
-            media_type: descriptor.media_type.clone(),
-            blob: layout.blob(descriptor),
-            in_layout: true,
+        let content = |descriptor: &Descriptor| {
+            let media_type = descriptor.media_type.clone();
+            // Not its annotations and whatever else it has: of many entries, that is most of the index.
+            let blob = layout.blob(&Descriptor::new(media_type.clone(), descriptor.digest, descriptor.size));
+            Content { media_type, blob, in_layout: true }
         };
         let named = layout.index()?.manifests.iter().map(|descriptor| (descriptor, names(descriptor)));
         Ok(Self::new(named, &|descriptor| Some(content(descriptor))))
@@ -82,10 +83,10 @@ impl Contents {
         content: &dyn Fn(&Descriptor) -> Option<Content>,
     ) -> Self {
         let mut contents = Self::default();
-        let mut referring = HashSet::new();
+        let (mut referring, mut seen) = (HashSet::new(), HashSet::new());
         for (descriptor, tags) in named {
             contents.add(descriptor, 0, content, &mut referring);
-            if !contents.roots.contains(&descriptor.digest) {
+            if seen.insert(descriptor.digest) {
                 contents.roots.push(descriptor.digest);
             }
             for tag in tags {
@@ -141,6 +142,12 @@ impl Contents {
                 }
             }
         }
+    }
+
+    /// The roots that no tag means, in the order of the index.
+    pub(super) fn untagged(&self) -> impl Iterator<Item = &Digest> {
+        let tagged: HashSet<&Digest> = self.tags.values().collect();
+        self.roots.iter().filter(move |digest| !tagged.contains(digest))
     }
 
     pub(super) fn manifest(&self, digest: Digest) -> Option<&Content> {

@@ -1,44 +1,83 @@
-//! [RFC 9110, section 14](https://www.rfc-editor.org/rfc/rfc9110#section-14): a part of a blob.
+//! [RFC 9110, section 14](https://www.rfc-editor.org/rfc/rfc9110#section-14): parts of a blob.
 
 use std::ops::Range;
 
 use hyper::{HeaderMap, header};
+
+/// The parts of one response, at most. podman asks for up to 1024 at once, where it has the rest of a layer already.
+const MOST: usize = 1024;
 
 /// Which bytes of a blob are asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     Whole,
     Part(Range<u64>),
+    /// Two parts and more, none of which overlap.
+    Parts(Vec<Range<u64>>),
     /// A part that the blob does not have.
     Nothing,
 }
 
-/// What these headers ask of a blob with this size and entity tag. What can't be understood, and more than one range
-/// at once, may be ignored, and is.
+/// What these headers ask of a blob with this size and entity tag. What can't be understood may be ignored, and is.
 pub(super) fn wanted(headers: &HeaderMap, size: u64, tag: &str) -> Wanted {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(range) = text(header::RANGE) else { return Wanted::Whole };
-    // Section 13.1.5: a part of this very blob, or else the whole of what there is.
-    if headers.contains_key(header::IF_RANGE) && text(header::IF_RANGE) != Some(tag) {
+    let mut ranges = headers.get_all(header::RANGE).iter().map(|value| value.to_str().ok());
+    let (Some(Some(range)), None) = (ranges.next(), ranges.next()) else { return Wanted::Whole };
+    // Section 13.1.5: a part of this very blob, or else the whole of what there is. Weak tags and times never count.
+    let if_range = headers.get(header::IF_RANGE).map(|value| value.to_str().ok());
+    if if_range.is_some_and(|value| value != Some(tag)) {
         return Wanted::Whole;
     }
     parse(range, size).unwrap_or(Wanted::Whole)
 }
 
-fn parse(range: &str, size: u64) -> Option<Wanted> {
-    let (unit, range) = range.split_once('=')?;
-    let (first, last) = range.trim().split_once('-')?;
+fn parse(text: &str, size: u64) -> Option<Wanted> {
+    let (unit, text) = text.split_once('=')?;
     if !unit.eq_ignore_ascii_case("bytes") {
         return None;
     }
-    let range = match (number(first)?, number(last)?) {
+    // Section 5.6.1: elements of a list may be empty.
+    let specs = text.split(',').map(|spec| spec.trim_matches([' ', '\t'])).filter(|spec| !spec.is_empty());
+    let ranges: Vec<Range<u64>> = specs.map(|spec| parse_spec(spec, size)).collect::<Option<_>>()?;
+    if ranges.is_empty() {
+        return None;
+    }
+    let ranges = coalesce(ranges.into_iter().filter(|range| !range.is_empty()).collect());
+    match <[_; 1]>::try_from(ranges) {
+        Ok([range]) => Some(Wanted::Part(range)),
+        Err(ranges) if ranges.is_empty() => Some(Wanted::Nothing),
+        Err(ranges) => (ranges.len() <= MOST).then_some(Wanted::Parts(ranges)),
+    }
+}
+
+/// An empty range is one that the blob does not have.
+fn parse_spec(spec: &str, size: u64) -> Option<Range<u64>> {
+    let (first, last) = spec.split_once('-')?;
+    Some(match (number(first)?, number(last)?) {
         (None, None) => return None,
         (None, Some(length)) => size.saturating_sub(length)..size,
         (Some(first), None) => first..size,
         (Some(first), Some(last)) if last < first => return None,
         (Some(first), Some(last)) => first..size.min(last.saturating_add(1)),
-    };
-    Some(if range.is_empty() { Wanted::Nothing } else { Wanted::Part(range) })
+    })
+}
+
+/// The same bytes in ranges that neither overlap nor touch, so that no byte is sent twice. Section 15.3.7.2: they keep
+/// the order in which they were asked for, each at the place of the first that it is made of.
+fn coalesce(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    let mut sorted: Vec<(usize, Range<u64>)> = ranges.into_iter().enumerate().collect();
+    sorted.sort_by_key(|(_, range)| range.start);
+    let mut merged: Vec<(usize, Range<u64>)> = Vec::with_capacity(sorted.len());
+    for (place, range) in sorted {
+        match merged.last_mut() {
+            Some((first, last)) if range.start <= last.end => {
+                *first = place.min(*first);
+                last.end = range.end.max(last.end);
+            }
+            _ => merged.push((place, range)),
+        }
+    }
+    merged.sort_by_key(|(place, _)| *place);
+    merged.into_iter().map(|(_, range)| range).collect()
 }
 
 /// `Some(None)` for nothing, `None` for what is no number.
@@ -69,7 +108,25 @@ mod tests {
             ("bytes=99999999999999999999-", Wanted::Nothing),
             ("bytes=-0", Wanted::Nothing),
             ("bytes=3-2", Wanted::Whole),
-            ("bytes=0-1,3-4", Wanted::Whole),
+            ("bytes=0-1,3-4", Wanted::Parts(vec![0..2, 3..5])),
+            ("bytes=5-6 ,\t0-0,, -1", Wanted::Parts(vec![5..7, 0..1, 9..10])),
+            ("BYTES=0-0,-1", Wanted::Parts(vec![0..1, 9..10])),
+            // They overlap, touch, or lie in one another.
+            ("bytes=0-4,3-6", Wanted::Part(0..7)),
+            ("bytes=4-6,0-3", Wanted::Part(0..7)),
+            ("bytes=0-,0-,0-,0-", Wanted::Part(0..10)),
+            ("bytes=8-9,2-5,3-4,0-0", Wanted::Parts(vec![8..10, 2..6, 0..1])),
+            // One that is not there is left out.
+            ("bytes=20-30,0-1", Wanted::Part(0..2)),
+            ("bytes=20-30,-0", Wanted::Nothing),
+            // One that is wrong makes all wrong.
+            ("bytes=0-1,3-2", Wanted::Whole),
+            ("bytes=0-1,x", Wanted::Whole),
+            ("bytes=0-1;3-4", Wanted::Whole),
+            ("bytes=0 - 1", Wanted::Whole),
+            ("bytes=0-1-2", Wanted::Whole),
+            ("bytes=,", Wanted::Whole),
+            ("bytes=", Wanted::Whole),
             ("bytes=-", Wanted::Whole),
             ("bytes=+1-2", Wanted::Whole),
             ("lines=1-2", Wanted::Whole),
@@ -82,9 +139,36 @@ mod tests {
 
     #[test]
     fn a_part_of_another_blob_is_the_whole() {
-        for (tag, expected) in [("\"tag\"", Wanted::Part(0..1)), ("\"other\"", Wanted::Whole)] {
+        for (tag, expected) in [
+            ("\"tag\"", Wanted::Part(0..1)),
+            ("\"other\"", Wanted::Whole),
+            ("W/\"tag\"", Wanted::Whole),
+            ("tag", Wanted::Whole),
+            ("\"other\", \"tag\"", Wanted::Whole),
+            ("*", Wanted::Whole),
+            ("Sat, 28 Nov 2026 12:00:00 GMT", Wanted::Whole),
+        ] {
             let headers = [(header::RANGE, "bytes=0-0".parse().unwrap()), (header::IF_RANGE, tag.parse().unwrap())];
             assert_eq!(wanted(&HeaderMap::from_iter(headers), 10, "\"tag\""), expected);
         }
+    }
+
+    #[test]
+    fn as_many_parts_as_podman_asks_for() {
+        let of = |count: u64| {
+            let ranges: Vec<String> = (0..count).map(|n| format!("{}-{}", 2 * n, 2 * n)).collect();
+            let headers = [(header::RANGE, format!("bytes={}", ranges.join(",")).parse().unwrap())];
+            wanted(&HeaderMap::from_iter(headers), 10_000, "\"tag\"")
+        };
+        let expected = (0..1024).map(|n| 2 * n..2 * n + 1).collect();
+        assert_eq!((of(1024), of(1025)), (Wanted::Parts(expected), Wanted::Whole));
+    }
+
+    #[test]
+    fn two_headers_are_none() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::RANGE, "bytes=0-0".parse().unwrap());
+        headers.append(header::RANGE, "bytes=1-1".parse().unwrap());
+        assert_eq!(wanted(&headers, 10, "\"tag\""), Wanted::Whole);
     }
 }

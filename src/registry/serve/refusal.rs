@@ -43,6 +43,13 @@ refusals! {
     no_method = METHOD_NOT_ALLOWED "UNSUPPORTED";
     /// The specification has no code for a fault of the registry's own; this is what others send.
     failed = INTERNAL_SERVER_ERROR "UNKNOWN";
+    /// A `Host` that is none.
+    bad_host = BAD_REQUEST "UNSUPPORTED";
+    /// A host that this registry does not answer for.
+    other_host = MISDIRECTED_REQUEST "DENIED";
+    unauthorized = UNAUTHORIZED "UNAUTHORIZED";
+    too_many = TOO_MANY_REQUESTS "TOOMANYREQUESTS";
+    precondition_failed = PRECONDITION_FAILED "UNSUPPORTED";
     /// A part of a blob that it does not have.
     no_range = RANGE_NOT_SATISFIABLE "SIZE_INVALID";
 }

@@ -1,18 +1,20 @@
 //! One repository of the endpoint: a layout as it is now, or images that are only described.
 
 use std::{
-    fs,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
-use super::contents::Contents;
+use tokio::sync::OwnedMutexGuard;
+
+use super::{contents::Contents, watched::Stamp};
 use crate::{
+    checked::KnownFiles,
     error::{Error, Result},
     image_layout::{INDEX, ImageLayout},
     image_manifest::Image,
     pool::lock,
+    recipe::RecipeTrust,
 };
 
 /// What a repository of an [`Endpoint`](super::Endpoint) has: the images of a layout, or images that lie in none.
@@ -21,6 +23,7 @@ use crate::{
 pub struct Repository {
     layout: Option<Place>,
     current: Mutex<Current>,
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Where a layout is.
@@ -28,19 +31,23 @@ struct Place {
     path: PathBuf,
     /// Where an archive is unpacked that is compressed.
     scratch: Option<PathBuf>,
+    trust: RecipeTrust,
+    known: Arc<KnownFiles>,
 }
 
 impl Place {
     fn of(layout: &ImageLayout) -> Self {
-        Self { path: layout.path().to_owned(), scratch: layout.scratch().map(Path::to_owned) }
+        let (trust, known) = (layout.recipe_trust().clone(), Arc::clone(layout.known()));
+        Self { path: layout.path().to_owned(), scratch: layout.scratch().map(Path::to_owned), trust, known }
     }
 
     /// The layout as it is now.
     fn open(&self) -> Result<ImageLayout> {
-        match &self.scratch {
+        let layout = match &self.scratch {
             Some(scratch) => ImageLayout::open_in(&self.path, scratch),
             None => ImageLayout::open(&self.path),
-        }
+        };
+        Ok(layout?.trust(self.trust.clone()).with_known(Arc::clone(&self.known)))
     }
 }
 
@@ -50,40 +57,65 @@ struct Current {
     contents: Arc<Contents>,
 }
 
-/// What tells one state of a file from another.
-type Stamp = (u64, u64, u64, (i64, i64), (i64, i64));
-
 impl Repository {
+    /// The contents if they are those of the index as it is now; none if the layout has to be read first.
+    pub(super) fn fresh(&self) -> Option<Arc<Contents>> {
+        let current = lock(&self.current);
+        let is_fresh = match &self.layout {
+            None => true,
+            Some(layout) => current.stamp.is_some() && stamp(&layout.path) == current.stamp,
+        };
+        is_fresh.then(|| Arc::clone(&current.contents))
+    }
+
+    /// The contents as they were read last.
+    pub(super) fn known(&self) -> Arc<Contents> {
+        Arc::clone(&lock(&self.current).contents)
+    }
+
+    /// The right to read the layout, unless another request has it.
+    pub(super) fn try_turn(&self) -> Option<OwnedMutexGuard<()>> {
+        Arc::clone(&self.turn).try_lock_owned().ok()
+    }
+
+    /// The right to read the layout. A request that waits for it occupies no thread.
+    pub(super) async fn turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.turn).lock_owned().await
+    }
+
     /// What there is now. `trouble` is told why a layout that changed can't be read; it is as it was before then.
     pub(super) fn contents(&self, trouble: impl FnOnce(Error)) -> Arc<Contents> {
-        // While one reads the layout, others wait for what it finds.
-        let mut current = lock(&self.current);
+        if let Some(contents) = self.fresh() {
+            return contents;
+        }
         if let Some(layout) = &self.layout {
-            // The stamp first: what is written behind it is another one.
+            // The stamp first: what is written after it is another one.
             let stamp = stamp(&layout.path);
-            if stamp.is_none() || stamp != current.stamp {
-                match layout.open().and_then(|layout| Contents::of_layout(&layout)) {
-                    Ok(contents) => *current = Current { stamp, contents: Arc::new(contents) },
-                    Err(error) => trouble(error),
-                }
+            // Reading may take long, and who asks for what is known needs the lock.
+            match layout.open().and_then(|layout| Contents::of_layout(&layout)) {
+                Ok(contents) => *lock(&self.current) = Current { stamp, contents: Arc::new(contents) },
+                Err(error) => trouble(error),
             }
         }
-        Arc::clone(&current.contents)
+        self.known()
     }
 }
 
 /// Of a layout's index, or of the archive that it lies in.
 fn stamp(path: &Path) -> Option<Stamp> {
-    let file = fs::metadata(path.join(INDEX)).or_else(|_| fs::metadata(path)).ok()?;
-    let times = ((file.mtime(), file.mtime_nsec()), (file.ctime(), file.ctime_nsec()));
-    Some((file.dev(), file.ino(), file.len(), times.0, times.1))
+    Stamp::of(&path.join(INDEX)).or_else(|| Stamp::of(path))
 }
 
 /// One whose index can't be read has nothing; the first client that asks makes that an event that says why.
 impl From<ImageLayout> for Repository {
     fn from(layout: ImageLayout) -> Self {
-        let contents = Arc::new(Contents::of_layout(&layout).unwrap_or_default());
-        Self { layout: Some(Place::of(&layout)), current: Mutex::new(Current { stamp: None, contents }) }
+        let place = Place::of(&layout);
+        // It is read by its path, so that what was read is known to be what lies there; not beside the index of this one.
+        drop(layout);
+        let current = Mutex::new(Current { stamp: None, contents: Arc::default() });
+        let repository = Self { layout: Some(place), current, turn: Arc::default() };
+        repository.contents(|_| ());
+        repository
     }
 }
 
@@ -92,6 +124,6 @@ impl<I: Into<Image>> From<Vec<I>> for Repository {
     fn from(images: Vec<I>) -> Self {
         let images: Vec<Image> = images.into_iter().map(Into::into).collect();
         let contents = Arc::new(Contents::of_images(&images));
-        Self { layout: None, current: Mutex::new(Current { stamp: None, contents }) }
+        Self { layout: None, current: Mutex::new(Current { stamp: None, contents }), turn: Arc::default() }
     }
 }

@@ -23,6 +23,18 @@ pub(super) enum Route {
     Referrers(String, AnyDigest, Option<String>),
 }
 
+impl Route {
+    /// The repository that it leads into.
+    pub(super) fn repository(&self) -> Option<&str> {
+        match self {
+            Self::Base | Self::Catalog(_) => None,
+            Self::Tags(name, _) | Self::Manifest(name, _) | Self::Blob(name, _) | Self::Referrers(name, ..) => {
+                Some(name)
+            }
+        }
+    }
+}
+
 /// A tag or a digest.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reference {

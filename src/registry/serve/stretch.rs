@@ -62,16 +62,22 @@ impl Stretch {
 
     async fn read(&mut self) -> Result<Bytes, Arc<Error>> {
         let (source, blob) = (std::mem::replace(&mut self.source, Source::None), Arc::clone(&self.blob));
+        let first = self.next.max(self.range.start / CHUNK);
         let digest = blob.descriptor().digest;
         let read = move || {
             let mut chunks = match source {
                 Source::AtHand(chunks) => chunks,
-                _ => Box::new(Chunks::open(&*blob)?),
+                _ => {
+                    let mut chunks = Box::new(Chunks::open(&*blob)?);
+                    chunks.skip_to(first)?;
+                    chunks
+                }
             };
             Ok((chunks.next(), chunks))
         };
         let read = task::spawn_blocking(read).await.unwrap_or_else(|panic| Err(Error::blob(digest, panic.into())));
         let (chunk, chunks) = read?;
+        self.next = first;
         self.source = Source::AtHand(chunks);
         Ok(chunk.expect("there are as many chunks as the size says")?.into())
     }

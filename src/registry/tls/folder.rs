@@ -7,13 +7,9 @@ use std::{
     sync::Arc,
 };
 
-use rustls::{
-    crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    sign::CertifiedKey,
-};
+use rustls::{pki_types::CertificateDer, sign::CertifiedKey};
 
-use super::{super::Reference, certificates, certified};
+use super::{super::Reference, certificates, key_pair};
 use crate::error::{Error, Result};
 
 /// What is in the folder.
@@ -65,28 +61,11 @@ fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 fn shown(file: &Path) -> Result<CertifiedKey> {
-    let refuse = |reason: String| Error::invalid(format!("{file:?}"), reason);
     let key_file = file.with_extension("key");
-    let pem = fs::read(&key_file).map_err(|cause| {
-        match cause.kind() {
-        io::ErrorKind::NotFound => refuse(
-            "there is no key for this certificate: name its file the same, with .key; an authority's certificate is in \
-             a file with .crt"
-                .to_owned(),
-        ),
-        _ => Error::read(&key_file)(cause),
+    if !key_file.exists() {
+        let reason = "there is no key for this certificate: name its file the same, with .key; an authority's certificate \
+                      is in a file with .crt";
+        return Err(Error::invalid(format!("{file:?}"), reason));
     }
-    })?;
-    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
-        Error::invalid(
-            format!("{key_file:?}"),
-            format!("it has no key in PEM that can be read without a password: {error}"),
-        )
-    })?;
-    let chain = certificates(file, &fs::read(file).map_err(Error::read(file))?)?;
-    if chain.is_empty() {
-        return Err(refuse("it has no certificate in PEM: name a file that has one".to_owned()));
-    }
-    certified(&ring::default_provider(), chain, key)
-        .map_err(|error| refuse(format!("it cannot be shown with the key in {key_file:?}: {error}")))
+    key_pair(file, &key_file)
 }

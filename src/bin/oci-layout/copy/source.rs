@@ -2,6 +2,9 @@
 
 use oci_layout::{Image, ImageLayout, Pool, Result};
 
+#[cfg(feature = "registry")]
+use crate::out::say;
+
 /// What skopeo reads from, as long as this lives.
 pub(super) struct Source {
     pub(super) options: &'static [&'static str],
@@ -21,7 +24,7 @@ impl Source {
         let endpoint = Endpoint::new([("image", vec![image.clone()])])?.pool(pool).log(|event| {
             // Of a broken connection, skopeo does not know why.
             if let Event::Failed { error, .. } = event {
-                eprintln!("oci-layout: error: {error}");
+                say(format_args!("oci-layout: error: {error}"));
             }
         });
         let serving = endpoint.listen(([127, 0, 0, 1], 0).into())?;

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Write as _};
 
 use indicatif::{DecimalBytes, HumanCount};
-use oci_layout::{Configuration, Descriptor, Manifest};
+use oci_layout::{Configuration, Descriptor, Manifest, Printable};
 
 use super::{Entry, Inspection, What, contents::Contents};
 
@@ -132,11 +132,11 @@ fn short(descriptor: &Descriptor) -> String {
 }
 
 impl Tree {
-    /// The text comes from documents that anybody may have written: it stays on one line, and moves no cursor.
+    /// The text comes from documents that anybody may have written, and stays on one line.
     fn new(text: impl Display, below: impl IntoIterator<Item = Self>) -> Self {
         const WIDEST: usize = 160;
-        let text = text.to_string();
-        let mut line: String = text.chars().take(WIDEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let text = Printable(text).to_string();
+        let mut line: String = text.chars().take(WIDEST).collect();
         if text.chars().nth(WIDEST).is_some() {
             line.push('…');
         }

@@ -1,0 +1,63 @@
+//! Which recipes of layouts are followed, and which files were hashed before.
+
+use std::{env, path::PathBuf};
+
+use clap::Args;
+use oci_layout::{ImageLayout, RecipeKey, RecipeTrust, Result};
+
+use crate::{args, out::say};
+
+/// Layouts are opened by this, so that each command treats those of strangers alike.
+#[derive(Args, Clone)]
+pub(crate) struct Trust {
+    /// Let recipes in layouts read the files below this folder, whoever wrote the recipes; once for each folder. A recipe
+    /// that this user wrote on this machine, or that reads the Nix store alone, needs no option
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Recipes of others")]
+    recipe_root: Vec<PathBuf>,
+
+    /// Let the recipes in layouts read every file that you may read, whoever wrote the recipes
+    #[arg(long, global = true, help_heading = "Recipes of others")]
+    trust_recipes: bool,
+}
+
+impl Trust {
+    /// For reading layouts.
+    pub(crate) fn recipes(&self) -> RecipeTrust {
+        let key = args::state("recipe-key").map(|path| RecipeKey::open(path).transpose());
+        self.with_key(key.flatten())
+    }
+
+    /// For writing recipes, too: they are sealed, with a key that is made if there is none.
+    pub(crate) fn sealing(&self) -> RecipeTrust {
+        let Some(path) = args::state("recipe-key") else {
+            say(
+                "oci-layout: warning: this user has no home directory, and XDG_STATE_HOME is not set, so recipes get no seal: whoever reads the layout \
+                 gives --recipe-root or --trust-recipes",
+            );
+            return self.with_key(None);
+        };
+        self.with_key(Some(RecipeKey::open_or_create(path)))
+    }
+
+    fn with_key(&self, key: Option<Result<RecipeKey>>) -> RecipeTrust {
+        let base = if self.trust_recipes { RecipeTrust::everything() } else { RecipeTrust::default() };
+        let trust = self.recipe_root.iter().cloned().fold(base, RecipeTrust::root);
+        match key {
+            None => trust,
+            Some(Ok(key)) => trust.key(key),
+            Some(Err(error)) => {
+                say(format_args!("oci-layout: warning: recipes have no seal that is known here: {error}"));
+                trust
+            }
+        }
+    }
+
+    /// A layout in a folder or an archive. An archive that is compressed is unpacked where temporary files go.
+    pub(crate) fn open(&self, path: impl Into<PathBuf>) -> Result<ImageLayout> {
+        let layout = ImageLayout::open_in(path.into(), env::temp_dir())?.trust(self.recipes());
+        Ok(match args::cache() {
+            Some(cache) => layout.remember_checks(cache.join("checked")),
+            None => layout,
+        })
+    }
+}

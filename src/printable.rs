@@ -1,0 +1,154 @@
+//! Text of others, as a terminal or a log may have it.
+
+use std::fmt::{self, Display, Write};
+
+/// Displays a value on one line, with every character escaped that acts on a terminal, reorders or hides text.
+///
+/// Escaped are control characters (C0, DEL and C1, line feeds among them), bidirectional controls, line and paragraph
+/// separators, other format characters, characters without a shape or a meaning, and what is unassigned. A letter, a
+/// mark, a digit, a sign or a space of any script stays, and so does text that was escaped before.
+///
+/// ```
+/// use oci_layout::Printable;
+/// assert_eq!(Printable("an é, a\u{1b}[2Jb\nand \u{202e}c").to_string(), r"an é, a\u{1b}[2Jb\nand \u{202e}c");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Printable<T>(pub T);
+
+/// Displays JSON text that is a document to its readers and harmless on a terminal: in its strings, what [`Printable`]
+/// escapes is `\u202e` and the like. The line feeds between its members stay.
+///
+/// ```
+/// use oci_layout::PrintableJson;
+/// assert_eq!(PrintableJson("[\n  \"\u{202e}\u{9b}\"\n]").to_string(), "[\n  \"\\u202e\\u009b\"\n]");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct PrintableJson<T>(pub T);
+
+impl<T: Display> Display for Printable<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let escape = |f: &mut fmt::Formatter<'_>, c: char| match c.is_ascii() {
+            true => write!(f, "{}", c.escape_debug()),
+            false => write!(f, "{}", c.escape_unicode()),
+        };
+        write!(Escaper { f, is_plain, escape }, "{}", self.0)
+    }
+}
+
+impl<T: Display> Display for PrintableJson<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Raw, these three stand between values alone: https://www.rfc-editor.org/rfc/rfc8259#section-7
+        let is_plain = |c| is_plain(c) || matches!(c, '\n' | '\r' | '\t');
+        let escape = |f: &mut fmt::Formatter<'_>, c: char| {
+            c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(f, "\\u{unit:04x}"))
+        };
+        write!(Escaper { f, is_plain, escape }, "{}", self.0)
+    }
+}
+
+/// Passes text on, stretches of plain characters as they are.
+struct Escaper<'a, 'f, P, E> {
+    f: &'a mut fmt::Formatter<'f>,
+    is_plain: P,
+    escape: E,
+}
+
+impl<'f, P, E> Write for Escaper<'_, 'f, P, E>
+where
+    P: Fn(char) -> bool,
+    E: Fn(&mut fmt::Formatter<'f>, char) -> fmt::Result,
+{
+    fn write_str(&mut self, mut text: &str) -> fmt::Result {
+        while let Some((at, c)) = text.char_indices().find(|&(_, c)| !(self.is_plain)(c)) {
+            self.f.write_str(&text[..at])?;
+            (self.escape)(self.f, c)?;
+            text = &text[at + c.len_utf8()..];
+        }
+        self.f.write_str(text)
+    }
+}
+
+/// Whether the character does nothing but stand in its place, where it can be seen.
+fn is_plain(c: char) -> bool {
+    if c.is_ascii() {
+        return !c.is_ascii_control();
+    }
+    if is_ignorable(c) {
+        return false;
+    }
+    // Spaces of any width are the only separators that are no line's end.
+    if c.is_whitespace() {
+        return !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}');
+    }
+    // The standard library knows what is printable. Behind another character, a mark combines with that.
+    let mut pair = [b'x', 0, 0, 0, 0];
+    let length = 1 + c.encode_utf8(&mut pair[1..]).len();
+    str::from_utf8(&pair[..length]).is_ok_and(|pair| pair.escape_debug().count() == 2)
+}
+
+/// What is shown as nothing at all, beyond format characters:
+/// [Default_Ignorable_Code_Point](https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
+fn is_ignorable(c: char) -> bool {
+    matches!(
+        c,
+        '\u{34f}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{ffa0}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Python knows the general category of each character, as an older version of Unicode has it.
+    #[test]
+    fn characters_are_plain_by_their_category() {
+        let program = "import sys, unicodedata\n\
+                       for c in range(0x110000):\n    print(unicodedata.category(chr(c)))";
+        let categories = Command::new("python3").args(["-c", program]).output().unwrap();
+        assert!(categories.status.success(), "{categories:?}");
+        let categories = String::from_utf8(categories.stdout).unwrap();
+        let (mut plain, mut escaped) = (0, 0);
+        for (number, category) in categories.lines().enumerate() {
+            // Surrogates are no characters.
+            let Some(c) = u32::try_from(number).ok().and_then(char::from_u32) else { continue };
+            match category {
+                "Cc" | "Cf" | "Zl" | "Zp" => {
+                    assert!(!is_plain(c), "{number:x} {category}");
+                    escaped += 1;
+                }
+                // It may have been assigned since.
+                "Cn" | "Co" => {}
+                _ => {
+                    assert_eq!(is_plain(c), !is_ignorable(c), "{number:x} {category}");
+                    plain += 1;
+                }
+            }
+        }
+        assert!(plain > 100_000 && escaped > 200, "{plain} {escaped}");
+    }
+
+    #[test]
+    fn json_stays_the_same_document() {
+        let text: String = ('\0'..='\u{3000}').chain('\u{fe00}'..='\u{feff}').chain(['\u{e0041}', '𝄞']).collect();
+        let document = serde_json::json!({ &text: [&text, 1] });
+        let shown = PrintableJson(serde_json::to_string_pretty(&document).unwrap()).to_string();
+        assert!(shown.chars().all(|c| is_plain(c) || c == '\n'), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), document);
+    }
+
+    #[test]
+    fn what_was_escaped_stays() {
+        let once = Printable("a\x07\u{85}\r\n\\\"'\u{feff}e\u{301}\u{a0}🦀").to_string();
+        assert_eq!(once, "a\\u{7}\\u{85}\\r\\n\\\"'\\u{feff}e\u{301}\u{a0}🦀");
+        assert_eq!(Printable(&once).to_string(), once);
+    }
+}

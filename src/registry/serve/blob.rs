@@ -1,0 +1,238 @@
+//! A blob that a client reads: as a whole, or in parts.
+//! [Pulling blobs](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-blobs).
+
+use std::{collections::VecDeque, ops::Range, sync::Arc};
+
+use futures_util::stream;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Frame},
+    header,
+};
+use rustls::crypto::ring;
+use tokio::task;
+
+use super::{
+    Event, Server,
+    answer::{Body, DIGEST, Headers, empty, not_modified, precondition_failed, with_headers},
+    condition::{Condition, condition},
+    contents::Content,
+    range::{Wanted, wanted},
+    refusal::Refusal,
+    stretch::Stretch,
+};
+use crate::{digest::Digest, error::Error};
+
+const BYTES: &str = "application/octet-stream";
+
+/// The response to a request for a blob.
+pub(super) async fn blob<B>(
+    server: &Arc<Server>,
+    request: &Request<B>,
+    content: Content,
+) -> Result<Response<Body>, Refusal> {
+    let descriptor = content.blob.descriptor().clone();
+    let (digest, size, tag) = (descriptor.digest, descriptor.size, format!("\"{}\"", descriptor.digest));
+    // Bytes that have to be made are made from the first one on.
+    let has_ranges = content.is_at_hand();
+    let mut headers = vec![
+        (DIGEST, digest.to_string()),
+        (header::ETAG, tag.clone()),
+        (header::ACCEPT_RANGES, if has_ranges { "bytes" } else { "none" }.to_owned()),
+    ];
+    let is_head = request.method() == Method::HEAD;
+    let condition = condition(request.headers(), &tag);
+    // Without its bytes, the answer is that there are none, whatever the client has: RFC 9110, section 13.2.1.
+    if has_ranges && (is_head || condition != Condition::Met) {
+        let blob = Arc::clone(&content.blob);
+        let opened = task::spawn_blocking(move || blob.open().map(drop)).await;
+        opened.unwrap_or(Ok(())).map_err(|error| unreadable(server, request, Arc::new(error)))?;
+    }
+    match condition {
+        Condition::Met => {}
+        Condition::NotModified => return Ok(not_modified(headers)),
+        Condition::Failed => return Err(precondition_failed()),
+    }
+    let wanted = if has_ranges { wanted(request.headers(), size, &tag) } else { Wanted::Whole };
+    let (status, parts) = match wanted {
+        Wanted::Nothing => {
+            let refusal = Refusal::no_range(format!("the blob has {size} bytes"));
+            return Err(refusal.with(header::CONTENT_RANGE, format!("bytes */{size}")));
+        }
+        Wanted::Whole => {
+            headers.push((header::CONTENT_TYPE, BYTES.to_owned()));
+            (StatusCode::OK, Parts::one(0..size))
+        }
+        Wanted::Part(range) => {
+            headers.push((header::CONTENT_TYPE, BYTES.to_owned()));
+            headers.push((header::CONTENT_RANGE, content_range(&range, size)));
+            (StatusCode::PARTIAL_CONTENT, Parts::one(range))
+        }
+        Wanted::Parts(ranges) => {
+            let boundary = boundary();
+            headers.push((header::CONTENT_TYPE, format!("multipart/byteranges; boundary={boundary}")));
+            (StatusCode::PARTIAL_CONTENT, Parts::several(ranges, size, &boundary))
+        }
+    };
+    respond(server, request, content, (status, headers), parts, has_ranges).await
+}
+
+async fn respond<B>(
+    server: &Arc<Server>,
+    request: &Request<B>,
+    content: Content,
+    (status, headers): (StatusCode, Headers),
+    parts: Parts,
+    is_at_hand: bool,
+) -> Result<Response<Body>, Refusal> {
+    let length = parts.length();
+    if request.method() == Method::HEAD {
+        return Ok(with_headers(status, headers, Some(length), empty()));
+    }
+    let Parts { mut parts, end } = parts;
+    let first = parts.pop_front().expect("there is one at least");
+    let mut sending = Sending {
+        server: Arc::clone(server),
+        target: request.uri().to_string(),
+        stretch: Stretch::new(Arc::clone(&content.blob), is_at_hand, first.range.clone(), &server.makings),
+        content,
+        is_at_hand,
+        left: first.range,
+        parts,
+        end,
+        next: VecDeque::new(),
+    };
+    // An error before the first byte is still an answer.
+    let chunk = sending.stretch.next().await.map_err(|error| unreadable(server, request, error))?;
+    let reaches_end = |range: &Range<u64>| range.end == sending.size();
+    if reaches_end(&sending.left) || sending.parts.iter().any(|part| reaches_end(&part.range)) {
+        server.once.begins(sending.digest());
+    }
+    sending.next.extend(Some(first.head).filter(|head| !head.is_empty()));
+    sending.is_sent(chunk);
+    Ok(with_headers(status, headers, Some(length), sending.body()))
+}
+
+fn content_range(range: &Range<u64>, size: u64) -> String {
+    format!("bytes {}-{}/{size}", range.start, range.end - 1)
+}
+
+fn unreadable<B>(server: &Server, request: &Request<B>, error: Arc<Error>) -> Refusal {
+    match *error {
+        Error::BlobMissing { .. } => Refusal::blob_unknown("its layout is without this blob"),
+        _ => server.failed(&request.uri().to_string(), error),
+    }
+}
+
+/// What a response consists of.
+struct Parts {
+    parts: VecDeque<Part>,
+    /// What comes after the last part.
+    end: Bytes,
+}
+
+struct Part {
+    /// What comes before its bytes.
+    head: Bytes,
+    range: Range<u64>,
+}
+
+impl Parts {
+    fn one(range: Range<u64>) -> Self {
+        Self { parts: [Part { head: Bytes::new(), range }].into(), end: Bytes::new() }
+    }
+
+    /// As [section 14.6](https://www.rfc-editor.org/rfc/rfc9110#section-14.6) has it.
+    fn several(ranges: Vec<Range<u64>>, size: u64, boundary: &str) -> Self {
+        let part = |(number, range): (usize, Range<u64>)| {
+            let line = if number == 0 { "" } else { "\r\n" };
+            let content_range = content_range(&range, size);
+            let head = format!("{line}--{boundary}\r\nContent-Type: {BYTES}\r\nContent-Range: {content_range}\r\n\r\n");
+            Part { head: head.into(), range }
+        };
+        let parts = ranges.into_iter().enumerate().map(part).collect();
+        Self { parts, end: format!("\r\n--{boundary}--\r\n").into() }
+    }
+
+    fn length(&self) -> u64 {
+        let parts = self.parts.iter().map(|part| part.head.len() as u64 + (part.range.end - part.range.start));
+        parts.sum::<u64>() + self.end.len() as u64
+    }
+}
+
+/// A text that nobody can have put into a blob before.
+fn boundary() -> String {
+    let mut bytes = [0; 16];
+    // Without random numbers there is no TLS either; a boundary that is known is a nuisance for who asked alone.
+    let _ = ring::default_provider().secure_random.fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A blob on its way.
+struct Sending {
+    server: Arc<Server>,
+    target: String,
+    content: Content,
+    is_at_hand: bool,
+    stretch: Stretch,
+    /// What is left of the part that is read.
+    left: Range<u64>,
+    /// The parts that come next.
+    parts: VecDeque<Part>,
+    end: Bytes,
+    /// What has been read and not been sent.
+    next: VecDeque<Bytes>,
+}
+
+impl Sending {
+    fn digest(&self) -> Digest {
+        self.content.blob.descriptor().digest
+    }
+
+    fn size(&self) -> u64 {
+        self.content.blob.descriptor().size
+    }
+
+    /// The connection breaks where the stretch does.
+    fn body(self) -> Body {
+        let next = async |mut sending: Self| match sending.next().await {
+            Ok(Some(chunk)) => Ok(Some((Frame::data(chunk), sending))),
+            Ok(None) => Ok(None),
+            Err(error) => {
+                sending.server.tell(&Event::Failed { target: sending.target.clone(), error: Arc::clone(&error) });
+                Err(error)
+            }
+        };
+        StreamBody::new(stream::try_unfold(self, next)).boxed_unsync()
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Arc<Error>> {
+        loop {
+            if let Some(chunk) = self.next.pop_front() {
+                return Ok(Some(chunk));
+            }
+            if let Some(chunk) = self.stretch.next().await? {
+                self.is_sent(Some(chunk));
+                continue;
+            }
+            let Some(Part { head, range }) = self.parts.pop_front() else {
+                let end = std::mem::take(&mut self.end);
+                return Ok(Some(end).filter(|end| !end.is_empty()));
+            };
+            let blob = Arc::clone(&self.content.blob);
+            self.stretch = Stretch::new(blob, self.is_at_hand, range.clone(), &self.server.makings);
+            self.left = range;
+            return Ok(Some(head));
+        }
+    }
+
+    /// Takes note of a chunk that is under way from now on, and of the blob's end.
+    fn is_sent(&mut self, chunk: Option<Bytes>) {
+        self.left.start += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        self.next.extend(chunk);
+        if self.left.start == self.size() {
+            self.server.once.ends(self.digest());
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What a request finds: in a repository as it is now, by a tag, a digest or a page of a list.
+
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+
+use hyper::header::{self, HeaderName};
+use serde_json::json;
+use tokio::task;
+
+use super::{
+    Event, Server,
+    contents::{Content, Contents, document},
+    refusal::Refusal,
+    route::{AnyDigest, Page, Reference, Route},
+};
+use crate::{
+    descriptor::{Annotations, Extra, MediaType},
+    digest::Digest,
+    error::Error,
+    image_manifest::Index,
+    json,
+};
+
+/// The header of the list of referrers that says by what it was filtered.
+const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
+
+/// What a request finds.
+pub(super) enum Found {
+    Small { headers: Vec<(HeaderName, String)>, bytes: Vec<u8> },
+    Manifest { media_type: MediaType, digest: Digest, bytes: Vec<u8> },
+    Blob(Content),
+}
+
+impl Found {
+    fn json(headers: impl IntoIterator<Item = (HeaderName, String)>, value: &impl serde::Serialize) -> Self {
+        let content_type = (header::CONTENT_TYPE, "application/json".to_owned());
+        Self::Small { headers: [content_type].into_iter().chain(headers).collect(), bytes: json::to_bytes(value) }
+    }
+}
+
+/// What the route leads to.
+///
+/// A layout that changed is read again first, which may take long. One request reads it at a time, and others wait for
+/// what it finds, without a thread; a request for a digest that is known already does not wait.
+pub(super) async fn find(server: &Arc<Server>, route: Route, target: &str) -> Result<Found, Refusal> {
+    let Some(name) = route.repository().map(str::to_owned) else { return Ok(server.list(&route)) };
+    let repository = server.repositories.get(&name);
+    let repository = repository.ok_or_else(|| Refusal::name_unknown("there is no repository of this name"))?;
+    let search = Arc::new(Search { server: Arc::clone(server), route, target: target.to_owned() });
+
+    let (searching, fresh) = (Arc::clone(&search), Arc::clone(repository));
+    let found = blocking(move || Some(searching.look(&*fresh.fresh()?))).await?;
+    if let Some(found) = found {
+        return found;
+    }
+    let turn = match repository.try_turn() {
+        Some(turn) => turn,
+        None => {
+            let known = repository.known();
+            if search.is_in(&known) {
+                return blocking(move || search.look(&known)).await?;
+            }
+            repository.turn().await
+        }
+    };
+    let reading = Arc::clone(repository);
+    blocking(move || {
+        // The thread that reads holds it: the client may disconnect before the reading ends.
+        let _turn = turn;
+        let contents = reading.contents(|error| search.server.tell(&Event::Unreadable { repository: name, error }));
+        search.look(&contents)
+    })
+    .await?
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    let done = task::spawn_blocking(work).await;
+    done.map_err(|_| Refusal::failed("a defect of this registry, which its log names"))
+}
+
+/// A request to a repository.
+struct Search {
+    server: Arc<Server>,
+    route: Route,
+    target: String,
+}
+
+impl Search {
+    /// Whether the contents have what the request names by its digest, which means the same at all times.
+    fn is_in(&self, contents: &Contents) -> bool {
+        match self.route {
+            Route::Manifest(_, Reference::Digest(Some(digest))) => contents.manifest(digest).is_some(),
+            Route::Blob(_, Some(digest)) => contents.blob(digest).is_some(),
+            _ => false,
+        }
+    }
+
+    fn look(&self, contents: &Contents) -> Result<Found, Refusal> {
+        match &self.route {
+            Route::Base | Route::Catalog(_) => Ok(self.server.list(&self.route)),
+            Route::Tags(name, page) => {
+                let (tags, link) = part(&contents.tags, page, &format!("/v2/{name}/tags/list"));
+                Ok(Found::json(link, &json!({ "name": name, "tags": tags })))
+            }
+            Route::Manifest(_, reference) => self.manifest(contents, reference),
+            Route::Blob(_, digest) => {
+                let unknown = || Refusal::blob_unknown("no image of this repository has this blob");
+                let content = digest.and_then(|digest| contents.blob(digest)).ok_or_else(unknown)?;
+                Ok(Found::Blob(content.clone()))
+            }
+            Route::Referrers(_, digest, artifact_type) => Ok(referrers(contents, *digest, artifact_type.as_deref())),
+        }
+    }
+
+    fn manifest(&self, contents: &Contents, reference: &Reference) -> Result<Found, Refusal> {
+        let digest = match reference {
+            Reference::Digest(digest) => *digest,
+            Reference::Tag(tag) if contents.ambiguous.contains(tag) => {
+                return Err(Refusal::manifest_unknown("several images have this tag: ask for one by its digest"));
+            }
+            Reference::Tag(tag) => contents.tags.get(tag).copied(),
+        };
+        let unknown = || Refusal::manifest_unknown("this repository has no such manifest");
+        let content = digest.and_then(|digest| contents.manifest(digest)).ok_or_else(unknown)?;
+        let bytes = document(&content.blob).map_err(|error| match error {
+            Error::BlobMissing { .. } => Refusal::manifest_unknown("its layout is without this manifest"),
+            error => self.server.failed(&self.target, Arc::new(error)),
+        })?;
+        Ok(Found::Manifest { media_type: content.media_type.clone(), digest: content.blob.descriptor().digest, bytes })
+    }
+}
+
+impl Server {
+    /// What belongs to no repository.
+    fn list(&self, route: &Route) -> Found {
+        match route {
+            Route::Catalog(page) => {
+                let (names, link) = part(&self.repositories, page, "/v2/_catalog");
+                Found::json(link, &json!({ "repositories": names }))
+            }
+            _ => Found::json([], &json!({})),
+        }
+    }
+
+    /// What a client may know of an error: paths of this machine are for the log alone.
+    pub(super) fn failed(&self, target: &str, error: Arc<Error>) -> Refusal {
+        self.tell(&Event::Failed { target: target.to_owned(), error });
+        Refusal::failed("what is asked for is there, but cannot be read: this registry's log says why")
+    }
+}
+
+/// [Listing referrers](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers).
+fn referrers(contents: &Contents, digest: AnyDigest, artifact_type: Option<&str>) -> Found {
+    let all = digest.map_or(&[][..], |digest| contents.referrers(digest));
+    let wanted =
+        all.iter().filter(|referrer| artifact_type.is_none() || referrer.artifact_type.as_deref() == artifact_type);
+    let index = Index {
+        schema_version: 2,
+        media_type: Some(MediaType::INDEX),
+        artifact_type: None,
+        manifests: wanted.cloned().collect(),
+        subject: None,
+        annotations: Annotations::new(),
+        extra: Extra::default(),
+    };
+    let mut headers = vec![(header::CONTENT_TYPE, MediaType::INDEX.to_string())];
+    headers.extend(artifact_type.map(|_| (FILTERS, "artifactType".to_owned())));
+    Found::Small { headers, bytes: json::to_bytes(&index) }
+}
+
+/// A part of a sorted list, and the address of the next one if there is one:
+/// [listing tags](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-tags). It costs what
+/// the part does, and not what the list before it does.
+fn part<'a, V>(
+    all: &'a BTreeMap<String, V>,
+    page: &Page,
+    path: &str,
+) -> (Vec<&'a String>, Option<(HeaderName, String)>) {
+    let after = page.last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+    let mut rest = all.range::<str, _>((after, Bound::Unbounded)).map(|(name, _)| name).peekable();
+    let names: Vec<_> = rest.by_ref().take(page.n.unwrap_or(usize::MAX)).collect();
+    let next = names.last().filter(|_| rest.peek().is_some());
+    let link = next.map(|last| format!("<{path}?n={}&last={last}>; rel=\"next\"", names.len()));
+    (names, link.map(|link| (header::LINK, link)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::Value;
+    use tokio::{runtime::Runtime, time};
+
+    use super::*;
+    use crate::{
+        image_config,
+        image_layout::image_layout,
+        image_manifest,
+        layer_tar::TarLayer,
+        registry::{Endpoint, serve::route::route},
+    };
+
+    /// Two repositories, of which the index of the first has changed.
+    fn fixture() -> (tempfile::TempDir, Arc<Server>, Digest) {
+        let dir = tempfile::TempDir::new().unwrap();
+        let config = image_config(&[] as &[TarLayer], Value::Null).unwrap();
+        let image = image_manifest(config, [] as [TarLayer; 0], Value::Null).unwrap();
+        let layouts = ["a", "b"].map(|name| {
+            let image = image.clone().tagged("latest");
+            (name, image_layout(dir.path().join(name), [image], Value::Null).unwrap())
+        });
+        let server = Endpoint::new(layouts).unwrap().server();
+        let index = dir.path().join("a/index.json");
+        let bytes = fs::read(&index).unwrap();
+        assert!(server.repositories.values().all(|repository| !repository.contents(|_| ()).tags.is_empty()));
+        fs::write(dir.path().join("new"), bytes).unwrap();
+        fs::rename(dir.path().join("new"), index).unwrap();
+        (dir, server, image.digest())
+    }
+
+    async fn get(server: &Arc<Server>, target: &str) -> Result<Found, Refusal> {
+        find(server, route(target, "").unwrap(), target).await
+    }
+
+    #[test]
+    fn what_is_known_is_found_while_a_layout_is_read_again() {
+        let (_dir, server, digest) = fixture();
+        let runtime = Runtime::new().unwrap();
+        runtime.block_on(async {
+            let reading = server.repositories["a"].turn().await;
+            let asking = Arc::clone(&server);
+            let waiting: Vec<_> = (0..1000)
+                .map(|_| {
+                    let server = Arc::clone(&asking);
+                    tokio::spawn(async move { get(&server, "/v2/a/manifests/latest").await.is_ok() })
+                })
+                .collect();
+            let manifest = format!("manifests/{digest}");
+            for target in [
+                "/v2/b/manifests/latest",
+                "/v2/_catalog",
+                &format!("/v2/a/{manifest}"),
+                &format!("/v2/a/blobs/{digest}"),
+            ] {
+                assert!(get(&server, target).await.is_ok(), "{target}");
+            }
+            // Anything else may be in the index as it is now.
+            let other = Digest::of(b"other");
+            for target in ["tags/list", &format!("manifests/{other}"), &format!("referrers/{digest}")] {
+                let target = format!("/v2/a/{target}");
+                let answer = time::timeout(std::time::Duration::from_millis(20), get(&server, &target)).await;
+                assert!(answer.is_err(), "{target}");
+            }
+            assert!(waiting.iter().all(|client| !client.is_finished()));
+            drop(reading);
+            for client in waiting {
+                assert!(client.await.unwrap());
+            }
+        });
+    }
+}

@@ -1,0 +1,198 @@
+//! Who may read: users and passwords by [RFC 7617](https://www.rfc-editor.org/rfc/rfc7617), from a file of `htpasswd -B`.
+//!
+//! A password costs what its hash asks for, some milliseconds to seconds of a processor. Therefore a limited number is
+//! verified at a time, and one that was right is not verified again for a while. A user who does not exist costs the
+//! same as one who does, so that the time an answer takes tells nothing.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, Weak},
+    time::{Duration, Instant},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bcrypt::HashParts;
+use hyper::{HeaderMap, header};
+use rustls::crypto::ring;
+use tokio::{sync::Semaphore, task};
+
+use super::{refusal::Refusal, watched::Watched};
+use crate::{
+    digest::Digest,
+    error::{Error, Result},
+    pool::lock,
+};
+
+/// How long a password that was right needs no other verification.
+const MEMORY: Duration = Duration::from_secs(300);
+
+/// The passwords that are remembered.
+const REMEMBERED: usize = 256;
+
+/// The users of an endpoint.
+pub(super) struct Login {
+    users: Watched<Users>,
+    /// One permit for each password that may be verified now.
+    verifying: Arc<Semaphore>,
+    /// Nobody else can know which digests the remembered passwords have.
+    secret: [u8; 32],
+    verified: Mutex<HashMap<Digest, Verified>>,
+}
+
+/// The hashes of the passwords, by the names of the users.
+struct Users(HashMap<Vec<u8>, String>);
+
+struct Verified {
+    when: Instant,
+    /// The state of the file that it was verified by.
+    users: Weak<Users>,
+}
+
+impl Login {
+    /// # Errors
+    ///
+    /// As of reading the file, and [`Error::Invalid`] for a line that is no user with a password hashed by bcrypt, and
+    /// for a file without a user.
+    pub(super) fn new(file: &Path) -> Result<Self> {
+        let users = Watched::new(vec![file.to_owned()], Users::read)?;
+        if users.last().0.is_empty() {
+            return Err(Error::invalid(format!("{file:?}"), "it has no user: add one with `htpasswd -B`"));
+        }
+        let mut secret = [0; 32];
+        let filled = ring::default_provider().secure_random.fill(&mut secret);
+        filled.map_err(|_| Error::invalid("the login", "the system has no random numbers"))?;
+        Ok(Self { users, verifying: Arc::new(Semaphore::new(1)), secret, verified: Mutex::default() })
+    }
+
+    /// Sets how many passwords are verified at a time.
+    pub(super) fn verifying(self, count: usize) -> Self {
+        Self { verifying: Arc::new(Semaphore::new(count)), ..self }
+    }
+
+    /// Refuses a request that comes from no user. `trouble` is told why a changed file cannot be used.
+    pub(super) async fn check(&self, headers: &HeaderMap, trouble: impl FnOnce(Error)) -> Result<(), Refusal> {
+        let users = self.users.now(trouble);
+        let Some((user, password)) = credentials(headers) else {
+            return Err(refuse("this registry requires a user and a password: log in first"));
+        };
+        let digest = self.digest(&user, &password);
+        if self.remembers(digest, &users) {
+            return Ok(());
+        }
+        let permit = Arc::clone(&self.verifying).acquire_owned().await.expect("nobody closes it");
+        // Clients log in with several connections at once.
+        if self.remembers(digest, &users) {
+            return Ok(());
+        }
+        let verifying = Arc::clone(&users);
+        let verified = task::spawn_blocking(move || {
+            // Held until the work is done, also when the client has gone.
+            let _permit = permit;
+            verifying.verify(&user, &password)
+        });
+        match verified.await {
+            Ok(true) => {
+                self.remember(digest, &users);
+                Ok(())
+            }
+            _ => Err(refuse("the user or the password is wrong")),
+        }
+    }
+
+    fn digest(&self, user: &[u8], password: &[u8]) -> Digest {
+        // A user's name has no colon.
+        Digest::of([&self.secret, user, b":", password].concat())
+    }
+
+    fn remembers(&self, digest: Digest, users: &Arc<Users>) -> bool {
+        lock(&self.verified).get(&digest).is_some_and(|verified| verified.holds(users))
+    }
+
+    fn remember(&self, digest: Digest, users: &Arc<Users>) {
+        let mut verified = lock(&self.verified);
+        verified.retain(|_, verified| verified.holds(users));
+        if verified.len() < REMEMBERED {
+            verified.insert(digest, Verified { when: Instant::now(), users: Arc::downgrade(users) });
+        }
+    }
+}
+
+impl Verified {
+    fn holds(&self, users: &Arc<Users>) -> bool {
+        self.when.elapsed() < MEMORY && std::ptr::eq(self.users.as_ptr(), Arc::as_ptr(users))
+    }
+}
+
+fn refuse(reason: &str) -> Refusal {
+    Refusal::unauthorized(reason).with(header::WWW_AUTHENTICATE, "Basic realm=\"oci-layout\"")
+}
+
+/// The user and the password of a request.
+fn credentials(headers: &HeaderMap) -> Option<(Vec<u8>, Vec<u8>)> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    let mut user = BASE64_STANDARD.decode(token.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let colon = user.iter().position(|byte| *byte == b':')?;
+    let password = user.split_off(colon + 1);
+    user.pop();
+    Some((user, password))
+}
+
+impl Users {
+    fn read(files: &[PathBuf]) -> Result<Self> {
+        let [file] = files else { return Err(Error::invalid("the login", "it has one file")) };
+        let bytes = fs::read(file).map_err(Error::read(file))?;
+        let mut users = HashMap::new();
+        for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
+            let line = line.trim_ascii();
+            if line.is_empty() || line.starts_with(b"#") {
+                continue;
+            }
+            let refuse = |reason| Error::invalid(format!("{file:?}, line {number}"), reason);
+            let colon = line.iter().position(|byte| *byte == b':').ok_or_else(|| refuse("it is not USER:HASH"))?;
+            let hash = str::from_utf8(&line[colon + 1..]).ok().filter(|hash| hash.parse::<HashParts>().is_ok());
+            let hash =
+                hash.ok_or_else(|| refuse("the password is not hashed by bcrypt: make the line with `htpasswd -B`"))?;
+            if users.insert(line[..colon].to_owned(), hash.to_owned()).is_some() {
+                return Err(refuse("the user has a line already"));
+            }
+        }
+        Ok(Self(users))
+    }
+
+    fn verify(&self, user: &[u8], password: &[u8]) -> bool {
+        let hash = self.0.get(user);
+        let Some(hash_or_any) = hash.or_else(|| self.0.values().next()) else { return false };
+        let is_right = bcrypt::verify(password, hash_or_any).unwrap_or(false);
+        is_right && hash.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_those_of_the_rfc() {
+        let of = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            values.iter().for_each(|value| _ = headers.append(header::AUTHORIZATION, value.parse().unwrap()));
+            credentials(&headers)
+                .map(|(user, password)| (String::from_utf8(user).unwrap(), String::from_utf8(password).unwrap()))
+        };
+        let pair = |user: &str, password: &str| Some((user.to_owned(), password.to_owned()));
+        // Section 2: the example. A password may have a colon in it.
+        assert_eq!(of(&["Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="]), pair("Aladdin", "open sesame"));
+        assert_eq!(of(&["bASIC QWxhZGRpbjpvcGVuIHNlc2FtZQ=="]), pair("Aladdin", "open sesame"));
+        assert_eq!(of(&["Basic YTpiOmM="]), pair("a", "b:c"));
+        assert_eq!(of(&["Basic Og=="]), pair("", ""));
+        for wrong in ["Basic", "Basic ", "Basic QWxhZGRpbg==", "Basic !", "Bearer YTpi", "YTpi", "Basic YTpi YTpi"] {
+            assert_eq!(of(&[wrong]), None, "{wrong}");
+        }
+        assert_eq!(of(&["Basic YTpi", "Basic YTpi"]), None);
+        assert_eq!(of(&[]), None);
+    }
+}
