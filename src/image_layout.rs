@@ -45,6 +45,7 @@ pub(crate) use self::{
 use crate::{
     blob::Blob,
     descriptor::{Descriptor, MediaType},
+    digest::Digest,
     error::{Error, Result},
     image_manifest::{Image, Index, image_index},
     json,
@@ -205,6 +206,7 @@ pub(crate) fn nest(images: Vec<Image>, annotations: Option<&Value>) -> Result<Ve
 /// The descriptors that name these images in a layout's index: one for each name of an image.
 pub(crate) fn entries(images: &[Image]) -> Result<Vec<Descriptor>> {
     let mut entries: Vec<Descriptor> = Vec::new();
+    let mut known = HashSet::new();
     for image in images {
         if image.names().is_empty() {
             entries.push(image.descriptor().clone());
@@ -212,21 +214,20 @@ pub(crate) fn entries(images: &[Image]) -> Result<Vec<Descriptor>> {
         for name in image.names() {
             let mut descriptor = image.descriptor().clone();
             name.parse::<ImageName>()?.annotate(&mut descriptor);
-            if !entries.contains(&descriptor) {
+            if known.insert(json::to_bytes(&descriptor)) {
                 entries.push(descriptor);
             }
         }
     }
-    for (index, entry) in entries.iter().enumerate() {
-        let tag = entry.annotations.get(name::REF_NAME);
-        let same = |other: &&Descriptor| {
-            tag.is_some() && other.annotations.get(name::REF_NAME) == tag && other.digest != entry.digest
-        };
-        if let Some(other) = entries[..index].iter().find(same) {
+    let mut tagged: HashMap<&str, Digest> = HashMap::new();
+    for entry in &entries {
+        let Some(tag) = entry.annotations.get(name::REF_NAME) else { continue };
+        let first = *tagged.entry(tag).or_insert(entry.digest);
+        if first != entry.digest {
             return Err(Error::Images {
-                first: other.digest.to_string(),
+                first: first.to_string(),
                 second: entry.digest.to_string(),
-                reason: format!("both have the tag {:?}: give one of them another", tag.cloned().unwrap_or_default()),
+                reason: format!("both have the tag {tag:?}: give one of them another"),
             });
         }
     }

@@ -1,7 +1,7 @@
 //! What changes a layout that exists: appending and replacing images, removing names, collecting garbage.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
@@ -47,13 +47,17 @@ impl ImageLayout {
         let (dir, write) = (self.folder()?.to_owned(), self.write);
         let images = nest(images.into_iter().map(Into::into).collect(), None)?;
         let new = entries(&images)?;
-        let replaces = |new: &Descriptor, old: &Descriptor| match new.annotations.get(REF_NAME) {
-            Some(tag) => old.annotations.get(REF_NAME) == Some(tag),
-            None => old.digest == new.digest && !old.annotations.contains_key(REF_NAME),
-        };
+        // An entry with a tag takes the place of those with that tag, one without that of those with its digest.
+        let mut takes: HashMap<(Option<&String>, Option<Digest>), Vec<&Descriptor>> = HashMap::new();
+        let place = |entry: &Descriptor, tag: Option<&String>| tag.is_none().then_some(entry.digest);
+        for entry in &new {
+            let tag = entry.annotations.get(REF_NAME);
+            takes.entry((tag, place(entry, tag))).or_default().push(entry);
+        }
         let stays = |old: &Descriptor| {
             let mut stays = true;
-            for new in new.iter().filter(|new| replaces(new, old)) {
+            let tag = old.annotations.get(REF_NAME);
+            for new in takes.get(&(tag, place(old, tag))).into_iter().flatten() {
                 stays = false;
                 if let [Some(first), Some(second)] = [old, new].map(|entry| entry.annotations.get(CONTAINERD_NAME))
                     && first != second

@@ -134,19 +134,19 @@ impl BlobStore {
         self.keep(new, descriptor.digest)
     }
 
+    /// Whether the blob is in its place already. Its name and size are not enough: its bytes may have been damaged, and
+    /// then it is replaced. What this process put there, it does not hash again.
+    fn has(&self, path: &Path, blob: &dyn Blob) -> bool {
+        is_blob(path, blob.descriptor().size)
+            && (blob.file() == Some(path) || self.checked(path, blob.descriptor()).is_ok())
+    }
+
     /// Puts the blob's bytes, which are checked on the way, in its place, whatever is there.
     pub(crate) fn replace(&self, blob: &dyn Blob) -> Result<()> {
         let mut new = self.new_blob()?;
         let (digest, size) = copy(blob, &mut new).map_err(|error| new.name_error(error))?;
         blob.descriptor().check(size, Some(digest))?;
         self.keep(new, digest).map(drop)
-    }
-
-    /// Whether the blob is in its place already. Its name and size are not enough: its bytes may have been damaged, and
-    /// then it is replaced. What this process put there, it does not hash again.
-    fn has(&self, path: &Path, blob: &dyn Blob) -> bool {
-        is_blob(path, blob.descriptor().size)
-            && (blob.file() == Some(path) || self.checked(path, blob.descriptor()).is_ok())
     }
 
     fn path(&self, digest: Digest) -> PathBuf {

@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 use oci_layout::{
-    Error, Image, LayoutOptions, Platform, Pool, PrintableJson, Result, image_layout,
+    Error, Image, LayoutOptions, Platform, Pool, Result, image_layout,
     registry::{Reference, download_pool},
 };
 
@@ -72,7 +72,7 @@ impl Pull {
             let write = |cause| Error::Write { path: Path::new("standard output").to_owned(), cause };
             // Its digest is that of its bytes. A terminal has no use for that, and acts on some of them.
             return match io::stdout().is_terminal() {
-                true => out::print_lines(PrintableJson(String::from_utf8_lossy(manifest.bytes()))),
+                true => out::print_json_text(manifest.bytes()),
                 false => io::stdout().write_all(manifest.bytes()).map_err(write),
             };
         };
