@@ -48,7 +48,13 @@ pub(super) async fn find(server: &Arc<Server>, route: Route, target: &str) -> Re
     let search = Arc::new(Search { server: Arc::clone(server), route, target: target.to_owned() });
 
     let (searching, fresh) = (Arc::clone(&search), Arc::clone(repository));
-    let found = blocking(move || Some(searching.look(&*fresh.fresh()?))).await?;
+    let looked = blocking(move || {
+        let found = searching.look(&*fresh.fresh()?);
+        // A manifest may be collected between the look at the index and the look at the manifest, when its tag has moved to
+        // another one: then the index as it is now decides.
+        (found.is_ok() || fresh.fresh().is_some()).then_some(found)
+    });
+    let found = looked.await?;
     if let Some(found) = found {
         return found;
     }
@@ -66,8 +72,14 @@ pub(super) async fn find(server: &Arc<Server>, route: Route, target: &str) -> Re
     blocking(move || {
         // The thread that reads holds it: the client may disconnect before the reading ends.
         let _turn = turn;
-        let contents = reading.contents(|error| search.server.tell(&Event::Unreadable { repository: name, error }));
-        search.look(&contents)
+        let look = || {
+            let trouble = |error| search.server.tell(&Event::Unreadable { repository: name.clone(), error });
+            search.look(&reading.contents(trouble))
+        };
+        match look() {
+            Err(_) if reading.fresh().is_none() => look(),
+            found => found,
+        }
     })
     .await?
 }
