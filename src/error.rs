@@ -311,6 +311,18 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
+    /// The file system has no locks for folders, as some of NFS and FUSE.
+    #[error(
+        "cannot lock {path:?}: {cause}. Locks keep programs from removing blobs that others are about to use; if no other \
+         program writes there now, go on without locks (--no-lock)"
+    )]
+    NoLocks {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
     /// A file of a layout can't be read.
     #[error("cannot read {path:?}: {cause}", cause = Printable(cause))]
     Read {

@@ -37,7 +37,7 @@ use crate::{
     error::{Error, Result},
     image_config::{History, ImageConfig},
     image_layout::{
-        MARKER, Sync, beneath,
+        MARKER, WriteOptions, beneath,
         files::{FileKind, LayoutBlob, LayoutFiles, blob_name},
         replace,
         store::BlobStore,
@@ -59,11 +59,11 @@ const LAYERS: &str = "layers.json";
 /// other is made.
 ///
 /// ```
-/// # use oci_layout::{FileMapping, Layer, LayerOptions, RecipeTrust, folder, layer_tar};
+/// # use oci_layout::{FileMapping, Layer, LayerOptions, RecipeTrust, WriteOptions, folder, layer_tar};
 /// # let dir = tempfile::tempdir()?;
 /// # let dir = dir.path().join("layer");
 /// let layer = layer_tar([FileMapping::text("hello\n", "/etc/motd")], LayerOptions::default().store(&dir))?;
-/// folder::write_layer(&dir, &layer, &RecipeTrust::default())?;
+/// folder::write_layer(&dir, &layer, &RecipeTrust::default(), WriteOptions::default())?;
 /// assert_eq!(folder::open_layer(&dir, &RecipeTrust::default())?.diff_id(), layer.diff_id());
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
@@ -71,13 +71,13 @@ const LAYERS: &str = "layers.json";
 /// # Errors
 ///
 /// [`Error::Write`], and whatever reading the layer gives, if it was only described.
-pub fn write_layer(dir: impl AsRef<Path>, layer: &dyn Layer, trust: &RecipeTrust) -> Result<()> {
+pub fn write_layer(dir: impl AsRef<Path>, layer: &dyn Layer, trust: &RecipeTrust, options: WriteOptions) -> Result<()> {
     let dir = dir.as_ref();
-    let _store = store(dir, [layer as &dyn Blob], is_made, trust, &Pool::new(1))?;
-    write(dir, DIFF_ID, layer.diff_id().to_string().as_bytes())?;
+    let _store = store(dir, [layer as &dyn Blob], is_made, trust, &Pool::new(1), options)?;
+    replace(dir, DIFF_ID, layer.diff_id().to_string().as_bytes(), options)?;
     let history = History { created_by: Some(layer.created_by()), ..History::default() };
-    write(dir, HISTORY, &json::to_bytes(&history))?;
-    write(dir, DESCRIPTOR, &json::to_bytes(layer.descriptor()))
+    replace(dir, HISTORY, &json::to_bytes(&history), options)?;
+    write_last(dir, DESCRIPTOR, &json::to_bytes(layer.descriptor()), options)
 }
 
 /// Opens the folder of a layer. Its recipe, if it has one, is followed as `trust` says when the layer is read.
@@ -106,8 +106,8 @@ pub fn open_layer(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<LayerFol
 /// # Errors
 ///
 /// [`Error::Write`].
-pub fn write_layers(dir: impl AsRef<Path>, names: &[String]) -> Result<()> {
-    write(dir.as_ref(), LAYERS, &json::to_bytes(&names))
+pub fn write_layers(dir: impl AsRef<Path>, names: &[String], options: WriteOptions) -> Result<()> {
+    write_last(dir.as_ref(), LAYERS, &json::to_bytes(&names), options)
 }
 
 /// Opens the folder of a layer, or of several, lowest first.
@@ -129,11 +129,11 @@ pub fn open_layers(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<Vec<Lay
 /// # Errors
 ///
 /// [`Error::Write`].
-pub fn write_config(dir: impl AsRef<Path>, config: &ImageConfig) -> Result<()> {
+pub fn write_config(dir: impl AsRef<Path>, config: &ImageConfig, options: WriteOptions) -> Result<()> {
     let dir = dir.as_ref();
-    let _store = store(dir, [config as &dyn Blob], is_made, &RecipeTrust::default(), &Pool::new(1))?;
-    write(dir, PLATFORM, &json::to_bytes(&config.document().platform()))?;
-    write(dir, DESCRIPTOR, &json::to_bytes(config.descriptor()))
+    let _store = store(dir, [config as &dyn Blob], is_made, &RecipeTrust::default(), &Pool::new(1), options)?;
+    replace(dir, PLATFORM, &json::to_bytes(&config.document().platform()), options)?;
+    write_last(dir, DESCRIPTOR, &json::to_bytes(config.descriptor()), options)
 }
 
 /// Opens the folder of a configuration.
@@ -154,10 +154,16 @@ pub fn open_config(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<ImageCo
 /// # Errors
 ///
 /// [`Error::Write`], and whatever reading a blob gives.
-pub fn write_image(dir: impl AsRef<Path>, image: impl Into<Image>, trust: &RecipeTrust, pool: &Pool) -> Result<()> {
+pub fn write_image(
+    dir: impl AsRef<Path>,
+    image: impl Into<Image>,
+    trust: &RecipeTrust,
+    pool: &Pool,
+    options: WriteOptions,
+) -> Result<()> {
     let (dir, image) = (dir.as_ref(), image.into());
-    let _store = store(dir, image.blobs().iter().map(Arc::as_ref), is_made, trust, pool)?;
-    write(dir, DESCRIPTOR, &json::to_bytes(image.descriptor()))
+    let _store = store(dir, image.blobs().iter().map(Arc::as_ref), is_made, trust, pool, options)?;
+    write_last(dir, DESCRIPTOR, &json::to_bytes(image.descriptor()), options)
 }
 
 /// As [`write_image`], but for layers, which stay in the files that they are in: the folder has symbolic links to those,
@@ -166,11 +172,12 @@ pub fn write_image(dir: impl AsRef<Path>, image: impl Into<Image>, trust: &Recip
 /// # Errors
 ///
 /// As [`write_image`].
-pub fn link_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool) -> Result<()> {
+pub fn link_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool, options: WriteOptions) -> Result<()> {
     let (dir, image) = (dir.as_ref(), image.into());
     let is_linked = |blob: &&Arc<dyn Blob>| blob.file().is_some() && !blob.descriptor().media_type.is_document();
     let (linked, copied): (Vec<_>, Vec<_>) = image.blobs().iter().partition(is_linked);
-    let _store = store(dir, copied.into_iter().map(Arc::as_ref), |_| true, &RecipeTrust::default(), pool)?;
+    let copied = copied.into_iter().map(Arc::as_ref);
+    let store = store(dir, copied, |_| true, &RecipeTrust::default(), pool, options)?;
     for blob in linked {
         let link = dir.join(blob_name(blob.descriptor().digest));
         let file = blob.file().map(path::absolute).transpose().map_err(Error::write(&link))?;
@@ -180,7 +187,8 @@ pub fn link_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool) -
             _ => {}
         }
     }
-    write(dir, DESCRIPTOR, &json::to_bytes(image.descriptor()))
+    store.sync_folders()?;
+    write_last(dir, DESCRIPTOR, &json::to_bytes(image.descriptor()), options)
 }
 
 /// Opens the folder of an image.
@@ -361,8 +369,9 @@ fn store<'a>(
     takes_place: fn(&Recipe) -> bool,
     trust: &RecipeTrust,
     pool: &Pool,
+    options: WriteOptions,
 ) -> Result<BlobStore> {
-    let store = BlobStore::create(dir)?;
+    let store = BlobStore::create(dir, options)?;
     let (described, stored): (Vec<_>, Vec<_>) = blobs.into_iter().partition(|blob| {
         !blob.descriptor().media_type.is_document()
             && blob.file().is_none()
@@ -370,9 +379,11 @@ fn store<'a>(
     });
     pool.map(stored, |blob| store.put(blob, pool)).into_iter().collect::<Result<Vec<_>>>()?;
     if !described.is_empty() {
-        let sparse = BlobStore::create_sparse(dir)?.knowing(trust, &Arc::default());
+        let sparse = BlobStore::create_sparse(dir, options)?.knowing(trust, &Arc::default());
         described.into_iter().try_for_each(|blob| sparse.put(blob, pool).map(|_| ()))?;
+        sparse.sync_folders()?;
     }
+    store.sync_folders()?;
     Ok(store)
 }
 
@@ -381,6 +392,10 @@ fn is_made(recipe: &Recipe) -> bool {
     recipe.lies_in().is_none()
 }
 
-fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
-    replace(dir, name, bytes, Sync::Never)
+/// Writes the file that makes the folder whole.
+fn write_last(dir: &Path, name: &str, bytes: &[u8], options: WriteOptions) -> Result<()> {
+    options.sync_folder(dir)?;
+    replace(dir, name, bytes, options)?;
+    options.sync_folder(dir)?;
+    options.sync_way_to(dir)
 }

@@ -11,26 +11,32 @@ mod fill;
 mod lock;
 pub(crate) mod name;
 mod read;
+mod repair;
 pub(crate) mod repository;
 pub(crate) mod store;
 mod verify;
 mod whole;
+mod write_options;
 
 use std::{
     collections::{HashMap, HashSet},
-    fs, io,
+    fs,
+    io::Write,
     path::Path,
     sync::Arc,
 };
 
 use serde_json::{Value, json};
 
-use self::store::{BlobStore, persist, temporary};
+use self::store::BlobStore;
 pub use self::{
     edit::Collected,
+    lock::ReadLock,
     name::ImageName,
     read::{ImageLayout, LayoutImage},
+    repair::{Repair, repair},
     verify::{Defect, Finding, Severity, VerifyOptions, verify},
+    write_options::WriteOptions,
 };
 pub(crate) use self::{
     files::{INDEX, MARKER, marker},
@@ -39,9 +45,11 @@ pub(crate) use self::{
 use crate::{
     blob::Blob,
     descriptor::{Descriptor, MediaType},
+    digest::Digest,
     error::{Error, Result},
     image_manifest::{Image, Index, image_index},
     json,
+    new_file::Temporary,
     pool::Pool,
     recipe::RecipeTrust,
 };
@@ -55,7 +63,8 @@ use crate::{
 /// The folder is made if it is not there. Layers stored in it before stay where they are, layers stored elsewhere are
 /// linked or copied, and layers that were only described are made now; with [`LayoutOptions::sparse`] recipes say where
 /// those lie, and how these are made. `index.json` comes last, so that a folder
-/// whose making failed is no layout.
+/// whose making failed is no layout. All of it is on disk when the function returns, unless
+/// [`LayoutOptions::write`] says otherwise.
 ///
 /// The options are JSON merged over the defaults of `index.json`, or [`LayoutOptions`]. `manifests` is always that of
 /// the images.
@@ -84,7 +93,7 @@ pub fn image_layout<I: Into<Image>>(
     options: impl Into<LayoutOptions>,
 ) -> Result<ImageLayout> {
     let dir = dir.as_ref();
-    let LayoutOptions { extra, pool, sparse, trust } = options.into();
+    let LayoutOptions { extra, pool, sparse, trust, write } = options.into();
     let mut extra = json::with_known_keys("image index", extra, Index::MEMBERS)?;
     extra.remove("manifests");
     let images = nest(images.into_iter().map(Into::into).collect(), extra.get("annotations"))?;
@@ -95,15 +104,18 @@ pub fn image_layout<I: Into<Image>>(
     index.media_type()?;
 
     let known = Arc::default();
-    let store = if sparse { BlobStore::create_sparse(dir)? } else { BlobStore::create(dir)? };
+    let store = if sparse { BlobStore::create_sparse(dir, write)? } else { BlobStore::create(dir, write)? };
     let store = store.knowing(&trust, &known);
-    let _alone = lock::Lock::index(dir)?;
+    let _alone = lock::Lock::index(dir, write)?;
     if fs::symlink_metadata(dir.join(INDEX)).is_ok() {
         return Err(Error::layout(dir, "is an image layout already: append to it, or choose another folder"));
     }
-    put_blobs(&store, &images, &pool.unwrap_or_else(Pool::available), Sync::Never)?;
-    replace(dir, MARKER, &marker(), Sync::Never)?;
-    replace(dir, INDEX, &json::to_bytes(&index), Sync::Never)?;
+    put_blobs(&store, &images, &pool.unwrap_or_else(Pool::available))?;
+    replace(dir, MARKER, &marker(), write)?;
+    store.sync_folders()?;
+    replace(dir, INDEX, &json::to_bytes(&index), write)?;
+    write.sync_folder(dir)?;
+    write.sync_way_to(dir)?;
     // All recipes in it were written by this call.
     let trust = if sparse { RecipeTrust::everything() } else { trust };
     Ok(ImageLayout::open(dir)?.trust(trust).with_known(known))
@@ -123,6 +135,8 @@ pub struct LayoutOptions {
     /// With its key, recipes are sealed, so that whoever opens the layout with the same key may follow them. By default
     /// there is no key.
     pub trust: RecipeTrust,
+    /// What survives a power loss, and whether locks keep other writers away.
+    pub write: WriteOptions,
 }
 
 impl LayoutOptions {
@@ -144,6 +158,11 @@ impl LayoutOptions {
     /// Sets with which key recipes are sealed.
     pub fn trust(self, trust: RecipeTrust) -> Self {
         Self { trust, ..self }
+    }
+
+    /// Sets what survives a power loss, and whether locks keep other writers away.
+    pub fn write(self, write: WriteOptions) -> Self {
+        Self { write, ..self }
     }
 }
 
@@ -187,6 +206,7 @@ pub(crate) fn nest(images: Vec<Image>, annotations: Option<&Value>) -> Result<Ve
 /// The descriptors that name these images in a layout's index: one for each name of an image.
 pub(crate) fn entries(images: &[Image]) -> Result<Vec<Descriptor>> {
     let mut entries: Vec<Descriptor> = Vec::new();
+    let mut known = HashSet::new();
     for image in images {
         if image.names().is_empty() {
             entries.push(image.descriptor().clone());
@@ -194,21 +214,20 @@ pub(crate) fn entries(images: &[Image]) -> Result<Vec<Descriptor>> {
         for name in image.names() {
             let mut descriptor = image.descriptor().clone();
             name.parse::<ImageName>()?.annotate(&mut descriptor);
-            if !entries.contains(&descriptor) {
+            if known.insert(json::to_bytes(&descriptor)) {
                 entries.push(descriptor);
             }
         }
     }
-    for (index, entry) in entries.iter().enumerate() {
-        let tag = entry.annotations.get(name::REF_NAME);
-        let same = |other: &&Descriptor| {
-            tag.is_some() && other.annotations.get(name::REF_NAME) == tag && other.digest != entry.digest
-        };
-        if let Some(other) = entries[..index].iter().find(same) {
+    let mut tagged: HashMap<&str, Digest> = HashMap::new();
+    for entry in &entries {
+        let Some(tag) = entry.annotations.get(name::REF_NAME) else { continue };
+        let first = *tagged.entry(tag).or_insert(entry.digest);
+        if first != entry.digest {
             return Err(Error::Images {
-                first: other.digest.to_string(),
+                first: first.to_string(),
                 second: entry.digest.to_string(),
-                reason: format!("both have the tag {:?}: give one of them another", tag.cloned().unwrap_or_default()),
+                reason: format!("both have the tag {tag:?}: give one of them another"),
             });
         }
     }
@@ -216,36 +235,17 @@ pub(crate) fn entries(images: &[Image]) -> Result<Vec<Descriptor>> {
 }
 
 /// Puts every blob of these images in its place, several at a time.
-fn put_blobs(store: &BlobStore, images: &[Image], pool: &Pool, sync: Sync) -> Result<()> {
+fn put_blobs(store: &BlobStore, images: &[Image], pool: &Pool) -> Result<()> {
     let mut seen = HashSet::new();
     let blobs: Vec<&Arc<dyn Blob>> =
         images.iter().flat_map(Image::blobs).filter(|blob| seen.insert(blob.descriptor().digest)).collect();
-    let put = |blob: &Arc<dyn Blob>| {
-        let path = store.put(blob.as_ref(), pool)?;
-        match sync {
-            Sync::Never => Ok(()),
-            Sync::Before => store::sync(&path),
-        }
-    };
-    pool.map(blobs, put).into_iter().collect()
+    pool.map(blobs, |blob| store.put(blob.as_ref(), pool).map(drop)).into_iter().collect()
 }
 
-/// Whether what is written must survive the machine, not only the process.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sync {
-    /// There was nothing before that could be lost.
-    Never,
-    /// Before the new file takes the old one's place, it and all blobs it names are on disk.
-    Before,
-}
-
-/// Replaces a file of the layout as a whole.
-pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8], sync: Sync) -> Result<()> {
+/// Replaces a file of the layout as a whole. Its contents are synced before it takes its name; the directory is not.
+pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8], options: WriteOptions) -> Result<()> {
     let path = dir.join(name);
-    let mut file = temporary(dir)?;
-    io::Write::write_all(&mut file, bytes).map_err(Error::write(&path))?;
-    if sync == Sync::Before {
-        file.as_file().sync_data().map_err(Error::write(&path))?;
-    }
-    persist(file, &path).map(drop)
+    let file = Temporary::new_in(dir)?;
+    file.file().write_all(bytes).map_err(Error::write(&path))?;
+    file.persist(&path, options).map(drop)
 }

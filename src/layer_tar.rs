@@ -48,7 +48,7 @@ use crate::{
     descriptor::Descriptor,
     digest::Digest,
     error::{Error, Result},
-    image_layout::store::BlobStore,
+    image_layout::{WriteOptions, store::BlobStore},
     layer_tar::{
         checks::{Checks, Recorder},
         entry::Entry,
@@ -132,7 +132,7 @@ pub fn layer_tar<M: Into<FileMapping>>(
             (pass, finish()?, None)
         }
         Some(dir) => {
-            let store = BlobStore::create(dir)?;
+            let store = BlobStore::create(dir, options.write)?;
             let mut blob = store.new_blob()?;
             let pass =
                 pass(&stream, Some(&listing), options.compression, &pool, Some(&mut blob), &progress, &mut record);
@@ -246,6 +246,8 @@ pub struct LayerOptions {
     pub replace: bool,
     /// The layout (or any folder) whose `blobs/sha256` takes the blob; none by default.
     pub store: Option<PathBuf>,
+    /// What survives a power loss of what is stored, and whether locks keep collectors of garbage away.
+    pub write: WriteOptions,
     /// Where a compressed tar is unpacked, and a pipe copied, while it is a source, into a file without a name; `store`
     /// by default. As that, it must not be a part of the layer.
     pub scratch: Option<PathBuf>,
@@ -329,6 +331,7 @@ impl Default for LayerOptions {
             base: None,
             replace: false,
             store: None,
+            write: WriteOptions::default(),
             scratch: None,
             pool: None,
             progress: None,
@@ -351,6 +354,11 @@ impl LayerOptions {
     /// Writes the blob into `dir/blobs/sha256`, which is made if it is not there.
     pub fn store(self, dir: impl Into<PathBuf>) -> Self {
         Self { store: Some(dir.into()), ..self }
+    }
+
+    /// Sets what survives a power loss of what is stored, and whether locks keep collectors of garbage away.
+    pub fn write(self, write: WriteOptions) -> Self {
+        Self { write, ..self }
     }
 
     /// Sets the default time of modification, in seconds since 1970.

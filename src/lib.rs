@@ -96,6 +96,7 @@ mod image_manifest;
 mod json;
 mod layer_entries;
 mod layer_tar;
+mod new_file;
 pub mod nix;
 #[cfg(feature = "oci-spec")]
 mod oci_spec;
@@ -123,8 +124,8 @@ pub use self::{
         ConfigOptions, Configuration, ContainerConfig, ExtraConfig, History, ImageConfig, Inherit, RootFs, image_config,
     },
     image_layout::{
-        Collected, Defect, Finding, ImageLayout, ImageName, LayoutImage, LayoutOptions, Severity, VerifyOptions,
-        image_layout, verify,
+        Collected, Defect, Finding, ImageLayout, ImageName, LayoutImage, LayoutOptions, ReadLock, Repair, Severity,
+        VerifyOptions, WriteOptions, image_layout, repair, verify,
     },
     image_manifest::{
         Image, ImageIndex, ImageManifest, Index, Manifest, ManifestOptions, artifact_manifest, image_index,
@@ -135,6 +136,7 @@ pub use self::{
         Attribute, Attributes, BYTE_FORMAT, BaseFiles, Compression, FileMapping, HardLinks, LayerOptions, OnConflict,
         PermissionRule, Progress, Source, TarLayer, layer_tar,
     },
+    new_file::NewFile,
     pool::Pool,
     printable::{Printable, PrintableJson},
     recipe::{Recipe, RecipeKey, RecipeTrust},

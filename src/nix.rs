@@ -45,7 +45,7 @@ mod files;
 mod layers;
 mod pull;
 
-use crate::warning::Warning;
+use crate::{image_layout::WriteOptions, warning::Warning};
 
 #[cfg(feature = "registry")]
 pub use self::pull::{pull, pull_blob};
@@ -57,6 +57,9 @@ pub use self::{
     layers::{closure_layers, layer_tar},
     pull::blobs_to_layout,
 };
+
+/// A builder is alone with its output, and Nix syncs what it registers, if it is told to (`fsync-store-paths`).
+const WRITE: WriteOptions = WriteOptions { sync: false, lock: false };
 
 /// Prints warnings where Nix shows them: in the log of the build.
 fn say(warnings: &[Warning]) {

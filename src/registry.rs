@@ -51,6 +51,7 @@ mod helper;
 mod http;
 mod login;
 mod meter;
+mod network;
 mod pace;
 mod proxy;
 mod pull;

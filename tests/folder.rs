@@ -8,14 +8,14 @@ use std::{
 
 use oci_layout::{
     Blob, Descriptor, FileMapping, Image, ImageConfig, Layer, LayerOptions, Platform, Pool, RecipeTrust, TarLayer,
-    folder, image_config, image_manifest, layer_tar,
+    WriteOptions, folder, image_config, image_manifest, layer_tar,
 };
 use serde_json::json;
 use tempfile::TempDir;
 
 fn layer(dir: &Path) -> TarLayer {
     let layer = layer_tar([FileMapping::text("x", "/a")], LayerOptions::default().store(dir)).unwrap();
-    folder::write_layer(dir, &layer, &RecipeTrust::everything()).unwrap();
+    folder::write_layer(dir, &layer, &RecipeTrust::everything(), WriteOptions::default()).unwrap();
     layer
 }
 
@@ -25,12 +25,13 @@ fn folders() -> (TempDir, [PathBuf; 3]) {
     let dirs = ["layer", "config", "image"].map(|name| dir.path().join(name));
     let layer = layer(&dirs[0]);
     let config = image_config([&layer], json!({ "architecture": "arm64", "variant": "v8" })).unwrap();
-    folder::write_config(&dirs[1], &config).unwrap();
+    folder::write_config(&dirs[1], &config, WriteOptions::default()).unwrap();
     folder::write_image(
         &dirs[2],
         image_manifest(config, [layer], json!({})).unwrap(),
         &RecipeTrust::everything(),
         &Pool::new(2),
+        WriteOptions::default(),
     )
     .unwrap();
     (dir, dirs)
@@ -65,7 +66,7 @@ fn a_layer_comes_out_as_it_went_in() {
 fn a_layer_that_was_only_described_is_made() {
     let dir = TempDir::new().unwrap();
     let described = layer_tar([FileMapping::text("x", "/a")], LayerOptions::default()).unwrap();
-    folder::write_layer(dir.path(), &described, &RecipeTrust::everything()).unwrap();
+    folder::write_layer(dir.path(), &described, &RecipeTrust::everything(), WriteOptions::default()).unwrap();
     assert_eq!(fs::metadata(blob(dir.path(), described.descriptor())).unwrap().len(), described.descriptor().size);
 }
 
@@ -155,7 +156,7 @@ fn an_image_can_leave_its_layers_where_they_are() {
     let linked = dir.path().join("linked");
     let image = folder::open_image(&image, &RecipeTrust::everything()).unwrap();
     let layer = image.blobs().iter().find(|blob| blob.descriptor().media_type.is_layer()).unwrap();
-    folder::link_image(&linked, image.clone(), &Pool::new(1)).unwrap();
+    folder::link_image(&linked, image.clone(), &Pool::new(1), WriteOptions::default()).unwrap();
     let link = blob(&linked, layer.descriptor());
     assert_eq!(fs::read_link(&link).unwrap(), fs::canonicalize(layer.file().unwrap()).unwrap());
     // A link that somebody made shorter leads there too.

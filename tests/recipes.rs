@@ -15,7 +15,7 @@ use common::{assert_whole, bytes, files_in, message, text};
 use oci_layout::{
     Blob, Compression, Descriptor, Digest, Error, FileMapping, HardLinks, ImageLayout, Layer, LayerOptions,
     LayoutOptions, ManifestOptions, MediaType, OnConflict, PermissionRule, Pool, Recipe, RecipeTrust, TarLayer,
-    VerifyOptions, folder, image_config, image_layout, image_manifest, layer_tar, verify,
+    VerifyOptions, WriteOptions, folder, image_config, image_layout, image_manifest, layer_tar, verify,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -293,12 +293,12 @@ fn stored_layers_are_named_and_not_copied() {
     let out = TempDir::new().unwrap();
     let at = |name: &str| out.path().join(name);
     let layer = layer_tar(files(dir.path()), LayerOptions::default().store(at("layer"))).unwrap();
-    folder::write_layer(at("layer"), &layer, &RecipeTrust::everything()).unwrap();
+    folder::write_layer(at("layer"), &layer, &RecipeTrust::everything(), WriteOptions::default()).unwrap();
     let layer = folder::open_layer(at("layer"), &RecipeTrust::everything()).unwrap();
     let descriptor = layer.descriptor().clone();
     let config = image_config([&layer], json!({})).unwrap();
     let manifest = image_manifest(config, [layer], json!({})).unwrap();
-    folder::link_image(at("manifest"), manifest, &Pool::new(2)).unwrap();
+    folder::link_image(at("manifest"), manifest, &Pool::new(2), WriteOptions::default()).unwrap();
     let layout = image_layout(
         at("sparse"),
         [folder::open_image(at("manifest"), &RecipeTrust::everything()).unwrap().tagged("latest")],
@@ -322,7 +322,7 @@ fn folders_of_lazy_layers_make_the_same_images() {
     let at = |name: &str| out.path().join(name);
     let layer = described(dir.path(), Compression::ZSTD);
     let expected = image_layout(at("expected"), [image([Arc::new(layer.clone()) as _])], json!({})).unwrap();
-    folder::write_layer(at("layer"), &layer, &RecipeTrust::everything()).unwrap();
+    folder::write_layer(at("layer"), &layer, &RecipeTrust::everything(), WriteOptions::default()).unwrap();
     assert_eq!(fs::read_dir(at("layer/blobs/sha256")).unwrap().count(), 0);
     assert_eq!(fs::read_dir(at("layer/recipes/sha256")).unwrap().count(), 1);
 
@@ -333,8 +333,15 @@ fn folders_of_lazy_layers_make_the_same_images() {
     assert_eq!((lazy.descriptor(), lazy.diff_id()), (layer.descriptor(), layer.diff_id()));
     let config = image_config([&lazy], json!({})).unwrap();
     let manifest = image_manifest(config, [lazy.clone()], json!({})).unwrap();
-    folder::write_image(at("written"), manifest.clone(), &RecipeTrust::everything(), &Pool::new(1)).unwrap();
-    folder::link_image(at("linked"), manifest, &Pool::new(1)).unwrap();
+    folder::write_image(
+        at("written"),
+        manifest.clone(),
+        &RecipeTrust::everything(),
+        &Pool::new(1),
+        WriteOptions::default(),
+    )
+    .unwrap();
+    folder::link_image(at("linked"), manifest, &Pool::new(1), WriteOptions::default()).unwrap();
     for of in ["written", "linked"] {
         let image = || folder::open_image(at(of), &RecipeTrust::everything()).unwrap().tagged("latest");
         let layout = image_layout(at(&format!("{of}-sparse")), [image()], sparse()).unwrap();

@@ -18,7 +18,7 @@ use std::{
 };
 
 use flate2::bufread::MultiGzDecoder;
-use oci_layout::{Compression, FileMapping, LayerOptions, Pool, layer_tar};
+use oci_layout::{Compression, FileMapping, LayerOptions, Pool, WriteOptions, layer_tar};
 use sha2::{Digest, Sha256};
 use zstd::stream::read::Decoder;
 
@@ -30,7 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             layers(LayerOptions::from(compression.parse::<Compression>()?), folders)
         }
         ["store", dir, compression, ref folders @ ..] => {
-            layers(LayerOptions::from(compression.parse::<Compression>()?).store(dir), folders)
+            let options = LayerOptions::from(compression.parse::<Compression>()?).store(dir);
+            layers(options.write(WriteOptions::default().sync(false)), folders)
         }
         ["hash", file] => hash(file),
         ["unpack", blob] => unpack(blob),

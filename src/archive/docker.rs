@@ -2,7 +2,7 @@
 //!
 //! The format is that of [`docker image save`](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md#combined-image-json--filesystem-changeset-format).
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
@@ -32,8 +32,6 @@ pub(super) struct Entry {
     repo_tags: Vec<String>,
     #[serde(serialize_with = "paths")]
     layers: Vec<Arc<dyn Blob>>,
-    #[serde(skip)]
-    manifest: Digest,
 }
 
 impl Entry {
@@ -60,19 +58,31 @@ pub(super) fn entries(
 ) -> Result<Vec<Entry>> {
     let alone = format == ArchiveFormat::Docker;
     let (mut entries, mut first): (Vec<Entry>, Option<Error>) = (Vec::new(), None);
-    let mut passed_over = HashSet::new();
+    let mut by_digest: HashMap<Digest, &Image> = HashMap::new();
+    for image in images {
+        by_digest.entry(image.digest()).or_insert(image);
+    }
+    // What became of each image, and of each manifest: where its entry is, if it has one.
+    let mut known: HashMap<Digest, Option<usize>> = HashMap::new();
     for named in &index.manifests {
-        let image = images.iter().find(|image| image.digest() == named.digest).expect("the index names these images");
         let name = named.annotations.get(CONTAINERD_NAME).cloned();
+        if let Some(known) = known.get(&named.digest) {
+            known.iter().for_each(|&at| entries[at].repo_tags.extend(name.clone()));
+            continue;
+        }
+        known.insert(named.digest, None);
+        let image = by_digest.get(&named.digest).expect("the index names these images");
         let reason = match containers(image).and_then(|all| chosen(image, all, None)) {
             Ok(Some(container)) => {
-                let known = |entry: &&mut Entry| entry.manifest == container.descriptor.digest;
-                if let Some(entry) = entries.iter_mut().find(known) {
-                    entry.repo_tags.extend(name);
+                let manifest = container.descriptor.digest;
+                if let Some(Some(at)) = known.get(&manifest).copied() {
+                    entries[at].repo_tags.extend(name);
+                    known.insert(named.digest, Some(at));
                     continue;
                 }
                 match entry(image, &container, name.clone(), alone)? {
                     Ok(entry) => {
+                        known.extend([named.digest, manifest].map(|digest| (digest, Some(entries.len()))));
                         entries.push(entry);
                         continue;
                     }
@@ -89,7 +99,7 @@ pub(super) fn entries(
                 Some(reason)
             }
         };
-        if let Some(reason) = reason.filter(|_| passed_over.insert(named.digest)) {
+        if let Some(reason) = reason {
             let image = name.unwrap_or_else(|| named.digest.to_string());
             warnings.push(match alone {
                 true => Warning::ImageLeftOut { image, reason },
@@ -134,7 +144,6 @@ fn entry(
         config: Arc::clone(blob(image, &container.manifest.config)?),
         repo_tags: name.into_iter().collect(),
         layers: layers.iter().zip(diff_ids).map(layer).collect::<Result<_>>()?,
-        manifest: container.descriptor.digest,
     }))
 }
 

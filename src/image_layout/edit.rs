@@ -1,7 +1,7 @@
 //! What changes a layout that exists: appending and replacing images, removing names, collecting garbage.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, statat, unlinkat};
 use serde_json::value::RawValue;
 
 use super::{
-    INDEX, Sync, beneath,
+    INDEX, beneath,
     choose::is_named,
     entries,
     files::{MAX_DOCUMENT, RECIPES},
@@ -21,7 +21,7 @@ use super::{
     nest, put_blobs,
     read::{ImageLayout, parse_index, read_index},
     replace,
-    store::{BlobStore, TEMPORARY},
+    store::BlobStore,
     whole::Below,
 };
 use crate::{
@@ -30,6 +30,7 @@ use crate::{
     error::{Error, Result},
     image_manifest::{Image, Index},
     json,
+    new_file::TEMPORARY,
     pool::Pool,
 };
 
@@ -43,16 +44,20 @@ impl ImageLayout {
     /// As [`image_layout`](crate::image_layout()), and [`Error::Layout`] for an archive. The layout is as it was then,
     /// but for blobs that nothing names.
     pub fn append<I: Into<Image>>(&mut self, images: impl IntoIterator<Item = I>, pool: &Pool) -> Result<()> {
-        let dir = self.folder()?.to_owned();
+        let (dir, write) = (self.folder()?.to_owned(), self.write);
         let images = nest(images.into_iter().map(Into::into).collect(), None)?;
         let new = entries(&images)?;
-        let replaces = |new: &Descriptor, old: &Descriptor| match new.annotations.get(REF_NAME) {
-            Some(tag) => old.annotations.get(REF_NAME) == Some(tag),
-            None => old.digest == new.digest && !old.annotations.contains_key(REF_NAME),
-        };
+        // An entry with a tag takes the place of those with that tag, one without that of those with its digest.
+        let mut takes: HashMap<(Option<&String>, Option<Digest>), Vec<&Descriptor>> = HashMap::new();
+        let place = |entry: &Descriptor, tag: Option<&String>| tag.is_none().then_some(entry.digest);
+        for entry in &new {
+            let tag = entry.annotations.get(REF_NAME);
+            takes.entry((tag, place(entry, tag))).or_default().push(entry);
+        }
         let stays = |old: &Descriptor| {
             let mut stays = true;
-            for new in new.iter().filter(|new| replaces(new, old)) {
+            let tag = old.annotations.get(REF_NAME);
+            for new in takes.get(&(tag, place(old, tag))).into_iter().flatten() {
                 stays = false;
                 if let [Some(first), Some(second)] = [old, new].map(|entry| entry.annotations.get(CONTAINERD_NAME))
                     && first != second
@@ -70,9 +75,11 @@ impl ImageLayout {
         };
         let (files, is_sparse) = (Arc::clone(&self.files), self.is_sparse());
         let put = || {
-            let store = if is_sparse { BlobStore::create_sparse(&dir)? } else { BlobStore::create(&dir)? };
+            let store =
+                if is_sparse { BlobStore::create_sparse(&dir, write)? } else { BlobStore::create(&dir, write)? };
             let store = store.knowing(files.trust(), files.known());
-            put_blobs(&store, &images, pool, Sync::Before)?;
+            put_blobs(&store, &images, pool)?;
+            store.sync_folders()?;
             // Nobody may collect them before the index names them.
             Ok(store)
         };
@@ -86,9 +93,9 @@ impl ImageLayout {
     ///
     /// [`Error::Layout`] if no image has that tag, with the tags there are.
     pub fn remove(&mut self, tag: &str) -> Result<()> {
-        let dir = self.folder()?.to_owned();
+        let (dir, write) = (self.folder()?.to_owned(), self.write);
         let stays = |entry: &Descriptor| is_named(entry, tag).map(|is_named| !is_named);
-        if self.change(|layout| layout.edited(&stays, &[]), || Lock::shared(&dir))? {
+        if self.change(|layout| layout.edited(&stays, &[]), || Lock::shared(&dir, write))? {
             return Ok(());
         }
         let tags = self.tags()?;
@@ -105,8 +112,11 @@ impl ImageLayout {
     /// nobody can say then which blobs it refers to, and none is removed.
     pub fn collect_garbage(&self) -> Result<Collected> {
         let dir = self.folder()?;
-        let _alone = Lock::exclusive(dir)?;
+        let _alone = Lock::exclusive(dir, self.write)?;
         let now = self.reopen()?;
+        // What an index named that a power loss brings back would be gone.
+        self.write.sync_path(&dir.join(INDEX))?;
+        self.write.sync_folder(dir)?;
         let mut used = HashSet::new();
         for descriptor in &now.index()?.manifests {
             now.check_known(descriptor)?;
@@ -122,6 +132,7 @@ impl ImageLayout {
                 Err(cause) if cause.kind() == io::ErrorKind::NotFound && folder == RECIPES => continue,
                 opened => opened.map_err(|cause| beneath::unreadable(dir, folder, cause))?,
             };
+            let before = collected.files.len();
             for name in beneath::names(dir, folder).map_err(Error::read(&path))? {
                 let unused = |digits| format!("sha256:{digits}").parse().is_ok_and(|digest| !used.contains(&digest));
                 // What is neither is somebody else's.
@@ -130,6 +141,9 @@ impl ImageLayout {
                 {
                     collected.remove(&opened, &path, &name)?;
                 }
+            }
+            if collected.files.len() > before {
+                self.write.sync_folder(&path)?;
             }
         }
         Ok(collected)
@@ -162,7 +176,7 @@ impl ImageLayout {
         // First, since it may fail, and since nearly always the index is still the same then.
         let mut edited = edit(self)?;
         let _prepared = prepare()?;
-        let _turn = Lock::index(&dir)?;
+        let _turn = Lock::index(&dir, self.write)?;
         if !self.files.holds(INDEX, &self.index_bytes)? {
             (self.index_bytes, self.index) = (read_index(&self.files)?, OnceLock::new());
             edited = edit(self)?;
@@ -173,7 +187,8 @@ impl ImageLayout {
                 format!("would have {} bytes, more than the {MAX_DOCUMENT} that an index may have", bytes.len());
             return Err(Error::layout(dir.join(INDEX), reason));
         }
-        replace(&dir, INDEX, &bytes, Sync::Before)?;
+        replace(&dir, INDEX, &bytes, self.write)?;
+        self.write.sync_folder(&dir)?;
         (self.index_bytes, self.index) = (bytes, OnceLock::new());
         Ok(true)
     }
@@ -202,7 +217,7 @@ impl ImageLayout {
 
     /// The layout as it is now.
     pub(super) fn reopen(&self) -> Result<Self> {
-        let layout = Self::open(self.folder()?)?.trust(self.files.trust().clone());
+        let layout = Self::open(self.folder()?)?.write_options(self.write).trust(self.files.trust().clone());
         Ok(layout.with_known(Arc::clone(self.files.known())))
     }
 

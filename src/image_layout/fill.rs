@@ -31,27 +31,46 @@ impl ImageLayout {
     /// an archive.
     pub fn fill(&self, pool: &Pool) -> Result<Vec<Descriptor>> {
         let dir = self.folder()?;
-        let store = BlobStore::create(dir)?.knowing(self.files.trust(), self.files.known());
+        let store = BlobStore::create(dir, self.write)?.knowing(self.files.trust(), self.files.known());
         let images = self.reopen()?.images()?;
         let mut seen = HashSet::new();
         let blobs = images.iter().flat_map(Image::blobs);
         let blobs: Vec<&Arc<dyn Blob>> = blobs.filter(|blob| seen.insert(blob.descriptor().digest)).collect();
         let filled = pool.map(blobs, |blob| fill_in(dir, &store, blob.as_ref(), pool));
+        // The recipes go when nothing can take the blobs away any more.
+        store.sync_folders()?;
+        let recipes = |blob: &Option<Filled>| blob.as_ref().map(|blob| dir.join(recipe_name(blob.descriptor.digest)));
+        for recipe in filled.iter().flatten().filter_map(recipes) {
+            match fs::remove_file(&recipe) {
+                Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(Error::write(recipe)(cause)),
+                _ => {}
+            }
+        }
+        match self.write.sync_folder(&dir.join(RECIPES)) {
+            Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {}
+            synced => synced?,
+        }
         let filled: Vec<_> = filled.into_iter().collect::<Result<_>>()?;
         drop(store);
         // Without the folder the layout is not sparse any more. Whoever writes to it now may be about to use it.
-        if let Some(_alone) = Lock::try_exclusive(dir)? {
+        if let Some(_alone) = Lock::try_exclusive(dir, self.write)? {
             for folder in Path::new(RECIPES).ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
                 // Recipes that no image names are for collecting garbage.
                 let _ = fs::remove_dir(dir.join(folder));
             }
         }
-        Ok(filled.into_iter().flatten().collect())
+        Ok(filled.into_iter().flatten().filter(|blob| blob.is_new).map(|blob| blob.descriptor).collect())
     }
 }
 
-/// Puts a blob in the place of its recipe, if that is there.
-fn fill_in(dir: &Path, store: &BlobStore, blob: &dyn Blob, pool: &Pool) -> Result<Option<Descriptor>> {
+/// A blob that is there, beside its recipe.
+struct Filled {
+    descriptor: Descriptor,
+    is_new: bool,
+}
+
+/// Makes a blob of its recipe, if that is there.
+fn fill_in(dir: &Path, store: &BlobStore, blob: &dyn Blob, pool: &Pool) -> Result<Option<Filled>> {
     let digest = blob.descriptor().digest;
     let recipe = dir.join(recipe_name(digest));
     if !recipe.exists() {
@@ -66,10 +85,6 @@ fn fill_in(dir: &Path, store: &BlobStore, blob: &dyn Blob, pool: &Pool) -> Resul
             _ => {}
         }
     }
-    // The recipe goes when nothing can take the blob away any more.
-    store::sync(&store.put(blob, pool)?)?;
-    match fs::remove_file(&recipe) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(Error::write(recipe)(cause)),
-        _ => Ok(is_new.then(|| blob.descriptor().clone())),
-    }
+    store.put(blob, pool)?;
+    Ok(Some(Filled { descriptor: blob.descriptor().clone(), is_new }))
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    INDEX, MARKER,
+    INDEX, MARKER, WriteOptions,
     files::{FileKind, LayoutBlob, LayoutFiles, RECIPES, recipe_name},
     name::REF_NAME,
 };
@@ -34,6 +34,7 @@ pub struct ImageLayout {
     pub(super) index_bytes: Vec<u8>,
     /// What they say, when somebody has asked: appending to thousands of images does not take what parsing them takes.
     pub(super) index: OnceLock<Index>,
+    pub(super) write: WriteOptions,
 }
 
 impl ImageLayout {
@@ -66,7 +67,7 @@ impl ImageLayout {
     fn open_files(files: LayoutFiles) -> Result<Self> {
         let files = Arc::new(files);
         let index_bytes = read_index(&files)?;
-        Ok(Self { files, index_bytes, index: OnceLock::new() })
+        Ok(Self { files, index_bytes, index: OnceLock::new(), write: WriteOptions::default() })
     }
 
     /// Sets the threads that make the layers that a sparse layout has recipes of; by default as many as this process may
@@ -124,6 +125,11 @@ impl ImageLayout {
     #[cfg(feature = "registry")]
     pub(crate) fn known(&self) -> &Arc<KnownFiles> {
         self.files.known()
+    }
+
+    /// Sets how what changes the layout writes: what survives a power loss, and whether locks keep other writers away.
+    pub fn write_options(self, write: WriteOptions) -> Self {
+        Self { write, ..self }
     }
 
     /// The folder in which a compressed archive is unpacked, if one was given.

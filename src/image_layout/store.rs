@@ -1,14 +1,12 @@
 //! Blobs of a layout, put in place whole: written beside their place under a temporary name, and renamed.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, File},
     io::{self, Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
-
-use tempfile::NamedTempFile;
 
 use crate::{
     blob::Blob,
@@ -18,17 +16,14 @@ use crate::{
     digest::{Digest, Hasher},
     error::{Error, Result},
     image_layout::{
-        beneath,
+        WriteOptions, beneath,
         files::{MAX_RECIPE, RECIPES},
         lock::Lock,
     },
+    new_file::Temporary,
     pool::Pool,
     recipe::{Recipe, RecipeKey, RecipeTrust},
 };
-
-/// What the names of files begin with that are still being written; left behind, they may be removed by whoever
-/// holds the layout alone.
-pub(crate) const TEMPORARY: &str = ".oci-layout-";
 
 /// `blobs/sha256` of a layout that may not have an index yet. As long as this lives nobody collects blobs there.
 #[derive(Debug)]
@@ -39,22 +34,37 @@ pub(crate) struct BlobStore {
     /// With which recipes are sealed.
     key: Option<RecipeKey>,
     known: Arc<KnownFiles>,
-    _lock: Lock,
+    options: WriteOptions,
+    _lock: Option<Lock>,
 }
 
 impl BlobStore {
     /// The folder, made if it is not there.
-    pub(crate) fn create(layout: &Path) -> Result<Self> {
+    pub(crate) fn create(layout: &Path, options: WriteOptions) -> Result<Self> {
         let blobs = layout.join("blobs/sha256");
         create_folder(layout, "blobs/sha256")?;
-        Ok(Self { blobs, recipes: None, key: None, known: Arc::default(), _lock: Lock::shared(layout)? })
+        let lock = Lock::shared(layout, options)?;
+        Ok(Self { blobs, recipes: None, key: None, known: Arc::default(), options, _lock: lock })
     }
 
     /// The same of a layout that is sparse, or becomes it.
-    pub(crate) fn create_sparse(layout: &Path) -> Result<Self> {
+    pub(crate) fn create_sparse(layout: &Path, options: WriteOptions) -> Result<Self> {
         let recipes = layout.join(RECIPES);
         create_folder(layout, RECIPES)?;
-        Ok(Self { recipes: Some(recipes), ..Self::create(layout)? })
+        Ok(Self { recipes: Some(recipes), ..Self::create(layout, options)? })
+    }
+
+    /// Waits until the names of all blobs and recipes are on disk, and those of their directories. After that, an index
+    /// may name the blobs.
+    pub(crate) fn sync_folders(&self) -> Result<()> {
+        for folder in [Some(&self.blobs), self.recipes.as_ref()].into_iter().flatten() {
+            // The folder itself, the one of all algorithms, and the layout.
+            folder.ancestors().take(3).try_for_each(|folder| match folder.as_os_str().is_empty() {
+                true => self.options.sync_folder(Path::new(".")),
+                false => self.options.sync_folder(folder),
+            })?;
+        }
+        Ok(())
     }
 
     /// Sets the key with which recipes are sealed, and the record of files that were hashed before.
@@ -69,29 +79,32 @@ impl BlobStore {
 
     /// A blob to be written, whose digest is known only at its end.
     pub(crate) fn new_blob(&self) -> Result<NewBlob> {
-        let file = temporary(&self.blobs)?;
+        let file = Temporary::new_in(&self.blobs)?;
         Ok(NewBlob { file, folder: self.blobs.clone() })
     }
 
     /// Puts the blob in its place.
     pub(crate) fn keep(&self, blob: NewBlob, digest: Digest) -> Result<PathBuf> {
         let path = self.path(digest);
-        let file = persist(blob.file, &path)?;
+        let file = blob.file.persist(&path, self.options)?;
         self.known.add(&file, digest);
         Ok(path)
     }
 
     /// Takes a blob in, and returns its file: its recipe if the layout is sparse, otherwise its file if it has one, or else
-    /// its bytes, which are checked on the way. What has to be made is made by these threads.
+    /// its bytes, which are checked on the way. What has to be made is made by these threads. The file's contents are
+    /// synced then.
     pub(crate) fn put(&self, blob: &dyn Blob, pool: &Pool) -> Result<PathBuf> {
         let descriptor = blob.descriptor();
         let path = self.path(descriptor.digest);
         if self.has(&path, blob) {
+            // Whoever wrote it may not have synced it.
+            self.options.sync_path(&path)?;
             return Ok(path);
         }
         let recipe = blob.recipe();
         if let (Some(recipes), Some(recipe), false) = (&self.recipes, &recipe, descriptor.media_type.is_document())
-            && let Some(path) = put_recipe(recipes, recipe, self.key.as_ref())?
+            && let Some(path) = put_recipe(recipes, recipe, self.key.as_ref(), self.options)?
         {
             return Ok(path);
         }
@@ -99,13 +112,16 @@ impl BlobStore {
             blob.checked()?;
             // A link is the fastest copy, but it is the same file with the same mode.
             let ours = fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o7777 == 0o644);
-            if ours && fs::hard_link(file, &path).is_ok() {
-                return Ok(path);
+            if ours {
+                self.options.sync_path(file)?;
+                if fs::hard_link(file, &path).is_ok() {
+                    return Ok(path);
+                }
             }
-            let mut new = self.new_blob()?;
+            let new = self.new_blob()?;
             let mut source = File::open(file).map_err(Error::read(file))?;
             // Between two files, the system copies, or shares blocks, by itself.
-            let copied = io::copy(&mut source, new.file.as_file_mut()).map_err(Error::write(&path))?;
+            let copied = io::copy(&mut source, &mut new.file.file()).map_err(Error::write(&path))?;
             descriptor.check(copied, None)?;
             return self.keep(new, descriptor.digest);
         }
@@ -125,6 +141,14 @@ impl BlobStore {
             && (blob.file() == Some(path) || self.checked(path, blob.descriptor()).is_ok())
     }
 
+    /// Puts the blob's bytes, which are checked on the way, in its place, whatever is there.
+    pub(crate) fn replace(&self, blob: &dyn Blob) -> Result<()> {
+        let mut new = self.new_blob()?;
+        let (digest, size) = copy(blob, &mut new).map_err(|error| new.name_error(error))?;
+        blob.descriptor().check(size, Some(digest))?;
+        self.keep(new, digest).map(drop)
+    }
+
     fn path(&self, digest: Digest) -> PathBuf {
         self.blobs.join(digest.hex())
     }
@@ -139,7 +163,12 @@ fn create_folder(layout: &Path, name: &str) -> Result<()> {
 }
 
 /// Puts a recipe in the place of a blob, unless it is one that nobody would read.
-fn put_recipe(recipes: &Path, recipe: &Recipe, key: Option<&RecipeKey>) -> Result<Option<PathBuf>> {
+fn put_recipe(
+    recipes: &Path,
+    recipe: &Recipe,
+    key: Option<&RecipeKey>,
+    options: WriteOptions,
+) -> Result<Option<PathBuf>> {
     let bytes = match key {
         Some(key) => recipe.to_sealed_bytes(key)?,
         None => recipe.to_bytes()?,
@@ -148,15 +177,10 @@ fn put_recipe(recipes: &Path, recipe: &Recipe, key: Option<&RecipeKey>) -> Resul
         return Ok(None);
     }
     let path = recipes.join(format!("{}.json", recipe.descriptor().digest.hex()));
-    let mut file = temporary(recipes)?;
-    file.write_all(&bytes).map_err(Error::write(&path))?;
-    persist(file, &path)?;
+    let file = Temporary::new_in(recipes)?;
+    file.file().write_all(&bytes).map_err(Error::write(&path))?;
+    file.persist(&path, options)?;
     Ok(Some(path))
-}
-
-/// Waits until a file is on disk. One that was there before costs nothing: there is nothing left of it to write.
-pub(crate) fn sync(path: &Path) -> Result<()> {
-    File::open(path).and_then(|file| file.sync_data()).map_err(Error::write(path))
 }
 
 /// Copies the blob's bytes, and returns their digest and number. One byte more than the descriptor says is copied at
@@ -202,7 +226,7 @@ pub(crate) fn write_blob(blob: &dyn Blob, path: &Path) -> Result<()> {
 
 /// A blob while it is written. Dropped, it is gone.
 pub(crate) struct NewBlob {
-    file: NamedTempFile,
+    file: Temporary,
     folder: PathBuf,
 }
 
@@ -218,23 +242,12 @@ impl NewBlob {
 
 impl Write for NewBlob {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.as_file_mut().write(bytes)
+        self.file.file().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// A temporary file in this folder, named so that it is known as one.
-pub(crate) fn temporary(folder: &Path) -> Result<NamedTempFile> {
-    tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(Error::write(folder))
-}
-
-/// Gives a temporary file its name and the mode that all files of a layout have, whatever the umask.
-pub(crate) fn persist(file: NamedTempFile, path: &Path) -> Result<File> {
-    file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(Error::write(path))?;
-    file.persist(path).map_err(|error| Error::write(path)(error.error))
 }
 
 /// Whether this is a regular file of this size.

@@ -30,9 +30,9 @@ pub use self::{
 };
 use super::{
     files::{FileKind, LayoutFiles, blob_name},
-    store::TEMPORARY,
+    lock::ReadLock,
 };
-use crate::{digest::Digest, error::Result, pool::Pool, recipe::RecipeTrust};
+use crate::{digest::Digest, error::Result, new_file::TEMPORARY, pool::Pool, recipe::RecipeTrust};
 
 /// Reads an image layout to its last byte, in a folder or an archive, and returns everything that is wrong with
 /// it; nothing if all is well.
@@ -95,6 +95,8 @@ use crate::{digest::Digest, error::Result, pool::Pool, recipe::RecipeTrust};
 /// [`Error::Layout`](crate::Error::Layout) if there is nothing at this path, or neither a folder nor a file, and
 /// [`Error::Read`](crate::Error::Read) if it can't be opened. Everything else is a finding.
 pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Finding>> {
+    // Before anything is read: nobody collects what the index names then.
+    let _lock = ReadLock::new(path.as_ref());
     let files = LayoutFiles::open_damaged(path.as_ref(), options.scratch.as_deref())?.with_trust(options.trust.clone());
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
     let reading = Reading { pool, limit: options.max_layer_size, deep: options.deep };
@@ -120,7 +122,9 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Fin
     found.extend(layers.into_iter().flatten());
     let stray = reading.pool.map(stray, |digest| {
         let place = format!("blobs/sha256/{}", digest.hex());
-        check_bytes(&files, digest, reading.limit).err().map(|defect| Finding::new(place, Some(digest), defect))
+        // Where no lock keeps collectors away, or another program removed it: nothing refers to it.
+        let defect = check_bytes(&files, digest, reading.limit).err().filter(|defect| *defect != Defect::FileMissing);
+        defect.map(|defect| Finding::new(place, Some(digest), defect))
     });
     found.extend(stray.into_iter().flatten());
     Ok(found)

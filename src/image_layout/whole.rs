@@ -1,13 +1,16 @@
 //! Images of a layout with all that belongs to them, to be put elsewhere.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use serde_json::Value;
 
 use super::read::{ImageLayout, MAX_DEPTH};
 use crate::{
     blob::Blob,
-    descriptor::{Descriptor, MediaType},
+    descriptor::{Annotations, Descriptor, MediaType},
     digest::Digest,
     error::{Error, Result},
     image_manifest::{Image, Index, Manifest},
@@ -23,7 +26,8 @@ impl ImageLayout {
     /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest or index, [`Error::Layout`] for an entry of an
     /// index of which nobody knows what it refers to.
     pub fn images(&self) -> Result<Vec<Image>> {
-        self.index()?.manifests.iter().map(|entry| self.with_blobs(entry)).collect()
+        let mut shared = Shared::default();
+        self.index()?.manifests.iter().map(|entry| self.with_blobs(entry, &mut shared)).collect()
     }
 
     /// As [`ImageLayout::images`], without those images that the layout lacks or that cannot be copied, as long as there
@@ -34,8 +38,9 @@ impl ImageLayout {
     /// As [`ImageLayout::images`], if there is no other image; [`Error::BlobDamaged`] for any.
     pub fn present_images(&self) -> Result<(Vec<Image>, Vec<Warning>)> {
         let (mut images, mut warnings, mut first) = (Vec::new(), Vec::new(), None);
+        let mut shared = Shared::default();
         for entry in &self.index()?.manifests {
-            match self.with_blobs(entry) {
+            match self.with_blobs(entry, &mut shared) {
                 Ok(image) => images.push(image),
                 Err(error @ (Error::BlobMissing { .. } | Error::Layout { .. })) => {
                     warnings.push(Warning::ImageLeftOut { image: entry.digest.to_string(), reason: error.to_string() });
@@ -58,14 +63,18 @@ impl ImageLayout {
     ///
     /// [`Error::Layout`] as [`ImageLayout::image`], and the others as [`ImageLayout::images`].
     pub fn whole_image(&self, name: Option<&str>) -> Result<Image> {
-        self.with_blobs(&self.entry(name)?)
+        self.with_blobs(&self.entry(name)?, &mut Shared::default())
     }
 
-    fn with_blobs(&self, entry: &Descriptor) -> Result<Image> {
+    fn with_blobs(&self, entry: &Descriptor, shared: &mut Shared) -> Result<Image> {
         self.check_known(entry)?;
-        let mut found = Found::default();
-        self.collect_blobs(entry, 0, &mut found)?;
-        let image = Image::new(entry.clone(), found.blobs);
+        let mut found = Found { shared, seen: HashSet::new(), blobs: Vec::new(), absent: Vec::new() };
+        // What the index says of it besides, the image's own descriptor says.
+        let bare = Descriptor { annotations: Annotations::new(), ..entry.clone() };
+        self.collect_blobs(&bare, 0, &mut found)?;
+        let mut blobs = found.blobs;
+        blobs.shrink_to_fit();
+        let image = Image::new(entry.clone(), blobs);
         Ok(match found.absent.is_empty() {
             true => image,
             false => image.warned(Warning::ImagesAbsent {
@@ -76,12 +85,12 @@ impl ImageLayout {
         })
     }
 
-    fn collect_blobs(&self, descriptor: &Descriptor, depth: usize, found: &mut Found) -> Result<()> {
+    fn collect_blobs(&self, descriptor: &Descriptor, depth: usize, found: &mut Found<'_>) -> Result<()> {
         let key = (descriptor.digest, Below::of(&descriptor.media_type));
         if found.seen.contains(&key) {
             return Ok(());
         }
-        let children = self.children(descriptor, depth)?;
+        let children = found.shared.children(self, descriptor, depth)?;
         if descriptor.media_type.is_index() {
             self.collect_entries(&children, depth, found)?;
         } else if let Some(missing) = children.iter().find(|child| depth > 0 && self.lacks(child)) {
@@ -90,12 +99,12 @@ impl ImageLayout {
             children.iter().try_for_each(|child| self.collect_blobs(child, depth + 1, found))?;
         }
         found.seen.insert(key);
-        found.blobs.push(self.blob(descriptor));
+        found.blobs.push(found.shared.blob(self, descriptor));
         Ok(())
     }
 
     /// What an index names. An index may name what is elsewhere, but not all of it.
-    fn collect_entries(&self, entries: &[Descriptor], depth: usize, found: &mut Found) -> Result<()> {
+    fn collect_entries(&self, entries: &[Descriptor], depth: usize, found: &mut Found<'_>) -> Result<()> {
         let (mut missing, mut any) = (None, entries.is_empty());
         for entry in entries {
             match self.collect_blobs(entry, depth + 1, found) {
@@ -167,9 +176,39 @@ impl ImageLayout {
     }
 }
 
-/// What an image consists of, while it is collected.
+/// What images of one layout have in common: an index may name one image thousands of times.
 #[derive(Default)]
-struct Found {
+struct Shared {
+    blobs: HashMap<Digest, Arc<dyn Blob>>,
+    manifests: HashMap<(Digest, u64), Arc<[Descriptor]>>,
+}
+
+impl Shared {
+    fn blob(&mut self, layout: &ImageLayout, descriptor: &Descriptor) -> Arc<dyn Blob> {
+        let blob = self.blobs.entry(descriptor.digest).or_insert_with(|| layout.blob(descriptor));
+        if blob.descriptor() != descriptor {
+            *blob = layout.blob(descriptor);
+        }
+        Arc::clone(blob)
+    }
+
+    fn children(&mut self, layout: &ImageLayout, descriptor: &Descriptor, depth: usize) -> Result<Arc<[Descriptor]>> {
+        let key = (descriptor.digest, descriptor.size);
+        let is_manifest = Below::of(&descriptor.media_type) == Below::ConfigAndLayers && depth <= MAX_DEPTH;
+        if let Some(children) = self.manifests.get(&key).filter(|_| is_manifest) {
+            return Ok(Arc::clone(children));
+        }
+        let children: Arc<[Descriptor]> = layout.children(descriptor, depth)?.into();
+        if is_manifest {
+            self.manifests.insert(key, Arc::clone(&children));
+        }
+        Ok(children)
+    }
+}
+
+/// What an image consists of, while it is collected.
+struct Found<'a> {
+    shared: &'a mut Shared,
     /// The same bytes may be a layer in one place and a manifest in another.
     seen: HashSet<(Digest, Below)>,
     /// Whatever refers to a blob comes after it.

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Attributes, say};
+use super::{Attributes, WRITE, say};
 use crate::{
     descriptor::Platform,
     error::{Error, Result},
@@ -23,7 +23,7 @@ use crate::{
 /// As [`image_config`](crate::image_config()), and [`Error::Invalid`] for another attribute.
 pub fn image_config(attributes: &Attributes) -> Result<()> {
     let config = config(attributes, &layers(attributes)?)?;
-    folder::write_config(attributes.output(), &config)
+    folder::write_config(attributes.output(), &config, WRITE)
 }
 
 /// Makes an image, of small documents, links to its layers, and the recipes of those that have one.
@@ -44,7 +44,7 @@ pub fn image_manifest(attributes: &Attributes, pool: &Pool) -> Result<()> {
     };
     let image = image_manifest::image_manifest(config, layers, options)?;
     say(image.warnings());
-    folder::link_image(attributes.output(), image, pool)
+    folder::link_image(attributes.output(), image, pool, WRITE)
 }
 
 /// Makes a layout, self-contained; with the attribute `sparse`, of documents and recipes that name the layers where they
@@ -72,7 +72,7 @@ pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
         images.push(names.into_iter().chain(hash_tag.clone()).fold(image, Image::tagged));
     }
     let sparse = attributes.get::<Option<bool>>("sparse")?.unwrap_or_default();
-    let options = LayoutOptions::new(attributes.get("extraIndex")?).sparse(sparse).pool(pool);
+    let options = LayoutOptions::new(attributes.get("extraIndex")?).sparse(sparse).pool(pool).write(WRITE);
     image_layout::image_layout(attributes.output(), images, options).map(|_| ())
 }
 
@@ -94,8 +94,10 @@ pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     if errors.is_empty() {
         return fs::write(attributes.output(), "").map_err(Error::write(attributes.output()));
     }
-    let errors: String = errors.iter().map(|finding| format!("\n  {finding}")).collect();
-    Err(Error::layout(layout, format!("is not sound: make or fetch it again{errors}")))
+    errors.iter().for_each(|error| eprintln!("oci-layout: {error}"));
+    let (first, others) = (errors[0], errors.len() - 1);
+    let more = if others == 0 { String::new() } else { format!(", and {others} more defects, which the log has") };
+    Err(Error::layout(layout, format!("is not sound: make or fetch it again; {first}{more}")))
 }
 
 pub(super) fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Attributes,
+    Attributes, WRITE,
     contents::{self, Held},
     entries,
 };
@@ -47,7 +47,7 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let options = kept(attributes, entries::above(attributes, options)?, attributes.output())?;
     let layer = layer_tar::layer_tar(files, options.pool(pool))?;
     print(&layer);
-    folder::write_layer(attributes.output(), &layer, &RecipeTrust::default())
+    folder::write_layer(attributes.output(), &layer, &RecipeTrust::default(), WRITE)
 }
 
 /// Makes several layers of a closure, as [`closure_layers`](crate::closure_layers()) splits it, all at once. The layers of
@@ -86,11 +86,11 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
         let options = kept(attributes, options.clone(), &dir)?.pool(pool);
         let layer = layer_tar::layer_tar(paths.into_iter().map(in_place), options)?;
         print(&layer);
-        folder::write_layer(&dir, &layer, &RecipeTrust::default())
+        folder::write_layer(&dir, &layer, &RecipeTrust::default(), WRITE)
     });
     made.into_iter().collect::<Result<()>>()?;
     fs::create_dir_all(attributes.output()).map_err(Error::write(attributes.output()))?;
-    folder::write_layers(attributes.output(), &names)
+    folder::write_layers(attributes.output(), &names, WRITE)
 }
 
 /// Prints a layer's warnings, which Nix shows in the log of the build.
@@ -102,7 +102,7 @@ fn print(layer: &TarLayer) {
 fn kept(attributes: &Attributes, options: LayerOptions, dir: &Path) -> Result<LayerOptions> {
     let lazy = attributes.get::<Option<bool>>("lazy")?.unwrap_or_default();
     // Whether files of the store are hard links of one another is up to the machine (`nix-store --optimise`).
-    let options = LayerOptions { hard_links: options.hard_links.or(Some(HardLinks::Copy)), ..options };
+    let options = LayerOptions { hard_links: options.hard_links.or(Some(HardLinks::Copy)), write: WRITE, ..options };
     Ok(if lazy { options.recipe(true).scratch(dir) } else { options.store(dir) })
 }
 

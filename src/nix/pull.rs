@@ -4,7 +4,7 @@ use std::{collections::HashMap, fs, path::PathBuf, sync::Arc};
 
 use serde::Deserialize;
 
-use super::Attributes;
+use super::{Attributes, WRITE};
 use crate::{
     blob::FileBlob,
     digest::Digest,
@@ -32,7 +32,7 @@ pub fn pull(attributes: &Attributes, client: Client, pool: &Pool) -> Result<()> 
     let image = client.image(&reference, platform.as_ref())?;
     let tag = attributes.get::<Option<String>>("tag")?.or(reference.tag);
     let image = tag.into_iter().fold(image, Image::tagged);
-    let options = LayoutOptions::default().pool(&download_pool(pool));
+    let options = LayoutOptions::default().pool(&download_pool(pool)).write(WRITE);
     image_layout::image_layout(attributes.output(), [image], options).map(|_| ())
 }
 
@@ -77,5 +77,6 @@ pub fn blobs_to_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
         None => Err(Error::BlobMissing { path: manifest.clone(), digest: descriptor.digest }),
     })?;
     let image = attributes.get::<Option<String>>("tag")?.into_iter().fold(image, Image::tagged);
-    image_layout::image_layout(attributes.output(), [image], LayoutOptions::default().pool(pool)).map(|_| ())
+    image_layout::image_layout(attributes.output(), [image], LayoutOptions::default().pool(pool).write(WRITE))
+        .map(|_| ())
 }

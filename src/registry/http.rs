@@ -7,11 +7,12 @@ use std::{
 
 use futures_util::TryFutureExt;
 use reqwest::{Method, Proxy, Request, RequestBuilder, Response, Url, redirect::Policy};
-use tokio::{runtime::Runtime, task::JoinHandle, time};
+use tokio::{task::JoinHandle, time};
 
 use super::{
     Client, Proxies, Reference,
     failure::{Failure, is_silent, lacks_tls},
+    network::{Network, Resolver},
     pace::{LeastRate, Pace},
     sentence::root,
     tls,
@@ -24,8 +25,7 @@ pub(super) struct Http {
     proxies: Arc<Proxies>,
     /// Whether the registry speaks TLS, once that was tried.
     speaks_tls: OnceLock<bool>,
-    /// Always there but while this ends.
-    runtime: Option<Runtime>,
+    network: Network,
     /// How long the other side may be silent.
     pub(super) timeout: Duration,
     /// How fast an answer must come.
@@ -47,6 +47,7 @@ impl Http {
                 .tls_backend_preconfigured(tls.clone())
                 .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
                 .connect_timeout(settings.timeout)
+                .dns_resolver(Resolver::new())
                 .referer(false)
                 .redirect(redirects)
                 // One that cannot be used is told of before a request is made.
@@ -55,14 +56,14 @@ impl Http {
             client.map_err(|error| refuse(root(&error)))
         };
         let (bound, client) = (client(redirects_at_home())?, client(redirects())?);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.map_err(|cause| refuse(format!("no thread for the network can be had: {cause}")))?;
+        let network =
+            Network::start().map_err(|cause| refuse(format!("no thread for the network can be had: {cause}")))?;
         Ok(Self {
             client,
             bound,
             proxies,
             speaks_tls: OnceLock::new(),
-            runtime: Some(runtime),
+            network,
             timeout: settings.timeout,
             least_rate: LeastRate { bytes: settings.least_rate, window: settings.rate_window },
         })
@@ -116,7 +117,7 @@ impl Http {
 
     /// Makes a request while this thread goes on.
     pub(super) fn start(&self, request: Request) -> JoinHandle<reqwest::Result<Response>> {
-        self.runtime().spawn(self.client.execute(request))
+        self.network.handle().spawn(self.client.execute(request))
     }
 
     /// The next bytes of an answer that comes at this pace.
@@ -162,20 +163,7 @@ impl Http {
         future: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let limited = async { time::timeout(timeout, future).await };
-        self.runtime().block_on(limited).unwrap_or(Err(Failure::Silent))
-    }
-
-    fn runtime(&self) -> &Runtime {
-        self.runtime.as_ref().expect("it has not ended")
-    }
-}
-
-impl Drop for Http {
-    /// Otherwise it would wait for its threads, which is an error in asynchronous code.
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.network.handle().block_on(limited).unwrap_or(Err(Failure::Silent))
     }
 }
 

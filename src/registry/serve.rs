@@ -25,10 +25,11 @@ mod watched;
 
 use std::{
     collections::BTreeMap,
-    fmt,
+    fmt, io,
     net::{SocketAddr, TcpListener},
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
     time::Duration,
 };
 
@@ -216,12 +217,7 @@ impl Endpoint {
     /// [`Error::Listen`] if that can't be.
     pub fn listen(self, address: SocketAddr) -> Result<Serving> {
         let fail = |cause| Error::Listen { address, cause };
-        let runtime = runtime::Builder::new_multi_thread()
-            .worker_threads(self.pool.threads().clamp(1, 8))
-            .max_blocking_threads(64)
-            .enable_all()
-            .build()
-            .map_err(fail)?;
+        let runtime = start(self.pool.threads().clamp(1, 8)).map_err(fail)?;
         let listener = TcpListener::bind(address).map_err(fail)?;
         listener.set_nonblocking(true).map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
@@ -239,6 +235,31 @@ impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint").field("references", &self.references()).finish_non_exhaustive()
     }
+}
+
+/// A runtime of so many workers, or of fewer where the system has no more threads. tokio panics where it gets none, so
+/// that the threads are tried before. One more waits for files, and never ends: what it waits for may be asked for when no
+/// other can be had.
+fn start(workers: usize) -> io::Result<Runtime> {
+    let barrier = Arc::new(Mutex::new(()));
+    let hold = barrier.lock().unwrap_or_else(PoisonError::into_inner);
+    let wait = || {
+        let barrier = Arc::clone(&barrier);
+        move || drop(barrier.lock())
+    };
+    let mut tried = vec![thread::Builder::new().spawn(wait())?, thread::Builder::new().spawn(wait())?];
+    tried.extend((1..workers).map_while(|_| thread::Builder::new().spawn(wait()).ok()));
+    drop(hold);
+    let workers = tried.len() - 1;
+    tried.into_iter().for_each(|thread| drop(thread.join()));
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .max_blocking_threads(64)
+        .thread_keep_alive(Duration::from_secs(u32::MAX.into()))
+        .enable_all()
+        .build()?;
+    runtime.spawn_blocking(|| ());
+    Ok(runtime)
 }
 
 /// What all connections share.

@@ -12,7 +12,7 @@ use oci_layout::{Descriptor, Digest, MediaType};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::{Room, Run};
+use crate::{Room, Run, interrupted::is_writing};
 
 /// A layout `image` with the tags 1.0 and, of another image, `ghcr.io/me/app:2.0`.
 fn room() -> Room {
@@ -132,7 +132,7 @@ fn a_signal_leaves_what_was_there() {
     let mut command = room.command(["export", "endless", "--format", "oci-archive", "-o", "out/a.tar"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
-    while fs::read_dir(room.path("out")).unwrap().count() < 2 {
+    while !is_writing(&child, &room.path("out")) {
         assert!(start.elapsed() < Duration::from_secs(60), "the program does not begin");
         thread::sleep(Duration::from_millis(5));
     }

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     os::unix::fs::PermissionsExt,
+    path::Path,
     process::{Child, Stdio},
     thread,
     time::{Duration, Instant},
@@ -21,15 +22,20 @@ fn begin(room: &Room) -> Child {
     let mut command = room.command(["build", "-f", "huge", "--compression", "none", "-o", "above/out"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
-    let is_writing = || {
-        let blobs = fs::read_dir(room.path("above/out/blobs/sha256")).into_iter().flatten();
-        blobs.flatten().any(|blob| blob.metadata().is_ok_and(|blob| blob.len() > 0))
-    };
-    while !is_writing() {
+    while !is_writing(&child, &room.path("above/out/blobs/sha256")) {
         assert!(start.elapsed() < Duration::from_secs(60), "the program does not begin");
         thread::sleep(Duration::from_millis(5));
     }
     child
+}
+
+/// Whether a program has begun to write a file into this folder. Until it is whole, the file has no name there: it is one
+/// of those that the program has open.
+pub(crate) fn is_writing(child: &Child, folder: &Path) -> bool {
+    let open = fs::read_dir(format!("/proc/{}/fd", child.id())).into_iter().flatten().flatten();
+    let mut files =
+        open.map(|file| file.path()).filter(|file| fs::read_link(file).is_ok_and(|to| to.starts_with(folder)));
+    files.any(|file| fs::metadata(file).is_ok_and(|file| file.is_file() && file.len() > 0))
 }
 
 fn send(signal: Signal, child: &Child) {

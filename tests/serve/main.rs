@@ -9,6 +9,7 @@ mod damage;
 mod hostile;
 mod hosts;
 mod layouts;
+mod login;
 mod made;
 mod many;
 #[cfg(feature = "cli")]
@@ -47,10 +48,13 @@ impl Served {
         repositories: impl IntoIterator<Item = (N, R)>,
         options: impl FnOnce(Endpoint) -> Endpoint,
     ) -> Self {
+        // One thread, where least can be made at a time.
+        Self::of(options(Endpoint::new(repositories).unwrap().pool(&Pool::new(1))))
+    }
+
+    pub(crate) fn of(endpoint: Endpoint) -> Self {
         let events = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&events);
-        // One thread, where least can be made at a time.
-        let endpoint = options(Endpoint::new(repositories).unwrap().pool(&Pool::new(1)));
         let endpoint = endpoint.log(move |event: &Event| told.lock().unwrap().push(event.to_string()));
         let serving = endpoint.listen("127.0.0.1:0".parse().unwrap()).unwrap();
         Self { address: serving.address().to_string(), events, serving }

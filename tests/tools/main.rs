@@ -23,6 +23,7 @@ mod real_base;
 mod run;
 mod sample;
 mod serve;
+mod serve_tls;
 mod sparse;
 mod tls;
 mod tool;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use oci_layout::{Error, FileMapping, ImageName, LayoutImage, Platform, Pool, Result};
+use oci_layout::{Error, FileMapping, ImageName, LayoutImage, Platform, Pool, ReadLock, Result};
 use serde_json::Value;
 
 use crate::trust::Trust;
@@ -146,6 +146,11 @@ impl LayoutTag {
             Self { tag: None, .. } => Err("it has no tag: it is written LAYOUT:TAG".to_owned()),
             whole => Ok(whole),
         }
+    }
+
+    /// Keeps collectors of garbage away from the layout, to be held from before it is opened to the last blob that is read.
+    pub(crate) fn lock(&self) -> ReadLock {
+        ReadLock::new(&self.layout)
     }
 
     pub(crate) fn open(&self, platform: Option<&Platform>, trust: &Trust) -> Result<LayoutImage> {

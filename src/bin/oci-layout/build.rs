@@ -17,6 +17,7 @@ use crate::{
     progress,
     steps::{AboveArgs, ConfigArgs, kept, seal},
     trust::Trust,
+    write_args::WriteArgs,
 };
 
 /// Packs files into an image in a layout of its own, in one go.
@@ -65,6 +66,9 @@ pub(crate) struct Build {
 
     #[command(flatten)]
     run: RunArgs,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 /// How a container of the image runs.
@@ -111,15 +115,17 @@ pub(crate) struct RunArgs {
 
 impl Build {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
+        let _lock = self.config.lock();
         let config = self.run.merge_into(self.config.options(trust)?).strict(warnings.strict);
         // What is wrong with it is known before files are packed.
         config.check()?;
-        let output = Output::claim(&self.output)?;
+        let write = self.write.options();
+        let output = Output::claim(&self.output, write)?;
         let layer = progress::show("packing", |bytes| {
             let (files, options) = self.layer.apply(self.compression.into());
             let options = self.over.options(options, config.base.as_ref().map(BaseFiles::from));
             let options = LayerOptions { progress: Some(bytes.progress()), strict: warnings.strict, ..options };
-            layer_tar(files, kept(options, self.sparse, output.dir()).pool(pool))
+            layer_tar(files, kept(options, self.sparse, output.dir()).write(write).pool(pool))
         })?;
         warnings.print(layer.warnings());
         let config = image_config([&layer], config)?;
@@ -130,7 +136,8 @@ impl Build {
         warnings.print(image.warnings());
         let digest = image.digest();
         let image = self.tag.into_iter().fold(Image::from(image), Image::tagged);
-        let options = LayoutOptions::default().sparse(self.sparse).pool(pool).trust(seal(self.sparse, trust));
+        let options = LayoutOptions::default().sparse(self.sparse).write(write).pool(pool);
+        let options = options.trust(seal(self.sparse, trust));
         progress::show("writing the layout", |_| image_layout(output.dir(), [image], options))?;
         print(digest)?;
         output.keep()

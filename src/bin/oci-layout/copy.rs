@@ -7,6 +7,7 @@ use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitCode, ExitStatus, Stdio},
+    sync::mpsc::channel,
     thread,
 };
 
@@ -71,6 +72,7 @@ pub(crate) struct Copy {
 
 impl Copy {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<ExitCode> {
+        let _lock = self.image.lock();
         let layout = trust.open(&self.image.layout)?.pool(pool);
         let image = layout.whole_image(self.image.tag.as_deref())?;
         let destination = Destination::new(self.to.as_deref(), self.destination.as_deref(), &image)?;
@@ -201,19 +203,22 @@ impl Running {
         // Before there is a client: a signal that came first would end this program alone.
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(|cause| failed(cause.to_string()))?;
         let handle = signals.handle();
+        let (started, id) = channel();
+        let forward = move || {
+            let Ok(id) = id.recv() else { return };
+            for signal in signals.forever().filter_map(Signal::from_named_raw) {
+                // It may have ended by itself.
+                let _ = kill_process(id, signal);
+            }
+        };
+        thread::Builder::new().spawn(forward).map_err(|cause| failed(cause.to_string()))?;
         let client = command.spawn().map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => {
                 failed("it is not there: install it, or say where it is (--skopeo, --docker)".to_owned())
             }
             _ => failed(cause.to_string()),
         })?;
-        let id = Pid::from_child(&client);
-        thread::spawn(move || {
-            for signal in signals.forever().filter_map(Signal::from_named_raw) {
-                // It may have ended by itself.
-                let _ = kill_process(id, signal);
-            }
-        });
+        let _ = started.send(Pid::from_child(&client));
         Ok(Self { client, signals: handle })
     }
 

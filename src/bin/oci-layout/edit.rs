@@ -11,8 +11,9 @@ use crate::{
     args::{self, LayoutTag, TaggedFolder},
     out::say,
     progress,
-    steps::open_images,
+    steps::{lock_images, open_images},
     trust::Trust,
+    write_args::WriteArgs,
 };
 
 /// Adds images to a layout, in the place of those that have their tags.
@@ -32,12 +33,16 @@ pub(crate) struct Append {
     /// The layout to add them to
     #[arg(short, long, value_name = "LAYOUT")]
     output: PathBuf,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl Append {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
-        let layout = open_layout(&self.output, trust)?;
+        let layout = open_layout(&self.output, self.write, trust)?;
         let mut layout = if layout.is_sparse() { layout.trust(trust.sealing()) } else { layout };
+        let _locks = lock_images(&self.images);
         let images = open_images(&self.images, warnings, trust)?;
         progress::show("writing the layout", |_| layout.append(images, pool))?;
         Ok(())
@@ -55,13 +60,16 @@ pub(crate) struct Remove {
     /// The layout, and the tag or full name. A colon in the layout's path is written `\:`
     #[arg(value_name = "LAYOUT:TAG", value_parser = args::os(LayoutTag::parse_with_tag))]
     image: LayoutTag,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl Remove {
     pub(crate) fn run(self, trust: &Trust) -> Result<()> {
         let LayoutTag { layout, tag } = self.image;
         let tag = tag.unwrap_or_default();
-        open_layout(&layout, trust)?.remove(&tag)?;
+        open_layout(&layout, self.write, trust)?.remove(&tag)?;
         say(format_args!(
             "removed {tag} from {}; `oci-layout gc` removes the blobs that nothing needs any more",
             layout.display()
@@ -81,11 +89,14 @@ pub(crate) struct Gc {
     /// The layout
     #[arg(value_name = "LAYOUT")]
     layout: PathBuf,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl Gc {
     pub(crate) fn run(self, trust: &Trust) -> Result<()> {
-        let collected = open_layout(&self.layout, trust)?.collect_garbage()?;
+        let collected = open_layout(&self.layout, self.write, trust)?.collect_garbage()?;
         for file in &collected.files {
             say(format_args!("removed {}", file.display()));
         }
@@ -107,11 +118,14 @@ pub(crate) struct Fill {
     /// The layout
     #[arg(value_name = "LAYOUT")]
     layout: PathBuf,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl Fill {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
-        let layout = open_layout(&self.layout, trust)?;
+        let layout = open_layout(&self.layout, self.write, trust)?;
         let filled = progress::show("making the layers", |_| layout.fill(pool))?;
         let bytes = filled.iter().map(|blob| blob.size).sum();
         say(format_args!("{} blobs made, {}", filled.len(), DecimalBytes(bytes)));
@@ -119,8 +133,9 @@ impl Fill {
     }
 }
 
-fn open_layout(path: &Path, trust: &Trust) -> Result<ImageLayout> {
-    trust.open(path).map_err(|error| match error {
+fn open_layout(path: &Path, write: WriteArgs, trust: &Trust) -> Result<ImageLayout> {
+    let layout = trust.open(path).map(|layout| layout.write_options(write.options()));
+    layout.map_err(|error| match error {
         Error::Layout { path, reason } => {
             Error::Layout { path, reason: format!("{reason}; `oci-layout image-layout` makes one") }
         }

@@ -8,7 +8,8 @@ use std::{
 
 use clap::Args;
 use oci_layout::{
-    ArchiveFormat, ArchiveOptions, Descriptor, Error, Image, Platform, Pool, Result, WrittenArchive, image_archive,
+    ArchiveFormat, ArchiveOptions, Descriptor, Error, Image, Platform, Pool, Result, WriteOptions, WrittenArchive,
+    image_archive,
 };
 
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     output::OutputFile,
     progress,
     trust::Trust,
+    write_args::WriteArgs,
 };
 
 /// Writes images of a layout as one tar, for docker, podman, containerd and others to load.
@@ -62,10 +64,14 @@ pub(crate) struct Export {
     /// The file to make, or - for standard output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl Export {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
+        let _lock = self.image.lock();
         let layout = trust.open(&self.image.layout)?.pool(pool);
         let (images, left_out) = match (&self.image.tag, &*self.tag) {
             (None, []) => layout.present_images()?,
@@ -85,7 +91,7 @@ impl Export {
         };
         let written = progress::show("writing the archive", |bytes| {
             let options = ArchiveOptions { progress: Some(bytes.progress()), ..options };
-            write(images, options, &self.output)
+            write(images, options, &self.output, self.write.options())
         })?;
         let Some(written) = written else { return Ok(()) };
         warnings.print(&written.warnings);
@@ -97,7 +103,12 @@ impl Export {
 }
 
 /// Writes the tar; nothing comes back if its reader did not want all of it.
-fn write(images: Vec<Image>, options: ArchiveOptions, path: &Path) -> Result<Option<WrittenArchive>> {
+fn write(
+    images: Vec<Image>,
+    options: ArchiveOptions,
+    path: &Path,
+    write: WriteOptions,
+) -> Result<Option<WrittenArchive>> {
     if path == Path::new("-") {
         let stdout = io::stdout();
         if stdout.is_terminal() {
@@ -116,7 +127,7 @@ fn write(images: Vec<Image>, options: ArchiveOptions, path: &Path) -> Result<Opt
         let file = File::options().write(true).open(path);
         archive(file.map_err(|cause| Error::Write { path: path.to_owned(), cause })?, images, options, path)?
     } else {
-        let mut file = OutputFile::claim(path)?;
+        let mut file = OutputFile::claim(path, write)?;
         let written = archive(&mut file, images, options, path)?;
         file.keep()?;
         written

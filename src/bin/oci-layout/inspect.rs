@@ -4,13 +4,17 @@ mod contents;
 mod tree;
 
 use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::Arc,
 };
 
 use clap::Args;
-use oci_layout::{Configuration, Descriptor, Digest, Error, ImageLayout, Index, Manifest, MediaType, Pool, Result};
-use serde::Serialize;
+use oci_layout::{
+    Configuration, Descriptor, Digest, Error, ImageLayout, Index, Manifest, MediaType, Pool, ReadLock, Result,
+};
+use serde::{Serialize, Serializer};
 
 use self::contents::{Contents, contents};
 use crate::{out, progress, trust::Trust};
@@ -36,26 +40,33 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
-        let inspection = progress::show("reading the layers", |_| Inspection::new(&self.layout, pool, trust))?;
-        if self.json { out::print_json(&inspection) } else { out::print_lines(tree::tree(&inspection)) }
+        let _lock = ReadLock::new(&self.layout);
+        let layout = trust.open(&self.layout)?;
+        let inspection = progress::show("reading the layers", |_| Inspection::new(&layout, pool))?;
+        if self.json { out::print_json(&inspection) } else { tree::draw(&inspection, out::print) }
     }
 }
 
 /// All that is shown, and the form of the JSON.
 #[derive(Serialize)]
-struct Inspection {
+struct Inspection<'a> {
     layout: String,
     /// What the index names.
-    images: Vec<Entry>,
+    images: Vec<Entry<'a>>,
     /// Each layer once, however many images have it.
     layers: BTreeMap<Digest, Contents>,
 }
 
 #[derive(Serialize)]
-struct Entry {
-    descriptor: Descriptor,
-    #[serde(flatten)]
-    what: What,
+struct Entry<'a> {
+    descriptor: Cow<'a, Descriptor>,
+    /// An index may name one image thousands of times.
+    #[serde(flatten, serialize_with = "inner")]
+    what: Arc<What>,
+}
+
+fn inner<T: Serialize, S: Serializer>(value: &Arc<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    T::serialize(value, serializer)
 }
 
 #[derive(Serialize)]
@@ -63,7 +74,7 @@ struct Entry {
 enum What {
     /// An image for several platforms.
     Index {
-        images: Vec<Entry>,
+        images: Vec<Entry<'static>>,
     },
     Image {
         manifest: Manifest,
@@ -86,60 +97,67 @@ enum What {
     },
 }
 
-impl Inspection {
-    fn new(path: &Path, pool: &Pool, trust: &Trust) -> Result<Self> {
-        let layout = trust.open(path)?;
-        let mut layers = BTreeMap::new();
-        let images = entries(&layout, &layout.index()?.manifests, 0, &mut layers);
-        let contents = pool.map(layers.into_values(), |layer| (layer.digest, contents(&*layout.blob(&layer))));
-        Ok(Self { layout: path.display().to_string(), images, layers: contents.into_iter().collect() })
+impl<'a> Inspection<'a> {
+    fn new(layout: &'a ImageLayout, pool: &Pool) -> Result<Self> {
+        let mut documents = Documents { layout, seen: HashMap::new(), layers: BTreeMap::new() };
+        let index = layout.index()?.manifests.iter();
+        let images = index.map(|entry| documents.entry(Cow::Borrowed(entry), 0)).collect();
+        let layers = documents.layers.into_values();
+        let contents = pool.map(layers, |layer| (layer.digest, contents(&*layout.blob(&layer))));
+        Ok(Self { layout: layout.path().display().to_string(), images, layers: contents.into_iter().collect() })
     }
 }
 
-/// What these descriptors name, and the layers below all of it.
-fn entries(
-    layout: &ImageLayout,
-    descriptors: &[Descriptor],
-    depth: usize,
-    layers: &mut BTreeMap<Digest, Descriptor>,
-) -> Vec<Entry> {
-    let entry = |descriptor: &Descriptor| {
-        let what = what(layout, descriptor, depth, layers).unwrap_or_else(|error| match error {
+/// What descriptors name, each read once, and the layers below all of it.
+struct Documents<'a> {
+    layout: &'a ImageLayout,
+    /// By digest, size and media type, at a depth.
+    seen: HashMap<(Digest, u64, MediaType, usize), Arc<What>>,
+    layers: BTreeMap<Digest, Descriptor>,
+}
+
+impl Documents<'_> {
+    fn entry<'d>(&mut self, descriptor: Cow<'d, Descriptor>, depth: usize) -> Entry<'d> {
+        let key = (descriptor.digest, descriptor.size, descriptor.media_type.clone(), depth);
+        if let Some(what) = self.seen.get(&key) {
+            return Entry { descriptor, what: Arc::clone(what) };
+        }
+        let what = Arc::new(self.what(&descriptor, depth).unwrap_or_else(|error| match error {
             Error::BlobMissing { .. } => What::Absent,
             error => What::Unreadable { error: error.to_string() },
-        });
-        Entry { descriptor: descriptor.clone(), what }
-    };
-    descriptors.iter().map(entry).collect()
-}
+        }));
+        // What says nothing is not worth the room.
+        if !matches!(*what, What::Absent | What::Other) {
+            self.seen.insert(key, Arc::clone(&what));
+        }
+        Entry { descriptor, what }
+    }
 
-fn what(
-    layout: &ImageLayout,
-    descriptor: &Descriptor,
-    depth: usize,
-    layers: &mut BTreeMap<Digest, Descriptor>,
-) -> Result<What> {
-    /// Everybody writes one index in another at most. Each level can name many times what the next has.
-    const DEEPEST: usize = 8;
-    if descriptor.media_type.is_index() && depth == DEEPEST {
-        return Ok(What::Unreadable { error: format!("it lies more than {DEEPEST} indexes deep") });
+    fn what(&mut self, descriptor: &Descriptor, depth: usize) -> Result<What> {
+        let Self { layout, .. } = *self;
+        /// Everybody writes one index in another at most. Each level can name many times what the next has.
+        const DEEPEST: usize = 8;
+        if descriptor.media_type.is_index() && depth == DEEPEST {
+            return Ok(What::Unreadable { error: format!("it lies more than {DEEPEST} indexes deep") });
+        }
+        if descriptor.media_type.is_index() {
+            let index: Index = layout.read(descriptor)?;
+            let images = index.manifests.into_iter().map(|entry| self.entry(Cow::Owned(entry), depth + 1));
+            return Ok(What::Index { images: images.collect() });
+        }
+        if !descriptor.media_type.is_manifest() {
+            return Ok(What::Other);
+        }
+        let manifest: Manifest = layout.read(descriptor)?;
+        let read = manifest.layers.iter().filter(|layer| layer.media_type.is_layer());
+        self.layers.extend(read.map(|layer| (layer.digest, layer.clone())));
+        if manifest.config.media_type.to_oci() != MediaType::CONFIG {
+            return Ok(What::Artifact { manifest });
+        }
+        let (configuration, error) = match layout.read(&manifest.config) {
+            Ok(configuration) => (Some(Box::new(configuration)), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        Ok(What::Image { manifest, configuration, error })
     }
-    if descriptor.media_type.is_index() {
-        let index: Index = layout.read(descriptor)?;
-        return Ok(What::Index { images: entries(layout, &index.manifests, depth + 1, layers) });
-    }
-    if !descriptor.media_type.is_manifest() {
-        return Ok(What::Other);
-    }
-    let manifest: Manifest = layout.read(descriptor)?;
-    let read = manifest.layers.iter().filter(|layer| layer.media_type.is_layer());
-    layers.extend(read.map(|layer| (layer.digest, layer.clone())));
-    if manifest.config.media_type.to_oci() != MediaType::CONFIG {
-        return Ok(What::Artifact { manifest });
-    }
-    let (configuration, error) = match layout.read(&manifest.config) {
-        Ok(configuration) => (Some(Box::new(configuration)), None),
-        Err(error) => (None, Some(error.to_string())),
-    };
-    Ok(What::Image { manifest, configuration, error })
 }

@@ -26,6 +26,7 @@ mod serve;
 mod steps;
 mod trust;
 mod verify;
+mod write_args;
 
 use std::{
     env,

@@ -20,9 +20,13 @@ pub(crate) fn say(line: impl Display) {
 }
 
 /// Prints a line of what the user asked for.
-/// That nobody reads to the end is the reader's choice and no error.
 pub(crate) fn print(line: impl Display) -> Result<()> {
-    match writeln!(io::stdout(), "{}", Printable(line)) {
+    wanted(writeln!(io::stdout(), "{}", Printable(line)))
+}
+
+/// That nobody reads to the end is the reader's choice and no error.
+fn wanted(written: io::Result<()>) -> Result<()> {
+    match written {
         Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::Write { path: Path::new("standard output").to_owned(), cause })
         }
@@ -30,14 +34,46 @@ pub(crate) fn print(line: impl Display) -> Result<()> {
     }
 }
 
-/// Prints lines, which hold no line feed of others.
-pub(crate) fn print_lines(lines: impl Display) -> Result<()> {
-    lines.to_string().lines().try_for_each(print)
+/// Prints JSON with the members on lines of their own, while it is made.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
+    let mut out = JsonText(Vec::new());
+    let written = serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from);
+    wanted(written.and_then(|()| out.flush()))?;
+    print("")
 }
 
-/// Prints JSON with the members on lines of their own.
-pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
-    print_lines(PrintableJson(serde_json::to_string_pretty(value).expect("its keys are strings")))
+/// Prints JSON text as it may be shown.
+pub(crate) fn print_json_text(text: &[u8]) -> Result<()> {
+    let mut out = JsonText(text.to_vec());
+    wanted(out.flush())?;
+    print("")
+}
+
+/// JSON on its way to standard output.
+struct JsonText(Vec<u8>);
+
+impl Write for JsonText {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        const MOST: usize = 64 << 10;
+        self.0.extend_from_slice(bytes);
+        if self.0.len() >= MOST {
+            // The rest of a character may come later.
+            let whole = match str::from_utf8(&self.0) {
+                Err(error) if error.error_len().is_none() => error.valid_up_to(),
+                _ => self.0.len(),
+            };
+            let rest = self.0.split_off(whole);
+            self.flush()?;
+            self.0 = rest;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        write!(io::stdout(), "{}", PrintableJson(String::from_utf8_lossy(&self.0)))?;
+        self.0.clear();
+        Ok(())
+    }
 }
 
 /// The arguments, read. If they are wrong, clap says so and quotes them, and a glob may have found them in a folder of

@@ -1,49 +1,58 @@
 //! The folder or file that `-o` names: claimed while it is made, and as it was before if that fails.
 
+mod claim;
 mod file;
+mod leftovers;
 
 use std::{
     ffi::c_int,
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
     process,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
+        mpsc::channel,
     },
     thread,
     time::Duration,
 };
 
-use oci_layout::{Error, Result};
+use oci_layout::{Error, Result, WriteOptions};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
 
-pub(crate) use self::file::OutputFile;
+pub(crate) use self::{claim::settled, file::OutputFile};
+use self::{
+    claim::{Claim, Found},
+    leftovers::Leftovers,
+};
 
-/// In the folder as long as it is made: of two programs that want the same empty folder, one gets it, and the other
-/// never takes away what the first one put there. Named as the library names temporary files.
-const CLAIM: &str = ".oci-layout-output";
+/// Where a layout is made again whose making was killed when it was whole.
+const AGAIN: &str = ".oci-layout-again";
 
 /// An output that is being made. Dropped, or when a signal ends the program, all of it is removed.
 pub(crate) struct Output {
+    folder: PathBuf,
+    /// The folder, or one in it.
     dir: PathBuf,
     shared: Arc<Shared>,
 }
 
 impl Output {
-    /// Makes the folder, which must not be there or be empty.
-    pub(crate) fn claim(dir: &Path) -> Result<Self> {
+    /// Makes the folder, which must not be there or be empty. What a killed run of this program left in it is removed.
+    pub(crate) fn claim(dir: &Path, write: WriteOptions) -> Result<Self> {
         let shared = Arc::new(Shared::default());
         // A signal that comes now waits until it is clear what there is to remove.
-        let mut claim = shared.claim();
+        let mut undo = shared.undo();
         shared.remove_on_signals().map_err(|cause| Error::Write { path: dir.to_owned(), cause })?;
-        *claim = Some(Claim::Folder(Folder::claim(dir)?));
-        drop(claim);
-        Ok(Self { dir: dir.to_owned(), shared })
+        let folder = Folder::claim(dir, write)?;
+        let made_in = if folder.is_whole { dir.join(AGAIN) } else { dir.to_owned() };
+        *undo = Some(Undo::Folder(folder));
+        drop(undo);
+        Ok(Self { folder: dir.to_owned(), dir: made_in, shared })
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -52,36 +61,60 @@ impl Output {
 
     /// The output is whole.
     pub(crate) fn keep(self) -> Result<()> {
-        let mut claim = self.shared.end();
-        let path = self.dir.join(CLAIM);
-        fs::remove_file(&path).map_err(|cause| Error::Write { path, cause })?;
-        *claim = None;
+        let mut undo = self.shared.end();
+        if self.dir != self.folder {
+            self.replace()?;
+        }
+        if let Some(Undo::Folder(folder)) = &*undo {
+            // A claim that a power loss brings back is one that nobody holds.
+            folder.claim.end()?;
+        }
+        *undo = None;
+        Ok(())
+    }
+
+    /// Puts what was made again in the place of what there was, if that is the same layout.
+    fn replace(&self) -> Result<()> {
+        let read = |path: PathBuf| fs::read(&path).map_err(|cause| Error::Read { path, cause });
+        if read(self.dir.join("index.json"))? != read(self.folder.join("index.json"))? {
+            let reason =
+                "is an image layout, and not the one that would be made: append to it, or choose another folder";
+            return Err(Error::Layout { path: self.folder.clone(), reason: reason.to_owned() });
+        }
+        for file in Leftovers::of(&self.dir).files {
+            let to = self.folder.join(file.strip_prefix(&self.dir).unwrap_or(&file));
+            let write = |cause| Error::Write { path: to.clone(), cause };
+            to.parent().map_or(Ok(()), fs::create_dir_all).map_err(write)?;
+            fs::rename(&file, &to).map_err(write)?;
+        }
+        Leftovers::of(&self.dir).remove();
+        let _ = fs::remove_dir(&self.dir);
         Ok(())
     }
 }
 
 impl Drop for Output {
     fn drop(&mut self) {
-        if let Some(claim) = self.shared.end().take() {
-            claim.remove();
+        if let Some(undo) = self.shared.end().take() {
+            undo.remove();
         }
     }
 }
 
 /// What there is to remove.
-enum Claim {
+enum Undo {
     Folder(Folder),
-    /// One that is not in its place yet.
-    File(PathBuf),
+    /// A file that is not in its place yet: nothing, where such a file has no name.
+    File(Option<PathBuf>),
 }
 
-impl Claim {
+impl Undo {
     /// Removes what can be removed. Why the rest can't is no news: it is why the output could not be made.
     fn remove(&self) {
         match self {
             Self::Folder(folder) => folder.remove(),
             Self::File(path) => {
-                let _ = fs::remove_file(path);
+                let _ = path.as_ref().map(fs::remove_file);
             }
         }
     }
@@ -89,105 +122,104 @@ impl Claim {
 
 struct Folder {
     dir: PathBuf,
+    claim: Claim,
+    /// It holds a layout that was whole when its making was killed.
+    is_whole: bool,
     /// The topmost folder that was made for the output; none if the output's own was there before.
     made: Option<PathBuf>,
 }
 
 impl Folder {
-    fn claim(dir: &Path) -> Result<Self> {
-        let write = |cause| Error::Write { path: dir.to_owned(), cause };
-        let refuse = |reason: &str| Error::Layout { path: dir.to_owned(), reason: reason.to_owned() };
-        let not_empty = || refuse("is not empty: empty it, or choose another folder for the output");
+    fn claim(dir: &Path, write: WriteOptions) -> Result<Self> {
         if fs::metadata(dir).is_ok_and(|file| !file.is_dir()) {
-            return Err(refuse("is not a folder: choose another place for the output"));
+            let reason = "is not a folder: choose another place for the output".to_owned();
+            return Err(Error::Layout { path: dir.to_owned(), reason });
         }
         let missing = |path: &&Path| fs::symlink_metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
         let named = |path: &&Path| !path.as_os_str().is_empty();
         let made = dir.ancestors().take_while(named).take_while(missing).last().map(Path::to_owned);
-        let claim = Self { dir: dir.to_owned(), made };
-        let begun = fs::create_dir_all(dir).map_err(write).and_then(|()| {
-            if !is_free(dir).map_err(write)? {
-                return Err(not_empty());
+        let begun = fs::create_dir_all(dir)
+            .map_err(|cause| Error::Write { path: dir.to_owned(), cause })
+            .and_then(|()| Claim::take(dir, write));
+        let (claim, found) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                remove_folders(dir, made.as_deref());
+                return Err(error);
             }
-            File::create_new(dir.join(CLAIM)).map_err(|cause| match cause.kind() {
-                io::ErrorKind::AlreadyExists => not_empty(),
-                _ => write(cause),
-            })
-        });
-        if let Err(error) = begun {
-            claim.remove_folders();
-            return Err(error);
+        };
+        let is_whole = found == Found::Layout;
+        if !is_whole {
+            Leftovers::of(dir).remove();
         }
-        // Between the look and the claim, another program may have begun and ended.
-        if !is_free(dir).map_err(write)? {
-            fs::remove_file(dir.join(CLAIM)).map_err(write)?;
-            return Err(not_empty());
-        }
-        Ok(claim)
+        Ok(Self { dir: dir.to_owned(), claim, is_whole, made })
     }
 
     fn remove(&self) {
-        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
-            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            let _ = if is_dir { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) };
+        if self.is_whole {
+            Leftovers::of(&self.dir.join(AGAIN)).remove();
+            let _ = fs::remove_dir(self.dir.join(AGAIN));
+            return;
         }
-        self.remove_folders();
-    }
-
-    /// Removes the folders that were made for the output, as far as nothing is in them.
-    fn remove_folders(&self) {
-        for dir in self.dir.ancestors().take_while(|dir| self.made.as_ref().is_some_and(|made| dir.starts_with(made))) {
-            let _ = fs::remove_dir(dir);
-        }
+        Leftovers::of(&self.dir).remove();
+        let _ = self.claim.end();
+        remove_folders(&self.dir, self.made.as_deref());
     }
 }
 
-/// Whether there is nothing in the folder but perhaps a claim.
-fn is_free(dir: &Path) -> io::Result<bool> {
-    for entry in fs::read_dir(dir)? {
-        if entry?.file_name() != CLAIM {
-            return Ok(false);
-        }
+/// Removes the folders that were made for the output, as far as nothing is in them.
+fn remove_folders(dir: &Path, made: Option<&Path>) {
+    for dir in dir.ancestors().take_while(|dir| made.is_some_and(|made| dir.starts_with(made))) {
+        let _ = fs::remove_dir(dir);
     }
-    Ok(true)
 }
 
 /// What the main thread has in common with the one that waits for signals.
 #[derive(Default)]
 struct Shared {
     /// None when the output is whole, or removed.
-    claim: Mutex<Option<Claim>>,
+    undo: Mutex<Option<Undo>>,
     /// The main thread writes nothing any more.
     is_over: AtomicBool,
 }
 
 impl Shared {
-    fn claim(&self) -> MutexGuard<'_, Option<Claim>> {
-        self.claim.lock().unwrap_or_else(PoisonError::into_inner)
+    fn undo(&self) -> MutexGuard<'_, Option<Undo>> {
+        self.undo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The claim, for the main thread when it is done; after a signal, it waits here for the end of the program.
-    fn end(&self) -> MutexGuard<'_, Option<Claim>> {
+    /// What there is to remove, for the main thread when it is done; after a signal, it waits here for the end of the
+    /// program.
+    fn end(&self) -> MutexGuard<'_, Option<Undo>> {
         self.is_over.store(true, Ordering::SeqCst);
-        self.claim()
+        self.undo()
     }
 
+    /// Where no thread can be had, signals are not caught: one ends the program as if it were killed, and the next run
+    /// removes what it leaves.
     fn remove_on_signals(self: &Arc<Self>) -> io::Result<()> {
-        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
         let shared = Arc::clone(self);
-        thread::Builder::new().spawn(move || {
-            if let Some(signal) = signals.forever().next() {
-                shared.interrupt(signal);
+        let (caught, result) = channel();
+        let started = thread::Builder::new().spawn(move || match Signals::new([SIGHUP, SIGINT, SIGTERM]) {
+            Ok(mut signals) => {
+                let _ = caught.send(Ok(()));
+                if let Some(signal) = signals.forever().next() {
+                    shared.interrupt(signal);
+                }
             }
-        })?;
-        Ok(())
+            Err(cause) => drop(caught.send(Err(cause))),
+        });
+        match started {
+            Ok(_) => result.recv().unwrap_or(Ok(())),
+            Err(_) => Ok(()),
+        }
     }
 
     fn interrupt(&self, signal: c_int) {
-        let claim = self.claim();
-        // Without a claim the work is done, one way or the other, and its own exit code comes next.
-        let Some(claim) = &*claim else { return };
-        claim.remove();
+        let undo = self.undo();
+        // Without it the work is done, one way or the other, and its own exit code comes next.
+        let Some(undo) = &*undo else { return };
+        undo.remove();
         // The main thread may be about to make a file or a folder. Soon it fails, for want of what it made before, and
         // comes to its end; or else it is at a long piece of work, and makes nothing before that is done.
         for _ in 0..20 {
@@ -196,7 +228,7 @@ impl Shared {
             }
             thread::sleep(Duration::from_millis(10));
         }
-        claim.remove();
+        undo.remove();
         process::exit(128 + signal);
     }
 }

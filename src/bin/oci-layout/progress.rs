@@ -37,7 +37,8 @@ pub(crate) fn show<T>(doing: &'static str, work: impl FnOnce(&Bytes) -> T) -> T 
     let (end, ended) = channel::<()>();
     let bytes = &bytes;
     thread::scope(|scope| {
-        scope.spawn(move || draw(doing, bytes, &ended));
+        // Where no thread can be had, there is no bar.
+        let _ = thread::Builder::new().spawn_scoped(scope, move || draw(doing, bytes, &ended));
         // Dropped at the end of the work, however it ends.
         let _end = end;
         work(bytes)

@@ -7,16 +7,17 @@ use std::{
 
 use clap::Args;
 use oci_layout::{
-    Error, Image, LayoutOptions, Platform, Pool, PrintableJson, Result, image_layout,
+    Error, Image, LayoutOptions, Platform, Pool, Result, image_layout,
     registry::{Reference, download_pool},
 };
 
 use crate::{
     out::{self, print, say},
-    output::Output,
+    output::{self, Output},
     progress,
     registries::Registries,
     trust::Trust,
+    write_args::WriteArgs,
 };
 
 /// Fetches an image from a registry into a layout, every byte as it is there.
@@ -56,18 +57,22 @@ pub(crate) struct Pull {
 
     #[command(flatten)]
     registries: Registries,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl Pull {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
-        let Self { image: reference, output, platform, registries, .. } = self;
+        let Self { image: reference, output, platform, registries, write, .. } = self;
+        let write = write.options();
         let client = registries.client()?;
         let Some(output) = output else {
             let manifest = client.manifest(&reference, platform.as_ref())?;
             let write = |cause| Error::Write { path: Path::new("standard output").to_owned(), cause };
             // Its digest is that of its bytes. A terminal has no use for that, and acts on some of them.
             return match io::stdout().is_terminal() {
-                true => out::print_lines(PrintableJson(String::from_utf8_lossy(manifest.bytes()))),
+                true => out::print_json_text(manifest.bytes()),
                 false => io::stdout().write_all(manifest.bytes()).map_err(write),
             };
         };
@@ -76,12 +81,12 @@ impl Pull {
             let digest = image.digest();
             let image = reference.tag.iter().cloned().fold(image, Image::tagged);
             let pool = download_pool(pool);
-            if output.join("oci-layout").exists() {
-                trust.open(&output)?.append([image], &pool)?;
+            if output::settled(&output, write)? {
+                trust.open(&output)?.write_options(write).append([image], &pool)?;
                 return Ok(digest);
             }
-            let output = Output::claim(&output)?;
-            image_layout(output.dir(), [image], LayoutOptions::default().pool(&pool))?;
+            let output = Output::claim(&output, write)?;
+            image_layout(output.dir(), [image], LayoutOptions::default().write(write).pool(&pool))?;
             output.keep()?;
             Ok(digest)
         })?;

@@ -53,6 +53,7 @@ pub(crate) struct Push {
 impl Push {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
         let Self { image, references, platform, mount_from, registries } = self;
+        let _lock = image.lock();
         let (layout, tag) = (trust.open(&image.layout)?.pool(pool), image.tag.as_deref());
         let image = match &platform {
             Some(platform) => Image::from(layout.image(tag, Some(platform))?),

@@ -10,7 +10,7 @@ use oci_layout::{
 
 use crate::certificates;
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct Registries {
     /// Ask registries without TLS
     #[arg(long)]

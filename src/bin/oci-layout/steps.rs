@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args};
 use oci_layout::{
     BaseFiles, Blob, Compression, ConfigOptions, Error, Image, LayerFolder, LayerOptions, LayerSpec, LayoutImage,
-    LayoutOptions, ManifestOptions, Platform, Pool, RecipeTrust, Result, Warning, folder, image_config, image_layout,
-    image_manifest, layer_tar,
+    LayoutOptions, ManifestOptions, Platform, Pool, ReadLock, RecipeTrust, Result, Warning, folder, image_config,
+    image_layout, image_manifest, layer_tar,
 };
 use serde_json::json;
 
@@ -18,6 +18,7 @@ use crate::{
     output::Output,
     progress,
     trust::Trust,
+    write_args::WriteArgs,
 };
 
 /// Packs files into a layer.
@@ -65,6 +66,9 @@ pub(crate) struct LayerTar {
     /// The folder to make; one that is there must be empty
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl LayerTar {
@@ -77,19 +81,20 @@ impl LayerTar {
             }
         };
         let compression = self.compression.unwrap_or(options.compression);
+        let _lock = self.base.lock();
         let mut base = self.base.open(trust)?.as_ref().map(BaseFiles::from);
         for layer in open_layers(&self.above, trust)? {
             base = Some(base.unwrap_or_else(|| BaseFiles::new([] as [LayerFolder; 0])).and(layer));
         }
         let options = self.over.options(options, base);
-        let output = Output::claim(&self.output)?;
+        let output = Output::claim(&self.output, self.write.options())?;
         let layer = progress::show("packing", |bytes| {
             let strict = options.strict || warnings.strict;
             let options = LayerOptions { progress: Some(bytes.progress()), compression, strict, ..options };
-            layer_tar(files, kept(options, self.lazy, output.dir()).pool(pool))
+            layer_tar(files, kept(options, self.lazy, output.dir()).write(self.write.options()).pool(pool))
         })?;
         warnings.print(layer.warnings());
-        folder::write_layer(output.dir(), &layer, &seal(self.lazy, trust))?;
+        folder::write_layer(output.dir(), &layer, &seal(self.lazy, trust), self.write.options())?;
         print(layer.descriptor().digest)?;
         output.keep()
     }
@@ -200,12 +205,22 @@ impl AboveArgs {
 }
 
 impl BaseArgs {
+    /// Keeps collectors of garbage away from the base, until it is read to its last layer.
+    fn lock(&self) -> Option<ReadLock> {
+        self.base.as_ref().map(LayoutTag::lock)
+    }
+
     fn open(&self, trust: &Trust) -> Result<Option<LayoutImage>> {
         self.base.as_ref().map(|base| base.open(self.platform.as_ref(), trust)).transpose()
     }
 }
 
 impl ConfigArgs {
+    /// As [`BaseArgs::lock`].
+    pub(crate) fn lock(&self) -> Option<ReadLock> {
+        self.base.lock()
+    }
+
     pub(crate) fn options(&self, trust: &Trust) -> Result<ConfigOptions> {
         config_options("--extra", self.extra.as_ref(), &self.base, trust)
     }
@@ -241,15 +256,19 @@ pub(crate) struct ImageConfig {
     /// The folder to make; one that is there must be empty
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl ImageConfig {
     pub(crate) fn run(self, warnings: Warnings, trust: &Trust) -> Result<()> {
+        let _lock = self.config.lock();
         let options = self.config.options(trust)?.strict(warnings.strict);
         let config = image_config(&open_layers(&self.layer, trust)?, options)?;
         warnings.print(config.warnings());
-        let output = Output::claim(&self.output)?;
-        folder::write_config(output.dir(), &config)?;
+        let output = Output::claim(&self.output, self.write.options())?;
+        folder::write_config(output.dir(), &config, self.write.options())?;
         print(config.digest())?;
         output.keep()
     }
@@ -298,10 +317,14 @@ pub(crate) struct ImageManifest {
     /// The folder to make; one that is there must be empty
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl ImageManifest {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
+        let _lock = self.base.lock();
         let layers = open_layers(&self.layer, trust)?;
         let trust_to_write = seal(layers.iter().any(is_lazy), trust);
         let manifest = ManifestOptions::new(Json::read_or_null(self.extra_manifest.as_ref())?).strict(warnings.strict);
@@ -323,9 +346,12 @@ impl ImageManifest {
             }
         };
         warnings.print(image.warnings());
-        let output = Output::claim(&self.output)?;
+        let output = Output::claim(&self.output, self.write.options())?;
         let digest = image.digest();
-        progress::show("writing the image", |_| folder::write_image(output.dir(), image, &trust_to_write, pool))?;
+        let write = self.write.options();
+        progress::show("writing the image", |_| {
+            folder::write_image(output.dir(), image, &trust_to_write, pool, write)
+        })?;
         print(digest)?;
         output.keep()
     }
@@ -359,14 +385,18 @@ pub(crate) struct ImageLayout {
     /// The folder to make; one that is there must be empty
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
+
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl ImageLayout {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
+        let _locks = lock_images(&self.images);
         let images = open_images(&self.images, warnings, trust)?;
         let options = LayoutOptions::new(Json::read_or_null(self.extra_index.as_ref())?).sparse(self.sparse).pool(pool);
-        let options = options.trust(seal(self.sparse, trust));
-        let output = Output::claim(&self.output)?;
+        let options = options.trust(seal(self.sparse, trust)).write(self.write.options());
+        let output = Output::claim(&self.output, self.write.options())?;
         let layout = progress::show("writing the layout", |_| image_layout(output.dir(), images, options))?;
         let mut digests: Vec<_> = layout.index()?.manifests.iter().map(|image| image.digest).collect();
         // An image with several tags is there once for each, one after the other.
@@ -374,6 +404,11 @@ impl ImageLayout {
         digests.iter().try_for_each(print)?;
         output.keep()
     }
+}
+
+/// Keeps collectors of garbage away from the layouts among these, until their images are read to the last blob.
+pub(crate) fn lock_images(folders: &[TaggedFolder]) -> Vec<ReadLock> {
+    folders.iter().map(|folder| ReadLock::new(&folder.dir)).collect()
 }
 
 /// The images that these name, under the names given.

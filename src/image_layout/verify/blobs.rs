@@ -120,10 +120,13 @@ impl Referred {
         let bytes = match (&self.bytes, self.layers.is_empty()) {
             (Some(bytes), true) => bytes.clone(),
             (Some(Err(defect)), false) => Err(defect.clone()),
-            (None, true) | (_, false) => match open(files, &blob_name(self.digest), reading.limit) {
-                Ok((file, _)) => self.read(file, reading, &mut contents),
-                Err(Defect::FileMissing) => recipes::check(files, &self, reading, &mut contents),
-                Err(defect) => Err(defect),
+            (None, true) | (_, false) => match self.read_in_place(files, reading, &mut contents) {
+                Err(Defect::FileMissing) => match recipes::check(files, &self, reading, &mut contents) {
+                    // The blob may just have taken the recipe's place.
+                    Err(Defect::FileMissing) => self.read_in_place(files, reading, &mut contents),
+                    checked => checked,
+                },
+                read => read,
             },
         };
         let mut findings = Vec::new();
@@ -139,6 +142,16 @@ impl Referred {
             }
         }
         findings
+    }
+
+    fn read_in_place(
+        &self,
+        files: &LayoutFiles,
+        reading: &Reading,
+        contents: &mut Vec<Finding>,
+    ) -> Result<u64, Defect> {
+        let (file, _) = open(files, &blob_name(self.digest), reading.limit)?;
+        self.read(file, reading, contents)
     }
 
     /// Reads the blob's bytes, wherever they come from, and returns their number if they have its digest. What is wrong

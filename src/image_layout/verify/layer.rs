@@ -30,19 +30,20 @@ pub(super) fn check(
     threads: usize,
     contents: &mut Vec<Finding>,
 ) -> Result<u64, Defect> {
-    let (mut unpack, packing) = Unpack::new(file, limit)?;
+    let (unpack, packing) = Unpack::new(file, limit)?;
     let in_image = blob.layers.iter().find(|(said, _)| said.in_image);
     let (_, place) = in_image.or(blob.layers.first()).expect("the caller has seen that it is used as a layer");
     let mut findings = Findings::new(MAX_FINDINGS);
-    let (tar, bytes) = if threads == 1 {
-        (Tar::read(&mut unpack, place, blob.digest, &mut findings), unpack.finish()?)
-    } else {
-        thread::scope(|scope| {
-            let (tar, unpacking) = unpack_ahead(scope, unpack);
-            let tar = Tar::read(tar, place, blob.digest, &mut findings);
-            Ok((tar, unpacking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?))
-        })?
-    };
+    let (tar, bytes) = thread::scope(|scope| {
+        let ahead = if threads == 1 { Err(unpack) } else { unpack_ahead(scope, unpack) };
+        Ok(match ahead {
+            Ok((tar, unpacking)) => {
+                let tar = Tar::read(tar, place, blob.digest, &mut findings);
+                (tar, unpacking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
+            }
+            Err(mut unpack) => (Tar::read(&mut unpack, place, blob.digest, &mut findings), unpack.finish()?),
+        })
+    })?;
     compare(blob.digest, bytes.digest, bytes.size)?;
 
     let found = |place: &str, defect| Finding::new(place, Some(blob.digest), defect);

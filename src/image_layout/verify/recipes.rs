@@ -16,10 +16,8 @@ use crate::{
     blob::Blob,
     digest::Digest,
     error::Error,
-    image_layout::{
-        files::{FileKind, LayoutFiles, RECIPES, recipe_name},
-        store::TEMPORARY,
-    },
+    image_layout::files::{FileKind, LayoutFiles, RECIPES, recipe_name},
+    new_file::TEMPORARY,
     recipe::{Recipe, open_with},
 };
 
@@ -81,9 +79,11 @@ pub(super) fn check_others(files: &LayoutFiles, needed: &HashSet<Digest>, findin
         let place = format!("{RECIPES}/{}", super::finding::shown(&name));
         match name.strip_suffix(".json").map(|hex| format!("sha256:{hex}").parse::<Digest>()) {
             Some(Ok(digest)) if needed.contains(&digest) => {}
-            Some(Ok(digest)) => read(files, digest).err().into_iter().for_each(|defect| {
-                found(&place, Some(digest), defect);
-            }),
+            Some(Ok(digest)) => match read(files, digest) {
+                // It was filled or collected since the names were read.
+                Ok(_) | Err(Defect::FileMissing) => {}
+                Err(defect) => found(&place, Some(digest), defect),
+            },
             // Somebody writes it now, or was killed: collecting garbage removes it.
             _ if name.starts_with(TEMPORARY) => {}
             _ => found(&place, None, Defect::NotARecipe),

@@ -3,7 +3,7 @@
 use std::{
     io::{self, BufRead, BufReader, Read},
     sync::mpsc::{Receiver, sync_channel},
-    thread::{Scope, ScopedJoinHandle},
+    thread::{self, Scope, ScopedJoinHandle},
 };
 
 use flate2::bufread::MultiGzDecoder;
@@ -171,14 +171,19 @@ impl Read for Unpack<'_> {
     }
 }
 
-/// Unpacks on a thread of its own, some blocks ahead of who reads the tar.
+/// Unpacks on a thread of its own, some blocks ahead of who reads the tar. Where no thread can be had, the blob is given
+/// back.
+#[expect(clippy::result_large_err, reason = "it is no error, and is moved once")]
 pub(super) fn unpack_ahead<'scope>(
     scope: &'scope Scope<'scope, '_>,
-    mut unpack: Unpack<'scope>,
-) -> (impl Read + use<'scope>, ScopedJoinHandle<'scope, Result<Blob, Defect>>) {
+    unpack: Unpack<'scope>,
+) -> Result<(impl Read + use<'scope>, ScopedJoinHandle<'scope, Result<Blob, Defect>>), Unpack<'scope>> {
     const BLOCKS: usize = 4;
     let (sender, receiver) = sync_channel(BLOCKS);
-    let unpacking = scope.spawn(move || {
+    // Handed over when the thread is there: one that is not would take it along.
+    let (hand_over, handed_over) = sync_channel::<Unpack<'scope>>(1);
+    let started = thread::Builder::new().spawn_scoped(scope, move || {
+        let mut unpack = handed_over.recv().map_err(unreadable)?;
         // If nobody reads any more, the blob's own digest is still wanted.
         while let Some(block) = next_block(&mut unpack) {
             if sender.send(block).is_err() {
@@ -188,7 +193,13 @@ pub(super) fn unpack_ahead<'scope>(
         drop(sender);
         unpack.finish()
     });
-    (BlockReader { receiver, block: io::Cursor::default() }, unpacking)
+    match started {
+        Ok(unpacking) => {
+            hand_over.send(unpack).map_err(|error| error.0)?;
+            Ok((BlockReader { receiver, block: io::Cursor::default() }, unpacking))
+        }
+        Err(_) => Err(unpack),
+    }
 }
 
 /// The next block, none at the end.

@@ -13,8 +13,9 @@ use crate::{
     blob::Blob,
     digest::Digest,
     error::{Error, Result},
-    image_layout::store,
+    image_layout::WriteOptions,
     json,
+    new_file::Temporary,
 };
 
 /// What a file of the cache begins with: its format. Another format has another name, and is never read.
@@ -90,10 +91,11 @@ fn write(path: &Path, index: &Index) -> Result<()> {
     let bytes = postcard::to_allocvec(index).map_err(|error| Error::write(path)(std::io::Error::other(error)))?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder).map_err(Error::write(folder))?;
-    let mut file = store::temporary(folder)?;
+    let file = Temporary::new_in(folder)?;
     let parts = [&MAGIC[..], &sum_of(&bytes).to_be_bytes(), &bytes];
-    parts.iter().try_for_each(|part| file.write_all(part)).map_err(Error::write(path))?;
-    store::persist(file, path).map(drop)
+    parts.iter().try_for_each(|part| file.file().write_all(part)).map_err(Error::write(path))?;
+    // A file that a power loss damages is read as none: see [`parse`].
+    file.persist(path, WriteOptions::default().sync(false)).map(drop)
 }
 
 /// Tells a file that was cut off or damaged.

@@ -54,10 +54,11 @@ impl Content {
 
 impl Contents {
     pub(super) fn of_layout(layout: &ImageLayout) -> Result<Self> {
-        let content = |descriptor: &Descriptor| Content {
-            media_type: descriptor.media_type.clone(),
-            blob: layout.blob(descriptor),
-            in_layout: true,
+        let content = |descriptor: &Descriptor| {
+            let media_type = descriptor.media_type.clone();
+            // Not its annotations and whatever else it has: of many entries, that is most of the index.
+            let blob = layout.blob(&Descriptor::new(media_type.clone(), descriptor.digest, descriptor.size));
+            Content { media_type, blob, in_layout: true }
         };
         let named = layout.index()?.manifests.iter().map(|descriptor| (descriptor, names(descriptor)));
         Ok(Self::new(named, &|descriptor| Some(content(descriptor))))

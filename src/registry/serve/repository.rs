@@ -109,12 +109,13 @@ fn stamp(path: &Path) -> Option<Stamp> {
 /// One whose index can't be read has nothing; the first client that asks makes that an event that says why.
 impl From<ImageLayout> for Repository {
     fn from(layout: ImageLayout) -> Self {
-        let contents = Arc::new(Contents::of_layout(&layout).unwrap_or_default());
-        Self {
-            layout: Some(Place::of(&layout)),
-            current: Mutex::new(Current { stamp: None, contents }),
-            turn: Arc::default(),
-        }
+        let place = Place::of(&layout);
+        // It is read by its path, so that what was read is known to be what lies there; not beside the index of this one.
+        drop(layout);
+        let current = Mutex::new(Current { stamp: None, contents: Arc::default() });
+        let repository = Self { layout: Some(place), current, turn: Arc::default() };
+        repository.contents(|_| ());
+        repository
     }
 }
 

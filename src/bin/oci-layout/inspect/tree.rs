@@ -1,9 +1,9 @@
 //! An inspection as a tree that people read.
 
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{Display, Write as _};
 
 use indicatif::{DecimalBytes, HumanCount};
-use oci_layout::{Configuration, Descriptor, Manifest, Printable};
+use oci_layout::{Configuration, Descriptor, Manifest, Printable, Result};
 
 use super::{Entry, Inspection, What, contents::Contents};
 
@@ -13,17 +13,21 @@ pub(super) struct Tree {
     below: Vec<Tree>,
 }
 
-pub(super) fn tree(inspection: &Inspection) -> Tree {
-    let images = inspection.images.iter().map(|entry| entry_tree(entry, inspection));
-    Tree::new(&inspection.layout, images)
+/// Draws an inspection line by line, with the tree of one image in memory at a time.
+pub(super) fn draw(inspection: &Inspection<'_>, mut line: impl FnMut(String) -> Result<()>) -> Result<()> {
+    line(Tree::new(&inspection.layout, []).line)?;
+    let count = inspection.images.len();
+    let mut images = inspection.images.iter().enumerate();
+    images.try_for_each(|(at, entry)| entry_tree(entry, inspection).draw("", at + 1 == count, &mut line))
 }
 
-fn entry_tree(entry: &Entry, inspection: &Inspection) -> Tree {
+fn entry_tree(entry: &Entry<'_>, inspection: &Inspection<'_>) -> Tree {
     let Entry { descriptor, what } = entry;
+    let descriptor: &Descriptor = descriptor;
     let annotation = |key: &str| descriptor.annotations.get(key).cloned();
     let name = annotation("io.containerd.image.name").or_else(|| annotation("org.opencontainers.image.ref.name"));
     let mut line = name.map_or(String::new(), |name| name + "  ");
-    let below: Vec<Tree> = match what {
+    let below: Vec<Tree> = match &**what {
         What::Index { images } => {
             let platforms = images.iter().filter(|image| is_for_platform(image)).count();
             let _ = match platforms {
@@ -71,9 +75,9 @@ fn entry_tree(entry: &Entry, inspection: &Inspection) -> Tree {
 }
 
 /// Whether an entry of an index is an image that somebody runs, as far as can be seen.
-fn is_for_platform(entry: &Entry) -> bool {
+fn is_for_platform(entry: &Entry<'_>) -> bool {
     let unknown = |os: &str| os == "unknown";
-    match &entry.what {
+    match &*entry.what {
         What::Image { configuration: Some(configuration), .. } => !unknown(&configuration.platform().os),
         What::Artifact { .. } | What::Other => false,
         _ => entry.descriptor.platform.as_ref().is_none_or(|platform| !unknown(&platform.os)),
@@ -93,7 +97,7 @@ fn configuration_tree(configuration: &Configuration, descriptor: &Descriptor) ->
     Tree::new(format!("configuration  {}", short(descriptor)), created.chain(members))
 }
 
-fn layer_trees(manifest: &Manifest, configuration: Option<&Configuration>, inspection: &Inspection) -> Vec<Tree> {
+fn layer_trees(manifest: &Manifest, configuration: Option<&Configuration>, inspection: &Inspection<'_>) -> Vec<Tree> {
     let history = configuration.into_iter().flat_map(|configuration| &configuration.history);
     let mut history = history.filter(|entry| entry.empty_layer != Some(true));
     let layer = |(index, layer): (usize, &Descriptor)| {
@@ -143,20 +147,11 @@ impl Tree {
         Self { line, below: below.into_iter().collect() }
     }
 
-    fn draw(&self, f: &mut fmt::Formatter<'_>, indent: &str) -> fmt::Result {
-        f.write_str(&self.line)?;
-        for (index, tree) in self.below.iter().enumerate() {
-            let last = index + 1 == self.below.len();
-            let (branch, trunk) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-            write!(f, "\n{indent}{branch}")?;
-            tree.draw(f, &format!("{indent}{trunk}"))?;
-        }
-        Ok(())
-    }
-}
-
-impl Display for Tree {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.draw(f, "")
+    fn draw(&self, indent: &str, is_last: bool, line: &mut impl FnMut(String) -> Result<()>) -> Result<()> {
+        let (branch, trunk) = if is_last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        line(format!("{indent}{branch}{}", self.line))?;
+        let (indent, count) = (format!("{indent}{trunk}"), self.below.len());
+        let mut below = self.below.iter().enumerate();
+        below.try_for_each(|(at, tree)| tree.draw(&indent, at + 1 == count, line))
     }
 }

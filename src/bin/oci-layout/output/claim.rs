@@ -1,0 +1,195 @@
+//! The file that says that a folder is an output which is being made.
+//!
+//! It is in the folder as long as that is made, and locked as long as the program lives that makes it. Of two programs
+//! that want the same folder, one gets it. A claim that nobody has locked is that of a program that was killed: the next
+//! one takes it over, and with it whatever of the half-made output can be this program's.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    os::{fd::AsRawFd, unix::fs::MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use oci_layout::{Error, Result, WriteOptions};
+use rustix::{
+    fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock, linkat, open},
+    io::{Errno, retry_on_intr},
+};
+
+use super::leftovers::Leftovers;
+
+/// Named as the library names temporary files: collecting garbage removes it too.
+pub(super) const CLAIM: &str = ".oci-layout-output";
+
+/// What it says. A file of the same name that says something else is somebody else's.
+const CONTENTS: &[u8] = b"oci-layout makes this folder, or was killed before it was whole.\n";
+
+/// A claim of this program.
+pub(super) struct Claim {
+    path: PathBuf,
+    /// Locked.
+    _file: File,
+}
+
+/// What there is in a folder that was claimed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    Nothing,
+    /// What was half-made.
+    Leftovers,
+    /// A layout that was whole when its making was killed: somebody may have used it since.
+    Layout,
+}
+
+impl Claim {
+    /// Claims a folder that is empty, or that a killed program had claimed.
+    pub(super) fn take(dir: &Path, write: WriteOptions) -> Result<(Self, Found)> {
+        let path = dir.join(CLAIM);
+        loop {
+            if let Some(file) = take_over(dir, write)? {
+                if !Leftovers::of(dir).others.is_empty() {
+                    return Err(not_empty(dir));
+                }
+                let found = if is_whole(dir) { Found::Layout } else { Found::Leftovers };
+                return Ok((Self { path, _file: file }, found));
+            }
+            if !is_free(dir)? {
+                return Err(not_empty(dir));
+            }
+            let Some(file) = begin(dir, write)? else { continue };
+            let claim = Self { path, _file: file };
+            // Between the look and the claim, another program may have begun and ended.
+            return match is_free(dir) {
+                Ok(true) => Ok((claim, Found::Nothing)),
+                free => {
+                    claim.end()?;
+                    Err(free.err().unwrap_or_else(|| not_empty(dir)))
+                }
+            };
+        }
+    }
+
+    /// Gives the folder away: it is whole, or empty.
+    pub(super) fn end(&self) -> Result<()> {
+        match fs::remove_file(&self.path) {
+            // Whoever collects garbage in a layout that was just finished removes it.
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                Err(Error::Write { path: self.path.clone(), cause })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether the folder holds a layout that was whole already, to add to it. A claim that a killed program left in one is
+/// removed.
+pub(crate) fn settled(dir: &Path, write: WriteOptions) -> Result<bool> {
+    if fs::symlink_metadata(dir.join(CLAIM)).is_err() {
+        return Ok(dir.join("oci-layout").exists());
+    }
+    match take_over(dir, write)? {
+        Some(file) if is_whole(dir) => Claim { path: dir.join(CLAIM), _file: file }.end().map(|()| true),
+        _ => Ok(false),
+    }
+}
+
+/// Whether the making of a layout had come to its end: its index comes last, and by a rename.
+fn is_whole(dir: &Path) -> bool {
+    fs::symlink_metadata(dir.join("index.json")).is_ok_and(|index| index.is_file() && index.len() > 0)
+}
+
+/// The claim of a killed program, locked; nothing if there is no claim.
+fn take_over(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
+    let path = dir.join(CLAIM);
+    let refuse = |reason: &str| Err(Error::Layout { path: dir.to_owned(), reason: reason.to_owned() });
+    loop {
+        // To open a fifo would be to wait for its other end.
+        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let mut file = match retry_on_intr(|| open(&path, flags, Mode::empty())) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(Errno::LOOP | Errno::ISDIR | Errno::NXIO) => return Err(not_empty(dir)),
+            Err(errno) => return Err(Error::Read { path, cause: errno.into() }),
+        };
+        let metadata = file.metadata().map_err(|cause| Error::Read { path: path.clone(), cause })?;
+        if !metadata.is_file() {
+            return Err(not_empty(dir));
+        }
+        if !write.lock {
+            return refuse(
+                "is being made by another program, or was by one that was killed, which cannot be told without locks: \
+                 remove it if no program is at work there",
+            );
+        }
+        if !lock(&file, &path)? {
+            return refuse("is being made by another program: wait for it, or choose another folder for the output");
+        }
+        // The program that had it may just have ended, and removed it.
+        let is_there =
+            fs::symlink_metadata(&path).is_ok_and(|now| (now.dev(), now.ino()) == (metadata.dev(), metadata.ino()));
+        if !is_there {
+            continue;
+        }
+        let mut contents = Vec::new();
+        let read = (&mut file).take(CONTENTS.len() as u64 + 1).read_to_end(&mut contents);
+        read.map_err(|cause| Error::Read { path: path.clone(), cause })?;
+        return if contents == CONTENTS { Ok(Some(file)) } else { Err(not_empty(dir)) };
+    }
+}
+
+/// Makes a claim, which is locked and says what it is from its first moment on; nothing if another program was faster.
+fn begin(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
+    let path = dir.join(CLAIM);
+    let failed = |cause| Error::Write { path: dir.to_owned(), cause };
+    let fill = |mut file: &File| {
+        if write.lock {
+            lock(file, dir)?;
+        }
+        file.write_all(CONTENTS).map_err(failed)
+    };
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    if let Ok(file) = retry_on_intr(|| open(dir, flags, Mode::from_raw_mode(0o600))) {
+        let file = File::from(file);
+        fill(&file)?;
+        let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+        match retry_on_intr(|| linkat(CWD, &*unnamed, CWD, &path, AtFlags::SYMLINK_FOLLOW)) {
+            Ok(()) => return Ok(Some(file)),
+            Err(Errno::EXIST) => return Ok(None),
+            // A file system that cannot do this.
+            Err(_) => {}
+        }
+    }
+    let file = tempfile::Builder::new().prefix(".oci-layout-").tempfile_in(dir).map_err(failed)?;
+    fill(file.as_file())?;
+    match file.persist_noclobber(&path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+        Err(error) => Err(failed(error.error)),
+    }
+}
+
+/// Locks a claim, unless another program has.
+fn lock(file: &File, path: &Path) -> Result<bool> {
+    match retry_on_intr(|| flock(file, FlockOperation::NonBlockingLockExclusive)) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(errno) => Err(Error::NoLocks { path: path.to_owned(), cause: errno.into() }),
+    }
+}
+
+/// Whether there is nothing in the folder but perhaps a claim.
+fn is_free(dir: &Path) -> Result<bool> {
+    let read = |cause| Error::Write { path: dir.to_owned(), cause };
+    for entry in fs::read_dir(dir).map_err(read)? {
+        if entry.map_err(read)?.file_name() != CLAIM {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn not_empty(dir: &Path) -> Error {
+    let reason = "is not empty: empty it, or choose another folder for the output".to_owned();
+    Error::Layout { path: dir.to_owned(), reason }
+}
