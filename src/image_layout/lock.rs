@@ -13,21 +13,22 @@
 //! The gate does not stay closed: a program that holds a layout may have to pass its gate again, and would wait for the
 //! collector that waits for it. So a collector opens the gate after a while, lets all pass, and closes it for longer.
 
-use std::{
-    io,
-    os::fd::OwnedFd,
-    path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
-};
+#[cfg(not(all(test, shuttle)))]
+mod flock;
+#[cfg(all(test, shuttle))]
+mod model;
 
-use rustix::{
-    fs::{FlockOperation, Mode, OFlags, flock, open},
-    io::{Errno, retry_on_intr},
-};
+use std::{io, path::Path, time::Duration};
 
+#[cfg(not(all(test, shuttle)))]
+use self::flock::FolderLock;
 use super::write_options::WriteOptions;
-use crate::error::{Error, Result};
+#[cfg(all(test, shuttle))]
+use crate::sync::FolderLock;
+use crate::{
+    error::{Error, Result},
+    sync::{Instant, thread},
+};
 
 /// How long a gate is closed before it opens for a moment: at first, and at most. A writer takes less than a second,
 /// but for one that packs or pulls much.
@@ -36,9 +37,9 @@ const CLOSED: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 /// Held until it is dropped, or the process ends in any way.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _folder: OwnedFd,
+    _folder: FolderLock,
     /// Dropped last.
-    _gate: Option<OwnedFd>,
+    _gate: Option<FolderLock>,
 }
 
 impl Lock {
@@ -47,8 +48,8 @@ impl Lock {
         if !options.lock {
             return Ok(None);
         }
-        let gate = pass(layout, FlockOperation::LockShared)?;
-        let folder = lock(layout, FlockOperation::LockShared)?;
+        let gate = pass(layout, FolderLock::shared)?;
+        let folder = FolderLock::shared(layout)?;
         drop(gate);
         Ok(Some(Self { _folder: folder, _gate: None }))
     }
@@ -60,10 +61,10 @@ impl Lock {
         }
         let [mut closed, longest] = CLOSED;
         loop {
-            let gate = pass(layout, FlockOperation::LockExclusive)?;
+            let gate = pass(layout, FolderLock::exclusive)?;
             let (begin, mut pause) = (Instant::now(), Duration::from_millis(1));
             while begin.elapsed() < closed {
-                if let Some(folder) = try_lock(layout)? {
+                if let Some(folder) = FolderLock::try_exclusive(layout)? {
                     return Ok(Some(Self { _folder: folder, _gate: gate }));
                 }
                 thread::sleep(pause);
@@ -80,7 +81,7 @@ impl Lock {
         if !options.lock {
             return Ok(Some(None));
         }
-        Ok(try_lock(layout)?.map(|folder| Some(Self { _folder: folder, _gate: None })))
+        Ok(FolderLock::try_exclusive(layout)?.map(|folder| Some(Self { _folder: folder, _gate: None })))
     }
 
     /// The layout's index, among writers.
@@ -88,7 +89,7 @@ impl Lock {
         if !options.lock {
             return Ok(None);
         }
-        let folder = lock(&layout.join("blobs"), FlockOperation::LockExclusive)?;
+        let folder = FolderLock::exclusive(&layout.join("blobs"))?;
         Ok(Some(Self { _folder: folder, _gate: None }))
     }
 }
@@ -123,40 +124,9 @@ impl ReadLock {
 }
 
 /// Locks the gate of a layout. One that has no such folder yet has no blobs that could be collected.
-fn pass(layout: &Path, operation: FlockOperation) -> Result<Option<OwnedFd>> {
-    match lock(&layout.join("blobs/sha256"), operation) {
+fn pass(layout: &Path, lock: fn(&Path) -> Result<FolderLock>) -> Result<Option<FolderLock>> {
+    match lock(&layout.join("blobs/sha256")) {
         Err(Error::Read { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
         gate => gate.map(Some),
-    }
-}
-
-fn lock(folder: &Path, operation: FlockOperation) -> Result<OwnedFd> {
-    let file = open_folder(folder)?;
-    retry_on_intr(|| flock(&file, operation)).map_err(refused(folder))?;
-    Ok(file)
-}
-
-fn try_lock(folder: &Path) -> Result<Option<OwnedFd>> {
-    let file = open_folder(folder)?;
-    match retry_on_intr(|| flock(&file, FlockOperation::NonBlockingLockExclusive)) {
-        Err(Errno::WOULDBLOCK) => Ok(None),
-        locked => locked.map_err(refused(folder)).map(|()| Some(file)),
-    }
-}
-
-/// Nothing but a folder: to open a fifo is to wait for its writer.
-fn open_folder(folder: &Path) -> Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    retry_on_intr(|| open(folder, flags, Mode::empty())).map_err(|errno| Error::read(folder)(errno.into()))
-}
-
-/// What locking gives where there are no locks (NFS, FUSE) is said with what to do.
-fn refused(folder: &Path) -> impl FnOnce(Errno) -> Error {
-    let path: PathBuf = folder.to_owned();
-    move |errno| match errno {
-        Errno::NOLCK | Errno::NOTSUP | Errno::NOSYS | Errno::BADF | Errno::INVAL => {
-            Error::NoLocks { path, cause: errno.into() }
-        }
-        _ => Error::write(path)(errno.into()),
     }
 }
