@@ -146,7 +146,8 @@ mod tests {
     use super::*;
 
     /// With `openat2`, and without it.
-    const WAYS: [fn(&Path, &str, OFlags) -> io::Result<OwnedFd>; 2] = [open, |root, name, flags| {
+    type Open = fn(&Path, &str, OFlags) -> io::Result<OwnedFd>;
+    const WAYS: [Open; 2] = [open, |root, name, flags| {
         let root = openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?;
         walk(root, Path::new(name), flags | OFlags::CLOEXEC)
     }];

@@ -61,7 +61,7 @@ pub fn repair(
     path: impl AsRef<Path>,
     options: &VerifyOptions,
     write: WriteOptions,
-    from: &(dyn Fn(&Descriptor) -> Result<Option<Arc<dyn Blob>>> + Sync),
+    from: &Source<'_>,
 ) -> Result<Repair> {
     let path = path.as_ref();
     let layout = ImageLayout::open(path)?.write_options(write);
@@ -102,6 +102,9 @@ pub fn repair(
         store.sync_folders()?;
     }
 }
+
+/// Gives a sound blob by its descriptor, or nothing.
+type Source<'a> = dyn Fn(&Descriptor) -> Result<Option<Arc<dyn Blob>>> + Sync + 'a;
 
 /// Whether another copy of the blob mends this.
 fn is_broken(finding: &Finding) -> bool {

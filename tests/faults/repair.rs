@@ -54,7 +54,8 @@ fn every_damage_is_repaired_from_everywhere() {
         fs::remove_file(path).unwrap();
         symlink("/etc/hostname", path).unwrap();
     };
-    let damages: [(&str, &dyn Fn(&Path)); 5] = [
+    type Damage<'a> = (&'a str, &'a dyn Fn(&Path));
+    let damages: [Damage<'_>; 5] = [
         ("zeros of the same size", &zeros),
         ("a byte too few", &shorter),
         ("empty", &|path| fs::write(path, "").unwrap()),
