@@ -255,7 +255,8 @@ fn start(workers: usize) -> io::Result<Runtime> {
     tried.into_iter().for_each(|thread| drop(thread.join()));
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(workers)
-        .max_blocking_threads(64)
+        // Clients of a blob that is hashed wait in threads, and others shall not wait for them.
+        .max_blocking_threads(512)
         .thread_keep_alive(Duration::from_secs(u32::MAX.into()))
         .enable_all()
         .build()?;

@@ -17,6 +17,7 @@ use crate::{
         name::{CONTAINERD_NAME, REF_NAME},
     },
     image_manifest::{Image, Index, Manifest},
+    json,
 };
 
 /// What there is, by tag and by digest. Nothing else can be asked for.
@@ -188,9 +189,9 @@ enum Document {
 impl Document {
     fn parse(media_type: &MediaType, bytes: &[u8]) -> Option<Self> {
         if media_type.is_index() {
-            serde_json::from_slice(bytes).map(|index| Self::Index(Box::new(index))).ok()
+            json::from_slice(bytes).map(|index| Self::Index(Box::new(index))).ok()
         } else if media_type.is_manifest() {
-            serde_json::from_slice(bytes).map(|manifest| Self::Manifest(Box::new(manifest))).ok()
+            json::from_slice(bytes).map(|manifest| Self::Manifest(Box::new(manifest))).ok()
         } else {
             None
         }
