@@ -11,6 +11,8 @@ const PAGES: &[&str] = &[
     "docs/layering.md",
     "docs/performance.md",
     "docs/registry.md",
+    "docs/security.md",
+    "docs/faults.md",
     "docs/nix.md",
     "docs/nix-migration.md",
     "docs/nix-reference.md",
@@ -152,4 +154,25 @@ fn the_program_has_the_commands_and_options_of_the_readme() {
     for command in commands.filter(|command| !command.is_empty() && *command != "help") {
         assert!(named.contains(&command), "README.md does not name oci-layout {command}");
     }
+}
+
+/// Each sentence about security names the tests that show it.
+#[test]
+fn the_tests_of_security_exist() {
+    let mut source = String::new();
+    let files = walkdir::WalkDir::new("tests").into_iter().chain(walkdir::WalkDir::new("src"));
+    for file in files.map(Result::unwrap).filter(|file| file.path().extension().is_some_and(|rs| rs == "rs")) {
+        source += &fs::read_to_string(file.path()).unwrap();
+    }
+    let page = read("docs/security.md");
+    let mut count = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| sentence")) {
+        let Some(tests) = row.split('|').nth(2).filter(|tests| tests.trim_start().starts_with('`')) else { continue };
+        for name in tests.split('`').skip(1).step_by(2) {
+            let is_there = name.contains('/') || source.contains(&format!("fn {name}()"));
+            assert!(is_there, "docs/security.md names the test {name}, which does not exist");
+            count += 1;
+        }
+    }
+    assert!(count > 40, "only {count} names found: has the form of the page changed?");
 }

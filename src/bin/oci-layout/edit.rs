@@ -109,6 +109,7 @@ impl Gc {
 ///
 /// The layout has the digests of one that was made full at once. Where a source changed meanwhile, the layer stays a
 /// recipe; when the source is as it was, the same command goes on.
+/// Recipes of strangers are followed only as the options below allow.
 #[derive(Args)]
 #[command(after_help = "\
 Example:

@@ -36,6 +36,9 @@ use crate::{
 /// The tar is written from its beginning to its end, every blob checked on the way, and is the same for the same images.
 /// Into a file, the names of the images (or their digests) are printed on standard output, one a line. What acts on a
 /// terminal, which no name that images may have contains, is escaped there as in everything that is printed.
+///
+/// A layout of a stranger gives no file of this machine away: no link in it is followed, a blob in a file is sent after
+/// the whole of it was checked, and a recipe reads files only as the options below allow.
 #[derive(Args)]
 #[command(after_help = "\
 Example:

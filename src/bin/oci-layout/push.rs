@@ -23,6 +23,9 @@ use crate::{
 /// are asked with TLS, except those on this machine that do not speak it. Trusted are the certificates that SSL_CERT_FILE
 /// names, or those of the system or of this program, and those in the registry's folder in certs.d of podman and docker.
 /// HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name proxies.
+///
+/// A layout of a stranger gives no file of this machine away: no link in it is followed, a blob in a file is sent after
+/// the whole of it was checked, and a recipe reads files only as the options below allow.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

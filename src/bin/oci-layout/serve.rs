@@ -28,13 +28,16 @@ use crate::{
 
 /// Lets every client pull the images of layouts, as a registry that is only read.
 ///
-/// Each layout is a repository, named after its folder, in lower case and with - for what no name has, or as you say. What is appended to a layout while it is served is
-/// served, too. The address is printed on standard output, and on standard error what can be pulled from there: with
+/// Each layout is a repository, named after its folder, in lower case and with - for what no name has, or as you say.
+/// What is appended to a layout while it is served is served, too. The address is printed on standard output, and on standard error what can be pulled from there: with
 /// podman and skopeo by --tls-verify=false, with crane by --insecure, with oras by --plain-http.
 ///
 /// Unless --listen says otherwise, only this machine reaches the address. For others there are --tls-cert and --htpasswd: without
 /// them there is no TLS and no login, and whoever reaches the address reads all of it. It ends when it is interrupted,
 /// after the requests that there are then.
+///
+/// A layout of a stranger gives no file of this machine away: no link in it is followed, a blob in a file is sent after
+/// the whole of it was checked, and a recipe reads files only as the options below allow.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
