@@ -48,6 +48,7 @@ impl Chunks {
     }
 
     /// Leaves out the chunks before this one. Those of a file are not read.
+    #[cfg(feature = "registry")]
     pub(crate) fn skip_to(&mut self, chunk: u64) -> Result<()> {
         match &mut self.source {
             Source::Checked(file) => {

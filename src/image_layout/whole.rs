@@ -139,12 +139,14 @@ impl ImageLayout {
         }
         match Below::of(&descriptor.media_type) {
             Below::Entries => {
-                let entries = self.read::<Index>(descriptor)?.manifests;
+                let Index { media_type, manifests: entries, .. } = self.read(descriptor)?;
+                self.check_kind(descriptor, media_type, MediaType::is_index)?;
                 entries.iter().try_for_each(|entry| self.check_known(entry))?;
                 Ok(entries)
             }
             Below::ConfigAndLayers => {
-                let manifest: Manifest = self.read(descriptor)?;
+                let mut manifest: Manifest = self.read(descriptor)?;
+                self.check_kind(descriptor, manifest.media_type.take(), MediaType::is_manifest)?;
                 Ok(manifest.layers.into_iter().chain([manifest.config]).collect())
             }
             Below::Blobs => {
@@ -157,6 +159,19 @@ impl ImageLayout {
             }
             // Of the blobs of a manifest, only the bytes count.
             Below::Nothing | Below::Unknown => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether a document is of the kind that its descriptor says. Others may follow what it says itself, and what it
+    /// names then must stay and be copied, too.
+    fn check_kind(&self, said: &Descriptor, own: Option<MediaType>, is_it: fn(&MediaType) -> bool) -> Result<()> {
+        match own.filter(|own| !is_it(own) && (own.is_index() || own.is_manifest())) {
+            Some(own) => {
+                let (digest, said) = (said.digest, &said.media_type);
+                let reason = format!("names {digest} as {said}, which says of itself that it is {own}: make it again");
+                Err(Error::layout(self.path(), reason))
+            }
+            None => Ok(()),
         }
     }
 

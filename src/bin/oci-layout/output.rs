@@ -24,7 +24,9 @@ use signal_hook::{
     iterator::Signals,
 };
 
-pub(crate) use self::{claim::settled, file::OutputFile};
+#[cfg(feature = "registry")]
+pub(crate) use self::claim::settled;
+pub(crate) use self::file::OutputFile;
 use self::{
     claim::{Claim, Found},
     leftovers::Leftovers,

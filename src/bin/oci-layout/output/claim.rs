@@ -84,6 +84,7 @@ impl Claim {
 
 /// Whether the folder holds a layout that was whole already, to add to it. A claim that a killed program left in one is
 /// removed.
+#[cfg(feature = "registry")]
 pub(crate) fn settled(dir: &Path, write: WriteOptions) -> Result<bool> {
     if fs::symlink_metadata(dir.join(CLAIM)).is_err() {
         return Ok(dir.join("oci-layout").exists());
