@@ -36,6 +36,11 @@ impl Extra {
         self.raw().into_iter().rev().find(|(key, _)| key == name).map(|(_, value)| value_of(value))
     }
 
+    /// Whether there is a member of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.raw().iter().any(|(key, _)| key == name)
+    }
+
     /// All of them, as values.
     pub fn members(&self) -> BTreeMap<String, Value> {
         self.raw().into_iter().map(|(key, value)| (key.into_owned(), value_of(value))).collect()

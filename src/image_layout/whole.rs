@@ -139,8 +139,11 @@ impl ImageLayout {
         }
         match Below::of(&descriptor.media_type) {
             Below::Entries => {
-                let Index { media_type, manifests: entries, .. } = self.read(descriptor)?;
-                self.check_kind(descriptor, media_type, MediaType::is_index)?;
+                let Index { media_type, manifests: entries, extra, .. } = self.read(descriptor)?;
+                // Whatever its media type is: its members say what it is, too.
+                let is_manifest = ["config", "layers"].iter().any(|member| extra.has(member));
+                let own = if is_manifest { Some(MediaType::MANIFEST) } else { media_type };
+                self.check_kind(descriptor, own, MediaType::is_index)?;
                 entries.iter().try_for_each(|entry| self.check_known(entry))?;
                 Ok(entries)
             }
@@ -168,7 +171,7 @@ impl ImageLayout {
         match own.filter(|own| !is_it(own) && (own.is_index() || own.is_manifest())) {
             Some(own) => {
                 let (digest, said) = (said.digest, &said.media_type);
-                let reason = format!("names {digest} as {said}, which says of itself that it is {own}: make it again");
+                let reason = format!("names {digest} as {said}, and its contents are those of {own}: make it again");
                 Err(Error::layout(self.path(), reason))
             }
             None => Ok(()),
