@@ -24,6 +24,8 @@ fn try_copy(folder: &Path, args: &[&str], mut environment: Command) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
     let path = environment.env("LC_ALL", "C").get_envs().filter_map(|(name, value)| Some((name, value?)));
     command.arg("copy").args(args).current_dir(folder).env_clear().envs(path).stdin(Stdio::null());
+    // Where the key of recipes is.
+    command.env("XDG_STATE_HOME", folder);
     command.output().unwrap()
 }
 
@@ -99,6 +101,7 @@ fn of_a_sparse_layout_what_lacks_is_made() {
         "app",
     ]);
     build.args(["--entrypoint", "/bin/busybox", "--cmd", "echo", "--cmd", "made"]).current_dir(folder);
+    build.env("XDG_STATE_HOME", folder);
     let digest = run(&mut build).trim().to_owned();
 
     let containers = Containers::new(folder);

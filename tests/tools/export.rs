@@ -294,7 +294,7 @@ fn what_breaks_off_is_loaded_by_nobody() {
             let tar = folder.join(format!("{format}.tar"));
             let fails = |to: &str, stdout: Stdio| {
                 let mut export = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
-                export.args(["export", "app", "--format", format, "-o", to]).current_dir(folder);
+                export.args(["export", "app", "--format", format, "--trust-recipes", "-o", to]).current_dir(folder);
                 let output = export.stdout(stdout).output().unwrap();
                 let said = String::from_utf8_lossy(&output.stderr);
                 assert!(output.status.code() == Some(1) && said.contains(reason), "{output:?}");

@@ -34,7 +34,7 @@ fn a_source_that_changed_is_pushed_nowhere() {
         sources.change_data();
         let (repository, digest) = (format!("{}/a/app", registry.address), image.layers()[1].descriptor().digest);
         let reference = format!("{repository}:1.0");
-        let push = || program(&["push", "app", &reference], sources.folder(), |_| {});
+        let push = || program(&["push", "app", &reference, "--trust-recipes"], sources.folder(), |_| {});
         let sentence = format!(
             "oci-layout: error: blob {digest} cannot be made again: {:?} changed since it was described; put it back as \
              it was, or make the image again\n",
