@@ -44,9 +44,10 @@ impl<W: Write> TarWriter<W> {
 
     /// A file in `blobs`. Its last stretch comes when all of it is right.
     pub(super) fn blob(&mut self, blob: &dyn Blob) -> Result<()> {
-        let (chunks, descriptor) = (Chunks::open(blob)?, blob.descriptor());
+        let descriptor = blob.descriptor();
+        // First, so that a tar that ends here for a blob that cannot be read is cut off, and no reader takes it for whole.
         self.header(&blob_name(descriptor.digest), Some(descriptor.size))?;
-        for chunk in chunks {
+        for chunk in Chunks::open(blob)? {
             self.contents(&chunk?)?;
         }
         self.zeros(padding(descriptor.size))

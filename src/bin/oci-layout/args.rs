@@ -254,14 +254,14 @@ pub(crate) fn pool(option: Option<usize>) -> Result<Pool> {
 /// The folder that remembers what was read once, where the system has one for that:
 /// [XDG](https://specifications.freedesktop.org/basedir-spec/latest/).
 pub(crate) fn cache() -> Option<PathBuf> {
-    let home = || Some(absolute("HOME")?.join(".cache"));
+    let home = || Some(absolute("HOME").filter(|home| home.is_dir())?.join(".cache"));
     Some(absolute("XDG_CACHE_HOME").or_else(home)?.join("oci-layout"))
 }
 
 /// A file that belongs to this user and this machine, by the same specification. The home directory is that of the user
-/// database where the environment names none.
+/// database where the environment names none. A home directory that is not there is not made.
 pub(crate) fn state(name: &str) -> Option<PathBuf> {
-    let home = || Some(env::home_dir().filter(|path| path.is_absolute())?.join(".local/state"));
+    let home = || Some(env::home_dir().filter(|home| home.is_absolute() && home.is_dir())?.join(".local/state"));
     Some(absolute("XDG_STATE_HOME").or_else(home)?.join("oci-layout").join(name))
 }
 
