@@ -34,7 +34,7 @@ pub(crate) const TEMPORARY: &str = ".oci-layout-";
 /// let mut file = NewFile::create(&path, WriteOptions::default())?;
 /// image_archive(&mut file, images, ArchiveOptions::default())?;
 /// file.keep()?;
-/// # Ok::<_, oci_layout::Error>(())
+/// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct NewFile {

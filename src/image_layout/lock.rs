@@ -108,7 +108,7 @@ impl Lock {
 /// let images = ImageLayout::open(dir.path())?.images()?;
 /// // … whatever reads their blobs …
 /// drop(lock);
-/// # Ok::<_, oci_layout::Error>(())
+/// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct ReadLock(#[expect(dead_code, reason = "it is held")] Option<Lock>);
