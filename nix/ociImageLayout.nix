@@ -66,7 +66,9 @@ let
       sparse = true;
       images = images (if hashTagged == null then [ ] else [ "${hashTagged}:${hash}" ]);
     })}";
-  programs = builtins.mapAttrs (_: program: app program.name program.arguments) {
+  # Recipes may read the store, wherever it is.
+  store = [ "--recipe-root" builtins.storeDir ];
+  programs = builtins.mapAttrs (_: program: app program.name (program.arguments ++ store)) {
     copyToRegistry = { name = "copy-to-registry"; arguments = [ "copy" "--to" "docker" handed ]; };
     copyToPodman = { name = "copy-to-podman"; arguments = [ "copy" "--to" "containers-storage" handed ]; };
     copyToDockerDaemon = { name = "copy-to-docker-daemon"; arguments = [ "copy" "--to" "docker-daemon" handed ]; };
