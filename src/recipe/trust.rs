@@ -104,7 +104,7 @@ impl RecipeTrust {
     }
 
     fn canonical_roots(&self) -> Vec<PathBuf> {
-        self.roots.iter().filter_map(|root| root.canonicalize().ok()).collect()
+        self.roots.iter().filter_map(|root| resolved(root)).collect()
     }
 }
 
@@ -116,21 +116,19 @@ fn source(mapping: &FileMapping) -> Option<&Path> {
 }
 
 fn is_below(path: &Path, roots: &[PathBuf]) -> bool {
-    // What is not there is compared as it stands; reading it says that it vanished.
-    let path = match path.canonicalize() {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound && !path.is_symlink() => match path.parent() {
-            Some(parent) => return !ends_above(path) && is_below(parent, roots),
-            None => return false,
-        },
-        Err(_) => return false,
-        Ok(path) => path,
-    };
-    roots.iter().any(|root| path.starts_with(root))
+    resolved(path).is_some_and(|path| roots.iter().any(|root| path.starts_with(root)))
 }
 
-/// Whether the last component is `..`.
-fn ends_above(path: &Path) -> bool {
-    path.file_name().is_none()
+/// Where a path leads, with all links followed. What is not there is taken as it stands, so that reading it says that it
+/// vanished; nothing is known of a dangling link, and of what lies above something that is not there.
+fn resolved(path: &Path) -> Option<PathBuf> {
+    match path.canonicalize() {
+        Ok(path) => Some(path),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
+            Some(resolved(path.parent()?)?.join(path.file_name()?))
+        }
+        Err(_) => None,
+    }
 }
 
 /// A secret of this user, by which the recipes that this user wrote on this machine are known again.
