@@ -34,8 +34,9 @@ pub trait Blob: Send + Sync {
         None
     }
 
-    /// The same bytes in a file that was hashed as a whole before this returns; `None` if they lie in no file. They may be
-    /// sent elsewhere: nobody can be made to give away a file by a descriptor that says it is a blob.
+    /// The same bytes from a file, all of them hashed before this returns; `None` if they lie in no file. What is sent
+    /// elsewhere comes from here: a descriptor that names another file of this machine is an error, and none of its bytes
+    /// leave.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Files whose bytes are known to be those of a blob.
 //!
 //! A file is hashed once, and then known by its [`Stamp`]: as long as device, inode, size and both times stay the same,
-//! so do its bytes. Every write changes the time of the last change (ctime), which no program can set.
+//! so do its bytes. Every write changes the time of the last change (ctime), which a program can only set by setting the system's clock.
 
 mod known;
 
@@ -116,7 +116,7 @@ impl Read for FileBytes {
     }
 }
 
-/// What tells one state of a file from another.
+/// What tells one state of a file from another; of a symbolic link, of the file that it leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     device: u64,
@@ -132,7 +132,13 @@ impl Stamp {
         file.metadata().map(|metadata| Self::of_metadata(&metadata))
     }
 
-    pub(crate) fn of_metadata(file: &Metadata) -> Self {
+    /// `None` for a file that cannot be looked at.
+    #[cfg(feature = "registry")]
+    pub(crate) fn at(path: &Path) -> Option<Self> {
+        path.metadata().ok().map(|metadata| Self::of_metadata(&metadata))
+    }
+
+    fn of_metadata(file: &Metadata) -> Self {
         Self {
             device: file.dev(),
             inode: file.ino(),

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use crate::{digest::Digest, image_layout::Finding, layer_tar::BYTE_FORMAT, printable::Printable, warning::Warning};
+use crate::{digest::Digest, layer_tar::BYTE_FORMAT, printable::Printable, warning::Warning};
 
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -223,13 +223,13 @@ pub enum Error {
     /// A layout has defects. Displayed, each has a line of its own.
     #[error(
         "{path:?} is not sound: make or fetch it again{}",
-        findings.iter().map(|finding| format!("\n  {finding}")).collect::<String>()
+        defects.iter().map(|defect| format!("\n  {}", Printable(defect))).collect::<String>()
     )]
     Unsound {
         /// The layout.
         path: PathBuf,
-        /// The defects.
-        findings: Vec<Finding>,
+        /// What [`verify`](crate::verify()) finds, each in a sentence.
+        defects: Vec<String>,
     },
     /// A blob is not in the layout.
     #[error("blob {digest} is missing from {path:?}: fetch the image again, whole")]

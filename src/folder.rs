@@ -37,7 +37,7 @@ use crate::{
     error::{Error, Result},
     image_config::{History, ImageConfig},
     image_layout::{
-        MARKER, WriteOptions, beneath,
+        MARKER, beneath,
         files::{FileKind, LayoutBlob, LayoutFiles, blob_name},
         replace,
         store::BlobStore,
@@ -46,6 +46,7 @@ use crate::{
     json,
     pool::Pool,
     recipe::{Recipe, RecipeTrust},
+    write_options::WriteOptions,
 };
 
 const DESCRIPTOR: &str = "media-descriptor.json";

@@ -16,7 +16,6 @@ pub(crate) mod repository;
 pub(crate) mod store;
 mod verify;
 mod whole;
-mod write_options;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -36,7 +35,6 @@ pub use self::{
     read::{ImageLayout, LayoutImage},
     repair::{Repair, repair},
     verify::{Defect, Finding, Severity, VerifyOptions, verify},
-    write_options::WriteOptions,
 };
 pub(crate) use self::{
     files::{INDEX, MARKER, marker},
@@ -52,6 +50,7 @@ use crate::{
     new_file::Temporary,
     pool::Pool,
     recipe::RecipeTrust,
+    write_options::WriteOptions,
 };
 
 /// Writes an [image layout](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md) with these

@@ -48,7 +48,7 @@ use crate::{
     descriptor::Descriptor,
     digest::Digest,
     error::{Error, Result},
-    image_layout::{WriteOptions, store::BlobStore},
+    image_layout::store::BlobStore,
     layer_tar::{
         checks::{Checks, Recorder},
         entry::Entry,
@@ -62,6 +62,7 @@ use crate::{
     recipe::Recipe,
     spec::LayerSpec,
     warning::Warning,
+    write_options::WriteOptions,
 };
 
 /// Makes a layer of these files.

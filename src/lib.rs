@@ -110,6 +110,7 @@ mod spec;
 mod sync;
 mod tar_reader;
 mod warning;
+mod write_options;
 
 pub use self::{
     archive::{ArchiveFormat, ArchiveOptions, WrittenArchive, image_archive},
@@ -125,7 +126,7 @@ pub use self::{
     },
     image_layout::{
         Collected, Defect, Finding, ImageLayout, ImageName, LayoutImage, LayoutOptions, ReadLock, Repair, Severity,
-        VerifyOptions, WriteOptions, image_layout, repair, verify,
+        VerifyOptions, image_layout, repair, verify,
     },
     image_manifest::{
         Image, ImageIndex, ImageManifest, Index, Manifest, ManifestOptions, artifact_manifest, image_index,
@@ -142,6 +143,7 @@ pub use self::{
     recipe::{Recipe, RecipeKey, RecipeTrust},
     spec::LayerSpec,
     warning::Warning,
+    write_options::WriteOptions,
 };
 
 /// The README's Rust compiles.

@@ -15,7 +15,7 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::{
     error::{Error, Result},
-    image_layout::WriteOptions,
+    write_options::WriteOptions,
 };
 
 /// What the names of files begin with that are still being written; left behind, they may be removed by whoever

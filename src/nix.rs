@@ -45,7 +45,7 @@ mod files;
 mod layers;
 mod pull;
 
-use crate::{image_layout::WriteOptions, warning::Warning};
+use crate::{warning::Warning, write_options::WriteOptions};
 
 #[cfg(feature = "registry")]
 pub use self::pull::{pull, pull_blob};

@@ -24,12 +24,19 @@ impl UnpackedLayer {
     pub(super) fn new(layer: Arc<dyn Blob>, diff_id: Digest) -> Result<Self> {
         let descriptor = layer.descriptor();
         let unreadable = |cause| Error::blob(descriptor.digest, cause);
-        let mut blob = HashRead::new(opened(&*layer)?);
-        let size = io::copy(&mut unpacked(&mut blob).map_err(unreadable)?, &mut io::sink()).map_err(unreadable)?;
-        // What may be behind the compressed stream.
-        io::copy(&mut blob, &mut io::sink()).map_err(unreadable)?;
-        let (digest, read) = blob.finish();
-        descriptor.check(read, Some(digest))?;
+        let length = |tar: io::Result<Box<dyn Read + Send + '_>>| io::copy(&mut tar?, &mut io::sink());
+        let size = match layer.checked()? {
+            Some(file) => length(unpacked(file)).map_err(unreadable)?,
+            None => {
+                let mut blob = HashRead::new(layer.open()?);
+                let size = length(unpacked(&mut blob)).map_err(unreadable)?;
+                // What may come after the compressed stream.
+                io::copy(&mut blob, &mut io::sink()).map_err(unreadable)?;
+                let (digest, read) = blob.finish();
+                descriptor.check(read, Some(digest))?;
+                size
+            }
+        };
         Ok(Self { tar: Descriptor::new(MediaType::LAYER, diff_id, size), layer })
     }
 }
@@ -40,15 +47,11 @@ impl Blob for UnpackedLayer {
     }
 
     fn open(&self) -> Result<Box<dyn Read + Send>> {
-        unpacked(opened(&*self.layer)?).map_err(|cause| Error::blob(self.layer.descriptor().digest, cause))
-    }
-}
-
-/// The bytes of a layer, checked before they come, wherever they lie in a file.
-fn opened(layer: &dyn Blob) -> Result<Box<dyn Read + Send>> {
-    match layer.checked()? {
-        Some(file) => Ok(Box::new(file)),
-        None => layer.open(),
+        let blob: Box<dyn Read + Send> = match self.layer.checked()? {
+            Some(file) => Box::new(file),
+            None => self.layer.open()?,
+        };
+        unpacked(blob).map_err(|cause| Error::blob(self.layer.descriptor().digest, cause))
     }
 }
 

@@ -65,19 +65,22 @@ impl KnownFiles {
         let place = (stamp.device, stamp.inode, bytes.offset());
         let known = Arc::clone(lock(&self.places).entry(place).or_default());
         let mut known = lock(&known);
-        if *known != Some(expected) && !self.has_line(place, &expected) {
-            let is_quiet = is_quiet(&stamp);
+        if *known == Some(expected) {
+            return Ok(CheckedFile { bytes, stamp });
+        }
+        let mut is_known = self.has_line(place, &expected);
+        if !is_known {
+            // Before the bytes are read: a write after that changes the stamp.
+            is_known = is_quiet(&stamp);
             bytes.check(descriptor)?;
             if Stamp::of(&bytes.file).map_err(unreadable)? != stamp {
                 return Err(unreadable(std::io::Error::other(CHANGED)));
             }
-            if is_quiet {
+            if is_known {
                 self.add_line(&bytes, place, &expected);
-                *known = Some(expected);
             }
-        } else {
-            *known = Some(expected);
         }
+        *known = is_known.then_some(expected);
         Ok(CheckedFile { bytes, stamp })
     }
 

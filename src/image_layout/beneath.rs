@@ -43,6 +43,7 @@ impl Beneath {
     pub(crate) fn read(root: &Path, name: &str) -> io::Result<Option<Self>> {
         match Self::look(root, name)? {
             Some(found) if found.metadata.is_file() => {
+                // The name may mean something else by now, which is looked at again.
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
                 open(root, name, flags).and_then(|file| Self::of(file.into())).map(Some).or_else(absent)
             }

@@ -6,7 +6,7 @@ use super::{
     files::{RECIPES, blob_name, recipe_name},
     lock::Lock,
     read::ImageLayout,
-    store::{self, BlobStore},
+    store::BlobStore,
 };
 use crate::{
     blob::Blob,
@@ -78,7 +78,7 @@ fn fill_in(dir: &Path, store: &BlobStore, blob: &dyn Blob, pool: &Pool) -> Resul
     }
     let path = dir.join(blob_name(digest));
     // The recipe is all that there is, unless what lies there is the blob: its name and size are not enough here.
-    let is_new = !store::is_whole(&path, blob.descriptor());
+    let is_new = !store.has(&path, blob);
     if is_new {
         match fs::remove_file(&path) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(Error::write(path)(cause)),

@@ -22,12 +22,12 @@ use std::{io, path::Path, time::Duration};
 
 #[cfg(not(all(test, shuttle)))]
 use self::flock::FolderLock;
-use super::write_options::WriteOptions;
 #[cfg(all(test, shuttle))]
 use crate::sync::FolderLock;
 use crate::{
     error::{Error, Result},
     sync::{Instant, thread},
+    write_options::WriteOptions,
 };
 
 /// How long a gate is closed before it opens for a moment: at first, and at most. A writer takes less than a second,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    INDEX, MARKER, WriteOptions,
+    INDEX, MARKER,
     files::{FileKind, LayoutBlob, LayoutFiles, RECIPES, recipe_name},
     name::REF_NAME,
 };
@@ -22,6 +22,7 @@ use crate::{
     layer_tar::BaseFiles,
     pool::Pool,
     recipe::{Recipe, RecipeTrust},
+    write_options::WriteOptions,
 };
 
 /// How deep indexes may lie in one another. Everybody writes one level, and one more is allowed for.
@@ -98,11 +99,12 @@ impl ImageLayout {
         matches!(self.files.kind(RECIPES), Ok(Some(FileKind::Folder)))
     }
 
-    /// Whether every recipe of the layout may be followed.
+    /// Whether every recipe of the layout may be followed. A file that is no recipe is passed over: reading its blob says
+    /// what is wrong with it.
     ///
     /// # Errors
     ///
-    /// [`Error::RecipeUntrusted`] for the first that may not, and those of reading recipes.
+    /// [`Error::RecipeUntrusted`] for the first that may not, and [`Error::Read`] for a folder that cannot be read.
     pub fn check_trust(&self) -> Result<()> {
         let names = match self.files.kind(RECIPES) {
             Ok(None) => return Ok(()),

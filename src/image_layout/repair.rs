@@ -6,7 +6,6 @@ use super::{
     read::{ImageLayout, MAX_DEPTH},
     store::BlobStore,
     verify::{Defect, Finding, VerifyOptions, verify},
-    write_options::WriteOptions,
 };
 use crate::{
     blob::Blob,
@@ -14,6 +13,7 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     pool::Pool,
+    write_options::WriteOptions,
 };
 
 /// What [`repair`] did, and what is still wrong.

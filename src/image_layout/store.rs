@@ -11,18 +11,18 @@ use std::{
 use crate::{
     blob::Blob,
     checked::{CheckedFile, FileBytes, KnownFiles},
-    chunks::Chunks,
     descriptor::Descriptor,
     digest::{Digest, Hasher},
     error::{Error, Result},
     image_layout::{
-        WriteOptions, beneath,
+        beneath,
         files::{MAX_RECIPE, RECIPES},
         lock::Lock,
     },
     new_file::Temporary,
     pool::Pool,
     recipe::{Recipe, RecipeKey, RecipeTrust},
+    write_options::WriteOptions,
 };
 
 /// `blobs/sha256` of a layout that may not have an index yet. As long as this lives nobody collects blobs there.
@@ -72,7 +72,7 @@ impl BlobStore {
         Self { key: trust.sealing_key().cloned(), known: Arc::clone(known), ..self }
     }
 
-    /// A blob of this layout that this process wrote, all its bytes checked.
+    /// A blob of this layout, all its bytes checked.
     pub(crate) fn checked(&self, path: &Path, descriptor: &Descriptor) -> Result<CheckedFile> {
         self.known.check(FileBytes::open(path)?, descriptor)
     }
@@ -136,7 +136,7 @@ impl BlobStore {
 
     /// Whether the blob is in its place already. Its name and size are not enough: its bytes may have been damaged, and
     /// then it is replaced. What this process put there, it does not hash again.
-    fn has(&self, path: &Path, blob: &dyn Blob) -> bool {
+    pub(crate) fn has(&self, path: &Path, blob: &dyn Blob) -> bool {
         is_blob(path, blob.descriptor().size)
             && (blob.file() == Some(path) || self.checked(path, blob.descriptor()).is_ok())
     }
@@ -183,28 +183,22 @@ fn put_recipe(
     Ok(Some(path))
 }
 
-/// Copies the blob's bytes, and returns their digest and number. One byte more than the descriptor says is copied at
-/// most: enough to know that there are too many.
+/// Copies the blob's bytes, and returns their digest and number. Those of a file were hashed before, and are not hashed
+/// again. One byte more than the descriptor says is copied at most: enough to know that there are too many.
 fn copy(blob: &dyn Blob, to: &mut impl Write) -> Result<(Digest, u64)> {
     let descriptor = blob.descriptor();
     let unreadable = |cause: io::Error| Error::blob(descriptor.digest, cause);
-    if let Some(mut source) = blob.checked()? {
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            match source.read(&mut buffer).map_err(unreadable)? {
-                0 => return Ok((descriptor.digest, descriptor.size)),
-                n => to.write_all(&buffer[..n]).map_err(Error::write(""))?,
-            }
-        }
-    }
-    let mut source = blob.open()?.take(descriptor.size.saturating_add(1));
-    let mut hasher = Hasher::default();
+    let (source, mut hasher): (Box<dyn Read>, _) = match blob.checked()? {
+        Some(file) => (Box::new(file), None),
+        None => (blob.open()?, Some(Hasher::default())),
+    };
+    let mut source = source.take(descriptor.size.saturating_add(1));
     let mut buffer = vec![0; 256 << 10];
     loop {
         match source.read(&mut buffer) {
-            Ok(0) => return Ok(hasher.finish()),
+            Ok(0) => return Ok(hasher.map_or((descriptor.digest, descriptor.size), Hasher::finish)),
             Ok(n) => {
-                hasher.update(&buffer[..n]);
+                hasher.iter_mut().for_each(|hasher| hasher.update(&buffer[..n]));
                 to.write_all(&buffer[..n]).map_err(Error::write(""))?;
             }
             Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
@@ -253,10 +247,4 @@ impl Write for NewBlob {
 /// Whether this is a regular file of this size.
 fn is_blob(path: &Path, size: u64) -> bool {
     fs::symlink_metadata(path).is_ok_and(|file| file.is_file() && file.len() == size)
-}
-
-/// Whether this is the blob, by its bytes.
-pub(crate) fn is_whole(path: &Path, descriptor: &Descriptor) -> bool {
-    let is_right = |file| Chunks::new(descriptor, Box::new(file)).all(|chunk| chunk.is_ok());
-    is_blob(path, descriptor.size) && File::open(path).is_ok_and(is_right)
 }

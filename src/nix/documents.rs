@@ -81,7 +81,7 @@ pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] with all its defects, and as [`verify`](crate::verify()).
+/// [`Error::Unsound`] with all its defects, and as [`verify`](crate::verify()).
 pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let layout: PathBuf = attributes.get("layout")?;
     let deep = attributes.get::<Option<bool>>("deep")?.unwrap_or_default();
@@ -94,7 +94,7 @@ pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     if errors.is_empty() {
         return fs::write(attributes.output(), "").map_err(Error::write(attributes.output()));
     }
-    Err(Error::Unsound { path: layout, findings: errors })
+    Err(Error::Unsound { path: layout, defects: errors.iter().map(ToString::to_string).collect() })
 }
 
 pub(super) fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {

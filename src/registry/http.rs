@@ -136,7 +136,7 @@ impl Http {
             if let Ok(None) = chunk {
                 return Ok(None);
             }
-            pace.count(self.least_rate, now.elapsed(), bytes)?;
+            pace.count(self.least_rate, now.elapsed(), bytes).map_err(Failure::Slow)?;
             match chunk {
                 Err(Failure::Silent) if begin.elapsed() < self.timeout => {}
                 chunk => return chunk,

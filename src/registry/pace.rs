@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use super::failure::Failure;
-
 /// The least number of bytes in a second, averaged over a window of waiting for them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LeastRate {
@@ -24,8 +22,9 @@ impl Pace {
         least.window.saturating_sub(self.waited)
     }
 
-    /// Counts so much waiting, for so many bytes. An error at the end of a window with too few bytes.
-    pub(super) fn count(&mut self, least: LeastRate, waited: Duration, bytes: u64) -> Result<(), Failure> {
+    /// Counts so much waiting, for so many bytes. At the end of a window with too few bytes, the
+    /// rate that was missed is the error.
+    pub(super) fn count(&mut self, least: LeastRate, waited: Duration, bytes: u64) -> Result<(), LeastRate> {
         self.waited += waited;
         self.bytes += bytes;
         if self.waited < least.window {
@@ -33,7 +32,7 @@ impl Pace {
         }
         let is_enough = self.bytes as f64 >= least.bytes as f64 * least.window.as_secs_f64();
         *self = Self::default();
-        if is_enough { Ok(()) } else { Err(Failure::Slow(least)) }
+        if is_enough { Ok(()) } else { Err(least) }
     }
 }
 

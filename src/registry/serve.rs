@@ -19,6 +19,7 @@ mod places;
 mod range;
 mod refusal;
 mod repository;
+mod response;
 mod route;
 mod stretch;
 mod watched;

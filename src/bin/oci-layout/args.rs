@@ -251,24 +251,6 @@ pub(crate) fn pool(option: Option<usize>) -> Result<Pool> {
     Ok(Pool::new(said.filter(|&threads| threads > 0).unwrap_or_else(available)))
 }
 
-/// The folder that remembers what was read once, where the system has one for that:
-/// [XDG](https://specifications.freedesktop.org/basedir-spec/latest/).
-pub(crate) fn cache() -> Option<PathBuf> {
-    let home = || Some(absolute("HOME").filter(|home| home.is_dir())?.join(".cache"));
-    Some(absolute("XDG_CACHE_HOME").or_else(home)?.join("oci-layout"))
-}
-
-/// A file that belongs to this user and this machine, by the same specification. The home directory is that of the user
-/// database where the environment names none. A home directory that is not there is not made.
-pub(crate) fn state(name: &str) -> Option<PathBuf> {
-    let home = || Some(env::home_dir().filter(|home| home.is_absolute() && home.is_dir())?.join(".local/state"));
-    Some(absolute("XDG_STATE_HOME").or_else(home)?.join("oci-layout").join(name))
-}
-
-fn absolute(variable: &str) -> Option<PathBuf> {
-    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
-}
-
 /// The time of creation that `SOURCE_DATE_EPOCH` gives, as RFC 3339 writes it.
 pub(crate) fn created() -> Result<Option<String>> {
     let time = |text: &str| {

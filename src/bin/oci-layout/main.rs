@@ -1,6 +1,7 @@
 //! The program `oci-layout`: its subcommands, each a few calls of the library.
 
 mod args;
+mod base_folders;
 mod build;
 #[cfg(feature = "registry")]
 mod certificates;

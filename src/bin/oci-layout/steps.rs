@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::{
     Warnings,
     args::{self, Json, LayoutTag, TaggedFolder},
+    base_folders,
     layer_args::LayerArgs,
     out::print,
     output::Output,
@@ -178,7 +179,7 @@ impl AboveArgs {
     }
 
     fn cached(&self, base: BaseFiles) -> BaseFiles {
-        match self.cache.clone().or_else(args::cache) {
+        match self.cache.clone().or_else(base_folders::cache) {
             Some(cache) if cache.as_os_str() != "-" => base.cache(cache),
             _ => base,
         }

@@ -5,7 +5,7 @@ use std::{env, path::PathBuf};
 use clap::Args;
 use oci_layout::{ImageLayout, RecipeKey, RecipeTrust, Result};
 
-use crate::{args, out::say};
+use crate::{base_folders, out::say};
 
 /// Layouts are opened by this, so that each command treats those of strangers alike.
 #[derive(Args, Clone)]
@@ -23,13 +23,13 @@ pub(crate) struct Trust {
 impl Trust {
     /// For reading layouts.
     pub(crate) fn recipes(&self) -> RecipeTrust {
-        let key = args::state("recipe-key").map(|path| RecipeKey::open(path).transpose());
+        let key = base_folders::state("recipe-key").map(|path| RecipeKey::open(path).transpose());
         self.with_key(key.flatten())
     }
 
     /// For writing recipes, too: they are sealed, with a key that is made if there is none.
     pub(crate) fn sealing(&self) -> RecipeTrust {
-        let Some(path) = args::state("recipe-key") else {
+        let Some(path) = base_folders::state("recipe-key") else {
             say(
                 "oci-layout: warning: this user has no home directory, and XDG_STATE_HOME is not set, so recipes get no seal: whoever reads the layout \
                  gives --recipe-root or --trust-recipes",
@@ -55,7 +55,7 @@ impl Trust {
     /// A layout in a folder or an archive. An archive that is compressed is unpacked where temporary files go.
     pub(crate) fn open(&self, path: impl Into<PathBuf>) -> Result<ImageLayout> {
         let layout = ImageLayout::open_in(path.into(), env::temp_dir())?.trust(self.recipes());
-        Ok(match args::cache() {
+        Ok(match base_folders::cache() {
             Some(cache) => layout.remember_checks(cache.join("checked")),
             None => layout,
         })

@@ -10,8 +10,11 @@ use std::{
 
 use shuttle::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Lock, WriteOptions};
-use crate::sync::{Instant, Mutex, check, check_fairly, lock, pass, thread};
+use super::Lock;
+use crate::{
+    sync::{Instant, Mutex, check, check_fairly, lock, pass, thread},
+    write_options::WriteOptions,
+};
 
 /// A layout in which blobs are numbers, and so are tags.
 #[derive(Clone, Default)]

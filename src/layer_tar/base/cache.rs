@@ -13,9 +13,9 @@ use crate::{
     blob::Blob,
     digest::Digest,
     error::{Error, Result},
-    image_layout::WriteOptions,
     json,
     new_file::Temporary,
+    write_options::WriteOptions,
 };
 
 /// What a file of the cache begins with: its format. Another format has another name, and is never read.

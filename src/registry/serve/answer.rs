@@ -2,10 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
     Method, Request, Response, StatusCode,
-    body::Bytes,
     header::{self, HeaderName, HeaderValue},
 };
 
@@ -15,15 +13,12 @@ use super::{
     condition::{Condition, condition},
     find::{Found, find},
     refusal::Refusal,
+    response::{Body, DIGEST, Headers, not_modified, precondition_failed, refused, small},
     route::route,
 };
-use crate::{digest::Digest, error::Error};
-
-pub(super) type Body = UnsyncBoxBody<Bytes, Arc<Error>>;
-pub(super) type Headers = Vec<(HeaderName, String)>;
+use crate::digest::Digest;
 
 const VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
-pub(super) const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// The body of a request is never looked at: the connection of who sends one to a registry that is only read ends.
 pub(super) async fn answer<B>(server: Arc<Server>, client: SocketAddr, request: Request<B>) -> Response<Body> {
@@ -79,45 +74,4 @@ fn tagged<B>(
         Condition::NotModified => Ok(not_modified(headers)),
         Condition::Failed => Err(precondition_failed()),
     }
-}
-
-/// What a client has already.
-/// [RFC 9110, section 15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5): nothing that says what it is.
-pub(super) fn not_modified(mut headers: Headers) -> Response<Body> {
-    headers.retain(|(name, _)| *name != header::CONTENT_TYPE);
-    with_headers(StatusCode::NOT_MODIFIED, headers, None, empty())
-}
-
-pub(super) fn precondition_failed() -> Refusal {
-    Refusal::precondition_failed("this is not what If-Match asks for")
-}
-
-fn refused(refusal: Refusal) -> Response<Body> {
-    let bytes = refusal.json();
-    let content_type = (header::CONTENT_TYPE, "application/json".to_owned());
-    small(refusal.status, [content_type].into_iter().chain(refusal.header).collect(), bytes)
-}
-
-fn small(status: StatusCode, headers: Headers, bytes: Vec<u8>) -> Response<Body> {
-    let length = bytes.len() as u64;
-    with_headers(status, headers, Some(length), UnsyncBoxBody::new(Full::from(bytes).map_err(|never| match never {})))
-}
-
-pub(super) fn empty() -> Body {
-    UnsyncBoxBody::new(Full::default().map_err(|never| match never {}))
-}
-
-pub(super) fn with_headers(status: StatusCode, headers: Headers, length: Option<u64>, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    if let Some(length) = length {
-        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-    }
-    for (name, value) in headers {
-        // A media type is the one value that somebody else wrote; what no header can hold, nobody can read there.
-        if let Ok(value) = HeaderValue::try_from(value) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response
 }

@@ -15,11 +15,11 @@ use tokio::task;
 
 use super::{
     Event, Server,
-    answer::{Body, DIGEST, Headers, empty, not_modified, precondition_failed, with_headers},
     condition::{Condition, condition},
     contents::Content,
     range::{Wanted, wanted},
     refusal::Refusal,
+    response::{Body, DIGEST, Headers, empty, not_modified, precondition_failed, with_headers},
     stretch::Stretch,
 };
 use crate::{digest::Digest, error::Error};

@@ -28,10 +28,11 @@ use tokio::{
 
 use super::{
     Event, Server,
-    answer::{Body, answer},
+    answer::answer,
     patient::Patient,
     places::{Activity, Answering, Full, Place},
     refusal::Refusal,
+    response::Body,
 };
 use crate::{error::Error, pool::lock};
 

@@ -7,9 +7,9 @@ use std::{
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::{contents::Contents, watched::Stamp};
+use super::contents::Contents;
 use crate::{
-    checked::KnownFiles,
+    checked::{KnownFiles, Stamp},
     error::{Error, Result},
     image_layout::{INDEX, ImageLayout},
     image_manifest::Image,
@@ -103,7 +103,7 @@ impl Repository {
 
 /// Of a layout's index, or of the archive that it lies in.
 fn stamp(path: &Path) -> Option<Stamp> {
-    Stamp::of(&path.join(INDEX)).or_else(|| Stamp::of(path))
+    Stamp::at(&path.join(INDEX)).or_else(|| Stamp::at(path))
 }
 
 /// One whose index can't be read has nothing; the first client that asks makes that an event that says why.

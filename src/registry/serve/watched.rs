@@ -1,40 +1,15 @@
 //! Files that are read again when they change, like a certificate that is renewed.
 
 use std::{
-    fs,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
 use crate::{
+    checked::Stamp,
     error::{Error, Result},
     pool::lock,
 };
-
-/// What tells one state of a file from another; of a symbolic link, of the file that it leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    /// None for a file that cannot be looked at.
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        let file = fs::metadata(path).ok()?;
-        Some(Self {
-            device: file.dev(),
-            inode: file.ino(),
-            size: file.len(),
-            modified: (file.mtime(), file.mtime_nsec()),
-            changed: (file.ctime(), file.ctime_nsec()),
-        })
-    }
-}
 
 /// What is read from some files. While a new state of them cannot be used, the one before stays.
 pub(super) struct Watched<T> {
@@ -75,5 +50,5 @@ impl<T> Watched<T> {
 }
 
 fn stamps(files: &[PathBuf]) -> Vec<Option<Stamp>> {
-    files.iter().map(|file| Stamp::of(file)).collect()
+    files.iter().map(|file| Stamp::at(file)).collect()
 }

@@ -17,10 +17,7 @@ use rustix::{
     io::{Errno, retry_on_intr},
 };
 
-use super::leftovers::Leftovers;
-
-/// Named as the library names temporary files: collecting garbage removes it too.
-pub(super) const CLAIM: &str = ".oci-layout-output";
+use super::leftovers::{CLAIM, Leftovers};
 
 /// What it says. A file of the same name that says something else is somebody else's.
 const CONTENTS: &[u8] = b"oci-layout makes this folder, or was killed before it was whole.\n";

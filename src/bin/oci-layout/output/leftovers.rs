@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{AGAIN, claim::CLAIM};
+use super::AGAIN;
+
+/// The file of a claim, named as the library names temporary files: collecting garbage removes it too.
+pub(super) const CLAIM: &str = ".oci-layout-output";
 
 /// The files that are in a layout or in a folder between the steps.
 const FILES: [&str; 6] =
