@@ -1,5 +1,8 @@
 //! Layouts of strangers, which try to make this program give away, or destroy, what is not theirs.
 
+#[cfg(feature = "registry")]
+mod network;
+
 use std::{
     fs,
     os::unix::fs::symlink,
@@ -314,6 +317,54 @@ fn recipes_of_tars_are_followed_as_those_of_files() {
     assert_eq!(room.run(both.split(' ')).code, Some(0));
 }
 
+/// As docs/byte-format.md says, by Python's hmac.
+#[test]
+fn a_seal_is_what_the_byte_format_says() {
+    const SCRIPT: &str = r#"
+import base64, hashlib, hmac, json, sys
+recipe = json.load(open(sys.argv[1]))
+seal = base64.b64decode(recipe.pop('seal'))
+members = [m for m in ('descriptor', 'diffId', 'createdBy', 'file', 'offset', 'tar') if m in recipe]
+assert members == list(recipe), list(recipe)
+text = b'oci-layout recipe\n' + json.dumps(recipe, separators=(',', ':'), ensure_ascii=False).encode()
+assert seal == hmac.digest(open(sys.argv[2], 'rb').read(), text, hashlib.sha256)
+"#;
+    let room = Room::new();
+    for (layout, command) in
+        [("tar", "build -f app:/bin/app --tag t --sparse -o tar"), ("file", "image-layout full --sparse -o file")]
+    {
+        room.ok(&format!("build -f app:/bin/app --tag t -o {}", if layout == "file" { "full" } else { "other" }));
+        room.ok(command);
+        for recipe in fs::read_dir(room.path(layout).join("recipes/sha256")).unwrap() {
+            let key = Path::new(env!("CARGO_TARGET_TMPDIR")).join("oci-layout/recipe-key");
+            let python = std::process::Command::new("python3")
+                .args(["-c", SCRIPT])
+                .args([recipe.unwrap().path(), key])
+                .output()
+                .unwrap();
+            assert!(python.status.success(), "{layout}: {}", String::from_utf8_lossy(&python.stderr));
+        }
+    }
+}
+
+/// The next process need not hash what this one has hashed.
+#[test]
+fn what_was_hashed_is_remembered_in_the_cache() {
+    let room = Room::new();
+    room.ok("build -f app:/bin/app --tag t -o image");
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let mut export = room.command(["export", "image", "-o", "out.tar"]);
+    assert!(export.env("XDG_CACHE_HOME", room.path("cache")).output().unwrap().status.success());
+    let files = fs::read_dir(room.path("cache/oci-layout/checked")).unwrap();
+    let known: String = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let blobs: Vec<_> = fs::read_dir(room.path("image/blobs/sha256")).unwrap().map(Result::unwrap).collect();
+    assert!(!blobs.is_empty());
+    for blob in blobs {
+        let digest = blob.file_name().into_string().unwrap();
+        assert!(known.contains(&format!("sha256:{digest}")), "{known} has no {digest}");
+    }
+}
+
 /// Another user has another key; a key that others could read is none.
 #[test]
 fn the_seal_is_of_one_user() {
@@ -350,186 +401,6 @@ fn the_seal_is_of_one_user() {
     fs::write(room.path("file"), "").unwrap();
     let (code, err) = run("file", "build -f app:/bin/app --tag t --sparse -o image");
     assert!(code == Some(0) && err.contains("recipes have no seal"), "{err}");
-}
-
-#[cfg(feature = "registry")]
-mod network {
-    use std::{
-        io::{BufRead, BufReader, Read, Write},
-        net::{TcpListener, TcpStream},
-        process::{Child, Stdio},
-        sync::{Arc, Mutex},
-        thread,
-    };
-
-    use super::*;
-
-    /// `serve` of a layout as `x`. It ends with this value.
-    struct Served {
-        child: Child,
-        address: String,
-    }
-
-    impl Served {
-        /// Its standard error, if it does not serve.
-        fn start(room: &Room, layout: &str, options: &[&str]) -> Result<Self, String> {
-            let name = format!("x={layout}");
-            let arguments = [&["serve", &name][..], options].concat();
-            let mut command = room.command(arguments);
-            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            let mut line = String::new();
-            BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-            match line.trim_end().strip_prefix("http://") {
-                Some(address) => Ok(Self { child, address: address.to_owned() }),
-                None => {
-                    let mut err = String::new();
-                    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
-                    assert_eq!(child.wait().unwrap().code(), Some(1));
-                    Err(err)
-                }
-            }
-        }
-
-        fn get(&self, digest: Digest, headers: &str) -> String {
-            let mut stream = TcpStream::connect(&self.address).unwrap();
-            let request =
-                format!("GET /v2/x/blobs/{digest} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
-            stream.write_all(request.as_bytes()).unwrap();
-            let mut answer = Vec::new();
-            let _ = stream.read_to_end(&mut answer);
-            String::from_utf8_lossy(&answer).into_owned()
-        }
-    }
-
-    impl Drop for Served {
-        fn drop(&mut self) {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
-    }
-
-    const RANGES: [&str; 4] = ["", "Range: bytes=0-99999\r\n", "Range: bytes=-5\r\n", "Range: bytes=0-9,100-109\r\n"];
-
-    #[test]
-    fn serve_gives_no_file_away() {
-        let room = Room::new();
-        for (name, layout) in attempts(&room) {
-            let digests = [made_up(), Digest::of(fs::read(room.path("secret-2")).unwrap())];
-            match Served::start(&room, layout.to_str().unwrap(), &[]) {
-                Err(err) => {
-                    assert!(name.contains("recipe"), "{name}: {err}");
-                    assert!(REFUSAL.iter().all(|part| err.contains(part)), "{name}: {err}");
-                }
-                Ok(served) => {
-                    assert!(!name.contains("recipe"), "{name}");
-                    for digest in digests {
-                        for range in RANGES {
-                            let answer = served.get(digest, range);
-                            assert!(
-                                answer.starts_with("HTTP/1.1 500") || answer.starts_with("HTTP/1.1 404"),
-                                "{answer}"
-                            );
-                            assert!(!answer.contains(LINE) && !answer.contains("secret-"), "{name}, {range}: {answer}");
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Who may read a folder is told no more than that: nothing comes whose digest is wrong, from whatever place on.
-    #[test]
-    fn serve_of_a_recipe_in_a_root_sends_nothing_with_another_digest() {
-        let room = Room::new();
-        let (file, bytes) = secret(&room, 60_000);
-        let stranger = layout(&room, "stranger", made_up(), bytes.len() as u64);
-        recipe(&stranger, made_up(), bytes.len() as u64, &file, 0);
-        let served = Served::start(&room, "stranger", &["--recipe-root", "."]).unwrap();
-        for range in RANGES {
-            let answer = served.get(made_up(), range);
-            assert!(answer.starts_with("HTTP/1.1 500") && !answer.contains(LINE), "{range}: {answer}");
-        }
-        let known = layout(&room, "known", Digest::of(&bytes), bytes.len() as u64);
-        recipe(&known, Digest::of(&bytes), bytes.len() as u64, &file, 0);
-        let served = Served::start(&room, "known", &["--recipe-root", "."]).unwrap();
-        let answer = served.get(Digest::of(&bytes), "");
-        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with(std::str::from_utf8(&bytes).unwrap()));
-    }
-
-    /// A registry that has nothing, takes everything, and remembers every byte that it is sent.
-    fn taker() -> (String, Arc<Mutex<Vec<u8>>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let got = Arc::new(Mutex::new(Vec::new()));
-        let all = Arc::clone(&got);
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (mut stream, all) = (stream.unwrap(), Arc::clone(&all));
-                thread::spawn(move || {
-                    let mut buffer = [0; 65536];
-                    while let Ok(n @ 1..) = stream.read(&mut buffer) {
-                        all.lock().unwrap().extend_from_slice(&buffer[..n]);
-                        let head = String::from_utf8_lossy(&buffer[..n]).into_owned();
-                        let answer = match head.split(' ').next() {
-                            Some("GET") => "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
-                            Some("HEAD") => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
-                            Some("POST") => {
-                                "HTTP/1.1 202 Accepted\r\nLocation: /v2/x/blobs/uploads/1\r\nContent-Length: 0\r\n\r\n"
-                            }
-                            Some("PUT") => "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n",
-                            _ => continue,
-                        };
-                        if stream.write_all(answer.as_bytes()).is_err() {
-                            break;
-                        }
-                    }
-                });
-            }
-        });
-        (address, got)
-    }
-
-    #[test]
-    fn push_gives_no_file_away() {
-        let room = Room::new();
-        for (name, layout) in attempts(&room) {
-            let (address, got) = taker();
-            let run = room.run(["push", layout.to_str().unwrap(), &format!("{address}/x:1"), "--plain-http"]);
-            assert_eq!(run.code, Some(1), "{name}: {}", run.err);
-            let got = String::from_utf8_lossy(&got.lock().unwrap()).into_owned();
-            assert!(!got.contains(LINE), "{name}: push gave the file away");
-            if name.contains("recipe") {
-                assert!(REFUSAL.iter().all(|part| run.err.contains(part)), "{name}: {}", run.err);
-            } else {
-                assert!(run.err.contains("symbolic link"), "{name}: {}", run.err);
-            }
-        }
-        // Of the taker: what is a blob reaches it.
-        room.ok("build -f app:/bin/app --compression none --tag t -o image");
-        let (address, got) = taker();
-        let _ = room.run(["push", "image", &format!("{address}/x:1"), "--plain-http"]);
-        assert!(String::from_utf8_lossy(&got.lock().unwrap()).contains("echo app"));
-    }
-
-    /// As after a power loss: the right size, and other bytes.
-    #[test]
-    fn a_pull_repairs_what_is_damaged() {
-        let room = Room::new();
-        room.ok("build -f app:/bin/app --tag t -o image");
-        let served = Served::start(&room, "image", &[]).unwrap();
-        let reference = format!("{}/x:t", served.address);
-        let pull = || {
-            let run = room.run(["pull", &reference, "-o", "pulled", "--plain-http"]);
-            assert_eq!(run.code, Some(0), "{}", run.err);
-        };
-        pull();
-        for blob in fs::read_dir(room.path("pulled/blobs/sha256")).unwrap() {
-            super::damage(&blob.unwrap().path());
-            assert_ne!(room.run(["verify", "pulled"]).code, Some(0));
-            pull();
-            assert_eq!(room.ok("verify pulled"), "");
-        }
-    }
 }
 
 /// Zeros, as many as there were bytes.

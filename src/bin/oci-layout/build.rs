@@ -15,7 +15,7 @@ use crate::{
     out::print,
     output::Output,
     progress,
-    steps::{AboveArgs, ConfigArgs, kept, seal},
+    steps::{AboveArgs, ConfigArgs, kept, recipe_trust},
     trust::Trust,
     write_args::WriteArgs,
 };
@@ -137,7 +137,7 @@ impl Build {
         let digest = image.digest();
         let image = self.tag.into_iter().fold(Image::from(image), Image::tagged);
         let options = LayoutOptions::default().sparse(self.sparse).write(write).pool(pool);
-        let options = options.trust(seal(self.sparse, trust));
+        let options = options.trust(recipe_trust(self.sparse, trust));
         progress::show("writing the layout", |_| image_layout(output.dir(), [image], options))?;
         print(digest)?;
         output.keep()

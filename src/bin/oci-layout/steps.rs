@@ -95,7 +95,7 @@ impl LayerTar {
             layer_tar(files, kept(options, self.lazy, output.dir()).write(self.write.options()).pool(pool))
         })?;
         warnings.print(layer.warnings());
-        folder::write_layer(output.dir(), &layer, &seal(self.lazy, trust), self.write.options())?;
+        folder::write_layer(output.dir(), &layer, &recipe_trust(self.lazy, trust), self.write.options())?;
         print(layer.descriptor().digest)?;
         output.keep()
     }
@@ -106,8 +106,8 @@ pub(crate) fn kept(options: LayerOptions, lazy: bool, dir: &Path) -> LayerOption
     if lazy { options.recipe(true).scratch(dir) } else { options.store(dir) }
 }
 
-/// What recipes are written with, if any are.
-pub(crate) fn seal(writes_recipes: bool, trust: &Trust) -> RecipeTrust {
+/// Whose recipes are followed. If recipes are written, with the key that seals them, which is made if there is none.
+pub(crate) fn recipe_trust(writes_recipes: bool, trust: &Trust) -> RecipeTrust {
     if writes_recipes { trust.sealing() } else { trust.recipes() }
 }
 
@@ -327,7 +327,7 @@ impl ImageManifest {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let _lock = self.base.lock();
         let layers = open_layers(&self.layer, trust)?;
-        let trust_to_write = seal(layers.iter().any(is_lazy), trust);
+        let writing = recipe_trust(layers.iter().any(is_lazy), trust);
         let manifest = ManifestOptions::new(Json::read_or_null(self.extra_manifest.as_ref())?).strict(warnings.strict);
         let image = match &self.config {
             Some(dir) => {
@@ -350,9 +350,7 @@ impl ImageManifest {
         let output = Output::claim(&self.output, self.write.options())?;
         let digest = image.digest();
         let write = self.write.options();
-        progress::show("writing the image", |_| {
-            folder::write_image(output.dir(), image, &trust_to_write, pool, write)
-        })?;
+        progress::show("writing the image", |_| folder::write_image(output.dir(), image, &writing, pool, write))?;
         print(digest)?;
         output.keep()
     }
@@ -396,7 +394,7 @@ impl ImageLayout {
         let _locks = lock_images(&self.images);
         let images = open_images(&self.images, warnings, trust)?;
         let options = LayoutOptions::new(Json::read_or_null(self.extra_index.as_ref())?).sparse(self.sparse).pool(pool);
-        let options = options.trust(seal(self.sparse, trust)).write(self.write.options());
+        let options = options.trust(recipe_trust(self.sparse, trust)).write(self.write.options());
         let output = Output::claim(&self.output, self.write.options())?;
         let layout = progress::show("writing the layout", |_| image_layout(output.dir(), images, options))?;
         let mut digests: Vec<_> = layout.index()?.manifests.iter().map(|image| image.digest).collect();
