@@ -165,6 +165,19 @@ pub enum Warning {
         /// The target of the link.
         target: PathBuf,
     },
+    /// A layer of the base has entries whose names lead out of an image.
+    #[error(
+        "base layer {layer}: {path:?} leads out of the image (entries like it: {count}): some tools refuse the image, \
+         and others write outside of it: choose another base, or list the entries with verify"
+    )]
+    BaseOutside {
+        /// The digest of the layer.
+        layer: Digest,
+        /// The first such name, as the layer has it.
+        path: String,
+        /// The number of such entries.
+        count: u64,
+    },
     /// A layer replaces a file of its base by a directory.
     #[error("{path:?} is a directory in the layer, and below it a file, which the layer replaces")]
     FileReplaced {

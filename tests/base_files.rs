@@ -312,6 +312,71 @@ fn tar_without_parents(name: &str) -> MemoryBlob {
     MemoryBlob::new(MediaType::LAYER, tar.into_inner().unwrap())
 }
 
+/// A tar with members of these types, names and targets, as they are: the `tar` crate refuses such names.
+fn tar_of(members: &[(tar::EntryType, &str, &str)]) -> MemoryBlob {
+    let mut tar = Vec::new();
+    for (kind, name, target) in members {
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(0o755);
+        header.set_size(0);
+        header.set_entry_type(*kind);
+        let fields = header.as_old_mut();
+        fields.name[..name.len()].copy_from_slice(name.as_bytes());
+        fields.linkname[..target.len()].copy_from_slice(target.as_bytes());
+        header.set_cksum();
+        tar.extend_from_slice(header.as_bytes());
+    }
+    tar.extend_from_slice(&[0; 1024]);
+    MemoryBlob::new(MediaType::LAYER, tar)
+}
+
+#[test]
+fn a_base_that_leads_out_of_the_image_is_warned_of() {
+    use tar::EntryType::{Directory, Link, Regular, Symlink};
+    let good = [(Directory, "a", ""), (Symlink, "a/l", "../../b"), (Regular, "a/..b", ""), (Link, "c..", "a/..b")];
+    let cache = TempDir::new().unwrap();
+    let warnings = |members: &[_], options: fn(LayerOptions) -> LayerOptions| {
+        let of = |base: BaseFiles| {
+            let options = options(LayerOptions::default().above(base));
+            layer_tar([file("/app")], options).map(|layer| layer.warnings().to_vec())
+        };
+        let layers = [tar_of(&[(Regular, "lowest", "")]), tar_of(members), tar_of(&[(Regular, "topmost", "")])];
+        let digest = layers[1].descriptor().digest;
+        let base = BaseFiles::new(layers);
+        let first = of(base.clone());
+        // The index of a layer in the cache says the same, once the first has written it.
+        for _ in 0..2 {
+            let cached = of(base.clone().cache(cache.path()));
+            assert_eq!(cached.as_ref().map_err(ToString::to_string), first.as_ref().map_err(ToString::to_string));
+        }
+        (digest, first)
+    };
+    assert_eq!(warnings(&good, |options| options).1.unwrap(), []);
+    let outside: [&[_]; 9] = [
+        &[(Regular, "../x", "")],
+        &[(Regular, "x/../../y", "")],
+        &[(Directory, "..", "")],
+        &[(Regular, "/etc/x", "")],
+        &[(Link, "x", "../../etc/passwd")],
+        &[(Link, "x", "/etc/passwd")],
+        &[(Symlink, "l", "../.."), (Regular, "l/x", "")],
+        &[(Symlink, "d/l", "../../etc"), (Regular, "d/l/x/y", "")],
+        &[(Symlink, "l", "m"), (Symlink, "m", "../.."), (Directory, "l/x", "")],
+    ];
+    for members in outside {
+        let (layer, found) = warnings(&[&good, members].concat(), |options| options);
+        let path = members.last().unwrap().1.to_owned();
+        assert_eq!(found.unwrap(), [Warning::BaseOutside { layer, path, count: 1 }]);
+        let (_, refused) = warnings(members, |options| options.strict(true));
+        assert!(matches!(refused, Err(Error::Warning(Warning::BaseOutside { .. }))), "{members:?}");
+    }
+    let (layer, found) = warnings(&outside[..4].concat(), |options| options);
+    let expected = Warning::BaseOutside { layer, path: "../x".into(), count: 4 };
+    assert_eq!(found.unwrap(), [expected.clone()]);
+    let text = expected.to_string();
+    assert!(text.contains(&layer.to_string()) && text.contains("\"../x\"") && text.contains("like it: 4"), "{text}");
+}
+
 #[test]
 fn a_link_that_leads_nowhere_is_named() {
     let base = root();

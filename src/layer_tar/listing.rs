@@ -137,7 +137,11 @@ fn plan<'a>(
     let mut targets: Vec<_> = files.iter().map(Target::of).collect::<Result<_>>()?;
     pipe::refuse_twice(files, &targets)?;
     let mut places = match &options.base {
-        Some(base) => Some(Places::new(base, options.replace, target::provided(&targets), pool)?),
+        Some(base) => {
+            let places = Places::new(base, options.replace, target::provided(&targets), pool)?;
+            noticed.of_base(places.warnings(&base.digests()));
+            Some(places)
+        }
         None => None,
     };
     if let Some(places) = &mut places {

@@ -74,6 +74,11 @@ impl Noticed {
         lock(&self.state).warnings.push((mapping, warning));
     }
 
+    /// Notes warnings about the layers below.
+    pub(crate) fn of_base(&self, warnings: Vec<Warning>) {
+        warnings.into_iter().for_each(|warning| self.add(NO_MAPPING, warning));
+    }
+
     /// Notes what is to say of the globs of a list (`include` or `exclude`), of which the first ones are the options',
     /// when all of a source was seen.
     pub(crate) fn globs(&self, mapping: usize, source: &Path, list: &'static str, globs: &Globs) {

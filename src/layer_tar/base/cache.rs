@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What a file of the cache begins with: its format. Another format has another name, and is never read.
-const MAGIC: &[u8; 8] = b"ocilidx1";
+const MAGIC: &[u8; 8] = b"ocilidx2";
 
 /// The layers of one image, lowest first, where the folder is about one image.
 const ORDER: &str = "entries/layers.json";
@@ -84,11 +84,15 @@ impl<'a> Cache<'a> {
 /// Reads a file that is whole, of this format.
 fn parse(bytes: &[u8]) -> Option<Index> {
     let (sum, bytes) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
-    (u32::from_be_bytes(*sum) == sum_of(bytes)).then(|| postcard::from_bytes(bytes).ok()).flatten()
+    (u32::from_be_bytes(*sum) == sum_of(bytes))
+        .then(|| postcard::from_bytes(bytes).ok())
+        .flatten()
+        .map(|(index, outside): (Index, _)| index.with_outside(outside))
 }
 
 fn write(path: &Path, index: &Index) -> Result<()> {
-    let bytes = postcard::to_allocvec(index).map_err(|error| Error::write(path)(std::io::Error::other(error)))?;
+    let bytes = postcard::to_allocvec(&(index, index.outside()))
+        .map_err(|error| Error::write(path)(std::io::Error::other(error)))?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder).map_err(Error::write(folder))?;
     let file = Temporary::new_in(folder)?;

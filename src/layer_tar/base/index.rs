@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     io::{self, BufReader},
+    os::unix::ffi::OsStrExt,
+    path::{Component, Path},
 };
 
 use serde::{Deserialize, Serialize};
@@ -13,13 +16,29 @@ use crate::{
     decompress::{Unpacked, decompress},
     digest::HashRead,
     error::{Error, Result},
-    layer_tar::path::LayerPath,
+    layer_tar::{
+        follow::{LinkFault, follow},
+        path::LayerPath,
+    },
     tar_reader::{TarEntry, TarReader},
 };
 
-/// What a layer has at each path, sorted by path.
+/// What a layer has at each path, sorted by path. A recipe records the entries alone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Index(Vec<(LayerPath, BaseEntry)>);
+#[serde(transparent)]
+pub(crate) struct Index {
+    entries: Vec<(LayerPath, BaseEntry)>,
+    #[serde(skip)]
+    outside: Option<Outside>,
+}
+
+/// The entries of a layer whose names lead out of an image: unpackers refuse them, or write elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Outside {
+    /// The name of the first one, as the layer has it.
+    pub(crate) first: Vec<u8>,
+    pub(crate) count: u64,
+}
 
 /// What lies at one path.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,6 +77,7 @@ impl Index {
             let (Unpacked::Compressed(tar) | Unpacked::Plain(tar)) = decompress(stream).map_err(unreadable)?;
             let mut tar = TarReader::new(tar);
             let mut entries = BTreeMap::new();
+            let mut outside: Option<Outside> = None;
             let mut size = 0;
             let result = loop {
                 match tar.next_entry() {
@@ -69,13 +89,17 @@ impl Index {
                                 io::Error::other("its paths are too many to be kept"),
                             ));
                         }
+                        if leads_outside(&entries, &entry) {
+                            let new = || Outside { first: entry.path.clone(), count: 0 };
+                            outside.get_or_insert_with(new).count += 1;
+                        }
                         add(&mut entries, entry);
                     }
                     Ok(None) => break Ok(()),
                     Err(error) => break Err(unreadable(io::Error::other(error.to_string()))),
                 }
             };
-            result.map(|()| Self(entries.into_iter().collect()))
+            result.map(|()| Self { entries: entries.into_iter().collect(), outside })
         };
         // What follows the tar belongs to the digest. A damaged blob is the better explanation of a damaged tar.
         io::copy(&mut blob, &mut io::sink()).map_err(unreadable)?;
@@ -86,22 +110,31 @@ impl Index {
 
     /// An index of these entries.
     pub(crate) fn from_entries(entries: BTreeMap<LayerPath, BaseEntry>) -> Self {
-        Self(entries.into_iter().collect())
+        Self { entries: entries.into_iter().collect(), outside: None }
+    }
+
+    /// This index, of a layer that has these entries too.
+    pub(super) fn with_outside(self, outside: Option<Outside>) -> Self {
+        Self { outside, ..self }
     }
 
     pub(crate) fn entries(&self) -> &[(LayerPath, BaseEntry)] {
-        &self.0
+        &self.entries
+    }
+
+    pub(crate) fn outside(&self) -> Option<&Outside> {
+        self.outside.as_ref()
     }
 
     /// What the layer says of this path itself.
     pub(super) fn get(&self, path: &LayerPath) -> Option<&BaseEntry> {
-        self.0.binary_search_by(|(other, _)| other.cmp(path)).ok().map(|at| &self.0[at].1)
+        self.entries.binary_search_by(|(other, _)| other.cmp(path)).ok().map(|at| &self.entries[at].1)
     }
 
     /// Whether the layer has an entry below this path.
     pub(super) fn has_below(&self, path: &LayerPath) -> bool {
-        let after = self.0.partition_point(|(other, _)| other <= path);
-        self.0.get(after).is_some_and(|(other, _)| other.is_below(path))
+        let after = self.entries.partition_point(|(other, _)| other <= path);
+        self.entries.get(after).is_some_and(|(other, _)| other.is_below(path))
     }
 }
 
@@ -131,4 +164,26 @@ fn add(entries: &mut BTreeMap<LayerPath, BaseEntry>, entry: TarEntry) {
         below.iter().for_each(|path| drop(entries.remove(path)));
     }
     entries.insert(path, found);
+}
+
+/// Whether the name of an entry, or of a hard link's target, is absolute or has `..`, or whether the entry lies below a
+/// symbolic link of this layer that leads out of the image.
+fn leads_outside(entries: &BTreeMap<LayerPath, BaseEntry>, entry: &TarEntry) -> bool {
+    let is_outside = |name: &[u8]| {
+        let path = Path::new(OsStr::from_bytes(name));
+        path.is_absolute() || path.components().any(|component| component == Component::ParentDir)
+    };
+    if is_outside(&entry.path) || entry.kind == EntryType::Link && is_outside(&entry.link) {
+        return true;
+    }
+    let Ok(path) = LayerPath::parse_member(&entry.path) else { return false };
+    // What is in a directory of the layer was looked at when the directory was.
+    if path.is_root() || matches!(entries.get(&path.parent()), Some(BaseEntry::Directory(_))) {
+        return false;
+    }
+    let target_of = |path: &LayerPath| match entries.get(path) {
+        Some(BaseEntry::Symlink(target)) => Ok::<_, LinkFault>(Some(target.clone())),
+        _ => Ok(None),
+    };
+    matches!(follow(&path.parent(), &LayerPath::root(), target_of), Err(LinkFault::Escapes | LinkFault::Outside(_)))
 }

@@ -9,16 +9,18 @@ use std::{
 
 use super::{
     BaseFiles,
-    index::{BaseDirectory, BaseEntry, Index},
+    index::{BaseDirectory, BaseEntry, Index, Outside},
     stack::{Lookup, Lower, Stack},
 };
 use crate::{
+    digest::Digest,
     error::{Error, Result},
     layer_tar::{
         follow::{LinkFault, follow},
         path::LayerPath,
     },
     pool::Pool,
+    warning::Warning,
 };
 
 /// Finds the places of a layer's files above a base.
@@ -99,6 +101,18 @@ impl Places {
             used: BTreeMap::new(),
             followed: BTreeMap::new(),
         })
+    }
+
+    /// What to say of layers of the base whose entries lead out of an image.
+    pub(crate) fn warnings(&self, layers: &[Digest]) -> Vec<Warning> {
+        let topmost_first = layers.iter().rev().zip(self.stack.indexes());
+        let outside = topmost_first.filter_map(|(layer, index)| Some((*layer, index.outside()?)));
+        outside
+            .map(|(layer, Outside { first, count })| {
+                let path = String::from_utf8_lossy(first).into_owned();
+                Warning::BaseOutside { layer, path, count: *count }
+            })
+            .collect()
     }
 
     /// The place of what lands at this path.
