@@ -372,7 +372,7 @@ fn a_base_that_leads_out_of_the_image_is_warned_of() {
     }
     let (layer, found) = warnings(&outside[..4].concat(), |options| options);
     let expected = Warning::BaseOutside { layer, path: "../x".into(), count: 4 };
-    assert_eq!(found.unwrap(), [expected.clone()]);
+    assert_eq!(found.as_ref().unwrap().as_slice(), std::slice::from_ref(&expected));
     let text = expected.to_string();
     assert!(text.contains(&layer.to_string()) && text.contains("\"../x\"") && text.contains("like it: 4"), "{text}");
 }
