@@ -94,7 +94,7 @@ pub fn image_archive<I: Into<Image>>(
         }
     }
 
-    Warning::refuse(&warnings, strict)?;
+    Error::refuse_warnings(&warnings, strict)?;
     let sizes =
         documents.iter().map(|(_, bytes)| bytes.len() as u64).chain(blobs.values().map(|blob| blob.descriptor().size));
     let mut tar = TarWriter::new(to, sizes.sum(), progress);

@@ -9,7 +9,7 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     extra::object,
-    json, platform_names,
+    platform_names, text,
 };
 
 object! {
@@ -197,7 +197,7 @@ impl MediaType {
 
 impl<'de> Deserialize<'de> for MediaType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        json::from_text(deserializer, "a media type", |name| Ok(Self::named(name)))
+        text::deserialize(deserializer, "a media type", |name| Ok::<_, std::convert::Infallible>(Self::named(name)))
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-use crate::{error::Error, json};
+use crate::text;
 
 /// The sha256 of some bytes, written `sha256:` and 64 lower-case hexadecimal digits.
 ///
@@ -86,14 +86,25 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// Text that is no digest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("digest {digest:?} {reason}")]
+#[non_exhaustive]
+pub struct ParseDigestError {
+    /// The text.
+    pub digest: String,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
 impl FromStr for Digest {
-    type Err = Error;
+    type Err = ParseDigestError;
 
     /// # Errors
     ///
-    /// [`Error::Digest`] for another algorithm, another length, or anything but lower-case hexadecimal digits.
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let refuse = |reason| Error::Digest { digest: text.to_owned(), reason };
+    /// For another algorithm, another length, or anything but lower-case hexadecimal digits.
+    fn from_str(text: &str) -> Result<Self, ParseDigestError> {
+        let refuse = |reason| ParseDigestError { digest: text.to_owned(), reason };
         let Some((algorithm, hex)) = text.split_once(':') else {
             return Err(refuse("has no algorithm: it is written sha256:HEX"));
         };
@@ -122,7 +133,7 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        json::from_text(deserializer, "a digest, as in sha256:HEX", str::parse)
+        text::deserialize(deserializer, "a digest, as in sha256:HEX", str::parse)
     }
 }
 

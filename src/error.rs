@@ -2,7 +2,12 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use crate::{digest::Digest, layer_tar::BYTE_FORMAT, printable::Printable, warning::Warning};
+use crate::{
+    byte_format::BYTE_FORMAT,
+    digest::{Digest, ParseDigestError},
+    printable::Printable,
+    warning::Warning,
+};
 
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -184,13 +189,8 @@ pub enum Error {
         format: u32,
     },
     /// A digest that can't be read.
-    #[error("digest {digest:?} {reason}")]
-    Digest {
-        /// The digest as found.
-        digest: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
+    #[error(transparent)]
+    Digest(#[from] ParseDigestError),
     /// A value that a document can't hold: user-given JSON, a platform, a tag, an environment entry.
     #[error("{what}: {reason}", what = Printable(what), reason = Printable(reason))]
     Invalid {
@@ -373,6 +373,14 @@ impl Error {
         match cause.downcast() {
             Ok(error) => error,
             Err(cause) => Self::BlobUnreadable { digest, cause },
+        }
+    }
+
+    /// The first of these warnings as an error, if warnings are errors.
+    pub(crate) fn refuse_warnings(warnings: &[Warning], strict: bool) -> Result<()> {
+        match warnings.first() {
+            Some(warning) if strict => Err(Self::Warning(warning.clone())),
+            _ => Ok(()),
         }
     }
 

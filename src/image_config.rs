@@ -64,7 +64,7 @@ pub fn image_config<'a, L: Layer + ?Sized + 'a>(
     let options = options.into();
     let strict = options.strict;
     let Draft { mut value, history, base, warnings } = Draft::new(options)?;
-    Warning::refuse(&warnings, strict)?;
+    Error::refuse_warnings(&warnings, strict)?;
 
     let mut diff_ids = base.as_ref().map(|base| base.configuration().rootfs.diff_ids.clone()).unwrap_or_default();
     let mut made: Vec<Value> = Vec::new();

@@ -64,7 +64,7 @@ pub fn image_manifest<L: Into<Arc<dyn Layer>>>(
         0..=MOST_LAYERS => Vec::new(),
         layers => vec![Warning::ManyLayers { layers, most: MOST_LAYERS }],
     };
-    Warning::refuse(&warnings, strict)?;
+    Error::refuse_warnings(&warnings, strict)?;
 
     let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST });
     json::merge(&mut value, Value::Object(json::with_known_keys("image manifest", extra, Manifest::MEMBERS)?));

@@ -229,32 +229,6 @@ impl Visitor<'_> for IsKnown {
     }
 }
 
-/// A value that is written as text, which is looked at where it lies: an index may have thousands.
-pub(crate) fn from_text<'de, D, T>(
-    deserializer: D,
-    what: &str,
-    parse: impl Fn(&str) -> Result<T>,
-) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    struct Text<'a, F>(&'a str, F);
-
-    impl<T, F: Fn(&str) -> Result<T>> Visitor<'_> for Text<'_, F> {
-        type Value = T;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str(self.0)
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-            self.1(text).map_err(E::custom)
-        }
-    }
-
-    deserializer.deserialize_str(Text(what, parse))
-}
-
 /// Merges `over` into `under`: objects member by member, `null` removes, everything else replaces.
 pub(crate) fn merge(under: &mut Value, over: Value) {
     match (under, over) {

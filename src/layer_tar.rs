@@ -38,7 +38,6 @@ use std::{
 
 pub use self::{
     base::BaseFiles,
-    codec::BYTE_FORMAT,
     compression::Compression,
     mapping::{Attribute, Attributes, FileMapping, Source},
 };
@@ -124,7 +123,7 @@ pub fn layer_tar<M: Into<FileMapping>>(
         let too_large = |entry: &Entry| [entry.uid, entry.gid].into_iter().find(|&id| id >= u32::MAX.into());
         let owner = stream.first_with(too_large).map(|(path, id)| Warning::OwnerTooLarge { path, id });
         let warnings = [noticed.warnings(), owner.into_iter().collect()].concat();
-        Warning::refuse(&warnings, options.strict)?;
+        Error::refuse_warnings(&warnings, options.strict)?;
         Ok(warnings)
     };
     let (pass, warnings, stored) = match &options.store {

@@ -77,6 +77,7 @@
 
 mod archive;
 mod blob;
+mod byte_format;
 mod checked;
 mod chunks;
 mod closure;
@@ -109,16 +110,18 @@ pub mod registry;
 mod spec;
 mod sync;
 mod tar_reader;
+mod text;
 mod warning;
 mod write_options;
 
 pub use self::{
     archive::{ArchiveFormat, ArchiveOptions, WrittenArchive, image_archive},
     blob::{Blob, FileBlob, Layer, MemoryBlob},
+    byte_format::BYTE_FORMAT,
     checked::CheckedFile,
     closure::{ClosureOptions, ReferenceGraph, closure_layers},
     descriptor::{Annotations, Descriptor, Extra, MediaType, Platform},
-    digest::Digest,
+    digest::{Digest, ParseDigestError},
     error::{Error, Result},
     folder::LayerFolder,
     image_config::{
@@ -134,7 +137,7 @@ pub use self::{
     },
     layer_entries::{LayerEntries, LayerEntry, layer_entries},
     layer_tar::{
-        Attribute, Attributes, BYTE_FORMAT, BaseFiles, Compression, FileMapping, HardLinks, LayerOptions, OnConflict,
+        Attribute, Attributes, BaseFiles, Compression, FileMapping, HardLinks, LayerOptions, OnConflict,
         PermissionRule, Progress, Source, TarLayer, layer_tar,
     },
     new_file::NewFile,

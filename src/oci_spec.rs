@@ -29,7 +29,7 @@ impl TryFrom<spec::Digest> for Digest {
     ///
     /// [`Error::Digest`] for another algorithm than sha256.
     fn try_from(digest: spec::Digest) -> Result<Self> {
-        digest.as_ref().parse()
+        Ok(digest.as_ref().parse()?)
     }
 }
 
@@ -273,7 +273,7 @@ impl TryFrom<spec::RootFs> for RootFs {
     ///
     /// [`Error::Digest`] for a diff ID that is no sha256.
     fn try_from(rootfs: spec::RootFs) -> Result<Self> {
-        let diff_ids = rootfs.diff_ids().iter().map(|id| id.parse()).collect::<Result<_>>()?;
+        let diff_ids = rootfs.diff_ids().iter().map(|id| id.parse()).collect::<Result<_, _>>()?;
         Ok(Self { kind: rootfs.typ().clone(), diff_ids, extra: Extra::default() })
     }
 }

@@ -2,17 +2,13 @@
 
 use std::path::PathBuf;
 
-use crate::{
-    digest::Digest,
-    error::{Error, Result},
-    printable::Printable,
-};
+use crate::{digest::Digest, printable::Printable};
 
 /// A probable mistake in what was given. Displayed, it is a sentence that names the file or member and the remedy,
 /// as a terminal and a log may have it.
 ///
 /// The values that a function returns carry its warnings, as in [`TarLayer::warnings`](crate::TarLayer::warnings). With
-/// the option `strict` of that function, the first warning is [`Error::Warning`] instead.
+/// the option `strict` of that function, the first warning is [`Error::Warning`](crate::Error::Warning) instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
@@ -340,14 +336,4 @@ fn list(words: &[String]) -> String {
     let more = words.len().saturating_sub(MOST);
     let shown = words[..words.len() - more].join(", ");
     if more > 0 { format!("{shown} and {more} more") } else { shown }
-}
-
-impl Warning {
-    /// The first of these warnings as an error, if warnings are errors.
-    pub(crate) fn refuse(warnings: &[Self], strict: bool) -> Result<()> {
-        match warnings.first() {
-            Some(warning) if strict => Err(Error::Warning(warning.clone())),
-            _ => Ok(()),
-        }
-    }
 }

@@ -3,7 +3,12 @@
 use serde_json::Value;
 
 use super::{Draft, Inherit};
-use crate::{descriptor::Platform, error::Result, image_layout::LayoutImage, warning::Warning};
+use crate::{
+    descriptor::Platform,
+    error::{Error, Result},
+    image_layout::LayoutImage,
+    warning::Warning,
+};
 
 /// What [`image_config`](super::image_config()) makes the configuration from, beside the layers. JSON converts into it.
 #[derive(Clone, Debug, Default)]
@@ -84,7 +89,7 @@ impl ConfigOptions {
     /// As [`image_config`](super::image_config()), except what depends on the layers: a history that does not fit them.
     pub fn check(&self) -> Result<Vec<Warning>> {
         let Draft { warnings, .. } = Draft::new(self.clone())?;
-        Warning::refuse(&warnings, self.strict)?;
+        Error::refuse_warnings(&warnings, self.strict)?;
         Ok(warnings)
     }
 }

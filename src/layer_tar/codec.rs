@@ -8,10 +8,6 @@ use std::io;
 
 use crate::error::{Error, Result};
 
-/// The number of the byte format: it names the codecs' versions, the block sizes and all that `docs/byte-format.md`
-/// says. Diff IDs are promised across numbers, compressed digests within one.
-pub const BYTE_FORMAT: u32 = 1;
-
 /// A compressor with its level and its memory, for many blocks one after the other.
 pub(crate) enum Codec {
     #[cfg(feature = "gzip")]
@@ -107,7 +103,8 @@ fn missing(codec: &str) -> Result<Codec> {
 mod proof {
     use std::{io, sync::OnceLock};
 
-    use super::{BYTE_FORMAT, Codec};
+    use super::Codec;
+    use crate::byte_format::BYTE_FORMAT;
     use crate::{
         digest::Digest,
         error::{Error, Result},

@@ -8,11 +8,12 @@ use serde_json::{Map, Value};
 
 use super::{Origin, Recipe, RecipeKey};
 use crate::{
+    byte_format::BYTE_FORMAT,
     descriptor::Descriptor,
     digest::Digest,
     error::{Error, Result},
     json,
-    layer_tar::{BYTE_FORMAT, Compression, Source, checks::Checks},
+    layer_tar::{Compression, Source, checks::Checks},
     spec::{LayerSpec, values},
 };
 

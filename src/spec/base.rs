@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Members, object, values};
 use crate::{
-    digest::Digest,
+    digest::{Digest, ParseDigestError},
     error::Result,
     layer_tar::{
         BaseFiles,
@@ -25,7 +25,7 @@ pub(super) fn read(value: Value) -> Result<BaseFiles> {
 }
 
 fn digests(value: Value) -> Result<Vec<Digest>, String> {
-    let digest = |text: String| text.parse().map_err(|error: crate::error::Error| error.to_string());
+    let digest = |text: String| text.parse().map_err(|error: ParseDigestError| error.to_string());
     values::strings(value)?.into_iter().map(digest).collect()
 }
 

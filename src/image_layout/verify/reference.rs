@@ -11,7 +11,6 @@ use super::{
 use crate::{
     descriptor::{MediaType, Platform},
     digest::Digest,
-    error::Error,
 };
 
 /// What a descriptor says, as far as it can be read.
@@ -94,11 +93,7 @@ pub(super) fn digest(findings: &mut Findings, object: &Object<'_>, name: &str, v
     match text.parse::<Digest>() {
         Ok(digest) => Some(digest),
         Err(error) => {
-            let reason = match error {
-                Error::Digest { reason, .. } => reason,
-                _ => "is no digest",
-            };
-            object.report(findings, name, Defect::DigestInvalid { found: shown(text), reason });
+            object.report(findings, name, Defect::DigestInvalid { found: shown(text), reason: error.reason });
             None
         }
     }
