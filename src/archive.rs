@@ -19,7 +19,7 @@ use crate::{
     },
     image_manifest::{Image, Index},
     json,
-    layer_tar::Progress,
+    progress::Progress,
     warning::Warning,
 };
 

@@ -104,6 +104,7 @@ mod oci_spec;
 mod platform_names;
 mod pool;
 mod printable;
+mod progress;
 mod recipe;
 #[cfg(feature = "registry")]
 pub mod registry;
@@ -137,13 +138,14 @@ pub use self::{
     },
     layer_entries::{LayerEntries, LayerEntry, layer_entries},
     layer_tar::{
-        Attribute, Attributes, BaseFiles, Compression, FileMapping, HardLinks, LayerOptions, OnConflict,
-        PermissionRule, Progress, Source, TarLayer, layer_tar,
+        Attribute, Attributes, Compression, FileMapping, HardLinks, LayerOptions, OnConflict, PermissionRule, Source,
+        TarLayer, layer_tar,
     },
     new_file::NewFile,
     pool::Pool,
     printable::{Printable, PrintableJson},
-    recipe::{Recipe, RecipeKey, RecipeTrust},
+    progress::Progress,
+    recipe::{BaseFiles, Recipe, RecipeKey, RecipeTrust},
     spec::LayerSpec,
     warning::Warning,
     write_options::WriteOptions,

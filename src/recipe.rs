@@ -1,25 +1,26 @@
 //! Recipes: how the bytes of a blob are had when nobody keeps them.
 
+pub(crate) mod base_files;
+pub(crate) mod base_index;
+pub(crate) mod checks;
 mod json;
 mod trust;
 
 use std::{
     fmt,
-    fs::{self, File},
-    io::{self, Read, Write},
     path::{self, Path, PathBuf},
     sync::Arc,
 };
 
+pub use self::base_files::BaseFiles;
 pub use self::trust::{RecipeKey, RecipeTrust};
 use crate::{
-    blob::Blob,
-    checked::{CheckedFile, FileBytes, KnownFiles},
+    checked::KnownFiles,
     descriptor::Descriptor,
     digest::Digest,
     error::{Error, Result},
-    layer_tar::{self, checks::Checks, making::MadeReader},
     pool::Pool,
+    recipe::checks::Checks,
     spec::LayerSpec,
 };
 
@@ -56,18 +57,18 @@ use crate::{
 #[derive(Clone)]
 pub struct Recipe {
     /// Media type, digest and size; nothing that one document says and another does not.
-    descriptor: Descriptor,
+    pub(crate) descriptor: Descriptor,
     diff_id: Option<Digest>,
     created_by: String,
-    origin: Origin,
+    pub(crate) origin: Origin,
     /// As it was read.
     seal: Option<[u8; 32]>,
-    pool: Option<Pool>,
-    known: Arc<KnownFiles>,
+    pub(crate) pool: Option<Pool>,
+    pub(crate) known: Arc<KnownFiles>,
 }
 
 #[derive(Clone)]
-enum Origin {
+pub(crate) enum Origin {
     /// The blob lies in a file.
     File { path: PathBuf, offset: u64 },
     /// The blob is a tar of mappings.
@@ -141,99 +142,6 @@ impl Recipe {
             Origin::File { path, offset } => Some((path, *offset)),
             Origin::Tar { .. } => None,
         }
-    }
-
-    /// Writes the blob, if it has to be made, into the sink, and nothing that is wrong; `false` if it lies in a file.
-    pub(crate) fn make(&self, pool: &Pool, sink: &mut (dyn Write + Send)) -> Result<bool> {
-        match &self.origin {
-            Origin::File { .. } => Ok(false),
-            Origin::Tar { spec, checks } => {
-                layer_tar::make_again(spec, checks, &self.descriptor, pool, sink).map(|()| true)
-            }
-        }
-    }
-}
-
-impl Blob for Recipe {
-    fn descriptor(&self) -> &Descriptor {
-        &self.descriptor
-    }
-
-    /// Nothing is looked at before the first byte is asked for.
-    fn open(&self) -> Result<Box<dyn Read + Send>> {
-        Ok(match &self.origin {
-            Origin::File { .. } => Box::new(FirstChecked { recipe: self.clone(), file: None }),
-            Origin::Tar { spec, checks } => {
-                let (spec, checks, descriptor) = (Arc::clone(spec), Arc::clone(checks), self.descriptor.clone());
-                let pool = self.pool.clone();
-                Box::new(MadeReader::new(descriptor.digest, move |sink| {
-                    layer_tar::make_again(&spec, &checks, &descriptor, &pool.unwrap_or_else(Pool::available), sink)
-                }))
-            }
-        })
-    }
-
-    fn checked(&self) -> Result<Option<CheckedFile>> {
-        match &self.origin {
-            Origin::File { path, offset } => self.checked_file(path, *offset).map(Some),
-            Origin::Tar { .. } => Ok(None),
-        }
-    }
-
-    fn recipe(&self) -> Option<Recipe> {
-        Some(self.clone())
-    }
-}
-
-/// A blob that lies in a file.
-impl Recipe {
-    fn checked_file(&self, path: &Path, offset: u64) -> Result<CheckedFile> {
-        let outdated = |change| Error::SourceOutdated { digest: self.descriptor.digest, path: path.to_owned(), change };
-        let unreadable = |cause: io::Error| match cause.kind() {
-            io::ErrorKind::NotFound => outdated("vanished"),
-            io::ErrorKind::UnexpectedEof => outdated("shrank"),
-            _ => Error::SourceUnreadable { path: path.to_owned(), cause },
-        };
-        // To open a fifo is to wait for its writer, which may never come.
-        if !fs::metadata(path).map_err(unreadable)?.is_file() {
-            return Err(outdated("became something that is no regular file"));
-        }
-        let file = File::open(path).map_err(unreadable)?;
-        let (length, size) = (file.metadata().map_err(unreadable)?.len(), self.descriptor.size);
-        if offset.checked_add(size).is_none_or(|end| length < end) {
-            return Err(outdated("shrank"));
-        }
-        if offset == 0 && length > size {
-            return Err(outdated("grew"));
-        }
-        self.known.check(FileBytes::new(file, offset, size, path), &self.descriptor).map_err(|error| match error {
-            Error::BlobDamaged { .. } => outdated("changed"),
-            Error::Read { cause, .. } => unreadable(cause),
-            other => other,
-        })
-    }
-}
-
-/// A reader that looks at nothing before the first byte is asked for.
-struct FirstChecked {
-    recipe: Recipe,
-    file: Option<CheckedFile>,
-}
-
-impl Read for FirstChecked {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.file.is_none() {
-            self.file = self.recipe.checked()?;
-        }
-        self.file.as_mut().map_or(Ok(0), |file| file.read(buffer))
-    }
-}
-
-/// Opens a blob; what has to be made is made by these threads.
-pub(crate) fn open_with(blob: &dyn Blob, pool: &Pool) -> Result<Box<dyn Read + Send>> {
-    match blob.recipe() {
-        Some(recipe) if recipe.lies_in().is_none() => recipe.pool(pool).open(),
-        _ => blob.open(),
     }
 }
 

@@ -70,7 +70,7 @@ pub use self::{
     reference::Reference,
     serve::{Endpoint, Event, Limits, Repository, Serving},
 };
-use crate::{layer_tar::Progress, pool::Pool};
+use crate::{pool::Pool, progress::Progress};
 
 /// How registries are asked. A plain value: what it is asked for opens its own connections.
 #[derive(Clone, Debug)]

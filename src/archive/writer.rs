@@ -11,10 +11,10 @@ use crate::{
     error::{Error, Result},
     image_layout::files::blob_name,
     layer_tar::{
-        Progress,
         path::LayerPath,
         tar::{END_OF_ARCHIVE, padding, plain_header},
     },
+    progress::Progress,
 };
 
 /// The members have the attributes and the headers of those of a layer.

@@ -19,8 +19,8 @@ use crate::{
     image_config::Configuration,
     image_manifest::{Image, Index, Manifest},
     json,
-    layer_tar::BaseFiles,
     pool::Pool,
+    recipe::base_files::BaseFiles,
     recipe::{Recipe, RecipeTrust},
     write_options::WriteOptions,
 };

@@ -19,6 +19,7 @@ use crate::{
         files::{MAX_RECIPE, RECIPES},
         lock::Lock,
     },
+    layer_tar::make_lazy,
     new_file::Temporary,
     pool::Pool,
     recipe::{Recipe, RecipeKey, RecipeTrust},
@@ -126,7 +127,7 @@ impl BlobStore {
             return self.keep(new, descriptor.digest);
         }
         let mut new = self.new_blob()?;
-        let made = recipe.map_or(Ok(false), |recipe| recipe.make(pool, &mut new));
+        let made = recipe.map_or(Ok(false), |recipe| make_lazy(&recipe, pool, &mut new));
         if !made.map_err(|error| new.name_error(error))? {
             let (digest, size) = copy(blob, &mut new).map_err(|error| new.name_error(error))?;
             descriptor.check(size, Some(digest))?;

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     image_layout::MAX_DEPTH,
     json,
-    layer_tar::BaseFiles,
+    recipe::base_files::BaseFiles,
 };
 
 impl BaseFiles {

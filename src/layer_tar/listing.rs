@@ -13,7 +13,7 @@ use crate::{
     layer_tar::{
         LayerOptions,
         attributes::Rules,
-        base::{BaseFiles, Places},
+        base::Places,
         entry::Entry,
         mapping::FileMapping,
         noticed::Noticed,
@@ -28,6 +28,7 @@ use crate::{
         Claim, May, Pool, lock,
         parts::{PartTask, Parts},
     },
+    recipe::base_files::BaseFiles,
 };
 
 /// The tar of what the mappings give. All entries are known then.

@@ -11,13 +11,9 @@ use crate::{
     descriptor::Descriptor,
     digest::Digest,
     error::{Error, Result},
-    layer_tar::{
-        Compression,
-        checks::{Checks, Comparison},
-        pipeline::pass,
-        stream::TarStream,
-    },
+    layer_tar::{checks::Comparison, compression::Compression, pipeline::pass, stream::TarStream},
     pool::Pool,
+    recipe::checks::Checks,
 };
 
 /// Makes a blob that was described: what was not part of it then is an error before it is written.

@@ -18,7 +18,7 @@ use crate::{
     layer_tar::{
         HardLinks, LayerOptions, OnConflict,
         attributes::{Found, Rules, normal_mode, resolve},
-        base::{Index, Places},
+        base::Places,
         directory_links::behind_links,
         entry::{Content, Entry, Kind, same},
         glob::Wanted,
@@ -34,6 +34,7 @@ use crate::{
         xattrs,
     },
     pool::Pool,
+    recipe::base_index::Index,
 };
 
 /// What mappings give, each path once.

@@ -4,11 +4,8 @@ use std::path::PathBuf;
 
 use super::{Attributes, documents};
 use crate::{
-    descriptor::Platform,
-    error::Result,
-    folder::LayerFolder,
-    layer_tar::{LayerOptions, base::BaseFiles},
-    pool::Pool,
+    descriptor::Platform, error::Result, folder::LayerFolder, layer_tar::LayerOptions, pool::Pool,
+    recipe::base_files::BaseFiles,
 };
 
 /// Reads the layers of `base` and those in `layers`, and writes what a layer above them has to know. The output holds no

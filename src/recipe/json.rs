@@ -13,7 +13,8 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     json,
-    layer_tar::{Compression, Source, checks::Checks},
+    layer_tar::{Compression, Source},
+    recipe::checks::Checks,
     spec::{LayerSpec, values},
 };
 

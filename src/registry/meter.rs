@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::layer_tar::Progress;
+use crate::progress::Progress;
 
 /// Bytes of blobs: those that went by, and all that may.
 pub(super) struct Meter {

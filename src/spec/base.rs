@@ -8,10 +8,10 @@ use super::{Members, object, values};
 use crate::{
     digest::{Digest, ParseDigestError},
     error::Result,
-    layer_tar::{
-        BaseFiles,
-        base::{BaseDirectory, BaseEntry, Index},
-        path::LayerPath,
+    layer_tar::path::LayerPath,
+    recipe::{
+        base_files::BaseFiles,
+        base_index::{BaseDirectory, BaseEntry, Index},
     },
 };
 

@@ -17,8 +17,9 @@ use crate::{
     digest::Digest,
     error::Error,
     image_layout::files::{FileKind, LayoutFiles, RECIPES, recipe_name},
+    layer_tar::open_with,
     new_file::TEMPORARY,
-    recipe::{Recipe, open_with},
+    recipe::Recipe,
 };
 
 /// Looks at the recipe in the place of a blob that is not there, and returns the blob's size as it says. What is wrong

@@ -8,13 +8,13 @@ use std::{
 
 use flate2::Crc;
 
-use super::Index;
 use crate::{
     blob::Blob,
     digest::Digest,
     error::{Error, Result},
     json,
     new_file::Temporary,
+    recipe::base_index::Index,
     write_options::WriteOptions,
 };
 
@@ -38,7 +38,7 @@ impl<'a> Cache<'a> {
         if let Some(index) = fs::read(&path).ok().as_deref().and_then(parse) {
             return Ok(index);
         }
-        let index = Index::read(layer)?;
+        let index = super::index::read(layer)?;
         // A folder that takes no file costs time, and nothing else.
         let _ = write(&path, &index);
         Ok(index)
@@ -78,6 +78,14 @@ impl<'a> Cache<'a> {
 
     fn path(&self, digest: Digest) -> PathBuf {
         self.0.join("entries/sha256").join(digest.hex())
+    }
+}
+
+/// The index of a layer: from the cache if it has it, or else from the layer.
+pub(super) fn index_of(layer: &dyn Blob, cache: Option<&Path>) -> Result<Index> {
+    match cache {
+        Some(cache) => Cache::new(cache).index(layer),
+        None => super::index::read(layer),
     }
 }
 

@@ -2,14 +2,20 @@
 
 use std::{collections::BTreeSet, ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
 
-use super::{
-    BaseFiles,
-    index::{BaseDirectory, BaseEntry},
-    index_of,
-    place::Places,
-    stack::Lower,
+use crate::{
+    blob::Blob,
+    error::Result,
+    layer_tar::{
+        base::{cache::index_of, place::Places, stack::Lower},
+        path::LayerPath,
+    },
+    pool::Pool,
+    recipe::{
+        base_files::BaseFiles,
+        base_index::{BaseDirectory, BaseEntry},
+    },
+    warning::Warning,
 };
-use crate::{blob::Blob, error::Result, layer_tar::path::LayerPath, pool::Pool, warning::Warning};
 
 impl BaseFiles {
     /// Finds what a layer above these layers does that it would not do if it had been made for that place: it replaces a

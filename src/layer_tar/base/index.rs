@@ -1,4 +1,4 @@
-//! The entries of one layer, as far as a layer above it has to know them.
+//! Reads the entries of a layer for an index.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,6 @@ use std::{
     path::{Component, Path},
 };
 
-use serde::{Deserialize, Serialize};
 use tar::EntryType;
 
 use crate::{
@@ -20,122 +19,52 @@ use crate::{
         follow::{LinkFault, follow},
         path::LayerPath,
     },
+    recipe::base_index::{BaseDirectory, BaseEntry, Index, Outside},
     tar_reader::{TarEntry, TarReader},
 };
-
-/// What a layer has at each path, sorted by path. A recipe records the entries alone.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Index {
-    entries: Vec<(LayerPath, BaseEntry)>,
-    #[serde(skip)]
-    outside: Option<Outside>,
-}
-
-/// The entries of a layer whose names lead out of an image: unpackers refuse them, or write elsewhere.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Outside {
-    /// The name of the first one, as the layer has it.
-    pub(crate) first: Vec<u8>,
-    pub(crate) count: u64,
-}
-
-/// What lies at one path.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum BaseEntry {
-    Directory(BaseDirectory),
-    /// A directory that a recipe knows of, and of which no layer has an entry: only what is in it.
-    ImpliedDirectory,
-    /// A symbolic link with this target.
-    Symlink(#[serde(with = "crate::layer_tar::path::bytes")] Vec<u8>),
-    /// Anything else that has no files below it, a whiteout among it.
-    File,
-}
-
-/// The attributes of a directory.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct BaseDirectory {
-    pub(crate) mode: u32,
-    pub(crate) uid: u64,
-    pub(crate) gid: u64,
-    /// Seconds since 1970.
-    pub(crate) mtime: i64,
-    pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
-}
 
 /// The largest number of bytes that all paths and targets of one layer may have. The largest images have some 50 MB.
 const MOST: usize = 512 << 20;
 
-impl Index {
-    /// Reads a layer from its first to its last byte, and checks its digest.
-    pub(crate) fn read(layer: &dyn Blob) -> Result<Self> {
-        let descriptor = layer.descriptor();
-        let unreadable = |cause| Error::blob(descriptor.digest, cause);
-        let mut blob = HashRead::new(layer.open()?);
-        let index = {
-            let stream = BufReader::with_capacity(256 << 10, &mut blob);
-            let (Unpacked::Compressed(tar) | Unpacked::Plain(tar)) = decompress(stream).map_err(unreadable)?;
-            let mut tar = TarReader::new(tar);
-            let mut entries = BTreeMap::new();
-            let mut outside: Option<Outside> = None;
-            let mut size = 0;
-            let result = loop {
-                match tar.next_entry() {
-                    Ok(Some(entry)) => {
-                        size += entry.path.len() + entry.link.len();
-                        if size > MOST {
-                            break Err(Error::blob(
-                                descriptor.digest,
-                                io::Error::other("its paths are too many to be kept"),
-                            ));
-                        }
-                        if leads_outside(&entries, &entry) {
-                            let new = || Outside { first: entry.path.clone(), count: 0 };
-                            outside.get_or_insert_with(new).count += 1;
-                        }
-                        add(&mut entries, entry);
+/// Reads a layer from its first to its last byte, and checks its digest.
+pub(super) fn read(layer: &dyn Blob) -> Result<Index> {
+    let descriptor = layer.descriptor();
+    let unreadable = |cause| Error::blob(descriptor.digest, cause);
+    let mut blob = HashRead::new(layer.open()?);
+    let index = {
+        let stream = BufReader::with_capacity(256 << 10, &mut blob);
+        let (Unpacked::Compressed(tar) | Unpacked::Plain(tar)) = decompress(stream).map_err(unreadable)?;
+        let mut tar = TarReader::new(tar);
+        let mut entries = BTreeMap::new();
+        let mut outside: Option<Outside> = None;
+        let mut size = 0;
+        let result = loop {
+            match tar.next_entry() {
+                Ok(Some(entry)) => {
+                    size += entry.path.len() + entry.link.len();
+                    if size > MOST {
+                        break Err(Error::blob(
+                            descriptor.digest,
+                            io::Error::other("its paths are too many to be kept"),
+                        ));
                     }
-                    Ok(None) => break Ok(()),
-                    Err(error) => break Err(unreadable(io::Error::other(error.to_string()))),
+                    if leads_outside(&entries, &entry) {
+                        let new = || Outside { first: entry.path.clone(), count: 0 };
+                        outside.get_or_insert_with(new).count += 1;
+                    }
+                    add(&mut entries, entry);
                 }
-            };
-            result.map(|()| Self { entries: entries.into_iter().collect(), outside })
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(unreadable(io::Error::other(error.to_string()))),
+            }
         };
-        // What follows the tar belongs to the digest. A damaged blob is the better explanation of a damaged tar.
-        io::copy(&mut blob, &mut io::sink()).map_err(unreadable)?;
-        let (digest, size) = blob.finish();
-        descriptor.check(size, Some(digest))?;
-        index
-    }
-
-    /// An index of these entries.
-    pub(crate) fn from_entries(entries: BTreeMap<LayerPath, BaseEntry>) -> Self {
-        Self { entries: entries.into_iter().collect(), outside: None }
-    }
-
-    /// This index, of a layer that has these entries too.
-    pub(super) fn with_outside(self, outside: Option<Outside>) -> Self {
-        Self { outside, ..self }
-    }
-
-    pub(crate) fn entries(&self) -> &[(LayerPath, BaseEntry)] {
-        &self.entries
-    }
-
-    pub(crate) fn outside(&self) -> Option<&Outside> {
-        self.outside.as_ref()
-    }
-
-    /// What the layer says of this path itself.
-    pub(super) fn get(&self, path: &LayerPath) -> Option<&BaseEntry> {
-        self.entries.binary_search_by(|(other, _)| other.cmp(path)).ok().map(|at| &self.entries[at].1)
-    }
-
-    /// Whether the layer has an entry below this path.
-    pub(super) fn has_below(&self, path: &LayerPath) -> bool {
-        let after = self.entries.partition_point(|(other, _)| other <= path);
-        self.entries.get(after).is_some_and(|(other, _)| other.is_below(path))
-    }
+        result.map(|()| Index::from_entries(entries).with_outside(outside))
+    };
+    // What follows the tar belongs to the digest. A damaged blob is the better explanation of a damaged tar.
+    io::copy(&mut blob, &mut io::sink()).map_err(unreadable)?;
+    let (digest, size) = blob.finish();
+    descriptor.check(size, Some(digest))?;
+    index
 }
 
 /// Adds what an entry leaves when it is extracted after those before it. What no path can name is left out: no

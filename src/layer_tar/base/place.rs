@@ -7,11 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::{
-    BaseFiles,
-    index::{BaseDirectory, BaseEntry, Index, Outside},
-    stack::{Lookup, Lower, Stack},
-};
+use super::stack::{Lookup, Lower, Stack};
 use crate::{
     digest::Digest,
     error::{Error, Result},
@@ -20,6 +16,10 @@ use crate::{
         path::LayerPath,
     },
     pool::Pool,
+    recipe::{
+        base_files::BaseFiles,
+        base_index::{BaseDirectory, BaseEntry, Index, Outside},
+    },
     warning::Warning,
 };
 

@@ -2,8 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::index::{BaseDirectory, BaseEntry, Index};
-use crate::layer_tar::path::LayerPath;
+use crate::{
+    layer_tar::path::LayerPath,
+    recipe::base_index::{BaseDirectory, BaseEntry, Index},
+};
 
 /// The indexes of layers, the topmost first.
 #[derive(Debug)]

@@ -4,12 +4,13 @@ use super::{Node, Tree, describe};
 use crate::{
     error::{Error, Result},
     layer_tar::{
-        base::{BaseDirectory, Places, Removal, Shape},
+        base::{Places, Removal, Shape},
         entry::{Content, Entry, Kind},
         mapping::{Attribute, Attributes, FileMapping, Source},
         path::LayerPath,
         xattrs,
     },
+    recipe::base_index::BaseDirectory,
     warning::Warning,
 };
 

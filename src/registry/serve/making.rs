@@ -22,8 +22,8 @@ use crate::{
     chunks::{CHUNK, Chunks},
     digest::Digest,
     error::{Error, Result},
+    layer_tar::open_with,
     pool::Pool,
-    recipe::open_with,
     sync::{AtomicUsize, Condvar, Instant, Mutex, MutexGuard, Notify, lock, thread},
 };
 
