@@ -1,6 +1,6 @@
 //! The bytes of a blob, checked while they pass.
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use crate::{
     blob::Blob,
@@ -103,6 +103,15 @@ impl Iterator for Chunks {
         self.is_over |= chunk.is_err();
         Some(chunk)
     }
+}
+
+/// Copies the bytes of a blob, checked on the way. What is wrong is never copied whole.
+///
+/// # Errors
+///
+/// [`Error::BlobDamaged`], and the errors of the blob and of the writer.
+pub(crate) fn copy(blob: &dyn Blob, to: &mut impl Write) -> Result<()> {
+    Chunks::open(blob)?.try_for_each(|chunk| to.write_all(&chunk?).map_err(Error::sink))
 }
 
 #[cfg(test)]

@@ -361,6 +361,12 @@ impl Error {
         |cause| Self::Write { path, cause }
     }
 
+    /// An error of a writer that takes an output: an error of ours that travelled inside one, which names the file, comes
+    /// out again as itself.
+    pub(crate) fn sink(cause: io::Error) -> Self {
+        cause.downcast().unwrap_or_else(Self::write("output"))
+    }
+
     /// An error on a file of a layout, by what the system said of it.
     pub(crate) fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
@@ -394,7 +400,18 @@ impl Error {
 }
 
 impl From<Error> for io::Error {
+    /// An error of this kind, with the error inside.
     fn from(error: Error) -> Self {
-        Self::other(error)
+        let kind = match &error {
+            Error::SourceUnreadable { cause, .. }
+            | Error::BlobUnreadable { cause, .. }
+            | Error::Listen { cause, .. }
+            | Error::Write { cause, .. }
+            | Error::NoLocks { cause, .. }
+            | Error::Read { cause, .. } => cause.kind(),
+            Error::SourceMissing { .. } => io::ErrorKind::NotFound,
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
     }
 }

@@ -38,7 +38,9 @@ use crate::{
     image_config::{History, ImageConfig},
     image_layout::{
         MARKER, beneath,
-        files::{FileKind, LayoutBlob, LayoutFiles, blob_name},
+        file_kind::FileKind,
+        files::{LayoutBlob, LayoutFiles},
+        paths::blob_name,
         replace,
         store::BlobStore,
     },

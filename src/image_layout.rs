@@ -2,14 +2,17 @@
 
 mod archive;
 pub(crate) mod beneath;
+pub(crate) mod blob_files;
 mod choose;
 mod compressed;
 mod docker_archive;
 mod edit;
+pub(crate) mod file_kind;
 pub(crate) mod files;
 mod fill;
 mod lock;
 pub(crate) mod name;
+pub(crate) mod paths;
 mod read;
 mod repair;
 pub(crate) mod repository;
@@ -36,8 +39,8 @@ pub use self::{
     repair::{Repair, repair},
     verify::{Defect, Finding, Severity, VerifyOptions, verify},
 };
-pub(crate) use self::{
-    files::{INDEX, MARKER, marker},
+pub(crate) use crate::image_layout::{
+    paths::{INDEX, MARKER, marker},
     read::MAX_DEPTH,
 };
 use crate::{

@@ -50,7 +50,7 @@ use crate::{
     descriptor::Descriptor,
     digest::Digest,
     error::{Error, Result},
-    image_layout::store::BlobStore,
+    image_layout::blob_files::BlobFiles,
     layer_tar::{
         checks::Recorder,
         entry::Entry,
@@ -135,11 +135,10 @@ pub fn layer_tar<M: Into<FileMapping>>(
             (pass, finish()?, None)
         }
         Some(dir) => {
-            let store = BlobStore::create(dir, options.write)?;
+            let store = BlobFiles::create(dir, options.write)?;
             let mut blob = store.new_blob()?;
             let pass =
-                pass(&stream, Some(&listing), options.compression, &pool, Some(&mut blob), &progress, &mut record);
-            let pass = pass.map_err(|error| blob.name_error(error))?;
+                pass(&stream, Some(&listing), options.compression, &pool, Some(&mut blob), &progress, &mut record)?;
             // What is refused is not kept.
             let warnings = finish()?;
             let path = store.keep(blob, pass.digest)?;
@@ -201,7 +200,7 @@ pub struct TarLayer {
     stream: Arc<TarStream>,
     pool: Pool,
     /// The blob's file, and the hold on its layout: nobody collects the blob before an index can name it.
-    stored: Option<(PathBuf, Arc<BlobStore>)>,
+    stored: Option<(PathBuf, Arc<BlobFiles>)>,
     checks: Option<Arc<Checks>>,
     recipe: Option<Recipe>,
     warnings: Vec<Warning>,

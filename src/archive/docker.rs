@@ -15,8 +15,8 @@ use crate::{
     image_config::Configuration,
     image_layout::{
         MAX_DEPTH,
-        files::blob_name,
         name::{CONTAINERD_NAME, REF_NAME},
+        paths::blob_name,
     },
     image_manifest::{Image, Index, Manifest, existing::read_document},
     json,

@@ -9,7 +9,7 @@ use crate::{
     blob::Blob,
     chunks::Chunks,
     error::{Error, Result},
-    image_layout::files::blob_name,
+    image_layout::paths::blob_name,
     layer_tar::{
         path::LayerPath,
         tar::{END_OF_ARCHIVE, padding, plain_header},
@@ -55,7 +55,7 @@ impl<W: Write> TarWriter<W> {
 
     pub(super) fn finish(mut self) -> Result<()> {
         self.zeros(END_OF_ARCHIVE)?;
-        self.to.flush().map_err(Error::write(""))
+        self.to.flush().map_err(Error::sink)
     }
 
     fn header(&mut self, path: &str, size: Option<u64>) -> Result<()> {
@@ -73,10 +73,10 @@ impl<W: Write> TarWriter<W> {
     }
 
     fn zeros(&mut self, count: u64) -> Result<()> {
-        io::copy(&mut io::repeat(0).take(count), &mut self.to).map_err(Error::write("")).map(|_| ())
+        io::copy(&mut io::repeat(0).take(count), &mut self.to).map_err(Error::sink).map(|_| ())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.to.write_all(bytes).map_err(Error::write(""))
+        self.to.write_all(bytes).map_err(Error::sink)
     }
 }

@@ -11,10 +11,7 @@ use std::{
 
 use tar::EntryType;
 
-use super::{
-    compressed, docker_archive,
-    files::{FileKind, MARKER},
-};
+use crate::image_layout::{compressed, docker_archive, file_kind::FileKind, paths::MARKER};
 use crate::{
     checked::FileBytes,
     error::{Error, Result},

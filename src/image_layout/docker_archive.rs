@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::{
+use crate::image_layout::{
     archive::{Archive, Member},
-    files::{INDEX, MARKER, MAX_DOCUMENT, blob_name, marker},
     name::{CONTAINERD_NAME, ImageName, REF_NAME},
+    paths::{INDEX, MARKER, MAX_DOCUMENT, blob_name, marker},
 };
 use crate::{
     descriptor::{Annotations, Descriptor, Extra, MediaType, Platform},

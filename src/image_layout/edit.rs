@@ -11,14 +11,15 @@ use std::{
 use rustix::fs::{AtFlags, statat, unlinkat};
 use serde_json::value::RawValue;
 
-use super::{
+use crate::image_layout::{
     INDEX, beneath,
     choose::is_named,
     entries,
-    files::{MAX_DOCUMENT, RECIPES},
     lock::Lock,
     name::{CONTAINERD_NAME, REF_NAME},
-    nest, put_blobs,
+    nest,
+    paths::{MAX_DOCUMENT, RECIPES},
+    put_blobs,
     read::{ImageLayout, parse_index, read_index},
     replace,
     store::BlobStore,

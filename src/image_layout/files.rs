@@ -1,9 +1,7 @@
 //! The files of a layout that is read: in a folder, or in an archive.
 
 use std::{
-    fs::FileType,
     io::{self, Read},
-    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -17,31 +15,12 @@ use crate::{
     image_layout::{
         archive::Archive,
         beneath::{self, Beneath},
+        file_kind::FileKind,
+        paths::{MAX_DOCUMENT, MAX_RECIPE, blob_name, recipe_name},
     },
-    json,
     pool::Pool,
     recipe::{Recipe, RecipeTrust},
 };
-
-/// The index of a layout.
-pub(crate) const INDEX: &str = "index.json";
-
-/// The file that makes a folder a layout.
-pub(crate) const MARKER: &str = "oci-layout";
-
-/// What that file says.
-pub(crate) fn marker() -> Vec<u8> {
-    json::to_bytes(&serde_json::json!({ "imageLayoutVersion": "1.0.0" }))
-}
-
-/// The largest document that is read. Registries take manifests of 4 MiB; configurations may be larger.
-pub(crate) const MAX_DOCUMENT: u64 = 16 << 20;
-
-/// The largest recipe that is read, which is that of millions of files.
-pub(crate) const MAX_RECIPE: u64 = 64 << 20;
-
-/// The folder that makes a layout sparse: what is a blob's recipe lies in it.
-pub(crate) const RECIPES: &str = "recipes/sha256";
 
 /// Where the files of a layout are.
 #[derive(Clone, Debug)]
@@ -57,15 +36,6 @@ pub(crate) struct LayoutFiles {
     trust: RecipeTrust,
     /// The files that were hashed before.
     known: Arc<KnownFiles>,
-}
-
-/// What lies under a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FileKind {
-    File,
-    Folder,
-    /// Something else, in words.
-    Other(&'static str),
 }
 
 impl LayoutFiles {
@@ -300,45 +270,6 @@ impl LayoutFiles {
         let mut bytes = Vec::with_capacity(size as usize + 1);
         reader.take(most).read_to_end(&mut bytes).map_err(Error::read(self.path.join(name)))?;
         Ok(bytes)
-    }
-}
-
-/// The path of a blob in a layout.
-pub(crate) fn blob_name(digest: Digest) -> String {
-    format!("blobs/sha256/{}", digest.hex())
-}
-
-/// The path of the recipe in the place of a blob.
-pub(crate) fn recipe_name(digest: Digest) -> String {
-    format!("{RECIPES}/{}.json", digest.hex())
-}
-
-impl FileKind {
-    /// In words.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Folder => "folder",
-            Self::Other(name) => name,
-        }
-    }
-}
-
-impl From<FileType> for FileKind {
-    fn from(kind: FileType) -> Self {
-        if kind.is_file() {
-            Self::File
-        } else if kind.is_dir() {
-            Self::Folder
-        } else if kind.is_symlink() {
-            Self::Other("symbolic link")
-        } else if kind.is_fifo() {
-            Self::Other("fifo")
-        } else if kind.is_socket() {
-            Self::Other("socket")
-        } else {
-            Self::Other("device")
-        }
     }
 }
 

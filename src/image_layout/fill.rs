@@ -2,9 +2,9 @@
 
 use std::{collections::HashSet, fs, io, path::Path, sync::Arc};
 
-use super::{
-    files::{RECIPES, blob_name, recipe_name},
+use crate::image_layout::{
     lock::Lock,
+    paths::{RECIPES, blob_name, recipe_name},
     read::ImageLayout,
     store::BlobStore,
 };

@@ -5,10 +5,12 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::{
+use crate::image_layout::{
     INDEX, MARKER,
-    files::{FileKind, LayoutBlob, LayoutFiles, RECIPES, recipe_name},
+    file_kind::FileKind,
+    files::{LayoutBlob, LayoutFiles},
     name::REF_NAME,
+    paths::{RECIPES, recipe_name},
 };
 use crate::{
     blob::{Blob, Layer},

@@ -28,10 +28,7 @@ pub use self::{
     defect::{Defect, Severity},
     finding::Finding,
 };
-use super::{
-    files::{FileKind, LayoutFiles, blob_name},
-    lock::ReadLock,
-};
+use crate::image_layout::{file_kind::FileKind, files::LayoutFiles, lock::ReadLock, paths::blob_name};
 use crate::{digest::Digest, error::Result, new_file::TEMPORARY, pool::Pool, recipe::RecipeTrust};
 
 /// Reads an image layout to its last byte, in a folder or an archive, and returns everything that is wrong with

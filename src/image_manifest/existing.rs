@@ -15,7 +15,7 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     image_config::Configuration,
-    image_layout::files::MAX_DOCUMENT,
+    image_layout::paths::MAX_DOCUMENT,
     json,
 };
 

@@ -306,8 +306,7 @@ impl<'a> Pipeline<'a> {
             }
         };
         if let Some(sink) = sink {
-            // Who gave the sink knows the file's name and puts it in.
-            sink.write_all(bytes).map_err(Error::write(""))?;
+            sink.write_all(bytes).map_err(Error::sink)?;
         }
         // Before the next block is the oldest one, which may take a buffer then.
         drop(output);

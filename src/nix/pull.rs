@@ -15,8 +15,8 @@ use crate::{
 };
 #[cfg(feature = "registry")]
 use crate::{
+    chunks,
     descriptor::{Descriptor, MediaType, Platform},
-    image_layout::store::write_blob,
     registry::{Client, Reference, download_pool},
 };
 
@@ -47,7 +47,12 @@ pub fn pull_blob(attributes: &Attributes, client: Client) -> Result<()> {
     let media_type = MediaType::new(attributes.get::<String>("mediaType")?);
     let descriptor = Descriptor::new(media_type, attributes.get("digest")?, attributes.get("size")?);
     let blob = client.blob(&reference, &descriptor)?;
-    write_blob(&blob, attributes.output())
+    let output = attributes.output();
+    let mut file = std::fs::File::create_new(output).map_err(Error::write(output))?;
+    chunks::copy(&blob, &mut file).map_err(|error| match error {
+        Error::Write { cause, .. } => Error::write(output)(cause),
+        other => other,
+    })
 }
 
 #[cfg(feature = "registry")]

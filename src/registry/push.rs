@@ -44,7 +44,7 @@ use crate::{
     descriptor::{Descriptor, MediaType},
     digest::Digest,
     error::{Error, Result},
-    image_layout::files::MAX_DOCUMENT,
+    image_layout::paths::MAX_DOCUMENT,
     image_manifest::Image,
     pool::{Pool, lock},
 };

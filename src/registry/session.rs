@@ -27,7 +27,7 @@ use crate::{
     descriptor::{Descriptor, MediaType},
     digest::Digest,
     error::{Error, Result},
-    image_layout::files::MAX_DOCUMENT,
+    image_layout::paths::MAX_DOCUMENT,
 };
 
 /// A repository, and the right to use it.

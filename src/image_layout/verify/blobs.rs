@@ -10,7 +10,11 @@ use crate::{
     descriptor::MediaType,
     digest::{Digest, HashRead},
     error::Error,
-    image_layout::files::{FileKind, LayoutFiles, MAX_DOCUMENT, blob_name},
+    image_layout::{
+        file_kind::FileKind,
+        files::LayoutFiles,
+        paths::{MAX_DOCUMENT, blob_name},
+    },
 };
 
 /// The blobs that are referred to, in the order in which they are met first.

@@ -22,8 +22,9 @@ use crate::{
     digest::Digest,
     image_layout::{
         INDEX, MARKER,
-        files::{LayoutFiles, MAX_DOCUMENT, blob_name},
+        files::LayoutFiles,
         name::{CONTAINERD_NAME, REF_NAME},
+        paths::{MAX_DOCUMENT, blob_name},
         read::MAX_DEPTH,
     },
     image_manifest::MOST_LAYERS,

@@ -16,7 +16,11 @@ use crate::{
     blob::Blob,
     digest::Digest,
     error::Error,
-    image_layout::files::{FileKind, LayoutFiles, RECIPES, recipe_name},
+    image_layout::{
+        file_kind::FileKind,
+        files::LayoutFiles,
+        paths::{RECIPES, recipe_name},
+    },
     layer_tar::open_with,
     new_file::TEMPORARY,
     recipe::Recipe,

@@ -10,7 +10,7 @@ use super::{super::session::Session, contents::Referrer};
 use crate::{
     descriptor::{Extra, MediaType},
     error::Result,
-    image_layout::files::MAX_DOCUMENT,
+    image_layout::paths::MAX_DOCUMENT,
     image_manifest::Index,
     json,
 };

@@ -13,8 +13,8 @@ use crate::{
     error::{Error, Result},
     image_layout::{
         ImageLayout, ImageName, MAX_DEPTH,
-        files::MAX_DOCUMENT,
         name::{CONTAINERD_NAME, REF_NAME},
+        paths::MAX_DOCUMENT,
     },
     image_manifest::{Image, Index, Manifest},
     json,
