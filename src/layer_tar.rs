@@ -4,24 +4,25 @@ pub(crate) mod attributes;
 pub(crate) mod base;
 pub(crate) mod checks;
 mod codec;
-mod compression;
+pub(crate) mod compression;
 mod directory_links;
 mod entry;
 mod follow;
 mod glob;
-mod lazy;
+pub(crate) mod lazy;
 mod links;
 mod listing;
 mod making;
-mod mapping;
+pub(crate) mod mapping;
 mod noticed;
-mod options;
+pub(crate) mod options;
 mod own_store;
 pub(crate) mod path;
 mod pipe;
 mod pipeline;
 mod pseudo_file;
 mod representable;
+mod scratch_file;
 mod source_folder;
 mod source_tar;
 pub(crate) mod stream;
@@ -38,12 +39,6 @@ use std::{
     sync::Arc,
 };
 
-pub(crate) use self::lazy::{make_lazy, open_with};
-pub use self::{
-    compression::Compression,
-    mapping::{Attribute, Attributes, FileMapping, Source},
-    options::{HardLinks, LayerOptions, OnConflict, PermissionRule},
-};
 use crate::{
     blob::{Blob, Layer},
     checked::CheckedFile,

@@ -115,7 +115,7 @@ mod text;
 mod warning;
 mod write_options;
 
-pub use self::{
+pub use crate::{
     archive::{ArchiveFormat, ArchiveOptions, WrittenArchive, image_archive},
     blob::{Blob, FileBlob, Layer, MemoryBlob},
     byte_format::BYTE_FORMAT,
@@ -138,8 +138,11 @@ pub use self::{
     },
     layer_entries::{LayerEntries, LayerEntry, layer_entries},
     layer_tar::{
-        Attribute, Attributes, Compression, FileMapping, HardLinks, LayerOptions, OnConflict, PermissionRule, Source,
-        TarLayer, layer_tar,
+        TarLayer,
+        compression::Compression,
+        layer_tar,
+        mapping::{Attribute, Attributes, FileMapping, Source},
+        options::{HardLinks, LayerOptions, OnConflict, PermissionRule},
     },
     new_file::NewFile,
     pool::Pool,

@@ -8,7 +8,11 @@ use serde_json::{Map, Value, json};
 use self::values::*;
 use crate::{
     error::{Error, Result},
-    layer_tar::{Attribute, Attributes, Compression, FileMapping, LayerOptions, PermissionRule, Source},
+    layer_tar::{
+        compression::Compression,
+        mapping::{Attribute, Attributes, FileMapping, Source},
+        options::{LayerOptions, PermissionRule},
+    },
 };
 
 /// A layer's files and options, read from JSON or written as it.

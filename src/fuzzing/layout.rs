@@ -10,7 +10,7 @@ use crate::{
     image_layout::{ImageLayout, Severity, VerifyOptions, verify},
     image_manifest::Image,
     layer_entries::layer_entries,
-    layer_tar::{Compression, FileMapping, LayerOptions, layer_tar},
+    layer_tar::{compression::Compression, layer_tar, mapping::FileMapping, options::LayerOptions},
     pool::Pool,
     registry::Endpoint,
 };

@@ -11,7 +11,7 @@ use super::{LONGEST, pool, read, scratch, tars::check_layer, write};
 use crate::{
     blob::Blob,
     closure::{ClosureOptions, ReferenceGraph, closure_layers},
-    layer_tar::{Compression, LayerOptions, Source, layer_tar},
+    layer_tar::{compression::Compression, layer_tar, mapping::Source, options::LayerOptions},
     pool::Pool,
     recipe::Recipe,
     spec::LayerSpec,

@@ -17,7 +17,7 @@ use crate::{
         blob_files::{BlobFiles, create_folder},
         paths::{MAX_RECIPE, RECIPES},
     },
-    layer_tar::make_lazy,
+    layer_tar::lazy::make_lazy,
     new_file::Temporary,
     pool::Pool,
     recipe::{Recipe, RecipeKey, RecipeTrust},

@@ -7,10 +7,10 @@ use rustix::fs::Stat;
 use crate::{
     error::{Error, Result},
     layer_tar::{
-        LayerOptions, PermissionRule,
         entry::{Entry, Kind},
         glob::{Globs, Use},
         mapping::{Attribute, Attributes, FileMapping},
+        options::{LayerOptions, PermissionRule},
         path::LayerPath,
         representable, xattrs,
     },

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     error::{Error, Result},
-    layer_tar::{entry::Kind, follow::follow, path::LayerPath, tree::Node},
+    layer_tar::{entry::Kind, follow::follow, path::LayerPath, tree::node::Node},
 };
 
 /// The nodes with those behind links that were in a directory at a link's place: in the place where the link leads. Such

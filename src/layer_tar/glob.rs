@@ -9,7 +9,7 @@ use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use crate::{
     error::{Error, Result},
-    layer_tar::{LayerOptions, mapping::FileMapping, noticed::Noticed},
+    layer_tar::{mapping::FileMapping, options::LayerOptions},
 };
 
 /// Some globs. `*` and `?` do not cross a slash, `**` does. A glob is cleaned as Docker cleans the patterns of
@@ -312,12 +312,6 @@ impl Wanted {
     pub(crate) fn takes(&self, path: &Path) -> bool {
         !self.exclude.excludes_with_parents(path)
             && (self.include.is_empty() || self.include.matches_with_parents(path))
-    }
-
-    /// Says what is to say of the globs, when all of the source was seen.
-    pub(crate) fn notice(&self, mapping: usize, source: &Path, noticed: &Noticed) {
-        noticed.globs(mapping, source, "include", &self.include);
-        noticed.globs(mapping, source, "exclude", &self.exclude);
     }
 }
 

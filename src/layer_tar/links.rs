@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     layer_tar::{
         entry::{Content, Entry, Kind, same_attributes},
-        tree::{Linked, Node},
+        tree::node::{Linked, Node},
     },
 };
 

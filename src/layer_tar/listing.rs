@@ -11,18 +11,21 @@ use walkdir::DirEntry;
 use crate::{
     error::Result,
     layer_tar::{
-        LayerOptions,
         attributes::Rules,
         base::Places,
         entry::Entry,
         mapping::FileMapping,
         noticed::Noticed,
+        options::LayerOptions,
         path::LayerPath,
         pipe,
         source_folder::{Folder, Walk},
         stream::TarStream,
         target::{self, Target},
-        tree::{Node, Tree, nodes_in},
+        tree::{
+            Tree,
+            node::{Node, nodes_in},
+        },
     },
     pool::{
         Claim, May, Pool, lock,

@@ -10,10 +10,10 @@ use rustix::fs::Stat;
 
 use crate::{
     layer_tar::{
-        LayerOptions,
         attributes::Rules,
         entry::{Entry, Kind, identity},
-        glob::Globs,
+        glob::{Globs, Wanted},
+        options::LayerOptions,
         path::LayerPath,
     },
     pool::lock,
@@ -79,9 +79,15 @@ impl Noticed {
         warnings.into_iter().for_each(|warning| self.add(NO_MAPPING, warning));
     }
 
+    /// Notes what is to say of the globs that decided what is wanted of a source, when all of it was seen.
+    pub(crate) fn wanted(&self, mapping: usize, source: &Path, wanted: &Wanted) {
+        self.globs(mapping, source, "include", &wanted.include);
+        self.globs(mapping, source, "exclude", &wanted.exclude);
+    }
+
     /// Notes what is to say of the globs of a list (`include` or `exclude`), of which the first ones are the options',
     /// when all of a source was seen.
-    pub(crate) fn globs(&self, mapping: usize, source: &Path, list: &'static str, globs: &Globs) {
+    fn globs(&self, mapping: usize, source: &Path, list: &'static str, globs: &Globs) {
         let state = &mut *lock(&self.state);
         let shared = state.shared.range((list, 0)..=(list, usize::MAX)).count();
         for (at, glob) in globs.iter().enumerate() {

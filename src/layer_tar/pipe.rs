@@ -8,10 +8,10 @@ use rustix::fs::{FileType, Stat, stat};
 use crate::{
     error::{Error, Result},
     layer_tar::{
-        LayerOptions,
         entry::{Content, identity},
         mapping::{FileMapping, Source},
-        source_tar::unpack,
+        options::LayerOptions,
+        scratch_file::unpack,
         target::Target,
     },
     tar_reader::Extent,

@@ -17,12 +17,12 @@ use walkdir::{DirEntry, IntoIter, WalkDir};
 use crate::{
     error::{Error, Result},
     layer_tar::{
-        LayerOptions,
         attributes::Found,
         entry::{Content, Kind, SourceFile},
         glob::Wanted,
         mapping::FileMapping,
         noticed::Noticed,
+        options::LayerOptions,
         own_store::OwnStore,
         path::LayerPath,
         xattrs,
@@ -137,7 +137,7 @@ impl Iterator for Walk<'_> {
         if !self.failed {
             // Whoever asks again finds the end again.
             self.failed = true;
-            self.wanted.notice(self.folder.index, self.folder.source, &self.folder.noticed);
+            self.folder.noticed.wanted(self.folder.index, self.folder.source, &self.wanted);
         }
         self.error.take().map(Err)
     }

@@ -13,18 +13,19 @@ use std::{
 
 use tar::EntryType;
 
-pub(crate) use self::open::{can_be_read_again, unpack};
-use self::open::{open, too_large};
+pub(crate) use self::open::can_be_read_again;
+use self::open::open;
 use crate::{
     error::{Error, Result},
     layer_tar::{
-        LayerOptions,
         attributes::{Found, Place},
         entry::{Content, Kind, TarFile},
         follow::follow,
         glob::Wanted,
         noticed::Noticed,
+        options::LayerOptions,
         path::LayerPath,
+        scratch_file::{damaged, too_large},
         xattrs,
     },
     tar_reader::{TarEntry, TarError, TarReader},
@@ -310,8 +311,4 @@ fn relative(name: &[u8]) -> PathBuf {
 
 fn quoted(name: &[u8]) -> String {
     format!("{:?}", OsStr::from_bytes(name))
-}
-
-fn damaged(path: &Path, offset: u64, reason: String) -> Error {
-    Error::SourceTar { path: path.to_owned(), offset, reason }
 }

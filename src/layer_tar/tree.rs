@@ -1,6 +1,7 @@
 //! From mappings to the entries of a layer: what is where, once, in order.
 
 mod above;
+pub(crate) mod node;
 
 use std::{
     collections::{BTreeMap, btree_map},
@@ -10,13 +11,14 @@ use std::{
 };
 
 use rustix::fs::Stat;
-use walkdir::DirEntry;
 
-use self::above::{Landed, land, take_over};
+use self::{
+    above::{Landed, check_followed, empty_replaced_directories, land, take_over},
+    node::{Certainty, Node, Nodes, describe, nodes_in},
+};
 use crate::{
     error::{Error, Result},
     layer_tar::{
-        HardLinks, LayerOptions, OnConflict,
         attributes::{Found, Rules, normal_mode, resolve},
         base::Places,
         directory_links::behind_links,
@@ -25,10 +27,11 @@ use crate::{
         links,
         mapping::{Attributes, FileMapping, Source},
         noticed::Noticed,
+        options::{HardLinks, LayerOptions, OnConflict},
         own_store::OwnStore,
         path::LayerPath,
         pipe,
-        source_folder::{Folder, Looking, Walk, kind},
+        source_folder::{Folder, Walk, kind},
         source_tar::{self, SourceTar},
         target::Target,
         xattrs,
@@ -42,7 +45,7 @@ pub(crate) struct Tree<'a> {
     files: &'a [FileMapping],
     options: &'a LayerOptions,
     pool: &'a Pool,
-    nodes: BTreeMap<LayerPath, Box<Node>>,
+    nodes: Nodes,
     /// A directory that is known to be one, with all above it: most entries are in the one that the entry before was in.
     last_parent: Option<LayerPath>,
     /// Those that were left for later.
@@ -53,33 +56,6 @@ pub(crate) struct Tree<'a> {
     held: Vec<Node>,
     /// Where things land above the layers below, if those are known.
     places: Option<Places>,
-}
-
-pub(crate) struct Node {
-    pub(crate) entry: Entry,
-    certainty: Certainty,
-    /// It is there because something is in it, and the base has it too: it is the base's, whatever rules say.
-    of_base: bool,
-    /// The path as it was given, where the base moves it.
-    given: Option<LayerPath>,
-    /// The index of the mapping that brought it.
-    mapping: usize,
-    /// Which file of which mapping it is: names of one file are hard links of one another.
-    pub(crate) linked: Option<Linked>,
-}
-
-/// The index of the mapping, and of a folder's file its device and inode, of a tar's 0 and its place in the tar.
-pub(crate) type Linked = (usize, (u64, u64));
-
-/// How much is known of a directory's attributes; of two mappings that both bring it, the one that knows more wins.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Certainty {
-    /// It is there because something is in it.
-    Implied,
-    /// A source folder has it; its attributes are the normal ones.
-    Found,
-    /// Somebody said what it shall look like.
-    Said,
 }
 
 impl<'a> Tree<'a> {
@@ -181,7 +157,7 @@ impl<'a> Tree<'a> {
         let wanted = Wanted::new(mapping, self.options)?;
         let source = SourceTar { path: tar, index, place: path, wanted: &wanted };
         let members = source_tar::members(source, self.options, &self.noticed)?;
-        wanted.notice(index, tar, &self.noticed);
+        self.noticed.wanted(index, tar, &wanted);
         for member in members {
             let linked = Some((index, (0, member.file)));
             let at = path.append(&member.path);
@@ -265,9 +241,8 @@ impl<'a> Tree<'a> {
         if self.last_parent.as_ref().is_some_and(|parent| node.entry.path.is_in(parent)) {
             return Ok(true);
         }
-        let is_directory = |nodes: &BTreeMap<LayerPath, Box<Node>>, path: &LayerPath| {
-            nodes.get(path).is_some_and(|above| above.entry.kind == Kind::Directory)
-        };
+        let is_directory =
+            |nodes: &Nodes, path: &LayerPath| nodes.get(path).is_some_and(|above| above.entry.kind == Kind::Directory);
         let mut missing = Vec::new();
         for above in node.entry.path.ancestors() {
             // What is a directory has only directories above it.
@@ -328,6 +303,29 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// Lists the folders that were left for later, and that others came to through links of the base. For the rest, makes
+    /// sure that what they are in is a directory.
+    fn add_folders_that_meet_others(&mut self) -> Result<()> {
+        for walk in std::mem::take(&mut self.folders) {
+            let place = walk.folder.place.clone();
+            let below =
+                self.nodes.range(&place..).next().is_some_and(|(path, _)| *path == place || path.is_below(&place));
+            let mut above = place.ancestors().filter_map(|above| self.nodes.get(&above));
+            if below || above.any(|above| above.entry.kind != Kind::Directory) {
+                self.add_folder(walk, false)?;
+                continue;
+            }
+            for above in place.ancestors() {
+                if self.nodes.contains_key(&above) {
+                    break;
+                }
+                self.imply(above, walk.folder.index);
+            }
+            self.folders.push(walk);
+        }
+        Ok(())
+    }
+
     /// All entries, in order, but for what is in folders that were left for later; those, in the order in which what is
     /// in them has its place; and what the layer depends on of the base.
     pub(crate) fn finish(mut self, rules: &Rules) -> Result<(Vec<Entry>, Vec<Walk<'a>>, Option<Index>)> {
@@ -335,8 +333,10 @@ impl<'a> Tree<'a> {
             self.give_place(Box::new(node))?;
         }
         self.add_folders_that_meet_others()?;
-        self.check_followed()?;
-        self.empty_replaced_directories();
+        if let Some(places) = &mut self.places {
+            check_followed(&self.nodes, places, self.files)?;
+            empty_replaced_directories(&mut self.nodes, places);
+        }
         let nodes = self.nodes.into_values().map(|node| *node).filter(Node::is_in_layer).map(|mut node| {
             if !node.of_base {
                 rules.apply(&mut node.entry, node.given.as_ref());
@@ -350,64 +350,5 @@ impl<'a> Tree<'a> {
             folders,
             self.places.map(Places::into_used),
         ))
-    }
-}
-
-/// What a folder brings to the places of what was found in it.
-pub(crate) fn nodes_in(folder: &Folder, found: Vec<DirEntry>, options: &LayerOptions) -> Result<Vec<Node>> {
-    let mut looking = Looking::new(folder);
-    let node = |found| {
-        let (path, kind, found) = looking.at(found)?;
-        Node::new(folder.index, folder.mapping, options, path, kind, found)
-    };
-    found.into_iter().map(node).collect()
-}
-
-impl Node {
-    /// What the mapping of this index brings to this path.
-    fn new(
-        index: usize,
-        mapping: &FileMapping,
-        options: &LayerOptions,
-        path: LayerPath,
-        kind: Kind,
-        found: Found,
-    ) -> Result<Self> {
-        if path.is_root() && kind != Kind::Directory {
-            return Err(Error::Destination {
-                destination: mapping.destination.clone(),
-                reason: "is the root, which is a directory: name a path in it",
-            });
-        }
-        let in_folder = matches!(mapping.source, Source::Path(_));
-        let certainty =
-            if in_folder && mapping.attributes == Attributes::default() { Certainty::Found } else { Certainty::Said };
-        let entry = resolve(path, kind, &mapping.attributes, found, options)?;
-        let linked = match &entry.kind {
-            Kind::File(Content::File(file)) if options.hard_links == Some(HardLinks::Keep) => {
-                Some((index, file.inode()))
-            }
-            _ => None,
-        };
-        Ok(Self { entry, certainty, of_base: false, given: None, mapping: index, linked })
-    }
-
-    /// The root is there in every image; only who says what it shall look like has an entry for it.
-    pub(crate) fn is_in_layer(&self) -> bool {
-        !self.entry.path.is_root() || self.certainty == Certainty::Said
-    }
-}
-
-/// How a message names one side of a conflict.
-fn describe(files: &[FileMapping], node: &Node) -> String {
-    let mapping = files[node.mapping].describe();
-    match &node.entry.kind {
-        Kind::File(Content::File(file)) => format!("{:?}", file.path),
-        Kind::File(Content::Bytes(_)) | Kind::Whiteout => mapping,
-        kind if node.certainty == Certainty::Implied => format!("a {} that holds {mapping}", kind.describe()),
-        kind => {
-            let Entry { mode, uid, gid, .. } = node.entry;
-            format!("{mapping} (a {}, mode {mode:04o}, owner {uid}:{gid})", kind.describe())
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Attributes, documents};
 use crate::{
-    descriptor::Platform, error::Result, folder::LayerFolder, layer_tar::LayerOptions, pool::Pool,
+    descriptor::Platform, error::Result, folder::LayerFolder, layer_tar::options::LayerOptions, pool::Pool,
     recipe::base_files::BaseFiles,
 };
 

@@ -16,7 +16,12 @@ use crate::{
     error::{Error, Result},
     folder,
     image_layout::repository::without_hash,
-    layer_tar::{self, FileMapping, HardLinks, LayerOptions, Source, TarLayer, target::names_directory},
+    layer_tar::{
+        self, TarLayer,
+        mapping::{FileMapping, Source},
+        options::{HardLinks, LayerOptions},
+        target::names_directory,
+    },
     pool::Pool,
     recipe::RecipeTrust,
     spec::LayerSpec,

@@ -13,7 +13,7 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     json,
-    layer_tar::{Compression, Source},
+    layer_tar::{compression::Compression, mapping::Source},
     recipe::checks::Checks,
     spec::{LayerSpec, values},
 };

@@ -13,7 +13,7 @@ use sha2::Sha256;
 use super::{Origin, Recipe};
 use crate::{
     error::{Error, Result},
-    layer_tar::{FileMapping, Source},
+    layer_tar::mapping::{FileMapping, Source},
 };
 
 /// Which recipes of a layout are followed. Every other is an error that names the file that it would read.

@@ -7,7 +7,7 @@ use crate::{
     descriptor::{MediaType, Platform},
     digest::Digest,
     image_layout::ImageName,
-    layer_tar::Compression,
+    layer_tar::compression::Compression,
 };
 
 pub use super::serve::fuzzing::http;

@@ -11,7 +11,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
-use crate::layer_tar::{HardLinks, OnConflict};
+use crate::layer_tar::options::{HardLinks, OnConflict};
 
 pub(crate) fn string(value: Value) -> Result<String, String> {
     match value {

@@ -21,7 +21,7 @@ use crate::{
         files::LayoutFiles,
         paths::{RECIPES, recipe_name},
     },
-    layer_tar::open_with,
+    layer_tar::lazy::open_with,
     new_file::TEMPORARY,
     recipe::Recipe,
 };

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufReader, Read, Seek, Write},
+    io::{self, BufReader, Read, Seek},
     path::Path,
 };
 
@@ -12,13 +12,12 @@ use crate::{
     decompress::{Unpacked, decompress},
     error::{Error, Result},
     layer_tar::{
-        LayerOptions,
         entry::{SourceFile, TarFile},
+        options::LayerOptions,
         pipe,
+        scratch_file::{damaged, unpack},
     },
 };
-
-use super::damaged;
 
 /// Whether the tar can be read again in any place: it is neither compressed nor a pipe, which need a folder for what is
 /// in them.
@@ -72,35 +71,4 @@ pub(super) fn open(path: &Path, options: &LayerOptions) -> Result<TarFile> {
         source.check(&file)?;
     }
     Ok(tar)
-}
-
-/// What a stream gives, in a file without a name.
-pub(crate) fn unpack(path: &Path, mut stream: impl Read, scratch: &Path, limit: u64) -> Result<TarFile> {
-    fs::create_dir_all(scratch).map_err(Error::write(scratch))?;
-    let mut file = tempfile::tempfile_in(scratch).map_err(Error::write(scratch))?;
-    let mut size = 0;
-    let mut part = vec![0; 256 << 10];
-    loop {
-        let read = match stream.read(&mut part) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read,
-        };
-        let read = read.map_err(|cause| damaged(path, size, format!("it cannot be decompressed: {cause}")))?;
-        if read == 0 {
-            break;
-        }
-        size += read as u64;
-        if size > limit {
-            return Err(too_large(path, limit));
-        }
-        file.write_all(&part[..read]).map_err(Error::write(scratch))?;
-    }
-    let stat = fstat(&file).map_err(|cause| Error::write(scratch)(cause.into()))?;
-    Ok(TarFile { file, source: SourceFile::new(path.to_owned(), &stat) })
-}
-
-pub(super) fn too_large(path: &Path, limit: u64) -> Error {
-    let reason =
-        format!("it unpacks to more than the limit of {limit} bytes: set a higher unpack limit if that is right");
-    damaged(path, limit, reason)
 }

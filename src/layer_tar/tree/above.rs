@@ -1,6 +1,5 @@
 //! What is otherwise in a tree above the layers below: where entries land, and what of the base they keep or replace.
 
-use super::{Node, Tree, describe};
 use crate::{
     error::{Error, Result},
     layer_tar::{
@@ -8,6 +7,7 @@ use crate::{
         entry::{Content, Entry, Kind},
         mapping::{Attribute, Attributes, FileMapping, Source},
         path::LayerPath,
+        tree::node::{Node, Nodes, describe},
         xattrs,
     },
     recipe::base_index::BaseDirectory,
@@ -87,63 +87,36 @@ pub(super) fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes
     }
 }
 
-impl Tree<'_> {
-    /// Lists the folders that were left for later, and that others came to through links of the base. For the rest, makes
-    /// sure that what they are in is a directory.
-    pub(super) fn add_folders_that_meet_others(&mut self) -> Result<()> {
-        for walk in std::mem::take(&mut self.folders) {
-            let place = walk.folder.place.clone();
-            let below =
-                self.nodes.range(&place..).next().is_some_and(|(path, _)| *path == place || path.is_below(&place));
-            let mut above = place.ancestors().filter_map(|above| self.nodes.get(&above));
-            if below || above.any(|above| above.entry.kind != Kind::Directory) {
-                self.add_folder(walk, false)?;
-                continue;
-            }
-            for above in place.ancestors() {
-                if self.nodes.contains_key(&above) {
-                    break;
-                }
-                self.imply(above, walk.folder.index);
-            }
-            self.folders.push(walk);
+/// Turns the whiteout of a directory of the base into an opaque one where the layer has a directory too. Overlay storages
+/// put that in the place of the whiteout, and what the layers below have in it would show again.
+pub(super) fn empty_replaced_directories(nodes: &mut Nodes, places: &mut Places) {
+    let whiteouts = nodes.keys().filter_map(|path| Some((path.clone(), path.removed()?)));
+    let mut is_replaced = |path: &LayerPath| {
+        nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory) && places.has_directory(path)
+    };
+    let replaced: Vec<_> = whiteouts.filter(|(_, removed)| is_replaced(removed)).collect();
+    for (whiteout, directory) in replaced {
+        if let Some(mut node) = nodes.remove(&whiteout) {
+            node.entry.path = directory.opaque_whiteout();
+            nodes.entry(node.entry.path.clone()).or_insert(node);
         }
-        Ok(())
     }
+}
 
-    /// Turns the whiteout of a directory of the base into an opaque one where the layer has a directory too. Overlay storages
-    /// put that in the place of the whiteout, and what the layers below have in it would show again.
-    pub(super) fn empty_replaced_directories(&mut self) {
-        let Some(places) = &mut self.places else { return };
-        let whiteouts = self.nodes.keys().filter_map(|path| Some((path.clone(), path.removed()?)));
-        let mut is_replaced = |path: &LayerPath| {
-            self.nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory) && places.has_directory(path)
-        };
-        let replaced: Vec<_> = whiteouts.filter(|(_, removed)| is_replaced(removed)).collect();
-        for (whiteout, directory) in replaced {
-            if let Some(mut node) = self.nodes.remove(&whiteout) {
-                node.entry.path = directory.opaque_whiteout();
-                self.nodes.entry(node.entry.path.clone()).or_insert(node);
-            }
+/// Makes sure that the layer replaces no link of the base that its own files went through.
+pub(super) fn check_followed(nodes: &Nodes, places: &Places, files: &[FileMapping]) -> Result<()> {
+    for (link, target) in places.followed() {
+        // With `replace`, a directory that holds the link may be gone too.
+        let mut above = link.ancestors().filter_map(|above| nodes.get(&above));
+        let replacing = above.find(|above| above.entry.kind != Kind::Directory).or_else(|| {
+            let node = nodes.get(link)?;
+            (node.entry.kind != Kind::Symlink(target.to_vec())).then_some(node)
+        });
+        if let Some(node) = replacing {
+            let target = String::from_utf8_lossy(target);
+            let first = format!("the base (a symbolic link to {target:?}, which other destinations go through)");
+            return Err(Error::Conflict { destination: link.to_path(), first, second: describe(files, node) });
         }
     }
-
-    /// Makes sure that the layer replaces no link of the base that its own files went through.
-    pub(super) fn check_followed(&self) -> Result<()> {
-        let followed = self.places.iter().flat_map(Places::followed);
-        for (link, target) in followed {
-            // With `replace`, a directory that holds the link may be gone too.
-            let mut above = link.ancestors().filter_map(|above| self.nodes.get(&above));
-            let replacing = above.find(|above| above.entry.kind != Kind::Directory).or_else(|| {
-                let node = self.nodes.get(link)?;
-                (node.entry.kind != Kind::Symlink(target.to_vec())).then_some(node)
-            });
-            if let Some(node) = replacing {
-                let target = String::from_utf8_lossy(target);
-                let first = format!("the base (a symbolic link to {target:?}, which other destinations go through)");
-                return Err(Error::Conflict { destination: link.to_path(), first, second: describe(self.files, node) });
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }

@@ -18,7 +18,7 @@ use crate::{
     image_config::image_config,
     image_layout::image_layout,
     image_manifest::image_manifest,
-    layer_tar::{Compression, FileMapping, LayerOptions, layer_tar},
+    layer_tar::{compression::Compression, layer_tar, mapping::FileMapping, options::LayerOptions},
     pool::Pool,
 };
 

@@ -22,7 +22,7 @@ use crate::{
     chunks::{CHUNK, Chunks},
     digest::Digest,
     error::{Error, Result},
-    layer_tar::open_with,
+    layer_tar::lazy::open_with,
     pool::Pool,
     sync::{AtomicUsize, Condvar, Instant, Mutex, MutexGuard, Notify, lock, thread},
 };
