@@ -13,9 +13,10 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     image_layout::{
-        INDEX, MARKER, entries, marker,
+        entries,
         name::{CONTAINERD_NAME, ImageName, REF_NAME},
         nest,
+        paths::{INDEX, MARKER, marker},
     },
     image_manifest::{Image, Index},
     json,

@@ -37,10 +37,10 @@ use crate::{
     error::{Error, Result},
     image_config::{History, ImageConfig},
     image_layout::{
-        MARKER, beneath,
+        beneath,
         file_kind::FileKind,
         files::{LayoutBlob, LayoutFiles},
-        paths::blob_name,
+        paths::{MARKER, blob_name},
         replace,
         store::BlobStore,
     },

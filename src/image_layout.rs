@@ -35,14 +35,11 @@ pub use self::{
     edit::Collected,
     lock::ReadLock,
     name::ImageName,
-    read::{ImageLayout, LayoutImage},
+    read::ImageLayout,
     repair::{Repair, repair},
     verify::{Defect, Finding, Severity, VerifyOptions, verify},
 };
-pub(crate) use crate::image_layout::{
-    paths::{INDEX, MARKER, marker},
-    read::MAX_DEPTH,
-};
+pub(crate) use crate::image_layout::paths::{INDEX, MARKER, marker};
 use crate::{
     blob::Blob,
     descriptor::{Descriptor, MediaType},

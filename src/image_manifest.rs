@@ -1,9 +1,9 @@
 //! `image_manifest` and `image_index`: a configuration and layers, or images for several platforms, under one digest.
 
 mod artifact;
-mod base_files;
 pub(crate) mod document;
 pub(crate) mod existing;
+pub(crate) mod platform_image;
 
 use std::{fmt, sync::Arc};
 
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 pub use self::{
     artifact::artifact_manifest,
     document::{Index, Manifest},
+    platform_image::PlatformImage,
 };
 use crate::{
     blob::{Blob, Layer, MemoryBlob},
@@ -19,10 +20,7 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     image_config::ImageConfig,
-    image_layout::{
-        LayoutImage,
-        name::{CONTAINERD_NAME, REF_NAME},
-    },
+    image_layout::name::{CONTAINERD_NAME, REF_NAME},
     json,
     warning::Warning,
 };
@@ -109,7 +107,7 @@ pub struct ManifestOptions {
     /// Merged over the defaults; `null` is nothing.
     pub extra: Value,
     /// The image below the layers; by default the configuration's, which knows it if it was made with one.
-    pub base: Option<LayoutImage>,
+    pub base: Option<PlatformImage>,
     /// Whether a [`Warning`] is an error; off by default.
     pub strict: bool,
 }
@@ -121,7 +119,7 @@ impl ManifestOptions {
     }
 
     /// Sets the image below the layers.
-    pub fn base(self, base: LayoutImage) -> Self {
+    pub fn base(self, base: PlatformImage) -> Self {
         Self { base: Some(base), ..self }
     }
 

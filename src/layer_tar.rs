@@ -48,10 +48,13 @@ use crate::{
     image_layout::blob_files::BlobFiles,
     layer_tar::{
         checks::Recorder,
+        compression::Compression,
         entry::Entry,
         listing::Listing,
         making::{MadeReader, make},
+        mapping::{FileMapping, Source},
         noticed::Noticed,
+        options::LayerOptions,
         pipeline::pass,
         stream::TarStream,
     },

@@ -129,12 +129,12 @@ pub use crate::{
         ConfigOptions, Configuration, ContainerConfig, ExtraConfig, History, ImageConfig, Inherit, RootFs, image_config,
     },
     image_layout::{
-        Collected, Defect, Finding, ImageLayout, ImageName, LayoutImage, LayoutOptions, ReadLock, Repair, Severity,
-        VerifyOptions, image_layout, repair, verify,
+        Collected, Defect, Finding, ImageLayout, ImageName, LayoutOptions, ReadLock, Repair, Severity, VerifyOptions,
+        image_layout, repair, verify,
     },
     image_manifest::{
-        Image, ImageIndex, ImageManifest, Index, Manifest, ManifestOptions, artifact_manifest, image_index,
-        image_manifest,
+        Image, ImageIndex, ImageManifest, Index, Manifest, ManifestOptions, PlatformImage, artifact_manifest,
+        image_index, image_manifest,
     },
     layer_entries::{LayerEntries, LayerEntry, layer_entries},
     layer_tar::{

@@ -16,7 +16,7 @@ pub use self::base_files::BaseFiles;
 pub use self::trust::{RecipeKey, RecipeTrust};
 use crate::{
     checked::KnownFiles,
-    descriptor::Descriptor,
+    descriptor::{Descriptor, MediaType},
     digest::Digest,
     error::{Error, Result},
     pool::Pool,
@@ -108,6 +108,12 @@ impl Recipe {
     /// Says that the blob is a layer with this diff ID.
     pub(crate) fn of_layer(self, diff_id: Digest) -> Self {
         Self { diff_id: Some(diff_id), ..self }
+    }
+
+    /// Says by which media type the blob goes.
+    pub(crate) fn named(mut self, media_type: MediaType) -> Self {
+        self.descriptor.media_type = media_type;
+        self
     }
 
     /// Says what made the layer.

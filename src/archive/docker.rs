@@ -14,9 +14,8 @@ use crate::{
     error::{Error, Result},
     image_config::Configuration,
     image_layout::{
-        MAX_DEPTH,
         name::{CONTAINERD_NAME, REF_NAME},
-        paths::blob_name,
+        paths::{MAX_DEPTH, blob_name},
     },
     image_manifest::{Image, Index, Manifest, existing::read_document},
     json,

@@ -10,7 +10,7 @@ use crate::{
     config_values::{self, CONFIG, CONFIGURATION, Fault, HEALTHCHECK, Step, Verdict},
     descriptor::Platform,
     error::{Error, Result},
-    image_layout::LayoutImage,
+    image_manifest::PlatformImage,
     json::{self, Bounds, Counted},
     warning::Warning,
 };
@@ -28,7 +28,7 @@ pub(super) struct Draft {
     pub(super) value: Value,
     /// The entries of the history below those of the new layers; nothing if the options have the whole history.
     pub(super) history: Option<Vec<Value>>,
-    pub(super) base: Option<LayoutImage>,
+    pub(super) base: Option<PlatformImage>,
     pub(super) warnings: Vec<Warning>,
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{image_layout::LayoutImage, json, warning::Warning};
+use crate::{image_manifest::PlatformImage, json, warning::Warning};
 
 /// The parts of a base image's configuration that an image takes over. What the user gives goes over them; `Env`
 /// merges by name, and a new `Entrypoint` clears an inherited `Cmd`.
@@ -111,7 +111,7 @@ impl Default for Inherit {
 
 /// What the base image gives; a new `Entrypoint` clears its `Cmd`.
 pub(super) fn inherited(
-    base: &LayoutImage,
+    base: &PlatformImage,
     inherit: &Inherit,
     has_entrypoint: bool,
     warnings: &mut Vec<Warning>,
@@ -135,7 +135,7 @@ pub(super) fn inherited(
 }
 
 /// The entries of the base image's history that the new one begins with.
-pub(super) fn history(base: Option<&LayoutImage>, inherit: &Inherit) -> Vec<Value> {
+pub(super) fn history(base: Option<&PlatformImage>, inherit: &Inherit) -> Vec<Value> {
     let Some(base) = base else { return Vec::new() };
     let configuration = base.configuration();
     // Entries and layers must agree in number, and not every base image's do: one without a history has layers too.

@@ -6,7 +6,7 @@ use super::{Draft, Inherit};
 use crate::{
     descriptor::Platform,
     error::{Error, Result},
-    image_layout::LayoutImage,
+    image_manifest::PlatformImage,
     warning::Warning,
 };
 
@@ -18,7 +18,7 @@ pub struct ConfigOptions {
     /// The platform, unless `extra` says otherwise; by default the base image's, or linux/amd64.
     pub platform: Option<Platform>,
     /// The image below the layers.
-    pub base: Option<LayoutImage>,
+    pub base: Option<PlatformImage>,
     /// What is taken over from the base image's configuration; everything by default.
     pub inherit: Inherit,
     /// The names of variables in the base image's `Env` that are not taken over.
@@ -62,7 +62,7 @@ impl ConfigOptions {
     }
 
     /// Sets the image below the layers.
-    pub fn base(self, base: LayoutImage) -> Self {
+    pub fn base(self, base: PlatformImage) -> Self {
         Self { base: Some(base), ..self }
     }
 

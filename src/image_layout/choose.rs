@@ -4,12 +4,14 @@ use std::collections::HashSet;
 
 use super::{
     name::{CONTAINERD_NAME, ImageName, REF_NAME},
-    read::{ImageLayout, LayoutImage, MAX_DEPTH},
+    paths::MAX_DEPTH,
+    read::ImageLayout,
 };
 use crate::{
     descriptor::{Descriptor, Platform},
     digest::Digest,
     error::{Error, Result},
+    image_manifest::platform_image::PlatformImage,
     image_manifest::{Index, Manifest},
 };
 
@@ -25,7 +27,7 @@ impl ImageLayout {
     ///
     /// [`Error::Layout`] if there is no such image, or more than one, with the names or platforms there are;
     /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for its documents.
-    pub fn image(&self, name: Option<&str>, platform: Option<&Platform>) -> Result<LayoutImage> {
+    pub fn image(&self, name: Option<&str>, platform: Option<&Platform>) -> Result<PlatformImage> {
         let entries = self.entries(name)?;
         let default = Platform::default();
         let wanted = |has: &Platform| platform.unwrap_or(&default).accepts(has);
@@ -171,7 +173,7 @@ impl ImageLayout {
         } else if descriptor.media_type.is_manifest() {
             let manifest: Manifest = self.read(descriptor)?;
             if manifest.is_of_container() {
-                let image = LayoutImage::new(&self.files, descriptor, manifest)?;
+                let image = self.platform_image(descriptor, manifest)?;
                 if !image.configuration().platform().is_unknown() {
                     found.images.push(image);
                 }
@@ -185,7 +187,7 @@ impl ImageLayout {
 #[derive(Default)]
 struct Found {
     seen: HashSet<Digest>,
-    images: Vec<LayoutImage>,
+    images: Vec<PlatformImage>,
     /// Why the first of those that may be meant cannot be had: an index names it, and the layout lacks it.
     missing: Option<Error>,
 }

@@ -12,13 +12,13 @@ use rustix::fs::{AtFlags, statat, unlinkat};
 use serde_json::value::RawValue;
 
 use crate::image_layout::{
-    INDEX, beneath,
+    beneath,
     choose::is_named,
     entries,
     lock::Lock,
     name::{CONTAINERD_NAME, REF_NAME},
     nest,
-    paths::{MAX_DOCUMENT, RECIPES},
+    paths::{INDEX, MAX_DOCUMENT, RECIPES},
     put_blobs,
     read::{ImageLayout, parse_index, read_index},
     replace,

@@ -281,12 +281,6 @@ pub(crate) struct LayoutBlob {
 }
 
 impl LayoutBlob {
-    /// The same bytes under the name that OCI has for what Docker named otherwise.
-    pub(crate) fn new(files: &Arc<LayoutFiles>, descriptor: &Descriptor) -> Self {
-        let media_type: MediaType = descriptor.media_type.to_oci();
-        Self { files: Arc::clone(files), descriptor: Descriptor { media_type, ..descriptor.clone() } }
-    }
-
     /// The recipe in the blob's place, if it is for what the descriptor says.
     ///
     /// # Errors

@@ -6,29 +6,24 @@ use std::{
 };
 
 use crate::image_layout::{
-    INDEX, MARKER,
     file_kind::FileKind,
     files::{LayoutBlob, LayoutFiles},
     name::REF_NAME,
-    paths::{RECIPES, recipe_name},
+    paths::{INDEX, MARKER, RECIPES, recipe_name},
 };
 use crate::{
-    blob::{Blob, Layer},
-    checked::{CheckedFile, KnownFiles},
+    blob::Blob,
+    checked::KnownFiles,
     descriptor::{Descriptor, MediaType},
     digest::Digest,
     error::{Error, Result},
     image_config::Configuration,
-    image_manifest::{Image, Index, Manifest},
+    image_manifest::{Index, Manifest, platform_image::PlatformImage},
     json,
     pool::Pool,
-    recipe::base_files::BaseFiles,
-    recipe::{Recipe, RecipeTrust},
+    recipe::RecipeTrust,
     write_options::WriteOptions,
 };
-
-/// How deep indexes may lie in one another. Everybody writes one level, and one more is allowed for.
-pub(crate) const MAX_DEPTH: usize = 8;
 
 /// An image layout in a folder or an archive, as it was when it was opened.
 #[derive(Clone, Debug)]
@@ -235,106 +230,19 @@ fn parse<T: serde::de::DeserializeOwned>(files: &LayoutFiles, descriptor: &Descr
     })
 }
 
-/// One image of a layout: manifest, configuration and layers, the bytes of all of them as they are.
-#[derive(Clone)]
-pub struct LayoutImage {
-    files: Arc<LayoutFiles>,
-    descriptor: Descriptor,
-    manifest: Manifest,
-    configuration: Configuration,
-    layers: Vec<Arc<dyn Layer>>,
-}
-
-impl LayoutImage {
-    pub(super) fn new(files: &Arc<LayoutFiles>, descriptor: &Descriptor, manifest: Manifest) -> Result<Self> {
-        let configuration: Configuration = parse(files, &manifest.config)?;
-        let diff_ids = &configuration.rootfs.diff_ids;
-        if diff_ids.len() != manifest.layers.len() {
-            let (layers, ids) = (manifest.layers.len(), diff_ids.len());
-            let reason = format!("has an image {} with {layers} layers and {ids} diff IDs", descriptor.digest);
-            return Err(Error::layout(files.path(), reason));
-        }
-        let layer = |(descriptor, diff_id): (&Descriptor, &Digest)| {
-            Arc::new(LayoutLayer { blob: LayoutBlob::new(files, descriptor), diff_id: *diff_id }) as Arc<dyn Layer>
-        };
-        let layers = manifest.layers.iter().zip(diff_ids).map(layer).collect();
-        Ok(Self { files: Arc::clone(files), descriptor: descriptor.clone(), manifest, configuration, layers })
-    }
-
-    /// What the layout says of it.
-    pub fn descriptor(&self) -> &Descriptor {
-        &self.descriptor
-    }
-
-    /// The manifest.
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// The configuration.
-    pub fn configuration(&self) -> &Configuration {
-        &self.configuration
-    }
-
-    /// The layers, lowest first. Docker's media types are named by their OCI equivalents; the bytes are the same.
-    pub fn layers(&self) -> &[Arc<dyn Layer>] {
-        &self.layers
-    }
-}
-
-impl std::fmt::Debug for LayoutImage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut debug = f.debug_struct("LayoutImage");
-        debug.field("layout", &self.files.path()).field("descriptor", &self.descriptor).finish_non_exhaustive()
-    }
-}
-
-/// A layer of an image in a layout.
-struct LayoutLayer {
-    blob: LayoutBlob,
-    diff_id: Digest,
-}
-
-impl Blob for LayoutLayer {
-    fn descriptor(&self) -> &Descriptor {
-        self.blob.descriptor()
-    }
-
-    fn open(&self) -> Result<Box<dyn std::io::Read + Send>> {
-        self.blob.open()
-    }
-
-    fn checked(&self) -> Result<Option<CheckedFile>> {
-        self.blob.checked()
-    }
-
-    fn recipe(&self) -> Option<Recipe> {
-        self.blob.recipe().map(|recipe| recipe.of_layer(self.diff_id))
-    }
-}
-
-impl Layer for LayoutLayer {
-    fn diff_id(&self) -> Digest {
-        self.diff_id
-    }
-}
-
-/// The files of an image in a layout.
-impl From<&LayoutImage> for BaseFiles {
-    fn from(image: &LayoutImage) -> Self {
-        Self::new(image.layers().iter().cloned())
-    }
-}
-
-/// An image of a layout as it is, to be put into another: its manifest's bytes do not change.
-impl From<LayoutImage> for Image {
-    fn from(image: LayoutImage) -> Self {
-        let blob = |descriptor: &Descriptor| {
-            Arc::new(LayoutBlob { files: Arc::clone(&image.files), descriptor: descriptor.clone() }) as Arc<dyn Blob>
-        };
-        let below = image.manifest.layers.iter().chain([&image.manifest.config, &image.descriptor]);
-        let mut descriptor = image.descriptor.clone();
-        descriptor.platform.get_or_insert_with(|| image.configuration.platform());
-        Self::new(descriptor, below.map(blob).collect()).without_names()
+impl ImageLayout {
+    /// The image of this manifest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] for a configuration that does not fit it, and those of reading the configuration.
+    pub(super) fn platform_image(&self, descriptor: &Descriptor, manifest: Manifest) -> Result<PlatformImage> {
+        let configuration: Configuration = parse(&self.files, &manifest.config)?;
+        PlatformImage::new(descriptor.clone(), manifest, configuration, |descriptor| Ok(self.blob(descriptor))).map_err(
+            |error| match error {
+                Error::Invalid { what, reason } => Error::layout(self.path(), format!("has an {what}: {reason}")),
+                other => other,
+            },
+        )
     }
 }

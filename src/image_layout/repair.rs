@@ -2,8 +2,9 @@
 
 use std::{collections::HashSet, path::Path, sync::Arc};
 
-use super::{
-    read::{ImageLayout, MAX_DEPTH},
+use crate::image_layout::{
+    paths::MAX_DEPTH,
+    read::ImageLayout,
     store::BlobStore,
     verify::{Defect, Finding, VerifyOptions, verify},
 };

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::read::{ImageLayout, MAX_DEPTH};
+use crate::image_layout::{paths::MAX_DEPTH, read::ImageLayout};
 use crate::{
     blob::Blob,
     descriptor::{Annotations, Descriptor, MediaType},

@@ -11,7 +11,8 @@ use crate::{
     error::{Error, Result},
     folder::{self, LayerFolder},
     image_config::{self, ConfigOptions, ImageConfig, Inherit},
-    image_layout::{self, ImageLayout, LayoutImage, LayoutOptions, Severity, VerifyOptions},
+    image_layout::{self, ImageLayout, LayoutOptions, Severity, VerifyOptions},
+    image_manifest::platform_image::PlatformImage,
     image_manifest::{self, Image, ManifestOptions},
     pool::Pool,
 };
@@ -139,7 +140,7 @@ fn inherit(attributes: &Attributes) -> Result<Inherit> {
 const SCRATCH: &str = ".";
 
 /// The image that layers, a configuration or a manifest are built on, if any.
-pub(super) fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<LayoutImage>> {
+pub(super) fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<PlatformImage>> {
     #[derive(Deserialize)]
     struct Base {
         layout: PathBuf,

@@ -8,7 +8,7 @@ use crate::{
     descriptor::{Descriptor, Platform},
     digest::Digest,
     error::{Error, Result},
-    image_layout::MAX_DEPTH,
+    image_layout::paths::MAX_DEPTH,
     image_manifest::{Image, Index, Manifest, existing::Document},
 };
 

@@ -21,11 +21,9 @@ use crate::{
     descriptor::{MediaType, Platform},
     digest::Digest,
     image_layout::{
-        INDEX, MARKER,
         files::LayoutFiles,
         name::{CONTAINERD_NAME, REF_NAME},
-        paths::{MAX_DOCUMENT, blob_name},
-        read::MAX_DEPTH,
+        paths::{INDEX, MARKER, MAX_DEPTH, MAX_DOCUMENT, blob_name},
     },
     image_manifest::MOST_LAYERS,
 };

@@ -11,7 +11,7 @@ use crate::{
     descriptor::{Annotations, Descriptor},
     digest::Digest,
     error::{Error, Result},
-    image_layout::MAX_DEPTH,
+    image_layout::paths::MAX_DEPTH,
     image_manifest::{
         Image,
         existing::{self, read_document},

@@ -12,9 +12,9 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     image_layout::{
-        ImageLayout, ImageName, MAX_DEPTH,
+        ImageLayout, ImageName,
         name::{CONTAINERD_NAME, REF_NAME},
-        paths::MAX_DOCUMENT,
+        paths::{MAX_DEPTH, MAX_DOCUMENT},
     },
     image_manifest::{Image, Index, Manifest},
     json,

@@ -11,7 +11,7 @@ use super::contents::Contents;
 use crate::{
     checked::{KnownFiles, Stamp},
     error::{Error, Result},
-    image_layout::{INDEX, ImageLayout},
+    image_layout::{ImageLayout, paths::INDEX},
     image_manifest::Image,
     pool::lock,
     recipe::RecipeTrust,
