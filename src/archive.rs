@@ -1,24 +1,23 @@
 //! `image_archive`: images in, one tar out that docker, podman, containerd and skopeo load.
 
-mod docker;
-mod unpacked;
-mod writer;
+pub(crate) mod docker;
+pub(crate) mod unpacked;
+pub(crate) mod writer;
 
 use std::{collections::BTreeMap, fmt, io::Write, str::FromStr, sync::Arc};
 
-use self::writer::TarWriter;
 use crate::{
+    archive::writer::TarWriter,
     blob::Blob,
     descriptor::{Descriptor, Extra, MediaType, Platform},
     digest::Digest,
     error::{Error, Result},
     image_layout::{
-        entries,
+        entries::{entries, nest},
         name::{CONTAINERD_NAME, ImageName, REF_NAME},
-        nest,
         paths::{INDEX, MARKER, marker},
     },
-    image_manifest::{Image, Index},
+    image_manifest::{Image, document::Index},
     json,
     progress::Progress,
     warning::Warning,

@@ -3,7 +3,7 @@
 //! A file is hashed once, and then known by its [`Stamp`]: as long as device, inode, size and both times stay the same,
 //! so do its bytes. Every write changes the time of the last change (ctime), which a program can only set by setting the system's clock.
 
-mod known;
+pub(crate) mod known;
 
 use std::{
     fs::{File, Metadata},
@@ -13,7 +13,6 @@ use std::{
     sync::Arc,
 };
 
-pub(crate) use self::known::KnownFiles;
 use crate::{
     descriptor::Descriptor,
     digest::HashRead,

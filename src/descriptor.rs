@@ -4,13 +4,14 @@ use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use crate::extra::Extra;
 use crate::{
     digest::Digest,
     error::{Error, Result},
     extra::object,
     platform_names, text,
 };
+
+pub use crate::extra::Extra;
 
 object! {
     /// Names a blob:

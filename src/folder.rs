@@ -41,13 +41,13 @@ use crate::{
         file_kind::FileKind,
         files::{LayoutBlob, LayoutFiles},
         paths::{MARKER, blob_name},
-        replace,
         store::BlobStore,
+        write::replace,
     },
-    image_manifest::{Image, Manifest},
+    image_manifest::{Image, document::Manifest},
     json,
     pool::Pool,
-    recipe::{Recipe, RecipeTrust},
+    recipe::{Recipe, trust::RecipeTrust},
     write_options::WriteOptions,
 };
 

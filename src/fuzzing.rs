@@ -7,11 +7,11 @@
 //! The module exists in tests, which replay `fuzz/corpus`, and where `cargo fuzz` sets `cfg(fuzzing)`.
 
 #[cfg(test)]
-mod corpus;
-mod layout;
-mod mend;
-mod tars;
-mod values;
+pub(crate) mod corpus;
+pub(crate) mod layout;
+pub(crate) mod mend;
+pub(crate) mod tars;
+pub(crate) mod values;
 
 pub use self::{
     layout::{archive, document},

@@ -1,28 +1,28 @@
 //! `image_config`: layers in, the image configuration that names their diff IDs out.
 
-mod document;
-mod draft;
-mod environment;
-mod inherit;
-mod options;
+pub(crate) mod document;
+pub(crate) mod draft;
+pub(crate) mod environment;
+pub(crate) mod inherit;
+pub(crate) mod options;
 
 use std::{fmt, sync::Arc};
 
 use serde_json::{Value, json};
 
-use self::draft::Draft;
-pub use self::{
-    document::{Configuration, ContainerConfig, History, RootFs},
-    inherit::Inherit,
-    options::{ConfigOptions, ExtraConfig},
-};
 use crate::{
     blob::{Blob, Layer, MemoryBlob},
     descriptor::{Descriptor, MediaType},
     digest::Digest,
     error::{Error, Result},
+    image_config::draft::Draft,
     json,
     warning::Warning,
+};
+
+pub use self::{
+    document::{Configuration, ContainerConfig, History, RootFs},
+    options::ConfigOptions,
 };
 
 /// Makes the [image configuration](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md) of an image

@@ -1,36 +1,47 @@
 //! `image_layout`: images in, the directory that holds them out; and what can be done with one that exists.
 
-mod archive;
+pub(crate) mod archive;
 pub(crate) mod beneath;
 pub(crate) mod blob_files;
-mod choose;
-mod compressed;
-mod docker_archive;
-mod edit;
+pub(crate) mod choose;
+pub(crate) mod compressed;
+pub(crate) mod docker_archive;
+pub(crate) mod edit;
+pub(crate) mod entries;
 pub(crate) mod file_kind;
 pub(crate) mod files;
-mod fill;
-mod lock;
+pub(crate) mod fill;
+pub(crate) mod lock;
 pub(crate) mod name;
+pub(crate) mod open_archive;
 pub(crate) mod paths;
-mod read;
-mod repair;
+pub(crate) mod read;
+pub(crate) mod repair;
 pub(crate) mod repository;
 pub(crate) mod store;
-mod verify;
-mod whole;
+pub(crate) mod verify;
+pub(crate) mod whole;
+pub(crate) mod write;
 
-use std::{
-    collections::{HashMap, HashSet},
-    fs,
-    io::Write,
-    path::Path,
-    sync::Arc,
-};
+use std::{fs, path::Path, sync::Arc};
 
 use serde_json::{Value, json};
 
-use self::store::BlobStore;
+use crate::{
+    descriptor::MediaType,
+    error::{Error, Result},
+    image_layout::{
+        entries::{entries, nest},
+        store::BlobStore,
+        write::{put_blobs, replace},
+    },
+    image_manifest::{Image, document::Index},
+    json,
+    pool::Pool,
+    recipe::trust::RecipeTrust,
+    write_options::WriteOptions,
+};
+
 pub use self::{
     edit::Collected,
     lock::ReadLock,
@@ -40,18 +51,6 @@ pub use self::{
     verify::{Defect, Finding, Severity, VerifyOptions, verify},
 };
 pub(crate) use crate::image_layout::paths::{INDEX, MARKER, marker};
-use crate::{
-    blob::Blob,
-    descriptor::{Descriptor, MediaType},
-    digest::Digest,
-    error::{Error, Result},
-    image_manifest::{Image, Index, image_index},
-    json,
-    new_file::Temporary,
-    pool::Pool,
-    recipe::RecipeTrust,
-    write_options::WriteOptions,
-};
 
 /// Writes an [image layout](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md) with these
 /// images: `oci-layout`, `index.json` and `blobs/sha256`.
@@ -169,82 +168,4 @@ impl From<Value> for LayoutOptions {
     fn from(extra: Value) -> Self {
         Self { extra, ..Self::default() }
     }
-}
-
-/// Images under the same names become one index, which has the annotations of the layout's own: it is what a
-/// registry gets to see.
-pub(crate) fn nest(images: Vec<Image>, annotations: Option<&Value>) -> Result<Vec<Image>> {
-    let mut groups: Vec<Vec<Image>> = Vec::new();
-    let mut group_of: HashMap<Vec<String>, usize> = HashMap::new();
-    for image in images {
-        // What keeps its name from another layout's index, or is itself for several platforms, stands for itself.
-        let named = !image.names().is_empty() || !image.descriptor().annotations.contains_key(name::REF_NAME);
-        let single = image.platform().is_some() && named;
-        match group_of.get(image.names()).filter(|_| single) {
-            Some(&group) => groups[group].push(image),
-            None => {
-                if single {
-                    group_of.insert(image.names().to_vec(), groups.len());
-                }
-                groups.push(vec![image]);
-            }
-        }
-    }
-    let extra = annotations.map_or(Value::Null, |annotations| json!({ "annotations": annotations }));
-    let nested = groups.into_iter().map(|mut group| match group.len() {
-        1 => Ok(group.remove(0)),
-        _ => {
-            let names = group[0].names().to_vec();
-            let index = image_index(group.into_iter().map(Image::without_names), extra.clone())?;
-            Ok(names.into_iter().fold(Image::from(index), Image::tagged))
-        }
-    });
-    nested.collect()
-}
-
-/// The descriptors that name these images in a layout's index: one for each name of an image.
-pub(crate) fn entries(images: &[Image]) -> Result<Vec<Descriptor>> {
-    let mut entries: Vec<Descriptor> = Vec::new();
-    let mut known = HashSet::new();
-    for image in images {
-        if image.names().is_empty() {
-            entries.push(image.descriptor().clone());
-        }
-        for name in image.names() {
-            let mut descriptor = image.descriptor().clone();
-            name.parse::<ImageName>()?.annotate(&mut descriptor);
-            if known.insert(json::to_bytes(&descriptor)) {
-                entries.push(descriptor);
-            }
-        }
-    }
-    let mut tagged: HashMap<&str, Digest> = HashMap::new();
-    for entry in &entries {
-        let Some(tag) = entry.annotations.get(name::REF_NAME) else { continue };
-        let first = *tagged.entry(tag).or_insert(entry.digest);
-        if first != entry.digest {
-            return Err(Error::Images {
-                first: first.to_string(),
-                second: entry.digest.to_string(),
-                reason: format!("both have the tag {tag:?}: give one of them another"),
-            });
-        }
-    }
-    Ok(entries)
-}
-
-/// Puts every blob of these images in its place, several at a time.
-fn put_blobs(store: &BlobStore, images: &[Image], pool: &Pool) -> Result<()> {
-    let mut seen = HashSet::new();
-    let blobs: Vec<&Arc<dyn Blob>> =
-        images.iter().flat_map(Image::blobs).filter(|blob| seen.insert(blob.descriptor().digest)).collect();
-    pool.map(blobs, |blob| store.put(blob.as_ref(), pool).map(drop)).into_iter().collect()
-}
-
-/// Replaces a file of the layout as a whole. Its contents are synced before it takes its name; the directory is not.
-pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8], options: WriteOptions) -> Result<()> {
-    let path = dir.join(name);
-    let file = Temporary::new_in(dir)?;
-    file.file().write_all(bytes).map_err(Error::write(&path))?;
-    file.persist(&path, options).map(drop)
 }

@@ -1,6 +1,6 @@
 //! `image_manifest` and `image_index`: a configuration and layers, or images for several platforms, under one digest.
 
-mod artifact;
+pub(crate) mod artifact;
 pub(crate) mod document;
 pub(crate) mod existing;
 pub(crate) mod platform_image;
@@ -9,11 +9,6 @@ use std::{fmt, sync::Arc};
 
 use serde_json::{Value, json};
 
-pub use self::{
-    artifact::artifact_manifest,
-    document::{Index, Manifest},
-    platform_image::PlatformImage,
-};
 use crate::{
     blob::{Blob, Layer, MemoryBlob},
     descriptor::{Descriptor, MediaType, Platform},
@@ -23,6 +18,12 @@ use crate::{
     image_layout::name::{CONTAINERD_NAME, REF_NAME},
     json,
     warning::Warning,
+};
+
+pub use self::{
+    artifact::artifact_manifest,
+    document::{Index, Manifest},
+    platform_image::PlatformImage,
 };
 
 /// Makes the [image manifest](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md) that names a

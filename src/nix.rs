@@ -37,13 +37,13 @@
 //! - none of what `without` holds: paths, for their closures, and keys of `others`, where the contents of other layers
 //!   are.
 
-mod attributes;
-mod contents;
-mod documents;
-mod entries;
-mod files;
-mod layers;
-mod pull;
+pub(crate) mod attributes;
+pub(crate) mod contents;
+pub(crate) mod documents;
+pub(crate) mod entries;
+pub(crate) mod files;
+pub(crate) mod layers;
+pub(crate) mod pull;
 
 use crate::{warning::Warning, write_options::WriteOptions};
 

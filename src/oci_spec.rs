@@ -12,8 +12,8 @@ use crate::{
     descriptor::{Descriptor, Extra, MediaType, Platform},
     digest::Digest,
     error::{Error, Result},
-    image_config::{Configuration, ContainerConfig, History, RootFs},
-    image_manifest::{Index, Manifest},
+    image_config::{ContainerConfig, History, RootFs, document::Configuration},
+    image_manifest::document::{Index, Manifest},
 };
 
 impl From<Digest> for spec::Digest {

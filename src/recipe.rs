@@ -3,8 +3,8 @@
 pub(crate) mod base_files;
 pub(crate) mod base_index;
 pub(crate) mod checks;
-mod json;
-mod trust;
+pub(crate) mod json;
+pub(crate) mod trust;
 
 use std::{
     fmt,
@@ -12,10 +12,8 @@ use std::{
     sync::Arc,
 };
 
-pub use self::base_files::BaseFiles;
-pub use self::trust::{RecipeKey, RecipeTrust};
 use crate::{
-    checked::KnownFiles,
+    checked::known::KnownFiles,
     descriptor::{Descriptor, MediaType},
     digest::Digest,
     error::{Error, Result},

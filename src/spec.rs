@@ -1,11 +1,10 @@
 //! The JSON form of a layer's files and options: what `oci-layout layer-tar --spec` and the Nix functions take.
 
-mod base;
+pub(crate) mod base;
 pub(crate) mod values;
 
 use serde_json::{Map, Value, json};
 
-use self::values::*;
 use crate::{
     error::{Error, Result},
     layer_tar::{
@@ -13,6 +12,7 @@ use crate::{
         mapping::{Attribute, Attributes, FileMapping, Source},
         options::{LayerOptions, PermissionRule},
     },
+    spec::values::*,
 };
 
 /// A layer's files and options, read from JSON or written as it.

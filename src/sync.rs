@@ -4,7 +4,7 @@
 //! and the locks of layouts in thousands of orders of their steps. What is not modelled uses `std` as anywhere.
 
 #[cfg(all(test, shuttle))]
-mod modelled;
+pub(crate) mod modelled;
 
 #[cfg(all(test, shuttle))]
 pub(crate) use self::modelled::*;

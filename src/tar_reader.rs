@@ -4,18 +4,18 @@
 //! manual, [Tar Internals](https://www.gnu.org/software/tar/manual/html_node/Tar-Internals.html). Nothing in a tar is
 //! believed: what it makes this reader keep in memory is bounded, and what readers could read in two ways is an error.
 
-mod entry;
-mod header;
-mod input;
-mod pax;
-mod sparse;
-mod stargz;
+pub(crate) mod block;
+pub(crate) mod entry;
+pub(crate) mod header;
+pub(crate) mod input;
+pub(crate) mod pax;
+pub(crate) mod sparse;
+pub(crate) mod stargz;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::BTreeMap,
-    fmt,
     fs::File,
     io::{self, Read, Seek},
     os::unix::fs::FileExt,
@@ -23,14 +23,17 @@ use std::{
 
 use tar::EntryType;
 
-pub(crate) use self::header::is_tar_header;
-use self::{
+use crate::tar_reader::{
+    block::{Result, text},
     header::Header,
     input::Input,
     pax::{Global, Records},
 };
 
-pub(crate) const BLOCK: usize = 512;
+pub(crate) use self::{
+    block::{BLOCK, TarError},
+    header::is_tar_header,
+};
 
 /// The most bytes that a pax header or a long name may have.
 const MAX_EXTENSION: u64 = 1 << 20;
@@ -125,15 +128,6 @@ pub(crate) struct Ending {
     /// Where the first byte lies that comes after the end and is not zero, but for the table of contents of eStargz.
     pub(crate) garbage: Option<u64>,
 }
-
-/// What is wrong with a tar, and at which byte of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TarError {
-    pub(crate) offset: u64,
-    pub(crate) reason: String,
-}
-
-type Result<T, E = TarError> = std::result::Result<T, E>;
 
 impl<R: Read> TarReader<R> {
     pub(crate) fn new(input: R) -> Self {
@@ -286,16 +280,5 @@ impl Extensions {
 
     fn is_empty(&self) -> bool {
         self.records.is_none() && self.name.is_none() && self.link.is_none()
-    }
-}
-
-/// What comes before the first NUL byte.
-fn text(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().copied().take_while(|&byte| byte != 0).collect()
-}
-
-impl fmt::Display for TarError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at byte {} of the tar: {}", self.offset, self.reason)
     }
 }

@@ -10,8 +10,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{CHANGED, CheckedFile, FileBytes, Stamp};
 use crate::{
+    checked::{CHANGED, CheckedFile, FileBytes, Stamp},
     descriptor::Descriptor,
     digest::Digest,
     error::{Error, Result},

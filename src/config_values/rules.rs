@@ -4,15 +4,17 @@ use std::{borrow::Cow, collections::HashSet};
 
 use serde_json::Value;
 
-use super::{Context, Verdict, Wrong};
-use crate::platform_names;
+use crate::{
+    config_values::kinds::{Context, Verdict, Wrong},
+    platform_names,
+};
 
 const fn wrong(verdict: Verdict, expected: &'static str) -> Option<Wrong> {
     Some((verdict, Cow::Borrowed(expected)))
 }
 
 /// A time of [RFC 3339](https://www.rfc-editor.org/rfc/rfc3339): no program in Go reads a document with another.
-pub(super) fn time(text: &str, _: Context<'_>) -> Option<Wrong> {
+pub(crate) fn time(text: &str, _: Context<'_>) -> Option<Wrong> {
     const TIME: &str = "a time as RFC 3339 writes it, as in \"2026-01-31T12:00:00Z\"";
     if is_rfc3339(text) { None } else { wrong(Verdict::Forbidden, TIME) }
 }
@@ -28,7 +30,7 @@ fn is_rfc3339(time: &str) -> bool {
 /// What tools write that do not know, and podman and Docker run.
 const NOT_EMPTY: &str = "a string that is not empty";
 
-pub(super) fn architecture(text: &str, _: Context<'_>) -> Option<Wrong> {
+pub(crate) fn architecture(text: &str, _: Context<'_>) -> Option<Wrong> {
     if text.is_empty() {
         return wrong(Verdict::Refused, NOT_EMPTY);
     }
@@ -43,7 +45,7 @@ pub(super) fn architecture(text: &str, _: Context<'_>) -> Option<Wrong> {
     Some((Verdict::Unusual, format!("\"{name}\"{variant}, the name that images use").into()))
 }
 
-pub(super) fn os(text: &str, _: Context<'_>) -> Option<Wrong> {
+pub(crate) fn os(text: &str, _: Context<'_>) -> Option<Wrong> {
     if text.is_empty() {
         return wrong(Verdict::Refused, NOT_EMPTY);
     }
@@ -56,7 +58,7 @@ pub(super) fn os(text: &str, _: Context<'_>) -> Option<Wrong> {
 }
 
 /// The variant of an architecture that has levels.
-pub(super) fn variant(text: &str, context: Context<'_>) -> Option<Wrong> {
+pub(crate) fn variant(text: &str, context: Context<'_>) -> Option<Wrong> {
     if text.is_empty() {
         return None;
     }
@@ -77,7 +79,7 @@ pub(super) fn variant(text: &str, context: Context<'_>) -> Option<Wrong> {
 }
 
 /// `USER[:GROUP]`, each a name or a number. runc: "uids and gids must be in range 0-2147483647".
-pub(super) fn user(text: &str, context: Context<'_>) -> Option<Wrong> {
+pub(crate) fn user(text: &str, context: Context<'_>) -> Option<Wrong> {
     if context.os == "windows" {
         return nul(text);
     }
@@ -99,7 +101,7 @@ pub(super) fn user(text: &str, context: Context<'_>) -> Option<Wrong> {
 }
 
 /// `80/tcp`, `80/udp`, `80`: newer releases of Docker refuse an image with any other key.
-pub(super) fn port(text: &str, _: Context<'_>) -> Option<Wrong> {
+pub(crate) fn port(text: &str, _: Context<'_>) -> Option<Wrong> {
     let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let is_port = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
     let lower = protocol.to_ascii_lowercase();
@@ -110,7 +112,7 @@ pub(super) fn port(text: &str, _: Context<'_>) -> Option<Wrong> {
 }
 
 /// `NAME=VALUE`.
-pub(super) fn variable(text: &str, _: Context<'_>) -> Option<Wrong> {
+pub(crate) fn variable(text: &str, _: Context<'_>) -> Option<Wrong> {
     match text.split_once('=') {
         Some((name, _)) if !name.is_empty() => nul(text),
         _ => wrong(Verdict::Forbidden, "NAME=VALUE"),
@@ -118,7 +120,7 @@ pub(super) fn variable(text: &str, _: Context<'_>) -> Option<Wrong> {
 }
 
 /// The places of the variables that a later one of the same name overrides.
-pub(super) fn overridden(list: &[Value]) -> Vec<usize> {
+pub(crate) fn overridden(list: &[Value]) -> Vec<usize> {
     let name = |value: &'_ Value| value.as_str().and_then(|text| text.split_once('=')).map(|(name, _)| name.to_owned());
     let mut later = HashSet::new();
     let mut places: Vec<_> =
@@ -127,7 +129,7 @@ pub(super) fn overridden(list: &[Value]) -> Vec<usize> {
     places
 }
 
-pub(super) fn argument(text: &str, _: Context<'_>) -> Option<Wrong> {
+pub(crate) fn argument(text: &str, _: Context<'_>) -> Option<Wrong> {
     nul(text)
 }
 
@@ -137,7 +139,7 @@ fn nul(text: &str) -> Option<Wrong> {
 }
 
 /// runc: "Cwd must be an absolute path".
-pub(super) fn working_dir(text: &str, context: Context<'_>) -> Option<Wrong> {
+pub(crate) fn working_dir(text: &str, context: Context<'_>) -> Option<Wrong> {
     if text.is_empty() || is_absolute(text, context) {
         return nul(text);
     }
@@ -145,7 +147,7 @@ pub(super) fn working_dir(text: &str, context: Context<'_>) -> Option<Wrong> {
 }
 
 /// An absolute path, other than those that every container has mounts of its own at.
-pub(super) fn volume(text: &str, context: Context<'_>) -> Option<Wrong> {
+pub(crate) fn volume(text: &str, context: Context<'_>) -> Option<Wrong> {
     if context.os == "windows" {
         return nul(text);
     }
@@ -185,7 +187,7 @@ const SIGNALS: &[&str] = &[
 /// `SIGNAME` or an unsigned number:
 /// [StopSignal](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties). Engines read names
 /// without `SIG` and in any case too.
-pub(super) fn signal(text: &str, context: Context<'_>) -> Option<Wrong> {
+pub(crate) fn signal(text: &str, context: Context<'_>) -> Option<Wrong> {
     if text.is_empty() || context.os == "windows" {
         return None;
     }
@@ -204,7 +206,7 @@ pub(super) fn signal(text: &str, context: Context<'_>) -> Option<Wrong> {
 }
 
 /// Nothing, which is the base image's; `NONE`; `CMD` and arguments; `CMD-SHELL` and a command.
-pub(super) fn health_test(list: &[Value]) -> Option<Wrong> {
+pub(crate) fn health_test(list: &[Value]) -> Option<Wrong> {
     let fits = match (list.first().map(Value::as_str), list.len()) {
         (None, _) | (Some(None), _) | (Some(Some("NONE")), 1) => true,
         (Some(Some("CMD" | "CMD-SHELL")), length) => length > 1,
@@ -215,7 +217,7 @@ pub(super) fn health_test(list: &[Value]) -> Option<Wrong> {
 }
 
 /// Docker: "Interval in Healthcheck cannot be less than 1ms".
-pub(super) fn duration(nanoseconds: i64) -> Option<Wrong> {
+pub(crate) fn duration(nanoseconds: i64) -> Option<Wrong> {
     match nanoseconds {
         0 | 1_000_000.. => None,
         _ => {

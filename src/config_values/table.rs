@@ -1,6 +1,9 @@
 //! The members of an image configuration, and what each must be.
 
-use super::{Kind, Members, rules};
+use crate::config_values::{
+    kinds::{Kind, Members},
+    rules,
+};
 
 /// The [image specification's](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties), in its
 /// order.
@@ -18,7 +21,7 @@ pub(crate) const CONFIGURATION: Members = &[
 ];
 
 /// What Docker's images had beside these before there was a specification, and engines still read.
-pub(super) const OLDER: Members = &[
+pub(crate) const OLDER: Members = &[
     ("id", Kind::Text),
     ("parent", Kind::Text),
     ("comment", Kind::Text),

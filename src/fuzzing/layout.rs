@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use super::{LONGEST, mend, pool, read, scratch, tars::check_layer, turn, write};
 use crate::{
     archive::{ArchiveFormat, ArchiveOptions, image_archive},
     digest::Digest,
     error::Result,
+    fuzzing::{LONGEST, mend, pool, read, scratch, tars::check_layer, turn, write},
     image_layout::{ImageLayout, Severity, VerifyOptions, verify},
     image_manifest::Image,
     layer_entries::layer_entries,

@@ -2,10 +2,10 @@
 
 use std::io::{Cursor, Read, Write};
 
-use super::{LONGEST, mend, pool, read, scratch, turn, write};
 use crate::{
     blob::Blob,
     decompress::{Unpacked, decompress},
+    fuzzing::{LONGEST, mend, pool, read, scratch, turn, write},
     image_config::image_config,
     image_layout::{Severity, VerifyOptions, image_layout, verify},
     image_manifest::image_manifest,
@@ -18,7 +18,7 @@ use crate::{
     },
     pool::Pool,
     recipe::Recipe,
-    tar_reader::{Ending, TarEntry, TarError, TarReader, read_extents},
+    tar_reader::{Ending, TarEntry, TarReader, block::TarError, read_extents},
 };
 
 /// The most bytes that an input may unpack to.
@@ -150,7 +150,7 @@ fn check_recipe(recipe: &Recipe, bytes: &[u8]) {
 }
 
 /// What must hold of any layer that is made: sorted entries without a second one of any name, which others read.
-pub(super) fn check_layer(tar: &[u8]) {
+pub(crate) fn check_layer(tar: &[u8]) {
     let (entries, ending) = all_entries(TarReader::new(tar)).expect("our own tar");
     assert_eq!(ending, Ending { zero_blocks: 2, garbage: None });
     let mut archive = tar::Archive::new(tar);

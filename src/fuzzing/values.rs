@@ -7,10 +7,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{LONGEST, pool, read, scratch, tars::check_layer, write};
 use crate::{
     blob::Blob,
-    closure::{ClosureOptions, ReferenceGraph, closure_layers},
+    closure::{closure_layers, graph::ReferenceGraph, options::ClosureOptions},
+    fuzzing::{LONGEST, pool, read, scratch, tars::check_layer, write},
     layer_tar::{compression::Compression, layer_tar, mapping::Source, options::LayerOptions},
     pool::Pool,
     recipe::Recipe,

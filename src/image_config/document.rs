@@ -149,7 +149,7 @@ object! {
 }
 
 /// What depends on the layers, and what a configuration must have.
-pub(super) fn check(document: &Configuration) -> Result<()> {
+pub(crate) fn check(document: &Configuration) -> Result<()> {
     let refuse = |member: &str, reason: &str| Err(Error::invalid(format!("image configuration, {member}"), reason));
     for (member, value) in [("architecture", &document.architecture), ("os", &document.os)] {
         if value.is_empty() {

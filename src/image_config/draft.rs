@@ -2,14 +2,19 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    ConfigOptions, ExtraConfig, environment,
-    inherit::{self, inherited},
-};
 use crate::{
-    config_values::{self, CONFIG, CONFIGURATION, Fault, HEALTHCHECK, Step, Verdict},
+    config_values::{
+        self,
+        kinds::{Fault, Step, Verdict},
+        table::{CONFIG, CONFIGURATION, HEALTHCHECK},
+    },
     descriptor::Platform,
     error::{Error, Result},
+    image_config::{
+        environment,
+        inherit::{self, inherited},
+        options::{ConfigOptions, ExtraConfig},
+    },
     image_manifest::PlatformImage,
     json::{self, Bounds, Counted},
     warning::Warning,
@@ -23,17 +28,17 @@ const BASE: &str = "the base image";
 /// What a base's configuration may hold, which is in memory several times while others are merged over it.
 const MERGED: Bounds = Bounds { values: 1 << 17, objects: 1 << 14 };
 
-pub(super) struct Draft {
+pub(crate) struct Draft {
     /// The document, without `rootfs`.
-    pub(super) value: Value,
+    pub(crate) value: Value,
     /// The entries of the history below those of the new layers; nothing if the options have the whole history.
-    pub(super) history: Option<Vec<Value>>,
-    pub(super) base: Option<PlatformImage>,
-    pub(super) warnings: Vec<Warning>,
+    pub(crate) history: Option<Vec<Value>>,
+    pub(crate) base: Option<PlatformImage>,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 impl Draft {
-    pub(super) fn new(options: ConfigOptions) -> Result<Self> {
+    pub(crate) fn new(options: ConfigOptions) -> Result<Self> {
         let ConfigOptions { extra, platform, base, inherit, unset_env, strict: _ } = options;
         let mut parts = extra.into_iter().map(Part::new).collect::<Result<Vec<_>>>()?;
         let mut warnings = Vec::new();

@@ -9,7 +9,7 @@ use crate::warning::Warning;
 /// A variable that is there takes the new value and keeps its place. References in the new values mean what `env` has
 /// at that moment, as in a Dockerfile. A reference to what is not set stays as it is, and is a warning. Returns the new
 /// entries with the values that they got.
-pub(super) fn set(env: &mut Vec<Value>, new: Vec<Value>, source: &str, warnings: &mut Vec<Warning>) -> Vec<Value> {
+pub(crate) fn set(env: &mut Vec<Value>, new: Vec<Value>, source: &str, warnings: &mut Vec<Warning>) -> Vec<Value> {
     let mut all = Vec::with_capacity(new.len());
     for entry in new {
         let Some((name, value)) = variable(&entry) else {
@@ -46,7 +46,7 @@ pub(super) fn set(env: &mut Vec<Value>, new: Vec<Value>, source: &str, warnings:
 }
 
 /// Removes a variable. Returns whether it was there.
-pub(super) fn unset(env: &mut Vec<Value>, name: &str) -> bool {
+pub(crate) fn unset(env: &mut Vec<Value>, name: &str) -> bool {
     let before = env.len();
     env.retain(|entry| variable(entry).is_none_or(|(other, _)| other != name));
     env.len() < before

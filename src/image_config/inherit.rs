@@ -110,7 +110,7 @@ impl Default for Inherit {
 }
 
 /// What the base image gives; a new `Entrypoint` clears its `Cmd`.
-pub(super) fn inherited(
+pub(crate) fn inherited(
     base: &PlatformImage,
     inherit: &Inherit,
     has_entrypoint: bool,
@@ -135,7 +135,7 @@ pub(super) fn inherited(
 }
 
 /// The entries of the base image's history that the new one begins with.
-pub(super) fn history(base: Option<&PlatformImage>, inherit: &Inherit) -> Vec<Value> {
+pub(crate) fn history(base: Option<&PlatformImage>, inherit: &Inherit) -> Vec<Value> {
     let Some(base) = base else { return Vec::new() };
     let configuration = base.configuration();
     // Entries and layers must agree in number, and not every base image's do: one without a history has layers too.

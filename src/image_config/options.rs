@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::{Draft, Inherit};
 use crate::{
     descriptor::Platform,
     error::{Error, Result},
+    image_config::{draft::Draft, inherit::Inherit},
     image_manifest::PlatformImage,
     warning::Warning,
 };

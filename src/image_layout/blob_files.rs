@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    checked::{CheckedFile, FileBytes, KnownFiles},
+    checked::{CheckedFile, FileBytes, known::KnownFiles},
     descriptor::Descriptor,
     digest::Digest,
     error::{Error, Result},

@@ -2,17 +2,19 @@
 
 use std::collections::HashSet;
 
-use super::{
-    name::{CONTAINERD_NAME, ImageName, REF_NAME},
-    paths::MAX_DEPTH,
-    read::ImageLayout,
-};
 use crate::{
     descriptor::{Descriptor, Platform},
     digest::Digest,
     error::{Error, Result},
-    image_manifest::platform_image::PlatformImage,
-    image_manifest::{Index, Manifest},
+    image_layout::{
+        name::{CONTAINERD_NAME, ImageName, REF_NAME},
+        paths::MAX_DEPTH,
+        read::ImageLayout,
+    },
+    image_manifest::{
+        document::{Index, Manifest},
+        platform_image::PlatformImage,
+    },
 };
 
 impl ImageLayout {
@@ -75,7 +77,7 @@ impl ImageLayout {
     }
 
     /// What this name names in the layout, or the only thing there is.
-    pub(super) fn entry(&self, name: Option<&str>) -> Result<Descriptor> {
+    pub(crate) fn entry(&self, name: Option<&str>) -> Result<Descriptor> {
         let mut entries = self.entries(name)?;
         match entries.len() {
             1 => Ok(entries.remove(0)),
@@ -225,7 +227,7 @@ impl<'a> Selector<'a> {
 }
 
 /// Whether this name, as [`ImageLayout::image`] takes it, names an entry of an index.
-pub(super) fn is_named(entry: &Descriptor, name: &str) -> Result<bool> {
+pub(crate) fn is_named(entry: &Descriptor, name: &str) -> Result<bool> {
     let selector = Selector::parse(name)?;
     Ok(selector.names(entry) && selector.digest.is_none_or(|digest| digest == entry.digest))
 }

@@ -20,7 +20,7 @@ const MAX_RATIO: u64 = 100;
 const FREE: u64 = 1 << 30;
 
 /// What an archive is as a tar.
-pub(super) enum Tar {
+pub(crate) enum Tar {
     /// The tar itself.
     Plain,
     /// The tar that was in it.
@@ -30,7 +30,7 @@ pub(super) enum Tar {
 }
 
 /// Unpacks a compressed archive into a file without a name in the scratch folder.
-pub(super) fn unpack(path: &Path, file: &File, scratch: Option<&Path>) -> Result<Tar> {
+pub(crate) fn unpack(path: &Path, file: &File, scratch: Option<&Path>) -> Result<Tar> {
     unpack_within(path, file, scratch, FREE)
 }
 

@@ -11,23 +11,23 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::image_layout::{
-    archive::{Archive, Member},
-    name::{CONTAINERD_NAME, ImageName, REF_NAME},
-    paths::{INDEX, MARKER, MAX_DOCUMENT, blob_name, marker},
-};
 use crate::{
     descriptor::{Annotations, Descriptor, Extra, MediaType, Platform},
     digest::{Digest, HashRead},
+    image_layout::{
+        archive::{Archive, Member},
+        name::{CONTAINERD_NAME, ImageName, REF_NAME},
+        paths::{INDEX, MARKER, MAX_DOCUMENT, blob_name, marker},
+    },
     image_manifest::document::{Index, Manifest},
     json,
 };
 
 /// The file that names the images.
-pub(super) const MANIFEST: &str = "manifest.json";
+pub(crate) const MANIFEST: &str = "manifest.json";
 
 /// The file that names the images of an archive by a Docker before 1.10, which has no `manifest.json`.
-pub(super) const REPOSITORIES: &str = "repositories";
+pub(crate) const REPOSITORIES: &str = "repositories";
 
 /// How many symbolic and hard links are followed from one path.
 const MAX_LINKS: usize = 8;
@@ -48,7 +48,7 @@ fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Strin
 }
 
 /// The files of the layout in the place of those of the docker-archive. An error says why there can be none.
-pub(super) fn layout(archive: &Archive) -> Result<BTreeMap<String, Member>, String> {
+pub(crate) fn layout(archive: &Archive) -> Result<BTreeMap<String, Member>, String> {
     let bytes = small(archive, MANIFEST)?.ok_or_else(|| format!("is a docker-archive without {MANIFEST}"))?;
     let saved: Vec<Saved> = json::from_slice(&bytes)
         .map_err(|error| format!("is a docker-archive with a {MANIFEST} that cannot be read: {error}"))?;

@@ -11,25 +11,23 @@ use std::{
 use rustix::fs::{AtFlags, statat, unlinkat};
 use serde_json::value::RawValue;
 
-use crate::image_layout::{
-    beneath,
-    choose::is_named,
-    entries,
-    lock::Lock,
-    name::{CONTAINERD_NAME, REF_NAME},
-    nest,
-    paths::{INDEX, MAX_DOCUMENT, RECIPES},
-    put_blobs,
-    read::{ImageLayout, parse_index, read_index},
-    replace,
-    store::BlobStore,
-    whole::Below,
-};
 use crate::{
     descriptor::Descriptor,
     digest::Digest,
     error::{Error, Result},
-    image_manifest::{Image, Index},
+    image_layout::{
+        beneath,
+        choose::is_named,
+        entries::{entries, nest},
+        lock::Lock,
+        name::{CONTAINERD_NAME, REF_NAME},
+        paths::{INDEX, MAX_DOCUMENT, RECIPES},
+        read::{ImageLayout, parse_index, read_index},
+        store::BlobStore,
+        whole::Below,
+        write::{put_blobs, replace},
+    },
+    image_manifest::{Image, document::Index},
     json,
     new_file::TEMPORARY,
     pool::Pool,
@@ -217,12 +215,12 @@ impl ImageLayout {
     }
 
     /// The layout as it is now.
-    pub(super) fn reopen(&self) -> Result<Self> {
+    pub(crate) fn reopen(&self) -> Result<Self> {
         let layout = Self::open(self.folder()?)?.write_options(self.write).trust(self.files.trust().clone());
         Ok(layout.with_known(Arc::clone(self.files.known())))
     }
 
-    pub(super) fn folder(&self) -> Result<&Path> {
+    pub(crate) fn folder(&self) -> Result<&Path> {
         self.files.folder().ok_or_else(|| {
             Error::layout(self.path(), "is an archive, which is only read: unpack it into a folder first")
         })

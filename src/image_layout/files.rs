@@ -8,18 +8,19 @@ use std::{
 
 use crate::{
     blob::Blob,
-    checked::{CheckedFile, FileBytes, KnownFiles},
-    descriptor::{Descriptor, MediaType},
+    checked::{CheckedFile, FileBytes, known::KnownFiles},
+    descriptor::Descriptor,
     digest::{Digest, HashRead},
     error::{Error, Result},
     image_layout::{
         archive::Archive,
         beneath::{self, Beneath},
         file_kind::FileKind,
+        open_archive,
         paths::{MAX_DOCUMENT, MAX_RECIPE, blob_name, recipe_name},
     },
     pool::Pool,
-    recipe::{Recipe, RecipeTrust},
+    recipe::{Recipe, trust::RecipeTrust},
 };
 
 /// Where the files of a layout are.
@@ -58,7 +59,7 @@ impl LayoutFiles {
         })?;
         let archive = match FileKind::from(metadata.file_type()) {
             FileKind::Folder => None,
-            FileKind::File => Some(Arc::new(Archive::open(path, scratch)?)),
+            FileKind::File => Some(Arc::new(open_archive::open(path, scratch)?)),
             FileKind::Other(kind) => {
                 let reason = format!("is a {kind}: give the folder of an image layout, or an archive of images");
                 return Err(Error::layout(path, reason));
@@ -176,7 +177,7 @@ impl LayoutFiles {
     }
 
     /// The archive, if it is one.
-    pub(super) fn archive(&self) -> Option<&Archive> {
+    pub(crate) fn archive(&self) -> Option<&Archive> {
         self.archive.as_deref()
     }
 

@@ -2,16 +2,16 @@
 
 use std::{collections::HashSet, fs, io, path::Path, sync::Arc};
 
-use crate::image_layout::{
-    lock::Lock,
-    paths::{RECIPES, blob_name, recipe_name},
-    read::ImageLayout,
-    store::BlobStore,
-};
 use crate::{
     blob::Blob,
     descriptor::Descriptor,
     error::{Error, Result},
+    image_layout::{
+        lock::Lock,
+        paths::{RECIPES, blob_name, recipe_name},
+        read::ImageLayout,
+        store::BlobStore,
+    },
     image_manifest::Image,
     pool::Pool,
 };

@@ -14,21 +14,22 @@
 //! collector that waits for it. So a collector opens the gate after a while, lets all pass, and closes it for longer.
 
 #[cfg(not(all(test, shuttle)))]
-mod flock;
+pub(crate) mod flock;
 #[cfg(all(test, shuttle))]
-mod model;
+pub(crate) mod model;
 
 use std::{io, path::Path, time::Duration};
 
-#[cfg(not(all(test, shuttle)))]
-use self::flock::FolderLock;
-#[cfg(all(test, shuttle))]
-use crate::sync::FolderLock;
 use crate::{
     error::{Error, Result},
     sync::{Instant, thread},
     write_options::WriteOptions,
 };
+
+#[cfg(not(all(test, shuttle)))]
+use self::flock::FolderLock;
+#[cfg(all(test, shuttle))]
+use crate::sync::FolderLock;
 
 /// How long a gate is closed before it opens for a moment: at first, and at most. A writer takes less than a second,
 /// but for one that packs or pulls much.

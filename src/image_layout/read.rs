@@ -5,34 +5,37 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use crate::image_layout::{
-    file_kind::FileKind,
-    files::{LayoutBlob, LayoutFiles},
-    name::REF_NAME,
-    paths::{INDEX, MARKER, RECIPES, recipe_name},
-};
 use crate::{
     blob::Blob,
-    checked::KnownFiles,
+    checked::known::KnownFiles,
     descriptor::{Descriptor, MediaType},
     digest::Digest,
     error::{Error, Result},
-    image_config::Configuration,
-    image_manifest::{Index, Manifest, platform_image::PlatformImage},
+    image_config::document::Configuration,
+    image_layout::{
+        file_kind::FileKind,
+        files::{LayoutBlob, LayoutFiles},
+        name::REF_NAME,
+        paths::{INDEX, MARKER, RECIPES, recipe_name},
+    },
+    image_manifest::{
+        document::{Index, Manifest},
+        platform_image::PlatformImage,
+    },
     json,
     pool::Pool,
-    recipe::RecipeTrust,
+    recipe::trust::RecipeTrust,
     write_options::WriteOptions,
 };
 
 /// An image layout in a folder or an archive, as it was when it was opened.
 #[derive(Clone, Debug)]
 pub struct ImageLayout {
-    pub(super) files: Arc<LayoutFiles>,
-    pub(super) index_bytes: Vec<u8>,
+    pub(crate) files: Arc<LayoutFiles>,
+    pub(crate) index_bytes: Vec<u8>,
     /// What they say, when somebody has asked: appending to thousands of images does not take what parsing them takes.
-    pub(super) index: OnceLock<Index>,
-    pub(super) write: WriteOptions,
+    pub(crate) index: OnceLock<Index>,
+    pub(crate) write: WriteOptions,
 }
 
 impl ImageLayout {
@@ -209,7 +212,7 @@ impl ImageLayout {
 }
 
 /// The bytes of the layout's index as it is now.
-pub(super) fn read_index(files: &LayoutFiles) -> Result<Vec<u8>> {
+pub(crate) fn read_index(files: &LayoutFiles) -> Result<Vec<u8>> {
     if files.small_file(MARKER)?.is_none() {
         return Err(Error::layout(files.path(), "has no oci-layout file: it is no image layout"));
     }
@@ -217,7 +220,7 @@ pub(super) fn read_index(files: &LayoutFiles) -> Result<Vec<u8>> {
     bytes.ok_or_else(|| Error::layout(files.path(), "has no index.json: its making did not end"))
 }
 
-pub(super) fn parse_index<'a, T: serde::Deserialize<'a>>(files: &LayoutFiles, bytes: &'a [u8]) -> Result<T> {
+pub(crate) fn parse_index<'a, T: serde::Deserialize<'a>>(files: &LayoutFiles, bytes: &'a [u8]) -> Result<T> {
     json::from_slice(bytes)
         .map_err(|error| Error::layout(files.path().join(INDEX), format!("is no image index: {error}")))
 }
@@ -236,7 +239,7 @@ impl ImageLayout {
     /// # Errors
     ///
     /// [`Error::Layout`] for a configuration that does not fit it, and those of reading the configuration.
-    pub(super) fn platform_image(&self, descriptor: &Descriptor, manifest: Manifest) -> Result<PlatformImage> {
+    pub(crate) fn platform_image(&self, descriptor: &Descriptor, manifest: Manifest) -> Result<PlatformImage> {
         let configuration: Configuration = parse(&self.files, &manifest.config)?;
         PlatformImage::new(descriptor.clone(), manifest, configuration, |descriptor| Ok(self.blob(descriptor))).map_err(
             |error| match error {

@@ -2,17 +2,17 @@
 
 use std::{collections::HashSet, path::Path, sync::Arc};
 
-use crate::image_layout::{
-    paths::MAX_DEPTH,
-    read::ImageLayout,
-    store::BlobStore,
-    verify::{Defect, Finding, VerifyOptions, verify},
-};
 use crate::{
     blob::Blob,
     descriptor::Descriptor,
     digest::Digest,
     error::{Error, Result},
+    image_layout::{
+        paths::MAX_DEPTH,
+        read::ImageLayout,
+        store::BlobStore,
+        verify::{Defect, Finding, VerifyOptions, verify},
+    },
     pool::Pool,
     write_options::WriteOptions,
 };

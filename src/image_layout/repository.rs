@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{name::is_repository, read::ImageLayout};
+use crate::image_layout::{name::is_repository, read::ImageLayout};
 
 impl ImageLayout {
     /// The repository that bare tags of this layout are in for whoever wants one, as `serve` and `export` do: what the

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     blob::Blob,
-    checked::KnownFiles,
+    checked::known::KnownFiles,
     chunks,
     error::{Error, Result},
     image_layout::{
@@ -20,7 +20,10 @@ use crate::{
     layer_tar::lazy::make_lazy,
     new_file::Temporary,
     pool::Pool,
-    recipe::{Recipe, RecipeKey, RecipeTrust},
+    recipe::{
+        Recipe,
+        trust::{RecipeKey, RecipeTrust},
+    },
     write_options::WriteOptions,
 };
 

@@ -1,35 +1,51 @@
 //! `verify`: a layout in, everything that is wrong with it out.
 
-mod blobs;
-mod configuration;
-mod defect;
-mod documents;
-mod entries;
-mod finding;
-mod json;
-mod layer;
-mod members;
-mod names;
-mod recipes;
-mod reference;
-mod unpack;
+pub(crate) mod blob_use;
+pub(crate) mod blobs;
+pub(crate) mod configuration;
+pub(crate) mod defect;
+pub(crate) mod documents;
+pub(crate) mod entries;
+pub(crate) mod finding;
+pub(crate) mod json;
+pub(crate) mod layer;
+pub(crate) mod members;
+pub(crate) mod names;
+pub(crate) mod reading;
+pub(crate) mod recipes;
+pub(crate) mod reference;
+pub(crate) mod unpack;
 
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
 };
 
-use self::{
-    blobs::{Blobs, check_bytes},
-    documents::Documents,
-    finding::Findings,
+use crate::{
+    digest::Digest,
+    error::Result,
+    image_layout::{
+        file_kind::FileKind,
+        files::LayoutFiles,
+        lock::ReadLock,
+        paths::blob_name,
+        verify::{
+            blob_use::unreadable,
+            blobs::{Blobs, check_bytes},
+            documents::Documents,
+            finding::Findings,
+            reading::Reading,
+        },
+    },
+    new_file::TEMPORARY,
+    pool::Pool,
+    recipe::trust::RecipeTrust,
 };
+
 pub use self::{
     defect::{Defect, Severity},
     finding::Finding,
 };
-use crate::image_layout::{file_kind::FileKind, files::LayoutFiles, lock::ReadLock, paths::blob_name};
-use crate::{digest::Digest, error::Result, new_file::TEMPORARY, pool::Pool, recipe::RecipeTrust};
 
 /// Reads an image layout to its last byte, in a folder or an archive, and returns everything that is wrong with
 /// it; nothing if all is well.
@@ -127,15 +143,6 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Fin
     Ok(found)
 }
 
-/// How blobs are read.
-struct Reading {
-    pool: Pool,
-    /// The most bytes of one that are read.
-    limit: u64,
-    /// Whether those that have a recipe in their place are made.
-    deep: bool,
-}
-
 /// The blobs whose recipes are looked at in their place.
 fn without_blob(files: &LayoutFiles, blobs: &Blobs) -> HashSet<Digest> {
     blobs.not_documents().filter(|&digest| matches!(files.kind(&blob_name(digest)), Ok(None))).collect()
@@ -224,7 +231,7 @@ fn check_folders(files: &LayoutFiles, findings: &mut Findings) -> bool {
             // Whether a layout has blobs of this algorithm is its own affair.
             Ok(None) if name != "blobs" => continue,
             Ok(None) => Defect::FileMissing,
-            Err(cause) => blobs::unreadable(cause),
+            Err(cause) => unreadable(cause),
         };
         findings.add(Finding::new(name, None, defect));
         if is_link(files.kind(name)) {
@@ -242,7 +249,7 @@ fn stray_files(files: &LayoutFiles, blobs: &Blobs, findings: &mut Findings) -> V
         // Said of the folder already.
         Err(_) if !matches!(files.kind(FOLDER), Ok(Some(FileKind::Folder))) => return Vec::new(),
         Err(cause) => {
-            findings.add(Finding::new(FOLDER, None, blobs::unreadable(cause)));
+            findings.add(Finding::new(FOLDER, None, unreadable(cause)));
             return Vec::new();
         }
     };

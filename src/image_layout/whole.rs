@@ -7,13 +7,16 @@ use std::{
 
 use serde_json::Value;
 
-use crate::image_layout::{paths::MAX_DEPTH, read::ImageLayout};
 use crate::{
     blob::Blob,
     descriptor::{Annotations, Descriptor, MediaType},
     digest::Digest,
     error::{Error, Result},
-    image_manifest::{Image, Index, Manifest},
+    image_layout::{paths::MAX_DEPTH, read::ImageLayout},
+    image_manifest::{
+        Image,
+        document::{Index, Manifest},
+    },
     warning::Warning,
 };
 
@@ -133,7 +136,7 @@ impl ImageLayout {
     }
 
     /// What a manifest or an index names; nothing for any other blob.
-    pub(super) fn children(&self, descriptor: &Descriptor, depth: usize) -> Result<Vec<Descriptor>> {
+    pub(crate) fn children(&self, descriptor: &Descriptor, depth: usize) -> Result<Vec<Descriptor>> {
         if depth > MAX_DEPTH {
             return Err(Error::layout(self.path(), format!("has indexes more than {MAX_DEPTH} deep")));
         }
@@ -179,7 +182,7 @@ impl ImageLayout {
     }
 
     /// Whether it is known what an entry of an index refers to.
-    pub(super) fn check_known(&self, entry: &Descriptor) -> Result<()> {
+    pub(crate) fn check_known(&self, entry: &Descriptor) -> Result<()> {
         match Below::of(&entry.media_type) {
             Below::Unknown => {
                 let reason = format!(
@@ -237,7 +240,7 @@ struct Found<'a> {
 
 /// What a blob refers to, by its media type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Below {
+pub(crate) enum Below {
     /// An index.
     Entries,
     /// A manifest.
@@ -252,7 +255,7 @@ pub(super) enum Below {
 }
 
 impl Below {
-    pub(super) fn of(media_type: &MediaType) -> Self {
+    pub(crate) fn of(media_type: &MediaType) -> Self {
         match media_type {
             media_type if media_type.is_index() => Self::Entries,
             media_type if media_type.is_manifest() => Self::ConfigAndLayers,

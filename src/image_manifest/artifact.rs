@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Image, Manifest};
 use crate::{
     blob::{Blob, MemoryBlob},
     descriptor::{Descriptor, MediaType},
     error::{Error, Result},
+    image_manifest::{Image, document::Manifest},
     json,
 };
 

@@ -45,7 +45,7 @@ impl Manifest {
             && self.layers.iter().all(|layer| layer.media_type.is_layer())
     }
 
-    pub(super) fn media_type(&self) -> Result<MediaType> {
+    pub(crate) fn media_type(&self) -> Result<MediaType> {
         stated("image manifest", self.schema_version, self.media_type.as_ref(), MediaType::MANIFEST)
     }
 }

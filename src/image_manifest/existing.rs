@@ -8,14 +8,17 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Image, Index, Manifest};
 use crate::{
     blob::{Blob, MemoryBlob},
     descriptor::MediaType,
     digest::Digest,
     error::{Error, Result},
-    image_config::Configuration,
+    image_config::document::Configuration,
     image_layout::paths::MAX_DOCUMENT,
+    image_manifest::{
+        Image,
+        document::{Index, Manifest},
+    },
     json,
 };
 

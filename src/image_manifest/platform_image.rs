@@ -2,15 +2,19 @@
 
 use std::{fmt, io::Read, path::Path, sync::Arc};
 
-use super::{Image, ImageManifest, Index, Manifest, existing::read_document};
 use crate::{
     blob::{Blob, Layer},
     checked::CheckedFile,
     descriptor::{Descriptor, Platform},
     digest::Digest,
     error::{Error, Result},
-    image_config::Configuration,
+    image_config::document::Configuration,
     image_layout::paths::MAX_DEPTH,
+    image_manifest::{
+        Image, ImageManifest,
+        document::{Index, Manifest},
+        existing::read_document,
+    },
     json,
     recipe::{Recipe, base_files::BaseFiles},
 };

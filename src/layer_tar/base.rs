@@ -1,27 +1,28 @@
 //! The files of the layers below a new layer: what its destinations pass through and merge into.
 
-mod cache;
-mod check;
-mod index;
-mod place;
-mod stack;
+pub(crate) mod cache;
+pub(crate) mod check;
+pub(crate) mod index;
+pub(crate) mod place;
+pub(crate) mod stack;
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-pub(crate) use self::place::{Places, Removal, Shape};
-use self::{
-    cache::{Cache, index_of},
-    stack::Stack,
-};
 use crate::{
     blob::Blob,
     error::Result,
+    layer_tar::base::{
+        cache::{Cache, index_of},
+        stack::Stack,
+    },
     pool::Pool,
     recipe::base_files::{BaseFiles, BaseLayer, BaseSource},
 };
+
+pub(crate) use self::place::{Places, Removal, Shape};
 
 impl BaseFiles {
     /// The files of these layers, lowest first. Each layer is a tar, compressed or not.

@@ -112,7 +112,7 @@ mod proof {
 
     /// The proofs of one codec: for each level, from 1, the beginning of the digest of the compressed sample and
     /// whether it was found to match.
-    pub(super) struct Proofs<const LEVELS: usize> {
+    pub(crate) struct Proofs<const LEVELS: usize> {
         expected: [&'static str; LEVELS],
         matched: [OnceLock<bool>; LEVELS],
     }
@@ -125,7 +125,7 @@ mod proof {
 
     /// libdeflate 1.26, blocks of 1 MiB.
     #[cfg(feature = "gzip")]
-    pub(super) static GZIP: Proofs<12> = Proofs::new([
+    pub(crate) static GZIP: Proofs<12> = Proofs::new([
         "fe8ad26b2347",
         "058cffd59dc0",
         "75ab7b6e3d54",
@@ -142,7 +142,7 @@ mod proof {
 
     /// libzstd 1.5.7, frames of 4 MiB.
     #[cfg(feature = "zstd")]
-    pub(super) static ZSTD: Proofs<19> = Proofs::new([
+    pub(crate) static ZSTD: Proofs<19> = Proofs::new([
         "b77692c0cf16",
         "da40a69616f0",
         "1624e1297ab2",
@@ -165,7 +165,7 @@ mod proof {
     ]);
 
     /// A new compressor, after the first one of its kind has shown that its bytes are those of the byte format.
-    pub(super) fn proved<const LEVELS: usize>(
+    pub(crate) fn proved<const LEVELS: usize>(
         codec: &str,
         level: u8,
         proofs: &Proofs<LEVELS>,

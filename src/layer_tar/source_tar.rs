@@ -1,6 +1,6 @@
 //! An existing tar as a source: its members, with their contents left where they lie.
 
-mod open;
+pub(crate) mod open;
 
 use std::{
     collections::BTreeMap,
@@ -13,8 +13,6 @@ use std::{
 
 use tar::EntryType;
 
-pub(crate) use self::open::can_be_read_again;
-use self::open::open;
 use crate::{
     error::{Error, Result},
     layer_tar::{
@@ -26,11 +24,14 @@ use crate::{
         options::LayerOptions,
         path::LayerPath,
         scratch_file::{damaged, too_large},
+        source_tar::open::open,
         xattrs,
     },
-    tar_reader::{TarEntry, TarError, TarReader},
+    tar_reader::{TarEntry, TarReader, block::TarError},
     warning::Warning,
 };
+
+pub(crate) use self::open::can_be_read_again;
 
 /// A tar that is the source of a mapping.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! From mappings to the entries of a layer: what is where, once, in order.
 
-mod above;
+pub(crate) mod above;
 pub(crate) mod node;
 
 use std::{
@@ -12,10 +12,6 @@ use std::{
 
 use rustix::fs::Stat;
 
-use self::{
-    above::{Landed, check_followed, empty_replaced_directories, land, take_over},
-    node::{Certainty, Node, Nodes, describe, nodes_in},
-};
 use crate::{
     error::{Error, Result},
     layer_tar::{
@@ -34,6 +30,10 @@ use crate::{
         source_folder::{Folder, Walk, kind},
         source_tar::{self, SourceTar},
         target::Target,
+        tree::{
+            above::{Landed, check_followed, empty_replaced_directories, land, take_over},
+            node::{Certainty, Node, Nodes, describe, nodes_in},
+        },
         xattrs,
     },
     pool::Pool,

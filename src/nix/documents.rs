@@ -5,15 +5,14 @@ use std::{fs, path::PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Attributes, WRITE, say};
 use crate::{
     descriptor::Platform,
     error::{Error, Result},
     folder::{self, LayerFolder},
-    image_config::{self, ConfigOptions, ImageConfig, Inherit},
+    image_config::{self, ImageConfig, inherit::Inherit, options::ConfigOptions},
     image_layout::{self, ImageLayout, LayoutOptions, Severity, VerifyOptions},
-    image_manifest::platform_image::PlatformImage,
-    image_manifest::{self, Image, ManifestOptions},
+    image_manifest::{self, Image, ManifestOptions, platform_image::PlatformImage},
+    nix::{WRITE, attributes::Attributes, say},
     pool::Pool,
 };
 
@@ -98,7 +97,7 @@ pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     Err(Error::Unsound { path: layout, defects: errors.iter().map(ToString::to_string).collect() })
 }
 
-pub(super) fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {
+pub(crate) fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {
     let mut layers = Vec::new();
     for dir in attributes.list::<PathBuf>("layers")? {
         layers.extend(folder::open_layers(dir, &attributes.trust())?);
@@ -140,7 +139,7 @@ fn inherit(attributes: &Attributes) -> Result<Inherit> {
 const SCRATCH: &str = ".";
 
 /// The image that layers, a configuration or a manifest are built on, if any.
-pub(super) fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<PlatformImage>> {
+pub(crate) fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<PlatformImage>> {
     #[derive(Deserialize)]
     struct Base {
         layout: PathBuf,

@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::{Attributes, documents};
 use crate::{
-    descriptor::Platform, error::Result, folder::LayerFolder, layer_tar::options::LayerOptions, pool::Pool,
+    descriptor::Platform,
+    error::Result,
+    folder::LayerFolder,
+    layer_tar::options::LayerOptions,
+    nix::{attributes::Attributes, documents},
+    pool::Pool,
     recipe::base_files::BaseFiles,
 };
 
@@ -24,7 +28,7 @@ pub fn entries(attributes: &Attributes, pool: &Pool) -> Result<()> {
 }
 
 /// Puts a layer above those whose entries the attribute `below` names, if it names any.
-pub(super) fn above(attributes: &Attributes, options: LayerOptions) -> Result<LayerOptions> {
+pub(crate) fn above(attributes: &Attributes, options: LayerOptions) -> Result<LayerOptions> {
     let below: Vec<PathBuf> = attributes.list("below")?;
     Ok(if below.is_empty() { options } else { options.above(BaseFiles::from_folders(below)?) })
 }

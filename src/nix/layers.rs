@@ -6,13 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    Attributes, WRITE,
-    contents::{self, Held},
-    entries,
-};
 use crate::{
-    closure::{self, ClosureOptions},
+    closure::{self, options::ClosureOptions},
     error::{Error, Result},
     folder,
     image_layout::repository::without_hash,
@@ -22,8 +17,14 @@ use crate::{
         options::{HardLinks, LayerOptions},
         target::names_directory,
     },
+    nix::{
+        WRITE,
+        attributes::Attributes,
+        contents::{self, Held},
+        entries,
+    },
     pool::Pool,
-    recipe::RecipeTrust,
+    recipe::trust::RecipeTrust,
     spec::LayerSpec,
 };
 

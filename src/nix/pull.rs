@@ -4,20 +4,21 @@ use std::{collections::HashMap, fs, path::PathBuf, sync::Arc};
 
 use serde::Deserialize;
 
-use super::{Attributes, WRITE};
 use crate::{
     blob::FileBlob,
     digest::Digest,
     error::{Error, Result},
     image_layout::{self, LayoutOptions},
     image_manifest::Image,
+    nix::{WRITE, attributes::Attributes},
     pool::Pool,
 };
+
 #[cfg(feature = "registry")]
 use crate::{
     chunks,
     descriptor::{Descriptor, MediaType, Platform},
-    registry::{Client, Reference, download_pool},
+    registry::{client::Client, download_pool, reference::Reference},
 };
 
 /// Makes a layout of an image in a registry.

@@ -6,7 +6,6 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{Origin, Recipe, RecipeKey};
 use crate::{
     byte_format::BYTE_FORMAT,
     descriptor::Descriptor,
@@ -14,7 +13,7 @@ use crate::{
     error::{Error, Result},
     json,
     layer_tar::{compression::Compression, mapping::Source},
-    recipe::checks::Checks,
+    recipe::{Origin, Recipe, checks::Checks, trust::RecipeKey},
     spec::{LayerSpec, values},
 };
 

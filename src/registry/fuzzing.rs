@@ -2,12 +2,12 @@
 
 use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 
-use super::{Reference, challenge::Challenge};
 use crate::{
     descriptor::{MediaType, Platform},
     digest::Digest,
     image_layout::ImageName,
     layer_tar::compression::Compression,
+    registry::{challenge::Challenge, reference::Reference},
 };
 
 pub use super::serve::fuzzing::http;

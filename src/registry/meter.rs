@@ -5,24 +5,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::progress::Progress;
 
 /// Bytes of blobs: those that went by, and all that may.
-pub(super) struct Meter {
+pub(crate) struct Meter {
     progress: Option<Progress>,
     done: AtomicU64,
     total: AtomicU64,
 }
 
 impl Meter {
-    pub(super) fn new(progress: Option<Progress>) -> Self {
+    pub(crate) fn new(progress: Option<Progress>) -> Self {
         Self { progress, done: AtomicU64::new(0), total: AtomicU64::new(0) }
     }
 
     /// Counts bytes that may go by.
-    pub(super) fn expect(&self, bytes: u64) {
+    pub(crate) fn expect(&self, bytes: u64) {
         self.total.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Counts bytes that went by.
-    pub(super) fn advance(&self, bytes: u64) {
+    pub(crate) fn advance(&self, bytes: u64) {
         let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if let Some(Progress(report)) = &self.progress {
             report(done, self.total.load(Ordering::Relaxed));
@@ -30,7 +30,7 @@ impl Meter {
     }
 
     /// Takes back bytes that have to go by once more.
-    pub(super) fn retreat(&self, bytes: u64) {
+    pub(crate) fn retreat(&self, bytes: u64) {
         self.done.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

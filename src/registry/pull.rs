@@ -2,14 +2,18 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{Client, Reference, blob::RemoteBlob, session::Session};
 use crate::{
     blob::{Blob, MemoryBlob},
     descriptor::{Descriptor, Platform},
     digest::Digest,
     error::{Error, Result},
     image_layout::paths::MAX_DEPTH,
-    image_manifest::{Image, Index, Manifest, existing::Document},
+    image_manifest::{
+        Image,
+        document::{Index, Manifest},
+        existing::Document,
+    },
+    registry::{blob::RemoteBlob, client::Client, reference::Reference, session::Session},
 };
 
 impl Client {

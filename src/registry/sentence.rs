@@ -1,37 +1,43 @@
 //! What went wrong between us and a registry, in a sentence that says what to do.
 
-use std::error::Error;
-
 use rustls::CertificateError;
 
-use super::{
-    failure::{Failure, Refusal, causes, has_broken_off, is_about_certificate, tls_error},
-    pace::LeastRate,
-    session::Access,
-    tls::is_marked_as_authority,
+use crate::{
+    descriptor::{Descriptor, MediaType},
+    registry::{
+        failure::{Failure, Refusal, has_broken_off, is_about_certificate, printable, root, tls_error},
+        pace::LeastRate,
+        tls::verifier::is_marked_as_authority,
+    },
 };
-use crate::descriptor::{Descriptor, MediaType};
+
+/// What one wants to do with a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Pull,
+    Push,
+}
 
 /// What was asked for when something went wrong, of whom, and by whom.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) what: &'a str,
-    pub(super) registry: &'a str,
-    pub(super) repository: &'a str,
-    pub(super) access: Access,
-    pub(super) is_anonymous: bool,
+pub(crate) struct Asked<'a> {
+    pub(crate) what: &'a str,
+    pub(crate) registry: &'a str,
+    pub(crate) repository: &'a str,
+    pub(crate) access: Access,
+    pub(crate) is_anonymous: bool,
     /// Why no credentials were found where there may be some.
-    pub(super) notes: &'a [String],
+    pub(crate) notes: &'a [String],
     /// The proxy between us and the registry.
-    pub(super) proxy: Option<&'a str>,
+    pub(crate) proxy: Option<&'a str>,
     /// The user wants no TLS.
-    pub(super) is_plain: bool,
+    pub(crate) is_plain: bool,
 }
 
 impl Asked<'_> {
     /// What went wrong, and what to do. Addresses are left out: they may hold a signature that is as good as a
     /// password.
-    pub(super) fn sentence(&self, failure: &Failure) -> String {
+    pub(crate) fn sentence(&self, failure: &Failure) -> String {
         let Self { what, registry, .. } = self;
         match failure {
             Failure::Refused(refusal) if speaks_tls(refusal) => {
@@ -318,14 +324,9 @@ fn speaks_tls(refusal: &Refusal) -> bool {
     refusal.status == 400 && said.iter().any(|said| words.contains(said))
 }
 
-/// The innermost cause: the outer ones say that there was an error, and name addresses.
-pub(super) fn root(error: &(dyn Error + 'static)) -> String {
-    printable(&causes(error).last().unwrap_or(error).to_string())
-}
-
 /// What a blob is called, with where else it is if registries need not have it:
 /// [non-distributable layers](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers).
-pub(super) fn blob_name(descriptor: &Descriptor) -> String {
+pub(crate) fn blob_name(descriptor: &Descriptor) -> String {
     let Descriptor { digest, urls, .. } = descriptor;
     match is_foreign(descriptor) {
         true => format!(
@@ -337,12 +338,12 @@ pub(super) fn blob_name(descriptor: &Descriptor) -> String {
 }
 
 /// Whether registries need not have the blob, and nobody sends it to one.
-pub(super) fn is_foreign(Descriptor { media_type, urls, .. }: &Descriptor) -> bool {
+pub(crate) fn is_foreign(Descriptor { media_type, urls, .. }: &Descriptor) -> bool {
     media_type.to_oci().as_str().starts_with(MediaType::FOREIGN_LAYER.as_str()) || !urls.is_empty()
 }
 
 /// An answer that broke off, in a sentence.
-pub(super) fn broken_off(failure: &Failure, what: &str) -> String {
+pub(crate) fn broken_off(failure: &Failure, what: &str) -> String {
     match failure {
         Failure::Silent => format!("the registry fell silent in the middle of {what}: try again later"),
         Failure::Slow(least) => {
@@ -365,16 +366,6 @@ fn quote(said: &str) -> String {
         said if said.is_empty() => said,
         said => format!(" ({said})"),
     }
-}
-
-/// Whoever sends text may send much of it, and codes that change a terminal.
-fn printable(text: &str) -> String {
-    const MOST: usize = 200;
-    let mut printable: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST).collect();
-    if text.chars().nth(MOST).is_some() {
-        printable.push('…');
-    }
-    printable
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
 
-use super::{Members, object, values};
 use crate::{
     digest::{Digest, ParseDigestError},
     error::Result,
@@ -13,11 +12,12 @@ use crate::{
         base_files::BaseFiles,
         base_index::{BaseDirectory, BaseEntry, Index},
     },
+    spec::{Members, object, values},
 };
 
 const ENTRY_MEMBERS: &[&str] = &["path", "file", "symlink", "mode", "uid", "gid", "mtime", "xattrs"];
 
-pub(super) fn read(value: Value) -> Result<BaseFiles> {
+pub(crate) fn read(value: Value) -> Result<BaseFiles> {
     let mut base = Members::new("base".to_owned(), value, &[&["layers", "entries"]])?;
     let layers = base.take("layers", digests)?.unwrap_or_default();
     let entries = super::each(base.take("entries", values::list)?, entry)?;
@@ -56,7 +56,7 @@ fn entry(index: usize, value: Value) -> Result<(LayerPath, BaseEntry)> {
 /// # Errors
 ///
 /// A sentence, for layers that no recipe records.
-pub(super) fn write(base: &BaseFiles) -> Result<Value, String> {
+pub(crate) fn write(base: &BaseFiles) -> Result<Value, String> {
     let Some((layers, entries)) = base.record() else {
         return Err("a specification holds no layers to build on: give them as the base".to_owned());
     };

@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic::AtomicUsize};
-
 use crate::error::Result;
+
+pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic::AtomicUsize};
 
 /// Runs a model in many orders of its steps: first with few changes between threads, where defects are found that need
 /// a certain order, then with many.

@@ -4,8 +4,9 @@ use std::io::Read;
 
 use tar::EntryType;
 
-use super::{
-    BLOCK, Extensions, Extent, Oddity, Result, TarEntry, TarError, TarReader,
+use crate::tar_reader::{
+    Extensions, Extent, Oddity, TarEntry, TarReader,
+    block::{BLOCK, Result, TarError},
     header::Header,
     pax::Records,
     sparse::{Map, MapReader},
@@ -13,7 +14,7 @@ use super::{
 
 impl<R: Read> TarReader<R> {
     /// The entry of a header, which was just read, and of the extended headers before it.
-    pub(super) fn entry(&mut self, start: u64, header: &Header, mut extensions: Extensions) -> Result<TarEntry> {
+    pub(crate) fn entry(&mut self, start: u64, header: &Header, mut extensions: Extensions) -> Result<TarEntry> {
         let fail = |reason: String| TarError { offset: start, reason };
         let is_device = matches!(header.kind(), EntryType::Char | EntryType::Block);
         if !is_device && header.has_odd_device() {

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use tar::EntryType;
 
-use super::{BLOCK, text};
+use crate::tar_reader::block::{BLOCK, text};
 
-pub(super) struct Header(Box<tar::Header>);
+pub(crate) struct Header(Box<tar::Header>);
 
 const MAGIC: Range<usize> = 257..263;
 
@@ -32,38 +32,38 @@ fn has_checksum(block: &[u8; BLOCK]) -> bool {
 
 impl Header {
     /// A block with the right checksum.
-    pub(super) fn parse(block: &[u8; BLOCK]) -> Result<Self, String> {
+    pub(crate) fn parse(block: &[u8; BLOCK]) -> Result<Self, String> {
         match has_checksum(block) {
             true => Ok(Self(Box::new(tar::Header::from_byte_slice(block).clone()))),
             false => Err("this is no header of a tar: its checksum is wrong".into()),
         }
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8; BLOCK] {
+    pub(crate) fn as_bytes(&self) -> &[u8; BLOCK] {
         self.0.as_bytes()
     }
 
-    pub(super) fn kind(&self) -> EntryType {
+    pub(crate) fn kind(&self) -> EntryType {
         if self.is_solaris() { EntryType::XHeader } else { self.0.entry_type() }
     }
 
     /// Whether this is a pax header as Solaris writes it.
-    pub(super) fn is_solaris(&self) -> bool {
+    pub(crate) fn is_solaris(&self) -> bool {
         self.0.as_old().linkflag == [b'X']
     }
 
     /// Whether this is a file in the manner of the tars before POSIX, in which directories are such files too.
-    pub(super) fn is_old(&self) -> bool {
+    pub(crate) fn is_old(&self) -> bool {
         self.0.as_old().linkflag == [0]
     }
 
     /// Whether a number is in base 256.
-    pub(super) fn is_gnu(&self) -> bool {
+    pub(crate) fn is_gnu(&self) -> bool {
         let old = self.0.as_old();
         [&old.mode[..], &old.uid, &old.gid, &old.size, &old.mtime].iter().any(|field| field[0] & 0x80 != 0)
     }
 
-    pub(super) fn name(&self) -> Vec<u8> {
+    pub(crate) fn name(&self) -> Vec<u8> {
         let name = text(&self.0.as_old().name);
         let bytes = self.as_bytes();
         // Without POSIX's magic there is no prefix, but whatever that format has in its place.
@@ -75,46 +75,46 @@ impl Header {
         if prefix.is_empty() { name } else { [&prefix, &b"/"[..], &name].concat() }
     }
 
-    pub(super) fn link(&self) -> Vec<u8> {
+    pub(crate) fn link(&self) -> Vec<u8> {
         text(&self.0.as_old().linkname)
     }
 
-    pub(super) fn size(&self) -> Result<u64, String> {
+    pub(crate) fn size(&self) -> Result<u64, String> {
         unsigned("size", &self.0.as_old().size)
     }
 
-    pub(super) fn mode(&self) -> Result<u32, String> {
+    pub(crate) fn mode(&self) -> Result<u32, String> {
         let mode = unsigned("mode", &self.0.as_old().mode)?;
         u32::try_from(mode).map_err(|_| format!("the mode {mode:o} is too large"))
     }
 
-    pub(super) fn uid(&self) -> Result<u64, String> {
+    pub(crate) fn uid(&self) -> Result<u64, String> {
         unsigned("owner", &self.0.as_old().uid)
     }
 
-    pub(super) fn gid(&self) -> Result<u64, String> {
+    pub(crate) fn gid(&self) -> Result<u64, String> {
         unsigned("group", &self.0.as_old().gid)
     }
 
-    pub(super) fn mtime(&self) -> Result<i64, String> {
+    pub(crate) fn mtime(&self) -> Result<i64, String> {
         number(&self.0.as_old().mtime).map_err(|reason| format!("the time of modification {reason}"))
     }
 
     /// Whether the fields of a device's numbers are there and hold no number, which only matters to strict readers.
-    pub(super) fn has_odd_device(&self) -> bool {
+    pub(crate) fn has_odd_device(&self) -> bool {
         self.as_bytes()[MAGIC].starts_with(b"ustar") && (self.device_major().is_err() || self.device_minor().is_err())
     }
 
-    pub(super) fn device_major(&self) -> Result<u64, String> {
+    pub(crate) fn device_major(&self) -> Result<u64, String> {
         unsigned("major device number", &self.as_bytes()[329..337])
     }
 
-    pub(super) fn device_minor(&self) -> Result<u64, String> {
+    pub(crate) fn device_minor(&self) -> Result<u64, String> {
         unsigned("minor device number", &self.as_bytes()[337..345])
     }
 }
 
-pub(super) fn unsigned(what: &str, field: &[u8]) -> Result<u64, String> {
+pub(crate) fn unsigned(what: &str, field: &[u8]) -> Result<u64, String> {
     let number = number(field).map_err(|reason| format!("the {what} {reason}"))?;
     u64::try_from(number).map_err(|_| format!("the {what} is negative: {number}"))
 }

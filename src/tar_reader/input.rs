@@ -2,26 +2,26 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use super::{BLOCK, Result, TarError};
+use crate::tar_reader::block::{BLOCK, Result, TarError};
 
-pub(super) struct Input<R> {
+pub(crate) struct Input<R> {
     input: R,
     /// How far the tar was read.
-    pub(super) offset: u64,
+    pub(crate) offset: u64,
     /// Where the tar ends; without bounds if that is not known.
-    pub(super) length: u64,
+    pub(crate) length: u64,
     skip: fn(&mut R, u64) -> io::Result<u64>,
 }
 
 impl<R: Read> Input<R> {
-    pub(super) fn new(input: R) -> Self {
+    pub(crate) fn new(input: R) -> Self {
         fn read_over<R: Read>(input: &mut R, bytes: u64) -> io::Result<u64> {
             io::copy(&mut input.take(bytes), &mut io::sink())
         }
         Self { input, offset: 0, length: u64::MAX, skip: read_over }
     }
 
-    pub(super) fn seekable(mut input: R) -> io::Result<Self>
+    pub(crate) fn seekable(mut input: R) -> io::Result<Self>
     where
         R: Seek,
     {
@@ -34,11 +34,11 @@ impl<R: Read> Input<R> {
         Ok(Self { length, skip: seek_over, ..Self::new(input) })
     }
 
-    pub(super) fn whole_block(&mut self) -> Result<[u8; BLOCK]> {
+    pub(crate) fn whole_block(&mut self) -> Result<[u8; BLOCK]> {
         self.block()?.ok_or_else(|| self.cut_off())
     }
 
-    pub(super) fn block(&mut self) -> Result<Option<[u8; BLOCK]>> {
+    pub(crate) fn block(&mut self) -> Result<Option<[u8; BLOCK]>> {
         let mut block = [0; BLOCK];
         match self.fill(&mut block)? {
             0 => Ok(None),
@@ -48,7 +48,7 @@ impl<R: Read> Input<R> {
     }
 
     /// Reads until the buffer is full or the tar ends.
-    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> Result<usize> {
+    pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
             match self.input.read(&mut buffer[filled..]) {
@@ -62,7 +62,7 @@ impl<R: Read> Input<R> {
         Ok(filled)
     }
 
-    pub(super) fn skip_to(&mut self, offset: u64) -> Result<()> {
+    pub(crate) fn skip_to(&mut self, offset: u64) -> Result<()> {
         let distance = offset.saturating_sub(self.offset);
         let skipped = (self.skip)(&mut self.input, distance).map_err(|error| unreadable(self.offset, &error))?;
         self.offset += skipped;

@@ -8,15 +8,15 @@ const MAX_GLOBAL: usize = 8 << 10;
 
 /// The records of one header, in their order: a later one counts, but for sparse maps, whose keywords repeat.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Records(Vec<(Vec<u8>, Vec<u8>)>);
+pub(crate) struct Records(Vec<(Vec<u8>, Vec<u8>)>);
 
 /// The records that hold for all entries that follow.
 #[derive(Default)]
-pub(super) struct Global(BTreeMap<Vec<u8>, Vec<u8>>);
+pub(crate) struct Global(BTreeMap<Vec<u8>, Vec<u8>>);
 
 impl Records {
     /// Reads records of the form `LENGTH KEYWORD=VALUE\n`, the length counting all of it.
-    pub(super) fn parse(mut bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(mut bytes: &[u8]) -> Result<Self, String> {
         let broken = || "an extended header has a record that is not LENGTH KEYWORD=VALUE".to_owned();
         let mut records = Vec::new();
         while !bytes.is_empty() {
@@ -32,20 +32,20 @@ impl Records {
     }
 
     /// These records, with the global ones where these say nothing.
-    pub(super) fn over(self, global: &Global) -> Self {
+    pub(crate) fn over(self, global: &Global) -> Self {
         let global = global.0.iter().map(|(key, value)| (key.clone(), value.clone()));
         Self(global.chain(self.0).collect())
     }
 
     /// All records, in their order.
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
         self.0.iter().map(|(key, value)| (&key[..], &value[..]))
     }
 
     /// Whether Go's
     /// [`archive/tar`](https://cs.opensource.google/go/go/+/refs/tags/go1.24.0:src/archive/tar/reader.go) refuses a record
     /// that is passed over here, or read: `validPAXRecord` and `mergePAX` there.
-    pub(super) fn go_refuses(&self) -> bool {
+    pub(crate) fn go_refuses(&self) -> bool {
         self.iter().any(|(key, value)| {
             let number = |value: &[u8]| {
                 let (negative, digits) = match value.split_first() {
@@ -75,16 +75,16 @@ impl Records {
     }
 
     /// The value of a keyword. One without a value takes back what was said before.
-    pub(super) fn get(&self, keyword: &str) -> Option<&[u8]> {
+    pub(crate) fn get(&self, keyword: &str) -> Option<&[u8]> {
         let mut records = self.iter().rev();
         records.find(|(key, _)| *key == keyword.as_bytes()).map(|(_, value)| value).filter(|value| !value.is_empty())
     }
 
-    pub(super) fn text(&self, keyword: &str) -> Option<Vec<u8>> {
+    pub(crate) fn text(&self, keyword: &str) -> Option<Vec<u8>> {
         self.get(keyword).map(<[u8]>::to_vec)
     }
 
-    pub(super) fn number(&self, keyword: &str) -> Result<Option<u64>, String> {
+    pub(crate) fn number(&self, keyword: &str) -> Result<Option<u64>, String> {
         let Some(value) = self.get(keyword) else { return Ok(None) };
         // Sizes are added to offsets in files, which the system keeps signed; owners are numbers and no more.
         let fits = |number: &u64| matches!(keyword, "uid" | "gid") || i64::try_from(*number).is_ok();
@@ -92,7 +92,7 @@ impl Records {
     }
 
     /// Seconds, of which a fraction is rounded down.
-    pub(super) fn time(&self, keyword: &str) -> Result<Option<i64>, String> {
+    pub(crate) fn time(&self, keyword: &str) -> Result<Option<i64>, String> {
         let Some(value) = self.get(keyword) else { return Ok(None) };
         let time = || {
             let (negative, digits) = value.strip_prefix(b"-").map_or((false, value), |digits| (true, digits));
@@ -110,7 +110,7 @@ impl Records {
     }
 
     /// Extended attributes as star, GNU tar and Go name them.
-    pub(super) fn xattrs(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    pub(crate) fn xattrs(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let named = self.iter().filter_map(|(key, value)| Some((key.strip_prefix(b"SCHILY.xattr.")?, value)));
         named.map(|(name, value)| (name.to_vec(), value.to_vec())).collect()
     }
@@ -118,7 +118,7 @@ impl Records {
 
 impl Global {
     /// Adds records over those there are.
-    pub(super) fn update(&mut self, records: Records) -> Result<(), String> {
+    pub(crate) fn update(&mut self, records: Records) -> Result<(), String> {
         self.0.extend(records.0);
         let bytes: usize = self.0.iter().map(|(key, value)| key.len() + value.len()).sum();
         if bytes > MAX_GLOBAL {
@@ -129,7 +129,7 @@ impl Global {
 }
 
 /// A number that is written in decimal digits alone.
-pub(super) fn decimal(text: &[u8]) -> Option<u64> {
+pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }

@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
-use super::{
-    BLOCK, Extent,
+use crate::tar_reader::{
+    Extent,
+    block::BLOCK,
     header::{Header, unsigned},
     pax::{Records, decimal},
 };
@@ -13,16 +14,16 @@ use super::{
 const MAX_EXTENTS: usize = 1 << 20;
 
 /// Which parts of a file are stored.
-pub(super) struct Map {
+pub(crate) struct Map {
     /// Of the whole file.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// Offset and length of each, in order, none empty.
     parts: Vec<(u64, u64)>,
 }
 
 impl Map {
     /// The beginning of the map of an entry of type S, and whether it goes on in the next block.
-    pub(super) fn in_header(header: &Header) -> Result<(Self, bool), String> {
+    pub(crate) fn in_header(header: &Header) -> Result<(Self, bool), String> {
         let block = header.as_bytes();
         let mut map = Self { size: unsigned("size of the sparse file", &block[483..495])?, parts: Vec::new() };
         map.add_fields(&block[386..482])?;
@@ -30,7 +31,7 @@ impl Map {
     }
 
     /// A block in which such a map goes on, and whether it does so in the next one.
-    pub(super) fn add_block(&mut self, block: &[u8; BLOCK]) -> Result<bool, String> {
+    pub(crate) fn add_block(&mut self, block: &[u8; BLOCK]) -> Result<bool, String> {
         self.add_fields(&block[..504])?;
         Ok(block[504] != 0)
     }
@@ -43,7 +44,7 @@ impl Map {
     }
 
     /// The map of the formats 0.0 and 0.1, which have it in their records.
-    pub(super) fn in_records(records: &Records) -> Result<Option<Self>, String> {
+    pub(crate) fn in_records(records: &Records) -> Result<Option<Self>, String> {
         let mut numbers: Vec<u64> = Vec::new();
         let mut number = |text: &[u8]| decimal(text).map(|number| numbers.push(number)).ok_or_else(broken);
         match records.get("GNU.sparse.map") {
@@ -73,7 +74,7 @@ impl Map {
     }
 
     /// The size of a file of the format 1.0, which has the map at the beginning of what is stored.
-    pub(super) fn size_if_in_contents(records: &Records) -> Result<Option<u64>, String> {
+    pub(crate) fn size_if_in_contents(records: &Records) -> Result<Option<u64>, String> {
         match (records.number("GNU.sparse.major")?, records.number("GNU.sparse.minor")?) {
             (None, None) => Ok(None),
             (Some(1), Some(0)) => records.number("GNU.sparse.realsize")?.ok_or_else(broken).map(Some),
@@ -94,7 +95,7 @@ impl Map {
     }
 
     /// Where the parts are in a tar that has them one after the other in these bytes.
-    pub(super) fn extents(self, stored: Range<u64>) -> Result<Vec<Extent>, String> {
+    pub(crate) fn extents(self, stored: Range<u64>) -> Result<Vec<Extent>, String> {
         let mut offset = stored.start;
         let extent = |(at, length)| {
             let extent = Extent { at, length, offset };
@@ -109,7 +110,7 @@ impl Map {
 
 /// Reads a map of the format 1.0: decimal numbers, each with a newline behind, the first of them how many parts
 /// there are.
-pub(super) struct MapReader {
+pub(crate) struct MapReader {
     map: Map,
     line: Vec<u8>,
     /// How many numbers are still to come; not known before the first.
@@ -118,15 +119,15 @@ pub(super) struct MapReader {
 }
 
 impl MapReader {
-    pub(super) fn new(size: u64) -> Self {
+    pub(crate) fn new(size: u64) -> Self {
         Self { map: Map { size, parts: Vec::new() }, line: Vec::new(), left: None, at: None }
     }
 
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.left == Some(0)
     }
 
-    pub(super) fn add_block(&mut self, block: &[u8; BLOCK]) -> Result<(), String> {
+    pub(crate) fn add_block(&mut self, block: &[u8; BLOCK]) -> Result<(), String> {
         for &byte in block {
             if self.is_done() {
                 break;
@@ -149,7 +150,7 @@ impl MapReader {
         if self.line.len() > 20 { Err(broken()) } else { Ok(()) }
     }
 
-    pub(super) fn into_map(self) -> Map {
+    pub(crate) fn into_map(self) -> Map {
         self.map
     }
 }

@@ -1,8 +1,8 @@
 //! What other programs wrote is read as they say it is.
 
-mod broken;
+pub(crate) mod broken;
 #[path = "../../tests/source_tar/python.rs"]
-mod python;
+pub(crate) mod python;
 
 use std::{
     fs,
@@ -12,8 +12,7 @@ use std::{
 
 use tempfile::tempfile;
 
-use super::*;
-use crate::digest::Digest;
+use crate::{digest::Digest, tar_reader::*};
 
 /// All entries, the same for both ways to read a tar.
 fn read(tar: &[u8]) -> Result<Vec<TarEntry>> {

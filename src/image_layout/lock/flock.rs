@@ -14,23 +14,23 @@ use crate::error::{Error, Result};
 
 /// Held until it is dropped, or the process ends in any way.
 #[derive(Debug)]
-pub(super) struct FolderLock {
+pub(crate) struct FolderLock {
     _folder: OwnedFd,
 }
 
 impl FolderLock {
     /// Together with others that share it.
-    pub(super) fn shared(folder: &Path) -> Result<Self> {
+    pub(crate) fn shared(folder: &Path) -> Result<Self> {
         Self::wait(folder, FlockOperation::LockShared)
     }
 
     /// Alone.
-    pub(super) fn exclusive(folder: &Path) -> Result<Self> {
+    pub(crate) fn exclusive(folder: &Path) -> Result<Self> {
         Self::wait(folder, FlockOperation::LockExclusive)
     }
 
     /// Alone, if nobody else has it now.
-    pub(super) fn try_exclusive(folder: &Path) -> Result<Option<Self>> {
+    pub(crate) fn try_exclusive(folder: &Path) -> Result<Option<Self>> {
         let file = open_folder(folder)?;
         match retry_on_intr(|| flock(&file, FlockOperation::NonBlockingLockExclusive)) {
             Err(Errno::WOULDBLOCK) => Ok(None),

@@ -10,8 +10,8 @@ use std::{
 
 use shuttle::sync::atomic::{AtomicBool, Ordering};
 
-use super::Lock;
 use crate::{
+    image_layout::lock::Lock,
     sync::{Instant, Mutex, check, check_fairly, lock, pass, thread},
     write_options::WriteOptions,
 };

@@ -1,68 +1,32 @@
 //! Blobs: which there must be, what lies in their places, and whether their bytes have their digests.
 
-use std::{
-    collections::HashMap,
-    io::{self, Read},
-};
+use std::{collections::HashMap, io::Read};
 
-use super::{Reading, defect::Defect, finding::Finding, layer, recipes};
 use crate::{
-    descriptor::MediaType,
-    digest::{Digest, HashRead},
-    error::Error,
+    digest::Digest,
     image_layout::{
-        file_kind::FileKind,
         files::LayoutFiles,
         paths::{MAX_DOCUMENT, blob_name},
+        verify::{
+            blob_use::{BlobUse, LayerUse, MAX_USES, Referred, compare, compare_bytes, open, unreadable},
+            defect::Defect,
+            finding::Finding,
+            layer,
+            reading::Reading,
+            recipes,
+        },
     },
 };
 
 /// The blobs that are referred to, in the order in which they are met first.
 #[derive(Default)]
-pub(super) struct Blobs {
+pub(crate) struct Blobs {
     list: Vec<Referred>,
     by_digest: HashMap<Digest, usize>,
 }
 
-/// One reference to a blob.
-pub(super) struct BlobUse<'a> {
-    pub(super) place: &'a str,
-    pub(super) digest: Digest,
-    /// As the descriptor says it.
-    pub(super) size: Option<u64>,
-    /// Whether it must be in the layout.
-    pub(super) required: bool,
-    /// What it must be as a layer, if it is used as one.
-    pub(super) layer: Option<LayerUse>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LayerUse {
-    pub(super) media_type: MediaType,
-    /// As the configuration says it.
-    pub(super) diff_id: Option<Digest>,
-    /// Whether engines unpack it: artifacts have layers of whatever kind.
-    pub(super) in_image: bool,
-}
-
-/// A blob with all that was said of it.
-pub(super) struct Referred {
-    pub(super) digest: Digest,
-    place: String,
-    required: bool,
-    /// Each size that a descriptor says, and where first.
-    sizes: Vec<(u64, String)>,
-    /// Each way in which it is used as a layer, and where first.
-    pub(super) layers: Vec<(LayerUse, String)>,
-    /// What is known of its bytes, if they were read as a document: their number.
-    bytes: Option<Result<u64, Defect>>,
-}
-
-/// Different things that are said of one blob; more are hostile.
-const MAX_USES: usize = 100;
-
 impl Blobs {
-    pub(super) fn refer(&mut self, blob: BlobUse<'_>) {
+    pub(crate) fn refer(&mut self, blob: BlobUse<'_>) {
         let index = *self.by_digest.entry(blob.digest).or_insert(self.list.len());
         if index == self.list.len() {
             self.list.push(Referred {
@@ -90,7 +54,7 @@ impl Blobs {
     }
 
     /// The bytes of a blob that was referred to, if they have its digest.
-    pub(super) fn document(&mut self, files: &LayoutFiles, digest: Digest) -> Option<Vec<u8>> {
+    pub(crate) fn document(&mut self, files: &LayoutFiles, digest: Digest) -> Option<Vec<u8>> {
         let known = self.by_digest.get(&digest).map(|&index| &mut self.list[index])?;
         if let Some(Err(_)) = known.bytes {
             return None;
@@ -104,22 +68,22 @@ impl Blobs {
     }
 
     /// The blobs in whose place a recipe is looked at, where they are not there themselves.
-    pub(super) fn not_documents(&self) -> impl Iterator<Item = Digest> {
+    pub(crate) fn not_documents(&self) -> impl Iterator<Item = Digest> {
         self.list.iter().filter(|blob| blob.bytes.is_none() || !blob.layers.is_empty()).map(|blob| blob.digest)
     }
 
-    pub(super) fn contains(&self, digest: Digest) -> bool {
+    pub(crate) fn contains(&self, digest: Digest) -> bool {
         self.by_digest.contains_key(&digest)
     }
 
-    pub(super) fn into_list(self) -> Vec<Referred> {
+    pub(crate) fn into_list(self) -> Vec<Referred> {
         self.list
     }
 }
 
 impl Referred {
     /// Everything that is wrong with the blob.
-    pub(super) fn check(self, files: &LayoutFiles, reading: &Reading) -> Vec<Finding> {
+    pub(crate) fn check(self, files: &LayoutFiles, reading: &Reading) -> Vec<Finding> {
         let mut contents = Vec::new();
         let bytes = match (&self.bytes, self.layers.is_empty()) {
             (Some(bytes), true) => bytes.clone(),
@@ -155,83 +119,20 @@ impl Referred {
         contents: &mut Vec<Finding>,
     ) -> Result<u64, Defect> {
         let (file, _) = open(files, &blob_name(self.digest), reading.limit)?;
-        self.read(file, reading, contents)
-    }
-
-    /// Reads the blob's bytes, wherever they come from, and returns their number if they have its digest. What is wrong
-    /// with them all the same is added to `contents`.
-    pub(super) fn read(
-        &self,
-        bytes: Box<dyn Read + Send>,
-        reading: &Reading,
-        contents: &mut Vec<Finding>,
-    ) -> Result<u64, Defect> {
-        match self.layers.is_empty() {
-            true => compare_bytes(bytes, self.digest),
-            false => layer::check(bytes, self, reading.limit, reading.pool.threads(), contents),
-        }
+        layer::read(self, file, reading, contents)
     }
 }
 
 /// Reads a blob to its end, and returns its size if it has its digest.
-pub(super) fn check_bytes(files: &LayoutFiles, digest: Digest, limit: u64) -> Result<u64, Defect> {
+pub(crate) fn check_bytes(files: &LayoutFiles, digest: Digest, limit: u64) -> Result<u64, Defect> {
     let (file, _) = open(files, &blob_name(digest), limit)?;
     compare_bytes(file, digest)
 }
 
-fn compare_bytes(bytes: impl Read, digest: Digest) -> Result<u64, Defect> {
-    let mut file = HashRead::new(bytes);
-    read_over(&mut file).map_err(unreadable)?;
-    let (actual, size) = file.finish();
-    compare(digest, actual, size).map(|()| size)
-}
-
-/// Whether the bytes that were read are those of the blob.
-pub(super) fn compare(digest: Digest, actual: Digest, size: u64) -> Result<(), Defect> {
-    if digest == actual { Ok(()) } else { Err(Defect::BlobDamaged { actual, size }) }
-}
-
 /// The bytes of a small file.
-pub(super) fn read(files: &LayoutFiles, name: &str, limit: u64) -> Result<Vec<u8>, Defect> {
+pub(crate) fn read(files: &LayoutFiles, name: &str, limit: u64) -> Result<Vec<u8>, Defect> {
     let (mut file, _) = open(files, name, limit)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(bytes)
-}
-
-/// A file and its size, after a look at what it is: opening a fifo would wait for a writer for ever.
-fn open(files: &LayoutFiles, name: &str, limit: u64) -> Result<(Box<dyn Read + Send>, u64), Defect> {
-    match files.kind(name).map_err(unreadable)? {
-        Some(FileKind::File) => {}
-        Some(FileKind::Folder) => return Err(Defect::NotAFile { kind: "folder" }),
-        Some(FileKind::Other(kind)) => return Err(Defect::NotAFile { kind }),
-        None => return Err(Defect::FileMissing),
-    }
-    let (file, size) = match files.file(name) {
-        Ok(file) => file.ok_or(Defect::FileMissing)?,
-        Err(Error::Read { cause, .. }) => return Err(unreadable(cause)),
-        Err(error) => return Err(unreadable(error)),
-    };
-    if size > limit {
-        return Err(Defect::TooLarge { size, limit });
-    }
-    // It may grow meanwhile.
-    Ok((Box::new(file.take(limit)), size))
-}
-
-/// Reads all that is left, in large steps.
-pub(super) fn read_over(reader: &mut impl Read) -> io::Result<()> {
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-            Err(cause) => return Err(cause),
-        }
-    }
-}
-
-pub(super) fn unreadable(cause: impl std::fmt::Display) -> Defect {
-    Defect::Unreadable { cause: cause.to_string() }
 }

@@ -3,30 +3,33 @@
 
 use serde_json::Value;
 
-use super::{
-    defect::Defect,
-    finding::Findings,
-    members::{Object, wrong},
-    reference,
-};
 use crate::{
-    config_values::{self, Fault, Verdict},
+    config_values::{
+        self,
+        kinds::{Fault, Verdict},
+    },
     descriptor::{Extra, Platform},
     digest::Digest,
+    image_layout::verify::{
+        defect::Defect,
+        finding::Findings,
+        members::{Object, wrong},
+        reference,
+    },
 };
 
 /// What other documents are compared with.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Configuration {
-    pub(super) platform: Option<Platform>,
+pub(crate) struct Configuration {
+    pub(crate) platform: Option<Platform>,
     /// One for each layer, `None` for what is no digest; nothing if there is no list.
-    pub(super) diff_ids: Option<Vec<Option<Digest>>>,
+    pub(crate) diff_ids: Option<Vec<Option<Digest>>>,
     /// Those of `architecture` and `os` that are there and empty.
-    pub(super) empty: Vec<&'static str>,
+    pub(crate) empty: Vec<&'static str>,
 }
 
 /// Notes down what is wrong with a configuration.
-pub(super) fn check(findings: &mut Findings, place: &str, digest: Digest, value: &Value) -> Configuration {
+pub(crate) fn check(findings: &mut Findings, place: &str, digest: Digest, value: &Value) -> Configuration {
     let Some(document) = Object::document(findings, place, Some(digest), value) else {
         return Configuration::default();
     };

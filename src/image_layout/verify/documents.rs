@@ -7,16 +7,6 @@ use std::{
 
 use serde_json::Value;
 
-use super::{
-    blobs::{self, BlobUse, Blobs, LayerUse},
-    configuration::{self, Configuration},
-    defect::Defect,
-    finding::{Finding, Findings, shown},
-    json,
-    members::{Object, Shape, brief, wrong},
-    names,
-    reference::Reference,
-};
 use crate::{
     descriptor::{MediaType, Platform},
     digest::Digest,
@@ -24,6 +14,17 @@ use crate::{
         files::LayoutFiles,
         name::{CONTAINERD_NAME, REF_NAME},
         paths::{INDEX, MARKER, MAX_DEPTH, MAX_DOCUMENT, blob_name},
+        verify::{
+            blob_use::{BlobUse, LayerUse},
+            blobs::{self, Blobs},
+            configuration::{self, Configuration},
+            defect::Defect,
+            finding::{Finding, Findings, shown},
+            json,
+            members::{Object, Shape, brief, wrong},
+            names,
+            reference::Reference,
+        },
     },
     image_manifest::MOST_LAYERS,
 };
@@ -32,7 +33,7 @@ use crate::{
 const ZSTD_VARIANT: &str = "io.github.containers.compression.zstd";
 
 /// Goes through the documents of a layout.
-pub(super) struct Documents<'a> {
+pub(crate) struct Documents<'a> {
     files: &'a LayoutFiles,
     findings: Findings,
     looked_into: HashMap<(Digest, Kind), Rc<Configuration>>,
@@ -59,17 +60,17 @@ impl Kind {
 }
 
 impl<'a> Documents<'a> {
-    pub(super) fn new(files: &'a LayoutFiles, findings: Findings) -> Self {
+    pub(crate) fn new(files: &'a LayoutFiles, findings: Findings) -> Self {
         Self { files, findings, looked_into: HashMap::new(), blobs: Blobs::default() }
     }
 
     /// What was found, and the blobs that are referred to, with what was learnt of them on the way.
-    pub(super) fn finish(self) -> (Findings, Blobs) {
+    pub(crate) fn finish(self) -> (Findings, Blobs) {
         (self.findings, self.blobs)
     }
 
     /// The [`oci-layout` file](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#oci-layout-file).
-    pub(super) fn marker(&mut self) {
+    pub(crate) fn marker(&mut self) {
         const VERSION: &str = "\"1.0.0\"";
         let Some(value) = self.file(MARKER) else { return };
         let Some(object) = Object::document(&mut self.findings, MARKER, None, &value) else { return };
@@ -81,7 +82,7 @@ impl<'a> Documents<'a> {
     }
 
     /// `index.json` and all that it refers to.
-    pub(super) fn index(&mut self) {
+    pub(crate) fn index(&mut self) {
         let Some(value) = self.file(INDEX) else { return };
         let Some(object) = Object::document(&mut self.findings, INDEX, None, &value) else { return };
         self.head(&object, Some(&MediaType::INDEX));

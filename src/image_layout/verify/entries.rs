@@ -5,12 +5,12 @@ use std::collections::HashMap;
 
 use tar::EntryType;
 
-use super::{
-    defect::Defect,
-    finding::{Finding, Findings, shown},
-};
 use crate::{
     digest::{Digest, Hasher},
+    image_layout::verify::{
+        defect::Defect,
+        finding::{Finding, Findings, shown},
+    },
     layer_tar::{
         path::{OPAQUE_WHITEOUT, WHITEOUT_PREFIX},
         xattrs::is_overlay,
@@ -33,7 +33,7 @@ const MAX_XATTR: usize = 64 << 10;
 const AUFS_PREFIX: &[u8] = b".wh..wh.";
 
 /// Checks the entries of one layer.
-pub(super) struct Entries<'a> {
+pub(crate) struct Entries<'a> {
     place: &'a str,
     digest: Digest,
     findings: &'a mut Findings,
@@ -57,11 +57,11 @@ enum Seen {
 }
 
 impl<'a> Entries<'a> {
-    pub(super) fn new(place: &'a str, digest: Digest, findings: &'a mut Findings) -> Self {
+    pub(crate) fn new(place: &'a str, digest: Digest, findings: &'a mut Findings) -> Self {
         Self { place, digest, findings, paths: HashMap::new(), limit: MAX_PATHS, full: false }
     }
 
-    pub(super) fn check(&mut self, entry: &TarEntry) {
+    pub(crate) fn check(&mut self, entry: &TarEntry) {
         self.check_kind(entry);
         if let Some(name) = entry.xattrs.keys().find(|name| is_overlay(name)) {
             let name = shown(&String::from_utf8_lossy(name)).to_string();

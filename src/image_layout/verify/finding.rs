@@ -4,9 +4,13 @@ use std::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::defect::{Defect, Severity};
-pub(super) use crate::json::shown;
-use crate::{digest::Digest, printable::Printable};
+use crate::{
+    digest::Digest,
+    image_layout::verify::defect::{Defect, Severity},
+    printable::Printable,
+};
+
+pub(crate) use crate::json::shown;
 
 /// One defect of a layout.
 ///
@@ -26,7 +30,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(place: impl Into<String>, digest: Option<Digest>, defect: Defect) -> Self {
+    pub(crate) fn new(place: impl Into<String>, digest: Option<Digest>, defect: Defect) -> Self {
         Self { place: place.into(), digest, defect }
     }
 
@@ -60,18 +64,18 @@ impl Serialize for Finding {
 }
 
 /// Findings as they come, up to a number: a hostile document has room for millions.
-pub(super) struct Findings {
+pub(crate) struct Findings {
     list: Vec<Finding>,
     limit: usize,
     more: u64,
 }
 
 impl Findings {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { list: Vec::new(), limit, more: 0 }
     }
 
-    pub(super) fn add(&mut self, finding: Finding) {
+    pub(crate) fn add(&mut self, finding: Finding) {
         if self.list.len() < self.limit {
             self.list.push(finding);
         } else {
@@ -80,7 +84,7 @@ impl Findings {
     }
 
     /// All of them, and at the end how many are left out.
-    pub(super) fn into_list(mut self, place: &str, digest: Option<Digest>) -> Vec<Finding> {
+    pub(crate) fn into_list(mut self, place: &str, digest: Option<Digest>) -> Vec<Finding> {
         if self.more > 0 {
             self.list.push(Finding::new(place, digest, Defect::More { count: self.more }));
         }

@@ -5,20 +5,22 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::finding::shown;
-use crate::json::{Bounds, Counted};
+use crate::{
+    image_layout::verify::finding::shown,
+    json::{Bounds, Counted},
+};
 
 /// The most members that are noted down because they are there twice.
 const MAX_TWICE: usize = 100;
 
 /// A document, and the places of the members that are in one object twice.
-pub(super) struct Parsed {
-    pub(super) value: Value,
-    pub(super) twice: Vec<String>,
+pub(crate) struct Parsed {
+    pub(crate) value: Value,
+    pub(crate) twice: Vec<String>,
 }
 
 /// Reads a document; an error says what is wrong with it.
-pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, String> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, String> {
     Bounds::DOCUMENT.check(bytes, Counted::All)?;
     let mut state = State { place: String::new(), twice: Vec::new() };
     let mut json = serde_json::Deserializer::from_slice(bytes);

@@ -5,16 +5,17 @@ use std::{
     thread,
 };
 
-use super::{
-    blobs::{LayerUse, Referred, compare, read_over, unreadable},
-    defect::Defect,
-    entries::Entries,
-    finding::{Finding, Findings},
-    unpack::{Packing, Unpack, unpack_ahead},
-};
 use crate::{
     descriptor::MediaType,
     digest::{Digest, HashRead},
+    image_layout::verify::{
+        blob_use::{LayerUse, Referred, compare, compare_bytes, read_over, unreadable},
+        defect::Defect,
+        entries::Entries,
+        finding::{Finding, Findings},
+        reading::Reading,
+        unpack::{Packing, Unpack, unpack_ahead},
+    },
     tar_reader::TarReader,
 };
 
@@ -23,7 +24,7 @@ const MAX_FINDINGS: usize = 1000;
 
 /// Reads a layer to its end, and returns the blob's size if its bytes have its digest; what is wrong with them all
 /// the same is added to `contents`.
-pub(super) fn check(
+pub(crate) fn check(
     file: Box<dyn Read + Send>,
     blob: &Referred,
     limit: u64,
@@ -78,7 +79,7 @@ pub(super) fn check(
 }
 
 /// What a media type says of the bytes; `None` if it is one that is not known, an encrypted layer's for one.
-pub(super) fn packing_said(media_type: &MediaType) -> Option<Packing> {
+pub(crate) fn packing_said(media_type: &MediaType) -> Option<Packing> {
     let name = media_type.to_oci();
     let (_, tar) = name.as_str().rsplit_once('.')?;
     match tar {
@@ -107,8 +108,10 @@ impl Tar {
 
     fn read_entries(tar: impl Read, place: &str, digest: Digest, findings: &mut Findings) -> Result<(), Defect> {
         let mut tar = TarReader::new(tar);
-        let damaged =
-            |error: crate::tar_reader::TarError| Defect::TarDamaged { offset: error.offset, reason: error.reason };
+        let damaged = |error: crate::tar_reader::block::TarError| Defect::TarDamaged {
+            offset: error.offset,
+            reason: error.reason,
+        };
         let mut entries = Entries::new(place, digest, findings);
         while let Some(entry) = tar.next_entry().map_err(damaged)? {
             entries.check(&entry);
@@ -120,5 +123,19 @@ impl Tar {
             None if ending.zero_blocks < 2 => Err(Defect::TarUnended),
             None => Ok(()),
         }
+    }
+}
+
+/// Reads the blob's bytes, wherever they come from, and returns their number if they have its digest. What is wrong
+/// with them all the same is added to `contents`.
+pub(crate) fn read(
+    blob: &Referred,
+    bytes: Box<dyn Read + Send>,
+    reading: &Reading,
+    contents: &mut Vec<Finding>,
+) -> Result<u64, Defect> {
+    match blob.layers.is_empty() {
+        true => compare_bytes(bytes, blob.digest),
+        false => check(bytes, blob, reading.limit, reading.pool.threads(), contents),
     }
 }

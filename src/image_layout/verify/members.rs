@@ -2,17 +2,20 @@
 
 use serde_json::{Map, Value};
 
-use super::{
-    defect::Defect,
-    finding::{Finding, Findings, shown},
+use crate::{
+    digest::Digest,
+    image_layout::verify::{
+        defect::Defect,
+        finding::{Finding, Findings, shown},
+    },
 };
-use crate::digest::Digest;
-pub(super) use crate::json::brief;
+
+pub(crate) use crate::json::brief;
 
 /// A JSON object of a document, with its place for findings.
-pub(super) struct Object<'a> {
-    pub(super) members: &'a Map<String, Value>,
-    pub(super) place: String,
+pub(crate) struct Object<'a> {
+    pub(crate) members: &'a Map<String, Value>,
+    pub(crate) place: String,
     /// Between the place and a member's name: members of a document stand behind a comma, deeper ones behind a dot.
     separator: &'static str,
     digest: Option<Digest>,
@@ -20,7 +23,7 @@ pub(super) struct Object<'a> {
 
 /// What a member must be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Text,
     /// Not empty.
     Name,
@@ -56,7 +59,7 @@ impl Shape {
 
 impl<'a> Object<'a> {
     /// A document as a whole, if it is an object.
-    pub(super) fn document(
+    pub(crate) fn document(
         findings: &mut Findings,
         place: &str,
         digest: Option<Digest>,
@@ -66,7 +69,7 @@ impl<'a> Object<'a> {
     }
 
     /// An object within a document, if it is one.
-    pub(super) fn inner(
+    pub(crate) fn inner(
         findings: &mut Findings,
         place: &str,
         digest: Option<Digest>,
@@ -76,7 +79,7 @@ impl<'a> Object<'a> {
     }
 
     /// A member that must be an object, if it is one.
-    pub(super) fn deeper(&self, findings: &mut Findings, name: &str, value: &'a Value) -> Option<Self> {
+    pub(crate) fn deeper(&self, findings: &mut Findings, name: &str, value: &'a Value) -> Option<Self> {
         Self::new(findings, self.at(name), ".", self.digest, value)
     }
 
@@ -96,27 +99,27 @@ impl<'a> Object<'a> {
         }
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
         self.members.get(name)
     }
 
     /// The place of a member.
-    pub(super) fn at(&self, name: &str) -> String {
+    pub(crate) fn at(&self, name: &str) -> String {
         format!("{}{}{name}", self.place, self.separator)
     }
 
     /// Notes down what is wrong with one of its members.
-    pub(super) fn report(&self, findings: &mut Findings, name: &str, defect: Defect) {
+    pub(crate) fn report(&self, findings: &mut Findings, name: &str, defect: Defect) {
         findings.add(Finding::new(self.at(name), self.digest, defect));
     }
 
     /// Notes down what is wrong with it as a whole.
-    pub(super) fn report_whole(&self, findings: &mut Findings, defect: Defect) {
+    pub(crate) fn report_whole(&self, findings: &mut Findings, defect: Defect) {
         findings.add(Finding::new(&self.place, self.digest, defect));
     }
 
     /// A member that must be there, whatever it is.
-    pub(super) fn required(&self, findings: &mut Findings, name: &str, expected: &'static str) -> Option<&'a Value> {
+    pub(crate) fn required(&self, findings: &mut Findings, name: &str, expected: &'static str) -> Option<&'a Value> {
         let value = self.get(name);
         if value.is_none() {
             self.report(findings, name, Defect::MemberMissing { expected });
@@ -125,7 +128,7 @@ impl<'a> Object<'a> {
     }
 
     /// A member that must be there and a string that fits.
-    pub(super) fn required_text(&self, findings: &mut Findings, name: &str, kind: Shape) -> Option<&'a str> {
+    pub(crate) fn required_text(&self, findings: &mut Findings, name: &str, kind: Shape) -> Option<&'a str> {
         let value = self.required(findings, name, kind.name())?;
         if !kind.fits(value) {
             self.report(findings, name, wrong(value, kind.name()));
@@ -135,7 +138,7 @@ impl<'a> Object<'a> {
     }
 
     /// A member that must be a list.
-    pub(super) fn required_list(
+    pub(crate) fn required_list(
         &self,
         findings: &mut Findings,
         name: &str,
@@ -151,7 +154,7 @@ impl<'a> Object<'a> {
     }
 
     /// Members that may be missing, and have these types if they are there.
-    pub(super) fn optional(&self, findings: &mut Findings, members: &[(&str, Shape)]) {
+    pub(crate) fn optional(&self, findings: &mut Findings, members: &[(&str, Shape)]) {
         for &(name, kind) in members {
             if let Some(value) = self.get(name) {
                 self.check(findings, name, value, kind);
@@ -189,6 +192,6 @@ fn is_media_type(text: &str) -> bool {
     plain.split_once('/').is_some_and(|(kind, subtype)| name(kind) && name(subtype))
 }
 
-pub(super) fn wrong(value: &Value, expected: &'static str) -> Defect {
+pub(crate) fn wrong(value: &Value, expected: &'static str) -> Defect {
     Defect::MemberWrong { found: brief(value), expected: expected.into() }
 }

@@ -1,10 +1,12 @@
 //! Names of images in `index.json`, by the grammars of two specifications.
 
-use super::{defect::Defect, finding::shown};
-use crate::image_layout::name::{CONTAINERD_NAME, full_repository, is_tag, split_tag};
+use crate::image_layout::{
+    name::{CONTAINERD_NAME, full_repository, is_tag, split_tag},
+    verify::{defect::Defect, finding::shown},
+};
 
 /// What is wrong with the value of the annotation, which is one of the two that name an image.
-pub(super) fn check(annotation: &'static str, value: &str) -> Option<Defect> {
+pub(crate) fn check(annotation: &'static str, value: &str) -> Option<Defect> {
     let name = || shown(value);
     let (is_reference, is_full) = (is_reference(value), is_full_name(value));
     if annotation == CONTAINERD_NAME {

@@ -5,13 +5,6 @@ use std::{
     io::{self, Read},
 };
 
-use super::{
-    Reading,
-    blobs::{Referred, unreadable},
-    defect::Defect,
-    finding::{Finding, Findings},
-    layer,
-};
 use crate::{
     blob::Blob,
     digest::Digest,
@@ -20,6 +13,13 @@ use crate::{
         file_kind::FileKind,
         files::LayoutFiles,
         paths::{RECIPES, recipe_name},
+        verify::{
+            blob_use::{Referred, unreadable},
+            defect::Defect,
+            finding::{Finding, Findings},
+            layer,
+            reading::Reading,
+        },
     },
     layer_tar::lazy::open_with,
     new_file::TEMPORARY,
@@ -28,7 +28,7 @@ use crate::{
 
 /// Looks at the recipe in the place of a blob that is not there, and returns the blob's size as it says. What is wrong
 /// with it all the same is added to `contents`. Deep, the blob is made and read instead.
-pub(super) fn check(
+pub(crate) fn check(
     files: &LayoutFiles,
     blob: &Referred,
     reading: &Reading,
@@ -43,7 +43,8 @@ pub(super) fn check(
         }
         untrusted.map_err(|error| Defect::RecipeNotFollowed { reason: error.to_string() })?;
         let bytes = open_with(&recipe, &reading.pool).map_err(unreadable)?;
-        return blob.read(Box::new(Latched { reader: bytes.take(limit), failed: None }), reading, contents);
+        let bytes = Box::new(Latched { reader: bytes.take(limit), failed: None });
+        return layer::read(blob, bytes, reading, contents);
     }
     let found = |place: &str, defect| Finding::new(place, Some(blob.digest), defect);
     if let Err(Error::RecipeUntrusted { recipe, reads }) = untrusted {
@@ -64,7 +65,7 @@ pub(super) fn check(
 }
 
 /// Everything else in the folder of recipes: those that nothing needs, and what is none.
-pub(super) fn check_others(files: &LayoutFiles, needed: &HashSet<Digest>, findings: &mut Findings) {
+pub(crate) fn check_others(files: &LayoutFiles, needed: &HashSet<Digest>, findings: &mut Findings) {
     let mut found = |place: &str, digest, defect| findings.add(Finding::new(place, digest, defect));
     for name in ["recipes", RECIPES] {
         match files.kind(name) {

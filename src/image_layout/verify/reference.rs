@@ -3,23 +3,23 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::{
-    defect::Defect,
-    finding::{Findings, shown},
-    members::{Object, Shape, wrong},
-};
 use crate::{
     descriptor::{MediaType, Platform},
     digest::Digest,
+    image_layout::verify::{
+        defect::Defect,
+        finding::{Findings, shown},
+        members::{Object, Shape, wrong},
+    },
 };
 
 /// What a descriptor says, as far as it can be read.
-pub(super) struct Reference<'a> {
-    pub(super) object: Object<'a>,
-    pub(super) media_type: Option<MediaType>,
-    pub(super) digest: Option<Digest>,
-    pub(super) size: Option<u64>,
-    pub(super) platform: Option<Platform>,
+pub(crate) struct Reference<'a> {
+    pub(crate) object: Object<'a>,
+    pub(crate) media_type: Option<MediaType>,
+    pub(crate) digest: Option<Digest>,
+    pub(crate) size: Option<u64>,
+    pub(crate) platform: Option<Platform>,
 }
 
 const SIZE: &str = "a number of bytes, from 0 to 2^63 - 1";
@@ -27,7 +27,7 @@ const SIZE: &str = "a number of bytes, from 0 to 2^63 - 1";
 impl<'a> Reference<'a> {
     /// Reads a descriptor that stands at this place in the document with this digest, and notes down what is wrong:
     /// [properties](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#properties).
-    pub(super) fn read(
+    pub(crate) fn read(
         findings: &mut Findings,
         place: &str,
         document: Option<Digest>,
@@ -59,7 +59,7 @@ impl<'a> Reference<'a> {
     }
 
     /// The value of an annotation.
-    pub(super) fn annotation(&self, key: &str) -> Option<&'a str> {
+    pub(crate) fn annotation(&self, key: &str) -> Option<&'a str> {
         self.object.get("annotations")?.get(key)?.as_str()
     }
 
@@ -85,7 +85,7 @@ impl<'a> Reference<'a> {
 }
 
 /// A member that must be a digest.
-pub(super) fn digest(findings: &mut Findings, object: &Object<'_>, name: &str, value: &Value) -> Option<Digest> {
+pub(crate) fn digest(findings: &mut Findings, object: &Object<'_>, name: &str, value: &Value) -> Option<Digest> {
     let Some(text) = value.as_str() else {
         object.report(findings, name, wrong(value, "a digest, sha256:HEX"));
         return None;

@@ -8,12 +8,12 @@ use std::{
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{
-    blobs::{read_over, unreadable},
-    defect::Defect,
-};
 use crate::{
     digest::{Digest, HashRead},
+    image_layout::verify::{
+        blob_use::{read_over, unreadable},
+        defect::Defect,
+    },
     tar_reader::is_tar_header,
 };
 
@@ -23,7 +23,7 @@ const WINDOW_LOG_MAX: u32 = 27;
 
 /// What the bytes of a blob are, by how they begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Packing {
+pub(crate) enum Packing {
     Tar,
     Gzip,
     Zstd,
@@ -46,7 +46,7 @@ impl Packing {
     }
 
     /// In words.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Tar => "a tar without compression",
             Self::Gzip => "gzip",
@@ -59,7 +59,7 @@ impl Packing {
 type Source<'a> = BufReader<HashRead<Box<dyn Read + Send + 'a>>>;
 
 /// Reads the tar in a blob. What goes wrong in the blob ends the tar, and is told by [`Unpack::finish`].
-pub(super) struct Unpack<'a> {
+pub(crate) struct Unpack<'a> {
     decoder: Decoder<'a>,
     left: u64,
     limit: u64,
@@ -77,16 +77,16 @@ enum Decoder<'a> {
 }
 
 /// What is known of a blob when all of it was read.
-pub(super) struct Blob {
-    pub(super) digest: Digest,
-    pub(super) size: u64,
+pub(crate) struct Blob {
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
     /// Why the tar ended early, if it did.
-    pub(super) defect: Option<Defect>,
+    pub(crate) defect: Option<Defect>,
 }
 
 impl<'a> Unpack<'a> {
     /// A reader of the tar, whatever it is packed in, and what that is. At most `limit` bytes come out.
-    pub(super) fn new(file: Box<dyn Read + Send + 'a>, limit: u64) -> Result<(Self, Packing), Defect> {
+    pub(crate) fn new(file: Box<dyn Read + Send + 'a>, limit: u64) -> Result<(Self, Packing), Defect> {
         let mut source = BufReader::with_capacity(256 << 10, HashRead::new(file));
         let start = source.fill_buf().map_err(unreadable)?;
         let packing = Packing::of(&start[..start.len().min(512)]);
@@ -111,7 +111,7 @@ impl<'a> Unpack<'a> {
     }
 
     /// Reads what is left of the blob.
-    pub(super) fn finish(self) -> Result<Blob, Defect> {
+    pub(crate) fn finish(self) -> Result<Blob, Defect> {
         let source = match self.decoder {
             Decoder::None(source) | Decoder::Closed(source) => source,
             Decoder::Gzip(decoder) => decoder.into_inner(),
@@ -174,7 +174,7 @@ impl Read for Unpack<'_> {
 /// Unpacks on a thread of its own, some blocks ahead of who reads the tar. Where no thread can be had, the blob is given
 /// back.
 #[expect(clippy::result_large_err, reason = "it is no error, and is moved once")]
-pub(super) fn unpack_ahead<'scope>(
+pub(crate) fn unpack_ahead<'scope>(
     scope: &'scope Scope<'scope, '_>,
     unpack: Unpack<'scope>,
 ) -> Result<(impl Read + use<'scope>, ScopedJoinHandle<'scope, Result<Blob, Defect>>), Unpack<'scope>> {

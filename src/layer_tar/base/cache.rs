@@ -24,15 +24,15 @@ const MAGIC: &[u8; 8] = b"ocilidx2";
 /// The layers of one image, lowest first, where the folder is about one image.
 const ORDER: &str = "entries/layers.json";
 
-pub(super) struct Cache<'a>(&'a Path);
+pub(crate) struct Cache<'a>(&'a Path);
 
 impl<'a> Cache<'a> {
-    pub(super) fn new(folder: &'a Path) -> Self {
+    pub(crate) fn new(folder: &'a Path) -> Self {
         Self(folder)
     }
 
     /// The index of a layer: from the folder, or else from the layer, and then the folder has it too.
-    pub(super) fn index(&self, layer: &dyn Blob) -> Result<Index> {
+    pub(crate) fn index(&self, layer: &dyn Blob) -> Result<Index> {
         let path = self.path(layer.descriptor().digest);
         // Whatever is wrong with the file, the layer itself is the way out.
         if let Some(index) = fs::read(&path).ok().as_deref().and_then(parse) {
@@ -45,7 +45,7 @@ impl<'a> Cache<'a> {
     }
 
     /// The index of a layer that is not here.
-    pub(super) fn known(&self, digest: Digest) -> Result<Index> {
+    pub(crate) fn known(&self, digest: Digest) -> Result<Index> {
         let path = self.path(digest);
         parse(&fs::read(&path).map_err(Error::read(&path))?).ok_or_else(|| {
             Error::layout(
@@ -55,12 +55,12 @@ impl<'a> Cache<'a> {
         })
     }
 
-    pub(super) fn write(&self, digest: Digest, index: &Index) -> Result<()> {
+    pub(crate) fn write(&self, digest: Digest, index: &Index) -> Result<()> {
         write(&self.path(digest), index)
     }
 
     /// The digests that [`Cache::write_order`] wrote.
-    pub(super) fn order(&self) -> Result<Vec<Digest>> {
+    pub(crate) fn order(&self) -> Result<Vec<Digest>> {
         let path = self.0.join(ORDER);
         let json = fs::read(&path).map_err(Error::read(&path))?;
         serde_json::from_slice(&json).map_err(|error| {
@@ -69,7 +69,7 @@ impl<'a> Cache<'a> {
     }
 
     /// Writes which layers an image has, lowest first.
-    pub(super) fn write_order(&self, layers: &[Digest]) -> Result<()> {
+    pub(crate) fn write_order(&self, layers: &[Digest]) -> Result<()> {
         let path = self.0.join(ORDER);
         let folder = path.parent().unwrap_or(self.0);
         fs::create_dir_all(folder).map_err(Error::write(folder))?;
@@ -82,7 +82,7 @@ impl<'a> Cache<'a> {
 }
 
 /// The index of a layer: from the cache if it has it, or else from the layer.
-pub(super) fn index_of(layer: &dyn Blob, cache: Option<&Path>) -> Result<Index> {
+pub(crate) fn index_of(layer: &dyn Blob, cache: Option<&Path>) -> Result<Index> {
     match cache {
         Some(cache) => Cache::new(cache).index(layer),
         None => super::index::read(layer),

@@ -27,7 +27,7 @@ use crate::{
 const MOST: usize = 512 << 20;
 
 /// Reads a layer from its first to its last byte, and checks its digest.
-pub(super) fn read(layer: &dyn Blob) -> Result<Index> {
+pub(crate) fn read(layer: &dyn Blob) -> Result<Index> {
     let descriptor = layer.descriptor();
     let unreadable = |cause| Error::blob(descriptor.digest, cause);
     let mut blob = HashRead::new(layer.open()?);

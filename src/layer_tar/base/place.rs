@@ -7,11 +7,11 @@ use std::{
     path::PathBuf,
 };
 
-use super::stack::{Lookup, Lower, Stack};
 use crate::{
     digest::Digest,
     error::{Error, Result},
     layer_tar::{
+        base::stack::{Lookup, Lower, Stack},
         follow::{LinkFault, follow},
         path::LayerPath,
     },
@@ -247,7 +247,7 @@ impl Places {
     }
 
     /// What the base has at this place, if the layer does not remove it.
-    pub(super) fn find(&mut self, place: &LayerPath) -> Option<Lower> {
+    pub(crate) fn find(&mut self, place: &LayerPath) -> Option<Lower> {
         if self.is_hidden(place) { None } else { self.find_hidden(place) }
     }
 

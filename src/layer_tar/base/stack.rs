@@ -21,26 +21,26 @@ pub(crate) enum Lower {
 }
 
 impl Stack {
-    pub(super) fn new(layers: Vec<Arc<Index>>) -> Self {
+    pub(crate) fn new(layers: Vec<Arc<Index>>) -> Self {
         Self(layers)
     }
 
     /// The indexes, the topmost first.
-    pub(super) fn indexes(&self) -> &[Arc<Index>] {
+    pub(crate) fn indexes(&self) -> &[Arc<Index>] {
         &self.0
     }
 }
 
 /// Looks into a stack, and remembers which of the layers show through which directory.
 #[derive(Debug, Default)]
-pub(super) struct Lookup {
+pub(crate) struct Lookup {
     /// How many layers, from the top, have a say in what is in this directory; `None` for what is no directory.
     visible: HashMap<LayerPath, Option<usize>>,
 }
 
 impl Lookup {
     /// What lies at this path, symbolic links not followed.
-    pub(super) fn find(&mut self, stack: &Stack, path: &LayerPath) -> Option<Lower> {
+    pub(crate) fn find(&mut self, stack: &Stack, path: &LayerPath) -> Option<Lower> {
         if path.is_root() {
             return Some(Lower::Directory(stack.0.iter().find_map(|layer| directory(layer.get(path)))));
         }

@@ -32,7 +32,7 @@ pub(crate) fn can_be_read_again(path: &Path) -> Result<bool> {
 }
 
 /// The tar, unpacked if it is compressed, which its first bytes say, and copied if it is a pipe.
-pub(super) fn open(path: &Path, options: &LayerOptions) -> Result<TarFile> {
+pub(crate) fn open(path: &Path, options: &LayerOptions) -> Result<TarFile> {
     let unreadable = |cause| Error::source(path, cause);
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if metadata.is_dir() {

@@ -15,14 +15,14 @@ use crate::{
 };
 
 /// What became of a node above a base.
-pub(super) enum Landed {
+pub(crate) enum Landed {
     Placed,
     /// It is a whiteout that has nothing to do, which may be a mistake.
     LeftOut(Option<Warning>),
 }
 
 /// Moves a node to its place above the base. A directory that the base has keeps the attributes that no one sets.
-pub(super) fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<Landed> {
+pub(crate) fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<Landed> {
     let entry = &mut node.entry;
     let shape = match entry.kind {
         Kind::Directory => Shape::Directory,
@@ -66,7 +66,7 @@ fn source_of(kind: &Kind, mapping: &FileMapping) -> String {
 }
 
 /// Gives a directory those attributes of the base's that a mapping does not set.
-pub(super) fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes) {
+pub(crate) fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes) {
     let BaseDirectory { mode, uid, gid, mtime, xattrs: found } = base;
     if set.mode == Attribute::Normal {
         entry.mode = mode;
@@ -89,7 +89,7 @@ pub(super) fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes
 
 /// Turns the whiteout of a directory of the base into an opaque one where the layer has a directory too. Overlay storages
 /// put that in the place of the whiteout, and what the layers below have in it would show again.
-pub(super) fn empty_replaced_directories(nodes: &mut Nodes, places: &mut Places) {
+pub(crate) fn empty_replaced_directories(nodes: &mut Nodes, places: &mut Places) {
     let whiteouts = nodes.keys().filter_map(|path| Some((path.clone(), path.removed()?)));
     let mut is_replaced = |path: &LayerPath| {
         nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory) && places.has_directory(path)
@@ -104,7 +104,7 @@ pub(super) fn empty_replaced_directories(nodes: &mut Nodes, places: &mut Places)
 }
 
 /// Makes sure that the layer replaces no link of the base that its own files went through.
-pub(super) fn check_followed(nodes: &Nodes, places: &Places, files: &[FileMapping]) -> Result<()> {
+pub(crate) fn check_followed(nodes: &Nodes, places: &Places, files: &[FileMapping]) -> Result<()> {
     for (link, target) in places.followed() {
         // With `replace`, a directory that holds the link may be gone too.
         let mut above = link.ancestors().filter_map(|above| nodes.get(&above));

@@ -6,17 +6,17 @@ use reqwest::{
     header::{ACCEPT, CONTENT_TYPE},
 };
 
-use super::{super::session::Session, contents::Referrer};
 use crate::{
     descriptor::{Extra, MediaType},
     error::Result,
     image_layout::paths::MAX_DOCUMENT,
-    image_manifest::Index,
+    image_manifest::document::Index,
     json,
+    registry::{push::contents::Referrer, session::Session},
 };
 
 /// Puts it on the list, if it is not there.
-pub(super) fn list(session: &Session, referrer: &Referrer) -> Result<()> {
+pub(crate) fn list(session: &Session, referrer: &Referrer) -> Result<()> {
     let tag = format!("sha256-{}", referrer.subject.hex());
     let (path, what) = (format!("manifests/{tag}"), format!("tag {tag}"));
     let index = MediaType::INDEX.to_string();

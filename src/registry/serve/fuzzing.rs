@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{self, Runtime};
 
-use super::{Endpoint, Repository, Server, answer::answer};
 use crate::{
     blob::Blob,
     digest::Digest,
@@ -20,6 +19,7 @@ use crate::{
     image_manifest::image_manifest,
     layer_tar::{compression::Compression, layer_tar, mapping::FileMapping, options::LayerOptions},
     pool::Pool,
+    registry::serve::{Endpoint, Repository, answer::answer, server::Server},
 };
 
 /// An endpoint with one image of three tags in the repository `a/b`, and another one in `c`, whose layer has to be made.

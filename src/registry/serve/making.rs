@@ -7,7 +7,7 @@
 //! nothing before his place. There are few makings at a time; whoever finds none waits for the next one.
 
 #[cfg(all(test, shuttle))]
-mod model;
+pub(crate) mod model;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -49,7 +49,7 @@ impl Limits {
 }
 
 /// All makings there are now.
-pub(super) struct Makings {
+pub(crate) struct Makings {
     limits: Limits,
     pool: Pool,
     live: Mutex<Vec<Arc<Making>>>,
@@ -60,13 +60,13 @@ pub(super) struct Makings {
 }
 
 impl Makings {
-    pub(super) fn new(pool: &Pool) -> Arc<Self> {
+    pub(crate) fn new(pool: &Pool) -> Arc<Self> {
         let (live, changed, waiting) = (Mutex::default(), Notify::new(), AtomicUsize::new(0));
         Arc::new(Self { limits: Limits::new(pool), pool: pool.clone(), live, changed, waiting })
     }
 
     /// A place in a making of this blob, at this chunk; waits until there is one.
-    pub(super) async fn place(self: &Arc<Self>, blob: &Arc<dyn Blob>, at: u64) -> Result<Place> {
+    pub(crate) async fn place(self: &Arc<Self>, blob: &Arc<dyn Blob>, at: u64) -> Result<Place> {
         let mut waiting = None;
         loop {
             let changed = self.changed.notified();
@@ -151,7 +151,7 @@ struct Reader {
 }
 
 /// What comes next for a client.
-pub(super) enum Next {
+pub(crate) enum Next {
     Chunk(Bytes),
     Failed(Arc<Error>),
     /// The place is gone.
@@ -286,14 +286,14 @@ impl Drop for End<'_> {
 }
 
 /// A client's place in a making, left when this is dropped.
-pub(super) struct Place {
+pub(crate) struct Place {
     making: Arc<Making>,
     reader: u64,
 }
 
 impl Place {
     /// The next chunk, when it is made. Behind the last one there is none to ask for.
-    pub(super) async fn next(&self) -> Next {
+    pub(crate) async fn next(&self) -> Next {
         loop {
             let made = self.making.made.notified();
             if let Some(next) = self.take() {

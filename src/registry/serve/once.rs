@@ -18,7 +18,7 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// Watches for the moment in which an image has been taken: the manifest of one was sent, so was to its end every blob
 /// that somebody began to read, and for a moment there has been no connection.
-pub(super) struct Once {
+pub(crate) struct Once {
     state: Mutex<State>,
     /// Connections so far, and those that are open.
     connections: AtomicU64,
@@ -33,28 +33,28 @@ struct State {
 }
 
 impl Once {
-    pub(super) fn new(tell: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+    pub(crate) fn new(tell: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         let (connections, open) = (AtomicU64::new(0), AtomicU64::new(0));
         Arc::new(Self { state: Mutex::default(), connections, open, tell: Box::new(tell) })
     }
 
     /// An image's manifest is sent.
-    pub(super) fn manifest(&self) {
+    pub(crate) fn manifest(&self) {
         lock(&self.state).has_manifest = true;
     }
 
     /// A blob is sent, or a part of one.
-    pub(super) fn begins(&self, digest: Digest) {
+    pub(crate) fn begins(&self, digest: Digest) {
         lock(&self.state).unfinished.insert(digest);
     }
 
     /// The end of a blob is sent.
-    pub(super) fn ends(&self, digest: Digest) {
+    pub(crate) fn ends(&self, digest: Digest) {
         lock(&self.state).unfinished.remove(&digest);
     }
 
     /// A client connects, and is connected until what this returns is dropped.
-    pub(super) fn connects(self: &Arc<Self>) -> Connection {
+    pub(crate) fn connects(self: &Arc<Self>) -> Connection {
         self.connections.fetch_add(1, Ordering::SeqCst);
         self.open.fetch_add(1, Ordering::SeqCst);
         Connection(Arc::clone(self))
@@ -76,7 +76,7 @@ impl Once {
 }
 
 /// A client that is connected.
-pub(super) struct Connection(Arc<Once>);
+pub(crate) struct Connection(Arc<Once>);
 
 impl Drop for Connection {
     fn drop(&mut self) {

@@ -14,10 +14,10 @@ use tokio::{
     time::{self, Sleep},
 };
 
-use super::places::Activity;
+use crate::registry::serve::places::Activity;
 
 /// A connection that is an error when the other side has taken nothing for a time, and that tells how much it takes.
-pub(super) struct Patient {
+pub(crate) struct Patient {
     stream: TcpStream,
     patience: Duration,
     activity: Arc<Activity>,
@@ -26,7 +26,7 @@ pub(super) struct Patient {
 }
 
 impl Patient {
-    pub(super) fn new(stream: TcpStream, patience: Duration, activity: Arc<Activity>) -> Self {
+    pub(crate) fn new(stream: TcpStream, patience: Duration, activity: Arc<Activity>) -> Self {
         Self { stream, patience, activity, end: None }
     }
 

@@ -5,16 +5,16 @@ use std::{ops::Range, sync::Arc};
 use hyper::body::Bytes;
 use tokio::task;
 
-use super::making::{Makings, Next, Place};
 use crate::{
     blob::Blob,
     chunks::{CHUNK, Chunks},
     error::{Error, Result},
+    registry::serve::making::{Makings, Next, Place},
 };
 
 /// The bytes that one response has. Whatever part it is, the blob's last byte is in it only if the whole blob is
 /// right.
-pub(super) struct Stretch {
+pub(crate) struct Stretch {
     blob: Arc<dyn Blob>,
     /// Asked once: to know it, a recipe is read; and a layout may be filled while a client reads.
     is_at_hand: bool,
@@ -34,12 +34,12 @@ enum Source {
 }
 
 impl Stretch {
-    pub(super) fn new(blob: Arc<dyn Blob>, is_at_hand: bool, range: Range<u64>, makings: &Arc<Makings>) -> Self {
+    pub(crate) fn new(blob: Arc<dyn Blob>, is_at_hand: bool, range: Range<u64>, makings: &Arc<Makings>) -> Self {
         Self { blob, is_at_hand, range, makings: Arc::clone(makings), source: Source::None, next: 0 }
     }
 
     /// The next bytes of the range.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Arc<Error>> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Arc<Error>> {
         let count = self.range.end.div_ceil(CHUNK).max(1);
         while self.next < count {
             let chunk = match self.is_at_hand {

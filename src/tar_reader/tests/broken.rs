@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::tar_reader::tests::*;
 
 #[test]
 fn what_is_broken_is_said_with_its_place() {

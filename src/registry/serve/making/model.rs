@@ -8,14 +8,16 @@ use std::{
 
 use shuttle::{future::block_on, sync::atomic::AtomicBool};
 
-use super::{Limits, Makings, Next};
 use crate::{
     blob::Blob,
     chunks::CHUNK,
     descriptor::{Descriptor, MediaType},
     error::Result,
     pool::Pool,
-    registry::serve::stretch::Stretch,
+    registry::serve::{
+        making::{Limits, Makings, Next},
+        stretch::Stretch,
+    },
     sync::{AtomicUsize, Mutex, Notify, check, lock, pass, thread},
 };
 
