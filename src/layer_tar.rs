@@ -2,6 +2,7 @@
 
 pub(crate) mod attributes;
 pub(crate) mod base;
+mod by_path;
 pub(crate) mod checks;
 mod codec;
 mod compression;

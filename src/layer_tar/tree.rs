@@ -2,12 +2,7 @@
 
 mod above;
 
-use std::{
-    collections::{BTreeMap, btree_map},
-    os::unix::ffi::OsStrExt,
-    path::Path,
-    sync::Arc,
-};
+use std::{os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 
 use rustix::fs::Stat;
 use walkdir::DirEntry;
@@ -19,6 +14,7 @@ use crate::{
         HardLinks, LayerOptions, OnConflict,
         attributes::{Found, Rules, normal_mode, resolve},
         base::{Index, Places},
+        by_path::{ByPath, HasPath},
         directory_links::behind_links,
         entry::{Content, Entry, Kind, same},
         glob::Wanted,
@@ -31,7 +27,7 @@ use crate::{
         source_folder::{Folder, Looking, Walk, kind},
         source_tar::{self, SourceTar},
         target::Target,
-        xattrs,
+        xattrs::{self, Xattrs},
     },
     pool::Pool,
 };
@@ -41,7 +37,7 @@ pub(crate) struct Tree<'a> {
     files: &'a [FileMapping],
     options: &'a LayerOptions,
     pool: &'a Pool,
-    nodes: BTreeMap<LayerPath, Box<Node>>,
+    nodes: ByPath<Node>,
     /// A directory that is known to be one, with all above it: most entries are in the one that the entry before was in.
     last_parent: Option<LayerPath>,
     /// Those that were left for later.
@@ -60,15 +56,21 @@ pub(crate) struct Node {
     /// It is there because something is in it, and the base has it too: it is the base's, whatever rules say.
     of_base: bool,
     /// The path as it was given, where the base moves it.
-    given: Option<LayerPath>,
+    given: Option<Box<LayerPath>>,
     /// The index of the mapping that brought it.
-    mapping: usize,
-    /// Which file of which mapping it is: names of one file are hard links of one another.
-    pub(crate) linked: Option<Linked>,
+    pub(crate) mapping: usize,
+    /// Which file of the mapping it is: names of one file are hard links of one another.
+    pub(crate) linked: Option<Box<Linked>>,
 }
 
-/// The index of the mapping, and of a folder's file its device and inode, of a tar's 0 and its place in the tar.
-pub(crate) type Linked = (usize, (u64, u64));
+impl HasPath for Node {
+    fn path(&self) -> &LayerPath {
+        &self.entry.path
+    }
+}
+
+/// Of a folder's file its device and inode, of a tar's 0 and its place in the tar.
+pub(crate) type Linked = (u64, u64);
 
 /// How much is known of a directory's attributes; of two mappings that both bring it, the one that knows more wins.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,7 +92,7 @@ impl<'a> Tree<'a> {
         noticed: Arc<Noticed>,
     ) -> Self {
         let own_store = Arc::new(OwnStore::new(options));
-        let (nodes, folders, held) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let (nodes, folders, held) = (ByPath::default(), Vec::new(), Vec::new());
         Self { files, options, pool, nodes, last_parent: None, folders, own_store, noticed, held, places }
     }
 
@@ -171,7 +173,7 @@ impl<'a> Tree<'a> {
         }
         let options = self.options;
         for nodes in self.pool.map_parts(walk, |found| nodes_in(&folder, found?, options)) {
-            nodes?.into_iter().try_for_each(|node| self.insert(Box::new(node)))?;
+            nodes?.into_iter().try_for_each(|node| self.insert(node))?;
         }
         Ok(())
     }
@@ -182,30 +184,30 @@ impl<'a> Tree<'a> {
         let members = source_tar::members(source, self.options, &self.noticed)?;
         wanted.notice(index, tar, &self.noticed);
         for member in members {
-            let linked = Some((index, (0, member.file)));
+            let linked = member.linked.map(|file| (0, file).into());
             let at = path.append(&member.path);
             let entry = resolve(at, member.kind, &mapping.attributes, member.found, self.options)?;
             let node = Node { entry, certainty: Certainty::Said, of_base: false, given: None, mapping: index, linked };
-            self.insert(Box::new(node))?;
+            self.insert(node)?;
         }
         Ok(())
     }
 
     fn add(&mut self, index: usize, path: LayerPath, kind: Kind, found: Found) -> Result<()> {
         let node = Node::new(index, &self.files[index], self.options, path, kind, found)?;
-        self.insert(Box::new(node))
+        self.insert(node)
     }
 
-    fn insert(&mut self, node: Box<Node>) -> Result<()> {
+    fn insert(&mut self, node: Node) -> Result<()> {
         if self.options.keep_directory_links {
-            self.held.push(*node);
+            self.held.push(node);
             return Ok(());
         }
         self.give_place(node)
     }
 
     /// Gives a node its place.
-    fn give_place(&mut self, mut node: Box<Node>) -> Result<()> {
+    fn give_place(&mut self, mut node: Node) -> Result<()> {
         if let Some(places) = &mut self.places {
             let mapping = &self.files[node.mapping];
             if let Landed::LeftOut(warning) = land(&mut node, places, mapping)? {
@@ -216,13 +218,7 @@ impl<'a> Tree<'a> {
         if !self.make_parents(&node)? {
             return Ok(());
         }
-        let old = match self.nodes.entry(node.entry.path.clone()) {
-            btree_map::Entry::Vacant(place) => {
-                place.insert(node);
-                return Ok(());
-            }
-            btree_map::Entry::Occupied(old) => old.into_mut(),
-        };
+        let Some((old, node)) = self.nodes.try_insert(node) else { return Ok(()) };
         let directories = old.entry.kind == Kind::Directory && node.entry.kind == Kind::Directory;
         if directories && old.certainty != node.certainty {
             if old.certainty < node.certainty {
@@ -264,7 +260,7 @@ impl<'a> Tree<'a> {
         if self.last_parent.as_ref().is_some_and(|parent| node.entry.path.is_in(parent)) {
             return Ok(true);
         }
-        let is_directory = |nodes: &BTreeMap<LayerPath, Box<Node>>, path: &LayerPath| {
+        let is_directory = |nodes: &ByPath<Node>, path: &LayerPath| {
             nodes.get(path).is_some_and(|above| above.entry.kind == Kind::Directory)
         };
         let mut missing = Vec::new();
@@ -307,19 +303,19 @@ impl<'a> Tree<'a> {
             uid: 0,
             gid: 0,
             mtime: self.options.mtime,
-            xattrs: BTreeMap::new(),
+            xattrs: Xattrs::default(),
             kind: Kind::Directory,
-            path: path.clone(),
+            path,
         };
         if let Some(base) = base {
             take_over(&mut entry, base, &Attributes::default());
         }
         let node = Node { entry, certainty: Certainty::Implied, of_base, given: None, mapping, linked: None };
-        self.nodes.insert(path, Box::new(node));
+        self.nodes.insert(node);
     }
 
     fn remove_below(&mut self, path: &LayerPath, kept: &'static str) {
-        let after = self.nodes.range(path..).skip(1).map(|(path, _)| path);
+        let after = self.nodes.starting_at(path).skip(1).map(|node| &node.entry.path);
         let below: Vec<_> = after.take_while(|below| below.is_below(path)).cloned().collect();
         for lost in below {
             self.nodes.remove(&lost);
@@ -327,25 +323,26 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// All entries, in order, but for what is in folders that were left for later; those, in the order in which what is
-    /// in them has its place; and what the layer depends on of the base.
-    pub(crate) fn finish(mut self, rules: &Rules) -> Result<(Vec<Entry>, Vec<Walk<'a>>, Option<Index>)> {
+    /// All entries, in order and in parts, but for what is in folders that were left for later; those, in the order in
+    /// which what is in them has its place; and what the layer depends on of the base.
+    pub(crate) fn finish(mut self, rules: &Rules) -> Result<(Vec<Vec<Entry>>, Vec<Walk<'a>>, Option<Index>)> {
         for node in behind_links(std::mem::take(&mut self.held))? {
-            self.give_place(Box::new(node))?;
+            self.give_place(node)?;
         }
         self.add_folders_that_meet_others()?;
         self.check_followed()?;
         self.empty_replaced_directories();
-        let nodes = self.nodes.into_values().map(|node| *node).filter(Node::is_in_layer).map(|mut node| {
+        let ruled = |mut node: Node| {
             if !node.of_base {
-                rules.apply(&mut node.entry, node.given.as_ref());
+                rules.apply(&mut node.entry, node.given.as_deref());
             }
             node
-        });
+        };
+        let parts = self.nodes.into_parts().map(|part| part.into_iter().filter(Node::is_in_layer).map(ruled));
         let mut folders = self.folders;
         folders.sort_by(|a, b| a.folder.place.cmp(&b.folder.place));
         Ok((
-            links::link(nodes, self.options.hard_links == Some(HardLinks::Merge))?,
+            links::link(parts, self.options.hard_links == Some(HardLinks::Merge))?,
             folders,
             self.places.map(Places::into_used),
         ))
@@ -383,9 +380,7 @@ impl Node {
             if in_folder && mapping.attributes == Attributes::default() { Certainty::Found } else { Certainty::Said };
         let entry = resolve(path, kind, &mapping.attributes, found, options)?;
         let linked = match &entry.kind {
-            Kind::File(Content::File(file)) if options.hard_links == Some(HardLinks::Keep) => {
-                Some((index, file.inode()))
-            }
+            Kind::File(Content::File(file)) if options.hard_links == Some(HardLinks::Keep) => Some(file.inode().into()),
             _ => None,
         };
         Ok(Self { entry, certainty, of_base: false, given: None, mapping: index, linked })

@@ -44,7 +44,7 @@ pub(super) fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) 
         _ => places.of(&entry.path, shape, &|| source_of(&entry.kind, mapping))?,
     };
     if place != entry.path {
-        node.given = Some(std::mem::replace(&mut entry.path, place));
+        node.given = Some(std::mem::replace(&mut entry.path, place).into());
     }
     // The author of a tar says what its directories look like.
     if shape == Shape::Directory
@@ -80,7 +80,7 @@ pub(super) fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes
         entry.mtime = mtime;
     }
     if set.xattrs == Attribute::Normal {
-        entry.xattrs = found;
+        entry.xattrs = found.into();
         // A layer below, made by whoever, may have them.
         xattrs::without_the_machine(&mut entry.xattrs);
     }
@@ -92,15 +92,17 @@ impl Tree<'_> {
     pub(super) fn add_folders_that_meet_others(&mut self) -> Result<()> {
         for walk in std::mem::take(&mut self.folders) {
             let place = walk.folder.place.clone();
-            let below =
-                self.nodes.range(&place..).next().is_some_and(|(path, _)| *path == place || path.is_below(&place));
+            let below = self.nodes.starting_at(&place).next().is_some_and(|node| {
+                let path = &node.entry.path;
+                *path == place || path.is_below(&place)
+            });
             let mut above = place.ancestors().filter_map(|above| self.nodes.get(&above));
             if below || above.any(|above| above.entry.kind != Kind::Directory) {
                 self.add_folder(walk, false)?;
                 continue;
             }
             for above in place.ancestors() {
-                if self.nodes.contains_key(&above) {
+                if self.nodes.get(&above).is_some() {
                     break;
                 }
                 self.imply(above, walk.folder.index);
@@ -114,7 +116,8 @@ impl Tree<'_> {
     /// put that in the place of the whiteout, and what the layers below have in it would show again.
     pub(super) fn empty_replaced_directories(&mut self) {
         let Some(places) = &mut self.places else { return };
-        let whiteouts = self.nodes.keys().filter_map(|path| Some((path.clone(), path.removed()?)));
+        let paths = self.nodes.iter().map(|node| &node.entry.path);
+        let whiteouts = paths.filter_map(|path| Some((path.clone(), path.removed()?)));
         let mut is_replaced = |path: &LayerPath| {
             self.nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory) && places.has_directory(path)
         };
@@ -122,7 +125,7 @@ impl Tree<'_> {
         for (whiteout, directory) in replaced {
             if let Some(mut node) = self.nodes.remove(&whiteout) {
                 node.entry.path = directory.opaque_whiteout();
-                self.nodes.entry(node.entry.path.clone()).or_insert(node);
+                let _ = self.nodes.try_insert(node);
             }
         }
     }
