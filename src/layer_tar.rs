@@ -2,6 +2,7 @@
 
 pub(crate) mod attributes;
 pub(crate) mod base;
+mod by_path;
 pub(crate) mod checks;
 pub(crate) mod codec;
 pub(crate) mod compression;

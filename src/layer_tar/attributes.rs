@@ -12,7 +12,8 @@ use crate::{
         mapping::{Attribute, Attributes, FileMapping},
         options::{LayerOptions, PermissionRule},
         path::LayerPath,
-        representable, xattrs,
+        representable,
+        xattrs::{self, Xattrs},
     },
 };
 
@@ -23,7 +24,7 @@ pub(crate) struct Found {
     pub(crate) uid: u64,
     pub(crate) gid: u64,
     pub(crate) mtime: i64,
-    pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) xattrs: Xattrs,
     pub(crate) place: Place,
 }
 
@@ -44,7 +45,7 @@ impl Found {
     #[allow(clippy::unnecessary_cast, reason = "these types are not the same on every system")]
     pub(crate) fn in_folder(path: &Path, stat: &Stat, mapping: &FileMapping, follow: bool) -> Result<Self> {
         let keep = mapping.attributes.xattrs == Attribute::Keep;
-        let xattrs = if keep { xattrs::read(path, follow)? } else { BTreeMap::new() };
+        let xattrs = if keep { xattrs::read(path, follow)? } else { Xattrs::default() };
         Ok(Self {
             mode: stat.st_mode as u32 & 0o7777,
             uid: stat.st_uid.into(),
@@ -90,12 +91,13 @@ pub(crate) fn resolve(
     };
     let xattrs = match &wanted.xattrs {
         Attribute::Set(xattrs) => {
-            xattrs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.clone())).collect()
+            let bytes = xattrs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.clone()));
+            bytes.collect::<BTreeMap<_, _>>().into()
         }
         wanted => {
             // `wanted` is not a value here: the type of the value plays no part.
             let wanted = if *wanted == Attribute::Keep { Attribute::Keep } else { Attribute::Normal };
-            choose(&wanted, BTreeMap::new(), found.xattrs, found.place)
+            choose(&wanted, Xattrs::default(), found.xattrs, found.place)
         }
     };
     if let Err((name, reason)) = xattrs::check(&xattrs) {

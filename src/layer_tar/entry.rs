@@ -1,16 +1,23 @@
 //! One entry of a layer, and where its bytes come from.
 
-use std::{collections::BTreeMap, fs::File, io, os::unix::fs::FileExt, path::PathBuf, sync::Arc};
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustix::fs::{FileType, Stat, fstat};
 
 use crate::{
     error::{Error, Result},
-    layer_tar::{path::LayerPath, pseudo_file::check_empty},
+    layer_tar::{path::LayerPath, pseudo_file::check_empty, xattrs::Xattrs},
     tar_reader::{Extent, read_extents},
 };
 
-/// One entry of a layer, complete but for the contents of files.
+/// One entry of a layer, complete but for the contents of files. There may be millions: what few of them need lies
+/// elsewhere.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) path: LayerPath,
@@ -19,15 +26,16 @@ pub(crate) struct Entry {
     pub(crate) uid: u64,
     pub(crate) gid: u64,
     pub(crate) mtime: i64,
-    pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) xattrs: Xattrs,
 }
 
 impl Entry {
     /// Where it comes from, if that is a file; otherwise where it lands.
     pub(crate) fn origin(&self) -> PathBuf {
         match &self.kind {
-            Kind::File(Content::File(file)) => file.path.clone(),
-            Kind::File(Content::Extents { tar, .. }) => tar.source.path.clone(),
+            Kind::File(Content::File(file)) => file.path.to_path_buf(),
+            Kind::File(Content::Stretch { tar, .. }) => tar.source.path.to_path_buf(),
+            Kind::File(Content::Sparse(sparse)) => sparse.tar.source.path.to_path_buf(),
             _ => self.path.to_path(),
         }
     }
@@ -81,25 +89,34 @@ impl Kind {
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
     Bytes(Arc<[u8]>),
-    File(SourceFile),
-    /// Stretches of a tar; what lies between them is zeros.
-    Extents {
+    File(Box<SourceFile>),
+    /// So many bytes of a tar.
+    Stretch {
         tar: Arc<TarFile>,
+        offset: u64,
         size: u64,
-        extents: Vec<Extent>,
     },
+    Sparse(Arc<SparseFile>),
+}
+
+/// Stretches of a tar; what lies between them is zeros.
+#[derive(Debug)]
+pub(crate) struct SparseFile {
+    pub(crate) tar: Arc<TarFile>,
+    pub(crate) size: u64,
+    pub(crate) extents: Vec<Extent>,
 }
 
 /// A file as it was when it was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SourceFile {
-    pub(crate) path: PathBuf,
+    pub(crate) path: Box<Path>,
     pub(crate) size: u64,
     identity: Identity,
 }
 
 /// Device, inode, and time of the last change in seconds and nanoseconds.
-type Identity = (u64, u64, i64, i64);
+type Identity = (u64, u64, i64, u32);
 
 /// A tar that is a source: itself, or the file without a name that it was unpacked into.
 #[derive(Debug)]
@@ -115,8 +132,11 @@ impl PartialEq for Content {
         match (self, other) {
             (Self::Bytes(a), Self::Bytes(b)) => a == b,
             (Self::File(a), Self::File(b)) => a == b,
-            (Self::Extents { tar: a, size: m, extents: x }, Self::Extents { tar: b, size: n, extents: y }) => {
-                Arc::ptr_eq(a, b) && m == n && x == y
+            (Self::Stretch { tar: a, offset: x, size: m }, Self::Stretch { tar: b, offset: y, size: n }) => {
+                Arc::ptr_eq(a, b) && m == n && (x == y || *m == 0)
+            }
+            (Self::Sparse(a), Self::Sparse(b)) => {
+                Arc::ptr_eq(&a.tar, &b.tar) && a.size == b.size && a.extents == b.extents
             }
             _ => false,
         }
@@ -128,7 +148,8 @@ impl Content {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::File(file) => file.size,
-            Self::Extents { size, .. } => *size,
+            Self::Stretch { size, .. } => *size,
+            Self::Sparse(sparse) => sparse.size,
         }
     }
 
@@ -141,11 +162,17 @@ impl Content {
                 Ok(())
             }
             Self::File(file) => file.read_at(offset, buffer),
-            Self::Extents { tar, extents, .. } => {
-                read_extents(&tar.file, extents, offset, buffer).map_err(|cause| tar.source.unreadable(cause))?;
-                tar.source.check(&tar.file)
-            }
+            Self::Stretch { tar, offset: start, .. } => tar.checked(|file| file.read_exact_at(buffer, start + offset)),
+            Self::Sparse(sparse) => sparse.tar.checked(|file| read_extents(file, &sparse.extents, offset, buffer)),
         }
+    }
+}
+
+impl TarFile {
+    /// Reads what is as it was when it was listed.
+    fn checked(&self, read: impl FnOnce(&File) -> io::Result<()>) -> Result<()> {
+        read(&self.file).map_err(|cause| self.source.unreadable(cause))?;
+        self.source.check(&self.file)
     }
 }
 
@@ -206,22 +233,23 @@ impl SourceFile {
 
     pub(crate) fn new(path: PathBuf, stat: &Stat) -> Self {
         let (size, identity) = size_and_identity(stat);
+        let path = path.into_boxed_path();
         Self { path, size, identity }
     }
 
     /// The file is opened for each stretch: a layer may have more files than a process may have open, and the
     /// stretches of a large one are read by several threads.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        let changed = |change| Error::SourceChanged { path: self.path.clone(), change };
+        let changed = |change| Error::SourceChanged { path: self.path.to_path_buf(), change };
         let file = File::open(&self.path).map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => changed("vanished"),
-            _ => Error::SourceUnreadable { path: self.path.clone(), cause },
+            _ => Error::SourceUnreadable { path: self.path.to_path_buf(), cause },
         })?;
         if let Err(cause) = file.read_exact_at(buffer, offset) {
             self.check(&file)?;
             // The file is the one that was listed, and is shorter than it says.
             if cause.kind() == io::ErrorKind::UnexpectedEof {
-                return Err(Error::SourceSize { path: self.path.clone(), size: self.size, found: "fewer" });
+                return Err(Error::SourceSize { path: self.path.to_path_buf(), size: self.size, found: "fewer" });
             }
             return Err(self.unreadable(cause));
         }
@@ -230,15 +258,15 @@ impl SourceFile {
 
     fn unreadable(&self, cause: io::Error) -> Error {
         match cause.kind() {
-            io::ErrorKind::UnexpectedEof => Error::SourceChanged { path: self.path.clone(), change: "shrank" },
-            _ => Error::SourceUnreadable { path: self.path.clone(), cause },
+            io::ErrorKind::UnexpectedEof => Error::SourceChanged { path: self.path.to_path_buf(), change: "shrank" },
+            _ => Error::SourceUnreadable { path: self.path.to_path_buf(), cause },
         }
     }
 
     /// Makes sure that this file is what it was. After a read: what was written before it shows here.
     pub(crate) fn check(&self, file: &File) -> Result<()> {
-        let now = fstat(file).map_err(|cause| Error::source(&self.path, cause.into()))?;
-        let changed = |change| Err(Error::SourceChanged { path: self.path.clone(), change });
+        let now = fstat(file).map_err(|cause| Error::source(&*self.path, cause.into()))?;
+        let changed = |change| Err(Error::SourceChanged { path: self.path.to_path_buf(), change });
         match size_and_identity(&now) {
             same if same == (self.size, self.identity) => Ok(()),
             _ if !FileType::from_raw_mode(now.st_mode).is_file() => changed("changed"),
@@ -251,7 +279,7 @@ impl SourceFile {
 
 #[allow(clippy::unnecessary_cast, reason = "these types are not the same on every system")]
 fn size_and_identity(stat: &Stat) -> (u64, Identity) {
-    let ((dev, ino), mtime) = (identity(stat), (stat.st_mtime as i64, stat.st_mtime_nsec as i64));
+    let ((dev, ino), mtime) = (identity(stat), (stat.st_mtime as i64, stat.st_mtime_nsec as u32));
     (stat.st_size as u64, (dev, ino, mtime.0, mtime.1))
 }
 
@@ -259,4 +287,18 @@ fn size_and_identity(stat: &Stat) -> (u64, Identity) {
 #[allow(clippy::unnecessary_cast, reason = "these types are not the same on every system")]
 pub(crate) fn identity(stat: &Stat) -> (u64, u64) {
     (stat.st_dev as u64, stat.st_ino as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A layer may have millions of entries.
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn entries_are_small() {
+        assert_eq!(size_of::<Content>(), 32);
+        assert_eq!(size_of::<Kind>(), 32);
+        assert_eq!(size_of::<Entry>(), 88);
+    }
 }

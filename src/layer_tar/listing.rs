@@ -1,9 +1,8 @@
 //! What a layer has in it, found out part by part, while others read what is known so far.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex},
-    vec,
 };
 
 use walkdir::DirEntry;
@@ -162,8 +161,10 @@ fn plan<'a>(
     }
     let (entries, folders, used) = tree.finish(&rules)?;
     let base = options.base.as_ref().zip(used).map(|(base, used)| BaseFiles::recorded(base.digests(), used));
-    let mut finding = Finding { entries: entries.into_iter(), folders: folders.into_iter(), folder: None };
-    stream.push(finding.next_folder())?;
+    let mut finding = Finding { entries: entries.into(), folders: folders.into() };
+    while let Some(entries) = finding.entries_before_folder() {
+        stream.push(entries)?;
+    }
     Ok(Plan { finding, look: Look { options, rules }, base })
 }
 
@@ -187,11 +188,10 @@ fn apart(places: &[LayerPath]) -> Vec<bool> {
 
 /// Finds what is in a layer, in its order.
 struct Finding<'a> {
-    /// All that is in none of the folders.
-    entries: vec::IntoIter<Entry>,
-    folders: vec::IntoIter<Walk<'a>>,
-    /// The folder that comes next.
-    folder: Option<Walk<'a>>,
+    /// All that is in none of the folders, in parts.
+    entries: VecDeque<Vec<Entry>>,
+    /// The first of them is that which comes next.
+    folders: VecDeque<Walk<'a>>,
 }
 
 pub(crate) enum FoundPart<'a> {
@@ -204,35 +204,35 @@ impl<'a> Iterator for Finding<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(walk) = &mut self.folder {
-                match walk.next() {
-                    Some(Ok(found)) => return Some(Ok(FoundPart::InFolder(walk.folder.clone(), found))),
-                    Some(Err(error)) => {
-                        // Nobody needs to know what else there is.
-                        (self.entries, self.folders, self.folder) = Default::default();
-                        return Some(Err(error));
-                    }
-                    None => {}
-                }
-            }
-            let entries = self.next_folder();
-            if !entries.is_empty() {
+            if let Some(entries) = self.entries_before_folder() {
                 return Some(Ok(FoundPart::Entries(entries)));
             }
-            self.folder.as_ref()?;
+            let walk = self.folders.front_mut()?;
+            match walk.next() {
+                Some(Ok(found)) => return Some(Ok(FoundPart::InFolder(walk.folder.clone(), found))),
+                Some(Err(error)) => {
+                    // What else there is does not matter.
+                    (self.entries, self.folders) = Default::default();
+                    return Some(Err(error));
+                }
+                None => drop(self.folders.pop_front()),
+            }
         }
     }
 }
 
 impl Finding<'_> {
-    /// Goes on to the next folder, and returns the entries before it, or before the end.
-    fn next_folder(&mut self) -> Vec<Entry> {
-        self.folder = self.folders.next();
-        let before = match &self.folder {
-            Some(walk) => self.entries.as_slice().partition_point(|entry| entry.path < walk.folder.place),
-            None => self.entries.len(),
+    /// The next part of the entries before the next folder, or before the end.
+    fn entries_before_folder(&mut self) -> Option<Vec<Entry>> {
+        let entries = self.entries.front_mut()?;
+        let before = match self.folders.front() {
+            Some(walk) => entries.partition_point(|entry| entry.path < walk.folder.place),
+            None => entries.len(),
         };
-        self.entries.by_ref().take(before).collect()
+        if before == entries.len() {
+            return self.entries.pop_front();
+        }
+        (before > 0).then(|| entries.drain(..before).collect())
     }
 }
 

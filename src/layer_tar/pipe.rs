@@ -14,7 +14,6 @@ use crate::{
         scratch_file::unpack,
         target::Target,
     },
-    tar_reader::Extent,
 };
 
 /// What a named source gives that is no regular file; `None` for a regular file, a directory or a link.
@@ -35,8 +34,7 @@ pub(crate) fn read(path: &Path, found: &Stat, options: &LayerOptions) -> Result<
     let pipe = File::open(path).map_err(|cause| Error::source(path, cause))?;
     let tar = unpack(path, pipe, scratch, options.unpack_limit)?;
     let size = tar.source.size;
-    let extents = if size > 0 { vec![Extent { at: 0, length: size, offset: 0 }] } else { Vec::new() };
-    Ok(Some(Content::Extents { tar: tar.into(), size, extents }))
+    Ok(Some(Content::Stretch { tar: tar.into(), offset: 0, size }))
 }
 
 /// The folder for the bytes of this pipe.

@@ -3,7 +3,7 @@
 pub(crate) mod open;
 
 use std::{
-    collections::BTreeMap,
+    collections::HashSet,
     ffi::OsStr,
     io::BufReader,
     os::unix::ffi::OsStrExt,
@@ -17,7 +17,8 @@ use crate::{
     error::{Error, Result},
     layer_tar::{
         attributes::{Found, Place},
-        entry::{Content, Kind, TarFile},
+        by_path::{ByPath, HasPath},
+        entry::{Content, Kind, SparseFile, TarFile},
         follow::follow,
         glob::Wanted,
         noticed::Noticed,
@@ -50,8 +51,24 @@ pub(crate) struct Member {
     /// Never a hard link: a name is that of a file, and which name came first says nothing.
     pub(crate) kind: Kind,
     pub(crate) found: Found,
-    /// Which file of the tar it is: names with one number are hard links of one another.
-    pub(crate) file: u64,
+    /// Which file of the tar it is, if that has other names: they are hard links of one another.
+    pub(crate) linked: Option<u64>,
+}
+
+/// A member that has been extracted.
+struct Extracted {
+    path: LayerPath,
+    kind: Kind,
+    found: Found,
+    /// The offset of the member that the file came with.
+    file: u64,
+    wanted: bool,
+}
+
+impl HasPath for Extracted {
+    fn path(&self) -> &LayerPath {
+        &self.path
+    }
 }
 
 /// What is there after all members that are wanted were extracted, one after the other, in the order of the layer:
@@ -60,25 +77,37 @@ pub(crate) struct Member {
 /// something in it is.
 ///
 /// A compressed tar, and one that is a pipe, is unpacked into a file without a name.
-pub(crate) fn members(source: SourceTar, options: &LayerOptions, noticed: &Noticed) -> Result<Vec<Member>> {
+pub(crate) fn members(
+    source: SourceTar,
+    options: &LayerOptions,
+    noticed: &Noticed,
+) -> Result<impl Iterator<Item = Member> + use<>> {
     let tar = Arc::new(open(source.path, options)?);
     let damaged = |error: TarError| damaged(&tar.source.path, error.offset, error.reason);
-    let unreadable = |cause| Error::source(&tar.source.path, cause);
+    let unreadable = |cause| Error::source(source.path, cause);
     if tar.source.size == 0 {
         return Err(damaged(TarError { offset: 0, reason: "it is empty, and so no tar: make it again".into() }));
     }
     let mut reader = TarReader::seekable(BufReader::new(&tar.file)).map_err(unreadable)?;
-    let mut extracted =
-        Extracted { source, tar: Arc::clone(&tar), noticed, members: BTreeMap::new(), links: 0, holes: 0, kept: 0 };
+    let mut extraction = Extraction {
+        source,
+        tar: Arc::clone(&tar),
+        noticed,
+        members: ByPath::default(),
+        shared: HashSet::new(),
+        links: 0,
+        holes: 0,
+        kept: 0,
+    };
     while let Some(entry) = reader.next_entry().map_err(damaged)? {
         let wanted = source.wanted.takes(&relative(&entry.path));
         let offset = entry.offset;
-        match extracted.add(entry, wanted) {
+        match extraction.add(entry, wanted) {
             // What is left out may be whatever it is.
             Err(_) if !wanted => {}
             added => added.map_err(|reason| damaged(TarError { offset, reason }))?,
         }
-        if extracted.holes > options.unpack_limit {
+        if extraction.holes > options.unpack_limit {
             return Err(too_large(source.path, options.unpack_limit));
         }
     }
@@ -91,24 +120,31 @@ pub(crate) fn members(source: SourceTar, options: &LayerOptions, noticed: &Notic
         noticed.add(source.index, Warning::TarUnended { path: source.path.to_owned() });
     }
     tar.source.check(&tar.file)?;
-    let mut members: Vec<Member> = Vec::new();
-    // From the last to the first: whatever is in a directory comes right behind it.
-    for (member, wanted) in extracted.members.into_values().rev() {
-        let on_the_way = members.last().is_some_and(|next| next.path.is_below(&member.path));
-        if wanted || member.kind == Kind::Directory && on_the_way {
-            members.push(member);
+    let Extraction { mut members, shared, .. } = extraction;
+    // From the last to the first: what is in a directory comes right after it.
+    let mut next: Option<LayerPath> = None;
+    for member in members.iter_mut().rev() {
+        let on_the_way = next.as_ref().is_some_and(|next| next.is_below(&member.path));
+        member.wanted |= member.kind == Kind::Directory && on_the_way;
+        if member.wanted {
+            next = Some(member.path.clone());
         }
     }
-    members.reverse();
-    Ok(members)
+    let wanted = members.into_parts().flatten().filter(|member| member.wanted);
+    Ok(wanted.map(move |Extracted { path, kind, found, file, .. }| {
+        let linked = shared.contains(&file).then_some(file);
+        Member { path, kind, found, linked }
+    }))
 }
 
-/// What the members so far have made, and whether each is wanted.
-struct Extracted<'a> {
+/// What the members so far have made.
+struct Extraction<'a> {
     source: SourceTar<'a>,
     tar: Arc<TarFile>,
     noticed: &'a Noticed,
-    members: BTreeMap<LayerPath, (Member, bool)>,
+    members: ByPath<Extracted>,
+    /// The files that have had several names.
+    shared: HashSet<u64>,
     /// How many members were symbolic links.
     links: usize,
     /// The bytes of all files that the tar does not store.
@@ -122,23 +158,22 @@ struct Extracted<'a> {
 const MOST_KEPT: usize = 96 << 20;
 
 /// The memory for what of a member has no largest size.
-fn weight(member: &Member) -> usize {
+fn weight(member: &Extracted) -> usize {
     /// A map that is not empty, and what an allocation takes beside its bytes.
     const MAP: usize = 512;
     const ALLOCATION: usize = 48;
-    let attribute = |(name, value): (&Vec<u8>, &Vec<u8>)| name.len() + value.len() + 2 * ALLOCATION;
+    let attribute = |(name, value): (&[u8], &[u8])| name.len() + value.len() + 2 * ALLOCATION;
     let xattrs = member.found.xattrs.iter().map(attribute).sum::<usize>();
     let map = if xattrs > 0 { MAP } else { 0 };
     let kind = match &member.kind {
-        // A file without holes is one stretch.
-        Kind::File(Content::Extents { extents, .. }) if extents.len() > 1 => size_of_val(&extents[..]),
+        Kind::File(Content::Sparse(sparse)) if sparse.extents.len() > 1 => size_of_val(&sparse.extents[..]),
         Kind::Symlink(target) if target.len() > MAP => target.len(),
         _ => 0,
     };
     xattrs + map + kind
 }
 
-impl Extracted<'_> {
+impl Extraction<'_> {
     fn add(&mut self, entry: TarEntry, wanted: bool) -> Result<(), String> {
         let name = quoted(&entry.path);
         match entry.kind.as_byte() {
@@ -160,8 +195,8 @@ impl Extracted<'_> {
             self.holes = self.holes.saturating_add(entry.size - stored);
         }
         let member = match entry.kind {
-            EntryType::Link => self.hard_link(&entry, path),
-            _ => self.member(entry, path),
+            EntryType::Link => self.hard_link(&entry, path, wanted),
+            _ => self.member(entry, path, wanted),
         };
         let member = member.map_err(|reason| format!("{name} {reason}: exclude it, or pack the tar again"))?;
         let weight = weight(&member);
@@ -173,11 +208,11 @@ impl Extracted<'_> {
             ));
         }
         if member.kind != Kind::Directory {
-            let after =
-                self.members.range(&member.path..).map(|(path, _)| path).skip_while(|path| **path == member.path);
+            let after = self.members.starting_at(&member.path).map(|member| &member.path);
+            let after = after.skip_while(|path| **path == member.path);
             let below: Vec<_> = after.take_while(|path| path.is_below(&member.path)).cloned().collect();
             let removed = below.iter().filter_map(|path| self.members.remove(path));
-            self.kept -= removed.map(|(member, _)| self::weight(&member)).sum::<usize>();
+            self.kept -= removed.map(|member| self::weight(&member)).sum::<usize>();
             if let (Some(lost), true) = (below.first(), wanted) {
                 let (path, lost, count) = (member.path.to_path(), lost.to_path(), below.len() as u64);
                 let tar = self.source.path.to_owned();
@@ -186,7 +221,7 @@ impl Extracted<'_> {
         }
         self.links += usize::from(matches!(member.kind, Kind::Symlink(_)));
         self.kept += weight;
-        if let Some((replaced, _)) = self.members.insert(member.path.clone(), (member, wanted)) {
+        if let Some(replaced) = self.members.insert(member) {
             self.kept -= self::weight(&replaced);
         }
         Ok(())
@@ -198,7 +233,7 @@ impl Extracted<'_> {
             return Ok(path);
         }
         let target_of = |path: &LayerPath| match self.members.get(path) {
-            Some((Member { kind: Kind::Symlink(target), .. }, _)) => Ok::<_, String>(Some(target.clone())),
+            Some(Extracted { kind: Kind::Symlink(target), .. }) => Ok::<_, String>(Some(target.clone())),
             _ => Ok(None),
         };
         let parent = path.parent();
@@ -207,10 +242,10 @@ impl Extracted<'_> {
             return Ok(path);
         }
         let is_directory = match self.members.get(&place) {
-            Some((member, _)) => member.kind == Kind::Directory,
+            Some(member) => member.kind == Kind::Directory,
             None => {
-                let mut after = self.members.range(&place..).map(|(path, _)| path);
-                after.next().is_some_and(|next| next.is_below(&place))
+                let mut after = self.members.starting_at(&place);
+                after.next().is_some_and(|next| next.path.is_below(&place))
             }
         };
         if !is_directory {
@@ -225,7 +260,7 @@ impl Extracted<'_> {
         self.noticed.add(self.source.index, Warning::MemberIgnored { path, member, what });
     }
 
-    fn member(&self, mut entry: TarEntry, path: LayerPath) -> Result<Member, String> {
+    fn member(&self, entry: TarEntry, path: LayerPath, wanted: bool) -> Result<Extracted, String> {
         let (major, minor) = entry.device;
         if major.max(minor) > MAX_DEVICE {
             return Err(format!("is the device {major}:{minor}, a number that no ustar header can hold"));
@@ -244,7 +279,11 @@ impl Extracted<'_> {
             // To some readers it is a directory, to others a file.
             _ if is_file && entry.path.ends_with(b"/") => return Err("is a file whose name ends with a slash".into()),
             _ if is_file => {
-                Kind::File(Content::Extents { tar: Arc::clone(&self.tar), size: entry.size, extents: entry.extents })
+                let (tar, size, extents) = (Arc::clone(&self.tar), entry.size, entry.extents);
+                Kind::File(match entry.sparse {
+                    true => Content::Sparse(SparseFile { tar, size, extents }.into()),
+                    false => Content::Stretch { tar, offset: extents.first().map_or(0, |extent| extent.offset), size },
+                })
             }
             EntryType::Symlink if entry.link.is_empty() || entry.link.contains(&0) => {
                 return Err("is a symbolic link whose target is empty or has a NUL byte".into());
@@ -265,7 +304,8 @@ impl Extracted<'_> {
                 return Err(format!("is of the type '{letter}', which no layer can hold"));
             }
         };
-        if let Some(mark) = xattrs::without_the_machine(&mut entry.xattrs) {
+        let mut xattrs = entry.xattrs.into();
+        if let Some(mark) = xattrs::without_the_machine(&mut xattrs) {
             self.noticed.overlay_mark(self.source.index, &path.to_path(), mark);
         }
         let found = Found {
@@ -273,21 +313,23 @@ impl Extracted<'_> {
             uid: entry.uid,
             gid: entry.gid,
             mtime: entry.mtime,
-            xattrs: entry.xattrs,
+            xattrs,
             place: Place::Tar,
         };
-        Ok(Member { path, kind, found, file: entry.offset })
+        Ok(Extracted { path, kind, found, file: entry.offset, wanted })
     }
 
     /// Another name of what an earlier member is.
-    fn hard_link(&self, entry: &TarEntry, path: LayerPath) -> Result<Member, String> {
+    fn hard_link(&mut self, entry: &TarEntry, path: LayerPath, wanted: bool) -> Result<Extracted, String> {
         let target = LayerPath::parse_member(&entry.link).ok();
         let target = target.map(|target| self.behind_links(target)).transpose()?;
         let target = target.and_then(|target| self.members.get(&target));
-        let target = target.map(|(target, _)| target).filter(|target| target.kind != Kind::Directory);
+        let target = target.filter(|target| target.kind != Kind::Directory);
         match target {
             Some(target) if !path.is_whiteout() && target.kind != Kind::Whiteout && !path.is_root() => {
-                Ok(Member { path, kind: target.kind.clone(), found: target.found.clone(), file: target.file })
+                let (kind, found, file) = (target.kind.clone(), target.found.clone(), target.file);
+                self.shared.insert(file);
+                Ok(Extracted { path, kind, found, file, wanted })
             }
             _ => Err(format!("is a hard link to {}, which is no file before it in the tar", quoted(&entry.link))),
         }

@@ -216,15 +216,15 @@ fn take<'a>(rest: &mut &'a mut [u8], at: &mut u64, start: u64, length: u64) -> O
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, path::Path};
+    use std::path::Path;
 
     use super::*;
-    use crate::layer_tar::{entry::Content, path::LayerPath};
+    use crate::layer_tar::{entry::Content, path::LayerPath, xattrs::Xattrs};
 
     fn file(name: &str, bytes: &[u8]) -> Entry {
         let path = LayerPath::parse(Path::new(name)).unwrap();
         let kind = Kind::File(Content::Bytes(bytes.into()));
-        Entry { path, kind, mode: 0o644, uid: 0, gid: 0, mtime: 1, xattrs: BTreeMap::new() }
+        Entry { path, kind, mode: 0o644, uid: 0, gid: 0, mtime: 1, xattrs: Xattrs::default() }
     }
 
     fn bytes(stream: &TarStream) -> Vec<u8> {

@@ -3,13 +3,14 @@
 //! Formats: POSIX.1-2017, [pax](https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html), "ustar
 //! Interchange Format" and "pax Interchange Format". Every choice is written down in `docs/byte-format.md`.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use tar::{EntryType, Header};
 
 use crate::layer_tar::{
     entry::{Content, Entry, Kind},
     path::LayerPath,
+    xattrs::Xattrs,
 };
 
 pub(crate) const BLOCK: usize = 512;
@@ -49,7 +50,7 @@ pub(crate) fn plain_header(path: LayerPath, size: Option<u64>) -> Vec<u8> {
         Some(_) => (Kind::File(Content::Bytes(Arc::default())), 0o644),
         None => (Kind::Directory, 0o755),
     };
-    let entry = Entry { path, kind, mode, uid: 0, gid: 0, mtime: 1, xattrs: BTreeMap::new() };
+    let entry = Entry { path, kind, mode, uid: 0, gid: 0, mtime: 1, xattrs: Xattrs::default() };
     header_with_size(&entry, size.unwrap_or(0))
 }
 
@@ -180,8 +181,8 @@ impl PaxRecords {
         if target.len() > TARGET_MAX {
             pax.add("linkpath", &target);
         }
-        for (name, value) in &entry.xattrs {
-            pax.add_bytes(&[b"SCHILY.xattr.", &name[..]].concat(), value);
+        for (name, value) in entry.xattrs.iter() {
+            pax.add_bytes(&[b"SCHILY.xattr.", name].concat(), value);
         }
         pax
     }
@@ -267,7 +268,7 @@ mod tests {
             {
                 for uid in [0, ID_MAX + 1] {
                     let (path, kind) = (path.clone(), kind.clone());
-                    let entry = Entry { path, kind, mode: 0, uid, gid: 0, mtime: 1, xattrs: BTreeMap::new() };
+                    let entry = Entry { path, kind, mode: 0, uid, gid: 0, mtime: 1, xattrs: Xattrs::default() };
                     assert_eq!(header_size(&entry), header(&entry).len() as u64, "{entry:?}");
                 }
             }

@@ -3,12 +3,7 @@
 pub(crate) mod above;
 pub(crate) mod node;
 
-use std::{
-    collections::{BTreeMap, btree_map},
-    os::unix::ffi::OsStrExt,
-    path::Path,
-    sync::Arc,
-};
+use std::{os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 
 use rustix::fs::Stat;
 
@@ -17,6 +12,7 @@ use crate::{
     layer_tar::{
         attributes::{Found, Rules, normal_mode, resolve},
         base::Places,
+        by_path::ByPath,
         directory_links::behind_links,
         entry::{Content, Entry, Kind, same},
         glob::Wanted,
@@ -34,7 +30,7 @@ use crate::{
             above::{Landed, check_followed, empty_replaced_directories, land, take_over},
             node::{Certainty, Node, Nodes, describe, nodes_in},
         },
-        xattrs,
+        xattrs::{self, Xattrs},
     },
     pool::Pool,
     recipe::base_index::Index,
@@ -67,7 +63,7 @@ impl<'a> Tree<'a> {
         noticed: Arc<Noticed>,
     ) -> Self {
         let own_store = Arc::new(OwnStore::new(options));
-        let (nodes, folders, held) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let (nodes, folders, held) = (ByPath::default(), Vec::new(), Vec::new());
         Self { files, options, pool, nodes, last_parent: None, folders, own_store, noticed, held, places }
     }
 
@@ -148,7 +144,7 @@ impl<'a> Tree<'a> {
         }
         let options = self.options;
         for nodes in self.pool.map_parts(walk, |found| nodes_in(&folder, found?, options)) {
-            nodes?.into_iter().try_for_each(|node| self.insert(Box::new(node)))?;
+            nodes?.into_iter().try_for_each(|node| self.insert(node))?;
         }
         Ok(())
     }
@@ -159,30 +155,30 @@ impl<'a> Tree<'a> {
         let members = source_tar::members(source, self.options, &self.noticed)?;
         self.noticed.wanted(index, tar, &wanted);
         for member in members {
-            let linked = Some((index, (0, member.file)));
+            let linked = member.linked.map(|file| (0, file).into());
             let at = path.append(&member.path);
             let entry = resolve(at, member.kind, &mapping.attributes, member.found, self.options)?;
             let node = Node { entry, certainty: Certainty::Said, of_base: false, given: None, mapping: index, linked };
-            self.insert(Box::new(node))?;
+            self.insert(node)?;
         }
         Ok(())
     }
 
     fn add(&mut self, index: usize, path: LayerPath, kind: Kind, found: Found) -> Result<()> {
         let node = Node::new(index, &self.files[index], self.options, path, kind, found)?;
-        self.insert(Box::new(node))
+        self.insert(node)
     }
 
-    fn insert(&mut self, node: Box<Node>) -> Result<()> {
+    fn insert(&mut self, node: Node) -> Result<()> {
         if self.options.keep_directory_links {
-            self.held.push(*node);
+            self.held.push(node);
             return Ok(());
         }
         self.give_place(node)
     }
 
     /// Gives a node its place.
-    fn give_place(&mut self, mut node: Box<Node>) -> Result<()> {
+    fn give_place(&mut self, mut node: Node) -> Result<()> {
         if let Some(places) = &mut self.places {
             let mapping = &self.files[node.mapping];
             if let Landed::LeftOut(warning) = land(&mut node, places, mapping)? {
@@ -193,13 +189,7 @@ impl<'a> Tree<'a> {
         if !self.make_parents(&node)? {
             return Ok(());
         }
-        let old = match self.nodes.entry(node.entry.path.clone()) {
-            btree_map::Entry::Vacant(place) => {
-                place.insert(node);
-                return Ok(());
-            }
-            btree_map::Entry::Occupied(old) => old.into_mut(),
-        };
+        let Some((old, node)) = self.nodes.try_insert(node) else { return Ok(()) };
         let directories = old.entry.kind == Kind::Directory && node.entry.kind == Kind::Directory;
         if directories && old.certainty != node.certainty {
             if old.certainty < node.certainty {
@@ -283,19 +273,19 @@ impl<'a> Tree<'a> {
             uid: 0,
             gid: 0,
             mtime: self.options.mtime,
-            xattrs: BTreeMap::new(),
+            xattrs: Xattrs::default(),
             kind: Kind::Directory,
-            path: path.clone(),
+            path,
         };
         if let Some(base) = base {
             take_over(&mut entry, base, &Attributes::default());
         }
         let node = Node { entry, certainty: Certainty::Implied, of_base, given: None, mapping, linked: None };
-        self.nodes.insert(path, Box::new(node));
+        self.nodes.insert(node);
     }
 
     fn remove_below(&mut self, path: &LayerPath, kept: &'static str) {
-        let after = self.nodes.range(path..).skip(1).map(|(path, _)| path);
+        let after = self.nodes.starting_at(path).skip(1).map(|node| &node.entry.path);
         let below: Vec<_> = after.take_while(|below| below.is_below(path)).cloned().collect();
         for lost in below {
             self.nodes.remove(&lost);
@@ -308,15 +298,17 @@ impl<'a> Tree<'a> {
     fn add_folders_that_meet_others(&mut self) -> Result<()> {
         for walk in std::mem::take(&mut self.folders) {
             let place = walk.folder.place.clone();
-            let below =
-                self.nodes.range(&place..).next().is_some_and(|(path, _)| *path == place || path.is_below(&place));
+            let below = self.nodes.starting_at(&place).next().is_some_and(|node| {
+                let path = &node.entry.path;
+                *path == place || path.is_below(&place)
+            });
             let mut above = place.ancestors().filter_map(|above| self.nodes.get(&above));
             if below || above.any(|above| above.entry.kind != Kind::Directory) {
                 self.add_folder(walk, false)?;
                 continue;
             }
             for above in place.ancestors() {
-                if self.nodes.contains_key(&above) {
+                if self.nodes.get(&above).is_some() {
                     break;
                 }
                 self.imply(above, walk.folder.index);
@@ -326,27 +318,28 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    /// All entries, in order, but for what is in folders that were left for later; those, in the order in which what is
-    /// in them has its place; and what the layer depends on of the base.
-    pub(crate) fn finish(mut self, rules: &Rules) -> Result<(Vec<Entry>, Vec<Walk<'a>>, Option<Index>)> {
+    /// All entries, in order and in parts, but for what is in folders that were left for later; those, in the order in
+    /// which what is in them has its place; and what the layer depends on of the base.
+    pub(crate) fn finish(mut self, rules: &Rules) -> Result<(Vec<Vec<Entry>>, Vec<Walk<'a>>, Option<Index>)> {
         for node in behind_links(std::mem::take(&mut self.held))? {
-            self.give_place(Box::new(node))?;
+            self.give_place(node)?;
         }
         self.add_folders_that_meet_others()?;
         if let Some(places) = &mut self.places {
             check_followed(&self.nodes, places, self.files)?;
             empty_replaced_directories(&mut self.nodes, places);
         }
-        let nodes = self.nodes.into_values().map(|node| *node).filter(Node::is_in_layer).map(|mut node| {
+        let ruled = |mut node: Node| {
             if !node.of_base {
-                rules.apply(&mut node.entry, node.given.as_ref());
+                rules.apply(&mut node.entry, node.given.as_deref());
             }
             node
-        });
+        };
+        let parts = self.nodes.into_parts().map(|part| part.into_iter().filter(Node::is_in_layer).map(ruled));
         let mut folders = self.folders;
         folders.sort_by(|a, b| a.folder.place.cmp(&b.folder.place));
         Ok((
-            links::link(nodes, self.options.hard_links == Some(HardLinks::Merge))?,
+            links::link(parts, self.options.hard_links == Some(HardLinks::Merge))?,
             folders,
             self.places.map(Places::into_used),
         ))

@@ -45,7 +45,7 @@ pub(crate) fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) 
         _ => places.of(&entry.path, shape, &|| source_of(&entry.kind, mapping))?,
     };
     if place != entry.path {
-        node.given = Some(std::mem::replace(&mut entry.path, place));
+        node.given = Some(std::mem::replace(&mut entry.path, place).into());
     }
     // The author of a tar says what its directories look like.
     if shape == Shape::Directory
@@ -81,7 +81,7 @@ pub(crate) fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes
         entry.mtime = mtime;
     }
     if set.xattrs == Attribute::Normal {
-        entry.xattrs = found;
+        entry.xattrs = found.into();
         // A layer below, made by whoever, may have them.
         xattrs::without_the_machine(&mut entry.xattrs);
     }
@@ -90,7 +90,8 @@ pub(crate) fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes
 /// Turns the whiteout of a directory of the base into an opaque one where the layer has a directory too. Overlay storages
 /// put that in the place of the whiteout, and what the layers below have in it would show again.
 pub(crate) fn empty_replaced_directories(nodes: &mut Nodes, places: &mut Places) {
-    let whiteouts = nodes.keys().filter_map(|path| Some((path.clone(), path.removed()?)));
+    let paths = nodes.iter().map(|node| &node.entry.path);
+    let whiteouts = paths.filter_map(|path| Some((path.clone(), path.removed()?)));
     let mut is_replaced = |path: &LayerPath| {
         nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory) && places.has_directory(path)
     };
@@ -98,7 +99,7 @@ pub(crate) fn empty_replaced_directories(nodes: &mut Nodes, places: &mut Places)
     for (whiteout, directory) in replaced {
         if let Some(mut node) = nodes.remove(&whiteout) {
             node.entry.path = directory.opaque_whiteout();
-            nodes.entry(node.entry.path.clone()).or_insert(node);
+            let _ = nodes.try_insert(node);
         }
     }
 }

@@ -1,13 +1,12 @@
 //! What one mapping brings to one path of a layer.
 
-use std::collections::BTreeMap;
-
 use walkdir::DirEntry;
 
 use crate::{
     error::{Error, Result},
     layer_tar::{
         attributes::{Found, resolve},
+        by_path::{ByPath, HasPath},
         entry::{Content, Entry, Kind},
         mapping::{Attributes, FileMapping, Source},
         options::{HardLinks, LayerOptions},
@@ -17,7 +16,7 @@ use crate::{
 };
 
 /// What is at each path.
-pub(crate) type Nodes = BTreeMap<LayerPath, Box<Node>>;
+pub(crate) type Nodes = ByPath<Node>;
 
 /// What one mapping brings to one path.
 pub(crate) struct Node {
@@ -26,15 +25,21 @@ pub(crate) struct Node {
     /// It is there because something is in it, and the base has it too: it is the base's, whatever rules say.
     pub(crate) of_base: bool,
     /// The path as it was given, where the base moves it.
-    pub(crate) given: Option<LayerPath>,
+    pub(crate) given: Option<Box<LayerPath>>,
     /// The index of the mapping that brought it.
     pub(crate) mapping: usize,
-    /// Which file of which mapping it is: names of one file are hard links of one another.
-    pub(crate) linked: Option<Linked>,
+    /// Which file of the mapping it is: names of one file are hard links of one another.
+    pub(crate) linked: Option<Box<Linked>>,
 }
 
-/// The index of the mapping, and of a folder's file its device and inode, of a tar's 0 and its place in the tar.
-pub(crate) type Linked = (usize, (u64, u64));
+impl HasPath for Node {
+    fn path(&self) -> &LayerPath {
+        &self.entry.path
+    }
+}
+
+/// Of a folder's file its device and inode, of a tar's 0 and its place in the tar.
+pub(crate) type Linked = (u64, u64);
 
 /// How much is known of a directory's attributes; of two mappings that both bring it, the one that knows more wins.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,9 +83,7 @@ impl Node {
             if in_folder && mapping.attributes == Attributes::default() { Certainty::Found } else { Certainty::Said };
         let entry = resolve(path, kind, &mapping.attributes, found, options)?;
         let linked = match &entry.kind {
-            Kind::File(Content::File(file)) if options.hard_links == Some(HardLinks::Keep) => {
-                Some((index, file.inode()))
-            }
+            Kind::File(Content::File(file)) if options.hard_links == Some(HardLinks::Keep) => Some(file.inode().into()),
             _ => None,
         };
         Ok(Self { entry, certainty, of_base: false, given: None, mapping: index, linked })
