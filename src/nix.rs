@@ -43,9 +43,8 @@ pub(crate) mod documents;
 pub(crate) mod entries;
 pub(crate) mod files;
 pub(crate) mod layers;
+pub(crate) mod output;
 pub(crate) mod pull;
-
-use crate::{warning::Warning, write_options::WriteOptions};
 
 #[cfg(feature = "registry")]
 pub use self::pull::{pull, pull_blob};
@@ -57,11 +56,3 @@ pub use self::{
     layers::{closure_layers, layer_tar},
     pull::blobs_to_layout,
 };
-
-/// A builder is alone with its output, and Nix syncs what it registers, if it is told to (`fsync-store-paths`).
-const WRITE: WriteOptions = WriteOptions { sync: false, lock: false };
-
-/// Prints warnings where Nix shows them: in the log of the build.
-fn say(warnings: &[Warning]) {
-    warnings.iter().for_each(|warning| eprintln!("oci-layout: warning: {warning}"));
-}

@@ -6,6 +6,7 @@
 
 pub(crate) mod block;
 pub(crate) mod entry;
+pub(crate) mod extensions;
 pub(crate) mod header;
 pub(crate) mod input;
 pub(crate) mod pax;
@@ -25,6 +26,7 @@ use tar::EntryType;
 
 use crate::tar_reader::{
     block::{Result, text},
+    extensions::{Extensions, Oddity},
     header::Header,
     input::Input,
     pax::{Global, Records},
@@ -81,22 +83,6 @@ pub(crate) struct TarEntry {
     pub(crate) stored_size: u64,
     /// What some readers refuse or read in another way, each once.
     pub(crate) oddities: Vec<Oddity>,
-}
-
-/// What an entry's headers have that GNU tar and bsdtar read, and other readers refuse or read in another way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Oddity {
-    /// Two extended headers of one type. The later one counts for GNU tar, bsdtar and Go, the earlier one for Python.
-    RepeatedHeader,
-    /// An extended header of the type `X`, as Solaris writes it. Go's `archive/tar` does not know the type.
-    SolarisHeader,
-    /// A global extended header before this entry. Go passes over what it says.
-    GlobalHeader,
-    /// The device number of an entry that is no device is no number. Go refuses the header.
-    DeviceNumber,
-    /// A record of an extended header that Go refuses: a NUL byte where there may be none, or a time or number that is
-    /// none.
-    Record,
 }
 
 /// `length` bytes of a file's contents from `at` lie in the tar from `offset`.
@@ -259,26 +245,5 @@ impl<R: Read> TarReader<R> {
         }
         bytes.truncate(size as usize);
         Ok(bytes)
-    }
-}
-
-/// What the headers before an entry's own say of it.
-#[derive(Default)]
-struct Extensions {
-    records: Option<Records>,
-    name: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
-    oddities: Vec<Oddity>,
-}
-
-impl Extensions {
-    fn note(&mut self, oddity: Oddity) {
-        if !self.oddities.contains(&oddity) {
-            self.oddities.push(oddity);
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.records.is_none() && self.name.is_none() && self.link.is_none()
     }
 }

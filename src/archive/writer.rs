@@ -60,7 +60,7 @@ impl<W: Write> TarWriter<W> {
 
     fn header(&mut self, path: &str, size: Option<u64>) -> Result<()> {
         let path = LayerPath::parse(Path::new(path)).expect("these names are our own");
-        self.write(&plain_header(path, size))
+        self.write(&plain_header(&path, size))
     }
 
     fn contents(&mut self, bytes: &[u8]) -> Result<()> {

@@ -12,7 +12,12 @@ use rustix::fs::{FileType, Stat, fstat};
 
 use crate::{
     error::{Error, Result},
-    layer_tar::{path::LayerPath, pseudo_file::check_empty, xattrs::Xattrs},
+    layer_tar::{
+        path::LayerPath,
+        pseudo_file::check_empty,
+        tar::{Fields, HeaderKind},
+        xattrs::Xattrs,
+    },
     tar_reader::{Extent, read_extents},
 };
 
@@ -30,6 +35,26 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// The number of bytes of contents after the header.
+    pub(crate) fn content_size(&self) -> u64 {
+        if let Kind::File(content) = &self.kind { content.size() } else { 0 }
+    }
+
+    /// What its headers say.
+    pub(crate) fn fields(&self) -> Fields<'_> {
+        let kind = match &self.kind {
+            Kind::Directory => HeaderKind::Directory,
+            Kind::File(_) | Kind::Whiteout => HeaderKind::File,
+            Kind::Symlink(target) => HeaderKind::Symlink(target),
+            Kind::HardLink(path) => HeaderKind::HardLink(path),
+            Kind::CharDevice(major, minor) => HeaderKind::CharDevice(*major, *minor),
+            Kind::BlockDevice(major, minor) => HeaderKind::BlockDevice(*major, *minor),
+            Kind::Fifo => HeaderKind::Fifo,
+        };
+        let (mode, uid, gid, mtime) = (self.mode, self.uid, self.gid, self.mtime);
+        Fields { path: &self.path, kind, mode, uid, gid, mtime, size: self.content_size(), xattrs: &self.xattrs }
+    }
+
     /// Where it comes from, if that is a file; otherwise where it lands.
     pub(crate) fn origin(&self) -> PathBuf {
         match &self.kind {

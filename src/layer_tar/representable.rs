@@ -54,7 +54,7 @@ pub(crate) fn check(entry: &Entry) -> Result<()> {
     if let Some(id) = [entry.uid, entry.gid].into_iter().find(|&id| id > MAX_ID) {
         return refuse(format!("its owner or group is {id}, more than the {MAX_ID} that Go's readers take"));
     }
-    if pax_size(entry) > MAX_PAX {
+    if pax_size(&entry.fields()) > MAX_PAX {
         return refuse(format!(
             "its extended attributes have more than the {MAX_PAX} bytes together that Go's readers take"
         ));

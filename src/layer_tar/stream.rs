@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     layer_tar::{
         entry::{Entry, Kind},
-        tar::{END_OF_ARCHIVE, content_size, header, header_size, padding},
+        tar::{END_OF_ARCHIVE, header, header_size, padding},
     },
 };
 
@@ -79,8 +79,9 @@ impl TarStream {
                 return Err(Error::SourceChanged { path: entry.origin(), change: "changed" });
             }
             before = Some(&entry.path);
-            let size = content_size(entry);
-            let end = offset.checked_add(header_size(entry) + padding(size)).and_then(|end| end.checked_add(size));
+            let size = entry.content_size();
+            let end =
+                offset.checked_add(header_size(&entry.fields()) + padding(size)).and_then(|end| end.checked_add(size));
             // The sizes of sparse files cost nothing.
             offset = end.filter(|end| end.checked_add(END_OF_ARCHIVE).is_some()).ok_or_else(|| {
                 let what = format!("layer with {:?}", entry.path.to_path());
@@ -165,13 +166,13 @@ impl Part {
         while let (Some(entry), false) = (self.entries.get(index), rest.is_empty()) {
             // What the buffer takes of each part of the entry; `at` moves from part to part.
             let start = self.offsets[index];
-            let header = header(entry);
+            let header = header(&entry.fields());
             let head = take(rest, at, start, header.len() as u64);
             if let Some((from, part)) = head {
                 part.copy_from_slice(&header[from as usize..from as usize + part.len()]);
             }
             let start = start + header.len() as u64;
-            let size = content_size(entry);
+            let size = entry.content_size();
             if let (Kind::File(content), Some((from, part))) = (&entry.kind, take(rest, at, start, size)) {
                 content.read_at(from, part)?;
             }

@@ -3,15 +3,11 @@
 //! Formats: POSIX.1-2017, [pax](https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html), "ustar
 //! Interchange Format" and "pax Interchange Format". Every choice is written down in `docs/byte-format.md`.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use tar::{EntryType, Header};
 
-use crate::layer_tar::{
-    entry::{Content, Entry, Kind},
-    path::LayerPath,
-    xattrs::Xattrs,
-};
+use crate::layer_tar::{path::LayerPath, xattrs::Xattrs};
 
 pub(crate) const BLOCK: usize = 512;
 
@@ -38,58 +34,74 @@ const NAME_MAX: usize = 100;
 /// The longest target of a link that ustar has room for.
 const TARGET_MAX: usize = 100;
 
-/// All blocks that come before the contents of this entry.
-pub(crate) fn header(entry: &Entry) -> Vec<u8> {
-    header_with_size(entry, content_size(entry))
+/// What the headers of an entry say.
+pub(crate) struct Fields<'a> {
+    pub(crate) path: &'a LayerPath,
+    pub(crate) kind: HeaderKind<'a>,
+    pub(crate) mode: u32,
+    pub(crate) uid: u64,
+    pub(crate) gid: u64,
+    /// Seconds since 1970.
+    pub(crate) mtime: i64,
+    /// Of the contents.
+    pub(crate) size: u64,
+    pub(crate) xattrs: &'a Xattrs,
 }
 
-/// The same of a file of this size, or of a directory, which is not in a layer and looks as those there do unless somebody
-/// says otherwise.
-pub(crate) fn plain_header(path: LayerPath, size: Option<u64>) -> Vec<u8> {
-    let (kind, mode) = match size {
-        Some(_) => (Kind::File(Content::Bytes(Arc::default())), 0o644),
-        None => (Kind::Directory, 0o755),
-    };
-    let entry = Entry { path, kind, mode, uid: 0, gid: 0, mtime: 1, xattrs: Xattrs::default() };
-    header_with_size(&entry, size.unwrap_or(0))
+/// What an entry is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeaderKind<'a> {
+    Directory,
+    File,
+    /// With this target.
+    Symlink(&'a [u8]),
+    /// To this entry.
+    HardLink(&'a LayerPath),
+    CharDevice(u32, u32),
+    BlockDevice(u32, u32),
+    Fifo,
+}
+
+/// The header of a file of this size, or of a directory, that is not in a layer. It looks as one in a layer does unless
+/// somebody says otherwise.
+pub(crate) fn plain_header(path: &LayerPath, size: Option<u64>) -> Vec<u8> {
+    let (kind, mode) = if size.is_some() { (HeaderKind::File, 0o644) } else { (HeaderKind::Directory, 0o755) };
+    let xattrs = &Xattrs::default();
+    header(&Fields { path, kind, mode, uid: 0, gid: 0, mtime: 1, size: size.unwrap_or(0), xattrs })
 }
 
 /// The number of bytes that [`header`] has: it is asked for long before the header is made.
-pub(crate) fn header_size(entry: &Entry) -> u64 {
-    PaxRecords::of(entry, content_size(entry)).size_in_blocks() + BLOCK as u64
+pub(crate) fn header_size(entry: &Fields<'_>) -> u64 {
+    PaxRecords::of(entry).size_in_blocks() + BLOCK as u64
 }
 
 /// The number of bytes that the pax records of this entry have with their header, in whole blocks.
-pub(crate) fn pax_size(entry: &Entry) -> u64 {
+pub(crate) fn pax_size(entry: &Fields<'_>) -> u64 {
     // Nothing else makes them large.
-    if entry.xattrs.is_empty() { 0 } else { PaxRecords::of(entry, 0).size_in_blocks() }
+    if entry.xattrs.is_empty() { 0 } else { PaxRecords::of(&Fields { size: 0, ..*entry }).size_in_blocks() }
 }
 
-/// How many bytes of contents stand behind the header.
-pub(crate) fn content_size(entry: &Entry) -> u64 {
-    if let Kind::File(content) = &entry.kind { content.size() } else { 0 }
-}
-
-fn header_with_size(entry: &Entry, size: u64) -> Vec<u8> {
+/// All blocks that come before the contents of this entry.
+pub(crate) fn header(entry: &Fields<'_>) -> Vec<u8> {
     let name = name(entry);
     let mut header = Header::new_ustar();
     header.set_mode(entry.mode);
     header.set_entry_type(match &entry.kind {
-        Kind::Directory => EntryType::Directory,
-        Kind::File(_) | Kind::Whiteout => EntryType::Regular,
-        Kind::Symlink(_) => EntryType::Symlink,
-        Kind::HardLink(_) => EntryType::Link,
-        Kind::CharDevice(..) => EntryType::Char,
-        Kind::BlockDevice(..) => EntryType::Block,
-        Kind::Fifo => EntryType::Fifo,
+        HeaderKind::Directory => EntryType::Directory,
+        HeaderKind::File => EntryType::Regular,
+        HeaderKind::Symlink(_) => EntryType::Symlink,
+        HeaderKind::HardLink(_) => EntryType::Link,
+        HeaderKind::CharDevice(..) => EntryType::Char,
+        HeaderKind::BlockDevice(..) => EntryType::Block,
+        HeaderKind::Fifo => EntryType::Fifo,
     });
     // What does not fit is zero here, and a pax record.
-    header.set_size(fitting(size, SIZE_MAX).unwrap_or(0));
+    header.set_size(fitting(entry.size, SIZE_MAX).unwrap_or(0));
     header.set_uid(fitting(entry.uid, ID_MAX).unwrap_or(0));
     header.set_gid(fitting(entry.gid, ID_MAX).unwrap_or(0));
     header.set_mtime(fitting(entry.mtime, SIZE_MAX).unwrap_or(0));
     let (major, minor) = match entry.kind {
-        Kind::CharDevice(major, minor) | Kind::BlockDevice(major, minor) => (major, minor),
+        HeaderKind::CharDevice(major, minor) | HeaderKind::BlockDevice(major, minor) => (major, minor),
         _ => (0, 0),
     };
     let ustar = header.as_ustar_mut().expect("made as ustar");
@@ -106,25 +118,25 @@ fn header_with_size(entry: &Entry, size: u64) -> Vec<u8> {
     let room = target.len().min(ustar.linkname.len());
     ustar.linkname[..room].copy_from_slice(&target[..room]);
     header.set_cksum();
-    let mut blocks = PaxRecords::of(entry, size).into_blocks();
+    let mut blocks = PaxRecords::of(entry).into_blocks();
     blocks.extend_from_slice(header.as_bytes());
     blocks
 }
 
 /// The entry's path as a header has it.
-fn name(entry: &Entry) -> Vec<u8> {
+fn name(entry: &Fields<'_>) -> Vec<u8> {
     let mut name = entry.path.to_bytes();
     if entry.path.is_root() {
         name.push(b'.');
     }
-    if entry.kind == Kind::Directory {
+    if entry.kind == HeaderKind::Directory {
         name.push(b'/');
     }
     name
 }
 
 /// The entry's name if ustar has no room for it.
-fn long_name(entry: &Entry) -> Option<Vec<u8>> {
+fn long_name(entry: &Fields<'_>) -> Option<Vec<u8>> {
     // Most are short, and need not be put together for that to be seen; a slash may come behind the path.
     if entry.path.len_at_most() < NAME_MAX {
         return None;
@@ -133,10 +145,10 @@ fn long_name(entry: &Entry) -> Option<Vec<u8>> {
 }
 
 /// Where the entry leads, if it is a link.
-fn target(entry: &Entry) -> Cow<'_, [u8]> {
-    match &entry.kind {
-        Kind::Symlink(target) => target.into(),
-        Kind::HardLink(path) => path.to_bytes().into(),
+fn target<'a>(entry: &Fields<'a>) -> Cow<'a, [u8]> {
+    match entry.kind {
+        HeaderKind::Symlink(target) => target.into(),
+        HeaderKind::HardLink(path) => path.to_bytes().into(),
         _ => Cow::Borrowed(&[]),
     }
 }
@@ -168,9 +180,9 @@ struct PaxRecords(Vec<u8>);
 
 impl PaxRecords {
     /// What ustar has no room for.
-    fn of(entry: &Entry, size: u64) -> Self {
+    fn of(entry: &Fields<'_>) -> Self {
         let mut pax = Self::default();
-        pax.number("size", size, SIZE_MAX);
+        pax.number("size", entry.size, SIZE_MAX);
         pax.number("uid", entry.uid, ID_MAX);
         pax.number("gid", entry.gid, ID_MAX);
         pax.number("mtime", entry.mtime, SIZE_MAX);
@@ -264,12 +276,16 @@ mod tests {
         let mut entries: Vec<_> = (95..105).chain([254, 255, 256, 257, 300]).flat_map(places_of_length).collect();
         entries.extend([root.clone(), root.opaque_whiteout()]);
         for path in entries {
-            for kind in [Kind::Directory, Kind::Whiteout, Kind::Symlink(vec![b'x'; 101]), Kind::HardLink(path.clone())]
-            {
+            for kind in [
+                HeaderKind::Directory,
+                HeaderKind::File,
+                HeaderKind::Symlink(&[b'x'; 101]),
+                HeaderKind::HardLink(&path),
+            ] {
                 for uid in [0, ID_MAX + 1] {
-                    let (path, kind) = (path.clone(), kind.clone());
-                    let entry = Entry { path, kind, mode: 0, uid, gid: 0, mtime: 1, xattrs: Xattrs::default() };
-                    assert_eq!(header_size(&entry), header(&entry).len() as u64, "{entry:?}");
+                    let (path, xattrs) = (&path, &Xattrs::default());
+                    let entry = Fields { path, kind, mode: 0, uid, gid: 0, mtime: 1, size: 0, xattrs };
+                    assert_eq!(header_size(&entry), header(&entry).len() as u64, "{:?}", path.to_path());
                 }
             }
         }

@@ -12,7 +12,10 @@ use crate::{
     image_config::{self, ImageConfig, inherit::Inherit, options::ConfigOptions},
     image_layout::{self, ImageLayout, LayoutOptions, Severity, VerifyOptions},
     image_manifest::{self, Image, ManifestOptions, platform_image::PlatformImage},
-    nix::{WRITE, attributes::Attributes, say},
+    nix::{
+        attributes::Attributes,
+        output::{WRITE, say},
+    },
     pool::Pool,
 };
 

@@ -18,10 +18,10 @@ use crate::{
         target::names_directory,
     },
     nix::{
-        WRITE,
         attributes::Attributes,
         contents::{self, Held},
         entries,
+        output::WRITE,
     },
     pool::Pool,
     recipe::trust::RecipeTrust,

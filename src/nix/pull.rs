@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     image_layout::{self, LayoutOptions},
     image_manifest::Image,
-    nix::{WRITE, attributes::Attributes},
+    nix::{attributes::Attributes, output::WRITE},
     pool::Pool,
 };
 

@@ -3,8 +3,8 @@
 use std::{error::Error as StdError, io, iter, time::Duration};
 
 use reqwest::{
-    Response,
-    header::{RETRY_AFTER, WWW_AUTHENTICATE},
+    StatusCode,
+    header::{HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use rustls::AlertDescription;
 use serde_json::Value;
@@ -12,11 +12,8 @@ use serde_json::Value;
 use crate::{
     digest::Digest,
     error::Error,
-    registry::{challenge::Challenge, http::Http, pace::LeastRate},
+    registry::{challenge::Challenge, pace::LeastRate},
 };
-
-/// The largest answer of a registry that refuses.
-const MAX_REFUSAL: u64 = 64 << 10;
 
 /// The longest that a registry may have us wait.
 const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -66,6 +63,16 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
+    /// What an answer with this head and body says.
+    pub(crate) fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let retry_after = seconds.map(Duration::from_secs);
+        let schemes = Challenge::all(headers).into_iter().map(|challenge| challenge.scheme).collect();
+        let has_challenge = headers.contains_key(WWW_AUTHENTICATE);
+        let (codes, message) = said(body);
+        Self { status: status.as_u16(), codes, message, retry_after, schemes, has_challenge }
+    }
+
     pub(crate) fn has(&self, codes: &[&str]) -> bool {
         self.codes.iter().any(|code| codes.contains(&&**code))
     }
@@ -96,18 +103,6 @@ fn said(body: &[u8]) -> (Vec<String>, String) {
 }
 
 impl Failure {
-    /// What an answer says that is no success. An error is one of reading it.
-    pub(crate) fn refused(http: &Http, response: Response) -> Result<Self, Self> {
-        let status = response.status().as_u16();
-        let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let retry_after = seconds.map(Duration::from_secs);
-        let schemes = Challenge::all(response.headers()).into_iter().map(|challenge| challenge.scheme).collect();
-        let has_challenge = response.headers().contains_key(WWW_AUTHENTICATE);
-        let body = http.body(response, MAX_REFUSAL)?.unwrap_or_default();
-        let (codes, message) = said(&body);
-        Ok(Self::Refused(Refusal { status, codes, message, retry_after, schemes, has_challenge }))
-    }
-
     /// Whether the same request may succeed later, of a registry that answered before or did not.
     pub(crate) fn may_pass(&self, has_answered: bool) -> bool {
         match self {

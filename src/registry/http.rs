@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result as OurResult},
     registry::{
         client::Client,
-        failure::{Failure, is_silent, lacks_tls, root},
+        failure::{Failure, Refusal, is_silent, lacks_tls, root},
         network::{Network, Resolver},
         pace::{LeastRate, Pace},
         proxy::Proxies,
@@ -21,6 +21,9 @@ use crate::{
         tls,
     },
 };
+
+/// The largest answer of a registry that refuses.
+const MAX_REFUSAL: u64 = 64 << 10;
 
 /// Connections for one registry, and the thread that drives them.
 pub(crate) struct Http {
@@ -157,6 +160,13 @@ impl Http {
             }
         }
         Ok(Some(bytes))
+    }
+
+    /// What an answer says that is no success. An error is one of reading it.
+    pub(crate) fn refused(&self, response: Response) -> Result<Failure, Failure> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = self.body(response, MAX_REFUSAL)?.unwrap_or_default();
+        Ok(Failure::Refused(Refusal::new(status, &headers, &body)))
     }
 
     /// Waits for the network, at most so long.

@@ -167,7 +167,7 @@ impl Login {
             None => send(http, self.ask(http, url, service, &scopes))?,
         };
         if !response.status().is_success() {
-            return Err(match Failure::refused(http, response)? {
+            return Err(match http.refused(response)? {
                 Failure::Refused(refusal) if matches!(refusal.status, 400 | 401 | 403) => {
                     Failure::Denied(refusal.message)
                 }

@@ -131,7 +131,7 @@ impl Session {
     pub(crate) fn success(&self, response: Response) -> Result<Response, Failure> {
         match response.status().is_success() {
             true => Ok(response),
-            false => Err(Failure::refused(&self.http, response)?),
+            false => Err(self.http.refused(response)?),
         }
     }
 

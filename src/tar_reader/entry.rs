@@ -5,8 +5,9 @@ use std::io::Read;
 use tar::EntryType;
 
 use crate::tar_reader::{
-    Extensions, Extent, Oddity, TarEntry, TarReader,
+    Extent, TarEntry, TarReader,
     block::{BLOCK, Result, TarError},
+    extensions::{Extensions, Oddity},
     header::Header,
     pax::Records,
     sparse::{Map, MapReader},

@@ -15,7 +15,7 @@ use crate::{
         path::{OPAQUE_WHITEOUT, WHITEOUT_PREFIX},
         xattrs::is_overlay,
     },
-    tar_reader::{Oddity, TarEntry},
+    tar_reader::{TarEntry, extensions::Oddity},
 };
 
 /// The most paths of one layer that are kept in mind. A table for so many takes some 80 MB, and half as much again
