@@ -13,11 +13,11 @@ pub(crate) mod unit;
 use std::{collections::BTreeSet, path::PathBuf};
 
 use crate::{
+    basics::error::{Error, Result},
     closure::unit::{Unit, name},
-    error::{Error, Result},
 };
 
-pub use self::{graph::ReferenceGraph, options::ClosureOptions};
+pub use crate::closure::{graph::ReferenceGraph, options::ClosureOptions};
 
 /// The most groups that are compared pair by pair: more would take more than a second.
 const MOST_GROUPS: usize = 512;

@@ -30,25 +30,27 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    blob::{Blob, FileBlob, Layer},
-    checked::CheckedFile,
-    descriptor::{Descriptor, MediaType},
-    digest::Digest,
-    error::{Error, Result},
-    image_config::{History, ImageConfig},
-    image_layout::{
-        beneath,
-        file_kind::FileKind,
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+        json,
+    },
+    blob::traits::{Blob, FileBlob, Layer},
+    document::{
+        configuration::History,
+        descriptor::{Descriptor, MediaType},
+        layout_paths::{MARKER, blob_name},
+        manifest::Manifest,
+    },
+    image::{config::ImageConfig, graph::Image},
+    layout::{
+        blob_store::BlobStore,
         files::{LayoutBlob, LayoutFiles},
-        paths::{MARKER, blob_name},
-        store::BlobStore,
         write::replace,
     },
-    image_manifest::{Image, document::Manifest},
-    json,
     pool::Pool,
-    recipe::{Recipe, trust::RecipeTrust},
-    write_options::WriteOptions,
+    recipe::{origin::Recipe, trust::RecipeTrust},
+    store::{beneath, checked::CheckedFile, file_kind::FileKind, write_options::WriteOptions},
 };
 
 const DESCRIPTOR: &str = "media-descriptor.json";

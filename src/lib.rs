@@ -76,91 +76,82 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod archive;
+mod basics;
 mod blob;
-mod byte_format;
-mod checked;
-mod chunks;
 mod closure;
-mod config_values;
-mod decompress;
-mod descriptor;
-mod digest;
-mod error;
-mod extra;
+mod document;
 pub mod folder;
 #[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd", feature = "registry"))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod image_config;
-mod image_layout;
-mod image_manifest;
-mod json;
-mod layer_entries;
-mod layer_tar;
-mod new_file;
+mod image;
+mod layer;
+mod layout;
 pub mod nix;
-#[cfg(feature = "oci-spec")]
-mod oci_spec;
-mod platform_names;
 mod pool;
-mod printable;
-mod progress;
 mod recipe;
 #[cfg(feature = "registry")]
 pub mod registry;
-mod spec;
-mod sync;
-mod tar_reader;
-mod text;
-mod warning;
-mod write_options;
+mod store;
+mod tarfile;
+mod verify;
 
-pub use crate::{
-    archive::{ArchiveFormat, ArchiveOptions, WrittenArchive, image_archive},
-    blob::{Blob, FileBlob, Layer, MemoryBlob},
-    byte_format::BYTE_FORMAT,
-    checked::CheckedFile,
+pub use self::{
+    archive::image_archive::{ArchiveFormat, ArchiveOptions, WrittenArchive, image_archive},
+    basics::{
+        byte_format::BYTE_FORMAT,
+        digest::{Digest, ParseDigestError},
+        error::{Error, Result},
+        printable::{Printable, PrintableJson},
+        progress::Progress,
+        warning::Warning,
+    },
+    blob::traits::{Blob, FileBlob, Layer, MemoryBlob},
     closure::{closure_layers, graph::ReferenceGraph, options::ClosureOptions},
-    descriptor::{Annotations, Descriptor, Extra, MediaType, Platform},
-    digest::{Digest, ParseDigestError},
-    error::{Error, Result},
+    document::{
+        configuration::{Configuration, ContainerConfig, History, RootFs},
+        descriptor::{Annotations, Descriptor, MediaType, Platform},
+        extra::Extra,
+        manifest::{Index, Manifest},
+        name::ImageName,
+    },
     folder::LayerFolder,
-    image_config::{
-        ContainerConfig, History, ImageConfig, RootFs,
-        document::Configuration,
-        image_config,
+    image::{
+        artifact::artifact_manifest,
+        config::{ImageConfig, image_config},
+        config_options::{ConfigOptions, ExtraConfig},
+        graph::Image,
+        index::{ImageIndex, image_index},
         inherit::Inherit,
-        options::{ConfigOptions, ExtraConfig},
+        manifest::{ImageManifest, ManifestOptions, image_manifest},
+        platform_image::PlatformImage,
     },
-    image_layout::{
-        Collected, Defect, Finding, ImageLayout, ImageName, LayoutOptions, ReadLock, Repair, Severity, VerifyOptions,
-        image_layout, repair, verify,
+    layer::{
+        entries::{LayerEntries, LayerEntry, layer_entries},
+        layer_tar::{TarLayer, layer_tar},
     },
-    image_manifest::{
-        Image, ImageIndex, ImageManifest, ManifestOptions, PlatformImage, artifact_manifest,
-        document::{Index, Manifest},
-        image_index, image_manifest,
+    layout::{
+        edit::Collected,
+        image_layout::{LayoutOptions, image_layout},
+        read::ImageLayout,
     },
-    layer_entries::{LayerEntries, LayerEntry, layer_entries},
-    layer_tar::{
-        TarLayer,
-        compression::Compression,
-        layer_tar,
+    pool::Pool,
+    recipe::{
+        base_files::BaseFiles,
         mapping::{Attribute, Attributes, FileMapping, Source},
         options::{HardLinks, LayerOptions, OnConflict, PermissionRule},
-    },
-    new_file::NewFile,
-    pool::Pool,
-    printable::{Printable, PrintableJson},
-    progress::Progress,
-    recipe::{
-        Recipe,
-        base_files::BaseFiles,
+        origin::Recipe,
+        spec::LayerSpec,
         trust::{RecipeKey, RecipeTrust},
     },
-    spec::LayerSpec,
-    warning::Warning,
-    write_options::WriteOptions,
+    store::{checked::CheckedFile, lock::ReadLock, new_file::NewFile, write_options::WriteOptions},
+    tarfile::compression::Compression,
+    verify::{
+        defect::{Defect, Severity},
+        finding::Finding,
+        repair::{Repair, repair},
+        verify_layout::{VerifyOptions, verify},
+    },
 };
 
 /// The README's Rust compiles.

@@ -47,8 +47,8 @@ pub(crate) mod output;
 pub(crate) mod pull;
 
 #[cfg(feature = "registry")]
-pub use self::pull::{pull, pull_blob};
-pub use self::{
+pub use crate::nix::pull::{pull, pull_blob};
+pub use crate::nix::{
     attributes::Attributes,
     documents::{image_config, image_layout, image_manifest, verify},
     entries::entries,

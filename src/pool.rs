@@ -12,9 +12,9 @@ use std::{
     thread,
 };
 
-use crate::sync::{Condvar, Mutex, in_threads};
+use crate::basics::sync::{Condvar, Mutex, in_threads};
 
-pub(crate) use crate::sync::lock;
+pub(crate) use crate::basics::sync::lock;
 
 /// A bound on the threads at work, shared by everything that is given the same pool.
 ///

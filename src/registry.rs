@@ -42,6 +42,7 @@
 //! [distribution specification]: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
 
 pub(crate) mod blob;
+pub(crate) mod byte_counter;
 pub(crate) mod challenge;
 pub(crate) mod client;
 pub(crate) mod credentials;
@@ -51,14 +52,13 @@ pub(crate) mod fuzzing;
 pub(crate) mod helper;
 pub(crate) mod http;
 pub(crate) mod login;
-pub(crate) mod meter;
+pub(crate) mod message;
 pub(crate) mod network;
 pub(crate) mod pace;
 pub(crate) mod proxy;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod reference;
-pub(crate) mod sentence;
 pub(crate) mod serve;
 pub(crate) mod session;
 pub(crate) mod tls;

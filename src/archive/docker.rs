@@ -7,23 +7,22 @@ use std::{collections::HashMap, sync::Arc};
 use serde::{Serialize, Serializer};
 
 use crate::{
-    archive::{ArchiveFormat, unpacked::UnpackedLayer},
-    blob::Blob,
-    descriptor::{Descriptor, MediaType, Platform},
-    digest::Digest,
-    error::{Error, Result},
-    image_config::document::Configuration,
-    image_layout::{
+    archive::{image_archive::ArchiveFormat, unpacked::UnpackedLayer},
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+        json,
+        warning::Warning,
+    },
+    blob::traits::Blob,
+    document::{
+        configuration::Configuration,
+        descriptor::{Descriptor, MediaType, Platform},
+        layout_paths::{MAX_DEPTH, blob_name},
+        manifest::{Index, Manifest},
         name::{CONTAINERD_NAME, REF_NAME},
-        paths::{MAX_DEPTH, blob_name},
     },
-    image_manifest::{
-        Image,
-        document::{Index, Manifest},
-        existing::read_document,
-    },
-    json,
-    warning::Warning,
+    image::{existing::read_document, graph::Image},
 };
 
 /// An image in `manifest.json`.

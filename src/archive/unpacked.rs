@@ -6,11 +6,13 @@ use std::{
 };
 
 use crate::{
-    blob::Blob,
-    decompress::{Unpacked, decompress},
-    descriptor::{Descriptor, MediaType},
-    digest::{Digest, HashRead},
-    error::{Error, Result},
+    basics::{
+        digest::{Digest, HashRead},
+        error::{Error, Result},
+    },
+    blob::traits::Blob,
+    document::descriptor::{Descriptor, MediaType},
+    tarfile::decompress::{Unpacked, decompress},
 };
 
 /// The tar of a layer, unpacked while it is read.

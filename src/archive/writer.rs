@@ -6,15 +6,16 @@ use std::{
 };
 
 use crate::{
-    blob::Blob,
-    chunks::Chunks,
-    error::{Error, Result},
-    image_layout::paths::blob_name,
-    layer_tar::{
-        path::LayerPath,
-        tar::{END_OF_ARCHIVE, padding, plain_header},
+    basics::{
+        error::{Error, Result},
+        progress::Progress,
     },
-    progress::Progress,
+    blob::{chunks::Chunks, traits::Blob},
+    document::layout_paths::blob_name,
+    tarfile::{
+        header::{END_OF_ARCHIVE, padding, plain_header},
+        path::LayerPath,
+    },
 };
 
 /// The members have the attributes and the headers of those of a layer.

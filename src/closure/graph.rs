@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::basics::error::{Error, Result};
 
 /// The store paths of a closure, their sizes, and which of them refer to which.
 ///

@@ -6,11 +6,11 @@ use std::{
 };
 
 use crate::{
+    basics::error::{Error, Result},
     closure::{
         graph::{ReferenceGraph, StorePath, subject},
         options::ClosureOptions,
     },
-    error::{Error, Result},
 };
 
 /// What is never divided.

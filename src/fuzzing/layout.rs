@@ -3,16 +3,20 @@
 use std::{collections::BTreeSet, path::Path};
 
 use crate::{
-    archive::{ArchiveFormat, ArchiveOptions, image_archive},
-    digest::Digest,
-    error::Result,
+    archive::image_archive::{ArchiveFormat, ArchiveOptions, image_archive},
+    basics::{digest::Digest, error::Result},
     fuzzing::{LONGEST, mend, pool, read, scratch, tars::check_layer, turn, write},
-    image_layout::{ImageLayout, Severity, VerifyOptions, verify},
-    image_manifest::Image,
-    layer_entries::layer_entries,
-    layer_tar::{compression::Compression, layer_tar, mapping::FileMapping, options::LayerOptions},
+    image::graph::Image,
+    layer::{entries::layer_entries, layer_tar::layer_tar},
+    layout::read::ImageLayout,
     pool::Pool,
+    recipe::{mapping::FileMapping, options::LayerOptions},
     registry::Endpoint,
+    tarfile::compression::Compression,
+    verify::{
+        defect::Severity,
+        verify_layout::{VerifyOptions, verify},
+    },
 };
 
 /// The most that a layer may unpack to.

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder};
 
-use crate::digest::Digest;
+use crate::basics::digest::Digest;
 
 const BLOCK: usize = 512;
 

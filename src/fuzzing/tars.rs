@@ -3,22 +3,26 @@
 use std::io::{Cursor, Read, Write};
 
 use crate::{
-    blob::Blob,
-    decompress::{Unpacked, decompress},
+    blob::traits::Blob,
     fuzzing::{LONGEST, mend, pool, read, scratch, turn, write},
-    image_config::image_config,
-    image_layout::{Severity, VerifyOptions, image_layout, verify},
-    image_manifest::image_manifest,
-    layer_tar::{
-        TarLayer,
-        compression::Compression,
-        layer_tar,
+    image::{config::image_config, manifest::image_manifest},
+    layer::layer_tar::{TarLayer, layer_tar},
+    layout::image_layout::image_layout,
+    pool::Pool,
+    recipe::{
         mapping::FileMapping,
         options::{HardLinks, LayerOptions},
+        origin::Recipe,
     },
-    pool::Pool,
-    recipe::Recipe,
-    tar_reader::{Ending, TarEntry, TarReader, block::TarError, read_extents},
+    tarfile::{
+        compression::Compression,
+        decompress::{Unpacked, decompress},
+        reader::{Ending, TarEntry, TarReader, block::TarError, read_extents},
+    },
+    verify::{
+        defect::Severity,
+        verify_layout::{VerifyOptions, verify},
+    },
 };
 
 /// The most bytes that an input may unpack to.

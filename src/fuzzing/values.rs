@@ -8,13 +8,13 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    blob::Blob,
+    blob::traits::Blob,
     closure::{closure_layers, graph::ReferenceGraph, options::ClosureOptions},
     fuzzing::{LONGEST, pool, read, scratch, tars::check_layer, write},
-    layer_tar::{compression::Compression, layer_tar, mapping::Source, options::LayerOptions},
+    layer::layer_tar::layer_tar,
     pool::Pool,
-    recipe::Recipe,
-    spec::LayerSpec,
+    recipe::{mapping::Source, options::LayerOptions, origin::Recipe, spec::LayerSpec},
+    tarfile::compression::Compression,
 };
 
 /// Reads a recipe, writes it, and reads it again. Paths below `/scratch` are in a folder with some files; a recipe that

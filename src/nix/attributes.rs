@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
-    error::{Error, Result},
+    basics::error::{Error, Result},
     recipe::trust::RecipeTrust,
 };
 

@@ -8,7 +8,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{closure::graph::ReferenceGraph, error::Result, nix::attributes::Attributes};
+use crate::{basics::error::Result, closure::graph::ReferenceGraph, nix::attributes::Attributes};
 
 /// The store paths that a layer holds at their own places, and the graph that they are in.
 pub(crate) struct Held {

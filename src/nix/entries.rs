@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use crate::{
-    descriptor::Platform,
-    error::Result,
+    basics::error::Result,
+    document::descriptor::Platform,
     folder::LayerFolder,
-    layer_tar::options::LayerOptions,
     nix::{attributes::Attributes, documents},
     pool::Pool,
-    recipe::base_files::BaseFiles,
+    recipe::{base_files::BaseFiles, options::LayerOptions},
 };
 
 /// Reads the layers of `base` and those in `layers`, and writes what a layer above them has to know. The output holds no

@@ -9,8 +9,8 @@ use std::{
 use serde::Deserialize;
 
 use crate::{
-    error::{Error, Result},
-    layer_tar::target::{NAMELESS, names_directory},
+    basics::error::{Error, Result},
+    layer::target::{NAMELESS, names_directory},
     nix::attributes::Attributes,
 };
 

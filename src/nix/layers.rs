@@ -7,16 +7,14 @@ use std::{
 };
 
 use crate::{
+    basics::error::{Error, Result},
     closure::{self, options::ClosureOptions},
-    error::{Error, Result},
     folder,
-    image_layout::repository::without_hash,
-    layer_tar::{
-        self, TarLayer,
-        mapping::{FileMapping, Source},
-        options::{HardLinks, LayerOptions},
+    layer::{
+        layer_tar::{self, TarLayer},
         target::names_directory,
     },
+    layout::repository::without_hash,
     nix::{
         attributes::Attributes,
         contents::{self, Held},
@@ -24,8 +22,12 @@ use crate::{
         output::WRITE,
     },
     pool::Pool,
-    recipe::trust::RecipeTrust,
-    spec::LayerSpec,
+    recipe::{
+        mapping::{FileMapping, Source},
+        options::{HardLinks, LayerOptions},
+        spec::LayerSpec,
+        trust::RecipeTrust,
+    },
 };
 
 /// Makes a layer: the files of `spec`, and what contents say. With `lazy`, of which the layer's recipe alone is kept, the

@@ -1,6 +1,6 @@
 //! How a builder writes and speaks.
 
-use crate::{warning::Warning, write_options::WriteOptions};
+use crate::{basics::warning::Warning, store::write_options::WriteOptions};
 
 /// A builder is alone with its output, and Nix syncs what it registers, if it is told to (`fsync-store-paths`).
 pub(crate) const WRITE: WriteOptions = WriteOptions { sync: false, lock: false };

@@ -5,19 +5,21 @@ use std::{collections::HashMap, fs, path::PathBuf, sync::Arc};
 use serde::Deserialize;
 
 use crate::{
-    blob::FileBlob,
-    digest::Digest,
-    error::{Error, Result},
-    image_layout::{self, LayoutOptions},
-    image_manifest::Image,
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
+    blob::traits::FileBlob,
+    image::graph::Image,
+    layout::image_layout::{self, LayoutOptions},
     nix::{attributes::Attributes, output::WRITE},
     pool::Pool,
 };
 
 #[cfg(feature = "registry")]
 use crate::{
-    chunks,
-    descriptor::{Descriptor, MediaType, Platform},
+    blob::chunks,
+    document::descriptor::{Descriptor, MediaType, Platform},
     registry::{client::Client, download_pool, reference::Reference},
 };
 

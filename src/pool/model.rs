@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
+    basics::sync::{AtomicUsize, Condvar, Mutex, check, in_threads, lock, thread},
     pool::{Claim, Job, May, Pool},
-    sync::{AtomicUsize, Condvar, Mutex, check, in_threads, lock, thread},
 };
 
 /// How many are at work, and how many ever were at a time.

@@ -3,8 +3,8 @@
 use std::{collections::VecDeque, sync::PoisonError};
 
 use crate::{
+    basics::sync::{Mutex, lock},
     pool::{Claim, Job, May, Pool},
-    sync::{Mutex, lock},
 };
 
 impl Pool {

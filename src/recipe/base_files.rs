@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use crate::{digest::Digest, error::Result, recipe::base_index::Index};
+use crate::{
+    basics::{digest::Digest, error::Result},
+    recipe::base_index::Index,
+};
 
 /// The files that the layers below a new layer hold: those of a base image, or layers that were just made.
 ///

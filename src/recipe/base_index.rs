@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::layer_tar::path::LayerPath;
+use crate::tarfile::path::LayerPath;
 
 /// What a layer has at each path, sorted by path. A recipe records the entries alone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub(crate) enum BaseEntry {
     /// A directory that a recipe knows of, and of which no layer has an entry: only what is in it.
     ImpliedDirectory,
     /// A symbolic link with this target.
-    Symlink(#[serde(with = "crate::layer_tar::path::bytes")] Vec<u8>),
+    Symlink(#[serde(with = "crate::tarfile::path::bytes")] Vec<u8>),
     /// Anything else that has no files below it, a whiteout among it.
     File,
 }

@@ -7,14 +7,21 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use crate::{
-    byte_format::BYTE_FORMAT,
-    descriptor::Descriptor,
-    digest::Digest,
-    error::{Error, Result},
-    json,
-    layer_tar::{compression::Compression, mapping::Source},
-    recipe::{Origin, Recipe, checks::Checks, trust::RecipeKey},
-    spec::{LayerSpec, values},
+    basics::{
+        byte_format::BYTE_FORMAT,
+        digest::Digest,
+        error::{Error, Result},
+        json,
+    },
+    document::descriptor::Descriptor,
+    recipe::{
+        checks::Checks,
+        mapping::Source,
+        origin::{Origin, Recipe},
+        spec::{LayerSpec, values},
+        trust::RecipeKey,
+    },
+    tarfile::compression::Compression,
 };
 
 #[derive(Serialize, Deserialize)]

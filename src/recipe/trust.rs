@@ -11,9 +11,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::{
-    error::{Error, Result},
-    layer_tar::mapping::{FileMapping, Source},
-    recipe::{Origin, Recipe},
+    basics::error::{Error, Result},
+    recipe::{
+        mapping::{FileMapping, Source},
+        origin::{Origin, Recipe},
+    },
 };
 
 /// Which recipes of a layout are followed. Every other is an error that names the file that it would read.

@@ -8,13 +8,13 @@ use std::{
 use reqwest::Response;
 
 use crate::{
-    blob::Blob,
-    descriptor::Descriptor,
-    error::Result,
+    basics::error::Result,
+    blob::traits::Blob,
+    document::descriptor::Descriptor,
     registry::{
         failure::Failure,
+        message::{blob_name, broken_off},
         pace::Pace,
-        sentence::{blob_name, broken_off},
         session::Session,
     },
 };

@@ -3,8 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use crate::{
+    basics::progress::Progress,
     pool::Pool,
-    progress::Progress,
     registry::{credentials::Credentials, proxy::Proxies},
 };
 

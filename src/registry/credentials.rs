@@ -13,7 +13,7 @@ use base64::{
 use serde_json::Value;
 
 use crate::{
-    error::{Error, Result},
+    basics::error::{Error, Result},
     registry::{helper, reference::Reference},
 };
 

@@ -10,8 +10,7 @@ use rustls::AlertDescription;
 use serde_json::Value;
 
 use crate::{
-    digest::Digest,
-    error::Error,
+    basics::{digest::Digest, error::Error},
     registry::{challenge::Challenge, pace::LeastRate},
 };
 

@@ -10,7 +10,7 @@ use reqwest::{Method, Proxy, Request, RequestBuilder, Response, Url, redirect::P
 use tokio::{task::JoinHandle, time};
 
 use crate::{
-    error::{Error, Result as OurResult},
+    basics::error::{Error, Result as OurResult},
     registry::{
         client::Client,
         failure::{Failure, Refusal, is_silent, lacks_tls, root},

@@ -28,18 +28,23 @@ use reqwest::{
 };
 
 use crate::{
-    blob::Blob,
-    descriptor::{Descriptor, MediaType},
-    digest::Digest,
-    error::{Error, Result},
-    image_layout::paths::MAX_DOCUMENT,
-    image_manifest::Image,
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
+    blob::traits::Blob,
+    document::{
+        descriptor::{Descriptor, MediaType},
+        layout_paths::MAX_DOCUMENT,
+    },
+    image::graph::Image,
     pool::{Pool, lock},
     registry::{
+        byte_counter::Meter,
         client::Client,
         failure::{Failure, Refusal},
         http::Http,
-        meter::Meter,
+        message::{Access, blob_name, is_foreign},
         push::{
             contents::{Contents, Document},
             head::{Head, check_digest, has_blob, head, said_digest},
@@ -47,7 +52,6 @@ use crate::{
             upload::Mount,
         },
         reference::Reference,
-        sentence::{Access, blob_name, is_foreign},
         session::{Session, accept},
     },
 };

@@ -3,9 +3,11 @@
 use std::{fmt, str::FromStr};
 
 use crate::{
-    digest::Digest,
-    error::{Error, Result},
-    image_layout::name::{full_repository, is_tag, split_tag},
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
+    document::name::{full_repository, is_tag, split_tag},
 };
 
 /// Which image of which registry: `[REGISTRY/]PATH[:TAG][@DIGEST]`, completed as docker does.

@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod authority;
 pub(crate) mod blob;
+pub(crate) mod body;
 pub(crate) mod certificate;
 pub(crate) mod condition;
 pub(crate) mod connection;
@@ -12,17 +13,16 @@ pub(crate) mod find;
 #[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd"))]
 pub(crate) mod fuzzing;
 pub(crate) mod login;
-pub(crate) mod making;
-pub(crate) mod once;
-pub(crate) mod patient;
 pub(crate) mod places;
+pub(crate) mod pull_watch;
 pub(crate) mod range;
 pub(crate) mod refusal;
 pub(crate) mod repository;
 pub(crate) mod response;
 pub(crate) mod route;
 pub(crate) mod server;
-pub(crate) mod stretch;
+pub(crate) mod shared_build;
+pub(crate) mod slow_client;
 pub(crate) mod watched;
 
 use std::{
@@ -43,22 +43,22 @@ use tokio::{
 };
 
 use crate::{
-    error::{Error, Result},
-    image_layout::name::is_repository,
+    basics::error::{Error, Result},
+    document::name::is_repository,
     pool::{Pool, lock},
     registry::serve::{
         authority::Authorities,
         certificate::Certificate,
         connection::Graceful,
         login::Login,
-        making::Makings,
-        once::Once,
         places::Places,
+        pull_watch::Once,
         server::{Log, Server},
+        shared_build::Makings,
     },
 };
 
-pub use self::{event::Event, places::Limits, repository::Repository};
+pub use crate::registry::serve::{event::Event, places::Limits, repository::Repository};
 
 /// A read-only registry over image layouts, as the
 /// [distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md) has it: what a

@@ -16,18 +16,22 @@ use reqwest::{
 };
 
 use crate::{
-    descriptor::{Descriptor, MediaType},
-    digest::Digest,
-    error::{Error, Result},
-    image_layout::paths::MAX_DOCUMENT,
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
+    document::{
+        descriptor::{Descriptor, MediaType},
+        layout_paths::MAX_DOCUMENT,
+    },
     registry::{
+        byte_counter::Meter,
         client::Client,
         failure::Failure,
         http::{Http, leaves_tls},
         login::Login,
-        meter::Meter,
+        message::{Access, Asked, blob_name},
         reference::Reference,
-        sentence::{Access, Asked, blob_name},
     },
 };
 

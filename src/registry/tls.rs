@@ -11,7 +11,7 @@ use rustls::{ClientConfig, client::ResolvesClientCert, crypto::ring, pki_types::
 use rustls_native_certs::load_native_certs;
 
 use crate::{
-    error::{Error, Result},
+    basics::error::{Error, Result},
     registry::{
         client::Client,
         reference::Reference,

@@ -6,14 +6,18 @@ use std::{
 };
 
 use crate::{
-    blob::{Blob, MemoryBlob},
-    descriptor::{Annotations, Descriptor},
-    digest::Digest,
-    error::{Error, Result},
-    image_layout::paths::MAX_DEPTH,
-    image_manifest::{
-        Image,
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
+    blob::traits::{Blob, MemoryBlob},
+    document::{
+        descriptor::{Annotations, Descriptor},
+        layout_paths::MAX_DEPTH,
+    },
+    image::{
         existing::{self, read_document},
+        graph::Image,
     },
     registry::reference::Reference,
 };

@@ -6,8 +6,8 @@ use reqwest::{
 };
 
 use crate::{
-    descriptor::Descriptor,
-    digest::Digest,
+    basics::digest::Digest,
+    document::descriptor::Descriptor,
     registry::{failure::Failure, session::Session},
 };
 

@@ -7,11 +7,8 @@ use reqwest::{
 };
 
 use crate::{
-    descriptor::{Extra, MediaType},
-    error::Result,
-    image_layout::paths::MAX_DOCUMENT,
-    image_manifest::document::Index,
-    json,
+    basics::{error::Result, json},
+    document::{descriptor::MediaType, extra::Extra, layout_paths::MAX_DOCUMENT, manifest::Index},
     registry::{push::contents::Referrer, session::Session},
 };
 

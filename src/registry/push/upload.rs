@@ -22,17 +22,16 @@ use tokio::{
 };
 
 use crate::{
-    blob::Blob,
-    chunks::Chunks,
-    error::Result,
+    basics::error::Result,
+    blob::{chunks::Chunks, traits::Blob},
     registry::{
         failure::Failure,
         login::Login,
+        message::blob_name,
         push::{
             head::{check_digest, has_blob},
             manner::{Manner, wants_patch},
         },
-        sentence::blob_name,
         session::Session,
     },
 };

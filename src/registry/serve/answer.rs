@@ -8,7 +8,7 @@ use hyper::{
 };
 
 use crate::{
-    digest::Digest,
+    basics::digest::Digest,
     registry::serve::{
         blob::blob,
         condition::{Condition, condition},

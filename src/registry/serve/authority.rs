@@ -12,7 +12,7 @@ use std::{
 use hyper::{Request, Version, header};
 
 use crate::{
-    error::{Error, Result},
+    basics::error::{Error, Result},
     registry::serve::refusal::Refusal,
 };
 

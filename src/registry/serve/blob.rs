@@ -14,9 +14,9 @@ use rustls::crypto::ring;
 use tokio::task;
 
 use crate::{
-    digest::Digest,
-    error::Error,
+    basics::{digest::Digest, error::Error},
     registry::serve::{
+        body::Stretch,
         condition::{Condition, condition},
         contents::Content,
         event::Event,
@@ -24,7 +24,6 @@ use crate::{
         refusal::Refusal,
         response::{Body, DIGEST, Headers, empty, not_modified, precondition_failed, with_headers},
         server::Server,
-        stretch::Stretch,
     },
 };
 

@@ -16,7 +16,7 @@ use rustls::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    error::{Error, Result},
+    basics::error::{Error, Result},
     registry::{serve::watched::Watched, tls::pem::key_pair},
 };
 

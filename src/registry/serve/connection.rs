@@ -27,16 +27,16 @@ use tokio::{
 };
 
 use crate::{
-    error::Error,
+    basics::error::Error,
     pool::lock,
     registry::serve::{
         answer::answer,
         event::Event,
-        patient::Patient,
         places::{Activity, Answering, Full, Place},
         refusal::Refusal,
         response::Body,
         server::Server,
+        slow_client::Patient,
     },
 };
 

@@ -6,21 +6,20 @@ use std::{
 };
 
 use crate::{
-    blob::Blob,
-    chunks::Chunks,
-    descriptor::{Descriptor, MediaType},
-    digest::Digest,
-    error::{Error, Result},
-    image_layout::{
-        ImageLayout, ImageName,
-        name::{CONTAINERD_NAME, REF_NAME},
-        paths::{MAX_DEPTH, MAX_DOCUMENT},
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+        json,
     },
-    image_manifest::{
-        Image,
-        document::{Index, Manifest},
+    blob::{chunks::Chunks, traits::Blob},
+    document::{
+        descriptor::{Descriptor, MediaType},
+        layout_paths::{MAX_DEPTH, MAX_DOCUMENT},
+        manifest::{Index, Manifest},
+        name::{CONTAINERD_NAME, ImageName, REF_NAME},
     },
-    json,
+    image::graph::Image,
+    layout::read::ImageLayout,
 };
 
 /// What there is, by tag and by digest. Nothing else can be asked for.

@@ -7,11 +7,12 @@ use serde_json::json;
 use tokio::task;
 
 use crate::{
-    descriptor::{Annotations, Extra, MediaType},
-    digest::Digest,
-    error::Error,
-    image_manifest::document::Index,
-    json,
+    basics::{digest::Digest, error::Error, json},
+    document::{
+        descriptor::{Annotations, MediaType},
+        extra::Extra,
+        manifest::Index,
+    },
     registry::serve::{
         contents::{Content, Contents, document},
         event::Event,
@@ -205,10 +206,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        image_config,
-        image_layout::image_layout,
-        image_manifest,
-        layer_tar::TarLayer,
+        image::{config::image_config, manifest::image_manifest},
+        layer::layer_tar::TarLayer,
+        layout::image_layout::image_layout,
         registry::{Endpoint, serve::route::route},
     };
 

@@ -19,8 +19,10 @@ use rustls::crypto::ring;
 use tokio::{sync::Semaphore, task};
 
 use crate::{
-    digest::Digest,
-    error::{Error, Result},
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
     pool::lock,
     registry::serve::{refusal::Refusal, watched::Watched},
 };

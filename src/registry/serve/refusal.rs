@@ -7,7 +7,7 @@ use std::fmt::Display;
 use hyper::{StatusCode, header::HeaderName};
 use serde_json::json;
 
-use crate::json;
+use crate::basics::json;
 
 /// A status and why.
 #[derive(Debug)]

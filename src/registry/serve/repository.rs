@@ -8,13 +8,14 @@ use std::{
 use tokio::sync::OwnedMutexGuard;
 
 use crate::{
-    checked::{Stamp, known::KnownFiles},
-    error::{Error, Result},
-    image_layout::{ImageLayout, paths::INDEX},
-    image_manifest::Image,
+    basics::error::{Error, Result},
+    document::layout_paths::INDEX,
+    image::graph::Image,
+    layout::read::ImageLayout,
     pool::lock,
     recipe::trust::RecipeTrust,
     registry::serve::contents::Contents,
+    store::{checked::Stamp, known_files::KnownFiles},
 };
 
 /// What a repository of an [`Endpoint`](super::Endpoint) has: the images of a layout, or images that lie in none.

@@ -9,7 +9,7 @@ use hyper::{
     header::{self, HeaderName, HeaderValue},
 };
 
-use crate::{error::Error, registry::serve::refusal::Refusal};
+use crate::{basics::error::Error, registry::serve::refusal::Refusal};
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, Arc<Error>>;
 pub(crate) type Headers = Vec<(HeaderName, String)>;

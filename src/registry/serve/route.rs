@@ -7,8 +7,8 @@
 use percent_encoding::percent_decode_str;
 
 use crate::{
-    digest::Digest,
-    image_layout::name::{is_repository, is_tag},
+    basics::digest::Digest,
+    document::name::{is_repository, is_tag},
     registry::serve::refusal::Refusal,
 };
 

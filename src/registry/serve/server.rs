@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::registry::serve::{
-    authority::Authorities, certificate::Certificate, event::Event, login::Login, making::Makings, once::Once,
-    places::Places, repository::Repository,
+    authority::Authorities, certificate::Certificate, event::Event, login::Login, places::Places, pull_watch::Once,
+    repository::Repository, shared_build::Makings,
 };
 
 pub(crate) type Log = Arc<dyn Fn(&Event) + Send + Sync>;

@@ -6,9 +6,9 @@ use std::{
 };
 
 use crate::{
-    checked::Stamp,
-    error::{Error, Result},
+    basics::error::{Error, Result},
     pool::lock,
+    store::checked::Stamp,
 };
 
 /// What is read from some files. While a new state of them cannot be used, the one before stays.

@@ -10,7 +10,7 @@ use std::{
 use rustls::{pki_types::CertificateDer, sign::CertifiedKey};
 
 use crate::{
-    error::{Error, Result},
+    basics::error::{Error, Result},
     registry::{
         reference::Reference,
         tls::pem::{certificates, key_pair},

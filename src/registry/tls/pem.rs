@@ -8,7 +8,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use crate::error::{Error, Result};
+use crate::basics::error::{Error, Result};
 
 /// The certificates in a PEM file, which may also contain other objects.
 pub(crate) fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
