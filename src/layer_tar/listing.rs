@@ -21,7 +21,7 @@ use crate::{
         source_folder::{Folder, Walk},
         stream::TarStream,
         target::{self, Target},
-        tree::{Node, Tree, nodes_in},
+        tree::{Finished, Node, Tree, nodes_in},
     },
     pool::{
         Claim, May, Pool, lock,
@@ -151,7 +151,7 @@ fn plan<'a>(
     for ((index, target), apart) in first.into_iter().chain(late) {
         tree.add_mapping(index, target, apart)?;
     }
-    let (entries, folders, used) = tree.finish(&rules)?;
+    let Finished { entries, folders, used } = tree.finish(&rules)?;
     let base = options.base.as_ref().zip(used).map(|(base, used)| BaseFiles::recorded(base.digests(), used));
     let mut finding = Finding { entries: entries.into(), folders: folders.into() };
     while let Some(entries) = finding.entries_before_folder() {
