@@ -18,7 +18,7 @@ use crate::{
         stream::TarStream,
         target::{self, Target},
         tree::{
-            Tree,
+            Finished, Tree,
             node::{Node, nodes_in},
         },
         warnings::Noticed,
@@ -157,7 +157,7 @@ fn plan<'a>(
     for ((index, target), apart) in first.into_iter().chain(late) {
         tree.add_mapping(index, target, apart)?;
     }
-    let (entries, folders, used) = tree.finish(&rules)?;
+    let Finished { entries, folders, used } = tree.finish(&rules)?;
     let base = options.base.as_ref().zip(used).map(|(base, used)| BaseFiles::recorded(base.digests(), used));
     let mut finding = Finding { entries: entries.into(), folders: folders.into() };
     while let Some(entries) = finding.entries_before_folder() {

@@ -58,6 +58,16 @@ pub(crate) struct Tree<'a> {
     places: Option<Places>,
 }
 
+/// What a tree has when all mappings were added.
+pub(crate) struct Finished<'a> {
+    /// All entries, in order and in parts, but for what is in the folders.
+    pub(crate) entries: Vec<Vec<Entry>>,
+    /// Those that were left for later, in the order in which what is in them has its place.
+    pub(crate) folders: Vec<Walk<'a>>,
+    /// What the layer depends on of the base.
+    pub(crate) used: Option<Index>,
+}
+
 impl<'a> Tree<'a> {
     pub(crate) fn new(
         files: &'a [FileMapping],
@@ -322,9 +332,7 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    /// All entries, in order and in parts, but for what is in folders that were left for later; those, in the order in
-    /// which what is in them has its place; and what the layer depends on of the base.
-    pub(crate) fn finish(mut self, rules: &Rules) -> Result<(Vec<Vec<Entry>>, Vec<Walk<'a>>, Option<Index>)> {
+    pub(crate) fn finish(mut self, rules: &Rules) -> Result<Finished<'a>> {
         for node in behind_links(std::mem::take(&mut self.held))? {
             self.give_place(node)?;
         }
@@ -342,10 +350,7 @@ impl<'a> Tree<'a> {
         let parts = self.nodes.into_parts().map(|part| part.into_iter().filter(Node::is_in_layer).map(ruled));
         let mut folders = self.folders;
         folders.sort_by(|a, b| a.folder.place.cmp(&b.folder.place));
-        Ok((
-            links::link(parts, self.options.hard_links == Some(HardLinks::Merge))?,
-            folders,
-            self.places.map(Places::into_used),
-        ))
+        let entries = links::link(parts, self.options.hard_links == Some(HardLinks::Merge))?;
+        Ok(Finished { entries, folders, used: self.places.map(Places::into_used) })
     }
 }

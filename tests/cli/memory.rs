@@ -2,6 +2,8 @@
 
 use std::{
     fs,
+    io::{BufWriter, Write},
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -167,6 +169,42 @@ fn tar(records: &[(&str, &str)], data: &[u8], names: usize) -> Vec<u8> {
     (0..names).for_each(|n| add(tar::EntryType::Link, &format!("name{n}"), "first", &[]));
     tar.resize(tar.len() + 1024, 0);
     tar
+}
+
+/// A tar of empty files, so many in each of these folders, which come in this order.
+fn tar_of_files(path: &Path, folders: impl Iterator<Item = usize>, files: usize) {
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(tar::EntryType::Regular);
+    header.set_mode(0o644);
+    let mut tar = BufWriter::new(fs::File::create(path).unwrap());
+    for folder in folders {
+        for file in 0..files {
+            header.set_path(format!("d{folder:04}/f{file:07}")).unwrap();
+            header.set_cksum();
+            tar.write_all(header.as_bytes()).unwrap();
+        }
+    }
+    tar.write_all(&[0; 1024]).unwrap();
+}
+
+/// An entry takes less than 200 bytes, in whatever order the members come and wherever they go.
+#[test]
+fn a_tar_of_many_entries() {
+    let room = Room::new();
+    let (folders, files) = (120, 500);
+    let orders: [(&str, Vec<usize>); 3] = [
+        ("/", (0..folders).collect()),
+        ("/opt/a/long/name/of/an/application", (0..folders).collect()),
+        ("/", (0..folders).map(|number| number * 71 % folders).collect()),
+    ];
+    for (place, order) in orders {
+        tar_of_files(&room.path("source.tar"), order.into_iter(), files);
+        let text = format!(r#"{{ "text": "", "destination": "{place}/d0060/other" }}"#).replace("//", "/");
+        let tar = format!(r#"{{ "tar": "source.tar", "destination": "{place}" }}"#);
+        fs::write(room.path("spec.json"), format!(r#"{{ "files": [{tar}, {text}], "compression": "none" }}"#)).unwrap();
+        succeeds(&room, 36, "layer-tar --spec spec.json -o layer");
+        fs::remove_dir_all(room.path("layer")).unwrap();
+    }
 }
 
 #[test]
