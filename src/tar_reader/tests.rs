@@ -1,7 +1,7 @@
 //! What other programs wrote is read as they say it is.
 
 mod broken;
-#[path = "../../tests/source_tar/python.rs"]
+#[path = "../../tests/common/python.rs"]
 mod python;
 
 use std::{
@@ -31,7 +31,7 @@ fn read_with<R: Read>(mut reader: TarReader<R>) -> Result<Vec<TarEntry>> {
     std::iter::from_fn(|| reader.next_entry().transpose()).collect()
 }
 
-/// Entries in the words of `list.py`.
+/// Entries in the words of `list_tar.py`.
 fn list(tar: &[u8]) -> Vec<String> {
     let mut file = tempfile().unwrap();
     file.write_all(tar).unwrap();

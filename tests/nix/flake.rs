@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::images::podman;
-use crate::layout::Layout;
-use crate::nix::{Nix, PROGRAMS, for_each_nix};
-use crate::tool::{run, tool};
+use crate::common::tool::{run, tool};
+use crate::nix::images::podman;
+use crate::nix::layout::Layout;
+use crate::nix::versions::{Nix, PROGRAMS, for_each_nix};
 
 for_each_nix! {
     flakes_are_checked_built_and_run,
