@@ -6,6 +6,7 @@ mod cli {
     mod above;
     mod base_model;
     mod closure;
+    mod companions;
     mod concurrent;
     mod copy;
     mod errors;
