@@ -1,5 +1,5 @@
 # The program, by nixpkgs from 25.11 on (its Rust is 1.89 or newer). On Linux it is static.
-{ lib, stdenv, rustPlatform, pkgsStatic }:
+{ lib, stdenv, rustPlatform, pkgsStatic, installShellFiles }:
 let
   root = ../.;
 
@@ -13,6 +13,7 @@ let
 
   isLinux = stdenv.hostPlatform.isLinux;
   platform = if isLinux then pkgsStatic else { inherit stdenv rustPlatform; };
+  canExecute = platform.stdenv.buildPlatform.canExecute platform.stdenv.hostPlatform;
 in
 platform.rustPlatform.buildRustPackage {
   pname = "oci-layout";
@@ -22,9 +23,21 @@ platform.rustPlatform.buildRustPackage {
   cargoLock.lockFile = ../Cargo.lock;
   buildFeatures = [ "cli" "registry" ];
 
+  # The program writes its own completions and man pages, so it must run here.
+  nativeBuildInputs = [ installShellFiles ];
+  postInstall = lib.optionalString canExecute ''
+    for shell in bash fish zsh; do
+      $out/bin/oci-layout completions $shell > completions.$shell
+    done
+    installShellCompletion --cmd oci-layout \
+      --bash completions.bash --fish completions.fish --zsh completions.zsh
+    $out/bin/oci-layout man pages
+    installManPage pages/*
+  '';
+
   # `tests/run` tests the program, with tools that a build of a package does not have; here it shows that it starts.
   doCheck = false;
-  doInstallCheck = platform.stdenv.buildPlatform.canExecute platform.stdenv.hostPlatform;
+  doInstallCheck = canExecute;
   installCheckPhase = ''
     runHook preInstallCheck
     $out/bin/oci-layout --version

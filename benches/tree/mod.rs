@@ -1,14 +1,14 @@
 //! The trees that are packed: made from a seed, the same on every machine.
 #![allow(dead_code, reason = "each benchmark uses a part of it")]
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
+#[path = "../../tests/common/random.rs"]
+mod random;
 
 use std::{env, fs, path::Path};
 
 use tempfile::TempDir;
 
-use self::common::{Random, text};
+use self::random::{Random, text};
 
 /// A folder of files, and what is in it.
 pub struct Tree {

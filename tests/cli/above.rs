@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use crate::Room;
+use crate::cli::room::Room;
 
 /// A base with a link and a sticky directory, in the layout `base`, and its layer in the folder `root`.
 fn with_base() -> Room {

@@ -4,7 +4,7 @@ use std::{fs, io::Write, process::Stdio};
 
 use serde_json::json;
 
-use crate::Room;
+use crate::cli::room::Room;
 
 const GRAPH: &str = r#"[
     { "path": "/nix/store/00000000000000000000000000000000-app", "narSize": 9000000,

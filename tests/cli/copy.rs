@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::{Room, Run};
+use crate::cli::room::{Room, Run};
 
 /// A layout `image` with a full name, and `skopeo` and `docker`, which note what they are told.
 fn room() -> Room {

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Room, Run};
+use crate::cli::room::{Room, Run};
 
 #[test]
 fn a_wrong_argument_is_a_usage_error() {

@@ -12,7 +12,8 @@ use oci_layout::{Descriptor, Digest, MediaType};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::{Room, Run, interrupted::is_writing};
+use crate::cli::interrupted::is_writing;
+use crate::cli::room::{Room, Run};
 
 /// A layout `image` with the tags 1.0 and, of another image, `ghcr.io/me/app:2.0`.
 fn room() -> Room {

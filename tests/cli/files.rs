@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Room, Run};
+use crate::cli::room::{Room, Run};
 
 /// The entries of the one layer below a folder, as GNU tar lists them: mode, owner, time and path.
 fn entries(room: &Room, dir: &str) -> Vec<String> {

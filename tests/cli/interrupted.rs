@@ -14,7 +14,7 @@ use rustix::{
     process::{Pid, Signal, kill_process, test_kill_process},
 };
 
-use crate::Room;
+use crate::cli::room::Room;
 
 /// Starts work that takes minutes, and returns when it has begun to write.
 fn begin(room: &Room) -> Child {

@@ -4,7 +4,7 @@ use std::{fs, process::Stdio};
 
 use serde_json::Value;
 
-use crate::{Room, Run};
+use crate::cli::room::{Room, Run};
 
 /// A layout `image` with an image under `latest`, and the folders `one` and `two` of two more.
 fn room() -> Room {

@@ -11,7 +11,7 @@ use std::{
 use flate2::read::MultiGzDecoder;
 use serde_json::json;
 
-use crate::{Room, Run};
+use crate::cli::room::{Room, Run};
 
 /// The paths in a layer, by the `tar` crate, each with its mode and contents.
 fn entries(blob: &Path) -> BTreeMap<Vec<u8>, (u32, Vec<u8>)> {

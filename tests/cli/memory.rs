@@ -9,7 +9,7 @@ use std::{
 
 use oci_layout::Digest;
 
-use crate::{Room, Run};
+use crate::cli::room::{Room, Run};
 
 /// Runs the program with so many MiB of memory for its data, of which a debug build takes some 20.
 #[track_caller]

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::Room;
+use crate::cli::room::Room;
 
 /// An escape sequence, a line of its own, a C1 control, DEL, a bidirectional override and isolate, separators of lines
 /// and paragraphs, and what is shown as nothing: also a tag character.

@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Room, Run, interrupted::is_writing};
+use crate::cli::interrupted::is_writing;
+use crate::cli::room::{Room, Run};
 
 /// How many files are in this folder.
 fn count(room: &Room, folder: &str) -> usize {

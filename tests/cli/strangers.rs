@@ -13,7 +13,7 @@ use oci_layout::Digest;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 
-use crate::Room;
+use crate::cli::room::Room;
 
 /// A layout with one image of one layer, whose blob is not there.
 pub(crate) fn layout(room: &Room, name: &str, digest: Digest, size: u64) -> PathBuf {

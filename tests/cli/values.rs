@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::Room;
+use crate::cli::room::Room;
 
 #[test]
 fn an_option_is_named_by_its_value() {

@@ -1,7 +1,13 @@
 //! What several tests need: sources, a look into layers and layouts, and children of the test that runs.
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each binary uses a part of it")]
 
+pub mod docker;
+pub mod hello;
+pub mod python;
+pub mod random;
 pub mod rich;
+pub mod tool;
+pub mod values;
 
 use std::{
     collections::BTreeMap,
@@ -18,39 +24,7 @@ use std::{
 use oci_layout::{Blob, Compression, Digest, FileMapping, ImageLayout, LayerOptions, MediaType, layer_tar};
 use tar::EntryType;
 
-/// Text that compresses about as well as program code does, the same for the same seed.
-pub fn text(size: usize, seed: u64) -> Vec<u8> {
-    let mut random = Random(seed);
-    let words: Vec<Vec<u8>> = (0..500)
-        .map(|_| (0..1 + random.below(15)).map(|_| b"etaoin shrdlu(){};=\n"[random.below(20)]).collect())
-        .collect();
-    let mut text = Vec::with_capacity(size + 15);
-    while text.len() < size {
-        text.extend_from_slice(&words[random.below(words.len()).min(random.below(words.len()))]);
-    }
-    text.truncate(size);
-    text
-}
-
-/// Numbers that look random (Knuth's MMIX generator), the same for the same seed.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.0 ^ self.0 >> 29
-    }
-
-    pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() >> 33) as usize % bound
-    }
-
-    pub fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
-    }
-}
+pub use self::random::{Random, text};
 
 /// The bytes of a blob, from the first to the last.
 #[track_caller]
@@ -197,11 +171,26 @@ pub fn message<T>(result: oci_layout::Result<T>) -> String {
 
 const CHILD: &str = "OCI_LAYOUT_TEST_CHILD";
 
-/// This test binary again, to run `test` alone, where [`child_argument`] is what is given here.
-pub fn child(test: &str, argument: impl AsRef<OsStr>) -> Command {
+/// This test binary again, to run the test `test` alone, where [`child_argument`] is what is given here.
+pub fn child<F: Fn()>(test: F, argument: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args([test, "--exact", "--nocapture"]).env(CHILD, argument);
+    command.args([name(&test), "--exact", "--nocapture"]).env(CHILD, argument);
     command
+}
+
+/// Whether this process runs `test` alone. If not, this runs it in a process of its own, where it must pass.
+pub fn alone<F: Fn()>(test: F) -> bool {
+    if child_argument().is_none() {
+        let said = String::from_utf8(run(&mut child(test, ""))).unwrap();
+        assert!(said.contains("1 passed"), "{said}");
+        return false;
+    }
+    true
+}
+
+/// The name of a test as the harness knows it: the function's path in this crate.
+fn name<F: Fn()>(_test: &F) -> &'static str {
+    std::any::type_name::<F>().split_once("::").unwrap().1
 }
 
 /// In a process that [`child`] started: what it is to work on. A test that starts itself asks this first.

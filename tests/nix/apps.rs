@@ -7,10 +7,10 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::docker::{Docker, Version};
-use crate::nix::{Nix, PROGRAMS, for_each_nix};
-use crate::rebuild::to_build;
-use crate::tool::{Containers, Registry, crane, run};
+use crate::common::docker::{Docker, Version};
+use crate::common::tool::{Containers, Registry, crane, run};
+use crate::nix::rebuild::to_build;
+use crate::nix::versions::{Nix, PROGRAMS, for_each_nix};
 
 for_each_nix! { images_are_handed_on }
 

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::images::podman;
-use crate::layout::{Layout, listing};
-use crate::lazy::references;
-use crate::nix::{Nix, Version, for_each_nix};
-use crate::rebuild::to_build;
-use crate::tool::{run, tool, umoci};
+use crate::common::tool::{run, tool, umoci};
+use crate::nix::images::podman;
+use crate::nix::layout::{Layout, listing};
+use crate::nix::lazy::references;
+use crate::nix::rebuild::to_build;
+use crate::nix::versions::{Nix, Version, for_each_nix};
 
 for_each_nix! { an_image_keeps_what_its_base_has, each_layer_reads_entries_that_were_read_once }
 
@@ -189,7 +189,7 @@ fn buildah_copies_to_the_same_places() {
     let scratch = TempDir::new().unwrap();
     run(tool("cp").arg("-r").arg(base.path()).arg(scratch.path().join("base")));
     fs::write(scratch.path().join("jq"), "x").unwrap();
-    let containers = crate::tool::Containers::new(scratch.path());
+    let containers = crate::common::tool::Containers::new(scratch.path());
     let container = containers.buildah(["from", "oci:base:1"]);
     let container = container.trim();
     containers.buildah(["copy", container, "jq", "/bin/"]);

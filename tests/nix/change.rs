@@ -7,10 +7,10 @@ use std::process::Command;
 
 use walkdir::WalkDir;
 
-use crate::apps::Apps;
-use crate::nix::{Nix, for_each_nix};
-use crate::proxy::CountingProxy;
-use crate::tool::{Registry, crane};
+use crate::common::tool::{Registry, crane};
+use crate::nix::apps::Apps;
+use crate::nix::proxy::CountingProxy;
+use crate::nix::versions::{Nix, for_each_nix};
 
 for_each_nix! { a_changed_line_is_all_that_is_built_and_sent }
 
@@ -57,7 +57,7 @@ fn a_changed_line_is_all_that_is_built_and_sent(nix: Nix) {
     crane(["validate", "--insecure", "--remote", &image]);
     let tar = apps.0.folder().join("tar");
     crane(["export", "--insecure", &image, tar.to_str().unwrap()]);
-    let line = crate::tool::run(crate::tool::tool("tar").args(["-xOf", tar.to_str().unwrap(), "line"]));
+    let line = crate::common::tool::run(crate::common::tool::tool("tar").args(["-xOf", tar.to_str().unwrap(), "line"]));
     assert_eq!(line, "three\n");
 }
 

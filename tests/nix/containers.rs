@@ -6,11 +6,11 @@ use std::{env, fs};
 
 use serde_json::{Value, json};
 
-use crate::flake::Flakes;
-use crate::guide;
-use crate::layout::Layout;
-use crate::nix::{Nix, Version, for_each_nix};
-use crate::tool::{Containers, run, tool};
+use crate::common::tool::{Containers, run, tool};
+use crate::nix::flake::Flakes;
+use crate::nix::guide;
+use crate::nix::layout::Layout;
+use crate::nix::versions::{Nix, Version, for_each_nix};
 
 for_each_nix! { every_option_is_described_without_nixpkgs }
 

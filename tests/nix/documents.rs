@@ -5,9 +5,9 @@ use std::fs;
 use oci_layout::Digest;
 use serde_json::{Value, json};
 
-use crate::images::built;
-use crate::layout::Layout;
-use crate::nix::{Nix, for_each_nix};
+use crate::nix::images::built;
+use crate::nix::layout::Layout;
+use crate::nix::versions::{Nix, for_each_nix};
 
 for_each_nix! { others_build_on_the_parts }
 

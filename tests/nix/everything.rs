@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::layout::Layout;
-use crate::nix::{Nix, Version, for_each_nix};
-use crate::tool::run;
+use crate::common::tool::run;
+use crate::nix::layout::Layout;
+use crate::nix::versions::{Nix, Version, for_each_nix};
 
 for_each_nix! { no_evaluation_builds_anything, all_evaluates_on_macos }
 

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::images::podman;
-use crate::layout::Layout;
-use crate::nix::{Nix, PROGRAMS, for_each_nix};
-use crate::tool::{run, tool};
+use crate::common::tool::{run, tool};
+use crate::nix::images::podman;
+use crate::nix::layout::Layout;
+use crate::nix::versions::{Nix, PROGRAMS, for_each_nix};
 
 for_each_nix! {
     flakes_are_checked_built_and_run,
@@ -102,10 +102,20 @@ impl Flakes {
 fn flakes_are_checked_built_and_run(nix: Nix) {
     let flakes = Flakes::new(nix);
     run(&mut flakes.ours(&["flake", "check"], ""));
-    let program = flakes.build(flakes.ours(&["build"], "")).join("bin/oci-layout");
+    let package = flakes.build(flakes.ours(&["build"], ""));
+    let program = package.join("bin/oci-layout");
     let version = concat!("oci-layout ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(run(Command::new(program).arg("--version")), version);
     assert_eq!(run(flakes.ours(&["run"], "").args(["--", "--version"])), version);
+    for (file, start) in [
+        ("completions/--bash", "_oci__"),
+        ("completions/--fish", "# Print an optspec"),
+        ("completions/--zsh", "#compdef oci-layout"),
+        ("man/man1/oci-layout-build.1", ".ie "),
+    ] {
+        let text = fs::read_to_string(package.join("share").join(file)).unwrap();
+        assert!(text.starts_with(start), "{file}: {text}");
+    }
 }
 
 fn a_document_is_no_reason_to_build_the_program_again(nix: Nix) {

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use crate::flake::Flakes;
-use crate::layout::Layout;
-use crate::nix::{Nix, PROGRAMS, for_each_nix};
-use crate::tool::{Registry, crane, run, tool};
+use crate::common::tool::{Registry, crane, run, tool};
+use crate::nix::flake::Flakes;
+use crate::nix::layout::Layout;
+use crate::nix::versions::{Nix, PROGRAMS, for_each_nix};
 
 for_each_nix! {
     all_examples_are_built, the_first_ten_lines_run_and_are_pushed, a_changed_line_is_copied_to_a_registry,
@@ -74,7 +74,7 @@ fn the_first_ten_lines_run_and_are_pushed(nix: Nix) {
     fs::write(flakes.folder("image.nix"), &examples("docs/nix.md")[0]).unwrap();
     run(flakes.on_expression("nix-build", "import ./image.nix").current_dir(flakes.folder("")));
     let layout = Layout(flakes.folder("result"));
-    assert_eq!(crate::images::podman(&layout, ""), concat!("oci-layout ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert_eq!(crate::nix::images::podman(&layout, ""), concat!("oci-layout ", env!("CARGO_PKG_VERSION"), "\n"));
     let registry = Registry::start();
     let there = format!("{}/first:1.0", registry.address);
     crane(["push", "--insecure", layout.path().to_str().unwrap(), &there]);

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::layout::Layout;
-use crate::nix::{Nix, Version};
-use crate::tool::{Containers, run};
+use crate::common::tool::{Containers, run};
+use crate::nix::layout::Layout;
+use crate::nix::versions::{Nix, Version};
 
 /// One example, as the oldest version builds it; all versions build the same.
 pub fn built(example: &str) -> (Nix, Layout) {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use walkdir::WalkDir;
 
-use crate::nix::PROGRAMS;
-use crate::tool::{run, schemas, tool};
+use crate::common::tool::{run, schemas, tool};
+use crate::nix::versions::PROGRAMS;
 
 pub struct Layout(pub PathBuf);
 

@@ -5,9 +5,9 @@ use std::{fs, path::Path};
 use serde_json::Value;
 use walkdir::WalkDir;
 
-use crate::layout::Layout;
-use crate::nix::{Nix, for_each_nix};
-use crate::tool::run;
+use crate::common::tool::run;
+use crate::nix::layout::Layout;
+use crate::nix::versions::{Nix, for_each_nix};
 
 for_each_nix!(lazy_images_are_the_same);
 

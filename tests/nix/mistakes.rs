@@ -1,6 +1,6 @@
 //! What people get wrong stops the evaluation or the build with the sentence that they need.
 
-use crate::nix::{Nix, for_each_nix};
+use crate::nix::versions::{Nix, for_each_nix};
 
 for_each_nix! { each_mistake_has_its_sentence }
 

@@ -7,11 +7,11 @@ use std::process::{Command, Output, Stdio};
 use oci_layout::{LayoutOptions, image_layout};
 use tempfile::TempDir;
 
-use crate::hello::hello;
-use crate::images::podman;
-use crate::layout::Layout;
-use crate::nix::{Nix, PROGRAMS, for_each_nix};
-use crate::tool::{Registry, crane};
+use crate::common::hello::hello;
+use crate::common::tool::{Registry, crane};
+use crate::nix::images::podman;
+use crate::nix::layout::Layout;
+use crate::nix::versions::{Nix, PROGRAMS, for_each_nix};
 
 for_each_nix! { images_are_pulled }
 
@@ -79,7 +79,7 @@ impl Room {
 
     #[track_caller]
     fn build(&self, attribute: &str, hash: &str) -> PathBuf {
-        self.nix.physical(crate::tool::run(self.command("nix-build", attribute, hash).arg("--quiet")).trim())
+        self.nix.physical(crate::common::tool::run(self.command("nix-build", attribute, hash).arg("--quiet")).trim())
     }
 
     #[track_caller]

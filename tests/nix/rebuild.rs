@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::nix::{Nix, for_each_nix};
+use crate::nix::versions::{Nix, for_each_nix};
 
 for_each_nix! { a_changed_file_is_one_layer_again, nothing_is_built_twice }
 

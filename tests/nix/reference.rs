@@ -7,8 +7,8 @@ use std::{env, fs};
 
 use serde_json::Value;
 
-use crate::nix::{Nix, Version};
-use crate::tool::run;
+use crate::common::tool::run;
+use crate::nix::versions::{Nix, Version};
 
 const PAGE: &str = "docs/nix-reference.md";
 

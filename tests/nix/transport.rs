@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use walkdir::WalkDir;
 
-use crate::images::{built, podman};
-use crate::layout::Layout;
-use crate::tool::{Containerd, Registry, crane, oci_image_tool, skopeo, umoci};
+use crate::common::tool::{Containerd, Registry, crane, oci_image_tool, skopeo, umoci};
+use crate::nix::images::{built, podman};
+use crate::nix::layout::Layout;
 
 #[test]
 fn the_ten_lines_run_and_are_pushed() {
@@ -65,7 +65,8 @@ fn an_image_for_two_platforms() {
         let tar = TempDir::new().unwrap();
         let tar = tar.path().join("tar");
         crane(["export", "--insecure", "--platform", platform, &reference, tar.to_str().unwrap()]);
-        let text = crate::tool::run(crate::tool::tool("tar").args(["-xOf", tar.to_str().unwrap(), "system"]));
+        let text =
+            crate::common::tool::run(crate::common::tool::tool("tar").args(["-xOf", tar.to_str().unwrap(), "system"]));
         assert_eq!(text, format!("{system}\n"));
     }
 }

@@ -8,8 +8,8 @@ use oci_layout::{Descriptor, Digest, ImageLayout, MediaType, MemoryBlob, artifac
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::hello::hello;
-use crate::tool::{Containers, Registry, crane, oras, schemas};
+use crate::common::hello::hello;
+use crate::common::tool::{Containers, Registry, crane, oras, schemas};
 
 const BILL: &str = "application/spdx+json";
 const SEAL: &str = "application/vnd.example.seal";

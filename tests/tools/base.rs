@@ -10,8 +10,8 @@ use oci_layout::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::hello::busybox;
-use crate::tool::{Containers, schemas, skopeo, umoci};
+use crate::common::hello::busybox;
+use crate::common::tool::{Containers, schemas, skopeo, umoci};
 
 /// A base image has busybox, this configuration, and one layer.
 const ENV: [&str; 3] = ["PATH=/bin", "OF=the base", "ONLY=the base"];

@@ -7,10 +7,10 @@ use oci_layout::image_layout;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::docker::{Docker, VERSIONS, Version};
-use crate::export::{COMPRESSIONS, Exported, podman_names};
-use crate::hello::{busybox, hello};
-use crate::tool::{Containers, Registry, crane, run};
+use crate::common::docker::{Docker, VERSIONS, Version};
+use crate::common::hello::{busybox, hello};
+use crate::common::tool::{Containers, Registry, crane, run};
+use crate::tools::export::{COMPRESSIONS, Exported, podman_names};
 
 /// What the program prints, in this folder and with what this command has in its environment.
 #[track_caller]

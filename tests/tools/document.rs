@@ -5,8 +5,8 @@ use std::fs;
 use oci_layout::{Compression, Platform};
 use serde_json::{Value, json};
 
-use crate::sample::{Sample, annotations, for_each_compression, run_config};
-use crate::tool::{oci_image_tool, schemas, skopeo};
+use crate::common::tool::{oci_image_tool, schemas, skopeo};
+use crate::tools::sample::{Sample, annotations, for_each_compression, run_config};
 
 for_each_compression! { every_document_fits_the_schemas, skopeo_reads_what_was_said }
 

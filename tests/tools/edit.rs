@@ -6,9 +6,9 @@ use oci_layout::{Digest, Image, ImageLayout, Pool, image_layout};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::hello::hello;
-use crate::tool::{Containerd, Containers, run, schemas, skopeo, tool, umoci};
-use crate::transport::blobs;
+use crate::common::hello::hello;
+use crate::common::tool::{Containerd, Containers, run, schemas, skopeo, tool, umoci};
+use crate::tools::transport::blobs;
 
 #[test]
 fn tags_and_full_names_are_found() {

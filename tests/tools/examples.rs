@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::tool::{Containers, run};
+use crate::common::tool::{Containers, run};
 
 #[test]
 fn the_quickstart_runs_itself_in_a_container() {

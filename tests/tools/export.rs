@@ -11,10 +11,10 @@ use oci_layout::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::docker::{Docker, VERSIONS, Version};
-use crate::hello::{busybox, hello};
-use crate::sparse::Sources;
-use crate::tool::{Containerd, Containers, run, skopeo, tool, umoci};
+use crate::common::docker::{Docker, VERSIONS, Version};
+use crate::common::hello::{busybox, hello};
+use crate::common::tool::{Containerd, Containers, run, skopeo, tool, umoci};
+use crate::tools::sparse::Sources;
 
 pub const COMPRESSIONS: [Compression; 3] = [Compression::NONE, Compression::GZIP, Compression::ZSTD];
 

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use oci_layout::Compression;
 
-use crate::docker::{Docker, VERSIONS};
-use crate::pull::program;
-use crate::push::Counter;
-use crate::sparse::{Served, Sources};
-use crate::tool::{Containerd, Containers, Registry, crane, tool};
+use crate::common::docker::{Docker, VERSIONS};
+use crate::common::tool::{Containerd, Containers, Registry, crane, tool};
+use crate::tools::pull::program;
+use crate::tools::push::Counter;
+use crate::tools::sparse::{Served, Sources};
 
 /// What the program says on standard error, which fails with 1 and prints nothing else.
 #[track_caller]

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use crate::tool::{run, tool};
+use crate::common::tool::{run, tool};
 
 /// The script and the closures of real images stand beside the checkout where this is developed.
 const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared");

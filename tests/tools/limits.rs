@@ -12,7 +12,7 @@ use oci_layout::{
 };
 use serde_json::{Value, json};
 
-use crate::tool::{Registry, crane, tool};
+use crate::common::tool::{Registry, crane, tool};
 
 /// Passes on to a registry what it does not refuse.
 struct Proxy {

@@ -12,9 +12,9 @@ use jiff::{Timestamp, tz::TimeZone};
 use oci_layout::{Compression, Layer};
 use serde_json::Value;
 
-use crate::entry::{Entry, Kind, assert_same};
-use crate::sample::{Sample, for_each_compression};
-use crate::tool::{decompress, run, tool};
+use crate::common::tool::{decompress, run, tool};
+use crate::tools::entry::{Entry, Kind, assert_same};
+use crate::tools::sample::{Sample, for_each_compression};
 
 for_each_compression! { three_programs_list_what_was_mapped }
 

@@ -7,9 +7,9 @@ use oci_layout::{Descriptor, ImageManifest, image_layout};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::hello::hello;
-use crate::tool::{Containerd, Containers, Registry, crane, oci_image_tool, schemas, skopeo};
-use crate::transport::assert_same_blobs;
+use crate::common::hello::hello;
+use crate::common::tool::{Containerd, Containers, Registry, crane, oci_image_tool, schemas, skopeo};
+use crate::tools::transport::assert_same_blobs;
 
 const PLATFORMS: [&str; 3] = ["linux/arm64", "linux/amd64", "linux/arm/v7"];
 

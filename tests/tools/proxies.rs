@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::tool::tool;
+use crate::common::tool::tool;
 
 /// A proxy that passes nothing on, and remembers what it was asked for.
 struct Proxy {

@@ -11,10 +11,10 @@ use oci_layout::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::hello::hello;
-use crate::sample::{Sample, for_each_compression};
-use crate::tool::{Containers, Registry, crane, run, skopeo, tool, umoci};
-use crate::transport::{assert_same_blobs, blobs};
+use crate::common::hello::hello;
+use crate::common::tool::{Containers, Registry, crane, run, skopeo, tool, umoci};
+use crate::tools::sample::{Sample, for_each_compression};
+use crate::tools::transport::{assert_same_blobs, blobs};
 
 for_each_compression! { an_image_that_crane_pushed, an_image_that_skopeo_pushed }
 

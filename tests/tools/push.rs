@@ -18,11 +18,11 @@ use oci_layout::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::hello::{busybox, hello};
-use crate::pull::program;
-use crate::sample::{Sample, for_each_compression};
-use crate::tool::{Containers, Registry, crane, oras, skopeo};
-use crate::transport::assert_same_blobs;
+use crate::common::hello::{busybox, hello};
+use crate::common::tool::{Containers, Registry, crane, oras, skopeo};
+use crate::tools::pull::program;
+use crate::tools::sample::{Sample, for_each_compression};
+use crate::tools::transport::assert_same_blobs;
 
 for_each_compression! { others_take_what_was_pushed, it_runs }
 
@@ -224,7 +224,7 @@ fn a_connection_that_ends_in_the_middle() {
 }
 
 fn crane_bytes(args: &[&str]) -> Vec<u8> {
-    let output = crate::tool::tool("crane").args(args).output().unwrap();
+    let output = crate::common::tool::tool("crane").args(args).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     output.stdout
 }

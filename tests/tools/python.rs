@@ -11,7 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use walkdir::WalkDir;
 
-use crate::tool::{Containers, INSTALLED, run, tool};
+use crate::common::tool::{Containers, INSTALLED, run, tool};
 
 #[test]
 fn python_runs_from_its_own_tree() {

@@ -13,7 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use walkdir::WalkDir;
 
-use crate::tool::{Containers, INSTALLED};
+use crate::common::tool::{Containers, INSTALLED};
 
 /// Where files land: behind `/bin`, `/sbin`, `/lib64`, `/var/run` and `/var/lock`, which are links, and in directories
 /// with modes of their own.

@@ -3,8 +3,8 @@
 use oci_layout::Compression;
 use serde_json::{Value, json};
 
-use crate::sample::{Sample, annotations, for_each_compression, run_config};
-use crate::tool::{Containerd, Containers};
+use crate::common::tool::{Containerd, Containers};
+use crate::tools::sample::{Sample, annotations, for_each_compression, run_config};
 
 for_each_compression! { podman_runs, containerd_runs }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use self::files::{REMOVED, Row, lower, upper};
-use crate::entry::{Entry, directory};
+use crate::tools::entry::{Entry, directory};
 
 /// What the upper layer's options say; the lower one's leave it at root and a second after 1970.
 const UPPER_OWNER: (u64, u64) = (10, 20);

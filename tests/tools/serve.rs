@@ -15,9 +15,9 @@ use oci_layout::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::hello::busybox;
-use crate::sample::{Sample, for_each_compression};
-use crate::tool::{Containerd, Containers, crane, oras, skopeo};
+use crate::common::hello::busybox;
+use crate::common::tool::{Containerd, Containers, crane, oras, skopeo};
+use crate::tools::sample::{Sample, for_each_compression};
 
 for_each_compression! { crane_pulls, skopeo_copies, podman_pulls_and_runs, buildah_pulls, containerd_pulls_and_runs }
 
@@ -83,7 +83,7 @@ fn skopeo_copies(compression: Compression) {
     let pulled = sample.folder().join("pulled");
     let to = format!("oci:{}:latest", pulled.display());
     skopeo(["copy", "--preserve-digests", "--src-tls-verify=false", &from, &to]);
-    crate::transport::assert_same_blobs(&sample.layout(), &pulled);
+    crate::tools::transport::assert_same_blobs(&sample.layout(), &pulled);
     // What it has, it does not take again.
     skopeo(["copy", "--preserve-digests", "--src-tls-verify=false", &from, &to]);
     for layer in &sample.tars {

@@ -12,8 +12,8 @@ use oci_layout::registry::{Endpoint, Event, Serving};
 use oci_layout::{Compression, Digest, ImageLayout};
 use tempfile::TempDir;
 
-use crate::sample::Sample;
-use crate::tool::{Containers, run, tool};
+use crate::common::tool::{Containers, run, tool};
+use crate::tools::sample::Sample;
 
 /// Makes a certificate for this machine, with its key.
 fn certificate(dir: &Path, name: &str) {

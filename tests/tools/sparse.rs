@@ -15,12 +15,12 @@ use oci_layout::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::docker::{Docker, Version};
-use crate::export::COMPRESSIONS;
-use crate::hello::busybox;
-use crate::pull::program;
-use crate::push::Counter;
-use crate::tool::{Containers, Registry, crane, run, skopeo};
+use crate::common::docker::{Docker, Version};
+use crate::common::hello::busybox;
+use crate::common::tool::{Containers, Registry, crane, run, skopeo};
+use crate::tools::export::COMPRESSIONS;
+use crate::tools::pull::program;
+use crate::tools::push::Counter;
 
 /// Sources that tests change and remove, and layouts of what they were before.
 pub struct Sources(TempDir);

@@ -10,9 +10,9 @@ use std::{fs, io, thread};
 use oci_layout::Compression;
 use tempfile::TempDir;
 
-use crate::pull::program;
-use crate::sample::Sample;
-use crate::tool::{Registry, run, tool};
+use crate::common::tool::{Registry, run, tool};
+use crate::tools::pull::program;
+use crate::tools::sample::Sample;
 
 /// A folder of certificates, each `NAME.crt` with its key in `NAME.key`.
 struct Certificates(TempDir);

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use oci_layout::Compression;
 
-use crate::sample::{Sample, for_each_compression};
-use crate::tool::{Registry, crane, skopeo};
+use crate::common::tool::{Registry, crane, skopeo};
+use crate::tools::sample::{Sample, for_each_compression};
 
 for_each_compression! { crane_pushes_and_pulls, skopeo_copies_there_and_back }
 

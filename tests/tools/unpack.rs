@@ -3,9 +3,9 @@
 use oci_layout::{Blob, Compression};
 use tempfile::TempDir;
 
-use crate::entry::{Entry, Kind, assert_same, found_in};
-use crate::sample::{Sample, for_each_compression};
-use crate::tool::{Containerd, Containers, run, tool, umoci};
+use crate::common::tool::{Containerd, Containers, run, tool, umoci};
+use crate::tools::entry::{Entry, Kind, assert_same, found_in};
+use crate::tools::sample::{Sample, for_each_compression};
 
 for_each_compression! { umoci_unpacks, buildah_mounts, containerd_imports_and_mounts }
 

@@ -10,9 +10,9 @@ use oci_layout::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::hello::busybox;
-use crate::tool::{Containers, Registry, crane, decompress, skopeo, umoci};
-use crate::values::{forbidden, refused, taken};
+use crate::common::hello::busybox;
+use crate::common::tool::{Containers, Registry, crane, decompress, skopeo, umoci};
+use crate::common::values::{forbidden, refused, taken};
 
 /// A layout `DIR/NAME` of one image, `latest`, with busybox in it and this `config`, which nothing looks at.
 fn write_unchecked(dir: &Path, name: &str, mut config: Value) {

@@ -6,6 +6,7 @@ mod build;
 #[cfg(feature = "registry")]
 mod certificates;
 mod closure;
+mod companions;
 mod copy;
 mod edit;
 mod export;
@@ -136,6 +137,10 @@ enum Command {
     #[cfg(feature = "registry")]
     Serve(serve::Serve),
     Nix(nix::Nix),
+    #[command(hide = true)]
+    Completions(companions::Completions),
+    #[command(hide = true)]
+    Man(companions::Man),
 }
 
 fn main() -> ExitCode {
@@ -179,6 +184,8 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         #[cfg(feature = "registry")]
         Command::Serve(serve) => return serve.run(&pool, &trust),
         Command::Nix(nix) => nix.run(&pool)?,
+        Command::Completions(completions) => completions.run(Program::command())?,
+        Command::Man(man) => man.run(Program::command())?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -29,6 +29,11 @@ pub(crate) fn print(line: impl Display) -> Result<()> {
     wanted(writeln!(io::stdout(), "{}", Printable(line)))
 }
 
+/// Prints a text of our own, which may have any number of lines.
+pub(crate) fn print_text(text: &str) -> Result<()> {
+    wanted(io::stdout().write_all(text.as_bytes()))
+}
+
 /// That nobody reads to the end is the reader's choice and no error.
 fn wanted(written: io::Result<()>) -> Result<()> {
     match written {

@@ -1,8 +1,8 @@
 //! What other programs wrote is read as they say it is.
 
-pub(crate) mod broken;
-#[path = "../../../tests/source_tar/python.rs"]
-pub(crate) mod python;
+mod broken;
+#[path = "../../../tests/common/python.rs"]
+mod python;
 
 use std::{
     fs,
@@ -30,7 +30,7 @@ fn read_with<R: Read>(mut reader: TarReader<R>) -> Result<Vec<TarEntry>> {
     std::iter::from_fn(|| reader.next_entry().transpose()).collect()
 }
 
-/// Entries in the words of `list.py`.
+/// Entries in the words of `list_tar.py`.
 fn list(tar: &[u8]) -> Vec<String> {
     let mut file = tempfile().unwrap();
     file.write_all(tar).unwrap();

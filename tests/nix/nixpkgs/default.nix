@@ -32,7 +32,9 @@ let
         function = import file;
       in
       function (builtins.intersectAttrs (builtins.functionArgs function) final // arguments);
+    installShellFiles = "a hook, which the stand-in for buildRustPackage below has anyway";
     lib = {
+      optionalString = condition: text: if condition then text else "";
       licenses = { mit = { spdxId = "MIT"; }; asl20 = { spdxId = "Apache-2.0"; }; };
       platforms = { linux = [ "x86_64-linux" "aarch64-linux" ]; darwin = [ "aarch64-darwin" ]; };
     };
@@ -58,7 +60,7 @@ let
   # The program that the tests have built already, if nixpkgs could build this.
   rustPlatform = isStatic: {
     buildRustPackage =
-      { pname, version, src, cargoLock, buildFeatures, doCheck, doInstallCheck, installCheckPhase, meta }@arguments:
+      { pname, version, src, cargoLock, buildFeatures, nativeBuildInputs, postInstall, doCheck, doInstallCheck, installCheckPhase, meta }@arguments:
         assert builtins.pathExists cargoLock.lockFile;
         assert builtins.elem crossSystem meta.platforms;
         shell "${pname}-${version}" (arguments // { inherit isStatic; }) ''
@@ -66,6 +68,17 @@ let
           mkdir -p $out/bin
           cp ${program "oci-layout"}/bin/oci-layout $out/bin/
           runHook() { :; }
+          installShellCompletion() {
+            test "$1 $2" = "--cmd oci-layout"
+            shift 2
+            mkdir -p $out/share/completions
+            while test $# -gt 0; do
+              cp "$2" "$out/share/completions/$1"
+              shift 2
+            done
+          }
+          installManPage() { mkdir -p $out/share/man/man1; cp "$@" $out/share/man/man1; }
+          ${postInstall}
           ${if doInstallCheck then installCheckPhase else ""}
         '';
   };

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use oci_layout::{Attribute, FileMapping};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
-use crate::entry::{Entry, Kind, directory, file, hard_link, special, symlink};
-use crate::hello::busybox;
-use crate::tool::{run, tool};
+use crate::common::hello::busybox;
+use crate::common::tool::{run, tool};
+use crate::tools::entry::{Entry, Kind, directory, file, hard_link, special, symlink};
 
 /// A mapping, and what it becomes.
 pub type Row = (FileMapping, Vec<Entry>);

@@ -1,0 +1,214 @@
+//! System calls that fail: a clean error or none, never a panic, and nothing wrong behind an exit code of 0.
+
+use std::{fs, process::Command};
+
+use super::{PROGRAM, Room, Run};
+
+/// Runs the program while some calls fail.
+fn with(room: &Room, faults: &[&str], args: &str) -> Run {
+    let mut before = vec!["strace", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none"];
+    let traced: Vec<_> = faults.iter().map(|fault| fault.split(':').next().unwrap()).collect();
+    let trace = format!("trace={}", traced.join(","));
+    before.extend(["-e", &trace]);
+    let injected: Vec<_> = faults.iter().map(|fault| format!("inject={fault}")).collect();
+    injected.iter().for_each(|inject| before.extend(["-e", inject]));
+    room.run(&before, args)
+}
+
+/// Neither a panic nor more than a sentence.
+#[track_caller]
+fn ends_well(run: &Run, what: &str) {
+    let code = run.status.code();
+    assert!(matches!(code, Some(0 | 1)), "{what}: {run:?}");
+    assert!(!run.err.contains("panicked"), "{what}: {run:?}");
+    assert!(code == Some(0) || run.err.contains("error: ") || !run.out.is_empty(), "{what}: {run:?}");
+}
+
+/// Every command, and what to remove before it: what it makes.
+fn commands(address: &str) -> Vec<(String, &'static str)> {
+    [
+        ("build -f one two -o out", "out"),
+        ("build -f one --base layout:one -o out", "out"),
+        ("layer-tar -f one -o out", "out"),
+        ("image-layout layout -o out", "out"),
+        ("append other -o layout", ""),
+        ("verify layout --deep", ""),
+        ("inspect layout", ""),
+        ("export layout -o out.tar", "out.tar"),
+        ("fill layout", ""),
+        ("gc layout", ""),
+        (&format!("pull {address}/app:two -o out"), "out"),
+        (&format!("push layout:one {address}/app:new"), ""),
+        (&format!("pull localhost:{}/app:two -o out", address.split_once(':').unwrap().1), "out"),
+    ]
+    .map(|(args, made)| (args.to_owned(), made))
+    .to_vec()
+}
+
+#[test]
+fn without_threads_the_work_is_done_by_those_there_are() {
+    let room = Room::with_layouts();
+    let (_serving, address) = room.serve("other");
+    for (args, made) in commands(&address) {
+        room.remove(made);
+        let run = with(&room, &["clone3:error=EAGAIN", "clone:error=EAGAIN"], &format!("--threads 4 {args}"));
+        ends_well(&run, &args);
+        // A client of a registry cannot do without one; and this registry takes nothing.
+        match args.split(' ').next().unwrap() {
+            "pull" | "push" => assert!(run.err.contains("no thread for the network can be had"), "{args}: {run:?}"),
+            _ => assert!(run.status.success(), "{args}: {run:?}"),
+        }
+        for nth in 1..4 {
+            room.remove(made);
+            let (clone, clone3) = (format!("clone:error=EAGAIN:when={nth}"), format!("clone3:error=EAGAIN:when={nth}"));
+            ends_well(&with(&room, &[&clone, &clone3], &format!("--threads 4 {args}")), &format!("{args}, {nth}"));
+        }
+    }
+    let run = with(&room, &["clone3:error=EAGAIN"], "serve layout --listen 127.0.0.1:0");
+    assert!(run.status.code() == Some(1) && run.err.contains("Resource temporarily unavailable"), "{run:?}");
+}
+
+/// As in a container with a limit of processes, as another user than root.
+#[test]
+fn a_limit_of_processes_is_no_panic() {
+    let room = Room::with_layouts();
+    let set = |path: &str| Command::new("chmod").args(["-R", "a+rwX"]).arg(room.path(path)).status().unwrap();
+    assert!(set("").success());
+    // The number of another user, who has no other process.
+    let number = (1_000_000 + std::process::id()).to_string();
+    let program = room.path("program");
+    fs::copy(PROGRAM, &program).unwrap();
+    for args in ["verify layout", "build -f one -o out", "export layout -o out.tar", "inspect layout"] {
+        // No limit holds for root.
+        let as_another = ["setpriv", "--reuid", &number, "--regid", &number, "--clear-groups"];
+        let before = if rustix::process::geteuid().is_root() { &as_another[..] } else { &[] };
+        let words: Vec<_> = before.iter().copied().chain(["prlimit", "--nproc=1"]).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(&program).args(["--threads", "4"]).args(args.split(' '));
+        let output = command.current_dir(room.path("")).env("XDG_CACHE_HOME", "/nothing").output().unwrap();
+        assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn without_locks_writers_say_what_to_do_and_readers_read() {
+    let room = Room::with_layouts();
+    room.ok("append other -o layout");
+    room.ok("remove layout:two");
+    room.ok("build -f one --sparse -o sparse");
+    let (_serving, address) = room.serve("other");
+    let pull = format!("pull {address}/app:two -o out");
+    for error in ["ENOLCK", "EOPNOTSUPP", "ENOSYS", "EBADF"] {
+        let fault = format!("flock:error={error}");
+        for args in [
+            "build -f one -o out",
+            "layer-tar -f one -o out",
+            "image-layout layout -o out",
+            &pull,
+            "append other -o layout",
+            "fill sparse",
+            "gc layout",
+            "remove layout:two",
+        ] {
+            let run = with(&room, &[&fault], args);
+            assert_eq!(run.status.code(), Some(1), "{args}: {run:?}");
+            assert!(run.err.contains("cannot lock") && run.err.contains("(--no-lock)"), "{args}: {run:?}");
+            assert!(!room.path("out").exists(), "{args}");
+            let run = with(&room, &[&fault], &format!("{args} --no-lock"));
+            assert!(run.status.success(), "{args}: {run:?}");
+            room.remove("out");
+        }
+        for args in [
+            "verify layout",
+            "inspect layout",
+            "export layout -o out.tar",
+            "build -f one --base layout:one -o out --no-lock",
+        ] {
+            let run = with(&room, &[&fault], args);
+            assert!(run.status.success(), "{args}: {run:?}");
+            room.remove("out");
+        }
+        room.ok("append other -o layout");
+        room.remove("sparse");
+        room.ok("build -f one --sparse -o sparse");
+    }
+}
+
+/// A signal that somebody else handles, or a debugger, interrupts a call: it is made again.
+#[test]
+fn an_interrupted_call_is_made_again() {
+    let room = Room::with_layouts();
+    room.ok("build -f one two --sparse --tag latest -o sparse");
+    for call in ["flock", "fsync", "fdatasync", "openat", "linkat"] {
+        for nth in 1..4 {
+            let fault = format!("{call}:error=EINTR:when={nth}");
+            for args in [
+                "build -f one -o out",
+                "append other -o layout",
+                "verify layout",
+                "export layout -o out.tar",
+                "gc layout",
+            ] {
+                // The system itself opens libraries when a program begins.
+                if call == "openat" && nth < 3 {
+                    continue;
+                }
+                let run = with(&room, &[&fault], args);
+                assert!(run.status.success(), "{args}, {fault}: {run:?}");
+                room.remove("out");
+            }
+        }
+    }
+}
+
+/// A sample: each of these calls fails once, early or late, with what a machine in trouble says.
+#[test]
+fn a_call_that_fails_is_an_error_and_no_panic() {
+    let room = Room::with_layouts();
+    fs::rename(room.path("layout"), room.path("before")).unwrap();
+    let begin = || {
+        room.remove("layout");
+        room.remove("out");
+        room.remove("out.tar");
+        Command::new("cp").args(["-r", "before", "layout"]).current_dir(room.path("")).status().unwrap();
+    };
+    let mut errors = 0;
+    for fault in [
+        "openat:error=EMFILE:when=12",
+        "openat:error=EIO:when=15",
+        "write:error=ENOSPC:when=1",
+        "write:error=EIO:when=3",
+        "read:error=EIO:when=5",
+        "fdatasync:error=EIO:when=1",
+        "fdatasync:error=ENOSPC:when=2",
+        "fsync:error=EIO:when=1",
+        "fsync:error=EIO:when=3",
+        "linkat:error=EIO:when=1",
+        "linkat:error=EPERM:when=1",
+        "linkat:error=EXDEV:when=2",
+        "renameat:error=EACCES:when=1",
+        "mkdir:error=EDQUOT:when=2",
+        "fchmod:error=EPERM:when=1",
+        "flock:error=EINVAL:when=1",
+        "getdents64:error=EIO:when=1",
+        "unlink:error=EIO:when=1",
+        "mmap:error=ENOMEM:when=40",
+    ] {
+        for args in
+            ["build -f one -o out", "append other -o layout", "export layout -o out.tar", "verify layout", "gc layout"]
+        {
+            begin();
+            let run = with(&room, &[fault], &format!("--threads 1 {args}"));
+            ends_well(&run, &format!("{args}, {fault}"));
+            errors += usize::from(!run.status.success());
+            // What was there is whole, and the same command does it when the fault is gone.
+            room.ok("verify layout --strict");
+            if run.status.success() {
+                room.remove("out");
+            }
+            let again = room.run(&[], args);
+            assert!(again.status.success(), "{args}, {fault}: {run:?}, then {again:?}");
+        }
+    }
+    assert!(errors > 20, "{errors} errors");
+}

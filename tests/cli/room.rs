@@ -1,0 +1,103 @@
+//! A scratch folder in which the program runs, and what a run of it comes to.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A scratch folder, in which the program runs.
+pub(crate) struct Room(TempDir);
+
+/// What a run of the program came to.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Room {
+    /// With a file `app` and a folder `assets`.
+    pub(crate) fn new() -> Self {
+        let room = Self(TempDir::new().unwrap());
+        fs::write(room.path("app"), "#!/bin/sh\necho app\n").unwrap();
+        fs::create_dir(room.path("assets")).unwrap();
+        fs::write(room.path("assets/index.html"), "<h1>app</h1>\n").unwrap();
+        room
+    }
+
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The program, which sees nothing of the environment of the tests.
+    pub(crate) fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
+        command.args(args).current_dir(self.path("")).env_clear().stdin(Stdio::null());
+        // The seal of recipes needs a home; the user's own is not touched.
+        command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
+        command
+    }
+
+    #[track_caller]
+    pub(crate) fn run<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Run {
+        Run::of(&mut self.command(args))
+    }
+
+    /// Runs the program, which must succeed and have nothing to say on standard error, and returns what it prints.
+    #[track_caller]
+    pub(crate) fn ok(&self, args: &str) -> String {
+        let run = self.run(args.split(' '));
+        assert_eq!((run.code, &*run.err), (Some(0), ""), "{args}");
+        run.out
+    }
+
+    /// Runs the program, which must fail with this one sentence.
+    #[track_caller]
+    pub(crate) fn fails(&self, args: &str, sentence: &str) {
+        let run = self.run(args.split(' '));
+        let error = format!("oci-layout: error: {sentence}\n");
+        assert_eq!(run, Run { code: Some(1), out: String::new(), err: error }, "{args}");
+    }
+
+    pub(crate) fn json(&self, path: impl AsRef<Path>) -> Value {
+        serde_json::from_slice(&fs::read(self.path(path)).unwrap()).unwrap()
+    }
+
+    /// A document by its digest in a layout, or in the folder of a step.
+    pub(crate) fn blob(&self, dir: &str, digest: &Value) -> Value {
+        let hex = digest.as_str().unwrap().strip_prefix("sha256:").unwrap();
+        self.json(Path::new(dir).join("blobs/sha256").join(hex))
+    }
+
+    /// The manifest and the configuration of the first image in a layout.
+    pub(crate) fn image(&self, layout: &str) -> (Value, Value) {
+        let manifest = self.blob(layout, &self.json(Path::new(layout).join("index.json"))["manifests"][0]["digest"]);
+        let config = self.blob(layout, &manifest["config"]["digest"]);
+        (manifest, config)
+    }
+
+    /// All files of a folder with their contents, by their paths in it.
+    pub(crate) fn files(&self, dir: &str) -> Vec<(PathBuf, Vec<u8>)> {
+        let walk = walkdir::WalkDir::new(self.path(dir)).sort_by_file_name().into_iter().map(Result::unwrap);
+        let files = walk.filter(|entry| !entry.file_type().is_dir());
+        let file = |entry: walkdir::DirEntry| {
+            (entry.path().strip_prefix(self.path(dir)).unwrap().to_owned(), fs::read(entry.path()).unwrap())
+        };
+        files.map(file).collect()
+    }
+}
+
+impl Run {
+    #[track_caller]
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}

@@ -1,0 +1,519 @@
+//! What each error says, word for word, and that what failed leaves nothing behind.
+#![cfg(all(feature = "gzip", feature = "zstd"))]
+
+use std::{
+    fs,
+    io::Read,
+    os::unix::{fs::symlink, net::UnixListener},
+    path::Path,
+};
+
+use crate::common::{self, behind, child, child_argument, files_in, image, message, run};
+use oci_layout::{
+    BYTE_FORMAT, Blob, Compression, ConfigOptions, Descriptor, Digest, Error, FileBlob, FileMapping, ImageLayout,
+    Layer, LayerOptions, MediaType, Platform, Pool, Progress, Recipe, Result, artifact_manifest, image_config,
+    image_index, image_layout, image_manifest, layer_tar,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// What making a layer of this says.
+#[track_caller]
+fn of_layer(mapping: FileMapping) -> String {
+    message(layer_tar([mapping], Compression::NONE))
+}
+
+#[track_caller]
+fn of_config(extra: Value) -> String {
+    let layer = layer_tar([FileMapping::text("", "/x")], Compression::NONE).unwrap();
+    message(image_config([&layer], extra))
+}
+
+#[test]
+fn sources() {
+    let dir = TempDir::new().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("file"), "").unwrap();
+    symlink("nowhere", at("dangling")).unwrap();
+    symlink("loop", at("loop")).unwrap();
+    let _socket = UnixListener::bind(at("socket")).unwrap();
+    for (source, expected) in [
+        (at("none"), format!("source {:?} does not exist: correct the path, or make the file first", at("none"))),
+        (
+            at("dangling"),
+            format!("source {:?} does not exist: correct the path, or make the file first", at("nowhere")),
+        ),
+        (at("file/x"), format!("cannot read source {:?}: Not a directory (os error 20)", at("file/x"))),
+        (at("loop"), format!("cannot read source {:?}: Too many levels of symbolic links (os error 40)", at("loop"))),
+        (
+            at("socket"),
+            format!(
+                "source {:?} is a socket, and a layer takes the bytes of files and pipes: write them to a file first",
+                at("socket")
+            ),
+        ),
+        (
+            Path::new("/dev/zero").to_owned(),
+            "source \"/dev/zero\" is a device, and a layer takes the bytes of files and pipes: write them to a file first"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(of_layer(FileMapping::new(source, "/x")), expected);
+    }
+}
+
+#[test]
+fn source_tars() {
+    let dir = TempDir::new().unwrap();
+    let tar = dir.path().join("source.tar");
+    fs::write(&tar, [b'x'; 512]).unwrap();
+    let said = of_layer(FileMapping::tar(&tar, "/"));
+    assert!(said.starts_with(&format!("tar {tar:?}, at byte 0: ")), "{said}");
+    fs::write(&tar, b"\x1f\x8b\x08\0\0\0\0\0\0\0").unwrap();
+    assert_eq!(
+        of_layer(FileMapping::tar(&tar, "/")),
+        format!(
+            "tar {tar:?} is compressed and there is no folder to unpack it in: store the layer, give a scratch folder, \
+             or decompress the tar first"
+        )
+    );
+}
+
+#[test]
+fn mappings() {
+    assert_eq!(
+        of_layer(FileMapping::text("", "/a/../b")),
+        "destination \"/a/../b\" has `..`: write the path in the image without it"
+    );
+    let files = [FileMapping::text("one", "/a"), FileMapping::symlink("x", "/a")];
+    assert_eq!(
+        message(layer_tar(files, Compression::NONE)),
+        "\"/a\" is wanted twice: by a text of 3 bytes and by a link to \"x\" (a symbolic link, mode 0777, owner 0:0); drop one, \
+         exclude it there, or choose a conflict policy (first or last wins)"
+    );
+    let dir = TempDir::new().unwrap();
+    assert_eq!(
+        of_layer(FileMapping::new(dir.path(), "/").exclude("[")),
+        "glob \"[\" is not valid: unclosed character class; missing ']'"
+    );
+    assert_eq!(
+        of_layer(FileMapping::text("", "/a").mode(0o10000)),
+        "mode 10000 of \"/a\": a mode has at most four octal digits, as in 0755 or 1777"
+    );
+    assert_eq!(
+        of_layer(FileMapping::text("", "/a").xattr("user.a=b", "")),
+        "extended attribute \"user.a=b\" of \"/a\": a layer cannot hold a name that is empty or has an equals sign or a NUL \
+         byte"
+    );
+    assert_eq!(
+        of_layer(FileMapping::symlink("", "/a")),
+        "symbolic link \"/a\": its target is empty or has a NUL byte: no link can have it"
+    );
+}
+
+#[test]
+fn compressions() {
+    let used = |compression| message(layer_tar([FileMapping::text("", "/a")], compression));
+    assert_eq!(used(Compression::Gzip { level: 0 }), "compression \"gzip:0\": gzip has the levels 1 to 12");
+    assert_eq!(used(Compression::Zstd { level: 20 }), "compression \"zstd:20\": zstd has the levels 1 to 19");
+    let read = |text: &str| message(text.parse::<Compression>());
+    assert_eq!(read("bzip2"), "compression \"bzip2\": there are gzip, zstd and none");
+    assert_eq!(read("gzip:x"), "compression \"gzip:x\": the level behind the colon is a number");
+    assert_eq!(read("none:1"), "compression \"none:1\": none has no levels");
+    // Another codec can't be linked into this test.
+    assert_eq!(
+        Error::CodecBytes { codec: "zstd:3".to_owned(), format: BYTE_FORMAT }.to_string(),
+        "the zstd:3 linked into this program makes other bytes than byte format 1 promises: build with the Cargo.lock of \
+         this release, without a system library in its place"
+    );
+}
+
+#[test]
+fn recipes() {
+    let dir = TempDir::new().unwrap();
+    let source = dir.path().join("app");
+    fs::write(&source, "one").unwrap();
+    let layer = layer_tar([FileMapping::new(&source, "/app")], LayerOptions::default().recipe(true)).unwrap();
+    let digest = layer.descriptor().digest;
+    let json = String::from_utf8(layer.recipe().unwrap().to_bytes().unwrap()).unwrap();
+    let read = |json: &str| Recipe::from_bytes(json.as_bytes());
+    fs::write(&source, "two").unwrap();
+    let error = read(&json).unwrap().open().unwrap().read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "blob {digest} cannot be made again: {source:?} changed since it was described; put it back as it was, or \
+             make the image again"
+        )
+    );
+    assert_eq!(
+        message(read(&json.replace("\"byteFormat\":1", "\"byteFormat\":2"))),
+        format!(
+            "the recipe of blob {digest} is for byte format 2, and this program makes byte format 1: use a release that \
+             makes that one, or make the image again"
+        )
+    );
+    assert_eq!(message(read("{")), "recipe: EOF while parsing an object at line 1 column 1");
+}
+
+#[test]
+fn digests_and_platforms() {
+    let digest = |text: &str| text.parse::<Digest>().unwrap_err().to_string();
+    assert_eq!(digest("00"), "digest \"00\" has no algorithm: it is written sha256:HEX");
+    assert_eq!(digest("sha512:00"), "digest \"sha512:00\" is not a sha256, the one algorithm supported here");
+    assert_eq!(digest("sha256:0A"), "digest \"sha256:0A\" is not 64 lower-case hexadecimal digits");
+    for text in ["linux", "", "linux/", "a/b/c/d", "li nux/amd64"] {
+        assert_eq!(
+            message(text.parse::<Platform>()),
+            format!("platform {text:?}: it is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64")
+        );
+    }
+}
+
+#[test]
+fn configurations() {
+    assert_eq!(
+        of_config(json!([])),
+        "image configuration (set by the options): it is a JSON object, and this is not: []"
+    );
+    assert_eq!(
+        of_config(json!({ "entrypoint": [] })),
+        "image configuration (set by the options): there is no member \"entrypoint\"; there are created, author, \
+         architecture, os, os.version, os.features, variant, config, rootfs, history"
+    );
+    assert_eq!(
+        of_config(json!({ "config": { "cmd": [], "CMD": [] } })),
+        "image configuration (set by the options): member \"Cmd\" is there twice, in two cases: keep one"
+    );
+    assert_eq!(
+        of_config(json!({ "config": { "Env": ["PATH"] } })),
+        "image configuration, config.Env[0] (set by the options): is \"PATH\" and must be NAME=VALUE"
+    );
+    assert_eq!(
+        of_config(json!({ "created": "yesterday" })),
+        "image configuration, created (set by the options): is \"yesterday\" and must be a time as RFC 3339 writes it, as in \
+         \"2026-01-31T12:00:00Z\""
+    );
+    assert_eq!(
+        of_config(json!({ "os": "" })),
+        "image configuration, os (set by the options): is \"\" and must be a string that is not empty"
+    );
+    assert_eq!(of_config(json!({ "os": null })), "image configuration, os: it must not be empty");
+    assert_eq!(
+        of_config(json!({ "history": [{ "empty_layer": true }] })),
+        "image configuration, history: it has 0 entries that made a layer, and the image has 1 layers: give one for each, \
+         or leave the history out"
+    );
+    assert_eq!(
+        of_config(json!({ "config": { "Cmd": "sh" } })),
+        "image configuration, config.Cmd (set by the options): is \"sh\" and must be a list of strings"
+    );
+}
+
+#[test]
+fn manifests_indexes_and_names() {
+    let layer = |text: &str| layer_tar([FileMapping::text(text, "/x")], Compression::NONE).unwrap();
+    let (one, other) = (layer("one"), layer("other"));
+    let config = image_config([&one], json!({})).unwrap();
+    assert_eq!(
+        message(image_manifest(config.clone(), [other.clone()], json!({}))),
+        format!(
+            "image manifest: its configuration was made for other layers (diff IDs {}) than are given (diff IDs {}): give the \
+             same layers to both, in the same order",
+            one.diff_id(),
+            other.diff_id()
+        )
+    );
+    let two_layers = image_config([&other, &one], json!({})).unwrap();
+    assert_eq!(
+        message(image_manifest(two_layers, [one.clone()], json!({}))),
+        "image manifest: its configuration has 1 more layers below those that are given: give the base image that it was \
+         made with too"
+    );
+    assert_eq!(
+        message(image_manifest(config.clone(), [one.clone()], json!({ "schemaVersion": 3 }))),
+        "image manifest: schemaVersion 3 does not exist: it is 2"
+    );
+    assert_eq!(
+        message(image_manifest(config.clone(), [one.clone()], json!({ "mediaType": "x/y" }))),
+        "image manifest: its mediaType is \"x/y\", and must be application/vnd.oci.image.manifest.v1+json: leave \
+         it out"
+    );
+    let first = image([FileMapping::text("", "/x")], json!({}));
+    let second = image([FileMapping::text("", "/y")], json!({}));
+    assert_eq!(
+        message(image_index([first.clone(), second.clone()], json!({}))),
+        format!(
+            "images {} and {} are both for linux/amd64: give each another platform, or another tag",
+            first.digest(),
+            second.digest()
+        )
+    );
+    let dir = TempDir::new().unwrap();
+    let layout = |name: &str| message(image_layout(dir.path(), [first.clone().tagged(name)], json!({})));
+    const TAG: &str = "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two";
+    assert_eq!(layout("-x"), format!("image name \"-x\": {TAG}"));
+    assert_eq!(layout("app:"), format!("image name \"app:\": {TAG}"));
+    assert_eq!(
+        layout("me/App"),
+        "image name \"me/App\": a name is written [REGISTRY/]PATH[:TAG], the path in lower-case letters, digits, `.`, `_`, \
+         `-` and `/`"
+    );
+    assert_eq!(
+        layout("app@sha256:00"),
+        "image name \"app@sha256:00\": it has a digest, which follows from the image's contents: give a tag"
+    );
+    let images = [first.clone().tagged("me/one:v1"), second.clone().tagged("me/two:v1")];
+    assert_eq!(
+        message(image_layout(dir.path(), images, json!({}))),
+        format!("images {} and {} both have the tag \"v1\": give one of them another", first.digest(), second.digest())
+    );
+    assert_eq!(
+        message(artifact_manifest("spdx", [], None, json!({}))),
+        "artifact type \"spdx\": it is a media type, as in application/spdx+json"
+    );
+    assert_eq!(files_in(dir.path()), [] as [&Path; 0]);
+}
+
+#[test]
+fn base_images() {
+    let dir = TempDir::new().unwrap();
+    let arm = Platform::new("linux", "arm64");
+    let layout = image_layout(dir.path(), [image([FileMapping::text("", "/x")], json!({}))], json!({})).unwrap();
+    let base = layout.image(None, None).unwrap();
+    let layer = layer_tar([FileMapping::text("", "/y")], Compression::NONE).unwrap();
+    assert_eq!(
+        message(image_config([&layer], ConfigOptions::default().base(base).platform(arm))),
+        "platform linux/arm64: the base image is for linux/amd64: choose the base image of that platform"
+    );
+}
+
+#[test]
+fn layouts() {
+    let dir = TempDir::new().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let open = |name: &str| message(ImageLayout::open(at(name)).and_then(|layout| layout.index().cloned()));
+    assert_eq!(
+        open("none"),
+        format!("{:?} does not exist: give the folder of an image layout, or an archive of images", at("none"))
+    );
+    fs::create_dir(at("empty")).unwrap();
+    assert_eq!(open("empty"), format!("{:?} has no oci-layout file: it is no image layout", at("empty")));
+    fs::write(at("empty/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    assert_eq!(open("empty"), format!("{:?} has no index.json: its making did not end", at("empty")));
+    fs::write(at("empty/index.json"), "{}").unwrap();
+    let said = open("empty");
+    assert!(said.starts_with(&format!("{:?} is no image index: missing field", at("empty/index.json"))), "{said}");
+    fs::remove_file(at("empty/index.json")).unwrap();
+    fs::create_dir(at("empty/index.json")).unwrap();
+    assert_eq!(
+        open("empty"),
+        format!("{:?} is a folder, and every file of a layout is a regular file inside of it", at("empty/index.json"))
+    );
+
+    let image = image([FileMapping::text("", "/x")], json!({}));
+    let mut layout = image_layout(at("layout"), [image.clone().tagged("v1")], json!({})).unwrap();
+    assert_eq!(
+        message(image_layout(at("layout"), [image.clone()], json!({}))),
+        format!("{:?} is an image layout already: append to it, or choose another folder", at("layout"))
+    );
+    assert_eq!(
+        message(layout.image(Some("v2"), None)),
+        format!("{:?} has no image with the tag \"v2\": it has v1", at("layout"))
+    );
+    assert_eq!(message(layout.remove("v2")), format!("{:?} has no image with the tag \"v2\": it has v1", at("layout")));
+    assert_eq!(
+        message(layout.image(None, Some(&Platform::new("linux", "s390x")))),
+        format!("{:?} has no image for linux/s390x; it has linux/amd64", at("layout"))
+    );
+
+    let config = layout.image(None, None).unwrap().manifest().config.digest;
+    let blob = at("layout/blobs/sha256").join(config.hex());
+    let bytes = fs::read(&blob).unwrap();
+    fs::remove_file(&blob).unwrap();
+    let missing = format!("blob {config} is missing from {:?}: fetch the image again, whole", at("layout"));
+    assert_eq!(message(layout.image(None, None)), missing);
+    fs::write(&blob, &bytes[1..]).unwrap();
+    let (size, less) = (bytes.len(), bytes.len() - 1);
+    assert_eq!(
+        message(layout.image(None, None)),
+        format!(
+            "blob {config} is damaged: its descriptor says {size} bytes, its bytes say {less} bytes; make or fetch it again"
+        )
+    );
+    let other = [&bytes[..less], b" "].concat();
+    fs::write(&blob, &other).unwrap();
+    assert_eq!(
+        message(layout.image(None, None)),
+        format!(
+            "blob {config} is damaged: its descriptor says {config}, its bytes say {}; make or fetch it again",
+            Digest::of(other)
+        )
+    );
+}
+
+/// A layer whose reader gives other bytes than its descriptor says, more of them, or an error.
+struct Liar(Descriptor, Digest, &'static [u8], Option<u32>);
+
+impl Blob for Liar {
+    fn descriptor(&self) -> &Descriptor {
+        &self.0
+    }
+
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        struct Fail;
+        impl Read for Fail {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                Err(std::io::Error::other("the wire is cut"))
+            }
+        }
+        match self.3 {
+            Some(_) => Ok(Box::new(self.2.chain(Fail))),
+            None => Ok(Box::new(self.2)),
+        }
+    }
+}
+
+impl Layer for Liar {
+    fn diff_id(&self) -> Digest {
+        self.1
+    }
+}
+
+/// What fails while blobs are written leaves the blobs that are whole, and no other file.
+#[test]
+fn blobs_that_lie_are_not_kept() {
+    let descriptor = Descriptor::of(MediaType::LAYER, b"the right bytes");
+    let digest = descriptor.digest;
+    for (bytes, fails, expected) in [
+        (&b"the wrong bytes"[..], None, format!("says {digest}, its bytes say {}; ", Digest::of("the wrong bytes"))),
+        (b"too few", None, "says 15 bytes, its bytes say 7; ".to_owned()),
+        (b"the right bytes and more", None, "says 15 bytes, its bytes say more; ".to_owned()),
+        (b"the right", Some(1), "the wire is cut".to_owned()),
+    ] {
+        let dir = TempDir::new().unwrap();
+        let out = dir.path().join("out");
+        let layer = std::sync::Arc::new(Liar(descriptor.clone(), digest, bytes, fails)) as std::sync::Arc<dyn Layer>;
+        let config = image_config([&*layer], json!({})).unwrap();
+        let config_hex = config.digest().hex();
+        let manifest = image_manifest(config, [layer], json!({})).unwrap();
+        let manifest_hex = manifest.digest().hex();
+        let said = message(image_layout(&out, [manifest], json!({})));
+        assert!(said.contains(&expected), "{said}");
+        let left = files_in(&out);
+        assert!(!out.join("index.json").exists());
+        for file in left.into_iter().filter(|file| !out.join(file).is_dir()) {
+            let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+            assert!([&config_hex, &manifest_hex].contains(&&name), "{name} after {said:?}");
+        }
+    }
+}
+
+#[test]
+fn a_failed_layer_leaves_no_file() {
+    let dir = TempDir::new().unwrap();
+    let (source, out) = (dir.path().join("source"), dir.path().join("out"));
+    fs::write(&source, "x").unwrap();
+    for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
+        let vanishes = source.clone();
+        let progress = Progress::new(move |_, _| drop(fs::remove_file(&vanishes)));
+        fs::write(&source, "x").unwrap();
+        let files = [FileMapping::bytes(vec![0; 9 << 20], "/a"), FileMapping::new(&source, "/b")];
+        let options = LayerOptions { progress: Some(progress), ..LayerOptions::from(compression).store(&out) };
+        let said = message(layer_tar(files, options.pool(&Pool::new(1))));
+        assert_eq!(
+            said,
+            format!("source {source:?} vanished while it was read: build again when nothing writes to it")
+        );
+        assert_eq!(files_in(&out), ["blobs", "blobs/sha256"].map(Path::new));
+    }
+}
+
+/// What is walked through would be the blob as far as it is written.
+#[test]
+fn a_layer_is_not_stored_in_its_own_source() {
+    let (dir, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    fs::write(dir.path().join("file"), "x").unwrap();
+    let (inside, link) = (dir.path().join("a/out"), elsewhere.path().join("link"));
+    symlink(dir.path(), &link).unwrap();
+    let pack = |source: &Path, out: &Path, change: fn(FileMapping) -> FileMapping| {
+        let options = LayerOptions::from(Compression::NONE).store(out);
+        layer_tar([change(FileMapping::new(source, "/app")), FileMapping::text("x", "/app/b")], options)
+    };
+    let refused = |source: &Path, out: &Path, change| {
+        assert_eq!(
+            message(pack(source, out, change)),
+            format!(
+                "source {source:?}: the layer's own output lies there, and would become a part of it: write it elsewhere, \
+                 or exclude it"
+            )
+        );
+    };
+    refused(dir.path(), &inside, |mapping| mapping);
+    refused(dir.path(), dir.path(), |mapping| mapping.exclude("a"));
+    refused(&link, &inside, |mapping| mapping.include("a"));
+    refused(dir.path(), &link.join("a/out"), |mapping| mapping);
+    assert_eq!(files_in(dir.path()), ["file"].map(Path::new));
+    let kept: [fn(FileMapping) -> FileMapping; 3] =
+        [|mapping| mapping.exclude("a/out"), |mapping| mapping.exclude("a"), |mapping| mapping.include("file")];
+    for change in kept {
+        let digest = pack(dir.path(), elsewhere.path(), change).unwrap().diff_id();
+        assert_eq!(pack(dir.path(), &inside, change).unwrap().diff_id(), digest);
+    }
+}
+
+/// A folder is listed while what was found in it is read and stored.
+#[test]
+fn what_is_found_late_leaves_no_file_either() {
+    let (dir, dirs) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    for n in 0..1000 {
+        fs::write(dir.path().join(format!("{n:04}")), vec![0; 20_000]).unwrap();
+    }
+    // Of two, the one that comes first in the layer is named.
+    let [first, second] = ["socket-1", "socket-2"].map(|name| dir.path().join(name));
+    let _sockets = [&second, &first].map(|path| std::os::unix::net::UnixListener::bind(path).unwrap());
+    for n in 0..300 {
+        fs::write(dir.path().join(format!("socket-1-{n}")), "").unwrap();
+    }
+    for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
+        for threads in [1, 2, 8] {
+            let out = dirs.path().join(format!("{compression}-{threads}"));
+            let options = LayerOptions::from(compression).store(&out).pool(&Pool::new(threads));
+            let said = message(layer_tar([FileMapping::new(dir.path(), "/opt/app")], options));
+            assert!(said.starts_with(&format!("source {first:?} is a socket")), "{said}");
+            assert_eq!(files_in(&out), ["blobs", "blobs/sha256"].map(Path::new));
+        }
+    }
+}
+
+/// As on a full disk: what is written is larger than the system allows.
+#[test]
+fn an_output_that_cannot_be_written() {
+    if let Some(out) = child_argument() {
+        let files = [FileMapping::bytes(common::text(3 << 20, 1), "/a")];
+        let said = message(layer_tar(files, LayerOptions::from(Compression::NONE).store(&out)));
+        let blobs = out.join("blobs/sha256");
+        assert_eq!(said, format!("cannot write {blobs:?}: File too large (os error 27)"));
+        return assert_eq!(files_in(&out), ["blobs", "blobs/sha256"].map(Path::new));
+    }
+    let dir = TempDir::new().unwrap();
+    let this = child(an_output_that_cannot_be_written, dir.path());
+    // In blocks of 512 bytes; the signal would end the process before it could say anything.
+    run(&mut behind(&["sh", "-c", "trap '' XFSZ; ulimit -f 3000; exec \"$0\" \"$@\""], &this));
+
+    fs::write(dir.path().join("file"), "").unwrap();
+    let out = dir.path().join("file/out");
+    assert_eq!(
+        message(layer_tar([FileMapping::text("", "/a")], LayerOptions::default().store(&out))),
+        format!("cannot write {:?}: Not a directory (os error 20)", out.join("blobs/sha256"))
+    );
+}
+
+/// A promise about a file that nobody kept.
+#[test]
+fn a_blob_whose_file_is_gone() {
+    let dir = TempDir::new().unwrap();
+    let blob = FileBlob::new(Descriptor::of(MediaType::LAYER, b"x"), dir.path().join("none"));
+    let said = message(blob.open());
+    assert_eq!(said, format!("cannot read {:?}: No such file or directory (os error 2)", dir.path().join("none")));
+}

@@ -1,0 +1,73 @@
+//! Digests that must not change: what `BYTE_FORMAT` promises, in `tests/golden.txt`.
+//!
+//! A deliberate change of the format raises `BYTE_FORMAT`; `GOLDEN=write cargo test --test library golden` renews the
+//! table. `tests/library/byte_format.rs`, and not this test, shows that the bytes are right.
+#![cfg(all(feature = "gzip", feature = "zstd"))]
+
+use std::{env, fs};
+
+use crate::common::rich::rich_tree;
+use oci_layout::{
+    BYTE_FORMAT, Blob, Compression, ConfigOptions, Layer, LayerOptions, Platform, image_config, image_layout,
+    image_manifest, layer_tar,
+};
+use serde_json::json;
+use tempfile::TempDir;
+
+#[test]
+fn digests_are_those_of_the_table() {
+    let table = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden.txt");
+    let found = found();
+    if env::var_os("GOLDEN").is_some_and(|golden| golden == "write") {
+        return fs::write(table, found).unwrap();
+    }
+    let promised = fs::read_to_string(table).unwrap();
+    for (found, promised) in found.lines().zip(promised.lines()) {
+        assert_eq!(found, promised, "the bytes of format {BYTE_FORMAT} changed; see tests/library/golden.rs");
+    }
+    assert_eq!(found.lines().count(), promised.lines().count());
+}
+
+fn found() -> String {
+    let mut table = format!("byte-format {BYTE_FORMAT}\n");
+    let mut add = |what: &str, value: &dyn std::fmt::Display| table += &format!("{what} {value}\n");
+    let gzip = (1..=12).map(|level| Compression::Gzip { level });
+    let zstd = [1, 3, 6, 9, 12, 19].map(|level| Compression::Zstd { level });
+    for compression in [Compression::NONE].into_iter().chain(gzip).chain(zstd) {
+        let layer = layer_tar(rich_tree(), compression).unwrap();
+        if compression == Compression::NONE {
+            add("diff-id", &layer.diff_id());
+        }
+        add(&compression.to_string(), &layer.descriptor().digest);
+    }
+
+    let dir = TempDir::new().unwrap();
+    let options = LayerOptions::from(Compression::NONE).store(dir.path());
+    let image = |platform: Platform| {
+        let layer = layer_tar(rich_tree(), options.clone()).unwrap();
+        let extra = json!({
+            "author": "A. Nonymous",
+            "config": {
+                "User": "1000:1000", "Env": ["PATH=/bin", "EMPTY="], "Entrypoint": ["/bin/app"], "Cmd": ["\u{1}\n"],
+                "ExposedPorts": { "80/tcp": {}, "53/udp": {} }, "Volumes": { "/data": {} }, "WorkingDir": "/",
+                "Labels": { "z": "1", "a": "ä\u{7f}" }, "StopSignal": "SIGTERM",
+                "Healthcheck": { "Test": ["CMD", "true"], "Interval": 1_000_000_000_u64 },
+            },
+        });
+        let config = image_config([&layer], ConfigOptions::new(extra).platform(platform)).unwrap();
+        image_manifest(config, [layer], json!({ "annotations": { "z": "1", "a": "2" } })).unwrap()
+    };
+    let images = ["linux/amd64", "linux/arm64/v8"].map(|platform| image(platform.parse().unwrap()));
+    for image in &images {
+        add("config", &String::from_utf8_lossy(image.config().bytes()));
+        add("manifest", &String::from_utf8_lossy(image.bytes()));
+    }
+    let [one, other] = images.map(|image| image.tagged("ghcr.io/me/app:1.0"));
+    let layout = image_layout(dir.path(), [one, other], json!({ "annotations": { "k": "v" } })).unwrap();
+    let nested = dir.path().join("blobs/sha256").join(layout.index().unwrap().manifests[0].digest.hex());
+    add("nested-index", &fs::read_to_string(nested).unwrap());
+    for file in ["index.json", "oci-layout"] {
+        add(file, &fs::read_to_string(dir.path().join(file)).unwrap());
+    }
+    table
+}

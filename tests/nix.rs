@@ -1,0 +1,34 @@
+//! The functions of Nix, by real builds: in the sandbox, without nixpkgs, by an old version and by a newer one.
+
+mod common;
+
+mod nix {
+    mod apps;
+    mod base;
+    mod change;
+    mod containers;
+    mod documents;
+    mod everything;
+    mod flake;
+    mod guide;
+    mod images;
+    mod layout;
+    mod lazy;
+    mod mistakes;
+    mod proxy;
+    mod pull;
+    mod rebuild;
+    mod reference;
+    mod transport;
+    pub(crate) mod versions;
+}
+
+use common::tool::run;
+use nix::versions::{Nix, Version};
+
+/// When a version is missing, this says so before the other failures do.
+#[test]
+fn both_versions_are_here() {
+    let version = |version| run(Nix::new(version).command("nix-build").arg("--version"));
+    assert_ne!(version(Version::System), version(Version::Newer));
+}

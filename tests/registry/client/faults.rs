@@ -1,0 +1,276 @@
+//! A registry that is away, busy, broken, slow or false.
+
+use std::path::Path;
+
+use oci_layout::{Image, ImageManifest};
+
+use crate::common;
+use crate::registry::client::{
+    assert_sound, client,
+    fake::{Registry, Then},
+    image, pull,
+};
+
+/// An image in a registry, and a folder for the layout.
+struct Room {
+    registry: Registry,
+    image: ImageManifest,
+    dir: tempfile::TempDir,
+}
+
+impl Room {
+    fn new() -> Self {
+        let image = image("linux/amd64");
+        Self { registry: Registry::with(&Image::from(image.clone())), image, dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// The larger layer.
+    fn layer(&self) -> String {
+        self.image.layers()[0].descriptor().digest.to_string()
+    }
+
+    fn layout(&self) -> &Path {
+        self.dir.path()
+    }
+
+    #[track_caller]
+    fn pulls(&self) {
+        pull(&client(), &self.registry.reference(":v1"), None, self.layout()).unwrap();
+        assert_sound(self.layout());
+    }
+
+    /// What the error says behind the name of the image, or the whole if it does not begin with that.
+    #[track_caller]
+    fn fails(&self) -> String {
+        let reference = self.registry.reference(":v1");
+        let said = common::message(pull(&client(), &reference, None, self.layout()));
+        for file in common::files_in(self.layout()).into_iter().filter(|file| self.layout().join(file).is_file()) {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            // Blobs that came whole may stay; nothing else does, and no layout.
+            assert!(name.len() == 64 && !file.ends_with(self.layer().strip_prefix("sha256:").unwrap()), "{file:?}");
+        }
+        match said.strip_prefix(&format!("{reference}: ")) {
+            Some(reason) => reason.to_owned(),
+            None => said,
+        }
+    }
+}
+
+#[test]
+fn a_busy_registry_is_asked_again() {
+    let room = Room::new();
+    room.registry.say("/manifests/", 1, 429, "TOOMANYREQUESTS");
+    room.registry.fault(room.layer(), 1, Then::Say(503, Vec::new(), String::new()));
+    room.pulls();
+    assert_eq!(room.registry.requests("/manifests/").len(), 2);
+    assert_eq!(room.registry.requests(room.layer()).len(), 2);
+}
+
+#[test]
+fn a_registry_that_stays_busy_is_told_of() {
+    let room = Room::new();
+    room.registry.say("/manifests/", 9, 429, "TOOMANYREQUESTS");
+    assert_eq!(room.fails(), "the registry has had too many requests (asked for tag v1): try again later, or log in");
+    assert_eq!(room.registry.requests("/manifests/").len(), 2);
+}
+
+#[test]
+fn a_registry_that_stays_broken_is_told_of() {
+    let room = Room::new();
+    room.registry.fault(room.layer(), 9, Then::Say(500, Vec::new(), "out\nof \x1b[31mspace".to_owned()));
+    let expected = format!(
+        "the registry failed with status 500 (out of  [31mspace), asked for blob {}: try again later",
+        room.layer()
+    );
+    assert_eq!(room.fails(), expected);
+}
+
+#[test]
+fn a_blob_that_breaks_off_is_read_on() {
+    let room = Room::new();
+    room.registry.fault(room.layer(), 1, Then::Break(100_000));
+    room.pulls();
+    let ranges: Vec<_> =
+        room.registry.requests(room.layer()).iter().map(|request| request.headers.get("range").cloned()).collect();
+    assert_eq!(ranges, [None, Some("bytes=100000-".to_owned())]);
+}
+
+#[test]
+fn a_registry_without_ranges_sends_the_blob_again() {
+    let room = Room::new();
+    room.registry.refuse_ranges();
+    room.registry.fault(room.layer(), 1, Then::Break(100_000));
+    room.pulls();
+    assert_eq!(room.registry.requests(room.layer()).len(), 2);
+}
+
+#[test]
+fn a_blob_that_always_breaks_off_is_no_blob() {
+    let room = Room::new();
+    room.registry.fault(room.layer(), 99, Then::Break(0));
+    let said = room.fails();
+    let expected = format!("the registry broke off in the middle of blob {} (", room.layer());
+    assert!(said.starts_with(&expected) && said.ends_with("): try again later"), "{said}");
+}
+
+#[test]
+fn silence_ends_after_a_while() {
+    let room = Room::new();
+    room.registry.fault(room.layer(), 9, Then::Hang(0));
+    let said = room.fails();
+    assert_eq!(said, format!("the registry fell silent in the middle of blob {}: try again later", room.layer()));
+
+    let room = Room::new();
+    room.registry.fault("/manifests/", 9, Then::Hang(3));
+    assert_eq!(room.fails(), "the registry is silent, asked for tag v1: try again later");
+}
+
+#[test]
+fn other_bytes_are_no_blob() {
+    for (damage, says) in [
+        ((|bytes| bytes[200_000] ^= 1) as fn(&mut Vec<u8>), "sha256:"),
+        (|bytes| bytes.truncate(1000), "1000"),
+        (|bytes| bytes.push(0), "more"),
+        (|bytes| bytes.clear(), "0"),
+    ] {
+        let room = Room::new();
+        let mut bytes = common::bytes(&room.image.layers()[0]);
+        damage(&mut bytes);
+        room.registry.fault(room.layer(), 9, Then::Send(bytes));
+        let said = room.fails();
+        let expected = format!("blob {} is damaged: its descriptor says ", room.layer());
+        assert!(said.starts_with(&expected) && said.contains(&format!("its bytes say {says}")), "{said}");
+    }
+}
+
+#[test]
+fn a_missing_blob_is_named() {
+    let room = Room::new();
+    room.registry.remove(room.image.layers()[0].descriptor().digest);
+    let expected = format!(
+        "the registry lacks blob {}, which the image's manifest names: push the image again, whole, or take another",
+        room.layer()
+    );
+    assert_eq!(room.fails(), expected);
+}
+
+#[test]
+fn a_missing_image_is_named() {
+    let room = Room::new();
+    let said = |rest: &str| common::message(client().image(&room.registry.reference(rest), None));
+    let digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+    for (rest, what) in [
+        (":v2", "tag v2".to_owned()),
+        ("", "tag latest".to_owned()),
+        (&format!("@{digest}"), format!("manifest {digest}")),
+    ] {
+        let reference = room.registry.reference(rest);
+        let reason = format!("the registry has no {what}: correct the name, the tag or the digest");
+        assert_eq!(said(rest), format!("{reference}: {reason}"));
+    }
+}
+
+#[test]
+fn nobody_there() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let said = common::message(client().image(&format!("127.0.0.1:{port}/a").parse().unwrap(), None));
+    let reason = "cannot be reached (Connection refused (os error 111)): correct its name, or look after the network";
+    assert_eq!(said, format!("127.0.0.1:{port}/a: 127.0.0.1:{port} {reason}"));
+}
+
+/// A server without TLS may wait for the rest of what it takes for a request, and serve no other client meanwhile.
+#[test]
+fn a_registry_without_tls_that_waits() {
+    use std::io::{Read, Write};
+    let room = Room::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, target) = (listener.local_addr().unwrap(), room.registry.address.clone());
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, mut head) = (client.unwrap(), Vec::new());
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).is_ok_and(|n| n > 0) {
+                head.push(byte[0]);
+            }
+            let mut server = std::net::TcpStream::connect(&target).unwrap();
+            server.write_all(&head).unwrap();
+            let _ = std::io::copy(&mut server, &mut client);
+        }
+    });
+    let image = client().image(&format!("{address}/a/b:v1").parse().unwrap(), None).unwrap();
+    assert_eq!(image.digest(), room.image.digest());
+}
+
+/// An address of this machine that is none of those that are asked without TLS.
+#[test]
+fn without_tls_only_if_that_is_said() {
+    let room = Room::new();
+    let port = room.registry.address.split(':').nth(1).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.2:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let port: u16 = port.parse().unwrap();
+    // What comes in there goes to the registry.
+    std::thread::spawn(move || {
+        for from in listener.incoming() {
+            let (mut from, mut to) = (from.unwrap(), std::net::TcpStream::connect(("127.0.0.1", port)).unwrap());
+            let (mut from_too, mut to_too) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+            std::thread::spawn(move || drop(std::io::copy(&mut from, &mut to)));
+            std::thread::spawn(move || {
+                drop(std::io::copy(&mut to_too, &mut from_too));
+                drop(from_too.shutdown(std::net::Shutdown::Both));
+            });
+        }
+    });
+    let reference = format!("{address}/a/b:v1").parse().unwrap();
+    let said = common::message(client().image(&reference, None));
+    assert!(said.contains("does not speak TLS"), "{said}");
+    let image = client().plain_http(true).image(&reference, None).unwrap();
+    assert_eq!(image.digest(), room.image.digest());
+}
+
+#[test]
+fn what_is_no_registry_is_told_of() {
+    for (status, body, reason) in [
+        (200, "<html>", "cannot be used: it is not JSON"),
+        (418, "tea", "the registry answers with status 418 (tea), asked for tag v1: is it a registry of images?"),
+        (204, "", "the registry cannot be understood"),
+    ] {
+        let room = Room::new();
+        room.registry.fault("/manifests/", 9, Then::Say(status, Vec::new(), body.to_owned()));
+        let said = room.fails();
+        assert!(said.contains(reason), "{status}: {said}");
+    }
+}
+
+/// Blobs often lie elsewhere.
+#[test]
+fn redirects_are_followed() {
+    let (room, elsewhere) = (Room::new(), Registry::start());
+    elsewhere.serve("/elsewhere", &common::bytes(&room.image.layers()[0]));
+    let location = ("Location".to_owned(), format!("http://{}/elsewhere?signature=secret", elsewhere.address));
+    room.registry.fault(room.layer(), 9, Then::Say(307, vec![location], String::new()));
+    room.pulls();
+    assert_eq!(elsewhere.requests("/elsewhere").len(), 1);
+
+    let room = Room::new();
+    let location = ("Location".to_owned(), "http://127.0.0.1:1/elsewhere?signature=secret".to_owned());
+    room.registry.fault(room.layer(), 9, Then::Say(307, vec![location], String::new()));
+    let said = room.fails();
+    assert!(said.contains("cannot be reached (Connection refused") && !said.contains("secret"), "{said}");
+}
+
+/// What a registry says, in refusals and in documents, does nothing to a terminal.
+#[test]
+fn what_a_registry_says_is_printable() {
+    let evil = "a\x1b[2J\r\nb\u{9b}\u{202e}\u{2066}\u{2028}\u{200b}\u{e0041}";
+    let refusal = serde_json::json!({ "errors": [{ "code": "DENIED", "message": evil }] }).to_string();
+    let manifest = serde_json::json!({ "schemaVersion": 2, "mediaType": evil, "config": evil }).to_string();
+    for (status, body) in [(403, refusal), (500, evil.to_owned()), (200, manifest), (200, evil.to_owned())] {
+        let room = Room::new();
+        room.registry.fault("/manifests/", 9, Then::Say(status, Vec::new(), body));
+        let said = room.fails();
+        let harmful =
+            |c: char| c.is_control() || matches!(c, '\u{200b}' | '\u{2028}' | '\u{202e}' | '\u{2066}' | '\u{e0041}');
+        assert!(!said.contains(harmful), "{status}: {said:?}");
+    }
+}

@@ -1,0 +1,243 @@
+//! Who may read what.
+
+use std::{fs, path::Path};
+
+use oci_layout::{
+    Blob, Image,
+    registry::{Client, Credentials},
+};
+
+use crate::common;
+use crate::registry::client::{assert_sound, client, fake::Registry, image, pull};
+
+/// `me:secret` in base64.
+const BASIC: &str = "Basic bWU6c2VjcmV0";
+
+fn me() -> Client {
+    client().credentials(Credentials::Password { user: "me".to_owned(), password: "secret".to_owned() })
+}
+
+fn registry() -> Registry {
+    Registry::with(&Image::from(image("linux/amd64")))
+}
+
+#[test]
+fn a_password_opens() {
+    let registry = registry();
+    registry.lock(BASIC, "Basic realm=\"x\"");
+    let dir = tempfile::tempdir().unwrap();
+    pull(&me(), &registry.reference(":v1"), None, dir.path()).unwrap();
+    assert_sound(dir.path());
+    for client in
+        [client(), client().credentials(Credentials::Password { user: "me".into(), password: "sesame".into() })]
+    {
+        let said = common::message(client.image(&registry.reference(":v1"), None));
+        let address = &registry.address;
+        assert!(said.contains("the registry does not give tag v1 to ") && !said.contains("sesame"), "{said}");
+        assert!(said.contains(&format!("`docker login {address}` or `podman login {address}`")), "{said}");
+    }
+}
+
+#[test]
+fn a_token_opens() {
+    let (registry, guard) = (registry(), Registry::start());
+    guard.serve("/token", br#"{"token":"abc"}"#);
+    registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\",service=\"images\"", guard.address));
+    for (client, told) in [(client(), None), (me(), Some(BASIC.to_owned()))] {
+        let dir = tempfile::tempdir().unwrap();
+        pull(&client, &registry.reference(":v1"), None, dir.path()).unwrap();
+        assert_sound(dir.path());
+        let asked = guard.requests("/token").pop().unwrap();
+        assert_eq!(asked.headers.get("authorization").cloned(), told);
+        assert!(asked.path.contains("scope=repository%3Aa%2Fb%3Apull"), "{}", asked.path);
+    }
+    // The password is for the guard alone.
+    assert!(registry.requests("").iter().all(|request| !request.headers.values().any(|value| value == BASIC)));
+}
+
+#[test]
+fn no_token_is_told_of() {
+    let (registry, guard) = (registry(), Registry::start());
+    guard.serve("/token", b"no token");
+    registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\"", guard.address));
+    let said = common::message(me().image(&registry.reference(":v1"), None));
+    assert!(said.contains("no token that can be read"), "{said}");
+    guard.say("/token", 9, 401, "UNAUTHORIZED");
+    let said = common::message(me().image(&registry.reference(":v1"), None));
+    assert!(said.contains("to who you are logged in as") && !said.contains("secret"), "{said}");
+}
+
+/// A redirect to another host takes no password there.
+#[test]
+fn a_password_stays_with_its_registry() {
+    let (registry, elsewhere) = (registry(), Registry::start());
+    registry.lock(BASIC, "Basic realm=\"x\"");
+    let layer = image("linux/amd64").layers()[0].clone();
+    elsewhere.serve("/elsewhere", &common::bytes(&layer));
+    let location = ("Location".to_owned(), format!("http://{}/elsewhere", elsewhere.address));
+    registry.fault(
+        layer.descriptor().digest,
+        9,
+        crate::registry::client::fake::Then::Say(307, vec![location], String::new()),
+    );
+    let dir = tempfile::tempdir().unwrap();
+    pull(&me(), &registry.reference(":v1"), None, dir.path()).unwrap();
+    let asked = elsewhere.requests("/elsewhere").pop().unwrap();
+    assert_eq!(asked.headers.get("authorization"), None);
+}
+
+#[test]
+fn files_of_docker_and_podman_are_read() {
+    let registry = registry();
+    registry.lock(BASIC, "Basic realm=\"x\"");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("auth.json");
+    let auths = format!(r#"{{"auths": {{"{}": {{"auth": "bWU6c2VjcmV0"}}}}}}"#, registry.address);
+    fs::write(&file, auths).unwrap();
+    let with = |files: &[&Path]| client().credentials(Credentials::Files(files.iter().map(Into::into).collect()));
+    with(&[Path::new("/nowhere"), &file]).image(&registry.reference(":v1"), None).unwrap();
+    with(&[Path::new("/nowhere")]).image(&registry.reference(":v1"), None).unwrap_err();
+}
+
+/// What crane or skopeo understands, or both.
+#[test]
+fn challenges_in_every_form() {
+    for challenge in [
+        "Basic realm=\"Regístre\"",
+        "Basic\trealm=\"x\"",
+        "Basic realm=Sonatype Nexus Repository Manager",
+        "Basic realm=",
+        "Basic",
+        "basic",
+        "Negotiate oYG3, Basic realm=\"x\"",
+        "Negotiate, NTLM, Basic realm=\"x\"",
+        "Basic realm=\"x\", Negotiate",
+        "Basic realm=\"x\",",
+        // crane sends a password whatever is asked for.
+        "Negotiate",
+        "???",
+        "Digest realm=\"x\", nonce=\"y\"",
+        // Where no token can be had, a password may do.
+        "Bearer service=\"x\", Basic realm=\"x\"",
+    ] {
+        let registry = registry();
+        registry.lock(BASIC, challenge);
+        let pulled = me().image(&registry.reference(":v1"), None);
+        pulled.unwrap_or_else(|error| panic!("{challenge}: {error}"));
+    }
+    for challenge in [
+        "Bearer  realm=\"ADDRESS\",service=\"x\"",
+        "Bearer realm=\"ADDRESS\";service=\"x\"",
+        "Bearer realm=\"ADDRESS\" service=\"x\"",
+        "Bearer realm = \"ADDRESS\" , service = \"x\"",
+        "Bearer realm=ADDRESS,service=x",
+        "BEARER REALM=\"ADDRESS\",SERVICE=\"x\",",
+        "Bearer\trealm='ADDRESS',service='x'",
+        "Basic realm=\"x\", Bearer realm=\"ADDRESS\",service=\"x\"",
+        "Negotiate, Bearer realm=\"ADDRESS\",service=\"x\",scope=\"repository:a/b:pull\"",
+        "Bearer service=\"x\",error=\"invalid_token\",realm=\"ADDRESS\"",
+    ] {
+        let (registry, guard) = (registry(), Registry::start());
+        guard.serve("/token", br#"{"token":"abc","expires_in":"300"}"#);
+        registry.lock("Bearer abc", &challenge.replace("ADDRESS", &format!("http://{}/token", guard.address)));
+        for client in [client(), me()] {
+            let pulled = client.image(&registry.reference(":v1"), None);
+            pulled.unwrap_or_else(|error| panic!("{challenge}: {error}"));
+        }
+        let asked = guard.requests("/token").pop().unwrap().path;
+        assert_eq!(asked, "/token?scope=repository%3Aa%2Fb%3Apull&service=x", "{challenge}");
+    }
+}
+
+#[test]
+fn a_challenge_that_is_not_understood_is_told_of() {
+    for (challenge, how) in [
+        ("Negotiate", "accepts only Negotiate, which is unknown here"),
+        ("Negotiate oYG3, NTLM", "accepts only Negotiate, NTLM, which is unknown here"),
+        ("???", "its header WWW-Authenticate cannot be understood"),
+    ] {
+        let registry = registry();
+        registry.lock("something", challenge);
+        for client in [client(), me()] {
+            let said = common::message(client.image(&registry.reference(":v1"), None));
+            assert!(said.contains("requires a login, but ") && said.contains(how), "{challenge}: {said}");
+            assert!(!said.contains("log in"), "{said}");
+        }
+    }
+    let registry = registry();
+    registry.fault("/v2/", 99, crate::registry::client::fake::Then::Say(401, Vec::new(), String::new()));
+    let said = common::message(client().image(&registry.reference(":v1"), None));
+    assert!(said.contains("sends no header WWW-Authenticate that says how"), "{said}");
+    // Where the tokens are is wrong.
+    for (challenge, why) in [
+        ("Bearer", "its challenge has no realm"),
+        ("Bearer realm=\"\"", "its challenge has no realm"),
+        ("Bearer realm=\"http://\"", "empty host"),
+        ("Bearer realm=\"ftp://a.b/\"", "neither of HTTP nor of HTTPS"),
+    ] {
+        let registry = self::registry();
+        registry.lock("something", challenge);
+        let said = common::message(client().image(&registry.reference(":v1"), None));
+        assert!(said.contains("where its tokens are is no address") && said.contains(why), "{challenge}: {said}");
+    }
+}
+
+/// The realm may be a path of the registry itself.
+#[test]
+fn tokens_of_the_registry_itself() {
+    let registry = registry();
+    registry.serve("/token", br#"{"token":"","access_token":"abc"}"#);
+    registry.lock("Bearer abc", "Bearer realm=\"/token\"");
+    client().image(&registry.reference(":v1"), None).unwrap();
+}
+
+/// A token service may give another identity token with each answer, and take the old one no more.
+#[test]
+fn an_identity_token_that_is_replaced() {
+    let (registry, guard) = (registry(), Registry::start());
+    for (times, old, new) in [(1, "first", "second"), (1, "second", "third")] {
+        let _ = old;
+        let answer = format!(r#"{{"access_token":"{new}","refresh_token":"{new}"}}"#);
+        guard.fault("POST /token", times, crate::registry::client::fake::Then::Say(200, Vec::new(), answer));
+    }
+    registry.lock("Bearer third", &format!("Bearer realm=\"http://{}/token\"", guard.address));
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.json");
+    fs::write(&file, format!(r#"{{"auths": {{"{}": {{"identitytoken": "first"}}}}}}"#, registry.address)).unwrap();
+    // The first token is refused, and a second one is asked for.
+    client().credentials(Credentials::Files(vec![file])).image(&registry.reference(":v1"), None).unwrap();
+    let sent: Vec<_> = guard.requests("POST /token").into_iter().map(|request| request.body).collect();
+    let sent: Vec<_> = sent.iter().map(|body| String::from_utf8_lossy(body).into_owned()).collect();
+    assert!(sent[0].contains("refresh_token=first") && sent[1].contains("refresh_token=second"), "{sent:?}");
+}
+
+/// Some services exchange no identity tokens, and have a password besides.
+#[test]
+fn an_identity_token_that_cannot_be_exchanged() {
+    let (registry, guard) = (registry(), Registry::start());
+    guard.serve("/token", br#"{"token":"abc"}"#);
+    guard.fault("POST /token", 9, crate::registry::client::fake::Then::Say(404, Vec::new(), String::new()));
+    registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\"", guard.address));
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.json");
+    let entry = r#"{"auth": "bWU6c2VjcmV0", "identitytoken": "it"}"#;
+    fs::write(&file, format!(r#"{{"auths": {{"{}": {entry}}}}}"#, registry.address)).unwrap();
+    client().credentials(Credentials::Files(vec![file])).image(&registry.reference(":v1"), None).unwrap();
+    assert_eq!(guard.requests("GET /token").pop().unwrap().headers["authorization"], BASIC);
+}
+
+/// A token for the registry itself is never exchanged.
+#[test]
+fn a_registry_token_is_sent_as_it_is() {
+    let registry = registry();
+    registry.lock("Bearer abc", "Bearer realm=\"http://127.0.0.1:1/token\"");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.json");
+    for (token, is_let_in) in [("abc", true), ("abd", false)] {
+        fs::write(&file, format!(r#"{{"auths": {{"{}": {{"registrytoken": "{token}"}}}}}}"#, registry.address))
+            .unwrap();
+        let client = client().credentials(Credentials::Files(vec![file.clone()]));
+        let pulled = client.image(&registry.reference(":v1"), None);
+        assert_eq!(pulled.is_ok(), is_let_in, "{token}");
+    }
+}

@@ -1,0 +1,341 @@
+//! A registry that is busy, broken, slow or false, and blobs that cannot be had.
+
+use std::{
+    io::{self, Cursor, Read},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use oci_layout::{Blob, Descriptor, Digest, Image, ImageManifest};
+use serde_json::Value;
+
+use super::{assert_has, client, counted, push};
+use crate::common;
+use crate::registry::client::{
+    fake::{Registry, Then},
+    image,
+};
+
+/// A registry, and an image that is to go there.
+struct Room {
+    registry: Registry,
+    image: ImageManifest,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self { registry: Registry::start(), image: image("linux/amd64") }
+    }
+
+    #[track_caller]
+    fn pushes(&self) {
+        let image = Image::from(self.image.clone());
+        push(&self.registry, &image, &["v1"]).unwrap();
+        assert_has(&self.registry, "a/b", "v1", &image);
+    }
+
+    /// What the error says behind the name of the repository. No tag means anything then.
+    #[track_caller]
+    fn fails(&self) -> String {
+        let said = common::message(push(&self.registry, &self.image.clone().into(), &["v1"]));
+        assert_eq!(self.registry.content("/v2/a/b/manifests/v1"), None);
+        let name = format!("{}: ", self.registry.reference(""));
+        said.strip_prefix(&name).unwrap_or_else(|| panic!("{said}")).to_owned()
+    }
+
+    /// The larger layer's bytes on their way: only where those go is its digest written like this.
+    fn put(&self) -> String {
+        format!("digest=sha256%3A{}", self.image.layers()[0].descriptor().digest.hex())
+    }
+
+    /// Which part of the larger layer each request was said to have.
+    fn ranges(&self) -> Vec<String> {
+        let sent = self.registry.requests(self.put());
+        sent.iter().map(|request| request.headers.get("content-range").cloned().unwrap_or_default()).collect()
+    }
+}
+
+#[test]
+fn an_upload_that_breaks_off_goes_on() {
+    let room = Room::new();
+    room.registry.fault(room.put(), 1, Then::Break(100_000));
+    room.pushes();
+    let size = room.image.layers()[0].descriptor().size;
+    assert_eq!(room.ranges(), [String::new(), format!("100000-{}", size - 1)]);
+    let sent: usize = room.registry.requests(room.put()).iter().map(|request| request.body.len()).sum();
+    assert_eq!(sent as u64, size, "no byte twice");
+}
+
+#[test]
+fn an_upload_that_always_breaks_off_is_told_of() {
+    let room = Room::new();
+    room.registry.fault(room.put(), 99, Then::Break(0));
+    let said = room.fails();
+    let layer = room.image.layers()[0].descriptor();
+    let start =
+        format!("the connection to the registry broke off, asked for blob {} of {} bytes (", layer.digest, layer.size);
+    assert!(said.starts_with(&start) && said.ends_with("): try again later"), "{said}");
+}
+
+#[test]
+fn an_upload_that_is_forgotten_begins_anew() {
+    let room = Room::new();
+    room.registry.uploads(|uploads| uploads.forgets = true);
+    room.registry.fault(room.put(), 1, Then::Break(100_000));
+    room.pushes();
+    assert_eq!(room.registry.requests("GET /v2/a/b/blobs/uploads/").len(), 1);
+    assert_eq!(room.registry.requests("POST").len(), 4);
+}
+
+/// Bytes would be missing, or be there twice, and none of that may be taken for the blob.
+#[test]
+fn a_registry_that_is_wrong_about_what_it_has() {
+    for claim in ["0-49999", "0-150000", "0-99999999", "0-0", "5-6", "bytes=0-", "many"] {
+        let room = Room::new();
+        room.registry.uploads(|uploads| uploads.claims = Some(claim.to_owned()));
+        room.registry.fault(room.put(), 1, Then::Break(100_000));
+        // One try is for finding out that the claim is wrong.
+        let image = Image::from(room.image.clone());
+        client().retries(2).push(&image, &[room.registry.reference(":v1")]).unwrap();
+        assert_has(&room.registry, "a/b", "v1", &image);
+    }
+}
+
+#[test]
+fn a_busy_registry_is_asked_again() {
+    let room = Room::new();
+    let busy = |seconds: &str| Then::Say(429, vec![("Retry-After".to_owned(), seconds.to_owned())], String::new());
+    for what in ["HEAD /v2/a/b/manifests/v1", "POST ", "PUT /v2/a/b/blobs", "PUT /v2/a/b/manifests"] {
+        room.registry.fault(what, 1, busy("1"));
+    }
+    let begun = Instant::now();
+    room.pushes();
+    assert!(begun.elapsed() >= Duration::from_secs(3));
+
+    let room = Room::new();
+    room.registry.fault("POST", 99, busy("1000"));
+    let begun = Instant::now();
+    let said = room.fails();
+    assert!(said.starts_with("the registry has had too many requests (asked for blob sha256:"), "{said}");
+    assert!(said.ends_with("): try again in 1000 seconds, or log in"), "{said}");
+    assert!(begun.elapsed() < Duration::from_secs(1), "nobody waits for that");
+}
+
+#[test]
+fn a_registry_that_fails_is_asked_again() {
+    let room = Room::new();
+    for (what, status) in
+        [("HEAD /v2/a/b/blobs", 503), ("POST ", 500), ("PUT /v2/a/b/blobs", 502), ("PUT /v2/a/b/m", 504)]
+    {
+        room.registry.fault(what, 1, Then::Say(status, Vec::new(), String::new()));
+    }
+    room.pushes();
+
+    let room = Room::new();
+    room.registry.fault("PUT /v2/a/b/manifests", 99, Then::Say(500, Vec::new(), "no\nway".to_owned()));
+    assert_eq!(room.fails(), "the registry failed with status 500 (no way), asked for tag v1: try again later");
+    assert_eq!(room.registry.requests("PUT /v2/a/b/manifests").len(), 2);
+}
+
+/// As one does that died with half of it.
+#[test]
+fn a_registry_that_cannot_say_what_it_has_is_sent_it() {
+    let room = Room::new();
+    room.registry.fault("HEAD /v2/a/b/blobs", 99, Then::Say(500, Vec::new(), String::new()));
+    room.pushes();
+    assert_eq!(room.registry.requests("HEAD /v2/a/b/blobs").len(), 2 * room.registry.requests("POST ").len());
+}
+
+#[test]
+fn refusals_say_what_to_do() {
+    for (at, status, code, says) in [
+        ("POST", 404, "NAME_UNKNOWN", "the registry has no repository a/b (so  [1mit is): make it there first, or"),
+        ("POST", 405, "UNSUPPORTED", "the registry takes no pushes (so  [1mit is): push to another"),
+        ("POST", 403, "DENIED", "the registry lets nobody push to a/b without a login, and none for 127.0.0.1:"),
+        (
+            "PUT /v2/a/b/blobs",
+            413,
+            "TOO_LARGE",
+            "is too large for the registry, or for a proxy in front of it (so  [1m",
+        ),
+        ("PUT /v2/a/b/blobs", 507, "X", "the registry has no room for blob sha256:"),
+        ("PUT /v2/a/b/blobs", 400, "DIGEST_INVALID", "the registry got other bytes than blob sha256:"),
+        (
+            "PUT /v2/a/b/m",
+            404,
+            "MANIFEST_BLOB_UNKNOWN",
+            "the registry lacks a blob that tag v1 names (so  [1mit is): push",
+        ),
+        ("PUT /v2/a/b/m", 400, "MANIFEST_INVALID", "the registry refuses tag v1 with status 400 (so  [1mit is): "),
+    ] {
+        let room = Room::new();
+        room.registry.say(at, 99, status, code);
+        let said = room.fails();
+        assert!(said.contains(says), "{status} {code}: {said}");
+        // There is nothing to try again but the other manner of sending a blob, and whatever else is on its way ends.
+        let is_manner = at == "PUT /v2/a/b/blobs" && [400, 413].contains(&status);
+        assert!(room.registry.requests(at).len() <= if is_manner { 6 } else { 3 }, "{status} {code}");
+    }
+    let room = Room::new();
+    let quota = r#"{"errors":[{"code":"DENIED","message":"will exceed the configured upper limit"}]}"#;
+    room.registry.fault("PUT /v2/a/b/m", 9, Then::Say(403, Vec::new(), quota.to_owned()));
+    let said = "the registry has no room for tag v1 (will exceed the configured upper limit): remove there what is not \
+                needed, or have its limit raised";
+    assert_eq!(room.fails(), said);
+}
+
+#[test]
+fn other_digests_than_were_sent_are_told_of() {
+    let other = Digest::of(b"other");
+    for at in ["PUT /v2/a/b/blobs", "PUT /v2/a/b/manifests"] {
+        let room = Room::new();
+        let header = ("Docker-Content-Digest".to_owned(), other.to_string());
+        room.registry.fault(at, 99, Then::Say(201, vec![header], String::new()));
+        let said = room.fails();
+        assert!(said.starts_with(&format!("the registry says that it took in {other}, and sha256:")), "{at}: {said}");
+    }
+}
+
+#[test]
+fn silence_ends_after_a_while() {
+    // In the middle of the bytes, and behind the last one.
+    for taken in [50_000, usize::MAX] {
+        let room = Room::new();
+        room.registry.fault("PUT /v2/a/b/blobs", 1, Then::Hang(taken));
+        room.pushes();
+    }
+    let room = Room::new();
+    room.registry.fault("PUT /v2/a/b/blobs", 99, Then::Hang(0));
+    let said = room.fails();
+    assert!(said.starts_with("the registry is silent, asked for blob sha256:"), "{said}");
+}
+
+#[test]
+fn uploads_are_sent_where_the_registry_says() {
+    // A path with a query, and a redirect of the bytes themselves.
+    let room = Room::new();
+    room.registry
+        .uploads(|uploads| uploads.place = Some(("/v2/a/b/blobs/uploads/".to_owned(), "?state=x%2Fy".to_owned())));
+    let there = ("Location".to_owned(), "/v2/a/b/blobs/uploads/upload-1?moved=yes".to_owned());
+    room.registry.fault("PUT /v2/a/b/blobs/uploads/upload-1", 1, Then::Say(307, vec![there], String::new()));
+    room.pushes();
+    let sent = room.registry.requests("PUT /v2/a/b/blobs");
+    let with = |part: &str| sent.iter().filter(|request| request.path.contains(part)).count();
+    assert_eq!((with("?state=x%2Fy&digest=sha256%3A"), with("?moved=yes&digest=sha256%3A")), (3, 1));
+
+    // No place at all.
+    let room = Room::new();
+    room.registry.fault("POST", 99, Then::Say(202, Vec::new(), String::new()));
+    let said = room.fails();
+    assert!(said.contains("(it does not say where the bytes shall go): is it a registry?"), "{said}");
+}
+
+#[test]
+fn a_registry_that_goes_away_may_come_back() {
+    let room = Room::new();
+    room.registry.fault("PUT /v2/a/b/blobs", 1, Then::Break(0));
+    room.pushes();
+
+    let room = Room::new();
+    room.registry.fault("PUT /v2/a/b/blobs", 99, Then::Break(10));
+    let said = room.fails();
+    assert!(said.contains("asked for blob sha256:"), "{said}");
+
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let said = common::message(client().push(&room.image.into(), &[format!("127.0.0.1:{port}/a").parse().unwrap()]));
+    let reason = "cannot be reached (Connection refused (os error 111)): correct its name, or look after the network";
+    assert_eq!(said, format!("127.0.0.1:{port}/a: 127.0.0.1:{port} {reason}"));
+}
+
+/// A blob that is not what it says.
+struct False {
+    descriptor: Descriptor,
+    bytes: Option<Vec<u8>>,
+}
+
+impl Blob for False {
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    fn open(&self) -> oci_layout::Result<Box<dyn Read + Send>> {
+        match &self.bytes {
+            Some(bytes) => Ok(Box::new(Cursor::new(bytes.clone()))),
+            None => Ok(Box::new(Failing)),
+        }
+    }
+}
+
+struct Failing;
+
+impl Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::other("the disk is gone"))
+    }
+}
+
+#[test]
+fn nothing_wrong_is_sent_to_its_end() {
+    let image = image("linux/amd64");
+    let layer = &image.layers()[0];
+    let (right, digest) = (common::bytes(layer), layer.descriptor().digest);
+    let flipped = [&right[..1000], &[right[1000] ^ 1], &right[1001..]].concat();
+    for (bytes, says) in [
+        (Some(flipped), "is damaged: its descriptor says sha256:"),
+        (Some(right[..1000].to_vec()), "its bytes say 1000;"),
+        (Some([&*right, b"x"].concat()), "its bytes say more;"),
+        (Some(Vec::new()), "its bytes say 0;"),
+        (None, "cannot read blob"),
+    ] {
+        let registry = Registry::start();
+        let wrong = Image::from_manifest(image.bytes(), |descriptor| {
+            let right = image.layers().iter().find(|layer| layer.descriptor().digest == descriptor.digest);
+            match right {
+                _ if descriptor.digest == digest => {
+                    Ok(Arc::new(False { descriptor: descriptor.clone(), bytes: bytes.clone() }) as Arc<dyn Blob>)
+                }
+                Some(layer) => Ok(Arc::new(Arc::clone(layer)) as Arc<dyn Blob>),
+                None => Ok(Arc::new(image.config().clone()) as Arc<dyn Blob>),
+            }
+        });
+        let said = common::message(push(&registry, &wrong.unwrap(), &["v1"]));
+        assert!(said.contains(says) && said.contains(&digest.to_string()), "{said}");
+        assert_eq!(registry.content(format!("/v2/a/b/blobs/{digest}")), None);
+        assert_eq!(registry.content("/v2/a/b/manifests/v1"), None);
+        // It was not the registry that failed, and nothing is tried again.
+        let sent = registry.requests("PUT /v2/a/b/blobs");
+        assert!(sent.iter().all(|request| request.body.len() < right.len()));
+    }
+}
+
+/// What one blob fails of, the others do not wait for.
+#[test]
+fn one_error_ends_all() {
+    let registry = Registry::start();
+    let names: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+    let (image, opened) = counted(&names.iter().map(String::as_str).collect::<Vec<_>>(), Value::Null);
+    registry.say("PUT /v2/a/b/blobs", 99, 413, "TOO_LARGE");
+    push(&registry, &image, &["v1"]).unwrap_err();
+    assert!(opened() < 12);
+}
+
+/// A proxy that sends everybody to a page where one logs in answers everything with a success.
+#[test]
+fn a_page_for_people_takes_nothing() {
+    let room = Room::new();
+    let header = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    room.registry.fault("/v2/", 99, Then::Say(302, header("Location", "/login"), String::new()));
+    let page = Then::Say(200, header("Content-Type", "text/html; charset=utf-8"), "<p>Who are you?".to_owned());
+    room.registry.fault("/login", 99, page);
+    let image = Image::from(room.image.clone());
+    for references in [room.registry.reference(":v1"), room.registry.reference("").at(image.digest())] {
+        let said = common::message(client().push(&image, &[references]));
+        assert!(said.contains("the registry cannot be understood, asked for"), "{said}");
+    }
+    // A tag that is written where nobody takes it in.
+    let room = Room::new();
+    let page = Then::Say(200, header("Content-Type", "text/html"), String::new());
+    room.registry.fault("PUT /v2/a/b/manifests", 99, page);
+    let said = room.fails();
+    assert_eq!(said, "the registry cannot be understood, asked for tag v1 (status 200): is it a registry?");
+}

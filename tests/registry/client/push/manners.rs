@@ -1,0 +1,177 @@
+//! Registries that take blobs and manifests in another way than most.
+
+use oci_layout::Image;
+use serde_json::json;
+
+use super::{assert_has, client, push};
+use crate::common;
+use crate::registry::client::{
+    fake::{Registry, Then, Uploads},
+    image,
+};
+
+/// A registry with such uploads, and an image with a layer of some hundred kilobytes.
+fn room(change: impl FnOnce(&mut Uploads)) -> (Registry, Image) {
+    let registry = Registry::start();
+    registry.uploads(change);
+    (registry, image("linux/amd64").into())
+}
+
+#[track_caller]
+fn pushes(registry: &Registry, image: &Image) {
+    push(registry, image, &["v1"]).unwrap();
+    assert_has(registry, "a/b", "v1", image);
+}
+
+/// The lengths of the bodies of all requests of this method, without those that were refused for it.
+fn lengths(registry: &Registry, method: &str) -> Vec<usize> {
+    let sent = registry.requests(format!("{method} /v2/a/b/blobs/uploads/"));
+    sent.iter().map(|request| request.headers["content-length"].parse().unwrap()).collect()
+}
+
+/// What docker and podman do, every registry knows.
+#[test]
+fn a_blob_goes_by_patch_where_it_is_refused_by_put() {
+    for status in [400, 404, 405, 409, 411, 415, 416, 422, 500, 501] {
+        let refusal = json!({ "errors": [{ "code": "UNSUPPORTED", "message": "PUT with a body is not supported" }] });
+        let (registry, image) = room(|uploads| uploads.refuses_puts = Some((status, Vec::new(), refusal.to_string())));
+        pushes(&registry, &image);
+        let patches = registry.requests("PATCH ");
+        assert_eq!(patches.len(), 3, "{status}: each blob in one part");
+        assert!(patches.iter().all(|request| !request.headers.contains_key("content-range")), "as docker has it");
+    }
+}
+
+/// It finds that the digest is another one, which is not what happened.
+#[test]
+fn a_registry_that_passes_over_what_is_put() {
+    let (registry, image) = room(|uploads| uploads.ignores_puts = true);
+    pushes(&registry, &image);
+}
+
+/// What one blob has shown need not be shown by the next: the layers of a push are one after the other here.
+#[test]
+fn what_a_registry_knows_is_asked_once() {
+    let (registry, image) = room(|uploads| uploads.refuses_puts = Some((405, Vec::new(), String::new())));
+    pushes(&registry, &image);
+    let refused = lengths(&registry, "PUT").iter().filter(|&&length| length > 0).count();
+    assert!((1..=3).contains(&refused), "{refused} of three blobs that leave at the same time");
+}
+
+#[test]
+fn neither_manner_is_told_of_in_the_words_of_the_first() {
+    let refusal = json!({ "errors": [{ "code": "BLOB_UPLOAD_INVALID", "message": "not today" }] }).to_string();
+    let (registry, image) = room(|uploads| {
+        uploads.refuses_puts = Some((400, Vec::new(), refusal));
+        uploads.refuses_patches = true;
+    });
+    let said = common::message(push(&registry, &image, &["v1"]));
+    assert!(said.contains("with status 400 (not today): push to another"), "{said}");
+}
+
+/// As proxies have it. Some answer when all has arrived, and some before.
+#[test]
+fn a_blob_goes_in_parts_where_it_is_too_large() {
+    for largest in [1_200, 5_000, 65_536, 100_000, 262_144, 299_000] {
+        let (registry, image) = room(|uploads| uploads.largest = Some(largest));
+        pushes(&registry, &image);
+        let sent = lengths(&registry, "PATCH");
+        assert!(sent.iter().any(|&length| length <= largest && length > largest / 8), "{largest}: {sent:?}");
+        let parts = registry.requests("PATCH ");
+        let parts = parts.iter().filter_map(|request| request.headers.get("content-range"));
+        assert!(parts.clone().any(|range| range.starts_with("0-")), "{largest}");
+        assert!(parts.clone().any(|range| !range.starts_with("0-")), "{largest}");
+    }
+    let (registry, image) = room(|_| {});
+    registry.fault("PUT /v2/a/b/blobs/uploads/upload-1", 1, Then::Say(413, Vec::new(), String::new()));
+    pushes(&registry, &image);
+}
+
+#[test]
+fn a_limit_below_everything_is_told_of() {
+    let (registry, image) = room(|uploads| uploads.largest = Some(100));
+    let said = common::message(push(&registry, &image, &["v1"]));
+    assert!(said.contains("is too large for the registry, or for a proxy in front of it"), "{said}");
+    // Where it is known, no part is smaller than the registry wants.
+    let (registry, image) = room(|uploads| (uploads.largest, uploads.least) = (Some(50_000), Some(100_000)));
+    let said = common::message(push(&registry, &image, &["v1"]));
+    assert!(said.contains("is too large for the registry"), "{said}");
+    let (registry, image) = room(|uploads| (uploads.largest, uploads.least) = (Some(150_000), Some(100_000)));
+    pushes(&registry, &image);
+    assert!(lengths(&registry, "PATCH").contains(&100_000));
+}
+
+/// Both of a registry and of a proxy in front of it.
+#[test]
+fn parts_where_puts_are_refused() {
+    let (registry, image) = room(|uploads| {
+        uploads.refuses_puts = Some((400, Vec::new(), String::new()));
+        uploads.largest = Some(40_000);
+    });
+    pushes(&registry, &image);
+}
+
+#[test]
+fn a_part_that_breaks_off_goes_on() {
+    let (registry, image) = room(|uploads| uploads.largest = Some(100_000));
+    registry.fault("PATCH /v2/a/b/blobs/uploads/", 1, Then::Break(30_000));
+    client().retries(3).push(&image, &[registry.reference(":v1")]).unwrap();
+    assert_has(&registry, "a/b", "v1", &image);
+}
+
+#[test]
+fn every_success_is_one_if_it_is_there() {
+    for status in [200, 201, 202, 203, 204, 206] {
+        for says_no_digest in [false, true] {
+            let (registry, image) = room(|uploads| {
+                (uploads.taken, uploads.manifest_taken) = (Some(status), Some(status));
+                uploads.says_no_digest = says_no_digest;
+            });
+            if says_no_digest {
+                registry.hide_digests();
+            }
+            pushes(&registry, &image);
+        }
+    }
+    // One that takes nothing in says so as well.
+    let (registry, image) = room(|_| {});
+    registry.fault("PUT /v2/a/b/blobs", 99, Then::Say(202, Vec::new(), String::new()));
+    let said = common::message(client().retries(0).push(&image, &[registry.reference(":v1")]));
+    assert!(said.contains("(status 202, and it is not there): is it a registry?"), "{said}");
+    let (registry, image) = room(|_| {});
+    registry.fault("PUT /v2/a/b/manifests", 99, Then::Say(200, Vec::new(), String::new()));
+    let said = common::message(push(&registry, &image, &["v1"]));
+    assert!(said.ends_with("asked for tag v1 (status 200): is it a registry?"), "{said}");
+}
+
+/// A mount saves bytes, and its answer costs no push.
+#[test]
+fn an_odd_answer_to_a_mount_is_no_mount() {
+    let header = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    let other = format!("sha256:{}", "0".repeat(64));
+    for answer in [
+        (202, Vec::new(), String::new()),
+        (202, header("Location", "http://"), String::new()),
+        (201, header("Docker-Content-Digest", &other), String::new()),
+        (200, Vec::new(), "<html>".to_owned()),
+        (204, Vec::new(), String::new()),
+        (302, Vec::new(), String::new()),
+        (400, Vec::new(), String::new()),
+        (403, Vec::new(), String::new()),
+        (404, Vec::new(), String::new()),
+        (405, Vec::new(), String::new()),
+        (429, Vec::new(), String::new()),
+        (500, Vec::new(), String::new()),
+        (503, Vec::new(), String::new()),
+    ] {
+        let (registry, image) = room(|uploads| uploads.mounts = Some(answer.clone()));
+        let client = client().retries(0).mount_from("base/one").mount_from("base/two");
+        let pushed = client.push(&image, &[registry.reference(":v1")]);
+        pushed.unwrap_or_else(|error| panic!("{answer:?}: {error}"));
+        assert_has(&registry, "a/b", "v1", &image);
+    }
+    let (registry, image) = room(|_| {});
+    registry.fault("mount=", 99, Then::Hang(0));
+    registry.fault("mount=", 99, Then::Break(0));
+    client().mount_from("base/one").push(&image, &[registry.reference(":v1")]).unwrap();
+}

@@ -1,0 +1,140 @@
+//! Tags that may not change, and manifests that are refused for what they name.
+
+use std::sync::Arc;
+
+use oci_layout::{Blob, Descriptor, Digest, Image, MediaType, MemoryBlob};
+use serde_json::json;
+
+use super::{client, counted, push};
+use crate::common;
+use crate::registry::client::fake::{Registry, Then};
+
+/// What is said behind the name of the repository, of a registry that refuses a tag like this.
+fn refused(status: u16, body: &str) -> String {
+    let (registry, (image, _)) = (Registry::start(), counted(&["one"], json!({})));
+    registry.fault("PUT /v2/a/b/manifests", 9, Then::Say(status, Vec::new(), body.to_owned()));
+    let said = common::message(push(&registry, &image, &["1"]));
+    said.strip_prefix(&format!("{}: ", registry.reference(""))).unwrap_or_else(|| panic!("{said}")).to_owned()
+}
+
+/// As registries say it: ECR, Harbor, Quay, Nexus, Azure, Google's Artifact Registry, GitLab, Artifactory.
+#[test]
+fn another_tag_is_what_helps() {
+    let error = |code: &str, message: &str| json!({ "errors": [{ "code": code, "message": message }] }).to_string();
+    let immutable = "The image tag '1' already exists in the 'x' repository and cannot be overwritten because the tag is \
+                     immutable.";
+    for (status, body) in [
+        (400, error("TAG_INVALID", immutable)),
+        (412, error("PRECONDITION", "Failed to process request due to 'x:1' configured as immutable.")),
+        (409, error("TAG_ALREADY_EXISTS", "tag exists")),
+        (409, error("TAG_IMMUTABLE", "no")),
+        (400, error("UNKNOWN", "Repository does not allow updating assets: docker-hosted")),
+        (405, error("UNSUPPORTED", "The operation is disallowed: the tag is locked")),
+        (400, error("MANIFEST_INVALID", "cannot update tag 1. The repository has enabled tag immutability")),
+        (400, error("DENIED", "requested tag is immutable")),
+        (409, "{\"message\":\"tag 1 already exists\"}".to_owned()),
+    ] {
+        let said = refused(status, &body);
+        let advice = "push under another tag, or remove the tag there or make it mutable";
+        assert!(said.starts_with("the registry does not let tag 1 name another image ("), "{body}: {said}");
+        assert!(said.ends_with(advice) && !said.contains("log in"), "{body}: {said}");
+    }
+    for (status, body) in [
+        (
+            403,
+            error("DENIED", "Not enough permissions to overwrite artifact 'x:1' (user 'me' needs DELETE permission)."),
+        ),
+        (403, error("DENIED", "Not enough permissions to delete/overwrite artifact")),
+        (401, error("UNAUTHORIZED", "the tag is protected")),
+    ] {
+        let (registry, (image, _)) = (Registry::start(), counted(&["one"], json!({})));
+        let challenge = vec![("WWW-Authenticate".to_owned(), "Basic realm=\"x\"".to_owned())];
+        registry.fault("PUT /v2/a/b/manifests", 9, Then::Say(status, challenge, body.clone()));
+        let said = common::message(push(&registry, &image, &["1"]));
+        assert!(said.contains("does not let you overwrite tag 1 ("), "{body}: {said}");
+        assert!(said.contains("): push under another tag, or log in as somebody who may overwrite it"), "{said}");
+    }
+    let said = refused(409, "");
+    let expected = "the registry refuses tag 1 with status 409: if the tag is immutable, push under another one; otherwise ask who \
+                    runs the registry";
+    assert_eq!(said, expected);
+    // None of this is about the tag.
+    for (status, body, advice) in [
+        (403, error("DENIED", "requested access to the resource is denied"), "log in with"),
+        (400, error("MANIFEST_INVALID", "manifest invalid"), "push to another, or ask who runs it"),
+        (400, error("TAG_INVALID", "manifest tag did not match URI"), "push to another, or ask who runs it"),
+    ] {
+        let said = refused(status, &body);
+        assert!(said.contains(advice) && !said.contains("another tag"), "{body}: {said}");
+    }
+}
+
+/// A registry that does not say a digest, or nothing at all, is asked for what is there.
+#[test]
+fn an_equal_tag_is_not_written_again() {
+    for is_asked in [true, false] {
+        let (registry, (image, opened)) = (Registry::start(), counted(&["one"], json!({})));
+        registry.hide_digests();
+        push(&registry, &image, &["v1"]).unwrap();
+        opened();
+        if !is_asked {
+            registry.fault("HEAD /v2/a/b/manifests", 9, Then::Say(405, Vec::new(), String::new()));
+        }
+        let immutable = r#"{"errors":[{"code":"TAG_INVALID","message":"the tag is immutable"}]}"#;
+        registry.fault("PUT /v2/a/b/manifests/v1", 9, Then::Say(400, Vec::new(), immutable.to_owned()));
+        let before = registry.asked().len();
+        push(&registry, &image, &["v1"]).unwrap();
+        assert_eq!(registry.asked()[before..], ["HEAD manifests", "GET manifests"]);
+        assert_eq!(opened(), 0);
+        let (other, _) = counted(&["two"], json!({}));
+        let said = common::message(push(&registry, &other, &["v1"]));
+        assert!(said.contains("push under another tag"), "{said}");
+    }
+    // Nor is it an error if only the refusal shows that there is something.
+    let (registry, (image, _)) = (Registry::start(), counted(&["one"], json!({})));
+    push(&registry, &image, &["v1"]).unwrap();
+    registry.fault("HEAD /v2/a/b/manifests", 9, Then::Say(404, Vec::new(), String::new()));
+    registry.fault("PUT /v2/a/b/manifests/v1", 9, Then::Say(409, Vec::new(), String::new()));
+    push(&registry, &image, &["v1"]).unwrap();
+    // A digest of another kind says nothing.
+    let (registry, (image, _)) = (Registry::start(), counted(&["one"], json!({})));
+    push(&registry, &image, &["v1"]).unwrap();
+    let headers = [("Docker-Content-Digest", "sha512:00"), ("Content-Type", MediaType::MANIFEST.as_str())];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    registry.fault("HEAD /v2/a/b/manifests/v1", 9, Then::Say(200, headers, String::new()));
+    let before = registry.asked().len();
+    push(&registry, &image, &["v1"]).unwrap();
+    assert_eq!(registry.asked()[before..], ["HEAD manifests", "GET manifests"]);
+}
+
+/// docker-registry's answer to an image of Windows, whose layers it shall not have.
+#[test]
+fn a_layer_that_need_not_be_there_and_is_missed() {
+    let config = MemoryBlob::new(MediaType::CONFIG, *br#"{"os":"windows","architecture":"amd64"}"#);
+    let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "config": { "mediaType": "application/vnd.docker.container.image.v1+json",
+                    "digest": config.descriptor().digest, "size": config.descriptor().size },
+        "layers": [{ "mediaType": foreign, "digest": Digest::of(b"x"), "size": 1, "urls": ["https://a.b/x"] }],
+    });
+    let blob = |descriptor: &Descriptor| match descriptor.size {
+        1 => Ok(Arc::new(MemoryBlob::new(MediaType::new(foreign), *b"y")) as Arc<dyn Blob>),
+        _ => Ok(Arc::new(config.clone()) as Arc<dyn Blob>),
+    };
+    let image = Image::from_manifest(manifest.to_string().into_bytes(), blob).unwrap();
+    for code in ["BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN", "MANIFEST_INVALID"] {
+        let registry = Registry::start();
+        registry.say("PUT /v2/a/b/manifests", 9, 404, code);
+        let said = common::message(client().push(&image, &[registry.reference(":v1")]));
+        assert!(
+            said.contains("because of layers that registries need not have and that are not sent (so  [1mit is)"),
+            "{said}"
+        );
+        assert!(
+            said.contains("configure it to accept such layers") && !said.contains("push the image again"),
+            "{said}"
+        );
+    }
+}

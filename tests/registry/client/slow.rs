@@ -1,0 +1,213 @@
+//! A registry that drips bytes, or breaks off over and over.
+
+use std::time::{Duration, Instant};
+
+use oci_layout::{
+    Image, LayoutOptions, image_layout,
+    registry::{Client, Credentials},
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common;
+use crate::registry::client::{
+    assert_sound, client,
+    fake::{Registry, Then},
+    image, pull,
+};
+
+/// A client for which 50 bytes a second are too few, averaged over half a second. Silence it bears longer.
+fn hasty() -> Client {
+    client().timeout(Duration::from_millis(600)).least_rate(1000, Duration::from_millis(500))
+}
+
+fn registry() -> Registry {
+    Registry::with(&Image::from(image("linux/amd64")))
+}
+
+/// What the error says, which has to come soon.
+#[track_caller]
+fn gives_up(registry: &Registry, client: &Client) -> String {
+    let (dir, begin) = (tempfile::tempdir().unwrap(), Instant::now());
+    let said = common::message(pull(client, &registry.reference(":v1"), None, dir.path()));
+    // To the end, the drips would last longer than any test.
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    said
+}
+
+#[test]
+fn a_manifest_that_drips() {
+    let registry = registry();
+    registry.fault("GET /v2/a/b/manifests/", 9, Then::Drip(0));
+    let said = gives_up(&registry, &hasty());
+    let expected = "the registry sends tag v1 at less than 1000 bytes a second over 0.5 seconds: try again later, or pull \
+                    from elsewhere";
+    assert!(said.ends_with(expected), "{said}");
+    assert_eq!(registry.requests("GET /v2/a/b/manifests/").len(), 1);
+}
+
+#[test]
+fn a_blob_that_drips() {
+    for after in [0, 1, 200_000] {
+        let registry = registry();
+        let layer = image("linux/amd64").layers()[0].descriptor().digest;
+        registry.fault(layer, 9, Then::Drip(after));
+        let said = gives_up(&registry, &hasty());
+        let expected = format!("the registry sends blob {layer} at less than 1000 bytes a second over 0.5 seconds");
+        assert!(said.contains(&expected), "{after}: {said}");
+    }
+}
+
+/// Drips of a refusal, of a token, and of what a registry says to a push.
+#[test]
+fn other_answers_that_drip() {
+    let registry = self::registry();
+    registry.fault("GET /v2/a/b/manifests/", 9, Then::DripHead);
+    assert!(gives_up(&registry, &hasty()).contains("the registry is silent, asked for tag v1"));
+
+    let (registry, guard) = (self::registry(), Registry::start());
+    guard.serve("/token", format!(r#"{{"token":"abc","more":"{}"}}"#, "x".repeat(9999)).as_bytes());
+    guard.fault("/token", 1, Then::Drip(0));
+    registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\"", guard.address));
+    assert!(gives_up(&registry, &hasty()).contains("at less than 1000 bytes a second"));
+    guard.fault("/token", 9, Then::DripHead);
+    assert!(gives_up(&registry, &hasty()).contains("is silent"));
+
+    let (pushed, begin) = (image("linux/amd64"), Instant::now());
+    for then in [Then::DripHead, Then::Drip(0)] {
+        let registry = Registry::start();
+        registry.fault("POST ", 99, then.clone());
+        registry.fault("PUT ", 99, then.clone());
+        let result = hasty().push(&pushed.clone().into(), &[registry.reference(":v1")]);
+        // An answer without a body has come when its head has.
+        assert_eq!(result.is_err(), matches!(then, Then::DripHead));
+    }
+    assert!(begin.elapsed() < Duration::from_secs(30));
+}
+
+/// Who is silent as long as the window of the rate is not asked for ever.
+#[test]
+fn silences_are_added_up() {
+    let registry = registry();
+    registry.fault("GET /v2/a/b/manifests/", 99, Then::Hang(0));
+    let client = Client::default().retries(9).timeout(Duration::from_millis(100));
+    let said = gives_up(&registry, &client.least_rate(1, Duration::from_millis(250)));
+    assert!(said.contains("the registry is silent") || said.contains("less than 1 bytes"), "{said}");
+    assert!(registry.requests("GET /v2/a/b/manifests/").len() <= 3);
+}
+
+/// A slow registry is none that drips.
+#[test]
+fn a_slow_registry_is_waited_for() {
+    let registry = registry();
+    let layer = image("linux/amd64").layers()[0].descriptor().clone();
+    registry.fault(layer.digest, 1, Then::Drip(layer.size as usize - 60));
+    let dir = tempfile::tempdir().unwrap();
+    let client = client().least_rate(10, Duration::from_millis(500));
+    pull(&client, &registry.reference(":v1"), None, dir.path()).unwrap();
+    assert_sound(dir.path());
+}
+
+/// A byte, or the whole head of a blob, is no progress that makes up for a connection that broke off.
+#[test]
+fn a_byte_makes_up_for_nothing() {
+    for (has_ranges, after) in [(true, 1), (true, 50_000), (false, 1)] {
+        let registry = registry();
+        let layer = image("linux/amd64").layers()[0].descriptor().digest;
+        registry.fault(layer, 99, Then::Break(after));
+        if !has_ranges {
+            registry.refuse_ranges();
+        }
+        let said = gives_up(&registry, &client());
+        assert!(said.contains("the registry broke off in the middle of blob"), "{said}");
+        assert_eq!(registry.requests(layer).len(), 2, "{after}");
+    }
+}
+
+/// Much of a large blob is.
+#[test]
+fn a_mebibyte_makes_up_for_a_connection() {
+    let options = oci_layout::LayerOptions { compression: oci_layout::Compression::NONE, ..Default::default() };
+    let file = oci_layout::FileMapping::bytes(common::text(4 << 20, 1), "/large");
+    let layer = oci_layout::layer_tar([file], options).unwrap();
+    let config = oci_layout::image_config([&layer], Value::Null).unwrap();
+    let image = Image::from(oci_layout::image_manifest(config, [layer], Value::Null).unwrap());
+    let registry = Registry::with(&image);
+    let layer = image.blobs().iter().max_by_key(|blob| blob.descriptor().size).unwrap().descriptor().digest;
+    registry.fault(layer, 3, Then::Break(5 << 18));
+    let dir = tempfile::tempdir().unwrap();
+    let remote = client().retries(1).image(&registry.reference(":v1"), None).unwrap();
+    image_layout(dir.path(), [remote], LayoutOptions::default()).unwrap();
+    assert_sound(dir.path());
+    assert_eq!(registry.requests(layer).len(), 4);
+}
+
+/// A token service that sends elsewhere what only it should have.
+#[test]
+fn an_identity_token_goes_nowhere_else() {
+    let dir = TempDir::new().unwrap();
+    for status in [301, 302, 303, 307, 308] {
+        let (registry, guard, other) = (self::registry(), Registry::start(), Registry::start());
+        other.serve("/token", br#"{"token":"abc"}"#);
+        let location = ("Location".to_owned(), format!("http://{}/token", other.address));
+        guard.fault("/token", 9, Then::Say(status, vec![location], String::new()));
+        registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\"", guard.address));
+        let said = gives_up(&registry, &identified(&registry, &dir));
+        assert!(said.contains("another host, which an identity token is not for"), "{said}");
+        assert!(other.requests("").is_empty(), "{status}");
+    }
+    // To the same host it may go.
+    let (registry, guard) = (self::registry(), Registry::start());
+    guard.serve("/there", br#"{"token":"abc"}"#);
+    let location = ("Location".to_owned(), "/there".to_owned());
+    guard.fault("POST /token", 1, Then::Say(307, vec![location], String::new()));
+    guard.fault("POST /there", 1, Then::Say(200, Vec::new(), r#"{"token":"abc"}"#.to_owned()));
+    registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\"", guard.address));
+    identified(&registry, &dir).image(&registry.reference(":v1"), None).unwrap();
+    assert!(String::from_utf8_lossy(&guard.requests("POST /there")[0].body).contains("refresh_token=it"));
+}
+
+/// Nor does a password.
+#[test]
+fn a_password_goes_nowhere_else() {
+    for status in [301, 302, 303, 307, 308] {
+        let (registry, guard, other) = (self::registry(), Registry::start(), Registry::start());
+        other.serve("/token", br#"{"token":"abc"}"#);
+        let location = ("Location".to_owned(), format!("http://{}/token", other.address));
+        guard.fault("/token", 9, Then::Say(status, vec![location], String::new()));
+        registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\"", guard.address));
+        let me = Credentials::Password { user: "me".to_owned(), password: "secret".to_owned() };
+        let _ = client().credentials(me).image(&registry.reference(":v1"), None);
+        assert!(guard.requests("/token").iter().all(|request| request.headers.contains_key("authorization")));
+        let told = other.requests("/token");
+        assert!(told.iter().all(|request| !request.headers.contains_key("authorization")), "{status}: {told:?}");
+    }
+}
+
+/// The token service that had the identity token once is its home, whatever the registry names later.
+#[test]
+fn an_identity_token_stays_where_it_was() {
+    let dir = TempDir::new().unwrap();
+    let (registry, first, second) = (self::registry(), Registry::start(), Registry::start());
+    let answer = r#"{"access_token":"old","refresh_token":"new"}"#;
+    first.fault("POST /token", 9, Then::Say(200, Vec::new(), answer.to_owned()));
+    second.fault("POST /token", 9, Then::Say(200, Vec::new(), r#"{"access_token":"abc"}"#.to_owned()));
+    let challenge = |guard: &Registry| {
+        let realm = format!("Bearer realm=\"http://{}/token\"", guard.address);
+        Then::Say(401, vec![("WWW-Authenticate".to_owned(), realm)], String::new())
+    };
+    registry.fault("GET /v2/", 1, challenge(&first));
+    registry.fault("GET /v2/", 9, challenge(&second));
+    let said = gives_up(&registry, &identified(&registry, &dir));
+    assert!(said.contains("it names one place for its tokens, and then another"), "{said}");
+    assert_eq!(first.requests("POST /token").len(), 1);
+    assert!(second.requests("").is_empty());
+}
+
+/// A client with an identity token for this registry, from a file in the folder.
+fn identified(registry: &Registry, dir: &TempDir) -> Client {
+    let file = dir.path().join("config.json");
+    let auths = format!(r#"{{"auths": {{"{}": {{"identitytoken": "it"}}}}}}"#, registry.address);
+    std::fs::write(&file, auths).unwrap();
+    client().credentials(Credentials::Files(vec![file]))
+}

@@ -1,0 +1,95 @@
+//! A registry over layouts, asked by raw HTTP as no well-behaved client would.
+
+mod client;
+mod conditions;
+mod crowds;
+mod damage;
+mod hostile;
+mod hosts;
+mod layouts;
+mod login;
+mod made;
+mod many;
+#[cfg(feature = "cli")]
+mod program;
+mod ranges;
+mod sparse;
+mod specification;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use client::{Answer, get};
+use oci_layout::{
+    Compression, FileMapping, ImageLayout, ImageManifest, LayerOptions, Pool, image_config, image_layout,
+    image_manifest, layer_tar,
+    registry::{Endpoint, Event, Repository, Serving},
+};
+use serde_json::{Value, json};
+
+/// An endpoint, and what it said happened.
+pub(crate) struct Served {
+    pub(crate) address: String,
+    events: Arc<Mutex<Vec<String>>>,
+    pub(crate) serving: Serving,
+}
+
+impl Served {
+    pub(crate) fn new<N: Into<String>, R: Into<Repository>>(repositories: impl IntoIterator<Item = (N, R)>) -> Self {
+        Self::with(repositories, |endpoint| endpoint)
+    }
+
+    pub(crate) fn with<N: Into<String>, R: Into<Repository>>(
+        repositories: impl IntoIterator<Item = (N, R)>,
+        options: impl FnOnce(Endpoint) -> Endpoint,
+    ) -> Self {
+        // One thread, where least can be made at a time.
+        Self::of(options(Endpoint::new(repositories).unwrap().pool(&Pool::new(1))))
+    }
+
+    pub(crate) fn of(endpoint: Endpoint) -> Self {
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&events);
+        let endpoint = endpoint.log(move |event: &Event| told.lock().unwrap().push(event.to_string()));
+        let serving = endpoint.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self { address: serving.address().to_string(), events, serving }
+    }
+
+    pub(crate) fn get(&self, target: impl AsRef<str>) -> Answer {
+        get(&self.address, target.as_ref(), &[])
+    }
+
+    /// What happened, of which this is a part.
+    pub(crate) fn events(&self, part: &str) -> Vec<String> {
+        self.events.lock().unwrap().iter().filter(|event| event.contains(part)).cloned().collect()
+    }
+}
+
+/// An image of one layer that is not compressed, with this text in it.
+pub(crate) fn image(text: impl Into<Vec<u8>>, platform: &str) -> ImageManifest {
+    let options = LayerOptions { compression: Compression::NONE, ..LayerOptions::default() };
+    let layer = layer_tar([FileMapping::bytes(text.into(), "/text")], options).unwrap();
+    let platform: oci_layout::Platform = platform.parse().unwrap();
+    let extra = json!({ "os": platform.os, "architecture": platform.architecture });
+    image_manifest(image_config([&layer], extra).unwrap(), [layer], Value::Null).unwrap()
+}
+
+/// A layout with one image.
+pub(crate) fn layout(dir: &Path, image: ImageManifest) -> ImageLayout {
+    image_layout(dir, [image.tagged("latest")], Value::Null).unwrap()
+}
+
+/// Waits for what is sure to happen, and says what did not if it does not in a minute.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..6000 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("waited for ever until {what}");
+}

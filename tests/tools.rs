@@ -1,0 +1,74 @@
+//! Judges that others wrote: real programs take the layouts, and find in them what was put in.
+
+mod common;
+
+mod tools {
+    mod artifact;
+    mod base;
+    mod copy;
+    mod document;
+    mod edit;
+    mod entry;
+    mod examples;
+    mod export;
+    mod faults;
+    mod layering;
+    mod limits;
+    mod listing;
+    mod platforms;
+    mod proxies;
+    mod pull;
+    mod push;
+    mod python;
+    mod real_base;
+    mod run;
+    mod sample;
+    mod serve;
+    mod serve_tls;
+    mod sparse;
+    mod tls;
+    mod transport;
+    mod unpack;
+    mod values_of_configurations;
+}
+
+use std::fs;
+
+use common::docker::{Docker, VERSIONS};
+use common::tool::{Containerd, Containers, Registry, crane, oci_image_tool, oras, schemas, skopeo, umoci};
+
+/// When a program is missing, this says so before the other failures do.
+#[test]
+fn every_tool_is_here() {
+    let containers = Containers::new("/");
+    let containerd = Containerd::start();
+    for version in VERSIONS {
+        assert!(!Docker::start(version).docker(["version"]).is_empty());
+    }
+    for said in [
+        containers.podman(["--version"]),
+        containers.buildah(["--version"]),
+        containerd.ctr(["version"]),
+        crane(["version"]),
+        oci_image_tool(["--version"]),
+        oras(["version"]),
+        skopeo(["--version"]),
+        umoci(["--version"]),
+    ] {
+        assert!(!said.is_empty());
+    }
+}
+
+#[test]
+fn a_registry_answers_and_is_empty() {
+    let registry = Registry::start();
+    assert_eq!(crane(["catalog", "--insecure", &registry.address]), "");
+}
+
+#[test]
+fn an_empty_layout_fits_the_schemas() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    fs::write(dir.path().join("index.json"), r#"{"schemaVersion":2,"manifests":[]}"#).unwrap();
+    assert_eq!(schemas(dir.path()), "2 documents and descriptors\n");
+}
