@@ -23,6 +23,7 @@ mod proxy;
 mod pull;
 mod rebuild;
 mod reference;
+mod scope;
 #[allow(dead_code, reason = "the tests of the library use all of it")]
 #[path = "../tools/tool.rs"]
 mod tool;
