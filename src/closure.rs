@@ -1,47 +1,23 @@
 //! A reference graph split into layers: a pure function.
 
-mod bits;
-mod candidates;
-mod cost;
-mod graph;
-mod join;
-mod merge;
-mod order;
-mod unit;
+pub(crate) mod bits;
+pub(crate) mod candidates;
+pub(crate) mod cost;
+pub(crate) mod graph;
+pub(crate) mod join;
+pub(crate) mod merge;
+pub(crate) mod options;
+pub(crate) mod order;
+pub(crate) mod unit;
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-pub use self::graph::ReferenceGraph;
-use self::unit::{Unit, name};
-use crate::error::{Error, Result};
+use crate::{
+    basics::error::{Error, Result},
+    closure::unit::{Unit, name},
+};
 
-/// How a closure is split into layers.
-///
-/// ```
-/// use oci_layout::ClosureOptions;
-///
-/// let options = ClosureOptions {
-///     max_layers: 40,
-///     alone: vec!["/nix/store/3ykr…-model-weights".into()],
-///     ..ClosureOptions::default()
-/// };
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClosureOptions {
-    /// The largest number of layers, at least 1; 20 unless said.
-    pub max_layers: usize,
-    /// Paths of which each has a layer for itself.
-    pub alone: Vec<PathBuf>,
-    /// Paths that are in one layer, list by list. What lies between them in the graph comes with them: a path that one
-    /// of them refers to and that refers to another.
-    pub together: Vec<Vec<PathBuf>>,
-}
-
-impl Default for ClosureOptions {
-    fn default() -> Self {
-        Self { max_layers: 20, alone: Vec::new(), together: Vec::new() }
-    }
-}
+pub use crate::closure::{graph::ReferenceGraph, options::ClosureOptions};
 
 /// The most groups that are compared pair by pair: more would take more than a second.
 const MOST_GROUPS: usize = 512;

@@ -30,23 +30,27 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    blob::{Blob, FileBlob, Layer},
-    checked::CheckedFile,
-    descriptor::{Descriptor, MediaType},
-    digest::Digest,
-    error::{Error, Result},
-    image_config::{History, ImageConfig},
-    image_layout::{
-        MARKER, beneath,
-        files::{FileKind, LayoutBlob, LayoutFiles, blob_name},
-        replace,
-        store::BlobStore,
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+        json,
     },
-    image_manifest::{Image, Manifest},
-    json,
+    blob::traits::{Blob, FileBlob, Layer},
+    document::{
+        configuration::History,
+        descriptor::{Descriptor, MediaType},
+        layout_paths::{MARKER, blob_name},
+        manifest::Manifest,
+    },
+    image::{config::ImageConfig, graph::Image},
+    layout::{
+        blob_store::BlobStore,
+        files::{LayoutBlob, LayoutFiles},
+        write::replace,
+    },
     pool::Pool,
-    recipe::{Recipe, RecipeTrust},
-    write_options::WriteOptions,
+    recipe::{origin::Recipe, trust::RecipeTrust},
+    store::{beneath, checked::CheckedFile, file_kind::FileKind, write_options::WriteOptions},
 };
 
 const DESCRIPTOR: &str = "media-descriptor.json";

@@ -7,13 +7,13 @@
 //! The module exists in tests, which replay `fuzz/corpus`, and where `cargo fuzz` sets `cfg(fuzzing)`.
 
 #[cfg(test)]
-mod corpus;
-mod layout;
-mod mend;
-mod tars;
-mod values;
+pub(crate) mod corpus;
+pub(crate) mod layout;
+pub(crate) mod mend;
+pub(crate) mod tars;
+pub(crate) mod values;
 
-pub use self::{
+pub use crate::fuzzing::{
     layout::{archive, document},
     tars::{source_tar, tar},
     values::{graph, recipe, spec},
@@ -24,7 +24,11 @@ use std::{io::Read, path::Path};
 
 use tempfile::TempDir;
 
-use crate::{blob::Blob, digest::Digest, error::Result, pool::Pool};
+use crate::{
+    basics::{digest::Digest, error::Result},
+    blob::traits::Blob,
+    pool::Pool,
+};
 
 /// The longest input. A longer one says nothing new, and takes longer.
 const LONGEST: usize = 64 << 10;

@@ -76,74 +76,82 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod archive;
+mod basics;
 mod blob;
-mod checked;
-mod chunks;
 mod closure;
-mod config_values;
-mod decompress;
-mod descriptor;
-mod digest;
-mod error;
-mod extra;
+mod document;
 pub mod folder;
 #[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd", feature = "registry"))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod image_config;
-mod image_layout;
-mod image_manifest;
-mod json;
-mod layer_entries;
-mod layer_tar;
-mod new_file;
+mod image;
+mod layer;
+mod layout;
 pub mod nix;
-#[cfg(feature = "oci-spec")]
-mod oci_spec;
-mod platform_names;
 mod pool;
-mod printable;
 mod recipe;
 #[cfg(feature = "registry")]
 pub mod registry;
-mod spec;
-mod sync;
-mod tar_reader;
-mod warning;
-mod write_options;
+mod store;
+mod tarfile;
+mod verify;
 
 pub use self::{
-    archive::{ArchiveFormat, ArchiveOptions, WrittenArchive, image_archive},
-    blob::{Blob, FileBlob, Layer, MemoryBlob},
-    checked::CheckedFile,
-    closure::{ClosureOptions, ReferenceGraph, closure_layers},
-    descriptor::{Annotations, Descriptor, Extra, MediaType, Platform},
-    digest::Digest,
-    error::{Error, Result},
+    archive::image_archive::{ArchiveFormat, ArchiveOptions, WrittenArchive, image_archive},
+    basics::{
+        byte_format::BYTE_FORMAT,
+        digest::{Digest, ParseDigestError},
+        error::{Error, Result},
+        printable::{Printable, PrintableJson},
+        progress::Progress,
+        warning::Warning,
+    },
+    blob::traits::{Blob, FileBlob, Layer, MemoryBlob},
+    closure::{closure_layers, graph::ReferenceGraph, options::ClosureOptions},
+    document::{
+        configuration::{Configuration, ContainerConfig, History, RootFs},
+        descriptor::{Annotations, Descriptor, MediaType, Platform},
+        extra::Extra,
+        manifest::{Index, Manifest},
+        name::ImageName,
+    },
     folder::LayerFolder,
-    image_config::{
-        ConfigOptions, Configuration, ContainerConfig, ExtraConfig, History, ImageConfig, Inherit, RootFs, image_config,
+    image::{
+        artifact::artifact_manifest,
+        config::{ImageConfig, image_config},
+        config_options::{ConfigOptions, ExtraConfig},
+        graph::Image,
+        index::{ImageIndex, image_index},
+        inherit::Inherit,
+        manifest::{ImageManifest, ManifestOptions, image_manifest},
+        platform_image::PlatformImage,
     },
-    image_layout::{
-        Collected, Defect, Finding, ImageLayout, ImageName, LayoutImage, LayoutOptions, ReadLock, Repair, Severity,
-        VerifyOptions, image_layout, repair, verify,
+    layer::{
+        entries::{LayerEntries, LayerEntry, layer_entries},
+        layer_tar::{TarLayer, layer_tar},
     },
-    image_manifest::{
-        Image, ImageIndex, ImageManifest, Index, Manifest, ManifestOptions, artifact_manifest, image_index,
-        image_manifest,
+    layout::{
+        edit::Collected,
+        image_layout::{LayoutOptions, image_layout},
+        read::ImageLayout,
     },
-    layer_entries::{LayerEntries, LayerEntry, layer_entries},
-    layer_tar::{
-        Attribute, Attributes, BYTE_FORMAT, BaseFiles, Compression, FileMapping, HardLinks, LayerOptions, OnConflict,
-        PermissionRule, Progress, Source, TarLayer, layer_tar,
-    },
-    new_file::NewFile,
     pool::Pool,
-    printable::{Printable, PrintableJson},
-    recipe::{Recipe, RecipeKey, RecipeTrust},
-    spec::LayerSpec,
-    warning::Warning,
-    write_options::WriteOptions,
+    recipe::{
+        base_files::BaseFiles,
+        mapping::{Attribute, Attributes, FileMapping, Source},
+        options::{HardLinks, LayerOptions, OnConflict, PermissionRule},
+        origin::Recipe,
+        spec::LayerSpec,
+        trust::{RecipeKey, RecipeTrust},
+    },
+    store::{checked::CheckedFile, lock::ReadLock, new_file::NewFile, write_options::WriteOptions},
+    tarfile::compression::Compression,
+    verify::{
+        defect::{Defect, Severity},
+        finding::Finding,
+        repair::{Repair, repair},
+        verify_layout::{VerifyOptions, verify},
+    },
 };
 
 /// The README's Rust compiles.

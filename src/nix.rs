@@ -37,19 +37,18 @@
 //! - none of what `without` holds: paths, for their closures, and keys of `others`, where the contents of other layers
 //!   are.
 
-mod attributes;
-mod contents;
-mod documents;
-mod entries;
-mod files;
-mod layers;
-mod pull;
-
-use crate::{warning::Warning, write_options::WriteOptions};
+pub(crate) mod attributes;
+pub(crate) mod contents;
+pub(crate) mod documents;
+pub(crate) mod entries;
+pub(crate) mod files;
+pub(crate) mod layers;
+pub(crate) mod output;
+pub(crate) mod pull;
 
 #[cfg(feature = "registry")]
-pub use self::pull::{pull, pull_blob};
-pub use self::{
+pub use crate::nix::pull::{pull, pull_blob};
+pub use crate::nix::{
     attributes::Attributes,
     documents::{image_config, image_layout, image_manifest, verify},
     entries::entries,
@@ -57,11 +56,3 @@ pub use self::{
     layers::{closure_layers, layer_tar},
     pull::blobs_to_layout,
 };
-
-/// A builder is alone with its output, and Nix syncs what it registers, if it is told to (`fsync-store-paths`).
-const WRITE: WriteOptions = WriteOptions { sync: false, lock: false };
-
-/// Prints warnings where Nix shows them: in the log of the build.
-fn say(warnings: &[Warning]) {
-    warnings.iter().for_each(|warning| eprintln!("oci-layout: warning: {warning}"));
-}

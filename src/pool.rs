@@ -1,7 +1,7 @@
 //! How many threads may work at once.
 
 #[cfg(all(test, shuttle))]
-mod model;
+pub(crate) mod model;
 pub(crate) mod parts;
 
 use std::{
@@ -12,8 +12,9 @@ use std::{
     thread,
 };
 
-pub(crate) use crate::sync::lock;
-use crate::sync::{Condvar, Mutex, in_threads};
+use crate::basics::sync::{Condvar, Mutex, in_threads};
+
+pub(crate) use crate::basics::sync::lock;
 
 /// A bound on the threads at work, shared by everything that is given the same pool.
 ///

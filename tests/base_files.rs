@@ -8,8 +8,8 @@ use std::{fs, os::unix::fs::symlink, path::Path, sync::Arc};
 use common::{bytes, lines, message};
 use oci_layout::{
     BaseFiles, Blob, Compression, Descriptor, Error, FileMapping, Image, ImageLayout, LayerOptions, LayoutOptions,
-    ManifestOptions, MediaType, MemoryBlob, OnConflict, PermissionRule, Platform, Pool, Recipe, Warning, image_config,
-    image_index, image_layout, image_manifest, layer_tar,
+    ManifestOptions, MediaType, MemoryBlob, OnConflict, PermissionRule, Platform, PlatformImage, Pool, Recipe, Warning,
+    image_config, image_index, image_layout, image_manifest, layer_tar,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -498,12 +498,15 @@ fn the_layer_is_a_function_of_the_layers_below() {
     assert_eq!(of(BaseFiles::new([compressed]), 2), expected);
     assert_eq!(of((&image).into(), 2), expected);
     assert_eq!(of(BaseFiles::from(&image).cache(&cache), 2), expected);
-    assert_eq!(of(BaseFiles::of_image(&image.clone().into(), None).unwrap(), 2), expected);
+    assert_eq!(of(BaseFiles::from(&PlatformImage::of(&image.clone().into(), None).unwrap()), 2), expected);
     let index = image_index([Image::from(image.clone())], json!({})).unwrap();
-    assert_eq!(of(BaseFiles::of_image(&index.into(), Some(&Platform::default())).unwrap(), 2), expected);
+    assert_eq!(
+        of(BaseFiles::from(&PlatformImage::of(&index.into(), Some(&Platform::default())).unwrap()), 2),
+        expected
+    );
     let other = "linux/s390x".parse().unwrap();
     let index = Image::from(image_index([Image::from(image.clone())], json!({})).unwrap());
-    assert!(message(BaseFiles::of_image(&index, Some(&other))).contains("no image for linux/s390x"));
+    assert!(message(PlatformImage::of(&index, Some(&other))).contains("no image for linux/s390x"));
 
     // The second time the layer is not needed at all.
     let gone = |descriptor: &Descriptor| Gone(descriptor.clone());

@@ -9,7 +9,7 @@ use std::{
 };
 
 use oci_layout::{
-    Compression, FileMapping, ImageLayout, LayerOptions, LayoutImage, image_config, image_layout, image_manifest,
+    Compression, FileMapping, ImageLayout, LayerOptions, PlatformImage, image_config, image_layout, image_manifest,
     layer_tar,
 };
 use serde_json::json;
@@ -33,7 +33,7 @@ fn shell(dir: &TempDir, script: &str) {
 }
 
 /// Everything that an image says and holds.
-fn whole(image: &LayoutImage) -> (String, Vec<u8>) {
+fn whole(image: &PlatformImage) -> (String, Vec<u8>) {
     let mut bytes = Vec::new();
     for layer in image.layers() {
         layer.open().unwrap().read_to_end(&mut bytes).unwrap();

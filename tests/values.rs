@@ -9,8 +9,8 @@ use std::{fs, path::Path};
 
 use common::message;
 use oci_layout::{
-    ConfigOptions, Digest, FileMapping, Image, ImageConfig, ImageLayout, Layer, LayerOptions, LayoutImage,
-    ManifestOptions, Platform, Warning, image_config, image_index, image_manifest, layer_tar,
+    ConfigOptions, Digest, FileMapping, Image, ImageConfig, ImageLayout, Layer, LayerOptions, ManifestOptions,
+    Platform, PlatformImage, Warning, image_config, image_index, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -50,7 +50,7 @@ fn write_base(dir: &Path, document: &Value) -> ImageLayout {
     ImageLayout::open(dir).unwrap()
 }
 
-fn base(dir: &Path, document: &Value) -> LayoutImage {
+fn base(dir: &Path, document: &Value) -> PlatformImage {
     write_base(dir, document).image(None, None).unwrap()
 }
 

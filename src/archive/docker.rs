@@ -6,27 +6,29 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::{Serialize, Serializer};
 
-use super::{ArchiveFormat, unpacked::UnpackedLayer};
 use crate::{
-    blob::Blob,
-    descriptor::{Descriptor, MediaType, Platform},
-    digest::Digest,
-    error::{Error, Result},
-    image_config::Configuration,
-    image_layout::{
-        MAX_DEPTH,
-        files::blob_name,
+    archive::{image_archive::ArchiveFormat, unpacked::UnpackedLayer},
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+        json,
+        warning::Warning,
+    },
+    blob::traits::Blob,
+    document::{
+        configuration::Configuration,
+        descriptor::{Descriptor, MediaType, Platform},
+        layout_paths::{MAX_DEPTH, blob_name},
+        manifest::{Index, Manifest},
         name::{CONTAINERD_NAME, REF_NAME},
     },
-    image_manifest::{Image, Index, Manifest, existing::read_document},
-    json,
-    warning::Warning,
+    image::{existing::read_document, graph::Image},
 };
 
 /// An image in `manifest.json`.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     #[serde(serialize_with = "path")]
     config: Arc<dyn Blob>,
     repo_tags: Vec<String>,
@@ -35,7 +37,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn blobs(self) -> impl Iterator<Item = Arc<dyn Blob>> {
+    pub(crate) fn blobs(self) -> impl Iterator<Item = Arc<dyn Blob>> {
         self.layers.into_iter().chain([self.config])
     }
 }
@@ -50,7 +52,7 @@ fn paths<S: Serializer>(blobs: &[Arc<dyn Blob>], serializer: S) -> Result<S::Ok,
 
 /// The images that the index names, each once with all of its names. What has no form here is passed over: an artifact,
 /// or an image whose layers are not those of its configuration.
-pub(super) fn entries(
+pub(crate) fn entries(
     index: &Index,
     images: &[Image],
     format: ArchiveFormat,
@@ -149,7 +151,7 @@ fn entry(
 
 /// The images for this platform alone, under the same names. Of several, those for other platforms are left out. An
 /// artifact stays as it is.
-pub(super) fn narrowed(images: &[Image], platform: &Platform) -> Result<Vec<Image>> {
+pub(crate) fn narrowed(images: &[Image], platform: &Platform) -> Result<Vec<Image>> {
     let (mut narrowed, mut fits, mut first) = (Vec::new(), false, None);
     for image in images {
         match chosen(image, containers(image)?, Some(platform)) {

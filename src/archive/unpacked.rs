@@ -6,22 +6,24 @@ use std::{
 };
 
 use crate::{
-    blob::Blob,
-    decompress::{Unpacked, decompress},
-    descriptor::{Descriptor, MediaType},
-    digest::{Digest, HashRead},
-    error::{Error, Result},
+    basics::{
+        digest::{Digest, HashRead},
+        error::{Error, Result},
+    },
+    blob::traits::Blob,
+    document::descriptor::{Descriptor, MediaType},
+    tarfile::decompress::{Unpacked, decompress},
 };
 
 /// The tar of a layer, unpacked while it is read.
-pub(super) struct UnpackedLayer {
+pub(crate) struct UnpackedLayer {
     layer: Arc<dyn Blob>,
     tar: Descriptor,
 }
 
 impl UnpackedLayer {
     /// Unpacks the layer to learn the tar's size, which stands in front of it in an archive.
-    pub(super) fn new(layer: Arc<dyn Blob>, diff_id: Digest) -> Result<Self> {
+    pub(crate) fn new(layer: Arc<dyn Blob>, diff_id: Digest) -> Result<Self> {
         let descriptor = layer.descriptor();
         let unreadable = |cause| Error::blob(descriptor.digest, cause);
         let length = |tar: io::Result<Box<dyn Read + Send + '_>>| io::copy(&mut tar?, &mut io::sink());

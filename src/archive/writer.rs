@@ -6,19 +6,20 @@ use std::{
 };
 
 use crate::{
-    blob::Blob,
-    chunks::Chunks,
-    error::{Error, Result},
-    image_layout::files::blob_name,
-    layer_tar::{
-        Progress,
+    basics::{
+        error::{Error, Result},
+        progress::Progress,
+    },
+    blob::{chunks::Chunks, traits::Blob},
+    document::layout_paths::blob_name,
+    tarfile::{
+        header::{END_OF_ARCHIVE, padding, plain_header},
         path::LayerPath,
-        tar::{END_OF_ARCHIVE, padding, plain_header},
     },
 };
 
 /// The members have the attributes and the headers of those of a layer.
-pub(super) struct TarWriter<W> {
+pub(crate) struct TarWriter<W> {
     to: W,
     progress: Option<Progress>,
     /// Of contents, those that are written and all.
@@ -27,23 +28,23 @@ pub(super) struct TarWriter<W> {
 }
 
 impl<W: Write> TarWriter<W> {
-    pub(super) fn new(to: W, total: u64, progress: Option<Progress>) -> Self {
+    pub(crate) fn new(to: W, total: u64, progress: Option<Progress>) -> Self {
         Self { to, progress, done: 0, total }
     }
 
-    pub(super) fn directory(&mut self, path: &str) -> Result<()> {
+    pub(crate) fn directory(&mut self, path: &str) -> Result<()> {
         self.header(path, None)
     }
 
     /// A file that is no blob.
-    pub(super) fn document(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn document(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
         self.header(path, Some(bytes.len() as u64))?;
         self.contents(bytes)?;
         self.zeros(padding(bytes.len() as u64))
     }
 
     /// A file in `blobs`. Its last stretch comes when all of it is right.
-    pub(super) fn blob(&mut self, blob: &dyn Blob) -> Result<()> {
+    pub(crate) fn blob(&mut self, blob: &dyn Blob) -> Result<()> {
         let descriptor = blob.descriptor();
         // First, so that a tar that ends here for a blob that cannot be read is cut off, and no reader takes it for whole.
         self.header(&blob_name(descriptor.digest), Some(descriptor.size))?;
@@ -53,14 +54,14 @@ impl<W: Write> TarWriter<W> {
         self.zeros(padding(descriptor.size))
     }
 
-    pub(super) fn finish(mut self) -> Result<()> {
+    pub(crate) fn finish(mut self) -> Result<()> {
         self.zeros(END_OF_ARCHIVE)?;
-        self.to.flush().map_err(Error::write(""))
+        self.to.flush().map_err(Error::sink)
     }
 
     fn header(&mut self, path: &str, size: Option<u64>) -> Result<()> {
         let path = LayerPath::parse(Path::new(path)).expect("these names are our own");
-        self.write(&plain_header(path, size))
+        self.write(&plain_header(&path, size))
     }
 
     fn contents(&mut self, bytes: &[u8]) -> Result<()> {
@@ -73,10 +74,10 @@ impl<W: Write> TarWriter<W> {
     }
 
     fn zeros(&mut self, count: u64) -> Result<()> {
-        io::copy(&mut io::repeat(0).take(count), &mut self.to).map_err(Error::write("")).map(|_| ())
+        io::copy(&mut io::repeat(0).take(count), &mut self.to).map_err(Error::sink).map(|_| ())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.to.write_all(bytes).map_err(Error::write(""))
+        self.to.write_all(bytes).map_err(Error::sink)
     }
 }

@@ -4,32 +4,32 @@ use std::iter;
 
 /// A set of numbers below a bound that its maker chose.
 #[derive(Clone, Debug)]
-pub(super) struct Bits(Vec<u64>);
+pub(crate) struct Bits(Vec<u64>);
 
 impl Bits {
     /// No number, and room for those below `bound`.
-    pub(super) fn below(bound: usize) -> Self {
+    pub(crate) fn below(bound: usize) -> Self {
         Self(vec![0; bound.div_ceil(64)])
     }
 
     /// Whether the number was not in the set before.
-    pub(super) fn insert(&mut self, number: usize) -> bool {
+    pub(crate) fn insert(&mut self, number: usize) -> bool {
         let (word, bit) = (&mut self.0[number / 64], 1 << (number % 64));
         let is_new = *word & bit == 0;
         *word |= bit;
         is_new
     }
 
-    pub(super) fn remove(&mut self, number: usize) {
+    pub(crate) fn remove(&mut self, number: usize) {
         self.0[number / 64] &= !(1 << (number % 64));
     }
 
-    pub(super) fn contains(&self, number: usize) -> bool {
+    pub(crate) fn contains(&self, number: usize) -> bool {
         self.0[number / 64] & (1 << (number % 64)) != 0
     }
 
     /// The numbers in ascending order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
         let of_word = |(index, &word): (usize, &u64)| {
             let rest = iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)));
             rest.take_while(|&rest| rest != 0).map(move |rest| 64 * index + rest.trailing_zeros() as usize)
@@ -37,34 +37,34 @@ impl Bits {
         self.0.iter().enumerate().flat_map(of_word)
     }
 
-    pub(super) fn meets(&self, other: &Self) -> bool {
+    pub(crate) fn meets(&self, other: &Self) -> bool {
         self.both(other).any(|word| word != 0)
     }
 
-    pub(super) fn words(&self) -> impl Iterator<Item = u64> {
+    pub(crate) fn words(&self) -> impl Iterator<Item = u64> {
         self.0.iter().copied()
     }
 
     /// The words of what is in one set or the other.
-    pub(super) fn either(&self, other: &Self) -> impl Iterator<Item = u64> {
+    pub(crate) fn either(&self, other: &Self) -> impl Iterator<Item = u64> {
         self.0.iter().zip(&other.0).map(|(this, other)| this | other)
     }
 
     /// The words of what is in both sets.
-    pub(super) fn both(&self, other: &Self) -> impl Iterator<Item = u64> {
+    pub(crate) fn both(&self, other: &Self) -> impl Iterator<Item = u64> {
         self.0.iter().zip(&other.0).map(|(this, other)| this & other)
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(this, other)| *this |= other);
     }
 
-    pub(super) fn keep(&mut self, other: &Self) {
+    pub(crate) fn keep(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(this, other)| *this &= other);
     }
 }
 
 /// How many numbers are in a set of these words.
-pub(super) fn count(words: impl Iterator<Item = u64>) -> u32 {
+pub(crate) fn count(words: impl Iterator<Item = u64>) -> u32 {
     words.map(u64::count_ones).sum()
 }

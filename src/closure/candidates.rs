@@ -4,10 +4,10 @@ use std::{cmp::Ordering, collections::BinaryHeap};
 
 /// Two layers by their indexes, the lower one first, and by how much the cost grows when they are merged.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Candidate {
-    pub(super) growth: f64,
-    pub(super) one: usize,
-    pub(super) other: usize,
+pub(crate) struct Candidate {
+    pub(crate) growth: f64,
+    pub(crate) one: usize,
+    pub(crate) other: usize,
 }
 
 impl Eq for Candidate {}
@@ -31,7 +31,7 @@ impl Ord for Candidate {
 /// Each layer has a list of those with layers of lower indexes, and only the cheapest of each list are in the heap: one
 /// heap of all would not fit any cache, and most of the time would go by in waiting for memory.
 #[derive(Debug, Default)]
-pub(super) struct Candidates {
+pub(crate) struct Candidates {
     cheapest: BinaryHeap<Candidate>,
     /// Sorted, the cheapest last.
     rest: Vec<Vec<Candidate>>,
@@ -39,14 +39,14 @@ pub(super) struct Candidates {
 
 impl Candidates {
     /// Adds those of the next layer.
-    pub(super) fn add(&mut self, mut candidates: Vec<Candidate>) {
+    pub(crate) fn add(&mut self, mut candidates: Vec<Candidate>) {
         candidates.sort_unstable();
         self.cheapest.extend(candidates.pop());
         self.rest.push(candidates);
     }
 
     /// The cheapest of all.
-    pub(super) fn take(&mut self) -> Option<Candidate> {
+    pub(crate) fn take(&mut self) -> Option<Candidate> {
         let taken = self.cheapest.pop()?;
         self.cheapest.extend(self.rest[taken.other].pop());
         Some(taken)

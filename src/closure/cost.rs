@@ -1,6 +1,6 @@
 //! What a layer costs: the bytes to expect that have to be pushed because they are in this layer.
 
-use super::{
+use crate::closure::{
     bits::{Bits, count},
     unit::Unit,
 };
@@ -13,7 +13,7 @@ const RELATED_IMAGES: f64 = 0.25;
 
 /// What a layer with these units has in common with updates and with other images.
 #[derive(Clone, Debug)]
-pub(super) struct Exposure {
+pub(crate) struct Exposure {
     size: f64,
     /// The units whose change changes the layer: its own, and all that they refer to.
     changed_by: Bits,
@@ -24,11 +24,11 @@ pub(super) struct Exposure {
 }
 
 impl Exposure {
-    pub(super) fn size(&self) -> f64 {
+    pub(crate) fn size(&self) -> f64 {
         self.size
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.size += other.size;
         self.changed_by.add(&other.changed_by);
         self.part_in.add(&other.part_in);
@@ -42,7 +42,7 @@ impl Exposure {
 /// the units that nothing refers to, and half in all others; within each half, one is as likely as the other. A related
 /// image is the closure of any path of this graph.
 #[derive(Debug)]
-pub(super) struct Costs {
+pub(crate) struct Costs {
     /// How many words of a set are for the units that nothing refers to. They come first.
     root_words: usize,
     root_chance: f64,
@@ -52,7 +52,7 @@ pub(super) struct Costs {
 impl Costs {
     /// The costs, and each group's exposure. Of several units in a group, each related image is taken to have all or
     /// none.
-    pub(super) fn new(units: &[Unit], groups: &[Vec<usize>]) -> (Self, Vec<Exposure>) {
+    pub(crate) fn new(units: &[Unit], groups: &[Vec<usize>]) -> (Self, Vec<Exposure>) {
         let (mut is_root, mut group_of) = (vec![true; units.len()], vec![0; units.len()]);
         for unit in units {
             unit.references.iter().for_each(|&reference| is_root[reference] = false);
@@ -84,12 +84,12 @@ impl Costs {
     }
 
     /// The bytes to expect for a layer of its own.
-    pub(super) fn of(&self, layer: &Exposure) -> f64 {
+    pub(crate) fn of(&self, layer: &Exposure) -> f64 {
         self.expect(layer.size, layer.changed_by.words(), layer.part_in.words(), layer.whole_in.words())
     }
 
     /// The bytes to expect for both as one layer.
-    pub(super) fn of_both(&self, one: &Exposure, other: &Exposure) -> f64 {
+    pub(crate) fn of_both(&self, one: &Exposure, other: &Exposure) -> f64 {
         self.expect(
             one.size + other.size,
             one.changed_by.either(&other.changed_by),

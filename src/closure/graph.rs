@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::basics::error::{Error, Result};
 
 /// The store paths of a closure, their sizes, and which of them refer to which.
 ///
@@ -32,16 +32,16 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReferenceGraph {
     /// Every reference is a key too.
-    pub(super) paths: BTreeMap<PathBuf, StorePath>,
+    pub(crate) paths: BTreeMap<PathBuf, StorePath>,
 }
 
 /// What is known of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct StorePath {
+pub(crate) struct StorePath {
     /// The size in bytes of its Nix archive.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// The paths that it names, itself among them where it does.
-    pub(super) references: BTreeSet<PathBuf>,
+    pub(crate) references: BTreeSet<PathBuf>,
 }
 
 impl ReferenceGraph {
@@ -156,7 +156,7 @@ impl ReferenceGraph {
 }
 
 /// How a message names a path.
-pub(super) fn subject(path: &Path) -> String {
+pub(crate) fn subject(path: &Path) -> String {
     format!("store path {path:?}")
 }
 

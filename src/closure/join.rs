@@ -1,13 +1,13 @@
 //! Large graphs made small enough for comparing every pair of units.
 
-use super::unit::Unit;
+use crate::closure::unit::Unit;
 
 /// The units as the groups that merging begins with, each after those that it refers to: one group for each unit where
 /// there are no more units than `most`, and otherwise neighbours joined whose sizes hardly matter.
 ///
 /// Neighbours in an order where each comes after its references can be joined without making a circle. Depth first, as
 /// units are ordered, neighbours are related, too.
-pub(super) fn join_small(units: &[Unit], most: usize) -> Vec<Vec<usize>> {
+pub(crate) fn join_small(units: &[Unit], most: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<_> = (0..units.len()).collect();
     order.sort_by_key(|&unit| (units[unit].level, units[unit].is_alone));
     let total: f64 = units.iter().map(weight).sum();

@@ -1,6 +1,6 @@
 //! Groups of units merged into layers, the cheapest merge first.
 
-use super::{
+use crate::closure::{
     candidates::{Candidate, Candidates},
     cost::{Costs, Exposure},
     order::Order,
@@ -12,7 +12,7 @@ const SMALL: f64 = 1024.0 * 1024.0;
 
 /// Merges groups of units, each given after those that it refers to, until there are no more than `most`, not too many
 /// of them are small, and every other merge costs something. The layers come in such an order again.
-pub(super) fn merge(units: &[Unit], groups: Vec<Vec<usize>>, most: usize) -> Vec<Vec<usize>> {
+pub(crate) fn merge(units: &[Unit], groups: Vec<Vec<usize>>, most: usize) -> Vec<Vec<usize>> {
     let mut layers = Layers::new(units, groups);
     let mut candidates = Candidates::default();
     (0..layers.count).for_each(|layer| candidates.add(layers.candidates(layer)));

@@ -1,17 +1,17 @@
 //! Which layers are above which, while layers are merged.
 
-use super::bits::{Bits, count};
+use crate::closure::bits::{Bits, count};
 
 /// For each layer, those below it and those above it: what it refers to, directly or not, and what refers to it.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(crate) struct Order {
     below: Vec<Bits>,
     above: Vec<Bits>,
 }
 
 impl Order {
     /// The order of layers by their references to layers of a lower index.
-    pub(super) fn new(references: &[Vec<usize>]) -> Self {
+    pub(crate) fn new(references: &[Vec<usize>]) -> Self {
         // Every merge makes one layer of two.
         let nothing = vec![Bits::below(2 * references.len()); references.len()];
         let mut order = Self { below: nothing.clone(), above: nothing };
@@ -29,12 +29,12 @@ impl Order {
     }
 
     /// Whether a layer lies between the two, so that they would be in a circle with it if they were one.
-    pub(super) fn is_parted(&self, one: usize, other: usize) -> bool {
+    pub(crate) fn is_parted(&self, one: usize, other: usize) -> bool {
         self.below[one].meets(&self.above[other]) || self.below[other].meets(&self.above[one])
     }
 
     /// Puts one layer in the place of two. Its index is the next one.
-    pub(super) fn merge(&mut self, one: usize, other: usize) {
+    pub(crate) fn merge(&mut self, one: usize, other: usize) {
         let [below, above] = [&self.below, &self.above].map(|side| {
             let mut merged = side[one].clone();
             merged.add(&side[other]);
@@ -56,7 +56,7 @@ impl Order {
     }
 
     /// A number that is higher for a layer than for any that it refers to.
-    pub(super) fn height(&self, layer: usize) -> u32 {
+    pub(crate) fn height(&self, layer: usize) -> u32 {
         count(self.below[layer].words())
     }
 }

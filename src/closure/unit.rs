@@ -5,32 +5,34 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    ClosureOptions, ReferenceGraph,
-    graph::{StorePath, subject},
+use crate::{
+    basics::error::{Error, Result},
+    closure::{
+        graph::{ReferenceGraph, StorePath, subject},
+        options::ClosureOptions,
+    },
 };
-use crate::error::{Error, Result};
 
 /// What is never divided.
 #[derive(Debug)]
-pub(super) struct Unit<'a> {
+pub(crate) struct Unit<'a> {
     /// In the order of their names.
-    pub(super) paths: Vec<&'a Path>,
+    pub(crate) paths: Vec<&'a Path>,
     /// In bytes; a sum of sizes that anybody may have written has no limit.
-    pub(super) size: f64,
+    pub(crate) size: f64,
     /// The units that this one refers to, itself never among them.
-    pub(super) references: Vec<usize>,
+    pub(crate) references: Vec<usize>,
     /// Whether it has a layer for itself.
-    pub(super) is_alone: bool,
+    pub(crate) is_alone: bool,
     /// What stands alone cuts the others into levels: a unit of which such a one is below is in a higher level than
     /// what lies below that. Only units of one level share a layer, which keeps every layer above those that it refers
     /// to, and needs no more layers than the hints themselves demand.
-    pub(super) level: usize,
+    pub(crate) level: usize,
 }
 
 impl Unit<'_> {
     /// Whether a layer can have both.
-    pub(super) fn may_join(&self, other: &Self) -> bool {
+    pub(crate) fn may_join(&self, other: &Self) -> bool {
         !self.is_alone && !other.is_alone && self.level == other.level
     }
 }
@@ -39,7 +41,7 @@ impl Unit<'_> {
 ///
 /// Their order is a function of names and references. The hash part of a path decides between equal names only, since
 /// it is new in every path above one that changed.
-pub(super) fn units<'a>(graph: &'a ReferenceGraph, options: &ClosureOptions) -> Result<Vec<Unit<'a>>> {
+pub(crate) fn units<'a>(graph: &'a ReferenceGraph, options: &ClosureOptions) -> Result<Vec<Unit<'a>>> {
     let (paths, known): (Vec<&Path>, Vec<&StorePath>) = by_name(graph).into_iter().unzip();
     let index: HashMap<&Path, usize> = paths.iter().enumerate().map(|(index, path)| (*path, index)).collect();
     let indexes = |known: &&StorePath| {
@@ -77,7 +79,7 @@ fn by_name(graph: &ReferenceGraph) -> Vec<(&Path, &StorePath)> {
 
 /// The name of a store path, which is its base name without the hash part: 32 characters and a dash. The base name of
 /// any other path is its name.
-pub(super) fn name(path: &Path) -> &[u8] {
+pub(crate) fn name(path: &Path) -> &[u8] {
     let base = path.file_name().unwrap_or_default().as_encoded_bytes();
     match base.split_at_checked(32) {
         Some((hash, [b'-', name @ ..])) if hash.iter().all(|byte| byte.is_ascii_alphanumeric()) => name,

@@ -2,17 +2,21 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use super::{LONGEST, mend, pool, read, scratch, tars::check_layer, turn, write};
 use crate::{
-    archive::{ArchiveFormat, ArchiveOptions, image_archive},
-    digest::Digest,
-    error::Result,
-    image_layout::{ImageLayout, Severity, VerifyOptions, verify},
-    image_manifest::Image,
-    layer_entries::layer_entries,
-    layer_tar::{Compression, FileMapping, LayerOptions, layer_tar},
+    archive::image_archive::{ArchiveFormat, ArchiveOptions, image_archive},
+    basics::{digest::Digest, error::Result},
+    fuzzing::{LONGEST, mend, pool, read, scratch, tars::check_layer, turn, write},
+    image::graph::Image,
+    layer::{entries::layer_entries, layer_tar::layer_tar},
+    layout::read::ImageLayout,
     pool::Pool,
+    recipe::{mapping::FileMapping, options::LayerOptions},
     registry::Endpoint,
+    tarfile::compression::Compression,
+    verify::{
+        defect::Severity,
+        verify_layout::{VerifyOptions, verify},
+    },
 };
 
 /// The most that a layer may unpack to.

@@ -4,12 +4,12 @@ use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder};
 
-use crate::digest::Digest;
+use crate::basics::digest::Digest;
 
 const BLOCK: usize = 512;
 
 /// Writes the checksum into every header block of a tar. A block is one if it stands where an entry before it ends.
-pub(super) fn checksums(tar: &mut [u8]) {
+pub(crate) fn checksums(tar: &mut [u8]) {
     let mut at = 0;
     while let Some(header) = tar.get_mut(at..at + BLOCK) {
         if header.iter().all(|&byte| byte == 0) {
@@ -28,13 +28,13 @@ pub(super) fn checksums(tar: &mut [u8]) {
     }
 }
 
-pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).expect("memory takes everything");
     encoder.finish().expect("memory takes everything")
 }
 
-pub(super) fn zstd(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 1).expect("memory takes everything")
 }
 
@@ -54,7 +54,7 @@ const BETWEEN: &[u8] = b"\n==\n";
 /// | `@s3` | the size |
 ///
 /// What is written for a part that does not come after it is the digest of a blob that is missing.
-pub(super) fn documents(data: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn documents(data: &[u8]) -> Vec<Vec<u8>> {
     let parts = split(data);
     let mut done: Vec<(Vec<u8>, Digest)> = Vec::new();
     for (index, part) in parts.iter().enumerate().rev() {
@@ -78,7 +78,7 @@ pub(super) fn documents(data: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// The first part, and all after it; both are empty where there is none.
-pub(super) fn first_part(data: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn first_part(data: &[u8]) -> (&[u8], &[u8]) {
     let at = data.windows(BETWEEN.len()).position(|window| window == BETWEEN);
     at.map_or((data, &[]), |at| (&data[..at], &data[at + BETWEEN.len()..]))
 }

@@ -2,17 +2,27 @@
 
 use std::io::{Cursor, Read, Write};
 
-use super::{LONGEST, mend, pool, read, scratch, turn, write};
 use crate::{
-    blob::Blob,
-    decompress::{Unpacked, decompress},
-    image_config::image_config,
-    image_layout::{Severity, VerifyOptions, image_layout, verify},
-    image_manifest::image_manifest,
-    layer_tar::{Compression, FileMapping, HardLinks, LayerOptions, TarLayer, layer_tar},
+    blob::traits::Blob,
+    fuzzing::{LONGEST, mend, pool, read, scratch, turn, write},
+    image::{config::image_config, manifest::image_manifest},
+    layer::layer_tar::{TarLayer, layer_tar},
+    layout::image_layout::image_layout,
     pool::Pool,
-    recipe::Recipe,
-    tar_reader::{Ending, TarEntry, TarError, TarReader, read_extents},
+    recipe::{
+        mapping::FileMapping,
+        options::{HardLinks, LayerOptions},
+        origin::Recipe,
+    },
+    tarfile::{
+        compression::Compression,
+        decompress::{Unpacked, decompress},
+        reader::{Ending, TarEntry, TarReader, block::TarError, read_extents},
+    },
+    verify::{
+        defect::Severity,
+        verify_layout::{VerifyOptions, verify},
+    },
 };
 
 /// The most bytes that an input may unpack to.
@@ -144,7 +154,7 @@ fn check_recipe(recipe: &Recipe, bytes: &[u8]) {
 }
 
 /// What must hold of any layer that is made: sorted entries without a second one of any name, which others read.
-pub(super) fn check_layer(tar: &[u8]) {
+pub(crate) fn check_layer(tar: &[u8]) {
     let (entries, ending) = all_entries(TarReader::new(tar)).expect("our own tar");
     assert_eq!(ending, Ending { zero_blocks: 2, garbage: None });
     let mut archive = tar::Archive::new(tar);

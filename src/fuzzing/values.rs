@@ -7,14 +7,14 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{LONGEST, pool, read, scratch, tars::check_layer, write};
 use crate::{
-    blob::Blob,
-    closure::{ClosureOptions, ReferenceGraph, closure_layers},
-    layer_tar::{Compression, LayerOptions, Source, layer_tar},
+    blob::traits::Blob,
+    closure::{closure_layers, graph::ReferenceGraph, options::ClosureOptions},
+    fuzzing::{LONGEST, pool, read, scratch, tars::check_layer, write},
+    layer::layer_tar::layer_tar,
     pool::Pool,
-    recipe::Recipe,
-    spec::LayerSpec,
+    recipe::{mapping::Source, options::LayerOptions, origin::Recipe, spec::LayerSpec},
+    tarfile::compression::Compression,
 };
 
 /// Reads a recipe, writes it, and reads it again. Paths below `/scratch` are in a folder with some files; a recipe that

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
-    error::{Error, Result},
-    recipe::RecipeTrust,
+    basics::error::{Error, Result},
+    recipe::trust::RecipeTrust,
 };
 
 /// What Nix says to the builder of a derivation with
@@ -54,18 +54,18 @@ impl Attributes {
     }
 
     /// Recipes and links may lead into the store that the output is in.
-    pub(super) fn trust(&self) -> RecipeTrust {
+    pub(crate) fn trust(&self) -> RecipeTrust {
         self.output.parent().into_iter().fold(RecipeTrust::default(), RecipeTrust::root)
     }
 
     /// An attribute; one that is not there reads as `null`.
-    pub(super) fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+    pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let value = self.members.get(name).cloned().unwrap_or_default();
         serde_json::from_value(value).map_err(|error| Error::invalid(name, error.to_string()))
     }
 
     /// A list; one that is not there is empty.
-    pub(super) fn list<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
+    pub(crate) fn list<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
         Ok(self.get::<Option<_>>(name)?.unwrap_or_default())
     }
 }

@@ -8,16 +8,15 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Attributes;
-use crate::{closure::ReferenceGraph, error::Result};
+use crate::{basics::error::Result, closure::graph::ReferenceGraph, nix::attributes::Attributes};
 
 /// The store paths that a layer holds at their own places, and the graph that they are in.
-pub(super) struct Held {
-    pub(super) paths: BTreeSet<PathBuf>,
-    pub(super) graph: ReferenceGraph,
+pub(crate) struct Held {
+    pub(crate) paths: BTreeSet<PathBuf>,
+    pub(crate) graph: ReferenceGraph,
 }
 
-pub(super) fn held(attributes: &Attributes) -> Result<Held> {
+pub(crate) fn held(attributes: &Attributes) -> Result<Held> {
     let graph = attributes.get::<Option<Value>>("graph")?.unwrap_or_else(|| Value::Array(Vec::new()));
     let graph = ReferenceGraph::from_value(graph)?;
     let others = attributes.get::<Option<BTreeMap<String, Contents>>>("others")?.unwrap_or_default();

@@ -5,15 +5,24 @@ use std::{fs, path::PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Attributes, WRITE, say};
 use crate::{
-    descriptor::Platform,
-    error::{Error, Result},
+    basics::error::{Error, Result},
+    document::descriptor::Platform,
     folder::{self, LayerFolder},
-    image_config::{self, ConfigOptions, ImageConfig, Inherit},
-    image_layout::{self, ImageLayout, LayoutImage, LayoutOptions, Severity, VerifyOptions},
-    image_manifest::{self, Image, ManifestOptions},
+    image::{
+        self, config::ImageConfig, config_options::ConfigOptions, graph::Image, inherit::Inherit,
+        manifest::ManifestOptions, platform_image::PlatformImage,
+    },
+    layout::{self, image_layout::LayoutOptions, read::ImageLayout},
+    nix::{
+        attributes::Attributes,
+        output::{WRITE, say},
+    },
     pool::Pool,
+    verify::{
+        defect::Severity,
+        verify_layout::{self, VerifyOptions},
+    },
 };
 
 /// Makes a configuration.
@@ -42,7 +51,7 @@ pub fn image_manifest(attributes: &Attributes, pool: &Pool) -> Result<()> {
             config
         }
     };
-    let image = image_manifest::image_manifest(config, layers, options)?;
+    let image = image::manifest::image_manifest(config, layers, options)?;
     say(image.warnings());
     folder::link_image(attributes.output(), image, pool, WRITE)
 }
@@ -73,7 +82,7 @@ pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
     }
     let sparse = attributes.get::<Option<bool>>("sparse")?.unwrap_or_default();
     let options = LayoutOptions::new(attributes.get("extraIndex")?).sparse(sparse).pool(pool).write(WRITE);
-    image_layout::image_layout(attributes.output(), images, options).map(|_| ())
+    layout::image_layout::image_layout(attributes.output(), images, options).map(|_| ())
 }
 
 /// Makes an empty file, if the layout has no error; with the attribute `deep`, none also in what its recipes make. Warnings
@@ -86,7 +95,7 @@ pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let layout: PathBuf = attributes.get("layout")?;
     let deep = attributes.get::<Option<bool>>("deep")?.unwrap_or_default();
     let options = VerifyOptions::default().pool(pool).deep(deep).scratch(SCRATCH).trust(attributes.trust());
-    let findings = image_layout::verify(&layout, &options)?;
+    let findings = verify_layout::verify(&layout, &options)?;
     let strict = strict(attributes)?;
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| strict || finding.severity() == Severity::Error);
@@ -97,7 +106,7 @@ pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     Err(Error::Unsound { path: layout, defects: errors.iter().map(ToString::to_string).collect() })
 }
 
-pub(super) fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {
+pub(crate) fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {
     let mut layers = Vec::new();
     for dir in attributes.list::<PathBuf>("layers")? {
         layers.extend(folder::open_layers(dir, &attributes.trust())?);
@@ -116,7 +125,7 @@ fn config(attributes: &Attributes, layers: &[LayerFolder]) -> Result<ImageConfig
         ..ConfigOptions::default()
     };
     let options = options.merge_from("extraConfig, or config of ociBuildImage", attributes.get("extraConfig")?);
-    let config = image_config::image_config(layers, options)?;
+    let config = image::config::image_config(layers, options)?;
     say(config.warnings());
     Ok(config)
 }
@@ -139,7 +148,7 @@ fn inherit(attributes: &Attributes) -> Result<Inherit> {
 const SCRATCH: &str = ".";
 
 /// The image that layers, a configuration or a manifest are built on, if any.
-pub(super) fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<LayoutImage>> {
+pub(crate) fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<PlatformImage>> {
     #[derive(Deserialize)]
     struct Base {
         layout: PathBuf,

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::{Attributes, documents};
 use crate::{
-    descriptor::Platform,
-    error::Result,
+    basics::error::Result,
+    document::descriptor::Platform,
     folder::LayerFolder,
-    layer_tar::{LayerOptions, base::BaseFiles},
+    nix::{attributes::Attributes, documents},
     pool::Pool,
+    recipe::{base_files::BaseFiles, options::LayerOptions},
 };
 
 /// Reads the layers of `base` and those in `layers`, and writes what a layer above them has to know. The output holds no
@@ -27,7 +27,7 @@ pub fn entries(attributes: &Attributes, pool: &Pool) -> Result<()> {
 }
 
 /// Puts a layer above those whose entries the attribute `below` names, if it names any.
-pub(super) fn above(attributes: &Attributes, options: LayerOptions) -> Result<LayerOptions> {
+pub(crate) fn above(attributes: &Attributes, options: LayerOptions) -> Result<LayerOptions> {
     let below: Vec<PathBuf> = attributes.list("below")?;
     Ok(if below.is_empty() { options } else { options.above(BaseFiles::from_folders(below)?) })
 }

@@ -8,10 +8,10 @@ use std::{
 
 use serde::Deserialize;
 
-use super::Attributes;
 use crate::{
-    error::{Error, Result},
-    layer_tar::target::{NAMELESS, names_directory},
+    basics::error::{Error, Result},
+    layer::target::{NAMELESS, names_directory},
+    nix::attributes::Attributes,
 };
 
 /// Makes a folder of texts (which may be executable), symbolic links and empty directories; or the output itself, if the destination is `/`.

@@ -6,20 +6,28 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    Attributes, WRITE,
-    contents::{self, Held},
-    entries,
-};
 use crate::{
-    closure::{self, ClosureOptions},
-    error::{Error, Result},
+    basics::error::{Error, Result},
+    closure::{self, options::ClosureOptions},
     folder,
-    image_layout::repository::without_hash,
-    layer_tar::{self, FileMapping, HardLinks, LayerOptions, Source, TarLayer, target::names_directory},
+    layer::{
+        layer_tar::{self, TarLayer},
+        target::names_directory,
+    },
+    layout::repository::without_hash,
+    nix::{
+        attributes::Attributes,
+        contents::{self, Held},
+        entries,
+        output::WRITE,
+    },
     pool::Pool,
-    recipe::RecipeTrust,
-    spec::LayerSpec,
+    recipe::{
+        mapping::{FileMapping, Source},
+        options::{HardLinks, LayerOptions},
+        spec::LayerSpec,
+        trust::RecipeTrust,
+    },
 };
 
 /// Makes a layer: the files of `spec`, and what contents say. With `lazy`, of which the layer's recipe alone is kept, the

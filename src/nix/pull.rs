@@ -4,20 +4,23 @@ use std::{collections::HashMap, fs, path::PathBuf, sync::Arc};
 
 use serde::Deserialize;
 
-use super::{Attributes, WRITE};
 use crate::{
-    blob::FileBlob,
-    digest::Digest,
-    error::{Error, Result},
-    image_layout::{self, LayoutOptions},
-    image_manifest::Image,
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
+    blob::traits::FileBlob,
+    image::graph::Image,
+    layout::image_layout::{self, LayoutOptions},
+    nix::{attributes::Attributes, output::WRITE},
     pool::Pool,
 };
+
 #[cfg(feature = "registry")]
 use crate::{
-    descriptor::{Descriptor, MediaType, Platform},
-    image_layout::store::write_blob,
-    registry::{Client, Reference, download_pool},
+    blob::chunks,
+    document::descriptor::{Descriptor, MediaType, Platform},
+    registry::{client::Client, download_pool, reference::Reference},
 };
 
 /// Makes a layout of an image in a registry.
@@ -47,7 +50,12 @@ pub fn pull_blob(attributes: &Attributes, client: Client) -> Result<()> {
     let media_type = MediaType::new(attributes.get::<String>("mediaType")?);
     let descriptor = Descriptor::new(media_type, attributes.get("digest")?, attributes.get("size")?);
     let blob = client.blob(&reference, &descriptor)?;
-    write_blob(&blob, attributes.output())
+    let output = attributes.output();
+    let mut file = std::fs::File::create_new(output).map_err(Error::write(output))?;
+    chunks::copy(&blob, &mut file).map_err(|error| match error {
+        Error::Write { cause, .. } => Error::write(output)(cause),
+        other => other,
+    })
 }
 
 #[cfg(feature = "registry")]

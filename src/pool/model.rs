@@ -5,8 +5,10 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use super::{Claim, Job, May, Pool};
-use crate::sync::{AtomicUsize, Condvar, Mutex, check, in_threads, lock, thread};
+use crate::{
+    basics::sync::{AtomicUsize, Condvar, Mutex, check, in_threads, lock, thread},
+    pool::{Claim, Job, May, Pool},
+};
 
 /// How many are at work, and how many ever were at a time.
 #[derive(Default)]

@@ -2,8 +2,10 @@
 
 use std::{collections::VecDeque, sync::PoisonError};
 
-use super::{Claim, Job, May, Pool};
-use crate::sync::{Mutex, lock};
+use crate::{
+    basics::sync::{Mutex, lock},
+    pool::{Claim, Job, May, Pool},
+};
 
 impl Pool {
     /// As [`Pool::map`], for functions that start nothing on the pool: they count as its work. So does finding the parts,

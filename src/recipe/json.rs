@@ -6,14 +6,22 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{Origin, Recipe, RecipeKey};
 use crate::{
-    descriptor::Descriptor,
-    digest::Digest,
-    error::{Error, Result},
-    json,
-    layer_tar::{BYTE_FORMAT, Compression, Source, checks::Checks},
-    spec::{LayerSpec, values},
+    basics::{
+        byte_format::BYTE_FORMAT,
+        digest::Digest,
+        error::{Error, Result},
+        json,
+    },
+    document::descriptor::Descriptor,
+    recipe::{
+        checks::Checks,
+        mapping::Source,
+        origin::{Origin, Recipe},
+        spec::{LayerSpec, values},
+        trust::RecipeKey,
+    },
+    tarfile::compression::Compression,
 };
 
 #[derive(Serialize, Deserialize)]

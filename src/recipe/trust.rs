@@ -10,10 +10,12 @@ use std::{
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{Origin, Recipe};
 use crate::{
-    error::{Error, Result},
-    layer_tar::{FileMapping, Source},
+    basics::error::{Error, Result},
+    recipe::{
+        mapping::{FileMapping, Source},
+        origin::{Origin, Recipe},
+    },
 };
 
 /// Which recipes of a layout are followed. Every other is an error that names the file that it would read.
@@ -200,7 +202,7 @@ impl RecipeKey {
     /// # Errors
     ///
     /// As of [`Recipe::to_bytes`].
-    pub(super) fn seal(&self, recipe: &Recipe) -> Result<[u8; 32]> {
+    pub(crate) fn seal(&self, recipe: &Recipe) -> Result<[u8; 32]> {
         Ok(self.mac(recipe)?.finalize().into_bytes().into())
     }
 

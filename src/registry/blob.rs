@@ -7,23 +7,27 @@ use std::{
 
 use reqwest::Response;
 
-use super::{
-    failure::Failure,
-    pace::Pace,
-    sentence::{blob_name, broken_off},
-    session::Session,
+use crate::{
+    basics::error::Result,
+    blob::traits::Blob,
+    document::descriptor::Descriptor,
+    registry::{
+        failure::Failure,
+        message::{blob_name, broken_off},
+        pace::Pace,
+        session::Session,
+    },
 };
-use crate::{blob::Blob, descriptor::Descriptor, error::Result};
 
 /// A blob in a registry.
 #[derive(Clone, Debug)]
-pub(super) struct RemoteBlob {
+pub(crate) struct RemoteBlob {
     session: Arc<Session>,
     descriptor: Descriptor,
 }
 
 impl RemoteBlob {
-    pub(super) fn new(session: &Arc<Session>, descriptor: &Descriptor) -> Self {
+    pub(crate) fn new(session: &Arc<Session>, descriptor: &Descriptor) -> Self {
         Self { session: Arc::clone(session), descriptor: descriptor.clone() }
     }
 }

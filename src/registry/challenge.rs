@@ -8,25 +8,25 @@ use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
 /// One way to log in that the server accepts.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Challenge {
-    pub(super) scheme: String,
+pub(crate) struct Challenge {
+    pub(crate) scheme: String,
     /// In their order; names in lower case.
-    pub(super) parameters: Vec<(String, String)>,
+    pub(crate) parameters: Vec<(String, String)>,
 }
 
 impl Challenge {
     /// All challenges in these headers, in their order.
-    pub(super) fn all(headers: &HeaderMap) -> Vec<Self> {
+    pub(crate) fn all(headers: &HeaderMap) -> Vec<Self> {
         let values = headers.get_all(WWW_AUTHENTICATE).iter();
         values.flat_map(|value| parse(&String::from_utf8_lossy(value.as_bytes()))).collect()
     }
 
-    pub(super) fn is(&self, scheme: &str) -> bool {
+    pub(crate) fn is(&self, scheme: &str) -> bool {
         self.scheme.eq_ignore_ascii_case(scheme)
     }
 
     /// The parameter of this name, which is in lower case, if there is one that is not empty.
-    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.parameters.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| &**value).filter(|value| !value.is_empty())
     }

@@ -12,8 +12,10 @@ use base64::{
 };
 use serde_json::Value;
 
-use super::{Reference, helper};
-use crate::error::{Error, Result};
+use crate::{
+    basics::error::{Error, Result},
+    registry::{helper, reference::Reference},
+};
 
 /// How one proves to a registry who one is.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    pub(super) fn find(&self, reference: &Reference) -> Result<Secret> {
+    pub(crate) fn find(&self, reference: &Reference) -> Result<Secret> {
         match self {
             Self::Anonymous => Ok(Secret::default()),
             Self::Password { user, password } => Ok(Secret::password(user, password)),
@@ -57,19 +59,19 @@ impl Credentials {
 
 /// What was found. Without `Debug`: nothing of it is ever printed, except the notes.
 #[derive(Default)]
-pub(super) struct Secret {
+pub(crate) struct Secret {
     /// A name and a password, which need not be UTF-8.
-    pub(super) password: Option<(Vec<u8>, Vec<u8>)>,
+    pub(crate) password: Option<(Vec<u8>, Vec<u8>)>,
     /// What is exchanged for a token, in place of a password.
-    pub(super) identity: Option<String>,
+    pub(crate) identity: Option<String>,
     /// A token for the registry itself.
-    pub(super) token: Option<String>,
+    pub(crate) token: Option<String>,
     /// Why credentials may be missing, in words for an error.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl Secret {
-    pub(super) fn password(user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn password(user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Self {
         let (user, password) = (user.as_ref().to_vec(), password.as_ref().to_vec());
         let is_some = !user.is_empty() || !password.is_empty();
         Self { password: is_some.then_some((user, password)), ..Self::default() }
@@ -85,7 +87,7 @@ impl Secret {
         }
     }
 
-    pub(super) fn is_none(&self) -> bool {
+    pub(crate) fn is_none(&self) -> bool {
         self.password.is_none() && self.identity.is_none() && self.token.is_none()
     }
 }

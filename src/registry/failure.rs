@@ -3,24 +3,23 @@
 use std::{error::Error as StdError, io, iter, time::Duration};
 
 use reqwest::{
-    Response,
-    header::{RETRY_AFTER, WWW_AUTHENTICATE},
+    StatusCode,
+    header::{HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use rustls::AlertDescription;
 use serde_json::Value;
 
-use super::{challenge::Challenge, http::Http, pace::LeastRate};
-use crate::{digest::Digest, error::Error};
-
-/// The largest answer of a registry that refuses.
-const MAX_REFUSAL: u64 = 64 << 10;
+use crate::{
+    basics::{digest::Digest, error::Error},
+    registry::{challenge::Challenge, pace::LeastRate},
+};
 
 /// The longest that a registry may have us wait.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// Why a request did not do what it should.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// There was no answer, or half of one.
     Request(reqwest::Error),
     /// The registry said nothing for too long.
@@ -50,24 +49,34 @@ pub(super) enum Failure {
 /// What a registry answered when it refused:
 /// [error codes](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes).
 #[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) status: u16,
-    pub(super) codes: Vec<String>,
-    pub(super) message: String,
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) codes: Vec<String>,
+    pub(crate) message: String,
     /// When it wants to be asked again.
-    pub(super) retry_after: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
     /// The schemes of logging in that it names; nothing if it does not say how.
-    pub(super) schemes: Vec<String>,
+    pub(crate) schemes: Vec<String>,
     /// There was a header that should name such schemes.
-    pub(super) has_challenge: bool,
+    pub(crate) has_challenge: bool,
 }
 
 impl Refusal {
-    pub(super) fn has(&self, codes: &[&str]) -> bool {
+    /// What an answer with this head and body says.
+    pub(crate) fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let retry_after = seconds.map(Duration::from_secs);
+        let schemes = Challenge::all(headers).into_iter().map(|challenge| challenge.scheme).collect();
+        let has_challenge = headers.contains_key(WWW_AUTHENTICATE);
+        let (codes, message) = said(body);
+        Self { status: status.as_u16(), codes, message, retry_after, schemes, has_challenge }
+    }
+
+    pub(crate) fn has(&self, codes: &[&str]) -> bool {
         self.codes.iter().any(|code| codes.contains(&&**code))
     }
 
-    pub(super) fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.status == 429 || self.has(&["TOOMANYREQUESTS"])
     }
 }
@@ -93,20 +102,8 @@ fn said(body: &[u8]) -> (Vec<String>, String) {
 }
 
 impl Failure {
-    /// What an answer says that is no success. An error is one of reading it.
-    pub(super) fn refused(http: &Http, response: Response) -> Result<Self, Self> {
-        let status = response.status().as_u16();
-        let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let retry_after = seconds.map(Duration::from_secs);
-        let schemes = Challenge::all(response.headers()).into_iter().map(|challenge| challenge.scheme).collect();
-        let has_challenge = response.headers().contains_key(WWW_AUTHENTICATE);
-        let body = http.body(response, MAX_REFUSAL)?.unwrap_or_default();
-        let (codes, message) = said(&body);
-        Ok(Self::Refused(Refusal { status, codes, message, retry_after, schemes, has_challenge }))
-    }
-
     /// Whether the same request may succeed later, of a registry that answered before or did not.
-    pub(super) fn may_pass(&self, has_answered: bool) -> bool {
+    pub(crate) fn may_pass(&self, has_answered: bool) -> bool {
         match self {
             // Whoever is not there now seldom comes within seconds, and a wrong name never does. Who was there may.
             // A certificate that is refused is refused again.
@@ -127,7 +124,7 @@ impl Failure {
     }
 
     /// How long the registry wants us to wait.
-    pub(super) fn wait(&self) -> Option<Duration> {
+    pub(crate) fn wait(&self) -> Option<Duration> {
         match self {
             Self::Refused(refusal) => refusal.retry_after,
             _ => None,
@@ -136,7 +133,7 @@ impl Failure {
 }
 
 /// Whether there was no answer in time.
-pub(super) fn is_silent(failure: &Failure) -> bool {
+pub(crate) fn is_silent(failure: &Failure) -> bool {
     match failure {
         Failure::Silent => true,
         Failure::Request(error) => error.is_timeout(),
@@ -154,7 +151,7 @@ fn is_final(error: &rustls::Error) -> bool {
 }
 
 /// Whether the server rejects the client's certificate, or requires one.
-pub(super) fn is_about_certificate(alert: AlertDescription) -> bool {
+pub(crate) fn is_about_certificate(alert: AlertDescription) -> bool {
     matches!(
         alert,
         AlertDescription::CertificateRequired
@@ -170,7 +167,7 @@ pub(super) fn is_about_certificate(alert: AlertDescription) -> bool {
 }
 
 /// Whether a request with TLS failed in the way of a server that does not speak TLS.
-pub(super) fn lacks_tls(failure: &Failure) -> bool {
+pub(crate) fn lacks_tls(failure: &Failure) -> bool {
     match failure {
         Failure::Request(error) => match tls_error(error) {
             Some(rustls::Error::InvalidMessage(_)) => true,
@@ -182,19 +179,19 @@ pub(super) fn lacks_tls(failure: &Failure) -> bool {
 }
 
 /// The error of TLS inside another one.
-pub(super) fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+pub(crate) fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 
 /// Whether the other side went away before it had answered.
-pub(super) fn has_broken_off(error: &reqwest::Error) -> bool {
+pub(crate) fn has_broken_off(error: &reqwest::Error) -> bool {
     causes(error).any(|cause| {
         cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) || cause.is::<io::Error>()
     })
 }
 
 /// The error, and what is inside of it.
-pub(super) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+pub(crate) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     iter::successors(Some(error), |error| source(*error))
 }
 
@@ -202,6 +199,21 @@ pub(super) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<I
 fn source<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
     let inside = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
     inside.map(|inside| inside as &(dyn StdError + 'static)).or_else(|| error.source())
+}
+
+/// The innermost cause: the outer ones say that there was an error, and name addresses.
+pub(crate) fn root(error: &(dyn StdError + 'static)) -> String {
+    printable(&causes(error).last().unwrap_or(error).to_string())
+}
+
+/// Whoever sends text may send much of it, and codes that change a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    const MOST: usize = 200;
+    let mut printable: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST).collect();
+    if text.chars().nth(MOST).is_some() {
+        printable.push('…');
+    }
+    printable
 }
 
 #[cfg(test)]

@@ -2,15 +2,17 @@
 
 use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 
-use super::{Reference, challenge::Challenge};
 use crate::{
-    descriptor::{MediaType, Platform},
-    digest::Digest,
-    image_layout::ImageName,
-    layer_tar::Compression,
+    basics::digest::Digest,
+    document::{
+        descriptor::{MediaType, Platform},
+        name::ImageName,
+    },
+    registry::{challenge::Challenge, reference::Reference},
+    tarfile::compression::Compression,
 };
 
-pub use super::serve::fuzzing::http;
+pub use crate::registry::serve::fuzzing::http;
 
 /// Reads challenges, a header in each line. Written as RFC 9110 has them, they are read as the same.
 pub fn challenge(data: &[u8]) {

@@ -10,14 +10,14 @@ use serde_json::Value;
 
 /// The credentials that a helper has stored for a registry.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) user: String,
-    pub(super) secret: String,
+pub(crate) struct Answer {
+    pub(crate) user: String,
+    pub(crate) secret: String,
 }
 
 /// Asks the helper of this name, as configurations name it, for what it has for `server`: nothing, if it says so. The error
 /// is why that cannot be known, in words without anything that the helper printed, which may be a password.
-pub(super) fn get(name: &str, server: &str) -> Result<Option<Answer>, String> {
+pub(crate) fn get(name: &str, server: &str) -> Result<Option<Answer>, String> {
     let program = format!("docker-credential-{name}");
     let failed = |why: &str| format!("its helper {program} {why}");
     let mut command = Command::new(&program);

@@ -9,34 +9,40 @@ use futures_util::TryFutureExt;
 use reqwest::{Method, Proxy, Request, RequestBuilder, Response, Url, redirect::Policy};
 use tokio::{task::JoinHandle, time};
 
-use super::{
-    Client, Proxies, Reference,
-    failure::{Failure, is_silent, lacks_tls},
-    network::{Network, Resolver},
-    pace::{LeastRate, Pace},
-    sentence::root,
-    tls,
+use crate::{
+    basics::error::{Error, Result as OurResult},
+    registry::{
+        client::Client,
+        failure::{Failure, Refusal, is_silent, lacks_tls, root},
+        network::{Network, Resolver},
+        pace::{LeastRate, Pace},
+        proxy::Proxies,
+        reference::Reference,
+        tls,
+    },
 };
-use crate::error::{Error, Result as OurResult};
+
+/// The largest answer of a registry that refuses.
+const MAX_REFUSAL: u64 = 64 << 10;
 
 /// Connections for one registry, and the thread that drives them.
-pub(super) struct Http {
+pub(crate) struct Http {
     client: reqwest::Client,
     proxies: Arc<Proxies>,
     /// Whether the registry speaks TLS, once that was tried.
     speaks_tls: OnceLock<bool>,
     network: Network,
     /// How long the other side may be silent.
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
     /// How fast an answer must come.
-    pub(super) least_rate: LeastRate,
+    pub(crate) least_rate: LeastRate,
     /// As `client`, for requests whose body is for one host alone.
     bound: reqwest::Client,
 }
 
 impl Http {
     /// For the registry that the reference names.
-    pub(super) fn new(settings: &Client, reference: &Reference) -> OurResult<Self> {
+    pub(crate) fn new(settings: &Client, reference: &Reference) -> OurResult<Self> {
         let refuse = |reason: String| Error::Registry { reference: reference.to_string(), reason };
         let proxies = Arc::new(settings.proxies.clone().unwrap_or_else(Proxies::from_environment));
         let through = Arc::clone(&proxies);
@@ -71,7 +77,7 @@ impl Http {
 
     /// Whether the registry at this `https` address speaks TLS. A server that does not may wait for the rest of what it takes
     /// for a request, and so an answer has to come within `patience`.
-    pub(super) fn speaks_tls(&self, root: &Url, patience: Duration) -> bool {
+    pub(crate) fn speaks_tls(&self, root: &Url, patience: Duration) -> bool {
         *self.speaks_tls.get_or_init(|| {
             let get = |url: Url, limit| {
                 let request = self.request(Method::GET, url).build().map_err(Failure::Request)?;
@@ -93,35 +99,35 @@ impl Http {
     }
 
     /// The host of the proxy between us and this address.
-    pub(super) fn proxy(&self, url: &Url) -> Option<String> {
+    pub(crate) fn proxy(&self, url: &Url) -> Option<String> {
         let proxy = self.proxies.through(url).ok()??;
         let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
         Some(format!("{}{port}", proxy.host_str()?))
     }
 
-    pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, url: Url) -> RequestBuilder {
         self.client.request(method, url)
     }
 
     /// Makes a request, and waits for the head of the answer.
-    pub(super) fn send(&self, request: Request) -> Result<Response, Failure> {
+    pub(crate) fn send(&self, request: Request) -> Result<Response, Failure> {
         self.proxies.through(request.url()).map_err(Failure::Proxy)?;
         self.wait(self.timeout, self.client.execute(request).map_err(Failure::Request))
     }
 
     /// Makes a request whose body no host gets but the one it is for.
-    pub(super) fn send_at_home(&self, request: Request) -> Result<Response, Failure> {
+    pub(crate) fn send_at_home(&self, request: Request) -> Result<Response, Failure> {
         self.proxies.through(request.url()).map_err(Failure::Proxy)?;
         self.wait(self.timeout, self.bound.execute(request).map_err(Failure::Request))
     }
 
     /// Makes a request while this thread goes on.
-    pub(super) fn start(&self, request: Request) -> JoinHandle<reqwest::Result<Response>> {
+    pub(crate) fn start(&self, request: Request) -> JoinHandle<reqwest::Result<Response>> {
         self.network.handle().spawn(self.client.execute(request))
     }
 
     /// The next bytes of an answer that comes at this pace.
-    pub(super) fn chunk(
+    pub(crate) fn chunk(
         &self,
         response: &mut Response,
         pace: &mut Pace,
@@ -145,7 +151,7 @@ impl Http {
     }
 
     /// All bytes of an answer, or nothing if there are more than so many: they are read no further.
-    pub(super) fn body(&self, mut response: Response, most: u64) -> Result<Option<Vec<u8>>, Failure> {
+    pub(crate) fn body(&self, mut response: Response, most: u64) -> Result<Option<Vec<u8>>, Failure> {
         let (mut bytes, mut pace) = (Vec::new(), Pace::default());
         while let Some(chunk) = self.chunk(&mut response, &mut pace)? {
             bytes.extend_from_slice(chunk.as_ref());
@@ -156,8 +162,15 @@ impl Http {
         Ok(Some(bytes))
     }
 
+    /// What an answer says that is no success. An error is one of reading it.
+    pub(crate) fn refused(&self, response: Response) -> Result<Failure, Failure> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = self.body(response, MAX_REFUSAL)?.unwrap_or_default();
+        Ok(Failure::Refused(Refusal::new(status, &headers, &body)))
+    }
+
     /// Waits for the network, at most so long.
-    pub(super) fn wait<T>(
+    pub(crate) fn wait<T>(
         &self,
         timeout: Duration,
         future: impl Future<Output = Result<T, Failure>>,
@@ -192,7 +205,7 @@ fn redirects_at_home() -> Policy {
 }
 
 /// Whether what was for the one address would go to another host or port, or without the TLS that it would have had.
-pub(super) fn leaves_home(from: &Url, to: &Url) -> bool {
+pub(crate) fn leaves_home(from: &Url, to: &Url) -> bool {
     let turns_to_tls = from.scheme() == "http"
         && to.scheme() == "https"
         && from.host() == to.host()
@@ -202,7 +215,7 @@ pub(super) fn leaves_home(from: &Url, to: &Url) -> bool {
 }
 
 /// Whether what was for the one address would go to the other without the TLS that it would have had.
-pub(super) fn leaves_tls(from: &Url, to: &Url) -> bool {
+pub(crate) fn leaves_tls(from: &Url, to: &Url) -> bool {
     from.scheme() == "https" && to.scheme() != "https"
 }
 

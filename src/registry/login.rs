@@ -12,19 +12,21 @@ use reqwest::{
 };
 use serde_json::Value;
 
-use super::{
-    challenge::Challenge,
-    credentials::Secret,
-    failure::Failure,
-    http::{Http, leaves_tls},
+use crate::{
+    pool::lock,
+    registry::{
+        challenge::Challenge,
+        credentials::Secret,
+        failure::Failure,
+        http::{Http, leaves_tls},
+    },
 };
-use crate::pool::lock;
 
 /// The largest token that is read, with what is around it.
 const MAX_TOKEN: u64 = 1 << 20;
 
 /// What one may do in a registry, once that is proved.
-pub(super) struct Login {
+pub(crate) struct Login {
     secret: Arc<Secret>,
     /// The identity token that counts now: a token service may replace it with each answer.
     identity: Arc<Mutex<Option<Identity>>>,
@@ -41,7 +43,7 @@ struct Identity {
 }
 
 impl Login {
-    pub(super) fn new(secret: Secret, scopes: Vec<String>) -> Self {
+    pub(crate) fn new(secret: Secret, scopes: Vec<String>) -> Self {
         let identity = secret.identity.clone().map(|token| Identity { token, home: None });
         let identity = Arc::new(Mutex::new(identity));
         Self { secret: Arc::new(secret), identity, scopes, key: Mutex::default() }
@@ -49,7 +51,7 @@ impl Login {
 
     /// A login with the same credentials whose tokens also cover this scope. Its tokens are separate: a token service may
     /// refuse a whole request because of one scope in it.
-    pub(super) fn with(&self, scope: String) -> Self {
+    pub(crate) fn with(&self, scope: String) -> Self {
         // Some token services grant only the last scope, and without this login's own scope nothing works.
         let scopes = [scope].into_iter().chain(self.scopes.iter().cloned()).collect();
         // A password is the same for all scopes.
@@ -58,17 +60,17 @@ impl Login {
         Self { secret, identity, scopes, key: Mutex::new(key) }
     }
 
-    pub(super) fn is_anonymous(&self) -> bool {
+    pub(crate) fn is_anonymous(&self) -> bool {
         self.secret.is_none()
     }
 
     /// What went wrong when credentials were looked for.
-    pub(super) fn notes(&self) -> &[String] {
+    pub(crate) fn notes(&self) -> &[String] {
         &self.secret.notes
     }
 
     /// Adds to the request what is known to open the registry, and returns it.
-    pub(super) fn sign(&self, request: &mut Request) -> Option<HeaderValue> {
+    pub(crate) fn sign(&self, request: &mut Request) -> Option<HeaderValue> {
         let key = lock(&self.key).clone();
         if let Some(key) = &key {
             request.headers_mut().insert(AUTHORIZATION, key.clone());
@@ -77,7 +79,7 @@ impl Login {
     }
 
     /// Finds a key in place of one that the registry refused with these headers. Says whether there is another now.
-    pub(super) fn renew(
+    pub(crate) fn renew(
         &self,
         http: &Http,
         registry: &Url,
@@ -165,7 +167,7 @@ impl Login {
             None => send(http, self.ask(http, url, service, &scopes))?,
         };
         if !response.status().is_success() {
-            return Err(match Failure::refused(http, response)? {
+            return Err(match http.refused(response)? {
                 Failure::Refused(refusal) if matches!(refusal.status, 400 | 401 | 403) => {
                     Failure::Denied(refusal.message)
                 }

@@ -17,13 +17,13 @@ use tokio::{
 };
 
 /// A runtime, in a thread of its own. Dropped, it ends at once.
-pub(super) struct Network {
+pub(crate) struct Network {
     handle: Handle,
     _end: oneshot::Sender<()>,
 }
 
 impl Network {
-    pub(super) fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel();
@@ -36,16 +36,16 @@ impl Network {
     }
 
     /// From any thread but its own: it only waits there.
-    pub(super) fn handle(&self) -> &Handle {
+    pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
 }
 
 /// Asks the system for addresses, in a thread for each name.
-pub(super) struct Resolver;
+pub(crate) struct Resolver;
 
 impl Resolver {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self)
     }
 }

@@ -4,27 +4,27 @@ use std::time::Duration;
 
 /// The least number of bytes in a second, averaged over a window of waiting for them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LeastRate {
-    pub(super) bytes: u64,
-    pub(super) window: Duration,
+pub(crate) struct LeastRate {
+    pub(crate) bytes: u64,
+    pub(crate) window: Duration,
 }
 
 /// What has come of one answer since its window began. Time that the reader takes does not count.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     waited: Duration,
     bytes: u64,
 }
 
 impl Pace {
     /// How long the window lasts.
-    pub(super) fn left(&self, least: LeastRate) -> Duration {
+    pub(crate) fn left(&self, least: LeastRate) -> Duration {
         least.window.saturating_sub(self.waited)
     }
 
     /// Counts so much waiting, for so many bytes. At the end of a window with too few bytes, the
     /// rate that was missed is the error.
-    pub(super) fn count(&mut self, least: LeastRate, waited: Duration, bytes: u64) -> Result<(), LeastRate> {
+    pub(crate) fn count(&mut self, least: LeastRate, waited: Duration, bytes: u64) -> Result<(), LeastRate> {
         self.waited += waited;
         self.bytes += bytes;
         if self.waited < least.window {

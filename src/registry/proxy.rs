@@ -6,7 +6,7 @@ use std::{env, fmt, net::IpAddr};
 use ipnet::IpNet;
 use reqwest::Url;
 
-use super::reference::is_localhost;
+use crate::registry::reference::is_localhost;
 
 /// Which proxies registries are asked through. None is used for this machine: `localhost` and addresses of the loopback
 /// interface.
@@ -46,7 +46,7 @@ impl Proxies {
     }
 
     /// The proxy for this address. The error is why it cannot be used, in words without its password.
-    pub(super) fn through(&self, url: &Url) -> Result<Option<Url>, String> {
+    pub(crate) fn through(&self, url: &Url) -> Result<Option<Url>, String> {
         let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
         let host = url.host_str().unwrap_or_default();
         match proxy {

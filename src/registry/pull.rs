@@ -2,14 +2,19 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{Client, Reference, blob::RemoteBlob, session::Session};
 use crate::{
-    blob::{Blob, MemoryBlob},
-    descriptor::{Descriptor, Platform},
-    digest::Digest,
-    error::{Error, Result},
-    image_layout::MAX_DEPTH,
-    image_manifest::{Image, Index, Manifest, existing::Document},
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
+    blob::traits::{Blob, MemoryBlob},
+    document::{
+        descriptor::{Descriptor, Platform},
+        layout_paths::MAX_DEPTH,
+        manifest::{Index, Manifest},
+    },
+    image::{existing::Document, graph::Image},
+    registry::{blob::RemoteBlob, client::Client, reference::Reference, session::Session},
 };
 
 impl Client {

@@ -10,10 +10,11 @@
 //!
 //! Manifests come last, each behind all that it names, the tags' at the very end.
 
-mod contents;
-mod manner;
-mod referrers;
-mod upload;
+pub(crate) mod contents;
+pub(crate) mod head;
+pub(crate) mod manner;
+pub(crate) mod referrers;
+pub(crate) mod upload;
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
@@ -23,30 +24,36 @@ use std::{
 
 use reqwest::{
     Method, StatusCode,
-    header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap},
 };
 
-use self::{
-    contents::{Contents, Document},
-    manner::Manner,
-    upload::Mount,
-};
-use super::{
-    Client, Reference,
-    failure::{Failure, Refusal},
-    http::Http,
-    meter::Meter,
-    sentence::{blob_name, is_foreign},
-    session::{Access, Session, accept},
-};
 use crate::{
-    blob::Blob,
-    descriptor::{Descriptor, MediaType},
-    digest::Digest,
-    error::{Error, Result},
-    image_layout::files::MAX_DOCUMENT,
-    image_manifest::Image,
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
+    blob::traits::Blob,
+    document::{
+        descriptor::{Descriptor, MediaType},
+        layout_paths::MAX_DOCUMENT,
+    },
+    image::graph::Image,
     pool::{Pool, lock},
+    registry::{
+        byte_counter::Meter,
+        client::Client,
+        failure::{Failure, Refusal},
+        http::Http,
+        message::{Access, blob_name, is_foreign},
+        push::{
+            contents::{Contents, Document},
+            head::{Head, check_digest, has_blob, head, said_digest},
+            manner::Manner,
+            upload::Mount,
+        },
+        reference::Reference,
+        session::{Session, accept},
+    },
 };
 
 /// How many requests are made at a time, and so how many layers are on their way at most.
@@ -306,37 +313,6 @@ impl Push<'_> {
     }
 }
 
-/// The answer to a `HEAD` request.
-enum Head {
-    There(HeaderMap),
-    Missing,
-    /// It does not answer such questions.
-    Unknown,
-}
-
-/// Asks for the headers of what is there. That one may not look is no news: whether one may write counts, and the answer
-/// to that has words.
-fn head(session: &Session, path: &str, accept: &str) -> Result<Head, Failure> {
-    let response = session.exchange(|| session.request(Method::HEAD, path).header(ACCEPT, accept))?;
-    match response.status() {
-        status if status.is_success() => Ok(Head::There(response.headers().clone())),
-        StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => Ok(Head::Unknown),
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => session.success(response).map(|_| Head::Missing),
-        status if status.is_client_error() => Ok(Head::Missing),
-        _ => session.success(response).map(|_| Head::Missing),
-    }
-}
-
-/// [Checking if content exists](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#checking-if-content-exists-in-the-registry).
-fn has_blob(session: &Session, blob: &Descriptor) -> Result<bool, Failure> {
-    let size = |headers: &HeaderMap| headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok();
-    // Of another size, it is damaged there, or here: sending it brings that to light.
-    match head(session, &format!("blobs/{}", blob.digest), "*/*")? {
-        Head::There(headers) => Ok(size(&headers).is_none_or(|size| size == blob.size)),
-        Head::Missing | Head::Unknown => Ok(false),
-    }
-}
-
 /// Whether the registry refuses a manifest because it lacks a layer that registries need not have, or does not want one.
 fn lacks_foreign(refusal: &Refusal, document: &Document) -> bool {
     let codes = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_INVALID", "MANIFEST_UNVERIFIED"];
@@ -354,17 +330,4 @@ fn names_document(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let media_type = MediaType::new(content_type.split(';').next().unwrap_or_default().trim());
     media_type.is_manifest() || media_type.is_index()
-}
-
-/// What the registry says that the digest is.
-fn said_digest(headers: &HeaderMap) -> Option<Digest> {
-    headers.get("docker-content-digest")?.to_str().ok()?.parse().ok()
-}
-
-/// Whether the registry says that it took in what was sent.
-fn check_digest(headers: &HeaderMap, expected: Digest) -> Result<(), Failure> {
-    match said_digest(headers) {
-        Some(actual) if actual != expected => Err(Failure::OtherBytes { expected, actual }),
-        _ => Ok(()),
-    }
 }

@@ -3,9 +3,11 @@
 use std::{fmt, str::FromStr};
 
 use crate::{
-    digest::Digest,
-    error::{Error, Result},
-    image_layout::name::{full_repository, is_tag, split_tag},
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
+    document::name::{full_repository, is_tag, split_tag},
 };
 
 /// Which image of which registry: `[REGISTRY/]PATH[:TAG][@DIGEST]`, completed as docker does.
@@ -40,7 +42,7 @@ impl Reference {
     }
 
     /// Whether the registry may be asked without TLS unasked: it is on this machine, by a name that never means another one.
-    pub(super) fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         let host = match self.registry.rsplit_once(':') {
             Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
             _ => &self.registry,
@@ -51,7 +53,7 @@ impl Reference {
 }
 
 /// Whether this host is `localhost` or [below it](https://www.rfc-editor.org/rfc/rfc6761.html#section-6.3).
-pub(super) fn is_localhost(host: &str) -> bool {
+pub(crate) fn is_localhost(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost")
 }
 

@@ -1,28 +1,29 @@
 //! A registry that is only read: image layouts, for every client that can pull.
 
-mod answer;
-mod authority;
-mod blob;
-mod certificate;
-mod condition;
-mod connection;
-mod contents;
-mod event;
-mod find;
+pub(crate) mod answer;
+pub(crate) mod authority;
+pub(crate) mod blob;
+pub(crate) mod body;
+pub(crate) mod certificate;
+pub(crate) mod condition;
+pub(crate) mod connection;
+pub(crate) mod contents;
+pub(crate) mod event;
+pub(crate) mod find;
 #[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd"))]
-pub(super) mod fuzzing;
-mod login;
-mod making;
-mod once;
-mod patient;
-mod places;
-mod range;
-mod refusal;
-mod repository;
-mod response;
-mod route;
-mod stretch;
-mod watched;
+pub(crate) mod fuzzing;
+pub(crate) mod login;
+pub(crate) mod places;
+pub(crate) mod pull_watch;
+pub(crate) mod range;
+pub(crate) mod refusal;
+pub(crate) mod repository;
+pub(crate) mod response;
+pub(crate) mod route;
+pub(crate) mod server;
+pub(crate) mod shared_build;
+pub(crate) mod slow_client;
+pub(crate) mod watched;
 
 use std::{
     collections::BTreeMap,
@@ -41,16 +42,23 @@ use tokio::{
     time,
 };
 
-use self::{
-    authority::Authorities, certificate::Certificate, connection::Graceful, login::Login, making::Makings, once::Once,
-    places::Places,
-};
-pub use self::{event::Event, places::Limits, repository::Repository};
 use crate::{
-    error::{Error, Result},
-    image_layout::name::is_repository,
+    basics::error::{Error, Result},
+    document::name::is_repository,
     pool::{Pool, lock},
+    registry::serve::{
+        authority::Authorities,
+        certificate::Certificate,
+        connection::Graceful,
+        login::Login,
+        places::Places,
+        pull_watch::Once,
+        server::{Log, Server},
+        shared_build::Makings,
+    },
 };
+
+pub use crate::registry::serve::{event::Event, places::Limits, repository::Repository};
 
 /// A read-only registry over image layouts, as the
 /// [distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md) has it: what a
@@ -88,8 +96,6 @@ pub struct Endpoint {
     pool: Pool,
     log: Log,
 }
-
-type Log = Arc<dyn Fn(&Event) + Send + Sync>;
 
 impl Endpoint {
     /// An endpoint with these repositories, by their names.
@@ -263,24 +269,6 @@ fn start(workers: usize) -> io::Result<Runtime> {
         .build()?;
     runtime.spawn_blocking(|| ());
     Ok(runtime)
-}
-
-/// What all connections share.
-struct Server {
-    repositories: BTreeMap<String, Arc<Repository>>,
-    authorities: Authorities,
-    certificate: Option<Certificate>,
-    login: Option<Login>,
-    places: Arc<Places>,
-    makings: Arc<Makings>,
-    once: Arc<Once>,
-    log: Log,
-}
-
-impl Server {
-    fn tell(&self, event: &Event) {
-        (self.log)(event);
-    }
 }
 
 /// An endpoint that listens, in threads of its own. Dropped, it ends at once.

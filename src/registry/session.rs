@@ -15,30 +15,35 @@ use reqwest::{
     header::{ACCEPT, HeaderValue, RANGE},
 };
 
-use super::{
-    Client, Reference,
-    failure::Failure,
-    http::{Http, leaves_tls},
-    login::Login,
-    meter::Meter,
-    sentence::{Asked, blob_name},
-};
 use crate::{
-    descriptor::{Descriptor, MediaType},
-    digest::Digest,
-    error::{Error, Result},
-    image_layout::files::MAX_DOCUMENT,
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
+    document::{
+        descriptor::{Descriptor, MediaType},
+        layout_paths::MAX_DOCUMENT,
+    },
+    registry::{
+        byte_counter::Meter,
+        client::Client,
+        failure::Failure,
+        http::{Http, leaves_tls},
+        login::Login,
+        message::{Access, Asked, blob_name},
+        reference::Reference,
+    },
 };
 
 /// A repository, and the right to use it.
-pub(super) struct Session {
-    pub(super) reference: Reference,
-    pub(super) http: Arc<Http>,
-    pub(super) meter: Arc<Meter>,
+pub(crate) struct Session {
+    pub(crate) reference: Reference,
+    pub(crate) http: Arc<Http>,
+    pub(crate) meter: Arc<Meter>,
     /// Under which all is that the repository has.
     base: Url,
     access: Access,
-    pub(super) login: Login,
+    pub(crate) login: Login,
     /// The user wants no TLS.
     is_plain: bool,
     retries: u32,
@@ -48,16 +53,9 @@ pub(super) struct Session {
     is_over: AtomicBool,
 }
 
-/// What one wants to do with a repository.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
-    Pull,
-    Push,
-}
-
 impl Session {
     /// Finds the registry, to read an image from it.
-    pub(super) fn open(settings: &Client, reference: &Reference) -> Result<Self> {
+    pub(crate) fn open(settings: &Client, reference: &Reference) -> Result<Self> {
         let http = Arc::new(Http::new(settings, reference)?);
         let meter = Arc::new(Meter::new(settings.progress.clone()));
         let scope = format!("repository:{}:pull", reference.repository);
@@ -65,7 +63,7 @@ impl Session {
     }
 
     /// The same over connections that there are, with the right to these scopes.
-    pub(super) fn over(
+    pub(crate) fn over(
         http: &Arc<Http>,
         meter: &Arc<Meter>,
         settings: &Client,
@@ -110,17 +108,17 @@ impl Session {
     }
 
     /// A request for something in the repository.
-    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, self.base.join(path).expect("what is in a repository has a path"))
     }
 
     /// Asks, proving who asks if the registry wants to know. The answer may be a refusal.
-    pub(super) fn exchange(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
+    pub(crate) fn exchange(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
         self.exchange_by(&self.login, request)
     }
 
     /// As [`Session::exchange`], with a login for more than this repository.
-    pub(super) fn exchange_by(&self, login: &Login, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
+    pub(crate) fn exchange_by(&self, login: &Login, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
         let (signed, key) = self.sign(login, request())?;
         let response = self.send(signed)?;
         match self.renew(login, &response, key.as_ref())? {
@@ -130,20 +128,20 @@ impl Session {
     }
 
     /// As [`Session::exchange`], the answer being a success.
-    pub(super) fn ask(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
+    pub(crate) fn ask(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
         self.success(self.exchange(request)?)
     }
 
-    pub(super) fn success(&self, response: Response) -> Result<Response, Failure> {
+    pub(crate) fn success(&self, response: Response) -> Result<Response, Failure> {
         match response.status().is_success() {
             true => Ok(response),
-            false => Err(Failure::refused(&self.http, response)?),
+            false => Err(self.http.refused(response)?),
         }
     }
 
     /// The request with the key that there is now, if it is for the registry itself: nobody else learns a password or a
     /// token.
-    pub(super) fn sign(
+    pub(crate) fn sign(
         &self,
         login: &Login,
         request: RequestBuilder,
@@ -154,7 +152,7 @@ impl Session {
     }
 
     /// Whether the answer wants another key than this, and there is one now.
-    pub(super) fn renew(&self, login: &Login, response: &Response, key: Option<&HeaderValue>) -> Result<bool, Failure> {
+    pub(crate) fn renew(&self, login: &Login, response: &Response, key: Option<&HeaderValue>) -> Result<bool, Failure> {
         let wants = response.status() == StatusCode::UNAUTHORIZED && self.is_own(response.url());
         Ok(wants && login.renew(&self.http, &self.base, response.headers(), key)?)
     }
@@ -170,7 +168,7 @@ impl Session {
     }
 
     /// An address that the registry named. To one without TLS nothing goes that would else have it.
-    pub(super) fn follow(&self, from: &Url, location: &str) -> Result<Url, Failure> {
+    pub(crate) fn follow(&self, from: &Url, location: &str) -> Result<Url, Failure> {
         let url = from.join(location).map_err(|error| Failure::Odd(format!("it names no address: {error}")))?;
         if leaves_tls(&self.base, &url) {
             let why = "it wants what is sent by TLS to go on without: a proxy in front of it hides that there is TLS";
@@ -180,7 +178,7 @@ impl Session {
     }
 
     /// The bytes of the manifest or index with this digest, or under the reference's tag.
-    pub(super) fn manifest(&self, digest: Option<Digest>) -> Result<Vec<u8>> {
+    pub(crate) fn manifest(&self, digest: Option<Digest>) -> Result<Vec<u8>> {
         let (what, name) = match digest {
             Some(digest) => (format!("manifest {digest}"), digest.to_string()),
             None => {
@@ -207,7 +205,7 @@ impl Session {
 
     /// The bytes of a blob, without the first ones as far as the registry knows how to leave them out, which the
     /// number says.
-    pub(super) fn blob(&self, descriptor: &Descriptor, from: u64) -> Result<(Response, u64)> {
+    pub(crate) fn blob(&self, descriptor: &Descriptor, from: u64) -> Result<(Response, u64)> {
         // Not by the addresses in the descriptor: nobody would expect a connection to those.
         let path = format!("blobs/{}", descriptor.digest);
         let request = || match from {
@@ -225,7 +223,7 @@ impl Session {
     }
 
     /// Makes a request, and makes it again as long as that may help.
-    pub(super) fn attempt<T>(&self, what: &str, mut request: impl FnMut() -> Result<T, Failure>) -> Result<T> {
+    pub(crate) fn attempt<T>(&self, what: &str, mut request: impl FnMut() -> Result<T, Failure>) -> Result<T> {
         let mut silence = Duration::ZERO;
         for retry in 0.. {
             let failure = match request() {
@@ -259,7 +257,7 @@ impl Session {
 
     /// Whether something may be tried again, having been tried again this many times; if so, after a pause, which the
     /// registry may want to be longer.
-    pub(super) fn may_retry(&self, retry: u32, wait: Option<Duration>) -> bool {
+    pub(crate) fn may_retry(&self, retry: u32, wait: Option<Duration>) -> bool {
         const SLICE: Duration = Duration::from_millis(100);
         if retry >= self.retries {
             return false;
@@ -274,23 +272,23 @@ impl Session {
     }
 
     /// Ends what other threads do here.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.is_over.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Relaxed)
     }
 
     /// What a registry's documents say may be in the reason, and shall do nothing to a terminal.
-    pub(super) fn refuse(&self, reason: impl Into<String>) -> Error {
+    pub(crate) fn refuse(&self, reason: impl Into<String>) -> Error {
         let reason = reason.into().replace(char::is_control, " ");
         Error::Registry { reference: self.reference.to_string(), reason }
     }
 }
 
 /// What may name an image, as skopeo and docker say it, the newer first.
-pub(super) fn accept() -> String {
+pub(crate) fn accept() -> String {
     let docker = ["manifest.list.v2+json", "manifest.v2+json"]
         .map(|name| MediaType::new(format!("application/vnd.docker.distribution.{name}")));
     let [list, manifest] = docker;

@@ -1,31 +1,31 @@
 //! TLS: the certificates that are trusted, and the client certificates that are sent.
 
-mod folder;
-mod issuer;
-mod verifier;
+pub(crate) mod folder;
+pub(crate) mod issuer;
+pub(crate) mod pem;
+pub(crate) mod verifier;
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, sync::Arc};
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    client::ResolvesClientCert,
-    crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    sign::CertifiedKey,
-};
+use rustls::{ClientConfig, client::ResolvesClientCert, crypto::ring, pki_types::CertificateDer, sign::CertifiedKey};
 use rustls_native_certs::load_native_certs;
 
-pub(super) use self::verifier::is_marked_as_authority;
-use self::{
-    folder::Folder,
-    issuer::issuer_name,
-    verifier::{Unverified, Verifier},
+use crate::{
+    basics::error::{Error, Result},
+    registry::{
+        client::Client,
+        reference::Reference,
+        tls::{
+            folder::Folder,
+            issuer::issuer_name,
+            pem::certificates,
+            verifier::{Unverified, Verifier},
+        },
+    },
 };
-use super::{Client, Reference};
-use crate::error::{Error, Result};
 
 /// The configuration of TLS for the registry in the reference. An error names the file that cannot be used.
-pub(super) fn config(settings: &Client, reference: &Reference) -> Result<ClientConfig> {
+pub(crate) fn config(settings: &Client, reference: &Reference) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let folder = match &settings.cert_dir {
         Some(dir) => Folder::read(dir)?,
@@ -60,20 +60,6 @@ fn trusted(settings: &Client, folder: &Folder) -> Result<Vec<CertificateDer<'sta
     Ok(trusted)
 }
 
-/// The certificates in a PEM file, which may also contain other objects.
-fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
-    CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| Error::invalid(format!("{file:?}"), format!("its certificates cannot be read: {error}")))
-}
-
-/// The trusted certificates that can be parsed.
-fn roots(trusted: &[CertificateDer<'static>]) -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(trusted.iter().cloned());
-    roots
-}
-
 /// The client certificates for a registry.
 #[derive(Debug)]
 struct Shown(Vec<Arc<CertifiedKey>>);
@@ -91,34 +77,5 @@ impl ResolvesClientCert for Shown {
 
     fn has_certs(&self) -> bool {
         !self.0.is_empty()
-    }
-}
-
-/// The certificate in one file, with the key in another or in the same one.
-pub(super) fn key_pair(file: &Path, key_file: &Path) -> Result<CertifiedKey> {
-    let refuse = |reason: String| Error::invalid(format!("{file:?}"), reason);
-    let pem = fs::read(key_file).map_err(Error::read(key_file))?;
-    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
-        let reason = format!("it has no key in PEM that can be read without a password: {error}");
-        Error::invalid(format!("{key_file:?}"), reason)
-    })?;
-    let chain = certificates(file, &fs::read(file).map_err(Error::read(file))?)?;
-    if chain.is_empty() {
-        return Err(refuse("it has no certificate in PEM: name a file that has one".to_owned()));
-    }
-    certified(&ring::default_provider(), chain, key)
-        .map_err(|error| refuse(format!("it cannot be shown with the key in {key_file:?}: {error}")))
-}
-
-/// A certificate with its key. It is an error if they do not belong together.
-fn certified(
-    provider: &CryptoProvider,
-    chain: Vec<CertificateDer<'static>>,
-    key: rustls::pki_types::PrivateKeyDer<'static>,
-) -> std::result::Result<CertifiedKey, rustls::Error> {
-    let certified = CertifiedKey::new(chain, provider.key_provider.load_private_key(key)?);
-    match certified.keys_match() {
-        Err(error @ rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => Err(error),
-        _ => Ok(certified),
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use oci_layout::{Error, FileMapping, ImageName, LayoutImage, Platform, Pool, ReadLock, Result};
+use oci_layout::{Error, FileMapping, ImageName, Platform, PlatformImage, Pool, ReadLock, Result};
 use serde_json::Value;
 
 use crate::trust::Trust;
@@ -153,7 +153,7 @@ impl LayoutTag {
         ReadLock::new(&self.layout)
     }
 
-    pub(crate) fn open(&self, platform: Option<&Platform>, trust: &Trust) -> Result<LayoutImage> {
+    pub(crate) fn open(&self, platform: Option<&Platform>, trust: &Trust) -> Result<PlatformImage> {
         trust.open(&self.layout)?.image(self.tag.as_deref(), platform)
     }
 }

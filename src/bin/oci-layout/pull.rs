@@ -83,7 +83,7 @@ impl Pull {
             let pool = download_pool(pool);
             if output::settled(&output, write)? {
                 trust.open(&output)?.write_options(write).append([image], &pool)?;
-                return Ok(digest);
+                return Ok::<_, Error>(digest);
             }
             let output = Output::claim(&output, write)?;
             image_layout(output.dir(), [image], LayoutOptions::default().write(write).pool(&pool))?;

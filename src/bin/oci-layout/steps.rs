@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    BaseFiles, Blob, Compression, ConfigOptions, Error, Image, LayerFolder, LayerOptions, LayerSpec, LayoutImage,
-    LayoutOptions, ManifestOptions, Platform, Pool, ReadLock, RecipeTrust, Result, Warning, folder, image_config,
+    BaseFiles, Blob, Compression, ConfigOptions, Error, Image, LayerFolder, LayerOptions, LayerSpec, LayoutOptions,
+    ManifestOptions, Platform, PlatformImage, Pool, ReadLock, RecipeTrust, Result, Warning, folder, image_config,
     image_layout, image_manifest, layer_tar,
 };
 use serde_json::json;
@@ -187,7 +187,7 @@ impl AboveArgs {
 
     /// Looks for what these layers, lowest first, would not do if each had been made above the base and those before it.
     /// A lazy layer is not looked at: it would have to be made.
-    fn check(&self, base: Option<&LayoutImage>, layers: &[LayerFolder], warnings: Warnings) -> Result<()> {
+    fn check(&self, base: Option<&PlatformImage>, layers: &[LayerFolder], warnings: Warnings) -> Result<()> {
         if base.is_none() && layers.len() < 2 {
             return Ok(());
         }
@@ -211,7 +211,7 @@ impl BaseArgs {
         self.base.as_ref().map(LayoutTag::lock)
     }
 
-    fn open(&self, trust: &Trust) -> Result<Option<LayoutImage>> {
+    fn open(&self, trust: &Trust) -> Result<Option<PlatformImage>> {
         self.base.as_ref().map(|base| base.open(self.platform.as_ref(), trust)).transpose()
     }
 }

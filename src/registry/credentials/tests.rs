@@ -1,4 +1,4 @@
-use super::*;
+use crate::registry::credentials::*;
 
 /// `user:NAME` in base64.
 fn auth(user: &str) -> String {

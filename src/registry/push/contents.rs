@@ -5,17 +5,21 @@ use std::{
     sync::Arc,
 };
 
-use super::super::Reference;
 use crate::{
-    blob::{Blob, MemoryBlob},
-    descriptor::{Annotations, Descriptor},
-    digest::Digest,
-    error::{Error, Result},
-    image_layout::MAX_DEPTH,
-    image_manifest::{
-        Image,
-        existing::{self, read_document},
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
     },
+    blob::traits::{Blob, MemoryBlob},
+    document::{
+        descriptor::{Annotations, Descriptor},
+        layout_paths::MAX_DEPTH,
+    },
+    image::{
+        existing::{self, read_document},
+        graph::Image,
+    },
+    registry::reference::Reference,
 };
 
 /// The base image's name:
@@ -23,40 +27,40 @@ use crate::{
 const BASE_NAME: &str = "org.opencontainers.image.base.name";
 
 /// All of an image: its documents have been read, and nothing else.
-pub(super) struct Contents {
+pub(crate) struct Contents {
     /// Each behind those that it names; the image's own is the last.
-    pub(super) documents: Vec<Document>,
+    pub(crate) documents: Vec<Document>,
     blobs: HashMap<Digest, Arc<dyn Blob>>,
 }
 
 /// A manifest or an index.
-pub(super) struct Document {
+pub(crate) struct Document {
     /// With the media type that it says itself.
-    pub(super) bytes: MemoryBlob,
+    pub(crate) bytes: MemoryBlob,
     /// The manifests and indexes that it names.
-    pub(super) below: Vec<Digest>,
+    pub(crate) below: Vec<Digest>,
     /// The blobs that it names.
-    pub(super) blobs: Vec<Descriptor>,
-    pub(super) referrer: Option<Referrer>,
+    pub(crate) blobs: Vec<Descriptor>,
+    pub(crate) referrer: Option<Referrer>,
     base: Option<Reference>,
 }
 
 /// What says something of another manifest.
-pub(super) struct Referrer {
+pub(crate) struct Referrer {
     /// The other one.
-    pub(super) subject: Digest,
+    pub(crate) subject: Digest,
     /// What a list of all that say something of that one has of this.
-    pub(super) entry: Descriptor,
+    pub(crate) entry: Descriptor,
 }
 
 impl Document {
-    pub(super) fn digest(&self) -> Digest {
+    pub(crate) fn digest(&self) -> Digest {
         self.bytes.descriptor().digest
     }
 }
 
 impl Contents {
-    pub(super) fn read(image: &Image) -> Result<Self> {
+    pub(crate) fn read(image: &Image) -> Result<Self> {
         let blobs = image.blobs().iter().map(|blob| (blob.descriptor().digest, Arc::clone(blob))).collect();
         let mut contents = Self { documents: Vec::new(), blobs };
         contents.add(image.digest(), 0, &mut HashSet::new())?;
@@ -64,17 +68,17 @@ impl Contents {
     }
 
     /// The image's own document.
-    pub(super) fn root(&self) -> &Document {
+    pub(crate) fn root(&self) -> &Document {
         self.documents.last().expect("an image has a document")
     }
 
-    pub(super) fn blob(&self, digest: Digest) -> Result<&Arc<dyn Blob>> {
+    pub(crate) fn blob(&self, digest: Digest) -> Result<&Arc<dyn Blob>> {
         let lacking = || Error::invalid("image", format!("it names blob {digest} and does not have it: make it again"));
         self.blobs.get(&digest).ok_or_else(lacking)
     }
 
     /// The images that it was made on, as far as it says so.
-    pub(super) fn bases(&self) -> impl Iterator<Item = &Reference> {
+    pub(crate) fn bases(&self) -> impl Iterator<Item = &Reference> {
         self.documents.iter().filter_map(|document| document.base.as_ref())
     }
 

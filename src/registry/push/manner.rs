@@ -2,32 +2,32 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::super::failure::Refusal;
+use crate::registry::failure::Refusal;
 
 /// The smallest part of a blob that is worth a request.
 const LEAST: u64 = 256;
 
 /// How a registry takes blobs, as far as that is known by now. All uploads of a push share it, and it only ever becomes
 /// smaller.
-pub(super) struct Manner(AtomicU64);
+pub(crate) struct Manner(AtomicU64);
 
 impl Manner {
     /// In one `PUT`, as the specification has it first.
-    pub(super) const WHOLE: u64 = u64::MAX;
+    pub(crate) const WHOLE: u64 = u64::MAX;
     /// In one `PATCH`, and a `PUT` of nothing, as docker and podman do. Any smaller number is how many bytes one `PATCH` has
     /// at most.
-    pub(super) const STREAM: u64 = u64::MAX - 1;
+    pub(crate) const STREAM: u64 = u64::MAX - 1;
 
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Self::WHOLE.into())
     }
 
-    pub(super) fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
     /// Finds another manner after this one was refused, for a blob of this size. Says whether there is one.
-    pub(super) fn change(&self, tried: u64, refusal: &Refusal, size: u64, least: u64) -> bool {
+    pub(crate) fn change(&self, tried: u64, refusal: &Refusal, size: u64, least: u64) -> bool {
         let refused = tried.max(least).min(size);
         let next = match (refusal.status, tried) {
             (413, Self::WHOLE | Self::STREAM) => below(size),
@@ -52,7 +52,7 @@ fn below(size: u64) -> u64 {
 
 /// Whether a `PUT` with a blob may be refused because it has the blob: some registries only know the other way, and say so
 /// in many words, or take in nothing and find that the digest is another one.
-pub(super) fn wants_patch(refusal: &Refusal) -> bool {
+pub(crate) fn wants_patch(refusal: &Refusal) -> bool {
     let is_other = ["UNAUTHORIZED", "DENIED", "TOOMANYREQUESTS", "NAME_INVALID", "NAME_UNKNOWN"];
     matches!(refusal.status, 400 | 404 | 405 | 406 | 409 | 411 | 415 | 416 | 422 | 500 | 501) && !refusal.has(&is_other)
 }

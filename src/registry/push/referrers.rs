@@ -6,17 +6,14 @@ use reqwest::{
     header::{ACCEPT, CONTENT_TYPE},
 };
 
-use super::{super::session::Session, contents::Referrer};
 use crate::{
-    descriptor::{Extra, MediaType},
-    error::Result,
-    image_layout::files::MAX_DOCUMENT,
-    image_manifest::Index,
-    json,
+    basics::{error::Result, json},
+    document::{descriptor::MediaType, extra::Extra, layout_paths::MAX_DOCUMENT, manifest::Index},
+    registry::{push::contents::Referrer, session::Session},
 };
 
 /// Puts it on the list, if it is not there.
-pub(super) fn list(session: &Session, referrer: &Referrer) -> Result<()> {
+pub(crate) fn list(session: &Session, referrer: &Referrer) -> Result<()> {
     let tag = format!("sha256-{}", referrer.subject.hex());
     let (path, what) = (format!("manifests/{tag}"), format!("tag {tag}"));
     let index = MediaType::INDEX.to_string();

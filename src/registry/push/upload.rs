@@ -21,18 +21,26 @@ use tokio::{
     task::{JoinError, JoinHandle},
 };
 
-use super::{
-    super::{failure::Failure, login::Login, sentence::blob_name, session::Session},
-    check_digest, has_blob,
-    manner::{Manner, wants_patch},
+use crate::{
+    basics::error::Result,
+    blob::{chunks::Chunks, traits::Blob},
+    registry::{
+        failure::Failure,
+        login::Login,
+        message::blob_name,
+        push::{
+            head::{check_digest, has_blob},
+            manner::{Manner, wants_patch},
+        },
+        session::Session,
+    },
 };
-use crate::{blob::Blob, chunks::Chunks, error::Result};
 
 /// How many bytes in a second the slowest registry looks at, before it says that it took a blob in.
 const SLOWEST: u64 = 10 << 20;
 
 /// Where else a blob may be, and the right to read there.
-pub(super) struct Mount {
+pub(crate) struct Mount {
     repository: String,
     login: Login,
     /// It is not asked any more.
@@ -40,14 +48,14 @@ pub(super) struct Mount {
 }
 
 impl Mount {
-    pub(super) fn new(session: &Session, repository: &str) -> Self {
+    pub(crate) fn new(session: &Session, repository: &str) -> Self {
         let login = session.login.with(format!("repository:{repository}:pull"));
         Self { repository: repository.to_owned(), login, is_over: AtomicBool::new(false) }
     }
 }
 
 /// Brings a blob into the session's repository, by mounting it from one of these others or else by sending it.
-pub(super) fn upload(session: &Session, blob: &dyn Blob, mounts: &[Mount], manner: &Manner) -> Result<()> {
+pub(crate) fn upload(session: &Session, blob: &dyn Blob, mounts: &[Mount], manner: &Manner) -> Result<()> {
     let what = format!("{} of {} bytes", blob_name(blob.descriptor()), blob.descriptor().size);
     let mut upload = Upload {
         session,

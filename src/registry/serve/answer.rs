@@ -7,21 +7,24 @@ use hyper::{
     header::{self, HeaderName, HeaderValue},
 };
 
-use super::{
-    Event, Server,
-    blob::blob,
-    condition::{Condition, condition},
-    find::{Found, find},
-    refusal::Refusal,
-    response::{Body, DIGEST, Headers, not_modified, precondition_failed, refused, small},
-    route::route,
+use crate::{
+    basics::digest::Digest,
+    registry::serve::{
+        blob::blob,
+        condition::{Condition, condition},
+        event::Event,
+        find::{Found, find},
+        refusal::Refusal,
+        response::{Body, DIGEST, Headers, not_modified, precondition_failed, refused, small},
+        route::route,
+        server::Server,
+    },
 };
-use crate::digest::Digest;
 
 const VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 
 /// The body of a request is never looked at: the connection of who sends one to a registry that is only read ends.
-pub(super) async fn answer<B>(server: Arc<Server>, client: SocketAddr, request: Request<B>) -> Response<Body> {
+pub(crate) async fn answer<B>(server: Arc<Server>, client: SocketAddr, request: Request<B>) -> Response<Body> {
     let (method, target) = (request.method().clone(), request.uri().to_string());
     let mut response = match respond(&server, &request).await {
         Ok(response) => response,

@@ -11,12 +11,14 @@ use std::{
 
 use hyper::{Request, Version, header};
 
-use super::refusal::Refusal;
-use crate::error::{Error, Result};
+use crate::{
+    basics::error::{Error, Result},
+    registry::serve::refusal::Refusal,
+};
 
 /// The names of this endpoint.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Authorities {
+pub(crate) struct Authorities {
     /// In lower case, without a dot at the end.
     names: BTreeSet<String>,
 }
@@ -25,7 +27,7 @@ impl Authorities {
     /// # Errors
     ///
     /// [`Error::Invalid`] for what is no name of a host alone.
-    pub(super) fn add(&mut self, name: &str) -> Result<()> {
+    pub(crate) fn add(&mut self, name: &str) -> Result<()> {
         let is_name =
             |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
         let normal = normal(name);
@@ -39,7 +41,7 @@ impl Authorities {
 
     /// [RFC 9112, section 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2): a request names its host, once; of
     /// an absolute target, that one counts. `certified` says whether the endpoint's certificate has a name.
-    pub(super) fn check<B>(&self, request: &Request<B>, certified: impl FnOnce(&str) -> bool) -> Result<(), Refusal> {
+    pub(crate) fn check<B>(&self, request: &Request<B>, certified: impl FnOnce(&str) -> bool) -> Result<(), Refusal> {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let header = match (hosts.next(), hosts.next()) {
             (Some(host), None) => Some(host.to_str().map_err(|_| bad("is not the name of a host"))?),

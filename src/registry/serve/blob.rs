@@ -13,21 +13,24 @@ use hyper::{
 use rustls::crypto::ring;
 use tokio::task;
 
-use super::{
-    Event, Server,
-    condition::{Condition, condition},
-    contents::Content,
-    range::{Wanted, wanted},
-    refusal::Refusal,
-    response::{Body, DIGEST, Headers, empty, not_modified, precondition_failed, with_headers},
-    stretch::Stretch,
+use crate::{
+    basics::{digest::Digest, error::Error},
+    registry::serve::{
+        body::Stretch,
+        condition::{Condition, condition},
+        contents::Content,
+        event::Event,
+        range::{Wanted, wanted},
+        refusal::Refusal,
+        response::{Body, DIGEST, Headers, empty, not_modified, precondition_failed, with_headers},
+        server::Server,
+    },
 };
-use crate::{digest::Digest, error::Error};
 
 const BYTES: &str = "application/octet-stream";
 
 /// The response to a request for a blob.
-pub(super) async fn blob<B>(
+pub(crate) async fn blob<B>(
     server: &Arc<Server>,
     request: &Request<B>,
     content: Content,

@@ -15,15 +15,14 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::watched::Watched;
 use crate::{
-    error::{Error, Result},
-    registry::tls::key_pair,
+    basics::error::{Error, Result},
+    registry::{serve::watched::Watched, tls::pem::key_pair},
 };
 
 /// TLS with a certificate that is read again when its files change.
 #[derive(Clone)]
-pub(super) struct Certificate {
+pub(crate) struct Certificate {
     files: Arc<Watched<Arc<CertifiedKey>>>,
     acceptor: TlsAcceptor,
 }
@@ -32,7 +31,7 @@ impl Certificate {
     /// # Errors
     ///
     /// As of reading the files, and [`Error::Invalid`] for a certificate and a key that do not belong together.
-    pub(super) fn new(certificate: &Path, key: &Path) -> Result<Self> {
+    pub(crate) fn new(certificate: &Path, key: &Path) -> Result<Self> {
         let read = |files: &[PathBuf]| -> Result<_> { Ok(Arc::new(key_pair(&files[0], &files[1])?)) };
         let files = Arc::new(Watched::new(vec![certificate.to_owned(), key.to_owned()], read)?);
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
@@ -44,13 +43,13 @@ impl Certificate {
     }
 
     /// What makes TLS of the next connection. `trouble` is told why changed files cannot be used.
-    pub(super) fn acceptor(&self, trouble: impl FnOnce(Error)) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self, trouble: impl FnOnce(Error)) -> TlsAcceptor {
         self.files.now(trouble);
         self.acceptor.clone()
     }
 
     /// Whether the certificate has this name, be it with an asterisk.
-    pub(super) fn has(&self, host: &str) -> bool {
+    pub(crate) fn has(&self, host: &str) -> bool {
         let shown = self.files.last();
         let certificate = shown.cert.first().and_then(|der| webpki::EndEntityCert::try_from(der).ok());
         let (Some(certificate), Ok(name)) = (certificate, ServerName::try_from(host)) else { return false };

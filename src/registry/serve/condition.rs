@@ -9,7 +9,7 @@ use hyper::{
 
 /// What the conditions of a request come to.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Condition {
+pub(crate) enum Condition {
     Met,
     /// The client has it: 304.
     NotModified,
@@ -18,7 +18,7 @@ pub(super) enum Condition {
 }
 
 /// Evaluates the conditions in the order of section 13.2.2, for what has this entity tag, in its quotation marks.
-pub(super) fn condition(headers: &HeaderMap, tag: &str) -> Condition {
+pub(crate) fn condition(headers: &HeaderMap, tag: &str) -> Condition {
     // Section 13.1.1: a weak tag is never equal here. Section 13.1.2: weak tags count like strong ones.
     if headers.contains_key(header::IF_MATCH) && !names(headers, header::IF_MATCH, tag, false) {
         return Condition::Failed;

@@ -26,15 +26,19 @@ use tokio::{
     time,
 };
 
-use super::{
-    Event, Server,
-    answer::answer,
-    patient::Patient,
-    places::{Activity, Answering, Full, Place},
-    refusal::Refusal,
-    response::Body,
+use crate::{
+    basics::error::Error,
+    pool::lock,
+    registry::serve::{
+        answer::answer,
+        event::Event,
+        places::{Activity, Answering, Full, Place},
+        refusal::Refusal,
+        response::Body,
+        server::Server,
+        slow_client::Patient,
+    },
 };
-use crate::{error::Error, pool::lock};
 
 /// How long the head of a request may take, and how long a connection may be open without one.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -46,7 +50,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const HEAD: usize = 32 << 10;
 
 /// What ends connections between two requests; none when that has begun.
-pub(super) type Graceful = Mutex<Option<GracefulShutdown>>;
+pub(crate) type Graceful = Mutex<Option<GracefulShutdown>>;
 
 /// How long a client that has as many connections as it may have waits for one of them to end.
 const QUEUE: Duration = Duration::from_secs(2);
@@ -55,7 +59,7 @@ const QUEUE: Duration = Duration::from_secs(2);
 const QUEUED: usize = 64;
 
 /// Takes connections for ever.
-pub(super) async fn accept(listener: TcpListener, server: Arc<Server>, graceful: Arc<Graceful>) {
+pub(crate) async fn accept(listener: TcpListener, server: Arc<Server>, graceful: Arc<Graceful>) {
     let queue = Arc::new(Semaphore::new(QUEUED));
     loop {
         let Ok((stream, client)) = listener.accept().await else {

@@ -6,27 +6,29 @@ use std::{
 };
 
 use crate::{
-    blob::Blob,
-    chunks::Chunks,
-    descriptor::{Descriptor, MediaType},
-    digest::Digest,
-    error::{Error, Result},
-    image_layout::{
-        ImageLayout, ImageName, MAX_DEPTH,
-        files::MAX_DOCUMENT,
-        name::{CONTAINERD_NAME, REF_NAME},
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+        json,
     },
-    image_manifest::{Image, Index, Manifest},
-    json,
+    blob::{chunks::Chunks, traits::Blob},
+    document::{
+        descriptor::{Descriptor, MediaType},
+        layout_paths::{MAX_DEPTH, MAX_DOCUMENT},
+        manifest::{Index, Manifest},
+        name::{CONTAINERD_NAME, ImageName, REF_NAME},
+    },
+    image::graph::Image,
+    layout::read::ImageLayout,
 };
 
 /// What there is, by tag and by digest. Nothing else can be asked for.
 #[derive(Default)]
-pub(super) struct Contents {
+pub(crate) struct Contents {
     /// Sorted by their bytes.
-    pub(super) tags: BTreeMap<String, Digest>,
+    pub(crate) tags: BTreeMap<String, Digest>,
     /// Tags that several images have, and that mean none of them.
-    pub(super) ambiguous: BTreeSet<String>,
+    pub(crate) ambiguous: BTreeSet<String>,
     /// What the index itself names, in its order, but for what refers to another manifest.
     roots: Vec<Digest>,
     manifests: HashMap<Digest, Content>,
@@ -36,16 +38,16 @@ pub(super) struct Contents {
 
 /// A blob, and what is known of it without a look at its bytes.
 #[derive(Clone)]
-pub(super) struct Content {
+pub(crate) struct Content {
     /// As the document itself says it, where it does.
-    pub(super) media_type: MediaType,
-    pub(super) blob: Arc<dyn Blob>,
+    pub(crate) media_type: MediaType,
+    pub(crate) blob: Arc<dyn Blob>,
     in_layout: bool,
 }
 
 impl Content {
     /// Whether its bytes lie somewhere, or have to be made.
-    pub(super) fn is_at_hand(&self) -> bool {
+    pub(crate) fn is_at_hand(&self) -> bool {
         match self.blob.recipe() {
             Some(recipe) => recipe.lies_in().is_some(),
             None => self.in_layout || self.blob.file().is_some(),
@@ -54,7 +56,7 @@ impl Content {
 }
 
 impl Contents {
-    pub(super) fn of_layout(layout: &ImageLayout) -> Result<Self> {
+    pub(crate) fn of_layout(layout: &ImageLayout) -> Result<Self> {
         let content = |descriptor: &Descriptor| {
             let media_type = descriptor.media_type.clone();
             // Not its annotations and whatever else it has: of many entries, that is most of the index.
@@ -65,7 +67,7 @@ impl Contents {
         Ok(Self::new(named, &|descriptor| Some(content(descriptor))))
     }
 
-    pub(super) fn of_images(images: &[Image]) -> Self {
+    pub(crate) fn of_images(images: &[Image]) -> Self {
         let all = images.iter().flat_map(Image::blobs).map(|blob| (blob.descriptor().digest, blob));
         let blobs: HashMap<Digest, &Arc<dyn Blob>> = all.collect();
         let content = |descriptor: &Descriptor| {
@@ -146,21 +148,21 @@ impl Contents {
     }
 
     /// The roots that no tag means, in the order of the index.
-    pub(super) fn untagged(&self) -> impl Iterator<Item = &Digest> {
+    pub(crate) fn untagged(&self) -> impl Iterator<Item = &Digest> {
         let tagged: HashSet<&Digest> = self.tags.values().collect();
         self.roots.iter().filter(move |digest| !tagged.contains(digest))
     }
 
-    pub(super) fn manifest(&self, digest: Digest) -> Option<&Content> {
+    pub(crate) fn manifest(&self, digest: Digest) -> Option<&Content> {
         self.manifests.get(&digest)
     }
 
     /// Any blob, manifests among them: in a layout they are blobs.
-    pub(super) fn blob(&self, digest: Digest) -> Option<&Content> {
+    pub(crate) fn blob(&self, digest: Digest) -> Option<&Content> {
         self.blobs.get(&digest)
     }
 
-    pub(super) fn referrers(&self, digest: Digest) -> &[Descriptor] {
+    pub(crate) fn referrers(&self, digest: Digest) -> &[Descriptor] {
         self.referrers.get(&digest).map_or(&[], Vec::as_slice)
     }
 }
@@ -170,7 +172,7 @@ impl Contents {
 /// # Errors
 ///
 /// As of reading it, and [`Error::BlobDamaged`] for one that is larger than any document.
-pub(super) fn document(blob: &Arc<dyn Blob>) -> Result<Vec<u8>> {
+pub(crate) fn document(blob: &Arc<dyn Blob>) -> Result<Vec<u8>> {
     let Descriptor { digest, size, .. } = *blob.descriptor();
     if size > MAX_DOCUMENT {
         let expected = format!("{size} bytes, more than the {MAX_DOCUMENT} that a document may have here");

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
-use crate::{error::Error, printable::Printable};
+use crate::basics::{error::Error, printable::Printable};
 
 /// What happens at an endpoint. Displayed, it is one line.
 #[derive(Debug)]

@@ -6,25 +6,27 @@ use hyper::header::{self, HeaderName};
 use serde_json::json;
 use tokio::task;
 
-use super::{
-    Event, Server,
-    contents::{Content, Contents, document},
-    refusal::Refusal,
-    route::{AnyDigest, Page, Reference, Route},
-};
 use crate::{
-    descriptor::{Annotations, Extra, MediaType},
-    digest::Digest,
-    error::Error,
-    image_manifest::Index,
-    json,
+    basics::{digest::Digest, error::Error, json},
+    document::{
+        descriptor::{Annotations, MediaType},
+        extra::Extra,
+        manifest::Index,
+    },
+    registry::serve::{
+        contents::{Content, Contents, document},
+        event::Event,
+        refusal::Refusal,
+        route::{AnyDigest, Page, Reference, Route},
+        server::Server,
+    },
 };
 
 /// The header of the list of referrers that says by what it was filtered.
 const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
 
 /// What a request finds.
-pub(super) enum Found {
+pub(crate) enum Found {
     Small { headers: Vec<(HeaderName, String)>, bytes: Vec<u8> },
     Manifest { media_type: MediaType, digest: Digest, bytes: Vec<u8> },
     Blob(Content),
@@ -41,7 +43,7 @@ impl Found {
 ///
 /// A layout that changed is read again first, which may take long. One request reads it at a time, and others wait for
 /// what it finds, without a thread; a request for a digest that is known already does not wait.
-pub(super) async fn find(server: &Arc<Server>, route: Route, target: &str) -> Result<Found, Refusal> {
+pub(crate) async fn find(server: &Arc<Server>, route: Route, target: &str) -> Result<Found, Refusal> {
     let Some(name) = route.repository().map(str::to_owned) else { return Ok(server.list(&route)) };
     let repository = server.repositories.get(&name);
     let repository = repository.ok_or_else(|| Refusal::name_unknown("there is no repository of this name"))?;
@@ -154,7 +156,7 @@ impl Server {
     }
 
     /// What a client may know of an error: paths of this machine are for the log alone.
-    pub(super) fn failed(&self, target: &str, error: Arc<Error>) -> Refusal {
+    pub(crate) fn failed(&self, target: &str, error: Arc<Error>) -> Refusal {
         self.tell(&Event::Failed { target: target.to_owned(), error });
         Refusal::failed("what is asked for is there, but cannot be read: this registry's log says why")
     }
@@ -204,10 +206,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        image_config,
-        image_layout::image_layout,
-        image_manifest,
-        layer_tar::TarLayer,
+        image::{config::image_config, manifest::image_manifest},
+        layer::layer_tar::TarLayer,
+        layout::image_layout::image_layout,
         registry::{Endpoint, serve::route::route},
     };
 

@@ -11,15 +11,16 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{self, Runtime};
 
-use super::{Endpoint, Repository, Server, answer::answer};
 use crate::{
-    blob::Blob,
-    digest::Digest,
-    image_config::image_config,
-    image_layout::image_layout,
-    image_manifest::image_manifest,
-    layer_tar::{Compression, FileMapping, LayerOptions, layer_tar},
+    basics::digest::Digest,
+    blob::traits::Blob,
+    image::{config::image_config, manifest::image_manifest},
+    layer::layer_tar::layer_tar,
+    layout::image_layout::image_layout,
     pool::Pool,
+    recipe::{mapping::FileMapping, options::LayerOptions},
+    registry::serve::{Endpoint, Repository, answer::answer, server::Server},
+    tarfile::compression::Compression,
 };
 
 /// An endpoint with one image of three tags in the repository `a/b`, and another one in `c`, whose layer has to be made.

@@ -18,11 +18,13 @@ use hyper::{HeaderMap, header};
 use rustls::crypto::ring;
 use tokio::{sync::Semaphore, task};
 
-use super::{refusal::Refusal, watched::Watched};
 use crate::{
-    digest::Digest,
-    error::{Error, Result},
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
     pool::lock,
+    registry::serve::{refusal::Refusal, watched::Watched},
 };
 
 /// How long a password that was right needs no other verification.
@@ -32,7 +34,7 @@ const MEMORY: Duration = Duration::from_secs(300);
 const REMEMBERED: usize = 256;
 
 /// The users of an endpoint.
-pub(super) struct Login {
+pub(crate) struct Login {
     users: Watched<Users>,
     /// One permit for each password that may be verified now.
     verifying: Arc<Semaphore>,
@@ -55,7 +57,7 @@ impl Login {
     ///
     /// As of reading the file, and [`Error::Invalid`] for a line that is no user with a password hashed by bcrypt, and
     /// for a file without a user.
-    pub(super) fn new(file: &Path) -> Result<Self> {
+    pub(crate) fn new(file: &Path) -> Result<Self> {
         let users = Watched::new(vec![file.to_owned()], Users::read)?;
         if users.last().0.is_empty() {
             return Err(Error::invalid(format!("{file:?}"), "it has no user: add one with `htpasswd -B`"));
@@ -67,12 +69,12 @@ impl Login {
     }
 
     /// Sets how many passwords are verified at a time.
-    pub(super) fn verifying(self, count: usize) -> Self {
+    pub(crate) fn verifying(self, count: usize) -> Self {
         Self { verifying: Arc::new(Semaphore::new(count)), ..self }
     }
 
     /// Refuses a request that comes from no user. `trouble` is told why a changed file cannot be used.
-    pub(super) async fn check(&self, headers: &HeaderMap, trouble: impl FnOnce(Error)) -> Result<(), Refusal> {
+    pub(crate) async fn check(&self, headers: &HeaderMap, trouble: impl FnOnce(Error)) -> Result<(), Refusal> {
         let users = self.users.now(trouble);
         let Some((user, password)) = credentials(headers) else {
             return Err(refuse("this registry requires a user and a password: log in first"));

@@ -51,7 +51,7 @@ impl Default for Limits {
 }
 
 /// All places.
-pub(super) struct Places {
+pub(crate) struct Places {
     limits: Limits,
     taken: Mutex<Vec<Arc<Activity>>>,
     /// A place became free.
@@ -59,7 +59,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub(super) fn new(limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self { limits, taken: Mutex::default(), left: Notify::new() })
     }
 
@@ -68,7 +68,7 @@ impl Places {
     /// # Errors
     ///
     /// [`Full`] says who has to leave first.
-    pub(super) fn try_place(self: &Arc<Self>, address: IpAddr, now: Instant) -> Result<Place, Full> {
+    pub(crate) fn try_place(self: &Arc<Self>, address: IpAddr, now: Instant) -> Result<Place, Full> {
         let client = network(address);
         let mut taken = lock(&self.taken);
         let of_client = taken.iter().filter(|activity| activity.client == client).count();
@@ -86,7 +86,7 @@ impl Places {
 
     /// Waits until it is worth another try: a place became free, or a moment has passed, in which a connection may have
     /// become useless.
-    pub(super) async fn change(&self) {
+    pub(crate) async fn change(&self) {
         const MOMENT: Duration = Duration::from_millis(50);
         future::select(std::pin::pin!(self.left.notified()), std::pin::pin!(time::sleep(MOMENT))).await;
     }
@@ -106,25 +106,25 @@ impl Places {
 
 /// There is no place, and no connection that is of no use.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Full {
+pub(crate) enum Full {
     /// The client has as many as it may have.
     OfClient,
     OfAll,
 }
 
 /// A connection's place, until this is dropped.
-pub(super) struct Place {
+pub(crate) struct Place {
     places: Arc<Places>,
     activity: Arc<Activity>,
 }
 
 impl Place {
-    pub(super) fn activity(&self) -> &Arc<Activity> {
+    pub(crate) fn activity(&self) -> &Arc<Activity> {
         &self.activity
     }
 
     /// Does this to its end, or until the place is given to somebody else.
-    pub(super) async fn hold(&self, work: impl Future<Output = ()>) {
+    pub(crate) async fn hold(&self, work: impl Future<Output = ()>) {
         let end = self.activity.end.notified();
         match future::select(std::pin::pin!(work), std::pin::pin!(end)).await {
             Either::Left(_) | Either::Right(_) => {}
@@ -140,7 +140,7 @@ impl Drop for Place {
 }
 
 /// What a connection does, and how well.
-pub(super) struct Activity {
+pub(crate) struct Activity {
     client: IpAddr,
     limits: Limits,
     state: Mutex<State>,
@@ -166,14 +166,14 @@ impl Activity {
     }
 
     /// A request is answered, until what this returns is dropped.
-    pub(super) fn answers(self: &Arc<Self>, now: Instant) -> Answering {
+    pub(crate) fn answers(self: &Arc<Self>, now: Instant) -> Answering {
         let mut state = lock(&self.state);
         *state = State { idle: None, stalled: None, window: now, bytes: 0, bytes_before: None };
         Answering(Arc::clone(self))
     }
 
     /// The client took this much.
-    pub(super) fn takes(&self, bytes: usize, now: Instant) {
+    pub(crate) fn takes(&self, bytes: usize, now: Instant) {
         let mut state = lock(&self.state);
         state.turn(self.limits.window, now);
         state.bytes += bytes as u64;
@@ -181,7 +181,7 @@ impl Activity {
     }
 
     /// The client takes nothing.
-    pub(super) fn stalls(&self, now: Instant) {
+    pub(crate) fn stalls(&self, now: Instant) {
         lock(&self.state).stalled.get_or_insert(now);
     }
 
@@ -218,7 +218,7 @@ impl State {
 }
 
 /// A request that is answered.
-pub(super) struct Answering(Arc<Activity>);
+pub(crate) struct Answering(Arc<Activity>);
 
 impl Drop for Answering {
     fn drop(&mut self) {

@@ -9,7 +9,7 @@ const MOST: usize = 1024;
 
 /// Which bytes of a blob are asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     Whole,
     Part(Range<u64>),
     /// Two parts and more, none of which overlap.
@@ -19,7 +19,7 @@ pub(super) enum Wanted {
 }
 
 /// What these headers ask of a blob with this size and entity tag. What can't be understood may be ignored, and is.
-pub(super) fn wanted(headers: &HeaderMap, size: u64, tag: &str) -> Wanted {
+pub(crate) fn wanted(headers: &HeaderMap, size: u64, tag: &str) -> Wanted {
     let mut ranges = headers.get_all(header::RANGE).iter().map(|value| value.to_str().ok());
     let (Some(Some(range)), None) = (ranges.next(), ranges.next()) else { return Wanted::Whole };
     // Section 13.1.5: a part of this very blob, or else the whole of what there is. Weak tags and times never count.

@@ -7,22 +7,22 @@ use std::fmt::Display;
 use hyper::{StatusCode, header::HeaderName};
 use serde_json::json;
 
-use crate::json;
+use crate::basics::json;
 
 /// A status and why.
 #[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) status: StatusCode,
-    pub(super) code: &'static str,
-    pub(super) message: String,
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
     /// What this status says in a header.
-    pub(super) header: Option<(HeaderName, String)>,
+    pub(crate) header: Option<(HeaderName, String)>,
 }
 
 macro_rules! refusals {
     ($($(#[$doc:meta])* $name:ident = $status:ident $code:literal;)*) => {
         impl Refusal {
-            $($(#[$doc])* pub(super) fn $name(message: impl Display) -> Self {
+            $($(#[$doc])* pub(crate) fn $name(message: impl Display) -> Self {
                 Self { status: StatusCode::$status, code: $code, message: message.to_string(), header: None }
             })*
         }
@@ -55,12 +55,12 @@ refusals! {
 }
 
 impl Refusal {
-    pub(super) fn with(self, name: HeaderName, value: impl Into<String>) -> Self {
+    pub(crate) fn with(self, name: HeaderName, value: impl Into<String>) -> Self {
         Self { header: Some((name, value.into())), ..self }
     }
 
     /// The body.
-    pub(super) fn json(&self) -> Vec<u8> {
+    pub(crate) fn json(&self) -> Vec<u8> {
         json::to_bytes(&json!({ "errors": [{ "code": self.code, "message": self.message }] }))
     }
 }

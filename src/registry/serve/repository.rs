@@ -7,14 +7,15 @@ use std::{
 
 use tokio::sync::OwnedMutexGuard;
 
-use super::contents::Contents;
 use crate::{
-    checked::{KnownFiles, Stamp},
-    error::{Error, Result},
-    image_layout::{INDEX, ImageLayout},
-    image_manifest::Image,
+    basics::error::{Error, Result},
+    document::layout_paths::INDEX,
+    image::graph::Image,
+    layout::read::ImageLayout,
     pool::lock,
-    recipe::RecipeTrust,
+    recipe::trust::RecipeTrust,
+    registry::serve::contents::Contents,
+    store::{checked::Stamp, known_files::KnownFiles},
 };
 
 /// What a repository of an [`Endpoint`](super::Endpoint) has: the images of a layout, or images that lie in none.
@@ -59,7 +60,7 @@ struct Current {
 
 impl Repository {
     /// The contents if they are those of the index as it is now; none if the layout has to be read first.
-    pub(super) fn fresh(&self) -> Option<Arc<Contents>> {
+    pub(crate) fn fresh(&self) -> Option<Arc<Contents>> {
         let current = lock(&self.current);
         let is_fresh = match &self.layout {
             None => true,
@@ -69,22 +70,22 @@ impl Repository {
     }
 
     /// The contents as they were read last.
-    pub(super) fn known(&self) -> Arc<Contents> {
+    pub(crate) fn known(&self) -> Arc<Contents> {
         Arc::clone(&lock(&self.current).contents)
     }
 
     /// The right to read the layout, unless another request has it.
-    pub(super) fn try_turn(&self) -> Option<OwnedMutexGuard<()>> {
+    pub(crate) fn try_turn(&self) -> Option<OwnedMutexGuard<()>> {
         Arc::clone(&self.turn).try_lock_owned().ok()
     }
 
     /// The right to read the layout. A request that waits for it occupies no thread.
-    pub(super) async fn turn(&self) -> OwnedMutexGuard<()> {
+    pub(crate) async fn turn(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.turn).lock_owned().await
     }
 
     /// What there is now. `trouble` is told why a layout that changed can't be read; it is as it was before then.
-    pub(super) fn contents(&self, trouble: impl FnOnce(Error)) -> Arc<Contents> {
+    pub(crate) fn contents(&self, trouble: impl FnOnce(Error)) -> Arc<Contents> {
         if let Some(contents) = self.fresh() {
             return contents;
         }

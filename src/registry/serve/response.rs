@@ -9,42 +9,41 @@ use hyper::{
     header::{self, HeaderName, HeaderValue},
 };
 
-use super::refusal::Refusal;
-use crate::error::Error;
+use crate::{basics::error::Error, registry::serve::refusal::Refusal};
 
-pub(super) type Body = UnsyncBoxBody<Bytes, Arc<Error>>;
-pub(super) type Headers = Vec<(HeaderName, String)>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, Arc<Error>>;
+pub(crate) type Headers = Vec<(HeaderName, String)>;
 
-pub(super) const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+pub(crate) const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// What a client has already.
 /// [RFC 9110, section 15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5): nothing that says what it is.
-pub(super) fn not_modified(mut headers: Headers) -> Response<Body> {
+pub(crate) fn not_modified(mut headers: Headers) -> Response<Body> {
     headers.retain(|(name, _)| *name != header::CONTENT_TYPE);
     with_headers(StatusCode::NOT_MODIFIED, headers, None, empty())
 }
 
-pub(super) fn precondition_failed() -> Refusal {
+pub(crate) fn precondition_failed() -> Refusal {
     Refusal::precondition_failed("this is not what If-Match asks for")
 }
 
-pub(super) fn refused(refusal: Refusal) -> Response<Body> {
+pub(crate) fn refused(refusal: Refusal) -> Response<Body> {
     let bytes = refusal.json();
     let content_type = (header::CONTENT_TYPE, "application/json".to_owned());
     small(refusal.status, [content_type].into_iter().chain(refusal.header).collect(), bytes)
 }
 
 /// A response that is in memory.
-pub(super) fn small(status: StatusCode, headers: Headers, bytes: Vec<u8>) -> Response<Body> {
+pub(crate) fn small(status: StatusCode, headers: Headers, bytes: Vec<u8>) -> Response<Body> {
     let length = bytes.len() as u64;
     with_headers(status, headers, Some(length), UnsyncBoxBody::new(Full::from(bytes).map_err(|never| match never {})))
 }
 
-pub(super) fn empty() -> Body {
+pub(crate) fn empty() -> Body {
     UnsyncBoxBody::new(Full::default().map_err(|never| match never {}))
 }
 
-pub(super) fn with_headers(status: StatusCode, headers: Headers, length: Option<u64>, body: Body) -> Response<Body> {
+pub(crate) fn with_headers(status: StatusCode, headers: Headers, length: Option<u64>, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     if let Some(length) = length {

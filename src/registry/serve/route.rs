@@ -6,15 +6,15 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::refusal::Refusal;
 use crate::{
-    digest::Digest,
-    image_layout::name::{is_repository, is_tag},
+    basics::digest::Digest,
+    document::name::{is_repository, is_tag},
+    registry::serve::refusal::Refusal,
 };
 
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Route {
+pub(crate) enum Route {
     Base,
     Catalog(Page),
     Tags(String, Page),
@@ -25,7 +25,7 @@ pub(super) enum Route {
 
 impl Route {
     /// The repository that it leads into.
-    pub(super) fn repository(&self) -> Option<&str> {
+    pub(crate) fn repository(&self) -> Option<&str> {
         match self {
             Self::Base | Self::Catalog(_) => None,
             Self::Tags(name, _) | Self::Manifest(name, _) | Self::Blob(name, _) | Self::Referrers(name, ..) => {
@@ -37,25 +37,25 @@ impl Route {
 
 /// A tag or a digest.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Reference {
+pub(crate) enum Reference {
     Tag(String),
     Digest(AnyDigest),
 }
 
 /// A digest that is well-formed; none for an algorithm that no blob here is named by.
-pub(super) type AnyDigest = Option<Digest>;
+pub(crate) type AnyDigest = Option<Digest>;
 
 /// Which part of a list.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Page {
+pub(crate) struct Page {
     /// At most so many.
-    pub(super) n: Option<usize>,
+    pub(crate) n: Option<usize>,
     /// Those behind this.
-    pub(super) last: Option<String>,
+    pub(crate) last: Option<String>,
 }
 
 /// What a path and its query ask for, neither of them decoded yet.
-pub(super) fn route(path: &str, query: &str) -> Result<Route, Refusal> {
+pub(crate) fn route(path: &str, query: &str) -> Result<Route, Refusal> {
     let nowhere = || Refusal::no_endpoint("there is no such endpoint: a path begins with /v2/");
     let path = decode(path)?;
     let path = match &*path {

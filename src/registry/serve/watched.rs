@@ -6,13 +6,13 @@ use std::{
 };
 
 use crate::{
-    checked::Stamp,
-    error::{Error, Result},
+    basics::error::{Error, Result},
     pool::lock,
+    store::checked::Stamp,
 };
 
 /// What is read from some files. While a new state of them cannot be used, the one before stays.
-pub(super) struct Watched<T> {
+pub(crate) struct Watched<T> {
     files: Vec<PathBuf>,
     read: fn(&[PathBuf]) -> Result<T>,
     current: Mutex<(Vec<Option<Stamp>>, Arc<T>)>,
@@ -22,7 +22,7 @@ impl<T> Watched<T> {
     /// # Errors
     ///
     /// As of reading the files for the first time.
-    pub(super) fn new(files: Vec<PathBuf>, read: fn(&[PathBuf]) -> Result<T>) -> Result<Self> {
+    pub(crate) fn new(files: Vec<PathBuf>, read: fn(&[PathBuf]) -> Result<T>) -> Result<Self> {
         // The stamps first: what is written after them has others.
         let stamps = stamps(&files);
         let value = Arc::new(read(&files)?);
@@ -30,7 +30,7 @@ impl<T> Watched<T> {
     }
 
     /// The value of the files as they are now. `trouble` is told why they cannot be used, once for each of their states.
-    pub(super) fn now(&self, trouble: impl FnOnce(Error)) -> Arc<T> {
+    pub(crate) fn now(&self, trouble: impl FnOnce(Error)) -> Arc<T> {
         let mut current = lock(&self.current);
         let stamps = stamps(&self.files);
         if stamps != current.0 {
@@ -44,7 +44,7 @@ impl<T> Watched<T> {
     }
 
     /// The value as it was last.
-    pub(super) fn last(&self) -> Arc<T> {
+    pub(crate) fn last(&self) -> Arc<T> {
         Arc::clone(&lock(&self.current).1)
     }
 }

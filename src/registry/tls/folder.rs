@@ -9,28 +9,33 @@ use std::{
 
 use rustls::{pki_types::CertificateDer, sign::CertifiedKey};
 
-use super::{super::Reference, certificates, key_pair};
-use crate::error::{Error, Result};
+use crate::{
+    basics::error::{Error, Result},
+    registry::{
+        reference::Reference,
+        tls::pem::{certificates, key_pair},
+    },
+};
 
 /// What is in the folder.
 #[derive(Default)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     /// The certificates in `*.crt`, which are trusted in addition to others.
-    pub(super) authorities: Vec<CertificateDer<'static>>,
+    pub(crate) authorities: Vec<CertificateDer<'static>>,
     /// The client certificates in `NAME.cert`, each with the key in `NAME.key`.
-    pub(super) shown: Vec<Arc<CertifiedKey>>,
+    pub(crate) shown: Vec<Arc<CertifiedKey>>,
 }
 
 impl Folder {
     /// The registry's folder in the first of these folders that contains one. Its name is the name of the registry, with the
     /// port if the reference has one.
-    pub(super) fn find(parents: &[PathBuf], reference: &Reference) -> Result<Option<Self>> {
+    pub(crate) fn find(parents: &[PathBuf], reference: &Reference) -> Result<Option<Self>> {
         // As in podman, folders without permission are skipped.
         let mut dirs = parents.iter().map(|parent| parent.join(&reference.registry));
         dirs.find(|dir| dir.is_dir()).map(|dir| Self::read(&dir)).transpose()
     }
 
-    pub(super) fn read(dir: &Path) -> Result<Self> {
+    pub(crate) fn read(dir: &Path) -> Result<Self> {
         let files = fs::read_dir(dir)
             .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>());
         let mut files = files.map_err(Error::read(dir))?;

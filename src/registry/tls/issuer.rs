@@ -7,7 +7,7 @@ use rustls::{crypto::WebPkiSupportedAlgorithms, pki_types::CertificateDer};
 use webpki::EndEntityCert;
 
 /// Whether the trusted certificate `issuer` has signed `certificate`, for use by a server.
-pub(super) fn has_signed(
+pub(crate) fn has_signed(
     issuer: &CertificateDer,
     certificate: &CertificateDer,
     algorithms: &WebPkiSupportedAlgorithms,
@@ -24,7 +24,7 @@ pub(super) fn has_signed(
 }
 
 /// The name of a certificate's issuer in DER, also of a certificate of the first version, which webpki does not read.
-pub(super) fn issuer_name<'a>(certificate: &'a CertificateDer) -> Option<&'a [u8]> {
+pub(crate) fn issuer_name<'a>(certificate: &'a CertificateDer) -> Option<&'a [u8]> {
     let content = Element::read(SEQUENCE, Parts::of(certificate)?.content)?.value;
     let version = Element::read(0xa0, content);
     let serial = Element::read(0x02, version.map_or(content, |version| version.rest))?;

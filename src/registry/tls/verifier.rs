@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use rustls::{
-    CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme,
+    CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -14,11 +14,11 @@ use rustls::{
     server::ParsedCertificate,
 };
 
-use super::{issuer::has_signed, roots};
+use crate::registry::tls::issuer::has_signed;
 
 /// Accepts certificates that a trusted authority has signed, and those that are themselves trusted.
 #[derive(Debug)]
-pub(super) struct Verifier {
+pub(crate) struct Verifier {
     /// None if no certificate is trusted.
     usual: Option<Arc<WebPkiServerVerifier>>,
     trusted: HashSet<CertificateDer<'static>>,
@@ -26,7 +26,7 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    pub(super) fn new(trusted: Vec<CertificateDer<'static>>, provider: &Arc<CryptoProvider>) -> Result<Self, Error> {
+    pub(crate) fn new(trusted: Vec<CertificateDer<'static>>, provider: &Arc<CryptoProvider>) -> Result<Self, Error> {
         let roots = roots(&trusted);
         let usual = if roots.is_empty() {
             None
@@ -102,7 +102,7 @@ impl Verifier {
 }
 
 /// Whether a server's certificate is refused because it is marked as an authority's.
-pub(in crate::registry) fn is_marked_as_authority(error: &Error) -> bool {
+pub(crate) fn is_marked_as_authority(error: &Error) -> bool {
     match error {
         Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) => {
             matches!(cause.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
@@ -113,10 +113,10 @@ pub(in crate::registry) fn is_marked_as_authority(error: &Error) -> bool {
 
 /// Accepts every certificate: TLS then protects only against passive listeners.
 #[derive(Debug)]
-pub(super) struct Unverified(WebPkiSupportedAlgorithms);
+pub(crate) struct Unverified(WebPkiSupportedAlgorithms);
 
 impl Unverified {
-    pub(super) fn new(provider: &CryptoProvider) -> Self {
+    pub(crate) fn new(provider: &CryptoProvider) -> Self {
         Self(provider.signature_verification_algorithms)
     }
 }
@@ -154,4 +154,11 @@ impl ServerCertVerifier for Unverified {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.supported_schemes()
     }
+}
+
+/// The trusted certificates that can be parsed.
+fn roots(trusted: &[CertificateDer<'static>]) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(trusted.iter().cloned());
+    roots
 }

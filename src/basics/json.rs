@@ -1,0 +1,337 @@
+//! JSON of documents: merged, checked, and written as bytes that are a function of the value.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{
+    Map, Value,
+    value::{RawValue, to_raw_value},
+};
+
+use crate::basics::error::{Error, Result};
+
+/// The bytes of a document: members in the order of its fields, maps sorted, no white space but
+/// in what is taken over as text.
+pub(crate) fn to_bytes(document: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(document).expect(ALWAYS_JSON)
+}
+
+pub(crate) fn to_value(document: &impl Serialize) -> Value {
+    serde_json::to_value(document).expect(ALWAYS_JSON)
+}
+
+/// The same text as [`to_bytes`], as a part of another document.
+pub(crate) fn to_raw(document: &impl Serialize) -> Box<RawValue> {
+    to_raw_value(document).expect(ALWAYS_JSON)
+}
+
+const ALWAYS_JSON: &str = "documents are made of strings, numbers, lists and maps with string keys";
+
+/// A document from what a user gave; `what` names it in the error, which names the member too.
+pub(crate) fn from_value<T: DeserializeOwned>(what: &str, value: Value) -> Result<T> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let place = match error.path().to_string() {
+            path if path == "." => what.to_owned(),
+            path => format!("{what}, {path}"),
+        };
+        Error::invalid(place, format!("{}: correct the JSON given for it", error.inner()))
+    })
+}
+
+/// A document from its bytes, if memory has room for it; the error names the member that cannot be read.
+pub(crate) fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, String> {
+    Bounds::DOCUMENT.check(bytes, Counted::Known)?;
+    serde_json::from_slice(bytes).map_err(|error| {
+        // The way to a member is kept only where it is asked for: an index may have thousands.
+        let again: Result<T, _> = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes));
+        match again.map_err(|error| error.path().to_string()) {
+            Err(path) if path != "." => format!("{path}: {error}"),
+            _ => error.to_string(),
+        }
+    })
+}
+
+/// JSON of others as a value, if memory has room for it.
+pub(crate) fn value(bytes: &[u8]) -> Result<Value, String> {
+    Bounds::DOCUMENT.check(bytes, Counted::All)?;
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
+}
+
+/// The most that a document may hold, beyond its largest size in bytes: `{}` in a list is three bytes of text, and
+/// hundreds in memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) values: usize,
+    /// They take the most, each as an object of many members does.
+    pub(crate) objects: usize,
+}
+
+/// Which values count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    All,
+    /// Those in the lists and objects of documents that this library knows: the others stay text.
+    Known,
+}
+
+impl Bounds {
+    /// An index of sixty thousand images has three objects and nine values each at most.
+    pub(crate) const DOCUMENT: Self = Self { values: 1 << 19, objects: 200_000 };
+
+    /// Whether the document stays within these bounds, without reading it into memory. An error says which it does not,
+    /// or that it is not JSON.
+    pub(crate) fn check(self, bytes: &[u8], counted: Counted) -> Result<(), String> {
+        /// Of what is smaller, every value has room.
+        const SMALL: usize = 256 << 10;
+        if bytes.len() <= SMALL {
+            return Ok(());
+        }
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        Counter(&mut Count::new(self), counted).deserialize(&mut json).map_err(|error| error.to_string())
+    }
+}
+
+/// What a document has held so far, and what it may hold.
+struct Count {
+    most: Bounds,
+    values: usize,
+    objects: usize,
+}
+
+impl Count {
+    fn new(most: Bounds) -> Self {
+        Self { most, values: 0, objects: 0 }
+    }
+
+    /// Counts a value.
+    fn value<E: de::Error>(&mut self) -> Result<(), E> {
+        self.values += 1;
+        match self.values > self.most.values {
+            true => Err(E::custom(format_args!("it has more than {} values", self.most.values))),
+            false => Ok(()),
+        }
+    }
+
+    /// Counts a value that was counted as an object too.
+    fn object<E: de::Error>(&mut self) -> Result<(), E> {
+        self.objects += 1;
+        match self.objects > self.most.objects {
+            true => Err(E::custom(format_args!("it has more than {} objects", self.most.objects))),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The members of documents whose values become values here, and lists or objects of those.
+const KNOWN: [&str; 15] = [
+    "Cmd",
+    "Entrypoint",
+    "Env",
+    "Labels",
+    "annotations",
+    "config",
+    "diff_ids",
+    "history",
+    "layers",
+    "manifests",
+    "os.features",
+    "platform",
+    "rootfs",
+    "subject",
+    "urls",
+];
+
+struct Counter<'a>(&'a mut Count, Counted);
+
+impl<'de> DeserializeSeed<'de> for Counter<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.0.value()?;
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Counter<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(Counter(self.0, self.1))?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        self.0.object()?;
+        while let Some(is_known) = members.next_key_seed(IsKnown)? {
+            match is_known || self.1 == Counted::All {
+                true => members.next_value_seed(Counter(self.0, self.1))?,
+                false => {
+                    self.0.value()?;
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a key is one of [`KNOWN`].
+struct IsKnown;
+
+impl<'de> DeserializeSeed<'de> for IsKnown {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for IsKnown {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
+        Ok(KNOWN.contains(&key))
+    }
+}
+
+/// Merges `over` into `under`: objects member by member, `null` removes, everything else replaces.
+pub(crate) fn merge(under: &mut Value, over: Value) {
+    match (under, over) {
+        (Value::Object(under), Value::Object(over)) => {
+            for (key, value) in over {
+                match value {
+                    Value::Null => {
+                        under.remove(&key);
+                    }
+                    value => merge(under.entry(key).or_insert(Value::Null), value),
+                }
+            }
+        }
+        (under, Value::Object(over)) => {
+            // `null` removes, also where there is nothing to remove.
+            *under = Value::Object(Map::new());
+            merge(under, Value::Object(over));
+        }
+        (under, over) => *under = over,
+    }
+}
+
+/// The members of a user's object with the keys written as in `known`; a key that is none of them in any case is an
+/// error that names it.
+pub(crate) fn with_known_keys(what: &str, extra: Value, known: &[&str]) -> Result<Map<String, Value>> {
+    let members = object(what, extra)?;
+    if let Some(key) = members.keys().find(|key| !known.iter().any(|known| known.eq_ignore_ascii_case(key))) {
+        return Err(Error::invalid(what, format!("there is no member {key:?}; there are {}", known.join(", "))));
+    }
+    normalise_keys(what, members, known)
+}
+
+/// The members with those keys that differ from one of `known` in case alone written as there.
+pub(crate) fn normalise_keys(what: &str, members: Map<String, Value>, known: &[&str]) -> Result<Map<String, Value>> {
+    let mut normal = Map::new();
+    for (key, value) in members {
+        let name = known.iter().find(|known| known.eq_ignore_ascii_case(&key)).map_or(key, |known| (*known).to_owned());
+        if normal.insert(name.clone(), value).is_some() {
+            return Err(Error::invalid(what, format!("member {name:?} is there twice, in two cases: keep one")));
+        }
+    }
+    Ok(normal)
+}
+
+/// The members of a JSON object that a user gave; nothing given is none.
+pub(crate) fn object(what: &str, value: Value) -> Result<Map<String, Value>> {
+    match value {
+        Value::Object(members) => Ok(members),
+        Value::Null => Ok(Map::new()),
+        other => Err(Error::invalid(what, format!("it is a JSON object, and this is not: {other}"))),
+    }
+}
+
+/// A value as a sentence can have it.
+pub(crate) fn brief(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("\"{}\"", shown(text)),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// A text of unknown origin and length as it may stand on a line.
+pub(crate) fn shown(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut short = String::new();
+    for character in text.chars().take(LONGEST) {
+        match character {
+            '\'' => short.push(character),
+            _ => short.extend(character.escape_debug()),
+        }
+    }
+    if text.chars().nth(LONGEST).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn objects_merge_and_the_rest_replaces() {
+        let mut value = json!({ "a": { "b": 1, "c": [1, 2] }, "d": 1, "e": 1 });
+        merge(&mut value, json!({ "a": { "c": [3], "x": { "y": null } }, "d": null, "e": { "f": 2 }, "g": null }));
+        assert_eq!(value, json!({ "a": { "b": 1, "c": [3], "x": {} }, "e": { "f": 2 } }));
+    }
+
+    #[test]
+    fn keys_are_written_as_the_specification_does() {
+        let known = ["Entrypoint", "Cmd"];
+        let members = with_known_keys("config", json!({ "entrypoint": 1, "Cmd": 2 }), &known).unwrap();
+        assert_eq!(Value::Object(members), json!({ "Entrypoint": 1, "Cmd": 2 }));
+        let message = |value| with_known_keys("config", value, &known).unwrap_err().to_string();
+        assert_eq!(
+            message(json!({ "Entripoint": 1 })),
+            "config: there is no member \"Entripoint\"; there are Entrypoint, Cmd"
+        );
+        assert!(message(json!({ "cmd": 1, "Cmd": 2 })).contains("twice"));
+        assert!(message(json!([1])).contains("a JSON object"));
+    }
+}

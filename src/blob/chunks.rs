@@ -1,0 +1,177 @@
+//! The bytes of a blob, checked while they pass.
+
+use std::io::{Read, Write};
+
+use crate::{
+    basics::{
+        digest::Hasher,
+        error::{Error, Result},
+    },
+    blob::traits::Blob,
+    document::descriptor::Descriptor,
+    store::checked::CheckedFile,
+};
+
+/// The bytes of a chunk; the last one of a blob has fewer.
+pub(crate) const CHUNK: u64 = 256 << 10;
+
+/// A blob's bytes in chunks. Of bytes that lie in a file, none comes before all of them were checked. Others are checked
+/// while they come, and the last chunk comes only if all of them are what the descriptor says, so that no one ever holds
+/// a wrong blob that looks whole. An empty blob has an empty chunk, which is checked like any other.
+pub(crate) struct Chunks {
+    descriptor: Descriptor,
+    source: Source,
+    /// The number of bytes that came.
+    at: u64,
+    is_over: bool,
+}
+
+enum Source {
+    Checked(CheckedFile),
+    /// These are hashed on the way.
+    Unchecked(Box<dyn Read + Send>, Hasher),
+}
+
+impl Chunks {
+    pub(crate) fn open(blob: &dyn Blob) -> Result<Self> {
+        match blob.checked()? {
+            Some(file) => Ok(Self::of(blob.descriptor(), Source::Checked(file))),
+            None => Ok(Self::new(blob.descriptor(), blob.open()?)),
+        }
+    }
+
+    /// Of the blob with this descriptor, which this reads.
+    pub(crate) fn new(descriptor: &Descriptor, reader: Box<dyn Read + Send>) -> Self {
+        Self::of(descriptor, Source::Unchecked(reader, Hasher::default()))
+    }
+
+    fn of(descriptor: &Descriptor, source: Source) -> Self {
+        Self { descriptor: descriptor.clone(), source, at: 0, is_over: false }
+    }
+
+    /// Leaves out the chunks before this one. Those of a file are not read.
+    #[cfg(feature = "registry")]
+    pub(crate) fn skip_to(&mut self, chunk: u64) -> Result<()> {
+        match &mut self.source {
+            Source::Checked(file) => {
+                self.at = chunk * CHUNK;
+                file.seek(self.at);
+            }
+            Source::Unchecked(..) => {
+                for _ in self.at / CHUNK..chunk {
+                    self.next().transpose()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn chunk(&mut self) -> Result<Vec<u8>> {
+        let Descriptor { digest, size, .. } = self.descriptor;
+        let left = size - self.at;
+        let length = left.min(CHUNK);
+        let read = |cause| Error::blob(digest, cause);
+        let mut bytes = Vec::with_capacity(usize::try_from(length).expect("a chunk is in memory"));
+        match &mut self.source {
+            Source::Checked(file) => {
+                file.take(length).read_to_end(&mut bytes).map_err(read)?;
+                self.is_over = length == left;
+            }
+            Source::Unchecked(reader, hasher) => {
+                reader.take(length).read_to_end(&mut bytes).map_err(read)?;
+                hasher.update(&bytes);
+                if length == left || (bytes.len() as u64) < length {
+                    // One byte more shows that there are too many.
+                    let more = reader.take(1).read_to_end(&mut Vec::new()).map_err(read)?;
+                    let (digest, size) = hasher.clone().finish();
+                    self.descriptor.check(size + more as u64, Some(digest))?;
+                    self.is_over = true;
+                }
+            }
+        }
+        self.at += bytes.len() as u64;
+        Ok(bytes)
+    }
+}
+
+impl Iterator for Chunks {
+    type Item = Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let chunk = self.chunk();
+        self.is_over |= chunk.is_err();
+        Some(chunk)
+    }
+}
+
+/// Copies the bytes of a blob, checked on the way. What is wrong is never copied whole.
+///
+/// # Errors
+///
+/// [`Error::BlobDamaged`], and the errors of the blob and of the writer.
+pub(crate) fn copy(blob: &dyn Blob, to: &mut impl Write) -> Result<()> {
+    Chunks::open(blob)?.try_for_each(|chunk| to.write_all(&chunk?).map_err(Error::sink))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{basics::digest::Digest, blob::traits::MemoryBlob, document::descriptor::MediaType};
+
+    /// A blob that says one thing and has another.
+    struct Liar(Descriptor, Vec<u8>);
+
+    impl Blob for Liar {
+        fn descriptor(&self) -> &Descriptor {
+            &self.0
+        }
+
+        fn open(&self) -> Result<Box<dyn Read + Send>> {
+            Ok(Box::new(std::io::Cursor::new(self.1.clone())))
+        }
+    }
+
+    fn read(blob: impl Blob + 'static) -> (usize, Option<Error>) {
+        let mut got = 0;
+        for chunk in Chunks::open(&blob).unwrap() {
+            match chunk {
+                Ok(chunk) => got += chunk.len(),
+                Err(error) => return (got, Some(error)),
+            }
+        }
+        (got, None)
+    }
+
+    #[test]
+    fn right_bytes_come_whole() {
+        for size in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
+            let bytes = vec![7; size as usize];
+            let blob = MemoryBlob::new(MediaType::LAYER, bytes);
+            let chunks: Vec<_> = Chunks::open(&blob).unwrap().map(Result::unwrap).collect();
+            assert_eq!(chunks.len() as u64, size.div_ceil(CHUNK).max(1));
+            assert_eq!(chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>(), size);
+        }
+    }
+
+    #[test]
+    fn the_last_chunk_of_wrong_bytes_never_comes() {
+        for size in [0, 1, CHUNK, 2 * CHUNK, 2 * CHUNK + 5] {
+            let bytes = vec![7; size as usize];
+            let right = Descriptor::of(MediaType::LAYER, &bytes);
+            let lies = [
+                Liar(Descriptor { digest: Digest::of("other"), ..right.clone() }, bytes.clone()),
+                Liar(Descriptor { size: size + 1, ..right.clone() }, bytes.clone()),
+                Liar(right.clone(), [&*bytes, b"more"].concat()),
+            ];
+            for lie in lies {
+                let size = lie.0.size;
+                let (got, error) = read(lie);
+                assert!(matches!(error, Some(Error::BlobDamaged { .. })), "{error:?}");
+                assert!((got as u64) < size.max(1), "{got} of {size} bytes came");
+            }
+        }
+    }
+}

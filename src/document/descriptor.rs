@@ -1,0 +1,350 @@
+//! What one document says of a blob: its media type, digest, size, platform and annotations.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::{
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+        text,
+    },
+    document::{extra::object, platform_names},
+};
+
+pub use crate::document::extra::Extra;
+
+object! {
+    /// Names a blob:
+    /// [descriptor](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md).
+    ///
+    /// Written as JSON, the members stand in the order of the fields here, absent ones left out.
+    #[derive(Clone, Debug, PartialEq)]
+    #[serde(rename_all = "camelCase")]
+    pub struct Descriptor {
+        /// What the bytes are.
+        pub media_type: MediaType,
+        /// The digest of the bytes.
+        pub digest: Digest,
+        /// The number of bytes.
+        pub size: u64,
+        /// Where else the bytes can be had.
+        #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
+        pub urls: Vec<String>,
+        /// Whatever the author wants to say.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
+        pub annotations: Annotations,
+        /// The bytes themselves, in base64.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub data: Option<String>,
+        /// What kind of artifact a manifest describes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub artifact_type: Option<String>,
+        /// What an image runs on; in an index only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub platform: Option<Platform>,
+    }
+}
+
+impl Descriptor {
+    /// A descriptor of these bytes.
+    pub fn of(media_type: MediaType, bytes: &[u8]) -> Self {
+        Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
+    }
+
+    /// Whether these are the size and the digest of the blob.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BlobDamaged`] if they are not.
+    pub(crate) fn check(&self, size: u64, digest: Option<Digest>) -> Result<()> {
+        let damaged = |expected: String, actual: String| Error::BlobDamaged { digest: self.digest, expected, actual };
+        if size != self.size {
+            let actual = if size > self.size { "more".to_owned() } else { size.to_string() };
+            return Err(damaged(format!("{} bytes", self.size), actual));
+        }
+        match digest {
+            Some(digest) if digest != self.digest => Err(damaged(self.digest.to_string(), digest.to_string())),
+            _ => Ok(()),
+        }
+    }
+
+    /// A descriptor with nothing but what every descriptor has.
+    pub fn new(media_type: MediaType, digest: Digest, size: u64) -> Self {
+        Self {
+            media_type,
+            digest,
+            size,
+            urls: Vec::new(),
+            annotations: BTreeMap::new(),
+            data: None,
+            artifact_type: None,
+            platform: None,
+            extra: Extra::default(),
+        }
+    }
+}
+
+/// Key and value pairs:
+/// [annotations](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md), written sorted by key.
+pub type Annotations = BTreeMap<String, String>;
+
+/// Documents in the wild write `null` where they mean an empty map or list.
+pub(crate) fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// What the bytes of a blob are:
+/// [media types](https://github.com/opencontainers/image-spec/blob/v1.1.1/media-types.md).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct MediaType(Cow<'static, str>);
+
+macro_rules! media_types {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, docker $docker:expr;)*) => {
+        impl MediaType {
+            $($(#[$doc])* pub const $name: Self = Self(Cow::Borrowed($text));)*
+
+            /// The OCI media type of the same bytes, for the media types that Docker used before there was OCI;
+            /// any other is returned as it is.
+            pub fn to_oci(&self) -> Self {
+                $(for docker in $docker as [&str; _] {
+                    if self.as_str() == docker {
+                        return Self::$name;
+                    }
+                })*
+                self.clone()
+            }
+
+            /// A media type by its name, which needs no memory if it is one of those above.
+            fn named(name: &str) -> Self {
+                match name {
+                    $($text => Self::$name,)*
+                    name => Self::new(name),
+                }
+            }
+        }
+    };
+}
+
+media_types! {
+    /// An image index.
+    INDEX = "application/vnd.oci.image.index.v1+json",
+        docker ["application/vnd.docker.distribution.manifest.list.v2+json"];
+    /// An image manifest.
+    MANIFEST = "application/vnd.oci.image.manifest.v1+json",
+        docker ["application/vnd.docker.distribution.manifest.v2+json"];
+    /// An image configuration.
+    CONFIG = "application/vnd.oci.image.config.v1+json",
+        docker ["application/vnd.docker.container.image.v1+json"];
+    /// The empty configuration of an artifact: the two bytes `{}`.
+    EMPTY = "application/vnd.oci.empty.v1+json", docker [];
+    /// A layer, not compressed.
+    LAYER = "application/vnd.oci.image.layer.v1.tar", docker ["application/vnd.docker.image.rootfs.diff.tar"];
+    /// A layer in gzip.
+    LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip",
+        docker ["application/vnd.docker.image.rootfs.diff.tar.gzip"];
+    /// A layer in zstd.
+    LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd",
+        docker ["application/vnd.docker.image.rootfs.diff.tar.zstd"];
+    /// A layer that registries may refuse to hold, not compressed.
+    FOREIGN_LAYER = "application/vnd.oci.image.layer.nondistributable.v1.tar",
+        docker ["application/vnd.docker.image.rootfs.foreign.diff.tar"];
+    /// A layer that registries may refuse to hold, in gzip.
+    FOREIGN_LAYER_GZIP = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+        docker ["application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"];
+}
+
+impl MediaType {
+    /// A media type by its name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(Cow::Owned(name.into()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is an index, by OCI's or Docker's name.
+    pub fn is_index(&self) -> bool {
+        self.to_oci() == Self::INDEX
+    }
+
+    /// Whether this is a manifest, by OCI's or Docker's name.
+    pub fn is_manifest(&self) -> bool {
+        self.to_oci() == Self::MANIFEST
+    }
+
+    /// Whether the bytes name further blobs.
+    pub(crate) fn names_others(&self) -> bool {
+        self.is_index() || self.is_manifest()
+    }
+
+    /// Whether the bytes say how an image is put together, which is read at once by whoever opens it.
+    pub(crate) fn is_document(&self) -> bool {
+        self.names_others() || [Self::CONFIG, Self::EMPTY].contains(&self.to_oci())
+    }
+
+    /// Whether this is a layer of an image's file system, by OCI's or Docker's name.
+    pub fn is_layer(&self) -> bool {
+        let name = self.to_oci();
+        name.as_str().starts_with("application/vnd.oci.image.layer.")
+    }
+}
+
+impl<'de> Deserialize<'de> for MediaType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::deserialize(deserializer, "a media type", |name| Ok::<_, std::convert::Infallible>(Self::named(name)))
+    }
+}
+
+impl fmt::Display for MediaType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+object! {
+    /// What an image runs on:
+    /// [platform](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md#image-index-property-descriptions).
+    ///
+    /// Architecture and operating system are Go's names; see [`Platform::normalised`] for others. Read from text as `OS/ARCHITECTURE` or
+    /// `OS/ARCHITECTURE/VARIANT`; the default is linux/amd64 on every machine, never the build host's.
+    ///
+    /// ```
+    /// use oci_layout::Platform;
+    /// let platform: Platform = "linux/arm/v7".parse()?;
+    /// assert_eq!((platform.os.as_str(), platform.variant.as_deref()), ("linux", Some("v7")));
+    /// assert_eq!(Platform::default().to_string(), "linux/amd64");
+    /// # Ok::<_, oci_layout::Error>(())
+    /// ```
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Platform {
+        /// `amd64`, `arm64`, …
+        pub architecture: String,
+        /// `linux`, …
+        pub os: String,
+        /// Windows' build number.
+        #[serde(rename = "os.version", default, skip_serializing_if = "Option::is_none")]
+        pub os_version: Option<String>,
+        /// Windows' `win32k`.
+        #[serde(
+            rename = "os.features",
+            default,
+            skip_serializing_if = "Vec::is_empty",
+            deserialize_with = "null_is_empty"
+        )]
+        pub os_features: Vec<String>,
+        /// `v7`, `v8`, …
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub variant: Option<String>,
+    }
+}
+
+impl Platform {
+    /// A platform by its operating system and architecture, as Go names them.
+    pub fn new(os: impl Into<String>, architecture: impl Into<String>) -> Self {
+        Self {
+            architecture: architecture.into(),
+            os: os.into(),
+            os_version: None,
+            os_features: Vec::new(),
+            variant: None,
+            extra: Extra::default(),
+        }
+    }
+
+    /// Whether this is what tools write that do not know the platform: crane, of an image without a base.
+    pub(crate) fn is_not_said(&self) -> bool {
+        self.os.is_empty() && self.architecture.is_empty()
+    }
+
+    /// Whether this is what buildkit says of an attestation, which runs nowhere.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.os == "unknown" && self.architecture == "unknown"
+    }
+
+    /// The platform by the names that images use: `amd64` for `x86_64`, `arm64` for `aarch64`, `arm/v7` for `armhf` and
+    /// `arm/7`, `darwin` for `macos`, as containerd has them. Names that nobody knows stay as they are.
+    ///
+    /// ```
+    /// use oci_layout::Platform;
+    /// let platform: Platform = "linux/aarch64".parse()?;
+    /// assert_eq!(platform.normalised(), Platform::new("linux", "arm64"));
+    /// # Ok::<_, oci_layout::Error>(())
+    /// ```
+    pub fn normalised(&self) -> Self {
+        let (architecture, variant) = platform_names::architecture(&self.architecture, self.variant.as_deref());
+        Self { os: platform_names::os(&self.os), architecture, variant, ..self.clone() }
+    }
+
+    /// The normalised platform with the variant that its architecture means without one.
+    pub(crate) fn with_variant(&self) -> Self {
+        let mut platform = self.normalised();
+        if platform.variant.is_none() {
+            platform.variant = platform_names::default_variant(&platform.architecture).map(str::to_owned);
+        }
+        platform
+    }
+
+    /// Whether an image for `other` is what someone who asks for this platform wants: the same operating system,
+    /// architecture and variant, by whatever names. Without a variant, `amd64` is `amd64/v1`, `arm` is `arm/v7` and
+    /// `arm64` is `arm64/v8`; of another architecture, any variant is wanted. An image that does not say what it runs on
+    /// may be for any platform.
+    pub fn accepts(&self, other: &Self) -> bool {
+        if other.is_not_said() {
+            return true;
+        }
+        let (this, other) = (self.with_variant(), other.with_variant());
+        this.os == other.os
+            && this.architecture == other.architecture
+            && (this.variant.is_none() || this.variant == other.variant)
+    }
+}
+
+impl Default for Platform {
+    fn default() -> Self {
+        Self::new("linux", "amd64")
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        self.variant.iter().try_for_each(|variant| write!(f, "/{variant}"))
+    }
+}
+
+impl FromStr for Platform {
+    type Err = Error;
+
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for anything but two or three words between slashes.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let mut platform = match text.split('/').collect::<Vec<_>>()[..] {
+            [os, architecture] => Self::new(os, architecture),
+            [os, architecture, variant] => Self { variant: Some(variant.to_owned()), ..Self::new(os, architecture) },
+            _ => Self::new("", ""),
+        };
+        let word =
+            |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if !word(&platform.os) || !word(&platform.architecture) || !platform.variant.iter().all(|v| word(v)) {
+            return Err(Error::invalid(
+                format!("platform {text:?}"),
+                "it is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64",
+            ));
+        }
+        // Go's names are lower case, and so are everybody's comparisons.
+        for part in [&mut platform.os, &mut platform.architecture].into_iter().chain(&mut platform.variant) {
+            part.make_ascii_lowercase();
+        }
+        Ok(platform)
+    }
+}

@@ -1,0 +1,254 @@
+//! A configuration without what depends on the layers: what the base image and the options say, merged and checked.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    basics::{
+        error::{Error, Result},
+        json::{self, Bounds, Counted},
+        warning::Warning,
+    },
+    document::{
+        config_values::{
+            self,
+            kinds::{Fault, Step, Verdict},
+            table::{CONFIG, CONFIGURATION, HEALTHCHECK},
+        },
+        descriptor::Platform,
+    },
+    image::{
+        config_options::{ConfigOptions, ExtraConfig},
+        environment,
+        inherit::{self, inherited},
+        platform_image::PlatformImage,
+    },
+};
+
+/// The time that images are created at unless the options say another.
+const CREATED: &str = "1970-01-01T00:00:01Z";
+
+const BASE: &str = "the base image";
+
+/// What a base's configuration may hold, which is in memory several times while others are merged over it.
+const MERGED: Bounds = Bounds { values: 1 << 17, objects: 1 << 14 };
+
+pub(crate) struct Draft {
+    /// The document, without `rootfs`.
+    pub(crate) value: Value,
+    /// The entries of the history below those of the new layers; nothing if the options have the whole history.
+    pub(crate) history: Option<Vec<Value>>,
+    pub(crate) base: Option<PlatformImage>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Draft {
+    pub(crate) fn new(options: ConfigOptions) -> Result<Self> {
+        let ConfigOptions { extra, platform, base, inherit, unset_env, strict: _ } = options;
+        let mut parts = extra.into_iter().map(Part::new).collect::<Result<Vec<_>>>()?;
+        let mut warnings = Vec::new();
+
+        let mut value = json!({ "created": CREATED });
+        if let Some(base) = &base {
+            MERGED.check(&json::to_bytes(base.configuration()), Counted::All).map_err(|reason| {
+                Error::invalid("image configuration (set by the base image)", format!("{reason}, too many to build on"))
+            })?;
+            let has_entrypoint = parts.iter().any(|part| part.config().is_some_and(|it| it.contains_key("Entrypoint")));
+            json::merge(&mut value, inherited(base, &inherit, has_entrypoint, &mut warnings));
+        }
+        unset(&mut value, unset_env, &mut warnings);
+        let base_platform = base.as_ref().map(|base| base.configuration().platform());
+        let base_platform = base_platform.filter(|platform| !platform.is_not_said());
+        let said_platform = platform.is_some();
+        let platform = platform.map(|platform| renamed(platform, &mut warnings));
+        let platform = match (platform, &base_platform) {
+            // The base image's says more: it may have a variant.
+            (Some(platform), Some(base)) if platform.accepts(base) => base.clone(),
+            (Some(platform), _) => platform,
+            (None, base) => base.clone().unwrap_or_default(),
+        };
+        json::merge(&mut value, json::to_value(&platform));
+        for part in &mut parts {
+            part.merge_into(&mut value, &mut warnings);
+        }
+        let says_history = parts.iter().any(|part| part.members.contains_key("history"));
+        let history = (!says_history).then(|| inherit::history(base.as_ref(), &inherit));
+
+        normalise_platform(&mut value, &mut warnings);
+        let sources = Sources { parts: &parts, said_platform };
+        sources.check(&value, history.as_deref().unwrap_or_default(), &mut warnings)?;
+        if let Some(base_platform) = base_platform
+            && let Some(platform) = platform_of(&value)
+            && !carries(&base_platform, &platform)
+        {
+            let reason = format!("the base image is for {base_platform}: choose the base image of that platform");
+            return Err(Error::invalid(format!("platform {platform}"), reason));
+        }
+        Ok(Self { value, history, base, warnings })
+    }
+}
+
+/// Members that one source sets.
+struct Part {
+    source: String,
+    /// Keys are written as in the specification, and references in `Env` have their values.
+    members: Map<String, Value>,
+}
+
+impl Part {
+    fn new(extra: ExtraConfig) -> Result<Self> {
+        let ExtraConfig { source, members } = extra;
+        let what = format!("image configuration (set by {source})");
+        let mut members = json::with_known_keys(&what, members, &config_values::names(CONFIGURATION))?;
+        // Its place is the layers'.
+        members.remove("rootfs");
+        if let Some(Value::Object(config)) = members.get_mut("config") {
+            *config = json::normalise_keys(&what, std::mem::take(config), &config_values::names(CONFIG))?;
+            if let Some(Value::Object(ports)) = config.get_mut("ExposedPorts") {
+                *ports = std::mem::take(ports).into_iter().map(|(port, value)| (lower_protocol(port), value)).collect();
+            }
+            if let Some(Value::Object(health)) = config.get_mut("Healthcheck") {
+                *health = json::normalise_keys(&what, std::mem::take(health), &config_values::names(HEALTHCHECK))?;
+            }
+        }
+        Ok(Self { source, members })
+    }
+
+    fn config(&self) -> Option<&Map<String, Value>> {
+        self.members.get("config")?.as_object()
+    }
+
+    /// Merges the members over a configuration, `Env` by name.
+    fn merge_into(&mut self, value: &mut Value, warnings: &mut Vec<Warning>) {
+        let mut over = self.members.clone();
+        if let Some(Value::Array(new)) = over.get_mut("config").and_then(|config| config.get_mut("Env")) {
+            let mut env = env_mut(value).map(std::mem::take).unwrap_or_default();
+            let set = environment::set(&mut env, std::mem::take(new), &self.source, warnings);
+            *new = env;
+            self.members["config"]["Env"] = set.into();
+        }
+        json::merge(value, Value::Object(over));
+    }
+}
+
+/// `80/TCP` as everybody writes it.
+fn lower_protocol(port: String) -> String {
+    match port.split_once('/') {
+        Some((number, protocol)) => format!("{number}/{}", protocol.to_ascii_lowercase()),
+        None => port,
+    }
+}
+
+fn env_mut(value: &mut Value) -> Option<&mut Vec<Value>> {
+    value.get_mut("config")?.get_mut("Env")?.as_array_mut()
+}
+
+fn unset(value: &mut Value, names: Vec<String>, warnings: &mut Vec<Warning>) {
+    for name in names {
+        if !env_mut(value).is_some_and(|env| environment::unset(env, &name)) {
+            warnings.push(Warning::VariableNotSet { name });
+        }
+    }
+}
+
+/// The platform that a configuration says; nothing if it says something that is none.
+fn platform_of(value: &Value) -> Option<Platform> {
+    let text = |name| value.get(name)?.as_str();
+    let variant = match value.get("variant") {
+        Some(Value::String(variant)) => Some(variant.clone()),
+        Some(Value::Null) | None => None,
+        Some(_) => return None,
+    };
+    Some(Platform { variant, ..Platform::new(text("os")?, text("architecture")?) })
+}
+
+/// Whether an image for this platform can be built on the base: one that says no variant carries programs for any.
+fn carries(base: &Platform, platform: &Platform) -> bool {
+    let any = Platform { variant: base.variant.as_ref().and(platform.variant.clone()), ..platform.clone() };
+    base.accepts(&any)
+}
+
+fn normalise_platform(value: &mut Value, warnings: &mut Vec<Warning>) {
+    let Some(given) = platform_of(value) else { return };
+    let used = renamed(given, warnings);
+    value["os"] = used.os.as_str().into();
+    value["architecture"] = used.architecture.as_str().into();
+    json::merge(value, json!({ "variant": used.variant }));
+}
+
+/// The platform by the names that images use.
+fn renamed(given: Platform, warnings: &mut Vec<Warning>) -> Platform {
+    let used = given.normalised();
+    let (given, name) = (given.to_string(), used.to_string());
+    // An empty variant is none, and no other name.
+    if given.trim_end_matches('/') != name {
+        warnings.push(Warning::PlatformRenamed { given, used: name });
+    }
+    used
+}
+
+/// Where the members of a configuration were set.
+struct Sources<'a> {
+    parts: &'a [Part],
+    said_platform: bool,
+}
+
+impl Sources<'_> {
+    /// Finds out what is wrong with the values. `history` is what comes below the entries of the new layers.
+    fn check(&self, value: &Value, history: &[Value], warnings: &mut Vec<Warning>) -> Result<()> {
+        let Some(members) = value.as_object() else { return Ok(()) };
+        let mut faults = Vec::new();
+        config_values::check(members, &mut |fault| faults.push(fault));
+        // They are the base image's.
+        let history = Map::from_iter([("history".to_owned(), Value::from(history))]);
+        config_values::check(&history, &mut |fault| faults.push(fault));
+        for fault in faults {
+            let source = self.source(value, &fault.path);
+            let is_base = source == BASE;
+            let member = fault.member();
+            if fault.verdict == Verdict::Forbidden || fault.verdict == Verdict::Refused && !is_base {
+                let remedy = if is_base { ": give it another value, or null, which removes it" } else { "" };
+                let what = format!("image configuration, {member} (set by {source})");
+                return Err(Error::invalid(what, format!("{fault}{remedy}")));
+            }
+            let Fault { found, expected, verdict, .. } = fault;
+            let (source_name, expected) = (source.to_owned(), expected.into_owned());
+            warnings.push(match verdict {
+                Verdict::Unusual => Warning::MemberUnusual { member, source_name, found, expected },
+                _ => Warning::MemberRefused { member, source_name, found, expected },
+            });
+        }
+        Ok(())
+    }
+
+    /// What set the value at this path: the last part that has it.
+    fn source(&self, value: &Value, path: &[Step]) -> &str {
+        let from_part = self.parts.iter().rev().find(|part| has(&part.members, value, path));
+        match (from_part, path.first()) {
+            (Some(part), _) => &part.source,
+            (None, Some(Step::Member(name)))
+                if self.said_platform && ["architecture", "os", "variant"].contains(&name.as_str()) =>
+            {
+                "the option platform"
+            }
+            _ => BASE,
+        }
+    }
+}
+
+/// Whether these members have a value at this path that is the one of the document; of a list that was merged, whether
+/// they have the same value at any place.
+fn has(members: &Map<String, Value>, document: &Value, path: &[Step]) -> bool {
+    let [Step::Member(name), rest @ ..] = path else { return false };
+    let (Some(mut here), Some(mut there)) = (members.get(name), document.get(name)) else { return false };
+    for step in rest {
+        let next = match step {
+            Step::Member(name) => here.get(name).zip(there.get(name)),
+            Step::Index(index) => there
+                .get(index)
+                .and_then(|there| here.as_array()?.iter().find(|value| *value == there).map(|here| (here, there))),
+        };
+        let Some(pair) = next else { return false };
+        (here, there) = pair;
+    }
+    true
+}

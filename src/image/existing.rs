@@ -1,0 +1,218 @@
+//! Manifests and indexes that somebody else made, taken as they are.
+
+use std::{io::Read, sync::Arc};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny},
+};
+use serde_json::value::RawValue;
+
+use crate::{
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+        json,
+    },
+    blob::traits::{Blob, MemoryBlob},
+    document::{
+        configuration::Configuration,
+        descriptor::MediaType,
+        layout_paths::MAX_DOCUMENT,
+        manifest::{Index, Manifest},
+    },
+    image::graph::Image,
+};
+
+impl Image {
+    /// An image whose manifest exists already, by the manifest's bytes, which stay as they are. `blob` says where the
+    /// bytes of a layer or configuration are that the manifest names; the configuration is read at once, for the
+    /// platform in it.
+    ///
+    /// ```
+    /// # use std::{fs, sync::Arc};
+    /// use oci_layout::{Blob, FileBlob, Image, image_layout};
+    /// # use oci_layout::{image_config, image_manifest, FileMapping, Layer, LayerOptions, layer_tar};
+    /// # let scratch = tempfile::tempdir()?;
+    /// # let (dir, blobs) = (scratch.path().join("image"), scratch.path().join("blobs/sha256"));
+    /// # let options = LayerOptions::default().store(scratch.path());
+    /// # let layer: Arc<dyn Layer> = Arc::new(layer_tar([FileMapping::text("", "/bin/app")], options)?);
+    /// # let config = image_config([&layer], serde_json::json!({}))?;
+    /// # fs::write(blobs.join(config.digest().hex()), config.bytes())?;
+    /// # let manifest_json = image_manifest(config, [layer], serde_json::json!({}))?.bytes().to_vec();
+    /// let image = Image::from_manifest(manifest_json, |descriptor| {
+    ///     Ok(Arc::new(FileBlob::new(descriptor.clone(), blobs.join(descriptor.digest.hex()))) as Arc<dyn Blob>)
+    /// })?;
+    /// image_layout(&dir, [image.tagged("latest")], serde_json::json!({}))?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for bytes that are no image manifest, with what they are instead; whatever `blob` gives; and
+    /// for the configuration [`Error::BlobDamaged`] and what reading it gives.
+    pub fn from_manifest(
+        bytes: impl Into<Arc<[u8]>>,
+        blob: impl FnMut(&crate::Descriptor) -> Result<Arc<dyn Blob>>,
+    ) -> Result<Self> {
+        let bytes = bytes.into();
+        match Document::parse(&bytes).map_err(|reason| Error::invalid("image manifest", reason))? {
+            (media_type, Document::Manifest(manifest)) => {
+                Self::of_manifest(MemoryBlob::new(media_type, bytes), manifest, blob)
+            }
+            (_, Document::Index(_)) => {
+                Err(Error::invalid("image manifest", "it is an index: give the manifest of one of its platforms"))
+            }
+        }
+    }
+
+    /// The same, of a manifest that was parsed.
+    pub(crate) fn of_manifest(
+        bytes: MemoryBlob,
+        manifest: Manifest,
+        blob: impl FnMut(&crate::Descriptor) -> Result<Arc<dyn Blob>>,
+    ) -> Result<Self> {
+        let mut descriptor = bytes.descriptor().clone();
+        descriptor.artifact_type.clone_from(&manifest.artifact_type);
+        let mut blobs = manifest.layers.iter().chain([&manifest.config]).map(blob).collect::<Result<Vec<_>>>()?;
+        if manifest.config.media_type.to_oci() == MediaType::CONFIG
+            && let Some(config) = blobs.pop()
+        {
+            let bytes = read_document(&config)?;
+            let configuration: Configuration = json::from_slice(&bytes)
+                .map_err(|error| Error::invalid(format!("image configuration {}", manifest.config.digest), error))?;
+            descriptor.platform = Some(configuration.platform());
+            blobs.push(Arc::new(MemoryBlob::new(manifest.config.media_type, bytes)));
+        }
+        blobs.push(Arc::new(bytes));
+        Ok(Self::new(descriptor, blobs))
+    }
+}
+
+/// What lies behind a digest that names an image.
+#[expect(clippy::large_enum_variant, reason = "there is one of it at a time")]
+pub(crate) enum Document {
+    Manifest(Manifest),
+    Index(#[cfg_attr(not(feature = "registry"), expect(dead_code, reason = "only pulling goes on from one"))] Index),
+}
+
+impl Document {
+    /// Tells a manifest from an index, by what they say themselves: what else is said of them may be wrong. The error
+    /// is what is wrong with the bytes.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<(MediaType, Self), String> {
+        let said = Said::parse(bytes).map_err(|error| format!("it is not JSON: {error}"))?;
+        match said.schema_version.map(RawValue::get) {
+            Some("2") => {}
+            Some("1") => {
+                return Err(
+                    "it is in Docker's first format, which nothing here reads: push it again with a newer tool"
+                        .to_owned(),
+                );
+            }
+            _ => return Err("it is neither an image manifest nor an index: it has no schemaVersion".to_owned()),
+        }
+        // Two programs would read it in two ways:
+        // https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage
+        if said.manifests && (said.config || said.layers) {
+            return Err("it is an image manifest and an index at once: nobody can say which is meant".to_owned());
+        }
+        let media_type = match said.media_type.and_then(|text| serde_json::from_str::<String>(text.get()).ok()) {
+            Some(media_type) => MediaType::new(media_type),
+            None if said.manifests => MediaType::INDEX,
+            None => MediaType::MANIFEST,
+        };
+        if media_type.is_index() {
+            Ok((media_type, Self::Index(document("index", bytes)?)))
+        } else if media_type.is_manifest() {
+            Ok((media_type, Self::Manifest(document("image manifest", bytes)?)))
+        } else {
+            Err(format!("it is of the media type {:?}, neither an image manifest nor an index", media_type.as_str()))
+        }
+    }
+}
+
+fn document<T: DeserializeOwned>(kind: &str, bytes: &[u8]) -> Result<T, String> {
+    json::from_slice(bytes).map_err(|error| format!("it is no {kind} that can be read: {error}"))
+}
+
+/// What tells documents from one another.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Said<'a> {
+    #[serde(borrow)]
+    schema_version: Option<&'a RawValue>,
+    #[serde(borrow)]
+    media_type: Option<&'a RawValue>,
+    #[serde(deserialize_with = "is_there")]
+    manifests: bool,
+    #[serde(deserialize_with = "is_there")]
+    config: bool,
+    #[serde(deserialize_with = "is_there")]
+    layers: bool,
+}
+
+impl<'a> Said<'a> {
+    fn parse(bytes: &'a [u8]) -> serde_json::Result<Self> {
+        match bytes.trim_ascii_start().first() {
+            Some(b'{') => serde_json::from_slice(bytes),
+            // Whatever else it is says nothing.
+            _ => serde_json::from_slice(bytes).map(|IgnoredAny| Self::default()),
+        }
+    }
+}
+
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
+/// The bytes of a blob that is a document, checked against its descriptor.
+pub(crate) fn read_document(blob: &dyn Blob) -> Result<Vec<u8>> {
+    let descriptor = blob.descriptor();
+    if descriptor.size > MAX_DOCUMENT {
+        let reason =
+            format!("it has {} bytes, more than the {MAX_DOCUMENT} that a document may have here", descriptor.size);
+        return Err(Error::invalid(format!("{} {}", descriptor.media_type, descriptor.digest), reason));
+    }
+    let mut bytes = Vec::new();
+    // One byte more shows that there are too many.
+    let read = blob.open()?.take(descriptor.size + 1).read_to_end(&mut bytes);
+    read.map_err(|cause| Error::blob(descriptor.digest, cause))?;
+    descriptor.check(bytes.len() as u64, Some(Digest::of(&bytes)))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_told_by_what_they_say() {
+        let config = r#""config": {"mediaType": "a/b", "digest": "DIGEST", "size": 1}"#
+            .replace("DIGEST", &Digest::of(b"").to_string());
+        let docker = "application/vnd.docker.distribution.manifest.list.v2+json";
+        for (json, media_type) in [
+            (format!(r#"{{"schemaVersion": 2, {config}}}"#), MediaType::MANIFEST),
+            (r#"{"schemaVersion": 2, "manifests": []}"#.to_owned(), MediaType::INDEX),
+            (format!(r#"{{"schemaVersion": 2, "mediaType": "{docker}", "manifests": []}}"#), MediaType::new(docker)),
+        ] {
+            assert_eq!(Document::parse(json.as_bytes()).ok().unwrap().0, media_type, "{json}");
+        }
+        for (json, reason) in [
+            ("<html>".to_owned(), "not JSON"),
+            ("[]".to_owned(), "no schemaVersion"),
+            (r#"{"schemaVersion": 1, "fsLayers": []}"#.to_owned(), "Docker's first format"),
+            (format!(r#"{{"schemaVersion": 2, "manifests": [], {config}}}"#), "at once"),
+            (r#"{"schemaVersion": 2, "mediaType": "text/html"}"#.to_owned(), "\"text/html\""),
+            (r#"{"schemaVersion": 2}"#.to_owned(), "missing field `config`"),
+        ] {
+            let found = Document::parse(json.as_bytes()).err().unwrap();
+            assert!(found.contains(reason), "{json}: {found}");
+        }
+    }
+
+    #[test]
+    fn an_index_is_no_manifest() {
+        let error = Image::from_manifest(*br#"{"schemaVersion": 2, "manifests": []}"#, |_| unreachable!()).unwrap_err();
+        assert!(error.to_string().contains("it is an index"), "{error}");
+    }
+}

@@ -1,0 +1,196 @@
+//! `image_manifest` and `image_index`: a configuration and layers, or images for several platforms, under one digest.
+
+use std::{fmt, sync::Arc};
+
+use serde_json::{Value, json};
+
+use crate::{
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+        json,
+        warning::Warning,
+    },
+    blob::traits::{Blob, Layer, MemoryBlob},
+    document::{descriptor::MediaType, manifest::Manifest},
+    image::{config::ImageConfig, graph::Image, platform_image::PlatformImage},
+};
+
+/// Makes the [image manifest](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md) that names a
+/// configuration and its layers, lowest first; those of a base image come below them by themselves.
+///
+/// The options are JSON to merge over the defaults, or [`ManifestOptions`]. `config` and `layers` are always those
+/// given here.
+///
+/// ```
+/// # use oci_layout::{FileMapping, LayerOptions, image_config, image_manifest, layer_tar};
+/// use serde_json::json;
+/// # let app = layer_tar([FileMapping::text("", "/bin/app").mode(0o755)], LayerOptions::default())?;
+/// let config = image_config([&app], json!({}))?;
+/// let annotations = json!({ "annotations": { "org.opencontainers.image.title": "app" } });
+/// let image = image_manifest(config, [app], annotations)?.tagged("latest");
+/// assert_eq!(image.platform().unwrap().to_string(), "linux/amd64");
+/// # Ok::<_, oci_layout::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Invalid`] if the layers are not those that the configuration names, in their order, or for JSON that no
+/// manifest can hold. [`Error::Warning`] if `strict` is set and there is a [`Warning`]: of more than 125 layers.
+pub fn image_manifest<L: Into<Arc<dyn Layer>>>(
+    config: ImageConfig,
+    layers: impl IntoIterator<Item = L>,
+    options: impl Into<ManifestOptions>,
+) -> Result<ImageManifest> {
+    let ManifestOptions { extra, base, strict } = options.into();
+    let below = match &base {
+        Some(base) => base.layers(),
+        None => config.base_layers(),
+    };
+    let layers: Vec<Arc<dyn Layer>> = below.iter().cloned().chain(layers.into_iter().map(Into::into)).collect();
+    check_layers(&config, &layers)?;
+    let warnings = match layers.len() {
+        0..=MOST_LAYERS => Vec::new(),
+        layers => vec![Warning::ManyLayers { layers, most: MOST_LAYERS }],
+    };
+    Error::refuse_warnings(&warnings, strict)?;
+
+    let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST });
+    json::merge(&mut value, Value::Object(json::with_known_keys("image manifest", extra, Manifest::MEMBERS)?));
+    value["config"] = json::to_value(config.descriptor());
+    value["layers"] = layers.iter().map(|layer| layer.descriptor()).map(json::to_value).collect();
+    let document: Manifest = json::from_value("image manifest", value)?;
+    let blob = MemoryBlob::new(document.media_type()?, json::to_bytes(&document));
+    Ok(ImageManifest { document, blob, config, layers, warnings })
+}
+
+/// The largest number of layers that every engine runs. No specification has one: Docker refuses more with "max depth
+/// exceeded".
+pub(crate) const MOST_LAYERS: usize = 125;
+
+fn check_layers(config: &ImageConfig, layers: &[Arc<dyn Layer>]) -> Result<()> {
+    let named = &config.document().rootfs.diff_ids;
+    let given: Vec<Digest> = layers.iter().map(|layer| layer.diff_id()).collect();
+    if *named == given {
+        return Ok(());
+    }
+    if given.len() < named.len() && named.ends_with(&given) {
+        let below = named.len() - given.len();
+        let reason = format!(
+            "its configuration has {below} more layers below those that are given: \
+             give the base image that it was made with too"
+        );
+        return Err(Error::invalid("image manifest", reason));
+    }
+    let list = |ids: &[Digest]| ids.iter().map(Digest::to_string).collect::<Vec<_>>().join(", ");
+    let reason = format!(
+        "its configuration was made for other layers (diff IDs {}) than are given (diff IDs {}): \
+         give the same layers to both, in the same order",
+        list(named),
+        list(&given)
+    );
+    Err(Error::invalid("image manifest", reason))
+}
+
+/// What [`image_manifest`] makes the manifest from, beside configuration and layers. JSON converts into it.
+#[derive(Clone, Debug, Default)]
+pub struct ManifestOptions {
+    /// Merged over the defaults; `null` is nothing.
+    pub extra: Value,
+    /// The image below the layers; by default the configuration's, which knows it if it was made with one.
+    pub base: Option<PlatformImage>,
+    /// Whether a [`Warning`] is an error; off by default.
+    pub strict: bool,
+}
+
+impl ManifestOptions {
+    /// Options with this JSON.
+    pub fn new(extra: Value) -> Self {
+        extra.into()
+    }
+
+    /// Sets the image below the layers.
+    pub fn base(self, base: PlatformImage) -> Self {
+        Self { base: Some(base), ..self }
+    }
+
+    /// Sets whether a [`Warning`] is an error.
+    pub fn strict(self, strict: bool) -> Self {
+        Self { strict, ..self }
+    }
+}
+
+impl From<Value> for ManifestOptions {
+    fn from(extra: Value) -> Self {
+        Self { extra, ..Self::default() }
+    }
+}
+
+/// A manifest, its bytes, and all that it names.
+#[derive(Clone)]
+pub struct ImageManifest {
+    document: Manifest,
+    blob: MemoryBlob,
+    config: ImageConfig,
+    layers: Vec<Arc<dyn Layer>>,
+    warnings: Vec<Warning>,
+}
+
+impl ImageManifest {
+    /// What is probably a mistake in the image.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// What it says.
+    pub fn document(&self) -> &Manifest {
+        &self.document
+    }
+
+    /// The bytes, as the digest has them.
+    pub fn bytes(&self) -> &[u8] {
+        self.blob.bytes()
+    }
+
+    /// The digest.
+    pub fn digest(&self) -> Digest {
+        self.blob.descriptor().digest
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &ImageConfig {
+        &self.config
+    }
+
+    /// The layers, lowest first, those of a base image among them.
+    pub fn layers(&self) -> &[Arc<dyn Layer>] {
+        &self.layers
+    }
+
+    /// The image under a tag, or a full name with a tag; see [`Image::tagged`].
+    pub fn tagged(self, name: impl Into<String>) -> Image {
+        Image::from(self).tagged(name)
+    }
+}
+
+impl fmt::Debug for ImageManifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImageManifest")
+            .field("digest", &self.digest())
+            .field("document", &self.document)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<ImageManifest> for Image {
+    fn from(manifest: ImageManifest) -> Self {
+        let mut descriptor = manifest.blob.descriptor().clone();
+        descriptor.platform = Some(manifest.config.document().platform());
+        descriptor.artifact_type.clone_from(&manifest.document.artifact_type);
+        let mut blobs: Vec<Arc<dyn Blob>> = Vec::with_capacity(manifest.layers.len() + 2);
+        blobs.extend(manifest.layers.into_iter().map(|layer| layer as Arc<dyn Blob>));
+        blobs.push(Arc::new(manifest.config));
+        blobs.push(Arc::new(manifest.blob));
+        Self::new(descriptor, blobs)
+    }
+}

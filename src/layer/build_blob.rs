@@ -1,0 +1,134 @@
+//! A blob made of a tar, whether it is kept, looked at, or passed on to who reads it.
+
+use std::{
+    io::{self, Cursor, Read, Write},
+    mem,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread,
+};
+
+use crate::{
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
+    document::descriptor::Descriptor,
+    layer::{checks::Comparison, pipeline::pass, stream::TarStream},
+    pool::Pool,
+    recipe::checks::Checks,
+    tarfile::compression::Compression,
+};
+
+/// Makes a blob that was described: what was not part of it then is an error before it is written.
+pub(crate) fn make(
+    stream: &TarStream,
+    compression: Compression,
+    descriptor: &Descriptor,
+    checks: Option<&Checks>,
+    pool: &Pool,
+    sink: &mut (dyn Write + Send),
+) -> Result<()> {
+    let digest = descriptor.digest;
+    let mut comparison = checks.map(|checks| Comparison::new(checks, stream, digest)).transpose()?;
+    let mut compare = |block: &[u8], hasher: &_| match &mut comparison {
+        Some(comparison) => comparison.block(block, hasher),
+        None => Ok(()),
+    };
+    let made = pass(stream, None, compression, pool, Some(sink), &|_| (), &mut compare)?;
+    let damaged = |expected, actual| Err(Error::BlobDamaged { digest, expected, actual });
+    if made.digest != digest {
+        return damaged(digest.to_string(), format!("{}: a source changed", made.digest));
+    }
+    if made.size != descriptor.size {
+        return damaged(format!("{} bytes", descriptor.size), made.size.to_string());
+    }
+    Ok(())
+}
+
+/// What makes a blob, into a writer.
+type Make = Box<dyn FnOnce(&mut (dyn Write + Send)) -> Result<()> + Send>;
+
+/// Reads a blob that is made meanwhile, by a thread of its own, from the first read on. The last part comes when the
+/// whole is known to be right.
+pub(crate) struct MadeReader(State);
+
+enum State {
+    Waiting { digest: Digest, make: Make },
+    Making { receiver: Receiver<Result<Vec<u8>>>, part: Cursor<Vec<u8>> },
+    Ended,
+}
+
+impl MadeReader {
+    pub(crate) fn new(
+        digest: Digest,
+        make: impl FnOnce(&mut (dyn Write + Send)) -> Result<()> + Send + 'static,
+    ) -> Self {
+        Self(State::Waiting { digest, make: Box::new(make) })
+    }
+}
+
+impl Read for MadeReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let State::Waiting { .. } = self.0
+            && let State::Waiting { digest, make } = mem::replace(&mut self.0, State::Ended)
+        {
+            let receiver = start(make).map_err(|cause| Error::blob(digest, cause))?;
+            self.0 = State::Making { receiver, part: Cursor::default() };
+        }
+        let State::Making { receiver, part } = &mut self.0 else { return Ok(0) };
+        loop {
+            let n = part.read(buffer)?;
+            if n > 0 || buffer.is_empty() {
+                return Ok(n);
+            }
+            let gone = |_| io::Error::other("the thread that makes the blob is gone before its end");
+            let next = receiver.recv().map_err(gone)??;
+            if next.is_empty() {
+                self.0 = State::Ended;
+                return Ok(0);
+            }
+            *part = Cursor::new(next);
+        }
+    }
+}
+
+fn start(make: Make) -> io::Result<Receiver<Result<Vec<u8>>>> {
+    let (sender, receiver) = sync_channel(1);
+    let run = move || {
+        let mut sink = Sink { sender, last: Vec::new() };
+        let end = make(&mut sink).map(|()| Vec::new());
+        if end.is_ok() {
+            let _ = sink.send(Vec::new());
+        }
+        // If the reader is gone, nobody is left to tell.
+        let _ = sink.sender.send(end);
+    };
+    thread::Builder::new().spawn(run).map(|_| receiver)
+}
+
+/// Sends what is written, but for the last part.
+struct Sink {
+    sender: SyncSender<Result<Vec<u8>>>,
+    last: Vec<u8>,
+}
+
+impl Sink {
+    /// Sends what was held back, and holds back this.
+    fn send(&mut self, next: Vec<u8>) -> io::Result<()> {
+        match mem::replace(&mut self.last, next) {
+            // To the reader, an empty part is the end.
+            nothing if nothing.is_empty() => Ok(()),
+            part => self.sender.send(Ok(part)).map_err(|_| io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(bytes.to_vec()).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

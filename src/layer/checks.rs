@@ -1,0 +1,134 @@
+//! How a tar is known to be the one that was described, before any of it leaves.
+
+use std::ops::Range;
+
+use flate2::Crc;
+
+use crate::{
+    basics::{
+        digest::{Digest, Hasher},
+        error::{Error, Result},
+    },
+    layer::stream::{EntryAt, TarStream},
+    recipe::checks::Checks,
+};
+
+/// Finds out [`Checks`], shown a tar block by block.
+pub(crate) struct Recorder<'a> {
+    stream: &'a TarStream,
+    prefixes: Vec<Digest>,
+    entries: Vec<u32>,
+    /// Of the entry that the last block ended in.
+    sum: Crc,
+    at: u64,
+}
+
+impl<'a> Recorder<'a> {
+    pub(crate) fn new(stream: &'a TarStream) -> Self {
+        Self { stream, prefixes: Vec::new(), entries: Vec::new(), sum: Crc::new(), at: 0 }
+    }
+
+    pub(crate) fn block(&mut self, mut block: &[u8], hasher: &Hasher) {
+        self.prefixes.push(hasher.clone().finish().0);
+        while let Some(entry) = self.stream.entry(self.entries.len()) {
+            let end = entry.range().end;
+            let part;
+            (part, block) = block.split_at(block.len().min((end - self.at) as usize));
+            self.sum.update(part);
+            self.at += part.len() as u64;
+            if self.at < end {
+                break;
+            }
+            self.entries.push(std::mem::take(&mut self.sum).sum());
+        }
+    }
+
+    pub(crate) fn finish(self) -> Checks {
+        Checks { size: self.stream.size(), prefixes: self.prefixes, entries: self.entries }
+    }
+}
+
+/// Compares a tar with [`Checks`], shown block by block.
+pub(crate) struct Comparison<'a> {
+    checks: &'a Checks,
+    stream: &'a TarStream,
+    /// The blob that is made of the tar.
+    digest: Digest,
+    blocks: usize,
+}
+
+impl<'a> Comparison<'a> {
+    /// # Errors
+    ///
+    /// [`Error::SourceOutdated`], if it shows without reading the tar that it is not the one that was described.
+    pub(crate) fn new(checks: &'a Checks, stream: &'a TarStream, digest: Digest) -> Result<Self> {
+        let new = Self { checks, stream, digest, blocks: 0 };
+        match stream.size() == checks.size && stream.len() == checks.entries.len() {
+            true => Ok(new),
+            false => Err(new.difference(0)?),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// [`Error::SourceOutdated`], if what is in front of this block's end is not what was described.
+    pub(crate) fn block(&mut self, block: &[u8], hasher: &Hasher) -> Result<()> {
+        let prefix = hasher.clone().finish().0;
+        if self.checks.prefixes.get(self.blocks) != Some(&prefix) {
+            let first = self.stream.entry_at(hasher.size() - block.len() as u64);
+            return Err(self.difference(first.map_or(self.stream.len(), |entry| entry.number()))?);
+        }
+        self.blocks += 1;
+        Ok(())
+    }
+
+    /// What to say of the first entry that is another, from the one of this number on.
+    fn difference(&self, first: usize) -> Result<Error> {
+        let (count, counted) = (self.stream.len(), self.checks.entries.len());
+        let was = |number: usize| self.checks.entries.get(number).copied();
+        let is = |number: usize| self.stream.entry(number).map(|entry| self.sum(entry.range())).transpose();
+        let outdated = |entry: EntryAt, change| {
+            let path = entry.entry().origin();
+            Error::SourceOutdated { digest: self.digest, path, change }
+        };
+        for (number, entry) in (first..count).filter_map(|number| Some((number, self.stream.entry(number)?))) {
+            let now = Some(self.sum(entry.range())?);
+            if now == was(number) {
+                continue;
+            }
+            // One that came or went leaves its neighbours as they are.
+            return Ok(if count > counted && is(number + 1)? == was(number) {
+                outdated(entry, "was added")
+            } else if count < counted && now == was(number + 1) {
+                outdated(entry, "stands where something in front of it was removed")
+            } else if count == counted {
+                outdated(entry, "changed")
+            } else {
+                outdated(entry, "is where something was added, removed or changed")
+            });
+        }
+        if count < counted {
+            let last = count.checked_sub(1).and_then(|last| self.stream.entry(last));
+            let path = last.map_or_else(|| "/".into(), |last| last.entry().origin());
+            let change = "is the last that is left: something behind it was removed";
+            return Ok(Error::SourceOutdated { digest: self.digest, path, change });
+        }
+        Ok(Error::invalid(
+            format!("recipe of blob {}", self.digest),
+            "it does not fit together, or a source changed for a moment: make the image again",
+        ))
+    }
+
+    fn sum(&self, mut range: Range<u64>) -> Result<u32> {
+        const PART: u64 = 256 << 10;
+        let mut sum = Crc::new();
+        let mut part = Vec::new();
+        while !range.is_empty() {
+            part.resize(PART.min(range.end - range.start) as usize, 0);
+            self.stream.read_at(range.start, &mut part)?;
+            sum.update(&part);
+            range.start += part.len() as u64;
+        }
+        Ok(sum.sum())
+    }
+}

@@ -1,0 +1,274 @@
+//! The tar of a layer as bytes that can be made at any place: nothing of it exists until it is asked for.
+
+use std::{
+    ops::Range,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+};
+
+use crate::{
+    basics::error::{Error, Result},
+    layer::entry::{Entry, Kind},
+    tarfile::header::{END_OF_ARCHIVE, header, header_size, padding},
+};
+
+/// The entries of a layer in their order, and where in the tar each begins.
+///
+/// The size of an entry is known before its contents are read, so that every stretch of the tar can be made by itself, by
+/// any thread and in any order: what makes reading parallel inside one file, and a blob readable from its middle. A tar
+/// grows at its end as its entries are found, and what is known of it can be read meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct TarStream(RwLock<Listed>);
+
+/// What is known of a tar.
+#[derive(Debug, Default)]
+struct Listed {
+    /// None of them is empty.
+    parts: Vec<Arc<Part>>,
+    /// There are no more entries.
+    complete: bool,
+}
+
+impl Listed {
+    fn count(&self) -> usize {
+        self.parts.last().map_or(0, |part| part.first + part.entries.len())
+    }
+
+    /// Where the next entry, or the end-of-archive, begins.
+    fn end(&self) -> u64 {
+        self.parts.last().and_then(|part| part.offsets.last()).copied().unwrap_or(0)
+    }
+
+    fn size(&self) -> u64 {
+        if self.complete { self.end() + END_OF_ARCHIVE } else { self.end() }
+    }
+}
+
+/// Entries that follow one another.
+#[derive(Debug)]
+struct Part {
+    /// The number of the first of them.
+    first: usize,
+    entries: Vec<Entry>,
+    /// The offset of each entry's first header block, and at last that of what follows.
+    offsets: Vec<u64>,
+}
+
+/// An entry, found by its number or its place.
+pub(crate) struct EntryAt {
+    part: Arc<Part>,
+    /// In this part.
+    index: usize,
+}
+
+impl TarStream {
+    /// Adds entries, which follow all that are there. One thread at a time does.
+    pub(crate) fn push(&self, entries: Vec<Entry>) -> Result<()> {
+        let (first, mut offset, last) = {
+            let listed = self.listed();
+            (listed.count(), listed.end(), listed.parts.last().cloned())
+        };
+        let mut before = last.as_ref().and_then(|part| part.entries.last()).map(|entry| &entry.path);
+        let mut offsets = Vec::with_capacity(entries.len() + 1);
+        offsets.push(offset);
+        for entry in &entries {
+            // A folder that changes while it is listed may show a name twice.
+            if before.is_some_and(|before| *before >= entry.path) {
+                return Err(Error::SourceChanged { path: entry.origin(), change: "changed" });
+            }
+            before = Some(&entry.path);
+            let size = entry.content_size();
+            let end =
+                offset.checked_add(header_size(&entry.fields()) + padding(size)).and_then(|end| end.checked_add(size));
+            // The sizes of sparse files cost nothing.
+            offset = end.filter(|end| end.checked_add(END_OF_ARCHIVE).is_some()).ok_or_else(|| {
+                let what = format!("layer with {:?}", entry.path.to_path());
+                Error::invalid(what, "its files have more than 16 EiB together, which no layer can hold: exclude some")
+            })?;
+            offsets.push(offset);
+        }
+        if !entries.is_empty() {
+            let part = Arc::new(Part { first, entries, offsets });
+            self.0.write().unwrap_or_else(PoisonError::into_inner).parts.push(part);
+        }
+        Ok(())
+    }
+
+    /// Says that there are no more entries.
+    pub(crate) fn complete(&self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).complete = true;
+    }
+
+    /// The path and the number of the first entry with a number that the function gives.
+    pub(crate) fn first_with<T>(&self, mut number: impl FnMut(&Entry) -> Option<T>) -> Option<(PathBuf, T)> {
+        let listed = self.listed();
+        let mut entries = listed.parts.iter().flat_map(|part| &part.entries);
+        entries.find_map(|entry| number(entry).map(|number| (entry.path.to_path(), number)))
+    }
+
+    /// The size of the tar in bytes, once all entries are known.
+    pub(crate) fn total(&self) -> Option<u64> {
+        let listed = self.listed();
+        listed.complete.then(|| listed.size())
+    }
+
+    /// The size of the tar in bytes, as far as its entries are known; with its end, once all are.
+    pub(crate) fn size(&self) -> u64 {
+        self.listed().size()
+    }
+
+    /// The number of entries, as far as they are known.
+    pub(crate) fn len(&self) -> usize {
+        self.listed().count()
+    }
+
+    /// The entry of this number.
+    pub(crate) fn entry(&self, number: usize) -> Option<EntryAt> {
+        let listed = self.listed();
+        let part = listed.parts.partition_point(|part| part.first <= number).checked_sub(1)?;
+        let part = Arc::clone(&listed.parts[part]);
+        let index = number - part.first;
+        (index < part.entries.len()).then_some(EntryAt { part, index })
+    }
+
+    /// The entry in which this offset lies; behind the last one there is none.
+    pub(crate) fn entry_at(&self, offset: u64) -> Option<EntryAt> {
+        let listed = self.listed();
+        let part = listed.parts.partition_point(|part| part.offsets[0] <= offset).checked_sub(1)?;
+        let part = Arc::clone(&listed.parts[part]);
+        let index = part.offsets.partition_point(|&start| start <= offset) - 1;
+        (index < part.entries.len()).then_some(EntryAt { part, index })
+    }
+
+    /// Fills the buffer with the tar's bytes from `offset` on. The buffer ends at or before the end of what is known.
+    pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let mut at = offset;
+        let mut rest = buffer;
+        while !rest.is_empty()
+            && let Some(EntryAt { part, index }) = self.entry_at(at)
+        {
+            part.read_at(index, &mut at, &mut rest)?;
+        }
+        rest.fill(0);
+        Ok(())
+    }
+
+    fn listed(&self) -> RwLockReadGuard<'_, Listed> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Part {
+    /// Fills the buffer with the bytes from `at` on, as far as these entries reach; `at` lies in that of this index.
+    fn read_at(&self, mut index: usize, at: &mut u64, rest: &mut &mut [u8]) -> Result<()> {
+        while let (Some(entry), false) = (self.entries.get(index), rest.is_empty()) {
+            // What the buffer takes of each part of the entry; `at` moves from part to part.
+            let start = self.offsets[index];
+            let header = header(&entry.fields());
+            let head = take(rest, at, start, header.len() as u64);
+            if let Some((from, part)) = head {
+                part.copy_from_slice(&header[from as usize..from as usize + part.len()]);
+            }
+            let start = start + header.len() as u64;
+            let size = entry.content_size();
+            if let (Kind::File(content), Some((from, part))) = (&entry.kind, take(rest, at, start, size)) {
+                content.read_at(from, part)?;
+            }
+            if let Some((_, part)) = take(rest, at, start + size, padding(size)) {
+                part.fill(0);
+            }
+            index += 1;
+        }
+        Ok(())
+    }
+}
+
+impl EntryAt {
+    pub(crate) fn entry(&self) -> &Entry {
+        &self.part.entries[self.index]
+    }
+
+    /// The number of the entry.
+    pub(crate) fn number(&self) -> usize {
+        self.part.first + self.index
+    }
+
+    /// Where in the tar the entry lies: headers, contents and padding.
+    pub(crate) fn range(&self) -> Range<u64> {
+        self.part.offsets[self.index]..self.part.offsets[self.index + 1]
+    }
+}
+
+/// Splits off what lies in the part of `length` bytes that begins at `start`: the offset inside that part, and the
+/// piece of the buffer to fill.
+fn take<'a>(rest: &mut &'a mut [u8], at: &mut u64, start: u64, length: u64) -> Option<(u64, &'a mut [u8])> {
+    let from = *at - start.min(*at);
+    if *at < start || from >= length || rest.is_empty() {
+        return None;
+    }
+    let count = (length - from).min(rest.len() as u64);
+    let (part, tail) = std::mem::take(rest).split_at_mut(count as usize);
+    *rest = tail;
+    *at += count;
+    Some((from, part))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{
+        layer::entry::Content,
+        tarfile::{path::LayerPath, xattrs::Xattrs},
+    };
+
+    fn file(name: &str, bytes: &[u8]) -> Entry {
+        let path = LayerPath::parse(Path::new(name)).unwrap();
+        let kind = Kind::File(Content::Bytes(bytes.into()));
+        Entry { path, kind, mode: 0o644, uid: 0, gid: 0, mtime: 1, xattrs: Xattrs::default() }
+    }
+
+    fn bytes(stream: &TarStream) -> Vec<u8> {
+        let mut bytes = vec![1; stream.size() as usize];
+        stream.read_at(0, &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_tar_that_grew_in_parts_is_the_one_that_was_there_at_once() {
+        let entries = [file("/a", &[7; 700]), file("/a-b", b""), file("/c", &[8; 512]), file("/d", b"d")];
+        let (whole, grown) = (TarStream::default(), TarStream::default());
+        whole.push(entries.to_vec()).unwrap();
+        grown.push(entries[..1].to_vec()).unwrap();
+        grown.push(Vec::new()).unwrap();
+        let known = bytes(&grown);
+        grown.push(entries[1..].to_vec()).unwrap();
+        assert_eq!(known, bytes(&whole)[..known.len()]);
+        for stream in [&whole, &grown] {
+            stream.complete();
+        }
+        let tar = bytes(&whole);
+        assert_eq!(tar, bytes(&grown));
+        assert_eq!(tar::Archive::new(&tar[..]).entries().unwrap().count(), 4);
+        for offset in 0..tar.len() {
+            let mut part = vec![1; (tar.len() - offset).min(600)];
+            grown.read_at(offset as u64, &mut part).unwrap();
+            assert_eq!(part, tar[offset..offset + part.len()], "from {offset} on");
+        }
+        let place = |number| grown.entry(number).map(|at| (at.number(), at.range(), at.entry().path.to_path()));
+        assert_eq!(place(2), Some((2, 2048..3072, "/c".into())));
+        assert_eq!(place(4), None);
+        assert_eq!(grown.entry_at(2047).unwrap().number(), 1);
+        assert!(grown.entry_at(tar.len() as u64 - 1024).is_none());
+    }
+
+    #[test]
+    fn a_name_that_shows_twice_is_a_source_that_changes() {
+        for parts in [vec![vec![file("/a", b"1"), file("/a", b"1")]], vec![vec![file("/a", b"1")]; 2]] {
+            let stream = TarStream::default();
+            let pushed: Result<Vec<()>> = parts.into_iter().map(|part| stream.push(part)).collect();
+            assert!(matches!(pushed, Err(Error::SourceChanged { path, .. }) if path == Path::new("/a")));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What is otherwise in a tree above the layers below: where entries land, and what of the base they keep or replace.
+
+use crate::{
+    basics::{
+        error::{Error, Result},
+        warning::Warning,
+    },
+    layer::{
+        base::{Places, Removal, Shape},
+        entry::{Content, Entry, Kind},
+        tree::node::{Node, Nodes, describe},
+    },
+    recipe::{
+        base_index::BaseDirectory,
+        mapping::{Attribute, Attributes, FileMapping, Source},
+    },
+    tarfile::{path::LayerPath, xattrs},
+};
+
+/// What became of a node above a base.
+pub(crate) enum Landed {
+    Placed,
+    /// It is a whiteout that has nothing to do, which may be a mistake.
+    LeftOut(Option<Warning>),
+}
+
+/// Moves a node to its place above the base. A directory that the base has keeps the attributes that no one sets.
+pub(crate) fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<Landed> {
+    let entry = &mut node.entry;
+    let shape = match entry.kind {
+        Kind::Directory => Shape::Directory,
+        Kind::Symlink(_) => Shape::Symlink,
+        _ => Shape::File,
+    };
+    let place = match entry.kind {
+        Kind::Whiteout => {
+            let place = places.of_whiteout(&entry.path)?;
+            match places.removal(&place) {
+                Removal::Something => places.hide(&place),
+                Removal::Covered => return Ok(Landed::LeftOut(None)),
+                Removal::Nothing => {
+                    let path = entry.path.removed().unwrap_or_default().to_path();
+                    return Ok(Landed::LeftOut(Some(Warning::WhiteoutOfNothing { path })));
+                }
+            }
+            place
+        }
+        _ => places.of(&entry.path, shape, &|| source_of(&entry.kind, mapping))?,
+    };
+    if place != entry.path {
+        node.given = Some(std::mem::replace(&mut entry.path, place).into());
+    }
+    // The author of a tar says what its directories look like.
+    if shape == Shape::Directory
+        && !matches!(mapping.source, Source::Tar(_))
+        && let Some(base) = places.attributes(&entry.path)
+    {
+        take_over(entry, base, &mapping.attributes);
+    }
+    Ok(Landed::Placed)
+}
+
+/// How a message names what would replace something of the base.
+fn source_of(kind: &Kind, mapping: &FileMapping) -> String {
+    match kind {
+        Kind::File(Content::File(file)) => format!("{:?}", file.path),
+        kind => format!("a {} of {}", kind.describe(), mapping.describe()),
+    }
+}
+
+/// Gives a directory those attributes of the base's that a mapping does not set.
+pub(crate) fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes) {
+    let BaseDirectory { mode, uid, gid, mtime, xattrs: found } = base;
+    if set.mode == Attribute::Normal {
+        entry.mode = mode;
+    }
+    if set.uid == Attribute::Normal {
+        entry.uid = uid;
+    }
+    if set.gid == Attribute::Normal {
+        entry.gid = gid;
+    }
+    if set.mtime == Attribute::Normal {
+        entry.mtime = mtime;
+    }
+    if set.xattrs == Attribute::Normal {
+        entry.xattrs = found.into();
+        // A layer below, made by whoever, may have them.
+        xattrs::without_the_machine(&mut entry.xattrs);
+    }
+}
+
+/// Turns the whiteout of a directory of the base into an opaque one where the layer has a directory too. Overlay storages
+/// put that in the place of the whiteout, and what the layers below have in it would show again.
+pub(crate) fn empty_replaced_directories(nodes: &mut Nodes, places: &mut Places) {
+    let paths = nodes.iter().map(|node| &node.entry.path);
+    let whiteouts = paths.filter_map(|path| Some((path.clone(), path.removed()?)));
+    let mut is_replaced = |path: &LayerPath| {
+        nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory) && places.has_directory(path)
+    };
+    let replaced: Vec<_> = whiteouts.filter(|(_, removed)| is_replaced(removed)).collect();
+    for (whiteout, directory) in replaced {
+        if let Some(mut node) = nodes.remove(&whiteout) {
+            node.entry.path = directory.opaque_whiteout();
+            let _ = nodes.try_insert(node);
+        }
+    }
+}
+
+/// Makes sure that the layer replaces no link of the base that its own files went through.
+pub(crate) fn check_followed(nodes: &Nodes, places: &Places, files: &[FileMapping]) -> Result<()> {
+    for (link, target) in places.followed() {
+        // With `replace`, a directory that holds the link may be gone too.
+        let mut above = link.ancestors().filter_map(|above| nodes.get(&above));
+        let replacing = above.find(|above| above.entry.kind != Kind::Directory).or_else(|| {
+            let node = nodes.get(link)?;
+            (node.entry.kind != Kind::Symlink(target.to_vec())).then_some(node)
+        });
+        if let Some(node) = replacing {
+            let target = String::from_utf8_lossy(target);
+            let first = format!("the base (a symbolic link to {target:?}, which other destinations go through)");
+            return Err(Error::Conflict { destination: link.to_path(), first, second: describe(files, node) });
+        }
+    }
+    Ok(())
+}

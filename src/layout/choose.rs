@@ -1,0 +1,233 @@
+//! One of the images of a layout: by its name, its digest, its platform, or because there is no other.
+
+use std::collections::HashSet;
+
+use crate::{
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
+    document::{
+        descriptor::{Descriptor, Platform},
+        layout_paths::MAX_DEPTH,
+        manifest::{Index, Manifest},
+        name::{CONTAINERD_NAME, ImageName, REF_NAME},
+    },
+    image::platform_image::PlatformImage,
+    layout::read::ImageLayout,
+};
+
+impl ImageLayout {
+    /// The image with this name and for this platform, its configuration and manifest checked against their digests.
+    ///
+    /// A name is a tag, a full name, a digest (`sha256:…`), or a name and a digest (`1.0@sha256:…`); a digest may be that of
+    /// any manifest or index of the layout. Without a name, the layout must have one image only, or one only for the
+    /// platform. Without a platform, the image must be for one only, or have one for linux/amd64. Indexes are followed at
+    /// any depth. What an index names and the layout lacks is passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] if there is no such image, or more than one, with the names or platforms there are;
+    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for its documents.
+    pub fn image(&self, name: Option<&str>, platform: Option<&Platform>) -> Result<PlatformImage> {
+        let entries = self.entries(name)?;
+        let default = Platform::default();
+        let wanted = |has: &Platform| platform.unwrap_or(&default).accepts(has);
+        // An image for another platform may be damaged, or absent: nobody asked for it.
+        let may_be = |entry: &Descriptor| platform.is_none() || entry.platform.as_ref().is_none_or(wanted);
+        let mut found = Found::default();
+        for entry in &entries {
+            match self.collect(entry, 0, &may_be, &mut found) {
+                // Another one may be the one that is meant.
+                Err(error @ (Error::BlobMissing { .. } | Error::Layout { .. })) if entries.len() > 1 => {
+                    found.missing.get_or_insert(error);
+                }
+                result => result?,
+            }
+        }
+        let Found { mut images, missing, .. } = found;
+        if platform.is_none() && images.len() == 1 {
+            return Ok(images.remove(0));
+        }
+        let fit: Vec<usize> = (0..images.len()).filter(|&at| wanted(&images[at].configuration().platform())).collect();
+        match (&fit[..], &entries[..]) {
+            // Of one image for several platforms, the first that fits is the one.
+            (&[first, ..], [_]) => return Ok(images.swap_remove(first)),
+            (&[only], _) if platform.is_some() => return Ok(images.swap_remove(only)),
+            ([], _) => {}
+            _ => return Err(self.several(&entries)),
+        }
+        if let Some(missing) = missing {
+            return Err(missing);
+        }
+        if platform.is_none() && entries.len() > 1 {
+            return Err(self.several(&entries));
+        }
+        let mut found = Found::default();
+        for entry in &entries {
+            self.collect(entry, 0, &|_| true, &mut found)?;
+        }
+        let has: Vec<_> = found.images.iter().map(|image| image.configuration().platform().to_string()).collect();
+        let wanted = platform.unwrap_or(&default);
+        let reason = match &has[..] {
+            [] => "has no image of a container".to_owned(),
+            has => format!("has no image for {wanted}; it has {}", has.join(", ")),
+        };
+        Err(Error::layout(self.path(), reason))
+    }
+
+    /// What this name names in the layout, or the only thing there is.
+    pub(crate) fn entry(&self, name: Option<&str>) -> Result<Descriptor> {
+        let mut entries = self.entries(name)?;
+        match entries.len() {
+            1 => Ok(entries.remove(0)),
+            _ => Err(self.several(&entries)),
+        }
+    }
+
+    /// All that may be meant, each manifest or index once. Without a name it may be all there is.
+    fn entries(&self, name: Option<&str>) -> Result<Vec<Descriptor>> {
+        let selector = name.map(Selector::parse).transpose()?.unwrap_or_default();
+        let mut seen = HashSet::new();
+        let named = self.index()?.manifests.iter().filter(|entry| selector.names(entry));
+        let named: Vec<&Descriptor> = named.filter(|entry| seen.insert(entry.digest)).collect();
+        let entries: Vec<Descriptor> = match selector.digest {
+            None => named.into_iter().cloned().collect(),
+            Some(digest) => match named.iter().find(|entry| entry.digest == digest) {
+                Some(entry) => vec![(*entry).clone()],
+                None => named.iter().find_map(|entry| self.below(entry, digest, 0)).into_iter().collect(),
+            },
+        };
+        match (name, entries.len()) {
+            (Some(name), 0) => {
+                let kind = if selector.digest.is_some() { "digest" } else { "tag" };
+                Err(Error::layout(
+                    self.path(),
+                    format!("has no image with the {kind} {name:?}: {}", self.names_there()),
+                ))
+            }
+            (None, 0) => Err(Error::layout(self.path(), "has no image")),
+            (Some(name), 2..) => Err(Error::layout(self.path(), format!("has several images with the tag {name:?}"))),
+            _ => Ok(entries),
+        }
+    }
+
+    /// The manifest or index with this digest below another index, if one that is there names it.
+    fn below(&self, entry: &Descriptor, digest: Digest, depth: usize) -> Option<Descriptor> {
+        if depth > MAX_DEPTH || !entry.media_type.is_index() {
+            return None;
+        }
+        let index: Index = self.read(entry).ok()?;
+        let named = index.manifests.iter().find(|entry| entry.digest == digest && entry.media_type.names_others());
+        named.cloned().or_else(|| index.manifests.iter().find_map(|entry| self.below(entry, digest, depth + 1)))
+    }
+
+    fn several(&self, entries: &[Descriptor]) -> Error {
+        let has_tags = entries.iter().any(|entry| entry.annotations.contains_key(REF_NAME));
+        let by = if has_tags { "its tag" } else { "its digest (or platform)" };
+        Error::layout(self.path(), format!("has several images: choose one by {by}; {}", self.names_there()))
+    }
+
+    /// The names of the images, and the digests of those that have none.
+    fn names_there(&self) -> String {
+        const MOST: usize = 12;
+        let Ok(index) = self.index() else { return "its index cannot be read".to_owned() };
+        let name = |entry: &Descriptor| match entry.annotations.get(REF_NAME) {
+            Some(tag) => tag.clone(),
+            None => {
+                let platform = entry.platform.as_ref().map(|platform| format!(" for {platform}"));
+                entry.digest.to_string() + &platform.unwrap_or_default()
+            }
+        };
+        let mut names: Vec<String> = index.manifests.iter().map(name).collect();
+        let more = names.split_off(names.len().min(MOST)).len();
+        match (names.is_empty(), more) {
+            (true, _) => "it has none".to_owned(),
+            (false, 0) => format!("it has {}", names.join(", ")),
+            (false, more) => format!("it has {}, and {more} more", names.join(", ")),
+        }
+    }
+
+    /// The images below a descriptor, each once. What is no image of a container (an artifact, an attestation) is passed
+    /// over, and so is what an index says `may_be` not.
+    fn collect(
+        &self,
+        descriptor: &Descriptor,
+        depth: usize,
+        may_be: &dyn Fn(&Descriptor) -> bool,
+        found: &mut Found,
+    ) -> Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(Error::layout(self.path(), format!("has indexes more than {MAX_DEPTH} deep")));
+        }
+        if !may_be(descriptor) || !found.seen.insert(descriptor.digest) {
+            return Ok(());
+        }
+        if descriptor.media_type.is_index() {
+            for entry in &self.read::<Index>(descriptor)?.manifests {
+                match self.collect(entry, depth + 1, may_be, found) {
+                    // An index may name what is elsewhere:
+                    // https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#blobs
+                    Err(error @ Error::BlobMissing { .. }) => drop(found.missing.get_or_insert(error)),
+                    result => result?,
+                }
+            }
+        } else if descriptor.media_type.is_manifest() {
+            let manifest: Manifest = self.read(descriptor)?;
+            if manifest.is_of_container() {
+                let image = self.platform_image(descriptor, manifest)?;
+                if !image.configuration().platform().is_unknown() {
+                    found.images.push(image);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Images, while they are collected.
+#[derive(Default)]
+struct Found {
+    seen: HashSet<Digest>,
+    images: Vec<PlatformImage>,
+    /// Why the first of those that may be meant cannot be had: an index names it, and the layout lacks it.
+    missing: Option<Error>,
+}
+
+/// What tells one image of a layout from the others. The default is any image.
+#[derive(Debug, Default)]
+struct Selector<'a> {
+    name: Option<&'a str>,
+    /// The name in full, if it was written short.
+    full: Option<String>,
+    digest: Option<Digest>,
+}
+
+impl<'a> Selector<'a> {
+    /// A tag, a full name, a digest, or one of the first two and a digest.
+    fn parse(text: &'a str) -> Result<Self> {
+        let (name, digest) = match text.split_once('@') {
+            Some((name, digest)) => (name, Some(digest)),
+            None if text.starts_with("sha256:") || text.starts_with("sha512:") => ("", Some(text)),
+            None => (text, None),
+        };
+        let digest = digest.map(str::parse).transpose()?;
+        let full = name.parse::<ImageName>().ok().and_then(|name| name.full);
+        Ok(Self { name: Some(name).filter(|name| !name.is_empty()), full, digest })
+    }
+
+    /// Whether the entry has the name, whatever its digest.
+    fn names(&self, entry: &Descriptor) -> bool {
+        let Some(name) = self.name else { return true };
+        let is = |key: &str, name: &str| entry.annotations.get(key).is_some_and(|value| value == name);
+        is(REF_NAME, name)
+            || is(CONTAINERD_NAME, name)
+            || self.full.as_ref().is_some_and(|full| is(CONTAINERD_NAME, full))
+    }
+}
+
+/// Whether this name, as [`ImageLayout::image`] takes it, names an entry of an index.
+pub(crate) fn is_named(entry: &Descriptor, name: &str) -> Result<bool> {
+    let selector = Selector::parse(name)?;
+    Ok(selector.names(entry) && selector.digest.is_none_or(|digest| digest == entry.digest))
+}

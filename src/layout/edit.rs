@@ -1,0 +1,252 @@
+//! What changes a layout that exists: appending and replacing images, removing names, collecting garbage.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use rustix::fs::{AtFlags, statat, unlinkat};
+use serde_json::value::RawValue;
+
+use crate::{
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+        json,
+    },
+    document::{
+        descriptor::Descriptor,
+        layout_paths::{INDEX, MAX_DOCUMENT, RECIPES},
+        manifest::Index,
+        name::{CONTAINERD_NAME, REF_NAME},
+    },
+    image::graph::Image,
+    layout::{
+        blob_store::BlobStore,
+        choose::is_named,
+        entries::{entries, nest},
+        read::{ImageLayout, parse_index, read_index},
+        whole::Below,
+        write::{put_blobs, replace},
+    },
+    pool::Pool,
+    store::{beneath, lock::Lock, new_file::TEMPORARY},
+};
+
+impl ImageLayout {
+    /// Adds images to the layout. An image takes the place of those that have one of its tags, unless both have full
+    /// names and those differ. Several processes may do this at once: each re-reads the index when it is its turn, and
+    /// [`ImageLayout::index`] is then what it has become. A sparse layout gets recipes in the place of blobs.
+    ///
+    /// # Errors
+    ///
+    /// As [`image_layout`](crate::image_layout()), and [`Error::Layout`] for an archive. The layout is as it was then,
+    /// but for blobs that nothing names.
+    pub fn append<I: Into<Image>>(&mut self, images: impl IntoIterator<Item = I>, pool: &Pool) -> Result<()> {
+        let (dir, write) = (self.folder()?.to_owned(), self.write);
+        let images = nest(images.into_iter().map(Into::into).collect(), None)?;
+        let new = entries(&images)?;
+        // An entry with a tag takes the place of those with that tag, one without that of those with its digest.
+        let mut takes: HashMap<(Option<&String>, Option<Digest>), Vec<&Descriptor>> = HashMap::new();
+        let place = |entry: &Descriptor, tag: Option<&String>| tag.is_none().then_some(entry.digest);
+        for entry in &new {
+            let tag = entry.annotations.get(REF_NAME);
+            takes.entry((tag, place(entry, tag))).or_default().push(entry);
+        }
+        let stays = |old: &Descriptor| {
+            let mut stays = true;
+            let tag = old.annotations.get(REF_NAME);
+            for new in takes.get(&(tag, place(old, tag))).into_iter().flatten() {
+                stays = false;
+                if let [Some(first), Some(second)] = [old, new].map(|entry| entry.annotations.get(CONTAINERD_NAME))
+                    && first != second
+                {
+                    return Err(Error::Images {
+                        first: first.clone(),
+                        second: second.clone(),
+                        reason: "have one tag, by which podman and others find only one of them: \
+                                 give the new one another tag, or remove the old one"
+                            .to_owned(),
+                    });
+                }
+            }
+            Ok(stays)
+        };
+        let (files, is_sparse) = (Arc::clone(&self.files), self.is_sparse());
+        let put = || {
+            let store =
+                if is_sparse { BlobStore::create_sparse(&dir, write)? } else { BlobStore::create(&dir, write)? };
+            let store = store.knowing(files.trust(), files.known());
+            put_blobs(&store, &images, pool)?;
+            store.sync_folders()?;
+            // Nobody may collect them before the index names them.
+            Ok(store)
+        };
+        self.change(|layout| layout.edited(&stays, &new), put).map(drop)
+    }
+
+    /// Removes from the index what has this tag or full name, or this digest (`sha256:…`) under whatever name. The blobs
+    /// stay until somebody collects them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] if no image has that tag, with the tags there are.
+    pub fn remove(&mut self, tag: &str) -> Result<()> {
+        let (dir, write) = (self.folder()?.to_owned(), self.write);
+        let stays = |entry: &Descriptor| is_named(entry, tag).map(|is_named| !is_named);
+        if self.change(|layout| layout.edited(&stays, &[]), || Lock::shared(&dir, write))? {
+            return Ok(());
+        }
+        let tags = self.tags()?;
+        let has = if tags.is_empty() { "no tags".to_owned() } else { tags.join(", ") };
+        Err(Error::layout(&dir, format!("has no image with the tag {tag:?}: it has {has}")))
+    }
+
+    /// Removes every blob and every recipe that no image refers to, and what killed writers left behind. Waits until nobody writes,
+    /// which includes every stored layer of this process that is still alive.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BlobMissing`], [`Error::BlobDamaged`] or [`Error::Layout`] if a manifest or index can't be read:
+    /// nobody can say then which blobs it refers to, and none is removed.
+    pub fn collect_garbage(&self) -> Result<Collected> {
+        let dir = self.folder()?;
+        let _alone = Lock::exclusive(dir, self.write)?;
+        let now = self.reopen()?;
+        // What an index named that a power loss brings back would be gone.
+        self.write.sync_path(&dir.join(INDEX))?;
+        self.write.sync_folder(dir)?;
+        let mut used = HashSet::new();
+        for descriptor in &now.index()?.manifests {
+            now.check_known(descriptor)?;
+            now.mark(descriptor, 0, &mut used)?;
+        }
+        let used: HashSet<Digest> = used.into_iter().map(|(digest, _)| digest).collect();
+        let mut collected = Collected::default();
+        // In each folder, what stands behind the digests of blobs; nothing is one in the first.
+        for (folder, suffix) in [("", None), ("blobs/sha256", Some("")), (RECIPES, Some(".json"))] {
+            let path = dir.join(folder);
+            // A link in the place of the folder may lead to another layout.
+            let opened = match beneath::folder(dir, folder) {
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound && folder == RECIPES => continue,
+                opened => opened.map_err(|cause| beneath::unreadable(dir, folder, cause))?,
+            };
+            let before = collected.files.len();
+            for name in beneath::names(dir, folder).map_err(Error::read(&path))? {
+                let unused = |digits| format!("sha256:{digits}").parse().is_ok_and(|digest| !used.contains(&digest));
+                // What is neither is somebody else's.
+                if name.starts_with(TEMPORARY)
+                    || suffix.and_then(|suffix| name.strip_suffix(suffix)).is_some_and(unused)
+                {
+                    collected.remove(&opened, &path, &name)?;
+                }
+            }
+            if collected.files.len() > before {
+                self.write.sync_folder(&path)?;
+            }
+        }
+        Ok(collected)
+    }
+
+    /// Notes down all blobs that are used, each with what it refers to: the same bytes may be a layer in one place and a
+    /// manifest in another.
+    fn mark(&self, descriptor: &Descriptor, depth: usize, used: &mut HashSet<(Digest, Below)>) -> Result<()> {
+        if used.insert((descriptor.digest, Below::of(&descriptor.media_type))) {
+            let is_index = descriptor.media_type.is_index();
+            for below in self.children(descriptor, depth)? {
+                match self.mark(&below, depth + 1, used) {
+                    // An index may name what is elsewhere, which refers to nothing here.
+                    Err(Error::BlobMissing { .. }) if is_index => {}
+                    result => result?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces the index by what is made of it as it is now; says whether there was anything to change. Before it is
+    /// this writer's turn, `prepare` does what needs none, and what it returns lasts until the end.
+    fn change<T>(
+        &mut self,
+        edit: impl Fn(&Self) -> Result<Option<Vec<u8>>>,
+        prepare: impl FnOnce() -> Result<T>,
+    ) -> Result<bool> {
+        let dir = self.folder()?.to_owned();
+        // First, since it may fail, and since nearly always the index is still the same then.
+        let mut edited = edit(self)?;
+        let _prepared = prepare()?;
+        let _turn = Lock::index(&dir, self.write)?;
+        if !self.files.holds(INDEX, &self.index_bytes)? {
+            (self.index_bytes, self.index) = (read_index(&self.files)?, OnceLock::new());
+            edited = edit(self)?;
+        }
+        let Some(bytes) = edited else { return Ok(false) };
+        if bytes.len() as u64 > MAX_DOCUMENT {
+            let reason =
+                format!("would have {} bytes, more than the {MAX_DOCUMENT} that an index may have", bytes.len());
+            return Err(Error::layout(dir.join(INDEX), reason));
+        }
+        replace(&dir, INDEX, &bytes, self.write)?;
+        self.write.sync_folder(&dir)?;
+        (self.index_bytes, self.index) = (bytes, OnceLock::new());
+        Ok(true)
+    }
+
+    /// The index with those entries that stay, as they were written, and new ones behind them, if that changes it.
+    ///
+    /// Each entry is parsed for itself, and forgotten: of thousands, the memory would take most of the time.
+    fn edited(&self, stays: &dyn Fn(&Descriptor) -> Result<bool>, new: &[Descriptor]) -> Result<Option<Vec<u8>>> {
+        let mut index: Index<&RawValue> = parse_index(&self.files, &self.index_bytes)?;
+        let new: Vec<_> = new.iter().map(json::to_raw).collect();
+        let mut entries = Vec::with_capacity(index.manifests.len() + new.len());
+        for (at, entry) in index.manifests.iter().enumerate() {
+            // The whole index says better than a part of it where it is wrong.
+            let whole = |_| self.index().map(|index| index.manifests[at].clone());
+            if stays(&serde_json::from_str(entry.get()).or_else(whole)?)? {
+                entries.push(*entry);
+            }
+        }
+        if new.is_empty() && entries.len() == index.manifests.len() {
+            return Ok(None);
+        }
+        entries.extend(new.iter().map(|entry| &**entry));
+        index.manifests = entries;
+        Ok(Some(json::to_bytes(&index)))
+    }
+
+    /// The layout as it is now.
+    pub(crate) fn reopen(&self) -> Result<Self> {
+        let layout = Self::open(self.folder()?)?.write_options(self.write).trust(self.files.trust().clone());
+        Ok(layout.with_known(Arc::clone(self.files.known())))
+    }
+
+    pub(crate) fn folder(&self) -> Result<&Path> {
+        self.files.folder().ok_or_else(|| {
+            Error::layout(self.path(), "is an archive, which is only read: unpack it into a folder first")
+        })
+    }
+}
+
+/// What collecting garbage removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// The files.
+    pub files: Vec<PathBuf>,
+    /// Their size, in bytes.
+    pub bytes: u64,
+}
+
+impl Collected {
+    /// Removes a file from a folder that is open, and has this path.
+    fn remove(&mut self, folder: &OwnedFd, path: &Path, name: &str) -> Result<()> {
+        let path = path.join(name);
+        let file = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|cause| Error::read(&path)(cause.into()))?;
+        unlinkat(folder, name, AtFlags::empty()).map_err(|cause| Error::write(&path)(cause.into()))?;
+        self.bytes += u64::try_from(file.st_size).unwrap_or(0);
+        self.files.push(path);
+        Ok(())
+    }
+}

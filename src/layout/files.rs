@@ -1,0 +1,343 @@
+//! The files of a layout that is read: in a folder, or in an archive.
+
+use std::{
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    basics::{
+        digest::{Digest, HashRead},
+        error::{Error, Result},
+    },
+    blob::traits::Blob,
+    document::{
+        descriptor::Descriptor,
+        layout_paths::{MAX_DOCUMENT, MAX_RECIPE, blob_name, recipe_name},
+    },
+    layout::{archive::Archive, open_archive},
+    pool::Pool,
+    recipe::{origin::Recipe, trust::RecipeTrust},
+    store::{
+        beneath::{self, Beneath},
+        checked::{CheckedFile, FileBytes},
+        file_kind::FileKind,
+        known_files::KnownFiles,
+    },
+};
+
+/// Where the files of a layout are.
+#[derive(Clone, Debug)]
+pub(crate) struct LayoutFiles {
+    path: PathBuf,
+    archive: Option<Arc<Archive>>,
+    /// The folder in which a compressed archive was unpacked.
+    #[cfg_attr(not(feature = "registry"), expect(dead_code, reason = "a registry opens the layout again"))]
+    scratch: Option<PathBuf>,
+    /// Those who make what there are recipes of.
+    pool: Option<Pool>,
+    /// Whose recipes are followed.
+    trust: RecipeTrust,
+    /// The files that were hashed before.
+    known: Arc<KnownFiles>,
+}
+
+impl LayoutFiles {
+    /// Opens a layout. An archive that is compressed is unpacked in the scratch folder.
+    pub(crate) fn open(path: &Path, scratch: Option<&Path>) -> Result<Self> {
+        let files = Self::open_damaged(path, scratch)?;
+        match files.archive.as_ref().and_then(|archive| archive.damage.as_ref()) {
+            Some(reason) => Err(Error::layout(path, reason)),
+            None => Ok(files),
+        }
+    }
+
+    /// The same, also of an archive that can't be read to its end: with the files before that.
+    pub(crate) fn open_damaged(path: &Path, scratch: Option<&Path>) -> Result<Self> {
+        let metadata = path.metadata().map_err(|cause| match cause.kind() {
+            io::ErrorKind::NotFound => {
+                Error::layout(path, "does not exist: give the folder of an image layout, or an archive of images")
+            }
+            _ => Error::read(path)(cause),
+        })?;
+        let archive = match FileKind::from(metadata.file_type()) {
+            FileKind::Folder => None,
+            FileKind::File => Some(Arc::new(open_archive::open(path, scratch)?)),
+            FileKind::Other(kind) => {
+                let reason = format!("is a {kind}: give the folder of an image layout, or an archive of images");
+                return Err(Error::layout(path, reason));
+            }
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            archive,
+            scratch: scratch.map(Path::to_owned),
+            pool: None,
+            trust: RecipeTrust::default(),
+            known: Arc::default(),
+        })
+    }
+
+    pub(crate) fn pool(self, pool: &Pool) -> Self {
+        Self { pool: Some(pool.clone()), ..self }
+    }
+
+    pub(crate) fn with_trust(self, trust: RecipeTrust) -> Self {
+        Self { trust, ..self }
+    }
+
+    pub(crate) fn with_known(self, known: Arc<KnownFiles>) -> Self {
+        Self { known, ..self }
+    }
+
+    pub(crate) fn trust(&self) -> &RecipeTrust {
+        &self.trust
+    }
+
+    pub(crate) fn known(&self) -> &Arc<KnownFiles> {
+        &self.known
+    }
+
+    /// The folder or the archive.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder in which a compressed archive is unpacked, if one was given.
+    #[cfg(feature = "registry")]
+    pub(crate) fn scratch(&self) -> Option<&Path> {
+        self.scratch.as_deref()
+    }
+
+    /// The folder, if it is one.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.archive.is_none().then_some(&*self.path)
+    }
+
+    /// One of the files, and its size; `None` if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] for what is no regular file inside of the layout: no link is followed.
+    pub(crate) fn file(&self, name: &str) -> Result<Option<(Box<dyn Read + Send>, u64)>> {
+        match &self.archive {
+            None => {
+                let found = self.regular(name)?;
+                Ok(found.map(|found| (Box::new(found.file) as Box<dyn Read + Send>, found.metadata.len())))
+            }
+            Some(archive) => {
+                Ok(archive.file(name).map(|(reader, size)| (Box::new(reader) as Box<dyn Read + Send>, size)))
+            }
+        }
+    }
+
+    /// The bytes of a blob that lie in a file as they are, all of them checked; `None` if there is no such file.
+    ///
+    /// # Errors
+    ///
+    /// As [`LayoutFiles::file`], and [`Error::BlobDamaged`].
+    pub(crate) fn checked(&self, descriptor: &Descriptor) -> Result<Option<CheckedFile>> {
+        let name = blob_name(descriptor.digest);
+        let bytes = match &self.archive {
+            None => self
+                .regular(&name)?
+                .map(|Beneath { file, metadata }| FileBytes::new(file, 0, metadata.len(), &self.path.join(&name))),
+            Some(archive) => archive.file_bytes(&name, &self.path),
+        };
+        bytes.map(|bytes| self.known.check(bytes, descriptor)).transpose()
+    }
+
+    /// A regular file of the folder, opened; `None` if there is nothing.
+    fn regular(&self, name: &str) -> Result<Option<Beneath>> {
+        match Beneath::read(&self.path, name) {
+            Ok(Some(found)) if !found.metadata.is_file() => {
+                let kind = FileKind::from(found.metadata.file_type()).name();
+                let reason = format!("is a {kind}, and every file of a layout is a regular file inside of it");
+                Err(Error::layout(self.path.join(name), reason))
+            }
+            Ok(found) => Ok(found),
+            Err(cause) => Err(beneath::unreadable(&self.path, name, cause)),
+        }
+    }
+
+    /// What lies under a name, links not followed; `None` if there is nothing.
+    pub(crate) fn kind(&self, name: &str) -> io::Result<Option<FileKind>> {
+        match &self.archive {
+            None => Ok(Beneath::look(&self.path, name)?.map(|found| found.metadata.file_type().into())),
+            Some(archive) => Ok(archive.kind(name)),
+        }
+    }
+
+    /// The names in a folder, sorted; those that are not UTF-8 with a mark in the place of what is not.
+    pub(crate) fn names(&self, folder: &str) -> io::Result<Vec<String>> {
+        let mut names: Vec<String> = match &self.archive {
+            Some(archive) => archive.names_in(folder).map(str::to_owned).collect(),
+            None => beneath::names(&self.path, folder)?,
+        };
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// The archive, if it is one.
+    pub(crate) fn archive(&self) -> Option<&Archive> {
+        self.archive.as_deref()
+    }
+
+    /// The bytes of a document, which its descriptor must fit.
+    pub(crate) fn document(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
+        let what = blob_name(descriptor.digest);
+        let Some((file, size)) = self.file(&what)? else {
+            return Err(Error::BlobMissing { path: self.path.clone(), digest: descriptor.digest });
+        };
+        let damaged =
+            |expected: String, actual: String| Error::BlobDamaged { digest: descriptor.digest, expected, actual };
+        if size != descriptor.size {
+            return Err(damaged(format!("{} bytes", descriptor.size), format!("{size} bytes")));
+        }
+        let mut reader = HashRead::new(file);
+        let bytes = self.read_small(&what, &mut reader, size, MAX_DOCUMENT)?;
+        let (digest, _) = reader.finish();
+        if digest != descriptor.digest {
+            return Err(damaged(descriptor.digest.to_string(), digest.to_string()));
+        }
+        Ok(bytes)
+    }
+
+    /// The recipe that lies in the place of a blob, if there is one, whoever wrote it.
+    pub(crate) fn recipe(&self, digest: Digest) -> Result<Option<Recipe>> {
+        let name = recipe_name(digest);
+        let Some((mut file, size)) = self.file(&name)? else { return Ok(None) };
+        let bytes = self.read_small(&name, &mut file, size, MAX_RECIPE)?;
+        let recipe = Recipe::from_bytes(&bytes).map_err(|error| match error {
+            Error::Invalid { what, reason } => Error::invalid(format!("{:?}, {what}", self.path.join(&name)), reason),
+            other => other,
+        })?;
+        match recipe.descriptor().digest == digest {
+            true => Ok(Some(recipe)),
+            false => Err(Error::layout(
+                self.path.join(&name),
+                format!("is the recipe of another blob, {}: make the image again", recipe.descriptor().digest),
+            )),
+        }
+    }
+
+    /// Whether a blob, or a recipe in its place, is there.
+    pub(crate) fn has_blob(&self, digest: Digest) -> bool {
+        let names = [blob_name(digest), recipe_name(digest)];
+        names.iter().any(|name| matches!(self.kind(name), Ok(Some(FileKind::File))))
+    }
+
+    /// Where in which file a blob lies as it is.
+    fn place(&self, digest: Digest) -> Option<(PathBuf, u64)> {
+        let name = blob_name(digest);
+        match &self.archive {
+            Some(archive) => archive.offset(&name).map(|offset| (self.path.clone(), offset)),
+            None => {
+                let is_file = matches!(self.kind(&name), Ok(Some(FileKind::File)));
+                is_file.then(|| (self.path.join(name), 0))
+            }
+        }
+    }
+
+    /// The bytes of a file that is no blob.
+    pub(crate) fn small_file(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let Some((mut file, size)) = self.file(name)? else { return Ok(None) };
+        self.read_small(name, &mut file, size, MAX_DOCUMENT).map(Some)
+    }
+
+    /// Whether the file is there and has these bytes. Little memory is touched, which costs more than looking.
+    pub(crate) fn holds(&self, name: &str, bytes: &[u8]) -> Result<bool> {
+        let Some((mut file, size)) = self.file(name)? else { return Ok(false) };
+        if size != bytes.len() as u64 {
+            return Ok(false);
+        }
+        let mut buffer = [0; 16 << 10];
+        for expected in bytes.chunks(buffer.len()) {
+            let part = &mut buffer[..expected.len()];
+            match file.read_exact(part) {
+                Ok(()) if part == expected => {}
+                Ok(()) => return Ok(false),
+                Err(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+                Err(cause) => return Err(Error::read(self.path.join(name))(cause)),
+            }
+        }
+        Ok(true)
+    }
+
+    fn read_small(&self, name: &str, reader: &mut impl Read, size: u64, most: u64) -> Result<Vec<u8>> {
+        if size > most {
+            let reason = format!("has {size} bytes, more than the {most} that a document may have here");
+            return Err(Error::layout(self.path.join(name), reason));
+        }
+        // A byte more than there are, so that the end is seen without more room.
+        let mut bytes = Vec::with_capacity(size as usize + 1);
+        reader.take(most).read_to_end(&mut bytes).map_err(Error::read(self.path.join(name)))?;
+        Ok(bytes)
+    }
+}
+
+/// A blob of a layout that is read. Its bytes are not checked, so that it names no file.
+#[derive(Clone, Debug)]
+pub(crate) struct LayoutBlob {
+    pub(crate) files: Arc<LayoutFiles>,
+    pub(crate) descriptor: Descriptor,
+}
+
+impl LayoutBlob {
+    /// The recipe in the blob's place, if it is for what the descriptor says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecipeUntrusted`] for one that may not be followed, and those of reading it.
+    pub(crate) fn in_its_place(&self) -> Result<Option<Recipe>> {
+        let Some(recipe) = self.files.recipe(self.descriptor.digest)? else { return Ok(None) };
+        self.descriptor.check(recipe.descriptor().size, None)?;
+        self.files.trust.check(&recipe, &self.files.path.join(recipe_name(self.descriptor.digest)))?;
+        let recipe = recipe.known(&self.files.known);
+        Ok(Some(match &self.files.pool {
+            Some(pool) => recipe.pool(pool),
+            None => recipe,
+        }))
+    }
+
+    fn recipe_or_missing(&self) -> Result<Recipe> {
+        let missing = || Error::BlobMissing { path: self.files.path().to_owned(), digest: self.descriptor.digest };
+        self.in_its_place()?.ok_or_else(missing)
+    }
+}
+
+impl Blob for LayoutBlob {
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        match self.files.file(&blob_name(self.descriptor.digest))? {
+            Some((reader, _)) => Ok(reader),
+            None => self.recipe_or_missing()?.open(),
+        }
+    }
+
+    fn checked(&self) -> Result<Option<CheckedFile>> {
+        match self.files.checked(&self.descriptor)? {
+            Some(file) => Ok(Some(file)),
+            // What lies in an archive, but in no file as it is.
+            None if self.files.archive.is_some() && self.files.file(&blob_name(self.descriptor.digest))?.is_some() => {
+                Ok(None)
+            }
+            None => self.recipe_or_missing()?.checked(),
+        }
+    }
+
+    fn recipe(&self) -> Option<Recipe> {
+        match self.files.place(self.descriptor.digest) {
+            Some((file, offset)) => {
+                let recipe = Recipe::of_file(self.descriptor.clone(), file, offset).ok()?;
+                Some(recipe.known(&self.files.known))
+            }
+            None => self.in_its_place().ok().flatten(),
+        }
+    }
+}

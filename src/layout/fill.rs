@@ -1,0 +1,89 @@
+//! A sparse layout becomes a full one: what its recipes describe is made, and put in its place.
+
+use std::{collections::HashSet, fs, io, path::Path, sync::Arc};
+
+use crate::{
+    basics::error::{Error, Result},
+    blob::traits::Blob,
+    document::{
+        descriptor::Descriptor,
+        layout_paths::{RECIPES, blob_name, recipe_name},
+    },
+    image::graph::Image,
+    layout::{blob_store::BlobStore, read::ImageLayout},
+    pool::Pool,
+    store::lock::Lock,
+};
+
+impl ImageLayout {
+    /// Makes a sparse layout a full one: every blob that an image of it names, and that only has a recipe, is made,
+    /// several at a time, and takes the place of its recipe. Returns what was made. The layout is then what it had been if
+    /// [`image_layout`](crate::image_layout()) had made it full.
+    ///
+    /// Each blob comes by itself and whole: after an error, or killed, the layout is as good as it was, and the next call
+    /// goes on with what is left. Other programs may read the layout and add to it meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SourceOutdated`] and whatever else a recipe gives, after all others were made; [`Error::Write`];
+    /// [`Error::BlobMissing`], [`Error::BlobDamaged`] and [`Error::Layout`] if a manifest or index can't be read, and for
+    /// an archive.
+    pub fn fill(&self, pool: &Pool) -> Result<Vec<Descriptor>> {
+        let dir = self.folder()?;
+        let store = BlobStore::create(dir, self.write)?.knowing(self.files.trust(), self.files.known());
+        let images = self.reopen()?.images()?;
+        let mut seen = HashSet::new();
+        let blobs = images.iter().flat_map(Image::blobs);
+        let blobs: Vec<&Arc<dyn Blob>> = blobs.filter(|blob| seen.insert(blob.descriptor().digest)).collect();
+        let filled = pool.map(blobs, |blob| fill_in(dir, &store, blob.as_ref(), pool));
+        // The recipes go when nothing can take the blobs away any more.
+        store.sync_folders()?;
+        let recipes = |blob: &Option<Filled>| blob.as_ref().map(|blob| dir.join(recipe_name(blob.descriptor.digest)));
+        for recipe in filled.iter().flatten().filter_map(recipes) {
+            match fs::remove_file(&recipe) {
+                Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(Error::write(recipe)(cause)),
+                _ => {}
+            }
+        }
+        match self.write.sync_folder(&dir.join(RECIPES)) {
+            Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {}
+            synced => synced?,
+        }
+        let filled: Vec<_> = filled.into_iter().collect::<Result<_>>()?;
+        drop(store);
+        // Without the folder the layout is not sparse any more. Whoever writes to it now may be about to use it.
+        if let Some(_alone) = Lock::try_exclusive(dir, self.write)? {
+            for folder in Path::new(RECIPES).ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
+                // Recipes that no image names are for collecting garbage.
+                let _ = fs::remove_dir(dir.join(folder));
+            }
+        }
+        Ok(filled.into_iter().flatten().filter(|blob| blob.is_new).map(|blob| blob.descriptor).collect())
+    }
+}
+
+/// A blob that is there, beside its recipe.
+struct Filled {
+    descriptor: Descriptor,
+    is_new: bool,
+}
+
+/// Makes a blob of its recipe, if that is there.
+fn fill_in(dir: &Path, store: &BlobStore, blob: &dyn Blob, pool: &Pool) -> Result<Option<Filled>> {
+    let digest = blob.descriptor().digest;
+    let recipe = dir.join(recipe_name(digest));
+    if !recipe.exists() {
+        return Ok(None);
+    }
+    let path = dir.join(blob_name(digest));
+    // The recipe is all that there is, unless what lies there is the blob: its name and size are not enough here.
+    let is_new = !store.has(&path, blob);
+    if is_new {
+        match fs::remove_file(&path) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(Error::write(path)(cause)),
+            _ => {}
+        }
+    }
+    store.put(blob, pool)?;
+    Ok(Some(Filled { descriptor: blob.descriptor().clone(), is_new }))
+}

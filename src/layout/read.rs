@@ -1,0 +1,249 @@
+//! A layout that exists: its index, its images, and one of them as a base for others.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use crate::{
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+        json,
+    },
+    blob::traits::Blob,
+    document::{
+        configuration::Configuration,
+        descriptor::{Descriptor, MediaType},
+        layout_paths::{INDEX, MARKER, RECIPES, recipe_name},
+        manifest::{Index, Manifest},
+        name::REF_NAME,
+    },
+    image::platform_image::PlatformImage,
+    layout::files::{LayoutBlob, LayoutFiles},
+    pool::Pool,
+    recipe::trust::RecipeTrust,
+    store::{file_kind::FileKind, known_files::KnownFiles, write_options::WriteOptions},
+};
+
+/// An image layout in a folder or an archive, as it was when it was opened.
+#[derive(Clone, Debug)]
+pub struct ImageLayout {
+    pub(crate) files: Arc<LayoutFiles>,
+    pub(crate) index_bytes: Vec<u8>,
+    /// What they say, when somebody has asked: appending to thousands of images does not take what parsing them takes.
+    pub(crate) index: OnceLock<Index>,
+    pub(crate) write: WriteOptions,
+}
+
+impl ImageLayout {
+    /// Opens a folder, an oci-archive (a tar of such a folder) or a docker-archive (as `docker save` and `podman save`
+    /// write it). Only the index is read, and parsed when it is asked for.
+    ///
+    /// A docker-archive is the layout that its images would have: its configurations and layers as they lie in the tar,
+    /// with OCI's media types, and a manifest for each image, which follows from them. The layers that are compressed
+    /// are read once, for their digests.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] for what is no image layout, and for an archive that is compressed as a whole (see
+    /// [`ImageLayout::open_in`]); [`Error::Read`] for what can't be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_files(LayoutFiles::open(path.as_ref(), None)?)
+    }
+
+    /// The same, also of an archive that is compressed with gzip or zstd: it is unpacked into a file without a name in the
+    /// scratch folder, where it takes as much room as it unpacks to until this value and all that comes from it are
+    /// dropped. It may unpack to a hundred times its size, or to one GiB if that is more.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageLayout::open`], and [`Error::Write`] for the scratch folder.
+    pub fn open_in(path: impl AsRef<Path>, scratch: impl AsRef<Path>) -> Result<Self> {
+        Self::open_files(LayoutFiles::open(path.as_ref(), Some(scratch.as_ref()))?)
+    }
+
+    fn open_files(files: LayoutFiles) -> Result<Self> {
+        let files = Arc::new(files);
+        let index_bytes = read_index(&files)?;
+        Ok(Self { files, index_bytes, index: OnceLock::new(), write: WriteOptions::default() })
+    }
+
+    /// Sets the threads that make the layers that a sparse layout has recipes of; by default as many as this process may
+    /// run at once.
+    pub fn pool(self, pool: &Pool) -> Self {
+        Self { files: Arc::new(Arc::unwrap_or_clone(self.files).pool(pool)), ..self }
+    }
+
+    /// Sets whose recipes are followed, and with which key those are sealed that [`ImageLayout::append`] writes. By default
+    /// recipes are followed that read nothing but the Nix store.
+    pub fn trust(self, trust: RecipeTrust) -> Self {
+        Self { files: Arc::new(Arc::unwrap_or_clone(self.files).with_trust(trust)), ..self }
+    }
+
+    /// Keeps in this folder which files were hashed, for the next process: a blob in a file is hashed once, and again when
+    /// the file changes. Without it, each process hashes for itself. The folder must be the user's own, for what it says is
+    /// believed.
+    pub fn remember_checks(self, folder: impl Into<PathBuf>) -> Self {
+        self.with_known(Arc::new(KnownFiles::in_folder(folder.into())))
+    }
+
+    pub(crate) fn with_known(self, known: Arc<KnownFiles>) -> Self {
+        Self { files: Arc::new(Arc::unwrap_or_clone(self.files).with_known(known)), ..self }
+    }
+
+    /// Whether recipes take the place of blobs that are appended.
+    pub fn is_sparse(&self) -> bool {
+        matches!(self.files.kind(RECIPES), Ok(Some(FileKind::Folder)))
+    }
+
+    /// Whether every recipe of the layout may be followed. A file that is no recipe is passed over: reading its blob says
+    /// what is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RecipeUntrusted`] for the first that may not, and [`Error::Read`] for a folder that cannot be read.
+    pub fn check_trust(&self) -> Result<()> {
+        let names = match self.files.kind(RECIPES) {
+            Ok(None) => return Ok(()),
+            _ => self.files.names(RECIPES).map_err(Error::read(self.path().join(RECIPES)))?,
+        };
+        for name in names {
+            let digest = name.strip_suffix(".json").and_then(|hex| format!("sha256:{hex}").parse().ok());
+            if let Some((digest, recipe)) = digest.and_then(|digest| Some((digest, self.files.recipe(digest).ok()??))) {
+                self.files.trust().check(&recipe, &self.path().join(recipe_name(digest)))?;
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "registry")]
+    pub(crate) fn recipe_trust(&self) -> &RecipeTrust {
+        self.files.trust()
+    }
+
+    #[cfg(feature = "registry")]
+    pub(crate) fn known(&self) -> &Arc<KnownFiles> {
+        self.files.known()
+    }
+
+    /// Sets how what changes the layout writes: what survives a power loss, and whether locks keep other writers away.
+    pub fn write_options(self, write: WriteOptions) -> Self {
+        Self { write, ..self }
+    }
+
+    /// The folder in which a compressed archive is unpacked, if one was given.
+    #[cfg(feature = "registry")]
+    pub(crate) fn scratch(&self) -> Option<&Path> {
+        self.files.scratch()
+    }
+
+    /// The folder or archive.
+    pub fn path(&self) -> &Path {
+        self.files.path()
+    }
+
+    /// What `index.json` says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] if it is no image index. All that looks for images fails with it then.
+    pub fn index(&self) -> Result<&Index> {
+        if let Some(index) = self.index.get() {
+            return Ok(index);
+        }
+        let index = parse_index(&self.files, &self.index_bytes)?;
+        Ok(self.index.get_or_init(|| index))
+    }
+
+    /// The tags there are, in the order of the index.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageLayout::index`].
+    pub fn tags(&self) -> Result<Vec<&str>> {
+        let tags = self.index()?.manifests.iter().filter_map(|entry| entry.annotations.get(REF_NAME));
+        Ok(tags.map(String::as_str).collect())
+    }
+
+    /// The artifacts in the index: what has an artifact type.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest.
+    pub fn artifacts(&self) -> Result<Vec<(Descriptor, Manifest)>> {
+        let mut artifacts = Vec::new();
+        for entry in self.index()?.manifests.iter().filter(|entry| entry.media_type.is_manifest()) {
+            let manifest: Manifest = self.read(entry)?;
+            if manifest.artifact_type.is_some() || manifest.config.media_type.to_oci() != MediaType::CONFIG {
+                artifacts.push((entry.clone(), manifest));
+            }
+        }
+        Ok(artifacts)
+    }
+
+    /// The artifacts in the index that say something of the manifest with this digest.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageLayout::artifacts`].
+    pub fn referrers(&self, digest: Digest) -> Result<Vec<(Descriptor, Manifest)>> {
+        let refers = |manifest: &Manifest| manifest.subject.as_ref().is_some_and(|subject| subject.digest == digest);
+        Ok(self.artifacts()?.into_iter().filter(|(_, manifest)| refers(manifest)).collect())
+    }
+
+    /// A document that the layout holds: an [`Index`], a [`Manifest`], a [`Configuration`]. Its size and digest are
+    /// checked against the descriptor.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BlobMissing`], [`Error::BlobDamaged`], and [`Error::Layout`] for what is no such document.
+    pub fn read<T: serde::de::DeserializeOwned>(&self, descriptor: &Descriptor) -> Result<T> {
+        parse(&self.files, descriptor)
+    }
+
+    /// A blob that one of the layout's documents names. Whether it is there, and what the descriptor says, shows when
+    /// it is read.
+    pub fn blob(&self, descriptor: &Descriptor) -> Arc<dyn Blob> {
+        Arc::new(LayoutBlob { files: Arc::clone(&self.files), descriptor: descriptor.clone() })
+    }
+}
+
+/// The bytes of the layout's index as it is now.
+pub(crate) fn read_index(files: &LayoutFiles) -> Result<Vec<u8>> {
+    if files.small_file(MARKER)?.is_none() {
+        return Err(Error::layout(files.path(), "has no oci-layout file: it is no image layout"));
+    }
+    let bytes = files.small_file(INDEX)?;
+    bytes.ok_or_else(|| Error::layout(files.path(), "has no index.json: its making did not end"))
+}
+
+pub(crate) fn parse_index<'a, T: serde::Deserialize<'a>>(files: &LayoutFiles, bytes: &'a [u8]) -> Result<T> {
+    json::from_slice(bytes)
+        .map_err(|error| Error::layout(files.path().join(INDEX), format!("is no image index: {error}")))
+}
+
+fn parse<T: serde::de::DeserializeOwned>(files: &LayoutFiles, descriptor: &Descriptor) -> Result<T> {
+    let bytes = files.document(descriptor)?;
+    json::from_slice(&bytes).map_err(|error| {
+        let reason = format!("has a blob {} that is no {}: {error}", descriptor.digest, descriptor.media_type);
+        Error::layout(files.path(), reason)
+    })
+}
+
+impl ImageLayout {
+    /// The image of this manifest.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] for a configuration that does not fit it, and those of reading the configuration.
+    pub(crate) fn platform_image(&self, descriptor: &Descriptor, manifest: Manifest) -> Result<PlatformImage> {
+        let configuration: Configuration = parse(&self.files, &manifest.config)?;
+        PlatformImage::new(descriptor.clone(), manifest, configuration, |descriptor| Ok(self.blob(descriptor))).map_err(
+            |error| match error {
+                Error::Invalid { what, reason } => Error::layout(self.path(), format!("has an {what}: {reason}")),
+                other => other,
+            },
+        )
+    }
+}

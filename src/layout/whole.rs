@@ -1,0 +1,292 @@
+//! Images of a layout with all that belongs to them, to be put elsewhere.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use serde_json::Value;
+
+use crate::{
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+        warning::Warning,
+    },
+    blob::traits::Blob,
+    document::{
+        descriptor::{Annotations, Descriptor, MediaType},
+        layout_paths::MAX_DEPTH,
+        manifest::{Index, Manifest},
+    },
+    image::graph::Image,
+    layout::read::ImageLayout,
+};
+
+impl ImageLayout {
+    /// All that the index names, with every blob, to be put into another layout: manifests, indexes and artifacts. What an
+    /// index below names and the layout lacks stays in that index and is left out; [`Image::warnings`] has it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest or index, [`Error::Layout`] for an entry of an
+    /// index of which nobody knows what it refers to.
+    pub fn images(&self) -> Result<Vec<Image>> {
+        let mut shared = Shared::default();
+        self.index()?.manifests.iter().map(|entry| self.with_blobs(entry, &mut shared)).collect()
+    }
+
+    /// As [`ImageLayout::images`], without those images that the layout lacks or that cannot be copied, as long as there
+    /// are others. A warning for each of those comes with the images.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageLayout::images`], if there is no other image; [`Error::BlobDamaged`] for any.
+    pub fn present_images(&self) -> Result<(Vec<Image>, Vec<Warning>)> {
+        let (mut images, mut warnings, mut first) = (Vec::new(), Vec::new(), None);
+        let mut shared = Shared::default();
+        for entry in &self.index()?.manifests {
+            match self.with_blobs(entry, &mut shared) {
+                Ok(image) => images.push(image),
+                Err(error @ (Error::BlobMissing { .. } | Error::Layout { .. })) => {
+                    warnings.push(Warning::ImageLeftOut { image: entry.digest.to_string(), reason: error.to_string() });
+                    first.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match first {
+            Some(error) if images.is_empty() => Err(error),
+            _ => Ok((images, warnings)),
+        }
+    }
+
+    /// The image with this name, as [`ImageLayout::image`] takes it, with every blob, for all of its platforms. Without a
+    /// name, the layout must have one image only. What an index names and the layout lacks is left out, as of
+    /// [`ImageLayout::images`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] as [`ImageLayout::image`], and the others as [`ImageLayout::images`].
+    pub fn whole_image(&self, name: Option<&str>) -> Result<Image> {
+        self.with_blobs(&self.entry(name)?, &mut Shared::default())
+    }
+
+    fn with_blobs(&self, entry: &Descriptor, shared: &mut Shared) -> Result<Image> {
+        self.check_known(entry)?;
+        let mut found = Found { shared, seen: HashSet::new(), blobs: Vec::new(), absent: Vec::new() };
+        // What the index says of it besides, the image's own descriptor says.
+        let bare = Descriptor { annotations: Annotations::new(), ..entry.clone() };
+        self.collect_blobs(&bare, 0, &mut found)?;
+        let mut blobs = found.blobs;
+        blobs.shrink_to_fit();
+        let image = Image::new(entry.clone(), blobs);
+        Ok(match found.absent.is_empty() {
+            true => image,
+            false => image.warned(Warning::ImagesAbsent {
+                layout: self.path().to_owned(),
+                index: entry.digest,
+                absent: found.absent,
+            }),
+        })
+    }
+
+    fn collect_blobs(&self, descriptor: &Descriptor, depth: usize, found: &mut Found<'_>) -> Result<()> {
+        let key = (descriptor.digest, Below::of(&descriptor.media_type));
+        if found.seen.contains(&key) {
+            return Ok(());
+        }
+        let children = found.shared.children(self, descriptor, depth)?;
+        if descriptor.media_type.is_index() {
+            self.collect_entries(&children, depth, found)?;
+        } else if let Some(missing) = children.iter().find(|child| depth > 0 && self.lacks(child)) {
+            return Err(Error::BlobMissing { path: self.path().to_owned(), digest: missing.digest });
+        } else {
+            children.iter().try_for_each(|child| self.collect_blobs(child, depth + 1, found))?;
+        }
+        found.seen.insert(key);
+        found.blobs.push(found.shared.blob(self, descriptor));
+        Ok(())
+    }
+
+    /// What an index names. An index may name what is elsewhere, but not all of it.
+    fn collect_entries(&self, entries: &[Descriptor], depth: usize, found: &mut Found<'_>) -> Result<()> {
+        let (mut missing, mut any) = (None, entries.is_empty());
+        for entry in entries {
+            match self.collect_blobs(entry, depth + 1, found) {
+                Err(error @ Error::BlobMissing { .. }) => {
+                    let platform = entry.platform.as_ref().filter(|platform| !platform.is_unknown());
+                    found.absent.push(platform.map_or(entry.digest.to_string(), ToString::to_string));
+                    missing.get_or_insert(error);
+                }
+                result => {
+                    result?;
+                    any = true;
+                }
+            }
+        }
+        match missing {
+            Some(missing) if !any => Err(missing),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a blob that must be in the layout is absent. Only who may distribute a layer with `urls` has it.
+    fn lacks(&self, descriptor: &Descriptor) -> bool {
+        let elsewhere =
+            descriptor.media_type.to_oci().as_str().contains("nondistributable") || !descriptor.urls.is_empty();
+        !elsewhere && !self.files.has_blob(descriptor.digest)
+    }
+
+    /// What a manifest or an index names; nothing for any other blob.
+    pub(crate) fn children(&self, descriptor: &Descriptor, depth: usize) -> Result<Vec<Descriptor>> {
+        if depth > MAX_DEPTH {
+            return Err(Error::layout(self.path(), format!("has indexes more than {MAX_DEPTH} deep")));
+        }
+        match Below::of(&descriptor.media_type) {
+            Below::Entries => {
+                let Index { media_type, manifests: entries, extra, .. } = self.read(descriptor)?;
+                // Whatever its media type is: its members say what it is, too.
+                let is_manifest = ["config", "layers"].iter().any(|member| extra.has(member));
+                let own = if is_manifest { Some(MediaType::MANIFEST) } else { media_type };
+                self.check_kind(descriptor, own, MediaType::is_index)?;
+                entries.iter().try_for_each(|entry| self.check_known(entry))?;
+                Ok(entries)
+            }
+            Below::ConfigAndLayers => {
+                let mut manifest: Manifest = self.read(descriptor)?;
+                self.check_kind(descriptor, manifest.media_type.take(), MediaType::is_manifest)?;
+                Ok(manifest.layers.into_iter().chain([manifest.config]).collect())
+            }
+            Below::Blobs => {
+                let artifact: Value = self.read(descriptor)?;
+                let blobs = artifact.get("blobs").filter(|blobs| !blobs.is_null()).cloned();
+                serde_json::from_value(blobs.unwrap_or_else(|| Value::Array(Vec::new()))).map_err(|error| {
+                    let reason = format!("has an artifact manifest {} that cannot be read: {error}", descriptor.digest);
+                    Error::layout(self.path(), reason)
+                })
+            }
+            // Of the blobs of a manifest, only the bytes count.
+            Below::Nothing | Below::Unknown => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether a document is of the kind that its descriptor says. Others may follow what it says itself, and what it
+    /// names then must stay and be copied, too.
+    fn check_kind(&self, said: &Descriptor, own: Option<MediaType>, is_it: fn(&MediaType) -> bool) -> Result<()> {
+        match own.filter(|own| !is_it(own) && (own.is_index() || own.is_manifest())) {
+            Some(own) => {
+                let (digest, said) = (said.digest, &said.media_type);
+                let reason = format!("names {digest} as {said}, and its contents are those of {own}: make it again");
+                Err(Error::layout(self.path(), reason))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it is known what an entry of an index refers to.
+    pub(crate) fn check_known(&self, entry: &Descriptor) -> Result<()> {
+        match Below::of(&entry.media_type) {
+            Below::Unknown => {
+                let reason = format!(
+                    "has an index that names {} of the media type {}: what that refers to is not known here; copy the \
+                     other images by their tags, or remove it from the index",
+                    entry.digest, entry.media_type
+                );
+                Err(Error::layout(self.path(), reason))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What images of one layout have in common: an index may name one image thousands of times.
+#[derive(Default)]
+struct Shared {
+    blobs: HashMap<Digest, Arc<dyn Blob>>,
+    manifests: HashMap<(Digest, u64), Arc<[Descriptor]>>,
+}
+
+impl Shared {
+    fn blob(&mut self, layout: &ImageLayout, descriptor: &Descriptor) -> Arc<dyn Blob> {
+        let blob = self.blobs.entry(descriptor.digest).or_insert_with(|| layout.blob(descriptor));
+        if blob.descriptor() != descriptor {
+            *blob = layout.blob(descriptor);
+        }
+        Arc::clone(blob)
+    }
+
+    fn children(&mut self, layout: &ImageLayout, descriptor: &Descriptor, depth: usize) -> Result<Arc<[Descriptor]>> {
+        let key = (descriptor.digest, descriptor.size);
+        let is_manifest = Below::of(&descriptor.media_type) == Below::ConfigAndLayers && depth <= MAX_DEPTH;
+        if let Some(children) = self.manifests.get(&key).filter(|_| is_manifest) {
+            return Ok(Arc::clone(children));
+        }
+        let children: Arc<[Descriptor]> = layout.children(descriptor, depth)?.into();
+        if is_manifest {
+            self.manifests.insert(key, Arc::clone(&children));
+        }
+        Ok(children)
+    }
+}
+
+/// What an image consists of, while it is collected.
+struct Found<'a> {
+    shared: &'a mut Shared,
+    /// The same bytes may be a layer in one place and a manifest in another.
+    seen: HashSet<(Digest, Below)>,
+    /// Whatever refers to a blob comes after it.
+    blobs: Vec<Arc<dyn Blob>>,
+    /// The platforms, or else the digests, of what an index names and the layout lacks.
+    absent: Vec<String>,
+}
+
+/// What a blob refers to, by its media type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Below {
+    /// An index.
+    Entries,
+    /// A manifest.
+    ConfigAndLayers,
+    /// The [artifact manifest](https://github.com/opencontainers/image-spec/blob/v1.1.0-rc2/artifact.md), which was
+    /// withdrawn before version 1.1.
+    Blobs,
+    /// A layer, a configuration or what else is no JSON: BuildKit's cache is an index of such.
+    Nothing,
+    /// A document of another kind, which may refer to blobs.
+    Unknown,
+}
+
+impl Below {
+    pub(crate) fn of(media_type: &MediaType) -> Self {
+        match media_type {
+            media_type if media_type.is_index() => Self::Entries,
+            media_type if media_type.is_manifest() => Self::ConfigAndLayers,
+            media_type if media_type.as_str() == "application/vnd.oci.artifact.manifest.v1+json" => Self::Blobs,
+            media_type if media_type.is_document() || !media_type.as_str().ends_with("json") => Self::Nothing,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_blob_refers_to_follows_from_its_media_type() {
+        for (media_type, below) in [
+            ("application/vnd.docker.distribution.manifest.list.v2+json", Below::Entries),
+            ("application/vnd.oci.image.manifest.v1+json", Below::ConfigAndLayers),
+            ("application/vnd.oci.artifact.manifest.v1+json", Below::Blobs),
+            ("application/vnd.oci.image.layer.v1.tar+gzip", Below::Nothing),
+            ("application/vnd.buildkit.cacheconfig.v0", Below::Nothing),
+            ("application/vnd.docker.container.image.v1+json", Below::Nothing),
+            ("text/plain", Below::Nothing),
+            ("application/vnd.example.manifest.v9+json", Below::Unknown),
+            ("application/json", Below::Unknown),
+        ] {
+            assert_eq!(Below::of(&MediaType::new(media_type)), below, "{media_type}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The files of a layout, written: blobs, and last what names them.
+
+use std::{collections::HashSet, io::Write, path::Path, sync::Arc};
+
+use crate::{
+    basics::error::{Error, Result},
+    blob::traits::Blob,
+    image::graph::Image,
+    layout::blob_store::BlobStore,
+    pool::Pool,
+    store::{new_file::Temporary, write_options::WriteOptions},
+};
+
+/// Puts every blob of these images in its place, several at a time.
+pub(crate) fn put_blobs(store: &BlobStore, images: &[Image], pool: &Pool) -> Result<()> {
+    let mut seen = HashSet::new();
+    let blobs: Vec<&Arc<dyn Blob>> =
+        images.iter().flat_map(Image::blobs).filter(|blob| seen.insert(blob.descriptor().digest)).collect();
+    pool.map(blobs, |blob| store.put(blob.as_ref(), pool).map(drop)).into_iter().collect()
+}
+
+/// Replaces a file of the layout as a whole. Its contents are synced before it takes its name; the directory is not.
+pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8], options: WriteOptions) -> Result<()> {
+    let path = dir.join(name);
+    let file = Temporary::new_in(dir)?;
+    file.file().write_all(bytes).map_err(Error::write(&path))?;
+    file.persist(&path, options).map(drop)
+}

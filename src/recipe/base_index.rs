@@ -1,0 +1,78 @@
+//! The entries of one layer, as far as a layer above it has to know them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::tarfile::path::LayerPath;
+
+/// What a layer has at each path, sorted by path. A recipe records the entries alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Index {
+    entries: Vec<(LayerPath, BaseEntry)>,
+    #[serde(skip)]
+    outside: Option<Outside>,
+}
+
+/// The entries of a layer whose names lead out of an image: unpackers refuse them, or write elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Outside {
+    /// The name of the first one, as the layer has it.
+    pub(crate) first: Vec<u8>,
+    pub(crate) count: u64,
+}
+
+/// What lies at one path.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum BaseEntry {
+    Directory(BaseDirectory),
+    /// A directory that a recipe knows of, and of which no layer has an entry: only what is in it.
+    ImpliedDirectory,
+    /// A symbolic link with this target.
+    Symlink(#[serde(with = "crate::tarfile::path::bytes")] Vec<u8>),
+    /// Anything else that has no files below it, a whiteout among it.
+    File,
+}
+
+/// The attributes of a directory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct BaseDirectory {
+    pub(crate) mode: u32,
+    pub(crate) uid: u64,
+    pub(crate) gid: u64,
+    /// Seconds since 1970.
+    pub(crate) mtime: i64,
+    pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Index {
+    /// An index of these entries.
+    pub(crate) fn from_entries(entries: BTreeMap<LayerPath, BaseEntry>) -> Self {
+        Self { entries: entries.into_iter().collect(), outside: None }
+    }
+
+    /// This index, of a layer that has these entries too.
+    pub(crate) fn with_outside(self, outside: Option<Outside>) -> Self {
+        Self { outside, ..self }
+    }
+
+    pub(crate) fn entries(&self) -> &[(LayerPath, BaseEntry)] {
+        &self.entries
+    }
+
+    pub(crate) fn outside(&self) -> Option<&Outside> {
+        self.outside.as_ref()
+    }
+
+    /// What the layer says of this path itself.
+    pub(crate) fn get(&self, path: &LayerPath) -> Option<&BaseEntry> {
+        self.entries.binary_search_by(|(other, _)| other.cmp(path)).ok().map(|at| &self.entries[at].1)
+    }
+
+    /// Whether the layer has an entry below this path.
+    pub(crate) fn has_below(&self, path: &LayerPath) -> bool {
+        let after = self.entries.partition_point(|(other, _)| other <= path);
+        self.entries.get(after).is_some_and(|(other, _)| other.is_below(path))
+    }
+}

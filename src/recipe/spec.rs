@@ -1,0 +1,372 @@
+//! The JSON form of a layer's files and options: what `oci-layout layer-tar --spec` and the Nix functions take.
+
+pub(crate) mod base;
+pub(crate) mod values;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    basics::error::{Error, Result},
+    recipe::{
+        mapping::{Attribute, Attributes, FileMapping, Source},
+        options::{LayerOptions, PermissionRule},
+        spec::values::*,
+    },
+    tarfile::compression::Compression,
+};
+
+/// A layer's files and options, read from JSON or written as it.
+///
+/// The specification of a layer is an object. Every member may be left out or `null`:
+///
+/// | member | value | without it |
+/// |---|---|---|
+/// | `files` | a list of files, see below | no files |
+/// | `compression` | as [`Compression`] is written; `""` is `"none"` | `"gzip"` |
+/// | `mtime` | seconds since 1970, a number | 1 |
+/// | `owner` | `{ "uid": NUMBER, "gid": NUMBER }`, the owner of what has none of its own | root |
+/// | `perms` | a list of `{ "glob", "mode", "uid", "gid" }`, applied in this order; see [`PermissionRule`] | none |
+/// | `onConflict` | `"error"`, `"first"` or `"last"`: which of two files at one path wins | `"error"` |
+/// | `keepDirectoryLinks` | whether a link keeps its place where other files have a directory | `false` |
+/// | `include`, `exclude` | lists of globs on paths in every source folder and tar, see below | everything, nothing |
+/// | `hardLinks` | `"copy"` (or `false`), `"keep"` or `"merge"` (or `true`), as [`HardLinks`](crate::HardLinks) has it | `"copy"`, with a warning |
+/// | `unpackLimit` | how many bytes a tar may unpack to, a number | 16 GiB |
+/// | `replace` | whether a file may replace a directory of the base, or a directory a file | `false` |
+/// | `strict` | whether warnings are errors | `false` |
+/// | `base` | what a recipe records of the layers below | nothing: see [`LayerOptions::above`] |
+///
+/// A file is an object with exactly one of the members that say what it is:
+///
+/// | member | value | what lands at the destination |
+/// |---|---|---|
+/// | `source` | path | the file, or the contents of the folder, that is there |
+/// | `text` | string | a file with this text |
+/// | `base64` | string | a file with these bytes |
+/// | `symlink` | path | a symbolic link with this target |
+/// | `directory` | `true` | a directory |
+/// | `whiteout` | `true` | the mark that removes the destination from the layers below |
+/// | `opaqueWhiteout` | `true` | the mark that empties the directory of what the layers below have in it |
+/// | `tar` | path | the entries of this tar (plain, gzip or zstd) |
+///
+/// and those that say where and how:
+///
+/// | member | value | without it |
+/// |---|---|---|
+/// | `destination` | path in the image | the `source`; needed with any other |
+/// | `follow` | whether a source that is a symbolic link is followed | `true` |
+/// | `include` | a list of globs on paths in a source folder or tar: only these | everything |
+/// | `exclude` | a list of globs on the same paths: not these, but for those of a later glob behind `!` | nothing |
+/// | `mode` | a string of octal digits (`"0755"`), or `"keep"` for what the source has | 0755 or 0644 |
+/// | `uid`, `gid` | a number, or `"keep"` | the layer's `owner` |
+/// | `mtime` | seconds since 1970, a number, or `"keep"` | the layer's `mtime` |
+/// | `xattrs` | `{ NAME: BASE64 }`, or `"keep"` | none |
+///
+/// A destination that ends with a slash is the directory that a file lands in, under its own name.
+///
+/// A path is a string, or `{ "base64": STRING }` where it is not UTF-8. Relative sources are relative to the working
+/// directory.
+///
+/// ```
+/// use oci_layout::{LayerSpec, layer_tar};
+/// use serde_json::json;
+/// let LayerSpec { files, options } = LayerSpec::from_value(json!({
+///     "files": [
+///         { "text": "PORT=80\n", "destination": "/etc/app.conf", "mode": "0600", "uid": 1000 },
+///         { "directory": true, "destination": "/tmp", "mode": "1777" },
+///     ],
+///     "compression": "zstd:9",
+/// }))?;
+/// layer_tar(files, options)?;
+/// # Ok::<_, oci_layout::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct LayerSpec {
+    /// The mappings, in their order.
+    pub files: Vec<FileMapping>,
+    /// The options.
+    pub options: LayerOptions,
+}
+
+const LAYER_MEMBERS: &[&str] = &[
+    "files",
+    "compression",
+    "mtime",
+    "owner",
+    "perms",
+    "onConflict",
+    "keepDirectoryLinks",
+    "include",
+    "exclude",
+    "hardLinks",
+    "unpackLimit",
+    "replace",
+    "strict",
+    "base",
+];
+
+/// What a file can be; one of them must be there.
+const SOURCES: &[&str] = &["source", "text", "base64", "symlink", "directory", "whiteout", "opaqueWhiteout", "tar"];
+
+const FILE_MEMBERS: &[&str] = &["destination", "follow", "include", "exclude", "mode", "uid", "gid", "mtime", "xattrs"];
+
+impl LayerSpec {
+    /// Reads the JSON that the table above describes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for a member that does not exist, a value of the wrong type, a file that is two things or
+    /// none; it names the file by its place in the list, from 0, and its destination. [`Error::Compression`] for a
+    /// compression that does not exist.
+    pub fn from_value(spec: Value) -> Result<Self> {
+        let mut spec = Members::new("layer specification".to_owned(), spec, &[LAYER_MEMBERS])?;
+        let default = LayerOptions::default();
+        let options = LayerOptions {
+            compression: match spec.take("compression", string)?.as_deref() {
+                None => default.compression,
+                Some("") => Compression::NONE,
+                Some(text) => text.parse()?,
+            },
+            mtime: spec.take("mtime", seconds)?.unwrap_or(default.mtime),
+            owner: match spec.take("owner", Ok)? {
+                None => default.owner,
+                Some(owner) => {
+                    let mut owner = Members::new("owner".to_owned(), owner, &[&["uid", "gid"]])?;
+                    (owner.take("uid", number)?.unwrap_or(0), owner.take("gid", number)?.unwrap_or(0))
+                }
+            },
+            permissions: each(spec.take("perms", list)?, permission_rule)?,
+            on_conflict: spec.take("onConflict", on_conflict)?.unwrap_or_default(),
+            keep_directory_links: spec.take("keepDirectoryLinks", boolean)?.unwrap_or(default.keep_directory_links),
+            include: spec.take("include", strings)?.unwrap_or_default(),
+            exclude: spec.take("exclude", strings)?.unwrap_or_default(),
+            hard_links: spec.take("hardLinks", hard_links)?,
+            unpack_limit: spec.take("unpackLimit", number)?.unwrap_or(default.unpack_limit),
+            strict: spec.take("strict", boolean)?.unwrap_or(default.strict),
+            replace: spec.take("replace", boolean)?.unwrap_or(default.replace),
+            base: spec.take("base", Ok)?.map(base::read).transpose()?,
+            ..default
+        };
+        Ok(Self { files: each(spec.take("files", list)?, file)?, options })
+    }
+
+    /// The JSON that [`LayerSpec::from_value`] reads this from: the mappings, and of the options those that it has. What
+    /// is as it is without being said is left out, but for the compression.
+    ///
+    /// ```
+    /// use oci_layout::{Compression, FileMapping, LayerSpec};
+    /// let files = vec![FileMapping::text("PORT=80\n", "/etc/app.conf").mode(0o600)];
+    /// let spec = LayerSpec { files, options: Compression::ZSTD.into() };
+    /// assert_eq!(
+    ///     spec.to_value()?.to_string(),
+    ///     r#"{"compression":"zstd","files":[{"destination":"/etc/app.conf","mode":"0600","text":"PORT=80\n"}]}"#,
+    /// );
+    /// # Ok::<_, oci_layout::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for an extended attribute whose name is not UTF-8, and for a base, which only a recipe holds.
+    pub fn to_value(&self) -> Result<Value> {
+        let (options, default) = (&self.options, LayerOptions::default());
+        let (uid, gid) = options.owner;
+        let files = self.files.iter().map(write_file).collect::<Result<Vec<_>>>()?;
+        let base = options.base.as_ref().map(base::write).transpose();
+        let base = base.map_err(|reason| Error::invalid("base", reason))?;
+        let mut spec = object([
+            ("files", said(!files.is_empty(), || files.into())),
+            ("compression", options.compression.to_string().into()),
+            ("mtime", said(options.mtime != default.mtime, || options.mtime.into())),
+            ("owner", said(options.owner != default.owner, || json!({ "uid": uid, "gid": gid }))),
+            ("perms", said(!options.permissions.is_empty(), || options.permissions.iter().map(write_rule).collect())),
+            ("onConflict", said(options.on_conflict != default.on_conflict, || from_on_conflict(options.on_conflict))),
+            ("keepDirectoryLinks", said(options.keep_directory_links, || true.into())),
+            ("include", said(!options.include.is_empty(), || options.include.clone().into())),
+            ("exclude", said(!options.exclude.is_empty(), || options.exclude.clone().into())),
+            ("hardLinks", options.hard_links.map_or(Value::Null, from_hard_links)),
+            ("unpackLimit", said(options.unpack_limit != default.unpack_limit, || options.unpack_limit.into())),
+            ("replace", said(options.replace, || true.into())),
+            ("strict", said(options.strict, || true.into())),
+            ("base", base.unwrap_or_default()),
+        ]);
+        // Another crate of the program may have switched serde_json to the order in which members are added.
+        spec.sort_all_objects();
+        Ok(spec)
+    }
+}
+
+/// An object of the members that have a value.
+fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    let given = members.into_iter().filter(|(_, value)| !value.is_null());
+    given.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The value, if it has to be said.
+fn said(is_said: bool, value: impl FnOnce() -> Value) -> Value {
+    if is_said { value() } else { Value::Null }
+}
+
+fn file(index: usize, value: Value) -> Result<FileMapping> {
+    let mut file = Members::new(format!("files[{index}]"), value, &[SOURCES, FILE_MEMBERS])?;
+    // What people look for is the destination; the place in the list is for programs that wrote the list.
+    let destination = file.take("destination", path)?;
+    let shown = destination.clone().or_else(|| path(file.members.get("source")?.clone()).ok());
+    if let Some(shown) = shown {
+        file.what = format!("files[{index}] ({shown:?})");
+    }
+    let source = source(&mut file)?;
+    let destination = match (destination, &source) {
+        (Some(destination), _) => destination,
+        (None, Source::Path(path)) => path.clone(),
+        (None, _) => return Err(file.refuse("it has no destination, which only a source has by itself: give one")),
+    };
+    Ok(FileMapping {
+        follow: file.take("follow", boolean)?.unwrap_or(true),
+        include: file.take("include", strings)?.unwrap_or_default(),
+        exclude: file.take("exclude", strings)?.unwrap_or_default(),
+        attributes: Attributes {
+            mode: file.attribute("mode", mode)?,
+            uid: file.attribute("uid", number)?,
+            gid: file.attribute("gid", number)?,
+            mtime: file.attribute("mtime", seconds)?,
+            xattrs: file.attribute("xattrs", xattrs)?,
+        },
+        ..FileMapping::from_source(source, destination)
+    })
+}
+
+fn write_file(file: &FileMapping) -> Result<Value> {
+    let FileMapping { destination, follow, include, exclude, attributes, .. } = file;
+    let xattrs = match &attributes.xattrs {
+        Attribute::Set(xattrs) => {
+            from_xattrs(xattrs).map_err(|reason| Error::invalid(format!("{destination:?}"), reason))?
+        }
+        other => write_attribute(other, |_| Value::Null),
+    };
+    let mut value = object([
+        ("destination", from_path(destination)),
+        ("follow", said(!follow, || false.into())),
+        ("include", said(!include.is_empty(), || include.clone().into())),
+        ("exclude", said(!exclude.is_empty(), || exclude.clone().into())),
+        ("mode", write_attribute(&attributes.mode, |&mode| from_mode(mode))),
+        ("uid", write_attribute(&attributes.uid, |&uid| uid.into())),
+        ("gid", write_attribute(&attributes.gid, |&gid| gid.into())),
+        ("mtime", write_attribute(&attributes.mtime, |&mtime| mtime.into())),
+        ("xattrs", xattrs),
+    ]);
+    let (name, source) = write_source(&file.source);
+    value[name] = source;
+    Ok(value)
+}
+
+fn write_attribute<T>(attribute: &Attribute<T>, write: impl FnOnce(&T) -> Value) -> Value {
+    match attribute {
+        Attribute::Normal => Value::Null,
+        Attribute::Keep => "keep".into(),
+        Attribute::Set(value) => write(value),
+    }
+}
+
+fn source(file: &mut Members) -> Result<Source> {
+    // A mark that is not set is not there.
+    let is_given = |name: &&&str| file.members.get(**name).is_some_and(|value| !matches!(value, Value::Bool(false)));
+    let given: Vec<&str> = SOURCES.iter().filter(is_given).copied().collect();
+    let [name] = given[..] else {
+        return Err(file.refuse(match &given[..] {
+            [] => format!("it does not say what the file is: give one of {}", SOURCES.join(", ")),
+            several => format!("it is two things, {}: give one", several.join(" and ")),
+        }));
+    };
+    let mark = |value| match value {
+        Value::Bool(true) => Ok(()),
+        _ => Err("it is true, or left out".to_owned()),
+    };
+    let source = match name {
+        "source" => file.take(name, path)?.map(Source::Path),
+        "text" => file.take(name, string)?.map(|text| Source::Bytes(text.into_bytes().into())),
+        "base64" => file.take(name, bytes)?.map(|bytes| Source::Bytes(bytes.into())),
+        "symlink" => file.take(name, path)?.map(Source::Symlink),
+        "directory" => file.take(name, mark)?.map(|()| Source::Directory),
+        "whiteout" => file.take(name, mark)?.map(|()| Source::Whiteout),
+        "opaqueWhiteout" => file.take(name, mark)?.map(|()| Source::OpaqueWhiteout),
+        _ => file.take(name, path)?.map(Source::Tar),
+    };
+    Ok(source.expect("it was found to be there"))
+}
+
+fn write_source(source: &Source) -> (&'static str, Value) {
+    match source {
+        Source::Path(path) => ("source", from_path(path)),
+        Source::Bytes(bytes) => match str::from_utf8(bytes) {
+            Ok(text) => ("text", text.into()),
+            Err(_) => ("base64", from_bytes(bytes)),
+        },
+        Source::Symlink(target) => ("symlink", from_path(target)),
+        Source::Directory => ("directory", true.into()),
+        Source::Whiteout => ("whiteout", true.into()),
+        Source::OpaqueWhiteout => ("opaqueWhiteout", true.into()),
+        Source::Tar(tar) => ("tar", from_path(tar)),
+    }
+}
+
+fn permission_rule(index: usize, value: Value) -> Result<PermissionRule> {
+    let mut rule = Members::new(format!("perms[{index}]"), value, &[&["glob", "mode", "uid", "gid"]])?;
+    let Some(glob) = rule.take("glob", string)? else {
+        return Err(rule.refuse("it has no glob: give one that matches destinations, as in \"bin/*\""));
+    };
+    Ok(PermissionRule {
+        glob,
+        mode: rule.take("mode", mode)?,
+        uid: rule.take("uid", number)?,
+        gid: rule.take("gid", number)?,
+    })
+}
+
+fn write_rule(rule: &PermissionRule) -> Value {
+    object([
+        ("glob", rule.glob.as_str().into()),
+        ("mode", rule.mode.map_or(Value::Null, from_mode)),
+        ("uid", rule.uid.into()),
+        ("gid", rule.gid.into()),
+    ])
+}
+
+fn each<T>(list: Option<Vec<Value>>, read: impl Fn(usize, Value) -> Result<T>) -> Result<Vec<T>> {
+    list.into_iter().flatten().enumerate().map(|(index, value)| read(index, value)).collect()
+}
+
+/// The members of an object that were not read yet, and how a message names it.
+struct Members {
+    what: String,
+    members: Map<String, Value>,
+}
+
+impl Members {
+    fn new(what: String, value: Value, known: &[&[&str]]) -> Result<Self> {
+        let Value::Object(mut members) = value else {
+            return Err(Error::invalid(what, format!("it is a JSON object, and this is not: {value}")));
+        };
+        let known = known.concat();
+        if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
+            return Err(Error::invalid(what, format!("there is no member {name:?}; there are {}", known.join(", "))));
+        }
+        members.retain(|_, value| !value.is_null());
+        Ok(Self { what, members })
+    }
+
+    fn take<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, String>) -> Result<Option<T>> {
+        let value = self.members.remove(name).map(read).transpose();
+        value.map_err(|reason| Error::invalid(format!("{}, {name}", self.what), reason))
+    }
+
+    fn attribute<T>(&mut self, name: &str, read: fn(Value) -> Result<T, String>) -> Result<Attribute<T>> {
+        let read = |value| match value {
+            Value::String(keep) if keep == "keep" => Ok(Attribute::Keep),
+            value => read(value).map(Attribute::Set).map_err(|reason| reason + "; or it is \"keep\""),
+        };
+        Ok(self.take(name, read)?.unwrap_or_default())
+    }
+
+    fn refuse(&self, reason: impl Into<String>) -> Error {
+        Error::invalid(&self.what, reason)
+    }
+}

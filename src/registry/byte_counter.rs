@@ -1,0 +1,36 @@
+//! How much of all there is has gone by.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::basics::progress::Progress;
+
+/// Bytes of blobs: those that went by, and all that may.
+pub(crate) struct Meter {
+    progress: Option<Progress>,
+    done: AtomicU64,
+    total: AtomicU64,
+}
+
+impl Meter {
+    pub(crate) fn new(progress: Option<Progress>) -> Self {
+        Self { progress, done: AtomicU64::new(0), total: AtomicU64::new(0) }
+    }
+
+    /// Counts bytes that may go by.
+    pub(crate) fn expect(&self, bytes: u64) {
+        self.total.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts bytes that went by.
+    pub(crate) fn advance(&self, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if let Some(Progress(report)) = &self.progress {
+            report(done, self.total.load(Ordering::Relaxed));
+        }
+    }
+
+    /// Takes back bytes that have to go by once more.
+    pub(crate) fn retreat(&self, bytes: u64) {
+        self.done.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,28 @@
+//! What all connections of an endpoint share.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::registry::serve::{
+    authority::Authorities, certificate::Certificate, event::Event, login::Login, places::Places, pull_watch::Once,
+    repository::Repository, shared_build::Makings,
+};
+
+pub(crate) type Log = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// What all connections share.
+pub(crate) struct Server {
+    pub(crate) repositories: BTreeMap<String, Arc<Repository>>,
+    pub(crate) authorities: Authorities,
+    pub(crate) certificate: Option<Certificate>,
+    pub(crate) login: Option<Login>,
+    pub(crate) places: Arc<Places>,
+    pub(crate) makings: Arc<Makings>,
+    pub(crate) once: Arc<Once>,
+    pub(crate) log: Log,
+}
+
+impl Server {
+    pub(crate) fn tell(&self, event: &Event) {
+        (self.log)(event);
+    }
+}

@@ -1,0 +1,190 @@
+//! Makings in many orders of their steps: see [`crate::sync`].
+
+use std::{
+    io::{self, Read},
+    sync::{Arc, OnceLock, atomic::Ordering},
+    time::Duration,
+};
+
+use shuttle::{future::block_on, sync::atomic::AtomicBool};
+
+use crate::{
+    basics::{
+        error::Result,
+        sync::{AtomicUsize, Mutex, Notify, check, lock, pass, thread},
+    },
+    blob::{chunks::CHUNK, traits::Blob},
+    document::descriptor::{Descriptor, MediaType},
+    pool::Pool,
+    registry::serve::{
+        body::Stretch,
+        shared_build::{Limits, Makings, Next},
+    },
+};
+
+/// The chunks of the blob.
+const CHUNKS: u64 = 4;
+
+/// A blob whose reading takes turns with others, and fails behind some chunk.
+struct Slow {
+    descriptor: Descriptor,
+    fails_behind: u64,
+}
+
+impl Slow {
+    fn blob(fails_behind: u64) -> Arc<dyn Blob> {
+        static DESCRIPTOR: OnceLock<Descriptor> = OnceLock::new();
+        let whole = || Descriptor::of(MediaType::LAYER, &(0..CHUNKS).flat_map(chunk).collect::<Vec<_>>());
+        Arc::new(Self { descriptor: DESCRIPTOR.get_or_init(whole).clone(), fails_behind })
+    }
+}
+
+/// The chunk with this number. The last one is short.
+fn chunk(number: u64) -> Vec<u8> {
+    vec![number as u8; if number + 1 < CHUNKS { CHUNK as usize } else { 10 }]
+}
+
+impl Blob for Slow {
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        Ok(Box::new(SlowReader { number: 0, chunk: Vec::new(), fails_behind: self.fails_behind }))
+    }
+}
+
+struct SlowReader {
+    number: u64,
+    chunk: Vec<u8>,
+    fails_behind: u64,
+}
+
+impl Read for SlowReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.chunk.is_empty() {
+            thread::yield_now();
+            if self.number == self.fails_behind {
+                return Err(io::Error::other("as the model wants"));
+            }
+            if self.number == CHUNKS {
+                return Ok(0);
+            }
+            self.chunk = chunk(self.number);
+            self.number += 1;
+        }
+        let length = buffer.len().min(self.chunk.len());
+        buffer[..length].copy_from_slice(&self.chunk[..length]);
+        self.chunk.drain(..length);
+        Ok(length)
+    }
+}
+
+fn makings(of_a_blob: usize, in_all: usize) -> Arc<Makings> {
+    let limits = Limits { window: 2, grace: Duration::from_millis(40), of_a_blob, in_all };
+    let (live, changed, waiting) = (Mutex::default(), Notify::new(), AtomicUsize::new(0));
+    Arc::new(Makings { limits, pool: Pool::new(1), live, changed, waiting })
+}
+
+/// Reads the blob as a response does, but for chunks from this number on.
+fn read(makings: &Arc<Makings>, blob: &Arc<dyn Blob>, from: u64) -> Result<(), String> {
+    let size = blob.descriptor().size;
+    let mut stretch = Stretch::new(Arc::clone(blob), false, from * CHUNK..size, makings);
+    for number in from..CHUNKS {
+        let bytes = block_on(stretch.next()).map_err(|error| error.to_string())?.expect("it is not over");
+        assert!(bytes[..] == chunk(number)[..], "chunk {number} comes when it is its turn");
+    }
+    assert_eq!(block_on(stretch.next()).map_err(|error| error.to_string())?, None);
+    Ok(())
+}
+
+/// Waits until all makings ended: each does when nobody reads it any more.
+fn wait_for_the_end(makings: &Arc<Makings>) {
+    block_on(async {
+        loop {
+            let changed = makings.changed.notified();
+            if lock(&makings.live).is_empty() {
+                break;
+            }
+            changed.await;
+        }
+    });
+    assert_eq!(makings.waiting.load(Ordering::SeqCst), 0, "nobody waits");
+}
+
+/// Two clients at once, one of whom wants only the end: each gets all, and no time has to pass for it.
+#[test]
+fn model_of_a_shared_making() {
+    check(|| {
+        let (makings, blob) = (makings(1, 1), Slow::blob(u64::MAX));
+        let clients = [0, 2].map(|from| {
+            let (makings, blob) = (Arc::clone(&makings), Arc::clone(&blob));
+            thread::spawn(move || read(&makings, &blob, from).unwrap())
+        });
+        clients.into_iter().for_each(|client| client.join().unwrap());
+        wait_for_the_end(&makings);
+    });
+}
+
+/// A client goes away in the middle: the other one gets all, and a third one that comes late too.
+#[test]
+fn model_of_a_client_that_leaves() {
+    check(|| {
+        let (makings, blob) = (makings(1, 1), Slow::blob(u64::MAX));
+        let leaving = {
+            let (makings, blob) = (Arc::clone(&makings), Arc::clone(&blob));
+            thread::spawn(move || {
+                let place = block_on(makings.place(&blob, 0)).unwrap();
+                assert!(!matches!(block_on(place.next()), Next::Failed(_)));
+            })
+        };
+        let staying = {
+            let (makings, blob) = (Arc::clone(&makings), Arc::clone(&blob));
+            thread::spawn(move || read(&makings, &blob, 0).unwrap())
+        };
+        leaving.join().unwrap();
+        read(&makings, &blob, 0).unwrap();
+        staying.join().unwrap();
+        wait_for_the_end(&makings);
+    });
+}
+
+/// A making that fails says so to everybody, and leaves nothing behind.
+#[test]
+fn model_of_a_making_that_fails() {
+    check(|| {
+        let (makings, blob) = (makings(1, 2), Slow::blob(1));
+        let clients = [0, 1].map(|from| {
+            let (makings, blob) = (Arc::clone(&makings), Arc::clone(&blob));
+            thread::spawn(move || read(&makings, &blob, from).unwrap_err())
+        });
+        for client in clients {
+            assert!(client.join().unwrap().contains("as the model wants"));
+        }
+        wait_for_the_end(&makings);
+    });
+}
+
+/// A client that takes a chunk and then none keeps nobody from the blob for longer than the grace, as long as time
+/// passes.
+#[test]
+fn model_of_a_client_that_stalls() {
+    check(|| {
+        let (makings, blob) = (makings(1, 1), Slow::blob(u64::MAX));
+        let (is_over, stalls) = (Arc::new(AtomicBool::new(false)), block_on(makings.place(&blob, 0)).unwrap());
+        let clock = {
+            let is_over = Arc::clone(&is_over);
+            thread::spawn(move || {
+                while !is_over.load(Ordering::SeqCst) {
+                    pass(Duration::from_millis(20));
+                    thread::yield_now();
+                }
+            })
+        };
+        read(&makings, &blob, 0).unwrap();
+        drop(stalls);
+        wait_for_the_end(&makings);
+        is_over.store(true, Ordering::SeqCst);
+        clock.join().unwrap();
+    });
+}

@@ -1,0 +1,10 @@
+//! Files on disk: written whole, locked, and known as checked.
+
+pub(crate) mod beneath;
+pub(crate) mod blob_files;
+pub(crate) mod checked;
+pub(crate) mod file_kind;
+pub(crate) mod known_files;
+pub(crate) mod lock;
+pub(crate) mod new_file;
+pub(crate) mod write_options;

@@ -1,0 +1,110 @@
+//! Blobs that are put in place whole: written beside their place under a temporary name, and renamed.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
+    document::descriptor::Descriptor,
+    store::{
+        beneath,
+        checked::{CheckedFile, FileBytes},
+        known_files::KnownFiles,
+        lock::Lock,
+        new_file::Temporary,
+        write_options::WriteOptions,
+    },
+};
+
+/// `blobs/sha256` of a layout that may not have an index yet. As long as this lives nobody collects blobs there.
+#[derive(Debug)]
+pub(crate) struct BlobFiles {
+    folder: PathBuf,
+    known: Arc<KnownFiles>,
+    options: WriteOptions,
+    _lock: Option<Lock>,
+}
+
+impl BlobFiles {
+    /// The folder, made if it is not there.
+    pub(crate) fn create(layout: &Path, options: WriteOptions) -> Result<Self> {
+        create_folder(layout, "blobs/sha256")?;
+        let lock = Lock::shared(layout, options)?;
+        Ok(Self { folder: layout.join("blobs/sha256"), known: Arc::default(), options, _lock: lock })
+    }
+
+    /// Sets the record of files that were hashed before.
+    pub(crate) fn known(self, known: &Arc<KnownFiles>) -> Self {
+        Self { known: Arc::clone(known), ..self }
+    }
+
+    pub(crate) fn options(&self) -> WriteOptions {
+        self.options
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the blob of this digest has its place.
+    pub(crate) fn path(&self, digest: Digest) -> PathBuf {
+        self.folder.join(digest.hex())
+    }
+
+    /// A blob of this folder, all its bytes checked.
+    pub(crate) fn checked(&self, path: &Path, descriptor: &Descriptor) -> Result<CheckedFile> {
+        self.known.check(FileBytes::open(path)?, descriptor)
+    }
+
+    /// A blob to be written, whose digest is known only at its end.
+    pub(crate) fn new_blob(&self) -> Result<NewBlob> {
+        let file = Temporary::new_in(&self.folder)?;
+        Ok(NewBlob { file, folder: self.folder.clone() })
+    }
+
+    /// Puts the blob in its place.
+    pub(crate) fn keep(&self, blob: NewBlob, digest: Digest) -> Result<PathBuf> {
+        let path = self.path(digest);
+        let file = blob.file.persist(&path, self.options)?;
+        self.known.add(&file, digest);
+        Ok(path)
+    }
+}
+
+/// Makes a folder of the layout. A layout that has a link in its place may be a stranger's, and the link may lead to
+/// another layout.
+pub(crate) fn create_folder(layout: &Path, name: &str) -> Result<()> {
+    let path = layout.join(name);
+    fs::create_dir_all(&path).map_err(Error::write(&path))?;
+    beneath::folder(layout, name).map(drop).map_err(|cause| beneath::unreadable(layout, name, cause))
+}
+
+/// A blob while it is written. Dropped, it is gone. An error of writing it names its folder.
+pub(crate) struct NewBlob {
+    file: Temporary,
+    folder: PathBuf,
+}
+
+impl NewBlob {
+    /// Copies a file. Between two files, the system copies, or shares blocks, by itself. Returns the number of bytes.
+    pub(crate) fn copy_from(&mut self, mut file: &fs::File) -> Result<u64> {
+        io::copy(&mut file, &mut self.file.file()).map_err(Error::write(&self.folder))
+    }
+}
+
+impl Write for NewBlob {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.file().write(bytes).map_err(|cause| Error::write(&self.folder)(cause).into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,10 @@
+//! Tars: their headers and paths, the reader of those that others wrote, and what compresses them.
+
+pub(crate) mod codec;
+pub(crate) mod compression;
+pub(crate) mod decompress;
+pub(crate) mod follow;
+pub(crate) mod header;
+pub(crate) mod path;
+pub(crate) mod reader;
+pub(crate) mod xattrs;

@@ -1,0 +1,255 @@
+//! The compressors, each proved on a sample before its first use.
+//!
+//! `cargo update` or a system library can put another version of a codec in the place of the one whose bytes are
+//! promised. So each one compresses a built-in sample first, and is refused if its bytes differ.
+
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+use std::io;
+
+use crate::basics::error::{Error, Result};
+
+/// A compressor with its level and its memory, for many blocks one after the other.
+pub(crate) enum Codec {
+    #[cfg(feature = "gzip")]
+    Gzip(libdeflater::Compressor),
+    #[cfg(feature = "zstd")]
+    Zstd(zstd::bulk::Compressor<'static>),
+}
+
+impl Codec {
+    /// As many bytes as a block of this size can become.
+    #[cfg_attr(not(any(feature = "gzip", feature = "zstd")), expect(unused_variables, reason = "there is no codec"))]
+    pub(crate) fn bound(&mut self, size: usize) -> usize {
+        match *self {
+            #[cfg(feature = "gzip")]
+            Self::Gzip(ref mut compressor) => compressor.gzip_compress_bound(size),
+            #[cfg(feature = "zstd")]
+            Self::Zstd(_) => zstd::zstd_safe::compress_bound(size),
+        }
+    }
+
+    /// Makes this block one gzip member or one zstd frame, at the beginning of `output`, which has the room that
+    /// [`Codec::bound`] says. Returns its size.
+    #[cfg_attr(not(any(feature = "gzip", feature = "zstd")), expect(unused_variables, reason = "there is no codec"))]
+    pub(crate) fn compress(&mut self, block: &[u8], output: &mut [u8]) -> Result<usize> {
+        match *self {
+            #[cfg(feature = "gzip")]
+            Self::Gzip(ref mut compressor) => {
+                Ok(compressor.gzip_compress(block, output).expect("the bound is enough room"))
+            }
+            #[cfg(feature = "zstd")]
+            Self::Zstd(ref mut compressor) => compressor.compress_to_buffer(block, output).map_err(|cause| {
+                Error::Compression { compression: "zstd".to_owned(), reason: format!("the library failed: {cause}") }
+            }),
+        }
+    }
+}
+
+#[cfg(feature = "gzip")]
+pub(crate) fn gzip(level: u8) -> Result<Codec> {
+    proof::proved("gzip", level, &proof::GZIP, || new_gzip(level))
+}
+
+#[cfg(feature = "gzip")]
+fn new_gzip(level: u8) -> io::Result<Codec> {
+    let level = libdeflater::CompressionLvl::new(level.into()).expect("the caller looked at the level");
+    Ok(Codec::Gzip(libdeflater::Compressor::new(level)))
+}
+
+#[cfg(feature = "zstd")]
+pub(crate) fn zstd(level: u8) -> Result<Codec> {
+    // `hash2` of zstd_preSplit.c reads two bytes in the machine's order, and decides from level 4 on where blocks are
+    // split. Few inputs show it, and the sample is none of them.
+    if cfg!(target_endian = "big") && level > 3 {
+        return Err(Error::Compression {
+            compression: format!("zstd:{level}"),
+            reason: "on a big-endian machine libzstd 1.5.7 makes other bytes from level 4 on: choose 1 to 3".to_owned(),
+        });
+    }
+    proof::proved("zstd", level, &proof::ZSTD, || new_zstd(level))
+}
+
+#[cfg(feature = "zstd")]
+fn new_zstd(level: u8) -> io::Result<Codec> {
+    use zstd::zstd_safe::CParameter;
+    let mut compressor = zstd::bulk::Compressor::new(level.into())?;
+    // Left to nobody's default: a window as large as the frame, the size of the contents said in front, and no
+    // checksum beside the digests.
+    compressor.set_parameter(CParameter::WindowLog(22))?;
+    compressor.set_parameter(CParameter::ContentSizeFlag(true))?;
+    compressor.set_parameter(CParameter::ChecksumFlag(false))?;
+    Ok(Codec::Zstd(compressor))
+}
+
+#[cfg(not(feature = "gzip"))]
+pub(crate) fn gzip(_level: u8) -> Result<Codec> {
+    missing("gzip")
+}
+
+#[cfg(not(feature = "zstd"))]
+pub(crate) fn zstd(_level: u8) -> Result<Codec> {
+    missing("zstd")
+}
+
+#[cfg(not(all(feature = "gzip", feature = "zstd")))]
+fn missing(codec: &str) -> Result<Codec> {
+    Err(Error::Compression {
+        compression: codec.to_owned(),
+        reason: format!("this program was built without the feature `{codec}`: build it with, or choose another"),
+    })
+}
+
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+mod proof {
+    use std::{io, sync::OnceLock};
+
+    use super::Codec;
+    use crate::basics::byte_format::BYTE_FORMAT;
+    use crate::basics::{
+        digest::Digest,
+        error::{Error, Result},
+    };
+
+    /// The proofs of one codec: for each level, from 1, the beginning of the digest of the compressed sample and
+    /// whether it was found to match.
+    pub(crate) struct Proofs<const LEVELS: usize> {
+        expected: [&'static str; LEVELS],
+        matched: [OnceLock<bool>; LEVELS],
+    }
+
+    impl<const LEVELS: usize> Proofs<LEVELS> {
+        const fn new(expected: [&'static str; LEVELS]) -> Self {
+            Self { expected, matched: [const { OnceLock::new() }; LEVELS] }
+        }
+    }
+
+    /// libdeflate 1.26, blocks of 1 MiB.
+    #[cfg(feature = "gzip")]
+    pub(crate) static GZIP: Proofs<12> = Proofs::new([
+        "fe8ad26b2347",
+        "058cffd59dc0",
+        "75ab7b6e3d54",
+        "3058be066351",
+        "2e4bd59482ac",
+        "98d11e3bbc99",
+        "a0a995e0e60a",
+        "98a2af6b2a22",
+        "5321503e0b5d",
+        "29ae8d249305",
+        "8b74a7043eeb",
+        "7ae0dfb310a1",
+    ]);
+
+    /// libzstd 1.5.7, frames of 4 MiB.
+    #[cfg(feature = "zstd")]
+    pub(crate) static ZSTD: Proofs<19> = Proofs::new([
+        "b77692c0cf16",
+        "da40a69616f0",
+        "1624e1297ab2",
+        "3ee87fcca261",
+        "a1b573e55b91",
+        "8350001e0b2e",
+        "4a4d7935a3e9",
+        "7ce69b24b5cf",
+        "017cca0b984a",
+        "896c2d5e88d8",
+        "9966ca582850",
+        "8b76f00f85ba",
+        "2367c91ca9e9",
+        "2358d8f1246e",
+        "aa4d6877d5e2",
+        "52a4695e01c0",
+        "bbf98a40a875",
+        "8b50260a2fd7",
+        "a59d2b960b18",
+    ]);
+
+    /// A new compressor, after the first one of its kind has shown that its bytes are those of the byte format.
+    pub(crate) fn proved<const LEVELS: usize>(
+        codec: &str,
+        level: u8,
+        proofs: &Proofs<LEVELS>,
+        new: impl Fn() -> io::Result<Codec>,
+    ) -> Result<Codec> {
+        let new = || {
+            new().map_err(|cause| Error::Compression {
+                compression: format!("{codec}:{level}"),
+                reason: format!("the library refused to start: {cause}"),
+            })
+        };
+        let index = usize::from(level) - 1;
+        if proofs.matched[index].get().is_none() {
+            let matches = compressed_sample(&mut new()?)?.hex().starts_with(proofs.expected[index]);
+            proofs.matched[index].get_or_init(|| matches);
+        }
+        match proofs.matched[index].get() {
+            Some(true) => new(),
+            _ => Err(Error::CodecBytes { codec: format!("{codec}:{level}"), format: BYTE_FORMAT }),
+        }
+    }
+
+    fn compressed_sample(codec: &mut Codec) -> Result<Digest> {
+        let sample = sample();
+        let mut compressed = vec![0; codec.bound(sample.len())];
+        let size = codec.compress(&sample, &mut compressed)?;
+        Ok(Digest::of(&compressed[..size]))
+    }
+
+    /// 96 KiB with something for every part of a compressor: words that come again near and far, runs, and noise.
+    fn sample() -> Vec<u8> {
+        const WORDS: [&str; 8] =
+            ["layer ", "digest ", "manifest ", "index ", "blob\n", "platform ", "\0\0\0\0", "config "];
+        let mut state = 1u64;
+        let mut random = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize
+        };
+        let mut bytes = Vec::with_capacity(96 << 10);
+        while bytes.len() < 96 << 10 {
+            match random() % 16 {
+                0 => bytes.extend((0..random() % 64).map(|_| random() as u8)),
+                1 => bytes.resize(bytes.len() + random() % 300, b' '),
+                2 if bytes.len() > 1000 => {
+                    let from = random() % (bytes.len() - 200);
+                    bytes.extend_from_within(from..from + random() % 200);
+                }
+                _ => bytes.extend_from_slice(WORDS[random() % WORDS.len()].as_bytes()),
+            }
+        }
+        bytes.truncate(96 << 10);
+        bytes
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        /// Whoever changes a codec on purpose takes the table from this test's message, and raises the byte format.
+        fn check<const LEVELS: usize>(proofs: &Proofs<LEVELS>, new: impl Fn(u8) -> io::Result<Codec>) {
+            let found = std::array::from_fn(|index| {
+                compressed_sample(&mut new(index as u8 + 1).unwrap()).unwrap().hex()[..12].to_owned()
+            });
+            assert_eq!(proofs.expected.map(str::to_owned), found);
+        }
+
+        #[cfg(feature = "gzip")]
+        #[test]
+        fn gzip_makes_the_bytes_of_the_byte_format() {
+            check(&GZIP, super::super::new_gzip);
+        }
+
+        #[cfg(feature = "zstd")]
+        #[test]
+        fn zstd_makes_the_bytes_of_the_byte_format() {
+            check(&ZSTD, super::super::new_zstd);
+        }
+
+        #[cfg(feature = "gzip")]
+        #[test]
+        fn a_codec_with_other_bytes_is_refused_by_name() {
+            static OTHER: Proofs<12> = Proofs::new(["none"; 12]);
+            let message = proved("gzip", 5, &OTHER, || super::super::new_gzip(5)).err().unwrap().to_string();
+            assert!(message.starts_with("the gzip:5 linked into this program makes other bytes"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Tar headers: an entry in, ustar blocks out, with a pax record only for what ustar cannot hold.
+//!
+//! Formats: POSIX.1-2017, [pax](https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html), "ustar
+//! Interchange Format" and "pax Interchange Format". Every choice is written down in `docs/byte-format.md`.
+
+use std::borrow::Cow;
+
+use tar::{EntryType, Header};
+
+use crate::tarfile::{path::LayerPath, xattrs::Xattrs};
+
+pub(crate) const BLOCK: usize = 512;
+
+/// The archive ends with two blocks of zeros, and nothing pads it further.
+pub(crate) const END_OF_ARCHIVE: u64 = 2 * BLOCK as u64;
+
+/// The name of every header that carries pax records: no reader shows it, and a constant takes nothing from its entry.
+const PAX_NAME: &[u8] = b"././@PaxHeader";
+
+/// The largest number that `digits` octal digits hold.
+const fn octal_max(digits: u32) -> u64 {
+    8u64.pow(digits) - 1
+}
+
+/// The largest size, and time, that ustar has room for.
+const SIZE_MAX: u64 = octal_max(11);
+
+/// The largest number of a user or group that ustar has room for.
+const ID_MAX: u64 = octal_max(7);
+
+/// The longest name that ustar has room for without a prefix.
+const NAME_MAX: usize = 100;
+
+/// The longest target of a link that ustar has room for.
+const TARGET_MAX: usize = 100;
+
+/// What the headers of an entry say.
+pub(crate) struct Fields<'a> {
+    pub(crate) path: &'a LayerPath,
+    pub(crate) kind: HeaderKind<'a>,
+    pub(crate) mode: u32,
+    pub(crate) uid: u64,
+    pub(crate) gid: u64,
+    /// Seconds since 1970.
+    pub(crate) mtime: i64,
+    /// Of the contents.
+    pub(crate) size: u64,
+    pub(crate) xattrs: &'a Xattrs,
+}
+
+/// What an entry is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeaderKind<'a> {
+    Directory,
+    File,
+    /// With this target.
+    Symlink(&'a [u8]),
+    /// To this entry.
+    HardLink(&'a LayerPath),
+    CharDevice(u32, u32),
+    BlockDevice(u32, u32),
+    Fifo,
+}
+
+/// The header of a file of this size, or of a directory, that is not in a layer. It looks as one in a layer does unless
+/// somebody says otherwise.
+pub(crate) fn plain_header(path: &LayerPath, size: Option<u64>) -> Vec<u8> {
+    let (kind, mode) = if size.is_some() { (HeaderKind::File, 0o644) } else { (HeaderKind::Directory, 0o755) };
+    let xattrs = &Xattrs::default();
+    header(&Fields { path, kind, mode, uid: 0, gid: 0, mtime: 1, size: size.unwrap_or(0), xattrs })
+}
+
+/// The number of bytes that [`header`] has: it is asked for long before the header is made.
+pub(crate) fn header_size(entry: &Fields<'_>) -> u64 {
+    PaxRecords::of(entry).size_in_blocks() + BLOCK as u64
+}
+
+/// The number of bytes that the pax records of this entry have with their header, in whole blocks.
+pub(crate) fn pax_size(entry: &Fields<'_>) -> u64 {
+    // Nothing else makes them large.
+    if entry.xattrs.is_empty() { 0 } else { PaxRecords::of(&Fields { size: 0, ..*entry }).size_in_blocks() }
+}
+
+/// All blocks that come before the contents of this entry.
+pub(crate) fn header(entry: &Fields<'_>) -> Vec<u8> {
+    let name = name(entry);
+    let mut header = Header::new_ustar();
+    header.set_mode(entry.mode);
+    header.set_entry_type(match &entry.kind {
+        HeaderKind::Directory => EntryType::Directory,
+        HeaderKind::File => EntryType::Regular,
+        HeaderKind::Symlink(_) => EntryType::Symlink,
+        HeaderKind::HardLink(_) => EntryType::Link,
+        HeaderKind::CharDevice(..) => EntryType::Char,
+        HeaderKind::BlockDevice(..) => EntryType::Block,
+        HeaderKind::Fifo => EntryType::Fifo,
+    });
+    // What does not fit is zero here, and a pax record.
+    header.set_size(fitting(entry.size, SIZE_MAX).unwrap_or(0));
+    header.set_uid(fitting(entry.uid, ID_MAX).unwrap_or(0));
+    header.set_gid(fitting(entry.gid, ID_MAX).unwrap_or(0));
+    header.set_mtime(fitting(entry.mtime, SIZE_MAX).unwrap_or(0));
+    let (major, minor) = match entry.kind {
+        HeaderKind::CharDevice(major, minor) | HeaderKind::BlockDevice(major, minor) => (major, minor),
+        _ => (0, 0),
+    };
+    let ustar = header.as_ustar_mut().expect("made as ustar");
+    ustar.set_device_major(major);
+    ustar.set_device_minor(minor);
+    match split_name(&name) {
+        Some((prefix, name)) => {
+            ustar.prefix[..prefix.len()].copy_from_slice(prefix);
+            ustar.name[..name.len()].copy_from_slice(name);
+        }
+        None => ustar.name.copy_from_slice(&name[..NAME_MAX]),
+    }
+    let target = target(entry);
+    let room = target.len().min(ustar.linkname.len());
+    ustar.linkname[..room].copy_from_slice(&target[..room]);
+    header.set_cksum();
+    let mut blocks = PaxRecords::of(entry).into_blocks();
+    blocks.extend_from_slice(header.as_bytes());
+    blocks
+}
+
+/// The entry's path as a header has it.
+fn name(entry: &Fields<'_>) -> Vec<u8> {
+    let mut name = entry.path.to_bytes();
+    if entry.path.is_root() {
+        name.push(b'.');
+    }
+    if entry.kind == HeaderKind::Directory {
+        name.push(b'/');
+    }
+    name
+}
+
+/// The entry's name if ustar has no room for it.
+fn long_name(entry: &Fields<'_>) -> Option<Vec<u8>> {
+    // Most are short, and need not be put together for that to be seen; a slash may come behind the path.
+    if entry.path.len_at_most() < NAME_MAX {
+        return None;
+    }
+    Some(name(entry)).filter(|name| split_name(name).is_none())
+}
+
+/// Where the entry leads, if it is a link.
+fn target<'a>(entry: &Fields<'a>) -> Cow<'a, [u8]> {
+    match entry.kind {
+        HeaderKind::Symlink(target) => target.into(),
+        HeaderKind::HardLink(path) => path.to_bytes().into(),
+        _ => Cow::Borrowed(&[]),
+    }
+}
+
+/// The number if ustar's field can hold it.
+fn fitting(number: impl TryInto<u64>, max: u64) -> Option<u64> {
+    number.try_into().ok().filter(|&number| number <= max)
+}
+
+/// How many bytes pad contents of this size to a whole block.
+pub(crate) fn padding(size: u64) -> u64 {
+    size.next_multiple_of(BLOCK as u64) - size
+}
+
+/// Splits a name into ustar's prefix (at most 155 bytes) and name (at most 100, at least one before a trailing
+/// slash) at the first slash that leaves a name short enough; a name of up to 100 bytes has no prefix.
+fn split_name(name: &[u8]) -> Option<(&[u8], &[u8])> {
+    if name.len() <= NAME_MAX {
+        return Some((b"", name));
+    }
+    let from = name.len() - NAME_MAX - 1;
+    let slash = from + name[from..name.len() - 1].iter().position(|&byte| byte == b'/')?;
+    (1..=155).contains(&slash).then(|| (&name[..slash], &name[slash + 1..]))
+}
+
+/// Records of a pax extended header, in the order they are added.
+#[derive(Default)]
+struct PaxRecords(Vec<u8>);
+
+impl PaxRecords {
+    /// What ustar has no room for.
+    fn of(entry: &Fields<'_>) -> Self {
+        let mut pax = Self::default();
+        pax.number("size", entry.size, SIZE_MAX);
+        pax.number("uid", entry.uid, ID_MAX);
+        pax.number("gid", entry.gid, ID_MAX);
+        pax.number("mtime", entry.mtime, SIZE_MAX);
+        if let Some(name) = long_name(entry) {
+            pax.add("path", &name);
+        }
+        let target = target(entry);
+        if target.len() > TARGET_MAX {
+            pax.add("linkpath", &target);
+        }
+        for (name, value) in entry.xattrs.iter() {
+            pax.add_bytes(&[b"SCHILY.xattr.", name].concat(), value);
+        }
+        pax
+    }
+
+    fn number<N: TryInto<u64> + ToString + Copy>(&mut self, key: &str, value: N, max: u64) {
+        if fitting(value, max).is_none() {
+            self.add(key, value.to_string().as_bytes());
+        }
+    }
+
+    fn add(&mut self, key: &str, value: &[u8]) {
+        self.add_bytes(key.as_bytes(), value);
+    }
+
+    /// `LENGTH KEY=VALUE\n`, where the length counts itself.
+    fn add_bytes(&mut self, key: &[u8], value: &[u8]) {
+        let rest = key.len() + value.len() + 3;
+        let mut length = rest + 1;
+        while length != rest + length.to_string().len() {
+            length = rest + length.to_string().len();
+        }
+        self.0.extend_from_slice(format!("{length} ").as_bytes());
+        for part in [key, b"=", value, b"\n"] {
+            self.0.extend_from_slice(part);
+        }
+    }
+
+    /// The number of bytes of [`PaxRecords::into_blocks`].
+    fn size_in_blocks(&self) -> u64 {
+        if self.0.is_empty() { 0 } else { (BLOCK + self.0.len().next_multiple_of(BLOCK)) as u64 }
+    }
+
+    /// A header of type `x` and the records, padded; nothing if there are none.
+    fn into_blocks(self) -> Vec<u8> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let mut header = Header::new_ustar();
+        header.set_entry_type(EntryType::XHeader);
+        header.set_mode(0o644);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(self.0.len() as u64);
+        let ustar = header.as_ustar_mut().expect("made as ustar");
+        ustar.set_device_major(0);
+        ustar.set_device_minor(0);
+        ustar.name[..PAX_NAME.len()].copy_from_slice(PAX_NAME);
+        header.set_cksum();
+        let mut blocks = header.as_bytes().to_vec();
+        blocks.extend_from_slice(&self.0);
+        blocks.resize(blocks.len().next_multiple_of(BLOCK), 0);
+        blocks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_split_where_both_halves_fit() {
+        let name =
+            |lengths: &[usize]| lengths.iter().map(|&n| "x".repeat(n)).collect::<Vec<_>>().join("/").into_bytes();
+        let halves = |name: &[u8]| split_name(name).map(|(prefix, name)| (prefix.len(), name.len()));
+        assert_eq!(halves(&name(&[100])), Some((0, 100)));
+        assert_eq!(halves(&name(&[101])), None);
+        assert_eq!(halves(&name(&[1, 100])), Some((1, 100)));
+        assert_eq!(halves(&name(&[155, 100])), Some((155, 100)));
+        assert_eq!(halves(&name(&[156, 99])), None);
+        assert_eq!(halves(&name(&[60, 60, 60])), Some((121, 60)));
+        // A directory's trailing slash is no place to split.
+        assert_eq!(halves(&[&name(&[100])[..], b"/"].concat()), None);
+    }
+
+    #[test]
+    fn a_header_is_as_long_as_was_said_before() {
+        let root = LayerPath::root();
+        let mut entries: Vec<_> = (95..105).chain([254, 255, 256, 257, 300]).flat_map(places_of_length).collect();
+        entries.extend([root.clone(), root.opaque_whiteout()]);
+        for path in entries {
+            for kind in [
+                HeaderKind::Directory,
+                HeaderKind::File,
+                HeaderKind::Symlink(&[b'x'; 101]),
+                HeaderKind::HardLink(&path),
+            ] {
+                for uid in [0, ID_MAX + 1] {
+                    let (path, xattrs) = (&path, &Xattrs::default());
+                    let entry = Fields { path, kind, mode: 0, uid, gid: 0, mtime: 1, size: 0, xattrs };
+                    assert_eq!(header_size(&entry), header(&entry).len() as u64, "{:?}", path.to_path());
+                }
+            }
+        }
+    }
+
+    /// Paths that come to so many bytes: of one name, of two, and a whiteout's.
+    fn places_of_length(length: usize) -> [LayerPath; 3] {
+        let place = |name: &str| LayerPath::parse_member(name.as_bytes()).unwrap();
+        let (name, half) = ("x".repeat(length), "x".repeat(length - 51));
+        let removed = "x".repeat(length - 4);
+        [place(&name), place(&format!("{}/{half}", "y".repeat(50))), place(&format!(".wh.{removed}"))]
+    }
+
+    #[test]
+    fn a_pax_record_counts_its_own_length() {
+        for size in 0..1200 {
+            let mut pax = PaxRecords::default();
+            pax.add("path", &vec![b'x'; size]);
+            let text = String::from_utf8(pax.0).unwrap();
+            assert_eq!(text.split_once(' ').unwrap().0, text.len().to_string());
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Everything that is wrong with a layout, and repairs.
+
+pub(crate) mod blob_use;
+pub(crate) mod blobs;
+pub(crate) mod configuration;
+pub(crate) mod defect;
+pub(crate) mod documents;
+pub(crate) mod entries;
+pub(crate) mod finding;
+pub(crate) mod json;
+pub(crate) mod layer;
+pub(crate) mod members;
+pub(crate) mod names;
+pub(crate) mod reading;
+pub(crate) mod recipes;
+pub(crate) mod reference;
+pub(crate) mod repair;
+pub(crate) mod unpack;
+pub(crate) mod verify_layout;

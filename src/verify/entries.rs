@@ -1,0 +1,275 @@
+//! The entries of a layer, each seen once as the tar passes:
+//! [layer](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md).
+
+use std::collections::HashMap;
+
+use tar::EntryType;
+
+use crate::{
+    basics::digest::{Digest, Hasher},
+    tarfile::{
+        path::{OPAQUE_WHITEOUT, WHITEOUT_PREFIX},
+        reader::{TarEntry, extensions::Oddity},
+        xattrs::is_overlay,
+    },
+    verify::{
+        defect::Defect,
+        finding::{Finding, Findings, shown},
+    },
+};
+
+/// The most paths of one layer that are kept in mind. A table for so many takes some 80 MB, and half as much again
+/// while it grows; layers of everyday have a tenth.
+const MAX_PATHS: usize = 7 << 19;
+
+/// What the system can open: <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
+const MAX_PATH: usize = 4095;
+const MAX_NAME: usize = 255;
+
+/// The largest value of an extended attribute: <https://man7.org/linux/man-pages/man7/xattr.7.html>.
+const MAX_XATTR: usize = 64 << 10;
+
+/// The names of aufs's own files, which are no whiteouts of a file `.wh.…`.
+const AUFS_PREFIX: &[u8] = b".wh..wh.";
+
+/// Checks the entries of one layer.
+pub(crate) struct Entries<'a> {
+    place: &'a str,
+    digest: Digest,
+    findings: &'a mut Findings,
+    paths: HashMap<PathHash, Seen>,
+    limit: usize,
+    /// Whether there were more paths than the limit.
+    full: bool,
+}
+
+/// The beginning of the sha256 of a path: long enough that nobody finds two paths for one.
+type PathHash = [u8; 16];
+
+/// What was at a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Directory,
+    /// Anything else.
+    File,
+    /// Only entries below it.
+    Parent,
+}
+
+impl<'a> Entries<'a> {
+    pub(crate) fn new(place: &'a str, digest: Digest, findings: &'a mut Findings) -> Self {
+        Self { place, digest, findings, paths: HashMap::new(), limit: MAX_PATHS, full: false }
+    }
+
+    pub(crate) fn check(&mut self, entry: &TarEntry) {
+        self.check_kind(entry);
+        if let Some(name) = entry.xattrs.keys().find(|name| is_overlay(name)) {
+            let name = shown(&String::from_utf8_lossy(name)).to_string();
+            self.found(entry, Defect::OverlayMark { name });
+        }
+        self.check_headers(entry);
+        let path = match components(&entry.path) {
+            Ok(path) => path,
+            Err(reason) => return self.found(entry, Defect::PathInvalid { reason }),
+        };
+        if entry.path.starts_with(b"/") {
+            let reason = "is an absolute path: write it relative to the image's root, without the slash in front";
+            self.found(entry, Defect::PathInvalid { reason });
+        }
+        if path.is_empty() && entry.kind != EntryType::Directory {
+            let reason = "names the root of the image, and is no directory";
+            return self.found(entry, Defect::PathInvalid { reason });
+        }
+        if let Some(reason) = whiteout_defect(entry, &path) {
+            self.found(entry, Defect::WhiteoutInvalid { reason });
+        }
+        if entry.kind == EntryType::Link {
+            self.check_hard_link(entry);
+        }
+        self.remember(entry, &path);
+    }
+
+    fn check_kind(&mut self, entry: &TarEntry) {
+        use EntryType::{Block, Char, Continuous, Directory, Fifo, GNUSparse, Link, Regular, Symlink};
+        match entry.kind {
+            _ if entry.sparse => self.found(entry, Defect::Sparse),
+            Char if entry.device == (0, 0) => {
+                let reason = "is a character device 0/0, a whiteout of overlayfs: a layer has an empty file `.wh.NAME`";
+                self.found(entry, Defect::WhiteoutInvalid { reason });
+            }
+            Regular | Continuous | Link | Symlink | Char | Block | Directory | Fifo | GNUSparse => {}
+            other => self.found(entry, Defect::EntryType { flag: char::from(other.as_byte()) }),
+        }
+    }
+
+    /// What the reader takes, and others refuse.
+    fn check_headers(&mut self, entry: &TarEntry) {
+        for oddity in &entry.oddities {
+            self.found(
+                entry,
+                match oddity {
+                    Oddity::RepeatedHeader => Defect::HeaderRepeated,
+                    Oddity::GlobalHeader => Defect::GlobalHeader,
+                    Oddity::SolarisHeader => {
+                        Defect::HeaderRefused { reason: "an extended header of the type 'X', as Solaris writes it" }
+                    }
+                    Oddity::Record => Defect::HeaderRefused {
+                        reason: "an extended header with a NUL byte, or with a number or time that is none",
+                    },
+                    Oddity::DeviceNumber => Defect::HeaderRefused { reason: "a device number that is no number" },
+                },
+            );
+        }
+        for (name, value) in &entry.xattrs {
+            let reason = match name {
+                name if name.contains(&0) => "has a NUL byte in its name: tools refuse the layer",
+                name if name.is_empty() => "has no name: tools fail to set it",
+                name if name.len() > MAX_NAME => "has a name of more than the 255 bytes that systems take",
+                _ if value.len() > MAX_XATTR => "has more than the 65536 bytes that systems take",
+                _ => continue,
+            };
+            let name = shown(&String::from_utf8_lossy(name));
+            self.found(entry, Defect::XattrInvalid { name, reason });
+        }
+    }
+
+    /// Looks up the target of a hard link: an entry of this layer, before it, because readers link at once.
+    fn check_hard_link(&mut self, entry: &TarEntry) {
+        let seen = match components(&entry.link) {
+            Err(_) => Err("is no path in a layer"),
+            Ok(_) if entry.link.starts_with(b"/") => Err("is an absolute path: write it relative to the image's root"),
+            Ok(target) => Ok(self.paths.get(&hash(&target)).copied()),
+        };
+        let reason = match seen {
+            Ok(Some(Seen::File)) => return,
+            Ok(None) if self.full => return,
+            Ok(Some(Seen::Directory)) => "is a directory",
+            Ok(Some(Seen::Parent) | None) => {
+                "no earlier entry of the layer is: tools can't make the link, or make a wrong one"
+            }
+            Err(reason) => reason,
+        };
+        let target = shown(&String::from_utf8_lossy(&entry.link));
+        self.found(entry, Defect::HardLinkInvalid { target, reason });
+    }
+
+    /// Puts the path among those that were seen, if it fits them.
+    fn remember(&mut self, entry: &TarEntry, path: &[&[u8]]) {
+        let mut hasher = Hasher::default();
+        for (depth, name) in path.iter().enumerate() {
+            if depth > 0 {
+                match self.paths.get(&path_hash(&hasher)) {
+                    Some(Seen::Directory | Seen::Parent) => {}
+                    Some(Seen::File) => {
+                        let parent = shown(&String::from_utf8_lossy(&path[..depth].join(&b'/')));
+                        return self.found(entry, Defect::NotADirectory { parent });
+                    }
+                    None => self.insert(&hasher, Seen::Parent),
+                }
+                hasher.update(b"/");
+            }
+            hasher.update(name);
+        }
+        let seen = if entry.kind == EntryType::Directory { Seen::Directory } else { Seen::File };
+        match (self.paths.get(&path_hash(&hasher)), seen) {
+            (None, _) | (Some(Seen::Parent), Seen::Directory) => self.insert(&hasher, seen),
+            (Some(Seen::Parent), _) => self.found(entry, Defect::HasChildren),
+            (Some(_), _) => self.found(entry, Defect::PathTwice),
+        }
+    }
+
+    fn insert(&mut self, hasher: &Hasher, seen: Seen) {
+        let hash = path_hash(hasher);
+        if self.paths.len() < self.limit || self.paths.contains_key(&hash) {
+            self.paths.insert(hash, seen);
+        } else if !self.full {
+            self.full = true;
+            self.findings.add(Finding::new(
+                self.place,
+                Some(self.digest),
+                Defect::TooManyEntries { limit: self.limit },
+            ));
+        }
+    }
+
+    fn found(&mut self, entry: &TarEntry, defect: Defect) {
+        let place = format!("{}, entry \"{}\"", self.place, shown(&String::from_utf8_lossy(&entry.path)));
+        self.findings.add(Finding::new(place, Some(self.digest), defect));
+    }
+}
+
+fn path_hash(hasher: &Hasher) -> PathHash {
+    let (digest, _) = hasher.clone().finish();
+    let mut hash = PathHash::default();
+    hash.copy_from_slice(&digest.bytes()[..16]);
+    hash
+}
+
+fn hash(path: &[&[u8]]) -> PathHash {
+    let mut hasher = Hasher::default();
+    hasher.update(&path.join(&b'/'));
+    path_hash(&hasher)
+}
+
+/// The names in a path, without what changes nothing: `.`, and slashes in front, behind, and next to one another.
+fn components<'a>(path: &'a [u8]) -> Result<Vec<&'a [u8]>, &'static str> {
+    if path.is_empty() {
+        return Err("is an entry without a name");
+    }
+    if path.len() > MAX_PATH {
+        return Err("is longer than the 4095 bytes that a path can have");
+    }
+    let names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".");
+    let name = |name: &'a [u8]| match name {
+        b".." => Err("has `..` in its path: tools refuse it, or write outside of the image"),
+        name if name.contains(&0) => Err("has a NUL byte in its path, where tools end it"),
+        name if name.len() > MAX_NAME => Err("has a name of more than the 255 bytes that file systems take"),
+        name => Ok(name),
+    };
+    names.map(name).collect()
+}
+
+/// [Whiteouts](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts): empty files.
+fn whiteout_defect(entry: &TarEntry, path: &[&[u8]]) -> Option<&'static str> {
+    let (name, parents) = path.split_last()?;
+    if parents.iter().any(|name| name.starts_with(WHITEOUT_PREFIX)) {
+        return Some("lies in a directory with the name of a whiteout, which removes a file and holds none");
+    }
+    let hidden = name.strip_prefix(WHITEOUT_PREFIX)?;
+    let is_file = matches!(entry.kind, EntryType::Regular | EntryType::Continuous);
+    match hidden {
+        b"" | b"." | b".." => Some("has the name of a whiteout, and names nothing that it could remove"),
+        _ if name.starts_with(AUFS_PREFIX) && *name != OPAQUE_WHITEOUT => Some(
+            "has the name of a file of aufs, which is no whiteout: `.wh..wh..opq` is the only one with this prefix",
+        ),
+        _ if !is_file || entry.size > 0 => Some("has the name of a whiteout, and is no empty regular file"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tarfile::reader::TarReader;
+
+    #[test]
+    fn more_paths_than_are_kept_in_mind_are_one_finding() {
+        let mut tar = tar::Builder::new(Vec::new());
+        for path in ["a", "b/c", "d", "e", "a", "e"] {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(0);
+            header.set_cksum();
+            tar.append_data(&mut header, path, &b""[..]).unwrap();
+        }
+        let tar = tar.into_inner().unwrap();
+        let mut findings = Findings::new(10);
+        let mut entries = Entries { limit: 4, ..Entries::new("layer", Digest::of(&tar), &mut findings) };
+        let mut tar = TarReader::new(&tar[..]);
+        while let Some(entry) = tar.next_entry().unwrap() {
+            entries.check(&entry);
+        }
+        let found: Vec<_> = findings.into_list("", None).into_iter().map(|f| (f.place, f.defect)).collect();
+        let too_many = Defect::TooManyEntries { limit: 4 };
+        assert_eq!(found, [("layer".to_owned(), too_many), ("layer, entry \"a\"".to_owned(), Defect::PathTwice)]);
+    }
+}

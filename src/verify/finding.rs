@@ -1,0 +1,92 @@
+//! What a check of a layout found: where, in which blob, and what is wrong there.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
+use crate::{
+    basics::{digest::Digest, printable::Printable},
+    verify::defect::{Defect, Severity},
+};
+
+pub(crate) use crate::basics::json::shown;
+
+/// One defect of a layout.
+///
+/// Displayed, it is a line for people: place, digest, and what is wrong, after `warning: ` if it is one. Serialised, it
+/// is an object with `severity` (`error` or `warning`), `place`, `digest` (or `null`), `defect` (the name of the
+/// [`Defect`], as in `blob-missing`) and `message` (its sentence).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// Where, on the way from the layout's own files down: `index.json, manifests[0], layers[2], entry "bin/sh"`.
+    /// Of a blob that is referred to from several places, the first.
+    pub place: String,
+    /// The blob that it is in, if it is in one.
+    pub digest: Option<Digest>,
+    /// What is wrong.
+    pub defect: Defect,
+}
+
+impl Finding {
+    pub(crate) fn new(place: impl Into<String>, digest: Option<Digest>, defect: Defect) -> Self {
+        Self { place: place.into(), digest, defect }
+    }
+
+    /// How much harm the defect does.
+    pub fn severity(&self) -> Severity {
+        self.defect.severity()
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.severity() == Severity::Warning {
+            f.write_str("warning: ")?;
+        }
+        write!(f, "{}", Printable(&self.place))?;
+        self.digest.iter().try_for_each(|digest| write!(f, " ({digest})"))?;
+        write!(f, ": {}", Printable(&self.defect))
+    }
+}
+
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_struct("Finding", 5)?;
+        members.serialize_field("severity", self.severity().as_str())?;
+        members.serialize_field("place", &self.place)?;
+        members.serialize_field("digest", &self.digest)?;
+        members.serialize_field("defect", self.defect.name())?;
+        members.serialize_field("message", &self.defect.to_string())?;
+        members.end()
+    }
+}
+
+/// Findings as they come, up to a number: a hostile document has room for millions.
+pub(crate) struct Findings {
+    list: Vec<Finding>,
+    limit: usize,
+    more: u64,
+}
+
+impl Findings {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { list: Vec::new(), limit, more: 0 }
+    }
+
+    pub(crate) fn add(&mut self, finding: Finding) {
+        if self.list.len() < self.limit {
+            self.list.push(finding);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// All of them, and at the end how many are left out.
+    pub(crate) fn into_list(mut self, place: &str, digest: Option<Digest>) -> Vec<Finding> {
+        if self.more > 0 {
+            self.list.push(Finding::new(place, digest, Defect::More { count: self.more }));
+        }
+        self.list
+    }
+}

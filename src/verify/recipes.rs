@@ -1,0 +1,124 @@
+//! Recipes in the places of blobs: whether they can be used, and whether they are for what the documents say.
+
+use std::{
+    collections::HashSet,
+    io::{self, Read},
+};
+
+use crate::{
+    basics::{digest::Digest, error::Error},
+    blob::traits::Blob,
+    document::layout_paths::{RECIPES, recipe_name},
+    layer::lazy::open_with,
+    layout::files::LayoutFiles,
+    recipe::origin::Recipe,
+    store::{file_kind::FileKind, new_file::TEMPORARY},
+    verify::{
+        blob_use::{Referred, unreadable},
+        defect::Defect,
+        finding::{Finding, Findings},
+        layer,
+        reading::Reading,
+    },
+};
+
+/// Looks at the recipe in the place of a blob that is not there, and returns the blob's size as it says. What is wrong
+/// with it all the same is added to `contents`. Deep, the blob is made and read instead.
+pub(crate) fn check(
+    files: &LayoutFiles,
+    blob: &Referred,
+    reading: &Reading,
+    contents: &mut Vec<Finding>,
+) -> Result<u64, Defect> {
+    let recipe = read(files, blob.digest)?;
+    let (said, limit) = (recipe.descriptor(), reading.limit);
+    let untrusted = files.trust().check(&recipe, &files.path().join(recipe_name(blob.digest)));
+    if reading.deep {
+        if said.size > limit {
+            return Err(Defect::TooLarge { size: said.size, limit });
+        }
+        untrusted.map_err(|error| Defect::RecipeNotFollowed { reason: error.to_string() })?;
+        let bytes = open_with(&recipe, &reading.pool).map_err(unreadable)?;
+        let bytes = Box::new(Latched { reader: bytes.take(limit), failed: None });
+        return layer::read(blob, bytes, reading, contents);
+    }
+    let found = |place: &str, defect| Finding::new(place, Some(blob.digest), defect);
+    if let Err(Error::RecipeUntrusted { recipe, reads }) = untrusted {
+        let place = recipe.strip_prefix(files.path()).unwrap_or(&recipe).to_string_lossy().into_owned();
+        contents.push(found(&place, Defect::RecipeUntrusted { reads: format!("{reads:?}") }));
+    }
+    for (layer, place) in &blob.layers {
+        let (packing, is) = (layer::packing_said(&layer.media_type), layer::packing_said(&said.media_type));
+        if let (Some(_), Some(is), true) = (packing, is, packing != is) {
+            let said = layer.media_type.clone();
+            contents.push(found(place, Defect::CompressionDiffers { said, found: is.name() }));
+        }
+        if let (Some(said), Some(actual), true) = (layer.diff_id, recipe.diff_id(), layer.diff_id != recipe.diff_id()) {
+            contents.push(found(place, Defect::DiffIdDiffers { said, actual }));
+        }
+    }
+    Ok(said.size)
+}
+
+/// Everything else in the folder of recipes: those that nothing needs, and what is none.
+pub(crate) fn check_others(files: &LayoutFiles, needed: &HashSet<Digest>, findings: &mut Findings) {
+    let mut found = |place: &str, digest, defect| findings.add(Finding::new(place, digest, defect));
+    for name in ["recipes", RECIPES] {
+        match files.kind(name) {
+            Ok(Some(FileKind::Folder)) => {}
+            // Only a sparse layout has them.
+            Ok(None) => return,
+            Ok(Some(FileKind::File)) => return found(name, None, Defect::NotAFolder { kind: "file" }),
+            Ok(Some(FileKind::Other(kind))) => return found(name, None, Defect::NotAFolder { kind }),
+            Err(cause) => return found(name, None, unreadable(cause)),
+        }
+    }
+    let names = match files.names(RECIPES) {
+        Ok(names) => names,
+        Err(cause) => return found(RECIPES, None, unreadable(cause)),
+    };
+    for name in names {
+        let place = format!("{RECIPES}/{}", super::finding::shown(&name));
+        match name.strip_suffix(".json").map(|hex| format!("sha256:{hex}").parse::<Digest>()) {
+            Some(Ok(digest)) if needed.contains(&digest) => {}
+            Some(Ok(digest)) => match read(files, digest) {
+                // It was filled or collected since the names were read.
+                Ok(_) | Err(Defect::FileMissing) => {}
+                Err(defect) => found(&place, Some(digest), defect),
+            },
+            // Somebody writes it now, or was killed: collecting garbage removes it.
+            _ if name.starts_with(TEMPORARY) => {}
+            _ => found(&place, None, Defect::NotARecipe),
+        }
+    }
+}
+
+fn read(files: &LayoutFiles, digest: Digest) -> Result<Recipe, Defect> {
+    match files.kind(&recipe_name(digest)).map_err(unreadable)? {
+        Some(FileKind::File) => {}
+        Some(FileKind::Folder) => return Err(Defect::NotAFile { kind: "folder" }),
+        Some(FileKind::Other(kind)) => return Err(Defect::NotAFile { kind }),
+        None => return Err(Defect::FileMissing),
+    }
+    let recipe = files.recipe(digest).map_err(|error| Defect::RecipeWrong { reason: error.to_string() })?;
+    recipe.ok_or(Defect::FileMissing)
+}
+
+/// Says again what went wrong first: whoever unpacks a stream goes on to its end.
+struct Latched<R> {
+    reader: R,
+    failed: Option<String>,
+}
+
+impl<R: Read> Read for Latched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(failed) = &self.failed {
+            return Err(io::Error::other(failed.clone()));
+        }
+        self.reader.read(buffer).inspect_err(|cause| {
+            if cause.kind() != io::ErrorKind::Interrupted {
+                self.failed = Some(cause.to_string());
+            }
+        })
+    }
+}

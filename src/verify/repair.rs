@@ -1,0 +1,133 @@
+//! Damaged and missing blobs, replaced by sound ones from somewhere else.
+
+use std::{collections::HashSet, path::Path, sync::Arc};
+
+use crate::{
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
+    blob::traits::Blob,
+    document::{descriptor::Descriptor, layout_paths::MAX_DEPTH},
+    layout::{blob_store::BlobStore, read::ImageLayout},
+    pool::Pool,
+    store::write_options::WriteOptions,
+    verify::{
+        defect::Defect,
+        finding::Finding,
+        verify_layout::{VerifyOptions, verify},
+    },
+};
+
+/// What [`repair`] did, and what is still wrong.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Repair {
+    /// The blobs that were replaced, in the order in which the index leads to them.
+    pub repaired: Vec<Descriptor>,
+    /// The blobs that could not be had, and why.
+    pub failed: Vec<(Descriptor, Error)>,
+    /// What [`verify`](crate::verify()) finds now.
+    pub findings: Vec<Finding>,
+}
+
+/// Verifies a layout in a folder, and replaces the blobs that are damaged or missing: manifests, indexes, configurations and
+/// layers. `from` gives a sound one for a descriptor, or nothing if it has none; its bytes are checked before they take
+/// the place of others, in one rename for each blob. A blob that no image refers to is not replaced, and neither is
+/// `index.json`.
+///
+/// ```
+/// # use oci_layout::{FileMapping, ImageLayout, LayerOptions, VerifyOptions, WriteOptions, image_config, image_layout};
+/// # use oci_layout::{image_manifest, layer_tar, repair};
+/// # use serde_json::json;
+/// # let room = tempfile::tempdir()?;
+/// # let [damaged, backup] = ["damaged", "backup"].map(|name| room.path().join(name));
+/// # for dir in [&damaged, &backup] {
+/// #     let layer = layer_tar([FileMapping::text("", "/app")], LayerOptions::default().store(dir))?;
+/// #     let image = image_manifest(image_config([&layer], json!({}))?, [layer], json!({}))?;
+/// #     image_layout(dir, [image.tagged("latest")], json!({}))?;
+/// # }
+/// # let image = ImageLayout::open(&damaged)?.image(None, None)?;
+/// # std::fs::write(damaged.join("blobs/sha256").join(image.manifest().config.digest.hex()), "damaged")?;
+/// let backup = ImageLayout::open(&backup)?;
+/// let from = |descriptor: &_| Ok(Some(backup.blob(descriptor)));
+/// let repair = repair(&damaged, &VerifyOptions::default(), WriteOptions::default(), &from)?;
+/// assert_eq!((repair.repaired.len(), &*repair.findings), (1, &[][..]));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Layout`] for an archive, and for an `index.json` that cannot be read; [`Error::Write`]; and as
+/// [`verify`](crate::verify()). That a blob cannot be had is no error.
+pub fn repair(
+    path: impl AsRef<Path>,
+    options: &VerifyOptions,
+    write: WriteOptions,
+    from: &Source<'_>,
+) -> Result<Repair> {
+    let path = path.as_ref();
+    let layout = ImageLayout::open(path)?.write_options(write);
+    layout.folder()?;
+    let pool = options.pool.clone().unwrap_or_else(Pool::available);
+    let store = BlobStore::create(path, write)?;
+    let (mut repaired, mut failed, mut tried) = (Vec::new(), Vec::new(), HashSet::new());
+    loop {
+        let findings = verify(path, options)?;
+        let broken = findings.iter().filter(|finding| is_broken(finding)).filter_map(|finding| finding.digest);
+        let broken: HashSet<Digest> = broken.collect();
+        // What a manifest names shows when it is there: each turn goes one step further.
+        let layout = ImageLayout::open(path)?;
+        let mut known = HashSet::new();
+        let mut order = Vec::new();
+        for entry in &layout.index()?.manifests {
+            layout.reach(entry, 0, &mut known, &mut order);
+        }
+        let next: Vec<Descriptor> =
+            order.into_iter().filter(|blob| broken.contains(&blob.digest) && tried.insert(blob.digest)).collect();
+        if next.is_empty() {
+            return Ok(Repair { repaired, failed, findings });
+        }
+        let put = |descriptor: Descriptor| {
+            let done = from(&descriptor).and_then(|blob| match blob {
+                Some(blob) => store.replace(&*blob),
+                None => Err(Error::BlobMissing { path: path.to_owned(), digest: descriptor.digest }),
+            });
+            (descriptor, done)
+        };
+        for (descriptor, done) in pool.map(next, put) {
+            match done {
+                Ok(()) => repaired.push(descriptor),
+                Err(error @ Error::Write { .. }) => return Err(error),
+                Err(error) => failed.push((descriptor, error)),
+            }
+        }
+        store.sync_folders()?;
+    }
+}
+
+/// Gives a sound blob by its descriptor, or nothing.
+type Source<'a> = dyn Fn(&Descriptor) -> Result<Option<Arc<dyn Blob>>> + Sync + 'a;
+
+/// Whether another copy of the blob mends this.
+fn is_broken(finding: &Finding) -> bool {
+    matches!(
+        finding.defect,
+        Defect::BlobMissing | Defect::BlobDamaged { .. } | Defect::NotAFile { .. } | Defect::Unreadable { .. }
+    )
+}
+
+impl ImageLayout {
+    /// Notes down every descriptor that is below this one, as far as the layout has what names it.
+    fn reach(&self, descriptor: &Descriptor, depth: usize, known: &mut HashSet<Digest>, order: &mut Vec<Descriptor>) {
+        if !known.insert(descriptor.digest) {
+            return;
+        }
+        order.push(descriptor.clone());
+        if depth < MAX_DEPTH {
+            for below in self.children(descriptor, depth).into_iter().flatten() {
+                self.reach(&below, depth + 1, known, order);
+            }
+        }
+    }
+}

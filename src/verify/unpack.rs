@@ -1,0 +1,232 @@
+//! A layer's blob as the tar that is in it, its own bytes hashed on the way.
+
+use std::{
+    io::{self, BufRead, BufReader, Read},
+    sync::mpsc::{Receiver, sync_channel},
+    thread::{self, Scope, ScopedJoinHandle},
+};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::{
+    basics::digest::{Digest, HashRead},
+    tarfile::reader::is_tar_header,
+    verify::{
+        blob_use::{read_over, unreadable},
+        defect::Defect,
+    },
+};
+
+/// The largest window of zstd that is taken: 2 to this power, 128 MiB, which is also what the program `zstd` takes.
+#[cfg(feature = "zstd")]
+const WINDOW_LOG_MAX: u32 = 27;
+
+/// What the bytes of a blob are, by how they begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packing {
+    Tar,
+    Gzip,
+    Zstd,
+    /// Something else, in words.
+    Other(&'static str),
+}
+
+impl Packing {
+    fn of(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            // A frame, and one to be skipped: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            _ if start.get(257..262) == Some(b"ustar") || is_tar_header(start) => Self::Tar,
+            _ if start.len() >= 512 && start.iter().all(|&byte| byte == 0) => Self::Tar,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Other("xz"),
+            [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', ..] => Self::Other("bzip2"),
+            _ => Self::Other("neither gzip, zstd nor a tar"),
+        }
+    }
+
+    /// In words.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tar => "a tar without compression",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+type Source<'a> = BufReader<HashRead<Box<dyn Read + Send + 'a>>>;
+
+/// Reads the tar in a blob. What goes wrong in the blob ends the tar, and is told by [`Unpack::finish`].
+pub(crate) struct Unpack<'a> {
+    decoder: Decoder<'a>,
+    left: u64,
+    limit: u64,
+    defect: Option<Defect>,
+}
+
+enum Decoder<'a> {
+    /// The tar itself.
+    None(Source<'a>),
+    Gzip(Box<MultiGzDecoder<Source<'a>>>),
+    #[cfg(feature = "zstd")]
+    Zstd(Box<zstd::Decoder<'static, Source<'a>>>),
+    /// Nothing is looked at but the blob's own digest.
+    Closed(Source<'a>),
+}
+
+/// What is known of a blob when all of it was read.
+pub(crate) struct Blob {
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    /// Why the tar ended early, if it did.
+    pub(crate) defect: Option<Defect>,
+}
+
+impl<'a> Unpack<'a> {
+    /// A reader of the tar, whatever it is packed in, and what that is. At most `limit` bytes come out.
+    pub(crate) fn new(file: Box<dyn Read + Send + 'a>, limit: u64) -> Result<(Self, Packing), Defect> {
+        let mut source = BufReader::with_capacity(256 << 10, HashRead::new(file));
+        let start = source.fill_buf().map_err(unreadable)?;
+        let packing = Packing::of(&start[..start.len().min(512)]);
+        let defect = match packing {
+            Packing::Zstd if cfg!(not(feature = "zstd")) => Some(Defect::CodecMissing { codec: "zstd" }),
+            _ => None,
+        };
+        let decoder = match packing {
+            Packing::Tar => Decoder::None(source),
+            Packing::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(source))),
+            #[cfg(feature = "zstd")]
+            Packing::Zstd => {
+                let mut decoder = zstd::Decoder::with_buffer(source).map_err(unreadable)?;
+                decoder.window_log_max(WINDOW_LOG_MAX).map_err(unreadable)?;
+                Decoder::Zstd(Box::new(decoder))
+            }
+            #[cfg(not(feature = "zstd"))]
+            Packing::Zstd => Decoder::Closed(source),
+            Packing::Other(_) => Decoder::Closed(source),
+        };
+        Ok((Self { decoder, left: limit, limit, defect }, packing))
+    }
+
+    /// Reads what is left of the blob.
+    pub(crate) fn finish(self) -> Result<Blob, Defect> {
+        let source = match self.decoder {
+            Decoder::None(source) | Decoder::Closed(source) => source,
+            Decoder::Gzip(decoder) => decoder.into_inner(),
+            #[cfg(feature = "zstd")]
+            Decoder::Zstd(decoder) => decoder.finish(),
+        };
+        let mut source = source.into_inner();
+        read_over(&mut source).map_err(unreadable)?;
+        let (digest, size) = source.finish();
+        Ok(Blob { digest, size, defect: self.defect })
+    }
+
+    fn damaged(&self, error: &io::Error) -> Defect {
+        let codec = match self.decoder {
+            Decoder::None(_) | Decoder::Closed(_) => return unreadable(error),
+            Decoder::Gzip(_) => "gzip",
+            #[cfg(feature = "zstd")]
+            Decoder::Zstd(_) => "zstd",
+        };
+        let reason = match error.kind() {
+            io::ErrorKind::UnexpectedEof => "it was cut off, or bytes follow that do not belong to it".to_owned(),
+            _ => error.to_string(),
+        };
+        Defect::CompressionDamaged { codec, offset: self.limit - self.left, reason }
+    }
+}
+
+impl Read for Unpack<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.defect.is_some() {
+            return Ok(0);
+        }
+        let read = match &mut self.decoder {
+            Decoder::None(source) => source.read(buffer),
+            Decoder::Gzip(decoder) => decoder.read(buffer),
+            #[cfg(feature = "zstd")]
+            Decoder::Zstd(decoder) => decoder.read(buffer),
+            Decoder::Closed(_) => Ok(0),
+        };
+        match read {
+            Ok(read) if read as u64 > self.left => {
+                self.defect = Some(Defect::UnpacksTooLarge { limit: self.limit });
+                let within = self.left as usize;
+                self.left = 0;
+                Ok(within)
+            }
+            Ok(read) => {
+                self.left -= read as u64;
+                Ok(read)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Err(error) => {
+                self.defect = Some(self.damaged(&error));
+                Ok(0)
+            }
+        }
+    }
+}
+
+/// Unpacks on a thread of its own, some blocks ahead of who reads the tar. Where no thread can be had, the blob is given
+/// back.
+#[expect(clippy::result_large_err, reason = "it is no error, and is moved once")]
+pub(crate) fn unpack_ahead<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    unpack: Unpack<'scope>,
+) -> Result<(impl Read + use<'scope>, ScopedJoinHandle<'scope, Result<Blob, Defect>>), Unpack<'scope>> {
+    const BLOCKS: usize = 4;
+    let (sender, receiver) = sync_channel(BLOCKS);
+    // Handed over when the thread is there: one that is not would take it along.
+    let (hand_over, handed_over) = sync_channel::<Unpack<'scope>>(1);
+    let started = thread::Builder::new().spawn_scoped(scope, move || {
+        let mut unpack = handed_over.recv().map_err(unreadable)?;
+        // If nobody reads any more, the blob's own digest is still wanted.
+        while let Some(block) = next_block(&mut unpack) {
+            if sender.send(block).is_err() {
+                break;
+            }
+        }
+        drop(sender);
+        unpack.finish()
+    });
+    match started {
+        Ok(unpacking) => {
+            hand_over.send(unpack).map_err(|error| error.0)?;
+            Ok((BlockReader { receiver, block: io::Cursor::default() }, unpacking))
+        }
+        Err(_) => Err(unpack),
+    }
+}
+
+/// The next block, none at the end.
+fn next_block(unpack: &mut Unpack<'_>) -> Option<Vec<u8>> {
+    const BLOCK: u64 = 256 << 10;
+    let mut block = Vec::with_capacity(BLOCK as usize);
+    // What goes wrong is kept by the reader itself, and ends the tar.
+    let _ = unpack.take(BLOCK).read_to_end(&mut block);
+    (!block.is_empty()).then_some(block)
+}
+
+struct BlockReader {
+    receiver: Receiver<Vec<u8>>,
+    block: io::Cursor<Vec<u8>>,
+}
+
+impl Read for BlockReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.block.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            match self.receiver.recv() {
+                Ok(block) => self.block = io::Cursor::new(block),
+                Err(_) => return Ok(0),
+            }
+        }
+    }
+}
