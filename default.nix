@@ -1,16 +1,27 @@
 /**
-  All functions with nixpkgs, and the program as `oci-layout`: for people without flakes, and what the flake offers as
-  `lib.mkLib pkgs`.
+  All functions, for images of the packages in `pkgs`, and the program as `oci-layout`. The flake has the same as
+  `lib.mkLib pkgs`. The result is a scope; see `nix/default.nix`.
 
-  - `pkgs`: your nixpkgs. Images are for its host platform, and built on its build platform.
-  - `builder`: a package, or a folder, with `bin/oci-layout`; by default nixpkgs builds it.
+  # Arguments
+
+  - [pkgs] An instance of nixpkgs. Images are for its host platform, and its build platform builds them.
+    Default: `import <nixpkgs> { }`.
+  - [builder] A package or a folder that contains `bin/oci-layout`. By default nixpkgs builds it.
+    Default: `pkgs.buildPackages.callPackage ./nix/package.nix { }`.
+
+  # Examples
+
+  ```nix
+  import ./oci-layout { pkgs = import <nixpkgs> { }; }
+  ```
 */
-{ pkgs ? import <nixpkgs> { }
-, builder ? pkgs.buildPackages.callPackage ./nix/package.nix { }
+{
+  pkgs ? import <nixpkgs> { },
+  builder ? pkgs.buildPackages.callPackage ./nix/package.nix { },
 }:
-import ./nix {
+(import ./nix {
   inherit builder pkgs;
   system = pkgs.stdenv.buildPlatform.system;
   hostSystem = pkgs.stdenv.hostPlatform.system;
-}
-// { oci-layout = builder; }
+}).overrideScope
+  (final: _: { oci-layout = final.builder; })

@@ -1,17 +1,28 @@
 {
   description = "Composable OCI image-layout primitives: files in, deterministic layers, images and layouts out";
 
-  # For this flake's own packages and checks alone. `lib.mkLib`, the overlay and the module take the user's.
-  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixpkgs-unstable";
-
-  outputs = { self, nixpkgs }:
+  # There are no inputs: `lib.mkLib`, the overlay and the module use the packages of the caller.
+  outputs =
+    { self }:
     let
-      # Nixpkgs stops to support a system now and then.
-      systems = builtins.filter (system: nixpkgs.legacyPackages ? ${system})
-        [ "x86_64-linux" "aarch64-linux" "x86_64-darwin" "aarch64-darwin" ];
-      perSystem = function: builtins.listToAttrs (map
-        (system: { name = system; value = function nixpkgs.legacyPackages.${system}; })
-        systems);
+      # This flake's own packages use the nixpkgs that the flake in `tests/flake` locks.
+      lock = builtins.fromJSON (builtins.readFile ./tests/flake/flake.lock);
+      nixpkgs = builtins.fetchTree lock.nodes.${lock.nodes.root.inputs.nixpkgs}.locked;
+
+      perSystem =
+        function:
+        builtins.listToAttrs (
+          map
+            (system: {
+              name = system;
+              value = function (import nixpkgs { inherit system; });
+            })
+            [
+              "x86_64-linux"
+              "aarch64-linux"
+              "aarch64-darwin"
+            ]
+        );
     in
     {
       lib.mkLib = pkgs: import ./. { inherit pkgs; };
@@ -25,20 +36,7 @@
         default = oci-layout;
       });
 
-      # The program packs itself.
-      checks = perSystem (pkgs:
-        let
-          oci = self.lib.mkLib pkgs;
-        in
-        {
-          image = oci.ociVerify {
-            layout = oci.ociBuildImage {
-              name = "oci-layout";
-              tag = oci.oci-layout.version;
-              config.Entrypoint = [ "${oci.oci-layout}/bin/oci-layout" ];
-            };
-          };
-        });
+      formatter = perSystem (pkgs: pkgs.nixfmt-tree);
 
       templates = {
         default = {
@@ -47,7 +45,7 @@
         };
         flake-parts = {
           path = ./templates/flake-parts;
-          description = "Images of a flake's programs, by options of flake-parts";
+          description = "Images of the programs of a flake, by options of flake-parts";
         };
       };
     };

@@ -1,10 +1,16 @@
-{ ociFiles, pkgs, ... }:
 /**
-  `/bin/sh`, a link to the bash of nixpkgs.
+  A package with `/bin/sh`, a symbolic link to the bash of nixpkgs.
 */
-if pkgs == null
-then throw "oci-layout: binSh is a bash of nixpkgs, and no pkgs were given: make the link with ociFiles"
-else ociFiles {
-  name = "bin-sh";
-  files = [ { destination = "/bin/sh"; symlink = "${pkgs.bashInteractive}/bin/bash"; } ];
-}
+{ ociFiles, pkgs }:
+if pkgs == null then
+  throw "oci-layout: binSh requires nixpkgs; pass pkgs, or make the link with ociFiles"
+else
+  ociFiles {
+    name = "bin-sh";
+    files = [
+      {
+        destination = "/bin/sh";
+        symlink = "${pkgs.bashInteractive}/bin/bash";
+      }
+    ];
+  }

@@ -1,60 +1,105 @@
 /**
-  All functions, as an attribute set, for images that run on `hostSystem` and are built on `system`.
+  All functions, for images that run on `hostSystem` and are built on `system`.
 
-  - `system`: where derivations are built, as in `"x86_64-linux"`.
-  - `builder`: a package, or a folder, with `bin/oci-layout`: a static program for `system`, since there is nothing in
-    the sandbox to link it with.
-  - `hostSystem`: what the images run on, unless they say otherwise.
-  - `pkgs`: nixpkgs, for those helpers alone that take something from it: `binSh`, `usrBinEnv`, `caCertificates`.
+  The result is a scope, as `lib.makeScope` of nixpkgs makes it. `overrideScope` changes an attribute for all functions
+  that use it, and adds attributes. `callPackage` calls the function in a file with the attributes of the scope.
+
+  Every function returns a derivation that has the attribute `override`, which repeats the call with some arguments
+  changed: `image.override { tag = "2.0"; }` or `image.override (old: { layers = old.layers ++ [ more ]; })`.
+
+  # Arguments
+
+  - [system] The system that builds the derivations, for example `"x86_64-linux"`.
+  - [builder] A package or a folder that contains `bin/oci-layout`. The program must be static and run on `system`,
+    because the sandbox contains no libraries for it.
+  - [hostSystem] The system that the images run on. Default: `system`.
+  - [pkgs] nixpkgs. Only `binSh`, `usrBinEnv` and `caCertificates` use it. Default: `null`.
+
+  # Examples
 
   ```nix
   import ./oci-layout/nix { system = "x86_64-linux"; builder = ./builder; }
   ```
+
+  All layers that `ociBuildImage` makes use zstd, unless a call says otherwise:
+
+  ```nix
+  oci.overrideScope (final: prev: {
+    ociBuildImage = arguments: prev.ociBuildImage ({ compression = "zstd"; } // arguments);
+  })
+  ```
 */
-{ system, builder, hostSystem ? system, pkgs ? null }:
+{
+  system,
+  builder,
+  hostSystem ? system,
+  pkgs ? null,
+}:
 let
-  scope = internal // functions // { inherit system builder hostSystem pkgs; };
-
-  # What the functions are made of.
-  internal = builtins.mapAttrs (_: file: import file scope) {
-    app = ./app.nix;
-    base = ./base.nix;
-    contents = ./contents.nix;
-    elements = ./elements.nix;
-    entries = ./entries.nix;
-    hashPart = ./hashPart.nix;
-    platform = ./platform.nix;
-    references = ./references.nix;
-    step = ./step.nix;
-    storeName = ./storeName.nix;
-    storePath = ./storePath.nix;
-  };
-
-  functions = builtins.mapAttrs (_: file: import file scope) {
-    # The four functions.
-    ociLayerTar = ./ociLayerTar.nix;
-    ociImageConfig = ./ociImageConfig.nix;
-    ociImageManifest = ./ociImageManifest.nix;
-    ociImageLayout = ./ociImageLayout.nix;
-
-    # Whole images, and closures in layers.
-    ociBuildImage = ./ociBuildImage.nix;
-    buildOciImage = ./buildOciImage.nix;
-    ociClosureLayers = ./ociClosureLayers.nix;
-
-    # Checks.
-    ociVerify = ./ociVerify.nix;
-
-    # Images of registries.
-    ociPullImage = ./ociPullImage.nix;
-    ociPullImageFromManifest = ./ociPullImageFromManifest.nix;
-
-    # Small packages for the root of an image.
-    ociFiles = ./ociFiles.nix;
-    fakeNss = ./fakeNss.nix;
-    binSh = ./binSh.nix;
-    usrBinEnv = ./usrBinEnv.nix;
-    caCertificates = ./caCertificates.nix;
-  };
+  lib = import ./internal/lib.nix;
 in
-functions
+lib.makeScope lib.callPackageWith (
+  self:
+  let
+    call = self.newScope ({ inherit lib; } // internal);
+
+    # The functions below use these. They are not part of the scope that callers see.
+    internal = builtins.mapAttrs (_: file: call file { }) {
+      app = ./internal/app.nix;
+      baseAttributes = ./internal/baseAttributes.nix;
+      contents = ./internal/contents.nix;
+      elements = ./internal/elements.nix;
+      entries = ./internal/entries.nix;
+      hashPart = ./internal/hashPart.nix;
+      platformOf = ./internal/platformOf.nix;
+      references = ./internal/references.nix;
+      step = ./internal/step.nix;
+      storeName = ./internal/storeName.nix;
+      storePath = ./internal/storePath.nix;
+    };
+
+    functions = builtins.mapAttrs (_: file: lib.makeOverridable (call file { })) {
+      # The four basic functions.
+      ociLayerTar = ./ociLayerTar.nix;
+      ociImageConfig = ./ociImageConfig.nix;
+      ociImageManifest = ./ociImageManifest.nix;
+      ociImageLayout = ./ociImageLayout.nix;
+
+      # Whole images, and closures in several layers.
+      ociBuildImage = ./ociBuildImage.nix;
+      buildOciImage = ./buildOciImage.nix;
+      ociClosureLayers = ./ociClosureLayers.nix;
+
+      # Checks.
+      ociVerify = ./ociVerify.nix;
+
+      # Images from registries.
+      ociPullImage = ./ociPullImage.nix;
+      ociPullImageFromManifest = ./ociPullImageFromManifest.nix;
+
+      # Small packages for the root of an image.
+      ociFiles = ./ociFiles.nix;
+    };
+
+    packages = builtins.mapAttrs (_: file: call file { }) {
+      binSh = ./binSh.nix;
+      usrBinEnv = ./usrBinEnv.nix;
+      caCertificates = ./caCertificates.nix;
+      fakeNss = ./fakeNss.nix;
+    };
+  in
+  functions
+  // packages
+  // {
+    inherit
+      system
+      builder
+      hostSystem
+      pkgs
+      ;
+    # A call is a shorter way to write `override`.
+    fakeNss = packages.fakeNss // {
+      __functor = fakeNss: fakeNss.override;
+    };
+  }
+)

@@ -1,75 +1,114 @@
 /**
-  Images as options of flake-parts: `perSystem.oci.containers.NAME` makes the package `oci-NAME`, and a check of the same
-  name that verifies it; with `debug.enable` also `oci-NAME-debug`.
+  A module for flake-parts that describes images by options. `perSystem.oci.containers.NAME` defines the package `oci-NAME`,
+  and a check of the same name that verifies it. With `debug.enable` it also defines `oci-NAME-debug`.
+
+  `perSystem.oci.builder` is the program that builds the images: a package or a folder that contains `bin/oci-layout`. By
+  default `pkgs` builds it.
+
+  # Examples
 
   ```nix
   { perSystem = { pkgs, ... }: { oci.containers.minimalist.package = pkgs.kubectl; }; }
   ```
-
-  `perSystem.oci.builder` is what builds the images: a package, or a folder, with `bin/oci-layout`; by default the
-  program, built by `pkgs`.
 */
-{ lib, flake-parts-lib, withSystem, ... }:
+{
+  lib,
+  flake-parts-lib,
+  withSystem,
+  ...
+}:
 let
   inherit (lib) mkDefault mkOption types;
   usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 in
 {
-  options.perSystem = flake-parts-lib.mkPerSystemOption ({ config, pkgs, system, ... }:
+  options.perSystem = flake-parts-lib.mkPerSystemOption (
+    {
+      config,
+      pkgs,
+      system,
+      ...
+    }:
     let
       containerModule = { config, name, ... }: {
-        options = import ./flake-module/options.nix { inherit lib config name pkgs system; };
+        options = import ./flake-module/options.nix {
+          inherit
+            lib
+            config
+            name
+            pkgs
+            system
+            ;
+        };
         config = {
-          environment.PATH = mkDefault (lib.concatStringsSep ":"
-            (map (package: "${lib.getBin package}/bin") (lib.remove null [ config.package ] ++ config.dependencies)
-              ++ [ usualPath ]));
+          environment.PATH = mkDefault (
+            lib.concatStringsSep ":" (
+              map (package: "${lib.getBin package}/bin") (
+                lib.remove null [ config.package ] ++ config.dependencies
+              )
+              ++ [ usualPath ]
+            )
+          );
           labels = lib.mapAttrs (_: mkDefault) (import ./flake-module/labels.nix { inherit lib; } config);
         };
       };
 
-      # Of another system come the packages alone: whatever is made of them is made here.
-      imagesFor = name: platform: withSystem platform (other: import ./flake-module/image.nix {
-        inherit lib name;
-        inherit (other) pkgs;
-        container = other.config.oci.containers.${name} or (throw
-          "oci.containers.${name}: it is for ${platform} too, where perSystem has no container of this name");
-        oci = import ./. {
-          inherit (config.oci) builder;
-          inherit (other) pkgs;
-          system = pkgs.stdenv.buildPlatform.system;
-          hostSystem = other.pkgs.stdenv.hostPlatform.system;
-        };
-      });
+      # Only the packages are those of the other system. This system builds the images from them.
+      imagesFor =
+        name: platform:
+        withSystem platform (
+          other:
+          import ./flake-module/image.nix {
+            inherit lib name;
+            inherit (other) pkgs;
+            container =
+              other.config.oci.containers.${name}
+                or (throw "oci.containers.${name}: platforms contains ${platform}, but perSystem defines no container of this name there");
+            oci = import ./. {
+              inherit (config.oci) builder;
+              inherit (other) pkgs;
+              system = pkgs.stdenv.buildPlatform.system;
+              hostSystem = other.pkgs.stdenv.hostPlatform.system;
+            };
+          }
+        );
 
       local = import ./. {
         inherit (config.oci) builder;
         inherit pkgs;
         system = pkgs.stdenv.buildPlatform.system;
       };
-      layout = name: container: kind: suffix: local.ociImageLayout {
-        name = lib.strings.sanitizeDerivationName "oci-${name}${suffix}";
-        sparse = container.lazy;
-        manifests = lib.genAttrs (map (tag: "${container.name}:${tag}${suffix}") container.tags)
-          (_: map (platform: (imagesFor name platform).${kind}) container.platforms);
-      };
-      layouts = lib.concatMapAttrs
-        (name: container:
-          { "oci-${name}" = layout name container "image" ""; }
-          // lib.optionalAttrs container.debug.enable { "oci-${name}-debug" = layout name container "debug" "-debug"; })
-        config.oci.containers;
+      layout =
+        name: container: kind: suffix:
+        local.ociImageLayout {
+          name = lib.strings.sanitizeDerivationName "oci-${name}${suffix}";
+          sparse = container.lazy;
+          manifests = lib.genAttrs (map (tag: "${container.name}:${tag}${suffix}") container.tags) (
+            _: map (platform: (imagesFor name platform).${kind}) container.platforms
+          );
+        };
+      layouts = lib.concatMapAttrs (
+        name: container:
+        {
+          "oci-${name}" = layout name container "image" "";
+        }
+        // lib.optionalAttrs container.debug.enable {
+          "oci-${name}-debug" = layout name container "debug" "-debug";
+        }
+      ) config.oci.containers;
     in
     {
       options.oci = {
         builder = mkOption {
           type = types.either types.package types.path;
           default = pkgs.buildPackages.callPackage ./package.nix { };
-          defaultText = lib.literalMD "the program, built by `pkgs`";
-          description = "What builds the images: a package, or a folder, with `bin/oci-layout`.";
+          defaultText = lib.literalMD "the program, which `pkgs` builds";
+          description = "The program that builds the images: a package or a folder that contains `bin/oci-layout`.";
         };
         containers = mkOption {
           type = types.attrsOf (types.submodule containerModule);
           default = { };
-          description = "The containers that there are images for.";
+          description = "The containers to build images for.";
           example = lib.literalExpression "{ minimalist.package = pkgs.kubectl; }";
         };
       };
@@ -78,5 +117,6 @@ in
         packages = layouts;
         checks = lib.mapAttrs (_: layout: local.ociVerify { inherit layout; }) layouts;
       };
-    });
+    }
+  );
 }

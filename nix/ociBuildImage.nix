@@ -1,34 +1,52 @@
-{ hashPart, ociClosureLayers, ociImageLayout, ociImageManifest, ociLayerTar, references, storeName, ... }:
 /**
-  An image in one call: the closure of what `config`, `files` and `copyToRoot` refer to is found and split into layers,
-  and the customisation (`files` and `copyToRoot`) is a layer of its own, above them.
+  Builds an image in one call. It finds the closure of everything that `config`, `files` and `copyToRoot` refer to, and
+  splits the closure into layers. One more layer above them, the customisation, contains `files` and `copyToRoot`.
 
-  - `name`: the image's name without a tag, as in `"ghcr.io/me/app"`.
-  - `tag`: its tag; `null` is the hash part of the layout's store path. `imageName` and `imageTag` of the result say it.
-  - `config`: `Env`, `Entrypoint`, `Cmd`, `Labels` and so on, what the
-    [image configuration](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md) has under `config`; keys may
-    be written in any case.
-  - `copyToRoot`: a list of packages, or one, whose contents land at `/`.
-  - `files`: as in `ociLayerTar`; what their sources refer to comes into the image.
-  - `layers`: a list of layers (`ociLayerTar`, `ociClosureLayers`) that go below all others; what they hold is nowhere
-    else. They are derivations of their own, and stay as they are when something else changes.
-  - `fromImage`: the base image; see `base` of `ociImageConfig`. The layers made here come above it, as `base` of
-    `ociLayerTar` says, and the customisation comes above those of `layers` too that hold more than closures: it depends
-    on their outputs then. For layers in `layers`, say `base` yourself.
-  - `maxLayers`: the largest number of layers, with those of the base image; each of `layers` counts as one. The closure
-    has at least one layer, however many the base has.
-  - `created`: a time as RFC 3339 writes it; `null` is 1970, so that the same contents are the same image.
-  - `extraConfig`: members beside `config`: `author`, `architecture`, …
-  - `extraManifest`, `extraIndex`, `inheritConfig`, `unsetEnv`: as in the four functions.
-  - `strict`: whether warnings are errors.
-  - `alone`, `together`: how the closure is split; see `ociClosureLayers`.
-  - `compression`: of all layers made here, not of those in `layers`.
-  - `lazy`: whether recipes take the place of all layers: those made here are lazy, as in `ociLayerTar`, and the layout is
-    sparse, as in `ociImageLayout`. `ociImageLayout { manifests = [ image ]; }` makes a full one of it.
-  - `mtime`, `owner`, `perms`, `onConflict`, `keepDirectoryLinks`, `replace`: of the customisation; see `ociLayerTar`.
-  - `passthru`: of the derivation. Beside it, the result has `manifest` (for `ociImageLayout`), `layers`, `fromImage`,
-    `imageName` and `imageTag`; and the programs of `ociImageLayout`: `copyToRegistry`, `copyToPodman`,
-    `copyToDockerDaemon`, `copyTo`, `push`.
+  The result is a layout, with these further attributes: `manifest` (for `ociImageLayout`), `layers`, `fromImage`,
+  `imageName` and `imageTag`, and the programs of `ociImageLayout`: `copyToRegistry`, `copyToPodman`,
+  `copyToDockerDaemon`, `copyTo` and `push`.
+
+  # Arguments
+
+  - [name] The name of the image without a tag, for example `"ghcr.io/me/app"`.
+  - [tag] The tag of the image. `null` is the hash part of the layout's store path, which the attribute `imageTag`
+    contains. Default: `null`.
+  - [config] The member `config` of the
+    [image configuration](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md): `Env`, `Entrypoint`, `Cmd`,
+    `Labels` and so on. The case of the member names does not matter. Default: `{ }`.
+  - [copyToRoot] A package or a list of packages whose contents are merged at `/`. Default: `[ ]`.
+  - [files] As in `ociLayerTar`. The image also contains the closure of what their sources refer to. Default: `[ ]`.
+  - [layers] A list of layers (results of `ociLayerTar` and `ociClosureLayers`) that come below all others. The other layers
+    omit their contents. They are separate derivations, and do not change when something else changes. Default: `[ ]`.
+  - [fromImage] The base image; see `base` of `ociImageConfig`. The layers that this function builds take it as their
+    `base` (see `ociLayerTar`), and the customisation also lies above those of `layers` that contain more than closures:
+    it then depends on their outputs. Set `base` yourself for the layers in `layers`. Default: `null`.
+  - [maxLayers] The largest number of layers, including those of the base image. Each element of `layers` counts as one. The
+    closure gets at least one layer, even if the base has more. Default: `20`.
+  - [created] A time in the format of RFC 3339. `null` is 1970, so that equal contents give an equal image. Default: `null`.
+  - [extraConfig] Members of the image configuration beside `config`, for example `author` and `architecture`.
+    Default: `{ }`.
+  - [extraManifest] As in `ociImageManifest`. Default: `{ }`.
+  - [extraIndex] As in `ociImageLayout`. Default: `{ }`.
+  - [inheritConfig] As in `ociImageConfig`. Default: `true`.
+  - [unsetEnv] As in `ociImageConfig`. Default: `[ ]`.
+  - [strict] Whether warnings are errors. Default: `false`.
+  - [alone] As in `ociClosureLayers`. Default: `[ ]`.
+  - [together] As in `ociClosureLayers`. Default: `[ ]`.
+  - [compression] As in `ociLayerTar`, for all layers that this function builds. It does not affect `layers`.
+    Default: `"gzip"`.
+  - [lazy] Whether recipes replace all layers: the layers that this function builds are lazy, as in `ociLayerTar`, and
+    the layout is sparse, as in `ociImageLayout`. `ociImageLayout { manifests = [ image ]; }` builds a full layout of the
+    same image. Default: `false`.
+  - [mtime] As in `ociLayerTar`, for the customisation. Default: `1`.
+  - [owner] As in `ociLayerTar`, for the customisation. Default: `{ }`.
+  - [perms] As in `ociLayerTar`, for the customisation. Default: `[ ]`.
+  - [onConflict] As in `ociLayerTar`, for the customisation. Default: `"error"`.
+  - [replace] As in `ociLayerTar`, for the customisation. Default: `false`.
+  - [keepDirectoryLinks] As in `ociLayerTar`, for the customisation. Default: `false`.
+  - [passthru] Additional attributes of the result. Default: `{ }`.
+
+  # Examples
 
   ```nix
   ociBuildImage {
@@ -38,86 +56,148 @@
   }
   ```
 */
-{ name
-, tag ? null
-, config ? { }
-, copyToRoot ? [ ]
-, files ? [ ]
-, layers ? [ ]
-, fromImage ? null
-, maxLayers ? 20
-, created ? null
-, extraConfig ? { }
-, extraManifest ? { }
-, extraIndex ? { }
-, inheritConfig ? true
-, unsetEnv ? [ ]
-, strict ? false
-, alone ? [ ]
-, together ? [ ]
-, compression ? "gzip"
-, lazy ? false
-, mtime ? 1
-, owner ? { }
-, perms ? [ ]
-, onConflict ? "error"
-, replace ? false
-, keepDirectoryLinks ? false
-, passthru ? { }
+{
+  hashPart,
+  lib,
+  ociClosureLayers,
+  ociImageLayout,
+  ociImageManifest,
+  ociLayerTar,
+  references,
+  storeName,
+}:
+{
+  name,
+  tag ? null,
+  config ? { },
+  copyToRoot ? [ ],
+  files ? [ ],
+  layers ? [ ],
+  fromImage ? null,
+  maxLayers ? 20,
+  created ? null,
+  extraConfig ? { },
+  extraManifest ? { },
+  extraIndex ? { },
+  inheritConfig ? true,
+  unsetEnv ? [ ],
+  strict ? false,
+  alone ? [ ],
+  together ? [ ],
+  compression ? "gzip",
+  lazy ? false,
+  mtime ? 1,
+  owner ? { },
+  perms ? [ ],
+  onConflict ? "error",
+  replace ? false,
+  keepDirectoryLinks ? false,
+  passthru ? { },
 }:
 let
-  # A colon may stand before the port of a registry, and so before a slash.
+  # A colon before a slash precedes the port of a registry.
   imageName =
-    if builtins.match ".*:[^/]*" name == null then name
-    else throw "oci-layout: image name ${name} has a tag in it: leave it out there, and give it as the argument tag";
+    if builtins.match ".*:[^/]*" name == null then
+      name
+    else
+      throw "oci-layout: the image name ${name} contains a tag; pass the tag as the argument tag";
 
-  roots = if builtins.isList copyToRoot then copyToRoot else [ copyToRoot ];
+  roots = lib.toList copyToRoot;
 
-  # What a file's source refers to comes in, and not the source itself. A path without quotes refers to nothing.
-  sources = map (file: file.source) (builtins.filter (file: file ? source && !(builtins.isPath file.source)) files);
-  texts = map (file: removeAttrs file [ "source" "tar" ]) files;
-  referencesOf = references [ config extraConfig texts ] ++ roots ++ sources;
+  # The image contains what a file's source refers to, but not the source itself. A path without quotes refers to nothing.
+  sources = map (file: file.source) (
+    builtins.filter (file: file ? source && !(builtins.isPath file.source)) files
+  );
+  texts = map (
+    file:
+    removeAttrs file [
+      "source"
+      "tar"
+    ]
+  ) files;
+  referencesOf =
+    references [
+      config
+      extraConfig
+      texts
+    ]
+    ++ roots
+    ++ sources;
 
   hasCustomisation = files != [ ] || roots != [ ];
   ofClosure = maxLayers - builtins.length layers - (if hasCustomisation then 1 else 0);
 
   base = fromImage;
-  platform = builtins.intersectAttrs { architecture = 0; os = 0; variant = 0; } extraConfig;
-  # Closures have no directory but those of the store on the way to a file of the customisation: it need not wait for them,
-  # and stays as it is when they change.
-  isOnTheWay = layer: !(layer.holdsClosuresAlone or false);
+  platform = builtins.intersectAttrs {
+    architecture = 0;
+    os = 0;
+    variant = 0;
+  } extraConfig;
+  # A layer of closures alone has only directories of the store, so the customisation does not depend on it.
+  hasDirectories = layer: !(layer.holdsClosuresAlone or false);
 
   closure = ociClosureLayers {
-    inherit referencesOf alone together compression strict lazy base platform;
+    inherit
+      referencesOf
+      alone
+      together
+      compression
+      strict
+      lazy
+      base
+      platform
+      ;
     without = layers;
     maxLayers =
-      if ofClosure >= 1 then ofClosure
-      else throw ("oci-layout: image ${name}: maxLayers = ${toString maxLayers} leaves no layer for the closure, beside "
-        + "those in layers and the customisation: it is at least ${toString (maxLayers + 1 - ofClosure)}");
+      if ofClosure >= 1 then
+        ofClosure
+      else
+        throw (
+          "oci-layout: image ${name}: maxLayers = ${toString maxLayers} leaves no layer for the closure, because "
+          + "layers and the customisation count too; set at least ${toString (maxLayers + 1 - ofClosure)}"
+        );
   };
 
   customisation = ociLayerTar {
-    inherit files compression mtime owner perms onConflict keepDirectoryLinks strict lazy base platform replace;
+    inherit
+      files
+      compression
+      mtime
+      owner
+      perms
+      onConflict
+      keepDirectoryLinks
+      strict
+      lazy
+      base
+      platform
+      replace
+      ;
     name = "oci-customisation";
-    # Without a base image, no layer looks at another.
-    above = if fromImage == null then [ ] else builtins.filter isOnTheWay layers;
-    # Their closures are below already, whatever layers those are: this one does not change when they do.
+    # Without a base image, no layer depends on another.
+    above = if fromImage == null then [ ] else builtins.filter hasDirectories layers;
+    # The layers below contain these closures. Naming the packages, and not the layers, keeps this layer independent of them.
     copyToRoot = roots;
     without = roots;
   };
 
-  allLayers = layers
-    ++ (if referencesOf == [ ] then [ ] else [ closure ])
-    ++ (if hasCustomisation then [ customisation ] else [ ]);
+  allLayers =
+    layers ++ lib.optional (referencesOf != [ ]) closure ++ lib.optional hasCustomisation customisation;
 
   manifest = ociImageManifest {
-    inherit extraManifest inheritConfig unsetEnv strict;
+    inherit
+      extraManifest
+      inheritConfig
+      unsetEnv
+      strict
+      ;
     layers = allLayers;
     base = fromImage;
     extraConfig =
-      if config != { } && extraConfig ? config
-      then throw "oci-layout: image ${name} has config and extraConfig.config: say all of it in config"
-      else (if created == null then { } else { inherit created; }) // { inherit config; } // extraConfig;
+      if config != { } && extraConfig ? config then
+        throw "oci-layout: image ${name}: config and extraConfig.config exclude each other; move everything into config"
+      else
+        lib.optionalAttrs (created != null) { inherit created; } // { inherit config; } // extraConfig;
   };
 
   hash = hashPart image;
@@ -131,11 +211,15 @@ let
       inherit manifest fromImage imageName;
       layers = allLayers;
       imageTag =
-        if tag != null then tag
-        else if hash == null
-        then throw ("oci-layout: image ${name}: a package in it is content-addressed, so that nobody knows its tag yet: "
-          + "say tag")
-        else hash;
+        if tag != null then
+          tag
+        else if hash == null then
+          throw (
+            "oci-layout: image ${name}: the tag is unknown before the build, because the image contains a "
+            + "content-addressed package; set tag"
+          )
+        else
+          hash;
     };
   };
 in

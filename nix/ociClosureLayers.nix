@@ -1,50 +1,85 @@
-{ contents, entries, step, storePath, ... }:
 /**
-  A closure in several layers, planned and made in one derivation, since only its build can know how many there are.
-  It stands in a list of layers as one of them.
+  Builds several layers from a closure, in one derivation, because only the build knows how many layers there are. The
+  result is one element of a list of layers.
 
-  Layers follow the graph of references: lower ones change less often, and an update changes few of them.
+  The split follows the graph of references: lower layers change less often, and an update changes few layers.
 
-  - `closure`: a list of packages, or one, whose runtime closures come in.
-  - `referencesOf`: a list of packages that stay out themselves, while the closures of what they refer to come in.
-  - `without`: a list of layers, and of packages with their closures, or one, whose store paths are left out.
-  - `maxLayers`: the largest number of layers.
-  - `alone`: a list of packages, each of which has a layer for itself.
-  - `together`: a list of lists of packages; those of one list have a layer in common.
-  - `compression`, `mtime`, `owner`, `perms`, `strict`, `lazy`, `platform`: as in `ociLayerTar`.
-  - `base`: an image below, as in `ociLayerTar`; its `/nix/store` keeps its attributes. Its layers count within
-    `maxLayers`; at least one is left for the closure. The layers are made again when the base is another.
-  - `name`, `passthru`: of the derivation.
+  # Arguments
+
+  - [closure] A package or a list of packages. The layers contain their runtime closures. Default: `[ ]`.
+  - [referencesOf] A package or a list of packages. The layers contain the closures of what they refer to, but not the
+    packages themselves. Default: `[ ]`.
+  - [without] A layer, a package, or a list of both. The layers omit their store paths; a package stands for its closure.
+    Default: `[ ]`.
+  - [maxLayers] The largest number of layers, including those of `base`. The closure gets at least one layer.
+    Default: `20`.
+  - [alone] A list of packages. Each of them gets a layer of its own. Default: `[ ]`.
+  - [together] A list of lists of packages. The packages of one list share a layer. Default: `[ ]`.
+  - [compression] As in `ociLayerTar`. Default: `"gzip"`.
+  - [mtime] As in `ociLayerTar`. Default: `1`.
+  - [owner] As in `ociLayerTar`. Default: `{ }`.
+  - [perms] As in `ociLayerTar`. Default: `[ ]`.
+  - [strict] Whether warnings are errors. Default: `false`.
+  - [lazy] As in `ociLayerTar`. Default: `false`.
+  - [base] The image below, as in `ociLayerTar`. Its `/nix/store` keeps its attributes. A change of the base builds the
+    layers again. Default: `null`.
+  - [platform] As in `ociLayerTar`. Default: `{ }`.
+  - [name] The name of the derivation. Default: `"oci-layers"`.
+  - [passthru] Additional attributes of the result. Default: `{ }`.
+
+  # Examples
 
   ```nix
   ociClosureLayers { closure = [ python3 ]; maxLayers = 10; }
   ```
 */
-{ name ? "oci-layers"
-, closure ? [ ]
-, referencesOf ? [ ]
-, without ? [ ]
-, maxLayers ? 20
-, alone ? [ ]
-, together ? [ ]
-, compression ? "gzip"
-, mtime ? 1
-, owner ? { }
-, perms ? [ ]
-, strict ? false
-, lazy ? false
-, base ? null
-, platform ? { }
-, passthru ? { }
+{
+  contents,
+  entries,
+  step,
+  storePath,
+}:
+{
+  name ? "oci-layers",
+  closure ? [ ],
+  referencesOf ? [ ],
+  without ? [ ],
+  maxLayers ? 20,
+  alone ? [ ],
+  together ? [ ],
+  compression ? "gzip",
+  mtime ? 1,
+  owner ? { },
+  perms ? [ ],
+  strict ? false,
+  lazy ? false,
+  base ? null,
+  platform ? { },
+  passthru ? { },
 }:
 let
   holds = contents { inherit closure referencesOf without; };
 in
-step "closure-layers" (holds.attributes // entries { inherit base platform; } // {
-  inherit name maxLayers lazy;
-  alone = map storePath alone;
-  together = map (map storePath) together;
-  spec = { inherit compression mtime owner perms strict; };
-  unsafeDiscardReferences.out = !lazy;
-  passthru = passthru // { inherit (holds) held; holdsClosuresAlone = perms == [ ]; };
-})
+step "closure-layers" (
+  holds.attributes
+  // entries { inherit base platform; }
+  // {
+    inherit name maxLayers lazy;
+    alone = map storePath alone;
+    together = map (map storePath) together;
+    spec = {
+      inherit
+        compression
+        mtime
+        owner
+        perms
+        strict
+        ;
+    };
+    unsafeDiscardReferences.out = !lazy;
+    passthru = passthru // {
+      inherit (holds) held;
+      holdsClosuresAlone = perms == [ ];
+    };
+  }
+)

@@ -1,16 +1,25 @@
-{ step, ... }:
 /**
-  A package of texts, symbolic links and empty directories, for `copyToRoot` or wherever a store path is wanted.
+  Builds a package of texts, symbolic links and empty directories, for `copyToRoot` or for any other use of a store path.
 
-  - `files`: a list of `{ destination; text; }`, `{ destination; symlink; }` and `{ destination; directory = true; }`. A
-    text may have `executable = true`. With the destination `/`, the output is that file itself.
-  - `name`, `passthru`: of the derivation.
+  # Arguments
+
+  - [files] A list of `{ destination; text; }`, `{ destination; symlink; }` and `{ destination; directory = true; }`. A text
+    may have `executable = true`. A file with the destination `/` is the output itself.
+  - [name] The name of the derivation. Default: `"oci-files"`.
+  - [passthru] Additional attributes of the result. Default: `{ }`.
+
+  # Examples
 
   ```nix
   ociFiles { files = [ { destination = "/etc/hostname"; text = "box\n"; } ]; }
   ```
 */
-{ name ? "oci-files", files, passthru ? { } }:
+{ step }:
+{
+  name ? "oci-files",
+  files,
+  passthru ? { },
+}:
 step "files" {
   inherit name files passthru;
   preferLocalBuild = true;

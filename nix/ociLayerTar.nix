@@ -1,65 +1,81 @@
-{ contents, entries, step, storePath, ... }:
 /**
-  A layer: files and store paths, in a tar.
+  Builds a layer from files and store paths.
 
-  - `files`: a list of files, each an attribute set; the tables below have its members. What a file refers to does not
-    come with it: that is what `closure` is for.
-  - `closure`: a list of packages, or one, whose runtime closures come in, each path at its own place in the store.
-  - `copyToRoot`: a list of packages, or one, whose contents land at `/`, merged, links staying links, with the closure of what
-    they refer to. The package's own store path comes only if something that is in refers to it. A folder `nix-support`
-    is left out.
-  - `without`: a list of layers, and of packages with their closures, or one, whose store paths are left out.
-  - `compression`: `"gzip"`, `"zstd"` or `"none"` (or `""`), with a level if wanted, as in `"zstd:19"`.
-  - `mtime`: the time of modification of all that has none of its own, in seconds since 1970; 1, as in the store.
-  - `owner`: `{ uid; gid; }` of all that has none of its own; root.
-  - `perms`: a list of `{ glob; mode; uid; gid; }`, all but `glob` if wanted, applied one after the other to the paths
-    that match, as in `"srv/**"`. `*` and `?` do not cross a slash, `**` does.
-  - `onConflict`: which of two different files at one path wins: `"error"` (none does), `"first"` or `"last"`.
-  - `keepDirectoryLinks`: whether a symbolic link keeps its place where another file or package has a directory: what is in
-    the directory lands where the link leads, as with `keepContentsDirlinks` of dockerTools.
-  - `include`, `exclude`: lists of globs on paths in every source folder and tar.
-  - `hardLinks`: `"merge"` (or `true`) makes one of files with the same bytes, `"copy"` (or `false`) leaves them as they
-    are. A tar keeps its hard links.
-  - `unpackLimit`: how many bytes a `tar` may unpack to, and the holes of its sparse files may have; `null` is 16 GiB.
-  - `strict`: whether warnings, as of a glob that matches nothing, are errors. Otherwise they are in the log of the build.
-  - `lazy`: whether the store keeps a recipe in the place of the layer: some kilobytes, from which the layer is made again
-    when somebody reads it. It refers to the sources, and so they stay. With a compressed `tar` in it, a layer is kept
-    itself.
-  - `base`: the image that the layer comes above, as in `ociImageConfig`. The layer then does what `COPY` does in a
-    Dockerfile: a destination that passes through a symbolic link of the base lands where the link leads, and the link
-    stays; a directory that the base has keeps its mode, owner, time and extended attributes, unless a file of the list
-    sets them.
-  - `above`: a list of layers, the lowest first, that this one comes above as well. It depends on their outputs then.
-  - `platform`: `{ architecture; os; variant; }`, if the image is for another platform than the packages; it chooses the
-    image in a base for several.
-  - `replace`: whether a file may replace a directory of the layers below, and a directory a file. Otherwise that is an
-    error.
-  - `name`, `passthru`: of the derivation.
+  # Arguments
 
-  A file is exactly one of these:
+  - [files] A list of files, each an attribute set with the members below. A file does not bring the store paths
+    that it refers to: name them in `closure`. Default: `[ ]`.
+  - [closure] A package or a list of packages. The layer contains their runtime closures, each path at its own place
+    in the store. Default: `[ ]`.
+  - [copyToRoot] A package or a list of packages. Their contents are merged at `/`, without a folder `nix-support`,
+    and symbolic links are kept. The layer also contains the closure of everything that the contents refer to. It
+    contains the package's own store path only if something else in the layer refers to it. Default: `[ ]`.
+  - [without] A layer, a package, or a list of both. The layer omits their store paths; a package stands for its
+    closure. Default: `[ ]`.
+  - [compression] `"gzip"`, `"zstd"`, or `"none"` (also `""`). A level may follow, as in `"zstd:19"`. Default: `"gzip"`.
+  - [mtime] The modification time, in seconds since 1970, of every entry that sets none. The Nix store uses the same
+    time. Default: `1`.
+  - [owner] `{ uid; gid; }` for every entry that sets none. An omitted number is 0. Default: `{ }`.
+  - [perms] A list of `{ glob; mode; uid; gid; }`, where all members but `glob` are optional. Each rule changes the
+    paths in the layer that match `glob`, for example `"srv/**"`, and later rules win. `*` and `?` do not match `/`;
+    `**` does. Default: `[ ]`.
+  - [onConflict] Which file wins if two different ones have the same path: `"first"`, `"last"`, or `"error"` for
+    neither. Default: `"error"`.
+  - [keepDirectoryLinks] Whether a symbolic link stays if another file or package has a directory at the same path. The
+    contents of the directory then go to the target of the link, as with `keepContentsDirlinks` in dockerTools.
+    Default: `false`.
+  - [include] A list of globs. Only paths that match one are taken from source folders and tars. The empty list matches
+    all paths. Default: `[ ]`.
+  - [exclude] A list of globs. Paths that match one are not taken from source folders and tars. Default: `[ ]`.
+  - [hardLinks] `"merge"` (or `true`) stores files with equal bytes once and links them. `"copy"` (or `false`) stores each
+    file. Hard links in a `tar` are kept either way. Default: `false`.
+  - [unpackLimit] The largest number of bytes that a `tar` may unpack to, including the holes of sparse files. `null` is
+    16 GiB. Default: `null`.
+  - [strict] Whether warnings are errors, for example about a glob that matches nothing. Otherwise the build log contains
+    them. Default: `false`.
+  - [lazy] Whether the store keeps a recipe instead of the layer. A recipe has a few kilobytes, and the layer is built
+    again from it when it is read. The recipe refers to the sources, so the garbage collector keeps them. A layer with
+    a compressed `tar` is always kept itself. Default: `false`.
+  - [base] The image below this layer, as in `ociImageConfig`. The layer then behaves as `COPY` in a Dockerfile does. A
+    destination that passes through a symbolic link of the base goes to the target of the link, and the link stays. A
+    directory of the base keeps its mode, owner, time and extended attributes, unless `files` sets them. Default: `null`.
+  - [above] A list of further layers below this one, the lowest first. This layer depends on their outputs.
+    Default: `[ ]`.
+  - [platform] `{ architecture; os; variant; }`, if the image is for another platform than the packages. It selects one
+    image of a base for several platforms. Default: `{ }`.
+  - [replace] Whether a file may replace a directory of the layers below, and a directory a file. Otherwise that is an
+    error. Default: `false`.
+  - [name] The name of the derivation. Default: `"oci-layer"`.
+  - [passthru] Additional attributes of the result. Default: `{ }`.
 
-  | member | value | what lands at the destination |
+  # Files
+
+  Each file has exactly one of these members:
+
+  | member | value | result at the destination |
   |---|---|---|
-  | `source` | a package, a path, a string like `"${hello}/bin/hello"` | the file, or the contents of the folder |
+  | `source` | a package, a path, or a string like `"${hello}/bin/hello"` | the file, or the contents of the folder |
   | `text` | a string | a file with this text |
   | `base64` | a string | a file with these bytes |
   | `symlink` | a path in the image | a symbolic link with this target |
   | `directory` | `true` | a directory |
-  | `tar` | as `source` | what is in this tar, which may be compressed by gzip or zstd |
-  | `whiteout` | `true` | the mark that removes the destination from the layers below |
-  | `opaqueWhiteout` | `true` | the mark that empties the directory of what the layers below have in it |
+  | `tar` | like `source` | the entries of this tar, which gzip or zstd may compress |
+  | `whiteout` | `true` | a whiteout, which removes the destination of the layers below |
+  | `opaqueWhiteout` | `true` | an opaque whiteout, which empties the directory of the layers below |
 
-  and has, beside that:
+  Further members are optional:
 
-  | member | value | without it |
+  | member | value | default |
   |---|---|---|
-  | `destination` | a path in the image; with a slash at its end, the directory that a `source` lands in under its own name | the path of the `source`; anything else needs one |
-  | `mode` | octal digits in a string, as in `"0755"`; or `"keep"` | 0755 or 0644 |
-  | `uid`, `gid` | a number; of a `tar` also `"keep"` | `owner` |
-  | `mtime` | seconds since 1970, or `"keep"` | that of the layer |
-  | `xattrs` | extended attributes, `{ NAME = BASE64; }`; of a `tar` also `"keep"` | none |
-  | `follow` | whether a source that is a symbolic link is followed | `true` |
-  | `include`, `exclude` | lists of globs on paths in a source folder or tar; `!` in `exclude` takes back | everything, nothing |
+  | `destination` | a path in the image; a `source` keeps its own name below a destination that ends with `/` | the path of the `source`; the other kinds require it |
+  | `mode` | octal digits in a string, for example `"0755"`, or `"keep"` | 0755 or 0644 |
+  | `uid`, `gid` | a number; `"keep"` only for a `tar` | `owner` |
+  | `mtime` | seconds since 1970, or `"keep"` | `mtime` of the layer |
+  | `xattrs` | extended attributes, `{ NAME = BASE64; }`; `"keep"` only for a `tar` | none |
+  | `follow` | whether to follow a source that is a symbolic link | `true` |
+  | `include`, `exclude` | lists of globs on the paths in a source folder or tar; `!` in `exclude` includes a path again | everything, nothing |
+
+  # Examples
 
   ```nix
   ociLayerTar {
@@ -71,68 +87,115 @@
   }
   ```
 */
-{ name ? "oci-layer"
-, files ? [ ]
-, closure ? [ ]
-, copyToRoot ? [ ]
-, without ? [ ]
-, compression ? "gzip"
-, mtime ? 1
-, owner ? { }
-, perms ? [ ]
-, onConflict ? "error"
-, keepDirectoryLinks ? false
-, include ? [ ]
-, exclude ? [ ]
-, hardLinks ? false
-, unpackLimit ? null
-, strict ? false
-, lazy ? false
-, base ? null
-, above ? [ ]
-, platform ? { }
-, replace ? false
-, passthru ? { }
+{
+  contents,
+  entries,
+  step,
+  storePath,
+}:
+{
+  name ? "oci-layer",
+  files ? [ ],
+  closure ? [ ],
+  copyToRoot ? [ ],
+  without ? [ ],
+  compression ? "gzip",
+  mtime ? 1,
+  owner ? { },
+  perms ? [ ],
+  onConflict ? "error",
+  keepDirectoryLinks ? false,
+  include ? [ ],
+  exclude ? [ ],
+  hardLinks ? false,
+  unpackLimit ? null,
+  strict ? false,
+  lazy ? false,
+  base ? null,
+  above ? [ ],
+  platform ? { },
+  replace ? false,
+  passthru ? { },
 }:
 let
-  # A build sees other owners where Nix has a daemon, or no sandbox.
-  keptOfMachine = file: builtins.filter (name: file.${name} or null == "keep") [ "uid" "gid" "xattrs" ];
+  # The owners that a build sees depend on whether Nix has a daemon and a sandbox.
+  keptOfMachine =
+    file:
+    builtins.filter (name: file.${name} or null == "keep") [
+      "uid"
+      "gid"
+      "xattrs"
+    ];
 
-  # `nix-store --optimise` makes hard links of equal files of the store, wherever they are.
+  # `nix-store --optimise` links equal files in the whole store, so hard links in the store say nothing about the package.
   links =
-    if hardLinks == "keep"
-    then throw "oci-layout: hardLinks = \"keep\" depends on the machine: say \"copy\" or \"merge\", or give a tar"
-    else hardLinks;
+    if hardLinks == "keep" then
+      throw "oci-layout: hardLinks = \"keep\" depends on the machine; use \"copy\", \"merge\", or a tar"
+    else
+      hardLinks;
 
-  # What a build can read: Nix copies a path to the store, and does not know that a text is one.
-  fromStore = file:
-    if builtins.isString (file.source or null) && builtins.substring 0 1 file.source != "/"
-    then throw "oci-layout: source \"${file.source}\" is a text: write a path without quotes, as in ./app.conf"
-    else if file ? source && keptOfMachine file != [ ]
-    then throw ("oci-layout: source \"${file.source}\": ${builtins.head (keptOfMachine file)} = \"keep\" depends on the "
-      + "machine, but for a tar: leave it out, or say what it shall be")
-    else file // builtins.mapAttrs (_: inStore) (builtins.intersectAttrs { source = 0; tar = 0; } file);
+  # Nix copies a path to the store, where the build can read it. A string that does not start with `/` was meant as a path.
+  fromStore =
+    file:
+    if builtins.isString (file.source or null) && builtins.substring 0 1 file.source != "/" then
+      throw "oci-layout: source \"${file.source}\" is a string; write a path without quotes: ./app.conf"
+    else if file ? source && keptOfMachine file != [ ] then
+      throw (
+        "oci-layout: source \"${file.source}\": ${builtins.head (keptOfMachine file)} = \"keep\" depends on the "
+        + "machine, except for a tar; omit it, or set a value"
+      )
+    else
+      file
+      // builtins.mapAttrs (_: inStore) (
+        builtins.intersectAttrs {
+          source = 0;
+          tar = 0;
+        } file
+      );
 
-  # Without a sandbox, a build would read whatever lies elsewhere.
+  # Without a sandbox, a build could read a path outside of the store.
   inStore = value: builtins.seq (if value == null then null else storePath value) value;
 
-  holds = contents { inherit files closure copyToRoot without; };
-  layer = step "layer-tar" (holds.attributes // entries { inherit base above platform; } // {
-    inherit name lazy;
-    spec = {
-      files = map fromStore files;
-      hardLinks = links;
-      inherit compression mtime owner perms onConflict keepDirectoryLinks include exclude unpackLimit replace strict;
-    };
-    # It is the references of a recipe that keep the sources.
-    unsafeDiscardReferences.out = !lazy;
-    passthru = passthru // {
-      inherit (holds) held;
-      holdsClosuresAlone = files == [ ] && holds.attributes.copyToRoot == [ ] && perms == [ ];
-      mediaDescriptor = "${layer}/media-descriptor.json";
-      diffID = "${layer}/DiffID";
-      blobs = "${layer}/blobs";
-    };
-  });
+  holds = contents {
+    inherit
+      files
+      closure
+      copyToRoot
+      without
+      ;
+  };
+  layer = step "layer-tar" (
+    holds.attributes
+    // entries { inherit base above platform; }
+    // {
+      inherit name lazy;
+      spec = {
+        files = map fromStore files;
+        hardLinks = links;
+        inherit
+          compression
+          mtime
+          owner
+          perms
+          onConflict
+          keepDirectoryLinks
+          include
+          exclude
+          unpackLimit
+          replace
+          strict
+          ;
+      };
+      # The references of a recipe keep its sources alive.
+      unsafeDiscardReferences.out = !lazy;
+      passthru = passthru // {
+        inherit (holds) held;
+        holdsClosuresAlone = files == [ ] && holds.attributes.copyToRoot == [ ] && perms == [ ];
+        mediaDescriptor = "${layer}/media-descriptor.json";
+        diffID = "${layer}/DiffID";
+        blobs = "${layer}/blobs";
+      };
+    }
+  );
 in
 layer

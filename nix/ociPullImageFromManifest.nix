@@ -1,65 +1,81 @@
-{ step, storeName, ... }:
 /**
-  An image of a registry by its manifest, which is a file beside the expression, committed like a lock file: it has the
-  digest of everything, so that no hash is to be given. Each blob is a derivation of its own, and blobs that images have
-  in common are fetched once.
+  Pulls an image from a registry by its manifest, a file beside the expression that is committed like a lock file. The
+  manifest contains every digest, so no hash is needed. Each blob is a derivation of its own, and images share blobs.
 
-  - `imageName`: `[REGISTRY/]PATH[:TAG]`, where the blobs are.
-  - `manifest`: the file, byte for byte as the registry has it:
-    `oci-layout pull --manifest --platform linux/amd64 docker.io/library/alpine:3.20 > alpine.json` prints it.
-  - `imageDigest`: the digest that the file has, if that is to be checked: editors like to add a newline.
-  - `tag`: the image's tag in the layout; by default none.
-  - `plainHttp`: whether the registry is asked without TLS; one on this machine is if it does not speak it.
-  - `name`, `passthru`: of the derivation.
+  # Arguments
+
+  - [imageName] `[REGISTRY/]PATH[:TAG]`, the repository that has the blobs.
+  - [manifest] The file, byte for byte as in the registry. This command prints it:
+    `oci-layout pull --manifest --platform linux/amd64 docker.io/library/alpine:3.20 > alpine.json`
+  - [imageDigest] The expected digest of the file, or `null`. It detects a change by an editor, for example an added
+    newline. Default: `null`.
+  - [tag] The tag of the image in the layout. `null` is none. Default: `null`.
+  - [plainHttp] Whether to use HTTP without TLS. A registry on this machine that does not support TLS needs no setting.
+    Default: `false`.
+  - [name] The name of the derivation. `null` is a name that contains the image. Default: `null`.
+  - [passthru] Additional attributes of the result. Default: `{ }`.
+
+  # Examples
 
   ```nix
   ociPullImageFromManifest { imageName = "docker.io/library/alpine"; manifest = ./alpine.json; }
   ```
 */
-{ imageName
-, manifest
-, imageDigest ? null
-, tag ? null
-, plainHttp ? false
-, name ? null
-, passthru ? { }
+{ step, storeName }:
+{
+  imageName,
+  manifest,
+  imageDigest ? null,
+  tag ? null,
+  plainHttp ? false,
+  name ? null,
+  passthru ? { },
 }:
 let
   text = builtins.readFile manifest;
   digest = "sha256:${builtins.hashString "sha256" text}";
   document = builtins.fromJSON text;
   refuse = reason: throw "oci-layout: ${toString manifest}, the manifest of ${imageName}, ${reason}";
-  print = "`oci-layout pull --manifest --platform OS/ARCH ${imageName}` prints the manifest of one platform: commit that";
+  print = "commit the output of `oci-layout pull --manifest --platform OS/ARCH ${imageName}`";
 
-  blob = descriptor:
+  blob =
+    descriptor:
     let
       hex = builtins.match "sha256:([0-9a-f]{64})" descriptor.digest;
     in
-    if hex == null then refuse "names a blob by ${descriptor.digest}: only sha256 is known here"
-    else {
-      inherit (descriptor) digest;
-      path = "${step "pull-blob" {
-        # The same for every image that has this blob.
-        name = "oci-blob-${builtins.substring 0 12 (builtins.head hex)}";
-        reference = imageName;
-        inherit (descriptor) digest size mediaType;
-        inherit plainHttp;
-        outputHash = builtins.head hex;
-        outputHashAlgo = "sha256";
-        outputHashMode = "flat";
-        impureEnvVars = import ./impureEnvVars.nix;
-      }}";
-    };
+    if hex == null then
+      refuse "refers to the blob ${descriptor.digest}; only sha256 is supported"
+    else
+      {
+        inherit (descriptor) digest;
+        path = "${step "pull-blob" {
+          # All images with this blob share the derivation.
+          name = "oci-blob-${builtins.substring 0 12 (builtins.head hex)}";
+          reference = imageName;
+          inherit (descriptor) digest size mediaType;
+          inherit plainHttp;
+          outputHash = builtins.head hex;
+          outputHashAlgo = "sha256";
+          outputHashMode = "flat";
+          impureEnvVars = import ./internal/impureEnvVars.nix;
+        }}";
+      };
 in
-if document ? manifests then refuse "is an index, for several platforms: ${print}"
-else if !(document ? config && document ? layers) then refuse "is no image manifest: ${print}"
-else if imageDigest != null && imageDigest != digest
-then refuse "has the digest ${digest}, and not ${imageDigest}: not a byte of it may be changed, nor a newline added"
-else step "blobs-to-layout" {
-  name = if name != null then name else storeName imageName;
-  manifest = builtins.toFile "manifest.json" text;
-  blobs = map blob ([ document.config ] ++ document.layers);
-  inherit tag;
-  unsafeDiscardReferences.out = true;
-  passthru = passthru // { inherit imageName; imageDigest = digest; };
-}
+if document ? manifests then
+  refuse "is an index of several platforms; ${print}"
+else if !(document ? config && document ? layers) then
+  refuse "is not an image manifest; ${print}"
+else if imageDigest != null && imageDigest != digest then
+  refuse "has the digest ${digest}, expected ${imageDigest}; restore the exact bytes, without an added newline"
+else
+  step "blobs-to-layout" {
+    name = if name != null then name else storeName imageName;
+    manifest = builtins.toFile "manifest.json" text;
+    blobs = map blob ([ document.config ] ++ document.layers);
+    inherit tag;
+    unsafeDiscardReferences.out = true;
+    passthru = passthru // {
+      inherit imageName;
+      imageDigest = digest;
+    };
+  }

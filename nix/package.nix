@@ -1,11 +1,23 @@
-# The program, by nixpkgs from 25.11 on (its Rust is 1.89 or newer). On Linux it is static.
-{ lib, stdenv, rustPlatform, pkgsStatic, installShellFiles }:
+# The program. It needs nixpkgs 25.11 or later, for Rust 1.89. On Linux it is static, because the sandbox of a build contains
+# no libraries for it.
+{
+  lib,
+  stdenv,
+  rustPlatform,
+  pkgsStatic,
+  installShellFiles,
+}:
 let
   root = ../.;
 
-  # What the compiler reads, so that a change of a document or a test builds nothing.
-  compiled = [ "Cargo.lock" "Cargo.toml" "src" ];
-  isCompiled = path: _:
+  # The files that the compiler reads. A change of another file, for example a document, does not rebuild the program.
+  compiled = [
+    "Cargo.lock"
+    "Cargo.toml"
+    "src"
+  ];
+  isCompiled =
+    path: _:
     let
       below = builtins.substring (builtins.stringLength (toString root) + 1) (-1) path;
     in
@@ -19,9 +31,16 @@ platform.rustPlatform.buildRustPackage {
   pname = "oci-layout";
   inherit ((builtins.fromTOML (builtins.readFile ../Cargo.toml)).package) version;
 
-  src = builtins.path { name = "oci-layout-source"; path = root; filter = isCompiled; };
+  src = builtins.path {
+    name = "oci-layout-source";
+    path = root;
+    filter = isCompiled;
+  };
   cargoLock.lockFile = ../Cargo.lock;
-  buildFeatures = [ "cli" "registry" ];
+  buildFeatures = [
+    "cli"
+    "registry"
+  ];
 
   # The program writes its own completions and man pages, so it must run here.
   nativeBuildInputs = [ installShellFiles ];
@@ -35,7 +54,7 @@ platform.rustPlatform.buildRustPackage {
     installManPage pages/*
   '';
 
-  # `tests/run` tests the program, with tools that a build of a package does not have; here it shows that it starts.
+  # `tests/run` tests the program, with tools that a package build does not have. The check here is that it starts.
   doCheck = false;
   doInstallCheck = canExecute;
   installCheckPhase = ''
@@ -46,7 +65,10 @@ platform.rustPlatform.buildRustPackage {
 
   meta = {
     description = "Composable OCI image-layout primitives: files in, deterministic layers, images and layouts out";
-    license = [ lib.licenses.mit lib.licenses.asl20 ];
+    license = [
+      lib.licenses.mit
+      lib.licenses.asl20
+    ];
     mainProgram = "oci-layout";
     platforms = lib.platforms.linux ++ lib.platforms.darwin;
   };

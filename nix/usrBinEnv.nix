@@ -1,10 +1,16 @@
-{ ociFiles, pkgs, ... }:
 /**
-  `/usr/bin/env`, a link to the coreutils of nixpkgs.
+  A package with `/usr/bin/env`, a symbolic link to the coreutils of nixpkgs.
 */
-if pkgs == null
-then throw "oci-layout: usrBinEnv is the env of nixpkgs, and no pkgs were given: make the link with ociFiles"
-else ociFiles {
-  name = "usr-bin-env";
-  files = [ { destination = "/usr/bin/env"; symlink = "${pkgs.coreutils}/bin/env"; } ];
-}
+{ ociFiles, pkgs }:
+if pkgs == null then
+  throw "oci-layout: usrBinEnv requires nixpkgs; pass pkgs, or make the link with ociFiles"
+else
+  ociFiles {
+    name = "usr-bin-env";
+    files = [
+      {
+        destination = "/usr/bin/env";
+        symlink = "${pkgs.coreutils}/bin/env";
+      }
+    ];
+  }

@@ -19,6 +19,7 @@ mod nix {
     mod pull;
     mod rebuild;
     mod reference;
+    mod scope;
     mod transport;
     pub(crate) mod versions;
 }

@@ -4,20 +4,42 @@
 # makes new derivations.
 { programs, round }:
 let
-  program = name: builtins.path { inherit name; path = programs + "/${name}"; };
+  program =
+    name:
+    builtins.path {
+      inherit name;
+      path = programs + "/${name}";
+    };
   system = builtins.currentSystem;
-  oci = import ../../nix { inherit system; builder = program "oci-layout"; };
+  oci = import ../../nix {
+    inherit system;
+    builder = program "oci-layout";
+  };
   chain = next: builtins.foldl' next round (builtins.genList toString 20);
 in
 {
-  empty = chain (before: number: derivation {
-    inherit before system;
-    name = "empty-${number}";
-    builder = "${program "busybox"}/bin/busybox";
-    args = [ "touch" (placeholder "out") ];
-  });
-  layer = chain (before: number: oci.ociLayerTar {
-    name = "layer-${number}";
-    files = [ { text = "after ${before}"; destination = "/file"; } ];
-  });
+  empty = chain (
+    before: number:
+    derivation {
+      inherit before system;
+      name = "empty-${number}";
+      builder = "${program "busybox"}/bin/busybox";
+      args = [
+        "touch"
+        (placeholder "out")
+      ];
+    }
+  );
+  layer = chain (
+    before: number:
+    oci.ociLayerTar {
+      name = "layer-${number}";
+      files = [
+        {
+          text = "after ${before}";
+          destination = "/file";
+        }
+      ];
+    }
+  );
 }

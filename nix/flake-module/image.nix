@@ -1,42 +1,80 @@
-# The images of a container for one platform, as manifests: `image` and `debug`. `oci` are the functions for that
-# platform, `pkgs` its packages, `container` its options.
-{ lib, oci, pkgs, name, container }:
+# The images of a container for one platform, as manifests: `image` and `debug`. `oci` contains the functions and `pkgs` the
+# packages for that platform. `container` contains the values of the options.
+{
+  lib,
+  oci,
+  pkgs,
+  name,
+  container,
+}:
 let
-  inherit (container) gid isRoot lazy uid user;
+  inherit (container)
+    gid
+    isRoot
+    lazy
+    uid
+    user
+    ;
   option = "oci.containers.${name}";
   base = container.fromImage;
   hasBase = base != null;
 
-  dependencies = lib.optional (container.dependencies != [ ]) (oci.ociLayerTar {
-    name = "oci-dependencies";
-    inherit lazy base;
-    closure = map lib.getBin container.dependencies;
-  });
-  program = lib.optional (container.package != null) (oci.ociClosureLayers {
-    name = "oci-program";
-    inherit lazy base;
-    closure = [ (lib.getBin container.package) ];
-    without = dependencies;
-    maxLayers = if container.optimizeLayers then 20 else 1;
-  });
+  dependencies = lib.optional (container.dependencies != [ ]) (
+    oci.ociLayerTar {
+      name = "oci-dependencies";
+      inherit lazy base;
+      closure = map lib.getBin container.dependencies;
+    }
+  );
+  program = lib.optional (container.package != null) (
+    oci.ociClosureLayers {
+      name = "oci-program";
+      inherit lazy base;
+      closure = [ (lib.getBin container.package) ];
+      without = dependencies;
+      maxLayers = if container.optimizeLayers then 20 else 1;
+    }
+  );
 
-  # A user of the image's own, unless the files have it already.
-  nss = if builtins.elem user [ "root" "nobody" ] then oci.fakeNss else oci.fakeNss {
-    extraPasswdLines = [ "${user}:x:${toString uid}:${toString gid}::/home/${user}:/sbin/nologin" ];
-    extraGroupLines = [ "${user}:x:${toString gid}:" ];
+  # The user of the container, unless `fakeNss` defines it already.
+  nss =
+    if
+      builtins.elem user [
+        "root"
+        "nobody"
+      ]
+    then
+      oci.fakeNss
+    else
+      oci.fakeNss {
+        extraPasswdLines = [ "${user}:x:${toString uid}:${toString gid}::/home/${user}:/sbin/nologin" ];
+        extraGroupLines = [ "${user}:x:${toString gid}:" ];
+      };
+  owned = destination: {
+    inherit destination uid gid;
+    directory = true;
   };
-  owned = destination: { inherit destination uid gid; directory = true; };
-  directories = lib.optionalAttrs (!hasBase && !isRoot) { "/home/${user}" = owned "/home/${user}"; }
-    // lib.genAttrs (container.volumes ++ lib.remove "/" (lib.remove null [ container.workingDir ])) owned
-    // lib.optionalAttrs (!hasBase) { "/tmp" = { destination = "/tmp"; directory = true; mode = "1777"; }; };
+  directories =
+    lib.optionalAttrs (!hasBase && !isRoot) { "/home/${user}" = owned "/home/${user}"; }
+    // lib.genAttrs (
+      container.volumes ++ lib.remove "/" (lib.remove null [ container.workingDir ])
+    ) owned
+    // lib.optionalAttrs (!hasBase) {
+      "/tmp" = {
+        destination = "/tmp";
+        directory = true;
+        mode = "1777";
+      };
+    };
 
   seconds = number: number * 1000000000;
   config = {
     Env = variables container.environment;
     Labels = container.labels;
     User = "${toString uid}:${toString gid}";
-    ExposedPorts = lib.genAttrs (map (port: if builtins.isInt port then "${toString port}/tcp" else port) container.ports)
-      (_: { });
+    ExposedPorts = lib.genAttrs (map (
+      port: if builtins.isInt port then "${toString port}/tcp" else port
+    ) container.ports) (_: { });
     Volumes = lib.genAttrs container.volumes (_: { });
   }
   // lib.optionalAttrs (container.entrypoint != [ ]) { Entrypoint = container.entrypoint; }
@@ -59,12 +97,18 @@ let
     layers = dependencies ++ program;
     files = builtins.attrValues directories;
     copyToRoot = lib.optional (!hasBase) nss;
-    # What `config` alone refers to is one layer, and the customisation another.
+    # Two more layers: the closure of what only `config` refers to, and the customisation.
     maxLayers = builtins.length (dependencies ++ program) + 2;
   };
 
-  # The entry point needs the first two.
-  debugPackages = lib.unique ([ pkgs.bash pkgs.coreutils ] ++ container.debug.packages);
+  # `debug.sh` needs the first two.
+  debugPackages = lib.unique (
+    [
+      pkgs.bash
+      pkgs.coreutils
+    ]
+    ++ container.debug.packages
+  );
   tools = oci.ociLayerTar {
     name = "oci-debug";
     inherit lazy base;
@@ -77,15 +121,25 @@ let
     layers = image.layers ++ [ tools ];
     maxLayers = builtins.length image.layers + 2;
     config = config // {
-      Entrypoint = [ "${lib.getBin pkgs.bash}/bin/bash" "-c" (builtins.readFile ./debug.sh) "debug" ] ++ container.entrypoint;
-      Env = variables (container.environment // {
-        PATH = "${container.environment.PATH}:${lib.makeBinPath debugPackages}";
-      });
+      Entrypoint = [
+        "${lib.getBin pkgs.bash}/bin/bash"
+        "-c"
+        (builtins.readFile ./debug.sh)
+        "debug"
+      ]
+      ++ container.entrypoint;
+      Env = variables (
+        container.environment
+        // {
+          PATH = "${container.environment.PATH}:${lib.makeBinPath debugPackages}";
+        }
+      );
     };
   };
 
-  checked = lib.throwIf (!isRoot && (uid == 0 || user == "root"))
-    "${option}: as ${user} with the uid ${toString uid} the program would be root: say isRoot = true if it shall be";
+  checked =
+    lib.throwIf (!isRoot && (uid == 0 || user == "root"))
+      "${option}: user ${user} with uid ${toString uid} means root; set isRoot = true to run the program as root";
 in
 checked {
   image = image.manifest;

@@ -1,19 +1,31 @@
-# The options of a container. They are the reference too, which is rendered without nixpkgs: of `lib` they use nothing
-# but `mkOption`, `literalExpression`, `literalMD` and names of `types`, and a default that is computed has its text.
-{ lib, config, name, pkgs, system }:
+# The options of a container. A test renders the reference from them without nixpkgs. So they use only `mkOption`,
+# `literalExpression`, `literalMD` and `types` of `lib`, and every computed default has a `defaultText`.
+{
+  lib,
+  config,
+  name,
+  pkgs,
+  system,
+}:
 let
-  inherit (lib) literalExpression literalMD mkOption types;
+  inherit (lib)
+    literalExpression
+    literalMD
+    mkOption
+    types
+    ;
 
-  main = config.package.meta.mainProgram or (throw ''
-    oci.containers.${name}: the package ${config.package.name} does not say its main program (meta.mainProgram), so say entrypoint'');
+  main =
+    config.package.meta.mainProgram
+      or (throw "oci.containers.${name}: the package ${config.package.name} has no meta.mainProgram; set entrypoint");
 in
 {
   package = mkOption {
     type = types.nullOr types.package;
     default = null;
     description = ''
-      The program that the image is for. It comes with its runtime closure, each path at its own place in the store,
-      and its programs are on `PATH`. With `null` the image is what `fromImage`, `dependencies` and `entrypoint` say.
+      The program of the image. The image contains its runtime closure, each path at its own place in the store, and
+      `PATH` contains its programs. With `null`, `fromImage`, `dependencies` and `entrypoint` define the image.
     '';
     example = literalExpression "pkgs.kubectl";
   };
@@ -22,8 +34,8 @@ in
     type = types.listOf types.package;
     default = [ ];
     description = ''
-      What the program finds on `PATH` besides itself. They are a layer of their own, the lowest one: it stays as it is
-      when the program changes, and containers with the same dependencies share it.
+      Further packages whose programs are on `PATH`. They form a separate layer, the lowest one, which does not change
+      with the program. Containers with the same dependencies share it.
     '';
     example = literalExpression "[ pkgs.git pkgs.openssh ]";
   };
@@ -32,15 +44,15 @@ in
     type = types.str;
     default = name;
     defaultText = literalMD "the name of the container";
-    description = "The name of the image, without a tag.";
+    description = "The name of the image without a tag.";
     example = "ghcr.io/me/app";
   };
 
   tag = mkOption {
     type = types.str;
-    # A tag has no `+`, and versions do.
+    # A version may contain `+` and `~`; a tag may not.
     default = builtins.replaceStrings [ "+" "~" ] [ "-" "-" ] (config.package.version or "latest");
-    defaultText = literalMD "the version of `package`, with `-` for `+`, or `latest` if it has none";
+    defaultText = literalMD "the version of `package`, with `-` for `+` and `~`, or `latest` if it has none";
     description = "The tag of the image.";
     example = "1.4.2";
   };
@@ -49,8 +61,12 @@ in
     type = types.listOf types.str;
     default = [ config.tag ];
     defaultText = literalExpression "[ tag ]";
-    description = "All tags of the image, in place of the one that `tag` says.";
-    example = [ "1.4.2" "1.4" "latest" ];
+    description = "All tags of the image. They replace `tag`.";
+    example = [
+      "1.4.2"
+      "1.4"
+      "latest"
+    ];
   };
 
   entrypoint = mkOption {
@@ -58,8 +74,8 @@ in
     default = if config.package == null then [ ] else [ "${lib.getBin config.package}/bin/${main}" ];
     defaultText = literalExpression ''[ "''${lib.getBin package}/bin/''${package.meta.mainProgram}" ]'';
     description = ''
-      What a container runs, as a program and its first arguments, without a shell. Those that are given when it is
-      started follow them. The empty list leaves it to `fromImage`.
+      The program that a container runs, and its first arguments, without a shell. The arguments of the start command
+      follow them. The empty list keeps the entry point of `fromImage`.
     '';
     example = literalExpression ''[ "''${pkgs.python3}/bin/python3" "-m" "http.server" ]'';
   };
@@ -67,10 +83,10 @@ in
   environment = mkOption {
     type = types.attrsOf types.str;
     default = { };
-    defaultText = literalMD "`PATH`, with the programs of `package` and `dependencies`, and then the usual folders";
+    defaultText = literalMD "`PATH`, with the programs of `package` and `dependencies`, followed by the usual folders";
     description = ''
-      Environment variables. What they refer to in the store comes into the image. A `PATH` of your own replaces the
-      one that is computed.
+      Environment variables. The image contains the closure of what they refer to in the store. A value for `PATH`
+      replaces the computed one.
     '';
     example = literalExpression ''{ SSL_CERT_FILE = "''${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt"; }'';
   };
@@ -79,24 +95,29 @@ in
     type = types.attrsOf types.str;
     default = { };
     defaultText = literalMD ''
-      `org.opencontainers.image.title`, `.version`, `.description`, `.url` and `.licenses`, as far as `name` and `meta`
-      of `package` say them; `.licenses` of a package with one licence
+      `org.opencontainers.image.title`, `.version`, `.description`, `.url` and `.licenses`, from `name`, and from the
+      version and `meta` of `package`; `.licenses` only if the package has exactly one licence
     '';
-    description = "Labels of the image. Those that you say go over the ones of the package, one by one.";
-    example = { "org.opencontainers.image.source" = "https://example.org/app.git"; };
+    description = "Labels of the image. Each of them overrides the default label of the same name.";
+    example = {
+      "org.opencontainers.image.source" = "https://example.org/app.git";
+    };
   };
 
   ports = mkOption {
     type = types.listOf (types.either types.port types.str);
     default = [ ];
-    description = "The ports that the program listens on: a number, which is one of TCP, or `\"PORT/PROTOCOL\"`.";
-    example = [ 8080 "53/udp" ];
+    description = "The ports that the program listens on: a number for TCP, or `\"PORT/PROTOCOL\"`.";
+    example = [
+      8080
+      "53/udp"
+    ];
   };
 
   volumes = mkOption {
     type = types.listOf types.path;
     default = [ ];
-    description = "The directories that hold data. In the image they are empty, and belong to the user of the container.";
+    description = "The directories for data. They are empty in the image, and the user of the container owns them.";
     example = [ "/var/lib/app" ];
   };
 
@@ -104,8 +125,8 @@ in
     type = types.nullOr types.path;
     default = null;
     description = ''
-      The directory that the program starts in. It belongs to the user of the container. With `null` it is that of
-      `fromImage`, or `/`.
+      The working directory of the program, which the user of the container owns. With `null` it is that of `fromImage`,
+      or `/`.
     '';
     example = "/var/lib/app";
   };
@@ -113,44 +134,46 @@ in
   stopSignal = mkOption {
     type = types.nullOr types.str;
     default = null;
-    description = "The signal that asks the program to end. With `null` it is that of `fromImage`, or `SIGTERM`.";
+    description = "The signal that stops the program. With `null` it is that of `fromImage`, or `SIGTERM`.";
     example = "SIGQUIT";
   };
 
   healthcheck = mkOption {
-    type = types.nullOr (types.submodule {
-      options = {
-        command = mkOption {
-          type = types.listOf types.str;
-          description = "What tells by its exit status whether the program is well: a program and its arguments.";
-          example = literalExpression ''[ "''${pkgs.curl}/bin/curl" "-f" "http://localhost:8080/" ]'';
+    type = types.nullOr (
+      types.submodule {
+        options = {
+          command = mkOption {
+            type = types.listOf types.str;
+            description = "A program and its arguments. Its exit status is 0 if the container is healthy.";
+            example = literalExpression ''[ "''${pkgs.curl}/bin/curl" "-f" "http://localhost:8080/" ]'';
+          };
+          interval = mkOption {
+            type = types.ints.positive;
+            default = 30;
+            description = "The time between two checks, in seconds.";
+          };
+          timeout = mkOption {
+            type = types.ints.positive;
+            default = 30;
+            description = "The time after which a check fails, in seconds.";
+          };
+          startPeriod = mkOption {
+            type = types.ints.unsigned;
+            default = 0;
+            description = "The time that the program has to start, in seconds. Failures in this time do not count.";
+          };
+          retries = mkOption {
+            type = types.ints.positive;
+            default = 3;
+            description = "The number of consecutive failures after which the container is unhealthy.";
+          };
         };
-        interval = mkOption {
-          type = types.ints.positive;
-          default = 30;
-          description = "The time between two checks, in seconds.";
-        };
-        timeout = mkOption {
-          type = types.ints.positive;
-          default = 30;
-          description = "The time after which a check has failed, in seconds.";
-        };
-        startPeriod = mkOption {
-          type = types.ints.unsigned;
-          default = 0;
-          description = "The time that the program may take to start, in seconds: failures in it do not count.";
-        };
-        retries = mkOption {
-          type = types.ints.positive;
-          default = 3;
-          description = "The number of failures in a row after which the container is unhealthy.";
-        };
-      };
-    });
+      }
+    );
     default = null;
     description = ''
-      How it is checked that the program is well. Docker does it; podman only for images in Docker's format, or if it
-      is told to on its command line; Kubernetes has its own probes.
+      The health check of the container. Docker runs it. podman runs it only for images in Docker's format, or if its
+      command line asks for it. Kubernetes has its own probes.
     '';
     example = literalExpression ''{ command = [ "''${pkgs.curl}/bin/curl" "-f" "http://localhost:8080/" ]; interval = 10; }'';
   };
@@ -166,18 +189,24 @@ in
     default = if config.isRoot then "root" else "nonroot";
     defaultText = literalMD "`nonroot`, or `root` with `isRoot`";
     description = ''
-      The name of the user that the program runs as. Without `fromImage`, whose business they would be, the image has
-      `/etc/passwd` and `/etc/group` with that name, an empty `/home/NAME` that belongs to it, and `/tmp`.
+      The name of the user that runs the program. Without `fromImage`, the image contains `/etc/passwd` and `/etc/group`
+      with this name, an empty `/home/NAME` that the user owns, and `/tmp`. With `fromImage`, the base provides them.
     '';
     example = "app";
   };
 
   uid = mkOption {
     type = types.ints.unsigned;
-    default = if config.isRoot then 0 else if config.user == "nobody" then 65534 else 65532;
+    default =
+      if config.isRoot then
+        0
+      else if config.user == "nobody" then
+        65534
+      else
+        65532;
     defaultText = literalMD "65532; 65534 for `nobody`; 0 with `isRoot`";
     description = ''
-      The number of that user. The image says it, and not the name, so that Kubernetes can see that it is not root.
+      The number of the user. The image names the user by this number, so that Kubernetes can verify that it is not root.
     '';
     example = 1000;
   };
@@ -186,7 +215,7 @@ in
     type = types.ints.unsigned;
     default = config.uid;
     defaultText = literalExpression "uid";
-    description = "The number of the user's group, which has the user's name.";
+    description = "The number of the user's group. The group has the same name as the user.";
     example = 1000;
   };
 
@@ -194,9 +223,9 @@ in
     type = types.nullOr (types.either types.path (types.attrsOf types.raw));
     default = null;
     description = ''
-      The image below: a layout, or `{ layout; tag; }` where that has several images. What no option says is taken
-      over from it. Of several platforms in it, each image takes its own. Its symbolic links and directories stay what they
-      are, but for the owners of `volumes` and `workingDir`.
+      The base image: a layout, or `{ layout; tag; }` to select one image of several. It provides every setting that no
+      option sets. For a multi-platform base, each image takes the base of its own platform. The symbolic links and
+      directories of the base do not change, except for the owners of `volumes` and `workingDir`.
     '';
     example = literalExpression ''{ layout = ./alpine; tag = "3.21"; }'';
   };
@@ -204,21 +233,24 @@ in
   platforms = mkOption {
     type = types.listOf types.str;
     default = [ (builtins.replaceStrings [ "-darwin" ] [ "-linux" ] system) ];
-    defaultText = literalMD "the system that it is built on, or Linux on the same processor if that is Darwin";
+    defaultText = literalMD "the system that builds the image, or Linux on the same processor if that is Darwin";
     description = ''
-      The systems that the image is for, in Nix's words. Each one's packages are those that `perSystem` gives to the
-      same container there. They come from a cache, or from a builder for that system; layers and documents are made
-      here. Several are one image for all of them.
+      The systems that the image is for, as Nix names them. The packages for each system are those that `perSystem` sets
+      for the same container on that system. They come from a cache, or from a builder for that system; the local system
+      builds the layers and documents. Several systems give one multi-platform image.
     '';
-    example = [ "x86_64-linux" "aarch64-linux" ];
+    example = [
+      "x86_64-linux"
+      "aarch64-linux"
+    ];
   };
 
   optimizeLayers = mkOption {
     type = types.bool;
     default = true;
     description = ''
-      Whether the closure of `package` is split into as many as 20 layers, so that a new version brings few of them.
-      Otherwise it is one layer.
+      Whether the closure of `package` is split into up to 20 layers, so that a new version changes few of them. Otherwise
+      it is one layer.
     '';
   };
 
@@ -226,8 +258,8 @@ in
     type = types.bool;
     default = false;
     description = ''
-      Whether the store keeps recipes in the place of layers, a few kilobytes, and the layout is sparse. `copyToRegistry`,
-      `push` and the others take it as it is; for what needs the layers as files, `oci-layout fill` makes them.
+      Whether the store keeps recipes of a few kilobytes instead of layers, in a sparse layout. `copyToRegistry`, `push`
+      and the other programs accept it. `oci-layout fill` builds the layers for tools that need them as files.
     '';
   };
 
@@ -236,17 +268,21 @@ in
       type = types.bool;
       default = false;
       description = ''
-        Whether there is a second image, with `-debug` behind its name in the flake and behind its tags, and with the
-        layers of the first one and one more. When the program in it ends, it says how, and the container waits, so
-        that you can enter it.
+        Whether to define a second image, with `-debug` at the end of its name in the flake and of its tags. It has one
+        more layer than the first image. When its program ends, the container reports how, and keeps running so that you
+        can enter it.
       '';
     };
 
     packages = mkOption {
       type = types.listOf types.package;
-      default = [ pkgs.coreutils pkgs.bash pkgs.curl ];
+      default = [
+        pkgs.coreutils
+        pkgs.bash
+        pkgs.curl
+      ];
       defaultText = literalExpression "[ pkgs.coreutils pkgs.bash pkgs.curl ]";
-      description = "What is on `PATH` in that image too.";
+      description = "Further packages whose programs are on `PATH` in the second image.";
       example = literalExpression "[ pkgs.busybox pkgs.strace ]";
     };
   };

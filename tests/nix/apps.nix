@@ -1,7 +1,19 @@
 # An image that its programs hand on.
-{ busybox, ociBuildImage, ociImageLayout, ociImageManifest, ... }:
+{
+  busybox,
+  ociBuildImage,
+  ociImageLayout,
+  ociImageManifest,
+  ...
+}:
 let
-  config = { Entrypoint = [ "${busybox}/bin/busybox" ]; Cmd = [ "echo" "handed on" ]; };
+  config = {
+    Entrypoint = [ "${busybox}/bin/busybox" ];
+    Cmd = [
+      "echo"
+      "handed on"
+    ];
+  };
 in
 ociBuildImage {
   inherit config;
@@ -9,6 +21,9 @@ ociBuildImage {
   tag = "1.0";
   passthru = {
     bare = ociImageLayout { manifests.latest = ociImageManifest { layers = [ ]; }; };
-    byHash = ociBuildImage { name = "me/by-hash"; inherit config; };
+    byHash = ociBuildImage {
+      name = "me/by-hash";
+      inherit config;
+    };
   };
 }

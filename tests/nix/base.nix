@@ -1,74 +1,179 @@
 # Images above a base with links, and with directories that have attributes of their own.
-{ oci, functionsWith, package, greet, jq, changing, ... }:
+{
+  oci,
+  functionsWith,
+  package,
+  greet,
+  jq,
+  changing,
+  ...
+}:
 let
-  inherit (oci) ociBuildImage ociClosureLayers ociImageLayout ociImageManifest ociLayerTar;
+  inherit (oci)
+    ociBuildImage
+    ociClosureLayers
+    ociImageLayout
+    ociImageManifest
+    ociLayerTar
+    ;
 
-  directory = destination: attributes: attributes // { inherit destination; directory = true; };
-  rootWith = bin: ociLayerTar {
-    name = "root";
-    files = [
-      (directory "/${bin}" { })
-      { symlink = bin; destination = "/bin"; }
-      (directory "/run" { mode = "0711"; })
-      { text = ""; destination = "/run/stale"; }
-      { symlink = "/run"; destination = "/var/run"; }
-      { symlink = "nowhere"; destination = "/broken"; }
-      (directory "/tmp" { mode = "1777"; })
-      (directory "/home/app" { mode = "0750"; uid = 1000; gid = 1000; })
-      (directory "/nix/store" { mode = "1775"; gid = 30000; })
-    ];
-  };
+  directory =
+    destination: attributes:
+    attributes
+    // {
+      inherit destination;
+      directory = true;
+    };
+  rootWith =
+    bin:
+    ociLayerTar {
+      name = "root";
+      files = [
+        (directory "/${bin}" { })
+        {
+          symlink = bin;
+          destination = "/bin";
+        }
+        (directory "/run" { mode = "0711"; })
+        {
+          text = "";
+          destination = "/run/stale";
+        }
+        {
+          symlink = "/run";
+          destination = "/var/run";
+        }
+        {
+          symlink = "nowhere";
+          destination = "/broken";
+        }
+        (directory "/tmp" { mode = "1777"; })
+        (directory "/home/app" {
+          mode = "0750";
+          uid = 1000;
+          gid = 1000;
+        })
+        (directory "/nix/store" {
+          mode = "1775";
+          gid = 30000;
+        })
+      ];
+    };
   base = ociImageLayout { manifests."1" = ociImageManifest { layers = [ (rootWith "usr/bin") ]; }; };
 
   # A layer of the caller's own, whose directory nothing in the customisation may reset; and one that nobody waits for.
   data = ociLayerTar {
     inherit base;
     name = "layer-data";
-    files = [ (directory "/data" { mode = "0700"; uid = 7; }) ];
+    files = [
+      (directory "/data" {
+        mode = "0700";
+        uid = 7;
+      })
+    ];
   };
-  closure = ociLayerTar { inherit base; name = "layer-closure"; closure = [ greet ]; };
+  closure = ociLayerTar {
+    inherit base;
+    name = "layer-closure";
+    closure = [ greet ];
+  };
 
   tool = package "tool" "mkdir -p $out/bin $out/tmp; echo tool > $out/bin/tool; echo left > $out/tmp/left";
-  image = arguments: ociBuildImage ({
-    name = "above";
-    tag = "1";
-    fromImage = base;
-    layers = [ data closure ];
-    copyToRoot = [ tool ];
-    files = [
-      { source = jq; destination = "/bin/"; }
-      { source = ./packages.nix; destination = "/home/app/"; uid = 1000; }
-      { text = changing; destination = "/data/x"; }
-      { text = "1\n"; destination = "/var/run/app.pid"; }
-      { whiteout = true; destination = "/var/run/stale"; }
-    ];
-    config = { Entrypoint = [ "${greet}/bin/greet" ]; Env = [ "CHAIN=${jq}" ]; };
-  } // arguments);
+  image =
+    arguments:
+    ociBuildImage (
+      {
+        name = "above";
+        tag = "1";
+        fromImage = base;
+        layers = [
+          data
+          closure
+        ];
+        copyToRoot = [ tool ];
+        files = [
+          {
+            source = jq;
+            destination = "/bin/";
+          }
+          {
+            source = ./packages.nix;
+            destination = "/home/app/";
+            uid = 1000;
+          }
+          {
+            text = changing;
+            destination = "/data/x";
+          }
+          {
+            text = "1\n";
+            destination = "/var/run/app.pid";
+          }
+          {
+            whiteout = true;
+            destination = "/var/run/stale";
+          }
+        ];
+        config = {
+          Entrypoint = [ "${greet}/bin/greet" ];
+          Env = [ "CHAIN=${jq}" ];
+        };
+      }
+      // arguments
+    );
 
-  layer = arguments: ociLayerTar ({ inherit base; files = [ { text = "x"; destination = "/bin/x"; } ]; } // arguments);
+  layer =
+    arguments:
+    ociLayerTar (
+      {
+        inherit base;
+        files = [
+          {
+            text = "x";
+            destination = "/bin/x";
+          }
+        ];
+      }
+      // arguments
+    );
   lazyLayer = layer { lazy = true; };
 
   # An image of the module for flake-parts, without nixpkgs: with as much of `lib` as it needs.
   lib = {
     getBin = package: package;
-    genAttrs = names: f: builtins.listToAttrs (map (name: { inherit name; value = f name; }) names);
+    genAttrs =
+      names: f:
+      builtins.listToAttrs (
+        map (name: {
+          inherit name;
+          value = f name;
+        }) names
+      );
     makeBinPath = packages: builtins.concatStringsSep ":" (map (package: "${package}/bin") packages);
     mapAttrsToList = f: set: map (name: f name set.${name}) (builtins.attrNames set);
     optional = condition: value: if condition then [ value ] else [ ];
     optionalAttrs = condition: value: if condition then value else { };
     remove = value: builtins.filter (other: other != value);
     throwIf = condition: message: if condition then throw message else value: value;
-    unique = builtins.foldl' (known: value: if builtins.elem value known then known else known ++ [ value ]) [ ];
+    unique = builtins.foldl' (
+      known: value: if builtins.elem value known then known else known ++ [ value ]
+    ) [ ];
   };
   container = import ../../nix/flake-module/image.nix {
     inherit lib oci;
-    pkgs = { bash = jq; coreutils = greet; };
+    pkgs = {
+      bash = jq;
+      coreutils = greet;
+    };
     name = "contained";
     container = {
       package = greet;
       dependencies = [ jq ];
       fromImage = base;
-      volumes = [ "/tmp" "/var/run/app" ];
+      volumes = [
+        "/tmp"
+        "/var/run/app"
+      ];
       workingDir = "/home/app";
       uid = 1000;
       gid = 100;
@@ -95,50 +200,124 @@ let
       (arm.ociImageManifest { layers = [ (rootWith "system/bin") ]; })
     ];
   };
-  onBoth = oci: arguments: oci.ociLayerTar ({
-    base = { layout = platforms; tag = "both"; };
-    files = [ { text = "x"; destination = "/bin/x"; } ];
-  } // arguments);
+  onBoth =
+    oci: arguments:
+    oci.ociLayerTar (
+      {
+        base = {
+          layout = platforms;
+          tag = "both";
+        };
+        files = [
+          {
+            text = "x";
+            destination = "/bin/x";
+          }
+        ];
+      }
+      // arguments
+    );
 in
 {
   inherit base lazyLayer;
   layer = layer { };
   image = image { };
   # The base by the ways that it can come by.
-  folder = image { fromImage = { layout = package "foreign" "cp -r ${base} $out"; tag = "1"; }; };
+  folder = image {
+    fromImage = {
+      layout = package "foreign" "cp -r ${base} $out";
+      tag = "1";
+    };
+  };
   archive = image {
     fromImage = package "foreign-archive" "cd ${base}; tar -cf $out oci-layout index.json blobs";
   };
   lazy = image { lazy = true; };
-  deep = oci.ociVerify { layout = image { lazy = true; }; deep = true; };
+  deep = oci.ociVerify {
+    layout = image { lazy = true; };
+    deep = true;
+  };
   # Made in a sandbox that has neither the base nor its entries.
   filled = ociImageLayout { manifests = [ (ociImageManifest { layers = [ lazyLayer ]; }) ]; };
   ofLazyBase = layer {
     base = ociImageLayout {
       sparse = true;
       manifests = [
-        (ociImageManifest { layers = [ (ociLayerTar { lazy = true; files = [ { symlink = "usr/bin"; destination = "/bin"; } (directory "/usr/bin" { mode = "0711"; }) ]; }) ]; })
+        (ociImageManifest {
+          layers = [
+            (ociLayerTar {
+              lazy = true;
+              files = [
+                {
+                  symlink = "usr/bin";
+                  destination = "/bin";
+                }
+                (directory "/usr/bin" { mode = "0711"; })
+              ];
+            })
+          ];
+        })
       ];
     };
   };
-  split = ociClosureLayers { inherit base; closure = [ greet ]; maxLayers = 3; alone = [ greet ]; }; # the base counts as one
-  replaced = layer { files = [ { text = "x"; destination = "/usr/bin"; } ]; replace = true; };
-  replacedInImage = image { files = [ { text = "x"; destination = "/usr/bin"; } ]; copyToRoot = [ ]; replace = true; };
+  split = ociClosureLayers {
+    inherit base;
+    closure = [ greet ];
+    maxLayers = 3;
+    alone = [ greet ];
+  }; # the base counts as one
+  replaced = layer {
+    files = [
+      {
+        text = "x";
+        destination = "/usr/bin";
+      }
+    ];
+    replace = true;
+  };
+  replacedInImage = image {
+    files = [
+      {
+        text = "x";
+        destination = "/usr/bin";
+      }
+    ];
+    copyToRoot = [ ];
+    replace = true;
+  };
   # Layers that lie above one another, and no base below them.
   aboveLayers = ociLayerTar {
-    above = [ (rootWith "usr/bin") (ociLayerTar { files = [ (directory "/usr/bin" { mode = "0711"; }) ]; }) ];
-    files = [ { text = "x"; destination = "/bin/x"; } ];
+    above = [
+      (rootWith "usr/bin")
+      (ociLayerTar { files = [ (directory "/usr/bin" { mode = "0711"; }) ]; })
+    ];
+    files = [
+      {
+        text = "x";
+        destination = "/bin/x";
+      }
+    ];
   };
 
   container = ociImageLayout { manifests = { inherit (container) image debug; }; };
   ofIntel = onBoth intel { };
   ofArm = onBoth arm { };
-  ofChoice = onBoth intel { platform = { architecture = "arm64"; variant = "v8"; }; };
+  ofChoice = onBoth intel {
+    platform = {
+      architecture = "arm64";
+      variant = "v8";
+    };
+  };
   imageOfChoice = intel.ociBuildImage {
     name = "choice";
     tag = "1";
     fromImage = platforms;
     extraConfig.architecture = "arm64";
-    files = [ { text = "x"; destination = "/bin/x"; } ];
+    files = [
+      {
+        text = "x";
+        destination = "/bin/x";
+      }
+    ];
   };
 }

@@ -10,6 +10,7 @@ use crate::common::tool::{Containers, run, tool};
 use crate::nix::flake::Flakes;
 use crate::nix::guide;
 use crate::nix::layout::Layout;
+use crate::nix::scope;
 use crate::nix::versions::{Nix, Version, for_each_nix};
 
 for_each_nix! { every_option_is_described_without_nixpkgs }
@@ -64,6 +65,7 @@ fn a_debug_image_says_how_its_program_ended() {
 #[ignore = "it wants checkouts of nixpkgs (or of its lib) and flake-parts, named by NIXPKGS_LIB and FLAKE_PARTS"]
 fn with_the_real_lib_and_flake_parts() {
     let containers = Module::new();
+    containers.our_lib_is_the_real_one();
     containers.every_image_is_verified();
     containers.all_options_are_in_the_image();
     containers.layers_are_shared();
@@ -102,6 +104,11 @@ impl Module {
         // The stand-in's programs for ARM are those of this machine.
         nix.args(["--option", "extra-platforms", "aarch64-linux"]);
         nix
+    }
+
+    fn our_lib_is_the_real_one(&self) {
+        let real = format!("lib = import {}/lib;", self.flakes.folder("nixpkgs").display());
+        assert_eq!(scope::values(&self.flakes.nix, ""), scope::values(&self.flakes.nix, &real));
     }
 
     #[track_caller]
@@ -251,20 +258,20 @@ impl Module {
         for (container, sentence) in [
             (
                 "{ package = pkgs.hello; user = \"root\"; }",
-                "oci.containers.bad: as root with the uid 65532 the program would be root",
+                "oci.containers.bad: user root with uid 65532 means root; set isRoot = true to run the program as root",
             ),
             (
                 "{ package = pkgs.hello; uid = 0; }",
-                "oci.containers.bad: as nonroot with the uid 0 the program would be root",
+                "oci.containers.bad: user nonroot with uid 0 means root; set isRoot = true to run the program as root",
             ),
             (
                 "{ package = pkgs.bash; }",
-                "oci.containers.bad: the package bash does not say its main program (meta.mainProgram), so say entrypoint",
+                "oci.containers.bad: the package bash has no meta.mainProgram; set entrypoint",
             ),
             ("{ package = pkgs.hello; entrypont = [ ]; }", "containers.bad.entrypont' does not exist"),
             (
                 "{ package = pkgs.hello; platforms = [ \"aarch64-linux\" ]; }",
-                "oci.containers.bad: it is for aarch64-linux too, where perSystem has no container of this name",
+                "oci.containers.bad: platforms contains aarch64-linux, but perSystem defines no container of this name there",
             ),
         ] {
             let containers = self.flakes.folder("containers/containers.nix");

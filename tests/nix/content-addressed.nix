@@ -1,15 +1,26 @@
 # An image of packages whose paths nobody knows before they are built.
-{ ociBuildImage, ociLayerTar, busybox, ... }:
+{
+  ociBuildImage,
+  ociLayerTar,
+  busybox,
+  ...
+}:
 let
-  package = name: script: derivation {
-    inherit name;
-    system = builtins.currentSystem;
-    builder = "${busybox}/bin/busybox";
-    args = [ "sh" "-euc" script ];
-    __contentAddressed = true;
-    outputHashMode = "recursive";
-    outputHashAlgo = "sha256";
-  };
+  package =
+    name: script:
+    derivation {
+      inherit name;
+      system = builtins.currentSystem;
+      builder = "${busybox}/bin/busybox";
+      args = [
+        "sh"
+        "-euc"
+        script
+      ];
+      __contentAddressed = true;
+      outputHashMode = "recursive";
+      outputHashAlgo = "sha256";
+    };
   words = package "words" "mkdir $out; echo hello > $out/word";
   cat = package "cat" "mkdir -p $out/bin; printf '#!%s sh\\ncat %s\\n' ${busybox}/bin/busybox ${words}/word > $out/bin/cat; chmod +x $out/bin/cat";
 in

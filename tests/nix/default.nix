@@ -1,21 +1,52 @@
 # What the tests of the functions build: `examples`, each a layout, and what else they ask for by name.
 #
 # The arguments are folders with the programs `bin/oci-layout`, `bin/busybox` and `bin/say`, all static.
-{ programs
-, system ? builtins.currentSystem
-, changing ? "as it was\n" # what the test of rebuilding changes
+{
+  programs,
+  system ? builtins.currentSystem,
+  changing ? "as it was\n", # what the test of rebuilding changes
 }:
 let
-  program = name: builtins.path { inherit name; path = programs + "/${name}"; };
-  functionsWith = arguments: import ../../nix ({ inherit system; builder = program "oci-layout"; } // arguments);
+  program =
+    name:
+    builtins.path {
+      inherit name;
+      path = programs + "/${name}";
+    };
+  functionsWith =
+    arguments:
+    import ../../nix (
+      {
+        inherit system;
+        builder = program "oci-layout";
+      }
+      // arguments
+    );
   oci = functionsWith { };
-  packages = import ./packages.nix { busybox = program "busybox"; say = program "say"; };
-  scope = oci // packages // { inherit oci packages functionsWith changing examples; };
+  packages = import ./packages.nix {
+    busybox = program "busybox";
+    say = program "say";
+  };
+  scope =
+    oci
+    // packages
+    // {
+      inherit
+        oci
+        packages
+        functionsWith
+        changing
+        examples
+        ;
+    };
 
   withoutSuffix = name: builtins.substring 0 (builtins.stringLength name - 4) name;
-  examples = builtins.listToAttrs (map
-    (file: { name = withoutSuffix file; value = import (./examples + "/${file}") scope; })
-    (builtins.attrNames (builtins.readDir ./examples)));
+  examples = builtins.listToAttrs (
+    map (file: {
+      name = withoutSuffix file;
+      value = import (./examples + "/${file}") scope;
+    }) (builtins.attrNames (builtins.readDir ./examples))
+  );
 in
 {
   inherit examples oci packages;
@@ -26,6 +57,9 @@ in
   lazy = import ./lazy.nix scope;
   mistakes = import ./mistakes.nix scope;
   parts = import ./parts.nix scope;
+  scope = import ./scope.nix scope;
   # Where Nix puts each example, which it says without building any.
-  paths = builtins.mapAttrs (_: example: builtins.unsafeDiscardStringContext example.outPath) examples;
+  paths = builtins.mapAttrs (
+    _: example: builtins.unsafeDiscardStringContext example.outPath
+  ) examples;
 }

@@ -1,10 +1,14 @@
-//! The flake, its template and the file for people without flakes, with a stand-in for nixpkgs.
+//! The flake, that of its checks, its templates and the file for users without flakes, with a stand-in for nixpkgs.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use serde_json::{Value, json};
+
 use crate::common::tool::{run, tool};
+use crate::nix::guide;
 use crate::nix::images::podman;
 use crate::nix::layout::Layout;
 use crate::nix::versions::{Nix, PROGRAMS, for_each_nix};
@@ -14,6 +18,7 @@ for_each_nix! {
     a_document_is_no_reason_to_build_the_program_again,
     all_systems_evaluate,
     the_template_makes_an_image_and_inherits_nothing,
+    templates_and_documented_flakes_can_be_locked,
     without_flakes,
     images_of_cross_compiled_packages_are_made_by_a_program_that_runs_here,
     the_overlay_builds_with_the_packages_that_it_is_laid_over,
@@ -32,12 +37,42 @@ impl Flakes {
         let copy = |from: PathBuf, to: PathBuf| run(tool("cp").args(["-r", "--no-preserve=mode"]).args([from, to]));
         let ours = flakes.folder("oci-layout");
         fs::create_dir(&ours).unwrap();
-        for name in ["Cargo.lock", "Cargo.toml", "default.nix", "flake.lock", "flake.nix", "nix", "src", "templates"] {
+        fs::create_dir(ours.join("tests")).unwrap();
+        for name in ["Cargo.lock", "Cargo.toml", "default.nix", "flake.nix", "nix", "src", "templates", "tests/flake"] {
             copy(package.join(name), ours.join(name));
         }
         copy(package.join("tests/nix/nixpkgs"), flakes.folder("nixpkgs"));
         run(tool("cp").arg("-r").args([&PROGRAMS, &flakes.folder("nixpkgs/programs")]));
         flakes
+    }
+
+    /// The same with the stand-in in the place of the nixpkgs that the flake of the checks locks.
+    fn with_own_packages(nix: Nix) -> Self {
+        let flakes = Self::new(nix);
+        let metadata = run(&mut flakes.nix(&["flake", "metadata", "--json"], "nixpkgs", &[]));
+        let mut metadata: Value = serde_json::from_str(&metadata).unwrap();
+        // Newer versions of Nix print more than a lock file contains.
+        metadata["locked"].as_object_mut().unwrap().remove("__final");
+        let lock = flakes.folder("oci-layout/tests/flake/flake.lock");
+        let mut locked: Value = serde_json::from_slice(&fs::read(&lock).unwrap()).unwrap();
+        locked["nodes"]["nixpkgs"]["locked"] = metadata["locked"].clone();
+        fs::write(lock, locked.to_string()).unwrap();
+        flakes.commit();
+        flakes
+    }
+
+    /// Makes the checkout a repository, as one that was cloned is.
+    fn commit(&self) {
+        for arguments in [&["init", "--quiet"][..], &["add", "--all"], &["commit", "--quiet", "--message", "all"]] {
+            let mut git = tool("git");
+            git.args(["-c", "user.name=test", "-c", "user.email=test@example.org"]).args(arguments);
+            run(git.env("HOME", self.nix.folder()).current_dir(self.folder("oci-layout")));
+        }
+    }
+
+    /// The URL of the checkout, as the documentation and the templates write it.
+    fn git_url(&self) -> String {
+        format!("git+file://{}", self.folder("oci-layout").display())
     }
 
     pub fn folder(&self, name: &str) -> PathBuf {
@@ -63,12 +98,22 @@ impl Flakes {
 
     /// As [`nix`](Self::nix), of our flake.
     fn ours(&self, command: &[&str], output: &str) -> Command {
-        self.nix(command, &format!("oci-layout#{output}"), &["nixpkgs=nixpkgs"])
+        self.nix(command, &format!("oci-layout#{output}"), &[])
+    }
+
+    /// As [`ours`](Self::ours), of the flake of the checks, which reads files of the whole checkout.
+    fn checks(&self, command: &[&str], output: &str) -> Command {
+        let mut nix = self.nix.in_place("nix");
+        let flake = format!("{}?dir=tests/flake#{output}", self.git_url());
+        nix.args(command).arg(flake.trim_end_matches('#')).arg("--no-write-lock-file");
+        nix
     }
 
     #[track_caller]
     pub fn derivation(&self, output: &str) -> String {
-        run(&mut self.ours(&["eval", "--raw"], &format!("{output}.drvPath")))
+        let output = format!("{output}.drvPath");
+        let flake = if output.starts_with("checks.") { Self::checks } else { Self::ours };
+        run(&mut flake(self, &["eval", "--raw"], &output))
     }
 
     /// Builds it, and returns where it is.
@@ -100,8 +145,9 @@ impl Flakes {
 }
 
 fn flakes_are_checked_built_and_run(nix: Nix) {
-    let flakes = Flakes::new(nix);
+    let flakes = Flakes::with_own_packages(nix);
     run(&mut flakes.ours(&["flake", "check"], ""));
+    run(&mut flakes.checks(&["flake", "check"], ""));
     let package = flakes.build(flakes.ours(&["build"], ""));
     let program = package.join("bin/oci-layout");
     let version = concat!("oci-layout ", env!("CARGO_PKG_VERSION"), "\n");
@@ -119,7 +165,7 @@ fn flakes_are_checked_built_and_run(nix: Nix) {
 }
 
 fn a_document_is_no_reason_to_build_the_program_again(nix: Nix) {
-    let flakes = Flakes::new(nix);
+    let flakes = Flakes::with_own_packages(nix);
     let append = |file: &str| {
         let file = flakes.folder("oci-layout").join(file);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -140,7 +186,7 @@ fn a_document_is_no_reason_to_build_the_program_again(nix: Nix) {
 
 /// What can't be built here: by real nixpkgs, and for other processors and Darwin.
 fn all_systems_evaluate(nix: Nix) {
-    let flakes = Flakes::new(nix);
+    let flakes = Flakes::with_own_packages(nix);
     for system in ["x86_64-linux", "aarch64-linux", "aarch64-darwin"] {
         for output in [format!("packages.{system}.oci-layout"), format!("checks.{system}.image")] {
             assert!(flakes.derivation(&output).ends_with(".drv"), "{output}");
@@ -151,21 +197,56 @@ fn all_systems_evaluate(nix: Nix) {
 }
 
 fn the_template_makes_an_image_and_inherits_nothing(nix: Nix) {
+    // The nixpkgs that our own packages use is out of reach: the image uses the packages of the consumer alone.
     let flakes = Flakes::new(nix);
-    // Our own input is left empty: a consumer's packages are all that is used.
-    fs::create_dir(flakes.folder("empty")).unwrap();
-    fs::write(flakes.folder("empty/flake.nix"), "{ outputs = _: { legacyPackages = { }; }; }").unwrap();
     fs::create_dir(flakes.folder("app")).unwrap();
-    // It asks no network, since our lock file says what it does not need.
     let template = format!("{}#default", flakes.url("oci-layout"));
     run(flakes.nix.in_place("nix").args(["flake", "init", "--template", &template]).current_dir(flakes.folder("app")));
 
-    let inputs = ["nixpkgs=nixpkgs", "oci-layout=oci-layout", "oci-layout/nixpkgs=empty"];
+    let inputs = ["nixpkgs=nixpkgs", "oci-layout=oci-layout"];
     let layout = Layout::checked(flakes.build(flakes.nix(&["build"], "app", &inputs)));
     assert_eq!(layout.tags(), ["latest"]);
     let link = flakes.folder("result-of-template");
     std::os::unix::fs::symlink(layout.path(), &link).unwrap();
     assert!(podman(&Layout(link), ":latest").ends_with("/bin/hello\n"));
+}
+
+/// Nix from 2.26 on reads no registry of the user or the system when it locks a flake.
+fn templates_and_documented_flakes_can_be_locked(nix: Nix) {
+    let flakes = Flakes::new(nix);
+    flakes.commit();
+    fs::create_dir_all(flakes.folder("flake-parts")).unwrap();
+    fs::write(flakes.folder("flake-parts/flake.nix"), "{ inputs.nixpkgs-lib.url = \"path:/none\"; outputs = _: { }; }")
+        .unwrap();
+    fs::create_dir(flakes.folder("app")).unwrap();
+
+    let read = |file: &str| fs::read_to_string(flakes.folder("oci-layout").join(file)).unwrap();
+    let mut sources = vec![read("templates/default/flake.nix"), read("templates/flake-parts/flake.nix")];
+    sources.extend(guide::examples("docs/nix.md").into_iter().filter(|example| example.starts_with("# flake.nix\n")));
+    assert_eq!(sources.len(), 4);
+    for source in sources {
+        let file = flakes.folder("app/flake.nix");
+        let placeholder = "git+file:///path/to/oci-layout";
+        assert!(source.contains(placeholder), "{source}");
+        fs::write(&file, source.replace(placeholder, &flakes.git_url())).unwrap();
+        // What the network has is the one thing to replace.
+        let mut lock = flakes.nix.in_place("nix");
+        lock.args(["flake", "lock", &flakes.url("app"), "--override-input", "nixpkgs", &flakes.url("nixpkgs")]);
+        if source.contains("flake-parts") {
+            lock.args(["--override-input", "flake-parts", &flakes.url("flake-parts")]);
+        }
+        run(&mut lock);
+
+        let lock = flakes.folder("app/flake.lock");
+        let locked: Value = serde_json::from_slice(&fs::read(&lock).unwrap()).unwrap();
+        let nodes: BTreeSet<_> = locked["nodes"].as_object().unwrap().keys().map(String::as_str).collect();
+        let given = ["flake-parts", "nixpkgs", "oci-layout", "root"];
+        assert!(nodes.is_subset(&given.into()) && nodes.contains("oci-layout"), "{locked}");
+        // A consumer inherits no inputs.
+        assert_eq!(locked["nodes"]["oci-layout"].get("inputs"), None, "{locked}");
+        assert_eq!(locked["nodes"]["oci-layout"]["locked"]["type"], json!("git"));
+        fs::remove_file(lock).unwrap();
+    }
 }
 
 fn without_flakes(nix: Nix) {

@@ -4,28 +4,45 @@ let
   busybox = folder + "/nixpkgs/programs/busybox";
 
   # What the examples name of nixpkgs and the stand-in lacks.
-  more = final: _:
+  more =
+    final: _:
     let
-      package = name: script: derivation {
-        inherit name;
-        inherit (final.stdenv.buildPlatform) system;
-        builder = "${busybox}/bin/busybox";
-        args = [ "sh" "-euc" script ];
-      };
-      program = name: references: package name "mkdir -p $out/bin; echo ${toString references} > $out/bin/${name}";
+      package =
+        name: script:
+        derivation {
+          inherit name;
+          inherit (final.stdenv.buildPlatform) system;
+          builder = "${busybox}/bin/busybox";
+          args = [
+            "sh"
+            "-euc"
+            script
+          ];
+        };
+      program =
+        name: references: package name "mkdir -p $out/bin; echo ${toString references} > $out/bin/${name}";
     in
     {
       glibc = program "glibc" [ ];
       nginx = program "nginx" [ final.glibc ];
       python3 = program "python3" [ final.glibc ];
       httpie = program "httpie" [ final.python3 ];
-      writeShellScript = name: text: derivation {
-        inherit name text;
-        inherit (final.stdenv.buildPlatform) system;
-        builder = "${busybox}/bin/busybox";
-        args = [ "sh" "-euc" "printf %s \"$text\" > $out" ];
+      writeShellScript =
+        name: text:
+        derivation {
+          inherit name text;
+          inherit (final.stdenv.buildPlatform) system;
+          builder = "${busybox}/bin/busybox";
+          args = [
+            "sh"
+            "-euc"
+            "printf %s \"$text\" > $out"
+          ];
+        };
+      pkgsCross.aarch64-multiplatform = import nixpkgs {
+        crossSystem = "aarch64-linux";
+        overlays = [ more ];
       };
-      pkgsCross.aarch64-multiplatform = import nixpkgs { crossSystem = "aarch64-linux"; overlays = [ more ]; };
     };
 
   nixpkgs = folder + "/nixpkgs";
@@ -35,20 +52,39 @@ let
   # What doc comments call by these names.
   things = rec {
     dependencies = oci.ociLayerTar { closure = [ pkgs.python3 ]; };
-    app = oci.ociLayerTar { closure = [ pkgs.hello ]; without = [ dependencies ]; };
-    image = oci.ociImageManifest { layers = [ dependencies app ]; };
-    imageForArm = oci.ociImageManifest { layers = [ ]; extraConfig.architecture = "arm64"; };
+    app = oci.ociLayerTar {
+      closure = [ pkgs.hello ];
+      without = [ dependencies ];
+    };
+    image = oci.ociImageManifest {
+      layers = [
+        dependencies
+        app
+      ];
+    };
+    imageForArm = oci.ociImageManifest {
+      layers = [ ];
+      extraConfig.architecture = "arm64";
+    };
   };
 
-  value = name:
+  value =
+    name:
     let
       example = import (folder + "/${name}.nix");
     in
-    if builtins.isFunction example
-    then example (builtins.intersectAttrs (builtins.functionArgs example) { inherit oci pkgs things; })
-    else example;
+    if builtins.isFunction example then
+      example (builtins.intersectAttrs (builtins.functionArgs example) { inherit oci pkgs things; })
+    else
+      example;
 
   # The functions themselves are an example too, and so is a module: nothing to build.
-  isBuilt = value: value ? outPath || !(assert value ? ociLayerTar || value ? perSystem; true);
+  isBuilt =
+    value:
+    value ? outPath
+    || !(
+      assert value ? ociLayerTar || value ? perSystem;
+      true
+    );
 in
 builtins.filter isBuilt (map value names)

@@ -12,8 +12,8 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("twoContents", &["error: files[0] (\"/bin/jq\"): it is two things, source and text: give one\n"]),
     ("noDestination", &["error: files[0]: it has no destination, which only a source has by itself: give one\n"]),
     ("noSource", &["error: files[0] (\"/bin/jq\"): it does not say what the file is: give one of source, text, "]),
-    ("quoted", &["source \"./app.conf\" is a text: write a path without quotes, as in ./app.conf"]),
-    ("keptOwner", &["-jq\": uid = \"keep\" depends on the machine, but for a tar: leave it out, or say"]),
+    ("quoted", &["source \"./app.conf\" is a string; write a path without quotes: ./app.conf"]),
+    ("keptOwner", &["-jq\": uid = \"keep\" depends on the machine, except for a tar; omit it, or set a value"]),
     ("dots", &["error: destination \"/bin/../../etc/jq\" has `..`: write the path in the image without it\n"]),
     ("compression", &["error: compression \"lzma\": there are gzip, zstd and none\n"]),
     (
@@ -27,15 +27,15 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("missingPath", &["/tests/nix/nothing-here'"]),
     (
         "sourceOutsideOfStore",
-        &["oci-layout: /etc/passwd is not in the Nix store: give a package, a path without quotes"],
+        &["oci-layout: /etc/passwd is not in the Nix store; pass a package, a path without quotes"],
     ),
-    ("tarOutsideOfStore", &["oci-layout: /root.tar is not in the Nix store: give a package, a path without quotes"]),
-    ("outsideOfStore", &["error: oci-layout: /etc/passwd is not in the Nix store: give a package, "]),
+    ("tarOutsideOfStore", &["oci-layout: /root.tar is not in the Nix store; pass a package, a path without quotes"]),
+    ("outsideOfStore", &["error: oci-layout: /etc/passwd is not in the Nix store; pass a package, "]),
     (
         "withoutImage",
-        &["oci-layout: without has an image in it, /nix/store/", "-image-layered: give its layers, as in "],
+        &["oci-layout: without: /nix/store/", "-image-layered is an image; pass its layers: without = image.layers"],
     ),
-    ("pathInPackage", &["oci-layout: copyToRoot: /nix/store/", "-left/etc is a path in a package: give it in files, "]),
+    ("pathInPackage", &["oci-layout: copyToRoot: /nix/store/", "-left/etc is a path inside a package; use files = "]),
     (
         "conflict",
         &[
@@ -52,7 +52,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
         ],
     ),
     ("brokenBase", &["-broken\" is not sound: ", "layers[0] (sha256:", "): is damaged: ", "-oci-base-checked.drv"]),
-    ("baseByName", &["docker.io/library/alpine:3.20 is not in the Nix store: give a package, a path without quotes"]),
+    ("baseByName", &["docker.io/library/alpine:3.20 is not in the Nix store; pass a package, a path without quotes"]),
     (
         "noBase",
         &["-jq\" is not sound: ", "is neither the folder of an image layout, an oci-archive nor a docker-archive"],
@@ -65,9 +65,12 @@ const MISTAKES: &[(&str, &[&str])] = &[
             "error: image configuration (set by extraConfig, or config of ociBuildImage): there is no member \"entrypoint\"; ",
         ],
     ),
-    ("twoConfigs", &["an image manifest has config and extraConfig: give extraConfig to the ociImageConfig that"]),
-    ("twoConfigsOfBase", &["has config and inheritConfig: give inheritConfig to the ociImageConfig that made config"]),
-    ("twoConfigsInOne", &["image two has config and extraConfig.config: say all of it in config"]),
+    (
+        "twoConfigs",
+        &["ociImageManifest: config and extraConfig exclude each other; pass extraConfig to ociImageConfig"],
+    ),
+    ("twoConfigsOfBase", &["config and inheritConfig exclude each other; pass inheritConfig to ociImageConfig"]),
+    ("twoConfigsInOne", &["image two: config and extraConfig.config exclude each other; move everything into config"]),
     (
         "noDirectoryOfBase",
         &["error: the base has a directory at \"/usr/bin\", and a text of 1 bytes would replace it: "],
@@ -86,11 +89,11 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("platformOfBase", &["-oci-layout\" has no image for linux/riscv64; it has linux/"]),
     ("typoInPlatform", &["called with unexpected argument 'arch'"]),
     ("aboveImage", &["give the folder of a layer that `oci-layout layer-tar` made"]),
-    ("aboveAFunction", &["above has a function in it: put its call in parentheses, as in [ (ociLayerTar { }) ]"]),
+    ("aboveAFunction", &["above contains a function; put the call in parentheses: [ (ociLayerTar { }) ]"]),
     ("damagedLayerOfBase", &["is damaged", "-oci-base-entries.drv"]),
     ("namelessText", &["error: destination \"/etc/\" ends with a slash, and the source has no name to land under"]),
     ("namelessFile", &["error: destination \"/etc/\" ends with a slash, and the source has no name to land under"]),
-    ("twoConfigsAndVariable", &["has config and unsetEnv: give unsetEnv to the ociImageConfig that made config"]),
+    ("twoConfigsAndVariable", &["config and unsetEnv exclude each other; pass unsetEnv to ociImageConfig"]),
     (
         "listOfVolumes",
         &[
@@ -107,14 +110,19 @@ const MISTAKES: &[(&str, &[&str])] = &[
         &["config.Env, variable PATH (set by ", "): $PATH is not set before, ", "(strict: warnings are "],
     ),
     ("noLayer", &["-jq\" is not a folder: give the folder of a layer that `oci-layout layer-tar` made\n"]),
-    ("aFunction", &["layers has a function in it: put its call in parentheses, as in [ (ociLayerTar { }) ]"]),
+    ("aFunction", &["layers contains a function; put the call in parentheses: [ (ociLayerTar { }) ]"]),
+    ("aFunctionInManifests", &["manifests contains a function; put the call in parentheses: [ (ociLayerTar { }) ]"]),
+    ("aFunctionInWithout", &["without contains a function; put the call in parentheses: [ (ociLayerTar { }) ]"]),
+    ("aFunctionInClosure", &["closure contains a function; put the call in parentheses: [ (ociLayerTar { }) ]"]),
+    ("typoInOverride", &["called with unexpected argument 'closures'"]),
+    ("typoInFakeNss", &["called with unexpected argument 'extraPasswd'"]),
     ("importFromDerivation", &["allow-import-from-derivation"]),
     (
         "tagInName",
-        &["image name registry.example:5000/a/name:1.0 has a tag in it: leave it out there, and give it as "],
+        &["the image name registry.example:5000/a/name:1.0 contains a tag; pass the tag as the argument tag"],
     ),
     ("notAlone", &["alone, \"/nix/store/", "-letters\": it is not in the closure, or a layer below has it already: "]),
-    ("fewLayers", &["image few: maxLayers = 1 leaves no layer for the closure, ", ": it is at least 3"]),
+    ("fewLayers", &["image few: maxLayers = 1 leaves no layer for the closure, ", "; set at least 3"]),
 ];
 
 fn each_mistake_has_its_sentence(nix: Nix) {

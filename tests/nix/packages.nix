@@ -1,12 +1,18 @@
 # Packages made without nixpkgs, by a static busybox. What must run in an image is static too.
 { busybox, say }:
 let
-  package = name: script: derivation {
-    inherit name;
-    system = builtins.currentSystem;
-    builder = "${busybox}/bin/busybox";
-    args = [ "sh" "-euc" script ];
-  };
+  package =
+    name: script:
+    derivation {
+      inherit name;
+      system = builtins.currentSystem;
+      builder = "${busybox}/bin/busybox";
+      args = [
+        "sh"
+        "-euc"
+        script
+      ];
+    };
   program = name: package name "mkdir -p $out/bin; cp ${say}/bin/say $out/bin/${name}";
 in
 rec {
@@ -56,15 +62,19 @@ rec {
     system = builtins.currentSystem;
     builder = "${busybox}/bin/busybox";
     outputs = map (number: "link${toString (50 - number)}") (builtins.genList (number: number) 50);
-    args = [ "sh" "-euc" ''
-      before=${letters}
-      for number in $(seq 50); do
-        eval "link=\$link$number"
-        mkdir $link
-        echo $before > $link/before
-        head -c 1200000 /dev/zero > $link/bytes
-        before=$link
-      done
-    '' ];
+    args = [
+      "sh"
+      "-euc"
+      ''
+        before=${letters}
+        for number in $(seq 50); do
+          eval "link=\$link$number"
+          mkdir $link
+          echo $before > $link/before
+          head -c 1200000 /dev/zero > $link/bytes
+          before=$link
+        done
+      ''
+    ];
   };
 }

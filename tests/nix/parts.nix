@@ -1,23 +1,48 @@
 # A package that is built on the parts of an image: what an image is made of can be asked of it, by `passthru` too.
-{ ociBuildImage, ociImageLayout, ociImageManifest, ociLayerTar, package, jq, ... }:
+{
+  ociBuildImage,
+  ociImageLayout,
+  ociImageManifest,
+  ociLayerTar,
+  package,
+  jq,
+  ...
+}:
 let
   layout = ociImageLayout {
     manifests = [
       (ociImageManifest {
         layers = [
-          (ociLayerTar { files = [ { source = jq; destination = "/bin/jq"; } ]; passthru.said = "by the caller"; })
+          (ociLayerTar {
+            files = [
+              {
+                source = jq;
+                destination = "/bin/jq";
+              }
+            ];
+            passthru.said = "by the caller";
+          })
         ];
       })
     ];
   };
-  image = ociBuildImage { name = "once"; files = [ { source = jq; destination = "/bin/jq"; } ]; };
+  image = ociBuildImage {
+    name = "once";
+    files = [
+      {
+        source = jq;
+        destination = "/bin/jq";
+      }
+    ];
+  };
   manifest = builtins.head layout.manifests;
   layer = builtins.head manifest.passthru.layers;
 in
 {
   inherit layout image;
   again = ociImageLayout { manifests.again = image; };
-} // package "parts" ''
+}
+// package "parts" ''
   mkdir $out
   cp ${layer.mediaDescriptor} $out/layer.json
   cp ${layer.diffID} $out/diff-id

@@ -1,10 +1,20 @@
 # What a registry on this machine has, as the two functions that pull say it, and a layer on it.
-{ programs, registry, digest, hash, manifest }:
+{
+  programs,
+  registry,
+  digest,
+  hash,
+  manifest,
+}:
 let
   inherit (import ./. { inherit programs; }) oci;
 in
 rec {
-  pulled = oci.ociPullImage { imageName = "${registry}/a/base:v1"; imageDigest = digest; inherit hash; };
+  pulled = oci.ociPullImage {
+    imageName = "${registry}/a/base:v1";
+    imageDigest = digest;
+    inherit hash;
+  };
   locked = oci.ociPullImageFromManifest {
     imageName = "${registry}/a/base";
     imageDigest = digest;
@@ -14,11 +24,29 @@ rec {
   built = oci.ociImageLayout {
     manifests.v2 = oci.ociImageManifest {
       base = locked;
-      layers = [ (oci.ociLayerTar { files = [ { text = "on top\n"; destination = "/top"; } ]; }) ];
+      layers = [
+        (oci.ociLayerTar {
+          files = [
+            {
+              text = "on top\n";
+              destination = "/top";
+            }
+          ];
+        })
+      ];
     };
   };
-  otherPlatform = oci.ociPullImage { imageName = "${registry}/a/base:v1"; imageDigest = digest; inherit hash; arch = "s390x"; };
-  noDigest = oci.ociPullImage { imageName = "${registry}/a/base"; imageDigest = "v1"; inherit hash; };
+  otherPlatform = oci.ociPullImage {
+    imageName = "${registry}/a/base:v1";
+    imageDigest = digest;
+    inherit hash;
+    arch = "s390x";
+  };
+  noDigest = oci.ociPullImage {
+    imageName = "${registry}/a/base";
+    imageDigest = "v1";
+    inherit hash;
+  };
   newline = oci.ociPullImageFromManifest {
     imageName = "${registry}/a/base";
     imageDigest = digest;

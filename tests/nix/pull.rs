@@ -38,9 +38,12 @@ fn images_are_pulled(nix: Nix) {
 
     for (attribute, sentence) in [
         ("otherPlatform", "it is not for linux/s390x, but for linux/amd64: choose one of those, or another image"),
-        ("noDigest", "imageDigest is written sha256: and 64 digits, and not v1"),
-        ("newline", "not a byte of it may be changed, nor a newline added"),
-        ("index", "is an index, for several platforms: `oci-layout pull --manifest --platform OS/ARCH"),
+        ("noDigest", "expected imageDigest as sha256: and 64 lower-case hex digits, found v1"),
+        ("newline", "restore the exact bytes, without an added newline"),
+        (
+            "index",
+            "is an index of several platforms; commit the output of `oci-layout pull --manifest --platform OS/ARCH ",
+        ),
     ] {
         let said = room.refused(attribute, hash);
         assert!(said.contains(sentence), "{attribute}: {said}");

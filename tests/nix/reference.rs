@@ -1,16 +1,20 @@
-//! `docs/nix-reference.md` is what the files in `nix/` say of their functions, and what they say is so.
+//! `docs/nix-reference.md` is the text of the doc comments in `nix/`, and their statements about arguments are true.
 //!
-//! Whoever changes a doc comment writes the page anew: `REFERENCE=write cargo test --all-features --test nix reference`.
+//! After a change of a doc comment, `REFERENCE=write cargo test --all-features --test nix reference` writes the page.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::{env, fs};
 
-use serde_json::Value;
+use nixdoc::{DocComment, WarningKind};
 
 use crate::common::tool::run;
 use crate::nix::versions::{Nix, Version};
 
 const PAGE: &str = "docs/nix-reference.md";
+
+/// The arguments of a function that have a default, and those that have none.
+type Arguments = BTreeMap<String, bool>;
 
 #[test]
 fn the_page_is_what_the_files_say() {
@@ -19,31 +23,80 @@ fn the_page_is_what_the_files_say() {
         return fs::write(PAGE, reference).unwrap();
     }
     let page = fs::read_to_string(PAGE).unwrap();
-    for (said, written) in reference.lines().zip(page.lines()) {
-        assert_eq!(said, written, "{PAGE} is behind; see the head of tests/nix/reference.rs");
+    for (expected, line) in reference.lines().zip(page.lines()) {
+        assert_eq!(expected, line, "{PAGE} is out of date; see the head of tests/nix/reference.rs");
     }
     assert_eq!(reference.lines().count(), page.lines().count());
 }
 
 fn reference() -> String {
     let mut page = include_str!("reference.md").to_owned();
-    let mut functions = function_arguments();
+    let mut arguments = arguments();
     for file in ["default.nix", "nix/default.nix"] {
-        page += &section("###", file, &read(file), functions.remove(file).as_ref());
+        page += &section(file, file, &arguments.remove(file).unwrap());
     }
-    for line in between(&read("nix/default.nix"), "\n  functions = ", "\n  };").lines() {
-        if let Some(title) = line.trim().strip_prefix("# ") {
-            page += &format!("\n## {}\n", title.trim_end_matches('.'));
-        } else if let Some((name, file)) = line.trim().split_once(" = ./") {
-            let arguments = functions.remove(name).unwrap_or_else(|| panic!("Nix knows no function {name}"));
-            let file = format!("nix/{}", file.trim_end_matches(';'));
-            page += &section("###", name, &read(&file), Some(&arguments).filter(|arguments| !arguments.is_null()));
+    // The scope groups the functions by comments.
+    let scope = read("nix/default.nix");
+    let (_, scope) = scope.split_once("*/").unwrap();
+    for line in scope.lines() {
+        if let Some(title) = line.strip_prefix("      # ") {
+            write!(page, "\n## {}\n", title.trim_end_matches('.')).unwrap();
+        } else if let Some((name, file)) = line.trim().split_once(" = ./")
+            && !file.starts_with("internal/")
+        {
+            let arguments = arguments.remove(name).unwrap_or_else(|| panic!("the scope has no {name}"));
+            page += &section(name, &format!("nix/{}", file.trim_end_matches(';')), &arguments);
         }
     }
-    assert!(functions.is_empty(), "nix/default.nix lists these in another way: {functions:?}");
+    assert!(arguments.is_empty(), "nix/default.nix does not list these by their files: {arguments:?}");
     page + "\n## With flake-parts\n"
-        + &section("###", "nix/flake-module.nix", &read("nix/flake-module.nix"), None)
+        + &section("nix/flake-module.nix", "nix/flake-module.nix", &Arguments::new())
         + &options()
+}
+
+/// The doc comment at the head of a file.
+fn section(name: &str, file: &str, arguments: &Arguments) -> String {
+    let text = read(file);
+    let (comment, code) = text.split_once("*/").unwrap_or_else(|| panic!("{file} has no doc comment"));
+    let doc = DocComment::parse(&format!("{comment}*/")).unwrap_or_else(|error| panic!("{file}: {error}"));
+    // RFC 145 allows any heading. The match below names the headings that this repository uses.
+    let warnings: Vec<_> = doc.warnings.iter().filter(|warning| warning.kind != WarningKind::UnknownSection).collect();
+    assert!(warnings.is_empty(), "{file}: {warnings:?}");
+    check_arguments(file, &doc, code, arguments);
+
+    let mut page = format!("\n### `{name}`\n\n{}\n", doc.description());
+    for section in &doc.sections {
+        write!(page, "\n#### {}\n\n", section.heading).unwrap();
+        match &*section.heading {
+            "Arguments" => doc.arguments().iter().for_each(|argument| {
+                writeln!(page, "- `{}`: {}", argument.name, argument.description).unwrap();
+            }),
+            "Files" | "Examples" => writeln!(page, "{}", section.content.trim()).unwrap(),
+            other => panic!("{file}: expected the sections Arguments, Files and Examples, found {other}"),
+        }
+    }
+    page
+}
+
+/// The comment describes each argument once, with its default.
+fn check_arguments(file: &str, doc: &DocComment, code: &str, arguments: &Arguments) {
+    let described = doc.arguments();
+    let items = doc.section("Arguments").map_or(0, |section| section.content.matches("\n- ").count() + 1);
+    assert_eq!(described.len(), items, "{file}: an argument is written as - [name] description");
+    let has_default = |description: &str| description.contains("Default: `");
+    let found: Arguments =
+        described.iter().map(|argument| (argument.name.clone(), has_default(&argument.description))).collect();
+    assert_eq!((found.len(), &found), (items, arguments), "{file}: argument, and whether it has a default");
+
+    let code = one_line(code);
+    for argument in described {
+        let Some((_, default)) = argument.description.split_once("Default: `") else { continue };
+        let default =
+            default.strip_suffix("`.").unwrap_or_else(|| panic!("{file}: the default of {} is last", argument.name));
+        let declared = format!("{} ? {default}", argument.name);
+        let ends = |rest: &str| [",", " ,", " }"].iter().any(|end| rest.starts_with(end));
+        assert!(code.split(&declared).skip(1).any(ends), "{file} does not declare {declared}");
+    }
 }
 
 /// The options of a container, from `nix/flake-module/options.nix`.
@@ -52,7 +105,7 @@ fn options() -> String {
     let mut command = nix.command("nix-instantiate");
     let json = run(command.args(["--eval", "--strict", "--json", "tests/nix/options.nix"]));
     let mut options: Vec<BTreeMap<String, Option<String>>> = serde_json::from_str(&json).unwrap();
-    // Nix has them by their names, people have them by what belongs together.
+    // Nix sorts options by their names, and the file sorts them by subject.
     let file = read("nix/flake-module/options.nix");
     options.sort_by_key(|option| {
         let name = option["name"].as_ref().unwrap();
@@ -60,118 +113,44 @@ fn options() -> String {
     });
     let mut list = "\n### `perSystem.oci.containers.NAME`\n\n".to_owned();
     for option in options {
-        // The text of an option is broken into lines as its file wants it.
-        let text = |member: &str| Some(option[member].as_ref()?.split_whitespace().collect::<Vec<_>>().join(" "));
+        let text = |member: &str| Some(one_line(option[member].as_ref()?));
         let [name, kind, description] = ["name", "type", "description"].map(|member| text(member).unwrap());
-        let default =
-            text("default").map_or_else(|| "must be given".to_owned(), |default| format!("by default {default}"));
+        let default = text("default").map_or_else(|| "required".to_owned(), |default| format!("default: {default}"));
         let example = text("example").map_or_else(String::new, |example| format!(" Example: {example}."));
-        list += &format!("- `{name}` ({kind}; {default}): {description}{example}\n");
+        writeln!(list, "- `{name}` ({kind}; {default}): {description}{example}").unwrap();
     }
     list
 }
 
-/// Of each function, and each file that gives all of them, by Nix itself: its arguments, and whether each has a default;
-/// null for what is no function.
-fn function_arguments() -> BTreeMap<String, Value> {
+/// The arguments of each function and package, and of each file with all of them, as Nix itself knows them.
+fn arguments() -> BTreeMap<String, Arguments> {
     let expression = format!(
         r#"let
-          files = {{ "default.nix" = import {0}/default.nix; "nix/default.nix" = import {0}/nix; }};
+          root = {};
+          lib = import (root + "/nix/internal/lib.nix");
           pkgs = {{ bashInteractive = "/bash"; coreutils = "/coreutils"; cacert = "/cacert"; }};
-          arguments = value:
-            if builtins.isFunction value then builtins.functionArgs value
-            else if value ? __functor then arguments (value.__functor value)
-            else null;
+          oci = import (root + "/nix") {{ system = "x86_64-linux"; builder = "/builder"; inherit pkgs; }};
+          ofScope = removeAttrs oci
+            [ "builder" "callPackage" "hostSystem" "newScope" "overrideScope" "packages" "pkgs" "system" ];
+          # A package is called with the scope, and with its own arguments.
+          ofPackage = name: removeAttrs (lib.functionArgs (import (root + "/nix/${{name}}.nix"))) (builtins.attrNames oci);
         in
-        builtins.mapAttrs (_: arguments)
-          (files // files."nix/default.nix" {{ system = "x86_64-linux"; builder = "/builder"; inherit pkgs; }})"#,
+        builtins.mapAttrs (name: value: value.__functionArgs or (ofPackage name)) ofScope
+        // {{
+          "default.nix" = lib.functionArgs (import root);
+          "nix/default.nix" = lib.functionArgs (import (root + "/nix"));
+        }}"#,
         env!("CARGO_MANIFEST_DIR")
     );
     let nix = Nix::new(Version::System);
     let mut command = nix.command("nix-instantiate");
-    let json = run(command.args(["--eval", "--strict", "--json", "--expr", &expression]));
-    serde_json::from_str(&json).unwrap()
-}
-
-/// A heading and the doc comment of a file, whose list of arguments says their defaults.
-fn section(level: &str, name: &str, file: &str, arguments: Option<&Value>) -> String {
-    let comment = between(file, "/**\n", "*/");
-    let indent = comment.len() - comment.trim_start().len();
-    let mut declared = match arguments {
-        None => BTreeMap::new(),
-        Some(arguments) => declared_arguments(name, between(file, "*/\n", "\u{0}"), arguments),
-    };
-    let mut text = String::new();
-    for line in comment.trim_end().lines() {
-        let line = line.get(indent..).unwrap_or_default();
-        text += &match documented_arguments(line) {
-            None => line.to_owned(),
-            Some((names, rest)) => {
-                let argument = |name: &str| {
-                    declared
-                        .remove(name)
-                        .unwrap_or_else(|| panic!("{name} is no argument of the function, or is there twice: {line}"))
-                };
-                let arguments: Vec<_> = names.into_iter().map(argument).collect();
-                format!("- {}: {rest}", arguments.join(", "))
-            }
-        };
-        text.push('\n');
-    }
-    let missing: Vec<_> = declared.keys().collect();
-    assert!(missing.is_empty(), "{name}: the doc comment says nothing of {missing:?}");
-    format!("\n{level} `{name}`\n\n{text}")
-}
-
-/// The names that an item of a list is about, and what it says of them.
-fn documented_arguments(line: &str) -> Option<(Vec<&str>, &str)> {
-    let (names, rest) = line.strip_prefix("- `")?.split_once("`: ")?;
-    Some((names.split("`, `").collect(), rest))
-}
-
-/// The arguments that a file declares, each as it is shown. What Nix says of them has to be the same.
-fn declared_arguments<'a>(name: &str, declaration: &'a str, arguments: &Value) -> BTreeMap<&'a str, String> {
-    let declared: Vec<_> = split_arguments(declaration).into_iter().filter(|argument| *argument != "...").collect();
-    let shown = |argument: &'a str| match argument.split_once(" ? ") {
-        None => (argument, format!("`{argument}`")),
-        Some((name, default)) => {
-            (name, format!("`{name} ? {}`", default.split_whitespace().collect::<Vec<_>>().join(" ")))
-        }
-    };
-    let shown: BTreeMap<_, _> = declared.into_iter().map(shown).collect();
-    let found: BTreeSet<_> = shown.iter().map(|(name, shown)| (*name, shown.contains(" ? "))).collect();
-    let expected = arguments.as_object().unwrap().iter().map(|(name, default)| (name.as_str(), default == true));
-    assert_eq!(found, expected.collect(), "{name}: its declaration was read wrongly");
-    shown
-}
-
-/// Of `{ a, b ? { c = 1; } }: …`, in which commas stand between arguments alone, the arguments.
-fn split_arguments(declaration: &str) -> Vec<&str> {
-    let start = declaration.find('{').unwrap() + 1;
-    let (mut depth, mut arguments, mut from) = (0, Vec::new(), start);
-    for (at, letter) in declaration.char_indices().skip_while(|(at, _)| *at < start) {
-        match letter {
-            '{' | '[' | '(' => depth += 1,
-            '}' | ',' if depth == 0 => {
-                arguments.push(declaration[from..at].trim());
-                from = at + 1;
-                if letter == '}' {
-                    break;
-                }
-            }
-            '}' | ']' | ')' => depth -= 1,
-            _ => {}
-        }
-    }
-    arguments
+    serde_json::from_str(&run(command.args(["--eval", "--strict", "--json", "--expr", &expression]))).unwrap()
 }
 
 fn read(file: &str) -> String {
     fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// What stands after the first of these marks and before the next of the second, or the end.
-fn between<'a>(text: &'a str, open: &str, close: &str) -> &'a str {
-    let (_, rest) = text.split_once(open).unwrap_or_else(|| panic!("there is no {open:?} in {text:?}"));
-    rest.split_once(close).map_or(rest, |(found, _)| found)
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

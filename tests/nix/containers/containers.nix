@@ -2,25 +2,47 @@
   perSystem = { config, pkgs, ... }: {
     oci.containers = {
       minimalist.package = pkgs.hello;
-      lazy = { package = pkgs.hello; name = "minimalist"; lazy = true; };
+      lazy = {
+        package = pkgs.hello;
+        name = "minimalist";
+        lazy = true;
+      };
 
       full = {
         package = pkgs.hello;
         dependencies = [ pkgs.curl ];
         name = "registry.example/me/full";
-        tags = [ "1" "latest" ];
-        entrypoint = [ "${pkgs.hello}/bin/hello" "world" ];
+        tags = [
+          "1"
+          "latest"
+        ];
+        entrypoint = [
+          "${pkgs.hello}/bin/hello"
+          "world"
+        ];
         environment.GREETING = "from the environment";
         labels."org.opencontainers.image.title" = "All of it";
-        ports = [ 8080 "53/udp" ];
-        volumes = [ "/var/lib/full" "/tmp" ];
+        ports = [
+          8080
+          "53/udp"
+        ];
+        volumes = [
+          "/var/lib/full"
+          "/tmp"
+        ];
         workingDir = "/var/lib/full";
         stopSignal = "SIGQUIT";
-        healthcheck = { command = [ "${pkgs.curl}/bin/curl" ]; interval = 15; };
+        healthcheck = {
+          command = [ "${pkgs.curl}/bin/curl" ];
+          interval = 15;
+        };
         user = "app";
         uid = 1000;
         gid = 100;
-        platforms = [ "x86_64-linux" "aarch64-linux" ];
+        platforms = [
+          "x86_64-linux"
+          "aarch64-linux"
+        ];
         debug.enable = true;
       };
 
@@ -28,12 +50,20 @@
       sibling = {
         package = pkgs.coreutils;
         dependencies = [ pkgs.curl ];
-        entrypoint = [ "${pkgs.busybox}/bin/busybox" "sh" "-c" "id; touch ~/x /tmp/x && ls -l ~/x; touch /etc/x || echo refused" ];
+        entrypoint = [
+          "${pkgs.busybox}/bin/busybox"
+          "sh"
+          "-c"
+          "id; touch ~/x /tmp/x && ls -l ~/x; touch /etc/x || echo refused"
+        ];
       };
 
       root = {
         package = pkgs.coreutils;
-        entrypoint = [ "${pkgs.busybox}/bin/busybox" "id" ];
+        entrypoint = [
+          "${pkgs.busybox}/bin/busybox"
+          "id"
+        ];
         isRoot = true;
         optimizeLayers = false;
       };
@@ -45,7 +75,12 @@
 
       # Its program ends, and the container is there for whoever wants to see why.
       failing = {
-        entrypoint = [ "${pkgs.busybox}/bin/busybox" "sh" "-c" "echo working; exit 7" ];
+        entrypoint = [
+          "${pkgs.busybox}/bin/busybox"
+          "sh"
+          "-c"
+          "echo working; exit 7"
+        ];
         debug.enable = true;
       };
     };

@@ -6,11 +6,19 @@
     flake-parts.url = "flake:flake-parts";
     flake-parts.inputs.nixpkgs-lib.follows = "nixpkgs";
     oci-layout.url = "flake:oci-layout";
-    oci-layout.inputs.nixpkgs.follows = "nixpkgs";
   };
 
-  outputs = inputs: inputs.flake-parts.lib.mkFlake { inherit inputs; } {
-    imports = [ inputs.oci-layout.flakeModules.default ./containers.nix ];
-    systems = [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ];
-  };
+  outputs =
+    inputs:
+    inputs.flake-parts.lib.mkFlake { inherit inputs; } {
+      imports = [
+        inputs.oci-layout.flakeModules.default
+        ./containers.nix
+      ];
+      systems = [
+        "x86_64-linux"
+        "aarch64-linux"
+        "aarch64-darwin"
+      ];
+    };
 }

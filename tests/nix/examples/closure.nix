@@ -1,5 +1,11 @@
 # A program with what it needs at run time, and none of what it was built with.
-{ ociImageLayout, ociImageManifest, ociLayerTar, greet, ... }:
+{
+  ociImageLayout,
+  ociImageManifest,
+  ociLayerTar,
+  greet,
+  ...
+}:
 ociImageLayout {
   manifests = [
     (ociImageManifest {

@@ -1,11 +1,20 @@
 # Variables of a base image, extended and removed, and a closure above it in the layers that are left.
-{ ociBuildImage, chain, links, ... }:
+{
+  ociBuildImage,
+  chain,
+  links,
+  ...
+}:
 let
   below = ociBuildImage {
     name = "below";
     tag = "1";
     copyToRoot = [ links ];
-    config.Env = [ "PATH=/bin" "OLD=1" "KEPT=1" ];
+    config.Env = [
+      "PATH=/bin"
+      "OLD=1"
+      "KEPT=1"
+    ];
     config.OnBuild = [ "RUN true" ];
   };
 in
@@ -16,6 +25,9 @@ ociBuildImage {
   # The base has some of these.
   maxLayers = 4;
   unsetEnv = [ "OLD" ];
-  config.Env = [ "PATH=${chain}/bin:$PATH" "PRICE=5$$" ];
+  config.Env = [
+    "PATH=${chain}/bin:$PATH"
+    "PRICE=5$$"
+  ];
   passthru = { inherit below; };
 }

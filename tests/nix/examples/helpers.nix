@@ -1,5 +1,10 @@
 # The small packages that users of dockerTools know, with stand-ins for what they take of nixpkgs.
-{ functionsWith, package, busybox, ... }:
+{
+  functionsWith,
+  package,
+  busybox,
+  ...
+}:
 let
   oci = functionsWith {
     pkgs = {
@@ -16,10 +21,16 @@ oci.ociBuildImage {
     oci.binSh
     oci.usrBinEnv
     oci.caCertificates
-    (oci.fakeNss { extraPasswdLines = [ "app:x:1000:1001::/:/bin/sh" ]; extraGroupLines = [ "app:x:1001:" ]; })
+    (oci.fakeNss {
+      extraPasswdLines = [ "app:x:1000:1001::/:/bin/sh" ];
+      extraGroupLines = [ "app:x:1001:" ];
+    })
   ];
   config = {
-    Entrypoint = [ "/bin/sh" "-c" ];
+    Entrypoint = [
+      "/bin/sh"
+      "-c"
+    ];
     Cmd = [ "/usr/bin/env sh -c 'whoami; id -g; cat /etc/ssl/certs/ca-bundle.crt'" ];
     User = "app";
   };

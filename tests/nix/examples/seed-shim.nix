@@ -1,2 +1,7 @@
 { buildOciImage, greet, ... }:
-buildOciImage { name = "greet"; tag = "2"; copyToRoot = [ greet ]; config.Cmd = [ "/bin/greet" ]; }
+buildOciImage {
+  name = "greet";
+  tag = "2";
+  copyToRoot = [ greet ];
+  config.Cmd = [ "/bin/greet" ];
+}

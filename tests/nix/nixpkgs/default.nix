@@ -1,17 +1,41 @@
 # A stand-in for nixpkgs: what the flake and its templates use of it, made of static programs that the tests put beside
 # this file, in `programs`. It shows how ours call nixpkgs, not that nixpkgs can build them.
-{ system ? builtins.currentSystem, crossSystem ? system, overlays ? [ ] }:
+{
+  system ? builtins.currentSystem,
+  crossSystem ? system,
+  overlays ? [ ],
+}:
 let
-  program = name: builtins.path { inherit name; path = ./programs + "/${name}"; };
+  program =
+    name:
+    builtins.path {
+      inherit name;
+      path = ./programs + "/${name}";
+    };
 
   busybox = "${program "busybox"}/bin/busybox";
-  shell = name: attributes: script: derivation {
-    inherit name system;
-    builder = busybox;
-    args = [ "sh" "-euc" script ];
-  } // attributes;
-  says = name: shell "${name}-1.0" { pname = name; version = "1.0"; meta = { mainProgram = name; description = "It says ${name}"; }; }
-    "mkdir -p $out/bin; cp ${program "say"}/bin/say $out/bin/${name}";
+  shell =
+    name: attributes: script:
+    derivation {
+      inherit name system;
+      builder = busybox;
+      args = [
+        "sh"
+        "-euc"
+        script
+      ];
+    }
+    // attributes;
+  says =
+    name:
+    shell "${name}-1.0" {
+      pname = name;
+      version = "1.0";
+      meta = {
+        mainProgram = name;
+        description = "It says ${name}";
+      };
+    } "mkdir -p $out/bin; cp ${program "say"}/bin/say $out/bin/${name}";
 
   platform = system: {
     inherit system;
@@ -22,12 +46,17 @@ let
   base = final: {
     stdenv = {
       hostPlatform = platform crossSystem;
-      buildPlatform = platform system // { canExecute = host: host.system == system; };
+      buildPlatform = platform system // {
+        canExecute = host: host.system == system;
+      };
     };
     buildPackages = if crossSystem == system then final else import ./. { inherit system overlays; };
-    pkgsStatic = final // { rustPlatform = rustPlatform true; };
+    pkgsStatic = final // {
+      rustPlatform = rustPlatform true;
+    };
     rustPlatform = rustPlatform false;
-    callPackage = file: arguments:
+    callPackage =
+      file: arguments:
       let
         function = import file;
       in
@@ -35,8 +64,21 @@ let
     installShellFiles = "a hook, which the stand-in for buildRustPackage below has anyway";
     lib = {
       optionalString = condition: text: if condition then text else "";
-      licenses = { mit = { spdxId = "MIT"; }; asl20 = { spdxId = "Apache-2.0"; }; };
-      platforms = { linux = [ "x86_64-linux" "aarch64-linux" ]; darwin = [ "aarch64-darwin" ]; };
+      licenses = {
+        mit = {
+          spdxId = "MIT";
+        };
+        asl20 = {
+          spdxId = "Apache-2.0";
+        };
+      };
+      platforms = {
+        linux = [
+          "x86_64-linux"
+          "aarch64-linux"
+        ];
+        darwin = [ "aarch64-darwin" ];
+      };
     };
 
     hello = says "hello";
@@ -50,39 +92,45 @@ let
       chmod +x $out/bin/bash
     '';
     bashInteractive = final.bash;
+    nixfmt-tree = says "nixfmt-tree";
     coreutils = shell "coreutils" { } ''
       mkdir -p $out/bin
       for name in env id sleep touch; do ln -s ${busybox} $out/bin/$name; done
     '';
-    cacert = shell "cacert" { } "mkdir -p $out/etc/ssl/certs; echo certificates > $out/etc/ssl/certs/ca-bundle.crt";
+    cacert =
+      shell "cacert" { }
+        "mkdir -p $out/etc/ssl/certs; echo certificates > $out/etc/ssl/certs/ca-bundle.crt";
   };
 
   # The program that the tests have built already, if nixpkgs could build this.
   rustPlatform = isStatic: {
     buildRustPackage =
-      { pname, version, src, cargoLock, buildFeatures, nativeBuildInputs, postInstall, doCheck, doInstallCheck, installCheckPhase, meta }@arguments:
-        assert builtins.pathExists cargoLock.lockFile;
-        assert builtins.elem crossSystem meta.platforms;
-        shell "${pname}-${version}" (arguments // { inherit isStatic; }) ''
-          test "$(cd ${src} && echo *)" = "Cargo.lock Cargo.toml src"
-          mkdir -p $out/bin
-          cp ${program "oci-layout"}/bin/oci-layout $out/bin/
-          runHook() { :; }
-          installShellCompletion() {
-            test "$1 $2" = "--cmd oci-layout"
-            shift 2
-            mkdir -p $out/share/completions
-            while test $# -gt 0; do
-              cp "$2" "$out/share/completions/$1"
-              shift 2
-            done
-          }
-          installManPage() { mkdir -p $out/share/man/man1; cp "$@" $out/share/man/man1; }
-          ${postInstall}
-          ${if doInstallCheck then installCheckPhase else ""}
-        '';
+      {
+        pname,
+        version,
+        src,
+        cargoLock,
+        buildFeatures,
+        nativeBuildInputs,
+        postInstall,
+        doCheck,
+        doInstallCheck,
+        installCheckPhase,
+        meta,
+      }@arguments:
+      assert builtins.pathExists cargoLock.lockFile;
+      assert builtins.elem crossSystem meta.platforms;
+      shell "${pname}-${version}" (arguments // { inherit isStatic; }) ''
+        test "$(cd ${src} && echo *)" = "Cargo.lock Cargo.toml src"
+        mkdir -p $out/bin
+        cp ${program "oci-layout"}/bin/oci-layout $out/bin/
+        runHook() { :; }
+        ${if doInstallCheck then installCheckPhase else ""}
+      '';
   };
 
-  packages = builtins.foldl' (previous: overlay: previous // overlay packages previous) (base packages) overlays;
+  packages = builtins.foldl' (
+    previous: overlay: previous // overlay packages previous
+  ) (base packages) overlays;
 in
 packages

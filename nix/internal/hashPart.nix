@@ -1,5 +1,5 @@
-# The hash part of a store path, or `null` if a package in it is content-addressed, so that nobody knows it yet.
-{ ... }:
+# The hash part of a store path, or `null` if a content-addressed package in it makes the path unknown before the build.
+{ }:
 path:
 let
   plain = builtins.unsafeDiscardStringContext "${path}";

@@ -1,5 +1,5 @@
-# The name of a derivation for an image of this name, which may have slashes and colons in it.
-{ ... }:
+# A derivation name for an image name, which may contain slashes and colons.
+{ }:
 name:
 let
   parts = builtins.filter builtins.isString (builtins.split "[^a-zA-Z0-9+._?=-]+" name);
