@@ -2,5 +2,6 @@
 
 pub(crate) mod docker;
 pub(crate) mod image_archive;
+pub(crate) mod options;
 pub(crate) mod unpacked;
 pub(crate) mod writer;

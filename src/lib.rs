@@ -96,8 +96,11 @@ mod store;
 mod tarfile;
 mod verify;
 
-pub use self::{
-    archive::image_archive::{ArchiveFormat, ArchiveOptions, WrittenArchive, image_archive},
+pub use crate::{
+    archive::{
+        image_archive::{WrittenArchive, image_archive},
+        options::{ArchiveFormat, ArchiveOptions},
+    },
     basics::{
         byte_format::BYTE_FORMAT,
         digest::{Digest, ParseDigestError},

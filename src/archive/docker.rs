@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 use serde::{Serialize, Serializer};
 
 use crate::{
-    archive::{image_archive::ArchiveFormat, unpacked::UnpackedLayer},
+    archive::{options::ArchiveFormat, unpacked::UnpackedLayer},
     basics::{
         digest::Digest,
         error::{Error, Result},

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, path::Path};
 
 use crate::{
-    archive::image_archive::{ArchiveFormat, ArchiveOptions, image_archive},
+    archive::{
+        image_archive::image_archive,
+        options::{ArchiveFormat, ArchiveOptions},
+    },
     basics::{digest::Digest, error::Result},
     fuzzing::{LONGEST, mend, pool, read, scratch, tars::check_layer, turn, write},
     image::graph::Image,

@@ -79,6 +79,19 @@ pub fn image_config<'a, L: Layer + ?Sized + 'a>(
     Ok(ImageConfig { blob: MemoryBlob::new(MediaType::CONFIG, bytes), document, base_layers, warnings })
 }
 
+impl ConfigOptions {
+    /// Finds out what [`image_config`](crate::image_config()) will refuse or warn of, before there are layers.
+    ///
+    /// # Errors
+    ///
+    /// As [`image_config`](crate::image_config()), except what depends on the layers: a history that does not fit them.
+    pub fn check(&self) -> Result<Vec<Warning>> {
+        let Draft { warnings, .. } = Draft::new(self.clone())?;
+        Error::refuse_warnings(&warnings, self.strict)?;
+        Ok(warnings)
+    }
+}
+
 /// An image configuration and its bytes.
 #[derive(Clone)]
 pub struct ImageConfig {

@@ -3,15 +3,11 @@
 use serde_json::Value;
 
 use crate::{
-    basics::{
-        error::{Error, Result},
-        warning::Warning,
-    },
     document::descriptor::Platform,
-    image::{draft::Draft, inherit::Inherit, platform_image::PlatformImage},
+    image::{inherit::Inherit, platform_image::PlatformImage},
 };
 
-/// What [`image_config`](super::image_config()) makes the configuration from, beside the layers. JSON converts into it.
+/// What [`image_config`](crate::image_config()) makes the configuration from, beside the layers. JSON converts into it.
 #[derive(Clone, Debug, Default)]
 pub struct ConfigOptions {
     /// Merged over everything else, the later over the earlier.
@@ -24,7 +20,7 @@ pub struct ConfigOptions {
     pub inherit: Inherit,
     /// The names of variables in the base image's `Env` that are not taken over.
     pub unset_env: Vec<String>,
-    /// Whether a [`Warning`] is an error; off by default.
+    /// Whether a [`Warning`](crate::Warning) is an error; off by default.
     pub strict: bool,
 }
 
@@ -78,20 +74,9 @@ impl ConfigOptions {
         self
     }
 
-    /// Sets whether a [`Warning`] is an error.
+    /// Sets whether a [`Warning`](crate::Warning) is an error.
     pub fn strict(self, strict: bool) -> Self {
         Self { strict, ..self }
-    }
-
-    /// Finds out what [`image_config`](super::image_config()) will refuse or warn of, before there are layers.
-    ///
-    /// # Errors
-    ///
-    /// As [`image_config`](super::image_config()), except what depends on the layers: a history that does not fit them.
-    pub fn check(&self) -> Result<Vec<Warning>> {
-        let Draft { warnings, .. } = Draft::new(self.clone())?;
-        Error::refuse_warnings(&warnings, self.strict)?;
-        Ok(warnings)
     }
 }
 

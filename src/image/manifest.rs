@@ -194,3 +194,14 @@ impl From<ImageManifest> for Image {
         Self::new(descriptor, blobs)
     }
 }
+
+/// An image that was just made.
+impl From<ImageManifest> for PlatformImage {
+    fn from(made: ImageManifest) -> Self {
+        let (manifest, configuration) = (made.document().clone(), made.config().document().clone());
+        let layers = made.layers().to_vec();
+        let image = Image::from(made);
+        let (descriptor, blobs) = (image.descriptor().clone(), image.blobs().to_vec());
+        Self::of_parts(descriptor, manifest, configuration, layers, blobs)
+    }
+}

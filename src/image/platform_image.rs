@@ -15,7 +15,7 @@ use crate::{
         layout_paths::MAX_DEPTH,
         manifest::{Index, Manifest},
     },
-    image::{existing::read_document, graph::Image, manifest::ImageManifest},
+    image::{existing::read_document, graph::Image},
     recipe::{base_files::BaseFiles, origin::Recipe},
     store::checked::CheckedFile,
 };
@@ -53,6 +53,17 @@ impl PlatformImage {
         };
         let layers = blobs.iter().zip(diff_ids).map(layer).collect();
         Ok(Self { descriptor, manifest, configuration, layers, blobs })
+    }
+
+    /// An image of these documents, layers and blobs.
+    pub(crate) fn of_parts(
+        descriptor: Descriptor,
+        manifest: Manifest,
+        configuration: Configuration,
+        layers: Vec<Arc<dyn Layer>>,
+        blobs: Vec<Arc<dyn Blob>>,
+    ) -> Self {
+        Self { descriptor, manifest, configuration, layers, blobs }
     }
 
     /// The image itself, or of an image for several platforms the one for this platform, by default linux/amd64 unless
@@ -109,17 +120,6 @@ impl PlatformImage {
 impl fmt::Debug for PlatformImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PlatformImage").field("descriptor", &self.descriptor).finish_non_exhaustive()
-    }
-}
-
-/// An image that was just made.
-impl From<ImageManifest> for PlatformImage {
-    fn from(made: ImageManifest) -> Self {
-        let (manifest, configuration) = (made.document().clone(), made.config().document().clone());
-        let layers = made.layers().to_vec();
-        let image = Image::from(made);
-        let (descriptor, blobs) = (image.descriptor().clone(), image.blobs().to_vec());
-        Self { descriptor, manifest, configuration, layers, blobs }
     }
 }
 

@@ -27,23 +27,23 @@ pub struct LayerOptions {
     /// conflict.
     pub keep_directory_links: bool,
     /// Globs on paths in every source folder and tar, before those of the mapping's own
-    /// [`include`](FileMapping::include).
+    /// [`include`](crate::FileMapping::include).
     pub include: Vec<String>,
     /// Globs on paths in every source folder and tar, before those of the mapping's own
-    /// [`exclude`](FileMapping::exclude).
+    /// [`exclude`](crate::FileMapping::exclude).
     pub exclude: Vec<String>,
     /// What becomes of files with several names. By default each name in a folder is a file of its own, as with
-    /// [`HardLinks::Copy`], and a [`Warning`] says so.
+    /// [`HardLinks::Copy`], and a [`Warning`](crate::Warning) says so.
     pub hard_links: Option<HardLinks>,
     /// The most bytes that a source tar may have beyond those that are stored: what it decompresses to, and the holes of
     /// its sparse files; and the most bytes that a pipe may give. 16 GiB by default, so that a small file does not fill
     /// the disk.
     pub unpack_limit: u64,
-    /// Whether the layer can be described to others by a [`Recipe`], which takes a checksum of each file more in the same
+    /// Whether the layer can be described to others by a [`Recipe`](crate::Recipe), which takes a checksum of each file more in the same
     /// pass; off by default. A layer with a compressed tar among its sources has no recipe all the same: making it needs
     /// a place to unpack the tar.
     pub recipe: bool,
-    /// Whether a [`Warning`] is an error; off by default.
+    /// Whether a [`Warning`](crate::Warning) is an error; off by default.
     pub strict: bool,
     /// The files of the layers below; none by default. See [`LayerOptions::above`].
     pub base: Option<BaseFiles>,
@@ -196,7 +196,7 @@ impl LayerOptions {
         Self { unpack_limit: bytes, ..self }
     }
 
-    /// Sets whether the layer has a [`Recipe`].
+    /// Sets whether the layer has a [`Recipe`](crate::Recipe).
     pub fn recipe(self, recipe: bool) -> Self {
         Self { recipe, ..self }
     }
@@ -219,7 +219,7 @@ impl LayerOptions {
         Self { replace, ..self }
     }
 
-    /// Sets whether a [`Warning`] is an error.
+    /// Sets whether a [`Warning`](crate::Warning) is an error.
     pub fn strict(self, strict: bool) -> Self {
         Self { strict, ..self }
     }

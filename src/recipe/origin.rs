@@ -27,7 +27,7 @@ use crate::{
 /// ([`LayerOptions::recipe`](crate::LayerOptions::recipe)), and so has whatever lies in a file. Written as JSON it is some
 /// kilobytes, which a sparse layout has in the place of the blob ([`LayoutOptions::sparse`](crate::LayoutOptions::sparse)).
 /// Its form stands in `docs/byte-format.md`. It names files by absolute paths, and whoever opens it reads those: take
-/// recipes from whom you would take a program. Those of a layout are followed as [`RecipeTrust`] says.
+/// recipes from whom you would take a program. Those of a layout are followed as [`RecipeTrust`](crate::RecipeTrust) says.
 ///
 /// ```
 /// use std::{fs, io::Read};

@@ -1,16 +1,20 @@
 //! The JSON form of a layer's files and options: what `oci-layout layer-tar --spec` and the Nix functions take.
 
 pub(crate) mod base;
+pub(crate) mod members;
 pub(crate) mod values;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     basics::error::{Error, Result},
     recipe::{
         mapping::{Attribute, Attributes, FileMapping, Source},
         options::{LayerOptions, PermissionRule},
-        spec::values::*,
+        spec::{
+            members::{Members, each, object},
+            values::*,
+        },
     },
     tarfile::compression::Compression,
 };
@@ -194,12 +198,6 @@ impl LayerSpec {
     }
 }
 
-/// An object of the members that have a value.
-fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
-    let given = members.into_iter().filter(|(_, value)| !value.is_null());
-    given.map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
 /// The value, if it has to be said.
 fn said(is_said: bool, value: impl FnOnce() -> Value) -> Value {
     if is_said { value() } else { Value::Null }
@@ -328,45 +326,4 @@ fn write_rule(rule: &PermissionRule) -> Value {
         ("uid", rule.uid.into()),
         ("gid", rule.gid.into()),
     ])
-}
-
-fn each<T>(list: Option<Vec<Value>>, read: impl Fn(usize, Value) -> Result<T>) -> Result<Vec<T>> {
-    list.into_iter().flatten().enumerate().map(|(index, value)| read(index, value)).collect()
-}
-
-/// The members of an object that were not read yet, and how a message names it.
-struct Members {
-    what: String,
-    members: Map<String, Value>,
-}
-
-impl Members {
-    fn new(what: String, value: Value, known: &[&[&str]]) -> Result<Self> {
-        let Value::Object(mut members) = value else {
-            return Err(Error::invalid(what, format!("it is a JSON object, and this is not: {value}")));
-        };
-        let known = known.concat();
-        if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
-            return Err(Error::invalid(what, format!("there is no member {name:?}; there are {}", known.join(", "))));
-        }
-        members.retain(|_, value| !value.is_null());
-        Ok(Self { what, members })
-    }
-
-    fn take<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, String>) -> Result<Option<T>> {
-        let value = self.members.remove(name).map(read).transpose();
-        value.map_err(|reason| Error::invalid(format!("{}, {name}", self.what), reason))
-    }
-
-    fn attribute<T>(&mut self, name: &str, read: fn(Value) -> Result<T, String>) -> Result<Attribute<T>> {
-        let read = |value| match value {
-            Value::String(keep) if keep == "keep" => Ok(Attribute::Keep),
-            value => read(value).map(Attribute::Set).map_err(|reason| reason + "; or it is \"keep\""),
-        };
-        Ok(self.take(name, read)?.unwrap_or_default())
-    }
-
-    fn refuse(&self, reason: impl Into<String>) -> Error {
-        Error::invalid(&self.what, reason)
-    }
 }

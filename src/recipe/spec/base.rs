@@ -12,7 +12,10 @@ use crate::{
     recipe::{
         base_files::BaseFiles,
         base_index::{BaseDirectory, BaseEntry, Index},
-        spec::{Members, object, values},
+        spec::{
+            members::{Members, each, object},
+            values,
+        },
     },
     tarfile::path::LayerPath,
 };
@@ -22,7 +25,7 @@ const ENTRY_MEMBERS: &[&str] = &["path", "file", "symlink", "mode", "uid", "gid"
 pub(crate) fn read(value: Value) -> Result<BaseFiles> {
     let mut base = Members::new("base".to_owned(), value, &[&["layers", "entries"]])?;
     let layers = base.take("layers", digests)?.unwrap_or_default();
-    let entries = super::each(base.take("entries", values::list)?, entry)?;
+    let entries = each(base.take("entries", values::list)?, entry)?;
     Ok(BaseFiles::recorded(layers, Index::from_entries(entries.into_iter().collect())))
 }
 

@@ -1,0 +1,55 @@
+//! The members of a JSON object, taken one by one.
+
+use serde_json::{Map, Value};
+
+use crate::{
+    basics::error::{Error, Result},
+    recipe::mapping::Attribute,
+};
+
+/// An object of the members that have a value.
+pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    let given = members.into_iter().filter(|(_, value)| !value.is_null());
+    given.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+pub(crate) fn each<T>(list: Option<Vec<Value>>, read: impl Fn(usize, Value) -> Result<T>) -> Result<Vec<T>> {
+    list.into_iter().flatten().enumerate().map(|(index, value)| read(index, value)).collect()
+}
+
+/// The members of an object that were not read yet, and how a message names it.
+pub(crate) struct Members {
+    pub(crate) what: String,
+    pub(crate) members: Map<String, Value>,
+}
+
+impl Members {
+    pub(crate) fn new(what: String, value: Value, known: &[&[&str]]) -> Result<Self> {
+        let Value::Object(mut members) = value else {
+            return Err(Error::invalid(what, format!("it is a JSON object, and this is not: {value}")));
+        };
+        let known = known.concat();
+        if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
+            return Err(Error::invalid(what, format!("there is no member {name:?}; there are {}", known.join(", "))));
+        }
+        members.retain(|_, value| !value.is_null());
+        Ok(Self { what, members })
+    }
+
+    pub(crate) fn take<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, String>) -> Result<Option<T>> {
+        let value = self.members.remove(name).map(read).transpose();
+        value.map_err(|reason| Error::invalid(format!("{}, {name}", self.what), reason))
+    }
+
+    pub(crate) fn attribute<T>(&mut self, name: &str, read: fn(Value) -> Result<T, String>) -> Result<Attribute<T>> {
+        let read = |value| match value {
+            Value::String(keep) if keep == "keep" => Ok(Attribute::Keep),
+            value => read(value).map(Attribute::Set).map_err(|reason| reason + "; or it is \"keep\""),
+        };
+        Ok(self.take(name, read)?.unwrap_or_default())
+    }
+
+    pub(crate) fn refuse(&self, reason: impl Into<String>) -> Error {
+        Error::invalid(&self.what, reason)
+    }
+}
