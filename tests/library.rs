@@ -27,6 +27,7 @@ mod library {
     mod other_layouts;
     mod properties;
     mod recipes;
+    mod rooms;
     mod same_bytes;
     mod source_tar;
     mod sources;
