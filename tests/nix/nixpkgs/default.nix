@@ -125,6 +125,17 @@ let
         mkdir -p $out/bin
         cp ${program "oci-layout"}/bin/oci-layout $out/bin/
         runHook() { :; }
+        installShellCompletion() {
+          test "$1 $2" = "--cmd oci-layout"
+          shift 2
+          mkdir -p $out/share/completions
+          while test $# -gt 0; do
+            cp "$2" "$out/share/completions/$1"
+            shift 2
+          done
+        }
+        installManPage() { mkdir -p $out/share/man/man1; cp "$@" $out/share/man/man1; }
+        ${postInstall}
         ${if doInstallCheck then installCheckPhase else ""}
       '';
   };
