@@ -9,7 +9,10 @@ use std::{
 };
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{
+        error::{Error, Result},
+        json::{Bounds, Counted},
+    },
     blob::{chunks, traits::Blob},
     document::layout_paths::{MAX_RECIPE, RECIPES},
     layer::lazy::make_lazy,
@@ -133,7 +136,7 @@ fn put_recipe(
         Some(key) => recipe.to_sealed_bytes(key)?,
         None => recipe.to_bytes()?,
     };
-    if bytes.len() as u64 > MAX_RECIPE {
+    if bytes.len() as u64 > MAX_RECIPE || Bounds::DOCUMENT.check(&bytes, Counted::All).is_err() {
         return Ok(None);
     }
     let path = recipes.join(format!("{}.json", recipe.descriptor().digest.hex()));

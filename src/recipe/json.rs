@@ -11,7 +11,7 @@ use crate::{
         byte_format::BYTE_FORMAT,
         digest::Digest,
         error::{Error, Result},
-        json,
+        json::{self, Bounds, Counted},
     },
     document::descriptor::Descriptor,
     recipe::{
@@ -110,6 +110,7 @@ impl Recipe {
     /// [`Error::Invalid`] for what is no recipe, with the member that is wrong: JSON that is none, relative paths, and
     /// whatever does not fit together.
     pub fn from_bytes(json: &[u8]) -> Result<Self> {
+        Bounds::DOCUMENT.check(json, Counted::All).map_err(|reason| invalid("", reason))?;
         let members: Map<String, Value> =
             serde_json::from_slice(json).map_err(|error| invalid("", error.to_string()))?;
         let Document { descriptor, diff_id, created_by, file, offset, tar, seal } = parse("", Value::Object(members))?;

@@ -121,6 +121,24 @@ fn members_of_a_configuration() {
     }
 }
 
+/// A recipe may have 64 MiB, of which each value takes many times its text.
+#[test]
+fn values_of_a_recipe() {
+    let room = Room::new();
+    room.ok("build -f app:/bin/app --sparse -o image");
+    let recipes = room.path("image/recipes/sha256");
+    let path = fs::read_dir(&recipes).unwrap().next().unwrap().unwrap().path();
+    let recipe = fs::read_to_string(&path).unwrap();
+    let values = format!("\"files\":[{}", r#"{"mode":"","uid":[[],[]]},"#.repeat((32 << 20) / 26));
+    fs::write(&path, recipe.replace("\"files\":[", &values)).unwrap();
+    for args in
+        ["verify image", "export image -o tar", "fill image", "inspect image", "build --base image -f app:/a -o b"]
+    {
+        let run = within(&room, 100, args);
+        assert!(run.err.contains("it has more than ") || run.out.contains("it has more than "), "{args}: {}", run.err);
+    }
+}
+
 /// Time and memory by their number, and not by its square.
 #[test]
 fn an_index_of_thousands() {
