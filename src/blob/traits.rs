@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{Cursor, Read},
+    io::{BufReader, Cursor, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -18,6 +18,7 @@ use crate::{
         checked::{CheckedFile, FileBytes},
         known_files::KnownFiles,
     },
+    tarfile::decompress::{Unpacked, decompress},
 };
 
 /// Bytes that a descriptor names. They need not exist yet: a layer that was only described makes them when asked.
@@ -88,6 +89,20 @@ pub trait Layer: Blob {
     /// [layer DiffID](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#layer-diffid).
     fn diff_id(&self) -> Digest;
 
+    /// The bytes of the uncompressed tar. They are not compared with the diff ID, and a damaged stream is an error of
+    /// reading them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Blob::open`], and [`Error::BlobUnreadable`] for a stream whose beginning cannot be read, or that needs
+    /// the feature `zstd`.
+    fn uncompressed(&self) -> Result<Box<dyn Read + Send>> {
+        let blob = BufReader::with_capacity(64 << 10, self.open()?);
+        match decompress(blob).map_err(|cause| Error::blob(self.descriptor().digest, cause))? {
+            Unpacked::Compressed(tar) | Unpacked::Plain(tar) => Ok(tar),
+        }
+    }
+
     /// What the image's history says the layer was made by.
     fn created_by(&self) -> String {
         String::new()
@@ -119,6 +134,10 @@ impl<B: Blob + ?Sized> Blob for Arc<B> {
 impl<L: Layer + ?Sized> Layer for Arc<L> {
     fn diff_id(&self) -> Digest {
         (**self).diff_id()
+    }
+
+    fn uncompressed(&self) -> Result<Box<dyn Read + Send>> {
+        (**self).uncompressed()
     }
 
     fn created_by(&self) -> String {

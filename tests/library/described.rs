@@ -44,3 +44,18 @@ fn a_described_layer_is_the_blob_that_a_stored_one_writes() {
         assert_eq!(digest_of(described.open().unwrap()), digest_of(stored.open().unwrap()));
     }
 }
+
+/// The digest of the uncompressed bytes is the diff ID, whatever the compression, and wherever the blob lies.
+#[test]
+fn a_layer_gives_its_uncompressed_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
+        let files = || [FileMapping::text("hello", "/etc/motd")];
+        let options = LayerOptions::from(compression);
+        let layers = [layer_tar(files(), options.clone()), layer_tar(files(), options.store(dir.path()))];
+        for layer in layers.map(Result::unwrap) {
+            let shared: std::sync::Arc<dyn oci_layout::Layer> = layer.into();
+            assert_eq!(digest_of(shared.uncompressed().unwrap()), shared.diff_id(), "{compression}");
+        }
+    }
+}

@@ -56,6 +56,56 @@ fn on_base(document: Value, options: impl Into<ConfigOptions>) -> oci_layout::Re
     made(options.into().base(base(dir.path(), &document)))
 }
 
+/// The members have the names of the image specification.
+#[test]
+fn setters_are_members_of_the_configuration() {
+    let options = ConfigOptions::default()
+        .entrypoint(["/bin/app", "-v"])
+        .cmd(["serve"])
+        .env("A", "1")
+        .env("B", "${A}2")
+        .env("A", "3")
+        .user("1000:1000")
+        .working_dir("/srv")
+        .label("a", "1")
+        .label("b", "2")
+        .expose("80")
+        .expose("53/udp")
+        .volume("/data")
+        .stop_signal("SIGINT")
+        .created("2026-01-31T12:00:00Z")
+        .author("me");
+    let expected = json!({
+        "author": "me",
+        "created": "2026-01-31T12:00:00Z",
+        "config": {
+            "Entrypoint": ["/bin/app", "-v"],
+            "Cmd": ["serve"],
+            "Env": ["A=3", "B=12"],
+            "User": "1000:1000",
+            "WorkingDir": "/srv",
+            "Labels": { "a": "1", "b": "2" },
+            "ExposedPorts": { "53/udp": {}, "80/tcp": {} },
+            "Volumes": { "/data": {} },
+            "StopSignal": "SIGINT",
+        },
+    });
+    let made = made(options).unwrap();
+    let document = document(&made);
+    for member in ["author", "created", "config"] {
+        assert_eq!(document[member], expected[member], "{member}");
+    }
+    // The typed form of the same, and what a value of another type says.
+    let typed = made_from(made.document().config.clone().unwrap());
+    assert_eq!(typed["config"], expected["config"]);
+    let refused = message(image_config(NO_LAYERS, ConfigOptions::default().working_dir("srv")));
+    assert!(refused.contains("WorkingDir"), "{refused}");
+}
+
+fn made_from(config: oci_layout::ContainerConfig) -> Value {
+    document(&image_config(NO_LAYERS, config).unwrap())
+}
+
 #[test]
 fn what_engines_refuse_is_refused_with_the_member_and_its_source() {
     for (member, config) in [values::forbidden(), values::refused()].concat() {

@@ -1,0 +1,89 @@
+//! Setters for the members of a configuration.
+
+use serde_json::{Value, json};
+
+use crate::{basics::json, document::configuration::ContainerConfig, image::config_options::ConfigOptions};
+
+/// Each setter merges over what the options contain, as [`ConfigOptions::merge`] does, so that a later one wins.
+impl ConfigOptions {
+    /// Sets the program that a container runs, and its first arguments. It clears the base image's `Cmd`.
+    ///
+    /// ```
+    /// use oci_layout::{ConfigOptions, Layer, image_config};
+    /// let options = ConfigOptions::default().entrypoint(["/bin/app"]).cmd(["--port", "80"]).env("LANG", "C.UTF-8");
+    /// let config = image_config(&[] as &[&dyn Layer], options)?;
+    /// let config = config.document().config.as_ref().unwrap();
+    /// assert_eq!(config.entrypoint.as_deref(), Some(&["/bin/app".to_owned()][..]));
+    /// assert_eq!(config.env.as_deref(), Some(&["LANG=C.UTF-8".to_owned()][..]));
+    /// # Ok::<_, oci_layout::Error>(())
+    /// ```
+    pub fn entrypoint<A: Into<String>>(self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.member("Entrypoint", texts(arguments))
+    }
+
+    /// Sets the default arguments of the entry point, or the program if there is no entry point.
+    pub fn cmd<A: Into<String>>(self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.member("Cmd", texts(arguments))
+    }
+
+    /// Sets an environment variable. The value may refer to variables of the base image or to those set before.
+    pub fn env(self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.member("Env", texts([format!("{}={}", name.as_ref(), value.as_ref())]))
+    }
+
+    /// Sets the user that runs the program: a name or a number, and a group after a colon if need be.
+    pub fn user(self, user: impl Into<String>) -> Self {
+        self.member("User", user.into().into())
+    }
+
+    /// Sets the working directory, an absolute path in the image.
+    pub fn working_dir(self, path: impl Into<String>) -> Self {
+        self.member("WorkingDir", path.into().into())
+    }
+
+    /// Sets a label.
+    pub fn label(self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.member("Labels", json!({ (key.into()): value.into() }))
+    }
+
+    /// Adds a port on which the program listens, as in `80` or `53/udp`.
+    pub fn expose(self, port: impl Into<String>) -> Self {
+        let port = port.into();
+        let port = if port.contains('/') { port } else { port + "/tcp" };
+        self.member("ExposedPorts", json!({ (port): {} }))
+    }
+
+    /// Adds a directory of the image that containers keep in a volume.
+    pub fn volume(self, path: impl Into<String>) -> Self {
+        self.member("Volumes", json!({ (path.into()): {} }))
+    }
+
+    /// Sets the signal that asks the program to stop, as in `SIGTERM`.
+    pub fn stop_signal(self, signal: impl Into<String>) -> Self {
+        self.member("StopSignal", signal.into().into())
+    }
+
+    /// Sets the time at which the image was created, in the form of RFC 3339. Without it, the image has none.
+    pub fn created(self, time: impl Into<String>) -> Self {
+        self.merge(json!({ "created": time.into() }))
+    }
+
+    /// Sets the author of the image.
+    pub fn author(self, author: impl Into<String>) -> Self {
+        self.merge(json!({ "author": author.into() }))
+    }
+
+    fn member(self, name: &str, value: Value) -> Self {
+        self.merge(json!({ "config": { (name): value } }))
+    }
+}
+
+fn texts<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Value {
+    texts.into_iter().map(Into::into).collect()
+}
+
+impl From<ContainerConfig> for ConfigOptions {
+    fn from(config: ContainerConfig) -> Self {
+        Self::default().merge(json!({ "config": json::to_value(&config) }))
+    }
+}
