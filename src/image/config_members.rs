@@ -9,12 +9,13 @@ impl ConfigOptions {
     /// Sets the program that a container runs, and its first arguments. It clears the base image's `Cmd`.
     ///
     /// ```
-    /// use oci_layout::{ConfigOptions, Layer, image_config};
+    /// use oci_layout::{ConfigOptions, FileMapping, LayerOptions, image_config, layer_tar};
+    /// let app = layer_tar([FileMapping::text("", "/bin/app").mode(0o755)], LayerOptions::default())?;
     /// let options = ConfigOptions::default().entrypoint(["/bin/app"]).cmd(["--port", "80"]).env("LANG", "C.UTF-8");
-    /// let config = image_config(&[] as &[&dyn Layer], options)?;
+    /// let config = image_config([&app], options)?;
     /// let config = config.document().config.as_ref().unwrap();
     /// assert_eq!(config.entrypoint.as_deref(), Some(&["/bin/app".to_owned()][..]));
-    /// assert_eq!(config.env.as_deref(), Some(&["LANG=C.UTF-8".to_owned()][..]));
+    /// assert_eq!(config.env, ["LANG=C.UTF-8"]);
     /// # Ok::<_, oci_layout::Error>(())
     /// ```
     pub fn entrypoint<A: Into<String>>(self, arguments: impl IntoIterator<Item = A>) -> Self {
