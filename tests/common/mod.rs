@@ -247,6 +247,33 @@ pub fn image(files: impl IntoIterator<Item = FileMapping>, config: serde_json::V
     oci_layout::image_manifest(config, [Arc::new(layer) as Arc<dyn oci_layout::Layer>], serde_json::json!({})).unwrap()
 }
 
+/// An image for this platform of one file, without compression, that says so.
+#[track_caller]
+pub fn image_for(platform: &str) -> oci_layout::ImageManifest {
+    let layer = layer_tar([FileMapping::text(platform, "/platform")], Compression::NONE).unwrap();
+    let options = oci_layout::ConfigOptions::default().platform(platform.parse().unwrap());
+    let config = oci_layout::image_config([&layer], options).unwrap();
+    oci_layout::image_manifest(config, [layer], serde_json::json!({})).unwrap()
+}
+
+/// Where a layout has a blob.
+pub fn blob_file(layout: &Path, digest: Digest) -> PathBuf {
+    layout.join("blobs/sha256").join(digest.hex())
+}
+
+/// Stores a blob in a layout, and returns its descriptor.
+pub fn put(layout: &Path, media_type: impl AsRef<str>, bytes: impl AsRef<[u8]>) -> serde_json::Value {
+    let bytes = bytes.as_ref();
+    fs::write(blob_file(layout, Digest::of(bytes)), bytes).unwrap();
+    serde_json::json!({ "mediaType": media_type.as_ref(), "digest": Digest::of(bytes), "size": bytes.len() })
+}
+
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = Vec::new();
+    flate2::bufread::GzEncoder::new(bytes, flate2::Compression::default()).read_to_end(&mut gzip).unwrap();
+    gzip
+}
+
 /// A name of this many bytes.
 pub fn long(length: usize) -> OsString {
     OsString::from("0123456789".repeat(length / 10 + 1)[..length].to_owned())

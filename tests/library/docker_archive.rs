@@ -2,6 +2,7 @@
 
 use std::{fs, io::Read, path::PathBuf, process::Command};
 
+use crate::common::gzip;
 use oci_layout::{Digest, Error, ImageLayout, Pool, VerifyOptions, image_layout, verify};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -46,12 +47,6 @@ fn config(layers: &[&[u8]]) -> Vec<u8> {
 
 fn manifest(images: Value) -> Vec<u8> {
     images.to_string().into()
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut gzip = Vec::new();
-    flate2::bufread::GzEncoder::new(bytes, flate2::Compression::default()).read_to_end(&mut gzip).unwrap();
-    gzip
 }
 
 struct Room(TempDir);

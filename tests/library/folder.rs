@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::common::blob_file;
 use oci_layout::{
     Blob, Descriptor, FileMapping, Image, ImageConfig, Layer, LayerOptions, Platform, Pool, RecipeTrust, TarLayer,
     WriteOptions, folder, image_config, image_manifest, layer_tar,
@@ -37,10 +38,6 @@ fn folders() -> (TempDir, [PathBuf; 3]) {
     (dir, dirs)
 }
 
-fn blob(dir: &Path, descriptor: &Descriptor) -> PathBuf {
-    dir.join("blobs/sha256").join(descriptor.digest.hex())
-}
-
 #[test]
 fn a_layer_comes_out_as_it_went_in() {
     let dir = TempDir::new().unwrap();
@@ -48,7 +45,7 @@ fn a_layer_comes_out_as_it_went_in() {
     let opened = folder::open_layer(dir.path(), &RecipeTrust::everything()).unwrap();
     assert_eq!((opened.descriptor(), opened.diff_id()), (layer.descriptor(), layer.diff_id()));
     assert_eq!(opened.created_by(), "oci-layout layer-tar /a");
-    assert_eq!(opened.file(), Some(&*blob(dir.path(), layer.descriptor())));
+    assert_eq!(opened.file(), Some(&*blob_file(dir.path(), layer.descriptor().digest)));
     assert_eq!(fs::read_to_string(dir.path().join("DiffID")).unwrap(), layer.diff_id().to_string());
     assert_eq!(
         fs::read_to_string(dir.path().join("history.json")).unwrap(),
@@ -67,7 +64,10 @@ fn a_layer_that_was_only_described_is_made() {
     let dir = TempDir::new().unwrap();
     let described = layer_tar([FileMapping::text("x", "/a")], LayerOptions::default()).unwrap();
     folder::write_layer(dir.path(), &described, &RecipeTrust::everything(), WriteOptions::default()).unwrap();
-    assert_eq!(fs::metadata(blob(dir.path(), described.descriptor())).unwrap().len(), described.descriptor().size);
+    assert_eq!(
+        fs::metadata(blob_file(dir.path(), described.descriptor().digest)).unwrap().len(),
+        described.descriptor().size
+    );
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_configuration_comes_out_as_it_went_in() {
 fn an_image_stands_alone() {
     let (_dir, [layer, config, dir]) = folders();
     let descriptor = folder::open_layer(&layer, &RecipeTrust::everything()).unwrap().descriptor().clone();
-    let links = |dir: &Path| fs::metadata(blob(dir, &descriptor)).unwrap().nlink();
+    let links = |dir: &Path| fs::metadata(blob_file(dir, descriptor.digest)).unwrap().nlink();
     assert_eq!((links(&layer), links(&dir)), (2, 2), "the layer is linked, not copied");
     for dir in [layer, config] {
         fs::remove_dir_all(dir).unwrap();
@@ -157,7 +157,7 @@ fn an_image_can_leave_its_layers_where_they_are() {
     let image = folder::open_image(&image, &RecipeTrust::everything()).unwrap();
     let layer = image.blobs().iter().find(|blob| blob.descriptor().media_type.is_layer()).unwrap();
     folder::link_image(&linked, image.clone(), &Pool::new(1), WriteOptions::default()).unwrap();
-    let link = blob(&linked, layer.descriptor());
+    let link = blob_file(&linked, layer.descriptor().digest);
     assert_eq!(fs::read_link(&link).unwrap(), fs::canonicalize(layer.file().unwrap()).unwrap());
     // A link that somebody made shorter leads there too.
     let name = layer.file().unwrap().strip_prefix(fs::canonicalize(dir.path()).unwrap()).unwrap();
@@ -214,7 +214,7 @@ fn a_folder_that_lacks_a_part_is_an_error_that_names_it() {
 
     let (_dir, [_, _, image]) = folders();
     let layer = folder::open_image(&image, &RecipeTrust::everything()).unwrap().blobs()[0].descriptor().clone();
-    fs::remove_file(blob(&image, &layer)).unwrap();
+    fs::remove_file(blob_file(&image, layer.digest)).unwrap();
     let message = folder::open_image(&image, &RecipeTrust::everything()).unwrap_err().to_string();
     assert!(message.contains(&layer.digest.hex()) && message.contains("image-manifest"), "{message}");
 }

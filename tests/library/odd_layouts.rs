@@ -8,29 +8,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use crate::common::{image_for, put};
 use oci_layout::{
-    Blob, Compression, ConfigOptions, Descriptor, Digest, Error, FileMapping, Image, ImageLayout, ImageManifest, Layer,
-    MediaType, Platform, Pool, VerifyOptions, image_config, image_layout, image_manifest, layer_tar, verify,
+    Blob, Compression, Descriptor, Error, FileMapping, Image, ImageLayout, Layer, MediaType, Pool, VerifyOptions,
+    image_config, image_layout, image_manifest, layer_tar, verify,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-fn image_for(platform: Platform) -> ImageManifest {
-    let layer = layer_tar([FileMapping::text(platform.to_string(), "/platform")], Compression::NONE).unwrap();
-    let config = image_config([&layer], ConfigOptions::default().platform(platform)).unwrap();
-    image_manifest(config, [layer], json!({})).unwrap()
-}
-
-fn platform(text: &str) -> Platform {
-    text.parse().unwrap()
-}
-
-/// Stores a document as a blob, and returns what names it.
-fn put(layout: &Path, media_type: &MediaType, document: &Value) -> Value {
-    let bytes = document.to_string();
-    fs::write(layout.join("blobs/sha256").join(Digest::of(&bytes).hex()), &bytes).unwrap();
-    json!({ "mediaType": media_type, "digest": Digest::of(&bytes), "size": bytes.len() })
-}
 
 fn set_index(layout: &Path, manifests: &Value) -> ImageLayout {
     fs::write(layout.join("index.json"), json!({ "schemaVersion": 2, "manifests": manifests }).to_string()).unwrap();
@@ -44,9 +28,9 @@ fn files(layout: &Path) -> usize {
 #[test]
 fn nothing_is_collected_where_nobody_knows_what_a_document_names() {
     let dir = TempDir::new().unwrap();
-    image_layout(dir.path(), [Image::from(image_for(platform("linux/amd64")))], json!({})).unwrap();
+    image_layout(dir.path(), [Image::from(image_for("linux/amd64"))], json!({})).unwrap();
     let unknown = MediaType::new("application/vnd.example.manifest.v9+json");
-    let named = put(dir.path(), &unknown, &json!({}));
+    let named = put(dir.path(), unknown.as_str(), "{}");
     let layout = set_index(dir.path(), &json!([named]));
     let before = files(dir.path());
     for error in [layout.collect_garbage().unwrap_err(), layout.images().unwrap_err()] {
@@ -63,7 +47,7 @@ fn nothing_is_collected_where_nobody_knows_what_a_document_names() {
 #[test]
 fn what_is_no_blob_is_not_collected() {
     let dir = TempDir::new().unwrap();
-    let layout = image_layout(dir.path(), [Image::from(image_for(platform("linux/amd64")))], json!({})).unwrap();
+    let layout = image_layout(dir.path(), [Image::from(image_for("linux/amd64"))], json!({})).unwrap();
     fs::create_dir(dir.path().join("blobs/sha256/folder")).unwrap();
     fs::write(dir.path().join("blobs/sha256/.gitkeep"), "").unwrap();
     assert_eq!(layout.collect_garbage().unwrap().files, [""; 0].map(std::path::PathBuf::from));
@@ -72,9 +56,9 @@ fn what_is_no_blob_is_not_collected() {
 #[test]
 fn a_full_name_does_not_take_another_ones_place() {
     let dir = TempDir::new().unwrap();
-    let app = image_for(platform("linux/amd64")).tagged("ghcr.io/me/app");
+    let app = image_for("linux/amd64").tagged("ghcr.io/me/app");
     let mut layout = image_layout(dir.path(), [app], json!({})).unwrap();
-    let db = image_for(platform("linux/arm64")).tagged("ghcr.io/me/db");
+    let db = image_for("linux/arm64").tagged("ghcr.io/me/db");
     let before = fs::read(dir.path().join("index.json")).unwrap();
     let message = layout.append([db], &Pool::new(1)).unwrap_err().to_string();
     assert!(message.starts_with("images ghcr.io/me/app:latest and ghcr.io/me/db:latest have one tag"), "{message}");
@@ -84,7 +68,7 @@ fn a_full_name_does_not_take_another_ones_place() {
 #[test]
 fn one_image_may_have_two_names_with_one_tag() {
     let dir = TempDir::new().unwrap();
-    let image = image_for(platform("linux/amd64")).tagged("ghcr.io/me/app:1").tagged("me/app:1").tagged("me/app:1");
+    let image = image_for("linux/amd64").tagged("ghcr.io/me/app:1").tagged("me/app:1").tagged("me/app:1");
     assert_eq!(image_layout(dir.path(), [image], json!({})).unwrap().index().unwrap().manifests.len(), 2);
 }
 
@@ -92,33 +76,37 @@ fn one_image_may_have_two_names_with_one_tag() {
 #[test]
 fn an_attestation_is_no_image() {
     let dir = TempDir::new().unwrap();
-    let images = [platform("linux/arm64"), platform("unknown/unknown")].map(|p| image_for(p).tagged("x"));
+    let images = ["linux/arm64", "unknown/unknown"].map(|p| image_for(p).tagged("x"));
     let layout = image_layout(dir.path(), images, json!({})).unwrap();
     let image = layout.image(Some("x"), None).unwrap();
-    assert_eq!(image.configuration().platform(), platform("linux/arm64"));
+    assert_eq!(image.configuration().platform(), "linux/arm64".parse().unwrap());
 }
 
 /// As `skopeo copy` without `--all` leaves them.
 #[test]
 fn an_image_is_found_beside_those_that_are_missing() {
     let dir = TempDir::new().unwrap();
-    let images = [platform("linux/amd64"), platform("linux/arm64")].map(image_for);
+    let images = ["linux/amd64", "linux/arm64"].map(image_for);
     let missing = dir.path().join("blobs/sha256").join(images[1].digest().hex());
     let layout = image_layout(dir.path(), images, json!({})).unwrap();
     fs::remove_file(missing).unwrap();
-    assert!(layout.image(None, Some(&platform("linux/amd64"))).is_ok());
-    assert!(matches!(layout.image(None, Some(&platform("linux/arm64"))), Err(Error::BlobMissing { .. })));
+    assert!(layout.image(None, Some(&"linux/amd64".parse().unwrap())).is_ok());
+    assert!(matches!(layout.image(None, Some(&"linux/arm64".parse().unwrap())), Err(Error::BlobMissing { .. })));
 }
 
 /// Seven levels of ten entries each are ten million documents, for who reads each as often as it is named.
 #[test]
 fn what_is_named_often_is_read_once() {
     let dir = TempDir::new().unwrap();
-    let image = image_for(platform("linux/amd64"));
+    let image = image_for("linux/amd64");
     let mut named = serde_json::to_value(Descriptor::of(MediaType::MANIFEST, image.bytes())).unwrap();
     image_layout(dir.path(), [Image::from(image)], json!({})).unwrap();
     for _ in 0..7 {
-        named = put(dir.path(), &MediaType::INDEX, &json!({ "schemaVersion": 2, "manifests": vec![named; 10] }));
+        named = put(
+            dir.path(),
+            MediaType::INDEX.as_str(),
+            json!({ "schemaVersion": 2, "manifests": vec![named; 10] }).to_string(),
+        );
     }
     let layout = set_index(dir.path(), &json!([named]));
     assert!(layout.image(None, None).is_ok());

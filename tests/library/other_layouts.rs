@@ -2,28 +2,13 @@
 
 use std::{fs, path::Path};
 
+use crate::common::{blob_file, image_for, put};
 use oci_layout::{
-    ArchiveOptions, Compression, ConfigOptions, Digest, Error, FileMapping, Image, ImageLayout, ImageManifest,
-    MediaType, Pool, Severity, VerifyOptions, Warning, image_archive, image_config, image_layout, image_manifest,
-    layer_tar, verify,
+    ArchiveOptions, Digest, Error, Image, ImageLayout, MediaType, Pool, Severity, VerifyOptions, Warning,
+    image_archive, image_layout, verify,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-fn image_for(platform: &str) -> ImageManifest {
-    let layer = layer_tar([FileMapping::text(platform, "/platform")], Compression::NONE).unwrap();
-    let config = image_config([&layer], ConfigOptions::default().platform(platform.parse().unwrap())).unwrap();
-    image_manifest(config, [layer], json!({})).unwrap()
-}
-
-fn blob(layout: &Path, digest: Digest) -> std::path::PathBuf {
-    layout.join("blobs/sha256").join(digest.hex())
-}
-
-fn put(layout: &Path, media_type: &str, bytes: &[u8]) -> Value {
-    fs::write(blob(layout, Digest::of(bytes)), bytes).unwrap();
-    json!({ "mediaType": media_type, "digest": Digest::of(bytes), "size": bytes.len() })
-}
 
 /// The layout with these entries instead of its own.
 fn indexed(layout: &Path, entries: &[Value]) -> ImageLayout {
@@ -49,7 +34,7 @@ fn platforms_may_be_absent() {
             json!({}),
         );
         let layout = layout.unwrap();
-        fs::remove_file(blob(dir.path(), part)).unwrap();
+        fs::remove_file(blob_file(dir.path(), part)).unwrap();
         let image = layout.whole_image(None).unwrap();
         assert!(matches!(image.warnings(), [Warning::ImagesAbsent { absent, .. }] if absent == &["linux/arm64"]));
         // A layer, a configuration, a manifest, and the index.
@@ -79,7 +64,7 @@ fn an_index_without_any_of_its_images_is_an_error() {
     let images = ["linux/amd64", "linux/arm64"].map(image_for);
     let digests = [images[0].digest(), images[1].digest()];
     let layout = image_layout(dir.path(), images.map(|image| image.tagged("app:1")), json!({})).unwrap();
-    digests.iter().for_each(|&digest| fs::remove_file(blob(dir.path(), digest)).unwrap());
+    digests.iter().for_each(|&digest| fs::remove_file(blob_file(dir.path(), digest)).unwrap());
     for error in [layout.whole_image(None).unwrap_err(), layout.image(None, None).unwrap_err()] {
         assert!(matches!(error, Error::BlobMissing { digest, .. } if digests.contains(&digest)), "{error}");
     }
@@ -100,7 +85,7 @@ fn images_without_tags_are_chosen_by_digest_or_platform() {
     let flat: Vec<Value> = match &entries(&layout)[..] {
         [index] => {
             let index: Value = serde_json::from_slice(
-                &fs::read(blob(dir.path(), index["digest"].as_str().unwrap().parse().unwrap())).unwrap(),
+                &fs::read(blob_file(dir.path(), index["digest"].as_str().unwrap().parse().unwrap())).unwrap(),
             )
             .unwrap();
             index["manifests"].as_array().unwrap().clone()
@@ -200,7 +185,7 @@ fn an_index_may_name_blobs() {
     let image = entries(&layout).remove(0);
     let index = |name: &Value| {
         let index = json!({ "schemaVersion": 2, "mediaType": MediaType::INDEX, "manifests": [name] });
-        put(dir.path(), MediaType::INDEX.as_str(), index.to_string().as_bytes())
+        put(dir.path(), MediaType::INDEX.as_str(), index.to_string())
     };
     let cache = index(&put(dir.path(), "application/vnd.buildkit.cacheconfig.v0", b"{}"));
     let withdrawn = json!({ "artifactType": "a/b", "blobs": [put(dir.path(), "text/plain", b"hello")] }).to_string();

@@ -15,6 +15,7 @@ use oci_layout::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::common::bytes;
 use crate::common::docker::{Docker, Version};
 use crate::common::hello::busybox;
 use crate::common::tool::{Containers, Registry, crane, run, skopeo};
@@ -201,12 +202,6 @@ fn a_hundred_clients_pull_one_image() {
     let memory = served.number("status", "VmHWM:") << 10;
     // Two makings of a blob have 16 MiB of it each, and every connection some that are on their way.
     assert!(memory < 128 << 20, "{} MiB", memory >> 20);
-}
-
-fn bytes(blob: &(impl oci_layout::Blob + ?Sized)) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    blob.open().unwrap().read_to_end(&mut bytes).unwrap();
-    bytes
 }
 
 /// Nothing but these bytes is in the answer, none of which is kept.

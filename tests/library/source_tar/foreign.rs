@@ -2,14 +2,14 @@
 
 use std::{
     fs,
-    io::Write,
     path::Path,
     process::{Command, Stdio},
 };
 
-use flate2::{Compression as Level, write::GzEncoder};
 use oci_layout::{Compression, FileMapping, Layer, LayerOptions, Warning, layer_tar};
 use tempfile::TempDir;
+
+use crate::common::gzip;
 
 use super::{header, layer, layer_of, list::tar_crate, write};
 
@@ -21,12 +21,6 @@ fn padded(mut header: Vec<u8>, contents: &[u8]) -> Vec<u8> {
 
 fn file(name: &str, contents: &[u8]) -> Vec<u8> {
     padded(header(name.as_bytes(), b'0', contents.len() as u64, |_| ()), contents)
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Level::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }
 
 fn options(dir: &TempDir) -> LayerOptions {

@@ -2,8 +2,10 @@
 
 use std::{fs, path::Path};
 
+use crate::common::gzip;
+
 use super::{
-    layout::{Layout, expected, gzip, verify},
+    layout::{Layout, expected, verify},
     raw_tar,
 };
 

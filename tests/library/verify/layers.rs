@@ -2,8 +2,10 @@
 
 use oci_layout::{Digest, MediaType};
 
+use crate::common::gzip;
+
 use super::{
-    layout::{Expected, Layout, expected, gzip, verify},
+    layout::{Expected, Layout, expected, verify},
     raw_tar::{directory, entry, file, hard_link, pax, symlink, tar, with_checksum},
 };
 

@@ -7,7 +7,6 @@ use std::{
     sync::LazyLock,
 };
 
-use flate2::{Compression as Level, write::GzEncoder};
 use oci_layout::{
     Compression, Digest, FileMapping, HardLinks, Image, LayerOptions, ManifestOptions, MediaType, MemoryBlob, Platform,
     Pool, TarLayer, VerifyOptions, artifact_manifest, image_config, image_layout, image_manifest, layer_tar,
@@ -16,6 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::raw_tar;
+use crate::common::gzip;
 
 pub struct Layout(TempDir);
 
@@ -139,12 +139,6 @@ impl Layout {
 /// A descriptor of these bytes.
 pub fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
     json!({ "mediaType": media_type, "digest": Digest::of(bytes), "size": bytes.len() })
-}
-
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Level::default());
-    std::io::Write::write_all(&mut encoder, bytes).unwrap();
-    encoder.finish().unwrap()
 }
 
 fn make() -> Layout {

@@ -3,8 +3,10 @@
 use oci_layout::{Digest, MediaType, Severity, VerifyOptions};
 use serde_json::json;
 
+use crate::common::gzip;
+
 use super::{
-    layout::{Layout, gzip},
+    layout::Layout,
     raw_tar::{entry, file, pax, tar, with_checksum},
 };
 
