@@ -1,4 +1,4 @@
-//! One of the images of a layout: by its name, its digest, its platform, or because there is no other.
+//! Selects one image of a layout by its name, digest or platform, or because it is the only one.
 
 use std::collections::HashSet;
 
@@ -18,17 +18,18 @@ use crate::{
 };
 
 impl ImageLayout {
-    /// The image with this name and for this platform, its configuration and manifest checked against their digests.
+    /// Returns the image with this name for this platform. Its configuration and manifest are checked against their
+    /// digests.
     ///
-    /// A name is a tag, a full name, a digest (`sha256:…`), or a name and a digest (`1.0@sha256:…`); a digest may be that of
-    /// any manifest or index of the layout. Without a name, the layout must have one image only, or one only for the
-    /// platform. Without a platform, the image must be for one only, or have one for linux/amd64. Indexes are followed at
-    /// any depth. What an index names and the layout lacks is passed over.
+    /// A name is a tag, a full name, a digest (`sha256:…`), or a name and a digest (`1.0@sha256:…`). A digest may be
+    /// that of any manifest or index in the layout. Without a name, the layout must have only one image, or only one
+    /// for the platform. Without a platform, the image must be for a single platform or have a linux/amd64 variant.
+    /// Indexes are followed at any depth. An entry of an index whose blob is not in the layout is skipped.
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] if there is no such image, or more than one, with the names or platforms there are;
-    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for its documents.
+    /// [`Error::Layout`] if no image matches or several do; the message lists the available names or platforms.
+    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for the documents of the image.
     pub fn image(&self, name: Option<&str>, platform: Option<&Platform>) -> Result<PlatformImage> {
         let entries = self.entries(name)?;
         let default = Platform::default();

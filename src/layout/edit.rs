@@ -1,4 +1,4 @@
-//! What changes a layout that exists: appending and replacing images, removing names, collecting garbage.
+//! Edits an existing layout: appends and replaces images, removes names, collects garbage.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -37,14 +37,15 @@ use crate::{
 };
 
 impl ImageLayout {
-    /// Adds images to the layout. An image takes the place of those that have one of its tags, unless both have full
-    /// names and those differ. Several processes may do this at once: each re-reads the index when it is its turn, and
-    /// [`ImageLayout::index`] is then what it has become. A sparse layout gets recipes in the place of blobs.
+    /// Adds images to the layout. An image replaces existing images that have one of its tags; if both have full names
+    /// and the names differ, that is an error. Several processes may append at the same time: each takes the lock,
+    /// reads the index again and adds its images. Afterwards, [`ImageLayout::index`] returns the updated index. A
+    /// sparse layout receives recipes instead of blobs.
     ///
     /// # Errors
     ///
-    /// As [`image_layout`](crate::image_layout()), and [`Error::Layout`] for an archive. The layout is as it was then,
-    /// but for blobs that nothing names.
+    /// As [`image_layout`](crate::image_layout()), and [`Error::Layout`] for an archive. The layout is then unchanged,
+    /// except for blobs that no index names.
     pub fn append<I: Into<Image>>(&mut self, images: impl IntoIterator<Item = I>, pool: &Pool) -> Result<()> {
         let (dir, write) = (self.folder()?.to_owned(), self.write);
         let images = nest(images.into_iter().map(Into::into).collect(), None)?;
@@ -88,12 +89,12 @@ impl ImageLayout {
         self.change(|layout| layout.edited(&stays, &new), put).map(drop)
     }
 
-    /// Removes from the index what has this tag or full name, or this digest (`sha256:…`) under whatever name. The blobs
-    /// stay until somebody collects them.
+    /// Removes every index entry with this tag, full name, or digest (`sha256:…`, under any name). The blobs stay until
+    /// [`ImageLayout::collect_garbage`] removes them.
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] if no image has that tag, with the tags there are.
+    /// [`Error::Layout`] if no entry matches; the message lists the existing tags.
     pub fn remove(&mut self, tag: &str) -> Result<()> {
         let (dir, write) = (self.folder()?.to_owned(), self.write);
         let stays = |entry: &Descriptor| is_named(entry, tag).map(|is_named| !is_named);
@@ -105,13 +106,14 @@ impl ImageLayout {
         Err(Error::layout(&dir, format!("has no image with the tag {tag:?}: it has {has}")))
     }
 
-    /// Removes every blob and every recipe that no image refers to, and what killed writers left behind. Waits until nobody writes,
-    /// which includes every stored layer of this process that is still alive.
+    /// Removes every blob and recipe that no image refers to, and temporary files left by writers that were killed.
+    /// Waits until all writers have finished; every stored layer of this process that is still alive counts as a
+    /// writer.
     ///
     /// # Errors
     ///
-    /// [`Error::BlobMissing`], [`Error::BlobDamaged`] or [`Error::Layout`] if a manifest or index can't be read:
-    /// nobody can say then which blobs it refers to, and none is removed.
+    /// [`Error::BlobMissing`], [`Error::BlobDamaged`] or [`Error::Layout`] if a manifest or index cannot be read. The
+    /// blobs it refers to are unknown then, so nothing is removed.
     pub fn collect_garbage(&self) -> Result<Collected> {
         let dir = self.folder()?;
         let _alone = Lock::exclusive(dir, self.write)?;
@@ -230,12 +232,12 @@ impl ImageLayout {
     }
 }
 
-/// What collecting garbage removed.
+/// The files removed by garbage collection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// The files.
+    /// The paths of the removed files.
     pub files: Vec<PathBuf>,
-    /// Their size, in bytes.
+    /// Their total size in bytes.
     pub bytes: u64,
 }
 

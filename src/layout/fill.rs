@@ -1,4 +1,4 @@
-//! A sparse layout becomes a full one: what its recipes describe is made, and put in its place.
+//! Turns a sparse layout into a full one: builds each blob that has a recipe, and puts it in the place of the recipe.
 
 use std::{collections::HashSet, fs, io, path::Path, sync::Arc};
 
@@ -16,18 +16,18 @@ use crate::{
 };
 
 impl ImageLayout {
-    /// Makes a sparse layout a full one: every blob that an image of it names, and that only has a recipe, is made,
-    /// several at a time, and takes the place of its recipe. Returns what was made. The layout is then what it had been if
-    /// [`image_layout`](crate::image_layout()) had made it full.
+    /// Turns a sparse layout into a full one: builds every blob that an image of the layout names and that exists only
+    /// as a recipe, several at a time, and removes the recipes. Returns the descriptors of these blobs. The layout is
+    /// then the same as if [`image_layout`](crate::image_layout()) had written it without recipes.
     ///
-    /// Each blob comes by itself and whole: after an error, or killed, the layout is as good as it was, and the next call
-    /// goes on with what is left. Other programs may read the layout and add to it meanwhile.
+    /// Each blob appears atomically. After an error or a kill the layout is still valid, and the next call continues
+    /// with the remaining blobs. Other programs may read the layout and append to it at the same time.
     ///
     /// # Errors
     ///
-    /// [`Error::SourceOutdated`] and whatever else a recipe gives, after all others were made; [`Error::Write`];
-    /// [`Error::BlobMissing`], [`Error::BlobDamaged`] and [`Error::Layout`] if a manifest or index can't be read, and for
-    /// an archive.
+    /// [`Error::SourceOutdated`] and any other error from following a recipe, returned after all other blobs were
+    /// built; [`Error::Write`]; [`Error::BlobMissing`], [`Error::BlobDamaged`] and [`Error::Layout`] if a manifest or
+    /// index cannot be read; [`Error::Layout`] for an archive.
     pub fn fill(&self, pool: &Pool) -> Result<Vec<Descriptor>> {
         let dir = self.folder()?;
         let store = BlobStore::create(dir, self.write)?.knowing(self.files.trust(), self.files.known());

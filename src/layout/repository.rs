@@ -1,15 +1,16 @@
-//! The repository of a layout's images, where nobody gives it another name.
+//! The default repository for the images of a layout.
 
 use std::path::Path;
 
 use crate::{document::name::is_repository, layout::read::ImageLayout};
 
 impl ImageLayout {
-    /// The repository that bare tags of this layout are in for whoever wants one, as `serve` and `export` do: what the
-    /// folder or archive is called, without `.tar` and without the hash of a store path, in lower case, and with `-` in
-    /// the place of what no repository's
-    /// [name](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests) can have. Links
-    /// are followed: `result` has the name of what Nix built. `None` if nothing is left of it.
+    /// Returns the default repository for bare tags of this layout, as `serve` and `export` use it. It is the name of
+    /// the folder or archive without `.tar` and without the hash of a store path. Upper case becomes lower case, and
+    /// characters that a repository
+    /// [name](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests) cannot contain
+    /// become `-`. Symlinks are resolved, so that `result` gets the name of the Nix output. Returns `None` if no valid
+    /// character is left.
     ///
     /// ```
     /// # use oci_layout::{ImageLayout, Image, image_layout};

@@ -1,4 +1,4 @@
-//! Images of a layout with all that belongs to them, to be put elsewhere.
+//! Collects images of a layout with all of their blobs, to copy them elsewhere.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,24 +24,25 @@ use crate::{
 };
 
 impl ImageLayout {
-    /// All that the index names, with every blob, to be put into another layout: manifests, indexes and artifacts. What an
-    /// index below names and the layout lacks stays in that index and is left out; [`Image::warnings`] has it.
+    /// Returns everything that the index names (manifests, indexes and artifacts) with all blobs, to copy to another
+    /// layout. If an index below `index.json` names a blob that the layout lacks, the index keeps the entry, the blob
+    /// is left out, and [`Image::warnings`] reports it.
     ///
     /// # Errors
     ///
-    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest or index, [`Error::Layout`] for an entry of an
-    /// index of which nobody knows what it refers to.
+    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest or index; [`Error::Layout`] for an index entry
+    /// whose media type does not tell what it refers to.
     pub fn images(&self) -> Result<Vec<Image>> {
         let mut shared = Shared::default();
         self.index()?.manifests.iter().map(|entry| self.with_blobs(entry, &mut shared)).collect()
     }
 
-    /// As [`ImageLayout::images`], without those images that the layout lacks or that cannot be copied, as long as there
-    /// are others. A warning for each of those comes with the images.
+    /// As [`ImageLayout::images`], but skips images that are missing or cannot be copied if at least one other remains.
+    /// Returns a warning for each skipped image.
     ///
     /// # Errors
     ///
-    /// As [`ImageLayout::images`], if there is no other image; [`Error::BlobDamaged`] for any.
+    /// As [`ImageLayout::images`] if no image remains; [`Error::BlobDamaged`] for any image, even if others remain.
     pub fn present_images(&self) -> Result<(Vec<Image>, Vec<Warning>)> {
         let (mut images, mut warnings, mut first) = (Vec::new(), Vec::new(), None);
         let mut shared = Shared::default();
@@ -61,13 +62,13 @@ impl ImageLayout {
         }
     }
 
-    /// The image with this name, as [`ImageLayout::image`] takes it, with every blob, for all of its platforms. Without a
-    /// name, the layout must have one image only. What an index names and the layout lacks is left out, as of
-    /// [`ImageLayout::images`].
+    /// Returns the image with this name, as in [`ImageLayout::image`], with all blobs and for all of its platforms.
+    /// Without a name, the layout must have only one image. Blobs that an index names and the layout lacks are left
+    /// out, as in [`ImageLayout::images`].
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] as [`ImageLayout::image`], and the others as [`ImageLayout::images`].
+    /// [`Error::Layout`] as [`ImageLayout::image`], and the other errors as [`ImageLayout::images`].
     pub fn whole_image(&self, name: Option<&str>) -> Result<Image> {
         self.with_blobs(&self.entry(name)?, &mut Shared::default())
     }
