@@ -34,8 +34,8 @@ use crate::{
 ///
 /// The directory is created if it does not exist. Layers already stored in it stay where they are, layers stored
 /// elsewhere are linked or copied, and layers that were only described are built. With [`LayoutOptions::sparse`],
-/// recipes record where stored layers are and how the others are built. `index.json` is written last, so a directory
-/// without it is not a layout if the call fails. All files are on disk when the function returns, unless
+/// recipes record where stored layers are and how the others are built. `index.json` is written last, so that a failed
+/// call does not leave a directory that looks like a layout. All files are on disk when the function returns, unless
 /// [`LayoutOptions::write`] says otherwise.
 ///
 /// The options are JSON merged over the defaults of `index.json`, or [`LayoutOptions`]. `manifests` always lists the

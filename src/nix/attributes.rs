@@ -1,4 +1,4 @@
-//! The attributes of a derivation, and where its output goes.
+//! The attributes of a derivation, and the path of its output.
 
 use std::{
     fs,
@@ -13,8 +13,8 @@ use crate::{
     recipe::trust::RecipeTrust,
 };
 
-/// What Nix says to the builder of a derivation with
-/// [structured attributes](https://nix.dev/manual/nix/latest/language/advanced-attributes#adv-attr-structuredAttrs).
+/// The attributes that Nix passes to the builder of a derivation with [structured
+/// attributes](https://nix.dev/manual/nix/latest/language/advanced-attributes#adv-attr-structuredAttrs).
 #[derive(Clone, Debug)]
 pub struct Attributes {
     members: Map<String, Value>,
@@ -26,7 +26,7 @@ impl Attributes {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`], and [`Error::Invalid`] for a file that is none of a derivation with one output, `out`.
+    /// [`Error::Read`], and [`Error::Invalid`] if the file is not that of a derivation with one output, `out`.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let json = fs::read(path).map_err(Error::read(path))?;
@@ -35,11 +35,11 @@ impl Attributes {
         Self::from_value(value)
     }
 
-    /// The same, of JSON that was read.
+    /// Parses attributes that were already read as JSON.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for JSON that is none of a derivation with one output, `out`.
+    /// [`Error::Invalid`] if the JSON is not that of a derivation with one output, `out`.
     pub fn from_value(attributes: Value) -> Result<Self> {
         let output = attributes.get("outputs").and_then(|outputs| outputs.get("out")?.as_str()).map(PathBuf::from);
         match (attributes, output) {
@@ -48,7 +48,7 @@ impl Attributes {
         }
     }
 
-    /// Where the output goes, which is not there yet.
+    /// Returns the path of the output, which does not exist yet.
     pub fn output(&self) -> &Path {
         &self.output
     }

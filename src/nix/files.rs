@@ -1,4 +1,4 @@
-//! A few small files, links and directories, as a store path.
+//! Writes a few small files, links and directories as a store path.
 
 use std::{
     fs,
@@ -14,12 +14,14 @@ use crate::{
     nix::attributes::Attributes,
 };
 
-/// Makes a folder of texts (which may be executable), symbolic links and empty directories; or the output itself, if the destination is `/`.
+/// Writes a folder of text files (optionally executable), symbolic links and empty directories. If the destination is
+/// `/`, the file or link is the output itself.
 ///
 /// # Errors
 ///
-/// [`Error::Destination`] for a destination with `..`, or of a text or link with a slash at its end, [`Error::Invalid`]
-/// for what is none of these or two of them, for two at one destination, or one below a link, and [`Error::Write`].
+/// [`Error::Destination`] for a destination with `..`, or a text or link whose destination ends with a slash;
+/// [`Error::Invalid`] for an item that is none of these or more than one, for two items with the same destination, or
+/// for an item below a link; and [`Error::Write`].
 pub fn files(attributes: &Attributes) -> Result<()> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]

@@ -1,4 +1,4 @@
-//! Layers: one of files and store paths, or as many as a closure is split into.
+//! The steps for layers: one layer of files and store paths, or a closure split into several.
 
 use std::{
     ffi::OsStr,
@@ -30,12 +30,12 @@ use crate::{
     },
 };
 
-/// Makes a layer: the files of `spec`, and what contents say. With `lazy`, of which the layer's recipe alone is kept, the
-/// output refers to all sources, which are there as long as it is.
+/// Builds a layer from the files of `spec` and the contents. With `lazy`, only the recipe of the layer is kept; the
+/// output then refers to all sources, so that they exist as long as it does.
 ///
 /// # Errors
 ///
-/// As [`layer_tar`](crate::layer_tar()), [`LayerSpec::from_value`], and [`Error::Invalid`] for another attribute.
+/// As [`layer_tar`](crate::layer_tar()) and [`LayerSpec::from_value`], and [`Error::Invalid`] for an invalid attribute.
 pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let LayerSpec { mut files, options } = LayerSpec::from_value(attributes.get("spec")?)?;
     let packages: Vec<PathBuf> = attributes.list("copyToRoot")?;
@@ -58,12 +58,12 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     folder::write_layer(attributes.output(), &layer, &RecipeTrust::default(), WRITE)
 }
 
-/// Makes several layers of a closure, as [`closure_layers`](crate::closure_layers()) splits it, all at once. The layers of
-/// the image in the attribute `base` count within `maxLayers`.
+/// Builds the layers of a closure, in parallel, as [`closure_layers`](crate::closure_layers()) splits it. The layers of
+/// the image in the attribute `base` count towards `maxLayers`.
 ///
 /// # Errors
 ///
-/// As [`layer_tar`], and as [`closure_layers`](crate::closure_layers()).
+/// As [`layer_tar`] and [`closure_layers`](crate::closure_layers()).
 pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let LayerSpec { options, .. } = LayerSpec::from_value(attributes.get("spec")?)?;
     let options = entries::above(attributes, options)?;
