@@ -116,7 +116,7 @@ impl Build {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let _lock = self.config.lock();
         let config = self.run.merge_into(self.config.options(trust)?).strict(warnings.strict);
-        // Reports errors in the options before files are packed.
+        // Report errors in the configuration before files are packed.
         config.check()?;
         let write = self.write.options();
         let output = Output::claim(&self.output, write)?;

@@ -30,8 +30,8 @@ use crate::{
 ///
 /// Each layout is a repository named after its folder, in lower case and with - instead of invalid characters, or as
 /// NAME. Images appended while the layout is served are served too. The address is printed on standard output, and the
-/// available images on standard error. Clients need an option: --tls-verify=false for podman and skopeo, --insecure for
-/// crane, --plain-http for oras.
+/// available images on standard error. Clients need an option: podman and skopeo --tls-verify=false, crane --insecure,
+/// oras --plain-http.
 ///
 /// By default, only this machine can reach the address; see --listen. For other machines, use --tls-cert and
 /// --htpasswd: without them there is no TLS and no login, and everyone who can reach the address can read everything.
