@@ -187,7 +187,7 @@ pub fn link_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool, o
         let link = dir.join(blob_name(blob.descriptor().digest));
         let file = blob.file().map(path::absolute).transpose().map_err(Error::write(&link))?;
         match file.map(|file| symlink(file, &link)) {
-            // An image may have one layer twice.
+            // An image may have the same layer twice.
             Some(Err(cause)) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(Error::write(link)(cause)),
             _ => {}
         }
@@ -265,12 +265,12 @@ impl fmt::Debug for LayerFolder {
     }
 }
 
-/// A folder that is read, and how messages name it.
+/// A folder that is read, and its description for messages.
 struct Folder<'a> {
     dir: &'a Path,
     files: Arc<LayoutFiles>,
     of: &'static str,
-    /// The subcommand that makes such a folder.
+    /// The subcommand that writes such a folder.
     made_by: &'static str,
 }
 
@@ -289,7 +289,7 @@ impl<'a> Folder<'a> {
         }
     }
 
-    /// What `media-descriptor.json` says, if its media type is one of these.
+    /// Reads `media-descriptor.json` and checks its media type.
     fn descriptor(&self, fits: impl Fn(&MediaType) -> bool) -> Result<Descriptor> {
         let Folder { dir, of, made_by, .. } = self;
         let Some(bytes) = self.files.small_file(DESCRIPTOR)? else {
@@ -312,8 +312,8 @@ impl<'a> Folder<'a> {
         self.files.small_file(name)?.ok_or_else(|| self.broken(format!("has no {name}")))
     }
 
-    /// A blob that is there: a regular file of the size that the descriptor says, or a link to one, which
-    /// [`link_image`] made. A link may lead where recipes may read.
+    /// Returns a blob that exists: a regular file of the size in the descriptor, or a link to one, written by
+    /// [`link_image`]. A link may lead only where recipes may read.
     fn blob(&self, descriptor: Descriptor) -> Result<FileBlob> {
         let name = blob_name(descriptor.digest);
         let path = self.dir.join(&name);
@@ -339,7 +339,7 @@ impl<'a> Folder<'a> {
         }
     }
 
-    /// The same, or a recipe in its place.
+    /// As [`Folder::blob`], or the recipe of the blob.
     fn blob_or_recipe(&self, descriptor: Descriptor) -> Result<Arc<dyn Blob>> {
         let blob = LayoutBlob { files: Arc::clone(&self.files), descriptor };
         let has_file = self.dir.join(blob_name(blob.descriptor.digest)).symlink_metadata().is_ok();
@@ -349,7 +349,7 @@ impl<'a> Folder<'a> {
         Ok(Arc::new(self.blob(blob.descriptor)?))
     }
 
-    /// The bytes of a blob that is a document, checked against its digest.
+    /// Reads a document and verifies its digest.
     fn document(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
         self.blob(descriptor.clone())?;
         self.files.document(descriptor)
@@ -367,7 +367,8 @@ impl<'a> Folder<'a> {
     }
 }
 
-/// Puts these blobs in their place, or the recipes that are to take it; nobody collects them before the result is dropped.
+/// Stores these blobs, or their recipes if `takes_place` accepts them. The result holds a lock against garbage
+/// collection.
 fn store<'a>(
     dir: &Path,
     blobs: impl IntoIterator<Item = &'a dyn Blob>,
@@ -392,12 +393,12 @@ fn store<'a>(
     Ok(store)
 }
 
-/// Whether the blob lies nowhere, and has to be made.
+/// Whether the blob is not stored in a file and must be built.
 fn is_made(recipe: &Recipe) -> bool {
     recipe.lies_in().is_none()
 }
 
-/// Writes the file that makes the folder whole.
+/// Writes the file that completes the folder.
 fn write_last(dir: &Path, name: &str, bytes: &[u8], options: WriteOptions) -> Result<()> {
     options.sync_folder(dir)?;
     replace(dir, name, bytes, options)?;

@@ -88,7 +88,7 @@ pub fn image_archive<I: Into<Image>>(
         blobs.extend(all.map(|blob| (blob.descriptor().digest, blob)));
     }
     if format != ArchiveFormat::Oci {
-        // Beside a layout the layers are its own, in whatever compression.
+        // Next to a layout, layers keep their compression.
         let entries = docker::entries(&index, &images, format, &mut warnings)?;
         if !entries.is_empty() {
             documents.push((MANIFEST, json::to_bytes(&entries)));
@@ -122,7 +122,7 @@ pub struct WrittenArchive {
     pub warnings: Vec<Warning>,
 }
 
-/// The file of a docker-archive that names its images.
+/// The file of a docker-archive that lists its images.
 const MANIFEST: &str = "manifest.json";
 
 fn empty_index() -> Index {
@@ -137,9 +137,9 @@ fn empty_index() -> Index {
     }
 }
 
-/// Gives the entry of an index a full name if it has but a tag.
+/// Gives the entry of an index a full name if it has only a tag.
 fn complete_name(entry: &mut Descriptor, repository: Option<&str>) -> Result<()> {
-    // Of a tag that is none in our sense nobody could make a name.
+    // A tag that is not valid here cannot be completed to a full name.
     let name = match entry.annotations.get(REF_NAME).map(|tag| (tag, tag.parse::<ImageName>())) {
         Some((_, Ok(name))) if !entry.annotations.contains_key(CONTAINERD_NAME) => name,
         _ => return Ok(()),

@@ -36,7 +36,7 @@ impl ImageLayout {
         let blobs = images.iter().flat_map(Image::blobs);
         let blobs: Vec<&Arc<dyn Blob>> = blobs.filter(|blob| seen.insert(blob.descriptor().digest)).collect();
         let filled = pool.map(blobs, |blob| fill_in(dir, &store, blob.as_ref(), pool));
-        // The recipes go when nothing can take the blobs away any more.
+        // Recipes are removed only when the blobs are safely on disk.
         store.sync_folders()?;
         let recipes = |blob: &Option<Filled>| blob.as_ref().map(|blob| dir.join(recipe_name(blob.descriptor.digest)));
         for recipe in filled.iter().flatten().filter_map(recipes) {
@@ -51,10 +51,10 @@ impl ImageLayout {
         }
         let filled: Vec<_> = filled.into_iter().collect::<Result<_>>()?;
         drop(store);
-        // Without the folder the layout is not sparse any more. Whoever writes to it now may be about to use it.
+        // Without the folder, the layout is no longer sparse. A current writer may be about to use it.
         if let Some(_alone) = Lock::try_exclusive(dir, self.write)? {
             for folder in Path::new(RECIPES).ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
-                // Recipes that no image names are for collecting garbage.
+                // Recipes that no image names are left to garbage collection.
                 let _ = fs::remove_dir(dir.join(folder));
             }
         }
@@ -62,13 +62,13 @@ impl ImageLayout {
     }
 }
 
-/// A blob that is there, beside its recipe.
+/// A blob that is stored beside its recipe.
 struct Filled {
     descriptor: Descriptor,
     is_new: bool,
 }
 
-/// Makes a blob of its recipe, if that is there.
+/// Builds a blob from its recipe, if the recipe exists.
 fn fill_in(dir: &Path, store: &BlobStore, blob: &dyn Blob, pool: &Pool) -> Result<Option<Filled>> {
     let digest = blob.descriptor().digest;
     let recipe = dir.join(recipe_name(digest));
@@ -76,7 +76,7 @@ fn fill_in(dir: &Path, store: &BlobStore, blob: &dyn Blob, pool: &Pool) -> Resul
         return Ok(None);
     }
     let path = dir.join(blob_name(digest));
-    // The recipe is all that there is, unless what lies there is the blob: its name and size are not enough here.
+    // An existing file counts only if its bytes are those of the blob; name and size are not enough.
     let is_new = !store.has(&path, blob);
     if is_new {
         match fs::remove_file(&path) {

@@ -89,7 +89,7 @@ pub fn image_layout<I: Into<Image>>(
     replace(dir, INDEX, &json::to_bytes(&index), write)?;
     write.sync_folder(dir)?;
     write.sync_way_to(dir)?;
-    // All recipes in it were written by this call.
+    // This call wrote all of its recipes.
     let trust = if sparse { RecipeTrust::everything() } else { trust };
     Ok(ImageLayout::open(dir)?.trust(trust).with_known(known))
 }

@@ -31,7 +31,8 @@ use crate::{
 pub struct ImageLayout {
     pub(crate) files: Arc<LayoutFiles>,
     pub(crate) index_bytes: Vec<u8>,
-    /// What they say, when somebody has asked: appending to thousands of images does not take what parsing them takes.
+    /// The parsed index. It is parsed on first use, because appending to an index of thousands of images does not need
+    /// it.
     pub(crate) index: OnceLock<Index>,
     pub(crate) write: WriteOptions,
 }
@@ -134,7 +135,7 @@ impl ImageLayout {
         Self { write, ..self }
     }
 
-    /// The folder in which a compressed archive is unpacked, if one was given.
+    /// Returns the folder in which a compressed archive is unpacked, if one was given.
     #[cfg(feature = "registry")]
     pub(crate) fn scratch(&self) -> Option<&Path> {
         self.files.scratch()
@@ -211,7 +212,7 @@ impl ImageLayout {
     }
 }
 
-/// The bytes of the layout's index as it is now.
+/// Reads the current bytes of the index.
 pub(crate) fn read_index(files: &LayoutFiles) -> Result<Vec<u8>> {
     if files.small_file(MARKER)?.is_none() {
         return Err(Error::layout(files.path(), "has no oci-layout file: it is no image layout"));
@@ -234,11 +235,12 @@ fn parse<T: serde::de::DeserializeOwned>(files: &LayoutFiles, descriptor: &Descr
 }
 
 impl ImageLayout {
-    /// The image of this manifest.
+    /// Returns the image of this manifest.
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] for a configuration that does not fit it, and those of reading the configuration.
+    /// [`Error::Layout`] if the configuration does not match the manifest, and any error from reading the
+    /// configuration.
     pub(crate) fn platform_image(&self, descriptor: &Descriptor, manifest: Manifest) -> Result<PlatformImage> {
         let configuration: Configuration = parse(&self.files, &manifest.config)?;
         PlatformImage::new(descriptor.clone(), manifest, configuration, |descriptor| Ok(self.blob(descriptor))).map_err(

@@ -38,7 +38,7 @@ fn repository_of(path: &Path) -> Option<String> {
     for c in name.chars() {
         match c {
             'a'..='z' | '0'..='9' => valid.push(c),
-            // Between two words there is one, whatever stood there.
+            // A run of separators becomes one separator, whatever characters it has.
             _ if !valid.ends_with(|last: char| last.is_ascii_alphanumeric()) => {}
             '.' | '_' => valid.push(c),
             _ => valid.push('-'),
@@ -48,7 +48,7 @@ fn repository_of(path: &Path) -> Option<String> {
     is_repository(&valid).then_some(valid)
 }
 
-/// A store path's name has 32 of these digits and `-` in front.
+/// Removes the hash of a store path: 32 of these digits and `-`.
 pub(crate) fn without_hash(name: &str) -> &str {
     let is_digit = |b: u8| b"0123456789abcdfghijklmnpqrsvwxyz".contains(&b);
     match name.split_once('-') {

@@ -76,7 +76,7 @@ impl ImageLayout {
     fn with_blobs(&self, entry: &Descriptor, shared: &mut Shared) -> Result<Image> {
         self.check_known(entry)?;
         let mut found = Found { shared, seen: HashSet::new(), blobs: Vec::new(), absent: Vec::new() };
-        // What the index says of it besides, the image's own descriptor says.
+        // The annotations of the entry are already in the descriptor of the image.
         let bare = Descriptor { annotations: Annotations::new(), ..entry.clone() };
         self.collect_blobs(&bare, 0, &mut found)?;
         let mut blobs = found.blobs;
@@ -110,7 +110,7 @@ impl ImageLayout {
         Ok(())
     }
 
-    /// What an index names. An index may name what is elsewhere, but not all of it.
+    /// Collects the entries of an index. Some of them may be stored elsewhere, but not all.
     fn collect_entries(&self, entries: &[Descriptor], depth: usize, found: &mut Found<'_>) -> Result<()> {
         let (mut missing, mut any) = (None, entries.is_empty());
         for entry in entries {
@@ -132,14 +132,15 @@ impl ImageLayout {
         }
     }
 
-    /// Whether a blob that must be in the layout is absent. Only who may distribute a layer with `urls` has it.
+    /// Whether a blob that must be in the layout is missing. A layer with `urls` may be stored elsewhere, because not
+    /// everyone may distribute it.
     fn lacks(&self, descriptor: &Descriptor) -> bool {
         let elsewhere =
             descriptor.media_type.to_oci().as_str().contains("nondistributable") || !descriptor.urls.is_empty();
         !elsewhere && !self.files.has_blob(descriptor.digest)
     }
 
-    /// What a manifest or an index names; nothing for any other blob.
+    /// Returns the descriptors in a manifest or an index; nothing for any other blob.
     pub(crate) fn children(&self, descriptor: &Descriptor, depth: usize) -> Result<Vec<Descriptor>> {
         if depth > MAX_DEPTH {
             return Err(Error::layout(self.path(), format!("has indexes more than {MAX_DEPTH} deep")));
@@ -147,7 +148,7 @@ impl ImageLayout {
         match Below::of(&descriptor.media_type) {
             Below::Entries => {
                 let Index { media_type, manifests: entries, extra, .. } = self.read(descriptor)?;
-                // Whatever its media type is: its members say what it is, too.
+                // Identified by its members, whatever its media type is.
                 let is_manifest = ["config", "layers"].iter().any(|member| extra.has(member));
                 let own = if is_manifest { Some(MediaType::MANIFEST) } else { media_type };
                 self.check_kind(descriptor, own, MediaType::is_index)?;
@@ -167,13 +168,13 @@ impl ImageLayout {
                     Error::layout(self.path(), reason)
                 })
             }
-            // Of the blobs of a manifest, only the bytes count.
+            // The blobs of a manifest are copied without interpreting them.
             Below::Nothing | Below::Unknown => Ok(Vec::new()),
         }
     }
 
-    /// Whether a document is of the kind that its descriptor says. Others may follow what it says itself, and what it
-    /// names then must stay and be copied, too.
+    /// Checks that a document has the kind that its descriptor says. Other tools may trust the document itself, and
+    /// would then miss blobs that were not kept and copied.
     fn check_kind(&self, said: &Descriptor, own: Option<MediaType>, is_it: fn(&MediaType) -> bool) -> Result<()> {
         match own.filter(|own| !is_it(own) && (own.is_index() || own.is_manifest())) {
             Some(own) => {
@@ -185,7 +186,7 @@ impl ImageLayout {
         }
     }
 
-    /// Whether it is known what an entry of an index refers to.
+    /// Checks that the media type of an index entry tells what it refers to.
     pub(crate) fn check_known(&self, entry: &Descriptor) -> Result<()> {
         match Below::of(&entry.media_type) {
             Below::Unknown => {
@@ -201,7 +202,7 @@ impl ImageLayout {
     }
 }
 
-/// What images of one layout have in common: an index may name one image thousands of times.
+/// Shared by the images of one layout, because an index may name one image thousands of times.
 #[derive(Default)]
 struct Shared {
     blobs: HashMap<Digest, Arc<dyn Blob>>,
@@ -231,14 +232,14 @@ impl Shared {
     }
 }
 
-/// What an image consists of, while it is collected.
+/// The parts of an image while they are collected.
 struct Found<'a> {
     shared: &'a mut Shared,
     /// The same bytes may be a layer in one place and a manifest in another.
     seen: HashSet<(Digest, Below)>,
-    /// Whatever refers to a blob comes after it.
+    /// A blob comes before the blobs that refer to it.
     blobs: Vec<Arc<dyn Blob>>,
-    /// The platforms, or else the digests, of what an index names and the layout lacks.
+    /// The platforms, or else the digests, of entries that the layout lacks.
     absent: Vec<String>,
 }
 
@@ -252,9 +253,9 @@ pub(crate) enum Below {
     /// The [artifact manifest](https://github.com/opencontainers/image-spec/blob/v1.1.0-rc2/artifact.md), which was
     /// withdrawn before version 1.1.
     Blobs,
-    /// A layer, a configuration or what else is no JSON: BuildKit's cache is an index of such.
+    /// A layer, a configuration or another blob that is not JSON. BuildKit's cache is an index of such blobs.
     Nothing,
-    /// A document of another kind, which may refer to blobs.
+    /// Another kind of document, which may refer to blobs.
     Unknown,
 }
 

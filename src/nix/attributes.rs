@@ -53,18 +53,18 @@ impl Attributes {
         &self.output
     }
 
-    /// Recipes and links may lead into the store that the output is in.
+    /// Trusts the store of the output: recipes and links may lead into it.
     pub(crate) fn trust(&self) -> RecipeTrust {
         self.output.parent().into_iter().fold(RecipeTrust::default(), RecipeTrust::root)
     }
 
-    /// An attribute; one that is not there reads as `null`.
+    /// Returns an attribute. A missing one is read as `null`.
     pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let value = self.members.get(name).cloned().unwrap_or_default();
         serde_json::from_value(value).map_err(|error| Error::invalid(name, error.to_string()))
     }
 
-    /// A list; one that is not there is empty.
+    /// Returns a list. A missing one is empty.
     pub(crate) fn list<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
         Ok(self.get::<Option<_>>(name)?.unwrap_or_default())
     }

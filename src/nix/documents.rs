@@ -135,7 +135,7 @@ fn strict(attributes: &Attributes) -> Result<bool> {
     Ok(attributes.get::<Option<bool>>("strict")?.unwrap_or_default())
 }
 
-/// All or nothing, or all but the parts that are said to be `false`.
+/// Parses which parts of the base configuration are inherited: all, none, or all except those that are `false`.
 fn inherit(attributes: &Attributes) -> Result<Inherit> {
     match attributes.get::<Value>("inheritConfig")? {
         Value::Null | Value::Bool(true) => Ok(Inherit::EVERYTHING),
@@ -144,10 +144,10 @@ fn inherit(attributes: &Attributes) -> Result<Inherit> {
     }
 }
 
-/// Where a compressed archive is unpacked: Nix starts builders in a temporary folder of their own.
+/// Where a compressed archive is unpacked. Nix starts each builder in its own temporary folder.
 const SCRATCH: &str = ".";
 
-/// The image that layers, a configuration or a manifest are built on, if any.
+/// Returns the base image of layers, a configuration or a manifest, if there is one.
 pub(crate) fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<PlatformImage>> {
     #[derive(Deserialize)]
     struct Base {

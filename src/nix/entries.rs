@@ -26,7 +26,7 @@ pub fn entries(attributes: &Attributes, pool: &Pool) -> Result<()> {
     all.write(attributes.output(), pool)
 }
 
-/// Puts a layer above those whose entries the attribute `below` names, if it names any.
+/// Sets the layers below a layer, from the entries that the attribute `below` names, if any.
 pub(crate) fn above(attributes: &Attributes, options: LayerOptions) -> Result<LayerOptions> {
     let below: Vec<PathBuf> = attributes.list("below")?;
     Ok(if below.is_empty() { options } else { options.above(BaseFiles::from_folders(below)?) })

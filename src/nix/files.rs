@@ -42,7 +42,7 @@ pub fn files(attributes: &Attributes) -> Result<()> {
     for File { destination, text, executable, symlink: target, directory } in files {
         let refuse = |reason: &str| Err(Error::invalid(format!("files ({destination:?})"), reason));
         let path = below(output, &destination)?;
-        // What is written through a link lands elsewhere.
+        // A write through a link would end up elsewhere.
         if path.ancestors().skip(1).take_while(|above| above.starts_with(output)).any(Path::is_symlink) {
             return refuse("it is below another of the files, which is a link: drop one");
         }
@@ -59,7 +59,7 @@ pub fn files(attributes: &Attributes) -> Result<()> {
         }
         let written = match (text, target, directory) {
             (Some(text), None, false) => fs::write(&path, text).and_then(|()| {
-                // What Nix leaves of permissions in a store path is whether the owner may execute it.
+                // Of the permissions in a store path, Nix keeps only whether the owner may execute the file.
                 if executable { fs::set_permissions(&path, fs::Permissions::from_mode(0o755)) } else { Ok(()) }
             }),
             (None, Some(target), false) => symlink(target, &path),

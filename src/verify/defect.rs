@@ -60,7 +60,7 @@ macro_rules! defects {
 }
 
 defects! {
-    // The files of the layout.
+    // Files of the layout.
 
     /// The archive cannot be read to its end.
     ArchiveDamaged {

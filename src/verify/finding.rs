@@ -62,7 +62,7 @@ impl Serialize for Finding {
     }
 }
 
-/// Findings as they come, up to a number: a hostile document has room for millions.
+/// Collects findings up to a limit, because a hostile document can cause millions.
 pub(crate) struct Findings {
     list: Vec<Finding>,
     limit: usize,
@@ -82,7 +82,7 @@ impl Findings {
         }
     }
 
-    /// All of them, and at the end how many are left out.
+    /// Returns all findings. If some were left out, the last one has their number.
     pub(crate) fn into_list(mut self, place: &str, digest: Option<Digest>) -> Vec<Finding> {
         if self.more > 0 {
             self.list.push(Finding::new(place, digest, Defect::More { count: self.more }));

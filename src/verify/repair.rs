@@ -75,7 +75,7 @@ pub fn repair(
         let findings = verify(path, options)?;
         let broken = findings.iter().filter(|finding| is_broken(finding)).filter_map(|finding| finding.digest);
         let broken: HashSet<Digest> = broken.collect();
-        // What a manifest names shows when it is there: each turn goes one step further.
+        // The blobs of a manifest are known only once the manifest is intact, so each round goes one level deeper.
         let layout = ImageLayout::open(path)?;
         let mut known = HashSet::new();
         let mut order = Vec::new();
@@ -105,10 +105,10 @@ pub fn repair(
     }
 }
 
-/// Gives a sound blob by its descriptor, or nothing.
+/// Returns an intact blob for a descriptor, or `None`.
 type Source<'a> = dyn Fn(&Descriptor) -> Result<Option<Arc<dyn Blob>>> + Sync + 'a;
 
-/// Whether another copy of the blob mends this.
+/// Whether another copy of the blob would fix this finding.
 fn is_broken(finding: &Finding) -> bool {
     matches!(
         finding.defect,
@@ -117,7 +117,7 @@ fn is_broken(finding: &Finding) -> bool {
 }
 
 impl ImageLayout {
-    /// Notes down every descriptor that is below this one, as far as the layout has what names it.
+    /// Collects every descriptor below this one, as far as the documents that name them are in the layout.
     fn reach(&self, descriptor: &Descriptor, depth: usize, known: &mut HashSet<Digest>, order: &mut Vec<Descriptor>) {
         if !known.insert(descriptor.digest) {
             return;

@@ -85,7 +85,7 @@ use crate::{
 /// [`Error::Layout`](crate::Error::Layout) if the path does not exist, or is neither a folder nor a file, and
 /// [`Error::Read`](crate::Error::Read) if it cannot be opened. Every other problem is a finding.
 pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Finding>> {
-    // Before anything is read: nobody collects what the index names then.
+    // Locked before anything is read, so that the blobs of the index are not collected.
     let _lock = ReadLock::new(path.as_ref());
     let files = LayoutFiles::open_damaged(path.as_ref(), options.scratch.as_deref())?.with_trust(options.trust.clone());
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
@@ -112,7 +112,7 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Fin
     found.extend(layers.into_iter().flatten());
     let stray = reading.pool.map(stray, |digest| {
         let place = format!("blobs/sha256/{}", digest.hex());
-        // Where no lock keeps collectors away, or another program removed it: nothing refers to it.
+        // Without locks, a collector or another program may have removed it. Nothing refers to it.
         let defect = check_bytes(&files, digest, reading.limit).err().filter(|defect| *defect != Defect::FileMissing);
         defect.map(|defect| Finding::new(place, Some(digest), defect))
     });
@@ -120,12 +120,12 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Fin
     Ok(found)
 }
 
-/// The blobs whose recipes are looked at in their place.
+/// Returns the blobs that do not exist and whose recipes are checked.
 fn without_blob(files: &LayoutFiles, blobs: &Blobs) -> HashSet<Digest> {
     blobs.not_documents().filter(|&digest| matches!(files.kind(&blob_name(digest)), Ok(None))).collect()
 }
 
-/// The most findings in all documents together that are listed.
+/// The maximum number of findings in all documents together.
 const MAX_FINDINGS: usize = 10_000;
 
 /// The options of [`verify`].
@@ -181,7 +181,7 @@ impl VerifyOptions {
     }
 }
 
-/// An archive by itself.
+/// Checks the archive itself.
 fn check_archive(files: &LayoutFiles, findings: &mut Findings) {
     let Some(archive) = files.archive() else { return };
     let mut found = |place: &str, defect| findings.add(Finding::new(place, None, defect));
@@ -196,9 +196,9 @@ fn check_archive(files: &LayoutFiles, findings: &mut Findings) {
     }
 }
 
-/// The folders that every layout has:
-/// [content](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#content). Says whether one is a
-/// symbolic link: what lies below that is not in the layout.
+/// Checks the folders that every layout has:
+/// [content](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#content). Returns whether one is
+/// a symbolic link: files below it are not in the layout.
 fn check_folders(files: &LayoutFiles, findings: &mut Findings) -> bool {
     let is_link = |kind| matches!(kind, Ok(Some(FileKind::Other(_))));
     for name in ["blobs", "blobs/sha256"] {
@@ -206,7 +206,7 @@ fn check_folders(files: &LayoutFiles, findings: &mut Findings) -> bool {
             Ok(Some(FileKind::Folder)) => continue,
             Ok(Some(FileKind::File)) => Defect::NotAFolder { kind: "file" },
             Ok(Some(FileKind::Other(kind))) => Defect::NotAFolder { kind },
-            // Whether a layout has blobs of this algorithm is its own affair.
+            // A layout need not have blobs of this algorithm.
             Ok(None) if name != "blobs" => continue,
             Ok(None) => Defect::FileMissing,
             Err(cause) => unreadable(cause),
@@ -219,12 +219,12 @@ fn check_folders(files: &LayoutFiles, findings: &mut Findings) -> bool {
     false
 }
 
-/// The blobs in the folder that nothing refers to: they may be there, and must be what their names say.
+/// Returns the unreferenced blobs in the folder. They are allowed, and must match their names.
 fn stray_files(files: &LayoutFiles, blobs: &Blobs, findings: &mut Findings) -> Vec<Digest> {
     const FOLDER: &str = "blobs/sha256";
     let names = match files.names(FOLDER) {
         Ok(names) => names,
-        // Said of the folder already.
+        // Already reported for the folder.
         Err(_) if !matches!(files.kind(FOLDER), Ok(Some(FileKind::Folder))) => return Vec::new(),
         Err(cause) => {
             findings.add(Finding::new(FOLDER, None, unreadable(cause)));
@@ -236,7 +236,7 @@ fn stray_files(files: &LayoutFiles, blobs: &Blobs, findings: &mut Findings) -> V
         match format!("sha256:{name}").parse::<Digest>() {
             Ok(digest) if blobs.contains(digest) => {}
             Ok(digest) => stray.push(digest),
-            // Somebody writes it now, or was killed: collecting garbage removes it.
+            // Another process is writing it, or was killed; garbage collection removes it.
             Err(_) if name.starts_with(TEMPORARY) => {}
             Err(_) => {
                 let place = format!("{FOLDER}/{}", finding::shown(&name));

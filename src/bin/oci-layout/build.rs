@@ -23,7 +23,7 @@ use crate::{
 /// Packs files into an image in a new layout.
 ///
 /// Files are owned by root, have mode 0755 or 0644 and a fixed modification time, unless --chown, --chmod or --mtime is
-/// given; to set these for each file, use layer-tar with --spec. SOURCE_DATE_EPOCH, in seconds since 1970, sets the
+/// given; layer-tar can set these for each file, in a specification. SOURCE_DATE_EPOCH, in seconds since 1970, sets the
 /// creation time in the image configuration (default: 1970); it does not affect files. Prints the digest of the image.
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").args(["files"]).required(true), after_help = "\
