@@ -1,7 +1,7 @@
 //! Creates the entries of `manifest.json` for a docker-archive: images for one platform each.
 //!
-//! The format is that of [`docker image
-//! save`](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md#combined-image-json--filesystem-changeset-format).
+//! The format is that of
+//! [`docker image save`](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md#combined-image-json--filesystem-changeset-format).
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -1,8 +1,8 @@
 //! Reads a docker-archive as a layout of its images. `docker save` before Docker 25, `podman save`, kaniko, jib, crane
 //! and Bazel write such tars.
 //!
-//! The format is that of [`docker image
-//! save`](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md#combined-image-json--filesystem-changeset-format):
+//! The format is that of
+//! [`docker image save`](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md#combined-image-json--filesystem-changeset-format):
 //! `manifest.json` names the configuration and the layers of each image. Configurations and layers are read in place.
 //! Only the manifests and the index, which a docker-archive lacks, are created. They depend only on the archive, so an
 //! image has the same digest wherever its archive is read.

@@ -13,8 +13,8 @@ use crate::{
     recipe::trust::RecipeTrust,
 };
 
-/// The attributes that Nix passes to the builder of a derivation with [structured
-/// attributes](https://nix.dev/manual/nix/latest/language/advanced-attributes#adv-attr-structuredAttrs).
+/// The attributes that Nix passes to the builder of a derivation with
+/// [structured attributes](https://nix.dev/manual/nix/latest/language/advanced-attributes#adv-attr-structuredAttrs).
 #[derive(Clone, Debug)]
 pub struct Attributes {
     members: Map<String, Value>,

@@ -70,8 +70,8 @@ impl<'a> Documents<'a> {
         (self.findings, self.blobs)
     }
 
-    /// Checks the [`oci-layout`
-    /// file](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#oci-layout-file).
+    /// Checks the
+    /// [`oci-layout` file](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#oci-layout-file).
     pub(crate) fn marker(&mut self) {
         const VERSION: &str = "\"1.0.0\"";
         let Some(value) = self.file(MARKER) else { return };

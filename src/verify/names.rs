@@ -24,8 +24,8 @@ pub(crate) fn check(annotation: &'static str, value: &str) -> Option<Defect> {
     }
 }
 
-/// The grammar of `org.opencontainers.image.ref.name`: [pre-defined annotation
-/// keys](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys).
+/// The grammar of `org.opencontainers.image.ref.name`:
+/// [pre-defined annotation keys](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys).
 fn is_reference(text: &str) -> bool {
     let alphanum = |c: char| c.is_ascii_alphanumeric();
     let is_component = |component: &str| {

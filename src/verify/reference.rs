@@ -75,8 +75,7 @@ impl<'a> Reference<'a> {
         }
     }
 
-    /// [Guidance for an empty
-    /// descriptor](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidance-for-an-empty-descriptor).
+    /// [Guidance for an empty descriptor](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidance-for-an-empty-descriptor).
     fn check_empty(&self, findings: &mut Findings) {
         let said = (self.digest, self.size);
         if self.media_type.as_ref() == Some(&MediaType::EMPTY) && said != (Some(Digest::of(b"{}")), Some(2)) {

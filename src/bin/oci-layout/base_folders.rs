@@ -1,5 +1,5 @@
-//! The program's own folders, by the [XDG base directory
-//! specification](https://specifications.freedesktop.org/basedir-spec/latest/).
+//! The program's own folders, by the
+//! [XDG base directory specification](https://specifications.freedesktop.org/basedir-spec/latest/).
 
 use std::{env, path::PathBuf};
 

@@ -74,11 +74,11 @@ pub(crate) struct Build {
 #[derive(Args)]
 #[command(next_help_heading = "How a container of the image runs")]
 pub(crate) struct RunArgs {
-    /// The program to run, followed by its fixed arguments, one value each
+    /// The program to run; repeat the option for each of its fixed arguments
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     entrypoint: Vec<String>,
 
-    /// The default arguments of the program, one value each. A user can replace them
+    /// Default argument of the program, which a user can replace. May be repeated
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     cmd: Vec<String>,
 

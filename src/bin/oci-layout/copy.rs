@@ -94,7 +94,7 @@ impl Copy {
                 }
                 let source = Source::new(&layout, &image, pool)?;
                 let mut skopeo = client(&self.skopeo);
-                // The policy for which images to trust does not concern this image: it comes from a local layout.
+                // No signature policy applies: the image comes from a local layout.
                 skopeo.args(["--insecure-policy", "copy"]).args(destination.skopeo_options());
                 skopeo.args(source.options).args(&self.arguments);
                 skopeo.arg(&source.reference).arg(destination.to_string());

@@ -102,7 +102,7 @@ impl Warnings {
         }
     }
 
-    /// As [`Warnings::take`], for a command whose result is `()`.
+    /// As [`Warnings::take`].
     pub(crate) fn report(self, warnings: &[Warning]) -> Result<()> {
         match warnings.first() {
             Some(warning) if self.strict => Err(Error::Warning(warning.clone())),

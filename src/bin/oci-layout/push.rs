@@ -45,7 +45,7 @@ pub(crate) struct Push {
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
 
-    /// Path of a repository in the same registry that may have some of the layers
+    /// Path of a repository in the same registry that may have some of the layers. May be repeated
     #[arg(long, value_name = "PATH")]
     mount_from: Vec<String>,
 
