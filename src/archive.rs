@@ -1,4 +1,4 @@
-//! Images as one tar.
+//! Writes images as one tar.
 
 pub(crate) mod docker;
 pub(crate) mod image_archive;

@@ -1,4 +1,5 @@
-//! The folders between the steps: a layer, a configuration or an image on disk, for the next step to take up.
+//! The folders that steps exchange: each holds a layer, a configuration or an image on disk, as input for the next
+//! step.
 //!
 //! | folder of | holds |
 //! |---|---|
@@ -9,16 +10,16 @@
 //!
 //! - `blobs/sha256/HEX`: the blobs, as in an image layout.
 //! - `media-descriptor.json`: the descriptor of the layer, the configuration or the manifest.
-//! - `DiffID`: `sha256:` and the 64 digits, without a newline behind; white space around it is no error.
-//! - `history.json`: what the image's history says of the layer, `{"created_by":"…"}`. May be missing.
-//! - `platform.json`: what the image runs on, for those who want to know before they have it. Nothing here reads it.
+//! - `DiffID`: `sha256:` and 64 hexadecimal digits, without a trailing newline. Readers ignore surrounding white space.
+//! - `history.json`: the history entry of the layer, `{"created_by":"…"}`. Optional.
+//! - `platform.json`: the platform of the image, for tools that need it before the image exists. This crate does not
+//!   read it.
+//! - `recipes/sha256/HEX.json`: the [`Recipe`] of a layer that was only described, instead of its blob.
 //!
-//! - `recipes/sha256/HEX.json`: of a layer that was only described, its [`Recipe`] in the place of the blob.
-//!
-//! A folder stands alone: nothing in it names a path, unless it has a recipe or was made by [`link_image`]. Opening one
-//! checks that the descriptor fits and that the blobs, or their recipes, are there, by name and size. Their bytes are
-//! checked before anything relies on them. Links and recipes lead to files elsewhere, and are followed as
-//! [`RecipeTrust`] says.
+//! A folder is self-contained: it refers to no path outside unless it has a recipe or was written by [`link_image`].
+//! Opening a folder checks the descriptor and that the blobs, or their recipes, exist, by name and size. Their bytes
+//! are verified before they are used. Links and recipes lead to files elsewhere, and are followed according to
+//! [`RecipeTrust`].
 
 use std::{
     fmt, fs, io,
@@ -59,9 +60,9 @@ const HISTORY: &str = "history.json";
 const PLATFORM: &str = "platform.json";
 const LAYERS: &str = "layers.json";
 
-/// Writes the folder of a layer. A layer that was stored in that same folder stays where it is; one that was described
-/// with [`LayerOptions::recipe`](crate::LayerOptions::recipe) gets its recipe there, sealed with the key of `trust`, and any
-/// other is made.
+/// Writes the folder of a layer. If the layer was stored in the same folder, its blob stays in place. If it was
+/// described with [`LayerOptions::recipe`](crate::LayerOptions::recipe), the folder gets its recipe, sealed with the
+/// key of `trust`. Any other layer is built.
 ///
 /// ```
 /// # use oci_layout::{FileMapping, Layer, LayerOptions, RecipeTrust, WriteOptions, folder, layer_tar};
@@ -75,7 +76,7 @@ const LAYERS: &str = "layers.json";
 ///
 /// # Errors
 ///
-/// [`Error::Write`], and whatever reading the layer gives, if it was only described.
+/// [`Error::Write`], and any error from building a layer that was only described.
 pub fn write_layer(dir: impl AsRef<Path>, layer: &dyn Layer, trust: &RecipeTrust, options: WriteOptions) -> Result<()> {
     let dir = dir.as_ref();
     let _store = store(dir, [layer as &dyn Blob], is_made, trust, &Pool::new(1), options)?;
@@ -85,12 +86,12 @@ pub fn write_layer(dir: impl AsRef<Path>, layer: &dyn Layer, trust: &RecipeTrust
     write_last(dir, DESCRIPTOR, &json::to_bytes(layer.descriptor()), options)
 }
 
-/// Opens the folder of a layer. Its recipe, if it has one, is followed as `trust` says when the layer is read.
+/// Opens the folder of a layer. If it holds a recipe, reading the layer follows the recipe as `trust` allows.
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] for a folder that is none of a layer, or lacks a part, with the part and what makes it;
-/// [`Error::RecipeUntrusted`] for a recipe, or a link in the place of a blob, that may not be followed.
+/// [`Error::Layout`] if the folder does not hold a layer or lacks a part; the message names the part and the command
+/// that writes it. [`Error::RecipeUntrusted`] for a recipe, or a link instead of a blob, that may not be followed.
 pub fn open_layer(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<LayerFolder> {
     let folder = Folder::open(dir.as_ref(), "a layer", "layer-tar", trust)?;
     let descriptor = folder.descriptor(MediaType::is_layer)?;
@@ -105,8 +106,7 @@ pub fn open_layer(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<LayerFol
     Ok(LayerFolder { blob, diff_id, created_by: history.created_by.unwrap_or_default() })
 }
 
-/// Says that this folder is one of several layers: of the folders of layers inside it that these are the names of,
-/// lowest first.
+/// Marks this folder as one of several layers. `names` are the layer folders inside it, lowest first.
 ///
 /// # Errors
 ///
@@ -115,7 +115,7 @@ pub fn write_layers(dir: impl AsRef<Path>, names: &[String], options: WriteOptio
     write_last(dir.as_ref(), LAYERS, &json::to_bytes(&names), options)
 }
 
-/// Opens the folder of a layer, or of several, lowest first.
+/// Opens the folder of one or several layers. Returns them lowest first.
 ///
 /// # Errors
 ///
@@ -128,8 +128,8 @@ pub fn open_layers(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<Vec<Lay
     names.iter().map(|name| open_layer(dir.join(name), trust)).collect()
 }
 
-/// Writes the folder of a configuration. The layers of a base image are not in it: whoever makes an image of it gives
-/// the base image again.
+/// Writes the folder of a configuration. It does not include the layers of a base image; building an image from it
+/// requires the base image again.
 ///
 /// # Errors
 ///
@@ -145,20 +145,20 @@ pub fn write_config(dir: impl AsRef<Path>, config: &ImageConfig, options: WriteO
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] for a folder that is none of a configuration, or lacks a part, with the part and what makes it;
-/// [`Error::BlobDamaged`] if the configuration is not what the descriptor says.
+/// [`Error::Layout`] if the folder does not hold a configuration or lacks a part; the message names the part and the
+/// command that writes it. [`Error::BlobDamaged`] if the configuration does not match its descriptor.
 pub fn open_config(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<ImageConfig> {
     let folder = Folder::open(dir.as_ref(), "a configuration", "image-config", trust)?;
     let descriptor = folder.descriptor(|media_type| media_type.to_oci() == MediaType::CONFIG)?;
     ImageConfig::from_bytes(folder.document(&descriptor)?)
 }
 
-/// Writes the folder of an image: its manifest, and all that the manifest names; of layers that were only described, the
-/// recipes that they have. The image's names are not in it.
+/// Writes the folder of an image: its manifest and every blob that the manifest names. Layers that were only described
+/// are written as their recipes. The names of the image are not stored.
 ///
 /// # Errors
 ///
-/// [`Error::Write`], and whatever reading a blob gives.
+/// [`Error::Write`], and any error from reading a blob.
 pub fn write_image(
     dir: impl AsRef<Path>,
     image: impl Into<Image>,
@@ -171,8 +171,8 @@ pub fn write_image(
     write_last(dir, DESCRIPTOR, &json::to_bytes(image.descriptor()), options)
 }
 
-/// As [`write_image`], but for layers, which stay in the files that they are in: the folder has symbolic links to those,
-/// or recipes where nobody has looked at the files, and is good as long as they are there.
+/// As [`write_image`], but leaves layers in their files: the folder has symbolic links to those files, or recipes where
+/// the files were not verified. The folder is valid as long as the files exist.
 ///
 /// # Errors
 ///
@@ -187,7 +187,7 @@ pub fn link_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool, o
         let link = dir.join(blob_name(blob.descriptor().digest));
         let file = blob.file().map(path::absolute).transpose().map_err(Error::write(&link))?;
         match file.map(|file| symlink(file, &link)) {
-            // An image may have one layer twice.
+            // An image may have the same layer twice.
             Some(Err(cause)) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(Error::write(link)(cause)),
             _ => {}
         }
@@ -200,8 +200,8 @@ pub fn link_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool, o
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] for a folder that is none of an image, or lacks a part, with the part and what makes it;
-/// [`Error::BlobDamaged`] if the manifest is not what the descriptor says.
+/// [`Error::Layout`] if the folder does not hold an image or lacks a part; the message names the part and the command
+/// that writes it. [`Error::BlobDamaged`] if the manifest does not match its descriptor.
 pub fn open_image(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<Image> {
     let folder = Folder::open(dir.as_ref(), "an image", "image-manifest", trust)?;
     let descriptor = folder.descriptor(MediaType::is_manifest)?;
@@ -265,12 +265,12 @@ impl fmt::Debug for LayerFolder {
     }
 }
 
-/// A folder that is read, and how messages name it.
+/// A folder that is read, and its description for messages.
 struct Folder<'a> {
     dir: &'a Path,
     files: Arc<LayoutFiles>,
     of: &'static str,
-    /// The subcommand that makes such a folder.
+    /// The subcommand that writes such a folder.
     made_by: &'static str,
 }
 
@@ -289,7 +289,7 @@ impl<'a> Folder<'a> {
         }
     }
 
-    /// What `media-descriptor.json` says, if its media type is one of these.
+    /// Reads `media-descriptor.json` and checks its media type.
     fn descriptor(&self, fits: impl Fn(&MediaType) -> bool) -> Result<Descriptor> {
         let Folder { dir, of, made_by, .. } = self;
         let Some(bytes) = self.files.small_file(DESCRIPTOR)? else {
@@ -312,8 +312,8 @@ impl<'a> Folder<'a> {
         self.files.small_file(name)?.ok_or_else(|| self.broken(format!("has no {name}")))
     }
 
-    /// A blob that is there: a regular file of the size that the descriptor says, or a link to one, which
-    /// [`link_image`] made. A link may lead where recipes may read.
+    /// Returns a blob that exists: a regular file of the size in the descriptor, or a link to one, written by
+    /// [`link_image`]. A link may lead only where recipes may read.
     fn blob(&self, descriptor: Descriptor) -> Result<FileBlob> {
         let name = blob_name(descriptor.digest);
         let path = self.dir.join(&name);
@@ -339,7 +339,7 @@ impl<'a> Folder<'a> {
         }
     }
 
-    /// The same, or a recipe in its place.
+    /// As [`Folder::blob`], or the recipe of the blob.
     fn blob_or_recipe(&self, descriptor: Descriptor) -> Result<Arc<dyn Blob>> {
         let blob = LayoutBlob { files: Arc::clone(&self.files), descriptor };
         let has_file = self.dir.join(blob_name(blob.descriptor.digest)).symlink_metadata().is_ok();
@@ -349,7 +349,7 @@ impl<'a> Folder<'a> {
         Ok(Arc::new(self.blob(blob.descriptor)?))
     }
 
-    /// The bytes of a blob that is a document, checked against its digest.
+    /// Reads a document and verifies its digest.
     fn document(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
         self.blob(descriptor.clone())?;
         self.files.document(descriptor)
@@ -367,7 +367,8 @@ impl<'a> Folder<'a> {
     }
 }
 
-/// Puts these blobs in their place, or the recipes that are to take it; nobody collects them before the result is dropped.
+/// Stores these blobs, or their recipes if `takes_place` accepts them. The result holds a lock against garbage
+/// collection.
 fn store<'a>(
     dir: &Path,
     blobs: impl IntoIterator<Item = &'a dyn Blob>,
@@ -392,12 +393,12 @@ fn store<'a>(
     Ok(store)
 }
 
-/// Whether the blob lies nowhere, and has to be made.
+/// Whether the blob is not stored in a file and must be built.
 fn is_made(recipe: &Recipe) -> bool {
     recipe.lies_in().is_none()
 }
 
-/// Writes the file that makes the folder whole.
+/// Writes the file that completes the folder.
 fn write_last(dir: &Path, name: &str, bytes: &[u8], options: WriteOptions) -> Result<()> {
     options.sync_folder(dir)?;
     replace(dir, name, bytes, options)?;

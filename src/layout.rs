@@ -1,4 +1,4 @@
-//! Image layouts: written, opened, edited and filled.
+//! Image layouts: writing, opening, editing and filling.
 
 pub(crate) mod archive;
 pub(crate) mod blob_store;

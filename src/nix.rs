@@ -1,8 +1,8 @@
-//! The builders of Nix derivations: each function here is what one derivation runs, from the derivation's attributes
-//! to its output.
+//! The builders of Nix derivations. Each function reads the attributes of one derivation and writes its output.
 //!
-//! The functions in `nix/` of this repository write the attributes, with `__structuredAttrs`, so that Nix hands them
-//! over as JSON. Nothing is known here of evaluation, and nothing there of what is in an output.
+//! The functions in `nix/` of this repository write the attributes, with `__structuredAttrs`, so that Nix passes them
+//! as JSON. This module does not depend on Nix evaluation, and the Nix functions do not depend on the format of
+//! outputs.
 //!
 //! | step | attributes | output |
 //! |---|---|---|
@@ -18,24 +18,26 @@
 //! | `pull_blob` | `reference`, `digest`, `size`, `mediaType`, `plainHttp` | the bytes of a blob in a registry |
 //! | [`blobs_to_layout`] | `manifest`, `blobs`, a list of `{ digest, path }`; `tag` | a layout of these |
 //!
-//! `pull` and `pull_blob` need the feature `registry`. Their derivations have fixed outputs, so that Nix lets them into
-//! the network.
+//! `pull` and `pull_blob` require the feature `registry`. Their derivations have fixed outputs, so that Nix gives them
+//! network access.
 //!
-//! Folders of layers, configurations and images are those of [`folder`](crate::folder).
+//! Folders of layers, configurations and images have the format of [`folder`](crate::folder).
 //!
-//! `below` is a list of folders of entries, those of the lowest layers first. Such a folder is a cache
-//! ([`BaseFiles::cache`](crate::BaseFiles::cache)), with `entries/layers.json` for the digests of the layers, the lowest
-//! first. A layer above them reads this folder, and none of the layers: the entries of an image are read once, however
-//! many layers come above it, and a builder elsewhere gets some kilobytes in the place of an image.
+//! `below` lists folders of entries, lowest layers first. Such a folder is a cache
+//! ([`BaseFiles::cache`](crate::BaseFiles::cache)) with an additional file, `entries/layers.json`, that lists the
+//! digests of the layers, lowest first. A layer above them reads this folder instead of the layers. The entries of an
+//! image are therefore read once, however many layers are built on it, and a remote builder receives a few kilobytes
+//! instead of an image.
 //!
-//! What a layer *holds* of the store is said by contents, the attributes `closure`, `copyToRoot`, `referencesOf`,
-//! `without`, and by `graph`, which Nix makes of all paths that they name (`exportReferencesGraph`):
+//! The *contents* of a layer are the store paths that it holds. They are described by the attributes `closure`,
+//! `copyToRoot`, `referencesOf` and `without`, and by `graph`, which Nix writes for all paths that they name
+//! (`exportReferencesGraph`):
 //!
-//! - the closures of the paths in `closure`, each path at its own place;
-//! - the contents of those in `copyToRoot`, at the root, and the closure of what they refer to;
-//! - the closure of what the paths in `referencesOf` refer to;
-//! - none of what `without` holds: paths, for their closures, and keys of `others`, where the contents of other layers
-//!   are.
+//! - the closures of the paths in `closure`, each path at its own location;
+//! - the contents of the paths in `copyToRoot`, at the root, and the closure of everything they refer to;
+//! - the closure of everything that the paths in `referencesOf` refer to;
+//! - nothing that `without` covers: paths, with their closures, and keys of `others`, which holds the contents of other
+//!   layers.
 
 pub(crate) mod attributes;
 pub(crate) mod contents;

@@ -1,4 +1,4 @@
-//! Everything that is wrong with a layout, and repairs.
+//! Verifies and repairs layouts.
 
 pub(crate) mod blob_use;
 pub(crate) mod blobs;

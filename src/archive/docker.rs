@@ -1,6 +1,7 @@
-//! The images of a docker-archive: each for one platform, by `manifest.json`.
+//! Creates the entries of `manifest.json` for a docker-archive: images for one platform each.
 //!
-//! The format is that of [`docker image save`](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md#combined-image-json--filesystem-changeset-format).
+//! The format is that of
+//! [`docker image save`](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md#combined-image-json--filesystem-changeset-format).
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -50,8 +51,8 @@ fn paths<S: Serializer>(blobs: &[Arc<dyn Blob>], serializer: S) -> Result<S::Ok,
     serializer.collect_seq(blobs.iter().map(|blob| blob_name(blob.descriptor().digest)))
 }
 
-/// The images that the index names, each once with all of its names. What has no form here is passed over: an artifact,
-/// or an image whose layers are not those of its configuration.
+/// Returns the images of the index, each once with all of its names. Skips artifacts, and images whose layers do not
+/// match their configuration, because this format cannot express them.
 pub(crate) fn entries(
     index: &Index,
     images: &[Image],
@@ -64,7 +65,7 @@ pub(crate) fn entries(
     for image in images {
         by_digest.entry(image.digest()).or_insert(image);
     }
-    // What became of each image, and of each manifest: where its entry is, if it has one.
+    // The position of the entry of each image and each manifest, or `None` if it has none.
     let mut known: HashMap<Digest, Option<usize>> = HashMap::new();
     for named in &index.manifests {
         let name = named.annotations.get(CONTAINERD_NAME).cloned();
@@ -91,7 +92,7 @@ pub(crate) fn entries(
                     Err(reason) => Some(reason),
                 }
             }
-            // The layout holds everything that is not an image of a container.
+            // The layout holds everything that is not a container image.
             Ok(None) => {
                 alone.then(|| "it is not an image of a container, and a docker-archive holds nothing else".to_owned())
             }
@@ -121,7 +122,7 @@ pub(crate) fn entries(
     Ok(entries)
 }
 
-/// An image as an entry, or why it can be none.
+/// Returns the entry of an image, or why it has none.
 fn entry(
     image: &Image,
     container: &Container,
@@ -149,8 +150,8 @@ fn entry(
     }))
 }
 
-/// The images for this platform alone, under the same names. Of several, those for other platforms are left out. An
-/// artifact stays as it is.
+/// Reduces images to this platform, under the same names. If there are several images, those for other platforms are
+/// left out. Artifacts are kept.
 pub(crate) fn narrowed(images: &[Image], platform: &Platform) -> Result<Vec<Image>> {
     let (mut narrowed, mut fits, mut first) = (Vec::new(), false, None);
     for image in images {
@@ -169,7 +170,7 @@ pub(crate) fn narrowed(images: &[Image], platform: &Platform) -> Result<Vec<Imag
     }
 }
 
-/// The image that this part of it is.
+/// Returns the image for one platform as an image of its own.
 fn narrowed_to(image: &Image, container: Container) -> Result<Image> {
     let Container { mut descriptor, manifest, platform } = container;
     let blobs = manifest.layers.iter().chain([&manifest.config, &descriptor]);
@@ -183,21 +184,21 @@ fn narrowed_to(image: &Image, container: Container) -> Result<Image> {
     Ok(image.names().iter().cloned().fold(Image::new(descriptor, blobs), Image::tagged))
 }
 
-/// One of the images that an image for several platforms consists of.
+/// One platform of an image.
 struct Container {
     descriptor: Descriptor,
     manifest: Manifest,
     platform: Platform,
 }
 
-/// The images of containers that an image consists of; an artifact has none.
+/// Returns the container images in an image; an artifact has none.
 fn containers(image: &Image) -> Result<Vec<Container>> {
     let mut all = Vec::new();
     collect(image, image.descriptor(), 0, &mut all)?;
     Ok(all)
 }
 
-/// The one for this platform, or the only one, or the one for linux/amd64; `None` if there are none.
+/// Returns the one for this platform, the only one, or the one for linux/amd64; `None` if there are none.
 ///
 /// # Errors
 ///
@@ -222,7 +223,7 @@ fn collect(image: &Image, descriptor: &Descriptor, depth: usize, found: &mut Vec
     }
     if descriptor.media_type.is_index() {
         let index: Index = document(image, descriptor)?;
-        // What an index names may be elsewhere.
+        // An index may name manifests that are stored elsewhere.
         let mut there = index.manifests.iter().filter(|entry| blob(image, entry).is_ok());
         return there.try_for_each(|entry| collect(image, entry, depth + 1, found));
     }
@@ -235,14 +236,14 @@ fn collect(image: &Image, descriptor: &Descriptor, depth: usize, found: &mut Vec
     }
     let platform = match &descriptor.platform {
         Some(platform) => platform.clone(),
-        // That a configuration is none of a container, the entry says.
+        // If the configuration is not that of a container, creating the entry reports it.
         None => match document::<Configuration>(image, &manifest.config) {
             Ok(configuration) => configuration.platform(),
             Err(Error::Invalid { .. }) => Platform::default(),
             Err(error) => return Err(error),
         },
     };
-    // An attestation of buildkit's, which runs nowhere.
+    // An attestation of BuildKit, which cannot be run.
     if !platform.is_unknown() {
         found.push(Container { descriptor: descriptor.clone(), manifest, platform });
     }

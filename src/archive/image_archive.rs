@@ -1,4 +1,4 @@
-//! `image_archive`: images in, one tar out that docker, podman, containerd and skopeo load.
+//! `image_archive`: writes images as one tar that docker, podman, containerd and skopeo can load.
 
 use std::{collections::BTreeMap, io::Write, sync::Arc};
 
@@ -26,17 +26,18 @@ use crate::{
     layout::entries::{entries, nest},
 };
 
-/// Writes images as one tar, from its first byte to its last, and returns the index that the tar has, the images under
-/// their names there, with warnings of what it lacks. Nothing is kept on disk: each blob is opened when it is its turn.
+/// Writes images as one tar, from its first byte to its last. Returns the index of the tar, with the names that the
+/// images have there, and a warning for everything left out. Nothing is stored on disk: each blob is opened when it is
+/// written.
 ///
 /// The docker-archive leaves out artifacts, signatures, and images whose layers are not tars or do not match their
-/// configuration; the layout holds them. With a platform, both leave out the images for other platforms.
+/// configuration; the layout includes them. With a platform, both leave out the images for other platforms.
 ///
-/// The tar is a function of the images and the options. `oci-layout`, `index.json` and `manifest.json` come first, then
-/// the blobs in the order of their digests; attributes are those that entries of layers have by default.
+/// The tar depends only on the images and the options. `oci-layout`, `index.json` and `manifest.json` come first, then
+/// the blobs in the order of their digests. Attributes are the defaults for entries of layers.
 ///
-/// Size and digest of each blob are checked on the way, and its last stretch is written when both are right: a tar with
-/// a blob that is damaged breaks off in the middle of it, which everybody notices.
+/// The size and digest of each blob are verified during the copy, and its last bytes are written only if both are
+/// right. With a damaged blob, the tar ends in the middle of that blob, so that no reader accepts it.
 ///
 /// ```
 /// use oci_layout::{ArchiveOptions, FileMapping, LayerOptions, image_archive, image_config, image_manifest, layer_tar};
@@ -53,10 +54,10 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Images`] as [`image_layout`](crate::image_layout()); [`Error::Invalid`] if no image is for the platform asked
-/// for, for a bare tag without a repository to put it in, and where a docker-archive would have no image;
-/// [`Error::Warning`] instead of a warning with the option `strict`; [`Error::BlobDamaged`] and what else the blobs give;
-/// and [`Error::Write`] for what `to` gives, which has no path.
+/// [`Error::Images`] as [`image_layout`](crate::image_layout()); [`Error::Invalid`] if no image matches the requested
+/// platform, if a bare tag has no repository, or if a docker-archive would contain no image; [`Error::Warning`] instead
+/// of a warning with the option `strict`; [`Error::BlobDamaged`] and any other error from reading the blobs; and
+/// [`Error::Write`], without a path, for errors of `to`.
 pub fn image_archive<I: Into<Image>>(
     to: impl Write,
     images: impl IntoIterator<Item = I>,
@@ -87,7 +88,7 @@ pub fn image_archive<I: Into<Image>>(
         blobs.extend(all.map(|blob| (blob.descriptor().digest, blob)));
     }
     if format != ArchiveFormat::Oci {
-        // Beside a layout the layers are its own, in whatever compression.
+        // Next to a layout, layers keep their compression.
         let entries = docker::entries(&index, &images, format, &mut warnings)?;
         if !entries.is_empty() {
             documents.push((MANIFEST, json::to_bytes(&entries)));
@@ -111,17 +112,17 @@ pub fn image_archive<I: Into<Image>>(
     Ok(WrittenArchive { index, warnings })
 }
 
-/// What [`image_archive`] wrote.
+/// The result of [`image_archive`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WrittenArchive {
-    /// The images under their names in the tar.
+    /// The images with their names in the tar.
     pub index: Index,
-    /// What the tar lacks.
+    /// What was left out of the tar.
     pub warnings: Vec<Warning>,
 }
 
-/// The file of a docker-archive that names its images.
+/// The file of a docker-archive that lists its images.
 const MANIFEST: &str = "manifest.json";
 
 fn empty_index() -> Index {
@@ -136,9 +137,9 @@ fn empty_index() -> Index {
     }
 }
 
-/// Gives the entry of an index a full name if it has but a tag.
+/// Gives the entry of an index a full name if it has only a tag.
 fn complete_name(entry: &mut Descriptor, repository: Option<&str>) -> Result<()> {
-    // Of a tag that is none in our sense nobody could make a name.
+    // A tag that is not valid here cannot be completed to a full name.
     let name = match entry.annotations.get(REF_NAME).map(|tag| (tag, tag.parse::<ImageName>())) {
         Some((_, Ok(name))) if !entry.annotations.contains_key(CONTAINERD_NAME) => name,
         _ => return Ok(()),

@@ -1,4 +1,4 @@
-//! What an archive contains.
+//! The options of an archive.
 
 use std::{fmt, str::FromStr};
 
@@ -10,35 +10,35 @@ use crate::{
     document::{descriptor::Platform, manifest::Index},
 };
 
-/// What [`image_archive`](crate::image_archive()) makes of the images.
+/// The options of [`image_archive`](crate::image_archive()).
 #[derive(Clone, Debug, Default)]
 pub struct ArchiveOptions {
-    /// Who shall load it.
+    /// The format of the archive.
     pub format: ArchiveFormat,
-    /// Of images for several platforms, the one to take. Without it, a layout has all, and a docker-archive, which can
-    /// have one only, that for linux/amd64.
+    /// The platform to select from images for several platforms. Without it, a layout includes all platforms; a
+    /// docker-archive, which can hold only one, gets linux/amd64.
     pub platform: Option<Platform>,
-    /// Where a bare tag is: in `app` or `ghcr.io/me/app`, the tag `1.0` has the full name `docker.io/library/app:1.0`
-    /// or `ghcr.io/me/app:1.0`. A layout for itself needs none; podman and docker would take the tag for the
-    /// repository.
+    /// The repository of bare tags: with `app` or `ghcr.io/me/app`, the tag `1.0` gets the full name
+    /// `docker.io/library/app:1.0` or `ghcr.io/me/app:1.0`. An oci-archive needs no repository. The other formats do,
+    /// because podman and docker would take the tag for the repository.
     pub repository: Option<String>,
-    /// The index of the layout that the images are from: what it says beside its manifests is said here, and its images
-    /// stay apart. Without it, images for several platforms under one name become one, as in
+    /// The index of the layout that the images come from. Its members other than `manifests` are copied, and its images
+    /// are not combined. Without it, images with the same name and different platforms become one index, as in
     /// [`image_layout`](crate::image_layout()).
     pub index: Option<Index>,
-    /// Told how many bytes are written.
+    /// A callback that receives the number of bytes written.
     pub progress: Option<Progress>,
     /// Whether warnings are errors; off by default.
     pub strict: bool,
 }
 
 impl ArchiveOptions {
-    /// Sets who shall load it.
+    /// Sets the format of the archive.
     pub fn format(self, format: ArchiveFormat) -> Self {
         Self { format, ..self }
     }
 
-    /// Sets the platform to take.
+    /// Sets the platform to select.
     pub fn platform(self, platform: Platform) -> Self {
         Self { platform: Some(platform), ..self }
     }
@@ -49,16 +49,16 @@ impl ArchiveOptions {
     }
 }
 
-/// What a tar of images is laid out as. Written `oci-archive`, `docker-archive` and `both`.
+/// The format of an archive, written as `oci-archive`, `docker-archive` or `both`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ArchiveFormat {
-    /// An image layout as it is.
+    /// An image layout.
     Oci,
-    /// What `docker save` wrote before there was OCI: each image for one platform, by a `manifest.json`. Layers in zstd,
-    /// which docker reads from version 23 on, are unpacked; that takes a second read of each.
+    /// The format of `docker save` before OCI: `manifest.json` lists images for one platform each. Layers compressed
+    /// with zstd, which docker reads since version 23, are decompressed; this reads each of them twice.
     Docker,
-    /// An image layout with a `manifest.json` beside it, which names the same blobs: whichever of the two somebody reads,
-    /// it is the same images under the same names.
+    /// An image layout plus a `manifest.json` that names the same blobs. Readers of either one find the same images
+    /// under the same names.
     #[default]
     Both,
 }

@@ -1,4 +1,4 @@
-//! A layer without its compression, as a blob under its diff ID.
+//! A decompressed layer, as a blob with its diff ID as digest.
 
 use std::{
     io::{self, BufReader, Read},
@@ -15,14 +15,14 @@ use crate::{
     tarfile::decompress::{Unpacked, decompress},
 };
 
-/// The tar of a layer, unpacked while it is read.
+/// The tar of a layer, decompressed as it is read.
 pub(crate) struct UnpackedLayer {
     layer: Arc<dyn Blob>,
     tar: Descriptor,
 }
 
 impl UnpackedLayer {
-    /// Unpacks the layer to learn the tar's size, which stands in front of it in an archive.
+    /// Decompresses the layer once to find the size of its tar, which an archive needs before the contents.
     pub(crate) fn new(layer: Arc<dyn Blob>, diff_id: Digest) -> Result<Self> {
         let descriptor = layer.descriptor();
         let unreadable = |cause| Error::blob(descriptor.digest, cause);
@@ -32,7 +32,7 @@ impl UnpackedLayer {
             None => {
                 let mut blob = HashRead::new(layer.open()?);
                 let size = length(unpacked(&mut blob)).map_err(unreadable)?;
-                // What may come after the compressed stream.
+                // Reads bytes after the compressed stream.
                 io::copy(&mut blob, &mut io::sink()).map_err(unreadable)?;
                 let (digest, read) = blob.finish();
                 descriptor.check(read, Some(digest))?;

@@ -1,4 +1,4 @@
-//! The tar, written from its first byte to its last.
+//! Writes a tar from its first byte to its last.
 
 use std::{
     io::{self, Read, Write},
@@ -18,11 +18,11 @@ use crate::{
     },
 };
 
-/// The members have the attributes and the headers of those of a layer.
+/// Writes members with the attributes and headers of entries of a layer.
 pub(crate) struct TarWriter<W> {
     to: W,
     progress: Option<Progress>,
-    /// Of contents, those that are written and all.
+    /// The bytes of contents written so far, and their total.
     done: u64,
     total: u64,
 }
@@ -36,17 +36,17 @@ impl<W: Write> TarWriter<W> {
         self.header(path, None)
     }
 
-    /// A file that is no blob.
+    /// Writes a file that is not a blob.
     pub(crate) fn document(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
         self.header(path, Some(bytes.len() as u64))?;
         self.contents(bytes)?;
         self.zeros(padding(bytes.len() as u64))
     }
 
-    /// A file in `blobs`. Its last stretch comes when all of it is right.
+    /// Writes a file in `blobs`. Its last bytes are written only after the whole blob is verified.
     pub(crate) fn blob(&mut self, blob: &dyn Blob) -> Result<()> {
         let descriptor = blob.descriptor();
-        // First, so that a tar that ends here for a blob that cannot be read is cut off, and no reader takes it for whole.
+        // Written first, so that an unreadable blob leaves a truncated tar that no reader accepts.
         self.header(&blob_name(descriptor.digest), Some(descriptor.size))?;
         for chunk in Chunks::open(blob)? {
             self.contents(&chunk?)?;

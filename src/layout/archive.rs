@@ -1,5 +1,4 @@
-//! An archive of images: a tar of the folder of a layout (an oci-archive), or a docker-archive. Every file can be read
-//! where it lies.
+//! An archive of images: a tar of a layout folder (an oci-archive), or a docker-archive. Files are read in place.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,50 +16,50 @@ use crate::{
     tarfile::reader::{Ending, Extent, TarReader, block::TarError, read_extents},
 };
 
-/// A tar and where its members are.
+/// A tar, and the positions of its members.
 #[derive(Debug)]
 pub(crate) struct Archive {
     pub(crate) tar: Arc<File>,
-    /// By their paths in the layout; of several under one name the last, which is what unpacking leaves.
+    /// The members by their paths in the layout. Of several with the same name, this is the last, as after unpacking.
     pub(crate) members: BTreeMap<String, Member>,
-    /// The names that are there more than once.
+    /// The names that occur more than once.
     pub(crate) twice: BTreeSet<String>,
-    /// How it ends; what is wrong with it, if that can't be seen.
+    /// How the tar ends, and what is wrong with it if it cannot be read to its end.
     pub(crate) ending: Ending,
     pub(crate) damage: Option<String>,
-    /// Whether nothing in it can be told, so that the damage is all there is to say.
+    /// Whether the archive cannot be read at all, so that the damage is the only thing to report.
     pub(crate) is_opaque: bool,
     pub(crate) kind: ArchiveKind,
 }
 
-/// What an archive is.
+/// The kind of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ArchiveKind {
     /// Whether the members are a view of a docker-archive.
     pub(crate) is_docker: bool,
-    /// Whether the tar was unpacked, so that its members lie in no file that has a name.
+    /// Whether the tar was decompressed into a file without a name.
     pub(crate) was_compressed: bool,
 }
 
-/// The most bytes that the list of members may take: some hundred thousand blobs.
+/// The maximum memory for the list of members, in bytes: enough for several hundred thousand blobs.
 const MAX_KEPT: usize = 64 << 20;
 
-/// What lies under a name.
+/// A member of the archive.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     kind: FileKind,
     pub(crate) size: u64,
     bytes: Bytes,
-    /// The target of a link, and whether the link is a symbolic one.
+    /// The target of a link, and whether it is a symbolic link.
     pub(crate) link: Option<(Box<str>, bool)>,
 }
 
 /// Where the contents of a member are.
 #[derive(Clone, Debug)]
 enum Bytes {
-    /// In the tar; whoever packs a layout may leave out zeros (`tar --sparse`).
+    /// In the tar. A layout may be packed without its zeros (`tar --sparse`).
     Lie(Arc<[Extent]>),
-    /// Here: the archive lacks this file.
+    /// In memory: the archive does not have this file.
     Made(Arc<[u8]>),
 }
 
@@ -69,7 +68,7 @@ impl Member {
         Self { kind: FileKind::Folder, size: 0, bytes: Bytes::Lie(Arc::new([])), link: None }
     }
 
-    /// A file that the archive lacks.
+    /// Creates a file that is not in the archive.
     pub(crate) fn made(bytes: Vec<u8>) -> Self {
         Self { kind: FileKind::File, size: bytes.len() as u64, bytes: Bytes::Made(bytes.into()), link: None }
     }
@@ -114,23 +113,23 @@ impl Archive {
         Ok(())
     }
 
-    /// A member by its name.
+    /// Returns the member with this name.
     pub(crate) fn member(&self, name: &str) -> Option<(&str, &Member)> {
         self.members.get_key_value(name).map(|(name, member)| (&**name, member))
     }
 
-    /// The contents of a member.
+    /// Returns a reader of the contents of a member.
     pub(crate) fn contents(&self, member: &Member) -> Contents {
         Contents { tar: Arc::clone(&self.tar), bytes: member.bytes.clone(), at: 0, size: member.size }
     }
 
-    /// A file's contents and their size.
+    /// Returns the contents and the size of a file.
     pub(crate) fn file(&self, name: &str) -> Option<(Contents, u64)> {
         let member = self.members.get(name).filter(|member| member.is_file())?;
         Some((self.contents(member), member.size))
     }
 
-    /// A file's contents where they lie in the archive's file; `None` for one that does not lie there.
+    /// Returns the contents of a file as ranges of the archive; `None` if the file is not in the archive.
     pub(crate) fn file_bytes(&self, name: &str, path: &Path) -> Option<FileBytes> {
         let member = self.members.get(name).filter(|member| member.is_file())?;
         match &member.bytes {
@@ -141,7 +140,7 @@ impl Archive {
         }
     }
 
-    /// Where in the archive's file a file's contents lie, if they lie there in one piece.
+    /// Returns the offset of a file in the archive, if it is stored contiguously in a file that has a name.
     pub(crate) fn offset(&self, name: &str) -> Option<u64> {
         let member = self.members.get(name).filter(|member| member.is_file() && !self.kind.was_compressed)?;
         match &member.bytes {
@@ -154,12 +153,12 @@ impl Archive {
     }
 
     pub(crate) fn kind(&self, name: &str) -> Option<FileKind> {
-        // Folders need no member of their own.
+        // A folder may have no member of its own.
         let folder = || self.names_in(name).next().map(|_| FileKind::Folder);
         self.members.get(name).map(|member| member.kind).or_else(folder)
     }
 
-    /// The names of what is right in this folder.
+    /// Returns the names directly in this folder.
     pub(crate) fn names_in(&self, folder: &str) -> impl Iterator<Item = &str> {
         let prefix = format!("{folder}/");
         let below = self.members.range(prefix.clone()..).map(|(name, _)| name.as_str());
@@ -168,7 +167,7 @@ impl Archive {
     }
 }
 
-/// The contents of a file in an archive.
+/// A reader of a file in an archive.
 pub(crate) struct Contents {
     tar: Arc<File>,
     bytes: Bytes,

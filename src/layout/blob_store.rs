@@ -1,4 +1,4 @@
-//! Which form a blob takes in a layout: that of its file, of its bytes, or of its recipe.
+//! Writes blobs to a layout. A blob is linked, copied or built, or represented by its recipe.
 
 use std::{
     fs::{self, File},
@@ -29,34 +29,33 @@ use crate::{
     },
 };
 
-/// Where the blobs of a layout are put.
+/// The place for the blobs of a layout.
 #[derive(Debug)]
 pub(crate) struct BlobStore {
     blobs: BlobFiles,
-    /// Where recipes go in the place of blobs, in a sparse layout.
+    /// The folder for recipes, in a sparse layout.
     recipes: Option<PathBuf>,
-    /// With which recipes are sealed.
+    /// The key that seals recipes.
     key: Option<RecipeKey>,
 }
 
 impl BlobStore {
-    /// The folder, made if it is not there.
+    /// Opens the folder for blobs, and creates it if it does not exist.
     pub(crate) fn create(layout: &Path, options: WriteOptions) -> Result<Self> {
         Ok(Self { blobs: BlobFiles::create(layout, options)?, recipes: None, key: None })
     }
 
-    /// The same of a layout that is sparse, or becomes it.
+    /// As [`BlobStore::create`], for a layout that is or becomes sparse.
     pub(crate) fn create_sparse(layout: &Path, options: WriteOptions) -> Result<Self> {
         let recipes = layout.join(RECIPES);
         create_folder(layout, RECIPES)?;
         Ok(Self { recipes: Some(recipes), ..Self::create(layout, options)? })
     }
 
-    /// Waits until the names of all blobs and recipes are on disk, and those of their directories. After that, an index
-    /// may name the blobs.
+    /// Syncs the names of all blobs and recipes, and of their directories. An index may name the blobs after that.
     pub(crate) fn sync_folders(&self) -> Result<()> {
         for folder in [Some(self.blobs.folder()), self.recipes.as_deref()].into_iter().flatten() {
-            // The folder itself, the one of all algorithms, and the layout.
+            // The folder itself, `blobs` or `recipes`, and the layout.
             folder.ancestors().take(3).try_for_each(|folder| match folder.as_os_str().is_empty() {
                 true => self.blobs.options().sync_folder(Path::new(".")),
                 false => self.blobs.options().sync_folder(folder),
@@ -65,19 +64,19 @@ impl BlobStore {
         Ok(())
     }
 
-    /// Sets the key with which recipes are sealed, and the record of files that were hashed before.
+    /// Sets the key that seals recipes, and the record of files that were hashed before.
     pub(crate) fn knowing(self, trust: &RecipeTrust, known: &Arc<KnownFiles>) -> Self {
         Self { key: trust.sealing_key().cloned(), blobs: self.blobs.known(known), ..self }
     }
 
-    /// Takes a blob in, and returns its file: its recipe if the layout is sparse, otherwise its file if it has one, or else
-    /// its bytes, which are checked on the way. What has to be made is made by these threads. The file's contents are
-    /// synced then.
+    /// Adds a blob and returns its path. A sparse layout stores the blob's recipe. Otherwise the file of the blob is
+    /// linked or copied, or its bytes are verified and written; `pool` builds a blob that has only a recipe. The
+    /// contents are synced.
     pub(crate) fn put(&self, blob: &dyn Blob, pool: &Pool) -> Result<PathBuf> {
         let descriptor = blob.descriptor();
         let path = self.blobs.path(descriptor.digest);
         if self.has(&path, blob) {
-            // Whoever wrote it may not have synced it.
+            // Another writer may not have synced it.
             self.blobs.options().sync_path(&path)?;
             return Ok(path);
         }
@@ -89,7 +88,7 @@ impl BlobStore {
         }
         if let Some(file) = blob.file().filter(|file| is_blob(file, descriptor.size)) {
             blob.checked()?;
-            // A link is the fastest copy, but it is the same file with the same mode.
+            // A hard link is fastest, but it shares the mode of the file.
             let ours = fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o7777 == 0o644);
             if ours {
                 self.blobs.options().sync_path(file)?;
@@ -110,14 +109,14 @@ impl BlobStore {
         self.blobs.keep(new, descriptor.digest)
     }
 
-    /// Whether the blob is in its place already. Its name and size are not enough: its bytes may have been damaged, and
-    /// then it is replaced. What this process put there, it does not hash again.
+    /// Whether the blob is already stored. Its bytes are verified, unless this process wrote them; name and size are
+    /// not enough, because a damaged blob must be replaced.
     pub(crate) fn has(&self, path: &Path, blob: &dyn Blob) -> bool {
         is_blob(path, blob.descriptor().size)
             && (blob.file() == Some(path) || self.blobs.checked(path, blob.descriptor()).is_ok())
     }
 
-    /// Puts the blob's bytes, which are checked on the way, in its place, whatever is there.
+    /// Verifies the bytes of the blob and writes them, replacing an existing file.
     pub(crate) fn replace(&self, blob: &dyn Blob) -> Result<()> {
         let mut new = self.blobs.new_blob()?;
         chunks::copy(blob, &mut new)?;
@@ -125,7 +124,7 @@ impl BlobStore {
     }
 }
 
-/// Puts a recipe in the place of a blob, unless it is one that nobody would read.
+/// Writes a recipe, unless it exceeds the limits of a reader.
 fn put_recipe(
     recipes: &Path,
     recipe: &Recipe,

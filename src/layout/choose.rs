@@ -1,4 +1,4 @@
-//! One of the images of a layout: by its name, its digest, its platform, or because there is no other.
+//! Selects one image of a layout by its name, digest or platform, or because it is the only one.
 
 use std::collections::HashSet;
 
@@ -18,27 +18,28 @@ use crate::{
 };
 
 impl ImageLayout {
-    /// The image with this name and for this platform, its configuration and manifest checked against their digests.
+    /// Returns the image with this name for this platform. Its configuration and manifest are checked against their
+    /// digests.
     ///
-    /// A name is a tag, a full name, a digest (`sha256:…`), or a name and a digest (`1.0@sha256:…`); a digest may be that of
-    /// any manifest or index of the layout. Without a name, the layout must have one image only, or one only for the
-    /// platform. Without a platform, the image must be for one only, or have one for linux/amd64. Indexes are followed at
-    /// any depth. What an index names and the layout lacks is passed over.
+    /// A name is a tag, a full name, a digest (`sha256:…`), or a name and a digest (`1.0@sha256:…`). A digest may be
+    /// that of any manifest or index in the layout. Without a name, the layout must have only one image, or only one
+    /// for the platform. Without a platform, the image must be for a single platform or have a linux/amd64 variant.
+    /// Indexes are followed at any depth. An entry of an index whose blob is not in the layout is skipped.
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] if there is no such image, or more than one, with the names or platforms there are;
-    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for its documents.
+    /// [`Error::Layout`] if no image matches or several do; the message lists the available names or platforms.
+    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for the documents of the image.
     pub fn image(&self, name: Option<&str>, platform: Option<&Platform>) -> Result<PlatformImage> {
         let entries = self.entries(name)?;
         let default = Platform::default();
         let wanted = |has: &Platform| platform.unwrap_or(&default).accepts(has);
-        // An image for another platform may be damaged, or absent: nobody asked for it.
+        // Images for other platforms may be damaged or missing: they were not requested.
         let may_be = |entry: &Descriptor| platform.is_none() || entry.platform.as_ref().is_none_or(wanted);
         let mut found = Found::default();
         for entry in &entries {
             match self.collect(entry, 0, &may_be, &mut found) {
-                // Another one may be the one that is meant.
+                // Another entry may be the requested one.
                 Err(error @ (Error::BlobMissing { .. } | Error::Layout { .. })) if entries.len() > 1 => {
                     found.missing.get_or_insert(error);
                 }
@@ -51,7 +52,7 @@ impl ImageLayout {
         }
         let fit: Vec<usize> = (0..images.len()).filter(|&at| wanted(&images[at].configuration().platform())).collect();
         match (&fit[..], &entries[..]) {
-            // Of one image for several platforms, the first that fits is the one.
+            // From one image for several platforms, the first match is selected.
             (&[first, ..], [_]) => return Ok(images.swap_remove(first)),
             (&[only], _) if platform.is_some() => return Ok(images.swap_remove(only)),
             ([], _) => {}
@@ -76,7 +77,7 @@ impl ImageLayout {
         Err(Error::layout(self.path(), reason))
     }
 
-    /// What this name names in the layout, or the only thing there is.
+    /// Returns the entry with this name, or the only one.
     pub(crate) fn entry(&self, name: Option<&str>) -> Result<Descriptor> {
         let mut entries = self.entries(name)?;
         match entries.len() {
@@ -85,7 +86,7 @@ impl ImageLayout {
         }
     }
 
-    /// All that may be meant, each manifest or index once. Without a name it may be all there is.
+    /// Returns all candidates, each manifest or index once. Without a name, these are all entries.
     fn entries(&self, name: Option<&str>) -> Result<Vec<Descriptor>> {
         let selector = name.map(Selector::parse).transpose()?.unwrap_or_default();
         let mut seen = HashSet::new();
@@ -112,7 +113,7 @@ impl ImageLayout {
         }
     }
 
-    /// The manifest or index with this digest below another index, if one that is there names it.
+    /// Returns the manifest or index with this digest below another index. Missing indexes are skipped.
     fn below(&self, entry: &Descriptor, digest: Digest, depth: usize) -> Option<Descriptor> {
         if depth > MAX_DEPTH || !entry.media_type.is_index() {
             return None;
@@ -128,7 +129,7 @@ impl ImageLayout {
         Error::layout(self.path(), format!("has several images: choose one by {by}; {}", self.names_there()))
     }
 
-    /// The names of the images, and the digests of those that have none.
+    /// Lists the names of the images, and the digests of images without a name.
     fn names_there(&self) -> String {
         const MOST: usize = 12;
         let Ok(index) = self.index() else { return "its index cannot be read".to_owned() };
@@ -148,8 +149,8 @@ impl ImageLayout {
         }
     }
 
-    /// The images below a descriptor, each once. What is no image of a container (an artifact, an attestation) is passed
-    /// over, and so is what an index says `may_be` not.
+    /// Collects the images below a descriptor, each once. Skips artifacts and attestations, and entries that `may_be`
+    /// rejects.
     fn collect(
         &self,
         descriptor: &Descriptor,
@@ -166,7 +167,7 @@ impl ImageLayout {
         if descriptor.media_type.is_index() {
             for entry in &self.read::<Index>(descriptor)?.manifests {
                 match self.collect(entry, depth + 1, may_be, found) {
-                    // An index may name what is elsewhere:
+                    // An index may name blobs that are stored elsewhere:
                     // https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#blobs
                     Err(error @ Error::BlobMissing { .. }) => drop(found.missing.get_or_insert(error)),
                     result => result?,
@@ -185,26 +186,26 @@ impl ImageLayout {
     }
 }
 
-/// Images, while they are collected.
+/// Images while they are collected.
 #[derive(Default)]
 struct Found {
     seen: HashSet<Digest>,
     images: Vec<PlatformImage>,
-    /// Why the first of those that may be meant cannot be had: an index names it, and the layout lacks it.
+    /// The error of the first candidate that an index names and the layout lacks.
     missing: Option<Error>,
 }
 
-/// What tells one image of a layout from the others. The default is any image.
+/// Selects one image of a layout. The default selects any.
 #[derive(Debug, Default)]
 struct Selector<'a> {
     name: Option<&'a str>,
-    /// The name in full, if it was written short.
+    /// The full form of a short name.
     full: Option<String>,
     digest: Option<Digest>,
 }
 
 impl<'a> Selector<'a> {
-    /// A tag, a full name, a digest, or one of the first two and a digest.
+    /// Parses a tag, a full name, a digest, or one of the first two with a digest.
     fn parse(text: &'a str) -> Result<Self> {
         let (name, digest) = match text.split_once('@') {
             Some((name, digest)) => (name, Some(digest)),
@@ -226,7 +227,7 @@ impl<'a> Selector<'a> {
     }
 }
 
-/// Whether this name, as [`ImageLayout::image`] takes it, names an entry of an index.
+/// Whether this name, in the syntax of [`ImageLayout::image`], selects an entry of an index.
 pub(crate) fn is_named(entry: &Descriptor, name: &str) -> Result<bool> {
     let selector = Selector::parse(name)?;
     Ok(selector.names(entry) && selector.digest.is_none_or(|digest| digest == entry.digest))

@@ -1,4 +1,4 @@
-//! An archive that is compressed as a whole, as `docker save | gzip` and Nix's dockerTools make it.
+//! Decompresses an archive that is compressed as a whole, as `docker save | gzip` and Nix's dockerTools write it.
 
 use std::{
     fs::File,
@@ -12,24 +12,24 @@ use crate::{
     tarfile::decompress::{Unpacked, decompress},
 };
 
-/// How many times its own size a compressed archive may unpack to, beyond [`FREE`]: compressed layers do not shrink any
-/// further, and file systems rarely shrink to a tenth. A few kilobytes can unpack without end.
+/// The maximum ratio of unpacked to compressed size, beyond [`FREE`]. Compressed layers do not shrink further, and file
+/// systems rarely shrink to a tenth; but a few kilobytes can unpack without end.
 const MAX_RATIO: u64 = 100;
 
-/// What every archive may unpack to, in bytes.
+/// The size that every archive may unpack to, in bytes.
 const FREE: u64 = 1 << 30;
 
-/// What an archive is as a tar.
+/// An archive after decompression.
 pub(crate) enum Tar {
-    /// The tar itself.
+    /// The archive is a tar.
     Plain,
-    /// The tar that was in it.
+    /// The decompressed tar.
     Unpacked(File),
-    /// A stream that is not unpacked; the reason is a sentence about the archive.
+    /// The stream was not decompressed. The reason is a sentence about the archive.
     Refused(String),
 }
 
-/// Unpacks a compressed archive into a file without a name in the scratch folder.
+/// Decompresses an archive into an unnamed file in the scratch folder.
 pub(crate) fn unpack(path: &Path, file: &File, scratch: Option<&Path>) -> Result<Tar> {
     unpack_within(path, file, scratch, FREE)
 }

@@ -1,10 +1,11 @@
-//! A docker-archive, read as the layout that its images would have: `docker save` before Docker 25, `podman save`, kaniko,
-//! jib, crane and Bazel write such tars.
+//! Reads a docker-archive as a layout of its images. `docker save` before Docker 25, `podman save`, kaniko, jib, crane
+//! and Bazel write such tars.
 //!
-//! The format is that of [`docker image save`](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md#combined-image-json--filesystem-changeset-format):
-//! `manifest.json` names the configuration and the layers of each image. The configurations and layers stay where they
-//! lie in the tar; only the manifests and the index, which a docker-archive lacks, are made. They follow from the
-//! archive alone, so that an image has one digest wherever its archive is read.
+//! The format is that of
+//! [`docker image save`](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md#combined-image-json--filesystem-changeset-format):
+//! `manifest.json` names the configuration and the layers of each image. Configurations and layers are read in place.
+//! Only the manifests and the index, which a docker-archive lacks, are created. They depend only on the archive, so an
+//! image has the same digest wherever its archive is read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -26,13 +27,13 @@ use crate::{
     layout::archive::{Archive, Member},
 };
 
-/// The file that names the images.
+/// The file that lists the images.
 pub(crate) const MANIFEST: &str = "manifest.json";
 
-/// The file that names the images of an archive by a Docker before 1.10, which has no `manifest.json`.
+/// The file that names the images in an archive of Docker before 1.10, which has no `manifest.json`.
 pub(crate) const REPOSITORIES: &str = "repositories";
 
-/// How many symbolic and hard links are followed from one path.
+/// The maximum number of symbolic and hard links that are followed from one path.
 const MAX_LINKS: usize = 8;
 
 /// One image in `manifest.json`.
@@ -50,7 +51,7 @@ fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Strin
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// The files of the layout in the place of those of the docker-archive. An error says why there can be none.
+/// Returns the files of the layout that replace those of the docker-archive. An error says why it has no layout.
 pub(crate) fn layout(archive: &Archive) -> Result<BTreeMap<String, Member>, String> {
     let bytes = small(archive, MANIFEST)?.ok_or_else(|| format!("is a docker-archive without {MANIFEST}"))?;
     let saved: Vec<Saved> = json::from_slice(&bytes)
@@ -95,16 +96,16 @@ pub(crate) fn layout(archive: &Archive) -> Result<BTreeMap<String, Member>, Stri
     Ok(members)
 }
 
-/// The layout while it comes into being.
+/// The layout while it is created.
 struct View<'a> {
     archive: &'a Archive,
     members: BTreeMap<String, Member>,
-    /// What is known of layers by their names in the archive. Images share them.
+    /// Descriptors of layers by their names in the archive. Images share them.
     layers: HashMap<(String, Option<Digest>), Descriptor>,
 }
 
 impl View<'_> {
-    /// Makes the manifest of an image, and returns what an index says of it.
+    /// Creates the manifest of an image, and returns its descriptor for an index.
     fn image(&mut self, saved: &Saved) -> Result<Descriptor, String> {
         let config_bytes = small(self.archive, &saved.config)?.ok_or_else(|| absent("configuration", &saved.config))?;
         let config = Descriptor::of(MediaType::CONFIG, &config_bytes);
@@ -131,11 +132,11 @@ impl View<'_> {
         Ok(descriptor)
     }
 
-    /// What a manifest says of a layer. The diff ID of a layer that is not compressed is its digest, which whoever reads
-    /// the layer compares; any other layer is read here, once.
+    /// Returns the descriptor of a layer. The digest of an uncompressed layer is its diff ID, which is verified when
+    /// the layer is read. A compressed layer is read once here.
     fn layer(&mut self, path: &str, diff_id: Option<Digest>) -> Result<Descriptor, String> {
         let Some((name, member)) = resolve(self.archive, path) else {
-            // A layer that is named and absent is a blob that is missing.
+            // A layer that is named but not present is a missing blob.
             let digest = diff_id.ok_or_else(|| absent("layer", path))?;
             return Ok(Descriptor::new(MediaType::LAYER, digest, 0));
         };
@@ -168,7 +169,7 @@ impl View<'_> {
     }
 }
 
-/// The tags that several images have, each in a repository of its own.
+/// Returns the tags that several images have, each in its own repository.
 fn shared_tags<'a>(images: impl Iterator<Item = (Digest, &'a Saved)>) -> BTreeSet<String> {
     let mut first = BTreeMap::new();
     let mut shared = BTreeSet::new();
@@ -182,7 +183,7 @@ fn shared_tags<'a>(images: impl Iterator<Item = (Digest, &'a Saved)>) -> BTreeSe
     shared
 }
 
-/// Gives an image its name. Where images of several repositories have one tag, the tag alone names none of them.
+/// Gives an image its name. If images of several repositories share a tag, they get no bare tag.
 fn annotate(descriptor: &mut Descriptor, name: &str, shared: &BTreeSet<String>) {
     match name.parse::<ImageName>() {
         Ok(ImageName { tag, full: Some(full) }) if shared.contains(&tag) => {
@@ -201,7 +202,7 @@ fn diff_ids(configuration: &Value) -> Option<Vec<Digest>> {
     list.iter().map(|id| id.as_str()?.parse().ok()).collect()
 }
 
-/// What the configuration says that the image runs on; nothing if it does not say.
+/// Returns the platform in the configuration, if it has one.
 fn platform(configuration: &Value) -> Option<Platform> {
     let text = |name| configuration.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let features = configuration.get("os.features").and_then(Value::as_array).into_iter().flatten();
@@ -212,8 +213,7 @@ fn platform(configuration: &Value) -> Option<Platform> {
     Some(platform)
 }
 
-/// The file that a path leads to, through links of the archive: of layers that images share, Docker writes one and links
-/// the others to it.
+/// Follows links of the archive to a file. Docker writes a layer that images share once, and links the others to it.
 fn resolve<'a>(archive: &'a Archive, path: &str) -> Option<(&'a str, &'a Member)> {
     let mut path = normal("", path)?;
     for _ in 0..=MAX_LINKS {
@@ -228,7 +228,7 @@ fn resolve<'a>(archive: &'a Archive, path: &str) -> Option<(&'a str, &'a Member)
     None
 }
 
-/// A path in the archive, seen from a folder of it; nothing for one that leads out of the archive.
+/// Resolves a path relative to a folder of the archive. Returns `None` if it leads out of the archive.
 fn normal(folder: &str, path: &str) -> Option<String> {
     let folder = if path.starts_with('/') { "" } else { folder };
     let mut names = Vec::new();
@@ -242,7 +242,7 @@ fn normal(folder: &str, path: &str) -> Option<String> {
     Some(names.join("/"))
 }
 
-/// The bytes of a document in the archive.
+/// Reads a document in the archive.
 fn small(archive: &Archive, path: &str) -> Result<Option<Vec<u8>>, String> {
     let Some((_, member)) = resolve(archive, path) else { return Ok(None) };
     if member.size > MAX_DOCUMENT {

@@ -1,4 +1,4 @@
-//! What changes a layout that exists: appending and replacing images, removing names, collecting garbage.
+//! Edits an existing layout: appends and replaces images, removes names, collects garbage.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -37,19 +37,20 @@ use crate::{
 };
 
 impl ImageLayout {
-    /// Adds images to the layout. An image takes the place of those that have one of its tags, unless both have full
-    /// names and those differ. Several processes may do this at once: each re-reads the index when it is its turn, and
-    /// [`ImageLayout::index`] is then what it has become. A sparse layout gets recipes in the place of blobs.
+    /// Adds images to the layout. An image replaces existing images that have one of its tags; if both have full names
+    /// and the names differ, that is an error. Several processes may append at the same time: each takes the lock,
+    /// reads the index again and adds its images. Afterwards, [`ImageLayout::index`] returns the updated index. A
+    /// sparse layout receives recipes instead of blobs.
     ///
     /// # Errors
     ///
-    /// As [`image_layout`](crate::image_layout()), and [`Error::Layout`] for an archive. The layout is as it was then,
-    /// but for blobs that nothing names.
+    /// As [`image_layout`](crate::image_layout()), and [`Error::Layout`] for an archive. The layout is then unchanged,
+    /// except for blobs that no index names.
     pub fn append<I: Into<Image>>(&mut self, images: impl IntoIterator<Item = I>, pool: &Pool) -> Result<()> {
         let (dir, write) = (self.folder()?.to_owned(), self.write);
         let images = nest(images.into_iter().map(Into::into).collect(), None)?;
         let new = entries(&images)?;
-        // An entry with a tag takes the place of those with that tag, one without that of those with its digest.
+        // An entry with a tag replaces those with that tag; an entry without a tag replaces those with its digest.
         let mut takes: HashMap<(Option<&String>, Option<Digest>), Vec<&Descriptor>> = HashMap::new();
         let place = |entry: &Descriptor, tag: Option<&String>| tag.is_none().then_some(entry.digest);
         for entry in &new {
@@ -82,18 +83,18 @@ impl ImageLayout {
             let store = store.knowing(files.trust(), files.known());
             put_blobs(&store, &images, pool)?;
             store.sync_folders()?;
-            // Nobody may collect them before the index names them.
+            // The store keeps a lock, so that the blobs are not collected before the index names them.
             Ok(store)
         };
         self.change(|layout| layout.edited(&stays, &new), put).map(drop)
     }
 
-    /// Removes from the index what has this tag or full name, or this digest (`sha256:…`) under whatever name. The blobs
-    /// stay until somebody collects them.
+    /// Removes every index entry with this tag, full name, or digest (`sha256:…`, under any name). The blobs stay until
+    /// [`ImageLayout::collect_garbage`] removes them.
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] if no image has that tag, with the tags there are.
+    /// [`Error::Layout`] if no entry matches; the message lists the existing tags.
     pub fn remove(&mut self, tag: &str) -> Result<()> {
         let (dir, write) = (self.folder()?.to_owned(), self.write);
         let stays = |entry: &Descriptor| is_named(entry, tag).map(|is_named| !is_named);
@@ -105,18 +106,19 @@ impl ImageLayout {
         Err(Error::layout(&dir, format!("has no image with the tag {tag:?}: it has {has}")))
     }
 
-    /// Removes every blob and every recipe that no image refers to, and what killed writers left behind. Waits until nobody writes,
-    /// which includes every stored layer of this process that is still alive.
+    /// Removes every blob and recipe that no image refers to, and temporary files left by writers that were killed.
+    /// Waits until all writers have finished; every stored layer of this process that is still alive counts as a
+    /// writer.
     ///
     /// # Errors
     ///
-    /// [`Error::BlobMissing`], [`Error::BlobDamaged`] or [`Error::Layout`] if a manifest or index can't be read:
-    /// nobody can say then which blobs it refers to, and none is removed.
+    /// [`Error::BlobMissing`], [`Error::BlobDamaged`] or [`Error::Layout`] if a manifest or index cannot be read. The
+    /// blobs it refers to are unknown then, so nothing is removed.
     pub fn collect_garbage(&self) -> Result<Collected> {
         let dir = self.folder()?;
         let _alone = Lock::exclusive(dir, self.write)?;
         let now = self.reopen()?;
-        // What an index named that a power loss brings back would be gone.
+        // A power loss must not restore an index that names collected blobs.
         self.write.sync_path(&dir.join(INDEX))?;
         self.write.sync_folder(dir)?;
         let mut used = HashSet::new();
@@ -126,10 +128,10 @@ impl ImageLayout {
         }
         let used: HashSet<Digest> = used.into_iter().map(|(digest, _)| digest).collect();
         let mut collected = Collected::default();
-        // In each folder, what stands behind the digests of blobs; nothing is one in the first.
+        // Each folder, with what follows the digest in the names of its files. The first has no blobs.
         for (folder, suffix) in [("", None), ("blobs/sha256", Some("")), (RECIPES, Some(".json"))] {
             let path = dir.join(folder);
-            // A link in the place of the folder may lead to another layout.
+            // A symlink in the place of the folder may lead to another layout.
             let opened = match beneath::folder(dir, folder) {
                 Err(cause) if cause.kind() == io::ErrorKind::NotFound && folder == RECIPES => continue,
                 opened => opened.map_err(|cause| beneath::unreadable(dir, folder, cause))?,
@@ -137,7 +139,7 @@ impl ImageLayout {
             let before = collected.files.len();
             for name in beneath::names(dir, folder).map_err(Error::read(&path))? {
                 let unused = |digits| format!("sha256:{digits}").parse().is_ok_and(|digest| !used.contains(&digest));
-                // What is neither is somebody else's.
+                // Other files do not belong to this library.
                 if name.starts_with(TEMPORARY)
                     || suffix.and_then(|suffix| name.strip_suffix(suffix)).is_some_and(unused)
                 {
@@ -151,14 +153,14 @@ impl ImageLayout {
         Ok(collected)
     }
 
-    /// Notes down all blobs that are used, each with what it refers to: the same bytes may be a layer in one place and a
-    /// manifest in another.
+    /// Records all blobs in use with what they refer to: the same bytes may be a layer in one place and a manifest in
+    /// another.
     fn mark(&self, descriptor: &Descriptor, depth: usize, used: &mut HashSet<(Digest, Below)>) -> Result<()> {
         if used.insert((descriptor.digest, Below::of(&descriptor.media_type))) {
             let is_index = descriptor.media_type.is_index();
             for below in self.children(descriptor, depth)? {
                 match self.mark(&below, depth + 1, used) {
-                    // An index may name what is elsewhere, which refers to nothing here.
+                    // An index may name a blob that is stored elsewhere and refers to nothing here.
                     Err(Error::BlobMissing { .. }) if is_index => {}
                     result => result?,
                 }
@@ -167,15 +169,15 @@ impl ImageLayout {
         Ok(())
     }
 
-    /// Replaces the index by what is made of it as it is now; says whether there was anything to change. Before it is
-    /// this writer's turn, `prepare` does what needs none, and what it returns lasts until the end.
+    /// Applies an edit to the current index and returns whether it changed. `prepare` does the work that needs no lock
+    /// before the lock is taken; its result is kept until the end.
     fn change<T>(
         &mut self,
         edit: impl Fn(&Self) -> Result<Option<Vec<u8>>>,
         prepare: impl FnOnce() -> Result<T>,
     ) -> Result<bool> {
         let dir = self.folder()?.to_owned();
-        // First, since it may fail, and since nearly always the index is still the same then.
+        // Runs before the lock is taken, because it may fail, and because the index is rarely changed meanwhile.
         let mut edited = edit(self)?;
         let _prepared = prepare()?;
         let _turn = Lock::index(&dir, self.write)?;
@@ -195,15 +197,15 @@ impl ImageLayout {
         Ok(true)
     }
 
-    /// The index with those entries that stay, as they were written, and new ones behind them, if that changes it.
+    /// Returns the index with the entries that stay, unchanged, followed by the new ones; `None` if nothing changes.
     ///
-    /// Each entry is parsed for itself, and forgotten: of thousands, the memory would take most of the time.
+    /// Entries are parsed one at a time: for thousands, allocating them all would take most of the time.
     fn edited(&self, stays: &dyn Fn(&Descriptor) -> Result<bool>, new: &[Descriptor]) -> Result<Option<Vec<u8>>> {
         let mut index: Index<&RawValue> = parse_index(&self.files, &self.index_bytes)?;
         let new: Vec<_> = new.iter().map(json::to_raw).collect();
         let mut entries = Vec::with_capacity(index.manifests.len() + new.len());
         for (at, entry) in index.manifests.iter().enumerate() {
-            // The whole index says better than a part of it where it is wrong.
+            // Parsing the whole index gives the better error message.
             let whole = |_| self.index().map(|index| index.manifests[at].clone());
             if stays(&serde_json::from_str(entry.get()).or_else(whole)?)? {
                 entries.push(*entry);
@@ -217,7 +219,7 @@ impl ImageLayout {
         Ok(Some(json::to_bytes(&index)))
     }
 
-    /// The layout as it is now.
+    /// Opens the layout again in its current state.
     pub(crate) fn reopen(&self) -> Result<Self> {
         let layout = Self::open(self.folder()?)?.write_options(self.write).trust(self.files.trust().clone());
         Ok(layout.with_known(Arc::clone(self.files.known())))
@@ -230,17 +232,17 @@ impl ImageLayout {
     }
 }
 
-/// What collecting garbage removed.
+/// The files removed by garbage collection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// The files.
+    /// The paths of the removed files.
     pub files: Vec<PathBuf>,
-    /// Their size, in bytes.
+    /// Their total size in bytes.
     pub bytes: u64,
 }
 
 impl Collected {
-    /// Removes a file from a folder that is open, and has this path.
+    /// Removes a file from an open folder with this path.
     fn remove(&mut self, folder: &OwnedFd, path: &Path, name: &str) -> Result<()> {
         let path = path.join(name);
         let file = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|cause| Error::read(&path)(cause.into()))?;

@@ -1,4 +1,4 @@
-//! The entries of an index: images under their names, those for several platforms under one.
+//! Entries of an index: images by name, with the images for several platforms combined under one name.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,13 +17,14 @@ use crate::{
     image::{graph::Image, index::image_index},
 };
 
-/// Images under the same names become one index, which has the annotations of the layout's own: it is what a
-/// registry gets to see.
+/// Combines images with the same names into one index. It gets the annotations of the layout's own index, which a
+/// registry does not receive.
 pub(crate) fn nest(images: Vec<Image>, annotations: Option<&Value>) -> Result<Vec<Image>> {
     let mut groups: Vec<Vec<Image>> = Vec::new();
     let mut group_of: HashMap<Vec<String>, usize> = HashMap::new();
     for image in images {
-        // What keeps its name from another layout's index, or is itself for several platforms, stands for itself.
+        // An image that keeps its name from the index of another layout, or that has several platforms, is not
+        // combined.
         let named = !image.names().is_empty() || !image.descriptor().annotations.contains_key(name::REF_NAME);
         let single = image.platform().is_some() && named;
         match group_of.get(image.names()).filter(|_| single) {
@@ -48,7 +49,7 @@ pub(crate) fn nest(images: Vec<Image>, annotations: Option<&Value>) -> Result<Ve
     nested.collect()
 }
 
-/// The descriptors that name these images in a layout's index: one for each name of an image.
+/// Returns the descriptors of these images for the index of a layout, one for each name of an image.
 pub(crate) fn entries(images: &[Image]) -> Result<Vec<Descriptor>> {
     let mut entries: Vec<Descriptor> = Vec::new();
     let mut known = HashSet::new();

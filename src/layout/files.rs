@@ -1,4 +1,4 @@
-//! The files of a layout that is read: in a folder, or in an archive.
+//! The files of a layout, in a folder or an archive.
 
 use std::{
     io::{self, Read},
@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// Where the files of a layout are.
+/// Reads the files of a layout.
 #[derive(Clone, Debug)]
 pub(crate) struct LayoutFiles {
     path: PathBuf,
@@ -35,16 +35,16 @@ pub(crate) struct LayoutFiles {
     /// The folder in which a compressed archive was unpacked.
     #[cfg_attr(not(feature = "registry"), expect(dead_code, reason = "a registry opens the layout again"))]
     scratch: Option<PathBuf>,
-    /// Those who make what there are recipes of.
+    /// The threads that build blobs from recipes.
     pool: Option<Pool>,
-    /// Whose recipes are followed.
+    /// Which recipes are followed.
     trust: RecipeTrust,
     /// The files that were hashed before.
     known: Arc<KnownFiles>,
 }
 
 impl LayoutFiles {
-    /// Opens a layout. An archive that is compressed is unpacked in the scratch folder.
+    /// Opens a layout. A compressed archive is unpacked in the scratch folder.
     pub(crate) fn open(path: &Path, scratch: Option<&Path>) -> Result<Self> {
         let files = Self::open_damaged(path, scratch)?;
         match files.archive.as_ref().and_then(|archive| archive.damage.as_ref()) {
@@ -53,7 +53,7 @@ impl LayoutFiles {
         }
     }
 
-    /// The same, also of an archive that can't be read to its end: with the files before that.
+    /// As [`LayoutFiles::open`], but an archive that cannot be read to its end has the files before the damage.
     pub(crate) fn open_damaged(path: &Path, scratch: Option<&Path>) -> Result<Self> {
         let metadata = path.metadata().map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => {
@@ -99,27 +99,27 @@ impl LayoutFiles {
         &self.known
     }
 
-    /// The folder or the archive.
+    /// Returns the path of the folder or archive.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The folder in which a compressed archive is unpacked, if one was given.
+    /// Returns the folder in which a compressed archive is unpacked, if one was given.
     #[cfg(feature = "registry")]
     pub(crate) fn scratch(&self) -> Option<&Path> {
         self.scratch.as_deref()
     }
 
-    /// The folder, if it is one.
+    /// Returns the folder; `None` for an archive.
     pub(crate) fn folder(&self) -> Option<&Path> {
         self.archive.is_none().then_some(&*self.path)
     }
 
-    /// One of the files, and its size; `None` if it is not there.
+    /// Opens a file and returns it with its size; `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] for what is no regular file inside of the layout: no link is followed.
+    /// [`Error::Layout`] if it is not a regular file inside the layout. Links are not followed.
     pub(crate) fn file(&self, name: &str) -> Result<Option<(Box<dyn Read + Send>, u64)>> {
         match &self.archive {
             None => {
@@ -132,7 +132,7 @@ impl LayoutFiles {
         }
     }
 
-    /// The bytes of a blob that lie in a file as they are, all of them checked; `None` if there is no such file.
+    /// Verifies a blob that is stored as a file, and returns that file; `None` if there is no such file.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl LayoutFiles {
         bytes.map(|bytes| self.known.check(bytes, descriptor)).transpose()
     }
 
-    /// A regular file of the folder, opened; `None` if there is nothing.
+    /// Opens a regular file of the folder; `None` if it does not exist.
     fn regular(&self, name: &str) -> Result<Option<Beneath>> {
         match Beneath::read(&self.path, name) {
             Ok(Some(found)) if !found.metadata.is_file() => {
@@ -161,7 +161,7 @@ impl LayoutFiles {
         }
     }
 
-    /// What lies under a name, links not followed; `None` if there is nothing.
+    /// Returns the kind of a file, without following links; `None` if it does not exist.
     pub(crate) fn kind(&self, name: &str) -> io::Result<Option<FileKind>> {
         match &self.archive {
             None => Ok(Beneath::look(&self.path, name)?.map(|found| found.metadata.file_type().into())),
@@ -169,7 +169,7 @@ impl LayoutFiles {
         }
     }
 
-    /// The names in a folder, sorted; those that are not UTF-8 with a mark in the place of what is not.
+    /// Returns the names in a folder, sorted. Invalid UTF-8 is replaced.
     pub(crate) fn names(&self, folder: &str) -> io::Result<Vec<String>> {
         let mut names: Vec<String> = match &self.archive {
             Some(archive) => archive.names_in(folder).map(str::to_owned).collect(),
@@ -180,12 +180,12 @@ impl LayoutFiles {
         Ok(names)
     }
 
-    /// The archive, if it is one.
+    /// Returns the archive, if the layout is one.
     pub(crate) fn archive(&self) -> Option<&Archive> {
         self.archive.as_deref()
     }
 
-    /// The bytes of a document, which its descriptor must fit.
+    /// Reads a document and verifies it against its descriptor.
     pub(crate) fn document(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
         let what = blob_name(descriptor.digest);
         let Some((file, size)) = self.file(&what)? else {
@@ -205,7 +205,7 @@ impl LayoutFiles {
         Ok(bytes)
     }
 
-    /// The recipe that lies in the place of a blob, if there is one, whoever wrote it.
+    /// Reads the recipe of a blob if it exists, trusted or not.
     pub(crate) fn recipe(&self, digest: Digest) -> Result<Option<Recipe>> {
         let name = recipe_name(digest);
         let Some((mut file, size)) = self.file(&name)? else { return Ok(None) };
@@ -223,13 +223,13 @@ impl LayoutFiles {
         }
     }
 
-    /// Whether a blob, or a recipe in its place, is there.
+    /// Whether the blob or its recipe exists.
     pub(crate) fn has_blob(&self, digest: Digest) -> bool {
         let names = [blob_name(digest), recipe_name(digest)];
         names.iter().any(|name| matches!(self.kind(name), Ok(Some(FileKind::File))))
     }
 
-    /// Where in which file a blob lies as it is.
+    /// Returns the file and the offset at which a blob is stored contiguously.
     fn place(&self, digest: Digest) -> Option<(PathBuf, u64)> {
         let name = blob_name(digest);
         match &self.archive {
@@ -241,13 +241,14 @@ impl LayoutFiles {
         }
     }
 
-    /// The bytes of a file that is no blob.
+    /// Reads a small file that is not a blob.
     pub(crate) fn small_file(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let Some((mut file, size)) = self.file(name)? else { return Ok(None) };
         self.read_small(name, &mut file, size, MAX_DOCUMENT).map(Some)
     }
 
-    /// Whether the file is there and has these bytes. Little memory is touched, which costs more than looking.
+    /// Whether the file exists and has these bytes. Compares in small pieces, because fresh memory costs more than
+    /// reading.
     pub(crate) fn holds(&self, name: &str, bytes: &[u8]) -> Result<bool> {
         let Some((mut file, size)) = self.file(name)? else { return Ok(false) };
         if size != bytes.len() as u64 {
@@ -271,14 +272,14 @@ impl LayoutFiles {
             let reason = format!("has {size} bytes, more than the {most} that a document may have here");
             return Err(Error::layout(self.path.join(name), reason));
         }
-        // A byte more than there are, so that the end is seen without more room.
+        // One extra byte, so that reaching the end needs no larger buffer.
         let mut bytes = Vec::with_capacity(size as usize + 1);
         reader.take(most).read_to_end(&mut bytes).map_err(Error::read(self.path.join(name)))?;
         Ok(bytes)
     }
 }
 
-/// A blob of a layout that is read. Its bytes are not checked, so that it names no file.
+/// A blob of a layout that is read. It does not expose its file, because its bytes are not verified.
 #[derive(Clone, Debug)]
 pub(crate) struct LayoutBlob {
     pub(crate) files: Arc<LayoutFiles>,
@@ -286,11 +287,11 @@ pub(crate) struct LayoutBlob {
 }
 
 impl LayoutBlob {
-    /// The recipe in the blob's place, if it is for what the descriptor says.
+    /// Returns the recipe of the blob, if it matches the descriptor.
     ///
     /// # Errors
     ///
-    /// [`Error::RecipeUntrusted`] for one that may not be followed, and those of reading it.
+    /// [`Error::RecipeUntrusted`] if it may not be followed, and any error from reading it.
     pub(crate) fn in_its_place(&self) -> Result<Option<Recipe>> {
         let Some(recipe) = self.files.recipe(self.descriptor.digest)? else { return Ok(None) };
         self.descriptor.check(recipe.descriptor().size, None)?;
@@ -323,7 +324,7 @@ impl Blob for LayoutBlob {
     fn checked(&self) -> Result<Option<CheckedFile>> {
         match self.files.checked(&self.descriptor)? {
             Some(file) => Ok(Some(file)),
-            // What lies in an archive, but in no file as it is.
+            // The blob is in an archive, but not contiguously in a file.
             None if self.files.archive.is_some() && self.files.file(&blob_name(self.descriptor.digest))?.is_some() => {
                 Ok(None)
             }

@@ -1,4 +1,4 @@
-//! A sparse layout becomes a full one: what its recipes describe is made, and put in its place.
+//! Turns a sparse layout into a full one: builds each blob that has a recipe, and puts it in the place of the recipe.
 
 use std::{collections::HashSet, fs, io, path::Path, sync::Arc};
 
@@ -16,18 +16,18 @@ use crate::{
 };
 
 impl ImageLayout {
-    /// Makes a sparse layout a full one: every blob that an image of it names, and that only has a recipe, is made,
-    /// several at a time, and takes the place of its recipe. Returns what was made. The layout is then what it had been if
-    /// [`image_layout`](crate::image_layout()) had made it full.
+    /// Turns a sparse layout into a full one: builds every blob that an image of the layout names and that exists only
+    /// as a recipe, several at a time, and removes the recipes. Returns the descriptors of these blobs. The layout is
+    /// then the same as if [`image_layout`](crate::image_layout()) had written it without recipes.
     ///
-    /// Each blob comes by itself and whole: after an error, or killed, the layout is as good as it was, and the next call
-    /// goes on with what is left. Other programs may read the layout and add to it meanwhile.
+    /// Each blob appears atomically. After an error or a kill the layout is still valid, and the next call continues
+    /// with the remaining blobs. Other programs may read the layout and append to it at the same time.
     ///
     /// # Errors
     ///
-    /// [`Error::SourceOutdated`] and whatever else a recipe gives, after all others were made; [`Error::Write`];
-    /// [`Error::BlobMissing`], [`Error::BlobDamaged`] and [`Error::Layout`] if a manifest or index can't be read, and for
-    /// an archive.
+    /// [`Error::SourceOutdated`] and any other error from following a recipe, returned after all other blobs were
+    /// built; [`Error::Write`]; [`Error::BlobMissing`], [`Error::BlobDamaged`] and [`Error::Layout`] if a manifest or
+    /// index cannot be read; [`Error::Layout`] for an archive.
     pub fn fill(&self, pool: &Pool) -> Result<Vec<Descriptor>> {
         let dir = self.folder()?;
         let store = BlobStore::create(dir, self.write)?.knowing(self.files.trust(), self.files.known());
@@ -36,7 +36,7 @@ impl ImageLayout {
         let blobs = images.iter().flat_map(Image::blobs);
         let blobs: Vec<&Arc<dyn Blob>> = blobs.filter(|blob| seen.insert(blob.descriptor().digest)).collect();
         let filled = pool.map(blobs, |blob| fill_in(dir, &store, blob.as_ref(), pool));
-        // The recipes go when nothing can take the blobs away any more.
+        // Recipes are removed only when the blobs are safely on disk.
         store.sync_folders()?;
         let recipes = |blob: &Option<Filled>| blob.as_ref().map(|blob| dir.join(recipe_name(blob.descriptor.digest)));
         for recipe in filled.iter().flatten().filter_map(recipes) {
@@ -51,10 +51,10 @@ impl ImageLayout {
         }
         let filled: Vec<_> = filled.into_iter().collect::<Result<_>>()?;
         drop(store);
-        // Without the folder the layout is not sparse any more. Whoever writes to it now may be about to use it.
+        // Without the folder, the layout is no longer sparse. A current writer may be about to use it.
         if let Some(_alone) = Lock::try_exclusive(dir, self.write)? {
             for folder in Path::new(RECIPES).ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
-                // Recipes that no image names are for collecting garbage.
+                // Recipes that no image names are left to garbage collection.
                 let _ = fs::remove_dir(dir.join(folder));
             }
         }
@@ -62,13 +62,13 @@ impl ImageLayout {
     }
 }
 
-/// A blob that is there, beside its recipe.
+/// A blob that is stored beside its recipe.
 struct Filled {
     descriptor: Descriptor,
     is_new: bool,
 }
 
-/// Makes a blob of its recipe, if that is there.
+/// Builds a blob from its recipe, if the recipe exists.
 fn fill_in(dir: &Path, store: &BlobStore, blob: &dyn Blob, pool: &Pool) -> Result<Option<Filled>> {
     let digest = blob.descriptor().digest;
     let recipe = dir.join(recipe_name(digest));
@@ -76,7 +76,7 @@ fn fill_in(dir: &Path, store: &BlobStore, blob: &dyn Blob, pool: &Pool) -> Resul
         return Ok(None);
     }
     let path = dir.join(blob_name(digest));
-    // The recipe is all that there is, unless what lies there is the blob: its name and size are not enough here.
+    // An existing file counts only if its bytes are those of the blob; name and size are not enough.
     let is_new = !store.has(&path, blob);
     if is_new {
         match fs::remove_file(&path) {

@@ -1,4 +1,4 @@
-//! `image_layout`: images in, the directory that holds them out; and what can be done with one that exists.
+//! `image_layout` writes images to a directory; [`LayoutOptions`] configures it.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -26,20 +26,20 @@ use crate::{
     store::{lock::Lock, write_options::WriteOptions},
 };
 
-/// Writes an [image layout](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md) with these
-/// images: `oci-layout`, `index.json` and `blobs/sha256`.
+/// Writes these images as an [image layout](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md):
+/// `oci-layout`, `index.json` and `blobs/sha256`.
 ///
-/// Images under the same name (or all without one) and for different platforms become one index for all of them
-/// under that name, so that one `crane push` or `skopeo copy --all` carries the whole.
+/// Images with the same name (or without names) and different platforms are combined into one index under that name, so
+/// that one `crane push` or `skopeo copy --all` copies all of them.
 ///
-/// The folder is made if it is not there. Layers stored in it before stay where they are, layers stored elsewhere are
-/// linked or copied, and layers that were only described are made now; with [`LayoutOptions::sparse`] recipes say where
-/// those lie, and how these are made. `index.json` comes last, so that a folder
-/// whose making failed is no layout. All of it is on disk when the function returns, unless
+/// The directory is created if it does not exist. Layers already stored in it stay where they are, layers stored
+/// elsewhere are linked or copied, and layers that were only described are built. With [`LayoutOptions::sparse`],
+/// recipes record where stored layers are and how the others are built. `index.json` is written last, so that a failed
+/// call does not leave a directory that looks like a layout. All files are on disk when the function returns, unless
 /// [`LayoutOptions::write`] says otherwise.
 ///
-/// The options are JSON merged over the defaults of `index.json`, or [`LayoutOptions`]. `manifests` is always that of
-/// the images.
+/// The options are JSON merged over the defaults of `index.json`, or [`LayoutOptions`]. `manifests` always lists the
+/// images that were passed.
 ///
 /// ```
 /// # use oci_layout::{FileMapping, LayerOptions, image_config, image_layout, image_manifest, layer_tar};
@@ -56,9 +56,10 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] if the folder is an image layout already, [`Error::Images`] if two images have one name and one
-/// platform, [`Error::Invalid`] for a name that is none or JSON that no index can hold, whatever a described layer's
-/// sources give, [`Error::BlobDamaged`] for a blob that is not what its descriptor says, and [`Error::Write`].
+/// [`Error::Layout`] if the directory is already an image layout; [`Error::Images`] if two images have the same name
+/// and platform; [`Error::Invalid`] for an invalid name or JSON that does not fit an index; any error from reading the
+/// sources of a described layer; [`Error::BlobDamaged`] for a blob that does not match its descriptor; and
+/// [`Error::Write`].
 pub fn image_layout<I: Into<Image>>(
     dir: impl AsRef<Path>,
     images: impl IntoIterator<Item = I>,
@@ -88,51 +89,51 @@ pub fn image_layout<I: Into<Image>>(
     replace(dir, INDEX, &json::to_bytes(&index), write)?;
     write.sync_folder(dir)?;
     write.sync_way_to(dir)?;
-    // All recipes in it were written by this call.
+    // This call wrote all of its recipes.
     let trust = if sparse { RecipeTrust::everything() } else { trust };
     Ok(ImageLayout::open(dir)?.trust(trust).with_known(known))
 }
 
-/// What [`image_layout`] makes the layout with, beside the images. JSON converts into it.
+/// The options of [`image_layout`]. JSON converts into it.
 #[derive(Clone, Debug, Default)]
 pub struct LayoutOptions {
-    /// Merged over the defaults of `index.json`; `null` is nothing.
+    /// JSON merged over the defaults of `index.json`; `null` changes nothing.
     pub extra: Value,
-    /// The threads; by default as many as this process may run at once.
+    /// The thread pool. The default has as many threads as this process may run at once.
     pub pool: Option<Pool>,
-    /// Whether the layout holds the [`Recipe`](crate::Recipe) of a blob in its place, wherever there is one: of layers
-    /// that were described with theirs, and of all that lies in files; off by default. No source is opened for that, and
-    /// no layer copied. [`ImageLayout::fill`] makes it a layout like any other.
+    /// Whether to write the [`Recipe`](crate::Recipe) of a blob instead of the blob where one exists: for layers that
+    /// were described with a recipe, and for all blobs that lie in files. No source is opened and no layer is copied.
+    /// [`ImageLayout::fill`] turns the result into a full layout. Off by default.
     pub sparse: bool,
-    /// With its key, recipes are sealed, so that whoever opens the layout with the same key may follow them. By default
-    /// there is no key.
+    /// Recipes are sealed with the key of this value; a reader with the same key may follow them. There is no key by
+    /// default.
     pub trust: RecipeTrust,
-    /// What survives a power loss, and whether locks keep other writers away.
+    /// Which writes survive a power loss, and whether locks keep other writers out.
     pub write: WriteOptions,
 }
 
 impl LayoutOptions {
-    /// Options with this JSON.
+    /// Creates options from this JSON.
     pub fn new(extra: Value) -> Self {
         extra.into()
     }
 
-    /// Sets the threads.
+    /// Sets the thread pool.
     pub fn pool(self, pool: &Pool) -> Self {
         Self { pool: Some(pool.clone()), ..self }
     }
 
-    /// Sets whether recipes take the place of blobs.
+    /// Sets whether recipes are written instead of blobs.
     pub fn sparse(self, sparse: bool) -> Self {
         Self { sparse, ..self }
     }
 
-    /// Sets with which key recipes are sealed.
+    /// Sets the key that seals recipes.
     pub fn trust(self, trust: RecipeTrust) -> Self {
         Self { trust, ..self }
     }
 
-    /// Sets what survives a power loss, and whether locks keep other writers away.
+    /// Sets which writes survive a power loss, and whether locks keep other writers out.
     pub fn write(self, write: WriteOptions) -> Self {
         Self { write, ..self }
     }

@@ -1,4 +1,4 @@
-//! Opens an archive, whatever it is compressed with and whoever saved it.
+//! Opens an archive of any tool in any supported compression.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +18,7 @@ use crate::{
     tarfile::reader::{Ending, TarReader},
 };
 
-/// Opens an archive. One that is compressed is unpacked into a file without a name in the scratch folder.
+/// Opens an archive. A compressed archive is unpacked into an unnamed file in the scratch folder.
 pub(crate) fn open(path: &Path, scratch: Option<&Path>) -> Result<Archive> {
     let mut archive = Archive {
         tar: Arc::new(File::open(path).map_err(Error::read(path))?),

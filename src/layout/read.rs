@@ -1,4 +1,4 @@
-//! A layout that exists: its index, its images, and one of them as a base for others.
+//! Reads an existing layout: its index, its documents and its blobs.
 
 use std::{
     path::{Path, PathBuf},
@@ -31,30 +31,32 @@ use crate::{
 pub struct ImageLayout {
     pub(crate) files: Arc<LayoutFiles>,
     pub(crate) index_bytes: Vec<u8>,
-    /// What they say, when somebody has asked: appending to thousands of images does not take what parsing them takes.
+    /// The parsed index. It is parsed on first use, because appending to an index of thousands of images does not need
+    /// it.
     pub(crate) index: OnceLock<Index>,
     pub(crate) write: WriteOptions,
 }
 
 impl ImageLayout {
-    /// Opens a folder, an oci-archive (a tar of such a folder) or a docker-archive (as `docker save` and `podman save`
-    /// write it). Only the index is read, and parsed when it is asked for.
+    /// Opens a folder, an oci-archive (a tar of such a folder) or a docker-archive (as written by `docker save` and
+    /// `podman save`). Only the index is read; it is parsed on first use.
     ///
-    /// A docker-archive is the layout that its images would have: its configurations and layers as they lie in the tar,
-    /// with OCI's media types, and a manifest for each image, which follows from them. The layers that are compressed
-    /// are read once, for their digests.
+    /// A docker-archive is presented as a layout of its images: configurations and layers keep their bytes from the tar
+    /// and get OCI media types, and each image gets a manifest derived from them. Compressed layers are read once to
+    /// compute their digests.
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] for what is no image layout, and for an archive that is compressed as a whole (see
-    /// [`ImageLayout::open_in`]); [`Error::Read`] for what can't be read.
+    /// [`Error::Layout`] if the path is not an image layout, or is an archive that is compressed as a whole (see
+    /// [`ImageLayout::open_in`]); [`Error::Read`] if it cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_files(LayoutFiles::open(path.as_ref(), None)?)
     }
 
-    /// The same, also of an archive that is compressed with gzip or zstd: it is unpacked into a file without a name in the
-    /// scratch folder, where it takes as much room as it unpacks to until this value and all that comes from it are
-    /// dropped. It may unpack to a hundred times its size, or to one GiB if that is more.
+    /// As [`ImageLayout::open`], but also opens an archive that is compressed with gzip or zstd. The archive is
+    /// unpacked into an unnamed file in the scratch folder. That file takes its full unpacked size until this value and
+    /// everything obtained from it are dropped. The unpacked size is limited to 100 times the size of the archive, or 1
+    /// GiB if that is more.
     ///
     /// # Errors
     ///
@@ -69,21 +71,21 @@ impl ImageLayout {
         Ok(Self { files, index_bytes, index: OnceLock::new(), write: WriteOptions::default() })
     }
 
-    /// Sets the threads that make the layers that a sparse layout has recipes of; by default as many as this process may
-    /// run at once.
+    /// Sets the thread pool that builds layers from recipes in a sparse layout. The default has as many threads as this
+    /// process may run at once.
     pub fn pool(self, pool: &Pool) -> Self {
         Self { files: Arc::new(Arc::unwrap_or_clone(self.files).pool(pool)), ..self }
     }
 
-    /// Sets whose recipes are followed, and with which key those are sealed that [`ImageLayout::append`] writes. By default
-    /// recipes are followed that read nothing but the Nix store.
+    /// Sets which recipes are followed, and the key that seals the recipes written by [`ImageLayout::append`]. By
+    /// default, only recipes that read nothing outside the Nix store are followed.
     pub fn trust(self, trust: RecipeTrust) -> Self {
         Self { files: Arc::new(Arc::unwrap_or_clone(self.files).with_trust(trust)), ..self }
     }
 
-    /// Keeps in this folder which files were hashed, for the next process: a blob in a file is hashed once, and again when
-    /// the file changes. Without it, each process hashes for itself. The folder must be the user's own, for what it says is
-    /// believed.
+    /// Records in this folder which files were hashed, so that later processes hash a blob file again only after it
+    /// changes. Without this record, each process hashes the file itself. The folder must belong to the user, because
+    /// its contents are trusted.
     pub fn remember_checks(self, folder: impl Into<PathBuf>) -> Self {
         self.with_known(Arc::new(KnownFiles::in_folder(folder.into())))
     }
@@ -92,17 +94,18 @@ impl ImageLayout {
         Self { files: Arc::new(Arc::unwrap_or_clone(self.files).with_known(known)), ..self }
     }
 
-    /// Whether recipes take the place of blobs that are appended.
+    /// Whether the layout is sparse: appended images get recipes instead of blobs.
     pub fn is_sparse(&self) -> bool {
         matches!(self.files.kind(RECIPES), Ok(Some(FileKind::Folder)))
     }
 
-    /// Whether every recipe of the layout may be followed. A file that is no recipe is passed over: reading its blob says
-    /// what is wrong with it.
+    /// Checks that every recipe of the layout may be followed. Skips files that are not valid recipes; reading their
+    /// blobs reports what is wrong.
     ///
     /// # Errors
     ///
-    /// [`Error::RecipeUntrusted`] for the first that may not, and [`Error::Read`] for a folder that cannot be read.
+    /// [`Error::RecipeUntrusted`] for the first recipe that may not be followed, and [`Error::Read`] if a folder cannot
+    /// be read.
     pub fn check_trust(&self) -> Result<()> {
         let names = match self.files.kind(RECIPES) {
             Ok(None) => return Ok(()),
@@ -127,27 +130,27 @@ impl ImageLayout {
         self.files.known()
     }
 
-    /// Sets how what changes the layout writes: what survives a power loss, and whether locks keep other writers away.
+    /// Sets how edits are written: which writes survive a power loss, and whether locks keep other writers out.
     pub fn write_options(self, write: WriteOptions) -> Self {
         Self { write, ..self }
     }
 
-    /// The folder in which a compressed archive is unpacked, if one was given.
+    /// Returns the folder in which a compressed archive is unpacked, if one was given.
     #[cfg(feature = "registry")]
     pub(crate) fn scratch(&self) -> Option<&Path> {
         self.files.scratch()
     }
 
-    /// The folder or archive.
+    /// Returns the path of the folder or archive.
     pub fn path(&self) -> &Path {
         self.files.path()
     }
 
-    /// What `index.json` says.
+    /// Returns the contents of `index.json`.
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] if it is no image index. All that looks for images fails with it then.
+    /// [`Error::Layout`] if it is not a valid image index. Every method that looks up images then returns this error.
     pub fn index(&self) -> Result<&Index> {
         if let Some(index) = self.index.get() {
             return Ok(index);
@@ -156,7 +159,7 @@ impl ImageLayout {
         Ok(self.index.get_or_init(|| index))
     }
 
-    /// The tags there are, in the order of the index.
+    /// Returns the tags in the order of the index.
     ///
     /// # Errors
     ///
@@ -166,11 +169,11 @@ impl ImageLayout {
         Ok(tags.map(String::as_str).collect())
     }
 
-    /// The artifacts in the index: what has an artifact type.
+    /// Returns the artifacts in the index: manifests with an artifact type.
     ///
     /// # Errors
     ///
-    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest.
+    /// As [`ImageLayout::index`]; [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest.
     pub fn artifacts(&self) -> Result<Vec<(Descriptor, Manifest)>> {
         let mut artifacts = Vec::new();
         for entry in self.index()?.manifests.iter().filter(|entry| entry.media_type.is_manifest()) {
@@ -182,7 +185,7 @@ impl ImageLayout {
         Ok(artifacts)
     }
 
-    /// The artifacts in the index that say something of the manifest with this digest.
+    /// Returns the artifacts in the index whose `subject` is the manifest with this digest.
     ///
     /// # Errors
     ///
@@ -192,24 +195,24 @@ impl ImageLayout {
         Ok(self.artifacts()?.into_iter().filter(|(_, manifest)| refers(manifest)).collect())
     }
 
-    /// A document that the layout holds: an [`Index`], a [`Manifest`], a [`Configuration`]. Its size and digest are
+    /// Reads a document of the layout: an [`Index`], a [`Manifest`] or a [`Configuration`]. Its size and digest are
     /// checked against the descriptor.
     ///
     /// # Errors
     ///
-    /// [`Error::BlobMissing`], [`Error::BlobDamaged`], and [`Error::Layout`] for what is no such document.
+    /// [`Error::BlobMissing`], [`Error::BlobDamaged`], and [`Error::Layout`] if the blob is not such a document.
     pub fn read<T: serde::de::DeserializeOwned>(&self, descriptor: &Descriptor) -> Result<T> {
         parse(&self.files, descriptor)
     }
 
-    /// A blob that one of the layout's documents names. Whether it is there, and what the descriptor says, shows when
-    /// it is read.
+    /// Returns a blob that a document of the layout names. Reading it reports whether it is missing or does not match
+    /// its descriptor.
     pub fn blob(&self, descriptor: &Descriptor) -> Arc<dyn Blob> {
         Arc::new(LayoutBlob { files: Arc::clone(&self.files), descriptor: descriptor.clone() })
     }
 }
 
-/// The bytes of the layout's index as it is now.
+/// Reads the current bytes of the index.
 pub(crate) fn read_index(files: &LayoutFiles) -> Result<Vec<u8>> {
     if files.small_file(MARKER)?.is_none() {
         return Err(Error::layout(files.path(), "has no oci-layout file: it is no image layout"));
@@ -232,11 +235,12 @@ fn parse<T: serde::de::DeserializeOwned>(files: &LayoutFiles, descriptor: &Descr
 }
 
 impl ImageLayout {
-    /// The image of this manifest.
+    /// Returns the image of this manifest.
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] for a configuration that does not fit it, and those of reading the configuration.
+    /// [`Error::Layout`] if the configuration does not match the manifest, and any error from reading the
+    /// configuration.
     pub(crate) fn platform_image(&self, descriptor: &Descriptor, manifest: Manifest) -> Result<PlatformImage> {
         let configuration: Configuration = parse(&self.files, &manifest.config)?;
         PlatformImage::new(descriptor.clone(), manifest, configuration, |descriptor| Ok(self.blob(descriptor))).map_err(

@@ -1,15 +1,16 @@
-//! The repository of a layout's images, where nobody gives it another name.
+//! The default repository for the images of a layout.
 
 use std::path::Path;
 
 use crate::{document::name::is_repository, layout::read::ImageLayout};
 
 impl ImageLayout {
-    /// The repository that bare tags of this layout are in for whoever wants one, as `serve` and `export` do: what the
-    /// folder or archive is called, without `.tar` and without the hash of a store path, in lower case, and with `-` in
-    /// the place of what no repository's
-    /// [name](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests) can have. Links
-    /// are followed: `result` has the name of what Nix built. `None` if nothing is left of it.
+    /// Returns the default repository for bare tags of this layout, as `serve` and `export` use it. It is the name of
+    /// the folder or archive without `.tar` and without the hash of a store path. Upper case becomes lower case, and
+    /// characters that a repository
+    /// [name](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests) cannot contain
+    /// become `-`. Symlinks are resolved, so that `result` gets the name of the Nix output. Returns `None` if no valid
+    /// character is left.
     ///
     /// ```
     /// # use oci_layout::{ImageLayout, Image, image_layout};
@@ -37,7 +38,7 @@ fn repository_of(path: &Path) -> Option<String> {
     for c in name.chars() {
         match c {
             'a'..='z' | '0'..='9' => valid.push(c),
-            // Between two words there is one, whatever stood there.
+            // A run of separators becomes one separator, whatever characters it has.
             _ if !valid.ends_with(|last: char| last.is_ascii_alphanumeric()) => {}
             '.' | '_' => valid.push(c),
             _ => valid.push('-'),
@@ -47,7 +48,7 @@ fn repository_of(path: &Path) -> Option<String> {
     is_repository(&valid).then_some(valid)
 }
 
-/// A store path's name has 32 of these digits and `-` in front.
+/// Removes the hash of a store path: 32 of these digits and `-`.
 pub(crate) fn without_hash(name: &str) -> &str {
     let is_digit = |b: u8| b"0123456789abcdfghijklmnpqrsvwxyz".contains(&b);
     match name.split_once('-') {

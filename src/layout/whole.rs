@@ -1,4 +1,4 @@
-//! Images of a layout with all that belongs to them, to be put elsewhere.
+//! Collects images of a layout with all of their blobs, to copy them elsewhere.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,24 +24,25 @@ use crate::{
 };
 
 impl ImageLayout {
-    /// All that the index names, with every blob, to be put into another layout: manifests, indexes and artifacts. What an
-    /// index below names and the layout lacks stays in that index and is left out; [`Image::warnings`] has it.
+    /// Returns everything that the index names (manifests, indexes and artifacts) with all blobs, to copy to another
+    /// layout. If an index below `index.json` names a blob that the layout lacks, the index keeps the entry, the blob
+    /// is left out, and [`Image::warnings`] reports it.
     ///
     /// # Errors
     ///
-    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest or index, [`Error::Layout`] for an entry of an
-    /// index of which nobody knows what it refers to.
+    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest or index; [`Error::Layout`] for an index entry
+    /// whose media type does not tell what it refers to.
     pub fn images(&self) -> Result<Vec<Image>> {
         let mut shared = Shared::default();
         self.index()?.manifests.iter().map(|entry| self.with_blobs(entry, &mut shared)).collect()
     }
 
-    /// As [`ImageLayout::images`], without those images that the layout lacks or that cannot be copied, as long as there
-    /// are others. A warning for each of those comes with the images.
+    /// As [`ImageLayout::images`], but skips images that are missing or cannot be copied if at least one other remains.
+    /// Returns a warning for each skipped image.
     ///
     /// # Errors
     ///
-    /// As [`ImageLayout::images`], if there is no other image; [`Error::BlobDamaged`] for any.
+    /// As [`ImageLayout::images`] if no image remains; [`Error::BlobDamaged`] for any image, even if others remain.
     pub fn present_images(&self) -> Result<(Vec<Image>, Vec<Warning>)> {
         let (mut images, mut warnings, mut first) = (Vec::new(), Vec::new(), None);
         let mut shared = Shared::default();
@@ -61,13 +62,13 @@ impl ImageLayout {
         }
     }
 
-    /// The image with this name, as [`ImageLayout::image`] takes it, with every blob, for all of its platforms. Without a
-    /// name, the layout must have one image only. What an index names and the layout lacks is left out, as of
-    /// [`ImageLayout::images`].
+    /// Returns the image with this name, as in [`ImageLayout::image`], with all blobs and for all of its platforms.
+    /// Without a name, the layout must have only one image. Blobs that an index names and the layout lacks are left
+    /// out, as in [`ImageLayout::images`].
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] as [`ImageLayout::image`], and the others as [`ImageLayout::images`].
+    /// [`Error::Layout`] as [`ImageLayout::image`], and the other errors as [`ImageLayout::images`].
     pub fn whole_image(&self, name: Option<&str>) -> Result<Image> {
         self.with_blobs(&self.entry(name)?, &mut Shared::default())
     }
@@ -75,7 +76,7 @@ impl ImageLayout {
     fn with_blobs(&self, entry: &Descriptor, shared: &mut Shared) -> Result<Image> {
         self.check_known(entry)?;
         let mut found = Found { shared, seen: HashSet::new(), blobs: Vec::new(), absent: Vec::new() };
-        // What the index says of it besides, the image's own descriptor says.
+        // The annotations of the entry are already in the descriptor of the image.
         let bare = Descriptor { annotations: Annotations::new(), ..entry.clone() };
         self.collect_blobs(&bare, 0, &mut found)?;
         let mut blobs = found.blobs;
@@ -109,7 +110,7 @@ impl ImageLayout {
         Ok(())
     }
 
-    /// What an index names. An index may name what is elsewhere, but not all of it.
+    /// Collects the entries of an index. Some of them may be stored elsewhere, but not all.
     fn collect_entries(&self, entries: &[Descriptor], depth: usize, found: &mut Found<'_>) -> Result<()> {
         let (mut missing, mut any) = (None, entries.is_empty());
         for entry in entries {
@@ -131,14 +132,15 @@ impl ImageLayout {
         }
     }
 
-    /// Whether a blob that must be in the layout is absent. Only who may distribute a layer with `urls` has it.
+    /// Whether a blob that must be in the layout is missing. A layer with `urls` may be stored elsewhere, because not
+    /// everyone may distribute it.
     fn lacks(&self, descriptor: &Descriptor) -> bool {
         let elsewhere =
             descriptor.media_type.to_oci().as_str().contains("nondistributable") || !descriptor.urls.is_empty();
         !elsewhere && !self.files.has_blob(descriptor.digest)
     }
 
-    /// What a manifest or an index names; nothing for any other blob.
+    /// Returns the descriptors in a manifest or an index; nothing for any other blob.
     pub(crate) fn children(&self, descriptor: &Descriptor, depth: usize) -> Result<Vec<Descriptor>> {
         if depth > MAX_DEPTH {
             return Err(Error::layout(self.path(), format!("has indexes more than {MAX_DEPTH} deep")));
@@ -146,7 +148,7 @@ impl ImageLayout {
         match Below::of(&descriptor.media_type) {
             Below::Entries => {
                 let Index { media_type, manifests: entries, extra, .. } = self.read(descriptor)?;
-                // Whatever its media type is: its members say what it is, too.
+                // Identified by its members, whatever its media type is.
                 let is_manifest = ["config", "layers"].iter().any(|member| extra.has(member));
                 let own = if is_manifest { Some(MediaType::MANIFEST) } else { media_type };
                 self.check_kind(descriptor, own, MediaType::is_index)?;
@@ -166,13 +168,13 @@ impl ImageLayout {
                     Error::layout(self.path(), reason)
                 })
             }
-            // Of the blobs of a manifest, only the bytes count.
+            // The blobs of a manifest are copied without interpreting them.
             Below::Nothing | Below::Unknown => Ok(Vec::new()),
         }
     }
 
-    /// Whether a document is of the kind that its descriptor says. Others may follow what it says itself, and what it
-    /// names then must stay and be copied, too.
+    /// Checks that a document has the kind that its descriptor says. Other tools may trust the document itself, and
+    /// would then miss blobs that were not kept and copied.
     fn check_kind(&self, said: &Descriptor, own: Option<MediaType>, is_it: fn(&MediaType) -> bool) -> Result<()> {
         match own.filter(|own| !is_it(own) && (own.is_index() || own.is_manifest())) {
             Some(own) => {
@@ -184,7 +186,7 @@ impl ImageLayout {
         }
     }
 
-    /// Whether it is known what an entry of an index refers to.
+    /// Checks that the media type of an index entry tells what it refers to.
     pub(crate) fn check_known(&self, entry: &Descriptor) -> Result<()> {
         match Below::of(&entry.media_type) {
             Below::Unknown => {
@@ -200,7 +202,7 @@ impl ImageLayout {
     }
 }
 
-/// What images of one layout have in common: an index may name one image thousands of times.
+/// Shared by the images of one layout, because an index may name one image thousands of times.
 #[derive(Default)]
 struct Shared {
     blobs: HashMap<Digest, Arc<dyn Blob>>,
@@ -230,14 +232,14 @@ impl Shared {
     }
 }
 
-/// What an image consists of, while it is collected.
+/// The parts of an image while they are collected.
 struct Found<'a> {
     shared: &'a mut Shared,
     /// The same bytes may be a layer in one place and a manifest in another.
     seen: HashSet<(Digest, Below)>,
-    /// Whatever refers to a blob comes after it.
+    /// A blob comes before the blobs that refer to it.
     blobs: Vec<Arc<dyn Blob>>,
-    /// The platforms, or else the digests, of what an index names and the layout lacks.
+    /// The platforms, or else the digests, of entries that the layout lacks.
     absent: Vec<String>,
 }
 
@@ -251,9 +253,9 @@ pub(crate) enum Below {
     /// The [artifact manifest](https://github.com/opencontainers/image-spec/blob/v1.1.0-rc2/artifact.md), which was
     /// withdrawn before version 1.1.
     Blobs,
-    /// A layer, a configuration or what else is no JSON: BuildKit's cache is an index of such.
+    /// A layer, a configuration or another blob that is not JSON. BuildKit's cache is an index of such blobs.
     Nothing,
-    /// A document of another kind, which may refer to blobs.
+    /// Another kind of document, which may refer to blobs.
     Unknown,
 }
 

@@ -1,4 +1,4 @@
-//! The files of a layout, written: blobs, and last what names them.
+//! Writes the files of a layout: first the blobs, then the documents that name them.
 
 use std::{collections::HashSet, io::Write, path::Path, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::{
     store::{new_file::Temporary, write_options::WriteOptions},
 };
 
-/// Puts every blob of these images in its place, several at a time.
+/// Writes every blob of these images, several at a time.
 pub(crate) fn put_blobs(store: &BlobStore, images: &[Image], pool: &Pool) -> Result<()> {
     let mut seen = HashSet::new();
     let blobs: Vec<&Arc<dyn Blob>> =
@@ -19,7 +19,7 @@ pub(crate) fn put_blobs(store: &BlobStore, images: &[Image], pool: &Pool) -> Res
     pool.map(blobs, |blob| store.put(blob.as_ref(), pool).map(drop)).into_iter().collect()
 }
 
-/// Replaces a file of the layout as a whole. Its contents are synced before it takes its name; the directory is not.
+/// Replaces a file of the layout atomically. Its contents are synced before the rename; the directory is not.
 pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8], options: WriteOptions) -> Result<()> {
     let path = dir.join(name);
     let file = Temporary::new_in(dir)?;

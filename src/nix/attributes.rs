@@ -1,4 +1,4 @@
-//! The attributes of a derivation, and where its output goes.
+//! The attributes of a derivation, and the path of its output.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::{
     recipe::trust::RecipeTrust,
 };
 
-/// What Nix says to the builder of a derivation with
+/// The attributes that Nix passes to the builder of a derivation with
 /// [structured attributes](https://nix.dev/manual/nix/latest/language/advanced-attributes#adv-attr-structuredAttrs).
 #[derive(Clone, Debug)]
 pub struct Attributes {
@@ -26,7 +26,7 @@ impl Attributes {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`], and [`Error::Invalid`] for a file that is none of a derivation with one output, `out`.
+    /// [`Error::Read`], and [`Error::Invalid`] if the file is not that of a derivation with one output, `out`.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let json = fs::read(path).map_err(Error::read(path))?;
@@ -35,11 +35,11 @@ impl Attributes {
         Self::from_value(value)
     }
 
-    /// The same, of JSON that was read.
+    /// Parses attributes that were already read as JSON.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for JSON that is none of a derivation with one output, `out`.
+    /// [`Error::Invalid`] if the JSON is not that of a derivation with one output, `out`.
     pub fn from_value(attributes: Value) -> Result<Self> {
         let output = attributes.get("outputs").and_then(|outputs| outputs.get("out")?.as_str()).map(PathBuf::from);
         match (attributes, output) {
@@ -48,23 +48,23 @@ impl Attributes {
         }
     }
 
-    /// Where the output goes, which is not there yet.
+    /// Returns the path of the output, which does not exist yet.
     pub fn output(&self) -> &Path {
         &self.output
     }
 
-    /// Recipes and links may lead into the store that the output is in.
+    /// Trusts the store of the output: recipes and links may lead into it.
     pub(crate) fn trust(&self) -> RecipeTrust {
         self.output.parent().into_iter().fold(RecipeTrust::default(), RecipeTrust::root)
     }
 
-    /// An attribute; one that is not there reads as `null`.
+    /// Returns an attribute. A missing one is read as `null`.
     pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let value = self.members.get(name).cloned().unwrap_or_default();
         serde_json::from_value(value).map_err(|error| Error::invalid(name, error.to_string()))
     }
 
-    /// A list; one that is not there is empty.
+    /// Returns a list. A missing one is empty.
     pub(crate) fn list<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
         Ok(self.get::<Option<_>>(name)?.unwrap_or_default())
     }

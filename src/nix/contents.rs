@@ -1,4 +1,4 @@
-//! Which store paths a layer holds.
+//! Determines which store paths a layer holds.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{basics::error::Result, closure::graph::ReferenceGraph, nix::attributes::Attributes};
 
-/// The store paths that a layer holds at their own places, and the graph that they are in.
+/// The store paths that a layer holds at their own locations, and the graph that contains them.
 pub(crate) struct Held {
     pub(crate) paths: BTreeSet<PathBuf>,
     pub(crate) graph: ReferenceGraph,
@@ -32,21 +32,21 @@ pub(crate) fn held(attributes: &Attributes) -> Result<Held> {
     Ok(Held { paths, graph })
 }
 
-/// What the attributes of a layer say that it holds.
+/// The attributes that describe the contents of a layer.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Contents {
     closure: Vec<PathBuf>,
     copy_to_root: Vec<PathBuf>,
     references_of: Vec<PathBuf>,
-    /// Files that land where they come from: these very paths, without a closure.
+    /// Files that keep their path: only these paths, without a closure.
     at_source: Vec<PathBuf>,
     /// Store paths, and keys of `others`.
     without: Vec<String>,
 }
 
 impl Contents {
-    /// `known` has what other layers were found to hold.
+    /// Returns the paths of these contents. `known` caches the contents of other layers.
     fn paths<'a>(
         &self,
         graph: &ReferenceGraph,
@@ -54,7 +54,7 @@ impl Contents {
         known: &mut BTreeMap<&'a str, BTreeSet<PathBuf>>,
     ) -> Result<BTreeSet<PathBuf>> {
         let mut roots: BTreeSet<PathBuf> = self.closure.iter().cloned().collect();
-        // A path that refers to itself is among its own references, and so it counts.
+        // A path that refers to itself is one of its own references and counts as such.
         for path in self.copy_to_root.iter().chain(&self.references_of) {
             roots.extend(graph.references(path)?.iter().map(PathBuf::from));
         }
@@ -66,7 +66,7 @@ impl Contents {
                 continue;
             };
             if !known.contains_key(key.as_str()) {
-                // Layers are without layers that were there before them: Nix knows no circles.
+                // This recursion ends, because `without` names only earlier layers: Nix has no cycles.
                 let held = other.paths(graph, others, known)?;
                 known.insert(key, held);
             }

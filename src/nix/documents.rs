@@ -1,4 +1,4 @@
-//! Configurations, images and layouts; and whether a layout is sound.
+//! The steps for configurations, images and layouts, and the verification of a layout.
 
 use std::{fs, path::PathBuf};
 
@@ -25,17 +25,17 @@ use crate::{
     },
 };
 
-/// Makes a configuration.
+/// Builds a configuration.
 ///
 /// # Errors
 ///
-/// As [`image_config`](crate::image_config()), and [`Error::Invalid`] for another attribute.
+/// As [`image_config`](crate::image_config()), and [`Error::Invalid`] for an invalid attribute.
 pub fn image_config(attributes: &Attributes) -> Result<()> {
     let config = config(attributes, &layers(attributes)?)?;
     folder::write_config(attributes.output(), &config, WRITE)
 }
 
-/// Makes an image, of small documents, links to its layers, and the recipes of those that have one.
+/// Builds an image: its documents, links to its layers, and the recipes of layers that have one.
 ///
 /// # Errors
 ///
@@ -56,15 +56,15 @@ pub fn image_manifest(attributes: &Attributes, pool: &Pool) -> Result<()> {
     folder::link_image(attributes.output(), image, pool, WRITE)
 }
 
-/// Makes a layout, self-contained; with the attribute `sparse`, of documents and recipes that name the layers where they
-/// lie, or say how they are made.
+/// Builds a self-contained layout. With the attribute `sparse`, it holds documents and recipes; the recipes name the
+/// files of the layers or describe how to build them.
 ///
-/// With the attribute `hashTagged`, a name without a tag, all images have this name and, as their tag, the hash part
-/// of the layout's own store path.
+/// With the attribute `hashTagged`, a name without a tag, all images get this name, and the hash part of the layout's
+/// own store path as their tag.
 ///
 /// # Errors
 ///
-/// As [`image_layout`](crate::image_layout()), and [`Error::Invalid`] for another attribute.
+/// As [`image_layout`](crate::image_layout()), and [`Error::Invalid`] for an invalid attribute.
 pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
     #[derive(Deserialize)]
     struct Named {
@@ -85,12 +85,12 @@ pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
     layout::image_layout::image_layout(attributes.output(), images, options).map(|_| ())
 }
 
-/// Makes an empty file, if the layout has no error; with the attribute `deep`, none also in what its recipes make. Warnings
-/// are printed, and are errors with the attribute `strict`.
+/// Verifies a layout, and writes an empty file if it has no error. With the attribute `deep`, also builds and verifies
+/// the blobs of its recipes. Warnings are printed; with the attribute `strict`, they are errors.
 ///
 /// # Errors
 ///
-/// [`Error::Unsound`] with all its defects, and as [`verify`](crate::verify()).
+/// [`Error::Unsound`] with all defects, and as [`verify`](crate::verify()).
 pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let layout: PathBuf = attributes.get("layout")?;
     let deep = attributes.get::<Option<bool>>("deep")?.unwrap_or_default();
@@ -135,7 +135,7 @@ fn strict(attributes: &Attributes) -> Result<bool> {
     Ok(attributes.get::<Option<bool>>("strict")?.unwrap_or_default())
 }
 
-/// All or nothing, or all but the parts that are said to be `false`.
+/// Parses which parts of the base configuration are inherited: all, none, or all except those that are `false`.
 fn inherit(attributes: &Attributes) -> Result<Inherit> {
     match attributes.get::<Value>("inheritConfig")? {
         Value::Null | Value::Bool(true) => Ok(Inherit::EVERYTHING),
@@ -144,10 +144,10 @@ fn inherit(attributes: &Attributes) -> Result<Inherit> {
     }
 }
 
-/// Where a compressed archive is unpacked: Nix starts builders in a temporary folder of their own.
+/// Where a compressed archive is unpacked. Nix starts each builder in its own temporary folder.
 const SCRATCH: &str = ".";
 
-/// The image that layers, a configuration or a manifest are built on, if any.
+/// Returns the base image of layers, a configuration or a manifest, if there is one.
 pub(crate) fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<PlatformImage>> {
     #[derive(Deserialize)]
     struct Base {

@@ -1,4 +1,4 @@
-//! The entries of layers, for the layers that are made above them.
+//! Records the entries of layers, for the layers above them.
 
 use std::path::PathBuf;
 
@@ -11,13 +11,13 @@ use crate::{
     recipe::{base_files::BaseFiles, options::LayerOptions},
 };
 
-/// Reads the layers of `base` and those in `layers`, and writes what a layer above them has to know. The output holds no
-/// reference to the layers, and is a cache for [`BaseFiles::cache`] too.
+/// Reads the layers of `base` and those in `layers`, and writes what a layer above them needs to know. The output does
+/// not refer to the layers, and is also a cache for [`BaseFiles::cache`].
 ///
 /// # Errors
 ///
-/// As [`ImageLayout::image`](crate::ImageLayout::image), [`open_layers`](crate::folder::open_layers), and
-/// [`Error::BlobDamaged`](crate::Error::BlobDamaged) for a layer that is not a tar, or not the one of its digest.
+/// As [`ImageLayout::image`](crate::ImageLayout::image) and [`open_layers`](crate::folder::open_layers), and
+/// [`Error::BlobDamaged`](crate::Error::BlobDamaged) if a layer is not a tar or does not match its digest.
 pub fn entries(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let platform = attributes.get::<Option<Platform>>("platform")?.unwrap_or_default();
     let none = || BaseFiles::new([] as [LayerFolder; 0]);
@@ -26,7 +26,7 @@ pub fn entries(attributes: &Attributes, pool: &Pool) -> Result<()> {
     all.write(attributes.output(), pool)
 }
 
-/// Puts a layer above those whose entries the attribute `below` names, if it names any.
+/// Sets the layers below a layer, from the entries that the attribute `below` names, if any.
 pub(crate) fn above(attributes: &Attributes, options: LayerOptions) -> Result<LayerOptions> {
     let below: Vec<PathBuf> = attributes.list("below")?;
     Ok(if below.is_empty() { options } else { options.above(BaseFiles::from_folders(below)?) })

@@ -1,4 +1,4 @@
-//! A few small files, links and directories, as a store path.
+//! Writes a few small files, links and directories as a store path.
 
 use std::{
     fs,
@@ -14,12 +14,14 @@ use crate::{
     nix::attributes::Attributes,
 };
 
-/// Makes a folder of texts (which may be executable), symbolic links and empty directories; or the output itself, if the destination is `/`.
+/// Writes a folder of text files (optionally executable), symbolic links and empty directories. If the destination is
+/// `/`, the file or link is the output itself.
 ///
 /// # Errors
 ///
-/// [`Error::Destination`] for a destination with `..`, or of a text or link with a slash at its end, [`Error::Invalid`]
-/// for what is none of these or two of them, for two at one destination, or one below a link, and [`Error::Write`].
+/// [`Error::Destination`] for a destination with `..`, or a text or link whose destination ends with a slash;
+/// [`Error::Invalid`] for an item that is none of these or more than one, for two items with the same destination, or
+/// for an item below a link; and [`Error::Write`].
 pub fn files(attributes: &Attributes) -> Result<()> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -40,7 +42,7 @@ pub fn files(attributes: &Attributes) -> Result<()> {
     for File { destination, text, executable, symlink: target, directory } in files {
         let refuse = |reason: &str| Err(Error::invalid(format!("files ({destination:?})"), reason));
         let path = below(output, &destination)?;
-        // What is written through a link lands elsewhere.
+        // A write through a link would end up elsewhere.
         if path.ancestors().skip(1).take_while(|above| above.starts_with(output)).any(Path::is_symlink) {
             return refuse("it is below another of the files, which is a link: drop one");
         }
@@ -57,7 +59,7 @@ pub fn files(attributes: &Attributes) -> Result<()> {
         }
         let written = match (text, target, directory) {
             (Some(text), None, false) => fs::write(&path, text).and_then(|()| {
-                // What Nix leaves of permissions in a store path is whether the owner may execute it.
+                // Of the permissions in a store path, Nix keeps only whether the owner may execute the file.
                 if executable { fs::set_permissions(&path, fs::Permissions::from_mode(0o755)) } else { Ok(()) }
             }),
             (None, Some(target), false) => symlink(target, &path),

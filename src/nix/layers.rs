@@ -1,4 +1,4 @@
-//! Layers: one of files and store paths, or as many as a closure is split into.
+//! The steps for layers: one layer of files and store paths, or a closure split into several.
 
 use std::{
     ffi::OsStr,
@@ -30,12 +30,12 @@ use crate::{
     },
 };
 
-/// Makes a layer: the files of `spec`, and what contents say. With `lazy`, of which the layer's recipe alone is kept, the
-/// output refers to all sources, which are there as long as it is.
+/// Builds a layer from the files of `spec` and the contents. With `lazy`, only the recipe of the layer is kept; the
+/// output then refers to all sources, so that they exist as long as it does.
 ///
 /// # Errors
 ///
-/// As [`layer_tar`](crate::layer_tar()), [`LayerSpec::from_value`], and [`Error::Invalid`] for another attribute.
+/// As [`layer_tar`](crate::layer_tar()) and [`LayerSpec::from_value`], and [`Error::Invalid`] for an invalid attribute.
 pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let LayerSpec { mut files, options } = LayerSpec::from_value(attributes.get("spec")?)?;
     let packages: Vec<PathBuf> = attributes.list("copyToRoot")?;
@@ -43,7 +43,7 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
         let reason = "it is a file, and / is a folder: give it in files, with the destination that it shall have";
         return Err(Error::invalid(format!("copyToRoot, {file:?}"), reason));
     }
-    // What builds of packages leave for other builds is in every package, and differs.
+    // Every package has files that its build leaves for other builds, and they differ.
     let contents_of = |package: PathBuf| {
         let leaves = package.join("nix-support").exists();
         let mapping = FileMapping::new(package, "/");
@@ -58,12 +58,12 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     folder::write_layer(attributes.output(), &layer, &RecipeTrust::default(), WRITE)
 }
 
-/// Makes several layers of a closure, as [`closure_layers`](crate::closure_layers()) splits it, all at once. The layers of
-/// the image in the attribute `base` count within `maxLayers`.
+/// Builds the layers of a closure, in parallel, as [`closure_layers`](crate::closure_layers()) splits it. The layers of
+/// the image in the attribute `base` count towards `maxLayers`.
 ///
 /// # Errors
 ///
-/// As [`layer_tar`], and as [`closure_layers`](crate::closure_layers()).
+/// As [`layer_tar`] and [`closure_layers`](crate::closure_layers()).
 pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let LayerSpec { options, .. } = LayerSpec::from_value(attributes.get("spec")?)?;
     let options = entries::above(attributes, options)?;
@@ -71,7 +71,7 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let below = options.base.as_ref().map_or(0, |base| base.digests().len());
     let max_layers = attributes.get::<usize>("maxLayers")?;
     let split = ClosureOptions {
-        // Some layer has the closure, however many are below.
+        // At least one layer is needed for the closure, however many are below.
         max_layers: max_layers.saturating_sub(below).max(max_layers.min(1)),
         alone: attributes.list("alone")?,
         together: attributes.list("together")?,
@@ -85,7 +85,7 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
     }
     let layers = closure::closure_layers(&graph.subgraph(&paths), &split)?;
 
-    // So that their order is that of their names.
+    // Padded with zeros, so that names sort in the order of layers.
     let digits = layers.len().to_string().len();
     let layers: Vec<_> = layers.into_iter().enumerate().map(|(i, paths)| (format!("{i:0digits$}"), paths)).collect();
     let names: Vec<_> = layers.iter().map(|(name, _)| name.clone()).collect();
@@ -101,26 +101,26 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
     folder::write_layers(attributes.output(), &names, WRITE)
 }
 
-/// Prints a layer's warnings, which Nix shows in the log of the build.
+/// Prints the warnings of a layer. Nix shows them in the build log.
 fn print(layer: &TarLayer) {
     layer.warnings().iter().for_each(|warning| eprintln!("oci-layout: warning: {warning}"));
 }
 
-/// With the attribute `lazy`, what is kept of a layer in this folder is how it is made.
+/// Sets what is kept of a layer in this folder: with the attribute `lazy` its recipe, otherwise its blob.
 fn kept(attributes: &Attributes, options: LayerOptions, dir: &Path) -> Result<LayerOptions> {
     let lazy = attributes.get::<Option<bool>>("lazy")?.unwrap_or_default();
-    // Whether files of the store are hard links of one another is up to the machine (`nix-store --optimise`).
+    // Whether files of the store are hard links depends on the machine (`nix-store --optimise`).
     let options = LayerOptions { hard_links: options.hard_links.or(Some(HardLinks::Copy)), write: WRITE, ..options };
     Ok(if lazy { options.recipe(true).scratch(dir) } else { options.store(dir) })
 }
 
-/// A store path that is itself a link stays one.
+/// Maps a store path to itself. A link stays a link.
 fn in_place(path: impl Into<PathBuf>) -> FileMapping {
     FileMapping::at_source(path).follow(false)
 }
 
-/// A file that is itself a store path has its name behind the hash: `/nix/store/HASH-app.conf` lands in `/etc/` as
-/// `/etc/app.conf`. All store paths lie where the output does.
+/// Removes the hash from the name of a file that is itself a store path: `/nix/store/HASH-app.conf` becomes
+/// `/etc/app.conf` in `/etc/`. All store paths are in the folder of the output.
 fn by_its_name(file: FileMapping, output: &Path) -> FileMapping {
     let Source::Path(source) = &file.source else { return file };
     let name = source.file_name().and_then(OsStr::to_str).map(without_hash);
@@ -132,7 +132,7 @@ fn by_its_name(file: FileMapping, output: &Path) -> FileMapping {
     }
 }
 
-/// Whether the source is a folder, whose contents land in the destination.
+/// Whether the source is a folder, whose contents are placed in the destination.
 fn is_folder(file: &FileMapping) -> bool {
     let Source::Path(source) = &file.source else { return false };
     let found = if file.follow { source.metadata() } else { source.symlink_metadata() };

@@ -1,11 +1,11 @@
-//! How a builder writes and speaks.
+//! How a builder writes its output and its messages.
 
 use crate::{basics::warning::Warning, store::write_options::WriteOptions};
 
-/// A builder is alone with its output, and Nix syncs what it registers, if it is told to (`fsync-store-paths`).
+/// A builder is the only writer of its output, and Nix syncs what it registers if configured to (`fsync-store-paths`).
 pub(crate) const WRITE: WriteOptions = WriteOptions { sync: false, lock: false };
 
-/// Prints warnings where Nix shows them: in the log of the build.
+/// Prints warnings. Nix shows them in the build log.
 pub(crate) fn say(warnings: &[Warning]) {
     warnings.iter().for_each(|warning| eprintln!("oci-layout: warning: {warning}"));
 }

@@ -1,4 +1,4 @@
-//! From a registry, and from what was read from one.
+//! Builds layouts and files from a registry, and layouts from fetched blobs.
 
 use std::{collections::HashMap, fs, path::PathBuf, sync::Arc};
 
@@ -23,7 +23,7 @@ use crate::{
     registry::{client::Client, download_pool, reference::Reference},
 };
 
-/// Makes a layout of an image in a registry.
+/// Builds a layout of an image in a registry.
 ///
 /// # Errors
 ///
@@ -39,11 +39,11 @@ pub fn pull(attributes: &Attributes, client: Client, pool: &Pool) -> Result<()> 
     image_layout::image_layout(attributes.output(), [image], options).map(|_| ())
 }
 
-/// Makes a file of a blob in a registry.
+/// Builds a file with the bytes of a blob in a registry.
 ///
 /// # Errors
 ///
-/// As [`Client::blob`], [`Error::BlobDamaged`] for other bytes than the digest says, and [`Error::Write`].
+/// As [`Client::blob`]; [`Error::BlobDamaged`] if the bytes do not match the digest; and [`Error::Write`].
 #[cfg(feature = "registry")]
 pub fn pull_blob(attributes: &Attributes, client: Client) -> Result<()> {
     let (client, reference) = asked(attributes, client)?;
@@ -64,12 +64,12 @@ fn asked(attributes: &Attributes, client: Client) -> Result<(Client, Reference)>
     Ok((client.plain_http(plain_http), attributes.get::<String>("reference")?.parse()?))
 }
 
-/// Makes a layout of a manifest and the blobs that it names.
+/// Builds a layout of a manifest and the blobs that it names.
 ///
 /// # Errors
 ///
-/// As [`Image::from_manifest`] and [`image_layout`](crate::image_layout()), and [`Error::BlobMissing`] for a blob that
-/// the manifest names and `blobs` does not have.
+/// As [`Image::from_manifest`] and [`image_layout`](crate::image_layout()), and [`Error::BlobMissing`] if the manifest
+/// names a blob that `blobs` does not have.
 pub fn blobs_to_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
     #[derive(Deserialize)]
     struct Named {

@@ -1,4 +1,4 @@
-//! What is said of a blob, and how its bytes compare with that.
+//! The references to a blob, and how its bytes compare with them.
 
 use std::io::{self, Read};
 
@@ -17,45 +17,45 @@ use crate::{
 pub(crate) struct BlobUse<'a> {
     pub(crate) place: &'a str,
     pub(crate) digest: Digest,
-    /// As the descriptor says it.
+    /// The size in the descriptor.
     pub(crate) size: Option<u64>,
-    /// Whether it must be in the layout.
+    /// Whether the blob must be in the layout.
     pub(crate) required: bool,
-    /// What it must be as a layer, if it is used as one.
+    /// The requirements on the blob as a layer, if it is used as one.
     pub(crate) layer: Option<LayerUse>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LayerUse {
     pub(crate) media_type: MediaType,
-    /// As the configuration says it.
+    /// The diff ID in the configuration.
     pub(crate) diff_id: Option<Digest>,
-    /// Whether engines unpack it: artifacts have layers of whatever kind.
+    /// Whether engines unpack it. Layers of artifacts may be of any kind.
     pub(crate) in_image: bool,
 }
 
-/// A blob with all that was said of it.
+/// A blob with all references to it.
 pub(crate) struct Referred {
     pub(crate) digest: Digest,
     pub(crate) place: String,
     pub(crate) required: bool,
-    /// Each size that a descriptor says, and where first.
+    /// Each size in a descriptor, with its first place.
     pub(crate) sizes: Vec<(u64, String)>,
-    /// Each way in which it is used as a layer, and where first.
+    /// Each use as a layer, with its first place.
     pub(crate) layers: Vec<(LayerUse, String)>,
-    /// What is known of its bytes, if they were read as a document: their number.
+    /// The number of its bytes, or their defect, if the blob was already read as a document.
     pub(crate) bytes: Option<Result<u64, Defect>>,
 }
 
-/// Different things that are said of one blob; more are hostile.
+/// The maximum number of different claims about one blob. More of them are hostile.
 pub(crate) const MAX_USES: usize = 100;
 
-/// Whether the bytes that were read are those of the blob.
+/// Compares the digest of the bytes with that of the blob.
 pub(crate) fn compare(digest: Digest, actual: Digest, size: u64) -> Result<(), Defect> {
     if digest == actual { Ok(()) } else { Err(Defect::BlobDamaged { actual, size }) }
 }
 
-/// Reads all that is left, in large steps.
+/// Reads the rest in large steps.
 pub(crate) fn read_over(reader: &mut impl Read) -> io::Result<()> {
     let mut buffer = vec![0; 256 << 10];
     loop {
@@ -79,7 +79,8 @@ pub(crate) fn compare_bytes(bytes: impl Read, digest: Digest) -> Result<u64, Def
     compare(digest, actual, size).map(|()| size)
 }
 
-/// A file and its size, after a look at what it is: opening a fifo would wait for a writer for ever.
+/// Opens a file and returns it with its size. Checks the kind first, because opening a fifo would wait for a writer
+/// forever.
 pub(crate) fn open(files: &LayoutFiles, name: &str, limit: u64) -> Result<(Box<dyn Read + Send>, u64), Defect> {
     match files.kind(name).map_err(unreadable)? {
         Some(FileKind::File) => {}
@@ -95,6 +96,6 @@ pub(crate) fn open(files: &LayoutFiles, name: &str, limit: u64) -> Result<(Box<d
     if size > limit {
         return Err(Defect::TooLarge { size, limit });
     }
-    // It may grow meanwhile.
+    // The file may grow in the meantime.
     Ok((Box::new(file.take(limit)), size))
 }

@@ -1,4 +1,4 @@
-//! Blobs: which there must be, what lies in their places, and whether their bytes have their digests.
+//! Checks which blobs are required, which files exist in their places, and whether their bytes match their digests.
 
 use std::{collections::HashMap, io::Read};
 
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// The blobs that are referred to, in the order in which they are met first.
+/// The referenced blobs, in the order of their first reference.
 #[derive(Default)]
 pub(crate) struct Blobs {
     list: Vec<Referred>,
@@ -51,7 +51,7 @@ impl Blobs {
         }
     }
 
-    /// The bytes of a blob that was referred to, if they have its digest.
+    /// Reads a referenced blob, if its bytes match its digest.
     pub(crate) fn document(&mut self, files: &LayoutFiles, digest: Digest) -> Option<Vec<u8>> {
         let known = self.by_digest.get(&digest).map(|&index| &mut self.list[index])?;
         if let Some(Err(_)) = known.bytes {
@@ -65,7 +65,7 @@ impl Blobs {
         bytes.ok()
     }
 
-    /// The blobs in whose place a recipe is looked at, where they are not there themselves.
+    /// Returns the blobs for which a recipe is checked if they do not exist themselves.
     pub(crate) fn not_documents(&self) -> impl Iterator<Item = Digest> {
         self.list.iter().filter(|blob| blob.bytes.is_none() || !blob.layers.is_empty()).map(|blob| blob.digest)
     }
@@ -80,7 +80,7 @@ impl Blobs {
 }
 
 impl Referred {
-    /// Everything that is wrong with the blob.
+    /// Returns everything that is wrong with the blob.
     pub(crate) fn check(self, files: &LayoutFiles, reading: &Reading) -> Vec<Finding> {
         let mut contents = Vec::new();
         let bytes = match (&self.bytes, self.layers.is_empty()) {
@@ -88,7 +88,7 @@ impl Referred {
             (Some(Err(defect)), false) => Err(defect.clone()),
             (None, true) | (_, false) => match self.read_in_place(files, reading, &mut contents) {
                 Err(Defect::FileMissing) => match recipes::check(files, &self, reading, &mut contents) {
-                    // The blob may just have taken the recipe's place.
+                    // The blob may have just replaced the recipe.
                     Err(Defect::FileMissing) => self.read_in_place(files, reading, &mut contents),
                     checked => checked,
                 },
@@ -121,13 +121,13 @@ impl Referred {
     }
 }
 
-/// Reads a blob to its end, and returns its size if it has its digest.
+/// Reads a blob to its end, and returns its size if it matches its digest.
 pub(crate) fn check_bytes(files: &LayoutFiles, digest: Digest, limit: u64) -> Result<u64, Defect> {
     let (file, _) = open(files, &blob_name(digest), limit)?;
     compare_bytes(file, digest)
 }
 
-/// The bytes of a small file.
+/// Reads a small file.
 pub(crate) fn read(files: &LayoutFiles, name: &str, limit: u64) -> Result<Vec<u8>, Defect> {
     let (mut file, _) = open(files, name, limit)?;
     let mut bytes = Vec::new();

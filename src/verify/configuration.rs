@@ -1,4 +1,4 @@
-//! What an image configuration must say:
+//! Checks an image configuration:
 //! [properties](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
 
 use serde_json::Value;
@@ -21,17 +21,17 @@ use crate::{
     },
 };
 
-/// What other documents are compared with.
+/// The members that other documents are compared with.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Configuration {
     pub(crate) platform: Option<Platform>,
-    /// One for each layer, `None` for what is no digest; nothing if there is no list.
+    /// One for each layer, with `None` for an invalid digest; `None` if there is no list.
     pub(crate) diff_ids: Option<Vec<Option<Digest>>>,
-    /// Those of `architecture` and `os` that are there and empty.
+    /// Which of `architecture` and `os` are empty strings.
     pub(crate) empty: Vec<&'static str>,
 }
 
-/// Notes down what is wrong with a configuration.
+/// Reports what is wrong with a configuration.
 pub(crate) fn check(findings: &mut Findings, place: &str, digest: Digest, value: &Value) -> Configuration {
     let Some(document) = Object::document(findings, place, Some(digest), value) else {
         return Configuration::default();
@@ -41,7 +41,7 @@ pub(crate) fn check(findings: &mut Findings, place: &str, digest: Digest, value:
     let empty: Vec<_> = ["architecture", "os"].into_iter().filter(|member| is_empty(member)).collect();
     config_values::check(document.members, &mut |fault| {
         let member = fault.member();
-        // What that means depends on the layers.
+        // What an empty value means depends on the layers.
         if empty.contains(&&*member) {
             return;
         }
@@ -84,7 +84,7 @@ fn diff_ids(findings: &mut Findings, document: &Object<'_>) -> Option<Vec<Option
     {
         rootfs.report(findings, "type", wrong(kind, LAYERS));
     }
-    // Go writes an image without layers so.
+    // Go writes an image without layers this way.
     if rootfs.get("diff_ids").is_some_and(Value::is_null) {
         return Some(Vec::new());
     }

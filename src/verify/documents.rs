@@ -1,4 +1,4 @@
-//! The way from `index.json` down: indexes, manifests and configurations, each looked into once.
+//! Walks from `index.json` through indexes, manifests and configurations, and checks each once.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -29,10 +29,11 @@ use crate::{
     },
 };
 
-/// Containers' tools put one image into an index twice, in gzip and in zstd, and mark the second so.
+/// containers/image lists an image in an index twice, with gzip and with zstd, and marks the second with this
+/// annotation.
 const ZSTD_VARIANT: &str = "io.github.containers.compression.zstd";
 
-/// Goes through the documents of a layout.
+/// Checks the documents of a layout.
 pub(crate) struct Documents<'a> {
     files: &'a LayoutFiles,
     findings: Findings,
@@ -40,7 +41,7 @@ pub(crate) struct Documents<'a> {
     blobs: Blobs,
 }
 
-/// What a document is.
+/// The kind of a document.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
     Index,
@@ -64,12 +65,13 @@ impl<'a> Documents<'a> {
         Self { files, findings, looked_into: HashMap::new(), blobs: Blobs::default() }
     }
 
-    /// What was found, and the blobs that are referred to, with what was learnt of them on the way.
+    /// Returns the findings, and the referenced blobs with what is known of them.
     pub(crate) fn finish(self) -> (Findings, Blobs) {
         (self.findings, self.blobs)
     }
 
-    /// The [`oci-layout` file](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#oci-layout-file).
+    /// Checks the
+    /// [`oci-layout` file](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#oci-layout-file).
     pub(crate) fn marker(&mut self) {
         const VERSION: &str = "\"1.0.0\"";
         let Some(value) = self.file(MARKER) else { return };
@@ -81,7 +83,7 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// `index.json` and all that it refers to.
+    /// Checks `index.json` and everything it refers to.
     pub(crate) fn index(&mut self) {
         let Some(value) = self.file(INDEX) else { return };
         let Some(object) = Object::document(&mut self.findings, INDEX, None, &value) else { return };
@@ -124,11 +126,11 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// An index below `index.json`.
+    /// Checks an index below `index.json`.
     fn nested_index(&mut self, digest: Digest, object: &Object<'_>, depth: usize) {
         let Some(list) = self.manifests(object) else { return };
         let mut platforms: HashMap<String, (Digest, usize)> = HashMap::new();
-        // An index may name what is elsewhere, but not all of it:
+        // An index may name manifests that are stored elsewhere, but not only such:
         // https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#blobs
         let digests = list.iter().filter_map(|entry| entry.get("digest")?.as_str()?.parse().ok());
         let partial = !digests.clone().all(|digest| is_absent(self.files, digest));
@@ -154,7 +156,7 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// What an index refers to.
+    /// Checks what an entry of an index refers to.
     fn entry(&mut self, place: &str, entry: &Reference<'_>, depth: usize) {
         let Some(configuration) = self.refer(place, entry, depth, true) else { return };
         if let (Some(index), Some(of_image)) = (&entry.platform, &configuration.platform)
@@ -185,7 +187,7 @@ impl<'a> Documents<'a> {
         if object.get("layers") == Some(&Value::Array(Vec::new())) {
             object.report(&mut self.findings, "layers", Defect::LayersEmpty);
         }
-        // An artifact may have as many as it likes.
+        // Artifacts may have any number of layers.
         if image.diff_ids.is_some() && layers.len() > MOST_LAYERS {
             let defect = Defect::ManyLayers { layers: layers.len(), most: MOST_LAYERS };
             object.report(&mut self.findings, "layers", defect);
@@ -207,7 +209,7 @@ impl<'a> Documents<'a> {
                 self.layer(&place, &layer, diff_ids.get(number).copied().flatten(), in_image);
             }
         }
-        // Signatures have an image's configuration, and are for no platform.
+        // Signatures have an image configuration without a platform.
         for member in image.empty.iter().filter(|_| unpacked) {
             self.found(&format!("{config_place}, {member}"), config_digest, Defect::PlatformEmpty);
         }
@@ -217,14 +219,14 @@ impl<'a> Documents<'a> {
     fn layer(&mut self, place: &str, layer: &Reference<'_>, diff_id: Option<Digest>, in_image: bool) {
         let Some(digest) = layer.digest else { return };
         let media_type = layer.media_type.clone().filter(MediaType::is_layer);
-        // Only who may distribute such a layer has it.
+        // A layer that may not be distributed may be missing.
         let elsewhere = media_type.as_ref().is_some_and(|name| name.to_oci().as_str().contains("nondistributable"))
             && layer.object.get("urls").is_some();
         let layer_use = media_type.map(|media_type| LayerUse { media_type, diff_id, in_image });
         self.blobs.refer(BlobUse { place, digest, size: layer.size, required: !elsewhere, layer: layer_use });
     }
 
-    /// Follows a descriptor. What comes back is the configuration of an image, or empty.
+    /// Follows a descriptor. Returns the configuration of an image, or an empty one.
     fn refer(
         &mut self,
         place: &str,
@@ -290,7 +292,7 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// What a manifest or an index says something of. It can be elsewhere:
+    /// Checks the `subject`. It may be stored elsewhere:
     /// <https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#image-manifest-property-descriptions>
     fn subject(&mut self, object: &Object<'_>, document: Option<Digest>, depth: usize) {
         let Some(value) = object.get("subject") else { return };
@@ -300,7 +302,7 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// What indexes and manifests have in common. The media type is the one that the descriptor says.
+    /// Checks the members that indexes and manifests share. `media_type` is that of the descriptor.
     fn head(&mut self, object: &Object<'_>, media_type: Option<&MediaType>) {
         let findings = &mut self.findings;
         if let Some(version) = object.required(findings, "schemaVersion", "2")
@@ -325,7 +327,7 @@ impl<'a> Documents<'a> {
         object.required_list(&mut self.findings, "manifests", "a list of descriptors, which may be empty")
     }
 
-    /// A document that is no blob.
+    /// Reads a document that is not a blob.
     fn file(&mut self, name: &'static str) -> Option<Value> {
         match blobs::read(self.files, name, MAX_DOCUMENT) {
             Ok(bytes) => self.parse(name, None, &bytes),
@@ -356,19 +358,19 @@ impl<'a> Documents<'a> {
     }
 }
 
-/// Whether nothing lies in the place of a blob.
+/// Whether the file of a blob does not exist.
 fn is_absent(files: &LayoutFiles, digest: Digest) -> bool {
     matches!(files.kind(&blob_name(digest)), Ok(None))
 }
 
-/// Whether readers choose this entry of an index by its platform: not an attestation, as buildkit marks them, nor
-/// another kind of artifact.
+/// Whether readers select this entry of an index by its platform. They do not select BuildKit's attestations and other
+/// artifacts.
 fn is_choice(entry: &Reference<'_>, platform: &Platform) -> bool {
     !platform.is_unknown() && entry.object.get("artifactType").is_none() && entry.annotation(ZSTD_VARIANT).is_none()
 }
 
-/// Whether an index says the platform of the image, by whatever names. What only Windows has may be in one of the two
-/// alone.
+/// Whether the platform in an index matches the image, with any aliases. Members only for Windows may be in just one of
+/// the two.
 fn same_platform(index: &Platform, image: &Platform) -> bool {
     let (index, image) = (index.with_variant(), image.with_variant());
     let version = |platform: &Platform| platform.os_version.clone().filter(|version| !version.is_empty());
@@ -380,7 +382,7 @@ fn same_platform(index: &Platform, image: &Platform) -> bool {
         && (index.os_features.is_empty() || image.os_features.is_empty() || features(&index) == features(&image))
 }
 
-/// All that [`same_platform`] looks at, in words.
+/// Formats everything that [`same_platform`] compares.
 fn described(platform: &Platform) -> String {
     let mut text = platform.to_string();
     if let Some(version) = &platform.os_version {

@@ -1,4 +1,4 @@
-//! The entries of a layer, each seen once as the tar passes:
+//! Checks the entries of a layer in one pass over its tar:
 //! [layer](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md).
 
 use std::collections::HashMap;
@@ -18,18 +18,18 @@ use crate::{
     },
 };
 
-/// The most paths of one layer that are kept in mind. A table for so many takes some 80 MB, and half as much again
-/// while it grows; layers of everyday have a tenth.
+/// The maximum number of paths of a layer that are tracked. A table of this size takes about 80 MB, and half as much
+/// more while it grows. Typical layers have a tenth of this.
 const MAX_PATHS: usize = 7 << 19;
 
-/// What the system can open: <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
+/// The limits of the system: <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
 const MAX_PATH: usize = 4095;
 const MAX_NAME: usize = 255;
 
-/// The largest value of an extended attribute: <https://man7.org/linux/man-pages/man7/xattr.7.html>.
+/// The maximum size of an extended attribute: <https://man7.org/linux/man-pages/man7/xattr.7.html>.
 const MAX_XATTR: usize = 64 << 10;
 
-/// The names of aufs's own files, which are no whiteouts of a file `.wh.…`.
+/// The prefix of aufs's own files, which are not whiteouts of a file `.wh.…`.
 const AUFS_PREFIX: &[u8] = b".wh..wh.";
 
 /// Checks the entries of one layer.
@@ -39,20 +39,20 @@ pub(crate) struct Entries<'a> {
     findings: &'a mut Findings,
     paths: HashMap<PathHash, Seen>,
     limit: usize,
-    /// Whether there were more paths than the limit.
+    /// Whether the layer has more paths than the limit.
     full: bool,
 }
 
-/// The beginning of the sha256 of a path: long enough that nobody finds two paths for one.
+/// The first bytes of the SHA-256 of a path: enough that collisions cannot be found.
 type PathHash = [u8; 16];
 
-/// What was at a path.
+/// What the layer has at a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Seen {
     Directory,
-    /// Anything else.
+    /// Anything but a directory.
     File,
-    /// Only entries below it.
+    /// Only entries below the path.
     Parent,
 }
 
@@ -102,7 +102,7 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// What the reader takes, and others refuse.
+    /// Reports header features that this reader accepts and others reject.
     fn check_headers(&mut self, entry: &TarEntry) {
         for oddity in &entry.oddities {
             self.found(
@@ -133,7 +133,8 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// Looks up the target of a hard link: an entry of this layer, before it, because readers link at once.
+    /// Checks the target of a hard link. It must be an earlier entry of this layer, because readers create links
+    /// immediately.
     fn check_hard_link(&mut self, entry: &TarEntry) {
         let seen = match components(&entry.link) {
             Err(_) => Err("is no path in a layer"),
@@ -153,7 +154,7 @@ impl<'a> Entries<'a> {
         self.found(entry, Defect::HardLinkInvalid { target, reason });
     }
 
-    /// Puts the path among those that were seen, if it fits them.
+    /// Records the path, and reports conflicts with earlier paths.
     fn remember(&mut self, entry: &TarEntry, path: &[&[u8]]) {
         let mut hasher = Hasher::default();
         for (depth, name) in path.iter().enumerate() {
@@ -211,7 +212,7 @@ fn hash(path: &[&[u8]]) -> PathHash {
     path_hash(&hasher)
 }
 
-/// The names in a path, without what changes nothing: `.`, and slashes in front, behind, and next to one another.
+/// Splits a path into its names, without `.` and redundant slashes.
 fn components<'a>(path: &'a [u8]) -> Result<Vec<&'a [u8]>, &'static str> {
     if path.is_empty() {
         return Err("is an entry without a name");
@@ -229,7 +230,8 @@ fn components<'a>(path: &'a [u8]) -> Result<Vec<&'a [u8]>, &'static str> {
     names.map(name).collect()
 }
 
-/// [Whiteouts](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts): empty files.
+/// Checks a [whiteout](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts), which must be an
+/// empty file.
 fn whiteout_defect(entry: &TarEntry, path: &[&[u8]]) -> Option<&'static str> {
     let (name, parents) = path.split_last()?;
     if parents.iter().any(|name| name.starts_with(WHITEOUT_PREFIX)) {

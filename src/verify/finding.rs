@@ -1,4 +1,4 @@
-//! What a check of a layout found: where, in which blob, and what is wrong there.
+//! The findings of a verification: the place, the blob and the defect.
 
 use std::fmt;
 
@@ -11,20 +11,20 @@ use crate::{
 
 pub(crate) use crate::basics::json::shown;
 
-/// One defect of a layout.
+/// A defect and where it was found.
 ///
-/// Displayed, it is a line for people: place, digest, and what is wrong, after `warning: ` if it is one. Serialised, it
-/// is an object with `severity` (`error` or `warning`), `place`, `digest` (or `null`), `defect` (the name of the
-/// [`Defect`], as in `blob-missing`) and `message` (its sentence).
+/// `Display` writes one line for people: `warning: ` for a warning, the place, the digest and the message. Serialised,
+/// it is an object with `severity` (`error` or `warning`), `place`, `digest` (or `null`), `defect` (the name of the
+/// [`Defect`], such as `blob-missing`) and `message`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// Where, on the way from the layout's own files down: `index.json, manifests[0], layers[2], entry "bin/sh"`.
-    /// Of a blob that is referred to from several places, the first.
+    /// The place, as a path from the layout's own files: `index.json, manifests[0], layers[2], entry "bin/sh"`. If
+    /// several places refer to the blob, this is the first.
     pub place: String,
-    /// The blob that it is in, if it is in one.
+    /// The blob with the defect, if it is in a blob.
     pub digest: Option<Digest>,
-    /// What is wrong.
+    /// The defect.
     pub defect: Defect,
 }
 
@@ -33,7 +33,7 @@ impl Finding {
         Self { place: place.into(), digest, defect }
     }
 
-    /// How much harm the defect does.
+    /// Returns the severity of the defect.
     pub fn severity(&self) -> Severity {
         self.defect.severity()
     }
@@ -62,7 +62,7 @@ impl Serialize for Finding {
     }
 }
 
-/// Findings as they come, up to a number: a hostile document has room for millions.
+/// Collects findings up to a limit, because a hostile document can cause millions.
 pub(crate) struct Findings {
     list: Vec<Finding>,
     limit: usize,
@@ -82,7 +82,7 @@ impl Findings {
         }
     }
 
-    /// All of them, and at the end how many are left out.
+    /// Returns all findings. If some were left out, the last one has their number.
     pub(crate) fn into_list(mut self, place: &str, digest: Option<Digest>) -> Vec<Finding> {
         if self.more > 0 {
             self.list.push(Finding::new(place, digest, Defect::More { count: self.more }));

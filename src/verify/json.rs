@@ -1,4 +1,4 @@
-//! JSON read with suspicion: a member that is there twice is noted down, and the number of values is bounded.
+//! Parses untrusted JSON: reports duplicate members and limits the number of values.
 
 use std::fmt;
 
@@ -10,16 +10,16 @@ use crate::{
     verify::finding::shown,
 };
 
-/// The most members that are noted down because they are there twice.
+/// The maximum number of duplicate members that are reported.
 const MAX_TWICE: usize = 100;
 
-/// A document, and the places of the members that are in one object twice.
+/// A document, and the places of duplicate members.
 pub(crate) struct Parsed {
     pub(crate) value: Value,
     pub(crate) twice: Vec<String>,
 }
 
-/// Reads a document; an error says what is wrong with it.
+/// Parses a document. The error is a message about it.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, String> {
     Bounds::DOCUMENT.check(bytes, Counted::All)?;
     let mut state = State { place: String::new(), twice: Vec::new() };

@@ -1,4 +1,4 @@
-//! One layer: its blob, what the blob is packed in, and the tar.
+//! Checks a layer: its blob, the compression and the tar.
 
 use std::{
     io::{BufReader, Read},
@@ -19,11 +19,11 @@ use crate::{
     },
 };
 
-/// The most findings in one layer that are listed.
+/// The maximum number of findings in one layer.
 const MAX_FINDINGS: usize = 1000;
 
-/// Reads a layer to its end, and returns the blob's size if its bytes have its digest; what is wrong with them all
-/// the same is added to `contents`.
+/// Reads a layer to its end, and returns the size of the blob if it matches its digest. Defects of its contents are
+/// added to `contents`.
 pub(crate) fn check(
     file: Box<dyn Read + Send>,
     blob: &Referred,
@@ -59,13 +59,13 @@ pub(crate) fn check(
             },
         ));
     }
-    // Nobody unpacks what artifacts have.
+    // Layers of artifacts are not unpacked.
     if in_image.is_none() || matches!(packing, Packing::Other(_)) {
         return Ok(bytes.size);
     }
     contents.extend(findings.into_list(place, Some(blob.digest)));
     if let Some(defect) = bytes.defect {
-        // Whatever else is wrong with the end of the tar comes from this.
+        // This is the cause of any other defect at the end of the tar.
         contents.push(found(place, defect));
         return Ok(bytes.size);
     }
@@ -78,7 +78,8 @@ pub(crate) fn check(
     Ok(bytes.size)
 }
 
-/// What a media type says of the bytes; `None` if it is one that is not known, an encrypted layer's for one.
+/// Returns the compression that a media type names; `None` for an unknown media type, such as that of an encrypted
+/// layer.
 pub(crate) fn packing_said(media_type: &MediaType) -> Option<Packing> {
     let name = media_type.to_oci();
     let (_, tar) = name.as_str().rsplit_once('.')?;
@@ -90,10 +91,10 @@ pub(crate) fn packing_said(media_type: &MediaType) -> Option<Packing> {
     }
 }
 
-/// What is known of a tar when all of it was read.
+/// What is known of a tar after it was read.
 struct Tar {
     diff_id: Digest,
-    /// What is wrong with how it ends, or where it can't be read any further.
+    /// The defect of its end, or the first one that stops the reader.
     end: Option<Defect>,
 }
 
@@ -118,7 +119,7 @@ impl Tar {
         }
         let ending = tar.ending().map_err(damaged)?;
         match ending.garbage {
-            // POSIX wants two blocks: what follows a single one is not behind the end for every reader.
+            // POSIX requires two blocks. Some readers continue after a single one.
             Some(offset) => Err(Defect::TarTrailing { offset }),
             None if ending.zero_blocks < 2 => Err(Defect::TarUnended),
             None => Ok(()),
@@ -126,8 +127,8 @@ impl Tar {
     }
 }
 
-/// Reads the blob's bytes, wherever they come from, and returns their number if they have its digest. What is wrong
-/// with them all the same is added to `contents`.
+/// Reads the bytes of the blob from any source, and returns their number if they match the digest. Defects of its
+/// contents are added to `contents`.
 pub(crate) fn read(
     blob: &Referred,
     bytes: Box<dyn Read + Send>,

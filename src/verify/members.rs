@@ -1,4 +1,4 @@
-//! Members of JSON objects and the types they must have.
+//! Checks members of JSON objects against their types.
 
 use serde_json::{Map, Value};
 
@@ -16,12 +16,12 @@ pub(crate) use crate::basics::json::brief;
 pub(crate) struct Object<'a> {
     pub(crate) members: &'a Map<String, Value>,
     pub(crate) place: String,
-    /// Between the place and a member's name: members of a document stand behind a comma, deeper ones behind a dot.
+    /// Separates the place from the name of a member: a comma after a document, a dot after an object inside it.
     separator: &'static str,
     digest: Option<Digest>,
 }
 
-/// What a member must be.
+/// The type that a member must have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     Text,
@@ -45,7 +45,7 @@ impl Shape {
         }
     }
 
-    /// Whether a value that is neither a list nor an object with conditions of its own fits.
+    /// Whether a value fits, except for the contents of lists and objects, which have their own rules.
     fn fits(self, value: &Value) -> bool {
         match self {
             Self::Text => value.is_string(),
@@ -58,7 +58,7 @@ impl Shape {
 }
 
 impl<'a> Object<'a> {
-    /// A document as a whole, if it is an object.
+    /// Returns a document as an object; reports any other type.
     pub(crate) fn document(
         findings: &mut Findings,
         place: &str,
@@ -68,7 +68,7 @@ impl<'a> Object<'a> {
         Self::new(findings, place.to_owned(), ", ", digest, value)
     }
 
-    /// An object within a document, if it is one.
+    /// Returns a value within a document as an object; reports any other type.
     pub(crate) fn inner(
         findings: &mut Findings,
         place: &str,
@@ -78,7 +78,7 @@ impl<'a> Object<'a> {
         Self::new(findings, place.to_owned(), ".", digest, value)
     }
 
-    /// A member that must be an object, if it is one.
+    /// Returns a member as an object; reports any other type.
     pub(crate) fn deeper(&self, findings: &mut Findings, name: &str, value: &'a Value) -> Option<Self> {
         Self::new(findings, self.at(name), ".", self.digest, value)
     }
@@ -103,22 +103,22 @@ impl<'a> Object<'a> {
         self.members.get(name)
     }
 
-    /// The place of a member.
+    /// Returns the place of a member.
     pub(crate) fn at(&self, name: &str) -> String {
         format!("{}{}{name}", self.place, self.separator)
     }
 
-    /// Notes down what is wrong with one of its members.
+    /// Reports a defect of a member.
     pub(crate) fn report(&self, findings: &mut Findings, name: &str, defect: Defect) {
         findings.add(Finding::new(self.at(name), self.digest, defect));
     }
 
-    /// Notes down what is wrong with it as a whole.
+    /// Reports a defect of the object as a whole.
     pub(crate) fn report_whole(&self, findings: &mut Findings, defect: Defect) {
         findings.add(Finding::new(&self.place, self.digest, defect));
     }
 
-    /// A member that must be there, whatever it is.
+    /// Returns a required member of any type.
     pub(crate) fn required(&self, findings: &mut Findings, name: &str, expected: &'static str) -> Option<&'a Value> {
         let value = self.get(name);
         if value.is_none() {
@@ -127,7 +127,7 @@ impl<'a> Object<'a> {
         value
     }
 
-    /// A member that must be there and a string that fits.
+    /// Returns a required member that is a valid string.
     pub(crate) fn required_text(&self, findings: &mut Findings, name: &str, kind: Shape) -> Option<&'a str> {
         let value = self.required(findings, name, kind.name())?;
         if !kind.fits(value) {
@@ -137,7 +137,7 @@ impl<'a> Object<'a> {
         value.as_str()
     }
 
-    /// A member that must be a list.
+    /// Returns a required member that is a list.
     pub(crate) fn required_list(
         &self,
         findings: &mut Findings,
@@ -153,7 +153,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Members that may be missing, and have these types if they are there.
+    /// Checks the types of optional members.
     pub(crate) fn optional(&self, findings: &mut Findings, members: &[(&str, Shape)]) {
         for &(name, kind) in members {
             if let Some(value) = self.get(name) {
@@ -187,7 +187,7 @@ fn is_media_type(text: &str) -> bool {
             && name.starts_with(|first: char| first.is_ascii_alphanumeric())
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
     };
-    // Registries are full of types with parameters.
+    // Parameters are common in registries.
     let plain = text.split(';').next().unwrap_or(text).trim_end();
     plain.split_once('/').is_some_and(|(kind, subtype)| name(kind) && name(subtype))
 }

@@ -1,11 +1,11 @@
-//! Names of images in `index.json`, by the grammars of two specifications.
+//! Checks names of images in `index.json` by the grammars of two specifications.
 
 use crate::{
     document::name::{CONTAINERD_NAME, full_repository, is_tag, split_tag},
     verify::{defect::Defect, finding::shown},
 };
 
-/// What is wrong with the value of the annotation, which is one of the two that name an image.
+/// Returns the defect of the value of an annotation that names an image.
 pub(crate) fn check(annotation: &'static str, value: &str) -> Option<Defect> {
     let name = || shown(value);
     let (is_reference, is_full) = (is_reference(value), is_full_name(value));
@@ -37,7 +37,7 @@ fn is_reference(text: &str) -> bool {
     text.split('/').all(is_component)
 }
 
-/// Whether this is an image's name as containerd and podman have it: a repository, and a tag or digest or both.
+/// Whether this is a full name as in containerd and podman: a repository with a tag, a digest or both.
 fn is_full_name(text: &str) -> bool {
     let (text, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
     let (repository, tag) = split_tag(text);
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
     use crate::document::name::REF_NAME;
 
-    /// What skopeo 1.20 takes as `oci:DIR:NAME` has no finding but for tags, and what it refuses has one.
+    /// What skopeo 1.20 accepts as `oci:DIR:NAME` has no finding except for tags, and what it rejects has one.
     #[test]
     fn names_are_those_of_the_specifications() {
         let long = "a".repeat(129);

@@ -5,8 +5,8 @@ use crate::pool::Pool;
 /// How blobs are read.
 pub(crate) struct Reading {
     pub(crate) pool: Pool,
-    /// The most bytes of one that are read.
+    /// The maximum size of a blob that is read, in bytes.
     pub(crate) limit: u64,
-    /// Whether those that have a recipe in their place are made.
+    /// Whether blobs that exist only as recipes are built.
     pub(crate) deep: bool,
 }

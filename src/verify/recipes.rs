@@ -1,4 +1,4 @@
-//! Recipes in the places of blobs: whether they can be used, and whether they are for what the documents say.
+//! Checks recipes: whether they can be used, and whether they match the documents.
 
 use std::{
     collections::HashSet,
@@ -22,8 +22,8 @@ use crate::{
     },
 };
 
-/// Looks at the recipe in the place of a blob that is not there, and returns the blob's size as it says. What is wrong
-/// with it all the same is added to `contents`. Deep, the blob is made and read instead.
+/// Checks the recipe of a blob that does not exist itself, and returns the size of the blob in the recipe. Defects of
+/// its contents are added to `contents`. With `deep`, the blob is built and read instead.
 pub(crate) fn check(
     files: &LayoutFiles,
     blob: &Referred,
@@ -60,13 +60,13 @@ pub(crate) fn check(
     Ok(said.size)
 }
 
-/// Everything else in the folder of recipes: those that nothing needs, and what is none.
+/// Checks the rest of the recipe folder: unneeded recipes and other files.
 pub(crate) fn check_others(files: &LayoutFiles, needed: &HashSet<Digest>, findings: &mut Findings) {
     let mut found = |place: &str, digest, defect| findings.add(Finding::new(place, digest, defect));
     for name in ["recipes", RECIPES] {
         match files.kind(name) {
             Ok(Some(FileKind::Folder)) => {}
-            // Only a sparse layout has them.
+            // Only a sparse layout has this folder.
             Ok(None) => return,
             Ok(Some(FileKind::File)) => return found(name, None, Defect::NotAFolder { kind: "file" }),
             Ok(Some(FileKind::Other(kind))) => return found(name, None, Defect::NotAFolder { kind }),
@@ -82,11 +82,11 @@ pub(crate) fn check_others(files: &LayoutFiles, needed: &HashSet<Digest>, findin
         match name.strip_suffix(".json").map(|hex| format!("sha256:{hex}").parse::<Digest>()) {
             Some(Ok(digest)) if needed.contains(&digest) => {}
             Some(Ok(digest)) => match read(files, digest) {
-                // It was filled or collected since the names were read.
+                // The layout was filled or collected after its names were read.
                 Ok(_) | Err(Defect::FileMissing) => {}
                 Err(defect) => found(&place, Some(digest), defect),
             },
-            // Somebody writes it now, or was killed: collecting garbage removes it.
+            // Another process is writing it, or was killed; garbage collection removes it.
             _ if name.starts_with(TEMPORARY) => {}
             _ => found(&place, None, Defect::NotARecipe),
         }
@@ -104,7 +104,7 @@ fn read(files: &LayoutFiles, digest: Digest) -> Result<Recipe, Defect> {
     recipe.ok_or(Defect::FileMissing)
 }
 
-/// Says again what went wrong first: whoever unpacks a stream goes on to its end.
+/// Returns the first error again on each read, because a decompressor may continue to the end of the stream.
 struct Latched<R> {
     reader: R,
     failed: Option<String>,

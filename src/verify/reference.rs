@@ -1,4 +1,4 @@
-//! Descriptors, read so that what is wrong with one member does not hide the others.
+//! Parses descriptors so that a defect in one member does not hide others.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// What a descriptor says, as far as it can be read.
+/// The valid members of a descriptor.
 pub(crate) struct Reference<'a> {
     pub(crate) object: Object<'a>,
     pub(crate) media_type: Option<MediaType>,
@@ -25,7 +25,7 @@ pub(crate) struct Reference<'a> {
 const SIZE: &str = "a number of bytes, from 0 to 2^63 - 1";
 
 impl<'a> Reference<'a> {
-    /// Reads a descriptor that stands at this place in the document with this digest, and notes down what is wrong:
+    /// Reads a descriptor at this place in the document with this digest, and reports its defects:
     /// [properties](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#properties).
     pub(crate) fn read(
         findings: &mut Findings,
@@ -58,7 +58,7 @@ impl<'a> Reference<'a> {
         Some(reference)
     }
 
-    /// The value of an annotation.
+    /// Returns the value of an annotation.
     pub(crate) fn annotation(&self, key: &str) -> Option<&'a str> {
         self.object.get("annotations")?.get(key)?.as_str()
     }
@@ -84,7 +84,7 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// A member that must be a digest.
+/// Parses a member that must be a digest.
 pub(crate) fn digest(findings: &mut Findings, object: &Object<'_>, name: &str, value: &Value) -> Option<Digest> {
     let Some(text) = value.as_str() else {
         object.report(findings, name, wrong(value, "a digest, sha256:HEX"));

@@ -1,4 +1,4 @@
-//! Damaged and missing blobs, replaced by sound ones from somewhere else.
+//! Replaces damaged and missing blobs with intact copies from another source.
 
 use std::{collections::HashSet, path::Path, sync::Arc};
 
@@ -19,22 +19,21 @@ use crate::{
     },
 };
 
-/// What [`repair`] did, and what is still wrong.
+/// The result of [`repair`]: what was replaced, and what is still wrong.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Repair {
     /// The blobs that were replaced, in the order in which the index leads to them.
     pub repaired: Vec<Descriptor>,
-    /// The blobs that could not be had, and why.
+    /// The blobs that could not be obtained, with the error.
     pub failed: Vec<(Descriptor, Error)>,
-    /// What [`verify`](crate::verify()) finds now.
+    /// The findings of [`verify`](crate::verify()) after the repair.
     pub findings: Vec<Finding>,
 }
 
-/// Verifies a layout in a folder, and replaces the blobs that are damaged or missing: manifests, indexes, configurations and
-/// layers. `from` gives a sound one for a descriptor, or nothing if it has none; its bytes are checked before they take
-/// the place of others, in one rename for each blob. A blob that no image refers to is not replaced, and neither is
-/// `index.json`.
+/// Verifies a layout in a folder and replaces its damaged or missing blobs: manifests, indexes, configurations and
+/// layers. `from` returns an intact blob for a descriptor, or `None` if it has none. The bytes are verified before they
+/// replace the blob with one rename. Blobs that no image refers to and `index.json` are not repaired.
 ///
 /// ```
 /// # use oci_layout::{FileMapping, ImageLayout, LayerOptions, VerifyOptions, WriteOptions, image_config, image_layout};
@@ -58,8 +57,8 @@ pub struct Repair {
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] for an archive, and for an `index.json` that cannot be read; [`Error::Write`]; and as
-/// [`verify`](crate::verify()). That a blob cannot be had is no error.
+/// [`Error::Layout`] for an archive, and if `index.json` cannot be read; [`Error::Write`]; and as
+/// [`verify`](crate::verify()). A blob that cannot be obtained is not an error: see [`Repair::failed`].
 pub fn repair(
     path: impl AsRef<Path>,
     options: &VerifyOptions,
@@ -76,7 +75,7 @@ pub fn repair(
         let findings = verify(path, options)?;
         let broken = findings.iter().filter(|finding| is_broken(finding)).filter_map(|finding| finding.digest);
         let broken: HashSet<Digest> = broken.collect();
-        // What a manifest names shows when it is there: each turn goes one step further.
+        // The blobs of a manifest are known only once the manifest is intact, so each round goes one level deeper.
         let layout = ImageLayout::open(path)?;
         let mut known = HashSet::new();
         let mut order = Vec::new();
@@ -106,10 +105,10 @@ pub fn repair(
     }
 }
 
-/// Gives a sound blob by its descriptor, or nothing.
+/// Returns an intact blob for a descriptor, or `None`.
 type Source<'a> = dyn Fn(&Descriptor) -> Result<Option<Arc<dyn Blob>>> + Sync + 'a;
 
-/// Whether another copy of the blob mends this.
+/// Whether another copy of the blob would fix this finding.
 fn is_broken(finding: &Finding) -> bool {
     matches!(
         finding.defect,
@@ -118,7 +117,7 @@ fn is_broken(finding: &Finding) -> bool {
 }
 
 impl ImageLayout {
-    /// Notes down every descriptor that is below this one, as far as the layout has what names it.
+    /// Collects every descriptor below this one, as far as the documents that name them are in the layout.
     fn reach(&self, descriptor: &Descriptor, depth: usize, known: &mut HashSet<Digest>, order: &mut Vec<Descriptor>) {
         if !known.insert(descriptor.digest) {
             return;

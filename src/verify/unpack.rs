@@ -1,4 +1,4 @@
-//! A layer's blob as the tar that is in it, its own bytes hashed on the way.
+//! Reads the blob of a layer as a tar, and hashes its bytes on the way.
 
 use std::{
     io::{self, BufRead, BufReader, Read},
@@ -17,17 +17,17 @@ use crate::{
     },
 };
 
-/// The largest window of zstd that is taken: 2 to this power, 128 MiB, which is also what the program `zstd` takes.
+/// The largest zstd window that is accepted, as a power of two: 128 MiB, the same limit as that of the program `zstd`.
 #[cfg(feature = "zstd")]
 const WINDOW_LOG_MAX: u32 = 27;
 
-/// What the bytes of a blob are, by how they begin.
+/// The format of a blob, detected by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Packing {
     Tar,
     Gzip,
     Zstd,
-    /// Something else, in words.
+    /// Another format, described in words.
     Other(&'static str),
 }
 
@@ -35,7 +35,7 @@ impl Packing {
     fn of(start: &[u8]) -> Self {
         match start {
             [0x1f, 0x8b, ..] => Self::Gzip,
-            // A frame, and one to be skipped: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
+            // The magic numbers of a frame and a skippable frame: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             _ if start.get(257..262) == Some(b"ustar") || is_tar_header(start) => Self::Tar,
             _ if start.len() >= 512 && start.iter().all(|&byte| byte == 0) => Self::Tar,
@@ -45,7 +45,7 @@ impl Packing {
         }
     }
 
-    /// In words.
+    /// Returns a description of the format.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Tar => "a tar without compression",
@@ -58,7 +58,7 @@ impl Packing {
 
 type Source<'a> = BufReader<HashRead<Box<dyn Read + Send + 'a>>>;
 
-/// Reads the tar in a blob. What goes wrong in the blob ends the tar, and is told by [`Unpack::finish`].
+/// Reads the tar in a blob. A defect of the blob ends the tar and is returned by [`Unpack::finish`].
 pub(crate) struct Unpack<'a> {
     decoder: Decoder<'a>,
     left: u64,
@@ -72,11 +72,11 @@ enum Decoder<'a> {
     Gzip(Box<MultiGzDecoder<Source<'a>>>),
     #[cfg(feature = "zstd")]
     Zstd(Box<zstd::Decoder<'static, Source<'a>>>),
-    /// Nothing is looked at but the blob's own digest.
+    /// Only the digest of the blob is checked.
     Closed(Source<'a>),
 }
 
-/// What is known of a blob when all of it was read.
+/// What is known of a blob after it was read.
 pub(crate) struct Blob {
     pub(crate) digest: Digest,
     pub(crate) size: u64,
@@ -85,7 +85,7 @@ pub(crate) struct Blob {
 }
 
 impl<'a> Unpack<'a> {
-    /// A reader of the tar, whatever it is packed in, and what that is. At most `limit` bytes come out.
+    /// Returns a reader of the tar, and the format of the blob. At most `limit` bytes are returned.
     pub(crate) fn new(file: Box<dyn Read + Send + 'a>, limit: u64) -> Result<(Self, Packing), Defect> {
         let mut source = BufReader::with_capacity(256 << 10, HashRead::new(file));
         let start = source.fill_buf().map_err(unreadable)?;
@@ -110,7 +110,7 @@ impl<'a> Unpack<'a> {
         Ok((Self { decoder, left: limit, limit, defect }, packing))
     }
 
-    /// Reads what is left of the blob.
+    /// Reads the rest of the blob.
     pub(crate) fn finish(self) -> Result<Blob, Defect> {
         let source = match self.decoder {
             Decoder::None(source) | Decoder::Closed(source) => source,
@@ -171,8 +171,8 @@ impl Read for Unpack<'_> {
     }
 }
 
-/// Unpacks on a thread of its own, some blocks ahead of who reads the tar. Where no thread can be had, the blob is given
-/// back.
+/// Decompresses on a new thread, a few blocks ahead of the reader of the tar. If no thread can be created, returns the
+/// blob.
 #[expect(clippy::result_large_err, reason = "it is no error, and is moved once")]
 pub(crate) fn unpack_ahead<'scope>(
     scope: &'scope Scope<'scope, '_>,
@@ -180,11 +180,11 @@ pub(crate) fn unpack_ahead<'scope>(
 ) -> Result<(impl Read + use<'scope>, ScopedJoinHandle<'scope, Result<Blob, Defect>>), Unpack<'scope>> {
     const BLOCKS: usize = 4;
     let (sender, receiver) = sync_channel(BLOCKS);
-    // Handed over when the thread is there: one that is not would take it along.
+    // The blob is sent after the thread has started: it would be lost with a thread that fails to start.
     let (hand_over, handed_over) = sync_channel::<Unpack<'scope>>(1);
     let started = thread::Builder::new().spawn_scoped(scope, move || {
         let mut unpack = handed_over.recv().map_err(unreadable)?;
-        // If nobody reads any more, the blob's own digest is still wanted.
+        // Even without a reader, the digest of the blob is needed.
         while let Some(block) = next_block(&mut unpack) {
             if sender.send(block).is_err() {
                 break;
@@ -202,11 +202,11 @@ pub(crate) fn unpack_ahead<'scope>(
     }
 }
 
-/// The next block, none at the end.
+/// Returns the next block, or `None` at the end.
 fn next_block(unpack: &mut Unpack<'_>) -> Option<Vec<u8>> {
     const BLOCK: u64 = 256 << 10;
     let mut block = Vec::with_capacity(BLOCK as usize);
-    // What goes wrong is kept by the reader itself, and ends the tar.
+    // The reader keeps its error, and ends the tar.
     let _ = unpack.take(BLOCK).read_to_end(&mut block);
     (!block.is_empty()).then_some(block)
 }

@@ -1,4 +1,4 @@
-//! `verify`: a layout in, everything that is wrong with it out.
+//! `verify`: reads a layout and returns everything that is wrong with it.
 
 use std::{
     collections::HashSet,
@@ -23,45 +23,46 @@ use crate::{
     },
 };
 
-/// Reads an image layout to its last byte, in a folder or an archive, and returns everything that is wrong with
-/// it; nothing if all is well.
+/// Reads an image layout, in a folder or an archive, to its last byte and returns all defects. The list is empty if the
+/// layout is valid.
 ///
-/// Each finding has its place, and a defect is found once, however many places lead to it. Findings of the layout's
-/// own files and of documents come first, then those of blobs and layers, then those of blobs that nothing refers to,
-/// each in the order in which `index.json` leads there. They are the same for any number of threads.
+/// Each finding has a place, and each defect is reported once, however many places lead to it. Findings about the
+/// layout's own files and about documents come first, then those about blobs and layers, then those about unreferenced
+/// blobs, each in the order in which `index.json` leads there. The number of threads does not change the result.
 ///
-/// What is found:
+/// What is reported:
 ///
-/// - files: a missing or wrong `oci-layout` or `index.json`; links and whatever else is no regular file or folder in
-///   the place of one; names in `blobs/sha256` that are no digests; in an archive, also names that are there twice and
-///   a damaged end;
-/// - blobs, referred to or not: missing, unreadable, with other bytes than their digest, or another size than said;
-/// - in a sparse layout, recipes in the place of blobs: unreadable, another blob's, for another byte format, of another
-///   size, compression or diff ID than said; with [`VerifyOptions::deep`], also whatever can be wrong with the blobs that
-///   they make;
-/// - descriptors: digests, sizes, media types and platforms that can't be; `data` that is not the blob;
-/// - documents: JSON that is none, or has a member twice; members missing or of the wrong type; `schemaVersion`;
-///   `mediaType` missing or other than the descriptor's; indexes called manifests; an empty configuration that is not,
-///   or is no artifact's; indexes that lie too deep;
-/// - images: two under one name in `index.json`, or for one platform in an index; a platform other than the
-///   configuration's; diff IDs and history that do not fit the layers; more layers than Docker takes;
-/// - configurations: members of the wrong type or unit, and values that engines refuse, by the table that
-///   [`image_config`](crate::image_config()) has: paths that are not absolute, signals, users, ports, variables;
-/// - layers: media types that lie about the compression; streams and tars that are cut off, damaged, or go on behind
-///   their end; wrong diff IDs; paths twice, absolute, with `..` or impossible; entries below a file; hard links to
-///   what is no earlier file of the layer; whiteouts that are none; sparse files and unknown types.
+/// - files: a missing or invalid `oci-layout` or `index.json`; links and other special files in the place of a regular
+///   file or folder; names in `blobs/sha256` that are not digests; in an archive also duplicate names and a damaged
+///   end;
+/// - blobs, referenced or not: missing, unreadable, or with bytes that do not match the digest or the size;
+/// - in a sparse layout, recipes instead of blobs: unreadable, for another blob, for another byte format, or with
+///   another size, compression or diff ID than the documents; with [`VerifyOptions::deep`], also every defect of the
+///   blobs that they build;
+/// - descriptors: invalid digests, sizes, media types and platforms; `data` that differs from the blob;
+/// - documents: invalid JSON, duplicate members, members that are missing or have the wrong type; `schemaVersion`; a
+///   `mediaType` that is missing or differs from the descriptor; indexes described as manifests; an empty configuration
+///   that is not empty or does not belong to an artifact; indexes nested too deeply;
+/// - images: two with the same name in `index.json`, or with the same platform in an index; a platform that differs
+///   from the configuration; diff IDs and history that do not match the layers; more layers than Docker accepts;
+/// - configurations: members with the wrong type or unit, and values that engines reject, by the same rules as
+///   [`image_config`](crate::image_config()): paths that are not absolute, signals, users, ports, variables;
+/// - layers: media types that do not match the compression; streams and tars that are truncated, damaged, or continue
+///   after their end; wrong diff IDs; paths that are duplicate, absolute, contain `..` or are impossible; entries below
+///   a file; hard links whose target is not an earlier file of the layer; invalid whiteouts; sparse files and unknown
+///   types.
 ///
-/// What breaks the specification, and what no reader or engine takes, is an error. What the specification only
-/// recommends, and what some engines refuse, is a warning: see [`Finding::severity`].
+/// A violation of the specification, or something that no reader or engine accepts, is an error. Something that the
+/// specification only advises against, or that some engines reject, is a warning: see [`Finding::severity`].
 ///
-/// No defect are: blobs that nothing refers to; temporary files of this library; missing layers that may not be
-/// distributed and have `urls`, and a missing `subject`; missing parent directories in a layer; members and media
-/// types that nobody knows.
+/// Not reported: unreferenced blobs; temporary files of this library; missing layers that may not be distributed and
+/// have `urls`; a missing `subject`; missing parent directories in a layer; unknown members and media types.
 ///
-/// The layout may be damaged or hostile. A document of more than 16 MiB or half a million values, indexes more than
-/// 8 deep, and layers beyond [`VerifyOptions::max_layer_size`] are findings, and not read. Layers are never in memory:
-/// each at work takes a few MiB, up to 128 MiB more if its zstd frames ask for so large a window, and about 20 bytes
-/// for each path up to a maximum of some 120 MB. What a blob holds is looked at only if its bytes have its digest.
+/// The layout may be damaged or hostile. Documents larger than 16 MiB or with more than half a million values, indexes
+/// nested more than 8 deep, and layers larger than [`VerifyOptions::max_layer_size`] are reported and not read. Layers
+/// are never held in memory: each layer being read takes a few MiB, up to 128 MiB more if its zstd frames request such
+/// a window, and about 20 bytes for each path, at most about 120 MB. The contents of a blob are checked only if its
+/// bytes match its digest.
 ///
 /// ```
 /// # use oci_layout::{FileMapping, LayerOptions, image_config, image_layout, image_manifest, layer_tar};
@@ -81,10 +82,10 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Layout`](crate::Error::Layout) if there is nothing at this path, or neither a folder nor a file, and
-/// [`Error::Read`](crate::Error::Read) if it can't be opened. Everything else is a finding.
+/// [`Error::Layout`](crate::Error::Layout) if the path does not exist, or is neither a folder nor a file, and
+/// [`Error::Read`](crate::Error::Read) if it cannot be opened. Every other problem is a finding.
 pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Finding>> {
-    // Before anything is read: nobody collects what the index names then.
+    // Locked before anything is read, so that the blobs of the index are not collected.
     let _lock = ReadLock::new(path.as_ref());
     let files = LayoutFiles::open_damaged(path.as_ref(), options.scratch.as_deref())?.with_trust(options.trust.clone());
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
@@ -111,7 +112,7 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Fin
     found.extend(layers.into_iter().flatten());
     let stray = reading.pool.map(stray, |digest| {
         let place = format!("blobs/sha256/{}", digest.hex());
-        // Where no lock keeps collectors away, or another program removed it: nothing refers to it.
+        // Without locks, a collector or another program may have removed it. Nothing refers to it.
         let defect = check_bytes(&files, digest, reading.limit).err().filter(|defect| *defect != Defect::FileMissing);
         defect.map(|defect| Finding::new(place, Some(digest), defect))
     });
@@ -119,30 +120,31 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Fin
     Ok(found)
 }
 
-/// The blobs whose recipes are looked at in their place.
+/// Returns the blobs that do not exist and whose recipes are checked.
 fn without_blob(files: &LayoutFiles, blobs: &Blobs) -> HashSet<Digest> {
     blobs.not_documents().filter(|&digest| matches!(files.kind(&blob_name(digest)), Ok(None))).collect()
 }
 
-/// The most findings in all documents together that are listed.
+/// The maximum number of findings in all documents together.
 const MAX_FINDINGS: usize = 10_000;
 
-/// How [`verify`] reads a layout.
+/// The options of [`verify`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct VerifyOptions {
-    /// The threads; by default as many as this process may run at once. That many layers are read side by side; from
-    /// two threads on, each is unpacked ahead of who looks at it.
+    /// The thread pool. The default has as many threads as this process may run at once. Each thread reads one layer;
+    /// with two or more threads, each layer is also decompressed ahead of the checks.
     pub pool: Option<Pool>,
-    /// The largest layer that is read, in bytes, packed and unpacked; 64 GiB by default. A larger one is a finding:
-    /// a few kilobytes can unpack without end.
+    /// The largest layer that is read, in bytes, compressed and uncompressed; 64 GiB by default. A larger layer is a
+    /// finding, because a few kilobytes can decompress without end.
     pub max_layer_size: u64,
-    /// Whether blobs that have a recipe in their place are made, and read as any other; off by default. Without, the
-    /// recipe is read, but none of the files that it names.
+    /// Whether blobs that exist only as recipes are built and verified like any other; off by default. Otherwise the
+    /// recipe is checked, but no file that it names is read.
     pub deep: bool,
-    /// The folder to unpack an archive in that is compressed as a whole. Without it, such an archive is a finding.
+    /// The folder in which an archive that is compressed as a whole is unpacked. Without it, such an archive is a
+    /// finding.
     pub scratch: Option<PathBuf>,
-    /// Whose recipes are followed, with [`VerifyOptions::deep`]; of others there is a warning in any case.
+    /// Which recipes are followed with [`VerifyOptions::deep`]. An untrusted recipe is always a warning.
     pub trust: RecipeTrust,
 }
 
@@ -153,7 +155,7 @@ impl Default for VerifyOptions {
 }
 
 impl VerifyOptions {
-    /// Sets the threads.
+    /// Sets the thread pool.
     pub fn pool(self, pool: &Pool) -> Self {
         Self { pool: Some(pool.clone()), ..self }
     }
@@ -163,23 +165,23 @@ impl VerifyOptions {
         Self { max_layer_size: bytes, ..self }
     }
 
-    /// Sets whether blobs that have a recipe in their place are made.
+    /// Sets whether blobs that exist only as recipes are built and verified.
     pub fn deep(self, deep: bool) -> Self {
         Self { deep, ..self }
     }
 
-    /// Sets the folder to unpack a compressed archive in.
+    /// Sets the folder in which a compressed archive is unpacked.
     pub fn scratch(self, dir: impl Into<PathBuf>) -> Self {
         Self { scratch: Some(dir.into()), ..self }
     }
 
-    /// Sets whose recipes are followed.
+    /// Sets which recipes are followed.
     pub fn trust(self, trust: RecipeTrust) -> Self {
         Self { trust, ..self }
     }
 }
 
-/// An archive by itself.
+/// Checks the archive itself.
 fn check_archive(files: &LayoutFiles, findings: &mut Findings) {
     let Some(archive) = files.archive() else { return };
     let mut found = |place: &str, defect| findings.add(Finding::new(place, None, defect));
@@ -194,9 +196,9 @@ fn check_archive(files: &LayoutFiles, findings: &mut Findings) {
     }
 }
 
-/// The folders that every layout has:
-/// [content](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#content). Says whether one is a
-/// symbolic link: what lies below that is not in the layout.
+/// Checks the folders that every layout has:
+/// [content](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#content). Returns whether one is
+/// a symbolic link: files below it are not in the layout.
 fn check_folders(files: &LayoutFiles, findings: &mut Findings) -> bool {
     let is_link = |kind| matches!(kind, Ok(Some(FileKind::Other(_))));
     for name in ["blobs", "blobs/sha256"] {
@@ -204,7 +206,7 @@ fn check_folders(files: &LayoutFiles, findings: &mut Findings) -> bool {
             Ok(Some(FileKind::Folder)) => continue,
             Ok(Some(FileKind::File)) => Defect::NotAFolder { kind: "file" },
             Ok(Some(FileKind::Other(kind))) => Defect::NotAFolder { kind },
-            // Whether a layout has blobs of this algorithm is its own affair.
+            // A layout need not have blobs of this algorithm.
             Ok(None) if name != "blobs" => continue,
             Ok(None) => Defect::FileMissing,
             Err(cause) => unreadable(cause),
@@ -217,12 +219,12 @@ fn check_folders(files: &LayoutFiles, findings: &mut Findings) -> bool {
     false
 }
 
-/// The blobs in the folder that nothing refers to: they may be there, and must be what their names say.
+/// Returns the unreferenced blobs in the folder. They are allowed, and must match their names.
 fn stray_files(files: &LayoutFiles, blobs: &Blobs, findings: &mut Findings) -> Vec<Digest> {
     const FOLDER: &str = "blobs/sha256";
     let names = match files.names(FOLDER) {
         Ok(names) => names,
-        // Said of the folder already.
+        // Already reported for the folder.
         Err(_) if !matches!(files.kind(FOLDER), Ok(Some(FileKind::Folder))) => return Vec::new(),
         Err(cause) => {
             findings.add(Finding::new(FOLDER, None, unreadable(cause)));
@@ -234,7 +236,7 @@ fn stray_files(files: &LayoutFiles, blobs: &Blobs, findings: &mut Findings) -> V
         match format!("sha256:{name}").parse::<Digest>() {
             Ok(digest) if blobs.contains(digest) => {}
             Ok(digest) => stray.push(digest),
-            // Somebody writes it now, or was killed: collecting garbage removes it.
+            // Another process is writing it, or was killed; garbage collection removes it.
             Err(_) if name.starts_with(TEMPORARY) => {}
             Err(_) => {
                 let place = format!("{FOLDER}/{}", finding::shown(&name));

@@ -1,4 +1,4 @@
-//! Values of the command line, read from text.
+//! Parsers for command-line values.
 
 use std::{
     env,
@@ -15,14 +15,14 @@ use serde_json::Value;
 
 use crate::trust::Trust;
 
-/// A parser of values that need not be UTF-8.
+/// Returns a parser of values that may not be UTF-8.
 pub(crate) fn os<T: Clone + Send + Sync + 'static>(
     parse: fn(&OsStr) -> Result<T, String>,
 ) -> impl TypedValueParser<Value = T> {
     OsStringValueParser::new().try_map(move |text| parse(&text))
 }
 
-/// `SRC[:DEST]`; `-` is standard input, and `./-` a file of that name.
+/// Parses `SRC[:DEST]`; `-` is standard input, and `./-` is a file of that name.
 pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
     let (source, destination) = split(text, b':');
     let source = match (source.as_bytes(), destination) {
@@ -43,8 +43,8 @@ pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
     }
 }
 
-/// The arguments, with the name of standard input for the `-` of `-f -:DEST`: a value that begins with a hyphen is taken
-/// for an option where several values may follow one.
+/// Replaces the `-` of `-f -:DEST` in the arguments by the path of standard input, because clap takes a value that
+/// begins with a hyphen for an option where several values may follow.
 pub(crate) fn with_standard_input(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<_> = args.into_iter().collect();
     for at in 1..args.len() {
@@ -58,7 +58,7 @@ pub(crate) fn with_standard_input(args: impl IntoIterator<Item = OsString>) -> V
     args
 }
 
-/// `PATH,PATH…`
+/// Parses `PATH,PATH…`.
 pub(crate) fn paths(text: &str) -> Result<Vec<PathBuf>, String> {
     let paths: Vec<_> = text.split(',').map(PathBuf::from).collect();
     match paths.iter().any(|path| path.as_os_str().is_empty()) {
@@ -67,7 +67,7 @@ pub(crate) fn paths(text: &str) -> Result<Vec<PathBuf>, String> {
     }
 }
 
-/// `[TAG=]DIR`: the folder of an image, and a name for it.
+/// `[TAG=]DIR`: the folder of an image, with an optional name.
 #[derive(Clone, Debug)]
 pub(crate) struct TaggedFolder {
     pub(crate) tag: Option<String>,
@@ -90,7 +90,7 @@ impl TaggedFolder {
     }
 }
 
-/// `[NAME=]DIR`: a layout, and what a registry calls it.
+/// `[NAME=]DIR`: a layout, with an optional repository name.
 #[cfg(feature = "registry")]
 #[derive(Clone, Debug)]
 pub(crate) struct NamedLayout {
@@ -115,8 +115,8 @@ impl NamedLayout {
     }
 }
 
-/// `LAYOUT[:TAG]`: what follows the first colon is the tag, a digest, or a full name with colons of its own. A digest may
-/// follow an at sign instead: `LAYOUT@sha256:HEX`.
+/// `LAYOUT[:TAG]`: the tag after the first colon may also be a digest, or a full name with colons of its own. A digest
+/// may also follow an at sign: `LAYOUT@sha256:HEX`.
 #[derive(Clone, Debug)]
 pub(crate) struct LayoutTag {
     pub(crate) layout: PathBuf,
@@ -140,7 +140,7 @@ impl LayoutTag {
         }
     }
 
-    /// As [`LayoutTag::parse`], where the tag must be there.
+    /// As [`LayoutTag::parse`], but requires a tag.
     pub(crate) fn parse_with_tag(text: &OsStr) -> Result<Self, String> {
         match Self::parse(text)? {
             Self { tag: None, .. } => Err("it has no tag: it is written LAYOUT:TAG".to_owned()),
@@ -148,7 +148,8 @@ impl LayoutTag {
         }
     }
 
-    /// Keeps collectors of garbage away from the layout, to be held from before it is opened to the last blob that is read.
+    /// Locks the layout against garbage collection. The lock is taken before the layout is opened and held until the
+    /// last blob is read.
     pub(crate) fn lock(&self) -> ReadLock {
         ReadLock::new(&self.layout)
     }
@@ -174,13 +175,13 @@ impl Json {
         }
     }
 
-    /// What an option that may be absent gives; nothing is `null`.
+    /// Reads the JSON of an optional argument; without it, returns `null`.
     pub(crate) fn read_or_null(json: Option<&Self>) -> Result<Value> {
         json.map_or(Ok(Value::Null), Self::read)
     }
 }
 
-/// The JSON in a file; `-` is standard input.
+/// Reads the JSON in a file; `-` is standard input.
 pub(crate) fn read_json(path: &Path) -> Result<Value> {
     let json = match path.as_os_str().as_bytes() {
         b"-" => io::read_to_string(io::stdin()).map(String::into_bytes),
@@ -194,7 +195,7 @@ fn parse_json(json: &[u8], what: impl Fn() -> String) -> Result<Value> {
     serde_json::from_slice(json).map_err(|error| Error::Invalid { what: what(), reason: format!("not JSON: {error}") })
 }
 
-/// `K=V`.
+/// Parses `K=V`.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
@@ -202,14 +203,14 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// A tag or a full name of an image, looked at before the work begins.
+/// Checks a tag or full name of an image before the work begins.
 pub(crate) fn name(text: &str) -> Result<String, String> {
     text.parse::<ImageName>().map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
-/// `80`, `53/udp`, `8000-8010`: each port as
-/// [`ExposedPorts`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties) has it, with the
-/// protocol that is meant without one.
+/// Parses `80`, `53/udp` or `8000-8010` into the keys of
+/// [`ExposedPorts`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties), one per port. The
+/// default protocol, tcp, is written out.
 pub(crate) fn ports(text: &str) -> Result<Vec<String>, String> {
     let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let protocol = protocol.to_ascii_lowercase();
@@ -226,7 +227,7 @@ pub(crate) fn ports(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// The name of an environment variable.
+/// Parses the name of an environment variable.
 pub(crate) fn variable_name(text: &str) -> Result<String, String> {
     match text.is_empty() || text.contains('=') {
         true => Err("it is a name, without an equals sign".to_owned()),
@@ -234,14 +235,14 @@ pub(crate) fn variable_name(text: &str) -> Result<String, String> {
     }
 }
 
-/// The number of threads, 0 for all there are.
+/// Parses the number of threads; 0 means all CPUs.
 pub(crate) fn threads(text: &str) -> Result<usize, String> {
-    // More would cost memory and win nothing.
+    // More threads would cost memory without a gain.
     const MOST: usize = 1024;
     text.parse().ok().filter(|&threads| threads <= MOST).ok_or_else(|| format!("it is a number from 0 to {MOST}"))
 }
 
-/// As many threads as the option says, or Nix, or else all there are.
+/// Creates a pool with the number of threads from the option, from Nix, or else of all CPUs.
 pub(crate) fn pool(option: Option<usize>) -> Result<Pool> {
     let said = match (option, env::var_os("NIX_BUILD_CORES")) {
         (None, Some(cores)) => Some(variable("NIX_BUILD_CORES", &cores, threads)?),
@@ -251,24 +252,24 @@ pub(crate) fn pool(option: Option<usize>) -> Result<Pool> {
     Ok(Pool::new(said.filter(|&threads| threads > 0).unwrap_or_else(available)))
 }
 
-/// The time of creation that `SOURCE_DATE_EPOCH` gives, as RFC 3339 writes it.
+/// Returns the creation time from `SOURCE_DATE_EPOCH` in the format of RFC 3339.
 pub(crate) fn created() -> Result<Option<String>> {
     let time = |text: &str| {
         let time = text.parse().ok().filter(|&seconds: &i64| seconds >= 0).map(jiff::Timestamp::from_second);
         time.and_then(Result::ok).ok_or_else(|| "it is a number of seconds since 1970".to_owned())
     };
-    // Empty is what a shell makes of a variable that was to be none.
+    // In a shell, a variable that should be unset is often empty.
     let text = env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty());
     text.map(|text| Ok(variable("SOURCE_DATE_EPOCH", &text, time)?.to_string())).transpose()
 }
 
-/// The value of an environment variable.
+/// Parses the value of an environment variable.
 fn variable<T>(name: &str, text: &OsStr, parse: impl Fn(&str) -> Result<T, String>) -> Result<T> {
     let value = text.to_str().ok_or_else(String::new).and_then(parse);
     value.map_err(|reason| Error::Invalid { what: format!("environment variable {name}={text:?}"), reason })
 }
 
-/// What is in front of and behind the first separator that no backslash escapes.
+/// Splits the text at the first separator that is not escaped by a backslash.
 fn split(text: &OsStr, separator: u8) -> (&OsStr, Option<&OsStr>) {
     let bytes = text.as_bytes();
     let mut escaped = false;
@@ -281,7 +282,7 @@ fn split(text: &OsStr, separator: u8) -> (&OsStr, Option<&OsStr>) {
     (text, None)
 }
 
-/// The text without the backslashes that escape a colon, an equals sign or a backslash; others are themselves.
+/// Removes backslashes that escape a colon, an equals sign or a backslash; others are kept.
 fn unescape(text: &OsStr) -> OsString {
     let mut plain = Vec::with_capacity(text.len());
     let mut bytes = text.as_bytes().iter().copied().peekable();
@@ -372,7 +373,7 @@ mod tests {
         }
     }
 
-    /// As buildah writes out `--port` and docker `EXPOSE`.
+    /// As buildah expands `--port` and docker expands `EXPOSE`.
     #[test]
     fn ranges_of_ports_are_written_out() {
         assert_eq!(ports("8000-8002").unwrap(), ["8000/tcp", "8001/tcp", "8002/tcp"]);

@@ -1,4 +1,4 @@
-//! `build`: one layer, one image, one layout.
+//! `build`: writes one layer, one image and one layout in a single step.
 
 use std::path::PathBuf;
 
@@ -20,12 +20,11 @@ use crate::{
     write_args::WriteArgs,
 };
 
-/// Packs files into an image in a layout of its own, in one go.
+/// Packs files into an image in a new layout.
 ///
-/// Files land in the image as root's, mode 0755 or 0644, with one fixed time, unless --chown, --chmod and --mtime say
-/// otherwise; use layer-tar and its --spec to say it file by file. SOURCE_DATE_EPOCH, a number of seconds since 1970, is
-/// the time of creation that the image's configuration has (1970 without it); it is no time of any file. The digest of
-/// the image is printed on standard output.
+/// Files are owned by root, have mode 0755 or 0644 and a fixed modification time, unless --chown, --chmod or --mtime is
+/// given; layer-tar can set these for each file, in a specification. SOURCE_DATE_EPOCH, in seconds since 1970, sets the
+/// creation time in the image configuration (default: 1970); it does not affect files. Prints the digest of the image.
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").args(["files"]).required(true), after_help = "\
 Example:
@@ -36,21 +35,21 @@ pub(crate) struct Build {
     #[command(flatten)]
     layer: LayerArgs,
 
-    /// The folder to make; one that is there must be empty
+    /// The folder to create. An existing folder must be empty
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 
-    /// A name of the image in the layout: a tag (1.0) or a full name (ghcr.io/me/app:1.0); once for each [default: none,
-    /// which is enough where a layout has one image]
+    /// Name of the image in the layout: a tag (1.0) or a full name (ghcr.io/me/app:1.0). May be repeated [default:
+    /// none, which is enough for a layout with one image]
     #[arg(long, value_name = "NAME", value_parser = args::name)]
     tag: Vec<String>,
 
-    /// gzip, zstd or none, and a level: gzip:1 to gzip:12, zstd:1 to zstd:19
+    /// Compression of the layer: gzip, zstd or none, with an optional level from gzip:1 to gzip:12 or zstd:1 to zstd:19
     #[arg(long, value_name = "CODEC[:LEVEL]", default_value_t)]
     compression: Compression,
 
-    /// Write no layer, but a recipe of some kilobytes that says how it is made of the same files again. They must stay as
-    /// they are until `oci-layout fill` makes it; that one changed is an error then
+    /// Write a recipe of a few kilobytes instead of the layer. It describes how to build the layer from the same files,
+    /// which must not change until `oci-layout fill` builds it. Changing a source afterwards is an error
     #[arg(long)]
     sparse: bool,
 
@@ -60,7 +59,7 @@ pub(crate) struct Build {
     #[command(flatten)]
     over: AboveArgs,
 
-    /// An annotation of the image's manifest; once for each
+    /// Annotation of the image manifest. May be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]
     annotation: Vec<(String, String)>,
 
@@ -75,40 +74,40 @@ pub(crate) struct Build {
 #[derive(Args)]
 #[command(next_help_heading = "How a container of the image runs")]
 pub(crate) struct RunArgs {
-    /// The program, then one by one the arguments that it always has
+    /// The program to run; repeat the option for each of its fixed arguments
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     entrypoint: Vec<String>,
 
-    /// One by one, the arguments that it has unless the user gives others
+    /// Default argument of the program, which a user can replace. May be repeated
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     cmd: Vec<String>,
 
-    /// An environment variable; once for each. $NAME, ${NAME} and ${NAME:-DEFAULT} in a value mean a variable of the base
-    /// image or one before, as in 'PATH=/app/bin:$PATH'; $$ is a dollar sign
+    /// Environment variable. May be repeated. $NAME, ${NAME} and ${NAME:-DEFAULT} in a value expand to a variable of
+    /// the base image or an earlier --env, as in 'PATH=/app/bin:$PATH'; $$ is a dollar sign
     #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]
     env: Vec<(String, String)>,
 
-    /// A user's name or number, and a group's behind a colon [default: root]
+    /// User name or ID, optionally followed by a colon and a group name or ID [default: root]
     #[arg(long)]
     user: Option<String>,
 
-    /// Where the program starts [default: /]
+    /// Working directory of the program [default: /]
     #[arg(long, value_name = "DIR")]
     workdir: Option<String>,
 
-    /// A label; once for each
+    /// Label of the image. May be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]
     label: Vec<(String, String)>,
 
-    /// A port that the program listens on, or a range of them, as in 80, 53/udp or 8000-8010; once for each
+    /// Port or range of ports that the program listens on, as in 80, 53/udp or 8000-8010. May be repeated
     #[arg(long, value_name = "PORT[-PORT][/PROTOCOL]", value_parser = args::ports)]
     expose: Vec<Vec<String>>,
 
-    /// A path whose contents belong to the container and not to the image; once for each
+    /// Path whose contents belong to the container instead of the image. May be repeated
     #[arg(long, value_name = "DIR")]
     volume: Vec<String>,
 
-    /// The signal that asks the program to stop [default: SIGTERM]
+    /// Signal that asks the program to stop [default: SIGTERM]
     #[arg(long, value_name = "SIGNAL")]
     stop_signal: Option<String>,
 }
@@ -117,7 +116,7 @@ impl Build {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let _lock = self.config.lock();
         let config = self.run.merge_into(self.config.options(trust)?).strict(warnings.strict);
-        // What is wrong with it is known before files are packed.
+        // Report errors in the configuration before files are packed.
         config.check()?;
         let write = self.write.options();
         let output = Output::claim(&self.output, write)?;
@@ -145,7 +144,7 @@ impl Build {
 }
 
 impl RunArgs {
-    /// As the image configuration has it. What was not given is not in it: the steps by themselves make the same bytes.
+    /// Merges only the options that were given, so that `build` writes the same bytes as the separate steps.
     fn merge_into(self, options: ConfigOptions) -> ConfigOptions {
         let pairs = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(k, v)| (k, v.into())).collect::<Map<_, _>>();
         let set = |keys: Vec<String>| keys.into_iter().map(|key| (key, json!({}))).collect::<Map<_, _>>();

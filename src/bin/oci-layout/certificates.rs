@@ -1,4 +1,4 @@
-//! Which authorities for certificates are trusted: those that somebody names, those of the system, or those built in.
+//! The trusted certificate authorities: those of the environment, of the system, or built in.
 
 use std::{env, ffi::OsString};
 
@@ -6,10 +6,10 @@ use oci_layout::{Error, Result};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls_native_certs::load_native_certs;
 
-/// Their certificates: those in NIX_SSL_CERT_FILE, where Nix says so and nobody else anything; else those that
-/// SSL_CERT_FILE names, or the system has; and those of Mozilla's authorities where there are none, as in Nix's sandbox.
+/// Returns their certificates: those in NIX_SSL_CERT_FILE if neither SSL_CERT_FILE nor SSL_CERT_DIR is set; else those
+/// that SSL_CERT_FILE names or the system has; and Mozilla's if there are none, as in Nix's sandbox.
 pub(crate) fn authorities() -> Result<Vec<Vec<u8>>> {
-    // Nix sets what nobody has set to nothing.
+    // Nix sets unset variables to the empty string.
     let variable = |name| env::var_os(name).filter(|value: &OsString| !value.is_empty());
     let is_said = variable("SSL_CERT_FILE").is_some() || variable("SSL_CERT_DIR").is_some();
     let of_nix = variable("NIX_SSL_CERT_FILE").filter(|_| !is_said);

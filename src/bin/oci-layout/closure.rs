@@ -1,4 +1,4 @@
-//! A closure split into layers.
+//! `closure-layers`: splits a closure into layers.
 
 use std::path::PathBuf;
 
@@ -10,27 +10,27 @@ use crate::{args, out::print};
 
 /// Splits a Nix closure into layers.
 ///
-/// Prints a JSON list of layers, the lowest first. Each is a list of store paths, and comes after those that it refers
-/// to.
+/// Prints a JSON list of layers, lowest first. Each layer is a list of store paths, and comes after the layers that it
+/// refers to.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout closure-layers --max-layers 40 graph.json")]
 pub(crate) struct ClosureLayers {
-    /// What Nix writes for exportReferencesGraph with structured attributes: a list of paths, their sizes and
-    /// references, or an object whose member \"graph\" is one; - is standard input
+    /// The file that Nix writes for exportReferencesGraph with structured attributes: a list of paths with their sizes
+    /// and references, or an object whose member "graph" is such a list; - is standard input
     #[arg(value_name = "GRAPH.json")]
     graph: PathBuf,
 
-    /// The largest number of layers
+    /// The maximum number of layers
     #[arg(long, value_name = "N", default_value_t = ClosureOptions::default().max_layers)]
     max_layers: usize,
 
-    /// A path that has a layer for itself; once for each
+    /// Store path that gets a layer of its own. May be repeated
     #[arg(long, value_name = "PATH")]
     alone: Vec<PathBuf>,
 
-    /// Paths that share a layer, separated by commas; once for each layer
+    /// Store paths that share a layer, separated by commas. May be repeated, once for each layer
     #[arg(long, value_name = "PATH,PATH…", value_parser = args::paths)]
     together: Vec<Vec<PathBuf>>,
 }

@@ -1,4 +1,4 @@
-//! What goes with the program: completions for shells, and man pages. Both are made from its arguments.
+//! Shell completions and man pages, generated from the arguments of the program.
 
 use std::{fs, path::PathBuf};
 
@@ -8,7 +8,7 @@ use oci_layout::{Error, Result};
 
 use crate::out::print_text;
 
-/// Prints a script that completes the program's arguments in a shell.
+/// Prints a shell completion script.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -18,13 +18,13 @@ pub(crate) struct Completions {
     shell: Shell,
 }
 
-/// Writes the man pages of the program and of its commands.
+/// Writes the man pages of the program and its commands.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout man /usr/share/man/man1")]
 pub(crate) struct Man {
-    /// The folder, which is created if it is missing
+    /// The folder for the man pages. It is created if it does not exist
     #[arg(value_name = "DIR")]
     dir: PathBuf,
 }
@@ -33,7 +33,8 @@ impl Completions {
     pub(crate) fn run(self, mut program: Command) -> Result<()> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut program, "oci-layout", &mut script);
-        // clap_complete 4.6 has two names for a program with a hyphen in bash, and finds no option of its commands.
+        // clap_complete 4.6 uses two different names for a program with a hyphen in bash, so that options of its
+        // commands are not completed.
         print_text(&String::from_utf8_lossy(&script).replace("oci__layout", "oci__subcmd__layout"))
     }
 }

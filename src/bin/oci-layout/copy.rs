@@ -1,4 +1,4 @@
-//! `copy`: a layout handed to the programs that others have, skopeo and docker.
+//! `copy`: passes an image of a layout to skopeo or docker.
 
 mod source;
 
@@ -27,15 +27,17 @@ use crate::{
     trust::Trust,
 };
 
-/// Hands an image of a layout to skopeo or docker: to a registry, to podman's storage, to a docker daemon.
+/// Copies an image of a layout with skopeo or docker: to a registry, to podman's storage or to a docker daemon.
 ///
-/// DEST is what skopeo calls it: docker://REGISTRY/NAME:TAG, containers-storage:NAME:TAG, dir:DIR and so on; digests stay
-/// what they are. docker-daemon:NAME:TAG is loaded by docker, in the way of `export`. Both are found on PATH, have the
-/// credentials and settings that they always have, and say what goes wrong; their exit code is the one here. For a registry
-/// on this machine, skopeo verifies no certificate, and does without TLS if there is none. On standard output is the image's reference, and nothing else.
+/// DEST uses the syntax of skopeo: docker://REGISTRY/NAME:TAG, containers-storage:NAME:TAG, dir:DIR and so on. Digests
+/// are preserved. docker-daemon:NAME:TAG is loaded by docker, in the format of `export`. Both programs are looked up on
+/// PATH, use their own credentials and configuration, and print their own errors; their exit code is passed on. For a
+/// registry on this machine, skopeo does not verify certificates, and uses plain HTTP if the registry has no TLS.
+/// Standard output has only the reference of the image.
 ///
-/// skopeo reads from this program, as from a registry at 127.0.0.1 that only has this image, and ends with skopeo: so
-/// layers of a sparse layout are made if the destination lacks them. Whoever is on this machine can read it meanwhile.
+/// skopeo reads from this program, which serves only this image as a registry on 127.0.0.1 until skopeo exits. Layers
+/// of a sparse layout are therefore built only if the destination lacks them. Other users of this machine can read the
+/// image during that time.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -43,29 +45,28 @@ Example:
   oci-layout copy image containers-storage:app:1.0
   oci-layout copy image docker://ghcr.io/me/app:1.0 -- --dest-authfile auth.json")]
 pub(crate) struct Copy {
-    /// The layout (a folder, an oci-archive or a docker-archive), and the tag, full name or digest of an image if there
-    /// are several. A colon in
-    /// the layout's path is written `\:`
+    /// The layout (a folder, an oci-archive or a docker-archive), with the tag, full name or digest of an image if it
+    /// has several. A colon in the path of the layout is written `\:`
     #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     image: LayoutTag,
 
-    /// Where to: TRANSPORT:REFERENCE, or the reference alone with --to [default: the image's full name in the layout]
+    /// The destination: TRANSPORT:REFERENCE, or only REFERENCE with --to [default: the image's full name in the layout]
     #[arg(value_name = "DEST", required_unless_present = "to")]
     destination: Option<String>,
 
-    /// The transport where DEST has none: docker, docker-daemon, containers-storage or another of skopeo's
+    /// The transport, if DEST has none: docker, docker-daemon, containers-storage or another transport of skopeo
     #[arg(long, value_name = "TRANSPORT")]
     to: Option<String>,
 
-    /// The program skopeo
+    /// Path of skopeo
     #[arg(long, value_name = "PATH", default_value = "skopeo")]
     skopeo: PathBuf,
 
-    /// The program docker
+    /// Path of docker
     #[arg(long, value_name = "PATH", default_value = "docker")]
     docker: PathBuf,
 
-    /// Further arguments for `skopeo copy` or `docker load`
+    /// Additional arguments for `skopeo copy` or `docker load`
     #[arg(last = true, value_name = "ARG")]
     arguments: Vec<std::ffi::OsString>,
 }
@@ -93,7 +94,7 @@ impl Copy {
                 }
                 let source = Source::new(&layout, &image, pool)?;
                 let mut skopeo = client(&self.skopeo);
-                // Who may be trusted for images from where is no question here.
+                // No signature policy applies: the image comes from a local layout.
                 skopeo.args(["--insecure-policy", "copy"]).args(destination.skopeo_options());
                 skopeo.args(source.options).args(&self.arguments);
                 skopeo.arg(&source.reference).arg(destination.to_string());
@@ -107,7 +108,7 @@ impl Copy {
     }
 }
 
-/// `TRANSPORT:REFERENCE`, the reference without the slashes that are in front of it for a registry.
+/// `TRANSPORT:REFERENCE`; the reference of a registry is stored without its leading slashes.
 struct Destination {
     transport: String,
     reference: String,
@@ -123,7 +124,7 @@ impl Destination {
             })?,
         };
         let (transport, reference) = match (to, given.split_once(':')) {
-            // The transport may be there twice.
+            // The user may give the transport twice.
             (Some(to), Some((transport, reference))) if to == transport => (to, reference),
             (Some(to), _) => (to, given),
             (None, Some((transport, reference))) => (transport, reference),
@@ -135,19 +136,19 @@ impl Destination {
         Ok(Self { transport: transport.to_owned(), reference: reference.to_owned() })
     }
 
-    /// By which nothing changes on the way, as far as what is there at the end can be the same.
+    /// Returns the options that preserve all platforms and digests, as far as the transport can.
     fn skopeo_options(&self) -> Vec<&'static str> {
         match &*self.transport {
             "docker" if is_loopback(&self.reference) => vec!["--all", "--preserve-digests", "--dest-tls-verify=false"],
-            // It holds one platform of an image.
+            // containers-storage holds one platform of an image.
             "containers-storage" => vec!["--preserve-digests"],
-            // Docker's format is another one.
+            // A docker-archive has another format, so digests change.
             "docker-archive" => vec![],
             _ => vec!["--all", "--preserve-digests"],
         }
     }
 
-    /// By what one has the image from there.
+    /// Returns the reference by which the destination has the image.
     fn reference(&self, image: &Image) -> String {
         match &*self.transport {
             "docker" => format!("{}@{}", without_tag(&self.reference), image.digest()),
@@ -164,7 +165,7 @@ impl std::fmt::Display for Destination {
     }
 }
 
-/// A colon before the last slash is a registry's port.
+/// A colon before the last slash belongs to the port of a registry.
 fn without_tag(reference: &str) -> &str {
     match reference.rsplit_once(':') {
         Some((repository, tag)) if !tag.contains('/') => repository,
@@ -183,14 +184,14 @@ fn is_loopback(reference: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// A client, which says on standard error what it has to say.
+/// Returns a command whose output goes to standard error.
 fn client(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::null()).stdout(io::stderr());
     command
 }
 
-/// A client at work. Signals that are to end this program end the client, and this program with it.
+/// A running client. Signals that would end this program end the client, and this program exits after it.
 struct Running {
     client: Child,
     signals: Handle,
@@ -200,14 +201,14 @@ impl Running {
     fn start(mut command: Command) -> Result<Self> {
         let what = format!("program {:?}", command.get_program());
         let failed = |reason| Error::Invalid { what: what.clone(), reason };
-        // Before there is a client: a signal that came first would end this program alone.
+        // Installed before the client starts: an earlier signal would end only this program.
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(|cause| failed(cause.to_string()))?;
         let handle = signals.handle();
         let (started, id) = channel();
         let forward = move || {
             let Ok(id) = id.recv() else { return };
             for signal in signals.forever().filter_map(Signal::from_named_raw) {
-                // It may have ended by itself.
+                // The client may have exited already.
                 let _ = kill_process(id, signal);
             }
         };
@@ -229,12 +230,12 @@ impl Running {
     }
 }
 
-/// Has docker load the image under the name of the destination.
+/// Loads the image with docker under the name of the destination.
 fn load(mut docker: Command, image: &Image, destination: &Destination) -> Result<ExitStatus> {
     docker.stdin(Stdio::piped());
     let mut docker = Running::start(docker)?;
     let to = docker.client.stdin.take().expect("it was asked for");
-    // What a bare word is, skopeo and docker take for a repository.
+    // skopeo and docker take a bare word for a repository.
     let name = match destination.reference.contains([':', '/']) {
         true => destination.reference.clone(),
         false => format!("{}:latest", destination.reference),
@@ -242,14 +243,14 @@ fn load(mut docker: Command, image: &Image, destination: &Destination) -> Result
     let written = image_archive(io::BufWriter::new(to), [image.clone().tagged(name)], ArchiveOptions::default());
     let status = docker.wait().map_err(|cause| Error::Read { path: "docker".into(), cause })?;
     match written {
-        // That docker does not read on, it says why.
+        // If docker stops reading, it reports the reason itself.
         Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(status),
         Err(Error::Write { cause, .. }) => Err(Error::Write { path: "docker".into(), cause }),
         written => written.map(|_| status),
     }
 }
 
-/// As a shell has it, also for a client that a signal ended.
+/// Returns the exit code as a shell reports it, including 128 plus the signal for a client that a signal ended.
 fn code(status: ExitStatus) -> u8 {
     use std::os::unix::process::ExitStatusExt;
     let signal = || status.signal().map(|signal| 128 + signal);

@@ -1,4 +1,4 @@
-//! What changes a layout that exists: `append`, `remove`, `gc`, `fill`.
+//! Edits an existing layout: `append`, `remove`, `gc`, `fill`.
 
 use std::path::{Path, PathBuf};
 
@@ -16,21 +16,21 @@ use crate::{
     write_args::WriteArgs,
 };
 
-/// Adds images to a layout, in the place of those that have their tags.
+/// Adds images to a layout, replacing images with the same tags.
 ///
-/// Several programs may do this to one layout at once. What is replaced keeps its blobs until gc removes them. A sparse
-/// layout stays one: recipes take the place of layers where they can.
+/// Several processes may append to the same layout at once. The blobs of replaced images stay until gc removes them. A
+/// sparse layout stays sparse: layers are added as recipes where possible.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout append 1.1=manifest -o image")]
 pub(crate) struct Append {
-    /// The folder of an image, made by image-manifest, and a tag or full name for it; or a layout (a folder, or an
-    /// oci-archive), whose images keep their tags where none is given. An equals sign in a path is written `\=`
+    /// The folder of an image, written by image-manifest, with an optional tag or full name; or a layout (a folder or
+    /// an oci-archive), whose images keep their tags if none is given. An equals sign in a path is written `\=`
     #[arg(value_name = "[TAG=]DIR", required = true, value_parser = args::os(TaggedFolder::parse))]
     images: Vec<TaggedFolder>,
 
-    /// The layout to add them to
+    /// The layout to add images to
     #[arg(short, long, value_name = "LAYOUT")]
     output: PathBuf,
 
@@ -51,13 +51,13 @@ impl Append {
 
 /// Removes a tag from a layout.
 ///
-/// The image's blobs stay until gc removes them.
+/// The blobs of the image stay until gc removes them.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout remove image:1.0")]
 pub(crate) struct Remove {
-    /// The layout, and the tag or full name. A colon in the layout's path is written `\:`
+    /// The layout, and a tag or full name. A colon in the path of the layout is written `\:`
     #[arg(value_name = "LAYOUT:TAG", value_parser = args::os(LayoutTag::parse_with_tag))]
     image: LayoutTag,
 
@@ -78,9 +78,9 @@ impl Remove {
     }
 }
 
-/// Removes the blobs, and the recipes, of a layout that no image needs.
+/// Removes blobs and recipes of a layout that no image refers to.
 ///
-/// What programs that were killed left there goes too. Waits until nobody else writes to the layout.
+/// Also removes temporary files left by programs that were killed. Waits until no other program writes to the layout.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -105,11 +105,11 @@ impl Gc {
     }
 }
 
-/// Makes a sparse layout a full one: the layers take the places of their recipes.
+/// Turns a sparse layout into a full one by building the layers of its recipes.
 ///
-/// The layout has the digests of one that was made full at once. Where a source changed meanwhile, the layer stays a
-/// recipe; when the source is as it was, the same command goes on.
-/// Recipes of strangers are followed only as the options below allow.
+/// The digests are the same as in a layout that was written without recipes. If a source has changed, its layer stays a
+/// recipe; restore the source and run the same command again to continue. Recipes that others wrote are followed only
+/// as the options below allow.
 #[derive(Args)]
 #[command(after_help = "\
 Example:

@@ -1,4 +1,4 @@
-//! `export`: from a layout into one tar.
+//! `export`: writes images of a layout as one tar.
 
 use std::{
     fs::File,
@@ -22,23 +22,23 @@ use crate::{
     write_args::WriteArgs,
 };
 
-/// Writes images of a layout as one tar, for docker, podman, containerd and others to load.
+/// Writes images of a layout as one tar that docker, podman, containerd and others can load.
 ///
-/// The format `both` is the layout (an oci-archive) with a manifest.json of docker's beside it: all of them load it, and
-/// know the images by the same names. A bare tag is in the repository that the layout's folder is called, as it is
-/// for serve: of a folder `app`, the image with the tag 1.0 is app:1.0, in full docker.io/library/app:1.0. oci-archive is the layout as it is.
-/// docker-archive has each image for one platform, and no layers in zstd, which docker reads from version 23 on: those
-/// are unpacked, which takes a second read.
+/// The format `both` is the layout (an oci-archive) plus docker's manifest.json: all of these tools can load it, and
+/// see the same image names. As in serve, a bare tag belongs to the repository named after the layout's folder: in a
+/// folder `app`, the tag 1.0 is app:1.0, in full docker.io/library/app:1.0. oci-archive is the layout unchanged.
+/// docker-archive has each image for one platform, and no zstd layers, which docker reads since version 23: they are
+/// decompressed, which takes a second read.
 ///
-/// What is no image of a container (an artifact, a signature) is in the layout alone. What an index names and the layout
-/// lacks, as docker save leaves it for platforms that were not pulled, is left out with a warning.
+/// Artifacts and signatures, which are not container images, are only in the layout. Images that an index names and the
+/// layout lacks, as docker save leaves them for platforms that were not pulled, are left out with a warning.
 ///
-/// The tar is written from its beginning to its end, every blob checked on the way, and is the same for the same images.
-/// Into a file, the names of the images (or their digests) are printed on standard output, one a line. What acts on a
-/// terminal, which no name that images may have contains, is escaped there as in everything that is printed.
+/// The tar is written sequentially, each blob is verified during the copy, and the same images always give the same
+/// bytes. If the output is a file, the names of the images (or their digests) are printed on standard output, one per
+/// line. As in all output, control characters are escaped; valid image names contain none.
 ///
-/// A layout of a stranger gives no file of this machine away: no link in it is followed, a blob in a file is sent after
-/// the whole of it was checked, and a recipe reads files only as the options below allow.
+/// A layout from others cannot expose files of this machine: links in it are not followed, a blob in a file is verified
+/// before it is sent, and a recipe reads only files that the options below allow.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -46,25 +46,26 @@ Example:
   oci-layout export image:1.0 --tag ghcr.io/me/app:1.0 -o app.tar
   podman load -i app.tar")]
 pub(crate) struct Export {
-    /// The layout (a folder, an oci-archive or a docker-archive), and the tag, full name or digest (sha256:…) of an
-    /// image. Without it all are taken. A colon in the layout's path is written `\:`
+    /// The layout (a folder, an oci-archive or a docker-archive), with the tag, full name or digest (sha256:…) of an
+    /// image. Without it, all images are exported. A colon in the path of the layout is written `\:`
     #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     image: LayoutTag,
 
-    /// both, oci-archive or docker-archive
+    /// Format of the tar: both, oci-archive or docker-archive
     #[arg(long, value_name = "FORMAT", default_value_t)]
     format: ArchiveFormat,
 
-    /// Of an image for several platforms, the one to take [default: all, and for docker's manifest.json linux/amd64]
+    /// The platform to export from images for several platforms [default: all, and linux/amd64 for docker's
+    /// manifest.json]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
 
-    /// The image's name in the tar, in the place of those that it has in the layout: a tag (1.0) or a full name
-    /// (ghcr.io/me/app:1.0); once for each
+    /// Name of the image in the tar, instead of its names in the layout: a tag (1.0) or a full name
+    /// (ghcr.io/me/app:1.0). May be repeated
     #[arg(long, value_name = "NAME", value_parser = args::name)]
     tag: Vec<String>,
 
-    /// The file to make, or - for standard output
+    /// The file to write, or - for standard output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
@@ -92,7 +93,7 @@ impl Export {
             progress: None,
             strict: warnings.strict,
         };
-        // The images know where their blobs are, and an index of thousands is in memory twice without this.
+        // The images know where their blobs are. Without this, an index of thousands of images is in memory twice.
         drop(layout);
         let written = progress::show("writing the archive", |bytes| {
             let options = ArchiveOptions { progress: Some(bytes.progress()), ..options };
@@ -107,7 +108,7 @@ impl Export {
     }
 }
 
-/// What an index says beside its manifests.
+/// Returns the members of an index other than `manifests`.
 fn head(index: &Index) -> Index {
     let Index { schema_version, media_type, artifact_type, manifests: _, subject, annotations, extra } = index;
     Index {
@@ -121,7 +122,7 @@ fn head(index: &Index) -> Index {
     }
 }
 
-/// Writes the tar; nothing comes back if its reader did not want all of it.
+/// Writes the tar. Returns `None` if its reader closed the pipe early.
 fn write(
     images: Vec<Image>,
     options: ArchiveOptions,
@@ -136,13 +137,13 @@ fn write(
             return Err(Error::Invalid { what: "standard output".to_owned(), reason: reason.to_owned() });
         }
         return match archive(stdout.lock(), images, options, Path::new("standard output")) {
-            // That nobody reads to the end is the reader's choice and no error.
+            // A reader may stop early; that is not an error.
             Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(None),
             result => result.map(Some),
         };
     }
     let written = if path.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir()) {
-        // A device or a fifo is written to; another file in its place is not what anybody wants.
+        // A device or a fifo is written in place; it must not be replaced by a file.
         let file = File::options().write(true).open(path);
         archive(file.map_err(|cause| Error::Write { path: path.to_owned(), cause })?, images, options, path)?
     } else {
@@ -161,7 +162,7 @@ fn archive(to: impl Write, images: Vec<Image>, options: ArchiveOptions, path: &P
     })
 }
 
-/// What the image is called in the tar.
+/// Returns the name of the image in the tar.
 fn name(image: &Descriptor) -> String {
     let annotation = |key: &str| image.annotations.get(key).cloned();
     let name = annotation("io.containerd.image.name").or_else(|| annotation("org.opencontainers.image.ref.name"));

@@ -1,4 +1,4 @@
-//! `inspect`: what is in a layout, for people and for programs.
+//! `inspect`: shows the contents of a layout, for people and for programs.
 
 mod contents;
 mod tree;
@@ -19,10 +19,10 @@ use serde::{Serialize, Serializer};
 use self::contents::{Contents, contents};
 use crate::{out, progress, trust::Trust};
 
-/// Shows the images of a layout, their layers, and what is in them.
+/// Shows the images of a layout, their layers, and the files in them.
 ///
-/// Every layer is read once. What is absent or cannot be read is shown as that, and the rest all the same: what is wrong
-/// with a layout is for verify to say.
+/// Each layer is read once. Missing or unreadable parts are marked, and the rest is still shown; use verify to find out
+/// what is wrong with a layout.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -33,7 +33,7 @@ pub(crate) struct Inspect {
     #[arg(value_name = "LAYOUT")]
     layout: PathBuf,
 
-    /// All of it as JSON
+    /// Print everything as JSON
     #[arg(long)]
     json: bool,
 }
@@ -47,11 +47,11 @@ impl Inspect {
     }
 }
 
-/// All that is shown, and the form of the JSON.
+/// Everything that is shown. Serialised, it is the JSON output.
 #[derive(Serialize)]
 struct Inspection<'a> {
     layout: String,
-    /// What the index names.
+    /// The entries of the index.
     images: Vec<Entry<'a>>,
     /// Each layer once, however many images have it.
     layers: BTreeMap<Digest, Contents>,
@@ -60,7 +60,7 @@ struct Inspection<'a> {
 #[derive(Serialize)]
 struct Entry<'a> {
     descriptor: Cow<'a, Descriptor>,
-    /// An index may name one image thousands of times.
+    /// Shared, because an index may name one image thousands of times.
     #[serde(flatten, serialize_with = "inner")]
     what: Arc<What>,
 }
@@ -80,16 +80,16 @@ enum What {
         manifest: Manifest,
         #[serde(skip_serializing_if = "Option::is_none")]
         configuration: Option<Box<Configuration>>,
-        /// Why there is no configuration.
+        /// Why the configuration cannot be read.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
     Artifact {
         manifest: Manifest,
     },
-    /// Nothing that this program knows.
+    /// A document of an unknown kind.
     Other,
-    /// A document that the layout lacks.
+    /// A document that is missing from the layout.
     Absent,
     /// A document that cannot be read.
     Unreadable {
@@ -108,10 +108,10 @@ impl<'a> Inspection<'a> {
     }
 }
 
-/// What descriptors name, each read once, and the layers below all of it.
+/// The documents that descriptors name, each read once, and the layers below them.
 struct Documents<'a> {
     layout: &'a ImageLayout,
-    /// By digest, size and media type, at a depth.
+    /// By digest, size, media type and depth.
     seen: HashMap<(Digest, u64, MediaType, usize), Arc<What>>,
     layers: BTreeMap<Digest, Descriptor>,
 }
@@ -126,7 +126,7 @@ impl Documents<'_> {
             Error::BlobMissing { .. } => What::Absent,
             error => What::Unreadable { error: error.to_string() },
         }));
-        // What says nothing is not worth the room.
+        // Empty results are not worth the memory.
         if !matches!(*what, What::Absent | What::Other) {
             self.seen.insert(key, Arc::clone(&what));
         }
@@ -135,7 +135,7 @@ impl Documents<'_> {
 
     fn what(&mut self, descriptor: &Descriptor, depth: usize) -> Result<What> {
         let Self { layout, .. } = *self;
-        /// Everybody writes one index in another at most. Each level can name many times what the next has.
+        /// In practice, an index contains at most one level of indexes. Each level can multiply the number of entries.
         const DEEPEST: usize = 8;
         if descriptor.media_type.is_index() && depth == DEEPEST {
             return Ok(What::Unreadable { error: format!("it lies more than {DEEPEST} indexes deep") });

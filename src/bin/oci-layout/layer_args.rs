@@ -1,59 +1,59 @@
-//! What can be said of the files of a layer without a specification: `build` and `layer-tar` share it.
+//! Options for the files of a layer without a specification, shared by `build` and `layer-tar`.
 
 use clap::Args;
 use oci_layout::{Attribute, Attributes, FileMapping, HardLinks, LayerOptions, OnConflict};
 
 use crate::args;
 
-/// What goes into a layer, and how it looks there.
+/// The files of a layer and their attributes.
 #[derive(Args)]
 #[command(next_help_heading = "What goes into the layer")]
 pub(crate) struct LayerArgs {
-    /// A file, or a folder whose contents land in DEST, which is SRC if not given; once for each. - is standard input. A
+    /// A file, or a folder whose contents are placed in DEST (default: SRC). May be repeated; - is standard input. A
     /// colon in a path is written `\:`, a backslash `\\`
     #[arg(short, long = "file", value_name = "SRC[:DEST]", num_args = 1.., value_parser = args::os(args::mapping))]
     files: Vec<FileMapping>,
 
-    /// Leave out of every folder what matches, a folder with all that is in it; once for each. `*` does not cross a
-    /// slash, `**` does; `!GLOB` takes back, as in .dockerignore
+    /// Exclude matching paths from every folder; a matching folder is excluded with its contents. May be repeated. `*`
+    /// does not match a slash, `**` does; `!GLOB` includes paths again, as in .dockerignore
     #[arg(long, value_name = "GLOB", allow_hyphen_values = true)]
     exclude: Vec<String>,
 
-    /// Take of every folder only what matches; once for each
+    /// Include only matching paths of every folder. May be repeated
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
 
-    /// The time of modification of all files, in seconds since 1970, or `keep` for that of each source [default: 1]
+    /// Modification time of all files, in seconds since 1970, or `keep` for the time of each source [default: 1]
     #[arg(long, value_name = "SECONDS|keep", allow_negative_numbers = true, value_parser = kept::<i64>)]
     mtime: Option<Attribute<i64>>,
 
-    /// The owner and the group of all files, as numbers, or `keep` for those of each source [default: 0:0]
+    /// Numeric owner and group of all files, or `keep` for those of each source [default: 0:0]
     #[arg(long, visible_alias = "owner", value_name = "UID[:GID]|keep", value_parser = owner)]
     chown: Option<Owner>,
 
-    /// The mode of all files, as octal digits, or `keep` for that of each source. Directories may in addition be entered
-    /// by whoever may read them [default: 0755 for directories and programs, 0644 for other files]
+    /// Mode of all files, in octal, or `keep` for the mode of each source. Directories also get execute permission
+    /// wherever they have read permission [default: 0755 for directories and programs, 0644 for other files]
     #[arg(long, visible_alias = "mode", value_name = "MODE|keep", value_parser = mode)]
     chmod: Option<Attribute<u32>>,
 
-    /// What becomes of files with several names in a folder: copies, hard links, or with `merge` hard links of all equal
-    /// files [default: copy, with a warning]
+    /// Handling of files in a folder that have several hard links: `copy` stores copies, `keep` stores hard links,
+    /// `merge` stores hard links for all identical files [default: copy, with a warning]
     #[arg(long, value_name = "copy|keep|merge", value_parser = hard_links)]
     hard_links: Option<HardLinks>,
 
-    /// Which of two different files at one path wins: the one of the first or the last -f, or none, which is an error
+    /// Which of two different files at the same path is kept: that of the first or the last -f; error rejects them
     /// [default: error]
     #[arg(long, value_name = "error|first|last", value_parser = on_conflict)]
     on_conflict: Option<OnConflict>,
 
-    /// Where one -f has a symbolic link and another one a directory, keep the link, and put what is in the directory
-    /// where the link leads
+    /// If one -f has a symbolic link where another has a directory, keep the link, and place the contents of the
+    /// directory in the target of the link
     #[arg(long, visible_alias = "keep-directory-symlink")]
     keep_directory_links: bool,
 }
 
 impl LayerArgs {
-    /// The files, and the options with what was said here.
+    /// Returns the files, and the options with these arguments applied.
     pub(crate) fn apply(self, options: LayerOptions) -> (Vec<FileMapping>, LayerOptions) {
         let (uid, gid) = self.chown.map_or_else(Default::default, |owner| (owner.uid, owner.gid));
         let attributes = Attributes {
@@ -82,7 +82,7 @@ struct Owner {
     gid: Attribute<u64>,
 }
 
-/// `UID[:GID]|keep`; the group is that of the same number, as with `COPY --chown`.
+/// Parses `UID[:GID]|keep`. The default for the group is the number of the user, as with `COPY --chown`.
 fn owner(text: &str) -> Result<Owner, String> {
     if text == "keep" {
         return Ok(Owner { uid: Attribute::Keep, gid: Attribute::Keep });
@@ -95,7 +95,7 @@ fn owner(text: &str) -> Result<Owner, String> {
     Ok(Owner { uid: number(uid)?, gid: number(gid)? })
 }
 
-/// Octal digits, or `keep`.
+/// Parses octal digits, or `keep`.
 fn mode(text: &str) -> Result<Attribute<u32>, String> {
     let is_octal = (1..=4).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
     match u32::from_str_radix(text, 8) {
@@ -105,7 +105,7 @@ fn mode(text: &str) -> Result<Attribute<u32>, String> {
     }
 }
 
-/// A number, or `keep`.
+/// Parses a number, or `keep`.
 fn kept<T: std::str::FromStr>(text: &str) -> Result<Attribute<T>, String> {
     match text {
         "keep" => Ok(Attribute::Keep),

@@ -1,4 +1,4 @@
-//! The program `oci-layout`: its subcommands, each a few calls of the library.
+//! The program `oci-layout`. Each subcommand makes a few calls to the library.
 
 mod args;
 mod base_folders;
@@ -43,11 +43,11 @@ use signal_hook::consts::SIGXFSZ;
 
 use self::{out::say, trust::Trust};
 
-/// Packs files into container images, in folders (OCI image layouts) that crane, podman and skopeo take.
+/// Packs files into container images, stored as OCI image layouts for crane, podman and skopeo.
 ///
-/// `build` does it in one go. The four steps that it consists of are subcommands too: layer-tar makes a layer,
-/// image-config and image-manifest make an image of layers, image-layout makes a layout of images. The same files and
-/// options make the same bytes on every machine.
+/// `build` does this in one command. Its four steps are also subcommands: layer-tar creates a layer, image-config and
+/// image-manifest create an image from layers, and image-layout creates a layout from images. The same files and
+/// options give the same bytes on every machine.
 #[derive(Parser)]
 #[command(
     name = "oci-layout",
@@ -63,7 +63,7 @@ struct Program {
     #[command(subcommand)]
     command: Command,
 
-    /// How many threads work at a time, 0 for all there are; no byte depends on it [default: $NIX_BUILD_CORES, or 0]
+    /// Number of threads; 0 uses all CPUs. The output does not depend on it [default: $NIX_BUILD_CORES, or 0]
     #[arg(long, value_name = "N", global = true, value_parser = args::threads)]
     threads: Option<usize>,
 
@@ -74,10 +74,10 @@ struct Program {
     trust: Trust,
 }
 
-/// What becomes of warnings.
+/// How warnings are handled.
 #[derive(Args, Clone, Copy)]
 pub(crate) struct Warnings {
-    /// Print no warnings
+    /// Do not print warnings
     #[arg(short, long, global = true, conflicts_with = "strict")]
     pub(crate) quiet: bool,
 
@@ -87,7 +87,7 @@ pub(crate) struct Warnings {
 }
 
 impl Warnings {
-    /// Prints warnings, or makes an error of the first.
+    /// Prints the warnings. With `--strict`, returns the first as an error.
     pub(crate) fn take(self, warnings: &[Warning]) -> Result<()> {
         if let (Some(warning), true) = (warnings.first(), self.strict) {
             return Err(Error::Warning(warning.clone()));
@@ -102,7 +102,7 @@ impl Warnings {
         }
     }
 
-    /// Prints them, unless warnings are errors.
+    /// As [`Warnings::take`].
     pub(crate) fn report(self, warnings: &[Warning]) -> Result<()> {
         match warnings.first() {
             Some(warning) if self.strict => Err(Error::Warning(warning.clone())),
@@ -144,7 +144,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // A file above the size that the shell allows shall be an error of the write, and not the program's death.
+    // Writing a file larger than the shell's limit must fail with an error instead of ending the program.
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).expect("this signal may be handled");
     let arguments = script::arguments(env::args_os(), is_subcommand).map(args::with_standard_input);
     match arguments.map(out::parse::<Program>).and_then(run) {

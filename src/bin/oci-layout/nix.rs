@@ -1,4 +1,4 @@
-//! `nix`: the program as the builder of a derivation.
+//! `nix`: runs as the builder of a derivation.
 
 use std::{
     env,
@@ -11,10 +11,10 @@ use oci_layout::{Error, Pool, Result, nix};
 #[cfg(feature = "registry")]
 use crate::registries;
 
-/// Builds a Nix derivation: what the functions in `nix/` have as their builder, and nothing to call by hand.
+/// Builds a Nix derivation. This is the builder of the functions in `nix/`; do not call it by hand.
 ///
-/// The attributes are read from the file that NIX_ATTRS_JSON_FILE names, or from .attrs.json in NIX_BUILD_TOP. The
-/// output is where they say.
+/// Reads the attributes from the file that NIX_ATTRS_JSON_FILE names, or from .attrs.json in NIX_BUILD_TOP. They
+/// specify the path of the output.
 #[derive(Args)]
 pub(crate) struct Nix {
     #[command(subcommand)]
@@ -23,29 +23,29 @@ pub(crate) struct Nix {
 
 #[derive(Subcommand)]
 enum Step {
-    /// Makes a layer
+    /// Build a layer
     LayerTar,
-    /// Makes all layers of a closure
+    /// Build all layers of a closure
     ClosureLayers,
-    /// Reads the entries of layers, for the layers above them
+    /// Read the entries of layers, for the layers above them
     Entries,
-    /// Makes a configuration
+    /// Build a configuration
     ImageConfig,
-    /// Makes an image
+    /// Build an image
     ImageManifest,
-    /// Makes a layout
+    /// Build a layout
     ImageLayout,
-    /// Makes a folder of small files
+    /// Build a folder of small files
     Files,
-    /// Checks a layout
+    /// Verify a layout
     Verify,
-    /// Fetches an image from a registry
+    /// Fetch an image from a registry
     #[cfg(feature = "registry")]
     Pull,
-    /// Fetches a blob from a registry
+    /// Fetch a blob from a registry
     #[cfg(feature = "registry")]
     PullBlob,
-    /// Makes a layout of a manifest and blobs
+    /// Build a layout from a manifest and blobs
     BlobsToLayout,
 }
 
@@ -70,7 +70,7 @@ impl Nix {
     }
 }
 
-/// In its sandbox, Nix 2.8 names a file that is not there.
+/// In its sandbox, Nix 2.8 names a file that does not exist.
 fn attributes_file() -> Result<PathBuf> {
     let named = env::var_os("NIX_ATTRS_JSON_FILE").map(PathBuf::from).filter(|file| file.exists());
     let in_top = || Some(Path::new(&env::var_os("NIX_BUILD_TOP")?).join(".attrs.json"));

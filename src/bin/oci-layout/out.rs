@@ -1,7 +1,7 @@
-//! The way out: all that the program says and prints, without a character of others that acts on a terminal.
+//! All output of the program, with control characters of untrusted text escaped.
 //!
-//! Names and texts come from layouts, archives, registries and folders that anybody may have made. What is a line here
-//! stays one. Programs that read the output get it escaped too: no name that images may have needs that.
+//! Names and texts come from untrusted layouts, archives, registries and folders. Here, one line of text stays one
+//! line. Output for programs is escaped too: valid image names do not need escapes.
 
 use std::{
     ffi::OsString,
@@ -14,27 +14,27 @@ use clap::Parser;
 use oci_layout::{Error, Printable, PrintableJson, Result};
 use serde::Serialize;
 
-/// Says something in a line on standard error. Whoever stops reading that has had enough, and the work goes on.
+/// Prints a line on standard error. A failure to write is ignored, so that the work continues.
 pub(crate) fn say(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", Printable(line));
 }
 
-/// Says why the program fails. An error escapes the line feeds of others, and has some of its own.
+/// Prints the error that ends the program. Its own line feeds are kept; those of untrusted text are already escaped.
 pub(crate) fn say_error(error: &Error) {
     format!("oci-layout: error: {error}").lines().for_each(say);
 }
 
-/// Prints a line of what the user asked for.
+/// Prints a line of the requested output.
 pub(crate) fn print(line: impl Display) -> Result<()> {
     wanted(writeln!(io::stdout(), "{}", Printable(line)))
 }
 
-/// Prints a text of our own, which may have any number of lines.
+/// Prints text of this program, which may have several lines.
 pub(crate) fn print_text(text: &str) -> Result<()> {
     wanted(io::stdout().write_all(text.as_bytes()))
 }
 
-/// That nobody reads to the end is the reader's choice and no error.
+/// A reader may stop early; that is not an error.
 fn wanted(written: io::Result<()>) -> Result<()> {
     match written {
         Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
@@ -44,7 +44,7 @@ fn wanted(written: io::Result<()>) -> Result<()> {
     }
 }
 
-/// Prints JSON with the members on lines of their own, while it is made.
+/// Prints JSON with each member on its own line, while it is serialised.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
     let mut out = JsonText(Vec::new());
     let written = serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from);
@@ -52,7 +52,7 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
     print("")
 }
 
-/// Prints JSON text as it may be shown.
+/// Prints JSON text, escaped for display.
 #[cfg(feature = "registry")]
 pub(crate) fn print_json_text(text: &[u8]) -> Result<()> {
     let mut out = JsonText(text.to_vec());
@@ -60,7 +60,7 @@ pub(crate) fn print_json_text(text: &[u8]) -> Result<()> {
     print("")
 }
 
-/// JSON on its way to standard output.
+/// A writer that escapes JSON on its way to standard output.
 struct JsonText(Vec<u8>);
 
 impl Write for JsonText {
@@ -68,7 +68,7 @@ impl Write for JsonText {
         const MOST: usize = 64 << 10;
         self.0.extend_from_slice(bytes);
         if self.0.len() >= MOST {
-            // The rest of a character may come later.
+            // The rest of a character may come with the next write.
             let whole = match str::from_utf8(&self.0) {
                 Err(error) if error.error_len().is_none() => error.valid_up_to(),
                 _ => self.0.len(),
@@ -87,8 +87,8 @@ impl Write for JsonText {
     }
 }
 
-/// The arguments, read. If they are wrong, clap says so and quotes them, and a glob may have found them in a folder of
-/// others: they are quoted as they may be shown.
+/// Parses the arguments. clap quotes wrong arguments in its error, and a glob may have found them in an untrusted
+/// folder, so they are escaped.
 pub(crate) fn parse<P: Parser>(arguments: Vec<OsString>) -> P {
     P::try_parse_from(&arguments).unwrap_or_else(|error| {
         let shown = arguments.iter().map(|argument| Printable(argument.to_string_lossy()).to_string());

@@ -1,4 +1,4 @@
-//! The folder or file that `-o` names: claimed while it is made, and as it was before if that fails.
+//! The folder or file that `-o` names. It is claimed while it is written, and restored if that fails.
 
 mod claim;
 mod file;
@@ -32,22 +32,23 @@ use self::{
     leftovers::Leftovers,
 };
 
-/// Where a layout is made again whose making was killed when it was whole.
+/// The folder in which a layout is written again if its folder has a complete layout of a killed run.
 const AGAIN: &str = ".oci-layout-again";
 
-/// An output that is being made. Dropped, or when a signal ends the program, all of it is removed.
+/// An output folder that is being written. Its contents are removed on drop, or when a signal ends the program.
 pub(crate) struct Output {
     folder: PathBuf,
-    /// The folder, or one in it.
+    /// The folder, or `AGAIN` in it.
     dir: PathBuf,
     shared: Arc<Shared>,
 }
 
 impl Output {
-    /// Makes the folder, which must not be there or be empty. What a killed run of this program left in it is removed.
+    /// Creates the folder, which must not exist or must be empty. Leftovers of a killed run of this program are
+    /// removed.
     pub(crate) fn claim(dir: &Path, write: WriteOptions) -> Result<Self> {
         let shared = Arc::new(Shared::default());
-        // A signal that comes now waits until it is clear what there is to remove.
+        // A signal that arrives now waits until it is known what to remove.
         let mut undo = shared.undo();
         shared.remove_on_signals().map_err(|cause| Error::Write { path: dir.to_owned(), cause })?;
         let folder = Folder::claim(dir, write)?;
@@ -61,21 +62,21 @@ impl Output {
         &self.dir
     }
 
-    /// The output is whole.
+    /// Keeps the output, which is complete.
     pub(crate) fn keep(self) -> Result<()> {
         let mut undo = self.shared.end();
         if self.dir != self.folder {
             self.replace()?;
         }
         if let Some(Undo::Folder(folder)) = &*undo {
-            // A claim that a power loss brings back is one that nobody holds.
+            // After a power loss, the claim may reappear; it is then unlocked, and so can be taken over.
             folder.claim.end()?;
         }
         *undo = None;
         Ok(())
     }
 
-    /// Puts what was made again in the place of what there was, if that is the same layout.
+    /// Replaces the existing layout by the new copy if both have the same index.
     fn replace(&self) -> Result<()> {
         let read = |path: PathBuf| fs::read(&path).map_err(|cause| Error::Read { path, cause });
         if read(self.dir.join("index.json"))? != read(self.folder.join("index.json"))? {
@@ -103,15 +104,15 @@ impl Drop for Output {
     }
 }
 
-/// What there is to remove.
+/// What to remove if the output is not completed.
 enum Undo {
     Folder(Folder),
-    /// A file that is not in its place yet: nothing, where such a file has no name.
+    /// A file that is not at its final path yet; `None` if it has no name.
     File(Option<PathBuf>),
 }
 
 impl Undo {
-    /// Removes what can be removed. Why the rest can't is no news: it is why the output could not be made.
+    /// Removes as much as possible. Errors are ignored: they have the same cause as the failure of the output.
     fn remove(&self) {
         match self {
             Self::Folder(folder) => folder.remove(),
@@ -125,9 +126,9 @@ impl Undo {
 struct Folder {
     dir: PathBuf,
     claim: Claim,
-    /// It holds a layout that was whole when its making was killed.
+    /// Whether the folder holds a layout that was complete when its writer was killed.
     is_whole: bool,
-    /// The topmost folder that was made for the output; none if the output's own was there before.
+    /// The topmost folder that was created for the output; `None` if the output folder existed.
     made: Option<PathBuf>,
 }
 
@@ -169,19 +170,19 @@ impl Folder {
     }
 }
 
-/// Removes the folders that were made for the output, as far as nothing is in them.
+/// Removes the folders that were created for the output if they are empty.
 fn remove_folders(dir: &Path, made: Option<&Path>) {
     for dir in dir.ancestors().take_while(|dir| made.is_some_and(|made| dir.starts_with(made))) {
         let _ = fs::remove_dir(dir);
     }
 }
 
-/// What the main thread has in common with the one that waits for signals.
+/// State shared by the main thread and the thread that waits for signals.
 #[derive(Default)]
 struct Shared {
-    /// None when the output is whole, or removed.
+    /// `None` when the output is complete or removed.
     undo: Mutex<Option<Undo>>,
-    /// The main thread writes nothing any more.
+    /// Whether the main thread has stopped writing.
     is_over: AtomicBool,
 }
 
@@ -190,15 +191,15 @@ impl Shared {
         self.undo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What there is to remove, for the main thread when it is done; after a signal, it waits here for the end of the
-    /// program.
+    /// Returns what to remove, when the main thread has finished. After a signal, the main thread blocks here until the
+    /// program exits.
     fn end(&self) -> MutexGuard<'_, Option<Undo>> {
         self.is_over.store(true, Ordering::SeqCst);
         self.undo()
     }
 
-    /// Where no thread can be had, signals are not caught: one ends the program as if it were killed, and the next run
-    /// removes what it leaves.
+    /// Handles signals on a new thread. If no thread can be created, signals are not caught: the program ends as if it
+    /// were killed, and the next run removes the leftovers.
     fn remove_on_signals(self: &Arc<Self>) -> io::Result<()> {
         let shared = Arc::clone(self);
         let (caught, result) = channel();
@@ -219,11 +220,11 @@ impl Shared {
 
     fn interrupt(&self, signal: c_int) {
         let undo = self.undo();
-        // Without it the work is done, one way or the other, and its own exit code comes next.
+        // Without it the output is complete or removed, and the program exits with its own code.
         let Some(undo) = &*undo else { return };
         undo.remove();
-        // The main thread may be about to make a file or a folder. Soon it fails, for want of what it made before, and
-        // comes to its end; or else it is at a long piece of work, and makes nothing before that is done.
+        // The main thread may be about to create a file or folder. Either it fails soon, because earlier files are
+        // gone, and finishes; or it is in a long computation and creates nothing until that ends.
         for _ in 0..20 {
             if self.is_over.load(Ordering::SeqCst) {
                 break;

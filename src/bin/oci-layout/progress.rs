@@ -1,4 +1,4 @@
-//! How far the work is, for those who look on.
+//! Progress bars on a terminal.
 
 use std::{
     io::{self, IsTerminal},
@@ -14,7 +14,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use oci_layout::Progress;
 
-/// Bytes that are done, and their whole number as far as it is known.
+/// The number of bytes done, and their total as far as it is known.
 #[derive(Clone, Default)]
 pub(crate) struct Bytes(Arc<(AtomicU64, AtomicU64)>);
 
@@ -28,7 +28,7 @@ impl Bytes {
     }
 }
 
-/// Does the work. On a terminal, from its second second on, a bar says what is done and how far it is.
+/// Does the work. On a terminal, shows a progress bar after the first second.
 pub(crate) fn show<T>(doing: &'static str, work: impl FnOnce(&Bytes) -> T) -> T {
     let bytes = Bytes::default();
     if !io::stderr().is_terminal() {
@@ -37,9 +37,9 @@ pub(crate) fn show<T>(doing: &'static str, work: impl FnOnce(&Bytes) -> T) -> T 
     let (end, ended) = channel::<()>();
     let bytes = &bytes;
     thread::scope(|scope| {
-        // Where no thread can be had, there is no bar.
+        // Without a thread, there is no bar.
         let _ = thread::Builder::new().spawn_scoped(scope, move || draw(doing, bytes, &ended));
-        // Dropped at the end of the work, however it ends.
+        // Dropped when the work ends, also by a panic.
         let _end = end;
         work(bytes)
     })

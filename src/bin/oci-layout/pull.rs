@@ -1,4 +1,4 @@
-//! `pull`: from a registry into a layout.
+//! `pull`: fetches an image from a registry into a layout.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -20,38 +20,38 @@ use crate::{
     write_args::WriteArgs,
 };
 
-/// Fetches an image from a registry into a layout, every byte as it is there.
+/// Fetches an image from a registry into a layout, without changing a byte.
 ///
-/// Of an image for several platforms all are fetched, unless --platform chooses one. The image has its tag in the layout,
-/// if one was given. A layout that is there gets the image in addition, and what it has already is not fetched again.
-/// The image's digest is printed on standard output.
+/// Fetches all platforms of an image, unless --platform selects one. The image gets the tag of REF, if REF has one. An
+/// existing layout keeps its images, and blobs that it already has are not fetched again. Prints the digest of the
+/// image.
 ///
-/// An image in the format that Docker had before OCI stays in it: podman and skopeo do not find it in a layout, but crane
-/// does, and as a base it is like any other.
+/// An image in Docker's format from before OCI is kept in that format. podman and skopeo do not find it in a layout,
+/// but crane does, and it can be used as a base.
 ///
-/// Credentials are those that docker and podman have stored. The registry is asked with TLS, except one on this machine that
-/// does not speak it. Trusted are the certificates that SSL_CERT_FILE names, or those of the system or of this program, and
-/// those in the registry's folder in certs.d of podman and docker. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name
-/// proxies.
+/// Credentials come from the files of docker and podman. TLS is required, except for a registry on this machine that
+/// does not support it. Trusted certificates are those that SSL_CERT_FILE names, or else those of the system or of this
+/// program, and those in the registry's folder in certs.d of podman and docker. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and
+/// NO_PROXY configure proxies.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout pull docker.io/library/alpine:3.20 --platform linux/amd64 -o alpine
   oci-layout build -f app:/bin/app --base alpine:3.20 -o image")]
 pub(crate) struct Pull {
-    /// The image: [REGISTRY/]PATH[:TAG][@DIGEST]. With a digest it is the same image for ever
+    /// The image: [REGISTRY/]PATH[:TAG][@DIGEST]. A digest always refers to the same image
     #[arg(value_name = "REF")]
     image: Reference,
 
-    /// The layout to make, or to add the image to
+    /// The layout to create, or to add the image to
     #[arg(short, long, value_name = "DIR", required_unless_present = "manifest")]
     output: Option<PathBuf>,
 
-    /// Of an image for several platforms, the one to take [default: all]
+    /// The platform to fetch from an image for several platforms [default: all]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
 
-    /// Print the manifest, byte for byte, and fetch nothing else
+    /// Print the manifest unchanged, and fetch nothing else
     #[arg(long, conflicts_with = "output")]
     manifest: bool,
 
@@ -70,7 +70,8 @@ impl Pull {
         let Some(output) = output else {
             let manifest = client.manifest(&reference, platform.as_ref())?;
             let write = |cause| Error::Write { path: Path::new("standard output").to_owned(), cause };
-            // Its digest is that of its bytes. A terminal has no use for that, and acts on some of them.
+            // The digest is that of the exact bytes. A terminal does not need them, and would interpret control
+            // characters.
             return match io::stdout().is_terminal() {
                 true => out::print_json_text(manifest.bytes()),
                 false => io::stdout().write_all(manifest.bytes()).map_err(write),

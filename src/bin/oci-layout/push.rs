@@ -1,4 +1,4 @@
-//! `push`: from a layout to registries.
+//! `push`: sends an image of a layout to registries.
 
 use clap::Args;
 use oci_layout::{Error, Image, Platform, Pool, Result, registry::Reference};
@@ -11,21 +11,21 @@ use crate::{
     trust::Trust,
 };
 
-/// Sends an image of a layout to registries, every byte as it is here.
+/// Sends an image of a layout to registries, without changing a byte.
 ///
-/// An image for several platforms goes as one, unless --platform chooses one of them. What a repository has already is
-/// not sent, nor are layers read for it; several tags of one repository are one upload. What another repository of the
-/// same registry has is taken from there: from the first of several, from the one that the image's base is in
-/// (annotation org.opencontainers.image.base.name), and from those that --mount-from names. The image's name by its
-/// digest is printed on standard output, one line for each repository.
+/// Sends all platforms of an image, unless --platform selects one. Blobs that a repository already has are not sent,
+/// and their layers are not read; several tags of one repository share an upload. Blobs that another repository of the
+/// same registry has are mounted from there. Candidates are the first of several REFs, the repository of the image's
+/// base (annotation org.opencontainers.image.base.name), and those of --mount-from. Prints the name of the image with
+/// its digest, one line per repository.
 ///
-/// An upload that breaks off goes on where it ended. Credentials are those that docker and podman have stored. Registries
-/// are asked with TLS, except those on this machine that do not speak it. Trusted are the certificates that SSL_CERT_FILE
-/// names, or those of the system or of this program, and those in the registry's folder in certs.d of podman and docker.
-/// HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name proxies.
+/// An interrupted upload resumes where it stopped. Credentials come from the files of docker and podman. TLS is
+/// required, except for a registry on this machine that does not support it. Trusted certificates are those that
+/// SSL_CERT_FILE names, or else those of the system or of this program, and those in the registry's folder in certs.d
+/// of podman and docker. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY configure proxies.
 ///
-/// A layout of a stranger gives no file of this machine away: no link in it is followed, a blob in a file is sent after
-/// the whole of it was checked, and a recipe reads files only as the options below allow.
+/// A layout from others cannot expose files of this machine: links in it are not followed, a blob in a file is verified
+/// before it is sent, and a recipe reads only files that the options below allow.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -33,19 +33,19 @@ Examples:
   oci-layout push image:1.0 ghcr.io/me/app:1.0 ghcr.io/me/app:latest
   oci-layout push image localhost:5000/app --mount-from library/base")]
 pub(crate) struct Push {
-    /// The layout, oci-archive or docker-archive; with a tag or digest (sha256:…) if it has several images
+    /// The layout, oci-archive or docker-archive, with a tag or digest (sha256:…) if it has several images
     #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     image: LayoutTag,
 
-    /// What the image shall be called: [REGISTRY/]PATH[:TAG]
+    /// The name to push to: [REGISTRY/]PATH[:TAG]
     #[arg(value_name = "REF", required = true)]
     references: Vec<Reference>,
 
-    /// Of an image for several platforms, the one to send [default: all]
+    /// The platform to send from an image for several platforms [default: all]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
 
-    /// A repository of the same registry, by its path there, that may have some of the layers
+    /// Path of a repository in the same registry that may have some of the layers. May be repeated
     #[arg(long, value_name = "PATH")]
     mount_from: Vec<String>,
 

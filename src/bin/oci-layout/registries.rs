@@ -1,4 +1,4 @@
-//! How registries are asked: the options that `pull` and `push` share, and what the environment says.
+//! Options and environment variables for connections to registries, shared by `pull` and `push`.
 
 use std::{env, ffi::OsString, path::PathBuf};
 
@@ -12,12 +12,12 @@ use crate::certificates;
 
 #[derive(Args, Clone)]
 pub(crate) struct Registries {
-    /// Ask registries without TLS
+    /// Connect to registries without TLS
     #[arg(long)]
     plain_http: bool,
 
-    /// Whether registries must show a certificate that is trusted. With `false`, one that does not speak TLS is asked
-    /// without
+    /// Require a trusted certificate. With `false`, certificates are not verified, and a registry without TLS is
+    /// accessed over plain HTTP
     #[arg(
         long,
         value_name = "BOOL",
@@ -29,11 +29,11 @@ pub(crate) struct Registries {
     )]
     tls_verify: bool,
 
-    /// A PEM file with certificates to trust in addition: those of authorities, or a registry's own. May be repeated
+    /// PEM file with additional trusted certificates: of certificate authorities, or of a registry. May be repeated
     #[arg(long, value_name = "FILE")]
     ca_file: Vec<PathBuf>,
 
-    /// A folder to use in place of the registry's folder in certs.d: certificates to trust (*.crt), and client certificates
+    /// Folder to use instead of the registry's folder in certs.d: trusted certificates (*.crt), and client certificates
     /// (NAME.cert with NAME.key)
     #[arg(long, value_name = "DIR")]
     cert_dir: Option<PathBuf>,
@@ -48,17 +48,17 @@ impl Registries {
     }
 }
 
-/// A client that knows what the environment says of registries.
+/// Returns a client with the credentials and certificates of the environment.
 pub(crate) fn client() -> Result<Client> {
-    // Nix sets variables that are not set to the empty string.
+    // Nix sets unset variables to the empty string.
     let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let client = Client::default().authorities(certificates::authorities()?);
     let client = client.credentials(Credentials::Files(credentials(variable)));
     Ok(certs_d(variable).into_iter().fold(client, Client::certs_d))
 }
 
-/// Where [podman](https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md) and docker write to
-/// when one logs in.
+/// Returns the files in which [podman](https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md)
+/// and docker store credentials on login.
 fn credentials(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     if let Some(file) = variable("REGISTRY_AUTH_FILE") {
         return vec![file.into()];
@@ -72,9 +72,9 @@ fn credentials(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     files.into_iter().flatten().collect()
 }
 
-/// Where [podman](https://github.com/containers/image/blob/main/docs/containers-certs.d.5.md) and
-/// [docker](https://docs.docker.com/engine/security/certificates/) look for certificates, and docker without root and on a
-/// desktop.
+/// Returns the folders in which [podman](https://github.com/containers/image/blob/main/docs/containers-certs.d.5.md)
+/// and [docker](https://docs.docker.com/engine/security/certificates/), including rootless docker and Docker Desktop,
+/// look for certificates.
 fn certs_d(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let home = |dir: &str| Some(PathBuf::from(variable("HOME")?).join(dir));
     let dirs = [

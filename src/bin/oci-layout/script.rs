@@ -1,4 +1,4 @@
-//! Scripts of the program: files whose first line names it, and whose rest is arguments.
+//! Scripts: files whose first line names this program and whose remaining lines are arguments.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -10,20 +10,20 @@ use std::{
 
 use oci_layout::{Error, Result};
 
-/// The most that a script may have. It is arguments, of which the kernel takes little more.
+/// The maximum size of a script. It consists of arguments, and the kernel accepts little more.
 const MAX_SCRIPT: u64 = 1 << 20;
 
-/// The arguments of the program as they are meant: where the first one is a script, its arguments stand in its place.
+/// Returns the arguments of the program. If the first one is a script, its arguments replace it.
 ///
-/// The kernel starts the script `copy` with `#!/bin/oci-layout` in its first line as `/bin/oci-layout copy …`. What lies
-/// behind that line is a JSON list of strings, which can hold any argument. The name of a subcommand is never a file's.
+/// The kernel runs a script `copy` whose first line is `#!/bin/oci-layout` as `/bin/oci-layout copy …`. The rest of the
+/// script is a JSON list of strings, which can hold any argument. The name of a subcommand is never taken for a file.
 pub(crate) fn arguments(
     given: impl IntoIterator<Item = OsString>,
     is_subcommand: impl Fn(&OsStr) -> bool,
 ) -> Result<Vec<OsString>> {
     let mut given = given.into_iter();
     let mut all: Vec<OsString> = given.by_ref().take(2).collect();
-    // To open a fifo is to wait for its writer.
+    // Opening a fifo would wait for its writer.
     if let Some(first) = all.get(1).filter(|first| Path::new(first).is_file() && !is_subcommand(first))
         && let Some(script) = read(Path::new(first))?
     {
@@ -34,12 +34,12 @@ pub(crate) fn arguments(
     Ok(all)
 }
 
-/// The arguments in a script; nothing for what is none.
+/// Returns the arguments in a script; `None` if the file is not a script.
 fn read(path: &Path) -> Result<Option<Vec<String>>> {
     let mut text = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_SCRIPT).read_to_end(&mut text));
     let end = text.iter().position(|&byte| byte == b'\n');
-    // What can't be read is no script, and so a word that the parser of arguments does not know.
+    // An unreadable file is not a script, so the parser reports it as an unknown subcommand.
     let (Ok(_), Some(end)) = (read, end) else { return Ok(None) };
     if !text.strip_prefix(b"#!").is_some_and(|_| names_us(&text[2..end])) {
         return Ok(None);
@@ -50,7 +50,7 @@ fn read(path: &Path) -> Result<Option<Vec<String>>> {
     })
 }
 
-/// Whether the interpreter is this program, or `env` is to find it.
+/// Whether the interpreter is this program, directly or through `env`.
 fn names_us(interpreter: &[u8]) -> bool {
     let words = interpreter.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let mut names = words.map(|word| Path::new(OsStr::from_bytes(word)).file_name());

@@ -1,4 +1,4 @@
-//! `serve`: layouts as a registry.
+//! `serve`: serves layouts as a registry.
 
 use std::{
     collections::BTreeMap,
@@ -26,18 +26,19 @@ use crate::{
     trust::Trust,
 };
 
-/// Lets every client pull the images of layouts, as a registry that is only read.
+/// Serves layouts as a read-only registry, from which any client can pull.
 ///
-/// Each layout is a repository, named after its folder, in lower case and with - for what no name has, or as you say.
-/// What is appended to a layout while it is served is served, too. The address is printed on standard output, and on standard error what can be pulled from there: with
-/// podman and skopeo by --tls-verify=false, with crane by --insecure, with oras by --plain-http.
+/// Each layout is a repository named after its folder, in lower case and with - instead of invalid characters, or as
+/// NAME. Images appended while the layout is served are served too. The address is printed on standard output, and the
+/// available images on standard error. Clients need an option: podman and skopeo --tls-verify=false, crane --insecure,
+/// oras --plain-http.
 ///
-/// Unless --listen says otherwise, only this machine reaches the address. For others there are --tls-cert and --htpasswd: without
-/// them there is no TLS and no login, and whoever reaches the address reads all of it. It ends when it is interrupted,
-/// after the requests that there are then.
+/// By default, only this machine can reach the address; see --listen. For other machines, use --tls-cert and
+/// --htpasswd: without them there is no TLS and no login, and everyone who can reach the address can read everything.
+/// When interrupted, the server finishes the current requests and exits.
 ///
-/// A layout of a stranger gives no file of this machine away: no link in it is followed, a blob in a file is sent after
-/// the whole of it was checked, and a recipe reads files only as the options below allow.
+/// A layout from others cannot expose files of this machine: links in it are not followed, a blob in a file is verified
+/// before it is sent, and a recipe reads only files that the options below allow.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -45,45 +46,45 @@ Example:
   oci-layout serve --once --listen 127.0.0.1:5000 me/app=image base.tar
   oci-layout serve --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem --htpasswd users image")]
 pub(crate) struct Serve {
-    /// A layout (a folder, an oci-archive or a docker-archive), and its name as a repository. An equals sign in a path is written `\=`
+    /// A layout (a folder, an oci-archive or a docker-archive), with an optional repository name. An equals sign in a
+    /// path is written `\=`
     #[arg(value_name = "[NAME=]DIR", required = true, value_parser = args::os(NamedLayout::parse))]
     layouts: Vec<NamedLayout>,
 
-    /// Where to listen; port 0 is any that is free
+    /// The address to listen on; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 
-    /// A name under which clients reach the address; may be repeated. Addresses, localhost and the names of the
-    /// certificate need none. A request for another name is refused, or a page in a browser could read the registry by
-    /// DNS rebinding
+    /// Host name by which clients reach the address. May be repeated. IP addresses, localhost and the names in the
+    /// certificate are always accepted. Requests for other names are refused, to protect against DNS rebinding by web
+    /// pages
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
 
-    /// Speak TLS, with the certificate in this file (PEM). It is read again when it has changed
+    /// Use TLS with the certificate in this PEM file. The file is read again when it changes
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
 
-    /// The key of the certificate (PEM)
+    /// PEM file with the key of the certificate
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
-    /// Ask for a user and a password, of which this file has the bcrypt hashes, as `htpasswd -B` writes them. It is
-    /// read again when it has changed
+    /// Require a user name and password. The file has bcrypt hashes, as written by `htpasswd -B`. It is read again when
+    /// it changes
     #[arg(long, value_name = "FILE")]
     htpasswd: Option<PathBuf>,
 
-    /// End when an image was taken: the manifest of one was sent, so was to its end every blob that somebody began to
-    /// read, and for a second nobody has been connected. A client that stays connected, and asks for nothing, is sent
-    /// away after half a minute
+    /// Exit once a client has pulled an image (its manifest and every blob it started) and no client has been connected
+    /// for one second. A connection without requests is closed after 30 seconds
     #[arg(long)]
     once: bool,
 
-    /// Say on standard error what is asked for, as is done anyway if that is a terminal
+    /// Log requests on standard error. This is the default if standard error is a terminal
     #[arg(long)]
     verbose: bool,
 }
 
-/// Why it ends.
+/// Why the server exits.
 enum End {
     Signal,
     Taken,
@@ -92,7 +93,7 @@ enum End {
 impl Serve {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<ExitCode> {
         let (sender, ends) = channel();
-        // Before anybody can be told of the address: from then on, a signal is the way to end it.
+        // Installed before the address is printed: from then on, a signal is the way to end the server.
         let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]);
         let mut signals = signals.map_err(|cause| Error::Listen { address: self.listen, cause })?;
         let is_verbose = self.verbose || io::stderr().is_terminal();
@@ -108,7 +109,7 @@ impl Serve {
         let endpoint = endpoint.log(move |event| match event {
             Event::Answered { .. } if is_verbose => say(event),
             Event::Answered { .. } => {}
-            // Nobody waits for it any more if the end has come.
+            // The receiver is gone if the server is already exiting.
             Event::Taken => drop(taken.send(End::Taken)),
             trouble => say(format_args!("oci-layout: warning: {trouble}")),
         });
@@ -122,18 +123,18 @@ impl Serve {
         for reference in references {
             say(format_args!("podman pull{option} {address}/{reference}"));
         }
-        // Last: who has read it may ask for something, and whatever is said then comes behind the rest.
+        // Printed last: a client that has read it may send a request, whose log line must come after the others.
         print(format_args!("{scheme}://{address}"))?;
 
         let started = thread::Builder::new().spawn(move || {
             for signal in signals.forever() {
                 if sender.send(End::Signal).is_err() {
-                    // It is said for the second time, to somebody who waits for clients.
+                    // This is the second signal: do not wait for clients any longer.
                     process::exit(128 + signal);
                 }
             }
         });
-        // Nothing else would end the program.
+        // Without this thread, nothing would end the program.
         started.map_err(|cause| Error::Listen { address: self.listen, cause })?;
         let end = loop {
             match ends.recv() {
@@ -154,7 +155,7 @@ impl Serve {
     }
 }
 
-/// What to know about an address that other machines reach.
+/// Returns a note about an address that other machines can reach.
 fn note(has_tls: bool, has_login: bool) -> Option<&'static str> {
     match (has_tls, has_login) {
         (true, true) => None,
@@ -164,13 +165,13 @@ fn note(has_tls: bool, has_login: bool) -> Option<&'static str> {
     }
 }
 
-/// The layouts by the names of their repositories.
+/// Opens the layouts, with the names of their repositories.
 fn repositories(layouts: Vec<NamedLayout>, trust: &Trust) -> Result<Vec<(String, ImageLayout)>> {
     let mut dirs: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut repositories = Vec::new();
     for NamedLayout { name, dir } in layouts {
         let layout = trust.open(&dir)?;
-        // Whoever begins to serve shall see what is wrong with it, and not the first client.
+        // Report a broken layout at startup instead of to the first client.
         layout.index()?;
         layout.check_trust()?;
         let name = name.or_else(|| layout.repository()).ok_or_else(|| nameless(&dir))?;

@@ -1,4 +1,4 @@
-//! The four steps, each from folders into a folder.
+//! The four steps. Each reads folders and writes a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -24,8 +24,8 @@ use crate::{
 
 /// Packs files into a layer.
 ///
-/// The folder has the blob, its descriptor and its diff ID, and is what image-config and image-manifest take. The
-/// digest of the blob is printed on standard output.
+/// The output folder has the blob, its descriptor and its diff ID. It is an input of image-config and image-manifest.
+/// Prints the digest of the blob.
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").args(["files", "spec"]).required(true), after_help = "\
 Example:
@@ -39,32 +39,34 @@ pub(crate) struct LayerTar {
     #[command(flatten)]
     layer: LayerArgs,
 
-    /// A JSON file that says what goes into the layer and how, in place of -f and its options; - is standard input
+    /// JSON file that describes the files of the layer and their attributes, instead of -f and its options; - is
+    /// standard input
     #[arg(long, value_name = "FILE", conflicts_with = "LayerArgs")]
     spec: Option<PathBuf>,
 
     #[command(flatten)]
     base: BaseArgs,
 
-    /// The folder of a layer, made by layer-tar, that this one comes above; those of --base are below all of them; the
-    /// lowest first
+    /// Folder of a layer, written by layer-tar, that this layer is placed above; lowest first. The layers of --base are
+    /// below all of them
     #[arg(long, value_name = "DIR", num_args = 1..)]
     above: Vec<PathBuf>,
 
     #[command(flatten)]
     over: AboveArgs,
 
-    /// gzip, zstd or none, and a level: gzip:1 to gzip:12, zstd:1 to zstd:19 [default: the specification's, or gzip:5]
+    /// Compression of the layer: gzip, zstd or none, with an optional level from gzip:1 to gzip:12 or zstd:1 to zstd:19
+    /// [default: that of the specification, or gzip:5]
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     compression: Option<Compression>,
 
-    /// Keep a recipe in the place of the blob, some kilobytes that say how it is made of the same files again. They must
-    /// stay as they are; that one changed is an error when the layer is made. A layer with a compressed tar or a pipe
-    /// among its sources is kept itself
+    /// Write a recipe of a few kilobytes instead of the blob. It describes how to build the blob from the same files,
+    /// which must not change. Changing a source afterwards is an error when the layer is built. If a source is a
+    /// compressed tar or a pipe, the blob is written instead
     #[arg(long)]
     lazy: bool,
 
-    /// The folder to make; one that is there must be empty
+    /// The folder to create. An existing folder must be empty
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 
@@ -101,17 +103,18 @@ impl LayerTar {
     }
 }
 
-/// Either a recipe is made, or the blob is stored in this folder.
+/// Records a recipe, or stores the blob in this folder.
 pub(crate) fn kept(options: LayerOptions, lazy: bool, dir: &Path) -> LayerOptions {
     if lazy { options.recipe(true).scratch(dir) } else { options.store(dir) }
 }
 
-/// Whose recipes are followed. If recipes are written, with the key that seals them, which is made if there is none.
+/// Returns which recipes are followed. If recipes are written, this includes the key that seals them, which is created
+/// if it does not exist.
 pub(crate) fn recipe_trust(writes_recipes: bool, trust: &Trust) -> RecipeTrust {
     if writes_recipes { trust.sealing() } else { trust.recipes() }
 }
 
-/// Whether the layer is only a recipe.
+/// Whether the layer exists only as a recipe for building it.
 fn is_lazy(layer: &LayerFolder) -> bool {
     layer.recipe().is_some_and(|recipe| recipe.lies_in().is_none())
 }
@@ -123,11 +126,12 @@ fn read_spec(path: &Path) -> Result<LayerSpec> {
     })
 }
 
-/// What an image configuration is made of, beside the layers.
+/// The parts of an image configuration other than the layers.
 #[derive(Args)]
 pub(crate) struct ConfigArgs {
-    /// JSON to merge over the image configuration, or @ and the file that holds it, as in '{ "config": { "User": "1000" } }'.
-    /// null removes a member: '{ "config": { "Labels": { "KEY": null } } }' removes one label of the base image
+    /// JSON to merge over the image configuration, or @ and the name of a JSON file, as in '{ "config": { "User":
+    /// "1000" } }'. null removes a member: '{ "config": { "Labels": { "KEY": null } } }' removes one label of the base
+    /// image
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra: Option<Json>,
 
@@ -135,41 +139,40 @@ pub(crate) struct ConfigArgs {
     base: BaseArgs,
 }
 
-/// The image below the layers, and what it all runs on.
+/// The base image and the platform.
 #[derive(Args)]
 pub(crate) struct BaseArgs {
-    /// The image to build on: a layout (a folder, an oci-archive or a docker-archive), and a tag or digest if
-    /// it has several images, of which --platform may choose one too. Its layers
-    /// come first, and its configuration is taken over where nothing else is said. A colon in the path is written
-    /// `\:` [default: none]
+    /// The base image: a layout (a folder, an oci-archive or a docker-archive), with a tag or digest if it has several
+    /// images; --platform selects among platforms. Its layers come first, and its configuration applies unless
+    /// overridden. A colon in the path is written `\:` [default: none]
     #[arg(long, value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     base: Option<LayoutTag>,
 
-    /// An environment variable of the base image that is not taken over; once for each
+    /// Environment variable of the base image to remove. May be repeated
     #[arg(long, value_name = "NAME", requires = "base", value_parser = args::variable_name)]
     unset_env: Vec<String>,
 
-    /// What the image runs on, by Go's names or others, as in linux/arm64, linux/aarch64 or linux/arm/v7 [default: what
-    /// its base image does, or linux/amd64]
+    /// Platform of the image, by Go's names or common aliases, as in linux/arm64, linux/aarch64 or linux/arm/v7
+    /// [default: that of the base image, or linux/amd64]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
 }
 
-/// How a layer is made above a base image.
+/// How a layer is built above a base image.
 #[derive(Args)]
 pub(crate) struct AboveArgs {
-    /// The folder that remembers which files the layers of base images have, so that each layer is read once; - is none
+    /// Cache folder for the lists of files in the layers of base images, so that each layer is read once; - disables it
     /// [default: $XDG_CACHE_HOME/oci-layout, or ~/.cache/oci-layout]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
 
-    /// Let a file take the place of a directory of the base image, and a directory that of a file
+    /// Let a file replace a directory of the base image, and a directory replace a file
     #[arg(long)]
     replace: bool,
 }
 
 impl AboveArgs {
-    /// The options for a layer above these layers, lowest first.
+    /// Returns the options for a layer above these layers, lowest first.
     pub(crate) fn options(self, options: LayerOptions, base: Option<BaseFiles>) -> LayerOptions {
         let options = LayerOptions { replace: options.replace || self.replace, ..options };
         match base {
@@ -185,8 +188,8 @@ impl AboveArgs {
         }
     }
 
-    /// Looks for what these layers, lowest first, would not do if each had been made above the base and those before it.
-    /// A lazy layer is not looked at: it would have to be made.
+    /// Checks these layers, lowest first, for conflicts that each would report if it had been built above the base and
+    /// the layers before it. Lazy layers are skipped, because checking them would build them.
     fn check(&self, base: Option<&PlatformImage>, layers: &[LayerFolder], warnings: Warnings) -> Result<()> {
         if base.is_none() && layers.len() < 2 {
             return Ok(());
@@ -206,7 +209,7 @@ impl AboveArgs {
 }
 
 impl BaseArgs {
-    /// Keeps collectors of garbage away from the base, until it is read to its last layer.
+    /// Locks the base against garbage collection until its last layer has been read.
     fn lock(&self) -> Option<ReadLock> {
         self.base.as_ref().map(LayoutTag::lock)
     }
@@ -227,7 +230,7 @@ impl ConfigArgs {
     }
 }
 
-/// Options with the JSON that an option of this name gives.
+/// Returns options with the JSON that the option of this name gives.
 fn config_options(name: &str, extra: Option<&Json>, base: &BaseArgs, trust: &Trust) -> Result<ConfigOptions> {
     let created = args::created()?.map(|created| json!({ "created": created }));
     let options = ConfigOptions::default().merge_from("SOURCE_DATE_EPOCH", created.unwrap_or_default());
@@ -236,25 +239,25 @@ fn config_options(name: &str, extra: Option<&Json>, base: &BaseArgs, trust: &Tru
     Ok(ConfigOptions { platform, base: base.open(trust)?, unset_env, ..options })
 }
 
-/// Makes the configuration of an image with these layers.
+/// Creates the configuration of an image with these layers.
 ///
-/// The folder has the configuration, its descriptor and its platform, and is what image-manifest takes. Its digest,
-/// which is also the image's ID, is printed on standard output. The time of creation is that of
-/// SOURCE_DATE_EPOCH, or else 1970.
+/// The output folder has the configuration, its descriptor and its platform. It is an input of image-manifest. Prints
+/// the digest of the configuration, which is also the image ID. The creation time is SOURCE_DATE_EPOCH, or 1970 if it
+/// is not set.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout image-config --layer layer -o config \\
       --extra '{ \"config\": { \"Entrypoint\": [\"/bin/app\"] } }'")]
 pub(crate) struct ImageConfig {
-    /// The folder of a layer, made by layer-tar; the lowest first
+    /// Folder of a layer, written by layer-tar; lowest first
     #[arg(long, value_name = "DIR", num_args = 1..)]
     layer: Vec<PathBuf>,
 
     #[command(flatten)]
     config: ConfigArgs,
 
-    /// The folder to make; one that is there must be empty
+    /// The folder to create. An existing folder must be empty
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 
@@ -284,24 +287,25 @@ fn open_layers(dirs: &[PathBuf], trust: &Trust) -> Result<Vec<LayerFolder>> {
     Ok(layers)
 }
 
-/// Makes an image of layers and a configuration.
+/// Creates an image from layers and a configuration.
 ///
-/// The folder has the manifest and all that belongs to it, and is what image-layout takes. Without --config, the configuration is made too, as image-config does. The digest of the manifest is printed on
-/// standard output.
+/// The output folder has the manifest and all blobs of the image. It is an input of image-layout. Without --config, the
+/// configuration is created too, as by image-config. Prints the digest of the manifest.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout image-manifest --layer layer --config config -o manifest")]
 pub(crate) struct ImageManifest {
-    /// The folder of a layer, made by layer-tar; the lowest first
+    /// Folder of a layer, written by layer-tar; lowest first
     #[arg(long, value_name = "DIR", num_args = 1..)]
     layer: Vec<PathBuf>,
 
-    /// The folder of the configuration, made by image-config of the same layers. If that had a --base, give it here too
+    /// Folder of the configuration, written by image-config from the same layers. If image-config had a --base, give it
+    /// here too
     #[arg(long, value_name = "DIR", conflicts_with_all = ["extra_config", "platform", "unset_env"])]
     config: Option<PathBuf>,
 
-    /// JSON to merge over the image configuration that is made, or @ and the file that holds it
+    /// JSON to merge over the image configuration that is created, or @ and the name of a JSON file
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra_config: Option<Json>,
 
@@ -311,11 +315,11 @@ pub(crate) struct ImageManifest {
     #[command(flatten)]
     over: AboveArgs,
 
-    /// JSON to merge over the manifest, or @ and the file that holds it, as in '{ "annotations": { "KEY": "VALUE" } }'
+    /// JSON to merge over the manifest, or @ and the name of a JSON file, as in '{ "annotations": { "KEY": "VALUE" } }'
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra_manifest: Option<Json>,
 
-    /// The folder to make; one that is there must be empty
+    /// The folder to create. An existing folder must be empty
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 
@@ -356,32 +360,31 @@ impl ImageManifest {
     }
 }
 
-/// Makes a layout of images, the folder that crane, podman and skopeo take.
+/// Creates a layout from images, for crane, podman and skopeo.
 ///
-/// Images under one tag and for different platforms become one image for all of them. The digest of each image is
-/// printed on standard output.
+/// Images with the same tag and different platforms become one image for all of them. Prints the digest of each image.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout image-layout latest=manifest -o image
   oci-layout image-layout latest=manifest-amd64 latest=manifest-arm64 -o image")]
 pub(crate) struct ImageLayout {
-    /// The folder of an image, made by image-manifest, and a tag or full name for it; or a layout (a folder, or an
-    /// oci-archive), whose images keep their tags where none is given. An equals sign in a path is written `\=`. None
-    /// at all makes an empty layout, to append to
+    /// The folder of an image, written by image-manifest, with an optional tag or full name; or a layout (a folder or
+    /// an oci-archive), whose images keep their tags if none is given. An equals sign in a path is written `\=`.
+    /// Without any, the layout is empty, for images to be appended
     #[arg(value_name = "[TAG=]DIR", value_parser = args::os(TaggedFolder::parse))]
     images: Vec<TaggedFolder>,
 
-    /// JSON to merge over index.json, or @ and the file that holds it, as in '{ "annotations": { "KEY": "VALUE" } }'
+    /// JSON to merge over index.json, or @ and the name of a JSON file, as in '{ "annotations": { "KEY": "VALUE" } }'
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra_index: Option<Json>,
 
-    /// Keep recipes in the place of layers, which say where these lie or how they are made: no layer is copied or made.
-    /// What they name must stay as it is until `oci-layout fill` puts the layers in their place
+    /// Write recipes instead of layers. They record where layers are or how to build them, so no layer is copied or
+    /// built. The files that they name must not change until `oci-layout fill` replaces the recipes with layers
     #[arg(long)]
     sparse: bool,
 
-    /// The folder to make; one that is there must be empty
+    /// The folder to create. An existing folder must be empty
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 
@@ -398,19 +401,19 @@ impl ImageLayout {
         let output = Output::claim(&self.output, self.write.options())?;
         let layout = progress::show("writing the layout", |_| image_layout(output.dir(), images, options))?;
         let mut digests: Vec<_> = layout.index()?.manifests.iter().map(|image| image.digest).collect();
-        // An image with several tags is there once for each, one after the other.
+        // An image with several tags appears once for each, consecutively.
         digests.dedup();
         digests.iter().try_for_each(print)?;
         output.keep()
     }
 }
 
-/// Keeps collectors of garbage away from the layouts among these, until their images are read to the last blob.
+/// Locks the layouts among these folders against garbage collection until the last blob of their images has been read.
 pub(crate) fn lock_images(folders: &[TaggedFolder]) -> Vec<ReadLock> {
     folders.iter().map(|folder| ReadLock::new(&folder.dir)).collect()
 }
 
-/// The images that these name, under the names given.
+/// Opens the images in these folders, under the given names.
 pub(crate) fn open_images(folders: &[TaggedFolder], warnings: Warnings, trust: &Trust) -> Result<Vec<Image>> {
     let mut images = Vec::new();
     for TaggedFolder { tag, dir } in folders {

@@ -7,27 +7,28 @@ use oci_layout::{ImageLayout, RecipeKey, RecipeTrust, Result};
 
 use crate::{base_folders, out::say};
 
-/// Layouts are opened by this, so that each command treats those of strangers alike.
+/// Opens all layouts, so that every command applies the same rules to layouts from others.
 #[derive(Args, Clone)]
 pub(crate) struct Trust {
-    /// Let recipes in layouts read the files below this folder, whoever wrote the recipes; once for each folder. A recipe
-    /// that this user wrote on this machine, or that reads the Nix store alone, needs no option
+    /// Let recipes in layouts read the files below this folder, even if others wrote the recipes. May be repeated. A
+    /// recipe that this user wrote on this machine, or that reads only the Nix store, needs no option
     #[arg(long, value_name = "DIR", global = true, help_heading = "Recipes of others")]
     recipe_root: Vec<PathBuf>,
 
-    /// Let the recipes in layouts read every file that you may read, whoever wrote the recipes
+    /// Let recipes in layouts read every file that you can read, even if others wrote the recipes
     #[arg(long, global = true, help_heading = "Recipes of others")]
     trust_recipes: bool,
 }
 
 impl Trust {
-    /// For reading layouts.
+    /// Returns the trust for reading layouts.
     pub(crate) fn recipes(&self) -> RecipeTrust {
         let key = base_folders::state("recipe-key").map(|path| RecipeKey::open(path).transpose());
         self.with_key(key.flatten())
     }
 
-    /// For writing recipes, too: they are sealed, with a key that is made if there is none.
+    /// Returns the trust for reading layouts and writing recipes. Recipes are sealed; the key is created if it does not
+    /// exist.
     pub(crate) fn sealing(&self) -> RecipeTrust {
         let Some(path) = base_folders::state("recipe-key") else {
             say(
@@ -52,7 +53,7 @@ impl Trust {
         }
     }
 
-    /// A layout in a folder or an archive. An archive that is compressed is unpacked where temporary files go.
+    /// Opens a layout in a folder or an archive. A compressed archive is unpacked in the folder for temporary files.
     pub(crate) fn open(&self, path: impl Into<PathBuf>) -> Result<ImageLayout> {
         let layout = ImageLayout::open_in(path.into(), env::temp_dir())?.trust(self.recipes());
         Ok(match base_folders::cache() {

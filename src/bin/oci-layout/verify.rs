@@ -1,4 +1,4 @@
-//! `verify`: what is wrong with a layout.
+//! `verify`: reports what is wrong with a layout.
 
 use std::{
     env,
@@ -24,32 +24,32 @@ use crate::{
     write_args::WriteArgs,
 };
 
-/// Checks a layout to its last byte, and prints a line for each defect.
+/// Verifies every byte of a layout, and prints a line for each defect.
 ///
-/// The exit code is 1 if the layout has an error or cannot be read, and 0 otherwise, warnings or not; with --strict,
-/// warnings are errors. With -q, warnings are not printed.
+/// The exit code is 1 if the layout has an error or cannot be read, and 0 otherwise, even with warnings; with --strict,
+/// warnings count as errors. With -q, warnings are not printed.
 ///
-/// With --repair, blobs that are damaged or missing are replaced first, manifests and configurations included, each by one
-/// rename after its bytes were checked. What is printed is what could not be repaired.
+/// With --repair, damaged or missing blobs, including manifests and configurations, are replaced first. Each is
+/// verified and then replaced atomically. Only defects that could not be repaired are printed.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout verify image && crane push image REGISTRY/app:1.0
   oci-layout verify image --repair ghcr.io/me/app:1.0")]
 pub(crate) struct Verify {
-    /// The layout: a folder, an oci-archive or a docker-archive, which may be compressed with gzip or zstd
+    /// The layout: a folder, an oci-archive or a docker-archive, optionally compressed with gzip or zstd
     #[arg(value_name = "LAYOUT")]
     layout: PathBuf,
 
-    /// Make the layers that have a recipe in their place, and check them too; without, the recipes alone are looked at
+    /// Build the layers that exist only as recipes, and verify them too. Otherwise, only the recipes are checked
     #[arg(long)]
     deep: bool,
 
-    /// A list of findings as JSON: the severity, the place, the blob's digest, the name of the defect and its sentence
+    /// Print the findings as a JSON list with severity, place, digest of the blob, name of the defect and message
     #[arg(long)]
     json: bool,
 
-    /// Replace blobs that are damaged or missing by those of another layout (a folder or an archive), or of an image in a
+    /// Replace damaged or missing blobs with those of another layout (a folder or an archive), or of an image in a
     /// registry: [REGISTRY/]PATH[:TAG][@DIGEST]
     #[arg(long, value_name = "FROM")]
     repair: Option<PathBuf>,
@@ -62,7 +62,7 @@ pub(crate) struct Verify {
     write: WriteArgs,
 }
 
-/// Whatever gives a blob by its descriptor.
+/// Returns a blob for a descriptor.
 type Give = Box<dyn Fn(&Descriptor) -> Result<Option<Arc<dyn Blob>>> + Sync>;
 
 impl Verify {
@@ -97,7 +97,7 @@ impl Verify {
         Ok(if findings.iter().any(is_error) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
-    /// Where sound blobs are: in a layout, if there is a file or folder of this name, or else in a registry.
+    /// Returns the source of intact blobs: a layout, if a file or folder of this name exists, or else a registry.
     fn source(&self, from: &Path, pool: &Pool, trust: &Trust) -> Result<Give> {
         if from.exists() {
             let layout = trust.open(from)?.pool(pool);
@@ -118,7 +118,7 @@ impl Verify {
     }
 }
 
-/// A registry has manifests in one place and all other blobs in another.
+/// Registries store manifests separately from all other blobs.
 #[cfg(feature = "registry")]
 fn of_registry(client: &Client, reference: &Reference, descriptor: &Descriptor) -> Result<Arc<dyn Blob>> {
     match descriptor.media_type.is_manifest() || descriptor.media_type.is_index() {

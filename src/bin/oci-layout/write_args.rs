@@ -1,4 +1,4 @@
-//! How files are written: options that all commands have which write.
+//! Options for writing files, shared by all commands that write.
 
 use clap::Args;
 use oci_layout::WriteOptions;
@@ -7,11 +7,11 @@ use oci_layout::WriteOptions;
 #[derive(Args, Clone, Copy)]
 #[command(next_help_heading = "How files are written")]
 pub(crate) struct WriteArgs {
-    /// Do not wait until the output is on disk: for scratch work, which a power loss may leave empty or damaged
+    /// Do not wait until the output is on disk. For temporary work: a power loss may leave the output empty or damaged
     #[arg(long)]
     no_sync: bool,
 
-    /// Lock nothing: for file systems without locks. No other program may write to the output meanwhile
+    /// Do not use locks, for file systems without them. No other program may write to the output at the same time
     #[arg(long)]
     no_lock: bool,
 }

@@ -5,24 +5,24 @@ use oci_layout::{Image, ImageLayout, Pool, Result};
 #[cfg(feature = "registry")]
 use crate::out::say;
 
-/// What skopeo reads from, as long as this lives.
+/// What skopeo reads from. It is served until this value is dropped.
 pub(super) struct Source {
     pub(super) options: &'static [&'static str],
-    /// TRANSPORT:REFERENCE.
+    /// `TRANSPORT:REFERENCE`.
     pub(super) reference: String,
     #[cfg(feature = "registry")]
     _serving: oci_layout::registry::Serving,
 }
 
-/// A registry on this machine, of which skopeo asks only for what the destination lacks: a layer that there is a recipe of
-/// is not made before.
+/// A registry on this machine. skopeo requests only the blobs that the destination lacks, so a layer that exists as a
+/// recipe is built only when it is requested.
 #[cfg(feature = "registry")]
 impl Source {
     pub(super) fn new(_: &ImageLayout, image: &Image, pool: &Pool) -> Result<Self> {
         use oci_layout::registry::{Endpoint, Event};
 
         let endpoint = Endpoint::new([("image", vec![image.clone()])])?.pool(pool).log(|event| {
-            // Of a broken connection, skopeo does not know why.
+            // If a connection breaks, skopeo does not know the reason.
             if let Event::Failed { error, .. } = event {
                 say(format_args!("oci-layout: error: {error}"));
             }

@@ -1,20 +1,20 @@
-//! What is in a layer.
+//! The contents of a layer.
 
 use std::{collections::BTreeMap, os::unix::ffi::OsStrExt};
 
 use oci_layout::{Blob, Result, layer_entries};
 use serde::Serialize;
 
-/// What is in a layer, or why that can't be told.
+/// The contents of a layer, or why they cannot be read.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Contents {
     Read {
         entries: u64,
-        /// Of all files, in bytes.
+        /// The total size of all files, in bytes.
         size: u64,
         whiteouts: u64,
-        /// The paths that tell most of what is in it, the largest first.
+        /// The paths that hold most of the contents, largest first.
         largest: Vec<Part>,
     },
     Unreadable {
@@ -22,7 +22,7 @@ pub(super) enum Contents {
     },
 }
 
-/// A path, and what lies at and below it.
+/// A path, with the entries and bytes at and below it.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Part {
     pub(super) path: String,
@@ -39,10 +39,10 @@ pub(super) fn contents(layer: &dyn Blob) -> Contents {
     }
 }
 
-/// Folders below this depth are not told apart: nobody asks, and a path may have been made to be endless.
+/// Folders below this depth are counted with their parent; a hostile path could be endlessly deep.
 const DEEPEST: usize = 16;
 
-/// A directory, or anything else, and what is in it.
+/// A directory or another entry, with the totals of its contents.
 #[derive(Default)]
 struct Node {
     entries: u64,
@@ -51,7 +51,7 @@ struct Node {
 }
 
 impl Node {
-    /// The root of what is in a layer, and the number of whiteouts.
+    /// Reads a layer into a tree. Returns the root and the number of whiteouts.
     fn read(layer: &dyn Blob) -> Result<(Self, u64)> {
         let (mut root, mut whiteouts) = (Self::default(), 0);
         for entry in layer_entries(layer)? {
@@ -75,7 +75,7 @@ impl Node {
         node.size += size;
     }
 
-    /// The root, and instead of whatever holds more than half of everything, what is in that.
+    /// Returns the root, but replaces every directory that holds more than half of all bytes with its contents.
     fn largest(&self) -> Vec<Part> {
         let mut shown = vec![(String::new(), self)];
         let heavy = |(_, node): &(String, &Self)| !node.below.is_empty() && node.size > self.size / 2;

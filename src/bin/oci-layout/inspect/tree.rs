@@ -1,4 +1,4 @@
-//! An inspection as a tree that people read.
+//! Formats an inspection as a tree for people.
 
 use std::{
     collections::BTreeMap,
@@ -11,13 +11,13 @@ use serde_json::value::RawValue;
 
 use super::{Entry, Inspection, What, contents::Contents};
 
-/// A line, and what is shown below it.
+/// A line, and the lines below it.
 pub(super) struct Tree {
     line: String,
     below: Vec<Tree>,
 }
 
-/// Draws an inspection line by line, with the tree of one image in memory at a time.
+/// Draws an inspection line by line. Only the tree of one image is in memory at a time.
 pub(super) fn draw(inspection: &Inspection<'_>, mut line: impl FnMut(String) -> Result<()>) -> Result<()> {
     line(Tree::new(&inspection.layout, []).line)?;
     let count = inspection.images.len();
@@ -78,7 +78,7 @@ fn entry_tree(entry: &Entry<'_>, inspection: &Inspection<'_>) -> Tree {
     Tree::new(format!("{line}  {}", short(descriptor)), below)
 }
 
-/// Whether an entry of an index is an image that somebody runs, as far as can be seen.
+/// Whether an entry of an index appears to be an image that can be run.
 fn is_for_platform(entry: &Entry<'_>) -> bool {
     let unknown = |os: &str| os == "unknown";
     match &*entry.what {
@@ -88,14 +88,14 @@ fn is_for_platform(entry: &Entry<'_>) -> bool {
     }
 }
 
-/// The platform that an index says, or else the media type.
+/// Returns the platform in the index, or else the media type.
 fn platform(descriptor: &Descriptor) -> String {
     let platform = descriptor.platform.as_ref().map(ToString::to_string);
     platform.unwrap_or_else(|| descriptor.media_type.to_string())
 }
 
 fn configuration_tree(configuration: &Configuration, descriptor: &Descriptor) -> Tree {
-    // As text: only the beginning of each member is shown.
+    // Parsed as raw text, because only the beginning of each member is shown.
     let config = serde_json::to_string(&configuration.config).unwrap_or_default();
     let config: BTreeMap<String, &RawValue> = serde_json::from_str(&config).unwrap_or_default();
     let members = config.into_iter().map(|(key, value)| Tree::new(format_args!("{key} {value}"), []));
@@ -136,13 +136,13 @@ fn contents_trees(contents: &Contents) -> Vec<Tree> {
     vec![Tree::new(line, parts.chain(more))]
 }
 
-/// The digest as far as people compare it.
+/// Returns the digest, shortened to the length that people compare.
 fn short(descriptor: &Descriptor) -> String {
     descriptor.digest.to_string().chars().take("sha256:".len() + 12).collect()
 }
 
 impl Tree {
-    /// The text comes from documents that anybody may have written, and stays on one line.
+    /// Creates a line. The text comes from untrusted documents, so it is kept on one line.
     fn new(text: impl Display, below: impl IntoIterator<Item = Self>) -> Self {
         const WIDEST: usize = 160;
         let text = Printable(text).to_string();

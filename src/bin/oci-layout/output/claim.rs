@@ -1,8 +1,8 @@
-//! The file that says that a folder is an output which is being made.
+//! The claim: a file that marks a folder as an output in progress.
 //!
-//! It is in the folder as long as that is made, and locked as long as the program lives that makes it. Of two programs
-//! that want the same folder, one gets it. A claim that nobody has locked is that of a program that was killed: the next
-//! one takes it over, and with it whatever of the half-made output can be this program's.
+//! The file exists while the output is written, and is locked as long as the program runs. Of two programs that want
+//! the same folder, only one gets it. An unlocked claim is that of a program that was killed: the next run takes it
+//! over, and removes those parts of the incomplete output that this program can have written.
 
 use std::{
     fs::{self, File},
@@ -19,23 +19,23 @@ use rustix::{
 
 use super::leftovers::{CLAIM, Leftovers};
 
-/// What it says. A file of the same name that says something else is somebody else's.
+/// The contents of a claim. A file of the same name with other contents does not belong to this program.
 const CONTENTS: &[u8] = b"oci-layout makes this folder, or was killed before it was whole.\n";
 
-/// A claim of this program.
+/// A claim of this process.
 pub(super) struct Claim {
     path: PathBuf,
-    /// Locked.
+    /// Holds the lock.
     _file: File,
 }
 
-/// What there is in a folder that was claimed.
+/// What a claimed folder contains.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     Nothing,
-    /// What was half-made.
+    /// An incomplete output.
     Leftovers,
-    /// A layout that was whole when its making was killed: somebody may have used it since.
+    /// A layout that was complete when its writer was killed. It may have been used since.
     Layout,
 }
 
@@ -56,7 +56,7 @@ impl Claim {
             }
             let Some(file) = begin(dir, write)? else { continue };
             let claim = Self { path, _file: file };
-            // Between the look and the claim, another program may have begun and ended.
+            // Another program may have started and finished between the check and the claim.
             return match is_free(dir) {
                 Ok(true) => Ok((claim, Found::Nothing)),
                 free => {
@@ -67,10 +67,10 @@ impl Claim {
         }
     }
 
-    /// Gives the folder away: it is whole, or empty.
+    /// Removes the claim from a folder that is complete or empty.
     pub(super) fn end(&self) -> Result<()> {
         match fs::remove_file(&self.path) {
-            // Whoever collects garbage in a layout that was just finished removes it.
+            // Garbage collection in a layout that was just completed removes the claim, too.
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
                 Err(Error::Write { path: self.path.clone(), cause })
             }
@@ -79,8 +79,7 @@ impl Claim {
     }
 }
 
-/// Whether the folder holds a layout that was whole already, to add to it. A claim that a killed program left in one is
-/// removed.
+/// Whether the folder holds a complete layout to add to. Removes the claim of a killed program from it.
 #[cfg(feature = "registry")]
 pub(crate) fn settled(dir: &Path, write: WriteOptions) -> Result<bool> {
     if fs::symlink_metadata(dir.join(CLAIM)).is_err() {
@@ -92,17 +91,17 @@ pub(crate) fn settled(dir: &Path, write: WriteOptions) -> Result<bool> {
     }
 }
 
-/// Whether the making of a layout had come to its end: its index comes last, and by a rename.
+/// Whether a layout was completed: its index is written last, by a rename.
 fn is_whole(dir: &Path) -> bool {
     fs::symlink_metadata(dir.join("index.json")).is_ok_and(|index| index.is_file() && index.len() > 0)
 }
 
-/// The claim of a killed program, locked; nothing if there is no claim.
+/// Takes over the claim of a killed program and locks it. Returns `None` if there is no claim.
 fn take_over(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
     let path = dir.join(CLAIM);
     let refuse = |reason: &str| Err(Error::Layout { path: dir.to_owned(), reason: reason.to_owned() });
     loop {
-        // To open a fifo would be to wait for its other end.
+        // Opening a fifo without NONBLOCK would wait for its other end.
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let mut file = match retry_on_intr(|| open(&path, flags, Mode::empty())) {
             Ok(file) => File::from(file),
@@ -123,7 +122,7 @@ fn take_over(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
         if !lock(&file, &path)? {
             return refuse("is being made by another program: wait for it, or choose another folder for the output");
         }
-        // The program that had it may just have ended, and removed it.
+        // The previous owner may have just finished and removed it.
         let is_there =
             fs::symlink_metadata(&path).is_ok_and(|now| (now.dev(), now.ino()) == (metadata.dev(), metadata.ino()));
         if !is_there {
@@ -136,7 +135,8 @@ fn take_over(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
     }
 }
 
-/// Makes a claim, which is locked and says what it is from its first moment on; nothing if another program was faster.
+/// Creates a claim that is locked and has its contents from the moment it appears. Returns `None` if another program
+/// was faster.
 fn begin(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
     let path = dir.join(CLAIM);
     let failed = |cause| Error::Write { path: dir.to_owned(), cause };
@@ -154,7 +154,7 @@ fn begin(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
         match retry_on_intr(|| linkat(CWD, &*unnamed, CWD, &path, AtFlags::SYMLINK_FOLLOW)) {
             Ok(()) => return Ok(Some(file)),
             Err(Errno::EXIST) => return Ok(None),
-            // A file system that cannot do this.
+            // The file system does not support this.
             Err(_) => {}
         }
     }
@@ -167,7 +167,7 @@ fn begin(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
     }
 }
 
-/// Locks a claim, unless another program has.
+/// Locks a claim. Returns `false` if another program holds the lock.
 fn lock(file: &File, path: &Path) -> Result<bool> {
     match retry_on_intr(|| flock(file, FlockOperation::NonBlockingLockExclusive)) {
         Ok(()) => Ok(true),
@@ -176,7 +176,7 @@ fn lock(file: &File, path: &Path) -> Result<bool> {
     }
 }
 
-/// Whether there is nothing in the folder but perhaps a claim.
+/// Whether the folder is empty except for a claim.
 fn is_free(dir: &Path) -> Result<bool> {
     let read = |cause| Error::Write { path: dir.to_owned(), cause };
     for entry in fs::read_dir(dir).map_err(read)? {

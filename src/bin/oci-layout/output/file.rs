@@ -1,4 +1,4 @@
-//! A file that takes its place when it is whole.
+//! An output file that appears at its path only when it is complete.
 
 use std::{
     io::{self, Write},
@@ -10,21 +10,21 @@ use oci_layout::{Error, NewFile, Result, WriteOptions};
 
 use super::{Shared, Undo};
 
-/// A file that is being made. Dropped, or when a signal ends the program, nothing of it is left.
+/// A file that is being written. It is removed on drop, or when a signal ends the program.
 pub(crate) struct OutputFile {
     file: NewFile,
     shared: Arc<Shared>,
 }
 
 impl OutputFile {
-    /// Begins to make the file. One that is there stays until the new one is whole.
+    /// Starts to write the file. An existing file is kept until the new one is complete.
     pub(crate) fn claim(path: &Path, options: WriteOptions) -> Result<Self> {
         if path.is_dir() {
             let reason = "is a folder: choose another name for the output".to_owned();
             return Err(Error::Layout { path: path.to_owned(), reason });
         }
         let shared = Arc::new(Shared::default());
-        // A signal that comes now waits until it is clear what there is to remove.
+        // A signal that arrives now waits until it is known what to remove.
         let mut undo = shared.undo();
         shared.remove_on_signals().map_err(|cause| Error::Write { path: path.to_owned(), cause })?;
         let file = NewFile::create(path, options)?;
@@ -33,7 +33,7 @@ impl OutputFile {
         Ok(Self { file, shared })
     }
 
-    /// The file is whole.
+    /// Moves the complete file to its path.
     pub(crate) fn keep(self) -> Result<()> {
         let mut undo = self.shared.end();
         self.file.keep()?;

@@ -1,4 +1,4 @@
-//! What of an output this program writes, told by its place and its kind: nothing else is ever removed.
+//! The files of an output that this program writes, recognised by path and kind. Nothing else is ever removed.
 
 use std::{
     fs::{self, FileType},
@@ -7,29 +7,29 @@ use std::{
 
 use super::AGAIN;
 
-/// The file of a claim, named as the library names temporary files: collecting garbage removes it too.
+/// The file of a claim. It has the prefix of the library's temporary files, so that garbage collection removes it too.
 pub(super) const CLAIM: &str = ".oci-layout-output";
 
-/// The files that are in a layout or in a folder between the steps.
+/// The files of a layout, or of a folder between the steps.
 const FILES: [&str; 6] =
     ["oci-layout", "index.json", "media-descriptor.json", "DiffID", "history.json", "platform.json"];
 
-/// What the names of the library's temporary files begin with.
+/// The prefix of the library's temporary files.
 const TEMPORARY: &str = ".oci-layout-";
 
-/// What lies in the folder of an output.
+/// The contents of an output folder.
 #[derive(Default)]
 pub(super) struct Leftovers {
-    /// What may be this program's, but for the claim.
+    /// Files that this program may have written, except for the claim.
     pub(super) files: Vec<PathBuf>,
-    /// Its folders, those within others first.
+    /// Their folders, nested ones first.
     folders: Vec<PathBuf>,
-    /// What is somebody else's.
+    /// Files of other origin.
     pub(super) others: Vec<PathBuf>,
 }
 
 impl Leftovers {
-    /// Looks at a folder. What cannot be read is somebody else's.
+    /// Lists a folder. Anything unreadable counts as of other origin.
     pub(super) fn of(dir: &Path) -> Self {
         let mut found = Self::default();
         found.look(dir, |name, kind| match name {
@@ -81,7 +81,7 @@ impl Leftovers {
         }
     }
 
-    /// Removes what can be removed of this program's.
+    /// Removes as much as possible of what this program wrote.
     pub(super) fn remove(&self) {
         for file in &self.files {
             let _ = fs::remove_file(file);
