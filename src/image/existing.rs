@@ -17,7 +17,7 @@ use crate::{
     blob::traits::{Blob, MemoryBlob},
     document::{
         configuration::Configuration,
-        descriptor::MediaType,
+        descriptor::{Descriptor, MediaType},
         layout_paths::MAX_DOCUMENT,
         manifest::{Index, Manifest},
     },
@@ -53,7 +53,7 @@ impl Image {
     /// for the configuration [`Error::BlobDamaged`] and what reading it gives.
     pub fn from_manifest(
         bytes: impl Into<Arc<[u8]>>,
-        blob: impl FnMut(&crate::Descriptor) -> Result<Arc<dyn Blob>>,
+        blob: impl FnMut(&Descriptor) -> Result<Arc<dyn Blob>>,
     ) -> Result<Self> {
         let bytes = bytes.into();
         match Document::parse(&bytes).map_err(|reason| Error::invalid("image manifest", reason))? {
@@ -70,7 +70,7 @@ impl Image {
     pub(crate) fn of_manifest(
         bytes: MemoryBlob,
         manifest: Manifest,
-        blob: impl FnMut(&crate::Descriptor) -> Result<Arc<dyn Blob>>,
+        blob: impl FnMut(&Descriptor) -> Result<Arc<dyn Blob>>,
     ) -> Result<Self> {
         let mut descriptor = bytes.descriptor().clone();
         descriptor.artifact_type.clone_from(&manifest.artifact_type);

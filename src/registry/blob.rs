@@ -81,7 +81,7 @@ impl Read for Reader {
             let n = if self.skip > 0 { 0 } else { self.chunk.read(buffer)? };
             if n > 0 {
                 self.position += n as u64;
-                self.blob.session.meter.advance(n as u64);
+                self.blob.session.counter.advance(n as u64);
                 return Ok(n);
             }
             match self.blob.session.http.chunk(&mut self.response, &mut self.pace) {

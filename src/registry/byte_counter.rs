@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::basics::progress::Progress;
 
 /// Bytes of blobs: those that went by, and all that may.
-pub(crate) struct Meter {
+pub(crate) struct ByteCounter {
     progress: Option<Progress>,
     done: AtomicU64,
     total: AtomicU64,
 }
 
-impl Meter {
+impl ByteCounter {
     pub(crate) fn new(progress: Option<Progress>) -> Self {
         Self { progress, done: AtomicU64::new(0), total: AtomicU64::new(0) }
     }

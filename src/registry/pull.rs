@@ -31,7 +31,7 @@ impl Client {
     pub fn image(&self, reference: &Reference, platform: Option<&Platform>) -> Result<Image> {
         let session = Arc::new(Session::open(self, reference)?);
         let image = Puller { session: Arc::clone(&session), seen: HashSet::new() }.image(platform)?;
-        session.meter.expect(image.blobs().iter().map(|blob| blob.descriptor().size).sum());
+        session.counter.expect(image.blobs().iter().map(|blob| blob.descriptor().size).sum());
         Ok(image)
     }
 
@@ -54,7 +54,7 @@ impl Client {
     /// As [`Client::image`].
     pub fn blob(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Arc<dyn Blob>> {
         let session = Arc::new(Session::open(self, reference)?);
-        session.meter.expect(descriptor.size);
+        session.counter.expect(descriptor.size);
         Ok(Arc::new(RemoteBlob::new(&session, descriptor)))
     }
 }

@@ -40,7 +40,7 @@ use crate::{
     image::graph::Image,
     pool::{Pool, lock},
     registry::{
-        byte_counter::Meter,
+        byte_counter::ByteCounter,
         client::Client,
         failure::{Failure, Refusal},
         http::Http,
@@ -83,7 +83,7 @@ impl Client {
     pub fn push(&self, image: &Image, references: &[Reference]) -> Result<Vec<Reference>> {
         let contents = Contents::read(image)?;
         let targets = targets(references, image.digest())?;
-        let meter = Arc::new(Meter::new(self.progress.clone()));
+        let counter = Arc::new(ByteCounter::new(self.progress.clone()));
         // Connections are for one registry: another one may want other certificates.
         let mut connections: HashMap<&str, Arc<Http>> = HashMap::new();
         for (index, target) in targets.iter().enumerate() {
@@ -93,7 +93,7 @@ impl Client {
                 Entry::Occupied(entry) => Arc::clone(entry.get()),
                 Entry::Vacant(entry) => Arc::clone(entry.insert(Arc::new(Http::new(self, &target.repository)?))),
             };
-            let session = Session::over(&http, &meter, self, &target.repository, Access::Push, scopes)?;
+            let session = Session::over(&http, &counter, self, &target.repository, Access::Push, scopes)?;
             let mounts = mounts.iter().map(|repository| Mount::new(&session, repository)).collect();
             Push { session, contents: &contents, mounts, manner: Manner::new() }.run(&target.tags)?;
         }
@@ -243,7 +243,7 @@ impl Push<'_> {
         let mut lacking: Vec<&Arc<dyn Blob>> = lacking.collect::<Result<_>>()?;
         // The longest first: the others fit in beside it.
         lacking.sort_by_key(|blob| std::cmp::Reverse(blob.descriptor().size));
-        self.session.meter.expect(lacking.iter().map(|blob| blob.descriptor().size).sum());
+        self.session.counter.expect(lacking.iter().map(|blob| blob.descriptor().size).sum());
         self.each(&lacking, |blob| upload::upload(&self.session, blob.as_ref(), &self.mounts, &self.manner)).map(|_| ())
     }
 

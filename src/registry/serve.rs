@@ -52,9 +52,9 @@ use crate::{
         connection::Graceful,
         login::Login,
         places::Places,
-        pull_watch::Once,
+        pull_watch::PullWatch,
         server::{Log, Server},
-        shared_build::Makings,
+        shared_build::SharedBuilds,
     },
 };
 
@@ -212,8 +212,8 @@ impl Endpoint {
             // The other half of the threads is for users who are known.
             login: self.login.map(|login| login.verifying((self.pool.threads() / 2).max(1))),
             places: Places::new(self.limits),
-            makings: Makings::new(&self.pool),
-            once: Once::new(move || log(&Event::Taken)),
+            builds: SharedBuilds::new(&self.pool),
+            once: PullWatch::new(move || log(&Event::Taken)),
             log: self.log,
         })
     }

@@ -25,7 +25,7 @@ use crate::{
         layout_paths::MAX_DOCUMENT,
     },
     registry::{
-        byte_counter::Meter,
+        byte_counter::ByteCounter,
         client::Client,
         failure::Failure,
         http::{Http, leaves_tls},
@@ -39,7 +39,7 @@ use crate::{
 pub(crate) struct Session {
     pub(crate) reference: Reference,
     pub(crate) http: Arc<Http>,
-    pub(crate) meter: Arc<Meter>,
+    pub(crate) counter: Arc<ByteCounter>,
     /// Under which all is that the repository has.
     base: Url,
     access: Access,
@@ -57,15 +57,15 @@ impl Session {
     /// Finds the registry, to read an image from it.
     pub(crate) fn open(settings: &Client, reference: &Reference) -> Result<Self> {
         let http = Arc::new(Http::new(settings, reference)?);
-        let meter = Arc::new(Meter::new(settings.progress.clone()));
+        let counter = Arc::new(ByteCounter::new(settings.progress.clone()));
         let scope = format!("repository:{}:pull", reference.repository);
-        Self::over(&http, &meter, settings, reference, Access::Pull, vec![scope])
+        Self::over(&http, &counter, settings, reference, Access::Pull, vec![scope])
     }
 
     /// The same over connections that there are, with the right to these scopes.
     pub(crate) fn over(
         http: &Arc<Http>,
-        meter: &Arc<Meter>,
+        counter: &Arc<ByteCounter>,
         settings: &Client,
         reference: &Reference,
         access: Access,
@@ -90,7 +90,7 @@ impl Session {
         let session = Self {
             reference: reference.clone(),
             http: Arc::clone(http),
-            meter: Arc::clone(meter),
+            counter: Arc::clone(counter),
             base,
             access,
             login,
@@ -307,8 +307,8 @@ mod tests {
 
     fn session(settings: &Client) -> Session {
         let reference = "registry.example.org/a/b".parse().unwrap();
-        let (http, meter) = (Arc::new(Http::new(settings, &reference).unwrap()), Arc::new(Meter::new(None)));
-        Session::over(&http, &meter, settings, &reference, Access::Push, Vec::new()).unwrap()
+        let (http, counter) = (Arc::new(Http::new(settings, &reference).unwrap()), Arc::new(ByteCounter::new(None)));
+        Session::over(&http, &counter, settings, &reference, Access::Push, Vec::new()).unwrap()
     }
 
     #[test]

@@ -37,8 +37,12 @@ fn imports() -> BTreeMap<String, Vec<Import>> {
             let mut imports = Vec::new();
             for (at, _) in code.match_indices("crate::") {
                 let line = code[..at].lines().count();
-                let modules = paths(&code[at + "crate::".len()..]).into_iter().filter_map(|path| file(path, &texts));
-                imports.extend(modules.map(|module| (line, module)));
+                for path in paths(&code[at + "crate::".len()..]) {
+                    let imported = file(path.clone(), &texts);
+                    let imported =
+                        imported.unwrap_or_else(|| panic!("{}:{line} imports {path} by the root", place(module)));
+                    imports.push((line, imported));
+                }
             }
             // A module that a file has declared needs no import.
             for child in code.lines().filter_map(|line| line.split_once("mod ")?.1.strip_suffix(';')) {

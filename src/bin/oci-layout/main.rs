@@ -88,7 +88,7 @@ pub(crate) struct Warnings {
 
 impl Warnings {
     /// Prints the warnings. With `--strict`, returns the first as an error.
-    pub(crate) fn take(self, warnings: &[Warning]) -> Result<()> {
+    pub(crate) fn report(self, warnings: &[Warning]) -> Result<()> {
         if let (Some(warning), true) = (warnings.first(), self.strict) {
             return Err(Error::Warning(warning.clone()));
         }
@@ -99,17 +99,6 @@ impl Warnings {
     pub(crate) fn print(self, warnings: &[Warning]) {
         if !self.quiet {
             warnings.iter().for_each(|warning| say(format_args!("oci-layout: warning: {warning}")));
-        }
-    }
-
-    /// As [`Warnings::take`].
-    pub(crate) fn report(self, warnings: &[Warning]) -> Result<()> {
-        match warnings.first() {
-            Some(warning) if self.strict => Err(Error::Warning(warning.clone())),
-            _ => {
-                self.print(warnings);
-                Ok(())
-            }
         }
     }
 }

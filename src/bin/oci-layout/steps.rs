@@ -201,7 +201,7 @@ impl AboveArgs {
             if let (Some(replaced), false) = (replaces.into_iter().next(), self.replace) {
                 return Err(Error::Replaced(replaced));
             }
-            warnings.take(&resets)?;
+            warnings.report(&resets)?;
             base = base.and(layer.clone());
         }
         Ok(())

@@ -78,7 +78,7 @@ struct Upload<'a> {
     mounts: &'a [Mount],
     manner: &'a Manner,
     place: Place,
-    /// Bytes that the meter has of this blob.
+    /// Bytes that the counter has of this blob.
     counted: u64,
     /// The registry takes no fewer bytes at a time, except the last ones.
     least: u64,
@@ -381,7 +381,7 @@ impl Upload<'_> {
             match step {
                 Step::HandedOver => {
                     self.counted += bytes;
-                    self.session.meter.advance(bytes);
+                    self.session.counter.advance(bytes);
                 }
                 // The answer says why.
                 Step::Closed => break,
@@ -394,8 +394,8 @@ impl Upload<'_> {
     /// Sets how many bytes have arrived.
     fn count(&mut self, arrived: u64) {
         match arrived.checked_sub(self.counted) {
-            Some(more) => self.session.meter.advance(more),
-            None => self.session.meter.retreat(self.counted - arrived),
+            Some(more) => self.session.counter.advance(more),
+            None => self.session.counter.retreat(self.counted - arrived),
         }
         self.counted = arrived;
     }

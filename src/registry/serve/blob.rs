@@ -16,7 +16,7 @@ use tokio::task;
 use crate::{
     basics::{digest::Digest, error::Error},
     registry::serve::{
-        body::Stretch,
+        body::BlobBody,
         condition::{Condition, condition},
         contents::Content,
         event::Event,
@@ -98,7 +98,7 @@ async fn respond<B>(
     let mut sending = Sending {
         server: Arc::clone(server),
         target: request.uri().to_string(),
-        stretch: Stretch::new(Arc::clone(&content.blob), is_at_hand, first.range.clone(), &server.makings),
+        body: BlobBody::new(Arc::clone(&content.blob), is_at_hand, first.range.clone(), &server.builds),
         content,
         is_at_hand,
         left: first.range,
@@ -107,7 +107,7 @@ async fn respond<B>(
         next: VecDeque::new(),
     };
     // An error before the first byte is still an answer.
-    let chunk = sending.stretch.next().await.map_err(|error| unreadable(server, request, error))?;
+    let chunk = sending.body.next().await.map_err(|error| unreadable(server, request, error))?;
     let reaches_end = |range: &Range<u64>| range.end == sending.size();
     if reaches_end(&sending.left) || sending.parts.iter().any(|part| reaches_end(&part.range)) {
         server.once.begins(sending.digest());
@@ -178,7 +178,7 @@ struct Sending {
     target: String,
     content: Content,
     is_at_hand: bool,
-    stretch: Stretch,
+    body: BlobBody,
     /// What is left of the part that is read.
     left: Range<u64>,
     /// The parts that come next.
@@ -197,7 +197,7 @@ impl Sending {
         self.content.blob.descriptor().size
     }
 
-    /// The connection breaks where the stretch does.
+    /// The connection breaks where the body does.
     fn body(self) -> Body {
         let next = async |mut sending: Self| match sending.next().await {
             Ok(Some(chunk)) => Ok(Some((Frame::data(chunk), sending))),
@@ -215,7 +215,7 @@ impl Sending {
             if let Some(chunk) = self.next.pop_front() {
                 return Ok(Some(chunk));
             }
-            if let Some(chunk) = self.stretch.next().await? {
+            if let Some(chunk) = self.body.next().await? {
                 self.is_sent(Some(chunk));
                 continue;
             }
@@ -224,7 +224,7 @@ impl Sending {
                 return Ok(Some(end).filter(|end| !end.is_empty()));
             };
             let blob = Arc::clone(&self.content.blob);
-            self.stretch = Stretch::new(blob, self.is_at_hand, range.clone(), &self.server.makings);
+            self.body = BlobBody::new(blob, self.is_at_hand, range.clone(), &self.server.builds);
             self.left = range;
             return Ok(Some(head));
         }

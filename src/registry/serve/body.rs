@@ -11,17 +11,17 @@ use crate::{
         chunks::{CHUNK, Chunks},
         traits::Blob,
     },
-    registry::serve::shared_build::{Makings, Next, Place},
+    registry::serve::shared_build::{Next, Place, SharedBuilds},
 };
 
 /// The bytes that one response has. Whatever part it is, the blob's last byte is in it only if the whole blob is
 /// right.
-pub(crate) struct Stretch {
+pub(crate) struct BlobBody {
     blob: Arc<dyn Blob>,
     /// Asked once: to know it, a recipe is read; and a layout may be filled while a client reads.
     is_at_hand: bool,
     range: Range<u64>,
-    makings: Arc<Makings>,
+    builds: Arc<SharedBuilds>,
     source: Source,
     /// The number of the chunk that comes next.
     next: u64,
@@ -35,9 +35,9 @@ enum Source {
     Made(Place),
 }
 
-impl Stretch {
-    pub(crate) fn new(blob: Arc<dyn Blob>, is_at_hand: bool, range: Range<u64>, makings: &Arc<Makings>) -> Self {
-        Self { blob, is_at_hand, range, makings: Arc::clone(makings), source: Source::None, next: 0 }
+impl BlobBody {
+    pub(crate) fn new(blob: Arc<dyn Blob>, is_at_hand: bool, range: Range<u64>, builds: &Arc<SharedBuilds>) -> Self {
+        Self { blob, is_at_hand, range, builds: Arc::clone(builds), source: Source::None, next: 0 }
     }
 
     /// The next bytes of the range.
@@ -95,7 +95,7 @@ impl Stretch {
             }
             // The place that was lost is left before another is waited for.
             self.source = Source::None;
-            self.source = Source::Made(self.makings.place(&self.blob, self.next).await?);
+            self.source = Source::Made(self.builds.place(&self.blob, self.next).await?);
         }
     }
 }

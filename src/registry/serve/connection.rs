@@ -36,7 +36,7 @@ use crate::{
         refusal::Refusal,
         response::Body,
         server::Server,
-        slow_client::Patient,
+        slow_client::SlowClient,
     },
 };
 
@@ -136,7 +136,7 @@ async fn serve(
     activity: Arc<Activity>,
     graceful: Arc<Graceful>,
 ) {
-    let stream = Patient::new(stream, PATIENCE, Arc::clone(&activity));
+    let stream = SlowClient::new(stream, PATIENCE, Arc::clone(&activity));
     let Some(certificate) = &server.certificate else {
         return serve_http(stream, client, server, activity, graceful).await;
     };

@@ -18,7 +18,7 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// Watches for the moment in which an image has been taken: the manifest of one was sent, so was to its end every blob
 /// that somebody began to read, and for a moment there has been no connection.
-pub(crate) struct Once {
+pub(crate) struct PullWatch {
     state: Mutex<State>,
     /// Connections so far, and those that are open.
     connections: AtomicU64,
@@ -32,7 +32,7 @@ struct State {
     unfinished: HashSet<Digest>,
 }
 
-impl Once {
+impl PullWatch {
     pub(crate) fn new(tell: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
         let (connections, open) = (AtomicU64::new(0), AtomicU64::new(0));
         Arc::new(Self { state: Mutex::default(), connections, open, tell: Box::new(tell) })
@@ -76,7 +76,7 @@ impl Once {
 }
 
 /// A client that is connected.
-pub(crate) struct Connection(Arc<Once>);
+pub(crate) struct Connection(Arc<PullWatch>);
 
 impl Drop for Connection {
     fn drop(&mut self) {

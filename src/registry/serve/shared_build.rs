@@ -1,10 +1,10 @@
-//! A blob that has to be made, made once for all who ask at the same moment.
+//! A blob that has to be made, made once for all clients that request it at the same time.
 //!
-//! A [`Making`] is a thread that makes a blob's chunks, and a window of the latest of them, from which every client
-//! reads at its own place. The window is all that is in memory: the making waits until the slowest has taken the
-//! oldest chunk. It waits for no one longer than a short grace while somebody else waits with it. Who has used up the
-//! grace loses his place, and goes on in another making of the same blob, which begins at the beginning and keeps
-//! nothing before his place. There are few makings at a time; whoever finds none waits for the next one.
+//! A [`SharedBuild`] is a thread that makes the chunks of a blob, and a window of the latest ones. Every client reads from
+//! the window at its own place. Only the window is in memory: the build waits until the slowest client has taken the oldest
+//! chunk. While other clients wait too, it waits for the slowest only for a short grace. A client that has used up its grace
+//! loses its place and continues in another build of the same blob, which starts at the first chunk and keeps nothing before
+//! the client's place. The number of builds at a time is small, and a client that finds none waits for the next one.
 
 #[cfg(all(test, shuttle))]
 pub(crate) mod model;
@@ -38,38 +38,38 @@ struct Limits {
     window: usize,
     /// How long a client may keep others waiting for each window's length that it reads.
     grace: Duration,
-    /// Makings of one blob at a time.
+    /// Builds of one blob at a time.
     of_a_blob: usize,
-    /// Makings at a time.
+    /// Builds at a time.
     in_all: usize,
 }
 
 impl Limits {
-    /// 16 MiB a making, and as many makings as the pool has threads.
+    /// 16 MiB for each build, and as many builds as the pool has threads.
     fn new(pool: &Pool) -> Self {
         let window = usize::try_from((16 << 20) / CHUNK).expect("it is 64");
         Self { window, grace: Duration::from_secs(2), of_a_blob: 2, in_all: pool.threads().max(2) }
     }
 }
 
-/// All makings there are now.
-pub(crate) struct Makings {
+/// All builds there are now.
+pub(crate) struct SharedBuilds {
     limits: Limits,
     pool: Pool,
-    live: Mutex<Vec<Arc<Making>>>,
-    /// A making began or ended: whoever waits looks again.
+    live: Mutex<Vec<Arc<SharedBuild>>>,
+    /// A build began or ended: whoever waits looks again.
     changed: Notify,
-    /// Clients that wait for a making.
+    /// Clients that wait for a build.
     waiting: AtomicUsize,
 }
 
-impl Makings {
+impl SharedBuilds {
     pub(crate) fn new(pool: &Pool) -> Arc<Self> {
         let (live, changed, waiting) = (Mutex::default(), Notify::new(), AtomicUsize::new(0));
         Arc::new(Self { limits: Limits::new(pool), pool: pool.clone(), live, changed, waiting })
     }
 
-    /// A place in a making of this blob, at this chunk; waits until there is one.
+    /// A place in a build of this blob, at this chunk; waits until there is one.
     pub(crate) async fn place(self: &Arc<Self>, blob: &Arc<dyn Blob>, at: u64) -> Result<Place> {
         let mut waiting = None;
         loop {
@@ -85,32 +85,30 @@ impl Makings {
     fn try_place(self: &Arc<Self>, blob: &Arc<dyn Blob>, at: u64) -> Result<Option<Place>> {
         let digest = blob.descriptor().digest;
         let mut live = lock(&self.live);
-        let of_the_blob = live.iter().filter(|making| making.digest == digest);
-        if let Some(place) = of_the_blob.clone().find_map(|making| making.enter(at)) {
+        let of_the_blob = live.iter().filter(|build| build.digest == digest);
+        if let Some(place) = of_the_blob.clone().find_map(|build| build.enter(at)) {
             return Ok(Some(place));
         }
         if of_the_blob.count() >= self.limits.of_a_blob || live.len() >= self.limits.in_all {
             return Ok(None);
         }
-        let making = Arc::new(Making::new(digest, self.limits));
-        let place = making.enter(at);
-        let (makings, its_blob, it) = (Arc::clone(self), Arc::clone(blob), Arc::clone(&making));
-        thread::Builder::new()
-            .spawn(move || it.run(&its_blob, &makings))
-            .map_err(|cause| Error::blob(digest, cause))?;
-        live.push(making);
+        let build = Arc::new(SharedBuild::new(digest, self.limits));
+        let place = build.enter(at);
+        let (builds, its_blob, it) = (Arc::clone(self), Arc::clone(blob), Arc::clone(&build));
+        thread::Builder::new().spawn(move || it.run(&its_blob, &builds)).map_err(|cause| Error::blob(digest, cause))?;
+        live.push(build);
         self.changed.notify_waiters();
         Ok(place)
     }
 }
 
-/// A client that waits for a making, as long as this lives.
+/// A client that waits for a build, as long as this lives.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
-    fn new(makings: &'a Makings) -> Self {
-        makings.waiting.fetch_add(1, Ordering::SeqCst);
-        Self(&makings.waiting)
+    fn new(builds: &'a SharedBuilds) -> Self {
+        builds.waiting.fetch_add(1, Ordering::SeqCst);
+        Self(&builds.waiting)
     }
 }
 
@@ -120,12 +118,12 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// One making of a blob.
-struct Making {
+/// One build of a blob.
+struct SharedBuild {
     digest: Digest,
     limits: Limits,
     state: Mutex<State>,
-    /// For the making: a client took a chunk, or went away.
+    /// For the build: a client took a chunk, or went away.
     taken: Condvar,
     /// For the clients: there is a chunk, or the end, or a place was lost.
     made: Notify,
@@ -162,7 +160,7 @@ pub(crate) enum Next {
     Lost,
 }
 
-impl Making {
+impl SharedBuild {
     fn new(digest: Digest, limits: Limits) -> Self {
         Self { digest, limits, state: Mutex::default(), taken: Condvar::new(), made: Notify::new() }
     }
@@ -176,24 +174,24 @@ impl Making {
         let reader = state.next_reader;
         state.next_reader += 1;
         state.readers.insert(reader, Reader { next: at, held: Duration::ZERO, since: at });
-        Some(Place { making: Arc::clone(self), reader })
+        Some(Place { build: Arc::clone(self), reader })
     }
 
     /// Makes the blob as long as somebody reads it, and stays as long as somebody reads the window: it is memory.
-    fn run(&self, blob: &Arc<dyn Blob>, makings: &Makings) {
-        let _end = End { making: self, makings };
-        if let Err(error) = self.make(blob, makings) {
+    fn run(&self, blob: &Arc<dyn Blob>, builds: &SharedBuilds) {
+        let _end = End { build: self, builds };
+        if let Err(error) = self.make(blob, builds) {
             lock(&self.state).fail(error);
         }
         self.made.notify_waiters();
-        drop(self.wait(makings, Until::NobodyReads));
+        drop(self.wait(builds, Until::NobodyReads));
     }
 
-    fn make(&self, blob: &Arc<dyn Blob>, makings: &Makings) -> Result<()> {
-        let reader = open_with(&**blob, &makings.pool)?;
+    fn make(&self, blob: &Arc<dyn Blob>, builds: &SharedBuilds) -> Result<()> {
+        let reader = open_with(&**blob, &builds.pool)?;
         for chunk in Chunks::new(blob.descriptor(), reader) {
             let chunk = chunk?.into();
-            let mut state = self.wait(makings, Until::Room);
+            let mut state = self.wait(builds, Until::Room);
             if state.readers.is_empty() {
                 break;
             }
@@ -209,7 +207,7 @@ impl Making {
     }
 
     /// Waits. Where nobody reads any more, nobody enters after it.
-    fn wait(&self, makings: &Makings, until: Until) -> MutexGuard<'_, State> {
+    fn wait(&self, builds: &SharedBuilds, until: Until) -> MutexGuard<'_, State> {
         /// How often it is looked whether somebody else waits, too.
         const MOMENT: Duration = Duration::from_millis(20);
         let mut state = lock(&self.state);
@@ -220,7 +218,7 @@ impl Making {
             let waited = before.elapsed().min(MOMENT);
             let (end, is_made) = (state.end(), until == Until::NobodyReads);
             let waits_here = !is_made && state.readers.values().any(|reader| reader.next >= end);
-            if waits_here || makings.waiting.load(Ordering::SeqCst) > 0 {
+            if waits_here || builds.waiting.load(Ordering::SeqCst) > 0 {
                 state.blame(last_blamed, waited, self.limits.grace);
                 self.made.notify_waiters();
             }
@@ -230,7 +228,7 @@ impl Making {
     }
 }
 
-/// What a making waits for.
+/// What a build waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Until {
     /// Another chunk may be made.
@@ -266,32 +264,32 @@ impl State {
 
     fn fail(&mut self, error: Error) {
         self.failure = Some(Arc::new(error));
-        // Another making may go better.
+        // Another build may go better.
         self.is_over = true;
     }
 }
 
-/// The end of a making's thread, even by a panic.
+/// The end of a build's thread, even by a panic.
 struct End<'a> {
-    making: &'a Making,
-    makings: &'a Makings,
+    build: &'a SharedBuild,
+    builds: &'a SharedBuilds,
 }
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let cause = std::io::Error::other("a defect of the program, which it says of itself");
-            lock(&self.making.state).fail(Error::blob(self.making.digest, cause));
-            self.making.made.notify_waiters();
+            lock(&self.build.state).fail(Error::blob(self.build.digest, cause));
+            self.build.made.notify_waiters();
         }
-        lock(&self.makings.live).retain(|other| !std::ptr::eq(&raw const **other, self.making));
-        self.makings.changed.notify_waiters();
+        lock(&self.builds.live).retain(|other| !std::ptr::eq(&raw const **other, self.build));
+        self.builds.changed.notify_waiters();
     }
 }
 
-/// A client's place in a making, left when this is dropped.
+/// A client's place in a build, left when this is dropped.
 pub(crate) struct Place {
-    making: Arc<Making>,
+    build: Arc<SharedBuild>,
     reader: u64,
 }
 
@@ -299,7 +297,7 @@ impl Place {
     /// The next chunk, when it is made. Behind the last one there is none to ask for.
     pub(crate) async fn next(&self) -> Next {
         loop {
-            let made = self.making.made.notified();
+            let made = self.build.made.notified();
             if let Some(next) = self.take() {
                 return next;
             }
@@ -308,7 +306,7 @@ impl Place {
     }
 
     fn take(&self) -> Option<Next> {
-        let mut guard = lock(&self.making.state);
+        let mut guard = lock(&self.build.state);
         let state = &mut *guard;
         let Some(reader) = state.readers.get_mut(&self.reader) else { return Some(Next::Lost) };
         let chunk = reader.next.checked_sub(state.first).and_then(|at| state.window.get(usize::try_from(at).ok()?));
@@ -316,18 +314,18 @@ impl Place {
             return state.failure.clone().map(Next::Failed);
         };
         reader.next += 1;
-        if reader.next - reader.since >= self.making.limits.window as u64 {
+        if reader.next - reader.since >= self.build.limits.window as u64 {
             (reader.held, reader.since) = (Duration::ZERO, reader.next);
         }
         drop(guard);
-        self.making.taken.notify_one();
+        self.build.taken.notify_one();
         Some(Next::Chunk(chunk))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.making.state).readers.remove(&self.reader);
-        self.making.taken.notify_one();
+        lock(&self.build.state).readers.remove(&self.reader);
+        self.build.taken.notify_one();
     }
 }

@@ -17,7 +17,7 @@ use tokio::{
 use crate::registry::serve::places::Activity;
 
 /// A connection that is an error when the other side has taken nothing for a time, and that tells how much it takes.
-pub(crate) struct Patient {
+pub(crate) struct SlowClient {
     stream: TcpStream,
     patience: Duration,
     activity: Arc<Activity>,
@@ -25,7 +25,7 @@ pub(crate) struct Patient {
     end: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patient {
+impl SlowClient {
     pub(crate) fn new(stream: TcpStream, patience: Duration, activity: Arc<Activity>) -> Self {
         Self { stream, patience, activity, end: None }
     }
@@ -42,7 +42,7 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl AsyncRead for SlowClient {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -52,7 +52,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl AsyncWrite for SlowClient {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.or_end(context, poll)

@@ -1,4 +1,4 @@
-//! Makings in many orders of their steps: see [`crate::sync`].
+//! Shared builds in many orders of their steps: see [`crate::sync`].
 
 use std::{
     io::{self, Read},
@@ -17,8 +17,8 @@ use crate::{
     document::descriptor::{Descriptor, MediaType},
     pool::Pool,
     registry::serve::{
-        body::Stretch,
-        shared_build::{Limits, Makings, Next},
+        body::BlobBody,
+        shared_build::{Limits, Next, SharedBuilds},
     },
 };
 
@@ -80,49 +80,49 @@ impl Read for SlowReader {
     }
 }
 
-fn makings(of_a_blob: usize, in_all: usize) -> Arc<Makings> {
+fn builds(of_a_blob: usize, in_all: usize) -> Arc<SharedBuilds> {
     let limits = Limits { window: 2, grace: Duration::from_millis(40), of_a_blob, in_all };
     let (live, changed, waiting) = (Mutex::default(), Notify::new(), AtomicUsize::new(0));
-    Arc::new(Makings { limits, pool: Pool::new(1), live, changed, waiting })
+    Arc::new(SharedBuilds { limits, pool: Pool::new(1), live, changed, waiting })
 }
 
 /// Reads the blob as a response does, but for chunks from this number on.
-fn read(makings: &Arc<Makings>, blob: &Arc<dyn Blob>, from: u64) -> Result<(), String> {
+fn read(builds: &Arc<SharedBuilds>, blob: &Arc<dyn Blob>, from: u64) -> Result<(), String> {
     let size = blob.descriptor().size;
-    let mut stretch = Stretch::new(Arc::clone(blob), false, from * CHUNK..size, makings);
+    let mut body = BlobBody::new(Arc::clone(blob), false, from * CHUNK..size, builds);
     for number in from..CHUNKS {
-        let bytes = block_on(stretch.next()).map_err(|error| error.to_string())?.expect("it is not over");
+        let bytes = block_on(body.next()).map_err(|error| error.to_string())?.expect("it is not over");
         assert!(bytes[..] == chunk(number)[..], "chunk {number} comes when it is its turn");
     }
-    assert_eq!(block_on(stretch.next()).map_err(|error| error.to_string())?, None);
+    assert_eq!(block_on(body.next()).map_err(|error| error.to_string())?, None);
     Ok(())
 }
 
-/// Waits until all makings ended: each does when nobody reads it any more.
-fn wait_for_the_end(makings: &Arc<Makings>) {
+/// Waits until all builds ended: each does when nobody reads it any more.
+fn wait_for_the_end(builds: &Arc<SharedBuilds>) {
     block_on(async {
         loop {
-            let changed = makings.changed.notified();
-            if lock(&makings.live).is_empty() {
+            let changed = builds.changed.notified();
+            if lock(&builds.live).is_empty() {
                 break;
             }
             changed.await;
         }
     });
-    assert_eq!(makings.waiting.load(Ordering::SeqCst), 0, "nobody waits");
+    assert_eq!(builds.waiting.load(Ordering::SeqCst), 0, "nobody waits");
 }
 
 /// Two clients at once, one of whom wants only the end: each gets all, and no time has to pass for it.
 #[test]
 fn model_of_a_shared_making() {
     check(|| {
-        let (makings, blob) = (makings(1, 1), Slow::blob(u64::MAX));
+        let (builds, blob) = (builds(1, 1), Slow::blob(u64::MAX));
         let clients = [0, 2].map(|from| {
-            let (makings, blob) = (Arc::clone(&makings), Arc::clone(&blob));
-            thread::spawn(move || read(&makings, &blob, from).unwrap())
+            let (builds, blob) = (Arc::clone(&builds), Arc::clone(&blob));
+            thread::spawn(move || read(&builds, &blob, from).unwrap())
         });
         clients.into_iter().for_each(|client| client.join().unwrap());
-        wait_for_the_end(&makings);
+        wait_for_the_end(&builds);
     });
 }
 
@@ -130,38 +130,38 @@ fn model_of_a_shared_making() {
 #[test]
 fn model_of_a_client_that_leaves() {
     check(|| {
-        let (makings, blob) = (makings(1, 1), Slow::blob(u64::MAX));
+        let (builds, blob) = (builds(1, 1), Slow::blob(u64::MAX));
         let leaving = {
-            let (makings, blob) = (Arc::clone(&makings), Arc::clone(&blob));
+            let (builds, blob) = (Arc::clone(&builds), Arc::clone(&blob));
             thread::spawn(move || {
-                let place = block_on(makings.place(&blob, 0)).unwrap();
+                let place = block_on(builds.place(&blob, 0)).unwrap();
                 assert!(!matches!(block_on(place.next()), Next::Failed(_)));
             })
         };
         let staying = {
-            let (makings, blob) = (Arc::clone(&makings), Arc::clone(&blob));
-            thread::spawn(move || read(&makings, &blob, 0).unwrap())
+            let (builds, blob) = (Arc::clone(&builds), Arc::clone(&blob));
+            thread::spawn(move || read(&builds, &blob, 0).unwrap())
         };
         leaving.join().unwrap();
-        read(&makings, &blob, 0).unwrap();
+        read(&builds, &blob, 0).unwrap();
         staying.join().unwrap();
-        wait_for_the_end(&makings);
+        wait_for_the_end(&builds);
     });
 }
 
-/// A making that fails says so to everybody, and leaves nothing behind.
+/// A build that fails says so to everybody, and leaves nothing behind.
 #[test]
 fn model_of_a_making_that_fails() {
     check(|| {
-        let (makings, blob) = (makings(1, 2), Slow::blob(1));
+        let (builds, blob) = (builds(1, 2), Slow::blob(1));
         let clients = [0, 1].map(|from| {
-            let (makings, blob) = (Arc::clone(&makings), Arc::clone(&blob));
-            thread::spawn(move || read(&makings, &blob, from).unwrap_err())
+            let (builds, blob) = (Arc::clone(&builds), Arc::clone(&blob));
+            thread::spawn(move || read(&builds, &blob, from).unwrap_err())
         });
         for client in clients {
             assert!(client.join().unwrap().contains("as the model wants"));
         }
-        wait_for_the_end(&makings);
+        wait_for_the_end(&builds);
     });
 }
 
@@ -170,8 +170,8 @@ fn model_of_a_making_that_fails() {
 #[test]
 fn model_of_a_client_that_stalls() {
     check(|| {
-        let (makings, blob) = (makings(1, 1), Slow::blob(u64::MAX));
-        let (is_over, stalls) = (Arc::new(AtomicBool::new(false)), block_on(makings.place(&blob, 0)).unwrap());
+        let (builds, blob) = (builds(1, 1), Slow::blob(u64::MAX));
+        let (is_over, stalls) = (Arc::new(AtomicBool::new(false)), block_on(builds.place(&blob, 0)).unwrap());
         let clock = {
             let is_over = Arc::clone(&is_over);
             thread::spawn(move || {
@@ -181,9 +181,9 @@ fn model_of_a_client_that_stalls() {
                 }
             })
         };
-        read(&makings, &blob, 0).unwrap();
+        read(&builds, &blob, 0).unwrap();
         drop(stalls);
-        wait_for_the_end(&makings);
+        wait_for_the_end(&builds);
         is_over.store(true, Ordering::SeqCst);
         clock.join().unwrap();
     });
