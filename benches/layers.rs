@@ -18,12 +18,15 @@ criterion_main!(layers);
 
 const COMPRESSIONS: [Compression; 3] = [Compression::NONE, Compression::GZIP, Compression::ZSTD];
 
-/// Finding the files, sorting them, and making their headers: what is left when there are no contents.
+/// Finding the files, sorting them, and making their headers: what is left when there are no
+/// contents.
 fn scan(criterion: &mut Criterion) {
     let tree = Tree::empty();
     let mut group = criterion.benchmark_group("scan");
     group.sample_size(20).throughput(Throughput::Elements(tree.files));
-    group.bench_function(tree.name, |bencher| bencher.iter(|| pack(&tree, Compression::NONE.into())));
+    group.bench_function(tree.name, |bencher| {
+        bencher.iter(|| pack(&tree, Compression::NONE.into()))
+    });
 }
 
 /// Nothing is written. Without a compression this is the tar, read and hashed.
@@ -48,12 +51,18 @@ fn store(criterion: &mut Criterion) {
         for compression in COMPRESSIONS {
             let id = BenchmarkId::new(compression.to_string(), tree.name);
             group.bench_function(id, |bencher| {
-                // What the function returns is dropped when the clock stands still, and the folder with it.
+                // What the function returns is dropped when the clock stands still, and the folder
+                // with it.
                 let store = |dir: tempfile::TempDir| {
-                    let options = LayerOptions::from(compression).write(WriteOptions::default().sync(false));
+                    let options =
+                        LayerOptions::from(compression).write(WriteOptions::default().sync(false));
                     (pack(&tree, options.store(dir.path())), dir)
                 };
-                bencher.iter_batched(|| tempfile::tempdir().unwrap(), store, BatchSize::PerIteration);
+                bencher.iter_batched(
+                    || tempfile::tempdir().unwrap(),
+                    store,
+                    BatchSize::PerIteration,
+                );
             });
         }
     }

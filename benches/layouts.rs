@@ -1,4 +1,5 @@
-//! What is done with layouts that exist: appending to small and large ones, and reading every byte of one.
+//! What is done with layouts that exist: appending to small and large ones, and reading every byte
+//! of one.
 //!
 //! ```console
 //! $ TMPDIR=/dev/shm cargo bench --bench layouts [-- NAME]
@@ -8,8 +9,8 @@ mod tree;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use oci_layout::{
-    Compression, FileMapping, Image, LayerOptions, Pool, VerifyOptions, image_config, image_layout, image_manifest,
-    layer_tar, verify,
+    Compression, FileMapping, Image, LayerOptions, Pool, VerifyOptions, image_config, image_layout,
+    image_manifest, layer_tar, verify,
 };
 use serde_json::json;
 
@@ -18,7 +19,8 @@ use self::tree::{Tree, is_test};
 criterion_group!(layouts, append, check);
 criterion_main!(layouts);
 
-/// One more image, to 10 and to 2,000. It takes the place of the one before, so that there are never more.
+/// One more image, to 10 and to 2,000. It takes the place of the one before, so that there are
+/// never more.
 fn append(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("append");
     group.sample_size(20);
@@ -33,14 +35,19 @@ fn append(criterion: &mut Criterion) {
                 next += 1;
                 image(next).tagged("new")
             };
-            bencher.iter_batched(new, |image| layout.append([image], &pool).unwrap(), BatchSize::PerIteration);
+            bencher.iter_batched(
+                new,
+                |image| layout.append([image], &pool).unwrap(),
+                BatchSize::PerIteration,
+            );
         });
     }
 }
 
 /// An image that has its own manifest and configuration, and shares its layer.
 fn image(number: usize) -> Image {
-    let layer = layer_tar([FileMapping::text("hello\n", "/etc/motd")], LayerOptions::default()).unwrap();
+    let layer =
+        layer_tar([FileMapping::text("hello\n", "/etc/motd")], LayerOptions::default()).unwrap();
     let labels = json!({ "config": { "Labels": { "number": number.to_string() } } });
     let config = image_config([&layer], labels).unwrap();
     image_manifest(config, [layer], json!({})).unwrap().into()

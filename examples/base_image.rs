@@ -7,8 +7,8 @@
 use std::{error::Error, fs, path::Path};
 
 use oci_layout::{
-    ConfigOptions, FileMapping, ImageLayout, Inherit, LayerOptions, image_config, image_layout, image_manifest,
-    layer_tar,
+    ConfigOptions, FileMapping, ImageLayout, Inherit, LayerOptions, image_config, image_layout,
+    image_manifest, layer_tar,
 };
 use serde_json::json;
 
@@ -17,11 +17,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     // What an earlier run left.
     let _ = fs::remove_dir_all(out);
 
-    // A layout to start from. Yours would be a folder or an oci-archive that `crane pull --format=oci`,
-    // `skopeo copy` or `podman save --format oci-archive` made.
+    // A layout to start from. Yours would be a folder or an oci-archive that `crane pull
+    // --format=oci`, `skopeo copy` or `podman save --format oci-archive` made.
     let base = out.join("base");
-    let layer =
-        layer_tar([FileMapping::text("ID=example\n", "/etc/os-release")], LayerOptions::default().store(&base))?;
+    let layer = layer_tar(
+        [FileMapping::text("ID=example\n", "/etc/os-release")],
+        LayerOptions::default().store(&base),
+    )?;
     let extra = json!({ "config": {
         "Env": ["PATH=/bin", "LANG=C"],
         "Entrypoint": ["/bin/sh"],
@@ -37,16 +39,23 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // The new layer goes on top, and removes a file of the base.
     let dir = out.join("image");
-    let files = [FileMapping::text("print('hello')\n", "/srv/app.py"), FileMapping::whiteout("/etc/os-release")];
+    let files = [
+        FileMapping::text("print('hello')\n", "/srv/app.py"),
+        FileMapping::whiteout("/etc/os-release"),
+    ];
     let app = layer_tar(files, LayerOptions::default().store(&dir))?;
 
-    // All is inherited but the labels. `Env` merges by name, and a new Entrypoint clears the base's Cmd.
+    // All is inherited but the labels. `Env` merges by name, and a new Entrypoint clears the base's
+    // Cmd.
     let options = json!({ "config": { "Env": ["LANG=C.UTF-8", "PORT=80"], "Entrypoint": ["python3", "/srv/app.py"] } });
-    let options = ConfigOptions::new(options).base(base).inherit(Inherit { labels: false, ..Inherit::default() });
+    let options = ConfigOptions::new(options)
+        .base(base)
+        .inherit(Inherit { labels: false, ..Inherit::default() });
     let config = image_config([&app], options)?;
     println!("{}", serde_json::to_string_pretty(config.document())?);
 
-    // The configuration knows its base, so that the manifest has the base's layers below the new one.
+    // The configuration knows its base, so that the manifest has the base's layers below the new
+    // one.
     let image = image_manifest(config, [app], json!({}))?;
     println!("\n{} layers, in {}", image.layers().len(), dir.display());
     image_layout(&dir, [image.tagged("latest")], json!({}))?;

@@ -1,4 +1,5 @@
-//! Brings a layer of one's own: whatever has a descriptor, a diff ID and bytes can stand in an image.
+//! Brings a layer of one's own: whatever has a descriptor, a diff ID and bytes can stand in an
+//! image.
 //!
 //! ```console
 //! $ cargo run --release --example custom_layer
@@ -7,12 +8,13 @@
 use std::{error::Error, fs, io::Read, sync::Arc};
 
 use oci_layout::{
-    Blob, Descriptor, Digest, FileMapping, Layer, LayerOptions, MediaType, MemoryBlob, image_config, image_layout,
-    image_manifest, layer_tar,
+    Blob, Descriptor, Digest, FileMapping, Layer, LayerOptions, MediaType, MemoryBlob,
+    image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::json;
 
-/// A tar in memory, not compressed, that somebody else made: its bytes go into the image as they are.
+/// A tar in memory, not compressed, that somebody else made: its bytes go into the image as they
+/// are.
 struct MemoryLayer(MemoryBlob);
 
 impl Blob for MemoryLayer {
@@ -48,12 +50,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     tar.append_data(&mut header, "greeting", &b"hello\n"[..])?;
     let custom = MemoryLayer(MemoryBlob::new(MediaType::LAYER, tar.into_inner()?));
 
-    // Beside a layer of this library's, which is only described here: `image_layout` makes its bytes.
-    let described = layer_tar([FileMapping::text("PORT=80\n", "/etc/app.conf")], LayerOptions::default())?;
+    // Beside a layer of this library's, which is only described here: `image_layout` makes its
+    // bytes.
+    let described =
+        layer_tar([FileMapping::text("PORT=80\n", "/etc/app.conf")], LayerOptions::default())?;
     let layers: [Arc<dyn Layer>; 2] = [described.into(), Arc::new(custom)];
     let config = image_config(layers.iter().map(Arc::as_ref), json!({}))?;
     let image = image_manifest(config, layers, json!({}))?;
     image_layout(out, [image.tagged("latest")], json!({}))?;
-    println!("See what is in it:  umoci unpack --rootless --image {out}:latest target/examples-out/bundle");
+    println!(
+        "See what is in it:  umoci unpack --rootless --image {out}:latest \
+         target/examples-out/bundle"
+    );
     Ok(())
 }

@@ -7,7 +7,8 @@
 use std::{error::Error, fs};
 
 use oci_layout::{
-    ConfigOptions, FileMapping, LayerOptions, Platform, image_config, image_layout, image_manifest, layer_tar,
+    ConfigOptions, FileMapping, LayerOptions, Platform, image_config, image_layout, image_manifest,
+    layer_tar,
 };
 use serde_json::json;
 
@@ -17,11 +18,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let _ = fs::remove_dir_all(out);
 
     // What is the same everywhere is one layer, stored once.
-    let shared = layer_tar([FileMapping::text("PORT=80\n", "/etc/app.conf")], LayerOptions::default().store(out))?;
+    let shared = layer_tar(
+        [FileMapping::text("PORT=80\n", "/etc/app.conf")],
+        LayerOptions::default().store(out),
+    )?;
     let image = |platform: &str| {
         let platform: Platform = platform.parse()?;
-        // Yours would be a program, as in FileMapping::new("target/aarch64-unknown-linux-musl/release/app", "/bin/app").
-        let program = FileMapping::text(format!("the program for {platform}\n"), "/bin/app").mode(0o755);
+        // Yours would be a program, as in
+        // FileMapping::new("target/aarch64-unknown-linux-musl/release/app", "/bin/app").
+        let program =
+            FileMapping::text(format!("the program for {platform}\n"), "/bin/app").mode(0o755);
         let layers = [shared.clone(), layer_tar([program], LayerOptions::default().store(out))?];
         let config = json!({ "config": { "Entrypoint": ["/bin/app"] } });
         let config = image_config(&layers, ConfigOptions::new(config).platform(platform))?;

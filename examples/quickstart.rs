@@ -7,8 +7,8 @@
 use std::{collections::BTreeSet, env, error::Error, fs, path::PathBuf};
 
 use oci_layout::{
-    Blob, ConfigOptions, FileMapping, LayerOptions, Platform, VerifyOptions, image_config, image_layout,
-    image_manifest, layer_tar, verify,
+    Blob, ConfigOptions, FileMapping, LayerOptions, Platform, VerifyOptions, image_config,
+    image_layout, image_manifest, layer_tar, verify,
 };
 use serde_json::json;
 
@@ -35,14 +35,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut files = vec![FileMapping::new(env::current_exe()?, "/bin/quickstart")];
     files.extend(libraries.iter().map(FileMapping::from));
 
-    // A program with libraries is started by their loader, which need not lie where the program expects it if it is
-    // named here.
+    // A program with libraries is started by their loader, which need not lie where the program
+    // expects it if it is named here.
     let loader = libraries.iter().find(|path| path.to_string_lossy().contains("/ld-"));
     let mut entrypoint: Vec<_> = loader.iter().map(|path| path.to_string_lossy()).collect();
     entrypoint.extend(["/bin/quickstart".into(), "hello".into()]);
     let options = json!({ "config": { "Entrypoint": entrypoint } });
 
-    // The image: a layer, whose blob is stored where the layout will be; a configuration; a manifest; the layout.
+    // The image: a layer, whose blob is stored where the layout will be; a configuration; a
+    // manifest; the layout.
     let layer = layer_tar(files, LayerOptions::default().store(&out))?;
     println!("{} bytes of tar became {} bytes.", layer.tar_size(), layer.descriptor().size);
     let config = image_config([&layer], ConfigOptions::new(options).platform(this_platform()))?;
@@ -63,13 +64,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The libraries that the system has loaded for this program; none if it is linked statically.
 fn libraries() -> Result<BTreeSet<PathBuf>, Box<dyn Error>> {
-    let maps = fs::read_to_string("/proc/self/maps").map_err(|error| format!("this example needs Linux: {error}"))?;
+    let maps = fs::read_to_string("/proc/self/maps")
+        .map_err(|error| format!("this example needs Linux: {error}"))?;
     // The sixth word of a line is the file; what is no file has none, or a name in brackets.
     let files = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).map(PathBuf::from);
     Ok(files.filter(|path| path.to_string_lossy().contains(".so")).collect())
 }
 
-/// Images are for linux/amd64 unless one says otherwise; this one is for the machine that the program was built for.
+/// Images are for linux/amd64 unless one says otherwise; this one is for the machine that the
+/// program was built for.
 fn this_platform() -> Platform {
     let architecture = match env::consts::ARCH {
         "x86_64" => "amd64",

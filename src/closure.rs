@@ -22,21 +22,23 @@ pub use crate::closure::{graph::ReferenceGraph, options::ClosureOptions};
 /// The most groups that are compared pair by pair: more would take more than a second.
 const MOST_GROUPS: usize = 512;
 
-/// Splits a closure into layers, the lowest first: each path is in exactly one, and a layer comes after those that it
-/// refers to. The paths of a layer are in the order of their names.
+/// Splits a closure into layers, the lowest first: each path is in exactly one, and a layer comes
+/// after those that it refers to. The paths of a layer are in the order of their names.
 ///
-/// The split keeps low what has to be pushed when a path changes, with all that refers to it, and when another image
-/// is built that has a part of this closure. At most a third of the allowed layers, or one, are under 1 MiB, but for
-/// those that hints demand. `docs/layering.md` in the repository has the reasons and the measurements.
+/// The split keeps low what has to be pushed when a path changes, with all that refers to it, and
+/// when another image is built that has a part of this closure. At most a third of the allowed
+/// layers, or one, are under 1 MiB, but for those that hints demand. `docs/layering.md` in the
+/// repository has the reasons and the measurements.
 ///
-/// It is a function of names, sizes and references. The hash part of a store path decides only between paths of equal
-/// names, so that an update, which renames all that refers to what changed, leaves all other layers as they are. Paths
-/// that refer to each other in a circle share a layer.
+/// It is a function of names, sizes and references. The hash part of a store path decides only
+/// between paths of equal names, so that an update, which renames all that refers to what changed,
+/// leaves all other layers as they are. Paths that refer to each other in a circle share a layer.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] for a limit of 0, or one below what `alone` demands; for a hint whose path is not in the graph;
-/// for a path that is to stand alone and that `together` or a circle of references puts with another.
+/// [`Error::Invalid`] for a limit of 0, or one below what `alone` demands; for a hint whose path is
+/// not in the graph; for a path that is to stand alone and that `together` or a circle of
+/// references puts with another.
 ///
 /// ```
 /// use std::path::Path;
@@ -53,7 +55,10 @@ const MOST_GROUPS: usize = 512;
 /// assert_eq!(layers, [[Path::new(library)], [Path::new(app)]]);
 /// # Ok::<_, oci_layout::Error>(())
 /// ```
-pub fn closure_layers(graph: &ReferenceGraph, options: &ClosureOptions) -> Result<Vec<Vec<PathBuf>>> {
+pub fn closure_layers(
+    graph: &ReferenceGraph,
+    options: &ClosureOptions,
+) -> Result<Vec<Vec<PathBuf>>> {
     let units = unit::units(graph, options)?;
     check_limit(&units, options.max_layers)?;
     let groups = join::join_small(&units, MOST_GROUPS);
@@ -64,7 +69,8 @@ pub fn closure_layers(graph: &ReferenceGraph, options: &ClosureOptions) -> Resul
 /// That the limit leaves room for what the hints demand.
 fn check_limit(units: &[Unit], max_layers: usize) -> Result<()> {
     let alone = units.iter().filter(|unit| unit.is_alone).count();
-    let levels: BTreeSet<_> = units.iter().filter(|unit| !unit.is_alone).map(|unit| unit.level).collect();
+    let levels: BTreeSet<_> =
+        units.iter().filter(|unit| !unit.is_alone).map(|unit| unit.level).collect();
     let needed = (alone + levels.len()).max(1);
     if max_layers >= needed {
         return Ok(());
@@ -72,8 +78,8 @@ fn check_limit(units: &[Unit], max_layers: usize) -> Result<()> {
     let reason = match alone {
         0 => "a closure needs at least one: allow that".to_owned(),
         _ => format!(
-            "{alone} paths stand alone, and what is below, between and above them needs {} more layers: \
-             allow {needed}, or let fewer paths stand alone",
+            "{alone} paths stand alone, and what is below, between and above them needs {} more \
+             layers: allow {needed}, or let fewer paths stand alone",
             levels.len()
         ),
     };

@@ -1,4 +1,5 @@
-//! The documents of an image, as plain values: descriptors, configurations, manifests, indexes, and their names.
+//! The documents of an image, as plain values: descriptors, configurations, manifests, indexes, and
+//! their names.
 
 pub(crate) mod config_values;
 pub(crate) mod configuration;

@@ -1,5 +1,5 @@
-//! The folders that steps exchange: each holds a layer, a configuration or an image on disk, as input for the next
-//! step.
+//! The folders that steps exchange: each holds a layer, a configuration or an image on disk, as
+//! input for the next step.
 //!
 //! | folder of | holds |
 //! |---|---|
@@ -10,16 +10,18 @@
 //!
 //! - `blobs/sha256/HEX`: the blobs, as in an image layout.
 //! - `media-descriptor.json`: the descriptor of the layer, the configuration or the manifest.
-//! - `DiffID`: `sha256:` and 64 hexadecimal digits, without a trailing newline. Readers ignore surrounding white space.
+//! - `DiffID`: `sha256:` and 64 hexadecimal digits, without a trailing newline. Readers ignore
+//!   surrounding white space.
 //! - `history.json`: the history entry of the layer, `{"created_by":"…"}`. Optional.
-//! - `platform.json`: the platform of the image, for tools that need it before the image exists. This crate does not
-//!   read it.
-//! - `recipes/sha256/HEX.json`: the [`Recipe`] of a layer that was only described, instead of its blob.
+//! - `platform.json`: the platform of the image, for tools that need it before the image exists.
+//!   This crate does not read it.
+//! - `recipes/sha256/HEX.json`: the [`Recipe`] of a layer that was only described, instead of its
+//!   blob.
 //!
-//! A folder is self-contained: it refers to no path outside unless it has a recipe or was written by [`link_image`].
-//! Opening a folder checks the descriptor and that the blobs, or their recipes, exist, by name and size. Their bytes
-//! are verified before they are used. Links and recipes lead to files elsewhere, and are followed according to
-//! [`RecipeTrust`].
+//! A folder is self-contained: it refers to no path outside unless it has a recipe or was written
+//! by [`link_image`]. Opening a folder checks the descriptor and that the blobs, or their recipes,
+//! exist, by name and size. Their bytes are verified before they are used. Links and recipes lead
+//! to files elsewhere, and are followed according to [`RecipeTrust`].
 
 use std::{
     fmt, fs, io,
@@ -60,9 +62,9 @@ const HISTORY: &str = "history.json";
 const PLATFORM: &str = "platform.json";
 const LAYERS: &str = "layers.json";
 
-/// Writes the folder of a layer. If the layer was stored in the same folder, its blob stays in place. If it was
-/// described with [`LayerOptions::recipe`](crate::LayerOptions::recipe), the folder gets its recipe, sealed with the
-/// key of `trust`. Any other layer is built.
+/// Writes the folder of a layer. If the layer was stored in the same folder, its blob stays in
+/// place. If it was described with [`LayerOptions::recipe`](crate::LayerOptions::recipe), the
+/// folder gets its recipe, sealed with the key of `trust`. Any other layer is built.
 ///
 /// ```
 /// # use oci_layout::{FileMapping, Layer, LayerOptions, RecipeTrust, WriteOptions, folder, layer_tar};
@@ -77,7 +79,12 @@ const LAYERS: &str = "layers.json";
 /// # Errors
 ///
 /// [`Error::Write`], and any error from building a layer that was only described.
-pub fn write_layer(dir: impl AsRef<Path>, layer: &dyn Layer, trust: &RecipeTrust, options: WriteOptions) -> Result<()> {
+pub fn write_layer(
+    dir: impl AsRef<Path>,
+    layer: &dyn Layer,
+    trust: &RecipeTrust,
+    options: WriteOptions,
+) -> Result<()> {
     let dir = dir.as_ref();
     let _store = store(dir, [layer as &dyn Blob], is_made, trust, &Pool::new(1), options)?;
     replace(dir, DIFF_ID, layer.diff_id().to_string().as_bytes(), options)?;
@@ -86,18 +93,21 @@ pub fn write_layer(dir: impl AsRef<Path>, layer: &dyn Layer, trust: &RecipeTrust
     write_last(dir, DESCRIPTOR, &json::to_bytes(layer.descriptor()), options)
 }
 
-/// Opens the folder of a layer. If it holds a recipe, reading the layer follows the recipe as `trust` allows.
+/// Opens the folder of a layer. If it holds a recipe, reading the layer follows the recipe as
+/// `trust` allows.
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] if the folder does not hold a layer or lacks a part; the message names the part and the command
-/// that writes it. [`Error::RecipeUntrusted`] for a recipe, or a link instead of a blob, that may not be followed.
+/// [`Error::Layout`] if the folder does not hold a layer or lacks a part; the message names the
+/// part and the command that writes it. [`Error::RecipeUntrusted`] for a recipe, or a link instead
+/// of a blob, that may not be followed.
 pub fn open_layer(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<LayerFolder> {
     let folder = Folder::open(dir.as_ref(), "a layer", "layer-tar", trust)?;
     let descriptor = folder.descriptor(MediaType::is_layer)?;
     let diff_id = folder.required(DIFF_ID)?;
     let diff_id = String::from_utf8_lossy(&diff_id).trim().parse();
-    let diff_id = diff_id.map_err(|error| folder.broken(format!("has a {DIFF_ID} that cannot be read: {error}")))?;
+    let diff_id = diff_id
+        .map_err(|error| folder.broken(format!("has a {DIFF_ID} that cannot be read: {error}")))?;
     let history: History = match folder.files.small_file(HISTORY)? {
         Some(bytes) => folder.parse(HISTORY, &bytes)?,
         None => History::default(),
@@ -106,7 +116,8 @@ pub fn open_layer(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<LayerFol
     Ok(LayerFolder { blob, diff_id, created_by: history.created_by.unwrap_or_default() })
 }
 
-/// Marks this folder as one of several layers. `names` are the layer folders inside it, lowest first.
+/// Marks this folder as one of several layers. `names` are the layer folders inside it, lowest
+/// first.
 ///
 /// # Errors
 ///
@@ -123,20 +134,33 @@ pub fn write_layers(dir: impl AsRef<Path>, names: &[String], options: WriteOptio
 pub fn open_layers(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<Vec<LayerFolder>> {
     let dir = dir.as_ref();
     let folder = Folder::open(dir, "a layer", "layer-tar", trust)?;
-    let Some(bytes) = folder.files.small_file(LAYERS)? else { return Ok(vec![open_layer(dir, trust)?]) };
+    let Some(bytes) = folder.files.small_file(LAYERS)? else {
+        return Ok(vec![open_layer(dir, trust)?]);
+    };
     let names: Vec<String> = folder.parse(LAYERS, &bytes)?;
     names.iter().map(|name| open_layer(dir.join(name), trust)).collect()
 }
 
-/// Writes the folder of a configuration. It does not include the layers of a base image; building an image from it
-/// requires the base image again.
+/// Writes the folder of a configuration. It does not include the layers of a base image; building
+/// an image from it requires the base image again.
 ///
 /// # Errors
 ///
 /// [`Error::Write`].
-pub fn write_config(dir: impl AsRef<Path>, config: &ImageConfig, options: WriteOptions) -> Result<()> {
+pub fn write_config(
+    dir: impl AsRef<Path>,
+    config: &ImageConfig,
+    options: WriteOptions,
+) -> Result<()> {
     let dir = dir.as_ref();
-    let _store = store(dir, [config as &dyn Blob], is_made, &RecipeTrust::default(), &Pool::new(1), options)?;
+    let _store = store(
+        dir,
+        [config as &dyn Blob],
+        is_made,
+        &RecipeTrust::default(),
+        &Pool::new(1),
+        options,
+    )?;
     replace(dir, PLATFORM, &json::to_bytes(&config.document().platform()), options)?;
     write_last(dir, DESCRIPTOR, &json::to_bytes(config.descriptor()), options)
 }
@@ -145,16 +169,17 @@ pub fn write_config(dir: impl AsRef<Path>, config: &ImageConfig, options: WriteO
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] if the folder does not hold a configuration or lacks a part; the message names the part and the
-/// command that writes it. [`Error::BlobDamaged`] if the configuration does not match its descriptor.
+/// [`Error::Layout`] if the folder does not hold a configuration or lacks a part; the message names
+/// the part and the command that writes it. [`Error::BlobDamaged`] if the configuration does not
+/// match its descriptor.
 pub fn open_config(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<ImageConfig> {
     let folder = Folder::open(dir.as_ref(), "a configuration", "image-config", trust)?;
     let descriptor = folder.descriptor(|media_type| media_type.to_oci() == MediaType::CONFIG)?;
     ImageConfig::from_bytes(folder.document(&descriptor)?)
 }
 
-/// Writes the folder of an image: its manifest and every blob that the manifest names. Layers that were only described
-/// are written as their recipes. The names of the image are not stored.
+/// Writes the folder of an image: its manifest and every blob that the manifest names. Layers that
+/// were only described are written as their recipes. The names of the image are not stored.
 ///
 /// # Errors
 ///
@@ -171,15 +196,23 @@ pub fn write_image(
     write_last(dir, DESCRIPTOR, &json::to_bytes(image.descriptor()), options)
 }
 
-/// As [`write_image`], but leaves layers in their files: the folder has symbolic links to those files, or recipes where
-/// the files were not verified. The folder is valid as long as the files exist.
+/// As [`write_image`], but leaves layers in their files: the folder has symbolic links to those
+/// files, or recipes where the files were not verified. The folder is valid as long as the files
+/// exist.
 ///
 /// # Errors
 ///
 /// As [`write_image`].
-pub fn link_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool, options: WriteOptions) -> Result<()> {
+pub fn link_image(
+    dir: impl AsRef<Path>,
+    image: impl Into<Image>,
+    pool: &Pool,
+    options: WriteOptions,
+) -> Result<()> {
     let (dir, image) = (dir.as_ref(), image.into());
-    let is_linked = |blob: &&Arc<dyn Blob>| blob.file().is_some() && !blob.descriptor().media_type.is_document();
+    let is_linked = |blob: &&Arc<dyn Blob>| {
+        blob.file().is_some() && !blob.descriptor().media_type.is_document()
+    };
     let (linked, copied): (Vec<_>, Vec<_>) = image.blobs().iter().partition(is_linked);
     let copied = copied.into_iter().map(Arc::as_ref);
     let store = store(dir, copied, |_| true, &RecipeTrust::default(), pool, options)?;
@@ -188,7 +221,9 @@ pub fn link_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool, o
         let file = blob.file().map(path::absolute).transpose().map_err(Error::write(&link))?;
         match file.map(|file| symlink(file, &link)) {
             // An image may have the same layer twice.
-            Some(Err(cause)) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(Error::write(link)(cause)),
+            Some(Err(cause)) if cause.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Error::write(link)(cause));
+            }
             _ => {}
         }
     }
@@ -200,12 +235,14 @@ pub fn link_image(dir: impl AsRef<Path>, image: impl Into<Image>, pool: &Pool, o
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] if the folder does not hold an image or lacks a part; the message names the part and the command
-/// that writes it. [`Error::BlobDamaged`] if the manifest does not match its descriptor.
+/// [`Error::Layout`] if the folder does not hold an image or lacks a part; the message names the
+/// part and the command that writes it. [`Error::BlobDamaged`] if the manifest does not match its
+/// descriptor.
 pub fn open_image(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<Image> {
     let folder = Folder::open(dir.as_ref(), "an image", "image-manifest", trust)?;
     let descriptor = folder.descriptor(MediaType::is_manifest)?;
-    let manifest: Manifest = folder.parse(&blob_name(descriptor.digest), &folder.document(&descriptor)?)?;
+    let manifest: Manifest =
+        folder.parse(&blob_name(descriptor.digest), &folder.document(&descriptor)?)?;
     let named = manifest.layers.into_iter().chain([manifest.config, descriptor.clone()]);
     let blobs = named.map(|named| folder.blob_or_recipe(named)).collect::<Result<_>>()?;
     Ok(Image::new(descriptor, blobs))
@@ -237,7 +274,9 @@ impl Blob for LayerFolder {
     }
 
     fn recipe(&self) -> Option<Recipe> {
-        self.blob.recipe().map(|recipe| recipe.of_layer(self.diff_id).made_by(self.created_by.clone()))
+        self.blob
+            .recipe()
+            .map(|recipe| recipe.of_layer(self.diff_id).made_by(self.created_by.clone()))
     }
 }
 
@@ -260,7 +299,10 @@ impl From<LayerFolder> for Arc<dyn Layer> {
 impl fmt::Debug for LayerFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("LayerFolder");
-        debug.field("descriptor", self.descriptor()).field("diff_id", &self.diff_id).field("file", &self.file());
+        debug
+            .field("descriptor", self.descriptor())
+            .field("diff_id", &self.diff_id)
+            .field("file", &self.file());
         debug.finish_non_exhaustive()
     }
 }
@@ -275,9 +317,18 @@ struct Folder<'a> {
 }
 
 impl<'a> Folder<'a> {
-    fn open(dir: &'a Path, of: &'static str, made_by: &'static str, trust: &RecipeTrust) -> Result<Self> {
-        let refuse =
-            |what| Error::layout(dir, format!("{what}: give the folder of {of} that `oci-layout {made_by}` made"));
+    fn open(
+        dir: &'a Path,
+        of: &'static str,
+        made_by: &'static str,
+        trust: &RecipeTrust,
+    ) -> Result<Self> {
+        let refuse = |what| {
+            Error::layout(
+                dir,
+                format!("{what}: give the folder of {of} that `oci-layout {made_by}` made"),
+            )
+        };
         match dir.metadata() {
             Ok(metadata) if metadata.is_dir() => {
                 let files = LayoutFiles::open(dir, None)?.with_trust(trust.clone());
@@ -294,15 +345,21 @@ impl<'a> Folder<'a> {
         let Folder { dir, of, made_by, .. } = self;
         let Some(bytes) = self.files.small_file(DESCRIPTOR)? else {
             let reason = match self.files.small_file(MARKER)? {
-                Some(_) => format!("is an image layout: give the folder of {of} that `oci-layout {made_by}` made"),
-                None => format!("has no {DESCRIPTOR}: give the folder of {of} that `oci-layout {made_by}` made"),
+                Some(_) => format!(
+                    "is an image layout: give the folder of {of} that `oci-layout {made_by}` made"
+                ),
+                None => format!(
+                    "has no {DESCRIPTOR}: give the folder of {of} that `oci-layout {made_by}` made"
+                ),
             };
             return Err(Error::layout(dir, reason));
         };
         let descriptor: Descriptor = self.parse(DESCRIPTOR, &bytes)?;
         if !fits(&descriptor.media_type) {
-            let reason =
-                format!("holds {}: give the folder of {of} that `oci-layout {made_by}` made", descriptor.media_type);
+            let reason = format!(
+                "holds {}: give the folder of {of} that `oci-layout {made_by}` made",
+                descriptor.media_type
+            );
             return Err(Error::layout(dir, reason));
         }
         Ok(descriptor)
@@ -312,16 +369,19 @@ impl<'a> Folder<'a> {
         self.files.small_file(name)?.ok_or_else(|| self.broken(format!("has no {name}")))
     }
 
-    /// Returns a blob that exists: a regular file of the size in the descriptor, or a link to one, written by
-    /// [`link_image`]. A link may lead only where recipes may read.
+    /// Returns a blob that exists: a regular file of the size in the descriptor, or a link to one,
+    /// written by [`link_image`]. A link may lead only where recipes may read.
     fn blob(&self, descriptor: Descriptor) -> Result<FileBlob> {
         let name = blob_name(descriptor.digest);
         let path = self.dir.join(&name);
-        let kind = self.files.kind(&name).map_err(|cause| beneath::unreadable(self.dir, &name, cause))?;
+        let kind =
+            self.files.kind(&name).map_err(|cause| beneath::unreadable(self.dir, &name, cause))?;
         let path = match kind {
             None => return Err(self.broken(format!("has no {name}"))),
             Some(FileKind::File) => path,
-            Some(_) if path.is_symlink() && self.files.trust().covers(&path) => path.canonicalize().unwrap_or(path),
+            Some(_) if path.is_symlink() && self.files.trust().covers(&path) => {
+                path.canonicalize().unwrap_or(path)
+            }
             Some(_) if path.is_symlink() => {
                 let reads = path.read_link().map_err(Error::read(&path))?;
                 return Err(Error::RecipeUntrusted { recipe: path, reads });
@@ -329,10 +389,13 @@ impl<'a> Folder<'a> {
             Some(_) => return Err(self.broken(format!("has a {name} that is no regular file"))),
         };
         match fs::symlink_metadata(&path) {
-            Ok(file) if !file.is_file() => Err(self.broken(format!("has a {name} that is no regular file"))),
+            Ok(file) if !file.is_file() => {
+                Err(self.broken(format!("has a {name} that is no regular file")))
+            }
             Ok(file) if file.len() != descriptor.size => {
                 let (is, says) = (file.len(), descriptor.size);
-                Err(self.broken(format!("has a {name} of {is} bytes where its descriptor says {says}")))
+                Err(self
+                    .broken(format!("has a {name} of {is} bytes where its descriptor says {says}")))
             }
             Ok(_) => Ok(FileBlob::new(descriptor, path)),
             Err(cause) => Err(Error::read(path)(cause)),
@@ -356,19 +419,23 @@ impl<'a> Folder<'a> {
     }
 
     fn parse<T: DeserializeOwned>(&self, name: &str, bytes: &[u8]) -> Result<T> {
-        json::from_slice(bytes).map_err(|error| self.broken(format!("has a {name} that cannot be read: {error}")))
+        json::from_slice(bytes)
+            .map_err(|error| self.broken(format!("has a {name} that cannot be read: {error}")))
     }
 
     fn broken(&self, what: String) -> Error {
         Error::layout(
             self.dir,
-            format!("{what}: make the folder of {} again with `oci-layout {}`", self.of, self.made_by),
+            format!(
+                "{what}: make the folder of {} again with `oci-layout {}`",
+                self.of, self.made_by
+            ),
         )
     }
 }
 
-/// Stores these blobs, or their recipes if `takes_place` accepts them. The result holds a lock against garbage
-/// collection.
+/// Stores these blobs, or their recipes if `takes_place` accepts them. The result holds a lock
+/// against garbage collection.
 fn store<'a>(
     dir: &Path,
     blobs: impl IntoIterator<Item = &'a dyn Blob>,

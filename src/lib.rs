@@ -1,5 +1,5 @@
-//! Composable [OCI image](https://github.com/opencontainers/image-spec/blob/v1.1.1/spec.md) primitives: files in,
-//! deterministic layers, images and layouts out.
+//! Composable [OCI image](https://github.com/opencontainers/image-spec/blob/v1.1.1/spec.md)
+//! primitives: files in, deterministic layers, images and layouts out.
 //!
 //! Four functions, each a value in and a value out:
 //!
@@ -26,40 +26,45 @@
 //!
 //! # More of the same
 //!
-//! - [`ImageLayout`] opens a layout's folder, an oci-archive or a docker-archive: an image of it is a base for others
-//!   ([`ConfigOptions::base`], [`Inherit`]), more images can be appended, tags removed, garbage collected.
-//! - A [`Recipe`] says how a blob is had that nobody keeps; a sparse layout ([`LayoutOptions::sparse`]) has recipes in the
-//!   place of layers, and [`ImageLayout::fill`] makes it full.
+//! - [`ImageLayout`] opens a layout's folder, an oci-archive or a docker-archive: an image of it is
+//!   a base for others ([`ConfigOptions::base`], [`Inherit`]), more images can be appended, tags
+//!   removed, garbage collected.
+//! - A [`Recipe`] says how a blob is had that nobody keeps; a sparse layout
+//!   ([`LayoutOptions::sparse`]) has recipes in the place of layers, and [`ImageLayout::fill`]
+//!   makes it full.
 //! - [`image_archive()`] writes images as one tar, which docker, podman and containerd load.
 //! - [`verify()`] reads a layout to its last byte and returns everything that is wrong with it.
 //! - [`layer_entries()`] reads what is in a layer, without unpacking it anywhere.
-//! - [`image_index()`] makes an index for several platforms; [`image_layout()`] does so by itself of images under one
-//!   name.
+//! - [`image_index()`] makes an index for several platforms; [`image_layout()`] does so by itself
+//!   of images under one name.
 //! - [`artifact_manifest()`] makes the manifest of what is no image.
-//! - [`LayerSpec`] is a layer's files and options as JSON; [`folder`] keeps layers, configurations and images on
-//!   disk between the steps of the program.
-//! - [`Image::from_manifest`] takes an image that somebody else made by its manifest; the module `registry`, with the
-//!   feature of that name, finds it by its name in a registry.
+//! - [`LayerSpec`] is a layer's files and options as JSON; [`folder`] keeps layers, configurations
+//!   and images on disk between the steps of the program.
+//! - [`Image::from_manifest`] takes an image that somebody else made by its manifest; the module
+//!   `registry`, with the feature of that name, finds it by its name in a registry.
 //! - [`closure_layers()`] splits a Nix closure, a [`ReferenceGraph`], into layers.
 //! - [`nix`] has the same steps as builders of Nix derivations.
 //! - [`Pool`] bounds the threads of everything that is given it.
 //!
 //! # The seam
 //!
-//! Whatever has a [`Descriptor`] and can be read is a [`Blob`], and a blob with a diff ID is a [`Layer`]. A layer just
-//! described, one whose blob lies in a file, one of a base image and one of your own are the same to all else.
+//! Whatever has a [`Descriptor`] and can be read is a [`Blob`], and a blob with a diff ID is a
+//! [`Layer`]. A layer just described, one whose blob lies in a file, one of a base image and one of
+//! your own are the same to all else.
 //!
 //! # Documents
 //!
-//! [`Descriptor`], [`Platform`], [`Configuration`], [`Manifest`] and [`Index`] are plain values with public fields.
-//! Members that this library does not know are kept in `extra`, so that nothing a base image says is lost, and what
-//! was not changed is never written anew. With the feature `oci-spec` each converts to and from that crate's type;
-//! every conversion says what the other side has no place for.
+//! [`Descriptor`], [`Platform`], [`Configuration`], [`Manifest`] and [`Index`] are plain values
+//! with public fields. Members that this library does not know are kept in `extra`, so that nothing
+//! a base image says is lost, and what was not changed is never written anew. With the feature
+//! `oci-spec` each converts to and from that crate's type; every conversion says what the other
+//! side has no place for.
 //!
 //! # Bytes
 //!
-//! What is written is a function of mappings, options and contents, under a number: [`BYTE_FORMAT`]. No clock, locale,
-//! umask, environment variable, order of directory entries or number of threads enters.
+//! What is written is a function of mappings, options and contents, under a number:
+//! [`BYTE_FORMAT`]. No clock, locale, umask, environment variable, order of directory entries or
+//! number of threads enters.
 //!
 //! # Features
 //!
@@ -71,8 +76,8 @@
 //! | `cli` | no | the program `oci-layout` |
 //! | `registry` | no | images from registries and to them, and layouts as one, in the module `registry`; with `cli` `pull`, `push` and `serve` |
 //!
-//! No feature changes any bytes: without `gzip` it is still the default compression, and an error that names the
-//! feature.
+//! No feature changes any bytes: without `gzip` it is still the default compression, and an error
+//! that names the feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod archive;

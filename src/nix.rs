@@ -1,8 +1,9 @@
-//! The builders of Nix derivations. Each function reads the attributes of one derivation and writes its output.
+//! The builders of Nix derivations. Each function reads the attributes of one derivation and writes
+//! its output.
 //!
-//! The functions in `nix/` of this repository write the attributes, with `__structuredAttrs`, so that Nix passes them
-//! as JSON. This module does not depend on Nix evaluation, and the Nix functions do not depend on the format of
-//! outputs.
+//! The functions in `nix/` of this repository write the attributes, with `__structuredAttrs`, so
+//! that Nix passes them as JSON. This module does not depend on Nix evaluation, and the Nix
+//! functions do not depend on the format of outputs.
 //!
 //! | step | attributes | output |
 //! |---|---|---|
@@ -18,26 +19,27 @@
 //! | `pull_blob` | `reference`, `digest`, `size`, `mediaType`, `plainHttp` | the bytes of a blob in a registry |
 //! | [`blobs_to_layout`] | `manifest`, `blobs`, a list of `{ digest, path }`; `tag` | a layout of these |
 //!
-//! `pull` and `pull_blob` require the feature `registry`. Their derivations have fixed outputs, so that Nix gives them
-//! network access.
+//! `pull` and `pull_blob` require the feature `registry`. Their derivations have fixed outputs, so
+//! that Nix gives them network access.
 //!
 //! Folders of layers, configurations and images have the format of [`folder`](crate::folder).
 //!
 //! `below` lists folders of entries, lowest layers first. Such a folder is a cache
-//! ([`BaseFiles::cache`](crate::BaseFiles::cache)) with an additional file, `entries/layers.json`, that lists the
-//! digests of the layers, lowest first. A layer above them reads this folder instead of the layers. The entries of an
-//! image are therefore read once, however many layers are built on it, and a remote builder receives a few kilobytes
-//! instead of an image.
+//! ([`BaseFiles::cache`](crate::BaseFiles::cache)) with an additional file, `entries/layers.json`,
+//! that lists the digests of the layers, lowest first. A layer above them reads this folder instead
+//! of the layers. The entries of an image are therefore read once, however many layers are built on
+//! it, and a remote builder receives a few kilobytes instead of an image.
 //!
-//! The *contents* of a layer are the store paths that it holds. They are described by the attributes `closure`,
-//! `copyToRoot`, `referencesOf` and `without`, and by `graph`, which Nix writes for all paths that they name
-//! (`exportReferencesGraph`):
+//! The *contents* of a layer are the store paths that it holds. They are described by the
+//! attributes `closure`, `copyToRoot`, `referencesOf` and `without`, and by `graph`, which Nix
+//! writes for all paths that they name (`exportReferencesGraph`):
 //!
 //! - the closures of the paths in `closure`, each path at its own location;
-//! - the contents of the paths in `copyToRoot`, at the root, and the closure of everything they refer to;
+//! - the contents of the paths in `copyToRoot`, at the root, and the closure of everything they
+//!   refer to;
 //! - the closure of everything that the paths in `referencesOf` refer to;
-//! - nothing that `without` covers: paths, with their closures, and keys of `others`, which holds the contents of other
-//!   layers.
+//! - nothing that `without` covers: paths, with their closures, and keys of `others`, which holds
+//!   the contents of other layers.
 
 pub(crate) mod attributes;
 pub(crate) mod contents;

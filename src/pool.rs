@@ -18,8 +18,9 @@ pub(crate) use crate::basics::sync::lock;
 
 /// A bound on the threads at work, shared by everything that is given the same pool.
 ///
-/// A pool owns no threads and there is no global one: work borrows threads while it lasts, and of all of them
-/// together at most this many work at a time. No byte of any result depends on the number.
+/// A pool owns no threads and there is no global one: work borrows threads while it lasts, and of
+/// all of them together at most this many work at a time. No byte of any result depends on the
+/// number.
 ///
 /// ```
 /// use oci_layout::Pool;
@@ -45,7 +46,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Buffers {
     in_use: usize,
-    /// To be used again: given back to the system and asked for anew, memory would grow with the number of blocks.
+    /// To be used again: given back to the system and asked for anew, memory would grow with the
+    /// number of blocks.
     spare: Vec<Vec<u8>>,
     /// The number of jobs. A pool at rest holds no memory.
     jobs: usize,
@@ -55,7 +57,12 @@ impl Pool {
     /// A pool of this many threads, at least one.
     pub fn new(threads: usize) -> Self {
         let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
-        Self(Arc::new(Inner { threads, working: Mutex::default(), changed: Condvar::new(), buffers: Mutex::default() }))
+        Self(Arc::new(Inner {
+            threads,
+            working: Mutex::default(),
+            changed: Condvar::new(),
+            buffers: Mutex::default(),
+        }))
     }
 
     /// A pool of as many threads as this process may run at once.
@@ -68,9 +75,14 @@ impl Pool {
         self.0.threads.get()
     }
 
-    /// Applies a function to every item, as many at a time as the pool has threads; results in the items' order.
-    /// The way to make several layers side by side: what the function starts on this same pool shares its bound.
-    pub fn map<T: Send, R: Send>(&self, items: impl IntoIterator<Item = T>, f: impl Fn(T) -> R + Sync) -> Vec<R> {
+    /// Applies a function to every item, as many at a time as the pool has threads; results in the
+    /// items' order. The way to make several layers side by side: what the function starts on this
+    /// same pool shares its bound.
+    pub fn map<T: Send, R: Send>(
+        &self,
+        items: impl IntoIterator<Item = T>,
+        f: impl Fn(T) -> R + Sync,
+    ) -> Vec<R> {
         let items: Vec<T> = items.into_iter().collect();
         let count = items.len();
         let queue = Mutex::new(items.into_iter().enumerate());
@@ -109,7 +121,8 @@ impl Pool {
     fn work(&self, job: &impl Job) {
         let mut working = lock(&self.0.working);
         loop {
-            let may = May { work: *working < self.threads(), buffers: lock(&self.0.buffers).in_use };
+            let may =
+                May { work: *working < self.threads(), buffers: lock(&self.0.buffers).in_use };
             let (task, counts) = match job.claim(may) {
                 Claim::Work(task) => (task, 1),
                 Claim::Output(task) => (task, 0),
@@ -133,7 +146,8 @@ impl Pool {
 pub(crate) trait Job: Sync {
     type Task;
 
-    /// The next task. Called by one thread at a time, and after every end of a task: it must be quick.
+    /// The next task. Called by one thread at a time, and after every end of a task: it must be
+    /// quick.
     fn claim(&self, may: May) -> Claim<Self::Task>;
 
     fn run(&self, task: Self::Task);
@@ -153,7 +167,8 @@ pub(crate) struct May {
 
 pub(crate) enum Claim<T> {
     Work(T),
-    /// A task that waits for somebody else's file or socket rather than works: as long as it does, others may work.
+    /// A task that waits for somebody else's file or socket rather than works: as long as it does,
+    /// others may work.
     Output(T),
     /// There is none now; a task that runs will make one possible.
     Wait,
@@ -269,7 +284,9 @@ mod tests {
         for threads in [1, 3] {
             let pool = Pool::new(threads);
             let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-            pool.map(0..8, |_| pool.run(&Count { left: AtomicUsize::new(50), now: &now, most: &most }, 50));
+            pool.map(0..8, |_| {
+                pool.run(&Count { left: AtomicUsize::new(50), now: &now, most: &most }, 50)
+            });
             assert!(most.into_inner() <= threads);
         }
     }

@@ -1,8 +1,10 @@
-//! Images in registries, read and written as the [distribution specification] says; with the feature `registry`.
+//! Images in registries, read and written as the [distribution specification] says; with the
+//! feature `registry`.
 //!
-//! [`Client::image`] gives an [`Image`](crate::Image) whose documents are here and whose layers are read from the registry when somebody
-//! wants their bytes: [`image_layout`](crate::image_layout()) and [`ImageLayout::append`](crate::ImageLayout::append)
-//! do, several at a time, and check every byte; a blob that a layout has is not read again.
+//! [`Client::image`] gives an [`Image`](crate::Image) whose documents are here and whose layers are
+//! read from the registry when somebody wants their bytes: [`image_layout`](crate::image_layout())
+//! and [`ImageLayout::append`](crate::ImageLayout::append) do, several at a time, and check every
+//! byte; a blob that a layout has is not read again.
 //!
 //! ```no_run
 //! use oci_layout::{Pool, LayoutOptions, image_layout, registry::{Client, Reference}};
@@ -14,7 +16,8 @@
 //! # Ok::<_, oci_layout::Error>(())
 //! ```
 //!
-//! [`Client::push`] takes an [`Image`](crate::Image) of any origin, and sends what a registry lacks of it:
+//! [`Client::push`] takes an [`Image`](crate::Image) of any origin, and sends what a registry lacks
+//! of it:
 //!
 //! ```no_run
 //! use oci_layout::{ImageLayout, registry::{Client, Reference}};
@@ -27,19 +30,22 @@
 //! # Ok::<_, oci_layout::Error>(())
 //! ```
 //!
-//! [`Endpoint`] is the other side: layouts, and images that lie in none, for every client that can pull.
+//! [`Endpoint`] is the other side: layouts, and images that lie in none, for every client that can
+//! pull.
 //!
-//! All functions wait for the network. Call them, and read what they give, from threads that may wait: from
-//! asynchronous code with `spawn_blocking` or its like.
+//! All functions wait for the network. Call them, and read what they give, from threads that may
+//! wait: from asynchronous code with `spawn_blocking` or its like.
 //!
 //! # What enters from outside
 //!
-//! The only part of this library that the environment has a say in. Unless [`Client::proxies`] says otherwise, the HTTP
-//! client goes through the proxies that [`Proxies::from_environment`] finds; and unless [`Client::authorities`] does, it
-//! trusts the authorities for certificates that the system does, or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`. Credential
-//! helpers are looked for on `PATH`.
+//! The only part of this library that the environment has a say in. Unless [`Client::proxies`] says
+//! otherwise, the HTTP client goes through the proxies that [`Proxies::from_environment`] finds;
+//! and unless [`Client::authorities`] does, it trusts the authorities for certificates that the
+//! system does, or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`. Credential helpers are looked for
+//! on `PATH`.
 //!
-//! [distribution specification]: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
+//! [distribution specification]:
+//! https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
 
 pub(crate) mod blob;
 pub(crate) mod byte_counter;

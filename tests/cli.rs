@@ -1,4 +1,5 @@
-//! The program: as a user meets it, on layouts of strangers, beside others of its kind, and when the machine fails.
+//! The program: as a user meets it, on layouts of strangers, beside others of its kind, and when
+//! the machine fails.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! The functions of Nix, by real builds: in the sandbox, without nixpkgs, by an old version and by a newer one.
+//! The functions of Nix, by real builds: in the sandbox, without nixpkgs, by an old version and by
+//! a newer one.
 
 mod common;
 

@@ -35,7 +35,9 @@ mod tools {
 use std::fs;
 
 use common::docker::{Docker, VERSIONS};
-use common::tool::{Containerd, Containers, Registry, crane, oci_image_tool, oras, schemas, skopeo, umoci};
+use common::tool::{
+    Containerd, Containers, Registry, crane, oci_image_tool, oras, schemas, skopeo, umoci,
+};
 
 /// When a program is missing, this says so before the other failures do.
 #[test]

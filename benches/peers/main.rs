@@ -1,5 +1,5 @@
-//! What `benches/peers/run` measures, and no program does: layers side by side, described only, and what the libraries
-//! take that everything else is measured by.
+//! What `benches/peers/run` measures, and no program does: layers side by side, described only, and
+//! what the libraries take that everything else is measured by.
 //!
 //! ```text
 //! peers describe COMPRESSION FOLDER…      a layer of each folder, all at once
@@ -43,7 +43,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn layers(options: LayerOptions, folders: &[&str]) -> Result<(), Box<dyn Error>> {
     let pool = Pool::available();
     let options = options.pool(&pool);
-    let made = pool.map(folders, |folder| layer_tar([FileMapping::new(folder, "/")], options.clone()));
+    let made =
+        pool.map(folders, |folder| layer_tar([FileMapping::new(folder, "/")], options.clone()));
     made.into_iter().try_for_each(|layer| layer.map(drop)).map_err(Into::into)
 }
 
@@ -67,14 +68,22 @@ fn hash(file: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What `verify` can't do without: every byte that is read and every byte that comes of it is hashed once.
+/// What `verify` can't do without: every byte that is read and every byte that comes of it is
+/// hashed once.
 fn unpack(blob: &str) -> Result<(), Box<dyn Error>> {
     let mut start = [0; 4];
     File::open(blob)?.read_exact(&mut start)?;
-    let blob = BufReader::with_capacity(1 << 20, Hashing { reader: File::open(blob)?, hasher: Sha256::new() });
+    let blob = BufReader::with_capacity(
+        1 << 20,
+        Hashing { reader: File::open(blob)?, hasher: Sha256::new() },
+    );
     match start {
-        [0x1f, 0x8b, ..] => drain(Hashing { reader: MultiGzDecoder::new(blob), hasher: Sha256::new() }),
-        [0x28, 0xb5, 0x2f, 0xfd] => drain(Hashing { reader: Decoder::with_buffer(blob)?, hasher: Sha256::new() }),
+        [0x1f, 0x8b, ..] => {
+            drain(Hashing { reader: MultiGzDecoder::new(blob), hasher: Sha256::new() })
+        }
+        [0x28, 0xb5, 0x2f, 0xfd] => {
+            drain(Hashing { reader: Decoder::with_buffer(blob)?, hasher: Sha256::new() })
+        }
         _ => drain(blob),
     }
 }

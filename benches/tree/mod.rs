@@ -59,7 +59,8 @@ impl Tree {
         tree
     }
 
-    /// Every other file is text, and every other one has bytes that do not compress in between, as programs do.
+    /// Every other file is text, and every other one has bytes that do not compress in between, as
+    /// programs do.
     fn add_file(&mut self, size: usize, seed: u64) {
         let mut content = text(size, seed);
         if self.files % 2 == 1 {
@@ -76,7 +77,8 @@ impl Tree {
     }
 }
 
-/// Whether everything is run once, to see that it works, and nothing is measured: criterion's own rule.
+/// Whether everything is run once, to see that it works, and nothing is measured: criterion's own
+/// rule.
 pub fn is_test() -> bool {
     let is_given = |flag| env::args().any(|argument| argument == flag);
     is_given("--test") || !is_given("--bench")

@@ -1,7 +1,7 @@
 //! Creates the entries of `manifest.json` for a docker-archive: images for one platform each.
 //!
-//! The format is that of
-//! [`docker image save`](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md#combined-image-json--filesystem-changeset-format).
+//! The format is that of [`docker image
+//! save`](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md#combined-image-json--filesystem-changeset-format).
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -51,8 +51,8 @@ fn paths<S: Serializer>(blobs: &[Arc<dyn Blob>], serializer: S) -> Result<S::Ok,
     serializer.collect_seq(blobs.iter().map(|blob| blob_name(blob.descriptor().digest)))
 }
 
-/// Returns the images of the index, each once with all of its names. Skips artifacts, and images whose layers do not
-/// match their configuration, because this format cannot express them.
+/// Returns the images of the index, each once with all of its names. Skips artifacts, and images
+/// whose layers do not match their configuration, because this format cannot express them.
 pub(crate) fn entries(
     index: &Index,
     images: &[Image],
@@ -85,7 +85,9 @@ pub(crate) fn entries(
                 }
                 match entry(image, &container, name.clone(), alone)? {
                     Ok(entry) => {
-                        known.extend([named.digest, manifest].map(|digest| (digest, Some(entries.len()))));
+                        known.extend(
+                            [named.digest, manifest].map(|digest| (digest, Some(entries.len()))),
+                        );
                         entries.push(entry);
                         continue;
                     }
@@ -93,9 +95,10 @@ pub(crate) fn entries(
                 }
             }
             // The layout holds everything that is not a container image.
-            Ok(None) => {
-                alone.then(|| "it is not an image of a container, and a docker-archive holds nothing else".to_owned())
-            }
+            Ok(None) => alone.then(|| {
+                "it is not an image of a container, and a docker-archive holds nothing else"
+                    .to_owned()
+            }),
             Err(error) => {
                 let reason = error.to_string();
                 first.get_or_insert(error);
@@ -114,7 +117,8 @@ pub(crate) fn entries(
         _ if !entries.is_empty() => {}
         Some(error) => return Err(error),
         None if alone => {
-            let reason = "the images contain none of a container: write an oci-archive, which holds artifacts too";
+            let reason = "the images contain none of a container: write an oci-archive, which \
+                holds artifacts too";
             return Err(Error::invalid("docker-archive", reason));
         }
         None => warnings.push(Warning::NoManifestJson),
@@ -141,7 +145,11 @@ fn entry(
     let layer = |(descriptor, diff_id): (&Descriptor, &Digest)| {
         let layer = Arc::clone(blob(image, descriptor)?);
         let is_zstd = descriptor.media_type.to_oci() == MediaType::LAYER_ZSTD;
-        Ok(if unpack_zstd && is_zstd { Arc::new(UnpackedLayer::new(layer, *diff_id)?) as Arc<dyn Blob> } else { layer })
+        Ok(if unpack_zstd && is_zstd {
+            Arc::new(UnpackedLayer::new(layer, *diff_id)?) as Arc<dyn Blob>
+        } else {
+            layer
+        })
     };
     Ok(Ok(Entry {
         config: Arc::clone(blob(image, &container.manifest.config)?),
@@ -150,8 +158,8 @@ fn entry(
     }))
 }
 
-/// Reduces images to this platform, under the same names. If there are several images, those for other platforms are
-/// left out. Artifacts are kept.
+/// Reduces images to this platform, under the same names. If there are several images, those for
+/// other platforms are left out. Artifacts are kept.
 pub(crate) fn narrowed(images: &[Image], platform: &Platform) -> Result<Vec<Image>> {
     let (mut narrowed, mut fits, mut first) = (Vec::new(), false, None);
     for image in images {
@@ -198,12 +206,17 @@ fn containers(image: &Image) -> Result<Vec<Container>> {
     Ok(all)
 }
 
-/// Returns the one for this platform, the only one, or the one for linux/amd64; `None` if there are none.
+/// Returns the one for this platform, the only one, or the one for linux/amd64; `None` if there are
+/// none.
 ///
 /// # Errors
 ///
 /// [`Error::Invalid`] if none is for the platform.
-fn chosen(image: &Image, mut all: Vec<Container>, platform: Option<&Platform>) -> Result<Option<Container>> {
+fn chosen(
+    image: &Image,
+    mut all: Vec<Container>,
+    platform: Option<&Platform>,
+) -> Result<Option<Container>> {
     if all.is_empty() || (platform.is_none() && all.len() == 1) {
         return Ok(all.pop());
     }
@@ -212,11 +225,17 @@ fn chosen(image: &Image, mut all: Vec<Container>, platform: Option<&Platform>) -
         return Ok(Some(all.swap_remove(at)));
     }
     let has: Vec<_> = all.iter().map(|container| container.platform.to_string()).collect();
-    let reason = format!("it is not for {wanted}: choose one of its platforms; it has {}", has.join(", "));
+    let reason =
+        format!("it is not for {wanted}: choose one of its platforms; it has {}", has.join(", "));
     Err(Error::invalid(format!("image {}", image.digest()), reason))
 }
 
-fn collect(image: &Image, descriptor: &Descriptor, depth: usize, found: &mut Vec<Container>) -> Result<()> {
+fn collect(
+    image: &Image,
+    descriptor: &Descriptor,
+    depth: usize,
+    found: &mut Vec<Container>,
+) -> Result<()> {
     if depth > MAX_DEPTH {
         let reason = format!("it has indexes more than {MAX_DEPTH} deep");
         return Err(Error::invalid(format!("image {}", image.digest()), reason));
@@ -260,6 +279,7 @@ fn blob<'a>(image: &'a Image, descriptor: &Descriptor) -> Result<&'a Arc<dyn Blo
 
 fn document<T: serde::de::DeserializeOwned>(image: &Image, descriptor: &Descriptor) -> Result<T> {
     let bytes = read_document(blob(image, descriptor)?.as_ref())?;
-    json::from_slice(&bytes)
-        .map_err(|error| Error::invalid(format!("{} {}", descriptor.media_type, descriptor.digest), error))
+    json::from_slice(&bytes).map_err(|error| {
+        Error::invalid(format!("{} {}", descriptor.media_type, descriptor.digest), error)
+    })
 }

@@ -26,18 +26,21 @@ use crate::{
     layout::entries::{entries, nest},
 };
 
-/// Writes images as one tar, from its first byte to its last. Returns the index of the tar, with the names that the
-/// images have there, and a warning for everything left out. Nothing is stored on disk: each blob is opened when it is
-/// written.
+/// Writes images as one tar, from its first byte to its last. Returns the index of the tar, with
+/// the names that the images have there, and a warning for everything left out. Nothing is stored
+/// on disk: each blob is opened when it is written.
 ///
-/// The docker-archive leaves out artifacts, signatures, and images whose layers are not tars or do not match their
-/// configuration; the layout includes them. With a platform, both leave out the images for other platforms.
+/// The docker-archive leaves out artifacts, signatures, and images whose layers are not tars or do
+/// not match their configuration; the layout includes them. With a platform, both leave out the
+/// images for other platforms.
 ///
-/// The tar depends only on the images and the options. `oci-layout`, `index.json` and `manifest.json` come first, then
-/// the blobs in the order of their digests. Attributes are the defaults for entries of layers.
+/// The tar depends only on the images and the options. `oci-layout`, `index.json` and
+/// `manifest.json` come first, then the blobs in the order of their digests. Attributes are the
+/// defaults for entries of layers.
 ///
-/// The size and digest of each blob are verified during the copy, and its last bytes are written only if both are
-/// right. With a damaged blob, the tar ends in the middle of that blob, so that no reader accepts it.
+/// The size and digest of each blob are verified during the copy, and its last bytes are written
+/// only if both are right. With a damaged blob, the tar ends in the middle of that blob, so that no
+/// reader accepts it.
 ///
 /// ```
 /// use oci_layout::{ArchiveOptions, FileMapping, LayerOptions, image_archive, image_config, image_manifest, layer_tar};
@@ -54,10 +57,11 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Images`] as [`image_layout`](crate::image_layout()); [`Error::Invalid`] if no image matches the requested
-/// platform, if a bare tag has no repository, or if a docker-archive would contain no image; [`Error::Warning`] instead
-/// of a warning with the option `strict`; [`Error::BlobDamaged`] and any other error from reading the blobs; and
-/// [`Error::Write`], without a path, for errors of `to`.
+/// [`Error::Images`] as [`image_layout`](crate::image_layout()); [`Error::Invalid`] if no image
+/// matches the requested platform, if a bare tag has no repository, or if a docker-archive would
+/// contain no image; [`Error::Warning`] instead of a warning with the option `strict`;
+/// [`Error::BlobDamaged`] and any other error from reading the blobs; and [`Error::Write`], without
+/// a path, for errors of `to`.
 pub fn image_archive<I: Into<Image>>(
     to: impl Write,
     images: impl IntoIterator<Item = I>,
@@ -76,7 +80,10 @@ pub fn image_archive<I: Into<Image>>(
     let mut index = index.unwrap_or_else(empty_index);
     index.manifests = entries(&images)?;
     if format != ArchiveFormat::Oci {
-        index.manifests.iter_mut().try_for_each(|entry| complete_name(entry, repository.as_deref()))?;
+        index
+            .manifests
+            .iter_mut()
+            .try_for_each(|entry| complete_name(entry, repository.as_deref()))?;
     }
 
     let mut documents = Vec::new();
@@ -99,8 +106,10 @@ pub fn image_archive<I: Into<Image>>(
     }
 
     Error::refuse_warnings(&warnings, strict)?;
-    let sizes =
-        documents.iter().map(|(_, bytes)| bytes.len() as u64).chain(blobs.values().map(|blob| blob.descriptor().size));
+    let sizes = documents
+        .iter()
+        .map(|(_, bytes)| bytes.len() as u64)
+        .chain(blobs.values().map(|blob| blob.descriptor().size));
     let mut tar = TarWriter::new(to, sizes.sum(), progress);
     for (name, bytes) in documents {
         tar.document(name, &bytes)?;
@@ -149,7 +158,8 @@ fn complete_name(entry: &mut Descriptor, repository: Option<&str>) -> Result<()>
         (None, Some(repository)) => in_repository(repository, &name.tag)?,
         (None, None) => {
             let reason = format!(
-                "it is in no repository, without which docker has no name for it: give the image a full name, as in app:{}",
+                "it is in no repository, without which docker has no name for it: give the image \
+                 a full name, as in app:{}",
                 name.tag
             );
             return Err(Error::invalid(format!("tag {:?}", name.tag), reason));
@@ -163,7 +173,8 @@ fn in_repository(repository: &str, tag: &str) -> Result<String> {
     let name = format!("{repository}:{tag}").parse::<ImageName>();
     name.ok().and_then(|name| name.full).ok_or_else(|| {
         let reason = format!(
-            "it is no repository, for the image with the tag {tag:?} to be in: give the image a full name, as in app:{tag}"
+            "it is no repository, for the image with the tag {tag:?} to be in: give the image a \
+             full name, as in app:{tag}"
         );
         Error::invalid(format!("repository {repository:?}"), reason)
     })

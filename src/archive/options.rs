@@ -15,16 +15,17 @@ use crate::{
 pub struct ArchiveOptions {
     /// The format of the archive.
     pub format: ArchiveFormat,
-    /// The platform to select from images for several platforms. Without it, a layout includes all platforms; a
-    /// docker-archive, which can hold only one, gets linux/amd64.
+    /// The platform to select from images for several platforms. Without it, a layout includes all
+    /// platforms; a docker-archive, which can hold only one, gets linux/amd64.
     pub platform: Option<Platform>,
-    /// The repository of bare tags: with `app` or `ghcr.io/me/app`, the tag `1.0` gets the full name
-    /// `docker.io/library/app:1.0` or `ghcr.io/me/app:1.0`. An oci-archive needs no repository. The other formats do,
-    /// because podman and docker would take the tag for the repository.
+    /// The repository of bare tags: with `app` or `ghcr.io/me/app`, the tag `1.0` gets the full
+    /// name `docker.io/library/app:1.0` or `ghcr.io/me/app:1.0`. An oci-archive needs no
+    /// repository. The other formats do, because podman and docker would take the tag for the
+    /// repository.
     pub repository: Option<String>,
-    /// The index of the layout that the images come from. Its members other than `manifests` are copied, and its images
-    /// are not combined. Without it, images with the same name and different platforms become one index, as in
-    /// [`image_layout`](crate::image_layout()).
+    /// The index of the layout that the images come from. Its members other than `manifests` are
+    /// copied, and its images are not combined. Without it, images with the same name and different
+    /// platforms become one index, as in [`image_layout`](crate::image_layout()).
     pub index: Option<Index>,
     /// A callback that receives the number of bytes written.
     pub progress: Option<Progress>,
@@ -54,11 +55,12 @@ impl ArchiveOptions {
 pub enum ArchiveFormat {
     /// An image layout.
     Oci,
-    /// The format of `docker save` before OCI: `manifest.json` lists images for one platform each. Layers compressed
-    /// with zstd, which docker reads since version 23, are decompressed; this reads each of them twice.
+    /// The format of `docker save` before OCI: `manifest.json` lists images for one platform each.
+    /// Layers compressed with zstd, which docker reads since version 23, are decompressed; this
+    /// reads each of them twice.
     Docker,
-    /// An image layout plus a `manifest.json` that names the same blobs. Readers of either one find the same images
-    /// under the same names.
+    /// An image layout plus a `manifest.json` that names the same blobs. Readers of either one find
+    /// the same images under the same names.
     #[default]
     Both,
 }
@@ -74,7 +76,10 @@ impl FromStr for ArchiveFormat {
             "oci-archive" => Ok(Self::Oci),
             "docker-archive" => Ok(Self::Docker),
             "both" => Ok(Self::Both),
-            _ => Err(Error::invalid(format!("format {text:?}"), "it is oci-archive, docker-archive or both")),
+            _ => Err(Error::invalid(
+                format!("format {text:?}"),
+                "it is oci-archive, docker-archive or both",
+            )),
         }
     }
 }

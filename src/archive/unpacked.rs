@@ -22,11 +22,13 @@ pub(crate) struct UnpackedLayer {
 }
 
 impl UnpackedLayer {
-    /// Decompresses the layer once to find the size of its tar, which an archive needs before the contents.
+    /// Decompresses the layer once to find the size of its tar, which an archive needs before the
+    /// contents.
     pub(crate) fn new(layer: Arc<dyn Blob>, diff_id: Digest) -> Result<Self> {
         let descriptor = layer.descriptor();
         let unreadable = |cause| Error::blob(descriptor.digest, cause);
-        let length = |tar: io::Result<Box<dyn Read + Send + '_>>| io::copy(&mut tar?, &mut io::sink());
+        let length =
+            |tar: io::Result<Box<dyn Read + Send + '_>>| io::copy(&mut tar?, &mut io::sink());
         let size = match layer.checked()? {
             Some(file) => length(unpacked(file)).map_err(unreadable)?,
             None => {
@@ -58,6 +60,7 @@ impl Blob for UnpackedLayer {
 }
 
 fn unpacked<'a>(blob: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
-    let (Unpacked::Compressed(tar) | Unpacked::Plain(tar)) = decompress(BufReader::with_capacity(64 << 10, blob))?;
+    let (Unpacked::Compressed(tar) | Unpacked::Plain(tar)) =
+        decompress(BufReader::with_capacity(64 << 10, blob))?;
     Ok(tar)
 }

@@ -13,9 +13,10 @@ use crate::basics::text;
 
 /// The sha256 of some bytes, written `sha256:` and 64 lower-case hexadecimal digits.
 ///
-/// The [specification](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests)
-/// registers more algorithms; every registry and every image in use has sha256, so that another one is
-/// refused by name rather than carried along unchecked.
+/// The
+/// [specification](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests)
+/// registers more algorithms; every registry and every image in use has sha256, so that another one
+/// is refused by name rather than carried along unchecked.
 ///
 /// ```
 /// use oci_layout::Digest;

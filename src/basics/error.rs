@@ -14,7 +14,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a layer, a document or a layout could not be made or read.
 ///
-/// Displayed, it is a line, or some, that a terminal and a log may have, whoever made what it names: see [`Printable`].
+/// Displayed, it is a line, or some, that a terminal and a log may have, whoever made what it
+/// names: see [`Printable`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -42,7 +43,10 @@ pub enum Error {
         kind: &'static str,
     },
     /// A mapping names a source whose bytes cannot be had: a socket, a device.
-    #[error("source {path:?} is a {kind}, and a layer takes the bytes of files and pipes: write them to a file first")]
+    #[error(
+        "source {path:?} is a {kind}, and a layer takes the bytes of files and pipes: write them \
+         to a file first"
+    )]
     SourceNotAFile {
         /// The source.
         path: PathBuf,
@@ -51,23 +55,26 @@ pub enum Error {
     },
     /// A source is a pipe, and there is no folder for its bytes.
     #[error(
-        "source {path:?} is a pipe, which is read once, and there is no folder to keep its bytes in: store the layer, \
-         give a scratch folder, or write it to a file first"
+        "source {path:?} is a pipe, which is read once, and there is no folder to keep its bytes \
+         in: store the layer, give a scratch folder, or write it to a file first"
     )]
     SourcePipe {
         /// The source.
         path: PathBuf,
     },
     /// Two mappings name one pipe.
-    #[error("source {path:?} is a pipe and is given twice, and a pipe is read once: write it to a file first")]
+    #[error(
+        "source {path:?} is a pipe and is given twice, and a pipe is read once: write it to a \
+         file first"
+    )]
     SourcePipeTwice {
         /// The source.
         path: PathBuf,
     },
     /// A source file has not the size that it says, as the files of `/proc` and `/sys`.
     #[error(
-        "source {path:?} says that it has {size} bytes and has {found}, as the files of /proc and /sys do: copy its \
-         contents to another file first, as `cat` does"
+        "source {path:?} says that it has {size} bytes and has {found}, as the files of /proc and \
+         /sys do: copy its contents to another file first, as `cat` does"
     )]
     SourceSize {
         /// The file.
@@ -109,8 +116,9 @@ pub enum Error {
     },
     /// A destination goes through a symbolic link of the base that does not lead to a directory.
     #[error(
-        "destination {destination:?} goes through {link:?}, which the base has as a symbolic link to {target:?}: the link \
-         {reason}; correct the destination, or remove the link with a whiteout first"
+        "destination {destination:?} goes through {link:?}, which the base has as a symbolic link \
+         to {target:?}: the link {reason}; correct the destination, or remove the link with a \
+         whiteout first"
     )]
     BaseLink {
         /// The destination, or the path in a source folder that lands there.
@@ -124,9 +132,11 @@ pub enum Error {
     },
     /// A file would replace a directory of the base, or a directory a file.
     #[error(
-        "the base has a {base} at {destination:?}, and {source_name} would replace it: {}, or allow the replacement (replace)",
+        "the base has a {base} at {destination:?}, and {source_name} would replace it: {}, or \
+         allow the replacement (replace)",
         match *base {
-            "directory" => "to put a file into that directory, end the destination with a slash or write the whole path",
+            "directory" => "to put a file into that directory, end the destination with a slash \
+             or write the whole path",
             _ => "choose another destination",
         },
         source_name = Printable(source_name)
@@ -162,8 +172,8 @@ pub enum Error {
     },
     /// A compressed tar is a source and there is no folder to unpack it in.
     #[error(
-        "tar {path:?} is compressed and there is no folder to unpack it in: store the layer, give a scratch folder, \
-         or decompress the tar first"
+        "tar {path:?} is compressed and there is no folder to unpack it in: store the layer, give \
+         a scratch folder, or decompress the tar first"
     )]
     ScratchNeeded {
         /// The tar.
@@ -179,8 +189,9 @@ pub enum Error {
     },
     /// A codec linked into this program makes other bytes than the byte format promises.
     #[error(
-        "the {codec} linked into this program makes other bytes than byte format {format} promises: \
-         build with the Cargo.lock of this release, without a system library in its place"
+        "the {codec} linked into this program makes other bytes than byte format {format} \
+         promises: build with the Cargo.lock of this release, without a system library in its \
+         place"
     )]
     CodecBytes {
         /// "gzip" or "zstd", and its level.
@@ -191,7 +202,8 @@ pub enum Error {
     /// A digest that can't be read.
     #[error(transparent)]
     Digest(#[from] ParseDigestError),
-    /// A value that a document can't hold: user-given JSON, a platform, a tag, an environment entry.
+    /// A value that a document can't hold: user-given JSON, a platform, a tag, an environment
+    /// entry.
     #[error("{what}: {reason}", what = Printable(what), reason = Printable(reason))]
     Invalid {
         /// What was read, and where from.
@@ -240,7 +252,10 @@ pub enum Error {
         digest: Digest,
     },
     /// A blob's bytes are not what its descriptor says.
-    #[error("blob {digest} is damaged: its descriptor says {expected}, its bytes say {actual}; make or fetch it again")]
+    #[error(
+        "blob {digest} is damaged: its descriptor says {expected}, its bytes say {actual}; make \
+         or fetch it again"
+    )]
     BlobDamaged {
         /// The blob.
         digest: Digest,
@@ -260,8 +275,8 @@ pub enum Error {
     },
     /// What a recipe makes a blob from is not what it was when the recipe was written.
     #[error(
-        "blob {digest} cannot be made again: {path:?} {change} since it was described; put it back as it was, or make \
-         the image again"
+        "blob {digest} cannot be made again: {path:?} {change} since it was described; put it back \
+         as it was, or make the image again"
     )]
     SourceOutdated {
         /// The blob.
@@ -273,8 +288,9 @@ pub enum Error {
     },
     /// A recipe reads a file of this machine, and it is not known that this user wrote it.
     #[error(
-        "recipe {recipe:?} reads {reads:?}, and this user did not write it here: name a folder that recipes may read with \
-         --recipe-root, or give --trust-recipes if you trust whoever made the layout (in the library: RecipeTrust)"
+        "recipe {recipe:?} reads {reads:?}, and this user did not write it here: name a folder \
+         that recipes may read with --recipe-root, or give --trust-recipes if you trust whoever \
+         made the layout (in the library: RecipeTrust)"
     )]
     RecipeUntrusted {
         /// The file of the recipe.
@@ -284,8 +300,8 @@ pub enum Error {
     },
     /// A recipe was written for another byte format.
     #[error(
-        "the recipe of blob {digest} is for byte format {format}, and this program makes byte format {BYTE_FORMAT}: use a \
-         release that makes that one, or make the image again"
+        "the recipe of blob {digest} is for byte format {format}, and this program makes byte \
+         format {BYTE_FORMAT}: use a release that makes that one, or make the image again"
     )]
     RecipeFormat {
         /// The blob.
@@ -305,7 +321,10 @@ pub enum Error {
     #[error("{0} (strict: warnings are errors)")]
     Warning(#[source] Warning),
     /// An address can't be listened at.
-    #[error("cannot listen at {address}: {cause}; choose another address, or port 0 for any that is free")]
+    #[error(
+        "cannot listen at {address}: {cause}; choose another address, or port 0 for any that is \
+         free"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -324,8 +343,8 @@ pub enum Error {
     },
     /// The file system has no locks for folders, as some of NFS and FUSE.
     #[error(
-        "cannot lock {path:?}: {cause}. Locks keep programs from removing blobs that others are about to use; if no other \
-         program writes there now, go on without locks (--no-lock)"
+        "cannot lock {path:?}: {cause}. Locks keep programs from removing blobs that others are \
+         about to use; if no other program writes there now, go on without locks (--no-lock)"
     )]
     NoLocks {
         /// The folder.
@@ -361,8 +380,8 @@ impl Error {
         |cause| Self::Write { path, cause }
     }
 
-    /// An error of a writer that takes an output: an error of ours that travelled inside one, which names the file, comes
-    /// out again as itself.
+    /// An error of a writer that takes an output: an error of ours that travelled inside one, which
+    /// names the file, comes out again as itself.
     pub(crate) fn sink(cause: io::Error) -> Self {
         cause.downcast().unwrap_or_else(Self::write("output"))
     }
@@ -373,8 +392,8 @@ impl Error {
         |cause| Self::Read { path, cause }
     }
 
-    /// An error on a blob's bytes. They come through `Read`, whose error type is the system's: an error of ours that
-    /// travelled inside one, on a source for one, comes out again as itself.
+    /// An error on a blob's bytes. They come through `Read`, whose error type is the system's: an
+    /// error of ours that travelled inside one, on a source for one, comes out again as itself.
     pub(crate) fn blob(digest: Digest, cause: io::Error) -> Self {
         match cause.downcast() {
             Ok(error) => error,

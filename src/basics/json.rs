@@ -41,12 +41,14 @@ pub(crate) fn from_value<T: DeserializeOwned>(what: &str, value: Value) -> Resul
     })
 }
 
-/// A document from its bytes, if memory has room for it; the error names the member that cannot be read.
+/// A document from its bytes, if memory has room for it; the error names the member that cannot be
+/// read.
 pub(crate) fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, String> {
     Bounds::DOCUMENT.check(bytes, Counted::Known)?;
     serde_json::from_slice(bytes).map_err(|error| {
         // The way to a member is kept only where it is asked for: an index may have thousands.
-        let again: Result<T, _> = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes));
+        let again: Result<T, _> =
+            serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes));
         match again.map_err(|error| error.path().to_string()) {
             Err(path) if path != "." => format!("{path}: {error}"),
             _ => error.to_string(),
@@ -60,8 +62,8 @@ pub(crate) fn value(bytes: &[u8]) -> Result<Value, String> {
     serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
-/// The most that a document may hold, beyond its largest size in bytes: `{}` in a list is three bytes of text, and
-/// hundreds in memory.
+/// The most that a document may hold, beyond its largest size in bytes: `{}` in a list is three
+/// bytes of text, and hundreds in memory.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) values: usize,
@@ -81,8 +83,8 @@ impl Bounds {
     /// An index of sixty thousand images has three objects and nine values each at most.
     pub(crate) const DOCUMENT: Self = Self { values: 1 << 19, objects: 200_000 };
 
-    /// Whether the document stays within these bounds, without reading it into memory. An error says which it does not,
-    /// or that it is not JSON.
+    /// Whether the document stays within these bounds, without reading it into memory. An error
+    /// says which it does not, or that it is not JSON.
     pub(crate) fn check(self, bytes: &[u8], counted: Counted) -> Result<(), String> {
         /// Of what is smaller, every value has room.
         const SMALL: usize = 256 << 10;
@@ -90,7 +92,9 @@ impl Bounds {
             return Ok(());
         }
         let mut json = serde_json::Deserializer::from_slice(bytes);
-        Counter(&mut Count::new(self), counted).deserialize(&mut json).map_err(|error| error.to_string())
+        Counter(&mut Count::new(self), counted)
+            .deserialize(&mut json)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -251,23 +255,42 @@ pub(crate) fn merge(under: &mut Value, over: Value) {
     }
 }
 
-/// The members of a user's object with the keys written as in `known`; a key that is none of them in any case is an
-/// error that names it.
-pub(crate) fn with_known_keys(what: &str, extra: Value, known: &[&str]) -> Result<Map<String, Value>> {
+/// The members of a user's object with the keys written as in `known`; a key that is none of them
+/// in any case is an error that names it.
+pub(crate) fn with_known_keys(
+    what: &str,
+    extra: Value,
+    known: &[&str],
+) -> Result<Map<String, Value>> {
     let members = object(what, extra)?;
-    if let Some(key) = members.keys().find(|key| !known.iter().any(|known| known.eq_ignore_ascii_case(key))) {
-        return Err(Error::invalid(what, format!("there is no member {key:?}; there are {}", known.join(", "))));
+    if let Some(key) =
+        members.keys().find(|key| !known.iter().any(|known| known.eq_ignore_ascii_case(key)))
+    {
+        return Err(Error::invalid(
+            what,
+            format!("there is no member {key:?}; there are {}", known.join(", ")),
+        ));
     }
     normalise_keys(what, members, known)
 }
 
 /// The members with those keys that differ from one of `known` in case alone written as there.
-pub(crate) fn normalise_keys(what: &str, members: Map<String, Value>, known: &[&str]) -> Result<Map<String, Value>> {
+pub(crate) fn normalise_keys(
+    what: &str,
+    members: Map<String, Value>,
+    known: &[&str],
+) -> Result<Map<String, Value>> {
     let mut normal = Map::new();
     for (key, value) in members {
-        let name = known.iter().find(|known| known.eq_ignore_ascii_case(&key)).map_or(key, |known| (*known).to_owned());
+        let name = known
+            .iter()
+            .find(|known| known.eq_ignore_ascii_case(&key))
+            .map_or(key, |known| (*known).to_owned());
         if normal.insert(name.clone(), value).is_some() {
-            return Err(Error::invalid(what, format!("member {name:?} is there twice, in two cases: keep one")));
+            return Err(Error::invalid(
+                what,
+                format!("member {name:?} is there twice, in two cases: keep one"),
+            ));
         }
     }
     Ok(normal)
@@ -278,7 +301,9 @@ pub(crate) fn object(what: &str, value: Value) -> Result<Map<String, Value>> {
     match value {
         Value::Object(members) => Ok(members),
         Value::Null => Ok(Map::new()),
-        other => Err(Error::invalid(what, format!("it is a JSON object, and this is not: {other}"))),
+        other => {
+            Err(Error::invalid(what, format!("it is a JSON object, and this is not: {other}")))
+        }
     }
 }
 
@@ -317,14 +342,18 @@ mod tests {
     #[test]
     fn objects_merge_and_the_rest_replaces() {
         let mut value = json!({ "a": { "b": 1, "c": [1, 2] }, "d": 1, "e": 1 });
-        merge(&mut value, json!({ "a": { "c": [3], "x": { "y": null } }, "d": null, "e": { "f": 2 }, "g": null }));
+        merge(
+            &mut value,
+            json!({ "a": { "c": [3], "x": { "y": null } }, "d": null, "e": { "f": 2 }, "g": null }),
+        );
         assert_eq!(value, json!({ "a": { "b": 1, "c": [3], "x": {} }, "e": { "f": 2 } }));
     }
 
     #[test]
     fn keys_are_written_as_the_specification_does() {
         let known = ["Entrypoint", "Cmd"];
-        let members = with_known_keys("config", json!({ "entrypoint": 1, "Cmd": 2 }), &known).unwrap();
+        let members =
+            with_known_keys("config", json!({ "entrypoint": 1, "Cmd": 2 }), &known).unwrap();
         assert_eq!(Value::Object(members), json!({ "Entrypoint": 1, "Cmd": 2 }));
         let message = |value| with_known_keys("config", value, &known).unwrap_err().to_string();
         assert_eq!(

@@ -2,11 +2,13 @@
 
 use std::fmt::{self, Display, Write};
 
-/// Displays a value on one line, with every character escaped that acts on a terminal, reorders or hides text.
+/// Displays a value on one line, with every character escaped that acts on a terminal, reorders or
+/// hides text.
 ///
-/// Escaped are control characters (C0, DEL and C1, line feeds among them), bidirectional controls, line and paragraph
-/// separators, other format characters, characters without a shape or a meaning, and what is unassigned. A letter, a
-/// mark, a digit, a sign or a space of any script stays, and so does text that was escaped before.
+/// Escaped are control characters (C0, DEL and C1, line feeds among them), bidirectional controls,
+/// line and paragraph separators, other format characters, characters without a shape or a meaning,
+/// and what is unassigned. A letter, a mark, a digit, a sign or a space of any script stays, and so
+/// does text that was escaped before.
 ///
 /// ```
 /// use oci_layout::Printable;
@@ -15,8 +17,8 @@ use std::fmt::{self, Display, Write};
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<T>(pub T);
 
-/// Displays JSON text that is a document to its readers and harmless on a terminal: in its strings, what [`Printable`]
-/// escapes is `\u202e` and the like. The line feeds between its members stay.
+/// Displays JSON text that is a document to its readers and harmless on a terminal: in its strings,
+/// what [`Printable`] escapes is `\u202e` and the like. The line feeds between its members stay.
 ///
 /// ```
 /// use oci_layout::PrintableJson;
@@ -37,7 +39,8 @@ impl<T: Display> Display for Printable<T> {
 
 impl<T: Display> Display for PrintableJson<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Raw, these three stand between values alone: https://www.rfc-editor.org/rfc/rfc8259#section-7
+        // Raw, these three stand between values alone:
+        // https://www.rfc-editor.org/rfc/rfc8259#section-7
         let is_plain = |c| is_plain(c) || matches!(c, '\n' | '\r' | '\t');
         let escape = |f: &mut fmt::Formatter<'_>, c: char| {
             c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(f, "\\u{unit:04x}"))
@@ -80,7 +83,8 @@ fn is_plain(c: char) -> bool {
     if c.is_whitespace() {
         return !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}');
     }
-    // The standard library knows what is printable. Behind another character, a mark combines with that.
+    // The standard library knows what is printable. Behind another character, a mark combines with
+    // that.
     let mut pair = [b'x', 0, 0, 0, 0];
     let length = 1 + c.encode_utf8(&mut pair[1..]).len();
     str::from_utf8(&pair[..length]).is_ok_and(|pair| pair.escape_debug().count() == 2)
@@ -138,7 +142,8 @@ mod tests {
 
     #[test]
     fn json_stays_the_same_document() {
-        let text: String = ('\0'..='\u{3000}').chain('\u{fe00}'..='\u{feff}').chain(['\u{e0041}', '𝄞']).collect();
+        let text: String =
+            ('\0'..='\u{3000}').chain('\u{fe00}'..='\u{feff}').chain(['\u{e0041}', '𝄞']).collect();
         let document = serde_json::json!({ &text: [&text, 1] });
         let shown = PrintableJson(serde_json::to_string_pretty(&document).unwrap()).to_string();
         assert!(shown.chars().all(|c| is_plain(c) || c == '\n'), "{shown}");

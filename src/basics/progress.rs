@@ -7,8 +7,8 @@ use std::{fmt, sync::Arc};
 pub struct Progress(pub(crate) Arc<dyn Fn(u64, u64) + Send + Sync>);
 
 impl Progress {
-    /// Calls this function, from any thread, with the bytes that are done and their whole number: those of the tar, from
-    /// when all files are found, or those that are pulled.
+    /// Calls this function, from any thread, with the bytes that are done and their whole number:
+    /// those of the tar, from when all files are found, or those that are pulled.
     pub fn new(report: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
         Self(Arc::new(report))
     }

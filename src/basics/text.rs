@@ -7,8 +7,8 @@ use serde::{
     de::{self, Visitor},
 };
 
-/// Reads a value that is written as text, without a copy of the text: an index may have thousands. `what` names the
-/// value in an error about another type.
+/// Reads a value that is written as text, without a copy of the text: an index may have thousands.
+/// `what` names the value in an error about another type.
 pub(crate) fn deserialize<'de, D, T, E>(
     deserializer: D,
     what: &str,

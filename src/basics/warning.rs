@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use crate::basics::{digest::Digest, printable::Printable};
 
-/// A probable mistake in what was given. Displayed, it is a sentence that names the file or member and the remedy,
-/// as a terminal and a log may have it.
+/// A probable mistake in what was given. Displayed, it is a sentence that names the file or member
+/// and the remedy, as a terminal and a log may have it.
 ///
-/// The values that a function returns carry its warnings, as in [`TarLayer::warnings`](crate::TarLayer::warnings). With
-/// the option `strict` of that function, the first warning is [`Error::Warning`](crate::Error::Warning) instead.
+/// The values that a function returns carry its warnings, as in
+/// [`TarLayer::warnings`](crate::TarLayer::warnings). With the option `strict` of that function,
+/// the first warning is [`Error::Warning`](crate::Error::Warning) instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
@@ -20,7 +21,8 @@ pub enum Warning {
         /// The platform as written.
         used: String,
     },
-    /// An index names images that the layout lacks, as `docker save` leaves it for platforms that were not pulled.
+    /// An index names images that the layout lacks, as `docker save` leaves it for platforms that
+    /// were not pulled.
     #[error(
         "{layout:?} lacks what its index {index} names for {}: so does every copy of that image",
         Printable(list(.absent))
@@ -46,7 +48,8 @@ pub enum Warning {
     },
     /// An archive has no docker-archive beside its layout.
     #[error(
-        "the archive has no manifest.json, by which older releases of docker load it: it has no image of a container"
+        "the archive has no manifest.json, by which older releases of docker load it: it has no \
+         image of a container"
     )]
     NoManifestJson,
     /// An image of a layout was left out, and others were not.
@@ -59,8 +62,8 @@ pub enum Warning {
     },
     /// A value in the base image's configuration that some engines refuse.
     #[error(
-        "image configuration, {member} (set by {source_name}): is {found} and must be {expected}: some engines refuse \
-         the image; give it another value, or null, which removes it",
+        "image configuration, {member} (set by {source_name}): is {found} and must be {expected}: \
+         some engines refuse the image; give it another value, or null, which removes it",
         member = Printable(member), source_name = Printable(source_name),
         found = Printable(found), expected = Printable(expected)
     )]
@@ -92,8 +95,8 @@ pub enum Warning {
     },
     /// A reference in the value of an environment variable that stays as it is.
     #[error(
-        "image configuration, config.Env, variable {variable} (set by {source_name}): {reference} {reason}, and stays as \
-         it is: correct it, or write $$ for a dollar sign",
+        "image configuration, config.Env, variable {variable} (set by {source_name}): {reference} \
+         {reason}, and stays as it is: correct it, or write $$ for a dollar sign",
         variable = Printable(variable), source_name = Printable(source_name), reference = Printable(reference)
     )]
     Reference {
@@ -108,7 +111,8 @@ pub enum Warning {
     },
     /// A variable that one source sets twice.
     #[error(
-        "image configuration, config.Env, variable {variable} (set by {source_name}): is there twice, and the last counts",
+        "image configuration, config.Env, variable {variable} (set by {source_name}): is there \
+         twice, and the last counts",
         variable = Printable(variable), source_name = Printable(source_name)
     )]
     VariableTwice {
@@ -128,8 +132,8 @@ pub enum Warning {
     },
     /// The base image has triggers for builds, which do not run here and are not handed on.
     #[error(
-        "image configuration, config.OnBuild (set by the base image): its triggers are not run, and the new image does \
-         not inherit them: {}; do what they do, if the image needs it",
+        "image configuration, config.OnBuild (set by the base image): its triggers are not run, \
+         and the new image does not inherit them: {}; do what they do, if the image needs it",
         Printable(triggers.join(", "))
     )]
     TriggersNotRun {
@@ -150,10 +154,11 @@ pub enum Warning {
         /// The path that it was to remove.
         path: PathBuf,
     },
-    /// A layer replaces a symbolic link of its base by a directory, which hides what is behind the link.
+    /// A layer replaces a symbolic link of its base by a directory, which hides what is behind the
+    /// link.
     #[error(
-        "{path:?} is a directory in the layer, and below it a symbolic link to {target:?}, which the layer replaces: \
-         make the layer above that base (layer-tar --base)"
+        "{path:?} is a directory in the layer, and below it a symbolic link to {target:?}, which \
+         the layer replaces: make the layer above that base (layer-tar --base)"
     )]
     LinkReplaced {
         /// The path in the image.
@@ -163,8 +168,9 @@ pub enum Warning {
     },
     /// A layer of the base has entries whose names lead out of an image.
     #[error(
-        "base layer {layer}: {path:?} leads out of the image (entries like it: {count}): some tools refuse the image, \
-         and others write outside of it: choose another base, or list the entries with verify"
+        "base layer {layer}: {path:?} leads out of the image (entries like it: {count}): some \
+         tools refuse the image, and others write outside of it: choose another base, or list the \
+         entries with verify"
     )]
     BaseOutside {
         /// The digest of the layer.
@@ -182,7 +188,8 @@ pub enum Warning {
     },
     /// A layer replaces a directory of its base, and all that is in it, by a file or link.
     #[error(
-        "{path:?} is a directory below the layer, and the layer has a file or link there: all that is in the directory is lost"
+        "{path:?} is a directory below the layer, and the layer has a file or link there: all \
+         that is in the directory is lost"
     )]
     DirectoryReplaced {
         /// The path in the image.
@@ -190,8 +197,8 @@ pub enum Warning {
     },
     /// A layer resets mode and owner of a directory of its base to the usual ones.
     #[error(
-        "{path:?} has mode {mode:04o} and owner {}:{} below the layer, and the layer resets it to 0755 and 0:0: make the \
-         layer above what it lies on",
+        "{path:?} has mode {mode:04o} and owner {}:{} below the layer, and the layer resets it to \
+         0755 and 0:0: make the layer above what it lies on",
         owner.0, owner.1
     )]
     DirectoryReset {
@@ -210,10 +217,11 @@ pub enum Warning {
         /// The glob as given.
         glob: String,
     },
-    /// A glob with brackets matches a path that is spelled like it, and paths by the set that the brackets are.
+    /// A glob with brackets matches a path that is spelled like it, and paths by the set that the
+    /// brackets are.
     #[error(
-        "{of}: the glob {glob:?} matches a path that is spelled like it, and others, because brackets are a set of \
-         characters too: write `\\[` and `\\]` for brackets alone",
+        "{of}: the glob {glob:?} matches a path that is spelled like it, and others, because \
+         brackets are a set of characters too: write `\\[` and `\\]` for brackets alone",
         of = Printable(of)
     )]
     GlobBrackets {
@@ -224,8 +232,8 @@ pub enum Warning {
     },
     /// Files of a folder have several names there, which are files of their own in the layer.
     #[error(
-        "source {folder:?}: files with several names (hard links), as {first:?} with {names}, become copies, {bytes} \
-         bytes more: choose hard links to keep, or to copy"
+        "source {folder:?}: files with several names (hard links), as {first:?} with {names}, \
+         become copies, {bytes} bytes more: choose hard links to keep, or to copy"
     )]
     HardLinksCopied {
         /// The folder.
@@ -237,11 +245,12 @@ pub enum Warning {
         /// The bytes that all copies have together.
         bytes: u64,
     },
-    /// What is no directory has a place by the conflict policy, and files of other mappings below that place are left
-    /// out.
+    /// What is no directory has a place by the conflict policy, and files of other mappings below
+    /// that place are left out.
     #[error(
-        "{destination:?} is a {kept} by the conflict policy, and {lost:?} below it is left out, of {count} in all: keep \
-         directory links to put them behind a link, or give them another destination"
+        "{destination:?} is a {kept} by the conflict policy, and {lost:?} below it is left out, of \
+         {count} in all: keep directory links to put them behind a link, or give them another \
+         destination"
     )]
     LostBelow {
         /// The place.
@@ -255,8 +264,9 @@ pub enum Warning {
     },
     /// A directory has the place of a symbolic link by the conflict policy.
     #[error(
-        "{destination:?} is a directory by the conflict policy, and the symbolic link to {target:?} is left out: keep \
-         directory links to put what is in the directory behind the link"
+        "{destination:?} is a directory by the conflict policy, and the symbolic link to \
+         {target:?} is left out: keep directory links to put what is in the directory behind the \
+         link"
     )]
     LinkLost {
         /// The place.
@@ -266,7 +276,8 @@ pub enum Warning {
     },
     /// A directory has the place of a file by the conflict policy.
     #[error(
-        "{destination:?} is a directory by the conflict policy, and the file {lost:?} is left out: give one another destination"
+        "{destination:?} is a directory by the conflict policy, and the file {lost:?} is left \
+         out: give one another destination"
     )]
     FileLost {
         /// The place.
@@ -274,11 +285,11 @@ pub enum Warning {
         /// The source of the file.
         lost: PathBuf,
     },
-    /// A file has a mark of an overlay file system, which hides files of the layers below where it is one, and which is
-    /// left out.
+    /// A file has a mark of an overlay file system, which hides files of the layers below where it
+    /// is one, and which is left out.
     #[error(
-        "{path:?} has the extended attribute {name:?}, a mark of an overlay file system, which is left out: give \
-         whiteouts for what it hides"
+        "{path:?} has the extended attribute {name:?}, a mark of an overlay file system, which is \
+         left out: give whiteouts for what it hides"
     )]
     OverlayMark {
         /// The file.
@@ -288,8 +299,8 @@ pub enum Warning {
     },
     /// An owner that no system has.
     #[error(
-        "{path:?} has the owner or group {id}, more than the 4294967294 that systems take: unpacked, it belongs to root \
-         or to nobody"
+        "{path:?} has the owner or group {id}, more than the 4294967294 that systems take: \
+         unpacked, it belongs to root or to nobody"
     )]
     OwnerTooLarge {
         /// The first such path in the layer.
@@ -298,15 +309,18 @@ pub enum Warning {
         id: u64,
     },
     /// A source tar does not end as tars do.
-    #[error("tar {path:?} has no two blocks of zeros at its end, and may have been cut off: make it again if it was")]
+    #[error(
+        "tar {path:?} has no two blocks of zeros at its end, and may have been cut off: make it \
+         again if it was"
+    )]
     TarUnended {
         /// The tar.
         path: PathBuf,
     },
     /// A later member of a source tar, which is no directory, replaces a directory with files.
     #[error(
-        "tar {tar:?}: a later member makes {path:?} something other than a directory, and {lost:?} in it is left out, of \
-         {count} in all: exclude one of the two, or pack the tar again"
+        "tar {tar:?}: a later member makes {path:?} something other than a directory, and {lost:?} \
+         in it is left out, of {count} in all: exclude one of the two, or pack the tar again"
     )]
     MembersReplaced {
         /// The tar.

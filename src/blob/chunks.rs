@@ -15,9 +15,10 @@ use crate::{
 /// The bytes of a chunk; the last one of a blob has fewer.
 pub(crate) const CHUNK: u64 = 256 << 10;
 
-/// A blob's bytes in chunks. Of bytes that lie in a file, none comes before all of them were checked. Others are checked
-/// while they come, and the last chunk comes only if all of them are what the descriptor says, so that no one ever holds
-/// a wrong blob that looks whole. An empty blob has an empty chunk, which is checked like any other.
+/// A blob's bytes in chunks. Of bytes that lie in a file, none comes before all of them were
+/// checked. Others are checked while they come, and the last chunk comes only if all of them are
+/// what the descriptor says, so that no one ever holds a wrong blob that looks whole. An empty blob
+/// has an empty chunk, which is checked like any other.
 pub(crate) struct Chunks {
     descriptor: Descriptor,
     source: Source,
@@ -119,7 +120,9 @@ pub(crate) fn copy(blob: &dyn Blob, to: &mut impl Write) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{basics::digest::Digest, blob::traits::MemoryBlob, document::descriptor::MediaType};
+    use crate::{
+        basics::digest::Digest, blob::traits::MemoryBlob, document::descriptor::MediaType,
+    };
 
     /// A blob that says one thing and has another.
     struct Liar(Descriptor, Vec<u8>);

@@ -1,4 +1,5 @@
-//! The seam: whatever has a descriptor and can be read is a blob, and a blob with a diff ID is a layer.
+//! The seam: whatever has a descriptor and can be read is a blob, and a blob with a diff ID is a
+//! layer.
 
 use std::{
     fs::File,
@@ -21,7 +22,8 @@ use crate::{
     tarfile::decompress::{Unpacked, decompress},
 };
 
-/// Bytes that a descriptor names. They need not exist yet: a layer that was only described makes them when asked.
+/// Bytes that a descriptor names. They need not exist yet: a layer that was only described makes
+/// them when asked.
 pub trait Blob: Send + Sync {
     /// What a document that refers to the blob says of it.
     fn descriptor(&self) -> &Descriptor;
@@ -34,15 +36,16 @@ pub trait Blob: Send + Sync {
     /// When the bytes can't be had, now or while they are read.
     fn open(&self) -> Result<Box<dyn Read + Send>>;
 
-    /// A file that holds exactly these bytes, if there is one. Naming it is a promise that they are right, made by
-    /// who wrote or checked them: a layout takes such a file over by its name and size, without a look inside.
+    /// A file that holds exactly these bytes, if there is one. Naming it is a promise that they are
+    /// right, made by who wrote or checked them: a layout takes such a file over by its name and
+    /// size, without a look inside.
     fn file(&self) -> Option<&Path> {
         None
     }
 
-    /// The same bytes from a file, all of them hashed before this returns; `None` if they lie in no file. What is sent
-    /// elsewhere comes from here: a descriptor that names another file of this machine is an error, and none of its bytes
-    /// leave.
+    /// The same bytes from a file, all of them hashed before this returns; `None` if they lie in no
+    /// file. What is sent elsewhere comes from here: a descriptor that names another file of this
+    /// machine is an error, and none of its bytes leave.
     ///
     /// # Errors
     ///
@@ -51,8 +54,8 @@ pub trait Blob: Send + Sync {
         Ok(None)
     }
 
-    /// How others can have these bytes without being given them, if that can be said: where they lie, or how they are
-    /// made. A sparse layout holds it in the place of the blob.
+    /// How others can have these bytes without being given them, if that can be said: where they
+    /// lie, or how they are made. A sparse layout holds it in the place of the blob.
     fn recipe(&self) -> Option<Recipe> {
         None
     }
@@ -85,17 +88,17 @@ pub trait Blob: Send + Sync {
 /// let layer: Arc<dyn Layer> = Arc::new(EmptyLayer(Descriptor::of(MediaType::LAYER, &[0; 1024])));
 /// ```
 pub trait Layer: Blob {
-    /// The digest of the uncompressed tar:
-    /// [layer DiffID](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#layer-diffid).
+    /// The digest of the uncompressed tar: [layer
+    /// DiffID](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#layer-diffid).
     fn diff_id(&self) -> Digest;
 
-    /// The bytes of the uncompressed tar. They are not compared with the diff ID, and a damaged stream is an error of
-    /// reading them.
+    /// The bytes of the uncompressed tar. They are not compared with the diff ID, and a damaged
+    /// stream is an error of reading them.
     ///
     /// # Errors
     ///
-    /// Those of [`Blob::open`], and [`Error::BlobUnreadable`] for a stream whose beginning cannot be read, or that needs
-    /// the feature `zstd`.
+    /// Those of [`Blob::open`], and [`Error::BlobUnreadable`] for a stream whose beginning cannot
+    /// be read, or that needs the feature `zstd`.
     fn uncompressed(&self) -> Result<Box<dyn Read + Send>> {
         let blob = BufReader::with_capacity(64 << 10, self.open()?);
         match decompress(blob).map_err(|cause| Error::blob(self.descriptor().digest, cause))? {
@@ -159,7 +162,8 @@ impl MemoryBlob {
         Self { descriptor: Descriptor::of(media_type, &bytes), bytes }
     }
 
-    /// Adds an annotation to the descriptor, as in `org.opencontainers.image.title`, by which ORAS names files.
+    /// Adds an annotation to the descriptor, as in `org.opencontainers.image.title`, by which ORAS
+    /// names files.
     pub fn annotated(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.descriptor.annotations.insert(key.into(), value.into());
         self
@@ -181,7 +185,8 @@ impl Blob for MemoryBlob {
     }
 }
 
-/// A blob whose bytes are known to lie in a file, because whoever makes this value wrote or checked them.
+/// A blob whose bytes are known to lie in a file, because whoever makes this value wrote or checked
+/// them.
 #[derive(Clone, Debug)]
 pub struct FileBlob {
     descriptor: Descriptor,

@@ -32,7 +32,8 @@ impl Bits {
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
         let of_word = |(index, &word): (usize, &u64)| {
             let rest = iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)));
-            rest.take_while(|&rest| rest != 0).map(move |rest| 64 * index + rest.trailing_zeros() as usize)
+            rest.take_while(|&rest| rest != 0)
+                .map(move |rest| 64 * index + rest.trailing_zeros() as usize)
         };
         self.0.iter().enumerate().flat_map(of_word)
     }

@@ -2,7 +2,8 @@
 
 use std::{cmp::Ordering, collections::BinaryHeap};
 
-/// Two layers by their indexes, the lower one first, and by how much the cost grows when they are merged.
+/// Two layers by their indexes, the lower one first, and by how much the cost grows when they are
+/// merged.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Candidate {
     pub(crate) growth: f64,
@@ -28,8 +29,9 @@ impl Ord for Candidate {
 
 /// The candidates that were not taken yet.
 ///
-/// Each layer has a list of those with layers of lower indexes, and only the cheapest of each list are in the heap: one
-/// heap of all would not fit any cache, and most of the time would go by in waiting for memory.
+/// Each layer has a list of those with layers of lower indexes, and only the cheapest of each list
+/// are in the heap: one heap of all would not fit any cache, and most of the time would go by in
+/// waiting for memory.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
     cheapest: BinaryHeap<Candidate>,

@@ -5,7 +5,8 @@ use crate::closure::{
     unit::Unit,
 };
 
-/// A layer under this size costs as much as one of this size when it changes: a request has a price of its own.
+/// A layer under this size costs as much as one of this size when it changes: a request has a price
+/// of its own.
 const LEAST_PUSH: f64 = 512.0 * 1024.0;
 
 /// How many related images are built for each update of this one.
@@ -17,7 +18,8 @@ pub(crate) struct Exposure {
     size: f64,
     /// The units whose change changes the layer: its own, and all that they refer to.
     changed_by: Bits,
-    /// The units that refer to something of the layer, its own among them: who has one of them, has a part of it.
+    /// The units that refer to something of the layer, its own among them: who has one of them, has
+    /// a part of it.
     part_in: Bits,
     /// The units that refer to everything in the layer: who has one of them, has all of it.
     whole_in: Bits,
@@ -38,9 +40,9 @@ impl Exposure {
 
 /// The chances of changes in one graph.
 ///
-/// One of the paths changes, and all that refers to it with it. Half of all changes are in what the image is made for,
-/// the units that nothing refers to, and half in all others; within each half, one is as likely as the other. A related
-/// image is the closure of any path of this graph.
+/// One of the paths changes, and all that refers to it with it. Half of all changes are in what the
+/// image is made for, the units that nothing refers to, and half in all others; within each half,
+/// one is as likely as the other. A related image is the closure of any path of this graph.
 #[derive(Debug)]
 pub(crate) struct Costs {
     /// How many words of a set are for the units that nothing refers to. They come first.
@@ -50,8 +52,8 @@ pub(crate) struct Costs {
 }
 
 impl Costs {
-    /// The costs, and each group's exposure. Of several units in a group, each related image is taken to have all or
-    /// none.
+    /// The costs, and each group's exposure. Of several units in a group, each related image is
+    /// taken to have all or none.
     pub(crate) fn new(units: &[Unit], groups: &[Vec<usize>]) -> (Self, Vec<Exposure>) {
         let (mut is_root, mut group_of) = (vec![true; units.len()], vec![0; units.len()]);
         for unit in units {
@@ -65,7 +67,8 @@ impl Costs {
         let (mut next_root, mut next_other) = (0, 64 * root_words);
 
         let nothing = Bits::below(next_other + units.len() - roots);
-        let (mut changed_by, mut part_in) = (vec![nothing.clone(); groups.len()], vec![nothing; groups.len()]);
+        let (mut changed_by, mut part_in) =
+            (vec![nothing.clone(); groups.len()], vec![nothing; groups.len()]);
         for ((from, to), is_root) in reach(units, &group_of, groups.len()).zip(is_root) {
             let next = if is_root { &mut next_root } else { &mut next_other };
             from.iter().for_each(|group| _ = changed_by[group].insert(*next));
@@ -78,14 +81,27 @@ impl Costs {
             whole_in: part_in.clone(),
             part_in,
         };
-        let exposures = groups.iter().zip(changed_by.into_iter().zip(part_in)).map(exposure).collect();
+        let exposures =
+            groups.iter().zip(changed_by.into_iter().zip(part_in)).map(exposure).collect();
         let chance = |count: usize| 0.5 / count.max(1) as f64;
-        (Self { root_words, root_chance: chance(roots), other_chance: chance(units.len() - roots) }, exposures)
+        (
+            Self {
+                root_words,
+                root_chance: chance(roots),
+                other_chance: chance(units.len() - roots),
+            },
+            exposures,
+        )
     }
 
     /// The bytes to expect for a layer of its own.
     pub(crate) fn of(&self, layer: &Exposure) -> f64 {
-        self.expect(layer.size, layer.changed_by.words(), layer.part_in.words(), layer.whole_in.words())
+        self.expect(
+            layer.size,
+            layer.changed_by.words(),
+            layer.part_in.words(),
+            layer.whole_in.words(),
+        )
     }
 
     /// The bytes to expect for both as one layer.
@@ -106,7 +122,8 @@ impl Costs {
         whole_in: impl Iterator<Item = u64>,
     ) -> f64 {
         let only_a_part = 1.0 - f64::from(count(whole_in)) / f64::from(count(part_in));
-        size.max(LEAST_PUSH) * self.chance_of_change(changed_by) + size * RELATED_IMAGES * only_a_part
+        size.max(LEAST_PUSH) * self.chance_of_change(changed_by)
+            + size * RELATED_IMAGES * only_a_part
     }
 
     fn chance_of_change(&self, mut words: impl Iterator<Item = u64>) -> f64 {
@@ -115,8 +132,8 @@ impl Costs {
     }
 }
 
-/// For each unit, the groups that lead to it by their references, and those that its own references lead to. Its own
-/// group is one of both.
+/// For each unit, the groups that lead to it by their references, and those that its own references
+/// lead to. Its own group is one of both.
 fn reach(units: &[Unit], group_of: &[usize], groups: usize) -> impl Iterator<Item = (Bits, Bits)> {
     let own = group_of.iter().map(|&group| {
         let mut own = Bits::below(groups);

@@ -47,13 +47,15 @@ pub(crate) struct StorePath {
 impl ReferenceGraph {
     /// Reads the list that Nix writes, or an object whose member `graph` is this list.
     ///
-    /// Each path of the list is an object with the members `path`, `narSize` (a number of bytes) and `references`
-    /// (a list of paths, itself among them where it refers to itself). Other members are not looked at.
+    /// Each path of the list is an object with the members `path`, `narSize` (a number of bytes)
+    /// and `references` (a list of paths, itself among them where it refers to itself). Other
+    /// members are not looked at.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`], with the path concerned: a member that is missing or of the wrong type, a path that is not
-    /// absolute, a path that is in the list twice, a reference to a path that is not in the list.
+    /// [`Error::Invalid`], with the path concerned: a member that is missing or of the wrong type,
+    /// a path that is not absolute, a path that is in the list twice, a reference to a path that is
+    /// not in the list.
     pub fn from_value(graph: Value) -> Result<Self> {
         let list = match graph {
             Value::Object(mut members) => members.remove("graph"),
@@ -62,8 +64,8 @@ impl ReferenceGraph {
         let Some(Value::Array(list)) = list else {
             return Err(Error::invalid(
                 "reference graph",
-                "it is a list of paths, or an object whose member \"graph\" is one: \
-                 give what Nix writes for exportReferencesGraph in a derivation with structured attributes",
+                "it is a list of paths, or an object whose member \"graph\" is one: give what Nix \
+                 writes for exportReferencesGraph in a derivation with structured attributes",
             ));
         };
         let mut paths = BTreeMap::new();
@@ -107,7 +109,10 @@ impl ReferenceGraph {
     /// # Errors
     ///
     /// [`Error::Invalid`] for a root that is not in the graph.
-    pub fn closure(&self, roots: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<BTreeSet<PathBuf>> {
+    pub fn closure(
+        &self,
+        roots: impl IntoIterator<Item = impl AsRef<Path>>,
+    ) -> Result<BTreeSet<PathBuf>> {
         let mut closure = BTreeSet::new();
         let mut waiting = Vec::new();
         for root in roots {
@@ -145,9 +150,13 @@ impl ReferenceGraph {
 
     fn check_references(&self) -> Result<()> {
         for (path, known) in &self.paths {
-            if let Some(missing) = known.references.iter().find(|path| !self.paths.contains_key(*path)) {
-                let reason =
-                    format!("it refers to {missing:?}, which is not in the reference graph: give the whole closure");
+            if let Some(missing) =
+                known.references.iter().find(|path| !self.paths.contains_key(*path))
+            {
+                let reason = format!(
+                    "it refers to {missing:?}, which is not in the reference graph: give the \
+                     whole closure"
+                );
                 return Err(Error::invalid(subject(path), reason));
             }
         }
@@ -170,25 +179,38 @@ fn store_path(index: usize, value: Value) -> Result<(PathBuf, StorePath)> {
     let what = subject(&path);
     let size = take(&what, &mut members, "narSize")?;
     let Some(size) = size.as_u64() else {
-        return Err(Error::invalid(what, format!("\"narSize\" is a number of bytes, and this is not: {size}")));
+        return Err(Error::invalid(
+            what,
+            format!("\"narSize\" is a number of bytes, and this is not: {size}"),
+        ));
     };
     let references = take(&what, &mut members, "references")?;
     let Value::Array(references) = references else {
-        return Err(Error::invalid(what, format!("\"references\" is a list of paths, and this is not: {references}")));
+        return Err(Error::invalid(
+            what,
+            format!("\"references\" is a list of paths, and this is not: {references}"),
+        ));
     };
-    let references = references.iter().map(|path| absolute(&what, "references", path)).collect::<Result<_>>()?;
+    let references =
+        references.iter().map(|path| absolute(&what, "references", path)).collect::<Result<_>>()?;
     Ok((path, StorePath { size, references }))
 }
 
 fn take(what: &str, members: &mut Map<String, Value>, name: &str) -> Result<Value> {
     members.remove(name).ok_or_else(|| {
-        Error::invalid(what, format!("it has no member {name:?}, which Nix gives to every path: add it"))
+        Error::invalid(
+            what,
+            format!("it has no member {name:?}, which Nix gives to every path: add it"),
+        )
     })
 }
 
 fn absolute(what: &str, member: &str, value: &Value) -> Result<PathBuf> {
     match value.as_str().map(Path::new) {
         Some(path) if path.is_absolute() => Ok(path.to_owned()),
-        _ => Err(Error::invalid(what, format!("{member:?} has an absolute path, and this is not one: {value}"))),
+        _ => Err(Error::invalid(
+            what,
+            format!("{member:?} has an absolute path, and this is not one: {value}"),
+        )),
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::closure::unit::Unit;
 
-/// The units as the groups that merging begins with, each after those that it refers to: one group for each unit where
-/// there are no more units than `most`, and otherwise neighbours joined whose sizes hardly matter.
+/// The units as the groups that merging begins with, each after those that it refers to: one group
+/// for each unit where there are no more units than `most`, and otherwise neighbours joined whose
+/// sizes hardly matter.
 ///
-/// Neighbours in an order where each comes after its references can be joined without making a circle. Depth first, as
-/// units are ordered, neighbours are related, too.
+/// Neighbours in an order where each comes after its references can be joined without making a
+/// circle. Depth first, as units are ordered, neighbours are related, too.
 pub(crate) fn join_small(units: &[Unit], most: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<_> = (0..units.len()).collect();
     order.sort_by_key(|&unit| (units[unit].level, units[unit].is_alone));
@@ -30,7 +31,9 @@ fn runs(units: &[Unit], order: &[usize], largest: f64) -> Vec<Vec<usize>> {
         let unit = &units[index];
         filled += weight(unit);
         match groups.last_mut() {
-            Some(group) if filled <= largest && unit.may_join(&units[group[0]]) => group.push(index),
+            Some(group) if filled <= largest && unit.may_join(&units[group[0]]) => {
+                group.push(index)
+            }
             _ => {
                 groups.push(vec![index]);
                 filled = weight(unit);

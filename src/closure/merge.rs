@@ -10,8 +10,9 @@ use crate::closure::{
 /// A layer of fewer bytes is small. A third of the allowed layers may be.
 const SMALL: f64 = 1024.0 * 1024.0;
 
-/// Merges groups of units, each given after those that it refers to, until there are no more than `most`, not too many
-/// of them are small, and every other merge costs something. The layers come in such an order again.
+/// Merges groups of units, each given after those that it refers to, until there are no more than
+/// `most`, not too many of them are small, and every other merge costs something. The layers come
+/// in such an order again.
 pub(crate) fn merge(units: &[Unit], groups: Vec<Vec<usize>>, most: usize) -> Vec<Vec<usize>> {
     let mut layers = Layers::new(units, groups);
     let mut candidates = Candidates::default();
@@ -19,9 +20,11 @@ pub(crate) fn merge(units: &[Unit], groups: Vec<Vec<usize>>, most: usize) -> Vec
     while let Some(merge) = candidates.take() {
         let Some((one, other)) = layers.parts(&merge) else { continue };
         let too_many_small = layers.small > (most / 3).max(1);
-        let is_wanted =
-            layers.count > most || merge.growth <= 0.0 || too_many_small && (one.is_small() || other.is_small());
-        // What parts two layers does so until one of them is merged, and that makes other candidates.
+        let is_wanted = layers.count > most
+            || merge.growth <= 0.0
+            || too_many_small && (one.is_small() || other.is_small());
+        // What parts two layers does so until one of them is merged, and that makes other
+        // candidates.
         if is_wanted && !layers.order.is_parted(merge.one, merge.other) {
             let merged = layers.apply(&merge);
             candidates.add(layers.candidates(merged));
@@ -46,7 +49,8 @@ impl Layer {
     }
 }
 
-/// The layers so far. One that was merged of two has an index of its own, behind all others, and its parts are gone.
+/// The layers so far. One that was merged of two has an index of its own, behind all others, and
+/// its parts are gone.
 #[derive(Debug)]
 struct Layers<'a> {
     units: &'a [Unit<'a>],
@@ -84,7 +88,8 @@ impl<'a> Layers<'a> {
         let lower = self.living().take_while(|&(one, _)| one < other);
         let joinable = lower.filter(|(_, with)| self.units[with.units[0]].may_join(unit));
         let candidate = |(one, with): (usize, &Layer)| {
-            let growth = self.costs.of_both(&with.exposure, &layer.exposure) - with.cost - layer.cost;
+            let growth =
+                self.costs.of_both(&with.exposure, &layer.exposure) - with.cost - layer.cost;
             Candidate { growth, one, other }
         };
         joinable.map(candidate).collect()
@@ -92,7 +97,8 @@ impl<'a> Layers<'a> {
 
     /// Makes one layer of the two, and says its index.
     fn apply(&mut self, merge: &Candidate) -> usize {
-        let [one, other] = [merge.one, merge.other].map(|part| self.layers[part].take().expect("it is not gone"));
+        let [one, other] =
+            [merge.one, merge.other].map(|part| self.layers[part].take().expect("it is not gone"));
         self.small -= usize::from(one.is_small()) + usize::from(other.is_small());
         self.count -= 1;
         let mut exposure = one.exposure;
@@ -107,7 +113,8 @@ impl<'a> Layers<'a> {
 
     fn in_order(self) -> Vec<Vec<usize>> {
         let Self { layers, order, .. } = self;
-        let mut layers: Vec<_> = layers.into_iter().enumerate().filter_map(|(at, layer)| Some((at, layer?))).collect();
+        let mut layers: Vec<_> =
+            layers.into_iter().enumerate().filter_map(|(at, layer)| Some((at, layer?))).collect();
         for (_, layer) in &mut layers {
             layer.units.sort_unstable();
         }
@@ -123,7 +130,8 @@ fn references(units: &[Unit], groups: &[Vec<usize>]) -> Vec<Vec<usize>> {
         group.iter().for_each(|&unit| group_of[unit] = index);
     }
     let of_group = |(index, group): (usize, &Vec<usize>)| {
-        let references = group.iter().flat_map(|&unit| &units[unit].references).map(|&unit| group_of[unit]);
+        let references =
+            group.iter().flat_map(|&unit| &units[unit].references).map(|&unit| group_of[unit]);
         references.filter(|&reference| reference != index).collect()
     };
     groups.iter().enumerate().map(of_group).collect()

@@ -19,8 +19,8 @@ pub struct ClosureOptions {
     pub max_layers: usize,
     /// Paths of which each has a layer for itself.
     pub alone: Vec<PathBuf>,
-    /// Paths that are in one layer, list by list. What lies between them in the graph comes with them: a path that one
-    /// of them refers to and that refers to another.
+    /// Paths that are in one layer, list by list. What lies between them in the graph comes with
+    /// them: a path that one of them refers to and that refers to another.
     pub together: Vec<Vec<PathBuf>>,
 }
 

@@ -2,7 +2,8 @@
 
 use crate::closure::bits::{Bits, count};
 
-/// For each layer, those below it and those above it: what it refers to, directly or not, and what refers to it.
+/// For each layer, those below it and those above it: what it refers to, directly or not, and what
+/// refers to it.
 #[derive(Debug)]
 pub(crate) struct Order {
     below: Vec<Bits>,
@@ -28,7 +29,8 @@ impl Order {
         order
     }
 
-    /// Whether a layer lies between the two, so that they would be in a circle with it if they were one.
+    /// Whether a layer lies between the two, so that they would be in a circle with it if they were
+    /// one.
     pub(crate) fn is_parted(&self, one: usize, other: usize) -> bool {
         self.below[one].meets(&self.above[other]) || self.below[other].meets(&self.above[one])
     }

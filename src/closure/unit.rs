@@ -1,4 +1,5 @@
-//! The units that layers are made of: store paths, or several that hints or a circle of references hold together.
+//! The units that layers are made of: store paths, or several that hints or a circle of references
+//! hold together.
 
 use std::{
     collections::HashMap,
@@ -24,9 +25,10 @@ pub(crate) struct Unit<'a> {
     pub(crate) references: Vec<usize>,
     /// Whether it has a layer for itself.
     pub(crate) is_alone: bool,
-    /// What stands alone cuts the others into levels: a unit of which such a one is below is in a higher level than
-    /// what lies below that. Only units of one level share a layer, which keeps every layer above those that it refers
-    /// to, and needs no more layers than the hints themselves demand.
+    /// What stands alone cuts the others into levels: a unit of which such a one is below is in a
+    /// higher level than what lies below that. Only units of one level share a layer, which keeps
+    /// every layer above those that it refers to, and needs no more layers than the hints
+    /// themselves demand.
     pub(crate) level: usize,
 }
 
@@ -39,13 +41,18 @@ impl Unit<'_> {
 
 /// The units of a graph, each after those that it refers to.
 ///
-/// Their order is a function of names and references. The hash part of a path decides between equal names only, since
-/// it is new in every path above one that changed.
-pub(crate) fn units<'a>(graph: &'a ReferenceGraph, options: &ClosureOptions) -> Result<Vec<Unit<'a>>> {
+/// Their order is a function of names and references. The hash part of a path decides between equal
+/// names only, since it is new in every path above one that changed.
+pub(crate) fn units<'a>(
+    graph: &'a ReferenceGraph,
+    options: &ClosureOptions,
+) -> Result<Vec<Unit<'a>>> {
     let (paths, known): (Vec<&Path>, Vec<&StorePath>) = by_name(graph).into_iter().unzip();
-    let index: HashMap<&Path, usize> = paths.iter().enumerate().map(|(index, path)| (*path, index)).collect();
+    let index: HashMap<&Path, usize> =
+        paths.iter().enumerate().map(|(index, path)| (*path, index)).collect();
     let indexes = |known: &&StorePath| {
-        let mut indexes: Vec<_> = known.references.iter().map(|path| index[path.as_path()]).collect();
+        let mut indexes: Vec<_> =
+            known.references.iter().map(|path| index[path.as_path()]).collect();
         indexes.sort_unstable();
         indexes
     };
@@ -59,7 +66,8 @@ pub(crate) fn units<'a>(graph: &'a ReferenceGraph, options: &ClosureOptions) -> 
     }
     let mut units: Vec<Unit> = Vec::with_capacity(components.len());
     for (unit, members) in components.into_iter().enumerate() {
-        let mut below: Vec<_> = members.iter().flat_map(|&path| &references[path]).map(|&path| unit_of[path]).collect();
+        let mut below: Vec<_> =
+            members.iter().flat_map(|&path| &references[path]).map(|&path| unit_of[path]).collect();
         below.sort_unstable();
         below.dedup();
         below.retain(|&reference| reference != unit);
@@ -72,23 +80,26 @@ pub(crate) fn units<'a>(graph: &'a ReferenceGraph, options: &ClosureOptions) -> 
 }
 
 fn by_name(graph: &ReferenceGraph) -> Vec<(&Path, &StorePath)> {
-    let mut paths: Vec<_> = graph.paths.iter().map(|(path, known)| (path.as_path(), known)).collect();
+    let mut paths: Vec<_> =
+        graph.paths.iter().map(|(path, known)| (path.as_path(), known)).collect();
     paths.sort_by_cached_key(|(path, _)| (name(path), *path));
     paths
 }
 
-/// The name of a store path, which is its base name without the hash part: 32 characters and a dash. The base name of
-/// any other path is its name.
+/// The name of a store path, which is its base name without the hash part: 32 characters and a
+/// dash. The base name of any other path is its name.
 pub(crate) fn name(path: &Path) -> &[u8] {
     let base = path.file_name().unwrap_or_default().as_encoded_bytes();
     match base.split_at_checked(32) {
-        Some((hash, [b'-', name @ ..])) if hash.iter().all(|byte| byte.is_ascii_alphanumeric()) => name,
+        Some((hash, [b'-', name @ ..])) if hash.iter().all(|byte| byte.is_ascii_alphanumeric()) => {
+            name
+        }
         _ => base,
     }
 }
 
-/// The references, and a circle through each list of paths that stay together: what lies between them is then in the
-/// circle too.
+/// The references, and a circle through each list of paths that stay together: what lies between
+/// them is then in the circle too.
 fn with_hints(
     references: &[Vec<usize>],
     graph: &ReferenceGraph,
@@ -117,8 +128,8 @@ fn stand_alone(
         let unit = &mut units[unit_of(path)];
         if let Some(other) = unit.paths.iter().find(|other| *other != path) {
             let reason = format!(
-                "it is to stand alone and cannot: {other:?} is in its layer, by a hint or by references in a circle; \
-                 drop one of the hints"
+                "it is to stand alone and cannot: {other:?} is in its layer, by a hint or by \
+                 references in a circle; drop one of the hints"
             );
             return Err(Error::invalid(subject(path), reason));
         }
@@ -137,11 +148,13 @@ fn stand_alone(
     Ok(())
 }
 
-/// The strongly connected components of a graph, each after those that it refers to, its members in ascending order:
-/// Tarjan's algorithm, with a list in place of recursion, since a chain of references can be as long as it likes.
+/// The strongly connected components of a graph, each after those that it refers to, its members in
+/// ascending order: Tarjan's algorithm, with a list in place of recursion, since a chain of
+/// references can be as long as it likes.
 fn components(links: &[Vec<usize>]) -> Vec<Vec<usize>> {
     const NOT_SEEN: usize = usize::MAX;
-    // The number of a node is that of its visit; its root is the lowest number on its stack that it was found to reach.
+    // The number of a node is that of its visit; its root is the lowest number on its stack that it
+    // was found to reach.
     let (mut number, mut root) = (vec![NOT_SEEN; links.len()], vec![NOT_SEEN; links.len()]);
     let mut is_done = vec![false; links.len()];
     let (mut visits, mut stack, mut components) = (0, Vec::new(), Vec::new());
@@ -165,7 +178,10 @@ fn components(links: &[Vec<usize>]) -> Vec<Vec<usize>> {
                     visiting.push((next, 0));
                 }
             } else if root[node] == number[node] {
-                let first = stack.iter().rposition(|&member| member == node).expect("a visited node is on the stack");
+                let first = stack
+                    .iter()
+                    .rposition(|&member| member == node)
+                    .expect("a visited node is on the stack");
                 let mut component = stack.split_off(first);
                 component.iter().for_each(|&member| is_done[member] = true);
                 component.sort_unstable();

@@ -1,8 +1,10 @@
-//! What an image configuration may contain: one table, for those who make configurations and for `verify`.
+//! What an image configuration may contain: one table, for those who make configurations and for
+//! `verify`.
 //!
-//! The members are those of the [image specification](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties)
-//! and of [Docker's](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md). What is wrong with a value has one of
-//! three verdicts, each found out with engines: see [`Verdict`].
+//! The members are those of the [image
+//! specification](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties)
+//! and of [Docker's](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md). What is wrong
+//! with a value has one of three verdicts, each found out with engines: see [`Verdict`].
 
 pub(crate) mod kinds;
 pub(crate) mod rules;
@@ -20,11 +22,13 @@ use crate::{
     },
 };
 
-/// Reports everything that is wrong with the values of a configuration, in the order of the table. Whether `os`,
-/// `architecture` and `rootfs` are there, and what they and the history say of the layers, is not looked at.
+/// Reports everything that is wrong with the values of a configuration, in the order of the table.
+/// Whether `os`, `architecture` and `rootfs` are there, and what they and the history say of the
+/// layers, is not looked at.
 pub(crate) fn check(configuration: &Map<String, Value>, report: &mut dyn FnMut(Fault)) {
     let os = configuration.get("os").and_then(Value::as_str).unwrap_or("linux");
-    let architecture = configuration.get("architecture").and_then(Value::as_str).unwrap_or_default();
+    let architecture =
+        configuration.get("architecture").and_then(Value::as_str).unwrap_or_default();
     let context = Context { os, architecture };
     let mut checker = Checker { path: Vec::new(), context, report };
     checker.members(configuration, CONFIGURATION);
@@ -61,11 +65,17 @@ impl Checker<'_> {
     fn value(&mut self, value: &Value, kind: Kind) {
         let context = self.context;
         match (kind, value) {
-            (Kind::Text, Value::String(_)) | (Kind::Flag, Value::Bool(_)) | (Kind::Elsewhere, _) => {}
+            (Kind::Text, Value::String(_))
+            | (Kind::Flag, Value::Bool(_))
+            | (Kind::Elsewhere, _) => {}
             (Kind::TextBy(rule), Value::String(text)) => self.by(value, rule(text, context)),
             (Kind::Whole(least), Value::Number(number)) if number.as_i64().is_some() => {
                 if number.as_i64() < Some(least) {
-                    self.wrong(value, Verdict::Refused, format!("a whole number, at least {least}").into());
+                    self.wrong(
+                        value,
+                        Verdict::Refused,
+                        format!("a whole number, at least {least}").into(),
+                    );
                 }
             }
             (Kind::Duration, Value::Number(number)) if number.as_i64().is_some() => {
@@ -77,7 +87,9 @@ impl Checker<'_> {
                 self.each(list, Kind::TextBy(rules::variable));
                 for index in rules::overridden(list) {
                     let expected = "there once: engines take the last entry of a name".into();
-                    self.at(Step::Index(index), |checker| checker.wrong(&list[index], Verdict::Unusual, expected));
+                    self.at(Step::Index(index), |checker| {
+                        checker.wrong(&list[index], Verdict::Unusual, expected)
+                    });
                 }
             }
             (Kind::ListBy(rule), Value::Array(list)) => {

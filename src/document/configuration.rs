@@ -15,8 +15,9 @@ use crate::{
 };
 
 object! {
-    /// An [image configuration](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties). Written as
-    /// JSON, the members stand in the order of the fields, absent ones left out.
+    /// An [image
+    /// configuration](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
+    /// Written as JSON, the members stand in the order of the fields, absent ones left out.
     #[derive(Clone, Debug, Default, PartialEq)]
     pub struct Configuration {
         /// When the image was made, as RFC 3339 writes it.
@@ -94,7 +95,8 @@ object! {
         /// The arguments it has unless the user gives others.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub cmd: Option<Vec<String>>,
-        /// Paths whose contents belong to the container, not to the image; the values are empty objects.
+        /// Paths whose contents belong to the container, not to the image; the values are empty
+        /// objects.
         #[serde(default, skip_serializing_if = "Extra::is_empty", deserialize_with = "null_is_empty")]
         pub volumes: Extra,
         /// Where the program starts.
@@ -154,7 +156,9 @@ object! {
 
 /// What depends on the layers, and what a configuration must have.
 pub(crate) fn check(document: &Configuration) -> Result<()> {
-    let refuse = |member: &str, reason: &str| Err(Error::invalid(format!("image configuration, {member}"), reason));
+    let refuse = |member: &str, reason: &str| {
+        Err(Error::invalid(format!("image configuration, {member}"), reason))
+    };
     for (member, value) in [("architecture", &document.architecture), ("os", &document.os)] {
         if value.is_empty() {
             return refuse(member, "it must not be empty");
@@ -164,8 +168,8 @@ pub(crate) fn check(document: &Configuration) -> Result<()> {
     let layers = document.rootfs.diff_ids.len();
     if !document.history.is_empty() && made != layers {
         let reason = format!(
-            "it has {made} entries that made a layer, and the image has {layers} layers: \
-             give one for each, or leave the history out"
+            "it has {made} entries that made a layer, and the image has {layers} layers: give one \
+             for each, or leave the history out"
         );
         return refuse("history", &reason);
     }

@@ -59,13 +59,19 @@ impl Descriptor {
     ///
     /// [`Error::BlobDamaged`] if they are not.
     pub(crate) fn check(&self, size: u64, digest: Option<Digest>) -> Result<()> {
-        let damaged = |expected: String, actual: String| Error::BlobDamaged { digest: self.digest, expected, actual };
+        let damaged = |expected: String, actual: String| Error::BlobDamaged {
+            digest: self.digest,
+            expected,
+            actual,
+        };
         if size != self.size {
             let actual = if size > self.size { "more".to_owned() } else { size.to_string() };
             return Err(damaged(format!("{} bytes", self.size), actual));
         }
         match digest {
-            Some(digest) if digest != self.digest => Err(damaged(self.digest.to_string(), digest.to_string())),
+            Some(digest) if digest != self.digest => {
+                Err(damaged(self.digest.to_string(), digest.to_string()))
+            }
             _ => Ok(()),
         }
     }
@@ -87,7 +93,8 @@ impl Descriptor {
 }
 
 /// Key and value pairs:
-/// [annotations](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md), written sorted by key.
+/// [annotations](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md), written
+/// sorted by key.
 pub type Annotations = BTreeMap<String, String>;
 
 /// Documents in the wild write `null` where they mean an empty map or list.
@@ -110,8 +117,8 @@ macro_rules! media_types {
         impl MediaType {
             $($(#[$doc])* pub const $name: Self = Self(Cow::Borrowed($text));)*
 
-            /// The OCI media type of the same bytes, for the media types that Docker used before there was OCI;
-            /// any other is returned as it is.
+            /// The OCI media type of the same bytes, for the media types that Docker used before
+            /// there was OCI; any other is returned as it is.
             pub fn to_oci(&self) -> Self {
                 $(for docker in $docker as [&str; _] {
                     if self.as_str() == docker {
@@ -186,7 +193,8 @@ impl MediaType {
         self.is_index() || self.is_manifest()
     }
 
-    /// Whether the bytes say how an image is put together, which is read at once by whoever opens it.
+    /// Whether the bytes say how an image is put together, which is read at once by whoever opens
+    /// it.
     pub(crate) fn is_document(&self) -> bool {
         self.names_others() || [Self::CONFIG, Self::EMPTY].contains(&self.to_oci())
     }
@@ -200,7 +208,9 @@ impl MediaType {
 
 impl<'de> Deserialize<'de> for MediaType {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text::deserialize(deserializer, "a media type", |name| Ok::<_, std::convert::Infallible>(Self::named(name)))
+        text::deserialize(deserializer, "a media type", |name| {
+            Ok::<_, std::convert::Infallible>(Self::named(name))
+        })
     }
 }
 
@@ -214,8 +224,9 @@ object! {
     /// What an image runs on:
     /// [platform](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md#image-index-property-descriptions).
     ///
-    /// Architecture and operating system are Go's names; see [`Platform::normalised`] for others. Read from text as `OS/ARCHITECTURE` or
-    /// `OS/ARCHITECTURE/VARIANT`; the default is linux/amd64 on every machine, never the build host's.
+    /// Architecture and operating system are Go's names; see [`Platform::normalised`] for others.
+    /// Read from text as `OS/ARCHITECTURE` or `OS/ARCHITECTURE/VARIANT`; the default is linux/amd64
+    /// on every machine, never the build host's.
     ///
     /// ```
     /// use oci_layout::Platform;
@@ -260,7 +271,8 @@ impl Platform {
         }
     }
 
-    /// Whether this is what tools write that do not know the platform: crane, of an image without a base.
+    /// Whether this is what tools write that do not know the platform: crane, of an image without a
+    /// base.
     pub(crate) fn is_not_said(&self) -> bool {
         self.os.is_empty() && self.architecture.is_empty()
     }
@@ -270,8 +282,9 @@ impl Platform {
         self.os == "unknown" && self.architecture == "unknown"
     }
 
-    /// The platform by the names that images use: `amd64` for `x86_64`, `arm64` for `aarch64`, `arm/v7` for `armhf` and
-    /// `arm/7`, `darwin` for `macos`, as containerd has them. Names that nobody knows stay as they are.
+    /// The platform by the names that images use: `amd64` for `x86_64`, `arm64` for `aarch64`,
+    /// `arm/v7` for `armhf` and `arm/7`, `darwin` for `macos`, as containerd has them. Names that
+    /// nobody knows stay as they are.
     ///
     /// ```
     /// use oci_layout::Platform;
@@ -280,7 +293,8 @@ impl Platform {
     /// # Ok::<_, oci_layout::Error>(())
     /// ```
     pub fn normalised(&self) -> Self {
-        let (architecture, variant) = platform_names::architecture(&self.architecture, self.variant.as_deref());
+        let (architecture, variant) =
+            platform_names::architecture(&self.architecture, self.variant.as_deref());
         Self { os: platform_names::os(&self.os), architecture, variant, ..self.clone() }
     }
 
@@ -288,15 +302,16 @@ impl Platform {
     pub(crate) fn with_variant(&self) -> Self {
         let mut platform = self.normalised();
         if platform.variant.is_none() {
-            platform.variant = platform_names::default_variant(&platform.architecture).map(str::to_owned);
+            platform.variant =
+                platform_names::default_variant(&platform.architecture).map(str::to_owned);
         }
         platform
     }
 
-    /// Whether an image for `other` is what someone who asks for this platform wants: the same operating system,
-    /// architecture and variant, by whatever names. Without a variant, `amd64` is `amd64/v1`, `arm` is `arm/v7` and
-    /// `arm64` is `arm64/v8`; of another architecture, any variant is wanted. An image that does not say what it runs on
-    /// may be for any platform.
+    /// Whether an image for `other` is what someone who asks for this platform wants: the same
+    /// operating system, architecture and variant, by whatever names. Without a variant, `amd64` is
+    /// `amd64/v1`, `arm` is `arm/v7` and `arm64` is `arm64/v8`; of another architecture, any
+    /// variant is wanted. An image that does not say what it runs on may be for any platform.
     pub fn accepts(&self, other: &Self) -> bool {
         if other.is_not_said() {
             return true;
@@ -330,19 +345,28 @@ impl FromStr for Platform {
     fn from_str(text: &str) -> Result<Self, Error> {
         let mut platform = match text.split('/').collect::<Vec<_>>()[..] {
             [os, architecture] => Self::new(os, architecture),
-            [os, architecture, variant] => Self { variant: Some(variant.to_owned()), ..Self::new(os, architecture) },
+            [os, architecture, variant] => {
+                Self { variant: Some(variant.to_owned()), ..Self::new(os, architecture) }
+            }
             _ => Self::new("", ""),
         };
-        let word =
-            |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-        if !word(&platform.os) || !word(&platform.architecture) || !platform.variant.iter().all(|v| word(v)) {
+        let word = |word: &str| {
+            !word.is_empty()
+                && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        };
+        if !word(&platform.os)
+            || !word(&platform.architecture)
+            || !platform.variant.iter().all(|v| word(v))
+        {
             return Err(Error::invalid(
                 format!("platform {text:?}"),
                 "it is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64",
             ));
         }
         // Go's names are lower case, and so are everybody's comparisons.
-        for part in [&mut platform.os, &mut platform.architecture].into_iter().chain(&mut platform.variant) {
+        for part in
+            [&mut platform.os, &mut platform.architecture].into_iter().chain(&mut platform.variant)
+        {
             part.make_ascii_lowercase();
         }
         Ok(platform)

@@ -1,5 +1,5 @@
-//! Members of JSON objects that this library does not know, kept as text: as values they would take fifty times as much
-//! memory.
+//! Members of JSON objects that this library does not know, kept as text: as values they would take
+//! fifty times as much memory.
 
 use std::{
     borrow::Cow,
@@ -20,8 +20,8 @@ use serde_json::{Value, value::RawValue};
 /// How deep objects and lists may lie in one another, as deep as serde_json reads them.
 const MAX_DEPTH: usize = 127;
 
-/// Members that this library does not know, kept as they were read and written sorted by key, at every depth. A copy
-/// shares the text. Only serde_json reads them.
+/// Members that this library does not know, kept as they were read and written sorted by key, at
+/// every depth. A copy shares the text. Only serde_json reads them.
 #[derive(Clone, Default)]
 pub struct Extra(Option<Arc<str>>);
 
@@ -144,7 +144,9 @@ fn value_of(text: &RawValue) -> Value {
 }
 
 /// Members to be written: by their keys, of those with one key the last.
-fn sorted<'a>(mut members: Vec<(Cow<'a, str>, &'a RawValue)>) -> impl Iterator<Item = (Cow<'a, str>, Sorted<'a>)> {
+fn sorted<'a>(
+    mut members: Vec<(Cow<'a, str>, &'a RawValue)>,
+) -> impl Iterator<Item = (Cow<'a, str>, Sorted<'a>)> {
     members.reverse();
     members.sort_by(|(one, _), (other, _)| one.cmp(other));
     members.dedup_by(|(later, _), (first, _)| later == first);
@@ -159,9 +161,9 @@ impl Serialize for Sorted<'_> {
         let text = self.0.get();
         match text.as_bytes().first() {
             Some(b'{') => serializer.collect_map(sorted(members(text))),
-            Some(b'[') => {
-                serde_json::Deserializer::from_str(text).deserialize_seq(List(serializer)).map_err(ser::Error::custom)
-            }
+            Some(b'[') => serde_json::Deserializer::from_str(text)
+                .deserialize_seq(List(serializer))
+                .map_err(ser::Error::custom),
             _ => value_of(self.0).serialize(serializer),
         }
     }
@@ -250,7 +252,10 @@ struct Known<'a, A> {
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Known<'_, A> {
     type Error = A::Error;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
         while let Some(key) = self.map.next_key_seed(Field(self.fields))? {
             let key = match key {
                 Ok(field) => return seed.deserialize(field.into_deserializer()).map(Some),
@@ -293,7 +298,8 @@ impl Visitor<'_> for Field {
     }
 }
 
-/// Whether lists and objects lie in one another as deep as may be. The reader of raw text does not look.
+/// Whether lists and objects lie in one another as deep as may be. The reader of raw text does not
+/// look.
 fn is_shallow(text: &str) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0, false, false);
     for byte in text.bytes() {
@@ -378,7 +384,8 @@ mod tests {
         assert_eq!(serde_json::to_string(&thing).unwrap(), written);
         let by_value: Thing = serde_json::from_value(serde_json::from_str(text).unwrap()).unwrap();
         assert_eq!(by_value, thing);
-        let extra: Extra = [("b", json!(1)), ("a", json!({ "d": 1, "c": 2 }))].into_iter().collect();
+        let extra: Extra =
+            [("b", json!(1)), ("a", json!({ "d": 1, "c": 2 }))].into_iter().collect();
         assert_eq!(serde_json::to_string(&extra).unwrap(), r#"{"a":{"c":2,"d":1},"b":1}"#);
         assert_eq!(serde_json::from_str::<Extra>("{}").unwrap(), Extra::default());
     }
@@ -390,12 +397,17 @@ mod tests {
             ("{}", "missing field `someName`"),
             (r#"{"someName":1,"someName":2}"#, "duplicate field `someName`"),
             (r#"{"someName":"x"}"#, "expected u8"),
-            (&format!(r#"{{"x":{}{}}}"#, "[".repeat(130), "]".repeat(130)), "recursion limit exceeded"),
+            (
+                &format!(r#"{{"x":{}{}}}"#, "[".repeat(130), "]".repeat(130)),
+                "recursion limit exceeded",
+            ),
         ] {
             let error = serde_json::from_str::<Thing>(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
-        let mut json = serde_json::Deserializer::from_str(r#"{"x":[1],"someName":1,"list":[{"y":2,"someName":[]}]}"#);
+        let mut json = serde_json::Deserializer::from_str(
+            r#"{"x":[1],"someName":1,"list":[{"y":2,"someName":[]}]}"#,
+        );
         let error = serde_path_to_error::deserialize::<_, Thing>(&mut json).unwrap_err();
         assert_eq!(error.path().to_string(), "list[0].someName");
     }

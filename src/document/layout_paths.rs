@@ -13,13 +13,15 @@ pub(crate) fn marker() -> Vec<u8> {
     json::to_bytes(&serde_json::json!({ "imageLayoutVersion": "1.0.0" }))
 }
 
-/// The largest document that is read. Registries take manifests of 4 MiB; configurations may be larger.
+/// The largest document that is read. Registries take manifests of 4 MiB; configurations may be
+/// larger.
 pub(crate) const MAX_DOCUMENT: u64 = 16 << 20;
 
 /// The largest recipe that is read, which is that of millions of files.
 pub(crate) const MAX_RECIPE: u64 = 64 << 20;
 
-/// How deep indexes may lie in one another. Everybody writes one level, and one more is allowed for.
+/// How deep indexes may lie in one another. Everybody writes one level, and one more is allowed
+/// for.
 pub(crate) const MAX_DEPTH: usize = 8;
 
 /// The folder that makes a layout sparse: what is a blob's recipe lies in it.

@@ -9,8 +9,8 @@ use crate::{
 };
 
 object! {
-    /// An [image manifest](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md). Written as JSON, the
-    /// members stand in the order of the fields, absent ones left out.
+    /// An [image manifest](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md).
+    /// Written as JSON, the members stand in the order of the fields, absent ones left out.
     #[derive(Clone, Debug, PartialEq)]
     #[serde(rename_all = "camelCase")]
     pub struct Manifest {
@@ -37,11 +37,18 @@ object! {
 }
 
 impl Manifest {
-    pub(crate) const MEMBERS: &[&str] =
-        &["schemaVersion", "mediaType", "artifactType", "config", "layers", "subject", "annotations"];
+    pub(crate) const MEMBERS: &[&str] = &[
+        "schemaVersion",
+        "mediaType",
+        "artifactType",
+        "config",
+        "layers",
+        "subject",
+        "annotations",
+    ];
 
-    /// Whether this is an image that a container can run: its configuration is an image's, and its layers are tars. What
-    /// cosign and ORAS make has the same configuration, and other layers.
+    /// Whether this is an image that a container can run: its configuration is an image's, and its
+    /// layers are tars. What cosign and ORAS make has the same configuration, and other layers.
     pub(crate) fn is_of_container(&self) -> bool {
         self.config.media_type.to_oci() == MediaType::CONFIG
             && self.layers.iter().all(|layer| layer.media_type.is_layer())
@@ -53,10 +60,11 @@ impl Manifest {
 }
 
 object! {
-    /// An [image index](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md). Written as JSON, the
-    /// members stand in the order of the fields, absent ones left out.
+    /// An [image index](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md).
+    /// Written as JSON, the members stand in the order of the fields, absent ones left out.
     ///
-    /// The entries are [`Descriptor`]s, unless somebody has a reason to look at them as another type.
+    /// The entries are [`Descriptor`]s, unless somebody has a reason to look at them as another
+    /// type.
     #[derive(Clone, Debug, PartialEq)]
     #[serde(rename_all = "camelCase", bound(deserialize = "D: serde::Deserialize<'de>"))]
     pub struct Index<D = Descriptor> {
@@ -90,15 +98,26 @@ impl Index {
 }
 
 /// The media type that a document we write has: the one there is, if the user did not say another.
-fn stated(what: &str, version: u32, media_type: Option<&MediaType>, expected: MediaType) -> Result<MediaType> {
+fn stated(
+    what: &str,
+    version: u32,
+    media_type: Option<&MediaType>,
+    expected: MediaType,
+) -> Result<MediaType> {
     if version != 2 {
-        return Err(Error::invalid(what, format!("schemaVersion {version} does not exist: it is 2")));
+        return Err(Error::invalid(
+            what,
+            format!("schemaVersion {version} does not exist: it is 2"),
+        ));
     }
     match media_type {
         Some(media_type) if *media_type == expected => Ok(expected),
         other => {
             let found = other.map_or("missing".to_owned(), |found| format!("{:?}", found.as_str()));
-            Err(Error::invalid(what, format!("its mediaType is {found}, and must be {expected}: leave it out")))
+            Err(Error::invalid(
+                what,
+                format!("its mediaType is {found}, and must be {expected}: leave it out"),
+            ))
         }
     }
 }

@@ -7,8 +7,8 @@ use crate::{
     document::descriptor::Descriptor,
 };
 
-/// Where podman, skopeo, buildah, umoci and crane look:
-/// [pre-defined annotation keys](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys).
+/// Where podman, skopeo, buildah, umoci and crane look: [pre-defined annotation
+/// keys](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys).
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// Where containerd, and docker with its store, look first.
@@ -55,7 +55,8 @@ impl FromStr for ImageName {
             return match is_tag(text) {
                 true => Ok(Self { tag: text.to_owned(), full: None }),
                 false => refuse(
-                    "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two",
+                    "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none \
+                     of the last two",
                 ),
             };
         }
@@ -66,12 +67,14 @@ impl FromStr for ImageName {
         let tag = tag.unwrap_or("latest");
         if !is_tag(tag) {
             return refuse(
-                "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two",
+                "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of \
+                 the last two",
             );
         }
         let Some((registry, path)) = full_repository(repository) else {
             return refuse(
-                "a name is written [REGISTRY/]PATH[:TAG], the path in lower-case letters, digits, `.`, `_`, `-` and `/`",
+                "a name is written [REGISTRY/]PATH[:TAG], the path in lower-case letters, digits, \
+                 `.`, `_`, `-` and `/`",
             );
         };
         Ok(Self { tag: tag.to_owned(), full: Some(format!("{registry}/{path}:{tag}")) })
@@ -89,8 +92,12 @@ pub(crate) fn split_tag(text: &str) -> (&str, Option<&str>) {
 /// The registry and the path in it, completed as docker does; nothing for what is no repository.
 pub(crate) fn full_repository(text: &str) -> Option<(String, String)> {
     let (registry, path) = match text.split_once('/') {
-        Some(("docker.io", rest)) if !rest.contains('/') => ("docker.io", format!("library/{rest}")),
-        Some((first, rest)) if first == "localhost" || first.contains(['.', ':']) => (first, rest.to_owned()),
+        Some(("docker.io", rest)) if !rest.contains('/') => {
+            ("docker.io", format!("library/{rest}"))
+        }
+        Some((first, rest)) if first == "localhost" || first.contains(['.', ':']) => {
+            (first, rest.to_owned())
+        }
         Some(_) => ("docker.io", text.to_owned()),
         None => ("docker.io", format!("library/{text}")),
     };
@@ -100,7 +107,8 @@ pub(crate) fn full_repository(text: &str) -> Option<(String, String)> {
     is_whole.then(|| (registry.to_owned(), path))
 }
 
-/// [Distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests).
+/// [Distribution
+/// specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests).
 pub(crate) fn is_tag(text: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     text.len() <= 128
@@ -108,14 +116,19 @@ pub(crate) fn is_tag(text: &str) -> bool {
         && text.bytes().all(|b| word(b) || b == b'.' || b == b'-')
 }
 
-/// Whether this may be a repository's name: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`, several of them with slashes between
-/// ([distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests)).
+/// Whether this may be a repository's name: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`, several of them
+/// with slashes between ([distribution
+/// specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests)).
 pub(crate) fn is_repository(name: &str) -> bool {
     let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let is_part = |part: &str| {
-        let whole = part.bytes().next().is_some_and(is_word) && part.bytes().next_back().is_some_and(is_word);
+        let whole = part.bytes().next().is_some_and(is_word)
+            && part.bytes().next_back().is_some_and(is_word);
         let mut between = part.split(|c: char| c.is_ascii() && is_word(c as u8));
-        whole && between.all(|text| matches!(text, "" | "." | "_" | "__") || text.bytes().all(|b| b == b'-'))
+        whole
+            && between.all(|text| {
+                matches!(text, "" | "." | "_" | "__") || text.bytes().all(|b| b == b'-')
+            })
     };
     // What clients allow for a name together with its registry's.
     name.len() <= 255 && name.split('/').all(is_part)
@@ -138,9 +151,22 @@ mod tests {
             let name = ImageName { tag: tag.to_owned(), full: full.map(str::to_owned) };
             assert_eq!(text.parse::<ImageName>().unwrap(), name, "{text}");
         }
-        for text in ["", ".x", "a b", "a..b:1", "me/App:1", "app:", "app@sha256:00", "/app:1", "app:-x", "a.b?c/app:1"]
-        {
-            assert!(text.parse::<ImageName>().unwrap_err().to_string().starts_with("image name"), "{text}");
+        for text in [
+            "",
+            ".x",
+            "a b",
+            "a..b:1",
+            "me/App:1",
+            "app:",
+            "app@sha256:00",
+            "/app:1",
+            "app:-x",
+            "a.b?c/app:1",
+        ] {
+            assert!(
+                text.parse::<ImageName>().unwrap_err().to_string().starts_with("image name"),
+                "{text}"
+            );
         }
     }
 

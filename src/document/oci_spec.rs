@@ -1,7 +1,8 @@
 //! Conversions to and from the document types of the [`oci-spec`](https://docs.rs/oci-spec) crate.
 //!
-//! Its types know fewer members than a document may have: what they have no place for is left out on the way there.
-//! So convert to talk to code that wants them, and take the bytes of a blob from the blob.
+//! Its types know fewer members than a document may have: what they have no place for is left out
+//! on the way there. So convert to talk to code that wants them, and take the bytes of a blob from
+//! the blob.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -52,8 +53,9 @@ impl From<spec::MediaType> for MediaType {
 
 /// Leaves out members that neither side knows.
 ///
-/// The crate's own JSON of the result says `os_version` and `os_features` where the specification says `os.version`
-/// and `os.features`, and so reads neither from a document. The value itself has both.
+/// The crate's own JSON of the result says `os_version` and `os_features` where the specification
+/// says `os.version` and `os.features`, and so reads neither from a document. The value itself has
+/// both.
 impl From<Platform> for spec::Platform {
     fn from(platform: Platform) -> Self {
         let features = platform.extra.get("features");
@@ -71,7 +73,8 @@ impl From<Platform> for spec::Platform {
 
 impl From<spec::Platform> for Platform {
     fn from(platform: spec::Platform) -> Self {
-        let features = platform.features().iter().map(|features| ("features".to_owned(), json!(features)));
+        let features =
+            platform.features().iter().map(|features| ("features".to_owned(), json!(features)));
         Self {
             os_version: platform.os_version().clone(),
             os_features: platform.os_features().clone().unwrap_or_default(),
@@ -142,7 +145,12 @@ impl TryFrom<spec::ImageManifest> for Manifest {
             media_type: manifest.media_type().clone().map(Into::into),
             artifact_type: manifest.artifact_type().as_ref().map(ToString::to_string),
             config: manifest.config().clone().try_into()?,
-            layers: manifest.layers().iter().cloned().map(TryInto::try_into).collect::<Result<_>>()?,
+            layers: manifest
+                .layers()
+                .iter()
+                .cloned()
+                .map(TryInto::try_into)
+                .collect::<Result<_>>()?,
             subject: manifest.subject().clone().map(TryInto::try_into).transpose()?,
             annotations: sorted(manifest.annotations()),
             extra: Extra::default(),
@@ -153,9 +161,9 @@ impl TryFrom<spec::ImageManifest> for Manifest {
 /// Leaves out members that neither side knows, at every depth.
 impl From<Index> for spec::ImageIndex {
     fn from(index: Index) -> Self {
-        let to = spec::ImageIndexBuilder::default()
-            .schema_version(index.schema_version)
-            .manifests(index.manifests.into_iter().map(Into::into).collect::<Vec<spec::Descriptor>>());
+        let to = spec::ImageIndexBuilder::default().schema_version(index.schema_version).manifests(
+            index.manifests.into_iter().map(Into::into).collect::<Vec<spec::Descriptor>>(),
+        );
         let mut to = to.build().expect("it has what an index must have");
         to.set_media_type(index.media_type.map(Into::into))
             .set_artifact_type(index.artifact_type.map(|kind| kind.as_str().into()))
@@ -176,7 +184,12 @@ impl TryFrom<spec::ImageIndex> for Index {
             schema_version: index.schema_version(),
             media_type: index.media_type().clone().map(Into::into),
             artifact_type: index.artifact_type().as_ref().map(ToString::to_string),
-            manifests: index.manifests().iter().cloned().map(TryInto::try_into).collect::<Result<_>>()?,
+            manifests: index
+                .manifests()
+                .iter()
+                .cloned()
+                .map(TryInto::try_into)
+                .collect::<Result<_>>()?,
             subject: index.subject().clone().map(TryInto::try_into).transpose()?,
             annotations: sorted(index.annotations()),
             extra: Extra::default(),
@@ -184,8 +197,8 @@ impl TryFrom<spec::ImageIndex> for Index {
     }
 }
 
-/// Leaves out members that neither side knows, at every depth: `Healthcheck`, `Shell`, `OnBuild` and whatever else
-/// a builder wrote that is not in the specification.
+/// Leaves out members that neither side knows, at every depth: `Healthcheck`, `Shell`, `OnBuild`
+/// and whatever else a builder wrote that is not in the specification.
 impl From<Configuration> for spec::ImageConfiguration {
     fn from(configuration: Configuration) -> Self {
         // The default is the build host's platform; all that it says is replaced.
@@ -227,7 +240,8 @@ impl TryFrom<spec::ImageConfiguration> for Configuration {
     }
 }
 
-/// Leaves out members that are not in the specification, and whatever `ExposedPorts` and `Volumes` say of their keys.
+/// Leaves out members that are not in the specification, and whatever `ExposedPorts` and `Volumes`
+/// say of their keys.
 impl From<ContainerConfig> for spec::Config {
     fn from(config: ContainerConfig) -> Self {
         let mut to = Self::default();
@@ -246,7 +260,9 @@ impl From<ContainerConfig> for spec::Config {
 
 impl From<spec::Config> for ContainerConfig {
     fn from(config: spec::Config) -> Self {
-        let keys = |keys: &Option<Vec<String>>| keys.iter().flatten().map(|key| (key.clone(), json!({}))).collect();
+        let keys = |keys: &Option<Vec<String>>| {
+            keys.iter().flatten().map(|key| (key.clone(), json!({}))).collect()
+        };
         Self {
             user: config.user().clone(),
             exposed_ports: keys(config.exposed_ports()),
@@ -266,7 +282,8 @@ impl From<spec::Config> for ContainerConfig {
 impl From<RootFs> for spec::RootFs {
     fn from(rootfs: RootFs) -> Self {
         let mut to = Self::default();
-        to.set_typ(rootfs.kind).set_diff_ids(rootfs.diff_ids.iter().map(Digest::to_string).collect());
+        to.set_typ(rootfs.kind)
+            .set_diff_ids(rootfs.diff_ids.iter().map(Digest::to_string).collect());
         to
     }
 }

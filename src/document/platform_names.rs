@@ -1,12 +1,13 @@
-//! The words of platforms: the names that images use, the other names that people and tools give, and the variant that
-//! an architecture means without one.
+//! The words of platforms: the names that images use, the other names that people and tools give,
+//! and the variant that an architecture means without one.
 //!
 //! Images use the names of Go's `GOOS` and `GOARCH`, as the
 //! [specification](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md#image-index-property-descriptions)
-//! says. Engines read some other names too, those of containerd's package `platforms`; the names that `uname`, Debian and
-//! Docker Hub use are here as well.
+//! says. Engines read some other names too, those of containerd's package `platforms`; the names
+//! that `uname`, Debian and Docker Hub use are here as well.
 
-/// Other names of architectures: the name that images use, and the variant that is part of the other name.
+/// Other names of architectures: the name that images use, and the variant that is part of the
+/// other name.
 const OTHER_ARCHITECTURES: &[(&str, &str, Option<&str>)] = &[
     ("x86_64", "amd64", None),
     ("x86-64", "amd64", None),
@@ -39,8 +40,8 @@ const OTHER_ARCHITECTURES: &[(&str, &str, Option<&str>)] = &[
 
 /// The values of `GOARCH`.
 const ARCHITECTURES: &[&str] = &[
-    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv64",
-    "s390x", "sparc64", "wasm",
+    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64",
+    "ppc64le", "riscv64", "s390x", "sparc64", "wasm",
 ];
 
 /// The values of `GOOS`.
@@ -85,7 +86,8 @@ fn variant_of(architecture: &str, variant: &str) -> String {
     let variant = variant.to_ascii_lowercase();
     let has_levels = ["amd64", "arm", "arm64"].contains(&architecture);
     let number = variant.strip_prefix('v').unwrap_or(&variant);
-    let number = if architecture == "arm64" { number.strip_suffix(".0").unwrap_or(number) } else { number };
+    let number =
+        if architecture == "arm64" { number.strip_suffix(".0").unwrap_or(number) } else { number };
     let is_level = number.starts_with(|first: char| first.is_ascii_digit());
     if has_levels && is_level { format!("v{number}") } else { variant }
 }
@@ -100,12 +102,14 @@ pub(crate) fn default_variant(architecture: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether this is a name that images use; `unknown` is that of what runs nowhere, such as attestations.
+/// Whether this is a name that images use; `unknown` is that of what runs nowhere, such as
+/// attestations.
 pub(crate) fn is_architecture(name: &str) -> bool {
     name == "unknown" || ARCHITECTURES.contains(&name)
 }
 
-/// Whether this is a name that images use; `unknown` is that of what runs nowhere, such as attestations.
+/// Whether this is a name that images use; `unknown` is that of what runs nowhere, such as
+/// attestations.
 pub(crate) fn is_os(name: &str) -> bool {
     name == "unknown" || OPERATING_SYSTEMS.contains(&name)
 }
@@ -114,7 +118,8 @@ pub(crate) fn is_os(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// As containerd's `platforms.Normalize` has them, with the variants that it leaves out as defaults.
+    /// As containerd's `platforms.Normalize` has them, with the variants that it leaves out as
+    /// defaults.
     #[test]
     fn architectures_have_the_names_that_containerd_gives_them() {
         for (given, used) in [
@@ -139,7 +144,10 @@ mod tests {
             let (name, variant) = architecture(given.0, given.1);
             assert_eq!((name.as_str(), variant.as_deref()), used, "{given:?}");
         }
-        assert_eq!((os("macos"), os("Linux"), os("windows")), ("darwin".into(), "linux".into(), "windows".into()));
+        assert_eq!(
+            (os("macos"), os("Linux"), os("windows")),
+            ("darwin".into(), "linux".into(), "windows".into())
+        );
     }
 
     #[test]

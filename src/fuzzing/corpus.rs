@@ -9,7 +9,8 @@ fn replay(target: &str, run: fn(&[u8])) {
         return;
     }
     let corpus = fuzz.join("corpus").join(target);
-    let mut files: Vec<_> = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(files.len() > 2, "{corpus:?} has inputs");
     for file in files {
@@ -23,7 +24,10 @@ fn replay(target: &str, run: fn(&[u8])) {
 #[test]
 fn the_corpus_is_small() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-    let files = walkdir::WalkDir::new(corpus).into_iter().filter_map(Result::ok).filter(|entry| entry.path().is_file());
+    let files = walkdir::WalkDir::new(corpus)
+        .into_iter()
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().is_file());
     let size: u64 = files.map(|entry| entry.metadata().unwrap().len()).sum();
     assert!(size < 300_000, "{size} bytes");
 }

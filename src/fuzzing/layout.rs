@@ -26,11 +26,14 @@ use crate::{
 const MOST: u64 = 8 << 20;
 
 /// The formats that an image is exported in.
-const FORMATS: [ArchiveFormat; 3] = [ArchiveFormat::Oci, ArchiveFormat::Docker, ArchiveFormat::Both];
+const FORMATS: [ArchiveFormat; 3] =
+    [ArchiveFormat::Oci, ArchiveFormat::Docker, ArchiveFormat::Both];
 
-/// Reads a layout in a folder, edits it, and exports it. The first part of the input is its index, the others are blobs.
+/// Reads a layout in a folder, edits it, and exports it. The first part of the input is its index,
+/// the others are blobs.
 ///
-/// Collecting garbage and removing tags make no new defect, and what `verify` finds no error in is exported without one.
+/// Collecting garbage and removing tags make no new defect, and what `verify` finds no error in is
+/// exported without one.
 pub fn document(data: &[u8]) {
     if data.len() > LONGEST {
         return;
@@ -53,7 +56,8 @@ pub fn document(data: &[u8]) {
         let after = self::errors(&layout, dir.path(), false);
         assert!(after.is_subset(&errors), "garbage was needed: {:?}", after.difference(&errors));
     }
-    let tags: Vec<String> = opened.tags().unwrap_or_default().into_iter().map(str::to_owned).collect();
+    let tags: Vec<String> =
+        opened.tags().unwrap_or_default().into_iter().map(str::to_owned).collect();
     let appended = match opened.images().ok().and_then(|mut images| images.pop()) {
         Some(image) => opened.append([image.tagged("appended")], &pool()).is_ok(),
         None => false,
@@ -70,8 +74,8 @@ pub fn document(data: &[u8]) {
     }
 }
 
-/// Reads an archive. The first byte says what the rest is: a tar, a compressed one, or members in parts. The first part
-/// has their names, each in a line: `@` is that of a blob.
+/// Reads an archive. The first byte says what the rest is: a tar, a compressed one, or members in
+/// parts. The first part has their names, each in a line: `@` is that of a blob.
 ///
 /// What `verify` finds no error in is exported without one.
 pub fn archive(data: &[u8]) {
@@ -106,7 +110,9 @@ fn members(data: &[u8]) -> Vec<u8> {
     let contents = mend::documents(contents);
     let mut tar = Vec::new();
     for (number, name) in names.split(|&byte| byte == b'\n').enumerate().take(100) {
-        let contents = contents.get(number).map_or(&br#"{"imageLayoutVersion":"1.0.0"}"#[..], |contents| contents);
+        let contents = contents
+            .get(number)
+            .map_or(&br#"{"imageLayoutVersion":"1.0.0"}"#[..], |contents| contents);
         let blob = format!("blobs/sha256/{}", Digest::of(contents).hex());
         let name = if name == b"@" { blob.as_bytes() } else { &name[..name.len().min(100)] };
         let mut header = [0; 512];
@@ -123,17 +129,24 @@ fn members(data: &[u8]) -> Vec<u8> {
     tar
 }
 
-/// What `verify` finds that breaks the specification, and if it is asked for, that it finds the same with more threads.
+/// What `verify` finds that breaks the specification, and if it is asked for, that it finds the
+/// same with more threads.
 fn errors(path: &Path, scratch: &Path, twice: bool) -> BTreeSet<String> {
     let options = VerifyOptions::default().max_layer_size(MOST).scratch(scratch);
-    let find =
-        |threads| verify(path, &options.clone().pool(&Pool::new(threads))).expect("there is something at this path");
+    let find = |threads| {
+        verify(path, &options.clone().pool(&Pool::new(threads)))
+            .expect("there is something at this path")
+    };
     let findings = find(1);
     if twice {
         assert_eq!(find(3), findings, "threads have no say");
     }
-    let errors = findings.iter().filter(|finding| finding.severity() == Severity::Error).map(ToString::to_string);
-    // What a subject needs is neither kept nor exported with it: it may be there for something else with the same bytes.
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity() == Severity::Error)
+        .map(ToString::to_string);
+    // What a subject needs is neither kept nor exported with it: it may be there for something else
+    // with the same bytes.
     errors.filter(|error| !error.contains(", subject, ")).collect()
 }
 
@@ -158,7 +171,8 @@ fn look(layout: &ImageLayout) {
     for layer in image.layers() {
         let entries: Result<Vec<_>> =
             layer_entries(layer).map(|entries| entries.take(1000).collect()).unwrap_or_else(Err);
-        are_small &= entries.is_ok_and(|entries| entries.iter().map(|entry| entry.size).sum::<u64>() < MOST);
+        are_small &=
+            entries.is_ok_and(|entries| entries.iter().map(|entry| entry.size).sum::<u64>() < MOST);
     }
     if are_small {
         let options = LayerOptions::from(Compression::NONE).above(&image).pool(&pool());
@@ -169,11 +183,15 @@ fn look(layout: &ImageLayout) {
     }
 }
 
-/// Exports all images; what was written is an archive again, with the same images if it is a layout.
+/// Exports all images; what was written is an archive again, with the same images if it is a
+/// layout.
 fn export(layout: &ImageLayout, format: ArchiveFormat, scratch: &Path, is_valid: bool) {
     let (Ok(images), index) = (layout.images(), layout.index().ok().cloned()) else { return };
     let path = scratch.join("exported");
-    let options = ArchiveOptions { index, ..ArchiveOptions::default().format(format).repository("example.org/a") };
+    let options = ArchiveOptions {
+        index,
+        ..ArchiveOptions::default().format(format).repository("example.org/a")
+    };
     let mut tar = Vec::new();
     if image_archive(&mut tar, images.clone(), options).is_err() {
         return;
@@ -185,6 +203,9 @@ fn export(layout: &ImageLayout, format: ArchiveFormat, scratch: &Path, is_valid:
         let digests = |images: &[Image]| images.iter().map(Image::digest).collect::<Vec<_>>();
         assert_eq!(digests(&again), digests(&images), "an export has the same images");
         let errors = errors(&path, scratch, false);
-        assert!(errors.is_empty() || !is_valid, "an export has a defect that its layout does not have: {errors:?}");
+        assert!(
+            errors.is_empty() || !is_valid,
+            "an export has a defect that its layout does not have: {errors:?}"
+        );
     }
 }

@@ -8,7 +8,8 @@ use crate::basics::digest::Digest;
 
 const BLOCK: usize = 512;
 
-/// Writes the checksum into every header block of a tar. A block is one if it stands where an entry before it ends.
+/// Writes the checksum into every header block of a tar. A block is one if it stands where an entry
+/// before it ends.
 pub(crate) fn checksums(tar: &mut [u8]) {
     let mut at = 0;
     while let Some(header) = tar.get_mut(at..at + BLOCK) {
@@ -20,8 +21,14 @@ pub(crate) fn checksums(tar: &mut [u8]) {
         header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
         let has_contents = !(b'1'..=b'6').contains(&header[156]);
         let digits = header[124..136].iter().filter(|byte| byte.is_ascii_digit());
-        let size = digits.fold(0_usize, |size, &digit| size.saturating_mul(8).saturating_add(usize::from(digit & 7)));
-        at = at.saturating_add(BLOCK).saturating_add(if has_contents { size.next_multiple_of(BLOCK) } else { 0 });
+        let size = digits.fold(0_usize, |size, &digit| {
+            size.saturating_mul(8).saturating_add(usize::from(digit & 7))
+        });
+        at = at.saturating_add(BLOCK).saturating_add(if has_contents {
+            size.next_multiple_of(BLOCK)
+        } else {
+            0
+        });
         if at > tar.len() {
             return;
         }
@@ -43,8 +50,8 @@ const BETWEEN: &[u8] = b"\n==\n";
 
 /// Documents that name one another, from an input in parts with a line `==` between them.
 ///
-/// Each part is a document. One that begins with `tar:` is a tar without its checksums, with `gz:` or `zst:` a compressed
-/// one. What stands in a part for part 3, which comes after it, is:
+/// Each part is a document. One that begins with `tar:` is a tar without its checksums, with `gz:`
+/// or `zst:` a compressed one. What stands in a part for part 3, which comes after it, is:
 ///
 /// | written | is |
 /// |---|---|

@@ -28,7 +28,8 @@ use crate::{
 /// The most bytes that an input may unpack to.
 const MOST: u64 = 8 << 20;
 
-/// Reads a tar. The first byte says whether its checksums are mended, and how it is compressed then.
+/// Reads a tar. The first byte says whether its checksums are mended, and how it is compressed
+/// then.
 ///
 /// It is the same read as a stream and with seeking, and the contents of files lie inside it.
 pub fn tar(data: &[u8]) {
@@ -44,12 +45,15 @@ pub fn tar(data: &[u8]) {
         // Cut off.
         _ => mend::gzip(&tar).split_off(1),
     };
-    let Ok(Unpacked::Plain(stream) | Unpacked::Compressed(stream)) = decompress(&packed[..]) else { return };
+    let Ok(Unpacked::Plain(stream) | Unpacked::Compressed(stream)) = decompress(&packed[..]) else {
+        return;
+    };
     let mut unpacked = Vec::new();
     // What was read before an error is a tar that was cut off.
     let _ = stream.take(MOST).read_to_end(&mut unpacked);
     let streamed = all_entries(TarReader::new(&unpacked[..]));
-    let seeking = all_entries(TarReader::seekable(Cursor::new(&unpacked)).expect("memory has an end"));
+    let seeking =
+        all_entries(TarReader::seekable(Cursor::new(&unpacked)).expect("memory has an end"));
     let (entries, ending) = match (streamed, seeking) {
         // Where the length is known, it is noticed sooner that a tar is cut off.
         (Err(_), Err(_)) => return,
@@ -77,7 +81,8 @@ pub fn tar(data: &[u8]) {
 }
 
 fn all_entries<R: Read>(mut reader: TarReader<R>) -> Result<(Vec<TarEntry>, Ending), TarError> {
-    let entries = std::iter::from_fn(|| reader.next_entry().transpose()).collect::<Result<_, _>>()?;
+    let entries =
+        std::iter::from_fn(|| reader.next_entry().transpose()).collect::<Result<_, _>>()?;
     Ok((entries, reader.ending()?))
 }
 
@@ -87,7 +92,8 @@ fn check_contents(tar: &[u8], entry: &TarEntry) {
     file.write_all(tar).expect("the folder for temporary files can be written");
     let mut expected = vec![0; entry.size as usize];
     for extent in &entry.extents {
-        let (at, offset, length) = (extent.at as usize, extent.offset as usize, extent.length as usize);
+        let (at, offset, length) =
+            (extent.at as usize, extent.offset as usize, extent.length as usize);
         expected[at..at + length].copy_from_slice(&tar[offset..offset + length]);
     }
     let mut contents = vec![0xff; entry.size as usize];
@@ -99,8 +105,8 @@ fn check_contents(tar: &[u8], entry: &TarEntry) {
 
 /// Makes a layer of a tar. The first byte says how.
 ///
-/// The `tar` crate reads the layer; it is the same whatever the threads, when it is made again, and when it is made of
-/// itself; `verify` finds no error in an image of it.
+/// The `tar` crate reads the layer; it is the same whatever the threads, when it is made again, and
+/// when it is made of itself; `verify` finds no error in an image of it.
 pub fn source_tar(data: &[u8]) {
     let Some((&flags, rest)) = data.split_first().filter(|_| data.len() <= LONGEST) else { return };
     let dir = scratch();
@@ -113,15 +119,20 @@ pub fn source_tar(data: &[u8]) {
         hard_links: [None, Some(HardLinks::Copy), Some(HardLinks::Keep), Some(HardLinks::Merge)]
             [usize::from(flags >> 2 & 3)],
         keep_directory_links: flags & 16 != 0,
-        ..LayerOptions::from(compression).unpack_limit(1 << 20).scratch(dir.path()).recipe(flags & 1 == 0)
+        ..LayerOptions::from(compression)
+            .unpack_limit(1 << 20)
+            .scratch(dir.path())
+            .recipe(flags & 1 == 0)
     };
     let destination = if flags & 32 == 0 { "/" } else { "/a/b" };
-    let layer =
-        |path: &std::path::Path, to: &str, options: LayerOptions| layer_tar([FileMapping::tar(path, to)], options);
+    let layer = |path: &std::path::Path, to: &str, options: LayerOptions| {
+        layer_tar([FileMapping::tar(path, to)], options)
+    };
     let Ok(made) = layer(&path, destination, options.clone().pool(&pool())) else { return };
     let bytes = read(&made).expect("a layer that was described is made");
     if turn(data, 4) == 0 {
-        let alone = layer(&path, destination, options.clone().pool(&Pool::new(1))).expect("as with two threads");
+        let alone = layer(&path, destination, options.clone().pool(&Pool::new(1)))
+            .expect("as with two threads");
         assert_eq!(made.descriptor(), alone.descriptor(), "threads have no say");
     }
     if let Some(recipe) = made.recipe() {
@@ -130,13 +141,19 @@ pub fn source_tar(data: &[u8]) {
     let mut unpacked = bytes;
     if compression != Compression::NONE {
         let packed = std::mem::take(&mut unpacked);
-        flate2::read::MultiGzDecoder::new(&packed[..]).read_to_end(&mut unpacked).expect("it is gzip");
+        flate2::read::MultiGzDecoder::new(&packed[..])
+            .read_to_end(&mut unpacked)
+            .expect("it is gzip");
     }
     check_layer(&unpacked);
     let again = dir.path().join("again");
     write(&again, &unpacked);
     if destination == "/" {
-        let plain = LayerOptions { compression: Compression::NONE, hard_links: Some(HardLinks::Keep), ..options };
+        let plain = LayerOptions {
+            compression: Compression::NONE,
+            hard_links: Some(HardLinks::Keep),
+            ..options
+        };
         let first = layer(&path, "/", plain.clone()).expect("hard links are kept or copied");
         write(&again, &read(&first).expect("a layer that was described is made"));
         let second = layer(&again, "/", plain).expect("our own tar is a source");
@@ -150,10 +167,14 @@ pub fn source_tar(data: &[u8]) {
 fn check_recipe(recipe: &Recipe, bytes: &[u8]) {
     let Ok(json) = recipe.to_bytes() else { return };
     let recipe = Recipe::from_bytes(&json).expect("our own recipe");
-    assert!(read(&recipe.pool(&pool())).expect("nothing changed") == bytes, "a recipe makes the same");
+    assert!(
+        read(&recipe.pool(&pool())).expect("nothing changed") == bytes,
+        "a recipe makes the same"
+    );
 }
 
-/// What must hold of any layer that is made: sorted entries without a second one of any name, which others read.
+/// What must hold of any layer that is made: sorted entries without a second one of any name, which
+/// others read.
 pub(crate) fn check_layer(tar: &[u8]) {
     let (entries, ending) = all_entries(TarReader::new(tar)).expect("our own tar");
     assert_eq!(ending, Ending { zero_blocks: 2, garbage: None });
@@ -177,10 +198,13 @@ pub(crate) fn check_layer(tar: &[u8]) {
 
 fn check_image(dir: &std::path::Path, layer: TarLayer) {
     let config = image_config([&layer], serde_json::json!({})).expect("a configuration of a layer");
-    let image = image_manifest(config, [layer], serde_json::json!({})).expect("a manifest of a layer");
+    let image =
+        image_manifest(config, [layer], serde_json::json!({})).expect("a manifest of a layer");
     let dir = dir.join("layout");
     image_layout(&dir, [image.tagged("a")], serde_json::Value::Null).expect("a layout of an image");
-    let findings = verify(&dir, &VerifyOptions::default().pool(&pool())).expect("a layout is there");
-    let errors: Vec<_> = findings.iter().filter(|finding| finding.severity() == Severity::Error).collect();
+    let findings =
+        verify(&dir, &VerifyOptions::default().pool(&pool())).expect("a layout is there");
+    let errors: Vec<_> =
+        findings.iter().filter(|finding| finding.severity() == Severity::Error).collect();
     assert!(errors.is_empty(), "our own layout has no defect: {errors:?}");
 }

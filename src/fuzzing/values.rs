@@ -17,8 +17,8 @@ use crate::{
     tarfile::compression::Compression,
 };
 
-/// Reads a recipe, writes it, and reads it again. Paths below `/scratch` are in a folder with some files; a recipe that
-/// names no others is followed.
+/// Reads a recipe, writes it, and reads it again. Paths below `/scratch` are in a folder with some
+/// files; a recipe that names no others is followed.
 ///
 /// What it gives has the digest that it names, whatever the files are.
 pub fn recipe(data: &[u8]) {
@@ -52,7 +52,8 @@ pub fn recipe(data: &[u8]) {
 
 /// Makes a layer of a specification. Sources are in a folder with some files.
 ///
-/// The specification is written and read as the same. The layer is the same whatever the threads, and by its recipe.
+/// The specification is written and read as the same. The layer is the same whatever the threads,
+/// and by its recipe.
 pub fn spec(data: &[u8]) {
     if data.len() > LONGEST {
         return;
@@ -68,27 +69,39 @@ pub fn spec(data: &[u8]) {
     fill(dir.path());
     for file in &mut spec.files {
         if let Source::Path(path) | Source::Tar(path) = &mut file.source {
-            *path = inside(dir.path(), &path.to_string_lossy()).unwrap_or_else(|| dir.path().join("files"));
+            *path = inside(dir.path(), &path.to_string_lossy())
+                .unwrap_or_else(|| dir.path().join("files"));
         }
     }
     let is_plain = spec.options.compression == Compression::NONE;
     // The highest levels take memory and seconds, for bytes that are the codec's.
     let compression = if is_plain { Compression::NONE } else { Compression::GZIP };
-    let options = LayerOptions { compression, ..spec.options }.unpack_limit(1 << 20).scratch(dir.path()).recipe(true);
+    let options = LayerOptions { compression, ..spec.options }
+        .unpack_limit(1 << 20)
+        .scratch(dir.path())
+        .recipe(true);
     let make = |threads| layer_tar(spec.files.clone(), options.clone().pool(&Pool::new(threads)));
     let Ok(layer) = make(3) else { return };
     let bytes = read(&layer).expect("a layer that was described is made");
-    assert_eq!(layer.descriptor(), make(1).expect("as with three threads").descriptor(), "threads have no say");
+    assert_eq!(
+        layer.descriptor(),
+        make(1).expect("as with three threads").descriptor(),
+        "threads have no say"
+    );
     if is_plain {
         check_layer(&bytes);
     }
     if let Some(Ok(json)) = layer.recipe().map(|recipe| recipe.to_bytes()) {
         let recipe = Recipe::from_bytes(&json).expect("our own recipe");
-        assert!(read(&recipe.pool(&pool())).expect("nothing changed") == bytes, "a recipe makes the same");
+        assert!(
+            read(&recipe.pool(&pool())).expect("nothing changed") == bytes,
+            "a recipe makes the same"
+        );
     }
 }
 
-/// Splits a reference graph into layers. The first byte says whether it is JSON, or bytes that number paths.
+/// Splits a reference graph into layers. The first byte says whether it is JSON, or bytes that
+/// number paths.
 ///
 /// Each path is in one layer, and a layer is above those that it refers to.
 pub fn graph(data: &[u8]) {
@@ -103,8 +116,16 @@ pub fn graph(data: &[u8]) {
     let byte = |at: usize| usize::from(rest.get(at).copied().unwrap_or_default());
     let options = ClosureOptions {
         max_layers: 1 + byte(1) % 40,
-        alone: if flags & 2 == 0 { Vec::new() } else { (2..4).filter_map(|at| nth(byte(at))).collect() },
-        together: if flags & 4 == 0 { Vec::new() } else { vec![(4..7).filter_map(|at| nth(byte(at))).collect()] },
+        alone: if flags & 2 == 0 {
+            Vec::new()
+        } else {
+            (2..4).filter_map(|at| nth(byte(at))).collect()
+        },
+        together: if flags & 4 == 0 {
+            Vec::new()
+        } else {
+            vec![(4..7).filter_map(|at| nth(byte(at))).collect()]
+        },
     };
     if let Some(root) = paths.first() {
         check_closure(&graph, root);
@@ -121,20 +142,28 @@ pub fn graph(data: &[u8]) {
     assert_eq!(layer_of.len(), paths.len(), "every path is in a layer");
     for path in &paths {
         for below in graph.references(path).expect("it is one of them") {
-            assert!(layer_of[&**below] <= layer_of[path], "a layer is above those that it refers to");
+            assert!(
+                layer_of[&**below] <= layer_of[path],
+                "a layer is above those that it refers to"
+            );
         }
     }
     for path in &options.alone {
         assert_eq!(layers[layer_of[&**path]].len(), 1, "a path stands alone");
     }
-    assert_eq!(closure_layers(&graph, &options).expect("as before"), layers, "a function of the graph");
+    assert_eq!(
+        closure_layers(&graph, &options).expect("as before"),
+        layers,
+        "a function of the graph"
+    );
 }
 
 /// The closure of a path, found by adding until nothing more is added.
 fn check_closure(graph: &ReferenceGraph, root: &Path) {
     let mut expected = BTreeSet::from([root.to_owned()]);
     loop {
-        let below = expected.iter().flat_map(|path| graph.references(path).expect("all are in the graph"));
+        let below =
+            expected.iter().flat_map(|path| graph.references(path).expect("all are in the graph"));
         let more: BTreeSet<PathBuf> = below.chain(&expected).cloned().collect();
         if more.len() == expected.len() {
             break;
@@ -147,24 +176,27 @@ fn check_closure(graph: &ReferenceGraph, root: &Path) {
 /// A graph of at most 96 paths: a size, and for each two bytes a reference.
 fn numbered(bytes: &[u8]) -> Value {
     let count = 1 + bytes.first().map_or(0, |&byte| usize::from(byte) % 96);
-    let path = |number: usize| format!("/nix/store/{:032}-p{}", number * 7919 % 1000, number % 60 + number);
+    let path = |number: usize| {
+        format!("/nix/store/{:032}-p{}", number * 7919 % 1000, number % 60 + number)
+    };
     let mut references = vec![BTreeSet::new(); count];
     for pair in bytes.get(7..).unwrap_or_default().chunks_exact(2) {
         references[usize::from(pair[0]) % count].insert(path(usize::from(pair[1]) % count));
     }
     let size = |number: usize| 1_u64 << bytes.get(number + 1).map_or(0, |byte| byte % 40);
-    let entry =
-        |(number, references)| json!({ "path": path(number), "narSize": size(number), "references": references });
+    let entry = |(number, references)| json!({ "path": path(number), "narSize": size(number), "references": references });
     references.into_iter().enumerate().map(entry).collect()
 }
 
 /// Files to be made layers of.
 fn fill(dir: &Path) {
     let files = dir.join("files");
-    std::fs::create_dir_all(files.join("folder")).expect("the folder for temporary files can be written");
+    std::fs::create_dir_all(files.join("folder"))
+        .expect("the folder for temporary files can be written");
     write(files.join("one"), b"one\n");
     write(files.join("folder/two"), &[2; 2000]);
-    std::os::unix::fs::symlink("one", files.join("link")).expect("the folder for temporary files can be written");
+    std::os::unix::fs::symlink("one", files.join("link"))
+        .expect("the folder for temporary files can be written");
     let mut tar = tar::Builder::new(Vec::new());
     tar.append_dir_all("tar", &files).expect("the folder was just written");
     write(dir.join("tar"), &tar.into_inner().expect("memory takes everything"));

@@ -1,4 +1,5 @@
-//! Manifests of what is no image: signatures, bills of materials, anything under a media type of its own.
+//! Manifests of what is no image: signatures, bills of materials, anything under a media type of
+//! its own.
 
 use std::sync::Arc;
 
@@ -17,10 +18,11 @@ use crate::{
     image::graph::Image,
 };
 
-/// Makes the manifest of an artifact: its type, its blobs as layers, the two bytes `{}` for a configuration, and the
-/// manifest that it says something of, if there is one.
+/// Makes the manifest of an artifact: its type, its blobs as layers, the two bytes `{}` for a
+/// configuration, and the manifest that it says something of, if there is one.
 ///
-/// Source: [guidelines for artifact usage](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage).
+/// Source: [guidelines for artifact
+/// usage](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -40,7 +42,8 @@ pub fn artifact_manifest(
     subject: Option<&Descriptor>,
     extra: Value,
 ) -> Result<Image> {
-    let word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
+    let word =
+        |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
     if !artifact_type.split_once('/').is_some_and(|(kind, name)| word(kind) && word(name)) {
         return Err(Error::invalid(
             format!("artifact type {artifact_type:?}"),
@@ -54,7 +57,10 @@ pub fn artifact_manifest(
         blobs.push(Arc::new(empty.clone()));
     }
     let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST, "artifactType": artifact_type });
-    json::merge(&mut value, Value::Object(json::with_known_keys("artifact manifest", extra, Manifest::MEMBERS)?));
+    json::merge(
+        &mut value,
+        Value::Object(json::with_known_keys("artifact manifest", extra, Manifest::MEMBERS)?),
+    );
     value["config"] = json::to_value(empty.descriptor());
     value["layers"] = blobs.iter().map(|blob| json::to_value(blob.descriptor())).collect();
     if let Some(subject) = subject {

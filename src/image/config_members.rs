@@ -2,11 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::{basics::json, document::configuration::ContainerConfig, image::config_options::ConfigOptions};
+use crate::{
+    basics::json, document::configuration::ContainerConfig, image::config_options::ConfigOptions,
+};
 
-/// Each setter merges over what the options contain, as [`ConfigOptions::merge`] does, so that a later one wins.
+/// Each setter merges over what the options contain, as [`ConfigOptions::merge`] does, so that a
+/// later one wins.
 impl ConfigOptions {
-    /// Sets the program that a container runs, and its first arguments. It clears the base image's `Cmd`.
+    /// Sets the program that a container runs, and its first arguments. It clears the base image's
+    /// `Cmd`.
     ///
     /// ```
     /// use oci_layout::{ConfigOptions, FileMapping, LayerOptions, image_config, layer_tar};
@@ -27,12 +31,14 @@ impl ConfigOptions {
         self.member("Cmd", texts(arguments))
     }
 
-    /// Sets an environment variable. The value may refer to variables of the base image or to those set before.
+    /// Sets an environment variable. The value may refer to variables of the base image or to those
+    /// set before.
     pub fn env(self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         self.member("Env", texts([format!("{}={}", name.as_ref(), value.as_ref())]))
     }
 
-    /// Sets the user that runs the program: a name or a number, and a group after a colon if need be.
+    /// Sets the user that runs the program: a name or a number, and a group after a colon if need
+    /// be.
     pub fn user(self, user: impl Into<String>) -> Self {
         self.member("User", user.into().into())
     }
@@ -64,7 +70,8 @@ impl ConfigOptions {
         self.member("StopSignal", signal.into().into())
     }
 
-    /// Sets the time at which the image was created, in the form of RFC 3339. Without it, the image has none.
+    /// Sets the time at which the image was created, in the form of RFC 3339. Without it, the image
+    /// has none.
     pub fn created(self, time: impl Into<String>) -> Self {
         self.merge(json!({ "created": time.into() }))
     }

@@ -7,7 +7,8 @@ use crate::{
     image::{inherit::Inherit, platform_image::PlatformImage},
 };
 
-/// What [`image_config`](crate::image_config()) makes the configuration from, beside the layers. JSON converts into it.
+/// What [`image_config`](crate::image_config()) makes the configuration from, beside the layers.
+/// JSON converts into it.
 #[derive(Clone, Debug, Default)]
 pub struct ConfigOptions {
     /// Merged over everything else, the later over the earlier.
@@ -39,8 +40,8 @@ impl ConfigOptions {
         extra.into()
     }
 
-    /// Merges JSON over what `extra` says already. Keys may be in any case, and `Env` merges by name, as over a base
-    /// image.
+    /// Merges JSON over what `extra` says already. Keys may be in any case, and `Env` merges by
+    /// name, as over a base image.
     pub fn merge(self, over: Value) -> Self {
         self.merge_from("the options", over)
     }

@@ -1,4 +1,5 @@
-//! A configuration without what depends on the layers: what the base image and the options say, merged and checked.
+//! A configuration without what depends on the layers: what the base image and the options say,
+//! merged and checked.
 
 use serde_json::{Map, Value, json};
 
@@ -29,13 +30,15 @@ const CREATED: &str = "1970-01-01T00:00:01Z";
 
 const BASE: &str = "the base image";
 
-/// What a base's configuration may hold, which is in memory several times while others are merged over it.
+/// What a base's configuration may hold, which is in memory several times while others are merged
+/// over it.
 const MERGED: Bounds = Bounds { values: 1 << 17, objects: 1 << 14 };
 
 pub(crate) struct Draft {
     /// The document, without `rootfs`.
     pub(crate) value: Value,
-    /// The entries of the history below those of the new layers; nothing if the options have the whole history.
+    /// The entries of the history below those of the new layers; nothing if the options have the
+    /// whole history.
     pub(crate) history: Option<Vec<Value>>,
     pub(crate) base: Option<PlatformImage>,
     pub(crate) warnings: Vec<Warning>,
@@ -49,10 +52,17 @@ impl Draft {
 
         let mut value = json!({ "created": CREATED });
         if let Some(base) = &base {
-            MERGED.check(&json::to_bytes(base.configuration()), Counted::All).map_err(|reason| {
-                Error::invalid("image configuration (set by the base image)", format!("{reason}, too many to build on"))
-            })?;
-            let has_entrypoint = parts.iter().any(|part| part.config().is_some_and(|it| it.contains_key("Entrypoint")));
+            MERGED.check(&json::to_bytes(base.configuration()), Counted::All).map_err(
+                |reason| {
+                    Error::invalid(
+                        "image configuration (set by the base image)",
+                        format!("{reason}, too many to build on"),
+                    )
+                },
+            )?;
+            let has_entrypoint = parts
+                .iter()
+                .any(|part| part.config().is_some_and(|it| it.contains_key("Entrypoint")));
             json::merge(&mut value, inherited(base, &inherit, has_entrypoint, &mut warnings));
         }
         unset(&mut value, unset_env, &mut warnings);
@@ -80,7 +90,9 @@ impl Draft {
             && let Some(platform) = platform_of(&value)
             && !carries(&base_platform, &platform)
         {
-            let reason = format!("the base image is for {base_platform}: choose the base image of that platform");
+            let reason = format!(
+                "the base image is for {base_platform}: choose the base image of that platform"
+            );
             return Err(Error::invalid(format!("platform {platform}"), reason));
         }
         Ok(Self { value, history, base, warnings })
@@ -98,16 +110,25 @@ impl Part {
     fn new(extra: ExtraConfig) -> Result<Self> {
         let ExtraConfig { source, members } = extra;
         let what = format!("image configuration (set by {source})");
-        let mut members = json::with_known_keys(&what, members, &config_values::names(CONFIGURATION))?;
+        let mut members =
+            json::with_known_keys(&what, members, &config_values::names(CONFIGURATION))?;
         // Its place is the layers'.
         members.remove("rootfs");
         if let Some(Value::Object(config)) = members.get_mut("config") {
-            *config = json::normalise_keys(&what, std::mem::take(config), &config_values::names(CONFIG))?;
+            *config =
+                json::normalise_keys(&what, std::mem::take(config), &config_values::names(CONFIG))?;
             if let Some(Value::Object(ports)) = config.get_mut("ExposedPorts") {
-                *ports = std::mem::take(ports).into_iter().map(|(port, value)| (lower_protocol(port), value)).collect();
+                *ports = std::mem::take(ports)
+                    .into_iter()
+                    .map(|(port, value)| (lower_protocol(port), value))
+                    .collect();
             }
             if let Some(Value::Object(health)) = config.get_mut("Healthcheck") {
-                *health = json::normalise_keys(&what, std::mem::take(health), &config_values::names(HEALTHCHECK))?;
+                *health = json::normalise_keys(
+                    &what,
+                    std::mem::take(health),
+                    &config_values::names(HEALTHCHECK),
+                )?;
             }
         }
         Ok(Self { source, members })
@@ -120,7 +141,9 @@ impl Part {
     /// Merges the members over a configuration, `Env` by name.
     fn merge_into(&mut self, value: &mut Value, warnings: &mut Vec<Warning>) {
         let mut over = self.members.clone();
-        if let Some(Value::Array(new)) = over.get_mut("config").and_then(|config| config.get_mut("Env")) {
+        if let Some(Value::Array(new)) =
+            over.get_mut("config").and_then(|config| config.get_mut("Env"))
+        {
             let mut env = env_mut(value).map(std::mem::take).unwrap_or_default();
             let set = environment::set(&mut env, std::mem::take(new), &self.source, warnings);
             *new = env;
@@ -161,9 +184,13 @@ fn platform_of(value: &Value) -> Option<Platform> {
     Some(Platform { variant, ..Platform::new(text("os")?, text("architecture")?) })
 }
 
-/// Whether an image for this platform can be built on the base: one that says no variant carries programs for any.
+/// Whether an image for this platform can be built on the base: one that says no variant carries
+/// programs for any.
 fn carries(base: &Platform, platform: &Platform) -> bool {
-    let any = Platform { variant: base.variant.as_ref().and(platform.variant.clone()), ..platform.clone() };
+    let any = Platform {
+        variant: base.variant.as_ref().and(platform.variant.clone()),
+        ..platform.clone()
+    };
     base.accepts(&any)
 }
 
@@ -193,7 +220,8 @@ struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// Finds out what is wrong with the values. `history` is what comes below the entries of the new layers.
+    /// Finds out what is wrong with the values. `history` is what comes below the entries of the
+    /// new layers.
     fn check(&self, value: &Value, history: &[Value], warnings: &mut Vec<Warning>) -> Result<()> {
         let Some(members) = value.as_object() else { return Ok(()) };
         let mut faults = Vec::new();
@@ -205,8 +233,10 @@ impl Sources<'_> {
             let source = self.source(value, &fault.path);
             let is_base = source == BASE;
             let member = fault.member();
-            if fault.verdict == Verdict::Forbidden || fault.verdict == Verdict::Refused && !is_base {
-                let remedy = if is_base { ": give it another value, or null, which removes it" } else { "" };
+            if fault.verdict == Verdict::Forbidden || fault.verdict == Verdict::Refused && !is_base
+            {
+                let remedy =
+                    if is_base { ": give it another value, or null, which removes it" } else { "" };
                 let what = format!("image configuration, {member} (set by {source})");
                 return Err(Error::invalid(what, format!("{fault}{remedy}")));
             }
@@ -226,7 +256,8 @@ impl Sources<'_> {
         match (from_part, path.first()) {
             (Some(part), _) => &part.source,
             (None, Some(Step::Member(name)))
-                if self.said_platform && ["architecture", "os", "variant"].contains(&name.as_str()) =>
+                if self.said_platform
+                    && ["architecture", "os", "variant"].contains(&name.as_str()) =>
             {
                 "the option platform"
             }
@@ -235,17 +266,19 @@ impl Sources<'_> {
     }
 }
 
-/// Whether these members have a value at this path that is the one of the document; of a list that was merged, whether
-/// they have the same value at any place.
+/// Whether these members have a value at this path that is the one of the document; of a list that
+/// was merged, whether they have the same value at any place.
 fn has(members: &Map<String, Value>, document: &Value, path: &[Step]) -> bool {
     let [Step::Member(name), rest @ ..] = path else { return false };
-    let (Some(mut here), Some(mut there)) = (members.get(name), document.get(name)) else { return false };
+    let (Some(mut here), Some(mut there)) = (members.get(name), document.get(name)) else {
+        return false;
+    };
     for step in rest {
         let next = match step {
             Step::Member(name) => here.get(name).zip(there.get(name)),
-            Step::Index(index) => there
-                .get(index)
-                .and_then(|there| here.as_array()?.iter().find(|value| *value == there).map(|here| (here, there))),
+            Step::Index(index) => there.get(index).and_then(|there| {
+                here.as_array()?.iter().find(|value| *value == there).map(|here| (here, there))
+            }),
         };
         let Some(pair) = next else { return false };
         (here, there) = pair;

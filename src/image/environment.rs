@@ -6,10 +6,15 @@ use crate::basics::warning::Warning;
 
 /// Sets variables in `env`, one after the other; `source` names where they were set.
 ///
-/// A variable that is there takes the new value and keeps its place. References in the new values mean what `env` has
-/// at that moment, as in a Dockerfile. A reference to what is not set stays as it is, and is a warning. Returns the new
-/// entries with the values that they got.
-pub(crate) fn set(env: &mut Vec<Value>, new: Vec<Value>, source: &str, warnings: &mut Vec<Warning>) -> Vec<Value> {
+/// A variable that is there takes the new value and keeps its place. References in the new values
+/// mean what `env` has at that moment, as in a Dockerfile. A reference to what is not set stays as
+/// it is, and is a warning. Returns the new entries with the values that they got.
+pub(crate) fn set(
+    env: &mut Vec<Value>,
+    new: Vec<Value>,
+    source: &str,
+    warnings: &mut Vec<Warning>,
+) -> Vec<Value> {
     let mut all = Vec::with_capacity(new.len());
     for entry in new {
         let Some((name, value)) = variable(&entry) else {
@@ -28,10 +33,14 @@ pub(crate) fn set(env: &mut Vec<Value>, new: Vec<Value>, source: &str, warnings:
         });
         let set = Value::from(format!("{name}={value}"));
         if all.iter().filter_map(variable).any(|(other, _)| other == name) {
-            warnings.push(Warning::VariableTwice { variable: name.to_owned(), source_name: source.to_owned() });
+            warnings.push(Warning::VariableTwice {
+                variable: name.to_owned(),
+                source_name: source.to_owned(),
+            });
         }
         all.push(set.clone());
-        let mut places = (0..env.len()).filter(|&place| variable(&env[place]).is_some_and(|(other, _)| other == name));
+        let mut places = (0..env.len())
+            .filter(|&place| variable(&env[place]).is_some_and(|(other, _)| other == name));
         match places.next() {
             None => env.push(set),
             Some(first) => {
@@ -60,17 +69,18 @@ fn value_of<'a>(env: &'a [Value], name: &str) -> Option<&'a str> {
     env.iter().rev().filter_map(variable).find(|(other, _)| *other == name).map(|(_, value)| value)
 }
 
-/// The text with the values of the variables that it refers to: `$NAME`, `${NAME}`, `${NAME:-WORD}`, `${NAME-WORD}`,
-/// `${NAME:+WORD}` and `${NAME+WORD}`, as in a
-/// [Dockerfile](https://docs.docker.com/reference/dockerfile/#environment-replacement). `$$` is a dollar sign, and so is
-/// `\$` in front of a name. Any other dollar sign is itself.
+/// The text with the values of the variables that it refers to: `$NAME`, `${NAME}`,
+/// `${NAME:-WORD}`, `${NAME-WORD}`, `${NAME:+WORD}` and `${NAME+WORD}`, as in a
+/// [Dockerfile](https://docs.docker.com/reference/dockerfile/#environment-replacement). `$$` is a
+/// dollar sign, and so is `\$` in front of a name. Any other dollar sign is itself.
 fn expand(text: &str, env: &[Value], unknown: &mut dyn FnMut(&str, &'static str)) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
         let (before, from) = rest.split_at(at);
         let after = &from[1..];
-        let is_reference = after.starts_with(|c: char| c == '{' || c == '_' || c.is_ascii_alphabetic());
+        let is_reference =
+            after.starts_with(|c: char| c == '{' || c == '_' || c.is_ascii_alphabetic());
         if let Some(before) = before.strip_suffix('\\').filter(|_| is_reference) {
             out.extend([before, "$"]);
             rest = after;
@@ -113,7 +123,8 @@ struct Reference<'a> {
 
 /// The reference behind a dollar sign, and its length; nothing if it cannot be read.
 fn read(after: &str) -> (usize, Option<Reference<'_>>) {
-    let name_length = |text: &str| text.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+    let name_length =
+        |text: &str| text.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
     let Some(inner) = after.strip_prefix('{') else {
         let length = name_length(after);
         return (length, Some(Reference { name: &after[..length], word: None }));
@@ -128,7 +139,9 @@ fn read(after: &str) -> (usize, Option<Reference<'_>>) {
     if rest.is_empty() {
         return (length, Some(Reference { name, word: None }));
     }
-    let word = [":-", "-", ":+", "+"].into_iter().find_map(|operator| Some((operator, rest.strip_prefix(operator)?)));
+    let word = [":-", "-", ":+", "+"]
+        .into_iter()
+        .find_map(|operator| Some((operator, rest.strip_prefix(operator)?)));
     (length, word.map(|word| Reference { name, word: Some(word) }))
 }
 
@@ -169,7 +182,8 @@ mod tests {
         entries.iter().map(|&entry| entry.into()).collect()
     }
 
-    /// What BuildKit's and buildah's `ENV` make of the same, but for `$$`, and for what is not set, which they leave out.
+    /// What BuildKit's and buildah's `ENV` make of the same, but for `$$`, and for what is not set,
+    /// which they leave out.
     #[test]
     fn references_are_those_of_a_dockerfile() {
         let set = env(&["PATH=/usr/bin:/bin", "EMPTY=", "A=1", "A=2", "LAST=x=y"]);
@@ -202,14 +216,18 @@ mod tests {
             ("$(A)", "$(A)"),
             ("é$A", "é2"),
         ] {
-            let expanded = expand(text, &set, &mut |reference, reason| panic!("{text}: {reference} {reason}"));
+            let expanded =
+                expand(text, &set, &mut |reference, reason| panic!("{text}: {reference} {reason}"));
             assert_eq!(expanded, expected, "{text}");
         }
     }
 
     #[test]
     fn what_is_not_set_stays() {
-        for text in ["a:$NONE", "${NONE}b", "${", "${A", "${}", "${1}", "${A:?x}", "${A:x}", "$NONEé", "${A/b/c}"] {
+        for text in [
+            "a:$NONE", "${NONE}b", "${", "${A", "${}", "${1}", "${A:?x}", "${A:x}", "$NONEé",
+            "${A/b/c}",
+        ] {
             let mut said = 0;
             assert_eq!(expand(text, &env(&["A=1"]), &mut |_, _| said += 1), text);
             assert_eq!(said, 1, "{text}");

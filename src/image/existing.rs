@@ -25,9 +25,9 @@ use crate::{
 };
 
 impl Image {
-    /// An image whose manifest exists already, by the manifest's bytes, which stay as they are. `blob` says where the
-    /// bytes of a layer or configuration are that the manifest names; the configuration is read at once, for the
-    /// platform in it.
+    /// An image whose manifest exists already, by the manifest's bytes, which stay as they are.
+    /// `blob` says where the bytes of a layer or configuration are that the manifest names; the
+    /// configuration is read at once, for the platform in it.
     ///
     /// ```
     /// # use std::{fs, sync::Arc};
@@ -49,8 +49,9 @@ impl Image {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for bytes that are no image manifest, with what they are instead; whatever `blob` gives; and
-    /// for the configuration [`Error::BlobDamaged`] and what reading it gives.
+    /// [`Error::Invalid`] for bytes that are no image manifest, with what they are instead;
+    /// whatever `blob` gives; and for the configuration [`Error::BlobDamaged`] and what reading it
+    /// gives.
     pub fn from_manifest(
         bytes: impl Into<Arc<[u8]>>,
         blob: impl FnMut(&Descriptor) -> Result<Arc<dyn Blob>>,
@@ -60,9 +61,10 @@ impl Image {
             (media_type, Document::Manifest(manifest)) => {
                 Self::of_manifest(MemoryBlob::new(media_type, bytes), manifest, blob)
             }
-            (_, Document::Index(_)) => {
-                Err(Error::invalid("image manifest", "it is an index: give the manifest of one of its platforms"))
-            }
+            (_, Document::Index(_)) => Err(Error::invalid(
+                "image manifest",
+                "it is an index: give the manifest of one of its platforms",
+            )),
         }
     }
 
@@ -74,13 +76,19 @@ impl Image {
     ) -> Result<Self> {
         let mut descriptor = bytes.descriptor().clone();
         descriptor.artifact_type.clone_from(&manifest.artifact_type);
-        let mut blobs = manifest.layers.iter().chain([&manifest.config]).map(blob).collect::<Result<Vec<_>>>()?;
+        let mut blobs = manifest
+            .layers
+            .iter()
+            .chain([&manifest.config])
+            .map(blob)
+            .collect::<Result<Vec<_>>>()?;
         if manifest.config.media_type.to_oci() == MediaType::CONFIG
             && let Some(config) = blobs.pop()
         {
             let bytes = read_document(&config)?;
-            let configuration: Configuration = json::from_slice(&bytes)
-                .map_err(|error| Error::invalid(format!("image configuration {}", manifest.config.digest), error))?;
+            let configuration: Configuration = json::from_slice(&bytes).map_err(|error| {
+                Error::invalid(format!("image configuration {}", manifest.config.digest), error)
+            })?;
             descriptor.platform = Some(configuration.platform());
             blobs.push(Arc::new(MemoryBlob::new(manifest.config.media_type, bytes)));
         }
@@ -93,30 +101,48 @@ impl Image {
 #[expect(clippy::large_enum_variant, reason = "there is one of it at a time")]
 pub(crate) enum Document {
     Manifest(Manifest),
-    Index(#[cfg_attr(not(feature = "registry"), expect(dead_code, reason = "only pulling goes on from one"))] Index),
+    Index(
+        #[cfg_attr(
+            not(feature = "registry"),
+            expect(dead_code, reason = "only pulling goes on from one")
+        )]
+        Index,
+    ),
 }
 
 impl Document {
-    /// Tells a manifest from an index, by what they say themselves: what else is said of them may be wrong. The error
-    /// is what is wrong with the bytes.
+    /// Tells a manifest from an index, by what they say themselves: what else is said of them may
+    /// be wrong. The error is what is wrong with the bytes.
     pub(crate) fn parse(bytes: &[u8]) -> Result<(MediaType, Self), String> {
         let said = Said::parse(bytes).map_err(|error| format!("it is not JSON: {error}"))?;
         match said.schema_version.map(RawValue::get) {
             Some("2") => {}
             Some("1") => {
                 return Err(
-                    "it is in Docker's first format, which nothing here reads: push it again with a newer tool"
+                    "it is in Docker's first format, which nothing here reads: push it again with \
+                     a newer tool"
                         .to_owned(),
                 );
             }
-            _ => return Err("it is neither an image manifest nor an index: it has no schemaVersion".to_owned()),
+            _ => {
+                return Err(
+                    "it is neither an image manifest nor an index: it has no schemaVersion"
+                        .to_owned(),
+                );
+            }
         }
         // Two programs would read it in two ways:
         // https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage
         if said.manifests && (said.config || said.layers) {
-            return Err("it is an image manifest and an index at once: nobody can say which is meant".to_owned());
+            return Err(
+                "it is an image manifest and an index at once: nobody can say which is meant"
+                    .to_owned(),
+            );
         }
-        let media_type = match said.media_type.and_then(|text| serde_json::from_str::<String>(text.get()).ok()) {
+        let media_type = match said
+            .media_type
+            .and_then(|text| serde_json::from_str::<String>(text.get()).ok())
+        {
             Some(media_type) => MediaType::new(media_type),
             None if said.manifests => MediaType::INDEX,
             None => MediaType::MANIFEST,
@@ -126,7 +152,10 @@ impl Document {
         } else if media_type.is_manifest() {
             Ok((media_type, Self::Manifest(document("image manifest", bytes)?)))
         } else {
-            Err(format!("it is of the media type {:?}, neither an image manifest nor an index", media_type.as_str()))
+            Err(format!(
+                "it is of the media type {:?}, neither an image manifest nor an index",
+                media_type.as_str()
+            ))
         }
     }
 }
@@ -169,9 +198,14 @@ fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error
 pub(crate) fn read_document(blob: &dyn Blob) -> Result<Vec<u8>> {
     let descriptor = blob.descriptor();
     if descriptor.size > MAX_DOCUMENT {
-        let reason =
-            format!("it has {} bytes, more than the {MAX_DOCUMENT} that a document may have here", descriptor.size);
-        return Err(Error::invalid(format!("{} {}", descriptor.media_type, descriptor.digest), reason));
+        let reason = format!(
+            "it has {} bytes, more than the {MAX_DOCUMENT} that a document may have here",
+            descriptor.size
+        );
+        return Err(Error::invalid(
+            format!("{} {}", descriptor.media_type, descriptor.digest),
+            reason,
+        ));
     }
     let mut bytes = Vec::new();
     // One byte more shows that there are too many.
@@ -193,7 +227,10 @@ mod tests {
         for (json, media_type) in [
             (format!(r#"{{"schemaVersion": 2, {config}}}"#), MediaType::MANIFEST),
             (r#"{"schemaVersion": 2, "manifests": []}"#.to_owned(), MediaType::INDEX),
-            (format!(r#"{{"schemaVersion": 2, "mediaType": "{docker}", "manifests": []}}"#), MediaType::new(docker)),
+            (
+                format!(r#"{{"schemaVersion": 2, "mediaType": "{docker}", "manifests": []}}"#),
+                MediaType::new(docker),
+            ),
         ] {
             assert_eq!(Document::parse(json.as_bytes()).ok().unwrap().0, media_type, "{json}");
         }
@@ -212,7 +249,9 @@ mod tests {
 
     #[test]
     fn an_index_is_no_manifest() {
-        let error = Image::from_manifest(*br#"{"schemaVersion": 2, "manifests": []}"#, |_| unreachable!()).unwrap_err();
+        let error =
+            Image::from_manifest(*br#"{"schemaVersion": 2, "manifests": []}"#, |_| unreachable!())
+                .unwrap_err();
         assert!(error.to_string().contains("it is an index"), "{error}");
     }
 }

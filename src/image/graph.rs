@@ -11,7 +11,8 @@ use crate::{
     },
 };
 
-/// What a layout can name: a manifest or an index, whoever made it, with every blob that belongs to it.
+/// What a layout can name: a manifest or an index, whoever made it, with every blob that belongs to
+/// it.
 #[derive(Clone)]
 pub struct Image {
     pub(crate) descriptor: Descriptor,
@@ -22,7 +23,8 @@ pub struct Image {
 }
 
 impl Image {
-    /// An image by its descriptor and its blobs, what refers to a blob behind it and the descriptor's own last.
+    /// An image by its descriptor and its blobs, what refers to a blob behind it and the
+    /// descriptor's own last.
     pub(crate) fn new(descriptor: Descriptor, blobs: Vec<Arc<dyn Blob>>) -> Self {
         Self { descriptor, blobs, names: Vec::new(), warnings: Vec::new() }
     }
@@ -33,11 +35,13 @@ impl Image {
         self
     }
 
-    /// Adds a name for the image: a tag (`latest`), or a full name (`ghcr.io/me/app:1.0`, `app:1.0`).
+    /// Adds a name for the image: a tag (`latest`), or a full name (`ghcr.io/me/app:1.0`,
+    /// `app:1.0`).
     ///
-    /// The layout's index has the tag as `org.opencontainers.image.ref.name`, where podman, skopeo, umoci and crane
-    /// look, and of a full name the whole as `io.containerd.image.name`, where containerd and docker do. A full name
-    /// without a tag has the tag `latest`; one without a registry is Docker Hub's.
+    /// The layout's index has the tag as `org.opencontainers.image.ref.name`, where podman, skopeo,
+    /// umoci and crane look, and of a full name the whole as `io.containerd.image.name`, where
+    /// containerd and docker do. A full name without a tag has the tag `latest`; one without a
+    /// registry is Docker Hub's.
     pub fn tagged(mut self, name: impl Into<String>) -> Self {
         self.names.push(name.into());
         self
@@ -74,7 +78,8 @@ impl Image {
         &self.blobs
     }
 
-    /// What whoever copies the image should know: that the layout which it comes from lacks a part of it.
+    /// What whoever copies the image should know: that the layout which it comes from lacks a part
+    /// of it.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }

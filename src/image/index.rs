@@ -18,18 +18,24 @@ use crate::{
     image::graph::Image,
 };
 
-/// Makes the [image index](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md) of an image for
-/// several platforms: whoever pulls it gets the manifest for theirs. `extra` is JSON merged over the defaults;
-/// `manifests` is always that of the images, in their order.
+/// Makes the [image index](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md)
+/// of an image for several platforms: whoever pulls it gets the manifest for theirs. `extra` is
+/// JSON merged over the defaults; `manifests` is always that of the images, in their order.
 ///
 /// # Errors
 ///
-/// [`Error::Images`] if two images are for the same platform, [`Error::Invalid`] for JSON that no index can hold.
-pub fn image_index<I: Into<Image>>(images: impl IntoIterator<Item = I>, extra: Value) -> Result<ImageIndex> {
+/// [`Error::Images`] if two images are for the same platform, [`Error::Invalid`] for JSON that no
+/// index can hold.
+pub fn image_index<I: Into<Image>>(
+    images: impl IntoIterator<Item = I>,
+    extra: Value,
+) -> Result<ImageIndex> {
     let images: Vec<Image> = images.into_iter().map(Into::into).collect();
     for (index, image) in images.iter().enumerate() {
         let platform = image.platform().map(Platform::with_variant);
-        let same = |other: &&Image| platform.is_some() && other.platform().map(Platform::with_variant) == platform;
+        let same = |other: &&Image| {
+            platform.is_some() && other.platform().map(Platform::with_variant) == platform
+        };
         if let Some(other) = images[..index].iter().find(same) {
             return Err(Error::Images {
                 first: other.digest().to_string(),
@@ -42,7 +48,10 @@ pub fn image_index<I: Into<Image>>(images: impl IntoIterator<Item = I>, extra: V
         }
     }
     let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::INDEX });
-    json::merge(&mut value, Value::Object(json::with_known_keys("image index", extra, Index::MEMBERS)?));
+    json::merge(
+        &mut value,
+        Value::Object(json::with_known_keys("image index", extra, Index::MEMBERS)?),
+    );
     value["manifests"] = images.iter().map(|image| json::to_value(image.descriptor())).collect();
     let document: Index = json::from_value("image index", value)?;
     let blob = MemoryBlob::new(document.media_type()?, json::to_bytes(&document));
@@ -83,7 +92,8 @@ impl From<ImageIndex> for Image {
     fn from(index: ImageIndex) -> Self {
         let mut descriptor = index.blob.descriptor().clone();
         descriptor.artifact_type.clone_from(&index.document.artifact_type);
-        let mut blobs: Vec<Arc<dyn Blob>> = index.images.into_iter().flat_map(|image| image.blobs).collect();
+        let mut blobs: Vec<Arc<dyn Blob>> =
+            index.images.into_iter().flat_map(|image| image.blobs).collect();
         blobs.push(Arc::new(index.blob));
         Self::new(descriptor, blobs)
     }

@@ -8,8 +8,8 @@ use crate::{
     image::platform_image::PlatformImage,
 };
 
-/// The parts of a base image's configuration that an image takes over. What the user gives goes over them; `Env`
-/// merges by name, and a new `Entrypoint` clears an inherited `Cmd`.
+/// The parts of a base image's configuration that an image takes over. What the user gives goes
+/// over them; `Env` merges by name, and a new `Entrypoint` clears an inherited `Cmd`.
 ///
 /// Read from JSON, its members are written in camel case, and what is not named is `true`.
 ///
@@ -39,12 +39,14 @@ pub struct Inherit {
     pub labels: bool,
     /// `StopSignal`.
     pub stop_signal: bool,
-    /// What else `config` holds: `Healthcheck`, `Shell`, unknown members. Never `OnBuild`: its triggers are for the
-    /// image that is built on the base, and not for those built on that.
+    /// What else `config` holds: `Healthcheck`, `Shell`, unknown members. Never `OnBuild`: its
+    /// triggers are for the image that is built on the base, and not for those built on that.
     pub other: bool,
-    /// The entries of `history`; without them, the base's layers have one each that says only that they are there.
+    /// The entries of `history`; without them, the base's layers have one each that says only that
+    /// they are there.
     pub history: bool,
-    /// `author` and the unknown members beside `config`. Never `created`: that is the new image's own.
+    /// `author` and the unknown members beside `config`. Never `created`: that is the new image's
+    /// own.
     pub metadata: bool,
 }
 
@@ -119,14 +121,17 @@ pub(crate) fn inherited(
     has_entrypoint: bool,
     warnings: &mut Vec<Warning>,
 ) -> Value {
-    let Value::Object(mut members) = json::to_value(base.configuration()) else { return Value::Null };
+    let Value::Object(mut members) = json::to_value(base.configuration()) else {
+        return Value::Null;
+    };
     members.retain(|name, _| inherit.member(name));
     if let Some(Value::Object(config)) = members.get_mut("config") {
         config.retain(|name, _| inherit.config_member(name));
         if has_entrypoint {
             config.remove("Cmd");
         }
-        // "ONBUILD triggers are not inherited by grandchild images": https://docs.docker.com/reference/dockerfile/#onbuild
+        // "ONBUILD triggers are not inherited by grandchild images":
+        // https://docs.docker.com/reference/dockerfile/#onbuild
         if let Some(Value::Array(triggers)) = config.remove("OnBuild")
             && !triggers.is_empty()
         {
@@ -141,7 +146,8 @@ pub(crate) fn inherited(
 pub(crate) fn history(base: Option<&PlatformImage>, inherit: &Inherit) -> Vec<Value> {
     let Some(base) = base else { return Vec::new() };
     let configuration = base.configuration();
-    // Entries and layers must agree in number, and not every base image's do: one without a history has layers too.
+    // Entries and layers must agree in number, and not every base image's do: one without a history
+    // has layers too.
     let made = configuration.history.iter().filter(|entry| entry.empty_layer != Some(true)).count();
     if inherit.history && made == configuration.rootfs.diff_ids.len() {
         return configuration.history.iter().map(json::to_value).collect();

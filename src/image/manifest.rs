@@ -1,4 +1,5 @@
-//! `image_manifest` and `image_index`: a configuration and layers, or images for several platforms, under one digest.
+//! `image_manifest` and `image_index`: a configuration and layers, or images for several platforms,
+//! under one digest.
 
 use std::{fmt, sync::Arc};
 
@@ -16,11 +17,12 @@ use crate::{
     image::{config::ImageConfig, graph::Image, platform_image::PlatformImage},
 };
 
-/// Makes the [image manifest](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md) that names a
-/// configuration and its layers, lowest first; those of a base image come below them by themselves.
+/// Makes the [image manifest](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md)
+/// that names a configuration and its layers, lowest first; those of a base image come below them
+/// by themselves.
 ///
-/// The options are JSON to merge over the defaults, or [`ManifestOptions`]. `config` and `layers` are always those
-/// given here.
+/// The options are JSON to merge over the defaults, or [`ManifestOptions`]. `config` and `layers`
+/// are always those given here.
 ///
 /// ```
 /// # use oci_layout::{FileMapping, LayerOptions, image_config, image_manifest, layer_tar};
@@ -35,8 +37,9 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] if the layers are not those that the configuration names, in their order, or for JSON that no
-/// manifest can hold. [`Error::Warning`] if `strict` is set and there is a [`Warning`]: of more than 125 layers.
+/// [`Error::Invalid`] if the layers are not those that the configuration names, in their order, or
+/// for JSON that no manifest can hold. [`Error::Warning`] if `strict` is set and there is a
+/// [`Warning`]: of more than 125 layers.
 pub fn image_manifest<L: Into<Arc<dyn Layer>>>(
     config: ImageConfig,
     layers: impl IntoIterator<Item = L>,
@@ -47,7 +50,8 @@ pub fn image_manifest<L: Into<Arc<dyn Layer>>>(
         Some(base) => base.layers(),
         None => config.base_layers(),
     };
-    let layers: Vec<Arc<dyn Layer>> = below.iter().cloned().chain(layers.into_iter().map(Into::into)).collect();
+    let layers: Vec<Arc<dyn Layer>> =
+        below.iter().cloned().chain(layers.into_iter().map(Into::into)).collect();
     check_layers(&config, &layers)?;
     let warnings = match layers.len() {
         0..=MOST_LAYERS => Vec::new(),
@@ -56,7 +60,10 @@ pub fn image_manifest<L: Into<Arc<dyn Layer>>>(
     Error::refuse_warnings(&warnings, strict)?;
 
     let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST });
-    json::merge(&mut value, Value::Object(json::with_known_keys("image manifest", extra, Manifest::MEMBERS)?));
+    json::merge(
+        &mut value,
+        Value::Object(json::with_known_keys("image manifest", extra, Manifest::MEMBERS)?),
+    );
     value["config"] = json::to_value(config.descriptor());
     value["layers"] = layers.iter().map(|layer| layer.descriptor()).map(json::to_value).collect();
     let document: Manifest = json::from_value("image manifest", value)?;
@@ -64,8 +71,8 @@ pub fn image_manifest<L: Into<Arc<dyn Layer>>>(
     Ok(ImageManifest { document, blob, config, layers, warnings })
 }
 
-/// The largest number of layers that every engine runs. No specification has one: Docker refuses more with "max depth
-/// exceeded".
+/// The largest number of layers that every engine runs. No specification has one: Docker refuses
+/// more with "max depth exceeded".
 pub(crate) const MOST_LAYERS: usize = 125;
 
 fn check_layers(config: &ImageConfig, layers: &[Arc<dyn Layer>]) -> Result<()> {
@@ -77,8 +84,8 @@ fn check_layers(config: &ImageConfig, layers: &[Arc<dyn Layer>]) -> Result<()> {
     if given.len() < named.len() && named.ends_with(&given) {
         let below = named.len() - given.len();
         let reason = format!(
-            "its configuration has {below} more layers below those that are given: \
-             give the base image that it was made with too"
+            "its configuration has {below} more layers below those that are given: give the base \
+             image that it was made with too"
         );
         return Err(Error::invalid("image manifest", reason));
     }
@@ -92,12 +99,14 @@ fn check_layers(config: &ImageConfig, layers: &[Arc<dyn Layer>]) -> Result<()> {
     Err(Error::invalid("image manifest", reason))
 }
 
-/// What [`image_manifest`] makes the manifest from, beside configuration and layers. JSON converts into it.
+/// What [`image_manifest`] makes the manifest from, beside configuration and layers. JSON converts
+/// into it.
 #[derive(Clone, Debug, Default)]
 pub struct ManifestOptions {
     /// Merged over the defaults; `null` is nothing.
     pub extra: Value,
-    /// The image below the layers; by default the configuration's, which knows it if it was made with one.
+    /// The image below the layers; by default the configuration's, which knows it if it was made
+    /// with one.
     pub base: Option<PlatformImage>,
     /// Whether a [`Warning`] is an error; off by default.
     pub strict: bool,

@@ -21,8 +21,8 @@ use crate::{
 };
 
 /// The image for one platform: manifest, configuration and layers. It is the base of others
-/// ([`ConfigOptions::base`](crate::ConfigOptions::base)), whether it lies in a layout, an archive or a registry, or was
-/// just made.
+/// ([`ConfigOptions::base`](crate::ConfigOptions::base)), whether it lies in a layout, an archive
+/// or a registry, or was just made.
 #[derive(Clone)]
 pub struct PlatformImage {
     descriptor: Descriptor,
@@ -43,7 +43,8 @@ impl PlatformImage {
     ) -> Result<Self> {
         let diff_ids = &configuration.rootfs.diff_ids;
         if diff_ids.len() != manifest.layers.len() {
-            let reason = format!("it has {} layers and {} diff IDs", manifest.layers.len(), diff_ids.len());
+            let reason =
+                format!("it has {} layers and {} diff IDs", manifest.layers.len(), diff_ids.len());
             return Err(Error::invalid(format!("image {}", descriptor.digest), reason));
         }
         let below = manifest.layers.iter().chain([&manifest.config, &descriptor]);
@@ -66,13 +67,13 @@ impl PlatformImage {
         Self { descriptor, manifest, configuration, layers, blobs }
     }
 
-    /// The image itself, or of an image for several platforms the one for this platform, by default linux/amd64 unless
-    /// there is only one.
+    /// The image itself, or of an image for several platforms the one for this platform, by default
+    /// linux/amd64 unless there is only one.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if there is no image for the platform, and the errors of reading manifest, index and
-    /// configuration.
+    /// [`Error::Invalid`] if there is no image for the platform, and the errors of reading
+    /// manifest, index and configuration.
     pub fn of(image: &Image, platform: Option<&Platform>) -> Result<Self> {
         let default = Platform::default();
         let wanted = platform.unwrap_or(&default);
@@ -86,11 +87,18 @@ impl PlatformImage {
                 });
             }
             let index: Index = document(image, &descriptor)?;
-            let fits = |entry: &&Descriptor| entry.platform.as_ref().is_some_and(|has| wanted.accepts(has));
+            let fits = |entry: &&Descriptor| {
+                entry.platform.as_ref().is_some_and(|has| wanted.accepts(has))
+            };
             descriptor = match (index.manifests.iter().find(fits), &index.manifests[..]) {
                 (Some(entry), _) => entry.clone(),
                 (None, [only]) if platform.is_none() => only.clone(),
-                _ => return Err(invalid(image, format!("has no image for {wanted}: choose a platform that it has"))),
+                _ => {
+                    return Err(invalid(
+                        image,
+                        format!("has no image for {wanted}: choose a platform that it has"),
+                    ));
+                }
             };
         }
         Err(invalid(image, format!("has indexes more than {MAX_DEPTH} deep")))
@@ -111,7 +119,8 @@ impl PlatformImage {
         &self.configuration
     }
 
-    /// The layers, lowest first. Docker's media types are named by their OCI equivalents; the bytes are the same.
+    /// The layers, lowest first. Docker's media types are named by their OCI equivalents; the bytes
+    /// are the same.
     pub fn layers(&self) -> &[Arc<dyn Layer>] {
         &self.layers
     }
@@ -119,7 +128,9 @@ impl PlatformImage {
 
 impl fmt::Debug for PlatformImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PlatformImage").field("descriptor", &self.descriptor).finish_non_exhaustive()
+        f.debug_struct("PlatformImage")
+            .field("descriptor", &self.descriptor)
+            .finish_non_exhaustive()
     }
 }
 
@@ -149,7 +160,11 @@ struct ImageLayer {
 impl ImageLayer {
     fn new(blob: Arc<dyn Blob>, diff_id: Digest) -> Self {
         let named = blob.descriptor().clone();
-        Self { descriptor: Descriptor { media_type: named.media_type.to_oci(), ..named }, blob, diff_id }
+        Self {
+            descriptor: Descriptor { media_type: named.media_type.to_oci(), ..named },
+            blob,
+            diff_id,
+        }
     }
 }
 
@@ -189,7 +204,9 @@ fn document<T: serde::de::DeserializeOwned>(image: &Image, descriptor: &Descript
 
 fn blob<'a>(image: &'a Image, descriptor: &Descriptor) -> Result<&'a Arc<dyn Blob>> {
     let found = image.blobs().iter().find(|blob| blob.descriptor().digest == descriptor.digest);
-    found.ok_or_else(|| invalid(image, format!("lacks the blob {}: fetch it whole", descriptor.digest)))
+    found.ok_or_else(|| {
+        invalid(image, format!("lacks the blob {}: fetch it whole", descriptor.digest))
+    })
 }
 
 fn invalid(image: &Image, reason: String) -> Error {

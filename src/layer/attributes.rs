@@ -1,4 +1,5 @@
-//! Mode, owner, time and extended attributes: what the source has, what the mapping says, what the layer says.
+//! Mode, owner, time and extended attributes: what the source has, what the mapping says, what the
+//! layer says.
 
 use std::{collections::BTreeMap, os::unix::ffi::OsStrExt, path::Path};
 
@@ -45,9 +46,15 @@ pub(crate) enum Place {
 }
 
 impl Found {
-    /// What a file system has; extended attributes only if they are to be kept, since they cost two calls a file.
+    /// What a file system has; extended attributes only if they are to be kept, since they cost two
+    /// calls a file.
     #[allow(clippy::unnecessary_cast, reason = "these types are not the same on every system")]
-    pub(crate) fn in_folder(path: &Path, stat: &Stat, mapping: &FileMapping, follow: bool) -> Result<Self> {
+    pub(crate) fn in_folder(
+        path: &Path,
+        stat: &Stat,
+        mapping: &FileMapping,
+        follow: bool,
+    ) -> Result<Self> {
         let keep = mapping.attributes.xattrs == Attribute::Keep;
         let xattrs = if keep { xattrs::read(path, follow)? } else { Xattrs::default() };
         Ok(Self {
@@ -82,25 +89,33 @@ pub(crate) fn resolve(
     fn choose<T: Clone>(wanted: &Attribute<T>, normal: T, found: T, place: Place) -> T {
         match (wanted, place) {
             (Attribute::Set(value), _) => value.clone(),
-            (Attribute::Keep, Place::Folder | Place::Tar) | (Attribute::Normal, Place::Tar) => found,
+            (Attribute::Keep, Place::Folder | Place::Tar) | (Attribute::Normal, Place::Tar) => {
+                found
+            }
             (Attribute::Keep, Place::Mapping) | (Attribute::Normal, _) => normal,
         }
     }
     let mode = match &wanted.mode {
         _ if matches!(kind, Kind::Symlink(_)) => 0o777,
-        Attribute::Set(mode) if *mode > 0o7777 => return Err(no_mode(*mode, format!("{:?}", path.to_path()))),
+        Attribute::Set(mode) if *mode > 0o7777 => {
+            return Err(no_mode(*mode, format!("{:?}", path.to_path())));
+        }
         // Said for files: whoever may read a directory may also enter it.
-        Attribute::Set(mode) if kind == Kind::Directory && found.place != Place::Mapping => mode | (mode & 0o444) >> 2,
+        Attribute::Set(mode) if kind == Kind::Directory && found.place != Place::Mapping => {
+            mode | (mode & 0o444) >> 2
+        }
         mode => choose(mode, normal_mode(&kind, found.mode), found.mode, found.place),
     };
     let xattrs = match &wanted.xattrs {
         Attribute::Set(xattrs) => {
-            let bytes = xattrs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.clone()));
+            let bytes =
+                xattrs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.clone()));
             bytes.collect::<BTreeMap<_, _>>().into()
         }
         wanted => {
             // `wanted` is not a value here: the type of the value plays no part.
-            let wanted = if *wanted == Attribute::Keep { Attribute::Keep } else { Attribute::Normal };
+            let wanted =
+                if *wanted == Attribute::Keep { Attribute::Keep } else { Attribute::Normal };
             choose(&wanted, Xattrs::default(), found.xattrs, found.place)
         }
     };
@@ -122,7 +137,10 @@ pub(crate) fn resolve(
 }
 
 fn no_mode(mode: u32, of: String) -> Error {
-    Error::invalid(format!("mode {mode:o} of {of}"), "a mode has at most four octal digits, as in 0755 or 1777")
+    Error::invalid(
+        format!("mode {mode:o} of {of}"),
+        "a mode has at most four octal digits, as in 0755 or 1777",
+    )
 }
 
 /// Rules, ready to be applied one after the other.
@@ -131,7 +149,9 @@ pub(crate) struct Rules(Vec<(PermissionRule, Globs)>);
 impl Rules {
     pub(crate) fn new(rules: &[PermissionRule]) -> Result<Self> {
         let globs = |rule: &PermissionRule| match rule.mode {
-            Some(mode) if mode > 0o7777 => Err(no_mode(mode, format!("the rule for {:?}", rule.glob))),
+            Some(mode) if mode > 0o7777 => {
+                Err(no_mode(mode, format!("the rule for {:?}", rule.glob)))
+            }
             _ => Ok((rule.clone(), Globs::new([&rule.glob], Use::Rule)?)),
         };
         rules.iter().map(globs).collect::<Result<_>>().map(Self)
@@ -142,15 +162,16 @@ impl Rules {
         self.0.iter().map(|(_, globs)| globs)
     }
 
-    /// Changes an entry whose path matches, or the path that was given for it, where the base moved it. A link has no mode,
-    /// and a whiteout no attributes that anyone reads.
+    /// Changes an entry whose path matches, or the path that was given for it, where the base moved
+    /// it. A link has no mode, and a whiteout no attributes that anyone reads.
     pub(crate) fn apply(&self, entry: &mut Entry, given: Option<&LayerPath>) {
         if self.0.is_empty() || entry.kind == Kind::Whiteout {
             return;
         }
         let paths = [Some(&entry.path), given].map(|path| path.map(|path| path.to_path()));
         let is_match = |globs: &Globs| {
-            let mut paths = paths.iter().flatten().map(|path| path.strip_prefix("/").unwrap_or(path));
+            let mut paths =
+                paths.iter().flatten().map(|path| path.strip_prefix("/").unwrap_or(path));
             paths.any(|path| globs.is_match(path))
         };
         for (rule, _) in self.0.iter().filter(|(_, globs)| is_match(globs)) {

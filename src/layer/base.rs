@@ -42,7 +42,8 @@ impl BaseFiles {
         Self { source: BaseSource::Layers(layers), cache: self.cache }
     }
 
-    /// Writes the indexes of all layers to a folder that is also a cache. [`BaseFiles::from_folders`] needs no layer.
+    /// Writes the indexes of all layers to a folder that is also a cache.
+    /// [`BaseFiles::from_folders`] needs no layer.
     ///
     /// # Errors
     ///

@@ -29,7 +29,8 @@ pub(crate) fn make(
     sink: &mut (dyn Write + Send),
 ) -> Result<()> {
     let digest = descriptor.digest;
-    let mut comparison = checks.map(|checks| Comparison::new(checks, stream, digest)).transpose()?;
+    let mut comparison =
+        checks.map(|checks| Comparison::new(checks, stream, digest)).transpose()?;
     let mut compare = |block: &[u8], hasher: &_| match &mut comparison {
         Some(comparison) => comparison.block(block, hasher),
         None => Ok(()),
@@ -48,8 +49,8 @@ pub(crate) fn make(
 /// What makes a blob, into a writer.
 type Make = Box<dyn FnOnce(&mut (dyn Write + Send)) -> Result<()> + Send>;
 
-/// Reads a blob that is made meanwhile, by a thread of its own, from the first read on. The last part comes when the
-/// whole is known to be right.
+/// Reads a blob that is made meanwhile, by a thread of its own, from the first read on. The last
+/// part comes when the whole is known to be right.
 pub(crate) struct MadeReader(State);
 
 enum State {
@@ -81,7 +82,8 @@ impl Read for MadeReader {
             if n > 0 || buffer.is_empty() {
                 return Ok(n);
             }
-            let gone = |_| io::Error::other("the thread that makes the blob is gone before its end");
+            let gone =
+                |_| io::Error::other("the thread that makes the blob is gone before its end");
             let next = receiver.recv().map_err(gone)??;
             if next.is_empty() {
                 self.0 = State::Ended;

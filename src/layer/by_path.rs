@@ -11,9 +11,10 @@ pub(crate) trait HasPath {
 
 /// At most one value for each path, in the order of the paths.
 ///
-/// The values lie next to one another in parts, which have one size in bytes whatever the type of the values. So a value
-/// takes little more than its own size, and the memory of a part that was taken out fits the next part of another type:
-/// values of one type become values of another without twice the memory.
+/// The values lie next to one another in parts, which have one size in bytes whatever the type of
+/// the values. So a value takes little more than its own size, and the memory of a part that was
+/// taken out fits the next part of another type: values of one type become values of another
+/// without twice the memory.
 pub(crate) struct ByPath<T> {
     /// All paths of a part are at or after its key, and before the key of the next part.
     parts: BTreeMap<LayerPath, Vec<T>>,
@@ -57,7 +58,8 @@ impl<T: HasPath> ByPath<T> {
         parts.flat_map(|(_, part)| &part[part.partition_point(|value| value.path() < path)..])
     }
 
-    /// Adds a value if its path is free. Otherwise returns the value that has it, and the one that was to be added.
+    /// Adds a value if its path is free. Otherwise returns the value that has it, and the one that
+    /// was to be added.
     pub(crate) fn try_insert(&mut self, value: T) -> Option<(&mut T, T)> {
         self.make_room(value.path());
         let (_, part) = self.parts.range_mut(..=value.path()).next_back()?;

@@ -60,7 +60,8 @@ pub(crate) struct Comparison<'a> {
 impl<'a> Comparison<'a> {
     /// # Errors
     ///
-    /// [`Error::SourceOutdated`], if it shows without reading the tar that it is not the one that was described.
+    /// [`Error::SourceOutdated`], if it shows without reading the tar that it is not the one that
+    /// was described.
     pub(crate) fn new(checks: &'a Checks, stream: &'a TarStream, digest: Digest) -> Result<Self> {
         let new = Self { checks, stream, digest, blocks: 0 };
         match stream.size() == checks.size && stream.len() == checks.entries.len() {
@@ -71,7 +72,8 @@ impl<'a> Comparison<'a> {
 
     /// # Errors
     ///
-    /// [`Error::SourceOutdated`], if what is in front of this block's end is not what was described.
+    /// [`Error::SourceOutdated`], if what is in front of this block's end is not what was
+    /// described.
     pub(crate) fn block(&mut self, block: &[u8], hasher: &Hasher) -> Result<()> {
         let prefix = hasher.clone().finish().0;
         if self.checks.prefixes.get(self.blocks) != Some(&prefix) {
@@ -86,12 +88,16 @@ impl<'a> Comparison<'a> {
     fn difference(&self, first: usize) -> Result<Error> {
         let (count, counted) = (self.stream.len(), self.checks.entries.len());
         let was = |number: usize| self.checks.entries.get(number).copied();
-        let is = |number: usize| self.stream.entry(number).map(|entry| self.sum(entry.range())).transpose();
+        let is = |number: usize| {
+            self.stream.entry(number).map(|entry| self.sum(entry.range())).transpose()
+        };
         let outdated = |entry: EntryAt, change| {
             let path = entry.entry().origin();
             Error::SourceOutdated { digest: self.digest, path, change }
         };
-        for (number, entry) in (first..count).filter_map(|number| Some((number, self.stream.entry(number)?))) {
+        for (number, entry) in
+            (first..count).filter_map(|number| Some((number, self.stream.entry(number)?)))
+        {
             let now = Some(self.sum(entry.range())?);
             if now == was(number) {
                 continue;

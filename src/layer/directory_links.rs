@@ -8,9 +8,9 @@ use crate::{
     tarfile::{follow::follow, path::LayerPath},
 };
 
-/// The nodes with those behind links that were in a directory at a link's place: in the place where the link leads. Such
-/// a directory gives way to the link, and stands where the link leads if nothing else does, as in `tar
-/// --keep-directory-symlink` and `rsync --keep-dirlinks`.
+/// The nodes with those behind links that were in a directory at a link's place: in the place where
+/// the link leads. Such a directory gives way to the link, and stands where the link leads if
+/// nothing else does, as in `tar --keep-directory-symlink` and `rsync --keep-dirlinks`.
 ///
 /// # Errors
 ///
@@ -26,9 +26,11 @@ pub(crate) fn behind_links(nodes: Vec<Node>) -> Result<Vec<Node>> {
     let (mut placed, mut directories) = (Vec::with_capacity(nodes.len()), Vec::new());
     for mut node in nodes {
         let path = &node.entry.path;
-        let refuse = |reason: &str| Error::invalid(format!("destination {:?}", path.to_path()), reason);
+        let refuse =
+            |reason: &str| Error::invalid(format!("destination {:?}", path.to_path()), reason);
         let lead = |path: &LayerPath| {
-            follow(path, &LayerPath::root(), target_of).map_err(|reason| refuse(&format!("it {reason}")))
+            follow(path, &LayerPath::root(), target_of)
+                .map_err(|reason| refuse(&format!("it {reason}")))
         };
         if path.is_root() {
             placed.push(node);

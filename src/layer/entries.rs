@@ -33,8 +33,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::BlobUnreadable`] and whatever else [`Blob::open`] gives, here or for an entry; nothing comes after that.
-/// The digest is not looked at: see [`verify`](crate::verify()).
+/// [`Error::BlobUnreadable`] and whatever else [`Blob::open`] gives, here or for an entry; nothing
+/// comes after that. The digest is not looked at: see [`verify`](crate::verify()).
 pub fn layer_entries(layer: &(impl Blob + ?Sized)) -> Result<LayerEntries> {
     let digest = layer.descriptor().digest;
     let stream = BufReader::with_capacity(64 << 10, layer.open()?);
@@ -66,7 +66,10 @@ impl Iterator for LayerEntries {
     fn next(&mut self) -> Option<Self::Item> {
         match self.tar.as_mut()?.next_entry() {
             Ok(Some(entry)) => {
-                let is_file = matches!(entry.kind, EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse);
+                let is_file = matches!(
+                    entry.kind,
+                    EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse
+                );
                 let path = PathBuf::from(OsString::from_vec(entry.path));
                 Some(Ok(LayerEntry { path, size: if is_file { entry.size } else { 0 } }))
             }
@@ -78,7 +81,10 @@ impl Iterator for LayerEntries {
                 self.tar = None;
                 Some(Err(Error::blob(
                     self.digest,
-                    std::io::Error::other(format!("at byte {} of the tar, {}", error.offset, error.reason)),
+                    std::io::Error::other(format!(
+                        "at byte {} of the tar, {}",
+                        error.offset, error.reason
+                    )),
                 )))
             }
         }

@@ -21,8 +21,8 @@ use crate::{
     },
 };
 
-/// One entry of a layer, complete but for the contents of files. There may be millions: what few of them need lies
-/// elsewhere.
+/// One entry of a layer, complete but for the contents of files. There may be millions: what few of
+/// them need lies elsewhere.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) path: LayerPath,
@@ -52,7 +52,16 @@ impl Entry {
             Kind::Fifo => HeaderKind::Fifo,
         };
         let (mode, uid, gid, mtime) = (self.mode, self.uid, self.gid, self.mtime);
-        Fields { path: &self.path, kind, mode, uid, gid, mtime, size: self.content_size(), xattrs: &self.xattrs }
+        Fields {
+            path: &self.path,
+            kind,
+            mode,
+            uid,
+            gid,
+            mtime,
+            size: self.content_size(),
+            xattrs: &self.xattrs,
+        }
     }
 
     /// Where it comes from, if that is a file; otherwise where it lands.
@@ -157,9 +166,10 @@ impl PartialEq for Content {
         match (self, other) {
             (Self::Bytes(a), Self::Bytes(b)) => a == b,
             (Self::File(a), Self::File(b)) => a == b,
-            (Self::Stretch { tar: a, offset: x, size: m }, Self::Stretch { tar: b, offset: y, size: n }) => {
-                Arc::ptr_eq(a, b) && m == n && (x == y || *m == 0)
-            }
+            (
+                Self::Stretch { tar: a, offset: x, size: m },
+                Self::Stretch { tar: b, offset: y, size: n },
+            ) => Arc::ptr_eq(a, b) && m == n && (x == y || *m == 0),
             (Self::Sparse(a), Self::Sparse(b)) => {
                 Arc::ptr_eq(&a.tar, &b.tar) && a.size == b.size && a.extents == b.extents
             }
@@ -178,7 +188,8 @@ impl Content {
         }
     }
 
-    /// Fills the buffer with the contents from `offset` on. The buffer ends at or before the end of the contents.
+    /// Fills the buffer with the contents from `offset` on. The buffer ends at or before the end of
+    /// the contents.
     pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         match self {
             Self::Bytes(bytes) => {
@@ -187,8 +198,12 @@ impl Content {
                 Ok(())
             }
             Self::File(file) => file.read_at(offset, buffer),
-            Self::Stretch { tar, offset: start, .. } => tar.checked(|file| file.read_exact_at(buffer, start + offset)),
-            Self::Sparse(sparse) => sparse.tar.checked(|file| read_extents(file, &sparse.extents, offset, buffer)),
+            Self::Stretch { tar, offset: start, .. } => {
+                tar.checked(|file| file.read_exact_at(buffer, start + offset))
+            }
+            Self::Sparse(sparse) => {
+                sparse.tar.checked(|file| read_extents(file, &sparse.extents, offset, buffer))
+            }
         }
     }
 }
@@ -262,8 +277,8 @@ impl SourceFile {
         Self { path, size, identity }
     }
 
-    /// The file is opened for each stretch: a layer may have more files than a process may have open, and the
-    /// stretches of a large one are read by several threads.
+    /// The file is opened for each stretch: a layer may have more files than a process may have
+    /// open, and the stretches of a large one are read by several threads.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let changed = |change| Error::SourceChanged { path: self.path.to_path_buf(), change };
         let file = File::open(&self.path).map_err(|cause| match cause.kind() {
@@ -274,7 +289,11 @@ impl SourceFile {
             self.check(&file)?;
             // The file is the one that was listed, and is shorter than it says.
             if cause.kind() == io::ErrorKind::UnexpectedEof {
-                return Err(Error::SourceSize { path: self.path.to_path_buf(), size: self.size, found: "fewer" });
+                return Err(Error::SourceSize {
+                    path: self.path.to_path_buf(),
+                    size: self.size,
+                    found: "fewer",
+                });
             }
             return Err(self.unreadable(cause));
         }
@@ -283,12 +302,15 @@ impl SourceFile {
 
     fn unreadable(&self, cause: io::Error) -> Error {
         match cause.kind() {
-            io::ErrorKind::UnexpectedEof => Error::SourceChanged { path: self.path.to_path_buf(), change: "shrank" },
+            io::ErrorKind::UnexpectedEof => {
+                Error::SourceChanged { path: self.path.to_path_buf(), change: "shrank" }
+            }
             _ => Error::SourceUnreadable { path: self.path.to_path_buf(), cause },
         }
     }
 
-    /// Makes sure that this file is what it was. After a read: what was written before it shows here.
+    /// Makes sure that this file is what it was. After a read: what was written before it shows
+    /// here.
     pub(crate) fn check(&self, file: &File) -> Result<()> {
         let now = fstat(file).map_err(|cause| Error::source(&*self.path, cause.into()))?;
         let changed = |change| Err(Error::SourceChanged { path: self.path.to_path_buf(), change });

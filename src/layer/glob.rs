@@ -12,12 +12,13 @@ use crate::{
     recipe::{mapping::FileMapping, options::LayerOptions},
 };
 
-/// Some globs. `*` and `?` do not cross a slash, `**` does. A glob is cleaned as Docker cleans the patterns of
-/// `.dockerignore`: `./a`, `/a`, `a/`, `a//b` and `x/../a` are `a` and `a/b`.
+/// Some globs. `*` and `?` do not cross a slash, `**` does. A glob is cleaned as Docker cleans the
+/// patterns of `.dockerignore`: `./a`, `/a`, `a/`, `a//b` and `x/../a` are `a` and `a/b`.
 pub(crate) struct Globs {
     set: GlobSet,
     globs: Vec<Glob>,
-    /// For each pattern of the set, the place of its glob, and whether brackets stand for themselves in it.
+    /// For each pattern of the set, the place of its glob, and whether brackets stand for
+    /// themselves in it.
     patterns: Vec<(usize, bool)>,
     /// How many globs matched nothing yet.
     unused: AtomicUsize,
@@ -57,7 +58,10 @@ pub(crate) enum Use {
 }
 
 impl Globs {
-    pub(crate) fn new<G: AsRef<str>>(globs: impl IntoIterator<Item = G>, used_as: Use) -> Result<Self> {
+    pub(crate) fn new<G: AsRef<str>>(
+        globs: impl IntoIterator<Item = G>,
+        used_as: Use,
+    ) -> Result<Self> {
         let mut new = Self {
             set: GlobSet::empty(),
             globs: Vec::new(),
@@ -75,7 +79,8 @@ impl Globs {
                 None => (false, text),
                 Some(rest) if used_as == Use::Exclude => (true, rest.trim_start()),
                 Some(_) => {
-                    let reason = "`!` takes back in exclude alone; a name that begins with it is written `\\!`";
+                    let reason = "`!` takes back in exclude alone; a name that begins with it is \
+                        written `\\!`";
                     return Err(refuse(reason.into()));
                 }
             };
@@ -84,7 +89,8 @@ impl Globs {
                 Use::Include if glob.is_empty() => whole = true,
                 Use::Exclude if glob.is_empty() => {
                     return Err(refuse(
-                        "it is the folder itself: leave the mapping out, or write ** for all in it".into(),
+                        "it is the folder itself: leave the mapping out, or write ** for all in it"
+                            .into(),
                     ));
                 }
                 _ => {}
@@ -112,7 +118,10 @@ impl Globs {
         if whole {
             return Self::new(Vec::<String>::new(), used_as);
         }
-        let refuse = |error: globset::Error| Error::Glob { glob: String::new(), reason: error.kind().to_string() };
+        let refuse = |error: globset::Error| Error::Glob {
+            glob: String::new(),
+            reason: error.kind().to_string(),
+        };
         new.unused = AtomicUsize::new(new.globs.len());
         Ok(Self { set: set.build().map_err(refuse)?, ..new })
     }
@@ -147,7 +156,9 @@ impl Globs {
             self.note_used(glob);
             if plain {
                 glob.literally.store(true, Ordering::Relaxed);
-            } else if !matches.contains(&(pattern + 1)) || self.patterns.get(pattern + 1) != Some(&(at, true)) {
+            } else if !matches.contains(&(pattern + 1))
+                || self.patterns.get(pattern + 1) != Some(&(at, true))
+            {
                 glob.otherwise.store(true, Ordering::Relaxed);
             }
         }
@@ -170,8 +181,8 @@ impl Globs {
         }
     }
 
-    /// Whether this path, which is in nothing that is excluded unless something is taken back there, is excluded. The
-    /// last glob that matches it, or something above it, decides:
+    /// Whether this path, which is in nothing that is excluded unless something is taken back
+    /// there, is excluded. The last glob that matches it, or something above it, decides:
     /// <https://docs.docker.com/build/concepts/context/#negating-matches>.
     pub(crate) fn excludes(&self, path: &Path) -> bool {
         if !self.has_exceptions {
@@ -211,8 +222,8 @@ impl Glob {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Whether it matched a path that is spelled like it, brackets included, and another one by the set that the
-    /// brackets are.
+    /// Whether it matched a path that is spelled like it, brackets included, and another one by the
+    /// set that the brackets are.
     pub(crate) fn has_two_meanings(&self) -> bool {
         self.literally.load(Ordering::Relaxed) && self.otherwise.load(Ordering::Relaxed)
     }
@@ -222,7 +233,8 @@ impl Glob {
         for part in &self.parts {
             match (part, names.next()) {
                 (_, None) | (Part::Anything, _) => return true,
-                (Part::Name(globs), Some(name)) if globs.iter().any(|glob| glob.is_match(name)) => {}
+                (Part::Name(globs), Some(name)) if globs.iter().any(|glob| glob.is_match(name)) => {
+                }
                 _ => return false,
             }
         }
@@ -235,7 +247,9 @@ impl Part {
         let plain = with_plain_brackets(name);
         let globs = [Some(name), plain.as_deref()].into_iter().flatten().map(compile);
         match globs.collect::<Result<Vec<_>, _>>() {
-            Ok(globs) if name != "**" => Self::Name(globs.iter().map(globset::Glob::compile_matcher).collect()),
+            Ok(globs) if name != "**" => {
+                Self::Name(globs.iter().map(globset::Glob::compile_matcher).collect())
+            }
             // Half of what stands in braces, for one.
             _ => Self::Anything,
         }
@@ -252,7 +266,8 @@ fn parents(path: &Path) -> impl Iterator<Item = &Path> {
     path.ancestors().filter(|path| !path.as_os_str().is_empty())
 }
 
-/// The glob without what means nothing in a path, as by Go's `filepath.Clean`; empty if it is the folder itself.
+/// The glob without what means nothing in a path, as by Go's `filepath.Clean`; empty if it is the
+/// folder itself.
 fn clean(glob: &str) -> Result<String, &'static str> {
     if glob.is_empty() {
         return Err("it is empty: leave it out");
@@ -270,8 +285,8 @@ fn clean(glob: &str) -> Result<String, &'static str> {
     Ok(names.join("/"))
 }
 
-/// The glob with brackets that stand for themselves, as in the folders `[slug]` of some frameworks; `None` if there are
-/// none.
+/// The glob with brackets that stand for themselves, as in the folders `[slug]` of some frameworks;
+/// `None` if there are none.
 fn with_plain_brackets(glob: &str) -> Option<String> {
     let mut plain = String::new();
     let mut has_brackets = false;
@@ -334,11 +349,15 @@ mod tests {
 
     #[test]
     fn a_bad_glob_is_named() {
-        let message = |glob: &str, used_as| Globs::new([glob], used_as).map(|_| ()).unwrap_err().to_string();
+        let message =
+            |glob: &str, used_as| Globs::new([glob], used_as).map(|_| ()).unwrap_err().to_string();
         let said = message("a[b", Use::Exclude);
         assert!(said.starts_with("glob \"a[b\" is not valid: "), "{said}");
         for glob in ["", "!"] {
-            assert!(message(glob, Use::Exclude).starts_with(&format!("glob {glob:?} is not valid: ")), "{glob}");
+            assert!(
+                message(glob, Use::Exclude).starts_with(&format!("glob {glob:?} is not valid: ")),
+                "{glob}"
+            );
         }
         for glob in [".", "/", "./", "a/..", "/..", "!."] {
             assert!(message(glob, Use::Exclude).contains("it is the folder itself"), "{glob}");
@@ -394,7 +413,11 @@ mod tests {
     fn an_exclamation_mark_takes_back() {
         let rows: [(&[&str], &[&str], &[&str]); 4] = [
             (&["*.md", "!README.md"], &["a.md"], &["README.md", "x.rs"]),
-            (&["*.md", "!README*.md", "README-secret.md"], &["README-secret.md"], &["README.md", "README-a.md"]),
+            (
+                &["*.md", "!README*.md", "README-secret.md"],
+                &["README-secret.md"],
+                &["README.md", "README-a.md"],
+            ),
             (&["*.md", "README-secret.md", "!README*.md"], &["a.md"], &["README-secret.md"]),
             (&["*", "!src/lib"], &["a", "src", "src/bin", "src/bin/x"], &["src/lib", "src/lib/x"]),
         ];
@@ -404,9 +427,15 @@ mod tests {
             assert!(excluded.iter().all(excludes) && !kept.iter().any(excludes), "{list:?}");
         }
         let globs = globs(&["*", "!src/lib", "!**/*.md"], Use::Exclude);
-        assert!(globs.takes_back_below(Path::new("src")) && globs.takes_back_below(Path::new("deep/down")));
+        assert!(
+            globs.takes_back_below(Path::new("src"))
+                && globs.takes_back_below(Path::new("deep/down"))
+        );
         let globs = Globs::new(["*", "!src/lib"], Use::Exclude).unwrap();
-        assert!(!globs.takes_back_below(Path::new("src/bin")) && !globs.takes_back_below(Path::new("target")));
+        assert!(
+            !globs.takes_back_below(Path::new("src/bin"))
+                && !globs.takes_back_below(Path::new("target"))
+        );
     }
 
     #[test]

@@ -42,12 +42,14 @@ use crate::{
 
 /// Makes a layer of these files.
 ///
-/// By default the layer is only described: every source byte is read once, both digests are computed while the bytes
-/// pass, and nothing is written. With [`LayerOptions::store`] the blob is written in that same pass.
+/// By default the layer is only described: every source byte is read once, both digests are
+/// computed while the bytes pass, and nothing is written. With [`LayerOptions::store`] the blob is
+/// written in that same pass.
 ///
-/// The bytes are a function of the mappings, the options and the files' contents alone: entries are sorted, missing
-/// parent directories are added (0755, root), and mode, owner and time are what mapping and options say. Where the
-/// mappings do not conflict, their order does not matter. `docs/byte-format.md` has every rule.
+/// The bytes are a function of the mappings, the options and the files' contents alone: entries are
+/// sorted, missing parent directories are added (0755, root), and mode, owner and time are what
+/// mapping and options say. Where the mappings do not conflict, their order does not matter.
+/// `docs/byte-format.md` has every rule.
 ///
 /// ```
 /// use oci_layout::{Blob, FileMapping, Layer, LayerOptions, layer_tar};
@@ -61,19 +63,20 @@ use crate::{
 ///
 /// # Errors
 ///
-/// - [`Error::SourceMissing`], [`Error::SourceUnreadable`], [`Error::SourceKind`], [`Error::SourceNotAFile`],
-///   [`Error::SourcePipe`], [`Error::SourcePipeTwice`], [`Error::SourceSize`], [`Error::SourceTar`] for a source;
+/// - [`Error::SourceMissing`], [`Error::SourceUnreadable`], [`Error::SourceKind`],
+///   [`Error::SourceNotAFile`], [`Error::SourcePipe`], [`Error::SourcePipeTwice`],
+///   [`Error::SourceSize`], [`Error::SourceTar`] for a source;
 /// - [`Error::SourceChanged`] if one changes while it is read;
 /// - [`Error::Destination`] for a destination with `..`, or a name that means a whiteout;
 /// - [`Error::Conflict`] if two mappings want different things at one path;
-/// - [`Error::Glob`], [`Error::Invalid`], [`Error::Compression`], [`Error::CodecBytes`], [`Error::ScratchNeeded`] for
-///   what the options or a mapping ask; [`Error::Invalid`] too if `store` or `scratch` would be a part of the layer,
-///   and for an entry that no reader can unpack;
+/// - [`Error::Glob`], [`Error::Invalid`], [`Error::Compression`], [`Error::CodecBytes`],
+///   [`Error::ScratchNeeded`] for what the options or a mapping ask; [`Error::Invalid`] too if
+///   `store` or `scratch` would be a part of the layer, and for an entry that no reader can unpack;
 /// - [`Error::Warning`] if `strict` is set and there is a [`Warning`];
 /// - [`Error::Write`] if the blob can't be stored.
 ///
-/// Folders are listed while files are read and stored. Whatever fails, what was written of the blob is removed; the
-/// folders that were made for it are left.
+/// Folders are listed while files are read and stored. Whatever fails, what was written of the blob
+/// is removed; the folders that were made for it are left.
 pub fn layer_tar<M: Into<FileMapping>>(
     files: impl IntoIterator<Item = M>,
     options: impl Into<LayerOptions>,
@@ -90,28 +93,46 @@ pub fn layer_tar<M: Into<FileMapping>>(
         }
     };
     let base = listing.base();
-    let mut recorder = (options.recipe && can_be_described(&files)?).then(|| Recorder::new(&stream));
+    let mut recorder =
+        (options.recipe && can_be_described(&files)?).then(|| Recorder::new(&stream));
     let mut record = |block: &[u8], hasher: &_| {
         recorder.iter_mut().for_each(|recorder| recorder.block(block, hasher));
         Ok(())
     };
     let finish = || -> Result<Vec<Warning>> {
-        let too_large = |entry: &Entry| [entry.uid, entry.gid].into_iter().find(|&id| id >= u32::MAX.into());
-        let owner = stream.first_with(too_large).map(|(path, id)| Warning::OwnerTooLarge { path, id });
+        let too_large =
+            |entry: &Entry| [entry.uid, entry.gid].into_iter().find(|&id| id >= u32::MAX.into());
+        let owner =
+            stream.first_with(too_large).map(|(path, id)| Warning::OwnerTooLarge { path, id });
         let warnings = [noticed.warnings(), owner.into_iter().collect()].concat();
         Error::refuse_warnings(&warnings, options.strict)?;
         Ok(warnings)
     };
     let (pass, warnings, stored) = match &options.store {
         None => {
-            let pass = pass(&stream, Some(&listing), options.compression, &pool, None, &progress, &mut record)?;
+            let pass = pass(
+                &stream,
+                Some(&listing),
+                options.compression,
+                &pool,
+                None,
+                &progress,
+                &mut record,
+            )?;
             (pass, finish()?, None)
         }
         Some(dir) => {
             let store = BlobFiles::create(dir, options.write)?;
             let mut blob = store.new_blob()?;
-            let pass =
-                pass(&stream, Some(&listing), options.compression, &pool, Some(&mut blob), &progress, &mut record)?;
+            let pass = pass(
+                &stream,
+                Some(&listing),
+                options.compression,
+                &pool,
+                Some(&mut blob),
+                &progress,
+                &mut record,
+            )?;
             // What is refused is not kept.
             let warnings = finish()?;
             let path = store.keep(blob, pass.digest)?;
@@ -125,7 +146,13 @@ pub fn layer_tar<M: Into<FileMapping>>(
         Some(checks) => {
             let spec = LayerSpec {
                 files: with_absolute_sources(files)?,
-                options: LayerOptions { store: None, progress: None, base, strict: false, ..options.clone() },
+                options: LayerOptions {
+                    store: None,
+                    progress: None,
+                    base,
+                    strict: false,
+                    ..options.clone()
+                },
             };
             let recipe = Recipe::of_tar(descriptor.clone(), spec, Arc::clone(checks));
             Some(recipe.of_layer(diff_id).made_by(created_by.clone()).pool(&pool))
@@ -133,11 +160,22 @@ pub fn layer_tar<M: Into<FileMapping>>(
         None => None,
     };
     let compression = options.compression;
-    Ok(TarLayer { descriptor, diff_id, created_by, compression, stream, pool, stored, checks, recipe, warnings })
+    Ok(TarLayer {
+        descriptor,
+        diff_id,
+        created_by,
+        compression,
+        stream,
+        pool,
+        stored,
+        checks,
+        recipe,
+        warnings,
+    })
 }
 
-/// Whether the sources are all that is needed to make the layer again, in any place: a compressed tar needs a folder to
-/// be unpacked in, and a pipe is read once.
+/// Whether the sources are all that is needed to make the layer again, in any place: a compressed
+/// tar needs a folder to be unpacked in, and a pipe is read once.
 fn can_be_described(files: &[FileMapping]) -> Result<bool> {
     for mapping in files {
         let can = match &mapping.source {
@@ -162,8 +200,8 @@ fn with_absolute_sources(mut files: Vec<FileMapping>) -> Result<Vec<FileMapping>
     Ok(files)
 }
 
-/// A layer made by [`layer_tar`]: stored, or only described. Described, its bytes are made again when somebody
-/// reads them, which reads the sources a second time.
+/// A layer made by [`layer_tar`]: stored, or only described. Described, its bytes are made again
+/// when somebody reads them, which reads the sources a second time.
 #[derive(Clone)]
 pub struct TarLayer {
     descriptor: Descriptor,
@@ -172,7 +210,8 @@ pub struct TarLayer {
     compression: Compression,
     stream: Arc<TarStream>,
     pool: Pool,
-    /// The blob's file, and the hold on its layout: nobody collects the blob before an index can name it.
+    /// The blob's file, and the hold on its layout: nobody collects the blob before an index can
+    /// name it.
     stored: Option<(PathBuf, Arc<BlobFiles>)>,
     checks: Option<Arc<Checks>>,
     recipe: Option<Recipe>,
@@ -194,7 +233,10 @@ impl TarLayer {
 impl fmt::Debug for TarLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("TarLayer");
-        debug.field("descriptor", &self.descriptor).field("diff_id", &self.diff_id).field("file", &self.file());
+        debug
+            .field("descriptor", &self.descriptor)
+            .field("diff_id", &self.diff_id)
+            .field("file", &self.file());
         debug.finish_non_exhaustive()
     }
 }
@@ -208,7 +250,8 @@ impl Blob for TarLayer {
         if let Some(path) = self.file() {
             return Ok(Box::new(File::open(path).map_err(Error::read(path))?));
         }
-        let (stream, compression, pool) = (Arc::clone(&self.stream), self.compression, self.pool.clone());
+        let (stream, compression, pool) =
+            (Arc::clone(&self.stream), self.compression, self.pool.clone());
         let (descriptor, checks) = (self.descriptor.clone(), self.checks.clone());
         Ok(Box::new(MadeReader::new(descriptor.digest, move |sink| {
             make(&stream, compression, &descriptor, checks.as_deref(), &pool, sink)

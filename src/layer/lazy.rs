@@ -33,7 +33,9 @@ fn make_again(
     sink: &mut (dyn Write + Send),
 ) -> Result<()> {
     let stream = list(files, options, pool).map_err(|error| match error {
-        Error::SourceMissing { path } => Error::SourceOutdated { digest: descriptor.digest, path, change: "vanished" },
+        Error::SourceMissing { path } => {
+            Error::SourceOutdated { digest: descriptor.digest, path, change: "vanished" }
+        }
         other => other,
     })?;
     make(&stream, options.compression, descriptor, Some(checks), pool, sink)
@@ -49,10 +51,17 @@ impl Blob for Recipe {
         Ok(match &self.origin {
             Origin::File { .. } => Box::new(FirstChecked { recipe: self.clone(), file: None }),
             Origin::Tar { spec, checks } => {
-                let (spec, checks, descriptor) = (Arc::clone(spec), Arc::clone(checks), self.descriptor.clone());
+                let (spec, checks, descriptor) =
+                    (Arc::clone(spec), Arc::clone(checks), self.descriptor.clone());
                 let pool = self.pool.clone();
                 Box::new(MadeReader::new(descriptor.digest, move |sink| {
-                    make_again(&spec, &checks, &descriptor, &pool.unwrap_or_else(Pool::available), sink)
+                    make_again(
+                        &spec,
+                        &checks,
+                        &descriptor,
+                        &pool.unwrap_or_else(Pool::available),
+                        sink,
+                    )
                 }))
             }
         })
@@ -72,7 +81,11 @@ impl Blob for Recipe {
 
 /// The file of a recipe, its part from `offset` on checked.
 fn checked_file(recipe: &Recipe, path: &Path, offset: u64) -> Result<CheckedFile> {
-    let outdated = |change| Error::SourceOutdated { digest: recipe.descriptor.digest, path: path.to_owned(), change };
+    let outdated = |change| Error::SourceOutdated {
+        digest: recipe.descriptor.digest,
+        path: path.to_owned(),
+        change,
+    };
     let unreadable = |cause: io::Error| match cause.kind() {
         io::ErrorKind::NotFound => outdated("vanished"),
         io::ErrorKind::UnexpectedEof => outdated("shrank"),
@@ -90,11 +103,13 @@ fn checked_file(recipe: &Recipe, path: &Path, offset: u64) -> Result<CheckedFile
     if offset == 0 && length > size {
         return Err(outdated("grew"));
     }
-    recipe.known.check(FileBytes::new(file, offset, size, path), &recipe.descriptor).map_err(|error| match error {
-        Error::BlobDamaged { .. } => outdated("changed"),
-        Error::Read { cause, .. } => unreadable(cause),
-        other => other,
-    })
+    recipe.known.check(FileBytes::new(file, offset, size, path), &recipe.descriptor).map_err(
+        |error| match error {
+            Error::BlobDamaged { .. } => outdated("changed"),
+            Error::Read { cause, .. } => unreadable(cause),
+            other => other,
+        },
+    )
 }
 
 /// A reader that looks at nothing before the first byte is asked for.
@@ -112,11 +127,18 @@ impl Read for FirstChecked {
     }
 }
 
-/// Writes the blob, if it has to be made, into the sink, and nothing that is wrong; `false` if it lies in a file.
-pub(crate) fn make_lazy(recipe: &Recipe, pool: &Pool, sink: &mut (dyn Write + Send)) -> Result<bool> {
+/// Writes the blob, if it has to be made, into the sink, and nothing that is wrong; `false` if it
+/// lies in a file.
+pub(crate) fn make_lazy(
+    recipe: &Recipe,
+    pool: &Pool,
+    sink: &mut (dyn Write + Send),
+) -> Result<bool> {
     match &recipe.origin {
         Origin::File { .. } => Ok(false),
-        Origin::Tar { spec, checks } => make_again(spec, checks, &recipe.descriptor, pool, sink).map(|()| true),
+        Origin::Tar { spec, checks } => {
+            make_again(spec, checks, &recipe.descriptor, pool, sink).map(|()| true)
+        }
     }
 }
 

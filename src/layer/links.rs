@@ -13,8 +13,8 @@ use crate::{
     },
 };
 
-/// The nodes' entries, in the same parts, where of files that are one, all but the first in the layer's order are hard
-/// links to it: readers want a link's target before the link.
+/// The nodes' entries, in the same parts, where of files that are one, all but the first in the
+/// layer's order are hard links to it: readers want a link's target before the link.
 pub(crate) fn link(
     nodes: impl Iterator<Item = impl Iterator<Item = Node>>,
     identical: bool,
@@ -27,7 +27,8 @@ pub(crate) fn link(
         for Node { mut entry, linked, mapping, .. } in nodes {
             if let (Some(linked), Kind::File(_)) = (linked, &entry.kind) {
                 let firsts = firsts_of.entry((mapping, *linked)).or_default();
-                // One inode has one set of attributes; a rule or a mapping may have set the names apart.
+                // One inode has one set of attributes; a rule or a mapping may have set the names
+                // apart.
                 let mut first_entries = firsts.iter().map(|&(part, index)| &entries[part][index]);
                 match first_entries.find(|first| same_attributes(first, &entry)) {
                     Some(first) => entry.kind = Kind::HardLink(first.path.clone()),

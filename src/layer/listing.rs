@@ -32,7 +32,11 @@ use crate::{
 };
 
 /// The tar of what the mappings give. All entries are known then.
-pub(crate) fn list(files: &[FileMapping], options: &LayerOptions, pool: &Pool) -> Result<TarStream> {
+pub(crate) fn list(
+    files: &[FileMapping],
+    options: &LayerOptions,
+    pool: &Pool,
+) -> Result<TarStream> {
     let stream = TarStream::default();
     let Plan { finding, look, .. } = plan(files, options, pool, &stream, &Arc::default())?;
     for entries in pool.map_parts(finding, |found| look.at(found?)) {
@@ -53,7 +57,8 @@ pub(crate) struct Listing<'a> {
 /// What has to be put in order.
 #[derive(Default)]
 struct Order {
-    /// The entries of parts that wait for those before them; or what went wrong, for then the first one counts.
+    /// The entries of parts that wait for those before them; or what went wrong, for then the first
+    /// one counts.
     waiting: BTreeMap<usize, Result<Vec<Entry>>>,
     /// The number of the part that comes next.
     next: usize,
@@ -62,8 +67,8 @@ struct Order {
 pub(crate) type ListTask<'a> = PartTask<Result<FoundPart<'a>>>;
 
 impl<'a> Listing<'a> {
-    /// Conflicts, and whatever else shows without a look into folders, end here. What is one part, or none, is in the
-    /// tar already.
+    /// Conflicts, and whatever else shows without a look into folders, end here. What is one part,
+    /// or none, is in the tar already.
     pub(crate) fn new(
         files: &'a [FileMapping],
         options: &'a LayerOptions,
@@ -125,7 +130,8 @@ struct Plan<'a> {
     base: Option<BaseFiles>,
 }
 
-/// How to find what the mappings give, and how to look at it. What comes before all that is to be found is in the tar.
+/// How to find what the mappings give, and how to look at it. What comes before all that is to be
+/// found is in the tar.
 fn plan<'a>(
     files: &'a [FileMapping],
     options: &'a LayerOptions,
@@ -151,14 +157,21 @@ fn plan<'a>(
     let mut tree = Tree::new(files, options, pool, places, Arc::clone(noticed));
     let places: Vec<_> = targets.iter().map(|target| target.place.clone()).collect();
     let targets = targets.into_iter().enumerate().zip(apart(&places));
-    // Above a base, a whiteout below one in a tar has nothing to remove, and the tar comes first to show that.
-    let is_late = |((_, target), _): &((usize, Target), bool)| options.base.is_some() && target.path.is_whiteout();
+    // Above a base, a whiteout below one in a tar has nothing to remove, and the tar comes first to
+    // show that.
+    let is_late = |((_, target), _): &((usize, Target), bool)| {
+        options.base.is_some() && target.path.is_whiteout()
+    };
     let (late, first): (Vec<_>, Vec<_>) = targets.partition(is_late);
     for ((index, target), apart) in first.into_iter().chain(late) {
         tree.add_mapping(index, target, apart)?;
     }
     let Finished { entries, folders, used } = tree.finish(&rules)?;
-    let base = options.base.as_ref().zip(used).map(|(base, used)| BaseFiles::recorded(base.digests(), used));
+    let base = options
+        .base
+        .as_ref()
+        .zip(used)
+        .map(|(base, used)| BaseFiles::recorded(base.digests(), used));
     let mut finding = Finding { entries: entries.into(), folders: folders.into() };
     while let Some(entries) = finding.entries_before_folder() {
         stream.push(entries)?;
@@ -175,7 +188,9 @@ fn apart(places: &[LayerPath]) -> Vec<bool> {
     for index in order {
         // What is below a place follows it.
         match above {
-            Some(above) if places[index] == places[above] || places[index].is_below(&places[above]) => {
+            Some(above)
+                if places[index] == places[above] || places[index].is_below(&places[above]) =>
+            {
                 (apart[index], apart[above]) = (false, false);
             }
             _ => above = Some(index),
@@ -207,7 +222,9 @@ impl<'a> Iterator for Finding<'a> {
             }
             let walk = self.folders.front_mut()?;
             match walk.next() {
-                Some(Ok(found)) => return Some(Ok(FoundPart::InFolder(walk.folder.clone(), found))),
+                Some(Ok(found)) => {
+                    return Some(Ok(FoundPart::InFolder(walk.folder.clone(), found)));
+                }
                 Some(Err(error)) => {
                     // What else there is does not matter.
                     (self.entries, self.folders) = Default::default();
@@ -245,7 +262,8 @@ impl Look<'_> {
         match found {
             FoundPart::Entries(entries) => Ok(entries),
             FoundPart::InFolder(folder, found) => {
-                let nodes = nodes_in(&folder, found, self.options)?.into_iter().filter(Node::is_in_layer);
+                let nodes =
+                    nodes_in(&folder, found, self.options)?.into_iter().filter(Node::is_in_layer);
                 let mut entries: Vec<_> = nodes.map(|node| node.entry).collect();
                 entries.iter_mut().for_each(|entry| self.rules.apply(entry, None));
                 Ok(entries)
@@ -273,7 +291,8 @@ mod tests {
         let (options, pool, stream) = (LayerOptions::default(), Pool::new(1), TarStream::default());
         let listing = Listing::new(&files, &options, &pool, &stream, &Arc::default()).unwrap();
         let may = May { work: true, buffers: 0 };
-        let (Claim::Work(first), Claim::Work(second)) = (listing.claim(may), listing.claim(may)) else {
+        let (Claim::Work(first), Claim::Work(second)) = (listing.claim(may), listing.claim(may))
+        else {
             panic!("there are two parts")
         };
         listing.run(second, &stream).unwrap();
@@ -283,10 +302,15 @@ mod tests {
 
     #[test]
     fn places_are_apart_that_have_nothing_at_them_above_or_below() {
-        let names = ["/b/c", "/a", "/b-c", "/d/e/f", "/b", "/d/e", "/f", "/g/h", "/f", "/g/i", "/d/g"];
+        let names =
+            ["/b/c", "/a", "/b-c", "/d/e/f", "/b", "/d/e", "/f", "/g/h", "/f", "/g/i", "/d/g"];
         let places = names.map(|name| LayerPath::parse(Path::new(name)).unwrap());
-        let apart: Vec<_> =
-            names.iter().zip(apart(&places)).filter(|(_, apart)| *apart).map(|(name, _)| *name).collect();
+        let apart: Vec<_> = names
+            .iter()
+            .zip(apart(&places))
+            .filter(|(_, apart)| *apart)
+            .map(|(name, _)| *name)
+            .collect();
         assert_eq!(apart, ["/a", "/b-c", "/g/h", "/g/i", "/d/g"]);
         let with_root = [&places[..], &[LayerPath::root()]].concat();
         assert!(super::apart(&with_root).iter().all(|apart| !apart));

@@ -6,19 +6,27 @@ use rustix::fs::{Stat, stat};
 
 use crate::{layer::entry::identity, recipe::options::LayerOptions};
 
-/// The folders that a layer is written to, and those they lie in, by what the system knows them by: whatever path leads
-/// to one, it is the same. With each goes the path from there to the one that is written to.
+/// The folders that a layer is written to, and those they lie in, by what the system knows them by:
+/// whatever path leads to one, it is the same. With each goes the path from there to the one that
+/// is written to.
 #[derive(Default)]
 pub(crate) struct OwnStore(Vec<((u64, u64), PathBuf)>);
 
 impl OwnStore {
     pub(crate) fn new(options: &LayerOptions) -> Self {
         let mut folders = Vec::new();
-        for dir in [&options.store, &options.scratch].into_iter().flatten().filter_map(|dir| absolute(dir).ok()) {
+        for dir in [&options.store, &options.scratch]
+            .into_iter()
+            .flatten()
+            .filter_map(|dir| absolute(dir).ok())
+        {
             // What is not there yet will be made in what is.
-            let real = |above: &Path| Some(above.canonicalize().ok()?.join(dir.strip_prefix(above).ok()?));
+            let real =
+                |above: &Path| Some(above.canonicalize().ok()?.join(dir.strip_prefix(above).ok()?));
             let dir = dir.ancestors().find_map(real).unwrap_or_else(|| dir.clone());
-            let folder = |above: &Path| Some((identity(&stat(above).ok()?), dir.strip_prefix(above).ok()?.to_owned()));
+            let folder = |above: &Path| {
+                Some((identity(&stat(above).ok()?), dir.strip_prefix(above).ok()?.to_owned()))
+            };
             folders.extend(dir.ancestors().filter_map(folder));
         }
         Self(folders)

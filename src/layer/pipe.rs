@@ -1,5 +1,5 @@
-//! Sources that are read once and say no size: pipes, standard input among them. Their bytes are copied into a file
-//! without a name.
+//! Sources that are read once and say no size: pipes, standard input among them. Their bytes are
+//! copied into a file without a name.
 
 use std::{collections::HashSet, fs::File, path::Path};
 
@@ -18,15 +18,18 @@ use crate::{
     },
 };
 
-/// What a named source gives that is no regular file; `None` for a regular file, a directory or a link.
+/// What a named source gives that is no regular file; `None` for a regular file, a directory or a
+/// link.
 ///
 /// # Errors
 ///
-/// [`Error::SourceNotAFile`] for what cannot be read to an end, [`Error::SourcePipe`] for a pipe without a folder for its
-/// bytes.
+/// [`Error::SourceNotAFile`] for what cannot be read to an end, [`Error::SourcePipe`] for a pipe
+/// without a folder for its bytes.
 pub(crate) fn read(path: &Path, found: &Stat, options: &LayerOptions) -> Result<Option<Content>> {
-    if matches!(FileType::from_raw_mode(found.st_mode), FileType::RegularFile | FileType::Directory | FileType::Symlink)
-    {
+    if matches!(
+        FileType::from_raw_mode(found.st_mode),
+        FileType::RegularFile | FileType::Directory | FileType::Symlink
+    ) {
         return Ok(None);
     }
     if is_null(found) {
@@ -43,7 +46,11 @@ pub(crate) fn read(path: &Path, found: &Stat, options: &LayerOptions) -> Result<
 pub(crate) fn scratch<'a>(path: &Path, options: &'a LayerOptions) -> Result<&'a Path> {
     let found = stat(path).map_err(|cause| Error::source(path, cause.into()))?;
     let kind = match FileType::from_raw_mode(found.st_mode) {
-        FileType::Fifo => return options.scratch_dir().ok_or_else(|| Error::SourcePipe { path: path.to_owned() }),
+        FileType::Fifo => {
+            return options
+                .scratch_dir()
+                .ok_or_else(|| Error::SourcePipe { path: path.to_owned() });
+        }
         FileType::Socket => "socket",
         FileType::CharacterDevice if is_null(&found) => "empty device",
         FileType::CharacterDevice | FileType::BlockDevice => "device",

@@ -1,8 +1,10 @@
-//! From a tar that does not exist to digests and, if wanted, bytes: read, hash and compress, all at once.
+//! From a tar that does not exist to digests and, if wanted, bytes: read, hash and compress, all at
+//! once.
 //!
-//! The tar is cut into blocks of a size that the compression alone decides. Blocks are read and compressed in any
-//! order by any thread; they are hashed, and what they became is hashed and written, in order, by one thread at a
-//! time. So the bytes do not depend on the threads, and memory not on the size of the tar.
+//! The tar is cut into blocks of a size that the compression alone decides. Blocks are read and
+//! compressed in any order by any thread; they are hashed, and what they became is hashed and
+//! written, in order, by one thread at a time. So the bytes do not depend on the threads, and
+//! memory not on the size of the tar.
 
 use std::{
     collections::VecDeque,
@@ -32,12 +34,13 @@ pub(crate) struct Pass {
     pub(crate) size: u64,
 }
 
-/// Is shown each block of the tar, in order, when it and all before it are in the hasher. What it refuses, and all
-/// that follows, leaves in no form.
+/// Is shown each block of the tar, in order, when it and all before it are in the hasher. What it
+/// refuses, and all that follows, leaves in no form.
 pub(crate) type EachBlock<'a> = dyn FnMut(&[u8], &Hasher) -> Result<()> + Send + 'a;
 
-/// Reads the tar once; writes the blob into the sink, if there is one, on the way. What is not known of the tar yet
-/// comes from `listing`. `progress` is told how many bytes of the tar are done.
+/// Reads the tar once; writes the blob into the sink, if there is one, on the way. What is not
+/// known of the tar yet comes from `listing`. `progress` is told how many bytes of the tar are
+/// done.
 pub(crate) fn pass<'a>(
     stream: &'a TarStream,
     listing: Option<&'a Listing<'a>>,
@@ -64,7 +67,8 @@ pub(crate) fn pass<'a>(
         tar: Mutex::new((Hasher::default(), each_block)),
         blob: Mutex::new((Hasher::default(), sink)),
     };
-    let blocks = pipeline.count().map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
+    let blocks =
+        pipeline.count().map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
     pool.run(&pipeline, blocks);
     let queue = pipeline.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(error) = queue.failed {
@@ -72,19 +76,24 @@ pub(crate) fn pass<'a>(
     }
     let (tar, blob) = (pipeline.tar.into_inner(), pipeline.blob.into_inner());
     let (diff_id, tar_size) = tar.unwrap_or_else(PoisonError::into_inner).0.finish();
-    let (digest, size) =
-        if pipeline.compresses { blob.unwrap_or_else(PoisonError::into_inner).0.finish() } else { (diff_id, tar_size) };
+    let (digest, size) = if pipeline.compresses {
+        blob.unwrap_or_else(PoisonError::into_inner).0.finish()
+    } else {
+        (diff_id, tar_size)
+    };
     Ok(Pass { diff_id, digest, size })
 }
 
-/// Each thread makes one buffer's bytes of another's, and what waits for an older block shall keep nobody from work. No
-/// more than that: this is what memory is. Where a block is small, one more costs little, and few threads need it.
+/// Each thread makes one buffer's bytes of another's, and what waits for an older block shall keep
+/// nobody from work. No more than that: this is what memory is. Where a block is small, one more
+/// costs little, and few threads need it.
 fn room(threads: usize, block_size: u64) -> usize {
     let more = if block_size > 1 << 20 { 0 } else { 1 };
     threads.saturating_mul(2).saturating_add(threads / 4 + more)
 }
 
-/// Blocks hashed in one task, if so many are there: the end of a task wakes whoever waits, which itself takes a while.
+/// Blocks hashed in one task, if so many are there: the end of a task wakes whoever waits, which
+/// itself takes a while.
 const HASHED_AT_ONCE: usize = 2;
 
 struct Pipeline<'a> {
@@ -157,7 +166,9 @@ impl<'a> Job for Pipeline<'a> {
     fn claim(&self, may: May) -> Claim<Task<'a>> {
         let queue = &mut *lock(&self.queue);
         // What the oldest block becomes is never waited for: the buffer for it is left free.
-        let left = usize::from(self.compresses && queue.blocks.front().is_some_and(|block| !block.compressing));
+        let left = usize::from(
+            self.compresses && queue.blocks.front().is_some_and(|block| !block.compressing),
+        );
         let take_buffer = may.buffers + left < self.room;
         if queue.failed.is_some() || queue.aborted {
             queue.blocks.clear();
@@ -188,8 +199,8 @@ impl<'a> Job for Pipeline<'a> {
                 return Claim::Work(Task::Hash(ready));
             }
         }
-        // Beside hashing alone there is time. Where there is none, it is better known early what fails, and how much there
-        // is to do.
+        // Beside hashing alone there is time. Where there is none, it is better known early what
+        // fails, and how much there is to do.
         let lists_first = self.compresses || self.pool.threads() == 1;
         if lists_first && let Some(task) = self.list(may) {
             return Claim::Work(task);
@@ -201,13 +212,17 @@ impl<'a> Job for Pipeline<'a> {
                 let block = &mut queue.blocks[index];
                 block.compressing = true;
                 let tar = Arc::clone(block.tar.as_ref().expect("asked for by `ready`"));
-                return Claim::Work(Task::Compress(queue.done + index as u64, tar, self.pool.buffer()));
+                return Claim::Work(Task::Compress(
+                    queue.done + index as u64,
+                    tar,
+                    self.pool.buffer(),
+                ));
             }
         }
         let next = queue.done + queue.blocks.len() as u64;
         let known = count.unwrap_or_else(|| self.stream.size() / self.block_size);
-        // One block always, and what it becomes: whoever holds all other buffers may be waiting for a reader who waits
-        // for this job.
+        // One block always, and what it becomes: whoever holds all other buffers may be waiting for
+        // a reader who waits for this job.
         if (take_buffer || queue.blocks.is_empty()) && next < known {
             queue.blocks.push_back(Block::default());
             return Claim::Work(Task::Read(next, self.pool.buffer()));
@@ -217,7 +232,9 @@ impl<'a> Job for Pipeline<'a> {
 
     fn run(&self, task: Task<'a>) {
         let result = match task {
-            Task::List(task) => self.listing.map_or(Ok(()), |listing| listing.run(task, self.stream)),
+            Task::List(task) => {
+                self.listing.map_or(Ok(()), |listing| listing.run(task, self.stream))
+            }
             Task::Read(index, buffer) => self.read(index, buffer),
             Task::Hash(ready) => self.hash(ready),
             Task::Compress(index, tar, output) => self.compress(index, &tar, output),

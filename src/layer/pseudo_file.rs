@@ -21,7 +21,11 @@ pub(crate) fn check_empty(path: &Path) -> Result<()> {
     let lies = || Error::SourceSize { path: path.to_owned(), size: 0, found: "more" };
     // Some files of the kernel wait for something to say.
     let mut file = OpenOptions::new();
-    let mut file = file.read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path).map_err(unreadable)?;
+    let mut file = file
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits() as i32)
+        .open(path)
+        .map_err(unreadable)?;
     match file.read(&mut [0]) {
         Ok(0) => Ok(()),
         Ok(_) => Err(lies()),

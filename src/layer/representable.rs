@@ -1,4 +1,5 @@
-//! What readers of layers and file systems can hold: an entry beyond that is refused before anything is written.
+//! What readers of layers and file systems can hold: an entry beyond that is refused before
+//! anything is written.
 
 use crate::{
     basics::error::{Error, Result},
@@ -6,8 +7,8 @@ use crate::{
     tarfile::header::pax_size,
 };
 
-/// The longest path, and target of a symbolic link, that the system takes (`PATH_MAX` without its NUL byte):
-/// <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
+/// The longest path, and target of a symbolic link, that the system takes (`PATH_MAX` without its
+/// NUL byte): <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
 const MAX_PATH: usize = 4095;
 
 /// The longest name that file systems take (`NAME_MAX`).
@@ -36,25 +37,35 @@ pub(crate) fn check(entry: &Entry) -> Result<()> {
     if entry.path.len_at_most() > MAX_NAME {
         let path = entry.path.to_bytes();
         if path.len() > MAX_PATH {
-            return refuse(format!("it has {} bytes, more than the {MAX_PATH} that a path can have", path.len()));
+            return refuse(format!(
+                "it has {} bytes, more than the {MAX_PATH} that a path can have",
+                path.len()
+            ));
         }
         if let Some(name) = path.split(|&byte| byte == b'/').find(|name| name.len() > MAX_NAME) {
             let bytes = name.len();
-            return refuse(format!("a name in it has {bytes} bytes, more than the {MAX_NAME} that file systems take"));
+            return refuse(format!(
+                "a name in it has {bytes} bytes, more than the {MAX_NAME} that file systems take"
+            ));
         }
     }
     if let Kind::Symlink(target) = &entry.kind
         && target.len() > MAX_PATH
     {
         let bytes = target.len();
-        return refuse(format!("its target has {bytes} bytes, more than the {MAX_PATH} that a symbolic link can have"));
+        return refuse(format!(
+            "its target has {bytes} bytes, more than the {MAX_PATH} that a symbolic link can have"
+        ));
     }
     if let Some(id) = [entry.uid, entry.gid].into_iter().find(|&id| id > MAX_ID) {
-        return refuse(format!("its owner or group is {id}, more than the {MAX_ID} that Go's readers take"));
+        return refuse(format!(
+            "its owner or group is {id}, more than the {MAX_ID} that Go's readers take"
+        ));
     }
     if pax_size(&entry.fields()) > MAX_PAX {
         return refuse(format!(
-            "its extended attributes have more than the {MAX_PAX} bytes together that Go's readers take"
+            "its extended attributes have more than the {MAX_PAX} bytes together that Go's \
+             readers take"
         ));
     }
     Ok(())

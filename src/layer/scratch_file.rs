@@ -14,7 +14,12 @@ use crate::{
 };
 
 /// What a stream gives, in a file without a name.
-pub(crate) fn unpack(path: &Path, mut stream: impl Read, scratch: &Path, limit: u64) -> Result<TarFile> {
+pub(crate) fn unpack(
+    path: &Path,
+    mut stream: impl Read,
+    scratch: &Path,
+    limit: u64,
+) -> Result<TarFile> {
     fs::create_dir_all(scratch).map_err(Error::write(scratch))?;
     let mut file = tempfile::tempfile_in(scratch).map_err(Error::write(scratch))?;
     let mut size = 0;
@@ -24,7 +29,8 @@ pub(crate) fn unpack(path: &Path, mut stream: impl Read, scratch: &Path, limit: 
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read,
         };
-        let read = read.map_err(|cause| damaged(path, size, format!("it cannot be decompressed: {cause}")))?;
+        let read = read
+            .map_err(|cause| damaged(path, size, format!("it cannot be decompressed: {cause}")))?;
         if read == 0 {
             break;
         }
@@ -39,8 +45,10 @@ pub(crate) fn unpack(path: &Path, mut stream: impl Read, scratch: &Path, limit: 
 }
 
 pub(crate) fn too_large(path: &Path, limit: u64) -> Error {
-    let reason =
-        format!("it unpacks to more than the limit of {limit} bytes: set a higher unpack limit if that is right");
+    let reason = format!(
+        "it unpacks to more than the limit of {limit} bytes: set a higher unpack limit if that is \
+         right"
+    );
     damaged(path, limit, reason)
 }
 

@@ -41,8 +41,8 @@ pub(crate) struct Folder<'a> {
     pub(crate) noticed: Arc<Noticed>,
 }
 
-/// What a mapping takes of a folder, in the order of the layer, found in parts so that others can look at one while the
-/// next is found.
+/// What a mapping takes of a folder, in the order of the layer, found in parts so that others can
+/// look at one while the next is found.
 pub(crate) struct Walk<'a> {
     pub(crate) folder: Folder<'a>,
     walk: IntoIter,
@@ -63,8 +63,8 @@ const PART: usize = 256;
 impl<'a> Walk<'a> {
     /// # Errors
     ///
-    /// [`Error::Glob`]; [`Error::Invalid`] if the layer would be stored where the folder, which looks like this, is
-    /// packed.
+    /// [`Error::Glob`]; [`Error::Invalid`] if the layer would be stored where the folder, which
+    /// looks like this, is packed.
     pub(crate) fn new(folder: Folder<'a>, options: &LayerOptions, stat: &Stat) -> Result<Self> {
         let wanted = Wanted::new(folder.mapping, options)?;
         let takes = |path: &Path| !path.as_os_str().is_empty() && wanted.takes(path);
@@ -72,9 +72,11 @@ impl<'a> Walk<'a> {
             return Err(holds_itself(folder.source));
         }
         let taken = wanted.include.is_empty().then_some(0);
-        // What is compared lies in one folder. The whole path is compared faster than a name is found in it.
-        let walk =
-            WalkDir::new(folder.source).sort_by(|a, b| a.path().as_os_str().cmp(b.path().as_os_str())).into_iter();
+        // What is compared lies in one folder. The whole path is compared faster than a name is
+        // found in it.
+        let walk = WalkDir::new(folder.source)
+            .sort_by(|a, b| a.path().as_os_str().cmp(b.path().as_os_str()))
+            .into_iter();
         Ok(Self { folder, walk, wanted, pending: Vec::new(), taken, failed: false, error: None })
     }
 
@@ -107,7 +109,8 @@ impl<'a> Walk<'a> {
                 }
                 continue;
             }
-            let asks = depth > 0 && !include.is_empty() && (self.taken.is_none() || include.is_learning());
+            let asks =
+                depth > 0 && !include.is_empty() && (self.taken.is_none() || include.is_learning());
             if asks && include.is_match(relative) && self.taken.is_none() {
                 self.taken = is_dir.then_some(depth);
             } else if self.taken.is_none() && !is_dir {
@@ -144,7 +147,8 @@ impl Iterator for Walk<'_> {
 /// Looks at what a walk found.
 pub(crate) struct Looking<'a> {
     folder: &'a Folder<'a>,
-    /// The folder that the entry before was in. Its handle and a name need less of the system than a long path.
+    /// The folder that the entry before was in. Its handle and a name need less of the system than
+    /// a long path.
     parent: Option<(PathBuf, OwnedFd)>,
 }
 
@@ -159,10 +163,12 @@ impl<'a> Looking<'a> {
         let Folder { source, mapping, index, place, own_store, noticed } = self.folder;
         let path = place.join_all(below(source, &found)).map_err(refuse)?;
         let is_source = found.depth() == 0;
-        let stat = if is_source { stat(*source).map_err(io::Error::from) } else { self.stat(&found) };
+        let stat =
+            if is_source { stat(*source).map_err(io::Error::from) } else { self.stat(&found) };
         let stat = stat.map_err(|cause| Error::source(found.path(), cause))?;
         let (now, then) = (FileType::from_raw_mode(stat.st_mode), found.file_type());
-        // What was no folder was not walked into. The source may be a link to the folder that it is.
+        // What was no folder was not walked into. The source may be a link to the folder that it
+        // is.
         let then = (is_source || then.is_dir(), !is_source && then.is_symlink());
         if (now.is_dir(), now.is_symlink()) != then {
             return Err(Error::SourceChanged { path: found.into_path(), change: "changed" });
@@ -199,7 +205,9 @@ impl<'a> Looking<'a> {
 pub(crate) fn kind(path: PathBuf, stat: &Stat) -> Result<Kind> {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => return Ok(Kind::Directory),
-        FileType::RegularFile => return Ok(Kind::File(Content::File(SourceFile::found(path, stat)?.into()))),
+        FileType::RegularFile => {
+            return Ok(Kind::File(Content::File(SourceFile::found(path, stat)?.into())));
+        }
         FileType::Symlink => {
             let target = fs::read_link(&path).map_err(|cause| Error::source(&path, cause))?;
             return Ok(Kind::Symlink(target.into_os_string().into_vec()));
@@ -213,7 +221,8 @@ pub(crate) fn kind(path: PathBuf, stat: &Stat) -> Result<Kind> {
 }
 
 fn holds_itself(source: &Path) -> Error {
-    let reason = "the layer's own output lies there, and would become a part of it: write it elsewhere, or exclude it";
+    let reason = "the layer's own output lies there, and would become a part of it: write it \
+        elsewhere, or exclude it";
     Error::invalid(format!("source {source:?}"), reason)
 }
 
@@ -225,7 +234,9 @@ fn below<'a>(source: &Path, found: &'a DirEntry) -> &'a Path {
 
 fn walk_error(source: &Path, error: walkdir::Error) -> Error {
     let path = error.path().unwrap_or(source).to_owned();
-    let cause = error.into_io_error().unwrap_or_else(|| io::Error::other("a link leads back to a folder above it"));
+    let cause = error
+        .into_io_error()
+        .unwrap_or_else(|| io::Error::other("a link leads back to a folder above it"));
     Error::source(path, cause)
 }
 
@@ -240,7 +251,8 @@ mod tests {
         let mapping = FileMapping::new(source, "/");
         let (place, own_store, noticed) = (LayerPath::root(), Arc::default(), Arc::default());
         let folder = Folder { source, mapping: &mapping, index: 0, place, own_store, noticed };
-        let walk = Walk::new(folder.clone(), &LayerOptions::default(), &stat(source).unwrap()).unwrap();
+        let walk =
+            Walk::new(folder.clone(), &LayerOptions::default(), &stat(source).unwrap()).unwrap();
         let found = walk.collect::<Result<Vec<_>>>().unwrap().concat();
         change();
         let mut looking = Looking::new(&folder);

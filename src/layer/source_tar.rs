@@ -73,10 +73,10 @@ impl HasPath for Extracted {
     }
 }
 
-/// What is there after all members that are wanted were extracted, one after the other, in the order of the layer:
-/// a later member takes the place of an earlier one of its name, directories keep what is in them, and a member whose
-/// path passes through a link of an earlier one lands where the link leads. A directory that is not wanted is there if
-/// something in it is.
+/// What is there after all members that are wanted were extracted, one after the other, in the
+/// order of the layer: a later member takes the place of an earlier one of its name, directories
+/// keep what is in them, and a member whose path passes through a link of an earlier one lands
+/// where the link leads. A directory that is not wanted is there if something in it is.
 ///
 /// A compressed tar, and one that is a pipe, is unpacked into a file without a name.
 pub(crate) fn members(
@@ -88,7 +88,10 @@ pub(crate) fn members(
     let damaged = |error: TarError| damaged(&tar.source.path, error.offset, error.reason);
     let unreadable = |cause| Error::source(source.path, cause);
     if tar.source.size == 0 {
-        return Err(damaged(TarError { offset: 0, reason: "it is empty, and so no tar: make it again".into() }));
+        return Err(damaged(TarError {
+            offset: 0,
+            reason: "it is empty, and so no tar: make it again".into(),
+        }));
     }
     let mut reader = TarReader::seekable(BufReader::new(&tar.file)).map_err(unreadable)?;
     let mut extraction = Extraction {
@@ -115,7 +118,8 @@ pub(crate) fn members(
     }
     let ending = reader.ending().map_err(damaged)?;
     if let Some(offset) = ending.garbage {
-        let reason = "something comes after its end: if it is another tar, give each as a source".to_owned();
+        let reason =
+            "something comes after its end: if it is another tar, give each as a source".to_owned();
         return Err(damaged(TarError { offset, reason }));
     }
     if ending.zero_blocks < 2 {
@@ -155,8 +159,8 @@ struct Extraction<'a> {
     kept: usize,
 }
 
-/// The most memory for extended attributes, maps of sparse files, and targets of links, of all members of a tar: they
-/// compress to nearly nothing.
+/// The most memory for extended attributes, maps of sparse files, and targets of links, of all
+/// members of a tar: they compress to nearly nothing.
 const MOST_KEPT: usize = 96 << 20;
 
 /// The memory for what of a member has no largest size.
@@ -168,7 +172,9 @@ fn weight(member: &Extracted) -> usize {
     let xattrs = member.found.xattrs.iter().map(attribute).sum::<usize>();
     let map = if xattrs > 0 { MAP } else { 0 };
     let kind = match &member.kind {
-        Kind::File(Content::Sparse(sparse)) if sparse.extents.len() > 1 => size_of_val(&sparse.extents[..]),
+        Kind::File(Content::Sparse(sparse)) if sparse.extents.len() > 1 => {
+            size_of_val(&sparse.extents[..])
+        }
         Kind::Symlink(target) if target.len() > MAP => target.len(),
         _ => 0,
     };
@@ -189,9 +195,11 @@ impl Extraction<'_> {
             }
             _ => {}
         }
-        let path = LayerPath::parse_member(&entry.path).map_err(|reason| format!("{name} {reason}"))?;
         let path =
-            self.behind_links(path).map_err(|reason| format!("{name} {reason}: exclude it, or pack it elsewhere"))?;
+            LayerPath::parse_member(&entry.path).map_err(|reason| format!("{name} {reason}"))?;
+        let path = self
+            .behind_links(path)
+            .map_err(|reason| format!("{name} {reason}: exclude it, or pack it elsewhere"))?;
         let stored: u64 = entry.extents.iter().map(|extent| extent.length).sum();
         if wanted && entry.sparse {
             self.holes = self.holes.saturating_add(entry.size - stored);
@@ -200,25 +208,30 @@ impl Extraction<'_> {
             EntryType::Link => self.hard_link(&entry, path, wanted),
             _ => self.member(entry, path, wanted),
         };
-        let member = member.map_err(|reason| format!("{name} {reason}: exclude it, or pack the tar again"))?;
+        let member = member
+            .map_err(|reason| format!("{name} {reason}: exclude it, or pack the tar again"))?;
         let weight = weight(&member);
         if self.kept.saturating_add(weight) > MOST_KEPT {
             let most = MOST_KEPT >> 20;
             return Err(format!(
-                "has extended attributes, or is sparse, and together with the members before it takes more than {most} \
-                 MiB of memory for that: exclude it, or pack the tar again without attributes and holes"
+                "has extended attributes, or is sparse, and together with the members before it \
+                 takes more than {most} MiB of memory for that: exclude it, or pack the tar again \
+                 without attributes and holes"
             ));
         }
         if member.kind != Kind::Directory {
             let after = self.members.starting_at(&member.path).map(|member| &member.path);
             let after = after.skip_while(|path| **path == member.path);
-            let below: Vec<_> = after.take_while(|path| path.is_below(&member.path)).cloned().collect();
+            let below: Vec<_> =
+                after.take_while(|path| path.is_below(&member.path)).cloned().collect();
             let removed = below.iter().filter_map(|path| self.members.remove(path));
             self.kept -= removed.map(|member| self::weight(&member)).sum::<usize>();
             if let (Some(lost), true) = (below.first(), wanted) {
-                let (path, lost, count) = (member.path.to_path(), lost.to_path(), below.len() as u64);
+                let (path, lost, count) =
+                    (member.path.to_path(), lost.to_path(), below.len() as u64);
                 let tar = self.source.path.to_owned();
-                self.noticed.add(self.source.index, Warning::MembersReplaced { tar, path, lost, count });
+                self.noticed
+                    .add(self.source.index, Warning::MembersReplaced { tar, path, lost, count });
             }
         }
         self.links += usize::from(matches!(member.kind, Kind::Symlink(_)));
@@ -229,13 +242,16 @@ impl Extraction<'_> {
         Ok(())
     }
 
-    /// Where a member lands: its path, or if that passes through a link of an earlier member, where the link leads.
+    /// Where a member lands: its path, or if that passes through a link of an earlier member, where
+    /// the link leads.
     fn behind_links(&self, path: LayerPath) -> Result<LayerPath, String> {
         if self.links == 0 || path.is_root() {
             return Ok(path);
         }
         let target_of = |path: &LayerPath| match self.members.get(path) {
-            Some(Extracted { kind: Kind::Symlink(target), .. }) => Ok::<_, String>(Some(target.clone())),
+            Some(Extracted { kind: Kind::Symlink(target), .. }) => {
+                Ok::<_, String>(Some(target.clone()))
+            }
             _ => Ok(None),
         };
         let parent = path.parent();
@@ -252,25 +268,34 @@ impl Extraction<'_> {
         };
         if !is_directory {
             let place = quoted(&place.to_bytes());
-            return Err(format!("goes through a symbolic link to {place}, which is no directory before it in the tar"));
+            return Err(format!(
+                "goes through a symbolic link to {place}, which is no directory before it in the \
+                 tar"
+            ));
         }
         Ok(path.moved_to(&place))
     }
 
     fn ignored(&self, entry: &TarEntry, what: &'static str) {
-        let (path, member) = (self.source.path.to_owned(), String::from_utf8_lossy(&entry.path).into_owned());
+        let (path, member) =
+            (self.source.path.to_owned(), String::from_utf8_lossy(&entry.path).into_owned());
         self.noticed.add(self.source.index, Warning::MemberIgnored { path, member, what });
     }
 
     fn member(&self, entry: TarEntry, path: LayerPath, wanted: bool) -> Result<Extracted, String> {
         let (major, minor) = entry.device;
         if major.max(minor) > MAX_DEVICE {
-            return Err(format!("is the device {major}:{minor}, a number that no ustar header can hold"));
+            return Err(format!(
+                "is the device {major}:{minor}, a number that no ustar header can hold"
+            ));
         }
-        let is_file = matches!(entry.kind, EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse);
+        let is_file =
+            matches!(entry.kind, EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse);
         let kind = match entry.kind {
             _ if path.is_whiteout() && is_file && entry.size == 0 => Kind::Whiteout,
-            _ if path.is_whiteout() => return Err("has the name of a whiteout and is no empty file".into()),
+            _ if path.is_whiteout() => {
+                return Err("has the name of a whiteout and is no empty file".into());
+            }
             EntryType::Directory => Kind::Directory,
             // GNU tar's list of what was in a directory when it was dumped (`--incremental`).
             kind if kind.as_byte() == b'D' => Kind::Directory,
@@ -279,12 +304,18 @@ impl Extraction<'_> {
             }
             _ if path.is_root() => return Err("is the root and no directory".into()),
             // To some readers it is a directory, to others a file.
-            _ if is_file && entry.path.ends_with(b"/") => return Err("is a file whose name ends with a slash".into()),
+            _ if is_file && entry.path.ends_with(b"/") => {
+                return Err("is a file whose name ends with a slash".into());
+            }
             _ if is_file => {
                 let (tar, size, extents) = (Arc::clone(&self.tar), entry.size, entry.extents);
                 Kind::File(match entry.sparse {
                     true => Content::Sparse(SparseFile { tar, size, extents }.into()),
-                    false => Content::Stretch { tar, offset: extents.first().map_or(0, |extent| extent.offset), size },
+                    false => Content::Stretch {
+                        tar,
+                        offset: extents.first().map_or(0, |extent| extent.offset),
+                        size,
+                    },
                 })
             }
             EntryType::Symlink if entry.link.is_empty() || entry.link.contains(&0) => {
@@ -293,8 +324,8 @@ impl Extraction<'_> {
             EntryType::Symlink => Kind::Symlink(entry.link),
             EntryType::Char if (major, minor) == (0, 0) => {
                 return Err(
-                    "is a character device 0:0, by which overlay file systems remove a file of the layers below, \
-                            and which is a whiteout in a layer: give one as such"
+                    "is a character device 0:0, by which overlay file systems remove a file of the \
+                     layers below, and which is a whiteout in a layer: give one as such"
                         .into(),
                 );
             }
@@ -322,18 +353,28 @@ impl Extraction<'_> {
     }
 
     /// Another name of what an earlier member is.
-    fn hard_link(&mut self, entry: &TarEntry, path: LayerPath, wanted: bool) -> Result<Extracted, String> {
+    fn hard_link(
+        &mut self,
+        entry: &TarEntry,
+        path: LayerPath,
+        wanted: bool,
+    ) -> Result<Extracted, String> {
         let target = LayerPath::parse_member(&entry.link).ok();
         let target = target.map(|target| self.behind_links(target)).transpose()?;
         let target = target.and_then(|target| self.members.get(&target));
         let target = target.filter(|target| target.kind != Kind::Directory);
         match target {
-            Some(target) if !path.is_whiteout() && target.kind != Kind::Whiteout && !path.is_root() => {
+            Some(target)
+                if !path.is_whiteout() && target.kind != Kind::Whiteout && !path.is_root() =>
+            {
                 let (kind, found, file) = (target.kind.clone(), target.found.clone(), target.file);
                 self.shared.insert(file);
                 Ok(Extracted { path, kind, found, file, wanted })
             }
-            _ => Err(format!("is a hard link to {}, which is no file before it in the tar", quoted(&entry.link))),
+            _ => Err(format!(
+                "is a hard link to {}, which is no file before it in the tar",
+                quoted(&entry.link)
+            )),
         }
     }
 }

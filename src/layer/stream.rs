@@ -1,4 +1,5 @@
-//! The tar of a layer as bytes that can be made at any place: nothing of it exists until it is asked for.
+//! The tar of a layer as bytes that can be made at any place: nothing of it exists until it is
+//! asked for.
 
 use std::{
     ops::Range,
@@ -14,9 +15,10 @@ use crate::{
 
 /// The entries of a layer in their order, and where in the tar each begins.
 ///
-/// The size of an entry is known before its contents are read, so that every stretch of the tar can be made by itself, by
-/// any thread and in any order: what makes reading parallel inside one file, and a blob readable from its middle. A tar
-/// grows at its end as its entries are found, and what is known of it can be read meanwhile.
+/// The size of an entry is known before its contents are read, so that every stretch of the tar can
+/// be made by itself, by any thread and in any order: what makes reading parallel inside one file,
+/// and a blob readable from its middle. A tar grows at its end as its entries are found, and what
+/// is known of it can be read meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct TarStream(RwLock<Listed>);
 
@@ -68,7 +70,8 @@ impl TarStream {
             let listed = self.listed();
             (listed.count(), listed.end(), listed.parts.last().cloned())
         };
-        let mut before = last.as_ref().and_then(|part| part.entries.last()).map(|entry| &entry.path);
+        let mut before =
+            last.as_ref().and_then(|part| part.entries.last()).map(|entry| &entry.path);
         let mut offsets = Vec::with_capacity(entries.len() + 1);
         offsets.push(offset);
         for entry in &entries {
@@ -78,13 +81,19 @@ impl TarStream {
             }
             before = Some(&entry.path);
             let size = entry.content_size();
-            let end =
-                offset.checked_add(header_size(&entry.fields()) + padding(size)).and_then(|end| end.checked_add(size));
+            let end = offset
+                .checked_add(header_size(&entry.fields()) + padding(size))
+                .and_then(|end| end.checked_add(size));
             // The sizes of sparse files cost nothing.
-            offset = end.filter(|end| end.checked_add(END_OF_ARCHIVE).is_some()).ok_or_else(|| {
-                let what = format!("layer with {:?}", entry.path.to_path());
-                Error::invalid(what, "its files have more than 16 EiB together, which no layer can hold: exclude some")
-            })?;
+            offset =
+                end.filter(|end| end.checked_add(END_OF_ARCHIVE).is_some()).ok_or_else(|| {
+                    let what = format!("layer with {:?}", entry.path.to_path());
+                    Error::invalid(
+                        what,
+                        "its files have more than 16 EiB together, which no layer can hold: \
+                    exclude some",
+                    )
+                })?;
             offsets.push(offset);
         }
         if !entries.is_empty() {
@@ -100,7 +109,10 @@ impl TarStream {
     }
 
     /// The path and the number of the first entry with a number that the function gives.
-    pub(crate) fn first_with<T>(&self, mut number: impl FnMut(&Entry) -> Option<T>) -> Option<(PathBuf, T)> {
+    pub(crate) fn first_with<T>(
+        &self,
+        mut number: impl FnMut(&Entry) -> Option<T>,
+    ) -> Option<(PathBuf, T)> {
         let listed = self.listed();
         let mut entries = listed.parts.iter().flat_map(|part| &part.entries);
         entries.find_map(|entry| number(entry).map(|number| (entry.path.to_path(), number)))
@@ -140,7 +152,8 @@ impl TarStream {
         (index < part.entries.len()).then_some(EntryAt { part, index })
     }
 
-    /// Fills the buffer with the tar's bytes from `offset` on. The buffer ends at or before the end of what is known.
+    /// Fills the buffer with the tar's bytes from `offset` on. The buffer ends at or before the end
+    /// of what is known.
     pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let mut at = offset;
         let mut rest = buffer;
@@ -159,7 +172,8 @@ impl TarStream {
 }
 
 impl Part {
-    /// Fills the buffer with the bytes from `at` on, as far as these entries reach; `at` lies in that of this index.
+    /// Fills the buffer with the bytes from `at` on, as far as these entries reach; `at` lies in
+    /// that of this index.
     fn read_at(&self, mut index: usize, at: &mut u64, rest: &mut &mut [u8]) -> Result<()> {
         while let (Some(entry), false) = (self.entries.get(index), rest.is_empty()) {
             // What the buffer takes of each part of the entry; `at` moves from part to part.
@@ -171,7 +185,9 @@ impl Part {
             }
             let start = start + header.len() as u64;
             let size = entry.content_size();
-            if let (Kind::File(content), Some((from, part))) = (&entry.kind, take(rest, at, start, size)) {
+            if let (Kind::File(content), Some((from, part))) =
+                (&entry.kind, take(rest, at, start, size))
+            {
                 content.read_at(from, part)?;
             }
             if let Some((_, part)) = take(rest, at, start + size, padding(size)) {
@@ -199,9 +215,14 @@ impl EntryAt {
     }
 }
 
-/// Splits off what lies in the part of `length` bytes that begins at `start`: the offset inside that part, and the
-/// piece of the buffer to fill.
-fn take<'a>(rest: &mut &'a mut [u8], at: &mut u64, start: u64, length: u64) -> Option<(u64, &'a mut [u8])> {
+/// Splits off what lies in the part of `length` bytes that begins at `start`: the offset inside
+/// that part, and the piece of the buffer to fill.
+fn take<'a>(
+    rest: &mut &'a mut [u8],
+    at: &mut u64,
+    start: u64,
+    length: u64,
+) -> Option<(u64, &'a mut [u8])> {
     let from = *at - start.min(*at);
     if *at < start || from >= length || rest.is_empty() {
         return None;
@@ -237,7 +258,8 @@ mod tests {
 
     #[test]
     fn a_tar_that_grew_in_parts_is_the_one_that_was_there_at_once() {
-        let entries = [file("/a", &[7; 700]), file("/a-b", b""), file("/c", &[8; 512]), file("/d", b"d")];
+        let entries =
+            [file("/a", &[7; 700]), file("/a-b", b""), file("/c", &[8; 512]), file("/d", b"d")];
         let (whole, grown) = (TarStream::default(), TarStream::default());
         whole.push(entries.to_vec()).unwrap();
         grown.push(entries[..1].to_vec()).unwrap();
@@ -256,7 +278,9 @@ mod tests {
             grown.read_at(offset as u64, &mut part).unwrap();
             assert_eq!(part, tar[offset..offset + part.len()], "from {offset} on");
         }
-        let place = |number| grown.entry(number).map(|at| (at.number(), at.range(), at.entry().path.to_path()));
+        let place = |number| {
+            grown.entry(number).map(|at| (at.number(), at.range(), at.entry().path.to_path()))
+        };
         assert_eq!(place(2), Some((2, 2048..3072, "/c".into())));
         assert_eq!(place(4), None);
         assert_eq!(grown.entry_at(2047).unwrap().number(), 1);
@@ -265,10 +289,14 @@ mod tests {
 
     #[test]
     fn a_name_that_shows_twice_is_a_source_that_changes() {
-        for parts in [vec![vec![file("/a", b"1"), file("/a", b"1")]], vec![vec![file("/a", b"1")]; 2]] {
+        for parts in
+            [vec![vec![file("/a", b"1"), file("/a", b"1")]], vec![vec![file("/a", b"1")]; 2]]
+        {
             let stream = TarStream::default();
             let pushed: Result<Vec<()>> = parts.into_iter().map(|part| stream.push(part)).collect();
-            assert!(matches!(pushed, Err(Error::SourceChanged { path, .. }) if path == Path::new("/a")));
+            assert!(
+                matches!(pushed, Err(Error::SourceChanged { path, .. }) if path == Path::new("/a"))
+            );
         }
     }
 }

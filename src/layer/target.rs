@@ -19,7 +19,8 @@ use crate::{
     tarfile::path::LayerPath,
 };
 
-/// The path of what a mapping brings. For a folder or a tar, the path of the directory that its contents land in.
+/// The path of what a mapping brings. For a folder or a tar, the path of the directory that its
+/// contents land in.
 pub(crate) struct Target {
     /// As the destination says.
     pub(crate) path: LayerPath,
@@ -30,7 +31,8 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Finds the target of a mapping. A destination that ends with a slash is the directory that the source lands in.
+    /// Finds the target of a mapping. A destination that ends with a slash is the directory that
+    /// the source lands in.
     ///
     /// # Errors
     ///
@@ -46,13 +48,19 @@ impl Target {
                 let found = stat_of(source, mapping.follow)?;
                 stat = Some(found);
                 match is_into && !FileType::from_raw_mode(found.st_mode).is_dir() {
-                    true => path.join(source.file_name().ok_or_else(|| refuse(NAMELESS))?).map_err(refuse)?,
+                    true => path
+                        .join(source.file_name().ok_or_else(|| refuse(NAMELESS))?)
+                        .map_err(refuse)?,
                     false => path,
                 }
             }
-            Source::Bytes(_) | Source::Symlink(_) if is_into && !path.is_root() => return Err(refuse(NAMELESS)),
+            Source::Bytes(_) | Source::Symlink(_) if is_into && !path.is_root() => {
+                return Err(refuse(NAMELESS));
+            }
             Source::Whiteout if path.is_root() => {
-                return Err(refuse("is the root, which cannot be removed: give an opaque whiteout to empty it"));
+                return Err(refuse(
+                    "is the root, which cannot be removed: give an opaque whiteout to empty it",
+                ));
             }
             Source::Whiteout => path.whiteout(),
             Source::OpaqueWhiteout => path.opaque_whiteout(),
@@ -76,25 +84,32 @@ impl Target {
     }
 }
 
-pub(crate) const NAMELESS: &str =
-    "ends with a slash, and the source has no name to land under in that directory: write the whole path";
+pub(crate) const NAMELESS: &str = "ends with a slash, and the source has no name to land under in \
+    that directory: write the whole path";
 
-/// Finds the place of each target above the base. Whiteouts come first, each in the base as it is: what one removes is not
-/// there for what is no whiteout.
-pub(crate) fn settle(targets: &mut [Target], files: &[FileMapping], places: &mut Places) -> Result<()> {
+/// Finds the place of each target above the base. Whiteouts come first, each in the base as it is:
+/// what one removes is not there for what is no whiteout.
+pub(crate) fn settle(
+    targets: &mut [Target],
+    files: &[FileMapping],
+    places: &mut Places,
+) -> Result<()> {
     for whiteout in targets.iter_mut().filter(|target| target.path.is_whiteout()) {
         whiteout.place = places.of_whiteout(&whiteout.path)?;
     }
     for target in targets.iter().filter(|target| target.path.is_whiteout()) {
         places.hide(&target.place);
     }
-    for (target, mapping) in targets.iter_mut().zip(files).filter(|(target, _)| !target.path.is_whiteout()) {
+    for (target, mapping) in
+        targets.iter_mut().zip(files).filter(|(target, _)| !target.path.is_whiteout())
+    {
         target.place = places.of(&target.path, target.shape(mapping), &|| mapping.describe())?;
     }
     Ok(())
 }
 
-/// The paths that are there because the mappings put something at them: whiteouts put nothing anywhere.
+/// The paths that are there because the mappings put something at them: whiteouts put nothing
+/// anywhere.
 pub(crate) fn provided(targets: &[Target]) -> BTreeSet<LayerPath> {
     targets.iter().map(|target| target.path.clone()).filter(|path| !path.is_whiteout()).collect()
 }
@@ -109,9 +124,9 @@ fn stat_of(source: &Path, follow: bool) -> Result<Stat> {
     let stat = if follow { stat(source) } else { lstat(source) };
     stat.map_err(|cause| match fs::read_link(source) {
         // The link is there; what is missing is what it names.
-        Ok(target) if cause == Errno::NOENT => {
-            Error::SourceMissing { path: source.parent().map_or_else(PathBuf::new, Path::to_owned).join(target) }
-        }
+        Ok(target) if cause == Errno::NOENT => Error::SourceMissing {
+            path: source.parent().map_or_else(PathBuf::new, Path::to_owned).join(target),
+        },
         _ => Error::source(source, cause.into()),
     })
 }

@@ -46,7 +46,8 @@ pub(crate) struct Tree<'a> {
     options: &'a LayerOptions,
     pool: &'a Pool,
     nodes: Nodes,
-    /// A directory that is known to be one, with all above it: most entries are in the one that the entry before was in.
+    /// A directory that is known to be one, with all above it: most entries are in the one that the
+    /// entry before was in.
     last_parent: Option<LayerPath>,
     /// Those that were left for later.
     folders: Vec<Walk<'a>>,
@@ -78,11 +79,23 @@ impl<'a> Tree<'a> {
     ) -> Self {
         let own_store = Arc::new(OwnStore::new(options));
         let (nodes, folders, held) = (ByPath::default(), Vec::new(), Vec::new());
-        Self { files, options, pool, nodes, last_parent: None, folders, own_store, noticed, held, places }
+        Self {
+            files,
+            options,
+            pool,
+            nodes,
+            last_parent: None,
+            folders,
+            own_store,
+            noticed,
+            held,
+            places,
+        }
     }
 
-    /// Adds what the mapping of this index brings to its target. If no other mapping's place is at it, above or below
-    /// (`apart`), what is in a folder conflicts with nothing, and can be left to be found later.
+    /// Adds what the mapping of this index brings to its target. If no other mapping's place is at
+    /// it, above or below (`apart`), what is in a folder conflicts with nothing, and can be left to
+    /// be found later.
     pub(crate) fn add_mapping(&mut self, index: usize, target: Target, apart: bool) -> Result<()> {
         let mapping = &self.files[index];
         let nowhere = Found::default();
@@ -94,18 +107,25 @@ impl<'a> Tree<'a> {
                 Some(stat) => self.add_source(index, mapping, source, path, &stat, apart),
                 None => Ok(()),
             },
-            Source::Bytes(bytes) => self.add(index, path, Kind::File(Content::Bytes(bytes.clone())), nowhere),
+            Source::Bytes(bytes) => {
+                self.add(index, path, Kind::File(Content::Bytes(bytes.clone())), nowhere)
+            }
             Source::Symlink(target) => {
                 let target = target.as_os_str().as_bytes();
                 if target.is_empty() || target.contains(&0) {
                     let what = format!("symbolic link {:?}", mapping.destination);
-                    return Err(Error::invalid(what, "its target is empty or has a NUL byte: no link can have it"));
+                    return Err(Error::invalid(
+                        what,
+                        "its target is empty or has a NUL byte: no link can have it",
+                    ));
                 }
                 self.add(index, path, Kind::Symlink(target.to_vec()), nowhere)
             }
             Source::Directory => self.add(index, path, Kind::Directory, nowhere),
             // Its place was found in the whole base, of which it and others hide something now.
-            Source::Whiteout | Source::OpaqueWhiteout => self.add(index, place, Kind::Whiteout, nowhere),
+            Source::Whiteout | Source::OpaqueWhiteout => {
+                self.add(index, place, Kind::Whiteout, nowhere)
+            }
             Source::Tar(source) => self.add_tar(index, mapping, source, &path),
         }
     }
@@ -126,11 +146,14 @@ impl<'a> Tree<'a> {
         let kind = match kind(source.to_owned(), stat)? {
             Kind::Directory => {
                 let later = apart
-                    // What is in it may lie below links of the base, and in directories that are there.
+                    // What is in it may lie below links of the base, and in directories that are
+                    // there.
                     && !self.places.as_mut().is_some_and(|places| places.has(&path))
-                    // Through links of the base, other folders may come here too; a policy asks in which order.
+                    // Through links of the base, other folders may come here too; a policy asks in
+                    // which order.
                     && (self.places.is_none() || self.options.on_conflict == OnConflict::Error)
-                    // Of what is only wanted in part there may be nothing, and then no directories above it either.
+                    // Of what is only wanted in part there may be nothing, and then no directories
+                    // above it either.
                     && mapping.include.is_empty()
                     && self.options.include.is_empty()
                     // Which files are the same, and where links lead, shows when all are known.
@@ -163,7 +186,13 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    fn add_tar(&mut self, index: usize, mapping: &FileMapping, tar: &Path, path: &LayerPath) -> Result<()> {
+    fn add_tar(
+        &mut self,
+        index: usize,
+        mapping: &FileMapping,
+        tar: &Path,
+        path: &LayerPath,
+    ) -> Result<()> {
         let wanted = Wanted::new(mapping, self.options)?;
         let source = SourceTar { path: tar, index, place: path, wanted: &wanted };
         let members = source_tar::members(source, self.options, &self.noticed)?;
@@ -172,7 +201,14 @@ impl<'a> Tree<'a> {
             let linked = member.linked.map(|file| (0, file).into());
             let at = path.append(&member.path);
             let entry = resolve(at, member.kind, &mapping.attributes, member.found, self.options)?;
-            let node = Node { entry, certainty: Certainty::Said, of_base: false, given: None, mapping: index, linked };
+            let node = Node {
+                entry,
+                certainty: Certainty::Said,
+                of_base: false,
+                given: None,
+                mapping: index,
+                linked,
+            };
             self.insert(node)?;
         }
         Ok(())
@@ -245,8 +281,9 @@ impl<'a> Tree<'a> {
         if self.last_parent.as_ref().is_some_and(|parent| node.entry.path.is_in(parent)) {
             return Ok(true);
         }
-        let is_directory =
-            |nodes: &Nodes, path: &LayerPath| nodes.get(path).is_some_and(|above| above.entry.kind == Kind::Directory);
+        let is_directory = |nodes: &Nodes, path: &LayerPath| {
+            nodes.get(path).is_some_and(|above| above.entry.kind == Kind::Directory)
+        };
         let mut missing = Vec::new();
         for above in node.entry.path.ancestors() {
             // What is a directory has only directories above it.
@@ -256,11 +293,20 @@ impl<'a> Tree<'a> {
             if let Some(other) = self.nodes.get(&above) {
                 match self.options.on_conflict {
                     OnConflict::Error => {
-                        let (first, second) = (describe(self.files, other), describe(self.files, node));
-                        return Err(Error::Conflict { destination: above.to_path(), first, second });
+                        let (first, second) =
+                            (describe(self.files, other), describe(self.files, node));
+                        return Err(Error::Conflict {
+                            destination: above.to_path(),
+                            first,
+                            second,
+                        });
                     }
                     OnConflict::FirstWins => {
-                        self.noticed.lost_below(&above, other.entry.kind.describe(), &node.entry.path);
+                        self.noticed.lost_below(
+                            &above,
+                            other.entry.kind.describe(),
+                            &node.entry.path,
+                        );
                         return Ok(false);
                     }
                     OnConflict::LastWins => {
@@ -281,7 +327,8 @@ impl<'a> Tree<'a> {
     fn imply(&mut self, path: LayerPath, mapping: usize) {
         let base = self.places.as_mut().and_then(|places| places.attributes(&path));
         let of_base = base.is_some();
-        // Owned by root whatever the layer's owner is: unpacked over other layers, this is their /usr too.
+        // Owned by root whatever the layer's owner is: unpacked over other layers, this is their
+        // /usr too.
         let mut entry = Entry {
             mode: normal_mode(&Kind::Directory, 0),
             uid: 0,
@@ -294,7 +341,14 @@ impl<'a> Tree<'a> {
         if let Some(base) = base {
             take_over(&mut entry, base, &Attributes::default());
         }
-        let node = Node { entry, certainty: Certainty::Implied, of_base, given: None, mapping, linked: None };
+        let node = Node {
+            entry,
+            certainty: Certainty::Implied,
+            of_base,
+            given: None,
+            mapping,
+            linked: None,
+        };
         self.nodes.insert(node);
     }
 
@@ -307,8 +361,8 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Lists the folders that were left for later, and that others came to through links of the base. For the rest, makes
-    /// sure that what they are in is a directory.
+    /// Lists the folders that were left for later, and that others came to through links of the
+    /// base. For the rest, makes sure that what they are in is a directory.
     fn add_folders_that_meet_others(&mut self) -> Result<()> {
         for walk in std::mem::take(&mut self.folders) {
             let place = walk.folder.place.clone();
@@ -347,7 +401,10 @@ impl<'a> Tree<'a> {
             }
             node
         };
-        let parts = self.nodes.into_parts().map(|part| part.into_iter().filter(Node::is_in_layer).map(ruled));
+        let parts = self
+            .nodes
+            .into_parts()
+            .map(|part| part.into_iter().filter(Node::is_in_layer).map(ruled));
         let mut folders = self.folders;
         folders.sort_by(|a, b| a.folder.place.cmp(&b.folder.place));
         let entries = links::link(parts, self.options.hard_links == Some(HardLinks::Merge))?;

@@ -33,7 +33,8 @@ struct State {
     /// By the index of the mapping.
     warnings: Vec<(usize, Warning)>,
     rules: Option<Arc<Rules>>,
-    /// The globs of the options, and whether each matched in any source: the list, and the place in it.
+    /// The globs of the options, and whether each matched in any source: the list, and the place in
+    /// it.
     shared: BTreeMap<(&'static str, usize), (String, bool)>,
     /// The names of each file with several, by mapping, device and inode.
     hard_links: HashMap<(usize, (u64, u64)), Names>,
@@ -64,7 +65,8 @@ impl Noticed {
         let globs = |list, globs: &[String]| -> Vec<_> {
             globs.iter().enumerate().map(|(at, glob)| ((list, at), (glob.clone(), false))).collect()
         };
-        let shared = [globs("include", &options.include), globs("exclude", &options.exclude)].concat();
+        let shared =
+            [globs("include", &options.include), globs("exclude", &options.exclude)].concat();
         let state = State { shared: shared.into_iter().collect(), ..State::default() };
         Self { count_hard_links: options.hard_links.is_none(), state: Mutex::new(state) }
     }
@@ -79,27 +81,31 @@ impl Noticed {
         warnings.into_iter().for_each(|warning| self.add(NO_MAPPING, warning));
     }
 
-    /// Notes what is to say of the globs that decided what is wanted of a source, when all of it was seen.
+    /// Notes what is to say of the globs that decided what is wanted of a source, when all of it
+    /// was seen.
     pub(crate) fn wanted(&self, mapping: usize, source: &Path, wanted: &Wanted) {
         self.globs(mapping, source, "include", &wanted.include);
         self.globs(mapping, source, "exclude", &wanted.exclude);
     }
 
-    /// Notes what is to say of the globs of a list (`include` or `exclude`), of which the first ones are the options',
-    /// when all of a source was seen.
+    /// Notes what is to say of the globs of a list (`include` or `exclude`), of which the first
+    /// ones are the options', when all of a source was seen.
     fn globs(&self, mapping: usize, source: &Path, list: &'static str, globs: &Globs) {
         let state = &mut *lock(&self.state);
         let shared = state.shared.range((list, 0)..=(list, usize::MAX)).count();
         for (at, glob) in globs.iter().enumerate() {
             let of = format!("{list} of {source:?}");
             if glob.has_two_meanings() {
-                let warning = Warning::GlobBrackets { of: of.clone(), glob: glob.text().to_owned() };
+                let warning =
+                    Warning::GlobBrackets { of: of.clone(), glob: glob.text().to_owned() };
                 state.warnings.push((mapping, warning));
             }
             match state.shared.get_mut(&(list, at)) {
                 Some((_, matched)) if at < shared => *matched |= glob.is_used(),
                 _ if glob.is_used() => {}
-                _ => state.warnings.push((mapping, Warning::GlobUnmatched { of, glob: glob.text().to_owned() })),
+                _ => state
+                    .warnings
+                    .push((mapping, Warning::GlobUnmatched { of, glob: glob.text().to_owned() })),
             }
         }
     }
@@ -137,12 +143,16 @@ impl Noticed {
         }
     }
 
-    /// Notes an entry that was left out because the policy gave the place above it to what is no directory.
+    /// Notes an entry that was left out because the policy gave the place above it to what is no
+    /// directory.
     pub(crate) fn lost_below(&self, winner: &LayerPath, kept: &'static str, path: &LayerPath) {
         let mut state = lock(&self.state);
         let path = path.to_path();
-        let lost =
-            state.lost_below.entry(winner.clone()).or_insert_with(|| Lost { kept, first: path.clone(), count: 0 });
+        let lost = state.lost_below.entry(winner.clone()).or_insert_with(|| Lost {
+            kept,
+            first: path.clone(),
+            count: 0,
+        });
         lost.count += 1;
         if path < lost.first {
             lost.first = path;
@@ -153,9 +163,10 @@ impl Noticed {
     pub(crate) fn lost_to_directory(&self, entry: &Entry) {
         let destination = entry.path.to_path();
         let warning = match &entry.kind {
-            Kind::Symlink(target) => {
-                Warning::LinkLost { destination, target: String::from_utf8_lossy(target).into_owned() }
-            }
+            Kind::Symlink(target) => Warning::LinkLost {
+                destination,
+                target: String::from_utf8_lossy(target).into_owned(),
+            },
             _ => Warning::FileLost { destination, lost: entry.origin() },
         };
         self.add(NO_MAPPING, warning);
@@ -187,7 +198,9 @@ impl Noticed {
         }
         // One warning for each mapping, about its first file.
         let mut copied: BTreeMap<usize, (Names, u64)> = BTreeMap::new();
-        for ((mapping, _), names) in state.hard_links.into_iter().filter(|(_, names)| names.count > 1) {
+        for ((mapping, _), names) in
+            state.hard_links.into_iter().filter(|(_, names)| names.count > 1)
+        {
             let bytes = (names.count - 1).saturating_mul(names.size);
             match copied.get_mut(&mapping) {
                 None => drop(copied.insert(mapping, (names, bytes))),
@@ -200,10 +213,16 @@ impl Noticed {
             }
         }
         for (mapping, (Names { source, first, count, .. }, bytes)) in copied {
-            warnings.push((mapping, Warning::HardLinksCopied { folder: source, first, names: count, bytes }));
+            warnings.push((
+                mapping,
+                Warning::HardLinksCopied { folder: source, first, names: count, bytes },
+            ));
         }
         for (path, Lost { kept, first, count }) in state.lost_below {
-            warnings.push((NO_MAPPING, Warning::LostBelow { destination: path.to_path(), kept, lost: first, count }));
+            warnings.push((
+                NO_MAPPING,
+                Warning::LostBelow { destination: path.to_path(), kept, lost: first, count },
+            ));
         }
         warnings.sort_by_cached_key(|(mapping, warning)| (*mapping, warning.to_string()));
         let mut warnings: Vec<_> = warnings.into_iter().map(|(_, warning)| warning).collect();

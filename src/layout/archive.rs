@@ -1,4 +1,5 @@
-//! An archive of images: a tar of a layout folder (an oci-archive), or a docker-archive. Files are read in place.
+//! An archive of images: a tar of a layout folder (an oci-archive), or a docker-archive. Files are
+//! read in place.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +21,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Archive {
     pub(crate) tar: Arc<File>,
-    /// The members by their paths in the layout. Of several with the same name, this is the last, as after unpacking.
+    /// The members by their paths in the layout. Of several with the same name, this is the last,
+    /// as after unpacking.
     pub(crate) members: BTreeMap<String, Member>,
     /// The names that occur more than once.
     pub(crate) twice: BTreeSet<String>,
@@ -70,7 +72,12 @@ impl Member {
 
     /// Creates a file that is not in the archive.
     pub(crate) fn made(bytes: Vec<u8>) -> Self {
-        Self { kind: FileKind::File, size: bytes.len() as u64, bytes: Bytes::Made(bytes.into()), link: None }
+        Self {
+            kind: FileKind::File,
+            size: bytes.len() as u64,
+            bytes: Bytes::Made(bytes.into()),
+            link: None,
+        }
     }
 
     pub(crate) fn is_file(&self) -> bool {
@@ -101,11 +108,15 @@ impl Archive {
                 EntryType::Link => FileKind::Other("hard link"),
                 _ => FileKind::Other("device or fifo"),
             };
-            let link = (!entry.link.is_empty()).then(|| String::from_utf8_lossy(&entry.link).into());
+            let link =
+                (!entry.link.is_empty()).then(|| String::from_utf8_lossy(&entry.link).into());
             let link = link.map(|link| (link, entry.kind == EntryType::Symlink));
-            let member = Member { kind, size: entry.size, bytes: Bytes::Lie(entry.extents.into()), link };
+            let member =
+                Member { kind, size: entry.size, bytes: Bytes::Lie(entry.extents.into()), link };
             let before = self.members.insert(name.clone(), member);
-            if before.is_some_and(|before| (before.kind, kind) != (FileKind::Folder, FileKind::Folder)) {
+            if before
+                .is_some_and(|before| (before.kind, kind) != (FileKind::Folder, FileKind::Folder))
+            {
                 self.twice.insert(name);
             }
         }
@@ -120,7 +131,12 @@ impl Archive {
 
     /// Returns a reader of the contents of a member.
     pub(crate) fn contents(&self, member: &Member) -> Contents {
-        Contents { tar: Arc::clone(&self.tar), bytes: member.bytes.clone(), at: 0, size: member.size }
+        Contents {
+            tar: Arc::clone(&self.tar),
+            bytes: member.bytes.clone(),
+            at: 0,
+            size: member.size,
+        }
     }
 
     /// Returns the contents and the size of a file.
@@ -129,20 +145,28 @@ impl Archive {
         Some((self.contents(member), member.size))
     }
 
-    /// Returns the contents of a file as ranges of the archive; `None` if the file is not in the archive.
+    /// Returns the contents of a file as ranges of the archive; `None` if the file is not in the
+    /// archive.
     pub(crate) fn file_bytes(&self, name: &str, path: &Path) -> Option<FileBytes> {
         let member = self.members.get(name).filter(|member| member.is_file())?;
         match &member.bytes {
-            Bytes::Lie(extents) => {
-                Some(FileBytes::of_extents(Arc::clone(&self.tar), Arc::clone(extents), member.size, path))
-            }
+            Bytes::Lie(extents) => Some(FileBytes::of_extents(
+                Arc::clone(&self.tar),
+                Arc::clone(extents),
+                member.size,
+                path,
+            )),
             Bytes::Made(_) => None,
         }
     }
 
-    /// Returns the offset of a file in the archive, if it is stored contiguously in a file that has a name.
+    /// Returns the offset of a file in the archive, if it is stored contiguously in a file that has
+    /// a name.
     pub(crate) fn offset(&self, name: &str) -> Option<u64> {
-        let member = self.members.get(name).filter(|member| member.is_file() && !self.kind.was_compressed)?;
+        let member = self
+            .members
+            .get(name)
+            .filter(|member| member.is_file() && !self.kind.was_compressed)?;
         match &member.bytes {
             Bytes::Lie(extents) => match extents[..] {
                 [Extent { at: 0, length, offset }] if length == member.size => Some(offset),
@@ -180,7 +204,9 @@ impl Read for Contents {
         let room = buffer.len().min(usize::try_from(self.size - self.at).unwrap_or(usize::MAX));
         match &self.bytes {
             Bytes::Lie(extents) => read_extents(&self.tar, extents, self.at, &mut buffer[..room])?,
-            Bytes::Made(bytes) => buffer[..room].copy_from_slice(&bytes[self.at as usize..][..room]),
+            Bytes::Made(bytes) => {
+                buffer[..room].copy_from_slice(&bytes[self.at as usize..][..room])
+            }
         }
         self.at += room as u64;
         Ok(room)

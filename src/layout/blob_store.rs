@@ -52,13 +52,16 @@ impl BlobStore {
         Ok(Self { recipes: Some(recipes), ..Self::create(layout, options)? })
     }
 
-    /// Syncs the names of all blobs and recipes, and of their directories. An index may name the blobs after that.
+    /// Syncs the names of all blobs and recipes, and of their directories. An index may name the
+    /// blobs after that.
     pub(crate) fn sync_folders(&self) -> Result<()> {
         for folder in [Some(self.blobs.folder()), self.recipes.as_deref()].into_iter().flatten() {
             // The folder itself, `blobs` or `recipes`, and the layout.
-            folder.ancestors().take(3).try_for_each(|folder| match folder.as_os_str().is_empty() {
-                true => self.blobs.options().sync_folder(Path::new(".")),
-                false => self.blobs.options().sync_folder(folder),
+            folder.ancestors().take(3).try_for_each(|folder| {
+                match folder.as_os_str().is_empty() {
+                    true => self.blobs.options().sync_folder(Path::new(".")),
+                    false => self.blobs.options().sync_folder(folder),
+                }
             })?;
         }
         Ok(())
@@ -69,9 +72,9 @@ impl BlobStore {
         Self { key: trust.sealing_key().cloned(), blobs: self.blobs.known(known), ..self }
     }
 
-    /// Adds a blob and returns its path. A sparse layout stores the blob's recipe. Otherwise the file of the blob is
-    /// linked or copied, or its bytes are verified and written; `pool` builds a blob that has only a recipe. The
-    /// contents are synced.
+    /// Adds a blob and returns its path. A sparse layout stores the blob's recipe. Otherwise the
+    /// file of the blob is linked or copied, or its bytes are verified and written; `pool` builds a
+    /// blob that has only a recipe. The contents are synced.
     pub(crate) fn put(&self, blob: &dyn Blob, pool: &Pool) -> Result<PathBuf> {
         let descriptor = blob.descriptor();
         let path = self.blobs.path(descriptor.digest);
@@ -81,15 +84,18 @@ impl BlobStore {
             return Ok(path);
         }
         let recipe = blob.recipe();
-        if let (Some(recipes), Some(recipe), false) = (&self.recipes, &recipe, descriptor.media_type.is_document())
-            && let Some(path) = put_recipe(recipes, recipe, self.key.as_ref(), self.blobs.options())?
+        if let (Some(recipes), Some(recipe), false) =
+            (&self.recipes, &recipe, descriptor.media_type.is_document())
+            && let Some(path) =
+                put_recipe(recipes, recipe, self.key.as_ref(), self.blobs.options())?
         {
             return Ok(path);
         }
         if let Some(file) = blob.file().filter(|file| is_blob(file, descriptor.size)) {
             blob.checked()?;
             // A hard link is fastest, but it shares the mode of the file.
-            let ours = fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o7777 == 0o644);
+            let ours =
+                fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o7777 == 0o644);
             if ours {
                 self.blobs.options().sync_path(file)?;
                 if fs::hard_link(file, &path).is_ok() {
@@ -109,8 +115,8 @@ impl BlobStore {
         self.blobs.keep(new, descriptor.digest)
     }
 
-    /// Whether the blob is already stored. Its bytes are verified, unless this process wrote them; name and size are
-    /// not enough, because a damaged blob must be replaced.
+    /// Whether the blob is already stored. Its bytes are verified, unless this process wrote them;
+    /// name and size are not enough, because a damaged blob must be replaced.
     pub(crate) fn has(&self, path: &Path, blob: &dyn Blob) -> bool {
         is_blob(path, blob.descriptor().size)
             && (blob.file() == Some(path) || self.blobs.checked(path, blob.descriptor()).is_ok())

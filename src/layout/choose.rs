@@ -18,29 +18,34 @@ use crate::{
 };
 
 impl ImageLayout {
-    /// Returns the image with this name for this platform. Its configuration and manifest are checked against their
-    /// digests.
+    /// Returns the image with this name for this platform. Its configuration and manifest are
+    /// checked against their digests.
     ///
-    /// A name is a tag, a full name, a digest (`sha256:…`), or a name and a digest (`1.0@sha256:…`). A digest may be
-    /// that of any manifest or index in the layout. Without a name, the layout must have only one image, or only one
-    /// for the platform. Without a platform, the image must be for a single platform or have a linux/amd64 variant.
-    /// Indexes are followed at any depth. An entry of an index whose blob is not in the layout is skipped.
+    /// A name is a tag, a full name, a digest (`sha256:…`), or a name and a digest
+    /// (`1.0@sha256:…`). A digest may be that of any manifest or index in the layout. Without a
+    /// name, the layout must have only one image, or only one for the platform. Without a platform,
+    /// the image must be for a single platform or have a linux/amd64 variant. Indexes are followed
+    /// at any depth. An entry of an index whose blob is not in the layout is skipped.
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] if no image matches or several do; the message lists the available names or platforms.
-    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for the documents of the image.
+    /// [`Error::Layout`] if no image matches or several do; the message lists the available names
+    /// or platforms. [`Error::BlobMissing`] and [`Error::BlobDamaged`] for the documents of the
+    /// image.
     pub fn image(&self, name: Option<&str>, platform: Option<&Platform>) -> Result<PlatformImage> {
         let entries = self.entries(name)?;
         let default = Platform::default();
         let wanted = |has: &Platform| platform.unwrap_or(&default).accepts(has);
         // Images for other platforms may be damaged or missing: they were not requested.
-        let may_be = |entry: &Descriptor| platform.is_none() || entry.platform.as_ref().is_none_or(wanted);
+        let may_be =
+            |entry: &Descriptor| platform.is_none() || entry.platform.as_ref().is_none_or(wanted);
         let mut found = Found::default();
         for entry in &entries {
             match self.collect(entry, 0, &may_be, &mut found) {
                 // Another entry may be the requested one.
-                Err(error @ (Error::BlobMissing { .. } | Error::Layout { .. })) if entries.len() > 1 => {
+                Err(error @ (Error::BlobMissing { .. } | Error::Layout { .. }))
+                    if entries.len() > 1 =>
+                {
                     found.missing.get_or_insert(error);
                 }
                 result => result?,
@@ -50,7 +55,9 @@ impl ImageLayout {
         if platform.is_none() && images.len() == 1 {
             return Ok(images.remove(0));
         }
-        let fit: Vec<usize> = (0..images.len()).filter(|&at| wanted(&images[at].configuration().platform())).collect();
+        let fit: Vec<usize> = (0..images.len())
+            .filter(|&at| wanted(&images[at].configuration().platform()))
+            .collect();
         match (&fit[..], &entries[..]) {
             // From one image for several platforms, the first match is selected.
             (&[first, ..], [_]) => return Ok(images.swap_remove(first)),
@@ -68,7 +75,8 @@ impl ImageLayout {
         for entry in &entries {
             self.collect(entry, 0, &|_| true, &mut found)?;
         }
-        let has: Vec<_> = found.images.iter().map(|image| image.configuration().platform().to_string()).collect();
+        let has: Vec<_> =
+            found.images.iter().map(|image| image.configuration().platform().to_string()).collect();
         let wanted = platform.unwrap_or(&default);
         let reason = match &has[..] {
             [] => "has no image of a container".to_owned(),
@@ -96,7 +104,11 @@ impl ImageLayout {
             None => named.into_iter().cloned().collect(),
             Some(digest) => match named.iter().find(|entry| entry.digest == digest) {
                 Some(entry) => vec![(*entry).clone()],
-                None => named.iter().find_map(|entry| self.below(entry, digest, 0)).into_iter().collect(),
+                None => named
+                    .iter()
+                    .find_map(|entry| self.below(entry, digest, 0))
+                    .into_iter()
+                    .collect(),
             },
         };
         match (name, entries.len()) {
@@ -108,25 +120,36 @@ impl ImageLayout {
                 ))
             }
             (None, 0) => Err(Error::layout(self.path(), "has no image")),
-            (Some(name), 2..) => Err(Error::layout(self.path(), format!("has several images with the tag {name:?}"))),
+            (Some(name), 2..) => {
+                Err(Error::layout(self.path(), format!("has several images with the tag {name:?}")))
+            }
             _ => Ok(entries),
         }
     }
 
-    /// Returns the manifest or index with this digest below another index. Missing indexes are skipped.
+    /// Returns the manifest or index with this digest below another index. Missing indexes are
+    /// skipped.
     fn below(&self, entry: &Descriptor, digest: Digest, depth: usize) -> Option<Descriptor> {
         if depth > MAX_DEPTH || !entry.media_type.is_index() {
             return None;
         }
         let index: Index = self.read(entry).ok()?;
-        let named = index.manifests.iter().find(|entry| entry.digest == digest && entry.media_type.names_others());
-        named.cloned().or_else(|| index.manifests.iter().find_map(|entry| self.below(entry, digest, depth + 1)))
+        let named = index
+            .manifests
+            .iter()
+            .find(|entry| entry.digest == digest && entry.media_type.names_others());
+        named.cloned().or_else(|| {
+            index.manifests.iter().find_map(|entry| self.below(entry, digest, depth + 1))
+        })
     }
 
     fn several(&self, entries: &[Descriptor]) -> Error {
         let has_tags = entries.iter().any(|entry| entry.annotations.contains_key(REF_NAME));
         let by = if has_tags { "its tag" } else { "its digest (or platform)" };
-        Error::layout(self.path(), format!("has several images: choose one by {by}; {}", self.names_there()))
+        Error::layout(
+            self.path(),
+            format!("has several images: choose one by {by}; {}", self.names_there()),
+        )
     }
 
     /// Lists the names of the images, and the digests of images without a name.
@@ -149,8 +172,8 @@ impl ImageLayout {
         }
     }
 
-    /// Collects the images below a descriptor, each once. Skips artifacts and attestations, and entries that `may_be`
-    /// rejects.
+    /// Collects the images below a descriptor, each once. Skips artifacts and attestations, and
+    /// entries that `may_be` rejects.
     fn collect(
         &self,
         descriptor: &Descriptor,
@@ -159,7 +182,10 @@ impl ImageLayout {
         found: &mut Found,
     ) -> Result<()> {
         if depth > MAX_DEPTH {
-            return Err(Error::layout(self.path(), format!("has indexes more than {MAX_DEPTH} deep")));
+            return Err(Error::layout(
+                self.path(),
+                format!("has indexes more than {MAX_DEPTH} deep"),
+            ));
         }
         if !may_be(descriptor) || !found.seen.insert(descriptor.digest) {
             return Ok(());
@@ -169,7 +195,9 @@ impl ImageLayout {
                 match self.collect(entry, depth + 1, may_be, found) {
                     // An index may name blobs that are stored elsewhere:
                     // https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#blobs
-                    Err(error @ Error::BlobMissing { .. }) => drop(found.missing.get_or_insert(error)),
+                    Err(error @ Error::BlobMissing { .. }) => {
+                        found.missing.get_or_insert(error);
+                    }
                     result => result?,
                 }
             }
@@ -220,7 +248,8 @@ impl<'a> Selector<'a> {
     /// Whether the entry has the name, whatever its digest.
     fn names(&self, entry: &Descriptor) -> bool {
         let Some(name) = self.name else { return true };
-        let is = |key: &str, name: &str| entry.annotations.get(key).is_some_and(|value| value == name);
+        let is =
+            |key: &str, name: &str| entry.annotations.get(key).is_some_and(|value| value == name);
         is(REF_NAME, name)
             || is(CONTAINERD_NAME, name)
             || self.full.as_ref().is_some_and(|full| is(CONTAINERD_NAME, full))

@@ -1,4 +1,5 @@
-//! Decompresses an archive that is compressed as a whole, as `docker save | gzip` and Nix's dockerTools write it.
+//! Decompresses an archive that is compressed as a whole, as `docker save | gzip` and Nix's
+//! dockerTools write it.
 
 use std::{
     fs::File,
@@ -12,8 +13,9 @@ use crate::{
     tarfile::decompress::{Unpacked, decompress},
 };
 
-/// The maximum ratio of unpacked to compressed size, beyond [`FREE`]. Compressed layers do not shrink further, and file
-/// systems rarely shrink to a tenth; but a few kilobytes can unpack without end.
+/// The maximum ratio of unpacked to compressed size, beyond [`FREE`]. Compressed layers do not
+/// shrink further, and file systems rarely shrink to a tenth; but a few kilobytes can unpack
+/// without end.
 const MAX_RATIO: u64 = 100;
 
 /// The size that every archive may unpack to, in bytes.
@@ -40,7 +42,9 @@ fn unpack_within(path: &Path, file: &File, scratch: Option<&Path>, free: u64) ->
     let (codec, program) = match &magic[..read] {
         [0x1f, 0x8b, ..] => ("gzip", "gzip -dk"),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => ("zstd", "zstd -dk"),
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => return Ok(Tar::Refused(refusal(path, "xz", "xz -dk"))),
+        [0xfd, b'7', b'z', b'X', b'Z', 0] => {
+            return Ok(Tar::Refused(refusal(path, "xz", "xz -dk")));
+        }
         [b'B', b'Z', b'h', ..] => return Ok(Tar::Refused(refusal(path, "bzip2", "bzip2 -dk"))),
         _ => return Ok(Tar::Plain),
     };
@@ -62,15 +66,17 @@ fn unpack_within(path: &Path, file: &File, scratch: Option<&Path>, free: u64) ->
             Ok(read) => tar.write_all(&part[..read]).map_err(failed)?,
             Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(cause) => {
-                return Ok(Tar::Refused(format!("is a damaged archive: its {codec} cannot be unpacked: {cause}")));
+                return Ok(Tar::Refused(format!(
+                    "is a damaged archive: its {codec} cannot be unpacked: {cause}"
+                )));
             }
         }
         written = limit + 1 - unpacked.limit();
     }
     match written > limit {
         true => Ok(Tar::Refused(format!(
-            "unpacks to more than {limit} bytes, {MAX_RATIO} times its size: if you trust it, unpack it first, with \
-             `{program} {path:?}`"
+            "unpacks to more than {limit} bytes, {MAX_RATIO} times its size: if you trust it, \
+             unpack it first, with `{program} {path:?}`"
         ))),
         false => Ok(Tar::Unpacked(tar)),
     }
@@ -92,10 +98,15 @@ mod tests {
         let zeros = vec![0; 4 << 20];
         let mut gzip = flate2::bufread::GzEncoder::new(&zeros[..], flate2::Compression::default());
         std::io::copy(&mut gzip, &mut File::create(&path).unwrap()).unwrap();
-        let unpack = |free| unpack_within(&path, &File::open(&path).unwrap(), Some(dir.path()), free).unwrap();
-        assert!(matches!(unpack(4 << 20), Tar::Unpacked(tar) if tar.metadata().unwrap().len() == 4 << 20));
+        let unpack = |free| {
+            unpack_within(&path, &File::open(&path).unwrap(), Some(dir.path()), free).unwrap()
+        };
         assert!(
-            matches!(unpack(1 << 20), Tar::Refused(reason) if reason.starts_with("unpacks to more than 1048576 bytes"))
+            matches!(unpack(4 << 20), Tar::Unpacked(tar) if tar.metadata().unwrap().len() == 4 << 20)
+        );
+        assert!(
+            matches!(unpack(1 << 20), Tar::Refused(reason) if reason.starts_with("unpacks to more \
+                than 1048576 bytes"))
         );
     }
 }

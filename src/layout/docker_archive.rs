@@ -1,11 +1,11 @@
-//! Reads a docker-archive as a layout of its images. `docker save` before Docker 25, `podman save`, kaniko, jib, crane
-//! and Bazel write such tars.
+//! Reads a docker-archive as a layout of its images. `docker save` before Docker 25, `podman save`,
+//! kaniko, jib, crane and Bazel write such tars.
 //!
-//! The format is that of
-//! [`docker image save`](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md#combined-image-json--filesystem-changeset-format):
-//! `manifest.json` names the configuration and the layers of each image. Configurations and layers are read in place.
-//! Only the manifests and the index, which a docker-archive lacks, are created. They depend only on the archive, so an
-//! image has the same digest wherever its archive is read.
+//! The format is that of [`docker image
+//! save`](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md#combined-image-json--filesystem-changeset-format):
+//! `manifest.json` names the configuration and the layers of each image. Configurations and layers
+//! are read in place. Only the manifests and the index, which a docker-archive lacks, are created.
+//! They depend only on the archive, so an image has the same digest wherever its archive is read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -30,7 +30,8 @@ use crate::{
 /// The file that lists the images.
 pub(crate) const MANIFEST: &str = "manifest.json";
 
-/// The file that names the images in an archive of Docker before 1.10, which has no `manifest.json`.
+/// The file that names the images in an archive of Docker before 1.10, which has no
+/// `manifest.json`.
 pub(crate) const REPOSITORIES: &str = "repositories";
 
 /// The maximum number of symbolic and hard links that are followed from one path.
@@ -51,11 +52,14 @@ fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Strin
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Returns the files of the layout that replace those of the docker-archive. An error says why it has no layout.
+/// Returns the files of the layout that replace those of the docker-archive. An error says why it
+/// has no layout.
 pub(crate) fn layout(archive: &Archive) -> Result<BTreeMap<String, Member>, String> {
-    let bytes = small(archive, MANIFEST)?.ok_or_else(|| format!("is a docker-archive without {MANIFEST}"))?;
-    let saved: Vec<Saved> = json::from_slice(&bytes)
-        .map_err(|error| format!("is a docker-archive with a {MANIFEST} that cannot be read: {error}"))?;
+    let bytes = small(archive, MANIFEST)?
+        .ok_or_else(|| format!("is a docker-archive without {MANIFEST}"))?;
+    let saved: Vec<Saved> = json::from_slice(&bytes).map_err(|error| {
+        format!("is a docker-archive with a {MANIFEST} that cannot be read: {error}")
+    })?;
     let mut view = View { archive, members: BTreeMap::new(), layers: HashMap::new() };
     let images = saved.iter().map(|image| view.image(image)).collect::<Result<Vec<_>, _>>()?;
 
@@ -68,7 +72,9 @@ pub(crate) fn layout(archive: &Archive) -> Result<BTreeMap<String, Member>, Stri
         annotations: Annotations::new(),
         extra: Extra::default(),
     };
-    let shared = shared_tags(saved.iter().zip(&images).map(|(image, descriptor)| (descriptor.digest, image)));
+    let shared = shared_tags(
+        saved.iter().zip(&images).map(|(image, descriptor)| (descriptor.digest, image)),
+    );
     for (image, descriptor) in saved.iter().zip(images) {
         if image.repo_tags.is_empty() {
             index.manifests.push(descriptor.clone());
@@ -107,14 +113,17 @@ struct View<'a> {
 impl View<'_> {
     /// Creates the manifest of an image, and returns its descriptor for an index.
     fn image(&mut self, saved: &Saved) -> Result<Descriptor, String> {
-        let config_bytes = small(self.archive, &saved.config)?.ok_or_else(|| absent("configuration", &saved.config))?;
+        let config_bytes = small(self.archive, &saved.config)?
+            .ok_or_else(|| absent("configuration", &saved.config))?;
         let config = Descriptor::of(MediaType::CONFIG, &config_bytes);
         if let Some((_, member)) = resolve(self.archive, &saved.config) {
             self.members.insert(blob_name(config.digest), member.clone());
         }
         let document: Value = json::value(&config_bytes).unwrap_or_default();
         let diff_ids = diff_ids(&document).filter(|ids| ids.len() == saved.layers.len());
-        let layer = |(number, path): (usize, &String)| self.layer(path, diff_ids.as_ref().map(|ids| ids[number]));
+        let layer = |(number, path): (usize, &String)| {
+            self.layer(path, diff_ids.as_ref().map(|ids| ids[number]))
+        };
         let layers = saved.layers.iter().enumerate().map(layer).collect::<Result<_, _>>()?;
         let manifest = Manifest {
             schema_version: 2,
@@ -127,13 +136,16 @@ impl View<'_> {
             extra: Extra::default(),
         };
         let bytes = json::to_bytes(&manifest);
-        let descriptor = Descriptor { platform: platform(&document), ..Descriptor::of(MediaType::MANIFEST, &bytes) };
+        let descriptor = Descriptor {
+            platform: platform(&document),
+            ..Descriptor::of(MediaType::MANIFEST, &bytes)
+        };
         self.members.insert(blob_name(descriptor.digest), Member::made(bytes));
         Ok(descriptor)
     }
 
-    /// Returns the descriptor of a layer. The digest of an uncompressed layer is its diff ID, which is verified when
-    /// the layer is read. A compressed layer is read once here.
+    /// Returns the descriptor of a layer. The digest of an uncompressed layer is its diff ID, which
+    /// is verified when the layer is read. A compressed layer is read once here.
     fn layer(&mut self, path: &str, diff_id: Option<Digest>) -> Result<Descriptor, String> {
         let Some((name, member)) = resolve(self.archive, path) else {
             // A layer that is named but not present is a missing blob.
@@ -144,7 +156,8 @@ impl View<'_> {
         if let Some(known) = self.layers.get(&key) {
             return Ok(known.clone());
         }
-        let unreadable = |cause| format!("is an archive whose member {path:?} cannot be read: {cause}");
+        let unreadable =
+            |cause| format!("is an archive whose member {path:?} cannot be read: {cause}");
         let mut start = [0; 4];
         let mut reader = self.archive.contents(member);
         let length = start.len().min(usize::try_from(member.size).unwrap_or(usize::MAX));
@@ -204,7 +217,8 @@ fn diff_ids(configuration: &Value) -> Option<Vec<Digest>> {
 
 /// Returns the platform in the configuration, if it has one.
 fn platform(configuration: &Value) -> Option<Platform> {
-    let text = |name| configuration.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let text =
+        |name| configuration.get(name)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let features = configuration.get("os.features").and_then(Value::as_array).into_iter().flatten();
     let mut platform = Platform::new(text("os")?, text("architecture")?);
     platform.variant = text("variant");
@@ -213,7 +227,8 @@ fn platform(configuration: &Value) -> Option<Platform> {
     Some(platform)
 }
 
-/// Follows links of the archive to a file. Docker writes a layer that images share once, and links the others to it.
+/// Follows links of the archive to a file. Docker writes a layer that images share once, and links
+/// the others to it.
 fn resolve<'a>(archive: &'a Archive, path: &str) -> Option<(&'a str, &'a Member)> {
     let mut path = normal("", path)?;
     for _ in 0..=MAX_LINKS {
@@ -221,14 +236,17 @@ fn resolve<'a>(archive: &'a Archive, path: &str) -> Option<(&'a str, &'a Member)
         match &member.link {
             None => return member.is_file().then_some((name, member)),
             // A symbolic link is relative to its folder, a hard link to the root of the archive.
-            Some((target, true)) => path = normal(path.rsplit_once('/').map_or("", |(folder, _)| folder), target)?,
+            Some((target, true)) => {
+                path = normal(path.rsplit_once('/').map_or("", |(folder, _)| folder), target)?
+            }
             Some((target, false)) => path = normal("", target)?,
         }
     }
     None
 }
 
-/// Resolves a path relative to a folder of the archive. Returns `None` if it leads out of the archive.
+/// Resolves a path relative to a folder of the archive. Returns `None` if it leads out of the
+/// archive.
 fn normal(folder: &str, path: &str) -> Option<String> {
     let folder = if path.starts_with('/') { "" } else { folder };
     let mut names = Vec::new();
@@ -248,7 +266,8 @@ fn small(archive: &Archive, path: &str) -> Result<Option<Vec<u8>>, String> {
     if member.size > MAX_DOCUMENT {
         let size = member.size;
         return Err(format!(
-            "is a docker-archive whose {path:?} has {size} bytes, more than the {MAX_DOCUMENT} that are read"
+            "is a docker-archive whose {path:?} has {size} bytes, more than the {MAX_DOCUMENT} \
+             that are read"
         ));
     }
     let mut bytes = Vec::new();
@@ -259,7 +278,8 @@ fn small(archive: &Archive, path: &str) -> Result<Option<Vec<u8>>, String> {
 
 fn absent(what: &str, path: &str) -> String {
     format!(
-        "is a docker-archive whose {MANIFEST} names the {what} {path:?}, which the archive lacks: save the image again"
+        "is a docker-archive whose {MANIFEST} names the {what} {path:?}, which the archive lacks: \
+         save the image again"
     )
 }
 

@@ -37,22 +37,30 @@ use crate::{
 };
 
 impl ImageLayout {
-    /// Adds images to the layout. An image replaces existing images that have one of its tags; if both have full names
-    /// and the names differ, that is an error. Several processes may append at the same time: each takes the lock,
-    /// reads the index again and adds its images. Afterwards, [`ImageLayout::index`] returns the updated index. A
-    /// sparse layout receives recipes instead of blobs.
+    /// Adds images to the layout. An image replaces existing images that have one of its tags; if
+    /// both have full names and the names differ, that is an error. Several processes may append at
+    /// the same time: each takes the lock, reads the index again and adds its images. Afterwards,
+    /// [`ImageLayout::index`] returns the updated index. A sparse layout receives recipes instead
+    /// of blobs.
     ///
     /// # Errors
     ///
-    /// As [`image_layout`](crate::image_layout()), and [`Error::Layout`] for an archive. The layout is then unchanged,
-    /// except for blobs that no index names.
-    pub fn append<I: Into<Image>>(&mut self, images: impl IntoIterator<Item = I>, pool: &Pool) -> Result<()> {
+    /// As [`image_layout`](crate::image_layout()), and [`Error::Layout`] for an archive. The layout
+    /// is then unchanged, except for blobs that no index names.
+    pub fn append<I: Into<Image>>(
+        &mut self,
+        images: impl IntoIterator<Item = I>,
+        pool: &Pool,
+    ) -> Result<()> {
         let (dir, write) = (self.folder()?.to_owned(), self.write);
         let images = nest(images.into_iter().map(Into::into).collect(), None)?;
         let new = entries(&images)?;
-        // An entry with a tag replaces those with that tag; an entry without a tag replaces those with its digest.
-        let mut takes: HashMap<(Option<&String>, Option<Digest>), Vec<&Descriptor>> = HashMap::new();
-        let place = |entry: &Descriptor, tag: Option<&String>| tag.is_none().then_some(entry.digest);
+        // An entry with a tag replaces those with that tag; an entry without a tag replaces those
+        // with its digest.
+        let mut takes: HashMap<(Option<&String>, Option<Digest>), Vec<&Descriptor>> =
+            HashMap::new();
+        let place =
+            |entry: &Descriptor, tag: Option<&String>| tag.is_none().then_some(entry.digest);
         for entry in &new {
             let tag = entry.annotations.get(REF_NAME);
             takes.entry((tag, place(entry, tag))).or_default().push(entry);
@@ -62,7 +70,8 @@ impl ImageLayout {
             let tag = old.annotations.get(REF_NAME);
             for new in takes.get(&(tag, place(old, tag))).into_iter().flatten() {
                 stays = false;
-                if let [Some(first), Some(second)] = [old, new].map(|entry| entry.annotations.get(CONTAINERD_NAME))
+                if let [Some(first), Some(second)] =
+                    [old, new].map(|entry| entry.annotations.get(CONTAINERD_NAME))
                     && first != second
                 {
                     return Err(Error::Images {
@@ -78,19 +87,23 @@ impl ImageLayout {
         };
         let (files, is_sparse) = (Arc::clone(&self.files), self.is_sparse());
         let put = || {
-            let store =
-                if is_sparse { BlobStore::create_sparse(&dir, write)? } else { BlobStore::create(&dir, write)? };
+            let store = if is_sparse {
+                BlobStore::create_sparse(&dir, write)?
+            } else {
+                BlobStore::create(&dir, write)?
+            };
             let store = store.knowing(files.trust(), files.known());
             put_blobs(&store, &images, pool)?;
             store.sync_folders()?;
-            // The store keeps a lock, so that the blobs are not collected before the index names them.
+            // The store keeps a lock, so that the blobs are not collected before the index names
+            // them.
             Ok(store)
         };
         self.change(|layout| layout.edited(&stays, &new), put).map(drop)
     }
 
-    /// Removes every index entry with this tag, full name, or digest (`sha256:…`, under any name). The blobs stay until
-    /// [`ImageLayout::collect_garbage`] removes them.
+    /// Removes every index entry with this tag, full name, or digest (`sha256:…`, under any name).
+    /// The blobs stay until [`ImageLayout::collect_garbage`] removes them.
     ///
     /// # Errors
     ///
@@ -106,14 +119,14 @@ impl ImageLayout {
         Err(Error::layout(&dir, format!("has no image with the tag {tag:?}: it has {has}")))
     }
 
-    /// Removes every blob and recipe that no image refers to, and temporary files left by writers that were killed.
-    /// Waits until all writers have finished; every stored layer of this process that is still alive counts as a
-    /// writer.
+    /// Removes every blob and recipe that no image refers to, and temporary files left by writers
+    /// that were killed. Waits until all writers have finished; every stored layer of this process
+    /// that is still alive counts as a writer.
     ///
     /// # Errors
     ///
-    /// [`Error::BlobMissing`], [`Error::BlobDamaged`] or [`Error::Layout`] if a manifest or index cannot be read. The
-    /// blobs it refers to are unknown then, so nothing is removed.
+    /// [`Error::BlobMissing`], [`Error::BlobDamaged`] or [`Error::Layout`] if a manifest or index
+    /// cannot be read. The blobs it refers to are unknown then, so nothing is removed.
     pub fn collect_garbage(&self) -> Result<Collected> {
         let dir = self.folder()?;
         let _alone = Lock::exclusive(dir, self.write)?;
@@ -128,17 +141,22 @@ impl ImageLayout {
         }
         let used: HashSet<Digest> = used.into_iter().map(|(digest, _)| digest).collect();
         let mut collected = Collected::default();
-        // Each folder, with what follows the digest in the names of its files. The first has no blobs.
+        // Each folder, with what follows the digest in the names of its files. The first has no
+        // blobs.
         for (folder, suffix) in [("", None), ("blobs/sha256", Some("")), (RECIPES, Some(".json"))] {
             let path = dir.join(folder);
             // A symlink in the place of the folder may lead to another layout.
             let opened = match beneath::folder(dir, folder) {
-                Err(cause) if cause.kind() == io::ErrorKind::NotFound && folder == RECIPES => continue,
+                Err(cause) if cause.kind() == io::ErrorKind::NotFound && folder == RECIPES => {
+                    continue;
+                }
                 opened => opened.map_err(|cause| beneath::unreadable(dir, folder, cause))?,
             };
             let before = collected.files.len();
             for name in beneath::names(dir, folder).map_err(Error::read(&path))? {
-                let unused = |digits| format!("sha256:{digits}").parse().is_ok_and(|digest| !used.contains(&digest));
+                let unused = |digits| {
+                    format!("sha256:{digits}").parse().is_ok_and(|digest| !used.contains(&digest))
+                };
                 // Other files do not belong to this library.
                 if name.starts_with(TEMPORARY)
                     || suffix.and_then(|suffix| name.strip_suffix(suffix)).is_some_and(unused)
@@ -153,9 +171,14 @@ impl ImageLayout {
         Ok(collected)
     }
 
-    /// Records all blobs in use with what they refer to: the same bytes may be a layer in one place and a manifest in
-    /// another.
-    fn mark(&self, descriptor: &Descriptor, depth: usize, used: &mut HashSet<(Digest, Below)>) -> Result<()> {
+    /// Records all blobs in use with what they refer to: the same bytes may be a layer in one place
+    /// and a manifest in another.
+    fn mark(
+        &self,
+        descriptor: &Descriptor,
+        depth: usize,
+        used: &mut HashSet<(Digest, Below)>,
+    ) -> Result<()> {
         if used.insert((descriptor.digest, Below::of(&descriptor.media_type))) {
             let is_index = descriptor.media_type.is_index();
             for below in self.children(descriptor, depth)? {
@@ -169,15 +192,16 @@ impl ImageLayout {
         Ok(())
     }
 
-    /// Applies an edit to the current index and returns whether it changed. `prepare` does the work that needs no lock
-    /// before the lock is taken; its result is kept until the end.
+    /// Applies an edit to the current index and returns whether it changed. `prepare` does the work
+    /// that needs no lock before the lock is taken; its result is kept until the end.
     fn change<T>(
         &mut self,
         edit: impl Fn(&Self) -> Result<Option<Vec<u8>>>,
         prepare: impl FnOnce() -> Result<T>,
     ) -> Result<bool> {
         let dir = self.folder()?.to_owned();
-        // Runs before the lock is taken, because it may fail, and because the index is rarely changed meanwhile.
+        // Runs before the lock is taken, because it may fail, and because the index is rarely
+        // changed meanwhile.
         let mut edited = edit(self)?;
         let _prepared = prepare()?;
         let _turn = Lock::index(&dir, self.write)?;
@@ -187,8 +211,10 @@ impl ImageLayout {
         }
         let Some(bytes) = edited else { return Ok(false) };
         if bytes.len() as u64 > MAX_DOCUMENT {
-            let reason =
-                format!("would have {} bytes, more than the {MAX_DOCUMENT} that an index may have", bytes.len());
+            let reason = format!(
+                "would have {} bytes, more than the {MAX_DOCUMENT} that an index may have",
+                bytes.len()
+            );
             return Err(Error::layout(dir.join(INDEX), reason));
         }
         replace(&dir, INDEX, &bytes, self.write)?;
@@ -197,10 +223,16 @@ impl ImageLayout {
         Ok(true)
     }
 
-    /// Returns the index with the entries that stay, unchanged, followed by the new ones; `None` if nothing changes.
+    /// Returns the index with the entries that stay, unchanged, followed by the new ones; `None` if
+    /// nothing changes.
     ///
-    /// Entries are parsed one at a time: for thousands, allocating them all would take most of the time.
-    fn edited(&self, stays: &dyn Fn(&Descriptor) -> Result<bool>, new: &[Descriptor]) -> Result<Option<Vec<u8>>> {
+    /// Entries are parsed one at a time: for thousands, allocating them all would take most of the
+    /// time.
+    fn edited(
+        &self,
+        stays: &dyn Fn(&Descriptor) -> Result<bool>,
+        new: &[Descriptor],
+    ) -> Result<Option<Vec<u8>>> {
         let mut index: Index<&RawValue> = parse_index(&self.files, &self.index_bytes)?;
         let new: Vec<_> = new.iter().map(json::to_raw).collect();
         let mut entries = Vec::with_capacity(index.manifests.len() + new.len());
@@ -221,13 +253,17 @@ impl ImageLayout {
 
     /// Opens the layout again in its current state.
     pub(crate) fn reopen(&self) -> Result<Self> {
-        let layout = Self::open(self.folder()?)?.write_options(self.write).trust(self.files.trust().clone());
+        let layout =
+            Self::open(self.folder()?)?.write_options(self.write).trust(self.files.trust().clone());
         Ok(layout.with_known(Arc::clone(self.files.known())))
     }
 
     pub(crate) fn folder(&self) -> Result<&Path> {
         self.files.folder().ok_or_else(|| {
-            Error::layout(self.path(), "is an archive, which is only read: unpack it into a folder first")
+            Error::layout(
+                self.path(),
+                "is an archive, which is only read: unpack it into a folder first",
+            )
         })
     }
 }
@@ -245,8 +281,10 @@ impl Collected {
     /// Removes a file from an open folder with this path.
     fn remove(&mut self, folder: &OwnedFd, path: &Path, name: &str) -> Result<()> {
         let path = path.join(name);
-        let file = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|cause| Error::read(&path)(cause.into()))?;
-        unlinkat(folder, name, AtFlags::empty()).map_err(|cause| Error::write(&path)(cause.into()))?;
+        let file = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|cause| Error::read(&path)(cause.into()))?;
+        unlinkat(folder, name, AtFlags::empty())
+            .map_err(|cause| Error::write(&path)(cause.into()))?;
         self.bytes += u64::try_from(file.st_size).unwrap_or(0);
         self.files.push(path);
         Ok(())

@@ -1,4 +1,5 @@
-//! Entries of an index: images by name, with the images for several platforms combined under one name.
+//! Entries of an index: images by name, with the images for several platforms combined under one
+//! name.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,15 +18,16 @@ use crate::{
     image::{graph::Image, index::image_index},
 };
 
-/// Combines images with the same names into one index. It gets the annotations of the layout's own index, which a
-/// registry does not receive.
+/// Combines images with the same names into one index. It gets the annotations of the layout's own
+/// index, which a registry does not receive.
 pub(crate) fn nest(images: Vec<Image>, annotations: Option<&Value>) -> Result<Vec<Image>> {
     let mut groups: Vec<Vec<Image>> = Vec::new();
     let mut group_of: HashMap<Vec<String>, usize> = HashMap::new();
     for image in images {
-        // An image that keeps its name from the index of another layout, or that has several platforms, is not
-        // combined.
-        let named = !image.names().is_empty() || !image.descriptor().annotations.contains_key(name::REF_NAME);
+        // An image that keeps its name from the index of another layout, or that has several
+        // platforms, is not combined.
+        let named = !image.names().is_empty()
+            || !image.descriptor().annotations.contains_key(name::REF_NAME);
         let single = image.platform().is_some() && named;
         match group_of.get(image.names()).filter(|_| single) {
             Some(&group) => groups[group].push(image),
@@ -37,7 +39,8 @@ pub(crate) fn nest(images: Vec<Image>, annotations: Option<&Value>) -> Result<Ve
             }
         }
     }
-    let extra = annotations.map_or(Value::Null, |annotations| json!({ "annotations": annotations }));
+    let extra =
+        annotations.map_or(Value::Null, |annotations| json!({ "annotations": annotations }));
     let nested = groups.into_iter().map(|mut group| match group.len() {
         1 => Ok(group.remove(0)),
         _ => {
@@ -49,7 +52,8 @@ pub(crate) fn nest(images: Vec<Image>, annotations: Option<&Value>) -> Result<Ve
     nested.collect()
 }
 
-/// Returns the descriptors of these images for the index of a layout, one for each name of an image.
+/// Returns the descriptors of these images for the index of a layout, one for each name of an
+/// image.
 pub(crate) fn entries(images: &[Image]) -> Result<Vec<Descriptor>> {
     let mut entries: Vec<Descriptor> = Vec::new();
     let mut known = HashSet::new();

@@ -33,7 +33,10 @@ pub(crate) struct LayoutFiles {
     path: PathBuf,
     archive: Option<Arc<Archive>>,
     /// The folder in which a compressed archive was unpacked.
-    #[cfg_attr(not(feature = "registry"), expect(dead_code, reason = "a registry opens the layout again"))]
+    #[cfg_attr(
+        not(feature = "registry"),
+        expect(dead_code, reason = "a registry opens the layout again")
+    )]
     scratch: Option<PathBuf>,
     /// The threads that build blobs from recipes.
     pool: Option<Pool>,
@@ -53,19 +56,23 @@ impl LayoutFiles {
         }
     }
 
-    /// As [`LayoutFiles::open`], but an archive that cannot be read to its end has the files before the damage.
+    /// As [`LayoutFiles::open`], but an archive that cannot be read to its end has the files before
+    /// the damage.
     pub(crate) fn open_damaged(path: &Path, scratch: Option<&Path>) -> Result<Self> {
         let metadata = path.metadata().map_err(|cause| match cause.kind() {
-            io::ErrorKind::NotFound => {
-                Error::layout(path, "does not exist: give the folder of an image layout, or an archive of images")
-            }
+            io::ErrorKind::NotFound => Error::layout(
+                path,
+                "does not exist: give the folder of an image layout, or an archive of images",
+            ),
             _ => Error::read(path)(cause),
         })?;
         let archive = match FileKind::from(metadata.file_type()) {
             FileKind::Folder => None,
             FileKind::File => Some(Arc::new(open_archive::open(path, scratch)?)),
             FileKind::Other(kind) => {
-                let reason = format!("is a {kind}: give the folder of an image layout, or an archive of images");
+                let reason = format!(
+                    "is a {kind}: give the folder of an image layout, or an archive of images"
+                );
                 return Err(Error::layout(path, reason));
             }
         };
@@ -124,15 +131,18 @@ impl LayoutFiles {
         match &self.archive {
             None => {
                 let found = self.regular(name)?;
-                Ok(found.map(|found| (Box::new(found.file) as Box<dyn Read + Send>, found.metadata.len())))
+                Ok(found.map(|found| {
+                    (Box::new(found.file) as Box<dyn Read + Send>, found.metadata.len())
+                }))
             }
-            Some(archive) => {
-                Ok(archive.file(name).map(|(reader, size)| (Box::new(reader) as Box<dyn Read + Send>, size)))
-            }
+            Some(archive) => Ok(archive
+                .file(name)
+                .map(|(reader, size)| (Box::new(reader) as Box<dyn Read + Send>, size))),
         }
     }
 
-    /// Verifies a blob that is stored as a file, and returns that file; `None` if there is no such file.
+    /// Verifies a blob that is stored as a file, and returns that file; `None` if there is no such
+    /// file.
     ///
     /// # Errors
     ///
@@ -140,9 +150,9 @@ impl LayoutFiles {
     pub(crate) fn checked(&self, descriptor: &Descriptor) -> Result<Option<CheckedFile>> {
         let name = blob_name(descriptor.digest);
         let bytes = match &self.archive {
-            None => self
-                .regular(&name)?
-                .map(|Beneath { file, metadata }| FileBytes::new(file, 0, metadata.len(), &self.path.join(&name))),
+            None => self.regular(&name)?.map(|Beneath { file, metadata }| {
+                FileBytes::new(file, 0, metadata.len(), &self.path.join(&name))
+            }),
             Some(archive) => archive.file_bytes(&name, &self.path),
         };
         bytes.map(|bytes| self.known.check(bytes, descriptor)).transpose()
@@ -153,7 +163,9 @@ impl LayoutFiles {
         match Beneath::read(&self.path, name) {
             Ok(Some(found)) if !found.metadata.is_file() => {
                 let kind = FileKind::from(found.metadata.file_type()).name();
-                let reason = format!("is a {kind}, and every file of a layout is a regular file inside of it");
+                let reason = format!(
+                    "is a {kind}, and every file of a layout is a regular file inside of it"
+                );
                 Err(Error::layout(self.path.join(name), reason))
             }
             Ok(found) => Ok(found),
@@ -164,7 +176,9 @@ impl LayoutFiles {
     /// Returns the kind of a file, without following links; `None` if it does not exist.
     pub(crate) fn kind(&self, name: &str) -> io::Result<Option<FileKind>> {
         match &self.archive {
-            None => Ok(Beneath::look(&self.path, name)?.map(|found| found.metadata.file_type().into())),
+            None => {
+                Ok(Beneath::look(&self.path, name)?.map(|found| found.metadata.file_type().into()))
+            }
             Some(archive) => Ok(archive.kind(name)),
         }
     }
@@ -191,8 +205,11 @@ impl LayoutFiles {
         let Some((file, size)) = self.file(&what)? else {
             return Err(Error::BlobMissing { path: self.path.clone(), digest: descriptor.digest });
         };
-        let damaged =
-            |expected: String, actual: String| Error::BlobDamaged { digest: descriptor.digest, expected, actual };
+        let damaged = |expected: String, actual: String| Error::BlobDamaged {
+            digest: descriptor.digest,
+            expected,
+            actual,
+        };
         if size != descriptor.size {
             return Err(damaged(format!("{} bytes", descriptor.size), format!("{size} bytes")));
         }
@@ -211,14 +228,19 @@ impl LayoutFiles {
         let Some((mut file, size)) = self.file(&name)? else { return Ok(None) };
         let bytes = self.read_small(&name, &mut file, size, MAX_RECIPE)?;
         let recipe = Recipe::from_bytes(&bytes).map_err(|error| match error {
-            Error::Invalid { what, reason } => Error::invalid(format!("{:?}, {what}", self.path.join(&name)), reason),
+            Error::Invalid { what, reason } => {
+                Error::invalid(format!("{:?}, {what}", self.path.join(&name)), reason)
+            }
             other => other,
         })?;
         match recipe.descriptor().digest == digest {
             true => Ok(Some(recipe)),
             false => Err(Error::layout(
                 self.path.join(&name),
-                format!("is the recipe of another blob, {}: make the image again", recipe.descriptor().digest),
+                format!(
+                    "is the recipe of another blob, {}: make the image again",
+                    recipe.descriptor().digest
+                ),
             )),
         }
     }
@@ -247,8 +269,8 @@ impl LayoutFiles {
         self.read_small(name, &mut file, size, MAX_DOCUMENT).map(Some)
     }
 
-    /// Whether the file exists and has these bytes. Compares in small pieces, because fresh memory costs more than
-    /// reading.
+    /// Whether the file exists and has these bytes. Compares in small pieces, because fresh memory
+    /// costs more than reading.
     pub(crate) fn holds(&self, name: &str, bytes: &[u8]) -> Result<bool> {
         let Some((mut file, size)) = self.file(name)? else { return Ok(false) };
         if size != bytes.len() as u64 {
@@ -267,9 +289,16 @@ impl LayoutFiles {
         Ok(true)
     }
 
-    fn read_small(&self, name: &str, reader: &mut impl Read, size: u64, most: u64) -> Result<Vec<u8>> {
+    fn read_small(
+        &self,
+        name: &str,
+        reader: &mut impl Read,
+        size: u64,
+        most: u64,
+    ) -> Result<Vec<u8>> {
         if size > most {
-            let reason = format!("has {size} bytes, more than the {most} that a document may have here");
+            let reason =
+                format!("has {size} bytes, more than the {most} that a document may have here");
             return Err(Error::layout(self.path.join(name), reason));
         }
         // One extra byte, so that reaching the end needs no larger buffer.
@@ -279,7 +308,8 @@ impl LayoutFiles {
     }
 }
 
-/// A blob of a layout that is read. It does not expose its file, because its bytes are not verified.
+/// A blob of a layout that is read. It does not expose its file, because its bytes are not
+/// verified.
 #[derive(Clone, Debug)]
 pub(crate) struct LayoutBlob {
     pub(crate) files: Arc<LayoutFiles>,
@@ -295,7 +325,9 @@ impl LayoutBlob {
     pub(crate) fn in_its_place(&self) -> Result<Option<Recipe>> {
         let Some(recipe) = self.files.recipe(self.descriptor.digest)? else { return Ok(None) };
         self.descriptor.check(recipe.descriptor().size, None)?;
-        self.files.trust.check(&recipe, &self.files.path.join(recipe_name(self.descriptor.digest)))?;
+        self.files
+            .trust
+            .check(&recipe, &self.files.path.join(recipe_name(self.descriptor.digest)))?;
         let recipe = recipe.known(&self.files.known);
         Ok(Some(match &self.files.pool {
             Some(pool) => recipe.pool(pool),
@@ -304,7 +336,10 @@ impl LayoutBlob {
     }
 
     fn recipe_or_missing(&self) -> Result<Recipe> {
-        let missing = || Error::BlobMissing { path: self.files.path().to_owned(), digest: self.descriptor.digest };
+        let missing = || Error::BlobMissing {
+            path: self.files.path().to_owned(),
+            digest: self.descriptor.digest,
+        };
         self.in_its_place()?.ok_or_else(missing)
     }
 }
@@ -325,7 +360,9 @@ impl Blob for LayoutBlob {
         match self.files.checked(&self.descriptor)? {
             Some(file) => Ok(Some(file)),
             // The blob is in an archive, but not contiguously in a file.
-            None if self.files.archive.is_some() && self.files.file(&blob_name(self.descriptor.digest))?.is_some() => {
+            None if self.files.archive.is_some()
+                && self.files.file(&blob_name(self.descriptor.digest))?.is_some() =>
+            {
                 Ok(None)
             }
             None => self.recipe_or_missing()?.checked(),

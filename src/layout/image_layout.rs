@@ -26,20 +26,22 @@ use crate::{
     store::{lock::Lock, write_options::WriteOptions},
 };
 
-/// Writes these images as an [image layout](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md):
-/// `oci-layout`, `index.json` and `blobs/sha256`.
+/// Writes these images as an [image
+/// layout](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md): `oci-layout`,
+/// `index.json` and `blobs/sha256`.
 ///
-/// Images with the same name (or without names) and different platforms are combined into one index under that name, so
-/// that one `crane push` or `skopeo copy --all` copies all of them.
+/// Images with the same name (or without names) and different platforms are combined into one index
+/// under that name, so that one `crane push` or `skopeo copy --all` copies all of them.
 ///
-/// The directory is created if it does not exist. Layers already stored in it stay where they are, layers stored
-/// elsewhere are linked or copied, and layers that were only described are built. With [`LayoutOptions::sparse`],
-/// recipes record where stored layers are and how the others are built. `index.json` is written last, so that a failed
-/// call does not leave a directory that looks like a layout. All files are on disk when the function returns, unless
-/// [`LayoutOptions::write`] says otherwise.
+/// The directory is created if it does not exist. Layers already stored in it stay where they are,
+/// layers stored elsewhere are linked or copied, and layers that were only described are built.
+/// With [`LayoutOptions::sparse`], recipes record where stored layers are and how the others are
+/// built. `index.json` is written last, so that a failed call does not leave a directory that looks
+/// like a layout. All files are on disk when the function returns, unless [`LayoutOptions::write`]
+/// says otherwise.
 ///
-/// The options are JSON merged over the defaults of `index.json`, or [`LayoutOptions`]. `manifests` always lists the
-/// images that were passed.
+/// The options are JSON merged over the defaults of `index.json`, or [`LayoutOptions`]. `manifests`
+/// always lists the images that were passed.
 ///
 /// ```
 /// # use oci_layout::{FileMapping, LayerOptions, image_config, image_layout, image_manifest, layer_tar};
@@ -56,10 +58,10 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] if the directory is already an image layout; [`Error::Images`] if two images have the same name
-/// and platform; [`Error::Invalid`] for an invalid name or JSON that does not fit an index; any error from reading the
-/// sources of a described layer; [`Error::BlobDamaged`] for a blob that does not match its descriptor; and
-/// [`Error::Write`].
+/// [`Error::Layout`] if the directory is already an image layout; [`Error::Images`] if two images
+/// have the same name and platform; [`Error::Invalid`] for an invalid name or JSON that does not
+/// fit an index; any error from reading the sources of a described layer; [`Error::BlobDamaged`]
+/// for a blob that does not match its descriptor; and [`Error::Write`].
 pub fn image_layout<I: Into<Image>>(
     dir: impl AsRef<Path>,
     images: impl IntoIterator<Item = I>,
@@ -77,11 +79,15 @@ pub fn image_layout<I: Into<Image>>(
     index.media_type()?;
 
     let known = Arc::default();
-    let store = if sparse { BlobStore::create_sparse(dir, write)? } else { BlobStore::create(dir, write)? };
+    let store =
+        if sparse { BlobStore::create_sparse(dir, write)? } else { BlobStore::create(dir, write)? };
     let store = store.knowing(&trust, &known);
     let _alone = Lock::index(dir, write)?;
     if fs::symlink_metadata(dir.join(INDEX)).is_ok() {
-        return Err(Error::layout(dir, "is an image layout already: append to it, or choose another folder"));
+        return Err(Error::layout(
+            dir,
+            "is an image layout already: append to it, or choose another folder",
+        ));
     }
     put_blobs(&store, &images, &pool.unwrap_or_else(Pool::available))?;
     replace(dir, MARKER, &marker(), write)?;
@@ -101,12 +107,13 @@ pub struct LayoutOptions {
     pub extra: Value,
     /// The thread pool. The default has as many threads as this process may run at once.
     pub pool: Option<Pool>,
-    /// Whether to write the [`Recipe`](crate::Recipe) of a blob instead of the blob where one exists: for layers that
-    /// were described with a recipe, and for all blobs that lie in files. No source is opened and no layer is copied.
-    /// [`ImageLayout::fill`] turns the result into a full layout. Off by default.
+    /// Whether to write the [`Recipe`](crate::Recipe) of a blob instead of the blob where one
+    /// exists: for layers that were described with a recipe, and for all blobs that lie in files.
+    /// No source is opened and no layer is copied. [`ImageLayout::fill`] turns the result into a
+    /// full layout. Off by default.
     pub sparse: bool,
-    /// Recipes are sealed with the key of this value; a reader with the same key may follow them. There is no key by
-    /// default.
+    /// Recipes are sealed with the key of this value; a reader with the same key may follow them.
+    /// There is no key by default.
     pub trust: RecipeTrust,
     /// Which writes survive a power loss, and whether locks keep other writers out.
     pub write: WriteOptions,

@@ -58,8 +58,8 @@ pub(crate) fn open(path: &Path, scratch: Option<&Path>) -> Result<Archive> {
             Err(reason) => (archive.damage, archive.is_opaque) = (Some(reason), true),
         }
     } else if archive.lacks(MARKER) && !archive.lacks(docker_archive::REPOSITORIES) {
-        let reason = "is a docker-archive of a Docker before 1.10, which this program does not read: load it with \
-                      docker, and save it again";
+        let reason = "is a docker-archive of a Docker before 1.10, which this program does not \
+            read: load it with docker, and save it again";
         (archive.damage, archive.is_opaque) = (Some(reason.to_owned()), true);
     }
     Ok(archive)

@@ -31,32 +31,32 @@ use crate::{
 pub struct ImageLayout {
     pub(crate) files: Arc<LayoutFiles>,
     pub(crate) index_bytes: Vec<u8>,
-    /// The parsed index. It is parsed on first use, because appending to an index of thousands of images does not need
-    /// it.
+    /// The parsed index. It is parsed on first use, because appending to an index of thousands of
+    /// images does not need it.
     pub(crate) index: OnceLock<Index>,
     pub(crate) write: WriteOptions,
 }
 
 impl ImageLayout {
-    /// Opens a folder, an oci-archive (a tar of such a folder) or a docker-archive (as written by `docker save` and
-    /// `podman save`). Only the index is read; it is parsed on first use.
+    /// Opens a folder, an oci-archive (a tar of such a folder) or a docker-archive (as written by
+    /// `docker save` and `podman save`). Only the index is read; it is parsed on first use.
     ///
-    /// A docker-archive is presented as a layout of its images: configurations and layers keep their bytes from the tar
-    /// and get OCI media types, and each image gets a manifest derived from them. Compressed layers are read once to
-    /// compute their digests.
+    /// A docker-archive is presented as a layout of its images: configurations and layers keep
+    /// their bytes from the tar and get OCI media types, and each image gets a manifest derived
+    /// from them. Compressed layers are read once to compute their digests.
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] if the path is not an image layout, or is an archive that is compressed as a whole (see
-    /// [`ImageLayout::open_in`]); [`Error::Read`] if it cannot be read.
+    /// [`Error::Layout`] if the path is not an image layout, or is an archive that is compressed as
+    /// a whole (see [`ImageLayout::open_in`]); [`Error::Read`] if it cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_files(LayoutFiles::open(path.as_ref(), None)?)
     }
 
-    /// As [`ImageLayout::open`], but also opens an archive that is compressed with gzip or zstd. The archive is
-    /// unpacked into an unnamed file in the scratch folder. That file takes its full unpacked size until this value and
-    /// everything obtained from it are dropped. The unpacked size is limited to 100 times the size of the archive, or 1
-    /// GiB if that is more.
+    /// As [`ImageLayout::open`], but also opens an archive that is compressed with gzip or zstd.
+    /// The archive is unpacked into an unnamed file in the scratch folder. That file takes its full
+    /// unpacked size until this value and everything obtained from it are dropped. The unpacked
+    /// size is limited to 100 times the size of the archive, or 1 GiB if that is more.
     ///
     /// # Errors
     ///
@@ -71,21 +71,22 @@ impl ImageLayout {
         Ok(Self { files, index_bytes, index: OnceLock::new(), write: WriteOptions::default() })
     }
 
-    /// Sets the thread pool that builds layers from recipes in a sparse layout. The default has as many threads as this
-    /// process may run at once.
+    /// Sets the thread pool that builds layers from recipes in a sparse layout. The default has as
+    /// many threads as this process may run at once.
     pub fn pool(self, pool: &Pool) -> Self {
         Self { files: Arc::new(Arc::unwrap_or_clone(self.files).pool(pool)), ..self }
     }
 
-    /// Sets which recipes are followed, and the key that seals the recipes written by [`ImageLayout::append`]. By
-    /// default, only recipes that read nothing outside the Nix store are followed.
+    /// Sets which recipes are followed, and the key that seals the recipes written by
+    /// [`ImageLayout::append`]. By default, only recipes that read nothing outside the Nix store
+    /// are followed.
     pub fn trust(self, trust: RecipeTrust) -> Self {
         Self { files: Arc::new(Arc::unwrap_or_clone(self.files).with_trust(trust)), ..self }
     }
 
-    /// Records in this folder which files were hashed, so that later processes hash a blob file again only after it
-    /// changes. Without this record, each process hashes the file itself. The folder must belong to the user, because
-    /// its contents are trusted.
+    /// Records in this folder which files were hashed, so that later processes hash a blob file
+    /// again only after it changes. Without this record, each process hashes the file itself. The
+    /// folder must belong to the user, because its contents are trusted.
     pub fn remember_checks(self, folder: impl Into<PathBuf>) -> Self {
         self.with_known(Arc::new(KnownFiles::in_folder(folder.into())))
     }
@@ -99,21 +100,24 @@ impl ImageLayout {
         matches!(self.files.kind(RECIPES), Ok(Some(FileKind::Folder)))
     }
 
-    /// Checks that every recipe of the layout may be followed. Skips files that are not valid recipes; reading their
-    /// blobs reports what is wrong.
+    /// Checks that every recipe of the layout may be followed. Skips files that are not valid
+    /// recipes; reading their blobs reports what is wrong.
     ///
     /// # Errors
     ///
-    /// [`Error::RecipeUntrusted`] for the first recipe that may not be followed, and [`Error::Read`] if a folder cannot
-    /// be read.
+    /// [`Error::RecipeUntrusted`] for the first recipe that may not be followed, and
+    /// [`Error::Read`] if a folder cannot be read.
     pub fn check_trust(&self) -> Result<()> {
         let names = match self.files.kind(RECIPES) {
             Ok(None) => return Ok(()),
             _ => self.files.names(RECIPES).map_err(Error::read(self.path().join(RECIPES)))?,
         };
         for name in names {
-            let digest = name.strip_suffix(".json").and_then(|hex| format!("sha256:{hex}").parse().ok());
-            if let Some((digest, recipe)) = digest.and_then(|digest| Some((digest, self.files.recipe(digest).ok()??))) {
+            let digest =
+                name.strip_suffix(".json").and_then(|hex| format!("sha256:{hex}").parse().ok());
+            if let Some((digest, recipe)) =
+                digest.and_then(|digest| Some((digest, self.files.recipe(digest).ok()??)))
+            {
                 self.files.trust().check(&recipe, &self.path().join(recipe_name(digest)))?;
             }
         }
@@ -130,7 +134,8 @@ impl ImageLayout {
         self.files.known()
     }
 
-    /// Sets how edits are written: which writes survive a power loss, and whether locks keep other writers out.
+    /// Sets how edits are written: which writes survive a power loss, and whether locks keep other
+    /// writers out.
     pub fn write_options(self, write: WriteOptions) -> Self {
         Self { write, ..self }
     }
@@ -150,7 +155,8 @@ impl ImageLayout {
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] if it is not a valid image index. Every method that looks up images then returns this error.
+    /// [`Error::Layout`] if it is not a valid image index. Every method that looks up images then
+    /// returns this error.
     pub fn index(&self) -> Result<&Index> {
         if let Some(index) = self.index.get() {
             return Ok(index);
@@ -165,7 +171,8 @@ impl ImageLayout {
     ///
     /// As [`ImageLayout::index`].
     pub fn tags(&self) -> Result<Vec<&str>> {
-        let tags = self.index()?.manifests.iter().filter_map(|entry| entry.annotations.get(REF_NAME));
+        let tags =
+            self.index()?.manifests.iter().filter_map(|entry| entry.annotations.get(REF_NAME));
         Ok(tags.map(String::as_str).collect())
     }
 
@@ -178,7 +185,9 @@ impl ImageLayout {
         let mut artifacts = Vec::new();
         for entry in self.index()?.manifests.iter().filter(|entry| entry.media_type.is_manifest()) {
             let manifest: Manifest = self.read(entry)?;
-            if manifest.artifact_type.is_some() || manifest.config.media_type.to_oci() != MediaType::CONFIG {
+            if manifest.artifact_type.is_some()
+                || manifest.config.media_type.to_oci() != MediaType::CONFIG
+            {
                 artifacts.push((entry.clone(), manifest));
             }
         }
@@ -191,22 +200,25 @@ impl ImageLayout {
     ///
     /// As [`ImageLayout::artifacts`].
     pub fn referrers(&self, digest: Digest) -> Result<Vec<(Descriptor, Manifest)>> {
-        let refers = |manifest: &Manifest| manifest.subject.as_ref().is_some_and(|subject| subject.digest == digest);
+        let refers = |manifest: &Manifest| {
+            manifest.subject.as_ref().is_some_and(|subject| subject.digest == digest)
+        };
         Ok(self.artifacts()?.into_iter().filter(|(_, manifest)| refers(manifest)).collect())
     }
 
-    /// Reads a document of the layout: an [`Index`], a [`Manifest`] or a [`Configuration`]. Its size and digest are
-    /// checked against the descriptor.
+    /// Reads a document of the layout: an [`Index`], a [`Manifest`] or a [`Configuration`]. Its
+    /// size and digest are checked against the descriptor.
     ///
     /// # Errors
     ///
-    /// [`Error::BlobMissing`], [`Error::BlobDamaged`], and [`Error::Layout`] if the blob is not such a document.
+    /// [`Error::BlobMissing`], [`Error::BlobDamaged`], and [`Error::Layout`] if the blob is not
+    /// such a document.
     pub fn read<T: serde::de::DeserializeOwned>(&self, descriptor: &Descriptor) -> Result<T> {
         parse(&self.files, descriptor)
     }
 
-    /// Returns a blob that a document of the layout names. Reading it reports whether it is missing or does not match
-    /// its descriptor.
+    /// Returns a blob that a document of the layout names. Reading it reports whether it is missing
+    /// or does not match its descriptor.
     pub fn blob(&self, descriptor: &Descriptor) -> Arc<dyn Blob> {
         Arc::new(LayoutBlob { files: Arc::clone(&self.files), descriptor: descriptor.clone() })
     }
@@ -221,15 +233,25 @@ pub(crate) fn read_index(files: &LayoutFiles) -> Result<Vec<u8>> {
     bytes.ok_or_else(|| Error::layout(files.path(), "has no index.json: its making did not end"))
 }
 
-pub(crate) fn parse_index<'a, T: serde::Deserialize<'a>>(files: &LayoutFiles, bytes: &'a [u8]) -> Result<T> {
-    json::from_slice(bytes)
-        .map_err(|error| Error::layout(files.path().join(INDEX), format!("is no image index: {error}")))
+pub(crate) fn parse_index<'a, T: serde::Deserialize<'a>>(
+    files: &LayoutFiles,
+    bytes: &'a [u8],
+) -> Result<T> {
+    json::from_slice(bytes).map_err(|error| {
+        Error::layout(files.path().join(INDEX), format!("is no image index: {error}"))
+    })
 }
 
-fn parse<T: serde::de::DeserializeOwned>(files: &LayoutFiles, descriptor: &Descriptor) -> Result<T> {
+fn parse<T: serde::de::DeserializeOwned>(
+    files: &LayoutFiles,
+    descriptor: &Descriptor,
+) -> Result<T> {
     let bytes = files.document(descriptor)?;
     json::from_slice(&bytes).map_err(|error| {
-        let reason = format!("has a blob {} that is no {}: {error}", descriptor.digest, descriptor.media_type);
+        let reason = format!(
+            "has a blob {} that is no {}: {error}",
+            descriptor.digest, descriptor.media_type
+        );
         Error::layout(files.path(), reason)
     })
 }
@@ -239,15 +261,22 @@ impl ImageLayout {
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] if the configuration does not match the manifest, and any error from reading the
-    /// configuration.
-    pub(crate) fn platform_image(&self, descriptor: &Descriptor, manifest: Manifest) -> Result<PlatformImage> {
+    /// [`Error::Layout`] if the configuration does not match the manifest, and any error from
+    /// reading the configuration.
+    pub(crate) fn platform_image(
+        &self,
+        descriptor: &Descriptor,
+        manifest: Manifest,
+    ) -> Result<PlatformImage> {
         let configuration: Configuration = parse(&self.files, &manifest.config)?;
-        PlatformImage::new(descriptor.clone(), manifest, configuration, |descriptor| Ok(self.blob(descriptor))).map_err(
-            |error| match error {
-                Error::Invalid { what, reason } => Error::layout(self.path(), format!("has an {what}: {reason}")),
-                other => other,
-            },
-        )
+        PlatformImage::new(descriptor.clone(), manifest, configuration, |descriptor| {
+            Ok(self.blob(descriptor))
+        })
+        .map_err(|error| match error {
+            Error::Invalid { what, reason } => {
+                Error::layout(self.path(), format!("has an {what}: {reason}"))
+            }
+            other => other,
+        })
     }
 }

@@ -5,12 +5,12 @@ use std::path::Path;
 use crate::{document::name::is_repository, layout::read::ImageLayout};
 
 impl ImageLayout {
-    /// Returns the default repository for bare tags of this layout, as `serve` and `export` use it. It is the name of
-    /// the folder or archive without `.tar` and without the hash of a store path. Upper case becomes lower case, and
-    /// characters that a repository
-    /// [name](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests) cannot contain
-    /// become `-`. Symlinks are resolved, so that `result` gets the name of the Nix output. Returns `None` if no valid
-    /// character is left.
+    /// Returns the default repository for bare tags of this layout, as `serve` and `export` use it.
+    /// It is the name of the folder or archive without `.tar` and without the hash of a store path.
+    /// Upper case becomes lower case, and characters that a repository
+    /// [name](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests)
+    /// cannot contain become `-`. Symlinks are resolved, so that `result` gets the name of the Nix
+    /// output. Returns `None` if no valid character is left.
     ///
     /// ```
     /// # use oci_layout::{ImageLayout, Image, image_layout};

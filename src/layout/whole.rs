@@ -24,25 +24,26 @@ use crate::{
 };
 
 impl ImageLayout {
-    /// Returns everything that the index names (manifests, indexes and artifacts) with all blobs, to copy to another
-    /// layout. If an index below `index.json` names a blob that the layout lacks, the index keeps the entry, the blob
-    /// is left out, and [`Image::warnings`] reports it.
+    /// Returns everything that the index names (manifests, indexes and artifacts) with all blobs,
+    /// to copy to another layout. If an index below `index.json` names a blob that the layout
+    /// lacks, the index keeps the entry, the blob is left out, and [`Image::warnings`] reports it.
     ///
     /// # Errors
     ///
-    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest or index; [`Error::Layout`] for an index entry
-    /// whose media type does not tell what it refers to.
+    /// [`Error::BlobMissing`] and [`Error::BlobDamaged`] for a manifest or index; [`Error::Layout`]
+    /// for an index entry whose media type does not tell what it refers to.
     pub fn images(&self) -> Result<Vec<Image>> {
         let mut shared = Shared::default();
         self.index()?.manifests.iter().map(|entry| self.with_blobs(entry, &mut shared)).collect()
     }
 
-    /// As [`ImageLayout::images`], but skips images that are missing or cannot be copied if at least one other remains.
-    /// Returns a warning for each skipped image.
+    /// As [`ImageLayout::images`], but skips images that are missing or cannot be copied if at
+    /// least one other remains. Returns a warning for each skipped image.
     ///
     /// # Errors
     ///
-    /// As [`ImageLayout::images`] if no image remains; [`Error::BlobDamaged`] for any image, even if others remain.
+    /// As [`ImageLayout::images`] if no image remains; [`Error::BlobDamaged`] for any image, even
+    /// if others remain.
     pub fn present_images(&self) -> Result<(Vec<Image>, Vec<Warning>)> {
         let (mut images, mut warnings, mut first) = (Vec::new(), Vec::new(), None);
         let mut shared = Shared::default();
@@ -50,7 +51,10 @@ impl ImageLayout {
             match self.with_blobs(entry, &mut shared) {
                 Ok(image) => images.push(image),
                 Err(error @ (Error::BlobMissing { .. } | Error::Layout { .. })) => {
-                    warnings.push(Warning::ImageLeftOut { image: entry.digest.to_string(), reason: error.to_string() });
+                    warnings.push(Warning::ImageLeftOut {
+                        image: entry.digest.to_string(),
+                        reason: error.to_string(),
+                    });
                     first.get_or_insert(error);
                 }
                 Err(error) => return Err(error),
@@ -62,20 +66,22 @@ impl ImageLayout {
         }
     }
 
-    /// Returns the image with this name, as in [`ImageLayout::image`], with all blobs and for all of its platforms.
-    /// Without a name, the layout must have only one image. Blobs that an index names and the layout lacks are left
-    /// out, as in [`ImageLayout::images`].
+    /// Returns the image with this name, as in [`ImageLayout::image`], with all blobs and for all
+    /// of its platforms. Without a name, the layout must have only one image. Blobs that an index
+    /// names and the layout lacks are left out, as in [`ImageLayout::images`].
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] as [`ImageLayout::image`], and the other errors as [`ImageLayout::images`].
+    /// [`Error::Layout`] as [`ImageLayout::image`], and the other errors as
+    /// [`ImageLayout::images`].
     pub fn whole_image(&self, name: Option<&str>) -> Result<Image> {
         self.with_blobs(&self.entry(name)?, &mut Shared::default())
     }
 
     fn with_blobs(&self, entry: &Descriptor, shared: &mut Shared) -> Result<Image> {
         self.check_known(entry)?;
-        let mut found = Found { shared, seen: HashSet::new(), blobs: Vec::new(), absent: Vec::new() };
+        let mut found =
+            Found { shared, seen: HashSet::new(), blobs: Vec::new(), absent: Vec::new() };
         // The annotations of the entry are already in the descriptor of the image.
         let bare = Descriptor { annotations: Annotations::new(), ..entry.clone() };
         self.collect_blobs(&bare, 0, &mut found)?;
@@ -92,7 +98,12 @@ impl ImageLayout {
         })
     }
 
-    fn collect_blobs(&self, descriptor: &Descriptor, depth: usize, found: &mut Found<'_>) -> Result<()> {
+    fn collect_blobs(
+        &self,
+        descriptor: &Descriptor,
+        depth: usize,
+        found: &mut Found<'_>,
+    ) -> Result<()> {
         let key = (descriptor.digest, Below::of(&descriptor.media_type));
         if found.seen.contains(&key) {
             return Ok(());
@@ -101,7 +112,10 @@ impl ImageLayout {
         if descriptor.media_type.is_index() {
             self.collect_entries(&children, depth, found)?;
         } else if let Some(missing) = children.iter().find(|child| depth > 0 && self.lacks(child)) {
-            return Err(Error::BlobMissing { path: self.path().to_owned(), digest: missing.digest });
+            return Err(Error::BlobMissing {
+                path: self.path().to_owned(),
+                digest: missing.digest,
+            });
         } else {
             children.iter().try_for_each(|child| self.collect_blobs(child, depth + 1, found))?;
         }
@@ -111,13 +125,21 @@ impl ImageLayout {
     }
 
     /// Collects the entries of an index. Some of them may be stored elsewhere, but not all.
-    fn collect_entries(&self, entries: &[Descriptor], depth: usize, found: &mut Found<'_>) -> Result<()> {
+    fn collect_entries(
+        &self,
+        entries: &[Descriptor],
+        depth: usize,
+        found: &mut Found<'_>,
+    ) -> Result<()> {
         let (mut missing, mut any) = (None, entries.is_empty());
         for entry in entries {
             match self.collect_blobs(entry, depth + 1, found) {
                 Err(error @ Error::BlobMissing { .. }) => {
-                    let platform = entry.platform.as_ref().filter(|platform| !platform.is_unknown());
-                    found.absent.push(platform.map_or(entry.digest.to_string(), ToString::to_string));
+                    let platform =
+                        entry.platform.as_ref().filter(|platform| !platform.is_unknown());
+                    found
+                        .absent
+                        .push(platform.map_or(entry.digest.to_string(), ToString::to_string));
                     missing.get_or_insert(error);
                 }
                 result => {
@@ -132,18 +154,25 @@ impl ImageLayout {
         }
     }
 
-    /// Whether a blob that must be in the layout is missing. A layer with `urls` may be stored elsewhere, because not
-    /// everyone may distribute it.
+    /// Whether a blob that must be in the layout is missing. A layer with `urls` may be stored
+    /// elsewhere, because not everyone may distribute it.
     fn lacks(&self, descriptor: &Descriptor) -> bool {
-        let elsewhere =
-            descriptor.media_type.to_oci().as_str().contains("nondistributable") || !descriptor.urls.is_empty();
+        let elsewhere = descriptor.media_type.to_oci().as_str().contains("nondistributable")
+            || !descriptor.urls.is_empty();
         !elsewhere && !self.files.has_blob(descriptor.digest)
     }
 
     /// Returns the descriptors in a manifest or an index; nothing for any other blob.
-    pub(crate) fn children(&self, descriptor: &Descriptor, depth: usize) -> Result<Vec<Descriptor>> {
+    pub(crate) fn children(
+        &self,
+        descriptor: &Descriptor,
+        depth: usize,
+    ) -> Result<Vec<Descriptor>> {
         if depth > MAX_DEPTH {
-            return Err(Error::layout(self.path(), format!("has indexes more than {MAX_DEPTH} deep")));
+            return Err(Error::layout(
+                self.path(),
+                format!("has indexes more than {MAX_DEPTH} deep"),
+            ));
         }
         match Below::of(&descriptor.media_type) {
             Below::Entries => {
@@ -163,23 +192,35 @@ impl ImageLayout {
             Below::Blobs => {
                 let artifact: Value = self.read(descriptor)?;
                 let blobs = artifact.get("blobs").filter(|blobs| !blobs.is_null()).cloned();
-                serde_json::from_value(blobs.unwrap_or_else(|| Value::Array(Vec::new()))).map_err(|error| {
-                    let reason = format!("has an artifact manifest {} that cannot be read: {error}", descriptor.digest);
-                    Error::layout(self.path(), reason)
-                })
+                serde_json::from_value(blobs.unwrap_or_else(|| Value::Array(Vec::new()))).map_err(
+                    |error| {
+                        let reason = format!(
+                            "has an artifact manifest {} that cannot be read: {error}",
+                            descriptor.digest
+                        );
+                        Error::layout(self.path(), reason)
+                    },
+                )
             }
             // The blobs of a manifest are copied without interpreting them.
             Below::Nothing | Below::Unknown => Ok(Vec::new()),
         }
     }
 
-    /// Checks that a document has the kind that its descriptor says. Other tools may trust the document itself, and
-    /// would then miss blobs that were not kept and copied.
-    fn check_kind(&self, said: &Descriptor, own: Option<MediaType>, is_it: fn(&MediaType) -> bool) -> Result<()> {
+    /// Checks that a document has the kind that its descriptor says. Other tools may trust the
+    /// document itself, and would then miss blobs that were not kept and copied.
+    fn check_kind(
+        &self,
+        said: &Descriptor,
+        own: Option<MediaType>,
+        is_it: fn(&MediaType) -> bool,
+    ) -> Result<()> {
         match own.filter(|own| !is_it(own) && (own.is_index() || own.is_manifest())) {
             Some(own) => {
                 let (digest, said) = (said.digest, &said.media_type);
-                let reason = format!("names {digest} as {said}, and its contents are those of {own}: make it again");
+                let reason = format!(
+                    "names {digest} as {said}, and its contents are those of {own}: make it again"
+                );
                 Err(Error::layout(self.path(), reason))
             }
             None => Ok(()),
@@ -191,8 +232,8 @@ impl ImageLayout {
         match Below::of(&entry.media_type) {
             Below::Unknown => {
                 let reason = format!(
-                    "has an index that names {} of the media type {}: what that refers to is not known here; copy the \
-                     other images by their tags, or remove it from the index",
+                    "has an index that names {} of the media type {}: what that refers to is not \
+                     known here; copy the other images by their tags, or remove it from the index",
                     entry.digest, entry.media_type
                 );
                 Err(Error::layout(self.path(), reason))
@@ -218,9 +259,15 @@ impl Shared {
         Arc::clone(blob)
     }
 
-    fn children(&mut self, layout: &ImageLayout, descriptor: &Descriptor, depth: usize) -> Result<Arc<[Descriptor]>> {
+    fn children(
+        &mut self,
+        layout: &ImageLayout,
+        descriptor: &Descriptor,
+        depth: usize,
+    ) -> Result<Arc<[Descriptor]>> {
         let key = (descriptor.digest, descriptor.size);
-        let is_manifest = Below::of(&descriptor.media_type) == Below::ConfigAndLayers && depth <= MAX_DEPTH;
+        let is_manifest =
+            Below::of(&descriptor.media_type) == Below::ConfigAndLayers && depth <= MAX_DEPTH;
         if let Some(children) = self.manifests.get(&key).filter(|_| is_manifest) {
             return Ok(Arc::clone(children));
         }
@@ -250,10 +297,12 @@ pub(crate) enum Below {
     Entries,
     /// A manifest.
     ConfigAndLayers,
-    /// The [artifact manifest](https://github.com/opencontainers/image-spec/blob/v1.1.0-rc2/artifact.md), which was
-    /// withdrawn before version 1.1.
+    /// The [artifact
+    /// manifest](https://github.com/opencontainers/image-spec/blob/v1.1.0-rc2/artifact.md), which
+    /// was withdrawn before version 1.1.
     Blobs,
-    /// A layer, a configuration or another blob that is not JSON. BuildKit's cache is an index of such blobs.
+    /// A layer, a configuration or another blob that is not JSON. BuildKit's cache is an index of
+    /// such blobs.
     Nothing,
     /// Another kind of document, which may refer to blobs.
     Unknown,
@@ -264,8 +313,14 @@ impl Below {
         match media_type {
             media_type if media_type.is_index() => Self::Entries,
             media_type if media_type.is_manifest() => Self::ConfigAndLayers,
-            media_type if media_type.as_str() == "application/vnd.oci.artifact.manifest.v1+json" => Self::Blobs,
-            media_type if media_type.is_document() || !media_type.as_str().ends_with("json") => Self::Nothing,
+            media_type
+                if media_type.as_str() == "application/vnd.oci.artifact.manifest.v1+json" =>
+            {
+                Self::Blobs
+            }
+            media_type if media_type.is_document() || !media_type.as_str().ends_with("json") => {
+                Self::Nothing
+            }
             _ => Self::Unknown,
         }
     }

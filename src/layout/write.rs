@@ -14,12 +14,16 @@ use crate::{
 /// Writes every blob of these images, several at a time.
 pub(crate) fn put_blobs(store: &BlobStore, images: &[Image], pool: &Pool) -> Result<()> {
     let mut seen = HashSet::new();
-    let blobs: Vec<&Arc<dyn Blob>> =
-        images.iter().flat_map(Image::blobs).filter(|blob| seen.insert(blob.descriptor().digest)).collect();
+    let blobs: Vec<&Arc<dyn Blob>> = images
+        .iter()
+        .flat_map(Image::blobs)
+        .filter(|blob| seen.insert(blob.descriptor().digest))
+        .collect();
     pool.map(blobs, |blob| store.put(blob.as_ref(), pool).map(drop)).into_iter().collect()
 }
 
-/// Replaces a file of the layout atomically. Its contents are synced before the rename; the directory is not.
+/// Replaces a file of the layout atomically. Its contents are synced before the rename; the
+/// directory is not.
 pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8], options: WriteOptions) -> Result<()> {
     let path = dir.join(name);
     let file = Temporary::new_in(dir)?;

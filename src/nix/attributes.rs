@@ -13,8 +13,8 @@ use crate::{
     recipe::trust::RecipeTrust,
 };
 
-/// The attributes that Nix passes to the builder of a derivation with
-/// [structured attributes](https://nix.dev/manual/nix/latest/language/advanced-attributes#adv-attr-structuredAttrs).
+/// The attributes that Nix passes to the builder of a derivation with [structured
+/// attributes](https://nix.dev/manual/nix/latest/language/advanced-attributes#adv-attr-structuredAttrs).
 #[derive(Clone, Debug)]
 pub struct Attributes {
     members: Map<String, Value>,
@@ -26,7 +26,8 @@ impl Attributes {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`], and [`Error::Invalid`] if the file is not that of a derivation with one output, `out`.
+    /// [`Error::Read`], and [`Error::Invalid`] if the file is not that of a derivation with one
+    /// output, `out`.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let json = fs::read(path).map_err(Error::read(path))?;
@@ -41,10 +42,16 @@ impl Attributes {
     ///
     /// [`Error::Invalid`] if the JSON is not that of a derivation with one output, `out`.
     pub fn from_value(attributes: Value) -> Result<Self> {
-        let output = attributes.get("outputs").and_then(|outputs| outputs.get("out")?.as_str()).map(PathBuf::from);
+        let output = attributes
+            .get("outputs")
+            .and_then(|outputs| outputs.get("out")?.as_str())
+            .map(PathBuf::from);
         match (attributes, output) {
             (Value::Object(members), Some(output)) => Ok(Self { members, output }),
-            _ => Err(Error::invalid("derivation", "its attributes have no outputs.out: this is a builder for Nix")),
+            _ => Err(Error::invalid(
+                "derivation",
+                "its attributes have no outputs.out: this is a builder for Nix",
+            )),
         }
     }
 

@@ -17,9 +17,11 @@ pub(crate) struct Held {
 }
 
 pub(crate) fn held(attributes: &Attributes) -> Result<Held> {
-    let graph = attributes.get::<Option<Value>>("graph")?.unwrap_or_else(|| Value::Array(Vec::new()));
+    let graph =
+        attributes.get::<Option<Value>>("graph")?.unwrap_or_else(|| Value::Array(Vec::new()));
     let graph = ReferenceGraph::from_value(graph)?;
-    let others = attributes.get::<Option<BTreeMap<String, Contents>>>("others")?.unwrap_or_default();
+    let others =
+        attributes.get::<Option<BTreeMap<String, Contents>>>("others")?.unwrap_or_default();
     let this = Contents {
         closure: attributes.list("closure")?,
         copy_to_root: attributes.list("copyToRoot")?,
@@ -66,7 +68,8 @@ impl Contents {
                 continue;
             };
             if !known.contains_key(key.as_str()) {
-                // This recursion ends, because `without` names only earlier layers: Nix has no cycles.
+                // This recursion ends, because `without` names only earlier layers: Nix has no
+                // cycles.
                 let held = other.paths(graph, others, known)?;
                 known.insert(key, held);
             }

@@ -42,7 +42,8 @@ pub fn image_config(attributes: &Attributes) -> Result<()> {
 /// As [`image_config`] and [`image_manifest`](crate::image_manifest()).
 pub fn image_manifest(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let layers = layers(attributes)?;
-    let mut options = ManifestOptions::new(attributes.get("extraManifest")?).strict(strict(attributes)?);
+    let mut options =
+        ManifestOptions::new(attributes.get("extraManifest")?).strict(strict(attributes)?);
     let config = match attributes.get::<Option<PathBuf>>("config")? {
         None => config(attributes, &layers)?,
         Some(dir) => {
@@ -56,11 +57,11 @@ pub fn image_manifest(attributes: &Attributes, pool: &Pool) -> Result<()> {
     folder::link_image(attributes.output(), image, pool, WRITE)
 }
 
-/// Builds a self-contained layout. With the attribute `sparse`, it holds documents and recipes; the recipes name the
-/// files of the layers or describe how to build them.
+/// Builds a self-contained layout. With the attribute `sparse`, it holds documents and recipes; the
+/// recipes name the files of the layers or describe how to build them.
 ///
-/// With the attribute `hashTagged`, a name without a tag, all images get this name, and the hash part of the layout's
-/// own store path as their tag.
+/// With the attribute `hashTagged`, a name without a tag, all images get this name, and the hash
+/// part of the layout's own store path as their tag.
 ///
 /// # Errors
 ///
@@ -81,12 +82,14 @@ pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
         images.push(names.into_iter().chain(hash_tag.clone()).fold(image, Image::tagged));
     }
     let sparse = attributes.get::<Option<bool>>("sparse")?.unwrap_or_default();
-    let options = LayoutOptions::new(attributes.get("extraIndex")?).sparse(sparse).pool(pool).write(WRITE);
+    let options =
+        LayoutOptions::new(attributes.get("extraIndex")?).sparse(sparse).pool(pool).write(WRITE);
     layout::image_layout::image_layout(attributes.output(), images, options).map(|_| ())
 }
 
-/// Verifies a layout, and writes an empty file if it has no error. With the attribute `deep`, also builds and verifies
-/// the blobs of its recipes. Warnings are printed; with the attribute `strict`, they are errors.
+/// Verifies a layout, and writes an empty file if it has no error. With the attribute `deep`, also
+/// builds and verifies the blobs of its recipes. Warnings are printed; with the attribute `strict`,
+/// they are errors.
 ///
 /// # Errors
 ///
@@ -94,7 +97,8 @@ pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
 pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let layout: PathBuf = attributes.get("layout")?;
     let deep = attributes.get::<Option<bool>>("deep")?.unwrap_or_default();
-    let options = VerifyOptions::default().pool(pool).deep(deep).scratch(SCRATCH).trust(attributes.trust());
+    let options =
+        VerifyOptions::default().pool(pool).deep(deep).scratch(SCRATCH).trust(attributes.trust());
     let findings = verify_layout::verify(&layout, &options)?;
     let strict = strict(attributes)?;
     let (errors, warnings): (Vec<_>, Vec<_>) =
@@ -124,7 +128,8 @@ fn config(attributes: &Attributes, layers: &[LayerFolder]) -> Result<ImageConfig
         strict: strict(attributes)?,
         ..ConfigOptions::default()
     };
-    let options = options.merge_from("extraConfig, or config of ociBuildImage", attributes.get("extraConfig")?);
+    let options = options
+        .merge_from("extraConfig, or config of ociBuildImage", attributes.get("extraConfig")?);
     let config = image::config::image_config(layers, options)?;
     say(config.warnings());
     Ok(config)
@@ -135,7 +140,8 @@ fn strict(attributes: &Attributes) -> Result<bool> {
     Ok(attributes.get::<Option<bool>>("strict")?.unwrap_or_default())
 }
 
-/// Parses which parts of the base configuration are inherited: all, none, or all except those that are `false`.
+/// Parses which parts of the base configuration are inherited: all, none, or all except those that
+/// are `false`.
 fn inherit(attributes: &Attributes) -> Result<Inherit> {
     match attributes.get::<Value>("inheritConfig")? {
         Value::Null | Value::Bool(true) => Ok(Inherit::EVERYTHING),
@@ -155,5 +161,8 @@ pub(crate) fn base(attributes: &Attributes, platform: &Platform) -> Result<Optio
         tag: Option<String>,
     }
     let Some(Base { layout, tag }) = attributes.get("base")? else { return Ok(None) };
-    ImageLayout::open_in(layout, SCRATCH)?.trust(attributes.trust()).image(tag.as_deref(), Some(platform)).map(Some)
+    ImageLayout::open_in(layout, SCRATCH)?
+        .trust(attributes.trust())
+        .image(tag.as_deref(), Some(platform))
+        .map(Some)
 }

@@ -11,13 +11,15 @@ use crate::{
     recipe::{base_files::BaseFiles, options::LayerOptions},
 };
 
-/// Reads the layers of `base` and those in `layers`, and writes what a layer above them needs to know. The output does
-/// not refer to the layers, and is also a cache for [`BaseFiles::cache`].
+/// Reads the layers of `base` and those in `layers`, and writes what a layer above them needs to
+/// know. The output does not refer to the layers, and is also a cache for [`BaseFiles::cache`].
 ///
 /// # Errors
 ///
-/// As [`ImageLayout::image`](crate::ImageLayout::image) and [`open_layers`](crate::folder::open_layers), and
-/// [`Error::BlobDamaged`](crate::Error::BlobDamaged) if a layer is not a tar or does not match its digest.
+/// As [`ImageLayout::image`](crate::ImageLayout::image) and
+/// [`open_layers`](crate::folder::open_layers), and
+/// [`Error::BlobDamaged`](crate::Error::BlobDamaged) if a layer is not a tar or does not match its
+/// digest.
 pub fn entries(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let platform = attributes.get::<Option<Platform>>("platform")?.unwrap_or_default();
     let none = || BaseFiles::new([] as [LayerFolder; 0]);

@@ -14,14 +14,14 @@ use crate::{
     nix::attributes::Attributes,
 };
 
-/// Writes a folder of text files (optionally executable), symbolic links and empty directories. If the destination is
-/// `/`, the file or link is the output itself.
+/// Writes a folder of text files (optionally executable), symbolic links and empty directories. If
+/// the destination is `/`, the file or link is the output itself.
 ///
 /// # Errors
 ///
-/// [`Error::Destination`] for a destination with `..`, or a text or link whose destination ends with a slash;
-/// [`Error::Invalid`] for an item that is none of these or more than one, for two items with the same destination, or
-/// for an item below a link; and [`Error::Write`].
+/// [`Error::Destination`] for a destination with `..`, or a text or link whose destination ends
+/// with a slash; [`Error::Invalid`] for an item that is none of these or more than one, for two
+/// items with the same destination, or for an item below a link; and [`Error::Write`].
 pub fn files(attributes: &Attributes) -> Result<()> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -43,7 +43,12 @@ pub fn files(attributes: &Attributes) -> Result<()> {
         let refuse = |reason: &str| Err(Error::invalid(format!("files ({destination:?})"), reason));
         let path = below(output, &destination)?;
         // A write through a link would end up elsewhere.
-        if path.ancestors().skip(1).take_while(|above| above.starts_with(output)).any(Path::is_symlink) {
+        if path
+            .ancestors()
+            .skip(1)
+            .take_while(|above| above.starts_with(output))
+            .any(Path::is_symlink)
+        {
             return refuse("it is below another of the files, which is a link: drop one");
         }
         if path.symlink_metadata().is_ok_and(|there| !(directory && there.is_dir())) {
@@ -59,8 +64,13 @@ pub fn files(attributes: &Attributes) -> Result<()> {
         }
         let written = match (text, target, directory) {
             (Some(text), None, false) => fs::write(&path, text).and_then(|()| {
-                // Of the permissions in a store path, Nix keeps only whether the owner may execute the file.
-                if executable { fs::set_permissions(&path, fs::Permissions::from_mode(0o755)) } else { Ok(()) }
+                // Of the permissions in a store path, Nix keeps only whether the owner may execute
+                // the file.
+                if executable {
+                    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+                } else {
+                    Ok(())
+                }
             }),
             (None, Some(target), false) => symlink(target, &path),
             (None, None, true) => fs::create_dir_all(&path),

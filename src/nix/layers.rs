@@ -30,17 +30,19 @@ use crate::{
     },
 };
 
-/// Builds a layer from the files of `spec` and the contents. With `lazy`, only the recipe of the layer is kept; the
-/// output then refers to all sources, so that they exist as long as it does.
+/// Builds a layer from the files of `spec` and the contents. With `lazy`, only the recipe of the
+/// layer is kept; the output then refers to all sources, so that they exist as long as it does.
 ///
 /// # Errors
 ///
-/// As [`layer_tar`](crate::layer_tar()) and [`LayerSpec::from_value`], and [`Error::Invalid`] for an invalid attribute.
+/// As [`layer_tar`](crate::layer_tar()) and [`LayerSpec::from_value`], and [`Error::Invalid`] for
+/// an invalid attribute.
 pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let LayerSpec { mut files, options } = LayerSpec::from_value(attributes.get("spec")?)?;
     let packages: Vec<PathBuf> = attributes.list("copyToRoot")?;
     if let Some(file) = packages.iter().find(|package| !package.is_dir()) {
-        let reason = "it is a file, and / is a folder: give it in files, with the destination that it shall have";
+        let reason = "it is a file, and / is a folder: give it in files, with the destination \
+            that it shall have";
         return Err(Error::invalid(format!("copyToRoot, {file:?}"), reason));
     }
     // Every package has files that its build leaves for other builds, and they differ.
@@ -58,8 +60,8 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     folder::write_layer(attributes.output(), &layer, &RecipeTrust::default(), WRITE)
 }
 
-/// Builds the layers of a closure, in parallel, as [`closure_layers`](crate::closure_layers()) splits it. The layers of
-/// the image in the attribute `base` count towards `maxLayers`.
+/// Builds the layers of a closure, in parallel, as [`closure_layers`](crate::closure_layers())
+/// splits it. The layers of the image in the attribute `base` count towards `maxLayers`.
 ///
 /// # Errors
 ///
@@ -77,7 +79,9 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
         together: attributes.list("together")?,
     };
     let (alone, together) = (split.alone.iter(), split.together.iter().flatten());
-    for (hint, path) in alone.map(|path| ("alone", path)).chain(together.map(|path| ("together", path))) {
+    for (hint, path) in
+        alone.map(|path| ("alone", path)).chain(together.map(|path| ("together", path)))
+    {
         if !paths.contains(path) {
             let reason = "it is not in the closure, or a layer below has it already: leave it out";
             return Err(Error::invalid(format!("{hint}, {path:?}"), reason));
@@ -87,7 +91,8 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
 
     // Padded with zeros, so that names sort in the order of layers.
     let digits = layers.len().to_string().len();
-    let layers: Vec<_> = layers.into_iter().enumerate().map(|(i, paths)| (format!("{i:0digits$}"), paths)).collect();
+    let layers: Vec<_> =
+        layers.into_iter().enumerate().map(|(i, paths)| (format!("{i:0digits$}"), paths)).collect();
     let names: Vec<_> = layers.iter().map(|(name, _)| name.clone()).collect();
     let made = pool.map(layers, |(name, paths)| {
         let dir = attributes.output().join(name);
@@ -106,11 +111,16 @@ fn print(layer: &TarLayer) {
     layer.warnings().iter().for_each(|warning| eprintln!("oci-layout: warning: {warning}"));
 }
 
-/// Sets what is kept of a layer in this folder: with the attribute `lazy` its recipe, otherwise its blob.
+/// Sets what is kept of a layer in this folder: with the attribute `lazy` its recipe, otherwise its
+/// blob.
 fn kept(attributes: &Attributes, options: LayerOptions, dir: &Path) -> Result<LayerOptions> {
     let lazy = attributes.get::<Option<bool>>("lazy")?.unwrap_or_default();
     // Whether files of the store are hard links depends on the machine (`nix-store --optimise`).
-    let options = LayerOptions { hard_links: options.hard_links.or(Some(HardLinks::Copy)), write: WRITE, ..options };
+    let options = LayerOptions {
+        hard_links: options.hard_links.or(Some(HardLinks::Copy)),
+        write: WRITE,
+        ..options
+    };
     Ok(if lazy { options.recipe(true).scratch(dir) } else { options.store(dir) })
 }
 
@@ -119,13 +129,17 @@ fn in_place(path: impl Into<PathBuf>) -> FileMapping {
     FileMapping::at_source(path).follow(false)
 }
 
-/// Removes the hash from the name of a file that is itself a store path: `/nix/store/HASH-app.conf` becomes
-/// `/etc/app.conf` in `/etc/`. All store paths are in the folder of the output.
+/// Removes the hash from the name of a file that is itself a store path: `/nix/store/HASH-app.conf`
+/// becomes `/etc/app.conf` in `/etc/`. All store paths are in the folder of the output.
 fn by_its_name(file: FileMapping, output: &Path) -> FileMapping {
     let Source::Path(source) = &file.source else { return file };
     let name = source.file_name().and_then(OsStr::to_str).map(without_hash);
     match name {
-        Some(name) if source.parent() == output.parent() && names_directory(&file.destination) && !is_folder(&file) => {
+        Some(name)
+            if source.parent() == output.parent()
+                && names_directory(&file.destination)
+                && !is_folder(&file) =>
+        {
             FileMapping { destination: file.destination.join(name), ..file }
         }
         _ => file,

@@ -2,7 +2,8 @@
 
 use crate::{basics::warning::Warning, store::write_options::WriteOptions};
 
-/// A builder is the only writer of its output, and Nix syncs what it registers if configured to (`fsync-store-paths`).
+/// A builder is the only writer of its output, and Nix syncs what it registers if configured to
+/// (`fsync-store-paths`).
 pub(crate) const WRITE: WriteOptions = WriteOptions { sync: false, lock: false };
 
 /// Prints warnings. Nix shows them in the build log.

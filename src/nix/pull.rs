@@ -43,12 +43,14 @@ pub fn pull(attributes: &Attributes, client: Client, pool: &Pool) -> Result<()> 
 ///
 /// # Errors
 ///
-/// As [`Client::blob`]; [`Error::BlobDamaged`] if the bytes do not match the digest; and [`Error::Write`].
+/// As [`Client::blob`]; [`Error::BlobDamaged`] if the bytes do not match the digest; and
+/// [`Error::Write`].
 #[cfg(feature = "registry")]
 pub fn pull_blob(attributes: &Attributes, client: Client) -> Result<()> {
     let (client, reference) = asked(attributes, client)?;
     let media_type = MediaType::new(attributes.get::<String>("mediaType")?);
-    let descriptor = Descriptor::new(media_type, attributes.get("digest")?, attributes.get("size")?);
+    let descriptor =
+        Descriptor::new(media_type, attributes.get("digest")?, attributes.get("size")?);
     let blob = client.blob(&reference, &descriptor)?;
     let output = attributes.output();
     let mut file = std::fs::File::create_new(output).map_err(Error::write(output))?;
@@ -68,8 +70,8 @@ fn asked(attributes: &Attributes, client: Client) -> Result<(Client, Reference)>
 ///
 /// # Errors
 ///
-/// As [`Image::from_manifest`] and [`image_layout`](crate::image_layout()), and [`Error::BlobMissing`] if the manifest
-/// names a blob that `blobs` does not have.
+/// As [`Image::from_manifest`] and [`image_layout`](crate::image_layout()), and
+/// [`Error::BlobMissing`] if the manifest names a blob that `blobs` does not have.
 pub fn blobs_to_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
     #[derive(Deserialize)]
     struct Named {
@@ -85,6 +87,10 @@ pub fn blobs_to_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
         None => Err(Error::BlobMissing { path: manifest.clone(), digest: descriptor.digest }),
     })?;
     let image = attributes.get::<Option<String>>("tag")?.into_iter().fold(image, Image::tagged);
-    image_layout::image_layout(attributes.output(), [image], LayoutOptions::default().pool(pool).write(WRITE))
-        .map(|_| ())
+    image_layout::image_layout(
+        attributes.output(),
+        [image],
+        LayoutOptions::default().pool(pool).write(WRITE),
+    )
+    .map(|_| ())
 }

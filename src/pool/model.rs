@@ -28,7 +28,8 @@ impl AtWork {
 /// Blocks are read, and each is written when all before it are: as a layer is made.
 struct Line<'a> {
     blocks: usize,
-    /// Whether a block is taken only when the next one is read: nothing goes on then if nobody works beside an output.
+    /// Whether a block is taken only when the next one is read: nothing goes on then if nobody
+    /// works beside an output.
     takes_late: bool,
     state: Mutex<State>,
     /// A block was read.
@@ -85,7 +86,10 @@ impl Job for Line<'_> {
             }
             Task::Write(block) => {
                 let mut state = lock(&self.state);
-                while self.takes_late && block + 1 < self.blocks && !state.read.contains(&(block + 1)) {
+                while self.takes_late
+                    && block + 1 < self.blocks
+                    && !state.read.contains(&(block + 1))
+                {
                     state = self.read.wait(state).unwrap();
                 }
                 assert_eq!(state.written, block, "in their order");
@@ -100,7 +104,8 @@ impl Job for Line<'_> {
     }
 }
 
-/// Every block is written, in its order; no more threads work than the pool has, over all of its jobs.
+/// Every block is written, in its order; no more threads work than the pool has, over all of its
+/// jobs.
 #[test]
 fn model_of_jobs_side_by_side() {
     check(|| {
@@ -113,7 +118,11 @@ fn model_of_jobs_side_by_side() {
         assert_eq!(done, [3, 3]);
         assert!(at_work.most.into_inner() <= 2, "no more than the pool has");
         let buffers = lock(&pool.0.buffers);
-        assert_eq!((buffers.in_use, buffers.jobs, buffers.spare.len()), (0, 0, 0), "a pool at rest holds nothing");
+        assert_eq!(
+            (buffers.in_use, buffers.jobs, buffers.spare.len()),
+            (0, 0, 0),
+            "a pool at rest holds nothing"
+        );
     });
 }
 
@@ -150,11 +159,13 @@ fn model_of_buffers() {
     });
 }
 
-/// Parts are found one at a time while others are worked on; each is worked on once, and results are in their order.
+/// Parts are found one at a time while others are worked on; each is worked on once, and results
+/// are in their order.
 #[test]
 fn model_of_parts() {
     check(|| {
-        let (pool, at_work, finding) = (Pool::new(2), AtWork::default(), Arc::new(AtomicUsize::new(0)));
+        let (pool, at_work, finding) =
+            (Pool::new(2), AtWork::default(), Arc::new(AtomicUsize::new(0)));
         let parts = (0..5).inspect(|_| {
             assert_eq!(finding.fetch_add(1, Ordering::SeqCst), 0, "one finds at a time");
             thread::yield_now();

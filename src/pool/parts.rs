@@ -8,8 +8,8 @@ use crate::{
 };
 
 impl Pool {
-    /// As [`Pool::map`], for functions that start nothing on the pool: they count as its work. So does finding the parts,
-    /// all but the first two, which goes on beside the functions.
+    /// As [`Pool::map`], for functions that start nothing on the pool: they count as its work. So
+    /// does finding the parts, all but the first two, which goes on beside the functions.
     pub(crate) fn map_parts<T: Send, R: Send>(
         &self,
         parts: impl IntoIterator<Item = T, IntoIter: Send>,
@@ -23,7 +23,8 @@ impl Pool {
     }
 }
 
-/// The parts that an iterator finds, handed out to whoever works on them. One at a time can be found.
+/// The parts that an iterator finds, handed out to whoever works on them. One at a time can be
+/// found.
 pub(crate) struct Parts<I: Iterator> {
     parts: Mutex<I>,
     search: Mutex<Search<I::Item>>,
@@ -49,8 +50,8 @@ pub(crate) enum PartTask<T> {
 }
 
 impl<I: Iterator> Parts<I> {
-    /// Finds the first two: for one part no thread needs to be started, and it takes two to see that there is more than
-    /// one.
+    /// Finds the first two: for one part no thread needs to be started, and it takes two to see
+    /// that there is more than one.
     pub(crate) fn new(mut parts: I) -> Self {
         let found: VecDeque<_> = parts.by_ref().take(2).enumerate().collect();
         let search = Search { next: found.len(), finding: false, ended: found.len() < 2, found };
@@ -111,7 +112,9 @@ struct MapParts<I: Iterator, R, F> {
     f: F,
 }
 
-impl<I: Iterator<Item: Send> + Send, R: Send, F: Fn(I::Item) -> R + Sync> Job for MapParts<I, R, F> {
+impl<I: Iterator<Item: Send> + Send, R: Send, F: Fn(I::Item) -> R + Sync> Job
+    for MapParts<I, R, F>
+{
     type Task = PartTask<I::Item>;
 
     fn claim(&self, may: May) -> Claim<Self::Task> {

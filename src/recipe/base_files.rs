@@ -11,14 +11,17 @@ use crate::{
     recipe::base_index::Index,
 };
 
-/// The files that the layers below a new layer hold: those of a base image, or layers that were just made.
+/// The files that the layers below a new layer hold: those of a base image, or layers that were
+/// just made.
 ///
-/// [`LayerOptions::above`](crate::LayerOptions::above) takes it. A layer above others does what `COPY` does in a
-/// Dockerfile: destinations follow the symbolic links of the base, and directories of the base keep their attributes.
+/// [`LayerOptions::above`](crate::LayerOptions::above) takes it. A layer above others does what
+/// `COPY` does in a Dockerfile: destinations follow the symbolic links of the base, and directories
+/// of the base keep their attributes.
 ///
-/// The layers are read when the first layer above them is made, each at most once, in memory that depends on the number
-/// of their entries and not on their size. A value remembers what it read, and so do its clones. With
-/// [`BaseFiles::cache`], a folder remembers it for other processes: the next one reads no layer at all.
+/// The layers are read when the first layer above them is made, each at most once, in memory that
+/// depends on the number of their entries and not on their size. A value remembers what it read,
+/// and so do its clones. With [`BaseFiles::cache`], a folder remembers it for other processes: the
+/// next one reads no layer at all.
 ///
 /// ```
 /// use oci_layout::{BaseFiles, FileMapping, LayerOptions, layer_entries, layer_tar};
@@ -56,7 +59,10 @@ pub(crate) struct BaseLayer {
 type ReadIndex = dyn Fn(Option<&Path>) -> Result<Index> + Send + Sync;
 
 impl BaseLayer {
-    pub(crate) fn new(digest: Digest, read: impl Fn(Option<&Path>) -> Result<Index> + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        digest: Digest,
+        read: impl Fn(Option<&Path>) -> Result<Index> + Send + Sync + 'static,
+    ) -> Self {
         Self { digest, read: Arc::new(read), known: Arc::default() }
     }
 
@@ -70,14 +76,16 @@ impl BaseLayer {
 }
 
 impl BaseFiles {
-    /// Keeps an index of each layer's entries in this folder, by the layer's digest, and reads it from there the next
-    /// time. The folder is created on demand, and can be removed at any time. A folder that takes no file costs time and is
-    /// no error. Whoever can write to it can decide where files land: keep it where only you can write.
+    /// Keeps an index of each layer's entries in this folder, by the layer's digest, and reads it
+    /// from there the next time. The folder is created on demand, and can be removed at any time. A
+    /// folder that takes no file costs time and is no error. Whoever can write to it can decide
+    /// where files land: keep it where only you can write.
     pub fn cache(self, folder: impl Into<PathBuf>) -> Self {
         Self { cache: Some(folder.into()), ..self }
     }
 
-    /// What a recipe records: the digests of the layers, and those of their entries that the new layer used.
+    /// What a recipe records: the digests of the layers, and those of their entries that the new
+    /// layer used.
     pub(crate) fn recorded(layers: Vec<Digest>, used: Index) -> Self {
         Self { source: BaseSource::Recorded { layers, used: Arc::new(used) }, cache: None }
     }
@@ -101,6 +109,9 @@ impl BaseFiles {
 
 impl fmt::Debug for BaseFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BaseFiles").field("layers", &self.digests()).field("cache", &self.cache).finish_non_exhaustive()
+        f.debug_struct("BaseFiles")
+            .field("layers", &self.digests())
+            .field("cache", &self.cache)
+            .finish_non_exhaustive()
     }
 }

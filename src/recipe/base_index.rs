@@ -15,7 +15,8 @@ pub(crate) struct Index {
     outside: Option<Outside>,
 }
 
-/// The entries of a layer whose names lead out of an image: unpackers refuse them, or write elsewhere.
+/// The entries of a layer whose names lead out of an image: unpackers refuse them, or write
+/// elsewhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Outside {
     /// The name of the first one, as the layer has it.
@@ -67,7 +68,10 @@ impl Index {
 
     /// What the layer says of this path itself.
     pub(crate) fn get(&self, path: &LayerPath) -> Option<&BaseEntry> {
-        self.entries.binary_search_by(|(other, _)| other.cmp(path)).ok().map(|at| &self.entries[at].1)
+        self.entries
+            .binary_search_by(|(other, _)| other.cmp(path))
+            .ok()
+            .map(|at| &self.entries[at].1)
     }
 
     /// Whether the layer has an entry below this path.

@@ -1,4 +1,5 @@
-//! The JSON of a recipe, written and read. Nothing that is read is believed before it fits together.
+//! The JSON of a recipe, written and read. Nothing that is read is believed before it fits
+//! together.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -62,12 +63,14 @@ impl Recipe {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for an extended attribute whose name is not UTF-8, which JSON has no place for.
+    /// [`Error::Invalid`] for an extended attribute whose name is not UTF-8, which JSON has no
+    /// place for.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.document().map(|document| json::to_bytes(&document))
     }
 
-    /// The same with a seal, by which [`RecipeTrust`](crate::RecipeTrust) knows that this user wrote it.
+    /// The same with a seal, by which [`RecipeTrust`](crate::RecipeTrust) knows that this user
+    /// wrote it.
     ///
     /// # Errors
     ///
@@ -79,16 +82,25 @@ impl Recipe {
 
     fn document(&self) -> Result<Document> {
         let (descriptor, created_by) = (self.descriptor.clone(), self.created_by.clone());
-        let mut document =
-            Document { descriptor, diff_id: self.diff_id, created_by, file: None, offset: None, tar: None, seal: None };
+        let mut document = Document {
+            descriptor,
+            diff_id: self.diff_id,
+            created_by,
+            file: None,
+            offset: None,
+            tar: None,
+            seal: None,
+        };
         match &self.origin {
             Origin::File { path, offset } => {
                 document.file = Some(values::from_path(path));
                 document.offset = Some(*offset).filter(|&offset| offset > 0);
             }
             Origin::Tar { spec, checks } => {
-                let prefixes: Vec<u8> = checks.prefixes.iter().flat_map(|prefix| *prefix.bytes()).collect();
-                let entries: Vec<u8> = checks.entries.iter().flat_map(|sum| sum.to_be_bytes()).collect();
+                let prefixes: Vec<u8> =
+                    checks.prefixes.iter().flat_map(|prefix| *prefix.bytes()).collect();
+                let entries: Vec<u8> =
+                    checks.entries.iter().flat_map(|sum| sum.to_be_bytes()).collect();
                 document.tar = Some(json::to_value(&Tar {
                     byte_format: BYTE_FORMAT.into(),
                     spec: spec.to_value()?,
@@ -106,14 +118,15 @@ impl Recipe {
     ///
     /// # Errors
     ///
-    /// [`Error::RecipeFormat`] for one that was written for another [`BYTE_FORMAT`](crate::BYTE_FORMAT);
-    /// [`Error::Invalid`] for what is no recipe, with the member that is wrong: JSON that is none, relative paths, and
-    /// whatever does not fit together.
+    /// [`Error::RecipeFormat`] for one that was written for another
+    /// [`BYTE_FORMAT`](crate::BYTE_FORMAT); [`Error::Invalid`] for what is no recipe, with the
+    /// member that is wrong: JSON that is none, relative paths, and whatever does not fit together.
     pub fn from_bytes(json: &[u8]) -> Result<Self> {
         Bounds::DOCUMENT.check(json, Counted::All).map_err(|reason| invalid("", reason))?;
         let members: Map<String, Value> =
             serde_json::from_slice(json).map_err(|error| invalid("", error.to_string()))?;
-        let Document { descriptor, diff_id, created_by, file, offset, tar, seal } = parse("", Value::Object(members))?;
+        let Document { descriptor, diff_id, created_by, file, offset, tar, seal } =
+            parse("", Value::Object(members))?;
         let origin = match (file, tar) {
             (Some(file), None) => {
                 let path = values::path(file).map_err(|reason| invalid(", file", reason))?;
@@ -124,7 +137,12 @@ impl Recipe {
                 Origin::File { path: absolute(path, ", file")?, offset }
             }
             (None, Some(tar)) if offset.is_none() => read_tar(&descriptor, diff_id, tar)?,
-            _ => return Err(invalid("", "it has either a file, with an offset if need be, or a tar")),
+            _ => {
+                return Err(invalid(
+                    "",
+                    "it has either a file, with an offset if need be, or a tar",
+                ));
+            }
         };
         let seal = match seal.map(|seal| numbers(", seal", &seal)).transpose()?.as_deref() {
             None => None,
@@ -139,7 +157,9 @@ fn read_tar(descriptor: &Descriptor, diff_id: Option<Digest>, tar: Value) -> Res
     // First of all: everything else may be otherwise in another format.
     match tar.get("byteFormat").map(Value::as_u64) {
         Some(Some(format)) if format == u64::from(BYTE_FORMAT) => {}
-        Some(Some(format)) => return Err(Error::RecipeFormat { digest: descriptor.digest, format }),
+        Some(Some(format)) => {
+            return Err(Error::RecipeFormat { digest: descriptor.digest, format });
+        }
         _ => return Err(invalid(", tar, byteFormat", "it is a number")),
     }
     let Tar { spec, size, prefixes, entries, .. } = parse(", tar", tar)?;
@@ -151,18 +171,26 @@ fn read_tar(descriptor: &Descriptor, diff_id: Option<Digest>, tar: Value) -> Res
     }
     let compression = spec.options.compression;
     if compression.media_type() != descriptor.media_type {
-        let reason = format!("a layer in {compression} is not of the type {}", descriptor.media_type);
+        let reason =
+            format!("a layer in {compression} is not of the type {}", descriptor.media_type);
         return Err(invalid(", descriptor", reason));
     }
-    let prefixes: Vec<Digest> = numbers(", tar, prefixes", &prefixes)?.into_iter().map(Digest::from_bytes).collect();
-    let entries = numbers(", tar, entries", &entries)?.into_iter().map(u32::from_be_bytes).collect();
+    let prefixes: Vec<Digest> =
+        numbers(", tar, prefixes", &prefixes)?.into_iter().map(Digest::from_bytes).collect();
+    let entries =
+        numbers(", tar, entries", &entries)?.into_iter().map(u32::from_be_bytes).collect();
     if prefixes.len() as u64 != size.div_ceil(compression.block_size()) {
-        return Err(invalid(", tar, prefixes", format!("there are {} for a tar of {size} bytes", prefixes.len())));
+        return Err(invalid(
+            ", tar, prefixes",
+            format!("there are {} for a tar of {size} bytes", prefixes.len()),
+        ));
     }
     if prefixes.last().is_none() || prefixes.last() != diff_id.as_ref() {
         return Err(invalid(", diffId", "it is not what the tar's digest comes to"));
     }
-    if compression == Compression::NONE && (Some(descriptor.digest), descriptor.size) != (diff_id, size) {
+    if compression == Compression::NONE
+        && (Some(descriptor.digest), descriptor.size) != (diff_id, size)
+    {
         return Err(invalid(", descriptor", "it is not that of the tar, which is not compressed"));
     }
     Ok(Origin::Tar { spec: Arc::new(spec), checks: Arc::new(Checks { size, prefixes, entries }) })
@@ -174,7 +202,9 @@ fn parse<T: DeserializeOwned>(what: &str, value: Value) -> Result<T> {
 
 /// Byte strings of one length that stand one behind the other.
 fn numbers<const N: usize>(what: &str, text: &str) -> Result<Vec<[u8; N]>> {
-    let bytes = STANDARD.decode(text).map_err(|error| invalid(what, format!("it is in base64: {error}")))?;
+    let bytes = STANDARD
+        .decode(text)
+        .map_err(|error| invalid(what, format!("it is in base64: {error}")))?;
     match bytes.as_chunks() {
         (numbers, []) => Ok(numbers.to_vec()),
         _ => Err(invalid(what, format!("its parts have {N} bytes each"))),
@@ -184,7 +214,10 @@ fn numbers<const N: usize>(what: &str, text: &str) -> Result<Vec<[u8; N]>> {
 fn absolute(path: PathBuf, what: &str) -> Result<PathBuf> {
     match path.is_absolute() {
         true => Ok(path),
-        false => Err(invalid(what, format!("{path:?} is relative, and a recipe means the same everywhere"))),
+        false => Err(invalid(
+            what,
+            format!("{path:?} is relative, and a recipe means the same everywhere"),
+        )),
     }
 }
 

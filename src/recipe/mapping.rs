@@ -26,19 +26,22 @@ use std::{
 pub struct FileMapping {
     /// What lands there.
     pub source: Source,
-    /// Where in the image: a path from the root, with or without the leading slash. `..` is refused.
+    /// Where in the image: a path from the root, with or without the leading slash. `..` is
+    /// refused.
     pub destination: PathBuf,
-    /// Whether a symbolic link that is itself the named source is followed, as `cp -H` and `COPY` do; on by default.
-    /// Links found inside a folder always stay links.
+    /// Whether a symbolic link that is itself the named source is followed, as `cp -H` and `COPY`
+    /// do; on by default. Links found inside a folder always stay links.
     pub follow: bool,
-    /// Globs on paths relative to a source folder, or on those in a tar: when there are any, only what matches one, or
-    /// lies in a folder that does, is taken, with the folders on the way. `*` does not cross `/`, `**` does. `./a`, `/a`,
-    /// `a/` and `x/../a` are `a`, and `.` is the whole folder. Brackets are a set of characters (`[ab]`), and stand for
-    /// themselves too, so that `app/[slug]` matches a folder of that name; `\[` is a bracket and nothing else. A glob
-    /// that matches nothing is a [`Warning`](crate::Warning).
+    /// Globs on paths relative to a source folder, or on those in a tar: when there are any, only
+    /// what matches one, or lies in a folder that does, is taken, with the folders on the way. `*`
+    /// does not cross `/`, `**` does. `./a`, `/a`, `a/` and `x/../a` are `a`, and `.` is the whole
+    /// folder. Brackets are a set of characters (`[ab]`), and stand for themselves too, so that
+    /// `app/[slug]` matches a folder of that name; `\[` is a bracket and nothing else. A glob that
+    /// matches nothing is a [`Warning`](crate::Warning).
     pub include: Vec<String>,
-    /// Globs on the same paths: what matches is left out, a folder with all that is in it. A glob behind `!` takes back
-    /// what those before it leave out, as in `.dockerignore`: the last one that matches decides.
+    /// Globs on the same paths: what matches is left out, a folder with all that is in it. A glob
+    /// behind `!` takes back what those before it leave out, as in `.dockerignore`: the last one
+    /// that matches decides.
     pub exclude: Vec<String>,
     /// Mode, owner, time and extended attributes.
     pub attributes: Attributes,
@@ -48,8 +51,9 @@ pub struct FileMapping {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Source {
-    /// A file, or a folder whose contents land in the destination. A pipe is a file with what it gives, if the layer has a
-    /// [`store`](crate::LayerOptions::store) or [`scratch`](crate::LayerOptions::scratch) to keep that in.
+    /// A file, or a folder whose contents land in the destination. A pipe is a file with what it
+    /// gives, if the layer has a [`store`](crate::LayerOptions::store) or
+    /// [`scratch`](crate::LayerOptions::scratch) to keep that in.
     Path(PathBuf),
     /// These bytes, as a file.
     Bytes(Arc<[u8]>),
@@ -60,15 +64,17 @@ pub enum Source {
     /// Removes the destination from the layers below:
     /// [whiteout](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts).
     Whiteout,
-    /// Removes all that the layers below have in the destination, a directory:
-    /// [opaque whiteout](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#opaque-whiteout).
+    /// Removes all that the layers below have in the destination, a directory: [opaque
+    /// whiteout](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#opaque-whiteout).
     OpaqueWhiteout,
-    /// The entries of a tar (plain, gzip or zstd), below the destination; they keep their attributes by default.
+    /// The entries of a tar (plain, gzip or zstd), below the destination; they keep their
+    /// attributes by default.
     ///
-    /// What lands there is what extracting the tar leaves: of entries under one name the last, without the slash in
-    /// front of absolute names, and behind a link of the tar what its later entries have below it. `./` is the
-    /// destination itself, and `.wh.` names are whiteouts. Names with `..`, hard links to what does not come before them,
-    /// links that lead nowhere, and what no layer can hold are errors, unless they are excluded.
+    /// What lands there is what extracting the tar leaves: of entries under one name the last,
+    /// without the slash in front of absolute names, and behind a link of the tar what its later
+    /// entries have below it. `./` is the destination itself, and `.wh.` names are whiteouts. Names
+    /// with `..`, hard links to what does not come before them, links that lead nowhere, and what
+    /// no layer can hold are errors, unless they are excluded.
     Tar(PathBuf),
 }
 
@@ -87,9 +93,9 @@ pub enum Attribute<T> {
 /// Mode, owner, time and extended attributes of what a mapping brings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attributes {
-    /// Permission bits, set-id and sticky included. Normal is 0755 for directories and executables, 0644 otherwise.
-    /// A value on a source folder holds for its files; its directories get the same and may be entered by whoever
-    /// may read them. Symbolic links are 0777.
+    /// Permission bits, set-id and sticky included. Normal is 0755 for directories and executables,
+    /// 0644 otherwise. A value on a source folder holds for its files; its directories get the same
+    /// and may be entered by whoever may read them. Symbolic links are 0777.
     pub mode: Attribute<u32>,
     /// The owner's number. Normal is the layer's.
     pub uid: Attribute<u64>,
@@ -97,8 +103,9 @@ pub struct Attributes {
     pub gid: Attribute<u64>,
     /// Seconds since 1970, possibly negative; fractions are not kept. Normal is the layer's.
     pub mtime: Attribute<i64>,
-    /// Extended attributes by name. Normal is none. Those that belong to the machine (`security.selinux`, `security.ima`,
-    /// marks of overlay file systems, and others: see `docs/byte-format.md`) are left out, and refused where they are set.
+    /// Extended attributes by name. Normal is none. Those that belong to the machine
+    /// (`security.selinux`, `security.ima`, marks of overlay file systems, and others: see
+    /// `docs/byte-format.md`) are left out, and refused where they are set.
     pub xattrs: Attribute<BTreeMap<OsString, Vec<u8>>>,
 }
 

@@ -3,28 +3,29 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    basics::progress::Progress, pool::Pool, recipe::base_files::BaseFiles, store::write_options::WriteOptions,
-    tarfile::compression::Compression,
+    basics::progress::Progress, pool::Pool, recipe::base_files::BaseFiles,
+    store::write_options::WriteOptions, tarfile::compression::Compression,
 };
 
-/// How [`layer_tar`](crate::layer_tar()) makes a layer. The default describes a gzip layer and writes nothing.
+/// How [`layer_tar`](crate::layer_tar()) makes a layer. The default describes a gzip layer and
+/// writes nothing.
 #[derive(Clone, Debug)]
 pub struct LayerOptions {
     /// gzip by default.
     pub compression: Compression,
-    /// The time of modification of whatever has none of its own, in seconds since 1970; 1 by default, which is what
-    /// the Nix store holds, so that byte code compiled there stays valid.
+    /// The time of modification of whatever has none of its own, in seconds since 1970; 1 by
+    /// default, which is what the Nix store holds, so that byte code compiled there stays valid.
     pub mtime: i64,
-    /// Owner and group of whatever has none of its own; 0 and 0 by default. Parent directories that no mapping
-    /// brings are root's all the same.
+    /// Owner and group of whatever has none of its own; 0 and 0 by default. Parent directories that
+    /// no mapping brings are root's all the same.
     pub owner: (u64, u64),
     /// Applied to every entry in this order, after what the mappings say.
     pub permissions: Vec<PermissionRule>,
     /// What happens when two mappings want different things at one path.
     pub on_conflict: OnConflict,
-    /// Whether a symbolic link keeps its place where other mappings have a directory: what is in the directory lands
-    /// where the link leads in the same layer, as by `tar --keep-directory-symlink`. Off by default, when the two
-    /// conflict.
+    /// Whether a symbolic link keeps its place where other mappings have a directory: what is in
+    /// the directory lands where the link leads in the same layer, as by `tar
+    /// --keep-directory-symlink`. Off by default, when the two conflict.
     pub keep_directory_links: bool,
     /// Globs on paths in every source folder and tar, before those of the mapping's own
     /// [`include`](crate::FileMapping::include).
@@ -32,29 +33,31 @@ pub struct LayerOptions {
     /// Globs on paths in every source folder and tar, before those of the mapping's own
     /// [`exclude`](crate::FileMapping::exclude).
     pub exclude: Vec<String>,
-    /// What becomes of files with several names. By default each name in a folder is a file of its own, as with
-    /// [`HardLinks::Copy`], and a [`Warning`](crate::Warning) says so.
+    /// What becomes of files with several names. By default each name in a folder is a file of its
+    /// own, as with [`HardLinks::Copy`], and a [`Warning`](crate::Warning) says so.
     pub hard_links: Option<HardLinks>,
-    /// The most bytes that a source tar may have beyond those that are stored: what it decompresses to, and the holes of
-    /// its sparse files; and the most bytes that a pipe may give. 16 GiB by default, so that a small file does not fill
-    /// the disk.
+    /// The most bytes that a source tar may have beyond those that are stored: what it decompresses
+    /// to, and the holes of its sparse files; and the most bytes that a pipe may give. 16 GiB by
+    /// default, so that a small file does not fill the disk.
     pub unpack_limit: u64,
-    /// Whether the layer can be described to others by a [`Recipe`](crate::Recipe), which takes a checksum of each file more in the same
-    /// pass; off by default. A layer with a compressed tar among its sources has no recipe all the same: making it needs
-    /// a place to unpack the tar.
+    /// Whether the layer can be described to others by a [`Recipe`](crate::Recipe), which takes a
+    /// checksum of each file more in the same pass; off by default. A layer with a compressed tar
+    /// among its sources has no recipe all the same: making it needs a place to unpack the tar.
     pub recipe: bool,
     /// Whether a [`Warning`](crate::Warning) is an error; off by default.
     pub strict: bool,
     /// The files of the layers below; none by default. See [`LayerOptions::above`].
     pub base: Option<BaseFiles>,
-    /// Whether a file may take the place of a directory of the base, and a directory that of a file; off by default.
+    /// Whether a file may take the place of a directory of the base, and a directory that of a
+    /// file; off by default.
     pub replace: bool,
     /// The layout (or any folder) whose `blobs/sha256` takes the blob; none by default.
     pub store: Option<PathBuf>,
-    /// What survives a power loss of what is stored, and whether locks keep collectors of garbage away.
+    /// What survives a power loss of what is stored, and whether locks keep collectors of garbage
+    /// away.
     pub write: WriteOptions,
-    /// Where a compressed tar is unpacked, and a pipe copied, while it is a source, into a file without a name; `store`
-    /// by default. As that, it must not be a part of the layer.
+    /// Where a compressed tar is unpacked, and a pipe copied, while it is a source, into a file
+    /// without a name; `store` by default. As that, it must not be a part of the layer.
     pub scratch: Option<PathBuf>,
     /// The threads; by default as many as this process may run at once.
     pub pool: Option<Pool>,
@@ -65,7 +68,8 @@ pub struct LayerOptions {
 /// Mode and owner for every path that a glob matches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PermissionRule {
-    /// A glob on destinations, with or without the leading slash; `*` does not cross `/`, `**` does.
+    /// A glob on destinations, with or without the leading slash; `*` does not cross `/`, `**`
+    /// does.
     pub glob: String,
     /// The permission bits, symbolic links aside.
     pub mode: Option<u32>,
@@ -75,8 +79,8 @@ pub struct PermissionRule {
     pub gid: Option<u64>,
 }
 
-/// What happens when two mappings want different things at one path. Directories merge, and equal files are one
-/// file, whatever is chosen here.
+/// What happens when two mappings want different things at one path. Directories merge, and equal
+/// files are one file, whatever is chosen here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnConflict {
     /// It is an error that names both.
@@ -93,10 +97,11 @@ pub enum OnConflict {
 pub enum HardLinks {
     /// Each name in a folder is a file of its own.
     Copy,
-    /// Names of one file in one mapping's folder are hard links to the first of them, if their attributes are equal.
+    /// Names of one file in one mapping's folder are hard links to the first of them, if their
+    /// attributes are equal.
     Keep,
-    /// Files of equal contents and attributes become hard links to the first of them, whatever they are in their
-    /// sources; empty ones aside. Files that have another one's size are read twice.
+    /// Files of equal contents and attributes become hard links to the first of them, whatever they
+    /// are in their sources; empty ones aside. Files that have another one's size are read twice.
     Merge,
 }
 
@@ -143,7 +148,8 @@ impl LayerOptions {
         Self { store: Some(dir.into()), ..self }
     }
 
-    /// Sets what survives a power loss of what is stored, and whether locks keep collectors of garbage away.
+    /// Sets what survives a power loss of what is stored, and whether locks keep collectors of
+    /// garbage away.
     pub fn write(self, write: WriteOptions) -> Self {
         Self { write, ..self }
     }
@@ -201,12 +207,15 @@ impl LayerOptions {
         Self { recipe, ..self }
     }
 
-    /// Makes the layer for a place above these layers: those of a base image, or layers that were just made.
+    /// Makes the layer for a place above these layers: those of a base image, or layers that were
+    /// just made.
     ///
-    /// - A destination that passes through a symbolic link of the base lands where the link leads. The link stays.
-    /// - A directory that the base has keeps its mode, owner, time and extended attributes, but for those that a mapping
-    ///   sets.
-    /// - A file in the place of a directory, or the reverse, is an error, unless [`LayerOptions::replace`] allows it.
+    /// - A destination that passes through a symbolic link of the base lands where the link leads.
+    ///   The link stays.
+    /// - A directory that the base has keeps its mode, owner, time and extended attributes, but for
+    ///   those that a mapping sets.
+    /// - A file in the place of a directory, or the reverse, is an error, unless
+    ///   [`LayerOptions::replace`] allows it.
     /// - What a whiteout of the layer removes is not there for its other files.
     ///
     /// The layer depends on the digests of the layers below and on nothing else of them.
@@ -214,7 +223,8 @@ impl LayerOptions {
         Self { base: Some(base.into()), ..self }
     }
 
-    /// Sets whether a file may take the place of a directory of the base, and a directory that of a file.
+    /// Sets whether a file may take the place of a directory of the base, and a directory that of a
+    /// file.
     pub fn replace(self, replace: bool) -> Self {
         Self { replace, ..self }
     }
@@ -241,7 +251,8 @@ impl LayerOptions {
 
     /// Whether no entry is known before all are.
     pub(crate) fn needs_all_entries(&self) -> bool {
-        self.keep_directory_links || matches!(self.hard_links, Some(HardLinks::Keep | HardLinks::Merge))
+        self.keep_directory_links
+            || matches!(self.hard_links, Some(HardLinks::Keep | HardLinks::Merge))
     }
 
     pub(crate) fn scratch_dir(&self) -> Option<&Path> {

@@ -17,17 +17,21 @@ use crate::{
     store::known_files::KnownFiles,
 };
 
-/// How a blob's bytes can be had: they lie in a file, or they are a tar to be made of files that are still there.
+/// How a blob's bytes can be had: they lie in a file, or they are a tar to be made of files that
+/// are still there.
 ///
-/// A recipe is a blob like any other. What it was written for is not believed to be so still: all that is read has
-/// passed a check, and a source that is not what it was is an error that names it. Of a tar, each stretch is compared
-/// with what it was before any of it leaves; a file is hashed as a whole before its first byte does.
+/// A recipe is a blob like any other. What it was written for is not believed to be so still: all
+/// that is read has passed a check, and a source that is not what it was is an error that names it.
+/// Of a tar, each stretch is compared with what it was before any of it leaves; a file is hashed as
+/// a whole before its first byte does.
 ///
 /// A layer that [`layer_tar`](crate::layer_tar()) only describes has one if it was asked for
-/// ([`LayerOptions::recipe`](crate::LayerOptions::recipe)), and so has whatever lies in a file. Written as JSON it is some
-/// kilobytes, which a sparse layout has in the place of the blob ([`LayoutOptions::sparse`](crate::LayoutOptions::sparse)).
-/// Its form stands in `docs/byte-format.md`. It names files by absolute paths, and whoever opens it reads those: take
-/// recipes from whom you would take a program. Those of a layout are followed as [`RecipeTrust`](crate::RecipeTrust) says.
+/// ([`LayerOptions::recipe`](crate::LayerOptions::recipe)), and so has whatever lies in a file.
+/// Written as JSON it is some kilobytes, which a sparse layout has in the place of the blob
+/// ([`LayoutOptions::sparse`](crate::LayoutOptions::sparse)). Its form stands in
+/// `docs/byte-format.md`. It names files by absolute paths, and whoever opens it reads those: take
+/// recipes from whom you would take a program. Those of a layout are followed as
+/// [`RecipeTrust`](crate::RecipeTrust) says.
 ///
 /// ```
 /// use std::{fs, io::Read};
@@ -69,8 +73,8 @@ pub(crate) enum Origin {
 }
 
 impl Recipe {
-    /// The blob lies in this file from `offset` on: from 0 in a file of its own, elsewhere in an archive. The file is not
-    /// looked at.
+    /// The blob lies in this file from `offset` on: from 0 in a file of its own, elsewhere in an
+    /// archive. The file is not looked at.
     ///
     /// # Errors
     ///
@@ -85,7 +89,10 @@ impl Recipe {
         Self::new(descriptor, Origin::Tar { spec: spec.into(), checks })
     }
 
-    pub(crate) fn new(Descriptor { media_type, digest, size, .. }: Descriptor, origin: Origin) -> Self {
+    pub(crate) fn new(
+        Descriptor { media_type, digest, size, .. }: Descriptor,
+        origin: Origin,
+    ) -> Self {
         let descriptor = Descriptor::new(media_type, digest, size);
         Self {
             descriptor,
@@ -134,8 +141,8 @@ impl Recipe {
         &self.created_by
     }
 
-    /// The file in which the blob lies, and where in it: the bytes are at hand, though nobody has looked at them. `None`
-    /// if they have to be made.
+    /// The file in which the blob lies, and where in it: the bytes are at hand, though nobody has
+    /// looked at them. `None` if they have to be made.
     pub fn lies_in(&self) -> Option<(&Path, u64)> {
         match &self.origin {
             Origin::File { path, offset } => Some((path, *offset)),
@@ -147,7 +154,10 @@ impl Recipe {
 impl fmt::Debug for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Recipe");
-        debug.field("descriptor", &self.descriptor).field("diff_id", &self.diff_id).field("lies_in", &self.lies_in());
+        debug
+            .field("descriptor", &self.descriptor)
+            .field("diff_id", &self.diff_id)
+            .field("lies_in", &self.lies_in());
         debug.finish_non_exhaustive()
     }
 }

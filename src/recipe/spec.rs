@@ -1,4 +1,5 @@
-//! The JSON form of a layer's files and options: what `oci-layout layer-tar --spec` and the Nix functions take.
+//! The JSON form of a layer's files and options: what `oci-layout layer-tar --spec` and the Nix
+//! functions take.
 
 pub(crate) mod base;
 pub(crate) mod members;
@@ -67,8 +68,8 @@ use crate::{
 ///
 /// A destination that ends with a slash is the directory that a file lands in, under its own name.
 ///
-/// A path is a string, or `{ "base64": STRING }` where it is not UTF-8. Relative sources are relative to the working
-/// directory.
+/// A path is a string, or `{ "base64": STRING }` where it is not UTF-8. Relative sources are
+/// relative to the working directory.
 ///
 /// ```
 /// use oci_layout::{LayerSpec, layer_tar};
@@ -109,18 +110,20 @@ const LAYER_MEMBERS: &[&str] = &[
 ];
 
 /// What a file can be; one of them must be there.
-const SOURCES: &[&str] = &["source", "text", "base64", "symlink", "directory", "whiteout", "opaqueWhiteout", "tar"];
+const SOURCES: &[&str] =
+    &["source", "text", "base64", "symlink", "directory", "whiteout", "opaqueWhiteout", "tar"];
 
-const FILE_MEMBERS: &[&str] = &["destination", "follow", "include", "exclude", "mode", "uid", "gid", "mtime", "xattrs"];
+const FILE_MEMBERS: &[&str] =
+    &["destination", "follow", "include", "exclude", "mode", "uid", "gid", "mtime", "xattrs"];
 
 impl LayerSpec {
     /// Reads the JSON that the table above describes.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for a member that does not exist, a value of the wrong type, a file that is two things or
-    /// none; it names the file by its place in the list, from 0, and its destination. [`Error::Compression`] for a
-    /// compression that does not exist.
+    /// [`Error::Invalid`] for a member that does not exist, a value of the wrong type, a file that
+    /// is two things or none; it names the file by its place in the list, from 0, and its
+    /// destination. [`Error::Compression`] for a compression that does not exist.
     pub fn from_value(spec: Value) -> Result<Self> {
         let mut spec = Members::new("layer specification".to_owned(), spec, &[LAYER_MEMBERS])?;
         let default = LayerOptions::default();
@@ -135,12 +138,17 @@ impl LayerSpec {
                 None => default.owner,
                 Some(owner) => {
                     let mut owner = Members::new("owner".to_owned(), owner, &[&["uid", "gid"]])?;
-                    (owner.take("uid", number)?.unwrap_or(0), owner.take("gid", number)?.unwrap_or(0))
+                    (
+                        owner.take("uid", number)?.unwrap_or(0),
+                        owner.take("gid", number)?.unwrap_or(0),
+                    )
                 }
             },
             permissions: each(spec.take("perms", list)?, permission_rule)?,
             on_conflict: spec.take("onConflict", on_conflict)?.unwrap_or_default(),
-            keep_directory_links: spec.take("keepDirectoryLinks", boolean)?.unwrap_or(default.keep_directory_links),
+            keep_directory_links: spec
+                .take("keepDirectoryLinks", boolean)?
+                .unwrap_or(default.keep_directory_links),
             include: spec.take("include", strings)?.unwrap_or_default(),
             exclude: spec.take("exclude", strings)?.unwrap_or_default(),
             hard_links: spec.take("hardLinks", hard_links)?,
@@ -153,8 +161,8 @@ impl LayerSpec {
         Ok(Self { files: each(spec.take("files", list)?, file)?, options })
     }
 
-    /// The JSON that [`LayerSpec::from_value`] reads this from: the mappings, and of the options those that it has. What
-    /// is as it is without being said is left out, but for the compression.
+    /// The JSON that [`LayerSpec::from_value`] reads this from: the mappings, and of the options
+    /// those that it has. What is as it is without being said is left out, but for the compression.
     ///
     /// ```
     /// use oci_layout::{Compression, FileMapping, LayerSpec};
@@ -169,7 +177,8 @@ impl LayerSpec {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for an extended attribute whose name is not UTF-8, and for a base, which only a recipe holds.
+    /// [`Error::Invalid`] for an extended attribute whose name is not UTF-8, and for a base, which
+    /// only a recipe holds.
     pub fn to_value(&self) -> Result<Value> {
         let (options, default) = (&self.options, LayerOptions::default());
         let (uid, gid) = options.owner;
@@ -181,18 +190,32 @@ impl LayerSpec {
             ("compression", options.compression.to_string().into()),
             ("mtime", said(options.mtime != default.mtime, || options.mtime.into())),
             ("owner", said(options.owner != default.owner, || json!({ "uid": uid, "gid": gid }))),
-            ("perms", said(!options.permissions.is_empty(), || options.permissions.iter().map(write_rule).collect())),
-            ("onConflict", said(options.on_conflict != default.on_conflict, || from_on_conflict(options.on_conflict))),
+            (
+                "perms",
+                said(!options.permissions.is_empty(), || {
+                    options.permissions.iter().map(write_rule).collect()
+                }),
+            ),
+            (
+                "onConflict",
+                said(options.on_conflict != default.on_conflict, || {
+                    from_on_conflict(options.on_conflict)
+                }),
+            ),
             ("keepDirectoryLinks", said(options.keep_directory_links, || true.into())),
             ("include", said(!options.include.is_empty(), || options.include.clone().into())),
             ("exclude", said(!options.exclude.is_empty(), || options.exclude.clone().into())),
             ("hardLinks", options.hard_links.map_or(Value::Null, from_hard_links)),
-            ("unpackLimit", said(options.unpack_limit != default.unpack_limit, || options.unpack_limit.into())),
+            (
+                "unpackLimit",
+                said(options.unpack_limit != default.unpack_limit, || options.unpack_limit.into()),
+            ),
             ("replace", said(options.replace, || true.into())),
             ("strict", said(options.strict, || true.into())),
             ("base", base.unwrap_or_default()),
         ]);
-        // Another crate of the program may have switched serde_json to the order in which members are added.
+        // Another crate of the program may have switched serde_json to the order in which members
+        // are added.
         spec.sort_all_objects();
         Ok(spec)
     }
@@ -205,7 +228,8 @@ fn said(is_said: bool, value: impl FnOnce() -> Value) -> Value {
 
 fn file(index: usize, value: Value) -> Result<FileMapping> {
     let mut file = Members::new(format!("files[{index}]"), value, &[SOURCES, FILE_MEMBERS])?;
-    // What people look for is the destination; the place in the list is for programs that wrote the list.
+    // What people look for is the destination; the place in the list is for programs that wrote the
+    // list.
     let destination = file.take("destination", path)?;
     let shown = destination.clone().or_else(|| path(file.members.get("source")?.clone()).ok());
     if let Some(shown) = shown {
@@ -215,7 +239,11 @@ fn file(index: usize, value: Value) -> Result<FileMapping> {
     let destination = match (destination, &source) {
         (Some(destination), _) => destination,
         (None, Source::Path(path)) => path.clone(),
-        (None, _) => return Err(file.refuse("it has no destination, which only a source has by itself: give one")),
+        (None, _) => {
+            return Err(
+                file.refuse("it has no destination, which only a source has by itself: give one")
+            );
+        }
     };
     Ok(FileMapping {
         follow: file.take("follow", boolean)?.unwrap_or(true),
@@ -235,9 +263,8 @@ fn file(index: usize, value: Value) -> Result<FileMapping> {
 fn write_file(file: &FileMapping) -> Result<Value> {
     let FileMapping { destination, follow, include, exclude, attributes, .. } = file;
     let xattrs = match &attributes.xattrs {
-        Attribute::Set(xattrs) => {
-            from_xattrs(xattrs).map_err(|reason| Error::invalid(format!("{destination:?}"), reason))?
-        }
+        Attribute::Set(xattrs) => from_xattrs(xattrs)
+            .map_err(|reason| Error::invalid(format!("{destination:?}"), reason))?,
         other => write_attribute(other, |_| Value::Null),
     };
     let mut value = object([
@@ -266,7 +293,9 @@ fn write_attribute<T>(attribute: &Attribute<T>, write: impl FnOnce(&T) -> Value)
 
 fn source(file: &mut Members) -> Result<Source> {
     // A mark that is not set is not there.
-    let is_given = |name: &&&str| file.members.get(**name).is_some_and(|value| !matches!(value, Value::Bool(false)));
+    let is_given = |name: &&&str| {
+        file.members.get(**name).is_some_and(|value| !matches!(value, Value::Bool(false)))
+    };
     let given: Vec<&str> = SOURCES.iter().filter(is_given).copied().collect();
     let [name] = given[..] else {
         return Err(file.refuse(match &given[..] {
@@ -307,9 +336,12 @@ fn write_source(source: &Source) -> (&'static str, Value) {
 }
 
 fn permission_rule(index: usize, value: Value) -> Result<PermissionRule> {
-    let mut rule = Members::new(format!("perms[{index}]"), value, &[&["glob", "mode", "uid", "gid"]])?;
+    let mut rule =
+        Members::new(format!("perms[{index}]"), value, &[&["glob", "mode", "uid", "gid"]])?;
     let Some(glob) = rule.take("glob", string)? else {
-        return Err(rule.refuse("it has no glob: give one that matches destinations, as in \"bin/*\""));
+        return Err(
+            rule.refuse("it has no glob: give one that matches destinations, as in \"bin/*\"")
+        );
     };
     Ok(PermissionRule {
         glob,

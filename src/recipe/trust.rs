@@ -1,4 +1,5 @@
-//! Whose recipes are followed: a recipe names files of this machine, and a stranger may have written it.
+//! Whose recipes are followed: a recipe names files of this machine, and a stranger may have
+//! written it.
 
 use std::{
     fmt, fs,
@@ -18,17 +19,19 @@ use crate::{
     },
 };
 
-/// Which recipes of a layout are followed. Every other is an error that names the file that it would read.
+/// Which recipes of a layout are followed. Every other is an error that names the file that it
+/// would read.
 ///
 /// A recipe is followed if one of these holds:
 ///
 /// - it has the seal of a [`RecipeKey`] that is given here: this user wrote it on this machine;
-/// - all files that it reads lie below the roots that are given here, and the Nix store is one by default: everybody may
-///   read it;
+/// - all files that it reads lie below the roots that are given here, and the Nix store is one by
+///   default: everybody may read it;
 /// - all recipes are trusted.
 ///
-/// Links in the paths are followed before they are compared with the roots. Who may change what lies below a root can
-/// change it between the comparison and the read. What is read leaves only if it has the digest that the recipe says.
+/// Links in the paths are followed before they are compared with the roots. Who may change what
+/// lies below a root can change it between the comparison and the read. What is read leaves only if
+/// it has the digest that the recipe says.
 ///
 /// ```
 /// use oci_layout::{ImageLayout, RecipeTrust};
@@ -121,8 +124,9 @@ fn is_below(path: &Path, roots: &[PathBuf]) -> bool {
     resolved(path).is_some_and(|path| roots.iter().any(|root| path.starts_with(root)))
 }
 
-/// Where a path leads, with all links followed. What is not there is taken as it stands, so that reading it says that it
-/// vanished; nothing is known of a dangling link, and of what lies above something that is not there.
+/// Where a path leads, with all links followed. What is not there is taken as it stands, so that
+/// reading it says that it vanished; nothing is known of a dangling link, and of what lies above
+/// something that is not there.
 fn resolved(path: &Path) -> Option<PathBuf> {
     match path.canonicalize() {
         Ok(path) => Some(path),
@@ -133,11 +137,12 @@ fn resolved(path: &Path) -> Option<PathBuf> {
     }
 }
 
-/// A secret of this user, by which the recipes that this user wrote on this machine are known again.
+/// A secret of this user, by which the recipes that this user wrote on this machine are known
+/// again.
 ///
-/// A recipe that is written with it has a seal: a message authentication code (HMAC with sha256) over the recipe. A
-/// stranger can neither make a seal nor change a sealed recipe. A stranger who was given a sealed recipe can give it
-/// back: it still describes the same blob.
+/// A recipe that is written with it has a seal: a message authentication code (HMAC with sha256)
+/// over the recipe. A stranger can neither make a seal nor change a sealed recipe. A stranger who
+/// was given a sealed recipe can give it back: it still describes the same blob.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RecipeKey([u8; 32]);
 
@@ -146,8 +151,8 @@ impl RecipeKey {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`]; [`Error::Invalid`] for a file that has another length, belongs to another user or can be read by
-    /// other users.
+    /// [`Error::Read`]; [`Error::Invalid`] for a file that has another length, belongs to another
+    /// user or can be read by other users.
     pub fn open(path: impl AsRef<Path>) -> Result<Option<Self>> {
         let path = path.as_ref();
         let mut file = match fs::File::open(path) {
@@ -165,7 +170,9 @@ impl RecipeKey {
         let mut key = [0; 32];
         match file.read_exact(&mut key) {
             Ok(()) if metadata.len() == 32 => Ok(Some(Self(key))),
-            Err(cause) if cause.kind() != io::ErrorKind::UnexpectedEof => Err(Error::read(path)(cause)),
+            Err(cause) if cause.kind() != io::ErrorKind::UnexpectedEof => {
+                Err(Error::read(path)(cause))
+            }
             _ => refuse("it has another length than 32 bytes: remove it, and a new one is made"),
         }
     }
@@ -185,8 +192,14 @@ impl RecipeKey {
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(Error::write(folder))?;
         let private = fs::Permissions::from_mode(0o600);
-        let file = tempfile::Builder::new().permissions(private).tempfile_in(folder).map_err(Error::write(folder))?;
-        file.as_file().write_all(&key).and_then(|()| file.as_file().sync_all()).map_err(Error::write(path))?;
+        let file = tempfile::Builder::new()
+            .permissions(private)
+            .tempfile_in(folder)
+            .map_err(Error::write(folder))?;
+        file.as_file()
+            .write_all(&key)
+            .and_then(|()| file.as_file().sync_all())
+            .map_err(Error::write(path))?;
         match file.persist_noclobber(path) {
             Ok(_) => Ok(Self(key)),
             // Another process was faster: its key counts.

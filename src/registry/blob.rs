@@ -52,8 +52,8 @@ impl Blob for RemoteBlob {
     }
 }
 
-/// Reads to the end, also over several connections. Whether the bytes are the right ones and all there is for the one
-/// to see who wants them.
+/// Reads to the end, also over several connections. Whether the bytes are the right ones and all
+/// there is for the one to see who wants them.
 struct Reader {
     blob: RemoteBlob,
     response: Response,
@@ -94,8 +94,8 @@ impl Read for Reader {
     }
 }
 
-/// How many bytes of a blob must come before the count of retries begins anew. A registry cannot have a blob asked for
-/// more than a thousand times as often as a client tries again.
+/// How many bytes of a blob must come before the count of retries begins anew. A registry cannot
+/// have a blob asked for more than a thousand times as often as a client tries again.
 fn substantial(size: u64) -> u64 {
     const LEAST: u64 = 1 << 20;
     LEAST.max(size / 1000)

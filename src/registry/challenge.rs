@@ -1,8 +1,9 @@
 //! The ways to log in that a registry accepts: the header
-//! [WWW-Authenticate](https://www.rfc-editor.org/rfc/rfc9110.html#section-11.6.1), read as leniently as clients read it.
+//! [WWW-Authenticate](https://www.rfc-editor.org/rfc/rfc9110.html#section-11.6.1), read as
+//! leniently as clients read it.
 //!
-//! Registries and proxies send what the grammar does not allow: realms without quotes or with letters beyond ASCII,
-//! semicolons for commas, tabs. None of that changes what is meant.
+//! Registries and proxies send what the grammar does not allow: realms without quotes or with
+//! letters beyond ASCII, semicolons for commas, tabs. None of that changes what is meant.
 
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
@@ -60,13 +61,15 @@ fn skip_separators(text: &str) -> &str {
     text.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':'))
 }
 
-/// The [token](https://www.rfc-editor.org/rfc/rfc9110.html#section-5.6.2) at the beginning, and what follows.
+/// The [token](https://www.rfc-editor.org/rfc/rfc9110.html#section-5.6.2) at the beginning, and
+/// what follows.
 fn split_word(text: &str) -> (&str, &str) {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~/".contains(c);
     text.split_at(text.find(|c| !is_part(c)).unwrap_or(text.len()))
 }
 
-/// Skips the token that a scheme such as Negotiate has in place of parameters. It ends with its padding, `=`.
+/// Skips the token that a scheme such as Negotiate has in place of parameters. It ends with its
+/// padding, `=`.
 fn skip_token68(after: &str) -> &str {
     let (word, rest) = split_word(after.trim_start());
     let after_token = rest.trim_start_matches('=');
@@ -89,13 +92,17 @@ fn split_value(text: &str) -> (String, &str) {
     (value, "")
 }
 
-/// A value without quotes ends in front of a separator, or in front of the next parameter: it may have spaces in it.
+/// A value without quotes ends in front of a separator, or in front of the next parameter: it may
+/// have spaces in it.
 fn split_unquoted(text: &str) -> (String, &str) {
     let end = text.find([',', ';']).unwrap_or(text.len());
-    let next = text[..end].char_indices().filter(|(_, c)| c.is_whitespace()).map(|(at, _)| at).find(|&at| {
-        let (word, after) = split_word(text[at..end].trim_start());
-        !word.is_empty() && after.trim_start().starts_with('=')
-    });
+    let next =
+        text[..end].char_indices().filter(|(_, c)| c.is_whitespace()).map(|(at, _)| at).find(
+            |&at| {
+                let (word, after) = split_word(text[at..end].trim_start());
+                !word.is_empty() && after.trim_start().starts_with('=')
+            },
+        );
     let (value, after) = text.split_at(next.unwrap_or(end));
     let value = value.trim();
     let unquoted = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
@@ -109,7 +116,8 @@ mod tests {
     /// `SCHEME name=value|name=value; …`
     fn shown(text: &str) -> String {
         let one = |Challenge { scheme, parameters }: &Challenge| {
-            let parameters: Vec<_> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let parameters: Vec<_> =
+                parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
             format!("{scheme} {}", parameters.join("|")).trim_end().to_owned()
         };
         parse(text).iter().map(one).collect::<Vec<_>>().join("; ")
@@ -123,7 +131,10 @@ mod tests {
                 r#"Basic realm="simple", Newauth realm="apps", type=1, title="Login to \"apps\"""#,
                 r#"Basic realm=simple; Newauth realm=apps|type=1|title=Login to "apps""#,
             ),
-            (r#"Bearer realm="https://a.b/token",service="x""#, "Bearer realm=https://a.b/token|service=x"),
+            (
+                r#"Bearer realm="https://a.b/token",service="x""#,
+                "Bearer realm=https://a.b/token|service=x",
+            ),
             (r#"Bearer  realm="r" , service = "x","#, "Bearer realm=r|service=x"),
             (r#"BEARER REALM="r""#, "BEARER realm=r"),
             ("Negotiate", "Negotiate"),
@@ -135,7 +146,8 @@ mod tests {
             (r#", ,Basic realm="a, b=c", Bearer realm="r""#, "Basic realm=a, b=c; Bearer realm=r"),
             (
                 r#"Bearer realm="r",scope="repository:a/b:pull,push repository:c:pull",error="insufficient_scope""#,
-                "Bearer realm=r|scope=repository:a/b:pull,push repository:c:pull|error=insufficient_scope",
+                "Bearer realm=r|scope=repository:a/b:pull,push \
+                 repository:c:pull|error=insufficient_scope",
             ),
         ] {
             assert_eq!(shown(text), expected, "{text}");
@@ -147,11 +159,23 @@ mod tests {
         for (text, expected) in [
             ("Basic\trealm=\"x\"", "Basic realm=x"),
             ("Basic realm=\"Regístre\"", "Basic realm=Regístre"),
-            ("Basic realm=\"Reg\u{fffd}stre\", charset=UTF-8", "Basic realm=Reg\u{fffd}stre|charset=UTF-8"),
-            (r#"Bearer realm="https://a.b/t?x=y&z=1";service="x""#, "Bearer realm=https://a.b/t?x=y&z=1|service=x"),
+            (
+                "Basic realm=\"Reg\u{fffd}stre\", charset=UTF-8",
+                "Basic realm=Reg\u{fffd}stre|charset=UTF-8",
+            ),
+            (
+                r#"Bearer realm="https://a.b/t?x=y&z=1";service="x""#,
+                "Bearer realm=https://a.b/t?x=y&z=1|service=x",
+            ),
             (r#"Bearer realm="r" service="x""#, "Bearer realm=r|service=x"),
-            ("Bearer realm=https://a.b/t?x=y service=x y", "Bearer realm=https://a.b/t?x=y|service=x y"),
-            ("Bearer realm=https://a.b:5000/t,service=x:y", "Bearer realm=https://a.b:5000/t|service=x:y"),
+            (
+                "Bearer realm=https://a.b/t?x=y service=x y",
+                "Bearer realm=https://a.b/t?x=y|service=x y",
+            ),
+            (
+                "Bearer realm=https://a.b:5000/t,service=x:y",
+                "Bearer realm=https://a.b:5000/t|service=x:y",
+            ),
             ("Bearer realm='https://a.b/t', service='x'", "Bearer realm=https://a.b/t|service=x"),
             (
                 "Basic realm=Sonatype Nexus Repository Manager, Bearer realm=r",
@@ -179,17 +203,32 @@ mod tests {
     #[test]
     fn letters_beyond_ascii() {
         let mut headers = HeaderMap::new();
-        for bytes in [&b"Basic realm=\"Reg\xedstre\""[..], b"Bearer realm=\"/t\", service=\"Reg\xc3\xadstre\""] {
+        for bytes in [
+            &b"Basic realm=\"Reg\xedstre\""[..],
+            b"Bearer realm=\"/t\", service=\"Reg\xc3\xadstre\"",
+        ] {
             headers.append(WWW_AUTHENTICATE, bytes.try_into().unwrap());
         }
         let [basic, bearer] = &Challenge::all(&headers)[..] else { panic!("two challenges") };
         assert!(basic.is("basic") && basic.parameter("realm") == Some("Reg\u{fffd}stre"));
-        assert_eq!((bearer.parameter("realm"), bearer.parameter("service")), (Some("/t"), Some("Regístre")));
+        assert_eq!(
+            (bearer.parameter("realm"), bearer.parameter("service")),
+            (Some("/t"), Some("Regístre"))
+        );
     }
 
     #[test]
     fn every_text_comes_to_an_end() {
-        for text in ["é", "(((", "a=b=c=d", "\u{0}\u{1}", "Basic \u{e9}=x", "a b c d", "==,==", "Negotiate ===="] {
+        for text in [
+            "é",
+            "(((",
+            "a=b=c=d",
+            "\u{0}\u{1}",
+            "Basic \u{e9}=x",
+            "a b c d",
+            "==,==",
+            "Negotiate ====",
+        ] {
             parse(text);
         }
     }

@@ -14,37 +14,40 @@ use crate::{
 pub struct Client {
     /// Who asks.
     pub credentials: Credentials,
-    /// HTTP without TLS. Otherwise every registry is asked with TLS, except one on this machine (`localhost`, `127.0.0.1`,
-    /// `[::1]`) that does not speak it.
+    /// HTTP without TLS. Otherwise every registry is asked with TLS, except one on this machine
+    /// (`localhost`, `127.0.0.1`, `[::1]`) that does not speak it.
     pub plain_http: bool,
-    /// Whether a registry must show a certificate that is trusted. If it need not, a registry that does not speak TLS is
-    /// asked without, wherever it is.
+    /// Whether a registry must show a certificate that is trusted. If it need not, a registry that
+    /// does not speak TLS is asked without, wherever it is.
     pub tls_verify: bool,
-    /// How often a request is made again that failed for a reason that may pass: the registry is busy or broken, or the
-    /// connection went away. Before the first time half a second passes, and each time twice as long.
+    /// How often a request is made again that failed for a reason that may pass: the registry is
+    /// busy or broken, or the connection went away. Before the first time half a second passes, and
+    /// each time twice as long.
     pub retries: u32,
     /// How long a registry may be silent, and how long the head of an answer may take.
     pub timeout: Duration,
-    /// How many bytes of an answer must come in a second, averaged over [`rate_window`](Self::rate_window).
+    /// How many bytes of an answer must come in a second, averaged over
+    /// [`rate_window`](Self::rate_window).
     pub least_rate: u64,
-    /// Over how much waiting for an answer the rate is averaged. A slower one is given up, and so is a registry whose
-    /// silences last that long together.
+    /// Over how much waiting for an answer the rate is averaged. A slower one is given up, and so
+    /// is a registry whose silences last that long together.
     pub rate_window: Duration,
-    /// Repositories of a registry that is pushed to, by their paths in it, which may have some of the image's blobs and
-    /// may be read: what they have is not sent.
+    /// Repositories of a registry that is pushed to, by their paths in it, which may have some of
+    /// the image's blobs and may be read: what they have is not sent.
     pub mount_from: Vec<String>,
     /// Who is told how much is done.
     pub progress: Option<Progress>,
-    /// The authorities whose certificates are trusted, each a certificate in DER; by default those that the system
-    /// trusts, or that are in `SSL_CERT_FILE` and `SSL_CERT_DIR`. A registry's own certificate may be among them.
+    /// The authorities whose certificates are trusted, each a certificate in DER; by default those
+    /// that the system trusts, or that are in `SSL_CERT_FILE` and `SSL_CERT_DIR`. A registry's own
+    /// certificate may be among them.
     pub authorities: Option<Vec<Vec<u8>>>,
     /// PEM files with certificates that are trusted in addition.
     pub ca_files: Vec<PathBuf>,
-    /// Folders that have folders of certificates, each for the registry whose name it has, `HOST` or `HOST:PORT`; the
-    /// first one that there is for a registry counts. In it, as in
-    /// [`/etc/containers/certs.d`](https://github.com/containers/image/blob/main/docs/containers-certs.d.5.md) and
-    /// `/etc/docker/certs.d`, are certificates that are trusted in addition (`*.crt`), and client certificates
-    /// (`*.cert`, each with its key in `*.key`), all in PEM.
+    /// Folders that have folders of certificates, each for the registry whose name it has, `HOST`
+    /// or `HOST:PORT`; the first one that there is for a registry counts. In it, as in
+    /// [`/etc/containers/certs.d`](https://github.com/containers/image/blob/main/docs/containers-certs.d.5.md)
+    /// and `/etc/docker/certs.d`, are certificates that are trusted in addition (`*.crt`), and
+    /// client certificates (`*.cert`, each with its key in `*.key`), all in PEM.
     pub certs_d: Vec<PathBuf>,
     /// One folder of that kind for every registry, in place of those.
     pub cert_dir: Option<PathBuf>,
@@ -73,7 +76,8 @@ impl Client {
         Self { timeout, ..self }
     }
 
-    /// Sets how many bytes of an answer must come in a second, averaged over so much waiting for them.
+    /// Sets how many bytes of an answer must come in a second, averaged over so much waiting for
+    /// them.
     pub fn least_rate(self, bytes: u64, window: Duration) -> Self {
         Self { least_rate: bytes, rate_window: window, ..self }
     }
@@ -122,15 +126,15 @@ impl Client {
     }
 }
 
-/// The pool for writing what comes from a registry, in place of this one: threads that wait for the network more than they
-/// work are never too few.
+/// The pool for writing what comes from a registry, in place of this one: threads that wait for the
+/// network more than they work are never too few.
 pub fn download_pool(pool: &Pool) -> Pool {
     const FEWEST: usize = 4;
     Pool::new(pool.threads().max(FEWEST))
 }
 
-/// Anonymous, with TLS, with 5 retries (15 seconds of waiting), 30 seconds of silence, and at least 1 KiB in a second,
-/// averaged over 60 seconds.
+/// Anonymous, with TLS, with 5 retries (15 seconds of waiting), 30 seconds of silence, and at least
+/// 1 KiB in a second, averaged over 60 seconds.
 impl Default for Client {
     fn default() -> Self {
         Self {

@@ -31,10 +31,10 @@ pub enum Credentials {
         /// The password.
         password: String,
     },
-    /// With what `docker login` or `podman login` wrote into the first of these files that has something for the
-    /// registry, itself or by a credential helper that it names. Files that are not there are passed over, and where
-    /// none has anything, requests are anonymous. So they are if a helper fails; an error of the registry then says that
-    /// it did.
+    /// With what `docker login` or `podman login` wrote into the first of these files that has
+    /// something for the registry, itself or by a credential helper that it names. Files that are
+    /// not there are passed over, and where none has anything, requests are anonymous. So they are
+    /// if a helper fails; an error of the registry then says that it did.
     Files(Vec<PathBuf>),
 }
 
@@ -97,18 +97,23 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anonymous => f.write_str("Anonymous"),
-            Self::Password { user, .. } => f.debug_struct("Password").field("user", user).finish_non_exhaustive(),
+            Self::Password { user, .. } => {
+                f.debug_struct("Password").field("user", user).finish_non_exhaustive()
+            }
             Self::Files(files) => f.debug_tuple("Files").field(files).finish(),
         }
     }
 }
 
-/// What the file has for the repository: [podman](https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md)
-/// writes credentials for parts of a registry, and the longest path that fits wins.
+/// What the file has for the repository:
+/// [podman](https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md) writes
+/// credentials for parts of a registry, and the longest path that fits wins.
 fn in_file(file: &Path, reference: &Reference, notes: &mut Vec<String>) -> Result<Secret> {
     let bytes = match fs::read(file) {
         Ok(bytes) => bytes,
-        Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+        Err(cause)
+            if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
             return Ok(Secret::default());
         }
         Err(cause) => return Err(Error::read(file)(cause)),
@@ -120,8 +125,9 @@ fn in_file(file: &Path, reference: &Reference, notes: &mut Vec<String>) -> Resul
         return Ok(Secret::default());
     }
     let config = serde_json::from_slice::<Value>(json);
-    let config =
-        config.map_err(|_| refuse("it is not JSON: log in again, with `docker login` or `podman login`".to_owned()))?;
+    let config = config.map_err(|_| {
+        refuse("it is not JSON: log in again, with `docker login` or `podman login`".to_owned())
+    })?;
     let mut ask = |name: &str, server: &str| match helper::get(name, server) {
         Ok(None) => Secret::default(),
         Ok(Some(helper::Answer { user, secret })) => Secret::of_names(user, secret),
@@ -133,13 +139,15 @@ fn in_file(file: &Path, reference: &Reference, notes: &mut Vec<String>) -> Resul
     let read = |entry: &Value| {
         entry_of(entry).ok_or_else(|| {
             refuse(format!(
-                "what it says of {} cannot be read: log in again, with `docker login` or `podman login`",
+                "what it says of {} cannot be read: log in again, with `docker login` or `podman \
+                 login`",
                 reference.registry
             ))
         })
     };
     let full = format!("{}/{}", reference.registry, reference.repository);
-    let paths = full.rmatch_indices('/').map(|(at, _)| &full[..at]).filter(|path| path.contains('/'));
+    let paths =
+        full.rmatch_indices('/').map(|(at, _)| &full[..at]).filter(|path| path.contains('/'));
     for path in std::iter::once(&*full).chain(paths) {
         if let Some(name) = config["credHelpers"][path].as_str().filter(|name| !name.is_empty()) {
             let found = ask(name, path);
@@ -152,9 +160,12 @@ fn in_file(file: &Path, reference: &Reference, notes: &mut Vec<String>) -> Resul
             return Ok(found);
         }
     }
-    // The entry of the registry takes precedence over the helper for all, even if it names no helper.
+    // The entry of the registry takes precedence over the helper for all, even if it names no
+    // helper.
     let servers = servers(&reference.registry);
-    let own = servers.iter().find_map(|server| Some((server, config["credHelpers"].get(server)?.as_str()?)));
+    let own = servers
+        .iter()
+        .find_map(|server| Some((server, config["credHelpers"].get(server)?.as_str()?)));
     let helper = own.or_else(|| Some((servers.first()?, config["credsStore"].as_str()?)));
     if let Some((server, name)) = helper.filter(|(_, name)| !name.is_empty()) {
         let found = ask(name, server);
@@ -164,7 +175,9 @@ fn in_file(file: &Path, reference: &Reference, notes: &mut Vec<String>) -> Resul
     }
     let Some(auths) = config["auths"].as_object() else { return Ok(Secret::default()) };
     let exact = servers.iter().filter_map(|server| auths.get(server));
-    let others = auths.iter().filter(|(key, _)| server_of(key).is_some_and(|key| servers.iter().any(|of| of == key)));
+    let others = auths
+        .iter()
+        .filter(|(key, _)| server_of(key).is_some_and(|key| servers.iter().any(|of| of == key)));
     for entry in exact.chain(others.map(|(_, entry)| entry)) {
         let found = read(entry)?;
         if !found.is_none() {
@@ -185,7 +198,8 @@ fn servers(registry: &str) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// The registry that a key means which is written as an address: with a scheme, or with a path that registries have.
+/// The registry that a key means which is written as an address: with a scheme, or with a path that
+/// registries have.
 fn server_of(key: &str) -> Option<&str> {
     let address = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://"));
     match (address, key.split_once('/')) {
@@ -195,8 +209,8 @@ fn server_of(key: &str) -> Option<&str> {
     }
 }
 
-/// The secret in an entry of `auths`, which may be empty; `None` if the entry cannot be read. As in docker, `auth` takes
-/// precedence over `username` and `password`.
+/// The secret in an entry of `auths`, which may be empty; `None` if the entry cannot be read. As in
+/// docker, `auth` takes precedence over `username` and `password`.
 fn entry_of(entry: &Value) -> Option<Secret> {
     let members = match entry {
         Value::Null => return Some(Secret::default()),
@@ -218,10 +232,11 @@ fn entry_of(entry: &Value) -> Option<Secret> {
     Some(secret)
 }
 
-/// Decodes `NAME:PASSWORD` in base64. As docker does, it ignores line ends and zeros after the password. The result is `None`
-/// if the text is malformed, and `Some(None)` if it is empty.
+/// Decodes `NAME:PASSWORD` in base64. As docker does, it ignores line ends and zeros after the
+/// password. The result is `None` if the text is malformed, and `Some(None)` if it is empty.
 fn decode(auth: &str) -> Option<Option<(Vec<u8>, Vec<u8>)>> {
-    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let config =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let text: Vec<u8> = auth.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     if text.is_empty() {
         return Some(None);

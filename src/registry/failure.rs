@@ -46,8 +46,8 @@ pub(crate) enum Failure {
     Ours(Error),
 }
 
-/// What a registry answered when it refused:
-/// [error codes](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes).
+/// What a registry answered when it refused: [error
+/// codes](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes).
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
@@ -66,7 +66,8 @@ impl Refusal {
     pub(crate) fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let retry_after = seconds.map(Duration::from_secs);
-        let schemes = Challenge::all(headers).into_iter().map(|challenge| challenge.scheme).collect();
+        let schemes =
+            Challenge::all(headers).into_iter().map(|challenge| challenge.scheme).collect();
         let has_challenge = headers.contains_key(WWW_AUTHENTICATE);
         let (codes, message) = said(body);
         Self { status: status.as_u16(), codes, message, retry_after, schemes, has_challenge }
@@ -81,7 +82,8 @@ impl Refusal {
     }
 }
 
-/// The codes and the words of an error. Proxies and token services have other forms; their words are kept.
+/// The codes and the words of an error. Proxies and token services have other forms; their words
+/// are kept.
 fn said(body: &[u8]) -> (Vec<String>, String) {
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
         return (Vec::new(), String::from_utf8_lossy(body).into_owned());
@@ -105,8 +107,8 @@ impl Failure {
     /// Whether the same request may succeed later, of a registry that answered before or did not.
     pub(crate) fn may_pass(&self, has_answered: bool) -> bool {
         match self {
-            // Whoever is not there now seldom comes within seconds, and a wrong name never does. Who was there may.
-            // A certificate that is refused is refused again.
+            // Whoever is not there now seldom comes within seconds, and a wrong name never does.
+            // Who was there may. A certificate that is refused is refused again.
             Self::Request(error) => {
                 (has_answered || !error.is_connect())
                     && !error.is_builder()
@@ -116,7 +118,8 @@ impl Failure {
             Self::Silent | Self::Again(_) => true,
             Self::Refused(refusal) => {
                 // Not 501 and 507, which say that it cannot be done and that there is no room.
-                let is_passing = matches!(refusal.status, 408 | 500 | 502..=506 | 508..) || refusal.is_busy();
+                let is_passing =
+                    matches!(refusal.status, 408 | 500 | 502..=506 | 508..) || refusal.is_busy();
                 is_passing && refusal.retry_after.is_none_or(|wait| wait <= MAX_WAIT)
             }
             _ => false,
@@ -186,12 +189,15 @@ pub(crate) fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
 /// Whether the other side went away before it had answered.
 pub(crate) fn has_broken_off(error: &reqwest::Error) -> bool {
     causes(error).any(|cause| {
-        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message) || cause.is::<io::Error>()
+        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
+            || cause.is::<io::Error>()
     })
 }
 
 /// The error, and what is inside of it.
-pub(crate) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+pub(crate) fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     iter::successors(Some(error), |error| source(*error))
 }
 
@@ -209,7 +215,8 @@ pub(crate) fn root(error: &(dyn StdError + 'static)) -> String {
 /// Whoever sends text may send much of it, and codes that change a terminal.
 pub(crate) fn printable(text: &str) -> String {
     const MOST: usize = 200;
-    let mut printable: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST).collect();
+    let mut printable: String =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST).collect();
     if text.chars().nth(MOST).is_some() {
         printable.push('…');
     }
@@ -223,17 +230,36 @@ mod tests {
     #[test]
     fn words_are_found_in_every_form() {
         for (body, codes, message) in [
-            (r#"{"errors":[{"code":"A","message":"x"},{"code":"B"},{"message":"y"}]}"#, &["A", "B"][..], "x; y"),
+            (
+                r#"{"errors":[{"code":"A","message":"x"},{"code":"B"},{"message":"y"}]}"#,
+                &["A", "B"][..],
+                "x; y",
+            ),
             (r#"{"errors":[{"code":"A","message":null,"detail":{}}]}"#, &["A"], ""),
-            (r#"{"details":"incorrect username or password"}"#, &[], "incorrect username or password"),
-            (r#"{"error":"invalid_grant","error_description":"it has ended"}"#, &[], "it has ended"),
+            (
+                r#"{"details":"incorrect username or password"}"#,
+                &[],
+                "incorrect username or password",
+            ),
+            (
+                r#"{"error":"invalid_grant","error_description":"it has ended"}"#,
+                &[],
+                "it has ended",
+            ),
             (r#"{"message":"no"}"#, &[], "no"),
             ("{\"x\":1}", &[], "{\"x\":1}"),
             ("\"no\"", &[], "no"),
-            ("<html>413 Request Entity Too Large</html>", &[], "<html>413 Request Entity Too Large</html>"),
+            (
+                "<html>413 Request Entity Too Large</html>",
+                &[],
+                "<html>413 Request Entity Too Large</html>",
+            ),
             ("", &[], ""),
         ] {
-            assert_eq!(said(body.as_bytes()), (codes.iter().map(ToString::to_string).collect(), message.to_owned()));
+            assert_eq!(
+                said(body.as_bytes()),
+                (codes.iter().map(ToString::to_string).collect(), message.to_owned())
+            );
         }
     }
 }

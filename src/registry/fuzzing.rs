@@ -14,7 +14,8 @@ use crate::{
 
 pub use crate::registry::serve::fuzzing::http;
 
-/// Reads challenges, a header in each line. Written as RFC 9110 has them, they are read as the same.
+/// Reads challenges, a header in each line. Written as RFC 9110 has them, they are read as the
+/// same.
 pub fn challenge(data: &[u8]) {
     let mut headers = HeaderMap::new();
     for line in data.split(|&byte| byte == b'\n').take(100) {
@@ -24,8 +25,14 @@ pub fn challenge(data: &[u8]) {
     }
     let challenges = Challenge::all(&headers);
     for challenge in &challenges {
-        assert!(!challenge.scheme.is_empty() && challenge.is(&challenge.scheme.to_ascii_lowercase()));
-        let _ = [challenge.parameter("realm"), challenge.parameter("scope"), challenge.parameter("service")];
+        assert!(
+            !challenge.scheme.is_empty() && challenge.is(&challenge.scheme.to_ascii_lowercase())
+        );
+        let _ = [
+            challenge.parameter("realm"),
+            challenge.parameter("scope"),
+            challenge.parameter("service"),
+        ];
     }
     let written = challenges.iter().map(written).collect::<Vec<_>>().join(", ");
     let mut headers = HeaderMap::new();
@@ -37,25 +44,38 @@ pub fn challenge(data: &[u8]) {
 /// As RFC 9110 has it.
 fn written(challenge: &Challenge) -> String {
     let quoted = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
-    let parameters = challenge.parameters.iter().map(|(name, value)| format!("{name}=\"{}\"", quoted(value)));
+    let parameters =
+        challenge.parameters.iter().map(|(name, value)| format!("{name}=\"{}\"", quoted(value)));
     format!("{} {}", challenge.scheme, parameters.collect::<Vec<_>>().join(", "))
 }
 
-/// Reads names: of images in registries and in layouts, digests, platforms, media types, compressions. What one is
-/// displayed as is read as the same.
+/// Reads names: of images in registries and in layouts, digests, platforms, media types,
+/// compressions. What one is displayed as is read as the same.
 pub fn reference(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     if let Ok(reference) = text.parse::<Reference>() {
         let shown = reference.to_string();
         assert_eq!(shown.parse::<Reference>().expect("our own name"), reference, "{shown}");
-        assert!(shown.bytes().all(|byte| byte.is_ascii_graphic()), "a name goes into an address: {shown:?}");
-        assert!(!reference.registry.contains(['/', '@', '?', '#', '\\']), "a host is a host: {shown:?}");
+        assert!(
+            shown.bytes().all(|byte| byte.is_ascii_graphic()),
+            "a name goes into an address: {shown:?}"
+        );
+        assert!(
+            !reference.registry.contains(['/', '@', '?', '#', '\\']),
+            "a host is a host: {shown:?}"
+        );
         assert!(
             !reference.repository.split('/').any(|part| ["", ".", ".."].contains(&part)),
             "no path leads away: {shown:?}"
         );
-        assert!(!reference.repository.contains(['@', '?', '#', '%', ':', '\\']), "a path is a path: {shown:?}");
-        assert!(!reference.tag.is_some_and(|tag| tag.contains(['/', '@', '?', '#', '%', ':'])), "{shown:?}");
+        assert!(
+            !reference.repository.contains(['@', '?', '#', '%', ':', '\\']),
+            "a path is a path: {shown:?}"
+        );
+        assert!(
+            !reference.tag.is_some_and(|tag| tag.contains(['/', '@', '?', '#', '%', ':'])),
+            "{shown:?}"
+        );
     }
     if let Ok(name) = text.parse::<ImageName>() {
         assert_eq!(name.tag.parse::<ImageName>().expect("a tag is a name").tag, name.tag);
@@ -69,10 +89,16 @@ pub fn reference(data: &[u8]) {
     if let Ok(platform) = text.parse::<Platform>() {
         let shown = platform.to_string();
         assert_eq!(shown.parse::<Platform>().expect("our own platform").to_string(), shown);
-        assert!(platform.normalised().accepts(&platform.normalised()), "a platform accepts itself: {shown}");
+        assert!(
+            platform.normalised().accepts(&platform.normalised()),
+            "a platform accepts itself: {shown}"
+        );
     }
     if let Ok(compression) = text.parse::<Compression>() {
-        assert_eq!(compression.to_string().parse::<Compression>().expect("our own compression"), compression);
+        assert_eq!(
+            compression.to_string().parse::<Compression>().expect("our own compression"),
+            compression
+        );
     }
     let media_type = MediaType::new(text);
     assert_eq!(media_type.to_oci().to_oci(), media_type.to_oci());

@@ -62,8 +62,8 @@ impl Http {
             client.map_err(|error| refuse(root(&error)))
         };
         let (bound, client) = (client(redirects_at_home())?, client(redirects())?);
-        let network =
-            Network::start().map_err(|cause| refuse(format!("no thread for the network can be had: {cause}")))?;
+        let network = Network::start()
+            .map_err(|cause| refuse(format!("no thread for the network can be had: {cause}")))?;
         Ok(Self {
             client,
             bound,
@@ -75,8 +75,8 @@ impl Http {
         })
     }
 
-    /// Whether the registry at this `https` address speaks TLS. A server that does not may wait for the rest of what it takes
-    /// for a request, and so an answer has to come within `patience`.
+    /// Whether the registry at this `https` address speaks TLS. A server that does not may wait for
+    /// the rest of what it takes for a request, and so an answer has to come within `patience`.
     pub(crate) fn speaks_tls(&self, root: &Url, patience: Duration) -> bool {
         *self.speaks_tls.get_or_init(|| {
             let get = |url: Url, limit| {
@@ -92,7 +92,9 @@ impl Http {
                     plain.set_scheme("http").expect("both schemes are for hosts");
                     // A server with TLS answers with status 400, if at all, or sends elsewhere.
                     let answer = get(plain, self.timeout);
-                    !answer.is_ok_and(|answer| answer.url().scheme() == "http" && answer.status().as_u16() != 400)
+                    !answer.is_ok_and(|answer| {
+                        answer.url().scheme() == "http" && answer.status().as_u16() != 400
+                    })
                 }
             }
         })
@@ -138,7 +140,11 @@ impl Http {
             // The window may end in the middle of a silence.
             let limit = silence.min(pace.left(self.least_rate));
             let chunk = self.wait(limit, response.chunk().map_err(Failure::Request));
-            let bytes = chunk.as_ref().ok().and_then(Option::as_ref).map_or(0, |chunk| chunk.as_ref().len() as u64);
+            let bytes = chunk
+                .as_ref()
+                .ok()
+                .and_then(Option::as_ref)
+                .map_or(0, |chunk| chunk.as_ref().len() as u64);
             if let Ok(None) = chunk {
                 return Ok(None);
             }
@@ -151,7 +157,11 @@ impl Http {
     }
 
     /// All bytes of an answer, or nothing if there are more than so many: they are read no further.
-    pub(crate) fn body(&self, mut response: Response, most: u64) -> Result<Option<Vec<u8>>, Failure> {
+    pub(crate) fn body(
+        &self,
+        mut response: Response,
+        most: u64,
+    ) -> Result<Option<Vec<u8>>, Failure> {
         let (mut bytes, mut pace) = (Vec::new(), Pace::default());
         while let Some(chunk) = self.chunk(&mut response, &mut pace)? {
             bytes.extend_from_slice(chunk.as_ref());
@@ -180,7 +190,8 @@ impl Http {
     }
 }
 
-/// Followed as far as TLS goes: what a request has in its body, an identity token or a blob, goes along.
+/// Followed as far as TLS goes: what a request has in its body, an identity token or a blob, goes
+/// along.
 fn redirects() -> Policy {
     let usual = Policy::default();
     Policy::custom(move |attempt| {
@@ -198,13 +209,16 @@ fn redirects_at_home() -> Policy {
     Policy::custom(move |attempt| {
         let from = attempt.previous().last();
         match from.is_some_and(|from| leaves_home(from, attempt.url())) {
-            true => attempt.error("it sends us to another host, which an identity token is not for"),
+            true => {
+                attempt.error("it sends us to another host, which an identity token is not for")
+            }
             false => usual.redirect(attempt),
         }
     })
 }
 
-/// Whether what was for the one address would go to another host or port, or without the TLS that it would have had.
+/// Whether what was for the one address would go to another host or port, or without the TLS that
+/// it would have had.
 pub(crate) fn leaves_home(from: &Url, to: &Url) -> bool {
     let turns_to_tls = from.scheme() == "http"
         && to.scheme() == "https"
@@ -214,7 +228,8 @@ pub(crate) fn leaves_home(from: &Url, to: &Url) -> bool {
     from.origin() != to.origin() && !turns_to_tls
 }
 
-/// Whether what was for the one address would go to the other without the TLS that it would have had.
+/// Whether what was for the one address would go to the other without the TLS that it would have
+/// had.
 pub(crate) fn leaves_tls(from: &Url, to: &Url) -> bool {
     from.scheme() == "https" && to.scheme() != "https"
 }
@@ -240,7 +255,11 @@ mod tests {
             ("https://a.b/", "https://a.b@c.d/", true),
             ("http://127.0.0.1/", "http://localhost/", true),
         ] {
-            assert_eq!(leaves_home(&from.parse().unwrap(), &to.parse().unwrap()), leaves, "{from} to {to}");
+            assert_eq!(
+                leaves_home(&from.parse().unwrap(), &to.parse().unwrap()),
+                leaves,
+                "{from} to {to}"
+            );
         }
     }
 
@@ -253,7 +272,11 @@ mod tests {
             ("http://a.b/", "http://a.b/", false),
             ("http://a.b/", "https://a.b/", false),
         ] {
-            assert_eq!(leaves_tls(&from.parse().unwrap(), &to.parse().unwrap()), leaves, "{from} to {to}");
+            assert_eq!(
+                leaves_tls(&from.parse().unwrap(), &to.parse().unwrap()),
+                leaves,
+                "{from} to {to}"
+            );
         }
     }
 }

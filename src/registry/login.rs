@@ -36,7 +36,8 @@ pub(crate) struct Login {
     key: Mutex<Option<HeaderValue>>,
 }
 
-/// An identity token, and the token service that has it: no other one gets it, or what that one replaced it by.
+/// An identity token, and the token service that has it: no other one gets it, or what that one
+/// replaced it by.
 struct Identity {
     token: String,
     home: Option<Url>,
@@ -49,10 +50,11 @@ impl Login {
         Self { secret: Arc::new(secret), identity, scopes, key: Mutex::default() }
     }
 
-    /// A login with the same credentials whose tokens also cover this scope. Its tokens are separate: a token service may
-    /// refuse a whole request because of one scope in it.
+    /// A login with the same credentials whose tokens also cover this scope. Its tokens are
+    /// separate: a token service may refuse a whole request because of one scope in it.
     pub(crate) fn with(&self, scope: String) -> Self {
-        // Some token services grant only the last scope, and without this login's own scope nothing works.
+        // Some token services grant only the last scope, and without this login's own scope nothing
+        // works.
         let scopes = [scope].into_iter().chain(self.scopes.iter().cloned()).collect();
         // A password is the same for all scopes.
         let key = lock(&self.key).clone().filter(|key| key.as_bytes().starts_with(b"Basic "));
@@ -78,7 +80,8 @@ impl Login {
         key
     }
 
-    /// Finds a key in place of one that the registry refused with these headers. Says whether there is another now.
+    /// Finds a key in place of one that the registry refused with these headers. Says whether there
+    /// is another now.
     pub(crate) fn renew(
         &self,
         http: &Http,
@@ -93,18 +96,25 @@ impl Login {
         }
         let challenges = Challenge::all(headers);
         let of = |scheme: &str| challenges.iter().find(|challenge| challenge.is(scheme));
-        // A registry that names an unknown scheme may still accept the password, which was stored for this registry. crane
-        // sends it too.
+        // A registry that names an unknown scheme may still accept the password, which was stored
+        // for this registry. crane sends it too.
         let is_for_password = of("Basic").is_some() || of("Bearer").is_none();
-        let basic = self.basic().filter(|basic| is_for_password && refused.is_none_or(|key| key != basic));
+        let basic =
+            self.basic().filter(|basic| is_for_password && refused.is_none_or(|key| key != basic));
         let new = match of("Bearer") {
             Some(challenge) => match (self.bearer(http, registry, challenge, refused), basic) {
                 (Ok(new), basic) => new.or(basic),
                 (Err(failure), Some(basic)) if !failure.may_pass(true) => Some(basic),
                 (Err(failure), _) => return Err(failure),
             },
-            None if basic.is_none() && of("Basic").is_some() && !self.is_anonymous() && refused.is_none() => {
-                return Err(Failure::Denied("it wants a password, and there is a token for it".to_owned()));
+            None if basic.is_none()
+                && of("Basic").is_some()
+                && !self.is_anonymous()
+                && refused.is_none() =>
+            {
+                return Err(Failure::Denied(
+                    "it wants a password, and there is a token for it".to_owned(),
+                ));
             }
             None => basic,
         };
@@ -139,14 +149,18 @@ impl Login {
 
     /// Asks for a token where the challenge says.
     fn token(&self, http: &Http, registry: &Url, challenge: &Challenge) -> Result<String, Failure> {
-        let odd = |why: &dyn Display| Failure::Odd(format!("where its tokens are is no address: {why}"));
-        let realm = challenge.parameter("realm").ok_or_else(|| odd(&"its challenge has no realm"))?;
+        let odd =
+            |why: &dyn Display| Failure::Odd(format!("where its tokens are is no address: {why}"));
+        let realm =
+            challenge.parameter("realm").ok_or_else(|| odd(&"its challenge has no realm"))?;
         let url = registry.join(realm).map_err(|error| odd(&error))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(odd(&"it is neither of HTTP nor of HTTPS"));
         }
         if leaves_tls(registry, &url) && !self.is_anonymous() {
-            return Err(Failure::Odd("its tokens are where a password would go without TLS".to_owned()));
+            return Err(Failure::Odd(
+                "its tokens are where a password would go without TLS".to_owned(),
+            ));
         }
         let scopes = self.scopes(challenge.parameter("scope").unwrap_or_default());
         let service = challenge.parameter("service");
@@ -154,13 +168,17 @@ impl Login {
         let response = match &mut *identity {
             Some(Identity { token, home }) => {
                 if home.get_or_insert_with(|| url.clone()).origin() != url.origin() {
-                    return Err(Failure::Odd("it names one place for its tokens, and then another".to_owned()));
+                    return Err(Failure::Odd(
+                        "it names one place for its tokens, and then another".to_owned(),
+                    ));
                 }
                 let request = exchange(http, url.clone(), service, &scopes, token);
                 let response = http.send_at_home(request.build().map_err(Failure::Request)?)?;
                 // A service may not know this way, but the other one.
                 match response.status().as_u16() {
-                    404 | 405 if self.secret.password.is_some() => send(http, self.ask(http, url, service, &scopes))?,
+                    404 | 405 if self.secret.password.is_some() => {
+                        send(http, self.ask(http, url, service, &scopes))?
+                    }
                     _ => response,
                 }
             }
@@ -171,9 +189,10 @@ impl Login {
                 Failure::Refused(refusal) if matches!(refusal.status, 400 | 401 | 403) => {
                     Failure::Denied(refusal.message)
                 }
-                Failure::Refused(refusal) if refusal.status < 429 => {
-                    Failure::Odd(format!("where it says that its tokens are, the status is {}", refusal.status))
-                }
+                Failure::Refused(refusal) if refusal.status < 429 => Failure::Odd(format!(
+                    "where it says that its tokens are, the status is {}",
+                    refusal.status
+                )),
                 other => other,
             });
         }
@@ -185,27 +204,47 @@ impl Login {
         Ok(token)
     }
 
-    /// The scopes to ask a token for: those of this login, and those that the registry names for other repositories, since a
-    /// proxy in front of it may use another name.
+    /// The scopes to ask a token for: those of this login, and those that the registry names for
+    /// other repositories, since a proxy in front of it may use another name.
     fn scopes(&self, wanted: &str) -> Vec<String> {
         let named = |scope: &str| scope.rsplit_once(':').map(|(name, _)| name.to_owned());
         let is_new = |scope: &&str| {
-            scope.starts_with("repository:") && !self.scopes.iter().any(|own| named(own) == named(scope))
+            scope.starts_with("repository:")
+                && !self.scopes.iter().any(|own| named(own) == named(scope))
         };
-        wanted.split_whitespace().filter(is_new).map(str::to_owned).chain(self.scopes.iter().cloned()).collect()
+        wanted
+            .split_whitespace()
+            .filter(is_new)
+            .map(str::to_owned)
+            .chain(self.scopes.iter().cloned())
+            .collect()
     }
 
-    fn ask(&self, http: &Http, mut url: Url, service: Option<&str>, scopes: &[String]) -> RequestBuilder {
+    fn ask(
+        &self,
+        http: &Http,
+        mut url: Url,
+        service: Option<&str>,
+        scopes: &[String],
+    ) -> RequestBuilder {
         url.query_pairs_mut()
             .extend_pairs(scopes.iter().map(|scope| ("scope", scope)))
             .extend_pairs(service.iter().map(|service| ("service", service)));
         let request = http.request(Method::GET, url);
-        self.basic().into_iter().fold(request, |request, basic| request.header(AUTHORIZATION, basic))
+        self.basic()
+            .into_iter()
+            .fold(request, |request, basic| request.header(AUTHORIZATION, basic))
     }
 }
 
 /// [Exchanges](https://distribution.github.io/distribution/spec/auth/oauth/) an identity token.
-fn exchange(http: &Http, url: Url, service: Option<&str>, scopes: &[String], token: &str) -> RequestBuilder {
+fn exchange(
+    http: &Http,
+    url: Url,
+    service: Option<&str>,
+    scopes: &[String],
+    token: &str,
+) -> RequestBuilder {
     http.request(Method::POST, url).form(&[
         ("grant_type", "refresh_token"),
         ("service", service.unwrap_or_default()),
@@ -219,7 +258,8 @@ fn send(http: &Http, request: RequestBuilder) -> Result<reqwest::Response, Failu
     http.send(request.build().map_err(Failure::Request)?)
 }
 
-/// The answer of a token service. Its `expires_in` is ignored: the registry says when a token has expired.
+/// The answer of a token service. Its `expires_in` is ignored: the registry says when a token has
+/// expired.
 struct Answer {
     token: String,
     refresh: Option<String>,
@@ -228,12 +268,17 @@ struct Answer {
 impl Answer {
     /// Either of `token` and `access_token` may be missing, null or empty.
     fn parse(body: &[u8]) -> Option<Self> {
-        let answer: Value = serde_json::from_str(String::from_utf8_lossy(body).trim_start_matches('\u{feff}')).ok()?;
+        let answer: Value =
+            serde_json::from_str(String::from_utf8_lossy(body).trim_start_matches('\u{feff}'))
+                .ok()?;
         let member = |name: &str| {
             let text = answer[name].as_str()?.trim();
             (!text.is_empty()).then(|| text.to_owned())
         };
-        Some(Self { token: member("token").or_else(|| member("access_token"))?, refresh: member("refresh_token") })
+        Some(Self {
+            token: member("token").or_else(|| member("access_token"))?,
+            refresh: member("refresh_token"),
+        })
     }
 }
 
@@ -250,7 +295,10 @@ mod tests {
             (r#"{"token":"","access_token":"a"}"#, Some("a")),
             (r#"{"token":null,"access_token":"a"}"#, Some("a")),
             (r#"{"token":"a","access_token":""}"#, Some("a")),
-            (r#"{"token":"a","access_token":null,"expires_in":"300","issued_at":"yesterday"}"#, Some("a")),
+            (
+                r#"{"token":"a","access_token":null,"expires_in":"300","issued_at":"yesterday"}"#,
+                Some("a"),
+            ),
             (r#"{"token":"a","expires_in":0,"issued_at":0}"#, Some("a")),
             (r#"{"token":"a","expires_in":-1,"issued_at":""}"#, Some("a")),
             (r#"{"token":"a","expires_in":3599.5,"scope":["x"],"token_type":"bearer"}"#, Some("a")),
@@ -264,7 +312,11 @@ mod tests {
             ("a", None),
             ("", None),
         ] {
-            assert_eq!(Answer::parse(body.as_bytes()).map(|answer| answer.token).as_deref(), expected, "{body}");
+            assert_eq!(
+                Answer::parse(body.as_bytes()).map(|answer| answer.token).as_deref(),
+                expected,
+                "{body}"
+            );
         }
         let latin = Answer::parse(b"{\"token\":\"a\",\"name\":\"Andr\xe9\"}");
         assert_eq!(latin.map(|answer| answer.token).as_deref(), Some("a"));
@@ -280,7 +332,11 @@ mod tests {
             ("repository:prefix/a/b:pull,push", &["repository:prefix/a/b:pull,push"]),
             ("registry:catalog:*", &[]),
         ] {
-            assert_eq!(login.scopes(wanted), [added, &["repository:a/b:pull,push"]].concat(), "{wanted}");
+            assert_eq!(
+                login.scopes(wanted),
+                [added, &["repository:a/b:pull,push"]].concat(),
+                "{wanted}"
+            );
         }
     }
 }

@@ -5,7 +5,9 @@ use rustls::CertificateError;
 use crate::{
     document::descriptor::{Descriptor, MediaType},
     registry::{
-        failure::{Failure, Refusal, has_broken_off, is_about_certificate, printable, root, tls_error},
+        failure::{
+            Failure, Refusal, has_broken_off, is_about_certificate, printable, root, tls_error,
+        },
         pace::LeastRate,
         tls::verifier::is_marked_as_authority,
     },
@@ -35,8 +37,8 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// What went wrong, and what to do. Addresses are left out: they may hold a signature that is as good as a
-    /// password.
+    /// What went wrong, and what to do. Addresses are left out: they may hold a signature that is
+    /// as good as a password.
     pub(crate) fn sentence(&self, failure: &Failure) -> String {
         let Self { what, registry, .. } = self;
         match failure {
@@ -44,8 +46,8 @@ impl Asked<'_> {
                 "the registry speaks TLS, and was asked without: leave out --plain-http".to_owned()
             }
             Failure::Refused(refusal) if refusal.status == 407 => format!(
-                "the proxy {} requires a login (status 407){}: put USER:PASSWORD@ in front of its name in HTTPS_PROXY or \
-                 HTTP_PROXY",
+                "the proxy {} requires a login (status 407){}: put USER:PASSWORD@ in front of its \
+                 name in HTTPS_PROXY or HTTP_PROXY",
                 self.proxy.unwrap_or("between you and the registry"),
                 quote(&refusal.message)
             ),
@@ -55,7 +57,10 @@ impl Asked<'_> {
                         Some(wait) => format!("in {} seconds", wait.as_secs()),
                         None => "later".to_owned(),
                     };
-                    format!("the registry has had too many requests (asked for {what}): try again {wait}, or log in")
+                    format!(
+                        "the registry has had too many requests (asked for {what}): try again \
+                         {wait}, or log in"
+                    )
                 }
                 _ if self.access == Access::Push => self.refused_push(refusal),
                 _ => self.refused_pull(refusal),
@@ -66,28 +71,32 @@ impl Asked<'_> {
                 format!("the registry hands out no token that can be read, {why}: try again later")
             }
             Failure::OtherBytes { expected, actual } if self.access == Access::Push => format!(
-                "the registry says that it took in {actual}, and {expected} was sent: it is damaged, or something \
-                 between you and it is; push to another, or ask who runs it"
+                "the registry says that it took in {actual}, and {expected} was sent: it is \
+                 damaged, or something between you and it is; push to another, or ask who runs it"
             ),
             Failure::OtherBytes { expected, actual } => format!(
-                "the registry sends other bytes than {expected}, namely {actual}: it is damaged, or something between \
-                 you and it is; try again, or pull from elsewhere"
+                "the registry sends other bytes than {expected}, namely {actual}: it is damaged, \
+                 or something between you and it is; try again, or pull from elsewhere"
             ),
             Failure::Silent => format!("the registry is silent, asked for {what}: try again later"),
             Failure::Slow(least) => {
-                format!("the registry sends {what} at {}: try again later, or pull from elsewhere", slower(*least))
+                format!(
+                    "the registry sends {what} at {}: try again later, or pull from elsewhere",
+                    slower(*least)
+                )
             }
             Failure::Request(error) => self.no_answer(error),
             Failure::Odd(why) => self.odd(&printable(why)),
             Failure::Again(why) => self.odd(why),
             Failure::LacksForeign(refusal) => format!(
-                "the registry refuses {what} because of layers that registries need not have and that are not sent{}: \
-                 configure it to accept such layers, or push to another; to push again does not help",
+                "the registry refuses {what} because of layers that registries need not have and \
+                 that are not sent{}: configure it to accept such layers, or push to another; to \
+                 push again does not help",
                 quote(&refusal.message)
             ),
             Failure::Proxy(why) => format!(
-                "the proxy for {registry} cannot be used ({}): correct HTTPS_PROXY or HTTP_PROXY, or name the registry in \
-                 NO_PROXY",
+                "the proxy for {registry} cannot be used ({}): correct HTTPS_PROXY or HTTP_PROXY, \
+                 or name the registry in NO_PROXY",
                 printable(why)
             ),
             Failure::Ours(error) => error.to_string(),
@@ -100,22 +109,35 @@ impl Asked<'_> {
         match (tls_error(error), self.proxy) {
             (Some(error), _) => self.tls(error, &cause),
             (None, Some(proxy)) if error.is_connect() => format!(
-                "{registry} cannot be reached through the proxy {proxy} ({cause}): correct HTTPS_PROXY or HTTP_PROXY, or \
-                 name the registry in NO_PROXY"
+                "{registry} cannot be reached through the proxy {proxy} ({cause}): correct \
+                 HTTPS_PROXY or HTTP_PROXY, or name the registry in NO_PROXY"
             ),
             (None, None) if error.is_connect() => {
-                format!("{registry} cannot be reached ({cause}): correct its name, or look after the network")
+                format!(
+                    "{registry} cannot be reached ({cause}): correct its name, or look after the \
+                     network"
+                )
             }
             (None, _) if has_broken_off(error) => {
-                let or = if self.is_plain { ", or leave out --plain-http if the registry speaks TLS" } else { "" };
-                format!("the connection to the registry broke off, asked for {what} ({cause}): try again later{or}")
+                let or = if self.is_plain {
+                    ", or leave out --plain-http if the registry speaks TLS"
+                } else {
+                    ""
+                };
+                format!(
+                    "the connection to the registry broke off, asked for {what} ({cause}): try \
+                     again later{or}"
+                )
             }
             _ => self.odd(&cause),
         }
     }
 
     fn odd(&self, why: &str) -> String {
-        format!("the registry cannot be understood, asked for {} ({why}): is it a registry?", self.what)
+        format!(
+            "the registry cannot be understood, asked for {} ({why}): is it a registry?",
+            self.what
+        )
     }
 
     fn denied(&self, said: &str) -> String {
@@ -128,26 +150,30 @@ impl Asked<'_> {
         match (access, is_anonymous) {
             (Access::Pull, true) => {
                 format!(
-                    "the registry does not give {what} to everybody{said}{found}: correct the name, or log in with {login}"
+                    "the registry does not give {what} to everybody{said}{found}: correct the \
+                     name, or log in with {login}"
                 )
             }
             (Access::Pull, false) => format!(
-                "the registry does not give {what} to who you are logged in as{said}: correct the name, or log in \
-                 again with {login}"
+                "the registry does not give {what} to who you are logged in as{said}: correct the \
+                 name, or log in again with {login}"
             ),
             (Access::Push, true) => format!(
-                "the registry lets nobody push to {repository} without a login, and none for {registry} was \
-                 found{found}{said}: log in with {login}, or correct the name"
+                "the registry lets nobody push to {repository} without a login, and none for \
+                 {registry} was found{found}{said}: log in with {login}, or correct the name"
             ),
             (Access::Push, false) => format!(
-                "the registry does not let who you are logged in as push to {repository}{said}: correct the name, or \
-                 log in as somebody who may with {login}"
+                "the registry does not let who you are logged in as push to {repository}{said}: \
+                 correct the name, or log in as somebody who may with {login}"
             ),
         }
     }
 
     /// The sentence about a login of a kind that is unknown here, if the registry requires one.
-    fn unknown_login(&self, Refusal { status, schemes, has_challenge, message, .. }: &Refusal) -> Option<String> {
+    fn unknown_login(
+        &self,
+        Refusal { status, schemes, has_challenge, message, .. }: &Refusal,
+    ) -> Option<String> {
         let is_known = |scheme: &String| ["basic", "bearer"].contains(&&*scheme.to_lowercase());
         if *status != 401 || schemes.iter().any(is_known) {
             return None;
@@ -155,12 +181,14 @@ impl Asked<'_> {
         let how = match (has_challenge, &**schemes) {
             (false, _) => "sends no header WWW-Authenticate that says how".to_owned(),
             (true, []) => "its header WWW-Authenticate cannot be understood".to_owned(),
-            (true, schemes) => format!("accepts only {}, which is unknown here", printable(&schemes.join(", "))),
+            (true, schemes) => {
+                format!("accepts only {}, which is unknown here", printable(&schemes.join(", ")))
+            }
         };
         let (what, said) = (self.what, quote(message));
         Some(format!(
-            "the registry, asked for {what}, requires a login, but {how}{said}: configure it, or the proxy in front of it, \
-             to accept Basic or Bearer"
+            "the registry, asked for {what}, requires a login, but {how}{said}: configure it, or \
+             the proxy in front of it, to accept Basic or Bearer"
         ))
     }
 
@@ -169,16 +197,19 @@ impl Asked<'_> {
         let registry = self.registry;
         match error {
             rustls::Error::InvalidMessage(_) => {
-                "the registry does not speak TLS: if it shall be asked without, allow plain HTTP (--plain-http)"
+                "the registry does not speak TLS: if it shall be asked without, allow plain HTTP \
+                 (--plain-http)"
                     .to_owned()
             }
             rustls::Error::AlertReceived(alert) if is_about_certificate(*alert) => format!(
-                "{registry} requires a client certificate that it trusts ({cause}): put yours, as NAME.cert and NAME.key, \
-                 into the registry's folder in certs.d, or name its folder with --cert-dir"
+                "{registry} requires a client certificate that it trusts ({cause}): put yours, as \
+                 NAME.cert and NAME.key, into the registry's folder in certs.d, or name its folder \
+                 with --cert-dir"
             ),
             error if is_marked_as_authority(error) => format!(
-                "the certificate of {registry} is not trusted here ({cause}): it is marked as that of an authority, and \
-                 neither it nor its issuer is trusted; name the file of either with --ca-file"
+                "the certificate of {registry} is not trusted here ({cause}): it is marked as that \
+                 of an authority, and neither it nor its issuer is trusted; name the file of \
+                 either with --ca-file"
             ),
             rustls::Error::InvalidCertificate(
                 CertificateError::Expired
@@ -186,19 +217,22 @@ impl Asked<'_> {
                 | CertificateError::NotValidYet
                 | CertificateError::NotValidYetContext { .. },
             ) => format!(
-                "the certificate of {registry} is not valid now ({cause}): have it renewed, or correct the clock"
+                "the certificate of {registry} is not valid now ({cause}): have it renewed, or \
+                 correct the clock"
             ),
             rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             ) => format!(
-                "the certificate of {registry} is for another name ({cause}): use that name, or make a certificate that has \
-                 this one as its subjectAltName"
+                "the certificate of {registry} is for another name ({cause}): use that name, or \
+                 make a certificate that has this one as its subjectAltName"
             ),
             rustls::Error::InvalidCertificate(_) => format!(
-                "the certificate of {registry} is not trusted here ({cause}): name the file of its authority, or its own, \
-                 with --ca-file or in SSL_CERT_FILE"
+                "the certificate of {registry} is not trusted here ({cause}): name the file of its \
+                 authority, or its own, with --ca-file or in SSL_CERT_FILE"
             ),
-            _ => format!("the connection with TLS to {registry} failed ({cause}): ask who runs the registry"),
+            _ => format!(
+                "the connection with TLS to {registry} failed ({cause}): ask who runs the registry"
+            ),
         }
     }
 
@@ -207,7 +241,13 @@ impl Asked<'_> {
             return sentence;
         }
         let (what, said) = (self.what, quote(&refusal.message));
-        if refusal.has(&["MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN", "NOT_FOUND", "NAME_UNKNOWN"]) {
+        if refusal.has(&[
+            "MANIFEST_UNKNOWN",
+            "BLOB_UNKNOWN",
+            "MANIFEST_BLOB_UNKNOWN",
+            "NOT_FOUND",
+            "NAME_UNKNOWN",
+        ]) {
             return missing(what);
         }
         if refusal.has(&["UNAUTHORIZED", "DENIED"]) {
@@ -217,9 +257,12 @@ impl Asked<'_> {
             401 | 403 => self.denied(&said),
             404 => missing(what),
             500.. => self.broken(refusal),
-            _ if !refusal.codes.is_empty() => format!("the registry refuses {what}{said}: correct the name"),
+            _ if !refusal.codes.is_empty() => {
+                format!("the registry refuses {what}{said}: correct the name")
+            }
             status => format!(
-                "the registry answers with status {status}{said}, asked for {what}: is it a registry of images?"
+                "the registry answers with status {status}{said}, asked for {what}: is it a \
+                 registry of images?"
             ),
         }
     }
@@ -233,29 +276,33 @@ impl Asked<'_> {
         if what.starts_with("tag ") && is_immutable(refusal, &words) {
             return match refusal.status {
                 401 | 403 => format!(
-                    "the registry does not let you overwrite {what}{said}: push under another tag, or log in as somebody \
-                     who may overwrite it with `docker login {registry}` or `podman login {registry}`"
+                    "the registry does not let you overwrite {what}{said}: push under another tag, \
+                     or log in as somebody who may overwrite it with `docker login {registry}` or \
+                     `podman login {registry}`"
                 ),
                 _ => format!(
-                    "the registry does not let {what} name another image{said}: push under another tag, or remove the tag \
-                     there or make it mutable"
+                    "the registry does not let {what} name another image{said}: push under another \
+                     tag, or remove the tag there or make it mutable"
                 ),
             };
         }
         // A registry that has no code of its own for it says DENIED.
         if refusal.status == 507 || words.contains("quota") || words.contains("exceed") {
             return format!(
-                "the registry has no room for {what}{said}: remove there what is not needed, or have its limit raised"
+                "the registry has no room for {what}{said}: remove there what is not needed, or \
+                 have its limit raised"
             );
         }
         if refusal.has(&["DIGEST_INVALID", "SIZE_INVALID"]) {
             return format!(
-                "the registry got other bytes than {what}, which were right when they left{said}: something between \
-                 you and it changes them; try again, or by another way"
+                "the registry got other bytes than {what}, which were right when they left{said}: \
+                 something between you and it changes them; try again, or by another way"
             );
         }
         if refusal.has(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"]) {
-            return format!("the registry lacks a blob that {what} names{said}: push the image again");
+            return format!(
+                "the registry lacks a blob that {what} names{said}: push the image again"
+            );
         }
         if refusal.has(&["UNAUTHORIZED", "DENIED"]) {
             return self.denied(&said);
@@ -263,36 +310,47 @@ impl Asked<'_> {
         match refusal.status {
             401 | 403 => self.denied(&said),
             404 => {
-                format!("the registry has no repository {repository}{said}: make it there first, or correct the name")
+                format!(
+                    "the registry has no repository {repository}{said}: make it there first, or \
+                     correct the name"
+                )
             }
             405 => format!("the registry takes no pushes{said}: push to another"),
             413 => {
                 let or = if what.starts_with("blob") { ", or make smaller layers" } else { "" };
                 format!(
-                    "{what} is too large for the registry, or for a proxy in front of it{said}: have its limit raised{or}"
+                    "{what} is too large for the registry, or for a proxy in front of it{said}: \
+                     have its limit raised{or}"
                 )
             }
             500.. => self.broken(refusal),
             status @ (409 | 412) if what.starts_with("tag ") => format!(
-                "the registry refuses {what} with status {status}{said}: if the tag is immutable, push under another one; \
-                 otherwise ask who runs the registry"
+                "the registry refuses {what} with status {status}{said}: if the tag is immutable, \
+                 push under another one; otherwise ask who runs the registry"
             ),
             status => {
-                format!("the registry refuses {what} with status {status}{said}: push to another, or ask who runs it")
+                format!(
+                    "the registry refuses {what} with status {status}{said}: push to another, or \
+                     ask who runs it"
+                )
             }
         }
     }
 
     fn broken(&self, refusal: &Refusal) -> String {
         let (status, said) = (refusal.status, quote(&refusal.message));
-        format!("the registry failed with status {status}{said}, asked for {}: try again later", self.what)
+        format!(
+            "the registry failed with status {status}{said}, asked for {}: try again later",
+            self.what
+        )
     }
 }
 
 fn missing(what: &str) -> String {
     match what.starts_with("blob") {
         true => format!(
-            "the registry lacks {what}, which the image's manifest names: push the image again, whole, or take another"
+            "the registry lacks {what}, which the image's manifest names: push the image again, \
+             whole, or take another"
         ),
         false => format!("the registry has no {what}: correct the name, the tag or the digest"),
     }
@@ -314,18 +372,24 @@ fn is_immutable(refusal: &Refusal, words: &str) -> bool {
         "locked",
         "protected",
     ];
-    codes.contains("IMMUTABLE") || codes.contains("ALREADY_EXISTS") || said.iter().any(|said| words.contains(said))
+    codes.contains("IMMUTABLE")
+        || codes.contains("ALREADY_EXISTS")
+        || said.iter().any(|said| words.contains(said))
 }
 
 /// Whether the server says that it expects TLS.
 fn speaks_tls(refusal: &Refusal) -> bool {
     let words = refusal.message.to_lowercase();
-    let said = ["http request to an https server", "http request was sent to https port", "ssl-enabled server port"];
+    let said = [
+        "http request to an https server",
+        "http request was sent to https port",
+        "ssl-enabled server port",
+    ];
     refusal.status == 400 && said.iter().any(|said| words.contains(said))
 }
 
-/// What a blob is called, with where else it is if registries need not have it:
-/// [non-distributable layers](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers).
+/// What a blob is called, with where else it is if registries need not have it: [non-distributable
+/// layers](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers).
 pub(crate) fn blob_name(descriptor: &Descriptor) -> String {
     let Descriptor { digest, urls, .. } = descriptor;
     match is_foreign(descriptor) {
@@ -345,12 +409,20 @@ pub(crate) fn is_foreign(Descriptor { media_type, urls, .. }: &Descriptor) -> bo
 /// An answer that broke off, in a sentence.
 pub(crate) fn broken_off(failure: &Failure, what: &str) -> String {
     match failure {
-        Failure::Silent => format!("the registry fell silent in the middle of {what}: try again later"),
+        Failure::Silent => {
+            format!("the registry fell silent in the middle of {what}: try again later")
+        }
         Failure::Slow(least) => {
-            format!("the registry sends {what} at {}: try again later, or pull from elsewhere", slower(*least))
+            format!(
+                "the registry sends {what} at {}: try again later, or pull from elsewhere",
+                slower(*least)
+            )
         }
         Failure::Request(error) => {
-            format!("the registry broke off in the middle of {what} ({}): try again later", root(error))
+            format!(
+                "the registry broke off in the middle of {what} ({}): try again later",
+                root(error)
+            )
         }
         _ => format!("the registry broke off in the middle of {what}: try again later"),
     }

@@ -1,7 +1,7 @@
 //! The thread that drives the connections of a client.
 //!
-//! tokio panics where the system has no thread for it. So what it needs threads for is started here: a thread that cannot
-//! be had is an error.
+//! tokio panics where the system has no thread for it. So what it needs threads for is started
+//! here: a thread that cannot be had is an error.
 
 use std::{
     io,
@@ -56,7 +56,8 @@ impl Resolve for Resolver {
             let (sender, receiver) = oneshot::channel();
             let ask = move || {
                 // If the request is over, nobody is left to tell.
-                let addresses = (name.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<SocketAddr>>);
+                let addresses =
+                    (name.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<SocketAddr>>);
                 drop(sender.send(addresses));
             };
             thread::Builder::new().spawn(ask)?;

@@ -24,7 +24,12 @@ impl Pace {
 
     /// Counts so much waiting, for so many bytes. At the end of a window with too few bytes, the
     /// rate that was missed is the error.
-    pub(crate) fn count(&mut self, least: LeastRate, waited: Duration, bytes: u64) -> Result<(), LeastRate> {
+    pub(crate) fn count(
+        &mut self,
+        least: LeastRate,
+        waited: Duration,
+        bytes: u64,
+    ) -> Result<(), LeastRate> {
         self.waited += waited;
         self.bytes += bytes;
         if self.waited < least.window {
@@ -56,6 +61,9 @@ mod tests {
         assert_eq!(lasts(&|at| if at < 120 { 1 << 30 } else { 1 }), Some(179));
         // What comes at once is never slow.
         let mut pace = Pace::default();
-        assert!((0..600).all(|_| pace.count(least, Duration::ZERO, 1).is_ok()) && pace.left(least) == least.window);
+        assert!(
+            (0..600).all(|_| pace.count(least, Duration::ZERO, 1).is_ok())
+                && pace.left(least) == least.window
+        );
     }
 }

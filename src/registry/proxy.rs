@@ -1,4 +1,5 @@
-//! The proxies that requests go through, by the rules that [curl](https://curl.se/docs/manpage.html#ENVIRONMENT) and
+//! The proxies that requests go through, by the rules that
+//! [curl](https://curl.se/docs/manpage.html#ENVIRONMENT) and
 //! [Go](https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config) have for the same variables.
 
 use std::{env, fmt, net::IpAddr};
@@ -8,35 +9,44 @@ use reqwest::Url;
 
 use crate::registry::reference::is_localhost;
 
-/// Which proxies registries are asked through. None is used for this machine: `localhost` and addresses of the loopback
-/// interface.
+/// Which proxies registries are asked through. None is used for this machine: `localhost` and
+/// addresses of the loopback interface.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Proxies {
-    /// The proxy for what is asked without TLS: `[SCHEME://][USER:PASSWORD@]HOST[:PORT]`, the scheme one of `http`,
-    /// `https`, `socks4`, `socks4a`, `socks5` and `socks5h`, and `http` if there is none.
+    /// The proxy for what is asked without TLS: `[SCHEME://][USER:PASSWORD@]HOST[:PORT]`, the
+    /// scheme one of `http`, `https`, `socks4`, `socks4a`, `socks5` and `socks5h`, and `http` if
+    /// there is none.
     pub http: Option<String>,
     /// The proxy for what is asked with TLS.
     pub https: Option<String>,
-    /// What is asked without a proxy, between commas or spaces: a domain, which means its subdomains too, with a dot in
-    /// front or without; `*.` and a domain, which means the subdomains alone; an address; a network in CIDR; each but the
-    /// network with `:PORT` behind it or without. `*` is everything. What either curl or Go would ask without a proxy is
-    /// asked without one.
+    /// What is asked without a proxy, between commas or spaces: a domain, which means its
+    /// subdomains too, with a dot in front or without; `*.` and a domain, which means the
+    /// subdomains alone; an address; a network in CIDR; each but the network with `:PORT` behind it
+    /// or without. `*` is everything. What either curl or Go would ask without a proxy is asked
+    /// without one.
     pub no_proxy: String,
 }
 
 impl Proxies {
-    /// Those that the environment names: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` for both, and `NO_PROXY`, each in lower
-    /// case too if the one in upper case is not set or empty. `HTTP_PROXY` does not count in a CGI program
-    /// (`REQUEST_METHOD` is set), where a client sets it.
+    /// Those that the environment names: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` for both, and
+    /// `NO_PROXY`, each in lower case too if the one in upper case is not set or empty.
+    /// `HTTP_PROXY` does not count in a CGI program (`REQUEST_METHOD` is set), where a client sets
+    /// it.
     pub fn from_environment() -> Self {
         Self::of(|name| env::var(name).ok())
     }
 
     fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let value = |name: &str| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let value = |name: &str| {
+            variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        };
         let either = |name: &str| value(name).or_else(|| value(&name.to_lowercase()));
-        let http = if variable("REQUEST_METHOD").is_some() { value("http_proxy") } else { either("HTTP_PROXY") };
+        let http = if variable("REQUEST_METHOD").is_some() {
+            value("http_proxy")
+        } else {
+            either("HTTP_PROXY")
+        };
         let all = either("ALL_PROXY");
         Self {
             http: http.or_else(|| all.clone()),
@@ -45,7 +55,8 @@ impl Proxies {
         }
     }
 
-    /// The proxy for this address. The error is why it cannot be used, in words without its password.
+    /// The proxy for this address. The error is why it cannot be used, in words without its
+    /// password.
     pub(crate) fn through(&self, url: &Url) -> Result<Option<Url>, String> {
         let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
         let host = url.host_str().unwrap_or_default();
@@ -119,9 +130,9 @@ fn parse(proxy: &str) -> Result<Url, String> {
     let url = Url::parse(&whole).map_err(|error| format!("it is not an address: {error}"))?;
     match url.scheme() {
         "http" | "https" | "socks4" | "socks4a" | "socks5" | "socks5h" if url.has_host() => Ok(url),
-        scheme => {
-            Err(format!("its scheme is {scheme}, and http, https, socks4, socks4a, socks5 and socks5h are known"))
-        }
+        scheme => Err(format!(
+            "its scheme is {scheme}, and http, https, socks4, socks4a, socks5 and socks5h are known"
+        )),
     }
 }
 
@@ -129,7 +140,9 @@ fn parse(proxy: &str) -> Result<Url, String> {
 impl fmt::Debug for Proxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |proxy: &Option<String>| {
-            proxy.as_deref().map(|proxy| proxy.rsplit_once('@').map_or(proxy, |(_, host)| host).to_owned())
+            proxy
+                .as_deref()
+                .map(|proxy| proxy.rsplit_once('@').map_or(proxy, |(_, host)| host).to_owned())
         };
         f.debug_struct("Proxies")
             .field("http", &shown(&self.http))
@@ -144,7 +157,9 @@ mod tests {
     use super::*;
 
     fn proxies(variables: &[(&str, &str)]) -> Proxies {
-        Proxies::of(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        Proxies::of(|name| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
     }
 
     fn through(variables: &[(&str, &str)], url: &str) -> String {
@@ -160,15 +175,27 @@ mod tests {
         for (variables, url, expected) in [
             (&[("https_proxy", "http://p:1")][..], "https://a.b/", "http://p:1/"),
             (&[("HTTPS_PROXY", "http://p:1")], "https://a.b/", "http://p:1/"),
-            (&[("HTTPS_PROXY", "http://up:1"), ("https_proxy", "http://low:1")], "https://a.b/", "http://up:1/"),
-            (&[("HTTPS_PROXY", ""), ("https_proxy", "http://low:1")], "https://a.b/", "http://low:1/"),
+            (
+                &[("HTTPS_PROXY", "http://up:1"), ("https_proxy", "http://low:1")],
+                "https://a.b/",
+                "http://up:1/",
+            ),
+            (
+                &[("HTTPS_PROXY", ""), ("https_proxy", "http://low:1")],
+                "https://a.b/",
+                "http://low:1/",
+            ),
             (&[("HTTPS_PROXY", "http://p:1")], "http://a.b/", "direct"),
             (&[("http_proxy", "p:1")], "http://a.b/", "http://p:1/"),
             (&[("HTTP_PROXY", "p")], "http://a.b/", "http://p/"),
             (&[("HTTP_PROXY", "p:1"), ("REQUEST_METHOD", "GET")], "http://a.b/", "direct"),
             (&[("http_proxy", "p:1"), ("REQUEST_METHOD", "GET")], "http://a.b/", "http://p:1/"),
             (&[("all_proxy", "socks5h://p:1")], "https://a.b/", "socks5h://p:1"),
-            (&[("ALL_PROXY", "http://all"), ("HTTPS_PROXY", "http://p")], "https://a.b/", "http://p/"),
+            (
+                &[("ALL_PROXY", "http://all"), ("HTTPS_PROXY", "http://p")],
+                "https://a.b/",
+                "http://p/",
+            ),
             (&[("https_proxy", "http://me:s%40x@p:1")], "https://a.b/", "http://me:s%40x@p:1/"),
             (&[("https_proxy", "me:secret@p:1")], "https://a.b/", "http://me:secret@p:1/"),
             (
@@ -233,7 +260,12 @@ mod tests {
 
     #[test]
     fn this_machine_has_no_proxy() {
-        for url in ["http://localhost:5000/", "https://127.0.0.1/", "http://127.1.2.3/", "http://[::1]:5000/"] {
+        for url in [
+            "http://localhost:5000/",
+            "https://127.0.0.1/",
+            "http://127.1.2.3/",
+            "http://[::1]:5000/",
+        ] {
             assert_eq!(through(&[("ALL_PROXY", "http://p:1")], url), "direct", "{url}");
         }
     }

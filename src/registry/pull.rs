@@ -18,36 +18,44 @@ use crate::{
 };
 
 impl Client {
-    /// The image of this name; of an image for several platforms the one for `platform`, or the whole if none is
-    /// given. Manifests are read now, and everything else when somebody wants its bytes.
+    /// The image of this name; of an image for several platforms the one for `platform`, or the
+    /// whole if none is given. Manifests are read now, and everything else when somebody wants its
+    /// bytes.
     ///
-    /// What describes the image in a layout then follows from the image's digest alone, whatever way it was found.
+    /// What describes the image in a layout then follows from the image's digest alone, whatever
+    /// way it was found.
     ///
     /// # Errors
     ///
-    /// [`Error::Registry`] for everything that can go wrong with a registry, with what it was asked for: it cannot be
-    /// reached, refuses, has no such image, none for this platform, or sends what is none. [`Error::Invalid`] and
-    /// [`Error::Read`] for credentials. A blob that cannot be had is an error of reading it.
+    /// [`Error::Registry`] for everything that can go wrong with a registry, with what it was asked
+    /// for: it cannot be reached, refuses, has no such image, none for this platform, or sends what
+    /// is none. [`Error::Invalid`] and [`Error::Read`] for credentials. A blob that cannot be had
+    /// is an error of reading it.
     pub fn image(&self, reference: &Reference, platform: Option<&Platform>) -> Result<Image> {
         let session = Arc::new(Session::open(self, reference)?);
-        let image = Puller { session: Arc::clone(&session), seen: HashSet::new() }.image(platform)?;
+        let image =
+            Puller { session: Arc::clone(&session), seen: HashSet::new() }.image(platform)?;
         session.counter.expect(image.blobs().iter().map(|blob| blob.descriptor().size).sum());
         Ok(image)
     }
 
-    /// The manifest of this name, byte for byte as the registry has it; of an image for several platforms the one for
-    /// `platform`, or the index if none is given.
+    /// The manifest of this name, byte for byte as the registry has it; of an image for several
+    /// platforms the one for `platform`, or the index if none is given.
     ///
     /// # Errors
     ///
     /// As [`Client::image`].
-    pub fn manifest(&self, reference: &Reference, platform: Option<&Platform>) -> Result<MemoryBlob> {
+    pub fn manifest(
+        &self,
+        reference: &Reference,
+        platform: Option<&Platform>,
+    ) -> Result<MemoryBlob> {
         let session = Arc::new(Session::open(self, reference)?);
         Puller { session, seen: HashSet::new() }.found(platform).map(|found| found.bytes)
     }
 
-    /// A blob of this repository, which is read when somebody wants its bytes. Tag and digest of the reference do not
-    /// matter.
+    /// A blob of this repository, which is read when somebody wants its bytes. Tag and digest of
+    /// the reference do not matter.
     ///
     /// # Errors
     ///
@@ -99,13 +107,16 @@ impl Puller {
                 }
             }
             Document::Manifest(manifest) => match self.platform(&found.bytes, manifest)? {
-                Some(other) if !platform.accepts(&other) => Err(self.wrong_platform(platform, &[other])),
+                Some(other) if !platform.accepts(&other) => {
+                    Err(self.wrong_platform(platform, &[other]))
+                }
                 _ => Ok(found),
             },
         }
     }
 
-    /// The first manifest in the index that is for this platform; `others` are those that there are besides.
+    /// The first manifest in the index that is for this platform; `others` are those that there are
+    /// besides.
     fn choose(
         &mut self,
         index: &Index,
@@ -142,11 +153,13 @@ impl Puller {
     }
 
     fn wrong_platform(&self, platform: &Platform, others: &[Platform]) -> Error {
-        let mut others: Vec<_> = others.iter().filter(|other| !other.is_unknown()).map(Platform::to_string).collect();
+        let mut others: Vec<_> =
+            others.iter().filter(|other| !other.is_unknown()).map(Platform::to_string).collect();
         others.dedup();
         let others = if others.is_empty() { "no image".to_owned() } else { others.join(", ") };
-        self.session
-            .refuse(format!("it is not for {platform}, but for {others}: choose one of those, or another image"))
+        self.session.refuse(format!(
+            "it is not for {platform}, but for {others}: choose one of those, or another image"
+        ))
     }
 
     /// What a container image says that it runs on.
@@ -157,7 +170,9 @@ impl Puller {
     fn image_of(&self, bytes: MemoryBlob, manifest: Manifest) -> Result<Image> {
         let blob = |descriptor: &Descriptor| Ok(self.blob(descriptor));
         Image::of_manifest(bytes, manifest, blob).map_err(|error| match error {
-            Error::Invalid { what, reason } => self.session.refuse(format!("its {what} cannot be used: {reason}")),
+            Error::Invalid { what, reason } => {
+                self.session.refuse(format!("its {what} cannot be used: {reason}"))
+            }
             error => error,
         })
     }
@@ -178,8 +193,8 @@ impl Puller {
             if !entry.media_type.names_others() {
                 let Descriptor { digest, media_type, .. } = entry;
                 return Err(self.session.refuse(format!(
-                    "its index names {digest} of the media type {media_type}, and what that refers to is not known \
-                     here: choose the image for one platform"
+                    "its index names {digest} of the media type {media_type}, and what that refers \
+                     to is not known here: choose the image for one platform"
                 )));
             }
             if !self.seen.insert(entry.digest) {
@@ -189,7 +204,13 @@ impl Puller {
             match document {
                 Document::Index(index) => self.collect(bytes, &index, depth + 1, blobs)?,
                 Document::Manifest(manifest) => {
-                    blobs.extend(manifest.layers.iter().chain([&manifest.config]).map(|named| self.blob(named)));
+                    blobs.extend(
+                        manifest
+                            .layers
+                            .iter()
+                            .chain([&manifest.config])
+                            .map(|named| self.blob(named)),
+                    );
                     blobs.push(Arc::new(bytes));
                 }
             }
@@ -205,9 +226,12 @@ impl Puller {
         }
         let found = self.read(Some(entry.digest))?;
         let descriptor = found.bytes.descriptor();
-        if descriptor.size != entry.size || descriptor.media_type.is_index() != entry.media_type.is_index() {
+        if descriptor.size != entry.size
+            || descriptor.media_type.is_index() != entry.media_type.is_index()
+        {
             return Err(self.session.refuse(format!(
-                "its index says of {} that it is {} with {} bytes, and it is {} with {}: push the image again, whole",
+                "its index says of {} that it is {} with {} bytes, and it is {} with {}: push the \
+                 image again, whole",
                 entry.digest, entry.media_type, entry.size, descriptor.media_type, descriptor.size
             )));
         }
@@ -217,7 +241,9 @@ impl Puller {
     fn read(&self, digest: Option<Digest>) -> Result<Found> {
         let bytes = self.session.manifest(digest)?;
         match Document::parse(&bytes) {
-            Ok((media_type, document)) => Ok(Found { bytes: MemoryBlob::new(media_type, bytes), document }),
+            Ok((media_type, document)) => {
+                Ok(Found { bytes: MemoryBlob::new(media_type, bytes), document })
+            }
             Err(reason) => {
                 let digest = Digest::of(&bytes);
                 Err(self.session.refuse(format!("its manifest {digest} cannot be used: {reason}")))

@@ -1,7 +1,8 @@
 //! To a registry: an image, under any number of names.
 //!
-//! As the specification has [pushing](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#push), in
-//! as few requests as it allows for. Each repository is asked
+//! As the specification has
+//! [pushing](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#push), in as
+//! few requests as it allows for. Each repository is asked
 //!
 //! 1. for the manifest under each tag: if all are the image's, this was all;
 //! 2. for the manifest by its digest: if it is there, only the tags are written;
@@ -60,26 +61,29 @@ use crate::{
 const CONNECTIONS: usize = 4;
 
 impl Client {
-    /// Sends an image to the repositories that these references name, each of which then has it whole under their tags
-    /// (`latest` if there is neither tag nor digest). Returns the image's name by digest in each repository, in the
-    /// order in which they first come.
+    /// Sends an image to the repositories that these references name, each of which then has it
+    /// whole under their tags (`latest` if there is neither tag nor digest). Returns the image's
+    /// name by digest in each repository, in the order in which they first come.
     ///
-    /// What a repository has is not sent, and none of its bytes are read. What another one of the same registry may have
-    /// is mounted if it does: one that comes before, those in [`Client::mount_from`], and the one that the image's
-    /// annotation `org.opencontainers.image.base.name` names. Layers are read from [`Blob::open`] while they are sent,
-    /// some at a time, and checked: the last bytes of one leave when the size and the digest are right. Layers that
-    /// registries need not have (with `urls`, or non-distributable by their media type) are not sent. Every other byte
-    /// is as it is in the image, and so are media types.
+    /// What a repository has is not sent, and none of its bytes are read. What another one of the
+    /// same registry may have is mounted if it does: one that comes before, those in
+    /// [`Client::mount_from`], and the one that the image's annotation
+    /// `org.opencontainers.image.base.name` names. Layers are read from [`Blob::open`] while they
+    /// are sent, some at a time, and checked: the last bytes of one leave when the size and the
+    /// digest are right. Layers that registries need not have (with `urls`, or non-distributable by
+    /// their media type) are not sent. Every other byte is as it is in the image, and so are media
+    /// types.
     ///
-    /// An upload that breaks off goes on where the registry says that it ended, or from the beginning, as often as
-    /// [`Client::retries`] says. When something fails, what has arrived stays there, and no tag means anything else than
-    /// before but those that are written already.
+    /// An upload that breaks off goes on where the registry says that it ended, or from the
+    /// beginning, as often as [`Client::retries`] says. When something fails, what has arrived
+    /// stays there, and no tag means anything else than before but those that are written already.
     ///
     /// # Errors
     ///
-    /// [`Error::Registry`] for everything that can go wrong with a registry, with what it was asked for.
-    /// [`Error::Invalid`] for a reference with the digest of another image, for an image with a document that is none,
-    /// and for credentials. [`Error::BlobDamaged`], and whatever reading them gives, for blobs.
+    /// [`Error::Registry`] for everything that can go wrong with a registry, with what it was asked
+    /// for. [`Error::Invalid`] for a reference with the digest of another image, for an image with
+    /// a document that is none, and for credentials. [`Error::BlobDamaged`], and whatever reading
+    /// them gives, for blobs.
     pub fn push(&self, image: &Image, references: &[Reference]) -> Result<Vec<Reference>> {
         let contents = Contents::read(image)?;
         let targets = targets(references, image.digest())?;
@@ -91,19 +95,30 @@ impl Client {
             let scopes = vec![format!("repository:{}:pull,push", target.repository.repository)];
             let http = match connections.entry(&target.repository.registry) {
                 Entry::Occupied(entry) => Arc::clone(entry.get()),
-                Entry::Vacant(entry) => Arc::clone(entry.insert(Arc::new(Http::new(self, &target.repository)?))),
+                Entry::Vacant(entry) => {
+                    Arc::clone(entry.insert(Arc::new(Http::new(self, &target.repository)?)))
+                }
             };
-            let session = Session::over(&http, &counter, self, &target.repository, Access::Push, scopes)?;
+            let session =
+                Session::over(&http, &counter, self, &target.repository, Access::Push, scopes)?;
             let mounts = mounts.iter().map(|repository| Mount::new(&session, repository)).collect();
-            Push { session, contents: &contents, mounts, manner: Manner::new() }.run(&target.tags)?;
+            Push { session, contents: &contents, mounts, manner: Manner::new() }
+                .run(&target.tags)?;
         }
         Ok(targets.into_iter().map(|target| target.repository.at(image.digest())).collect())
     }
 
-    /// The repositories of the target's registry where its blobs may be already, the likeliest first.
-    fn mounts(&self, contents: &Contents, target: &Target, before: &[Target]) -> Result<Vec<String>> {
+    /// The repositories of the target's registry where its blobs may be already, the likeliest
+    /// first.
+    fn mounts(
+        &self,
+        contents: &Contents,
+        target: &Target,
+        before: &[Target],
+    ) -> Result<Vec<String>> {
         let Reference { registry, repository, .. } = &target.repository;
-        let given = self.mount_from.iter().map(|path| format!("{registry}/{path}").parse::<Reference>());
+        let given =
+            self.mount_from.iter().map(|path| format!("{registry}/{path}").parse::<Reference>());
         let given = given.collect::<Result<Vec<_>>>()?;
         let before = before.iter().map(|target| &target.repository);
         let mut mounts: Vec<String> = Vec::new();
@@ -129,7 +144,9 @@ fn targets(references: &[Reference], digest: Digest) -> Result<Vec<Target>> {
     let mut targets: Vec<Target> = Vec::new();
     for reference in references {
         if reference.digest.is_some_and(|other| other != digest) {
-            let reason = format!("the image has the digest {digest}: leave the digest out, or push the other image");
+            let reason = format!(
+                "the image has the digest {digest}: leave the digest out, or push the other image"
+            );
             return Err(Error::invalid(format!("image {reference}"), reason));
         }
         let repository = Reference { tag: None, digest: None, ..reference.clone() };
@@ -137,10 +154,12 @@ fn targets(references: &[Reference], digest: Digest) -> Result<Vec<Target>> {
             (None, None) => Some("latest".to_owned()),
             (tag, _) => tag.clone(),
         };
-        let at = targets.iter().position(|target| target.repository == repository).unwrap_or_else(|| {
-            targets.push(Target { repository, tags: Vec::new() });
-            targets.len() - 1
-        });
+        let at = targets.iter().position(|target| target.repository == repository).unwrap_or_else(
+            || {
+                targets.push(Target { repository, tags: Vec::new() });
+                targets.len() - 1
+            },
+        );
         let tags = &mut targets[at].tags;
         tags.extend(tag.filter(|tag| !tags.contains(tag)));
     }
@@ -165,8 +184,16 @@ impl Push<'_> {
         self.send_blobs(&missing)?;
 
         // Only the answer to writing it says whether the registry itself lists what has a subject.
-        let is_due = |document: &&Document| missing.contains(&document.digest()) || document.referrer.is_some();
-        for document in self.contents.documents.iter().filter(is_due).filter(|document| document.digest() != digest) {
+        let is_due = |document: &&Document| {
+            missing.contains(&document.digest()) || document.referrer.is_some()
+        };
+        for document in self
+            .contents
+            .documents
+            .iter()
+            .filter(is_due)
+            .filter(|document| document.digest() != digest)
+        {
             self.put(&document.digest().to_string(), document)?;
         }
         let untagged: Vec<&String> =
@@ -185,14 +212,25 @@ impl Push<'_> {
         let root = self.contents.root();
         let (mut missing, mut level) = (HashSet::from([root.digest()]), vec![root]);
         while !level.is_empty() {
-            let mut below: Vec<Digest> = level.iter().flat_map(|document| document.below.iter().copied()).collect();
+            let mut below: Vec<Digest> =
+                level.iter().flat_map(|document| document.below.iter().copied()).collect();
             below.sort();
             below.dedup();
             below.retain(|digest| !missing.contains(digest));
-            let are_there = self.each(&below, |digest| self.has_manifest(&digest.to_string(), *digest))?;
-            let lacking = below.iter().zip(are_there).filter(|(_, is_there)| !is_there).map(|(digest, _)| *digest);
+            let are_there =
+                self.each(&below, |digest| self.has_manifest(&digest.to_string(), *digest))?;
+            let lacking = below
+                .iter()
+                .zip(are_there)
+                .filter(|(_, is_there)| !is_there)
+                .map(|(digest, _)| *digest);
             let lacking: HashSet<Digest> = lacking.collect();
-            level = self.contents.documents.iter().filter(|document| lacking.contains(&document.digest())).collect();
+            level = self
+                .contents
+                .documents
+                .iter()
+                .filter(|document| lacking.contains(&document.digest()))
+                .collect();
             missing.extend(lacking);
         }
         Ok(missing)
@@ -221,7 +259,9 @@ impl Push<'_> {
 
     /// Whether the bytes of a manifest have this digest.
     fn reads(&self, path: &str, accept: &str, digest: Digest) -> Result<bool, Failure> {
-        let response = self.session.exchange(|| self.session.request(Method::GET, path).header(ACCEPT, accept))?;
+        let response = self
+            .session
+            .exchange(|| self.session.request(Method::GET, path).header(ACCEPT, accept))?;
         if response.status() != StatusCode::OK {
             return Ok(false);
         }
@@ -231,7 +271,8 @@ impl Push<'_> {
 
     /// Sends every blob that these documents name and the repository lacks.
     fn send_blobs(&self, missing: &HashSet<Digest>) -> Result<()> {
-        let named = self.contents.documents.iter().filter(|document| missing.contains(&document.digest()));
+        let named =
+            self.contents.documents.iter().filter(|document| missing.contains(&document.digest()));
         let mut seen = HashSet::new();
         let blobs: Vec<&Descriptor> = named
             .flat_map(|document| &document.blobs)
@@ -244,19 +285,28 @@ impl Push<'_> {
         // The longest first: the others fit in beside it.
         lacking.sort_by_key(|blob| std::cmp::Reverse(blob.descriptor().size));
         self.session.counter.expect(lacking.iter().map(|blob| blob.descriptor().size).sum());
-        self.each(&lacking, |blob| upload::upload(&self.session, blob.as_ref(), &self.mounts, &self.manner)).map(|_| ())
+        self.each(&lacking, |blob| {
+            upload::upload(&self.session, blob.as_ref(), &self.mounts, &self.manner)
+        })
+        .map(|_| ())
     }
 
     fn has_blob(&self, blob: &Descriptor) -> Result<bool> {
         let mut failed = false;
         self.session.attempt(&blob_name(blob), || match has_blob(&self.session, blob) {
-            // A registry that died with half of a blob may fail whenever it is asked for it, but take it anew.
-            Err(Failure::Refused(refusal)) if refusal.status == 500 && mem::replace(&mut failed, true) => Ok(false),
+            // A registry that died with half of a blob may fail whenever it is asked for it, but
+            // take it anew.
+            Err(Failure::Refused(refusal))
+                if refusal.status == 500 && mem::replace(&mut failed, true) =>
+            {
+                Ok(false)
+            }
             answer => answer,
         })
     }
 
-    /// [Pushing manifests](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests).
+    /// [Pushing
+    /// manifests](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests).
     fn put(&self, name: &str, document: &Document) -> Result<()> {
         let (path, bytes) = (format!("manifests/{name}"), &document.bytes);
         let media_type = bytes.descriptor().media_type.as_str();
@@ -266,9 +316,11 @@ impl Push<'_> {
         };
         let headers = self.session.attempt(&what(name), || {
             let response = match self.session.ask(request) {
-                // A registry that says in no other way that the tag is equal refuses to write it again.
+                // A registry that says in no other way that the tag is equal refuses to write it
+                // again.
                 Err(Failure::Refused(refusal))
-                    if refusal.status < 500 && self.reads(&path, &accept(), document.digest()).unwrap_or(false) =>
+                    if refusal.status < 500
+                        && self.reads(&path, &accept(), document.digest()).unwrap_or(false) =>
                 {
                     return Ok(HeaderMap::new());
                 }
@@ -281,20 +333,27 @@ impl Push<'_> {
             let (status, headers) = (response.status(), response.headers().clone());
             let is_taken = matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED)
                 || (status == StatusCode::OK && said_digest(&headers).is_some());
-            // Who was sent elsewhere has asked what is there, and written nothing. It may be a page for people.
+            // Who was sent elsewhere has asked what is there, and written nothing. It may be a page
+            // for people.
             match is_taken || self.means(name, document.digest())? {
                 true => Ok(headers),
                 false => Err(Failure::Odd(format!("status {}", status.as_u16()))),
             }
         })?;
         match &document.referrer {
-            Some(referrer) if !headers.contains_key("oci-subject") => referrers::list(&self.session, referrer),
+            Some(referrer) if !headers.contains_key("oci-subject") => {
+                referrers::list(&self.session, referrer)
+            }
             _ => Ok(()),
         }
     }
 
     /// Does something for each item, some at a time. The first error ends all.
-    fn each<T: Sync, R: Send>(&self, items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
+    fn each<T: Sync, R: Send>(
+        &self,
+        items: &[T],
+        work: impl Fn(&T) -> Result<R> + Sync,
+    ) -> Result<Vec<R>> {
         let first = Mutex::new(None);
         let results = Pool::new(CONNECTIONS).map(items, |item| {
             if self.session.is_over() {
@@ -313,9 +372,11 @@ impl Push<'_> {
     }
 }
 
-/// Whether the registry refuses a manifest because it lacks a layer that registries need not have, or does not want one.
+/// Whether the registry refuses a manifest because it lacks a layer that registries need not have,
+/// or does not want one.
 fn lacks_foreign(refusal: &Refusal, document: &Document) -> bool {
-    let codes = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_INVALID", "MANIFEST_UNVERIFIED"];
+    let codes =
+        ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_INVALID", "MANIFEST_UNVERIFIED"];
     refusal.has(&codes) && document.blobs.iter().any(is_foreign)
 }
 
@@ -327,7 +388,8 @@ fn what(name: &str) -> String {
 
 /// Whether these headers say that what is there is a manifest or an index.
 fn names_document(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let content_type =
+        headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let media_type = MediaType::new(content_type.split(';').next().unwrap_or_default().trim());
     media_type.is_manifest() || media_type.is_index()
 }

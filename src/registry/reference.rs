@@ -12,8 +12,8 @@ use crate::{
 
 /// Which image of which registry: `[REGISTRY/]PATH[:TAG][@DIGEST]`, completed as docker does.
 ///
-/// With a digest it always means the same image, and the tag is only a name for people. Without one it means what the
-/// tag means today, `latest` if there is none.
+/// With a digest it always means the same image, and the tag is only a name for people. Without one
+/// it means what the tag means today, `latest` if there is none.
 ///
 /// ```
 /// use oci_layout::registry::Reference;
@@ -41,7 +41,8 @@ impl Reference {
         Self { digest: Some(digest), ..self.clone() }
     }
 
-    /// Whether the registry may be asked without TLS unasked: it is on this machine, by a name that never means another one.
+    /// Whether the registry may be asked without TLS unasked: it is on this machine, by a name that
+    /// never means another one.
     pub(crate) fn is_loopback(&self) -> bool {
         let host = match self.registry.rsplit_once(':') {
             Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
@@ -52,7 +53,8 @@ impl Reference {
     }
 }
 
-/// Whether this host is `localhost` or [below it](https://www.rfc-editor.org/rfc/rfc6761.html#section-6.3).
+/// Whether this host is `localhost` or [below
+/// it](https://www.rfc-editor.org/rfc/rfc6761.html#section-6.3).
 pub(crate) fn is_localhost(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost")
 }
@@ -62,7 +64,8 @@ impl FromStr for Reference {
 
     /// # Errors
     ///
-    /// [`Error::Invalid`] for what is no name of an image, [`Error::Digest`] for a digest that is none or no sha256.
+    /// [`Error::Invalid`] for what is no name of an image, [`Error::Digest`] for a digest that is
+    /// none or no sha256.
     fn from_str(text: &str) -> Result<Self> {
         let refuse = |reason: &str| Err(Error::invalid(format!("image {text:?}"), reason));
         let (name, digest) = match text.split_once('@') {
@@ -72,13 +75,14 @@ impl FromStr for Reference {
         let (repository, tag) = split_tag(name);
         if tag.is_some_and(|tag| !is_tag(tag)) {
             return refuse(
-                "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two",
+                "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of \
+                 the last two",
             );
         }
         let Some((registry, repository)) = full_repository(repository) else {
             return refuse(
-                "it is written [REGISTRY/]PATH[:TAG][@sha256:HEX], the path in lower-case letters, digits, `.`, `_`, \
-                 `-` and `/`",
+                "it is written [REGISTRY/]PATH[:TAG][@sha256:HEX], the path in lower-case letters, \
+                 digits, `.`, `_`, `-` and `/`",
             );
         };
         Ok(Self { registry, repository, tag: tag.map(str::to_owned), digest })
@@ -111,7 +115,19 @@ mod tests {
             assert_eq!(reference.to_string(), full, "{text}");
             assert_eq!(full.parse::<Reference>().unwrap(), reference, "{text}");
         }
-        for text in ["", "App", "a:", "a:b/c:", "a@b", "a@sha512:00", "a.b?c/d", "/a", "a/", "https://a.b/c", "a b"] {
+        for text in [
+            "",
+            "App",
+            "a:",
+            "a:b/c:",
+            "a@b",
+            "a@sha512:00",
+            "a.b?c/d",
+            "/a",
+            "a/",
+            "https://a.b/c",
+            "a b",
+        ] {
             assert!(text.parse::<Reference>().is_err(), "{text}");
         }
     }

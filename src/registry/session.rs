@@ -83,10 +83,15 @@ impl Session {
             })
         };
         // On this machine, nothing takes long.
-        let patience = if reference.is_loopback() { Duration::from_secs(1) } else { settings.timeout };
+        let patience =
+            if reference.is_loopback() { Duration::from_secs(1) } else { settings.timeout };
         let may_lack_tls = reference.is_loopback() || !settings.tls_verify;
-        let is_plain = settings.plain_http || (may_lack_tls && !http.speaks_tls(&address("https", "")?, patience));
-        let base = address(if is_plain { "http" } else { "https" }, &format!("{}/", reference.repository))?;
+        let is_plain = settings.plain_http
+            || (may_lack_tls && !http.speaks_tls(&address("https", "")?, patience));
+        let base = address(
+            if is_plain { "http" } else { "https" },
+            &format!("{}/", reference.repository),
+        )?;
         let session = Self {
             reference: reference.clone(),
             http: Arc::clone(http),
@@ -99,9 +104,12 @@ impl Session {
             has_answered: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
         };
-        // To strangers some registries say "not found" rather than "who are you?", and so whoever can say it asks first.
+        // To strangers some registries say "not found" rather than "who are you?", and so whoever
+        // can say it asks first.
         if !session.login.is_anonymous() {
-            let root = || session.http.request(Method::GET, session.base.join("/v2/").expect("it is a path"));
+            let root = || {
+                session.http.request(Method::GET, session.base.join("/v2/").expect("it is a path"))
+            };
             session.attempt("the repository", || session.exchange(root))?;
         }
         Ok(session)
@@ -113,12 +121,19 @@ impl Session {
     }
 
     /// Asks, proving who asks if the registry wants to know. The answer may be a refusal.
-    pub(crate) fn exchange(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
+    pub(crate) fn exchange(
+        &self,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Response, Failure> {
         self.exchange_by(&self.login, request)
     }
 
     /// As [`Session::exchange`], with a login for more than this repository.
-    pub(crate) fn exchange_by(&self, login: &Login, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
+    pub(crate) fn exchange_by(
+        &self,
+        login: &Login,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Response, Failure> {
         let (signed, key) = self.sign(login, request())?;
         let response = self.send(signed)?;
         match self.renew(login, &response, key.as_ref())? {
@@ -139,8 +154,8 @@ impl Session {
         }
     }
 
-    /// The request with the key that there is now, if it is for the registry itself: nobody else learns a password or a
-    /// token.
+    /// The request with the key that there is now, if it is for the registry itself: nobody else
+    /// learns a password or a token.
     pub(crate) fn sign(
         &self,
         login: &Login,
@@ -152,7 +167,12 @@ impl Session {
     }
 
     /// Whether the answer wants another key than this, and there is one now.
-    pub(crate) fn renew(&self, login: &Login, response: &Response, key: Option<&HeaderValue>) -> Result<bool, Failure> {
+    pub(crate) fn renew(
+        &self,
+        login: &Login,
+        response: &Response,
+        key: Option<&HeaderValue>,
+    ) -> Result<bool, Failure> {
         let wants = response.status() == StatusCode::UNAUTHORIZED && self.is_own(response.url());
         Ok(wants && login.renew(&self.http, &self.base, response.headers(), key)?)
     }
@@ -169,9 +189,12 @@ impl Session {
 
     /// An address that the registry named. To one without TLS nothing goes that would else have it.
     pub(crate) fn follow(&self, from: &Url, location: &str) -> Result<Url, Failure> {
-        let url = from.join(location).map_err(|error| Failure::Odd(format!("it names no address: {error}")))?;
+        let url = from
+            .join(location)
+            .map_err(|error| Failure::Odd(format!("it names no address: {error}")))?;
         if leaves_tls(&self.base, &url) {
-            let why = "it wants what is sent by TLS to go on without: a proxy in front of it hides that there is TLS";
+            let why = "it wants what is sent by TLS to go on without: a proxy in front of it \
+                hides that there is TLS";
             return Err(Failure::Odd(why.to_owned()));
         }
         Ok(url)
@@ -194,17 +217,22 @@ impl Session {
             }
             let bytes = self.http.body(response, MAX_DOCUMENT)?;
             match digest.zip(bytes.as_deref().map(Digest::of)) {
-                Some((expected, actual)) if expected != actual => Err(Failure::OtherBytes { expected, actual }),
+                Some((expected, actual)) if expected != actual => {
+                    Err(Failure::OtherBytes { expected, actual })
+                }
                 _ => Ok(bytes),
             }
         };
-        let too_large =
-            || self.refuse(format!("{what} has more than the {MAX_DOCUMENT} bytes that a document may have here"));
+        let too_large = || {
+            self.refuse(format!(
+                "{what} has more than the {MAX_DOCUMENT} bytes that a document may have here"
+            ))
+        };
         self.attempt(&what, get)?.ok_or_else(too_large)
     }
 
-    /// The bytes of a blob, without the first ones as far as the registry knows how to leave them out, which the
-    /// number says.
+    /// The bytes of a blob, without the first ones as far as the registry knows how to leave them
+    /// out, which the number says.
     pub(crate) fn blob(&self, descriptor: &Descriptor, from: u64) -> Result<(Response, u64)> {
         // Not by the addresses in the descriptor: nobody would expect a connection to those.
         let path = format!("blobs/{}", descriptor.digest);
@@ -223,7 +251,11 @@ impl Session {
     }
 
     /// Makes a request, and makes it again as long as that may help.
-    pub(crate) fn attempt<T>(&self, what: &str, mut request: impl FnMut() -> Result<T, Failure>) -> Result<T> {
+    pub(crate) fn attempt<T>(
+        &self,
+        what: &str,
+        mut request: impl FnMut() -> Result<T, Failure>,
+    ) -> Result<T> {
         let mut silence = Duration::ZERO;
         for retry in 0.. {
             let failure = match request() {
@@ -234,8 +266,8 @@ impl Session {
             if matches!(failure, Failure::Silent) {
                 silence += self.http.timeout;
             }
-            let may_pass =
-                failure.may_pass(self.has_answered.load(Ordering::Relaxed)) && silence < self.http.least_rate.window;
+            let may_pass = failure.may_pass(self.has_answered.load(Ordering::Relaxed))
+                && silence < self.http.least_rate.window;
             if !may_pass || !self.may_retry(retry, failure.wait()) {
                 let Reference { registry, repository, .. } = &self.reference;
                 let proxy = self.http.proxy(&self.base);
@@ -255,14 +287,16 @@ impl Session {
         unreachable!("the last retry returns")
     }
 
-    /// Whether something may be tried again, having been tried again this many times; if so, after a pause, which the
-    /// registry may want to be longer.
+    /// Whether something may be tried again, having been tried again this many times; if so, after
+    /// a pause, which the registry may want to be longer.
     pub(crate) fn may_retry(&self, retry: u32, wait: Option<Duration>) -> bool {
         const SLICE: Duration = Duration::from_millis(100);
         if retry >= self.retries {
             return false;
         }
-        let mut pause = Duration::from_millis(500).saturating_mul(1 << retry.min(10)).max(wait.unwrap_or_default());
+        let mut pause = Duration::from_millis(500)
+            .saturating_mul(1 << retry.min(10))
+            .max(wait.unwrap_or_default());
         while !pause.is_zero() && !self.is_over() {
             let slice = pause.min(SLICE);
             thread::sleep(slice);
@@ -292,7 +326,9 @@ pub(crate) fn accept() -> String {
     let docker = ["manifest.list.v2+json", "manifest.v2+json"]
         .map(|name| MediaType::new(format!("application/vnd.docker.distribution.{name}")));
     let [list, manifest] = docker;
-    [MediaType::INDEX, MediaType::MANIFEST, list, manifest].map(|media_type| media_type.to_string()).join(", ")
+    [MediaType::INDEX, MediaType::MANIFEST, list, manifest]
+        .map(|media_type| media_type.to_string())
+        .join(", ")
 }
 
 impl fmt::Debug for Session {
@@ -307,7 +343,8 @@ mod tests {
 
     fn session(settings: &Client) -> Session {
         let reference = "registry.example.org/a/b".parse().unwrap();
-        let (http, counter) = (Arc::new(Http::new(settings, &reference).unwrap()), Arc::new(ByteCounter::new(None)));
+        let (http, counter) =
+            (Arc::new(Http::new(settings, &reference).unwrap()), Arc::new(ByteCounter::new(None)));
         Session::over(&http, &counter, settings, &reference, Access::Push, Vec::new()).unwrap()
     }
 

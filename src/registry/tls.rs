@@ -7,7 +7,10 @@ pub(crate) mod verifier;
 
 use std::{fs, sync::Arc};
 
-use rustls::{ClientConfig, client::ResolvesClientCert, crypto::ring, pki_types::CertificateDer, sign::CertifiedKey};
+use rustls::{
+    ClientConfig, client::ResolvesClientCert, crypto::ring, pki_types::CertificateDer,
+    sign::CertifiedKey,
+};
 use rustls_native_certs::load_native_certs;
 
 use crate::{
@@ -24,7 +27,8 @@ use crate::{
     },
 };
 
-/// The configuration of TLS for the registry in the reference. An error names the file that cannot be used.
+/// The configuration of TLS for the registry in the reference. An error names the file that cannot
+/// be used.
 pub(crate) fn config(settings: &Client, reference: &Reference) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let folder = match &settings.cert_dir {
@@ -52,7 +56,10 @@ fn trusted(settings: &Client, folder: &Folder) -> Result<Vec<CertificateDer<'sta
     for file in &settings.ca_files {
         let found = certificates(file, &fs::read(file).map_err(Error::read(file))?)?;
         if found.is_empty() {
-            return Err(Error::invalid(format!("{file:?}"), "it has no certificate in PEM: name a file that has one"));
+            return Err(Error::invalid(
+                format!("{file:?}"),
+                "it has no certificate in PEM: name a file that has one",
+            ));
         }
         trusted.extend(found);
     }
@@ -65,8 +72,13 @@ fn trusted(settings: &Client, folder: &Folder) -> Result<Vec<CertificateDer<'sta
 struct Shown(Vec<Arc<CertifiedKey>>);
 
 impl ResolvesClientCert for Shown {
-    /// The first certificate whose issuer the registry names, or else the first one that it can verify at all.
-    fn resolve(&self, authorities: &[&[u8]], schemes: &[rustls::SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    /// The first certificate whose issuer the registry names, or else the first one that it can
+    /// verify at all.
+    fn resolve(
+        &self,
+        authorities: &[&[u8]],
+        schemes: &[rustls::SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
         let can_sign = |shown: &&Arc<CertifiedKey>| shown.key.choose_scheme(schemes).is_some();
         let is_known = |shown: &&Arc<CertifiedKey>| {
             shown.cert.iter().filter_map(issuer_name).any(|issuer| authorities.contains(&issuer))

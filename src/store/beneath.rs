@@ -1,7 +1,8 @@
 //! Files below a folder, opened without following a symbolic link.
 //!
-//! A layout may come from a stranger. If a link in it were followed, reading `blobs/sha256/…` would read any file that
-//! this process may read. The folder itself is the user's choice, and links on the way to it are followed.
+//! A layout may come from a stranger. If a link in it were followed, reading `blobs/sha256/…` would
+//! read any file that this process may read. The folder itself is the user's choice, and links on
+//! the way to it are followed.
 
 use std::{
     fs::{File, Metadata},
@@ -24,7 +25,8 @@ pub(crate) struct Beneath {
 }
 
 impl Beneath {
-    /// What lies under a name, a symbolic link itself and not its target; `None` if there is nothing.
+    /// What lies under a name, a symbolic link itself and not its target; `None` if there is
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -34,8 +36,8 @@ impl Beneath {
         opened.and_then(|file| Self::of(file.into())).map(Some).or_else(absent)
     }
 
-    /// The same, of a regular file to be read. Whatever else lies there is only looked at: opening a fifo waits for a
-    /// writer, and opening a device may change it.
+    /// The same, of a regular file to be read. Whatever else lies there is only looked at: opening
+    /// a fifo waits for a writer, and opening a device may change it.
     ///
     /// # Errors
     ///
@@ -45,7 +47,10 @@ impl Beneath {
             Some(found) if found.metadata.is_file() => {
                 // The name may mean something else by now, which is looked at again.
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-                open(root, name, flags).and_then(|file| Self::of(file.into())).map(Some).or_else(absent)
+                open(root, name, flags)
+                    .and_then(|file| Self::of(file.into()))
+                    .map(Some)
+                    .or_else(absent)
             }
             found => Ok(found),
         }
@@ -61,12 +66,14 @@ impl Beneath {
 ///
 /// # Errors
 ///
-/// What the system says, and `ELOOP` or `ENOTDIR` if the folder, or one on the way, is a symbolic link.
+/// What the system says, and `ELOOP` or `ENOTDIR` if the folder, or one on the way, is a symbolic
+/// link.
 pub(crate) fn folder(root: &Path, name: &str) -> io::Result<OwnedFd> {
     open(root, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW)
 }
 
-/// The names in a folder below another, in no order; those that are not UTF-8 with a mark in the place of what is not.
+/// The names in a folder below another, in no order; those that are not UTF-8 with a mark in the
+/// place of what is not.
 ///
 /// # Errors
 ///
@@ -82,15 +89,17 @@ pub(crate) fn names(root: &Path, name: &str) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Why a call on a name below a folder failed: a symbolic link that is in the way, or what the system says.
+/// Why a call on a name below a folder failed: a symbolic link that is in the way, or what the
+/// system says.
 pub(crate) fn unreadable(root: &Path, name: &str, cause: io::Error) -> Error {
     let path = root.join(name);
-    let above: Vec<&Path> = Path::new(name).ancestors().filter(|name| !name.as_os_str().is_empty()).collect();
+    let above: Vec<&Path> =
+        Path::new(name).ancestors().filter(|name| !name.as_os_str().is_empty()).collect();
     match above.into_iter().rev().map(|name| root.join(name)).find(|path| path.is_symlink()) {
         Some(link) => Error::layout(
             link,
-            "is a symbolic link, and the files and folders of a layout lie inside of it: if it is your own, copy what the \
-             link leads to into its place",
+            "is a symbolic link, and the files and folders of a layout lie inside of it: if it is \
+             your own, copy what the link leads to into its place",
         ),
         None => Error::read(path)(cause),
     }
@@ -104,7 +113,8 @@ fn absent<T>(cause: io::Error) -> io::Result<Option<T>> {
 }
 
 fn open(root: &Path, name: &str, flags: OFlags) -> io::Result<OwnedFd> {
-    let (flags, folder) = (flags | OFlags::CLOEXEC, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC);
+    let (flags, folder) =
+        (flags | OFlags::CLOEXEC, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC);
     let root = retry_on_intr(|| openat(CWD, root, folder, Mode::empty()))?;
     if name.is_empty() {
         return Ok(retry_on_intr(|| openat(&root, ".", flags, Mode::empty()))?);
@@ -125,9 +135,12 @@ fn walk(root: OwnedFd, name: &Path, flags: OFlags) -> io::Result<OwnedFd> {
         let Component::Normal(component) = component else { return Err(Errno::XDEV.into()) };
         let is_last = components.peek().is_none();
         let step = if is_last { flags } else { OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC };
-        let opened = retry_on_intr(|| openat(&folder, component, step | OFlags::NOFOLLOW, Mode::empty()));
+        let opened =
+            retry_on_intr(|| openat(&folder, component, step | OFlags::NOFOLLOW, Mode::empty()));
         folder = match opened {
-            Err(Errno::NOTDIR) if !is_last && is_link(&folder, component) => return Err(Errno::LOOP.into()),
+            Err(Errno::NOTDIR) if !is_last && is_link(&folder, component) => {
+                return Err(Errno::LOOP.into());
+            }
             opened => opened?,
         };
     }
@@ -166,7 +179,9 @@ mod tests {
         symlink(".", root.join("blobs/again")).unwrap();
         symlink("nowhere", root.join("blobs/broken")).unwrap();
         for open in WAYS {
-            let error = |name| open(&root, name, OFlags::RDONLY | OFlags::NOFOLLOW).unwrap_err().raw_os_error();
+            let error = |name| {
+                open(&root, name, OFlags::RDONLY | OFlags::NOFOLLOW).unwrap_err().raw_os_error()
+            };
             assert!(open(&root, "blobs/sha256/plain", OFlags::RDONLY).is_ok());
             for name in [
                 "blobs/sha256/absolute",
@@ -187,7 +202,14 @@ mod tests {
     #[test]
     fn what_is_no_file_is_looked_at_and_not_opened() {
         let dir = tempfile::tempdir().unwrap();
-        rustix::fs::mknodat(CWD, dir.path().join("fifo"), rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
+        rustix::fs::mknodat(
+            CWD,
+            dir.path().join("fifo"),
+            rustix::fs::FileType::Fifo,
+            Mode::RUSR,
+            0,
+        )
+        .unwrap();
         symlink("/etc/passwd", dir.path().join("link")).unwrap();
         let kind = |name| Beneath::read(dir.path(), name).unwrap().unwrap().metadata.file_type();
         assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kind("fifo")));

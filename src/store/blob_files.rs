@@ -1,4 +1,5 @@
-//! Blobs that are put in place whole: written beside their place under a temporary name, and renamed.
+//! Blobs that are put in place whole: written beside their place under a temporary name, and
+//! renamed.
 
 use std::{
     fs,
@@ -23,7 +24,8 @@ use crate::{
     },
 };
 
-/// `blobs/sha256` of a layout that may not have an index yet. As long as this lives nobody collects blobs there.
+/// `blobs/sha256` of a layout that may not have an index yet. As long as this lives nobody collects
+/// blobs there.
 #[derive(Debug)]
 pub(crate) struct BlobFiles {
     folder: PathBuf,
@@ -37,7 +39,12 @@ impl BlobFiles {
     pub(crate) fn create(layout: &Path, options: WriteOptions) -> Result<Self> {
         create_folder(layout, "blobs/sha256")?;
         let lock = Lock::shared(layout, options)?;
-        Ok(Self { folder: layout.join("blobs/sha256"), known: Arc::default(), options, _lock: lock })
+        Ok(Self {
+            folder: layout.join("blobs/sha256"),
+            known: Arc::default(),
+            options,
+            _lock: lock,
+        })
     }
 
     /// Sets the record of files that were hashed before.
@@ -78,12 +85,14 @@ impl BlobFiles {
     }
 }
 
-/// Makes a folder of the layout. A layout that has a link in its place may be a stranger's, and the link may lead to
-/// another layout.
+/// Makes a folder of the layout. A layout that has a link in its place may be a stranger's, and the
+/// link may lead to another layout.
 pub(crate) fn create_folder(layout: &Path, name: &str) -> Result<()> {
     let path = layout.join(name);
     fs::create_dir_all(&path).map_err(Error::write(&path))?;
-    beneath::folder(layout, name).map(drop).map_err(|cause| beneath::unreadable(layout, name, cause))
+    beneath::folder(layout, name)
+        .map(drop)
+        .map_err(|cause| beneath::unreadable(layout, name, cause))
 }
 
 /// A blob while it is written. Dropped, it is gone. An error of writing it names its folder.
@@ -93,7 +102,8 @@ pub(crate) struct NewBlob {
 }
 
 impl NewBlob {
-    /// Copies a file. Between two files, the system copies, or shares blocks, by itself. Returns the number of bytes.
+    /// Copies a file. Between two files, the system copies, or shares blocks, by itself. Returns
+    /// the number of bytes.
     pub(crate) fn copy_from(&mut self, mut file: &fs::File) -> Result<u64> {
         io::copy(&mut file, &mut self.file.file()).map_err(Error::write(&self.folder))
     }

@@ -1,7 +1,8 @@
 //! Files whose bytes are known to be those of a blob.
 //!
-//! A file is hashed once, and then known by its [`Stamp`]: as long as device, inode, size and both times stay the same,
-//! so do its bytes. Every write changes the time of the last change (ctime), which a program can only set by setting the system's clock.
+//! A file is hashed once, and then known by its [`Stamp`]: as long as device, inode, size and both
+//! times stay the same, so do its bytes. Every write changes the time of the last change (ctime),
+//! which a program can only set by setting the system's clock.
 
 use std::{
     fs::{File, Metadata},
@@ -78,11 +79,21 @@ impl FileBytes {
 
     /// So many bytes of a file, from this one on.
     pub(crate) fn new(file: File, offset: u64, size: u64, path: &Path) -> Self {
-        Self::of_extents(Arc::new(file), [Extent { at: 0, length: size, offset }].into(), size, path)
+        Self::of_extents(
+            Arc::new(file),
+            [Extent { at: 0, length: size, offset }].into(),
+            size,
+            path,
+        )
     }
 
     /// What lies in these extents, and zeros between them.
-    pub(crate) fn of_extents(file: Arc<File>, extents: Arc<[Extent]>, size: u64, path: &Path) -> Self {
+    pub(crate) fn of_extents(
+        file: Arc<File>,
+        extents: Arc<[Extent]>,
+        size: u64,
+        path: &Path,
+    ) -> Self {
         Self { file, extents, size, at: 0, path: path.to_owned() }
     }
 

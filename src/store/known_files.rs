@@ -20,8 +20,8 @@ use crate::{
     store::checked::{CHANGED, CheckedFile, FileBytes, Stamp},
 };
 
-/// How long a file must have been left alone before its stamp is believed. File systems count times in steps of up to
-/// 10 ms, and a write in the step of the last one would leave the stamp as it is.
+/// How long a file must have been left alone before its stamp is believed. File systems count times
+/// in steps of up to 10 ms, and a write in the step of the last one would leave the stamp as it is.
 const QUIET: Duration = Duration::from_millis(50);
 
 /// The lines of a file of the folder, at most. There are 256 files.
@@ -47,14 +47,14 @@ struct Known {
 }
 
 impl KnownFiles {
-    /// Files that are known to other processes, too, which keep what they know in this folder. It must be the user's own:
-    /// what it says is believed.
+    /// Files that are known to other processes, too, which keep what they know in this folder. It
+    /// must be the user's own: what it says is believed.
     pub(crate) fn in_folder(folder: PathBuf) -> Self {
         Self { folder: Some(folder), ..Self::default() }
     }
 
-    /// These bytes, if they are those of the blob. They are hashed, unless that was done before and the file did not
-    /// change since.
+    /// These bytes, if they are those of the blob. They are hashed, unless that was done before and
+    /// the file did not change since.
     ///
     /// # Errors
     ///
@@ -86,11 +86,13 @@ impl KnownFiles {
         Ok(CheckedFile { bytes, stamp })
     }
 
-    /// Takes note of a file that this process has just written, and whose digest it knows from that.
+    /// Takes note of a file that this process has just written, and whose digest it knows from
+    /// that.
     pub(crate) fn add(&self, file: &File, digest: Digest) {
         if let Ok(stamp) = Stamp::of(file) {
             let known = Known { stamp, digest, size: stamp.size };
-            *lock(lock(&self.places).entry((stamp.device, stamp.inode, 0)).or_default()) = Some(known);
+            *lock(lock(&self.places).entry((stamp.device, stamp.inode, 0)).or_default()) =
+                Some(known);
         }
     }
 
@@ -100,10 +102,12 @@ impl KnownFiles {
         fs::read_to_string(path).is_ok_and(|lines| lines.lines().any(|other| other == line))
     }
 
-    /// Adds a line, in the place of the oldest if there are too many. Whatever goes wrong costs no more than hashing again.
+    /// Adds a line, in the place of the oldest if there are too many. Whatever goes wrong costs no
+    /// more than hashing again.
     fn add_line(&self, bytes: &FileBytes, place: Place, known: &Known) {
         let Some(path) = self.path(place) else { return };
-        // What the next process believes must be on disk: after a power loss the file may have its times and not its bytes.
+        // What the next process believes must be on disk: after a power loss the file may have its
+        // times and not its bytes.
         if bytes.file.sync_data().is_err() {
             return;
         }
@@ -125,14 +129,18 @@ impl KnownFiles {
 fn is_quiet(stamp: &Stamp) -> bool {
     let (seconds, nanoseconds) = stamp.changed;
     let changed = u64::try_from(seconds).ok().zip(u32::try_from(nanoseconds).ok());
-    let changed = changed.map(|(seconds, nanoseconds)| SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds));
-    changed.is_some_and(|changed| SystemTime::now().duration_since(changed).is_ok_and(|age| age > QUIET))
+    let changed = changed
+        .map(|(seconds, nanoseconds)| SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds));
+    changed.is_some_and(|changed| {
+        SystemTime::now().duration_since(changed).is_ok_and(|age| age > QUIET)
+    })
 }
 
 fn line((device, inode, offset): Place, Known { stamp, digest, size }: &Known) -> String {
     let ((modified, modified_ns), (changed, changed_ns)) = (stamp.modified, stamp.changed);
     format!(
-        "{device} {inode} {offset} {} {modified}.{modified_ns:09} {changed}.{changed_ns:09} {size} {digest}",
+        "{device} {inode} {offset} {} {modified}.{modified_ns:09} {changed}.{changed_ns:09} \
+         {size} {digest}",
         stamp.size
     )
 }
@@ -140,7 +148,8 @@ fn line((device, inode, offset): Place, Known { stamp, digest, size }: &Known) -
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o600)).tempfile_in(folder)?;
+    let mut file =
+        tempfile::Builder::new().permissions(Permissions::from_mode(0o600)).tempfile_in(folder)?;
     file.write_all(text.as_bytes())?;
     file.persist(path)?;
     Ok(())
@@ -181,7 +190,9 @@ mod tests {
 
         fn lines(&self) -> usize {
             let files = fs::read_dir(self.dir.path().join("known")).into_iter().flatten();
-            files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap().lines().count()).sum()
+            files
+                .map(|file| fs::read_to_string(file.unwrap().path()).unwrap().lines().count())
+                .sum()
         }
 
         /// Other bytes, as many, with the time of the last write as it was.
@@ -213,19 +224,27 @@ mod tests {
         let case = Case::new();
         case.check(&case.known()).unwrap();
         assert_eq!(case.lines(), 1);
-        // A line that lies shows that it is believed, for it says of a damaged file that it is right.
+        // A line that lies shows that it is believed, for it says of a damaged file that it is
+        // right.
         case.damage();
         thread::sleep(2 * QUIET);
-        let file = fs::read_dir(case.dir.path().join("known")).unwrap().next().unwrap().unwrap().path();
+        let file =
+            fs::read_dir(case.dir.path().join("known")).unwrap().next().unwrap().unwrap().path();
         let metadata = fs::metadata(case.dir.path().join("blob")).unwrap();
         let place = (Stamp::of_metadata(&metadata).device, Stamp::of_metadata(&metadata).inode, 0);
-        let known =
-            Known { stamp: Stamp::of_metadata(&metadata), digest: case.descriptor.digest, size: case.descriptor.size };
+        let known = Known {
+            stamp: Stamp::of_metadata(&metadata),
+            digest: case.descriptor.digest,
+            size: case.descriptor.size,
+        };
         fs::write(&file, line(place, &known)).unwrap();
         assert!(case.check(&case.known()).is_ok());
         for rubbish in ["", "\0\0\0\0", "1 2 3", &line(place, &known)[1..]] {
             fs::write(&file, rubbish).unwrap();
-            assert!(matches!(case.check(&case.known()), Err(Error::BlobDamaged { .. })), "{rubbish:?}");
+            assert!(
+                matches!(case.check(&case.known()), Err(Error::BlobDamaged { .. })),
+                "{rubbish:?}"
+            );
         }
     }
 
@@ -244,7 +263,8 @@ mod tests {
         let case = Case::new();
         let known = case.known();
         case.check(&known).unwrap();
-        let path = fs::read_dir(case.dir.path().join("known")).unwrap().next().unwrap().unwrap().path();
+        let path =
+            fs::read_dir(case.dir.path().join("known")).unwrap().next().unwrap().unwrap().path();
         let last = fs::read_to_string(&path).unwrap();
         let others: String = (0..2 * MOST).map(|other| format!("0 {other} 0 x\n")).collect();
         fs::write(&path, others).unwrap();

@@ -1,4 +1,5 @@
-//! Who may do what in a layout at the same time, by locks on its folders: no lock file is left anywhere.
+//! Who may do what in a layout at the same time, by locks on its folders: no lock file is left
+//! anywhere.
 //!
 //! | folder | held shared | held exclusively |
 //! |---|---|---|
@@ -6,12 +7,14 @@
 //! | `blobs` | | by writers while they replace `index.json` |
 //! | `blobs/sha256`, the gate | by writers and readers, for the moment in which they lock the layout | by collectors |
 //!
-//! A collector that holds the layout knows that no writer is about to name a blob and that no reader is about to open
-//! one. Shared locks overtake an exclusive one that waits, so that a collector among many writers would never begin: it
-//! closes the gate first, and newcomers wait in front of it.
+//! A collector that holds the layout knows that no writer is about to name a blob and that no
+//! reader is about to open one. Shared locks overtake an exclusive one that waits, so that a
+//! collector among many writers would never begin: it closes the gate first, and newcomers wait in
+//! front of it.
 //!
-//! The gate does not stay closed: a program that holds a layout may have to pass its gate again, and would wait for the
-//! collector that waits for it. So a collector opens the gate after a while, lets all pass, and closes it for longer.
+//! The gate does not stay closed: a program that holds a layout may have to pass its gate again,
+//! and would wait for the collector that waits for it. So a collector opens the gate after a while,
+//! lets all pass, and closes it for longer.
 
 #[cfg(not(all(test, shuttle)))]
 pub(crate) mod flock;
@@ -33,8 +36,8 @@ use crate::basics::sync::FolderLock;
 #[cfg(not(all(test, shuttle)))]
 use crate::store::lock::flock::FolderLock;
 
-/// How long a gate is closed before it opens for a moment: at first, and at most. A writer takes less than a second,
-/// but for one that packs or pulls much.
+/// How long a gate is closed before it opens for a moment: at first, and at most. A writer takes
+/// less than a second, but for one that packs or pulls much.
 const CLOSED: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 
 /// Held until it is dropped, or the process ends in any way.
@@ -80,11 +83,15 @@ impl Lock {
     }
 
     /// The same, if nobody else has it now: `None` in `Some` is the permission to do without locks.
-    pub(crate) fn try_exclusive(layout: &Path, options: WriteOptions) -> Result<Option<Option<Self>>> {
+    pub(crate) fn try_exclusive(
+        layout: &Path,
+        options: WriteOptions,
+    ) -> Result<Option<Option<Self>>> {
         if !options.lock {
             return Ok(Some(None));
         }
-        Ok(FolderLock::try_exclusive(layout)?.map(|folder| Some(Self { _folder: folder, _gate: None })))
+        Ok(FolderLock::try_exclusive(layout)?
+            .map(|folder| Some(Self { _folder: folder, _gate: None })))
     }
 
     /// The layout's index, among writers.
@@ -97,11 +104,13 @@ impl Lock {
     }
 }
 
-/// Keeps collectors of garbage away from a layout that is read, until it is dropped or the process ends.
+/// Keeps collectors of garbage away from a layout that is read, until it is dropped or the process
+/// ends.
 ///
-/// Who opens a layout while other programs may remove images from it and collect its garbage holds this from before it
-/// is opened until its last blob is read; otherwise blobs may vanish in between. Writers are not kept away, nor do they
-/// have to be. [`verify`](crate::verify()) holds it by itself, and a server needs none: it looks again.
+/// Who opens a layout while other programs may remove images from it and collect its garbage holds
+/// this from before it is opened until its last blob is read; otherwise blobs may vanish in
+/// between. Writers are not kept away, nor do they have to be. [`verify`](crate::verify()) holds it
+/// by itself, and a server needs none: it looks again.
 ///
 /// ```
 /// # use oci_layout::{Image, ImageLayout, ReadLock, image_layout};
@@ -117,16 +126,19 @@ impl Lock {
 pub struct ReadLock(#[expect(dead_code, reason = "it is held")] Option<Lock>);
 
 impl ReadLock {
-    /// Waits until no collector is at work. An archive needs no lock. Where none can be had, because the file system has
-    /// none or the folder is not there, nothing is locked: whoever opens the layout says what is wrong with it.
+    /// Waits until no collector is at work. An archive needs no lock. Where none can be had,
+    /// because the file system has none or the folder is not there, nothing is locked: whoever
+    /// opens the layout says what is wrong with it.
     ///
-    /// [`ImageLayout::collect_garbage`](crate::ImageLayout::collect_garbage) waits for ever in a thread that holds this.
+    /// [`ImageLayout::collect_garbage`](crate::ImageLayout::collect_garbage) waits for ever in a
+    /// thread that holds this.
     pub fn new(layout: impl AsRef<Path>) -> Self {
         Self(Lock::shared(layout.as_ref(), WriteOptions::default()).ok().flatten())
     }
 }
 
-/// Locks the gate of a layout. One that has no such folder yet has no blobs that could be collected.
+/// Locks the gate of a layout. One that has no such folder yet has no blobs that could be
+/// collected.
 fn pass(layout: &Path, lock: fn(&Path) -> Result<FolderLock>) -> Result<Option<FolderLock>> {
     match lock(&layout.join("blobs/sha256")) {
         Err(Error::Read { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -18,13 +18,14 @@ use crate::{
     store::write_options::WriteOptions,
 };
 
-/// What the names of files begin with that are still being written; left behind, they may be removed by whoever
-/// holds the layout alone.
+/// What the names of files begin with that are still being written; left behind, they may be
+/// removed by whoever holds the layout alone.
 pub(crate) const TEMPORARY: &str = ".oci-layout-";
 
-/// A file that takes its place when it is whole: whoever looks there finds the old file or the new one. Until then it has
-/// no name, so that nothing is left of it when it is dropped or the program is killed. On a file system that has no
-/// files without a name, it has a [temporary one](NewFile::temporary_path) in the same folder.
+/// A file that takes its place when it is whole: whoever looks there finds the old file or the new
+/// one. Until then it has no name, so that nothing is left of it when it is dropped or the program
+/// is killed. On a file system that has no files without a name, it has a [temporary
+/// one](NewFile::temporary_path) in the same folder.
 ///
 /// ```
 /// # use oci_layout::{ArchiveOptions, Image, NewFile, WriteOptions, image_archive};
@@ -66,8 +67,8 @@ impl NewFile {
         }
     }
 
-    /// Puts the file in its place, with the mode 0644. With [`WriteOptions::sync`], its contents are on disk before it is
-    /// there, and its name afterwards.
+    /// Puts the file in its place, with the mode 0644. With [`WriteOptions::sync`], its contents
+    /// are on disk before it is there, and its name afterwards.
     ///
     /// # Errors
     ///
@@ -110,7 +111,9 @@ impl Temporary {
         match retry_on_intr(|| open(folder, flags, Mode::from_raw_mode(0o600))) {
             Ok(file) => Ok(Self::Unnamed(file.into())),
             // What a file system says that has none, and what an old kernel says.
-            Err(Errno::NOTSUP | Errno::ISDIR | Errno::INVAL | Errno::NOENT | Errno::NOSYS) => named(folder),
+            Err(Errno::NOTSUP | Errno::ISDIR | Errno::INVAL | Errno::NOENT | Errno::NOSYS) => {
+                named(folder)
+            }
             Err(errno) => Err(Error::write(folder)(errno.into())),
         }
     }
@@ -122,40 +125,52 @@ impl Temporary {
         }
     }
 
-    /// Gives the file the mode that all files of a layout have, whatever the umask, and its name, after its contents are
-    /// synced, and returns it. The directory is not synced.
+    /// Gives the file the mode that all files of a layout have, whatever the umask, and its name,
+    /// after its contents are synced, and returns it. The directory is not synced.
     pub(crate) fn persist(self, path: &Path, options: WriteOptions) -> Result<File> {
         self.file().set_permissions(Permissions::from_mode(0o644)).map_err(Error::write(path))?;
         options.sync_file(self.file(), path)?;
         let file = match self {
-            Self::Named(file) => return file.persist(path).map_err(|error| Error::write(path)(error.error)),
+            Self::Named(file) => {
+                return file.persist(path).map_err(|error| Error::write(path)(error.error));
+            }
             Self::Unnamed(file) => file,
         };
         match link(&file, path) {
             Ok(()) => Ok(file),
             Err(Errno::EXIST) => {
-                // No call puts a file without a name over another one: it gets a temporary name for the moment between.
+                // No call puts a file without a name over another one: it gets a temporary name for
+                // the moment between.
                 let to = |name: &Path| link(&file, name).map_err(io::Error::from);
-                let named =
-                    Builder::new().prefix(TEMPORARY).make_in(folder_of(path), to).map_err(Error::write(path))?;
+                let named = Builder::new()
+                    .prefix(TEMPORARY)
+                    .make_in(folder_of(path), to)
+                    .map_err(Error::write(path))?;
                 named.persist(path).map_err(|error| Error::write(path)(error.error))?;
                 Ok(file)
             }
             // A file system without hard links, or a system without /proc.
-            Err(Errno::PERM | Errno::NOTSUP | Errno::NOSYS | Errno::NOENT | Errno::MLINK | Errno::XDEV) => {
-                copy(file, path, options)
-            }
+            Err(
+                Errno::PERM
+                | Errno::NOTSUP
+                | Errno::NOSYS
+                | Errno::NOENT
+                | Errno::MLINK
+                | Errno::XDEV,
+            ) => copy(file, path, options),
             Err(errno) => Err(Error::write(path)(errno.into())),
         }
     }
 }
 
 fn named(folder: &Path) -> Result<Temporary> {
-    let file = Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(Error::write(folder))?;
+    let file =
+        Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(Error::write(folder))?;
     Ok(Temporary::Named(file))
 }
 
-/// Gives a file without a name this one. That goes through `/proc`: by the file's own descriptor, only the superuser may.
+/// Gives a file without a name this one. That goes through `/proc`: by the file's own descriptor,
+/// only the superuser may.
 fn link(file: &File, path: &Path) -> Result<(), Errno> {
     let file = format!("/proc/self/fd/{}", file.as_raw_fd());
     retry_on_intr(|| linkat(CWD, &*file, CWD, path, AtFlags::SYMLINK_FOLLOW))

@@ -1,4 +1,5 @@
-//! How the files of a layout are written: what survives a power loss, and whether locks keep other writers away.
+//! How the files of a layout are written: what survives a power loss, and whether locks keep other
+//! writers away.
 
 use std::{
     fs::File,
@@ -20,12 +21,14 @@ use crate::basics::error::{Error, Result};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteOptions {
-    /// Whether all that was written is on disk when a function returns; on by default. Blobs are synced before they get
-    /// their names, then the directories, then the index, so that a power loss at any time leaves the old state or the
-    /// new one. Without it, a power loss can leave files that are empty or have other bytes.
+    /// Whether all that was written is on disk when a function returns; on by default. Blobs are
+    /// synced before they get their names, then the directories, then the index, so that a power
+    /// loss at any time leaves the old state or the new one. Without it, a power loss can leave
+    /// files that are empty or have other bytes.
     pub sync: bool,
-    /// Whether locks keep other writers and collectors of garbage away; on by default. Without it, the caller promises
-    /// that no other program writes to the folder: for file systems that have no locks.
+    /// Whether locks keep other writers and collectors of garbage away; on by default. Without it,
+    /// the caller promises that no other program writes to the folder: for file systems that have
+    /// no locks.
     pub lock: bool,
 }
 
@@ -54,7 +57,8 @@ impl WriteOptions {
         }
     }
 
-    /// The same for a file that is there already. Where nothing of it is left to write, this costs nothing.
+    /// The same for a file that is there already. Where nothing of it is left to write, this costs
+    /// nothing.
     pub(crate) fn sync_path(self, path: &Path) -> Result<()> {
         match self.sync {
             true => self.sync_file(&File::open(path).map_err(Error::read(path))?, path),
@@ -65,13 +69,15 @@ impl WriteOptions {
     /// Waits until the names in a directory are on disk.
     pub(crate) fn sync_folder(self, folder: &Path) -> Result<()> {
         match self.sync {
-            true => File::open(folder).and_then(|folder| supported(folder.sync_all())).map_err(Error::write(folder)),
+            true => File::open(folder)
+                .and_then(|folder| supported(folder.sync_all()))
+                .map_err(Error::write(folder)),
             false => Ok(()),
         }
     }
 
-    /// Waits until the names that lead to a directory are on disk, as far as its file system reaches. A directory that
-    /// nobody may open was made before, by another user.
+    /// Waits until the names that lead to a directory are on disk, as far as its file system
+    /// reaches. A directory that nobody may open was made before, by another user.
     pub(crate) fn sync_way_to(self, folder: &Path) -> Result<()> {
         if !self.sync {
             return Ok(());

@@ -1,7 +1,8 @@
 //! The compressors, each proved on a sample before its first use.
 //!
-//! `cargo update` or a system library can put another version of a codec in the place of the one whose bytes are
-//! promised. So each one compresses a built-in sample first, and is refused if its bytes differ.
+//! `cargo update` or a system library can put another version of a codec in the place of the one
+//! whose bytes are promised. So each one compresses a built-in sample first, and is refused if its
+//! bytes differ.
 
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 use std::io;
@@ -18,7 +19,10 @@ pub(crate) enum Codec {
 
 impl Codec {
     /// As many bytes as a block of this size can become.
-    #[cfg_attr(not(any(feature = "gzip", feature = "zstd")), expect(unused_variables, reason = "there is no codec"))]
+    #[cfg_attr(
+        not(any(feature = "gzip", feature = "zstd")),
+        expect(unused_variables, reason = "there is no codec")
+    )]
     pub(crate) fn bound(&mut self, size: usize) -> usize {
         match *self {
             #[cfg(feature = "gzip")]
@@ -28,9 +32,12 @@ impl Codec {
         }
     }
 
-    /// Makes this block one gzip member or one zstd frame, at the beginning of `output`, which has the room that
-    /// [`Codec::bound`] says. Returns its size.
-    #[cfg_attr(not(any(feature = "gzip", feature = "zstd")), expect(unused_variables, reason = "there is no codec"))]
+    /// Makes this block one gzip member or one zstd frame, at the beginning of `output`, which has
+    /// the room that [`Codec::bound`] says. Returns its size.
+    #[cfg_attr(
+        not(any(feature = "gzip", feature = "zstd")),
+        expect(unused_variables, reason = "there is no codec")
+    )]
     pub(crate) fn compress(&mut self, block: &[u8], output: &mut [u8]) -> Result<usize> {
         match *self {
             #[cfg(feature = "gzip")]
@@ -38,9 +45,12 @@ impl Codec {
                 Ok(compressor.gzip_compress(block, output).expect("the bound is enough room"))
             }
             #[cfg(feature = "zstd")]
-            Self::Zstd(ref mut compressor) => compressor.compress_to_buffer(block, output).map_err(|cause| {
-                Error::Compression { compression: "zstd".to_owned(), reason: format!("the library failed: {cause}") }
-            }),
+            Self::Zstd(ref mut compressor) => {
+                compressor.compress_to_buffer(block, output).map_err(|cause| Error::Compression {
+                    compression: "zstd".to_owned(),
+                    reason: format!("the library failed: {cause}"),
+                })
+            }
         }
     }
 }
@@ -52,18 +62,21 @@ pub(crate) fn gzip(level: u8) -> Result<Codec> {
 
 #[cfg(feature = "gzip")]
 fn new_gzip(level: u8) -> io::Result<Codec> {
-    let level = libdeflater::CompressionLvl::new(level.into()).expect("the caller looked at the level");
+    let level =
+        libdeflater::CompressionLvl::new(level.into()).expect("the caller looked at the level");
     Ok(Codec::Gzip(libdeflater::Compressor::new(level)))
 }
 
 #[cfg(feature = "zstd")]
 pub(crate) fn zstd(level: u8) -> Result<Codec> {
-    // `hash2` of zstd_preSplit.c reads two bytes in the machine's order, and decides from level 4 on where blocks are
-    // split. Few inputs show it, and the sample is none of them.
+    // `hash2` of zstd_preSplit.c reads two bytes in the machine's order, and decides from level 4
+    // on where blocks are split. Few inputs show it, and the sample is none of them.
     if cfg!(target_endian = "big") && level > 3 {
         return Err(Error::Compression {
             compression: format!("zstd:{level}"),
-            reason: "on a big-endian machine libzstd 1.5.7 makes other bytes from level 4 on: choose 1 to 3".to_owned(),
+            reason: "on a big-endian machine libzstd 1.5.7 makes other bytes from level 4 on: \
+                choose 1 to 3"
+                .to_owned(),
         });
     }
     proof::proved("zstd", level, &proof::ZSTD, || new_zstd(level))
@@ -73,8 +86,8 @@ pub(crate) fn zstd(level: u8) -> Result<Codec> {
 fn new_zstd(level: u8) -> io::Result<Codec> {
     use zstd::zstd_safe::CParameter;
     let mut compressor = zstd::bulk::Compressor::new(level.into())?;
-    // Left to nobody's default: a window as large as the frame, the size of the contents said in front, and no
-    // checksum beside the digests.
+    // Left to nobody's default: a window as large as the frame, the size of the contents said in
+    // front, and no checksum beside the digests.
     compressor.set_parameter(CParameter::WindowLog(22))?;
     compressor.set_parameter(CParameter::ContentSizeFlag(true))?;
     compressor.set_parameter(CParameter::ChecksumFlag(false))?;
@@ -95,7 +108,9 @@ pub(crate) fn zstd(_level: u8) -> Result<Codec> {
 fn missing(codec: &str) -> Result<Codec> {
     Err(Error::Compression {
         compression: codec.to_owned(),
-        reason: format!("this program was built without the feature `{codec}`: build it with, or choose another"),
+        reason: format!(
+            "this program was built without the feature `{codec}`: build it with, or choose another"
+        ),
     })
 }
 
@@ -110,8 +125,8 @@ mod proof {
         error::{Error, Result},
     };
 
-    /// The proofs of one codec: for each level, from 1, the beginning of the digest of the compressed sample and
-    /// whether it was found to match.
+    /// The proofs of one codec: for each level, from 1, the beginning of the digest of the
+    /// compressed sample and whether it was found to match.
     pub(crate) struct Proofs<const LEVELS: usize> {
         expected: [&'static str; LEVELS],
         matched: [OnceLock<bool>; LEVELS],
@@ -164,7 +179,8 @@ mod proof {
         "a59d2b960b18",
     ]);
 
-    /// A new compressor, after the first one of its kind has shown that its bytes are those of the byte format.
+    /// A new compressor, after the first one of its kind has shown that its bytes are those of the
+    /// byte format.
     pub(crate) fn proved<const LEVELS: usize>(
         codec: &str,
         level: u8,
@@ -195,13 +211,24 @@ mod proof {
         Ok(Digest::of(&compressed[..size]))
     }
 
-    /// 96 KiB with something for every part of a compressor: words that come again near and far, runs, and noise.
+    /// 96 KiB with something for every part of a compressor: words that come again near and far,
+    /// runs, and noise.
     fn sample() -> Vec<u8> {
-        const WORDS: [&str; 8] =
-            ["layer ", "digest ", "manifest ", "index ", "blob\n", "platform ", "\0\0\0\0", "config "];
+        const WORDS: [&str; 8] = [
+            "layer ",
+            "digest ",
+            "manifest ",
+            "index ",
+            "blob\n",
+            "platform ",
+            "\0\0\0\0",
+            "config ",
+        ];
         let mut state = 1u64;
         let mut random = move || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) as usize
         };
         let mut bytes = Vec::with_capacity(96 << 10);
@@ -224,10 +251,15 @@ mod proof {
     mod tests {
         use super::*;
 
-        /// Whoever changes a codec on purpose takes the table from this test's message, and raises the byte format.
-        fn check<const LEVELS: usize>(proofs: &Proofs<LEVELS>, new: impl Fn(u8) -> io::Result<Codec>) {
+        /// Whoever changes a codec on purpose takes the table from this test's message, and raises
+        /// the byte format.
+        fn check<const LEVELS: usize>(
+            proofs: &Proofs<LEVELS>,
+            new: impl Fn(u8) -> io::Result<Codec>,
+        ) {
             let found = std::array::from_fn(|index| {
-                compressed_sample(&mut new(index as u8 + 1).unwrap()).unwrap().hex()[..12].to_owned()
+                compressed_sample(&mut new(index as u8 + 1).unwrap()).unwrap().hex()[..12]
+                    .to_owned()
             });
             assert_eq!(proofs.expected.map(str::to_owned), found);
         }
@@ -248,8 +280,12 @@ mod proof {
         #[test]
         fn a_codec_with_other_bytes_is_refused_by_name() {
             static OTHER: Proofs<12> = Proofs::new(["none"; 12]);
-            let message = proved("gzip", 5, &OTHER, || super::super::new_gzip(5)).err().unwrap().to_string();
-            assert!(message.starts_with("the gzip:5 linked into this program makes other bytes"), "{message}");
+            let message =
+                proved("gzip", 5, &OTHER, || super::super::new_gzip(5)).err().unwrap().to_string();
+            assert!(
+                message.starts_with("the gzip:5 linked into this program makes other bytes"),
+                "{message}"
+            );
         }
     }
 }

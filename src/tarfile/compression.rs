@@ -12,11 +12,11 @@ use crate::{
 ///
 /// Written as `gzip`, `zstd` or `none`, with a level behind a colon where one is wanted: `zstd:9`.
 ///
-/// Each block of the tar is compressed by itself, as one gzip member or one zstd frame; both formats say that such
-/// pieces one after the other are their contents one after the other
-/// ([RFC 1952](https://www.rfc-editor.org/rfc/rfc1952#page-5), section 2.2;
-/// [RFC 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1), section 3.1). Rust readers want `MultiGzDecoder`:
-/// `GzDecoder` stops after the first member.
+/// Each block of the tar is compressed by itself, as one gzip member or one zstd frame; both
+/// formats say that such pieces one after the other are their contents one after the other ([RFC
+/// 1952](https://www.rfc-editor.org/rfc/rfc1952#page-5), section 2.2; [RFC
+/// 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1), section 3.1). Rust readers want
+/// `MultiGzDecoder`: `GzDecoder` stops after the first member.
 ///
 /// ```
 /// use oci_layout::Compression;
@@ -69,11 +69,16 @@ impl Compression {
 
     /// A compressor that has proved itself, none where there is nothing to compress.
     pub(crate) fn codec(self) -> Result<Option<Codec>> {
-        let refuse = |reason: String| Err(Error::Compression { compression: self.to_string(), reason });
+        let refuse =
+            |reason: String| Err(Error::Compression { compression: self.to_string(), reason });
         match self {
             Self::None => Ok(None),
-            Self::Gzip { level } if !(1..=12).contains(&level) => refuse("gzip has the levels 1 to 12".to_owned()),
-            Self::Zstd { level } if !(1..=19).contains(&level) => refuse("zstd has the levels 1 to 19".to_owned()),
+            Self::Gzip { level } if !(1..=12).contains(&level) => {
+                refuse("gzip has the levels 1 to 12".to_owned())
+            }
+            Self::Zstd { level } if !(1..=19).contains(&level) => {
+                refuse("zstd has the levels 1 to 19".to_owned())
+            }
             Self::Gzip { level } => codec::gzip(level).map(Some),
             Self::Zstd { level } => codec::zstd(level).map(Some),
         }
@@ -103,13 +108,19 @@ impl FromStr for Compression {
 
     /// # Errors
     ///
-    /// [`Error::Compression`] for another name, or a level that is not a small number; whether the codec has that
-    /// level is asked when it is used.
+    /// [`Error::Compression`] for another name, or a level that is not a small number; whether the
+    /// codec has that level is asked when it is used.
     fn from_str(text: &str) -> Result<Self> {
-        let refuse = |reason: &str| Error::Compression { compression: text.to_owned(), reason: reason.to_owned() };
-        let (name, level) = text.split_once(':').map_or((text, None), |(name, level)| (name, Some(level)));
+        let refuse = |reason: &str| Error::Compression {
+            compression: text.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let (name, level) =
+            text.split_once(':').map_or((text, None), |(name, level)| (name, Some(level)));
         let level = level
-            .map(|level| level.parse().map_err(|_| refuse("the level behind the colon is a number")))
+            .map(|level| {
+                level.parse().map_err(|_| refuse("the level behind the colon is a number"))
+            })
             .transpose()?;
         match (name, level) {
             ("none", None) => Ok(Self::None),

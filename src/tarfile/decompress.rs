@@ -8,12 +8,17 @@ use flate2::bufread::GzDecoder;
 ///
 /// # Errors
 ///
-/// What its beginning can't be read for; a stream in zstd without the feature of that name, which the error names.
+/// What its beginning can't be read for; a stream in zstd without the feature of that name, which
+/// the error names.
 pub(crate) fn decompress<'a>(mut stream: impl BufRead + Send + 'a) -> io::Result<Unpacked<'a>> {
     Ok(match stream.fill_buf()? {
-        [0x1f, 0x8b, ..] => Unpacked::Compressed(Box::new(Gzip::Member(Box::new(GzDecoder::new(stream))))),
+        [0x1f, 0x8b, ..] => {
+            Unpacked::Compressed(Box::new(Gzip::Member(Box::new(GzDecoder::new(stream)))))
+        }
         // A frame, or one to be skipped: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Unpacked::Compressed(zstd(stream)?),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            Unpacked::Compressed(zstd(stream)?)
+        }
         _ => Unpacked::Plain(Box::new(stream)),
     })
 }
@@ -24,8 +29,8 @@ pub(crate) enum Unpacked<'a> {
     Plain(Box<dyn Read + Send + 'a>),
 }
 
-/// The members of a gzip file, one after the other. Zeros after the last one are padding, as `gzip` has it: whoever
-/// writes in blocks, to a tape for one, leaves them there.
+/// The members of a gzip file, one after the other. Zeros after the last one are padding, as `gzip`
+/// has it: whoever writes in blocks, to a tape for one, leaves them there.
 enum Gzip<R> {
     Member(Box<GzDecoder<R>>),
     Ended,
@@ -70,7 +75,9 @@ fn zstd<'a>(stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send 
 
 #[cfg(not(feature = "zstd"))]
 fn zstd<'a>(_stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
-    Err(io::Error::other("it is compressed with zstd: build with the feature `zstd`, or decompress it first"))
+    Err(io::Error::other(
+        "it is compressed with zstd: build with the feature `zstd`, or decompress it first",
+    ))
 }
 
 #[cfg(test)]
@@ -81,7 +88,8 @@ mod tests {
 
     use super::*;
 
-    /// gzip 1.12 reads zeros after the last member without a word, and says of anything else that it is garbage.
+    /// gzip 1.12 reads zeros after the last member without a word, and says of anything else that
+    /// it is garbage.
     #[test]
     fn zeros_after_gzip_are_padding() {
         let member = |text: &[u8]| {
@@ -91,7 +99,9 @@ mod tests {
         };
         let read = |bytes: &[u8]| {
             let stream = io::BufReader::with_capacity(7, bytes);
-            let Ok(Unpacked::Compressed(mut stream)) = decompress(stream) else { panic!("it is gzip") };
+            let Ok(Unpacked::Compressed(mut stream)) = decompress(stream) else {
+                panic!("it is gzip")
+            };
             let mut text = String::new();
             stream.read_to_string(&mut text).map(|_| text)
         };
@@ -99,7 +109,9 @@ mod tests {
         for zeros in [0, 1, 511, 10_000] {
             assert_eq!(read(&[&two[..], &vec![0; zeros]].concat()).unwrap(), "one two", "{zeros}");
         }
-        for wrong in [&b"x"[..], b"\0x", &[&[0; 100][..], b"\x1f\x8b"].concat(), b"\x1f", &member(b"")[..9]] {
+        for wrong in
+            [&b"x"[..], b"\0x", &[&[0; 100][..], b"\x1f\x8b"].concat(), b"\x1f", &member(b"")[..9]]
+        {
             read(&[&two[..], wrong].concat()).unwrap_err();
         }
         read(&two[..two.len() - 1]).unwrap_err();

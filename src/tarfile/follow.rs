@@ -4,7 +4,8 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
 use crate::tarfile::path::LayerPath;
 
-/// As many links as the system follows in one path: <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
+/// As many links as the system follows in one path:
+/// <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
 const MAX_LINKS: usize = 40;
 
 /// What is wrong with a link that is followed.
@@ -19,10 +20,11 @@ pub(crate) enum LinkFault {
     Name(&'static str),
 }
 
-/// Where the path leads, when every link on the way, and at its end, is followed; the path itself if there is none.
+/// Where the path leads, when every link on the way, and at its end, is followed; the path itself
+/// if there is none.
 ///
-/// `target_of` gives the target of what is a link, or stops the walk. Absolute targets begin at the root of the image;
-/// paths are those below `root`, the directory of the image that is worked on.
+/// `target_of` gives the target of what is a link, or stops the walk. Absolute targets begin at the
+/// root of the image; paths are those below `root`, the directory of the image that is worked on.
 ///
 /// # Errors
 ///
@@ -72,7 +74,8 @@ impl From<LinkFault> for String {
     fn from(fault: LinkFault) -> Self {
         match fault {
             LinkFault::TooMany => {
-                "goes through symbolic links that lead back to themselves, or through too many".into()
+                "goes through symbolic links that lead back to themselves, or through too many"
+                    .into()
             }
             LinkFault::Escapes => "goes through a symbolic link that leads out of the root".into(),
             LinkFault::Outside(target) => format!(
@@ -94,7 +97,8 @@ fn names(path: &[u8]) -> Vec<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// What `realpath -m` in a chroot gives for links that a reader of the kernel's documentation makes.
+    /// What `realpath -m` in a chroot gives for links that a reader of the kernel's documentation
+    /// makes.
     #[test]
     fn links_are_followed_as_the_system_does() {
         let links: &[(&str, &str)] = &[
@@ -111,11 +115,15 @@ mod tests {
         let place = |path: &str| LayerPath::parse_member(path.as_bytes()).unwrap();
         let target = |path: &LayerPath| {
             Ok::<_, String>(
-                links.iter().find(|(link, _)| place(link) == *path).map(|(_, target)| target.as_bytes().to_vec()),
+                links
+                    .iter()
+                    .find(|(link, _)| place(link) == *path)
+                    .map(|(_, target)| target.as_bytes().to_vec()),
             )
         };
         let led = |path: &str, root: &str| {
-            follow(&place(path), &place(root), target).map(|path| String::from_utf8(path.to_bytes()).unwrap())
+            follow(&place(path), &place(root), target)
+                .map(|path| String::from_utf8(path.to_bytes()).unwrap())
         };
         for (path, to) in [
             ("lib/x", "usr/lib/x"),

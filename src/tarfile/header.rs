@@ -1,7 +1,8 @@
 //! Tar headers: an entry in, ustar blocks out, with a pax record only for what ustar cannot hold.
 //!
-//! Formats: POSIX.1-2017, [pax](https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html), "ustar
-//! Interchange Format" and "pax Interchange Format". Every choice is written down in `docs/byte-format.md`.
+//! Formats: POSIX.1-2017,
+//! [pax](https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html), "ustar Interchange
+//! Format" and "pax Interchange Format". Every choice is written down in `docs/byte-format.md`.
 
 use std::borrow::Cow;
 
@@ -14,7 +15,8 @@ pub(crate) const BLOCK: usize = 512;
 /// The archive ends with two blocks of zeros, and nothing pads it further.
 pub(crate) const END_OF_ARCHIVE: u64 = 2 * BLOCK as u64;
 
-/// The name of every header that carries pax records: no reader shows it, and a constant takes nothing from its entry.
+/// The name of every header that carries pax records: no reader shows it, and a constant takes
+/// nothing from its entry.
 const PAX_NAME: &[u8] = b"././@PaxHeader";
 
 /// The largest number that `digits` octal digits hold.
@@ -62,10 +64,11 @@ pub(crate) enum HeaderKind<'a> {
     Fifo,
 }
 
-/// The header of a file of this size, or of a directory, that is not in a layer. It looks as one in a layer does unless
-/// somebody says otherwise.
+/// The header of a file of this size, or of a directory, that is not in a layer. It looks as one in
+/// a layer does unless somebody says otherwise.
 pub(crate) fn plain_header(path: &LayerPath, size: Option<u64>) -> Vec<u8> {
-    let (kind, mode) = if size.is_some() { (HeaderKind::File, 0o644) } else { (HeaderKind::Directory, 0o755) };
+    let (kind, mode) =
+        if size.is_some() { (HeaderKind::File, 0o644) } else { (HeaderKind::Directory, 0o755) };
     let xattrs = &Xattrs::default();
     header(&Fields { path, kind, mode, uid: 0, gid: 0, mtime: 1, size: size.unwrap_or(0), xattrs })
 }
@@ -78,7 +81,11 @@ pub(crate) fn header_size(entry: &Fields<'_>) -> u64 {
 /// The number of bytes that the pax records of this entry have with their header, in whole blocks.
 pub(crate) fn pax_size(entry: &Fields<'_>) -> u64 {
     // Nothing else makes them large.
-    if entry.xattrs.is_empty() { 0 } else { PaxRecords::of(&Fields { size: 0, ..*entry }).size_in_blocks() }
+    if entry.xattrs.is_empty() {
+        0
+    } else {
+        PaxRecords::of(&Fields { size: 0, ..*entry }).size_in_blocks()
+    }
 }
 
 /// All blocks that come before the contents of this entry.
@@ -101,7 +108,9 @@ pub(crate) fn header(entry: &Fields<'_>) -> Vec<u8> {
     header.set_gid(fitting(entry.gid, ID_MAX).unwrap_or(0));
     header.set_mtime(fitting(entry.mtime, SIZE_MAX).unwrap_or(0));
     let (major, minor) = match entry.kind {
-        HeaderKind::CharDevice(major, minor) | HeaderKind::BlockDevice(major, minor) => (major, minor),
+        HeaderKind::CharDevice(major, minor) | HeaderKind::BlockDevice(major, minor) => {
+            (major, minor)
+        }
         _ => (0, 0),
     };
     let ustar = header.as_ustar_mut().expect("made as ustar");
@@ -137,7 +146,8 @@ fn name(entry: &Fields<'_>) -> Vec<u8> {
 
 /// The entry's name if ustar has no room for it.
 fn long_name(entry: &Fields<'_>) -> Option<Vec<u8>> {
-    // Most are short, and need not be put together for that to be seen; a slash may come behind the path.
+    // Most are short, and need not be put together for that to be seen; a slash may come behind the
+    // path.
     if entry.path.len_at_most() < NAME_MAX {
         return None;
     }
@@ -163,8 +173,9 @@ pub(crate) fn padding(size: u64) -> u64 {
     size.next_multiple_of(BLOCK as u64) - size
 }
 
-/// Splits a name into ustar's prefix (at most 155 bytes) and name (at most 100, at least one before a trailing
-/// slash) at the first slash that leaves a name short enough; a name of up to 100 bytes has no prefix.
+/// Splits a name into ustar's prefix (at most 155 bytes) and name (at most 100, at least one before
+/// a trailing slash) at the first slash that leaves a name short enough; a name of up to 100 bytes
+/// has no prefix.
 fn split_name(name: &[u8]) -> Option<(&[u8], &[u8])> {
     if name.len() <= NAME_MAX {
         return Some((b"", name));
@@ -257,9 +268,11 @@ mod tests {
 
     #[test]
     fn names_are_split_where_both_halves_fit() {
-        let name =
-            |lengths: &[usize]| lengths.iter().map(|&n| "x".repeat(n)).collect::<Vec<_>>().join("/").into_bytes();
-        let halves = |name: &[u8]| split_name(name).map(|(prefix, name)| (prefix.len(), name.len()));
+        let name = |lengths: &[usize]| {
+            lengths.iter().map(|&n| "x".repeat(n)).collect::<Vec<_>>().join("/").into_bytes()
+        };
+        let halves =
+            |name: &[u8]| split_name(name).map(|(prefix, name)| (prefix.len(), name.len()));
         assert_eq!(halves(&name(&[100])), Some((0, 100)));
         assert_eq!(halves(&name(&[101])), None);
         assert_eq!(halves(&name(&[1, 100])), Some((1, 100)));
@@ -273,7 +286,8 @@ mod tests {
     #[test]
     fn a_header_is_as_long_as_was_said_before() {
         let root = LayerPath::root();
-        let mut entries: Vec<_> = (95..105).chain([254, 255, 256, 257, 300]).flat_map(places_of_length).collect();
+        let mut entries: Vec<_> =
+            (95..105).chain([254, 255, 256, 257, 300]).flat_map(places_of_length).collect();
         entries.extend([root.clone(), root.opaque_whiteout()]);
         for path in entries {
             for kind in [
@@ -284,8 +298,14 @@ mod tests {
             ] {
                 for uid in [0, ID_MAX + 1] {
                     let (path, xattrs) = (&path, &Xattrs::default());
-                    let entry = Fields { path, kind, mode: 0, uid, gid: 0, mtime: 1, size: 0, xattrs };
-                    assert_eq!(header_size(&entry), header(&entry).len() as u64, "{:?}", path.to_path());
+                    let entry =
+                        Fields { path, kind, mode: 0, uid, gid: 0, mtime: 1, size: 0, xattrs };
+                    assert_eq!(
+                        header_size(&entry),
+                        header(&entry).len() as u64,
+                        "{:?}",
+                        path.to_path()
+                    );
                 }
             }
         }
@@ -296,7 +316,11 @@ mod tests {
         let place = |name: &str| LayerPath::parse_member(name.as_bytes()).unwrap();
         let (name, half) = ("x".repeat(length), "x".repeat(length - 51));
         let removed = "x".repeat(length - 4);
-        [place(&name), place(&format!("{}/{half}", "y".repeat(50))), place(&format!(".wh.{removed}"))]
+        [
+            place(&name),
+            place(&format!("{}/{half}", "y".repeat(50))),
+            place(&format!(".wh.{removed}")),
+        ]
     }
 
     #[test]

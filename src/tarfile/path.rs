@@ -13,11 +13,13 @@ use crate::basics::error::{Error, Result};
 
 /// A path in a layer; the root is empty.
 ///
-/// Components are kept apart by NUL, which no name can hold and which sorts before every byte: the derived order
-/// is that of the components, so that a directory comes right before what is in it. The name of a whiteout has a
-/// NUL of its own in front (an opaque one has two), which puts it before its siblings.
+/// Components are kept apart by NUL, which no name can hold and which sorts before every byte: the
+/// derived order is that of the components, so that a directory comes right before what is in it.
+/// The name of a whiteout has a NUL of its own in front (an opaque one has two), which puts it
+/// before its siblings.
 ///
-/// A clone is the same bytes in the same place: there may be a hundred thousand, and each may also be a key.
+/// A clone is the same bytes in the same place: there may be a hundred thousand, and each may also
+/// be a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LayerPath(Arc<[u8]>);
 
@@ -43,20 +45,24 @@ impl LayerPath {
         Self::from_components(destination).map_err(refuse)
     }
 
-    /// The place of a tar's member. A slash in front is left off, as by all who unpack one; a name that begins with
-    /// `.wh.` is that of a whiteout.
+    /// The place of a tar's member. A slash in front is left off, as by all who unpack one; a name
+    /// that begins with `.wh.` is that of a whiteout.
     pub(crate) fn parse_member(name: &[u8]) -> Result<Self, &'static str> {
         let path = Path::new(OsStr::from_bytes(name));
         if path.components().any(|component| component == Component::ParentDir) {
             return Err("has `..`: pack the tar again without it, or exclude it");
         }
         let name = path.file_name().map_or(&b""[..], OsStr::as_bytes);
-        let Some(removed) = name.strip_prefix(WHITEOUT_PREFIX) else { return Self::from_components(path) };
+        let Some(removed) = name.strip_prefix(WHITEOUT_PREFIX) else {
+            return Self::from_components(path);
+        };
         let parent = Self::from_components(path.parent().unwrap_or(Path::new("")))?;
         match removed {
             _ if name == OPAQUE_WHITEOUT => Ok(parent.opaque_whiteout()),
             b"" | b"." | b".." => Err("is a whiteout of nothing: exclude it"),
-            _ if removed.starts_with(WHITEOUT_PREFIX) => Err("belongs to AUFS and is no whiteout: exclude it"),
+            _ if removed.starts_with(WHITEOUT_PREFIX) => {
+                Err("belongs to AUFS and is no whiteout: exclude it")
+            }
             _ => Ok(parent.join(OsStr::from_bytes(removed))?.whiteout()),
         }
     }
@@ -67,8 +73,12 @@ impl LayerPath {
             match component {
                 Component::RootDir | Component::CurDir => {}
                 Component::Normal(name) => place = place.join(name)?,
-                Component::ParentDir => return Err("has `..`: write the path in the image without it"),
-                Component::Prefix(_) => return Err("has a drive: write a path from the image's root"),
+                Component::ParentDir => {
+                    return Err("has `..`: write the path in the image without it");
+                }
+                Component::Prefix(_) => {
+                    return Err("has a drive: write a path from the image's root");
+                }
             }
         }
         Ok(place)
@@ -83,7 +93,9 @@ impl LayerPath {
     pub(crate) fn join_all(&self, below: &Path) -> Result<Self, &'static str> {
         let mut path = Vec::with_capacity(self.0.len() + 1 + below.as_os_str().len());
         path.extend_from_slice(&self.0);
-        for name in below.as_os_str().as_bytes().split(|&byte| byte == b'/').filter(|name| !name.is_empty()) {
+        for name in
+            below.as_os_str().as_bytes().split(|&byte| byte == b'/').filter(|name| !name.is_empty())
+        {
             if name.contains(&0) {
                 return Err("has a NUL byte, which no path can hold");
             }
@@ -135,7 +147,9 @@ impl LayerPath {
     /// The path that this whiteout removes; `None` for anything else, an opaque whiteout among it.
     pub(crate) fn removed(&self) -> Option<Self> {
         let (parent, name) = self.split();
-        let removed = name.strip_prefix(WHITEOUT_PREFIX).filter(|_| self.is_whiteout() && name != OPAQUE_WHITEOUT)?;
+        let removed = name
+            .strip_prefix(WHITEOUT_PREFIX)
+            .filter(|_| self.is_whiteout() && name != OPAQUE_WHITEOUT)?;
         Some(parent.child(removed))
     }
 
@@ -156,7 +170,8 @@ impl LayerPath {
 
     /// The directories this is in, nearest first, without the root.
     pub(crate) fn ancestors(&self) -> impl Iterator<Item = Self> {
-        std::iter::successors(Some(self.parent()), |path| Some(path.parent())).take_while(|path| !path.is_root())
+        std::iter::successors(Some(self.parent()), |path| Some(path.parent()))
+            .take_while(|path| !path.is_root())
     }
 
     /// Whether this lies in `directory` itself, a whiteout's place aside.
@@ -170,7 +185,8 @@ impl LayerPath {
 
     /// Whether this lies somewhere below `directory`.
     pub(crate) fn is_below(&self, directory: &Self) -> bool {
-        directory.is_root() || self.0.strip_prefix(&directory.0[..]).is_some_and(|rest| rest.first() == Some(&0))
+        directory.is_root()
+            || self.0.strip_prefix(&directory.0[..]).is_some_and(|rest| rest.first() == Some(&0))
     }
 
     /// The directory and the name, a whiteout's without the NUL in front.
@@ -184,7 +200,8 @@ impl LayerPath {
 
     /// The path as a tar names it: components between slashes, none in front.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let slashes = |path: &[u8]| path.iter().map(|&byte| if byte == 0 { b'/' } else { byte }).collect();
+        let slashes =
+            |path: &[u8]| path.iter().map(|&byte| if byte == 0 { b'/' } else { byte }).collect();
         if !self.is_whiteout() {
             return slashes(&self.0);
         }
@@ -223,7 +240,9 @@ pub(crate) mod bytes {
         serializer.serialize_bytes(bytes)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
         <&[u8]>::deserialize(deserializer).map(<[u8]>::to_vec)
     }
 }
@@ -240,13 +259,17 @@ mod tests {
     fn components_order_before_bytes() {
         let mut paths = ["/a-b", "/a/z", "/a", "/a/b", "/a.txt", "/"].map(path);
         paths.sort();
-        assert_eq!(paths.map(|p| p.to_path().display().to_string()), ["/", "/a", "/a/b", "/a/z", "/a-b", "/a.txt"]);
+        assert_eq!(
+            paths.map(|p| p.to_path().display().to_string()),
+            ["/", "/a", "/a/b", "/a/z", "/a-b", "/a.txt"]
+        );
     }
 
     #[test]
     fn whiteouts_come_first_in_their_directory() {
         let dir = path("/d");
-        let mut paths = [path("/d/\u{1}"), path("/d/x").whiteout(), dir.opaque_whiteout(), dir.clone()];
+        let mut paths =
+            [path("/d/\u{1}"), path("/d/x").whiteout(), dir.opaque_whiteout(), dir.clone()];
         paths.sort();
         let names = paths.each_ref().map(|p| String::from_utf8(p.to_bytes()).unwrap());
         assert_eq!(names, ["d", "d/.wh..wh..opq", "d/.wh.x", "d/\u{1}"]);
@@ -258,7 +281,9 @@ mod tests {
     #[test]
     fn destinations_are_normalised_or_refused() {
         assert_eq!(path("./a//b/"), path("/a/b"));
-        for (destination, reason) in [("", "is empty"), ("/a/../b", "has `..`"), ("/a/.wh.b", "begins with `.wh.`")] {
+        for (destination, reason) in
+            [("", "is empty"), ("/a/../b", "has `..`"), ("/a/.wh.b", "begins with `.wh.`")]
+        {
             let message = LayerPath::parse(Path::new(destination)).unwrap_err().to_string();
             assert!(message.contains(reason), "{message}");
         }
@@ -278,8 +303,16 @@ mod tests {
             assert!(member(name).unwrap().is_whiteout());
         }
         assert!(!path("/a/b").is_whiteout() && !LayerPath::root().is_whiteout());
-        for name in [&b"a/../b"[..], b"..", b"a/.wh.", b".wh...", b".wh..wh.plnk", b".wh.a/b", b".wh.a/.wh.b", b"a\0b"]
-        {
+        for name in [
+            &b"a/../b"[..],
+            b"..",
+            b"a/.wh.",
+            b".wh...",
+            b".wh..wh.plnk",
+            b".wh.a/b",
+            b".wh.a/.wh.b",
+            b"a\0b",
+        ] {
             assert!(member(name).is_err(), "{}", String::from_utf8_lossy(name));
         }
     }

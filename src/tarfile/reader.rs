@@ -1,8 +1,10 @@
 //! Tars that others made, read as a stream: ustar, pax, GNU and star, sparse files among them.
 //!
-//! Formats: POSIX.1-2017, [pax](https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html), and the GNU tar
-//! manual, [Tar Internals](https://www.gnu.org/software/tar/manual/html_node/Tar-Internals.html). Nothing in a tar is
-//! believed: what it makes this reader keep in memory is bounded, and what readers could read in two ways is an error.
+//! Formats: POSIX.1-2017,
+//! [pax](https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html), and the GNU tar
+//! manual, [Tar Internals](https://www.gnu.org/software/tar/manual/html_node/Tar-Internals.html).
+//! Nothing in a tar is believed: what it makes this reader keep in memory is bounded, and what
+//! readers could read in two ways is an error.
 
 pub(crate) mod block;
 pub(crate) mod entry;
@@ -58,7 +60,8 @@ pub(crate) struct TarEntry {
     pub(crate) path: Vec<u8>,
     /// The target of a symbolic or hard link; empty for others.
     pub(crate) link: Vec<u8>,
-    /// The type flag; a directory in the manner of old tars (a file whose name ends with a slash) is a directory.
+    /// The type flag; a directory in the manner of old tars (a file whose name ends with a slash)
+    /// is a directory.
     pub(crate) kind: EntryType,
     /// As the header has it: some writers put the bits of the file type there too.
     pub(crate) mode: u32,
@@ -68,14 +71,16 @@ pub(crate) struct TarEntry {
     pub(crate) mtime: i64,
     /// Major and minor number; zeros for what is no device.
     pub(crate) device: (u32, u32),
-    /// Of the contents; for a sparse file, with its holes. What can have no contents (a link, a directory, a device)
-    /// may have a size all the same, which means nothing: `stored_size` is zero then.
+    /// Of the contents; for a sparse file, with its holes. What can have no contents (a link, a
+    /// directory, a device) may have a size all the same, which means nothing: `stored_size` is
+    /// zero then.
     pub(crate) size: u64,
     pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) sparse: bool,
     /// Where the contents lie in the tar, in order, none empty; what lies between them is zeros.
     pub(crate) extents: Vec<Extent>,
-    /// Whether it takes more than POSIX knows: GNU's long names, its sparse files, or numbers in base 256.
+    /// Whether it takes more than POSIX knows: GNU's long names, its sparse files, or numbers in
+    /// base 256.
     pub(crate) gnu: bool,
     /// Where all that is stored for the contents begins: right after the headers.
     pub(crate) data_offset: u64,
@@ -93,8 +98,14 @@ pub(crate) struct Extent {
     pub(crate) offset: u64,
 }
 
-/// Fills the buffer with contents from `at` on, whose extents lie in this tar. It ends at or before their end.
-pub(crate) fn read_extents(tar: &File, extents: &[Extent], at: u64, buffer: &mut [u8]) -> io::Result<()> {
+/// Fills the buffer with contents from `at` on, whose extents lie in this tar. It ends at or before
+/// their end.
+pub(crate) fn read_extents(
+    tar: &File,
+    extents: &[Extent],
+    at: u64,
+    buffer: &mut [u8],
+) -> io::Result<()> {
     buffer.fill(0);
     let end = at + buffer.len() as u64;
     let first = extents.partition_point(|extent| extent.at + extent.length <= at);
@@ -111,7 +122,8 @@ pub(crate) fn read_extents(tar: &File, extents: &[Extent], at: u64, buffer: &mut
 pub(crate) struct Ending {
     /// How many blocks of zeros mark the end: there should be two, and there may be one or none.
     pub(crate) zero_blocks: u8,
-    /// Where the first byte lies that comes after the end and is not zero, but for the table of contents of eStargz.
+    /// Where the first byte lies that comes after the end and is not zero, but for the table of
+    /// contents of eStargz.
     pub(crate) garbage: Option<u64>,
 }
 
@@ -145,7 +157,9 @@ impl<R: Read> TarReader<R> {
             let Some(header) = self.header()? else {
                 return match extensions.is_empty() {
                     true => Ok(None),
-                    false => Err(fail("an extended header at the end of the tar describes no entry".into())),
+                    false => Err(fail(
+                        "an extended header at the end of the tar describes no entry".into(),
+                    )),
                 };
             };
             let repeated = match header.kind() {
@@ -171,8 +185,12 @@ impl<R: Read> TarReader<R> {
                     }
                     false
                 }
-                EntryType::GNULongName => extensions.name.replace(text(&self.extension(&header)?)).is_some(),
-                EntryType::GNULongLink => extensions.link.replace(text(&self.extension(&header)?)).is_some(),
+                EntryType::GNULongName => {
+                    extensions.name.replace(text(&self.extension(&header)?)).is_some()
+                }
+                EntryType::GNULongLink => {
+                    extensions.link.replace(text(&self.extension(&header)?)).is_some()
+                }
                 _ => return self.entry(start, &header, extensions).map(Some),
             };
             if repeated {
@@ -195,18 +213,22 @@ impl<R: Read> TarReader<R> {
                 return Ok(ending);
             }
             let mut from = 0;
-            while let Some(byte) =
-                rest[from..read].iter().position(|&byte| byte != 0).filter(|_| ending.garbage.is_none())
+            while let Some(byte) = rest[from..read]
+                .iter()
+                .position(|&byte| byte != 0)
+                .filter(|_| ending.garbage.is_none())
             {
                 let byte = from + byte;
                 let place = at + byte as u64;
                 if place >= index_end {
-                    match stargz::end_of_index(&rest[byte..read], place).filter(|_| index_end == 0) {
+                    match stargz::end_of_index(&rest[byte..read], place).filter(|_| index_end == 0)
+                    {
                         Some(end) => index_end = end,
                         None => ending.garbage = Some(place),
                     }
                 }
-                from = usize::try_from(index_end.saturating_sub(at)).map_or(read, |end| end.clamp(byte, read));
+                from = usize::try_from(index_end.saturating_sub(at))
+                    .map_or(read, |end| end.clamp(byte, read));
             }
         }
     }
@@ -219,7 +241,9 @@ impl<R: Read> TarReader<R> {
             return Ok(None);
         };
         if block != [0; BLOCK] {
-            return Header::parse(&block).map(Some).map_err(|reason| TarError { offset: at, reason });
+            return Header::parse(&block)
+                .map(Some)
+                .map_err(|reason| TarError { offset: at, reason });
         }
         let mut second = [0; BLOCK];
         let read = self.input.fill(&mut second)?;
@@ -236,7 +260,9 @@ impl<R: Read> TarReader<R> {
         let fail = |reason| TarError { offset: self.input.offset - BLOCK as u64, reason };
         let size = header.size().map_err(fail)?;
         if size > MAX_EXTENSION {
-            let much = format!("an extended header has {size} bytes, more than the {MAX_EXTENSION} that are read");
+            let much = format!(
+                "an extended header has {size} bytes, more than the {MAX_EXTENSION} that are read"
+            );
             return Err(fail(much));
         }
         let mut bytes = Vec::with_capacity(size as usize + BLOCK);

@@ -10,7 +10,8 @@ use std::{
 
 use crate::basics::error::{Error, Result};
 
-/// The extended attributes of an entry, by their names. Most entries have none, and few bytes for that.
+/// The extended attributes of an entry, by their names. Most entries have none, and few bytes for
+/// that.
 ///
 /// A clone shares the attributes, as the names of one file do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,17 +41,22 @@ impl Xattrs {
     }
 }
 
-/// Whether an attribute belongs to a machine's file system or security policy rather than to the file. Another machine
-/// cannot use it, refuses it, or hides files by it, so that it never enters a layer.
+/// Whether an attribute belongs to a machine's file system or security policy rather than to the
+/// file. Another machine cannot use it, refuses it, or hides files by it, so that it never enters a
+/// layer.
 pub(crate) fn of_the_machine(name: &[u8]) -> bool {
-    const NAMES: [&[u8]; 4] = [b"security.selinux", b"security.ima", b"security.evm", b"user.containers.override_stat"];
-    // NFS: https://man7.org/linux/man-pages/man5/nfs4_acl.5.html; Smack: the kernel's admin-guide/LSM/Smack.
+    const NAMES: [&[u8]; 4] =
+        [b"security.selinux", b"security.ima", b"security.evm", b"user.containers.override_stat"];
+    // NFS: https://man7.org/linux/man-pages/man5/nfs4_acl.5.html; Smack: the kernel's
+    // admin-guide/LSM/Smack.
     const PREFIXES: [&[u8]; 2] = [b"system.nfs4_", b"security.SMACK64"];
-    is_overlay(name) || NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    is_overlay(name)
+        || NAMES.contains(&name)
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Whether an attribute is a mark of an overlay file system: the kernel's, as root or in a user namespace, or that of
-/// fuse-overlayfs. Such a mark hides files of the layers below.
+/// Whether an attribute is a mark of an overlay file system: the kernel's, as root or in a user
+/// namespace, or that of fuse-overlayfs. Such a mark hides files of the layers below.
 ///
 /// <https://www.kernel.org/doc/html/latest/filesystems/overlayfs.html>
 pub(crate) fn is_overlay(name: &[u8]) -> bool {
@@ -59,7 +65,8 @@ pub(crate) fn is_overlay(name: &[u8]) -> bool {
     PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Leaves out the attributes of the machine, and returns the first mark of an overlay file system that was among them.
+/// Leaves out the attributes of the machine, and returns the first mark of an overlay file system
+/// that was among them.
 pub(crate) fn without_the_machine(xattrs: &mut Xattrs) -> Option<Vec<u8>> {
     let mark = xattrs.names().find(|name| is_overlay(name)).map(<[u8]>::to_vec);
     if xattrs.names().any(of_the_machine) {
@@ -75,12 +82,17 @@ pub(crate) fn without_the_machine(xattrs: &mut Xattrs) -> Option<Vec<u8>> {
 /// What is wrong with an attribute that a layer is to have.
 pub(crate) fn check(xattrs: &Xattrs) -> Result<(), (&[u8], &'static str)> {
     // A pax record's keyword ends at the first equals sign.
-    if let Some(name) = xattrs.names().find(|name| name.is_empty() || name.contains(&b'=') || name.contains(&0)) {
-        return Err((name, "a layer cannot hold a name that is empty or has an equals sign or a NUL byte"));
+    if let Some(name) =
+        xattrs.names().find(|name| name.is_empty() || name.contains(&b'=') || name.contains(&0))
+    {
+        return Err((
+            name,
+            "a layer cannot hold a name that is empty or has an equals sign or a NUL byte",
+        ));
     }
     if let Some(name) = xattrs.names().find(|name| of_the_machine(name)) {
-        let reason = "it belongs to a machine's file system or security policy, and another machine refuses it or hides \
-                      files by it: leave it out";
+        let reason = "it belongs to a machine's file system or security policy, and another \
+            machine refuses it or hides files by it: leave it out";
         return Err((name, reason));
     }
     Ok(())
@@ -92,12 +104,15 @@ pub(crate) fn read(path: &Path, follow: bool) -> Result<Xattrs> {
     let names = match if follow { xattr::list_deref(path) } else { xattr::list(path) } {
         Ok(names) => names,
         // A file system without extended attributes has none to keep.
-        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => return Ok(Xattrs::default()),
+        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
+            return Ok(Xattrs::default());
+        }
         Err(error) => return Err(failed(error)),
     };
     let mut xattrs = BTreeMap::new();
     // A mark of an overlay file system matters by its name; the values of the others are not read.
-    for name in names.filter(|name| !of_the_machine(name.as_bytes()) || is_overlay(name.as_bytes())) {
+    for name in names.filter(|name| !of_the_machine(name.as_bytes()) || is_overlay(name.as_bytes()))
+    {
         let value = if follow { xattr::get_deref(path, &name) } else { xattr::get(path, &name) };
         if let Some(value) = value.map_err(failed)? {
             xattrs.insert(name.into_vec(), value);

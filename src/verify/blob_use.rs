@@ -79,9 +79,13 @@ pub(crate) fn compare_bytes(bytes: impl Read, digest: Digest) -> Result<u64, Def
     compare(digest, actual, size).map(|()| size)
 }
 
-/// Opens a file and returns it with its size. Checks the kind first, because opening a fifo would wait for a writer
-/// forever.
-pub(crate) fn open(files: &LayoutFiles, name: &str, limit: u64) -> Result<(Box<dyn Read + Send>, u64), Defect> {
+/// Opens a file and returns it with its size. Checks the kind first, because opening a fifo would
+/// wait for a writer forever.
+pub(crate) fn open(
+    files: &LayoutFiles,
+    name: &str,
+    limit: u64,
+) -> Result<(Box<dyn Read + Send>, u64), Defect> {
     match files.kind(name).map_err(unreadable)? {
         Some(FileKind::File) => {}
         Some(FileKind::Folder) => return Err(Defect::NotAFile { kind: "folder" }),

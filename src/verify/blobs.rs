@@ -1,4 +1,5 @@
-//! Checks which blobs are required, which files exist in their places, and whether their bytes match their digests.
+//! Checks which blobs are required, which files exist in their places, and whether their bytes
+//! match their digests.
 
 use std::{collections::HashMap, io::Read};
 
@@ -7,7 +8,9 @@ use crate::{
     document::layout_paths::{MAX_DOCUMENT, blob_name},
     layout::files::LayoutFiles,
     verify::{
-        blob_use::{BlobUse, LayerUse, MAX_USES, Referred, compare, compare_bytes, open, unreadable},
+        blob_use::{
+            BlobUse, LayerUse, MAX_USES, Referred, compare, compare_bytes, open, unreadable,
+        },
         defect::Defect,
         finding::Finding,
         layer,
@@ -41,11 +44,15 @@ impl Blobs {
             known.required = true;
             blob.place.clone_into(&mut known.place);
         }
-        let add_size = |size: &u64| known.sizes.len() < MAX_USES && !known.sizes.iter().any(|(said, _)| said == size);
+        let add_size = |size: &u64| {
+            known.sizes.len() < MAX_USES && !known.sizes.iter().any(|(said, _)| said == size)
+        };
         if let Some(size) = blob.size.filter(add_size) {
             known.sizes.push((size, blob.place.to_owned()));
         }
-        let add = |new: &LayerUse| known.layers.len() < MAX_USES && !known.layers.iter().any(|(said, _)| said == new);
+        let add = |new: &LayerUse| {
+            known.layers.len() < MAX_USES && !known.layers.iter().any(|(said, _)| said == new)
+        };
         if let Some(layer) = blob.layer.filter(add) {
             known.layers.push((layer, blob.place.to_owned()));
         }
@@ -67,7 +74,10 @@ impl Blobs {
 
     /// Returns the blobs for which a recipe is checked if they do not exist themselves.
     pub(crate) fn not_documents(&self) -> impl Iterator<Item = Digest> {
-        self.list.iter().filter(|blob| blob.bytes.is_none() || !blob.layers.is_empty()).map(|blob| blob.digest)
+        self.list
+            .iter()
+            .filter(|blob| blob.bytes.is_none() || !blob.layers.is_empty())
+            .map(|blob| blob.digest)
     }
 
     pub(crate) fn contains(&self, digest: Digest) -> bool {
@@ -87,22 +97,32 @@ impl Referred {
             (Some(bytes), true) => bytes.clone(),
             (Some(Err(defect)), false) => Err(defect.clone()),
             (None, true) | (_, false) => match self.read_in_place(files, reading, &mut contents) {
-                Err(Defect::FileMissing) => match recipes::check(files, &self, reading, &mut contents) {
-                    // The blob may have just replaced the recipe.
-                    Err(Defect::FileMissing) => self.read_in_place(files, reading, &mut contents),
-                    checked => checked,
-                },
+                Err(Defect::FileMissing) => {
+                    match recipes::check(files, &self, reading, &mut contents) {
+                        // The blob may have just replaced the recipe.
+                        Err(Defect::FileMissing) => {
+                            self.read_in_place(files, reading, &mut contents)
+                        }
+                        checked => checked,
+                    }
+                }
                 read => read,
             },
         };
         let mut findings = Vec::new();
         match bytes {
             Err(Defect::FileMissing) if !self.required => {}
-            Err(Defect::FileMissing) => findings.push(Finding::new(self.place, Some(self.digest), Defect::BlobMissing)),
+            Err(Defect::FileMissing) => {
+                findings.push(Finding::new(self.place, Some(self.digest), Defect::BlobMissing))
+            }
             Err(defect) => findings.push(Finding::new(self.place, Some(self.digest), defect)),
             Ok(actual) => {
                 for (said, place) in self.sizes.into_iter().filter(|(said, _)| *said != actual) {
-                    findings.push(Finding::new(place, Some(self.digest), Defect::SizeDiffers { said, actual }));
+                    findings.push(Finding::new(
+                        place,
+                        Some(self.digest),
+                        Defect::SizeDiffers { said, actual },
+                    ));
                 }
                 findings.extend(contents);
             }

@@ -32,13 +32,19 @@ pub(crate) struct Configuration {
 }
 
 /// Reports what is wrong with a configuration.
-pub(crate) fn check(findings: &mut Findings, place: &str, digest: Digest, value: &Value) -> Configuration {
+pub(crate) fn check(
+    findings: &mut Findings,
+    place: &str,
+    digest: Digest,
+    value: &Value,
+) -> Configuration {
     let Some(document) = Object::document(findings, place, Some(digest), value) else {
         return Configuration::default();
     };
     let platform = platform(findings, &document);
     let is_empty = |member: &str| document.get(member).and_then(Value::as_str) == Some("");
-    let empty: Vec<_> = ["architecture", "os"].into_iter().filter(|member| is_empty(member)).collect();
+    let empty: Vec<_> =
+        ["architecture", "os"].into_iter().filter(|member| is_empty(member)).collect();
     config_values::check(document.members, &mut |fault| {
         let member = fault.member();
         // What an empty value means depends on the layers.
@@ -89,13 +95,15 @@ fn diff_ids(findings: &mut Findings, document: &Object<'_>) -> Option<Vec<Option
         return Some(Vec::new());
     }
     let list = rootfs.required_list(findings, "diff_ids", "a list of digests")?;
-    let digest = |(index, value)| reference::digest(findings, &rootfs, &format!("diff_ids[{index}]"), value);
+    let digest =
+        |(index, value)| reference::digest(findings, &rootfs, &format!("diff_ids[{index}]"), value);
     Some(list.iter().enumerate().map(digest).collect())
 }
 
 fn history(findings: &mut Findings, document: &Object<'_>, diff_ids: Option<usize>) {
     let Some(list) = document.get("history").and_then(Value::as_array) else { return };
-    let made = list.iter().filter(|entry| entry.get("empty_layer") != Some(&Value::Bool(true))).count();
+    let made =
+        list.iter().filter(|entry| entry.get("empty_layer") != Some(&Value::Bool(true))).count();
     match diff_ids {
         Some(diff_ids) if made != diff_ids && !list.is_empty() => {
             document.report(findings, "history", Defect::HistoryCount { made, diff_ids });

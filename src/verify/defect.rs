@@ -1,4 +1,5 @@
-//! The defects that verification reports. Each has a stable name for programs and a message for people.
+//! The defects that verification reports. Each has a stable name for programs and a message for
+//! people.
 
 use std::borrow::Cow;
 
@@ -8,7 +9,8 @@ use crate::{basics::digest::Digest, document::descriptor::MediaType};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Severity {
-    /// The layout does not follow a recommendation of the specification, or some readers disagree. It can be used.
+    /// The layout does not follow a recommendation of the specification, or some readers disagree.
+    /// It can be used.
     Warning,
     /// The layout violates the specification, or readers reject it.
     Error,
@@ -29,7 +31,8 @@ macro_rules! defects {
         $(#[doc = $doc:literal])+
         $name:ident $({ $($(#[doc = $field_doc:literal])+ $field:ident: $type:ty),* $(,)? })? = $severity:ident $kebab:literal, $sentence:literal
     )*) => {
-        /// A defect at one place of a layout. `Display` writes the message, whose subject is that place.
+        /// A defect at one place of a layout. `Display` writes the message, whose subject is that
+        /// place.
         #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
         #[non_exhaustive]
         pub enum Defect {
@@ -41,8 +44,8 @@ macro_rules! defects {
         }
 
         impl Defect {
-            /// Returns the name of the defect for programs, such as `blob-missing`. It stays the same when the message
-            /// changes.
+            /// Returns the name of the defect for programs, such as `blob-missing`. It stays the
+            /// same when the message changes.
             pub fn name(&self) -> &'static str {
                 match self {
                     $(Self::$name { .. } => $kebab,)*
@@ -75,13 +78,15 @@ defects! {
     NotAFile {
         /// The kind of file found.
         kind: &'static str,
-    } = Error "not-a-file", "is a {kind} and must be a regular file: tools refuse it; put the file itself in its place"
+    } = Error "not-a-file", "is a {kind} and must be a regular file: tools refuse it; put the \
+        file itself in its place"
 
     /// `blobs` or `blobs/sha256` is not a folder.
     NotAFolder {
         /// The kind of file found.
         kind: &'static str,
-    } = Error "not-a-folder", "is a {kind} and must be a folder: tools refuse it; put the folder itself in its place"
+    } = Error "not-a-folder", "is a {kind} and must be a folder: tools refuse it; put the folder \
+        itself in its place"
 
     /// The operating system refuses to read it.
     Unreadable {
@@ -90,23 +95,25 @@ defects! {
     } = Error "unreadable", "cannot be read: {cause}"
 
     /// An archive has two files with the same name.
-    StoredTwice = Error "stored-twice", "is in the archive twice: which of the two is read depends on the tool"
+    StoredTwice = Error "stored-twice", "is in the archive twice: which of the two is read \
+        depends on the tool"
 
     /// The name of a file among the blobs is not a digest.
     NotABlob = Error "not-a-blob",
-        "is no blob: those are named by the 64 lower-case hexadecimal digits of their sha256; remove it"
+        "is no blob: those are named by the 64 lower-case hexadecimal digits of their sha256; \
+         remove it"
 
     // Blobs.
 
     /// A referenced blob does not exist.
     BlobMissing = Error "blob-missing", "is missing: fetch or make the image again, whole"
 
-    /// An index names an image that the layout lacks, but has at least one other image of that index. `docker save`
-    /// leaves out images that were not pulled.
+    /// An index names an image that the layout lacks, but has at least one other image of that
+    /// index. `docker save` leaves out images that were not pulled.
     ImageAbsent = Warning "image-absent", "is missing: fetch or make the image again, whole"
 
-    /// A recipe cannot be used: it is not valid JSON of a recipe, describes another blob, or is for another byte
-    /// format.
+    /// A recipe cannot be used: it is not valid JSON of a recipe, describes another blob, or is for
+    /// another byte format.
     RecipeWrong {
         /// What is wrong with it.
         reason: String,
@@ -117,7 +124,8 @@ defects! {
         /// The first file that it reads.
         reads: String,
     } = Warning "recipe-untrusted",
-        "has a recipe that reads {reads}, and this user did not write it here: see whether the layout should do that"
+        "has a recipe that reads {reads}, and this user did not write it here: see whether the \
+         layout should do that"
 
     /// A recipe that should have been built was not followed, because it is not trusted.
     RecipeNotFollowed {
@@ -127,15 +135,18 @@ defects! {
 
     /// The name of a file among the recipes is not that of a recipe.
     NotARecipe = Error "not-a-recipe",
-        "is no recipe: those are named by the 64 hexadecimal digits of a blob's sha256 and .json; remove it"
+        "is no recipe: those are named by the 64 hexadecimal digits of a blob's sha256 and .json; \
+         remove it"
 
-    /// The digest of a blob's bytes differs from its name. The contents of such a blob are not checked.
+    /// The digest of a blob's bytes differs from its name. The contents of such a blob are not
+    /// checked.
     BlobDamaged {
         /// The digest of the bytes.
         actual: Digest,
         /// The number of bytes.
         size: u64,
-    } = Error "blob-damaged", "is damaged: its {size} bytes have the digest {actual}; fetch or make it again"
+    } = Error "blob-damaged", "is damaged: its {size} bytes have the digest {actual}; fetch or \
+        make it again"
 
     /// The digest of a blob is right, but its size differs from the descriptor.
     SizeDiffers {
@@ -143,7 +154,8 @@ defects! {
         said: u64,
         /// The number of bytes.
         actual: u64,
-    } = Error "size-differs", "is said to have {said} bytes and has {actual}: correct the descriptor"
+    } = Error "size-differs", "is said to have {said} bytes and has {actual}: correct the \
+        descriptor"
 
     /// A file is larger than the limit.
     TooLarge {
@@ -151,10 +163,12 @@ defects! {
         size: u64,
         /// The limit in bytes.
         limit: u64,
-    } = Error "too-large", "has {size} bytes, more than the {limit} that are read: it was not looked at"
+    } = Error "too-large", "has {size} bytes, more than the {limit} that are read: it was not \
+        looked at"
 
     /// The `data` of a descriptor differs from the blob.
-    DataDiffers = Error "data-differs", "is not the base64 of the bytes that the descriptor names: correct it or leave it out"
+    DataDiffers = Error "data-differs", "is not the base64 of the bytes that the descriptor \
+        names: correct it or leave it out"
 
     // Documents.
 
@@ -165,7 +179,8 @@ defects! {
     } = Error "not-json", "is not the JSON it should be: {reason}"
 
     /// A member occurs more than once in an object, so readers may see different values.
-    MemberTwice = Error "member-twice", "is there twice in one object: which of the two counts depends on the reader; keep one"
+    MemberTwice = Error "member-twice", "is there twice in one object: which of the two counts \
+        depends on the reader; keep one"
 
     /// A required member is missing.
     MemberMissing {
@@ -210,7 +225,8 @@ defects! {
         /// The expected media type.
         expected: MediaType,
     } = Warning "media-type-missing",
-        "is missing and should be \"{expected}\": without it a document can be taken for another kind"
+        "is missing and should be \"{expected}\": without it a document can be taken for another \
+         kind"
 
     /// The `mediaType` of a manifest or index differs from its descriptor.
     MediaTypeDiffers {
@@ -218,7 +234,8 @@ defects! {
         found: String,
         /// The value in the descriptor.
         expected: MediaType,
-    } = Error "media-type-differs", "is {found} and must be \"{expected}\", as where the document is referred to"
+    } = Error "media-type-differs", "is {found} and must be \"{expected}\", as where the document \
+        is referred to"
 
     /// An index is described as a manifest, or a manifest as an index.
     OtherDocument {
@@ -226,7 +243,8 @@ defects! {
         said: MediaType,
         /// The actual document: a manifest or an index.
         found: &'static str,
-    } = Error "other-document", "is said to be {said} and is an {found}: correct the descriptor's mediaType"
+    } = Error "other-document", "is said to be {said} and is an {found}: correct the descriptor's \
+        mediaType"
 
     /// Indexes are nested too deeply.
     TooDeep {
@@ -241,17 +259,19 @@ defects! {
         /// Its value.
         name: String,
     } = Error "name-invalid",
-        "has the {annotation} \"{name}\", which is neither a tag nor the name of an image: tools refuse it; rename the image"
+        "has the {annotation} \"{name}\", which is neither a tag nor the name of an image: tools \
+         refuse it; rename the image"
 
-    /// A name is valid in the distribution specification, but does not match the grammar of the annotation.
+    /// A name is valid in the distribution specification, but does not match the grammar of the
+    /// annotation.
     NameUnusual {
         /// The annotation.
         annotation: &'static str,
         /// Its value.
         name: String,
     } = Warning "name-unusual",
-        "has the {annotation} \"{name}\", which the grammar of that annotation does not allow: some tools refuse it; rename \
-         the image"
+        "has the {annotation} \"{name}\", which the grammar of that annotation does not allow: \
+         some tools refuse it; rename the image"
 
     /// A name matches the grammar of the annotation, but is not a valid tag of a registry.
     NameNoTag {
@@ -260,8 +280,8 @@ defects! {
         /// Its value.
         name: String,
     } = Warning "name-no-tag",
-        "has the {annotation} \"{name}\", which no registry takes as a tag: those have up to 128 letters, digits, `_`, `.` \
-         and `-`; rename the image before a push"
+        "has the {annotation} \"{name}\", which no registry takes as a tag: those have up to 128 \
+         letters, digits, `_`, `.` and `-`; rename the image before a push"
 
     /// Two entries of `index.json` have the same name.
     NameAmbiguous {
@@ -271,21 +291,25 @@ defects! {
         name: String,
         /// The place of the first entry with that name.
         first: String,
-    } = Error "name-ambiguous", "has the {annotation} {name:?}, and so has {first}, which is another image: rename one of them"
+    } = Error "name-ambiguous", "has the {annotation} {name:?}, and so has {first}, which is \
+        another image: rename one of them"
 
-    /// Two entries of `index.json` have the same tag and different full names, as `docker save` writes them.
+    /// Two entries of `index.json` have the same tag and different full names, as `docker save`
+    /// writes them.
     TagShared {
         /// The tag.
         tag: String,
         /// The place of the first entry with that tag.
         first: String,
-    } = Warning "tag-shared", "has the tag {tag:?}, and so has {first}, which is another image: who knows tags alone finds one of them"
+    } = Warning "tag-shared", "has the tag {tag:?}, and so has {first}, which is another image: \
+        who knows tags alone finds one of them"
 
     /// `index.json` lists the same image twice under the same name.
     ListedTwice {
         /// The place of the first entry.
         first: String,
-    } = Error "listed-twice", "is there twice, like {first}: tools refuse to choose; remove one of the two"
+    } = Error "listed-twice", "is there twice, like {first}: tools refuse to choose; remove one \
+        of the two"
 
     /// Two manifests of one index have the same platform.
     PlatformTwice {
@@ -293,7 +317,8 @@ defects! {
         platform: String,
         /// The place of the first manifest.
         first: String,
-    } = Error "platform-twice", "is for {platform}, and so is {first}: readers take one and never see the other"
+    } = Error "platform-twice", "is for {platform}, and so is {first}: readers take one and never \
+        see the other"
 
     /// The platform in an index differs from the configuration of the image.
     PlatformDiffers {
@@ -301,13 +326,15 @@ defects! {
         index: String,
         /// The platform in the configuration.
         configuration: String,
-    } = Error "platform-differs", "is said to be for {index}, and its configuration says {configuration}: correct the one that is wrong"
+    } = Error "platform-differs", "is said to be for {index}, and its configuration says \
+        {configuration}: correct the one that is wrong"
 
     /// An artifact has no `artifactType`.
     ArtifactTypeMissing = Error "artifact-type-missing",
         "is missing and must be a media type, because the configuration is the empty one"
 
-    /// The configuration of an image has an empty `architecture` or `os`, as in go-containerregistry's empty image.
+    /// The configuration of an image has an empty `architecture` or `os`, as in
+    /// go-containerregistry's empty image.
     PlatformEmpty = Warning "platform-empty", "is \"\" and must be a string that is not empty"
 
     /// A manifest has no layers.
@@ -315,7 +342,8 @@ defects! {
         "is empty and should have an entry: some registries refuse a manifest without layers"
 
     /// A descriptor of the empty blob has the digest or size of another blob.
-    NotEmpty = Error "not-empty", "is said to be the empty JSON object, the two bytes `{{}}`, and has another digest or size"
+    NotEmpty = Error "not-empty", "is said to be the empty JSON object, the two bytes `{{}}`, and \
+        has another digest or size"
 
     /// The manifest and the configuration of an image have different numbers of layers.
     LayerCount {
@@ -323,7 +351,8 @@ defects! {
         layers: usize,
         /// The number of diff IDs in the configuration.
         diff_ids: usize,
-    } = Error "layer-count", "has {layers} layers, and its configuration {diff_ids} diff IDs: there must be one for each"
+    } = Error "layer-count", "has {layers} layers, and its configuration {diff_ids} diff IDs: \
+        there must be one for each"
 
     /// An image has more layers than some engines accept.
     ManyLayers {
@@ -331,7 +360,8 @@ defects! {
         layers: usize,
         /// The number that all engines accept.
         most: usize,
-    } = Warning "many-layers", "has {layers} layers, and Docker refuses more than {most}: merge some"
+    } = Warning "many-layers", "has {layers} layers, and Docker refuses more than {most}: merge \
+        some"
 
     /// The history does not match the layers.
     HistoryCount {
@@ -340,7 +370,8 @@ defects! {
         /// The number of diff IDs in the same configuration.
         diff_ids: usize,
     } = Warning "history-count",
-        "has {made} entries that made a layer for {diff_ids} diff IDs: mark those that made none with empty_layer"
+        "has {made} entries that made a layer for {diff_ids} diff IDs: mark those that made none \
+         with empty_layer"
 
     // Layers.
 
@@ -350,15 +381,18 @@ defects! {
         said: MediaType,
         /// What the bytes are.
         found: &'static str,
-    } = Error "compression-differs", "is said to be {said}, and its bytes are {found}: correct the mediaType"
+    } = Error "compression-differs", "is said to be {said}, and its bytes are {found}: correct \
+        the mediaType"
 
-    /// A blob of an artifact has a layer's media type but is not such a tar, as ORAS writes it by default.
+    /// A blob of an artifact has a layer's media type but is not such a tar, as ORAS writes it by
+    /// default.
     NotALayer {
         /// The media type in the descriptor.
         said: MediaType,
         /// What the bytes are.
         found: &'static str,
-    } = Warning "not-a-layer", "is said to be {said}, and its bytes are {found}: right in an artifact, as ORAS makes them"
+    } = Warning "not-a-layer", "is said to be {said}, and its bytes are {found}: right in an \
+        artifact, as ORAS makes them"
 
     /// The compressed stream cannot be read to its end.
     CompressionDamaged {
@@ -368,13 +402,15 @@ defects! {
         offset: u64,
         /// The message of the decompressor.
         reason: String,
-    } = Error "compression-damaged", "is {codec} that cannot be read further than to byte {offset} of the tar: {reason}"
+    } = Error "compression-damaged", "is {codec} that cannot be read further than to byte \
+        {offset} of the tar: {reason}"
 
     /// This build cannot decompress the layer.
     CodecMissing {
         /// `gzip` or `zstd`.
         codec: &'static str,
-    } = Error "codec-missing", "cannot be looked into: this program was built without the feature `{codec}`"
+    } = Error "codec-missing", "cannot be looked into: this program was built without the feature \
+        `{codec}`"
 
     /// The digest of the uncompressed tar differs from the configuration.
     DiffIdDiffers {
@@ -382,13 +418,15 @@ defects! {
         said: Digest,
         /// The digest of the tar.
         actual: Digest,
-    } = Error "diff-id-differs", "unpacks to the diff ID {actual}, and the configuration says {said}"
+    } = Error "diff-id-differs", "unpacks to the diff ID {actual}, and the configuration says \
+        {said}"
 
     /// The uncompressed layer is larger than the limit.
     UnpacksTooLarge {
         /// The limit in bytes.
         limit: u64,
-    } = Error "unpacks-too-large", "unpacks to more than the {limit} bytes that are read: the rest was not looked at"
+    } = Error "unpacks-too-large", "unpacks to more than the {limit} bytes that are read: the \
+        rest was not looked at"
 
     /// The tar has an error that no reader can skip.
     TarDamaged {
@@ -399,16 +437,19 @@ defects! {
     } = Error "tar-damaged", "is no tar that can be read further than to byte {offset}: {reason}"
 
     /// The two zero blocks at the end are missing.
-    TarUnended = Error "tar-unended", "is a tar without the two blocks of zeros at its end: it may have been cut off"
+    TarUnended = Error "tar-unended", "is a tar without the two blocks of zeros at its end: it \
+        may have been cut off"
 
     /// There are bytes after the end of the tar.
     TarTrailing {
         /// The offset in the uncompressed tar.
         offset: u64,
-    } = Error "tar-trailing", "has bytes behind the end of the tar, the first at {offset}: readers do not see them"
+    } = Error "tar-trailing", "has bytes behind the end of the tar, the first at {offset}: \
+        readers do not see them"
 
     /// Two entries have the same path.
-    PathTwice = Error "path-twice", "is in the layer twice: which of the two is unpacked depends on the tool"
+    PathTwice = Error "path-twice", "is in the layer twice: which of the two is unpacked depends \
+        on the tool"
 
     /// A path is not valid in a layer.
     PathInvalid {
@@ -421,14 +462,15 @@ defects! {
         /// The name of the attribute.
         name: String,
     } = Error "overlay-mark",
-        "has the extended attribute {name:?}, a mark of an overlay file system: it hides files of the layers below for some \
-         readers and not for others; leave it out"
+        "has the extended attribute {name:?}, a mark of an overlay file system: it hides files of \
+         the layers below for some readers and not for others; leave it out"
 
     /// An entry has a parent that is not a directory.
     NotADirectory {
         /// The path of that parent.
         parent: String,
-    } = Error "not-a-directory", "lies in {parent:?}, which another entry of the layer says is no directory"
+    } = Error "not-a-directory", "lies in {parent:?}, which another entry of the layer says is no \
+        directory"
 
     /// An entry that is not a directory has a path that is the parent of earlier entries.
     HasChildren = Error "has-children",
@@ -450,7 +492,8 @@ defects! {
 
     /// The layer has a global extended header.
     GlobalHeader = Error "global-header",
-        "follows a global extended header: umoci refuses the layer, and what that header says counts for some readers alone"
+        "follows a global extended header: umoci refuses the layer, and what that header says \
+         counts for some readers alone"
 
     /// Tools written in Go reject a header.
     HeaderRefused {
@@ -471,7 +514,8 @@ defects! {
     } = Error "xattr-invalid", "has the extended attribute {name:?}, which {reason}"
 
     /// A file is stored as a sparse file, which many readers unpack incorrectly.
-    Sparse = Error "sparse", "is stored as a sparse file, which no layer should have: readers differ in what they unpack"
+    Sparse = Error "sparse", "is stored as a sparse file, which no layer should have: readers \
+        differ in what they unpack"
 
     /// An entry has a type that is not valid in a layer.
     EntryType {
@@ -484,7 +528,8 @@ defects! {
         /// The number of paths that are tracked.
         limit: usize,
     } = Error "too-many-entries",
-        "has more than {limit} paths: behind them duplicates, hard links and parents were not checked"
+        "has more than {limit} paths: behind them duplicates, hard links and parents were not \
+         checked"
 
     // The list of findings.
 

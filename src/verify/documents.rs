@@ -29,8 +29,8 @@ use crate::{
     },
 };
 
-/// containers/image lists an image in an index twice, with gzip and with zstd, and marks the second with this
-/// annotation.
+/// containers/image lists an image in an index twice, with gzip and with zstd, and marks the second
+/// with this annotation.
 const ZSTD_VARIANT: &str = "io.github.containers.compression.zstd";
 
 /// Checks the documents of a layout.
@@ -70,12 +70,14 @@ impl<'a> Documents<'a> {
         (self.findings, self.blobs)
     }
 
-    /// Checks the
-    /// [`oci-layout` file](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#oci-layout-file).
+    /// Checks the [`oci-layout`
+    /// file](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#oci-layout-file).
     pub(crate) fn marker(&mut self) {
         const VERSION: &str = "\"1.0.0\"";
         let Some(value) = self.file(MARKER) else { return };
-        let Some(object) = Object::document(&mut self.findings, MARKER, None, &value) else { return };
+        let Some(object) = Object::document(&mut self.findings, MARKER, None, &value) else {
+            return;
+        };
         if let Some(version) = object.required(&mut self.findings, "imageLayoutVersion", VERSION)
             && version != "1.0.0"
         {
@@ -86,7 +88,9 @@ impl<'a> Documents<'a> {
     /// Checks `index.json` and everything it refers to.
     pub(crate) fn index(&mut self) {
         let Some(value) = self.file(INDEX) else { return };
-        let Some(object) = Object::document(&mut self.findings, INDEX, None, &value) else { return };
+        let Some(object) = Object::document(&mut self.findings, INDEX, None, &value) else {
+            return;
+        };
         self.head(&object, Some(&MediaType::INDEX));
         let Some(list) = self.manifests(&object) else { return };
         self.subject(&object, None, 0);
@@ -95,7 +99,9 @@ impl<'a> Documents<'a> {
         let mut full_names = Vec::with_capacity(list.len());
         for (number, value) in list.iter().enumerate() {
             let place = object.at(&format!("manifests[{number}]"));
-            let Some(entry) = Reference::read(&mut self.findings, &place, None, value) else { continue };
+            let Some(entry) = Reference::read(&mut self.findings, &place, None, value) else {
+                continue;
+            };
             let both = [REF_NAME, CONTAINERD_NAME].map(|annotation| entry.annotation(annotation));
             full_names.resize(number, None);
             full_names.push(both[1]);
@@ -114,7 +120,8 @@ impl<'a> Documents<'a> {
                 let (first, at) = *named.entry((annotation, name)).or_insert((digest, number));
                 if first != digest {
                     let (name, first) = (shown(name), object.at(&format!("manifests[{at}]")));
-                    let differ = both[1].zip(full_names[at]).is_some_and(|(this, other)| this != other);
+                    let differ =
+                        both[1].zip(full_names[at]).is_some_and(|(this, other)| this != other);
                     let defect = match annotation == REF_NAME && differ {
                         true => Defect::TagShared { tag: name, first },
                         false => Defect::NameAmbiguous { annotation, name, first },
@@ -136,18 +143,24 @@ impl<'a> Documents<'a> {
         let partial = !digests.clone().all(|digest| is_absent(self.files, digest));
         for (number, value) in list.iter().enumerate() {
             let place = object.at(&format!("manifests[{number}]"));
-            let Some(entry) = Reference::read(&mut self.findings, &place, Some(digest), value) else { continue };
+            let Some(entry) = Reference::read(&mut self.findings, &place, Some(digest), value)
+            else {
+                continue;
+            };
             if let (Some(platform), Some(entry_digest)) = (entry.platform.as_ref(), entry.digest)
                 && is_choice(&entry, platform)
             {
                 let key = serde_json::to_string(&platform.with_variant()).unwrap_or_default();
                 let (first, at) = *platforms.entry(key).or_insert((entry_digest, number));
                 if first != entry_digest {
-                    let (platform, first) = (described(platform), object.at(&format!("manifests[{at}]")));
+                    let (platform, first) =
+                        (described(platform), object.at(&format!("manifests[{at}]")));
                     self.found(&place, Some(digest), Defect::PlatformTwice { platform, first });
                 }
             }
-            let is_absent = |entry: &Reference<'_>| entry.digest.is_some_and(|digest| is_absent(self.files, digest));
+            let is_absent = |entry: &Reference<'_>| {
+                entry.digest.is_some_and(|digest| is_absent(self.files, digest))
+            };
             if partial && is_absent(&entry) {
                 self.found(&place, entry.digest, Defect::ImageAbsent);
                 continue;
@@ -163,7 +176,11 @@ impl<'a> Documents<'a> {
             && !same_platform(index, of_image)
         {
             let (index, configuration) = (described(index), described(of_image));
-            entry.object.report(&mut self.findings, "platform", Defect::PlatformDiffers { index, configuration });
+            entry.object.report(
+                &mut self.findings,
+                "platform",
+                Defect::PlatformDiffers { index, configuration },
+            );
         }
     }
 
@@ -172,18 +189,24 @@ impl<'a> Documents<'a> {
         let (mut in_image, mut config_digest) = (true, None);
         let config_place = object.at("config");
         if let Some(value) = object.required(&mut self.findings, "config", "a descriptor")
-            && let Some(config) = Reference::read(&mut self.findings, &config_place, Some(digest), value)
+            && let Some(config) =
+                Reference::read(&mut self.findings, &config_place, Some(digest), value)
         {
             image = self.refer(&config_place, &config, depth, true);
             config_digest = config.digest;
-            in_image = config.media_type.as_ref().is_none_or(|media_type| media_type.to_oci() == MediaType::CONFIG);
+            in_image = config
+                .media_type
+                .as_ref()
+                .is_none_or(|media_type| media_type.to_oci() == MediaType::CONFIG);
             // https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage
             if config.media_type == Some(MediaType::EMPTY) && object.get("artifactType").is_none() {
                 object.report(&mut self.findings, "artifactType", Defect::ArtifactTypeMissing);
             }
         }
         let image = image.unwrap_or_default();
-        let layers = object.required_list(&mut self.findings, "layers", "a list of descriptors").unwrap_or_default();
+        let layers = object
+            .required_list(&mut self.findings, "layers", "a list of descriptors")
+            .unwrap_or_default();
         if object.get("layers") == Some(&Value::Array(Vec::new())) {
             object.report(&mut self.findings, "layers", Defect::LayersEmpty);
         }
@@ -195,7 +218,11 @@ impl<'a> Documents<'a> {
         let diff_ids = match &image.diff_ids {
             Some(ids) if ids.len() != layers.len() => {
                 let (layers, diff_ids) = (layers.len(), ids.len());
-                object.report(&mut self.findings, "layers", Defect::LayerCount { layers, diff_ids });
+                object.report(
+                    &mut self.findings,
+                    "layers",
+                    Defect::LayerCount { layers, diff_ids },
+                );
                 &[]
             }
             Some(ids) => &ids[..],
@@ -216,14 +243,28 @@ impl<'a> Documents<'a> {
         image
     }
 
-    fn layer(&mut self, place: &str, layer: &Reference<'_>, diff_id: Option<Digest>, in_image: bool) {
+    fn layer(
+        &mut self,
+        place: &str,
+        layer: &Reference<'_>,
+        diff_id: Option<Digest>,
+        in_image: bool,
+    ) {
         let Some(digest) = layer.digest else { return };
         let media_type = layer.media_type.clone().filter(MediaType::is_layer);
         // A layer that may not be distributed may be missing.
-        let elsewhere = media_type.as_ref().is_some_and(|name| name.to_oci().as_str().contains("nondistributable"))
+        let elsewhere = media_type
+            .as_ref()
+            .is_some_and(|name| name.to_oci().as_str().contains("nondistributable"))
             && layer.object.get("urls").is_some();
         let layer_use = media_type.map(|media_type| LayerUse { media_type, diff_id, in_image });
-        self.blobs.refer(BlobUse { place, digest, size: layer.size, required: !elsewhere, layer: layer_use });
+        self.blobs.refer(BlobUse {
+            place,
+            digest,
+            size: layer.size,
+            required: !elsewhere,
+            layer: layer_use,
+        });
     }
 
     /// Follows a descriptor. Returns the configuration of an image, or an empty one.
@@ -248,7 +289,8 @@ impl<'a> Documents<'a> {
         let bytes = self.blobs.document(self.files, digest)?;
         let value = self.parse(place, Some(digest), &bytes);
         drop(bytes);
-        let configuration = value.map(|value| self.look_into(place, digest, kind, media_type, &value, depth));
+        let configuration =
+            value.map(|value| self.look_into(place, digest, kind, media_type, &value, depth));
         let configuration = configuration.unwrap_or_default();
         self.looked_into.insert((digest, kind), Rc::clone(&configuration));
         Some(configuration)
@@ -316,15 +358,26 @@ impl<'a> Documents<'a> {
                 Some(Value::String(found)) if *found == expected.as_str() => {}
                 Some(other) => {
                     let found = brief(other);
-                    object.report(findings, "mediaType", Defect::MediaTypeDiffers { found, expected });
+                    object.report(
+                        findings,
+                        "mediaType",
+                        Defect::MediaTypeDiffers { found, expected },
+                    );
                 }
             }
         }
-        object.optional(findings, &[("artifactType", Shape::MediaType), ("annotations", Shape::TextMap)]);
+        object.optional(
+            findings,
+            &[("artifactType", Shape::MediaType), ("annotations", Shape::TextMap)],
+        );
     }
 
     fn manifests<'v>(&mut self, object: &Object<'v>) -> Option<&'v [Value]> {
-        object.required_list(&mut self.findings, "manifests", "a list of descriptors, which may be empty")
+        object.required_list(
+            &mut self.findings,
+            "manifests",
+            "a list of descriptors, which may be empty",
+        )
     }
 
     /// Reads a document that is not a blob.
@@ -363,23 +416,29 @@ fn is_absent(files: &LayoutFiles, digest: Digest) -> bool {
     matches!(files.kind(&blob_name(digest)), Ok(None))
 }
 
-/// Whether readers select this entry of an index by its platform. They do not select BuildKit's attestations and other
-/// artifacts.
+/// Whether readers select this entry of an index by its platform. They do not select BuildKit's
+/// attestations and other artifacts.
 fn is_choice(entry: &Reference<'_>, platform: &Platform) -> bool {
-    !platform.is_unknown() && entry.object.get("artifactType").is_none() && entry.annotation(ZSTD_VARIANT).is_none()
+    !platform.is_unknown()
+        && entry.object.get("artifactType").is_none()
+        && entry.annotation(ZSTD_VARIANT).is_none()
 }
 
-/// Whether the platform in an index matches the image, with any aliases. Members only for Windows may be in just one of
-/// the two.
+/// Whether the platform in an index matches the image, with any aliases. Members only for Windows
+/// may be in just one of the two.
 fn same_platform(index: &Platform, image: &Platform) -> bool {
     let (index, image) = (index.with_variant(), image.with_variant());
-    let version = |platform: &Platform| platform.os_version.clone().filter(|version| !version.is_empty());
-    let features = |platform: &Platform| platform.os_features.iter().cloned().collect::<HashSet<_>>();
+    let version =
+        |platform: &Platform| platform.os_version.clone().filter(|version| !version.is_empty());
+    let features =
+        |platform: &Platform| platform.os_features.iter().cloned().collect::<HashSet<_>>();
     index.os == image.os
         && index.architecture == image.architecture
         && index.variant == image.variant
         && version(&index).zip(version(&image)).is_none_or(|(index, image)| index == image)
-        && (index.os_features.is_empty() || image.os_features.is_empty() || features(&index) == features(&image))
+        && (index.os_features.is_empty()
+            || image.os_features.is_empty()
+            || features(&index) == features(&image))
 }
 
 /// Formats everything that [`same_platform`] compares.

@@ -18,8 +18,8 @@ use crate::{
     },
 };
 
-/// The maximum number of paths of a layer that are tracked. A table of this size takes about 80 MB, and half as much
-/// more while it grows. Typical layers have a tenth of this.
+/// The maximum number of paths of a layer that are tracked. A table of this size takes about 80 MB,
+/// and half as much more while it grows. Typical layers have a tenth of this.
 const MAX_PATHS: usize = 7 << 19;
 
 /// The limits of the system: <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
@@ -73,7 +73,8 @@ impl<'a> Entries<'a> {
             Err(reason) => return self.found(entry, Defect::PathInvalid { reason }),
         };
         if entry.path.starts_with(b"/") {
-            let reason = "is an absolute path: write it relative to the image's root, without the slash in front";
+            let reason = "is an absolute path: write it relative to the image's root, without the \
+                slash in front";
             self.found(entry, Defect::PathInvalid { reason });
         }
         if path.is_empty() && entry.kind != EntryType::Directory {
@@ -90,14 +91,18 @@ impl<'a> Entries<'a> {
     }
 
     fn check_kind(&mut self, entry: &TarEntry) {
-        use EntryType::{Block, Char, Continuous, Directory, Fifo, GNUSparse, Link, Regular, Symlink};
+        use EntryType::{
+            Block, Char, Continuous, Directory, Fifo, GNUSparse, Link, Regular, Symlink,
+        };
         match entry.kind {
             _ if entry.sparse => self.found(entry, Defect::Sparse),
             Char if entry.device == (0, 0) => {
-                let reason = "is a character device 0/0, a whiteout of overlayfs: a layer has an empty file `.wh.NAME`";
+                let reason = "is a character device 0/0, a whiteout of overlayfs: a layer has an \
+                    empty file `.wh.NAME`";
                 self.found(entry, Defect::WhiteoutInvalid { reason });
             }
-            Regular | Continuous | Link | Symlink | Char | Block | Directory | Fifo | GNUSparse => {}
+            Regular | Continuous | Link | Symlink | Char | Block | Directory | Fifo | GNUSparse => {
+            }
             other => self.found(entry, Defect::EntryType { flag: char::from(other.as_byte()) }),
         }
     }
@@ -110,13 +115,16 @@ impl<'a> Entries<'a> {
                 match oddity {
                     Oddity::RepeatedHeader => Defect::HeaderRepeated,
                     Oddity::GlobalHeader => Defect::GlobalHeader,
-                    Oddity::SolarisHeader => {
-                        Defect::HeaderRefused { reason: "an extended header of the type 'X', as Solaris writes it" }
-                    }
-                    Oddity::Record => Defect::HeaderRefused {
-                        reason: "an extended header with a NUL byte, or with a number or time that is none",
+                    Oddity::SolarisHeader => Defect::HeaderRefused {
+                        reason: "an extended header of the type 'X', as Solaris writes it",
                     },
-                    Oddity::DeviceNumber => Defect::HeaderRefused { reason: "a device number that is no number" },
+                    Oddity::Record => Defect::HeaderRefused {
+                        reason: "an extended header with a NUL byte, or with a number or time \
+                            that is none",
+                    },
+                    Oddity::DeviceNumber => {
+                        Defect::HeaderRefused { reason: "a device number that is no number" }
+                    }
                 },
             );
         }
@@ -124,7 +132,9 @@ impl<'a> Entries<'a> {
             let reason = match name {
                 name if name.contains(&0) => "has a NUL byte in its name: tools refuse the layer",
                 name if name.is_empty() => "has no name: tools fail to set it",
-                name if name.len() > MAX_NAME => "has a name of more than the 255 bytes that systems take",
+                name if name.len() > MAX_NAME => {
+                    "has a name of more than the 255 bytes that systems take"
+                }
                 _ if value.len() > MAX_XATTR => "has more than the 65536 bytes that systems take",
                 _ => continue,
             };
@@ -133,12 +143,14 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// Checks the target of a hard link. It must be an earlier entry of this layer, because readers create links
-    /// immediately.
+    /// Checks the target of a hard link. It must be an earlier entry of this layer, because readers
+    /// create links immediately.
     fn check_hard_link(&mut self, entry: &TarEntry) {
         let seen = match components(&entry.link) {
             Err(_) => Err("is no path in a layer"),
-            Ok(_) if entry.link.starts_with(b"/") => Err("is an absolute path: write it relative to the image's root"),
+            Ok(_) if entry.link.starts_with(b"/") => {
+                Err("is an absolute path: write it relative to the image's root")
+            }
             Ok(target) => Ok(self.paths.get(&hash(&target)).copied()),
         };
         let reason = match seen {
@@ -194,7 +206,8 @@ impl<'a> Entries<'a> {
     }
 
     fn found(&mut self, entry: &TarEntry, defect: Defect) {
-        let place = format!("{}, entry \"{}\"", self.place, shown(&String::from_utf8_lossy(&entry.path)));
+        let place =
+            format!("{}, entry \"{}\"", self.place, shown(&String::from_utf8_lossy(&entry.path)));
         self.findings.add(Finding::new(place, Some(self.digest), defect));
     }
 }
@@ -224,27 +237,37 @@ fn components<'a>(path: &'a [u8]) -> Result<Vec<&'a [u8]>, &'static str> {
     let name = |name: &'a [u8]| match name {
         b".." => Err("has `..` in its path: tools refuse it, or write outside of the image"),
         name if name.contains(&0) => Err("has a NUL byte in its path, where tools end it"),
-        name if name.len() > MAX_NAME => Err("has a name of more than the 255 bytes that file systems take"),
+        name if name.len() > MAX_NAME => {
+            Err("has a name of more than the 255 bytes that file systems take")
+        }
         name => Ok(name),
     };
     names.map(name).collect()
 }
 
-/// Checks a [whiteout](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts), which must be an
-/// empty file.
+/// Checks a
+/// [whiteout](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts), which
+/// must be an empty file.
 fn whiteout_defect(entry: &TarEntry, path: &[&[u8]]) -> Option<&'static str> {
     let (name, parents) = path.split_last()?;
     if parents.iter().any(|name| name.starts_with(WHITEOUT_PREFIX)) {
-        return Some("lies in a directory with the name of a whiteout, which removes a file and holds none");
+        return Some(
+            "lies in a directory with the name of a whiteout, which removes a file and holds none",
+        );
     }
     let hidden = name.strip_prefix(WHITEOUT_PREFIX)?;
     let is_file = matches!(entry.kind, EntryType::Regular | EntryType::Continuous);
     match hidden {
-        b"" | b"." | b".." => Some("has the name of a whiteout, and names nothing that it could remove"),
+        b"" | b"." | b".." => {
+            Some("has the name of a whiteout, and names nothing that it could remove")
+        }
         _ if name.starts_with(AUFS_PREFIX) && *name != OPAQUE_WHITEOUT => Some(
-            "has the name of a file of aufs, which is no whiteout: `.wh..wh..opq` is the only one with this prefix",
+            "has the name of a file of aufs, which is no whiteout: `.wh..wh..opq` is the only one \
+             with this prefix",
         ),
-        _ if !is_file || entry.size > 0 => Some("has the name of a whiteout, and is no empty regular file"),
+        _ if !is_file || entry.size > 0 => {
+            Some("has the name of a whiteout, and is no empty regular file")
+        }
         _ => None,
     }
 }
@@ -265,13 +288,18 @@ mod tests {
         }
         let tar = tar.into_inner().unwrap();
         let mut findings = Findings::new(10);
-        let mut entries = Entries { limit: 4, ..Entries::new("layer", Digest::of(&tar), &mut findings) };
+        let mut entries =
+            Entries { limit: 4, ..Entries::new("layer", Digest::of(&tar), &mut findings) };
         let mut tar = TarReader::new(&tar[..]);
         while let Some(entry) = tar.next_entry().unwrap() {
             entries.check(&entry);
         }
-        let found: Vec<_> = findings.into_list("", None).into_iter().map(|f| (f.place, f.defect)).collect();
+        let found: Vec<_> =
+            findings.into_list("", None).into_iter().map(|f| (f.place, f.defect)).collect();
         let too_many = Defect::TooManyEntries { limit: 4 };
-        assert_eq!(found, [("layer".to_owned(), too_many), ("layer, entry \"a\"".to_owned(), Defect::PathTwice)]);
+        assert_eq!(
+            found,
+            [("layer".to_owned(), too_many), ("layer, entry \"a\"".to_owned(), Defect::PathTwice)]
+        );
     }
 }

@@ -13,14 +13,14 @@ pub(crate) use crate::basics::json::shown;
 
 /// A defect and where it was found.
 ///
-/// `Display` writes one line for people: `warning: ` for a warning, the place, the digest and the message. Serialised,
-/// it is an object with `severity` (`error` or `warning`), `place`, `digest` (or `null`), `defect` (the name of the
-/// [`Defect`], such as `blob-missing`) and `message`.
+/// `Display` writes one line for people: `warning: ` for a warning, the place, the digest and the
+/// message. Serialised, it is an object with `severity` (`error` or `warning`), `place`, `digest`
+/// (or `null`), `defect` (the name of the [`Defect`], such as `blob-missing`) and `message`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// The place, as a path from the layout's own files: `index.json, manifests[0], layers[2], entry "bin/sh"`. If
-    /// several places refer to the blob, this is the first.
+    /// The place, as a path from the layout's own files: `index.json, manifests[0], layers[2],
+    /// entry "bin/sh"`. If several places refer to the blob, this is the first.
     pub place: String,
     /// The blob with the defect, if it is in a blob.
     pub digest: Option<Digest>,

@@ -22,8 +22,8 @@ use crate::{
 /// The maximum number of findings in one layer.
 const MAX_FINDINGS: usize = 1000;
 
-/// Reads a layer to its end, and returns the size of the blob if it matches its digest. Defects of its contents are
-/// added to `contents`.
+/// Reads a layer to its end, and returns the size of the blob if it matches its digest. Defects of
+/// its contents are added to `contents`.
 pub(crate) fn check(
     file: Box<dyn Read + Send>,
     blob: &Referred,
@@ -33,7 +33,8 @@ pub(crate) fn check(
 ) -> Result<u64, Defect> {
     let (unpack, packing) = Unpack::new(file, limit)?;
     let in_image = blob.layers.iter().find(|(said, _)| said.in_image);
-    let (_, place) = in_image.or(blob.layers.first()).expect("the caller has seen that it is used as a layer");
+    let (_, place) =
+        in_image.or(blob.layers.first()).expect("the caller has seen that it is used as a layer");
     let mut findings = Findings::new(MAX_FINDINGS);
     let (tar, bytes) = thread::scope(|scope| {
         let ahead = if threads == 1 { Err(unpack) } else { unpack_ahead(scope, unpack) };
@@ -42,14 +43,20 @@ pub(crate) fn check(
                 let tar = Tar::read(tar, place, blob.digest, &mut findings);
                 (tar, unpacking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
             }
-            Err(mut unpack) => (Tar::read(&mut unpack, place, blob.digest, &mut findings), unpack.finish()?),
+            Err(mut unpack) => {
+                (Tar::read(&mut unpack, place, blob.digest, &mut findings), unpack.finish()?)
+            }
         })
     })?;
     compare(blob.digest, bytes.digest, bytes.size)?;
 
     let found = |place: &str, defect| Finding::new(place, Some(blob.digest), defect);
     let lies = |said: &LayerUse| packing_said(&said.media_type) != Some(packing);
-    for (said, place) in blob.layers.iter().filter(|(said, _)| packing_said(&said.media_type).is_some() && lies(said)) {
+    for (said, place) in blob
+        .layers
+        .iter()
+        .filter(|(said, _)| packing_said(&said.media_type).is_some() && lies(said))
+    {
         let (in_image, said, packing) = (said.in_image, said.media_type.clone(), packing.name());
         contents.push(found(
             place,
@@ -78,8 +85,8 @@ pub(crate) fn check(
     Ok(bytes.size)
 }
 
-/// Returns the compression that a media type names; `None` for an unknown media type, such as that of an encrypted
-/// layer.
+/// Returns the compression that a media type names; `None` for an unknown media type, such as that
+/// of an encrypted layer.
 pub(crate) fn packing_said(media_type: &MediaType) -> Option<Packing> {
     let name = media_type.to_oci();
     let (_, tar) = name.as_str().rsplit_once('.')?;
@@ -107,7 +114,12 @@ impl Tar {
         Self { diff_id: tar.finish().0, end }
     }
 
-    fn read_entries(tar: impl Read, place: &str, digest: Digest, findings: &mut Findings) -> Result<(), Defect> {
+    fn read_entries(
+        tar: impl Read,
+        place: &str,
+        digest: Digest,
+        findings: &mut Findings,
+    ) -> Result<(), Defect> {
         let mut tar = TarReader::new(tar);
         let damaged = |error: crate::tarfile::reader::block::TarError| Defect::TarDamaged {
             offset: error.offset,
@@ -127,8 +139,8 @@ impl Tar {
     }
 }
 
-/// Reads the bytes of the blob from any source, and returns their number if they match the digest. Defects of its
-/// contents are added to `contents`.
+/// Reads the bytes of the blob from any source, and returns their number if they match the digest.
+/// Defects of its contents are added to `contents`.
 pub(crate) fn read(
     blob: &Referred,
     bytes: Box<dyn Read + Send>,

@@ -16,7 +16,8 @@ pub(crate) use crate::basics::json::brief;
 pub(crate) struct Object<'a> {
     pub(crate) members: &'a Map<String, Value>,
     pub(crate) place: String,
-    /// Separates the place from the name of a member: a comma after a document, a dot after an object inside it.
+    /// Separates the place from the name of a member: a comma after a document, a dot after an
+    /// object inside it.
     separator: &'static str,
     digest: Option<Digest>,
 }
@@ -45,7 +46,8 @@ impl Shape {
         }
     }
 
-    /// Whether a value fits, except for the contents of lists and objects, which have their own rules.
+    /// Whether a value fits, except for the contents of lists and objects, which have their own
+    /// rules.
     fn fits(self, value: &Value) -> bool {
         match self {
             Self::Text => value.is_string(),
@@ -79,7 +81,12 @@ impl<'a> Object<'a> {
     }
 
     /// Returns a member as an object; reports any other type.
-    pub(crate) fn deeper(&self, findings: &mut Findings, name: &str, value: &'a Value) -> Option<Self> {
+    pub(crate) fn deeper(
+        &self,
+        findings: &mut Findings,
+        name: &str,
+        value: &'a Value,
+    ) -> Option<Self> {
         Self::new(findings, self.at(name), ".", self.digest, value)
     }
 
@@ -119,7 +126,12 @@ impl<'a> Object<'a> {
     }
 
     /// Returns a required member of any type.
-    pub(crate) fn required(&self, findings: &mut Findings, name: &str, expected: &'static str) -> Option<&'a Value> {
+    pub(crate) fn required(
+        &self,
+        findings: &mut Findings,
+        name: &str,
+        expected: &'static str,
+    ) -> Option<&'a Value> {
         let value = self.get(name);
         if value.is_none() {
             self.report(findings, name, Defect::MemberMissing { expected });
@@ -128,7 +140,12 @@ impl<'a> Object<'a> {
     }
 
     /// Returns a required member that is a valid string.
-    pub(crate) fn required_text(&self, findings: &mut Findings, name: &str, kind: Shape) -> Option<&'a str> {
+    pub(crate) fn required_text(
+        &self,
+        findings: &mut Findings,
+        name: &str,
+        kind: Shape,
+    ) -> Option<&'a str> {
         let value = self.required(findings, name, kind.name())?;
         if !kind.fits(value) {
             self.report(findings, name, wrong(value, kind.name()));
@@ -165,13 +182,23 @@ impl<'a> Object<'a> {
     fn check(&self, findings: &mut Findings, name: &str, value: &Value, kind: Shape) {
         match (kind, value) {
             (Shape::Texts, Value::Array(list)) => {
-                for (index, value) in list.iter().enumerate().filter(|(_, value)| !Shape::Text.fits(value)) {
-                    self.report(findings, &format!("{name}[{index}]"), wrong(value, Shape::Text.name()));
+                for (index, value) in
+                    list.iter().enumerate().filter(|(_, value)| !Shape::Text.fits(value))
+                {
+                    self.report(
+                        findings,
+                        &format!("{name}[{index}]"),
+                        wrong(value, Shape::Text.name()),
+                    );
                 }
             }
             (Shape::TextMap, Value::Object(map)) => {
                 for (key, value) in map.iter().filter(|(_, value)| !value.is_string()) {
-                    self.report(findings, &format!("{name}.{}", shown(key)), wrong(value, Shape::Text.name()));
+                    self.report(
+                        findings,
+                        &format!("{name}.{}", shown(key)),
+                        wrong(value, Shape::Text.name()),
+                    );
                 }
             }
             (kind, value) if kind.fits(value) => {}

@@ -24,8 +24,8 @@ pub(crate) fn check(annotation: &'static str, value: &str) -> Option<Defect> {
     }
 }
 
-/// The grammar of `org.opencontainers.image.ref.name`:
-/// [pre-defined annotation keys](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys).
+/// The grammar of `org.opencontainers.image.ref.name`: [pre-defined annotation
+/// keys](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys).
 fn is_reference(text: &str) -> bool {
     let alphanum = |c: char| c.is_ascii_alphanumeric();
     let is_component = |component: &str| {
@@ -37,19 +37,25 @@ fn is_reference(text: &str) -> bool {
     text.split('/').all(is_component)
 }
 
-/// Whether this is a full name as in containerd and podman: a repository with a tag, a digest or both.
+/// Whether this is a full name as in containerd and podman: a repository with a tag, a digest or
+/// both.
 fn is_full_name(text: &str) -> bool {
-    let (text, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
+    let (text, digest) =
+        text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
     let (repository, tag) = split_tag(text);
     full_repository(repository).is_some() && tag.is_none_or(is_tag) && digest.is_none_or(is_digest)
 }
 
-/// [Digests](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests) of any algorithm.
+/// [Digests](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests) of any
+/// algorithm.
 fn is_digest(text: &str) -> bool {
     let algorithm = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+._-".contains(&b);
     let encoded = |b: u8| b.is_ascii_alphanumeric() || b"=_-".contains(&b);
     text.split_once(':').is_some_and(|(name, rest)| {
-        !name.is_empty() && name.bytes().all(algorithm) && !rest.is_empty() && rest.bytes().all(encoded)
+        !name.is_empty()
+            && name.bytes().all(algorithm)
+            && !rest.is_empty()
+            && rest.bytes().all(encoded)
     })
 }
 
@@ -58,7 +64,8 @@ mod tests {
     use super::*;
     use crate::document::name::REF_NAME;
 
-    /// What skopeo 1.20 accepts as `oci:DIR:NAME` has no finding except for tags, and what it rejects has one.
+    /// What skopeo 1.20 accepts as `oci:DIR:NAME` has no finding except for tags, and what it
+    /// rejects has one.
     #[test]
     fn names_are_those_of_the_specifications() {
         let long = "a".repeat(129);

@@ -22,8 +22,9 @@ use crate::{
     },
 };
 
-/// Checks the recipe of a blob that does not exist itself, and returns the size of the blob in the recipe. Defects of
-/// its contents are added to `contents`. With `deep`, the blob is built and read instead.
+/// Checks the recipe of a blob that does not exist itself, and returns the size of the blob in the
+/// recipe. Defects of its contents are added to `contents`. With `deep`, the blob is built and read
+/// instead.
 pub(crate) fn check(
     files: &LayoutFiles,
     blob: &Referred,
@@ -44,16 +45,20 @@ pub(crate) fn check(
     }
     let found = |place: &str, defect| Finding::new(place, Some(blob.digest), defect);
     if let Err(Error::RecipeUntrusted { recipe, reads }) = untrusted {
-        let place = recipe.strip_prefix(files.path()).unwrap_or(&recipe).to_string_lossy().into_owned();
+        let place =
+            recipe.strip_prefix(files.path()).unwrap_or(&recipe).to_string_lossy().into_owned();
         contents.push(found(&place, Defect::RecipeUntrusted { reads: format!("{reads:?}") }));
     }
     for (layer, place) in &blob.layers {
-        let (packing, is) = (layer::packing_said(&layer.media_type), layer::packing_said(&said.media_type));
+        let (packing, is) =
+            (layer::packing_said(&layer.media_type), layer::packing_said(&said.media_type));
         if let (Some(_), Some(is), true) = (packing, is, packing != is) {
             let said = layer.media_type.clone();
             contents.push(found(place, Defect::CompressionDiffers { said, found: is.name() }));
         }
-        if let (Some(said), Some(actual), true) = (layer.diff_id, recipe.diff_id(), layer.diff_id != recipe.diff_id()) {
+        if let (Some(said), Some(actual), true) =
+            (layer.diff_id, recipe.diff_id(), layer.diff_id != recipe.diff_id())
+        {
             contents.push(found(place, Defect::DiffIdDiffers { said, actual }));
         }
     }
@@ -68,8 +73,12 @@ pub(crate) fn check_others(files: &LayoutFiles, needed: &HashSet<Digest>, findin
             Ok(Some(FileKind::Folder)) => {}
             // Only a sparse layout has this folder.
             Ok(None) => return,
-            Ok(Some(FileKind::File)) => return found(name, None, Defect::NotAFolder { kind: "file" }),
-            Ok(Some(FileKind::Other(kind))) => return found(name, None, Defect::NotAFolder { kind }),
+            Ok(Some(FileKind::File)) => {
+                return found(name, None, Defect::NotAFolder { kind: "file" });
+            }
+            Ok(Some(FileKind::Other(kind))) => {
+                return found(name, None, Defect::NotAFolder { kind });
+            }
             Err(cause) => return found(name, None, unreadable(cause)),
         }
     }
@@ -100,11 +109,13 @@ fn read(files: &LayoutFiles, digest: Digest) -> Result<Recipe, Defect> {
         Some(FileKind::Other(kind)) => return Err(Defect::NotAFile { kind }),
         None => return Err(Defect::FileMissing),
     }
-    let recipe = files.recipe(digest).map_err(|error| Defect::RecipeWrong { reason: error.to_string() })?;
+    let recipe =
+        files.recipe(digest).map_err(|error| Defect::RecipeWrong { reason: error.to_string() })?;
     recipe.ok_or(Defect::FileMissing)
 }
 
-/// Returns the first error again on each read, because a decompressor may continue to the end of the stream.
+/// Returns the first error again on each read, because a decompressor may continue to the end of
+/// the stream.
 struct Latched<R> {
     reader: R,
     failed: Option<String>,

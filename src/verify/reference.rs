@@ -48,11 +48,16 @@ impl<'a> Reference<'a> {
                 size => size,
             },
         };
-        let others = [("urls", Shape::Texts), ("annotations", Shape::TextMap), ("artifactType", Shape::MediaType)];
+        let others = [
+            ("urls", Shape::Texts),
+            ("annotations", Shape::TextMap),
+            ("artifactType", Shape::MediaType),
+        ];
         object.optional(findings, &others);
         check_urls(findings, &object);
         let platform = platform(findings, &object);
-        let reference = Self { object, media_type: media_type.map(MediaType::new), digest, size, platform };
+        let reference =
+            Self { object, media_type: media_type.map(MediaType::new), digest, size, platform };
         reference.check_data(findings);
         reference.check_empty(findings);
         Some(reference)
@@ -63,7 +68,8 @@ impl<'a> Reference<'a> {
         self.object.get("annotations")?.get(key)?.as_str()
     }
 
-    /// [Embedded content](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#embedded-content).
+    /// [Embedded
+    /// content](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#embedded-content).
     fn check_data(&self, findings: &mut Findings) {
         let Some(data) = self.object.get("data") else { return };
         let Some(text) = data.as_str() else {
@@ -75,17 +81,25 @@ impl<'a> Reference<'a> {
         }
     }
 
-    /// [Guidance for an empty descriptor](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidance-for-an-empty-descriptor).
+    /// [Guidance for an empty
+    /// descriptor](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidance-for-an-empty-descriptor).
     fn check_empty(&self, findings: &mut Findings) {
         let said = (self.digest, self.size);
-        if self.media_type.as_ref() == Some(&MediaType::EMPTY) && said != (Some(Digest::of(b"{}")), Some(2)) {
+        if self.media_type.as_ref() == Some(&MediaType::EMPTY)
+            && said != (Some(Digest::of(b"{}")), Some(2))
+        {
             self.object.report_whole(findings, Defect::NotEmpty);
         }
     }
 }
 
 /// Parses a member that must be a digest.
-pub(crate) fn digest(findings: &mut Findings, object: &Object<'_>, name: &str, value: &Value) -> Option<Digest> {
+pub(crate) fn digest(
+    findings: &mut Findings,
+    object: &Object<'_>,
+    name: &str,
+    value: &Value,
+) -> Option<Digest> {
     let Some(text) = value.as_str() else {
         object.report(findings, name, wrong(value, "a digest, sha256:HEX"));
         return None;
@@ -93,7 +107,11 @@ pub(crate) fn digest(findings: &mut Findings, object: &Object<'_>, name: &str, v
     match text.parse::<Digest>() {
         Ok(digest) => Some(digest),
         Err(error) => {
-            object.report(findings, name, Defect::DigestInvalid { found: shown(text), reason: error.reason });
+            object.report(
+                findings,
+                name,
+                Defect::DigestInvalid { found: shown(text), reason: error.reason },
+            );
             None
         }
     }
@@ -105,17 +123,27 @@ fn platform(findings: &mut Findings, descriptor: &Object<'_>) -> Option<Platform
     let object = descriptor.deeper(findings, "platform", value)?;
     object.required_text(findings, "architecture", Shape::Name);
     object.required_text(findings, "os", Shape::Name);
-    object.optional(findings, &[("os.version", Shape::Text), ("os.features", Shape::Texts), ("variant", Shape::Text)]);
+    object.optional(
+        findings,
+        &[("os.version", Shape::Text), ("os.features", Shape::Texts), ("variant", Shape::Text)],
+    );
     let platform: Platform = serde_json::from_value(value.clone()).ok()?;
     (!platform.os.is_empty() && !platform.architecture.is_empty()).then_some(platform)
 }
 
-/// [`urls`](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#properties) are URIs: a scheme, and
-/// what [RFC 3986](https://www.rfc-editor.org/rfc/rfc3986#section-3) allows after it.
+/// [`urls`](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#properties) are
+/// URIs: a scheme, and what [RFC 3986](https://www.rfc-editor.org/rfc/rfc3986#section-3) allows
+/// after it.
 fn check_urls(findings: &mut Findings, object: &Object<'_>) {
     let urls = object.get("urls").and_then(Value::as_array).into_iter().flatten();
-    for (number, url) in urls.enumerate().filter(|(_, url)| url.as_str().is_some_and(|url| !is_uri(url))) {
-        object.report(findings, &format!("urls[{number}]"), wrong(url, "a URI, as in https://example.com/layer"));
+    for (number, url) in
+        urls.enumerate().filter(|(_, url)| url.as_str().is_some_and(|url| !is_uri(url)))
+    {
+        object.report(
+            findings,
+            &format!("urls[{number}]"),
+            wrong(url, "a URI, as in https://example.com/layer"),
+        );
     }
 }
 
@@ -125,7 +153,8 @@ fn is_uri(text: &str) -> bool {
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&b);
     let escapes = rest.split('%').skip(1);
-    let mut escaped = escapes.map(|text| text.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2);
+    let mut escaped =
+        escapes.map(|text| text.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2);
     is_scheme && !rest.is_empty() && rest.bytes().all(allowed) && escaped.all(|is_right| is_right)
 }
 
@@ -138,9 +167,18 @@ mod tests {
         for uri in ["https://example.com/a?b=c#d", "http://[::1]:80/", "oci+x:a%2Fb", "urn:a:b"] {
             assert!(is_uri(uri), "{uri}");
         }
-        for text in
-            ["value", "", ":", "https:", "//example.com/a", "1a:b", "http://a b", "http://a%2", "http://ä", r"a\b:c"]
-        {
+        for text in [
+            "value",
+            "",
+            ":",
+            "https:",
+            "//example.com/a",
+            "1a:b",
+            "http://a b",
+            "http://a%2",
+            "http://ä",
+            r"a\b:c",
+        ] {
             assert!(!is_uri(text), "{text}");
         }
     }

@@ -31,9 +31,10 @@ pub struct Repair {
     pub findings: Vec<Finding>,
 }
 
-/// Verifies a layout in a folder and replaces its damaged or missing blobs: manifests, indexes, configurations and
-/// layers. `from` returns an intact blob for a descriptor, or `None` if it has none. The bytes are verified before they
-/// replace the blob with one rename. Blobs that no image refers to and `index.json` are not repaired.
+/// Verifies a layout in a folder and replaces its damaged or missing blobs: manifests, indexes,
+/// configurations and layers. `from` returns an intact blob for a descriptor, or `None` if it has
+/// none. The bytes are verified before they replace the blob with one rename. Blobs that no image
+/// refers to and `index.json` are not repaired.
 ///
 /// ```
 /// # use oci_layout::{FileMapping, ImageLayout, LayerOptions, VerifyOptions, WriteOptions, image_config, image_layout};
@@ -58,7 +59,8 @@ pub struct Repair {
 /// # Errors
 ///
 /// [`Error::Layout`] for an archive, and if `index.json` cannot be read; [`Error::Write`]; and as
-/// [`verify`](crate::verify()). A blob that cannot be obtained is not an error: see [`Repair::failed`].
+/// [`verify`](crate::verify()). A blob that cannot be obtained is not an error: see
+/// [`Repair::failed`].
 pub fn repair(
     path: impl AsRef<Path>,
     options: &VerifyOptions,
@@ -73,24 +75,32 @@ pub fn repair(
     let (mut repaired, mut failed, mut tried) = (Vec::new(), Vec::new(), HashSet::new());
     loop {
         let findings = verify(path, options)?;
-        let broken = findings.iter().filter(|finding| is_broken(finding)).filter_map(|finding| finding.digest);
+        let broken = findings
+            .iter()
+            .filter(|finding| is_broken(finding))
+            .filter_map(|finding| finding.digest);
         let broken: HashSet<Digest> = broken.collect();
-        // The blobs of a manifest are known only once the manifest is intact, so each round goes one level deeper.
+        // The blobs of a manifest are known only once the manifest is intact, so each round goes
+        // one level deeper.
         let layout = ImageLayout::open(path)?;
         let mut known = HashSet::new();
         let mut order = Vec::new();
         for entry in &layout.index()?.manifests {
             layout.reach(entry, 0, &mut known, &mut order);
         }
-        let next: Vec<Descriptor> =
-            order.into_iter().filter(|blob| broken.contains(&blob.digest) && tried.insert(blob.digest)).collect();
+        let next: Vec<Descriptor> = order
+            .into_iter()
+            .filter(|blob| broken.contains(&blob.digest) && tried.insert(blob.digest))
+            .collect();
         if next.is_empty() {
             return Ok(Repair { repaired, failed, findings });
         }
         let put = |descriptor: Descriptor| {
             let done = from(&descriptor).and_then(|blob| match blob {
                 Some(blob) => store.replace(&*blob),
-                None => Err(Error::BlobMissing { path: path.to_owned(), digest: descriptor.digest }),
+                None => {
+                    Err(Error::BlobMissing { path: path.to_owned(), digest: descriptor.digest })
+                }
             });
             (descriptor, done)
         };
@@ -112,13 +122,23 @@ type Source<'a> = dyn Fn(&Descriptor) -> Result<Option<Arc<dyn Blob>>> + Sync + 
 fn is_broken(finding: &Finding) -> bool {
     matches!(
         finding.defect,
-        Defect::BlobMissing | Defect::BlobDamaged { .. } | Defect::NotAFile { .. } | Defect::Unreadable { .. }
+        Defect::BlobMissing
+            | Defect::BlobDamaged { .. }
+            | Defect::NotAFile { .. }
+            | Defect::Unreadable { .. }
     )
 }
 
 impl ImageLayout {
-    /// Collects every descriptor below this one, as far as the documents that name them are in the layout.
-    fn reach(&self, descriptor: &Descriptor, depth: usize, known: &mut HashSet<Digest>, order: &mut Vec<Descriptor>) {
+    /// Collects every descriptor below this one, as far as the documents that name them are in the
+    /// layout.
+    fn reach(
+        &self,
+        descriptor: &Descriptor,
+        depth: usize,
+        known: &mut HashSet<Digest>,
+        order: &mut Vec<Descriptor>,
+    ) {
         if !known.insert(descriptor.digest) {
             return;
         }

@@ -17,7 +17,8 @@ use crate::{
     },
 };
 
-/// The largest zstd window that is accepted, as a power of two: 128 MiB, the same limit as that of the program `zstd`.
+/// The largest zstd window that is accepted, as a power of two: 128 MiB, the same limit as that of
+/// the program `zstd`.
 #[cfg(feature = "zstd")]
 const WINDOW_LOG_MAX: u32 = 27;
 
@@ -35,7 +36,8 @@ impl Packing {
     fn of(start: &[u8]) -> Self {
         match start {
             [0x1f, 0x8b, ..] => Self::Gzip,
-            // The magic numbers of a frame and a skippable frame: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
+            // The magic numbers of a frame and a skippable frame:
+            // https://www.rfc-editor.org/rfc/rfc8878#section-3.1
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             _ if start.get(257..262) == Some(b"ustar") || is_tar_header(start) => Self::Tar,
             _ if start.len() >= 512 && start.iter().all(|&byte| byte == 0) => Self::Tar,
@@ -58,7 +60,8 @@ impl Packing {
 
 type Source<'a> = BufReader<HashRead<Box<dyn Read + Send + 'a>>>;
 
-/// Reads the tar in a blob. A defect of the blob ends the tar and is returned by [`Unpack::finish`].
+/// Reads the tar in a blob. A defect of the blob ends the tar and is returned by
+/// [`Unpack::finish`].
 pub(crate) struct Unpack<'a> {
     decoder: Decoder<'a>,
     left: u64,
@@ -86,12 +89,17 @@ pub(crate) struct Blob {
 
 impl<'a> Unpack<'a> {
     /// Returns a reader of the tar, and the format of the blob. At most `limit` bytes are returned.
-    pub(crate) fn new(file: Box<dyn Read + Send + 'a>, limit: u64) -> Result<(Self, Packing), Defect> {
+    pub(crate) fn new(
+        file: Box<dyn Read + Send + 'a>,
+        limit: u64,
+    ) -> Result<(Self, Packing), Defect> {
         let mut source = BufReader::with_capacity(256 << 10, HashRead::new(file));
         let start = source.fill_buf().map_err(unreadable)?;
         let packing = Packing::of(&start[..start.len().min(512)]);
         let defect = match packing {
-            Packing::Zstd if cfg!(not(feature = "zstd")) => Some(Defect::CodecMissing { codec: "zstd" }),
+            Packing::Zstd if cfg!(not(feature = "zstd")) => {
+                Some(Defect::CodecMissing { codec: "zstd" })
+            }
             _ => None,
         };
         let decoder = match packing {
@@ -132,7 +140,9 @@ impl<'a> Unpack<'a> {
             Decoder::Zstd(_) => "zstd",
         };
         let reason = match error.kind() {
-            io::ErrorKind::UnexpectedEof => "it was cut off, or bytes follow that do not belong to it".to_owned(),
+            io::ErrorKind::UnexpectedEof => {
+                "it was cut off, or bytes follow that do not belong to it".to_owned()
+            }
             _ => error.to_string(),
         };
         Defect::CompressionDamaged { codec, offset: self.limit - self.left, reason }
@@ -171,16 +181,18 @@ impl Read for Unpack<'_> {
     }
 }
 
-/// Decompresses on a new thread, a few blocks ahead of the reader of the tar. If no thread can be created, returns the
-/// blob.
+/// Decompresses on a new thread, a few blocks ahead of the reader of the tar. If no thread can be
+/// created, returns the blob.
 #[expect(clippy::result_large_err, reason = "it is no error, and is moved once")]
 pub(crate) fn unpack_ahead<'scope>(
     scope: &'scope Scope<'scope, '_>,
     unpack: Unpack<'scope>,
-) -> Result<(impl Read + use<'scope>, ScopedJoinHandle<'scope, Result<Blob, Defect>>), Unpack<'scope>> {
+) -> Result<(impl Read + use<'scope>, ScopedJoinHandle<'scope, Result<Blob, Defect>>), Unpack<'scope>>
+{
     const BLOCKS: usize = 4;
     let (sender, receiver) = sync_channel(BLOCKS);
-    // The blob is sent after the thread has started: it would be lost with a thread that fails to start.
+    // The blob is sent after the thread has started: it would be lost with a thread that fails to
+    // start.
     let (hand_over, handed_over) = sync_channel::<Unpack<'scope>>(1);
     let started = thread::Builder::new().spawn_scoped(scope, move || {
         let mut unpack = handed_over.recv().map_err(unreadable)?;

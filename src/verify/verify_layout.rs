@@ -23,46 +23,55 @@ use crate::{
     },
 };
 
-/// Reads an image layout, in a folder or an archive, to its last byte and returns all defects. The list is empty if the
-/// layout is valid.
+/// Reads an image layout, in a folder or an archive, to its last byte and returns all defects. The
+/// list is empty if the layout is valid.
 ///
-/// Each finding has a place, and each defect is reported once, however many places lead to it. Findings about the
-/// layout's own files and about documents come first, then those about blobs and layers, then those about unreferenced
-/// blobs, each in the order in which `index.json` leads there. The number of threads does not change the result.
+/// Each finding has a place, and each defect is reported once, however many places lead to it.
+/// Findings about the layout's own files and about documents come first, then those about blobs and
+/// layers, then those about unreferenced blobs, each in the order in which `index.json` leads
+/// there. The number of threads does not change the result.
 ///
 /// What is reported:
 ///
-/// - files: a missing or invalid `oci-layout` or `index.json`; links and other special files in the place of a regular
-///   file or folder; names in `blobs/sha256` that are not digests; in an archive also duplicate names and a damaged
-///   end;
-/// - blobs, referenced or not: missing, unreadable, or with bytes that do not match the digest or the size;
-/// - in a sparse layout, recipes instead of blobs: unreadable, for another blob, for another byte format, or with
-///   another size, compression or diff ID than the documents; with [`VerifyOptions::deep`], also every defect of the
-///   blobs that they build;
-/// - descriptors: invalid digests, sizes, media types and platforms; `data` that differs from the blob;
-/// - documents: invalid JSON, duplicate members, members that are missing or have the wrong type; `schemaVersion`; a
-///   `mediaType` that is missing or differs from the descriptor; indexes described as manifests; an empty configuration
-///   that is not empty or does not belong to an artifact; indexes nested too deeply;
-/// - images: two with the same name in `index.json`, or with the same platform in an index; a platform that differs
-///   from the configuration; diff IDs and history that do not match the layers; more layers than Docker accepts;
-/// - configurations: members with the wrong type or unit, and values that engines reject, by the same rules as
-///   [`image_config`](crate::image_config()): paths that are not absolute, signals, users, ports, variables;
-/// - layers: media types that do not match the compression; streams and tars that are truncated, damaged, or continue
-///   after their end; wrong diff IDs; paths that are duplicate, absolute, contain `..` or are impossible; entries below
-///   a file; hard links whose target is not an earlier file of the layer; invalid whiteouts; sparse files and unknown
-///   types.
+/// - files: a missing or invalid `oci-layout` or `index.json`; links and other special files in the
+///   place of a regular file or folder; names in `blobs/sha256` that are not digests; in an archive
+///   also duplicate names and a damaged end;
+/// - blobs, referenced or not: missing, unreadable, or with bytes that do not match the digest or
+///   the size;
+/// - in a sparse layout, recipes instead of blobs: unreadable, for another blob, for another byte
+///   format, or with another size, compression or diff ID than the documents; with
+///   [`VerifyOptions::deep`], also every defect of the blobs that they build;
+/// - descriptors: invalid digests, sizes, media types and platforms; `data` that differs from the
+///   blob;
+/// - documents: invalid JSON, duplicate members, members that are missing or have the wrong type;
+///   `schemaVersion`; a `mediaType` that is missing or differs from the descriptor; indexes
+///   described as manifests; an empty configuration that is not empty or does not belong to an
+///   artifact; indexes nested too deeply;
+/// - images: two with the same name in `index.json`, or with the same platform in an index; a
+///   platform that differs from the configuration; diff IDs and history that do not match the
+///   layers; more layers than Docker accepts;
+/// - configurations: members with the wrong type or unit, and values that engines reject, by the
+///   same rules as [`image_config`](crate::image_config()): paths that are not absolute, signals,
+///   users, ports, variables;
+/// - layers: media types that do not match the compression; streams and tars that are truncated,
+///   damaged, or continue after their end; wrong diff IDs; paths that are duplicate, absolute,
+///   contain `..` or are impossible; entries below a file; hard links whose target is not an
+///   earlier file of the layer; invalid whiteouts; sparse files and unknown types.
 ///
-/// A violation of the specification, or something that no reader or engine accepts, is an error. Something that the
-/// specification only advises against, or that some engines reject, is a warning: see [`Finding::severity`].
+/// A violation of the specification, or something that no reader or engine accepts, is an error.
+/// Something that the specification only advises against, or that some engines reject, is a
+/// warning: see [`Finding::severity`].
 ///
-/// Not reported: unreferenced blobs; temporary files of this library; missing layers that may not be distributed and
-/// have `urls`; a missing `subject`; missing parent directories in a layer; unknown members and media types.
+/// Not reported: unreferenced blobs; temporary files of this library; missing layers that may not
+/// be distributed and have `urls`; a missing `subject`; missing parent directories in a layer;
+/// unknown members and media types.
 ///
-/// The layout may be damaged or hostile. Documents larger than 16 MiB or with more than half a million values, indexes
-/// nested more than 8 deep, and layers larger than [`VerifyOptions::max_layer_size`] are reported and not read. Layers
-/// are never held in memory: each layer being read takes a few MiB, up to 128 MiB more if its zstd frames request such
-/// a window, and about 20 bytes for each path, at most about 120 MB. The contents of a blob are checked only if its
-/// bytes match its digest.
+/// The layout may be damaged or hostile. Documents larger than 16 MiB or with more than half a
+/// million values, indexes nested more than 8 deep, and layers larger than
+/// [`VerifyOptions::max_layer_size`] are reported and not read. Layers are never held in memory:
+/// each layer being read takes a few MiB, up to 128 MiB more if its zstd frames request such a
+/// window, and about 20 bytes for each path, at most about 120 MB. The contents of a blob are
+/// checked only if its bytes match its digest.
 ///
 /// ```
 /// # use oci_layout::{FileMapping, LayerOptions, image_config, image_layout, image_manifest, layer_tar};
@@ -82,12 +91,14 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Layout`](crate::Error::Layout) if the path does not exist, or is neither a folder nor a file, and
-/// [`Error::Read`](crate::Error::Read) if it cannot be opened. Every other problem is a finding.
+/// [`Error::Layout`](crate::Error::Layout) if the path does not exist, or is neither a folder nor a
+/// file, and [`Error::Read`](crate::Error::Read) if it cannot be opened. Every other problem is a
+/// finding.
 pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Finding>> {
     // Locked before anything is read, so that the blobs of the index are not collected.
     let _lock = ReadLock::new(path.as_ref());
-    let files = LayoutFiles::open_damaged(path.as_ref(), options.scratch.as_deref())?.with_trust(options.trust.clone());
+    let files = LayoutFiles::open_damaged(path.as_ref(), options.scratch.as_deref())?
+        .with_trust(options.trust.clone());
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
     let reading = Reading { pool, limit: options.max_layer_size, deep: options.deep };
 
@@ -113,7 +124,9 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Fin
     let stray = reading.pool.map(stray, |digest| {
         let place = format!("blobs/sha256/{}", digest.hex());
         // Without locks, a collector or another program may have removed it. Nothing refers to it.
-        let defect = check_bytes(&files, digest, reading.limit).err().filter(|defect| *defect != Defect::FileMissing);
+        let defect = check_bytes(&files, digest, reading.limit)
+            .err()
+            .filter(|defect| *defect != Defect::FileMissing);
         defect.map(|defect| Finding::new(place, Some(digest), defect))
     });
     found.extend(stray.into_iter().flatten());
@@ -122,7 +135,10 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Fin
 
 /// Returns the blobs that do not exist and whose recipes are checked.
 fn without_blob(files: &LayoutFiles, blobs: &Blobs) -> HashSet<Digest> {
-    blobs.not_documents().filter(|&digest| matches!(files.kind(&blob_name(digest)), Ok(None))).collect()
+    blobs
+        .not_documents()
+        .filter(|&digest| matches!(files.kind(&blob_name(digest)), Ok(None)))
+        .collect()
 }
 
 /// The maximum number of findings in all documents together.
@@ -132,25 +148,33 @@ const MAX_FINDINGS: usize = 10_000;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct VerifyOptions {
-    /// The thread pool. The default has as many threads as this process may run at once. Each thread reads one layer;
-    /// with two or more threads, each layer is also decompressed ahead of the checks.
+    /// The thread pool. The default has as many threads as this process may run at once. Each
+    /// thread reads one layer; with two or more threads, each layer is also decompressed ahead of
+    /// the checks.
     pub pool: Option<Pool>,
-    /// The largest layer that is read, in bytes, compressed and uncompressed; 64 GiB by default. A larger layer is a
-    /// finding, because a few kilobytes can decompress without end.
+    /// The largest layer that is read, in bytes, compressed and uncompressed; 64 GiB by default. A
+    /// larger layer is a finding, because a few kilobytes can decompress without end.
     pub max_layer_size: u64,
-    /// Whether blobs that exist only as recipes are built and verified like any other; off by default. Otherwise the
-    /// recipe is checked, but no file that it names is read.
+    /// Whether blobs that exist only as recipes are built and verified like any other; off by
+    /// default. Otherwise the recipe is checked, but no file that it names is read.
     pub deep: bool,
-    /// The folder in which an archive that is compressed as a whole is unpacked. Without it, such an archive is a
-    /// finding.
+    /// The folder in which an archive that is compressed as a whole is unpacked. Without it, such
+    /// an archive is a finding.
     pub scratch: Option<PathBuf>,
-    /// Which recipes are followed with [`VerifyOptions::deep`]. An untrusted recipe is always a warning.
+    /// Which recipes are followed with [`VerifyOptions::deep`]. An untrusted recipe is always a
+    /// warning.
     pub trust: RecipeTrust,
 }
 
 impl Default for VerifyOptions {
     fn default() -> Self {
-        Self { pool: None, max_layer_size: 64 << 30, deep: false, scratch: None, trust: RecipeTrust::default() }
+        Self {
+            pool: None,
+            max_layer_size: 64 << 30,
+            deep: false,
+            scratch: None,
+            trust: RecipeTrust::default(),
+        }
     }
 }
 
@@ -197,8 +221,8 @@ fn check_archive(files: &LayoutFiles, findings: &mut Findings) {
 }
 
 /// Checks the folders that every layout has:
-/// [content](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#content). Returns whether one is
-/// a symbolic link: files below it are not in the layout.
+/// [content](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#content).
+/// Returns whether one is a symbolic link: files below it are not in the layout.
 fn check_folders(files: &LayoutFiles, findings: &mut Findings) -> bool {
     let is_link = |kind| matches!(kind, Ok(Some(FileKind::Other(_))));
     for name in ["blobs", "blobs/sha256"] {

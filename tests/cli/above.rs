@@ -4,7 +4,8 @@ use std::{fs, process::Command};
 
 use crate::cli::room::Room;
 
-/// A base with a link and a sticky directory, in the layout `base`, and its layer in the folder `root`.
+/// A base with a link and a sticky directory, in the layout `base`, and its layer in the folder
+/// `root`.
 fn with_base() -> Room {
     let room = Room::new();
     let root = r#"{ "files": [
@@ -21,7 +22,8 @@ fn with_base() -> Room {
 
 /// Mode and path of each entry of a layer, as GNU tar lists them.
 fn entries(room: &Room, layer: &str) -> Vec<String> {
-    let blob = fs::read_dir(room.path(layer).join("blobs/sha256")).unwrap().next().unwrap().unwrap();
+    let blob =
+        fs::read_dir(room.path(layer).join("blobs/sha256")).unwrap().next().unwrap().unwrap();
     let listed = Command::new("tar").arg("-tvf").arg(blob.path()).output().unwrap();
     assert!(listed.status.success());
     let listed = String::from_utf8(listed.stdout).unwrap();
@@ -35,19 +37,26 @@ fn entries(room: &Room, layer: &str) -> Vec<String> {
 #[test]
 fn a_layer_is_made_above_a_base_and_above_layers() {
     let room = with_base();
-    let expected =
-        ["drwxrwxrwt tmp/", "-rw-r--r-- tmp/app", "drwxr-xr-x usr/", "drwxr-xr-x usr/bin/", "-rw-r--r-- usr/bin/app"];
+    let expected = [
+        "drwxrwxrwt tmp/",
+        "-rw-r--r-- tmp/app",
+        "drwxr-xr-x usr/",
+        "drwxr-xr-x usr/bin/",
+        "-rw-r--r-- usr/bin/app",
+    ];
     room.ok("layer-tar -f app:/bin/ app:/tmp/app --base base:1 -o above-base");
     assert_eq!(entries(&room, "above-base"), expected);
     room.ok("layer-tar -f app:/bin/ app:/tmp/app --above root -o above-layer");
     assert_eq!(entries(&room, "above-layer"), expected);
-    let built = |output: &str| room.ok(&format!("build -f app:/bin/ --base base --tag 1 -o {output}"));
+    let built =
+        |output: &str| room.ok(&format!("build -f app:/bin/ --base base --tag 1 -o {output}"));
     assert_eq!(built("one"), built("two"));
     assert_eq!(room.ok("verify one"), "");
 
     // Both have the cache that an option names, and then the layers of the base are not read.
     room.ok("layer-tar -f app:/bin/ --base base --cache cache -o first");
-    let blob = fs::read_dir(room.path("root/blobs/sha256")).unwrap().next().unwrap().unwrap().file_name();
+    let blob =
+        fs::read_dir(room.path("root/blobs/sha256")).unwrap().next().unwrap().unwrap().file_name();
     assert!(room.path("cache/entries/sha256").join(&blob).is_file());
     fs::remove_file(room.path("base/blobs/sha256").join(&blob)).unwrap();
     room.ok("layer-tar -f app:/bin/ --base base --cache cache -o second");
@@ -60,9 +69,12 @@ fn a_layer_is_made_above_a_base_and_above_layers() {
 fn what_a_layer_made_without_its_base_replaces_is_an_error() {
     let room = with_base();
     room.ok("layer-tar -f app:/bin/app -o alone");
-    let error = "oci-layout: error: \"/bin\" is a directory in the layer, and below it a symbolic link to \"usr/bin\", which \
-                 the layer replaces: make the layer above that base (layer-tar --base); or allow the replacement (replace)\n";
-    for command in ["image-manifest --layer alone --base base -o m", "image-manifest --layer root alone -o m"] {
+    let error = "oci-layout: error: \"/bin\" is a directory in the layer, and below it a symbolic \
+        link to \"usr/bin\", which the layer replaces: make the layer above that base (layer-tar \
+        --base); or allow the replacement (replace)\n";
+    for command in
+        ["image-manifest --layer alone --base base -o m", "image-manifest --layer root alone -o m"]
+    {
         let run = room.run(command.split(' '));
         assert_eq!((run.code, &*run.err), (Some(1), error), "{command}");
         assert!(!room.path("m").exists());
@@ -71,11 +83,14 @@ fn what_a_layer_made_without_its_base_replaces_is_an_error() {
 
     // What is only reset is a warning, or an error if asked for.
     room.ok("layer-tar -f app:/tmp/app -o reset");
-    let warning = "\"/tmp\" has mode 1777 and owner 0:0 below the layer, and the layer resets it to 0755 and 0:0: make the \
-                   layer above what it lies on";
+    let warning = "\"/tmp\" has mode 1777 and owner 0:0 below the layer, and the layer resets it \
+        to 0755 and 0:0: make the layer above what it lies on";
     let run = room.run("image-manifest --layer reset --base base -o reset-image".split(' '));
     assert_eq!((run.code, run.err), (Some(0), format!("oci-layout: warning: {warning}\n")));
     let run = room.run("image-manifest --layer reset --base base --strict -o m".split(' '));
-    assert_eq!((run.code, run.err), (Some(1), format!("oci-layout: error: {warning} (strict: warnings are errors)\n")));
+    assert_eq!(
+        (run.code, run.err),
+        (Some(1), format!("oci-layout: error: {warning} (strict: warnings are errors)\n"))
+    );
     room.ok("image-manifest --layer reset --base base -q -o quiet");
 }

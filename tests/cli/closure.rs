@@ -16,15 +16,20 @@ const GRAPH: &str = r#"[
 fn closure_layers_prints_a_list_of_layers() {
     let room = Room::new();
     fs::write(room.path("graph.json"), GRAPH).unwrap();
-    let (app, libc) =
-        ("/nix/store/00000000000000000000000000000000-app", "/nix/store/11111111111111111111111111111111-libc");
+    let (app, libc) = (
+        "/nix/store/00000000000000000000000000000000-app",
+        "/nix/store/11111111111111111111111111111111-libc",
+    );
     for (options, expected) in [
         ("".to_owned(), json!([[libc], [app]])),
         (" --max-layers 1".to_owned(), json!([[app, libc]])),
         (format!(" --together {app},{libc}"), json!([[app, libc]])),
         (format!(" --alone {app} --max-layers 2"), json!([[libc], [app]])),
     ] {
-        assert_eq!(room.ok(&format!("closure-layers graph.json{options}")), format!("{expected}\n"));
+        assert_eq!(
+            room.ok(&format!("closure-layers graph.json{options}")),
+            format!("{expected}\n")
+        );
     }
 
     let mut command = room.command(["closure-layers", "-"]);
@@ -42,14 +47,16 @@ fn closure_layers_says_what_is_wrong() {
     for (args, sentence) in [
         (
             "no-graph.json",
-            "reference graph: it is a list of paths, or an object whose member \"graph\" is one: give what Nix writes for \
-             exportReferencesGraph in a derivation with structured attributes",
+            "reference graph: it is a list of paths, or an object whose member \"graph\" is one: \
+             give what Nix writes for exportReferencesGraph in a derivation with structured \
+             attributes",
         ),
         ("missing.json", "cannot read \"missing.json\": No such file or directory (os error 2)"),
         ("graph.json --max-layers 0", "at most 0 layers: a closure needs at least one: allow that"),
         (
             "graph.json --alone /nix/store/none",
-            "store path \"/nix/store/none\": it is not in the reference graph: correct it, or add it to the graph's roots",
+            "store path \"/nix/store/none\": it is not in the reference graph: correct it, or add \
+             it to the graph's roots",
         ),
     ] {
         room.fails(&format!("closure-layers {args}"), sentence);

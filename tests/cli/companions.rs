@@ -1,4 +1,5 @@
-//! Completions and man pages: the shell and the pages know every command and option that `--help` knows.
+//! Completions and man pages: the shell and the pages know every command and option that `--help`
+//! knows.
 
 use std::{fs, process::Command};
 
@@ -43,8 +44,10 @@ fn bash_completes_every_command_and_option() {
     for command in commands {
         assert!(completed("oci-layout ").contains(&command), "{command}");
         if command != "help" {
-            let (options, completed) = (options(&room, &command), completed(&format!("oci-layout {command} --")));
-            let missing: Vec<_> = options.iter().filter(|option| !completed.contains(option)).collect();
+            let (options, completed) =
+                (options(&room, &command), completed(&format!("oci-layout {command} --")));
+            let missing: Vec<_> =
+                options.iter().filter(|option| !completed.contains(option)).collect();
             assert!(missing.is_empty(), "{command}: {missing:?} of {completed:?}");
         }
     }
@@ -53,9 +56,11 @@ fn bash_completes_every_command_and_option() {
 #[test]
 fn other_shells_have_completions() {
     let room = Room::new();
-    for (shell, start) in
-        [("zsh", "#compdef oci-layout\n"), ("fish", "# Print an optspec"), ("elvish", "\nuse builtin")]
-    {
+    for (shell, start) in [
+        ("zsh", "#compdef oci-layout\n"),
+        ("fish", "# Print an optspec"),
+        ("elvish", "\nuse builtin"),
+    ] {
         let script = room.ok(&format!("completions {shell}"));
         assert!(script.starts_with(start), "{shell}: {script}");
         assert!(commands(&room).iter().all(|command| script.contains(command)), "{shell}");
@@ -68,10 +73,14 @@ fn every_command_has_a_page_with_its_options() {
     let room = Room::new();
     assert_eq!(room.ok("man pages/man1"), "");
     for command in commands(&room).iter().filter(|command| *command != "help") {
-        let page = fs::read_to_string(room.path(format!("pages/man1/oci-layout-{command}.1"))).unwrap();
+        let page =
+            fs::read_to_string(room.path(format!("pages/man1/oci-layout-{command}.1"))).unwrap();
         assert!(page.contains("\n.TH oci-layout-"), "{page}");
         for option in options(&room, command) {
-            assert!(page.contains(&option.replace('-', "\\-")), "{command}: {option} is missing\n{page}");
+            assert!(
+                page.contains(&option.replace('-', "\\-")),
+                "{command}: {option} is missing\n{page}"
+            );
         }
     }
     let page = fs::read_to_string(room.path("pages/man1/oci-layout.1")).unwrap();

@@ -19,14 +19,15 @@ const TAGS: usize = 100;
 /// Moments at which a writer is killed, spread over the time that it takes.
 const KILLS: u32 = 60;
 
-/// How often the time is measured anew, because the machine was busier or idler than before and all kills came too
-/// early or too late.
+/// How often the time is measured anew, because the machine was busier or idler than before and all
+/// kills came too early or too late.
 const ROUNDS: usize = 10;
 
 #[test]
 fn sixteen_processes_append_a_hundred_tags_each_and_all_are_there() {
     let place = Place::new();
-    let images: Vec<_> = (0..WRITERS).map(|writer| place.image(&format!("image {writer}\n"))).collect();
+    let images: Vec<_> =
+        (0..WRITERS).map(|writer| place.image(&format!("image {writer}\n"))).collect();
     thread::scope(|scope| {
         for (writer, image) in images.iter().enumerate() {
             let place = &place;
@@ -37,17 +38,23 @@ fn sixteen_processes_append_a_hundred_tags_each_and_all_are_there() {
             });
         }
     });
-    let expected: BTreeSet<_> =
-        (0..WRITERS).flat_map(|writer| (0..TAGS).map(move |tag| format!("tag-{writer}-{tag}"))).collect();
+    let expected: BTreeSet<_> = (0..WRITERS)
+        .flat_map(|writer| (0..TAGS).map(move |tag| format!("tag-{writer}-{tag}")))
+        .collect();
     let layout = place.layout();
     let tags: BTreeSet<_> = layout.tags().unwrap().into_iter().map(str::to_owned).collect();
-    assert!(tags.is_superset(&expected), "{} of {} are there", tags.intersection(&expected).count(), expected.len());
+    assert!(
+        tags.is_superset(&expected),
+        "{} of {} are there",
+        tags.intersection(&expected).count(),
+        expected.len()
+    );
     assert_eq!(layout.index().unwrap().manifests.len(), WRITERS * TAGS + 1);
     place.check();
 }
 
-/// A blob that is there already is not written again: between the look at it and the index that names it, nobody may
-/// take it away.
+/// A blob that is there already is not written again: between the look at it and the index that
+/// names it, nobody may take it away.
 #[test]
 fn collecting_garbage_takes_nothing_from_a_writer() {
     let place = Place::new();
@@ -96,7 +103,10 @@ fn a_build_that_is_killed_leaves_a_whole_layout_or_none() {
             let _ = fs::remove_dir_all(place.path("built"));
         }
     }
-    assert!(none > 0 && whole > 0, "{none} none, {whole} whole: the kills came at the wrong moments");
+    assert!(
+        none > 0 && whole > 0,
+        "{none} none, {whole} whole: the kills came at the wrong moments"
+    );
 }
 
 #[test]
@@ -123,13 +133,15 @@ fn an_append_that_is_killed_leaves_the_old_layout_or_the_new_one() {
             match layout.tags().unwrap()[..] {
                 ["old"] => {
                     leftovers += usize::from(place.blobs().len() > place.referenced().len());
-                    // Nobody who is left knows what the killed one was about: everything goes that nothing names.
+                    // Nobody who is left knows what the killed one was about: everything goes that
+                    // nothing names.
                     place.run(&["gc", "layout"]);
                     assert_eq!(fs::read(place.path("layout/index.json")).unwrap(), old);
                     assert_eq!(place.blobs().len(), place.referenced().len());
                     let entries = fs::read_dir(place.path("layout")).unwrap();
-                    let names: Vec<_> =
-                        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+                    let names: Vec<_> = entries
+                        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                        .collect();
                     assert!(!names.iter().any(|name| name.starts_with(".oci-layout")), "{names:?}");
                 }
                 ["old", "new"] => {
@@ -140,7 +152,10 @@ fn an_append_that_is_killed_leaves_the_old_layout_or_the_new_one() {
             }
         }
     }
-    assert!(news > 0 && leftovers > 0, "{news} new, {leftovers} with leftovers: the kills came at the wrong moments");
+    assert!(
+        news > 0 && leftovers > 0,
+        "{news} new, {leftovers} with leftovers: the kills came at the wrong moments"
+    );
 }
 
 /// A folder with a layout `layout` that has one image, `old`.
@@ -185,7 +200,11 @@ impl Place {
     #[track_caller]
     fn run(&self, arguments: &[&str]) {
         let output = self.command(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 
     /// Moments all over the time that a run takes; `reset` undoes the run that finds this time out.
@@ -199,7 +218,8 @@ impl Place {
     }
 
     fn killed_after(&self, arguments: &[&str], moment: Duration) {
-        let mut child = self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         thread::sleep(moment);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -225,11 +245,16 @@ impl Place {
     /// The names of all blobs that an image refers to.
     fn referenced(&self) -> BTreeSet<String> {
         let images = self.layout().images().unwrap();
-        images.iter().flat_map(|image| image.blobs()).map(|blob| blob.descriptor().digest.hex()).collect()
+        images
+            .iter()
+            .flat_map(|image| image.blobs())
+            .map(|blob| blob.descriptor().digest.hex())
+            .collect()
     }
 }
 
-/// Every blob that an image refers to is there and has the digest that is its name, as sha256sum says.
+/// Every blob that an image refers to is there and has the digest that is its name, as sha256sum
+/// says.
 #[track_caller]
 fn check(layout: &ImageLayout) {
     let names: BTreeSet<_> = layout
@@ -242,14 +267,20 @@ fn check(layout: &ImageLayout) {
     let blobs: &Path = &layout.path().join("blobs/sha256");
     let output = Command::new("sha256sum").current_dir(blobs).args(&names).output().unwrap();
     let expected: String = names.iter().map(|name| format!("{name}  {name}\n")).collect();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        expected,
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// Bytes that do not compress, so that there is something to write.
 fn noise(size: u32) -> Vec<u8> {
     let mut state = 1u64;
     let mut next = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 56) as u8
     };
     (0..size).map(|_| next()).collect()

@@ -16,7 +16,8 @@ fn room() -> Room {
     room.ok("build -f app:/bin/app --tag ghcr.io/me/app:1.0 -o image");
     for name in ["skopeo", "docker"] {
         let script = format!(
-            "#!/bin/sh\necho chatter\necho \"$@\" > {name}.arguments\ncat > {name}.input\n[ ! -e fail ] || exit 42\n"
+            "#!/bin/sh\necho chatter\necho \"$@\" > {name}.arguments\ncat > {name}.input\n[ ! -e \
+             fail ] || exit 42\n"
         );
         executable(&room, &format!("bin/{name}"), &script);
     }
@@ -40,13 +41,18 @@ fn copy(room: &Room, args: &str) -> Run {
 #[test]
 fn skopeo_gets_what_keeps_digests() {
     let room = room();
-    let digest = room.json("image/index.json")["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    let digest =
+        room.json("image/index.json")["manifests"][0]["digest"].as_str().unwrap().to_owned();
     let all = "--all --preserve-digests";
     // The port is another one each time.
     let source = format!("docker://127.0.0.1:PORT/image@{digest}");
     let read = "--src-tls-verify=false";
     for (args, told, printed) in [
-        ("image docker://a.b/c:1", format!("{all} {read} {source} docker://a.b/c:1"), format!("a.b/c@{digest}")),
+        (
+            "image docker://a.b/c:1",
+            format!("{all} {read} {source} docker://a.b/c:1"),
+            format!("a.b/c@{digest}"),
+        ),
         (
             "image:1.0 docker://localhost:5000/c",
             format!("{all} --dest-tls-verify=false {read} {source} docker://localhost:5000/c"),
@@ -77,12 +83,24 @@ fn skopeo_gets_what_keeps_digests() {
             format!("{read} {source} docker-archive:a.tar:b:1"),
             "docker-archive:a.tar:b:1".to_owned(),
         ),
-        ("image dir:somewhere", format!("{all} {read} {source} dir:somewhere"), "dir:somewhere".to_owned()),
+        (
+            "image dir:somewhere",
+            format!("{all} {read} {source} dir:somewhere"),
+            "dir:somewhere".to_owned(),
+        ),
     ] {
         let run = copy(&room, &format!("copy {args}"));
-        assert_eq!(run, Run { code: Some(0), out: printed + "\n", err: "chatter\n".to_owned() }, "{args}");
+        assert_eq!(
+            run,
+            Run { code: Some(0), out: printed + "\n", err: "chatter\n".to_owned() },
+            "{args}"
+        );
         let arguments = fs::read_to_string(room.path("skopeo.arguments")).unwrap();
-        let port = arguments.split("docker://127.0.0.1:").find_map(|rest| rest.split_once("/image@")).unwrap().0;
+        let port = arguments
+            .split("docker://127.0.0.1:")
+            .find_map(|rest| rest.split_once("/image@"))
+            .unwrap()
+            .0;
         assert!((1024..=65535).contains(&port.parse::<u32>().unwrap()), "{port}");
         let told = format!("--insecure-policy copy {told}\n").replace("PORT", port);
         assert_eq!(arguments, told, "{args}");
@@ -100,10 +118,17 @@ fn docker_gets_an_archive() {
         let run = copy(&room, &format!("copy {args} -- --quiet"));
         let printed = args.rsplit("daemon").next().unwrap().trim_start_matches([':', ' ']);
         let printed = if printed.is_empty() { name } else { printed };
-        assert_eq!(run, Run { code: Some(0), out: format!("{printed}\n"), err: "chatter\n".to_owned() }, "{args}");
+        assert_eq!(
+            run,
+            Run { code: Some(0), out: format!("{printed}\n"), err: "chatter\n".to_owned() },
+            "{args}"
+        );
         assert_eq!(fs::read_to_string(room.path("docker.arguments")).unwrap(), "load --quiet\n");
         let mut export = room.command(["export", "image", "--tag", name, "-o", "-"]);
-        assert!(fs::read(room.path("docker.input")).unwrap() == export.output().unwrap().stdout, "{args}");
+        assert!(
+            fs::read(room.path("docker.input")).unwrap() == export.output().unwrap().stdout,
+            "{args}"
+        );
     }
 }
 
@@ -122,17 +147,29 @@ fn what_they_say_is_what_it_says() {
     for (args, sentence) in [
         (
             "image dir:x --skopeo bin/none",
-            "program \"bin/none\": it is not there: install it, or say where it is (--skopeo, --docker)",
+            "program \"bin/none\": it is not there: install it, or say where it is (--skopeo, \
+             --docker)",
         ),
         (
             "image docker-daemon:x --docker bin/none",
-            "program \"bin/none\": it is not there: install it, or say where it is (--skopeo, --docker)",
+            "program \"bin/none\": it is not there: install it, or say where it is (--skopeo, \
+             --docker)",
         ),
-        ("image somewhere", "DEST: it is written TRANSPORT:REFERENCE, as in docker://ghcr.io/me/app:1.0"),
+        (
+            "image somewhere",
+            "DEST: it is written TRANSPORT:REFERENCE, as in docker://ghcr.io/me/app:1.0",
+        ),
         ("image:2.0 dir:x", "\"image\" has no image with the tag \"2.0\": it has 1.0"),
     ] {
         let run = copy(&room, &format!("copy {args}"));
-        assert_eq!(run, Run { code: Some(1), out: String::new(), err: format!("oci-layout: error: {sentence}\n") });
+        assert_eq!(
+            run,
+            Run {
+                code: Some(1),
+                out: String::new(),
+                err: format!("oci-layout: error: {sentence}\n")
+            }
+        );
     }
     assert_eq!(copy(&room, "copy image").code, Some(2));
 }
@@ -148,7 +185,9 @@ fn a_script_has_the_arguments_that_are_in_it() {
     let arguments = json!(["image-layout", "with space, \"quote\"\nand $(line)", "-o"]);
     executable(&room, "script", &script(&serde_json::to_string_pretty(&arguments).unwrap()));
     let mut command = Command::new(room.path("script"));
-    let run = Run::of(command.arg("new layout").current_dir(room.path("")).env_clear().stdin(Stdio::null()));
+    let run = Run::of(
+        command.arg("new layout").current_dir(room.path("")).env_clear().stdin(Stdio::null()),
+    );
     assert_eq!(run, Run { code: Some(0), out: digest, err: String::new() });
     assert_eq!(room.run(["verify", "new layout"]).code, Some(0));
 
@@ -178,7 +217,9 @@ fn what_is_no_script_is_a_word() {
         fs::write(room.path(name), format!("#!{program}\n{text}")).unwrap();
         let run = room.run([name, "image"]);
         assert_eq!((run.code, &*run.out), (Some(1), ""));
-        let start = format!("oci-layout: error: script {name:?}: below its first line it is a JSON list of strings");
+        let start = format!(
+            "oci-layout: error: script {name:?}: below its first line it is a JSON list of strings"
+        );
         assert!(run.err.starts_with(&start), "{run:?}");
     }
 }

@@ -19,8 +19,14 @@ fn a_wrong_argument_is_a_usage_error() {
         ("build -f app:/a:/b -o out", r"a colon in a path is written \:"),
         ("build -f app: -o out", "the destination behind the colon is empty"),
         ("build -f app --env PORT -o out", "it is written KEY=VALUE"),
-        ("build -f app --expose http -o out", "it is written PORT[-PORT][/PROTOCOL], as in 80, 53/udp or 8000-8010"),
-        ("build -f app --platform linux -o out", "it is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64"),
+        (
+            "build -f app --expose http -o out",
+            "it is written PORT[-PORT][/PROTOCOL], as in 80, 53/udp or 8000-8010",
+        ),
+        (
+            "build -f app --platform linux -o out",
+            "it is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64",
+        ),
         ("build -f app --compression lzma -o out", "there are gzip, zstd and none"),
         ("build -f app --tag a@b -o out", "it has a digest"),
         ("build -f app --base : -o out", "the tag behind the colon is empty"),
@@ -46,22 +52,32 @@ fn a_wrong_argument_is_a_usage_error() {
 fn what_cannot_be_done_is_said_in_one_sentence() {
     let room = Room::new();
     fs::write(room.path("broken.json"), "{").unwrap();
-    fs::write(room.path("spec.json"), r#"{ "files": [{ "source": "app", "mode": 755 }] }"#).unwrap();
+    fs::write(room.path("spec.json"), r#"{ "files": [{ "source": "app", "mode": 755 }] }"#)
+        .unwrap();
     fs::create_dir(room.path("other")).unwrap();
     fs::write(room.path("other/index.html"), "other").unwrap();
     room.ok("layer-tar -f app -o layer");
     room.ok("build -f app --tag latest -o image");
-    let in_itself = "source \".\": the layer's own output lies there, and would become a part of it: write it elsewhere, \
-                     or exclude it";
+    let in_itself = "source \".\": the layer's own output lies there, and would become a part of \
+        it: write it elsewhere, or exclude it";
     for (args, sentence) in [
-        ("build -f nothing -o out", "source \"nothing\" does not exist: correct the path, or make the file first"),
+        (
+            "build -f nothing -o out",
+            "source \"nothing\" does not exist: correct the path, or make the file first",
+        ),
         (
             "build -f assets:/srv other:/srv -o out",
             "\"/srv/index.html\" is wanted twice: by \"assets/index.html\" and by \"other/index.html\"; drop one, \
              exclude it there, or choose a conflict policy (first or last wins)",
         ),
-        ("build -f app:/../app -o out", "destination \"/../app\" has `..`: write the path in the image without it"),
-        ("build -f app --compression gzip:99 -o out", "compression \"gzip:99\": gzip has the levels 1 to 12"),
+        (
+            "build -f app:/../app -o out",
+            "destination \"/../app\" has `..`: write the path in the image without it",
+        ),
+        (
+            "build -f app --compression gzip:99 -o out",
+            "compression \"gzip:99\": gzip has the levels 1 to 12",
+        ),
         (
             "build -f app --extra {} -o image",
             "\"image\" is not empty: empty it, or choose another folder for the output",
@@ -71,7 +87,10 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ("build --sparse -f .:/app -o out", in_itself),
         ("layer-tar --lazy -f .:/app -o out", in_itself),
         ("build -f app -o app/out", "cannot write \"app/out\": Not a directory (os error 20)"),
-        ("build -f app --extra @none.json -o out", "cannot read \"none.json\": No such file or directory (os error 2)"),
+        (
+            "build -f app --extra @none.json -o out",
+            "cannot read \"none.json\": No such file or directory (os error 2)",
+        ),
         (
             "build -f app --extra @broken.json -o out",
             "\"broken.json\": not JSON: EOF while parsing an object at line 1 column 1",
@@ -79,14 +98,18 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ("build -f app --extra ] -o out", "\"]\": not JSON: expected value at line 1 column 1"),
         (
             "build -f app --extra {\"entripoint\":1} -o out",
-            "image configuration (set by --extra): there is no member \"entripoint\"; there are created, author, architecture, os, \
-             os.version, os.features, variant, config, rootfs, history",
+            "image configuration (set by --extra): there is no member \"entripoint\"; there are \
+             created, author, architecture, os, os.version, os.features, variant, config, rootfs, \
+             history",
         ),
         (
             "build -f app --base none -o out",
             "\"none\" does not exist: give the folder of an image layout, or an archive of images",
         ),
-        ("build -f app --base image:1.0 -o out", "\"image\" has no image with the tag \"1.0\": it has latest"),
+        (
+            "build -f app --base image:1.0 -o out",
+            "\"image\" has no image with the tag \"1.0\": it has latest",
+        ),
         (
             "build -f app --base image --platform linux/arm64 -o out",
             "\"image\" has no image for linux/arm64; it has linux/amd64",
@@ -98,23 +121,29 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ),
         (
             "image-config --layer assets -o out",
-            "\"assets\" has no media-descriptor.json: give the folder of a layer that `oci-layout layer-tar` made",
+            "\"assets\" has no media-descriptor.json: give the folder of a layer that `oci-layout \
+             layer-tar` made",
         ),
         (
             "image-layout x=image y=nothing -o out",
-            "\"nothing\" does not exist: give the folder of an image that `oci-layout image-manifest` made",
+            "\"nothing\" does not exist: give the folder of an image that `oci-layout \
+             image-manifest` made",
         ),
         (
             "append layer -o image",
-            "\"layer\" holds application/vnd.oci.image.layer.v1.tar+gzip: \
-             give the folder of an image that `oci-layout image-manifest` made",
+            "\"layer\" holds application/vnd.oci.image.layer.v1.tar+gzip: give the folder of an \
+             image that `oci-layout image-manifest` made",
         ),
         (
             "append layer -o none",
             "\"none\" does not exist: give the folder of an image layout, or an archive of images; \
              `oci-layout image-layout` makes one",
         ),
-        ("gc assets", "\"assets\" has no oci-layout file: it is no image layout; `oci-layout image-layout` makes one"),
+        (
+            "gc assets",
+            "\"assets\" has no oci-layout file: it is no image layout; `oci-layout image-layout` \
+             makes one",
+        ),
         ("remove image:1.0", "\"image\" has no image with the tag \"1.0\": it has latest"),
         ("inspect assets", "\"assets\" has no oci-layout file: it is no image layout"),
     ] {
@@ -132,8 +161,8 @@ fn a_configuration_with_a_base_wants_it_again() {
     room.ok("image-config --layer layer --base base -o config");
     room.fails(
         "image-manifest --layer layer --config config -o out",
-        "image manifest: its configuration has 1 more layers below those that are given: \
-         give the base image that it was made with too",
+        "image manifest: its configuration has 1 more layers below those that are given: give the \
+         base image that it was made with too",
     );
     room.ok("image-manifest --layer layer --config config --base base -o out");
 }
@@ -178,7 +207,10 @@ fn a_folder_that_another_program_is_making_is_left_to_it() {
     let room = Room::new();
     fs::create_dir(room.path("out")).unwrap();
     File::create(room.path("out/.oci-layout-output")).unwrap();
-    room.fails("build -f app -o out", "\"out\" is not empty: empty it, or choose another folder for the output");
+    room.fails(
+        "build -f app -o out",
+        "\"out\" is not empty: empty it, or choose another folder for the output",
+    );
     assert!(room.path("out/.oci-layout-output").exists());
 }
 
@@ -190,24 +222,38 @@ fn of_programs_that_want_the_same_folder_one_gets_it() {
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
     let children: Vec<_> = (0..8).map(start).collect();
-    let codes: Vec<_> = children.into_iter().map(|mut child| child.wait().unwrap().code()).collect();
+    let codes: Vec<_> =
+        children.into_iter().map(|mut child| child.wait().unwrap().code()).collect();
     assert_eq!(codes.iter().filter(|code| **code == Some(0)).count(), 1, "{codes:?}");
     assert_eq!(room.files("a/out").len(), 5);
 }
 
-/// A disk that is full, or a quota: any write of the output can fail. The shell's limit on the size of a file does it
-/// anywhere and for anybody.
+/// A disk that is full, or a quota: any write of the output can fail. The shell's limit on the size
+/// of a file does it anywhere and for anybody.
 #[test]
 fn a_write_that_fails_is_one_sentence_and_leaves_nothing() {
     let room = Room::new();
-    let noise: Vec<u8> = (0..1u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise: Vec<u8> =
+        (0..1u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     fs::write(room.path("noise"), noise).unwrap();
     let shell = r#"ulimit -f 8 && exec "$0" "$@""#;
     let mut command = Command::new("sh");
-    command.args(["-c", shell, env!("CARGO_BIN_EXE_oci-layout"), "build", "-f", "noise", "--compression", "none"]);
+    command.args([
+        "-c",
+        shell,
+        env!("CARGO_BIN_EXE_oci-layout"),
+        "build",
+        "-f",
+        "noise",
+        "--compression",
+        "none",
+    ]);
     let run = Run::of(command.args(["-o", "out"]).current_dir(room.path("")));
     assert_eq!((run.code, &*run.out), (Some(1), ""));
-    assert_eq!(run.err, "oci-layout: error: cannot write \"out/blobs/sha256\": File too large (os error 27)\n");
+    assert_eq!(
+        run.err,
+        "oci-layout: error: cannot write \"out/blobs/sha256\": File too large (os error 27)\n"
+    );
     assert!(!room.path("out").exists());
 }
 
@@ -216,7 +262,11 @@ fn an_answer_that_cannot_be_given_is_an_error() {
     let room = Room::new();
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = room.command(["build", "-f", "app", "-o", "out"]).stdout(full).output().unwrap();
-    let err = "oci-layout: error: cannot write \"standard output\": No space left on device (os error 28)\n";
-    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(1), err.to_owned()));
+    let err = "oci-layout: error: cannot write \"standard output\": No space left on device (os \
+        error 28)\n";
+    assert_eq!(
+        (output.status.code(), String::from_utf8(output.stderr).unwrap()),
+        (Some(1), err.to_owned())
+    );
     assert!(!room.path("out").exists());
 }

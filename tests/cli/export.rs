@@ -27,7 +27,10 @@ fn room() -> Room {
 #[test]
 fn a_file_and_standard_output_get_the_same() {
     let room = room();
-    assert_eq!(room.ok("export image -o a.tar"), "docker.io/library/image:1.0\nghcr.io/me/app:2.0\n");
+    assert_eq!(
+        room.ok("export image -o a.tar"),
+        "docker.io/library/image:1.0\nghcr.io/me/app:2.0\n"
+    );
     let output = room.command(["export", "image", "-o", "-"]).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty());
     assert!(output.stdout == fs::read(room.path("a.tar")).unwrap());
@@ -47,11 +50,20 @@ fn one_image_is_taken_or_named_otherwise() {
         "docker.io/a/b:1\ndocker.io/library/image:c\n"
     );
     assert_eq!(room.ok("export image:1.0 --format oci-archive -o a.tar"), "1.0\n");
-    assert_eq!(room.ok("export a.tar --format docker-archive -o b.tar"), "docker.io/library/a:1.0\n");
+    assert_eq!(
+        room.ok("export a.tar --format docker-archive -o b.tar"),
+        "docker.io/library/a:1.0\n"
+    );
     let digest = room.ok("build -f app --platform linux/arm64 -o none");
     assert_eq!(room.ok("export none -o a.tar"), digest);
-    room.fails("export image --tag x -o c.tar", "\"image\" has several images: choose one by its tag; it has 1.0, 2.0");
-    room.fails("export image:x -o c.tar", "\"image\" has no image with the tag \"x\": it has 1.0, 2.0");
+    room.fails(
+        "export image --tag x -o c.tar",
+        "\"image\" has several images: choose one by its tag; it has 1.0, 2.0",
+    );
+    room.fails(
+        "export image:x -o c.tar",
+        "\"image\" has no image with the tag \"x\": it has 1.0, 2.0",
+    );
     fs::rename(room.path("image"), room.path("My Image")).unwrap();
     let run = room.run(["export", "My Image:1.0", "-o", "c.tar"]);
     assert_eq!(run.out, "docker.io/library/my-image:1.0\n");
@@ -74,7 +86,8 @@ fn a_store_path_has_its_name_without_the_hash() {
 #[test]
 fn what_is_not_made_leaves_nothing() {
     let room = room();
-    let blobs = fs::read_dir(room.path("image/blobs/sha256")).unwrap().map(|blob| blob.unwrap().path());
+    let blobs =
+        fs::read_dir(room.path("image/blobs/sha256")).unwrap().map(|blob| blob.unwrap().path());
     let layer = blobs.max_by_key(|blob| blob.metadata().unwrap().len()).unwrap();
     let mut bytes = fs::read(&layer).unwrap();
     bytes[20] ^= 1;
@@ -86,12 +99,19 @@ fn what_is_not_made_leaves_nothing() {
         assert!(run.err.contains(" is damaged: "), "{run:?}");
     }
     assert_eq!(fs::read(room.path("a.tar")).unwrap(), b"as it was");
-    let mut names: Vec<_> = fs::read_dir(room.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> =
+        fs::read_dir(room.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["a.tar", "app", "assets", "image", "other"]);
-    room.fails("export image -o assets", "\"assets\" is a folder: choose another name for the output");
+    room.fails(
+        "export image -o assets",
+        "\"assets\" is a folder: choose another name for the output",
+    );
     let run = room.run(["export", "image", "-o", "nowhere/a.tar"]);
-    assert!(run.err.starts_with("oci-layout: error: cannot write \"nowhere/a.tar\": No such file"), "{run:?}");
+    assert!(
+        run.err.starts_with("oci-layout: error: cannot write \"nowhere/a.tar\": No such file"),
+        "{run:?}"
+    );
 }
 
 #[test]
@@ -109,7 +129,8 @@ fn a_reader_that_goes_away_is_no_error() {
 #[test]
 fn a_full_disk_is_one_sentence() {
     let run = room().run(["export", "image", "-o", "/dev/full"]);
-    let err = "oci-layout: error: cannot write \"/dev/full\": No space left on device (os error 28)\n";
+    let err =
+        "oci-layout: error: cannot write \"/dev/full\": No space left on device (os error 28)\n";
     assert_eq!(run, Run { code: Some(1), out: String::new(), err: err.to_owned() });
 }
 
@@ -121,7 +142,10 @@ fn a_terminal_gets_no_tar() {
     terminal.args(["-qec", &format!("{program} export image -o -"), "/dev/null"]);
     let run = Run::of(terminal.current_dir(room.path("")).stdin(Stdio::null()));
     assert_eq!(run.code, Some(1));
-    assert!(run.out.contains("standard output: it is a terminal, for which a tar is nothing"), "{run:?}");
+    assert!(
+        run.out.contains("standard output: it is a terminal, for which a tar is nothing"),
+        "{run:?}"
+    );
 }
 
 #[test]
@@ -130,7 +154,8 @@ fn a_signal_leaves_what_was_there() {
     endless(&room);
     fs::create_dir(room.path("out")).unwrap();
     fs::write(room.path("out/a.tar"), "as it was").unwrap();
-    let mut command = room.command(["export", "endless", "--format", "oci-archive", "-o", "out/a.tar"]);
+    let mut command =
+        room.command(["export", "endless", "--format", "oci-archive", "-o", "out/a.tar"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
     while !is_writing(&child, &room.path("out")) {

@@ -1,5 +1,6 @@
-//! Faults of the machine: the order in which files reach the disk, kills at every step, system calls that fail, and
-//! readers beside collectors of garbage. strace is the judge of what the program does, and the one that does it harm.
+//! Faults of the machine: the order in which files reach the disk, kills at every step, system
+//! calls that fail, and readers beside collectors of garbage. strace is the judge of what the
+//! program does, and the one that does it harm.
 
 mod inject;
 mod killed;
@@ -39,7 +40,8 @@ impl Room {
         room
     }
 
-    /// The same with a layout `layout` that has the image `one`, and a layout `other` that has `two`.
+    /// The same with a layout `layout` that has the image `one`, and a layout `other` that has
+    /// `two`.
     fn with_layouts() -> Self {
         let room = Self::new();
         room.ok("build -f one --tag one -o layout");
@@ -55,7 +57,11 @@ impl Room {
     fn command(&self, before: &[&str], args: &str) -> Command {
         let mut words = before.iter().copied().chain([PROGRAM]).chain(args.split(' '));
         let mut command = Command::new(words.next().unwrap());
-        command.args(words).current_dir(self.path("")).stdin(Stdio::null()).env("XDG_CACHE_HOME", self.path("cache"));
+        command
+            .args(words)
+            .current_dir(self.path(""))
+            .stdin(Stdio::null())
+            .env("XDG_CACHE_HOME", self.path("cache"));
         command
     }
 
@@ -72,7 +78,8 @@ impl Room {
         run.out
     }
 
-    /// Serves a layout as the repository `app` until what this returns is dropped, and returns its address too.
+    /// Serves a layout as the repository `app` until what this returns is dropped, and returns its
+    /// address too.
     fn serve(&self, layout: &str) -> (Serving, String) {
         let mut command = self.command(&[], &format!("serve app={layout} --listen 127.0.0.1:0"));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -91,8 +98,11 @@ impl Room {
 
     /// The names of this program's temporary files below a folder.
     fn leftovers(&self, dir: &str) -> Vec<PathBuf> {
-        let files = walkdir::WalkDir::new(self.path(dir)).into_iter().map(|entry| entry.unwrap().into_path());
-        let is_ours = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(".oci-layout");
+        let files = walkdir::WalkDir::new(self.path(dir))
+            .into_iter()
+            .map(|entry| entry.unwrap().into_path());
+        let is_ours =
+            |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(".oci-layout");
         files.filter(is_ours).collect()
     }
 }

@@ -14,10 +14,15 @@ fn entries(room: &Room, dir: &str) -> Vec<String> {
     let blobs = room.path(dir).join("blobs/sha256");
     let listed = |blob: fs::DirEntry| {
         let mut tar = Command::new("tar");
-        let tar = tar.args(["--numeric-owner", "--utc", "--full-time", "-tvf"]).arg(blob.path()).output().unwrap();
+        let tar = tar
+            .args(["--numeric-owner", "--utc", "--full-time", "-tvf"])
+            .arg(blob.path())
+            .output()
+            .unwrap();
         tar.status.success().then(|| String::from_utf8(tar.stdout).unwrap())
     };
-    let layers: Vec<_> = fs::read_dir(blobs).unwrap().filter_map(|blob| listed(blob.unwrap())).collect();
+    let layers: Vec<_> =
+        fs::read_dir(blobs).unwrap().filter_map(|blob| listed(blob.unwrap())).collect();
     let [layer] = &layers[..] else { panic!("{layers:?}") };
     let line = |line: &str| {
         let words: Vec<_> = line.split_whitespace().collect();
@@ -29,7 +34,12 @@ fn entries(room: &Room, dir: &str) -> Vec<String> {
 /// Runs the program with something on its standard input, through a pipe.
 fn piped(room: &Room, args: &str, input: &[u8]) -> Run {
     let mut command = room.command(args.split(' '));
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -53,7 +63,10 @@ fn what_is_taken_and_how_it_looks() {
             let dir = format!("{step}-out");
             let _ = fs::remove_dir_all(room.path(&dir));
             room.ok(&format!("{step} -f p:/p {args} -o {dir} --compression none"));
-            entries(&room, &dir).into_iter().filter(|entry| !entry.ends_with(" p/")).collect::<Vec<_>>()
+            entries(&room, &dir)
+                .into_iter()
+                .filter(|entry| !entry.ends_with(" p/"))
+                .collect::<Vec<_>>()
         };
         let only = "--exclude target --exclude ./.git/ --exclude image";
         assert_eq!(
@@ -62,7 +75,10 @@ fn what_is_taken_and_how_it_looks() {
             "{step}: set-id bits are lost without being asked for"
         );
         assert_eq!(of("--include run --chmod keep --chown 7"), ["-rwsr-x--- 7/7 00:00:01 p/run"]);
-        assert_eq!(of("--include run --mode 640 --owner 7:8 --mtime 61"), ["-rw-r----- 7/8 00:01:01 p/run"]);
+        assert_eq!(
+            of("--include run --mode 640 --owner 7:8 --mtime 61"),
+            ["-rw-r----- 7/8 00:01:01 p/run"]
+        );
         assert_eq!(of("--exclude * --exclude !run --mtime=-1"), ["-rwxr-xr-x 0/0 23:59:59 p/run"]);
         assert_eq!(
             of("--include src --include image --exclude **/blob"),
@@ -93,22 +109,27 @@ fn what_is_taken_and_how_it_looks() {
             let run = room.run(format!("{step} -f p:/p {option} -o never").split(' '));
             assert!(run.code == Some(2) && run.err.contains(reason), "{option}: {run:?}");
         }
-        let run = room.run(format!("{step} -f p:/p --include none --exclude *.x -o warned").split(' '));
+        let run =
+            room.run(format!("{step} -f p:/p --include none --exclude *.x -o warned").split(' '));
         assert_eq!(
             (run.code, &*run.err),
             (
                 Some(0),
-                "oci-layout: warning: exclude: the glob \"*.x\" matches nothing: correct it, or leave it out\n\
-                 oci-layout: warning: include: the glob \"none\" matches nothing: correct it, or leave it out\n"
+                "oci-layout: warning: exclude: the glob \"*.x\" matches nothing: correct it, or \
+                 leave it out\n\
+                 oci-layout: warning: include: the glob \"none\" matches nothing: correct it, or \
+                 leave it out\n"
             )
         );
         fs::remove_dir_all(room.path("warned")).unwrap();
         room.fails(
             &format!("{step} -f p:/p --exclude *.x --strict -o warned"),
-            "exclude: the glob \"*.x\" matches nothing: correct it, or leave it out (strict: warnings are errors)",
+            "exclude: the glob \"*.x\" matches nothing: correct it, or leave it out (strict: \
+             warnings are errors)",
         );
         assert!(!room.path("warned").exists());
-        let run = room.run(format!("{step} -f p:/p --include none --exclude *.x -q -o warned").split(' '));
+        let run = room
+            .run(format!("{step} -f p:/p --include none --exclude *.x -q -o warned").split(' '));
         assert_eq!((run.code, &*run.err), (Some(0), ""));
         fs::remove_dir_all(room.path("warned")).unwrap();
     }
@@ -124,8 +145,10 @@ fn the_output_can_be_excluded() {
     for _ in 0..2 {
         let _ = fs::remove_dir_all(room.path("image"));
         room.ok("build -f .:/app --exclude image -o image --compression none");
-        let names: Vec<_> =
-            entries(&room, "image").iter().map(|line| line.split(' ').nth(3).unwrap().to_owned()).collect();
+        let names: Vec<_> = entries(&room, "image")
+            .iter()
+            .map(|line| line.split(' ').nth(3).unwrap().to_owned())
+            .collect();
         assert_eq!(names, ["app/", "app/app", "app/assets/", "app/assets/index.html"]);
     }
 }
@@ -141,17 +164,27 @@ fn links_and_conflicts() {
     fs::hard_link(room.path("a/one"), room.path("a/two")).unwrap();
     let of = |args: &str| {
         let _ = fs::remove_dir_all(room.path("out"));
-        let run = room.run(format!("layer-tar -f a:/ -f b:/ {args} -o out --compression none").split(' '));
+        let run = room
+            .run(format!("layer-tar -f a:/ -f b:/ {args} -o out --compression none").split(' '));
         let names = entries(&room, "out").into_iter();
-        (names.map(|line| line.split(' ').skip(3).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>(), run.err)
+        (
+            names
+                .map(|line| line.split(' ').skip(3).collect::<Vec<_>>().join(" "))
+                .collect::<Vec<_>>(),
+            run.err,
+        )
     };
     let (names, said) = of("--keep-directory-links --hard-links keep");
     assert_eq!(said, "");
-    assert_eq!(names, ["one", "share -> usr/share", "two link to one", "usr/", "usr/share/", "usr/share/doc"]);
+    assert_eq!(
+        names,
+        ["one", "share -> usr/share", "two link to one", "usr/", "usr/share/", "usr/share/doc"]
+    );
     let (names, said) = of("--on-conflict first");
     assert_eq!(names, ["one", "share -> usr/share", "two", "usr/", "usr/share/"]);
     assert!(
-        said.contains("\"/share/doc\" below it is left out, of 1 in all") && said.contains("(hard links)"),
+        said.contains("\"/share/doc\" below it is left out, of 1 in all")
+            && said.contains("(hard links)"),
         "{said}"
     );
     let (names, said) = of("--on-conflict last --hard-links copy");
@@ -170,22 +203,36 @@ fn standard_input_and_pipes() {
         for input in [&b""[..], b"hello", &vec![b'x'; 300_000]] {
             let run = build(&format!("layer-tar -f {source}:/x"), input);
             assert_eq!((run.code, &*run.err), (Some(0), ""), "{source}");
-            let blob = fs::read_dir(room.path("out/blobs/sha256")).unwrap().next().unwrap().unwrap().path();
+            let blob = fs::read_dir(room.path("out/blobs/sha256"))
+                .unwrap()
+                .next()
+                .unwrap()
+                .unwrap()
+                .path();
             let output = Command::new("tar").args(["-xOf"]).arg(blob).arg("x").output().unwrap();
             assert!(output.stdout == input, "{source}");
         }
     }
-    // What is described is made of the bytes that were read, and no recipe says that they can be had again.
+    // What is described is made of the bytes that were read, and no recipe says that they can be
+    // had again.
     let run = build("build --sparse -f -:/x", b"hello");
     assert_eq!((run.code, &*run.err), (Some(0), ""));
     assert_eq!(room.ok("verify out --deep"), "");
-    fs::write(room.path("spec.json"), r#"{ "files": [{ "tar": "/dev/stdin", "destination": "/" }] }"#).unwrap();
-    let tar = Command::new("tar").args(["-c", "app"]).current_dir(room.path("")).output().unwrap().stdout;
+    fs::write(
+        room.path("spec.json"),
+        r#"{ "files": [{ "tar": "/dev/stdin", "destination": "/" }] }"#,
+    )
+    .unwrap();
+    let tar =
+        Command::new("tar").args(["-c", "app"]).current_dir(room.path("")).output().unwrap().stdout;
     let run = build("layer-tar --spec spec.json", &tar);
     assert_eq!((run.code, &*run.err), (Some(0), ""));
     assert!(entries(&room, "out")[0].ends_with(" app"));
     let twice = build("build -f -:/x -f /dev/stdin:/y", b"hello");
-    assert!(twice.code == Some(1) && twice.err.contains("is a pipe and is given twice"), "{twice:?}");
+    assert!(
+        twice.code == Some(1) && twice.err.contains("is a pipe and is given twice"),
+        "{twice:?}"
+    );
     let nowhere = build("build -f -", b"hello");
     assert!(nowhere.code == Some(2) && nowhere.err.contains("it is written -:DEST"), "{nowhere:?}");
     // Standard input that is closed to a file, or to nothing, is that.

@@ -19,7 +19,8 @@ use crate::cli::room::Room;
 /// Starts work that takes minutes, and returns when it has begun to write.
 fn begin(room: &Room) -> Child {
     File::create(room.path("huge")).unwrap().set_len(1 << 40).unwrap();
-    let mut command = room.command(["build", "-f", "huge", "--compression", "none", "-o", "above/out"]);
+    let mut command =
+        room.command(["build", "-f", "huge", "--compression", "none", "-o", "above/out"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
     while !is_writing(&child, &room.path("above/out/blobs/sha256")) {
@@ -29,12 +30,13 @@ fn begin(room: &Room) -> Child {
     child
 }
 
-/// Whether a program has begun to write a file into this folder. Until it is whole, the file has no name there: it is one
-/// of those that the program has open.
+/// Whether a program has begun to write a file into this folder. Until it is whole, the file has no
+/// name there: it is one of those that the program has open.
 pub(crate) fn is_writing(child: &Child, folder: &Path) -> bool {
     let open = fs::read_dir(format!("/proc/{}/fd", child.id())).into_iter().flatten().flatten();
-    let mut files =
-        open.map(|file| file.path()).filter(|file| fs::read_link(file).is_ok_and(|to| to.starts_with(folder)));
+    let mut files = open
+        .map(|file| file.path())
+        .filter(|file| fs::read_link(file).is_ok_and(|to| to.starts_with(folder)));
     files.any(|file| fs::metadata(file).is_ok_and(|file| file.is_file() && file.len() > 0))
 }
 

@@ -19,7 +19,9 @@ fn room() -> Room {
 
 fn tags(room: &Room) -> Vec<String> {
     let index = room.json("image/index.json");
-    let tag = |image: &Value| image["annotations"]["org.opencontainers.image.ref.name"].as_str().unwrap().to_owned();
+    let tag = |image: &Value| {
+        image["annotations"]["org.opencontainers.image.ref.name"].as_str().unwrap().to_owned()
+    };
     index["manifests"].as_array().unwrap().iter().map(tag).collect()
 }
 
@@ -54,8 +56,8 @@ fn a_layout_is_taken_whole_or_under_another_tag() {
     assert_eq!(index["manifests"][0]["mediaType"], "application/vnd.oci.image.index.v1+json");
     room.ok("verify both");
     let refused = room.run(["append", "y=image", "-o", "both"]);
-    let err =
-        "oci-layout: error: \"image\" has 2 images, and y can name one: leave the tag out to take all as they are\n";
+    let err = "oci-layout: error: \"image\" has 2 images, and y can name one: leave the tag out \
+        to take all as they are\n";
     assert_eq!(refused, Run { code: Some(1), out: String::new(), err: err.to_owned() });
 }
 
@@ -73,7 +75,8 @@ fn remove_and_gc_say_what_they_removed() {
     room.ok("append 1=one -o image");
     let before = room.files("image").len();
     let removed = room.run(["remove", "image:latest"]);
-    let err = "removed latest from image; `oci-layout gc` removes the blobs that nothing needs any more\n";
+    let err = "removed latest from image; `oci-layout gc` removes the blobs that nothing needs \
+        any more\n";
     assert_eq!(removed, Run { code: Some(0), out: String::new(), err: err.to_owned() });
     assert_eq!(tags(&room), ["1"]);
     assert_eq!(room.files("image").len(), before);
@@ -84,7 +87,10 @@ fn remove_and_gc_say_what_they_removed() {
     let lines: Vec<_> = collected.err.lines().collect();
     // Layer, configuration and manifest of the image, and what the killed writer left.
     assert_eq!(lines.len(), 5, "{lines:?}");
-    assert!(lines[..4].iter().all(|line| line.starts_with("removed image/blobs/sha256/")), "{lines:?}");
+    assert!(
+        lines[..4].iter().all(|line| line.starts_with("removed image/blobs/sha256/")),
+        "{lines:?}"
+    );
     assert!(lines[4].starts_with("4 files, "), "{lines:?}");
     assert_eq!(room.files("image").len(), before - 3);
     assert_eq!(room.run(["gc", "image"]).err, "0 files, 0 B\n");
@@ -110,7 +116,10 @@ fn verify_prints_what_it_found_and_says_so_by_its_exit_code() {
     assert_eq!((json.code, &*json.err), (Some(1), ""));
     let findings: Vec<Value> = serde_json::from_str(&json.out).unwrap();
     assert_eq!(findings.len(), 2);
-    assert_eq!((&findings[1]["digest"], &findings[1]["defect"]), (&digest.into(), &"blob-missing".into()));
+    assert_eq!(
+        (&findings[1]["digest"], &findings[1]["defect"]),
+        (&digest.into(), &"blob-missing".into())
+    );
 }
 
 #[test]
@@ -147,7 +156,10 @@ fn inspect_shows_the_same_to_programs() {
     let both = &json["images"][0];
     assert_eq!((&both["kind"], both["images"].as_array().unwrap().len()), (&"index".into(), 2));
     let arm = &both["images"][1];
-    assert_eq!((&arm["kind"], &arm["configuration"]["architecture"]), (&"image".into(), &"arm64".into()));
+    assert_eq!(
+        (&arm["kind"], &arm["configuration"]["architecture"]),
+        (&"image".into(), &"arm64".into())
+    );
     let layer = &json["layers"][arm["manifest"]["layers"][0]["digest"].as_str().unwrap()];
     assert_eq!((&layer["entries"], &layer["largest"][0]["path"]), (&1.into(), &"/one".into()));
 }
@@ -160,10 +172,18 @@ fn inspect_reads_every_compression_and_says_what_it_cannot_read() {
         assert!(room.ok(&format!("inspect {compression}")).contains("3 entries, 32 B unpacked"));
     }
     let (manifest, _) = room.image("zstd");
-    let hex = manifest["layers"][0]["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
+    let hex = manifest["layers"][0]["digest"]
+        .as_str()
+        .unwrap()
+        .strip_prefix("sha256:")
+        .unwrap()
+        .to_owned();
     fs::remove_file(room.path("zstd/blobs/sha256").join(&hex)).unwrap();
     let said = room.ok("inspect zstd");
-    assert!(said.contains(&format!("cannot be read: blob sha256:{hex} is missing from \"zstd\"")), "{said}");
+    assert!(
+        said.contains(&format!("cannot be read: blob sha256:{hex} is missing from \"zstd\"")),
+        "{said}"
+    );
 }
 
 #[test]
@@ -172,7 +192,13 @@ fn nobody_has_to_read_to_the_end() {
     for args in [&["inspect", "image"][..], &["build", "-f", "app", "-o", "unread"], &["--help"]] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let output = room.command(args).stdout(writer).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
+        let output = room
+            .command(args)
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+            .wait_with_output();
         let output = output.unwrap();
         assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]), "{args:?}");
     }

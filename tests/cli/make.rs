@@ -32,13 +32,16 @@ fn layer(room: &Room, dir: &str, digest: &str) -> PathBuf {
 #[test]
 fn build_makes_a_layout_with_all_that_was_said() {
     let room = Room::new();
-    let digest =
-        room.ok("build -f app:/bin/app -f assets:/srv --entrypoint /bin/app --entrypoint --verbose --cmd -p --cmd 80 \
-         --env PORT=80 --env EQUALS=a=b --user 1000:1000 --workdir /srv --label a=b --expose 80 --expose 53/udp \
-         --volume /data --stop-signal SIGINT --annotation title=x --platform linux/arm64/v8 --compression gzip:1 \
-         --tag latest --tag ghcr.io/me/app:1.0 -o a/b/image");
+    let digest = room.ok(
+        "build -f app:/bin/app -f assets:/srv --entrypoint /bin/app --entrypoint --verbose --cmd \
+            -p --cmd 80 --env PORT=80 --env EQUALS=a=b --user 1000:1000 --workdir /srv --label a=b \
+            --expose 80 --expose 53/udp --volume /data --stop-signal SIGINT --annotation title=x \
+            --platform linux/arm64/v8 --compression gzip:1 --tag latest --tag ghcr.io/me/app:1.0 \
+            -o a/b/image",
+    );
     let index = room.json("a/b/image/index.json");
-    let tags: Vec<_> = index["manifests"].as_array().unwrap().iter().map(|image| &image["annotations"]).collect();
+    let tags: Vec<_> =
+        index["manifests"].as_array().unwrap().iter().map(|image| &image["annotations"]).collect();
     assert_eq!(
         tags,
         [
@@ -63,7 +66,8 @@ fn build_makes_a_layout_with_all_that_was_said() {
         })
     );
     let blob = layer(&room, "a/b/image", manifest["layers"][0]["digest"].as_str().unwrap());
-    let names: Vec<_> = entries(&blob).into_keys().map(|name| String::from_utf8(name).unwrap()).collect();
+    let names: Vec<_> =
+        entries(&blob).into_keys().map(|name| String::from_utf8(name).unwrap()).collect();
     assert_eq!(names, ["bin/", "bin/app", "srv/", "srv/index.html"]);
     // Layer, configuration, manifest, index and marker: nothing else is left.
     assert_eq!(room.files("a/b/image").len(), 5);
@@ -73,13 +77,15 @@ fn build_makes_a_layout_with_all_that_was_said() {
 #[test]
 fn options_go_over_extra_and_extra_over_the_base_image() {
     let room = Room::new();
-    room.ok("build -f app --entrypoint /base --cmd base --env BASE=1 --env BOTH=base --label base=1 -o base");
+    room.ok("build -f app --entrypoint /base --cmd base --env BASE=1 --env BOTH=base --label \
+        base=1 -o base");
     fs::write(
         room.path("extra.json"),
         r#"{ "author": "me", "config": { "env": ["BOTH=extra", "EXTRA=1"], "User": "1", "WorkingDir": "/x" } }"#,
     )
     .unwrap();
-    room.ok("build -f app:/a --base base --extra @extra.json --env EXTRA=2 --user 2 --entrypoint /new -o image");
+    room.ok("build -f app:/a --base base --extra @extra.json --env EXTRA=2 --user 2 --entrypoint \
+        /new -o image");
     let (manifest, config) = room.image("image");
     assert_eq!(manifest["layers"].as_array().unwrap().len(), 2);
     assert_eq!(config["author"], "me");
@@ -90,8 +96,17 @@ fn options_go_over_extra_and_extra_over_the_base_image() {
             "User": "2", "WorkingDir": "/x",
         })
     );
-    let run =
-        room.run(["build", "-f", "app", "--base", "base", "--extra", r#"{"config":{"Cmd":null}}"#, "-o", "inline"]);
+    let run = room.run([
+        "build",
+        "-f",
+        "app",
+        "--base",
+        "base",
+        "--extra",
+        r#"{"config":{"Cmd":null}}"#,
+        "-o",
+        "inline",
+    ]);
     assert_eq!(run.code, Some(0), "{run:?}");
     assert_eq!(room.image("inline").1["config"].get("Cmd"), None);
 }
@@ -100,11 +115,14 @@ fn options_go_over_extra_and_extra_over_the_base_image() {
 fn the_steps_make_what_build_makes() {
     let room = Room::new();
     room.ok("build -f app:/lib/base --tag base --tag other -o base");
-    let built = room.ok("build -f app:/bin/app assets:/srv --base base:base --tag latest --tag me/app:1 -o built");
+    let built = room.ok(
+        "build -f app:/bin/app assets:/srv --base base:base --tag latest --tag me/app:1 -o built",
+    );
 
     let layer = room.ok("layer-tar -f app:/bin/app -f assets:/srv -o layer");
     let config = room.ok("image-config --layer layer --base base:other -o config");
-    let manifest = room.ok("image-manifest --layer layer --config config --base base:base -o manifest");
+    let manifest =
+        room.ok("image-manifest --layer layer --config config --base base:base -o manifest");
     let layout = room.ok("image-layout latest=manifest me/app:1=manifest -o layout");
     assert_eq!((&manifest, &layout), (&built, &built));
     assert_eq!(room.files("layout"), room.files("built"));
@@ -141,9 +159,22 @@ fn extra_json_of_the_steps_reaches_its_document() {
     room.ok("layer-tar -f app -o layer");
     let extra = r#"{"annotations":{"a":"b"}}"#;
     let config = r#"{"config":{"User":"7"}}"#;
-    let args = ["image-manifest", "--layer", "layer", "--extra-config", config, "--extra-manifest", extra, "-o", "m"];
+    let args = [
+        "image-manifest",
+        "--layer",
+        "layer",
+        "--extra-config",
+        config,
+        "--extra-manifest",
+        extra,
+        "-o",
+        "m",
+    ];
     assert_eq!(room.run(args).code, Some(0));
-    assert_eq!(room.run(["image-layout", "m", "--extra-index", extra, "-o", "image"]).code, Some(0));
+    assert_eq!(
+        room.run(["image-layout", "m", "--extra-index", extra, "-o", "image"]).code,
+        Some(0)
+    );
     let (manifest, config) = room.image("image");
     assert_eq!(manifest["annotations"], json!({ "a": "b" }));
     assert_eq!(config["config"]["User"], "7");
@@ -196,8 +227,10 @@ fn names_need_not_be_utf8_and_separators_are_escaped() {
     };
     fs::write(room.path(OsStr::from_bytes(b"caf\xe9")), "1").unwrap();
     fs::write(room.path(r"a:b=c\d"), "2").unwrap();
-    let digest = ok(&[b"layer-tar", b"-f", b"caf\xe9:/\xe9", br"a\:b=c\d:/x\:y\=z\\", b"-o", b"layer"]);
-    let expected = [(b"x:y=z\\".to_vec(), (0o644, b"2".to_vec())), (b"\xe9".to_vec(), (0o644, b"1".to_vec()))];
+    let digest =
+        ok(&[b"layer-tar", b"-f", b"caf\xe9:/\xe9", br"a\:b=c\d:/x\:y\=z\\", b"-o", b"layer"]);
+    let expected =
+        [(b"x:y=z\\".to_vec(), (0o644, b"2".to_vec())), (b"\xe9".to_vec(), (0o644, b"1".to_vec()))];
     assert_eq!(entries(&layer(&room, "layer", &digest)), BTreeMap::from(expected));
 
     ok(&[b"image-manifest", b"--layer", b"layer", b"-o", b"man=if\xe9st"]);
@@ -236,12 +269,19 @@ fn source_date_epoch_sets_created_and_nothing_else() {
 #[test]
 fn threads_change_nothing() {
     let room = Room::new();
-    let noise: Vec<u8> = (0..6u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise: Vec<u8> =
+        (0..6u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     fs::write(room.path("noise"), noise).unwrap();
     let digest = room.ok("build -f noise -o all");
     for threads in ["0", "1", "2", "8"] {
-        assert_eq!(room.ok(&format!("--threads {threads} build -f noise -o before{threads}")), digest);
-        assert_eq!(room.ok(&format!("build -f noise --threads {threads} -o behind{threads}")), digest);
+        assert_eq!(
+            room.ok(&format!("--threads {threads} build -f noise -o before{threads}")),
+            digest
+        );
+        assert_eq!(
+            room.ok(&format!("build -f noise --threads {threads} -o behind{threads}")),
+            digest
+        );
         let mut command = room.command(["build", "-f", "noise", "-o", &format!("cores{threads}")]);
         assert_eq!(Run::of(command.env("NIX_BUILD_CORES", threads)).out, digest);
     }

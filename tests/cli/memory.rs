@@ -1,4 +1,5 @@
-//! What needs little memory whatever others have written: each command with less than it had if documents were values.
+//! What needs little memory whatever others have written: each command with less than it had if
+//! documents were values.
 
 use std::{
     fs,
@@ -16,10 +17,17 @@ use crate::cli::room::{Room, Run};
 fn within(room: &Room, mib: u32, args: &str) -> Run {
     let mut command = Command::new("sh");
     let limited = format!("ulimit -d {}; exec \"$0\" \"$@\"", mib << 10);
-    command.args(["-c", &limited, env!("CARGO_BIN_EXE_oci-layout"), "--threads", "1"]).args(args.split(' '));
+    command
+        .args(["-c", &limited, env!("CARGO_BIN_EXE_oci-layout"), "--threads", "1"])
+        .args(args.split(' '));
     command.current_dir(room.path("")).env_clear().stdin(Stdio::null());
     let run = Run::of(&mut command);
-    assert!(matches!(run.code, Some(0 | 1)), "{args}: {:?} {}", run.code, &run.err[..run.err.len().min(1000)]);
+    assert!(
+        matches!(run.code, Some(0 | 1)),
+        "{args}: {:?} {}",
+        run.code,
+        &run.err[..run.err.len().min(1000)]
+    );
     run
 }
 
@@ -37,7 +45,10 @@ fn layout(room: &Room, index: &str, manifest: &str, config: &str) {
     let with = |document: &serde_json::Value, members: &str| {
         let mut document = document.clone();
         // No member is there twice.
-        document.as_object_mut().unwrap().retain(|name, _| !members.starts_with(&format!("\"{name}\":")));
+        document
+            .as_object_mut()
+            .unwrap()
+            .retain(|name, _| !members.starts_with(&format!("\"{name}\":")));
         let text = document.to_string();
         let separator = if members.is_empty() { "" } else { "," };
         format!("{}{separator}{members}}}", text.strip_suffix('}').unwrap())
@@ -65,9 +76,14 @@ fn values() -> String {
 fn unknown_members_of_an_index() {
     let room = Room::new();
     layout(&room, &values(), "", "");
-    for args in
-        ["append small -o image", "remove image:small", "gc image", "fill image", "inspect image", "verify image"]
-    {
+    for args in [
+        "append small -o image",
+        "remove image:small",
+        "gc image",
+        "fill image",
+        "inspect image",
+        "verify image",
+    ] {
         within(&room, 64, args);
     }
     succeeds(&room, 64, "export image:t -o one.tar");
@@ -80,7 +96,12 @@ fn unknown_members_of_an_index() {
 fn unknown_members_of_a_manifest() {
     let room = Room::new();
     layout(&room, "", &values(), "");
-    for args in ["inspect image", "gc image", "export image -o tar", "build --base image -f app:/app -o built"] {
+    for args in [
+        "inspect image",
+        "gc image",
+        "export image -o tar",
+        "build --base image -f app:/app -o built",
+    ] {
         succeeds(&room, 64, args);
     }
     within(&room, 64, "verify image");
@@ -93,7 +114,12 @@ fn unknown_members_of_a_manifest_in_a_registry() {
 
     let room = Room::new();
     layout(&room, "", &values(), "");
-    let mut serving = room.command(["serve", "image"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut serving = room
+        .command(["serve", "image"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut address = String::new();
     BufReader::new(serving.stdout.take().unwrap()).read_line(&mut address).unwrap();
     let address = address.trim().strip_prefix("http://").unwrap();
@@ -131,11 +157,19 @@ fn values_of_a_recipe() {
     let recipe = fs::read_to_string(&path).unwrap();
     let values = format!("\"files\":[{}", r#"{"mode":"","uid":[[],[]]},"#.repeat((32 << 20) / 26));
     fs::write(&path, recipe.replace("\"files\":[", &values)).unwrap();
-    for args in
-        ["verify image", "export image -o tar", "fill image", "inspect image", "build --base image -f app:/a -o b"]
-    {
+    for args in [
+        "verify image",
+        "export image -o tar",
+        "fill image",
+        "inspect image",
+        "build --base image -f app:/a -o b",
+    ] {
         let run = within(&room, 100, args);
-        assert!(run.err.contains("it has more than ") || run.out.contains("it has more than "), "{args}: {}", run.err);
+        assert!(
+            run.err.contains("it has more than ") || run.out.contains("it has more than "),
+            "{args}: {}",
+            run.err
+        );
     }
 }
 
@@ -146,14 +180,25 @@ fn an_index_of_thousands() {
     layout(&room, "", "", "");
     let index = room.json("image/index.json");
     let entry = index["manifests"][0].to_string();
-    let entries: Vec<_> = (0..10_000).map(|n| entry.replace("\"t\"", &format!("\"t{n}\""))).collect();
+    let entries: Vec<_> =
+        (0..10_000).map(|n| entry.replace("\"t\"", &format!("\"t{n}\""))).collect();
     let text = index.to_string().replace(&entry, &entries.join(","));
     fs::write(room.path("image/index.json"), text).unwrap();
-    for args in ["export image -o tar", "image-layout image -o again", "append image -o again", "fill image"] {
+    for args in [
+        "export image -o tar",
+        "image-layout image -o again",
+        "append image -o again",
+        "fill image",
+    ] {
         succeeds(&room, 60, args);
     }
-    for args in ["gc image", "remove image:t7", "verify image", "inspect image", "build --base image:t8 -f app:/a -o b"]
-    {
+    for args in [
+        "gc image",
+        "remove image:t7",
+        "verify image",
+        "inspect image",
+        "build --base image:t8 -f app:/a -o b",
+    ] {
         succeeds(&room, 50, args);
     }
 }
@@ -177,8 +222,10 @@ fn tar(records: &[(&str, &str)], data: &[u8], names: usize) -> Vec<u8> {
     };
     let record = |(key, value): &(&str, &str)| {
         let rest = format!(" {key}={value}\n");
-        let length =
-            (1..10).map(|digits| digits + rest.len()).find(|n| n.to_string().len() + rest.len() == *n).unwrap();
+        let length = (1..10)
+            .map(|digits| digits + rest.len())
+            .find(|n| n.to_string().len() + rest.len() == *n)
+            .unwrap();
         format!("{length}{rest}")
     };
     let records: String = records.iter().map(record).collect();
@@ -217,9 +264,14 @@ fn a_tar_of_many_entries() {
     ];
     for (place, order) in orders {
         tar_of_files(&room.path("source.tar"), order.into_iter(), files);
-        let text = format!(r#"{{ "text": "", "destination": "{place}/d0060/other" }}"#).replace("//", "/");
+        let text =
+            format!(r#"{{ "text": "", "destination": "{place}/d0060/other" }}"#).replace("//", "/");
         let tar = format!(r#"{{ "tar": "source.tar", "destination": "{place}" }}"#);
-        fs::write(room.path("spec.json"), format!(r#"{{ "files": [{tar}, {text}], "compression": "none" }}"#)).unwrap();
+        fs::write(
+            room.path("spec.json"),
+            format!(r#"{{ "files": [{tar}, {text}], "compression": "none" }}"#),
+        )
+        .unwrap();
         succeeds(&room, 36, "layer-tar --spec spec.json -o layer");
         fs::remove_dir_all(room.path("layer")).unwrap();
     }
@@ -232,7 +284,8 @@ fn attributes_and_holes_of_a_tar() {
     let attribute = [("SCHILY.xattr.user.a", &*value)];
     let parts = 200_000;
     let mut map =
-        format!("{parts}\n{}", (0..parts).map(|at| format!("{}\n1\n", 2 * at)).collect::<String>()).into_bytes();
+        format!("{parts}\n{}", (0..parts).map(|at| format!("{}\n1\n", 2 * at)).collect::<String>())
+            .into_bytes();
     map.resize(map.len().next_multiple_of(512), 0);
     map.resize(map.len() + parts, b'x');
     let size = (2 * parts).to_string();
@@ -242,8 +295,11 @@ fn attributes_and_holes_of_a_tar() {
         ("GNU.sparse.realsize", &*size),
         ("GNU.sparse.name", "first"),
     ];
-    for (records, data, few, many) in [(&attribute[..], &b""[..], 20, 250), (&sparse[..], &map[..], 5, 80)] {
-        let spec = r#"{ "files": [{ "tar": "source.tar", "destination": "/" }], "compression": "none" }"#;
+    for (records, data, few, many) in
+        [(&attribute[..], &b""[..], 20, 250), (&sparse[..], &map[..], 5, 80)]
+    {
+        let spec =
+            r#"{ "files": [{ "tar": "source.tar", "destination": "/" }], "compression": "none" }"#;
         fs::write(room.path("spec.json"), spec).unwrap();
         for (names, is_taken) in [(few, true), (many, false)] {
             fs::write(room.path("source.tar"), tar(records, data, names)).unwrap();

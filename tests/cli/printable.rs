@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use crate::cli::room::Room;
 
-/// An escape sequence, a line of its own, a C1 control, DEL, a bidirectional override and isolate, separators of lines
-/// and paragraphs, and what is shown as nothing: also a tag character.
-const EVIL: &str =
-    "a\x1b[2Jb\noci-layout: error: x\r\u{9b}31m\x7f\x08\u{202e}\u{2066}\u{2028}\u{2029}\u{200b}\u{e0041}\u{3164}";
+/// An escape sequence, a line of its own, a C1 control, DEL, a bidirectional override and isolate,
+/// separators of lines and paragraphs, and what is shown as nothing: also a tag character.
+const EVIL: &str = "a\x1b[2Jb\noci-layout: error: \
+    x\r\u{9b}31m\x7f\x08\u{202e}\u{2066}\u{2028}\u{2029}\u{200b}\u{e0041}\u{3164}";
 
-/// What a terminal and a log may not get:
-/// [bidirectional controls](https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters) and controls.
+/// What a terminal and a log may not get: [bidirectional
+/// controls](https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters) and controls.
 fn is_harmful(c: char) -> bool {
     (c.is_control() && c != '\n')
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
@@ -32,7 +32,10 @@ fn said<A: AsRef<OsStr> + std::fmt::Debug>(room: &Room, args: &[A]) -> String {
     for bytes in [output.stdout, output.stderr] {
         let text = String::from_utf8(bytes).unwrap_or_else(|error| panic!("{args:?}: {error}"));
         assert!(!text.contains(is_harmful), "{args:?}: {text:?}");
-        assert!(!text.lines().any(|line| line.starts_with("oci-layout: error: x")), "{args:?}: {text}");
+        assert!(
+            !text.lines().any(|line| line.starts_with("oci-layout: error: x")),
+            "{args:?}: {text}"
+        );
         all.push_str(&text);
     }
     assert!(!all.is_empty(), "{args:?} says something");
@@ -49,8 +52,7 @@ fn edit(room: &Room, path: &str, edit: impl FnOnce(&mut Value)) {
 fn named(room: &Room) {
     room.ok("build -f app:/bin/app --entrypoint /bin/app --tag t -o image");
     edit(room, "image/index.json", |index| {
-        index["manifests"][0]["annotations"] =
-            json!({ "org.opencontainers.image.ref.name": EVIL, "io.containerd.image.name": EVIL, EVIL: 1.to_string() });
+        index["manifests"][0]["annotations"] = json!({ "org.opencontainers.image.ref.name": EVIL, "io.containerd.image.name": EVIL, EVIL: 1.to_string() });
     });
 }
 
@@ -81,7 +83,8 @@ fn a_name_of_an_image() {
 fn json_is_escaped_and_the_same() {
     let room = Room::new();
     named(&room);
-    let inspected: Value = serde_json::from_str(&said(&room, &["inspect", "image", "--json"])).unwrap();
+    let inspected: Value =
+        serde_json::from_str(&said(&room, &["inspect", "image", "--json"])).unwrap();
     let text = inspected.to_string();
     assert!(text.contains(&json!(EVIL).to_string()), "{text}");
     let found: Value = serde_json::from_str(&said(&room, &["verify", "image", "--json"])).unwrap();
@@ -100,8 +103,12 @@ fn texts_of_documents() {
         let mut left = vec![(String::new(), value)];
         while let Some((place, value)) = left.pop() {
             match value {
-                Value::Object(members) => left.extend(members.iter().map(|(key, v)| (format!("{place}/{key}"), v))),
-                Value::Array(list) => left.extend(list.iter().enumerate().map(|(at, v)| (format!("{place}/{at}"), v))),
+                Value::Object(members) => {
+                    left.extend(members.iter().map(|(key, v)| (format!("{place}/{key}"), v)))
+                }
+                Value::Array(list) => {
+                    left.extend(list.iter().enumerate().map(|(at, v)| (format!("{place}/{at}"), v)))
+                }
                 _ => all.push(place),
             }
         }
@@ -109,7 +116,9 @@ fn texts_of_documents() {
     };
     let places = [&config, &manifest, &index].map(texts);
     let whole = room.files("image");
-    for (which, place) in places.iter().enumerate().flat_map(|(which, all)| all.iter().map(move |at| (which, at))) {
+    for (which, place) in
+        places.iter().enumerate().flat_map(|(which, all)| all.iter().map(move |at| (which, at)))
+    {
         let mut documents = [config.clone(), manifest.clone(), index.clone()];
         *documents[which].pointer_mut(place).unwrap() = EVIL.into();
         let [config, mut manifest, mut index] = documents;
@@ -126,7 +135,13 @@ fn texts_of_documents() {
         put(&config, &mut manifest["config"], is_own(1, "/config/"));
         put(&manifest, &mut index["manifests"][0], is_own(2, "/manifests/0/"));
         fs::write(room.path("image/index.json"), index.to_string()).unwrap();
-        for args in ["verify image", "inspect image", "gc image", "export image -o tar", "build --base image -o out"] {
+        for args in [
+            "verify image",
+            "inspect image",
+            "gc image",
+            "export image -o tar",
+            "build --base image -o out",
+        ] {
             let output = room.command(args.split(' ')).output().unwrap();
             let all = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
             assert!(!all.contains(is_harmful), "{place} {args:?}: {all:?}");
@@ -134,7 +149,9 @@ fn texts_of_documents() {
         fs::remove_dir_all(room.path("image")).unwrap();
         let _ = fs::remove_dir_all(room.path("out"));
         fs::create_dir_all(room.path("image/blobs/sha256")).unwrap();
-        whole.iter().for_each(|(path, bytes)| fs::write(room.path("image").join(path), bytes).unwrap());
+        whole
+            .iter()
+            .for_each(|(path, bytes)| fs::write(room.path("image").join(path), bytes).unwrap());
     }
 }
 
@@ -156,7 +173,16 @@ fn names_of_files() {
         said(&room, &[OsStr::new("verify"), &option]);
         said(&room, &[OsStr::new("serve"), &name, OsStr::new("image"), &option]);
         let file_option = OsString::from_vec([name.as_bytes(), b":/x"].concat());
-        said(&room, &[OsStr::new("build"), OsStr::new("-f"), &file_option, OsStr::new("-o"), OsStr::new("x")]);
+        said(
+            &room,
+            &[
+                OsStr::new("build"),
+                OsStr::new("-f"),
+                &file_option,
+                OsStr::new("-o"),
+                OsStr::new("x"),
+            ],
+        );
         // A socket in a folder, two names of one file.
         fs::create_dir(room.path("odd")).unwrap();
         drop(std::os::unix::net::UnixListener::bind(file("odd")).unwrap());
@@ -196,14 +222,19 @@ fn names_in_tars() {
     }
     let tar = tar.into_inner().unwrap();
     fs::write(room.path("layer.tar"), &tar).unwrap();
-    fs::write(room.path("spec.json"), r#"{ "files": [{ "tar": "layer.tar", "destination": "/" }] }"#).unwrap();
+    fs::write(
+        room.path("spec.json"),
+        r#"{ "files": [{ "tar": "layer.tar", "destination": "/" }] }"#,
+    )
+    .unwrap();
     said(&room, &["layer-tar", "--spec", "spec.json", "-o", "layer"]);
     // An archive with such members is no layout.
     said(&room, &["verify", "layer.tar"]);
     // As the layer of an image.
     room.ok("build -f app:/bin/app --entrypoint /bin/app --tag t --compression none -o image");
     let (manifest, _) = room.image("image");
-    let layer = manifest["layers"][0]["digest"].as_str().unwrap().replace("sha256:", "image/blobs/sha256/");
+    let layer =
+        manifest["layers"][0]["digest"].as_str().unwrap().replace("sha256:", "image/blobs/sha256/");
     fs::write(room.path(layer), &tar).unwrap();
     said(&room, &["verify", "image"]);
     said(&room, &["inspect", "image"]);
@@ -242,7 +273,9 @@ assert child.wait() == 0, shown
 sys.stdout.buffer.write(shown)
 "#;
     let mut python = std::process::Command::new("python3");
-    python.args(["-c", program, env!("CARGO_BIN_EXE_oci-layout"), &manifest]).current_dir(room.path(""));
+    python
+        .args(["-c", program, env!("CARGO_BIN_EXE_oci-layout"), &manifest])
+        .current_dir(room.path(""));
     let output = python.stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let shown = String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n");

@@ -49,7 +49,8 @@ impl Room {
         Run::of(&mut self.command(args))
     }
 
-    /// Runs the program, which must succeed and have nothing to say on standard error, and returns what it prints.
+    /// Runs the program, which must succeed and have nothing to say on standard error, and returns
+    /// what it prints.
     #[track_caller]
     pub(crate) fn ok(&self, args: &str) -> String {
         let run = self.run(args.split(' '));
@@ -77,17 +78,26 @@ impl Room {
 
     /// The manifest and the configuration of the first image in a layout.
     pub(crate) fn image(&self, layout: &str) -> (Value, Value) {
-        let manifest = self.blob(layout, &self.json(Path::new(layout).join("index.json"))["manifests"][0]["digest"]);
+        let manifest = self.blob(
+            layout,
+            &self.json(Path::new(layout).join("index.json"))["manifests"][0]["digest"],
+        );
         let config = self.blob(layout, &manifest["config"]["digest"]);
         (manifest, config)
     }
 
     /// All files of a folder with their contents, by their paths in it.
     pub(crate) fn files(&self, dir: &str) -> Vec<(PathBuf, Vec<u8>)> {
-        let walk = walkdir::WalkDir::new(self.path(dir)).sort_by_file_name().into_iter().map(Result::unwrap);
+        let walk = walkdir::WalkDir::new(self.path(dir))
+            .sort_by_file_name()
+            .into_iter()
+            .map(Result::unwrap);
         let files = walk.filter(|entry| !entry.file_type().is_dir());
         let file = |entry: walkdir::DirEntry| {
-            (entry.path().strip_prefix(self.path(dir)).unwrap().to_owned(), fs::read(entry.path()).unwrap())
+            (
+                entry.path().strip_prefix(self.path(dir)).unwrap().to_owned(),
+                fs::read(entry.path()).unwrap(),
+            )
         };
         files.map(file).collect()
     }

@@ -23,7 +23,10 @@ fn a_sparse_build_is_filled_to_what_a_full_one_is() {
     let digest = room.ok(&format!("build {files} -o full"));
     assert_eq!(room.ok(&format!("build {files} --sparse -o image")), digest);
     assert_eq!((count(&room, "image/blobs/sha256"), count(&room, "image/recipes/sha256")), (2, 1));
-    assert_eq!((room.ok("verify image"), room.ok("verify image --deep")), (String::new(), String::new()));
+    assert_eq!(
+        (room.ok("verify image"), room.ok("verify image --deep")),
+        (String::new(), String::new())
+    );
     let filled = room.run(["fill", "image"]);
     assert_eq!((filled.code, &*filled.out), (Some(0), ""));
     assert!(filled.err.starts_with("1 blobs made, "), "{}", filled.err);
@@ -45,13 +48,16 @@ fn lazy_steps_make_the_same_image_and_open_no_source() {
     room.ok("image-config --layer lazy assets-layer -o lazy-config");
     room.ok("image-manifest --layer lazy assets-layer --config lazy-config -o lazy-manifest");
     assert_eq!(room.ok("image-layout latest=lazy-manifest --sparse -o sparse"), image);
-    assert_eq!((count(&room, "sparse/blobs/sha256"), count(&room, "sparse/recipes/sha256")), (2, 2));
+    assert_eq!(
+        (count(&room, "sparse/blobs/sha256"), count(&room, "sparse/recipes/sha256")),
+        (2, 2)
+    );
     assert_eq!(room.ok("verify sparse"), "");
     let deep = room.run(["verify", "sparse", "--deep"]);
     let app = room.path("app");
     let vanished = format!(
-        "blob {} cannot be made again: {app:?} vanished since it was described; put it back as it was, or make the image \
-         again",
+        "blob {} cannot be made again: {app:?} vanished since it was described; put it back as it \
+         was, or make the image again",
         layer.trim()
     );
     let place = format!("index.json, manifests[0], layers[0] ({})", layer.trim());
@@ -88,7 +94,10 @@ fn killed_while_it_fills_a_layout_is_sparse_or_full() {
     fill.kill().unwrap();
     assert_eq!(fill.wait().unwrap().signal(), Some(9), "it was over already");
     let whole = |files: Vec<(std::path::PathBuf, Vec<u8>)>| -> Vec<_> {
-        files.into_iter().filter(|(path, _)| !path.to_string_lossy().contains(".oci-layout-")).collect()
+        files
+            .into_iter()
+            .filter(|(path, _)| !path.to_string_lossy().contains(".oci-layout-"))
+            .collect()
     };
     assert!(whole(room.files("image")) == before);
     assert_eq!(room.ok("verify image"), "");
@@ -105,9 +114,18 @@ fn a_disk_that_is_full_leaves_a_sparse_layout_as_it_is() {
     large(&room);
     let before = room.files("image");
     let mut command = Command::new("sh");
-    command.args(["-c", r#"ulimit -f 8000 && exec "$0" "$@""#, env!("CARGO_BIN_EXE_oci-layout"), "fill", "image"]);
-    let run = Run::of(command.current_dir(room.path("")).env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR")));
-    let err = "oci-layout: error: cannot write \"image/blobs/sha256\": File too large (os error 27)\n";
+    command.args([
+        "-c",
+        r#"ulimit -f 8000 && exec "$0" "$@""#,
+        env!("CARGO_BIN_EXE_oci-layout"),
+        "fill",
+        "image",
+    ]);
+    let run = Run::of(
+        command.current_dir(room.path("")).env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR")),
+    );
+    let err =
+        "oci-layout: error: cannot write \"image/blobs/sha256\": File too large (os error 27)\n";
     assert_eq!(run, Run { code: Some(1), out: String::new(), err: err.to_owned() });
     assert!(room.files("image") == before);
     assert_eq!(room.run(["fill", "image"]).code, Some(0));

@@ -33,7 +33,11 @@ pub(crate) fn layout(room: &Room, name: &str, digest: Digest, size: u64) -> Path
     });
     let mut manifest = put("manifest", manifest);
     manifest["annotations"] = json!({ "org.opencontainers.image.ref.name": "t" });
-    fs::write(dir.join("index.json"), json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string()).unwrap();
+    fs::write(
+        dir.join("index.json"),
+        json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string(),
+    )
+    .unwrap();
     fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
     dir
 }
@@ -50,14 +54,19 @@ pub(crate) fn recipe(layout: &Path, digest: Digest, size: u64, file: &Path, offs
 
 fn write_recipe(layout: &Path, digest: Digest, recipe: &Value) {
     fs::create_dir_all(layout.join("recipes/sha256")).unwrap();
-    fs::write(layout.join("recipes/sha256").join(format!("{}.json", digest.hex())), recipe.to_string()).unwrap();
+    fs::write(
+        layout.join("recipes/sha256").join(format!("{}.json", digest.hex())),
+        recipe.to_string(),
+    )
+    .unwrap();
 }
 
 /// What the stranger wants: larger than what passes at a time, and its first line.
 pub(crate) const LINE: &str = "SECRET-LINE-";
 
 pub(crate) fn secret(room: &Room, lines: usize) -> (PathBuf, Vec<u8>) {
-    let bytes: Vec<u8> = (0..lines).flat_map(|line| format!("{LINE}{line:07}\n").into_bytes()).collect();
+    let bytes: Vec<u8> =
+        (0..lines).flat_map(|line| format!("{LINE}{line:07}\n").into_bytes()).collect();
     let path = room.path(format!("secret-{lines}"));
     fs::write(&path, &bytes).unwrap();
     (path, bytes)
@@ -74,8 +83,9 @@ pub(crate) fn attempts(room: &Room) -> Vec<(String, PathBuf)> {
     for lines in [2, 60_000] {
         let (file, bytes) = secret(room, lines);
         for (known, digest) in [("unknown", made_up()), ("known", Digest::of(&bytes))] {
-            let mut add =
-                |way: &str, layout: PathBuf| attempts.push((format!("{way}, {lines} lines, {known}"), layout));
+            let mut add = |way: &str, layout: PathBuf| {
+                attempts.push((format!("{way}, {lines} lines, {known}"), layout))
+            };
             let name = |way: &str| format!("{way}-{lines}-{known}");
             let size = bytes.len() as u64;
             let linked = layout(room, &name("link"), digest, size);
@@ -124,10 +134,20 @@ fn no_command_gives_away_a_file() {
             // Without a recipe there is nothing to fill.
             let is_idle = command[0] == "fill" && !name.contains("recipe");
             assert_eq!(run.code, Some(i32::from(!is_idle)), "{name}, {command:?}: {}", run.err);
-            assert!(!run.out.contains(LINE) && !run.err.contains(LINE), "{name}, {command:?} gave the file away");
-            assert!(!room.path("out").exists() && !room.path("out.tar").exists(), "{name}, {command:?}");
+            assert!(
+                !run.out.contains(LINE) && !run.err.contains(LINE),
+                "{name}, {command:?} gave the file away"
+            );
+            assert!(
+                !room.path("out").exists() && !room.path("out.tar").exists(),
+                "{name}, {command:?}"
+            );
             if name.contains("recipe") {
-                assert!(REFUSAL.iter().all(|part| run.err.contains(part)), "{name}, {command:?}: {}", run.err);
+                assert!(
+                    REFUSAL.iter().all(|part| run.err.contains(part)),
+                    "{name}, {command:?}: {}",
+                    run.err
+                );
             } else if !is_idle {
                 assert!(run.err.contains("symbolic link"), "{name}, {command:?}: {}", run.err);
             }
@@ -147,10 +167,15 @@ fn no_command_gives_away_a_file() {
 fn no_file_of_a_layout_is_a_link() {
     let room = Room::new();
     room.ok("build -f app:/bin/app --tag t -o image");
-    let manifest: Value = serde_json::from_slice(&fs::read(room.path("image/index.json")).unwrap()).unwrap();
-    let digest = manifest["manifests"][0]["digest"].as_str().unwrap().replace("sha256:", "blobs/sha256/");
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(room.path("image/index.json")).unwrap()).unwrap();
+    let digest =
+        manifest["manifests"][0]["digest"].as_str().unwrap().replace("sha256:", "blobs/sha256/");
     for name in ["oci-layout", "index.json", &digest, "blobs/sha256", "blobs"] {
-        let copied = std::process::Command::new("cp").arg("-r").args([room.path("image"), room.path("copy")]).status();
+        let copied = std::process::Command::new("cp")
+            .arg("-r")
+            .args([room.path("image"), room.path("copy")])
+            .status();
         assert!(copied.unwrap().success());
         fs::rename(room.path("copy").join(name), room.path("elsewhere")).unwrap();
         symlink(room.path("elsewhere"), room.path("copy").join(name)).unwrap();
@@ -164,12 +189,22 @@ fn no_file_of_a_layout_is_a_link() {
             let run = room.run(&command);
             // `inspect` shows what it can read.
             let may_end_well = command[0] == "inspect" && name.starts_with("blobs");
-            assert!(run.code == Some(1) || may_end_well, "{name}, {command:?}: {}{}", run.out, run.err);
-            assert!(format!("{}{}", run.out, run.err).contains("symbolic link"), "{name}, {command:?}: {}", run.err);
+            assert!(
+                run.code == Some(1) || may_end_well,
+                "{name}, {command:?}: {}{}",
+                run.out,
+                run.err
+            );
+            assert!(
+                format!("{}{}", run.out, run.err).contains("symbolic link"),
+                "{name}, {command:?}: {}",
+                run.err
+            );
         }
         fs::remove_dir_all(room.path("copy")).unwrap();
         let elsewhere = room.path("elsewhere");
-        if elsewhere.is_dir() { fs::remove_dir_all(elsewhere) } else { fs::remove_file(elsewhere) }.unwrap();
+        if elsewhere.is_dir() { fs::remove_dir_all(elsewhere) } else { fs::remove_file(elsewhere) }
+            .unwrap();
     }
 }
 
@@ -178,7 +213,14 @@ fn no_file_of_a_layout_is_a_link() {
 fn what_is_no_file_is_no_blob() {
     let room = Room::new();
     let stranger = layout(&room, "fifo", made_up(), 1000);
-    mknodat(CWD, stranger.join("blobs/sha256").join(made_up().hex()), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    mknodat(
+        CWD,
+        stranger.join("blobs/sha256").join(made_up().hex()),
+        FileType::Fifo,
+        Mode::RUSR,
+        0,
+    )
+    .unwrap();
     let run = room.run(["export", "fifo", "-o", "-"]);
     assert!(run.code == Some(1) && run.err.contains("is a fifo"), "{}", run.err);
     mknodat(CWD, room.path("pipe"), FileType::Fifo, Mode::RUSR, 0).unwrap();
@@ -190,7 +232,8 @@ fn what_is_no_file_is_no_blob() {
     }
 }
 
-/// What would write below a link would write into another folder, and collecting garbage would empty it.
+/// What would write below a link would write into another folder, and collecting garbage would
+/// empty it.
 #[test]
 fn nothing_is_written_or_removed_below_a_link() {
     let room = Room::new();
@@ -209,16 +252,25 @@ fn nothing_is_written_or_removed_below_a_link() {
         }
         // The stranger's own blobs are there, too.
         let place = room.path("stranger").join(link);
-        for file in fs::read_dir(if link.ends_with("sha256") { place.clone() } else { place.join("sha256") }).unwrap() {
+        for file in fs::read_dir(if link.ends_with("sha256") {
+            place.clone()
+        } else {
+            place.join("sha256")
+        })
+        .unwrap()
+        {
             let file = file.unwrap();
             fs::copy(file.path(), victims[1].join(file.file_name())).unwrap();
         }
         let before = room.files("victim");
         fs::rename(&place, room.path("away")).unwrap();
         symlink(if link.ends_with("sha256") { &victims[1] } else { &victims[0] }, &place).unwrap();
-        for command in ["gc stranger", "fill stranger", "append other -o stranger", "image-layout -o stranger"] {
+        for command in
+            ["gc stranger", "fill stranger", "append other -o stranger", "image-layout -o stranger"]
+        {
             let run = room.run(command.split(' '));
-            // A layout whose folder of recipes is elsewhere is not sparse, and blobs are appended to it.
+            // A layout whose folder of recipes is elsewhere is not sparse, and blobs are appended
+            // to it.
             let may_end_well = command.starts_with("append") && link.starts_with("recipes");
             assert!(run.code == Some(1) || may_end_well, "{link}, {command}: {}", run.err);
             assert_eq!(room.files("victim"), before, "{link}, {command}");
@@ -260,7 +312,11 @@ fn roots_and_trust_let_recipes_read() {
             let run = room.run(command.trim_end().split(' '));
             let _ = fs::remove_file(room.path("out.tar"));
             if run.code != Some(0) {
-                assert!(REFUSAL.iter().all(|part| run.err.contains(part)), "{source}, {options}: {}", run.err);
+                assert!(
+                    REFUSAL.iter().all(|part| run.err.contains(part)),
+                    "{source}, {options}: {}",
+                    run.err
+                );
             }
             run.code == Some(0)
         };
@@ -279,8 +335,10 @@ fn roots_and_trust_let_recipes_read() {
 fn recipes_of_tars_are_followed_as_those_of_files() {
     let room = Room::new();
     room.ok("build -f app:/bin/app assets:/srv --tag t --sparse -o image");
-    let names: Vec<PathBuf> =
-        fs::read_dir(room.path("image/recipes/sha256")).unwrap().map(|file| file.unwrap().path()).collect();
+    let names: Vec<PathBuf> = fs::read_dir(room.path("image/recipes/sha256"))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .collect();
     let sealed = fs::read(&names[0]).unwrap();
     room.ok("export image -o out.tar --tag t");
     let refused = |what: &str, options: &str| {
@@ -313,7 +371,8 @@ fn recipes_of_tars_are_followed_as_those_of_files() {
     fs::write(&names[0], recipe.to_string()).unwrap();
     refused("half a root", "--recipe-root assets");
     refused("the other half", &format!("--recipe-root {}", app.display()));
-    let both = format!("export image -o out.tar --recipe-root assets --recipe-root {}", app.display());
+    let both =
+        format!("export image -o out.tar --recipe-root assets --recipe-root {}", app.display());
     assert_eq!(room.run(both.split(' ')).code, Some(0));
 }
 
@@ -330,10 +389,14 @@ text = b'oci-layout recipe\n' + json.dumps(recipe, separators=(',', ':'), ensure
 assert seal == hmac.digest(open(sys.argv[2], 'rb').read(), text, hashlib.sha256)
 "#;
     let room = Room::new();
-    for (layout, command) in
-        [("tar", "build -f app:/bin/app --tag t --sparse -o tar"), ("file", "image-layout full --sparse -o file")]
-    {
-        room.ok(&format!("build -f app:/bin/app --tag t -o {}", if layout == "file" { "full" } else { "other" }));
+    for (layout, command) in [
+        ("tar", "build -f app:/bin/app --tag t --sparse -o tar"),
+        ("file", "image-layout full --sparse -o file"),
+    ] {
+        room.ok(&format!(
+            "build -f app:/bin/app --tag t -o {}",
+            if layout == "file" { "full" } else { "other" }
+        ));
         room.ok(command);
         for recipe in fs::read_dir(room.path(layout).join("recipes/sha256")).unwrap() {
             let key = Path::new(env!("CARGO_TARGET_TMPDIR")).join("oci-layout/recipe-key");
@@ -342,7 +405,11 @@ assert seal == hmac.digest(open(sys.argv[2], 'rb').read(), text, hashlib.sha256)
                 .args([recipe.unwrap().path(), key])
                 .output()
                 .unwrap();
-            assert!(python.status.success(), "{layout}: {}", String::from_utf8_lossy(&python.stderr));
+            assert!(
+                python.status.success(),
+                "{layout}: {}",
+                String::from_utf8_lossy(&python.stderr)
+            );
         }
     }
 }
@@ -356,8 +423,10 @@ fn what_was_hashed_is_remembered_in_the_cache() {
     let mut export = room.command(["export", "image", "-o", "out.tar"]);
     assert!(export.env("XDG_CACHE_HOME", room.path("cache")).output().unwrap().status.success());
     let files = fs::read_dir(room.path("cache/oci-layout/checked")).unwrap();
-    let known: String = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
-    let blobs: Vec<_> = fs::read_dir(room.path("image/blobs/sha256")).unwrap().map(Result::unwrap).collect();
+    let known: String =
+        files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let blobs: Vec<_> =
+        fs::read_dir(room.path("image/blobs/sha256")).unwrap().map(Result::unwrap).collect();
     assert!(!blobs.is_empty());
     for blob in blobs {
         let digest = blob.file_name().into_string().unwrap();
@@ -372,12 +441,16 @@ fn the_seal_is_of_one_user() {
 
     let room = Room::new();
     let run = |state: &str, args: &str| {
-        let output = room.command(args.split(' ')).env("XDG_STATE_HOME", room.path(state)).output().unwrap();
+        let output =
+            room.command(args.split(' ')).env("XDG_STATE_HOME", room.path(state)).output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     assert_eq!(run("mine", "build -f app:/bin/app --tag t --sparse -o image").0, Some(0));
     let key = room.path("mine/oci-layout/recipe-key");
-    assert_eq!((fs::metadata(&key).unwrap().permissions().mode() & 0o777, fs::read(&key).unwrap().len()), (0o600, 32));
+    assert_eq!(
+        (fs::metadata(&key).unwrap().permissions().mode() & 0o777, fs::read(&key).unwrap().len()),
+        (0o600, 32)
+    );
     assert_eq!(run("mine", "export image -o out.tar").0, Some(0));
     let (code, err) = run("yours", "export image -o out.tar");
     assert!(code == Some(1) && REFUSAL.iter().all(|part| err.contains(part)), "{err}");
@@ -386,7 +459,11 @@ fn the_seal_is_of_one_user() {
     assert_eq!(run("mine", "export moved -o out.tar").0, Some(0));
     assert_eq!(run("mine", "fill moved").0, Some(0));
     for (what, break_it) in [
-        ("readable", (|key| fs::set_permissions(key, fs::Permissions::from_mode(0o644)).unwrap()) as fn(&Path)),
+        (
+            "readable",
+            (|key| fs::set_permissions(key, fs::Permissions::from_mode(0o644)).unwrap())
+                as fn(&Path),
+        ),
         ("short", |key| fs::write(key, "short").unwrap()),
         ("empty", |key| fs::write(key, "").unwrap()),
     ] {
@@ -394,7 +471,10 @@ fn the_seal_is_of_one_user() {
         assert_eq!(run("mine", "build -f app:/bin/app --tag t --sparse -o image").0, Some(0));
         break_it(&key);
         let (code, err) = run("mine", "export image -o out.tar");
-        assert!(code == Some(1) && err.contains("recipe key") && err.contains("--trust-recipes"), "{what}: {err}");
+        assert!(
+            code == Some(1) && err.contains("recipe key") && err.contains("--trust-recipes"),
+            "{what}: {err}"
+        );
         fs::remove_dir_all(room.path("image")).unwrap();
     }
     // A home that takes no key: the layout is made, and says what it lacks.

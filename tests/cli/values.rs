@@ -1,4 +1,5 @@
-//! What options say of a configuration: refused before files are packed, with the option's name; and warnings.
+//! What options say of a configuration: refused before files are packed, with the option's name;
+//! and warnings.
 
 use serde_json::{Value, json};
 
@@ -9,12 +10,27 @@ fn an_option_is_named_by_its_value() {
     let room = Room::new();
     room.ok("layer-tar -f app -o layer");
     for (args, start) in [
-        ("build -f app --workdir app -o out", "config.WorkingDir (set by --workdir): is \"app\" and must be"),
-        ("build -f app --volume data -o out", "config.Volumes.data (set by --volume): is \"data\" and must be"),
-        ("build -f app --stop-signal SIGFOO -o out", "config.StopSignal (set by --stop-signal): is \"SIGFOO\""),
+        (
+            "build -f app --workdir app -o out",
+            "config.WorkingDir (set by --workdir): is \"app\" and must be",
+        ),
+        (
+            "build -f app --volume data -o out",
+            "config.Volumes.data (set by --volume): is \"data\" and must be",
+        ),
+        (
+            "build -f app --stop-signal SIGFOO -o out",
+            "config.StopSignal (set by --stop-signal): is \"SIGFOO\"",
+        ),
         ("build -f app --user=-1 -o out", "config.User (set by --user): is \"-1\" and must be"),
-        ("build -f app --user=a:b:c -o out", "config.User (set by --user): is \"a:b:c\" and must be"),
-        ("build -f app --extra {\"created\":1} -o out", "created (set by --extra): is 1 and must be"),
+        (
+            "build -f app --user=a:b:c -o out",
+            "config.User (set by --user): is \"a:b:c\" and must be",
+        ),
+        (
+            "build -f app --extra {\"created\":1} -o out",
+            "created (set by --extra): is 1 and must be",
+        ),
         (
             "build -f nothing --extra {\"config\":{\"Volumes\":[\"/d\"]}} -o out",
             "config.Volumes (set by --extra): is a list and must be an object of paths",
@@ -28,8 +44,10 @@ fn an_option_is_named_by_its_value() {
             "config.User (set by --extra-config): is 0 and must be a string",
         ),
         (
-            "image-manifest --layer layer --extra-config {\"config\":{\"Healthcheck\":{\"Interval\":\"30s\"}}} -o out",
-            "config.Healthcheck.Interval (set by --extra-config): is \"30s\" and must be a whole number of nanoseconds",
+            "image-manifest --layer layer --extra-config \
+             {\"config\":{\"Healthcheck\":{\"Interval\":\"30s\"}}} -o out",
+            "config.Healthcheck.Interval (set by --extra-config): is \"30s\" and must be a whole \
+             number of nanoseconds",
         ),
     ] {
         let run = room.run(args.split(' '));
@@ -56,18 +74,23 @@ fn a_name_of_a_platform_that_was_changed_is_said() {
     let room = Room::new();
     let warning = |given: &str, used: &str| {
         format!(
-            "oci-layout: warning: platform \"linux/{given}\" is written as \"linux/{used}\", the name that images use\n"
+            "oci-layout: warning: platform \"linux/{given}\" is written as \"linux/{used}\", the \
+             name that images use\n"
         )
     };
-    for (given, used) in [("x86_64", "amd64"), ("aarch64", "arm64"), ("armhf", "arm/v7"), ("arm/7", "arm/v7")] {
+    for (given, used) in
+        [("x86_64", "amd64"), ("aarch64", "arm64"), ("armhf", "arm/v7"), ("arm/7", "arm/v7")]
+    {
         let dir = used.replace('/', "-");
-        let build = |options: &str| format!("build -f app --platform linux/{given} {options} -o {dir}");
+        let build =
+            |options: &str| format!("build -f app --platform linux/{given} {options} -o {dir}");
         let run = room.run(build("--strict").split_whitespace());
         assert_eq!(run.code, Some(1), "{}", run.err);
         let run = room.run(build("").split_whitespace());
         assert_eq!((run.code, &*run.err), (Some(0), &*warning(given, used)));
         let (_, config) = room.image(&dir);
-        let variant = config["variant"].as_str().map(|variant| format!("/{variant}")).unwrap_or_default();
+        let variant =
+            config["variant"].as_str().map(|variant| format!("/{variant}")).unwrap_or_default();
         assert_eq!(format!("{}{variant}", config["architecture"].as_str().unwrap()), used);
         std::fs::remove_dir_all(room.path(&dir)).unwrap();
         let run = room.run(build("-q").split_whitespace());
@@ -86,24 +109,29 @@ fn variables_of_the_base_are_extended_and_removed() {
     let room = Room::new();
     room.ok("build -f app --env PATH=/usr/bin --env OLD=1 -o base");
     let env = |dir: &str| room.image(dir).1["config"]["Env"].clone();
-    room.ok("build -f app:/g --base base --env PATH=/app:$PATH --env A=${OLD:-x}${NONE:-y} --unset-env OLD -o child");
+    room.ok("build -f app:/g --base base --env PATH=/app:$PATH --env A=${OLD:-x}${NONE:-y} \
+        --unset-env OLD -o child");
     assert_eq!(env("child"), json!(["PATH=/app:/usr/bin", "A=xy"]));
     room.ok("layer-tar -f app -o layer");
     room.ok("image-config --layer layer --base base --unset-env OLD -o config");
     room.ok("image-manifest --layer layer --base base --unset-env OLD -o manifest");
 
     let run = room.run("build -f app --env PATH=/app:$PATH -o alone".split(' '));
-    let warning = "oci-layout: warning: image configuration, config.Env, variable PATH (set by --env): $PATH is not set \
-                   before, by the base image or here, and stays as it is: correct it, or write $$ for a dollar sign\n";
+    let warning = "oci-layout: warning: image configuration, config.Env, variable PATH (set by \
+        --env): $PATH is not set before, by the base image or here, and stays as it is: correct \
+        it, or write $$ for a dollar sign\n";
     assert_eq!((run.code, &*run.err), (Some(0), warning));
     assert_eq!(env("alone"), json!(["PATH=/app:$PATH"]));
     room.ok("build -f app --env PRICE=5$$ -o dollar");
     assert_eq!(env("dollar"), json!(["PRICE=5$"]));
 
     let run = room.run("build -f app --base base --unset-env NONE -o none".split(' '));
-    let warning = "oci-layout: warning: environment variable NONE is not removed: the base image does not set it\n";
+    let warning = "oci-layout: warning: environment variable NONE is not removed: the base image \
+        does not set it\n";
     assert_eq!((run.code, &*run.err), (Some(0), warning));
-    for args in ["build -f app --unset-env OLD -o out", "build -f app --base base --unset-env A=1 -o out"] {
+    for args in
+        ["build -f app --unset-env OLD -o out", "build -f app --base base --unset-env A=1 -o out"]
+    {
         assert_eq!(room.run(args.split(' ')).code, Some(2), "{args}");
     }
 }
@@ -111,11 +139,21 @@ fn variables_of_the_base_are_extended_and_removed() {
 #[test]
 fn triggers_of_the_base_are_said() {
     let room = Room::new();
-    let run = ["build", "-f", "app", "-o", "base", "--extra", r#"{"config":{"OnBuild":["RUN echo hi"]}}"#];
+    let run = [
+        "build",
+        "-f",
+        "app",
+        "-o",
+        "base",
+        "--extra",
+        r#"{"config":{"OnBuild":["RUN echo hi"]}}"#,
+    ];
     assert_eq!(room.run(run).code, Some(0));
     let run = room.run("build -f app:/g --base base -o child".split(' '));
     assert_eq!(run.code, Some(0));
-    assert!(run.err.starts_with("oci-layout: warning: image configuration, config.OnBuild (set by the base image): "));
+    assert!(run.err.starts_with(
+        "oci-layout: warning: image configuration, config.OnBuild (set by the base image): "
+    ));
     assert!(run.err.contains("\"RUN echo hi\""), "{}", run.err);
     assert_eq!(room.image("child").1["config"].get("OnBuild"), None);
 }
@@ -131,7 +169,11 @@ fn warnings_of_verify_are_no_failure() {
     std::fs::write(&index, value.to_string()).unwrap();
     let run = room.run(["verify", "image"]);
     assert_eq!(run.code, Some(0));
-    assert!(run.out.starts_with("warning: index.json, mediaType: is missing and should be "), "{}", run.out);
+    assert!(
+        run.out.starts_with("warning: index.json, mediaType: is missing and should be "),
+        "{}",
+        run.out
+    );
     let run = room.run(["verify", "--json", "image"]);
     let found: Value = serde_json::from_str(&run.out).unwrap();
     assert_eq!((run.code, &found[0]["severity"]), (Some(0), &json!("warning")));

@@ -39,9 +39,16 @@ impl Docker {
     /// Returns when it answers.
     pub fn start(version: Version) -> Self {
         let dir = TempDir::new().unwrap();
-        // Its mounts are its own, and gone when it is. No network, which would change that of the machine.
+        // Its mounts are its own, and gone when it is. No network, which would change that of the
+        // machine.
         let mut command = programs(version, "unshare");
-        command.args(["--mount", "dockerd", "--bridge=none", "--iptables=false", "--ip6tables=false"]);
+        command.args([
+            "--mount",
+            "dockerd",
+            "--bridge=none",
+            "--iptables=false",
+            "--ip6tables=false",
+        ]);
         // What fails is not tried again for minutes.
         command.arg("--max-download-attempts=1");
         for (option, name) in [("data-root", "data"), ("exec-root", "exec"), ("pidfile", "pid")] {
@@ -51,7 +58,9 @@ impl Docker {
         command.args(match version {
             Version::Older => &["--storage-driver=vfs", "--oom-score-adjust=0"][..],
             Version::Newer => &["--storage-driver=vfs", "--feature=containerd-snapshotter=false"],
-            Version::WithContainerd => &["--storage-driver=native", "--feature=containerd-snapshotter=true"],
+            Version::WithContainerd => {
+                &["--storage-driver=native", "--feature=containerd-snapshotter=true"]
+            }
         });
         let log = File::create(dir.path().join("log")).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -80,15 +89,26 @@ impl Docker {
     /// Loads an archive, and returns the names that it says it loaded.
     #[track_caller]
     pub fn load(&self, archive: &Path) -> Vec<String> {
-        let said = self.docker([OsStr::new("load"), "--quiet".as_ref(), "--input".as_ref(), archive.as_ref()]);
+        let said = self.docker([
+            OsStr::new("load"),
+            "--quiet".as_ref(),
+            "--input".as_ref(),
+            archive.as_ref(),
+        ]);
         // Other lines are of other images that had these names.
-        said.lines().filter_map(|line| line.strip_prefix("Loaded image: ")).map(str::to_owned).collect()
+        said.lines()
+            .filter_map(|line| line.strip_prefix("Loaded image: "))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// The client with these arguments, to be run.
     pub fn tool<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = programs(self.version, "docker");
-        command.env("DOCKER_HOST", socket(&self.dir)).env("DOCKER_CONFIG", self.dir.path().join("config")).args(args);
+        command
+            .env("DOCKER_HOST", socket(&self.dir))
+            .env("DOCKER_CONFIG", self.dir.path().join("config"))
+            .args(args);
         command
     }
 }
@@ -123,9 +143,15 @@ fn socket(dir: &TempDir) -> String {
 fn programs(version: Version, name: &str) -> Command {
     let mut command = tool(name);
     if version == Version::Older {
-        let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path).unwrap().to_owned();
-        let path =
-            [OsStr::new(INSTALLED), "/docker-older:".as_ref(), &path].into_iter().collect::<std::ffi::OsString>();
+        let path = command
+            .get_envs()
+            .find(|(name, _)| *name == "PATH")
+            .and_then(|(_, path)| path)
+            .unwrap()
+            .to_owned();
+        let path = [OsStr::new(INSTALLED), "/docker-older:".as_ref(), &path]
+            .into_iter()
+            .collect::<std::ffi::OsString>();
         command.env("PATH", path);
     }
     command

@@ -3,7 +3,10 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use oci_layout::{ConfigOptions, FileMapping, ImageManifest, LayerOptions, image_config, image_manifest, layer_tar};
+use oci_layout::{
+    ConfigOptions, FileMapping, ImageManifest, LayerOptions, image_config, image_manifest,
+    layer_tar,
+};
 use serde_json::json;
 
 /// An image whose containers print this text, its layer stored in the layout.
@@ -19,5 +22,7 @@ pub fn hello(layout: &Path, text: &str, platform: &str) -> ImageManifest {
 pub fn busybox() -> PathBuf {
     let path = env::var_os("PATH").unwrap();
     let mut places = env::split_paths(&path).map(|folder| folder.join("busybox"));
-    places.find(|place| place.exists()).expect("busybox is not on PATH; tests/run installs what the tests need")
+    places
+        .find(|place| place.exists())
+        .expect("busybox is not on PATH; tests/run installs what the tests need")
 }

@@ -1,4 +1,5 @@
-//! What several tests need: sources, a look into layers and layouts, and children of the test that runs.
+//! What several tests need: sources, a look into layers and layouts, and children of the test that
+//! runs.
 #![allow(dead_code, unused_imports, reason = "each binary uses a part of it")]
 
 pub mod docker;
@@ -21,7 +22,9 @@ use std::{
     sync::Arc,
 };
 
-use oci_layout::{Blob, Compression, Digest, FileMapping, ImageLayout, LayerOptions, MediaType, layer_tar};
+use oci_layout::{
+    Blob, Compression, Digest, FileMapping, ImageLayout, LayerOptions, MediaType, layer_tar,
+};
 use tar::EntryType;
 
 pub use self::random::{Random, text};
@@ -77,8 +80,8 @@ pub struct Member {
     pub content: Vec<u8>,
 }
 
-/// `-0644 0:0 1 etc/motd "hello"`: kind, mode, owner, time, path, a link's target or a file's contents, and extended
-/// attributes.
+/// `-0644 0:0 1 etc/motd "hello"`: kind, mode, owner, time, path, a link's target or a file's
+/// contents, and extended attributes.
 impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
@@ -109,7 +112,8 @@ impl fmt::Display for Member {
     }
 }
 
-/// The members of a tar, read by the `tar` crate. It takes no pax record with a newline in its value.
+/// The members of a tar, read by the `tar` crate. It takes no pax record with a newline in its
+/// value.
 #[track_caller]
 pub fn members(tar: &[u8]) -> Vec<Member> {
     let mut archive = tar::Archive::new(tar);
@@ -144,7 +148,9 @@ pub fn members(tar: &[u8]) -> Vec<Member> {
 /// Whatever is in a folder, at any depth, sorted, relative to it.
 pub fn files_in(dir: &Path) -> Vec<PathBuf> {
     let walk = walkdir::WalkDir::new(dir).min_depth(1).sort_by_file_name();
-    walk.into_iter().map(|entry| entry.unwrap().path().strip_prefix(dir).unwrap().to_owned()).collect()
+    walk.into_iter()
+        .map(|entry| entry.unwrap().path().strip_prefix(dir).unwrap().to_owned())
+        .collect()
 }
 
 /// Reads every blob that the images of a layout name, and checks it against its descriptor.
@@ -171,14 +177,16 @@ pub fn message<T>(result: oci_layout::Result<T>) -> String {
 
 const CHILD: &str = "OCI_LAYOUT_TEST_CHILD";
 
-/// This test binary again, to run the test `test` alone, where [`child_argument`] is what is given here.
+/// This test binary again, to run the test `test` alone, where [`child_argument`] is what is given
+/// here.
 pub fn child<F: Fn()>(test: F, argument: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args([name(&test), "--exact", "--nocapture"]).env(CHILD, argument);
     command
 }
 
-/// Whether this process runs `test` alone. If not, this runs it in a process of its own, where it must pass.
+/// Whether this process runs `test` alone. If not, this runs it in a process of its own, where it
+/// must pass.
 pub fn alone<F: Fn()>(test: F) -> bool {
     if child_argument().is_none() {
         let said = String::from_utf8(run(&mut child(test, ""))).unwrap();
@@ -193,7 +201,8 @@ fn name<F: Fn()>(_test: &F) -> &'static str {
     std::any::type_name::<F>().split_once("::").unwrap().1
 }
 
-/// In a process that [`child`] started: what it is to work on. A test that starts itself asks this first.
+/// In a process that [`child`] started: what it is to work on. A test that starts itself asks this
+/// first.
 pub fn child_argument() -> Option<PathBuf> {
     env::var_os(CHILD).map(PathBuf::from)
 }
@@ -230,10 +239,10 @@ pub fn is_root() -> bool {
 /// Runs a command to its end, which must be a good one, and returns what it prints.
 #[track_caller]
 pub fn run(command: &mut Command) -> Vec<u8> {
-    let Output { status, stdout, stderr } = command
-        .stdin(Stdio::null())
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}; tests/run installs what the tests need"));
+    let Output { status, stdout, stderr } =
+        command.stdin(Stdio::null()).output().unwrap_or_else(|error| {
+            panic!("{command:?}: {error}; tests/run installs what the tests need")
+        });
     let (out, err) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert!(status.success(), "{command:?}\n{status}\n{out}{err}");
     stdout
@@ -241,10 +250,18 @@ pub fn run(command: &mut Command) -> Vec<u8> {
 
 /// An image of these files, without compression: layer, configuration and manifest.
 #[track_caller]
-pub fn image(files: impl IntoIterator<Item = FileMapping>, config: serde_json::Value) -> oci_layout::ImageManifest {
+pub fn image(
+    files: impl IntoIterator<Item = FileMapping>,
+    config: serde_json::Value,
+) -> oci_layout::ImageManifest {
     let layer = layer_tar(files, Compression::NONE).unwrap();
     let config = oci_layout::image_config([&layer], config).unwrap();
-    oci_layout::image_manifest(config, [Arc::new(layer) as Arc<dyn oci_layout::Layer>], serde_json::json!({})).unwrap()
+    oci_layout::image_manifest(
+        config,
+        [Arc::new(layer) as Arc<dyn oci_layout::Layer>],
+        serde_json::json!({}),
+    )
+    .unwrap()
 }
 
 /// An image for this platform of one file, without compression, that says so.
@@ -262,7 +279,11 @@ pub fn blob_file(layout: &Path, digest: Digest) -> PathBuf {
 }
 
 /// Stores a blob in a layout, and returns its descriptor.
-pub fn put(layout: &Path, media_type: impl AsRef<str>, bytes: impl AsRef<[u8]>) -> serde_json::Value {
+pub fn put(
+    layout: &Path,
+    media_type: impl AsRef<str>,
+    bytes: impl AsRef<[u8]>,
+) -> serde_json::Value {
     let bytes = bytes.as_ref();
     fs::write(blob_file(layout, Digest::of(bytes)), bytes).unwrap();
     serde_json::json!({ "mediaType": media_type.as_ref(), "digest": Digest::of(bytes), "size": bytes.len() })
@@ -270,7 +291,9 @@ pub fn put(layout: &Path, media_type: impl AsRef<str>, bytes: impl AsRef<[u8]>) 
 
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = Vec::new();
-    flate2::bufread::GzEncoder::new(bytes, flate2::Compression::default()).read_to_end(&mut gzip).unwrap();
+    flate2::bufread::GzEncoder::new(bytes, flate2::Compression::default())
+        .read_to_end(&mut gzip)
+        .unwrap();
     gzip
 }
 

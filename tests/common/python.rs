@@ -8,7 +8,8 @@ use std::{
 /// The tar that `make_tar.py` writes.
 pub fn make(format: &str) -> Vec<u8> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/make_tar.py");
-    let made = Command::new("python3").args([script, format]).stderr(Stdio::inherit()).output().unwrap();
+    let made =
+        Command::new("python3").args([script, format]).stderr(Stdio::inherit()).output().unwrap();
     assert!(made.status.success());
     made.stdout
 }
@@ -18,7 +19,8 @@ pub fn make(format: &str) -> Vec<u8> {
 pub fn python(tar: &[u8], args: &[&str]) -> Vec<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/list_tar.py");
     let mut python = Command::new("python3");
-    let mut python = python.arg(script).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut python =
+        python.arg(script).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     // All of it is read before the first line is written.
     python.stdin.take().unwrap().write_all(tar).unwrap();
     let output = python.wait_with_output().unwrap();

@@ -1,10 +1,13 @@
-//! Texts and numbers that look random, the same for the same seed. The benchmarks use this file too.
+//! Texts and numbers that look random, the same for the same seed. The benchmarks use this file
+//! too.
 
 /// Text that compresses about as well as program code does, the same for the same seed.
 pub fn text(size: usize, seed: u64) -> Vec<u8> {
     let mut random = Random(seed);
     let words: Vec<Vec<u8>> = (0..500)
-        .map(|_| (0..1 + random.below(15)).map(|_| b"etaoin shrdlu(){};=\n"[random.below(20)]).collect())
+        .map(|_| {
+            (0..1 + random.below(15)).map(|_| b"etaoin shrdlu(){};=\n"[random.below(20)]).collect()
+        })
         .collect();
     let mut text = Vec::with_capacity(size + 15);
     while text.len() < size {
@@ -19,7 +22,8 @@ pub struct Random(pub u64);
 
 impl Random {
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.0 ^ self.0 >> 29
     }
 

@@ -12,7 +12,8 @@ use super::text;
 
 /// A path of this many bytes in components of at most 60.
 pub fn long_path(length: usize) -> PathBuf {
-    let bytes: Vec<u8> = (1..=length).map(|n| if n % 60 == 0 && n != length { b'/' } else { b'x' }).collect();
+    let bytes: Vec<u8> =
+        (1..=length).map(|n| if n % 60 == 0 && n != length { b'/' } else { b'x' }).collect();
     PathBuf::from(OsStr::from_bytes(&bytes))
 }
 
@@ -31,7 +32,8 @@ pub fn rich_tree() -> Vec<FileMapping> {
         FileMapping::opaque_whiteout("/"),
         FileMapping::bytes(text(5 << 20, 1), "/usr/lib/large"),
         FileMapping::text("x", "/attributes").xattr("user.text", "a text").xattr("user.empty", ""),
-        FileMapping::directory("/attributes.d").xattr("security.capability", *b"\x01\0\0\x02\0=\n\0\xff"),
+        FileMapping::directory("/attributes.d")
+            .xattr("security.capability", *b"\x01\0\0\x02\0=\n\0\xff"),
     ];
     for size in [0, 1, 511, 512, 513, 1023, 1024] {
         files.push(FileMapping::bytes(text(size, 2), format!("/sizes/{size}")));
@@ -47,11 +49,31 @@ pub fn rich_tree() -> Vec<FileMapping> {
         files.push(FileMapping::directory(Path::new("/N").join("n".repeat(length))));
         files.push(FileMapping::text("x", Path::new("/").join("p".repeat(length)).join("f")));
     }
-    for name in [&b"a/b"[..], b"a-b", b"a.txt", b"A", b"\x01", b" ", b"b c", b"c:d", b"e\nf", b"g\\h", b"i\tj"] {
+    for name in [
+        &b"a/b"[..],
+        b"a-b",
+        b"a.txt",
+        b"A",
+        b"\x01",
+        b" ",
+        b"b c",
+        b"c:d",
+        b"e\nf",
+        b"g\\h",
+        b"i\tj",
+    ] {
         files.push(bytes(b"x", &[b"/names/", name].concat()));
     }
-    for name in [&b"\xff\xfe"[..], "\u{e9}t\u{e9}".as_bytes(), b"e\xcc\x81", b"-rf", b"...", b"k=v", b"100%", b"'\"$`"]
-    {
+    for name in [
+        &b"\xff\xfe"[..],
+        "\u{e9}t\u{e9}".as_bytes(),
+        b"e\xcc\x81",
+        b"-rf",
+        b"...",
+        b"k=v",
+        b"100%",
+        b"'\"$`",
+    ] {
         files.push(bytes(b"x", &[b"/names/", name].concat()));
     }
     for mode in [0, 0o200, 0o644, 0o755, 0o4755, 0o7777] {
@@ -62,7 +84,9 @@ pub fn rich_tree() -> Vec<FileMapping> {
         files.push(FileMapping::text("x", format!("/owners/{n}")).owner(number, 0));
         files.push(FileMapping::text("x", format!("/owners/{n}.group")).owner(0, number));
     }
-    for (n, time) in [i64::MIN, -1, 0, 1, 8_589_934_591, 8_589_934_592, i64::MAX].into_iter().enumerate() {
+    for (n, time) in
+        [i64::MIN, -1, 0, 1, 8_589_934_591, 8_589_934_592, i64::MAX].into_iter().enumerate()
+    {
         files.push(FileMapping::symlink("x", format!("/times/{n}")).mtime(time));
     }
     files

@@ -1,4 +1,5 @@
-//! Programs that others wrote, each kept to scratch folders: no user's storage, credentials or settings, no fixed port.
+//! Programs that others wrote, each kept to scratch folders: no user's storage, credentials or
+//! settings, no fixed port.
 //!
 //! A program that is absent or fails is a panic that says everything it said.
 
@@ -15,7 +16,8 @@ use tempfile::TempDir;
 /// Where `tests/install-tools` puts what the system lacks.
 pub const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools");
 
-/// A command that sees nothing of the user's environment, and what `tests/install-tools` installed before all else.
+/// A command that sees nothing of the user's environment, and what `tests/install-tools` installed
+/// before all else.
 pub fn tool(name: &str) -> Command {
     let path = env::var("PATH").unwrap_or_default();
     let mut command = Command::new(name);
@@ -74,32 +76,42 @@ pub fn decompress(layer: &dyn Layer, tar: &Path) {
 #[track_caller]
 pub fn schemas(layout: &Path) -> String {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    run(tool("python3").arg(tests.join("tests/tools/schemas.py")).arg(tests.join("target/tools/schema")).arg(layout))
+    run(tool("python3")
+        .arg(tests.join("tests/tools/schemas.py"))
+        .arg(tests.join("target/tools/schema"))
+        .arg(layout))
 }
 
 /// podman and buildah over one storage of their own.
 ///
-/// The storage knows layers by diff ID and images by the configuration's digest: only a fresh one reads a layer's blob.
+/// The storage knows layers by diff ID and images by the configuration's digest: only a fresh one
+/// reads a layer's blob.
 pub struct Containers {
     dir: TempDir,
     folder: PathBuf,
 }
 
 impl Containers {
-    /// Both run in this folder, so that layouts can be given by relative paths: they make an image's name of the path,
-    /// and a name has no capitals.
+    /// Both run in this folder, so that layouts can be given by relative paths: they make an
+    /// image's name of the path, and a name has no capitals.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         let dir = TempDir::new().unwrap();
         let root = dir.path().display();
         fs::create_dir(dir.path().join("tmp")).unwrap();
-        // vfs: plain folders, which need no support from the file system below and leave no mount behind.
-        let storage = format!("[storage]\ndriver = 'vfs'\ngraphroot = '{root}/storage'\nrunroot = '{root}/run'\n");
-        // runc, since crun refuses hybrid cgroups; cgroupfs and no journal, since there may be no systemd; limits that
-        // a caller without many of its own can grant; locks and state here, since they are else shared in /dev/shm and /run.
+        // vfs: plain folders, which need no support from the file system below and leave no mount
+        // behind.
+        let storage = format!(
+            "[storage]\ndriver = 'vfs'\ngraphroot = '{root}/storage'\nrunroot = '{root}/run'\n"
+        );
+        // runc, since crun refuses hybrid cgroups; cgroupfs and no journal, since there may be no
+        // systemd; limits that a caller without many of its own can grant; locks and state here,
+        // since they are else shared in /dev/shm and /run.
         let containers = format!(
-            "[containers]\nnetns = 'none'\ndefault_ulimits = ['nofile=1024:1024', 'nproc=1000:1000']\n\
+            "[containers]\nnetns = 'none'\ndefault_ulimits = ['nofile=1024:1024', \
+             'nproc=1000:1000']\n\
              [network]\nnetwork_config_dir = '{root}/network'\n\
-             [engine]\nruntime = 'runc'\ncgroup_manager = 'cgroupfs'\nevents_logger = 'none'\nlock_type = 'file'\n\
+             [engine]\nruntime = 'runc'\ncgroup_manager = 'cgroupfs'\nevents_logger = \
+             'none'\nlock_type = 'file'\n\
              tmp_dir = '{root}/state'\n"
         );
         fs::write(dir.path().join("storage.conf"), storage).unwrap();
@@ -144,18 +156,28 @@ impl Containerd {
         let config = format!(
             "version = 3\nroot = '{root}/root'\nstate = '{root}/state'\n\
              disabled_plugins = ['io.containerd.grpc.v1.cri', 'io.containerd.cri.v1.images', \
-             'io.containerd.cri.v1.runtime', 'io.containerd.internal.v1.opt', 'io.containerd.nri.v1.nri']\n\
+             'io.containerd.cri.v1.runtime', 'io.containerd.internal.v1.opt', \
+             'io.containerd.nri.v1.nri']\n\
              [grpc]\naddress = '{root}/socket'\n"
         );
         fs::write(dir.path().join("config.toml"), config).unwrap();
         let mut command = tool("containerd");
         let log = fs::File::create(dir.path().join("log")).unwrap();
-        command.arg("--config").arg(dir.path().join("config.toml")).stdin(Stdio::null()).stdout(Stdio::null());
-        let server = command.stderr(log).spawn().unwrap_or_else(|error| cannot_start(&command, &error));
+        command
+            .arg("--config")
+            .arg(dir.path().join("config.toml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let server =
+            command.stderr(log).spawn().unwrap_or_else(|error| cannot_start(&command, &error));
         let mut containerd = Self { dir, server };
         while !containerd.tool(["version"]).output().is_ok_and(|output| output.status.success()) {
             let log = || fs::read_to_string(containerd.dir.path().join("log")).unwrap();
-            assert!(containerd.server.try_wait().unwrap().is_none(), "containerd ended before it answered:\n{}", log());
+            assert!(
+                containerd.server.try_wait().unwrap().is_none(),
+                "containerd ended before it answered:\n{}",
+                log()
+            );
             thread::sleep(Duration::from_millis(50));
         }
         containerd
@@ -166,11 +188,18 @@ impl Containerd {
         run(&mut self.tool(args))
     }
 
-    /// Imports a layout as the tar that containerd takes, and returns what it calls the images, sorted.
+    /// Imports a layout as the tar that containerd takes, and returns what it calls the images,
+    /// sorted.
     #[track_caller]
     pub fn import(&self, layout: &Path) -> Vec<String> {
         let tar = self.dir.path().join("layout.tar");
-        run(tool("tar").arg("--create").arg("--file").arg(&tar).arg("--directory").arg(layout).arg("."));
+        run(tool("tar")
+            .arg("--create")
+            .arg("--file")
+            .arg(&tar)
+            .arg("--directory")
+            .arg(layout)
+            .arg("."));
         self.import_archive(&tar)
     }
 
@@ -187,16 +216,31 @@ impl Containerd {
     #[track_caller]
     pub fn mount(&self, image: &str) -> Mount<'_> {
         let dir = TempDir::new().unwrap();
-        self.ctr(["images", "mount", "--snapshotter", "native", image, dir.path().to_str().unwrap()]);
+        self.ctr([
+            "images",
+            "mount",
+            "--snapshotter",
+            "native",
+            image,
+            dir.path().to_str().unwrap(),
+        ]);
         Mount { containerd: self, dir }
     }
 
-    /// What a container of the image prints, with these arguments in place of Entrypoint and Cmd if there are any.
+    /// What a container of the image prints, with these arguments in place of Entrypoint and Cmd if
+    /// there are any.
     #[track_caller]
     pub fn run(&self, image: &str, args: &[&str]) -> String {
         let (fifos, runc) = (self.dir.path().join("fifos"), self.dir.path().join("runc"));
-        let scratch = ["--fifo-dir", fifos.to_str().unwrap(), "--runc-root", runc.to_str().unwrap()];
-        self.ctr(["run", "--rm", "--snapshotter", "native"].iter().chain(&scratch).chain(&[image, "judge"]).chain(args))
+        let scratch =
+            ["--fifo-dir", fifos.to_str().unwrap(), "--runc-root", runc.to_str().unwrap()];
+        self.ctr(
+            ["run", "--rm", "--snapshotter", "native"]
+                .iter()
+                .chain(&scratch)
+                .chain(&[image, "judge"])
+                .chain(args),
+        )
     }
 
     /// The client with these arguments, to be run.
@@ -250,29 +294,48 @@ impl Registry {
     /// That lets in whoever says that they are `me` and that the password is `secret`.
     pub fn with_password() -> Self {
         let dir = TempDir::new().unwrap();
-        fs::write(dir.path().join("users"), "me:$2b$04$3rPp6djIxt/p14UUJGynue4Xgnq.PtbGlM.c5L7E8cU0uSiE7Wu56\n")
-            .unwrap();
-        let auth = format!("auth: {{htpasswd: {{realm: test, path: '{}/users'}}}}\n", dir.path().display());
+        fs::write(
+            dir.path().join("users"),
+            "me:$2b$04$3rPp6djIxt/p14UUJGynue4Xgnq.PtbGlM.c5L7E8cU0uSiE7Wu56\n",
+        )
+        .unwrap();
+        let auth = format!(
+            "auth: {{htpasswd: {{realm: test, path: '{}/users'}}}}\n",
+            dir.path().display()
+        );
         Self::configured(dir, "addr: '127.0.0.1:0'", &auth)
     }
 
-    /// With TLS, on an address that nobody asks without, and a certificate of its own in `certificate`.
+    /// With TLS, on an address that nobody asks without, and a certificate of its own in
+    /// `certificate`.
     pub fn with_tls() -> Self {
         let dir = TempDir::new().unwrap();
-        let new = "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -subj /CN=registry -keyout key -out \
-                   certificate -addext subjectAltName=IP:127.0.0.2 -addext basicConstraints=critical,CA:FALSE";
+        let new = "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -subj /CN=registry \
+            -keyout key -out certificate -addext subjectAltName=IP:127.0.0.2 -addext \
+            basicConstraints=critical,CA:FALSE";
         run(tool("openssl").args(new.split(' ')).current_dir(&dir));
         let root = dir.path().display();
-        let http = format!("addr: '127.0.0.2:0', tls: {{certificate: '{root}/certificate', key: '{root}/key'}}");
+        let http = format!(
+            "addr: '127.0.0.2:0', tls: {{certificate: '{root}/certificate', key: '{root}/key'}}"
+        );
         Self::configured(dir, &http, "")
     }
 
-    /// With TLS, at this address and port (0 for a free one), with these files of a certificate and of its
-    /// key. It lets in only clients with a certificate by the authority in the third file, if there is one.
-    pub fn with_certificate(address: &str, certificate: &Path, key: &Path, clients: Option<&Path>) -> Self {
+    /// With TLS, at this address and port (0 for a free one), with these files of a certificate and
+    /// of its key. It lets in only clients with a certificate by the authority in the third file,
+    /// if there is one.
+    pub fn with_certificate(
+        address: &str,
+        certificate: &Path,
+        key: &Path,
+        clients: Option<&Path>,
+    ) -> Self {
         let (certificate, key) = (certificate.display(), key.display());
-        let clients = clients.map_or(String::new(), |file| format!(", clientcas: ['{}']", file.display()));
-        let http = format!("addr: '{address}', tls: {{certificate: '{certificate}', key: '{key}'{clients}}}");
+        let clients =
+            clients.map_or(String::new(), |file| format!(", clientcas: ['{}']", file.display()));
+        let http = format!(
+            "addr: '{address}', tls: {{certificate: '{certificate}', key: '{key}'{clients}}}"
+        );
         Self::configured(TempDir::new().unwrap(), &http, "")
     }
 

@@ -1,5 +1,5 @@
-//! Values of `config`, by what engines make of them. Each was tried with podman 4.3 (runc) and with Docker 20.10 and 28.5,
-//! with its own store and with containerd's, in images made by hand.
+//! Values of `config`, by what engines make of them. Each was tried with podman 4.3 (runc) and with
+//! Docker 20.10 and 28.5, with its own store and with containerd's, in images made by hand.
 
 use serde_json::{Value, json};
 
@@ -74,7 +74,10 @@ pub fn forbidden() -> Vec<Wrong> {
         ("config.Healthcheck.Timeout", json!({ "Healthcheck": { "Timeout": 1.5 } })),
         ("config.Healthcheck.StartPeriod", json!({ "Healthcheck": { "StartPeriod": true } })),
         ("config.Healthcheck.StartInterval", json!({ "Healthcheck": { "StartInterval": "5s" } })),
-        ("config.Healthcheck.Interval", json!({ "Healthcheck": { "Interval": 9_223_372_036_854_775_808_u64 } })),
+        (
+            "config.Healthcheck.Interval",
+            json!({ "Healthcheck": { "Interval": 9_223_372_036_854_775_808_u64 } }),
+        ),
         ("config.Healthcheck.Retries", json!({ "Healthcheck": { "Retries": "3" } })),
         ("config.Healthcheck.Retries", json!({ "Healthcheck": { "Retries": 1.5 } })),
     ]
@@ -106,7 +109,8 @@ pub fn refused() -> Vec<Wrong> {
         // podman and Docker 28; Docker 20 runs it.
         ("config.User", json!({ "User": "1000:1000:1000" })),
         ("config.User", json!({ "User": " 7" })),
-        // Docker, when a container is made with it: "Interval in Healthcheck cannot be less than 1ms".
+        // Docker, when a container is made with it: "Interval in Healthcheck cannot be less than
+        // 1ms".
         ("config.Healthcheck.Interval", json!({ "Healthcheck": { "Interval": 30 } })),
         ("config.Healthcheck.Timeout", json!({ "Healthcheck": { "Timeout": 999_999 } })),
         ("config.Healthcheck.StartPeriod", json!({ "Healthcheck": { "StartPeriod": -1 } })),

@@ -1,13 +1,15 @@
-//! Layers above a base: links that destinations go through, directories that keep what the base says of them, and what
-//! would replace something of the base. The right values are those of `buildah copy`, which `tests/tools/above.rs` asks.
+//! Layers above a base: links that destinations go through, directories that keep what the base
+//! says of them, and what would replace something of the base. The right values are those of
+//! `buildah copy`, which `tests/tools/above.rs` asks.
 
 use std::{fs, os::unix::fs::symlink, path::Path, sync::Arc};
 
 use crate::common::{bytes, lines, message};
 use oci_layout::{
-    BaseFiles, Blob, Compression, Descriptor, Error, FileMapping, Image, ImageLayout, LayerOptions, LayoutOptions,
-    ManifestOptions, MediaType, MemoryBlob, OnConflict, PermissionRule, Platform, PlatformImage, Pool, Recipe, Warning,
-    image_config, image_index, image_layout, image_manifest, layer_tar,
+    BaseFiles, Blob, Compression, Descriptor, Error, FileMapping, Image, ImageLayout, LayerOptions,
+    LayoutOptions, ManifestOptions, MediaType, MemoryBlob, OnConflict, PermissionRule, Platform,
+    PlatformImage, Pool, Recipe, Warning, image_config, image_index, image_layout, image_manifest,
+    layer_tar,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -61,7 +63,10 @@ fn above(base: &BaseFiles, files: impl IntoIterator<Item = FileMapping>) -> Vec<
 }
 
 fn paths(files: impl IntoIterator<Item = FileMapping>, options: LayerOptions) -> Vec<String> {
-    lines(files, options).into_iter().map(|line| line.split(' ').nth(3).unwrap().to_owned()).collect()
+    lines(files, options)
+        .into_iter()
+        .map(|line| line.split(' ').nth(3).unwrap().to_owned())
+        .collect()
 }
 
 fn refused(base: &BaseFiles, files: impl IntoIterator<Item = FileMapping>) -> Error {
@@ -84,7 +89,11 @@ fn destinations_go_through_links_of_the_base() {
     // The last component is the file itself, which takes the place of a link to a file.
     assert_eq!(above(&base, [file("/etc/tofile")]), ["etc/", "etc/tofile"]);
     assert_eq!(above(&base, [file("/etc/nowhere")]), ["etc/", "etc/nowhere"]);
-    assert_eq!(above(&base, [link("/bin", "usr/sbin")]), ["bin"], "a link takes the place of a link");
+    assert_eq!(
+        above(&base, [link("/bin", "usr/sbin")]),
+        ["bin"],
+        "a link takes the place of a link"
+    );
     assert_eq!(above(&base, [dir("/bin")]), ["usr/", "usr/bin/"], "as mkdir -p");
 }
 
@@ -96,7 +105,17 @@ fn folders_and_tars_go_behind_links_too() {
     for name in ["bin/app", "bin/sub/x", "var/run/pid", "zzz"] {
         fs::write(source.path().join(name), "").unwrap();
     }
-    let places = ["run/", "run/pid", "usr/", "usr/bin/", "usr/bin/app", "usr/bin/sub/", "usr/bin/sub/x", "var/", "zzz"];
+    let places = [
+        "run/",
+        "run/pid",
+        "usr/",
+        "usr/bin/",
+        "usr/bin/app",
+        "usr/bin/sub/",
+        "usr/bin/sub/x",
+        "var/",
+        "zzz",
+    ];
     let base = root();
     assert_eq!(above(&base, [FileMapping::new(source.path(), "/")]), places);
 
@@ -118,7 +137,8 @@ fn folders_meet_behind_links() {
     fs::write(source.path().join("bin/new/a"), "").unwrap();
     fs::write(source.path().join("b"), "").unwrap();
     fs::write(source.path().join("bin/file"), "").unwrap();
-    let (all, bin) = (FileMapping::new(source.path(), "/"), FileMapping::new(source.path().join("bin"), "/bin"));
+    let (all, bin) =
+        (FileMapping::new(source.path(), "/"), FileMapping::new(source.path().join("bin"), "/bin"));
     let other = TempDir::new().unwrap();
     fs::write(other.path().join("b"), "").unwrap();
     for first in [all, bin] {
@@ -132,11 +152,20 @@ fn folders_meet_behind_links() {
         // A file where the other has a directory, above its place or at it.
         for place in ["/usr/bin/file", "/usr/bin/file/below/it", "/usr/bin/new/a/below"] {
             let second = FileMapping::new(other.path(), place);
-            assert!(matches!(refused(&base, [first.clone(), second.clone()]), Error::Conflict { .. }), "{place}");
-            assert!(matches!(refused(&base, [second.clone(), first.clone()]), Error::Conflict { .. }), "{place}");
+            assert!(
+                matches!(refused(&base, [first.clone(), second.clone()]), Error::Conflict { .. }),
+                "{place}"
+            );
+            assert!(
+                matches!(refused(&base, [second.clone(), first.clone()]), Error::Conflict { .. }),
+                "{place}"
+            );
 
             let last = |files: [FileMapping; 2]| {
-                paths(files, LayerOptions::default().above(base.clone()).on_conflict(OnConflict::LastWins))
+                paths(
+                    files,
+                    LayerOptions::default().above(base.clone()).on_conflict(OnConflict::LastWins),
+                )
             };
             let end = format!("{}/b", &place[1..]);
             assert!(last([first.clone(), second.clone()]).contains(&end), "{place}");
@@ -148,30 +177,48 @@ fn folders_meet_behind_links() {
 #[test]
 fn whiteouts_remove_what_is_behind_links() {
     let base = root();
-    assert_eq!(above(&base, [FileMapping::whiteout("/bin/sh")]), ["usr/", "usr/bin/", "usr/bin/.wh.sh"]);
-    assert_eq!(above(&base, [FileMapping::opaque_whiteout("/var/run")]), ["run/", "run/.wh..wh..opq"]);
+    assert_eq!(
+        above(&base, [FileMapping::whiteout("/bin/sh")]),
+        ["usr/", "usr/bin/", "usr/bin/.wh.sh"]
+    );
+    assert_eq!(
+        above(&base, [FileMapping::opaque_whiteout("/var/run")]),
+        ["run/", "run/.wh..wh..opq"]
+    );
     assert_eq!(above(&base, [FileMapping::whiteout("/bin")]), [".wh.bin"], "the link itself");
     for nothing in [FileMapping::whiteout("/bin/none"), FileMapping::whiteout("/none/at/all")] {
         let layer = layer_tar([nothing], LayerOptions::default().above(base.clone())).unwrap();
-        assert!(matches!(layer.warnings(), [Warning::WhiteoutOfNothing { .. }]), "{:?}", layer.warnings());
+        assert!(
+            matches!(layer.warnings(), [Warning::WhiteoutOfNothing { .. }]),
+            "{:?}",
+            layer.warnings()
+        );
         assert_eq!(layer.tar_size(), 1024, "it has no entry, and no directory for one");
     }
     // What is removed is not there for the others, in whatever order they are given.
     let expected = [".wh.bin", "bin/", "bin/app"];
     assert_eq!(above(&base, [file("/bin/app"), FileMapping::whiteout("/bin")]), expected);
     assert_eq!(above(&base, [FileMapping::whiteout("/bin"), file("/bin/app")]), expected);
-    // Overlay storages forget the whiteout of a directory where the layer has one too, and see an opaque one.
+    // Overlay storages forget the whiteout of a directory where the layer has one too, and see an
+    // opaque one.
     let expected = ["usr/", "usr/bin/", "usr/bin/.wh..wh..opq", "usr/bin/app"];
     assert_eq!(above(&base, [file("/usr/bin/app"), FileMapping::whiteout("/usr/bin")]), expected);
-    assert_eq!(above(&base, [file("/bin/app"), FileMapping::whiteout("/usr/bin"), dir("/usr/bin")]), expected);
+    assert_eq!(
+        above(&base, [file("/bin/app"), FileMapping::whiteout("/usr/bin"), dir("/usr/bin")]),
+        expected
+    );
     let source = TempDir::new().unwrap();
     fs::write(source.path().join("app"), "").unwrap();
     let folder = FileMapping::new(source.path(), "/usr/bin");
     assert_eq!(above(&base, [folder, FileMapping::whiteout("/usr/bin")]), expected);
-    assert_eq!(above(&base, [FileMapping::whiteout("/usr/bin"), file("/usr/bin")]), ["usr/", "usr/.wh.bin", "usr/bin"]);
+    assert_eq!(
+        above(&base, [FileMapping::whiteout("/usr/bin"), file("/usr/bin")]),
+        ["usr/", "usr/.wh.bin", "usr/bin"]
+    );
 }
 
-/// Every whiteout means the base as it is, and none brings back what another one removes, or what was never there.
+/// Every whiteout means the base as it is, and none brings back what another one removes, or what
+/// was never there.
 #[test]
 fn whiteouts_do_not_depend_on_one_another() {
     let base = root();
@@ -190,12 +237,22 @@ fn whiteouts_do_not_depend_on_one_another() {
     assert_eq!(above(&base, nested), [".wh.usr"]);
 }
 
-/// A layer does not take away a link that its own files went through, not even on the way to where another link leads.
+/// A layer does not take away a link that its own files went through, not even on the way to where
+/// another link leads.
 #[test]
 fn links_on_the_way_stay() {
-    let base = BaseFiles::new([layer([link("/chain", "opt/current"), link("/opt/current", "v1"), dir("/opt/v1")])]);
-    for replaced in [link("/chain", "opt"), link("/opt/current", "v2"), file("/opt/current").mode(0o600)] {
-        let error = layer_tar([file("/chain/a"), replaced], LayerOptions::default().above(base.clone()).replace(true));
+    let base = BaseFiles::new([layer([
+        link("/chain", "opt/current"),
+        link("/opt/current", "v1"),
+        dir("/opt/v1"),
+    ])]);
+    for replaced in
+        [link("/chain", "opt"), link("/opt/current", "v2"), file("/opt/current").mode(0o600)]
+    {
+        let error = layer_tar(
+            [file("/chain/a"), replaced],
+            LayerOptions::default().above(base.clone()).replace(true),
+        );
         assert!(matches!(error, Err(Error::Conflict { .. })), "{error:?}");
     }
     let same = [file("/chain/a"), link("/opt/current", "v1")];
@@ -209,7 +266,9 @@ fn a_whiteout_below_one_in_a_tar_is_left_out() {
     let tar = folder.path().join("tar");
     fs::write(&tar, bytes(&layer([FileMapping::whiteout("/d/sub")]))).unwrap();
     let whiteout = FileMapping::whiteout("/d/sub/x");
-    for files in [[whiteout.clone(), FileMapping::tar(&tar, "/")], [FileMapping::tar(&tar, "/"), whiteout]] {
+    for files in
+        [[whiteout.clone(), FileMapping::tar(&tar, "/")], [FileMapping::tar(&tar, "/"), whiteout]]
+    {
         assert_eq!(above(&base, files), ["d/", "d/.wh.sub"]);
     }
 }
@@ -218,7 +277,10 @@ fn a_whiteout_below_one_in_a_tar_is_left_out() {
 fn directories_keep_what_the_base_says_of_them() {
     let base = root();
     let options = || LayerOptions::default().owner(7, 8).mtime(9).above(base.clone());
-    let entries = lines([file("/tmp/a"), file("/root/a"), file("/home/app/new/a"), file("/lib64/a")], options());
+    let entries = lines(
+        [file("/tmp/a"), file("/root/a"), file("/home/app/new/a"), file("/lib64/a")],
+        options(),
+    );
     assert_eq!(
         entries,
         [
@@ -241,10 +303,24 @@ fn directories_keep_what_the_base_says_of_them() {
     fs::create_dir_all(source.path().join("home/app/sub")).unwrap();
     fs::create_dir(source.path().join("tmp")).unwrap();
     let folder = || FileMapping::new(source.path(), "/");
-    let merged = ["d0755 0:0 1 home/", "d0750 1000:1001 1 home/app/", "d0755 7:8 9 home/app/sub/", "d1777 0:0 5 tmp/"];
+    let merged = [
+        "d0755 0:0 1 home/",
+        "d0750 1000:1001 1 home/app/",
+        "d0755 7:8 9 home/app/sub/",
+        "d1777 0:0 5 tmp/",
+    ];
     assert_eq!(lines([folder()], options()), merged);
-    let owned = ["d0755 3:4 1 home/", "d0750 3:4 1 home/app/", "d0755 3:4 9 home/app/sub/", "d1777 3:4 5 tmp/"];
-    assert_eq!(lines([folder().owner(3, 4)], options())[1..], owned, "after the root, which the mapping sets");
+    let owned = [
+        "d0755 3:4 1 home/",
+        "d0750 3:4 1 home/app/",
+        "d0755 3:4 9 home/app/sub/",
+        "d1777 3:4 5 tmp/",
+    ];
+    assert_eq!(
+        lines([folder().owner(3, 4)], options())[1..],
+        owned,
+        "after the root, which the mapping sets"
+    );
     assert_eq!(lines([dir("/tmp")], options()), ["d1777 0:0 5 tmp/"]);
     assert_eq!(lines([dir("/tmp").mode(0o700)], options()), ["d0700 0:0 5 tmp/"]);
     assert_eq!(lines([dir("/tmp").mtime(3)], options()), ["d1777 0:0 3 tmp/"]);
@@ -262,32 +338,53 @@ fn directories_keep_what_the_base_says_of_them() {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("app"), "").unwrap();
         let rule = PermissionRule { glob: glob.into(), mode: Some(0o4755), uid: None, gid: None };
-        let ruled = lines([FileMapping::new(folder.path(), "/bin")], options().permission(rule).strict(true));
+        let ruled = lines(
+            [FileMapping::new(folder.path(), "/bin")],
+            options().permission(rule).strict(true),
+        );
         assert_eq!(ruled[2], "-4755 7:8 9 usr/bin/app \"\"", "{glob}");
     }
 }
 
 #[test]
 fn upper_layers_of_the_base_count() {
-    let links = || layer([dir("/usr/bin"), link("/bin", "usr/bin"), dir("/data").mode(0o700), file("/data/f")]);
+    let links = || {
+        layer([dir("/usr/bin"), link("/bin", "usr/bin"), dir("/data").mode(0o700), file("/data/f")])
+    };
     let with = |upper: &[FileMapping]| BaseFiles::new([links(), layer(upper.iter().cloned())]);
     let behind = ["usr/", "usr/bin/", "usr/bin/app"];
     let beside = ["bin/", "bin/app"];
     let app = || [file("/bin/app")];
-    assert_eq!(above(&with(&[file("/bin/other")]), app()), beside, "a directory took the place of the link");
+    assert_eq!(
+        above(&with(&[file("/bin/other")]), app()),
+        beside,
+        "a directory took the place of the link"
+    );
     assert_eq!(above(&with(&[FileMapping::whiteout("/bin")]), app()), beside);
-    assert_eq!(above(&with(&[FileMapping::whiteout("/bin"), link("/bin", "usr/bin")]), app()), behind);
+    assert_eq!(
+        above(&with(&[FileMapping::whiteout("/bin"), link("/bin", "usr/bin")]), app()),
+        behind
+    );
     assert_eq!(above(&with(&[FileMapping::opaque_whiteout("/")]), app()), beside);
-    assert_eq!(above(&with(&[link("/bin", "/other"), dir("/other")]), app()), ["other/", "other/app"]);
+    assert_eq!(
+        above(&with(&[link("/bin", "/other"), dir("/other")]), app()),
+        ["other/", "other/app"]
+    );
     let and_back = with(&[file("/bin/other")]).and(layer([link("/bin", "usr/bin")]));
     assert_eq!(above(&and_back, app()), behind, "and a link the place of the directory");
     assert_eq!(above(&with(&[FileMapping::whiteout("/usr/bin"), dir("/usr/bin")]), app()), behind);
 
-    let mode = |base: &BaseFiles| lines([file("/data/a")], LayerOptions::default().above(base.clone()))[0].clone();
+    let mode = |base: &BaseFiles| {
+        lines([file("/data/a")], LayerOptions::default().above(base.clone()))[0].clone()
+    };
     assert_eq!(mode(&with(&[])), "d0700 0:0 1 data/");
     assert_eq!(mode(&with(&[dir("/data").mode(0o711)])), "d0711 0:0 1 data/");
     assert_eq!(mode(&with(&[FileMapping::opaque_whiteout("/data")])), "d0755 0:0 1 data/");
-    assert_eq!(mode(&with(&[FileMapping::whiteout("/data")])), "d0755 0:0 1 data/", "it is not there any more");
+    assert_eq!(
+        mode(&with(&[FileMapping::whiteout("/data")])),
+        "d0755 0:0 1 data/",
+        "it is not there any more"
+    );
     let gone = with(&[FileMapping::whiteout("/data")]).and(layer([file("/data").mode(0o600)]));
     assert!(
         message(layer_tar([file("/data/a")], LayerOptions::default().above(gone)))
@@ -297,7 +394,10 @@ fn upper_layers_of_the_base_count() {
     let bare = tar_without_parents("srv/www/index.html");
     let base = BaseFiles::new([links(), bare]);
     assert_eq!(above(&base, [file("/srv/www/a")]), ["srv/", "srv/www/", "srv/www/a"]);
-    assert!(matches!(refused(&base, [file("/srv/www")]), Error::BaseConflict { base: "directory", .. }));
+    assert!(matches!(
+        refused(&base, [file("/srv/www")]),
+        Error::BaseConflict { base: "directory", .. }
+    ));
 }
 
 /// A tar with this one member.
@@ -310,7 +410,8 @@ fn tar_without_parents(name: &str) -> MemoryBlob {
     MemoryBlob::new(MediaType::LAYER, tar.into_inner().unwrap())
 }
 
-/// A tar with members of these types, names and targets, as they are: the `tar` crate refuses such names.
+/// A tar with members of these types, names and targets, as they are: the `tar` crate refuses such
+/// names.
 fn tar_of(members: &[(tar::EntryType, &str, &str)]) -> MemoryBlob {
     let mut tar = Vec::new();
     for (kind, name, target) in members {
@@ -331,21 +432,33 @@ fn tar_of(members: &[(tar::EntryType, &str, &str)]) -> MemoryBlob {
 #[test]
 fn a_base_that_leads_out_of_the_image_is_warned_of() {
     use tar::EntryType::{Directory, Link, Regular, Symlink};
-    let good = [(Directory, "a", ""), (Symlink, "a/l", "../../b"), (Regular, "a/..b", ""), (Link, "c..", "a/..b")];
+    let good = [
+        (Directory, "a", ""),
+        (Symlink, "a/l", "../../b"),
+        (Regular, "a/..b", ""),
+        (Link, "c..", "a/..b"),
+    ];
     let cache = TempDir::new().unwrap();
     let warnings = |members: &[_], options: fn(LayerOptions) -> LayerOptions| {
         let of = |base: BaseFiles| {
             let options = options(LayerOptions::default().above(base));
             layer_tar([file("/app")], options).map(|layer| layer.warnings().to_vec())
         };
-        let layers = [tar_of(&[(Regular, "lowest", "")]), tar_of(members), tar_of(&[(Regular, "topmost", "")])];
+        let layers = [
+            tar_of(&[(Regular, "lowest", "")]),
+            tar_of(members),
+            tar_of(&[(Regular, "topmost", "")]),
+        ];
         let digest = layers[1].descriptor().digest;
         let base = BaseFiles::new(layers);
         let first = of(base.clone());
         // The index of a layer in the cache says the same, once the first has written it.
         for _ in 0..2 {
             let cached = of(base.clone().cache(cache.path()));
-            assert_eq!(cached.as_ref().map_err(ToString::to_string), first.as_ref().map_err(ToString::to_string));
+            assert_eq!(
+                cached.as_ref().map_err(ToString::to_string),
+                first.as_ref().map_err(ToString::to_string)
+            );
         }
         (digest, first)
     };
@@ -372,7 +485,12 @@ fn a_base_that_leads_out_of_the_image_is_warned_of() {
     let expected = Warning::BaseOutside { layer, path: "../x".into(), count: 4 };
     assert_eq!(found.as_ref().unwrap().as_slice(), std::slice::from_ref(&expected));
     let text = expected.to_string();
-    assert!(text.contains(&layer.to_string()) && text.contains("\"../x\"") && text.contains("like it: 4"), "{text}");
+    assert!(
+        text.contains(&layer.to_string())
+            && text.contains("\"../x\"")
+            && text.contains("like it: 4"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -388,9 +506,15 @@ fn a_link_that_leads_nowhere_is_named() {
         let error = refused(&base, [file(destination)]);
         let text = error.to_string();
         assert!(text.contains(reason) && text.contains(&format!("{link:?}")), "{text}");
-        assert!(matches!(error, Error::BaseLink { link: found, .. } if found == Path::new(link)), "{text}");
+        assert!(
+            matches!(error, Error::BaseLink { link: found, .. } if found == Path::new(link)),
+            "{text}"
+        );
         assert!(matches!(refused(&base, [dir(destination)]), Error::BaseLink { .. }));
-        assert!(matches!(refused(&base, [FileMapping::whiteout(destination)]), Error::BaseLink { .. }));
+        assert!(matches!(
+            refused(&base, [FileMapping::whiteout(destination)]),
+            Error::BaseLink { .. }
+        ));
     }
     // What is missing may come with the same layer.
     let provided = above(&base, [file("/etc/nowhere/app"), dir("/nothing/at/all")]);
@@ -421,14 +545,26 @@ fn files_and_directories_of_the_base_are_replaced_only_on_request() {
         let options = LayerOptions::default().above(base.clone()).replace(true);
         assert!(layer_tar([mapping], options).is_ok(), "{error}");
     }
-    let replaced = lines([file("/etc/nowhere/app")], LayerOptions::default().above(base.clone()).replace(true));
+    let replaced = lines(
+        [file("/etc/nowhere/app")],
+        LayerOptions::default().above(base.clone()).replace(true),
+    );
     assert_eq!(replaced[1..], ["d0755 0:0 1 etc/nowhere/", "-0644 0:0 1 etc/nowhere/app \"\""]);
     // A link that the layer's own files go through must stay.
     let error = refused(&base, [file("/bin/app"), link("/bin", "elsewhere")]);
-    assert!(matches!(&error, Error::Conflict { destination, .. } if destination == Path::new("/bin")), "{error}");
-    assert_eq!(above(&base, [file("/bin/app"), link("/bin", "usr/bin")]), ["bin", "usr/", "usr/bin/", "usr/bin/app"]);
+    assert!(
+        matches!(&error, Error::Conflict { destination, .. } if destination == Path::new("/bin")),
+        "{error}"
+    );
+    assert_eq!(
+        above(&base, [file("/bin/app"), link("/bin", "usr/bin")]),
+        ["bin", "usr/", "usr/bin/", "usr/bin/app"]
+    );
     // Two paths to one place are one place.
-    let error = refused(&base, [FileMapping::text("a", "/bin/app"), FileMapping::text("b", "/usr/bin/app")]);
+    let error = refused(
+        &base,
+        [FileMapping::text("a", "/bin/app"), FileMapping::text("b", "/usr/bin/app")],
+    );
     assert!(matches!(error, Error::Conflict { .. }), "{error}");
 }
 
@@ -454,11 +590,21 @@ fn a_destination_with_a_slash_is_the_directory_to_land_in() {
         lines.map(|line| line.split(' ').nth(3).unwrap().to_owned()).collect()
     };
     assert_eq!(plain(to(&app, "b/")), ["b/", "b/app"]);
-    assert_eq!(plain(to(&source.path().join("start"), "b/")), ["b/", "b/start"], "a link by its own name");
+    assert_eq!(
+        plain(to(&source.path().join("start"), "b/")),
+        ["b/", "b/start"],
+        "a link by its own name"
+    );
     assert_eq!(plain(to(&source.path().join("start"), "b/").follow(false)), ["b/", "b/start"]);
-    assert_eq!(plain(to(source.path(), "b/")), ["b/", "b/app", "b/start"], "a folder's contents land there either way");
+    assert_eq!(
+        plain(to(source.path(), "b/")),
+        ["b/", "b/app", "b/start"],
+        "a folder's contents land there either way"
+    );
     assert_eq!(plain(dir("/b/")), ["b/"]);
-    for mapping in [file("/etc/app/"), link("/etc/app/", "x"), FileMapping::bytes(*b"", "/etc/."), file("/")] {
+    for mapping in
+        [file("/etc/app/"), link("/etc/app/", "x"), FileMapping::bytes(*b"", "/etc/."), file("/")]
+    {
         let error = layer_tar([mapping], LayerOptions::default()).map(|_| ()).unwrap_err();
         assert!(matches!(error, Error::Destination { .. }), "{error}");
     }
@@ -473,9 +619,18 @@ fn the_layer_is_a_function_of_the_layers_below() {
     for n in 0..600 {
         fs::write(source.path().join(format!("bin/{n}")), format!("{n}")).unwrap();
     }
-    let files = || [FileMapping::new(source.path(), "/"), file("/tmp/a"), FileMapping::new(source.path(), "/new")];
+    let files = || {
+        [
+            FileMapping::new(source.path(), "/"),
+            file("/tmp/a"),
+            FileMapping::new(source.path(), "/new"),
+        ]
+    };
     let of = |base: BaseFiles, threads| {
-        layer_tar(files(), LayerOptions::default().above(base).pool(&Pool::new(threads))).unwrap().descriptor().digest
+        layer_tar(files(), LayerOptions::default().above(base).pool(&Pool::new(threads)))
+            .unwrap()
+            .descriptor()
+            .digest
     };
     let expected = of(root(), 1);
     for threads in [2, 3, 8] {
@@ -485,7 +640,8 @@ fn the_layer_is_a_function_of_the_layers_below() {
     // A base may be compressed, come from a layout, and be read or remembered.
     let elsewhere = TempDir::new().unwrap();
     let layout = elsewhere.path().join("layout");
-    let layers = || [FileMapping::directory("/usr/bin"), link("/bin", "usr/bin"), dir("/tmp").mode(0o1777)];
+    let layers =
+        || [FileMapping::directory("/usr/bin"), link("/bin", "usr/bin"), dir("/tmp").mode(0o1777)];
     let compressed = layer_tar(layers(), LayerOptions::default().store(&layout)).unwrap();
     let config = image_config([&compressed], json!({})).unwrap();
     let image = image_manifest(config, [compressed.clone()], ManifestOptions::default()).unwrap();
@@ -496,10 +652,16 @@ fn the_layer_is_a_function_of_the_layers_below() {
     assert_eq!(of(BaseFiles::new([compressed]), 2), expected);
     assert_eq!(of((&image).into(), 2), expected);
     assert_eq!(of(BaseFiles::from(&image).cache(&cache), 2), expected);
-    assert_eq!(of(BaseFiles::from(&PlatformImage::of(&image.clone().into(), None).unwrap()), 2), expected);
+    assert_eq!(
+        of(BaseFiles::from(&PlatformImage::of(&image.clone().into(), None).unwrap()), 2),
+        expected
+    );
     let index = image_index([Image::from(image.clone())], json!({})).unwrap();
     assert_eq!(
-        of(BaseFiles::from(&PlatformImage::of(&index.into(), Some(&Platform::default())).unwrap()), 2),
+        of(
+            BaseFiles::from(&PlatformImage::of(&index.into(), Some(&Platform::default())).unwrap()),
+            2
+        ),
         expected
     );
     let other = "linux/s390x".parse().unwrap();
@@ -510,11 +672,16 @@ fn the_layer_is_a_function_of_the_layers_below() {
     let gone = |descriptor: &Descriptor| Gone(descriptor.clone());
     let absent = || BaseFiles::new(image.layers().iter().map(|layer| gone(layer.descriptor())));
     assert_eq!(of(absent().cache(&cache), 2), expected);
-    assert!(message(layer_tar(files(), LayerOptions::default().above(absent()))).contains("cannot read blob"));
+    assert!(
+        message(layer_tar(files(), LayerOptions::default().above(absent())))
+            .contains("cannot read blob")
+    );
     // What is damaged in the cache is read anew, and of no use without the layer.
     let entry = cache.join("entries/sha256").join(image.layers()[0].descriptor().digest.hex());
     let whole = fs::read(&entry).unwrap();
-    for damaged in [&whole[..whole.len() - 1], &[&whole[..whole.len() - 1], b"x"].concat(), b"", &whole[1..]] {
+    for damaged in
+        [&whole[..whole.len() - 1], &[&whole[..whole.len() - 1], b"x"].concat(), b"", &whole[1..]]
+    {
         fs::write(&entry, damaged).unwrap();
         message(layer_tar(files(), LayerOptions::default().above(absent().cache(&cache))));
         assert_eq!(of(BaseFiles::from(&image).cache(&cache), 2), expected);
@@ -533,21 +700,30 @@ impl Blob for Gone {
     }
 
     fn open(&self) -> oci_layout::Result<Box<dyn std::io::Read + Send>> {
-        Err(Error::BlobUnreadable { digest: self.0.digest, cause: std::io::ErrorKind::NotFound.into() })
+        Err(Error::BlobUnreadable {
+            digest: self.0.digest,
+            cause: std::io::ErrorKind::NotFound.into(),
+        })
     }
 }
 
 #[test]
 fn a_damaged_layer_is_no_base() {
     let whole = bytes(&layer([dir("/usr/bin"), link("/bin", "usr/bin"), file("/x")]));
-    for (damaged, size) in [(whole.replace_at(1030), whole.len()), (whole[..1024].to_vec(), whole.len())] {
-        let descriptor = Descriptor { size: size as u64, ..Descriptor::of(MediaType::LAYER, &whole) };
+    for (damaged, size) in
+        [(whole.replace_at(1030), whole.len()), (whole[..1024].to_vec(), whole.len())]
+    {
+        let descriptor =
+            Descriptor { size: size as u64, ..Descriptor::of(MediaType::LAYER, &whole) };
         let base = BaseFiles::new([Damaged(descriptor, damaged.into())]);
         let error = refused(&base, [file("/bin/app")]);
         assert!(matches!(error, Error::BlobDamaged { .. }), "{error}");
     }
     let no_tar = MemoryBlob::new(MediaType::LAYER, vec![7; 2000]);
-    assert!(matches!(refused(&BaseFiles::new([no_tar]), [file("/a")]), Error::BlobUnreadable { .. }));
+    assert!(matches!(
+        refused(&BaseFiles::new([no_tar]), [file("/a")]),
+        Error::BlobUnreadable { .. }
+    ));
 }
 
 trait ReplaceAt {
@@ -620,7 +796,9 @@ fn a_layer_that_was_made_without_its_base_is_found_out() {
             Warning::LinkReplaced { path, target } => format!("link {path:?} {target:?}"),
             Warning::FileReplaced { path } => format!("file {path:?}"),
             Warning::DirectoryReplaced { path } => format!("directory {path:?}"),
-            Warning::DirectoryReset { path, mode, owner } => format!("reset {path:?} {mode:o} {owner:?}"),
+            Warning::DirectoryReset { path, mode, owner } => {
+                format!("reset {path:?} {mode:o} {owner:?}")
+            }
             other => panic!("{other}"),
         };
         warnings.map(name).collect()
@@ -628,10 +806,18 @@ fn a_layer_that_was_made_without_its_base_is_found_out() {
     assert_eq!(found(vec![file("/bin/app")]), [r#"link "/bin" "usr/bin""#]);
     assert_eq!(found(vec![FileMapping::whiteout("/bin/sh")]), [r#"link "/bin" "usr/bin""#]);
     assert_eq!(found(vec![file("/etc/file/x")]), [r#"file "/etc/file""#]);
-    assert_eq!(found(vec![link("/tmp", "x"), file("/run")]), [r#"directory "/run""#, r#"directory "/tmp""#]);
+    assert_eq!(
+        found(vec![link("/tmp", "x"), file("/run")]),
+        [r#"directory "/run""#, r#"directory "/tmp""#]
+    );
     let resets = [r#"reset "/home/app" 750 (1000, 1001)"#, r#"reset "/tmp" 1777 (0, 0)"#];
     assert_eq!(found(vec![file("/tmp/a"), file("/home/app/a")]), resets);
-    let fine = [file("/usr/bin/app"), dir("/tmp").mode(0o1777), file("/etc/tofile"), dir("/root").mode(0o711)];
+    let fine = [
+        file("/usr/bin/app"),
+        dir("/tmp").mode(0o1777),
+        file("/etc/tofile"),
+        dir("/root").mode(0o711),
+    ];
     assert_eq!(found(fine.into()), [] as [&str; 0]);
     assert_eq!(found(vec![FileMapping::whiteout("/bin"), file("/bin/app")]), [] as [&str; 0]);
 }

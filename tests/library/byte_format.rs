@@ -10,7 +10,8 @@ use flate2::bufread::GzDecoder;
 use oci_layout::{Blob, Compression, Layer, LayerOptions, layer_tar};
 use tempfile::TempDir;
 
-/// Whoever decompresses a blob finds the tar that the diff ID is the digest of, and the digest is that of the file.
+/// Whoever decompresses a blob finds the tar that the diff ID is the digest of, and the digest is
+/// that of the file.
 #[test]
 fn other_programs_find_the_same_digests() {
     let dir = TempDir::new().unwrap();
@@ -25,17 +26,23 @@ fn other_programs_find_the_same_digests() {
         (Compression::Gzip { level: 12 }, "pigz -dc"),
         (Compression::Zstd { level: 19 }, "zstd -dcq"),
     ] {
-        let layer = layer_tar(rich_tree(), LayerOptions::from(compression).store(dir.path())).unwrap();
+        let layer =
+            layer_tar(rich_tree(), LayerOptions::from(compression).store(dir.path())).unwrap();
         let file = layer.file().unwrap();
         assert_eq!(file.file_name().unwrap().to_str().unwrap(), layer.descriptor().digest.hex());
         assert_eq!(file.metadata().unwrap().len(), layer.descriptor().size);
-        assert_eq!(sha256sum("sha256sum < \"$1\"", file), layer.descriptor().digest.to_string(), "{compression}");
+        assert_eq!(
+            sha256sum("sha256sum < \"$1\"", file),
+            layer.descriptor().digest.to_string(),
+            "{compression}"
+        );
         let tar = sha256sum(&format!("{decode} < \"$1\" | sha256sum"), file);
         assert_eq!(tar, layer.diff_id().to_string(), "{compression}");
     }
 }
 
-/// A gzip blob is one member for each MiB of the tar, and what such a member decodes to is that MiB.
+/// A gzip blob is one member for each MiB of the tar, and what such a member decodes to is that
+/// MiB.
 #[test]
 fn gzip_members_are_blocks_of_the_tar() {
     let tar = bytes(&layer_tar(rich_tree(), Compression::NONE).unwrap());

@@ -1,5 +1,5 @@
-//! A closure is split into layers that hold every path once, come after what they refer to, and stay as they are when
-//! something else changes.
+//! A closure is split into layers that hold every path once, come after what they refer to, and
+//! stay as they are when something else changes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,8 @@ fn store_path(number: usize, name: &str) -> String {
 
 /// What Nix writes of paths, each with a size and the indexes of those that it refers to.
 fn listed(paths: &[(String, u64, Vec<usize>)]) -> Vec<Value> {
-    let references = |indexes: &[usize]| indexes.iter().map(|&index| paths[index].0.clone()).collect::<Vec<_>>();
+    let references =
+        |indexes: &[usize]| indexes.iter().map(|&index| paths[index].0.clone()).collect::<Vec<_>>();
     let listed = |(path, size, indexes): &(String, u64, Vec<usize>)| {
         json!({
             "path": path, "narSize": size, "references": references(indexes),
@@ -47,7 +48,8 @@ fn full(graph: &ReferenceGraph, name: &str) -> PathBuf {
     graph.paths().find(|path| path.to_str().unwrap()[44..] == *name).unwrap().to_owned()
 }
 
-/// A closure like those of real images: few large paths, many small ones, some that most others refer to.
+/// A closure like those of real images: few large paths, many small ones, some that most others
+/// refer to.
 fn realistic(count: usize, seed: u64) -> Vec<(String, u64, Vec<usize>)> {
     let mut random = Random(seed);
     let path = |index: usize| {
@@ -58,7 +60,11 @@ fn realistic(count: usize, seed: u64) -> Vec<(String, u64, Vec<usize>)> {
             references.insert(if random.below(2) == 0 { near } else { popular });
         }
         let size = 20_000 << random.below(6) << random.below(6).min(random.below(6));
-        (store_path(random.below(1 << 30), &format!("package-{index}")), size, references.into_iter().collect())
+        (
+            store_path(random.below(1 << 30), &format!("package-{index}")),
+            size,
+            references.into_iter().collect(),
+        )
     };
     (0..count).map(path).collect()
 }
@@ -71,7 +77,12 @@ fn at_most(max_layers: usize) -> ClosureOptions {
 #[track_caller]
 fn layers(graph: &ReferenceGraph, options: &ClosureOptions) -> Vec<Vec<PathBuf>> {
     let layers = closure_layers(graph, options).unwrap();
-    assert!(layers.len() <= options.max_layers, "{} layers, {} allowed", layers.len(), options.max_layers);
+    assert!(
+        layers.len() <= options.max_layers,
+        "{} layers, {} allowed",
+        layers.len(),
+        options.max_layers
+    );
     let mut layer_of = BTreeMap::new();
     for (index, layer) in layers.iter().enumerate() {
         assert!(!layer.is_empty());
@@ -82,13 +93,22 @@ fn layers(graph: &ReferenceGraph, options: &ClosureOptions) -> Vec<Vec<PathBuf>>
     assert!(layer_of.keys().copied().eq(graph.paths()));
     for path in graph.paths() {
         for reference in graph.references(path).unwrap() {
-            assert!(layer_of[reference.as_path()] <= layer_of[path], "{reference:?} is above {path:?}");
+            assert!(
+                layer_of[reference.as_path()] <= layer_of[path],
+                "{reference:?} is above {path:?}"
+            );
         }
     }
     if options.alone.is_empty() {
-        let size = |layer: &&Vec<PathBuf>| layer.iter().map(|path| graph.nar_size(path).unwrap()).sum::<u64>();
+        let size = |layer: &&Vec<PathBuf>| {
+            layer.iter().map(|path| graph.nar_size(path).unwrap()).sum::<u64>()
+        };
         let small = layers.iter().filter(|layer| size(layer) < MIB).count();
-        assert!(small <= (options.max_layers / 3).max(1), "{small} small layers, {} allowed", options.max_layers);
+        assert!(
+            small <= (options.max_layers / 3).max(1),
+            "{small} small layers, {} allowed",
+            options.max_layers
+        );
     }
     layers
 }
@@ -97,7 +117,10 @@ fn layers(graph: &ReferenceGraph, options: &ClosureOptions) -> Vec<Vec<PathBuf>>
 #[track_caller]
 fn names(graph: &ReferenceGraph, options: &ClosureOptions) -> Vec<String> {
     let name = |path: &PathBuf| path.to_str().unwrap()[44..].to_owned();
-    layers(graph, options).iter().map(|layer| layer.iter().map(name).collect::<Vec<_>>().join(" ")).collect()
+    layers(graph, options)
+        .iter()
+        .map(|layer| layer.iter().map(name).collect::<Vec<_>>().join(" "))
+        .collect()
 }
 
 #[test]
@@ -137,7 +160,8 @@ fn large_paths_have_layers_and_small_ones_share() {
 
 #[test]
 fn an_app_is_not_in_the_layer_of_what_it_stands_on() {
-    let graph = named(&[("libc", 12, &[]), ("runtime", 80, &["libc"]), ("app", 0, &["runtime", "app"])]);
+    let graph =
+        named(&[("libc", 12, &[]), ("runtime", 80, &["libc"]), ("app", 0, &["runtime", "app"])]);
     assert_eq!(names(&graph, &at_most(2)), ["libc runtime", "app"]);
 }
 
@@ -151,15 +175,23 @@ fn an_update_moves_no_path_to_another_layer() {
             let mut renamed = BTreeMap::new();
             let mut updated = paths.clone();
             for (index, (path, _, references)) in updated.iter_mut().enumerate() {
-                if index == changed || references.iter().any(|&below| renamed.contains_key(&paths[below].0)) {
+                if index == changed
+                    || references.iter().any(|&below| renamed.contains_key(&paths[below].0))
+                {
                     *path = store_path((index * 7919 + changed) % 1_000_003, &paths[index].0[44..]);
                     renamed.insert(paths[index].0.clone(), PathBuf::from(&*path));
                 }
             }
-            let new_name = |path: &PathBuf| renamed.get(path.to_str().unwrap()).unwrap_or(path).clone();
-            let expected: Vec<Vec<_>> = before.iter().map(|layer| layer.iter().map(new_name).collect()).collect();
+            let new_name =
+                |path: &PathBuf| renamed.get(path.to_str().unwrap()).unwrap_or(path).clone();
+            let expected: Vec<Vec<_>> =
+                before.iter().map(|layer| layer.iter().map(new_name).collect()).collect();
             assert!(renamed.len() < paths.len(), "everything changed");
-            assert_eq!(layers(&graph(&updated), &at_most(max_layers)), expected, "{changed} changed");
+            assert_eq!(
+                layers(&graph(&updated), &at_most(max_layers)),
+                expected,
+                "{changed} changed"
+            );
         }
     }
 }
@@ -232,8 +264,13 @@ proptest! {
 
 #[test]
 fn a_circle_of_references_is_one_layer() {
-    let graph =
-        named(&[("a", 9, &["b"]), ("b", 9, &["c", "base"]), ("c", 9, &["a"]), ("base", 9, &[]), ("app", 9, &["c"])]);
+    let graph = named(&[
+        ("a", 9, &["b"]),
+        ("b", 9, &["c", "base"]),
+        ("c", 9, &["a"]),
+        ("base", 9, &[]),
+        ("app", 9, &["c"]),
+    ]);
     assert_eq!(names(&graph, &at_most(20)), ["base", "a b c", "app"]);
 }
 
@@ -252,8 +289,14 @@ fn hints_are_followed() {
         alone: alone.iter().map(path).collect(),
         together: together.iter().map(|list| list.iter().map(path).collect()).collect(),
     };
-    assert_eq!(names(&graph, &with(&["locales"], &[], 2)), ["locales", "between libc library app"].map(sorted));
-    assert_eq!(names(&graph, &with(&["between"], &[], 3)), ["libc locales", "between", "app library"]);
+    assert_eq!(
+        names(&graph, &with(&["locales"], &[], 2)),
+        ["locales", "between libc library app"].map(sorted)
+    );
+    assert_eq!(
+        names(&graph, &with(&["between"], &[], 3)),
+        ["libc locales", "between", "app library"]
+    );
     // What lies between them comes with them.
     assert_eq!(names(&graph, &with(&[], &[&["libc", "library"]], 20))[0], "between libc library");
     assert_eq!(
@@ -262,12 +305,24 @@ fn hints_are_followed() {
     );
 
     for (hints, what, sentence) in [
-        (with(&["between"], &[&["libc", "library"]], 20), "between", "it is to stand alone and cannot"),
+        (
+            with(&["between"], &[&["libc", "library"]], 20),
+            "between",
+            "it is to stand alone and cannot",
+        ),
         (with(&["libc"], &[&["libc", "app"]], 20), "libc", "drop one of the hints"),
         (with(&["between"], &[], 2), "at most 2 layers", "1 paths stand alone"),
-        (with(&["libc", "app"], &[], 2), "at most 2 layers", "allow 3, or let fewer paths stand alone"),
+        (
+            with(&["libc", "app"], &[], 2),
+            "at most 2 layers",
+            "allow 3, or let fewer paths stand alone",
+        ),
         (with(&[], &[], 0), "at most 0 layers", "allow"),
-        (ClosureOptions { alone: vec!["/nix/store/none".into()], ..at_most(20) }, "none", "not in the reference graph"),
+        (
+            ClosureOptions { alone: vec!["/nix/store/none".into()], ..at_most(20) },
+            "none",
+            "not in the reference graph",
+        ),
         (
             ClosureOptions { together: vec![vec!["/nix/store/none".into()]], ..at_most(20) },
             "none",
@@ -288,8 +343,14 @@ fn sorted(names: &str) -> String {
 
 #[test]
 fn closures_references_and_parts_are_asked_for() {
-    let graph = named(&[("libc", 1, &[]), ("shell", 2, &["libc", "shell"]), ("app", 3, &["shell"]), ("other", 4, &[])]);
-    let paths = |names: &[&str]| names.iter().map(|name| full(&graph, name)).collect::<BTreeSet<_>>();
+    let graph = named(&[
+        ("libc", 1, &[]),
+        ("shell", 2, &["libc", "shell"]),
+        ("app", 3, &["shell"]),
+        ("other", 4, &[]),
+    ]);
+    let paths =
+        |names: &[&str]| names.iter().map(|name| full(&graph, name)).collect::<BTreeSet<_>>();
     assert_eq!(graph.closure([full(&graph, "shell")]).unwrap(), paths(&["libc", "shell"]));
     assert_eq!(graph.closure([full(&graph, "app"), full(&graph, "other")]).unwrap().len(), 4);
     assert!(graph.closure(Vec::<&Path>::new()).unwrap().is_empty());
@@ -321,7 +382,11 @@ fn what_is_no_graph_is_refused_with_a_sentence() {
         (json!({ "graph": {} }), "reference graph", "it is a list of paths, or an object"),
         (json!([7]), "path 0 of the list", "it is a JSON object, and this is not: 7"),
         (json!([{ "narSize": 1, "references": [] }]), "path 0 of the list", "no member \"path\""),
-        (path(json!("relative")), "path 0 of the list", "an absolute path, and this is not one: \"relative\""),
+        (
+            path(json!("relative")),
+            "path 0 of the list",
+            "an absolute path, and this is not one: \"relative\"",
+        ),
         (path(json!(["/a"])), "path 0 of the list", "an absolute path"),
         (json!([{ "path": "/a", "references": [] }]), "\"/a\"", "no member \"narSize\""),
         (
@@ -329,12 +394,32 @@ fn what_is_no_graph_is_refused_with_a_sentence() {
             "\"/a\"",
             "a number of bytes, and this is not: -1",
         ),
-        (json!([{ "path": "/a", "narSize": "1", "references": [] }]), "\"/a\"", "a number of bytes"),
+        (
+            json!([{ "path": "/a", "narSize": "1", "references": [] }]),
+            "\"/a\"",
+            "a number of bytes",
+        ),
         (json!([{ "path": "/a", "narSize": 1 }]), "\"/a\"", "no member \"references\""),
-        (json!([{ "path": "/a", "narSize": 1, "references": "/a" }]), "\"/a\"", "a list of paths, and this is not"),
-        (json!([{ "path": "/a", "narSize": 1, "references": ["b"] }]), "\"/a\"", "this is not one: \"b\""),
-        (json!([{ "path": "/a", "narSize": 1, "references": [null] }]), "\"/a\"", "this is not one: null"),
-        (json!([{ "path": "/a", "narSize": 1, "references": ["/b"] }]), "\"/a\"", "refers to \"/b\", which is not in"),
+        (
+            json!([{ "path": "/a", "narSize": 1, "references": "/a" }]),
+            "\"/a\"",
+            "a list of paths, and this is not",
+        ),
+        (
+            json!([{ "path": "/a", "narSize": 1, "references": ["b"] }]),
+            "\"/a\"",
+            "this is not one: \"b\"",
+        ),
+        (
+            json!([{ "path": "/a", "narSize": 1, "references": [null] }]),
+            "\"/a\"",
+            "this is not one: null",
+        ),
+        (
+            json!([{ "path": "/a", "narSize": 1, "references": ["/b"] }]),
+            "\"/a\"",
+            "refers to \"/b\", which is not in",
+        ),
         (
             json!([{ "path": "/a", "narSize": 1, "references": [] }, { "path": "/a", "narSize": 1, "references": [] }]),
             "\"/a\"",
@@ -343,7 +428,10 @@ fn what_is_no_graph_is_refused_with_a_sentence() {
     ] {
         match ReferenceGraph::from_value(value.clone()).unwrap_err() {
             Error::Invalid { what: subject, reason } => {
-                assert!(subject.contains(what) && reason.contains(sentence), "{value}: {subject}: {reason}");
+                assert!(
+                    subject.contains(what) && reason.contains(sentence),
+                    "{value}: {subject}: {reason}"
+                );
             }
             other => panic!("{value}: {other}"),
         }
@@ -353,16 +441,22 @@ fn what_is_no_graph_is_refused_with_a_sentence() {
 /// Sizes that anybody may write: their sum is beyond every integer.
 #[test]
 fn sizes_have_no_limit() {
-    let paths: Vec<_> = (0..40).map(|number| (store_path(number, &number.to_string()), u64::MAX, vec![])).collect();
+    let paths: Vec<_> =
+        (0..40).map(|number| (store_path(number, &number.to_string()), u64::MAX, vec![])).collect();
     assert_eq!(closure_layers(&graph(&paths), &at_most(20)).unwrap().len(), 20);
-    let empty: Vec<_> = paths.into_iter().map(|(path, _, references)| (path, 0, references)).collect();
+    let empty: Vec<_> =
+        paths.into_iter().map(|(path, _, references)| (path, 0, references)).collect();
     layers(&graph(&empty), &at_most(20));
 }
 
 #[test]
 fn a_path_that_is_no_store_path_has_its_base_name() {
-    for odd in ["/", "/a", "/nix/store/short-name", "/nix/store/ä-ö/ü-0000000000000000000000000000000000"] {
-        let graph = ReferenceGraph::from_value(json!([{ "path": odd, "narSize": 1, "references": [odd] }])).unwrap();
+    for odd in
+        ["/", "/a", "/nix/store/short-name", "/nix/store/ä-ö/ü-0000000000000000000000000000000000"]
+    {
+        let graph =
+            ReferenceGraph::from_value(json!([{ "path": odd, "narSize": 1, "references": [odd] }]))
+                .unwrap();
         assert_eq!(layers(&graph, &at_most(1)), [[PathBuf::from(odd)]]);
     }
 }
@@ -383,6 +477,7 @@ fn a_long_chain_is_split() {
 fn ten_thousand_paths_are_split() {
     let graph = graph(&realistic(10_000, 5));
     assert_eq!(layers(&graph, &at_most(60)).len(), 60);
-    let hub: Vec<_> = (0..10_000).map(|number| (store_path(number, "leaf"), 1000, vec![0])).collect();
+    let hub: Vec<_> =
+        (0..10_000).map(|number| (store_path(number, "leaf"), 1000, vec![0])).collect();
     layers(&self::graph(&hub), &at_most(20));
 }

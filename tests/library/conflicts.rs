@@ -25,7 +25,8 @@ impl Kinds {
         header.set_mtime(1);
         tar.append_data(&mut header, "x", &b"a"[..]).unwrap();
         tar.into_inner().unwrap();
-        let mut tar = tar::Builder::new(fs::File::create(dir.path().join("directory.tar")).unwrap());
+        let mut tar =
+            tar::Builder::new(fs::File::create(dir.path().join("directory.tar")).unwrap());
         header.set_entry_type(tar::EntryType::Directory);
         header.set_size(0);
         header.set_mode(0o750);
@@ -95,7 +96,10 @@ fn two_mappings_on_one_path() {
                 }
                 '!' => {
                     let said = message(layer_tar(both(), Compression::NONE));
-                    assert!(said.starts_with("\"/x\" is wanted twice: by "), "{first}{second}: {said}");
+                    assert!(
+                        said.starts_with("\"/x\" is wanted twice: by "),
+                        "{first}{second}: {said}"
+                    );
                     assert_eq!(with(OnConflict::FirstWins), alone(one), "{first}{second}");
                     assert_eq!(with(OnConflict::LastWins), alone(other), "{first}{second}");
                 }
@@ -109,7 +113,8 @@ fn two_mappings_on_one_path() {
 #[test]
 fn what_merges() {
     let kinds = Kinds::new();
-    let of = |names: &str| lines(names.chars().map(|name| kinds.mapping(name)), LayerOptions::default());
+    let of =
+        |names: &str| lines(names.chars().map(|name| kinds.mapping(name)), LayerOptions::default());
     assert_eq!(of("aft"), ["-0644 0:0 1 x \"a\""]);
     assert_eq!(of("cd"), ["d0755 0:0 1 x/", "-0644 0:0 1 x/child \"c\""]);
     assert_eq!(of("cp"), ["d0700 0:0 1 x/", "-0644 0:0 1 x/child \"c\""]);
@@ -118,7 +123,10 @@ fn what_merges() {
     assert_eq!(of("wa"), ["-0644 0:0 1 .wh.x \"\"", "-0644 0:0 1 x \"a\""]);
     // A folder that is found has the layer's owner, an implied one is root's.
     let owned = |name| lines([kinds.mapping(name)], LayerOptions::default().owner(5, 6))[0].clone();
-    assert_eq!((owned('s'), owned('c')), ("d0755 5:6 1 x/".to_owned(), "d0755 0:0 1 x/".to_owned()));
+    assert_eq!(
+        (owned('s'), owned('c')),
+        ("d0755 5:6 1 x/".to_owned(), "d0755 0:0 1 x/".to_owned())
+    );
 }
 
 /// Three mappings: what wins takes or keeps what is below it.
@@ -126,7 +134,10 @@ fn what_merges() {
 fn what_lies_below_goes_with_it() {
     let kinds = Kinds::new();
     let of = |names: &str, policy| {
-        lines(names.chars().map(|name| kinds.mapping(name)), LayerOptions::default().on_conflict(policy))
+        lines(
+            names.chars().map(|name| kinds.mapping(name)),
+            LayerOptions::default().on_conflict(policy),
+        )
     };
     let file = ["-0644 0:0 1 x \"a\""];
     assert_eq!(of("dca", OnConflict::LastWins), file);
@@ -142,11 +153,13 @@ fn what_lies_below_goes_with_it() {
 /// Nobody is told where a link leads: what shall be in the folder behind it names that folder.
 #[test]
 fn a_link_is_no_parent() {
-    let files = [FileMapping::symlink("usr/lib", "/lib"), FileMapping::text("", "/lib/deep/down/x")];
+    let files =
+        [FileMapping::symlink("usr/lib", "/lib"), FileMapping::text("", "/lib/deep/down/x")];
     assert_eq!(
         message(layer_tar(files, Compression::NONE)),
-        "\"/lib\" is wanted twice: by a link to \"usr/lib\" (a symbolic link, mode 0777, owner 0:0) and by a text of 0 bytes; \
-         drop one, exclude it there, or choose a conflict policy (first or last wins)"
+        "\"/lib\" is wanted twice: by a link to \"usr/lib\" (a symbolic link, mode 0777, owner \
+         0:0) and by a text of 0 bytes; drop one, exclude it there, or choose a conflict policy \
+         (first or last wins)"
     );
 }
 
@@ -161,20 +174,33 @@ fn files_are_equal_or_not() {
         fs::write(dir.path().join(name), contents).unwrap();
     }
     let file = |name: &str| FileMapping::new(dir.path().join(name), "/x");
-    assert_eq!(lines([file("one"), file("equal")], LayerOptions::default()), ["-0644 0:0 1 x 700000 bytes"]);
+    assert_eq!(
+        lines([file("one"), file("equal")], LayerOptions::default()),
+        ["-0644 0:0 1 x 700000 bytes"]
+    );
     let (one, path) = (dir.path().join("one"), dir.path().join("other"));
     assert_eq!(
         message(layer_tar([file("one"), file("other")], Compression::NONE)),
         format!(
-            "\"/x\" is wanted twice: by {one:?} and by {path:?}; drop one, exclude it there, or choose a conflict policy (first \
-             or last wins)"
+            "\"/x\" is wanted twice: by {one:?} and by {path:?}; drop one, exclude it there, or \
+             choose a conflict policy (first or last wins)"
         )
     );
     let text = || FileMapping::text("a", "/x");
-    for other in
-        [text().mode(0o640), text().owner(1, 0), text().owner(0, 1), text().mtime(2), text().xattr("user.a", "")]
-    {
-        assert!(message(layer_tar([text(), other], Compression::NONE)).starts_with("\"/x\" is wanted twice"));
+    for other in [
+        text().mode(0o640),
+        text().owner(1, 0),
+        text().owner(0, 1),
+        text().mtime(2),
+        text().xattr("user.a", ""),
+    ] {
+        assert!(
+            message(layer_tar([text(), other], Compression::NONE))
+                .starts_with("\"/x\" is wanted twice")
+        );
     }
-    assert_eq!(lines([text(), text().mode(0o644).owner(0, 0).mtime(1)], LayerOptions::default()).len(), 1);
+    assert_eq!(
+        lines([text(), text().mode(0o644).owner(0, 0).mtime(1)], LayerOptions::default()).len(),
+        1
+    );
 }

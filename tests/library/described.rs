@@ -5,8 +5,13 @@ use std::io::Read;
 use oci_layout::{Blob, Compression, Digest, FileMapping, LayerOptions, Pool, TarLayer, layer_tar};
 
 fn described(name: &str, pool: &Pool, compression: Compression) -> TarLayer {
-    let noise: Vec<u8> = (0..24u32 << 20).map(|n| (n.wrapping_mul(0x9e37_79b1) >> 13) as u8).collect();
-    layer_tar([FileMapping::bytes(noise, name)], LayerOptions::default().pool(pool).compression(compression)).unwrap()
+    let noise: Vec<u8> =
+        (0..24u32 << 20).map(|n| (n.wrapping_mul(0x9e37_79b1) >> 13) as u8).collect();
+    layer_tar(
+        [FileMapping::bytes(noise, name)],
+        LayerOptions::default().pool(pool).compression(compression),
+    )
+    .unwrap()
 }
 
 fn digest_of(mut reader: impl Read) -> Digest {
@@ -37,7 +42,8 @@ fn a_described_layer_is_the_blob_that_a_stored_one_writes() {
     for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
         let pool = Pool::new(3);
         let described = described("/a", &pool, compression);
-        let noise: Vec<u8> = (0..24u32 << 20).map(|n| (n.wrapping_mul(0x9e37_79b1) >> 13) as u8).collect();
+        let noise: Vec<u8> =
+            (0..24u32 << 20).map(|n| (n.wrapping_mul(0x9e37_79b1) >> 13) as u8).collect();
         let options = LayerOptions::default().compression(compression).store(dir.path());
         let stored = layer_tar([FileMapping::bytes(noise, "/a")], options).unwrap();
         assert_eq!(described.descriptor(), stored.descriptor());
@@ -45,17 +51,23 @@ fn a_described_layer_is_the_blob_that_a_stored_one_writes() {
     }
 }
 
-/// The digest of the uncompressed bytes is the diff ID, whatever the compression, and wherever the blob lies.
+/// The digest of the uncompressed bytes is the diff ID, whatever the compression, and wherever the
+/// blob lies.
 #[test]
 fn a_layer_gives_its_uncompressed_bytes() {
     let dir = tempfile::tempdir().unwrap();
     for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
         let files = || [FileMapping::text("hello", "/etc/motd")];
         let options = LayerOptions::from(compression);
-        let layers = [layer_tar(files(), options.clone()), layer_tar(files(), options.store(dir.path()))];
+        let layers =
+            [layer_tar(files(), options.clone()), layer_tar(files(), options.store(dir.path()))];
         for layer in layers.map(Result::unwrap) {
             let shared: std::sync::Arc<dyn oci_layout::Layer> = layer.into();
-            assert_eq!(digest_of(shared.uncompressed().unwrap()), shared.diff_id(), "{compression}");
+            assert_eq!(
+                digest_of(shared.uncompressed().unwrap()),
+                shared.diff_id(),
+                "{compression}"
+            );
         }
     }
 }

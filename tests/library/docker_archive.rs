@@ -26,7 +26,11 @@ fn tar_of(members: &[(&str, Member<'_>)]) -> Vec<u8> {
             }
             Member::Symlink(target) | Member::HardLink(target) => {
                 let is_symlink = matches!(member, Member::Symlink(_));
-                header.set_entry_type(if is_symlink { tar::EntryType::Symlink } else { tar::EntryType::Link });
+                header.set_entry_type(if is_symlink {
+                    tar::EntryType::Symlink
+                } else {
+                    tar::EntryType::Link
+                });
                 header.set_size(0);
                 tar.append_link(&mut header, name, target).unwrap();
             }
@@ -42,7 +46,9 @@ fn layer(name: &str) -> Vec<u8> {
 fn config(layers: &[&[u8]]) -> Vec<u8> {
     let diff_ids: Vec<Digest> = layers.iter().map(Digest::of).collect();
     let rootfs = json!({ "type": "layers", "diff_ids": diff_ids });
-    json!({ "architecture": "arm64", "os": "linux", "config": { "Cmd": ["/a"] }, "rootfs": rootfs }).to_string().into()
+    json!({ "architecture": "arm64", "os": "linux", "config": { "Cmd": ["/a"] }, "rootfs": rootfs })
+        .to_string()
+        .into()
 }
 
 fn manifest(images: Value) -> Vec<u8> {
@@ -107,7 +113,10 @@ fn images_have_their_names_and_layers() {
     assert_eq!(found(&path), [""; 0]);
     let layout = ImageLayout::open(&path).unwrap();
     // Two repositories have the tag `latest`, which names neither of them.
-    assert_eq!(layout.tags().unwrap(), ["docker.io/library/app:latest", "1", "docker.io/library/other:latest"]);
+    assert_eq!(
+        layout.tags().unwrap(),
+        ["docker.io/library/app:latest", "1", "docker.io/library/other:latest"]
+    );
     assert_eq!(tars(&layout, Some("app:latest")), [layer("a"), layer("b")]);
     assert_eq!(tars(&layout, Some("1")), [layer("a"), layer("b")]);
     assert_eq!(tars(&layout, Some("other:latest")), [layer("a"), layer("c")]);
@@ -130,13 +139,15 @@ fn a_copy_is_a_layout_of_the_same_images() {
     assert_eq!(copied.index().unwrap().manifests.len(), 3);
 }
 
-/// As kaniko, crane and jib write them: compressed layers, and no tag, or a name of the configuration with a colon.
+/// As kaniko, crane and jib write them: compressed layers, and no tag, or a name of the
+/// configuration with a colon.
 #[test]
 fn layers_may_be_compressed_and_images_nameless() {
     let room = Room::new();
     let (a, config) = (layer("a"), config(&[&layer("a"), &layer("a")]));
     for tags in [Value::Null, json!([])] {
-        let image = json!([{ "Config": "sha256:0", "RepoTags": tags, "Layers": ["a.tar.gz", "a.tar"] }]);
+        let image =
+            json!([{ "Config": "sha256:0", "RepoTags": tags, "Layers": ["a.tar.gz", "a.tar"] }]);
         let members = [
             ("./sha256:0", Member::File(&config)),
             ("./a.tar.gz", Member::File(&gzip(&a))),
@@ -156,10 +167,14 @@ fn what_is_wrong_is_found_where_it_is() {
     let room = Room::new();
     let (a, b) = (layer("a"), layer("b"));
     let document = config(&[&a, &b]);
-    let image = |layers: [&str; 2]| manifest(json!([{ "Config": "c", "RepoTags": ["app:1"], "Layers": layers }]));
+    let image = |layers: [&str; 2]| {
+        manifest(json!([{ "Config": "c", "RepoTags": ["app:1"], "Layers": layers }]))
+    };
     let second = Digest::of(&b);
-    let missing =
-        format!("index.json, manifests[0], layers[1] ({second}): is missing: fetch or make the image again, whole");
+    let missing = format!(
+        "index.json, manifests[0], layers[1] ({second}): is missing: fetch or make the image \
+         again, whole"
+    );
     for (member, layers) in [
         (Member::File(&b), ["a", "none"]),
         // Links that lead in a circle, out of the archive, and to a folder.
@@ -184,7 +199,11 @@ fn what_is_wrong_is_found_where_it_is() {
     ]);
     let sentences = found(&path);
     assert!(matches!(&sentences[..], [one] if one.contains("is damaged: its")), "{sentences:?}");
-    let copy = image_layout(room.0.path().join("copy"), ImageLayout::open(&path).unwrap().images().unwrap(), json!({}));
+    let copy = image_layout(
+        room.0.path().join("copy"),
+        ImageLayout::open(&path).unwrap().images().unwrap(),
+        json!({}),
+    );
     assert!(matches!(copy, Err(Error::BlobDamaged { digest, .. }) if digest == second));
 
     for (members, sentence) in [
@@ -194,7 +213,8 @@ fn what_is_wrong_is_found_where_it_is() {
         ),
         (
             vec![("a", Member::File(&a[..])), ("manifest.json", Member::File(&image(["a", "a"])))],
-            "archive: is a docker-archive whose manifest.json names the configuration \"c\", which the archive lacks",
+            "archive: is a docker-archive whose manifest.json names the configuration \"c\", \
+             which the archive lacks",
         ),
         (
             vec![("i1/layer.tar", Member::File(&a[..])), ("repositories", Member::File(b"{}"))],
@@ -217,7 +237,8 @@ fn a_compressed_archive_is_unpacked_in_the_scratch_folder() {
         let output = Command::new(program).arg("-c").arg(&path).output().unwrap();
         fs::write(&packed, output.stdout).unwrap();
         let refused = ImageLayout::open(&packed).unwrap_err().to_string();
-        let command = format!("is compressed with {codec}: unpack it first, with `{program} -dk {packed:?}`");
+        let command =
+            format!("is compressed with {codec}: unpack it first, with `{program} -dk {packed:?}`");
         assert!(refused.ends_with(&command), "{refused}");
         let opened = ImageLayout::open_in(&packed, room.0.path());
         if ["xz", "bzip2"].contains(&program) {

@@ -36,10 +36,14 @@ fn prose(page: &str) -> String {
 fn links_to_files_lead_somewhere() {
     for page in PAGES {
         let text = prose(page);
-        let links: Vec<_> = between(&text, "](", ")").filter(|link| !link.contains("://")).collect();
+        let links: Vec<_> =
+            between(&text, "](", ")").filter(|link| !link.contains("://")).collect();
         for link in links {
             let (file, section) = link.split_once('#').unwrap_or((link, ""));
-            assert_eq!(section, "", "{page}: {link}: this test does not know how to look for a section");
+            assert_eq!(
+                section, "",
+                "{page}: {link}: this test does not know how to look for a section"
+            );
             let target = Path::new(page).parent().unwrap().join(file);
             assert!(target.exists(), "{page}: the link to {link} leads nowhere");
         }
@@ -53,7 +57,12 @@ fn files_named_in_the_text_exist() {
         let text = prose(page);
         let rooms = ["src/", "tests/", "docs/", "examples/"];
         // Every second part is between backticks.
-        for name in text.split('`').skip(1).step_by(2).filter(|name| rooms.iter().any(|room| name.starts_with(room))) {
+        for name in text
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|name| rooms.iter().any(|room| name.starts_with(room)))
+        {
             assert!(Path::new(name).exists(), "{page}: there is no {name}");
             count += 1;
         }
@@ -64,7 +73,10 @@ fn files_named_in_the_text_exist() {
 /// A file of tests that no module names would never run.
 #[test]
 fn every_file_of_tests_is_a_module() {
-    let files = walkdir::WalkDir::new("tests").min_depth(2).into_iter().map(|entry| entry.unwrap().into_path());
+    let files = walkdir::WalkDir::new("tests")
+        .min_depth(2)
+        .into_iter()
+        .map(|entry| entry.unwrap().into_path());
     let mut count = 0;
     for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
         let (folder, name) = (file.parent().unwrap(), file.file_stem().unwrap().to_str().unwrap());
@@ -89,7 +101,10 @@ fn the_map_is_short_and_has_every_room() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let name = name.strip_suffix(".rs").unwrap_or(&name).to_owned();
         let named = [format!("`src/{name}.rs`"), format!("`src/{name}/")];
-        assert!(named.iter().any(|named| map.contains(named)), "docs/architecture.md does not name src/{name}");
+        assert!(
+            named.iter().any(|named| map.contains(named)),
+            "docs/architecture.md does not name src/{name}"
+        );
     }
 }
 
@@ -98,7 +113,10 @@ fn the_examples_are_those_of_the_table() {
     let readme = read("README.md");
     for entry in fs::read_dir("examples").unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(readme.contains(&format!("(examples/{name})")), "README.md does not name examples/{name}");
+        assert!(
+            readme.contains(&format!("(examples/{name})")),
+            "README.md does not name examples/{name}"
+        );
     }
 }
 
@@ -106,8 +124,10 @@ fn the_examples_are_those_of_the_table() {
 fn the_features_are_those_of_the_tables() {
     let cargo = read("Cargo.toml");
     let features = between(&cargo, "[features]\n", "\n\n").next().unwrap();
-    let names =
-        features.lines().filter(|line| !line.starts_with('#')).filter_map(|line| Some(line.split_once(" = ")?.0));
+    let names = features
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| Some(line.split_once(" = ")?.0));
     for name in names.filter(|name| *name != "default") {
         let row = format!("| `{name}` |");
         for page in ["README.md", "src/lib.rs"] {
@@ -133,7 +153,10 @@ fn rust_is_as_old_as_the_pages_say() {
     let cargo = read("Cargo.toml");
     let version = between(&cargo, "rust-version = \"", "\"").next().unwrap();
     for page in ["README.md", "CONTRIBUTING.md"] {
-        assert!(read(page).contains(&format!("{version} or newer")), "{page} does not name Rust {version}");
+        assert!(
+            read(page).contains(&format!("{version} or newer")),
+            "{page} does not name Rust {version}"
+        );
     }
 }
 
@@ -144,7 +167,10 @@ fn the_codecs_are_those_of_the_page() {
     assert_eq!(codecs.len(), 2);
     for codec in codecs {
         let (name, version) = codec.split_once(" --precise ").unwrap();
-        assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")), "Cargo.lock has no {codec}");
+        assert!(
+            lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")),
+            "Cargo.lock has no {codec}"
+        );
     }
 }
 
@@ -152,9 +178,16 @@ fn the_codecs_are_those_of_the_page() {
 #[test]
 fn the_program_has_the_commands_and_options_of_the_readme() {
     let help = |args: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_oci-layout")).args(args).arg("--help").output();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_oci-layout"))
+            .args(args)
+            .arg("--help")
+            .output();
         let output = output.unwrap();
-        assert!(output.status.success(), "oci-layout {args:?} --help: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "oci-layout {args:?} --help: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     };
     let readme = read("README.md");
@@ -181,13 +214,20 @@ fn the_program_has_the_commands_and_options_of_the_readme() {
 fn the_tests_of_security_exist() {
     let mut source = String::new();
     let files = walkdir::WalkDir::new("tests").into_iter().chain(walkdir::WalkDir::new("src"));
-    for file in files.map(Result::unwrap).filter(|file| file.path().extension().is_some_and(|rs| rs == "rs")) {
+    for file in files
+        .map(Result::unwrap)
+        .filter(|file| file.path().extension().is_some_and(|rs| rs == "rs"))
+    {
         source += &fs::read_to_string(file.path()).unwrap();
     }
     let page = read("docs/security.md");
     let mut count = 0;
-    for row in page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| sentence")) {
-        let Some(tests) = row.split('|').nth(2).filter(|tests| tests.trim_start().starts_with('`')) else { continue };
+    for row in page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| sentence"))
+    {
+        let Some(tests) = row.split('|').nth(2).filter(|tests| tests.trim_start().starts_with('`'))
+        else {
+            continue;
+        };
         for name in tests.split('`').skip(1).step_by(2) {
             let is_there = name.contains('/') || source.contains(&format!("fn {name}()"));
             assert!(is_there, "docs/security.md names the test {name}, which does not exist");

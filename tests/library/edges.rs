@@ -13,7 +13,9 @@ use std::{
     process::Command,
 };
 
-use crate::common::{bytes, decoded, files_in, lines, members, message, rich::long_path, run, text};
+use crate::common::{
+    bytes, decoded, files_in, lines, members, message, rich::long_path, run, text,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use oci_layout::{Blob, Compression, FileMapping, Layer, LayerOptions, layer_tar};
 use serde_json::{Value, json};
@@ -32,12 +34,14 @@ with tarfile.open(sys.argv[1], "r:") as tar:
     serde_json::Deserializer::from_slice(&output).into_iter().map(Result::unwrap).collect()
 }
 
-/// Files, directories and links with such names, and links with such targets, are read back as they lie on disk.
+/// Files, directories and links with such names, and links with such targets, are read back as they
+/// lie on disk.
 #[test]
 fn names_of_every_length_and_kind() {
     let dir = TempDir::new().unwrap();
     let source = dir.path().join("source");
-    let mut names: Vec<PathBuf> = [99, 100, 101, 155, 156, 255, 256, 257, 1000].into_iter().map(long_path).collect();
+    let mut names: Vec<PathBuf> =
+        [99, 100, 101, 155, 156, 255, 256, 257, 1000].into_iter().map(long_path).collect();
     for name in [
         &b"\xff\xfe\x80"[..],
         b"\xe4",
@@ -110,14 +114,26 @@ fn names_of_every_length_and_kind() {
 
 #[test]
 fn destinations_are_paths_from_the_root() {
-    for (destination, expected) in
-        [("/etc/x", "etc/x"), ("etc/x", "etc/x"), ("./etc//x", "etc/x"), ("/etc/./x", "etc/x"), ("//etc/x", "etc/x")]
-    {
+    for (destination, expected) in [
+        ("/etc/x", "etc/x"),
+        ("etc/x", "etc/x"),
+        ("./etc//x", "etc/x"),
+        ("/etc/./x", "etc/x"),
+        ("//etc/x", "etc/x"),
+    ] {
         let lines = lines([FileMapping::text("", destination)], LayerOptions::default());
-        assert_eq!(lines, ["d0755 0:0 1 etc/".to_owned(), format!("-0644 0:0 1 {expected} \"\"")], "{destination}");
+        assert_eq!(
+            lines,
+            ["d0755 0:0 1 etc/".to_owned(), format!("-0644 0:0 1 {expected} \"\"")],
+            "{destination}"
+        );
     }
     for root in ["/", ".", "./", "//"] {
-        assert_eq!(lines([FileMapping::directory(root)], LayerOptions::default()), ["d0755 0:0 1 ./"], "{root}");
+        assert_eq!(
+            lines([FileMapping::directory(root)], LayerOptions::default()),
+            ["d0755 0:0 1 ./"],
+            "{root}"
+        );
     }
 }
 
@@ -131,15 +147,18 @@ fn destinations_that_are_none() {
         (text("a\0b"), "has a NUL byte, which no path can hold"),
         (
             text("/a/.wh.b"),
-            "begins with `.wh.`, which would remove a file of the layers below: rename or exclude it, or give a \
-             whiteout as such",
+            "begins with `.wh.`, which would remove a file of the layers below: rename or exclude \
+             it, or give a whiteout as such",
         ),
         (
             FileMapping::directory("/.wh..wh..opq/b"),
-            "begins with `.wh.`, which would remove a file of the layers below: rename or exclude it, or give a \
-             whiteout as such",
+            "begins with `.wh.`, which would remove a file of the layers below: rename or exclude \
+             it, or give a whiteout as such",
         ),
-        (FileMapping::whiteout("/"), "is the root, which cannot be removed: give an opaque whiteout to empty it"),
+        (
+            FileMapping::whiteout("/"),
+            "is the root, which cannot be removed: give an opaque whiteout to empty it",
+        ),
         (text("/"), "is the root, which is a directory: name a path in it"),
         (FileMapping::symlink("x", "./"), "is the root, which is a directory: name a path in it"),
     ] {
@@ -155,7 +174,8 @@ fn sizes_at_every_boundary() {
     let source = dir.path().join("f");
     let mut sizes = vec![0, 1, 511, 512, 513];
     for block in [1 << 20, 4 << 20] {
-        // The header and the end of the archive take 1536 bytes: with so many fewer the tar is one block.
+        // The header and the end of the archive take 1536 bytes: with so many fewer the tar is one
+        // block.
         sizes.extend([block - 1537, block - 1536, block - 1535, block - 1, block, block + 1]);
     }
     for size in sizes {
@@ -165,8 +185,14 @@ fn sizes_at_every_boundary() {
         for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
             let layer = layer_tar([FileMapping::new(&source, "/f")], compression).unwrap();
             let tar = decoded(&layer);
-            assert_eq!((tar.len(), layer.tar_size()), (tar_size, tar_size as u64), "{size} bytes, {compression}");
-            let [member] = &members(&tar)[..] else { panic!("one member of {size} bytes, {compression}") };
+            assert_eq!(
+                (tar.len(), layer.tar_size()),
+                (tar_size, tar_size as u64),
+                "{size} bytes, {compression}"
+            );
+            let [member] = &members(&tar)[..] else {
+                panic!("one member of {size} bytes, {compression}")
+            };
             assert!(member.content == contents, "{size} bytes, {compression}");
             assert!(tar[512 + size..].iter().all(|&byte| byte == 0), "{size} bytes, {compression}");
         }
@@ -205,11 +231,20 @@ fn nothing_at_all() {
     assert_eq!(layer.diff_id().to_string(), empty);
     for compression in [Compression::GZIP, Compression::ZSTD] {
         let layer = layer_tar(Vec::<FileMapping>::new(), compression).unwrap();
-        assert_eq!((decoded(&layer), layer.diff_id().to_string()), (vec![0; 1024], empty.to_owned()));
+        assert_eq!(
+            (decoded(&layer), layer.diff_id().to_string()),
+            (vec![0; 1024], empty.to_owned())
+        );
     }
     let dir = TempDir::new().unwrap();
-    assert_eq!(lines([FileMapping::new(dir.path(), "/")], LayerOptions::default()), [] as [&str; 0]);
-    assert_eq!(lines([FileMapping::new(dir.path(), "/e")], LayerOptions::default()), ["d0755 0:0 1 e/"]);
+    assert_eq!(
+        lines([FileMapping::new(dir.path(), "/")], LayerOptions::default()),
+        [] as [&str; 0]
+    );
+    assert_eq!(
+        lines([FileMapping::new(dir.path(), "/e")], LayerOptions::default()),
+        ["d0755 0:0 1 e/"]
+    );
 }
 
 #[test]
@@ -219,7 +254,10 @@ fn a_hundred_thousand_files() {
         let folder = dir.path().join(format!("folder-{folder}"));
         fs::create_dir(&folder).unwrap();
         for file in 0..1000 {
-            File::create(folder.join(format!("file-{file}"))).unwrap().write_all_at(b"x", 0).unwrap();
+            File::create(folder.join(format!("file-{file}")))
+                .unwrap()
+                .write_all_at(b"x", 0)
+                .unwrap();
         }
     }
     let layer = layer_tar([FileMapping::new(dir.path(), "/")], Compression::NONE).unwrap();
@@ -228,7 +266,8 @@ fn a_hundred_thousand_files() {
     let mut count = 0;
     let mut last = Vec::new();
     for entry in tar::Archive::new(&tar[..]).entries().unwrap() {
-        let path: Vec<Vec<u8>> = entry.unwrap().path_bytes().split(|&byte| byte == b'/').map(<[u8]>::to_vec).collect();
+        let path: Vec<Vec<u8>> =
+            entry.unwrap().path_bytes().split(|&byte| byte == b'/').map(<[u8]>::to_vec).collect();
         assert!(last < path, "{last:?} is before {path:?}");
         last = path;
         count += 1;

@@ -10,9 +10,9 @@ use std::{
 
 use crate::common::{self, behind, child, child_argument, files_in, image, message, run};
 use oci_layout::{
-    BYTE_FORMAT, Blob, Compression, ConfigOptions, Descriptor, Digest, Error, FileBlob, FileMapping, ImageLayout,
-    Layer, LayerOptions, MediaType, Platform, Pool, Progress, Recipe, Result, artifact_manifest, image_config,
-    image_index, image_layout, image_manifest, layer_tar,
+    BYTE_FORMAT, Blob, Compression, ConfigOptions, Descriptor, Digest, Error, FileBlob,
+    FileMapping, ImageLayout, Layer, LayerOptions, MediaType, Platform, Pool, Progress, Recipe,
+    Result, artifact_manifest, image_config, image_index, image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -38,23 +38,43 @@ fn sources() {
     symlink("loop", at("loop")).unwrap();
     let _socket = UnixListener::bind(at("socket")).unwrap();
     for (source, expected) in [
-        (at("none"), format!("source {:?} does not exist: correct the path, or make the file first", at("none"))),
+        (
+            at("none"),
+            format!(
+                "source {:?} does not exist: correct the path, or make the file first",
+                at("none")
+            ),
+        ),
         (
             at("dangling"),
-            format!("source {:?} does not exist: correct the path, or make the file first", at("nowhere")),
+            format!(
+                "source {:?} does not exist: correct the path, or make the file first",
+                at("nowhere")
+            ),
         ),
-        (at("file/x"), format!("cannot read source {:?}: Not a directory (os error 20)", at("file/x"))),
-        (at("loop"), format!("cannot read source {:?}: Too many levels of symbolic links (os error 40)", at("loop"))),
+        (
+            at("file/x"),
+            format!("cannot read source {:?}: Not a directory (os error 20)", at("file/x")),
+        ),
+        (
+            at("loop"),
+            format!(
+                "cannot read source {:?}: Too many levels of symbolic links (os error 40)",
+                at("loop")
+            ),
+        ),
         (
             at("socket"),
             format!(
-                "source {:?} is a socket, and a layer takes the bytes of files and pipes: write them to a file first",
+                "source {:?} is a socket, and a layer takes the bytes of files and pipes: write \
+                 them to a file first",
                 at("socket")
             ),
         ),
         (
             Path::new("/dev/zero").to_owned(),
-            "source \"/dev/zero\" is a device, and a layer takes the bytes of files and pipes: write them to a file first"
+            "source \"/dev/zero\" is a device, and a layer takes the bytes of files and pipes: \
+             write them to a file first"
                 .to_owned(),
         ),
     ] {
@@ -73,8 +93,8 @@ fn source_tars() {
     assert_eq!(
         of_layer(FileMapping::tar(&tar, "/")),
         format!(
-            "tar {tar:?} is compressed and there is no folder to unpack it in: store the layer, give a scratch folder, \
-             or decompress the tar first"
+            "tar {tar:?} is compressed and there is no folder to unpack it in: store the layer, \
+             give a scratch folder, or decompress the tar first"
         )
     );
 }
@@ -88,8 +108,9 @@ fn mappings() {
     let files = [FileMapping::text("one", "/a"), FileMapping::symlink("x", "/a")];
     assert_eq!(
         message(layer_tar(files, Compression::NONE)),
-        "\"/a\" is wanted twice: by a text of 3 bytes and by a link to \"x\" (a symbolic link, mode 0777, owner 0:0); drop one, \
-         exclude it there, or choose a conflict policy (first or last wins)"
+        "\"/a\" is wanted twice: by a text of 3 bytes and by a link to \"x\" (a symbolic link, \
+         mode 0777, owner 0:0); drop one, exclude it there, or choose a conflict policy (first or \
+         last wins)"
     );
     let dir = TempDir::new().unwrap();
     assert_eq!(
@@ -102,8 +123,8 @@ fn mappings() {
     );
     assert_eq!(
         of_layer(FileMapping::text("", "/a").xattr("user.a=b", "")),
-        "extended attribute \"user.a=b\" of \"/a\": a layer cannot hold a name that is empty or has an equals sign or a NUL \
-         byte"
+        "extended attribute \"user.a=b\" of \"/a\": a layer cannot hold a name that is empty or \
+         has an equals sign or a NUL byte"
     );
     assert_eq!(
         of_layer(FileMapping::symlink("", "/a")),
@@ -114,8 +135,14 @@ fn mappings() {
 #[test]
 fn compressions() {
     let used = |compression| message(layer_tar([FileMapping::text("", "/a")], compression));
-    assert_eq!(used(Compression::Gzip { level: 0 }), "compression \"gzip:0\": gzip has the levels 1 to 12");
-    assert_eq!(used(Compression::Zstd { level: 20 }), "compression \"zstd:20\": zstd has the levels 1 to 19");
+    assert_eq!(
+        used(Compression::Gzip { level: 0 }),
+        "compression \"gzip:0\": gzip has the levels 1 to 12"
+    );
+    assert_eq!(
+        used(Compression::Zstd { level: 20 }),
+        "compression \"zstd:20\": zstd has the levels 1 to 19"
+    );
     let read = |text: &str| message(text.parse::<Compression>());
     assert_eq!(read("bzip2"), "compression \"bzip2\": there are gzip, zstd and none");
     assert_eq!(read("gzip:x"), "compression \"gzip:x\": the level behind the colon is a number");
@@ -123,8 +150,8 @@ fn compressions() {
     // Another codec can't be linked into this test.
     assert_eq!(
         Error::CodecBytes { codec: "zstd:3".to_owned(), format: BYTE_FORMAT }.to_string(),
-        "the zstd:3 linked into this program makes other bytes than byte format 1 promises: build with the Cargo.lock of \
-         this release, without a system library in its place"
+        "the zstd:3 linked into this program makes other bytes than byte format 1 promises: build \
+         with the Cargo.lock of this release, without a system library in its place"
     );
 }
 
@@ -133,7 +160,9 @@ fn recipes() {
     let dir = TempDir::new().unwrap();
     let source = dir.path().join("app");
     fs::write(&source, "one").unwrap();
-    let layer = layer_tar([FileMapping::new(&source, "/app")], LayerOptions::default().recipe(true)).unwrap();
+    let layer =
+        layer_tar([FileMapping::new(&source, "/app")], LayerOptions::default().recipe(true))
+            .unwrap();
     let digest = layer.descriptor().digest;
     let json = String::from_utf8(layer.recipe().unwrap().to_bytes().unwrap()).unwrap();
     let read = |json: &str| Recipe::from_bytes(json.as_bytes());
@@ -142,15 +171,15 @@ fn recipes() {
     assert_eq!(
         error.to_string(),
         format!(
-            "blob {digest} cannot be made again: {source:?} changed since it was described; put it back as it was, or \
-             make the image again"
+            "blob {digest} cannot be made again: {source:?} changed since it was described; put it \
+             back as it was, or make the image again"
         )
     );
     assert_eq!(
         message(read(&json.replace("\"byteFormat\":1", "\"byteFormat\":2"))),
         format!(
-            "the recipe of blob {digest} is for byte format 2, and this program makes byte format 1: use a release that \
-             makes that one, or make the image again"
+            "the recipe of blob {digest} is for byte format 2, and this program makes byte format \
+             1: use a release that makes that one, or make the image again"
         )
     );
     assert_eq!(message(read("{")), "recipe: EOF while parsing an object at line 1 column 1");
@@ -160,12 +189,17 @@ fn recipes() {
 fn digests_and_platforms() {
     let digest = |text: &str| text.parse::<Digest>().unwrap_err().to_string();
     assert_eq!(digest("00"), "digest \"00\" has no algorithm: it is written sha256:HEX");
-    assert_eq!(digest("sha512:00"), "digest \"sha512:00\" is not a sha256, the one algorithm supported here");
+    assert_eq!(
+        digest("sha512:00"),
+        "digest \"sha512:00\" is not a sha256, the one algorithm supported here"
+    );
     assert_eq!(digest("sha256:0A"), "digest \"sha256:0A\" is not 64 lower-case hexadecimal digits");
     for text in ["linux", "", "linux/", "a/b/c/d", "li nux/amd64"] {
         assert_eq!(
             message(text.parse::<Platform>()),
-            format!("platform {text:?}: it is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64")
+            format!(
+                "platform {text:?}: it is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64"
+            )
         );
     }
 }
@@ -178,35 +212,40 @@ fn configurations() {
     );
     assert_eq!(
         of_config(json!({ "entrypoint": [] })),
-        "image configuration (set by the options): there is no member \"entrypoint\"; there are created, author, \
-         architecture, os, os.version, os.features, variant, config, rootfs, history"
+        "image configuration (set by the options): there is no member \"entrypoint\"; there are \
+         created, author, architecture, os, os.version, os.features, variant, config, rootfs, \
+         history"
     );
     assert_eq!(
         of_config(json!({ "config": { "cmd": [], "CMD": [] } })),
-        "image configuration (set by the options): member \"Cmd\" is there twice, in two cases: keep one"
+        "image configuration (set by the options): member \"Cmd\" is there twice, in two cases: \
+         keep one"
     );
     assert_eq!(
         of_config(json!({ "config": { "Env": ["PATH"] } })),
-        "image configuration, config.Env[0] (set by the options): is \"PATH\" and must be NAME=VALUE"
+        "image configuration, config.Env[0] (set by the options): is \"PATH\" and must be \
+         NAME=VALUE"
     );
     assert_eq!(
         of_config(json!({ "created": "yesterday" })),
-        "image configuration, created (set by the options): is \"yesterday\" and must be a time as RFC 3339 writes it, as in \
-         \"2026-01-31T12:00:00Z\""
+        "image configuration, created (set by the options): is \"yesterday\" and must be a time as \
+         RFC 3339 writes it, as in \"2026-01-31T12:00:00Z\""
     );
     assert_eq!(
         of_config(json!({ "os": "" })),
-        "image configuration, os (set by the options): is \"\" and must be a string that is not empty"
+        "image configuration, os (set by the options): is \"\" and must be a string that is not \
+         empty"
     );
     assert_eq!(of_config(json!({ "os": null })), "image configuration, os: it must not be empty");
     assert_eq!(
         of_config(json!({ "history": [{ "empty_layer": true }] })),
-        "image configuration, history: it has 0 entries that made a layer, and the image has 1 layers: give one for each, \
-         or leave the history out"
+        "image configuration, history: it has 0 entries that made a layer, and the image has 1 \
+         layers: give one for each, or leave the history out"
     );
     assert_eq!(
         of_config(json!({ "config": { "Cmd": "sh" } })),
-        "image configuration, config.Cmd (set by the options): is \"sh\" and must be a list of strings"
+        "image configuration, config.Cmd (set by the options): is \"sh\" and must be a list of \
+         strings"
     );
 }
 
@@ -218,8 +257,8 @@ fn manifests_indexes_and_names() {
     assert_eq!(
         message(image_manifest(config.clone(), [other.clone()], json!({}))),
         format!(
-            "image manifest: its configuration was made for other layers (diff IDs {}) than are given (diff IDs {}): give the \
-             same layers to both, in the same order",
+            "image manifest: its configuration was made for other layers (diff IDs {}) than are \
+             given (diff IDs {}): give the same layers to both, in the same order",
             one.diff_id(),
             other.diff_id()
         )
@@ -227,8 +266,8 @@ fn manifests_indexes_and_names() {
     let two_layers = image_config([&other, &one], json!({})).unwrap();
     assert_eq!(
         message(image_manifest(two_layers, [one.clone()], json!({}))),
-        "image manifest: its configuration has 1 more layers below those that are given: give the base image that it was \
-         made with too"
+        "image manifest: its configuration has 1 more layers below those that are given: give the \
+         base image that it was made with too"
     );
     assert_eq!(
         message(image_manifest(config.clone(), [one.clone()], json!({ "schemaVersion": 3 }))),
@@ -236,8 +275,8 @@ fn manifests_indexes_and_names() {
     );
     assert_eq!(
         message(image_manifest(config.clone(), [one.clone()], json!({ "mediaType": "x/y" }))),
-        "image manifest: its mediaType is \"x/y\", and must be application/vnd.oci.image.manifest.v1+json: leave \
-         it out"
+        "image manifest: its mediaType is \"x/y\", and must be \
+         application/vnd.oci.image.manifest.v1+json: leave it out"
     );
     let first = image([FileMapping::text("", "/x")], json!({}));
     let second = image([FileMapping::text("", "/y")], json!({}));
@@ -250,23 +289,30 @@ fn manifests_indexes_and_names() {
         )
     );
     let dir = TempDir::new().unwrap();
-    let layout = |name: &str| message(image_layout(dir.path(), [first.clone().tagged(name)], json!({})));
-    const TAG: &str = "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two";
+    let layout =
+        |name: &str| message(image_layout(dir.path(), [first.clone().tagged(name)], json!({})));
+    const TAG: &str = "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with \
+        none of the last two";
     assert_eq!(layout("-x"), format!("image name \"-x\": {TAG}"));
     assert_eq!(layout("app:"), format!("image name \"app:\": {TAG}"));
     assert_eq!(
         layout("me/App"),
-        "image name \"me/App\": a name is written [REGISTRY/]PATH[:TAG], the path in lower-case letters, digits, `.`, `_`, \
-         `-` and `/`"
+        "image name \"me/App\": a name is written [REGISTRY/]PATH[:TAG], the path in lower-case \
+         letters, digits, `.`, `_`, `-` and `/`"
     );
     assert_eq!(
         layout("app@sha256:00"),
-        "image name \"app@sha256:00\": it has a digest, which follows from the image's contents: give a tag"
+        "image name \"app@sha256:00\": it has a digest, which follows from the image's contents: \
+         give a tag"
     );
     let images = [first.clone().tagged("me/one:v1"), second.clone().tagged("me/two:v1")];
     assert_eq!(
         message(image_layout(dir.path(), images, json!({}))),
-        format!("images {} and {} both have the tag \"v1\": give one of them another", first.digest(), second.digest())
+        format!(
+            "images {} and {} both have the tag \"v1\": give one of them another",
+            first.digest(),
+            second.digest()
+        )
     );
     assert_eq!(
         message(artifact_manifest("spdx", [], None, json!({}))),
@@ -279,12 +325,15 @@ fn manifests_indexes_and_names() {
 fn base_images() {
     let dir = TempDir::new().unwrap();
     let arm = Platform::new("linux", "arm64");
-    let layout = image_layout(dir.path(), [image([FileMapping::text("", "/x")], json!({}))], json!({})).unwrap();
+    let layout =
+        image_layout(dir.path(), [image([FileMapping::text("", "/x")], json!({}))], json!({}))
+            .unwrap();
     let base = layout.image(None, None).unwrap();
     let layer = layer_tar([FileMapping::text("", "/y")], Compression::NONE).unwrap();
     assert_eq!(
         message(image_config([&layer], ConfigOptions::default().base(base).platform(arm))),
-        "platform linux/arm64: the base image is for linux/amd64: choose the base image of that platform"
+        "platform linux/arm64: the base image is for linux/amd64: choose the base image of that \
+         platform"
     );
 }
 
@@ -292,36 +341,59 @@ fn base_images() {
 fn layouts() {
     let dir = TempDir::new().unwrap();
     let at = |name: &str| dir.path().join(name);
-    let open = |name: &str| message(ImageLayout::open(at(name)).and_then(|layout| layout.index().cloned()));
+    let open = |name: &str| {
+        message(ImageLayout::open(at(name)).and_then(|layout| layout.index().cloned()))
+    };
     assert_eq!(
         open("none"),
-        format!("{:?} does not exist: give the folder of an image layout, or an archive of images", at("none"))
+        format!(
+            "{:?} does not exist: give the folder of an image layout, or an archive of images",
+            at("none")
+        )
     );
     fs::create_dir(at("empty")).unwrap();
-    assert_eq!(open("empty"), format!("{:?} has no oci-layout file: it is no image layout", at("empty")));
+    assert_eq!(
+        open("empty"),
+        format!("{:?} has no oci-layout file: it is no image layout", at("empty"))
+    );
     fs::write(at("empty/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-    assert_eq!(open("empty"), format!("{:?} has no index.json: its making did not end", at("empty")));
+    assert_eq!(
+        open("empty"),
+        format!("{:?} has no index.json: its making did not end", at("empty"))
+    );
     fs::write(at("empty/index.json"), "{}").unwrap();
     let said = open("empty");
-    assert!(said.starts_with(&format!("{:?} is no image index: missing field", at("empty/index.json"))), "{said}");
+    assert!(
+        said.starts_with(&format!("{:?} is no image index: missing field", at("empty/index.json"))),
+        "{said}"
+    );
     fs::remove_file(at("empty/index.json")).unwrap();
     fs::create_dir(at("empty/index.json")).unwrap();
     assert_eq!(
         open("empty"),
-        format!("{:?} is a folder, and every file of a layout is a regular file inside of it", at("empty/index.json"))
+        format!(
+            "{:?} is a folder, and every file of a layout is a regular file inside of it",
+            at("empty/index.json")
+        )
     );
 
     let image = image([FileMapping::text("", "/x")], json!({}));
     let mut layout = image_layout(at("layout"), [image.clone().tagged("v1")], json!({})).unwrap();
     assert_eq!(
         message(image_layout(at("layout"), [image.clone()], json!({}))),
-        format!("{:?} is an image layout already: append to it, or choose another folder", at("layout"))
+        format!(
+            "{:?} is an image layout already: append to it, or choose another folder",
+            at("layout")
+        )
     );
     assert_eq!(
         message(layout.image(Some("v2"), None)),
         format!("{:?} has no image with the tag \"v2\": it has v1", at("layout"))
     );
-    assert_eq!(message(layout.remove("v2")), format!("{:?} has no image with the tag \"v2\": it has v1", at("layout")));
+    assert_eq!(
+        message(layout.remove("v2")),
+        format!("{:?} has no image with the tag \"v2\": it has v1", at("layout"))
+    );
     assert_eq!(
         message(layout.image(None, Some(&Platform::new("linux", "s390x")))),
         format!("{:?} has no image for linux/s390x; it has linux/amd64", at("layout"))
@@ -331,14 +403,16 @@ fn layouts() {
     let blob = at("layout/blobs/sha256").join(config.hex());
     let bytes = fs::read(&blob).unwrap();
     fs::remove_file(&blob).unwrap();
-    let missing = format!("blob {config} is missing from {:?}: fetch the image again, whole", at("layout"));
+    let missing =
+        format!("blob {config} is missing from {:?}: fetch the image again, whole", at("layout"));
     assert_eq!(message(layout.image(None, None)), missing);
     fs::write(&blob, &bytes[1..]).unwrap();
     let (size, less) = (bytes.len(), bytes.len() - 1);
     assert_eq!(
         message(layout.image(None, None)),
         format!(
-            "blob {config} is damaged: its descriptor says {size} bytes, its bytes say {less} bytes; make or fetch it again"
+            "blob {config} is damaged: its descriptor says {size} bytes, its bytes say {less} \
+             bytes; make or fetch it again"
         )
     );
     let other = [&bytes[..less], b" "].concat();
@@ -346,7 +420,8 @@ fn layouts() {
     assert_eq!(
         message(layout.image(None, None)),
         format!(
-            "blob {config} is damaged: its descriptor says {config}, its bytes say {}; make or fetch it again",
+            "blob {config} is damaged: its descriptor says {config}, its bytes say {}; make or \
+             fetch it again",
             Digest::of(other)
         )
     );
@@ -386,14 +461,19 @@ fn blobs_that_lie_are_not_kept() {
     let descriptor = Descriptor::of(MediaType::LAYER, b"the right bytes");
     let digest = descriptor.digest;
     for (bytes, fails, expected) in [
-        (&b"the wrong bytes"[..], None, format!("says {digest}, its bytes say {}; ", Digest::of("the wrong bytes"))),
+        (
+            &b"the wrong bytes"[..],
+            None,
+            format!("says {digest}, its bytes say {}; ", Digest::of("the wrong bytes")),
+        ),
         (b"too few", None, "says 15 bytes, its bytes say 7; ".to_owned()),
         (b"the right bytes and more", None, "says 15 bytes, its bytes say more; ".to_owned()),
         (b"the right", Some(1), "the wire is cut".to_owned()),
     ] {
         let dir = TempDir::new().unwrap();
         let out = dir.path().join("out");
-        let layer = std::sync::Arc::new(Liar(descriptor.clone(), digest, bytes, fails)) as std::sync::Arc<dyn Layer>;
+        let layer = std::sync::Arc::new(Liar(descriptor.clone(), digest, bytes, fails))
+            as std::sync::Arc<dyn Layer>;
         let config = image_config([&*layer], json!({})).unwrap();
         let config_hex = config.digest().hex();
         let manifest = image_manifest(config, [layer], json!({})).unwrap();
@@ -419,11 +499,16 @@ fn a_failed_layer_leaves_no_file() {
         let progress = Progress::new(move |_, _| drop(fs::remove_file(&vanishes)));
         fs::write(&source, "x").unwrap();
         let files = [FileMapping::bytes(vec![0; 9 << 20], "/a"), FileMapping::new(&source, "/b")];
-        let options = LayerOptions { progress: Some(progress), ..LayerOptions::from(compression).store(&out) };
+        let options = LayerOptions {
+            progress: Some(progress),
+            ..LayerOptions::from(compression).store(&out)
+        };
         let said = message(layer_tar(files, options.pool(&Pool::new(1))));
         assert_eq!(
             said,
-            format!("source {source:?} vanished while it was read: build again when nothing writes to it")
+            format!(
+                "source {source:?} vanished while it was read: build again when nothing writes to it"
+            )
         );
         assert_eq!(files_in(&out), ["blobs", "blobs/sha256"].map(Path::new));
     }
@@ -438,14 +523,17 @@ fn a_layer_is_not_stored_in_its_own_source() {
     symlink(dir.path(), &link).unwrap();
     let pack = |source: &Path, out: &Path, change: fn(FileMapping) -> FileMapping| {
         let options = LayerOptions::from(Compression::NONE).store(out);
-        layer_tar([change(FileMapping::new(source, "/app")), FileMapping::text("x", "/app/b")], options)
+        layer_tar(
+            [change(FileMapping::new(source, "/app")), FileMapping::text("x", "/app/b")],
+            options,
+        )
     };
     let refused = |source: &Path, out: &Path, change| {
         assert_eq!(
             message(pack(source, out, change)),
             format!(
-                "source {source:?}: the layer's own output lies there, and would become a part of it: write it elsewhere, \
-                 or exclude it"
+                "source {source:?}: the layer's own output lies there, and would become a part of \
+                 it: write it elsewhere, or exclude it"
             )
         );
     };
@@ -454,8 +542,11 @@ fn a_layer_is_not_stored_in_its_own_source() {
     refused(&link, &inside, |mapping| mapping.include("a"));
     refused(dir.path(), &link.join("a/out"), |mapping| mapping);
     assert_eq!(files_in(dir.path()), ["file"].map(Path::new));
-    let kept: [fn(FileMapping) -> FileMapping; 3] =
-        [|mapping| mapping.exclude("a/out"), |mapping| mapping.exclude("a"), |mapping| mapping.include("file")];
+    let kept: [fn(FileMapping) -> FileMapping; 3] = [
+        |mapping| mapping.exclude("a/out"),
+        |mapping| mapping.exclude("a"),
+        |mapping| mapping.include("file"),
+    ];
     for change in kept {
         let digest = pack(dir.path(), elsewhere.path(), change).unwrap().diff_id();
         assert_eq!(pack(dir.path(), &inside, change).unwrap().diff_id(), digest);
@@ -471,7 +562,8 @@ fn what_is_found_late_leaves_no_file_either() {
     }
     // Of two, the one that comes first in the layer is named.
     let [first, second] = ["socket-1", "socket-2"].map(|name| dir.path().join(name));
-    let _sockets = [&second, &first].map(|path| std::os::unix::net::UnixListener::bind(path).unwrap());
+    let _sockets =
+        [&second, &first].map(|path| std::os::unix::net::UnixListener::bind(path).unwrap());
     for n in 0..300 {
         fs::write(dir.path().join(format!("socket-1-{n}")), "").unwrap();
     }
@@ -515,5 +607,11 @@ fn a_blob_whose_file_is_gone() {
     let dir = TempDir::new().unwrap();
     let blob = FileBlob::new(Descriptor::of(MediaType::LAYER, b"x"), dir.path().join("none"));
     let said = message(blob.open());
-    assert_eq!(said, format!("cannot read {:?}: No such file or directory (os error 2)", dir.path().join("none")));
+    assert_eq!(
+        said,
+        format!(
+            "cannot read {:?}: No such file or directory (os error 2)",
+            dir.path().join("none")
+        )
+    );
 }

@@ -1,4 +1,5 @@
-//! One tar of images: what is in it, in which order, under which names; and how it ends when a blob is not right.
+//! One tar of images: what is in it, in which order, under which names; and how it ends when a blob
+//! is not right.
 #![cfg(all(feature = "gzip", feature = "zstd"))]
 
 use std::{
@@ -10,16 +11,21 @@ use std::{
 
 use crate::common::{self, Member, bytes, decoded, image, members, message, text};
 use oci_layout::{
-    ArchiveFormat, ArchiveOptions, Blob, Compression, ConfigOptions, Descriptor, Digest, FileMapping, Image,
-    ImageLayout, ImageManifest, Index, Layer, LayerOptions, MediaType, Result, VerifyOptions, artifact_manifest,
-    image_archive, image_config, image_layout, image_manifest, layer_tar, verify,
+    ArchiveFormat, ArchiveOptions, Blob, Compression, ConfigOptions, Descriptor, Digest,
+    FileMapping, Image, ImageLayout, ImageManifest, Index, Layer, LayerOptions, MediaType, Result,
+    VerifyOptions, artifact_manifest, image_archive, image_config, image_layout, image_manifest,
+    layer_tar, verify,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const FORMATS: [ArchiveFormat; 3] = [ArchiveFormat::Oci, ArchiveFormat::Docker, ArchiveFormat::Both];
+const FORMATS: [ArchiveFormat; 3] =
+    [ArchiveFormat::Oci, ArchiveFormat::Docker, ArchiveFormat::Both];
 
-fn archive<I: Into<Image>>(images: impl IntoIterator<Item = I>, options: ArchiveOptions) -> (Vec<u8>, Index) {
+fn archive<I: Into<Image>>(
+    images: impl IntoIterator<Item = I>,
+    options: ArchiveOptions,
+) -> (Vec<u8>, Index) {
     let mut tar = Vec::new();
     let index = image_archive(&mut tar, images, options).unwrap().index;
     (tar, index)
@@ -48,24 +54,35 @@ fn blob(digest: impl Into<Option<Digest>>) -> String {
 /// The names in the index: the tag, and the full name.
 fn annotations(index: &Index) -> Vec<[Option<&str>; 2]> {
     let keys = ["org.opencontainers.image.ref.name", "io.containerd.image.name"];
-    index.manifests.iter().map(|entry| keys.map(|key| entry.annotations.get(key).map(String::as_str))).collect()
+    index
+        .manifests
+        .iter()
+        .map(|entry| keys.map(|key| entry.annotations.get(key).map(String::as_str)))
+        .collect()
 }
 
 /// An image with a layer of each compression.
 fn three_layers() -> ImageManifest {
     let layer = |(name, compression): (&str, Compression)| {
-        Arc::new(layer_tar([FileMapping::text(name.repeat(200_000), name)], compression).unwrap()) as Arc<dyn Layer>
+        Arc::new(layer_tar([FileMapping::text(name.repeat(200_000), name)], compression).unwrap())
+            as Arc<dyn Layer>
     };
-    let layers = [("none", Compression::NONE), ("gzip", Compression::GZIP), ("zstd", Compression::ZSTD)].map(layer);
+    let layers =
+        [("none", Compression::NONE), ("gzip", Compression::GZIP), ("zstd", Compression::ZSTD)]
+            .map(layer);
     image_manifest(image_config(&layers, json!({})).unwrap(), layers, json!({})).unwrap()
 }
 
 #[test]
 fn a_layout_and_what_docker_reads_are_one_tar() {
     let image = three_layers();
-    let (tar, index) = archive([image.clone().tagged("me/app:1.0").tagged("b/app:2.0")], ArchiveOptions::default());
+    let (tar, index) = archive(
+        [image.clone().tagged("me/app:1.0").tagged("b/app:2.0")],
+        ArchiveOptions::default(),
+    );
     let members = members(&tar);
-    let mut digests: Vec<_> = image.layers().iter().map(|layer| layer.descriptor().digest).collect();
+    let mut digests: Vec<_> =
+        image.layers().iter().map(|layer| layer.descriptor().digest).collect();
     digests.extend([image.digest(), image.config().digest()]);
     digests.sort();
     let mut expected = "oci-layout index.json manifest.json blobs/ blobs/sha256/".to_owned();
@@ -74,11 +91,13 @@ fn a_layout_and_what_docker_reads_are_one_tar() {
     for member in &members {
         let mode = if member.path.ends_with(b"/") { 0o755 } else { 0o644 };
         assert_eq!((member.mode, member.uid, member.gid, member.mtime), (mode, 0, 0, 1));
-        if let Some(hex) = member.path.strip_prefix(b"blobs/sha256/").filter(|hex| !hex.is_empty()) {
+        if let Some(hex) = member.path.strip_prefix(b"blobs/sha256/").filter(|hex| !hex.is_empty())
+        {
             assert_eq!(Digest::of(&member.content).hex().as_bytes(), hex);
         }
     }
-    let layers: Vec<_> = image.layers().iter().map(|layer| blob(layer.descriptor().digest)).collect();
+    let layers: Vec<_> =
+        image.layers().iter().map(|layer| blob(layer.descriptor().digest)).collect();
     assert_eq!(
         manifest(&tar),
         json!([{
@@ -101,7 +120,9 @@ fn a_layout_and_what_docker_reads_are_one_tar() {
 #[test]
 fn the_bytes_are_a_function_of_images_and_options() {
     for format in FORMATS {
-        let make = || archive([three_layers().tagged("a/b:1")], ArchiveOptions::default().format(format)).0;
+        let make = || {
+            archive([three_layers().tagged("a/b:1")], ArchiveOptions::default().format(format)).0
+        };
         assert!(make() == make(), "{format}");
     }
 }
@@ -115,11 +136,16 @@ fn an_oci_archive_is_the_layout_as_it_is() {
         json!({ "annotations": { "of": "the index" } }),
     )
     .unwrap();
-    let options = ArchiveOptions { index: Some(layout.index().unwrap().clone()), ..Default::default() };
+    let options =
+        ArchiveOptions { index: Some(layout.index().unwrap().clone()), ..Default::default() };
     let (tar, index) = archive(layout.images().unwrap(), options.format(ArchiveFormat::Oci));
     assert_eq!(index, *layout.index().unwrap());
-    let files: Vec<_> = members(&tar).into_iter().filter(|member| !member.path.ends_with(b"/")).collect();
-    assert_eq!(files.len(), common::files_in(dir.path()).iter().filter(|file| dir.path().join(file).is_file()).count());
+    let files: Vec<_> =
+        members(&tar).into_iter().filter(|member| !member.path.ends_with(b"/")).collect();
+    assert_eq!(
+        files.len(),
+        common::files_in(dir.path()).iter().filter(|file| dir.path().join(file).is_file()).count()
+    );
     for file in files {
         let name = std::str::from_utf8(&file.path).unwrap();
         assert!(file.content == fs::read(dir.path().join(name)).unwrap(), "{name}");
@@ -146,7 +172,10 @@ fn images_of_a_layout_stay_apart() {
 #[test]
 fn a_docker_archive_has_layers_that_docker_of_any_age_reads() {
     let image = three_layers();
-    let (tar, _) = archive([image.clone().tagged("a/b:1")], ArchiveOptions::default().format(ArchiveFormat::Docker));
+    let (tar, _) = archive(
+        [image.clone().tagged("a/b:1")],
+        ArchiveOptions::default().format(ArchiveFormat::Docker),
+    );
     let manifest = manifest(&tar);
     let [none, gzip, zstd] = image.layers() else { panic!() };
     let [plain, packed] = [none, gzip].map(|layer| blob(layer.descriptor().digest));
@@ -160,10 +189,13 @@ fn a_docker_archive_has_layers_that_docker_of_any_age_reads() {
 
 #[test]
 fn a_layer_that_is_there_twice_is_one_file() {
-    let layer: Arc<dyn Layer> = Arc::new(layer_tar([FileMapping::text("", "/a")], Compression::NONE).unwrap());
+    let layer: Arc<dyn Layer> =
+        Arc::new(layer_tar([FileMapping::text("", "/a")], Compression::NONE).unwrap());
     let layers = [Arc::clone(&layer), layer];
-    let image = image_manifest(image_config(&layers, json!({})).unwrap(), layers, json!({})).unwrap();
-    let (tar, _) = archive([image.clone().tagged("a/a:1"), image.tagged("a/a:2")], ArchiveOptions::default());
+    let image =
+        image_manifest(image_config(&layers, json!({})).unwrap(), layers, json!({})).unwrap();
+    let (tar, _) =
+        archive([image.clone().tagged("a/a:1"), image.tagged("a/a:2")], ArchiveOptions::default());
     let manifest = manifest(&tar);
     assert_eq!(manifest.as_array().unwrap().len(), 1);
     assert_eq!(manifest[0]["RepoTags"], json!(["docker.io/a/a:1", "docker.io/a/a:2"]));
@@ -190,8 +222,10 @@ fn names_are_full_where_docker_reads_them() {
     }
     // Another's way: a full name where the tag should be; and a word that can be no tag at all.
     for (name, full) in [("ghcr.io/me/app:1.0", Some("ghcr.io/me/app:1.0")), ("my app", None)] {
-        let (tar, index) =
-            archive([Image::from(image()).annotated("org.opencontainers.image.ref.name", name)], both.clone());
+        let (tar, index) = archive(
+            [Image::from(image()).annotated("org.opencontainers.image.ref.name", name)],
+            both.clone(),
+        );
         assert_eq!(annotations(&index), [[Some(name), full]]);
         assert_eq!(manifest(&tar)[0]["RepoTags"], json!(full.into_iter().collect::<Vec<_>>()));
     }
@@ -199,13 +233,15 @@ fn names_are_full_where_docker_reads_them() {
     assert_eq!(annotations(&index), [[None, None]]);
     assert_eq!(manifest(&tar)[0]["RepoTags"], json!([]));
     // A layout names no repository, and needs none.
-    let (_, index) = archive([image().tagged("1.0")], both.clone().repository("app").format(ArchiveFormat::Oci));
+    let (_, index) =
+        archive([image().tagged("1.0")], both.clone().repository("app").format(ArchiveFormat::Oci));
     assert_eq!(annotations(&index), [[Some("1.0"), None]]);
 
     let refused = |options| message(image_archive(Vec::new(), [image().tagged("1.0")], options));
     assert_eq!(
         refused(both.clone()),
-        "tag \"1.0\": it is in no repository, without which docker has no name for it: give the image a full name, as in app:1.0"
+        "tag \"1.0\": it is in no repository, without which docker has no name for it: give the \
+         image a full name, as in app:1.0"
     );
     assert_eq!(
         refused(both.repository("My App")),
@@ -215,7 +251,8 @@ fn names_are_full_where_docker_reads_them() {
 }
 
 fn for_platform(platform: &str) -> ImageManifest {
-    let layer: Arc<dyn Layer> = Arc::new(layer_tar([FileMapping::text(platform, "/a")], Compression::NONE).unwrap());
+    let layer: Arc<dyn Layer> =
+        Arc::new(layer_tar([FileMapping::text(platform, "/a")], Compression::NONE).unwrap());
     let options = ConfigOptions::default().platform(platform.parse().unwrap());
     image_manifest(image_config([&layer], options).unwrap(), [layer], json!({})).unwrap()
 }
@@ -232,10 +269,13 @@ fn a_layout_has_all_platforms_and_docker_one() {
     let config = |platform: &str| blob(for_platform(platform).config().digest());
     assert_eq!(manifest(&tar)[0]["Config"], config("linux/amd64"));
     for platform in platforms {
-        for (format, files) in
-            [(ArchiveFormat::Oci, 4 + 3), (ArchiveFormat::Docker, 3 + 2), (ArchiveFormat::Both, 5 + 3)]
-        {
-            let options = ArchiveOptions::default().format(format).platform(platform.parse().unwrap());
+        for (format, files) in [
+            (ArchiveFormat::Oci, 4 + 3),
+            (ArchiveFormat::Docker, 3 + 2),
+            (ArchiveFormat::Both, 5 + 3),
+        ] {
+            let options =
+                ArchiveOptions::default().format(format).platform(platform.parse().unwrap());
             let (tar, index) = archive(images(), options);
             assert_eq!(members(&tar).len(), files, "{format}");
             assert_eq!(index.manifests[0].digest, for_platform(platform).digest());
@@ -246,29 +286,47 @@ fn a_layout_has_all_platforms_and_docker_one() {
             }
         }
     }
-    let arm = || ["linux/arm64", "linux/arm/v7"].map(|platform| for_platform(platform).tagged("a/b:1"));
+    let arm =
+        || ["linux/arm64", "linux/arm/v7"].map(|platform| for_platform(platform).tagged("a/b:1"));
     let error = message(image_archive(Vec::new(), arm(), ArchiveOptions::default()));
-    let reason = "it is not for linux/amd64: choose one of its platforms; it has linux/arm64, linux/arm/v7";
+    let reason =
+        "it is not for linux/amd64: choose one of its platforms; it has linux/arm64, linux/arm/v7";
     assert!(error.ends_with(reason), "{error}");
     let s390x = ArchiveOptions::default().platform("linux/s390x".parse().unwrap());
     let error = message(image_archive(Vec::new(), [for_platform("linux/amd64")], s390x));
-    assert!(error.ends_with("it is not for linux/s390x: choose one of its platforms; it has linux/amd64"), "{error}");
+    assert!(
+        error.ends_with(
+            "it is not for linux/s390x: choose one of its platforms; it has linux/amd64"
+        ),
+        "{error}"
+    );
 }
 
 #[test]
 fn what_is_no_image_of_a_container_is_in_the_layout_alone() {
     let text = oci_layout::MemoryBlob::new(MediaType::new("text/plain"), *b"a list");
-    let list = || artifact_manifest("text/plain", [Arc::new(text.clone()) as Arc<dyn Blob>], None, json!({})).unwrap();
+    let list = || {
+        artifact_manifest("text/plain", [Arc::new(text.clone()) as Arc<dyn Blob>], None, json!({}))
+            .unwrap()
+    };
     let image: Image = image([FileMapping::text("", "/a")], json!({})).into();
     let (tar, index) = archive([image.clone().tagged("a/b:1"), list()], ArchiveOptions::default());
     assert_eq!(index.manifests.len(), 2);
     assert_eq!(manifest(&tar).as_array().unwrap().len(), 1);
-    assert_eq!(archive([list()], ArchiveOptions::default().format(ArchiveFormat::Oci)).1.manifests.len(), 1);
+    assert_eq!(
+        archive([list()], ArchiveOptions::default().format(ArchiveFormat::Oci)).1.manifests.len(),
+        1
+    );
     let written = image_archive(Vec::new(), [list()], ArchiveOptions::default()).unwrap();
     assert_eq!(written.warnings, [oci_layout::Warning::NoManifestJson]);
     assert_eq!(
-        message(image_archive(Vec::new(), [list()], ArchiveOptions::default().format(ArchiveFormat::Docker))),
-        "docker-archive: the images contain none of a container: write an oci-archive, which holds artifacts too"
+        message(image_archive(
+            Vec::new(),
+            [list()],
+            ArchiveOptions::default().format(ArchiveFormat::Docker)
+        )),
+        "docker-archive: the images contain none of a container: write an oci-archive, which \
+         holds artifacts too"
     );
 }
 
@@ -302,15 +360,22 @@ fn a_damaged_blob_never_looks_whole() {
         let good = bytes(layer.as_ref());
         let last = good.len() - 1;
         let flip = |at: usize| [&good[..at], &[good[at] ^ 1], &good[at + 1..]].concat();
-        for damaged in [flip(0), flip(last / 2), flip(last), good[..last].to_vec(), [&good[..], b"x"].concat()] {
-            let layer: Arc<dyn Layer> = Arc::new(Damaged { layer: Arc::clone(&layer), bytes: damaged });
+        for damaged in
+            [flip(0), flip(last / 2), flip(last), good[..last].to_vec(), [&good[..], b"x"].concat()]
+        {
+            let layer: Arc<dyn Layer> =
+                Arc::new(Damaged { layer: Arc::clone(&layer), bytes: damaged });
             let config = image_config([&layer], json!({})).unwrap();
             let image = image_manifest(config, [layer], json!({})).unwrap();
             for format in FORMATS {
                 let mut tar = Vec::new();
                 let options = ArchiveOptions::default().format(format);
                 let error = message(image_archive(&mut tar, [image.clone()], options));
-                assert!(error.starts_with("blob sha256:") || error.starts_with("cannot read blob sha256:"), "{error}");
+                assert!(
+                    error.starts_with("blob sha256:")
+                        || error.starts_with("cannot read blob sha256:"),
+                    "{error}"
+                );
                 assert_breaks_off(&tar);
             }
         }
@@ -326,15 +391,20 @@ fn assert_breaks_off(tar: &[u8]) {
         let size = entry.size();
         Ok((size, std::io::copy(&mut entry, &mut std::io::sink())?))
     });
-    let whole = sizes.by_ref().all(|sizes: std::io::Result<_>| sizes.is_ok_and(|(size, read)| size == read));
+    let whole = sizes
+        .by_ref()
+        .all(|sizes: std::io::Result<_>| sizes.is_ok_and(|(size, read)| size == read));
     assert!(!whole || tar.is_empty(), "{} bytes without a gap", tar.len());
 }
 
 #[test]
 fn a_blob_that_is_missing_is_named() {
     let dir = TempDir::new().unwrap();
-    let layer =
-        layer_tar([FileMapping::text("", "/a")], LayerOptions::from(Compression::NONE).store(dir.path())).unwrap();
+    let layer = layer_tar(
+        [FileMapping::text("", "/a")],
+        LayerOptions::from(Compression::NONE).store(dir.path()),
+    )
+    .unwrap();
     let (digest, file) = (layer.descriptor().digest, layer.file().unwrap().to_owned());
     let config = image_config([&layer], json!({})).unwrap();
     let image = image_manifest(config, [layer], json!({})).unwrap();
@@ -352,19 +422,31 @@ fn formats_have_names() {
     for format in FORMATS {
         assert_eq!(format.to_string().parse::<ArchiveFormat>().unwrap(), format);
     }
-    assert_eq!(message("oci".parse::<ArchiveFormat>()), "format \"oci\": it is oci-archive, docker-archive or both");
+    assert_eq!(
+        message("oci".parse::<ArchiveFormat>()),
+        "format \"oci\": it is oci-archive, docker-archive or both"
+    );
 }
 
 #[test]
 fn one_of_a_layouts_images_is_found_by_its_names() {
     let dir = TempDir::new().unwrap();
     let path: &Path = dir.path();
-    let images = ["linux/amd64", "linux/arm64"].map(|platform| for_platform(platform).tagged("two"));
+    let images =
+        ["linux/amd64", "linux/arm64"].map(|platform| for_platform(platform).tagged("two"));
     let one = for_platform("linux/amd64");
-    let layout = image_layout(path, images.into_iter().chain([one.clone().tagged("me/app:1.0")]), json!({})).unwrap();
+    let layout =
+        image_layout(path, images.into_iter().chain([one.clone().tagged("me/app:1.0")]), json!({}))
+            .unwrap();
     assert_eq!(layout.whole_image(Some("me/app:1.0")).unwrap().digest(), one.digest());
     // Two manifests with what they name, and the index.
     assert_eq!(layout.whole_image(Some("two")).unwrap().blobs().len(), 7);
-    assert!(message(layout.whole_image(None)).contains("has several images: choose one by its tag; it has two, 1.0"));
-    assert!(message(layout.whole_image(Some("x"))).contains("has no image with the tag \"x\": it has two, 1.0"));
+    assert!(
+        message(layout.whole_image(None))
+            .contains("has several images: choose one by its tag; it has two, 1.0")
+    );
+    assert!(
+        message(layout.whole_image(Some("x")))
+            .contains("has no image with the tag \"x\": it has two, 1.0")
+    );
 }

@@ -1,4 +1,5 @@
-//! The folders between the steps: what is in them, what comes out again, and what is said of a folder that is none.
+//! The folders between the steps: what is in them, what comes out again, and what is said of a
+//! folder that is none.
 
 use std::{
     fs,
@@ -8,14 +9,15 @@ use std::{
 
 use crate::common::blob_file;
 use oci_layout::{
-    Blob, Descriptor, FileMapping, Image, ImageConfig, Layer, LayerOptions, Platform, Pool, RecipeTrust, TarLayer,
-    WriteOptions, folder, image_config, image_manifest, layer_tar,
+    Blob, Descriptor, FileMapping, Image, ImageConfig, Layer, LayerOptions, Platform, Pool,
+    RecipeTrust, TarLayer, WriteOptions, folder, image_config, image_manifest, layer_tar,
 };
 use serde_json::json;
 use tempfile::TempDir;
 
 fn layer(dir: &Path) -> TarLayer {
-    let layer = layer_tar([FileMapping::text("x", "/a")], LayerOptions::default().store(dir)).unwrap();
+    let layer =
+        layer_tar([FileMapping::text("x", "/a")], LayerOptions::default().store(dir)).unwrap();
     folder::write_layer(dir, &layer, &RecipeTrust::everything(), WriteOptions::default()).unwrap();
     layer
 }
@@ -25,7 +27,8 @@ fn folders() -> (TempDir, [PathBuf; 3]) {
     let dir = TempDir::new().unwrap();
     let dirs = ["layer", "config", "image"].map(|name| dir.path().join(name));
     let layer = layer(&dirs[0]);
-    let config = image_config([&layer], json!({ "architecture": "arm64", "variant": "v8" })).unwrap();
+    let config =
+        image_config([&layer], json!({ "architecture": "arm64", "variant": "v8" })).unwrap();
     folder::write_config(&dirs[1], &config, WriteOptions::default()).unwrap();
     folder::write_image(
         &dirs[2],
@@ -63,7 +66,13 @@ fn a_layer_comes_out_as_it_went_in() {
 fn a_layer_that_was_only_described_is_made() {
     let dir = TempDir::new().unwrap();
     let described = layer_tar([FileMapping::text("x", "/a")], LayerOptions::default()).unwrap();
-    folder::write_layer(dir.path(), &described, &RecipeTrust::everything(), WriteOptions::default()).unwrap();
+    folder::write_layer(
+        dir.path(),
+        &described,
+        &RecipeTrust::everything(),
+        WriteOptions::default(),
+    )
+    .unwrap();
     assert_eq!(
         fs::metadata(blob_file(dir.path(), described.descriptor().digest)).unwrap().len(),
         described.descriptor().size
@@ -79,14 +88,16 @@ fn a_configuration_comes_out_as_it_went_in() {
         fs::read_to_string(dir.join("platform.json")).unwrap(),
         r#"{"architecture":"arm64","os":"linux","variant":"v8"}"#
     );
-    let descriptor: Descriptor = serde_json::from_slice(&fs::read(dir.join("media-descriptor.json")).unwrap()).unwrap();
+    let descriptor: Descriptor =
+        serde_json::from_slice(&fs::read(dir.join("media-descriptor.json")).unwrap()).unwrap();
     assert_eq!(config.descriptor(), &descriptor);
 }
 
 #[test]
 fn an_image_stands_alone() {
     let (_dir, [layer, config, dir]) = folders();
-    let descriptor = folder::open_layer(&layer, &RecipeTrust::everything()).unwrap().descriptor().clone();
+    let descriptor =
+        folder::open_layer(&layer, &RecipeTrust::everything()).unwrap().descriptor().clone();
     let links = |dir: &Path| fs::metadata(blob_file(dir, descriptor.digest)).unwrap().nlink();
     assert_eq!((links(&layer), links(&dir)), (2, 2), "the layer is linked, not copied");
     for dir in [layer, config] {
@@ -112,37 +123,44 @@ fn a_folder_that_is_none_is_an_error_that_says_what_makes_one() {
     for (error, message) in [
         (
             folder::open_layer(&none, &RecipeTrust::everything()).unwrap_err(),
-            format!("{none:?} does not exist: give the folder of a layer that `oci-layout layer-tar` made"),
+            format!(
+                "{none:?} does not exist: give the folder of a layer that `oci-layout layer-tar` \
+                 made"
+            ),
         ),
         (
             folder::open_config(&file, &RecipeTrust::everything()).unwrap_err(),
-            format!("{file:?} is not a folder: give the folder of a configuration that `oci-layout image-config` made"),
+            format!(
+                "{file:?} is not a folder: give the folder of a configuration that `oci-layout \
+                 image-config` made"
+            ),
         ),
         (
             folder::open_image(&empty, &RecipeTrust::everything()).unwrap_err(),
             format!(
-                "{empty:?} has no media-descriptor.json: give the folder of an image that `oci-layout image-manifest` made"
+                "{empty:?} has no media-descriptor.json: give the folder of an image that \
+                 `oci-layout image-manifest` made"
             ),
         ),
         (
             folder::open_layer(&image, &RecipeTrust::everything()).unwrap_err(),
             format!(
-                "{image:?} holds application/vnd.oci.image.manifest.v1+json: \
-                 give the folder of a layer that `oci-layout layer-tar` made"
+                "{image:?} holds application/vnd.oci.image.manifest.v1+json: give the folder of a \
+                 layer that `oci-layout layer-tar` made"
             ),
         ),
         (
             folder::open_image(&config, &RecipeTrust::everything()).unwrap_err(),
             format!(
-                "{config:?} holds application/vnd.oci.image.config.v1+json: \
-                 give the folder of an image that `oci-layout image-manifest` made"
+                "{config:?} holds application/vnd.oci.image.config.v1+json: give the folder of an \
+                 image that `oci-layout image-manifest` made"
             ),
         ),
         (
             folder::open_config(&layer, &RecipeTrust::everything()).unwrap_err(),
             format!(
-                "{layer:?} holds application/vnd.oci.image.layer.v1.tar+gzip: \
-                 give the folder of a configuration that `oci-layout image-config` made"
+                "{layer:?} holds application/vnd.oci.image.layer.v1.tar+gzip: give the folder of a \
+                 configuration that `oci-layout image-config` made"
             ),
         ),
     ] {
@@ -164,7 +182,9 @@ fn an_image_can_leave_its_layers_where_they_are() {
     fs::remove_file(&link).unwrap();
     symlink(Path::new("../../..").join(name), &link).unwrap();
     let opened = folder::open_image(&linked, &RecipeTrust::everything()).unwrap();
-    let file = |image: &Image| image.blobs().iter().find_map(|blob| blob.file().map(Path::to_owned)).unwrap();
+    let file = |image: &Image| {
+        image.blobs().iter().find_map(|blob| blob.file().map(Path::to_owned)).unwrap()
+    };
     assert_eq!(file(&opened), file(&image));
     assert_eq!(opened.descriptor(), image.descriptor());
 }
@@ -174,13 +194,20 @@ fn a_folder_that_lacks_a_part_is_an_error_that_names_it() {
     let again = "make the folder of a layer again with `oci-layout layer-tar`";
     let broken = |damage: fn(&Path, &Path)| {
         let (_dir, [layer, ..]) = folders();
-        let path = folder::open_layer(&layer, &RecipeTrust::everything()).unwrap().file().unwrap().to_owned();
+        let path = folder::open_layer(&layer, &RecipeTrust::everything())
+            .unwrap()
+            .file()
+            .unwrap()
+            .to_owned();
         damage(&layer, &path);
         let error = folder::open_layer(&layer, &RecipeTrust::everything()).unwrap_err().to_string();
         let name = path.strip_prefix(&layer).unwrap().display();
         error.replace(&format!("{layer:?}"), "FOLDER").replace(&name.to_string(), "BLOB")
     };
-    assert_eq!(broken(|_, blob| fs::remove_file(blob).unwrap()), format!("FOLDER has no BLOB: {again}"));
+    assert_eq!(
+        broken(|_, blob| fs::remove_file(blob).unwrap()),
+        format!("FOLDER has no BLOB: {again}")
+    );
     let size = broken(|_, blob| fs::write(blob, "x").unwrap());
     assert!(size.starts_with("FOLDER has a BLOB of 1 bytes where its descriptor says "), "{size}");
     assert!(size.ends_with(again), "{size}");
@@ -200,21 +227,27 @@ fn a_folder_that_lacks_a_part_is_an_error_that_names_it() {
     assert_eq!(
         diff_id,
         format!(
-            "FOLDER has a DiffID that cannot be read: digest \"sha512:00\" is not a sha256, the one algorithm supported \
-             here: {again}"
+            "FOLDER has a DiffID that cannot be read: digest \"sha512:00\" is not a sha256, the \
+             one algorithm supported here: {again}"
         )
     );
     let descriptor = broken(|dir, _| fs::write(dir.join("media-descriptor.json"), "{}").unwrap());
     assert_eq!(
         descriptor,
         format!(
-            "FOLDER has a media-descriptor.json that cannot be read: missing field `mediaType` at line 1 column 2: {again}"
+            "FOLDER has a media-descriptor.json that cannot be read: missing field `mediaType` at \
+             line 1 column 2: {again}"
         )
     );
 
     let (_dir, [_, _, image]) = folders();
-    let layer = folder::open_image(&image, &RecipeTrust::everything()).unwrap().blobs()[0].descriptor().clone();
+    let layer = folder::open_image(&image, &RecipeTrust::everything()).unwrap().blobs()[0]
+        .descriptor()
+        .clone();
     fs::remove_file(blob_file(&image, layer.digest)).unwrap();
     let message = folder::open_image(&image, &RecipeTrust::everything()).unwrap_err().to_string();
-    assert!(message.contains(&layer.digest.hex()) && message.contains("image-manifest"), "{message}");
+    assert!(
+        message.contains(&layer.digest.hex()) && message.contains("image-manifest"),
+        "{message}"
+    );
 }

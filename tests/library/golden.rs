@@ -1,15 +1,16 @@
 //! Digests that must not change: what `BYTE_FORMAT` promises, in `tests/golden.txt`.
 //!
-//! A deliberate change of the format raises `BYTE_FORMAT`; `GOLDEN=write cargo test --test library golden` renews the
-//! table. `tests/library/byte_format.rs`, and not this test, shows that the bytes are right.
+//! A deliberate change of the format raises `BYTE_FORMAT`; `GOLDEN=write cargo test --test library
+//! golden` renews the table. `tests/library/byte_format.rs`, and not this test, shows that the
+//! bytes are right.
 #![cfg(all(feature = "gzip", feature = "zstd"))]
 
 use std::{env, fs};
 
 use crate::common::rich::rich_tree;
 use oci_layout::{
-    BYTE_FORMAT, Blob, Compression, ConfigOptions, Layer, LayerOptions, Platform, image_config, image_layout,
-    image_manifest, layer_tar,
+    BYTE_FORMAT, Blob, Compression, ConfigOptions, Layer, LayerOptions, Platform, image_config,
+    image_layout, image_manifest, layer_tar,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -23,7 +24,10 @@ fn digests_are_those_of_the_table() {
     }
     let promised = fs::read_to_string(table).unwrap();
     for (found, promised) in found.lines().zip(promised.lines()) {
-        assert_eq!(found, promised, "the bytes of format {BYTE_FORMAT} changed; see tests/library/golden.rs");
+        assert_eq!(
+            found, promised,
+            "the bytes of format {BYTE_FORMAT} changed; see tests/library/golden.rs"
+        );
     }
     assert_eq!(found.lines().count(), promised.lines().count());
 }
@@ -63,8 +67,10 @@ fn found() -> String {
         add("manifest", &String::from_utf8_lossy(image.bytes()));
     }
     let [one, other] = images.map(|image| image.tagged("ghcr.io/me/app:1.0"));
-    let layout = image_layout(dir.path(), [one, other], json!({ "annotations": { "k": "v" } })).unwrap();
-    let nested = dir.path().join("blobs/sha256").join(layout.index().unwrap().manifests[0].digest.hex());
+    let layout =
+        image_layout(dir.path(), [one, other], json!({ "annotations": { "k": "v" } })).unwrap();
+    let nested =
+        dir.path().join("blobs/sha256").join(layout.index().unwrap().manifests[0].digest.hex());
     add("nested-index", &fs::read_to_string(nested).unwrap());
     for file in ["index.json", "oci-layout"] {
         add(file, &fs::read_to_string(dir.path().join(file)).unwrap());

@@ -4,9 +4,10 @@ use std::{fs, path::Path, process::Command, sync::Arc};
 
 use crate::common::{assert_whole, bytes, files_in, image, message, run};
 use oci_layout::{
-    Blob, Compression, ConfigOptions, Descriptor, Digest, FileMapping, Image, ImageLayout, ImageManifest, Inherit,
-    Layer, LayerOptions, ManifestOptions, MediaType, MemoryBlob, Platform, Pool, TarLayer, artifact_manifest,
-    image_config, image_index, image_layout, image_manifest, layer_tar,
+    Blob, Compression, ConfigOptions, Descriptor, Digest, FileMapping, Image, ImageLayout,
+    ImageManifest, Inherit, Layer, LayerOptions, ManifestOptions, MediaType, MemoryBlob, Platform,
+    Pool, TarLayer, artifact_manifest, image_config, image_index, image_layout, image_manifest,
+    layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -37,7 +38,8 @@ fn config_of(extra: Value) -> Value {
     serde_json::from_slice(image_config([&layer("")], extra).unwrap().bytes()).unwrap()
 }
 
-/// A layout with one image, whose configuration and manifest are these bytes, as another program may have written.
+/// A layout with one image, whose configuration and manifest are these bytes, as another program
+/// may have written.
 fn foreign(dir: &Path, config: &Value, layers: Vec<Descriptor>, docker: bool) -> ImageLayout {
     let blobs = dir.join("blobs/sha256");
     fs::create_dir_all(&blobs).unwrap();
@@ -46,16 +48,24 @@ fn foreign(dir: &Path, config: &Value, layers: Vec<Descriptor>, docker: bool) ->
         Descriptor::of(MediaType::new(media_type), bytes)
     };
     let (config_type, manifest_type) = match docker {
-        true => {
-            ("application/vnd.docker.container.image.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
-        }
-        false => ("application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.manifest.v1+json"),
+        true => (
+            "application/vnd.docker.container.image.v1+json",
+            "application/vnd.docker.distribution.manifest.v2+json",
+        ),
+        false => (
+            "application/vnd.oci.image.config.v1+json",
+            "application/vnd.oci.image.manifest.v1+json",
+        ),
     };
     let config = put(config_type, config.to_string().as_bytes());
     let manifest = json!({ "schemaVersion": 2, "mediaType": manifest_type, "config": config, "layers": layers });
     let manifest = put(manifest_type, serde_json::to_string_pretty(&manifest).unwrap().as_bytes());
     fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion": "1.0.0"}"#).unwrap();
-    fs::write(dir.join("index.json"), json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string()).unwrap();
+    fs::write(
+        dir.join("index.json"),
+        json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string(),
+    )
+    .unwrap();
     ImageLayout::open(dir).unwrap()
 }
 
@@ -63,7 +73,10 @@ fn foreign(dir: &Path, config: &Value, layers: Vec<Descriptor>, docker: bool) ->
 fn a_configuration_merges_what_the_user_says() {
     let plain = config_of(json!({}));
     assert_eq!(plain["architecture"], "amd64", "on any host");
-    assert_eq!((&plain["os"], &plain["created"]), (&json!("linux"), &json!("1970-01-01T00:00:01Z")));
+    assert_eq!(
+        (&plain["os"], &plain["created"]),
+        (&json!("linux"), &json!("1970-01-01T00:00:01Z"))
+    );
     assert_eq!(plain.get("config"), None);
     assert_eq!(
         plain["history"],
@@ -94,19 +107,31 @@ fn unknown_members_are_kept_and_sorted_at_every_depth() {
     let text = r#"{"config":{"X":{"b":{"d":1,"c":-1.5},"a":[{"z":1,"y":18446744073709551615}]},"A":null}}"#;
     let config = image_config([&layer("")], serde_json::from_str::<Value>(text).unwrap()).unwrap();
     let text = String::from_utf8(config.bytes().to_vec()).unwrap();
-    let expected = r#""config":{"X":{"a":[{"y":18446744073709551615,"z":1}],"b":{"c":-1.5,"d":1}}}"#;
+    let expected =
+        r#""config":{"X":{"a":[{"y":18446744073709551615,"z":1}],"b":{"c":-1.5,"d":1}}}"#;
     assert!(text.contains(expected), "{text}");
 }
 
 #[test]
 fn times_are_those_of_rfc_3339() {
-    for time in ["2026-01-31T12:00:00Z", "2026-01-31t12:00:00.123456789z", "2026-01-31T12:00:00-08:00"] {
+    for time in
+        ["2026-01-31T12:00:00Z", "2026-01-31t12:00:00.123456789z", "2026-01-31T12:00:00-08:00"]
+    {
         assert_eq!(config_of(json!({ "created": time }))["created"], time);
     }
-    for time in ["", "2026-01-31", "2026-01-31T12:00:00", "2026-02-30T12:00:00Z", "1767225600", "2026-01-31 12:00:00Z"]
-    {
+    for time in [
+        "",
+        "2026-01-31",
+        "2026-01-31T12:00:00",
+        "2026-02-30T12:00:00Z",
+        "1767225600",
+        "2026-01-31 12:00:00Z",
+    ] {
         let said = message(image_config([&layer("")], json!({ "created": time })));
-        assert!(said.starts_with("image configuration, created (set by the options): is "), "{said}");
+        assert!(
+            said.starts_with("image configuration, created (set by the options): is "),
+            "{said}"
+        );
     }
 }
 
@@ -115,7 +140,10 @@ fn a_history_has_an_entry_for_each_layer() {
     let [one, two] = [layer("one"), layer("two")];
     let config = |history: Value| image_config([&one, &two], json!({ "history": history }));
     let with_empty = json!([{ "created_by": "a" }, { "created_by": "b", "empty_layer": true }, { "created_by": "c" }]);
-    assert_eq!(serde_json::to_value(&config(with_empty.clone()).unwrap().document().history).unwrap(), with_empty);
+    assert_eq!(
+        serde_json::to_value(&config(with_empty.clone()).unwrap().document().history).unwrap(),
+        with_empty
+    );
     for history in [json!([{}]), json!([{}, {}, {}]), json!([{}, { "empty_layer": true }])] {
         assert!(message(config(history)).starts_with("image configuration, history: it has "));
     }
@@ -126,7 +154,11 @@ fn a_manifest_names_the_layers_of_its_configuration() {
     let [one, two] = [layer("one"), layer("two")];
     let config = image_config([&one, &two], json!({})).unwrap();
     let manifest = |layers: Vec<&TarLayer>| {
-        image_manifest(config.clone(), layers.into_iter().cloned(), json!({ "layers": [], "config": {} }))
+        image_manifest(
+            config.clone(),
+            layers.into_iter().cloned(),
+            json!({ "layers": [], "config": {} }),
+        )
     };
     let right = manifest(vec![&one, &two]).unwrap();
     let document: Value = serde_json::from_slice(right.bytes()).unwrap();
@@ -143,8 +175,11 @@ fn tags_and_full_names() {
     let dir = TempDir::new().unwrap();
     let [one, two, three] = ["one", "two", "three"].map(named);
     let (first, second) = (one.digest(), two.digest());
-    let images =
-        [one.tagged("v1").tagged("stable"), two.tagged("ghcr.io/me/app:2.0").annotated("k", "v"), three.tagged("app")];
+    let images = [
+        one.tagged("v1").tagged("stable"),
+        two.tagged("ghcr.io/me/app:2.0").annotated("k", "v"),
+        three.tagged("app"),
+    ];
     let layout = image_layout(dir.path(), images, json!({ "annotations": { "a": "b" } })).unwrap();
     assert_eq!(layout.tags().unwrap(), ["v1", "stable", "2.0", "app"]);
     let index = index_json(dir.path());
@@ -155,11 +190,16 @@ fn tags_and_full_names() {
         index["manifests"][2]["annotations"],
         json!({ REF_NAME: "2.0", CONTAINERD_NAME: "ghcr.io/me/app:2.0", "k": "v" })
     );
-    assert_eq!(index["manifests"][2]["platform"], json!({ "architecture": "amd64", "os": "linux" }));
+    assert_eq!(
+        index["manifests"][2]["platform"],
+        json!({ "architecture": "amd64", "os": "linux" })
+    );
     let digest = |name| layout.image(Some(name), None).unwrap().descriptor().digest;
     assert_eq!((digest("v1"), digest("stable")), (first, first));
     assert_eq!((digest("2.0"), digest("ghcr.io/me/app:2.0")), (second, second));
-    assert!(message(layout.image(None, None)).contains("has several images: choose one by its tag"));
+    assert!(
+        message(layout.image(None, None)).contains("has several images: choose one by its tag")
+    );
     assert_whole(&layout);
 }
 
@@ -167,9 +207,15 @@ fn tags_and_full_names() {
 #[test]
 fn a_short_name_is_found_again() {
     let dir = TempDir::new().unwrap();
-    let layout = image_layout(dir.path(), [named("one").tagged("app:1.0"), named("two").tagged("me/tool")], json!({}));
+    let layout = image_layout(
+        dir.path(),
+        [named("one").tagged("app:1.0"), named("two").tagged("me/tool")],
+        json!({}),
+    );
     let mut layout = layout.unwrap();
-    for name in ["app:1.0", "docker.io/library/app:1.0", "1.0", "me/tool", "me/tool:latest", "latest"] {
+    for name in
+        ["app:1.0", "docker.io/library/app:1.0", "1.0", "me/tool", "me/tool:latest", "latest"]
+    {
         assert!(layout.image(Some(name), None).is_ok(), "{name}");
     }
     layout.remove("app:1.0").unwrap();
@@ -180,12 +226,15 @@ fn a_short_name_is_found_again() {
 #[test]
 fn platforms_nest_under_one_tag() {
     let dir = TempDir::new().unwrap();
-    let platforms = ["linux/amd64", "linux/arm64/v8", "linux/arm/v7", "linux/arm/v6", "windows/amd64"];
+    let platforms =
+        ["linux/amd64", "linux/arm64/v8", "linux/arm/v7", "linux/arm/v6", "windows/amd64"];
     let images = platforms.map(|platform| on_platform(platform, platform));
     let digests = images.each_ref().map(ImageManifest::digest);
     let images = images.map(|image| image.tagged("latest").annotated("k", "v"));
     let layout = image_layout(dir.path(), images, json!({ "annotations": { "a": "b" } })).unwrap();
-    let [entry] = &layout.index().unwrap().manifests[..] else { panic!("one entry for all platforms") };
+    let [entry] = &layout.index().unwrap().manifests[..] else {
+        panic!("one entry for all platforms")
+    };
     assert_eq!(entry.media_type, MediaType::INDEX);
     let nested = fs::read(dir.path().join("blobs/sha256").join(entry.digest.hex())).unwrap();
     let nested: Value = serde_json::from_slice(&nested).unwrap();
@@ -202,7 +251,8 @@ fn platforms_nest_under_one_tag() {
     assert_eq!(digest(None).unwrap(), digests[0], "linux/amd64 on any host");
     assert_eq!(digest(Some("linux/arm64")).unwrap(), digests[1], "v8 is what arm64 means");
     assert!(message(digest(Some("linux/s390x"))).ends_with(
-        "has no image for linux/s390x; it has linux/amd64, linux/arm64/v8, linux/arm/v7, linux/arm/v6, windows/amd64"
+        "has no image for linux/s390x; it has linux/amd64, linux/arm64/v8, linux/arm/v7, \
+         linux/arm/v6, windows/amd64"
     ));
     assert_whole(&layout);
 
@@ -223,15 +273,19 @@ fn an_index_names_each_platform_once() {
     );
     let dir = TempDir::new().unwrap();
     let images = [one.tagged("a"), other.tagged("a")];
-    assert!(message(image_layout(dir.path(), images, json!({}))).contains(" are both for linux/arm64"));
+    assert!(
+        message(image_layout(dir.path(), images, json!({}))).contains(" are both for linux/arm64")
+    );
     assert!(!dir.path().join("index.json").exists());
 }
 
-/// A base with everything in it that others write: unknown members, Docker's media types, nulls where lists should be.
+/// A base with everything in it that others write: unknown members, Docker's media types, nulls
+/// where lists should be.
 fn base(dir: &Path) -> ImageLayout {
     let below = layer("below");
     fs::create_dir_all(dir.join("blobs/sha256")).unwrap();
-    fs::write(dir.join("blobs/sha256").join(below.descriptor().digest.hex()), bytes(&below)).unwrap();
+    fs::write(dir.join("blobs/sha256").join(below.descriptor().digest.hex()), bytes(&below))
+        .unwrap();
     let mut descriptor = below.descriptor().clone();
     descriptor.media_type = MediaType::new("application/vnd.docker.image.rootfs.diff.tar");
     let config = json!({
@@ -297,7 +351,11 @@ fn which_parts_are_inherited_is_the_callers_choice() {
     assert_eq!(nothing["history"][0], json!({ "comment": "layer of the base image" }));
     assert_eq!(nothing["history"].as_array().unwrap().len(), 2);
     assert_eq!((nothing.get("author"), nothing.get("container")), (None, None));
-    assert_eq!((&nothing["architecture"], &nothing["variant"]), (&json!("arm64"), &json!("v8")), "the layers are");
+    assert_eq!(
+        (&nothing["architecture"], &nothing["variant"]),
+        (&json!("arm64"), &json!("v8")),
+        "the layers are"
+    );
     let none = Inherit::NOTHING;
     for (inherit, member) in [
         (Inherit { env: true, ..none }, "Env"),
@@ -316,22 +374,30 @@ fn which_parts_are_inherited_is_the_callers_choice() {
     let members: Vec<_> = other["config"].as_object().unwrap().keys().collect();
     assert_eq!(members, ["Healthcheck", "Shell"]);
     assert_eq!(config(Inherit { metadata: true, ..none }, json!({}))["docker_version"], "20");
-    assert_eq!(config(Inherit { history: true, ..none }, json!({}))["history"][1]["created_by"], "CMD");
+    assert_eq!(
+        config(Inherit { history: true, ..none }, json!({}))["history"][1]["created_by"],
+        "CMD"
+    );
     // What is not inherited does not merge either.
     let env = config(none, json!({ "config": { "Env": ["A=9"] } }));
     assert_eq!(env["config"]["Env"], json!(["A=9"]));
     // A command goes with the entry point it was for; a new command leaves an entry point alone.
-    assert_eq!(config(Inherit::EVERYTHING, json!({ "config": { "Cmd": ["x"] } }))["config"]["Cmd"], json!(["x"]));
+    assert_eq!(
+        config(Inherit::EVERYTHING, json!({ "config": { "Cmd": ["x"] } }))["config"]["Cmd"],
+        json!(["x"])
+    );
 }
 
-/// The bytes of an image that goes from one layout to another stay as they are, Docker's names included.
+/// The bytes of an image that goes from one layout to another stay as they are, Docker's names
+/// included.
 #[test]
 fn an_image_taken_over_keeps_its_bytes() {
     let dir = TempDir::new().unwrap();
     let layout = base(dir.path());
     let image = layout.image(None, None).unwrap();
     let out = TempDir::new().unwrap();
-    let copied = image_layout(out.path(), [Image::from(image.clone()).tagged("base")], json!({})).unwrap();
+    let copied =
+        image_layout(out.path(), [Image::from(image.clone()).tagged("base")], json!({})).unwrap();
     assert_eq!(files_in(&out.path().join("blobs")), files_in(&dir.path().join("blobs")));
     assert_eq!(copied.image(Some("base"), None).unwrap().manifest(), image.manifest());
     assert_whole(&copied);
@@ -349,10 +415,15 @@ fn an_archive_is_read_in_place_of_a_folder() {
     let image = layout.image(None, None).unwrap();
     assert_eq!(bytes(&*image.layers()[0]), bytes(&layer("below")));
     let pool = Pool::new(2);
-    for said in
-        [message(layout.append([named("x")], &pool)), message(layout.remove("x")), message(layout.collect_garbage())]
-    {
-        assert_eq!(said, format!("{tar:?} is an archive, which is only read: unpack it into a folder first"));
+    for said in [
+        message(layout.append([named("x")], &pool)),
+        message(layout.remove("x")),
+        message(layout.collect_garbage()),
+    ] {
+        assert_eq!(
+            said,
+            format!("{tar:?} is an archive, which is only read: unpack it into a folder first")
+        );
     }
     fs::write(&tar, "no tar at all").unwrap();
     assert!(
@@ -360,7 +431,10 @@ fn an_archive_is_read_in_place_of_a_folder() {
             .contains("neither the folder of an image layout, an oci-archive nor a docker-archive")
     );
     fs::write(&tar, b"\x1f\x8b\x08\0").unwrap();
-    assert!(message(ImageLayout::open(&tar)).contains("is compressed with gzip: unpack it first, with `gzip -dk "));
+    assert!(
+        message(ImageLayout::open(&tar))
+            .contains("is compressed with gzip: unpack it first, with `gzip -dk ")
+    );
 }
 
 #[test]
@@ -368,12 +442,18 @@ fn artifacts_and_what_refers_to_an_image() {
     let dir = TempDir::new().unwrap();
     let image = named("image");
     let subject = Image::from(image.clone()).descriptor().clone();
-    let bill = Arc::new(MemoryBlob::new(MediaType::new("application/spdx+json"), *b"{}")) as Arc<dyn Blob>;
-    let about = artifact_manifest("application/spdx+json", [bill], Some(&subject), json!({})).unwrap();
+    let bill =
+        Arc::new(MemoryBlob::new(MediaType::new("application/spdx+json"), *b"{}")) as Arc<dyn Blob>;
+    let about =
+        artifact_manifest("application/spdx+json", [bill], Some(&subject), json!({})).unwrap();
     let alone = artifact_manifest("a/b", [], None, json!({ "annotations": { "k": "v" } })).unwrap();
     let (about_digest, alone_digest) = (about.digest(), alone.digest());
-    let mut layout =
-        image_layout(dir.path(), [Image::from(image).tagged("v1"), about, alone.tagged("note")], json!({})).unwrap();
+    let mut layout = image_layout(
+        dir.path(),
+        [Image::from(image).tagged("v1"), about, alone.tagged("note")],
+        json!({}),
+    )
+    .unwrap();
     let digests = |found: Vec<(Descriptor, oci_layout::Manifest)>| {
         found.into_iter().map(|(descriptor, _)| descriptor.digest).collect::<Vec<_>>()
     };
@@ -404,13 +484,24 @@ fn artifacts_and_what_refers_to_an_image() {
 fn append_replace_remove_and_collect() {
     let dir = TempDir::new().unwrap();
     let pool = Pool::new(2);
-    let mut layout =
-        image_layout(dir.path(), [named("one").tagged("v1")], json!({ "annotations": { "a": "b" } })).unwrap();
+    let mut layout = image_layout(
+        dir.path(),
+        [named("one").tagged("v1")],
+        json!({ "annotations": { "a": "b" } }),
+    )
+    .unwrap();
     layout.append([named("two").tagged("v2")], &pool).unwrap();
     assert_eq!(layout.tags().unwrap(), ["v1", "v2"]);
     layout.append([named("three").tagged("v1").tagged("v3")], &pool).unwrap();
-    assert_eq!(layout.tags().unwrap(), ["v2", "v1", "v3"], "a new image takes the place of the tag's old one");
-    assert_eq!(layout.image(Some("v1"), None).unwrap().descriptor().digest, named("three").digest());
+    assert_eq!(
+        layout.tags().unwrap(),
+        ["v2", "v1", "v3"],
+        "a new image takes the place of the tag's old one"
+    );
+    assert_eq!(
+        layout.image(Some("v1"), None).unwrap().descriptor().digest,
+        named("three").digest()
+    );
     assert_eq!(index_json(dir.path())["annotations"], json!({ "a": "b" }));
     // Without a tag, the same image is there once; another one is there beside it.
     layout.append([named("four")], &pool).unwrap();
@@ -421,9 +512,12 @@ fn append_replace_remove_and_collect() {
 
     layout.remove("v3").unwrap();
     assert_eq!(layout.tags().unwrap(), ["v2", "v1"]);
-    assert!(message(layout.remove("v3")).ends_with("has no image with the tag \"v3\": it has v2, v1"));
+    assert!(
+        message(layout.remove("v3")).ends_with("has no image with the tag \"v3\": it has v2, v1")
+    );
 
-    let left_behind = [".oci-layout-Xy1", "blobs/sha256/.oci-layout-Xy2"].map(|name| dir.path().join(name));
+    let left_behind =
+        [".oci-layout-Xy1", "blobs/sha256/.oci-layout-Xy2"].map(|name| dir.path().join(name));
     left_behind.iter().for_each(|file| fs::write(file, "partial").unwrap());
     let strangers = ["README", "blobs/sha512"].map(|name| dir.path().join(name));
     fs::write(&strangers[0], "mine").unwrap();
@@ -431,8 +525,11 @@ fn append_replace_remove_and_collect() {
     let mut collected = layout.collect_garbage().unwrap();
     collected.files.sort();
     let blob = |digest: Digest| dir.path().join("blobs/sha256").join(digest.hex());
-    let mut expected =
-        vec![blob(named("one").digest()), blob(named("one").config().digest()), blob(layer("one").diff_id())];
+    let mut expected = vec![
+        blob(named("one").digest()),
+        blob(named("one").config().digest()),
+        blob(layer("one").diff_id()),
+    ];
     expected.extend(left_behind);
     expected.sort();
     assert_eq!(collected.files, expected);
@@ -450,7 +547,10 @@ fn garbage_is_not_collected_in_a_damaged_layout() {
     let manifest = dir.path().join("blobs/sha256").join(image.digest().hex());
     let layout = image_layout(dir.path(), [image.clone()], json!({})).unwrap();
     fs::remove_file(manifest).unwrap();
-    assert!(message(layout.collect_garbage()).starts_with(&format!("blob {} is missing", image.digest())));
+    assert!(
+        message(layout.collect_garbage())
+            .starts_with(&format!("blob {} is missing", image.digest()))
+    );
     assert!(dir.path().join("blobs/sha256").join(image.config().digest().hex()).exists());
 }
 
@@ -459,11 +559,13 @@ fn garbage_is_not_collected_in_a_damaged_layout() {
 fn an_append_keeps_what_it_does_not_know() {
     let dir = TempDir::new().unwrap();
     let mut layout = base(dir.path());
-    let text = r#"{"schemaVersion":2,"unknown":{"b":[1.5,{"y":1,"x":2}],"a":null},"manifests":ENTRIES}"#;
+    let text =
+        r#"{"schemaVersion":2,"unknown":{"b":[1.5,{"y":1,"x":2}],"a":null},"manifests":ENTRIES}"#;
     let mut entry = serde_json::to_value(&layout.index().unwrap().manifests[0]).unwrap();
     entry["com.example"] = json!(true);
     entry["platform"] = json!({ "os": "linux", "architecture": "arm64", "features": ["sse4"] });
-    fs::write(dir.path().join("index.json"), text.replace("ENTRIES", &json!([entry]).to_string())).unwrap();
+    fs::write(dir.path().join("index.json"), text.replace("ENTRIES", &json!([entry]).to_string()))
+        .unwrap();
     layout.append([named("x").tagged("x")], &Pool::new(1)).unwrap();
     let index = fs::read_to_string(dir.path().join("index.json")).unwrap();
     assert!(index.ends_with(r#""unknown":{"a":null,"b":[1.5,{"x":2,"y":1}]}}"#), "{index}");
@@ -483,7 +585,10 @@ fn an_append_leaves_other_entries_as_they_were_written() {
     let pool = Pool::new(1);
     layout.append([named("two").tagged("two")], &pool).unwrap();
     let with_both = fs::read_to_string(dir.path().join("index.json")).unwrap();
-    assert!(with_both.starts_with(&format!("{{\"schemaVersion\":2,\"manifests\":[{entry},")), "{with_both}");
+    assert!(
+        with_both.starts_with(&format!("{{\"schemaVersion\":2,\"manifests\":[{entry},")),
+        "{with_both}"
+    );
     layout.remove("two").unwrap();
     let with_one = fs::read_to_string(dir.path().join("index.json")).unwrap();
     assert_eq!(with_one, format!("{{\"schemaVersion\":2,\"manifests\":[{entry}]}}"));
@@ -501,11 +606,15 @@ fn an_index_that_is_none_stays_as_it_is() {
     for (text, reason) in [
         ("{".to_owned(), "EOF while parsing an object at line 1 column 1"),
         (r#"{"schemaVersion":2,"manifests":[1]}"#.to_owned(), "invalid type: integer `1`"),
-        (format!("{{\"schemaVersion\":2,\n\"manifests\":[{entry},\n{wrong}]}}"), "at line 3 column "),
+        (
+            format!("{{\"schemaVersion\":2,\n\"manifests\":[{entry},\n{wrong}]}}"),
+            "at line 3 column ",
+        ),
     ] {
         fs::write(dir.path().join("index.json"), &text).unwrap();
         let mut layout = ImageLayout::open(dir.path()).unwrap();
-        let said = [message(layout.append([named("two")], &Pool::new(1))), message(layout.remove("one"))];
+        let said =
+            [message(layout.append([named("two")], &Pool::new(1))), message(layout.remove("one"))];
         for said in said {
             let begin = format!("{:?} is no image index: ", dir.path().join("index.json"));
             assert!(said.starts_with(&begin) && said.contains(reason), "{said}");
@@ -522,9 +631,15 @@ fn stored_layers_are_taken_where_they_lie() {
     let dir = TempDir::new().unwrap();
     let (elsewhere, out) = (dir.path().join("elsewhere"), dir.path().join("out"));
     let stored = |dir: &Path, text: &str| {
-        layer_tar([FileMapping::text(text, "/x")], LayerOptions::from(Compression::NONE).store(dir)).unwrap()
+        layer_tar([FileMapping::text(text, "/x")], LayerOptions::from(Compression::NONE).store(dir))
+            .unwrap()
     };
-    let layers = [stored(&out, "one"), stored(&elsewhere, "two"), stored(&elsewhere, "three"), layer("four")];
+    let layers = [
+        stored(&out, "one"),
+        stored(&elsewhere, "two"),
+        stored(&elsewhere, "three"),
+        layer("four"),
+    ];
     // Somebody's read-only store.
     fs::set_permissions(layers[2].file().unwrap(), fs::Permissions::from_mode(0o444)).unwrap();
     let inode = fs::metadata(layers[0].file().unwrap()).unwrap().ino();
@@ -533,7 +648,8 @@ fn stored_layers_are_taken_where_they_lie() {
     let layout = image_layout(&out, [image], json!({})).unwrap();
     assert_whole(&layout);
     assert_eq!(fs::metadata(layers[0].file().unwrap()).unwrap().ino(), inode);
-    for file in files_in(&out).into_iter().map(|file| out.join(file)).filter(|file| !file.is_dir()) {
+    for file in files_in(&out).into_iter().map(|file| out.join(file)).filter(|file| !file.is_dir())
+    {
         let metadata = fs::symlink_metadata(&file).unwrap();
         assert!(metadata.is_file() && metadata.mode() & 0o7777 == 0o644, "{file:?}: {metadata:?}");
     }

@@ -30,24 +30,40 @@ fn paths(mapping: FileMapping) -> Vec<String> {
 
 #[test]
 fn globs_choose_what_is_taken() {
-    let dir = folder(&["a.rs", "b.txt", "src/c.rs", "src/deep/d.rs", "src/deep/e.txt", "target/f.rs"]);
+    let dir =
+        folder(&["a.rs", "b.txt", "src/c.rs", "src/deep/d.rs", "src/deep/e.txt", "target/f.rs"]);
     fs::create_dir(dir.path().join("empty")).unwrap();
     let of = |include: &[&str], exclude: &[&str]| {
         let mapping = FileMapping::new(dir.path(), "/");
         let mapping = include.iter().fold(mapping, |mapping, glob| mapping.include(*glob));
         paths(exclude.iter().fold(mapping, |mapping, glob| mapping.exclude(*glob)))
     };
-    assert_eq!(of(&[], &["target", "**/*.txt"]), ["a.rs", "empty/", "src/", "src/c.rs", "src/deep/", "src/deep/d.rs"],);
+    assert_eq!(
+        of(&[], &["target", "**/*.txt"]),
+        ["a.rs", "empty/", "src/", "src/c.rs", "src/deep/", "src/deep/d.rs"],
+    );
     assert_eq!(of(&["*.rs"], &[]), ["a.rs"], "a star does not cross a slash");
     assert_eq!(of(&["/a.rs/"], &[]), ["a.rs"], "slashes at the ends mean nothing");
-    assert_eq!(of(&["**/*.rs"], &["target"]), ["a.rs", "src/", "src/c.rs", "src/deep/", "src/deep/d.rs"]);
-    assert_eq!(of(&["src"], &["src/deep"]), ["src/", "src/c.rs"], "a folder with all that is in it");
-    assert_eq!(of(&["src/deep/*.txt", "empty"], &[]), ["empty/", "src/", "src/deep/", "src/deep/e.txt"]);
+    assert_eq!(
+        of(&["**/*.rs"], &["target"]),
+        ["a.rs", "src/", "src/c.rs", "src/deep/", "src/deep/d.rs"]
+    );
+    assert_eq!(
+        of(&["src"], &["src/deep"]),
+        ["src/", "src/c.rs"],
+        "a folder with all that is in it"
+    );
+    assert_eq!(
+        of(&["src/deep/*.txt", "empty"], &[]),
+        ["empty/", "src/", "src/deep/", "src/deep/e.txt"]
+    );
     assert_eq!(of(&["{a,b}.*", "src/?.rs"], &["[b]*"]), ["a.rs", "src/", "src/c.rs"]);
     assert_eq!(of(&["none"], &[]), [] as [&str; 0]);
     assert_eq!(of(&[], &["**"]), [] as [&str; 0]);
     // The folder itself is taken, unless only some of what is in it is wanted.
-    let below = |mapping: fn(FileMapping) -> FileMapping| paths(mapping(FileMapping::new(dir.path(), "/x/y")));
+    let below = |mapping: fn(FileMapping) -> FileMapping| {
+        paths(mapping(FileMapping::new(dir.path(), "/x/y")))
+    };
     assert_eq!(below(|mapping| mapping.include("none")), [] as [&str; 0]);
     assert_eq!(below(|mapping| mapping.include("*.txt")), ["x/", "x/y/", "x/y/b.txt"]);
     assert_eq!(below(|mapping| mapping.exclude("**")), ["x/", "x/y/"]);
@@ -57,14 +73,20 @@ fn globs_choose_what_is_taken() {
 fn attributes_are_normal_set_or_kept() {
     let dir = folder(&["plain", "private", "program", "folder/x"]);
     let at = |name: &str| dir.path().join(name);
-    let mode = |name: &str, mode| fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
+    let mode =
+        |name: &str, mode| fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
     symlink("plain", at("link")).unwrap();
-    for (name, bits) in [("plain", 0o664), ("private", 0o400), ("program", 0o4711), ("folder", 0o2770)] {
+    for (name, bits) in
+        [("plain", 0o664), ("private", 0o400), ("program", 0o4711), ("folder", 0o2770)]
+    {
         mode(name, bits);
         let file = fs::File::open(at(name)).unwrap();
         file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_millis(86_400_750)).unwrap();
     }
-    fs::File::open(at("plain")).unwrap().set_modified(SystemTime::UNIX_EPOCH - Duration::from_millis(1500)).unwrap();
+    fs::File::open(at("plain"))
+        .unwrap()
+        .set_modified(SystemTime::UNIX_EPOCH - Duration::from_millis(1500))
+        .unwrap();
     mode("", 0o701);
     let folder = || FileMapping::new(dir.path(), "/").exclude("folder/x");
     assert_eq!(
@@ -116,14 +138,18 @@ fn attributes_are_normal_set_or_kept() {
     );
     assert!(kept[0].starts_with("d0701 ") && kept[0].ends_with(" ./"), "{}", kept[0]);
     // There is nothing to keep of what is given in place.
-    assert_eq!(lines([FileMapping::text("", "/x").keep()], LayerOptions::default()), ["-0644 0:0 1 x \"\""]);
+    assert_eq!(
+        lines([FileMapping::text("", "/x").keep()], LayerOptions::default()),
+        ["-0644 0:0 1 x \"\""]
+    );
 }
 
 #[test]
 fn extended_attributes_are_normal_set_or_kept() {
     let dir = folder(&["file"]);
     let file = dir.path().join("file");
-    xattr::set(&file, "user.b", b"\0=\xff").expect("a temporary folder on a file system with extended attributes");
+    xattr::set(&file, "user.b", b"\0=\xff")
+        .expect("a temporary folder on a file system with extended attributes");
     xattr::set(&file, "user.a", b"").unwrap();
     let mut expected = 2;
     let capability = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -140,10 +166,17 @@ fn extended_attributes_are_normal_set_or_kept() {
     for mapping in [FileMapping::new(&file, "/x"), FileMapping::new(dir.path(), "/")] {
         let xattrs = kept(mapping);
         assert_eq!(xattrs.len(), expected);
-        assert_eq!((&xattrs[&b"user.a"[..]][..], &xattrs[&b"user.b"[..]][..]), (&b""[..], &b"\0=\xff"[..]));
+        assert_eq!(
+            (&xattrs[&b"user.a"[..]][..], &xattrs[&b"user.b"[..]][..]),
+            (&b""[..], &b"\0=\xff"[..])
+        );
     }
-    assert_eq!(lines([FileMapping::new(&file, "/x")], LayerOptions::default()), ["-0644 0:0 1 x \"\""]);
-    let set = FileMapping::new(&file, "/x").xattr("security.capability", capability).xattr("user.c", "d");
+    assert_eq!(
+        lines([FileMapping::new(&file, "/x")], LayerOptions::default()),
+        ["-0644 0:0 1 x \"\""]
+    );
+    let set =
+        FileMapping::new(&file, "/x").xattr("security.capability", capability).xattr("user.c", "d");
     let tar = common::tar_of([set], LayerOptions::default());
     let xattrs = common::members(&tar).pop().unwrap().xattrs;
     assert_eq!(xattrs[&b"security.capability"[..]], capability);
@@ -152,8 +185,12 @@ fn extended_attributes_are_normal_set_or_kept() {
 
 #[test]
 fn permission_rules_go_over_mappings() {
-    let rule =
-        |glob: &str, mode: Option<u32>, uid: Option<u64>| PermissionRule { glob: glob.to_owned(), mode, uid, gid: uid };
+    let rule = |glob: &str, mode: Option<u32>, uid: Option<u64>| PermissionRule {
+        glob: glob.to_owned(),
+        mode,
+        uid,
+        gid: uid,
+    };
     let files = [
         FileMapping::text("", "/home/me/key").mode(0o644).owner(1, 1),
         FileMapping::text("", "/home/me/deep/file"),
@@ -212,7 +249,10 @@ fn identical_files_become_hard_links_if_asked() {
     // A rule that sets one of them apart makes it a file again.
     let rule = PermissionRule { glob: "/c".to_owned(), mode: Some(0o600), uid: None, gid: None };
     linked[2] = "-0600 0:0 1 c \"same\"";
-    assert_eq!(lines(files(), LayerOptions::default().hard_links(HardLinks::Merge).permission(rule)), linked);
+    assert_eq!(
+        lines(files(), LayerOptions::default().hard_links(HardLinks::Merge).permission(rule)),
+        linked
+    );
 }
 
 #[test]
@@ -221,5 +261,8 @@ fn a_path_stands_for_itself() {
     let path = dir.path().join("file");
     let expected = Path::new("/").join(&path);
     let lines = lines([FileMapping::from(&path)], LayerOptions::default());
-    assert_eq!(lines.last().unwrap(), &format!("-0644 0:0 1 {} \"\"", &expected.to_str().unwrap()[1..]));
+    assert_eq!(
+        lines.last().unwrap(),
+        &format!("-0644 0:0 1 {} \"\"", &expected.to_str().unwrap()[1..])
+    );
 }

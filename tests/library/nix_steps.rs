@@ -1,4 +1,5 @@
-//! The steps that derivations run, from attributes as Nix writes them to outputs. `tests/nix` has Nix itself.
+//! The steps that derivations run, from attributes as Nix writes them to outputs. `tests/nix` has
+//! Nix itself.
 
 use std::{
     fs,
@@ -8,8 +9,8 @@ use std::{
 
 use crate::common::{self, message};
 use oci_layout::{
-    BaseFiles, Blob, FileMapping, ImageLayout, Layer, LayerOptions, Pool, RecipeTrust, folder, layer_entries,
-    layer_tar, nix,
+    BaseFiles, Blob, FileMapping, ImageLayout, Layer, LayerOptions, Pool, RecipeTrust, folder,
+    layer_entries, layer_tar, nix,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -46,7 +47,8 @@ impl Store {
 
     /// Attributes with an output that is not there yet.
     fn attributes(&self, output: &str, attributes: Value) -> nix::Attributes {
-        let mut all = json!({ "name": "x", "outputs": { "out": self.path(output) }, "graph": self.graph });
+        let mut all =
+            json!({ "name": "x", "outputs": { "out": self.path(output) }, "graph": self.graph });
         all.as_object_mut().unwrap().extend(attributes.as_object().unwrap().clone());
         nix::Attributes::from_value(all).unwrap()
     }
@@ -58,7 +60,9 @@ impl Store {
         for entry in layer_entries(layer).unwrap() {
             let path = entry.unwrap().path;
             match path.strip_prefix(store).map(Path::components) {
-                Ok(below) if below.clone().count() == 1 => packages.push(below.as_path().display().to_string()),
+                Ok(below) if below.clone().count() == 1 => {
+                    packages.push(below.as_path().display().to_string())
+                }
                 Ok(_) => {}
                 Err(_) if store.starts_with(&path) => {}
                 Err(_) => others.push(path.display().to_string()),
@@ -71,7 +75,9 @@ impl Store {
     fn layer(&self, output: &str, attributes: Value) -> (Vec<String>, Vec<String>) {
         let attributes = self.attributes(output, attributes);
         nix::layer_tar(&attributes, &Pool::new(2)).unwrap();
-        self.packages_of(&folder::open_layer(attributes.output(), &RecipeTrust::everything()).unwrap())
+        self.packages_of(
+            &folder::open_layer(attributes.output(), &RecipeTrust::everything()).unwrap(),
+        )
     }
 }
 
@@ -105,7 +111,10 @@ fn what_is_copied_to_the_root_stays_out_unless_something_refers_to_it() {
     // It refers to itself.
     assert_eq!(held("2", &[], &["tool"]), (names(&["libc", "tool"]), names(&["file-of-tool"])));
     // Another one refers to it, or somebody wants its closure.
-    assert_eq!(held("3", &[], &["app", "lib"]), (names(&["lib", "libc"]), names(&["file-of-app", "file-of-lib"])));
+    assert_eq!(
+        held("3", &[], &["app", "lib"]),
+        (names(&["lib", "libc"]), names(&["file-of-app", "file-of-lib"]))
+    );
     assert_eq!(held("4", &["lib"], &["lib"]), (names(&["lib", "libc"]), names(&["file-of-lib"])));
 }
 
@@ -119,9 +128,13 @@ fn a_package_that_is_a_link_to_another_one_lands_at_the_root_as_that() {
 
     fs::remove_file(store.path("link")).unwrap();
     symlink("app/file-of-app", store.path("link")).unwrap();
-    let attributes = store.attributes("refused", json!({ "copyToRoot": store.paths(&["link"]), "spec": {} }));
+    let attributes =
+        store.attributes("refused", json!({ "copyToRoot": store.paths(&["link"]), "spec": {} }));
     let refused = message(nix::layer_tar(&attributes, &Pool::new(1)));
-    let expected = format!("copyToRoot, {:?}: it is a file, and / is a folder: give it in files, ", store.path("link"));
+    let expected = format!(
+        "copyToRoot, {:?}: it is a file, and / is a folder: give it in files, ",
+        store.path("link")
+    );
     assert!(refused.starts_with(&expected), "{refused}");
 }
 
@@ -131,7 +144,8 @@ fn a_layer_is_without_what_others_hold() {
     let contents = |closure: &[&str], without: &[&str]| json!({ "closure": store.paths(closure), "copyToRoot": [], "referencesOf": [], "atSource": [], "without": without });
     let held = |output: &str, without: Value, others: Value| {
         let closure = store.paths(&["app"]);
-        let attributes = json!({ "closure": closure, "without": without, "others": others, "spec": {} });
+        let attributes =
+            json!({ "closure": closure, "without": without, "others": others, "spec": {} });
         store.layer(output, attributes).0
     };
     assert_eq!(held("1", json!([store.path("lib")]), json!({})), ["app"]);
@@ -155,13 +169,17 @@ fn a_closure_becomes_layers_that_are_opened_as_one_folder() {
         nix::closure_layers(&attributes, &Pool::new(2)).unwrap();
         let layers = folder::open_layers(attributes.output(), &RecipeTrust::everything()).unwrap();
         assert!((1..=max_layers).contains(&layers.len()), "{} layers", layers.len());
-        let mut all: Vec<String> = layers.iter().flat_map(|layer| store.packages_of(layer).0).collect();
+        let mut all: Vec<String> =
+            layers.iter().flat_map(|layer| store.packages_of(layer).0).collect();
         all.sort();
         assert_eq!(all, ["lib", "libc", "tool"]);
     }
     let attributes = store.attributes("none", json!({ "maxLayers": 3, "spec": {} }));
     nix::closure_layers(&attributes, &Pool::new(2)).unwrap();
-    assert_eq!(folder::open_layers(attributes.output(), &RecipeTrust::everything()).unwrap().len(), 0);
+    assert_eq!(
+        folder::open_layers(attributes.output(), &RecipeTrust::everything()).unwrap().len(),
+        0
+    );
 }
 
 #[test]
@@ -169,7 +187,8 @@ fn images_go_from_step_to_step_by_links_and_end_as_files() {
     let store = store();
     let out = |name: &str| store.path(name);
     let pool = Pool::new(2);
-    let app = json!({ "spec": { "files": [{ "text": "x", "destination": "/x" }], "compression": "" } });
+    let app =
+        json!({ "spec": { "files": [{ "text": "x", "destination": "/x" }], "compression": "" } });
     nix::layer_tar(&store.attributes("layer", app), &pool).unwrap();
     let split = json!({ "closure": store.paths(&["app"]), "maxLayers": 2, "spec": { "compression": "zstd" } });
     nix::closure_layers(&store.attributes("split", split), &pool).unwrap();
@@ -185,7 +204,8 @@ fn images_go_from_step_to_step_by_links_and_end_as_files() {
     let mut with_config = config;
     with_config["config"] = json!(out("config"));
     nix::image_manifest(&store.attributes("same", with_config), &pool).unwrap();
-    let descriptor = |image: &str| fs::read(Path::new(&out(image)).join("media-descriptor.json")).unwrap();
+    let descriptor =
+        |image: &str| fs::read(Path::new(&out(image)).join("media-descriptor.json")).unwrap();
     assert_eq!(descriptor("image"), descriptor("same"));
     let kinds = |folder: &str| {
         let mut kinds: Vec<bool> = fs::read_dir(Path::new(&out(folder)).join("blobs/sha256"))
@@ -199,8 +219,7 @@ fn images_go_from_step_to_step_by_links_and_end_as_files() {
     assert_eq!(kinds("image"), [vec![false; 2], vec![true; layers]].concat());
 
     let images = json!([{ "names": ["1.0"], "image": out("image") }, { "names": [], "image": out("image") }]);
-    let layout =
-        json!({ "images": images, "extraIndex": { "annotations": { "c": "d" } }, "hashTagged": "ghcr.io/me/x" });
+    let layout = json!({ "images": images, "extraIndex": { "annotations": { "c": "d" } }, "hashTagged": "ghcr.io/me/x" });
     nix::image_layout(&store.attributes("hash-layout", layout), &pool).unwrap();
     let layout = ImageLayout::open(out("hash-layout")).unwrap();
     assert_eq!(layout.tags().unwrap(), ["1.0", "hash"]);
@@ -208,7 +227,10 @@ fn images_go_from_step_to_step_by_links_and_end_as_files() {
     common::assert_whole(&layout);
     let image = layout.image(Some("1.0"), None).unwrap();
     assert_eq!(image.configuration().platform().to_string(), "linux/arm/v7");
-    assert_eq!(image.configuration().config.as_ref().unwrap().entrypoint.as_deref(), Some(&["/x".to_owned()][..]));
+    assert_eq!(
+        image.configuration().config.as_ref().unwrap().entrypoint.as_deref(),
+        Some(&["/x".to_owned()][..])
+    );
 
     // A base image, and what is inherited of it.
     for (inherit, entrypoint) in [
@@ -225,16 +247,26 @@ fn images_go_from_step_to_step_by_links_and_end_as_files() {
         let output = format!("child of {inherit}");
         nix::image_config(&store.attributes(&output, child)).unwrap();
         let config = folder::open_config(out(&output), &RecipeTrust::everything()).unwrap();
-        let has = config.document().config.as_ref().is_some_and(|config| config.entrypoint.is_some());
+        let has =
+            config.document().config.as_ref().is_some_and(|config| config.entrypoint.is_some());
         assert_eq!(has, entrypoint, "{inherit}");
     }
 
-    nix::verify(&store.attributes("sound", json!({ "layout": out("hash-layout") })), &pool).unwrap();
+    nix::verify(&store.attributes("sound", json!({ "layout": out("hash-layout") })), &pool)
+        .unwrap();
     assert_eq!(fs::read(out("sound")).unwrap(), b"");
-    let blob = Path::new(&out("hash-layout")).join("blobs/sha256").join(image.layers()[0].descriptor().digest.hex());
+    let blob = Path::new(&out("hash-layout"))
+        .join("blobs/sha256")
+        .join(image.layers()[0].descriptor().digest.hex());
     fs::write(blob, "nonsense").unwrap();
-    let sentence = message(nix::verify(&store.attributes("damaged", json!({ "layout": out("hash-layout") })), &pool));
-    assert!(sentence.contains("hash-layout\" is not sound: make or fetch it again\n  "), "{sentence}");
+    let sentence = message(nix::verify(
+        &store.attributes("damaged", json!({ "layout": out("hash-layout") })),
+        &pool,
+    ));
+    assert!(
+        sentence.contains("hash-layout\" is not sound: make or fetch it again\n  "),
+        "{sentence}"
+    );
     assert!(!Path::new(&out("damaged")).exists());
 }
 
@@ -257,7 +289,8 @@ fn the_layers_of_a_base_image_count() {
     let base = json!({ "base": { "layout": out("base") }, "platform": platform });
     nix::entries(&step("entries", base), &pool).unwrap();
     for (max_layers, without_base, with_base) in [(4, 4, 2), (3, 3, 1), (2, 2, 1), (1, 1, 1)] {
-        for (below, expected) in [(json!(null), without_base), (json!([out("entries")]), with_base)] {
+        for (below, expected) in [(json!(null), without_base), (json!([out("entries")]), with_base)]
+        {
             let output = format!("{max_layers} above {}", below.is_array());
             // Packages of this size are worth a layer each.
             let mut graph = store.graph.clone();
@@ -288,7 +321,10 @@ fn strict_turns_warnings_into_errors() {
         nix::image_config(&store.attributes(if strict { "strict" } else { "config" }, config))
     };
     config(false).unwrap();
-    let platform = folder::open_config(store.path("config"), &RecipeTrust::everything()).unwrap().document().platform();
+    let platform = folder::open_config(store.path("config"), &RecipeTrust::everything())
+        .unwrap()
+        .document()
+        .platform();
     assert_eq!(platform.to_string(), "linux/amd64");
     let said = message(config(true));
     assert!(said.starts_with("platform \"linux/x86_64\" is written as \"linux/amd64\""), "{said}");
@@ -301,7 +337,10 @@ fn strict_turns_warnings_into_errors() {
         nix::verify(&store.attributes(output, json!({ "layout": layout, "strict": strict })), &pool)
     };
     verify("sound", false).unwrap();
-    assert!(message(verify("unsound", true)).contains("index.json, mediaType: is missing and should be"));
+    assert!(
+        message(verify("unsound", true))
+            .contains("index.json, mediaType: is missing and should be")
+    );
 }
 
 #[test]
@@ -309,7 +348,8 @@ fn messages_name_the_attribute() {
     let store = store();
     let refused = |config: Value| {
         let platform = json!({ "os": "linux", "architecture": "amd64" });
-        let attributes = json!({ "layers": [], "platform": platform, "extraConfig": { "config": config } });
+        let attributes =
+            json!({ "layers": [], "platform": platform, "extraConfig": { "config": config } });
         message(nix::image_config(&store.attributes("refused", attributes)))
     };
     for (config, member) in [
@@ -319,7 +359,9 @@ fn messages_name_the_attribute() {
         (json!({ "Healthcheck": { "Interval": 1_500_000_000.0 } }), "config.Healthcheck.Interval"),
     ] {
         let said = refused(config);
-        let place = format!("image configuration, {member} (set by extraConfig, or config of ociBuildImage): is ");
+        let place = format!(
+            "image configuration, {member} (set by extraConfig, or config of ociBuildImage): is "
+        );
         assert!(said.starts_with(&place), "{said}");
     }
 }
@@ -339,9 +381,16 @@ fn small_files_are_written_as_a_package() {
     assert_eq!(fs::read_link(package.join("bin/sh")).unwrap(), Path::new("/bin/bash"));
     assert!(package.join("var/empty").is_dir());
     for (file, is_executable) in [("bin/run", true), ("etc/a b", false)] {
-        assert_eq!(package.join(file).metadata().unwrap().permissions().mode() & 0o111 != 0, is_executable, "{file}");
+        assert_eq!(
+            package.join(file).metadata().unwrap().permissions().mode() & 0o111 != 0,
+            is_executable,
+            "{file}"
+        );
     }
-    nix::files(&store.attributes("file", json!({ "files": [{ "destination": "/", "text": "y" }] }))).unwrap();
+    nix::files(
+        &store.attributes("file", json!({ "files": [{ "destination": "/", "text": "y" }] })),
+    )
+    .unwrap();
     assert_eq!(fs::read(store.path("file")).unwrap(), b"y");
     nix::files(&store.attributes("nothing", json!({ "files": [] }))).unwrap();
     assert_eq!(fs::read_dir(store.path("nothing")).unwrap().count(), 0);
@@ -350,14 +399,21 @@ fn small_files_are_written_as_a_package() {
         ("through a link", "/l/b", "it is below another of the files, which is a link: drop one"),
         ("twice", "/l", "it is wanted twice: drop one"),
     ] {
-        let attributes = json!({ "files": [elsewhere, { "destination": destination, "text": "" }] });
+        let attributes =
+            json!({ "files": [elsewhere, { "destination": destination, "text": "" }] });
         let refused = message(nix::files(&store.attributes(output, attributes)));
         assert_eq!(refused, format!("files ({destination:?}): {reason}"));
     }
     assert_eq!(fs::read_dir(store.path("nothing")).unwrap().count(), 0);
     for (file, sentence) in [
-        (json!({ "destination": "/a/../../b", "text": "" }), "destination \"/a/../../b\" has \"..\" in it"),
-        (json!({ "destination": "/a" }), "files (\"/a\"): it is exactly one of text, symlink and directory"),
+        (
+            json!({ "destination": "/a/../../b", "text": "" }),
+            "destination \"/a/../../b\" has \"..\" in it",
+        ),
+        (
+            json!({ "destination": "/a" }),
+            "files (\"/a\"): it is exactly one of text, symlink and directory",
+        ),
         (
             json!({ "destination": "/a", "symlink": "/b", "executable": true }),
             "files (\"/a\"): it is executable, which a text alone can be",
@@ -373,23 +429,37 @@ fn small_files_are_written_as_a_package() {
 fn what_cannot_be_used_is_said() {
     let store = store();
     let pool = Pool::new(1);
-    let refused = |attributes: Value| message(nix::layer_tar(&store.attributes("refused", attributes), &pool));
+    let refused = |attributes: Value| {
+        message(nix::layer_tar(&store.attributes("refused", attributes), &pool))
+    };
     let starts = |sentence: String, with: &str| assert!(sentence.starts_with(with), "{sentence}");
-    starts(refused(json!({ "spec": { "fiels": [] } })), "layer specification: there is no member \"fiels\"");
+    starts(
+        refused(json!({ "spec": { "fiels": [] } })),
+        "layer specification: there is no member \"fiels\"",
+    );
     starts(refused(json!({ "spec": {}, "closure": "x" })), "closure: invalid type: string");
     let outside = refused(json!({ "spec": {}, "closure": ["/nowhere"] }));
     assert!(outside.contains("/nowhere"), "{outside}");
     let typo = json!({ "layers": [], "platform": { "os": "linux", "architecture": "amd64" }, "inheritConfig": { "envs": true } });
-    starts(message(nix::image_config(&store.attributes("refused", typo))), "inheritConfig: unknown field `envs`");
+    starts(
+        message(nix::image_config(&store.attributes("refused", typo))),
+        "inheritConfig: unknown field `envs`",
+    );
     let conflict = json!({ "spec": { "files": [{ "text": "x", "destination": "/file-of-app" }] },
         "copyToRoot": store.paths(&["app"]) });
     let conflict = refused(conflict);
-    assert!(conflict.contains("\"/file-of-app\" is wanted twice: by a text of 1 bytes"), "{conflict}");
+    assert!(
+        conflict.contains("\"/file-of-app\" is wanted twice: by a text of 1 bytes"),
+        "{conflict}"
+    );
     assert!(conflict.contains(&store.path("app")), "{conflict}");
     let none = nix::Attributes::from_value(json!({ "name": "x" }));
     starts(message(none), "derivation: its attributes have no outputs.out");
     let missing = message(nix::Attributes::read(store.path("none.json")));
-    assert!(missing.starts_with("cannot read \"") && missing.contains("none.json\": No such file"), "{missing}");
+    assert!(
+        missing.starts_with("cannot read \"") && missing.contains("none.json\": No such file"),
+        "{missing}"
+    );
 }
 
 /// A layout in the store whose only image has links, and directories with attributes of their own.
@@ -415,7 +485,8 @@ fn members(layer: &dyn Layer) -> Vec<String> {
     let member = |entry: std::io::Result<tar::Entry<'_, _>>| {
         let entry = entry.unwrap();
         let header = entry.header();
-        let (mode, uid, gid) = (header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap());
+        let (mode, uid, gid) =
+            (header.mode().unwrap(), header.uid().unwrap(), header.gid().unwrap());
         format!("{mode:o} {uid}/{gid} {}", entry.path().unwrap().display())
     };
     tar.entries().unwrap().map(member).collect()
@@ -434,7 +505,11 @@ fn a_layer_comes_above_the_entries_of_a_base_and_of_layers() {
         { "directory": true, "destination": "/home/app", "mode": "0700" },
     ] } });
     nix::layer_tar(&store.attributes("data", data), &pool).unwrap();
-    nix::entries(&store.attributes("data-entries", json!({ "layers": [store.path("data")] })), &pool).unwrap();
+    nix::entries(
+        &store.attributes("data-entries", json!({ "layers": [store.path("data")] })),
+        &pool,
+    )
+    .unwrap();
     // What was read is all that is needed.
     for gone in ["base", "root-image", "root"] {
         fs::rename(store.path(gone), store.path(&format!("{gone}-elsewhere"))).unwrap();
@@ -476,7 +551,8 @@ fn a_layer_comes_above_the_entries_of_a_base_and_of_layers() {
     assert_eq!(lazy.descriptor(), layer.descriptor());
     assert_eq!(members(&lazy), expected);
     let recipes = Path::new(&store.path("lazy")).join("recipes/sha256");
-    let recipe = fs::read_to_string(fs::read_dir(recipes).unwrap().next().unwrap().unwrap().path()).unwrap();
+    let recipe =
+        fs::read_to_string(fs::read_dir(recipes).unwrap().next().unwrap().unwrap().path()).unwrap();
     assert!(recipe.contains("file-of-app") && !recipe.contains("-entries"), "{recipe}");
 }
 
@@ -489,14 +565,17 @@ fn layers_of_a_closure_keep_the_directories_of_a_base() {
         { "directory": true, "destination": place, "mode": "1775", "gid": 30000 },
     ] } });
     nix::layer_tar(&store.attributes("below", base), &pool).unwrap();
-    nix::entries(&store.attributes("entries", json!({ "layers": [store.path("below")] })), &pool).unwrap();
+    nix::entries(&store.attributes("entries", json!({ "layers": [store.path("below")] })), &pool)
+        .unwrap();
     let split = json!({ "closure": store.paths(&["app", "tool"]), "maxLayers": 3, "spec": {}, "alone": store.paths(&["libc"]),
         "below": [store.path("entries")] });
     nix::closure_layers(&store.attributes("split", split), &pool).unwrap();
     let layers = folder::open_layers(store.path("split"), &RecipeTrust::everything()).unwrap();
     assert!(layers.len() > 1);
-    let expected =
-        format!("1775 0/30000 {}/", place.strip_prefix("/").unwrap().display().to_string().trim_end_matches('/'));
+    let expected = format!(
+        "1775 0/30000 {}/",
+        place.strip_prefix("/").unwrap().display().to_string().trim_end_matches('/')
+    );
     for layer in &layers {
         let members = members(layer);
         assert!(members.contains(&expected), "{expected} is not in {members:?}");
@@ -508,30 +587,34 @@ fn entries_are_the_same_for_each_way_to_the_same_layers() {
     let store = store();
     let pool = Pool::new(2);
     let base = base_in(&store);
-    let of_base =
-        json!({ "base": { "layout": store.path("base") }, "platform": { "os": "linux", "architecture": "arm64" } });
+    let of_base = json!({ "base": { "layout": store.path("base") }, "platform": { "os": "linux", "architecture": "arm64" } });
     nix::entries(&store.attributes("1", of_base), &pool).unwrap();
-    nix::entries(&store.attributes("2", json!({ "layers": [store.path("root")] })), &Pool::new(1)).unwrap();
+    nix::entries(&store.attributes("2", json!({ "layers": [store.path("root")] })), &Pool::new(1))
+        .unwrap();
     let layer = base.image(None, None).unwrap().layers()[0].descriptor().digest;
-    let index =
-        |output: &str| fs::read(Path::new(&store.path(output)).join("entries/sha256").join(layer.hex())).unwrap();
-    let order = |output: &str| fs::read_to_string(Path::new(&store.path(output)).join("entries/layers.json")).unwrap();
+    let index = |output: &str| {
+        fs::read(Path::new(&store.path(output)).join("entries/sha256").join(layer.hex())).unwrap()
+    };
+    let order = |output: &str| {
+        fs::read_to_string(Path::new(&store.path(output)).join("entries/layers.json")).unwrap()
+    };
     assert_eq!(index("1"), index("2"));
     assert_eq!(order("1"), order("2"));
     assert_eq!(order("1"), format!("[\"{layer}\"]"));
 
     // The folder is a cache: the layer is not read.
     let image = base.image(None, None).unwrap();
-    fs::write(Path::new(&store.path("base")).join("blobs/sha256").join(layer.hex()), "damaged").unwrap();
+    fs::write(Path::new(&store.path("base")).join("blobs/sha256").join(layer.hex()), "damaged")
+        .unwrap();
     let above = BaseFiles::from(&image).cache(store.path("1"));
-    let layer = layer_tar([FileMapping::text("", "/bin/x")], LayerOptions::default().above(above)).unwrap();
+    let layer =
+        layer_tar([FileMapping::text("", "/bin/x")], LayerOptions::default().above(above)).unwrap();
     assert_eq!(members(&layer), ["755 0/0 usr/", "755 0/0 usr/bin/", "644 0/0 usr/bin/x"]);
 
     // An image without layers, and layers of no one.
     nix::entries(&store.attributes("none", json!({})), &pool).unwrap();
     assert_eq!(order("none"), "[]");
-    let attributes =
-        json!({ "below": [store.path("none")], "spec": { "files": [{ "text": "", "destination": "/x" }] } });
+    let attributes = json!({ "below": [store.path("none")], "spec": { "files": [{ "text": "", "destination": "/x" }] } });
     nix::layer_tar(&store.attributes("above-none", attributes), &pool).unwrap();
     assert_eq!(
         members(&folder::open_layer(store.path("above-none"), &RecipeTrust::everything()).unwrap()),
@@ -544,19 +627,27 @@ fn entries_that_are_damaged_or_missing_are_named() {
     let store = store();
     let pool = Pool::new(1);
     base_in(&store);
-    nix::entries(&store.attributes("entries", json!({ "layers": [store.path("root")] })), &pool).unwrap();
+    nix::entries(&store.attributes("entries", json!({ "layers": [store.path("root")] })), &pool)
+        .unwrap();
     let refused = |output: &str| {
-        let below =
-            json!({ "below": [store.path("entries")], "spec": { "files": [{ "text": "", "destination": "/bin/x" }] } });
+        let below = json!({ "below": [store.path("entries")], "spec": { "files": [{ "text": "", "destination": "/bin/x" }] } });
         message(nix::layer_tar(&store.attributes(output, below), &pool))
     };
-    let index =
-        fs::read_dir(Path::new(&store.path("entries")).join("entries/sha256")).unwrap().next().unwrap().unwrap().path();
+    let index = fs::read_dir(Path::new(&store.path("entries")).join("entries/sha256"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     fs::write(&index, "of another format").unwrap();
     let expected = format!("{:?} has an index of sha256:", store.path("entries"));
     assert!(refused("damaged").contains(&expected), "{}", refused("damaged"));
     fs::remove_file(&index).unwrap();
-    assert!(refused("missing").starts_with(&format!("cannot read {index:?}: ")), "{}", refused("missing"));
+    assert!(
+        refused("missing").starts_with(&format!("cannot read {index:?}: ")),
+        "{}",
+        refused("missing")
+    );
     fs::write(Path::new(&store.path("entries")).join("entries/layers.json"), "{}").unwrap();
     assert!(
         refused("no list").contains("has a file entries/layers.json that is not a list of digests"),
@@ -570,12 +661,10 @@ fn entries_that_are_damaged_or_missing_are_named() {
             fs::write(blob, "x").unwrap();
         }
     }
-    let base =
-        json!({ "base": { "layout": store.path("base") }, "platform": { "os": "linux", "architecture": "arm64" } });
+    let base = json!({ "base": { "layout": store.path("base") }, "platform": { "os": "linux", "architecture": "arm64" } });
     let sentence = message(nix::entries(&store.attributes("of damaged", base), &pool));
     assert!(sentence.contains("is damaged"), "{sentence}");
-    let other =
-        json!({ "base": { "layout": store.path("base") }, "platform": { "os": "linux", "architecture": "amd64" } });
+    let other = json!({ "base": { "layout": store.path("base") }, "platform": { "os": "linux", "architecture": "amd64" } });
     let sentence = message(nix::entries(&store.attributes("of another", other), &pool));
     assert!(sentence.contains("has no image for linux/amd64; it has linux/arm64"), "{sentence}");
 }
@@ -592,11 +681,14 @@ fn a_store_path_lands_in_a_directory_under_its_name_without_the_hash() {
     fs::write(store.path("plain"), "x").unwrap();
     let landed = |source: String, destination: &str, follow: bool| {
         let spec = json!({ "files": [{ "source": source, "destination": destination, "follow": follow }] });
-        let output = format!("layer-{}", spec.to_string().replace('/', "-").len() + source.len() * 1000);
+        let output =
+            format!("layer-{}", spec.to_string().replace('/', "-").len() + source.len() * 1000);
         let _ = fs::remove_dir_all(store.path(&output));
         nix::layer_tar(&store.attributes(&output, json!({ "spec": spec })), &Pool::new(1)).unwrap();
         let last =
-            members(&folder::open_layer(store.path(&output), &RecipeTrust::everything()).unwrap()).pop().unwrap();
+            members(&folder::open_layer(store.path(&output), &RecipeTrust::everything()).unwrap())
+                .pop()
+                .unwrap();
         last.split_once(' ').unwrap().1.split_once(' ').unwrap().1.to_owned()
     };
     assert_eq!(landed(path("app.conf"), "/etc/", true), "etc/app.conf");
@@ -609,40 +701,55 @@ fn a_store_path_lands_in_a_directory_under_its_name_without_the_hash() {
     // The contents of a folder land in it, each under its own name.
     assert_eq!(landed(path("folder"), "/etc/", true), format!("etc/{hash}-inside"));
     // The name of a file in a store path is its own, and this is none of a store path.
-    assert_eq!(landed(format!("{}/{hash}-inside", path("folder")), "/etc/", true), format!("etc/{hash}-inside"));
+    assert_eq!(
+        landed(format!("{}/{hash}-inside", path("folder")), "/etc/", true),
+        format!("etc/{hash}-inside")
+    );
     assert_eq!(landed(store.path("plain"), "/etc/", true), "etc/plain");
 
     // A text has no name, in a layer and in a package.
     let text = json!([{ "text": "x", "destination": "/etc/" }]);
     let link = json!([{ "symlink": "x", "destination": "/etc/" }]);
     for (number, files) in [text, link].into_iter().enumerate() {
-        let expected = "destination \"/etc/\" ends with a slash, and the source has no name to land under";
+        let expected =
+            "destination \"/etc/\" ends with a slash, and the source has no name to land under";
         let attributes = store.attributes(&format!("package {number}"), json!({ "files": files }));
         let refused = message(nix::files(&attributes));
         assert!(refused.starts_with(expected), "{refused}");
-        let attributes = store.attributes(&format!("layer {number}"), json!({ "spec": { "files": files } }));
+        let attributes =
+            store.attributes(&format!("layer {number}"), json!({ "spec": { "files": files } }));
         let refused = message(nix::layer_tar(&attributes, &Pool::new(1)));
         assert!(refused.starts_with(expected), "{refused}");
     }
-    nix::files(&store.attributes("package", json!({ "files": [{ "directory": true, "destination": "/etc/" }] })))
-        .unwrap();
+    nix::files(&store.attributes(
+        "package",
+        json!({ "files": [{ "directory": true, "destination": "/etc/" }] }),
+    ))
+    .unwrap();
     assert!(Path::new(&store.path("package")).join("etc").is_dir());
 }
 
-/// Whether files of the store are hard links is up to the machine, and a package may have a `nix-support` or not.
+/// Whether files of the store are hard links is up to the machine, and a package may have a
+/// `nix-support` or not.
 #[test]
 fn a_layer_of_the_store_has_no_warning_of_the_machine() {
     let store = store();
     fs::remove_dir_all(store.path("libc") + "/nix-support").unwrap();
     for name in ["one", "two"] {
-        fs::hard_link(store.path("libc") + "/file-of-libc", format!("{}/{name}", store.path("libc"))).unwrap();
+        fs::hard_link(
+            store.path("libc") + "/file-of-libc",
+            format!("{}/{name}", store.path("libc")),
+        )
+        .unwrap();
     }
     let packages = store.paths(&["libc", "tool"]);
     let attributes = |spec: Value| json!({ "spec": spec, "copyToRoot": packages, "closure": store.paths(&["libc"]) });
     store.layer("strict", attributes(json!({ "strict": true })));
-    let wrong = store.attributes("wrong", attributes(json!({ "strict": true, "exclude": ["no such file"] })));
+    let wrong = store
+        .attributes("wrong", attributes(json!({ "strict": true, "exclude": ["no such file"] })));
     assert_eq!(
         message(nix::layer_tar(&wrong, &Pool::new(1))),
-        "exclude: the glob \"no such file\" matches nothing: correct it, or leave it out (strict: warnings are errors)"
+        "exclude: the glob \"no such file\" matches nothing: correct it, or leave it out (strict: \
+         warnings are errors)"
     );
 }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use oci_layout::{
-    Compression, FileMapping, ImageLayout, LayerOptions, PlatformImage, image_config, image_layout, image_manifest,
-    layer_tar,
+    Compression, FileMapping, ImageLayout, LayerOptions, PlatformImage, image_config, image_layout,
+    image_manifest, layer_tar,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -43,7 +43,9 @@ fn whole(image: &PlatformImage) -> (String, Vec<u8>) {
 
 fn blobs(layout: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = fs::read_dir(layout.join("blobs/sha256")).unwrap().map(|file| file.unwrap());
-    files.map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap())).collect()
+    files
+        .map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap()))
+        .collect()
 }
 
 #[test]
@@ -51,7 +53,8 @@ fn whoever_packed_it_it_is_the_layout() {
     let dir = TempDir::new().unwrap();
     let folder = layout(&dir);
     let expected = whole(&ImageLayout::open(&folder).unwrap().image(Some("v1"), None).unwrap());
-    // As skopeo and podman pack: with Go's writer, names without a dot in front, folders among them.
+    // As skopeo and podman pack: with Go's writer, names without a dot in front, folders among
+    // them.
     let like_skopeo = "import os, tarfile
 tar = tarfile.open('a.tar', 'w', format=tarfile.USTAR_FORMAT)
 os.chdir('layout')
@@ -63,13 +66,27 @@ tar.close()";
     for (pack, size) in [
         ("tar -C layout -cf a.tar .", 200_000..300_000),
         ("tar -C layout -cf a.tar --format=posix oci-layout index.json blobs", 200_000..300_000),
-        ("tar -C layout -cf a.tar --sort=name --format=v7 blobs/sha256 index.json oci-layout", 200_000..300_000),
+        (
+            "tar -C layout -cf a.tar --sort=name --format=v7 blobs/sha256 index.json oci-layout",
+            200_000..300_000,
+        ),
         ("python3 pack.py", 200_000..300_000),
         // What is left out of the archive is in the layer all the same.
-        ("rm -rf holes && cp -r --sparse=always layout holes && tar -C holes -cSf a.tar --format=gnu .", 0..50_000),
-        ("rm -rf holes && cp -r --sparse=always layout holes && tar -C holes -cSf a.tar --format=posix .", 0..50_000),
+        (
+            "rm -rf holes && cp -r --sparse=always layout holes && tar -C holes -cSf a.tar \
+             --format=gnu .",
+            0..50_000,
+        ),
+        (
+            "rm -rf holes && cp -r --sparse=always layout holes && tar -C holes -cSf a.tar \
+             --format=posix .",
+            0..50_000,
+        ),
         // Of two files under one name the last counts, as when the archive is unpacked.
-        ("echo x > index.json && tar -cf a.tar index.json && tar -C layout -rf a.tar .", 200_000..300_000),
+        (
+            "echo x > index.json && tar -cf a.tar index.json && tar -C layout -rf a.tar .",
+            200_000..300_000,
+        ),
     ] {
         shell(&dir, pack);
         let archive = dir.path().join("a.tar");
@@ -94,25 +111,36 @@ fn what_is_no_oci_archive_says_what_it_is() {
         let error = ImageLayout::open(&path).unwrap_err().to_string();
         error.strip_prefix(&format!("{path:?} ")).expect("the archive's name").to_owned()
     };
-    let docker = error("mkdir docker && echo {} > docker/manifest.json && tar -C docker -cf a.tar .");
-    assert!(docker.starts_with("is a docker-archive with a manifest.json that cannot be read: "), "{docker}");
-    assert_eq!(error("tar -C layout -cf a.tar index.json"), "has no oci-layout file: it is no image layout");
+    let docker =
+        error("mkdir docker && echo {} > docker/manifest.json && tar -C docker -cf a.tar .");
+    assert!(
+        docker.starts_with("is a docker-archive with a manifest.json that cannot be read: "),
+        "{docker}"
+    );
+    assert_eq!(
+        error("tar -C layout -cf a.tar index.json"),
+        "has no oci-layout file: it is no image layout"
+    );
     let path = dir.path().join("a.tar");
-    for (compress, codec) in
-        [("tar -C layout -c . | gzip > a.tar", "gzip"), ("printf '\\050\\265\\057\\375 and so on' > a.tar", "zstd")]
-    {
-        let refused = format!("is compressed with {codec}: unpack it first, with `{codec} -dk {path:?}`");
+    for (compress, codec) in [
+        ("tar -C layout -c . | gzip > a.tar", "gzip"),
+        ("printf '\\050\\265\\057\\375 and so on' > a.tar", "zstd"),
+    ] {
+        let refused =
+            format!("is compressed with {codec}: unpack it first, with `{codec} -dk {path:?}`");
         assert_eq!(error(compress), refused);
     }
     let neither = "is neither the folder of an image layout, an oci-archive nor a docker-archive: ";
     assert!(error("echo hello > a.tar").starts_with(neither));
     assert!(error("head -c 5000 /dev/zero | tr '\\0' x > a.tar").starts_with(neither));
     assert!(
-        error("mkfifo a.tar").starts_with("is a fifo: give the folder of an image layout, or an archive of images")
+        error("mkfifo a.tar")
+            .starts_with("is a fifo: give the folder of an image layout, or an archive of images")
     );
     let cut = error("tar -C layout -c . | head -c 100000 > a.tar");
     assert!(
-        cut.starts_with("is a damaged archive: at byte ") && cut.ends_with("go beyond the end of the tar"),
+        cut.starts_with("is a damaged archive: at byte ")
+            && cut.ends_with("go beyond the end of the tar"),
         "{cut}"
     );
 }
@@ -137,7 +165,8 @@ fn a_list_without_end_is_refused() {
     tar.into_inner().unwrap();
     let error = ImageLayout::open(dir.path().join("a.tar")).unwrap_err().to_string();
     assert!(
-        error.contains("is a damaged archive: ") && error.ends_with("more members than any image layout"),
+        error.contains("is a damaged archive: ")
+            && error.ends_with("more members than any image layout"),
         "{error}"
     );
 }
@@ -166,7 +195,8 @@ fn sizes_that_lie_do_no_harm() {
         let error = open(header(&|header| header.set_size(size))).unwrap_err().to_string();
         assert!(
             error.contains(
-                "is neither the folder of an image layout, an oci-archive nor a docker-archive: at byte 0 of the tar"
+                "is neither the folder of an image layout, an oci-archive nor a docker-archive: \
+                 at byte 0 of the tar"
             ),
             "{error}"
         );
@@ -179,7 +209,10 @@ fn sizes_that_lie_do_no_harm() {
     open(sparse.clone()).unwrap();
     fs::write(&path, [&sparse[..], &[0; 1024]].concat()).unwrap();
     let error = ImageLayout::open(&path).unwrap_err().to_string();
-    assert!(error.contains("oci-layout\" has 9223372036854775807 bytes, more than the 16777216"), "{error}");
+    assert!(
+        error.contains("oci-layout\" has 9223372036854775807 bytes, more than the 16777216"),
+        "{error}"
+    );
 }
 
 #[test]

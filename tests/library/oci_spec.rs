@@ -4,7 +4,8 @@
 use std::fmt::Debug;
 
 use oci_layout::{
-    Configuration, ContainerConfig, Descriptor, Digest, Error, History, Index, Manifest, MediaType, Platform, RootFs,
+    Configuration, ContainerConfig, Descriptor, Digest, Error, History, Index, Manifest, MediaType,
+    Platform, RootFs,
 };
 use oci_spec::image as spec;
 use serde::{Serialize, de::DeserializeOwned};
@@ -61,7 +62,10 @@ fn configuration() -> Value {
 #[test]
 fn documents_come_back_whole() {
     same::<Digest, spec::Digest>(json!(DIGEST));
-    for name in ["application/vnd.oci.image.layer.v1.tar+zstd", "application/vnd.docker.image.rootfs.diff.tar"] {
+    for name in [
+        "application/vnd.oci.image.layer.v1.tar+zstd",
+        "application/vnd.docker.image.rootfs.diff.tar",
+    ] {
         same::<MediaType, spec::MediaType>(json!(name));
     }
     same::<Descriptor, spec::Descriptor>(descriptor());
@@ -81,7 +85,8 @@ fn documents_come_back_whole() {
     same::<History, spec::History>(configuration()["history"][0].clone());
     // The least that there can be.
     same::<Platform, spec::Platform>(json!({ "architecture": "", "os": "plan9" }));
-    let least = json!({ "architecture": "", "os": "", "rootfs": { "type": "layers", "diff_ids": [] } });
+    let least =
+        json!({ "architecture": "", "os": "", "rootfs": { "type": "layers", "diff_ids": [] } });
     same::<Configuration, spec::ImageConfiguration>(least);
 }
 
@@ -125,12 +130,17 @@ fn what_the_crate_has_no_place_for_is_left_out() {
 #[test]
 fn another_algorithm_is_refused_by_name() {
     let sha512 = format!("sha512:{}", "0".repeat(128));
-    let refused = |error: Error| error.to_string().starts_with(&format!("digest {sha512:?} is not a sha256"));
+    let refused =
+        |error: Error| error.to_string().starts_with(&format!("digest {sha512:?} is not a sha256"));
     let digest: spec::Digest = sha512.parse().unwrap();
     assert!(refused(Digest::try_from(digest.clone()).unwrap_err()));
     let descriptor = spec::Descriptor::new(spec::MediaType::ImageConfig, 2, digest);
     assert!(refused(Descriptor::try_from(descriptor.clone()).unwrap_err()));
-    let index = spec::ImageIndexBuilder::default().schema_version(2u32).manifests([descriptor]).build().unwrap();
+    let index = spec::ImageIndexBuilder::default()
+        .schema_version(2u32)
+        .manifests([descriptor])
+        .build()
+        .unwrap();
     assert!(refused(Index::try_from(index).unwrap_err()));
     let mut rootfs = spec::RootFs::default();
     rootfs.set_diff_ids(vec![sha512.clone()]);

@@ -1,4 +1,5 @@
-//! Layouts as others write them, or as nobody should: what is found in them, and what is left alone.
+//! Layouts as others write them, or as nobody should: what is found in them, and what is left
+//! alone.
 
 use std::{
     fs::{self, File, FileTimes},
@@ -10,14 +11,18 @@ use std::{
 
 use crate::common::{image_for, put};
 use oci_layout::{
-    Blob, Compression, Descriptor, Error, FileMapping, Image, ImageLayout, Layer, MediaType, Pool, VerifyOptions,
-    image_config, image_layout, image_manifest, layer_tar, verify,
+    Blob, Compression, Descriptor, Error, FileMapping, Image, ImageLayout, Layer, MediaType, Pool,
+    VerifyOptions, image_config, image_layout, image_manifest, layer_tar, verify,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 fn set_index(layout: &Path, manifests: &Value) -> ImageLayout {
-    fs::write(layout.join("index.json"), json!({ "schemaVersion": 2, "manifests": manifests }).to_string()).unwrap();
+    fs::write(
+        layout.join("index.json"),
+        json!({ "schemaVersion": 2, "manifests": manifests }).to_string(),
+    )
+    .unwrap();
     ImageLayout::open(layout).unwrap()
 }
 
@@ -35,9 +40,9 @@ fn nothing_is_collected_where_nobody_knows_what_a_document_names() {
     let before = files(dir.path());
     for error in [layout.collect_garbage().unwrap_err(), layout.images().unwrap_err()] {
         assert!(
-            error
-                .to_string()
-                .contains("of the media type application/vnd.example.manifest.v9+json: what that refers to"),
+            error.to_string().contains(
+                "of the media type application/vnd.example.manifest.v9+json: what that refers to"
+            ),
             "{error}"
         );
     }
@@ -47,7 +52,8 @@ fn nothing_is_collected_where_nobody_knows_what_a_document_names() {
 #[test]
 fn what_is_no_blob_is_not_collected() {
     let dir = TempDir::new().unwrap();
-    let layout = image_layout(dir.path(), [Image::from(image_for("linux/amd64"))], json!({})).unwrap();
+    let layout =
+        image_layout(dir.path(), [Image::from(image_for("linux/amd64"))], json!({})).unwrap();
     fs::create_dir(dir.path().join("blobs/sha256/folder")).unwrap();
     fs::write(dir.path().join("blobs/sha256/.gitkeep"), "").unwrap();
     assert_eq!(layout.collect_garbage().unwrap().files, [""; 0].map(std::path::PathBuf::from));
@@ -61,15 +67,22 @@ fn a_full_name_does_not_take_another_ones_place() {
     let db = image_for("linux/arm64").tagged("ghcr.io/me/db");
     let before = fs::read(dir.path().join("index.json")).unwrap();
     let message = layout.append([db], &Pool::new(1)).unwrap_err().to_string();
-    assert!(message.starts_with("images ghcr.io/me/app:latest and ghcr.io/me/db:latest have one tag"), "{message}");
+    assert!(
+        message.starts_with("images ghcr.io/me/app:latest and ghcr.io/me/db:latest have one tag"),
+        "{message}"
+    );
     assert_eq!(fs::read(dir.path().join("index.json")).unwrap(), before);
 }
 
 #[test]
 fn one_image_may_have_two_names_with_one_tag() {
     let dir = TempDir::new().unwrap();
-    let image = image_for("linux/amd64").tagged("ghcr.io/me/app:1").tagged("me/app:1").tagged("me/app:1");
-    assert_eq!(image_layout(dir.path(), [image], json!({})).unwrap().index().unwrap().manifests.len(), 2);
+    let image =
+        image_for("linux/amd64").tagged("ghcr.io/me/app:1").tagged("me/app:1").tagged("me/app:1");
+    assert_eq!(
+        image_layout(dir.path(), [image], json!({})).unwrap().index().unwrap().manifests.len(),
+        2
+    );
 }
 
 /// As buildkit writes them: beside the image, for a platform that is none.
@@ -91,15 +104,20 @@ fn an_image_is_found_beside_those_that_are_missing() {
     let layout = image_layout(dir.path(), images, json!({})).unwrap();
     fs::remove_file(missing).unwrap();
     assert!(layout.image(None, Some(&"linux/amd64".parse().unwrap())).is_ok());
-    assert!(matches!(layout.image(None, Some(&"linux/arm64".parse().unwrap())), Err(Error::BlobMissing { .. })));
+    assert!(matches!(
+        layout.image(None, Some(&"linux/arm64".parse().unwrap())),
+        Err(Error::BlobMissing { .. })
+    ));
 }
 
-/// Seven levels of ten entries each are ten million documents, for who reads each as often as it is named.
+/// Seven levels of ten entries each are ten million documents, for who reads each as often as it is
+/// named.
 #[test]
 fn what_is_named_often_is_read_once() {
     let dir = TempDir::new().unwrap();
     let image = image_for("linux/amd64");
-    let mut named = serde_json::to_value(Descriptor::of(MediaType::MANIFEST, image.bytes())).unwrap();
+    let mut named =
+        serde_json::to_value(Descriptor::of(MediaType::MANIFEST, image.bytes())).unwrap();
     image_layout(dir.path(), [Image::from(image)], json!({})).unwrap();
     for _ in 0..7 {
         named = put(
@@ -130,7 +148,12 @@ fn a_described_layer_that_comes_out_otherwise_is_an_error() {
     let write = |text: &str| {
         fs::write(&source, text).unwrap();
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        File::options().write(true).open(&source).unwrap().set_times(FileTimes::new().set_modified(time)).unwrap();
+        File::options()
+            .write(true)
+            .open(&source)
+            .unwrap()
+            .set_times(FileTimes::new().set_modified(time))
+            .unwrap();
     };
     write("one");
     let layer = layer_tar([FileMapping::new(&source, "/file")], Compression::NONE).unwrap();
@@ -143,9 +166,17 @@ fn a_described_layer_that_comes_out_otherwise_is_an_error() {
 #[test]
 fn the_largest_numbers_are_no_defect() {
     let dir = TempDir::new().unwrap();
-    let file = FileMapping::text("", "/file").owner(i64::MAX as u64, i64::MAX as u64).mtime(i64::MIN);
-    let layer = layer_tar([file, FileMapping::text("", "/other").mtime(i64::MAX)], Compression::NONE).unwrap();
+    let file =
+        FileMapping::text("", "/file").owner(i64::MAX as u64, i64::MAX as u64).mtime(i64::MIN);
+    let layer =
+        layer_tar([file, FileMapping::text("", "/other").mtime(i64::MAX)], Compression::NONE)
+            .unwrap();
     let config = image_config([&layer], json!({})).unwrap();
-    image_layout(dir.path(), [image_manifest(config, [layer], json!({})).unwrap().tagged("x")], json!({})).unwrap();
+    image_layout(
+        dir.path(),
+        [image_manifest(config, [layer], json!({})).unwrap().tagged("x")],
+        json!({}),
+    )
+    .unwrap();
     assert_eq!(verify(dir.path(), &VerifyOptions::default()).unwrap(), []);
 }

@@ -1,11 +1,12 @@
-//! Layouts in which something is absent, or that hold more than images of containers: what there is can be used.
+//! Layouts in which something is absent, or that hold more than images of containers: what there is
+//! can be used.
 
 use std::{fs, path::Path};
 
 use crate::common::{blob_file, image_for, put};
 use oci_layout::{
-    ArchiveOptions, Digest, Error, Image, ImageLayout, MediaType, Pool, Severity, VerifyOptions, Warning,
-    image_archive, image_layout, verify,
+    ArchiveOptions, Digest, Error, Image, ImageLayout, MediaType, Pool, Severity, VerifyOptions,
+    Warning, image_archive, image_layout, verify,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -18,10 +19,17 @@ fn indexed(layout: &Path, entries: &[Value]) -> ImageLayout {
 }
 
 fn entries(layout: &ImageLayout) -> Vec<Value> {
-    layout.index().unwrap().manifests.iter().map(|entry| serde_json::to_value(entry).unwrap()).collect()
+    layout
+        .index()
+        .unwrap()
+        .manifests
+        .iter()
+        .map(|entry| serde_json::to_value(entry).unwrap())
+        .collect()
 }
 
-/// As `docker save` leaves a layout: the manifest of a platform is absent, or its configuration, or its layer.
+/// As `docker save` leaves a layout: the manifest of a platform is absent, or its configuration, or
+/// its layer.
 #[test]
 fn platforms_may_be_absent() {
     let absent = image_for("linux/arm64");
@@ -36,20 +44,31 @@ fn platforms_may_be_absent() {
         let layout = layout.unwrap();
         fs::remove_file(blob_file(dir.path(), part)).unwrap();
         let image = layout.whole_image(None).unwrap();
-        assert!(matches!(image.warnings(), [Warning::ImagesAbsent { absent, .. }] if absent == &["linux/arm64"]));
+        assert!(
+            matches!(image.warnings(), [Warning::ImagesAbsent { absent, .. }] if absent == &["linux/arm64"])
+        );
         // A layer, a configuration, a manifest, and the index.
         assert_eq!(image.blobs().len(), 4);
-        assert_eq!(layout.image(None, None).unwrap().configuration().platform().to_string(), "linux/amd64");
-        assert!(layout.image(None, Some(&"linux/arm64".parse().unwrap())).is_err() || part == parts[2]);
+        assert_eq!(
+            layout.image(None, None).unwrap().configuration().platform().to_string(),
+            "linux/amd64"
+        );
+        assert!(
+            layout.image(None, Some(&"linux/arm64".parse().unwrap())).is_err() || part == parts[2]
+        );
 
         let copy = dir.path().join("copy");
         let mut copied = image_layout(&copy, [image.clone()], json!({})).unwrap();
         copied.append([image.clone()], &Pool::new(1)).unwrap();
         assert_eq!(copied.collect_garbage().unwrap().files, [""; 0].map(std::path::PathBuf::from));
         let findings = verify(&copy, &VerifyOptions::default()).unwrap();
-        assert!(findings.iter().all(|finding| finding.severity() == Severity::Warning), "{findings:?}");
+        assert!(
+            findings.iter().all(|finding| finding.severity() == Severity::Warning),
+            "{findings:?}"
+        );
 
-        let written = image_archive(Vec::new(), [image.clone()], ArchiveOptions::default()).unwrap();
+        let written =
+            image_archive(Vec::new(), [image.clone()], ArchiveOptions::default()).unwrap();
         assert_eq!(written.warnings.len(), 1);
         let options = ArchiveOptions::default().platform("linux/amd64".parse().unwrap());
         assert_eq!(image_archive(Vec::new(), [image.clone()], options).unwrap().warnings, []);
@@ -63,10 +82,14 @@ fn an_index_without_any_of_its_images_is_an_error() {
     let dir = TempDir::new().unwrap();
     let images = ["linux/amd64", "linux/arm64"].map(image_for);
     let digests = [images[0].digest(), images[1].digest()];
-    let layout = image_layout(dir.path(), images.map(|image| image.tagged("app:1")), json!({})).unwrap();
+    let layout =
+        image_layout(dir.path(), images.map(|image| image.tagged("app:1")), json!({})).unwrap();
     digests.iter().for_each(|&digest| fs::remove_file(blob_file(dir.path(), digest)).unwrap());
     for error in [layout.whole_image(None).unwrap_err(), layout.image(None, None).unwrap_err()] {
-        assert!(matches!(error, Error::BlobMissing { digest, .. } if digests.contains(&digest)), "{error}");
+        assert!(
+            matches!(error, Error::BlobMissing { digest, .. } if digests.contains(&digest)),
+            "{error}"
+        );
     }
     let findings = verify(dir.path(), &VerifyOptions::default()).unwrap();
     assert!(
@@ -85,7 +108,11 @@ fn images_without_tags_are_chosen_by_digest_or_platform() {
     let flat: Vec<Value> = match &entries(&layout)[..] {
         [index] => {
             let index: Value = serde_json::from_slice(
-                &fs::read(blob_file(dir.path(), index["digest"].as_str().unwrap().parse().unwrap())).unwrap(),
+                &fs::read(blob_file(
+                    dir.path(),
+                    index["digest"].as_str().unwrap().parse().unwrap(),
+                ))
+                .unwrap(),
             )
             .unwrap();
             index["manifests"].as_array().unwrap().clone()
@@ -103,15 +130,24 @@ fn images_without_tags_are_chosen_by_digest_or_platform() {
     }
     for error in [layout.image(None, None).unwrap_err(), layout.whole_image(None).unwrap_err()] {
         let error = error.to_string();
-        assert!(error.contains("choose one by its digest") && error.contains(&digests[1].to_string()), "{error}");
+        assert!(
+            error.contains("choose one by its digest") && error.contains(&digests[1].to_string()),
+            "{error}"
+        );
     }
     let s390x = layout.image(None, Some(&"linux/s390x".parse().unwrap())).unwrap_err().to_string();
-    assert!(s390x.ends_with("has no image for linux/s390x; it has linux/amd64, linux/arm64"), "{s390x}");
+    assert!(
+        s390x.ends_with("has no image for linux/s390x; it has linux/amd64, linux/arm64"),
+        "{s390x}"
+    );
     assert!(layout.image(Some("sha256:00"), None).unwrap_err().to_string().starts_with("digest"));
     let other = layout.image(Some(&Digest::of("x").to_string()), None).unwrap_err().to_string();
     assert!(other.contains("has no image with the digest"), "{other}");
     let index = Some(layout.index().unwrap().clone());
-    let options = ArchiveOptions { index, ..ArchiveOptions::default().platform("linux/arm64".parse().unwrap()) };
+    let options = ArchiveOptions {
+        index,
+        ..ArchiveOptions::default().platform("linux/arm64".parse().unwrap())
+    };
     let written = image_archive(Vec::new(), layout.images().unwrap(), options).unwrap();
     assert_eq!((written.index.manifests.len(), written.warnings.len()), (1, 0));
     layout.remove(&digests[0].to_string()).unwrap();
@@ -124,14 +160,16 @@ fn a_digest_chooses_below_an_index() {
     let dir = TempDir::new().unwrap();
     let images = ["linux/amd64", "linux/arm64"].map(image_for);
     let digest = images[1].digest();
-    let layout = image_layout(dir.path(), images.map(|image| image.tagged("app:1")), json!({})).unwrap();
+    let layout =
+        image_layout(dir.path(), images.map(|image| image.tagged("app:1")), json!({})).unwrap();
     for name in [digest.to_string(), format!("1@{digest}"), format!("app:1@{digest}")] {
         assert_eq!(layout.whole_image(Some(&name)).unwrap().digest(), digest, "{name}");
     }
     assert!(layout.whole_image(Some(&format!("2@{digest}"))).is_err());
 }
 
-/// Signatures, as cosign makes them, are no images; and what has the configuration of one and is none, as ORAS makes it.
+/// Signatures, as cosign makes them, are no images; and what has the configuration of one and is
+/// none, as ORAS makes it.
 #[test]
 fn signatures_and_artifacts_are_beside_images() {
     const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
@@ -146,8 +184,7 @@ fn signatures_and_artifacts_are_beside_images() {
         put(dir.path(), MANIFEST, document.to_string().as_bytes())
     };
     let rootfs = json!({ "type": "layers", "diff_ids": [Digest::of("a text, and no tar")] });
-    let cosign =
-        json!({ "architecture": "", "os": "", "created": "0001-01-01T00:00:00Z", "config": {}, "rootfs": rootfs });
+    let cosign = json!({ "architecture": "", "os": "", "created": "0001-01-01T00:00:00Z", "config": {}, "rootfs": rootfs });
     let tar = "application/vnd.oci.image.layer.v1.tar";
     for (artifact, findings) in [
         (make(&cosign, CONFIG, "application/vnd.dev.cosign.simplesigning.v1+json"), &[][..]),
@@ -156,40 +193,58 @@ fn signatures_and_artifacts_are_beside_images() {
     ] {
         let layout = indexed(dir.path(), &[entries(&layout)[0].clone(), artifact.clone()]);
         let found = verify(dir.path(), &VerifyOptions::default()).unwrap();
-        assert_eq!(found.iter().map(|finding| finding.defect.name()).collect::<Vec<_>>(), findings, "{found:?}");
+        assert_eq!(
+            found.iter().map(|finding| finding.defect.name()).collect::<Vec<_>>(),
+            findings,
+            "{found:?}"
+        );
         assert!(found.iter().all(|finding| finding.severity() == Severity::Warning));
         assert_eq!(layout.image(None, None).unwrap().descriptor().digest, image.digest());
         let mut archive = Vec::new();
-        let written = image_archive(&mut archive, layout.images().unwrap(), ArchiveOptions::default()).unwrap();
+        let written =
+            image_archive(&mut archive, layout.images().unwrap(), ArchiveOptions::default())
+                .unwrap();
         assert_eq!((written.index.manifests.len(), &written.warnings[..]), (2, &[][..]));
         // An artifact alone has no docker-archive, and the archive says so.
         let layout = indexed(dir.path(), &[artifact]);
-        let written = image_archive(Vec::new(), layout.images().unwrap(), ArchiveOptions::default()).unwrap();
+        let written =
+            image_archive(Vec::new(), layout.images().unwrap(), ArchiveOptions::default()).unwrap();
         assert_eq!(written.warnings, [Warning::NoManifestJson]);
         let docker = ArchiveOptions::default().format("docker-archive".parse().unwrap());
-        let error = image_archive(Vec::new(), layout.images().unwrap(), docker).unwrap_err().to_string();
+        let error =
+            image_archive(Vec::new(), layout.images().unwrap(), docker).unwrap_err().to_string();
         assert!(error.ends_with("write an oci-archive, which holds artifacts too"), "{error}");
     }
     // An image's configuration that is none: the image beside it is loaded all the same.
     let oras = make(&json!({}), CONFIG, tar);
     let layout = indexed(dir.path(), &[entries(&layout)[0].clone(), oras]);
-    let written = image_archive(Vec::new(), layout.images().unwrap(), ArchiveOptions::default()).unwrap();
-    assert!(matches!(&written.warnings[..], [Warning::NoDockerForm { .. }]), "{:?}", written.warnings);
+    let written =
+        image_archive(Vec::new(), layout.images().unwrap(), ArchiveOptions::default()).unwrap();
+    assert!(
+        matches!(&written.warnings[..], [Warning::NoDockerForm { .. }]),
+        "{:?}",
+        written.warnings
+    );
 }
 
 /// An index of layers, as BuildKit's cache is; and one of a document that nobody knows.
 #[test]
 fn an_index_may_name_blobs() {
     let dir = TempDir::new().unwrap();
-    let layout = image_layout(dir.path(), [image_for("linux/amd64").tagged("app:1")], json!({})).unwrap();
+    let layout =
+        image_layout(dir.path(), [image_for("linux/amd64").tagged("app:1")], json!({})).unwrap();
     let image = entries(&layout).remove(0);
     let index = |name: &Value| {
-        let index = json!({ "schemaVersion": 2, "mediaType": MediaType::INDEX, "manifests": [name] });
+        let index =
+            json!({ "schemaVersion": 2, "mediaType": MediaType::INDEX, "manifests": [name] });
         put(dir.path(), MediaType::INDEX.as_str(), index.to_string())
     };
     let cache = index(&put(dir.path(), "application/vnd.buildkit.cacheconfig.v0", b"{}"));
-    let withdrawn = json!({ "artifactType": "a/b", "blobs": [put(dir.path(), "text/plain", b"hello")] }).to_string();
-    let withdrawn = put(dir.path(), "application/vnd.oci.artifact.manifest.v1+json", withdrawn.as_bytes());
+    let withdrawn =
+        json!({ "artifactType": "a/b", "blobs": [put(dir.path(), "text/plain", b"hello")] })
+            .to_string();
+    let withdrawn =
+        put(dir.path(), "application/vnd.oci.artifact.manifest.v1+json", withdrawn.as_bytes());
     let copied = indexed(dir.path(), &[image.clone(), cache, withdrawn]);
     let images = copied.images().unwrap();
     assert_eq!(images.iter().map(|image| image.blobs().len()).collect::<Vec<_>>(), [3, 2, 2]);

@@ -14,8 +14,8 @@ use std::{
 
 use crate::common::{self, Random, assert_whole, bytes, decoded, members, text};
 use oci_layout::{
-    Blob, Compression, FileMapping, HardLinks, ImageLayout, Layer, LayerOptions, Pool, image_config, image_layout,
-    image_manifest, layer_tar,
+    Blob, Compression, FileMapping, HardLinks, ImageLayout, Layer, LayerOptions, Pool,
+    image_config, image_layout, image_manifest, layer_tar,
 };
 use proptest::{
     collection::{btree_map, vec},
@@ -34,7 +34,8 @@ enum Node {
 
 type Tree = BTreeMap<OsString, Node>;
 
-/// Names as Linux takes them, but for those of whiteouts. A newline in a long one is what the `tar` crate can't read.
+/// Names as Linux takes them, but for those of whiteouts. A newline in a long one is what the `tar`
+/// crate can't read.
 fn name() -> impl Strategy<Value = OsString> {
     let byte = || any::<u8>().prop_filter("no separator", |byte| ![0, b'/', b'\n'].contains(byte));
     prop_oneof![8 => vec(byte(), 1..12), 1 => vec(byte(), 90..255), 3 => "[ab.-]{1,3}".prop_map(String::into_bytes)]
@@ -50,7 +51,8 @@ fn tree() -> impl Strategy<Value = Tree> {
         1 => name().prop_map(Node::Link),
         1 => Just(Node::Directory(Tree::new())),
     ];
-    let node = leaf.prop_recursive(5, 30, 6, |node| btree_map(name(), node, 0..6).prop_map(Node::Directory));
+    let node = leaf
+        .prop_recursive(5, 30, 6, |node| btree_map(name(), node, 0..6).prop_map(Node::Directory));
     btree_map(name(), node, 0..6)
 }
 
@@ -79,7 +81,11 @@ fn mappings(at: &Path, tree: &Tree) -> Vec<FileMapping> {
         let path = at.join(name);
         match node {
             Node::File { content, executable } => {
-                files.push(FileMapping::bytes(&content[..], path).mode(if *executable { 0o755 } else { 0o644 }));
+                files.push(FileMapping::bytes(&content[..], path).mode(if *executable {
+                    0o755
+                } else {
+                    0o644
+                }));
             }
             Node::Link(target) => files.push(FileMapping::symlink(target, path)),
             Node::Directory(tree) => {
@@ -99,8 +105,10 @@ fn read_back(tar: &[u8]) -> Tree {
         let is_directory = member.kind == EntryType::Directory;
         assert_eq!(member.path.last() == Some(&b'/'), is_directory);
         let path = member.path.strip_suffix(b"/").unwrap_or(&member.path);
-        let names: Vec<OsString> =
-            path.split(|&byte| byte == b'/').map(|name| OsString::from_vec(name.to_vec())).collect();
+        let names: Vec<OsString> = path
+            .split(|&byte| byte == b'/')
+            .map(|name| OsString::from_vec(name.to_vec()))
+            .collect();
         let (name, above) = names.split_last().unwrap();
         let mut directory = &mut root;
         for name in above {
@@ -127,9 +135,10 @@ fn same(a: &Tree, b: &Tree) -> bool {
         && a.iter().zip(b).all(|((name, node), (other_name, other))| {
             name == other_name
                 && match (node, other) {
-                    (Node::File { content: a, executable: x }, Node::File { content: b, executable: y }) => {
-                        (a, x) == (b, y)
-                    }
+                    (
+                        Node::File { content: a, executable: x },
+                        Node::File { content: b, executable: y },
+                    ) => (a, x) == (b, y),
                     (Node::Link(a), Node::Link(b)) => a == b,
                     (Node::Directory(a), Node::Directory(b)) => same(a, b),
                     _ => false,
@@ -140,7 +149,8 @@ fn same(a: &Tree, b: &Tree) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// A folder, packed and read by the `tar` crate, is the folder; and the same tree without files is the same tar.
+    /// A folder, packed and read by the `tar` crate, is the folder; and the same tree without files
+    /// is the same tar.
     #[test]
     fn a_layer_is_the_tree(tree in tree(), seed: u64) {
         let dir = TempDir::new().unwrap();
@@ -154,7 +164,8 @@ proptest! {
         prop_assert_eq!(layer_tar(mappings, Compression::NONE).unwrap().diff_id(), layer.diff_id());
     }
 
-    /// Described or stored, by one thread or several, compressed or not: one tar, and the digests are those of the bytes.
+    /// Described or stored, by one thread or several, compressed or not: one tar, and the digests
+    /// are those of the bytes.
     #[test]
     fn described_is_stored(tree in tree(), threads in 1..4_usize, level in 1..7_u8) {
         let dir = TempDir::new().unwrap();

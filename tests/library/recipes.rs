@@ -1,4 +1,5 @@
-//! Recipes: the same bytes made again, nothing wrong let out, and layouts that have them in the place of blobs.
+//! Recipes: the same bytes made again, nothing wrong let out, and layouts that have them in the
+//! place of blobs.
 #![cfg(all(feature = "gzip", feature = "zstd"))]
 
 use std::{
@@ -11,9 +12,10 @@ use std::{
 
 use crate::common::{self, assert_whole, bytes, files_in, message, text};
 use oci_layout::{
-    Blob, Compression, Descriptor, Digest, Error, FileMapping, HardLinks, ImageLayout, Layer, LayerOptions,
-    LayoutOptions, ManifestOptions, MediaType, OnConflict, PermissionRule, Pool, Recipe, RecipeTrust, TarLayer,
-    VerifyOptions, WriteOptions, folder, image_config, image_layout, image_manifest, layer_tar, verify,
+    Blob, Compression, Descriptor, Digest, Error, FileMapping, HardLinks, ImageLayout, Layer,
+    LayerOptions, LayoutOptions, ManifestOptions, MediaType, OnConflict, PermissionRule, Pool,
+    Recipe, RecipeTrust, TarLayer, VerifyOptions, WriteOptions, folder, image_config, image_layout,
+    image_manifest, layer_tar, verify,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -24,7 +26,9 @@ const COMPRESSIONS: [Compression; 3] = [Compression::NONE, Compression::GZIP, Co
 fn sources() -> TempDir {
     static TEXT: LazyLock<Vec<u8>> = LazyLock::new(|| text(5 << 20, 1));
     let dir = TempDir::new().unwrap();
-    for (name, size) in [("a", 10), ("b", 3 << 20), ("c", 5 << 20), ("d", 0), ("e", 700_000), ("f", 2_000_000)] {
+    for (name, size) in
+        [("a", 10), ("b", 3 << 20), ("c", 5 << 20), ("d", 0), ("e", 700_000), ("f", 2_000_000)]
+    {
         fs::write(dir.path().join(name), &TEXT[TEXT.len() - size..]).unwrap();
     }
     fs::create_dir(dir.path().join("sub")).unwrap();
@@ -33,7 +37,11 @@ fn sources() -> TempDir {
 }
 
 fn files(dir: &Path) -> [FileMapping; 3] {
-    [FileMapping::new(dir, "/srv"), FileMapping::text("PORT=80\n", "/etc/app.conf"), FileMapping::directory("/tmp")]
+    [
+        FileMapping::new(dir, "/srv"),
+        FileMapping::text("PORT=80\n", "/etc/app.conf"),
+        FileMapping::directory("/tmp"),
+    ]
 }
 
 fn described(dir: &Path, compression: Compression) -> TarLayer {
@@ -76,7 +84,11 @@ fn a_recipe_makes_the_same_bytes() {
         assert_eq!(recipe.lies_in(), None);
         assert_eq!(bytes(&layer), expected);
         for threads in [1, 2, 5] {
-            assert_eq!(bytes(&recipe.clone().pool(&Pool::new(threads))), expected, "{compression}, {threads} threads");
+            assert_eq!(
+                bytes(&recipe.clone().pool(&Pool::new(threads))),
+                expected,
+                "{compression}, {threads} threads"
+            );
         }
     }
 }
@@ -89,24 +101,31 @@ fn filling_a_sparse_layout_makes_the_full_one() {
         for threads in [1, 3] {
             let pool = Pool::new(threads);
             let at = |name: &str| out.path().join(format!("{compression}-{threads}-{name}"));
-            let stored = layer_tar([FileMapping::text("stored", "/x")], LayerOptions::default().store(at("stored")));
+            let stored = layer_tar(
+                [FileMapping::text("stored", "/x")],
+                LayerOptions::default().store(at("stored")),
+            );
             let layers = || {
                 [
                     Arc::new(described(dir.path(), compression)) as Arc<dyn Layer>,
                     Arc::new(stored.as_ref().unwrap().clone()),
                 ]
             };
-            let full = image_layout(at("full"), [image(layers())], LayoutOptions::default()).unwrap();
-            let layout = image_layout(at("sparse"), [image(layers())], sparse().pool(&pool)).unwrap();
+            let full =
+                image_layout(at("full"), [image(layers())], LayoutOptions::default()).unwrap();
+            let layout =
+                image_layout(at("sparse"), [image(layers())], sparse().pool(&pool)).unwrap();
             assert_eq!(layout.index().unwrap(), full.index().unwrap());
             assert_eq!(fs::read_dir(at("sparse").join("recipes/sha256")).unwrap().count(), 2);
             assert_whole(&layout);
             let filled = layout.fill(&pool).unwrap();
             assert_eq!(filled.len(), 2);
             assert_eq!(files_in(&at("sparse")), files_in(&at("full")));
-            for file in files_in(&at("full")).iter().filter(|file| at("full").join(file).is_file()) {
+            for file in files_in(&at("full")).iter().filter(|file| at("full").join(file).is_file())
+            {
                 assert!(
-                    fs::read(at("full").join(file)).unwrap() == fs::read(at("sparse").join(file)).unwrap(),
+                    fs::read(at("full").join(file)).unwrap()
+                        == fs::read(at("sparse").join(file)).unwrap(),
                     "{file:?}"
                 );
             }
@@ -121,7 +140,9 @@ fn a_recipe_goes_only_when_the_blob_is_whole() {
     let dir = sources();
     let out = TempDir::new().unwrap();
     let layer = described(dir.path(), Compression::NONE);
-    let layout = image_layout(out.path(), [image([Arc::new(layer.clone()) as Arc<dyn Layer>])], sparse()).unwrap();
+    let layout =
+        image_layout(out.path(), [image([Arc::new(layer.clone()) as Arc<dyn Layer>])], sparse())
+            .unwrap();
     let place = out.path().join("blobs/sha256").join(layer.descriptor().digest.hex());
     fs::File::create(&place).unwrap().set_len(layer.descriptor().size).unwrap();
     assert_eq!(layout.fill(&Pool::new(2)).unwrap().len(), 1);
@@ -129,7 +150,8 @@ fn a_recipe_goes_only_when_the_blob_is_whole() {
     assert_whole(&layout);
 }
 
-/// What happens to the sources after a layer was described, which file the error names, and what it says of it.
+/// What happens to the sources after a layer was described, which file the error names, and what it
+/// says of it.
 type Change = (&'static str, fn(&Path), &'static str, &'static str);
 
 const CHANGES: &[Change] = &[
@@ -138,7 +160,12 @@ const CHANGES: &[Change] = &[
     ("the first byte", |dir| unseen(&dir.join("a"), |a| a[0] ^= 1), "a", "changed"),
     ("grown", |dir| edit(&dir.join("c"), |c| c.push(0)), "c", "changed"),
     ("shrunk", |dir| edit(&dir.join("c"), |c| c.truncate(9)), "c", "changed"),
-    ("grown within its padding", |dir| edit(&dir.join("sub/last"), |last| last.push(b'!')), "sub/last", "changed"),
+    (
+        "grown within its padding",
+        |dir| edit(&dir.join("sub/last"), |last| last.push(b'!')),
+        "sub/last",
+        "changed",
+    ),
     ("added", |dir| fs::write(dir.join("bb"), "new").unwrap(), "bb", "was added"),
     ("added as the last", |dir| fs::write(dir.join("sub/z"), "").unwrap(), "sub/z", "was added"),
     (
@@ -173,8 +200,13 @@ fn a_source_that_changed_is_named_and_nothing_wrong_comes_before() {
             let (recipe, right) = (recipe(&layer), bytes(&layer));
             change(dir.path());
             let (came, error) = until_error(&recipe);
-            assert!(came.len() < right.len() && right.starts_with(&came), "{compression}, {what}: wrong bytes came");
-            let Error::SourceOutdated { digest, path, change } = &error else { panic!("{what}: {error}") };
+            assert!(
+                came.len() < right.len() && right.starts_with(&came),
+                "{compression}, {what}: wrong bytes came"
+            );
+            let Error::SourceOutdated { digest, path, change } = &error else {
+                panic!("{what}: {error}")
+            };
             assert_eq!((digest, *change), (&layer.descriptor().digest, *said), "{what}");
             assert_eq!(path, &dir.path().join(named).components().collect::<PathBuf>(), "{what}");
         }
@@ -199,7 +231,9 @@ fn links_and_attributes_that_changed_are_found() {
     let at = |name: &str| dir.path().join(name);
     symlink("one", at("link")).unwrap();
     fs::write(at("script"), "#!/bin/sh").unwrap();
-    let layer = layer_tar([FileMapping::new(dir.path(), "/usr")], LayerOptions::default().recipe(true)).unwrap();
+    let layer =
+        layer_tar([FileMapping::new(dir.path(), "/usr")], LayerOptions::default().recipe(true))
+            .unwrap();
     fs::remove_file(at("link")).unwrap();
     symlink("two", at("link")).unwrap();
     // Of what has no contents there is only the place in the layer to tell.
@@ -215,12 +249,17 @@ fn links_and_attributes_that_changed_are_found() {
 #[test]
 fn a_named_source_that_vanished_is_named() {
     let dir = sources();
-    let files = [FileMapping::new(dir.path().join("a"), "/a"), FileMapping::new(dir.path().join("e"), "/e")];
+    let files = [
+        FileMapping::new(dir.path().join("a"), "/a"),
+        FileMapping::new(dir.path().join("e"), "/e"),
+    ];
     let layer = layer_tar(files, LayerOptions::default().recipe(true)).unwrap();
     fs::remove_file(dir.path().join("e")).unwrap();
     let (came, error) = until_error(&recipe(&layer));
     assert!(came.is_empty());
-    assert!(matches!(&error, Error::SourceOutdated { path, change: "vanished", .. } if *path == dir.path().join("e")));
+    assert!(
+        matches!(&error, Error::SourceOutdated { path, change: "vanished", .. } if *path == dir.path().join("e"))
+    );
 }
 
 /// What lies in a file is hashed on the way out: who counts bytes never has all of a wrong blob.
@@ -231,7 +270,8 @@ fn a_file_that_changed_is_named_before_its_last_stretch() {
     let right = text(300_000, 1);
     let describe = |at: u64| {
         let descriptor = Descriptor::of(MediaType::LAYER, &right[at as usize..]);
-        Recipe::from_bytes(&Recipe::of_file(descriptor, &path, at).unwrap().to_bytes().unwrap()).unwrap()
+        Recipe::from_bytes(&Recipe::of_file(descriptor, &path, at).unwrap().to_bytes().unwrap())
+            .unwrap()
     };
     for at in [0, 1000] {
         fs::write(&path, &right).unwrap();
@@ -263,25 +303,35 @@ fn a_file_that_changed_is_named_before_its_last_stretch() {
     assert!(until_error(&describe(0)).1.to_string().contains("grew"));
     fs::remove_file(&path).unwrap();
     common::run(std::process::Command::new("mkfifo").arg(&path));
-    assert!(until_error(&describe(0)).1.to_string().contains("became something that is no regular file"));
+    assert!(
+        until_error(&describe(0))
+            .1
+            .to_string()
+            .contains("became something that is no regular file")
+    );
 }
 
 #[test]
 fn a_recipe_is_small() {
-    // A Python tree of 308 MB in 8762 files takes, at this rate, 26 kB for its blocks, 47 kB for its files and nothing
-    // for what they hold; a closure takes 150 bytes for each of its paths.
+    // A Python tree of 308 MB in 8762 files takes, at this rate, 26 kB for its blocks, 47 kB for
+    // its files and nothing for what they hold; a closure takes 150 bytes for each of its paths.
     let dir = TempDir::new().unwrap();
     for file in 0..500 {
         fs::write(dir.path().join(format!("file-{file}")), vec![b'x'; 50_000]).unwrap();
     }
-    let files: Vec<_> = (0..30).map(|at| FileMapping::new(dir.path(), format!("/nix/store/{at}"))).collect();
-    let layer = layer_tar(files[..1].iter().cloned(), LayerOptions::default().recipe(true)).unwrap();
+    let files: Vec<_> =
+        (0..30).map(|at| FileMapping::new(dir.path(), format!("/nix/store/{at}"))).collect();
+    let layer =
+        layer_tar(files[..1].iter().cloned(), LayerOptions::default().recipe(true)).unwrap();
     let size = layer.recipe().unwrap().to_bytes().unwrap().len();
     let (blocks, entries) = (layer.tar_size().div_ceil(1 << 20) as usize, 500);
     assert!(size < 1000 + blocks * 44 + entries * 6, "{size}");
     let out = TempDir::new().unwrap();
     image_layout(out.path().join("image"), [image([layer.into()])], sparse()).unwrap();
-    let written: u64 = files_in(out.path()).iter().map(|file| out.path().join(file).metadata().unwrap().len()).sum();
+    let written: u64 = files_in(out.path())
+        .iter()
+        .map(|file| out.path().join(file).metadata().unwrap().len())
+        .sum();
     assert!(written < 30_000, "{written}");
 }
 
@@ -291,7 +341,8 @@ fn stored_layers_are_named_and_not_copied() {
     let out = TempDir::new().unwrap();
     let at = |name: &str| out.path().join(name);
     let layer = layer_tar(files(dir.path()), LayerOptions::default().store(at("layer"))).unwrap();
-    folder::write_layer(at("layer"), &layer, &RecipeTrust::everything(), WriteOptions::default()).unwrap();
+    folder::write_layer(at("layer"), &layer, &RecipeTrust::everything(), WriteOptions::default())
+        .unwrap();
     let layer = folder::open_layer(at("layer"), &RecipeTrust::everything()).unwrap();
     let descriptor = layer.descriptor().clone();
     let config = image_config([&layer], json!({})).unwrap();
@@ -305,7 +356,8 @@ fn stored_layers_are_named_and_not_copied() {
     .unwrap();
     assert!(!at("sparse/blobs/sha256").join(descriptor.digest.hex()).exists());
     // Not the link's path, but that of what it leads to.
-    let (blob, file) = (layout.blob(&descriptor), at("layer/blobs/sha256").join(descriptor.digest.hex()));
+    let (blob, file) =
+        (layout.blob(&descriptor), at("layer/blobs/sha256").join(descriptor.digest.hex()));
     assert_eq!(blob.recipe().unwrap().lies_in(), Some((&*file.canonicalize().unwrap(), 0)));
     assert_whole(&layout);
     assert_eq!(findings(&at("sparse"), true), [""; 0]);
@@ -319,8 +371,10 @@ fn folders_of_lazy_layers_make_the_same_images() {
     let out = TempDir::new().unwrap();
     let at = |name: &str| out.path().join(name);
     let layer = described(dir.path(), Compression::ZSTD);
-    let expected = image_layout(at("expected"), [image([Arc::new(layer.clone()) as _])], json!({})).unwrap();
-    folder::write_layer(at("layer"), &layer, &RecipeTrust::everything(), WriteOptions::default()).unwrap();
+    let expected =
+        image_layout(at("expected"), [image([Arc::new(layer.clone()) as _])], json!({})).unwrap();
+    folder::write_layer(at("layer"), &layer, &RecipeTrust::everything(), WriteOptions::default())
+        .unwrap();
     assert_eq!(fs::read_dir(at("layer/blobs/sha256")).unwrap().count(), 0);
     assert_eq!(fs::read_dir(at("layer/recipes/sha256")).unwrap().count(), 1);
 
@@ -341,7 +395,8 @@ fn folders_of_lazy_layers_make_the_same_images() {
     .unwrap();
     folder::link_image(at("linked"), manifest, &Pool::new(1), WriteOptions::default()).unwrap();
     for of in ["written", "linked"] {
-        let image = || folder::open_image(at(of), &RecipeTrust::everything()).unwrap().tagged("latest");
+        let image =
+            || folder::open_image(at(of), &RecipeTrust::everything()).unwrap().tagged("latest");
         let layout = image_layout(at(&format!("{of}-sparse")), [image()], sparse()).unwrap();
         assert_eq!(layout.index().unwrap(), expected.index().unwrap());
         assert!(until_error(&lazy).1.to_string().contains("vanished"));
@@ -363,11 +418,13 @@ fn sparse_layouts_are_edited_as_others_are() {
     let pool = Pool::new(2);
     let recipes = || files_in(&at("sparse/recipes/sha256")).len();
     let one = described(dir.path(), Compression::GZIP);
-    let mut layout = image_layout(at("sparse"), [image([Arc::new(one.clone()) as _])], sparse()).unwrap();
+    let mut layout =
+        image_layout(at("sparse"), [image([Arc::new(one.clone()) as _])], sparse()).unwrap();
 
     // As a base, and appended to.
     let base = layout.image(Some("latest"), None).unwrap();
-    let two = layer_tar([FileMapping::text("two", "/two")], LayerOptions::default().recipe(true)).unwrap();
+    let two = layer_tar([FileMapping::text("two", "/two")], LayerOptions::default().recipe(true))
+        .unwrap();
     let config = oci_layout::ConfigOptions { base: Some(base), ..Default::default() };
     let config = image_config([&two], config).unwrap();
     let second = image_manifest(config, [two.clone()], ManifestOptions::default()).unwrap();
@@ -416,8 +473,12 @@ fn sparse_layouts_are_edited_as_others_are() {
 fn what_cannot_be_filled_stays_as_it_is() {
     let dir = sources();
     let out = TempDir::new().unwrap();
-    let other = layer_tar([FileMapping::text("other", "/x")], LayerOptions::default().recipe(true)).unwrap();
-    let layers = [Arc::new(described(dir.path(), Compression::NONE)) as Arc<dyn Layer>, Arc::new(other.clone())];
+    let other = layer_tar([FileMapping::text("other", "/x")], LayerOptions::default().recipe(true))
+        .unwrap();
+    let layers = [
+        Arc::new(described(dir.path(), Compression::NONE)) as Arc<dyn Layer>,
+        Arc::new(other.clone()),
+    ];
     let layout = image_layout(out.path().join("image"), [image(layers)], sparse()).unwrap();
     unseen(&dir.path().join("c"), |c| c[0] ^= 1);
     for _ in 0..2 {
@@ -438,7 +499,8 @@ fn what_cannot_be_filled_stays_as_it_is() {
 fn a_compressed_tar_has_no_recipe_and_is_kept() {
     let dir = TempDir::new().unwrap();
     let at = |name: &str| dir.path().join(name);
-    let inner = layer_tar([FileMapping::text("in it", "/x")], LayerOptions::default().recipe(true)).unwrap();
+    let inner = layer_tar([FileMapping::text("in it", "/x")], LayerOptions::default().recipe(true))
+        .unwrap();
     fs::write(at("plain.tar"), common::decoded(&inner)).unwrap();
     fs::write(at("packed.tar.gz"), bytes(&inner)).unwrap();
     let of = |tar: &str| {
@@ -460,11 +522,15 @@ fn a_compressed_tar_has_no_recipe_and_is_kept() {
 fn every_mapping_comes_back_from_a_recipe() {
     let dir = sources();
     let mut files = common::rich::rich_tree();
-    files.push(FileMapping::new(dir.path(), "/kept").include("**/*a*").exclude("sub").keep().owner(5, 6));
+    files.push(
+        FileMapping::new(dir.path(), "/kept").include("**/*a*").exclude("sub").keep().owner(5, 6),
+    );
     files.push(FileMapping::new(dir.path(), "/kept").follow(false));
     let rule = PermissionRule { glob: "**/*".to_owned(), mode: None, uid: Some(12), gid: None };
-    let options = LayerOptions::from(Compression::Zstd { level: 1 }).mtime(77).owner(9, 10).permission(rule);
-    let options = options.on_conflict(OnConflict::LastWins).hard_links(HardLinks::Merge).recipe(true);
+    let options =
+        LayerOptions::from(Compression::Zstd { level: 1 }).mtime(77).owner(9, 10).permission(rule);
+    let options =
+        options.on_conflict(OnConflict::LastWins).hard_links(HardLinks::Merge).recipe(true);
     let layer = layer_tar(files.clone(), options.clone()).unwrap();
     let bytes_again = bytes(&recipe(&layer));
     assert!(bytes_again == bytes(&layer_tar(files, options.recipe(false)).unwrap()));
@@ -477,50 +543,112 @@ fn every_mapping_comes_back_from_a_recipe() {
 fn a_name_that_json_cannot_hold_is_refused() {
     use std::os::unix::ffi::OsStringExt;
     let name = std::ffi::OsString::from_vec(b"user.\xff".to_vec());
-    let layer = layer_tar([FileMapping::text("", "/x").xattr(name, "")], LayerOptions::default().recipe(true)).unwrap();
+    let layer = layer_tar(
+        [FileMapping::text("", "/x").xattr(name, "")],
+        LayerOptions::default().recipe(true),
+    )
+    .unwrap();
     assert_eq!(
         message(layer.recipe().unwrap().to_bytes()),
-        "\"/x\": the extended attribute \"user.\\xFF\" has a name that is not UTF-8, which JSON cannot hold"
+        "\"/x\": the extended attribute \"user.\\xFF\" has a name that is not UTF-8, which JSON \
+         cannot hold"
     );
 }
 
-/// Everything that can be wrong with a recipe is an error that says what, and none of it is believed.
+/// Everything that can be wrong with a recipe is an error that says what, and none of it is
+/// believed.
 #[test]
 fn hostile_recipes_are_errors() {
     let dir = sources();
     let json = |compression| -> Value {
-        serde_json::from_slice(&described(dir.path(), compression).recipe().unwrap().to_bytes().unwrap()).unwrap()
+        serde_json::from_slice(
+            &described(dir.path(), compression).recipe().unwrap().to_bytes().unwrap(),
+        )
+        .unwrap()
     };
     let (gzip, none) = (json(Compression::GZIP), json(Compression::NONE));
-    let file = Recipe::of_file(Descriptor::of(MediaType::LAYER, b"x"), "/a", 0).unwrap().to_bytes().unwrap();
+    let file = Recipe::of_file(Descriptor::of(MediaType::LAYER, b"x"), "/a", 0)
+        .unwrap()
+        .to_bytes()
+        .unwrap();
     let file: Value = serde_json::from_slice(&file).unwrap();
     let other = Digest::of("other").to_string();
     let changes: Vec<(&Value, &str, Value, &str)> = vec![
         (&gzip, "", json!([]), "recipe: invalid type: sequence, expected a map"),
         (&gzip, "/descriptor", json!({}), "recipe: missing field `mediaType`"),
         (&gzip, "/descriptor/size", json!(-1), "recipe: invalid value: integer `-1`"),
-        (&gzip, "/descriptor/mediaType", json!("text/plain"), "recipe, descriptor: a layer in gzip is not of the type"),
+        (
+            &gzip,
+            "/descriptor/mediaType",
+            json!("text/plain"),
+            "recipe, descriptor: a layer in gzip is not of the type",
+        ),
         (&gzip, "/tar/byteFormat", json!("1"), "recipe, tar, byteFormat: it is a number"),
-        (&gzip, "/tar/byteFormat", json!(2), "is for byte format 2, and this program makes byte format 1"),
+        (
+            &gzip,
+            "/tar/byteFormat",
+            json!(2),
+            "is for byte format 2, and this program makes byte format 1",
+        ),
         (&gzip, "/tar/byteFormat", json!(u64::MAX), "is for byte format 18446744073709551615"),
-        (&gzip, "/tar/size", json!(u64::MAX), "recipe, tar, prefixes: there are 11 for a tar of 18446744073709551615"),
+        (
+            &gzip,
+            "/tar/size",
+            json!(u64::MAX),
+            "recipe, tar, prefixes: there are 11 for a tar of 18446744073709551615",
+        ),
         (&gzip, "/tar/size", json!(0), "recipe, tar, prefixes: there are 11 for a tar of 0 bytes"),
         (&gzip, "/tar/prefixes", json!("!"), "recipe, tar, prefixes: it is in base64"),
-        (&gzip, "/tar/prefixes", json!("AAAA"), "recipe, tar, prefixes: its parts have 32 bytes each"),
+        (
+            &gzip,
+            "/tar/prefixes",
+            json!("AAAA"),
+            "recipe, tar, prefixes: its parts have 32 bytes each",
+        ),
         (&gzip, "/tar/prefixes", json!(""), "recipe, tar, prefixes: there are 0"),
         (&gzip, "/tar/entries", json!("AAAA"), "recipe, tar, entries: its parts have 4 bytes each"),
         (&gzip, "/tar/more", json!(1), "recipe, tar: unknown field `more`"),
         (&gzip, "/tar/spec/files/0/source", json!("srv"), "recipe, tar, spec: \"srv\" is relative"),
         (&gzip, "/tar/spec/files/0/mode", json!(755), "write the octal digits as a string"),
         (&gzip, "/tar/spec/compression", json!("gzip:13"), "gzip has the levels 1 to 12"),
-        (&gzip, "/diffId", json!(other), "recipe, diffId: it is not what the tar's digest comes to"),
+        (
+            &gzip,
+            "/diffId",
+            json!(other),
+            "recipe, diffId: it is not what the tar's digest comes to",
+        ),
         (&gzip, "/diffId", Value::Null, "recipe, diffId: it is not what the tar's digest comes to"),
-        (&gzip, "/file", json!("/a"), "recipe: it has either a file, with an offset if need be, or a tar"),
-        (&gzip, "/offset", json!(1), "recipe: it has either a file, with an offset if need be, or a tar"),
-        (&gzip, "/tar", Value::Null, "recipe: it has either a file, with an offset if need be, or a tar"),
-        (&none, "/descriptor/digest", json!(other), "recipe, descriptor: it is not that of the tar"),
+        (
+            &gzip,
+            "/file",
+            json!("/a"),
+            "recipe: it has either a file, with an offset if need be, or a tar",
+        ),
+        (
+            &gzip,
+            "/offset",
+            json!(1),
+            "recipe: it has either a file, with an offset if need be, or a tar",
+        ),
+        (
+            &gzip,
+            "/tar",
+            Value::Null,
+            "recipe: it has either a file, with an offset if need be, or a tar",
+        ),
+        (
+            &none,
+            "/descriptor/digest",
+            json!(other),
+            "recipe, descriptor: it is not that of the tar",
+        ),
         (&none, "/descriptor/size", json!(1), "recipe, descriptor: it is not that of the tar"),
-        (&file, "/file", json!("a"), "recipe, file: \"a\" is relative, and a recipe means the same everywhere"),
+        (
+            &file,
+            "/file",
+            json!("a"),
+            "recipe, file: \"a\" is relative, and a recipe means the same everywhere",
+        ),
         (&file, "/file", json!(""), "recipe, file: \"\" is relative"),
         (&file, "/file", json!(7), "recipe, file: it is a path"),
         (&file, "/offset", json!(u64::MAX), "recipe, offset: no file is that large"),
@@ -538,7 +666,14 @@ fn hostile_recipes_are_errors() {
         let error = read.map_or_else(|error| error, |recipe| until_error(&recipe).1);
         assert!(error.to_string().contains(said), "{pointer} = {value}: {error}");
     }
-    for garbage in [&b""[..], b"{", b"\0", b"null", &b"[".repeat(100_000), b"{\"descriptor\":{},\"descriptor\":{}}"] {
+    for garbage in [
+        &b""[..],
+        b"{",
+        b"\0",
+        b"null",
+        &b"[".repeat(100_000),
+        b"{\"descriptor\":{},\"descriptor\":{}}",
+    ] {
         message(Recipe::from_bytes(garbage));
     }
 }
@@ -555,7 +690,8 @@ fn recipes_that_lie_make_nothing_whole() {
         until_error(&Recipe::from_bytes(&serde_json::to_vec(&json).unwrap()).unwrap())
     };
     let size = layer.descriptor().size as usize;
-    let (came, error) = lie(|json| json["descriptor"]["digest"] = Digest::of("other").to_string().into());
+    let (came, error) =
+        lie(|json| json["descriptor"]["digest"] = Digest::of("other").to_string().into());
     assert!(came.len() < size && matches!(error, Error::BlobDamaged { .. }), "{error}");
     let (came, error) = lie(|json| json["descriptor"]["size"] = 1.into());
     assert!(came.len() < size && matches!(error, Error::BlobDamaged { .. }), "{error}");
@@ -574,16 +710,24 @@ fn recipes_that_lie_make_nothing_whole() {
         ("/dev/zero".into(), "no regular file"),
         (dir.path().into(), "no regular file"),
     ] {
-        let (came, error) = until_error(&Recipe::of_file(layer.descriptor().clone(), source, 0).unwrap());
+        let (came, error) =
+            until_error(&Recipe::of_file(layer.descriptor().clone(), source, 0).unwrap());
         assert!(came.is_empty() && error.to_string().contains(said), "{error}");
     }
     fs::remove_file(at("loop")).unwrap();
     // A recipe of a layout that names its own place.
     let out = TempDir::new().unwrap();
-    let layout = image_layout(out.path().join("image"), [image([layer.clone().into()])], sparse()).unwrap();
+    let layout =
+        image_layout(out.path().join("image"), [image([layer.clone().into()])], sparse()).unwrap();
     let hex = layer.descriptor().digest.hex();
-    let own = Recipe::of_file(layer.descriptor().clone(), out.path().join("image/blobs/sha256").join(&hex), 0).unwrap();
-    fs::write(out.path().join(format!("image/recipes/sha256/{hex}.json")), own.to_bytes().unwrap()).unwrap();
+    let own = Recipe::of_file(
+        layer.descriptor().clone(),
+        out.path().join("image/blobs/sha256").join(&hex),
+        0,
+    )
+    .unwrap();
+    fs::write(out.path().join(format!("image/recipes/sha256/{hex}.json")), own.to_bytes().unwrap())
+        .unwrap();
     assert!(message(layout.fill(&Pool::new(1))).contains("vanished"));
 }
 
@@ -603,8 +747,18 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
     }
     let damages: [Damage; 10] = [
         ("nothing", |_| {}, "", None),
-        ("no recipe", |layout| fs::remove_file(recipe_of(layout)).unwrap(), PLACE, Some("is missing")),
-        ("garbage", |layout| fs::write(recipe_of(layout), "{").unwrap(), PLACE, Some("has a recipe that is of no use")),
+        (
+            "no recipe",
+            |layout| fs::remove_file(recipe_of(layout)).unwrap(),
+            PLACE,
+            Some("is missing"),
+        ),
+        (
+            "garbage",
+            |layout| fs::write(recipe_of(layout), "{").unwrap(),
+            PLACE,
+            Some("has a recipe that is of no use"),
+        ),
         (
             "another format",
             |layout| change(layout, |json| json["tar"]["byteFormat"] = 9.into()),
@@ -613,7 +767,11 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
         ),
         (
             "another blob's",
-            |layout| change(layout, |json| json["descriptor"]["digest"] = Digest::of("x").to_string().into()),
+            |layout| {
+                change(layout, |json| {
+                    json["descriptor"]["digest"] = Digest::of("x").to_string().into()
+                })
+            },
             PLACE,
             Some("is the recipe of another blob"),
         ),
@@ -648,7 +806,12 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
             "recipes/sha256/",
             Some("has a recipe that is of no use"),
         ),
-        ("a temporary file", |layout| fs::write(layout.join("recipes/sha256/.oci-layout-x"), "").unwrap(), "", None),
+        (
+            "a temporary file",
+            |layout| fs::write(layout.join("recipes/sha256/.oci-layout-x"), "").unwrap(),
+            "",
+            None,
+        ),
     ];
     let dir = sources();
     let layer = described(dir.path(), Compression::GZIP);
@@ -663,7 +826,10 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
             None => assert_eq!(findings, [""; 0], "{what}"),
             Some(said) => {
                 assert_eq!(findings.len(), 1, "{what}: {findings:?}");
-                assert!(findings[0].starts_with(place) && findings[0].contains(said), "{what}: {findings:?}");
+                assert!(
+                    findings[0].starts_with(place) && findings[0].contains(said),
+                    "{what}: {findings:?}"
+                );
             }
         }
     }
@@ -678,10 +844,14 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
     fs::write(recipe_of(&path), lies.to_string()).unwrap();
     let found = findings(&path, false);
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[0].contains("zstd") && found[1].contains(&Digest::of("x").to_string()), "{found:?}");
+    assert!(
+        found[0].contains("zstd") && found[1].contains(&Digest::of("x").to_string()),
+        "{found:?}"
+    );
     fs::write(recipe_of(&path), layer.recipe().unwrap().to_bytes().unwrap()).unwrap();
 
-    // What the sources are now is for a deep look to say; in no compression is it taken for a damaged stream.
+    // What the sources are now is for a deep look to say; in no compression is it taken for a
+    // damaged stream.
     for compression in COMPRESSIONS {
         let layer = described(dir.path(), compression);
         let path = out.path().join(compression.to_string());
@@ -690,12 +860,17 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
         unseen(&dir.path().join("c"), |c| c[4_000_000] ^= 1);
         assert_eq!(findings(&path, false), [""; 0]);
         for threads in [1, 2] {
-            let options =
-                VerifyOptions::default().deep(true).trust(RecipeTrust::everything()).pool(&Pool::new(threads));
+            let options = VerifyOptions::default()
+                .deep(true)
+                .trust(RecipeTrust::everything())
+                .pool(&Pool::new(threads));
             let found: Vec<_> = verify(&path, &options).unwrap();
             assert_eq!(found.len(), 1, "{found:?}");
             assert_eq!(found[0].place, PLACE);
-            assert!(found[0].to_string().contains("c\" changed since it was described"), "{found:?}");
+            assert!(
+                found[0].to_string().contains("c\" changed since it was described"),
+                "{found:?}"
+            );
         }
         unseen(&dir.path().join("c"), |c| c[4_000_000] ^= 1);
     }
@@ -704,6 +879,8 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
 /// The lines that `verify` says.
 #[track_caller]
 fn findings(layout: &Path, deep: bool) -> Vec<String> {
-    let findings = verify(layout, &VerifyOptions::default().deep(deep).trust(RecipeTrust::everything())).unwrap();
+    let findings =
+        verify(layout, &VerifyOptions::default().deep(deep).trust(RecipeTrust::everything()))
+            .unwrap();
     findings.iter().map(ToString::to_string).collect()
 }

@@ -1,5 +1,5 @@
-//! The modules of the library lie in rooms, and each imports only what is below it. No two files import each other, not
-//! even by way of others.
+//! The modules of the library lie in rooms, and each imports only what is below it. No two files
+//! import each other, not even by way of others.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,8 +10,8 @@ use walkdir::WalkDir;
 
 /// The lowest room first. `docs/architecture.md` says what each contains.
 const ROOMS: [&str; 16] = [
-    "basics", "pool", "closure", "document", "tarfile", "store", "recipe", "blob", "layer", "image", "layout",
-    "verify", "archive", "folder", "registry", "nix",
+    "basics", "pool", "closure", "document", "tarfile", "store", "recipe", "blob", "layer",
+    "image", "layout", "verify", "archive", "folder", "registry", "nix",
 ];
 
 /// An import: the line, and the module.
@@ -20,42 +20,47 @@ type Import = (usize, String);
 /// The imports of each module, but for those of tests.
 fn imports() -> BTreeMap<String, Vec<Import>> {
     let files = WalkDir::new("src").into_iter().map(|entry| entry.unwrap().into_path());
-    let module =
-        |path: &std::path::Path| Some(path.to_str()?.strip_prefix("src/")?.strip_suffix(".rs")?.replace('/', "::"));
+    let module = |path: &std::path::Path| {
+        Some(path.to_str()?.strip_prefix("src/")?.strip_suffix(".rs")?.replace('/', "::"))
+    };
     let is_tested = |module: &str| {
-        let is_for_tests = |part| ["lib", "bin", "tests", "model", "modelled", "fuzzing"].contains(&part);
+        let is_for_tests =
+            |part| ["lib", "bin", "tests", "model", "modelled", "fuzzing"].contains(&part);
         !module.split("::").any(is_for_tests)
     };
     let texts: BTreeMap<String, String> = files
         .filter_map(|path| Some((module(&path)?, fs::read_to_string(path).ok()?)))
         .filter(|(module, _)| is_tested(module))
         .collect();
-    let of =
-        |module: &String, text: &String| {
-            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-            let code: String = code.lines().map(|line| line.split("//").next().unwrap().to_owned() + "\n").collect();
-            let mut imports = Vec::new();
-            for (at, _) in code.match_indices("crate::") {
-                let line = code[..at].lines().count();
-                for path in paths(&code[at + "crate::".len()..]) {
-                    let imported = file(path.clone(), &texts);
-                    let imported =
-                        imported.unwrap_or_else(|| panic!("{}:{line} imports {path} by the root", place(module)));
-                    imports.push((line, imported));
-                }
-            }
-            // A module that a file has declared needs no import.
-            for child in code.lines().filter_map(|line| line.split_once("mod ")?.1.strip_suffix(';')) {
-                let used = code.match_indices(&format!("{child}::")).find(|(at, _)| {
-                    !code[..*at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == ':')
+    let of = |module: &String, text: &String| {
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let code: String =
+            code.lines().map(|line| line.split("//").next().unwrap().to_owned() + "\n").collect();
+        let mut imports = Vec::new();
+        for (at, _) in code.match_indices("crate::") {
+            let line = code[..at].lines().count();
+            for path in paths(&code[at + "crate::".len()..]) {
+                let imported = file(path.clone(), &texts);
+                let imported = imported.unwrap_or_else(|| {
+                    panic!("{}:{line} imports {path} by the root", place(module))
                 });
-                imports.extend(used.and_then(|(at, _)| {
-                    Some((code[..at].lines().count(), file(format!("{module}::{child}"), &texts)?))
-                }));
+                imports.push((line, imported));
             }
-            imports.retain(|(_, imported)| imported != module);
-            imports
-        };
+        }
+        // A module that a file has declared needs no import.
+        for child in code.lines().filter_map(|line| line.split_once("mod ")?.1.strip_suffix(';')) {
+            let used = code.match_indices(&format!("{child}::")).find(|(at, _)| {
+                !code[..*at].ends_with(|before: char| {
+                    before.is_alphanumeric() || before == '_' || before == ':'
+                })
+            });
+            imports.extend(used.and_then(|(at, _)| {
+                Some((code[..at].lines().count(), file(format!("{module}::{child}"), &texts)?))
+            }));
+        }
+        imports.retain(|(_, imported)| imported != module);
+        imports
+    };
     texts.iter().map(|(module, text)| (module.clone(), of(module, text))).collect()
 }
 
@@ -92,7 +97,10 @@ fn paths(text: &str) -> Vec<String> {
 /// The module whose file has what this path names.
 fn file(path: String, files: &BTreeMap<String, String>) -> Option<String> {
     let ends = path.match_indices("::").map(|(at, _)| at).chain([path.len()]);
-    ends.map(|end| &path[..end]).filter(|module| files.contains_key(*module)).last().map(str::to_owned)
+    ends.map(|end| &path[..end])
+        .filter(|module| files.contains_key(*module))
+        .last()
+        .map(str::to_owned)
 }
 
 fn place(module: &str) -> String {
@@ -111,7 +119,11 @@ fn imports_lead_down() {
     for (module, imports) in &imports {
         for (line, imported) in imports {
             let leads_down = room(imported) <= room(module);
-            assert!(leads_down, "{}:{line} imports {imported}, which is in a room above", place(module));
+            assert!(
+                leads_down,
+                "{}:{line} imports {imported}, which is in a room above",
+                place(module)
+            );
             count += 1;
         }
     }

@@ -13,8 +13,8 @@ use std::{
 
 use crate::common::{self, Random, behind, bytes, child, child_argument, run, text};
 use oci_layout::{
-    Blob, Compression, FileMapping, HardLinks, Layer, LayerOptions, PermissionRule, Pool, TarLayer, image_config,
-    image_layout, image_manifest, layer_tar,
+    Blob, Compression, FileMapping, HardLinks, Layer, LayerOptions, PermissionRule, Pool, TarLayer,
+    image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -28,10 +28,15 @@ fn make_tree(dir: &Path, seed: u64) {
         fs::create_dir_all(dir.join(folder)).unwrap();
     }
     for n in 0..60 {
-        let path = dir.join(["bin", "lib", "lib/a", "lib/a/b", "z"][n % 5]).join(format!("file-{n}"));
-        let (size, mode) = ([0, 1, 511, 512, 513, 100_000, 1 << 20][n % 7], if n % 3 == 0 { 0o755 } else { 0o644 });
+        let path =
+            dir.join(["bin", "lib", "lib/a", "lib/a/b", "z"][n % 5]).join(format!("file-{n}"));
+        let (size, mode) = (
+            [0, 1, 511, 512, 513, 100_000, 1 << 20][n % 7],
+            if n % 3 == 0 { 0o755 } else { 0o644 },
+        );
         steps.push(Box::new(move || {
-            let mut file = fs::OpenOptions::new().create_new(true).write(true).mode(mode).open(&path).unwrap();
+            let mut file =
+                fs::OpenOptions::new().create_new(true).write(true).mode(mode).open(&path).unwrap();
             file.write_all(&text(size, n as u64)).unwrap();
         }));
     }
@@ -41,7 +46,8 @@ fn make_tree(dir: &Path, seed: u64) {
     steps.iter().for_each(|step| step());
 }
 
-/// The digests of layers, configuration and manifest made of a folder, and of the layout's own files.
+/// The digests of layers, configuration and manifest made of a folder, and of the layout's own
+/// files.
 fn digests(tree: &Path) -> String {
     let mut digests = String::new();
     for compression in COMPRESSIONS {
@@ -51,9 +57,12 @@ fn digests(tree: &Path) -> String {
             FileMapping::directory("/tmp").mode(0o1777),
             FileMapping::text("x", "/etc/x"),
         ];
-        let layer = layer_tar(files, LayerOptions::default().compression(compression).store(out.path())).unwrap();
+        let layer =
+            layer_tar(files, LayerOptions::default().compression(compression).store(out.path()))
+                .unwrap();
         digests += &format!("{} {compression} {}\n", layer.diff_id(), layer.descriptor().digest);
-        let config = image_config([&layer], json!({ "config": { "Cmd": ["/opt/bin/file-0"] } })).unwrap();
+        let config =
+            image_config([&layer], json!({ "config": { "Cmd": ["/opt/bin/file-0"] } })).unwrap();
         let image = image_manifest(config, [layer], json!({})).unwrap().tagged("latest");
         digests += &format!("{}\n", image.digest());
         image_layout(out.path(), [image], json!({})).unwrap();
@@ -77,19 +86,24 @@ fn in_another_process() {
     make_tree(&tree, 1);
     let expected = digests(&tree);
     let this = |argument: &Path| child(in_another_process, argument);
-    let in_shell = |script: &str| behind(&["sh", "-c", &format!("{script}; exec \"$0\" \"$@\"")], &this(&tree));
+    let in_shell = |script: &str| {
+        behind(&["sh", "-c", &format!("{script}; exec \"$0\" \"$@\"")], &this(&tree))
+    };
     let with = |name: &str, value: &str| {
         let mut command = this(&tree);
         command.env(name, value);
         command
     };
-    let empty = fs::create_dir(dir.path().join("empty")).map(|()| dir.path().join("empty")).unwrap();
+    let empty =
+        fs::create_dir(dir.path().join("empty")).map(|()| dir.path().join("empty")).unwrap();
     let mut elsewhere = this(&tree);
     elsewhere.current_dir(&empty);
     let mut relative = this(Path::new("../tree"));
     relative.current_dir(&empty);
     let mut nothing = this(&tree);
-    nothing.env_clear().envs(this(&tree).get_envs().filter_map(|(name, value)| Some((name, value?))));
+    nothing
+        .env_clear()
+        .envs(this(&tree).get_envs().filter_map(|(name, value)| Some((name, value?))));
 
     let rows: [(&str, Command); 15] = [
         ("as it is", this(&tree)),
@@ -101,7 +115,10 @@ fn in_another_process() {
         ("a time zone in the east", with("TZ", "Pacific/Kiritimati")),
         ("a time zone in the west", with("TZ", "America/St_Johns")),
         ("a clock in the past", behind(&["faketime", "-f", "1999-12-31 23:59:59"], &this(&tree))),
-        ("a clock in the future", behind(&["faketime", "-f", "@2060-02-29 00:00:00"], &this(&tree))),
+        (
+            "a clock in the future",
+            behind(&["faketime", "-f", "@2060-02-29 00:00:00"], &this(&tree)),
+        ),
         ("SOURCE_DATE_EPOCH", with("SOURCE_DATE_EPOCH", "1234567890")),
         ("a temporary folder that is not there", with("TMPDIR", "/nonexistent")),
         ("another folder", elsewhere),
@@ -122,10 +139,12 @@ fn in_another_order_and_at_another_time() {
     let tree = dir.path().join("tree");
     make_tree(&tree, 1);
     let expected = digests(&tree);
-    // Times of 1973 and of ten years from now, and names read in between, so that times of access change too.
-    for time in
-        [SystemTime::UNIX_EPOCH + Duration::from_secs(99_999_999), SystemTime::now() + Duration::from_secs(3 << 27)]
-    {
+    // Times of 1973 and of ten years from now, and names read in between, so that times of access
+    // change too.
+    for time in [
+        SystemTime::UNIX_EPOCH + Duration::from_secs(99_999_999),
+        SystemTime::now() + Duration::from_secs(3 << 27),
+    ] {
         for path in common::files_in(&tree) {
             let file = fs::File::open(tree.join(path));
             // The link's own time can't be set like this, and its target's is.
@@ -143,7 +162,10 @@ fn in_another_order_and_at_another_time() {
         let names = fs::read_dir(tree.join("lib")).unwrap().map(|entry| entry.unwrap().file_name());
         listings.push(names.collect::<Vec<_>>());
     }
-    assert!(listings[1..].iter().any(|listing| *listing != listings[0]), "the order of listing was never another");
+    assert!(
+        listings[1..].iter().any(|listing| *listing != listings[0]),
+        "the order of listing was never another"
+    );
 }
 
 #[test]
@@ -186,7 +208,8 @@ fn with_mappings_in_another_order() {
     }
 }
 
-/// A layer of more blocks than any of the numbers of threads: every compression, stored and only described.
+/// A layer of more blocks than any of the numbers of threads: every compression, stored and only
+/// described.
 #[test]
 fn with_any_number_of_threads() {
     let dir = TempDir::new().unwrap();
@@ -196,14 +219,20 @@ fn with_any_number_of_threads() {
     let out = TempDir::new().unwrap();
     let files = || [FileMapping::new(dir.path(), "/")];
     for compression in COMPRESSIONS {
-        let expected = layer_tar(files(), LayerOptions::from(compression).pool(&Pool::new(1))).unwrap();
+        let expected =
+            layer_tar(files(), LayerOptions::from(compression).pool(&Pool::new(1))).unwrap();
         let expected_bytes = bytes(&expected);
         for threads in [1, 2, 3, 8] {
             let options = LayerOptions::from(compression).pool(&Pool::new(threads));
             let described = layer_tar(files(), options.clone()).unwrap();
-            let stored = layer_tar(files(), options.store(out.path().join(threads.to_string()))).unwrap();
+            let stored =
+                layer_tar(files(), options.store(out.path().join(threads.to_string()))).unwrap();
             for layer in [described, stored] {
-                assert_eq!(layer.descriptor(), expected.descriptor(), "{compression}, {threads} threads");
+                assert_eq!(
+                    layer.descriptor(),
+                    expected.descriptor(),
+                    "{compression}, {threads} threads"
+                );
                 assert_eq!(layer.diff_id(), expected.diff_id(), "{compression}, {threads} threads");
                 assert!(bytes(&layer) == expected_bytes, "{compression}, {threads} threads");
             }
@@ -211,14 +240,18 @@ fn with_any_number_of_threads() {
     }
 }
 
-/// What is in a folder is found while files are read, unless another mapping says something of the same place: then all
-/// is found before. Here every folder has such a neighbour in the second layer, which says what is there anyway.
+/// What is in a folder is found while files are read, unless another mapping says something of the
+/// same place: then all is found before. Here every folder has such a neighbour in the second
+/// layer, which says what is there anyway.
 #[test]
 fn found_before_it_is_read_or_meanwhile() {
     let dir = TempDir::new().unwrap();
     for n in 0..1500 {
         // Names whose order is another one if a folder's end is not looked at.
-        let path = dir.path().join(["a", "a/b", "a-b", "a.b", "c/d"][n % 5]).join(format!("{}", n * 7919 % 1500));
+        let path = dir
+            .path()
+            .join(["a", "a/b", "a-b", "a.b", "c/d"][n % 5])
+            .join(format!("{}", n * 7919 % 1500));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text(n % 97 * 100, n as u64)).unwrap();
     }
@@ -234,16 +267,22 @@ fn found_before_it_is_read_or_meanwhile() {
     ];
     let folders = ["/y/c", "/opt/x", "/opt/x-y"].map(FileMapping::directory);
     let before = [&meanwhile[..], &folders].concat();
-    let rule = PermissionRule { glob: "opt/**/*3*".into(), mode: Some(0o600), uid: Some(7), gid: None };
+    let rule =
+        PermissionRule { glob: "opt/**/*3*".into(), mode: Some(0o600), uid: Some(7), gid: None };
     for compression in COMPRESSIONS {
         for threads in [1, 2, 3, 8] {
             let options = || {
                 let options = LayerOptions::from(compression).permission(rule.clone());
                 options.recipe(true).pool(&Pool::new(threads))
             };
-            let [meanwhile, before] = [&meanwhile, &before].map(|files| layer_tar(files.clone(), options()).unwrap());
+            let [meanwhile, before] =
+                [&meanwhile, &before].map(|files| layer_tar(files.clone(), options()).unwrap());
             assert_eq!(meanwhile.diff_id(), before.diff_id(), "{compression}, {threads} threads");
-            assert_eq!(meanwhile.descriptor(), before.descriptor(), "{compression}, {threads} threads");
+            assert_eq!(
+                meanwhile.descriptor(),
+                before.descriptor(),
+                "{compression}, {threads} threads"
+            );
             assert!(bytes(&meanwhile) == bytes(&before), "{compression}, {threads} threads");
         }
     }
@@ -255,7 +294,8 @@ fn side_by_side_and_one_by_one() {
     let layer = |n: u64, pool: &Pool| {
         let options = LayerOptions::from(COMPRESSIONS[n as usize % 3]).pool(pool);
         let options = if n.is_multiple_of(2) { options.store(out.path()) } else { options };
-        layer_tar([FileMapping::bytes(text(3_000_000 * (n as usize % 3), n), "/f")], options).unwrap()
+        layer_tar([FileMapping::bytes(text(3_000_000 * (n as usize % 3), n), "/f")], options)
+            .unwrap()
     };
     let id = |layer: &TarLayer| (layer.diff_id(), layer.descriptor().clone());
     let one_by_one: Vec<_> = (0..9).map(|n| id(&layer(n, &Pool::new(1)))).collect();
@@ -273,7 +313,8 @@ fn read_in_pieces_of_any_size() {
         let layer = layer_tar([FileMapping::bytes(text(3 << 20, 1), "/f")], compression).unwrap();
         let expected = bytes(&layer);
         for size in [1 << 10, 4095, 65_536, 1 << 20, 5 << 20] {
-            let (mut reader, mut piece, mut all) = (layer.open().unwrap(), vec![0; size], Vec::new());
+            let (mut reader, mut piece, mut all) =
+                (layer.open().unwrap(), vec![0; size], Vec::new());
             loop {
                 let n = reader.read(&mut piece).unwrap();
                 all.extend_from_slice(&piece[..n]);
@@ -291,9 +332,14 @@ fn read_in_pieces_of_any_size() {
 fn no_source_path_in_any_document() {
     let dir = TempDir::with_prefix("a-telling-name").unwrap();
     make_tree(&dir.path().join("tree"), 1);
-    let layer = layer_tar([FileMapping::new(dir.path().join("tree"), "/opt")], Compression::NONE).unwrap();
+    let layer =
+        layer_tar([FileMapping::new(dir.path().join("tree"), "/opt")], Compression::NONE).unwrap();
     let config = image_config([&layer], json!({})).unwrap();
     for bytes in [bytes(&layer), config.bytes().to_vec()] {
-        assert!(!bytes.windows(14).any(|window| OsStr::new("a-telling-name").as_encoded_bytes() == window));
+        assert!(
+            !bytes
+                .windows(14)
+                .any(|window| OsStr::new("a-telling-name").as_encoded_bytes() == window)
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! A tar as a source: what Python's tarfile and GNU tar pack comes out as the layer that Python says it should be.
+//! A tar as a source: what Python's tarfile and GNU tar pack comes out as the layer that Python
+//! says it should be.
 
 mod foreign;
 mod links;
@@ -14,7 +15,8 @@ use std::{
 
 use flate2::{Compression as Level, write::GzEncoder};
 use oci_layout::{
-    Blob, Compression, Error, FileMapping, Layer, LayerOptions, OnConflict, PermissionRule, TarLayer, layer_tar,
+    Blob, Compression, Error, FileMapping, Layer, LayerOptions, OnConflict, PermissionRule,
+    TarLayer, layer_tar,
 };
 use tempfile::TempDir;
 
@@ -22,7 +24,10 @@ use self::list::tar_crate;
 use crate::common::python::{make, python};
 
 /// The uncompressed layer of these mappings, and its bytes.
-fn layer(files: impl IntoIterator<Item = FileMapping>, options: LayerOptions) -> (TarLayer, Vec<u8>) {
+fn layer(
+    files: impl IntoIterator<Item = FileMapping>,
+    options: LayerOptions,
+) -> (TarLayer, Vec<u8>) {
     let layer = layer_tar(files, options.compression(Compression::NONE)).unwrap();
     let mut bytes = Vec::new();
     layer.open().unwrap().read_to_end(&mut bytes).unwrap();
@@ -95,7 +100,9 @@ fn what_gnu_tar_packs() {
         &["--format=posix", "--sparse", "--sparse-version=1.0"],
     ] {
         let mut tar = Command::new("tar");
-        tar.args(options).args(["--mtime=@1.5", "--owner=0", "--group=0", "-c", "."]).current_dir(dir.path().join("t"));
+        tar.args(options)
+            .args(["--mtime=@1.5", "--owner=0", "--group=0", "-c", "."])
+            .current_dir(dir.path().join("t"));
         let tar = tar.output().unwrap();
         assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
         match &expected {
@@ -120,18 +127,23 @@ fn a_compressed_tar_is_what_it_holds() {
         encoder.write_all(half).unwrap();
         gz.extend(encoder.finish().unwrap());
     }
-    let (expected, _) = layer([FileMapping::tar(write(&dir, "x.tar", &plain), "/")], LayerOptions::default());
+    let (expected, _) =
+        layer([FileMapping::tar(write(&dir, "x.tar", &plain), "/")], LayerOptions::default());
     let mut compressed = vec![write(&dir, "x.tar.gz", &gz)];
     #[cfg(feature = "zstd")]
     compressed.push(write(&dir, "named-otherwise", &zstd::encode_all(&plain[..], 3).unwrap()));
     for path in &compressed {
-        let missing = layer_tar([FileMapping::tar(path, "/")], LayerOptions::default()).unwrap_err();
+        let missing =
+            layer_tar([FileMapping::tar(path, "/")], LayerOptions::default()).unwrap_err();
         assert!(matches!(missing, Error::ScratchNeeded { path: named } if named == *path));
         let scratch = dir.path().join("scratch");
         let options = LayerOptions { scratch: Some(scratch.clone()), ..LayerOptions::default() };
         assert_eq!(layer([FileMapping::tar(path, "/")], options).0.diff_id(), expected.diff_id());
         assert_eq!(fs::read_dir(scratch).unwrap().count(), 0);
-        let store = layer_tar([FileMapping::tar(path, "/")], LayerOptions::default().store(dir.path().join("store")));
+        let store = layer_tar(
+            [FileMapping::tar(path, "/")],
+            LayerOptions::default().store(dir.path().join("store")),
+        );
         assert_eq!(store.unwrap().diff_id(), expected.diff_id());
     }
 }
@@ -143,7 +155,10 @@ fn below_a_destination_in_part_and_changed() {
     let mapping = FileMapping::tar(&tar, "/opt/x");
     let names = |files: FileMapping| {
         let lines = tar_crate(&layer([files], LayerOptions::default()).1);
-        lines.iter().map(|line| line.split(" 1234567890").next().unwrap().to_owned()).collect::<Vec<_>>()
+        lines
+            .iter()
+            .map(|line| line.split(" 1234567890").next().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     // The root of the tar is the destination, and folders on the way are as the tar has them.
     let some = names(mapping.clone().include("z/*").exclude("**/.wh.*"));
@@ -161,23 +176,37 @@ fn below_a_destination_in_part_and_changed() {
     let whiteouts = names(mapping.clone().include("**/.wh.*"));
     assert_eq!(whiteouts[2..4], ["file opt/x/.wh.older 0644 0:0", "dir opt/x/z 1770 0:0"]);
     assert!(whiteouts[4].starts_with("file opt/x/z/.wh..wh..opq "), "{whiteouts:?}");
-    let changed =
-        names(mapping.clone().include("capability").include("disk").mode(0o600).owner(5, 6).xattr("user.x", "y"));
+    let changed = names(
+        mapping
+            .clone()
+            .include("capability")
+            .include("disk")
+            .mode(0o600)
+            .owner(5, 6)
+            .xattr("user.x", "y"),
+    );
     let capability = changed.iter().find(|line| line.contains("capability")).unwrap();
     assert_eq!(capability, "file opt/x/capability 0600 5:6");
     assert!(changed.contains(&"block opt/x/disk 0600 5:6".to_owned()), "{changed:?}");
-    let lines = tar_crate(&layer([mapping.include("capability").xattr("user.x", "y")], LayerOptions::default()).1);
+    let lines = tar_crate(
+        &layer([mapping.include("capability").xattr("user.x", "y")], LayerOptions::default()).1,
+    );
     assert!(lines.last().unwrap().ends_with(" user.x=y"), "{lines:?}");
 }
 
 #[test]
 fn a_rule_for_one_name_parts_it_from_its_hard_links() {
     let dir = TempDir::new().unwrap();
-    let tar = FileMapping::tar(write(&dir, "x.tar", &make("USTAR")), "/").include("*-link").include("z/*");
+    let tar = FileMapping::tar(write(&dir, "x.tar", &make("USTAR")), "/")
+        .include("*-link")
+        .include("z/*");
     let names = |changed: &str| {
         let rule = PermissionRule { glob: changed.into(), mode: Some(0o640), uid: None, gid: None };
         let (_, made) = layer([tar.clone()], LayerOptions::default().permission(rule));
-        let links = tar_crate(&made).into_iter().filter(|line| line.contains("1000:2000")).collect::<Vec<_>>();
+        let links = tar_crate(&made)
+            .into_iter()
+            .filter(|line| line.contains("1000:2000"))
+            .collect::<Vec<_>>();
         links.join("\n").replace(" 1234567890", "")
     };
     let bytes = "900 9d4e82162754a06c9163c6c95bfb3608ecdbe8a2daddfc0ca142fb0437a1bc64";
@@ -214,7 +243,9 @@ fn a_tar_beside_other_mappings() {
     // The other names are still hard links of one another.
     let lines = tar_crate(&made);
     assert!(
-        lines.iter().any(|line| line.starts_with("hardlink z/0-link ") && line.ends_with(" -> a-link")),
+        lines
+            .iter()
+            .any(|line| line.starts_with("hardlink z/0-link ") && line.ends_with(" -> a-link")),
         "{lines:?}"
     );
     assert!(lines.iter().any(|line| line.starts_with("file z/file 0644 0:0 1 5 ")), "{lines:?}");
@@ -258,7 +289,9 @@ fn what_is_wrong_is_said_with_its_place() {
     let dir = TempDir::new().unwrap();
     let plain = |name: &[u8], kind: u8| header(name, kind, 0, |_| ());
     let link = |name: &[u8], kind: u8, target: &[u8]| {
-        header(name, kind, 0, |header| header.as_old_mut().linkname[..target.len()].copy_from_slice(target))
+        header(name, kind, 0, |header| {
+            header.as_old_mut().linkname[..target.len()].copy_from_slice(target)
+        })
     };
     let end = vec![0; 1024];
     let good = plain(b"good", b'0');
@@ -267,8 +300,16 @@ fn what_is_wrong_is_said_with_its_place() {
     flipped[0] ^= 1;
     for (blocks, offset, reason) in [
         (vec![&good, &flipped, &end], 512, "this is no header of a tar: its checksum is wrong"),
-        (vec![&good, &of_512, &end[..300].to_vec()], 512, "its contents, 512 bytes, go beyond the end of the tar"),
-        (vec![&good, &plain(b"a/../../b", b'0'), &end], 512, "\"a/../../b\" has `..`: pack the tar again without it"),
+        (
+            vec![&good, &of_512, &end[..300].to_vec()],
+            512,
+            "its contents, 512 bytes, go beyond the end of the tar",
+        ),
+        (
+            vec![&good, &plain(b"a/../../b", b'0'), &end],
+            512,
+            "\"a/../../b\" has `..`: pack the tar again without it",
+        ),
         (
             vec![&good, &link(b"hard", b'1', b"later"), &plain(b"later", b'0'), &end],
             512,
@@ -279,7 +320,11 @@ fn what_is_wrong_is_said_with_its_place() {
             1024,
             "\"hard\" is a hard link to \"dir\", which is no file",
         ),
-        (vec![&good, &plain(b"a/.wh.", b'0'), &end], 512, "\"a/.wh.\" is a whiteout of nothing: exclude it"),
+        (
+            vec![&good, &plain(b"a/.wh.", b'0'), &end],
+            512,
+            "\"a/.wh.\" is a whiteout of nothing: exclude it",
+        ),
         (
             vec![&good, &plain(b".wh..wh.plnk", b'5'), &end],
             512,
@@ -296,8 +341,16 @@ fn what_is_wrong_is_said_with_its_place() {
             512,
             "\"odd\" is of the type 'N', which no layer can hold: exclude it",
         ),
-        (vec![&good, &link(b"link", b'2', b""), &end], 512, "\"link\" is a symbolic link whose target is empty"),
-        (vec![&good, &plain(b"file/", b'0'), &end], 512, "\"file/\" is a file whose name ends with a slash"),
+        (
+            vec![&good, &link(b"link", b'2', b""), &end],
+            512,
+            "\"link\" is a symbolic link whose target is empty",
+        ),
+        (
+            vec![&good, &plain(b"file/", b'0'), &end],
+            512,
+            "\"file/\" is a file whose name ends with a slash",
+        ),
         (vec![&good, &plain(b".", b'0'), &end], 512, "\".\" is the root and no directory"),
         (vec![&Vec::new()], 0, "it is empty, and so no tar"),
         (vec![&good, &end, &good], 1536, "something comes after its end"),
@@ -305,7 +358,8 @@ fn what_is_wrong_is_said_with_its_place() {
         (vec![&b"too short".to_vec()], 9, "the tar ends in the middle of an entry"),
         (vec![&b"BZh9".repeat(300)], 0, "it is compressed with bzip2 or xz"),
     ] {
-        let path = write(&dir, "broken.tar", &blocks.into_iter().flatten().copied().collect::<Vec<_>>());
+        let path =
+            write(&dir, "broken.tar", &blocks.into_iter().flatten().copied().collect::<Vec<_>>());
         let error = layer_tar([FileMapping::tar(&path, "/")], LayerOptions::default()).unwrap_err();
         assert!(
             error.to_string().starts_with(&format!("tar {path:?}, at byte {offset}: {reason}")),
@@ -314,9 +368,18 @@ fn what_is_wrong_is_said_with_its_place() {
         assert!(matches!(error, Error::SourceTar { offset: at, .. } if at == offset));
     }
     // What is left out may be whatever it is.
-    let odd = [plain(b"label", b'V'), plain(b"../x", b'0'), plain(b".wh..wh.plnk", b'5'), good.clone(), end].concat();
-    let mapping =
-        FileMapping::tar(write(&dir, "odd.tar", &odd), "/").exclude("label").exclude("../x").exclude(".wh..wh.*");
+    let odd = [
+        plain(b"label", b'V'),
+        plain(b"../x", b'0'),
+        plain(b".wh..wh.plnk", b'5'),
+        good.clone(),
+        end,
+    ]
+    .concat();
+    let mapping = FileMapping::tar(write(&dir, "odd.tar", &odd), "/")
+        .exclude("label")
+        .exclude("../x")
+        .exclude(".wh..wh.*");
     assert_eq!(tar_crate(&layer([mapping], LayerOptions::default()).1).len(), 1);
     // A file that others are in.
     let inside = [plain(b"good/x", b'0'), vec![0; 1024]].concat();
@@ -328,8 +391,11 @@ fn what_is_wrong_is_said_with_its_place() {
     gz.write_all(&make("USTAR")).unwrap();
     let gz = gz.finish().unwrap();
     let path = write(&dir, "broken.tar.gz", &gz[..gz.len() / 2]);
-    let error =
-        layer_tar([FileMapping::tar(path, "/")], LayerOptions::default().store(dir.path().join("s"))).unwrap_err();
+    let error = layer_tar(
+        [FileMapping::tar(path, "/")],
+        LayerOptions::default().store(dir.path().join("s")),
+    )
+    .unwrap_err();
     assert!(
         error.to_string().contains("broken.tar.gz\", at byte ")
             && error.to_string().contains("it cannot be decompressed: "),
@@ -349,6 +415,12 @@ fn sizes_that_no_layer_can_have_are_refused() {
     };
     let tar = [huge(b"a"), huge(b"b"), huge(b"c"), vec![0; 1024]].concat();
     let options = LayerOptions::default().unpack_limit(u64::MAX);
-    let error = layer_tar([FileMapping::tar(write(&dir, "x.tar", &tar), "/")], options).unwrap_err();
-    assert!(error.to_string().starts_with("layer with \"/c\": its files have more than 16 EiB together"), "{error}");
+    let error =
+        layer_tar([FileMapping::tar(write(&dir, "x.tar", &tar), "/")], options).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("layer with \"/c\": its files have more than 16 EiB together"),
+        "{error}"
+    );
 }

@@ -16,20 +16,23 @@ use crate::common::{as_nobody, child, child_argument, lines, message, run};
 use oci_layout::{Compression, FileMapping, LayerOptions, Pool, Progress, layer_tar};
 use tempfile::TempDir;
 
-/// One thread takes the tar in blocks one after the other: when the first one is done, nothing of the file behind it
-/// has been read. What happens to it then is found out, by name.
+/// One thread takes the tar in blocks one after the other: when the first one is done, nothing of
+/// the file behind it has been read. What happens to it then is found out, by name.
 #[test]
 fn a_source_changes_while_it_is_read() {
     type Change = fn(&Path);
     let rows: [(&str, Change); 8] = [
         ("shrank", |path| File::options().write(true).open(path).unwrap().set_len(5).unwrap()),
         ("shrank", |path| File::options().write(true).open(path).unwrap().set_len(0).unwrap()),
-        ("grew", |path| File::options().append(true).open(path).unwrap().write_all(b"more").unwrap()),
+        ("grew", |path| {
+            File::options().append(true).open(path).unwrap().write_all(b"more").unwrap()
+        }),
         ("vanished", |path| fs::remove_file(path).unwrap()),
         ("changed", |path| fs::write(path, "CONTENTS").unwrap()),
         ("changed", |path| {
             // Another file of the same size and time.
-            let (new, time) = (path.with_extension("new"), path.metadata().unwrap().modified().unwrap());
+            let (new, time) =
+                (path.with_extension("new"), path.metadata().unwrap().modified().unwrap());
             fs::write(&new, "CONTENTS").unwrap();
             File::open(&new).unwrap().set_modified(time).unwrap();
             fs::rename(&new, path).unwrap();
@@ -54,11 +57,13 @@ fn a_source_changes_while_it_is_read() {
             let source = path.clone();
             let first = std::sync::Once::new();
             let progress = Progress::new(move |_, _| first.call_once(|| change(&source)));
-            let options = LayerOptions { progress: Some(progress), ..LayerOptions::from(compression) };
+            let options =
+                LayerOptions { progress: Some(progress), ..LayerOptions::from(compression) };
             let files = [FileMapping::bytes(vec![0; 9 << 20], "/a"), FileMapping::new(&path, "/b")];
             let said = message(layer_tar(files, options.pool(&Pool::new(1))));
-            let expected =
-                format!("source {path:?} {expected} while it was read: build again when nothing writes to it");
+            let expected = format!(
+                "source {path:?} {expected} while it was read: build again when nothing writes to it"
+            );
             assert_eq!(said, expected, "row {n}, {compression}");
         }
     }
@@ -85,14 +90,24 @@ fn a_source_changes_before_it_is_read_again() {
 #[test]
 fn what_nobody_may_read() {
     if let Some(dir) = child_argument() {
-        for (source, unreadable) in
-            [("file", "file"), ("folder", "folder/unreadable"), ("folder/unreadable", "folder/unreadable")]
-        {
-            let said = message(layer_tar([FileMapping::new(dir.join(source), "/x")], Compression::NONE));
-            assert_eq!(said, format!("cannot read source {:?}: Permission denied (os error 13)", dir.join(unreadable)));
+        for (source, unreadable) in [
+            ("file", "file"),
+            ("folder", "folder/unreadable"),
+            ("folder/unreadable", "folder/unreadable"),
+        ] {
+            let said =
+                message(layer_tar([FileMapping::new(dir.join(source), "/x")], Compression::NONE));
+            assert_eq!(
+                said,
+                format!(
+                    "cannot read source {:?}: Permission denied (os error 13)",
+                    dir.join(unreadable)
+                )
+            );
         }
         // What is excluded need not be read.
-        let rest = FileMapping::new(&dir, "/").exclude("file").exclude("folder").exclude("test-of-nobody");
+        let rest =
+            FileMapping::new(&dir, "/").exclude("file").exclude("folder").exclude("test-of-nobody");
         return assert_eq!(lines([rest], LayerOptions::default()), ["-0644 0:0 1 rest \"\""]);
     }
     let dir = TempDir::new().unwrap();
@@ -118,21 +133,32 @@ fn sockets_fifos_and_devices() {
     run(Command::new("mkfifo").arg(at("fifo")));
     for (path, kind) in [(at("socket"), "socket"), (Path::new("/dev/zero").into(), "device")] {
         let said = message(layer_tar([FileMapping::new(&path, "/x")], Compression::NONE));
-        let expected = format!("source {path:?} is a {kind}, and a layer takes the bytes of files and pipes: ");
+        let expected = format!(
+            "source {path:?} is a {kind}, and a layer takes the bytes of files and pipes: "
+        );
         assert!(said.starts_with(&expected), "{said}");
     }
     // What nobody writes to would be waited for: there is no folder for its bytes anyway.
     let said = message(layer_tar([FileMapping::new(at("fifo"), "/x")], Compression::NONE));
-    assert!(said.starts_with(&format!("source {:?} is a pipe, which is read once, and ", at("fifo"))), "{said}");
+    assert!(
+        said.starts_with(&format!("source {:?} is a pipe, which is read once, and ", at("fifo"))),
+        "{said}"
+    );
     let null = [FileMapping::new("/dev/null", "/x")];
     assert_eq!(lines(null, LayerOptions::default()), ["-0644 0:0 1 x \"\""]);
     let folder = || FileMapping::new(dir.path(), "/x");
     let said = message(layer_tar([folder().exclude("fifo")], Compression::NONE));
     assert_eq!(
         said,
-        format!("source {:?} is a socket, which a layer cannot take from a folder: exclude it", at("socket"))
+        format!(
+            "source {:?} is a socket, which a layer cannot take from a folder: exclude it",
+            at("socket")
+        )
     );
-    assert_eq!(lines([folder().exclude("{fifo,socket}")], LayerOptions::default()), ["d0755 0:0 1 x/"]);
+    assert_eq!(
+        lines([folder().exclude("{fifo,socket}")], LayerOptions::default()),
+        ["d0755 0:0 1 x/"]
+    );
     // A link to one is a link.
     symlink("/dev/null", at("link")).unwrap();
     let lines = lines([folder().include("link")], LayerOptions::default());
@@ -149,7 +175,10 @@ fn a_source_named_like_a_whiteout() {
     assert!(said.starts_with(&format!("destination {path:?} begins with `.wh.`, ")), "{said}");
     let excluded = FileMapping::new(dir.path(), "/d").exclude(".wh.*");
     assert_eq!(lines([excluded], LayerOptions::default()), ["d0755 0:0 1 d/"]);
-    assert_eq!(lines([FileMapping::new(&path, "/x")], LayerOptions::default()), ["-0644 0:0 1 x \"\""]);
+    assert_eq!(
+        lines([FileMapping::new(&path, "/x")], LayerOptions::default()),
+        ["-0644 0:0 1 x \"\""]
+    );
 }
 
 /// The named source is followed, unless it shall not be; what lies in a folder never is.
@@ -164,9 +193,15 @@ fn links_as_sources() {
     symlink("folder", at("to-folder")).unwrap();
     symlink("to-folder", at("to-link")).unwrap();
     symlink("nowhere", at("dangling")).unwrap();
-    let of = |name: &str, follow| lines([FileMapping::new(at(name), "/x").follow(follow)], LayerOptions::default());
-    let folder =
-        ["d0755 0:0 1 x/", "-0644 0:0 1 x/file \"x\"", "l0777 0:0 1 x/to-file -> file", "l0777 0:0 1 x/up -> .."];
+    let of = |name: &str, follow| {
+        lines([FileMapping::new(at(name), "/x").follow(follow)], LayerOptions::default())
+    };
+    let folder = [
+        "d0755 0:0 1 x/",
+        "-0644 0:0 1 x/file \"x\"",
+        "l0777 0:0 1 x/to-file -> file",
+        "l0777 0:0 1 x/up -> ..",
+    ];
     for name in ["folder", "to-folder", "to-link"] {
         assert_eq!(of(name, true), folder, "{name}");
     }
@@ -175,5 +210,11 @@ fn links_as_sources() {
     assert_eq!(of("dangling", false), ["l0777 0:0 1 x -> nowhere"]);
     assert_eq!(of("folder/to-file", true), ["-0644 0:0 1 x \"x\""]);
     let said = message(layer_tar([FileMapping::new(at("dangling"), "/x")], Compression::NONE));
-    assert_eq!(said, format!("source {:?} does not exist: correct the path, or make the file first", at("nowhere")));
+    assert_eq!(
+        said,
+        format!(
+            "source {:?} does not exist: correct the path, or make the file first",
+            at("nowhere")
+        )
+    );
 }

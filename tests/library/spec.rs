@@ -3,8 +3,8 @@
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
 use oci_layout::{
-    Attribute, Compression, FileMapping, HardLinks, LayerOptions, LayerSpec, OnConflict, PermissionRule, Source,
-    layer_tar,
+    Attribute, Compression, FileMapping, HardLinks, LayerOptions, LayerSpec, OnConflict,
+    PermissionRule, Source, layer_tar,
 };
 use serde_json::{Value, json};
 
@@ -25,17 +25,26 @@ fn every_source_has_its_member() {
         (json!({ "source": "a" }), FileMapping::at_source("a")),
         (json!({ "source": "a", "destination": "/b" }), FileMapping::new("a", "/b")),
         (json!({ "source": { "base64": "Y2Fm6Q==" } }), FileMapping::at_source(latin1(b"caf\xe9"))),
-        (json!({ "source": "a", "destination": { "base64": "L+k=" } }), FileMapping::new("a", latin1(b"/\xe9"))),
+        (
+            json!({ "source": "a", "destination": { "base64": "L+k=" } }),
+            FileMapping::new("a", latin1(b"/\xe9")),
+        ),
         (json!({ "text": "é\n", "destination": "/b" }), FileMapping::text("é\n", "/b")),
         (json!({ "text": "", "destination": "/b" }), FileMapping::text("", "/b")),
         (json!({ "base64": "AP8=", "destination": "/b" }), FileMapping::bytes(*b"\0\xff", "/b")),
         (json!({ "symlink": "../a", "destination": "/b" }), FileMapping::symlink("../a", "/b")),
         (json!({ "directory": true, "destination": "/b" }), FileMapping::directory("/b")),
         (json!({ "whiteout": true, "destination": "/b" }), FileMapping::whiteout("/b")),
-        (json!({ "opaqueWhiteout": true, "destination": "/b" }), FileMapping::opaque_whiteout("/b")),
+        (
+            json!({ "opaqueWhiteout": true, "destination": "/b" }),
+            FileMapping::opaque_whiteout("/b"),
+        ),
         (json!({ "tar": "a.tar", "destination": "/" }), FileMapping::tar("a.tar", "/")),
         // What Nix writes for an argument that was not given, and a mark that is not set.
-        (json!({ "source": "a", "text": null, "directory": false, "mode": null }), FileMapping::at_source("a")),
+        (
+            json!({ "source": "a", "text": null, "directory": false, "mode": null }),
+            FileMapping::at_source("a"),
+        ),
     ] {
         assert_eq!(file(json), mapping);
     }
@@ -47,11 +56,12 @@ fn every_attribute_has_its_member() {
         "source": "a", "follow": false, "include": ["*.rs"], "exclude": ["x", "y"],
         "mode": "4755", "uid": 1, "gid": 3000000000u64, "mtime": -5, "xattrs": { "user.a": "AP8=" },
     }));
-    let mapping = FileMapping::at_source("a").follow(false).include("*.rs").exclude("x").exclude("y");
-    let mapping = mapping.mode(0o4755).owner(1, 3_000_000_000).mtime(-5).xattr("user.a", *b"\0\xff");
+    let mapping =
+        FileMapping::at_source("a").follow(false).include("*.rs").exclude("x").exclude("y");
+    let mapping =
+        mapping.mode(0o4755).owner(1, 3_000_000_000).mtime(-5).xattr("user.a", *b"\0\xff");
     assert_eq!(given, mapping);
-    let keep =
-        json!({ "source": "a", "mode": "keep", "uid": "keep", "gid": "keep", "mtime": "keep", "xattrs": "keep" });
+    let keep = json!({ "source": "a", "mode": "keep", "uid": "keep", "gid": "keep", "mtime": "keep", "xattrs": "keep" });
     assert_eq!(file(keep), FileMapping::at_source("a").keep());
     assert_eq!(file(json!({ "source": "a", "mode": "0" })).attributes.mode, Attribute::Set(0));
     assert!(matches!(file(json!({ "source": "a" })).source, Source::Path(_)));
@@ -67,15 +77,25 @@ fn the_options_of_a_layer_have_their_members() {
     assert!(files.is_empty());
     assert_eq!(options.compression, Compression::Zstd { level: 9 });
     assert_eq!((options.mtime, options.owner), (7, (1, 2)));
-    assert_eq!((options.on_conflict, options.hard_links), (OnConflict::LastWins, Some(HardLinks::Merge)));
-    let rule = |glob: &str, mode, uid, gid| PermissionRule { glob: glob.to_owned(), mode, uid, gid };
-    assert_eq!(options.permissions, [rule("bin/*", Some(0o555), Some(3), Some(4)), rule("**", None, None, None)]);
+    assert_eq!(
+        (options.on_conflict, options.hard_links),
+        (OnConflict::LastWins, Some(HardLinks::Merge))
+    );
+    let rule =
+        |glob: &str, mode, uid, gid| PermissionRule { glob: glob.to_owned(), mode, uid, gid };
+    assert_eq!(
+        options.permissions,
+        [rule("bin/*", Some(0o555), Some(3), Some(4)), rule("**", None, None, None)]
+    );
 
     let compression = |json| LayerSpec::from_value(json).unwrap().options.compression;
     assert_eq!(compression(json!({})), LayerOptions::default().compression);
     assert_eq!(compression(json!({ "compression": "" })), Compression::NONE);
     for (name, policy) in [("error", OnConflict::Error), ("first", OnConflict::FirstWins)] {
-        assert_eq!(LayerSpec::from_value(json!({ "onConflict": name })).unwrap().options.on_conflict, policy);
+        assert_eq!(
+            LayerSpec::from_value(json!({ "onConflict": name })).unwrap().options.on_conflict,
+            policy
+        );
     }
 }
 
@@ -84,7 +104,10 @@ fn a_layer_of_a_specification_is_the_layer_of_its_mappings() {
     let spec = json!({ "files": [{ "text": "x", "destination": "/a", "mode": "0600" }], "compression": "" });
     let LayerSpec { files, options } = LayerSpec::from_value(spec).unwrap();
     let made = layer_tar([FileMapping::text("x", "/a").mode(0o600)], Compression::NONE).unwrap();
-    assert_eq!(oci_layout::Layer::diff_id(&layer_tar(files, options).unwrap()), oci_layout::Layer::diff_id(&made));
+    assert_eq!(
+        oci_layout::Layer::diff_id(&layer_tar(files, options).unwrap()),
+        oci_layout::Layer::diff_id(&made)
+    );
 }
 
 #[test]
@@ -92,8 +115,9 @@ fn what_a_file_cannot_be_is_said_with_its_place_and_destination() {
     for (json, message) in [
         (
             json!({ "sorce": "a", "destination": "/b" }),
-            "files[1]: there is no member \"sorce\"; there are source, text, base64, symlink, directory, whiteout, \
-             opaqueWhiteout, tar, destination, follow, include, exclude, mode, uid, gid, mtime, xattrs",
+            "files[1]: there is no member \"sorce\"; there are source, text, base64, symlink, \
+             directory, whiteout, opaqueWhiteout, tar, destination, follow, include, exclude, \
+             mode, uid, gid, mtime, xattrs",
         ),
         (
             json!({ "source": "a", "text": "b", "destination": "/b" }),
@@ -101,18 +125,22 @@ fn what_a_file_cannot_be_is_said_with_its_place_and_destination() {
         ),
         (
             json!({ "destination": "/b", "whiteout": false }),
-            "files[1] (\"/b\"): it does not say what the file is: give one of source, text, base64, symlink, \
-             directory, whiteout, opaqueWhiteout, tar",
+            "files[1] (\"/b\"): it does not say what the file is: give one of source, text, \
+             base64, symlink, directory, whiteout, opaqueWhiteout, tar",
         ),
-        (json!({ "text": "a" }), "files[1]: it has no destination, which only a source has by itself: give one"),
+        (
+            json!({ "text": "a" }),
+            "files[1]: it has no destination, which only a source has by itself: give one",
+        ),
         (
             json!({ "source": "a", "mode": 755 }),
-            "files[1] (\"a\"), mode: write the octal digits as a string, as in \"0755\", and not 755; or it is \"keep\"",
+            "files[1] (\"a\"), mode: write the octal digits as a string, as in \"0755\", and not \
+             755; or it is \"keep\"",
         ),
         (
             json!({ "source": "a", "mode": "0855" }),
-            "files[1] (\"a\"), mode: it is a string of up to four octal digits, as in \"0755\", and this is not: \
-             \"0855\"; or it is \"keep\"",
+            "files[1] (\"a\"), mode: it is a string of up to four octal digits, as in \"0755\", \
+             and this is not: \"0855\"; or it is \"keep\"",
         ),
         (
             json!({ "source": "a", "uid": -1 }),
@@ -120,25 +148,35 @@ fn what_a_file_cannot_be_is_said_with_its_place_and_destination() {
         ),
         (
             json!({ "source": "a", "mtime": 1.5 }),
-            "files[1] (\"a\"), mtime: it is a whole number of seconds since 1970, and this is not: 1.5; or it is \
-             \"keep\"",
+            "files[1] (\"a\"), mtime: it is a whole number of seconds since 1970, and this is not: \
+             1.5; or it is \"keep\"",
         ),
         (
             json!({ "source": "a", "xattrs": { "user.a": "?" } }),
-            "files[1] (\"a\"), xattrs: user.a: it is in base64, and this is not: \"?\" (Invalid symbol 63, offset 0.); \
-             or it is \"keep\"",
+            "files[1] (\"a\"), xattrs: user.a: it is in base64, and this is not: \"?\" (Invalid \
+             symbol 63, offset 0.); or it is \"keep\"",
         ),
         (
             json!({ "source": "a", "include": "*.rs" }),
             "files[1] (\"a\"), include: it is a list, and this is not: \"*.rs\"",
         ),
-        (json!({ "source": "a", "follow": 1 }), "files[1] (\"a\"), follow: it is true or false, and this is not: 1"),
-        (json!({ "text": 1, "destination": "/b" }), "files[1] (\"/b\"), text: it is a string, and this is not: 1"),
+        (
+            json!({ "source": "a", "follow": 1 }),
+            "files[1] (\"a\"), follow: it is true or false, and this is not: 1",
+        ),
+        (
+            json!({ "text": 1, "destination": "/b" }),
+            "files[1] (\"/b\"), text: it is a string, and this is not: 1",
+        ),
         (
             json!({ "symlink": [], "destination": "/b" }),
-            "files[1] (\"/b\"), symlink: it is a path, a string or { \"base64\": STRING }, and this is not: []",
+            "files[1] (\"/b\"), symlink: it is a path, a string or { \"base64\": STRING }, and \
+             this is not: []",
         ),
-        (json!({ "directory": "yes", "destination": "/b" }), "files[1] (\"/b\"), directory: it is true, or left out"),
+        (
+            json!({ "directory": "yes", "destination": "/b" }),
+            "files[1] (\"/b\"), directory: it is true, or left out",
+        ),
         (json!("a"), "files[1]: it is a JSON object, and this is not: \"a\""),
     ] {
         assert_eq!(refused(json!({ "files": [{ "source": "first" }, json] })), message);
@@ -151,17 +189,25 @@ fn what_a_layer_cannot_be_is_said() {
         (json!([]), "layer specification: it is a JSON object, and this is not: []"),
         (
             json!({ "file": [] }),
-            "layer specification: there is no member \"file\"; there are files, compression, mtime, owner, perms, \
-             onConflict, keepDirectoryLinks, include, exclude, hardLinks, unpackLimit, replace, strict, base",
+            "layer specification: there is no member \"file\"; there are files, compression, \
+             mtime, owner, perms, onConflict, keepDirectoryLinks, include, exclude, hardLinks, \
+             unpackLimit, replace, strict, base",
         ),
         (json!({ "files": {} }), "layer specification, files: it is a list, and this is not: {}"),
         (json!({ "compression": "bzip2" }), "compression \"bzip2\": there are gzip, zstd and none"),
         (
             json!({ "onConflict": "both" }),
-            "layer specification, onConflict: it is \"error\", \"first\" or \"last\", and this is not: \"both\"",
+            "layer specification, onConflict: it is \"error\", \"first\" or \"last\", and this is \
+             not: \"both\"",
         ),
-        (json!({ "owner": { "user": 0 } }), "owner: there is no member \"user\"; there are uid, gid"),
-        (json!({ "perms": [{}] }), "perms[0]: it has no glob: give one that matches destinations, as in \"bin/*\""),
+        (
+            json!({ "owner": { "user": 0 } }),
+            "owner: there is no member \"user\"; there are uid, gid",
+        ),
+        (
+            json!({ "perms": [{}] }),
+            "perms[0]: it has no glob: give one that matches destinations, as in \"bin/*\"",
+        ),
         (
             json!({ "perms": [{ "glob": "*", "mode": 755 }] }),
             "perms[0], mode: write the octal digits as a string, as in \"0755\", and not 755",

@@ -1,12 +1,13 @@
-//! What a configuration may contain: what is refused, with which words, what is only warned of, and what a base image
-//! may have said before.
+//! What a configuration may contain: what is refused, with which words, what is only warned of, and
+//! what a base image may have said before.
 
 use std::{fs, path::Path};
 
 use crate::common::{message, values};
 use oci_layout::{
-    ConfigOptions, Digest, FileMapping, Image, ImageConfig, ImageLayout, Layer, LayerOptions, ManifestOptions,
-    Platform, PlatformImage, Warning, image_config, image_index, image_manifest, layer_tar,
+    ConfigOptions, Digest, FileMapping, Image, ImageConfig, ImageLayout, Layer, LayerOptions,
+    ManifestOptions, Platform, PlatformImage, Warning, image_config, image_index, image_manifest,
+    layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -42,7 +43,11 @@ fn write_base(dir: &Path, document: &Value) -> ImageLayout {
     let manifest = json!({ "schemaVersion": 2, "config": config, "layers": [] });
     let manifest = described("manifest", put(manifest.to_string().as_bytes()));
     fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-    fs::write(dir.join("index.json"), json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string()).unwrap();
+    fs::write(
+        dir.join("index.json"),
+        json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string(),
+    )
+    .unwrap();
     ImageLayout::open(dir).unwrap()
 }
 
@@ -120,7 +125,8 @@ fn what_engines_refuse_is_refused_with_the_member_and_its_source() {
 #[test]
 fn what_engines_take_is_taken() {
     for config in values::taken() {
-        let made = made(json!({ "config": config })).unwrap_or_else(|error| panic!("{config}: {error}"));
+        let made =
+            made(json!({ "config": config })).unwrap_or_else(|error| panic!("{config}: {error}"));
         assert_eq!(made.warnings(), [], "{config}");
     }
 }
@@ -132,7 +138,9 @@ fn the_last_source_that_has_the_value_is_named() {
         .merge_from("--workdir", json!({ "config": { "WorkingDir": "b" } }))
         .merge_from("--env", json!({ "config": { "Env": ["B=1"] } }))
         .merge_from("--volume", json!({ "config": { "Volumes": { "b": {} } } }));
-    let said = |change: Value| message(made(options.clone().merge_from("--fix", json!({ "config": change }))));
+    let said = |change: Value| {
+        message(made(options.clone().merge_from("--fix", json!({ "config": change }))))
+    };
     let starts = |said: String, start: &str| assert!(said.starts_with(start), "{said}");
     starts(said(json!({})), "image configuration, config.Env[1] (set by --extra): is \"=x\"");
     let fixed = json!({ "Env": null });
@@ -152,18 +160,22 @@ fn the_last_source_that_has_the_value_is_named() {
         (json!({ "history": {} }), "history (set by the options)"),
         (json!({ "history": [1] }), "history[0] (set by the options)"),
         (json!({ "history": [{ "created_by": 1 }] }), "history[0].created_by (set by the options)"),
-        (json!({ "history": [{ "empty_layer": "no" }] }), "history[0].empty_layer (set by the options)"),
+        (
+            json!({ "history": [{ "empty_layer": "no" }] }),
+            "history[0].empty_layer (set by the options)",
+        ),
     ] {
         starts(message(made(members)), &format!("image configuration, {place}: is "));
     }
 }
 
-/// What engines take is taken over, with a warning if some refuse it; what none runs has to be replaced.
+/// What engines take is taken over, with a warning if some refuse it; what none runs has to be
+/// replaced.
 #[test]
 fn odd_values_of_a_base_do_not_make_it_useless() {
     for (member, config) in values::refused() {
-        let made =
-            on_base(json!({ "config": config }), Value::Null).unwrap_or_else(|error| panic!("{config}: {error}"));
+        let made = on_base(json!({ "config": config }), Value::Null)
+            .unwrap_or_else(|error| panic!("{config}: {error}"));
         let [Warning::MemberRefused { member: found, source_name, .. }] = made.warnings() else {
             panic!("{config}: {:?}", made.warnings())
         };
@@ -176,12 +188,13 @@ fn odd_values_of_a_base_do_not_make_it_useless() {
     let relative = json!({ "config": { "WorkingDir": "app", "Cmd": ["x"] } });
     assert_eq!(
         message(on_base(relative.clone(), Value::Null)),
-        "image configuration, config.WorkingDir (set by the base image): is \"app\" and must be an absolute path, as in \
-         \"/app\": give it another value, or null, which removes it"
+        "image configuration, config.WorkingDir (set by the base image): is \"app\" and must be an \
+         absolute path, as in \"/app\": give it another value, or null, which removes it"
     );
-    for (over, expected) in
-        [(json!(null), json!({ "Cmd": ["x"] })), (json!("/a"), json!({ "Cmd": ["x"], "WorkingDir": "/a" }))]
-    {
+    for (over, expected) in [
+        (json!(null), json!({ "Cmd": ["x"] })),
+        (json!("/a"), json!({ "Cmd": ["x"], "WorkingDir": "/a" })),
+    ] {
         let made = on_base(relative.clone(), json!({ "config": { "WorkingDir": over } })).unwrap();
         assert_eq!((document(&made)["config"].clone(), made.warnings()), (expected, &[][..]));
     }
@@ -209,14 +222,26 @@ fn other_names_of_platforms_are_written_as_images_have_them() {
         let by_json = made(by_json).unwrap();
         for config in [by_option, by_json] {
             assert_eq!(config.document().platform().to_string(), used, "{given}");
-            let expected = Warning::PlatformRenamed { given: given.to_owned(), used: used.to_owned() };
+            let expected =
+                Warning::PlatformRenamed { given: given.to_owned(), used: used.to_owned() };
             assert_eq!(config.warnings(), [expected], "{given}");
         }
     }
-    // They are written as they are given: another digest for a name that is right would be a surprise.
-    for given in ["linux/arm", "linux/arm/v7", "linux/arm64/v8", "linux/amd64/v1", "linux/amd64/v3", "windows/amd64"] {
+    // They are written as they are given: another digest for a name that is right would be a
+    // surprise.
+    for given in [
+        "linux/arm",
+        "linux/arm/v7",
+        "linux/arm64/v8",
+        "linux/amd64/v1",
+        "linux/amd64/v3",
+        "windows/amd64",
+    ] {
         let config = made(ConfigOptions::default().platform(given.parse().unwrap())).unwrap();
-        assert_eq!((config.document().platform().to_string(), config.warnings()), (given.to_owned(), &[][..]));
+        assert_eq!(
+            (config.document().platform().to_string(), config.warnings()),
+            (given.to_owned(), &[][..])
+        );
     }
     for (given, member) in [
         ("linux/amd46", "architecture"),
@@ -281,23 +306,34 @@ fn a_base_is_found_by_another_name_of_its_platform() {
         let config = made(ConfigOptions::default().base(base).platform(platform)).unwrap();
         assert_eq!(config.document().platform().to_string(), written, "{of_base}");
     }
-    let other =
-        on_base(json!({ "architecture": "arm64" }), ConfigOptions::default().platform("linux/armhf".parse().unwrap()));
+    let other = on_base(
+        json!({ "architecture": "arm64" }),
+        ConfigOptions::default().platform("linux/armhf".parse().unwrap()),
+    );
     assert_eq!(
         message(other),
-        "platform linux/arm/v7: the base image is for linux/arm64: choose the base image of that platform"
+        "platform linux/arm/v7: the base image is for linux/arm64: choose the base image of that \
+         platform"
     );
 }
 
 #[test]
 fn a_base_carries_programs_for_later_levels() {
     let on = |base: Value, extra: Value| {
-        on_base(base, extra).map(|config| config.document().platform().to_string()).map_err(|error| error.to_string())
+        on_base(base, extra)
+            .map(|config| config.document().platform().to_string())
+            .map_err(|error| error.to_string())
     };
     let amd64 = json!({ "architecture": "amd64" });
     assert_eq!(on(amd64.clone(), json!({ "variant": "v3" })).as_deref(), Ok("linux/amd64/v3"));
-    assert_eq!(on(json!({ "architecture": "arm" }), json!({ "variant": "v6" })).as_deref(), Ok("linux/arm/v6"));
-    assert_eq!(on(amd64.clone(), json!({ "architecture": "x86_64" })).as_deref(), Ok("linux/amd64"));
+    assert_eq!(
+        on(json!({ "architecture": "arm" }), json!({ "variant": "v6" })).as_deref(),
+        Ok("linux/arm/v6")
+    );
+    assert_eq!(
+        on(amd64.clone(), json!({ "architecture": "x86_64" })).as_deref(),
+        Ok("linux/amd64")
+    );
     on(amd64, json!({ "architecture": "aarch64" })).unwrap_err();
     on(json!({ "architecture": "arm", "variant": "v7" }), json!({ "variant": "v6" })).unwrap_err();
 }
@@ -310,8 +346,12 @@ fn a_base_need_not_say_its_platform() {
         let platform: Option<Platform> = asked.map(|platform: &str| platform.parse().unwrap());
         let dir = TempDir::new().unwrap();
         let base = write_base(dir.path(), &nothing).image(None, platform.as_ref()).unwrap();
-        let config = made(ConfigOptions { platform, base: Some(base), ..ConfigOptions::default() }).unwrap();
-        assert_eq!((config.document().platform().to_string(), config.warnings()), (written.to_owned(), &[][..]));
+        let config =
+            made(ConfigOptions { platform, base: Some(base), ..ConfigOptions::default() }).unwrap();
+        assert_eq!(
+            (config.document().platform().to_string(), config.warnings()),
+            (written.to_owned(), &[][..])
+        );
     }
     let said = on_base(nothing, json!({ "architecture": "riscv64" })).unwrap();
     assert_eq!(said.document().platform().to_string(), "linux/riscv64");
@@ -342,12 +382,18 @@ fn triggers_are_not_inherited() {
     let triggers = json!({ "config": { "OnBuild": ["RUN echo hi", "COPY . /src"], "Cmd": ["x"] } });
     let config = on_base(triggers.clone(), Value::Null).unwrap();
     assert_eq!(document(&config)["config"], json!({ "Cmd": ["x"] }));
-    let [Warning::TriggersNotRun { triggers: named }] = config.warnings() else { panic!("{:?}", config.warnings()) };
+    let [Warning::TriggersNotRun { triggers: named }] = config.warnings() else {
+        panic!("{:?}", config.warnings())
+    };
     assert_eq!(*named, ["\"RUN echo hi\"", "\"COPY . /src\""]);
     // Triggers of the new image's own are for those that are built on it.
     let config = on_base(triggers, json!({ "config": { "OnBuild": ["USER app"] } })).unwrap();
     assert_eq!(document(&config)["config"]["OnBuild"], json!(["USER app"]));
-    for nothing in [json!({ "config": { "OnBuild": [] } }), json!({ "config": { "OnBuild": null } }), json!({})] {
+    for nothing in [
+        json!({ "config": { "OnBuild": [] } }),
+        json!({ "config": { "OnBuild": null } }),
+        json!({}),
+    ] {
         assert_eq!(on_base(nothing, Value::Null).unwrap().warnings(), []);
     }
 }
@@ -355,12 +401,19 @@ fn triggers_are_not_inherited() {
 #[test]
 fn variables_refer_to_those_of_the_base() {
     let below = json!({ "config": { "Env": ["PATH=/usr/bin:/bin", "HOME=/root", "OLD=1"] } });
-    let options = |env: Value| ConfigOptions::default().merge_from("--env", json!({ "config": { "Env": env } }));
+    let options = |env: Value| {
+        ConfigOptions::default().merge_from("--env", json!({ "config": { "Env": env } }))
+    };
     let env = |config: ImageConfig| document(&config)["config"]["Env"].clone();
     let on = |new: Value| on_base(below.clone(), options(new)).unwrap();
 
-    let config =
-        on(json!(["PATH=/app/bin:$PATH", "APP=${HOME}/app", "BIN=$APP/bin", "MODE=${MODE:-fast}", "PRICE=5$$"]));
+    let config = on(json!([
+        "PATH=/app/bin:$PATH",
+        "APP=${HOME}/app",
+        "BIN=$APP/bin",
+        "MODE=${MODE:-fast}",
+        "PRICE=5$$"
+    ]));
     assert_eq!(config.warnings(), []);
     assert_eq!(
         env(config),
@@ -375,8 +428,8 @@ fn variables_refer_to_those_of_the_base() {
         ])
     );
     // Also from one source to the next.
-    let both =
-        options(json!(["PATH=/a:$PATH"])).merge_from("--extra", json!({ "config": { "Env": ["PATH=/b:$PATH"] } }));
+    let both = options(json!(["PATH=/a:$PATH"]))
+        .merge_from("--extra", json!({ "config": { "Env": ["PATH=/b:$PATH"] } }));
     assert_eq!(env(on_base(below.clone(), both).unwrap())[0], "PATH=/b:/a:/usr/bin:/bin");
 
     // What is not set, by the base or anybody, stays, and is said.
@@ -389,13 +442,25 @@ fn variables_refer_to_those_of_the_base() {
         }]
     };
     let config = on(json!(["X=a:$NONE"]));
-    assert_eq!((config.warnings(), &env(config.clone())[3]), (&*reference("$NONE"), &json!("X=a:$NONE")));
+    assert_eq!(
+        (config.warnings(), &env(config.clone())[3]),
+        (&*reference("$NONE"), &json!("X=a:$NONE"))
+    );
     let config = made(options(json!(["X=/app:$PATH"]))).unwrap();
-    assert_eq!((config.warnings(), env(config.clone())), (&*reference("$PATH"), json!(["X=/app:$PATH"])));
-    assert!(message(made(options(json!(["X=/app:$PATH"])).strict(true))).contains("$PATH is not set before"));
+    assert_eq!(
+        (config.warnings(), env(config.clone())),
+        (&*reference("$PATH"), json!(["X=/app:$PATH"]))
+    );
+    assert!(
+        message(made(options(json!(["X=/app:$PATH"])).strict(true)))
+            .contains("$PATH is not set before")
+    );
     // What the base has is text already.
     let literal = json!({ "config": { "Env": ["A=$HOME", "B=$$"] } });
-    assert_eq!(env(on_base(literal, options(json!(["C=$A"]))).unwrap()), json!(["A=$HOME", "B=$$", "C=$HOME"]));
+    assert_eq!(
+        env(on_base(literal, options(json!(["C=$A"]))).unwrap()),
+        json!(["A=$HOME", "B=$$", "C=$HOME"])
+    );
 }
 
 #[test]
@@ -403,8 +468,12 @@ fn a_variable_of_the_base_can_be_removed() {
     let below = json!({ "config": { "Env": ["PATH=/bin", "OLD=1", "KEPT=2", "OLD=3"] } });
     let on = |options: ConfigOptions| on_base(below.clone(), options).unwrap();
     let config = on(ConfigOptions::default().unset_env("OLD"));
-    assert_eq!((&document(&config)["config"]["Env"], config.warnings()), (&json!(["PATH=/bin", "KEPT=2"]), &[][..]));
-    let set_again = ConfigOptions::new(json!({ "config": { "Env": ["OLD=$OLD"] } })).unset_env("OLD");
+    assert_eq!(
+        (&document(&config)["config"]["Env"], config.warnings()),
+        (&json!(["PATH=/bin", "KEPT=2"]), &[][..])
+    );
+    let set_again =
+        ConfigOptions::new(json!({ "config": { "Env": ["OLD=$OLD"] } })).unset_env("OLD");
     let config = on(set_again);
     assert_eq!(document(&config)["config"]["Env"], json!(["PATH=/bin", "KEPT=2", "OLD=$OLD"]));
     assert!(matches!(config.warnings(), [Warning::Reference { .. }]));
@@ -417,11 +486,23 @@ fn a_variable_of_the_base_can_be_removed() {
 fn a_variable_is_there_once() {
     let config = made(json!({ "config": { "Env": ["A=1", "B=1", "A=2"] } })).unwrap();
     assert_eq!(document(&config)["config"]["Env"], json!(["A=2", "B=1"]));
-    assert!(matches!(config.warnings(), [Warning::VariableTwice { .. }]), "{:?}", config.warnings());
+    assert!(
+        matches!(config.warnings(), [Warning::VariableTwice { .. }]),
+        "{:?}",
+        config.warnings()
+    );
     let twice = json!({ "config": { "Env": ["A=1", "B=1", "A=2"] } });
     let config = on_base(twice.clone(), Value::Null).unwrap();
-    assert_eq!(document(&config)["config"]["Env"], json!(["A=1", "B=1", "A=2"]), "the base's stays as it is");
-    assert!(matches!(config.warnings(), [Warning::MemberUnusual { .. }]), "{:?}", config.warnings());
+    assert_eq!(
+        document(&config)["config"]["Env"],
+        json!(["A=1", "B=1", "A=2"]),
+        "the base's stays as it is"
+    );
+    assert!(
+        matches!(config.warnings(), [Warning::MemberUnusual { .. }]),
+        "{:?}",
+        config.warnings()
+    );
     let config = on_base(twice, json!({ "config": { "Env": ["A=$A:3"] } })).unwrap();
     assert_eq!(document(&config)["config"]["Env"], json!(["A=2:3", "B=1"]));
     assert_eq!(config.warnings(), []);
@@ -431,7 +512,10 @@ fn a_variable_is_there_once() {
 fn protocols_are_in_lower_case() {
     let ports = json!({ "config": { "ExposedPorts": { "80/TCP": {}, "53/Udp": {}, "9": {} } } });
     let config = made(ports.clone()).unwrap();
-    assert_eq!(document(&config)["config"]["ExposedPorts"], json!({ "53/udp": {}, "80/tcp": {}, "9": {} }));
+    assert_eq!(
+        document(&config)["config"]["ExposedPorts"],
+        json!({ "53/udp": {}, "80/tcp": {}, "9": {} })
+    );
     assert_eq!(config.warnings(), []);
     let config = on_base(ports, json!({ "config": { "ExposedPorts": { "9": null } } })).unwrap();
     assert_eq!(
@@ -446,24 +530,40 @@ fn protocols_are_in_lower_case() {
 #[test]
 fn a_value_of_the_wrong_type_is_named() {
     let none: [std::sync::Arc<dyn Layer>; 0] = [];
-    let manifest = |extra: Value| message(image_manifest(made(Value::Null).unwrap(), none.clone(), extra));
+    let manifest =
+        |extra: Value| message(image_manifest(made(Value::Null).unwrap(), none.clone(), extra));
     let index = |extra: Value| message(image_index(Vec::<Image>::new(), extra));
     for (said, start) in [
-        (manifest(json!({ "annotations": { "a": 1 } })), "image manifest, annotations.a: invalid type: integer `1`"),
-        (manifest(json!({ "annotations": ["a"] })), "image manifest, annotations: invalid type: sequence"),
-        (manifest(json!({ "artifactType": 1 })), "image manifest, artifactType: invalid type: integer `1`"),
+        (
+            manifest(json!({ "annotations": { "a": 1 } })),
+            "image manifest, annotations.a: invalid type: integer `1`",
+        ),
+        (
+            manifest(json!({ "annotations": ["a"] })),
+            "image manifest, annotations: invalid type: sequence",
+        ),
+        (
+            manifest(json!({ "artifactType": 1 })),
+            "image manifest, artifactType: invalid type: integer `1`",
+        ),
         (manifest(json!({ "subject": "x" })), "image manifest, subject: invalid type: string"),
         (
             index(json!({ "annotations": { "a": null, "b": true } })),
             "image index, annotations.b: invalid type: boolean",
         ),
-        (index(json!({ "schemaVersion": "2" })), "image index, schemaVersion: invalid type: string"),
+        (
+            index(json!({ "schemaVersion": "2" })),
+            "image index, schemaVersion: invalid type: string",
+        ),
     ] {
         assert!(said.starts_with(start), "{said}");
     }
     for (config, place) in [
         (json!({ "User": 1000 }), ": config.User: invalid type: integer `1000`, expected a string"),
-        (json!({ "Env": ["A=1", 2] }), ": config.Env[1]: invalid type: integer `2`, expected a string"),
+        (
+            json!({ "Env": ["A=1", 2] }),
+            ": config.Env[1]: invalid type: integer `2`, expected a string",
+        ),
     ] {
         let dir = TempDir::new().unwrap();
         let said = message(write_base(dir.path(), &json!({ "config": config })).image(None, None));
@@ -476,12 +576,21 @@ fn a_value_of_the_wrong_type_is_named() {
 fn many_layers_are_a_warning() {
     let image = |layers: usize, strict: bool| {
         let layers: Vec<_> = (0..layers)
-            .map(|number| layer_tar([FileMapping::text("", format!("/{number}"))], LayerOptions::default()).unwrap())
+            .map(|number| {
+                layer_tar([FileMapping::text("", format!("/{number}"))], LayerOptions::default())
+                    .unwrap()
+            })
             .collect();
         let config = image_config(&layers, Value::Null).unwrap();
         image_manifest(config, layers, ManifestOptions::default().strict(strict))
     };
     assert_eq!(image(125, true).unwrap().warnings(), []);
-    assert_eq!(image(130, false).unwrap().warnings(), [Warning::ManyLayers { layers: 130, most: 125 }]);
-    assert!(message(image(126, true)).starts_with("the image has 126 layers, and Docker refuses more than 125"));
+    assert_eq!(
+        image(130, false).unwrap().warnings(),
+        [Warning::ManyLayers { layers: 130, most: 125 }]
+    );
+    assert!(
+        message(image(126, true))
+            .starts_with("the image has 126 layers, and Docker refuses more than 125")
+    );
 }

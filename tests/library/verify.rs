@@ -1,4 +1,5 @@
-//! `verify` finds nothing in a good layout, and in one with a single defect exactly that defect, where it is.
+//! `verify` finds nothing in a good layout, and in one with a single defect exactly that defect,
+//! where it is.
 #![cfg(all(feature = "gzip", feature = "zstd"))]
 
 mod archives;
@@ -24,7 +25,8 @@ fn nothing_is_found_in_a_good_layout() {
 #[test]
 fn nothing_is_found_where_nothing_is_wrong() {
     let layout = Layout::good();
-    // A blob that nothing refers to, what a killed writer left, and files that the specification does not know.
+    // A blob that nothing refers to, what a killed writer left, and files that the specification
+    // does not know.
     layout.put(b"nothing refers to this");
     std::fs::write(layout.path().join("blobs/sha256/.oci-layout-x1y2z3"), "half a bl").unwrap();
     std::fs::write(layout.path().join("README"), "hello").unwrap();
@@ -80,7 +82,10 @@ fn a_path_that_cannot_be_opened_is_an_error() {
     let fifo = dir.path().join("fifo");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     for (path, sentence) in [
-        (dir.path().join("none"), "does not exist: give the folder of an image layout, or an archive of images"),
+        (
+            dir.path().join("none"),
+            "does not exist: give the folder of an image layout, or an archive of images",
+        ),
         (fifo, "is a fifo: give the folder of an image layout, or an archive of images"),
     ] {
         let error = oci_layout::verify(&path, &VerifyOptions::default()).unwrap_err();
@@ -98,7 +103,10 @@ fn a_finding_is_a_line_and_an_object() {
         oci_layout::verify(layout.path(), &VerifyOptions::default().pool(&Pool::new(1))).unwrap();
     let place = "index.json, manifests[0], layers[1]";
     let message = "is missing: fetch or make the image again, whole";
-    assert_eq!(findings.iter().map(Finding::to_string).collect::<Vec<_>>(), [format!("{place} ({digest}): {message}")]);
+    assert_eq!(
+        findings.iter().map(Finding::to_string).collect::<Vec<_>>(),
+        [format!("{place} ({digest}): {message}")]
+    );
     assert_eq!(
         serde_json::to_value(&findings).unwrap(),
         serde_json::json!([{

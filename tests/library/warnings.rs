@@ -8,7 +8,8 @@ use std::{
 
 use crate::common::{self, lines, message};
 use oci_layout::{
-    Compression, FileMapping, HardLinks, LayerOptions, OnConflict, PermissionRule, Pool, Warning, layer_tar,
+    Compression, FileMapping, HardLinks, LayerOptions, OnConflict, PermissionRule, Pool, Warning,
+    layer_tar,
 };
 use tempfile::TempDir;
 
@@ -23,8 +24,8 @@ fn folder(files: &[&str]) -> TempDir {
     dir
 }
 
-/// The warnings of a layer, which are the same with one thread and with several, and of which the first is an error if
-/// that is asked for: then nothing is stored.
+/// The warnings of a layer, which are the same with one thread and with several, and of which the
+/// first is an error if that is asked for: then nothing is stored.
 #[track_caller]
 fn warnings(files: impl IntoIterator<Item = FileMapping>, options: LayerOptions) -> Vec<Warning> {
     let files: Vec<_> = files.into_iter().collect();
@@ -56,27 +57,59 @@ fn unmatched(files: impl IntoIterator<Item = FileMapping>, options: LayerOptions
 
 #[test]
 fn globs_that_match_nothing() {
-    let dir = folder(&["src/a.rs", "src/gen/b.rs", "target/debug/x.o", "node_modules/m/i.js", "keep.txt"]);
+    let dir = folder(&[
+        "src/a.rs",
+        "src/gen/b.rs",
+        "target/debug/x.o",
+        "node_modules/m/i.js",
+        "keep.txt",
+    ]);
     let of = |include: &[&str], exclude: &[&str]| {
         let mapping = FileMapping::new(dir.path(), "/");
         let mapping = include.iter().fold(mapping, |mapping, glob| mapping.include(*glob));
-        unmatched([exclude.iter().fold(mapping, |mapping, glob| mapping.exclude(*glob))], LayerOptions::default())
+        unmatched(
+            [exclude.iter().fold(mapping, |mapping, glob| mapping.exclude(*glob))],
+            LayerOptions::default(),
+        )
     };
     let none: [&str; 0] = [];
     // However they are spelled.
-    for glob in ["src", "./src", "/src", "src/", "src//gen", "src/./gen", "target/../src", "src/*.rs", "**/*.rs", "s?c"]
-    {
+    for glob in [
+        "src",
+        "./src",
+        "/src",
+        "src/",
+        "src//gen",
+        "src/./gen",
+        "target/../src",
+        "src/*.rs",
+        "**/*.rs",
+        "s?c",
+    ] {
         assert_eq!(of(&[glob], &[]), none, "{glob}");
         assert_eq!(of(&[], &[glob]), none, "{glob}");
     }
-    for glob in ["scr", "*.rs", "src/*.js", "**/*.html", "../src", "a.rs", "keep.txt/x", "src/a.rs/b", "nodemodules"] {
+    for glob in [
+        "scr",
+        "*.rs",
+        "src/*.js",
+        "**/*.html",
+        "../src",
+        "a.rs",
+        "keep.txt/x",
+        "src/a.rs/b",
+        "nodemodules",
+    ] {
         assert_eq!(of(&[glob], &[]), [format!("include {glob}")]);
         assert_eq!(of(&[], &[glob]), [format!("exclude {glob}")]);
     }
     assert_eq!(of(&["."], &["target"]), none);
     // Both of two that match one path are of use, and what was not looked into may hold anything.
     assert_eq!(of(&["src", "src/a.rs", "src/gen/*.rs"], &[]), none);
-    assert_eq!(of(&[], &["target", "target/debug", "target/release", "**/*.o", "src/gone"]), ["exclude src/gone"]);
+    assert_eq!(
+        of(&[], &["target", "target/debug", "target/release", "**/*.o", "src/gone"]),
+        ["exclude src/gone"]
+    );
     // What is excluded is not included.
     assert_eq!(of(&["target", "src"], &["target"]), ["include target"]);
     assert_eq!(of(&[], &["*", "!keep.txt", "!kept.txt"]), ["exclude !kept.txt"]);
@@ -86,32 +119,61 @@ fn globs_that_match_nothing() {
 #[test]
 fn globs_of_all_folders() {
     let (one, other) = (folder(&["a/x", "b"]), folder(&["a/y", "c"]));
-    let files =
-        || [FileMapping::new(one.path(), "/1"), FileMapping::new(other.path(), "/2"), FileMapping::text("", "/3")];
+    let files = || {
+        [
+            FileMapping::new(one.path(), "/1"),
+            FileMapping::new(other.path(), "/2"),
+            FileMapping::text("", "/3"),
+        ]
+    };
     let options = LayerOptions::default().exclude("b").exclude("./c").exclude("d");
     // Each has to match in one of them.
     assert_eq!(unmatched(files(), options), ["exclude d"]);
-    assert_eq!(unmatched([FileMapping::text("", "/3")], LayerOptions::default().include("b")), ["include b"]);
+    assert_eq!(
+        unmatched([FileMapping::text("", "/3")], LayerOptions::default().include("b")),
+        ["include b"]
+    );
     let paths = |options| {
-        lines(files(), options).into_iter().map(|line| line.split(' ').nth(3).unwrap().to_owned()).collect::<Vec<_>>()
+        lines(files(), options)
+            .into_iter()
+            .map(|line| line.split(' ').nth(3).unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(paths(LayerOptions::default().exclude("a")), ["1/", "1/b", "2/", "2/c", "3"]);
-    assert_eq!(paths(LayerOptions::default().include("a").exclude("a/y")), ["1/", "1/a/", "1/a/x", "2/", "2/a/", "3"]);
+    assert_eq!(
+        paths(LayerOptions::default().include("a").exclude("a/y")),
+        ["1/", "1/a/", "1/a/x", "2/", "2/a/", "3"]
+    );
 }
 
 #[test]
 fn rules_that_match_nothing() {
-    let rule = |glob: &str| PermissionRule { glob: glob.to_owned(), mode: Some(0o600), uid: None, gid: None };
+    let rule = |glob: &str| PermissionRule {
+        glob: glob.to_owned(),
+        mode: Some(0o600),
+        uid: None,
+        gid: None,
+    };
     let files = || [FileMapping::text("", "/bin/app"), FileMapping::whiteout("/bin/gone")];
     let of = |globs: &[&str]| {
-        unmatched(files(), globs.iter().fold(LayerOptions::default(), |options, glob| options.permission(rule(glob))))
+        unmatched(
+            files(),
+            globs
+                .iter()
+                .fold(LayerOptions::default(), |options, glob| options.permission(rule(glob))),
+        )
     };
     assert_eq!(of(&["bin/app", "./bin/app", "/bin//app", "bin/x/../app", "**", "bin/"]), [""; 0]);
-    assert_eq!(of(&["bin/ap", "app", "bin/app", "bin/*.sh"]), ["perms[0] bin/ap", "perms[1] app", "perms[3] bin/*.sh"]);
+    assert_eq!(
+        of(&["bin/ap", "app", "bin/app", "bin/*.sh"]),
+        ["perms[0] bin/ap", "perms[1] app", "perms[3] bin/*.sh"]
+    );
     assert_eq!(of(&["bin/gone"]), ["perms[0] bin/gone"], "nobody reads a whiteout's mode");
     let options = ["./bin/app", "!bin"].map(|glob| LayerOptions::default().permission(rule(glob)));
     assert_eq!(lines(files(), options[0].clone())[2], "-0600 0:0 1 bin/app \"\"");
-    assert!(message(layer_tar(files(), options[1].clone())).contains("takes back in exclude alone"));
+    assert!(
+        message(layer_tar(files(), options[1].clone())).contains("takes back in exclude alone")
+    );
 }
 
 /// A folder of a web framework is not a set of letters.
@@ -123,7 +185,9 @@ fn brackets_in_names() {
         let mapping = FileMapping::new(dir.path(), "/").exclude(glob);
         let kept: Vec<_> = lines([mapping.clone()], LayerOptions::default())
             .into_iter()
-            .filter_map(|line| names.iter().find(|name| line.contains(&format!(" {name} "))).copied())
+            .filter_map(|line| {
+                names.iter().find(|name| line.contains(&format!(" {name} "))).copied()
+            })
             .collect();
         (kept, warnings([mapping], LayerOptions::default()).len())
     };
@@ -150,33 +214,50 @@ fn hard_links_of_a_folder() {
     }
     let files = || [FileMapping::new(dir.path(), "/")];
     let copied = warnings(files(), LayerOptions::default());
-    let expected =
-        [Warning::HardLinksCopied { folder: dir.path().to_owned(), first: dir.path().join("a/1"), names: 3, bytes: 8 }];
+    let expected = [Warning::HardLinksCopied {
+        folder: dir.path().to_owned(),
+        first: dir.path().join("a/1"),
+        names: 3,
+        bytes: 8,
+    }];
     assert_eq!(copied, expected);
     for said in [HardLinks::Copy, HardLinks::Keep, HardLinks::Merge] {
         assert_eq!(warnings(files(), LayerOptions::default().hard_links(said)), [], "{said:?}");
     }
     let of = |options: LayerOptions| {
         let lines = lines(files(), options).into_iter();
-        lines.filter(|line| line.starts_with('h')).map(|line| line[12..].to_owned()).collect::<Vec<_>>()
+        lines
+            .filter(|line| line.starts_with('h'))
+            .map(|line| line[12..].to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(of(LayerOptions::default()), [""; 0]);
     assert_eq!(of(LayerOptions::default().hard_links(HardLinks::Copy)), [""; 0]);
     // As GNU tar has it: one file, and links to it; what is only equal is a file of its own.
-    assert_eq!(of(LayerOptions::default().hard_links(HardLinks::Keep)), ["b/2 -> a/1", "b/3 -> a/1"]);
+    assert_eq!(
+        of(LayerOptions::default().hard_links(HardLinks::Keep)),
+        ["b/2 -> a/1", "b/3 -> a/1"]
+    );
     let merged = ["b/2 -> a/1", "b/3 -> a/1", "equal -> a/1"];
     assert_eq!(of(LayerOptions::default().hard_links(HardLinks::Merge)), merged);
     // Only one of the names is there, or each in a mapping of its own: nothing is lost.
     let one = [FileMapping::new(dir.path(), "/").exclude("b")];
     assert_eq!(warnings(one, LayerOptions::default()), []);
-    let two =
-        || [FileMapping::new(dir.path().join("a"), "/a"), FileMapping::new(dir.path().join("b"), "/b").exclude("3")];
+    let two = || {
+        [
+            FileMapping::new(dir.path().join("a"), "/a"),
+            FileMapping::new(dir.path().join("b"), "/b").exclude("3"),
+        ]
+    };
     assert_eq!(warnings(two(), LayerOptions::default()), []);
     let kept = lines(two(), LayerOptions::default().hard_links(HardLinks::Keep));
     assert!(!kept.iter().any(|line| line.starts_with('h')), "{kept:?}");
     // Names that look different are files of their own.
     let rule = PermissionRule { glob: "b/3".into(), mode: Some(0o600), uid: None, gid: None };
-    assert_eq!(of(LayerOptions::default().hard_links(HardLinks::Keep).permission(rule)), ["b/2 -> a/1"]);
+    assert_eq!(
+        of(LayerOptions::default().hard_links(HardLinks::Keep).permission(rule)),
+        ["b/2 -> a/1"]
+    );
 }
 
 /// Three packages, of which one has a link where another one has a folder.
@@ -191,14 +272,19 @@ impl Packages {
     }
 
     fn files(&self, order: &str) -> Vec<FileMapping> {
-        order.chars().map(|name| FileMapping::new(self.0.path().join(name.to_string()), "/")).collect()
+        order
+            .chars()
+            .map(|name| FileMapping::new(self.0.path().join(name.to_string()), "/"))
+            .collect()
     }
 }
 
 #[test]
 fn policies_drop_nothing_silently() {
     let packages = Packages::new();
-    let of = |order, policy| warnings(packages.files(order), LayerOptions::default().on_conflict(policy));
+    let of = |order, policy| {
+        warnings(packages.files(order), LayerOptions::default().on_conflict(policy))
+    };
     let below = |lost: &str, count| Warning::LostBelow {
         destination: "/share".into(),
         kept: "symbolic link",
@@ -211,17 +297,32 @@ fn policies_drop_nothing_silently() {
     assert_eq!(of("cab", OnConflict::LastWins), link);
     assert_eq!(of("cb", OnConflict::FirstWins), []);
     // A directory that comes first, and a file in the place of the link.
-    let directory_first = [FileMapping::directory("/share"), FileMapping::symlink("usr/share", "/share")];
-    assert_eq!(warnings(directory_first, LayerOptions::default().on_conflict(OnConflict::FirstWins)), link);
+    let directory_first =
+        [FileMapping::directory("/share"), FileMapping::symlink("usr/share", "/share")];
+    assert_eq!(
+        warnings(directory_first, LayerOptions::default().on_conflict(OnConflict::FirstWins)),
+        link
+    );
     let both = || [FileMapping::directory("/f"), FileMapping::text("x", "/f")];
     let lost = [Warning::FileLost { destination: "/f".into(), lost: "/f".into() }];
     assert_eq!(warnings(both(), LayerOptions::default().on_conflict(OnConflict::FirstWins)), lost);
     let [directory, file] = both();
-    assert_eq!(warnings([file, directory], LayerOptions::default().on_conflict(OnConflict::LastWins)), lost);
+    assert_eq!(
+        warnings([file, directory], LayerOptions::default().on_conflict(OnConflict::LastWins)),
+        lost
+    );
     // A file above, and a directory that is only implied.
     let files = || [FileMapping::text("x", "/f"), FileMapping::text("y", "/f/g")];
-    let lost = Warning::LostBelow { destination: "/f".into(), kept: "file", lost: "/f/g".into(), count: 1 };
-    assert_eq!(warnings(files(), LayerOptions::default().on_conflict(OnConflict::FirstWins)), [lost]);
+    let lost = Warning::LostBelow {
+        destination: "/f".into(),
+        kept: "file",
+        lost: "/f/g".into(),
+        count: 1,
+    };
+    assert_eq!(
+        warnings(files(), LayerOptions::default().on_conflict(OnConflict::FirstWins)),
+        [lost]
+    );
     let files = || [FileMapping::symlink("usr/lib", "/lib"), FileMapping::text("y", "/lib/deep/x")];
     let link = [Warning::LinkLost { destination: "/lib".into(), target: "usr/lib".into() }];
     assert_eq!(warnings(files(), LayerOptions::default().on_conflict(OnConflict::LastWins)), link);
@@ -244,29 +345,44 @@ fn directories_go_behind_links() {
     // Whatever comes first.
     for order in ["cab", "acb", "bac", "bca", "cba", "abc"] {
         for policy in [OnConflict::Error, OnConflict::FirstWins, OnConflict::LastWins] {
-            assert_eq!(lines(packages.files(order), keep().on_conflict(policy)), expected, "{order}");
+            assert_eq!(
+                lines(packages.files(order), keep().on_conflict(policy)),
+                expected,
+                "{order}"
+            );
         }
         assert_eq!(warnings(packages.files(order), keep()), []);
     }
-    // The directory that the link leads to need not be there, and links may lead to links, upwards and to the root.
+    // The directory that the link leads to need not be there, and links may lead to links, upwards
+    // and to the root.
     let places = |files: &[FileMapping]| {
         let lines = lines(files.to_vec(), keep()).into_iter();
         lines.map(|line| line.split(' ').nth(3).unwrap().to_owned()).collect::<Vec<_>>()
     };
     let text = |path: &str| FileMapping::text("", path);
-    let files =
-        [FileMapping::symlink("/usr/bin", "/bin"), FileMapping::symlink("../bin", "/x/sbin"), text("/x/sbin/a/b")];
-    assert_eq!(places(&files), ["bin", "usr/", "usr/bin/", "usr/bin/a/", "usr/bin/a/b", "x/", "x/sbin"]);
+    let files = [
+        FileMapping::symlink("/usr/bin", "/bin"),
+        FileMapping::symlink("../bin", "/x/sbin"),
+        text("/x/sbin/a/b"),
+    ];
+    assert_eq!(
+        places(&files),
+        ["bin", "usr/", "usr/bin/", "usr/bin/a/", "usr/bin/a/b", "x/", "x/sbin"]
+    );
     let files = [FileMapping::symlink("usr/bin", "/bin"), FileMapping::whiteout("/bin/a")];
     assert_eq!(places(&files), ["bin", "usr/", "usr/bin/", "usr/bin/.wh.a"]);
     // What the link leads to conflicts as ever, and so does a file with the link.
     let conflict = |files: &[FileMapping]| message(layer_tar(files.to_vec(), keep()));
     let link = || FileMapping::symlink("usr", "/l");
-    let both = conflict(&[link(), FileMapping::text("1", "/l/x"), FileMapping::text("2", "/usr/x")]);
+    let both =
+        conflict(&[link(), FileMapping::text("1", "/l/x"), FileMapping::text("2", "/usr/x")]);
     assert!(both.starts_with("\"/usr/x\" is wanted twice"), "{both}");
     assert!(conflict(&[link(), text("/l")]).starts_with("\"/l\" is wanted twice"));
-    assert!(conflict(&[link(), text("/l/x"), text("/usr")]).starts_with("\"/usr\" is wanted twice"));
-    let circle = conflict(&[FileMapping::symlink("b", "/a"), FileMapping::symlink("a", "/b"), text("/a/x")]);
+    assert!(
+        conflict(&[link(), text("/l/x"), text("/usr")]).starts_with("\"/usr\" is wanted twice")
+    );
+    let circle =
+        conflict(&[FileMapping::symlink("b", "/a"), FileMapping::symlink("a", "/b"), text("/a/x")]);
     assert!(circle.contains("lead back to themselves"), "{circle}");
     let out = conflict(&[FileMapping::symlink("../..", "/a"), text("/a/x")]);
     assert!(out.contains("leads out of the root"), "{out}");
@@ -296,20 +412,32 @@ fn what_no_reader_takes_is_refused() {
         (text(&long(256)), "a name in it has 256 bytes, more than the 255 that file systems take"),
         (text(&format!("/{}/x", long(256))), "a name in it has 256 bytes"),
         (FileMapping::whiteout(long(252)), "a name in it has 256 bytes"),
-        (text(&format!("{}/x", long(255)).repeat(16)), "bytes, more than the 4095 that a path can have"),
+        (
+            text(&format!("{}/x", long(255)).repeat(16)),
+            "bytes, more than the 4095 that a path can have",
+        ),
         (FileMapping::symlink(long(4096), "/x"), "its target has 4096 bytes, more than the 4095"),
-        (text("/x").xattr("user.a", vec![0; 1 << 20]), "more than the 1048576 bytes together that Go's readers take"),
+        (
+            text("/x").xattr("user.a", vec![0; 1 << 20]),
+            "more than the 1048576 bytes together that Go's readers take",
+        ),
     ] {
         let said = refused(mapping);
         assert!(said.contains(reason), "{said}");
         assert!(said.len() < 500, "{said}");
     }
-    for name in
-        ["trusted.overlay.opaque", "user.overlay.redirect", "security.selinux", "security.ima", "system.nfs4_acl"]
-    {
+    for name in [
+        "trusted.overlay.opaque",
+        "user.overlay.redirect",
+        "security.selinux",
+        "security.ima",
+        "system.nfs4_acl",
+    ] {
         let said = refused(text("/x").xattr(name, "y"));
         assert!(
-            said.starts_with(&format!("extended attribute {name:?} of \"/x\": it belongs to a machine's ")),
+            said.starts_with(&format!(
+                "extended attribute {name:?} of \"/x\": it belongs to a machine's "
+            )),
             "{said}"
         );
     }
@@ -318,7 +446,10 @@ fn what_no_reader_takes_is_refused() {
         FileMapping::symlink(long(4095), "/x"),
         text("/x").xattr("user.a", vec![0; 1_000_000]),
         FileMapping::whiteout(long(251)),
-        text("/x").xattr("security.capability", "y").xattr("user.overlays", "y").xattr("trusted.md5sum", "y"),
+        text("/x")
+            .xattr("security.capability", "y")
+            .xattr("user.overlays", "y")
+            .xattr("trusted.md5sum", "y"),
     ] {
         layer_tar([mapping], Compression::NONE).unwrap();
     }
@@ -332,22 +463,36 @@ fn files_of_the_kernel() {
         assert_eq!(
             said,
             format!(
-                "source {source:?} says that it has 0 bytes and has more, as the files of /proc and /sys do: copy its contents \
-                 to another file first, as `cat` does"
+                "source {source:?} says that it has 0 bytes and has more, as the files of /proc \
+                 and /sys do: copy its contents to another file first, as `cat` does"
             )
         );
     }
     let source = "/sys/kernel/mm/transparent_hugepage/enabled";
     if Path::new(source).exists() {
         let said = message(layer_tar([FileMapping::new(source, "/x")], Compression::NONE));
-        assert!(said.starts_with(&format!("source {source:?} says that it has 4096 bytes and has fewer, ")), "{said}");
+        assert!(
+            said.starts_with(&format!(
+                "source {source:?} says that it has 4096 bytes and has fewer, "
+            )),
+            "{said}"
+        );
     }
-    let said = message(layer_tar([FileMapping::new("/proc/sys/kernel", "/x").include("ostype")], Compression::NONE));
-    assert!(said.starts_with("source \"/proc/sys/kernel/ostype\" says that it has 0 bytes"), "{said}");
+    let said = message(layer_tar(
+        [FileMapping::new("/proc/sys/kernel", "/x").include("ostype")],
+        Compression::NONE,
+    ));
+    assert!(
+        said.starts_with("source \"/proc/sys/kernel/ostype\" says that it has 0 bytes"),
+        "{said}"
+    );
     // An empty file is one, if it may be read.
     let dir = folder(&[]);
     fs::write(dir.path().join("empty"), "").unwrap();
-    assert_eq!(lines([FileMapping::new(dir.path(), "/")], LayerOptions::default()), ["-0644 0:0 1 empty \"\""]);
+    assert_eq!(
+        lines([FileMapping::new(dir.path(), "/")], LayerOptions::default()),
+        ["-0644 0:0 1 empty \"\""]
+    );
     fs::set_permissions(dir.path().join("empty"), fs::Permissions::from_mode(0o000)).unwrap();
     if !common::is_root() {
         let said = message(layer_tar([FileMapping::new(dir.path(), "/")], Compression::NONE));

@@ -30,7 +30,8 @@ fn images_are_handed_on(nix: Nix) {
     assert!(!full.exists(), "{full:?}");
     let layout = apps.build("apps", CHANGING);
     assert_eq!(layout, full);
-    let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
+    let index: Value =
+        serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
     let digest = index["manifests"][0]["digest"].as_str().unwrap();
 
     assert_eq!(said, format!("{}/a/app@{digest}\n", registry.address));
@@ -42,7 +43,8 @@ fn images_are_handed_on(nix: Nix) {
     // By the name that it has anyway, and by another.
     let containers = Containers::new(apps.0.folder());
     let docker = Docker::start(Version::WithContainerd);
-    for (arguments, name) in [(&[][..], "docker.io/me/app:1.0"), (&["other:2.0"][..], "other:2.0")] {
+    for (arguments, name) in [(&[][..], "docker.io/me/app:1.0"), (&["other:2.0"][..], "other:2.0")]
+    {
         let said = run("copyToPodman", arguments, &containers.tool("podman"));
         assert_eq!(said, format!("{name}\n"));
         assert_eq!(containers.podman(["run", "--rm", "--pull=never", name]), "handed on\n");
@@ -53,7 +55,8 @@ fn images_are_handed_on(nix: Nix) {
     }
 
     // The hash part of the layout's path is the tag, also of what is not that layout.
-    let hash = apps.evaluate("apps.byHash.outPath").file_name().unwrap().to_str().unwrap()[..32].to_owned();
+    let hash = apps.evaluate("apps.byHash.outPath").file_name().unwrap().to_str().unwrap()[..32]
+        .to_owned();
     let name = format!("docker.io/me/by-hash:{hash}");
     assert_eq!(run("byHash.copyToPodman", &[], &containers.tool("podman")), format!("{name}\n"));
     assert_eq!(containers.podman(["run", "--rm", "--pull=never", &name]), "handed on\n");
@@ -61,17 +64,26 @@ fn images_are_handed_on(nix: Nix) {
     let output = apps.output("apps.bare.copyToRegistry", CHANGING, &[], &Command::new("true"));
     assert_eq!(output.stdout, b"");
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("DEST: the image has no full name in the layout that it could have there"), "{said}");
+    assert!(
+        said.contains("DEST: the image has no full name in the layout that it could have there"),
+        "{said}"
+    );
 }
 
-/// What the programs of the expressions do with a Nix whose store is where it says it is, as on a machine with Nix: a
-/// script's first line names the program there.
+/// What the programs of the expressions do with a Nix whose store is where it says it is, as on a
+/// machine with Nix: a script's first line names the program there.
 pub struct Apps(pub Nix);
 
 impl Apps {
     /// What it prints, with what this other command has in its environment.
     #[track_caller]
-    pub fn run(&self, app: &str, changing: &str, arguments: &[&str], environment: &Command) -> String {
+    pub fn run(
+        &self,
+        app: &str,
+        changing: &str,
+        arguments: &[&str],
+        environment: &Command,
+    ) -> String {
         let output = self.output(app, changing, arguments, environment);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{app} {arguments:?}: {said}");
@@ -79,10 +91,17 @@ impl Apps {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn output(&self, app: &str, changing: &str, arguments: &[&str], environment: &Command) -> Output {
+    fn output(
+        &self,
+        app: &str,
+        changing: &str,
+        arguments: &[&str],
+        environment: &Command,
+    ) -> Output {
         let mut nix = self.nix("run", changing);
         nix.arg(app).arg("--").args(arguments);
-        let variables = environment.get_envs().filter(|(name, _)| *name != "PATH" && *name != "HOME");
+        let variables =
+            environment.get_envs().filter(|(name, _)| *name != "PATH" && *name != "HOME");
         nix.envs(variables.filter_map(|(name, value)| Some((name, value?))));
         nix.stdin(Stdio::null()).output().unwrap()
     }
@@ -117,7 +136,9 @@ impl Apps {
     fn nix(&self, subcommand: &str, changing: &str) -> Command {
         let mut nix = self.0.in_place("nix");
         let programs: [&OsStr; 3] = ["--arg".as_ref(), "programs".as_ref(), PROGRAMS.as_os_str()];
-        nix.args([subcommand, "--file", EXPRESSIONS]).args(programs).args(["--argstr", "changing", changing]);
+        nix.args([subcommand, "--file", EXPRESSIONS])
+            .args(programs)
+            .args(["--argstr", "changing", changing]);
         nix
     }
 }

@@ -1,4 +1,5 @@
-//! Layers above a base image: its links and directories stay what they are, whoever reads the image.
+//! Layers above a base image: its links and directories stay what they are, whoever reads the
+//! image.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -19,12 +20,16 @@ for_each_nix! { an_image_keeps_what_its_base_has, each_layer_reads_entries_that_
 fn an_image_keeps_what_its_base_has(nix: Nix) {
     let layout = |attribute: &str| Layout::checked(nix.build(&format!("base.{attribute}")));
     let built = layout("image");
-    let [_root, data, closure, rest, customisation] = built.image(None).listings().try_into().unwrap();
+    let [_root, data, closure, rest, customisation] =
+        built.image(None).listings().try_into().unwrap();
     assert_eq!(data, ["drwx------ 7/0 data/"]);
     // What `config` refers to, beside the layer of the caller's.
     for (listing, package) in [(closure, "greet"), (rest, "jq")] {
         assert_eq!(listing[..2], ["drwxr-xr-x 0/0 nix/", "drwxrwxr-t 0/30000 nix/store/"]);
-        assert!(listing.iter().any(|line| line.contains(&format!(" nix/store/{package}"))), "{listing:?}");
+        assert!(
+            listing.iter().any(|line| line.contains(&format!(" nix/store/{package}"))),
+            "{listing:?}"
+        );
     }
     assert_eq!(
         customisation,
@@ -49,7 +54,12 @@ fn an_image_keeps_what_its_base_has(nix: Nix) {
 
     let bundle = TempDir::new().unwrap();
     let bundle = bundle.path().join("bundle");
-    umoci(["unpack", "--image", &format!("{}:1", built.path().display()), bundle.to_str().unwrap()]);
+    umoci([
+        "unpack",
+        "--image",
+        &format!("{}:1", built.path().display()),
+        bundle.to_str().unwrap(),
+    ]);
     let root = bundle.join("rootfs");
     for (link, target) in [("bin", "usr/bin"), ("var/run", "/run"), ("broken", "nowhere")] {
         assert_eq!(fs::read_link(root.join(link)).unwrap(), Path::new(target));
@@ -62,9 +72,15 @@ fn an_image_keeps_what_its_base_has(nix: Nix) {
         ("nix/store", 0o1775, (0, 30000)),
     ] {
         let found = root.join(directory).metadata().unwrap();
-        assert_eq!((found.permissions().mode() & 0o7777, (found.uid(), found.gid())), (mode, owner), "{directory}");
+        assert_eq!(
+            (found.permissions().mode() & 0o7777, (found.uid(), found.gid())),
+            (mode, owner),
+            "{directory}"
+        );
     }
-    for (file, text) in [("usr/bin/tool", "tool\n"), ("run/app.pid", "1\n"), ("data/x", "as it was\n")] {
+    for (file, text) in
+        [("usr/bin/tool", "tool\n"), ("run/app.pid", "1\n"), ("data/x", "as it was\n")]
+    {
         assert_eq!(fs::read_to_string(root.join(file)).unwrap(), text);
     }
 
@@ -72,7 +88,8 @@ fn an_image_keeps_what_its_base_has(nix: Nix) {
     for way in ["folder", "archive"] {
         assert_eq!(layout(way).image(None).digest, built.image(None).digest, "{way}");
     }
-    // And with recipes in the place of layers, which need neither the base nor its entries to be made.
+    // And with recipes in the place of layers, which need neither the base nor its entries to be
+    // made.
     assert_eq!(layout("lazy").index(), built.index());
     nix.build("base.deep");
 }
@@ -83,8 +100,9 @@ fn each_layer_reads_entries_that_were_read_once(nix: Nix) {
         command.args(["--attr", "base.image"]).args(change);
         to_build(&mut command)
     };
-    let entries =
-        |names: &[String]| names.iter().filter(|name| name.ends_with("-entries")).cloned().collect::<Vec<_>>();
+    let entries = |names: &[String]| {
+        names.iter().filter(|name| name.ends_with("-entries")).cloned().collect::<Vec<_>>()
+    };
     // Of the caller's layers, the one of a closure alone is not waited for.
     assert_eq!(entries(&image(&[])), ["oci-base-entries", "oci-layer-entries"]);
     nix.build("base.image");
@@ -93,7 +111,8 @@ fn each_layer_reads_entries_that_were_read_once(nix: Nix) {
 
     // Nix makes them again, and compares.
     let layer = run(nix.on_expressions("nix-instantiate").args(["--attr", "base.layer"]));
-    let requisites = run(nix.command("nix-store").args(["--query", "--requisites"]).arg(layer.trim()));
+    let requisites =
+        run(nix.command("nix-store").args(["--query", "--requisites"]).arg(layer.trim()));
     let drv = requisites.lines().find(|path| path.ends_with("-oci-base-entries.drv")).unwrap();
     run(nix.command("nix-store").args(["--realise", "--check", "--quiet", drv]));
     let output = run(nix.command("nix-store").args(["--query", "--outputs", drv]));
@@ -126,15 +145,20 @@ fn a_layer_by_itself_comes_above_a_base() {
     assert_eq!(listing_of(&build("aboveLayers")), mode_kept);
     assert_eq!(listing_of(&build("replaced")), ["drwxr-xr-x 0/0 usr/", "-rw-r--r-- 0/0 usr/bin"]);
     assert_eq!(listing_of(&build("ofIntel")), usr_bin);
-    let of_arm = ["drwxr-xr-x 0/0 system/", "drwxr-xr-x 0/0 system/bin/", "-rw-r--r-- 0/0 system/bin/x"];
+    let of_arm =
+        ["drwxr-xr-x 0/0 system/", "drwxr-xr-x 0/0 system/bin/", "-rw-r--r-- 0/0 system/bin/x"];
     assert_eq!(listing_of(&build("ofArm")), of_arm);
     assert_eq!(descriptor(&build("ofChoice")), descriptor(&build("ofArm")));
-    assert_eq!(Layout::checked(build("imageOfChoice")).image(None).listings().pop().unwrap(), of_arm);
+    assert_eq!(
+        Layout::checked(build("imageOfChoice")).image(None).listings().pop().unwrap(),
+        of_arm
+    );
     let replaced = Layout::checked(build("replacedInImage")).image(None).listings().pop().unwrap();
     assert_eq!(replaced, ["drwxr-xr-x 0/0 usr/", "-rw-r--r-- 0/0 usr/bin"]);
 
     let split = build("split");
-    let layers: Vec<String> = serde_json::from_slice(&fs::read(split.join("layers.json")).unwrap()).unwrap();
+    let layers: Vec<String> =
+        serde_json::from_slice(&fs::read(split.join("layers.json")).unwrap()).unwrap();
     assert_eq!(layers.len(), 2);
     for layer in layers {
         let listing = listing_of(&split.join(layer));
@@ -151,12 +175,14 @@ fn a_container_of_the_module_keeps_what_its_base_has() {
         let image = layout.image(Some(tag));
         assert!(image.layers().starts_with(&base.image(None).layers()));
         let own: Vec<Vec<String>> = image.listings().split_off(1);
-        let of_closures: Vec<_> = own.iter().filter(|layer| layer.iter().any(|line| line.contains(" nix/"))).collect();
+        let of_closures: Vec<_> =
+            own.iter().filter(|layer| layer.iter().any(|line| line.contains(" nix/"))).collect();
         assert!(of_closures.len() >= closures, "{own:?}");
         for layer in of_closures {
             assert_eq!(layer[..2], ["drwxr-xr-x 0/0 nix/", "drwxrwxr-t 0/30000 nix/store/"]);
         }
-        // The volumes and the working directory belong to the user, and have the modes that they had.
+        // The volumes and the working directory belong to the user, and have the modes that they
+        // had.
         let owned = [
             "drwxr-xr-x 0/0 home/",
             "drwxr-x--- 1000/100 home/app/",
@@ -170,8 +196,10 @@ fn a_container_of_the_module_keeps_what_its_base_has() {
 
 /// What GNU tar lists of a folder of a layer.
 fn listing_of(layer: &Path) -> Vec<String> {
-    let blobs: Vec<PathBuf> =
-        fs::read_dir(layer.join("blobs/sha256")).unwrap().map(|blob| blob.unwrap().path()).collect();
+    let blobs: Vec<PathBuf> = fs::read_dir(layer.join("blobs/sha256"))
+        .unwrap()
+        .map(|blob| blob.unwrap().path())
+        .collect();
     assert_eq!(blobs.len(), 1, "{blobs:?}");
     listing(&blobs[0])
 }
@@ -205,7 +233,8 @@ fn buildah_copies_to_the_same_places() {
     };
     let theirs = unpacked(&scratch.path().join("theirs"), "bundle-of-theirs");
     let ours = unpacked(ours.path(), "bundle-of-ours");
-    for path in ["bin", "usr", "usr/bin", "var/run", "run", "tmp", "home", "home/app", "nix/store"] {
+    for path in ["bin", "usr", "usr/bin", "var/run", "run", "tmp", "home", "home/app", "nix/store"]
+    {
         let attributes = |root: &Path| {
             let found = root.join(path).symlink_metadata().unwrap();
             (found.mode(), found.uid(), found.gid(), fs::read_link(root.join(path)).ok())
@@ -213,6 +242,9 @@ fn buildah_copies_to_the_same_places() {
         assert_eq!(attributes(&ours), attributes(&theirs), "{path}");
     }
     for root in [ours, theirs] {
-        assert!(["usr/bin/jq", "run/app.pid", "tmp/left"].iter().all(|file| root.join(file).is_file()), "{root:?}");
+        assert!(
+            ["usr/bin/jq", "run/app.pid", "tmp/left"].iter().all(|file| root.join(file).is_file()),
+            "{root:?}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! One line of a large image changed, and the image handed to a registry again: what is built, read and sent.
+//! One line of a large image changed, and the image handed to a registry again: what is built, read
+//! and sent.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -23,7 +24,12 @@ fn a_changed_line_is_all_that_is_built_and_sent(nix: Nix) {
     let there = format!("{}/a/change:1.0", proxy.address);
     let run = |program: &str, changing: &str| {
         let sent = proxy.sent();
-        let said = apps.run(&format!("change.image.{program}"), changing, &[&there], &Command::new("true"));
+        let said = apps.run(
+            &format!("change.image.{program}"),
+            changing,
+            &[&there],
+            &Command::new("true"),
+        );
         let digest = crane(["digest", "--insecure", &format!("{}/a/change:1.0", registry.address)]);
         assert_eq!(said, format!("{}/a/change@{digest}", proxy.address));
         (digest, proxy.sent() - sent)
@@ -49,7 +55,10 @@ fn a_changed_line_is_all_that_is_built_and_sent(nix: Nix) {
         let (digest, sent) = run(program, changing);
         assert!(sent < 20_000, "{program} sends {sent} bytes");
         assert!(!digests.contains(&digest));
-        let before = std::mem::replace(&mut image, format!("{}/a/change@{}", registry.address, digest.trim()));
+        let before = std::mem::replace(
+            &mut image,
+            format!("{}/a/change@{}", registry.address, digest.trim()),
+        );
         assert_eq!(layers(&image)[0], layers(&before)[0]);
         assert_ne!(layers(&image)[1], layers(&before)[1]);
         digests.push(digest);
@@ -57,7 +66,11 @@ fn a_changed_line_is_all_that_is_built_and_sent(nix: Nix) {
     crane(["validate", "--insecure", "--remote", &image]);
     let tar = apps.0.folder().join("tar");
     crane(["export", "--insecure", &image, tar.to_str().unwrap()]);
-    let line = crate::common::tool::run(crate::common::tool::tool("tar").args(["-xOf", tar.to_str().unwrap(), "line"]));
+    let line = crate::common::tool::run(crate::common::tool::tool("tar").args([
+        "-xOf",
+        tar.to_str().unwrap(),
+        "line",
+    ]));
     assert_eq!(line, "three\n");
 }
 
@@ -65,22 +78,29 @@ fn a_changed_line_is_all_that_is_built_and_sent(nix: Nix) {
 const LARGE: u64 = 32_000_000;
 
 fn layers(image: &str) -> Vec<String> {
-    let manifest: serde_json::Value = serde_json::from_str(&crane(["manifest", "--insecure", image])).unwrap();
+    let manifest: serde_json::Value =
+        serde_json::from_str(&crane(["manifest", "--insecure", image])).unwrap();
     let layers = manifest["layers"].as_array().unwrap();
     layers.iter().map(|layer| layer["digest"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The bytes of all files in the store but derivations, which are what is to be built and not what was.
+/// The bytes of all files in the store but derivations, which are what is to be built and not what
+/// was.
 fn size(store: &Path) -> u64 {
-    let files = WalkDir::new(store).into_iter().map(Result::unwrap).filter(|entry| entry.file_type().is_file());
-    let outputs = files.filter(|entry| entry.path().extension().is_none_or(|extension| extension != "drv"));
+    let files = WalkDir::new(store)
+        .into_iter()
+        .map(Result::unwrap)
+        .filter(|entry| entry.file_type().is_file());
+    let outputs =
+        files.filter(|entry| entry.path().extension().is_none_or(|extension| extension != "drv"));
     outputs.map(|entry| entry.metadata().unwrap().len()).sum()
 }
 
 /// The only path in the store that ends like this.
 fn only(store: &Path, end: &str) -> PathBuf {
     let paths = fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path());
-    let mut found: Vec<PathBuf> = paths.filter(|path| path.to_str().unwrap().ends_with(end)).collect();
+    let mut found: Vec<PathBuf> =
+        paths.filter(|path| path.to_str().unwrap().ends_with(end)).collect();
     assert_eq!(found.len(), 1, "{found:?}");
     found.remove(0)
 }

@@ -17,7 +17,12 @@ for_each_nix! { every_option_is_described_without_nixpkgs }
 
 fn every_option_is_described_without_nixpkgs(nix: Nix) {
     let mut evaluate = nix.in_place("nix-instantiate");
-    evaluate.args(["--eval", "--strict", "--json", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nix/options.nix")]);
+    evaluate.args([
+        "--eval",
+        "--strict",
+        "--json",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nix/options.nix"),
+    ]);
     let options: Vec<Value> = serde_json::from_str(&run(&mut evaluate)).unwrap();
     assert!(options.len() > 25, "{options:?}");
     for option in options {
@@ -35,7 +40,8 @@ fn a_debug_image_says_how_its_program_ended() {
     let script = fs::read_to_string(script).unwrap();
     for shell in [&["bash"][..], &["busybox", "sh"]] {
         let ends = |program: &str| {
-            // It waits to be stopped, which is only when all is said; it alone, as the first process of a container.
+            // It waits to be stopped, which is only when all is said; it alone, as the first
+            // process of a container.
             let mut command = tool("timeout");
             command
                 .args(["--foreground", "--preserve-status", "--signal=TERM", "2"])
@@ -45,9 +51,15 @@ fn a_debug_image_says_how_its_program_ended() {
             (String::from_utf8(output.stderr).unwrap(), output.status.code())
         };
         let (said, status) = ends("exit 7");
-        assert!(said.contains("debug: sh ended with exit status 7. ") && status == Some(7), "{said}{status:?}");
+        assert!(
+            said.contains("debug: sh ended with exit status 7. ") && status == Some(7),
+            "{said}{status:?}"
+        );
         let (said, status) = ends("kill -KILL $$");
-        assert!(said.contains("debug: sh was killed by SIGKILL. ") && status == Some(137), "{said}{status:?}");
+        assert!(
+            said.contains("debug: sh was killed by SIGKILL. ") && status == Some(137),
+            "{said}{status:?}"
+        );
         // Asked to stop while the program runs, it asks that, and says nothing.
         let (said, status) = ends("trap 'exit 3' TERM; while :; do sleep 0.1; done");
         assert!(!said.contains("debug:") && status == Some(3), "{said}{status:?}");
@@ -62,7 +74,8 @@ fn a_debug_image_says_how_its_program_ended() {
 }
 
 #[test]
-#[ignore = "it wants checkouts of nixpkgs (or of its lib) and flake-parts, named by NIXPKGS_LIB and FLAKE_PARTS"]
+#[ignore = "it wants checkouts of nixpkgs (or of its lib) and flake-parts, named by NIXPKGS_LIB \
+    and FLAKE_PARTS"]
 fn with_the_real_lib_and_flake_parts() {
     let containers = Module::new();
     containers.our_lib_is_the_real_one();
@@ -86,8 +99,9 @@ struct Module {
 impl Module {
     fn new() -> Self {
         let flakes = Flakes::new(Nix::new(Version::Newer));
-        let named =
-            |variable: &str| PathBuf::from(env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set")));
+        let named = |variable: &str| {
+            PathBuf::from(env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set")))
+        };
         let copy = |from: PathBuf, to: &str| {
             run(tool("cp").args(["-r", "--no-preserve=mode"]).args([from, flakes.folder(to)]))
         };
@@ -118,7 +132,10 @@ impl Module {
 
     #[track_caller]
     fn evaluate(&self, output: &str) -> Value {
-        serde_json::from_str(&run(&mut self.nix(&["eval", "--json"], &format!("containers#{output}")))).unwrap()
+        serde_json::from_str(&run(
+            &mut self.nix(&["eval", "--json"], &format!("containers#{output}"))
+        ))
+        .unwrap()
     }
 
     /// The storage, and the image's name in it: a link that podman can make a name of.
@@ -132,11 +149,23 @@ impl Module {
     fn every_image_is_verified(&self) {
         run(&mut self.nix(&["flake", "check"], "containers"));
         let names = |output: &str| {
-            let mut eval = self.nix(&["eval", "--json"], &format!("containers#{output}.x86_64-linux"));
-            let names: Vec<String> = serde_json::from_str(&run(eval.args(["--apply", "builtins.attrNames"]))).unwrap();
+            let mut eval =
+                self.nix(&["eval", "--json"], &format!("containers#{output}.x86_64-linux"));
+            let names: Vec<String> =
+                serde_json::from_str(&run(eval.args(["--apply", "builtins.attrNames"]))).unwrap();
             names
         };
-        let all = ["based", "failing", "failing-debug", "full", "full-debug", "lazy", "minimalist", "root", "sibling"];
+        let all = [
+            "based",
+            "failing",
+            "failing-debug",
+            "full",
+            "full-debug",
+            "lazy",
+            "minimalist",
+            "root",
+            "sibling",
+        ];
         assert_eq!(names("packages"), all.map(|name| format!("oci-{name}")));
         assert_eq!(names("checks"), names("packages"));
     }
@@ -183,7 +212,11 @@ impl Module {
 
     /// Where a package of the stand-in is, for that system.
     fn flakes_package(&self, system: &str, name: &str) -> String {
-        run(&mut self.flakes.nix(&["eval", "--raw"], &format!("nixpkgs#legacyPackages.{system}.{name}.outPath"), &[]))
+        run(&mut self.flakes.nix(
+            &["eval", "--raw"],
+            &format!("nixpkgs#legacyPackages.{system}.{name}.outPath"),
+            &[],
+        ))
     }
 
     fn layers_are_shared(&self) {
@@ -193,20 +226,26 @@ impl Module {
         let plain = self.image("full");
         let plain_index = plain.image(Some("1")).manifest();
         let plain = plain.document(plain_index["manifests"][0]["digest"].as_str().unwrap());
-        let (with_debug, without) = (manifest["layers"].as_array().unwrap(), plain["layers"].as_array().unwrap());
+        let (with_debug, without) =
+            (manifest["layers"].as_array().unwrap(), plain["layers"].as_array().unwrap());
         assert!(with_debug.starts_with(without) && with_debug.len() > without.len(), "{manifest}");
         // The dependencies are the same, and everything above them is not.
         let sibling = sibling.image(None).layers();
         assert_eq!(without[0]["digest"], sibling[0]);
-        assert!(
-            without[1..].iter().all(|layer| !sibling.iter().any(|other| layer["digest"] == *other && !is_empty(layer)))
-        );
+        assert!(without[1..].iter().all(|layer| {
+            !sibling.iter().any(|other| layer["digest"] == *other && !is_empty(layer))
+        }));
     }
 
     fn a_lazy_image_is_the_same_without_its_layers(&self) {
         let (lazy, full) = (self.image("lazy"), self.image("minimalist"));
         assert_eq!(lazy.image(None).digest, full.image(None).digest);
-        assert!(lazy.image(None).layers().iter().all(|layer| !lazy.blob(layer).exists() && full.blob(layer).exists()));
+        assert!(
+            lazy.image(None)
+                .layers()
+                .iter()
+                .all(|layer| !lazy.blob(layer).exists() && full.blob(layer).exists())
+        );
     }
 
     fn programs_run_as_who_they_are_to_be(&self) {
@@ -217,7 +256,8 @@ impl Module {
         assert!(run("minimalist").ends_with("/bin/hello\n"));
         let said = run("sibling");
         assert!(
-            said.starts_with("uid=65532(nonroot) gid=65532(nonroot)") && said.ends_with(" /home/nonroot/x\nrefused\n"),
+            said.starts_with("uid=65532(nonroot) gid=65532(nonroot)")
+                && said.ends_with(" /home/nonroot/x\nrefused\n"),
             "{said}"
         );
         assert!(run("root").starts_with("uid=0(root) gid=0(root)"));
@@ -236,7 +276,10 @@ impl Module {
         containers.podman(["run", "--detach", "--quiet", "--name", "failing", &image]);
         // By the tools on `PATH`.
         assert!(containers.podman(["exec", "failing", "id"]).starts_with("uid=65532(nonroot)"));
-        assert_eq!(containers.podman(["exec", "failing", "bash", "-c", "sleep 1; echo still here"]), "still here\n");
+        assert_eq!(
+            containers.podman(["exec", "failing", "bash", "-c", "sleep 1; echo still here"]),
+            "still here\n"
+        );
         containers.podman(["stop", "--time", "8", "failing"]);
         assert_eq!(containers.podman(["wait", "failing"]).trim(), "7");
     }
@@ -244,12 +287,16 @@ impl Module {
     fn images_of_darwin_have_packages_of_linux(&self) {
         let image = |system: &str| format!("packages.{system}.oci-minimalist");
         let of = |system: &str, what: &str| {
-            let mut eval = self.nix(&["eval", "--json"], &format!("containers#{}.manifests", image(system)));
+            let mut eval =
+                self.nix(&["eval", "--json"], &format!("containers#{}.manifests", image(system)));
             let apply = format!("manifests: (builtins.head manifests.\"minimalist:1.0\").{what}");
             serde_json::from_str::<Value>(&run(eval.args(["--apply", &apply]))).unwrap()
         };
         assert_eq!(self.evaluate(&format!("{}.system", image("aarch64-darwin"))), "aarch64-darwin");
-        assert_eq!(of("aarch64-darwin", "platform"), json!({ "architecture": "arm64", "os": "linux" }));
+        assert_eq!(
+            of("aarch64-darwin", "platform"),
+            json!({ "architecture": "arm64", "os": "linux" })
+        );
         let entrypoint = "extraConfig.config.Entrypoint";
         assert_eq!(of("aarch64-darwin", entrypoint), of("aarch64-linux", entrypoint));
     }
@@ -258,29 +305,37 @@ impl Module {
         for (container, sentence) in [
             (
                 "{ package = pkgs.hello; user = \"root\"; }",
-                "oci.containers.bad: user root with uid 65532 means root; set isRoot = true to run the program as root",
+                "oci.containers.bad: user root with uid 65532 means root; set isRoot = true to \
+                 run the program as root",
             ),
             (
                 "{ package = pkgs.hello; uid = 0; }",
-                "oci.containers.bad: user nonroot with uid 0 means root; set isRoot = true to run the program as root",
+                "oci.containers.bad: user nonroot with uid 0 means root; set isRoot = true to run \
+                 the program as root",
             ),
             (
                 "{ package = pkgs.bash; }",
                 "oci.containers.bad: the package bash has no meta.mainProgram; set entrypoint",
             ),
-            ("{ package = pkgs.hello; entrypont = [ ]; }", "containers.bad.entrypont' does not exist"),
+            (
+                "{ package = pkgs.hello; entrypont = [ ]; }",
+                "containers.bad.entrypont' does not exist",
+            ),
             (
                 "{ package = pkgs.hello; platforms = [ \"aarch64-linux\" ]; }",
-                "oci.containers.bad: platforms contains aarch64-linux, but perSystem defines no container of this name there",
+                "oci.containers.bad: platforms contains aarch64-linux, but perSystem defines no \
+                 container of this name there",
             ),
         ] {
             let containers = self.flakes.folder("containers/containers.nix");
             let only_here = "lib.optionalAttrs (system == \"x86_64-linux\")";
             let module = format!(
-                "{{ perSystem = {{ lib, pkgs, system, ... }}: {{ oci.containers = {only_here} {{ bad = {container}; }}; }}; }}"
+                "{{ perSystem = {{ lib, pkgs, system, ... }}: {{ oci.containers = {only_here} {{ \
+                 bad = {container}; }}; }}; }}"
             );
             fs::write(containers, module).unwrap();
-            let mut eval = self.nix(&["eval", "--raw"], "containers#packages.x86_64-linux.oci-bad.drvPath");
+            let mut eval =
+                self.nix(&["eval", "--raw"], "containers#packages.x86_64-linux.oci-bad.drvPath");
             let output = eval.stdin(Stdio::null()).output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(!output.status.success() && said.contains(sentence), "{container}: {said}");
@@ -292,8 +347,14 @@ impl Module {
     }
 
     fn the_guide_is_as_good(&self) {
-        let flakes = guide::examples("docs/nix.md").into_iter().filter(|example| example.starts_with("# flake.nix\n"));
-        let [flake] = flakes.filter(|flake| flake.contains("flake-parts")).collect::<Vec<_>>().try_into().unwrap();
+        let flakes = guide::examples("docs/nix.md")
+            .into_iter()
+            .filter(|example| example.starts_with("# flake.nix\n"));
+        let [flake] = flakes
+            .filter(|flake| flake.contains("flake-parts"))
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap();
         fs::create_dir(self.flakes.folder("guide")).unwrap();
         fs::write(self.flakes.folder("guide/flake.nix"), flake).unwrap();
         Layout::checked(self.flakes.build(self.nix(&["build"], "guide#oci-minimalist")));

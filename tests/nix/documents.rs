@@ -1,4 +1,5 @@
-//! The small JSON of images: what the caller's goes over, what it cannot change, and how others build on it.
+//! The small JSON of images: what the caller's goes over, what it cannot change, and how others
+//! build on it.
 
 use std::fs;
 
@@ -21,7 +22,10 @@ fn what_the_caller_says_goes_over_all_but_the_images_own() {
         ("created", json!("2020-02-20T20:20:20Z")),
         ("architecture", json!("riscv64")),
         ("os", json!("linux")),
-        ("config", json!({ "Entrypoint": ["/bin/jq"], "Healthcheck": { "Test": ["CMD", "/bin/jq"] } })),
+        (
+            "config",
+            json!({ "Entrypoint": ["/bin/jq"], "Healthcheck": { "Test": ["CMD", "/bin/jq"] } }),
+        ),
     ] {
         assert_eq!(config[member], value, "{member}");
     }
@@ -37,7 +41,8 @@ fn what_the_caller_says_goes_over_all_but_the_images_own() {
     assert_eq!(layout.tags(), ["alone", "latest"]);
     let index = layout.image(Some("latest")).manifest();
     let images = index["manifests"].as_array().unwrap();
-    let architectures: Vec<&Value> = images.iter().map(|image| &image["platform"]["architecture"]).collect();
+    let architectures: Vec<&Value> =
+        images.iter().map(|image| &image["platform"]["architecture"]).collect();
     assert_eq!(architectures, ["riscv64", "arm64"]);
     assert_eq!(images[0]["digest"], *image.digest);
 }
@@ -55,9 +60,13 @@ fn others_build_on_the_parts(nix: Nix) {
     let image = layout.image(None);
     assert_eq!(image.layers(), [layer["digest"].as_str().unwrap()]);
     assert_eq!(image.manifest()["config"], json("config.json"));
-    assert_eq!(image.config()["rootfs"]["diff_ids"], json!([String::from_utf8(read("diff-id")).unwrap()]));
+    assert_eq!(
+        image.config()["rootfs"]["diff_ids"],
+        json!([String::from_utf8(read("diff-id")).unwrap()])
+    );
     assert_eq!(read("said"), b"by the caller, by the caller\n");
 
-    let (once, again) = (Layout::checked(nix.build("parts.image")), Layout::checked(nix.build("parts.again")));
+    let (once, again) =
+        (Layout::checked(nix.build("parts.image")), Layout::checked(nix.build("parts.again")));
     assert_eq!(again.image(Some("again")).digest, once.image(None).digest);
 }

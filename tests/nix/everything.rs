@@ -14,7 +14,10 @@ fn every_example_is_sound_and_the_same_whoever_builds_it() {
     let [system, newer] = [Version::System, Version::Newer].map(|version| {
         let nix = Nix::new(version);
         let build = |options: &[&str]| {
-            run(nix.on_expressions("nix-build").args(["--no-out-link", "--quiet", "--attr", "examples"]).args(options))
+            run(nix
+                .on_expressions("nix-build")
+                .args(["--no-out-link", "--quiet", "--attr", "examples"])
+                .args(options))
         };
         build(&[]);
         // Once more, and Nix compares.

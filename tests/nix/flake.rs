@@ -1,4 +1,5 @@
-//! The flake, that of its checks, its templates and the file for users without flakes, with a stand-in for nixpkgs.
+//! The flake, that of its checks, its templates and the file for users without flakes, with a
+//! stand-in for nixpkgs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -34,11 +35,22 @@ impl Flakes {
     pub fn new(nix: Nix) -> Self {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         let flakes = Self { nix };
-        let copy = |from: PathBuf, to: PathBuf| run(tool("cp").args(["-r", "--no-preserve=mode"]).args([from, to]));
+        let copy = |from: PathBuf, to: PathBuf| {
+            run(tool("cp").args(["-r", "--no-preserve=mode"]).args([from, to]))
+        };
         let ours = flakes.folder("oci-layout");
         fs::create_dir(&ours).unwrap();
         fs::create_dir(ours.join("tests")).unwrap();
-        for name in ["Cargo.lock", "Cargo.toml", "default.nix", "flake.nix", "nix", "src", "templates", "tests/flake"] {
+        for name in [
+            "Cargo.lock",
+            "Cargo.toml",
+            "default.nix",
+            "flake.nix",
+            "nix",
+            "src",
+            "templates",
+            "tests/flake",
+        ] {
             copy(package.join(name), ours.join(name));
         }
         copy(package.join("tests/nix/nixpkgs"), flakes.folder("nixpkgs"));
@@ -63,7 +75,11 @@ impl Flakes {
 
     /// Makes the checkout a repository, as one that was cloned is.
     fn commit(&self) {
-        for arguments in [&["init", "--quiet"][..], &["add", "--all"], &["commit", "--quiet", "--message", "all"]] {
+        for arguments in [
+            &["init", "--quiet"][..],
+            &["add", "--all"],
+            &["commit", "--quiet", "--message", "all"],
+        ] {
             let mut git = tool("git");
             git.args(["-c", "user.name=test", "-c", "user.email=test@example.org"]).args(arguments);
             run(git.env("HOME", self.nix.folder()).current_dir(self.folder("oci-layout")));
@@ -101,7 +117,8 @@ impl Flakes {
         self.nix(command, &format!("oci-layout#{output}"), &[])
     }
 
-    /// As [`ours`](Self::ours), of the flake of the checks, which reads files of the whole checkout.
+    /// As [`ours`](Self::ours), of the flake of the checks, which reads files of the whole
+    /// checkout.
     fn checks(&self, command: &[&str], output: &str) -> Command {
         let mut nix = self.nix.in_place("nix");
         let flake = format!("{}?dir=tests/flake#{output}", self.git_url());
@@ -126,20 +143,25 @@ impl Flakes {
         path
     }
 
-    /// `nix-build`, or another program of its kind, on an expression that knows `nixpkgs` and `oci-layout`, as folders.
+    /// `nix-build`, or another program of its kind, on an expression that knows `nixpkgs` and
+    /// `oci-layout`, as folders.
     pub fn on_expression(&self, program: &str, expression: &str) -> Command {
         let mut command = self.nix.in_place(program);
         let folder = self.nix.folder().display();
         command.args([
             "--expr",
-            &format!("let nixpkgs = {folder}/nixpkgs; oci-layout = {folder}/oci-layout; in {expression}"),
+            &format!(
+                "let nixpkgs = {folder}/nixpkgs; oci-layout = {folder}/oci-layout; in {expression}"
+            ),
         ]);
         command
     }
 
     #[track_caller]
     fn evaluate(&self, expression: &str) -> String {
-        let json = run(self.on_expression("nix-instantiate", expression).args(["--eval", "--strict", "--json"]));
+        let json = run(self
+            .on_expression("nix-instantiate", expression)
+            .args(["--eval", "--strict", "--json"]));
         serde_json::from_str(&json).unwrap()
     }
 }
@@ -191,17 +213,23 @@ fn all_systems_evaluate(nix: Nix) {
         for output in [format!("packages.{system}.oci-layout"), format!("checks.{system}.image")] {
             assert!(flakes.derivation(&output).ends_with(".drv"), "{output}");
         }
-        let is_static = run(&mut flakes.ours(&["eval"], &format!("packages.{system}.oci-layout.isStatic")));
+        let is_static =
+            run(&mut flakes.ours(&["eval"], &format!("packages.{system}.oci-layout.isStatic")));
         assert_eq!(is_static.trim(), (system != "aarch64-darwin").to_string(), "{system}");
     }
 }
 
 fn the_template_makes_an_image_and_inherits_nothing(nix: Nix) {
-    // The nixpkgs that our own packages use is out of reach: the image uses the packages of the consumer alone.
+    // The nixpkgs that our own packages use is out of reach: the image uses the packages of the
+    // consumer alone.
     let flakes = Flakes::new(nix);
     fs::create_dir(flakes.folder("app")).unwrap();
     let template = format!("{}#default", flakes.url("oci-layout"));
-    run(flakes.nix.in_place("nix").args(["flake", "init", "--template", &template]).current_dir(flakes.folder("app")));
+    run(flakes
+        .nix
+        .in_place("nix")
+        .args(["flake", "init", "--template", &template])
+        .current_dir(flakes.folder("app")));
 
     let inputs = ["nixpkgs=nixpkgs", "oci-layout=oci-layout"];
     let layout = Layout::checked(flakes.build(flakes.nix(&["build"], "app", &inputs)));
@@ -216,13 +244,21 @@ fn templates_and_documented_flakes_can_be_locked(nix: Nix) {
     let flakes = Flakes::new(nix);
     flakes.commit();
     fs::create_dir_all(flakes.folder("flake-parts")).unwrap();
-    fs::write(flakes.folder("flake-parts/flake.nix"), "{ inputs.nixpkgs-lib.url = \"path:/none\"; outputs = _: { }; }")
-        .unwrap();
+    fs::write(
+        flakes.folder("flake-parts/flake.nix"),
+        "{ inputs.nixpkgs-lib.url = \"path:/none\"; outputs = _: { }; }",
+    )
+    .unwrap();
     fs::create_dir(flakes.folder("app")).unwrap();
 
     let read = |file: &str| fs::read_to_string(flakes.folder("oci-layout").join(file)).unwrap();
-    let mut sources = vec![read("templates/default/flake.nix"), read("templates/flake-parts/flake.nix")];
-    sources.extend(guide::examples("docs/nix.md").into_iter().filter(|example| example.starts_with("# flake.nix\n")));
+    let mut sources =
+        vec![read("templates/default/flake.nix"), read("templates/flake-parts/flake.nix")];
+    sources.extend(
+        guide::examples("docs/nix.md")
+            .into_iter()
+            .filter(|example| example.starts_with("# flake.nix\n")),
+    );
     assert_eq!(sources.len(), 4);
     for source in sources {
         let file = flakes.folder("app/flake.nix");
@@ -231,7 +267,14 @@ fn templates_and_documented_flakes_can_be_locked(nix: Nix) {
         fs::write(&file, source.replace(placeholder, &flakes.git_url())).unwrap();
         // What the network has is the one thing to replace.
         let mut lock = flakes.nix.in_place("nix");
-        lock.args(["flake", "lock", &flakes.url("app"), "--override-input", "nixpkgs", &flakes.url("nixpkgs")]);
+        lock.args([
+            "flake",
+            "lock",
+            &flakes.url("app"),
+            "--override-input",
+            "nixpkgs",
+            &flakes.url("nixpkgs"),
+        ]);
         if source.contains("flake-parts") {
             lock.args(["--override-input", "flake-parts", &flakes.url("flake-parts")]);
         }
@@ -239,7 +282,8 @@ fn templates_and_documented_flakes_can_be_locked(nix: Nix) {
 
         let lock = flakes.folder("app/flake.lock");
         let locked: Value = serde_json::from_slice(&fs::read(&lock).unwrap()).unwrap();
-        let nodes: BTreeSet<_> = locked["nodes"].as_object().unwrap().keys().map(String::as_str).collect();
+        let nodes: BTreeSet<_> =
+            locked["nodes"].as_object().unwrap().keys().map(String::as_str).collect();
         let given = ["flake-parts", "nixpkgs", "oci-layout", "root"];
         assert!(nodes.is_subset(&given.into()) && nodes.contains("oci-layout"), "{locked}");
         // A consumer inherits no inputs.
@@ -261,7 +305,10 @@ fn without_flakes(nix: Nix) {
     let layout = Layout::checked(flakes.build(flakes.on_expression("nix-build", image)));
     let customisation = layout.image(Some("b")).listings().pop().unwrap();
     for file in ["bin/sh", "etc/passwd", "etc/ssl/certs/ca-bundle.crt", "usr/bin/env"] {
-        assert!(customisation.iter().any(|line| line.contains(&format!(" {file}"))), "{file}: {customisation:?}");
+        assert!(
+            customisation.iter().any(|line| line.contains(&format!(" {file}"))),
+            "{file}: {customisation:?}"
+        );
     }
 }
 
@@ -285,7 +332,9 @@ fn the_overlay_builds_with_the_packages_that_it_is_laid_over(nix: Nix) {
     let flakes = Flakes::new(nix);
     let with = |overlays: &str, expression: &str| {
         let overlay = r#"(import (oci-layout + "/nix/overlay.nix"))"#;
-        format!("let pkgs = import nixpkgs {{ overlays = [ {overlay} {overlays} ]; }}; in {expression}")
+        format!(
+            "let pkgs = import nixpkgs {{ overlays = [ {overlay} {overlays} ]; }}; in {expression}"
+        )
     };
     let image = r#"(pkgs.ociLib.ociBuildImage { name = "a"; config.Cmd = [ "${pkgs.hello}/bin/hello" ]; })"#;
     let layout = flakes.build(flakes.on_expression("nix-build", &with("", image)));

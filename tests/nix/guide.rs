@@ -1,4 +1,5 @@
-//! The examples of the documentation do what it says. That for flake-parts is tested with the module.
+//! The examples of the documentation do what it says. That for flake-parts is tested with the
+//! module.
 
 use std::fs;
 
@@ -15,8 +16,11 @@ for_each_nix! {
 /// The blocks of Nix on a page.
 pub fn examples(page: &str) -> Vec<String> {
     let text = fs::read_to_string(page).unwrap();
-    let examples: Vec<_> =
-        text.split("```nix\n").skip(1).map(|rest| rest.split("\n```").next().unwrap().into()).collect();
+    let examples: Vec<_> = text
+        .split("```nix\n")
+        .skip(1)
+        .map(|rest| rest.split("\n```").next().unwrap().into())
+        .collect();
     assert!(!examples.is_empty(), "{page} has no examples");
     examples
 }
@@ -29,10 +33,19 @@ fn folder(nix: Nix) -> Flakes {
     fs::create_dir(flakes.folder("www")).unwrap();
     fs::write(flakes.folder("www/index.html"), "hello").unwrap();
     let mut alpine = tool(PROGRAMS.join("oci-layout/bin/oci-layout").to_str().unwrap());
-    alpine.args(["build", "--tag", "alpine", "-f"]).arg(flakes.folder("www")).arg("-o").arg(flakes.folder("alpine"));
+    alpine
+        .args(["build", "--tag", "alpine", "-f"])
+        .arg(flakes.folder("www"))
+        .arg("-o")
+        .arg(flakes.folder("alpine"));
     let digest = run(&mut alpine).trim().replace(':', "/");
     fs::copy(flakes.folder("alpine/blobs").join(digest), flakes.folder("alpine.json")).unwrap();
-    run(tool("tar").arg("-cf").args([flakes.folder("root.tar"), "-C".into(), flakes.folder("www"), ".".into()]));
+    run(tool("tar").arg("-cf").args([
+        flakes.folder("root.tar"),
+        "-C".into(),
+        flakes.folder("www"),
+        ".".into(),
+    ]));
     flakes
 }
 
@@ -52,8 +65,13 @@ fn all_examples_are_built(nix: Nix) {
                 Some("# image.nix") => "",
                 _ => scope,
             };
-            let name = format!("{}-{}", page.trim_start_matches("docs/").trim_end_matches(".md"), number + 1);
-            fs::write(flakes.folder(&format!("{name}.nix")), format!("{scope}\n{example}\n")).unwrap();
+            let name = format!(
+                "{}-{}",
+                page.trim_start_matches("docs/").trim_end_matches(".md"),
+                number + 1
+            );
+            fs::write(flakes.folder(&format!("{name}.nix")), format!("{scope}\n{example}\n"))
+                .unwrap();
             let name = format!("{name:?}");
             // There is no network.
             if !example.contains("ociPullImage") {
@@ -64,7 +82,9 @@ fn all_examples_are_built(nix: Nix) {
     }
     assert!(built.len() < evaluated.len());
     let guide = concat!("import ", env!("CARGO_MANIFEST_DIR"), "/tests/nix/guide.nix");
-    let guide = |names: &[String]| format!("{guide} {{ folder = dirOf nixpkgs; names = [ {} ]; }}", names.join(" "));
+    let guide = |names: &[String]| {
+        format!("{guide} {{ folder = dirOf nixpkgs; names = [ {} ]; }}", names.join(" "))
+    };
     run(&mut flakes.on_expression("nix-instantiate", &guide(&evaluated)));
     run(flakes.on_expression("nix-build", &guide(&built)).args(["--no-out-link", "--quiet"]));
 }
@@ -74,7 +94,10 @@ fn the_first_ten_lines_run_and_are_pushed(nix: Nix) {
     fs::write(flakes.folder("image.nix"), &examples("docs/nix.md")[0]).unwrap();
     run(flakes.on_expression("nix-build", "import ./image.nix").current_dir(flakes.folder("")));
     let layout = Layout(flakes.folder("result"));
-    assert_eq!(crate::nix::images::podman(&layout, ""), concat!("oci-layout ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert_eq!(
+        crate::nix::images::podman(&layout, ""),
+        concat!("oci-layout ", env!("CARGO_PKG_VERSION"), "\n")
+    );
     let registry = Registry::start();
     let there = format!("{}/first:1.0", registry.address);
     crane(["push", "--insecure", layout.path().to_str().unwrap(), &there]);
@@ -83,14 +106,19 @@ fn the_first_ten_lines_run_and_are_pushed(nix: Nix) {
 
 fn a_changed_line_is_copied_to_a_registry(nix: Nix) {
     let flakes = folder(nix);
-    let example = examples("docs/nix.md").into_iter().find(|example| example.contains("  lazy = true;")).unwrap();
+    let example = examples("docs/nix.md")
+        .into_iter()
+        .find(|example| example.contains("  lazy = true;"))
+        .unwrap();
     let registry = Registry::start();
     let there = format!("{}/me/hello:1.0", registry.address);
     for text in [example.clone(), example.replace("one line", "another")] {
         fs::write(flakes.folder("image.nix"), text).unwrap();
         let mut nix = flakes.nix.in_place("nix");
-        nix.args(["run", "--file", "image.nix", "copyToRegistry", "--", &there]).current_dir(flakes.folder(""));
-        let said = run(nix.env("NIX_PATH", format!("nixpkgs={}", flakes.folder("nixpkgs").display())));
+        nix.args(["run", "--file", "image.nix", "copyToRegistry", "--", &there])
+            .current_dir(flakes.folder(""));
+        let said =
+            run(nix.env("NIX_PATH", format!("nixpkgs={}", flakes.folder("nixpkgs").display())));
         let digest = crane(["digest", "--insecure", &there]);
         assert_eq!(said, format!("{}/me/hello@{digest}", registry.address));
     }
@@ -101,9 +129,13 @@ fn a_changed_line_is_copied_to_a_registry(nix: Nix) {
 
 fn the_flake_is_built(nix: Nix) {
     let flakes = folder(nix);
-    let flake = examples("docs/nix.md").into_iter().find(|example| example.starts_with("# flake.nix\n")).unwrap();
+    let flake = examples("docs/nix.md")
+        .into_iter()
+        .find(|example| example.starts_with("# flake.nix\n"))
+        .unwrap();
     fs::create_dir(flakes.folder("app")).unwrap();
     fs::write(flakes.folder("app/flake.nix"), flake).unwrap();
-    let layout = flakes.build(flakes.nix(&["build"], "app", &["nixpkgs=nixpkgs", "oci-layout=oci-layout"]));
+    let layout =
+        flakes.build(flakes.nix(&["build"], "app", &["nixpkgs=nixpkgs", "oci-layout=oci-layout"]));
     assert_eq!(Layout::checked(layout).tags(), ["1.0"]);
 }

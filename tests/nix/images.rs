@@ -1,4 +1,5 @@
-//! What comes out of each example: the store paths and files of its layers, and what it does when it runs.
+//! What comes out of each example: the store paths and files of its layers, and what it does when
+//! it runs.
 
 use std::path::Path;
 
@@ -17,7 +18,8 @@ pub fn built(example: &str) -> (Nix, Layout) {
 
 /// What a container of the layout's only image prints, or of that with the tag.
 pub fn podman(layout: &Layout, tag: &str) -> String {
-    let (folder, name) = (layout.path().parent().unwrap(), layout.path().file_name().unwrap().to_str().unwrap());
+    let (folder, name) =
+        (layout.path().parent().unwrap(), layout.path().file_name().unwrap().to_str().unwrap());
     // In the folder, since podman makes an image's name of a path.
     Containers::new(folder).podman(["run", "--rm", "--quiet", &format!("oci:{name}{tag}")])
 }
@@ -39,10 +41,14 @@ fn the_seeds_example() {
             vec!["drwxr-xr-x 0/0 bin/", "-rwxr-xr-x 0/0 bin/bash", "-rwxr-xr-x 0/0 bin/jq"],
         ]
     );
-    assert_eq!(image.manifest()["annotations"], json!({ "org.opencontainers.image.title": "seed" }));
+    assert_eq!(
+        image.manifest()["annotations"],
+        json!({ "org.opencontainers.image.title": "seed" })
+    );
     let said = podman(&layout, "");
     assert!(
-        said.starts_with("/nix/store/") && said.ends_with("-nginx/bin/nginx -g daemon off;\nfrom nginx\n"),
+        said.starts_with("/nix/store/")
+            && said.ends_with("-nginx/bin/nginx -g daemon off;\nfrom nginx\n"),
         "{said}"
     );
 }
@@ -72,7 +78,8 @@ fn a_closure() {
 #[test]
 fn a_closure_without_what_layers_below_have() {
     let (_nix, layout) = built("without");
-    let expected = [vec!["letters"], vec!["words"], vec!["busybox", "greet"], vec!["links"], vec!["links"]];
+    let expected =
+        [vec!["letters"], vec!["words"], vec!["busybox", "greet"], vec!["links"], vec!["links"]];
     assert_eq!(layout.image(None).store_paths(), expected);
     assert_eq!(podman(&layout, ""), "hello\n");
 }
@@ -90,11 +97,13 @@ fn packages_that_are_content_addressed() {
     assert_eq!(layout.image(None).store_paths(), [vec!["words"], vec!["busybox", "cat"], vec![]]);
     assert_eq!(podman(&layout, ""), "hello\n");
 
-    let tag = on_image("nix-instantiate", "contentAddressed.imageTag").arg("--eval").output().unwrap();
+    let tag =
+        on_image("nix-instantiate", "contentAddressed.imageTag").arg("--eval").output().unwrap();
     let said = String::from_utf8(tag.stderr).unwrap();
     assert!(
         said.contains(
-            "the tag is unknown before the build, because the image contains a content-addressed package; set tag"
+            "the tag is unknown before the build, because the image contains a content-addressed \
+             package; set tag"
         ),
         "{said}"
     );
@@ -105,7 +114,8 @@ fn packages_at_the_root() {
     let (_nix, layout) = built("copy-to-root");
     let image = layout.image(None);
     let [listing] = image.listings().try_into().unwrap();
-    let at_the_root: Vec<&str> = listing.iter().map(|line| &**line).filter(|line| !line.contains(" nix/")).collect();
+    let at_the_root: Vec<&str> =
+        listing.iter().map(|line| &**line).filter(|line| !line.contains(" nix/")).collect();
     assert_eq!(
         at_the_root,
         [
@@ -140,10 +150,16 @@ fn images_on_base_images() {
     let top = ours.layers().pop().unwrap();
     let base = Layout::checked(nix.build("examples.closure"));
     assert_eq!(ours.layers(), [base.image(None).layers(), vec![top.clone()]].concat());
-    assert_eq!(ours.config()["config"]["Entrypoint"], base.image(None).config()["config"]["Entrypoint"]);
+    assert_eq!(
+        ours.config()["config"]["Entrypoint"],
+        base.image(None).config()["config"]["Entrypoint"]
+    );
     assert_eq!(ours.config()["config"]["Env"], json!(["BASE=1"]));
     let base = Layout::checked(nix.build("examples.remix"));
-    assert_eq!(layout.image(Some("tagged")).layers(), [base.image(Some("small")).layers(), vec![top]].concat());
+    assert_eq!(
+        layout.image(Some("tagged")).layers(),
+        [base.image(Some("small")).layers(), vec![top]].concat()
+    );
 }
 
 #[test]
@@ -152,11 +168,19 @@ fn a_base_image_is_extended() {
     let image = layout.image(None);
     let below = Layout::checked(nix.build("examples.extended.below")).image(None).layers();
     assert!(image.layers().starts_with(&below));
-    assert!((below.len() + 1..=4).contains(&image.layers().len()), "{} layers", image.layers().len());
+    assert!(
+        (below.len() + 1..=4).contains(&image.layers().len()),
+        "{} layers",
+        image.layers().len()
+    );
     let config = &image.config()["config"];
-    let env: Vec<&str> = config["Env"].as_array().unwrap().iter().map(|entry| entry.as_str().unwrap()).collect();
+    let env: Vec<&str> =
+        config["Env"].as_array().unwrap().iter().map(|entry| entry.as_str().unwrap()).collect();
     let [path, kept, price] = env.try_into().unwrap();
-    assert!(path.starts_with("PATH=/nix/store/") && path.ends_with("-chain-link50/bin:/bin"), "{path}");
+    assert!(
+        path.starts_with("PATH=/nix/store/") && path.ends_with("-chain-link50/bin:/bin"),
+        "{path}"
+    );
     assert_eq!((kept, price), ("KEPT=1", "PRICE=5$"));
     assert_eq!(config.get("OnBuild"), None);
 }
@@ -165,7 +189,8 @@ fn a_base_image_is_extended() {
 fn a_call_for_the_common_case() {
     let (_nix, layout) = built("layered");
     let image = layout.image(Some("latest"));
-    // The caller's two layers hold all that the configuration refers to: there is no layer for what is left of the closure.
+    // The caller's two layers hold all that the configuration refers to: there is no layer for what
+    // is left of the closure.
     let expected = [vec!["busybox"], vec!["letters", "words"], vec![]];
     assert_eq!(image.store_paths(), expected);
     let customisation = [
@@ -200,9 +225,13 @@ fn the_small_packages_that_programs_look_for() {
     for line in [
         "lrwxrwxrwx 0/0 bin/sh -> /nix/store/bash-interactive/bin/bash",
         "lrwxrwxrwx 0/0 usr/bin/env -> /nix/store/coreutils/bin/env",
-        "lrwxrwxrwx 0/0 etc/ssl/certs/ca-certificates.crt -> /nix/store/cacert/etc/ssl/certs/ca-bundle.crt",
+        "lrwxrwxrwx 0/0 etc/ssl/certs/ca-certificates.crt -> \
+         /nix/store/cacert/etc/ssl/certs/ca-bundle.crt",
     ] {
-        assert!(customisation.iter().any(|found| found == line), "{line} is not in {customisation:#?}");
+        assert!(
+            customisation.iter().any(|found| found == line),
+            "{line} is not in {customisation:#?}"
+        );
     }
 }
 
@@ -215,7 +244,8 @@ fn a_closure_in_few_and_in_many_layers() {
         assert_eq!(paths.len(), layers, "{paths:#?}");
         let (customisation, closure) = paths.split_last().unwrap();
         assert!(customisation.is_empty());
-        // 50 links of the chain, and letters, busybox, words and greet: each once, and a layer has no emptiness.
+        // 50 links of the chain, and letters, busybox, words and greet: each once, and a layer has
+        // no emptiness.
         assert!(closure.iter().all(|layer| !layer.is_empty()));
         let mut all = closure.concat();
         all.sort();

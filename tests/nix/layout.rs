@@ -14,14 +14,19 @@ use crate::nix::versions::PROGRAMS;
 pub struct Layout(pub PathBuf);
 
 impl Layout {
-    /// A layout, once everything has been checked that holds for each of them: nothing but regular files (which some
-    /// programs insist on), documents as the schemas want them, and not a word from `oci-layout verify`.
+    /// A layout, once everything has been checked that holds for each of them: nothing but regular
+    /// files (which some programs insist on), documents as the schemas want them, and not a word
+    /// from `oci-layout verify`.
     #[track_caller]
     pub fn checked(path: PathBuf) -> Self {
         for entry in WalkDir::new(&path) {
             let entry = entry.unwrap();
             let file_type = entry.file_type();
-            assert!(file_type.is_dir() || file_type.is_file(), "{:?} is a {file_type:?}", entry.path());
+            assert!(
+                file_type.is_dir() || file_type.is_file(),
+                "{:?} is a {file_type:?}",
+                entry.path()
+            );
             assert_eq!(entry.metadata().unwrap().mtime(), 1);
         }
         schemas(&path);
@@ -43,8 +48,16 @@ impl Layout {
     /// The tag of each image with its descriptor, in order.
     pub fn tags(&self) -> Vec<String> {
         let index = self.index();
-        let tag = |descriptor: &Value| descriptor["annotations"]["org.opencontainers.image.ref.name"].clone();
-        index["manifests"].as_array().unwrap().iter().map(tag).map(|tag| tag.as_str().unwrap().to_owned()).collect()
+        let tag = |descriptor: &Value| {
+            descriptor["annotations"]["org.opencontainers.image.ref.name"].clone()
+        };
+        index["manifests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(tag)
+            .map(|tag| tag.as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// The only image of the layout, or that of the tag.
@@ -52,8 +65,9 @@ impl Layout {
     pub fn image(&self, tag: Option<&str>) -> Image<'_> {
         let index = self.index();
         let images = index["manifests"].as_array().unwrap();
-        let has_tag =
-            |image: &&Value| tag.is_none_or(|tag| image["annotations"]["org.opencontainers.image.ref.name"] == tag);
+        let has_tag = |image: &&Value| {
+            tag.is_none_or(|tag| image["annotations"]["org.opencontainers.image.ref.name"] == tag)
+        };
         let found: Vec<&Value> = images.iter().filter(has_tag).collect();
         assert_eq!(found.len(), 1, "{index}");
         Image { layout: self, digest: found[0]["digest"].as_str().unwrap().to_owned() }
@@ -90,17 +104,19 @@ impl Image<'_> {
         layers.iter().map(|layer| layer["digest"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// What GNU tar lists of each layer: a line `-rwxr-xr-x 0/0 nix/store/greet/bin/greet` for each entry, sorted, with
-    /// the hash parts of store paths left out.
+    /// What GNU tar lists of each layer: a line `-rwxr-xr-x 0/0 nix/store/greet/bin/greet` for each
+    /// entry, sorted, with the hash parts of store paths left out.
     pub fn listings(&self) -> Vec<Vec<String>> {
         self.layers().iter().map(|layer| listing(&self.layout.blob(layer))).collect()
     }
 
     /// The store paths in each layer, by their names, sorted.
     pub fn store_paths(&self) -> Vec<Vec<String>> {
-        let name = |line: &String| Some(line.split_once(" nix/store/")?.1.split('/').next()?.to_owned());
+        let name =
+            |line: &String| Some(line.split_once(" nix/store/")?.1.split('/').next()?.to_owned());
         let names = |listing: &Vec<String>| {
-            let names: BTreeSet<String> = listing.iter().filter_map(name).filter(|name| !name.is_empty()).collect();
+            let names: BTreeSet<String> =
+                listing.iter().filter_map(name).filter(|name| !name.is_empty()).collect();
             names.into_iter().collect()
         };
         self.listings().iter().map(names).collect()
@@ -109,8 +125,15 @@ impl Image<'_> {
 
 /// What GNU tar lists of a tar, as [`Image::listings`] has it.
 pub fn listing(tar: &Path) -> Vec<String> {
-    let options =
-        ["--list", "--verbose", "--full-time", "--utc", "--numeric-owner", "--quoting-style=escape", "--file"];
+    let options = [
+        "--list",
+        "--verbose",
+        "--full-time",
+        "--utc",
+        "--numeric-owner",
+        "--quoting-style=escape",
+        "--file",
+    ];
     let listing = run(tool("tar").env("LC_ALL", "C").args(options).arg(tar));
     let mut lines: Vec<String> = listing.lines().map(entry).collect();
     lines.sort_by_cached_key(|line| line.splitn(3, ' ').last().map(str::to_owned));
@@ -122,7 +145,10 @@ fn entry(line: &str) -> String {
     let (attributes, path) = line.split_once(" 1970-01-01 00:00:01 ").expect(line);
     let mut attributes = attributes.split_whitespace();
     let (mode, owner) = (attributes.next().unwrap(), attributes.next().unwrap());
-    format!("{mode} {owner} {}", path.split("nix/store/").map(without_hash).collect::<Vec<_>>().join("nix/store/"))
+    format!(
+        "{mode} {owner} {}",
+        path.split("nix/store/").map(without_hash).collect::<Vec<_>>().join("nix/store/")
+    )
 }
 
 /// `HASH-name/file` as `name/file`.

@@ -1,4 +1,5 @@
-//! Lazy layers and sparse layouts: the digests of full ones, and a store with next to nothing of them.
+//! Lazy layers and sparse layouts: the digests of full ones, and a store with next to nothing of
+//! them.
 
 use std::{fs, path::Path};
 
@@ -15,7 +16,8 @@ fn lazy_images_are_the_same(nix: Nix) {
     let layout = |attribute: &str| Layout::checked(nix.build(&format!("lazy.{attribute}")));
     let full = layout("full");
     let names = |folder: &Path| -> Vec<_> {
-        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         names
     };
@@ -33,16 +35,26 @@ fn lazy_images_are_the_same(nix: Nix) {
             serde_json::from_slice(&fs::read(sparse.path().join(name)).unwrap()).unwrap()
         };
         let recipes: Vec<Value> = layers.iter().map(recipe).collect();
-        assert_eq!(recipes.iter().filter(|recipe| recipe["tar"].is_object()).count(), made, "{recipes:?}");
-        let size: u64 =
-            WalkDir::new(sparse.path()).into_iter().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
+        assert_eq!(
+            recipes.iter().filter(|recipe| recipe["tar"].is_object()).count(),
+            made,
+            "{recipes:?}"
+        );
+        let size: u64 = WalkDir::new(sparse.path())
+            .into_iter()
+            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .sum();
         assert!(size < 50_000, "{size} bytes for recipes of a few files");
         // What a recipe names is there as long as the recipe is.
         for recipe in recipes.iter().filter(|recipe| recipe["file"].is_string()) {
-            assert!(references(&nix, sparse.path()).contains(&store_path(recipe["file"].as_str().unwrap())));
+            assert!(
+                references(&nix, sparse.path())
+                    .contains(&store_path(recipe["file"].as_str().unwrap()))
+            );
         }
-        let sources =
-            recipes.iter().flat_map(|recipe| recipe["tar"]["spec"]["files"].as_array().cloned().unwrap_or_default());
+        let sources = recipes.iter().flat_map(|recipe| {
+            recipe["tar"]["spec"]["files"].as_array().cloned().unwrap_or_default()
+        });
         for source in sources.filter_map(|file| Some(file["source"].as_str()?.to_owned())) {
             assert!(references(&nix, sparse.path()).contains(&store_path(&source)), "{source}");
         }
@@ -67,6 +79,9 @@ fn store_path(path: &str) -> String {
 /// The store paths that a path refers to by itself.
 pub fn references(nix: &Nix, path: &Path) -> Vec<String> {
     let name = path.file_name().unwrap().to_str().unwrap();
-    let said = run(nix.command("nix-store").args(["--query", "--references"]).arg(format!("/nix/store/{name}")));
+    let said = run(nix
+        .command("nix-store")
+        .args(["--query", "--references"])
+        .arg(format!("/nix/store/{name}")));
     said.lines().map(str::to_owned).collect()
 }

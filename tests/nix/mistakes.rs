@@ -8,34 +8,78 @@ for_each_nix! { each_mistake_has_its_sentence }
 const MISTAKES: &[(&str, &[&str])] = &[
     ("typo", &["called with unexpected argument 'fils'"]),
     ("typoInLayout", &["called with unexpected argument 'extraIndx'"]),
-    ("typoInFile", &["error: files[0]: there is no member \"destnation\"; there are source, text, "]),
-    ("twoContents", &["error: files[0] (\"/bin/jq\"): it is two things, source and text: give one\n"]),
-    ("noDestination", &["error: files[0]: it has no destination, which only a source has by itself: give one\n"]),
-    ("noSource", &["error: files[0] (\"/bin/jq\"): it does not say what the file is: give one of source, text, "]),
+    (
+        "typoInFile",
+        &["error: files[0]: there is no member \"destnation\"; there are source, text, "],
+    ),
+    (
+        "twoContents",
+        &["error: files[0] (\"/bin/jq\"): it is two things, source and text: give one\n"],
+    ),
+    (
+        "noDestination",
+        &["error: files[0]: it has no destination, which only a source has by itself: give one\n"],
+    ),
+    (
+        "noSource",
+        &["error: files[0] (\"/bin/jq\"): it does not say what the file is: give one of source, \
+             text, "],
+    ),
     ("quoted", &["source \"./app.conf\" is a string; write a path without quotes: ./app.conf"]),
-    ("keptOwner", &["-jq\": uid = \"keep\" depends on the machine, except for a tar; omit it, or set a value"]),
-    ("dots", &["error: destination \"/bin/../../etc/jq\" has `..`: write the path in the image without it\n"]),
+    (
+        "keptOwner",
+        &["-jq\": uid = \"keep\" depends on the machine, except for a tar; omit it, or set a \
+             value"],
+    ),
+    (
+        "dots",
+        &[
+            "error: destination \"/bin/../../etc/jq\" has `..`: write the path in the image without \
+             it\n",
+        ],
+    ),
     ("compression", &["error: compression \"lzma\": there are gzip, zstd and none\n"]),
     (
         "mode",
-        &["error: files[0] (\"/nix/store/", "-jq\"), mode: it is a string of up to four octal digits, as in \"0755\""],
+        &[
+            "error: files[0] (\"/nix/store/",
+            "-jq\"), mode: it is a string of up to four octal digits, as in \"0755\"",
+        ],
     ),
     (
         "missingSource",
-        &["error: source \"/nix/store/", "-left/bin/left\" does not exist: correct the path, or make the file"],
+        &[
+            "error: source \"/nix/store/",
+            "-left/bin/left\" does not exist: correct the path, or make the file",
+        ],
     ),
     ("missingPath", &["/tests/nix/nothing-here'"]),
     (
         "sourceOutsideOfStore",
         &["oci-layout: /etc/passwd is not in the Nix store; pass a package, a path without quotes"],
     ),
-    ("tarOutsideOfStore", &["oci-layout: /root.tar is not in the Nix store; pass a package, a path without quotes"]),
-    ("outsideOfStore", &["error: oci-layout: /etc/passwd is not in the Nix store; pass a package, "]),
+    (
+        "tarOutsideOfStore",
+        &["oci-layout: /root.tar is not in the Nix store; pass a package, a path without quotes"],
+    ),
+    (
+        "outsideOfStore",
+        &["error: oci-layout: /etc/passwd is not in the Nix store; pass a package, "],
+    ),
     (
         "withoutImage",
-        &["oci-layout: without: /nix/store/", "-image-layered is an image; pass its layers: without = image.layers"],
+        &[
+            "oci-layout: without: /nix/store/",
+            "-image-layered is an image; pass its layers: without = image.layers",
+        ],
     ),
-    ("pathInPackage", &["oci-layout: copyToRoot: /nix/store/", "-left/etc is a path inside a package; use files = "]),
+    (
+        "pathInPackage",
+        &[
+            "oci-layout: copyToRoot: /nix/store/",
+            "-left/etc is a path inside a package; use files = ",
+        ],
+    ),
     (
         "conflict",
         &[
@@ -51,78 +95,155 @@ const MISTAKES: &[(&str, &[&str])] = &[
             "-left/etc/motd\" and by a text of 4 bytes; drop one",
         ],
     ),
-    ("brokenBase", &["-broken\" is not sound: ", "layers[0] (sha256:", "): is damaged: ", "-oci-base-checked.drv"]),
-    ("baseByName", &["docker.io/library/alpine:3.20 is not in the Nix store; pass a package, a path without quotes"]),
     (
-        "noBase",
-        &["-jq\" is not sound: ", "is neither the folder of an image layout, an oci-archive nor a docker-archive"],
-    ),
-    ("typoInBase", &["called with unexpected argument 'tags'"]),
-    ("noTag", &["-oci-layout\" has no image with the tag \"medium\": it has large, latest, small\n"]),
-    (
-        "unknownConfig",
+        "brokenBase",
         &[
-            "error: image configuration (set by extraConfig, or config of ociBuildImage): there is no member \"entrypoint\"; ",
+            "-broken\" is not sound: ",
+            "layers[0] (sha256:",
+            "): is damaged: ",
+            "-oci-base-checked.drv",
         ],
     ),
     (
-        "twoConfigs",
-        &["ociImageManifest: config and extraConfig exclude each other; pass extraConfig to ociImageConfig"],
+        "baseByName",
+        &["docker.io/library/alpine:3.20 is not in the Nix store; pass a package, a path without \
+             quotes"],
     ),
-    ("twoConfigsOfBase", &["config and inheritConfig exclude each other; pass inheritConfig to ociImageConfig"]),
-    ("twoConfigsInOne", &["image two: config and extraConfig.config exclude each other; move everything into config"]),
+    (
+        "noBase",
+        &[
+            "-jq\" is not sound: ",
+            "is neither the folder of an image layout, an oci-archive nor a docker-archive",
+        ],
+    ),
+    ("typoInBase", &["called with unexpected argument 'tags'"]),
+    (
+        "noTag",
+        &["-oci-layout\" has no image with the tag \"medium\": it has large, latest, small\n"],
+    ),
+    (
+        "unknownConfig",
+        &["error: image configuration (set by extraConfig, or config of ociBuildImage): there is \
+             no member \"entrypoint\"; "],
+    ),
+    (
+        "twoConfigs",
+        &["ociImageManifest: config and extraConfig exclude each other; pass extraConfig to \
+             ociImageConfig"],
+    ),
+    (
+        "twoConfigsOfBase",
+        &["config and inheritConfig exclude each other; pass inheritConfig to ociImageConfig"],
+    ),
+    (
+        "twoConfigsInOne",
+        &["image two: config and extraConfig.config exclude each other; move everything into \
+             config"],
+    ),
     (
         "noDirectoryOfBase",
-        &["error: the base has a directory at \"/usr/bin\", and a text of 1 bytes would replace it: "],
+        &["error: the base has a directory at \"/usr/bin\", and a text of 1 bytes would replace \
+             it: "],
     ),
     ("noFileOfBase", &["error: the base has a file at \"/etc/file\", and "]),
     (
         "linkOfBase",
-        &["goes through \"/broken\", which the base has as a symbolic link to \"nowhere\": the link leads to nothing"],
+        &["goes through \"/broken\", which the base has as a symbolic link to \"nowhere\": the \
+             link leads to nothing"],
     ),
     (
         "linkOfLayer",
-        &["goes through \"/broken\", which the base has as a symbolic link to \"nowhere\": the link leads to nothing"],
+        &["goes through \"/broken\", which the base has as a symbolic link to \"nowhere\": the \
+             link leads to nothing"],
     ),
-    ("linkInImage", &["error: the base has a ", " at \"/bin\", and a text of 1 bytes would replace it: "]),
+    (
+        "linkInImage",
+        &["error: the base has a ", " at \"/bin\", and a text of 1 bytes would replace it: "],
+    ),
     ("tagOfBase", &["-oci-layout\" has no image with the tag \"none\""]),
     ("platformOfBase", &["-oci-layout\" has no image for linux/riscv64; it has linux/"]),
     ("typoInPlatform", &["called with unexpected argument 'arch'"]),
     ("aboveImage", &["give the folder of a layer that `oci-layout layer-tar` made"]),
-    ("aboveAFunction", &["above contains a function; put the call in parentheses: [ (ociLayerTar { }) ]"]),
+    (
+        "aboveAFunction",
+        &["above contains a function; put the call in parentheses: [ (ociLayerTar { }) ]"],
+    ),
     ("damagedLayerOfBase", &["is damaged", "-oci-base-entries.drv"]),
-    ("namelessText", &["error: destination \"/etc/\" ends with a slash, and the source has no name to land under"]),
-    ("namelessFile", &["error: destination \"/etc/\" ends with a slash, and the source has no name to land under"]),
-    ("twoConfigsAndVariable", &["config and unsetEnv exclude each other; pass unsetEnv to ociImageConfig"]),
+    (
+        "namelessText",
+        &["error: destination \"/etc/\" ends with a slash, and the source has no name to land \
+             under"],
+    ),
+    (
+        "namelessFile",
+        &["error: destination \"/etc/\" ends with a slash, and the source has no name to land \
+             under"],
+    ),
+    (
+        "twoConfigsAndVariable",
+        &["config and unsetEnv exclude each other; pass unsetEnv to ociImageConfig"],
+    ),
     (
         "listOfVolumes",
-        &[
-            "image configuration, config.Volumes (set by extraConfig, or config of ociBuildImage): is a list and must be ",
-        ],
+        &["image configuration, config.Volumes (set by extraConfig, or config of ociBuildImage): \
+             is a list and must be "],
     ),
-    ("fractionOfSeconds", &["config.Healthcheck.Interval (set by ", "): is 1500000000.0 and must be a whole number"]),
+    (
+        "fractionOfSeconds",
+        &["config.Healthcheck.Interval (set by ", "): is 1500000000.0 and must be a whole number"],
+    ),
     (
         "strictPlatform",
-        &["platform \"linux/aarch64\" is written as \"linux/arm64\", the name that images use (strict: "],
+        &["platform \"linux/aarch64\" is written as \"linux/arm64\", the name that images use \
+             (strict: "],
     ),
     (
         "strictVariable",
-        &["config.Env, variable PATH (set by ", "): $PATH is not set before, ", "(strict: warnings are "],
+        &[
+            "config.Env, variable PATH (set by ",
+            "): $PATH is not set before, ",
+            "(strict: warnings are ",
+        ],
     ),
-    ("noLayer", &["-jq\" is not a folder: give the folder of a layer that `oci-layout layer-tar` made\n"]),
-    ("aFunction", &["layers contains a function; put the call in parentheses: [ (ociLayerTar { }) ]"]),
-    ("aFunctionInManifests", &["manifests contains a function; put the call in parentheses: [ (ociLayerTar { }) ]"]),
-    ("aFunctionInWithout", &["without contains a function; put the call in parentheses: [ (ociLayerTar { }) ]"]),
-    ("aFunctionInClosure", &["closure contains a function; put the call in parentheses: [ (ociLayerTar { }) ]"]),
+    (
+        "noLayer",
+        &["-jq\" is not a folder: give the folder of a layer that `oci-layout layer-tar` made\n"],
+    ),
+    (
+        "aFunction",
+        &["layers contains a function; put the call in parentheses: [ (ociLayerTar { }) ]"],
+    ),
+    (
+        "aFunctionInManifests",
+        &["manifests contains a function; put the call in parentheses: [ (ociLayerTar { }) ]"],
+    ),
+    (
+        "aFunctionInWithout",
+        &["without contains a function; put the call in parentheses: [ (ociLayerTar { }) ]"],
+    ),
+    (
+        "aFunctionInClosure",
+        &["closure contains a function; put the call in parentheses: [ (ociLayerTar { }) ]"],
+    ),
     ("typoInOverride", &["called with unexpected argument 'closures'"]),
     ("typoInFakeNss", &["called with unexpected argument 'extraPasswd'"]),
     ("importFromDerivation", &["allow-import-from-derivation"]),
     (
         "tagInName",
-        &["the image name registry.example:5000/a/name:1.0 contains a tag; pass the tag as the argument tag"],
+        &["the image name registry.example:5000/a/name:1.0 contains a tag; pass the tag as the \
+             argument tag"],
     ),
-    ("notAlone", &["alone, \"/nix/store/", "-letters\": it is not in the closure, or a layer below has it already: "]),
-    ("fewLayers", &["image few: maxLayers = 1 leaves no layer for the closure, ", "; set at least 3"]),
+    (
+        "notAlone",
+        &[
+            "alone, \"/nix/store/",
+            "-letters\": it is not in the closure, or a layer below has it already: ",
+        ],
+    ),
+    (
+        "fewLayers",
+        &["image few: maxLayers = 1 leaves no layer for the closure, ", "; set at least 3"],
+    ),
 ];
 
 fn each_mistake_has_its_sentence(nix: Nix) {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-/// Passes on what clients say to a server, and what that says to them. Its threads end with the test.
+/// Passes on what clients say to a server, and what that says to them. Its threads end with the
+/// test.
 pub struct CountingProxy {
     /// `127.0.0.1:PORT`.
     pub address: String,
@@ -23,7 +24,8 @@ impl CountingProxy {
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
-                let (to_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let (to_client, to_server) =
+                    (client.try_clone().unwrap(), server.try_clone().unwrap());
                 let counter = Arc::clone(&counter);
                 thread::spawn(move || pass(client, to_server, &counter));
                 thread::spawn(move || pass(server, to_client, &AtomicU64::new(0)));

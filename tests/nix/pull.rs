@@ -1,4 +1,5 @@
-//! Images of a registry, fetched by derivations with fixed outputs, which Nix lets out of the sandbox.
+//! Images of a registry, fetched by derivations with fixed outputs, which Nix lets out of the
+//! sandbox.
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,14 +22,17 @@ const EMPTY: &str = "";
 fn images_are_pulled(nix: Nix) {
     let room = Room::new(nix);
     let said = room.refused("pulled", EMPTY);
-    let hash =
-        said.rsplit_once("got:").and_then(|(_, rest)| rest.split_whitespace().next()).expect("Nix says the hash");
+    let hash = said
+        .rsplit_once("got:")
+        .and_then(|(_, rest)| rest.split_whitespace().next())
+        .expect("Nix says the hash");
 
-    let [pulled, locked] =
-        [("pulled", hash), ("locked", EMPTY)].map(|(attribute, hash)| Layout::checked(room.build(attribute, hash)));
+    let [pulled, locked] = [("pulled", hash), ("locked", EMPTY)]
+        .map(|(attribute, hash)| Layout::checked(room.build(attribute, hash)));
     // Whatever way, it is the image that was pushed.
     assert_eq!(pulled.index(), locked.index());
-    let manifest = pulled.path().join("blobs/sha256").join(room.digest.strip_prefix("sha256:").unwrap());
+    let manifest =
+        pulled.path().join("blobs/sha256").join(room.digest.strip_prefix("sha256:").unwrap());
     assert_eq!(fs::read(manifest).unwrap(), fs::read(&room.manifest).unwrap());
 
     let built = Layout::checked(room.build("built", EMPTY));
@@ -37,12 +41,16 @@ fn images_are_pulled(nix: Nix) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
     for (attribute, sentence) in [
-        ("otherPlatform", "it is not for linux/s390x, but for linux/amd64: choose one of those, or another image"),
+        (
+            "otherPlatform",
+            "it is not for linux/s390x, but for linux/amd64: choose one of those, or another image",
+        ),
         ("noDigest", "expected imageDigest as sha256: and 64 lower-case hex digits, found v1"),
         ("newline", "restore the exact bytes, without an added newline"),
         (
             "index",
-            "is an index of several platforms; commit the output of `oci-layout pull --manifest --platform OS/ARCH ",
+            "is an index of several platforms; commit the output of `oci-layout pull --manifest \
+             --platform OS/ARCH ",
         ),
     ] {
         let said = room.refused(attribute, hash);
@@ -66,28 +74,45 @@ impl Room {
         let (digest, manifest) = (image.digest().to_string(), nix.folder().join("manifest.json"));
         fs::write(&manifest, image.bytes()).unwrap();
         image_layout(&made, [image.tagged("v1")], LayoutOptions::default()).unwrap();
-        crane(["push", "--insecure", made.to_str().unwrap(), &format!("{}/a/base:v1", registry.address)]);
+        crane([
+            "push",
+            "--insecure",
+            made.to_str().unwrap(),
+            &format!("{}/a/base:v1", registry.address),
+        ]);
         Self { nix, registry, digest, manifest }
     }
 
     fn command(&self, program: &str, attribute: &str, hash: &str) -> Command {
         let mut command = self.nix.command(program);
-        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nix/pull.nix")).arg("--no-out-link");
+        command
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nix/pull.nix"))
+            .arg("--no-out-link");
         command.args(["--attr", attribute, "--argstr", "registry", &self.registry.address]);
         command.args(["--argstr", "digest", &self.digest, "--argstr", "hash", hash]);
-        command.arg("--arg").arg("programs").arg(&*PROGRAMS).arg("--arg").arg("manifest").arg(&self.manifest);
+        command
+            .arg("--arg")
+            .arg("programs")
+            .arg(&*PROGRAMS)
+            .arg("--arg")
+            .arg("manifest")
+            .arg(&self.manifest);
         command.stdin(Stdio::null());
         command
     }
 
     #[track_caller]
     fn build(&self, attribute: &str, hash: &str) -> PathBuf {
-        self.nix.physical(crate::common::tool::run(self.command("nix-build", attribute, hash).arg("--quiet")).trim())
+        self.nix.physical(
+            crate::common::tool::run(self.command("nix-build", attribute, hash).arg("--quiet"))
+                .trim(),
+        )
     }
 
     #[track_caller]
     fn refused(&self, attribute: &str, hash: &str) -> String {
-        let Output { status, stderr, .. } = self.command("nix-build", attribute, hash).output().unwrap();
+        let Output { status, stderr, .. } =
+            self.command("nix-build", attribute, hash).output().unwrap();
         let said = String::from_utf8_lossy(&stderr).into_owned();
         assert!(!status.success(), "{attribute} was built:\n{said}");
         said

@@ -10,8 +10,8 @@ for_each_nix! { a_changed_file_is_one_layer_again, nothing_is_built_twice }
 fn a_changed_file_is_one_layer_again(nix: Nix) {
     nix.build("examples.layered");
     let change = ["--argstr", "changing", "otherwise"];
-    // The layers of the caller's stay, and so does that of the rest of the closure. The manifest is the small JSON: its
-    // configuration comes with it.
+    // The layers of the caller's stay, and so does that of the rest of the closure. The manifest is
+    // the small JSON: its configuration comes with it.
     let expected = ["image-layered", "oci-customisation", "oci-manifest"];
     assert_eq!(to_build(nix.on_expressions("nix-build").args(change).args(LAYERED)), expected);
 }

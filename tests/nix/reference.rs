@@ -1,6 +1,8 @@
-//! `docs/nix-reference.md` is the text of the doc comments in `nix/`, and their statements about arguments are true.
+//! `docs/nix-reference.md` is the text of the doc comments in `nix/`, and their statements about
+//! arguments are true.
 //!
-//! After a change of a doc comment, `REFERENCE=write cargo test --all-features --test nix reference` writes the page.
+//! After a change of a doc comment, `REFERENCE=write cargo test --all-features --test nix
+//! reference` writes the page.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -44,11 +46,15 @@ fn reference() -> String {
         } else if let Some((name, file)) = line.trim().split_once(" = ./")
             && !file.starts_with("internal/")
         {
-            let arguments = arguments.remove(name).unwrap_or_else(|| panic!("the scope has no {name}"));
+            let arguments =
+                arguments.remove(name).unwrap_or_else(|| panic!("the scope has no {name}"));
             page += &section(name, &format!("nix/{}", file.trim_end_matches(';')), &arguments);
         }
     }
-    assert!(arguments.is_empty(), "nix/default.nix does not list these by their files: {arguments:?}");
+    assert!(
+        arguments.is_empty(),
+        "nix/default.nix does not list these by their files: {arguments:?}"
+    );
     page + "\n## With flake-parts\n"
         + &section("nix/flake-module.nix", "nix/flake-module.nix", &Arguments::new())
         + &options()
@@ -57,10 +63,13 @@ fn reference() -> String {
 /// The doc comment at the head of a file.
 fn section(name: &str, file: &str, arguments: &Arguments) -> String {
     let text = read(file);
-    let (comment, code) = text.split_once("*/").unwrap_or_else(|| panic!("{file} has no doc comment"));
-    let doc = DocComment::parse(&format!("{comment}*/")).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let (comment, code) =
+        text.split_once("*/").unwrap_or_else(|| panic!("{file} has no doc comment"));
+    let doc = DocComment::parse(&format!("{comment}*/"))
+        .unwrap_or_else(|error| panic!("{file}: {error}"));
     // RFC 145 allows any heading. The match below names the headings that this repository uses.
-    let warnings: Vec<_> = doc.warnings.iter().filter(|warning| warning.kind != WarningKind::UnknownSection).collect();
+    let warnings: Vec<_> =
+        doc.warnings.iter().filter(|warning| warning.kind != WarningKind::UnknownSection).collect();
     assert!(warnings.is_empty(), "{file}: {warnings:?}");
     check_arguments(file, &doc, code, arguments);
 
@@ -72,7 +81,9 @@ fn section(name: &str, file: &str, arguments: &Arguments) -> String {
                 writeln!(page, "- `{}`: {}", argument.name, argument.description).unwrap();
             }),
             "Files" | "Examples" => writeln!(page, "{}", section.content.trim()).unwrap(),
-            other => panic!("{file}: expected the sections Arguments, Files and Examples, found {other}"),
+            other => {
+                panic!("{file}: expected the sections Arguments, Files and Examples, found {other}")
+            }
         }
     }
     page
@@ -81,18 +92,26 @@ fn section(name: &str, file: &str, arguments: &Arguments) -> String {
 /// The comment describes each argument once, with its default.
 fn check_arguments(file: &str, doc: &DocComment, code: &str, arguments: &Arguments) {
     let described = doc.arguments();
-    let items = doc.section("Arguments").map_or(0, |section| section.content.matches("\n- ").count() + 1);
+    let items =
+        doc.section("Arguments").map_or(0, |section| section.content.matches("\n- ").count() + 1);
     assert_eq!(described.len(), items, "{file}: an argument is written as - [name] description");
     let has_default = |description: &str| description.contains("Default: `");
-    let found: Arguments =
-        described.iter().map(|argument| (argument.name.clone(), has_default(&argument.description))).collect();
-    assert_eq!((found.len(), &found), (items, arguments), "{file}: argument, and whether it has a default");
+    let found: Arguments = described
+        .iter()
+        .map(|argument| (argument.name.clone(), has_default(&argument.description)))
+        .collect();
+    assert_eq!(
+        (found.len(), &found),
+        (items, arguments),
+        "{file}: argument, and whether it has a default"
+    );
 
     let code = one_line(code);
     for argument in described {
         let Some((_, default)) = argument.description.split_once("Default: `") else { continue };
-        let default =
-            default.strip_suffix("`.").unwrap_or_else(|| panic!("{file}: the default of {} is last", argument.name));
+        let default = default
+            .strip_suffix("`.")
+            .unwrap_or_else(|| panic!("{file}: the default of {} is last", argument.name));
         let declared = format!("{} ? {default}", argument.name);
         let ends = |rest: &str| [",", " ,", " }"].iter().any(|end| rest.starts_with(end));
         assert!(code.split(&declared).skip(1).any(ends), "{file} does not declare {declared}");
@@ -114,15 +133,19 @@ fn options() -> String {
     let mut list = "\n### `perSystem.oci.containers.NAME`\n\n".to_owned();
     for option in options {
         let text = |member: &str| Some(one_line(option[member].as_ref()?));
-        let [name, kind, description] = ["name", "type", "description"].map(|member| text(member).unwrap());
-        let default = text("default").map_or_else(|| "required".to_owned(), |default| format!("default: {default}"));
-        let example = text("example").map_or_else(String::new, |example| format!(" Example: {example}."));
+        let [name, kind, description] =
+            ["name", "type", "description"].map(|member| text(member).unwrap());
+        let default = text("default")
+            .map_or_else(|| "required".to_owned(), |default| format!("default: {default}"));
+        let example =
+            text("example").map_or_else(String::new, |example| format!(" Example: {example}."));
         writeln!(list, "- `{name}` ({kind}; {default}): {description}{example}").unwrap();
     }
     list
 }
 
-/// The arguments of each function and package, and of each file with all of them, as Nix itself knows them.
+/// The arguments of each function and package, and of each file with all of them, as Nix itself
+/// knows them.
 fn arguments() -> BTreeMap<String, Arguments> {
     let expression = format!(
         r#"let
@@ -144,7 +167,14 @@ fn arguments() -> BTreeMap<String, Arguments> {
     );
     let nix = Nix::new(Version::System);
     let mut command = nix.command("nix-instantiate");
-    serde_json::from_str(&run(command.args(["--eval", "--strict", "--json", "--expr", &expression]))).unwrap()
+    serde_json::from_str(&run(command.args([
+        "--eval",
+        "--strict",
+        "--json",
+        "--expr",
+        &expression,
+    ])))
+    .unwrap()
 }
 
 fn read(file: &str) -> String {

@@ -11,14 +11,22 @@ for_each_nix! { overrides_change_what_they_name, our_lib_is_that_of_nixpkgs }
 
 fn overrides_change_what_they_name(nix: Nix) {
     let mut evaluate = nix.on_expressions("nix-instantiate");
-    let claims = run(evaluate.args(["--eval", "--strict", "--json", "--read-write-mode", "--attr", "scope.claims"]));
+    let claims = run(evaluate.args([
+        "--eval",
+        "--strict",
+        "--json",
+        "--read-write-mode",
+        "--attr",
+        "scope.claims",
+    ]));
     let claims: BTreeMap<String, bool> = serde_json::from_str(&claims).unwrap();
     assert!(claims.len() > 40, "{claims:?}");
     let wrong: Vec<_> = claims.iter().filter(|(_, holds)| !**holds).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// What nixpkgs' `lib` makes of the same values; a test of the module for flake-parts asks the real one.
+/// What nixpkgs' `lib` makes of the same values; a test of the module for flake-parts asks the real
+/// one.
 fn our_lib_is_that_of_nixpkgs(nix: Nix) {
     assert_eq!(
         values(&nix, ""),
@@ -38,6 +46,14 @@ fn our_lib_is_that_of_nixpkgs(nix: Nix) {
 /// The values of `lib.nix` with this argument.
 pub fn values(nix: &Nix, argument: &str) -> Value {
     let mut evaluate = nix.in_place("nix-instantiate");
-    let expression = format!("import {}/tests/nix/lib.nix {{ {argument} }}", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&run(evaluate.args(["--eval", "--strict", "--json", "--expr", &expression]))).unwrap()
+    let expression =
+        format!("import {}/tests/nix/lib.nix {{ {argument} }}", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&run(evaluate.args([
+        "--eval",
+        "--strict",
+        "--json",
+        "--expr",
+        &expression,
+    ])))
+    .unwrap()
 }

@@ -1,4 +1,5 @@
-//! The layouts in the hands of programs that others wrote: every byte as it was, every digest as the layout says.
+//! The layouts in the hands of programs that others wrote: every byte as it was, every digest as
+//! the layout says.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,8 @@ fn the_ten_lines_run_and_are_pushed() {
     assert!(podman(&result, "").ends_with("/bin/nginx -g daemon off;\nfrom nginx\n"));
     let registry = Registry::start();
     let repository = format!("{}/the/seed", registry.address);
-    let pushed = crane(["push", "--insecure", result.path().to_str().unwrap(), &format!("{repository}:v1")]);
+    let pushed =
+        crane(["push", "--insecure", result.path().to_str().unwrap(), &format!("{repository}:v1")]);
     let digest = layout.image(None).digest;
     assert_eq!(pushed.trim(), format!("{repository}@{digest}"));
     crane(["validate", "--insecure", "--remote", pushed.trim()]);
@@ -36,7 +38,13 @@ fn skopeo_copies_every_tag_there_and_back() {
     for tag in layout.tags() {
         let local = |path: &Path| format!("oci:{}:{tag}", path.display());
         let there = format!("docker://{}/a/base:{tag}", registry.address);
-        skopeo(["copy", "--preserve-digests", "--dest-tls-verify=false", &local(layout.path()), &there]);
+        skopeo([
+            "copy",
+            "--preserve-digests",
+            "--dest-tls-verify=false",
+            &local(layout.path()),
+            &there,
+        ]);
         let digest = skopeo(["inspect", "--tls-verify=false", "--format", "{{.Digest}}", &there]);
         assert_eq!(digest.trim(), layout.image(Some(&tag)).digest);
         skopeo(["copy", "--preserve-digests", "--src-tls-verify=false", &there, &local(&back)]);
@@ -51,7 +59,8 @@ fn an_image_for_two_platforms() {
     let index = layout.image(None).manifest();
     let platforms: Vec<&Value> =
         index["manifests"].as_array().unwrap().iter().map(|image| &image["platform"]).collect();
-    let expected = ["amd64", "arm64"].map(|architecture| json!({ "architecture": architecture, "os": "linux" }));
+    let expected = ["amd64", "arm64"]
+        .map(|architecture| json!({ "architecture": architecture, "os": "linux" }));
     assert_eq!(platforms, expected.iter().collect::<Vec<_>>());
 
     let registry = Registry::start();
@@ -59,14 +68,26 @@ fn an_image_for_two_platforms() {
     crane(["push", "--insecure", layout.path().to_str().unwrap(), &reference]);
     assert_eq!(crane(["digest", "--insecure", &reference]).trim(), layout.image(None).digest);
     for (platform, system) in [("linux/amd64", "x86_64-linux"), ("linux/arm64", "aarch64-linux")] {
-        let config: Value =
-            serde_json::from_str(&crane(["config", "--insecure", "--platform", platform, &reference])).unwrap();
-        assert_eq!(format!("{}/{}", config["os"], config["architecture"]).replace('"', ""), platform);
+        let config: Value = serde_json::from_str(&crane([
+            "config",
+            "--insecure",
+            "--platform",
+            platform,
+            &reference,
+        ]))
+        .unwrap();
+        assert_eq!(
+            format!("{}/{}", config["os"], config["architecture"]).replace('"', ""),
+            platform
+        );
         let tar = TempDir::new().unwrap();
         let tar = tar.path().join("tar");
         crane(["export", "--insecure", "--platform", platform, &reference, tar.to_str().unwrap()]);
-        let text =
-            crate::common::tool::run(crate::common::tool::tool("tar").args(["-xOf", tar.to_str().unwrap(), "system"]));
+        let text = crate::common::tool::run(crate::common::tool::tool("tar").args([
+            "-xOf",
+            tar.to_str().unwrap(),
+            "system",
+        ]));
         assert_eq!(text, format!("{system}\n"));
     }
 }
@@ -75,9 +96,16 @@ fn an_image_for_two_platforms() {
 fn spaces_and_odd_characters() {
     let (nix, layout) = built("names");
     let bundle = nix.folder().join("bundle");
-    umoci(["unpack", "--image", &format!("{}:V1.0_x", layout.path().display()), bundle.to_str().unwrap()]);
+    umoci([
+        "unpack",
+        "--image",
+        &format!("{}:V1.0_x", layout.path().display()),
+        bundle.to_str().unwrap(),
+    ]);
     let root = bundle.join("rootfs");
-    let read = |path: PathBuf| fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let read = |path: PathBuf| {
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+    };
     assert_eq!(read(root.join("$(touch x)")), "$out ${HOME} `id` \"\\ \n'");
     assert_eq!(read(root.join("to a/\"place\"/quote\"s and 'such'")), "1\n");
     assert_eq!(fs::read_link(root.join("link to")).unwrap(), Path::new("a target with 'spaces'"));
@@ -94,10 +122,17 @@ fn spaces_and_odd_characters() {
     }
     assert!(!nix.folder().join("x").exists() && !root.join("x").exists());
 
-    let config = skopeo(["inspect", "--config", &format!("oci:{}:V1.0_x", layout.path().display())]);
+    let config =
+        skopeo(["inspect", "--config", &format!("oci:{}:V1.0_x", layout.path().display())]);
     let config: Value = serde_json::from_str(&config).unwrap();
-    assert_eq!(config["config"], json!({ "Env": ["A=b c \"d\" $E \n"], "Labels": { "a \"label\"": "ünï\\code" } }));
-    assert_eq!(layout.image(None).manifest()["annotations"], json!({ "spaces in it": "new\nline" }));
+    assert_eq!(
+        config["config"],
+        json!({ "Env": ["A=b c \"d\" $E \n"], "Labels": { "a \"label\"": "ünï\\code" } })
+    );
+    assert_eq!(
+        layout.image(None).manifest()["annotations"],
+        json!({ "spaces in it": "new\nline" })
+    );
     let images = Containerd::start().import(layout.path());
     assert_eq!(images, ["registry.example:5000/a__b/c.d-e:V1.0_x"]);
 }
@@ -105,9 +140,21 @@ fn spaces_and_odd_characters() {
 #[test]
 fn umoci_and_oci_image_tool_take_an_image_of_many_layers() {
     let (nix, layout) = built("build-40");
-    oci_image_tool(["validate", "--type", "image", "--ref", "name=1.0", layout.path().to_str().unwrap()]);
+    oci_image_tool([
+        "validate",
+        "--type",
+        "image",
+        "--ref",
+        "name=1.0",
+        layout.path().to_str().unwrap(),
+    ]);
     let bundle = nix.folder().join("bundle");
-    umoci(["unpack", "--image", &format!("{}:1.0", layout.path().display()), bundle.to_str().unwrap()]);
+    umoci([
+        "unpack",
+        "--image",
+        &format!("{}:1.0", layout.path().display()),
+        bundle.to_str().unwrap(),
+    ]);
     assert_eq!(fs::read_to_string(bundle.join("rootfs/etc/relative")).unwrap(), "linked\n");
     assert_eq!(fs::read_dir(bundle.join("rootfs/nix/store")).unwrap().count(), 54);
 }

@@ -13,7 +13,8 @@ use walkdir::WalkDir;
 use crate::common::hello::busybox;
 use crate::common::tool::{INSTALLED, run, tool};
 
-/// Real builds in the sandbox, on this machine alone, and nothing asked of a network. What is evaluated is built later.
+/// Real builds in the sandbox, on this machine alone, and nothing asked of a network. What is
+/// evaluated is built later.
 const CONFIGURATION: &str = "\
 build-users-group =
 substituters =
@@ -33,8 +34,8 @@ pub enum Version {
     Newer,
 }
 
-/// Its store is physically in a folder of the tests, logically at `/nix/store`: the machine's own is never touched. All
-/// is gone with the value.
+/// Its store is physically in a folder of the tests, logically at `/nix/store`: the machine's own
+/// is never touched. All is gone with the value.
 pub struct Nix {
     version: Version,
     dir: TempDir,
@@ -42,7 +43,10 @@ pub struct Nix {
 
 impl Nix {
     pub fn new(version: Version) -> Self {
-        let dir = tempfile::Builder::new().prefix("nix-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let dir = tempfile::Builder::new()
+            .prefix("nix-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .unwrap();
         fs::write(dir.path().join("nix.conf"), CONFIGURATION).unwrap();
         Self { version, dir }
     }
@@ -59,7 +63,8 @@ impl Nix {
         command
     }
 
-    /// The same with a store that is logically where it physically is: of flakes, Nix 2.8 looks into no other.
+    /// The same with a store that is logically where it physically is: of flakes, Nix 2.8 looks
+    /// into no other.
     pub fn in_place(&self, program: &str) -> Command {
         let mut command = self.program(program);
         for variable in ["NIX_STORE_DIR", "NIX_STATE_DIR", "NIX_LOG_DIR"] {
@@ -96,8 +101,11 @@ impl Nix {
     #[track_caller]
     pub fn refused(&self, attribute: &str) -> String {
         let mut command = self.on_expressions("nix-build");
-        let Output { status, stderr, .. } =
-            command.args(["--no-out-link", "--attr", attribute]).stdin(Stdio::null()).output().unwrap();
+        let Output { status, stderr, .. } = command
+            .args(["--no-out-link", "--attr", attribute])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
         let said = String::from_utf8_lossy(&stderr).into_owned();
         assert!(!status.success(), "{attribute} was built:\n{said}");
         said
@@ -115,36 +123,47 @@ impl Nix {
     /// Where a path of the store really is.
     #[track_caller]
     pub fn physical(&self, path: &str) -> PathBuf {
-        assert!(path.starts_with("/nix/store/") && !path.contains('\n'), "not one path in the store: {path}");
+        assert!(
+            path.starts_with("/nix/store/") && !path.contains('\n'),
+            "not one path in the store: {path}"
+        );
         self.dir.path().join("store").join(&path[1..])
     }
 }
 
 impl Drop for Nix {
     fn drop(&mut self) {
-        // Folders of a store are read-only, which holds off all but root. Whatever fails here, the folder's own end says.
-        for entry in WalkDir::new(self.dir.path()).into_iter().flatten().filter(|entry| entry.file_type().is_dir()) {
+        // Folders of a store are read-only, which holds off all but root. Whatever fails here, the
+        // folder's own end says.
+        for entry in WalkDir::new(self.dir.path())
+            .into_iter()
+            .flatten()
+            .filter(|entry| entry.file_type().is_dir())
+        {
             let _ = fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o755));
         }
     }
 }
 
-/// A folder with `oci-layout`, `busybox` and `say`, each with its program in `bin`. All are static, since there is
-/// nothing in the sandbox to link them with.
+/// A folder with `oci-layout`, `busybox` and `say`, each with its program in `bin`. All are static,
+/// since there is nothing in the sandbox to link them with.
 pub static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nix-programs");
     let package = env!("CARGO_MANIFEST_DIR");
     let cargo = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO"));
-        // What cargo says to a test of the package that it tests, some build scripts take for their own.
-        let of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        // What cargo says to a test of the package that it tests, some build scripts take for their
+        // own.
+        let of_package =
+            |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
         for (name, _) in env::vars().filter(|(name, _)| of_package(name)) {
             command.env_remove(name);
         }
         run(command.current_dir(package).args(arguments))
     };
 
-    // Only the last step differs from how all other tests are built, so that there is next to nothing to compile.
+    // Only the last step differs from how all other tests are built, so that there is next to
+    // nothing to compile.
     let built = cargo(&[
         "rustc",
         "--quiet",
@@ -159,15 +178,28 @@ pub static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
         "-C",
         "strip=symbols",
     ]);
-    let messages = built.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let program = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
+    let messages =
+        built.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let program = messages
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .next_back();
     put(&program.expect("cargo names the program that it made"), &folder.join("oci-layout/bin"));
     put(&busybox(), &folder.join("busybox/bin"));
 
     let scratch = TempDir::new().unwrap();
     let say = scratch.path().join("say");
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or("rustc".into()));
-    rustc.args(["-C", "target-feature=+crt-static", "-C", "strip=symbols", "-C", "panic=abort", "-o"]).arg(&say);
+    rustc
+        .args([
+            "-C",
+            "target-feature=+crt-static",
+            "-C",
+            "strip=symbols",
+            "-C",
+            "panic=abort",
+            "-o",
+        ])
+        .arg(&say);
     run(rustc.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nix/say.rs")));
     put(&say, &folder.join("say/bin"));
     folder
@@ -176,7 +208,8 @@ pub static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
 /// Whole at every moment, since tests of another process may be reading.
 fn put(program: &Path, folder: &Path) {
     fs::create_dir_all(folder).unwrap();
-    let beside = tempfile::NamedTempFile::new_in(folder.parent().unwrap().parent().unwrap()).unwrap();
+    let beside =
+        tempfile::NamedTempFile::new_in(folder.parent().unwrap().parent().unwrap()).unwrap();
     fs::copy(program, beside.path()).unwrap();
     beside.persist(folder.join(program.file_name().unwrap())).unwrap();
 }

@@ -13,8 +13,8 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use crate::common;
 use fake::Registry;
 use oci_layout::{
-    Blob, Compression, FileMapping, Image, ImageLayout, ImageManifest, LayerOptions, LayoutOptions, Platform, Pool,
-    Progress, VerifyOptions, image_config, image_layout, image_manifest, layer_tar,
+    Blob, Compression, FileMapping, Image, ImageLayout, ImageManifest, LayerOptions, LayoutOptions,
+    Platform, Pool, Progress, VerifyOptions, image_config, image_layout, image_manifest, layer_tar,
     registry::{Client, Reference, download_pool},
     verify,
 };
@@ -57,7 +57,10 @@ pub(crate) fn pull(
 pub(crate) fn assert_sound(layout: &Path) {
     let findings = verify(layout, &VerifyOptions::default()).unwrap();
     // Some of the images here have no layers.
-    assert!(findings.iter().all(|finding| finding.defect.name() == "layers-empty"), "{findings:#?}");
+    assert!(
+        findings.iter().all(|finding| finding.defect.name() == "layers-empty"),
+        "{findings:#?}"
+    );
 }
 
 #[test]
@@ -79,12 +82,18 @@ fn an_image_comes_as_it_is() {
     // By its digest, it is the same, and has a tag only if one is said.
     let by_digest = dir.path().join("by-digest");
     let reference = registry.reference(&format!(":v2@{}", image.digest()));
-    assert_eq!(pull(&client(), &reference, Some("linux/amd64"), &by_digest).unwrap().tags().unwrap(), ["v2"]);
+    assert_eq!(
+        pull(&client(), &reference, Some("linux/amd64"), &by_digest).unwrap().tags().unwrap(),
+        ["v2"]
+    );
     let untagged = dir.path().join("untagged");
     let reference = registry.reference(&format!("@{}", image.digest()));
     let untagged = pull(&client(), &reference, None, &untagged).unwrap();
     assert!(untagged.tags().unwrap().is_empty());
-    assert_eq!(untagged.index().unwrap().manifests[0].platform, layout.index().unwrap().manifests[0].platform);
+    assert_eq!(
+        untagged.index().unwrap().manifests[0].platform,
+        layout.index().unwrap().manifests[0].platform
+    );
 }
 
 #[test]

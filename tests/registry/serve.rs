@@ -24,8 +24,8 @@ use std::{
 
 use client::{Answer, get};
 use oci_layout::{
-    Compression, FileMapping, ImageLayout, ImageManifest, LayerOptions, Pool, image_config, image_layout,
-    image_manifest, layer_tar,
+    Compression, FileMapping, ImageLayout, ImageManifest, LayerOptions, Pool, image_config,
+    image_layout, image_manifest, layer_tar,
     registry::{Endpoint, Event, Repository, Serving},
 };
 use serde_json::{Value, json};
@@ -38,7 +38,9 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    pub(crate) fn new<N: Into<String>, R: Into<Repository>>(repositories: impl IntoIterator<Item = (N, R)>) -> Self {
+    pub(crate) fn new<N: Into<String>, R: Into<Repository>>(
+        repositories: impl IntoIterator<Item = (N, R)>,
+    ) -> Self {
         Self::with(repositories, |endpoint| endpoint)
     }
 
@@ -53,7 +55,8 @@ impl Served {
     pub(crate) fn of(endpoint: Endpoint) -> Self {
         let events = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&events);
-        let endpoint = endpoint.log(move |event: &Event| told.lock().unwrap().push(event.to_string()));
+        let endpoint =
+            endpoint.log(move |event: &Event| told.lock().unwrap().push(event.to_string()));
         let serving = endpoint.listen("127.0.0.1:0".parse().unwrap()).unwrap();
         Self { address: serving.address().to_string(), events, serving }
     }

@@ -1,10 +1,13 @@
-//! Artifacts beside an image: oras finds what refers to it, copies both to a registry, and takes the blobs out again.
+//! Artifacts beside an image: oras finds what refers to it, copies both to a registry, and takes
+//! the blobs out again.
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use oci_layout::{Descriptor, Digest, ImageLayout, MediaType, MemoryBlob, artifact_manifest, image_layout};
+use oci_layout::{
+    Descriptor, Digest, ImageLayout, MediaType, MemoryBlob, artifact_manifest, image_layout,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -15,12 +18,14 @@ const BILL: &str = "application/spdx+json";
 const SEAL: &str = "application/vnd.example.seal";
 const TEXT: &[u8] = br#"{"spdxVersion":"SPDX-2.3"}"#;
 
-/// A layout with an image `latest`, a bill of materials for it, and a seal without any content on the bill.
+/// A layout with an image `latest`, a bill of materials for it, and a seal without any content on
+/// the bill.
 fn image_bill_and_seal(layout: &Path) -> [Descriptor; 3] {
     let image = hello(layout, "hello", "linux/amd64");
     let subject = Descriptor::new(MediaType::MANIFEST, image.digest(), image.bytes().len() as u64);
     // oras writes a blob into the file that its descriptor gives as a title.
-    let text = MemoryBlob::new(MediaType::new(BILL), TEXT).annotated("org.opencontainers.image.title", "bill.json");
+    let text = MemoryBlob::new(MediaType::new(BILL), TEXT)
+        .annotated("org.opencontainers.image.title", "bill.json");
     let bill = artifact_manifest(BILL, [Arc::new(text) as _], Some(&subject), json!({})).unwrap();
     let seal = artifact_manifest(SEAL, [], Some(bill.descriptor()), json!({})).unwrap();
     let digests = [subject, bill.descriptor().clone(), seal.descriptor().clone()];
@@ -36,15 +41,32 @@ fn oras_discovers_and_copies() {
     schemas(&layout);
     let here = format!("{}:latest", layout.display());
     let found = oras(["discover", "--format", "json", "--oci-layout", &here]);
-    assert_eq!(referrers(&found), [(bill.digest, BILL.to_owned()), (seal.digest, SEAL.to_owned())], "{found}");
+    assert_eq!(
+        referrers(&found),
+        [(bill.digest, BILL.to_owned()), (seal.digest, SEAL.to_owned())],
+        "{found}"
+    );
 
     let registry = Registry::start();
     let there = format!("{}/a/hello:v1", registry.address);
-    oras(["copy", "--recursive", "--no-tty", "--from-oci-layout", "--to-plain-http", &here, &there]);
+    oras([
+        "copy",
+        "--recursive",
+        "--no-tty",
+        "--from-oci-layout",
+        "--to-plain-http",
+        &here,
+        &there,
+    ]);
     assert_eq!(crane(["digest", "--insecure", &there]).trim(), image.digest.to_string());
     let found = oras(["discover", "--format", "json", "--plain-http", &there]);
-    assert_eq!(referrers(&found), [(bill.digest, BILL.to_owned()), (seal.digest, SEAL.to_owned())], "{found}");
-    let manifest = crane(["manifest", "--insecure", &format!("{}/a/hello@{}", registry.address, seal.digest)]);
+    assert_eq!(
+        referrers(&found),
+        [(bill.digest, BILL.to_owned()), (seal.digest, SEAL.to_owned())],
+        "{found}"
+    );
+    let manifest =
+        crane(["manifest", "--insecure", &format!("{}/a/hello@{}", registry.address, seal.digest)]);
     assert_eq!(Digest::of(manifest), seal.digest);
 
     let pulled = dir.path().join("pulled");
@@ -71,12 +93,20 @@ fn oras_attaches() {
     let note = dir.path().join("note:text/plain");
     let target = format!("{}:latest", layout.display());
     let said = oras(
-        ["attach", "--no-tty", "--disable-path-validation", "--oci-layout", "--artifact-type", "text/x-note"]
-            .into_iter()
-            .chain([&*target, note.to_str().unwrap()]),
+        [
+            "attach",
+            "--no-tty",
+            "--disable-path-validation",
+            "--oci-layout",
+            "--artifact-type",
+            "text/x-note",
+        ]
+        .into_iter()
+        .chain([&*target, note.to_str().unwrap()]),
     );
     let found = ImageLayout::open(&layout).unwrap().referrers(image.digest).unwrap();
-    let types: Vec<_> = found.iter().map(|(_, manifest)| manifest.artifact_type.as_deref().unwrap()).collect();
+    let types: Vec<_> =
+        found.iter().map(|(_, manifest)| manifest.artifact_type.as_deref().unwrap()).collect();
     assert_eq!(types, [BILL, "text/x-note"], "{said}");
 }
 

@@ -1,11 +1,12 @@
-//! Images that others made are taken as a base: their layers go over byte for byte, their configuration is inherited.
+//! Images that others made are taken as a base: their layers go over byte for byte, their
+//! configuration is inherited.
 
 use std::fs;
 use std::path::Path;
 
 use oci_layout::{
-    ConfigOptions, Digest, FileMapping, ImageLayout, LayerOptions, image_config, image_layout, image_manifest,
-    layer_tar,
+    ConfigOptions, Digest, FileMapping, ImageLayout, LayerOptions, image_config, image_layout,
+    image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -44,7 +45,15 @@ fn the_base_is_an_archive_by_podman() {
     let containers = Containers::new(dir.path());
     make_by_umoci(&dir.path().join("base"));
     let id = containers.podman(["pull", "--quiet", "oci:base:base"]);
-    containers.podman(["save", "--quiet", "--format", "oci-archive", "--output", "base.tar", id.trim()]);
+    containers.podman([
+        "save",
+        "--quiet",
+        "--format",
+        "oci-archive",
+        "--output",
+        "base.tar",
+        id.trim(),
+    ]);
     put_layer_on_top(dir.path(), "base.tar");
     assert_base_is_inherited(dir.path());
 }
@@ -56,15 +65,55 @@ fn buildah_makes_the_base_in_docker_s_format() {
     let containers = Containers::new(dir.path());
     let name = containers.buildah(["from", "--quiet", "scratch"]);
     let buildah = |args: &[&str]| containers.buildah([args, &[name.trim()]].concat());
-    containers.buildah(["copy", "--quiet", name.trim(), busybox().to_str().unwrap(), "/bin/busybox"]);
-    buildah(&["config", "--env", ENV[0], "--env", ENV[1], "--env", ENV[2], "--cmd", "busybox of the base"]);
-    buildah(&["config", "--healthcheck", "CMD-SHELL true", "--healthcheck-interval", "5s", "--onbuild", "RUN x"]);
-    buildah(&["config", "--shell", "/bin/busybox sh -c", "--label", "of=the base", "--workingdir", "/bin"]);
+    containers.buildah([
+        "copy",
+        "--quiet",
+        name.trim(),
+        busybox().to_str().unwrap(),
+        "/bin/busybox",
+    ]);
+    buildah(&[
+        "config",
+        "--env",
+        ENV[0],
+        "--env",
+        ENV[1],
+        "--env",
+        ENV[2],
+        "--cmd",
+        "busybox of the base",
+    ]);
+    buildah(&[
+        "config",
+        "--healthcheck",
+        "CMD-SHELL true",
+        "--healthcheck-interval",
+        "5s",
+        "--onbuild",
+        "RUN x",
+    ]);
+    buildah(&[
+        "config",
+        "--shell",
+        "/bin/busybox sh -c",
+        "--label",
+        "of=the base",
+        "--workingdir",
+        "/bin",
+    ]);
     containers.buildah(["commit", "--quiet", "--format", "docker", name.trim(), "dir:docker"]);
     let (from, to) = (dir.path().join("docker"), dir.path().join("base"));
-    skopeo(["copy", "--preserve-digests", &format!("dir:{}", from.display()), &format!("oci:{}:base", to.display())]);
+    skopeo([
+        "copy",
+        "--preserve-digests",
+        &format!("dir:{}", from.display()),
+        &format!("oci:{}:base", to.display()),
+    ]);
     let base = ImageLayout::open(&to).unwrap().image(Some("base"), None).unwrap();
-    assert_eq!(base.manifest().layers[0].media_type.as_str(), "application/vnd.docker.image.rootfs.diff.tar");
+    assert_eq!(
+        base.manifest().layers[0].media_type.as_str(),
+        "application/vnd.docker.image.rootfs.diff.tar"
+    );
 
     put_layer_on_top(dir.path(), "base");
     assert_base_is_inherited(dir.path());
@@ -80,8 +129,12 @@ fn buildah_makes_the_base_in_docker_s_format() {
         assert!(!base["config"][kept].is_null(), "buildah wrote no {kept}");
         assert_eq!(base["config"][kept], top["config"][kept]);
     }
-    // Triggers are for the image that is built on the base: https://docs.docker.com/reference/dockerfile/#onbuild
-    assert_eq!((&base["config"]["OnBuild"], top["config"].get("OnBuild")), (&json!(["RUN x"]), None));
+    // Triggers are for the image that is built on the base:
+    // https://docs.docker.com/reference/dockerfile/#onbuild
+    assert_eq!(
+        (&base["config"]["OnBuild"], top["config"].get("OnBuild")),
+        (&json!(["RUN x"]), None)
+    );
     // Of its own making, and of the time of its making.
     assert_eq!(top["created"], "1970-01-01T00:00:01Z");
     assert_eq!(top["history"][0], base["history"][0]);
@@ -113,7 +166,8 @@ fn put_layer_on_top(dir: &Path, base: &str) {
     schemas(&top);
 }
 
-/// podman runs what is on top: with nothing of the base's Cmd, which a new Entrypoint clears, and all of its Env.
+/// podman runs what is on top: with nothing of the base's Cmd, which a new Entrypoint clears, and
+/// all of its Env.
 #[track_caller]
 fn assert_base_is_inherited(dir: &Path) {
     let said = Containers::new(dir).podman(["run", "--rm", "--quiet", "oci:top:latest"]);
@@ -131,7 +185,9 @@ fn assert_base_is_inherited(dir: &Path) {
 /// The blob of the base's layer is in the new layout as it was, under OCI's name for what it is.
 #[track_caller]
 fn assert_same_first_layer(base: &Path, dir: &Path) {
-    let layers = |layout: &Path| ImageLayout::open(layout).unwrap().image(None, None).unwrap().layers().to_vec();
+    let layers = |layout: &Path| {
+        ImageLayout::open(layout).unwrap().image(None, None).unwrap().layers().to_vec()
+    };
     let (base_layers, top_layers) = (layers(base), layers(&dir.join("top")));
     assert_eq!((base_layers.len(), top_layers.len()), (1, 2));
     let digest = base_layers[0].descriptor().digest;

@@ -22,7 +22,8 @@ fn copy(folder: &Path, args: &[&str], environment: Command) -> String {
 
 fn try_copy(folder: &Path, args: &[&str], mut environment: Command) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
-    let path = environment.env("LC_ALL", "C").get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let path =
+        environment.env("LC_ALL", "C").get_envs().filter_map(|(name, value)| Some((name, value?)));
     command.arg("copy").args(args).current_dir(folder).env_clear().envs(path).stdin(Stdio::null());
     // Where the key of recipes is.
     command.env("XDG_STATE_HOME", folder);
@@ -38,16 +39,22 @@ fn to_registries_and_podman() {
         let (folder, digest) = (exported.dir.path(), exported.image.digest());
         let containers = Containers::new(folder);
         let there = format!("{}/a/app:v1", registry.address);
-        let said = copy(folder, &["app:1.0", &format!("docker://{there}")], containers.tool("skopeo"));
+        let said =
+            copy(folder, &["app:1.0", &format!("docker://{there}")], containers.tool("skopeo"));
         assert_eq!(said, format!("{}/a/app@{digest}\n", registry.address));
         assert_eq!(crane(["digest", "--insecure", &there]).trim(), digest.to_string());
 
-        let said = copy(folder, &["app:2.0", "--to", "containers-storage"], containers.tool("skopeo"));
+        let said =
+            copy(folder, &["app:2.0", "--to", "containers-storage"], containers.tool("skopeo"));
         assert_eq!(said, format!("{}\n", Exported::NAMES[1]));
         assert_eq!(podman_names(&containers), [Exported::NAMES[1]]);
-        let inspected = containers.podman(["image", "inspect", "--format", "{{.Digest}}", Exported::NAMES[1]]);
+        let inspected =
+            containers.podman(["image", "inspect", "--format", "{{.Digest}}", Exported::NAMES[1]]);
         assert_eq!(inspected.trim(), digest.to_string());
-        assert_eq!(containers.podman(["run", "--rm", "--pull=never", Exported::NAMES[1]]), exported.text);
+        assert_eq!(
+            containers.podman(["run", "--rm", "--pull=never", Exported::NAMES[1]]),
+            exported.text
+        );
     }
 }
 
@@ -56,9 +63,17 @@ fn to_docker() {
     for version in VERSIONS {
         let exported = Exported::new(oci_layout::Compression::GZIP);
         let docker = Docker::start(version);
-        let said = copy(exported.dir.path(), &["app:1.0", "docker-daemon:other:3.0"], docker.tool([""; 0]));
+        let said = copy(
+            exported.dir.path(),
+            &["app:1.0", "docker-daemon:other:3.0"],
+            docker.tool([""; 0]),
+        );
         assert_eq!(said, "other:3.0\n");
-        assert_eq!(docker.docker(["image", "list", "--format", "{{.Repository}}:{{.Tag}}"]), "other:3.0\n", "{docker}");
+        assert_eq!(
+            docker.docker(["image", "list", "--format", "{{.Repository}}:{{.Tag}}"]),
+            "other:3.0\n",
+            "{docker}"
+        );
         assert_eq!(docker.run("other:3.0", &[]), exported.text, "{docker}");
         if version == Version::WithContainerd {
             let id = docker.docker(["image", "inspect", "--format", "{{.Id}}", "other:3.0"]);
@@ -71,8 +86,10 @@ fn to_docker() {
 fn an_image_for_several_platforms() {
     let dir = TempDir::new().unwrap();
     let layout = dir.path().join("app");
-    let images = ["linux/arm64", "linux/amd64"].map(|platform| hello(&layout, platform, platform).tagged("me/app:1"));
-    let digest = image_layout(&layout, images, json!({})).unwrap().index().unwrap().manifests[0].digest;
+    let images = ["linux/arm64", "linux/amd64"]
+        .map(|platform| hello(&layout, platform, platform).tagged("me/app:1"));
+    let digest =
+        image_layout(&layout, images, json!({})).unwrap().index().unwrap().manifests[0].digest;
     let (registry, containers) = (Registry::start(), Containers::new(dir.path()));
     let there = format!("{}/a/app:v1", registry.address);
     copy(dir.path(), &["app", &format!("docker://{there}")], containers.tool("skopeo"));
@@ -100,13 +117,18 @@ fn of_a_sparse_layout_what_lacks_is_made() {
         "-o",
         "app",
     ]);
-    build.args(["--entrypoint", "/bin/busybox", "--cmd", "echo", "--cmd", "made"]).current_dir(folder);
+    build
+        .args(["--entrypoint", "/bin/busybox", "--cmd", "echo", "--cmd", "made"])
+        .current_dir(folder);
     build.env("XDG_STATE_HOME", folder);
     let digest = run(&mut build).trim().to_owned();
 
     let containers = Containers::new(folder);
     copy(folder, &["app", "--to", "containers-storage"], containers.tool("skopeo"));
-    assert_eq!(containers.podman(["image", "inspect", "--format", "{{.Digest}}", "me/app:1"]).trim(), digest);
+    assert_eq!(
+        containers.podman(["image", "inspect", "--format", "{{.Digest}}", "me/app:1"]).trim(),
+        digest
+    );
     assert_eq!(containers.podman(["run", "--rm", "--pull=never", "me/app:1"]), "made\n");
     for destination in ["dir:a-dir", "oci:a-layout:1", "oci-archive:archive.tar:1"] {
         copy(folder, &["app", destination], containers.tool("skopeo"));
@@ -120,7 +142,8 @@ fn of_a_sparse_layout_what_lacks_is_made() {
     assert_eq!(containers.podman(["run", "--rm", "--pull=never", "me/other:2"]), "made\n");
 
     let (registry, other) = (Registry::start(), Registry::start());
-    let there = |registry: &Registry, tag: &str| format!("docker://{}/a/app:{tag}", registry.address);
+    let there =
+        |registry: &Registry, tag: &str| format!("docker://{}/a/app:{tag}", registry.address);
     copy(folder, &["app", &there(&registry, "1")], containers.tool("skopeo"));
     std::fs::write(folder.join("archived"), "changed").unwrap();
     copy(folder, &["app", &there(&registry, "2")], containers.tool("skopeo"));
@@ -133,7 +156,8 @@ fn of_a_sparse_layout_what_lacks_is_made() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()), "{said}");
     assert!(
-        said.contains("oci-layout: error: ") && said.contains("archived\" changed since it was described"),
+        said.contains("oci-layout: error: ")
+            && said.contains("archived\" changed since it was described"),
         "{said}"
     );
     assert_eq!(crane(["catalog", "--insecure", &other.address]), "");

@@ -12,11 +12,19 @@ for_each_compression! { every_document_fits_the_schemas, skopeo_reads_what_was_s
 
 fn every_document_fits_the_schemas(compression: Compression) {
     let sample = Sample::new(compression);
-    // oci-layout, index, manifest and configuration; and five descriptors: of the last two and of three layers.
+    // oci-layout, index, manifest and configuration; and five descriptors: of the last two and of
+    // three layers.
     assert_eq!(schemas(&sample.layout()), "9 documents and descriptors\n");
     // It was written before there was zstd.
     if compression != Compression::ZSTD {
-        oci_image_tool(["validate", "--type", "image", "--ref", "name=latest", sample.layout().to_str().unwrap()]);
+        oci_image_tool([
+            "validate",
+            "--type",
+            "image",
+            "--ref",
+            "name=latest",
+            sample.layout().to_str().unwrap(),
+        ]);
     }
 }
 
@@ -30,10 +38,14 @@ fn skopeo_reads_what_was_said(compression: Compression) {
     assert_eq!(config["author"], "the tests");
     assert_eq!(config["created"], "1970-01-01T00:00:01Z");
     let platform = Platform::default();
-    assert_eq!((&config["os"], &config["architecture"]), (&json!(platform.os), &json!(platform.architecture)));
+    assert_eq!(
+        (&config["os"], &config["architecture"]),
+        (&json!(platform.os), &json!(platform.architecture))
+    );
     let manifest: Value = serde_json::from_str(&skopeo(["inspect", "--raw", &reference])).unwrap();
     assert_eq!(manifest["annotations"], annotations());
-    let index: Value = serde_json::from_slice(&fs::read(sample.layout().join("index.json")).unwrap()).unwrap();
+    let index: Value =
+        serde_json::from_slice(&fs::read(sample.layout().join("index.json")).unwrap()).unwrap();
     assert_eq!(index["annotations"], json!({ "org.example.of": "the index" }));
     assert_eq!(index["manifests"][0]["annotations"]["org.example.of"], "the descriptor");
 }

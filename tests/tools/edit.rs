@@ -1,4 +1,5 @@
-//! A layout that changes: after each step, what programs list, run and call garbage is what should be there.
+//! A layout that changes: after each step, what programs list, run and call garbage is what should
+//! be there.
 
 use std::path::Path;
 
@@ -21,11 +22,16 @@ fn tags_and_full_names_are_found() {
     assert_eq!(tags(&layout), ["1.0", "latest", "two"]);
     let containers = Containers::new(dir.path());
     for (tag, text) in [("latest", "one"), ("1.0", "one"), ("two", "two")] {
-        assert_eq!(containers.podman(["run", "--rm", "--quiet", &format!("oci:layout:{tag}")]), text);
+        assert_eq!(
+            containers.podman(["run", "--rm", "--quiet", &format!("oci:layout:{tag}")]),
+            text
+        );
     }
     let containerd = Containerd::start();
     let names = containerd.import(&layout);
-    for (name, text) in [("registry.example/me/app:1.0", "one"), ("docker.io/library/app:two", "two")] {
+    for (name, text) in
+        [("registry.example/me/app:1.0", "one"), ("docker.io/library/app:two", "two")]
+    {
         assert!(names.iter().any(|found| found == name), "{names:?}");
         assert_eq!(containerd.run(name, &[]), text);
     }
@@ -50,7 +56,10 @@ fn appended_replaced_and_removed() {
     umoci(["tag", "--image", &format!("{}:a", layout.display()), "c"]);
     open().append([tagged("third", "a")], &pool).unwrap();
     assert_eq!(tags(&layout), ["a", "b", "c"]);
-    assert_eq!(["a", "b", "c"].map(|tag| digest(&layout, tag)), [digests[2], digests[1], digests[0]]);
+    assert_eq!(
+        ["a", "b", "c"].map(|tag| digest(&layout, tag)),
+        [digests[2], digests[1], digests[0]]
+    );
     assert_eq!(collect_garbage(&layout), 0);
 
     open().remove("c").unwrap();
@@ -58,7 +67,10 @@ fn appended_replaced_and_removed() {
     assert_eq!(collect_garbage(&layout), 3, "manifest, configuration and layer of the first");
     let containers = Containers::new(dir.path());
     for (tag, text) in [("a", "third"), ("b", "second")] {
-        assert_eq!(containers.podman(["run", "--rm", "--quiet", &format!("oci:layout:{tag}")]), text);
+        assert_eq!(
+            containers.podman(["run", "--rm", "--quiet", &format!("oci:layout:{tag}")]),
+            text
+        );
     }
     // oci-layout, index.json; of each image two documents and three descriptors.
     assert_eq!(schemas(&layout), "12 documents and descriptors\n");

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{major, minor};
 use walkdir::WalkDir;
 
-/// One entry, complete. Made by [`file`] and its siblings it is what the library makes of a mapping that says nothing:
-/// mode 0644 or the like, root's, a second after 1970.
+/// One entry, complete. Made by [`file`] and its siblings it is what the library makes of a mapping
+/// that says nothing: mode 0644 or the like, root's, a second after 1970.
 #[derive(Clone, PartialEq)]
 pub struct Entry {
     /// From the root, without a slash in front.
@@ -61,7 +61,15 @@ pub fn hard_link(path: impl AsRef<OsStr>, first: &Entry) -> Entry {
 
 impl Entry {
     fn new(path: impl AsRef<OsStr>, kind: Kind, mode: u32) -> Self {
-        Self { path: path.as_ref().into(), kind, mode, uid: 0, gid: 0, mtime: 1, xattrs: BTreeMap::new() }
+        Self {
+            path: path.as_ref().into(),
+            kind,
+            mode,
+            uid: 0,
+            gid: 0,
+            mtime: 1,
+            xattrs: BTreeMap::new(),
+        }
     }
 
     pub fn mode(self, mode: u32) -> Self {
@@ -87,7 +95,8 @@ impl Entry {
     }
 }
 
-/// Everything below a folder, parents first and sorted by name. Of the names of one file, all but the first are links.
+/// Everything below a folder, parents first and sorted by name. Of the names of one file, all but
+/// the first are links.
 pub fn found_in(root: &Path) -> Vec<Entry> {
     let mut names: HashMap<u64, PathBuf> = HashMap::new();
     let walk = WalkDir::new(root).min_depth(1).sort_by_file_name();
@@ -118,7 +127,8 @@ pub fn found_in(root: &Path) -> Vec<Entry> {
                 .owner(metadata.uid().into(), metadata.gid().into())
                 .mtime(metadata.mtime());
             // SELinux gives every file one, whatever an archive says.
-            for name in xattr::list(found.path()).unwrap().filter(|name| name != "security.selinux") {
+            for name in xattr::list(found.path()).unwrap().filter(|name| name != "security.selinux")
+            {
                 let value = xattr::get(found.path(), &name).unwrap().unwrap();
                 entry.xattrs.insert(name, value);
             }
@@ -130,20 +140,27 @@ pub fn found_in(root: &Path) -> Vec<Entry> {
 /// The same entries in the same order; otherwise the panic names those that differ.
 #[track_caller]
 pub fn assert_same(judge: &str, expected: &[Entry], found: &[Entry]) {
-    let find = |entries: &[Entry], path: &Path| entries.iter().find(|entry| entry.path == path).cloned();
+    let find =
+        |entries: &[Entry], path: &Path| entries.iter().find(|entry| entry.path == path).cloned();
     let mut wrong = Vec::new();
     for entry in expected {
         match find(found, &entry.path) {
             None => wrong.push(format!("missing {entry:?}")),
-            Some(other) if other != *entry => wrong.push(format!("expected {entry:?}\n   found {other:?}")),
+            Some(other) if other != *entry => {
+                wrong.push(format!("expected {entry:?}\n   found {other:?}"))
+            }
             Some(_) => {}
         }
     }
     wrong.extend(
-        found.iter().filter(|entry| find(expected, &entry.path).is_none()).map(|entry| format!("too much {entry:?}")),
+        found
+            .iter()
+            .filter(|entry| find(expected, &entry.path).is_none())
+            .map(|entry| format!("too much {entry:?}")),
     );
     assert!(wrong.is_empty(), "{judge}:\n{}", wrong.join("\n"));
-    let paths = |entries: &[Entry]| entries.iter().map(|entry| entry.path.clone()).collect::<Vec<_>>();
+    let paths =
+        |entries: &[Entry]| entries.iter().map(|entry| entry.path.clone()).collect::<Vec<_>>();
     assert_eq!(paths(expected), paths(found), "{judge}: the order, or something is there twice");
 }
 

@@ -1,12 +1,13 @@
-//! One tar for all: docker, podman, containerd, skopeo and umoci take it, and know its images by the same names.
+//! One tar for all: docker, podman, containerd, skopeo and umoci take it, and know its images by
+//! the same names.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use oci_layout::{
-    Compression, Digest, FileMapping, ImageManifest, LayerOptions, image_config, image_layout, image_manifest,
-    layer_tar,
+    Compression, Digest, FileMapping, ImageManifest, LayerOptions, image_config, image_layout,
+    image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,9 +17,11 @@ use crate::common::hello::{busybox, hello};
 use crate::common::tool::{Containerd, Containers, run, skopeo, tool, umoci};
 use crate::tools::sparse::Sources;
 
-pub const COMPRESSIONS: [Compression; 3] = [Compression::NONE, Compression::GZIP, Compression::ZSTD];
+pub const COMPRESSIONS: [Compression; 3] =
+    [Compression::NONE, Compression::GZIP, Compression::ZSTD];
 
-/// A layout in a folder of this name, with two layers in each compression, and what its containers print.
+/// A layout in a folder of this name, with two layers in each compression, and what its containers
+/// print.
 pub struct Exported {
     pub dir: TempDir,
     pub image: ImageManifest,
@@ -26,16 +29,19 @@ pub struct Exported {
 }
 
 impl Exported {
-    /// Layers that no other image has: docker and podman know layers by diff ID, and would not read them again.
+    /// Layers that no other image has: docker and podman know layers by diff ID, and would not read
+    /// them again.
     pub fn new(compression: Compression) -> Self {
         let dir = TempDir::new().unwrap();
         let layout = dir.path().join("app");
         let text = format!("{compression} {}\n", dir.path().display());
         let options = LayerOptions::from(compression).store(&layout);
-        let program = [FileMapping::new(busybox(), "/bin/busybox"), FileMapping::text(&text, "/hello")];
+        let program =
+            [FileMapping::new(busybox(), "/bin/busybox"), FileMapping::text(&text, "/hello")];
         // Larger than one block of any compression.
         let data = [FileMapping::text(text.repeat(200_000), "/data")];
-        let layers = [layer_tar(program, options.clone()).unwrap(), layer_tar(data, options).unwrap()];
+        let layers =
+            [layer_tar(program, options.clone()).unwrap(), layer_tar(data, options).unwrap()];
         let run = json!({ "config": { "Entrypoint": ["/bin/busybox"], "Cmd": ["cat", "/hello"] } });
         let image = image_manifest(image_config(&layers, run).unwrap(), layers, json!({})).unwrap();
         let tagged = image.clone().tagged("1.0").tagged("registry.example:5000/me/app:2.0");
@@ -77,23 +83,35 @@ fn a_docker_with_containerd_loads_and_runs() {
 #[track_caller]
 fn docker_loads_and_runs(version: Version) {
     let docker = Docker::start(version);
-    for (compression, format) in COMPRESSIONS.iter().flat_map(|c| [(c, "both"), (c, "docker-archive")]) {
+    for (compression, format) in
+        COMPRESSIONS.iter().flat_map(|c| [(c, "both"), (c, "docker-archive")])
+    {
         // It does not know it; this is what docker-archive is for.
         if (version, *compression, format) == (Version::Older, Compression::ZSTD, "both") {
             continue;
         }
         let exported = Exported::new(*compression);
         // Docker leaves out what it puts before a name that has no registry.
-        assert_eq!(docker.load(&exported.archive(format)), ["app:1.0", Exported::NAMES[1]], "{docker}, {format}");
+        assert_eq!(
+            docker.load(&exported.archive(format)),
+            ["app:1.0", Exported::NAMES[1]],
+            "{docker}, {format}"
+        );
         for name in Exported::NAMES {
             assert_eq!(docker.run(name, &[]), exported.text, "{docker}, {format}");
         }
-        assert_eq!(docker.run("app:1.0", &["wc", "-c", "/data"]), format!("{} /data\n", exported.text.len() * 200_000));
-        let inspected: Value = serde_json::from_str(&docker.docker(["image", "inspect", "app:1.0"])).unwrap();
-        let diff_ids: Vec<_> = exported.image.layers().iter().map(|layer| layer.diff_id().to_string()).collect();
+        assert_eq!(
+            docker.run("app:1.0", &["wc", "-c", "/data"]),
+            format!("{} /data\n", exported.text.len() * 200_000)
+        );
+        let inspected: Value =
+            serde_json::from_str(&docker.docker(["image", "inspect", "app:1.0"])).unwrap();
+        let diff_ids: Vec<_> =
+            exported.image.layers().iter().map(|layer| layer.diff_id().to_string()).collect();
         assert_eq!(inspected[0]["RootFS"], json!({ "Type": "layers", "Layers": diff_ids }));
         let id: Digest = inspected[0]["Id"].as_str().unwrap().parse().unwrap();
-        // containerd's store has the image as it is; of a docker-archive it makes a manifest of its own.
+        // containerd's store has the image as it is; of a docker-archive it makes a manifest of its
+        // own.
         match (version, format) {
             (Version::WithContainerd, "both") => assert_eq!(id, exported.image.digest()),
             (Version::WithContainerd, _) => {}
@@ -104,10 +122,17 @@ fn docker_loads_and_runs(version: Version) {
 
 #[test]
 fn podman_loads_and_runs() {
-    for (compression, format) in COMPRESSIONS.iter().flat_map(|c| [(c, "both"), (c, "docker-archive")]) {
+    for (compression, format) in
+        COMPRESSIONS.iter().flat_map(|c| [(c, "both"), (c, "docker-archive")])
+    {
         let exported = Exported::new(*compression);
         let containers = Containers::new(exported.dir.path());
-        containers.podman(["load", "--quiet", "--input", exported.archive(format).to_str().unwrap()]);
+        containers.podman([
+            "load",
+            "--quiet",
+            "--input",
+            exported.archive(format).to_str().unwrap(),
+        ]);
         assert_eq!(podman_names(&containers), Exported::NAMES, "{compression}, {format}");
         for name in Exported::NAMES {
             assert_eq!(
@@ -130,14 +155,21 @@ pub fn podman_names(containers: &Containers) -> Vec<String> {
 #[test]
 fn containerd_imports_and_runs() {
     let containerd = Containerd::start();
-    for (compression, format) in COMPRESSIONS.iter().flat_map(|c| [(c, "both"), (c, "docker-archive")]) {
+    for (compression, format) in
+        COMPRESSIONS.iter().flat_map(|c| [(c, "both"), (c, "docker-archive")])
+    {
         let exported = Exported::new(*compression);
-        assert_eq!(containerd.import_archive(&exported.archive(format)), Exported::NAMES, "{compression}, {format}");
+        assert_eq!(
+            containerd.import_archive(&exported.archive(format)),
+            Exported::NAMES,
+            "{compression}, {format}"
+        );
         for name in Exported::NAMES {
             assert_eq!(containerd.run(name, &[]), exported.text, "{compression}, {format}");
         }
         if format == "both" {
-            let listed = containerd.ctr(["images", "list", &format!("name=={}", Exported::NAMES[0])]);
+            let listed =
+                containerd.ctr(["images", "list", &format!("name=={}", Exported::NAMES[0])]);
             assert!(listed.contains(&exported.image.digest().to_string()), "{listed}");
         }
     }
@@ -150,7 +182,8 @@ fn skopeo_finds_both_halves() {
         let tar = exported.archive("both");
         let (digest, config) = (exported.image.digest(), exported.image.config());
         for tag in ["1.0", "2.0"] {
-            let (oci, copy) = (format!("oci-archive:{}:{tag}", tar.display()), exported.dir.path().join(tag));
+            let (oci, copy) =
+                (format!("oci-archive:{}:{tag}", tar.display()), exported.dir.path().join(tag));
             assert_eq!(Digest::of(skopeo(["inspect", "--raw", &oci])), digest);
             skopeo(["copy", "--preserve-digests", &oci, &format!("dir:{}", copy.display())]);
             assert_eq!(fs::read(copy.join("manifest.json")).unwrap(), exported.image.bytes());
@@ -158,7 +191,10 @@ fn skopeo_finds_both_halves() {
         for archive in [tar, exported.archive("docker-archive")] {
             for name in Exported::NAMES {
                 let docker = format!("docker-archive:{}:{name}", archive.display());
-                assert_eq!(skopeo(["inspect", "--config", "--raw", &docker]).as_bytes(), config.bytes());
+                assert_eq!(
+                    skopeo(["inspect", "--config", "--raw", &docker]).as_bytes(),
+                    config.bytes()
+                );
                 let copy = exported.dir.path().join("copy");
                 skopeo(["copy", &docker, &format!("oci:{}:copy", copy.display())]);
                 fs::remove_dir_all(copy).unwrap();
@@ -176,7 +212,12 @@ fn tar_and_python_unpack_the_layout() {
         run(tool("tar").arg("--extract").arg("--file").arg(&tar).arg("--directory").arg(&layout));
         assert_eq!(umoci(["list", "--layout", layout.to_str().unwrap()]), "1.0\n2.0\n");
         let bundle = exported.dir.path().join("bundle");
-        umoci(["unpack", "--image", &format!("{}:2.0", layout.display()), bundle.to_str().unwrap()]);
+        umoci([
+            "unpack",
+            "--image",
+            &format!("{}:2.0", layout.display()),
+            bundle.to_str().unwrap(),
+        ]);
         assert_eq!(fs::read_to_string(bundle.join("rootfs/hello")).unwrap(), exported.text);
 
         let listed = run(tool("tar")
@@ -185,7 +226,8 @@ fn tar_and_python_unpack_the_layout() {
         let blobs = fs::read_dir(layout.join("blobs/sha256")).unwrap().count();
         assert_eq!(listed.lines().count(), 5 + blobs);
         for line in listed.lines() {
-            let is_usual = ["-rw-r--r-- 0/0 ", "drwxr-xr-x 0/0 "].iter().any(|start| line.starts_with(start));
+            let is_usual =
+                ["-rw-r--r-- 0/0 ", "drwxr-xr-x 0/0 "].iter().any(|start| line.starts_with(start));
             assert!(is_usual && line.contains(" 1970-01-01 00:00:01 "), "{line}");
         }
         let check = "import hashlib, sys, tarfile
@@ -193,7 +235,8 @@ with tarfile.open(sys.argv[1], 'r|', errorlevel=2) as tar:
     for member in tar:
         assert not member.pax_headers and member.isreg() or member.isdir(), member
         name = member.name.rpartition('/')[2]
-        assert len(name) != 64 or hashlib.sha256(tar.extractfile(member).read()).hexdigest() == name, member";
+        assert len(name) != 64 or hashlib.sha256(tar.extractfile(member).read()).hexdigest() == \
+        name, member";
         run(tool("python3").args(["-c", check]).arg(&tar));
     }
 }
@@ -228,7 +271,8 @@ fn everybody_has_the_same_names() {
 fn an_image_for_several_platforms() {
     let dir = TempDir::new().unwrap();
     let layout = dir.path().join("app");
-    let images = ["linux/arm64", "linux/amd64"].map(|platform| hello(&layout, platform, platform).tagged("1"));
+    let images = ["linux/arm64", "linux/amd64"]
+        .map(|platform| hello(&layout, platform, platform).tagged("1"));
     image_layout(&layout, images, json!({})).unwrap();
     let tar = |args: &[&str]| {
         let tar = dir.path().join("app.tar");
@@ -271,7 +315,14 @@ fn nothing_of_it_need_be_a_file() {
     pipe_into(containers.tool("podman").arg("load"));
     assert_eq!(podman_names(&containers), Exported::NAMES);
     let containerd = Containerd::start();
-    pipe_into(&mut containerd.tool(["images", "import", "--local", "--snapshotter", "native", "-"]));
+    pipe_into(&mut containerd.tool([
+        "images",
+        "import",
+        "--local",
+        "--snapshotter",
+        "native",
+        "-",
+    ]));
     assert_eq!(containerd.run(Exported::NAMES[0], &[]), exported.text);
 }
 
@@ -294,7 +345,9 @@ fn what_breaks_off_is_loaded_by_nobody() {
             let tar = folder.join(format!("{format}.tar"));
             let fails = |to: &str, stdout: Stdio| {
                 let mut export = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
-                export.args(["export", "app", "--format", format, "--trust-recipes", "-o", to]).current_dir(folder);
+                export
+                    .args(["export", "app", "--format", format, "--trust-recipes", "-o", to])
+                    .current_dir(folder);
                 let output = export.stdout(stdout).output().unwrap();
                 let said = String::from_utf8_lossy(&output.stderr);
                 assert!(output.status.code() == Some(1) && said.contains(reason), "{output:?}");

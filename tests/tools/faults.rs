@@ -23,7 +23,10 @@ fn failure(output: Output) -> String {
 fn assert_missing(args: [&str; 3]) {
     let output = tool("crane").args(args).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && ["404", "UNKNOWN"].iter().any(|part| said.contains(part)), "{output:?}");
+    assert!(
+        !output.status.success() && ["404", "UNKNOWN"].iter().any(|part| said.contains(part)),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -32,12 +35,14 @@ fn a_source_that_changed_is_pushed_nowhere() {
         let sources = Sources::new(6 << 20);
         let image = sources.build("app", Compression::GZIP, true);
         sources.change_data();
-        let (repository, digest) = (format!("{}/a/app", registry.address), image.layers()[1].descriptor().digest);
+        let (repository, digest) =
+            (format!("{}/a/app", registry.address), image.layers()[1].descriptor().digest);
         let reference = format!("{repository}:1.0");
-        let push = || program(&["push", "app", &reference, "--trust-recipes"], sources.folder(), |_| {});
+        let push =
+            || program(&["push", "app", &reference, "--trust-recipes"], sources.folder(), |_| {});
         let sentence = format!(
-            "oci-layout: error: blob {digest} cannot be made again: {:?} changed since it was described; put it back as \
-             it was, or make the image again\n",
+            "oci-layout: error: blob {digest} cannot be made again: {:?} changed since it was \
+             described; put it back as it was, or make the image again\n",
             sources.path("data")
         );
         assert_eq!(failure(push()), sentence);
@@ -78,8 +83,8 @@ fn a_source_that_changed_is_pulled_by_nobody() {
     fails(tool("crane").args(["validate", "--insecure", "--remote", &reference]));
     let (digest, path) = (image.layers()[1].descriptor().digest, sources.path("data"));
     let warning = format!(
-        "oci-layout: warning: /v2/app/blobs/{digest}: blob {digest} cannot be made again: {path:?} changed since it was \
-         described; put it back as it was, or make the image again\n"
+        "oci-layout: warning: /v2/app/blobs/{digest}: blob {digest} cannot be made again: {path:?} \
+         changed since it was described; put it back as it was, or make the image again\n"
     );
     assert!(served.log().contains(&warning), "{}", served.log());
 }
@@ -106,9 +111,14 @@ fn a_registry_that_dies_has_no_image_then() {
             })
         };
         let said = failure(run());
-        let sentence =
-            format!("oci-layout: error: {}/a/app: the connection to the registry broke off, ", counter.address);
-        assert!(said.starts_with(&sentence) || subcommand == "copy" && said.contains("level=fatal"), "{said}");
+        let sentence = format!(
+            "oci-layout: error: {}/a/app: the connection to the registry broke off, ",
+            counter.address
+        );
+        assert!(
+            said.starts_with(&sentence) || subcommand == "copy" && said.contains("level=fatal"),
+            "{said}"
+        );
 
         registry.lock().unwrap().start_again();
         let reference = format!("{}/a/app:1.0", registry.lock().unwrap().address);

@@ -1,4 +1,5 @@
-//! What a split costs when the closure changes, beside the ways that others split: judged by a replay of updates.
+//! What a split costs when the closure changes, beside the ways that others split: judged by a
+//! replay of updates.
 
 use std::{
     collections::BTreeMap,
@@ -17,17 +18,27 @@ fn updates_cost_less_than_with_size_cohorts() {
     let script = Path::new(SHARED).join("tools/replay.py");
     if !script.exists() {
         // Past the test harness, which shows what a test prints only when it fails.
-        writeln!(io::stderr(), "updates_cost_less_than_with_size_cohorts: not run: there is no {SHARED}").unwrap();
+        writeln!(
+            io::stderr(),
+            "updates_cost_less_than_with_size_cohorts: not run: there is no {SHARED}"
+        )
+        .unwrap();
         return;
     }
     let closures = fs::read_dir(Path::new(SHARED).join("closures")).unwrap();
     let closures: Vec<_> = closures.map(|file| file.unwrap().path()).collect();
-    let planner = format!("{} closure-layers --max-layers {{max}} {{graph}}", env!("CARGO_BIN_EXE_oci-layout"));
-    let options = ["--planner", &planner, "--max-layers", "20", "--max-layers", "60", "--sample", "40"];
+    let planner = format!(
+        "{} closure-layers --max-layers {{max}} {{graph}}",
+        env!("CARGO_BIN_EXE_oci-layout")
+    );
+    let options =
+        ["--planner", &planner, "--max-layers", "20", "--max-layers", "60", "--sample", "40"];
     let said = run(tool("python3").arg(script).args(options).args(&closures));
 
-    // graph, limit, way, number of layers, bytes to push, layers under 1 MiB; in the last rows: word, share.
-    let rows: Vec<Vec<&str>> = said.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+    // graph, limit, way, number of layers, bytes to push, layers under 1 MiB; in the last rows:
+    // word, share.
+    let rows: Vec<Vec<&str>> =
+        said.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
     let of = |way: &str| -> BTreeMap<_, _> {
         rows.iter().filter(|row| row[2] == way).map(|row| ((row[0], row[1]), &row[3..])).collect()
     };
@@ -42,7 +53,10 @@ fn updates_cost_less_than_with_size_cohorts() {
             continue;
         }
         let ratio = number(row[1]) / number(cohort[1]);
-        assert!(ratio <= if *limit == "20" { 1.0 } else { 1.05 }, "push of {graph} at {limit} layers\n{said}");
+        assert!(
+            ratio <= if *limit == "20" { 1.0 } else { 1.05 },
+            "push of {graph} at {limit} layers\n{said}"
+        );
         if *limit == "20" {
             ratios.push(ratio);
             assert!(3.0 * number(row[2]) <= number(row[0]), "small layers of {graph}\n{said}");

@@ -1,4 +1,5 @@
-//! Registries behind a proxy that refuses some requests: what arrives is whole, and others take it from there.
+//! Registries behind a proxy that refuses some requests: what arrives is whole, and others take it
+//! from there.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -7,8 +8,8 @@ use std::thread;
 
 use oci_layout::registry::{Client, Reference};
 use oci_layout::{
-    Blob, Compression, Descriptor, Digest, FileMapping, Image, LayerOptions, MediaType, MemoryBlob, image_config,
-    image_manifest, layer_tar,
+    Blob, Compression, Descriptor, Digest, FileMapping, Image, LayerOptions, MediaType, MemoryBlob,
+    image_config, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 
@@ -30,7 +31,8 @@ impl Proxy {
         let passing = Arc::clone(&passed);
         thread::spawn(move || {
             for client in listener.incoming() {
-                let (client, target, passing) = (client.unwrap(), target.clone(), Arc::clone(&passing));
+                let (client, target, passing) =
+                    (client.unwrap(), target.clone(), Arc::clone(&passing));
                 thread::spawn(move || pass(client, &target, refuses, &passing));
             }
         });
@@ -76,9 +78,11 @@ fn pass(
 
 /// A layer of five megabytes and more, and a small one.
 fn image() -> Image {
-    let contents: Vec<u8> = (0..5_300_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let contents: Vec<u8> =
+        (0..5_300_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let files = [FileMapping::bytes(contents, "/large"), FileMapping::text("small", "/small")];
-    let layers = files.map(|file| layer_tar([file], LayerOptions::from(Compression::NONE)).unwrap());
+    let layers =
+        files.map(|file| layer_tar([file], LayerOptions::from(Compression::NONE)).unwrap());
     image_manifest(image_config(&layers, Value::Null).unwrap(), layers, Value::Null).unwrap().into()
 }
 
@@ -100,19 +104,31 @@ fn blobs_arrive_in_every_manner() {
             // crane's has one place for the blobs of all repositories.
             let registry = start();
             let proxy = Proxy::before(&registry, refuses);
-            let reference: Reference = format!("{}/a/large-{number}:v1", proxy.address).parse().unwrap();
+            let reference: Reference =
+                format!("{}/a/large-{number}:v1", proxy.address).parse().unwrap();
             Client::default().push(&image, &[reference]).unwrap();
             let passed = proxy.passed.lock().unwrap();
-            let parts = passed.iter().filter(|(method, length)| method == "PATCH" && *length > 10_000).count();
+            let parts = passed
+                .iter()
+                .filter(|(method, length)| method == "PATCH" && *length > 10_000)
+                .count();
             // In parts of one MiB, whole, and in two of at most 2^22/2 bytes and a rest.
             let (least, most) = [(6, 6), (1, 1), (2, 6)][number];
             assert!((least..=most).contains(&parts), "{number}: {parts} of {passed:?}");
             let there = format!("{}/a/large-{number}", registry.address);
-            assert_eq!(crane(["digest", "--insecure", &format!("{there}:v1")]).trim(), image.digest().to_string());
-            for blob in image.blobs().iter().filter(|blob| !blob.descriptor().media_type.is_manifest()) {
+            assert_eq!(
+                crane(["digest", "--insecure", &format!("{there}:v1")]).trim(),
+                image.digest().to_string()
+            );
+            for blob in
+                image.blobs().iter().filter(|blob| !blob.descriptor().media_type.is_manifest())
+            {
                 let digest = blob.descriptor().digest;
-                let output =
-                    tool("crane").args(["blob", "--insecure"]).arg(format!("{there}@{digest}")).output().unwrap();
+                let output = tool("crane")
+                    .args(["blob", "--insecure"])
+                    .arg(format!("{there}@{digest}"))
+                    .output()
+                    .unwrap();
                 assert_eq!(Digest::of(output.stdout), digest);
             }
         }
@@ -141,5 +157,8 @@ fn layers_of_windows() {
     let image = Image::from_manifest(manifest.to_string().into_bytes(), blob).unwrap();
     let reference: Reference = format!("{}/a/windows:v1", registry.address).parse().unwrap();
     let said = Client::default().push(&image, &[reference]).unwrap_err().to_string();
-    assert!(said.contains("because of layers that registries need not have and that are not sent"), "{said}");
+    assert!(
+        said.contains("because of layers that registries need not have and that are not sent"),
+        "{said}"
+    );
 }

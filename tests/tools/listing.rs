@@ -32,7 +32,15 @@ fn three_programs_list_what_was_mapped(compression: Compression) {
 }
 
 fn gnu_tar(tar: &Path) -> Vec<String> {
-    let options = ["--list", "--verbose", "--full-time", "--utc", "--numeric-owner", "--quoting-style=c", "--file"];
+    let options = [
+        "--list",
+        "--verbose",
+        "--full-time",
+        "--utc",
+        "--numeric-owner",
+        "--quoting-style=c",
+        "--file",
+    ];
     let listing = run(tool("tar").env("LC_ALL", "C").args(options).arg(tar));
     // Columns are as wide as they must be.
     let narrow = |line: &str| {
@@ -68,7 +76,11 @@ fn as_gnu_tar_writes_one(entry: &Entry) -> String {
             (false, bit) => bit,
         });
     }
-    let time = Timestamp::from_second(entry.mtime).unwrap().to_zoned(TimeZone::UTC).strftime("%F %T").to_string();
+    let time = Timestamp::from_second(entry.mtime)
+        .unwrap()
+        .to_zoned(TimeZone::UTC)
+        .strftime("%F %T")
+        .to_string();
     format!("{mode} {}/{} {size} {time} {names}", entry.uid, entry.gid)
 }
 
@@ -89,7 +101,8 @@ fn quoted(path: &Path) -> String {
 
 fn python(tar: &Path) -> Vec<Entry> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/listing.py");
-    let members: Vec<Value> = serde_json::from_str(&run(tool("python3").arg(script).arg(tar))).unwrap();
+    let members: Vec<Value> =
+        serde_json::from_str(&run(tool("python3").arg(script).arg(tar))).unwrap();
     let bytes = |value: &Value| from_hexadecimal(value.as_str().unwrap());
     let entry = |member: &Value| Entry {
         path: to_path(&bytes(&member["path"])),
@@ -97,13 +110,20 @@ fn python(tar: &Path) -> Vec<Entry> {
             member["type"].as_str().unwrap().as_bytes()[0],
             &bytes(&member["link"]),
             bytes(&member["content"]),
-            [&member["devmajor"], &member["devminor"]].map(|number| number.as_u64().unwrap().try_into().unwrap()),
+            [&member["devmajor"], &member["devminor"]]
+                .map(|number| number.as_u64().unwrap().try_into().unwrap()),
         ),
         mode: member["mode"].as_u64().unwrap().try_into().unwrap(),
         uid: member["uid"].as_u64().unwrap(),
         gid: member["gid"].as_u64().unwrap(),
         mtime: member["mtime"].as_i64().unwrap(),
-        xattrs: xattrs(member["records"].as_object().unwrap().iter().map(|(key, value)| (&**key, bytes(value)))),
+        xattrs: xattrs(
+            member["records"]
+                .as_object()
+                .unwrap()
+                .iter()
+                .map(|(key, value)| (&**key, bytes(value))),
+        ),
     };
     members.iter().map(entry).collect()
 }
@@ -121,11 +141,16 @@ fn tar_crate(tar: &Path) -> Vec<Entry> {
         member.read_to_end(&mut content).unwrap();
         let records = member.pax_extensions().unwrap().into_iter().flatten();
         // It takes a newline for the end of a record, and from there on nothing is right.
-        let records = records.map_while(Result::ok).map(|r| (r.key().unwrap().to_owned(), r.value_bytes().to_owned()));
+        let records = records
+            .map_while(Result::ok)
+            .map(|r| (r.key().unwrap().to_owned(), r.value_bytes().to_owned()));
         let records: Vec<(String, Vec<u8>)> = records.collect();
         let header = member.header();
         // The crate leaves this record to its callers.
-        let mtime = records.iter().find(|(key, _)| key == "mtime").map(|(_, value)| str::from_utf8(value).unwrap());
+        let mtime = records
+            .iter()
+            .find(|(key, _)| key == "mtime")
+            .map(|(_, value)| str::from_utf8(value).unwrap());
         let link = member.link_name_bytes().unwrap_or_default();
         let device = [header.device_major().unwrap(), header.device_minor().unwrap()];
         Entry {
@@ -135,7 +160,9 @@ fn tar_crate(tar: &Path) -> Vec<Entry> {
             mode: header.mode().unwrap(),
             uid: header.uid().unwrap(),
             gid: header.gid().unwrap(),
-            mtime: mtime.map_or(header.mtime().unwrap().try_into().unwrap(), |mtime| mtime.parse().unwrap()),
+            mtime: mtime.map_or(header.mtime().unwrap().try_into().unwrap(), |mtime| {
+                mtime.parse().unwrap()
+            }),
             xattrs: xattrs(records.iter().map(|(key, value)| (&**key, value.clone()))),
         }
     };
@@ -163,7 +190,9 @@ fn kind(entry_type: u8, link: &[u8], content: Vec<u8>, [major, minor]: [u32; 2])
 }
 
 fn xattrs<'a>(records: impl Iterator<Item = (&'a str, Vec<u8>)>) -> BTreeMap<OsString, Vec<u8>> {
-    records.filter_map(|(key, value)| Some((key.strip_prefix("SCHILY.xattr.")?.into(), value))).collect()
+    records
+        .filter_map(|(key, value)| Some((key.strip_prefix("SCHILY.xattr.")?.into(), value)))
+        .collect()
 }
 
 fn to_path(bytes: &[u8]) -> PathBuf {

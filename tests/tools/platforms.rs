@@ -1,4 +1,5 @@
-//! An image for several platforms: all of it travels under one tag, and everybody takes what runs here.
+//! An image for several platforms: all of it travels under one tag, and everybody takes what runs
+//! here.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +9,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::common::hello::hello;
-use crate::common::tool::{Containerd, Containers, Registry, crane, oci_image_tool, schemas, skopeo};
+use crate::common::tool::{
+    Containerd, Containers, Registry, crane, oci_image_tool, schemas, skopeo,
+};
 use crate::tools::transport::assert_same_blobs;
 
 const PLATFORMS: [&str; 3] = ["linux/arm64", "linux/amd64", "linux/arm/v7"];
@@ -24,9 +27,11 @@ impl ForSeveral {
     fn new() -> Self {
         let dir = TempDir::new().unwrap();
         let layout = dir.path().join("layout");
-        let images: Vec<_> = PLATFORMS.iter().map(|platform| hello(&layout, platform, platform)).collect();
+        let images: Vec<_> =
+            PLATFORMS.iter().map(|platform| hello(&layout, platform, platform)).collect();
         let tagged = images.iter().cloned().map(|image| image.tagged("latest"));
-        let index = image_layout(&layout, tagged, json!({})).unwrap().index().unwrap().manifests[0].clone();
+        let index =
+            image_layout(&layout, tagged, json!({})).unwrap().index().unwrap().manifests[0].clone();
         Self { dir, images, index }
     }
 
@@ -42,8 +47,8 @@ impl ForSeveral {
 #[test]
 fn the_documents_fit_the_schemas() {
     let image = ForSeveral::new();
-    // oci-layout, index.json, the index that it names, three manifests and configurations; and ten descriptors: of the
-    // index, and of each manifest, its configuration and layer.
+    // oci-layout, index.json, the index that it names, three manifests and configurations; and ten
+    // descriptors: of the index, and of each manifest, its configuration and layer.
     assert_eq!(schemas(image.layout().as_ref()), "19 documents and descriptors\n");
     oci_image_tool(["validate", "--type", "image", "--ref", "name=latest", &image.layout()]);
 }
@@ -70,14 +75,22 @@ fn one_skopeo_copy_carries_all() {
     let registry = Registry::start();
     let there = format!("docker://{}/a/hello:v1", registry.address);
     let back = image.dir.path().join("back");
-    skopeo(["copy", "--all", "--preserve-digests", "--dest-tls-verify=false", &image.reference(), &there]);
+    skopeo([
+        "copy",
+        "--all",
+        "--preserve-digests",
+        "--dest-tls-verify=false",
+        &image.reference(),
+        &there,
+    ]);
     let reference = format!("oci:{}:latest", back.display());
     skopeo(["copy", "--all", "--preserve-digests", "--src-tls-verify=false", &there, &reference]);
     assert_same_blobs(image.layout().as_ref(), &back);
 
     // And without --all, the one that was asked for.
     let one = image.dir.path().join("one");
-    let options = ["--override-arch", "arm", "--override-variant", "v7", "copy", "--preserve-digests"];
+    let options =
+        ["--override-arch", "arm", "--override-variant", "v7", "copy", "--preserve-digests"];
     skopeo(options.into_iter().chain([&*image.reference(), &format!("dir:{}", one.display())]));
     assert_eq!(fs::read(one.join("manifest.json")).unwrap(), image.images[2].bytes());
 }

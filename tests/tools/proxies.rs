@@ -27,7 +27,8 @@ impl Proxy {
                 BufReader::new(&client).read_line(&mut first).unwrap();
                 remember.lock().unwrap().push(first);
                 // A client that goes away has its reasons.
-                let _ = client.write_all(b"HTTP/1.1 403 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+                let _ = client
+                    .write_all(b"HTTP/1.1 403 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
             }
         });
         Self { address, asked }
@@ -56,7 +57,11 @@ fn the_environment_is_read_as_by_crane() {
         (vec![("HTTPS_PROXY", ""), ("https_proxy", "PROXY")], "a.invalid", None),
         (vec![("HTTPS_PROXY", "PROXY"), ("https_proxy", "http://127.0.0.1:1")], "a.invalid", None),
         (vec![("HTTPS_PROXY", "http://PROXY"), ("no_proxy", "a.invalid")], "a.invalid", None),
-        (vec![("HTTPS_PROXY", "http://PROXY"), ("NO_PROXY", ""), ("no_proxy", "a.invalid")], "a.invalid", None),
+        (
+            vec![("HTTPS_PROXY", "http://PROXY"), ("NO_PROXY", ""), ("no_proxy", "a.invalid")],
+            "a.invalid",
+            None,
+        ),
         (vec![("HTTPS_PROXY", "http://me:secret@PROXY")], "a.invalid", None),
         (vec![("ALL_PROXY", "http://PROXY")], "a.invalid", Some(true)),
         (vec![("HTTPS_PROXY", "http://PROXY")], "127.0.0.1:1", None),
@@ -88,6 +93,9 @@ fn the_environment_is_read_as_by_crane() {
         ours.env_clear().args(["pull", "--manifest", &reference]);
         let by_us = proxy.is_asked_by(&mut ours, &variables);
         assert_eq!(by_us, by_curl.unwrap_or(by_crane), "{variables:?}: {host}");
-        assert!(by_curl.is_none_or(|by_curl| by_curl != by_crane), "{variables:?}: {host}: Go does the same");
+        assert!(
+            by_curl.is_none_or(|by_curl| by_curl != by_crane),
+            "{variables:?}: {host}: Go does the same"
+        );
     }
 }

@@ -5,8 +5,8 @@ use std::process::{Command, Output, Stdio};
 
 use oci_layout::registry::Client;
 use oci_layout::{
-    Blob, Compression, FileMapping, Image, ImageLayout, LayerOptions, LayoutOptions, Platform, Pool, VerifyOptions,
-    image_config, image_layout, image_manifest, layer_tar, verify,
+    Blob, Compression, FileMapping, Image, ImageLayout, LayerOptions, LayoutOptions, Platform,
+    Pool, VerifyOptions, image_config, image_layout, image_manifest, layer_tar, verify,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -33,7 +33,9 @@ fn an_image_that_crane_pushed(compression: Compression) {
 
         let manifest = Client::default().manifest(&reference.parse().unwrap(), None).unwrap();
         assert_eq!(manifest.bytes(), crane(["manifest", "--insecure", &reference]).as_bytes());
-        let config = Client::default().blob(&reference.parse().unwrap(), sample.config.descriptor()).unwrap();
+        let config = Client::default()
+            .blob(&reference.parse().unwrap(), sample.config.descriptor())
+            .unwrap();
         let mut bytes = Vec::new();
         std::io::Read::read_to_end(&mut config.open().unwrap(), &mut bytes).unwrap();
         assert_eq!(bytes, crane(["config", "--insecure", &reference]).as_bytes());
@@ -53,18 +55,33 @@ fn an_image_that_skopeo_pushed(compression: Compression) {
     skopeo(["copy", "--preserve-digests", "--dest-tls-verify=false", &here, &there]);
     let pulled = sample.folder().join("pulled");
     pull(&format!("{reference}@{}", sample.digest), Some("linux/amd64"), &pulled);
-    assert_eq!(skopeo(["inspect", "--format", "{{.Digest}}", &layout(&pulled)]).trim(), sample.digest.to_string());
-    umoci(["unpack", "--image", &format!("{}:latest", pulled.display()), sample.folder().join("b").to_str().unwrap()]);
+    assert_eq!(
+        skopeo(["inspect", "--format", "{{.Digest}}", &layout(&pulled)]).trim(),
+        sample.digest.to_string()
+    );
+    umoci([
+        "unpack",
+        "--image",
+        &format!("{}:latest", pulled.display()),
+        sample.folder().join("b").to_str().unwrap(),
+    ]);
 }
 
-/// As docker makes it: other media types, the same bytes. podman and skopeo look for OCI's own in a layout; crane does not
-/// mind, and as a base the image is like any other.
+/// As docker makes it: other media types, the same bytes. podman and skopeo look for OCI's own in a
+/// layout; crane does not mind, and as a base the image is like any other.
 #[test]
 fn an_image_in_dockers_format() {
     let (registry, sample) = (Registry::start(), Sample::new(Compression::GZIP));
     let reference = format!("{}/a/sample:docker", registry.address);
     let here = format!("oci:{}:latest", sample.layout().display());
-    skopeo(["copy", "--format", "v2s2", "--dest-tls-verify=false", &here, &format!("docker://{reference}")]);
+    skopeo([
+        "copy",
+        "--format",
+        "v2s2",
+        "--dest-tls-verify=false",
+        &here,
+        &format!("docker://{reference}"),
+    ]);
     let pulled = sample.folder().join("pulled");
     let layout = pull(&reference, None, &pulled);
     assert_eq!(
@@ -72,11 +89,15 @@ fn an_image_in_dockers_format() {
         crane(["digest", "--insecure", &reference]).trim()
     );
     assert!(layout.index().unwrap().manifests[0].media_type.as_str().contains("docker"));
-    let diff_ids: Vec<_> = layout.image(Some("docker"), None).unwrap().configuration().rootfs.diff_ids.clone();
+    let diff_ids: Vec<_> =
+        layout.image(Some("docker"), None).unwrap().configuration().rootfs.diff_ids.clone();
     assert_eq!(diff_ids.iter().map(ToString::to_string).collect::<Vec<_>>(), sample.diff_ids());
     let again = format!("{}/a/again:docker", registry.address);
     crane(["push", "--insecure", pulled.to_str().unwrap(), &again]);
-    assert_eq!(crane(["digest", "--insecure", &again]), crane(["digest", "--insecure", &reference]));
+    assert_eq!(
+        crane(["digest", "--insecure", &again]),
+        crane(["digest", "--insecure", &reference])
+    );
 }
 
 #[test]
@@ -84,9 +105,11 @@ fn an_image_for_two_platforms() {
     let (registry, dir) = (Registry::start(), TempDir::new().unwrap());
     let platforms = ["linux/amd64", "linux/arm64"];
     let images = platforms.map(|platform| {
-        let layer = layer_tar([FileMapping::text(platform, "/platform")], LayerOptions::default()).unwrap();
+        let layer =
+            layer_tar([FileMapping::text(platform, "/platform")], LayerOptions::default()).unwrap();
         let Platform { os, architecture, .. } = platform.parse().unwrap();
-        let config = image_config([&layer], json!({ "os": os, "architecture": architecture })).unwrap();
+        let config =
+            image_config([&layer], json!({ "os": os, "architecture": architecture })).unwrap();
         image_manifest(config, [layer], Value::Null).unwrap().tagged("latest")
     });
     let made = dir.path().join("made");
@@ -109,7 +132,10 @@ fn an_image_for_two_platforms() {
         assert_eq!(blobs(&one).len(), 3);
         let inspected = skopeo(["inspect", "--config", &format!("oci:{}:latest", one.display())]);
         let config: Value = serde_json::from_str(&inspected).unwrap();
-        assert_eq!(format!("{}/{}", config["os"], config["architecture"]).replace('"', ""), platform);
+        assert_eq!(
+            format!("{}/{}", config["os"], config["architecture"]).replace('"', ""),
+            platform
+        );
     }
 }
 
@@ -134,19 +160,23 @@ fn what_was_pulled_runs() {
     assert_eq!(said, "from a registry\n");
 }
 
-/// Certificates are those that the environment names, or else the program's own, which do not know this registry.
+/// Certificates are those that the environment names, or else the program's own, which do not know
+/// this registry.
 #[test]
 fn a_registry_with_tls() {
     let (registry, sample) = (Registry::with_tls(), Sample::new(Compression::GZIP));
     let reference = format!("{}/a/sample:latest", registry.address);
     let layout = sample.layout();
     let mut push = tool("crane");
-    run(push.args(["push", layout.to_str().unwrap(), &reference]).env("SSL_CERT_FILE", registry.certificate()));
+    run(push
+        .args(["push", layout.to_str().unwrap(), &reference])
+        .env("SSL_CERT_FILE", registry.certificate()));
     for (number, variable) in ["SSL_CERT_FILE", "NIX_SSL_CERT_FILE"].into_iter().enumerate() {
         let pulled = sample.folder().join(number.to_string());
-        let output = program(&["pull", &reference, "-o", &number.to_string()], sample.folder(), |command| {
-            command.env(variable, registry.certificate());
-        });
+        let output =
+            program(&["pull", &reference, "-o", &number.to_string()], sample.folder(), |command| {
+                command.env(variable, registry.certificate());
+            });
         assert!(output.status.success(), "{variable}: {output:?}");
         assert_sound(&pulled);
         assert_same_blobs(&layout, &pulled);
@@ -156,7 +186,10 @@ fn a_registry_with_tls() {
             command.env("SSL_CERT_FILE", file);
         });
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains("is not trusted here (invalid peer certificate: UnknownIssuer)"), "{said}");
+        assert!(
+            said.contains("is not trusted here (invalid peer certificate: UnknownIssuer)"),
+            "{said}"
+        );
         assert!(!sample.folder().join("none").exists());
     }
 }

@@ -1,4 +1,5 @@
-//! What is pushed to registries that others wrote is there as it was here, and others take it from there.
+//! What is pushed to registries that others wrote is there as it was here, and others take it from
+//! there.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -11,9 +12,9 @@ use std::time::Duration;
 
 use oci_layout::registry::{Client, Reference};
 use oci_layout::{
-    Blob, Compression, ConfigOptions, Descriptor, Digest, FileMapping, Image, ImageLayout, Layer, LayerOptions,
-    LayoutOptions, MediaType, MemoryBlob, TarLayer, artifact_manifest, image_config, image_layout, image_manifest,
-    layer_tar,
+    Blob, Compression, ConfigOptions, Descriptor, Digest, FileMapping, Image, ImageLayout, Layer,
+    LayerOptions, LayoutOptions, MediaType, MemoryBlob, TarLayer, artifact_manifest, image_config,
+    image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -44,21 +45,37 @@ fn others_take_what_was_pushed(compression: Compression) {
         assert_same_blobs(&sample.layout(), &by_crane);
         let by_skopeo = sample.folder().join("skopeo");
         let to = format!("oci:{}:latest", by_skopeo.display());
-        skopeo(["copy", "--preserve-digests", "--src-tls-verify=false", &format!("docker://{reference}"), &to]);
+        skopeo([
+            "copy",
+            "--preserve-digests",
+            "--src-tls-verify=false",
+            &format!("docker://{reference}"),
+            &to,
+        ]);
         assert_same_blobs(&sample.layout(), &by_skopeo);
     }
 }
 
 fn it_runs(compression: Compression) {
     let (registry, dir) = (Registry::start(), TempDir::new().unwrap());
-    let files = [FileMapping::new(busybox(), "/bin/busybox"), FileMapping::text("from a registry\n", "/hello")];
+    let files = [
+        FileMapping::new(busybox(), "/bin/busybox"),
+        FileMapping::text("from a registry\n", "/hello"),
+    ];
     // Described only: the layer's bytes are made on the way.
     let layer = layer_tar(files, LayerOptions::from(compression)).unwrap();
     let config = json!({ "config": { "Entrypoint": ["/bin/busybox", "cat", "/hello"] } });
-    let image = image_manifest(image_config([&layer], config).unwrap(), [layer], Value::Null).unwrap();
+    let image =
+        image_manifest(image_config([&layer], config).unwrap(), [layer], Value::Null).unwrap();
     let reference = format!("{}/a/hello:v1", registry.address);
     Client::default().push(&image.into(), &[reference.parse().unwrap()]).unwrap();
-    let said = Containers::new(dir.path()).podman(["run", "--rm", "--quiet", "--tls-verify=false", &reference]);
+    let said = Containers::new(dir.path()).podman([
+        "run",
+        "--rm",
+        "--quiet",
+        "--tls-verify=false",
+        &reference,
+    ]);
     assert_eq!(said, "from a registry\n");
 }
 
@@ -68,14 +85,17 @@ fn an_image_for_two_platforms() {
         let dir = TempDir::new().unwrap();
         let platforms = ["linux/amd64", "linux/arm64"];
         let images = platforms.map(|platform| {
-            let layer = layer_tar([FileMapping::text(platform, "/platform")], LayerOptions::default()).unwrap();
+            let layer =
+                layer_tar([FileMapping::text(platform, "/platform")], LayerOptions::default())
+                    .unwrap();
             let options = ConfigOptions::default().platform(platform.parse().unwrap());
             let config = image_config([&layer], options).unwrap();
             image_manifest(config, [layer], Value::Null).unwrap().tagged("latest")
         });
         let made = dir.path().join("made");
         let layout = image_layout(&made, images.clone(), LayoutOptions::default()).unwrap();
-        let (whole, one) = (format!("{}/a/two:v1", registry.address), format!("{}/a/one:v1", registry.address));
+        let (whole, one) =
+            (format!("{}/a/two:v1", registry.address), format!("{}/a/one:v1", registry.address));
         let output = program(&["push", "made:latest", &whole], dir.path(), |_| {});
         assert!(output.status.success(), "{output:?}");
         assert_eq!(
@@ -89,7 +109,8 @@ fn an_image_for_two_platforms() {
         let pulled = dir.path().join("pulled");
         crane(["pull", "--insecure", "--format=oci", &whole, pulled.to_str().unwrap()]);
         assert_same_blobs(&made, &pulled);
-        let output = program(&["push", "made", &one, "--platform", "linux/arm64"], dir.path(), |_| {});
+        let output =
+            program(&["push", "made", &one, "--platform", "linux/arm64"], dir.path(), |_| {});
         assert!(output.status.success(), "{output:?}");
         assert_eq!(crane(["digest", "--insecure", &one]).trim(), images[1].digest().to_string());
     }
@@ -102,8 +123,11 @@ fn only_what_is_missing_is_sent() {
     let counter = Counter::before(&registry);
     let reference = format!("{}/a/app:v1", counter.address);
     let random = dir.path().join("random");
-    io::copy(&mut fs::File::open("/dev/urandom").unwrap().take(20 << 20), &mut fs::File::create(&random).unwrap())
-        .unwrap();
+    io::copy(
+        &mut fs::File::open("/dev/urandom").unwrap().take(20 << 20),
+        &mut fs::File::create(&random).unwrap(),
+    )
+    .unwrap();
     let build = |line: &str, layout: &Path| {
         let options = LayerOptions::default().store(layout);
         let large = layer_tar([FileMapping::new(&random, "/large")], options.clone()).unwrap();
@@ -128,9 +152,11 @@ fn only_what_is_missing_is_sent() {
     assert!(changed < 10_000, "{changed} bytes for a line");
     let elsewhere = push("second", &[&reference, &format!("{}/another/app:v1", counter.address)]);
     assert!(elsewhere < 10_000, "{elsewhere} bytes for what is in another repository");
-    let digest = ImageLayout::open(dir.path().join("second")).unwrap().index().unwrap().manifests[0].digest;
+    let digest =
+        ImageLayout::open(dir.path().join("second")).unwrap().index().unwrap().manifests[0].digest;
     for repository in ["a/app", "another/app"] {
-        let found = crane(["digest", "--insecure", &format!("{}/{repository}:v1", registry.address)]);
+        let found =
+            crane(["digest", "--insecure", &format!("{}/{repository}:v1", registry.address)]);
         assert_eq!(found.trim(), digest.to_string());
     }
 }
@@ -142,7 +168,9 @@ fn an_artifact_is_found_by_what_it_is_about() {
     let dir = TempDir::new().unwrap();
     let image = Image::from(hello(dir.path(), "hello", "linux/amd64"));
     let text = MemoryBlob::new(MediaType::new("text/plain"), *b"a bill of materials");
-    let bill = artifact_manifest("text/bill", [Arc::new(text) as _], Some(image.descriptor()), json!({})).unwrap();
+    let bill =
+        artifact_manifest("text/bill", [Arc::new(text) as _], Some(image.descriptor()), json!({}))
+            .unwrap();
     let reference: Reference = format!("{}/a/hello:v1", registry.address).parse().unwrap();
     Client::default().push(&image, std::slice::from_ref(&reference)).unwrap();
     let by_digest = format!("{}/a/hello@{}", registry.address, bill.digest()).parse().unwrap();
@@ -163,7 +191,10 @@ fn a_registry_with_tls() {
     assert!(String::from_utf8(output.stdout).unwrap().ends_with(&format!("@{}\n", sample.digest)));
     let output = program(&["push", "layout", &reference], sample.folder(), |_| {});
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("is not trusted here (invalid peer certificate: UnknownIssuer)"), "{said}");
+    assert!(
+        said.contains("is not trusted here (invalid peer certificate: UnknownIssuer)"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -181,8 +212,14 @@ fn a_registry_with_a_password() {
         });
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.success(), is_let_in, "{said}");
-        assert!(is_let_in || said.contains("does not let who you are logged in as push to a/sample"), "{said}");
-        assert!(!said.contains("sesame") && !said.contains("secret") && !said.contains(user), "{said}");
+        assert!(
+            is_let_in || said.contains("does not let who you are logged in as push to a/sample"),
+            "{said}"
+        );
+        assert!(
+            !said.contains("sesame") && !said.contains("secret") && !said.contains(user),
+            "{said}"
+        );
     }
 }
 
@@ -191,8 +228,11 @@ fn a_registry_with_a_password() {
 fn a_registry_that_dies_in_the_middle() {
     let registry = Arc::new(Mutex::new(Registry::start()));
     let address = registry.lock().unwrap().address.clone();
-    let contents: Vec<u8> = (0..8_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    let layer = layer_tar([FileMapping::bytes(contents, "/large")], LayerOptions::from(Compression::NONE)).unwrap();
+    let contents: Vec<u8> =
+        (0..8_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let layer =
+        layer_tar([FileMapping::bytes(contents, "/large")], LayerOptions::from(Compression::NONE))
+            .unwrap();
     let layer: Arc<dyn Layer> = Arc::new(Deadly { layer, registry, has_killed: Arc::default() });
     let config = image_config([&layer], Value::Null).unwrap();
     let image = Image::from(image_manifest(config, [layer], Value::Null).unwrap());
@@ -201,7 +241,10 @@ fn a_registry_that_dies_in_the_middle() {
     let there = reference.to_string();
     assert_eq!(crane(["digest", "--insecure", &there]).trim(), image.digest().to_string());
     let layer = format!("{address}/a/large@{}", image.blobs()[0].descriptor().digest);
-    assert_eq!(Digest::of(crane_bytes(&["blob", "--insecure", &layer])), image.blobs()[0].descriptor().digest);
+    assert_eq!(
+        Digest::of(crane_bytes(&["blob", "--insecure", &layer])),
+        image.blobs()[0].descriptor().digest
+    );
 }
 
 /// A connection that ends in the middle; what the registry knows of the upload then, it knows best.
@@ -209,8 +252,13 @@ fn a_registry_that_dies_in_the_middle() {
 fn a_connection_that_ends_in_the_middle() {
     for registry in [Registry::start(), Registry::of_crane()] {
         let counter = Counter::before(&registry);
-        let contents: Vec<u8> = (0..8_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        let layer = layer_tar([FileMapping::bytes(contents, "/large")], LayerOptions::from(Compression::NONE)).unwrap();
+        let contents: Vec<u8> =
+            (0..8_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let layer = layer_tar(
+            [FileMapping::bytes(contents, "/large")],
+            LayerOptions::from(Compression::NONE),
+        )
+        .unwrap();
         let config = image_config([&layer], Value::Null).unwrap();
         let image = Image::from(image_manifest(config, [layer], Value::Null).unwrap());
         counter.after(3 << 20, || ());
@@ -218,7 +266,8 @@ fn a_connection_that_ends_in_the_middle() {
         Client::default().push(&image, &[reference]).unwrap();
         assert!(counter.bytes() > 11 << 20, "nothing was cut");
         let layer = image.blobs()[0].descriptor().digest;
-        let there = crane_bytes(&["blob", "--insecure", &format!("{}/a/large@{layer}", registry.address)]);
+        let there =
+            crane_bytes(&["blob", "--insecure", &format!("{}/a/large@{layer}", registry.address)]);
         assert_eq!(Digest::of(there), layer);
     }
 }
@@ -245,10 +294,12 @@ impl Blob for Deadly {
         let half = self.descriptor().size / 2;
         let (mut first, second) = (self.layer.open()?, self.layer.open()?);
         let mut start = vec![0; usize::try_from(half).unwrap()];
-        first
-            .read_exact(&mut start)
-            .map_err(|cause| oci_layout::Error::BlobUnreadable { digest: self.descriptor().digest, cause })?;
-        let kill = Kill { registry: Arc::clone(&self.registry), has_killed: Arc::clone(&self.has_killed) };
+        first.read_exact(&mut start).map_err(|cause| oci_layout::Error::BlobUnreadable {
+            digest: self.descriptor().digest,
+            cause,
+        })?;
+        let kill =
+            Kill { registry: Arc::clone(&self.registry), has_killed: Arc::clone(&self.has_killed) };
         Ok(Box::new(second.take(half).chain(kill).chain(first)))
     }
 }
@@ -299,8 +350,11 @@ impl Counter {
         thread::spawn(move || {
             for client in listener.incoming() {
                 // Where there is no registry any more, the connection ends.
-                let (client, Ok(registry)) = (client.unwrap(), TcpStream::connect(&target)) else { continue };
-                let (client_too, registry_too) = (client.try_clone().unwrap(), registry.try_clone().unwrap());
+                let (client, Ok(registry)) = (client.unwrap(), TcpStream::connect(&target)) else {
+                    continue;
+                };
+                let (client_too, registry_too) =
+                    (client.try_clone().unwrap(), registry.try_clone().unwrap());
                 let (bytes, fault) = (Arc::clone(&bytes), Arc::clone(&fault));
                 let goes_on = move |count| {
                     let bytes = bytes.fetch_add(count, Ordering::SeqCst) + count;

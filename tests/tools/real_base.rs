@@ -1,4 +1,5 @@
-//! A real root file system as a base, and `buildah copy` as the judge of what a layer above it does.
+//! A real root file system as a base, and `buildah copy` as the judge of what a layer above it
+//! does.
 
 use std::{
     collections::BTreeMap,
@@ -8,15 +9,17 @@ use std::{
     process::Command,
 };
 
-use oci_layout::{FileMapping, LayerOptions, image_config, image_layout, image_manifest, layer_tar};
+use oci_layout::{
+    FileMapping, LayerOptions, image_config, image_layout, image_manifest, layer_tar,
+};
 use serde_json::json;
 use tempfile::TempDir;
 use walkdir::WalkDir;
 
 use crate::common::tool::{Containers, INSTALLED};
 
-/// Where files land: behind `/bin`, `/sbin`, `/lib64`, `/var/run` and `/var/lock`, which are links, and in directories
-/// with modes of their own.
+/// Where files land: behind `/bin`, `/sbin`, `/lib64`, `/var/run` and `/var/lock`, which are links,
+/// and in directories with modes of their own.
 const DESTINATIONS: [&str; 11] = [
     "/bin/app",
     "/sbin/",
@@ -38,7 +41,10 @@ fn a_layer_on_debian_is_what_buildah_copies() {
     fs::write(&app, "#!/bin/sh\necho above\n").unwrap();
     fs::set_permissions(&app, fs::Permissions::from_mode(0o755)).unwrap();
     let root = FileMapping::tar(Path::new(INSTALLED).join("debian.tar"), "/");
-    let root = layer_tar([root], LayerOptions::from("none".parse::<oci_layout::Compression>().unwrap()).store(&base));
+    let root = layer_tar(
+        [root],
+        LayerOptions::from("none".parse::<oci_layout::Compression>().unwrap()).store(&base),
+    );
     let root = root.unwrap();
     let config = image_config([&root], json!({})).unwrap();
     let image = image_manifest(config, [root], json!({})).unwrap();
@@ -48,7 +54,9 @@ fn a_layer_on_debian_is_what_buildah_copies() {
     build
         .args(["build", "--base", "base", "--tag", "latest", "--cache", "cache", "-o", "built"])
         .current_dir(dir.path());
-    build.args(DESTINATIONS.iter().flat_map(|destination| ["-f".to_owned(), format!("app:{destination}")]));
+    build.args(
+        DESTINATIONS.iter().flat_map(|destination| ["-f".to_owned(), format!("app:{destination}")]),
+    );
     let built = build.output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
 
@@ -58,24 +66,32 @@ fn a_layer_on_debian_is_what_buildah_copies() {
     for destination in DESTINATIONS {
         containers.buildah(["copy", "--quiet", theirs.trim(), "app", destination]);
     }
-    let [ours, theirs] = [&ours, &theirs].map(|name| files(containers.buildah(["mount", name.trim()]).trim()));
+    let [ours, theirs] =
+        [&ours, &theirs].map(|name| files(containers.buildah(["mount", name.trim()]).trim()));
     assert!(ours.len() > 5000, "{} files", ours.len());
     let different = ours.iter().filter(|(path, file)| theirs.get(*path) != Some(file));
     assert_eq!(different.collect::<Vec<_>>(), []);
-    assert_eq!(theirs.keys().filter(|path| !ours.contains_key(*path)).collect::<Vec<_>>(), [] as [&PathBuf; 0]);
+    assert_eq!(
+        theirs.keys().filter(|path| !ours.contains_key(*path)).collect::<Vec<_>>(),
+        [] as [&PathBuf; 0]
+    );
 
     // A program of the base runs one that came behind a link.
     assert_eq!(containers.podman(["run", "--rm", "oci:built:latest", "/bin/app"]), "above\n");
 }
 
-/// Type, mode, owner, size and target of everything in a root. Times are left out: buildah sets its own.
+/// Type, mode, owner, size and target of everything in a root. Times are left out: buildah sets its
+/// own.
 fn files(root: &str) -> BTreeMap<PathBuf, String> {
     let file = |entry: walkdir::DirEntry| {
         let path = entry.path().strip_prefix(root).unwrap().to_owned();
         let stat = entry.path().symlink_metadata().unwrap();
         let size = if stat.is_file() { stat.len() } else { 0 };
         let target = fs::read_link(entry.path()).unwrap_or_default();
-        (path, format!("{:o} {}:{} {size} {}", stat.mode(), stat.uid(), stat.gid(), target.display()))
+        (
+            path,
+            format!("{:o} {}:{} {size} {}", stat.mode(), stat.uid(), stat.gid(), target.display()),
+        )
     };
     WalkDir::new(root).min_depth(1).into_iter().map(|entry| file(entry.unwrap())).collect()
 }

@@ -1,4 +1,5 @@
-//! The image that the judges get: everything a layer and a configuration can hold, and what they shall find in it.
+//! The image that the judges get: everything a layer and a configuration can hold, and what they
+//! shall find in it.
 
 mod files;
 
@@ -7,8 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use oci_layout::{
-    Compression, Digest, FileMapping, HardLinks, ImageConfig, Layer, LayerOptions, PermissionRule, TarLayer,
-    image_config, image_layout, image_manifest, layer_tar,
+    Compression, Digest, FileMapping, HardLinks, ImageConfig, Layer, LayerOptions, PermissionRule,
+    TarLayer, image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -38,25 +39,38 @@ impl Sample {
         let options = LayerOptions::from(compression).store(&layout);
 
         let (lower, upper) = (lower(dir.path()), upper(UPPER_OWNER, UPPER_TIME));
-        let lower_options = options.clone().hard_links(HardLinks::Merge).permission(PermissionRule {
-            glob: "/rules/**/*.key".to_owned(),
-            mode: Some(0o600),
-            uid: Some(7),
-            gid: None,
-        });
+        let lower_options =
+            options.clone().hard_links(HardLinks::Merge).permission(PermissionRule {
+                glob: "/rules/**/*.key".to_owned(),
+                mode: Some(0o600),
+                uid: Some(7),
+                gid: None,
+            });
         let upper_options = options.clone().mtime(UPPER_TIME).owner(UPPER_OWNER.0, UPPER_OWNER.1);
         let tars = [
             layer_tar(mappings(&lower), lower_options).unwrap(),
             layer_tar(mappings(&upper), upper_options).unwrap(),
             layer_tar([] as [FileMapping; 0], options).unwrap(),
         ];
-        let config = image_config(&tars, json!({ "author": "the tests", "config": run_config() })).unwrap();
-        let manifest = image_manifest(config, tars.clone(), json!({ "annotations": annotations() })).unwrap();
+        let config =
+            image_config(&tars, json!({ "author": "the tests", "config": run_config() })).unwrap();
+        let manifest =
+            image_manifest(config, tars.clone(), json!({ "annotations": annotations() })).unwrap();
         let (digest, config) = (manifest.digest(), manifest.config().clone());
         let annotations = json!({ "annotations": { "org.example.of": "the index" } });
-        image_layout(&layout, [manifest.tagged("latest").annotated("org.example.of", "the descriptor")], annotations)
-            .unwrap();
-        Self { digest, config, layers: [entries(&lower, 1), entries(&upper, UPPER_TIME), Vec::new()], tars, dir }
+        image_layout(
+            &layout,
+            [manifest.tagged("latest").annotated("org.example.of", "the descriptor")],
+            annotations,
+        )
+        .unwrap();
+        Self {
+            digest,
+            config,
+            layers: [entries(&lower, 1), entries(&upper, UPPER_TIME), Vec::new()],
+            tars,
+            dir,
+        }
     }
 
     /// The folder that the layout is in, as `layout`.
@@ -77,7 +91,8 @@ impl Sample {
         let [lower, upper, _] = &self.layers;
         let stays = |entry: &&Entry| !REMOVED.iter().any(|removed| entry.path.starts_with(removed));
         let over = |entry: &&Entry| upper.iter().any(|upper| upper.path == entry.path);
-        let mut entries: Vec<Entry> = lower.iter().filter(stays).filter(|entry| !over(entry)).cloned().collect();
+        let mut entries: Vec<Entry> =
+            lower.iter().filter(stays).filter(|entry| !over(entry)).cloned().collect();
         entries.extend(upper.iter().filter(|entry| !entry.is_whiteout()).cloned());
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         entries
@@ -129,7 +144,8 @@ fn mappings(rows: &[Row]) -> Vec<FileMapping> {
     rows.iter().map(|(mapping, _)| mapping.clone()).collect()
 }
 
-/// All entries in their order, with the parent directories that no mapping brings: root's, 0755, the layer's time.
+/// All entries in their order, with the parent directories that no mapping brings: root's, 0755,
+/// the layer's time.
 fn entries(rows: &[Row], mtime: i64) -> Vec<Entry> {
     let mut entries: Vec<Entry> = rows.iter().flat_map(|(_, entries)| entries).cloned().collect();
     for parent in entries.clone().iter().flat_map(|entry| entry.path.ancestors().skip(1)) {
@@ -137,7 +153,8 @@ fn entries(rows: &[Row], mtime: i64) -> Vec<Entry> {
             entries.push(directory(parent).mtime(mtime));
         }
     }
-    // By names in byte order; within a directory whiteouts come first, and the opaque one before the others.
+    // By names in byte order; within a directory whiteouts come first, and the opaque one before
+    // the others.
     entries.sort_by_cached_key(|entry| {
         let rank = |name: &OsStr| match name.as_bytes() {
             b".wh..wh..opq" => 0,

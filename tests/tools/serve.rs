@@ -1,4 +1,5 @@
-//! Stock clients pull from layouts that are served, take what they lack and nothing else, and run it.
+//! Stock clients pull from layouts that are served, take what they lack and nothing else, and run
+//! it.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -8,9 +9,9 @@ use std::sync::{Arc, Mutex};
 
 use oci_layout::registry::{Endpoint, Event, Repository, Serving};
 use oci_layout::{
-    Blob, Compression, Descriptor, Digest, FileMapping, ImageLayout, ImageManifest, LayerOptions, LayoutOptions,
-    MediaType, MemoryBlob, TarLayer, artifact_manifest, image_config, image_index, image_layout, image_manifest,
-    layer_tar,
+    Blob, Compression, Descriptor, Digest, FileMapping, ImageLayout, ImageManifest, LayerOptions,
+    LayoutOptions, MediaType, MemoryBlob, TarLayer, artifact_manifest, image_config, image_index,
+    image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -29,11 +30,14 @@ struct Served {
 }
 
 impl Served {
-    fn new<N: Into<String>, R: Into<Repository>>(repositories: impl IntoIterator<Item = (N, R)>) -> Self {
+    fn new<N: Into<String>, R: Into<Repository>>(
+        repositories: impl IntoIterator<Item = (N, R)>,
+    ) -> Self {
         let events = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&events);
         let endpoint = Endpoint::new(repositories).unwrap();
-        let endpoint = endpoint.log(move |event: &Event| told.lock().unwrap().push(event.to_string()));
+        let endpoint =
+            endpoint.log(move |event: &Event| told.lock().unwrap().push(event.to_string()));
         let serving = endpoint.listen("127.0.0.1:0".parse().unwrap()).unwrap();
         Self { address: serving.address().to_string(), events, _serving: serving }
     }
@@ -78,7 +82,8 @@ fn skopeo_copies(compression: Compression) {
     let sample = Sample::new(compression);
     let served = Served::sample(&sample);
     let from = format!("docker://{}/a/sample:latest", served.address);
-    let inspected = skopeo(["inspect", "--tls-verify=false", "--format", "{{.Digest}} {{.RepoTags}}", &from]);
+    let inspected =
+        skopeo(["inspect", "--tls-verify=false", "--format", "{{.Digest}} {{.RepoTags}}", &from]);
     assert_eq!(inspected.trim(), format!("{} [latest]", sample.digest));
     let pulled = sample.folder().join("pulled");
     let to = format!("oci:{}:latest", pulled.display());
@@ -114,7 +119,8 @@ fn buildah_pulls(compression: Compression) {
     let containers = Containers::new(sample.folder());
     let reference = format!("docker://{}/a/sample@{}", served.address, sample.digest);
     let name = containers.buildah(["from", "--quiet", "--tls-verify=false", &reference]);
-    let run = ["run", "--runtime", "runc", "--network", "none", name.trim(), "/bin/report", "other"];
+    let run =
+        ["run", "--runtime", "runc", "--network", "none", name.trim(), "/bin/report", "other"];
     assert_eq!(containers.buildah(run), "arg other\nin /srv/kept\n1000:1001\na = b\n");
 }
 
@@ -124,7 +130,15 @@ fn containerd_pulls_and_runs(compression: Compression) {
     let containerd = Containerd::start();
     let reference = format!("{}/a/sample:latest", served.address);
     for _ in 0..2 {
-        containerd.ctr(["images", "pull", "--local", "--plain-http", "--snapshotter", "native", &reference]);
+        containerd.ctr([
+            "images",
+            "pull",
+            "--local",
+            "--plain-http",
+            "--snapshotter",
+            "native",
+            &reference,
+        ]);
     }
     assert_eq!(containerd.run(&reference, &[]), SAID);
     for layer in &sample.tars {
@@ -166,7 +180,15 @@ fn clients_take_the_layers_that_they_lack() {
     let containerd = Containerd::start();
     for (tag, said) in [("one", "one\n"), ("two", "two\n")] {
         let reference = format!("{}/hello:{tag}", served.address);
-        containerd.ctr(["images", "pull", "--local", "--plain-http", "--snapshotter", "native", &reference]);
+        containerd.ctr([
+            "images",
+            "pull",
+            "--local",
+            "--plain-http",
+            "--snapshotter",
+            "native",
+            &reference,
+        ]);
         assert_eq!(containerd.run(&reference, &[]), said);
     }
     for layer in own.iter().chain([&common]) {
@@ -178,7 +200,8 @@ fn clients_take_the_layers_that_they_lack() {
 #[test]
 fn a_sparse_layout() {
     let dir = TempDir::new().unwrap();
-    let layer = [FileMapping::new(busybox(), "/bin/busybox"), FileMapping::text("sparse\n", "/hello")];
+    let layer =
+        [FileMapping::new(busybox(), "/bin/busybox"), FileMapping::text("sparse\n", "/hello")];
     let layer = layer_tar(layer, LayerOptions::default().recipe(true)).unwrap();
     let image = image_of(std::slice::from_ref(&layer)).tagged("latest");
     let options = LayoutOptions::default().sparse(true);
@@ -190,7 +213,15 @@ fn a_sparse_layout() {
     containers.podman(["pull", "--quiet", "--tls-verify=false", &reference]);
     assert_eq!(containers.podman(["run", "--rm", "--quiet", &reference]), "sparse\n");
     let containerd = Containerd::start();
-    containerd.ctr(["images", "pull", "--local", "--plain-http", "--snapshotter", "native", &reference]);
+    containerd.ctr([
+        "images",
+        "pull",
+        "--local",
+        "--plain-http",
+        "--snapshotter",
+        "native",
+        &reference,
+    ]);
     assert_eq!(containerd.run(&reference, &[]), "sparse\n");
 }
 
@@ -198,9 +229,11 @@ fn a_sparse_layout() {
 fn an_image_for_two_platforms() {
     let dir = TempDir::new().unwrap();
     let image = |platform: &str| {
-        let layer = layer_tar([FileMapping::text(platform, "/platform")], LayerOptions::default()).unwrap();
+        let layer =
+            layer_tar([FileMapping::text(platform, "/platform")], LayerOptions::default()).unwrap();
         let (os, architecture) = platform.split_once('/').unwrap();
-        let config = image_config([&layer], json!({ "os": os, "architecture": architecture })).unwrap();
+        let config =
+            image_config([&layer], json!({ "os": os, "architecture": architecture })).unwrap();
         image_manifest(config, [layer], Value::Null).unwrap()
     };
     let platforms = ["linux/amd64", "linux/arm64"];
@@ -213,7 +246,14 @@ fn an_image_for_two_platforms() {
         assert_eq!(digest.trim(), image(platform).digest().to_string());
     }
     let to = format!("dir:{}", dir.path().display());
-    skopeo(["copy", "--all", "--preserve-digests", "--src-tls-verify=false", &format!("docker://{reference}"), &to]);
+    skopeo([
+        "copy",
+        "--all",
+        "--preserve-digests",
+        "--src-tls-verify=false",
+        &format!("docker://{reference}"),
+        &to,
+    ]);
     let blobs = platforms.iter().map(|platform| image(platform).layers()[0].descriptor().digest);
     for digest in blobs {
         assert!(dir.path().join(digest.hex()).exists());
@@ -228,18 +268,32 @@ fn referrers_are_discovered() {
     let image = image_of(&[described([FileMapping::text("hello\n", "/hello")])]);
     let subject = Descriptor::new(MediaType::MANIFEST, image.digest(), image.bytes().len() as u64);
     let text = MemoryBlob::new(MediaType::new(BILL), *b"a bill");
-    let text: Arc<dyn Blob> = Arc::new(text.annotated("org.opencontainers.image.title", "bill.json"));
+    let text: Arc<dyn Blob> =
+        Arc::new(text.annotated("org.opencontainers.image.title", "bill.json"));
     let bill = artifact_manifest(BILL, [text], Some(&subject), json!({})).unwrap();
     let seal = artifact_manifest("text/seal", [], Some(bill.descriptor()), json!({})).unwrap();
     let digests = [bill.descriptor().digest, seal.descriptor().digest];
-    let layout = image_layout(dir.path().join("layout"), [image.tagged("v1"), bill, seal], Value::Null).unwrap();
+    let layout =
+        image_layout(dir.path().join("layout"), [image.tagged("v1"), bill, seal], Value::Null)
+            .unwrap();
     let served = Served::new([("a/hello", layout)]);
     let reference = format!("{}/a/hello:v1", served.address);
 
-    let discover = ["discover", "--distribution-spec", "v1.1-referrers-api", "--format", "json", "--plain-http"];
+    let discover = [
+        "discover",
+        "--distribution-spec",
+        "v1.1-referrers-api",
+        "--format",
+        "json",
+        "--plain-http",
+    ];
     let found: Value = serde_json::from_str(&oras(discover.iter().chain([&&*reference]))).unwrap();
     let bill = &found["referrers"][0];
-    assert_eq!((&bill["digest"], &bill["artifactType"]), (&json!(digests[0]), &json!(BILL)), "{found}");
+    assert_eq!(
+        (&bill["digest"], &bill["artifactType"]),
+        (&json!(digests[0]), &json!(BILL)),
+        "{found}"
+    );
     assert_eq!(bill["referrers"][0]["digest"], json!(digests[1]), "{found}");
     for (artifact_type, count) in [(BILL, 1), ("text/other", 0)] {
         let only = oras(discover.iter().chain([&"--artifact-type", &artifact_type, &&*reference]));
@@ -252,7 +306,15 @@ fn referrers_are_discovered() {
     oras(["pull", "--no-tty", "--plain-http", "--output", pulled.to_str().unwrap(), &bill]);
     assert_eq!(fs::read(pulled.join("bill.json")).unwrap(), b"a bill");
     let copy = format!("{}:v1", dir.path().join("copy").display());
-    oras(["copy", "--recursive", "--no-tty", "--from-plain-http", "--to-oci-layout", &reference, &copy]);
+    oras([
+        "copy",
+        "--recursive",
+        "--no-tty",
+        "--from-plain-http",
+        "--to-oci-layout",
+        &reference,
+        &copy,
+    ]);
     for digest in digests {
         assert!(dir.path().join("copy/blobs/sha256").join(digest.hex()).exists());
     }
@@ -264,7 +326,10 @@ fn once() {
     let sample = Sample::new(Compression::GZIP);
     let pull = |by: &dyn Fn(&str)| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
-        command.args(["serve", "--once", "layout"]).current_dir(sample.folder()).stdin(Stdio::null());
+        command
+            .args(["serve", "--once", "layout"])
+            .current_dir(sample.folder())
+            .stdin(Stdio::null());
         let mut program = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(program.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -285,5 +350,8 @@ fn once() {
         let from = format!("docker://{reference}");
         skopeo(["copy", "--src-tls-verify=false", &from, &format!("dir:{}", to("skopeo"))]);
     });
-    assert!(Path::new(&to("crane.tar")).exists() && Path::new(&to("skopeo")).join("manifest.json").exists());
+    assert!(
+        Path::new(&to("crane.tar")).exists()
+            && Path::new(&to("skopeo")).join("manifest.json").exists()
+    );
 }

@@ -1,5 +1,5 @@
-//! A served layout with TLS and a login: stock clients get in as they get into any registry, and openssl sees which
-//! certificate they are shown.
+//! A served layout with TLS and a login: stock clients get in as they get into any registry, and
+//! openssl sees which certificate they are shown.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -18,10 +18,16 @@ use crate::tools::sample::Sample;
 /// Makes a certificate for this machine, with its key.
 fn certificate(dir: &Path, name: &str) {
     let new = "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 30 -addext \
-               subjectAltName=IP:127.0.0.1,DNS:*.registry.example -addext basicConstraints=critical,CA:FALSE -subj";
+               subjectAltName=IP:127.0.0.1,DNS:*.registry.example -addext \
+               basicConstraints=critical,CA:FALSE -subj";
     let (key, certificate) = (format!("{name}.key"), format!("{name}.crt"));
     let mut command = tool("openssl");
-    command.args(new.split_whitespace()).arg(format!("/CN={name}")).args(["-keyout", &key, "-out", &certificate]);
+    command.args(new.split_whitespace()).arg(format!("/CN={name}")).args([
+        "-keyout",
+        &key,
+        "-out",
+        &certificate,
+    ]);
     run(command.current_dir(dir));
 }
 
@@ -36,7 +42,8 @@ impl Served {
         let events = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&events);
         let endpoint = options(Endpoint::new([("a/sample", layout)]).unwrap());
-        let endpoint = endpoint.log(move |event: &Event| told.lock().unwrap().push(event.to_string()));
+        let endpoint =
+            endpoint.log(move |event: &Event| told.lock().unwrap().push(event.to_string()));
         let serving = endpoint.listen("127.0.0.1:0".parse().unwrap()).unwrap();
         Self { address: serving.address().to_string(), events, _serving: serving }
     }
@@ -47,12 +54,20 @@ impl Served {
         command.args(["s_client", "-connect", &self.address, "-servername", "a.registry.example"]);
         let output = command.stdin(Stdio::null()).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let line = text.lines().find_map(|line| line.strip_prefix("subject=")).unwrap_or_else(|| panic!("{output:?}"));
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("subject="))
+            .unwrap_or_else(|| panic!("{output:?}"));
         line.trim().rsplit(['=', ' ']).next().unwrap().to_owned()
     }
 
     fn unusable(&self) -> usize {
-        self.events.lock().unwrap().iter().filter(|event| event.contains("what was read before is used")).count()
+        self.events
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|event| event.contains("what was read before is used"))
+            .count()
     }
 }
 
@@ -62,9 +77,15 @@ fn clients_log_in() {
     let dir = TempDir::new().unwrap();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     certificate(dir.path(), "ours");
-    run(tool("htpasswd").args(["-B", "-C", "5", "-b", "-c", "users", "me", "a secret"]).current_dir(&dir));
+    run(tool("htpasswd")
+        .args(["-B", "-C", "5", "-b", "-c", "users", "me", "a secret"])
+        .current_dir(&dir));
     let served = Served::new(ImageLayout::open(sample.layout()).unwrap(), |endpoint| {
-        endpoint.certificate(path("ours.crt"), path("ours.key")).unwrap().htpasswd(path("users")).unwrap()
+        endpoint
+            .certificate(path("ours.crt"), path("ours.key"))
+            .unwrap()
+            .htpasswd(path("users"))
+            .unwrap()
     });
     let reference = format!("{}/a/sample:latest", served.address);
     fs::create_dir(path("certs")).unwrap();
@@ -72,8 +93,19 @@ fn clients_log_in() {
 
     let copy = |credentials: &str| {
         let mut command = tool("skopeo");
-        command.args(["--insecure-policy", "copy", "--src-cert-dir", &path("certs"), "--src-creds", credentials]);
-        command.arg(format!("docker://{reference}")).arg(format!("oci:{}", path("copied"))).output().unwrap()
+        command.args([
+            "--insecure-policy",
+            "copy",
+            "--src-cert-dir",
+            &path("certs"),
+            "--src-creds",
+            credentials,
+        ]);
+        command
+            .arg(format!("docker://{reference}"))
+            .arg(format!("oci:{}", path("copied")))
+            .output()
+            .unwrap()
     };
     let refused = copy("me:another");
     assert!(!refused.status.success());
@@ -82,17 +114,29 @@ fn clients_log_in() {
     assert!(copied.status.success(), "{copied:?}");
 
     let containers = Containers::new(dir.path());
-    containers.podman(["login", "--authfile=auth.json", "--cert-dir=certs", "-u=me", "-p=a secret", &served.address]);
+    containers.podman([
+        "login",
+        "--authfile=auth.json",
+        "--cert-dir=certs",
+        "-u=me",
+        "-p=a secret",
+        &served.address,
+    ]);
     containers.podman(["pull", "-q", "--authfile=auth.json", "--cert-dir=certs", &reference]);
 
     fs::create_dir(path("docker")).unwrap();
     let crane = |args: &[&str]| {
         let mut command = tool("crane");
-        command.args(args).env("SSL_CERT_FILE", path("ours.crt")).env("DOCKER_CONFIG", path("docker"));
+        command
+            .args(args)
+            .env("SSL_CERT_FILE", path("ours.crt"))
+            .env("DOCKER_CONFIG", path("docker"));
         command.output().unwrap()
     };
     assert!(!crane(&["digest", &reference]).status.success());
-    assert!(crane(&["auth", "login", "-u", "me", "-p", "a secret", &served.address]).status.success());
+    assert!(
+        crane(&["auth", "login", "-u", "me", "-p", "a secret", &served.address]).status.success()
+    );
     let digest = crane(&["digest", &reference]);
     assert_eq!(String::from_utf8(digest.stdout).unwrap().trim(), sample.digest.to_string());
     assert!(crane(&["validate", "--remote", &reference]).status.success());
@@ -131,8 +175,8 @@ print(answer.status, hashlib.sha256(answer.read()).hexdigest())
     }
 }
 
-/// As certbot does (links that are replaced one after the other), as Kubernetes does (a link to a folder, replaced at once),
-/// and as an editor does.
+/// As certbot does (links that are replaced one after the other), as Kubernetes does (a link to a
+/// folder, replaced at once), and as an editor does.
 #[test]
 fn a_certificate_that_is_renewed() {
     let sample = Sample::new(Compression::GZIP);
@@ -164,9 +208,13 @@ fn a_certificate_that_is_renewed() {
     link("three/tls.key", "tls.key");
     assert_eq!((served.shown(), served.unusable()), ("three".to_owned(), 1));
     // In place; half of it first.
-    let [certificate, key] = ["tls.crt", "tls.key"].map(|name| fs::read(path("one").join(name)).unwrap());
+    let [certificate, key] =
+        ["tls.crt", "tls.key"].map(|name| fs::read(path("one").join(name)).unwrap());
     fs::write(path("tls.crt"), &certificate[..certificate.len() / 2]).unwrap();
-    assert_eq!((served.shown(), served.shown(), served.unusable()), ("three".to_owned(), "three".to_owned(), 2));
+    assert_eq!(
+        (served.shown(), served.shown(), served.unusable()),
+        ("three".to_owned(), "three".to_owned(), 2)
+    );
     fs::write(path("tls.crt"), &certificate).unwrap();
     fs::write(path("tls.key"), &key).unwrap();
     assert_eq!(served.shown(), "one");
@@ -181,13 +229,18 @@ fn the_program_speaks_tls() {
     let dir = TempDir::new().unwrap();
     certificate(dir.path(), "ours");
     let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
-    command.args(["serve", "--tls-cert", "ours.crt", "--tls-key", "ours.key"]).arg(sample.layout()).current_dir(&dir);
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    command
+        .args(["serve", "--tls-cert", "ours.crt", "--tls-key", "ours.key"])
+        .arg(sample.layout())
+        .current_dir(&dir);
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let address = line.trim().strip_prefix("https://").unwrap();
     let mut crane = tool("crane");
-    let catalog = run(crane.args(["catalog", address]).env("SSL_CERT_FILE", dir.path().join("ours.crt")));
+    let catalog =
+        run(crane.args(["catalog", address]).env("SSL_CERT_FILE", dir.path().join("ours.crt")));
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(catalog.lines().count(), 1);

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use oci_layout::{
-    Compression, Descriptor, Digest, FileMapping, ImageManifest, LayerOptions, LayoutOptions, image_config,
-    image_layout, image_manifest, layer_tar,
+    Compression, Descriptor, Digest, FileMapping, ImageManifest, LayerOptions, LayoutOptions,
+    image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -49,10 +49,14 @@ impl Sources {
     /// A layout of them as they are now, with the tag 1.0: each source in a layer of its own.
     pub fn build(&self, layout: &str, compression: Compression, is_sparse: bool) -> ImageManifest {
         let options = LayerOptions::from(compression).recipe(true);
-        let layer = |(source, path)| layer_tar([FileMapping::new(self.path(source), path)], options.clone()).unwrap();
-        let layers = [("busybox", "/bin/busybox"), ("data", "/data"), ("hello", "/hello")].map(layer);
+        let layer = |(source, path)| {
+            layer_tar([FileMapping::new(self.path(source), path)], options.clone()).unwrap()
+        };
+        let layers =
+            [("busybox", "/bin/busybox"), ("data", "/data"), ("hello", "/hello")].map(layer);
         let config = json!({ "config": { "Entrypoint": ["/bin/busybox", "cat", "/hello"] } });
-        let image = image_manifest(image_config(&layers, config).unwrap(), layers, Value::Null).unwrap();
+        let image =
+            image_manifest(image_config(&layers, config).unwrap(), layers, Value::Null).unwrap();
         let options = LayoutOptions::default().sparse(is_sparse);
         image_layout(self.path(layout), [image.clone().tagged("1.0")], options).unwrap();
         image
@@ -106,7 +110,9 @@ impl Served {
     fn asked_for(&self, blob: &Descriptor) -> usize {
         let log = self.log();
         assert!(!log.contains("warning"), "{log}");
-        let of_blob = |line: &&str| line.contains(" GET ") && line.contains(&format!("/blobs/{} ", blob.digest));
+        let of_blob = |line: &&str| {
+            line.contains(" GET ") && line.contains(&format!("/blobs/{} ", blob.digest))
+        };
         log.lines().filter(of_blob).count()
     }
 
@@ -161,8 +167,13 @@ fn docker_pulls_and_runs(version: Version, compression: Compression) {
             docker.docker(["pull", "--quiet", &reference]);
         }
         assert_eq!(docker.run(&reference, &[]), said, "{docker}");
-        let digests = docker.docker(["image", "inspect", "--format", "{{.RepoDigests}}", &reference]);
-        assert_eq!(digests.trim(), format!("[{}/{name}@{}]", served.address, image.digest()), "{docker}");
+        let digests =
+            docker.docker(["image", "inspect", "--format", "{{.RepoDigests}}", &reference]);
+        assert_eq!(
+            digests.trim(),
+            format!("[{}/{name}@{}]", served.address, image.digest()),
+            "{docker}"
+        );
     }
     for layer in sparse.layers().iter().chain([&full.layers()[2]]) {
         assert_eq!(served.asked_for(layer.descriptor()), 1, "{docker}: {}", layer.created_by());
@@ -175,14 +186,21 @@ fn a_hundred_clients_pull_one_image() {
     const SIZE: usize = 24 << 20;
     let sources = Sources::new(SIZE);
     let image = sources.build("app", Compression::GZIP, true);
-    let layers: Vec<_> =
-        image.layers().iter().map(|layer| (layer.descriptor().digest, bytes(layer.as_ref()))).collect();
+    let layers: Vec<_> = image
+        .layers()
+        .iter()
+        .map(|layer| (layer.descriptor().digest, bytes(layer.as_ref())))
+        .collect();
     let served = Served::new(sources.folder(), &["app"]);
     let reference = format!("{}/app:1.0", served.address);
     let before = served.number("io", "rchar:");
     thread::scope(|scope| {
         for _ in 0..100 {
-            scope.spawn(|| layers.iter().for_each(|(digest, bytes)| assert_comes(&served.address, *digest, bytes)));
+            scope.spawn(|| {
+                layers
+                    .iter()
+                    .for_each(|(digest, bytes)| assert_comes(&served.address, *digest, bytes))
+            });
         }
         for n in 0..2 {
             let (reference, sources) = (&reference, &sources);
@@ -192,7 +210,9 @@ fn a_hundred_clients_pull_one_image() {
                 assert_eq!(containers.podman(["run", "--rm", "--quiet", reference]), "hello\n");
             });
             let to = format!("dir:{}", sources.path(&format!("skopeo-{n}")).display());
-            scope.spawn(move || skopeo(["copy", "--src-tls-verify=false", &format!("docker://{reference}"), &to]));
+            scope.spawn(move || {
+                skopeo(["copy", "--src-tls-verify=false", &format!("docker://{reference}"), &to])
+            });
             scope.spawn(move || crane(["validate", "--insecure", "--remote", reference]));
         }
     });
@@ -200,7 +220,8 @@ fn a_hundred_clients_pull_one_image() {
     let read = served.number("io", "rchar:") - before;
     assert!((SIZE as u64..8 * SIZE as u64).contains(&read), "{} makings", read / SIZE as u64);
     let memory = served.number("status", "VmHWM:") << 10;
-    // Two makings of a blob have 16 MiB of it each, and every connection some that are on their way.
+    // Two makings of a blob have 16 MiB of it each, and every connection some that are on their
+    // way.
     assert!(memory < 128 << 20, "{} MiB", memory >> 20);
 }
 
@@ -208,7 +229,11 @@ fn a_hundred_clients_pull_one_image() {
 #[track_caller]
 fn assert_comes(address: &str, digest: Digest, mut bytes: &[u8]) {
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET /v2/app/blobs/{digest} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    write!(
+        stream,
+        "GET /v2/app/blobs/{digest} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
     let mut reader = BufReader::with_capacity(1 << 16, stream);
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
@@ -240,14 +265,20 @@ fn a_push_makes_what_is_missing_and_nothing_else() {
         let push = |layout: &str, name: &str, args: &[&str]| {
             let before = counter.bytes();
             let reference = format!("{}/{name}", counter.address);
-            let output =
-                program(&[&["push", layout, &reference, "--trust-recipes"], args].concat(), sources.folder(), |_| {});
+            let output = program(
+                &[&["push", layout, &reference, "--trust-recipes"], args].concat(),
+                sources.folder(),
+                |_| {},
+            );
             assert!(output.status.success(), "{output:?}");
             counter.bytes() - before
         };
         let is_there = |name: &str, image: &ImageManifest| {
             let reference = format!("{}/{name}", registry.address);
-            assert_eq!(crane(["digest", "--insecure", &reference]).trim(), image.digest().to_string());
+            assert_eq!(
+                crane(["digest", "--insecure", &reference]).trim(),
+                image.digest().to_string()
+            );
             crane(["validate", "--insecure", "--remote", &reference]);
         };
         assert!(push("sparse", "a/app:1", &[]) > 6 << 20);
@@ -276,8 +307,9 @@ fn a_push_makes_what_is_missing_and_nothing_else() {
 /// The same bytes as of a full layout, and none of them in a file on the way.
 #[test]
 fn an_export_makes_what_a_full_layout_has() {
-    for (compression, format) in
-        COMPRESSIONS.iter().flat_map(|c| ["both", "oci-archive", "docker-archive"].map(|format| (*c, format)))
+    for (compression, format) in COMPRESSIONS
+        .iter()
+        .flat_map(|c| ["both", "oci-archive", "docker-archive"].map(|format| (*c, format)))
     {
         let sources = Sources::new(2 << 20);
         sources.build("full/app", compression, false);
@@ -292,9 +324,16 @@ fn an_export_makes_what_a_full_layout_has() {
                 "export",
                 layout,
             ]);
-            command.args(["--format", format, "--trust-recipes", "-o", "-"]).current_dir(sources.folder()).env_clear();
+            command
+                .args(["--format", format, "--trust-recipes", "-o", "-"])
+                .current_dir(sources.folder())
+                .env_clear();
             let output = command.output().unwrap();
-            assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+            assert!(
+                output.status.success() && output.stderr.is_empty(),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
             output.stdout
         };
         let (full, sparse) = (export("full/app"), export("sparse/app"));
@@ -323,12 +362,16 @@ fn a_disk_that_is_full_keeps_a_layout_sparse() {
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-e", "-c", script, env!("CARGO_BIN_EXE_oci-layout")]);
     let said = run(command.current_dir(sources.folder()));
-    let (sparse, full) = said.split_at(said.rfind("blobs made").unwrap_or_else(|| panic!("{said}")));
+    let (sparse, full) =
+        said.split_at(said.rfind("blobs made").unwrap_or_else(|| panic!("{said}")));
     let error = fs::read_to_string(sources.path("said")).unwrap();
     assert_eq!(error.lines().count(), 1, "{error}");
     assert!(error.ends_with(": No space left on device (os error 28)\n"), "{error}");
     let data = image.layers()[1].descriptor().digest.hex();
     assert!(sparse.contains(&format!("recipes/sha256/{data}.json\n")), "{said}");
-    assert!(!sparse.contains(&format!("blobs/sha256/{data}\n")) && !sparse.contains(".oci-layout-"), "{said}");
+    assert!(
+        !sparse.contains(&format!("blobs/sha256/{data}\n")) && !sparse.contains(".oci-layout-"),
+        "{said}"
+    );
     assert!(full.contains(&format!("\n{data}\n")) && !full.contains("recipes"), "{said}");
 }

@@ -1,5 +1,5 @@
-//! Registries with TLS, whose certificates openssl makes in the ways that guides show: this program connects where crane and
-//! skopeo connect.
+//! Registries with TLS, whose certificates openssl makes in the ways that guides show: this program
+//! connects where crane and skopeo connect.
 
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -44,12 +44,21 @@ impl Certificates {
 
     /// The same sixty days ago, which has ended since.
     fn ended(&self, name: &str) -> &Self {
-        let new =
-            "faketime 60days.ago openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 30 -subj";
-        let words: Vec<String> = new.split(' ').map(|word| word.replace("60days.ago", "60 days ago")).collect();
+        let new = "faketime 60days.ago openssl req -x509 -nodes -newkey ec -pkeyopt \
+            ec_paramgen_curve:P-256 -days 30 -subj";
+        let words: Vec<String> =
+            new.split(' ').map(|word| word.replace("60days.ago", "60 days ago")).collect();
         let (key, certificate) = (format!("{name}.key"), format!("{name}.crt"));
         let mut command = tool(&words[0]);
-        command.args(&words[1..]).args(["/CN=ended", "-keyout", &key, "-out", &certificate, "-addext", NAMES]);
+        command.args(&words[1..]).args([
+            "/CN=ended",
+            "-keyout",
+            &key,
+            "-out",
+            &certificate,
+            "-addext",
+            NAMES,
+        ]);
         run(command.current_dir(&self.0));
         self
     }
@@ -58,12 +67,26 @@ impl Certificates {
     fn by(&self, issuer: &str, name: &str, extensions: &[&str]) -> &Self {
         fs::write(self.file("extensions"), extensions.join("\n")).unwrap();
         let new = "req -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -subj";
-        let (key, request, certificate) = (format!("{name}.key"), format!("{name}.csr"), format!("{name}.crt"));
+        let (key, request, certificate) =
+            (format!("{name}.key"), format!("{name}.csr"), format!("{name}.crt"));
         let mut command = tool("openssl");
-        command.args(new.split(' ')).arg(format!("/CN={name}")).args(["-keyout", &key, "-out", &request]);
+        command
+            .args(new.split(' '))
+            .arg(format!("/CN={name}"))
+            .args(["-keyout", &key, "-out", &request]);
         run(command.current_dir(&self.0));
         let (ca, ca_key) = (format!("{issuer}.crt"), format!("{issuer}.key"));
-        let sign = ["x509", "-req", "-days", "30", "-CAcreateserial", "-extfile", "extensions", "-in", &request];
+        let sign = [
+            "x509",
+            "-req",
+            "-days",
+            "30",
+            "-CAcreateserial",
+            "-extfile",
+            "extensions",
+            "-in",
+            &request,
+        ];
         let mut command = tool("openssl");
         command.args(sign).args(["-CA", &ca, "-CAkey", &ca_key, "-out", &certificate]);
         run(command.current_dir(&self.0));
@@ -78,7 +101,8 @@ impl Certificates {
     }
 }
 
-/// The program, crane and skopeo, one after the other, each with what is set here in its environment.
+/// The program, crane and skopeo, one after the other, each with what is set here in its
+/// environment.
 struct Pushers<'a> {
     sample: &'a Sample,
     home: TempDir,
@@ -139,14 +163,23 @@ impl<'a> Pushers<'a> {
 fn certificates_as_openssl_makes_them() {
     let certificates = Certificates::new();
     certificates.by_itself("guide", &["-addext", NAMES]);
-    certificates.by_itself("leaf", &["-addext", NAMES, "-addext", "basicConstraints=critical,CA:FALSE"]);
+    certificates
+        .by_itself("leaf", &["-addext", NAMES, "-addext", "basicConstraints=critical,CA:FALSE"]);
     certificates.by_itself("elsewhere", &["-addext", "subjectAltName=DNS:elsewhere.test"]);
     certificates.by_itself("nameless", &[]);
     certificates.ended("ended");
     certificates.by_itself("authority", &[]).by_itself("other", &[]);
-    certificates.by("authority", "usual", &[NAMES, "basicConstraints=CA:FALSE", "extendedKeyUsage=serverAuth"]);
+    certificates.by(
+        "authority",
+        "usual",
+        &[NAMES, "basicConstraints=CA:FALSE", "extendedKeyUsage=serverAuth"],
+    );
     certificates.by("authority", "marked", &[NAMES, "basicConstraints=CA:TRUE"]);
-    certificates.by("authority", "client", &[NAMES, "basicConstraints=CA:TRUE", "extendedKeyUsage=clientAuth"]);
+    certificates.by(
+        "authority",
+        "client",
+        &[NAMES, "basicConstraints=CA:TRUE", "extendedKeyUsage=clientAuth"],
+    );
     let untrusted = "is not trusted here (invalid peer certificate: ";
     let (sample, localhost) = (Sample::new(Compression::GZIP), ["127.0.0.1:0", "127.0.0.2:0"]);
     let pushers = Pushers::new(&sample);
@@ -163,17 +196,32 @@ fn certificates_as_openssl_makes_them() {
         ("usual", "other", Some(untrusted)),
         ("marked", "authority", None),
         ("marked", "marked", None),
-        ("marked", "other", Some("neither it nor its issuer is trusted; name the file of either with --ca-file")),
+        (
+            "marked",
+            "other",
+            Some("neither it nor its issuer is trusted; name the file of either with --ca-file"),
+        ),
         ("client", "authority", Some(untrusted)),
     ] {
         for address in localhost {
             let registry = certificates.registry(address, name, None);
             let (address, file) = (&registry.address, certificates.file(&format!("{trusted}.crt")));
             let refusal = pushers.refusal(address, Some(&file), &[]);
-            assert_eq!(refusal.is_none(), pushers.crane(address, Some(&file)), "crane: {name} {trusted} {refusal:?}");
-            assert_eq!(refusal.is_none(), pushers.skopeo(address, Some(&file)), "skopeo: {name} {trusted} {refusal:?}");
+            assert_eq!(
+                refusal.is_none(),
+                pushers.crane(address, Some(&file)),
+                "crane: {name} {trusted} {refusal:?}"
+            );
+            assert_eq!(
+                refusal.is_none(),
+                pushers.skopeo(address, Some(&file)),
+                "skopeo: {name} {trusted} {refusal:?}"
+            );
             match says {
-                Some(says) => assert!(refusal.as_ref().is_some_and(|said| said.contains(says)), "{name}: {refusal:?}"),
+                Some(says) => assert!(
+                    refusal.as_ref().is_some_and(|said| said.contains(says)),
+                    "{name}: {refusal:?}"
+                ),
                 None => assert_eq!(refusal, None, "{name} {trusted}"),
             }
         }
@@ -232,8 +280,15 @@ fn options_say_what_is_trusted() {
 #[test]
 fn folders_of_certificates() {
     let (certificates, sample) = (Certificates::new(), Sample::new(Compression::GZIP));
-    certificates.by_itself("guide", &["-addext", NAMES]).by_itself("authority", &[]).by_itself("stranger", &[]);
-    certificates.by("authority", "me", &["extendedKeyUsage=clientAuth"]).by("authority", "old", &[]);
+    certificates
+        .by_itself("guide", &["-addext", NAMES])
+        .by_itself("authority", &[])
+        .by_itself("stranger", &[]);
+    certificates.by("authority", "me", &["extendedKeyUsage=clientAuth"]).by(
+        "authority",
+        "old",
+        &[],
+    );
     let pushers = Pushers::new(&sample);
     let copy = |from: &str, to: PathBuf| fs::copy(certificates.file(from), to).unwrap();
 
@@ -252,7 +307,10 @@ fn folders_of_certificates() {
         let (address, dir) = (&registry.address, pushers.certs_d(&registry.address));
         copy("guide.crt", dir.join("ca.crt"));
         let said = pushers.refusal(address, None, &[]).unwrap();
-        assert!(said.contains("requires a client certificate that it trusts (received fatal alert"), "{said}");
+        assert!(
+            said.contains("requires a client certificate that it trusts (received fatal alert"),
+            "{said}"
+        );
         assert!(!pushers.skopeo(address, None));
         // Of two, the one by an authority that the registry names.
         for (name, kind) in [("stranger", "a"), (me, "b")] {
@@ -267,7 +325,10 @@ fn folders_of_certificates() {
         assert!(pushers.refusal(address, None, &[]).is_some() && !pushers.skopeo(address, None));
         copy(&format!("{me}.key"), dir.join("a.key"));
         let said = pushers.refusal(address, None, &[]).unwrap();
-        assert!(said.contains("a.cert") && said.contains("a.key") && !pushers.skopeo(address, None), "{said}");
+        assert!(
+            said.contains("a.cert") && said.contains("a.key") && !pushers.skopeo(address, None),
+            "{said}"
+        );
         fs::remove_file(dir.join("a.key")).unwrap();
         let said = pushers.refusal(address, None, &[]).unwrap();
         assert!(said.contains("a.cert\": there is no key for this certificate"), "{said}");

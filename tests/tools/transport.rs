@@ -1,4 +1,5 @@
-//! Through a registry and back with crane and skopeo: every byte as it was, every digest as the library said.
+//! Through a registry and back with crane and skopeo: every byte as it was, every digest as the
+//! library said.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -55,6 +56,8 @@ pub fn assert_same_blobs(one: &Path, other: &Path) {
 
 /// The blobs of a layout by the digest's hexadecimal digits.
 pub fn blobs(layout: &Path) -> BTreeMap<String, Vec<u8>> {
-    let blob = |entry: fs::DirEntry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap());
+    let blob = |entry: fs::DirEntry| {
+        (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())
+    };
     fs::read_dir(layout.join("blobs/sha256")).unwrap().map(Result::unwrap).map(blob).collect()
 }

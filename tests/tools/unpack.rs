@@ -1,4 +1,5 @@
-//! Every program that unpacks images finds in the sample what its mappings say: modes, owners, times, links, contents.
+//! Every program that unpacks images finds in the sample what its mappings say: modes, owners,
+//! times, links, contents.
 
 use oci_layout::{Blob, Compression};
 use tempfile::TempDir;
@@ -12,7 +13,12 @@ for_each_compression! { umoci_unpacks, buildah_mounts, containerd_imports_and_mo
 fn umoci_unpacks(compression: Compression) {
     let sample = Sample::new(compression);
     let bundle = sample.folder().join("bundle");
-    umoci(["unpack", "--image", &format!("{}:latest", sample.layout().display()), bundle.to_str().unwrap()]);
+    umoci([
+        "unpack",
+        "--image",
+        &format!("{}:latest", sample.layout().display()),
+        bundle.to_str().unwrap(),
+    ]);
     let expected = without_empty_xattrs(sample.root_file_system());
     assert_same("umoci", &expected, &found_in(&bundle.join("rootfs")));
 }
@@ -41,14 +47,18 @@ fn containerd_imports_and_mounts(compression: Compression) {
     let mount = containerd.mount(&images[0]);
     // Where it copies layers over one another, directories get the time of that.
     let without = |mut entries: Vec<Entry>| {
-        entries.iter_mut().filter(|entry| entry.kind == Kind::Directory).for_each(|entry| entry.mtime = 0);
+        entries
+            .iter_mut()
+            .filter(|entry| entry.kind == Kind::Directory)
+            .for_each(|entry| entry.mtime = 0);
         entries
     };
     let expected = not_before_1970(sample.root_file_system());
     assert_same("containerd", &without(expected), &without(found_in(mount.path())));
 }
 
-/// One layer by itself, whiteouts and all: tar knows nothing of images. It is the one to which nothing is foreign.
+/// One layer by itself, whiteouts and all: tar knows nothing of images. It is the one to which
+/// nothing is foreign.
 #[test]
 fn gnu_tar_extracts() {
     let sample = Sample::new(Compression::NONE);
@@ -57,7 +67,13 @@ fn gnu_tar_extracts() {
         let mut expected = expected.clone();
         expected.sort_by(|a, b| a.path.cmp(&b.path));
         let mut tar = tool("tar");
-        tar.args(["--extract", "--xattrs", "--xattrs-include=*", "--same-permissions", "--same-owner"]);
+        tar.args([
+            "--extract",
+            "--xattrs",
+            "--xattrs-include=*",
+            "--same-permissions",
+            "--same-owner",
+        ]);
         run(tar.arg("--file").arg(layer.file().unwrap()).arg("--directory").arg(dir.path()));
         assert_same("GNU tar", &expected, &found_in(dir.path()));
     }

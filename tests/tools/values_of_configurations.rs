@@ -1,11 +1,12 @@
-//! Values of configurations: engines and builders that others wrote take and refuse what the table says.
+//! Values of configurations: engines and builders that others wrote take and refuse what the table
+//! says.
 
 use std::fs;
 use std::path::Path;
 
 use oci_layout::{
-    Blob, ConfigOptions, Digest, FileMapping, ImageLayout, LayerOptions, Severity, VerifyOptions, image_config,
-    image_layout, image_manifest, layer_tar, verify,
+    Blob, ConfigOptions, Digest, FileMapping, ImageLayout, LayerOptions, Severity, VerifyOptions,
+    image_config, image_layout, image_manifest, layer_tar, verify,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -14,10 +15,15 @@ use crate::common::hello::busybox;
 use crate::common::tool::{Containers, Registry, crane, decompress, skopeo, umoci};
 use crate::common::values::{forbidden, refused, taken};
 
-/// A layout `DIR/NAME` of one image, `latest`, with busybox in it and this `config`, which nothing looks at.
+/// A layout `DIR/NAME` of one image, `latest`, with busybox in it and this `config`, which nothing
+/// looks at.
 fn write_unchecked(dir: &Path, name: &str, mut config: Value) {
     let layout = dir.join(name);
-    let layer = layer_tar([FileMapping::new(busybox(), "/bin/true")], LayerOptions::default().store(&layout)).unwrap();
+    let layer = layer_tar(
+        [FileMapping::new(busybox(), "/bin/true")],
+        LayerOptions::default().store(&layout),
+    )
+    .unwrap();
     let members = config.as_object_mut().unwrap();
     if !members.contains_key("Cmd") && !members.contains_key("Entrypoint") {
         members.insert("Cmd".to_owned(), json!(["/bin/true"]));
@@ -36,16 +42,24 @@ fn write_unchecked(dir: &Path, name: &str, mut config: Value) {
     let mut manifest = put("manifest", manifest.to_string().as_bytes());
     manifest["annotations"] = json!({ "org.opencontainers.image.ref.name": "latest" });
     fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-    fs::write(layout.join("index.json"), json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string()).unwrap();
+    fs::write(
+        layout.join("index.json"),
+        json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string(),
+    )
+    .unwrap();
 }
 
-/// Whether podman runs an image with this `config`. What it refuses it may keep and stumble over again, so that each
-/// image has a storage of its own.
+/// Whether podman runs an image with this `config`. What it refuses it may keep and stumble over
+/// again, so that each image has a storage of its own.
 fn podman_runs(config: Value) -> bool {
     let dir = TempDir::new().unwrap();
     write_unchecked(dir.path(), "image", config);
     let containers = Containers::new(dir.path());
-    let run = containers.tool("podman").args(["run", "--rm", "--quiet", "oci:image:latest"]).output().unwrap();
+    let run = containers
+        .tool("podman")
+        .args(["run", "--rm", "--quiet", "oci:image:latest"])
+        .output()
+        .unwrap();
     run.status.success()
 }
 
@@ -59,10 +73,16 @@ fn podman_runs_what_is_taken() {
 
 #[test]
 fn podman_refuses_what_is_forbidden() {
-    // It ignores the first three and what is newer than it, and takes one string for a list of one; the specifications
-    // have other types.
+    // It ignores the first three and what is newer than it, and takes one string for a list of one;
+    // the specifications have other types.
     let is_ignored = |member: &str, config: &Value| {
-        ["config.Memory", "config.MemorySwap", "config.CpuShares", "config.Healthcheck.StartInterval"].contains(&member)
+        [
+            "config.Memory",
+            "config.MemorySwap",
+            "config.CpuShares",
+            "config.Healthcheck.StartInterval",
+        ]
+        .contains(&member)
             || config["Shell"].is_string()
             || config["Env"] == json!(["A"])
     };
@@ -80,20 +100,24 @@ fn podman_refuses_some_of_what_some_engines_refuse() {
     }
 }
 
-/// The `config` of an image that buildah builds of these instructions, in Docker's format, which has all members.
+/// The `config` of an image that buildah builds of these instructions, in Docker's format, which
+/// has all members.
 fn built_by_buildah(dir: &Path, instructions: &str) -> Value {
     let containers = Containers::new(dir);
     fs::write(dir.join("Containerfile"), instructions).unwrap();
-    let bud = ["bud", "--quiet", "--format", "docker", "--file", "Containerfile", "--tag", "built", "."];
+    let bud =
+        ["bud", "--quiet", "--format", "docker", "--file", "Containerfile", "--tag", "built", "."];
     containers.buildah(bud);
-    let said: Value = serde_json::from_str(&containers.buildah(["inspect", "--type", "image", "built"])).unwrap();
+    let said: Value =
+        serde_json::from_str(&containers.buildah(["inspect", "--type", "image", "built"])).unwrap();
     said["Docker"]["config"].clone()
 }
 
 fn on_base(dir: &Path, config: Value) -> Value {
     let base = ImageLayout::open(dir.join("base")).unwrap().image(None, None).unwrap();
     let none: [&dyn oci_layout::Layer; 0] = [];
-    let made = image_config(none, ConfigOptions::new(json!({ "config": config })).base(base)).unwrap();
+    let made =
+        image_config(none, ConfigOptions::new(json!({ "config": config })).base(base)).unwrap();
     serde_json::from_slice::<Value>(made.bytes()).unwrap()["config"].clone()
 }
 
@@ -130,8 +154,12 @@ fn references_are_those_of_env_in_a_containerfile() {
     for (number, value) in values.iter().enumerate() {
         instructions.push_str(&format!("ENV V{number}={value}\n"));
     }
-    let ours: Vec<_> = values.iter().enumerate().map(|(number, value)| format!("V{number}={value}")).collect();
-    assert_eq!(on_base(dir.path(), json!({ "Env": ours }))["Env"], built_by_buildah(dir.path(), &instructions)["Env"]);
+    let ours: Vec<_> =
+        values.iter().enumerate().map(|(number, value)| format!("V{number}={value}")).collect();
+    assert_eq!(
+        on_base(dir.path(), json!({ "Env": ours }))["Env"],
+        built_by_buildah(dir.path(), &instructions)["Env"]
+    );
 }
 
 /// buildah runs the base's triggers and hands none on; so do we, who cannot run them, hand none on.
@@ -147,7 +175,8 @@ fn triggers_are_for_one_generation() {
 
     let base = ImageLayout::open(dir.path().join("base")).unwrap().image(None, None).unwrap();
     let child = dir.path().join("child");
-    let layer = layer_tar([FileMapping::text("x", "/x")], LayerOptions::default().store(&child)).unwrap();
+    let layer =
+        layer_tar([FileMapping::text("x", "/x")], LayerOptions::default().store(&child)).unwrap();
     let config = image_config([&layer], ConfigOptions::default().base(base)).unwrap();
     let image = image_manifest(config, [layer], Value::Null).unwrap();
     image_layout(&child, [image.tagged("latest")], Value::Null).unwrap();
@@ -161,10 +190,15 @@ fn an_image_for_another_name_of_the_platform_runs() {
     let dir = TempDir::new().unwrap();
     let layout = dir.path().join("image");
     let images = ["linux/x86_64", "linux/aarch64", "linux/armhf"].map(|platform| {
-        let layer =
-            layer_tar([FileMapping::new(busybox(), "/bin/true")], LayerOptions::default().store(&layout)).unwrap();
+        let layer = layer_tar(
+            [FileMapping::new(busybox(), "/bin/true")],
+            LayerOptions::default().store(&layout),
+        )
+        .unwrap();
         let run = json!({ "config": { "Cmd": ["/bin/true"], "Env": [format!("FOR={platform}")] } });
-        let config = image_config([&layer], ConfigOptions::new(run).platform(platform.parse().unwrap())).unwrap();
+        let config =
+            image_config([&layer], ConfigOptions::new(run).platform(platform.parse().unwrap()))
+                .unwrap();
         image_manifest(config, [layer], Value::Null).unwrap().tagged("latest")
     });
     image_layout(&layout, images, Value::Null).unwrap();
@@ -176,7 +210,8 @@ fn an_image_for_another_name_of_the_platform_runs() {
         let containers = Containers::new(dir.path());
         let pull = [vec!["pull", "--quiet"], arguments, vec!["oci:image:latest"]].concat();
         let id = containers.podman(pull);
-        let said = containers.podman(["image", "inspect", "--format", "{{.Config.Env}}", id.trim()]);
+        let said =
+            containers.podman(["image", "inspect", "--format", "{{.Config.Env}}", id.trim()]);
         assert!(said.contains(&format!("FOR={platform}")), "{said}");
     }
 }
@@ -188,7 +223,12 @@ fn what_others_write_has_no_error() {
     let path = |name: &str| dir.path().join(name).display().to_string();
     let containers = Containers::new(dir.path());
     write_unchecked(dir.path(), "base", json!({ "Env": ["PATH=/bin"] }));
-    skopeo(["copy", "--quiet", &format!("oci:{}:latest", path("base")), &format!("oci:{}:latest", path("skopeo"))]);
+    skopeo([
+        "copy",
+        "--quiet",
+        &format!("oci:{}:latest", path("base")),
+        &format!("oci:{}:latest", path("skopeo")),
+    ]);
     skopeo([
         "copy",
         "--quiet",
@@ -197,25 +237,49 @@ fn what_others_write_has_no_error() {
     ]);
     let id = containers.podman(["pull", "--quiet", "oci:base:latest"]);
     containers.podman(["save", "--quiet", "--format", "oci-dir", "--output", "podman", id.trim()]);
-    containers.podman(["save", "--quiet", "--format", "oci-archive", "--output", "podman.tar", id.trim()]);
+    containers.podman([
+        "save",
+        "--quiet",
+        "--format",
+        "oci-archive",
+        "--output",
+        "podman.tar",
+        id.trim(),
+    ]);
     let name = containers.buildah(["from", "--quiet", "oci:base:latest"]);
-    let config = ["config", "--port", "80-81/tcp", "--workingdir", "/w", "--volume", "/data", name.trim()];
+    let config =
+        ["config", "--port", "80-81/tcp", "--workingdir", "/w", "--volume", "/data", name.trim()];
     containers.buildah(config);
-    containers.buildah(["commit", "--quiet", name.trim(), &format!("oci:{}:latest", path("buildah"))]);
-    containers.buildah(["commit", "--quiet", name.trim(), &format!("oci-archive:{}", path("buildah.tar"))]);
+    containers.buildah([
+        "commit",
+        "--quiet",
+        name.trim(),
+        &format!("oci:{}:latest", path("buildah")),
+    ]);
+    containers.buildah([
+        "commit",
+        "--quiet",
+        name.trim(),
+        &format!("oci-archive:{}", path("buildah.tar")),
+    ]);
     umoci(["init", "--layout", &path("umoci")]);
     umoci(["new", "--image", &format!("{}:latest", path("umoci"))]);
     umoci(["config", "--image", &format!("{}:latest", path("umoci")), "--config.workingdir", "/w"]);
     // crane makes images of nothing but layers, which do not say what they run on.
     let registry = Registry::start();
     let there = format!("{}/a/made:1", registry.address);
-    let layer = layer_tar([FileMapping::text("x", "/x")], LayerOptions::default().store(path("store"))).unwrap();
+    let layer =
+        layer_tar([FileMapping::text("x", "/x")], LayerOptions::default().store(path("store")))
+            .unwrap();
     decompress(&layer, &dir.path().join("layer.tar"));
     crane(["append", "--insecure", "--new_layer", &path("layer.tar"), "--new_tag", &there]);
     crane(["pull", "--insecure", "--format", "oci", &there, &path("crane")]);
-    for name in ["crane", "skopeo", "skopeo.tar", "podman", "podman.tar", "buildah", "buildah.tar", "umoci"] {
+    for name in
+        ["crane", "skopeo", "skopeo.tar", "podman", "podman.tar", "buildah", "buildah.tar", "umoci"]
+    {
         let findings = verify(path(name), &VerifyOptions::default()).unwrap();
-        let errors: Vec<_> = findings.iter().filter(|finding| finding.severity() == Severity::Error).collect();
+        let errors: Vec<_> =
+            findings.iter().filter(|finding| finding.severity() == Severity::Error).collect();
         assert!(errors.is_empty(), "{name}: {errors:?}");
     }
 }

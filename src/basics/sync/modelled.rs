@@ -1,5 +1,6 @@
-//! The same under shuttle, which decides who runs next wherever threads meet. Time passes only where a thread waits for
-//! it, and locks on files are those that the tests of this process have on paths.
+//! The same under shuttle, which decides who runs next wherever threads meet. Time passes only
+//! where a thread waits for it, and locks on files are those that the tests of this process have on
+//! paths.
 
 use std::{
     cell::{Cell, RefCell},
@@ -13,8 +14,8 @@ use crate::basics::error::Result;
 
 pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic::AtomicUsize};
 
-/// Runs a model in many orders of its steps: first with few changes between threads, where defects are found that need
-/// a certain order, then with many.
+/// Runs a model in many orders of its steps: first with few changes between threads, where defects
+/// are found that need a certain order, then with many.
 pub(crate) fn check(model: impl Fn() + Send + Sync + 'static) {
     let model = Arc::new(model);
     let few = Arc::clone(&model);
@@ -195,7 +196,9 @@ impl FolderLock {
     }
 
     fn folder(path: &Path) -> Arc<Folder> {
-        WORLD.with(|world| Arc::clone(world.folders.borrow_mut().entry(path.to_owned()).or_default()))
+        WORLD.with(|world| {
+            Arc::clone(world.folders.borrow_mut().entry(path.to_owned()).or_default())
+        })
     }
 
     fn wait(path: &Path, is_exclusive: bool) -> Self {
@@ -280,8 +283,8 @@ pub(crate) fn lock<M: AnyMutex>(mutex: &M) -> M::Guard<'_> {
     mutex.locked()
 }
 
-/// The caller only waits. Shuttle's scope wakes the thread that it belongs to when the others have ended, whatever that
-/// thread waits for.
+/// The caller only waits. Shuttle's scope wakes the thread that it belongs to when the others have
+/// ended, whatever that thread waits for.
 pub(crate) fn in_threads(count: usize, work: impl Fn() + Sync) {
     thread::scope(|scope| (0..count).for_each(|_| drop(scope.spawn(&work))));
 }

@@ -26,12 +26,18 @@ pub(crate) fn os<T: Clone + Send + Sync + 'static>(
 pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
     let (source, destination) = split(text, b':');
     let source = match (source.as_bytes(), destination) {
-        (b"-", None) => return Err("standard input has no path of its own: it is written -:DEST".to_owned()),
+        (b"-", None) => {
+            return Err("standard input has no path of its own: it is written -:DEST".to_owned());
+        }
         (b"-", Some(_)) => "/dev/stdin".into(),
         _ => unescape(source),
     };
     let Some(destination) = destination else {
-        return if source.is_empty() { Err("the source is empty".to_owned()) } else { Ok(source.into()) };
+        return if source.is_empty() {
+            Err("the source is empty".to_owned())
+        } else {
+            Ok(source.into())
+        };
     };
     if split(destination, b':').1.is_some() {
         return Err(r"it is written SRC[:DEST]; a colon in a path is written \:".to_owned());
@@ -43,8 +49,8 @@ pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
     }
 }
 
-/// Replaces the `-` of `-f -:DEST` in the arguments by the path of standard input, because clap takes a value that
-/// begins with a hyphen for an option where several values may follow.
+/// Replaces the `-` of `-f -:DEST` in the arguments by the path of standard input, because clap
+/// takes a value that begins with a hyphen for an option where several values may follow.
 pub(crate) fn with_standard_input(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<_> = args.into_iter().collect();
     for at in 1..args.len() {
@@ -81,7 +87,9 @@ impl TaggedFolder {
             (dir, None) => (None, dir),
         };
         if split(dir, b'=').1.is_some() {
-            return Err(r"it is written [TAG=]DIR; an equals sign in a path is written \=".to_owned());
+            return Err(
+                r"it is written [TAG=]DIR; an equals sign in a path is written \=".to_owned()
+            );
         }
         if dir.is_empty() {
             return Err("the folder is empty".to_owned());
@@ -106,7 +114,9 @@ impl NamedLayout {
             (dir, None) => (None, dir),
         };
         if split(dir, b'=').1.is_some() {
-            return Err(r"it is written [NAME=]DIR; an equals sign in a path is written \=".to_owned());
+            return Err(
+                r"it is written [NAME=]DIR; an equals sign in a path is written \=".to_owned()
+            );
         }
         if dir.is_empty() {
             return Err("the folder is empty".to_owned());
@@ -115,8 +125,8 @@ impl NamedLayout {
     }
 }
 
-/// `LAYOUT[:TAG]`: the tag after the first colon may also be a digest, or a full name with colons of its own. A digest
-/// may also follow an at sign: `LAYOUT@sha256:HEX`.
+/// `LAYOUT[:TAG]`: the tag after the first colon may also be a digest, or a full name with colons
+/// of its own. A digest may also follow an at sign: `LAYOUT@sha256:HEX`.
 #[derive(Clone, Debug)]
 pub(crate) struct LayoutTag {
     pub(crate) layout: PathBuf,
@@ -148,8 +158,8 @@ impl LayoutTag {
         }
     }
 
-    /// Locks the layout against garbage collection. The lock is taken before the layout is opened and held until the
-    /// last blob is read.
+    /// Locks the layout against garbage collection. The lock is taken before the layout is opened
+    /// and held until the last blob is read.
     pub(crate) fn lock(&self) -> ReadLock {
         ReadLock::new(&self.layout)
     }
@@ -192,7 +202,8 @@ pub(crate) fn read_json(path: &Path) -> Result<Value> {
 }
 
 fn parse_json(json: &[u8], what: impl Fn() -> String) -> Result<Value> {
-    serde_json::from_slice(json).map_err(|error| Error::Invalid { what: what(), reason: format!("not JSON: {error}") })
+    serde_json::from_slice(json)
+        .map_err(|error| Error::Invalid { what: what(), reason: format!("not JSON: {error}") })
 }
 
 /// Parses `K=V`.
@@ -209,8 +220,8 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
 }
 
 /// Parses `80`, `53/udp` or `8000-8010` into the keys of
-/// [`ExposedPorts`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties), one per port. The
-/// default protocol, tcp, is written out.
+/// [`ExposedPorts`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties),
+/// one per port. The default protocol, tcp, is written out.
 pub(crate) fn ports(text: &str) -> Result<Vec<String>, String> {
     let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let protocol = protocol.to_ascii_lowercase();
@@ -220,7 +231,9 @@ pub(crate) fn ports(text: &str) -> Result<Vec<String>, String> {
         port.filter(|&port| port > 0)
     };
     match (number(first), number(last)) {
-        (Some(first), Some(last)) if first <= last && ["tcp", "udp", "sctp"].contains(&&*protocol) => {
+        (Some(first), Some(last))
+            if first <= last && ["tcp", "udp", "sctp"].contains(&&*protocol) =>
+        {
             Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
         }
         _ => Err("it is written PORT[-PORT][/PROTOCOL], as in 80, 53/udp or 8000-8010".to_owned()),
@@ -239,7 +252,10 @@ pub(crate) fn variable_name(text: &str) -> Result<String, String> {
 pub(crate) fn threads(text: &str) -> Result<usize, String> {
     // More threads would cost memory without a gain.
     const MOST: usize = 1024;
-    text.parse().ok().filter(|&threads| threads <= MOST).ok_or_else(|| format!("it is a number from 0 to {MOST}"))
+    text.parse()
+        .ok()
+        .filter(|&threads| threads <= MOST)
+        .ok_or_else(|| format!("it is a number from 0 to {MOST}"))
 }
 
 /// Creates a pool with the number of threads from the option, from Nix, or else of all CPUs.
@@ -255,7 +271,11 @@ pub(crate) fn pool(option: Option<usize>) -> Result<Pool> {
 /// Returns the creation time from `SOURCE_DATE_EPOCH` in the format of RFC 3339.
 pub(crate) fn created() -> Result<Option<String>> {
     let time = |text: &str| {
-        let time = text.parse().ok().filter(|&seconds: &i64| seconds >= 0).map(jiff::Timestamp::from_second);
+        let time = text
+            .parse()
+            .ok()
+            .filter(|&seconds: &i64| seconds >= 0)
+            .map(jiff::Timestamp::from_second);
         time.and_then(Result::ok).ok_or_else(|| "it is a number of seconds since 1970".to_owned())
     };
     // In a shell, a variable that should be unset is often empty.
@@ -266,7 +286,10 @@ pub(crate) fn created() -> Result<Option<String>> {
 /// Parses the value of an environment variable.
 fn variable<T>(name: &str, text: &OsStr, parse: impl Fn(&str) -> Result<T, String>) -> Result<T> {
     let value = text.to_str().ok_or_else(String::new).and_then(parse);
-    value.map_err(|reason| Error::Invalid { what: format!("environment variable {name}={text:?}"), reason })
+    value.map_err(|reason| Error::Invalid {
+        what: format!("environment variable {name}={text:?}"),
+        reason,
+    })
 }
 
 /// Splits the text at the first separator that is not escaped by a backslash.
@@ -314,9 +337,13 @@ mod tests {
         ] {
             assert_eq!(mapping(text.as_ref()), Ok(FileMapping::new(source, destination)), "{text}");
         }
-        for (text, reason) in
-            [("", "empty"), (":/b", "empty"), ("a:", "empty"), ("a:/b:/c", r"\:"), (r"a:/b\:c:", r"\:")]
-        {
+        for (text, reason) in [
+            ("", "empty"),
+            (":/b", "empty"),
+            ("a:", "empty"),
+            ("a:/b:/c", r"\:"),
+            (r"a:/b\:c:", r"\:"),
+        ] {
             assert!(mapping(text.as_ref()).unwrap_err().contains(reason), "{text}");
         }
     }
@@ -368,7 +395,19 @@ mod tests {
         assert_eq!(one("53/udp"), "53/udp");
         assert_eq!(one("80/TCP"), "80/tcp");
         assert_eq!(one("080/Sctp"), "80/sctp");
-        for text in ["", "0", "65536", "80/http", "80/", "-1", "http", "+80", "80/tcp/udp", " 80", "127.0.0.1:80"] {
+        for text in [
+            "",
+            "0",
+            "65536",
+            "80/http",
+            "80/",
+            "-1",
+            "http",
+            "+80",
+            "80/tcp/udp",
+            " 80",
+            "127.0.0.1:80",
+        ] {
             assert!(ports(text).is_err(), "{text}");
         }
     }
@@ -379,7 +418,9 @@ mod tests {
         assert_eq!(ports("8000-8002").unwrap(), ["8000/tcp", "8001/tcp", "8002/tcp"]);
         assert_eq!(ports("80-80/UDP").unwrap(), ["80/udp"]);
         assert_eq!(ports("1-65535").unwrap().len(), 65535);
-        for text in ["90-80", "0-1", "80-", "-80", "80-65536", "80-90-100", "80-http", "80-90/tcp-udp"] {
+        for text in
+            ["90-80", "0-1", "80-", "-80", "80-65536", "80-90-100", "80-http", "80-90/tcp-udp"]
+        {
             assert!(ports(text).is_err(), "{text}");
         }
     }

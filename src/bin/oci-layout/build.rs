@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    BaseFiles, Compression, ConfigOptions, Image, LayerOptions, LayoutOptions, ManifestOptions, Pool, Result,
-    image_config, image_layout, image_manifest, layer_tar,
+    BaseFiles, Compression, ConfigOptions, Image, LayerOptions, LayoutOptions, ManifestOptions,
+    Pool, Result, image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Map, Value, json};
 
@@ -22,9 +22,10 @@ use crate::{
 
 /// Packs files into an image in a new layout.
 ///
-/// Files are owned by root, have mode 0755 or 0644 and a fixed modification time, unless --chown, --chmod or --mtime is
-/// given; layer-tar can set these for each file, in a specification. SOURCE_DATE_EPOCH, in seconds since 1970, sets the
-/// creation time in the image configuration (default: 1970); it does not affect files. Prints the digest of the image.
+/// Files are owned by root, have mode 0755 or 0644 and a fixed modification time, unless --chown,
+/// --chmod or --mtime is given; layer-tar can set these for each file, in a specification.
+/// SOURCE_DATE_EPOCH, in seconds since 1970, sets the creation time in the image configuration
+/// (default: 1970); it does not affect files. Prints the digest of the image.
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").args(["files"]).required(true), after_help = "\
 Example:
@@ -39,17 +40,19 @@ pub(crate) struct Build {
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 
-    /// Name of the image in the layout: a tag (1.0) or a full name (ghcr.io/me/app:1.0). May be repeated [default:
-    /// none, which is enough for a layout with one image]
+    /// Name of the image in the layout: a tag (1.0) or a full name (ghcr.io/me/app:1.0). May be
+    /// repeated [default: none, which is enough for a layout with one image]
     #[arg(long, value_name = "NAME", value_parser = args::name)]
     tag: Vec<String>,
 
-    /// Compression of the layer: gzip, zstd or none, with an optional level from gzip:1 to gzip:12 or zstd:1 to zstd:19
+    /// Compression of the layer: gzip, zstd or none, with an optional level from gzip:1 to gzip:12
+    /// or zstd:1 to zstd:19
     #[arg(long, value_name = "CODEC[:LEVEL]", default_value_t)]
     compression: Compression,
 
-    /// Write a recipe of a few kilobytes instead of the layer. It describes how to build the layer from the same files,
-    /// which must not change until `oci-layout fill` builds it. Changing a source afterwards is an error
+    /// Write a recipe of a few kilobytes instead of the layer. It describes how to build the layer
+    /// from the same files, which must not change until `oci-layout fill` builds it. Changing a
+    /// source afterwards is an error
     #[arg(long)]
     sparse: bool,
 
@@ -82,8 +85,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     cmd: Vec<String>,
 
-    /// Environment variable. May be repeated. $NAME, ${NAME} and ${NAME:-DEFAULT} in a value expand to a variable of
-    /// the base image or an earlier --env, as in 'PATH=/app/bin:$PATH'; $$ is a dollar sign
+    /// Environment variable. May be repeated. $NAME, ${NAME} and ${NAME:-DEFAULT} in a value expand
+    /// to a variable of the base image or an earlier --env, as in 'PATH=/app/bin:$PATH'; $$ is a
+    /// dollar sign
     #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]
     env: Vec<(String, String)>,
 
@@ -99,7 +103,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]
     label: Vec<(String, String)>,
 
-    /// Port or range of ports that the program listens on, as in 80, 53/udp or 8000-8010. May be repeated
+    /// Port or range of ports that the program listens on, as in 80, 53/udp or 8000-8010. May be
+    /// repeated
     #[arg(long, value_name = "PORT[-PORT][/PROTOCOL]", value_parser = args::ports)]
     expose: Vec<Vec<String>>,
 
@@ -123,15 +128,25 @@ impl Build {
         let layer = progress::show("packing", |bytes| {
             let (files, options) = self.layer.apply(self.compression.into());
             let options = self.over.options(options, config.base.as_ref().map(BaseFiles::from));
-            let options = LayerOptions { progress: Some(bytes.progress()), strict: warnings.strict, ..options };
+            let options = LayerOptions {
+                progress: Some(bytes.progress()),
+                strict: warnings.strict,
+                ..options
+            };
             layer_tar(files, kept(options, self.sparse, output.dir()).write(write).pool(pool))
         })?;
         warnings.print(layer.warnings());
         let config = image_config([&layer], config)?;
         warnings.print(config.warnings());
-        let annotations: Map<String, Value> = self.annotation.into_iter().map(|(k, v)| (k, v.into())).collect();
-        let extra = if annotations.is_empty() { Value::Null } else { json!({ "annotations": annotations }) };
-        let image = image_manifest(config, [layer], ManifestOptions::new(extra).strict(warnings.strict))?;
+        let annotations: Map<String, Value> =
+            self.annotation.into_iter().map(|(k, v)| (k, v.into())).collect();
+        let extra = if annotations.is_empty() {
+            Value::Null
+        } else {
+            json!({ "annotations": annotations })
+        };
+        let image =
+            image_manifest(config, [layer], ManifestOptions::new(extra).strict(warnings.strict))?;
         warnings.print(image.warnings());
         let digest = image.digest();
         let image = self.tag.into_iter().fold(Image::from(image), Image::tagged);
@@ -144,10 +159,14 @@ impl Build {
 }
 
 impl RunArgs {
-    /// Merges only the options that were given, so that `build` writes the same bytes as the separate steps.
+    /// Merges only the options that were given, so that `build` writes the same bytes as the
+    /// separate steps.
     fn merge_into(self, options: ConfigOptions) -> ConfigOptions {
-        let pairs = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(k, v)| (k, v.into())).collect::<Map<_, _>>();
-        let set = |keys: Vec<String>| keys.into_iter().map(|key| (key, json!({}))).collect::<Map<_, _>>();
+        let pairs = |pairs: Vec<(String, String)>| {
+            pairs.into_iter().map(|(k, v)| (k, v.into())).collect::<Map<_, _>>()
+        };
+        let set =
+            |keys: Vec<String>| keys.into_iter().map(|key| (key, json!({}))).collect::<Map<_, _>>();
         let env: Vec<_> = self.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let given = [
             ("--user", "User", json!(self.user)),
@@ -165,8 +184,11 @@ impl RunArgs {
             Value::Object(members) => !members.is_empty(),
             value => !value.is_null(),
         };
-        given.into_iter().filter(|(_, _, value)| is_given(value)).fold(options, |options, (option, member, value)| {
-            options.merge_from(option, json!({ "config": { member: value } }))
-        })
+        given.into_iter().filter(|(_, _, value)| is_given(value)).fold(
+            options,
+            |options, (option, member, value)| {
+                options.merge_from(option, json!({ "config": { member: value } }))
+            },
+        )
     }
 }

@@ -10,15 +10,16 @@ use crate::{args, out::print};
 
 /// Splits a Nix closure into layers.
 ///
-/// Prints a JSON list of layers, lowest first. Each layer is a list of store paths, and comes after the layers that it
-/// refers to.
+/// Prints a JSON list of layers, lowest first. Each layer is a list of store paths, and comes after
+/// the layers that it refers to.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout closure-layers --max-layers 40 graph.json")]
 pub(crate) struct ClosureLayers {
-    /// The file that Nix writes for exportReferencesGraph with structured attributes: a list of paths with their sizes
-    /// and references, or an object whose member "graph" is such a list; - is standard input
+    /// The file that Nix writes for exportReferencesGraph with structured attributes: a list of
+    /// paths with their sizes and references, or an object whose member "graph" is such a list; -
+    /// is standard input
     #[arg(value_name = "GRAPH.json")]
     graph: PathBuf,
 
@@ -39,6 +40,9 @@ impl ClosureLayers {
     pub(crate) fn run(self) -> Result<()> {
         let graph = ReferenceGraph::from_value(args::read_json(&self.graph)?)?;
         let Self { max_layers, alone, together, .. } = self;
-        print(PrintableJson(json!(closure_layers(&graph, &ClosureOptions { max_layers, alone, together })?)))
+        print(PrintableJson(json!(closure_layers(
+            &graph,
+            &ClosureOptions { max_layers, alone, together }
+        )?)))
     }
 }

@@ -33,8 +33,8 @@ impl Completions {
     pub(crate) fn run(self, mut program: Command) -> Result<()> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut program, "oci-layout", &mut script);
-        // clap_complete 4.6 uses two different names for a program with a hyphen in bash, so that options of its
-        // commands are not completed.
+        // clap_complete 4.6 uses two different names for a program with a hyphen in bash, so that
+        // options of its commands are not completed.
         print_text(&String::from_utf8_lossy(&script).replace("oci__layout", "oci__subcmd__layout"))
     }
 }

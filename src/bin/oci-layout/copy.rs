@@ -27,17 +27,19 @@ use crate::{
     trust::Trust,
 };
 
-/// Copies an image of a layout with skopeo or docker: to a registry, to podman's storage or to a docker daemon.
+/// Copies an image of a layout with skopeo or docker: to a registry, to podman's storage or to a
+/// docker daemon.
 ///
-/// DEST uses the syntax of skopeo: docker://REGISTRY/NAME:TAG, containers-storage:NAME:TAG, dir:DIR and so on. Digests
-/// are preserved. docker-daemon:NAME:TAG is loaded by docker, in the format of `export`. Both programs are looked up on
-/// PATH, use their own credentials and configuration, and print their own errors; their exit code is passed on. For a
-/// registry on this machine, skopeo does not verify certificates, and uses plain HTTP if the registry has no TLS.
-/// Standard output has only the reference of the image.
+/// DEST uses the syntax of skopeo: docker://REGISTRY/NAME:TAG, containers-storage:NAME:TAG, dir:DIR
+/// and so on. Digests are preserved. docker-daemon:NAME:TAG is loaded by docker, in the format of
+/// `export`. Both programs are looked up on PATH, use their own credentials and configuration, and
+/// print their own errors; their exit code is passed on. For a registry on this machine, skopeo
+/// does not verify certificates, and uses plain HTTP if the registry has no TLS. Standard output
+/// has only the reference of the image.
 ///
-/// skopeo reads from this program, which serves only this image as a registry on 127.0.0.1 until skopeo exits. Layers
-/// of a sparse layout are therefore built only if the destination lacks them. Other users of this machine can read the
-/// image during that time.
+/// skopeo reads from this program, which serves only this image as a registry on 127.0.0.1 until
+/// skopeo exits. Layers of a sparse layout are therefore built only if the destination lacks them.
+/// Other users of this machine can read the image during that time.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -45,16 +47,18 @@ Example:
   oci-layout copy image containers-storage:app:1.0
   oci-layout copy image docker://ghcr.io/me/app:1.0 -- --dest-authfile auth.json")]
 pub(crate) struct Copy {
-    /// The layout (a folder, an oci-archive or a docker-archive), with the tag, full name or digest of an image if it
-    /// has several. A colon in the path of the layout is written `\:`
+    /// The layout (a folder, an oci-archive or a docker-archive), with the tag, full name or digest
+    /// of an image if it has several. A colon in the path of the layout is written `\:`
     #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     image: LayoutTag,
 
-    /// The destination: TRANSPORT:REFERENCE, or only REFERENCE with --to [default: the image's full name in the layout]
+    /// The destination: TRANSPORT:REFERENCE, or only REFERENCE with --to [default: the image's full
+    /// name in the layout]
     #[arg(value_name = "DEST", required_unless_present = "to")]
     destination: Option<String>,
 
-    /// The transport, if DEST has none: docker, docker-daemon, containers-storage or another transport of skopeo
+    /// The transport, if DEST has none: docker, docker-daemon, containers-storage or another
+    /// transport of skopeo
     #[arg(long, value_name = "TRANSPORT")]
     to: Option<String>,
 
@@ -76,7 +80,8 @@ impl Copy {
         let _lock = self.image.lock();
         let layout = trust.open(&self.image.layout)?.pool(pool);
         let image = layout.whole_image(self.image.tag.as_deref())?;
-        let destination = Destination::new(self.to.as_deref(), self.destination.as_deref(), &image)?;
+        let destination =
+            Destination::new(self.to.as_deref(), self.destination.as_deref(), &image)?;
         let status = match &*destination.transport {
             "docker-daemon" => {
                 warnings.report(image.warnings())?;
@@ -87,10 +92,13 @@ impl Copy {
             _ => {
                 if let Some(warning) = image.warnings().first() {
                     let reason = format!(
-                        "{warning}, and registries take no such index: copy one platform, by the digest of its manifest, \
-                         as LAYOUT@sha256:…"
+                        "{warning}, and registries take no such index: copy one platform, by the \
+                         digest of its manifest, as LAYOUT@sha256:…"
                     );
-                    return Err(Error::Invalid { what: format!("image {}", image.digest()), reason });
+                    return Err(Error::Invalid {
+                        what: format!("image {}", image.digest()),
+                        reason,
+                    });
                 }
                 let source = Source::new(&layout, &image, pool)?;
                 let mut skopeo = client(&self.skopeo);
@@ -98,7 +106,9 @@ impl Copy {
                 skopeo.args(["--insecure-policy", "copy"]).args(destination.skopeo_options());
                 skopeo.args(source.options).args(&self.arguments);
                 skopeo.arg(&source.reference).arg(destination.to_string());
-                Running::start(skopeo)?.wait().map_err(|cause| Error::Read { path: self.skopeo, cause })?
+                Running::start(skopeo)?
+                    .wait()
+                    .map_err(|cause| Error::Read { path: self.skopeo, cause })?
             }
         };
         if status.success() {
@@ -116,12 +126,18 @@ struct Destination {
 
 impl Destination {
     fn new(to: Option<&str>, given: Option<&str>, image: &Image) -> Result<Self> {
-        let invalid = |reason: &str| Error::Invalid { what: "DEST".to_owned(), reason: reason.to_owned() };
+        let invalid =
+            |reason: &str| Error::Invalid { what: "DEST".to_owned(), reason: reason.to_owned() };
         let given = match given {
             Some(given) => given,
-            None => image.descriptor().annotations.get("io.containerd.image.name").ok_or_else(|| {
-                invalid("the image has no full name in the layout that it could have there: say where it goes")
-            })?,
+            None => {
+                image.descriptor().annotations.get("io.containerd.image.name").ok_or_else(|| {
+                    invalid(
+                        "the image has no full name in the layout that it could have there: say \
+                    where it goes",
+                    )
+                })?
+            }
         };
         let (transport, reference) = match (to, given.split_once(':')) {
             // The user may give the transport twice.
@@ -129,17 +145,22 @@ impl Destination {
             (Some(to), _) => (to, given),
             (None, Some((transport, reference))) => (transport, reference),
             (None, None) => {
-                return Err(invalid("it is written TRANSPORT:REFERENCE, as in docker://ghcr.io/me/app:1.0"));
+                return Err(invalid(
+                    "it is written TRANSPORT:REFERENCE, as in docker://ghcr.io/me/app:1.0",
+                ));
             }
         };
-        let reference = if transport == "docker" { reference.trim_start_matches("//") } else { reference };
+        let reference =
+            if transport == "docker" { reference.trim_start_matches("//") } else { reference };
         Ok(Self { transport: transport.to_owned(), reference: reference.to_owned() })
     }
 
     /// Returns the options that preserve all platforms and digests, as far as the transport can.
     fn skopeo_options(&self) -> Vec<&'static str> {
         match &*self.transport {
-            "docker" if is_loopback(&self.reference) => vec!["--all", "--preserve-digests", "--dest-tls-verify=false"],
+            "docker" if is_loopback(&self.reference) => {
+                vec!["--all", "--preserve-digests", "--dest-tls-verify=false"]
+            }
             // containers-storage holds one platform of an image.
             "containers-storage" => vec!["--preserve-digests"],
             // A docker-archive has another format, so digests change.
@@ -191,7 +212,8 @@ fn client(program: &Path) -> Command {
     command
 }
 
-/// A running client. Signals that would end this program end the client, and this program exits after it.
+/// A running client. Signals that would end this program end the client, and this program exits
+/// after it.
 struct Running {
     client: Child,
     signals: Handle,
@@ -202,7 +224,8 @@ impl Running {
         let what = format!("program {:?}", command.get_program());
         let failed = |reason| Error::Invalid { what: what.clone(), reason };
         // Installed before the client starts: an earlier signal would end only this program.
-        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(|cause| failed(cause.to_string()))?;
+        let mut signals =
+            Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(|cause| failed(cause.to_string()))?;
         let handle = signals.handle();
         let (started, id) = channel();
         let forward = move || {
@@ -214,9 +237,9 @@ impl Running {
         };
         thread::Builder::new().spawn(forward).map_err(|cause| failed(cause.to_string()))?;
         let client = command.spawn().map_err(|cause| match cause.kind() {
-            io::ErrorKind::NotFound => {
-                failed("it is not there: install it, or say where it is (--skopeo, --docker)".to_owned())
-            }
+            io::ErrorKind::NotFound => failed(
+                "it is not there: install it, or say where it is (--skopeo, --docker)".to_owned(),
+            ),
             _ => failed(cause.to_string()),
         })?;
         let _ = started.send(Pid::from_child(&client));
@@ -240,7 +263,11 @@ fn load(mut docker: Command, image: &Image, destination: &Destination) -> Result
         true => destination.reference.clone(),
         false => format!("{}:latest", destination.reference),
     };
-    let written = image_archive(io::BufWriter::new(to), [image.clone().tagged(name)], ArchiveOptions::default());
+    let written = image_archive(
+        io::BufWriter::new(to),
+        [image.clone().tagged(name)],
+        ArchiveOptions::default(),
+    );
     let status = docker.wait().map_err(|cause| Error::Read { path: "docker".into(), cause })?;
     match written {
         // If docker stops reading, it reports the reason itself.
@@ -250,7 +277,8 @@ fn load(mut docker: Command, image: &Image, destination: &Destination) -> Result
     }
 }
 
-/// Returns the exit code as a shell reports it, including 128 plus the signal for a client that a signal ended.
+/// Returns the exit code as a shell reports it, including 128 plus the signal for a client that a
+/// signal ended.
 fn code(status: ExitStatus) -> u8 {
     use std::os::unix::process::ExitStatusExt;
     let signal = || status.signal().map(|signal| 128 + signal);

@@ -18,15 +18,16 @@ use crate::{
 
 /// Adds images to a layout, replacing images with the same tags.
 ///
-/// Several processes may append to the same layout at once. The blobs of replaced images stay until gc removes them. A
-/// sparse layout stays sparse: layers are added as recipes where possible.
+/// Several processes may append to the same layout at once. The blobs of replaced images stay until
+/// gc removes them. A sparse layout stays sparse: layers are added as recipes where possible.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout append 1.1=manifest -o image")]
 pub(crate) struct Append {
-    /// The folder of an image, written by image-manifest, with an optional tag or full name; or a layout (a folder or
-    /// an oci-archive), whose images keep their tags if none is given. An equals sign in a path is written `\=`
+    /// The folder of an image, written by image-manifest, with an optional tag or full name; or a
+    /// layout (a folder or an oci-archive), whose images keep their tags if none is given. An
+    /// equals sign in a path is written `\=`
     #[arg(value_name = "[TAG=]DIR", required = true, value_parser = args::os(TaggedFolder::parse))]
     images: Vec<TaggedFolder>,
 
@@ -80,7 +81,8 @@ impl Remove {
 
 /// Removes blobs and recipes of a layout that no image refers to.
 ///
-/// Also removes temporary files left by programs that were killed. Waits until no other program writes to the layout.
+/// Also removes temporary files left by programs that were killed. Waits until no other program
+/// writes to the layout.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -107,9 +109,9 @@ impl Gc {
 
 /// Turns a sparse layout into a full one by building the layers of its recipes.
 ///
-/// The digests are the same as in a layout that was written without recipes. If a source has changed, its layer stays a
-/// recipe; restore the source and run the same command again to continue. Recipes that others wrote are followed only
-/// as the options below allow.
+/// The digests are the same as in a layout that was written without recipes. If a source has
+/// changed, its layer stays a recipe; restore the source and run the same command again to
+/// continue. Recipes that others wrote are followed only as the options below allow.
 #[derive(Args)]
 #[command(after_help = "\
 Example:

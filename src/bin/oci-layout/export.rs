@@ -8,8 +8,8 @@ use std::{
 
 use clap::Args;
 use oci_layout::{
-    ArchiveFormat, ArchiveOptions, Descriptor, Error, Image, Index, Platform, Pool, Result, WriteOptions,
-    WrittenArchive, image_archive,
+    ArchiveFormat, ArchiveOptions, Descriptor, Error, Image, Index, Platform, Pool, Result,
+    WriteOptions, WrittenArchive, image_archive,
 };
 
 use crate::{
@@ -24,21 +24,25 @@ use crate::{
 
 /// Writes images of a layout as one tar that docker, podman, containerd and others can load.
 ///
-/// The format `both` is the layout (an oci-archive) plus docker's manifest.json: all of these tools can load it, and
-/// see the same image names. As in serve, a bare tag belongs to the repository named after the layout's folder: in a
-/// folder `app`, the tag 1.0 is app:1.0, in full docker.io/library/app:1.0. oci-archive is the layout unchanged.
-/// docker-archive has each image for one platform, and no zstd layers, which docker reads since version 23: they are
+/// The format `both` is the layout (an oci-archive) plus docker's manifest.json: all of these tools
+/// can load it, and see the same image names. As in serve, a bare tag belongs to the repository
+/// named after the layout's folder: in a folder `app`, the tag 1.0 is app:1.0, in full
+/// docker.io/library/app:1.0. oci-archive is the layout unchanged. docker-archive has each image
+/// for one platform, and no zstd layers, which docker reads since version 23: they are
 /// decompressed, which takes a second read.
 ///
-/// Artifacts and signatures, which are not container images, are only in the layout. Images that an index names and the
-/// layout lacks, as docker save leaves them for platforms that were not pulled, are left out with a warning.
+/// Artifacts and signatures, which are not container images, are only in the layout. Images that an
+/// index names and the layout lacks, as docker save leaves them for platforms that were not pulled,
+/// are left out with a warning.
 ///
-/// The tar is written sequentially, each blob is verified during the copy, and the same images always give the same
-/// bytes. If the output is a file, the names of the images (or their digests) are printed on standard output, one per
-/// line. As in all output, control characters are escaped; valid image names contain none.
+/// The tar is written sequentially, each blob is verified during the copy, and the same images
+/// always give the same bytes. If the output is a file, the names of the images (or their digests)
+/// are printed on standard output, one per line. As in all output, control characters are escaped;
+/// valid image names contain none.
 ///
-/// A layout from others cannot expose files of this machine: links in it are not followed, a blob in a file is verified
-/// before it is sent, and a recipe reads only files that the options below allow.
+/// A layout from others cannot expose files of this machine: links in it are not followed, a blob
+/// in a file is verified before it is sent, and a recipe reads only files that the options below
+/// allow.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -46,8 +50,9 @@ Example:
   oci-layout export image:1.0 --tag ghcr.io/me/app:1.0 -o app.tar
   podman load -i app.tar")]
 pub(crate) struct Export {
-    /// The layout (a folder, an oci-archive or a docker-archive), with the tag, full name or digest (sha256:…) of an
-    /// image. Without it, all images are exported. A colon in the path of the layout is written `\:`
+    /// The layout (a folder, an oci-archive or a docker-archive), with the tag, full name or digest
+    /// (sha256:…) of an image. Without it, all images are exported. A colon in the path of the
+    /// layout is written `\:`
     #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     image: LayoutTag,
 
@@ -55,8 +60,8 @@ pub(crate) struct Export {
     #[arg(long, value_name = "FORMAT", default_value_t)]
     format: ArchiveFormat,
 
-    /// The platform to export from images for several platforms [default: all, and linux/amd64 for docker's
-    /// manifest.json]
+    /// The platform to export from images for several platforms [default: all, and linux/amd64 for
+    /// docker's manifest.json]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
 
@@ -93,7 +98,8 @@ impl Export {
             progress: None,
             strict: warnings.strict,
         };
-        // The images know where their blobs are. Without this, an index of thousands of images is in memory twice.
+        // The images know where their blobs are. Without this, an index of thousands of images is
+        // in memory twice.
         drop(layout);
         let written = progress::show("writing the archive", |bytes| {
             let options = ArchiveOptions { progress: Some(bytes.progress()), ..options };
@@ -110,7 +116,15 @@ impl Export {
 
 /// Returns the members of an index other than `manifests`.
 fn head(index: &Index) -> Index {
-    let Index { schema_version, media_type, artifact_type, manifests: _, subject, annotations, extra } = index;
+    let Index {
+        schema_version,
+        media_type,
+        artifact_type,
+        manifests: _,
+        subject,
+        annotations,
+        extra,
+    } = index;
     Index {
         schema_version: *schema_version,
         media_type: media_type.clone(),
@@ -132,20 +146,30 @@ fn write(
     if path == Path::new("-") {
         let stdout = io::stdout();
         if stdout.is_terminal() {
-            let reason =
-                "it is a terminal, for which a tar is nothing: pipe it into docker load, or give a file with -o";
-            return Err(Error::Invalid { what: "standard output".to_owned(), reason: reason.to_owned() });
+            let reason = "it is a terminal, for which a tar is nothing: pipe it into docker load, \
+                or give a file with -o";
+            return Err(Error::Invalid {
+                what: "standard output".to_owned(),
+                reason: reason.to_owned(),
+            });
         }
         return match archive(stdout.lock(), images, options, Path::new("standard output")) {
             // A reader may stop early; that is not an error.
-            Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(None),
+            Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => {
+                Ok(None)
+            }
             result => result.map(Some),
         };
     }
     let written = if path.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir()) {
         // A device or a fifo is written in place; it must not be replaced by a file.
         let file = File::options().write(true).open(path);
-        archive(file.map_err(|cause| Error::Write { path: path.to_owned(), cause })?, images, options, path)?
+        archive(
+            file.map_err(|cause| Error::Write { path: path.to_owned(), cause })?,
+            images,
+            options,
+            path,
+        )?
     } else {
         let mut file = OutputFile::claim(path, write)?;
         let written = archive(&mut file, images, options, path)?;
@@ -155,7 +179,12 @@ fn write(
     Ok(Some(written))
 }
 
-fn archive(to: impl Write, images: Vec<Image>, options: ArchiveOptions, path: &Path) -> Result<WrittenArchive> {
+fn archive(
+    to: impl Write,
+    images: Vec<Image>,
+    options: ArchiveOptions,
+    path: &Path,
+) -> Result<WrittenArchive> {
     image_archive(BufWriter::new(to), images, options).map_err(|error| match error {
         Error::Write { cause, .. } => Error::Write { path: path.to_owned(), cause },
         other => other,
@@ -165,6 +194,7 @@ fn archive(to: impl Write, images: Vec<Image>, options: ArchiveOptions, path: &P
 /// Returns the name of the image in the tar.
 fn name(image: &Descriptor) -> String {
     let annotation = |key: &str| image.annotations.get(key).cloned();
-    let name = annotation("io.containerd.image.name").or_else(|| annotation("org.opencontainers.image.ref.name"));
+    let name = annotation("io.containerd.image.name")
+        .or_else(|| annotation("org.opencontainers.image.ref.name"));
     name.unwrap_or_else(|| image.digest.to_string())
 }

@@ -12,7 +12,8 @@ use std::{
 
 use clap::Args;
 use oci_layout::{
-    Configuration, Descriptor, Digest, Error, ImageLayout, Index, Manifest, MediaType, Pool, ReadLock, Result,
+    Configuration, Descriptor, Digest, Error, ImageLayout, Index, Manifest, MediaType, Pool,
+    ReadLock, Result,
 };
 use serde::{Serialize, Serializer};
 
@@ -21,8 +22,8 @@ use crate::{out, progress, trust::Trust};
 
 /// Shows the images of a layout, their layers, and the files in them.
 ///
-/// Each layer is read once. Missing or unreadable parts are marked, and the rest is still shown; use verify to find out
-/// what is wrong with a layout.
+/// Each layer is read once. Missing or unreadable parts are marked, and the rest is still shown;
+/// use verify to find out what is wrong with a layout.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -104,7 +105,11 @@ impl<'a> Inspection<'a> {
         let images = index.map(|entry| documents.entry(Cow::Borrowed(entry), 0)).collect();
         let layers = documents.layers.into_values();
         let contents = pool.map(layers, |layer| (layer.digest, contents(&*layout.blob(&layer))));
-        Ok(Self { layout: layout.path().display().to_string(), images, layers: contents.into_iter().collect() })
+        Ok(Self {
+            layout: layout.path().display().to_string(),
+            images,
+            layers: contents.into_iter().collect(),
+        })
     }
 }
 
@@ -135,14 +140,18 @@ impl Documents<'_> {
 
     fn what(&mut self, descriptor: &Descriptor, depth: usize) -> Result<What> {
         let Self { layout, .. } = *self;
-        /// In practice, an index contains at most one level of indexes. Each level can multiply the number of entries.
+        /// In practice, an index contains at most one level of indexes. Each level can multiply the
+        /// number of entries.
         const DEEPEST: usize = 8;
         if descriptor.media_type.is_index() && depth == DEEPEST {
-            return Ok(What::Unreadable { error: format!("it lies more than {DEEPEST} indexes deep") });
+            return Ok(What::Unreadable {
+                error: format!("it lies more than {DEEPEST} indexes deep"),
+            });
         }
         if descriptor.media_type.is_index() {
             let index: Index = layout.read(descriptor)?;
-            let images = index.manifests.into_iter().map(|entry| self.entry(Cow::Owned(entry), depth + 1));
+            let images =
+                index.manifests.into_iter().map(|entry| self.entry(Cow::Owned(entry), depth + 1));
             return Ok(What::Index { images: images.collect() });
         }
         if !descriptor.media_type.is_manifest() {

@@ -9,13 +9,14 @@ use crate::args;
 #[derive(Args)]
 #[command(next_help_heading = "What goes into the layer")]
 pub(crate) struct LayerArgs {
-    /// A file, or a folder whose contents are placed in DEST (default: SRC). May be repeated; - is standard input. A
-    /// colon in a path is written `\:`, a backslash `\\`
+    /// A file, or a folder whose contents are placed in DEST (default: SRC). May be repeated; - is
+    /// standard input. A colon in a path is written `\:`, a backslash `\\`
     #[arg(short, long = "file", value_name = "SRC[:DEST]", num_args = 1.., value_parser = args::os(args::mapping))]
     files: Vec<FileMapping>,
 
-    /// Exclude matching paths from every folder; a matching folder is excluded with its contents. May be repeated. `*`
-    /// does not match a slash, `**` does; `!GLOB` includes paths again, as in .dockerignore
+    /// Exclude matching paths from every folder; a matching folder is excluded with its contents.
+    /// May be repeated. `*` does not match a slash, `**` does; `!GLOB` includes paths again, as in
+    /// .dockerignore
     #[arg(long, value_name = "GLOB", allow_hyphen_values = true)]
     exclude: Vec<String>,
 
@@ -23,7 +24,8 @@ pub(crate) struct LayerArgs {
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
 
-    /// Modification time of all files, in seconds since 1970, or `keep` for the time of each source [default: 1]
+    /// Modification time of all files, in seconds since 1970, or `keep` for the time of each source
+    /// [default: 1]
     #[arg(long, value_name = "SECONDS|keep", allow_negative_numbers = true, value_parser = kept::<i64>)]
     mtime: Option<Attribute<i64>>,
 
@@ -31,23 +33,25 @@ pub(crate) struct LayerArgs {
     #[arg(long, visible_alias = "owner", value_name = "UID[:GID]|keep", value_parser = owner)]
     chown: Option<Owner>,
 
-    /// Mode of all files, in octal, or `keep` for the mode of each source. Directories also get execute permission
-    /// wherever they have read permission [default: 0755 for directories and programs, 0644 for other files]
+    /// Mode of all files, in octal, or `keep` for the mode of each source. Directories also get
+    /// execute permission wherever they have read permission [default: 0755 for directories and
+    /// programs, 0644 for other files]
     #[arg(long, visible_alias = "mode", value_name = "MODE|keep", value_parser = mode)]
     chmod: Option<Attribute<u32>>,
 
-    /// Handling of files in a folder that have several hard links: `copy` stores copies, `keep` stores hard links,
-    /// `merge` stores hard links for all identical files [default: copy, with a warning]
+    /// Handling of files in a folder that have several hard links: `copy` stores copies, `keep`
+    /// stores hard links, `merge` stores hard links for all identical files [default: copy, with a
+    /// warning]
     #[arg(long, value_name = "copy|keep|merge", value_parser = hard_links)]
     hard_links: Option<HardLinks>,
 
-    /// Which of two different files at the same path is kept: that of the first or the last -f; error rejects them
-    /// [default: error]
+    /// Which of two different files at the same path is kept: that of the first or the last -f;
+    /// error rejects them [default: error]
     #[arg(long, value_name = "error|first|last", value_parser = on_conflict)]
     on_conflict: Option<OnConflict>,
 
-    /// If one -f has a symbolic link where another has a directory, keep the link, and place the contents of the
-    /// directory in the target of the link
+    /// If one -f has a symbolic link where another has a directory, keep the link, and place the
+    /// contents of the directory in the target of the link
     #[arg(long, visible_alias = "keep-directory-symlink")]
     keep_directory_links: bool,
 }
@@ -63,7 +67,10 @@ impl LayerArgs {
             mtime: self.mtime.unwrap_or_default(),
             ..Attributes::default()
         };
-        let files = self.files.into_iter().map(|file| FileMapping { attributes: attributes.clone(), ..file });
+        let files = self
+            .files
+            .into_iter()
+            .map(|file| FileMapping { attributes: attributes.clone(), ..file });
         let options = LayerOptions {
             include: self.include,
             exclude: self.exclude,
@@ -82,14 +89,16 @@ struct Owner {
     gid: Attribute<u64>,
 }
 
-/// Parses `UID[:GID]|keep`. The default for the group is the number of the user, as with `COPY --chown`.
+/// Parses `UID[:GID]|keep`. The default for the group is the number of the user, as with `COPY
+/// --chown`.
 fn owner(text: &str) -> Result<Owner, String> {
     if text == "keep" {
         return Ok(Owner { uid: Attribute::Keep, gid: Attribute::Keep });
     }
     let number = |text: &str| {
         let number = text.parse().map(Attribute::Set);
-        number.map_err(|_| "it is written UID[:GID] in numbers, as in 1000:1000, or keep".to_owned())
+        number
+            .map_err(|_| "it is written UID[:GID] in numbers, as in 1000:1000, or keep".to_owned())
     };
     let (uid, gid) = text.split_once(':').unwrap_or((text, text));
     Ok(Owner { uid: number(uid)?, gid: number(gid)? })
@@ -97,7 +106,8 @@ fn owner(text: &str) -> Result<Owner, String> {
 
 /// Parses octal digits, or `keep`.
 fn mode(text: &str) -> Result<Attribute<u32>, String> {
-    let is_octal = (1..=4).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    let is_octal =
+        (1..=4).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
     match u32::from_str_radix(text, 8) {
         _ if text == "keep" => Ok(Attribute::Keep),
         Ok(mode) if is_octal => Ok(Attribute::Set(mode)),
@@ -109,7 +119,10 @@ fn mode(text: &str) -> Result<Attribute<u32>, String> {
 fn kept<T: std::str::FromStr>(text: &str) -> Result<Attribute<T>, String> {
     match text {
         "keep" => Ok(Attribute::Keep),
-        text => text.parse().map(Attribute::Set).map_err(|_| "it is a whole number of seconds, or keep".to_owned()),
+        text => text
+            .parse()
+            .map(Attribute::Set)
+            .map_err(|_| "it is a whole number of seconds, or keep".to_owned()),
     }
 }
 

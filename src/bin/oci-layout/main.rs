@@ -45,9 +45,9 @@ use self::{out::say, trust::Trust};
 
 /// Packs files into container images, stored as OCI image layouts for crane, podman and skopeo.
 ///
-/// `build` does this in one command. Its four steps are also subcommands: layer-tar creates a layer, image-config and
-/// image-manifest create an image from layers, and image-layout creates a layout from images. The same files and
-/// options give the same bytes on every machine.
+/// `build` does this in one command. Its four steps are also subcommands: layer-tar creates a
+/// layer, image-config and image-manifest create an image from layers, and image-layout creates a
+/// layout from images. The same files and options give the same bytes on every machine.
 #[derive(Parser)]
 #[command(
     name = "oci-layout",
@@ -63,7 +63,8 @@ struct Program {
     #[command(subcommand)]
     command: Command,
 
-    /// Number of threads; 0 uses all CPUs. The output does not depend on it [default: $NIX_BUILD_CORES, or 0]
+    /// Number of threads; 0 uses all CPUs. The output does not depend on it [default:
+    /// $NIX_BUILD_CORES, or 0]
     #[arg(long, value_name = "N", global = true, value_parser = args::threads)]
     threads: Option<usize>,
 
@@ -133,8 +134,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // Writing a file larger than the shell's limit must fail with an error instead of ending the program.
-    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).expect("this signal may be handled");
+    // Writing a file larger than the shell's limit must fail with an error instead of ending the
+    // program.
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))
+        .expect("this signal may be handled");
     let arguments = script::arguments(env::args_os(), is_subcommand).map(args::with_standard_input);
     match arguments.map(out::parse::<Program>).and_then(run) {
         Ok(code) => code,

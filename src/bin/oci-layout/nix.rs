@@ -13,8 +13,8 @@ use crate::registries;
 
 /// Builds a Nix derivation. This is the builder of the functions in `nix/`; do not call it by hand.
 ///
-/// Reads the attributes from the file that NIX_ATTRS_JSON_FILE names, or from .attrs.json in NIX_BUILD_TOP. They
-/// specify the path of the output.
+/// Reads the attributes from the file that NIX_ATTRS_JSON_FILE names, or from .attrs.json in
+/// NIX_BUILD_TOP. They specify the path of the output.
 #[derive(Args)]
 pub(crate) struct Nix {
     #[command(subcommand)]
@@ -76,6 +76,8 @@ fn attributes_file() -> Result<PathBuf> {
     let in_top = || Some(Path::new(&env::var_os("NIX_BUILD_TOP")?).join(".attrs.json"));
     named.or_else(in_top).ok_or_else(|| Error::Invalid {
         what: "oci-layout nix".to_owned(),
-        reason: "it is the builder of a derivation, and Nix did not start it: use the functions in nix/".to_owned(),
+        reason:
+            "it is the builder of a derivation, and Nix did not start it: use the functions in nix/"
+                .to_owned(),
     })
 }

@@ -1,7 +1,7 @@
 //! All output of the program, with control characters of untrusted text escaped.
 //!
-//! Names and texts come from untrusted layouts, archives, registries and folders. Here, one line of text stays one
-//! line. Output for programs is escaped too: valid image names do not need escapes.
+//! Names and texts come from untrusted layouts, archives, registries and folders. Here, one line of
+//! text stays one line. Output for programs is escaped too: valid image names do not need escapes.
 
 use std::{
     ffi::OsString,
@@ -19,7 +19,8 @@ pub(crate) fn say(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", Printable(line));
 }
 
-/// Prints the error that ends the program. Its own line feeds are kept; those of untrusted text are already escaped.
+/// Prints the error that ends the program. Its own line feeds are kept; those of untrusted text are
+/// already escaped.
 pub(crate) fn say_error(error: &Error) {
     format!("oci-layout: error: {error}").lines().for_each(say);
 }
@@ -87,11 +88,12 @@ impl Write for JsonText {
     }
 }
 
-/// Parses the arguments. clap quotes wrong arguments in its error, and a glob may have found them in an untrusted
-/// folder, so they are escaped.
+/// Parses the arguments. clap quotes wrong arguments in its error, and a glob may have found them
+/// in an untrusted folder, so they are escaped.
 pub(crate) fn parse<P: Parser>(arguments: Vec<OsString>) -> P {
     P::try_parse_from(&arguments).unwrap_or_else(|error| {
-        let shown = arguments.iter().map(|argument| Printable(argument.to_string_lossy()).to_string());
+        let shown =
+            arguments.iter().map(|argument| Printable(argument.to_string_lossy()).to_string());
         P::try_parse_from(shown).err().unwrap_or(error).exit()
     })
 }

@@ -1,4 +1,5 @@
-//! The folder or file that `-o` names. It is claimed while it is written, and restored if that fails.
+//! The folder or file that `-o` names. It is claimed while it is written, and restored if that
+//! fails.
 
 mod claim;
 mod file;
@@ -32,10 +33,12 @@ use self::{
     leftovers::Leftovers,
 };
 
-/// The folder in which a layout is written again if its folder has a complete layout of a killed run.
+/// The folder in which a layout is written again if its folder has a complete layout of a killed
+/// run.
 const AGAIN: &str = ".oci-layout-again";
 
-/// An output folder that is being written. Its contents are removed on drop, or when a signal ends the program.
+/// An output folder that is being written. Its contents are removed on drop, or when a signal ends
+/// the program.
 pub(crate) struct Output {
     folder: PathBuf,
     /// The folder, or `AGAIN` in it.
@@ -44,8 +47,8 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Creates the folder, which must not exist or must be empty. Leftovers of a killed run of this program are
-    /// removed.
+    /// Creates the folder, which must not exist or must be empty. Leftovers of a killed run of this
+    /// program are removed.
     pub(crate) fn claim(dir: &Path, write: WriteOptions) -> Result<Self> {
         let shared = Arc::new(Shared::default());
         // A signal that arrives now waits until it is known what to remove.
@@ -69,7 +72,8 @@ impl Output {
             self.replace()?;
         }
         if let Some(Undo::Folder(folder)) = &*undo {
-            // After a power loss, the claim may reappear; it is then unlocked, and so can be taken over.
+            // After a power loss, the claim may reappear; it is then unlocked, and so can be taken
+            // over.
             folder.claim.end()?;
         }
         *undo = None;
@@ -80,8 +84,8 @@ impl Output {
     fn replace(&self) -> Result<()> {
         let read = |path: PathBuf| fs::read(&path).map_err(|cause| Error::Read { path, cause });
         if read(self.dir.join("index.json"))? != read(self.folder.join("index.json"))? {
-            let reason =
-                "is an image layout, and not the one that would be made: append to it, or choose another folder";
+            let reason = "is an image layout, and not the one that would be made: append to it, \
+                or choose another folder";
             return Err(Error::Layout { path: self.folder.clone(), reason: reason.to_owned() });
         }
         for file in Leftovers::of(&self.dir).files {
@@ -112,7 +116,8 @@ enum Undo {
 }
 
 impl Undo {
-    /// Removes as much as possible. Errors are ignored: they have the same cause as the failure of the output.
+    /// Removes as much as possible. Errors are ignored: they have the same cause as the failure of
+    /// the output.
     fn remove(&self) {
         match self {
             Self::Folder(folder) => folder.remove(),
@@ -138,7 +143,9 @@ impl Folder {
             let reason = "is not a folder: choose another place for the output".to_owned();
             return Err(Error::Layout { path: dir.to_owned(), reason });
         }
-        let missing = |path: &&Path| fs::symlink_metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+        let missing = |path: &&Path| {
+            fs::symlink_metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
+        };
         let named = |path: &&Path| !path.as_os_str().is_empty();
         let made = dir.ancestors().take_while(named).take_while(missing).last().map(Path::to_owned);
         let begun = fs::create_dir_all(dir)
@@ -191,27 +198,28 @@ impl Shared {
         self.undo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns what to remove, when the main thread has finished. After a signal, the main thread blocks here until the
-    /// program exits.
+    /// Returns what to remove, when the main thread has finished. After a signal, the main thread
+    /// blocks here until the program exits.
     fn end(&self) -> MutexGuard<'_, Option<Undo>> {
         self.is_over.store(true, Ordering::SeqCst);
         self.undo()
     }
 
-    /// Handles signals on a new thread. If no thread can be created, signals are not caught: the program ends as if it
-    /// were killed, and the next run removes the leftovers.
+    /// Handles signals on a new thread. If no thread can be created, signals are not caught: the
+    /// program ends as if it were killed, and the next run removes the leftovers.
     fn remove_on_signals(self: &Arc<Self>) -> io::Result<()> {
         let shared = Arc::clone(self);
         let (caught, result) = channel();
-        let started = thread::Builder::new().spawn(move || match Signals::new([SIGHUP, SIGINT, SIGTERM]) {
-            Ok(mut signals) => {
-                let _ = caught.send(Ok(()));
-                if let Some(signal) = signals.forever().next() {
-                    shared.interrupt(signal);
+        let started =
+            thread::Builder::new().spawn(move || match Signals::new([SIGHUP, SIGINT, SIGTERM]) {
+                Ok(mut signals) => {
+                    let _ = caught.send(Ok(()));
+                    if let Some(signal) = signals.forever().next() {
+                        shared.interrupt(signal);
+                    }
                 }
-            }
-            Err(cause) => drop(caught.send(Err(cause))),
-        });
+                Err(cause) => drop(caught.send(Err(cause))),
+            });
         match started {
             Ok(_) => result.recv().unwrap_or(Ok(())),
             Err(_) => Ok(()),
@@ -223,8 +231,9 @@ impl Shared {
         // Without it the output is complete or removed, and the program exits with its own code.
         let Some(undo) = &*undo else { return };
         undo.remove();
-        // The main thread may be about to create a file or folder. Either it fails soon, because earlier files are
-        // gone, and finishes; or it is in a long computation and creates nothing until that ends.
+        // The main thread may be about to create a file or folder. Either it fails soon, because
+        // earlier files are gone, and finishes; or it is in a long computation and creates nothing
+        // until that ends.
         for _ in 0..20 {
             if self.is_over.load(Ordering::SeqCst) {
                 break;

@@ -52,7 +52,9 @@ fn draw(doing: &'static str, Bytes(bytes): &Bytes, ended: &Receiver<()>) {
     }
     let style = |template| ProgressStyle::with_template(template).expect("the template is right");
     let with_total = style("{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes}, {eta} to go");
-    let bar = ProgressBar::new_spinner().with_message(doing).with_style(style("{msg} {spinner} {elapsed}"));
+    let bar = ProgressBar::new_spinner()
+        .with_message(doing)
+        .with_style(style("{msg} {spinner} {elapsed}"));
     loop {
         let total = bytes.1.load(Ordering::Relaxed);
         if total > 0 && bar.length().is_none() {

@@ -22,17 +22,17 @@ use crate::{
 
 /// Fetches an image from a registry into a layout, without changing a byte.
 ///
-/// Fetches all platforms of an image, unless --platform selects one. The image gets the tag of REF, if REF has one. An
-/// existing layout keeps its images, and blobs that it already has are not fetched again. Prints the digest of the
-/// image.
+/// Fetches all platforms of an image, unless --platform selects one. The image gets the tag of REF,
+/// if REF has one. An existing layout keeps its images, and blobs that it already has are not
+/// fetched again. Prints the digest of the image.
 ///
-/// An image in Docker's format from before OCI is kept in that format. podman and skopeo do not find it in a layout,
-/// but crane does, and it can be used as a base.
+/// An image in Docker's format from before OCI is kept in that format. podman and skopeo do not
+/// find it in a layout, but crane does, and it can be used as a base.
 ///
-/// Credentials come from the files of docker and podman. TLS is required, except for a registry on this machine that
-/// does not support it. Trusted certificates are those that SSL_CERT_FILE names, or else those of the system or of this
-/// program, and those in the registry's folder in certs.d of podman and docker. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and
-/// NO_PROXY configure proxies.
+/// Credentials come from the files of docker and podman. TLS is required, except for a registry on
+/// this machine that does not support it. Trusted certificates are those that SSL_CERT_FILE names,
+/// or else those of the system or of this program, and those in the registry's folder in certs.d of
+/// podman and docker. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY configure proxies.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -69,9 +69,10 @@ impl Pull {
         let client = registries.client()?;
         let Some(output) = output else {
             let manifest = client.manifest(&reference, platform.as_ref())?;
-            let write = |cause| Error::Write { path: Path::new("standard output").to_owned(), cause };
-            // The digest is that of the exact bytes. A terminal does not need them, and would interpret control
-            // characters.
+            let write =
+                |cause| Error::Write { path: Path::new("standard output").to_owned(), cause };
+            // The digest is that of the exact bytes. A terminal does not need them, and would
+            // interpret control characters.
             return match io::stdout().is_terminal() {
                 true => out::print_json_text(manifest.bytes()),
                 false => io::stdout().write_all(manifest.bytes()).map_err(write),

@@ -13,19 +13,22 @@ use crate::{
 
 /// Sends an image of a layout to registries, without changing a byte.
 ///
-/// Sends all platforms of an image, unless --platform selects one. Blobs that a repository already has are not sent,
-/// and their layers are not read; several tags of one repository share an upload. Blobs that another repository of the
-/// same registry has are mounted from there. Candidates are the first of several REFs, the repository of the image's
-/// base (annotation org.opencontainers.image.base.name), and those of --mount-from. Prints the name of the image with
-/// its digest, one line per repository.
+/// Sends all platforms of an image, unless --platform selects one. Blobs that a repository already
+/// has are not sent, and their layers are not read; several tags of one repository share an upload.
+/// Blobs that another repository of the same registry has are mounted from there. Candidates are
+/// the first of several REFs, the repository of the image's base (annotation
+/// org.opencontainers.image.base.name), and those of --mount-from. Prints the name of the image
+/// with its digest, one line per repository.
 ///
-/// An interrupted upload resumes where it stopped. Credentials come from the files of docker and podman. TLS is
-/// required, except for a registry on this machine that does not support it. Trusted certificates are those that
-/// SSL_CERT_FILE names, or else those of the system or of this program, and those in the registry's folder in certs.d
-/// of podman and docker. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY configure proxies.
+/// An interrupted upload resumes where it stopped. Credentials come from the files of docker and
+/// podman. TLS is required, except for a registry on this machine that does not support it. Trusted
+/// certificates are those that SSL_CERT_FILE names, or else those of the system or of this program,
+/// and those in the registry's folder in certs.d of podman and docker. HTTPS_PROXY, HTTP_PROXY,
+/// ALL_PROXY and NO_PROXY configure proxies.
 ///
-/// A layout from others cannot expose files of this machine: links in it are not followed, a blob in a file is verified
-/// before it is sent, and a recipe reads only files that the options below allow.
+/// A layout from others cannot expose files of this machine: links in it are not followed, a blob
+/// in a file is verified before it is sent, and a recipe reads only files that the options below
+/// allow.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -33,7 +36,8 @@ Examples:
   oci-layout push image:1.0 ghcr.io/me/app:1.0 ghcr.io/me/app:latest
   oci-layout push image localhost:5000/app --mount-from library/base")]
 pub(crate) struct Push {
-    /// The layout, oci-archive or docker-archive, with a tag or digest (sha256:…) if it has several images
+    /// The layout, oci-archive or docker-archive, with a tag or digest (sha256:…) if it has several
+    /// images
     #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     image: LayoutTag,
 
@@ -63,11 +67,17 @@ impl Push {
             None => layout.whole_image(tag)?,
         };
         if let Some(warning) = image.warnings().first() {
-            let reason = format!("{warning}, and registries take no such index: push one platform, with --platform");
+            let reason = format!(
+                "{warning}, and registries take no such index: push one platform, with --platform"
+            );
             return Err(Error::Invalid { what: format!("image {}", image.digest()), reason });
         }
-        let client = mount_from.into_iter().fold(registries.client()?, |client, path| client.mount_from(path));
-        let pushed = progress::show("pushing", |bytes| client.progress(bytes.progress()).push(&image, &references))?;
+        let client = mount_from
+            .into_iter()
+            .fold(registries.client()?, |client, path| client.mount_from(path));
+        let pushed = progress::show("pushing", |bytes| {
+            client.progress(bytes.progress()).push(&image, &references)
+        })?;
         pushed.iter().try_for_each(print)
     }
 }

@@ -16,8 +16,8 @@ pub(crate) struct Registries {
     #[arg(long)]
     plain_http: bool,
 
-    /// Require a trusted certificate. With `false`, certificates are not verified, and a registry without TLS is
-    /// accessed over plain HTTP
+    /// Require a trusted certificate. With `false`, certificates are not verified, and a registry
+    /// without TLS is accessed over plain HTTP
     #[arg(
         long,
         value_name = "BOOL",
@@ -29,12 +29,13 @@ pub(crate) struct Registries {
     )]
     tls_verify: bool,
 
-    /// PEM file with additional trusted certificates: of certificate authorities, or of a registry. May be repeated
+    /// PEM file with additional trusted certificates: of certificate authorities, or of a registry.
+    /// May be repeated
     #[arg(long, value_name = "FILE")]
     ca_file: Vec<PathBuf>,
 
-    /// Folder to use instead of the registry's folder in certs.d: trusted certificates (*.crt), and client certificates
-    /// (NAME.cert with NAME.key)
+    /// Folder to use instead of the registry's folder in certs.d: trusted certificates (*.crt), and
+    /// client certificates (NAME.cert with NAME.key)
     #[arg(long, value_name = "DIR")]
     cert_dir: Option<PathBuf>,
 }
@@ -57,8 +58,9 @@ pub(crate) fn client() -> Result<Client> {
     Ok(certs_d(variable).into_iter().fold(client, Client::certs_d))
 }
 
-/// Returns the files in which [podman](https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md)
-/// and docker store credentials on login.
+/// Returns the files in which
+/// [podman](https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md) and
+/// docker store credentials on login.
 fn credentials(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     if let Some(file) = variable("REGISTRY_AUTH_FILE") {
         return vec![file.into()];
@@ -66,15 +68,17 @@ fn credentials(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let below = |name: &str, file: &str| Some(PathBuf::from(variable(name)?).join(file));
     let files = [
         below("XDG_RUNTIME_DIR", "containers/auth.json"),
-        below("XDG_CONFIG_HOME", "containers/auth.json").or_else(|| below("HOME", ".config/containers/auth.json")),
+        below("XDG_CONFIG_HOME", "containers/auth.json")
+            .or_else(|| below("HOME", ".config/containers/auth.json")),
         below("DOCKER_CONFIG", "config.json").or_else(|| below("HOME", ".docker/config.json")),
     ];
     files.into_iter().flatten().collect()
 }
 
-/// Returns the folders in which [podman](https://github.com/containers/image/blob/main/docs/containers-certs.d.5.md)
-/// and [docker](https://docs.docker.com/engine/security/certificates/), including rootless docker and Docker Desktop,
-/// look for certificates.
+/// Returns the folders in which
+/// [podman](https://github.com/containers/image/blob/main/docs/containers-certs.d.5.md) and
+/// [docker](https://docs.docker.com/engine/security/certificates/), including rootless docker and
+/// Docker Desktop, look for certificates.
 fn certs_d(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let home = |dir: &str| Some(PathBuf::from(variable("HOME")?).join(dir));
     let dirs = [
@@ -94,13 +98,23 @@ mod tests {
     #[test]
     fn credentials_are_where_others_write_them() {
         let with = |variables: &[(&str, &str)]| {
-            let value = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
+            let value = |name: &str| {
+                variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
+            };
             credentials(value).iter().map(|file| file.display().to_string()).collect::<Vec<_>>()
         };
         assert_eq!(with(&[("REGISTRY_AUTH_FILE", "/a"), ("HOME", "/h")]), ["/a"]);
-        assert_eq!(with(&[("HOME", "/h")]), ["/h/.config/containers/auth.json", "/h/.docker/config.json"]);
         assert_eq!(
-            with(&[("HOME", "/h"), ("XDG_RUNTIME_DIR", "/r"), ("XDG_CONFIG_HOME", "/x"), ("DOCKER_CONFIG", "/d")]),
+            with(&[("HOME", "/h")]),
+            ["/h/.config/containers/auth.json", "/h/.docker/config.json"]
+        );
+        assert_eq!(
+            with(&[
+                ("HOME", "/h"),
+                ("XDG_RUNTIME_DIR", "/r"),
+                ("XDG_CONFIG_HOME", "/x"),
+                ("DOCKER_CONFIG", "/d")
+            ]),
             ["/r/containers/auth.json", "/x/containers/auth.json", "/d/config.json"]
         );
         assert!(with(&[]).is_empty());
@@ -110,7 +124,8 @@ mod tests {
     fn certificates_are_where_others_look_for_them() {
         let home = |name: &str| (name == "HOME").then(|| "/h".into());
         assert_eq!(certs_d(home)[0], PathBuf::from("/h/.config/containers/certs.d"));
-        let without = [PathBuf::from("/etc/containers/certs.d"), PathBuf::from("/etc/docker/certs.d")];
+        let without =
+            [PathBuf::from("/etc/containers/certs.d"), PathBuf::from("/etc/docker/certs.d")];
         assert_eq!(certs_d(|_| None), without);
     }
 }

@@ -15,8 +15,9 @@ const MAX_SCRIPT: u64 = 1 << 20;
 
 /// Returns the arguments of the program. If the first one is a script, its arguments replace it.
 ///
-/// The kernel runs a script `copy` whose first line is `#!/bin/oci-layout` as `/bin/oci-layout copy …`. The rest of the
-/// script is a JSON list of strings, which can hold any argument. The name of a subcommand is never taken for a file.
+/// The kernel runs a script `copy` whose first line is `#!/bin/oci-layout` as `/bin/oci-layout copy
+/// …`. The rest of the script is a JSON list of strings, which can hold any argument. The name of a
+/// subcommand is never taken for a file.
 pub(crate) fn arguments(
     given: impl IntoIterator<Item = OsString>,
     is_subcommand: impl Fn(&OsStr) -> bool,
@@ -24,7 +25,8 @@ pub(crate) fn arguments(
     let mut given = given.into_iter();
     let mut all: Vec<OsString> = given.by_ref().take(2).collect();
     // Opening a fifo would wait for its writer.
-    if let Some(first) = all.get(1).filter(|first| Path::new(first).is_file() && !is_subcommand(first))
+    if let Some(first) =
+        all.get(1).filter(|first| Path::new(first).is_file() && !is_subcommand(first))
         && let Some(script) = read(Path::new(first))?
     {
         all.pop();
@@ -46,7 +48,9 @@ fn read(path: &Path) -> Result<Option<Vec<String>>> {
     }
     serde_json::from_slice(&text[end..]).map(Some).map_err(|error| Error::Invalid {
         what: format!("script {path:?}"),
-        reason: format!("below its first line it is a JSON list of strings, the arguments: {error}"),
+        reason: format!(
+            "below its first line it is a JSON list of strings, the arguments: {error}"
+        ),
     })
 }
 

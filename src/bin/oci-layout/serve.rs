@@ -28,26 +28,29 @@ use crate::{
 
 /// Serves layouts as a read-only registry, from which any client can pull.
 ///
-/// Each layout is a repository named after its folder, in lower case and with - instead of invalid characters, or as
-/// NAME. Images appended while the layout is served are served too. The address is printed on standard output, and the
-/// available images on standard error. Clients need an option: podman and skopeo --tls-verify=false, crane --insecure,
-/// oras --plain-http.
+/// Each layout is a repository named after its folder, in lower case and with - instead of invalid
+/// characters, or as NAME. Images appended while the layout is served are served too. The address
+/// is printed on standard output, and the available images on standard error. Clients need an
+/// option: podman and skopeo --tls-verify=false, crane --insecure, oras --plain-http.
 ///
-/// By default, only this machine can reach the address; see --listen. For other machines, use --tls-cert and
-/// --htpasswd: without them there is no TLS and no login, and everyone who can reach the address can read everything.
-/// When interrupted, the server finishes the current requests and exits.
+/// By default, only this machine can reach the address; see --listen. For other machines, use
+/// --tls-cert and --htpasswd: without them there is no TLS and no login, and everyone who can reach
+/// the address can read everything. When interrupted, the server finishes the current requests and
+/// exits.
 ///
-/// A layout from others cannot expose files of this machine: links in it are not followed, a blob in a file is verified
-/// before it is sent, and a recipe reads only files that the options below allow.
+/// A layout from others cannot expose files of this machine: links in it are not followed, a blob
+/// in a file is verified before it is sent, and a recipe reads only files that the options below
+/// allow.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout serve image
   oci-layout serve --once --listen 127.0.0.1:5000 me/app=image base.tar
-  oci-layout serve --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem --htpasswd users image")]
+  oci-layout serve --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem --htpasswd \
+  users image")]
 pub(crate) struct Serve {
-    /// A layout (a folder, an oci-archive or a docker-archive), with an optional repository name. An equals sign in a
-    /// path is written `\=`
+    /// A layout (a folder, an oci-archive or a docker-archive), with an optional repository name.
+    /// An equals sign in a path is written `\=`
     #[arg(value_name = "[NAME=]DIR", required = true, value_parser = args::os(NamedLayout::parse))]
     layouts: Vec<NamedLayout>,
 
@@ -55,9 +58,9 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 
-    /// Host name by which clients reach the address. May be repeated. IP addresses, localhost and the names in the
-    /// certificate are always accepted. Requests for other names are refused, to protect against DNS rebinding by web
-    /// pages
+    /// Host name by which clients reach the address. May be repeated. IP addresses, localhost and
+    /// the names in the certificate are always accepted. Requests for other names are refused, to
+    /// protect against DNS rebinding by web pages
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
 
@@ -69,13 +72,14 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
-    /// Require a user name and password. The file has bcrypt hashes, as written by `htpasswd -B`. It is read again when
-    /// it changes
+    /// Require a user name and password. The file has bcrypt hashes, as written by `htpasswd -B`.
+    /// It is read again when it changes
     #[arg(long, value_name = "FILE")]
     htpasswd: Option<PathBuf>,
 
-    /// Exit once a client has pulled an image (its manifest and every blob it started) and no client has been connected
-    /// for one second. A connection without requests is closed after 30 seconds
+    /// Exit once a client has pulled an image (its manifest and every blob it started) and no
+    /// client has been connected for one second. A connection without requests is closed after 30
+    /// seconds
     #[arg(long)]
     once: bool,
 
@@ -93,13 +97,15 @@ enum End {
 impl Serve {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<ExitCode> {
         let (sender, ends) = channel();
-        // Installed before the address is printed: from then on, a signal is the way to end the server.
+        // Installed before the address is printed: from then on, a signal is the way to end the
+        // server.
         let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]);
         let mut signals = signals.map_err(|cause| Error::Listen { address: self.listen, cause })?;
         let is_verbose = self.verbose || io::stderr().is_terminal();
         let taken = sender.clone();
         let (has_tls, has_login) = (self.tls_cert.is_some(), self.htpasswd.is_some());
-        let mut endpoint = Endpoint::new(repositories(self.layouts, trust)?)?.pool(pool).hosts(self.hosts)?;
+        let mut endpoint =
+            Endpoint::new(repositories(self.layouts, trust)?)?.pool(pool).hosts(self.hosts)?;
         if let (Some(certificate), Some(key)) = (self.tls_cert, self.tls_key) {
             endpoint = endpoint.certificate(certificate, key)?;
         }
@@ -119,11 +125,13 @@ impl Serve {
         if let Some(note) = note(has_tls, has_login).filter(|_| !address.ip().is_loopback()) {
             say(format_args!("oci-layout: note: {note}"));
         }
-        let (scheme, option) = if has_tls { ("https", "") } else { ("http", " --tls-verify=false") };
+        let (scheme, option) =
+            if has_tls { ("https", "") } else { ("http", " --tls-verify=false") };
         for reference in references {
             say(format_args!("podman pull{option} {address}/{reference}"));
         }
-        // Printed last: a client that has read it may send a request, whose log line must come after the others.
+        // Printed last: a client that has read it may send a request, whose log line must come
+        // after the others.
         print(format_args!("{scheme}://{address}"))?;
 
         let started = thread::Builder::new().spawn(move || {
@@ -159,9 +167,15 @@ impl Serve {
 fn note(has_tls: bool, has_login: bool) -> Option<&'static str> {
     match (has_tls, has_login) {
         (true, true) => None,
-        (false, true) => Some("there is no TLS: whoever sees a connection sees the password (--tls-cert)"),
-        (true, false) => Some("there is no login: whoever reaches the address reads all of it (--htpasswd)"),
-        (false, false) => Some("there is no TLS and no login: whoever reaches the address reads all of it"),
+        (false, true) => {
+            Some("there is no TLS: whoever sees a connection sees the password (--tls-cert)")
+        }
+        (true, false) => {
+            Some("there is no login: whoever reaches the address reads all of it (--htpasswd)")
+        }
+        (false, false) => {
+            Some("there is no TLS and no login: whoever reaches the address reads all of it")
+        }
     }
 }
 
@@ -184,7 +198,8 @@ fn repositories(layouts: Vec<NamedLayout>, trust: &Trust) -> Result<Vec<(String,
 }
 
 fn nameless(dir: &Path) -> Error {
-    let reason = "no repository's name can be made of the folder's: give one, as NAME=DIR".to_owned();
+    let reason =
+        "no repository's name can be made of the folder's: give one, as NAME=DIR".to_owned();
     Error::Invalid { what: format!("layout {dir:?}"), reason }
 }
 

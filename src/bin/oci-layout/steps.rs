@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    BaseFiles, Blob, Compression, ConfigOptions, Error, Image, LayerFolder, LayerOptions, LayerSpec, LayoutOptions,
-    ManifestOptions, Platform, PlatformImage, Pool, ReadLock, RecipeTrust, Result, Warning, folder, image_config,
-    image_layout, image_manifest, layer_tar,
+    BaseFiles, Blob, Compression, ConfigOptions, Error, Image, LayerFolder, LayerOptions,
+    LayerSpec, LayoutOptions, ManifestOptions, Platform, PlatformImage, Pool, ReadLock,
+    RecipeTrust, Result, Warning, folder, image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::json;
 
@@ -24,8 +24,8 @@ use crate::{
 
 /// Packs files into a layer.
 ///
-/// The output folder has the blob, its descriptor and its diff ID. It is an input of image-config and image-manifest.
-/// Prints the digest of the blob.
+/// The output folder has the blob, its descriptor and its diff ID. It is an input of image-config
+/// and image-manifest. Prints the digest of the blob.
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").args(["files", "spec"]).required(true), after_help = "\
 Example:
@@ -39,30 +39,30 @@ pub(crate) struct LayerTar {
     #[command(flatten)]
     layer: LayerArgs,
 
-    /// JSON file that describes the files of the layer and their attributes, instead of -f and its options; - is
-    /// standard input
+    /// JSON file that describes the files of the layer and their attributes, instead of -f and its
+    /// options; - is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "LayerArgs")]
     spec: Option<PathBuf>,
 
     #[command(flatten)]
     base: BaseArgs,
 
-    /// Folder of a layer, written by layer-tar, that this layer is placed above; lowest first. The layers of --base are
-    /// below all of them
+    /// Folder of a layer, written by layer-tar, that this layer is placed above; lowest first. The
+    /// layers of --base are below all of them
     #[arg(long, value_name = "DIR", num_args = 1..)]
     above: Vec<PathBuf>,
 
     #[command(flatten)]
     over: AboveArgs,
 
-    /// Compression of the layer: gzip, zstd or none, with an optional level from gzip:1 to gzip:12 or zstd:1 to zstd:19
-    /// [default: that of the specification, or gzip:5]
+    /// Compression of the layer: gzip, zstd or none, with an optional level from gzip:1 to gzip:12
+    /// or zstd:1 to zstd:19 [default: that of the specification, or gzip:5]
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     compression: Option<Compression>,
 
-    /// Write a recipe of a few kilobytes instead of the blob. It describes how to build the blob from the same files,
-    /// which must not change. Changing a source afterwards is an error when the layer is built. If a source is a
-    /// compressed tar or a pipe, the blob is written instead
+    /// Write a recipe of a few kilobytes instead of the blob. It describes how to build the blob
+    /// from the same files, which must not change. Changing a source afterwards is an error when
+    /// the layer is built. If a source is a compressed tar or a pipe, the blob is written instead
     #[arg(long)]
     lazy: bool,
 
@@ -93,11 +93,20 @@ impl LayerTar {
         let output = Output::claim(&self.output, self.write.options())?;
         let layer = progress::show("packing", |bytes| {
             let strict = options.strict || warnings.strict;
-            let options = LayerOptions { progress: Some(bytes.progress()), compression, strict, ..options };
-            layer_tar(files, kept(options, self.lazy, output.dir()).write(self.write.options()).pool(pool))
+            let options =
+                LayerOptions { progress: Some(bytes.progress()), compression, strict, ..options };
+            layer_tar(
+                files,
+                kept(options, self.lazy, output.dir()).write(self.write.options()).pool(pool),
+            )
         })?;
         warnings.print(layer.warnings());
-        folder::write_layer(output.dir(), &layer, &recipe_trust(self.lazy, trust), self.write.options())?;
+        folder::write_layer(
+            output.dir(),
+            &layer,
+            &recipe_trust(self.lazy, trust),
+            self.write.options(),
+        )?;
         print(layer.descriptor().digest)?;
         output.keep()
     }
@@ -108,8 +117,8 @@ pub(crate) fn kept(options: LayerOptions, lazy: bool, dir: &Path) -> LayerOption
     if lazy { options.recipe(true).scratch(dir) } else { options.store(dir) }
 }
 
-/// Returns which recipes are followed. If recipes are written, this includes the key that seals them, which is created
-/// if it does not exist.
+/// Returns which recipes are followed. If recipes are written, this includes the key that seals
+/// them, which is created if it does not exist.
 pub(crate) fn recipe_trust(writes_recipes: bool, trust: &Trust) -> RecipeTrust {
     if writes_recipes { trust.sealing() } else { trust.recipes() }
 }
@@ -121,7 +130,9 @@ fn is_lazy(layer: &LayerFolder) -> bool {
 
 fn read_spec(path: &Path) -> Result<LayerSpec> {
     LayerSpec::from_value(args::read_json(path)?).map_err(|error| match error {
-        Error::Invalid { what, reason } => Error::Invalid { what: format!("{path:?}, {what}"), reason },
+        Error::Invalid { what, reason } => {
+            Error::Invalid { what: format!("{path:?}, {what}"), reason }
+        }
         other => other,
     })
 }
@@ -129,9 +140,9 @@ fn read_spec(path: &Path) -> Result<LayerSpec> {
 /// The parts of an image configuration other than the layers.
 #[derive(Args)]
 pub(crate) struct ConfigArgs {
-    /// JSON to merge over the image configuration, or @ and the name of a JSON file, as in '{ "config": { "User":
-    /// "1000" } }'. null removes a member: '{ "config": { "Labels": { "KEY": null } } }' removes one label of the base
-    /// image
+    /// JSON to merge over the image configuration, or @ and the name of a JSON file, as in '{
+    /// "config": { "User": "1000" } }'. null removes a member: '{ "config": { "Labels": { "KEY":
+    /// null } } }' removes one label of the base image
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra: Option<Json>,
 
@@ -142,9 +153,10 @@ pub(crate) struct ConfigArgs {
 /// The base image and the platform.
 #[derive(Args)]
 pub(crate) struct BaseArgs {
-    /// The base image: a layout (a folder, an oci-archive or a docker-archive), with a tag or digest if it has several
-    /// images; --platform selects among platforms. Its layers come first, and its configuration applies unless
-    /// overridden. A colon in the path is written `\:` [default: none]
+    /// The base image: a layout (a folder, an oci-archive or a docker-archive), with a tag or
+    /// digest if it has several images; --platform selects among platforms. Its layers come first,
+    /// and its configuration applies unless overridden. A colon in the path is written `\:`
+    /// [default: none]
     #[arg(long, value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
     base: Option<LayoutTag>,
 
@@ -152,8 +164,8 @@ pub(crate) struct BaseArgs {
     #[arg(long, value_name = "NAME", requires = "base", value_parser = args::variable_name)]
     unset_env: Vec<String>,
 
-    /// Platform of the image, by Go's names or common aliases, as in linux/arm64, linux/aarch64 or linux/arm/v7
-    /// [default: that of the base image, or linux/amd64]
+    /// Platform of the image, by Go's names or common aliases, as in linux/arm64, linux/aarch64 or
+    /// linux/arm/v7 [default: that of the base image, or linux/amd64]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
 }
@@ -161,8 +173,8 @@ pub(crate) struct BaseArgs {
 /// How a layer is built above a base image.
 #[derive(Args)]
 pub(crate) struct AboveArgs {
-    /// Cache folder for the lists of files in the layers of base images, so that each layer is read once; - disables it
-    /// [default: $XDG_CACHE_HOME/oci-layout, or ~/.cache/oci-layout]
+    /// Cache folder for the lists of files in the layers of base images, so that each layer is read
+    /// once; - disables it [default: $XDG_CACHE_HOME/oci-layout, or ~/.cache/oci-layout]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
 
@@ -188,16 +200,24 @@ impl AboveArgs {
         }
     }
 
-    /// Checks these layers, lowest first, for conflicts that each would report if it had been built above the base and
-    /// the layers before it. Lazy layers are skipped, because checking them would build them.
-    fn check(&self, base: Option<&PlatformImage>, layers: &[LayerFolder], warnings: Warnings) -> Result<()> {
+    /// Checks these layers, lowest first, for conflicts that each would report if it had been built
+    /// above the base and the layers before it. Lazy layers are skipped, because checking them
+    /// would build them.
+    fn check(
+        &self,
+        base: Option<&PlatformImage>,
+        layers: &[LayerFolder],
+        warnings: Warnings,
+    ) -> Result<()> {
         if base.is_none() && layers.len() < 2 {
             return Ok(());
         }
-        let mut base = self.cached(base.map_or_else(|| BaseFiles::new([] as [LayerFolder; 0]), BaseFiles::from));
+        let mut base = self
+            .cached(base.map_or_else(|| BaseFiles::new([] as [LayerFolder; 0]), BaseFiles::from));
         for layer in layers.iter().filter(|layer| layer.file().is_some()) {
             let is_reset = |warning: &Warning| matches!(warning, Warning::DirectoryReset { .. });
-            let (resets, replaces): (Vec<_>, Vec<_>) = base.check(layer)?.into_iter().partition(is_reset);
+            let (resets, replaces): (Vec<_>, Vec<_>) =
+                base.check(layer)?.into_iter().partition(is_reset);
             if let (Some(replaced), false) = (replaces.into_iter().next(), self.replace) {
                 return Err(Error::Replaced(replaced));
             }
@@ -231,9 +251,15 @@ impl ConfigArgs {
 }
 
 /// Returns options with the JSON that the option of this name gives.
-fn config_options(name: &str, extra: Option<&Json>, base: &BaseArgs, trust: &Trust) -> Result<ConfigOptions> {
+fn config_options(
+    name: &str,
+    extra: Option<&Json>,
+    base: &BaseArgs,
+    trust: &Trust,
+) -> Result<ConfigOptions> {
     let created = args::created()?.map(|created| json!({ "created": created }));
-    let options = ConfigOptions::default().merge_from("SOURCE_DATE_EPOCH", created.unwrap_or_default());
+    let options =
+        ConfigOptions::default().merge_from("SOURCE_DATE_EPOCH", created.unwrap_or_default());
     let options = options.merge_from(name, Json::read_or_null(extra)?);
     let (platform, unset_env) = (base.platform.clone(), base.unset_env.clone());
     Ok(ConfigOptions { platform, base: base.open(trust)?, unset_env, ..options })
@@ -241,9 +267,9 @@ fn config_options(name: &str, extra: Option<&Json>, base: &BaseArgs, trust: &Tru
 
 /// Creates the configuration of an image with these layers.
 ///
-/// The output folder has the configuration, its descriptor and its platform. It is an input of image-manifest. Prints
-/// the digest of the configuration, which is also the image ID. The creation time is SOURCE_DATE_EPOCH, or 1970 if it
-/// is not set.
+/// The output folder has the configuration, its descriptor and its platform. It is an input of
+/// image-manifest. Prints the digest of the configuration, which is also the image ID. The creation
+/// time is SOURCE_DATE_EPOCH, or 1970 if it is not set.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -289,8 +315,9 @@ fn open_layers(dirs: &[PathBuf], trust: &Trust) -> Result<Vec<LayerFolder>> {
 
 /// Creates an image from layers and a configuration.
 ///
-/// The output folder has the manifest and all blobs of the image. It is an input of image-layout. Without --config, the
-/// configuration is created too, as by image-config. Prints the digest of the manifest.
+/// The output folder has the manifest and all blobs of the image. It is an input of image-layout.
+/// Without --config, the configuration is created too, as by image-config. Prints the digest of the
+/// manifest.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -300,8 +327,8 @@ pub(crate) struct ImageManifest {
     #[arg(long, value_name = "DIR", num_args = 1..)]
     layer: Vec<PathBuf>,
 
-    /// Folder of the configuration, written by image-config from the same layers. If image-config had a --base, give it
-    /// here too
+    /// Folder of the configuration, written by image-config from the same layers. If image-config
+    /// had a --base, give it here too
     #[arg(long, value_name = "DIR", conflicts_with_all = ["extra_config", "platform", "unset_env"])]
     config: Option<PathBuf>,
 
@@ -315,7 +342,8 @@ pub(crate) struct ImageManifest {
     #[command(flatten)]
     over: AboveArgs,
 
-    /// JSON to merge over the manifest, or @ and the name of a JSON file, as in '{ "annotations": { "KEY": "VALUE" } }'
+    /// JSON to merge over the manifest, or @ and the name of a JSON file, as in '{ "annotations": {
+    /// "KEY": "VALUE" } }'
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra_manifest: Option<Json>,
 
@@ -332,18 +360,21 @@ impl ImageManifest {
         let _lock = self.base.lock();
         let layers = open_layers(&self.layer, trust)?;
         let writing = recipe_trust(layers.iter().any(is_lazy), trust);
-        let manifest = ManifestOptions::new(Json::read_or_null(self.extra_manifest.as_ref())?).strict(warnings.strict);
+        let manifest = ManifestOptions::new(Json::read_or_null(self.extra_manifest.as_ref())?)
+            .strict(warnings.strict);
         let image = match &self.config {
             Some(dir) => {
                 let config = folder::open_config(dir, &trust.recipes())?;
                 let platform = config.document().platform();
-                let base = self.base.base.map(|base| base.open(Some(&platform), trust)).transpose()?;
+                let base =
+                    self.base.base.map(|base| base.open(Some(&platform), trust)).transpose()?;
                 self.over.check(base.as_ref(), &layers, warnings)?;
                 image_manifest(config, layers, ManifestOptions { base, ..manifest })?
             }
             None => {
                 let extra = self.extra_config.as_ref();
-                let options = config_options("--extra-config", extra, &self.base, trust)?.strict(warnings.strict);
+                let options = config_options("--extra-config", extra, &self.base, trust)?
+                    .strict(warnings.strict);
                 self.over.check(options.base.as_ref(), &layers, warnings)?;
                 let config = image_config(&layers, options)?;
                 warnings.print(config.warnings());
@@ -354,7 +385,9 @@ impl ImageManifest {
         let output = Output::claim(&self.output, self.write.options())?;
         let digest = image.digest();
         let write = self.write.options();
-        progress::show("writing the image", |_| folder::write_image(output.dir(), image, &writing, pool, write))?;
+        progress::show("writing the image", |_| {
+            folder::write_image(output.dir(), image, &writing, pool, write)
+        })?;
         print(digest)?;
         output.keep()
     }
@@ -362,25 +395,29 @@ impl ImageManifest {
 
 /// Creates a layout from images, for crane, podman and skopeo.
 ///
-/// Images with the same tag and different platforms become one image for all of them. Prints the digest of each image.
+/// Images with the same tag and different platforms become one image for all of them. Prints the
+/// digest of each image.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout image-layout latest=manifest -o image
   oci-layout image-layout latest=manifest-amd64 latest=manifest-arm64 -o image")]
 pub(crate) struct ImageLayout {
-    /// The folder of an image, written by image-manifest, with an optional tag or full name; or a layout (a folder or
-    /// an oci-archive), whose images keep their tags if none is given. An equals sign in a path is written `\=`.
-    /// Without any, the layout is empty, for images to be appended
+    /// The folder of an image, written by image-manifest, with an optional tag or full name; or a
+    /// layout (a folder or an oci-archive), whose images keep their tags if none is given. An
+    /// equals sign in a path is written `\=`. Without any, the layout is empty, for images to be
+    /// appended
     #[arg(value_name = "[TAG=]DIR", value_parser = args::os(TaggedFolder::parse))]
     images: Vec<TaggedFolder>,
 
-    /// JSON to merge over index.json, or @ and the name of a JSON file, as in '{ "annotations": { "KEY": "VALUE" } }'
+    /// JSON to merge over index.json, or @ and the name of a JSON file, as in '{ "annotations": {
+    /// "KEY": "VALUE" } }'
     #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
     extra_index: Option<Json>,
 
-    /// Write recipes instead of layers. They record where layers are or how to build them, so no layer is copied or
-    /// built. The files that they name must not change until `oci-layout fill` replaces the recipes with layers
+    /// Write recipes instead of layers. They record where layers are or how to build them, so no
+    /// layer is copied or built. The files that they name must not change until `oci-layout fill`
+    /// replaces the recipes with layers
     #[arg(long)]
     sparse: bool,
 
@@ -396,11 +433,15 @@ impl ImageLayout {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let _locks = lock_images(&self.images);
         let images = open_images(&self.images, warnings, trust)?;
-        let options = LayoutOptions::new(Json::read_or_null(self.extra_index.as_ref())?).sparse(self.sparse).pool(pool);
+        let options = LayoutOptions::new(Json::read_or_null(self.extra_index.as_ref())?)
+            .sparse(self.sparse)
+            .pool(pool);
         let options = options.trust(recipe_trust(self.sparse, trust)).write(self.write.options());
         let output = Output::claim(&self.output, self.write.options())?;
-        let layout = progress::show("writing the layout", |_| image_layout(output.dir(), images, options))?;
-        let mut digests: Vec<_> = layout.index()?.manifests.iter().map(|image| image.digest).collect();
+        let layout =
+            progress::show("writing the layout", |_| image_layout(output.dir(), images, options))?;
+        let mut digests: Vec<_> =
+            layout.index()?.manifests.iter().map(|image| image.digest).collect();
         // An image with several tags appears once for each, consecutively.
         digests.dedup();
         digests.iter().try_for_each(print)?;
@@ -408,13 +449,18 @@ impl ImageLayout {
     }
 }
 
-/// Locks the layouts among these folders against garbage collection until the last blob of their images has been read.
+/// Locks the layouts among these folders against garbage collection until the last blob of their
+/// images has been read.
 pub(crate) fn lock_images(folders: &[TaggedFolder]) -> Vec<ReadLock> {
     folders.iter().map(|folder| ReadLock::new(&folder.dir)).collect()
 }
 
 /// Opens the images in these folders, under the given names.
-pub(crate) fn open_images(folders: &[TaggedFolder], warnings: Warnings, trust: &Trust) -> Result<Vec<Image>> {
+pub(crate) fn open_images(
+    folders: &[TaggedFolder],
+    warnings: Warnings,
+    trust: &Trust,
+) -> Result<Vec<Image>> {
     let mut images = Vec::new();
     for TaggedFolder { tag, dir } in folders {
         let named = |image: Image| tag.iter().fold(image, Image::tagged);
@@ -426,8 +472,10 @@ pub(crate) fn open_images(folders: &[TaggedFolder], warnings: Warnings, trust: &
         warnings.report(&left_out)?;
         all.iter().try_for_each(|image| warnings.report(image.warnings()))?;
         if let (Some(tag), true) = (tag, all.len() != 1) {
-            let reason =
-                format!("has {} images, and {tag} can name one: leave the tag out to take all as they are", all.len());
+            let reason = format!(
+                "has {} images, and {tag} can name one: leave the tag out to take all as they are",
+                all.len()
+            );
             return Err(Error::Layout { path: dir.clone(), reason });
         }
         images.extend(all.into_iter().map(named));

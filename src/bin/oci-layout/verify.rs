@@ -11,7 +11,8 @@ use clap::Args;
 #[cfg(feature = "registry")]
 use oci_layout::registry::{Client, Reference};
 use oci_layout::{
-    Blob, Descriptor, Error, Finding, Pool, ReadLock, Repair, Result, Severity, VerifyOptions, repair, verify,
+    Blob, Descriptor, Error, Finding, Pool, ReadLock, Repair, Result, Severity, VerifyOptions,
+    repair, verify,
 };
 
 #[cfg(feature = "registry")]
@@ -26,31 +27,35 @@ use crate::{
 
 /// Verifies every byte of a layout, and prints a line for each defect.
 ///
-/// The exit code is 1 if the layout has an error or cannot be read, and 0 otherwise, even with warnings; with --strict,
-/// warnings count as errors. With -q, warnings are not printed.
+/// The exit code is 1 if the layout has an error or cannot be read, and 0 otherwise, even with
+/// warnings; with --strict, warnings count as errors. With -q, warnings are not printed.
 ///
-/// With --repair, damaged or missing blobs, including manifests and configurations, are replaced first. Each is
-/// verified and then replaced atomically. Only defects that could not be repaired are printed.
+/// With --repair, damaged or missing blobs, including manifests and configurations, are replaced
+/// first. Each is verified and then replaced atomically. Only defects that could not be repaired
+/// are printed.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout verify image && crane push image REGISTRY/app:1.0
   oci-layout verify image --repair ghcr.io/me/app:1.0")]
 pub(crate) struct Verify {
-    /// The layout: a folder, an oci-archive or a docker-archive, optionally compressed with gzip or zstd
+    /// The layout: a folder, an oci-archive or a docker-archive, optionally compressed with gzip or
+    /// zstd
     #[arg(value_name = "LAYOUT")]
     layout: PathBuf,
 
-    /// Build the layers that exist only as recipes, and verify them too. Otherwise, only the recipes are checked
+    /// Build the layers that exist only as recipes, and verify them too. Otherwise, only the
+    /// recipes are checked
     #[arg(long)]
     deep: bool,
 
-    /// Print the findings as a JSON list with severity, place, digest of the blob, name of the defect and message
+    /// Print the findings as a JSON list with severity, place, digest of the blob, name of the
+    /// defect and message
     #[arg(long)]
     json: bool,
 
-    /// Replace damaged or missing blobs with those of another layout (a folder or an archive), or of an image in a
-    /// registry: [REGISTRY/]PATH[:TAG][@DIGEST]
+    /// Replace damaged or missing blobs with those of another layout (a folder or an archive), or
+    /// of an image in a registry: [REGISTRY/]PATH[:TAG][@DIGEST]
     #[arg(long, value_name = "FROM")]
     repair: Option<PathBuf>,
 
@@ -67,8 +72,11 @@ type Give = Box<dyn Fn(&Descriptor) -> Result<Option<Arc<dyn Blob>>> + Sync>;
 
 impl Verify {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<ExitCode> {
-        let options =
-            VerifyOptions::default().pool(pool).deep(self.deep).scratch(env::temp_dir()).trust(trust.recipes());
+        let options = VerifyOptions::default()
+            .pool(pool)
+            .deep(self.deep)
+            .scratch(env::temp_dir())
+            .trust(trust.recipes());
         let mut findings = match &self.repair {
             None => progress::show("verifying", |_| verify(&self.layout, &options))?,
             Some(from) => {
@@ -77,10 +85,15 @@ impl Verify {
                 let write = self.write.options();
                 let Repair { repaired, failed, findings, .. } =
                     progress::show("repairing", |_| repair(&self.layout, &options, write, &from))?;
-                let told = |blob: Descriptor| say(format_args!("repaired {}, {} bytes", blob.digest, blob.size));
+                let told = |blob: Descriptor| {
+                    say(format_args!("repaired {}, {} bytes", blob.digest, blob.size))
+                };
                 repaired.into_iter().for_each(told);
                 for (blob, error) in failed {
-                    say(format_args!("oci-layout: warning: {} cannot be repaired: {error}", blob.digest));
+                    say(format_args!(
+                        "oci-layout: warning: {} cannot be repaired: {error}",
+                        blob.digest
+                    ));
                 }
                 findings
             }
@@ -97,18 +110,24 @@ impl Verify {
         Ok(if findings.iter().any(is_error) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
-    /// Returns the source of intact blobs: a layout, if a file or folder of this name exists, or else a registry.
+    /// Returns the source of intact blobs: a layout, if a file or folder of this name exists, or
+    /// else a registry.
     fn source(&self, from: &Path, pool: &Pool, trust: &Trust) -> Result<Give> {
         if from.exists() {
             let layout = trust.open(from)?.pool(pool);
             return Ok(Box::new(move |descriptor| Ok(Some(layout.blob(descriptor)))));
         }
-        let invalid = |reason: &str| Error::Invalid { what: format!("--repair {from:?}"), reason: reason.to_owned() };
+        let invalid = |reason: &str| Error::Invalid {
+            what: format!("--repair {from:?}"),
+            reason: reason.to_owned(),
+        };
         #[cfg(feature = "registry")]
         {
             let reference: Option<Reference> = from.to_str().and_then(|name| name.parse().ok());
             let reference = reference.ok_or_else(|| {
-                invalid("it is neither a layout that is there nor the name of an image in a registry")
+                invalid(
+                    "it is neither a layout that is there nor the name of an image in a registry",
+                )
             })?;
             let client = self.registries.clone().client()?;
             Ok(Box::new(move |descriptor| of_registry(&client, &reference, descriptor).map(Some)))
@@ -120,7 +139,11 @@ impl Verify {
 
 /// Registries store manifests separately from all other blobs.
 #[cfg(feature = "registry")]
-fn of_registry(client: &Client, reference: &Reference, descriptor: &Descriptor) -> Result<Arc<dyn Blob>> {
+fn of_registry(
+    client: &Client,
+    reference: &Reference,
+    descriptor: &Descriptor,
+) -> Result<Arc<dyn Blob>> {
     match descriptor.media_type.is_manifest() || descriptor.media_type.is_index() {
         true => Ok(Arc::new(client.manifest(&reference.at(descriptor.digest), None)?)),
         false => client.blob(reference, descriptor),

@@ -7,11 +7,13 @@ use oci_layout::WriteOptions;
 #[derive(Args, Clone, Copy)]
 #[command(next_help_heading = "How files are written")]
 pub(crate) struct WriteArgs {
-    /// Do not wait until the output is on disk. For temporary work: a power loss may leave the output empty or damaged
+    /// Do not wait until the output is on disk. For temporary work: a power loss may leave the
+    /// output empty or damaged
     #[arg(long)]
     no_sync: bool,
 
-    /// Do not use locks, for file systems without them. No other program may write to the output at the same time
+    /// Do not use locks, for file systems without them. No other program may write to the output at
+    /// the same time
     #[arg(long)]
     no_lock: bool,
 }

@@ -112,7 +112,9 @@ impl Kind {
             Self::Flag => "true or false",
             Self::Whole(_) => "a whole number",
             Self::Duration => "a whole number of nanoseconds, as in 30000000000 for 30 seconds",
-            Self::Texts | Self::TextsBy(_) | Self::Variables | Self::ListBy(_) => "a list of strings",
+            Self::Texts | Self::TextsBy(_) | Self::Variables | Self::ListBy(_) => {
+                "a list of strings"
+            }
             Self::TextMap => "an object of strings",
             Self::Set(expected, _) => expected,
             Self::Object(_) => "an object",

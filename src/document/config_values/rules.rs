@@ -13,7 +13,8 @@ const fn wrong(verdict: Verdict, expected: &'static str) -> Option<Wrong> {
     Some((verdict, Cow::Borrowed(expected)))
 }
 
-/// A time of [RFC 3339](https://www.rfc-editor.org/rfc/rfc3339): no program in Go reads a document with another.
+/// A time of [RFC 3339](https://www.rfc-editor.org/rfc/rfc3339): no program in Go reads a document
+/// with another.
 pub(crate) fn time(text: &str, _: Context<'_>) -> Option<Wrong> {
     const TIME: &str = "a time as RFC 3339 writes it, as in \"2026-01-31T12:00:00Z\"";
     if is_rfc3339(text) { None } else { wrong(Verdict::Forbidden, TIME) }
@@ -24,7 +25,9 @@ fn is_rfc3339(time: &str) -> bool {
     let bytes = time.as_bytes();
     // jiff also reads a named zone in brackets, and an offset without minutes.
     let zone = matches!(bytes, [.., b'Z' | b'z'] | [.., b'+' | b'-', _, _, b':', _, _]);
-    zone && bytes.len() >= 20 && bytes[10].eq_ignore_ascii_case(&b'T') && time.parse::<jiff::Timestamp>().is_ok()
+    zone && bytes.len() >= 20
+        && bytes[10].eq_ignore_ascii_case(&b'T')
+        && time.parse::<jiff::Timestamp>().is_ok()
 }
 
 /// What tools write that do not know, and podman and Docker run.
@@ -39,9 +42,13 @@ pub(crate) fn architecture(text: &str, _: Context<'_>) -> Option<Wrong> {
     }
     let (name, variant) = platform_names::architecture(text, None);
     if !platform_names::is_architecture(&name) {
-        return wrong(Verdict::Unusual, "one of Go's names of architectures, as in \"amd64\" or \"arm64\"");
+        return wrong(
+            Verdict::Unusual,
+            "one of Go's names of architectures, as in \"amd64\" or \"arm64\"",
+        );
     }
-    let variant = variant.map(|variant| format!(" with the variant \"{variant}\"")).unwrap_or_default();
+    let variant =
+        variant.map(|variant| format!(" with the variant \"{variant}\"")).unwrap_or_default();
     Some((Verdict::Unusual, format!("\"{name}\"{variant}, the name that images use").into()))
 }
 
@@ -69,7 +76,8 @@ pub(crate) fn variant(text: &str, context: Context<'_>) -> Option<Wrong> {
         "arm64" => "\"v8\" or a later level, as in \"v8.2\" or \"v9\"",
         _ => return None,
     };
-    let level = text.strip_prefix('v').and_then(|level| level.split('.').next()?.parse::<u8>().ok());
+    let level =
+        text.strip_prefix('v').and_then(|level| level.split('.').next()?.parse::<u8>().ok());
     let fits = level.is_some_and(|level| match name.as_str() {
         "amd64" => (1..=4).contains(&level) && text.len() == 2,
         "arm" => (5..=8).contains(&level) && text.len() == 2,
@@ -88,14 +96,20 @@ pub(crate) fn user(text: &str, context: Context<'_>) -> Option<Wrong> {
         let digits = part.strip_prefix(['-', '+']).unwrap_or(part);
         !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
     };
-    let out_of_range = |part: &str| is_number(part) && part.parse::<i32>().ok().is_none_or(|id| id < 0);
+    let out_of_range =
+        |part: &str| is_number(part) && part.parse::<i32>().ok().is_none_or(|id| id < 0);
     if out_of_range(user) || out_of_range(group) {
         return wrong(Verdict::Forbidden, "USER[:GROUP] with numbers from 0 to 2147483647");
     }
     // No line of /etc/passwd or /etc/group has such a name.
-    let impossible = |name: &str| name.chars().any(|c| c == ':' || c == '/' || c.is_control()) || name.trim() != name;
+    let impossible = |name: &str| {
+        name.chars().any(|c| c == ':' || c == '/' || c.is_control()) || name.trim() != name
+    };
     if impossible(user) || impossible(group) {
-        return wrong(Verdict::Refused, "USER[:GROUP], each a name or a number, as in \"app\" or \"1000:1000\"");
+        return wrong(
+            Verdict::Refused,
+            "USER[:GROUP], each a name or a number, as in \"app\" or \"1000:1000\"",
+        );
     }
     None
 }
@@ -103,12 +117,17 @@ pub(crate) fn user(text: &str, context: Context<'_>) -> Option<Wrong> {
 /// `80/tcp`, `80/udp`, `80`: newer releases of Docker refuse an image with any other key.
 pub(crate) fn port(text: &str, _: Context<'_>) -> Option<Wrong> {
     let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let is_port = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+    let is_port =
+        port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
     let lower = protocol.to_ascii_lowercase();
     if is_port && ["tcp", "udp", "sctp"].contains(&&*lower) {
-        return (lower != protocol).then(|| (Verdict::Unusual, format!("\"{port}/{lower}\"").into()));
+        return (lower != protocol)
+            .then(|| (Verdict::Unusual, format!("\"{port}/{lower}\"").into()));
     }
-    wrong(Verdict::Refused, "one port from 1 to 65535, with the protocol tcp, udp or sctp, as in \"80/tcp\"")
+    wrong(
+        Verdict::Refused,
+        "one port from 1 to 65535, with the protocol tcp, udp or sctp, as in \"80/tcp\"",
+    )
 }
 
 /// `NAME=VALUE`.
@@ -121,10 +140,14 @@ pub(crate) fn variable(text: &str, _: Context<'_>) -> Option<Wrong> {
 
 /// The places of the variables that a later one of the same name overrides.
 pub(crate) fn overridden(list: &[Value]) -> Vec<usize> {
-    let name = |value: &'_ Value| value.as_str().and_then(|text| text.split_once('=')).map(|(name, _)| name.to_owned());
+    let name = |value: &'_ Value| {
+        value.as_str().and_then(|text| text.split_once('=')).map(|(name, _)| name.to_owned())
+    };
     let mut later = HashSet::new();
-    let mut places: Vec<_> =
-        (0..list.len()).rev().filter(|&place| name(&list[place]).is_some_and(|name| !later.insert(name))).collect();
+    let mut places: Vec<_> = (0..list.len())
+        .rev()
+        .filter(|&place| name(&list[place]).is_some_and(|name| !later.insert(name)))
+        .collect();
     places.reverse();
     places
 }
@@ -165,9 +188,10 @@ pub(crate) fn volume(text: &str, context: Context<'_>) -> Option<Wrong> {
         }
     }
     match parts[..] {
-        [] | ["proc"] => {
-            wrong(Verdict::Forbidden, "a directory other than \"/\" and \"/proc\", which no engine can mount over")
-        }
+        [] | ["proc"] => wrong(
+            Verdict::Forbidden,
+            "a directory other than \"/\" and \"/proc\", which no engine can mount over",
+        ),
         _ => None,
     }
 }
@@ -177,16 +201,18 @@ fn is_absolute(path: &str, context: Context<'_>) -> bool {
     path.starts_with('/') || context.os == "windows" && (path.starts_with('\\') || has_drive())
 }
 
-/// The names of Linux' signals without `SIG`; those from `RTMIN` to `RTMAX` have names of their own.
+/// The names of Linux' signals without `SIG`; those from `RTMIN` to `RTMAX` have names of their
+/// own.
 const SIGNALS: &[&str] = &[
-    "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE", "POLL",
-    "PROF", "PWR", "QUIT", "RTMAX", "RTMIN", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU",
-    "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ",
+    "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL",
+    "PIPE", "POLL", "PROF", "PWR", "QUIT", "RTMAX", "RTMIN", "SEGV", "STKFLT", "STOP", "SYS",
+    "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU",
+    "XFSZ",
 ];
 
 /// `SIGNAME` or an unsigned number:
-/// [StopSignal](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties). Engines read names
-/// without `SIG` and in any case too.
+/// [StopSignal](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
+/// Engines read names without `SIG` and in any case too.
 pub(crate) fn signal(text: &str, context: Context<'_>) -> Option<Wrong> {
     if text.is_empty() || context.os == "windows" {
         return None;
@@ -195,14 +221,22 @@ pub(crate) fn signal(text: &str, context: Context<'_>) -> Option<Wrong> {
     let name = text.to_ascii_uppercase();
     let name = name.strip_prefix("SIG").unwrap_or(&name);
     let offset = |prefix, most| {
-        let offset = name.strip_prefix(prefix).filter(|offset: &&str| offset.bytes().all(|b| b.is_ascii_digit()));
-        offset.and_then(|offset| offset.parse::<u8>().ok()).is_some_and(|offset| (1..=most).contains(&offset))
+        let offset = name
+            .strip_prefix(prefix)
+            .filter(|offset: &&str| offset.bytes().all(|b| b.is_ascii_digit()));
+        offset
+            .and_then(|offset| offset.parse::<u8>().ok())
+            .is_some_and(|offset| (1..=most).contains(&offset))
     };
     let fits = match is_number {
         true => text.parse::<u8>().is_ok_and(|number| (1..=64).contains(&number)),
         false => SIGNALS.contains(&name) || offset("RTMIN+", 15) || offset("RTMAX-", 14),
     };
-    if fits { None } else { wrong(Verdict::Refused, "a signal, as in \"SIGTERM\", \"SIGRTMIN+3\" or \"15\"") }
+    if fits {
+        None
+    } else {
+        wrong(Verdict::Refused, "a signal, as in \"SIGTERM\", \"SIGRTMIN+3\" or \"15\"")
+    }
 }
 
 /// Nothing, which is the base image's; `NONE`; `CMD` and arguments; `CMD-SHELL` and a command.
@@ -220,8 +254,9 @@ pub(crate) fn health_test(list: &[Value]) -> Option<Wrong> {
 pub(crate) fn duration(nanoseconds: i64) -> Option<Wrong> {
     match nanoseconds {
         0 | 1_000_000.. => None,
-        _ => {
-            wrong(Verdict::Refused, "0, or at least 1000000: the unit is a nanosecond, and 30 seconds are 30000000000")
-        }
+        _ => wrong(
+            Verdict::Refused,
+            "0, or at least 1000000: the unit is a nanosecond, and 30 seconds are 30000000000",
+        ),
     }
 }

@@ -5,8 +5,9 @@ use crate::document::config_values::{
     rules,
 };
 
-/// The [image specification's](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties), in its
-/// order.
+/// The [image
+/// specification's](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties),
+/// in its order.
 pub(crate) const CONFIGURATION: Members = &[
     ("created", Kind::TextBy(rules::time)),
     ("author", Kind::Text),
@@ -31,8 +32,8 @@ pub(crate) const OLDER: Members = &[
 ];
 
 /// The specification's members of `config`, then those that
-/// [Docker](https://github.com/moby/docker-image-spec/blob/v1.3.1/specs-go/v1/image.go) reads in addition, then those
-/// that its older releases did.
+/// [Docker](https://github.com/moby/docker-image-spec/blob/v1.3.1/specs-go/v1/image.go) reads in
+/// addition, then those that its older releases did.
 pub(crate) const CONFIG: Members = &[
     ("User", Kind::TextBy(rules::user)),
     ("ExposedPorts", Kind::Set("an object of ports, as in {\"80/tcp\": {}}", rules::port)),

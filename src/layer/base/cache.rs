@@ -19,7 +19,8 @@ use crate::{
     store::{new_file::Temporary, write_options::WriteOptions},
 };
 
-/// What a file of the cache begins with: its format. Another format has another name, and is never read.
+/// What a file of the cache begins with: its format. Another format has another name, and is never
+/// read.
 const MAGIC: &[u8; 8] = b"ocilidx2";
 
 /// The layers of one image, lowest first, where the folder is about one image.
@@ -32,7 +33,8 @@ impl<'a> Cache<'a> {
         Self(folder)
     }
 
-    /// The index of a layer: from the folder, or else from the layer, and then the folder has it too.
+    /// The index of a layer: from the folder, or else from the layer, and then the folder has it
+    /// too.
     pub(crate) fn index(&self, layer: &dyn Blob) -> Result<Index> {
         let path = self.path(layer.descriptor().digest);
         // Whatever is wrong with the file, the layer itself is the way out.
@@ -51,7 +53,9 @@ impl<'a> Cache<'a> {
         parse(&fs::read(&path).map_err(Error::read(&path))?).ok_or_else(|| {
             Error::layout(
                 self.0,
-                format!("has an index of {digest} that is damaged or in another format: make it again"),
+                format!(
+                    "has an index of {digest} that is damaged or in another format: make it again"
+                ),
             )
         })
     }
@@ -65,7 +69,10 @@ impl<'a> Cache<'a> {
         let path = self.0.join(ORDER);
         let json = fs::read(&path).map_err(Error::read(&path))?;
         serde_json::from_slice(&json).map_err(|error| {
-            Error::layout(self.0, format!("has a file {ORDER} that is not a list of digests: {error}"))
+            Error::layout(
+                self.0,
+                format!("has a file {ORDER} that is not a list of digests: {error}"),
+            )
         })
     }
 

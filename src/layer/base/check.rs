@@ -15,8 +15,9 @@ use crate::{
 };
 
 impl BaseFiles {
-    /// Finds what a layer above these layers does that it would not do if it had been made for that place: it replaces a
-    /// symbolic link by a directory, or a directory by a file, or it resets the attributes of a directory.
+    /// Finds what a layer above these layers does that it would not do if it had been made for that
+    /// place: it replaces a symbolic link by a directory, or a directory by a file, or it resets
+    /// the attributes of a directory.
     ///
     /// Reads the layer once, or not at all if the cache knows it.
     ///

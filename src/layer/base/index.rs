@@ -25,7 +25,8 @@ use crate::{
     },
 };
 
-/// The largest number of bytes that all paths and targets of one layer may have. The largest images have some 50 MB.
+/// The largest number of bytes that all paths and targets of one layer may have. The largest images
+/// have some 50 MB.
 const MOST: usize = 512 << 20;
 
 /// Reads a layer from its first to its last byte, and checks its digest.
@@ -35,7 +36,8 @@ pub(crate) fn read(layer: &dyn Blob) -> Result<Index> {
     let mut blob = HashRead::new(layer.open()?);
     let index = {
         let stream = BufReader::with_capacity(256 << 10, &mut blob);
-        let (Unpacked::Compressed(tar) | Unpacked::Plain(tar)) = decompress(stream).map_err(unreadable)?;
+        let (Unpacked::Compressed(tar) | Unpacked::Plain(tar)) =
+            decompress(stream).map_err(unreadable)?;
         let mut tar = TarReader::new(tar);
         let mut entries = BTreeMap::new();
         let mut outside: Option<Outside> = None;
@@ -62,15 +64,16 @@ pub(crate) fn read(layer: &dyn Blob) -> Result<Index> {
         };
         result.map(|()| Index::from_entries(entries).with_outside(outside))
     };
-    // What follows the tar belongs to the digest. A damaged blob is the better explanation of a damaged tar.
+    // What follows the tar belongs to the digest. A damaged blob is the better explanation of a
+    // damaged tar.
     io::copy(&mut blob, &mut io::sink()).map_err(unreadable)?;
     let (digest, size) = blob.finish();
     descriptor.check(size, Some(digest))?;
     index
 }
 
-/// Adds what an entry leaves when it is extracted after those before it. What no path can name is left out: no
-/// destination can lead there.
+/// Adds what an entry leaves when it is extracted after those before it. What no path can name is
+/// left out: no destination can lead there.
 fn add(entries: &mut BTreeMap<LayerPath, BaseEntry>, entry: TarEntry) {
     let Ok(path) = LayerPath::parse_member(&entry.path) else { return };
     let found = match entry.kind {
@@ -83,22 +86,26 @@ fn add(entries: &mut BTreeMap<LayerPath, BaseEntry>, entry: TarEntry) {
         }),
         EntryType::Symlink => BaseEntry::Symlink(entry.link),
         // A hard link to a symbolic link is a symbolic link.
-        EntryType::Link => match LayerPath::parse_member(&entry.link).ok().and_then(|target| entries.get(&target)) {
-            Some(BaseEntry::Symlink(target)) => BaseEntry::Symlink(target.clone()),
-            _ => BaseEntry::File,
-        },
+        EntryType::Link => {
+            match LayerPath::parse_member(&entry.link).ok().and_then(|target| entries.get(&target))
+            {
+                Some(BaseEntry::Symlink(target)) => BaseEntry::Symlink(target.clone()),
+                _ => BaseEntry::File,
+            }
+        }
         _ => BaseEntry::File,
     };
     if !matches!(found, BaseEntry::Directory(_)) && !path.is_whiteout() {
-        let after = entries.range(&path..).map(|(other, _)| other).skip_while(|other| **other == path);
+        let after =
+            entries.range(&path..).map(|(other, _)| other).skip_while(|other| **other == path);
         let below: Vec<_> = after.take_while(|other| other.is_below(&path)).cloned().collect();
         below.iter().for_each(|path| drop(entries.remove(path)));
     }
     entries.insert(path, found);
 }
 
-/// Whether the name of an entry, or of a hard link's target, is absolute or has `..`, or whether the entry lies below a
-/// symbolic link of this layer that leads out of the image.
+/// Whether the name of an entry, or of a hard link's target, is absolute or has `..`, or whether
+/// the entry lies below a symbolic link of this layer that leads out of the image.
 fn leads_outside(entries: &BTreeMap<LayerPath, BaseEntry>, entry: &TarEntry) -> bool {
     let is_outside = |name: &[u8]| {
         let path = Path::new(OsStr::from_bytes(name));
@@ -116,5 +123,8 @@ fn leads_outside(entries: &BTreeMap<LayerPath, BaseEntry>, entry: &TarEntry) -> 
         Some(BaseEntry::Symlink(target)) => Ok::<_, LinkFault>(Some(target.clone())),
         _ => Ok(None),
     };
-    matches!(follow(&path.parent(), &LayerPath::root(), target_of), Err(LinkFault::Escapes | LinkFault::Outside(_)))
+    matches!(
+        follow(&path.parent(), &LayerPath::root(), target_of),
+        Err(LinkFault::Escapes | LinkFault::Outside(_))
+    )
 }

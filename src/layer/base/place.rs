@@ -27,8 +27,8 @@ use crate::{
 
 /// Finds the places of a layer's files above a base.
 ///
-/// Directories on the way to a file are followed where they are symbolic links in the base, and the links stay. What the
-/// layer removes by a whiteout is not there for its other files.
+/// Directories on the way to a file are followed where they are symbolic links in the base, and the
+/// links stay. What the layer removes by a whiteout is not there for its other files.
 #[derive(Debug)]
 pub(crate) struct Places {
     stack: Stack,
@@ -41,7 +41,8 @@ pub(crate) struct Places {
     emptied: BTreeSet<LayerPath>,
     /// Where the mappings put something: a link that leads there is not broken.
     provided: BTreeSet<LayerPath>,
-    /// What the layer depends on: the directories and links that were found, as the base has them, and removed files.
+    /// What the layer depends on: the directories and links that were found, as the base has them,
+    /// and removed files.
     used: BTreeMap<LayerPath, BaseEntry>,
     /// The links that destinations go through.
     followed: BTreeMap<LayerPath, Vec<u8>>,
@@ -91,7 +92,12 @@ impl From<LinkFault> for Fault {
 }
 
 impl Places {
-    pub(crate) fn new(base: &BaseFiles, replace: bool, provided: BTreeSet<LayerPath>, pool: &Pool) -> Result<Self> {
+    pub(crate) fn new(
+        base: &BaseFiles,
+        replace: bool,
+        provided: BTreeSet<LayerPath>,
+        pool: &Pool,
+    ) -> Result<Self> {
         Ok(Self {
             stack: base.stack(pool)?,
             lookup: Lookup::default(),
@@ -121,9 +127,14 @@ impl Places {
     ///
     /// # Errors
     ///
-    /// [`Error::BaseLink`] for a link on the way that leads nowhere, and [`Error::BaseConflict`] for a file that would take
-    /// the place of a directory, or the reverse, unless that is wanted.
-    pub(crate) fn of(&mut self, path: &LayerPath, shape: Shape, source: &dyn Fn() -> String) -> Result<LayerPath> {
+    /// [`Error::BaseLink`] for a link on the way that leads nowhere, and [`Error::BaseConflict`]
+    /// for a file that would take the place of a directory, or the reverse, unless that is wanted.
+    pub(crate) fn of(
+        &mut self,
+        path: &LayerPath,
+        shape: Shape,
+        source: &dyn Fn() -> String,
+    ) -> Result<LayerPath> {
         let whole = |error| match error {
             Error::BaseLink { link, target, reason, .. } => {
                 Error::BaseLink { destination: path.to_path(), link, target, reason }
@@ -144,7 +155,11 @@ impl Places {
             _ => false,
         };
         match is_directory && !self.replace {
-            true => Err(Error::BaseConflict { destination: path.to_path(), base: "directory", source_name: source() }),
+            true => Err(Error::BaseConflict {
+                destination: path.to_path(),
+                base: "directory",
+                source_name: source(),
+            }),
             false => Ok(place),
         }
     }
@@ -160,8 +175,8 @@ impl Places {
         Ok(whiteout.moved_to(&parent))
     }
 
-    /// What a whiteout at this place does. One that does nothing has no entry, which would bring back the directories that
-    /// it is in.
+    /// What a whiteout at this place does. One that does nothing has no entry, which would bring
+    /// back the directories that it is in.
     pub(crate) fn removal(&mut self, whiteout: &LayerPath) -> Removal {
         let directory = whiteout.parent();
         if self.is_hidden(&directory) {
@@ -183,7 +198,8 @@ impl Places {
         }
     }
 
-    /// Hides what a whiteout at this place removes or empties: it is no longer there for other files.
+    /// Hides what a whiteout at this place removes or empties: it is no longer there for other
+    /// files.
     pub(crate) fn hide(&mut self, whiteout: &LayerPath) {
         let is_new = match whiteout.removed() {
             Some(removed) => self.removed.insert(removed),
@@ -226,8 +242,8 @@ impl Places {
         Ok(place)
     }
 
-    /// The directory that a link of the base leads to, and the links on the way there, itself the first, with their
-    /// targets. The root of the image is the root of absolute targets.
+    /// The directory that a link of the base leads to, and the links on the way there, itself the
+    /// first, with their targets. The root of the image is the root of absolute targets.
     fn follow(&mut self, link: &LayerPath) -> Result<(LayerPath, Vec<Link>), Fault> {
         let mut links = Vec::new();
         let target_of = |path: &LayerPath| match self.find(path) {
@@ -245,7 +261,10 @@ impl Places {
     }
 
     fn is_provided(&self, directory: &LayerPath) -> bool {
-        self.provided.range(directory..).next().is_some_and(|path| path == directory || path.is_below(directory))
+        self.provided
+            .range(directory..)
+            .next()
+            .is_some_and(|path| path == directory || path.is_below(directory))
     }
 
     /// What the base has at this place, if the layer does not remove it.
@@ -265,7 +284,8 @@ impl Places {
         if self.removed.is_empty() && self.emptied.is_empty() || place.is_root() {
             return false;
         }
-        let is_removed = |path: &LayerPath| self.removed.contains(path) || self.emptied.contains(&path.parent());
+        let is_removed =
+            |path: &LayerPath| self.removed.contains(path) || self.emptied.contains(&path.parent());
         is_removed(place) || place.ancestors().any(|path| is_removed(&path))
     }
 

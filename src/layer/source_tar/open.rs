@@ -19,8 +19,8 @@ use crate::{
     tarfile::decompress::{Unpacked, decompress},
 };
 
-/// Whether the tar can be read again in any place: it is neither compressed nor a pipe, which need a folder for what is
-/// in them.
+/// Whether the tar can be read again in any place: it is neither compressed nor a pipe, which need
+/// a folder for what is in them.
 pub(crate) fn can_be_read_again(path: &Path) -> Result<bool> {
     let unreadable = |cause| Error::source(path, cause);
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
@@ -45,7 +45,8 @@ pub(crate) fn open(path: &Path, options: &LayerOptions) -> Result<TarFile> {
         false => Some(pipe::scratch(path, options)?),
     };
     let file = File::open(path).map_err(unreadable)?;
-    let source = SourceFile::new(path.to_owned(), &fstat(&file).map_err(|cause| unreadable(cause.into()))?);
+    let source =
+        SourceFile::new(path.to_owned(), &fstat(&file).map_err(|cause| unreadable(cause.into()))?);
     let stream = BufReader::with_capacity(64 << 10, file.try_clone().map_err(unreadable)?);
     let packed = |cause| damaged(path, 0, format!("it cannot be decompressed: {cause}"));
     let unpacked: Box<dyn Read> = match decompress(stream).map_err(packed)? {
@@ -54,7 +55,8 @@ pub(crate) fn open(path: &Path, options: &LayerOptions) -> Result<TarFile> {
             let mut start = Vec::new();
             plain.by_ref().take(6).read_to_end(&mut start).map_err(unreadable)?;
             if start.starts_with(b"BZh") || start == [0xfd, b'7', b'z', b'X', b'Z', 0] {
-                let reason = "it is compressed with bzip2 or xz: decompress it, or compress it with gzip or zstd";
+                let reason = "it is compressed with bzip2 or xz: decompress it, or compress it \
+                    with gzip or zstd";
                 return Err(damaged(path, 0, reason.into()));
             }
             if is_file {

@@ -1,4 +1,5 @@
-//! What is otherwise in a tree above the layers below: where entries land, and what of the base they keep or replace.
+//! What is otherwise in a tree above the layers below: where entries land, and what of the base
+//! they keep or replace.
 
 use crate::{
     basics::{
@@ -24,7 +25,8 @@ pub(crate) enum Landed {
     LeftOut(Option<Warning>),
 }
 
-/// Moves a node to its place above the base. A directory that the base has keeps the attributes that no one sets.
+/// Moves a node to its place above the base. A directory that the base has keeps the attributes
+/// that no one sets.
 pub(crate) fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<Landed> {
     let entry = &mut node.entry;
     let shape = match entry.kind {
@@ -90,13 +92,15 @@ pub(crate) fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes
     }
 }
 
-/// Turns the whiteout of a directory of the base into an opaque one where the layer has a directory too. Overlay storages
-/// put that in the place of the whiteout, and what the layers below have in it would show again.
+/// Turns the whiteout of a directory of the base into an opaque one where the layer has a directory
+/// too. Overlay storages put that in the place of the whiteout, and what the layers below have in
+/// it would show again.
 pub(crate) fn empty_replaced_directories(nodes: &mut Nodes, places: &mut Places) {
     let paths = nodes.iter().map(|node| &node.entry.path);
     let whiteouts = paths.filter_map(|path| Some((path.clone(), path.removed()?)));
     let mut is_replaced = |path: &LayerPath| {
-        nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory) && places.has_directory(path)
+        nodes.get(path).is_some_and(|node| node.entry.kind == Kind::Directory)
+            && places.has_directory(path)
     };
     let replaced: Vec<_> = whiteouts.filter(|(_, removed)| is_replaced(removed)).collect();
     for (whiteout, directory) in replaced {
@@ -118,8 +122,14 @@ pub(crate) fn check_followed(nodes: &Nodes, places: &Places, files: &[FileMappin
         });
         if let Some(node) = replacing {
             let target = String::from_utf8_lossy(target);
-            let first = format!("the base (a symbolic link to {target:?}, which other destinations go through)");
-            return Err(Error::Conflict { destination: link.to_path(), first, second: describe(files, node) });
+            let first = format!(
+                "the base (a symbolic link to {target:?}, which other destinations go through)"
+            );
+            return Err(Error::Conflict {
+                destination: link.to_path(),
+                first,
+                second: describe(files, node),
+            });
         }
     }
     Ok(())

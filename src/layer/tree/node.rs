@@ -24,7 +24,8 @@ pub(crate) type Nodes = ByPath<Node>;
 pub(crate) struct Node {
     pub(crate) entry: Entry,
     pub(crate) certainty: Certainty,
-    /// It is there because something is in it, and the base has it too: it is the base's, whatever rules say.
+    /// It is there because something is in it, and the base has it too: it is the base's, whatever
+    /// rules say.
     pub(crate) of_base: bool,
     /// The path as it was given, where the base moves it.
     pub(crate) given: Option<Box<LayerPath>>,
@@ -43,7 +44,8 @@ impl HasPath for Node {
 /// Of a folder's file its device and inode, of a tar's 0 and its place in the tar.
 pub(crate) type Linked = (u64, u64);
 
-/// How much is known of a directory's attributes; of two mappings that both bring it, the one that knows more wins.
+/// How much is known of a directory's attributes; of two mappings that both bring it, the one that
+/// knows more wins.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Certainty {
     /// It is there because something is in it.
@@ -55,7 +57,11 @@ pub(crate) enum Certainty {
 }
 
 /// What a folder brings to the places of what was found in it.
-pub(crate) fn nodes_in(folder: &Folder, found: Vec<DirEntry>, options: &LayerOptions) -> Result<Vec<Node>> {
+pub(crate) fn nodes_in(
+    folder: &Folder,
+    found: Vec<DirEntry>,
+    options: &LayerOptions,
+) -> Result<Vec<Node>> {
     let mut looking = Looking::new(folder);
     let node = |found| {
         let (path, kind, found) = looking.at(found)?;
@@ -81,11 +87,16 @@ impl Node {
             });
         }
         let in_folder = matches!(mapping.source, Source::Path(_));
-        let certainty =
-            if in_folder && mapping.attributes == Attributes::default() { Certainty::Found } else { Certainty::Said };
+        let certainty = if in_folder && mapping.attributes == Attributes::default() {
+            Certainty::Found
+        } else {
+            Certainty::Said
+        };
         let entry = resolve(path, kind, &mapping.attributes, found, options)?;
         let linked = match &entry.kind {
-            Kind::File(Content::File(file)) if options.hard_links == Some(HardLinks::Keep) => Some(file.inode().into()),
+            Kind::File(Content::File(file)) if options.hard_links == Some(HardLinks::Keep) => {
+                Some(file.inode().into())
+            }
             _ => None,
         };
         Ok(Self { entry, certainty, of_base: false, given: None, mapping: index, linked })
@@ -103,7 +114,9 @@ pub(crate) fn describe(files: &[FileMapping], node: &Node) -> String {
     match &node.entry.kind {
         Kind::File(Content::File(file)) => format!("{:?}", file.path),
         Kind::File(Content::Bytes(_)) | Kind::Whiteout => mapping,
-        kind if node.certainty == Certainty::Implied => format!("a {} that holds {mapping}", kind.describe()),
+        kind if node.certainty == Certainty::Implied => {
+            format!("a {} that holds {mapping}", kind.describe())
+        }
         kind => {
             let Entry { mode, uid, gid, .. } = node.entry;
             format!("{mapping} (a {}, mode {mode:04o}, owner {uid}:{gid})", kind.describe())

@@ -1,4 +1,5 @@
-//! What a recipe records of the layers below: their digests, and those of their entries that the layer depends on.
+//! What a recipe records of the layers below: their digests, and those of their entries that the
+//! layer depends on.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -20,7 +21,8 @@ use crate::{
     tarfile::path::LayerPath,
 };
 
-const ENTRY_MEMBERS: &[&str] = &["path", "file", "symlink", "mode", "uid", "gid", "mtime", "xattrs"];
+const ENTRY_MEMBERS: &[&str] =
+    &["path", "file", "symlink", "mode", "uid", "gid", "mtime", "xattrs"];
 
 pub(crate) fn read(value: Value) -> Result<BaseFiles> {
     let mut base = Members::new("base".to_owned(), value, &[&["layers", "entries"]])?;
@@ -46,14 +48,19 @@ fn entry(index: usize, value: Value) -> Result<(LayerPath, BaseEntry)> {
     if entry.take("file", values::boolean)? == Some(true) {
         return Ok((path, BaseEntry::File));
     }
-    let Some(mode) = entry.take("mode", values::mode)? else { return Ok((path, BaseEntry::ImpliedDirectory)) };
+    let Some(mode) = entry.take("mode", values::mode)? else {
+        return Ok((path, BaseEntry::ImpliedDirectory));
+    };
     let xattrs = entry.take("xattrs", values::xattrs)?.unwrap_or_default();
     let directory = BaseDirectory {
         mode,
         uid: entry.take("uid", values::number)?.unwrap_or(0),
         gid: entry.take("gid", values::number)?.unwrap_or(0),
         mtime: entry.take("mtime", values::seconds)?.unwrap_or(0),
-        xattrs: xattrs.into_iter().map(|(name, value)| (name.into_encoded_bytes(), value)).collect(),
+        xattrs: xattrs
+            .into_iter()
+            .map(|(name, value)| (name.into_encoded_bytes(), value))
+            .collect(),
     };
     Ok((path, BaseEntry::Directory(directory)))
 }
@@ -73,11 +80,15 @@ pub(crate) fn write(base: &BaseFiles) -> Result<Value, String> {
 fn write_entry(path: &Path, entry: &BaseEntry) -> Result<Value, String> {
     let path = values::from_path(path);
     Ok(match entry {
-        BaseEntry::Symlink(target) => json!({ "path": path, "symlink": values::from_path(&values::os_path(target)) }),
+        BaseEntry::Symlink(target) => {
+            json!({ "path": path, "symlink": values::from_path(&values::os_path(target)) })
+        }
         BaseEntry::File => json!({ "path": path, "file": true }),
         BaseEntry::ImpliedDirectory => json!({ "path": path }),
         BaseEntry::Directory(BaseDirectory { mode, uid, gid, mtime, xattrs }) => {
-            let named = |(name, value): (&Vec<u8>, &Vec<u8>)| (values::os_path(name).into_os_string(), value.clone());
+            let named = |(name, value): (&Vec<u8>, &Vec<u8>)| {
+                (values::os_path(name).into_os_string(), value.clone())
+            };
             let xattrs: BTreeMap<_, _> = xattrs.iter().map(named).collect();
             object([
                 ("path", path),
@@ -85,7 +96,10 @@ fn write_entry(path: &Path, entry: &BaseEntry) -> Result<Value, String> {
                 ("uid", (*uid).into()),
                 ("gid", (*gid).into()),
                 ("mtime", (*mtime).into()),
-                ("xattrs", if xattrs.is_empty() { Value::Null } else { values::from_xattrs(&xattrs)? }),
+                (
+                    "xattrs",
+                    if xattrs.is_empty() { Value::Null } else { values::from_xattrs(&xattrs)? },
+                ),
             ])
         }
     })

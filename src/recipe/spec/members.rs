@@ -13,7 +13,10 @@ pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
     given.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-pub(crate) fn each<T>(list: Option<Vec<Value>>, read: impl Fn(usize, Value) -> Result<T>) -> Result<Vec<T>> {
+pub(crate) fn each<T>(
+    list: Option<Vec<Value>>,
+    read: impl Fn(usize, Value) -> Result<T>,
+) -> Result<Vec<T>> {
     list.into_iter().flatten().enumerate().map(|(index, value)| read(index, value)).collect()
 }
 
@@ -26,25 +29,41 @@ pub(crate) struct Members {
 impl Members {
     pub(crate) fn new(what: String, value: Value, known: &[&[&str]]) -> Result<Self> {
         let Value::Object(mut members) = value else {
-            return Err(Error::invalid(what, format!("it is a JSON object, and this is not: {value}")));
+            return Err(Error::invalid(
+                what,
+                format!("it is a JSON object, and this is not: {value}"),
+            ));
         };
         let known = known.concat();
         if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
-            return Err(Error::invalid(what, format!("there is no member {name:?}; there are {}", known.join(", "))));
+            return Err(Error::invalid(
+                what,
+                format!("there is no member {name:?}; there are {}", known.join(", ")),
+            ));
         }
         members.retain(|_, value| !value.is_null());
         Ok(Self { what, members })
     }
 
-    pub(crate) fn take<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, String>) -> Result<Option<T>> {
+    pub(crate) fn take<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(Value) -> Result<T, String>,
+    ) -> Result<Option<T>> {
         let value = self.members.remove(name).map(read).transpose();
         value.map_err(|reason| Error::invalid(format!("{}, {name}", self.what), reason))
     }
 
-    pub(crate) fn attribute<T>(&mut self, name: &str, read: fn(Value) -> Result<T, String>) -> Result<Attribute<T>> {
+    pub(crate) fn attribute<T>(
+        &mut self,
+        name: &str,
+        read: fn(Value) -> Result<T, String>,
+    ) -> Result<Attribute<T>> {
         let read = |value| match value {
             Value::String(keep) if keep == "keep" => Ok(Attribute::Keep),
-            value => read(value).map(Attribute::Set).map_err(|reason| reason + "; or it is \"keep\""),
+            value => {
+                read(value).map(Attribute::Set).map_err(|reason| reason + "; or it is \"keep\"")
+            }
         };
         Ok(self.take(name, read)?.unwrap_or_default())
     }

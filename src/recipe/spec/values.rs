@@ -1,5 +1,5 @@
-//! The values that a specification is made of, each read from JSON and written as it; what is wrong with one is said in
-//! a sentence about it.
+//! The values that a specification is made of, each read from JSON and written as it; what is wrong
+//! with one is said in a sentence about it.
 
 use std::{
     collections::BTreeMap,
@@ -29,7 +29,9 @@ pub(crate) fn number(value: Value) -> Result<u64, String> {
 }
 
 pub(crate) fn seconds(value: Value) -> Result<i64, String> {
-    value.as_i64().ok_or_else(|| format!("it is a whole number of seconds since 1970, and this is not: {value}"))
+    value.as_i64().ok_or_else(|| {
+        format!("it is a whole number of seconds since 1970, and this is not: {value}")
+    })
 }
 
 pub(crate) fn list(value: Value) -> Result<Vec<Value>, String> {
@@ -45,7 +47,9 @@ pub(crate) fn strings(value: Value) -> Result<Vec<String>, String> {
 
 pub(crate) fn bytes(value: Value) -> Result<Vec<u8>, String> {
     let text = string(value)?;
-    STANDARD.decode(&text).map_err(|error| format!("it is in base64, and this is not: {text:?} ({error})"))
+    STANDARD
+        .decode(&text)
+        .map_err(|error| format!("it is in base64, and this is not: {text:?} ({error})"))
 }
 
 pub(crate) fn from_bytes(bytes: &[u8]) -> Value {
@@ -56,9 +60,12 @@ pub(crate) fn path(value: Value) -> Result<PathBuf, String> {
     match value {
         Value::String(text) => Ok(text.into()),
         Value::Object(mut members) if members.len() == 1 && members.contains_key("base64") => {
-            bytes(members.remove("base64").unwrap_or_default()).map(|bytes| OsString::from_vec(bytes).into())
+            bytes(members.remove("base64").unwrap_or_default())
+                .map(|bytes| OsString::from_vec(bytes).into())
         }
-        other => Err(format!("it is a path, a string or {{ \"base64\": STRING }}, and this is not: {other}")),
+        other => Err(format!(
+            "it is a path, a string or {{ \"base64\": STRING }}, and this is not: {other}"
+        )),
     }
 }
 
@@ -81,7 +88,11 @@ pub(crate) fn mode(value: Value) -> Result<u32, String> {
     let octal = |text: &str| (text.len() <= 4).then(|| u32::from_str_radix(text, 8).ok()).flatten();
     // `from_str_radix` takes a sign too.
     let mode = value.as_str().filter(|text| !text.starts_with('+')).and_then(octal);
-    mode.ok_or_else(|| format!("it is a string of up to four octal digits, as in \"0755\", and this is not: {value}"))
+    mode.ok_or_else(|| {
+        format!(
+            "it is a string of up to four octal digits, as in \"0755\", and this is not: {value}"
+        )
+    })
 }
 
 pub(crate) fn from_mode(mode: u32) -> Value {
@@ -90,7 +101,9 @@ pub(crate) fn from_mode(mode: u32) -> Value {
 
 pub(crate) fn xattrs(value: Value) -> Result<BTreeMap<OsString, Vec<u8>>, String> {
     let Value::Object(members) = value else {
-        return Err(format!("it is an object of names and their values in base64, and this is not: {value}"));
+        return Err(format!(
+            "it is an object of names and their values in base64, and this is not: {value}"
+        ));
     };
     let read = |(name, value)| match bytes(value) {
         Ok(value) => Ok((OsString::from(&name), value)),
@@ -105,7 +118,9 @@ pub(crate) fn xattrs(value: Value) -> Result<BTreeMap<OsString, Vec<u8>>, String
 pub(crate) fn from_xattrs(xattrs: &BTreeMap<OsString, Vec<u8>>) -> Result<Value, String> {
     let write = |(name, value): (&OsString, &Vec<u8>)| match name.to_str() {
         Some(name) => Ok((name.to_owned(), from_bytes(value))),
-        None => Err(format!("the extended attribute {name:?} has a name that is not UTF-8, which JSON cannot hold")),
+        None => Err(format!(
+            "the extended attribute {name:?} has a name that is not UTF-8, which JSON cannot hold"
+        )),
     };
     xattrs.iter().map(write).collect::<Result<Map<_, _>, _>>().map(Value::Object)
 }

@@ -10,7 +10,8 @@ fn find(config: &str, reference: &str) -> Result<Secret> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("auth.json");
     fs::write(&file, config).unwrap();
-    Credentials::Files(vec![dir.path().join("none/auth.json"), file]).find(&reference.parse().unwrap())
+    Credentials::Files(vec![dir.path().join("none/auth.json"), file])
+        .find(&reference.parse().unwrap())
 }
 
 /// The user in this file, and the notes about it.
@@ -65,13 +66,17 @@ fn what_cannot_be_used_is_said_without_the_secret() {
         (r#"{"auths": {"a.b": {"auth": "not base64!"}}}"#, "cannot be read"),
         (r#"{"auths": {"a.b": {"auth": 5}}}"#, "cannot be read"),
         (r#"{"auths": {"a.b": "c2VjcmV0"}}"#, "cannot be read"),
-        // A failing helper does not keep anyone from a public image: the note becomes part of the registry's refusal.
+        // A failing helper does not keep anyone from a public image: the note becomes part of the
+        // registry's refusal.
         (r#"{"credHelpers": {"a.b": "that-nobody-has"}}"#, "cannot be run"),
     ] {
         let found = user(config, "a.b/c");
         assert!(found.contains(said) && !found.contains("secret"), "{config}: {found}");
     }
-    let debug = format!("{:?}", Credentials::Password { user: "me".to_owned(), password: "secret".to_owned() });
+    let debug = format!(
+        "{:?}",
+        Credentials::Password { user: "me".to_owned(), password: "secret".to_owned() }
+    );
     assert!(debug.contains("me") && !debug.contains("secret"), "{debug}");
 }
 
@@ -95,13 +100,15 @@ fn members_of_an_entry() {
         (format!(r#"{{"auth": "{me}", "identitytoken": "it"}}"#), "identity it"),
         (format!(r#"{{"auth": "{me}", "registrytoken": "rt"}}"#), "token rt"),
         (r#"{"registrytoken": "rt", "identitytoken": "it"}"#.to_owned(), "token rt"),
-        // `user:secret` and zeros; `me:secret` with a line end in the middle and one at the end; without padding.
+        // `user:secret` and zeros; `me:secret` with a line end in the middle and one at the end;
+        // without padding.
         (r#"{"auth": "bWU6c2VjcmV0AAA="}"#.to_owned(), "me"),
         (r#"{"auth": "bWU6c2\nVjcmV0\r\n"}"#.to_owned(), "me"),
         (format!(r#"{{"auth": "{}"}}"#, you.trim_end_matches('=')), "you"),
         (r#"{"username": "<token>", "password": "it"}"#.to_owned(), "identity it"),
     ] {
-        let config = format!(r#"{{"auths": {{"a.b": {entry}}}, "credsStore": "", "credHelpers": null}}"#);
+        let config =
+            format!(r#"{{"auths": {{"a.b": {entry}}}, "credsStore": "", "credHelpers": null}}"#);
         assert_eq!(user(&config, "a.b/c"), expected, "{entry}");
     }
 }
@@ -117,9 +124,17 @@ fn a_password_need_not_be_text() {
 
 #[test]
 fn keys_of_a_registry() {
-    for key in
-        ["a.b", "a.b/", "a.b/v1", "a.b/v1/", "a.b/v2/", "https://a.b", "http://a.b", "https://a.b/", "https://a.b/v2/"]
-    {
+    for key in [
+        "a.b",
+        "a.b/",
+        "a.b/v1",
+        "a.b/v1/",
+        "a.b/v2/",
+        "https://a.b",
+        "http://a.b",
+        "https://a.b/",
+        "https://a.b/v2/",
+    ] {
         let config = format!(r#"{{"auths": {{"{key}": {{"auth": "{}"}}}}}}"#, auth("me"));
         assert_eq!(user(&config, "a.b/c/d"), "me", "{key}");
         assert_eq!(user(&config, "a.b:5000/c/d"), "anonymous", "{key}");
@@ -128,19 +143,34 @@ fn keys_of_a_registry() {
         let config = format!(r#"{{"auths": {{"{key}": {{"auth": "{}"}}}}}}"#, auth("me"));
         assert_eq!(user(&config, "a.b/c/d"), "anonymous", "{key}");
     }
-    for key in ["https://index.docker.io/v1/", "docker.io", "index.docker.io", "https://registry-1.docker.io/v2/"] {
+    for key in [
+        "https://index.docker.io/v1/",
+        "docker.io",
+        "index.docker.io",
+        "https://registry-1.docker.io/v2/",
+    ] {
         let config = format!(r#"{{"auths": {{"{key}": {{"auth": "{}"}}}}}}"#, auth("me"));
         assert_eq!(user(&config, "alpine"), "me", "{key}");
     }
     // An entry that has nothing hides none that has something.
-    let config =
-        format!(r#"{{"auths": {{"a.b/c": {{}}, "a.b": {{"auth": ""}}, "a.b/v2/": {{"auth": "{}"}}}}}}"#, auth("me"));
+    let config = format!(
+        r#"{{"auths": {{"a.b/c": {{}}, "a.b": {{"auth": ""}}, "a.b/v2/": {{"auth": "{}"}}}}}}"#,
+        auth("me")
+    );
     assert_eq!(user(&config, "a.b/c"), "me");
 }
 
 #[test]
 fn files_without_anything() {
-    for config in ["", " \n", "{}", "null", r#"{"auths": null}"#, r#"{"auths": {}, "credsStore": null}"#, "[]"] {
+    for config in [
+        "",
+        " \n",
+        "{}",
+        "null",
+        r#"{"auths": null}"#,
+        r#"{"auths": {}, "credsStore": null}"#,
+        "[]",
+    ] {
         assert_eq!(user(config, "a.b/c"), "anonymous", "{config}");
     }
     let with_mark = format!("\u{feff}{{\"auths\": {{\"a.b\": {{\"auth\": \"{}\"}}}}}}", auth("me"));
@@ -159,7 +189,10 @@ fn a_helper_that_is_missing_hides_nothing() {
         assert_eq!(user(&format!("{{{entry}, {helpers}}}"), "a.b/c"), "me", "{helpers}");
     }
     let said = user(r#"{"credsStore": "that-nobody-has"}"#, "a.b/c");
-    assert!(said.contains("auth.json: its helper docker-credential-that-nobody-has cannot be run"), "{said}");
+    assert!(
+        said.contains("auth.json: its helper docker-credential-that-nobody-has cannot be run"),
+        "{said}"
+    );
     let none = r#"{"credsStore": "that-nobody-has", "credHelpers": {"a.b": ""}}"#;
     assert_eq!(user(none, "a.b/c"), "anonymous");
 }

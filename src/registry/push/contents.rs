@@ -22,8 +22,8 @@ use crate::{
     registry::reference::Reference,
 };
 
-/// The base image's name:
-/// [pre-defined annotation keys](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys).
+/// The base image's name: [pre-defined annotation
+/// keys](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys).
 const BASE_NAME: &str = "org.opencontainers.image.base.name";
 
 /// All of an image: its documents have been read, and nothing else.
@@ -61,7 +61,8 @@ impl Document {
 
 impl Contents {
     pub(crate) fn read(image: &Image) -> Result<Self> {
-        let blobs = image.blobs().iter().map(|blob| (blob.descriptor().digest, Arc::clone(blob))).collect();
+        let blobs =
+            image.blobs().iter().map(|blob| (blob.descriptor().digest, Arc::clone(blob))).collect();
         let mut contents = Self { documents: Vec::new(), blobs };
         contents.add(image.digest(), 0, &mut HashSet::new())?;
         Ok(contents)
@@ -73,7 +74,12 @@ impl Contents {
     }
 
     pub(crate) fn blob(&self, digest: Digest) -> Result<&Arc<dyn Blob>> {
-        let lacking = || Error::invalid("image", format!("it names blob {digest} and does not have it: make it again"));
+        let lacking = || {
+            Error::invalid(
+                "image",
+                format!("it names blob {digest} and does not have it: make it again"),
+            )
+        };
         self.blobs.get(&digest).ok_or_else(lacking)
     }
 
@@ -86,7 +92,8 @@ impl Contents {
         if !seen.insert(digest) {
             return Ok(());
         }
-        let refuse = |reason: String| Err(Error::invalid(format!("image manifest {digest}"), reason));
+        let refuse =
+            |reason: String| Err(Error::invalid(format!("image manifest {digest}"), reason));
         if depth > MAX_DEPTH {
             return refuse(format!("it is in indexes more than {MAX_DEPTH} deep"));
         }
@@ -100,15 +107,25 @@ impl Contents {
             existing::Document::Manifest(manifest) => {
                 let kind = manifest.artifact_type.filter(|kind| !kind.is_empty());
                 let kind = kind.unwrap_or_else(|| manifest.config.media_type.to_string());
-                let referrer = referrer(&bytes, manifest.subject, Some(kind), &manifest.annotations);
+                let referrer =
+                    referrer(&bytes, manifest.subject, Some(kind), &manifest.annotations);
                 let blobs = manifest.layers.into_iter().chain([manifest.config]).collect();
-                Document { below: Vec::new(), blobs, referrer, base: base(&manifest.annotations), bytes }
+                Document {
+                    below: Vec::new(),
+                    blobs,
+                    referrer,
+                    base: base(&manifest.annotations),
+                    bytes,
+                }
             }
             existing::Document::Index(index) => {
-                if let Some(other) = index.manifests.iter().find(|entry| !entry.media_type.names_others()) {
+                if let Some(other) =
+                    index.manifests.iter().find(|entry| !entry.media_type.names_others())
+                {
                     return refuse(format!(
-                        "its index names {} of the media type {}, which is no manifest, and registries refuse such an \
-                         index: push an image of its own, by its tag or digest",
+                        "its index names {} of the media type {}, which is no manifest, and \
+                         registries refuse such an index: push an image of its own, by its tag or \
+                         digest",
                         other.digest, other.media_type
                     ));
                 }
@@ -118,7 +135,13 @@ impl Contents {
                 }
                 let kind = index.artifact_type.filter(|kind| !kind.is_empty());
                 let referrer = referrer(&bytes, index.subject, kind, &index.annotations);
-                Document { below, blobs: Vec::new(), referrer, base: base(&index.annotations), bytes }
+                Document {
+                    below,
+                    blobs: Vec::new(),
+                    referrer,
+                    base: base(&index.annotations),
+                    bytes,
+                }
             }
         };
         self.documents.push(document);

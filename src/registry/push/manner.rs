@@ -7,15 +7,15 @@ use crate::registry::failure::Refusal;
 /// The smallest part of a blob that is worth a request.
 const LEAST: u64 = 256;
 
-/// How a registry takes blobs, as far as that is known by now. All uploads of a push share it, and it only ever becomes
-/// smaller.
+/// How a registry takes blobs, as far as that is known by now. All uploads of a push share it, and
+/// it only ever becomes smaller.
 pub(crate) struct Manner(AtomicU64);
 
 impl Manner {
     /// In one `PUT`, as the specification has it first.
     pub(crate) const WHOLE: u64 = u64::MAX;
-    /// In one `PATCH`, and a `PUT` of nothing, as docker and podman do. Any smaller number is how many bytes one `PATCH` has
-    /// at most.
+    /// In one `PATCH`, and a `PUT` of nothing, as docker and podman do. Any smaller number is how
+    /// many bytes one `PATCH` has at most.
     pub(crate) const STREAM: u64 = u64::MAX - 1;
 
     pub(crate) fn new() -> Self {
@@ -26,7 +26,8 @@ impl Manner {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Finds another manner after this one was refused, for a blob of this size. Says whether there is one.
+    /// Finds another manner after this one was refused, for a blob of this size. Says whether there
+    /// is one.
     pub(crate) fn change(&self, tried: u64, refusal: &Refusal, size: u64, least: u64) -> bool {
         let refused = tried.max(least).min(size);
         let next = match (refusal.status, tried) {
@@ -50,11 +51,13 @@ fn below(size: u64) -> u64 {
     size.saturating_sub(1).checked_ilog2().map_or(0, |power| 1 << power)
 }
 
-/// Whether a `PUT` with a blob may be refused because it has the blob: some registries only know the other way, and say so
-/// in many words, or take in nothing and find that the digest is another one.
+/// Whether a `PUT` with a blob may be refused because it has the blob: some registries only know
+/// the other way, and say so in many words, or take in nothing and find that the digest is another
+/// one.
 pub(crate) fn wants_patch(refusal: &Refusal) -> bool {
     let is_other = ["UNAUTHORIZED", "DENIED", "TOOMANYREQUESTS", "NAME_INVALID", "NAME_UNKNOWN"];
-    matches!(refusal.status, 400 | 404 | 405 | 406 | 409 | 411 | 415 | 416 | 422 | 500 | 501) && !refusal.has(&is_other)
+    matches!(refusal.status, 400 | 404 | 405 | 406 | 409 | 411 | 415 | 416 | 422 | 500 | 501)
+        && !refusal.has(&is_other)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! What says something of another manifest, where the registry itself keeps no list of such: then whoever pushes it does,
-//! [under a tag](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests-with-subject).
+//! What says something of another manifest, where the registry itself keeps no list of such: then
+//! whoever pushes it does, [under a
+//! tag](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests-with-subject).
 
 use reqwest::{
     Method, StatusCode,
@@ -18,12 +19,14 @@ pub(crate) fn list(session: &Session, referrer: &Referrer) -> Result<()> {
     let (path, what) = (format!("manifests/{tag}"), format!("tag {tag}"));
     let index = MediaType::INDEX.to_string();
     let listed = session.attempt(&what, || {
-        let response = session.exchange(|| session.request(Method::GET, &path).header(ACCEPT, &index))?;
+        let response =
+            session.exchange(|| session.request(Method::GET, &path).header(ACCEPT, &index))?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(None),
-            _ => {
-                session.http.body(session.success(response)?, MAX_DOCUMENT).map(|bytes| Some(bytes.unwrap_or_default()))
-            }
+            _ => session
+                .http
+                .body(session.success(response)?, MAX_DOCUMENT)
+                .map(|bytes| Some(bytes.unwrap_or_default())),
         }
     })?;
     let mut list = match listed {
@@ -38,7 +41,9 @@ pub(crate) fn list(session: &Session, referrer: &Referrer) -> Result<()> {
         },
         Some(bytes) => json::from_slice::<Index>(&bytes).map_err(|_| {
             let subject = referrer.subject;
-            session.refuse(format!("{what} is no list of what refers to {subject}, as it should be: remove that tag"))
+            session.refuse(format!(
+                "{what} is no list of what refers to {subject}, as it should be: remove that tag"
+            ))
         })?,
     };
     if list.manifests.iter().any(|entry| entry.digest == referrer.entry.digest) {
@@ -46,6 +51,7 @@ pub(crate) fn list(session: &Session, referrer: &Referrer) -> Result<()> {
     }
     list.manifests.push(referrer.entry.clone());
     let bytes = json::to_bytes(&list);
-    let put = || session.request(Method::PUT, &path).header(CONTENT_TYPE, &index).body(bytes.clone());
+    let put =
+        || session.request(Method::PUT, &path).header(CONTENT_TYPE, &index).body(bytes.clone());
     session.attempt(&what, || session.ask(put)).map(|_| ())
 }

@@ -54,8 +54,14 @@ impl Mount {
     }
 }
 
-/// Brings a blob into the session's repository, by mounting it from one of these others or else by sending it.
-pub(crate) fn upload(session: &Session, blob: &dyn Blob, mounts: &[Mount], manner: &Manner) -> Result<()> {
+/// Brings a blob into the session's repository, by mounting it from one of these others or else by
+/// sending it.
+pub(crate) fn upload(
+    session: &Session,
+    blob: &dyn Blob,
+    mounts: &[Mount],
+    manner: &Manner,
+) -> Result<()> {
     let what = format!("{} of {} bytes", blob_name(blob.descriptor()), blob.descriptor().size);
     let mut upload = Upload {
         session,
@@ -99,7 +105,8 @@ enum Place {
 }
 
 impl Upload<'_> {
-    /// One try, which begins where the last one ended, in every manner that the registry may take it in.
+    /// One try, which begins where the last one ended, in every manner that the registry may take
+    /// it in.
     fn advance(&mut self) -> Result<(), Failure> {
         let mut first = None;
         loop {
@@ -110,9 +117,12 @@ impl Upload<'_> {
             };
             let size = self.blob.descriptor().size;
             match failure {
-                // A registry that fails once may not do so again; one that fails twice may not know this manner.
+                // A registry that fails once may not do so again; one that fails twice may not know
+                // this manner.
                 Failure::Refused(refusal)
-                    if self.is_sending && refusal.status == 500 && !mem::replace(&mut self.has_failed, true) =>
+                    if self.is_sending
+                        && refusal.status == 500
+                        && !mem::replace(&mut self.has_failed, true) =>
                 {
                     return Err(Failure::Refused(refusal));
                 }
@@ -161,8 +171,9 @@ impl Upload<'_> {
         }
     }
 
-    /// [Obtains a place](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs), or
-    /// nothing, if the blob could be mounted: whoever cannot do that gives a place too.
+    /// [Obtains a
+    /// place](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs),
+    /// or nothing, if the blob could be mounted: whoever cannot do that gives a place too.
     fn begin(&mut self) -> Result<Option<Url>, Failure> {
         let mut place = None;
         while let [mount, rest @ ..] = self.mounts {
@@ -189,9 +200,13 @@ impl Upload<'_> {
         }
         let (digest, from) = (self.blob.descriptor().digest, &mount.repository);
         let path = format!("blobs/uploads/?mount={digest}&from={from}");
-        let response = self.post(&mount.login, &path).inspect_err(|_| mount.is_over.store(true, Ordering::Relaxed))?;
+        let response = self
+            .post(&mount.login, &path)
+            .inspect_err(|_| mount.is_over.store(true, Ordering::Relaxed))?;
         match response.status() {
-            StatusCode::CREATED => check_digest(response.headers(), digest).map(|()| Mounted::There),
+            StatusCode::CREATED => {
+                check_digest(response.headers(), digest).map(|()| Mounted::There)
+            }
             StatusCode::ACCEPTED => self.begun(&response).map(Mounted::Begun),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 mount.is_over.store(true, Ordering::Relaxed);
@@ -203,12 +218,17 @@ impl Upload<'_> {
     }
 
     fn post(&self, login: &Login, path: &str) -> Result<Response, Failure> {
-        self.session.exchange_by(login, || self.session.request(Method::POST, path).header(CONTENT_LENGTH, 0))
+        self.session.exchange_by(login, || {
+            self.session.request(Method::POST, path).header(CONTENT_LENGTH, 0)
+        })
     }
 
     /// Where the answer says that the blob goes, and in how large parts.
     fn begun(&mut self, response: &Response) -> Result<Url, Failure> {
-        let least = response.headers().get("oci-chunk-min-length").and_then(|least| least.to_str().ok()?.parse().ok());
+        let least = response
+            .headers()
+            .get("oci-chunk-min-length")
+            .and_then(|least| least.to_str().ok()?.parse().ok());
         self.least = least.unwrap_or(0);
         self.location(response)
     }
@@ -216,16 +236,19 @@ impl Upload<'_> {
     /// Where the answer says that the blob goes.
     fn location(&self, response: &Response) -> Result<Url, Failure> {
         let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
-        let location = location.ok_or_else(|| Failure::Odd("it does not say where the bytes shall go".to_owned()))?;
+        let location = location
+            .ok_or_else(|| Failure::Odd("it does not say where the bytes shall go".to_owned()))?;
         self.session.follow(response.url(), location)
     }
 
-    /// [How far the upload has come](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks),
+    /// [How far the upload has
+    /// come](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks),
     /// and where it goes on; nothing if it has to begin anew.
     fn arrived(&self, place: &Url) -> Result<Option<(Url, u64)>, Failure> {
         let session = self.session;
         let response = session.exchange(|| session.http.request(Method::GET, place.clone()))?;
-        if response.status().is_server_error() || response.status() == StatusCode::TOO_MANY_REQUESTS {
+        if response.status().is_server_error() || response.status() == StatusCode::TOO_MANY_REQUESTS
+        {
             return session.success(response).map(|_| None);
         }
         let last = || {
@@ -236,8 +259,14 @@ impl Upload<'_> {
         // Some say 0-0 when nothing has arrived, and to begin anew then costs nothing.
         // And nothing can have arrived that was not sent.
         let arrived = last().filter(|&last| last > 0 && last < self.counted).map(|last| last + 1);
-        let Some(arrived) = arrived.filter(|_| response.status().is_success()) else { return Ok(None) };
-        let place = if response.headers().contains_key(LOCATION) { self.location(&response)? } else { place.clone() };
+        let Some(arrived) = arrived.filter(|_| response.status().is_success()) else {
+            return Ok(None);
+        };
+        let place = if response.headers().contains_key(LOCATION) {
+            self.location(&response)?
+        } else {
+            place.clone()
+        };
         Ok(Some((place, arrived)))
     }
 
@@ -254,7 +283,8 @@ impl Upload<'_> {
         self.taken(response, from, from)
     }
 
-    /// [Sends the bytes in parts](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks)
+    /// [Sends the bytes in
+    /// parts](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks)
     /// from here on, each of at most so many, and has the registry take the blob in.
     fn patch(&mut self, mut place: Url, from: u64, most: u64) -> Result<(), Failure> {
         let size = self.blob.descriptor().size;
@@ -263,7 +293,9 @@ impl Upload<'_> {
         while sent < size {
             let end = size.min(sent.saturating_add(most.max(self.least)));
             let request = self.session.http.request(Method::PATCH, place.clone());
-            let request = request.header(CONTENT_TYPE, "application/octet-stream").header(CONTENT_LENGTH, end - sent);
+            let request = request
+                .header(CONTENT_TYPE, "application/octet-stream")
+                .header(CONTENT_LENGTH, end - sent);
             // As docker does, which sends one part.
             let request = match sent == 0 && end == size {
                 true => request,
@@ -292,7 +324,13 @@ impl Upload<'_> {
     }
 
     /// Makes a request with these of the blob's bytes, and waits for the answer.
-    fn send(&mut self, request: RequestBuilder, source: &mut Source, from: u64, to: u64) -> Result<Response, Failure> {
+    fn send(
+        &mut self,
+        request: RequestBuilder,
+        source: &mut Source,
+        from: u64,
+        to: u64,
+    ) -> Result<Response, Failure> {
         let (session, http) = (self.session, &self.session.http);
         self.count(from);
         let (sender, mut receiver) = mpsc::channel::<io::Result<Vec<u8>>>(1);
@@ -315,8 +353,8 @@ impl Upload<'_> {
         Ok(response)
     }
 
-    /// The answer, unless it says that the bytes have to be sent elsewhere, or anew: those before `from` were there before
-    /// this try, and those before `sent` were when it was asked.
+    /// The answer, unless it says that the bytes have to be sent elsewhere, or anew: those before
+    /// `from` were there before this try, and those before `sent` were when it was asked.
     fn going_on(&mut self, response: Response, from: u64, sent: u64) -> Result<Response, Failure> {
         match response.status() {
             StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
@@ -325,7 +363,9 @@ impl Upload<'_> {
                 Err(Failure::Again("it sends us from one place to another"))
             }
             // Whatever is in the way, it may be what was there before.
-            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE if from > 0 => {
+            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE
+                if from > 0 =>
+            {
                 self.place = Place::None;
                 Err(Failure::Again("it refuses what shall go on where it broke off"))
             }
@@ -428,7 +468,8 @@ enum Mounted {
     Not,
 }
 
-/// A blob's bytes from some place on. What lies before it is read too: the last bytes wait until all are right.
+/// A blob's bytes from some place on. What lies before it is read too: the last bytes wait until
+/// all are right.
 struct Source {
     /// None if all bytes have arrived before.
     chunks: Option<Chunks>,
@@ -441,7 +482,8 @@ impl Source {
     fn open(blob: &dyn Blob, from: u64) -> Result<Self> {
         let is_there = from > 0 && from == blob.descriptor().size;
         let chunks = if is_there { None } else { Some(Chunks::open(blob)?) };
-        let mut source = Self { chunks, skip: usize::try_from(from).unwrap_or(usize::MAX), ..Self::none() };
+        let mut source =
+            Self { chunks, skip: usize::try_from(from).unwrap_or(usize::MAX), ..Self::none() };
         if blob.descriptor().size == 0 {
             // No byte of an empty blob is asked for, and so its digest is checked here.
             source.next(1)?;
@@ -457,7 +499,9 @@ impl Source {
     fn next(&mut self, most: u64) -> Result<Option<Vec<u8>>> {
         let mut chunk = mem::take(&mut self.rest);
         while chunk.is_empty() {
-            let Some(next) = self.chunks.as_mut().and_then(Iterator::next).transpose()? else { return Ok(None) };
+            let Some(next) = self.chunks.as_mut().and_then(Iterator::next).transpose()? else {
+                return Ok(None);
+            };
             chunk = next;
             let skipped = self.skip.min(chunk.len());
             self.skip -= skipped;

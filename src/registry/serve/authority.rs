@@ -1,8 +1,9 @@
 //! Which hosts a request may be for.
 //!
-//! A page in a browser may make its own name mean this machine (DNS rebinding), and then ask for what only this machine
-//! and its network shall have. What the browser sends is that page's name. So only names count that no stranger can
-//! have: addresses, `localhost`, the names that the endpoint was given, and those of its certificate.
+//! A page in a browser may make its own name mean this machine (DNS rebinding), and then ask for
+//! what only this machine and its network shall have. What the browser sends is that page's name.
+//! So only names count that no stranger can have: addresses, `localhost`, the names that the
+//! endpoint was given, and those of its certificate.
 
 use std::{
     collections::BTreeSet,
@@ -28,35 +29,48 @@ impl Authorities {
     ///
     /// [`Error::Invalid`] for what is no name of a host alone.
     pub(crate) fn add(&mut self, name: &str) -> Result<()> {
-        let is_name =
-            |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+        };
         let normal = normal(name);
         if !is_name(&normal) {
-            let reason = "a host's name has letters, digits, `-` and `.`: give it without a scheme, a port or a path";
+            let reason = "a host's name has letters, digits, `-` and `.`: give it without a \
+                scheme, a port or a path";
             return Err(Error::invalid(format!("host {name:?}"), reason));
         }
         self.names.insert(normal);
         Ok(())
     }
 
-    /// [RFC 9112, section 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2): a request names its host, once; of
-    /// an absolute target, that one counts. `certified` says whether the endpoint's certificate has a name.
-    pub(crate) fn check<B>(&self, request: &Request<B>, certified: impl FnOnce(&str) -> bool) -> Result<(), Refusal> {
+    /// [RFC 9112, section 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2): a request names
+    /// its host, once; of an absolute target, that one counts. `certified` says whether the
+    /// endpoint's certificate has a name.
+    pub(crate) fn check<B>(
+        &self,
+        request: &Request<B>,
+        certified: impl FnOnce(&str) -> bool,
+    ) -> Result<(), Refusal> {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let header = match (hosts.next(), hosts.next()) {
-            (Some(host), None) => Some(host.to_str().map_err(|_| bad("is not the name of a host"))?),
+            (Some(host), None) => {
+                Some(host.to_str().map_err(|_| bad("is not the name of a host"))?)
+            }
             (None, _) if request.version() < Version::HTTP_11 => None,
             (None, _) => return Err(bad("is absent: HTTP/1.1 requires it")),
             (Some(_), Some(_)) => return Err(bad("is there more than once")),
         };
         // It must be well-formed even where it does not count.
         let header = header.map(host).transpose()?;
-        let target = request.uri().authority().map(|authority| host(authority.as_str())).transpose()?;
+        let target =
+            request.uri().authority().map(|authority| host(authority.as_str())).transpose()?;
         match target.or(header) {
-            Some(host) if !self.has(&host) && !certified(&host) => Err(Refusal::other_host(format!(
-                "this registry does not answer for the host {host:?}: give its `serve` the option --host {host}, \
-                 or use its address"
-            ))),
+            Some(host) if !self.has(&host) && !certified(&host) => {
+                Err(Refusal::other_host(format!(
+                    "this registry does not answer for the host {host:?}: give its `serve` the \
+                     option --host {host}, or use its address"
+                )))
+            }
             _ => Ok(()),
         }
     }
@@ -64,10 +78,17 @@ impl Authorities {
     fn has(&self, host: &str) -> bool {
         let is_address = match host.strip_prefix('[') {
             // The zone of an address is this machine's own business.
-            Some(six) => six.trim_end_matches(']').split('%').next().is_some_and(|six| six.parse::<Ipv6Addr>().is_ok()),
+            Some(six) => six
+                .trim_end_matches(']')
+                .split('%')
+                .next()
+                .is_some_and(|six| six.parse::<Ipv6Addr>().is_ok()),
             None => host.parse::<Ipv4Addr>().is_ok(),
         };
-        is_address || host == "localhost" || host.ends_with(".localhost") || self.names.contains(host)
+        is_address
+            || host == "localhost"
+            || host.ends_with(".localhost")
+            || self.names.contains(host)
     }
 }
 
@@ -81,7 +102,8 @@ fn host(text: &str) -> Result<String, Refusal> {
     let (host, port) = match text.strip_prefix('[') {
         Some(six) => {
             let end = six.find(']').ok_or_else(malformed)? + 2;
-            let is_six = six[..end - 2].bytes().all(|b| b.is_ascii_alphanumeric() || b".:%-_~".contains(&b));
+            let is_six =
+                six[..end - 2].bytes().all(|b| b.is_ascii_alphanumeric() || b".:%-_~".contains(&b));
             if !is_six {
                 return Err(malformed());
             }
@@ -89,10 +111,12 @@ fn host(text: &str) -> Result<String, Refusal> {
         }
         None => text.split_at(text.find(':').unwrap_or(text.len())),
     };
-    let is_port =
-        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()));
+    let is_port = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()));
     // RFC 3986, section 3.2.2; a user's name before it is no host's.
-    let is_host = |host: &str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=[]:".contains(&b));
+    let is_host = |host: &str| {
+        host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=[]:".contains(&b))
+    };
     if host.is_empty() || !is_port || !is_host(host) {
         return Err(malformed());
     }
@@ -164,7 +188,11 @@ mod tests {
             ("[evil example]", 400),
             ("[evil.example]", 421),
         ] {
-            assert_eq!(status(&["given.Example"], "/v2/", Version::HTTP_11, &[host]), expected, "{host:?}");
+            assert_eq!(
+                status(&["given.Example"], "/v2/", Version::HTTP_11, &[host]),
+                expected,
+                "{host:?}"
+            );
         }
     }
 

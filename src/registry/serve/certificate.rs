@@ -30,13 +30,17 @@ pub(crate) struct Certificate {
 impl Certificate {
     /// # Errors
     ///
-    /// As of reading the files, and [`Error::Invalid`] for a certificate and a key that do not belong together.
+    /// As of reading the files, and [`Error::Invalid`] for a certificate and a key that do not
+    /// belong together.
     pub(crate) fn new(certificate: &Path, key: &Path) -> Result<Self> {
-        let read = |files: &[PathBuf]| -> Result<_> { Ok(Arc::new(key_pair(&files[0], &files[1])?)) };
+        let read =
+            |files: &[PathBuf]| -> Result<_> { Ok(Arc::new(key_pair(&files[0], &files[1])?)) };
         let files = Arc::new(Watched::new(vec![certificate.to_owned(), key.to_owned()], read)?);
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let builder = builder.with_safe_default_protocol_versions();
-        let builder = builder.map_err(|error| Error::invalid("TLS", error.to_string()))?.with_no_client_auth();
+        let builder = builder
+            .map_err(|error| Error::invalid("TLS", error.to_string()))?
+            .with_no_client_auth();
         let mut config = builder.with_cert_resolver(Arc::new(Shown(Arc::clone(&files))));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { files, acceptor: TlsAcceptor::from(Arc::new(config)) })
@@ -51,8 +55,11 @@ impl Certificate {
     /// Whether the certificate has this name, be it with an asterisk.
     pub(crate) fn has(&self, host: &str) -> bool {
         let shown = self.files.last();
-        let certificate = shown.cert.first().and_then(|der| webpki::EndEntityCert::try_from(der).ok());
-        let (Some(certificate), Ok(name)) = (certificate, ServerName::try_from(host)) else { return false };
+        let certificate =
+            shown.cert.first().and_then(|der| webpki::EndEntityCert::try_from(der).ok());
+        let (Some(certificate), Ok(name)) = (certificate, ServerName::try_from(host)) else {
+            return false;
+        };
         certificate.verify_is_valid_for_subject_name(&name).is_ok()
     }
 }

@@ -1,6 +1,8 @@
-//! [RFC 9110, section 13](https://www.rfc-editor.org/rfc/rfc9110#section-13): what a client has already.
+//! [RFC 9110, section 13](https://www.rfc-editor.org/rfc/rfc9110#section-13): what a client has
+//! already.
 //!
-//! Nothing here has a time of its last change, so that conditions on times are ignored, as section 13.1.3 has it.
+//! Nothing here has a time of its last change, so that conditions on times are ignored, as section
+//! 13.1.3 has it.
 
 use hyper::{
     HeaderMap,
@@ -17,9 +19,11 @@ pub(crate) enum Condition {
     Failed,
 }
 
-/// Evaluates the conditions in the order of section 13.2.2, for what has this entity tag, in its quotation marks.
+/// Evaluates the conditions in the order of section 13.2.2, for what has this entity tag, in its
+/// quotation marks.
 pub(crate) fn condition(headers: &HeaderMap, tag: &str) -> Condition {
-    // Section 13.1.1: a weak tag is never equal here. Section 13.1.2: weak tags count like strong ones.
+    // Section 13.1.1: a weak tag is never equal here. Section 13.1.2: weak tags count like strong
+    // ones.
     if headers.contains_key(header::IF_MATCH) && !names(headers, header::IF_MATCH, tag, false) {
         return Condition::Failed;
     }
@@ -33,7 +37,8 @@ pub(crate) fn condition(headers: &HeaderMap, tag: &str) -> Condition {
 fn names(headers: &HeaderMap, name: HeaderName, tag: &str, weak_too: bool) -> bool {
     headers.get_all(name).iter().any(|value| {
         let text = value.as_bytes().trim_ascii();
-        text == b"*" || Tags(text).any(|(is_weak, other)| other == tag.as_bytes() && (weak_too || !is_weak))
+        text == b"*"
+            || Tags(text).any(|(is_weak, other)| other == tag.as_bytes() && (weak_too || !is_weak))
     })
 }
 

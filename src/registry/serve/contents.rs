@@ -59,11 +59,17 @@ impl Contents {
     pub(crate) fn of_layout(layout: &ImageLayout) -> Result<Self> {
         let content = |descriptor: &Descriptor| {
             let media_type = descriptor.media_type.clone();
-            // Not its annotations and whatever else it has: of many entries, that is most of the index.
-            let blob = layout.blob(&Descriptor::new(media_type.clone(), descriptor.digest, descriptor.size));
+            // Not its annotations and whatever else it has: of many entries, that is most of the
+            // index.
+            let blob = layout.blob(&Descriptor::new(
+                media_type.clone(),
+                descriptor.digest,
+                descriptor.size,
+            ));
             Content { media_type, blob, in_layout: true }
         };
-        let named = layout.index()?.manifests.iter().map(|descriptor| (descriptor, names(descriptor)));
+        let named =
+            layout.index()?.manifests.iter().map(|descriptor| (descriptor, names(descriptor)));
         Ok(Self::new(named, &|descriptor| Some(content(descriptor))))
     }
 
@@ -93,7 +99,10 @@ impl Contents {
                 contents.roots.push(descriptor.digest);
             }
             for tag in tags {
-                if contents.tags.insert(tag.clone(), descriptor.digest).is_some_and(|other| other != descriptor.digest)
+                if contents
+                    .tags
+                    .insert(tag.clone(), descriptor.digest)
+                    .is_some_and(|other| other != descriptor.digest)
                 {
                     contents.ambiguous.insert(tag);
                 }
@@ -110,7 +119,8 @@ impl Contents {
         contents
     }
 
-    /// A manifest or index and all below it. What can't be read has nothing below it: asking for it says why.
+    /// A manifest or index and all below it. What can't be read has nothing below it: asking for it
+    /// says why.
     fn add(
         &mut self,
         descriptor: &Descriptor,
@@ -122,7 +132,9 @@ impl Contents {
             return;
         }
         let Some(mut found) = content(descriptor) else { return };
-        let document = document(&found.blob).ok().and_then(|bytes| Document::parse(&descriptor.media_type, &bytes));
+        let document = document(&found.blob)
+            .ok()
+            .and_then(|bytes| Document::parse(&descriptor.media_type, &bytes));
         if let Some(media_type) = document.as_ref().and_then(Document::media_type) {
             found.media_type = media_type;
         }
@@ -135,7 +147,10 @@ impl Contents {
         }
         match document {
             Document::Index(index) => {
-                index.manifests.iter().for_each(|entry| self.add(entry, depth + 1, content, referring));
+                index
+                    .manifests
+                    .iter()
+                    .for_each(|entry| self.add(entry, depth + 1, content, referring));
             }
             Document::Manifest(manifest) => {
                 for named in manifest.layers.iter().chain([&manifest.config]) {
@@ -175,11 +190,17 @@ impl Contents {
 pub(crate) fn document(blob: &Arc<dyn Blob>) -> Result<Vec<u8>> {
     let Descriptor { digest, size, .. } = *blob.descriptor();
     if size > MAX_DOCUMENT {
-        let expected = format!("{size} bytes, more than the {MAX_DOCUMENT} that a document may have here");
-        return Err(Error::BlobDamaged { digest, expected, actual: "nothing, for they were not read".to_owned() });
+        let expected =
+            format!("{size} bytes, more than the {MAX_DOCUMENT} that a document may have here");
+        return Err(Error::BlobDamaged {
+            digest,
+            expected,
+            actual: "nothing, for they were not read".to_owned(),
+        });
     }
     let mut bytes = Vec::new();
-    Chunks::open(&**blob)?.try_for_each(|chunk| chunk.map(|chunk| bytes.extend_from_slice(&chunk)))?;
+    Chunks::open(&**blob)?
+        .try_for_each(|chunk| chunk.map(|chunk| bytes.extend_from_slice(&chunk)))?;
     Ok(bytes)
 }
 
@@ -199,8 +220,9 @@ impl Document {
         }
     }
 
-    /// A client refuses a manifest that says of itself another media type than the registry says of it:
-    /// [pulling manifests](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests).
+    /// A client refuses a manifest that says of itself another media type than the registry says of
+    /// it: [pulling
+    /// manifests](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests).
     fn media_type(&self) -> Option<MediaType> {
         match self {
             Self::Manifest(manifest) => manifest.media_type.clone(),
@@ -208,13 +230,14 @@ impl Document {
         }
     }
 
-    /// What this refers to, and its entry in the list of those that do:
-    /// [listing referrers](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers).
+    /// What this refers to, and its entry in the list of those that do: [listing
+    /// referrers](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers).
     fn referrer(&self, content: &Content) -> Option<(Digest, Descriptor)> {
         let (subject, artifact_type, annotations) = match self {
             Self::Manifest(manifest) => {
                 let artifact_type = manifest.artifact_type.clone().filter(|name| !name.is_empty());
-                let artifact_type = artifact_type.unwrap_or_else(|| manifest.config.media_type.to_string());
+                let artifact_type =
+                    artifact_type.unwrap_or_else(|| manifest.config.media_type.to_string());
                 (manifest.subject.as_ref()?, Some(artifact_type), &manifest.annotations)
             }
             Self::Index(index) => {

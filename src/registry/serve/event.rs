@@ -33,14 +33,15 @@ pub enum Event {
         /// Why.
         error: Error,
     },
-    /// Changed files of the endpoint's own, like those of its certificate, can't be used. What they were before is.
+    /// Changed files of the endpoint's own, like those of its certificate, can't be used. What they
+    /// were before is.
     Unusable {
         /// Why.
         error: Error,
     },
-    /// Somebody took a whole image: the manifest of one was sent, so was to its end every blob that somebody began to
-    /// read, and for a second nobody has been connected. Clients that stay are disconnected when they have asked for
-    /// nothing in half a minute.
+    /// Somebody took a whole image: the manifest of one was sent, so was to its end every blob that
+    /// somebody began to read, and for a second nobody has been connected. Clients that stay are
+    /// disconnected when they have asked for nothing in half a minute.
     Taken,
 }
 
@@ -54,7 +55,9 @@ impl fmt::Display for Event {
             Self::Unreadable { repository, error } => {
                 write!(f, "{repository} changed, and is served as it was: {error}")
             }
-            Self::Unusable { error } => write!(f, "{error}; what was read before is used until this is mended"),
+            Self::Unusable { error } => {
+                write!(f, "{error}; what was read before is used until this is mended")
+            }
             Self::Taken => f.write_str("an image was taken"),
         }
     }

@@ -1,8 +1,9 @@
 //! The places for connections: who gets one, and who loses his to another.
 //!
-//! A client that stalls costs nothing while there is room, and is left alone. Where there is none, its place is given
-//! to the next who comes: first from the client with the most connections, and of these from the one that has been
-//! useless for longest. No client alone has all places, however busy it is.
+//! A client that stalls costs nothing while there is room, and is left alone. Where there is none,
+//! its place is given to the next who comes: first from the client with the most connections, and
+//! of these from the one that has been useless for longest. No client alone has all places, however
+//! busy it is.
 
 use std::{
     collections::HashMap,
@@ -18,23 +19,24 @@ use crate::pool::lock;
 
 /// How much clients can ask of an [`Endpoint`](super::Endpoint) at the same time.
 ///
-/// Where there is no place for a new connection, one that is of no use gives up its own: one whose client has done
-/// nothing at all for [`idle`](Self::idle), or takes less of a response, over [`window`](Self::window), than
-/// [`rate`](Self::rate) asks for. While there are places, nobody is disturbed.
+/// Where there is no place for a new connection, one that is of no use gives up its own: one whose
+/// client has done nothing at all for [`idle`](Self::idle), or takes less of a response, over
+/// [`window`](Self::window), than [`rate`](Self::rate) asks for. While there are places, nobody is
+/// disturbed.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The connections at a time: 400. More wait. Each may have a file open beside itself, and a process has 1024 files
-    /// where nobody says otherwise.
+    /// The connections at a time: 400. More wait. Each may have a file open beside itself, and a
+    /// process has 1024 files where nobody says otherwise.
     pub connections: usize,
-    /// The connections of one client at a time: 300. More are answered with status 429. A client is an address of IPv4,
-    /// or a network of IPv6 with 64 bits.
+    /// The connections of one client at a time: 300. More are answered with status 429. A client is
+    /// an address of IPv4, or a network of IPv6 with 64 bits.
     pub client_connections: usize,
     /// The bytes a second that a client has to take of a response: 16 KiB.
     pub rate: u64,
     /// The time over which the rate is an average: 5 seconds.
     pub window: Duration,
-    /// The time in which a client has to do something: 1 second. It has to send the whole head of a request, or to take
-    /// some bytes of a response that is there.
+    /// The time in which a client has to do something: 1 second. It has to send the whole head of a
+    /// request, or to take some bytes of a response that is there.
     pub idle: Duration,
 }
 
@@ -68,7 +70,11 @@ impl Places {
     /// # Errors
     ///
     /// [`Full`] says who has to leave first.
-    pub(crate) fn try_place(self: &Arc<Self>, address: IpAddr, now: Instant) -> Result<Place, Full> {
+    pub(crate) fn try_place(
+        self: &Arc<Self>,
+        address: IpAddr,
+        now: Instant,
+    ) -> Result<Place, Full> {
         let client = network(address);
         let mut taken = lock(&self.taken);
         let of_client = taken.iter().filter(|activity| activity.client == client).count();
@@ -84,20 +90,27 @@ impl Places {
         Ok(Place { places: Arc::clone(self), activity })
     }
 
-    /// Waits until it is worth another try: a place became free, or a moment has passed, in which a connection may have
-    /// become useless.
+    /// Waits until it is worth another try: a place became free, or a moment has passed, in which a
+    /// connection may have become useless.
     pub(crate) async fn change(&self) {
         const MOMENT: Duration = Duration::from_millis(50);
-        future::select(std::pin::pin!(self.left.notified()), std::pin::pin!(time::sleep(MOMENT))).await;
+        future::select(std::pin::pin!(self.left.notified()), std::pin::pin!(time::sleep(MOMENT)))
+            .await;
     }
 
     /// Ends the connection that is the least loss, if any is none.
-    fn evict(&self, taken: &mut Vec<Arc<Activity>>, now: Instant, may_lose: impl Fn(IpAddr) -> bool) -> bool {
+    fn evict(
+        &self,
+        taken: &mut Vec<Arc<Activity>>,
+        now: Instant,
+        may_lose: impl Fn(IpAddr) -> bool,
+    ) -> bool {
         let mut counts: HashMap<IpAddr, usize> = HashMap::new();
         taken.iter().for_each(|activity| *counts.entry(activity.client).or_default() += 1);
         let candidates = taken.iter().enumerate().filter(|(_, activity)| may_lose(activity.client));
-        let useless =
-            candidates.filter_map(|(at, activity)| Some((counts[&activity.client], activity.useless(now)?, at)));
+        let useless = candidates.filter_map(|(at, activity)| {
+            Some((counts[&activity.client], activity.useless(now)?, at))
+        });
         let Some((_, _, at)) = useless.max() else { return false };
         taken.swap_remove(at).end.notify_one();
         true
@@ -153,7 +166,8 @@ struct State {
     idle: Option<Instant>,
     /// Since when the client takes nothing of what there is for it.
     stalled: Option<Instant>,
-    /// The beginning of the present window, the bytes taken in it, and those in the one before, if there was one.
+    /// The beginning of the present window, the bytes taken in it, and those in the one before, if
+    /// there was one.
     window: Instant,
     bytes: u64,
     bytes_before: Option<u64>,
@@ -161,7 +175,8 @@ struct State {
 
 impl Activity {
     fn new(client: IpAddr, limits: Limits, now: Instant) -> Self {
-        let state = State { idle: Some(now), stalled: None, window: now, bytes: 0, bytes_before: None };
+        let state =
+            State { idle: Some(now), stalled: None, window: now, bytes: 0, bytes_before: None };
         Self { client, limits, state: Mutex::new(state), end: Notify::new() }
     }
 
@@ -241,7 +256,13 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn places(connections: usize, client_connections: usize) -> Arc<Places> {
-        let limits = Limits { connections, client_connections, rate: 1000, window: 5 * SECOND, idle: SECOND };
+        let limits = Limits {
+            connections,
+            client_connections,
+            rate: 1000,
+            window: 5 * SECOND,
+            idle: SECOND,
+        };
         Places::new(limits)
     }
 
@@ -263,7 +284,10 @@ mod tests {
         // One answers a request: it is of use.
         let _answering = greedy[0].activity().answers(start);
         let _new = place(&places, "192.0.2.3", start + 2 * SECOND).unwrap();
-        assert_eq!(greedy.iter().map(|place| has(&places, place)).collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!(
+            greedy.iter().map(|place| has(&places, place)).collect::<Vec<_>>(),
+            [true, false, true]
+        );
         assert!(has(&places, &modest));
     }
 
@@ -281,7 +305,8 @@ mod tests {
         assert!(place(&places, "192.0.2.2", start).is_some());
         drop(busy);
         assert!(place(&places, "192.0.2.1", start).is_some());
-        let six: Vec<Place> = (0..2).map(|_| place(&places, "2001:db8::1", start).unwrap()).collect();
+        let six: Vec<Place> =
+            (0..2).map(|_| place(&places, "2001:db8::1", start).unwrap()).collect();
         assert!(place(&places, "2001:db8::ffff:1", start).is_none(), "it is one network");
         let _other = place(&places, "2001:db8:0:1::1", start).unwrap();
         // A stalled one makes room for another of its own client.

@@ -16,8 +16,8 @@ use crate::{basics::digest::Digest, pool::lock};
 /// How long it must be quiet: some clients end their connection between two requests.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Watches for the moment in which an image has been taken: the manifest of one was sent, so was to its end every blob
-/// that somebody began to read, and for a moment there has been no connection.
+/// Watches for the moment in which an image has been taken: the manifest of one was sent, so was to
+/// its end every blob that somebody began to read, and for a moment there has been no connection.
 pub(crate) struct PullWatch {
     state: Mutex<State>,
     /// Connections so far, and those that are open.

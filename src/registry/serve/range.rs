@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use hyper::{HeaderMap, header};
 
-/// The parts of one response, at most. podman asks for up to 1024 at once, where it has the rest of a layer already.
+/// The parts of one response, at most. podman asks for up to 1024 at once, where it has the rest of
+/// a layer already.
 const MOST: usize = 1024;
 
 /// Which bytes of a blob are asked for.
@@ -18,11 +19,13 @@ pub(crate) enum Wanted {
     Nothing,
 }
 
-/// What these headers ask of a blob with this size and entity tag. What can't be understood may be ignored, and is.
+/// What these headers ask of a blob with this size and entity tag. What can't be understood may be
+/// ignored, and is.
 pub(crate) fn wanted(headers: &HeaderMap, size: u64, tag: &str) -> Wanted {
     let mut ranges = headers.get_all(header::RANGE).iter().map(|value| value.to_str().ok());
     let (Some(Some(range)), None) = (ranges.next(), ranges.next()) else { return Wanted::Whole };
-    // Section 13.1.5: a part of this very blob, or else the whole of what there is. Weak tags and times never count.
+    // Section 13.1.5: a part of this very blob, or else the whole of what there is. Weak tags and
+    // times never count.
     let if_range = headers.get(header::IF_RANGE).map(|value| value.to_str().ok());
     if if_range.is_some_and(|value| value != Some(tag)) {
         return Wanted::Whole;
@@ -36,8 +39,10 @@ fn parse(text: &str, size: u64) -> Option<Wanted> {
         return None;
     }
     // Section 5.6.1: elements of a list may be empty.
-    let specs = text.split(',').map(|spec| spec.trim_matches([' ', '\t'])).filter(|spec| !spec.is_empty());
-    let ranges: Vec<Range<u64>> = specs.map(|spec| parse_spec(spec, size)).collect::<Option<_>>()?;
+    let specs =
+        text.split(',').map(|spec| spec.trim_matches([' ', '\t'])).filter(|spec| !spec.is_empty());
+    let ranges: Vec<Range<u64>> =
+        specs.map(|spec| parse_spec(spec, size)).collect::<Option<_>>()?;
     if ranges.is_empty() {
         return None;
     }
@@ -61,8 +66,9 @@ fn parse_spec(spec: &str, size: u64) -> Option<Range<u64>> {
     })
 }
 
-/// The same bytes in ranges that neither overlap nor touch, so that no byte is sent twice. Section 15.3.7.2: they keep
-/// the order in which they were asked for, each at the place of the first that it is made of.
+/// The same bytes in ranges that neither overlap nor touch, so that no byte is sent twice. Section
+/// 15.3.7.2: they keep the order in which they were asked for, each at the place of the first that
+/// it is made of.
 fn coalesce(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     let mut sorted: Vec<(usize, Range<u64>)> = ranges.into_iter().enumerate().collect();
     sorted.sort_by_key(|(_, range)| range.start);
@@ -84,7 +90,9 @@ fn coalesce(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
 fn number(text: &str) -> Option<Option<u64>> {
     match text {
         "" => Some(None),
-        text if text.bytes().all(|b| b.is_ascii_digit()) => Some(Some(text.parse().unwrap_or(u64::MAX))),
+        text if text.bytes().all(|b| b.is_ascii_digit()) => {
+            Some(Some(text.parse().unwrap_or(u64::MAX)))
+        }
         _ => None,
     }
 }
@@ -148,7 +156,10 @@ mod tests {
             ("*", Wanted::Whole),
             ("Sat, 28 Nov 2026 12:00:00 GMT", Wanted::Whole),
         ] {
-            let headers = [(header::RANGE, "bytes=0-0".parse().unwrap()), (header::IF_RANGE, tag.parse().unwrap())];
+            let headers = [
+                (header::RANGE, "bytes=0-0".parse().unwrap()),
+                (header::IF_RANGE, tag.parse().unwrap()),
+            ];
             assert_eq!(wanted(&HeaderMap::from_iter(headers), 10, "\"tag\""), expected);
         }
     }

@@ -1,6 +1,6 @@
-//! What is answered where there is nothing to give, as the
-//! [specification's error codes](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes)
-//! have it.
+//! What is answered where there is nothing to give, as the [specification's error
+//! codes](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes) have
+//! it.
 
 use std::fmt::Display;
 

@@ -18,9 +18,11 @@ use crate::{
     store::{checked::Stamp, known_files::KnownFiles},
 };
 
-/// What a repository of an [`Endpoint`](super::Endpoint) has: the images of a layout, or images that lie in none.
+/// What a repository of an [`Endpoint`](super::Endpoint) has: the images of a layout, or images
+/// that lie in none.
 ///
-/// A layout is read again when its index has changed, so that what is appended to it while it is served is served.
+/// A layout is read again when its index has changed, so that what is appended to it while it is
+/// served is served.
 pub struct Repository {
     layout: Option<Place>,
     current: Mutex<Current>,
@@ -39,7 +41,12 @@ struct Place {
 impl Place {
     fn of(layout: &ImageLayout) -> Self {
         let (trust, known) = (layout.recipe_trust().clone(), Arc::clone(layout.known()));
-        Self { path: layout.path().to_owned(), scratch: layout.scratch().map(Path::to_owned), trust, known }
+        Self {
+            path: layout.path().to_owned(),
+            scratch: layout.scratch().map(Path::to_owned),
+            trust,
+            known,
+        }
     }
 
     /// The layout as it is now.
@@ -59,7 +66,8 @@ struct Current {
 }
 
 impl Repository {
-    /// The contents if they are those of the index as it is now; none if the layout has to be read first.
+    /// The contents if they are those of the index as it is now; none if the layout has to be read
+    /// first.
     pub(crate) fn fresh(&self) -> Option<Arc<Contents>> {
         let current = lock(&self.current);
         let is_fresh = match &self.layout {
@@ -84,7 +92,8 @@ impl Repository {
         Arc::clone(&self.turn).lock_owned().await
     }
 
-    /// What there is now. `trouble` is told why a layout that changed can't be read; it is as it was before then.
+    /// What there is now. `trouble` is told why a layout that changed can't be read; it is as it
+    /// was before then.
     pub(crate) fn contents(&self, trouble: impl FnOnce(Error)) -> Arc<Contents> {
         if let Some(contents) = self.fresh() {
             return contents;
@@ -94,7 +103,9 @@ impl Repository {
             let stamp = stamp(&layout.path);
             // Reading may take long, and who asks for what is known needs the lock.
             match layout.open().and_then(|layout| Contents::of_layout(&layout)) {
-                Ok(contents) => *lock(&self.current) = Current { stamp, contents: Arc::new(contents) },
+                Ok(contents) => {
+                    *lock(&self.current) = Current { stamp, contents: Arc::new(contents) }
+                }
                 Err(error) => trouble(error),
             }
         }
@@ -107,11 +118,13 @@ fn stamp(path: &Path) -> Option<Stamp> {
     Stamp::at(&path.join(INDEX)).or_else(|| Stamp::at(path))
 }
 
-/// One whose index can't be read has nothing; the first client that asks makes that an event that says why.
+/// One whose index can't be read has nothing; the first client that asks makes that an event that
+/// says why.
 impl From<ImageLayout> for Repository {
     fn from(layout: ImageLayout) -> Self {
         let place = Place::of(&layout);
-        // It is read by its path, so that what was read is known to be what lies there; not beside the index of this one.
+        // It is read by its path, so that what was read is known to be what lies there; not beside
+        // the index of this one.
         drop(layout);
         let current = Mutex::new(Current { stamp: None, contents: Arc::default() });
         let repository = Self { layout: Some(place), current, turn: Arc::default() };
@@ -125,6 +138,10 @@ impl<I: Into<Image>> From<Vec<I>> for Repository {
     fn from(images: Vec<I>) -> Self {
         let images: Vec<Image> = images.into_iter().map(Into::into).collect();
         let contents = Arc::new(Contents::of_images(&images));
-        Self { layout: None, current: Mutex::new(Current { stamp: None, contents }), turn: Arc::default() }
+        Self {
+            layout: None,
+            current: Mutex::new(Current { stamp: None, contents }),
+            turn: Arc::default(),
+        }
     }
 }

@@ -16,8 +16,8 @@ pub(crate) type Headers = Vec<(HeaderName, String)>;
 
 pub(crate) const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
-/// What a client has already.
-/// [RFC 9110, section 15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5): nothing that says what it is.
+/// What a client has already. [RFC 9110, section
+/// 15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5): nothing that says what it is.
 pub(crate) fn not_modified(mut headers: Headers) -> Response<Body> {
     headers.retain(|(name, _)| *name != header::CONTENT_TYPE);
     with_headers(StatusCode::NOT_MODIFIED, headers, None, empty())
@@ -36,21 +36,32 @@ pub(crate) fn refused(refusal: Refusal) -> Response<Body> {
 /// A response that is in memory.
 pub(crate) fn small(status: StatusCode, headers: Headers, bytes: Vec<u8>) -> Response<Body> {
     let length = bytes.len() as u64;
-    with_headers(status, headers, Some(length), UnsyncBoxBody::new(Full::from(bytes).map_err(|never| match never {})))
+    with_headers(
+        status,
+        headers,
+        Some(length),
+        UnsyncBoxBody::new(Full::from(bytes).map_err(|never| match never {})),
+    )
 }
 
 pub(crate) fn empty() -> Body {
     UnsyncBoxBody::new(Full::default().map_err(|never| match never {}))
 }
 
-pub(crate) fn with_headers(status: StatusCode, headers: Headers, length: Option<u64>, body: Body) -> Response<Body> {
+pub(crate) fn with_headers(
+    status: StatusCode,
+    headers: Headers,
+    length: Option<u64>,
+    body: Body,
+) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     if let Some(length) = length {
         response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
     for (name, value) in headers {
-        // A media type is the one value that somebody else wrote; what no header can hold, nobody can read there.
+        // A media type is the one value that somebody else wrote; what no header can hold, nobody
+        // can read there.
         if let Ok(value) = HeaderValue::try_from(value) {
             response.headers_mut().insert(name, value);
         }

@@ -1,6 +1,6 @@
 //! What a request asks for: the
-//! [endpoints](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#endpoints) of the part of the
-//! specification that reads.
+//! [endpoints](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#endpoints)
+//! of the part of the specification that reads.
 //!
 //! A name has slashes in it, and what it is asked for comes behind: a path is read from its end.
 
@@ -28,9 +28,10 @@ impl Route {
     pub(crate) fn repository(&self) -> Option<&str> {
         match self {
             Self::Base | Self::Catalog(_) => None,
-            Self::Tags(name, _) | Self::Manifest(name, _) | Self::Blob(name, _) | Self::Referrers(name, ..) => {
-                Some(name)
-            }
+            Self::Tags(name, _)
+            | Self::Manifest(name, _)
+            | Self::Blob(name, _)
+            | Self::Referrers(name, ..) => Some(name),
         }
     }
 }
@@ -86,9 +87,9 @@ pub(crate) fn route(path: &str, query: &str) -> Result<Route, Refusal> {
 fn repository(name: &str) -> Result<String, Refusal> {
     match is_repository(name) {
         true => Ok(name.to_owned()),
-        false => {
-            Err(Refusal::name_invalid("a repository's name has lower-case letters, digits, `.`, `_`, `-` and `/`"))
-        }
+        false => Err(Refusal::name_invalid(
+            "a repository's name has lower-case letters, digits, `.`, `_`, `-` and `/`",
+        )),
     }
 }
 
@@ -104,20 +105,27 @@ fn reference(text: &str) -> Result<Reference, Refusal> {
 }
 
 /// As the image specification's
-/// [grammar](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests) has it.
+/// [grammar](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests) has
+/// it.
 fn digest(text: &str) -> Result<AnyDigest, Refusal> {
     let refuse = |reason: &str| Err(Refusal::digest_invalid(format!("the digest {reason}")));
     let Some((algorithm, encoded)) = text.split_once(':') else {
         return refuse("is written ALGORITHM:HEX");
     };
-    let hex = |length| encoded.len() == length && encoded.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    let component = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let hex = |length| {
+        encoded.len() == length && encoded.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let component = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
     match algorithm {
         "sha256" if !hex(64) => refuse("is not sha256: and 64 lower-case hexadecimal digits"),
         "sha512" if !hex(128) => refuse("is not sha512: and 128 lower-case hexadecimal digits"),
         "sha256" => Ok(text.parse().ok()),
         _ if !algorithm.split(['+', '.', '_', '-']).all(component) => refuse("has no algorithm"),
-        _ if encoded.is_empty() || !encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"=_-".contains(&b)) => {
+        _ if encoded.is_empty()
+            || !encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"=_-".contains(&b)) =>
+        {
             refuse("has letters, digits, `=`, `_` and `-` behind its algorithm")
         }
         _ => Ok(None),
@@ -128,13 +136,15 @@ fn page(query: &str) -> Result<Page, Refusal> {
     let n = parameter(query, "n")?.map(|n| {
         // More than there are is all there are.
         let is_number = !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
-        is_number.then(|| n.parse().unwrap_or(usize::MAX)).ok_or_else(|| Refusal::unsupported("n is a number"))
+        is_number
+            .then(|| n.parse().unwrap_or(usize::MAX))
+            .ok_or_else(|| Refusal::unsupported("n is a number"))
     });
     Ok(Page { n: n.transpose()?, last: parameter(query, "last")? })
 }
 
-/// The value of a parameter, the first if it is there twice. A plus is a plus, as RFC 3986 has it, and not a space as
-/// in forms: media types have the one and nothing here has the other.
+/// The value of a parameter, the first if it is there twice. A plus is a plus, as RFC 3986 has it,
+/// and not a space as in forms: media types have the one and nothing here has the other.
 fn parameter(query: &str, name: &str) -> Result<Option<String>, Refusal> {
     let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| decode(value)).transpose()
@@ -159,7 +169,11 @@ mod tests {
             ("/v2", "", Route::Base),
             ("/v2/_catalog", "n=0", Route::Catalog(Page { n: Some(0), last: None })),
             ("/v2/a/tags/list", "n=2&last=v1", Route::Tags("a".to_owned(), page)),
-            ("/v2/tags/list/manifests/v1", "", Route::Manifest("tags/list".into(), Reference::Tag("v1".into()))),
+            (
+                "/v2/tags/list/manifests/v1",
+                "",
+                Route::Manifest("tags/list".into(), Reference::Tag("v1".into())),
+            ),
             (
                 "/v2/a/b/blobs/blobs/manifests/tags",
                 "",

@@ -1,10 +1,12 @@
 //! A blob that has to be made, made once for all clients that request it at the same time.
 //!
-//! A [`SharedBuild`] is a thread that makes the chunks of a blob, and a window of the latest ones. Every client reads from
-//! the window at its own place. Only the window is in memory: the build waits until the slowest client has taken the oldest
-//! chunk. While other clients wait too, it waits for the slowest only for a short grace. A client that has used up its grace
-//! loses its place and continues in another build of the same blob, which starts at the first chunk and keeps nothing before
-//! the client's place. The number of builds at a time is small, and a client that finds none waits for the next one.
+//! A [`SharedBuild`] is a thread that makes the chunks of a blob, and a window of the latest ones.
+//! Every client reads from the window at its own place. Only the window is in memory: the build
+//! waits until the slowest client has taken the oldest chunk. While other clients wait too, it
+//! waits for the slowest only for a short grace. A client that has used up its grace loses its
+//! place and continues in another build of the same blob, which starts at the first chunk and keeps
+//! nothing before the client's place. The number of builds at a time is small, and a client that
+//! finds none waits for the next one.
 
 #[cfg(all(test, shuttle))]
 pub(crate) mod model;
@@ -95,7 +97,9 @@ impl SharedBuilds {
         let build = Arc::new(SharedBuild::new(digest, self.limits));
         let place = build.enter(at);
         let (builds, its_blob, it) = (Arc::clone(self), Arc::clone(blob), Arc::clone(&build));
-        thread::Builder::new().spawn(move || it.run(&its_blob, &builds)).map_err(|cause| Error::blob(digest, cause))?;
+        thread::Builder::new()
+            .spawn(move || it.run(&its_blob, &builds))
+            .map_err(|cause| Error::blob(digest, cause))?;
         live.push(build);
         self.changed.notify_waiters();
         Ok(place)
@@ -147,7 +151,8 @@ struct State {
 struct Reader {
     /// The number of the chunk that it takes next.
     next: u64,
-    /// How long it kept others waiting since it was at the chunk with this number, not a window ago.
+    /// How long it kept others waiting since it was at the chunk with this number, not a window
+    /// ago.
     held: Duration,
     since: u64,
 }
@@ -177,7 +182,8 @@ impl SharedBuild {
         Some(Place { build: Arc::clone(self), reader })
     }
 
-    /// Makes the blob as long as somebody reads it, and stays as long as somebody reads the window: it is memory.
+    /// Makes the blob as long as somebody reads it, and stays as long as somebody reads the window:
+    /// it is memory.
     fn run(&self, blob: &Arc<dyn Blob>, builds: &SharedBuilds) {
         let _end = End { build: self, builds };
         if let Err(error) = self.make(blob, builds) {
@@ -213,7 +219,8 @@ impl SharedBuild {
         let mut state = lock(&self.state);
         while let Some(last_blamed) = state.waits_for(until, self.limits.window) {
             let before = Instant::now();
-            state = self.taken.wait_timeout(state, MOMENT).unwrap_or_else(PoisonError::into_inner).0;
+            state =
+                self.taken.wait_timeout(state, MOMENT).unwrap_or_else(PoisonError::into_inner).0;
             // If the whole program stood still, nobody is to blame for more than a moment.
             let waited = before.elapsed().min(MOMENT);
             let (end, is_made) = (state.end(), until == Until::NobodyReads);
@@ -242,7 +249,8 @@ impl State {
         self.first + self.window.len() as u64
     }
 
-    /// Whether there is something to wait for still, and if so, for those who read up to which chunk.
+    /// Whether there is something to wait for still, and if so, for those who read up to which
+    /// chunk.
     fn waits_for(&self, until: Until, window: usize) -> Option<u64> {
         let slowest = self.readers.values().map(|reader| reader.next).min()?;
         match until {
@@ -252,7 +260,8 @@ impl State {
         }
     }
 
-    /// Counts a time of waiting to those who read no further than this chunk, who lose their places some time.
+    /// Counts a time of waiting to those who read no further than this chunk, who lose their places
+    /// some time.
     fn blame(&mut self, last: u64, waited: Duration, grace: Duration) {
         self.readers.retain(|_, reader| {
             if reader.next <= last {
@@ -309,7 +318,10 @@ impl Place {
         let mut guard = lock(&self.build.state);
         let state = &mut *guard;
         let Some(reader) = state.readers.get_mut(&self.reader) else { return Some(Next::Lost) };
-        let chunk = reader.next.checked_sub(state.first).and_then(|at| state.window.get(usize::try_from(at).ok()?));
+        let chunk = reader
+            .next
+            .checked_sub(state.first)
+            .and_then(|at| state.window.get(usize::try_from(at).ok()?));
         let Some(chunk) = chunk.cloned() else {
             return state.failure.clone().map(Next::Failed);
         };

@@ -16,7 +16,8 @@ use tokio::{
 
 use crate::registry::serve::places::Activity;
 
-/// A connection that is an error when the other side has taken nothing for a time, and that tells how much it takes.
+/// A connection that is an error when the other side has taken nothing for a time, and that tells
+/// how much it takes.
 pub(crate) struct SlowClient {
     stream: TcpStream,
     patience: Duration,
@@ -30,7 +31,11 @@ impl SlowClient {
         Self { stream, patience, activity, end: None }
     }
 
-    fn or_end(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn or_end(
+        &mut self,
+        context: &mut Context<'_>,
+        poll: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(taken) = &poll {
             self.activity.takes(*taken.as_ref().unwrap_or(&0), Instant::now());
             self.end = None;
@@ -53,7 +58,11 @@ impl AsyncRead for SlowClient {
 }
 
 impl AsyncWrite for SlowClient {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.or_end(context, poll)
     }

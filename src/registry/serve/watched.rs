@@ -29,7 +29,8 @@ impl<T> Watched<T> {
         Ok(Self { files, read, current: Mutex::new((stamps, value)) })
     }
 
-    /// The value of the files as they are now. `trouble` is told why they cannot be used, once for each of their states.
+    /// The value of the files as they are now. `trouble` is told why they cannot be used, once for
+    /// each of their states.
     pub(crate) fn now(&self, trouble: impl FnOnce(Error)) -> Arc<T> {
         let mut current = lock(&self.current);
         let stamps = stamps(&self.files);

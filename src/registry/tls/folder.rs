@@ -27,8 +27,8 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// The registry's folder in the first of these folders that contains one. Its name is the name of the registry, with the
-    /// port if the reference has one.
+    /// The registry's folder in the first of these folders that contains one. Its name is the name
+    /// of the registry, with the port if the reference has one.
     pub(crate) fn find(parents: &[PathBuf], reference: &Reference) -> Result<Option<Self>> {
         // As in podman, folders without permission are skipped.
         let mut dirs = parents.iter().map(|parent| parent.join(&reference.registry));
@@ -36,8 +36,9 @@ impl Folder {
     }
 
     pub(crate) fn read(dir: &Path) -> Result<Self> {
-        let files = fs::read_dir(dir)
-            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>());
+        let files = fs::read_dir(dir).and_then(|entries| {
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()
+        });
         let mut files = files.map_err(Error::read(dir))?;
         files.sort();
         let mut folder = Self::default();
@@ -46,7 +47,8 @@ impl Folder {
                 Some("crt") => folder.authorities.extend(authorities(file)?),
                 Some("cert") => folder.shown.push(Arc::new(shown(file)?)),
                 Some("key") if !file.with_extension("cert").exists() => {
-                    let reason = "there is no certificate for this key: name its file the same, with .cert";
+                    let reason =
+                        "there is no certificate for this key: name its file the same, with .cert";
                     return Err(Error::invalid(format!("{file:?}"), reason));
                 }
                 _ => {}
@@ -68,8 +70,8 @@ fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
 fn shown(file: &Path) -> Result<CertifiedKey> {
     let key_file = file.with_extension("key");
     if !key_file.exists() {
-        let reason = "there is no key for this certificate: name its file the same, with .key; an authority's certificate \
-                      is in a file with .crt";
+        let reason = "there is no key for this certificate: name its file the same, with .key; an \
+            authority's certificate is in a file with .crt";
         return Err(Error::invalid(format!("{file:?}"), reason));
     }
     key_pair(file, &key_file)

@@ -1,7 +1,8 @@
 //! Whether an authority has signed a certificate that says of itself that it is an authority's.
 //!
-//! `openssl req -x509 -CA` makes such certificates for servers. Go and OpenSSL accept them; webpki verifies the chain of
-//! other certificates only. Here the chain has one link: the issuer is itself trusted.
+//! `openssl req -x509 -CA` makes such certificates for servers. Go and OpenSSL accept them; webpki
+//! verifies the chain of other certificates only. Here the chain has one link: the issuer is itself
+//! trusted.
 
 use rustls::{crypto::WebPkiSupportedAlgorithms, pki_types::CertificateDer};
 use webpki::EndEntityCert;
@@ -12,18 +13,24 @@ pub(crate) fn has_signed(
     certificate: &CertificateDer,
     algorithms: &WebPkiSupportedAlgorithms,
 ) -> bool {
-    let (Ok(issuer), Ok(signed)) = (EndEntityCert::try_from(issuer), EndEntityCert::try_from(certificate)) else {
+    let (Ok(issuer), Ok(signed)) =
+        (EndEntityCert::try_from(issuer), EndEntityCert::try_from(certificate))
+    else {
         return false;
     };
-    let Some(Parts { content, algorithm, signature }) = Parts::of(certificate) else { return false };
+    let Some(Parts { content, algorithm, signature }) = Parts::of(certificate) else {
+        return false;
+    };
     let is_valid = || {
-        let mut usable = algorithms.all.iter().filter(|usable| *usable.signature_alg_id() == *algorithm);
+        let mut usable =
+            algorithms.all.iter().filter(|usable| *usable.signature_alg_id() == *algorithm);
         usable.any(|usable| issuer.verify_signature(*usable, content, signature).is_ok())
     };
     issuer.subject() == signed.issuer() && allows_servers(content) && is_valid()
 }
 
-/// The name of a certificate's issuer in DER, also of a certificate of the first version, which webpki does not read.
+/// The name of a certificate's issuer in DER, also of a certificate of the first version, which
+/// webpki does not read.
 pub(crate) fn issuer_name<'a>(certificate: &'a CertificateDer) -> Option<&'a [u8]> {
     let content = Element::read(SEQUENCE, Parts::of(certificate)?.content)?.value;
     let version = Element::read(0xa0, content);
@@ -34,7 +41,8 @@ pub(crate) fn issuer_name<'a>(certificate: &'a CertificateDer) -> Option<&'a [u8
 
 const SEQUENCE: u8 = 0x30;
 
-/// The parts of a certificate ([RFC 5280, section 4.1](https://www.rfc-editor.org/rfc/rfc5280#section-4.1)).
+/// The parts of a certificate ([RFC 5280, section
+/// 4.1](https://www.rfc-editor.org/rfc/rfc5280#section-4.1)).
 struct Parts<'a> {
     /// `tbsCertificate`, with its tag and length.
     content: &'a [u8],
@@ -53,7 +61,11 @@ impl<'a> Parts<'a> {
         // A signature consists of whole bytes: no bit of the last one is unused.
         let bits = signature.value.strip_prefix(&[0])?;
         let is_all = certificate.rest.is_empty() && signature.rest.is_empty();
-        is_all.then_some(Self { content: content.whole, algorithm: algorithm.value, signature: bits })
+        is_all.then_some(Self {
+            content: content.whole,
+            algorithm: algorithm.value,
+            signature: bits,
+        })
     }
 }
 
@@ -80,9 +92,10 @@ impl<'a> Element<'a> {
     }
 }
 
-/// Whether a certificate with extended key usages has one for servers, or has none
-/// ([RFC 5280, section 4.2.1.12](https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12)). The object identifiers are looked
-/// for wherever they stand: a usage that is not one only makes this stricter.
+/// Whether a certificate with extended key usages has one for servers, or has none ([RFC 5280,
+/// section 4.2.1.12](https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12)). The object
+/// identifiers are looked for wherever they stand: a usage that is not one only makes this
+/// stricter.
 fn allows_servers(content: &[u8]) -> bool {
     const EXTENDED_KEY_USAGE: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x25];
     const SERVER_AUTH: &[u8] = &[0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01];
@@ -99,10 +112,19 @@ mod tests {
     fn elements_have_their_lengths() {
         let long = [&[0x30, 0x81, 0x80][..], &[7; 0x80], b"rest"].concat();
         let element = Element::read(0x30, &long).unwrap();
-        assert_eq!((element.whole.len(), element.value.len(), element.rest), (0x83, 0x80, &b"rest"[..]));
-        for bytes in
-            [&b""[..], b"\x30", b"\x31\x00", b"\x30\x01", b"\x30\x80\x00", b"\x30\x82\x01", b"\x30\x85\0\0\0\0\0"]
-        {
+        assert_eq!(
+            (element.whole.len(), element.value.len(), element.rest),
+            (0x83, 0x80, &b"rest"[..])
+        );
+        for bytes in [
+            &b""[..],
+            b"\x30",
+            b"\x31\x00",
+            b"\x30\x01",
+            b"\x30\x80\x00",
+            b"\x30\x82\x01",
+            b"\x30\x85\0\0\0\0\0",
+        ] {
             assert!(Element::read(0x30, bytes).is_none(), "{bytes:?}");
         }
         assert!(Element::read(0x30, b"\x30\x84\xff\xff\xff\xff\x00").is_none());

@@ -12,9 +12,9 @@ use crate::basics::error::{Error, Result};
 
 /// The certificates in a PEM file, which may also contain other objects.
 pub(crate) fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
-    CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| Error::invalid(format!("{file:?}"), format!("its certificates cannot be read: {error}")))
+    CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|error| {
+        Error::invalid(format!("{file:?}"), format!("its certificates cannot be read: {error}"))
+    })
 }
 
 /// The certificate in one file, with the key in another or in the same one.
@@ -29,8 +29,9 @@ pub(crate) fn key_pair(file: &Path, key_file: &Path) -> Result<CertifiedKey> {
     if chain.is_empty() {
         return Err(refuse("it has no certificate in PEM: name a file that has one".to_owned()));
     }
-    certified(&ring::default_provider(), chain, key)
-        .map_err(|error| refuse(format!("it cannot be shown with the key in {key_file:?}: {error}")))
+    certified(&ring::default_provider(), chain, key).map_err(|error| {
+        refuse(format!("it cannot be shown with the key in {key_file:?}: {error}"))
+    })
 }
 
 /// A certificate with its key. It is an error if they do not belong together.
@@ -41,7 +42,9 @@ pub(crate) fn certified(
 ) -> std::result::Result<CertifiedKey, rustls::Error> {
     let certified = CertifiedKey::new(chain, provider.key_provider.load_private_key(key)?);
     match certified.keys_match() {
-        Err(error @ rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => Err(error),
+        Err(error @ rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => {
+            Err(error)
+        }
         _ => Ok(certified),
     }
 }

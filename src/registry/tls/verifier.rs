@@ -9,7 +9,9 @@ use rustls::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         verify_server_name,
     },
-    crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature},
+    crypto::{
+        CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+    },
     pki_types::{CertificateDer, ServerName, UnixTime},
     server::ParsedCertificate,
 };
@@ -26,12 +28,16 @@ pub(crate) struct Verifier {
 }
 
 impl Verifier {
-    pub(crate) fn new(trusted: Vec<CertificateDer<'static>>, provider: &Arc<CryptoProvider>) -> Result<Self, Error> {
+    pub(crate) fn new(
+        trusted: Vec<CertificateDer<'static>>,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, Error> {
         let roots = roots(&trusted);
         let usual = if roots.is_empty() {
             None
         } else {
-            let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+            let builder =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
             Some(builder.build().map_err(|error| Error::General(error.to_string()))?)
         };
         let algorithms = provider.signature_verification_algorithms;
@@ -53,7 +59,8 @@ impl ServerCertVerifier for Verifier {
             None => Err(CertificateError::UnknownIssuer.into()),
         };
         match verified {
-            // webpki checks the time before the issuer: the time is right if it gets as far as this error.
+            // webpki checks the time before the issuer: the time is right if it gets as far as this
+            // error.
             Err(error) if self.trusts(&error, certificate) => {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
@@ -86,11 +93,13 @@ impl ServerCertVerifier for Verifier {
 }
 
 impl Verifier {
-    /// Whether a certificate that webpki refuses with this error is trusted all the same. `openssl req -x509` marks the
-    /// certificates that it makes as those of authorities.
+    /// Whether a certificate that webpki refuses with this error is trusted all the same. `openssl
+    /// req -x509` marks the certificates that it makes as those of authorities.
     fn trusts(&self, error: &Error, certificate: &CertificateDer) -> bool {
         match error {
-            Error::InvalidCertificate(CertificateError::UnknownIssuer) => self.trusted.contains(certificate),
+            Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+                self.trusted.contains(certificate)
+            }
             error if is_marked_as_authority(error) => {
                 let mut issuers = self.trusted.iter();
                 self.trusted.contains(certificate)

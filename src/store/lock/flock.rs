@@ -48,7 +48,8 @@ impl FolderLock {
 /// Nothing but a folder: to open a fifo is to wait for its writer.
 fn open_folder(folder: &Path) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    retry_on_intr(|| open(folder, flags, Mode::empty())).map_err(|errno| Error::read(folder)(errno.into()))
+    retry_on_intr(|| open(folder, flags, Mode::empty()))
+        .map_err(|errno| Error::read(folder)(errno.into()))
 }
 
 /// What locking gives where there are no locks (NFS, FUSE) is said with what to do.

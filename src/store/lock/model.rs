@@ -1,5 +1,5 @@
-//! The locks of a layout in many orders of their steps, over folders that are locked as with `flock`: see
-//! [`crate::sync`].
+//! The locks of a layout in many orders of their steps, over folders that are locked as with
+//! `flock`: see [`crate::sync`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -81,7 +81,8 @@ impl Layout {
     }
 }
 
-/// Writers, a reader, a remover and a collector: no tag is lost, no blob is missing, and garbage is gone.
+/// Writers, a reader, a remover and a collector: no tag is lost, no blob is missing, and garbage is
+/// gone.
 #[test]
 fn model_of_a_layout() {
     check(|| {

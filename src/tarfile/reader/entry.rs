@@ -15,7 +15,12 @@ use crate::tarfile::reader::{
 
 impl<R: Read> TarReader<R> {
     /// The entry of a header, which was just read, and of the extended headers before it.
-    pub(crate) fn entry(&mut self, start: u64, header: &Header, mut extensions: Extensions) -> Result<TarEntry> {
+    pub(crate) fn entry(
+        &mut self,
+        start: u64,
+        header: &Header,
+        mut extensions: Extensions,
+    ) -> Result<TarEntry> {
         let fail = |reason: String| TarError { offset: start, reason };
         let is_device = matches!(header.kind(), EntryType::Char | EntryType::Block);
         if !is_device && header.has_odd_device() {
@@ -24,7 +29,11 @@ impl<R: Read> TarReader<R> {
         let Extensions { records, name, link, oddities } = extensions;
         let long = name.is_some() || link.is_some();
         let records = records.unwrap_or_default().over(&self.global);
-        let path = records.text("GNU.sparse.name").or(records.text("path")).or(name).unwrap_or_else(|| header.name());
+        let path = records
+            .text("GNU.sparse.name")
+            .or(records.text("path"))
+            .or(name)
+            .unwrap_or_else(|| header.name());
         let link = records.text("linkpath").or(link).unwrap_or_else(|| header.link());
         let kind = match header.kind() {
             EntryType::Regular if header.is_old() && path.ends_with(b"/") => EntryType::Directory,
@@ -41,7 +50,10 @@ impl<R: Read> TarReader<R> {
             mode: header.mode().map_err(fail)?,
             uid: number("uid", header.uid()).map_err(fail)?,
             gid: number("gid", header.gid()).map_err(fail)?,
-            mtime: records.time("mtime").and_then(|time| time.map_or_else(|| header.mtime(), Ok)).map_err(fail)?,
+            mtime: records
+                .time("mtime")
+                .and_then(|time| time.map_or_else(|| header.mtime(), Ok))
+                .map_err(fail)?,
             device: match kind {
                 EntryType::Char | EntryType::Block => (
                     device("SCHILY.devmajor", header.device_major()).map_err(fail)?,
@@ -66,7 +78,12 @@ impl<R: Read> TarReader<R> {
     }
 
     /// Says where the contents lie. Of what follows the header, the maps of sparse files are read.
-    fn find_contents(&mut self, header: &Header, records: &Records, entry: &mut TarEntry) -> Result<()> {
+    fn find_contents(
+        &mut self,
+        header: &Header,
+        records: &Records,
+        entry: &mut TarEntry,
+    ) -> Result<()> {
         let start = entry.offset;
         let fail = |reason: String| TarError { offset: start, reason };
         let mut map = None;
@@ -79,10 +96,17 @@ impl<R: Read> TarReader<R> {
         }
         let stored = entry.stored_size;
         entry.data_offset = self.input.offset;
-        let end = entry.data_offset.checked_add(stored).and_then(|end| end.checked_next_multiple_of(BLOCK as u64));
+        let end = entry
+            .data_offset
+            .checked_add(stored)
+            .and_then(|end| end.checked_next_multiple_of(BLOCK as u64));
         self.next = match end {
             Some(end) if end <= self.input.length => end,
-            _ => return Err(fail(format!("its contents, {stored} bytes, go beyond the end of the tar"))),
+            _ => {
+                return Err(fail(format!(
+                    "its contents, {stored} bytes, go beyond the end of the tar"
+                )));
+            }
         };
         if let (EntryType::Regular | EntryType::Continuous, None) = (entry.kind, &map) {
             map = Map::in_records(records).map_err(fail)?;
@@ -110,8 +134,8 @@ impl<R: Read> TarReader<R> {
     }
 }
 
-/// Links, directories and devices have none, whatever their size says. Readers do not agree on this; those that
-/// unpack images do.
+/// Links, directories and devices have none, whatever their size says. Readers do not agree on
+/// this; those that unpack images do.
 fn has_contents(kind: EntryType) -> bool {
     use EntryType::{Block, Char, Directory, Fifo, Link, Symlink};
     !matches!(kind, Link | Symlink | Char | Block | Directory | Fifo)

@@ -14,7 +14,8 @@ const MAGIC: Range<usize> = 257..263;
 const STAR_PREFIX: Range<usize> = 345..345 + 131;
 const STAR_MAGIC: Range<usize> = 508..512;
 
-/// Whether these bytes begin with the header of a tar, by its checksum: tars before POSIX (v7) have no magic.
+/// Whether these bytes begin with the header of a tar, by its checksum: tars before POSIX (v7) have
+/// no magic.
 pub(crate) fn is_tar_header(bytes: &[u8]) -> bool {
     bytes.first_chunk().is_some_and(has_checksum)
 }
@@ -52,7 +53,8 @@ impl Header {
         self.0.as_old().linkflag == [b'X']
     }
 
-    /// Whether this is a file in the manner of the tars before POSIX, in which directories are such files too.
+    /// Whether this is a file in the manner of the tars before POSIX, in which directories are such
+    /// files too.
     pub(crate) fn is_old(&self) -> bool {
         self.0.as_old().linkflag == [0]
     }
@@ -60,7 +62,9 @@ impl Header {
     /// Whether a number is in base 256.
     pub(crate) fn is_gnu(&self) -> bool {
         let old = self.0.as_old();
-        [&old.mode[..], &old.uid, &old.gid, &old.size, &old.mtime].iter().any(|field| field[0] & 0x80 != 0)
+        [&old.mode[..], &old.uid, &old.gid, &old.size, &old.mtime]
+            .iter()
+            .any(|field| field[0] & 0x80 != 0)
     }
 
     pub(crate) fn name(&self) -> Vec<u8> {
@@ -97,12 +101,15 @@ impl Header {
     }
 
     pub(crate) fn mtime(&self) -> Result<i64, String> {
-        number(&self.0.as_old().mtime).map_err(|reason| format!("the time of modification {reason}"))
+        number(&self.0.as_old().mtime)
+            .map_err(|reason| format!("the time of modification {reason}"))
     }
 
-    /// Whether the fields of a device's numbers are there and hold no number, which only matters to strict readers.
+    /// Whether the fields of a device's numbers are there and hold no number, which only matters to
+    /// strict readers.
     pub(crate) fn has_odd_device(&self) -> bool {
-        self.as_bytes()[MAGIC].starts_with(b"ustar") && (self.device_major().is_err() || self.device_minor().is_err())
+        self.as_bytes()[MAGIC].starts_with(b"ustar")
+            && (self.device_major().is_err() || self.device_minor().is_err())
     }
 
     pub(crate) fn device_major(&self) -> Result<u64, String> {
@@ -119,8 +126,8 @@ pub(crate) fn unsigned(what: &str, field: &[u8]) -> Result<u64, String> {
     u64::try_from(number).map_err(|_| format!("the {what} is negative: {number}"))
 }
 
-/// Octal digits with spaces around them, up to a NUL, or a two's complement in base 256 with the highest bit set (and
-/// not counted) to mark it.
+/// Octal digits with spaces around them, up to a NUL, or a two's complement in base 256 with the
+/// highest bit set (and not counted) to mark it.
 fn number(field: &[u8]) -> Result<i64, &'static str> {
     let Some(&first) = field.first() else { return Ok(0) };
     if first & 0x80 != 0 {

@@ -64,13 +64,17 @@ impl<R: Read> Input<R> {
 
     pub(crate) fn skip_to(&mut self, offset: u64) -> Result<()> {
         let distance = offset.saturating_sub(self.offset);
-        let skipped = (self.skip)(&mut self.input, distance).map_err(|error| unreadable(self.offset, &error))?;
+        let skipped = (self.skip)(&mut self.input, distance)
+            .map_err(|error| unreadable(self.offset, &error))?;
         self.offset += skipped;
         if skipped < distance { Err(self.cut_off()) } else { Ok(()) }
     }
 
     fn cut_off(&self) -> TarError {
-        TarError { offset: self.offset, reason: "the tar ends in the middle of an entry: it was cut off".into() }
+        TarError {
+            offset: self.offset,
+            reason: "the tar ends in the middle of an entry: it was cut off".into(),
+        }
     }
 }
 

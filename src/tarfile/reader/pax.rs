@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-/// The most bytes that the records for all entries may have together. Each entry pays for them again, and everybody
-/// writes a comment there, or nothing.
+/// The most bytes that the records for all entries may have together. Each entry pays for them
+/// again, and everybody writes a comment there, or nothing.
 const MAX_GLOBAL: usize = 8 << 10;
 
-/// The records of one header, in their order: a later one counts, but for sparse maps, whose keywords repeat.
+/// The records of one header, in their order: a later one counts, but for sparse maps, whose
+/// keywords repeat.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Records(Vec<(Vec<u8>, Vec<u8>)>);
 
@@ -17,14 +18,22 @@ pub(crate) struct Global(BTreeMap<Vec<u8>, Vec<u8>>);
 impl Records {
     /// Reads records of the form `LENGTH KEYWORD=VALUE\n`, the length counting all of it.
     pub(crate) fn parse(mut bytes: &[u8]) -> Result<Self, String> {
-        let broken = || "an extended header has a record that is not LENGTH KEYWORD=VALUE".to_owned();
+        let broken =
+            || "an extended header has a record that is not LENGTH KEYWORD=VALUE".to_owned();
         let mut records = Vec::new();
         while !bytes.is_empty() {
             let space = bytes.iter().position(|&byte| byte == b' ').ok_or_else(broken)?;
-            let length = usize::try_from(decimal(&bytes[..space]).ok_or_else(broken)?).map_err(|_| broken())?;
-            let record =
-                bytes.get(space + 1..length).and_then(|record| record.strip_suffix(b"\n")).ok_or_else(broken)?;
-            let equals = record.iter().position(|&byte| byte == b'=').filter(|&at| at > 0).ok_or_else(broken)?;
+            let length = usize::try_from(decimal(&bytes[..space]).ok_or_else(broken)?)
+                .map_err(|_| broken())?;
+            let record = bytes
+                .get(space + 1..length)
+                .and_then(|record| record.strip_suffix(b"\n"))
+                .ok_or_else(broken)?;
+            let equals = record
+                .iter()
+                .position(|&byte| byte == b'=')
+                .filter(|&at| at > 0)
+                .ok_or_else(broken)?;
             records.push((record[..equals].to_vec(), record[equals + 1..].to_vec()));
             bytes = &bytes[length..];
         }
@@ -43,8 +52,8 @@ impl Records {
     }
 
     /// Whether Go's
-    /// [`archive/tar`](https://cs.opensource.google/go/go/+/refs/tags/go1.24.0:src/archive/tar/reader.go) refuses a record
-    /// that is passed over here, or read: `validPAXRecord` and `mergePAX` there.
+    /// [`archive/tar`](https://cs.opensource.google/go/go/+/refs/tags/go1.24.0:src/archive/tar/reader.go)
+    /// refuses a record that is passed over here, or read: `validPAXRecord` and `mergePAX` there.
     pub(crate) fn go_refuses(&self) -> bool {
         self.iter().any(|(key, value)| {
             let number = |value: &[u8]| {
@@ -65,8 +74,8 @@ impl Records {
                 b"uid" | b"gid" => !number(value) && decimal(value).is_none(),
                 b"size" => !number(value),
                 b"atime" | b"ctime" | b"mtime" => {
-                    let (seconds, fraction) =
-                        value.split_at(value.iter().position(|&b| b == b'.').unwrap_or(value.len()));
+                    let (seconds, fraction) = value
+                        .split_at(value.iter().position(|&b| b == b'.').unwrap_or(value.len()));
                     !number(seconds) || !fraction.iter().skip(1).all(u8::is_ascii_digit)
                 }
                 _ => false,
@@ -77,7 +86,10 @@ impl Records {
     /// The value of a keyword. One without a value takes back what was said before.
     pub(crate) fn get(&self, keyword: &str) -> Option<&[u8]> {
         let mut records = self.iter().rev();
-        records.find(|(key, _)| *key == keyword.as_bytes()).map(|(_, value)| value).filter(|value| !value.is_empty())
+        records
+            .find(|(key, _)| *key == keyword.as_bytes())
+            .map(|(_, value)| value)
+            .filter(|value| !value.is_empty())
     }
 
     pub(crate) fn text(&self, keyword: &str) -> Option<Vec<u8>> {
@@ -86,8 +98,10 @@ impl Records {
 
     pub(crate) fn number(&self, keyword: &str) -> Result<Option<u64>, String> {
         let Some(value) = self.get(keyword) else { return Ok(None) };
-        // Sizes are added to offsets in files, which the system keeps signed; owners are numbers and no more.
-        let fits = |number: &u64| matches!(keyword, "uid" | "gid") || i64::try_from(*number).is_ok();
+        // Sizes are added to offsets in files, which the system keeps signed; owners are numbers
+        // and no more.
+        let fits =
+            |number: &u64| matches!(keyword, "uid" | "gid") || i64::try_from(*number).is_ok();
         decimal(value).filter(fits).map(Some).ok_or_else(|| unfit(keyword, value))
     }
 
@@ -95,7 +109,8 @@ impl Records {
     pub(crate) fn time(&self, keyword: &str) -> Result<Option<i64>, String> {
         let Some(value) = self.get(keyword) else { return Ok(None) };
         let time = || {
-            let (negative, digits) = value.strip_prefix(b"-").map_or((false, value), |digits| (true, digits));
+            let (negative, digits) =
+                value.strip_prefix(b"-").map_or((false, value), |digits| (true, digits));
             let point = digits.iter().position(|&byte| byte == b'.');
             let (seconds, fraction) = digits.split_at(point.unwrap_or(digits.len()));
             let fraction = fraction.get(1..).unwrap_or_default();
@@ -111,7 +126,9 @@ impl Records {
 
     /// Extended attributes as star, GNU tar and Go name them.
     pub(crate) fn xattrs(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
-        let named = self.iter().filter_map(|(key, value)| Some((key.strip_prefix(b"SCHILY.xattr.")?, value)));
+        let named = self
+            .iter()
+            .filter_map(|(key, value)| Some((key.strip_prefix(b"SCHILY.xattr.")?, value)));
         named.map(|(name, value)| (name.to_vec(), value.to_vec())).collect()
     }
 }
@@ -122,7 +139,9 @@ impl Global {
         self.0.extend(records.0);
         let bytes: usize = self.0.iter().map(|(key, value)| key.len() + value.len()).sum();
         if bytes > MAX_GLOBAL {
-            return Err(format!("the global extended headers have more than {MAX_GLOBAL} bytes together"));
+            return Err(format!(
+                "the global extended headers have more than {MAX_GLOBAL} bytes together"
+            ));
         }
         Ok(())
     }

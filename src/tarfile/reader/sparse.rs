@@ -25,7 +25,10 @@ impl Map {
     /// The beginning of the map of an entry of type S, and whether it goes on in the next block.
     pub(crate) fn in_header(header: &Header) -> Result<(Self, bool), String> {
         let block = header.as_bytes();
-        let mut map = Self { size: unsigned("size of the sparse file", &block[483..495])?, parts: Vec::new() };
+        let mut map = Self {
+            size: unsigned("size of the sparse file", &block[483..495])?,
+            parts: Vec::new(),
+        };
         map.add_fields(&block[386..482])?;
         Ok((map, block[482] != 0))
     }
@@ -46,7 +49,8 @@ impl Map {
     /// The map of the formats 0.0 and 0.1, which have it in their records.
     pub(crate) fn in_records(records: &Records) -> Result<Option<Self>, String> {
         let mut numbers: Vec<u64> = Vec::new();
-        let mut number = |text: &[u8]| decimal(text).map(|number| numbers.push(number)).ok_or_else(broken);
+        let mut number =
+            |text: &[u8]| decimal(text).map(|number| numbers.push(number)).ok_or_else(broken);
         match records.get("GNU.sparse.map") {
             Some(map) => map.split(|&byte| byte == b',').try_for_each(number)?,
             None => {
@@ -61,7 +65,9 @@ impl Map {
             }
         }
         let count = records.number("GNU.sparse.numblocks")?;
-        if numbers.is_empty() && count.is_none_or(|count| count > 0) || records.get("GNU.sparse.major").is_some() {
+        if numbers.is_empty() && count.is_none_or(|count| count > 0)
+            || records.get("GNU.sparse.major").is_some()
+        {
             return Ok(None);
         }
         if count.is_some_and(|count| count != numbers.len() as u64 / 2) || numbers.len() % 2 == 1 {
@@ -77,14 +83,19 @@ impl Map {
     pub(crate) fn size_if_in_contents(records: &Records) -> Result<Option<u64>, String> {
         match (records.number("GNU.sparse.major")?, records.number("GNU.sparse.minor")?) {
             (None, None) => Ok(None),
-            (Some(1), Some(0)) => records.number("GNU.sparse.realsize")?.ok_or_else(broken).map(Some),
+            (Some(1), Some(0)) => {
+                records.number("GNU.sparse.realsize")?.ok_or_else(broken).map(Some)
+            }
             _ => Err("it is a sparse file of a version that is not known".into()),
         }
     }
 
     fn add(&mut self, at: u64, length: u64) -> Result<(), String> {
         let before = self.parts.last().map_or(0, |(at, length)| at + length);
-        let end = at.checked_add(length).filter(|&end| end <= self.size && at >= before).ok_or_else(broken)?;
+        let end = at
+            .checked_add(length)
+            .filter(|&end| end <= self.size && at >= before)
+            .ok_or_else(broken)?;
         if self.parts.len() == MAX_EXTENTS {
             return Err(format!("its sparse contents have more than {MAX_EXTENTS} extents"));
         }
@@ -108,8 +119,8 @@ impl Map {
     }
 }
 
-/// Reads a map of the format 1.0: decimal numbers, each with a newline behind, the first of them how many parts
-/// there are.
+/// Reads a map of the format 1.0: decimal numbers, each with a newline behind, the first of them
+/// how many parts there are.
 pub(crate) struct MapReader {
     map: Map,
     line: Vec<u8>,

@@ -1,5 +1,7 @@
-//! The table of contents of [eStargz](https://github.com/containerd/stargz-snapshotter/blob/main/docs/estargz.md), which
-//! BuildKit and nerdctl put after the end of the tar, so that the tar stays the one that it was made of.
+//! The table of contents of
+//! [eStargz](https://github.com/containerd/stargz-snapshotter/blob/main/docs/estargz.md), which
+//! BuildKit and nerdctl put after the end of the tar, so that the tar stays the one that it was
+//! made of.
 
 use crate::tarfile::reader::{block::BLOCK, header::Header};
 
@@ -7,7 +9,8 @@ const INDEX: &[u8] = b"stargz.index.json";
 
 /// Where the table of contents ends that begins with this block, at this place of the tar.
 pub(crate) fn end_of_index(block: &[u8], at: u64) -> Option<u64> {
-    let header = Header::parse(block.first_chunk()?).ok().filter(|_| at.is_multiple_of(BLOCK as u64))?;
+    let header =
+        Header::parse(block.first_chunk()?).ok().filter(|_| at.is_multiple_of(BLOCK as u64))?;
     let size = header.size().ok().filter(|_| header.name() == INDEX)?;
     (at + BLOCK as u64).checked_add(size)?.checked_next_multiple_of(BLOCK as u64)
 }

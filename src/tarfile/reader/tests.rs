@@ -47,8 +47,12 @@ fn list(tar: &[u8]) -> Vec<String> {
         };
         let end = entry.path.iter().rposition(|&byte| byte != b'/').unwrap() + 1;
         let mode = if kind == "symlink" { 0o777 } else { entry.mode & 0o7777 };
-        let (offset, name, link) = (entry.offset, entry.path[..end].escape_ascii(), entry.link.escape_ascii());
-        let mut line = format!("{offset} {kind} {name} {mode:04o} {}:{} {}", entry.uid, entry.gid, entry.mtime);
+        let (offset, name, link) =
+            (entry.offset, entry.path[..end].escape_ascii(), entry.link.escape_ascii());
+        let mut line = format!(
+            "{offset} {kind} {name} {mode:04o} {}:{} {}",
+            entry.uid, entry.gid, entry.mtime
+        );
         match kind {
             "hardlink" | "symlink" => line += &format!(" -> {link}"),
             "char" | "block" => line += &format!(" {},{}", entry.device.0, entry.device.1),
@@ -83,18 +87,35 @@ fn what_gnu_tar_writes() {
         truncate -s 100K all-hole && truncate -s 50K starts && printf x >> starts && truncate -s 99999 starts"#;
     assert!(Command::new("sh").args(["-ec", script]).current_dir(&dir).status().unwrap().success());
     let tar = |options: &[&str], names: &[&str]| {
-        let tar = Command::new("tar").args(options).arg("-c").args(names).current_dir(&dir).output().unwrap();
+        let tar = Command::new("tar")
+            .args(options)
+            .arg("-c")
+            .args(names)
+            .current_dir(&dir)
+            .output()
+            .unwrap();
         assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
         tar.stdout
     };
     let check = |options: &[&str], sparse| {
         let tar = tar(options, &["d"]);
         assert_eq!(list(&tar), python::python(&tar, &["offsets"]), "{options:?}");
-        assert_eq!(read(&tar).unwrap().iter().filter(|entry| entry.sparse).count(), sparse, "{options:?}");
+        assert_eq!(
+            read(&tar).unwrap().iter().filter(|entry| entry.sparse).count(),
+            sparse,
+            "{options:?}"
+        );
     };
     check(&["--format=v7", "--exclude=p"], 0);
     check(&["--format=ustar"], 0);
-    assert!(Command::new("touch").args(["-d", "@-5.5", "d/f"]).current_dir(&dir).status().unwrap().success());
+    assert!(
+        Command::new("touch")
+            .args(["-d", "@-5.5", "d/f"])
+            .current_dir(&dir)
+            .status()
+            .unwrap()
+            .success()
+    );
     check(&["--format=gnu"], 0);
     check(&["--format=posix"], 0);
     check(&["--format=gnu", "--sparse"], 3);
@@ -118,7 +139,12 @@ fn block(name: &str, kind: u8, contents: &[u8]) -> Vec<u8> {
     changed_block(name, kind, contents, |_| ())
 }
 
-fn changed_block(name: &str, kind: u8, contents: &[u8], change: impl FnOnce(&mut [u8; BLOCK])) -> Vec<u8> {
+fn changed_block(
+    name: &str,
+    kind: u8,
+    contents: &[u8],
+    change: impl FnOnce(&mut [u8; BLOCK]),
+) -> Vec<u8> {
     let mut header = tar::Header::new_ustar();
     header.set_path(name).unwrap();
     header.set_entry_type(EntryType::new(kind));
@@ -171,32 +197,56 @@ fn extended_headers_say_more_than_headers() {
     assert_eq!((entry.offset, entry.data_offset, entry.gnu), (0, 1536, false));
 
     // Global ones hold for all that follow, and less than local ones; an empty value takes back.
-    let global = block("g", b'g', &pax(&[("uid", b"7"), ("mtime", b"1.9"), ("SCHILY.xattr.user.all", b"1")]));
+    let global = block(
+        "g",
+        b'g',
+        &pax(&[("uid", b"7"), ("mtime", b"1.9"), ("SCHILY.xattr.user.all", b"1")]),
+    );
     let local = block("x", b'x', &pax(&[("uid", b"8"), ("mtime", b"")]));
-    let entries = read(&[global, block("a", b'0', b""), local, block("b", b'0', b"")].concat()).unwrap();
-    let said: Vec<_> = entries.iter().map(|entry| (entry.offset, entry.uid, entry.mtime, entry.xattrs.len())).collect();
+    let entries =
+        read(&[global, block("a", b'0', b""), local, block("b", b'0', b"")].concat()).unwrap();
+    let said: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.offset, entry.uid, entry.mtime, entry.xattrs.len()))
+        .collect();
     assert_eq!(said, [(1024, 7, 1, 1), (1536, 8, 0, 1)]);
 
-    let device = block("x", b'x', &pax(&[("SCHILY.devmajor", b"4294967295"), ("SCHILY.devminor", b"5")]));
+    let device =
+        block("x", b'x', &pax(&[("SCHILY.devmajor", b"4294967295"), ("SCHILY.devminor", b"5")]));
     assert_eq!(first([device, block("c", b'3', b"")].concat()).unwrap().device, (u32::MAX, 5));
     // The names of GNU tar are weaker than those of pax.
-    let names = [block("L", b'L', b"long\0"), block("x", b'x', &pax(&[("path", b"pax")])), block("a", b'0', b"")];
+    let names = [
+        block("L", b'L', b"long\0"),
+        block("x", b'x', &pax(&[("path", b"pax")])),
+        block("a", b'0', b""),
+    ];
     assert_eq!(first(names.concat()).unwrap().path, b"pax");
 }
 
-/// GNU tar 1.34 extracts these as `second`, without a time of the first header; so do bsdtar and Go.
+/// GNU tar 1.34 extracts these as `second`, without a time of the first header; so do bsdtar and
+/// Go.
 #[test]
 fn of_repeated_extended_headers_the_later_one_counts() {
     let entry = block("name", b'0', b"");
     let pax = |records: &[(&str, &[u8])]| block("x", b'x', &pax(records));
-    let twice = [pax(&[("path", b"first"), ("mtime", b"77")]), pax(&[("path", b"second")]), entry.clone()].concat();
+    let twice =
+        [pax(&[("path", b"first"), ("mtime", b"77")]), pax(&[("path", b"second")]), entry.clone()]
+            .concat();
     let found = first(twice).unwrap();
-    assert_eq!((&found.path[..], found.mtime, &found.oddities[..]), (&b"second"[..], 0, &[Oddity::RepeatedHeader][..]));
+    assert_eq!(
+        (&found.path[..], found.mtime, &found.oddities[..]),
+        (&b"second"[..], 0, &[Oddity::RepeatedHeader][..])
+    );
     let long = |name: &[u8]| block("L", b'L', name);
     let found = first([long(b"first\0"), long(b"second\0"), entry.clone()].concat()).unwrap();
-    assert_eq!((&found.path[..], &found.oddities[..]), (&b"second"[..], &[Oddity::RepeatedHeader][..]));
+    assert_eq!(
+        (&found.path[..], &found.oddities[..]),
+        (&b"second"[..], &[Oddity::RepeatedHeader][..])
+    );
     // A pax header and a long name are of two types, in whatever order.
-    for headers in [[pax(&[("path", b"pax")]), long(b"gnu\0")], [long(b"gnu\0"), pax(&[("path", b"pax")])]] {
+    for headers in
+        [[pax(&[("path", b"pax")]), long(b"gnu\0")], [long(b"gnu\0"), pax(&[("path", b"pax")])]]
+    {
         let found = first([headers.concat(), entry.clone()].concat()).unwrap();
         assert_eq!((&found.path[..], &found.oddities[..]), (&b"pax"[..], &[][..]));
     }
@@ -211,7 +261,9 @@ fn what_some_readers_refuse_is_noted() {
     let entries = read(&[global, block("a", b'0', b""), block("b", b'0', b"")].concat()).unwrap();
     let oddities: Vec<_> = entries.iter().map(|entry| &entry.oddities[..]).collect();
     assert_eq!(oddities, [&[Oddity::GlobalHeader][..], &[]]);
-    let text = |kind| changed_block("name", kind, b"", |block| block[329..337].copy_from_slice(b"no digit"));
+    let text = |kind| {
+        changed_block("name", kind, b"", |block| block[329..337].copy_from_slice(b"no digit"))
+    };
     assert_eq!(first(text(b'0')).unwrap().oddities, [Oddity::DeviceNumber]);
     assert_eq!(first(text(b'3')).unwrap_err().reason, "the major device number is no octal number");
 }
@@ -230,7 +282,8 @@ fn headers_of_other_times_and_places() {
     let field = |at: usize, bytes: &'static [u8]| {
         move |block: &mut [u8; BLOCK]| block[at..][..bytes.len()].copy_from_slice(bytes)
     };
-    let entry = |change: fn(&mut [u8; BLOCK])| first(changed_block("name", b'0', b"", change)).unwrap();
+    let entry =
+        |change: fn(&mut [u8; BLOCK])| first(changed_block("name", b'0', b"", change)).unwrap();
     // A directory before there was a type for one.
     let old = changed_block("name/", 0, b"", |block| {
         block[156] = 0;
@@ -252,7 +305,8 @@ fn headers_of_other_times_and_places() {
     assert_eq!(entry(|block| block[345..348].copy_from_slice(b"dir")).path, b"dir/name");
 
     let mtime = |bytes: &'static [u8]| {
-        first(changed_block("name", b'0', b"", field(136, bytes))).map(|entry| (entry.mtime, entry.gnu))
+        first(changed_block("name", b'0', b"", field(136, bytes)))
+            .map(|entry| (entry.mtime, entry.gnu))
     };
     assert_eq!(mtime(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe"), Ok((-2, true)));
     assert_eq!(mtime(b"\x80\0\0\0\0\0\0\x01\0\0\0\0"), Ok((1 << 32, true)));
@@ -263,20 +317,30 @@ fn headers_of_other_times_and_places() {
         mtime(b"\x80\0\0\xff\0\0\0\0\0\0\0\0").unwrap_err().reason,
         "the time of modification does not fit 64 bits"
     );
-    assert_eq!(mtime(b"00000000008\0").unwrap_err().reason, "the time of modification is no octal number");
-    let uid = first(changed_block("name", b'0', b"", field(108, b"\xff\xff\xff\xff\xff\xff\xff\xff")));
+    assert_eq!(
+        mtime(b"00000000008\0").unwrap_err().reason,
+        "the time of modification is no octal number"
+    );
+    let uid =
+        first(changed_block("name", b'0', b"", field(108, b"\xff\xff\xff\xff\xff\xff\xff\xff")));
     assert_eq!(uid.unwrap_err().reason, "the owner is negative: -1");
 
     // Signed bytes summed, as some did.
     let mut signed = block("n\u{e4}me", b'0', b"");
-    let sum: i64 =
-        signed.iter().enumerate().map(|(at, &b)| if (148..156).contains(&at) { 32 } else { i64::from(b as i8) }).sum();
+    let sum: i64 = signed
+        .iter()
+        .enumerate()
+        .map(|(at, &b)| if (148..156).contains(&at) { 32 } else { i64::from(b as i8) })
+        .sum();
     signed[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     assert_eq!(first(signed).unwrap().path, "n\u{e4}me".as_bytes());
     // A size that means nothing.
     let link = changed_block("link", b'1', b"", field(124, b"00000001000\0"));
     let entries = read(&[link, block("next", b'0', b"")].concat()).unwrap();
-    assert_eq!((entries[0].size, entries[0].stored_size, &entries[1].path[..]), (512, 0, &b"next"[..]));
+    assert_eq!(
+        (entries[0].size, entries[0].stored_size, &entries[1].path[..]),
+        (512, 0, &b"next"[..])
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! System calls that fail: a clean error or none, never a panic, and nothing wrong behind an exit code of 0.
+//! System calls that fail: a clean error or none, never a panic, and nothing wrong behind an exit
+//! code of 0.
 
 use std::{fs, process::Command};
 
@@ -21,7 +22,10 @@ fn ends_well(run: &Run, what: &str) {
     let code = run.status.code();
     assert!(matches!(code, Some(0 | 1)), "{what}: {run:?}");
     assert!(!run.err.contains("panicked"), "{what}: {run:?}");
-    assert!(code == Some(0) || run.err.contains("error: ") || !run.out.is_empty(), "{what}: {run:?}");
+    assert!(
+        code == Some(0) || run.err.contains("error: ") || !run.out.is_empty(),
+        "{what}: {run:?}"
+    );
 }
 
 /// Every command, and what to remove before it: what it makes.
@@ -51,41 +55,61 @@ fn without_threads_the_work_is_done_by_those_there_are() {
     let (_serving, address) = room.serve("other");
     for (args, made) in commands(&address) {
         room.remove(made);
-        let run = with(&room, &["clone3:error=EAGAIN", "clone:error=EAGAIN"], &format!("--threads 4 {args}"));
+        let run = with(
+            &room,
+            &["clone3:error=EAGAIN", "clone:error=EAGAIN"],
+            &format!("--threads 4 {args}"),
+        );
         ends_well(&run, &args);
         // A client of a registry cannot do without one; and this registry takes nothing.
         match args.split(' ').next().unwrap() {
-            "pull" | "push" => assert!(run.err.contains("no thread for the network can be had"), "{args}: {run:?}"),
+            "pull" | "push" => {
+                assert!(run.err.contains("no thread for the network can be had"), "{args}: {run:?}")
+            }
             _ => assert!(run.status.success(), "{args}: {run:?}"),
         }
         for nth in 1..4 {
             room.remove(made);
-            let (clone, clone3) = (format!("clone:error=EAGAIN:when={nth}"), format!("clone3:error=EAGAIN:when={nth}"));
-            ends_well(&with(&room, &[&clone, &clone3], &format!("--threads 4 {args}")), &format!("{args}, {nth}"));
+            let (clone, clone3) = (
+                format!("clone:error=EAGAIN:when={nth}"),
+                format!("clone3:error=EAGAIN:when={nth}"),
+            );
+            ends_well(
+                &with(&room, &[&clone, &clone3], &format!("--threads 4 {args}")),
+                &format!("{args}, {nth}"),
+            );
         }
     }
     let run = with(&room, &["clone3:error=EAGAIN"], "serve layout --listen 127.0.0.1:0");
-    assert!(run.status.code() == Some(1) && run.err.contains("Resource temporarily unavailable"), "{run:?}");
+    assert!(
+        run.status.code() == Some(1) && run.err.contains("Resource temporarily unavailable"),
+        "{run:?}"
+    );
 }
 
 /// As in a container with a limit of processes, as another user than root.
 #[test]
 fn a_limit_of_processes_is_no_panic() {
     let room = Room::with_layouts();
-    let set = |path: &str| Command::new("chmod").args(["-R", "a+rwX"]).arg(room.path(path)).status().unwrap();
+    let set = |path: &str| {
+        Command::new("chmod").args(["-R", "a+rwX"]).arg(room.path(path)).status().unwrap()
+    };
     assert!(set("").success());
     // The number of another user, who has no other process.
     let number = (1_000_000 + std::process::id()).to_string();
     let program = room.path("program");
     fs::copy(PROGRAM, &program).unwrap();
-    for args in ["verify layout", "build -f one -o out", "export layout -o out.tar", "inspect layout"] {
+    for args in
+        ["verify layout", "build -f one -o out", "export layout -o out.tar", "inspect layout"]
+    {
         // No limit holds for root.
         let as_another = ["setpriv", "--reuid", &number, "--regid", &number, "--clear-groups"];
         let before = if rustix::process::geteuid().is_root() { &as_another[..] } else { &[] };
         let words: Vec<_> = before.iter().copied().chain(["prlimit", "--nproc=1"]).collect();
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).arg(&program).args(["--threads", "4"]).args(args.split(' '));
-        let output = command.current_dir(room.path("")).env("XDG_CACHE_HOME", "/nothing").output().unwrap();
+        let output =
+            command.current_dir(room.path("")).env("XDG_CACHE_HOME", "/nothing").output().unwrap();
         assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
@@ -112,7 +136,10 @@ fn without_locks_writers_say_what_to_do_and_readers_read() {
         ] {
             let run = with(&room, &[&fault], args);
             assert_eq!(run.status.code(), Some(1), "{args}: {run:?}");
-            assert!(run.err.contains("cannot lock") && run.err.contains("(--no-lock)"), "{args}: {run:?}");
+            assert!(
+                run.err.contains("cannot lock") && run.err.contains("(--no-lock)"),
+                "{args}: {run:?}"
+            );
             assert!(!room.path("out").exists(), "{args}");
             let run = with(&room, &[&fault], &format!("{args} --no-lock"));
             assert!(run.status.success(), "{args}: {run:?}");
@@ -170,7 +197,11 @@ fn a_call_that_fails_is_an_error_and_no_panic() {
         room.remove("layout");
         room.remove("out");
         room.remove("out.tar");
-        Command::new("cp").args(["-r", "before", "layout"]).current_dir(room.path("")).status().unwrap();
+        Command::new("cp")
+            .args(["-r", "before", "layout"])
+            .current_dir(room.path(""))
+            .status()
+            .unwrap();
     };
     let mut errors = 0;
     for fault in [
@@ -194,9 +225,13 @@ fn a_call_that_fails_is_an_error_and_no_panic() {
         "unlink:error=EIO:when=1",
         "mmap:error=ENOMEM:when=40",
     ] {
-        for args in
-            ["build -f one -o out", "append other -o layout", "export layout -o out.tar", "verify layout", "gc layout"]
-        {
+        for args in [
+            "build -f one -o out",
+            "append other -o layout",
+            "export layout -o out.tar",
+            "verify layout",
+            "gc layout",
+        ] {
             begin();
             let run = with(&room, &[fault], &format!("--threads 1 {args}"));
             ends_well(&run, &format!("{args}, {fault}"));

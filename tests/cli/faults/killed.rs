@@ -1,26 +1,34 @@
-//! A program that is killed at any step: the same command succeeds when it is repeated, and nothing is left over.
+//! A program that is killed at any step: the same command succeeds when it is repeated, and nothing
+//! is left over.
 
 use std::{fs, os::unix::process::ExitStatusExt};
 
 use super::Room;
 
 /// The calls at which a state ends that the next run finds.
-const CALLS: [&str; 8] = ["mkdir", "linkat", "rename", "renameat", "unlink", "fdatasync", "fsync", "flock"];
+const CALLS: [&str; 8] =
+    ["mkdir", "linkat", "rename", "renameat", "unlink", "fdatasync", "fsync", "flock"];
 
-/// Kills the command at each call of these, and says after which. `begin` puts the room in its state before.
+/// Kills the command at each call of these, and says after which. `begin` puts the room in its
+/// state before.
 fn killed_everywhere(room: &Room, args: &str, begin: impl Fn(), check: impl Fn(&str)) {
     let mut killed = 0;
     for call in CALLS {
         for nth in 1.. {
             begin();
-            let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=KILL:when={nth}"));
+            let (trace, inject) =
+                (format!("trace={call}"), format!("inject={call}:signal=KILL:when={nth}"));
             let before = ["strace", "-f", "-qq", "-e", &trace, "-e", &inject, "-o", "/dev/null"];
             // One thread makes all calls, so that each is reached.
             let run = room.run(&before, &format!("--threads 1 {args}"));
             if run.status.success() {
                 break;
             }
-            assert_eq!(run.status.signal().or(run.status.code().map(|code| code - 128)), Some(9), "{run:?}");
+            assert_eq!(
+                run.status.signal().or(run.status.code().map(|code| code - 128)),
+                Some(9),
+                "{run:?}"
+            );
             killed += 1;
             check(&format!("{args}, killed at {call} {nth}"));
         }
@@ -71,8 +79,8 @@ fn a_killed_step_is_repeated() {
     }
 }
 
-/// A new file has no name before it is whole, and takes the place of another by one rename. The one moment that can leave
-/// a whole file under a temporary name lies between these two.
+/// A new file has no name before it is whole, and takes the place of another by one rename. The one
+/// moment that can leave a whole file under a temporary name lies between these two.
 #[test]
 fn a_killed_export_leaves_the_old_file_or_the_new_one() {
     let room = Room::with_layouts();
@@ -85,7 +93,10 @@ fn a_killed_export_leaves_the_old_file_or_the_new_one() {
         move |killed: &str| {
             let now = fs::read(room.path("out/a.tar")).ok();
             assert!(now.as_deref() == old || now.as_ref() == Some(whole), "{killed}");
-            assert!(room.leftovers("out").len() <= usize::from(killed.contains("rename")), "{killed}");
+            assert!(
+                room.leftovers("out").len() <= usize::from(killed.contains("rename")),
+                "{killed}"
+            );
             repeats(room, "export layout -o out/a.tar", "nothing")(killed);
             assert_eq!(&fs::read(room.path("out/a.tar")).unwrap(), whole, "{killed}");
         }
@@ -111,14 +122,24 @@ fn a_killed_change_leaves_a_layout_without_leftovers() {
     room.ok("image-layout before -o garbage");
     room.ok("append other -o garbage");
     room.ok("remove garbage:two");
-    for (from, args) in [("before", "append other -o layout"), ("sparse-one", "fill layout"), ("garbage", "gc layout")]
-    {
+    for (from, args) in [
+        ("before", "append other -o layout"),
+        ("sparse-one", "fill layout"),
+        ("garbage", "gc layout"),
+    ] {
         let begin = || {
             room.remove("layout");
-            std::process::Command::new("cp").args(["-r", from, "layout"]).current_dir(room.path("")).status().unwrap();
+            std::process::Command::new("cp")
+                .args(["-r", from, "layout"])
+                .current_dir(room.path(""))
+                .status()
+                .unwrap();
         };
         let check = |killed: &str| {
-            assert!(room.leftovers("layout").len() <= usize::from(killed.contains("rename")), "{killed}");
+            assert!(
+                room.leftovers("layout").len() <= usize::from(killed.contains("rename")),
+                "{killed}"
+            );
             let verified = room.run(&[], "verify layout --strict");
             assert!(verified.status.success(), "{killed}: {verified:?}");
             let again = room.run(&[], args);
@@ -130,14 +151,17 @@ fn a_killed_change_leaves_a_layout_without_leftovers() {
     }
 }
 
-/// What is not this program's stays, and the program that is killed last is not taken for dead before.
+/// What is not this program's stays, and the program that is killed last is not taken for dead
+/// before.
 #[test]
 fn what_somebody_else_put_there_stays() {
     let room = Room::with_layouts();
     let kill = |args: &str, call: &str, nth: u32| {
         room.remove("out");
-        let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=KILL:when={nth}"));
-        let run = room.run(&["strace", "-f", "-qq", "-e", &trace, "-e", &inject, "-o", "/dev/null"], args);
+        let (trace, inject) =
+            (format!("trace={call}"), format!("inject={call}:signal=KILL:when={nth}"));
+        let run = room
+            .run(&["strace", "-f", "-qq", "-e", &trace, "-e", &inject, "-o", "/dev/null"], args);
         assert!(!run.status.success());
         assert!(room.path("out/.oci-layout-output").exists());
     };
@@ -147,13 +171,19 @@ fn what_somebody_else_put_there_stays() {
     };
     let build = "--threads 1 build -f one -o out";
     for (what, put) in [
-        ("a file", (|room: &Room| fs::write(room.path("out/notes.txt"), "mine")) as fn(&Room) -> std::io::Result<()>),
+        (
+            "a file",
+            (|room: &Room| fs::write(room.path("out/notes.txt"), "mine"))
+                as fn(&Room) -> std::io::Result<()>,
+        ),
         ("a folder", |room| fs::create_dir(room.path("out/mine"))),
         ("a file among blobs", |room| fs::write(room.path("out/blobs/sha256/notes.txt"), "mine")),
         ("another algorithm", |room| fs::create_dir(room.path("out/blobs/sha512"))),
         ("a link", |room| std::os::unix::fs::symlink("/etc/passwd", room.path("out/DiffID"))),
         ("a linked folder", |room| std::os::unix::fs::symlink("/etc", room.path("out/recipes"))),
-        ("another claim", |room| fs::write(room.path("out/.oci-layout-output"), "of another program")),
+        ("another claim", |room| {
+            fs::write(room.path("out/.oci-layout-output"), "of another program")
+        }),
     ] {
         kill(build, "linkat", 3);
         put(&room).unwrap();
@@ -166,7 +196,10 @@ fn what_somebody_else_put_there_stays() {
     kill("--threads 1 build -f one --tag one -o out", "unlink", 1);
     room.ok("append other -o out");
     let index = fs::read(room.path("out/index.json")).unwrap();
-    refused("build -f one --tag one -o out", "is an image layout, and not the one that would be made");
+    refused(
+        "build -f one --tag one -o out",
+        "is an image layout, and not the one that would be made",
+    );
     assert_eq!(fs::read(room.path("out/index.json")).unwrap(), index);
     room.ok("verify out --strict");
 
@@ -184,13 +217,18 @@ fn what_somebody_else_put_there_stays() {
 fn an_output_that_is_being_made_is_refused_and_left_alone() {
     let room = Room::new();
     // It waits in front of a pipe that nobody writes to.
-    assert!(std::process::Command::new("mkfifo").arg(room.path("pipe")).status().unwrap().success());
+    assert!(
+        std::process::Command::new("mkfifo").arg(room.path("pipe")).status().unwrap().success()
+    );
     for first in ["build -f pipe:/file -o out", "layer-tar -f pipe:/file -o out"] {
-        let mut running = room.command(&[], first).stdout(std::process::Stdio::null()).spawn().unwrap();
+        let mut running =
+            room.command(&[], first).stdout(std::process::Stdio::null()).spawn().unwrap();
         while !room.path("out/.oci-layout-output").exists() {
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
-        for args in ["build -f one -o out", "layer-tar -f one -o out", "build -f one --no-lock -o out"] {
+        for args in
+            ["build -f one -o out", "layer-tar -f one -o out", "build -f one --no-lock -o out"]
+        {
             let run = room.run(&[], args);
             let said = "is being made by another program";
             assert!(run.status.code() == Some(1) && run.err.contains(said), "{args}: {run:?}");

@@ -12,14 +12,16 @@ use oci_layout::{ImageLayout, ReadLock};
 
 use super::Room;
 
-/// Shared locks overtake an exclusive one that waits: with readers at any moment, a collector would never begin.
+/// Shared locks overtake an exclusive one that waits: with readers at any moment, a collector would
+/// never begin.
 #[test]
 fn a_collector_comes_in_between_readers_that_never_stop() {
     const READERS: usize = 4;
     const ROUNDS: usize = 1500;
     let room = Room::with_layouts();
     let layout = room.path("layout");
-    let (is_collected, holding, rounds) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let (is_collected, holding, rounds) =
+        (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..READERS {
             scope.spawn(|| {
@@ -30,7 +32,8 @@ fn a_collector_comes_in_between_readers_that_never_stop() {
                     let lock = ReadLock::new(&layout);
                     holding.fetch_add(1, Ordering::SeqCst);
                     thread::sleep(Duration::from_millis(20));
-                    // At every moment, somebody holds the layout; but not for ever: a gate that is closed stops all.
+                    // At every moment, somebody holds the layout; but not for ever: a gate that is
+                    // closed stops all.
                     for _ in 0..50 {
                         if holding.load(Ordering::SeqCst) > 1 {
                             break;
@@ -53,7 +56,8 @@ fn a_collector_comes_in_between_readers_that_never_stop() {
     assert!(rounds < READERS * ROUNDS, "the collector came in when all readers had ended");
 }
 
-/// A program that holds a layout and passes its gate again would wait for the collector that waits for it.
+/// A program that holds a layout and passes its gate again would wait for the collector that waits
+/// for it.
 #[test]
 fn who_holds_a_layout_may_open_it_again_beside_a_collector() {
     let room = Room::with_layouts();
@@ -69,7 +73,8 @@ fn who_holds_a_layout_may_open_it_again_beside_a_collector() {
     });
 }
 
-/// Everything that reads, beside programs that add, remove and collect: the images that stay are read without an error.
+/// Everything that reads, beside programs that add, remove and collect: the images that stay are
+/// read without an error.
 #[test]
 fn readers_find_no_false_error_beside_collectors() {
     let room = Room::with_layouts();
@@ -131,9 +136,9 @@ fn what_cannot_be_locked_is_read_all_the_same() {
     room.ok("export layout --format oci-archive -o archive.tar");
     room.ok("verify archive.tar");
     // A view that nobody can write to.
-    let script = "mount --bind layout layout && mount -o remount,bind,ro layout && \"$0\" verify layout && \
-                  \"$0\" export layout -o - >/dev/null && \"$0\" inspect layout >/dev/null && \
-                  \"$0\" build -f one --base layout:one -o above >/dev/null";
+    let script = "mount --bind layout layout && mount -o remount,bind,ro layout && \"$0\" verify \
+        layout && \"$0\" export layout -o - >/dev/null && \"$0\" inspect layout >/dev/null && \
+        \"$0\" build -f one --base layout:one -o above >/dev/null";
     let mut command = Command::new("unshare");
     if !rustix::process::geteuid().is_root() {
         command.args(["--user", "--map-root-user"]);

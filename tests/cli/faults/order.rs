@@ -1,5 +1,5 @@
-//! What survives a power loss: the contents of a file before its name, blobs and their folders before the index that
-//! names them, and all of it before the program says that it succeeded.
+//! What survives a power loss: the contents of a file before its name, blobs and their folders
+//! before the index that names them, and all of it before the program says that it succeeded.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,12 +16,13 @@ use super::{
 struct Trace(Vec<Call>);
 
 impl Trace {
-    /// Without what the cache remembers, which has checksums, or is made again: no output depends on it.
+    /// Without what the cache remembers, which has checksums, or is made again: no output depends
+    /// on it.
     fn of(room: &Room, args: &str) -> Self {
         let is_output = |call: &Call| match call {
-            Call::Linked { to: path, .. } | Call::Renamed { to: path, .. } | Call::MadeFolder { path } => {
-                path != "cache" && !path.starts_with("cache/")
-            }
+            Call::Linked { to: path, .. }
+            | Call::Renamed { to: path, .. }
+            | Call::MadeFolder { path } => path != "cache" && !path.starts_with("cache/"),
             _ => true,
         };
         Self(trace(room, args).into_iter().filter(is_output).collect())
@@ -44,7 +45,11 @@ impl Trace {
                     paths.insert(to.clone());
                 }
                 Call::Linked { from, to, .. } | Call::Renamed { from, to } => {
-                    assert!(paths.contains(from), "{from} is not synced when it becomes {to}: {:#?}", self.0);
+                    assert!(
+                        paths.contains(from),
+                        "{from} is not synced when it becomes {to}: {:#?}",
+                        self.0
+                    );
                     paths.insert(to.clone());
                 }
                 _ => {}
@@ -76,12 +81,18 @@ impl Trace {
         let (named, synced) = self.moments();
         let end = *named.get(last).unwrap_or_else(|| panic!("{last} gets no name: {:#?}", self.0));
         let within = format!("{}/", folder_of(last));
-        for (name, at) in named.iter().filter(|(name, _)| name.starts_with(&within) && *name != last) {
+        for (name, at) in
+            named.iter().filter(|(name, _)| name.starts_with(&within) && *name != last)
+        {
             if name.contains(".oci-layout-") {
                 continue;
             }
             let is_synced = |syncs: &Vec<usize>| syncs.iter().any(|sync| at < sync && *sync < end);
-            assert!(synced.get(folder_of(name)).is_some_and(is_synced), "{name} comes after {last}: {:#?}", self.0);
+            assert!(
+                synced.get(folder_of(name)).is_some_and(is_synced),
+                "{name} comes after {last}: {:#?}",
+                self.0
+            );
         }
     }
 
@@ -95,7 +106,11 @@ impl Trace {
                 continue;
             }
             let is_synced = |syncs: &Vec<usize>| syncs.iter().any(|sync| at < *sync);
-            assert!(synced.get(folder_of(&name)).is_some_and(is_synced), "{name} does not last: {:#?}", self.0);
+            assert!(
+                synced.get(folder_of(&name)).is_some_and(is_synced),
+                "{name} does not last: {:#?}",
+                self.0
+            );
         }
     }
 
@@ -160,7 +175,10 @@ fn a_blob_that_is_there_already_is_synced_too() {
     room.ok("remove layout:two --no-sync");
     let trace = Trace::of(&room, "append other -o layout");
     let blobs = fs::read_dir(room.path("other/blobs/sha256")).unwrap();
-    let index = trace.first("index", |call| matches!(call, Call::Renamed { to, .. } if to == "layout/index.json"));
+    let index = trace.first(
+        "index",
+        |call| matches!(call, Call::Renamed { to, .. } if to == "layout/index.json"),
+    );
     for blob in blobs {
         let blob = format!("layout/blobs/sha256/{}", blob.unwrap().file_name().to_str().unwrap());
         assert!(trace.first(&blob, is_sync(&blob)) < index);
@@ -244,10 +262,15 @@ fn scratch_work_and_nix_wait_for_no_disk() {
         "gc layout --no-sync",
         "nix image-layout",
     ] {
-        // Without a cache: what that remembers of a blob is believed later, and it waits until the blob is on the disk.
-        let environment = [("NIX_ATTRS_JSON_FILE", file.to_str().unwrap()), ("XDG_CACHE_HOME", ""), ("HOME", "")];
+        // Without a cache: what that remembers of a blob is believed later, and it waits until the
+        // blob is on the disk.
+        let environment =
+            [("NIX_ATTRS_JSON_FILE", file.to_str().unwrap()), ("XDG_CACHE_HOME", ""), ("HOME", "")];
         let calls = trace_with(&room, args, &environment);
-        assert!(!calls.iter().any(|call| matches!(call, Call::Synced { .. })), "{args}: {calls:#?}");
+        assert!(
+            !calls.iter().any(|call| matches!(call, Call::Synced { .. })),
+            "{args}: {calls:#?}"
+        );
     }
     room.ok("verify laid");
     room.ok("verify by-nix");

@@ -11,19 +11,30 @@ use super::Room;
 
 /// Every file of the layout, by its path in it.
 fn files(room: &Room, layout: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let walk = walkdir::WalkDir::new(room.path(layout)).sort_by_file_name().into_iter().map(Result::unwrap);
+    let walk = walkdir::WalkDir::new(room.path(layout))
+        .sort_by_file_name()
+        .into_iter()
+        .map(Result::unwrap);
     let files = walk.filter(|entry| entry.file_type().is_file());
     files
-        .map(|file| (file.path().strip_prefix(room.path(layout)).unwrap().to_owned(), fs::read(file.path()).unwrap()))
+        .map(|file| {
+            (
+                file.path().strip_prefix(room.path(layout)).unwrap().to_owned(),
+                fs::read(file.path()).unwrap(),
+            )
+        })
         .collect()
 }
 
-/// A layout `sound` with two images, one for two platforms, and as `backup.tar` and `backup`; `layout` is to be damaged.
+/// A layout `sound` with two images, one for two platforms, and as `backup.tar` and `backup`;
+/// `layout` is to be damaged.
 fn room() -> Room {
     let room = Room::new();
     room.ok("layer-tar -f one -o layer");
     for architecture in ["amd64", "arm64"] {
-        room.ok(&format!("image-manifest --layer layer --platform linux/{architecture} -o {architecture}"));
+        room.ok(&format!(
+            "image-manifest --layer layer --platform linux/{architecture} -o {architecture}"
+        ));
     }
     room.ok("image-layout latest=amd64 latest=arm64 -o sound");
     room.ok("build -f two --tag two --compression none -o other");
@@ -35,7 +46,11 @@ fn room() -> Room {
 
 fn damaged(room: &Room, damage: &dyn Fn(&Path)) {
     room.remove("layout");
-    let status = Command::new("cp").args(["-r", "sound", "layout"]).current_dir(room.path("")).status().unwrap();
+    let status = Command::new("cp")
+        .args(["-r", "sound", "layout"])
+        .current_dir(room.path(""))
+        .status()
+        .unwrap();
     assert!(status.success());
     for blob in fs::read_dir(room.path("layout/blobs/sha256")).unwrap() {
         damage(&blob.unwrap().path());
@@ -48,7 +63,8 @@ fn every_damage_is_repaired_from_everywhere() {
     let (_serving, address) = room.serve("backup");
     let reference = format!("{address}/app:two");
     let sound = files(&room, "sound");
-    let zeros = |path: &Path| fs::write(path, vec![0; path.metadata().unwrap().len() as usize]).unwrap();
+    let zeros =
+        |path: &Path| fs::write(path, vec![0; path.metadata().unwrap().len() as usize]).unwrap();
     let shorter = |path: &Path| fs::write(path, &fs::read(path).unwrap()[1..]).unwrap();
     let linked = |path: &Path| {
         fs::remove_file(path).unwrap();
@@ -67,18 +83,26 @@ fn every_damage_is_repaired_from_everywhere() {
             damaged(&room, damage);
             let run = room.run(&[], &format!("verify layout --repair {from}"));
             assert!(run.status.success() && run.out.is_empty(), "{what}, {from}: {run:?}");
-            assert_eq!(run.err.matches("repaired sha256:").count(), sound.len() - 2, "{what}, {from}: {run:?}");
+            assert_eq!(
+                run.err.matches("repaired sha256:").count(),
+                sound.len() - 2,
+                "{what}, {from}: {run:?}"
+            );
             assert_eq!(files(&room, "layout"), sound, "{what}, {from}");
         }
     }
-    assert!(room.run(&[], "verify layout --repair backup").err.is_empty(), "nothing is left to repair");
+    assert!(
+        room.run(&[], "verify layout --repair backup").err.is_empty(),
+        "nothing is left to repair"
+    );
 }
 
 /// What cannot be repaired stays a finding, and no wrong bytes take its place.
 #[test]
 fn what_cannot_be_repaired_is_still_found() {
     let room = room();
-    let zeros = |path: &Path| fs::write(path, vec![0; path.metadata().unwrap().len() as usize]).unwrap();
+    let zeros =
+        |path: &Path| fs::write(path, vec![0; path.metadata().unwrap().len() as usize]).unwrap();
     damaged(&room, &zeros);
     let broken = files(&room, "layout");
     fs::rename(room.path("layout"), room.path("broken")).unwrap();
@@ -86,7 +110,10 @@ fn what_cannot_be_repaired_is_still_found() {
     for (from, repaired) in [("broken", 0), ("layout", 0), ("other", 3)] {
         let run = room.run(&[], &format!("verify layout --repair {from}"));
         assert_eq!(run.status.code(), Some(1), "{from}: {run:?}");
-        assert!(run.out.contains("is damaged") && run.err.contains("cannot be repaired"), "{from}: {run:?}");
+        assert!(
+            run.out.contains("is damaged") && run.err.contains("cannot be repaired"),
+            "{from}: {run:?}"
+        );
         assert_eq!(run.err.matches("repaired sha256:").count(), repaired, "{from}: {run:?}");
         if repaired == 0 {
             assert_eq!(files(&room, "layout"), broken, "{from}");
@@ -105,7 +132,8 @@ fn what_cannot_be_repaired_is_still_found() {
     assert_eq!(room.run(&[], "verify layout --repair backup").status.code(), Some(1));
 }
 
-/// What is killed while it repairs, goes on when it is repeated; and what it put there is on the disk.
+/// What is killed while it repairs, goes on when it is repeated; and what it put there is on the
+/// disk.
 #[test]
 fn a_repair_that_is_killed_is_repeated() {
     let room = room();
@@ -113,7 +141,8 @@ fn a_repair_that_is_killed_is_repeated() {
     for nth in 1..5 {
         damaged(&room, &|path| fs::write(path, "").unwrap());
         let inject = format!("inject=renameat:signal=KILL:when={nth}");
-        let before = ["strace", "-f", "-qq", "-e", "trace=renameat", "-e", &inject, "-o", "/dev/null"];
+        let before =
+            ["strace", "-f", "-qq", "-e", "trace=renameat", "-e", &inject, "-o", "/dev/null"];
         assert!(!room.run(&before, "--threads 1 verify layout --repair backup").status.success());
         room.ok("verify layout --repair backup");
         room.ok("gc layout");

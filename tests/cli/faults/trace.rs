@@ -47,8 +47,20 @@ pub(crate) fn trace(room: &Room, args: &str) -> Vec<Call> {
 pub(crate) fn trace_with(room: &Room, args: &str, environment: &[(&str, &str)]) -> Vec<Call> {
     let file = room.path("trace");
     let trace = format!("trace={CALLS}");
-    let before =
-        ["strace", "-f", "-qq", "-y", "-s", "4096", "-e", &trace, "-e", "signal=none", "-o", file.to_str().unwrap()];
+    let before = [
+        "strace",
+        "-f",
+        "-qq",
+        "-y",
+        "-s",
+        "4096",
+        "-e",
+        &trace,
+        "-e",
+        "signal=none",
+        "-o",
+        file.to_str().unwrap(),
+    ];
     let output = room.command(&before, args).envs(environment.iter().copied()).output().unwrap();
     assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
     let text = fs::read_to_string(&file).unwrap();
@@ -84,21 +96,31 @@ fn call(line: &str, root: &str) -> Option<Call> {
     if result < 0 {
         return None;
     }
-    let quoted: Vec<String> = arguments.split('"').skip(1).step_by(2).map(|path| in_room(path, root)).collect();
-    let by_descriptor = |from: &str| from.strip_prefix("/proc/self/fd/").and_then(|fd| fd.parse().ok());
+    let quoted: Vec<String> =
+        arguments.split('"').skip(1).step_by(2).map(|path| in_room(path, root)).collect();
+    let by_descriptor =
+        |from: &str| from.strip_prefix("/proc/self/fd/").and_then(|fd| fd.parse().ok());
     Some(match name {
         "open" | "openat" | "openat2" | "creat" => Call::Opened { fd: result },
         "fsync" | "fdatasync" => {
             let (fd, path) = arguments.split_once('<')?;
-            Call::Synced { fd: fd.parse().ok()?, path: in_room(path.split(['>', '(']).next()?.trim_end(), root) }
+            Call::Synced {
+                fd: fd.parse().ok()?,
+                path: in_room(path.split(['>', '(']).next()?.trim_end(), root),
+            }
         }
-        "link" | "linkat" => {
-            Call::Linked { fd: by_descriptor(&quoted[0]), from: quoted[0].clone(), to: quoted[1].clone() }
+        "link" | "linkat" => Call::Linked {
+            fd: by_descriptor(&quoted[0]),
+            from: quoted[0].clone(),
+            to: quoted[1].clone(),
+        },
+        "rename" | "renameat" | "renameat2" => {
+            Call::Renamed { from: quoted[0].clone(), to: quoted[1].clone() }
         }
-        "rename" | "renameat" | "renameat2" => Call::Renamed { from: quoted[0].clone(), to: quoted[1].clone() },
         "unlink" | "unlinkat" | "rmdir" => Call::Removed { path: quoted[0].clone() },
         "mkdir" | "mkdirat" => Call::MadeFolder { path: quoted[0].clone() },
-        // Nothing that this program does: it would be a sync of other files than those that are looked for.
+        // Nothing that this program does: it would be a sync of other files than those that are
+        // looked for.
         other => panic!("{other} is called"),
     })
 }

@@ -38,8 +38,10 @@ impl Served {
 
     fn get(&self, digest: Digest, headers: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        let request =
-            format!("GET /v2/x/blobs/{digest} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
+        let request = format!(
+            "GET /v2/x/blobs/{digest} HTTP/1.1\r\nHost: localhost\r\nConnection: \
+             close\r\n{headers}\r\n"
+        );
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
@@ -54,7 +56,8 @@ impl Drop for Served {
     }
 }
 
-const RANGES: [&str; 4] = ["", "Range: bytes=0-99999\r\n", "Range: bytes=-5\r\n", "Range: bytes=0-9,100-109\r\n"];
+const RANGES: [&str; 4] =
+    ["", "Range: bytes=0-99999\r\n", "Range: bytes=-5\r\n", "Range: bytes=0-9,100-109\r\n"];
 
 #[test]
 fn serve_gives_no_file_away() {
@@ -71,8 +74,15 @@ fn serve_gives_no_file_away() {
                 for digest in digests {
                     for range in RANGES {
                         let answer = served.get(digest, range);
-                        assert!(answer.starts_with("HTTP/1.1 500") || answer.starts_with("HTTP/1.1 404"), "{answer}");
-                        assert!(!answer.contains(LINE) && !answer.contains("secret-"), "{name}, {range}: {answer}");
+                        assert!(
+                            answer.starts_with("HTTP/1.1 500")
+                                || answer.starts_with("HTTP/1.1 404"),
+                            "{answer}"
+                        );
+                        assert!(
+                            !answer.contains(LINE) && !answer.contains("secret-"),
+                            "{name}, {range}: {answer}"
+                        );
                     }
                 }
             }
@@ -80,7 +90,8 @@ fn serve_gives_no_file_away() {
     }
 }
 
-/// Who may read a folder is told no more than that: nothing comes whose digest is wrong, from whatever place on.
+/// Who may read a folder is told no more than that: nothing comes whose digest is wrong, from
+/// whatever place on.
 #[test]
 fn serve_of_a_recipe_in_a_root_sends_nothing_with_another_digest() {
     let room = Room::new();
@@ -96,7 +107,10 @@ fn serve_of_a_recipe_in_a_root_sends_nothing_with_another_digest() {
     recipe(&known, Digest::of(&bytes), bytes.len() as u64, &file, 0);
     let served = Served::start(&room, "known", &["--recipe-root", "."]).unwrap();
     let answer = served.get(Digest::of(&bytes), "");
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with(std::str::from_utf8(&bytes).unwrap()));
+    assert!(
+        answer.starts_with("HTTP/1.1 200")
+            && answer.ends_with(std::str::from_utf8(&bytes).unwrap())
+    );
 }
 
 /// A registry that has nothing, takes everything, and remembers every byte that it is sent.
@@ -117,7 +131,8 @@ fn taker() -> (String, Arc<Mutex<Vec<u8>>>) {
                         Some("GET") => "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
                         Some("HEAD") => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
                         Some("POST") => {
-                            "HTTP/1.1 202 Accepted\r\nLocation: /v2/x/blobs/uploads/1\r\nContent-Length: 0\r\n\r\n"
+                            "HTTP/1.1 202 Accepted\r\nLocation: \
+                             /v2/x/blobs/uploads/1\r\nContent-Length: 0\r\n\r\n"
                         }
                         Some("PUT") => "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n",
                         _ => continue,
@@ -137,7 +152,8 @@ fn push_gives_no_file_away() {
     let room = Room::new();
     for (name, layout) in attempts(&room) {
         let (address, got) = taker();
-        let run = room.run(["push", layout.to_str().unwrap(), &format!("{address}/x:1"), "--plain-http"]);
+        let run =
+            room.run(["push", layout.to_str().unwrap(), &format!("{address}/x:1"), "--plain-http"]);
         assert_eq!(run.code, Some(1), "{name}: {}", run.err);
         let got = String::from_utf8_lossy(&got.lock().unwrap()).into_owned();
         assert!(!got.contains(LINE), "{name}: push gave the file away");

@@ -1,16 +1,20 @@
-//! The byte format as `docs/byte-format.md` has it, made a second time by a program that knows that page alone.
+//! The byte format as `docs/byte-format.md` has it, made a second time by a program that knows that
+//! page alone.
 
-use std::{collections::BTreeMap, ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path, process::Command};
+use std::{
+    collections::BTreeMap, ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path, process::Command,
+};
 
 use oci_layout::{
-    Attribute, Blob, Compression, FileMapping, HardLinks, LayerOptions, Source, image_config, image_layout,
-    image_manifest, layer_tar,
+    Attribute, Blob, Compression, FileMapping, HardLinks, LayerOptions, Source, image_config,
+    image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 
 use crate::common::{bytes, rich::rich_tree, run};
 
-/// What goes into the layer, and what must come out: the mapping, and the entries of the other implementation.
+/// What goes into the layer, and what must come out: the mapping, and the entries of the other
+/// implementation.
 fn cases() -> (Vec<FileMapping>, Vec<Value>) {
     let mut mappings = Vec::new();
     let mut entries = vec![entry("directory", "implied", 0o755)];
@@ -69,15 +73,20 @@ fn cases() -> (Vec<FileMapping>, Vec<Value>) {
         ("most-negative", 1, 2, i64::MIN),
     ] {
         let mut numbers = file(name, "");
-        for (key, value) in [("uid", json!(uid)), ("gid", json!(gid)), ("mtime", json!(mtime)), ("mode", json!(0o4755))]
-        {
+        for (key, value) in [
+            ("uid", json!(uid)),
+            ("gid", json!(gid)),
+            ("mtime", json!(mtime)),
+            ("mode", json!(0o4755)),
+        ] {
             numbers[key] = value;
         }
         add(FileMapping::text("", name).owner(uid, gid).mtime(mtime).mode(0o4755), numbers);
     }
 
     let mut attributes = file("with-attributes", "");
-    attributes["xattrs"] = json!({ "user.b": "\u{0}\n=\u{ff}", "security.capability": "c", "user.a": "" });
+    attributes["xattrs"] =
+        json!({ "user.b": "\u{0}\n=\u{ff}", "security.capability": "c", "user.a": "" });
     let mapping = FileMapping::text("", "/with-attributes").xattr("user.b", *b"\0\n=\xff");
     add(mapping.xattr("user.a", "").xattr("security.capability", "c"), attributes);
 
@@ -111,14 +120,18 @@ fn a_second_implementation_makes_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let (mappings, entries) = cases();
     let created_by = format!(
-        "oci-layout layer-tar /implied/file /empty /block /block-more / /tmp /tmp-dir /tmp/z and {} more",
+        "oci-layout layer-tar /implied/file /empty /block /block-more / /tmp /tmp-dir /tmp/z and \
+         {} more",
         mappings.len() - 8
     );
     let wanted = json!({ "entries": entries, "config": CONFIG, "created_by": created_by });
     second(dir.path(), &wanted);
 
     let out = dir.path().join("image");
-    let options = LayerOptions::default().compression(Compression::NONE).hard_links(HardLinks::Merge).store(&out);
+    let options = LayerOptions::default()
+        .compression(Compression::NONE)
+        .hard_links(HardLinks::Merge)
+        .store(&out);
     let layer = layer_tar(mappings, options).unwrap();
     let config = serde_json::from_str::<Value>(SAME_CONFIG).unwrap();
     let config = image_config([&layer], json!({ "config": config })).unwrap();
@@ -141,14 +154,19 @@ fn a_second_implementation_makes_the_golden_layer() {
         let (path, entry) = from_mapping(&mapping);
         let mut above = path.as_str();
         while let Some((parent, _)) = above.rsplit_once('/') {
-            entries.entry(parent.to_owned()).or_insert_with(|| self::entry("directory", parent, 0o755));
+            entries
+                .entry(parent.to_owned())
+                .or_insert_with(|| self::entry("directory", parent, 0o755));
             above = parent;
         }
         entries.insert(path, entry);
     }
     let entries: Vec<Value> = entries.into_values().collect();
     second(dir.path(), &json!({ "entries": entries, "config": "{}", "created_by": "" }));
-    assert_same(&dir.path().join("layer.tar"), &bytes(&layer_tar(rich_tree(), Compression::NONE).unwrap()));
+    assert_same(
+        &dir.path().join("layer.tar"),
+        &bytes(&layer_tar(rich_tree(), Compression::NONE).unwrap()),
+    );
 }
 
 /// What the page says of a mapping that needs no file.
@@ -166,10 +184,10 @@ fn from_mapping(mapping: &FileMapping) -> (String, Value) {
         other => panic!("{other:?} has a file"),
     };
     let marker = match &mapping.source {
-        Source::Whiteout => {
-            Some(path.rsplit_once('/').map_or((String::new(), &*path), |(dir, name)| (dir.into(), name)))
-                .map(|(dir, name)| (dir, format!(".wh.{name}")))
-        }
+        Source::Whiteout => Some(
+            path.rsplit_once('/').map_or((String::new(), &*path), |(dir, name)| (dir.into(), name)),
+        )
+        .map(|(dir, name)| (dir, format!(".wh.{name}"))),
         Source::OpaqueWhiteout => Some((path.clone(), ".wh..wh..opq".to_owned())),
         _ => None,
     };
@@ -204,7 +222,14 @@ fn second(dir: &Path, wanted: &Value) {
 fn assert_same(theirs: &Path, ours: &[u8]) {
     let name = theirs.file_name().unwrap();
     let theirs = fs::read(theirs).unwrap();
-    let at = ours.iter().zip(&theirs).position(|(a, b)| a != b).unwrap_or(ours.len().min(theirs.len()));
-    let text = |bytes: &[u8]| String::from_utf8_lossy(&bytes[at..bytes.len().min(at + 100)]).into_owned();
-    assert!(ours == theirs, "{name:?}, from byte {at}: ours {:?}, by the page {:?}", text(ours), text(&theirs));
+    let at =
+        ours.iter().zip(&theirs).position(|(a, b)| a != b).unwrap_or(ours.len().min(theirs.len()));
+    let text =
+        |bytes: &[u8]| String::from_utf8_lossy(&bytes[at..bytes.len().min(at + 100)]).into_owned();
+    assert!(
+        ours == theirs,
+        "{name:?}, from byte {at}: ours {:?}, by the page {:?}",
+        text(ours),
+        text(&theirs)
+    );
 }

@@ -32,11 +32,18 @@ fn extracted(path: &Path) -> Vec<String> {
     let [gnu, bsd] = ["tar", "bsdtar"].map(|program| {
         let dir = TempDir::new().unwrap();
         let output = Command::new(program).arg("-xf").arg(path).arg("-C").arg(dir.path()).output();
-        let output =
-            output.unwrap_or_else(|error| panic!("{program}: {error}; tests/run installs what the tests need"));
-        assert!(output.status.success(), "{program} {path:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = output.unwrap_or_else(|error| {
+            panic!("{program}: {error}; tests/run installs what the tests need")
+        });
+        assert!(
+            output.status.success(),
+            "{program} {path:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let files = walkdir::WalkDir::new(&dir).min_depth(1).sort_by_file_name().into_iter();
-        files.map(|file| file.unwrap().path().strip_prefix(&dir).unwrap().display().to_string()).collect::<Vec<_>>()
+        files
+            .map(|file| file.unwrap().path().strip_prefix(&dir).unwrap().display().to_string())
+            .collect::<Vec<_>>()
     });
     assert_eq!(gnu, bsd, "{path:?}");
     gnu
@@ -62,7 +69,10 @@ fn what_gnu_tar_and_bsdtar_read() {
         let expected = extracted(&path);
         let (made, bytes) = layer([FileMapping::tar(&path, "/")], options(&dir));
         let lines = tar_crate(&bytes);
-        let names: Vec<_> = lines.iter().map(|line| line.split(' ').nth(1).unwrap().trim_end_matches('/')).collect();
+        let names: Vec<_> = lines
+            .iter()
+            .map(|line| line.split(' ').nth(1).unwrap().trim_end_matches('/'))
+            .collect();
         assert_eq!(names, expected, "{name}");
         let unended = [Warning::TarUnended { path: path.clone() }];
         assert_eq!(made.warnings(), if is_ended { &[][..] } else { &unended }, "{name}");
@@ -80,7 +90,11 @@ fn what_they_do_not_read_or_differ_in() {
             [padded(header(b"c", b'M', 1, |_| ()), b"y"), end.clone()].concat(),
             "\"c\" is the rest of a file that begins in another volume",
         ),
-        ("cut off", [&a[..], &header(b"big", b'0', 5000, |_| ()), &[1; 1024]].concat(), "go beyond the end of the tar"),
+        (
+            "cut off",
+            [&a[..], &header(b"big", b'0', 5000, |_| ()), &[1; 1024]].concat(),
+            "go beyond the end of the tar",
+        ),
         ("empty", Vec::new(), "it is empty, and so no tar"),
         ("empty gzip", gzip(b""), "it is empty, and so no tar"),
         (
@@ -97,30 +111,41 @@ fn what_they_do_not_read_or_differ_in() {
     ] {
         let dir = TempDir::new().unwrap();
         let path = write(&dir, "x.tar", &tar);
-        let error = layer_tar([FileMapping::tar(&path, "/")], options(&dir)).unwrap_err().to_string();
+        let error =
+            layer_tar([FileMapping::tar(&path, "/")], options(&dir)).unwrap_err().to_string();
         assert!(error.contains(reason), "{name}: {error}");
     }
-    // An access control list of Solaris has the name of its file, which could not be kept if the name was excluded.
+    // An access control list of Solaris has the name of its file, which could not be kept if the
+    // name was excluded.
     let list = padded(header(b"a", b'A', 5, |_| ()), b"user:");
     let dir = TempDir::new().unwrap();
     let path = write(&dir, "x.tar", &[list, a.clone(), end.clone()].concat());
     let (made, bytes) = layer([FileMapping::tar(&path, "/")], options(&dir));
     assert_eq!(bytes, layer_of(&dir, &[a, end].concat()));
-    assert!(made.warnings()[0].to_string().contains("the member \"a\" is an access control list of Solaris"));
+    assert!(
+        made.warnings()[0]
+            .to_string()
+            .contains("the member \"a\" is an access control list of Solaris")
+    );
 }
 
 #[test]
 fn a_small_tar_does_not_become_a_large_one() {
     let dir = TempDir::new().unwrap();
-    let script =
-        "truncate -s 60G holes && tar --sparse -cf sparse.tar holes && tar --sparse --format=posix -cf pax.tar holes
-        head -c 3000000 /dev/zero > zeros && tar -cf zeros.tar zeros && gzip -k zeros.tar && zstd -q zeros.tar";
+    let script = "truncate -s 60G holes && tar --sparse -cf sparse.tar holes && tar --sparse \
+         --format=posix -cf pax.tar holes
+        head -c 3000000 /dev/zero > zeros && tar -cf zeros.tar zeros && gzip -k zeros.tar && zstd \
+        -q zeros.tar";
     assert!(Command::new("sh").args(["-ec", script]).current_dir(&dir).status().unwrap().success());
     for name in ["sparse.tar", "pax.tar"] {
         let path = dir.path().join(name);
         assert!(fs::metadata(&path).unwrap().len() < 20_000);
-        let error = layer_tar([FileMapping::tar(&path, "/")], options(&dir)).unwrap_err().to_string();
-        assert!(error.contains("it unpacks to more than the limit of 17179869184 bytes: "), "{error}");
+        let error =
+            layer_tar([FileMapping::tar(&path, "/")], options(&dir)).unwrap_err().to_string();
+        assert!(
+            error.contains("it unpacks to more than the limit of 17179869184 bytes: "),
+            "{error}"
+        );
         // What is left out is not unpacked.
         let files = [FileMapping::tar(&path, "/").exclude("holes")];
         layer_tar(files, options(&dir).compression(Compression::NONE)).unwrap();
@@ -130,15 +155,24 @@ fn a_small_tar_does_not_become_a_large_one() {
         compressed.push("zeros.tar.zst");
     }
     for name in compressed {
-        let of = |limit| layer_tar([FileMapping::tar(dir.path().join(name), "/")], options(&dir).unpack_limit(limit));
+        let of = |limit| {
+            layer_tar(
+                [FileMapping::tar(dir.path().join(name), "/")],
+                options(&dir).unpack_limit(limit),
+            )
+        };
         let size = fs::metadata(dir.path().join("zeros.tar")).unwrap().len();
         of(size).unwrap();
         let error = of(size - 1).unwrap_err().to_string();
-        assert!(error.contains(&format!("it unpacks to more than the limit of {} bytes: ", size - 1)), "{error}");
+        assert!(
+            error.contains(&format!("it unpacks to more than the limit of {} bytes: ", size - 1)),
+            "{error}"
+        );
         assert_eq!(fs::read_dir(dir.path().join("scratch")).unwrap().count(), 0);
     }
     // The file as it lies there is as large as whoever stored it made it.
-    layer_tar([FileMapping::tar(dir.path().join("zeros.tar"), "/")], options(&dir).unpack_limit(0)).unwrap();
+    layer_tar([FileMapping::tar(dir.path().join("zeros.tar"), "/")], options(&dir).unpack_limit(0))
+        .unwrap();
 }
 
 #[test]
@@ -159,9 +193,11 @@ fn a_pipe_is_read_once() {
     let twice = [FileMapping::tar(&pipe, "/"), FileMapping::new(&pipe, "/b")];
     let error = layer_tar(twice, options(&dir)).unwrap_err().to_string();
     assert!(error.contains("is a pipe and is given twice"), "{error}");
-    let error = layer_tar([FileMapping::tar(&pipe, "/")], LayerOptions::default()).unwrap_err().to_string();
+    let error =
+        layer_tar([FileMapping::tar(&pipe, "/")], LayerOptions::default()).unwrap_err().to_string();
     assert!(error.contains("is a pipe, which is read once, and there is no folder"), "{error}");
-    let error = layer_tar([FileMapping::tar(dir.path(), "/")], options(&dir)).unwrap_err().to_string();
+    let error =
+        layer_tar([FileMapping::tar(dir.path(), "/")], options(&dir)).unwrap_err().to_string();
     assert!(error.contains("it is a folder: give it as a source of its own kind"), "{error}");
 }
 
@@ -178,11 +214,16 @@ member.pax_headers = {"SCHILY.xattr." + name: "y" for name in names}
 tar.addfile(member)
 tar.close()
 "#;
-    assert!(Command::new("python3").args(["-c", script]).current_dir(&dir).status().unwrap().success());
-    let (made, bytes) = layer([FileMapping::tar(dir.path().join("x.tar"), "/").keep()], options(&dir));
+    assert!(
+        Command::new("python3").args(["-c", script]).current_dir(&dir).status().unwrap().success()
+    );
+    let (made, bytes) =
+        layer([FileMapping::tar(dir.path().join("x.tar"), "/").keep()], options(&dir));
     let line = tar_crate(&bytes).remove(0);
     assert!(line.ends_with(" security.capability=y trusted.kept=y user.kept=y"), "{line}");
     assert!(!line.contains("overlay") && !line.contains("selinux"), "{line}");
     // The marks mean something, and somebody has to know that they are gone.
-    assert!(matches!(made.warnings(), [Warning::OverlayMark { path, .. }] if path == Path::new("/d")));
+    assert!(
+        matches!(made.warnings(), [Warning::OverlayMark { path, .. }] if path == Path::new("/d"))
+    );
 }

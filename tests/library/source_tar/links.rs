@@ -1,4 +1,5 @@
-//! Members whose paths pass through links of earlier members land where extracting the tar puts them.
+//! Members whose paths pass through links of earlier members land where extracting the tar puts
+//! them.
 
 use std::{fs, path::Path, process::Command};
 
@@ -18,7 +19,8 @@ fn tar(members: &[&str]) -> Vec<u8> {
             "h" => b'1',
             other => panic!("{other}"),
         };
-        let contents = if kind == b'0' && !words[1].contains(".wh.") { words[1].as_bytes() } else { b"" };
+        let contents =
+            if kind == b'0' && !words[1].contains(".wh.") { words[1].as_bytes() } else { b"" };
         let mut block = header(words[1].as_bytes(), kind, contents.len() as u64, |header| {
             header.set_mode(0o755);
             let target = words.get(2).unwrap_or(&"").as_bytes();
@@ -49,7 +51,9 @@ fn extracted(tar: &[u8]) -> Result<Vec<String>, String> {
         let path = entry.path().strip_prefix(&root).unwrap().display().to_string();
         paths.push(match entry.file_type() {
             kind if kind.is_dir() => format!("{path}/"),
-            kind if kind.is_symlink() => format!("{path} -> {}", fs::read_link(entry.path()).unwrap().display()),
+            kind if kind.is_symlink() => {
+                format!("{path} -> {}", fs::read_link(entry.path()).unwrap().display())
+            }
             _ => format!("{path} {}", fs::read_to_string(entry.path()).unwrap()),
         });
     }
@@ -97,10 +101,19 @@ fn links_that_lead_nowhere() {
             &["f usr", "l lib usr", "f lib/x"],
             "\"lib/x\" goes through a symbolic link to \"usr\", which is no directory",
         ),
-        (&["l a b", "l b a", "f a/x"], "\"a/x\" goes through symbolic links that lead back to themselves"),
+        (
+            &["l a b", "l b a", "f a/x"],
+            "\"a/x\" goes through symbolic links that lead back to themselves",
+        ),
         (&["l a a", "f a/x"], "\"a/x\" goes through symbolic links that lead back to themselves"),
-        (&["l a ../..", "f a/x"], "\"a/x\" goes through a symbolic link that leads out of the root"),
-        (&["d d", "l d/a ../../etc", "f d/a/x"], "\"d/a/x\" goes through a symbolic link that leads out of the root"),
+        (
+            &["l a ../..", "f a/x"],
+            "\"a/x\" goes through a symbolic link that leads out of the root",
+        ),
+        (
+            &["d d", "l d/a ../../etc", "f d/a/x"],
+            "\"d/a/x\" goes through a symbolic link that leads out of the root",
+        ),
         (&["f a", "l b c", "h b/x a"], "\"b/x\" goes through a symbolic link to \"c\""),
         (&["d d", "l b c", "h d/x b/a"], "\"d/x\" goes through a symbolic link to \"c\""),
     ] {
@@ -125,8 +138,8 @@ fn links_that_lead_nowhere() {
     layer([FileMapping::tar(path, "/").exclude("a/x")], LayerOptions::default());
 }
 
-/// An absolute link begins at the root of the image, as in a container; GNU tar makes such links last, unless it is
-/// told to believe them (`-P`).
+/// An absolute link begins at the root of the image, as in a container; GNU tar makes such links
+/// last, unless it is told to believe them (`-P`).
 #[test]
 fn absolute_links_and_those_upwards() {
     let names = |members: &[&str], destination: &str| -> oci_layout::Result<Vec<_>> {
@@ -140,10 +153,16 @@ fn absolute_links_and_those_upwards() {
     assert_eq!(names(&["d usr/lib", "l lib /usr/lib", "f lib/x"], "/").unwrap(), root);
     assert_eq!(names(&["d usr/lib", "l lib usr/../usr/lib", "f lib/x"], "/").unwrap(), root);
     let below = ["a/", "a/lib", "usr/", "usr/lib/", "usr/lib/x"].map(Path::new);
-    assert_eq!(names(&["d usr/lib", "d a", "l a/lib ../usr/lib", "f a/lib/x"], "/").unwrap(), below);
+    assert_eq!(
+        names(&["d usr/lib", "d a", "l a/lib ../usr/lib", "f a/lib/x"], "/").unwrap(),
+        below
+    );
     // Below a destination, the link leads into it or out of it.
     let inside = ["opt/", "opt/lib", "opt/usr/", "opt/usr/lib/", "opt/usr/lib/x"].map(Path::new);
     assert_eq!(names(&["d usr/lib", "l lib /opt/usr/lib", "f lib/x"], "/opt").unwrap(), inside);
     let out = names(&["d usr/lib", "l lib /usr/lib", "f lib/x"], "/opt").unwrap_err().to_string();
-    assert!(out.contains("a symbolic link to \"/usr/lib\", which is outside of the destination"), "{out}");
+    assert!(
+        out.contains("a symbolic link to \"/usr/lib\", which is outside of the destination"),
+        "{out}"
+    );
 }

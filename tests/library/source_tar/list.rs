@@ -7,9 +7,10 @@ pub fn tar_crate(tar: &[u8]) -> Vec<String> {
     for entry in tar::Archive::new(tar).entries().unwrap() {
         let mut entry = entry.unwrap();
         let records: BTreeMap<Vec<u8>, Vec<u8>> = match entry.pax_extensions().unwrap() {
-            Some(records) => {
-                records.map(|r| r.unwrap()).map(|r| (r.key_bytes().to_vec(), r.value_bytes().to_vec())).collect()
-            }
+            Some(records) => records
+                .map(|r| r.unwrap())
+                .map(|r| (r.key_bytes().to_vec(), r.value_bytes().to_vec()))
+                .collect(),
             None => BTreeMap::new(),
         };
         let header = entry.header();
@@ -23,7 +24,9 @@ pub fn tar_crate(tar: &[u8]) -> Vec<String> {
             tar::EntryType::Fifo => "fifo",
             other => panic!("{other:?}"),
         };
-        let number = |key: &str| records.get(key.as_bytes()).map(|value| String::from_utf8(value.clone()).unwrap());
+        let number = |key: &str| {
+            records.get(key.as_bytes()).map(|value| String::from_utf8(value.clone()).unwrap())
+        };
         let mtime = number("mtime").unwrap_or_else(|| header.mtime().unwrap().to_string());
         let (uid, gid) = (header.uid().unwrap(), header.gid().unwrap());
         let name = entry.path_bytes();

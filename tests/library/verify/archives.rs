@@ -12,7 +12,12 @@ use super::{
 /// The entries of a tar of the layout, by name.
 fn entries(layout: &Path) -> Vec<(String, Vec<u8>)> {
     let mut entries = Vec::new();
-    for file in walkdir::WalkDir::new(layout).min_depth(1).sort_by_file_name().into_iter().map(Result::unwrap) {
+    for file in walkdir::WalkDir::new(layout)
+        .min_depth(1)
+        .sort_by_file_name()
+        .into_iter()
+        .map(Result::unwrap)
+    {
         let name = file.path().strip_prefix(layout).unwrap().to_str().unwrap().to_owned();
         let entry = match file.file_type().is_dir() {
             true => raw_tar::directory(&format!("{name}/")),
@@ -40,7 +45,8 @@ fn nothing_is_found_in_a_good_archive() {
     assert_eq!(verify_bytes(&pack(&entries(layout.path()))), []);
     // Without entries for the folders, and with a dot in front, as others pack them.
     let mut files = Vec::new();
-    for (name, entry) in entries(layout.path()).into_iter().filter(|(_, entry)| entry[156] == b'0') {
+    for (name, entry) in entries(layout.path()).into_iter().filter(|(_, entry)| entry[156] == b'0')
+    {
         let contents = fs::read(layout.path().join(&name)).unwrap();
         assert!(entry.len() > contents.len());
         files.push(raw_tar::file(&format!("./{name}"), &contents));
@@ -64,7 +70,8 @@ fn archives_have_defects_of_their_own() {
 
     let mut linked = good.clone();
     linked[at].1 = raw_tar::symlink(&blob, "../../elsewhere");
-    let sentence = "is a symbolic link and must be a regular file: tools refuse it; put the file itself in its place";
+    let sentence = "is a symbolic link and must be a regular file: tools refuse it; put the file \
+        itself in its place";
     assert_eq!(verify_bytes(&pack(&linked)), [expected(place, digest, sentence)]);
 
     let mut without = good.clone();
@@ -77,13 +84,16 @@ fn archives_have_defects_of_their_own() {
     assert_eq!(verify_bytes(&tar[..tar.len() - 1024]), [expected("archive", None, sentence)]);
 
     let trailing = [&tar[..], b"\0\0x"].concat();
-    let sentence =
-        format!("has bytes behind the end of the tar, the first at {}: readers do not see them", tar.len() + 2);
+    let sentence = format!(
+        "has bytes behind the end of the tar, the first at {}: readers do not see them",
+        tar.len() + 2
+    );
     assert_eq!(verify_bytes(&trailing), [expected("archive", None, sentence)]);
 
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), gzip(&tar)).unwrap();
-    let sentence = format!("is compressed with gzip: unpack it first, with `gzip -dk {:?}`", file.path());
+    let sentence =
+        format!("is compressed with gzip: unpack it first, with `gzip -dk {:?}`", file.path());
     assert_eq!(verify(file.path()), [expected("archive", None, sentence)]);
 
     let (_, index) = good.iter().find(|(name, _)| name == "index.json").unwrap();
@@ -95,10 +105,15 @@ fn archives_have_defects_of_their_own() {
     let found = verify_bytes(b"no tar at all");
     assert_eq!(found[0].0, "archive");
     assert!(
-        found[0].2.starts_with("is neither the folder of an image layout, an oci-archive nor a docker-archive: "),
+        found[0].2.starts_with(
+            "is neither the folder of an image layout, an oci-archive nor a docker-archive: "
+        ),
         "{}",
         found[0].2
     );
     let missing = "is missing: without it this is no image layout";
-    assert_eq!(found[1..], ["blobs", "oci-layout", "index.json"].map(|name| expected(name, None, missing)));
+    assert_eq!(
+        found[1..],
+        ["blobs", "oci-layout", "index.json"].map(|name| expected(name, None, missing))
+    );
 }

@@ -11,7 +11,8 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % limit
     }
 
@@ -40,8 +41,10 @@ fn count(layout: &Layout) -> usize {
 fn damage_anywhere_is_found() {
     let layout = Layout::good();
     let mut random = Random(1);
-    let mut files: Vec<_> =
-        fs::read_dir(layout.path().join("blobs/sha256")).unwrap().map(|f| f.unwrap().path()).collect();
+    let mut files: Vec<_> = fs::read_dir(layout.path().join("blobs/sha256"))
+        .unwrap()
+        .map(|f| f.unwrap().path())
+        .collect();
     files.sort();
     files.extend(["index.json", "oci-layout"].map(|name| layout.path().join(name)));
     for round in 0..400 {
@@ -59,7 +62,8 @@ fn damage_anywhere_is_found() {
     assert_eq!(count(&layout), 0);
 }
 
-/// Damage under right digests: what reads documents and layers gets to see it, and must get over it.
+/// Damage under right digests: what reads documents and layers gets to see it, and must get over
+/// it.
 #[test]
 fn damage_under_right_digests_does_no_harm() {
     let good = Layout::good();

@@ -46,7 +46,8 @@ const CASES: &[Case] = &[
         |v| v["layers"][0]["digest"] = "sha256:00".into(),
         &[(
             "layers[0].digest",
-            "is \"sha256:00\", which is not 64 lower-case hexadecimal digits: what it names was not checked",
+            "is \"sha256:00\", which is not 64 lower-case hexadecimal digits: what it names was \
+             not checked",
         )],
     ),
     case(
@@ -80,7 +81,10 @@ const CASES: &[Case] = &[
         "a size beyond what Go reads",
         APP,
         |v| v["layers"][0]["size"] = json!(u64::MAX),
-        &[("layers[0].size", "is 18446744073709551615 and must be a number of bytes, from 0 to 2^63 - 1")],
+        &[(
+            "layers[0].size",
+            "is 18446744073709551615 and must be a number of bytes, from 0 to 2^63 - 1",
+        )],
     ),
     case(
         "a size in parts of bytes",
@@ -98,8 +102,7 @@ const CASES: &[Case] = &[
         "several things wrong with one descriptor, none hides another",
         APP,
         |v| {
-            v["layers"][0] =
-                json!({ "mediaType": "tar", "size": "1", "urls": [1], "annotations": { "a": 1 }, "data": 1 });
+            v["layers"][0] = json!({ "mediaType": "tar", "size": "1", "urls": [1], "annotations": { "a": 1 }, "data": 1 });
         },
         &[
             ("layers[0].mediaType", "is \"tar\" and must be a media type, TYPE/NAME"),
@@ -120,7 +123,10 @@ const CASES: &[Case] = &[
         "data that is not the blob",
         ARTIFACT,
         |v| v["config"]["data"] = "e30K".into(),
-        &[("config.data", "is not the base64 of the bytes that the descriptor names: correct it or leave it out")],
+        &[(
+            "config.data",
+            "is not the base64 of the bytes that the descriptor names: correct it or leave it out",
+        )],
     ),
     case("data that is the blob", ARTIFACT, |v| v["config"]["data"] = "e30=".into(), &[]),
     case(
@@ -130,7 +136,10 @@ const CASES: &[Case] = &[
             v["manifests"][0]["platform"] = json!({ "os": "", "os.features": "x", "variant": 8 });
         },
         &[
-            ("manifests[0].platform.architecture", "is missing and must be a string that is not empty"),
+            (
+                "manifests[0].platform.architecture",
+                "is missing and must be a string that is not empty",
+            ),
             ("manifests[0].platform.os", "is \"\" and must be a string that is not empty"),
             ("manifests[0].platform.os.features", "is \"x\" and must be a list of strings"),
             ("manifests[0].platform.variant", "is 8 and must be a string"),
@@ -143,7 +152,8 @@ const CASES: &[Case] = &[
         |v| remove(v, "mediaType"),
         &[(
             "mediaType",
-            "is missing and should be \"application/vnd.oci.image.index.v1+json\": without it a document can be taken for another kind",
+            "is missing and should be \"application/vnd.oci.image.index.v1+json\": without it a \
+             document can be taken for another kind",
         )],
     ),
     case(
@@ -173,7 +183,8 @@ const CASES: &[Case] = &[
         |v| remove(v, "mediaType"),
         &[(
             "mediaType",
-            "is missing and should be \"application/vnd.oci.image.index.v1+json\": without it a document can be taken for another kind",
+            "is missing and should be \"application/vnd.oci.image.index.v1+json\": without it a \
+             document can be taken for another kind",
         )],
     ),
     case(
@@ -202,7 +213,8 @@ const CASES: &[Case] = &[
         },
         &[(
             "manifests[1]",
-            "has the org.opencontainers.image.ref.name \"app\", and so has index.json, manifests[0], which is another image: rename one of them",
+            "has the org.opencontainers.image.ref.name \"app\", and so has index.json, \
+             manifests[0], which is another image: rename one of them",
         )],
     ),
     case(
@@ -217,7 +229,8 @@ const CASES: &[Case] = &[
         },
         &[(
             "manifests[1]",
-            "has the io.containerd.image.name \"docker.io/library/app:app\", and so has index.json, manifests[0], which is another image: rename one of them",
+            "has the io.containerd.image.name \"docker.io/library/app:app\", and so has \
+             index.json, manifests[0], which is another image: rename one of them",
         )],
     ),
     case(
@@ -229,7 +242,8 @@ const CASES: &[Case] = &[
         },
         &[(
             "manifests[4]",
-            "is there twice, like index.json, manifests[0]: tools refuse to choose; remove one of the two",
+            "is there twice, like index.json, manifests[0]: tools refuse to choose; remove one of \
+             the two",
         )],
     ),
     case(
@@ -241,11 +255,13 @@ const CASES: &[Case] = &[
         &[
             (
                 "manifests[1]",
-                "is for linux/amd64, and so is index.json, manifests[1], manifests[0]: readers take one and never see the other",
+                "is for linux/amd64, and so is index.json, manifests[1], manifests[0]: readers \
+                 take one and never see the other",
             ),
             (
                 "manifests[1].platform",
-                "is said to be for linux/amd64, and its configuration says linux/arm64/v8: correct the one that is wrong",
+                "is said to be for linux/amd64, and its configuration says linux/arm64/v8: \
+                 correct the one that is wrong",
             ),
         ],
     ),
@@ -255,7 +271,8 @@ const CASES: &[Case] = &[
         |v| v["manifests"][0]["platform"]["os"] = "windows".into(),
         &[(
             "manifests[0].platform",
-            "is said to be for windows/amd64, and its configuration says linux/amd64: correct the one that is wrong",
+            "is said to be for windows/amd64, and its configuration says linux/amd64: correct the \
+             one that is wrong",
         )],
     ),
     case(
@@ -264,7 +281,8 @@ const CASES: &[Case] = &[
         |v| v["manifests"][1]["platform"]["variant"] = "v9".into(),
         &[(
             "manifests[1].platform",
-            "is said to be for linux/arm64/v9, and its configuration says linux/arm64/v8: correct the one that is wrong",
+            "is said to be for linux/arm64/v9, and its configuration says linux/arm64/v8: correct \
+             the one that is wrong",
         )],
     ),
     case(
@@ -273,10 +291,16 @@ const CASES: &[Case] = &[
         |v| v["manifests"][0]["platform"]["variant"] = "v3".into(),
         &[(
             "manifests[0].platform",
-            "is said to be for linux/amd64/v3, and its configuration says linux/amd64: correct the one that is wrong",
+            "is said to be for linux/amd64/v3, and its configuration says linux/amd64: correct \
+             the one that is wrong",
         )],
     ),
-    case("arm64 without its only variant", MULTI, |v| remove(&mut v["manifests"][1]["platform"], "variant"), &[]),
+    case(
+        "arm64 without its only variant",
+        MULTI,
+        |v| remove(&mut v["manifests"][1]["platform"], "variant"),
+        &[],
+    ),
     // Manifests.
     case(
         "a manifest without a media type",
@@ -284,7 +308,8 @@ const CASES: &[Case] = &[
         |v| remove(v, "mediaType"),
         &[(
             "mediaType",
-            "is missing and should be \"application/vnd.oci.image.manifest.v1+json\": without it a document can be taken for another kind",
+            "is missing and should be \"application/vnd.oci.image.manifest.v1+json\": without it \
+             a document can be taken for another kind",
         )],
     ),
     case(
@@ -293,7 +318,8 @@ const CASES: &[Case] = &[
         |v| remove(v, "mediaType"),
         &[(
             "mediaType",
-            "is missing and should be \"application/vnd.docker.distribution.manifest.v2+json\": without it a document can be taken for another kind",
+            "is missing and should be \"application/vnd.docker.distribution.manifest.v2+json\": \
+             without it a document can be taken for another kind",
         )],
     ),
     case(
@@ -323,7 +349,12 @@ const CASES: &[Case] = &[
         |v| v["layers"] = Value::Null,
         &[("layers", "is null and must be a list of descriptors")],
     ),
-    case("a manifest that is a list", ARTIFACT, |v| *v = json!([]), &[("", "is a list and must be an object")]),
+    case(
+        "a manifest that is a list",
+        ARTIFACT,
+        |v| *v = json!([]),
+        &[("", "is a list and must be an object")],
+    ),
     case(
         "fewer layers than diff IDs",
         APP,
@@ -344,7 +375,10 @@ const CASES: &[Case] = &[
         "an artifact without a type",
         ARTIFACT,
         |v| remove(v, "artifactType"),
-        &[("artifactType", "is missing and must be a media type, because the configuration is the empty one")],
+        &[(
+            "artifactType",
+            "is missing and must be a media type, because the configuration is the empty one",
+        )],
     ),
     case(
         "an artifact with a type that is none",
@@ -359,7 +393,11 @@ const CASES: &[Case] = &[
             v["artifactType"] = "a/b".into();
             v["config"]["mediaType"] = EMPTY.into();
         },
-        &[("config", "is said to be the empty JSON object, the two bytes `{}`, and has another digest or size")],
+        &[(
+            "config",
+            "is said to be the empty JSON object, the two bytes `{}`, and has another digest or \
+             size",
+        )],
     ),
     // Configurations.
     case(
@@ -404,7 +442,10 @@ const CASES: &[Case] = &[
         },
         &[
             ("config.User", "is 0 and must be a string"),
-            ("config.ExposedPorts", "is a list and must be an object of ports, as in {\"80/tcp\": {}}"),
+            (
+                "config.ExposedPorts",
+                "is a list and must be an object of ports, as in {\"80/tcp\": {}}",
+            ),
             ("config.Env[1]", "is \"PATH\" and must be NAME=VALUE"),
             ("config.Env[2]", "is \"=x\" and must be NAME=VALUE"),
             ("config.Entrypoint", "is \"/bin/app\" and must be a list of strings"),
@@ -449,20 +490,29 @@ const CASES: &[Case] = &[
         |v| v["rootfs"]["diff_ids"][0] = "sha256:x".into(),
         &[(
             "rootfs.diff_ids[0]",
-            "is \"sha256:x\", which is not 64 lower-case hexadecimal digits: what it names was not checked",
+            "is \"sha256:x\", which is not 64 lower-case hexadecimal digits: what it names was \
+             not checked",
         )],
     ),
     case(
         "a history that is too short",
         APP_CONFIG,
         |v| drop(v["history"].as_array_mut().unwrap().pop()),
-        &[("history", "has 2 entries that made a layer for 3 diff IDs: mark those that made none with empty_layer")],
+        &[(
+            "history",
+            "has 2 entries that made a layer for 3 diff IDs: mark those that made none with \
+             empty_layer",
+        )],
     ),
     case(
         "a history with a layer less",
         APP_CONFIG,
         |v| v["history"][0]["empty_layer"] = true.into(),
-        &[("history", "has 2 entries that made a layer for 3 diff IDs: mark those that made none with empty_layer")],
+        &[(
+            "history",
+            "has 2 entries that made a layer for 3 diff IDs: mark those that made none with \
+             empty_layer",
+        )],
     ),
     case(
         "a history with a step more",
@@ -491,7 +541,8 @@ const CASES: &[Case] = &[
             // Of the index, though it is the configuration that was changed.
             (
                 "PLATFORM",
-                "is said to be for linux/amd64, and its configuration says linux/arm64: correct the one that is wrong",
+                "is said to be for linux/amd64, and its configuration says linux/arm64: correct \
+                 the one that is wrong",
             ),
         ],
     ),
@@ -518,14 +569,22 @@ fn each_defect_is_found_alone() {
                 (_, None) => expected(format!("{place}, {member}"), document, *sentence),
                 (_, Some(layers)) => {
                     let (actual, said) = layers.split_once(' ').unwrap();
-                    let layer =
-                        layout.digest(&["/manifests/0", &format!("/{}", member.replace('[', "/").replace(']', ""))]);
+                    let layer = layout.digest(&[
+                        "/manifests/0",
+                        &format!("/{}", member.replace('[', "/").replace(']', "")),
+                    ]);
                     let config: Value = serde_json::from_slice(&layout.read(APP_CONFIG)).unwrap();
                     let id = |n: &str| {
-                        config["rootfs"]["diff_ids"][n.parse::<usize>().unwrap()].as_str().unwrap().to_owned()
+                        config["rootfs"]["diff_ids"][n.parse::<usize>().unwrap()]
+                            .as_str()
+                            .unwrap()
+                            .to_owned()
                     };
-                    let sentence =
-                        format!("unpacks to the diff ID {}, and the configuration says {}", id(actual), id(said));
+                    let sentence = format!(
+                        "unpacks to the diff ID {}, and the configuration says {}",
+                        id(actual),
+                        id(said)
+                    );
                     expected(format!("{place}, {member}"), layer, sentence)
                 }
             })
@@ -545,7 +604,11 @@ fn a_size_that_differs_is_the_descriptors_fault() {
     layout.edit_json(&[], |index| index["manifests"][1]["size"] = 0.into());
     let found = |way: &[&str], place: &str, said: i64| {
         let (digest, size) = (layout.digest(way), layout.read(way).len());
-        expected(place, digest, format!("is said to have {said} bytes and has {size}: correct the descriptor"))
+        expected(
+            place,
+            digest,
+            format!("is said to have {said} bytes and has {size}: correct the descriptor"),
+        )
     };
     assert_eq!(
         verify(layout.path()),
@@ -564,26 +627,37 @@ fn documents_of_another_kind_are_found() {
         (
             APP,
             INDEX,
-            "is said to be application/vnd.oci.image.index.v1+json and is an image manifest: correct the descriptor's mediaType",
+            "is said to be application/vnd.oci.image.index.v1+json and is an image manifest: \
+             correct the descriptor's mediaType",
         ),
         (
             MULTI,
             MANIFEST,
-            "is said to be application/vnd.oci.image.manifest.v1+json and is an image index: correct the descriptor's mediaType",
+            "is said to be application/vnd.oci.image.manifest.v1+json and is an image index: \
+             correct the descriptor's mediaType",
         ),
     ] {
         let layout = Layout::good();
-        layout.edit_json(&[], |index| index.pointer_mut(way[0]).unwrap()["mediaType"] = said.into());
-        let place = if way == APP { "index.json, manifests[0]" } else { "index.json, manifests[1]" };
+        layout
+            .edit_json(&[], |index| index.pointer_mut(way[0]).unwrap()["mediaType"] = said.into());
+        let place =
+            if way == APP { "index.json, manifests[0]" } else { "index.json, manifests[1]" };
         assert_eq!(verify(layout.path()), [expected(place, layout.digest(way), found)]);
     }
     // A layer that is said to be a configuration.
     let layout = Layout::good();
-    layout.edit_json(APP, |manifest| manifest["config"]["digest"] = manifest["layers"][0]["digest"].clone());
-    layout.edit_json(APP, |manifest| manifest["config"]["size"] = manifest["layers"][0]["size"].clone());
+    layout.edit_json(APP, |manifest| {
+        manifest["config"]["digest"] = manifest["layers"][0]["digest"].clone()
+    });
+    layout.edit_json(APP, |manifest| {
+        manifest["config"]["size"] = manifest["layers"][0]["size"].clone()
+    });
     let sentence = "is not the JSON it should be: expected value at line 1 column 1";
     let digest = layout.digest(&["/manifests/0", "/layers/0"]);
-    assert_eq!(verify(layout.path()), [expected("index.json, manifests[0], config", digest, sentence)]);
+    assert_eq!(
+        verify(layout.path()),
+        [expected("index.json, manifests[0], config", digest, sentence)]
+    );
 }
 
 #[test]
@@ -592,16 +666,22 @@ fn members_that_are_there_twice_are_found() {
     layout.edit_text(APP_CONFIG, r#""Env":"#, r#""Env":[],"Env":"#);
     layout.edit_text(APP, r#""layers":"#, r#""layers":[],"layers":"#);
     layout.edit_text(&[], r#""mediaType":"#, r#""mediaType":"x","mediaType":"#);
-    let sentence = "is there twice in one object: which of the two counts depends on the reader; keep one";
+    let sentence =
+        "is there twice in one object: which of the two counts depends on the reader; keep one";
     assert_eq!(
         verify(layout.path()),
         [
             expected("index.json, manifests[0].mediaType", None, sentence),
             expected("index.json, manifests[0], layers", layout.digest(APP), sentence),
-            expected("index.json, manifests[0], config, config.Env", layout.digest(APP_CONFIG), sentence),
+            expected(
+                "index.json, manifests[0], config, config.Env",
+                layout.digest(APP_CONFIG),
+                sentence
+            ),
         ]
         .map(|mut found| {
-            // serde_json sorts members, so that the first `mediaType` is that of the index or of its first entry.
+            // serde_json sorts members, so that the first `mediaType` is that of the index or of
+            // its first entry.
             found.0 = found.0.replace("manifests[0].mediaType", first_media_type(&layout));
             found
         })
@@ -610,14 +690,20 @@ fn members_that_are_there_twice_are_found() {
 
 fn first_media_type(layout: &Layout) -> &'static str {
     let text = String::from_utf8(layout.read(&[])).unwrap();
-    if text.find("\"manifests\"") < text.find("\"mediaType\"") { "manifests[0].mediaType" } else { "mediaType" }
+    if text.find("\"manifests\"") < text.find("\"mediaType\"") {
+        "manifests[0].mediaType"
+    } else {
+        "mediaType"
+    }
 }
 
-/// Nobody can write indexes in a circle, because each has the digest of the next; but a long way down.
+/// Nobody can write indexes in a circle, because each has the digest of the next; but a long way
+/// down.
 #[test]
 fn deep_nesting_ends() {
     let layout = Layout::good();
-    let index = |below: Value| json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [below] });
+    let index =
+        |below: Value| json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [below] });
     let mut below = layout.descriptor(MULTI);
     for _ in 0..1000 {
         below = descriptor(INDEX, &layout.put_json(&index(below)));
@@ -625,7 +711,10 @@ fn deep_nesting_ends() {
     layout.edit_json(&[], |document| document["manifests"] = json!([below]));
     let place = format!("index.json, manifests[0]{}", ", manifests[0]".repeat(9));
     let found = verify(layout.path());
-    assert_eq!(found, [expected(place, None, "lies more than 8 indexes deep: it was not followed further")]);
+    assert_eq!(
+        found,
+        [expected(place, None, "lies more than 8 indexes deep: it was not followed further")]
+    );
 
     // The same by what artifacts say something of.
     let mut subject = layout.descriptor(&["/manifests/0"]);
@@ -642,7 +731,10 @@ fn deep_nesting_ends() {
     layout.edit_json(&[], |document| document["manifests"] = json!([subject]));
     let place = format!("index.json, manifests[0]{}", ", subject".repeat(9));
     let found = verify(layout.path());
-    assert_eq!(found, [expected(place, None, "lies more than 8 indexes deep: it was not followed further")]);
+    assert_eq!(
+        found,
+        [expected(place, None, "lies more than 8 indexes deep: it was not followed further")]
+    );
 }
 
 #[test]
@@ -664,5 +756,8 @@ fn two_documents_that_share_a_blob_are_both_looked_at() {
     let actual = app["rootfs"]["diff_ids"][0].as_str().unwrap();
     let sentence = format!("unpacks to the diff ID {actual}, and the configuration says {said}");
     let digest = layout.digest(&["/manifests/4", "/layers/0"]);
-    assert_eq!(verify(layout.path()), [expected("index.json, manifests[4], layers[0]", digest, sentence)]);
+    assert_eq!(
+        verify(layout.path()),
+        [expected("index.json, manifests[4], layers[0]", digest, sentence)]
+    );
 }

@@ -68,7 +68,8 @@ const CASES: &[Case] = &[
         fs::remove_dir_all(layout.path().join("blobs")).unwrap();
         fs::write(layout.path().join("blobs"), "").unwrap();
         let not_there = "cannot be read: Not a directory (os error 20)";
-        let sentence = "is a file and must be a folder: tools refuse it; put the folder itself in its place";
+        let sentence =
+            "is a file and must be a folder: tools refuse it; put the folder itself in its place";
         vec![expected("blobs", None, sentence), expected("blobs/sha256", None, not_there)]
     }),
     ("no blobs, and the index is empty", |layout| {
@@ -101,13 +102,15 @@ const CASES: &[Case] = &[
     ("a blob that is a folder", |layout| {
         fs::remove_file(layout.blob(layer(layout))).unwrap();
         fs::create_dir(layout.blob(layer(layout))).unwrap();
-        let sentence = "is a folder and must be a regular file: tools refuse it; put the file itself in its place";
+        let sentence = "is a folder and must be a regular file: tools refuse it; put the file \
+            itself in its place";
         vec![expected(LAYER, layer(layout), sentence)]
     }),
     ("a blob that is a fifo", |layout| {
         fs::remove_file(layout.blob(layer(layout))).unwrap();
         assert!(Command::new("mkfifo").arg(layout.blob(layer(layout))).status().unwrap().success());
-        let sentence = "is a fifo and must be a regular file: tools refuse it; put the file itself in its place";
+        let sentence = "is a fifo and must be a regular file: tools refuse it; put the file \
+            itself in its place";
         vec![expected(LAYER, layer(layout), sentence)]
     }),
     ("a layer cut off", |layout| {
@@ -120,7 +123,12 @@ const CASES: &[Case] = &[
         damage(layout, &["/manifests/0", "/layers/1"], LAYER, &bytes)
     }),
     ("a damaged manifest in an index", |layout| {
-        damage(layout, &["/manifests/1", "/manifests/0"], "index.json, manifests[1], manifests[0]", b"{}")
+        damage(
+            layout,
+            &["/manifests/1", "/manifests/0"],
+            "index.json, manifests[1], manifests[0]",
+            b"{}",
+        )
     }),
     ("a damaged configuration", |layout| {
         damage(layout, &["/manifests/0", "/config"], "index.json, manifests[0], config", b"")
@@ -131,7 +139,8 @@ const CASES: &[Case] = &[
     ("a document of more than 16 MiB", |layout| {
         let spaces = vec![b' '; (16 << 20) + 1];
         layout.replace(&["/manifests/0", "/config"], &spaces);
-        let sentence = "has 16777217 bytes, more than the 16777216 that are read: it was not looked at";
+        let sentence =
+            "has 16777217 bytes, more than the 16777216 that are read: it was not looked at";
         let digest = layout.digest(&["/manifests/0", "/config"]);
         vec![expected("index.json, manifests[0], config", digest, sentence)]
     }),
@@ -140,7 +149,8 @@ const CASES: &[Case] = &[
         for name in [".DS_Store", &good.hex().to_uppercase(), &good.hex()[1..]] {
             fs::write(layout.path().join("blobs/sha256").join(name), "x").unwrap();
         }
-        let sentence = "is no blob: those are named by the 64 lower-case hexadecimal digits of their sha256; remove it";
+        let sentence = "is no blob: those are named by the 64 lower-case hexadecimal digits of \
+            their sha256; remove it";
         [".DS_Store", &good.hex().to_uppercase(), &good.hex()[1..]]
             .map(|name| expected(format!("blobs/sha256/{name}"), None, sentence))
             .to_vec()
@@ -153,14 +163,16 @@ const CASES: &[Case] = &[
     ("a folder that nothing refers to", |layout| {
         let digest = Digest::of("x");
         fs::create_dir(layout.blob(digest)).unwrap();
-        let sentence = "is a folder and must be a regular file: tools refuse it; put the file itself in its place";
+        let sentence = "is a folder and must be a regular file: tools refuse it; put the file \
+            itself in its place";
         vec![expected(format!("blobs/sha256/{}", digest.hex()), digest, sentence)]
     }),
 ];
 
-const NO_LINK: &str =
-    "is a symbolic link and must be a regular file: tools refuse it; put the file itself in its place";
-const NO_FOLDER: &str = "is a symbolic link and must be a folder: tools refuse it; put the folder itself in its place";
+const NO_LINK: &str = "is a symbolic link and must be a regular file: tools refuse it; put the \
+    file itself in its place";
+const NO_FOLDER: &str =
+    "is a symbolic link and must be a folder: tools refuse it; put the folder itself in its place";
 
 fn damaged(bytes: &[u8]) -> String {
     let (size, digest) = (bytes.len(), Digest::of(bytes));
@@ -186,7 +198,8 @@ fn each_defect_is_found_alone() {
 #[test]
 fn all_defects_are_found_at_once() {
     let layout = Layout::good();
-    let [gzip, zstd, tar] = [0, 1, 2].map(|n| layout.digest(&["/manifests/0", &format!("/layers/{n}")]));
+    let [gzip, zstd, tar] =
+        [0, 1, 2].map(|n| layout.digest(&["/manifests/0", &format!("/layers/{n}")]));
     fs::remove_file(layout.blob(gzip)).unwrap();
     fs::write(layout.blob(zstd), "").unwrap();
     fs::write(layout.blob(tar), "x").unwrap();
@@ -227,7 +240,9 @@ fn what_may_not_be_read_is_a_finding() {
     fs::set_permissions(layout.blob(layer(&layout)), fs::Permissions::from_mode(0o000)).unwrap();
     let mut this = child(what_may_not_be_read_is_a_finding, layout.path());
     let output = String::from_utf8(run(&mut as_nobody(&mut this, layout.path()))).unwrap();
-    let found: Vec<_> = output.lines().filter_map(|line| line.split_once("FOUND ")).map(|(_, line)| line).collect();
-    let expected = format!("{LAYER} ({}): cannot be read: Permission denied (os error 13)", layer(&layout));
+    let found: Vec<_> =
+        output.lines().filter_map(|line| line.split_once("FOUND ")).map(|(_, line)| line).collect();
+    let expected =
+        format!("{LAYER} ({}): cannot be read: Permission denied (os error 13)", layer(&layout));
     assert_eq!(found, [expected], "{output}");
 }

@@ -43,13 +43,16 @@ fn endless_compression_ends() {
     }
     let limit = 64 << 20;
     let options = VerifyOptions::default().max_layer_size(limit);
-    let sentence = format!("unpacks to more than the {limit} bytes that are read: the rest was not looked at");
+    let sentence =
+        format!("unpacks to more than the {limit} bytes that are read: the rest was not looked at");
     // 16 GiB in half a megabyte, and twice the limit.
     let zstd = zstd_bomb(0, 16 << 13);
     assert!(zstd.len() < 600_000);
     let mut gzip = GzEncoder::new(Vec::new(), Level::fast());
     (0..128).for_each(|_| gzip.write_all(&vec![0; 1 << 20]).unwrap());
-    for (media_type, blob) in [(MediaType::LAYER_ZSTD, zstd), (MediaType::LAYER_GZIP, gzip.finish().unwrap())] {
+    for (media_type, blob) in
+        [(MediaType::LAYER_ZSTD, zstd), (MediaType::LAYER_GZIP, gzip.finish().unwrap())]
+    {
         let layout = Layout::good();
         let digest = layout.replace_layer(media_type, &blob, Digest::of("x"));
         assert_eq!(verify_with(layout.path(), &options), [expected(PLACE, digest, &sentence)]);
@@ -67,8 +70,8 @@ fn a_window_beyond_memory_is_refused() {
     // 2 to the power of 31 bytes.
     frame[5] = (31 - 10) << 3;
     let digest = layout.replace_layer(MediaType::LAYER_ZSTD, &frame, Digest::of("x"));
-    let sentence = "is zstd that cannot be read further than to byte 0 of the tar: \
-                    Frame requires too much memory for decoding";
+    let sentence = "is zstd that cannot be read further than to byte 0 of the tar: Frame requires \
+                    too much memory for decoding";
     assert_eq!(verify(layout.path()), [expected(PLACE, digest, sentence)]);
     check_memory();
 }
@@ -79,14 +82,17 @@ fn a_blob_of_an_exabyte_is_not_read() {
         return;
     }
     let layout = Layout::good();
-    let [layer, config] = [["/manifests/0", "/layers/0"], ["/manifests/0", "/config"]].map(|way| layout.digest(&way));
+    let [layer, config] =
+        [["/manifests/0", "/layers/0"], ["/manifests/0", "/config"]].map(|way| layout.digest(&way));
     let stray = Digest::of("stray");
     // As far as a sparse file goes on every file system.
     let size = 8 << 40;
     for digest in [layer, config, stray] {
         fs::File::create(layout.blob(digest)).unwrap().set_len(size).unwrap();
     }
-    let large = |limit: u64| format!("has {size} bytes, more than the {limit} that are read: it was not looked at");
+    let large = |limit: u64| {
+        format!("has {size} bytes, more than the {limit} that are read: it was not looked at")
+    };
     assert_eq!(
         verify(layout.path()),
         [
@@ -142,7 +148,10 @@ fn a_hundred_thousand_descriptors_are_read_once() {
     layout.edit_json(&[], |index| index["manifests"] = json!(vec![json!({}); 100_000]));
     let found = verify(layout.path());
     assert_eq!(found.len(), 10_001);
-    assert_eq!(found[10_000], expected("index.json", None, "has 290000 more defects, which are not listed"));
+    assert_eq!(
+        found[10_000],
+        expected("index.json", None, "has 290000 more defects, which are not listed")
+    );
     check_memory();
 }
 
@@ -158,13 +167,22 @@ fn json_that_fills_the_memory_is_refused() {
             format!("[{}0]", r#"{"a":0},"#.repeat((16 << 20) / 8 - 2)),
             "it has more than 200000 objects at line 1 column ",
         ),
-        (format!("[{}0]", "0,".repeat((16 << 20) / 2 - 2)), "it has more than 524288 values at line 1 column "),
+        (
+            format!("[{}0]", "0,".repeat((16 << 20) / 2 - 2)),
+            "it has more than 524288 values at line 1 column ",
+        ),
         ("[".repeat(16 << 20), "recursion limit exceeded at line 1 column 128"),
     ] {
         layout.replace(&["/manifests/0", "/config"], json.as_bytes());
         let [(place, digest, sentence)] = &verify(layout.path())[..] else { panic!() };
-        assert_eq!((&**place, *digest), ("index.json, manifests[0], config", Some(config(&layout))));
-        assert!(sentence.starts_with(&format!("is not the JSON it should be: {reason}")), "{sentence}");
+        assert_eq!(
+            (&**place, *digest),
+            ("index.json, manifests[0], config", Some(config(&layout)))
+        );
+        assert!(
+            sentence.starts_with(&format!("is not the JSON it should be: {reason}")),
+            "{sentence}"
+        );
     }
     check_memory();
 }
@@ -176,7 +194,8 @@ fn a_lattice_of_indexes_is_walked_once() {
     let layout = Layout::good();
     let mut below = layout.descriptor(&["/manifests/1"]);
     for _ in 0..7 {
-        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": vec![below; 1000] });
+        let index =
+            json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": vec![below; 1000] });
         below = descriptor(INDEX, &layout.put_json(&index));
     }
     layout.edit_json(&[], |index| index["manifests"] = json!(vec![below; 1000]));

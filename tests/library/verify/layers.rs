@@ -16,14 +16,17 @@ const PLACE: &str = "index.json, manifests[0], layers[2]";
 type Case = (&'static str, fn() -> Vec<Vec<u8>>, &'static [(&'static str, &'static str)]);
 
 const TWICE: &str = "is in the layer twice: which of the two is unpacked depends on the tool";
-const ABSOLUTE: &str = "is an absolute path: write it relative to the image's root, without the slash in front";
+const ABSOLUTE: &str =
+    "is an absolute path: write it relative to the image's root, without the slash in front";
 const DOT_DOT: &str = "has `..` in its path: tools refuse it, or write outside of the image";
-const NO_EARLIER: &str = "no earlier entry of the layer is: tools can't make the link, or make a wrong one";
+const NO_EARLIER: &str =
+    "no earlier entry of the layer is: tools can't make the link, or make a wrong one";
 const NO_WHITEOUT: &str = "has the name of a whiteout, and is no empty regular file";
 const NAMES_NOTHING: &str = "has the name of a whiteout, and names nothing that it could remove";
-const AUFS: &str =
-    "has the name of a file of aufs, which is no whiteout: `.wh..wh..opq` is the only one with this prefix";
-const SPARSE: &str = "is stored as a sparse file, which no layer should have: readers differ in what they unpack";
+const AUFS: &str = "has the name of a file of aufs, which is no whiteout: `.wh..wh..opq` is the \
+    only one with this prefix";
+const SPARSE: &str =
+    "is stored as a sparse file, which no layer should have: readers differ in what they unpack";
 const NO_DIRECTORY: &str = "which another entry of the layer says is no directory";
 
 const CASES: &[Case] = &[
@@ -72,7 +75,11 @@ const CASES: &[Case] = &[
         &[("..", DOT_DOT), ("a/../b", DOT_DOT)],
     ),
     ("an entry without a name", || vec![file("", b"")], &[("", "is an entry without a name")]),
-    ("the root as a file", || vec![file("./", b"")], &[("./", "names the root of the image, and is no directory")]),
+    (
+        "the root as a file",
+        || vec![file("./", b"")],
+        &[("./", "names the root of the image, and is no directory")],
+    ),
     (
         "a NUL in a name",
         || vec![pax(&[("path", "a\0b")], &file("x", b""))],
@@ -107,7 +114,11 @@ const CASES: &[Case] = &[
     (
         "a directory that becomes a file",
         || vec![file("a/b", b""), file("a", b"")],
-        &[("a", "is no directory, and earlier entries of the layer lie in it: tools remove those, or fail")],
+        &[(
+            "a",
+            "is no directory, and earlier entries of the layer lie in it: tools remove those, or \
+             fail",
+        )],
     ),
     (
         "a hard link before its target",
@@ -116,7 +127,14 @@ const CASES: &[Case] = &[
     ),
     (
         "hard links to what is not there",
-        || vec![file("bin/app", b"x"), hard_link("a", "app"), hard_link("c", "c"), hard_link("e", "bin")],
+        || {
+            vec![
+                file("bin/app", b"x"),
+                hard_link("a", "app"),
+                hard_link("c", "c"),
+                hard_link("e", "bin"),
+            ]
+        },
         &[
             ("a", "is a hard link to \"app\", which NO_EARLIER"),
             ("c", "is a hard link to \"c\", which NO_EARLIER"),
@@ -125,9 +143,20 @@ const CASES: &[Case] = &[
     ),
     (
         "hard links out of the layer",
-        || vec![file("a", b"x"), hard_link("b", "/a"), hard_link("c", "x/../a"), hard_link("d", "")],
+        || {
+            vec![
+                file("a", b"x"),
+                hard_link("b", "/a"),
+                hard_link("c", "x/../a"),
+                hard_link("d", ""),
+            ]
+        },
         &[
-            ("b", "is a hard link to \"/a\", which is an absolute path: write it relative to the image's root"),
+            (
+                "b",
+                "is a hard link to \"/a\", which is an absolute path: write it relative to the \
+                 image's root",
+            ),
             ("c", "is a hard link to \"x/../a\", which is no path in a layer"),
             ("d", "is a hard link to \"\", which is no path in a layer"),
         ],
@@ -139,8 +168,20 @@ const CASES: &[Case] = &[
     ),
     (
         "whiteouts that are not empty files",
-        || vec![file("a/.wh.b", b"x"), directory(".wh.c/"), symlink(".wh.d", "d"), directory("e/.wh..wh..opq")],
-        &[("a/.wh.b", NO_WHITEOUT), (".wh.c/", NO_WHITEOUT), (".wh.d", NO_WHITEOUT), ("e/.wh..wh..opq", NO_WHITEOUT)],
+        || {
+            vec![
+                file("a/.wh.b", b"x"),
+                directory(".wh.c/"),
+                symlink(".wh.d", "d"),
+                directory("e/.wh..wh..opq"),
+            ]
+        },
+        &[
+            ("a/.wh.b", NO_WHITEOUT),
+            (".wh.c/", NO_WHITEOUT),
+            (".wh.d", NO_WHITEOUT),
+            ("e/.wh..wh..opq", NO_WHITEOUT),
+        ],
     ),
     (
         "whiteouts of nothing",
@@ -155,12 +196,19 @@ const CASES: &[Case] = &[
     (
         "a directory with a whiteout's name",
         || vec![file(".wh.a/b", b"")],
-        &[(".wh.a/b", "lies in a directory with the name of a whiteout, which removes a file and holds none")],
+        &[(
+            ".wh.a/b",
+            "lies in a directory with the name of a whiteout, which removes a file and holds none",
+        )],
     ),
     (
         "a whiteout of overlayfs",
         || vec![entry("a", b'3', "", b"")],
-        &[("a", "is a character device 0/0, a whiteout of overlayfs: a layer has an empty file `.wh.NAME`")],
+        &[(
+            "a",
+            "is a character device 0/0, a whiteout of overlayfs: a layer has an empty file \
+             `.wh.NAME`",
+        )],
     ),
     (
         "marks of overlay file systems",
@@ -177,15 +225,21 @@ const CASES: &[Case] = &[
         &[
             (
                 "a/",
-                "has the extended attribute \"trusted.overlay.opaque\", a mark of an overlay file system: it hides files of the layers below for some readers and not for others; leave it out",
+                "has the extended attribute \"trusted.overlay.opaque\", a mark of an overlay file \
+                 system: it hides files of the layers below for some readers and not for others; \
+                 leave it out",
             ),
             (
                 "b/",
-                "has the extended attribute \"user.overlay.opaque\", a mark of an overlay file system: it hides files of the layers below for some readers and not for others; leave it out",
+                "has the extended attribute \"user.overlay.opaque\", a mark of an overlay file \
+                 system: it hides files of the layers below for some readers and not for others; \
+                 leave it out",
             ),
             (
                 "c/",
-                "has the extended attribute \"user.fuseoverlayfs.opaque\", a mark of an overlay file system: it hides files of the layers below for some readers and not for others; leave it out",
+                "has the extended attribute \"user.fuseoverlayfs.opaque\", a mark of an overlay \
+                 file system: it hides files of the layers below for some readers and not for \
+                 others; leave it out",
             ),
         ],
     ),
@@ -219,7 +273,11 @@ const CASES: &[Case] = &[
             ("b", "is an entry of type 'V', which no layer can have"),
         ],
     ),
-    ("control characters in a name", || vec![file("/a\n\x1b[2J", b"")], &[("/a\\n\\u{1b}[2J", ABSOLUTE)]),
+    (
+        "control characters in a name",
+        || vec![file("/a\n\x1b[2J", b"")],
+        &[("/a\\n\\u{1b}[2J", ABSOLUTE)],
+    ),
 ];
 
 #[test]
@@ -231,7 +289,9 @@ fn each_defect_is_found_alone() {
         let expected: Vec<Expected> = found
             .iter()
             .map(|(entry, sentence)| {
-                let sentence = sentence.replace("NO_EARLIER", NO_EARLIER).replace("NO_DIRECTORY", NO_DIRECTORY);
+                let sentence = sentence
+                    .replace("NO_EARLIER", NO_EARLIER)
+                    .replace("NO_DIRECTORY", NO_DIRECTORY);
                 expected(format!("{PLACE}, entry \"{entry}\""), digest, sentence)
             })
             .collect();
@@ -250,7 +310,10 @@ fn found_in(media_type: MediaType, blob: &[u8], tar: &[u8]) -> Vec<String> {
     let layout = Layout::good();
     let digest = layout.replace_layer(media_type, blob, Digest::of(tar));
     let found = verify(layout.path());
-    assert!(found.iter().all(|(place, found, _)| place.starts_with(PLACE) && *found == Some(digest)), "{found:?}");
+    assert!(
+        found.iter().all(|(place, found, _)| place.starts_with(PLACE) && *found == Some(digest)),
+        "{found:?}"
+    );
     found.into_iter().map(|(_, _, sentence)| sentence).collect()
 }
 
@@ -267,19 +330,22 @@ fn how_a_tar_ends_is_looked_at() {
     assert_eq!(found_in_tar(&ended[..entries.len() + 512]), [unended]);
     assert_eq!(
         found_in_tar(b""),
-        [
-            "is said to be application/vnd.oci.image.layer.v1.tar, and its bytes are neither gzip, zstd nor a tar: correct the mediaType"
-        ]
+        ["is said to be application/vnd.oci.image.layer.v1.tar, and its bytes are neither gzip, \
+             zstd nor a tar: correct the mediaType"]
     );
 
-    let trailing = "has bytes behind the end of the tar, the first at 3075: readers do not see them";
+    let trailing =
+        "has bytes behind the end of the tar, the first at 3075: readers do not see them";
     assert_eq!(found_in_tar(&[&ended[..], b"\0\0\0x"].concat()), [trailing]);
     let [cut] = &found_in_tar(&entries[..entries.len() - 100])[..] else { panic!() };
     assert!(cut.starts_with("is no tar that can be read further than to byte 1948: "), "{cut}");
     let mut flipped = ended.clone();
     flipped[1024 + 5] ^= 1;
     let [checksum] = &found_in_tar(&flipped)[..] else { panic!() };
-    assert!(checksum.starts_with("is no tar that can be read further than to byte 1024: "), "{checksum}");
+    assert!(
+        checksum.starts_with("is no tar that can be read further than to byte 1024: "),
+        "{checksum}"
+    );
     assert!(checksum.ends_with("its checksum is wrong"), "{checksum}");
 }
 
@@ -287,8 +353,9 @@ fn how_a_tar_ends_is_looked_at() {
 fn media_types_that_lie_are_found() {
     let tar = tar(&[file("a", b"x")]);
     let zstd = zstd::encode_all(&tar[..], 3).unwrap();
-    let lie =
-        |said: &MediaType, found| format!("is said to be {said}, and its bytes are {found}: correct the mediaType");
+    let lie = |said: &MediaType, found| {
+        format!("is said to be {said}, and its bytes are {found}: correct the mediaType")
+    };
     let plain = "a tar without compression";
     let docker = MediaType::new("application/vnd.docker.image.rootfs.diff.tar.gzip");
     for (media_type, blob, found) in [
@@ -312,7 +379,8 @@ fn media_types_that_lie_are_found() {
 fn compressed_streams_are_read_to_their_end() {
     let tar = tar(&[file("a", &vec![b'x'; 100_000])]);
     let (first, second) = tar.split_at(60_000);
-    // Members and frames one after the other, also empty ones, are their contents one after the other.
+    // Members and frames one after the other, also empty ones, are their contents one after the
+    // other.
     let members = [gzip(first), gzip(b""), gzip(second)].concat();
     assert_eq!(found_in(MediaType::LAYER_GZIP, &members, &tar), <[&str; 0]>::default());
     let frame = |bytes: &[u8]| zstd::encode_all(bytes, 3).unwrap();
@@ -321,7 +389,9 @@ fn compressed_streams_are_read_to_their_end() {
     assert_eq!(found_in(MediaType::LAYER_ZSTD, &frames, &tar), <[&str; 0]>::default());
 
     let damaged = |codec, offset: usize, reason: &str| {
-        vec![format!("is {codec} that cannot be read further than to byte {offset} of the tar: {reason}")]
+        vec![format!(
+            "is {codec} that cannot be read further than to byte {offset} of the tar: {reason}"
+        )]
     };
     let garbage = |stream: Vec<u8>| [&stream[..], b"bytes that do not belong to it"].concat();
     assert_eq!(
@@ -334,25 +404,36 @@ fn compressed_streams_are_read_to_their_end() {
     );
     // Without the checksum at the end all of the tar is there, and it is wrong all the same.
     let gzipped = gzip(&tar);
-    let [cut] = &found_in(MediaType::LAYER_GZIP, &gzipped[..gzipped.len() - 4], &tar)[..] else { panic!() };
+    let [cut] = &found_in(MediaType::LAYER_GZIP, &gzipped[..gzipped.len() - 4], &tar)[..] else {
+        panic!()
+    };
     assert_eq!(*cut, damaged("gzip", tar.len(), CUT)[0]);
-    let [cut] = &found_in(MediaType::LAYER_GZIP, &members[..gzip(first).len() + 5], &tar)[..] else { panic!() };
+    let [cut] = &found_in(MediaType::LAYER_GZIP, &members[..gzip(first).len() + 5], &tar)[..]
+    else {
+        panic!()
+    };
     assert_eq!(*cut, damaged("gzip", first.len(), CUT)[0]);
     let two = [frame(first), frame(second)].concat();
-    let [cut] = &found_in(MediaType::LAYER_ZSTD, &two[..frame(first).len() + 7], &tar)[..] else { panic!() };
+    let [cut] = &found_in(MediaType::LAYER_ZSTD, &two[..frame(first).len() + 7], &tar)[..] else {
+        panic!()
+    };
     assert_eq!(*cut, damaged("zstd", first.len(), CUT)[0]);
     let mut flipped = gzip(&tar);
     let at = flipped.len() - 5;
     flipped[at] ^= 1;
     let [checksum] = &found_in(MediaType::LAYER_GZIP, &flipped, &tar)[..] else { panic!() };
-    assert!(checksum.starts_with("is gzip that cannot be read further than to byte "), "{checksum}");
+    assert!(
+        checksum.starts_with("is gzip that cannot be read further than to byte "),
+        "{checksum}"
+    );
 }
 
 #[test]
 fn a_wrong_diff_id_is_found_in_every_compression() {
     let tar = tar(&[file("a", b"x")]);
     let said = Digest::of("another tar");
-    let expected = format!("unpacks to the diff ID {}, and the configuration says {said}", Digest::of(&tar));
+    let expected =
+        format!("unpacks to the diff ID {}, and the configuration says {said}", Digest::of(&tar));
     for (media_type, blob) in [
         (MediaType::LAYER, tar.clone()),
         (MediaType::LAYER_GZIP, gzip(&tar)),

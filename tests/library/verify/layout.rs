@@ -1,4 +1,5 @@
-//! A good layout, and hands to break it: what is edited gets its new digest in all that refer to it.
+//! A good layout, and hands to break it: what is edited gets its new digest in all that refer to
+//! it.
 
 use std::{
     fs,
@@ -8,8 +9,9 @@ use std::{
 };
 
 use oci_layout::{
-    Compression, Digest, FileMapping, HardLinks, Image, LayerOptions, ManifestOptions, MediaType, MemoryBlob, Platform,
-    Pool, TarLayer, VerifyOptions, artifact_manifest, image_config, image_layout, image_manifest, layer_tar,
+    Compression, Digest, FileMapping, HardLinks, Image, LayerOptions, ManifestOptions, MediaType,
+    MemoryBlob, Platform, Pool, TarLayer, VerifyOptions, artifact_manifest, image_config,
+    image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,7 +24,11 @@ pub struct Layout(TempDir);
 /// A finding as it is expected: place, blob, sentence.
 pub type Expected = (String, Option<Digest>, String);
 
-pub fn expected(place: impl Into<String>, digest: impl Into<Option<Digest>>, sentence: impl Into<String>) -> Expected {
+pub fn expected(
+    place: impl Into<String>,
+    digest: impl Into<Option<Digest>>,
+    sentence: impl Into<String>,
+) -> Expected {
     (place.into(), digest.into(), sentence.into())
 }
 
@@ -39,7 +45,9 @@ pub fn verify_with(path: impl AsRef<Path>, options: &VerifyOptions) -> Vec<Expec
         oci_layout::verify(path.as_ref(), &options).unwrap()
     });
     assert_eq!(one, three);
-    one.into_iter().map(|finding| expected(finding.place, finding.digest, finding.defect.to_string())).collect()
+    one.into_iter()
+        .map(|finding| expected(finding.place, finding.digest, finding.defect.to_string()))
+        .collect()
 }
 
 impl Layout {
@@ -82,7 +90,8 @@ impl Layout {
         self.put(value.to_string().as_bytes())
     }
 
-    /// The digest of what lies at the end of a way of descriptors, the first of them in `index.json`.
+    /// The digest of what lies at the end of a way of descriptors, the first of them in
+    /// `index.json`.
     pub fn digest(&self, way: &[&str]) -> Digest {
         self.descriptor(way)["digest"].as_str().unwrap().parse().unwrap()
     }
@@ -94,7 +103,11 @@ impl Layout {
     }
 
     pub fn read(&self, way: &[&str]) -> Vec<u8> {
-        let path = if way.is_empty() { self.path().join("index.json") } else { self.blob(self.digest(way)) };
+        let path = if way.is_empty() {
+            self.path().join("index.json")
+        } else {
+            self.blob(self.digest(way))
+        };
         fs::read(path).unwrap()
     }
 
@@ -123,7 +136,8 @@ impl Layout {
         self.replace(way, text.replacen(from, to, 1).as_bytes());
     }
 
-    /// Puts other bytes in the place of the third layer of the first image, whose configuration gets the diff ID.
+    /// Puts other bytes in the place of the third layer of the first image, whose configuration
+    /// gets the diff ID.
     pub fn replace_layer(&self, media_type: MediaType, bytes: &[u8], diff_id: Digest) -> Digest {
         self.replace(&["/manifests/0", "/layers/2"], bytes);
         self.edit_json(&["/manifests/0"], |manifest| {
@@ -149,20 +163,31 @@ fn make() -> Layout {
     symlink("file", sources.path().join("link")).unwrap();
 
     let layer = |files: &[FileMapping], compression: Compression| -> TarLayer {
-        layer_tar(files.to_vec(), LayerOptions::default().compression(compression).hard_links(HardLinks::Merge))
-            .unwrap()
+        layer_tar(
+            files.to_vec(),
+            LayerOptions::default().compression(compression).hard_links(HardLinks::Merge),
+        )
+        .unwrap()
     };
     let text = |path: &str| FileMapping::text(format!("this is {path}\n"), path);
     let long = format!("/{}/{}", "long".repeat(30), "name".repeat(40));
     let layers = [
-        layer(&[text("/bin/app"), text("/etc/old"), text("/var/cache/x"), text(&long)], Compression::GZIP),
+        layer(
+            &[text("/bin/app"), text("/etc/old"), text("/var/cache/x"), text(&long)],
+            Compression::GZIP,
+        ),
         layer(&[FileMapping::new(sources.path(), "/data")], Compression::ZSTD),
         layer(
-            &[FileMapping::whiteout("/etc/old"), FileMapping::opaque_whiteout("/var/cache"), text("/var/cache/y")],
+            &[
+                FileMapping::whiteout("/etc/old"),
+                FileMapping::opaque_whiteout("/var/cache"),
+                text("/var/cache/y"),
+            ],
             Compression::NONE,
         ),
     ];
-    let config = json!({ "config": { "Entrypoint": ["/bin/app"], "Env": ["A=b"], "Labels": { "a": "b" } } });
+    let config =
+        json!({ "config": { "Entrypoint": ["/bin/app"], "Env": ["A=b"], "Labels": { "a": "b" } } });
     let config = image_config(&layers, config).unwrap();
     let annotations = json!({ "annotations": { "a": "b" } });
     let app = image_manifest(config, layers, ManifestOptions::new(annotations)).unwrap();
@@ -170,13 +195,18 @@ fn make() -> Layout {
     let on = |platform: &str| -> Image {
         let layers = [layer(&[text(&format!("/{platform}"))], Compression::GZIP)];
         let platform: Platform = platform.parse().unwrap();
-        let config = image_config(&layers, oci_layout::ConfigOptions::default().platform(platform)).unwrap();
+        let config =
+            image_config(&layers, oci_layout::ConfigOptions::default().platform(platform)).unwrap();
         image_manifest(config, layers, json!({})).unwrap().tagged("multi")
     };
     let bill = MemoryBlob::new(MediaType::new("application/spdx+json"), *b"{\"bill\": 1}");
     let app = app.tagged("app");
-    let artifact =
-        artifact_manifest("application/spdx+json", [std::sync::Arc::new(bill) as _], Some(app.descriptor()), json!({}));
+    let artifact = artifact_manifest(
+        "application/spdx+json",
+        [std::sync::Arc::new(bill) as _],
+        Some(app.descriptor()),
+        json!({}),
+    );
     let images = [app, on("linux/amd64"), on("linux/arm64/v8"), artifact.unwrap()];
     image_layout(dir.path(), images, json!({})).unwrap();
 

@@ -30,7 +30,8 @@ fn extended(kind: u8, records: &[u8], of: &[u8]) -> Vec<u8> {
     [entry("pax", kind, "", records), of.to_vec()].concat()
 }
 
-/// umoci and podman say "archive/tar: invalid tar header", "unknown typeflag" or "unhandled tar header type" of these.
+/// umoci and podman say "archive/tar: invalid tar header", "unknown typeflag" or "unhandled tar
+/// header type" of these.
 #[test]
 fn what_go_refuses_is_found() {
     let good = file("f", b"abc");
@@ -39,12 +40,20 @@ fn what_go_refuses_is_found() {
         ("a plain file", good.clone(), &[][..]),
         ("a pax header of Solaris", extended(b'X', b"11 mtime=5\n", &good), &refused[..]),
         ("a device number in a file", changed(good.clone(), 329, b"abc"), &refused),
-        ("a minor number in a directory", changed(entry("d/", b'5', "", b""), 337, b"xyz"), &refused),
+        (
+            "a minor number in a directory",
+            changed(entry("d/", b'5', "", b""), 337, b"xyz"),
+            &refused,
+        ),
         ("a NUL in a keyword", pax(&[("a\0b", "c")], &good), &refused),
         ("a NUL in an owner's name", pax(&[("uname", "a\0")], &good), &refused),
         ("a time that is none", pax(&[("atime", "yesterday")], &good), &refused),
         ("a comment", pax(&[("comment", "hello"), ("ctime", "1.5"), ("atime", "-1")], &good), &[]),
-        ("a NUL in an attribute", pax(&[("SCHILY.xattr.user.a\0", "v")], &good), &["header-refused", "xattr-invalid"]),
+        (
+            "a NUL in an attribute",
+            pax(&[("SCHILY.xattr.user.a\0", "v")], &good),
+            &["header-refused", "xattr-invalid"],
+        ),
         ("an attribute without a name", pax(&[("SCHILY.xattr.", "v")], &good), &["xattr-invalid"]),
         (
             "a long attribute",
@@ -72,7 +81,8 @@ fn a_tar_without_a_magic_is_one() {
     assert_eq!(defects(MediaType::LAYER, &wrong, &wrong), ["compression-differs"]);
 }
 
-/// BuildKit writes the table of contents after the end of the tar, and a footer: an empty member of gzip.
+/// BuildKit writes the table of contents after the end of the tar, and a footer: an empty member of
+/// gzip.
 #[test]
 fn the_index_of_estargz_is_no_garbage() {
     let mut plain = tar(&[file("f", b"abc")]);
@@ -83,7 +93,11 @@ fn the_index_of_estargz_is_no_garbage() {
     assert_eq!(defects(MediaType::LAYER_GZIP, &stream, &whole), [""; 0]);
     for (more, what) in [(file("other.json", b"{}"), "another file"), (index, "a second index")] {
         let whole = tar(&[whole.clone(), more]);
-        assert_eq!(defects(MediaType::LAYER_GZIP, &gzip(&whole), &whole), ["tar-trailing"], "{what}");
+        assert_eq!(
+            defects(MediaType::LAYER_GZIP, &gzip(&whole), &whole),
+            ["tar-trailing"],
+            "{what}"
+        );
     }
 }
 
@@ -98,8 +112,12 @@ fn the_index_of_the_layout_is_checked_like_others() {
     };
     assert_eq!(found(&layout), [("member-wrong", "index.json, subject".to_owned())]);
     let layout = Layout::good().copy();
-    layout.edit_json(&["/manifests/0"], |manifest| manifest["layers"][0]["urls"] = json!(["value"]));
-    assert_eq!(found(&layout), [("member-wrong", "index.json, manifests[0], layers[0].urls[0]".to_owned())]);
+    layout
+        .edit_json(&["/manifests/0"], |manifest| manifest["layers"][0]["urls"] = json!(["value"]));
+    assert_eq!(
+        found(&layout),
+        [("member-wrong", "index.json, manifests[0], layers[0].urls[0]".to_owned())]
+    );
 }
 
 /// umoci: "tag is ambiguous"; skopeo: "more than one image in oci".
@@ -107,11 +125,15 @@ fn the_index_of_the_layout_is_checked_like_others() {
 fn an_image_is_listed_once() {
     let layout = Layout::good().copy();
     layout.edit_json(&[], |index| {
-        index["manifests"][0]["annotations"] = json!({ "org.opencontainers.image.ref.name": "once" });
+        index["manifests"][0]["annotations"] =
+            json!({ "org.opencontainers.image.ref.name": "once" });
         let first = index["manifests"][0].clone();
         index["manifests"].as_array_mut().unwrap().push(first);
     });
     let found = oci_layout::verify(layout.path(), &VerifyOptions::default()).unwrap();
-    assert_eq!(found.iter().map(|finding| finding.defect.name()).collect::<Vec<_>>(), ["listed-twice"]);
+    assert_eq!(
+        found.iter().map(|finding| finding.defect.name()).collect::<Vec<_>>(),
+        ["listed-twice"]
+    );
     assert_eq!(found[0].severity(), Severity::Error);
 }

@@ -1,4 +1,5 @@
-//! Values of configurations: what builders refuse is found, as an error or a warning; what they take is not.
+//! Values of configurations: what builders refuse is found, as an error or a warning; what they
+//! take is not.
 
 use oci_layout::{ConfigOptions, Severity, VerifyOptions};
 use serde_json::{Value, json};
@@ -13,7 +14,9 @@ fn found(change: impl FnOnce(&mut Value)) -> Vec<(String, Severity)> {
     let layout = Layout::good();
     layout.edit_json(CONFIG, change);
     let findings = oci_layout::verify(layout.path(), &VerifyOptions::default()).unwrap();
-    let member = |place: &str| place.strip_prefix("index.json, manifests[0], config, ").unwrap_or(place).to_owned();
+    let member = |place: &str| {
+        place.strip_prefix("index.json, manifests[0], config, ").unwrap_or(place).to_owned()
+    };
     findings.iter().map(|finding| (member(&finding.place), finding.severity())).collect()
 }
 
@@ -80,7 +83,8 @@ fn any_value_is_refused_by_both_or_by_none() {
         "Image",
         "Unknown",
     ];
-    const HEALTH: &[&str] = &["Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries", "Unknown"];
+    const HEALTH: &[&str] =
+        &["Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries", "Unknown"];
     let scalars = [
         json!(true),
         json!(0),
@@ -102,8 +106,13 @@ fn any_value_is_refused_by_both_or_by_none() {
     let mut random = crate::common::Random(7);
     for _ in 0..400 {
         let mut some = || scalars[random.below(scalars.len())].clone();
-        let values =
-            [some(), json!([some()]), json!([some(), some()]), json!({ "/a": {}, "80": {} }), json!({ "x": some() })];
+        let values = [
+            some(),
+            json!([some()]),
+            json!([some(), some()]),
+            json!({ "/a": {}, "80": {} }),
+            json!({ "x": some() }),
+        ];
         let mut value = values[random.below(values.len())].clone();
         let member = MEMBERS[random.below(MEMBERS.len())];
         if member == "Healthcheck" {
@@ -139,7 +148,9 @@ fn names_of_platforms_are_warnings() {
         let findings = oci_layout::verify(layout.path(), &VerifyOptions::default()).unwrap();
         let found: Vec<_> = findings
             .iter()
-            .map(|finding| (finding.place.rsplit(", ").next().unwrap().to_owned(), finding.severity()))
+            .map(|finding| {
+                (finding.place.rsplit(", ").next().unwrap().to_owned(), finding.severity())
+            })
             .collect();
         assert_eq!(found, expected, "{change}");
     }
@@ -155,7 +166,10 @@ fn one_platform_has_several_names() {
     for (index, configuration) in [
         (json!({ "architecture": "amd64", "variant": "v1" }), json!({ "architecture": "amd64" })),
         (json!({ "architecture": "arm" }), json!({ "architecture": "arm", "variant": "v7" })),
-        (json!({ "architecture": "arm64", "variant": "v8" }), json!({ "architecture": "arm64", "variant": "" })),
+        (
+            json!({ "architecture": "arm64", "variant": "v8" }),
+            json!({ "architecture": "arm64", "variant": "" }),
+        ),
     ] {
         let layout = Layout::good();
         let set = |object: &mut Value, members: &Value| {
@@ -182,7 +196,10 @@ fn windows_has_other_paths_and_users() {
 #[test]
 fn members_of_older_images_have_their_types() {
     for member in ["id", "parent", "comment", "container", "docker_version", "container_config"] {
-        assert_eq!(found(|document| document[member] = 1.into()), [(member.to_owned(), Severity::Error)]);
+        assert_eq!(
+            found(|document| document[member] = 1.into()),
+            [(member.to_owned(), Severity::Error)]
+        );
     }
     assert_eq!(found(|document| document["container_config"] = json!({ "Cmd": null })), []);
 }
@@ -194,18 +211,25 @@ fn many_layers_are_a_warning() {
     let read = |way: &[&str]| serde_json::from_slice::<Value>(&layout.read(way)).unwrap();
     let more = |value: &Value, count: usize| {
         let list = value.as_array().unwrap();
-        Value::from(list.iter().chain(std::iter::repeat_n(&list[0], count - list.len())).cloned().collect::<Vec<_>>())
+        Value::from(
+            list.iter()
+                .chain(std::iter::repeat_n(&list[0], count - list.len()))
+                .cloned()
+                .collect::<Vec<_>>(),
+        )
     };
     for (count, expected) in
         [(125, vec![]), (126, vec!["has 126 layers, and Docker refuses more than 125: merge some"])]
     {
-        let (layers, ids) = (read(manifest)["layers"].clone(), read(config)["rootfs"]["diff_ids"].clone());
+        let (layers, ids) =
+            (read(manifest)["layers"].clone(), read(config)["rootfs"]["diff_ids"].clone());
         layout.edit_json(config, |document| {
             document["rootfs"]["diff_ids"] = more(&ids, count);
             document["history"] = json!(vec![json!({}); count]);
         });
         layout.edit_json(manifest, |document| document["layers"] = more(&layers, count));
-        let sentences: Vec<_> = verify(layout.path()).into_iter().map(|(_, _, sentence)| sentence).collect();
+        let sentences: Vec<_> =
+            verify(layout.path()).into_iter().map(|(_, _, sentence)| sentence).collect();
         assert_eq!(sentences, expected);
     }
 }

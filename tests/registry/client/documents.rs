@@ -37,7 +37,8 @@ fn two_platforms(platforms: [Value; 2]) -> (Registry, [Digest; 2], Digest) {
     for (bytes, _) in &manifests {
         registry.put_manifest("none", bytes);
     }
-    let entries: Vec<_> = manifests.iter().map(|(bytes, platform)| (&**bytes, platform.clone())).collect();
+    let entries: Vec<_> =
+        manifests.iter().map(|(bytes, platform)| (&**bytes, platform.clone())).collect();
     let digest = registry.put_manifest("v1", &index(&entries));
     (registry, images.map(|image| image.digest()), digest)
 }
@@ -70,7 +71,9 @@ fn a_platform_is_chosen() {
         let (registry, images, _) = two_platforms(platforms);
         for (platform, digest) in TWO.iter().zip(images) {
             let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-            let layout = pull(&client(), &registry.reference(":v1"), Some(platform), dirs[0].path()).unwrap();
+            let layout =
+                pull(&client(), &registry.reference(":v1"), Some(platform), dirs[0].path())
+                    .unwrap();
             assert_sound(dirs[0].path());
             assert_eq!(layout.index().unwrap().manifests[0].digest, digest);
             // It is the layout of that image, whatever way it was found.
@@ -78,7 +81,9 @@ fn a_platform_is_chosen() {
             let other = pull(&client(), &by_digest, None, dirs[1].path()).unwrap();
             assert_eq!(layout.index().unwrap(), other.index().unwrap());
 
-            let manifest = client().manifest(&registry.reference(":v1"), Some(&platform.parse().unwrap())).unwrap();
+            let manifest = client()
+                .manifest(&registry.reference(":v1"), Some(&platform.parse().unwrap()))
+                .unwrap();
             assert_eq!(Digest::of(manifest.bytes()), digest);
         }
     }
@@ -88,19 +93,28 @@ fn a_platform_is_chosen() {
 fn a_platform_that_is_not_there() {
     let (registry, images, _) = two_platforms(said());
     let wanted = Some(&"linux/s390x".parse().unwrap());
-    for (rest, others) in
-        [(":v1".to_owned(), "linux/amd64, linux/arm64/v8"), (format!("@{}", images[0]), "linux/amd64")]
-    {
+    for (rest, others) in [
+        (":v1".to_owned(), "linux/amd64, linux/arm64/v8"),
+        (format!("@{}", images[0]), "linux/amd64"),
+    ] {
         let reference = registry.reference(&rest);
-        let reason = format!("it is not for linux/s390x, but for {others}: choose one of those, or another image");
-        assert_eq!(common::message(client().image(&reference, wanted)), format!("{reference}: {reason}"));
+        let reason = format!(
+            "it is not for linux/s390x, but for {others}: choose one of those, or another image"
+        );
+        assert_eq!(
+            common::message(client().image(&reference, wanted)),
+            format!("{reference}: {reason}")
+        );
     }
 }
 
 #[test]
 fn what_documents_say_cannot_do_anything() {
-    let (registry, ..) = two_platforms(said().map(|_| json!({ "os": "linux", "architecture": "\u{1b}[2Jx" })));
-    let said = common::message(client().image(&registry.reference(":v1"), Some(&"linux/amd64".parse().unwrap())));
+    let (registry, ..) =
+        two_platforms(said().map(|_| json!({ "os": "linux", "architecture": "\u{1b}[2Jx" })));
+    let said = common::message(
+        client().image(&registry.reference(":v1"), Some(&"linux/amd64".parse().unwrap())),
+    );
     assert!(said.ends_with("but for linux/ [2Jx: choose one of those, or another image"), "{said}");
 }
 
@@ -139,7 +153,10 @@ fn what_is_no_image() {
         registry.put_manifest("none", b"{}");
         registry.put_manifest("v1", manifest.to_string().as_bytes());
         let said = common::message(client().image(&registry.reference(":v1"), None));
-        assert!(said.starts_with(&registry.reference(":v1").to_string()) && said.contains(reason), "{said}");
+        assert!(
+            said.starts_with(&registry.reference(":v1").to_string()) && said.contains(reason),
+            "{said}"
+        );
     }
 }
 
@@ -149,7 +166,10 @@ fn an_index_that_lies_of_a_manifest() {
     let image = image("linux/amd64");
     registry.put_manifest("none", image.bytes());
     let entry = json!({ "mediaType": MediaType::MANIFEST, "digest": image.digest(), "size": 1 });
-    registry.put_manifest("v1", json!({ "schemaVersion": 2, "manifests": [entry] }).to_string().as_bytes());
+    registry.put_manifest(
+        "v1",
+        json!({ "schemaVersion": 2, "manifests": [entry] }).to_string().as_bytes(),
+    );
     let said = common::message(client().image(&registry.reference(":v1"), None));
     assert!(said.contains("with 1 bytes, and it is"), "{said}");
 }
@@ -159,8 +179,9 @@ fn an_index_that_lies_of_a_manifest() {
 fn layers_that_are_elsewhere_are_not_fetched_from_there() {
     let (registry, elsewhere) = (Registry::start(), Registry::start());
     let layer = Digest::of(b"layer");
-    let config =
-        registry.put_blob(br#"{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]}}"#);
+    let config = registry.put_blob(
+        br#"{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]}}"#,
+    );
     let url = format!("http://{}/layer", elsewhere.address);
     let manifest = json!({
         "schemaVersion": 2,
@@ -171,8 +192,10 @@ fn layers_that_are_elsewhere_are_not_fetched_from_there() {
     elsewhere.serve("/layer", b"layer");
     let dir = tempfile::tempdir().unwrap();
     let said = common::message(pull(&client(), &registry.reference(":v1"), None, dir.path()));
-    let what =
-        format!("the registry lacks blob {layer} (a layer that registries need not have; its maker has it at {url})");
+    let what = format!(
+        "the registry lacks blob {layer} (a layer that registries need not have; its maker has it \
+         at {url})"
+    );
     assert!(said.contains(&what), "{said}");
     assert!(elsewhere.requests("").is_empty());
     // A registry may have it.
@@ -188,7 +211,12 @@ fn a_document_is_read_as_far_as_one_may_go() {
     registry.fault("/manifests/", 9, Then::Send(vec![b' '; 64 << 20]));
     let reference = registry.reference(":v1");
     let said = common::message(client().image(&reference, None));
-    assert_eq!(said, format!("{reference}: tag v1 has more than the 16777216 bytes that a document may have here"));
+    assert_eq!(
+        said,
+        format!(
+            "{reference}: tag v1 has more than the 16777216 bytes that a document may have here"
+        )
+    );
     // The rest stays with the registry, which is told so by the end of the connection.
     assert!(registry.has_been_cut_off());
 }

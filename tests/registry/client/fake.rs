@@ -31,8 +31,8 @@ impl Request {
     }
 }
 
-/// What the registry says to requests whose method and path, with a space between, have this in them, in place of what
-/// it should.
+/// What the registry says to requests whose method and path, with a space between, have this in
+/// them, in place of what it should.
 pub struct Fault {
     pub path: String,
     /// How many requests it is for.
@@ -102,7 +102,8 @@ impl Registry {
             let mut bytes = Vec::new();
             blob.open().unwrap().read_to_end(&mut bytes).unwrap();
             registry.put_blob(&bytes);
-            if blob.descriptor().media_type.is_manifest() || blob.descriptor().media_type.is_index() {
+            if blob.descriptor().media_type.is_manifest() || blob.descriptor().media_type.is_index()
+            {
                 registry.put_manifest("v1", &bytes);
             }
         }
@@ -167,13 +168,22 @@ impl Registry {
     /// The requests with this in their method and path.
     pub fn requests(&self, path: impl ToString) -> Vec<Request> {
         let path = path.to_string();
-        self.state().requests.iter().filter(|request| request.line().contains(&path)).cloned().collect()
+        self.state()
+            .requests
+            .iter()
+            .filter(|request| request.line().contains(&path))
+            .cloned()
+            .collect()
     }
 
     /// All requests so far, each in two words: the method, and what kind of thing it was for.
     pub fn asked(&self) -> Vec<String> {
-        let kind = |path: &str| ["manifests", "uploads", "blobs"].into_iter().find(|kind| path.contains(kind));
-        let words = |Request { method, path, .. }: &Request| format!("{method} {}", kind(path).unwrap_or("other"));
+        let kind = |path: &str| {
+            ["manifests", "uploads", "blobs"].into_iter().find(|kind| path.contains(kind))
+        };
+        let words = |Request { method, path, .. }: &Request| {
+            format!("{method} {}", kind(path).unwrap_or("other"))
+        };
         self.state().requests.iter().map(words).collect()
     }
 
@@ -205,7 +215,8 @@ fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()
     let mut first = String::new();
     if reader.read_line(&mut first).is_err() {
         // This was TLS.
-        return connection.write_all(b"HTTP/1.1 400 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        return connection
+            .write_all(b"HTTP/1.1 400 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     }
     let mut words = first.split(' ').map(str::to_owned);
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -226,12 +237,16 @@ fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()
     let number = guard.requests.len();
     guard.requests.push(request.clone());
     let line = request.line();
-    let fault = guard.faults.iter_mut().find(|fault| fault.times > 0 && line.contains(&fault.path)).map(|fault| {
-        fault.times -= 1;
-        fault.then.clone()
-    });
+    let fault =
+        guard.faults.iter_mut().find(|fault| fault.times > 0 && line.contains(&fault.path)).map(
+            |fault| {
+                fault.times -= 1;
+                fault.then.clone()
+            },
+        );
     let Request { method, path, headers, .. } = request;
-    let is_let_in = guard.lock.as_ref().is_none_or(|(key, _)| headers.get("authorization") == Some(key));
+    let is_let_in =
+        guard.lock.as_ref().is_none_or(|(key, _)| headers.get("authorization") == Some(key));
     let challenge = guard.lock.as_ref().map(|(_, challenge)| challenge.clone());
     let contents = guard.contents.get(path.split('?').next().unwrap_or_default()).cloned();
     let (has_ranges, hides_digests) = (guard.has_ranges, guard.hides_digests);
@@ -241,9 +256,13 @@ fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()
         return drip(&mut connection, &[&b"HTTP/1.1 200 OK\r\nX-A: "[..], &[b'a'; 1000]].concat());
     }
     let mut head = |status: u16, more: &[(String, String)], length: usize| {
-        let more: String = more.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let more: String =
+            more.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         connection.write_all(
-            format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {length}\r\n{more}\r\n").as_bytes(),
+            format!(
+                "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {length}\r\n{more}\r\n"
+            )
+            .as_bytes(),
         )
     };
     let has_body = method != "HEAD";
@@ -261,7 +280,8 @@ fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()
         if has_body {
             connection.write_all(body.as_bytes())?;
         }
-        // Who is still sending would else see the end of the connection, and perhaps not the answer.
+        // Who is still sending would else see the end of the connection, and perhaps not the
+        // answer.
         connection.shutdown(Shutdown::Write)?;
         return std::io::copy(&mut reader, &mut std::io::sink()).map(drop);
     }
@@ -297,7 +317,10 @@ fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()
         return if has_body { connection.write_all(body.as_bytes()) } else { Ok(()) };
     };
     let digest = match hides_digests {
-        true => vec![("Content-Type".to_owned(), "application/vnd.oci.image.manifest.v1+json".to_owned())],
+        true => vec![(
+            "Content-Type".to_owned(),
+            "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        )],
         false => vec![("Docker-Content-Digest".to_owned(), Digest::of(&bytes).to_string())],
     };
     if !has_body {
@@ -345,7 +368,8 @@ fn drip(connection: &mut TcpStream, bytes: &[u8]) -> std::io::Result<()> {
 pub fn index(entries: &[(&[u8], Value)]) -> Vec<u8> {
     let entry = |(bytes, platform): &(&[u8], Value)| {
         let media_type = "application/vnd.oci.image.manifest.v1+json";
-        let mut entry = json!({ "mediaType": media_type, "digest": Digest::of(bytes), "size": bytes.len() });
+        let mut entry =
+            json!({ "mediaType": media_type, "digest": Digest::of(bytes), "size": bytes.len() });
         if !platform.is_null() {
             entry["platform"] = platform.clone();
         }

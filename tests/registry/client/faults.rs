@@ -21,7 +21,11 @@ struct Room {
 impl Room {
     fn new() -> Self {
         let image = image("linux/amd64");
-        Self { registry: Registry::with(&Image::from(image.clone())), image, dir: tempfile::tempdir().unwrap() }
+        Self {
+            registry: Registry::with(&Image::from(image.clone())),
+            image,
+            dir: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// The larger layer.
@@ -39,15 +43,22 @@ impl Room {
         assert_sound(self.layout());
     }
 
-    /// What the error says behind the name of the image, or the whole if it does not begin with that.
+    /// What the error says behind the name of the image, or the whole if it does not begin with
+    /// that.
     #[track_caller]
     fn fails(&self) -> String {
         let reference = self.registry.reference(":v1");
         let said = common::message(pull(&client(), &reference, None, self.layout()));
-        for file in common::files_in(self.layout()).into_iter().filter(|file| self.layout().join(file).is_file()) {
+        for file in common::files_in(self.layout())
+            .into_iter()
+            .filter(|file| self.layout().join(file).is_file())
+        {
             let name = file.file_name().unwrap().to_str().unwrap();
             // Blobs that came whole may stay; nothing else does, and no layout.
-            assert!(name.len() == 64 && !file.ends_with(self.layer().strip_prefix("sha256:").unwrap()), "{file:?}");
+            assert!(
+                name.len() == 64 && !file.ends_with(self.layer().strip_prefix("sha256:").unwrap()),
+                "{file:?}"
+            );
         }
         match said.strip_prefix(&format!("{reference}: ")) {
             Some(reason) => reason.to_owned(),
@@ -70,16 +81,24 @@ fn a_busy_registry_is_asked_again() {
 fn a_registry_that_stays_busy_is_told_of() {
     let room = Room::new();
     room.registry.say("/manifests/", 9, 429, "TOOMANYREQUESTS");
-    assert_eq!(room.fails(), "the registry has had too many requests (asked for tag v1): try again later, or log in");
+    assert_eq!(
+        room.fails(),
+        "the registry has had too many requests (asked for tag v1): try again later, or log in"
+    );
     assert_eq!(room.registry.requests("/manifests/").len(), 2);
 }
 
 #[test]
 fn a_registry_that_stays_broken_is_told_of() {
     let room = Room::new();
-    room.registry.fault(room.layer(), 9, Then::Say(500, Vec::new(), "out\nof \x1b[31mspace".to_owned()));
+    room.registry.fault(
+        room.layer(),
+        9,
+        Then::Say(500, Vec::new(), "out\nof \x1b[31mspace".to_owned()),
+    );
     let expected = format!(
-        "the registry failed with status 500 (out of  [31mspace), asked for blob {}: try again later",
+        "the registry failed with status 500 (out of  [31mspace), asked for blob {}: try again \
+         later",
         room.layer()
     );
     assert_eq!(room.fails(), expected);
@@ -90,8 +109,12 @@ fn a_blob_that_breaks_off_is_read_on() {
     let room = Room::new();
     room.registry.fault(room.layer(), 1, Then::Break(100_000));
     room.pulls();
-    let ranges: Vec<_> =
-        room.registry.requests(room.layer()).iter().map(|request| request.headers.get("range").cloned()).collect();
+    let ranges: Vec<_> = room
+        .registry
+        .requests(room.layer())
+        .iter()
+        .map(|request| request.headers.get("range").cloned())
+        .collect();
     assert_eq!(ranges, [None, Some("bytes=100000-".to_owned())]);
 }
 
@@ -118,7 +141,10 @@ fn silence_ends_after_a_while() {
     let room = Room::new();
     room.registry.fault(room.layer(), 9, Then::Hang(0));
     let said = room.fails();
-    assert_eq!(said, format!("the registry fell silent in the middle of blob {}: try again later", room.layer()));
+    assert_eq!(
+        said,
+        format!("the registry fell silent in the middle of blob {}: try again later", room.layer())
+    );
 
     let room = Room::new();
     room.registry.fault("/manifests/", 9, Then::Hang(3));
@@ -139,7 +165,10 @@ fn other_bytes_are_no_blob() {
         room.registry.fault(room.layer(), 9, Then::Send(bytes));
         let said = room.fails();
         let expected = format!("blob {} is damaged: its descriptor says ", room.layer());
-        assert!(said.starts_with(&expected) && said.contains(&format!("its bytes say {says}")), "{said}");
+        assert!(
+            said.starts_with(&expected) && said.contains(&format!("its bytes say {says}")),
+            "{said}"
+        );
     }
 }
 
@@ -148,7 +177,8 @@ fn a_missing_blob_is_named() {
     let room = Room::new();
     room.registry.remove(room.image.layers()[0].descriptor().digest);
     let expected = format!(
-        "the registry lacks blob {}, which the image's manifest names: push the image again, whole, or take another",
+        "the registry lacks blob {}, which the image's manifest names: push the image again, \
+         whole, or take another",
         room.layer()
     );
     assert_eq!(room.fails(), expected);
@@ -173,12 +203,15 @@ fn a_missing_image_is_named() {
 #[test]
 fn nobody_there() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let said = common::message(client().image(&format!("127.0.0.1:{port}/a").parse().unwrap(), None));
-    let reason = "cannot be reached (Connection refused (os error 111)): correct its name, or look after the network";
+    let said =
+        common::message(client().image(&format!("127.0.0.1:{port}/a").parse().unwrap(), None));
+    let reason = "cannot be reached (Connection refused (os error 111)): correct its name, or \
+        look after the network";
     assert_eq!(said, format!("127.0.0.1:{port}/a: 127.0.0.1:{port} {reason}"));
 }
 
-/// A server without TLS may wait for the rest of what it takes for a request, and serve no other client meanwhile.
+/// A server without TLS may wait for the rest of what it takes for a request, and serve no other
+/// client meanwhile.
 #[test]
 fn a_registry_without_tls_that_waits() {
     use std::io::{Read, Write};
@@ -212,7 +245,8 @@ fn without_tls_only_if_that_is_said() {
     // What comes in there goes to the registry.
     std::thread::spawn(move || {
         for from in listener.incoming() {
-            let (mut from, mut to) = (from.unwrap(), std::net::TcpStream::connect(("127.0.0.1", port)).unwrap());
+            let (mut from, mut to) =
+                (from.unwrap(), std::net::TcpStream::connect(("127.0.0.1", port)).unwrap());
             let (mut from_too, mut to_too) = (from.try_clone().unwrap(), to.try_clone().unwrap());
             std::thread::spawn(move || drop(std::io::copy(&mut from, &mut to)));
             std::thread::spawn(move || {
@@ -232,7 +266,12 @@ fn without_tls_only_if_that_is_said() {
 fn what_is_no_registry_is_told_of() {
     for (status, body, reason) in [
         (200, "<html>", "cannot be used: it is not JSON"),
-        (418, "tea", "the registry answers with status 418 (tea), asked for tag v1: is it a registry of images?"),
+        (
+            418,
+            "tea",
+            "the registry answers with status 418 (tea), asked for tag v1: is it a registry of \
+             images?",
+        ),
         (204, "", "the registry cannot be understood"),
     ] {
         let room = Room::new();
@@ -247,30 +286,41 @@ fn what_is_no_registry_is_told_of() {
 fn redirects_are_followed() {
     let (room, elsewhere) = (Room::new(), Registry::start());
     elsewhere.serve("/elsewhere", &common::bytes(&room.image.layers()[0]));
-    let location = ("Location".to_owned(), format!("http://{}/elsewhere?signature=secret", elsewhere.address));
+    let location =
+        ("Location".to_owned(), format!("http://{}/elsewhere?signature=secret", elsewhere.address));
     room.registry.fault(room.layer(), 9, Then::Say(307, vec![location], String::new()));
     room.pulls();
     assert_eq!(elsewhere.requests("/elsewhere").len(), 1);
 
     let room = Room::new();
-    let location = ("Location".to_owned(), "http://127.0.0.1:1/elsewhere?signature=secret".to_owned());
+    let location =
+        ("Location".to_owned(), "http://127.0.0.1:1/elsewhere?signature=secret".to_owned());
     room.registry.fault(room.layer(), 9, Then::Say(307, vec![location], String::new()));
     let said = room.fails();
-    assert!(said.contains("cannot be reached (Connection refused") && !said.contains("secret"), "{said}");
+    assert!(
+        said.contains("cannot be reached (Connection refused") && !said.contains("secret"),
+        "{said}"
+    );
 }
 
 /// What a registry says, in refusals and in documents, does nothing to a terminal.
 #[test]
 fn what_a_registry_says_is_printable() {
     let evil = "a\x1b[2J\r\nb\u{9b}\u{202e}\u{2066}\u{2028}\u{200b}\u{e0041}";
-    let refusal = serde_json::json!({ "errors": [{ "code": "DENIED", "message": evil }] }).to_string();
-    let manifest = serde_json::json!({ "schemaVersion": 2, "mediaType": evil, "config": evil }).to_string();
-    for (status, body) in [(403, refusal), (500, evil.to_owned()), (200, manifest), (200, evil.to_owned())] {
+    let refusal =
+        serde_json::json!({ "errors": [{ "code": "DENIED", "message": evil }] }).to_string();
+    let manifest =
+        serde_json::json!({ "schemaVersion": 2, "mediaType": evil, "config": evil }).to_string();
+    for (status, body) in
+        [(403, refusal), (500, evil.to_owned()), (200, manifest), (200, evil.to_owned())]
+    {
         let room = Room::new();
         room.registry.fault("/manifests/", 9, Then::Say(status, Vec::new(), body));
         let said = room.fails();
-        let harmful =
-            |c: char| c.is_control() || matches!(c, '\u{200b}' | '\u{2028}' | '\u{202e}' | '\u{2066}' | '\u{e0041}');
+        let harmful = |c: char| {
+            c.is_control()
+                || matches!(c, '\u{200b}' | '\u{2028}' | '\u{202e}' | '\u{2066}' | '\u{e0041}')
+        };
         assert!(!said.contains(harmful), "{status}: {said:?}");
     }
 }

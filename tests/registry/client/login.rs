@@ -14,7 +14,8 @@ use crate::registry::client::{assert_sound, client, fake::Registry, image, pull}
 const BASIC: &str = "Basic bWU6c2VjcmV0";
 
 fn me() -> Client {
-    client().credentials(Credentials::Password { user: "me".to_owned(), password: "secret".to_owned() })
+    client()
+        .credentials(Credentials::Password { user: "me".to_owned(), password: "secret".to_owned() })
 }
 
 fn registry() -> Registry {
@@ -28,13 +29,21 @@ fn a_password_opens() {
     let dir = tempfile::tempdir().unwrap();
     pull(&me(), &registry.reference(":v1"), None, dir.path()).unwrap();
     assert_sound(dir.path());
-    for client in
-        [client(), client().credentials(Credentials::Password { user: "me".into(), password: "sesame".into() })]
-    {
+    for client in [
+        client(),
+        client()
+            .credentials(Credentials::Password { user: "me".into(), password: "sesame".into() }),
+    ] {
         let said = common::message(client.image(&registry.reference(":v1"), None));
         let address = &registry.address;
-        assert!(said.contains("the registry does not give tag v1 to ") && !said.contains("sesame"), "{said}");
-        assert!(said.contains(&format!("`docker login {address}` or `podman login {address}`")), "{said}");
+        assert!(
+            said.contains("the registry does not give tag v1 to ") && !said.contains("sesame"),
+            "{said}"
+        );
+        assert!(
+            said.contains(&format!("`docker login {address}` or `podman login {address}`")),
+            "{said}"
+        );
     }
 }
 
@@ -42,7 +51,10 @@ fn a_password_opens() {
 fn a_token_opens() {
     let (registry, guard) = (registry(), Registry::start());
     guard.serve("/token", br#"{"token":"abc"}"#);
-    registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\",service=\"images\"", guard.address));
+    registry.lock(
+        "Bearer abc",
+        &format!("Bearer realm=\"http://{}/token\",service=\"images\"", guard.address),
+    );
     for (client, told) in [(client(), None), (me(), Some(BASIC.to_owned()))] {
         let dir = tempfile::tempdir().unwrap();
         pull(&client, &registry.reference(":v1"), None, dir.path()).unwrap();
@@ -52,7 +64,12 @@ fn a_token_opens() {
         assert!(asked.path.contains("scope=repository%3Aa%2Fb%3Apull"), "{}", asked.path);
     }
     // The password is for the guard alone.
-    assert!(registry.requests("").iter().all(|request| !request.headers.values().any(|value| value == BASIC)));
+    assert!(
+        registry
+            .requests("")
+            .iter()
+            .all(|request| !request.headers.values().any(|value| value == BASIC))
+    );
 }
 
 #[test]
@@ -94,7 +111,9 @@ fn files_of_docker_and_podman_are_read() {
     let file = dir.path().join("auth.json");
     let auths = format!(r#"{{"auths": {{"{}": {{"auth": "bWU6c2VjcmV0"}}}}}}"#, registry.address);
     fs::write(&file, auths).unwrap();
-    let with = |files: &[&Path]| client().credentials(Credentials::Files(files.iter().map(Into::into).collect()));
+    let with = |files: &[&Path]| {
+        client().credentials(Credentials::Files(files.iter().map(Into::into).collect()))
+    };
     with(&[Path::new("/nowhere"), &file]).image(&registry.reference(":v1"), None).unwrap();
     with(&[Path::new("/nowhere")]).image(&registry.reference(":v1"), None).unwrap_err();
 }
@@ -139,7 +158,10 @@ fn challenges_in_every_form() {
     ] {
         let (registry, guard) = (registry(), Registry::start());
         guard.serve("/token", br#"{"token":"abc","expires_in":"300"}"#);
-        registry.lock("Bearer abc", &challenge.replace("ADDRESS", &format!("http://{}/token", guard.address)));
+        registry.lock(
+            "Bearer abc",
+            &challenge.replace("ADDRESS", &format!("http://{}/token", guard.address)),
+        );
         for client in [client(), me()] {
             let pulled = client.image(&registry.reference(":v1"), None);
             pulled.unwrap_or_else(|error| panic!("{challenge}: {error}"));
@@ -160,12 +182,19 @@ fn a_challenge_that_is_not_understood_is_told_of() {
         registry.lock("something", challenge);
         for client in [client(), me()] {
             let said = common::message(client.image(&registry.reference(":v1"), None));
-            assert!(said.contains("requires a login, but ") && said.contains(how), "{challenge}: {said}");
+            assert!(
+                said.contains("requires a login, but ") && said.contains(how),
+                "{challenge}: {said}"
+            );
             assert!(!said.contains("log in"), "{said}");
         }
     }
     let registry = registry();
-    registry.fault("/v2/", 99, crate::registry::client::fake::Then::Say(401, Vec::new(), String::new()));
+    registry.fault(
+        "/v2/",
+        99,
+        crate::registry::client::fake::Then::Say(401, Vec::new(), String::new()),
+    );
     let said = common::message(client().image(&registry.reference(":v1"), None));
     assert!(said.contains("sends no header WWW-Authenticate that says how"), "{said}");
     // Where the tokens are is wrong.
@@ -178,7 +207,10 @@ fn a_challenge_that_is_not_understood_is_told_of() {
         let registry = self::registry();
         registry.lock("something", challenge);
         let said = common::message(client().image(&registry.reference(":v1"), None));
-        assert!(said.contains("where its tokens are is no address") && said.contains(why), "{challenge}: {said}");
+        assert!(
+            said.contains("where its tokens are is no address") && said.contains(why),
+            "{challenge}: {said}"
+        );
     }
 }
 
@@ -198,17 +230,32 @@ fn an_identity_token_that_is_replaced() {
     for (times, old, new) in [(1, "first", "second"), (1, "second", "third")] {
         let _ = old;
         let answer = format!(r#"{{"access_token":"{new}","refresh_token":"{new}"}}"#);
-        guard.fault("POST /token", times, crate::registry::client::fake::Then::Say(200, Vec::new(), answer));
+        guard.fault(
+            "POST /token",
+            times,
+            crate::registry::client::fake::Then::Say(200, Vec::new(), answer),
+        );
     }
     registry.lock("Bearer third", &format!("Bearer realm=\"http://{}/token\"", guard.address));
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config.json");
-    fs::write(&file, format!(r#"{{"auths": {{"{}": {{"identitytoken": "first"}}}}}}"#, registry.address)).unwrap();
+    fs::write(
+        &file,
+        format!(r#"{{"auths": {{"{}": {{"identitytoken": "first"}}}}}}"#, registry.address),
+    )
+    .unwrap();
     // The first token is refused, and a second one is asked for.
-    client().credentials(Credentials::Files(vec![file])).image(&registry.reference(":v1"), None).unwrap();
-    let sent: Vec<_> = guard.requests("POST /token").into_iter().map(|request| request.body).collect();
+    client()
+        .credentials(Credentials::Files(vec![file]))
+        .image(&registry.reference(":v1"), None)
+        .unwrap();
+    let sent: Vec<_> =
+        guard.requests("POST /token").into_iter().map(|request| request.body).collect();
     let sent: Vec<_> = sent.iter().map(|body| String::from_utf8_lossy(body).into_owned()).collect();
-    assert!(sent[0].contains("refresh_token=first") && sent[1].contains("refresh_token=second"), "{sent:?}");
+    assert!(
+        sent[0].contains("refresh_token=first") && sent[1].contains("refresh_token=second"),
+        "{sent:?}"
+    );
 }
 
 /// Some services exchange no identity tokens, and have a password besides.
@@ -216,13 +263,20 @@ fn an_identity_token_that_is_replaced() {
 fn an_identity_token_that_cannot_be_exchanged() {
     let (registry, guard) = (registry(), Registry::start());
     guard.serve("/token", br#"{"token":"abc"}"#);
-    guard.fault("POST /token", 9, crate::registry::client::fake::Then::Say(404, Vec::new(), String::new()));
+    guard.fault(
+        "POST /token",
+        9,
+        crate::registry::client::fake::Then::Say(404, Vec::new(), String::new()),
+    );
     registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\"", guard.address));
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config.json");
     let entry = r#"{"auth": "bWU6c2VjcmV0", "identitytoken": "it"}"#;
     fs::write(&file, format!(r#"{{"auths": {{"{}": {entry}}}}}"#, registry.address)).unwrap();
-    client().credentials(Credentials::Files(vec![file])).image(&registry.reference(":v1"), None).unwrap();
+    client()
+        .credentials(Credentials::Files(vec![file]))
+        .image(&registry.reference(":v1"), None)
+        .unwrap();
     assert_eq!(guard.requests("GET /token").pop().unwrap().headers["authorization"], BASIC);
 }
 
@@ -234,8 +288,11 @@ fn a_registry_token_is_sent_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config.json");
     for (token, is_let_in) in [("abc", true), ("abd", false)] {
-        fs::write(&file, format!(r#"{{"auths": {{"{}": {{"registrytoken": "{token}"}}}}}}"#, registry.address))
-            .unwrap();
+        fs::write(
+            &file,
+            format!(r#"{{"auths": {{"{}": {{"registrytoken": "{token}"}}}}}}"#, registry.address),
+        )
+        .unwrap();
         let client = client().credentials(Credentials::Files(vec![file.clone()]));
         let pulled = client.image(&registry.reference(":v1"), None);
         assert_eq!(pulled.is_ok(), is_let_in, "{token}");

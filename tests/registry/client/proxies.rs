@@ -33,13 +33,20 @@ fn through(proxy: impl Into<String>) -> Client {
 fn a_proxy_is_asked_for_what_is_elsewhere() {
     let image = Image::from(image("linux/amd64"));
     let proxy = Registry::with(&image);
-    for written in [format!("http://{}", proxy.address), proxy.address.clone(), format!("http://{}/", proxy.address)] {
+    for written in [
+        format!("http://{}", proxy.address),
+        proxy.address.clone(),
+        format!("http://{}/", proxy.address),
+    ] {
         assert_eq!(through(written).image(&far(), None).unwrap().digest(), image.digest());
     }
     assert!(proxy.requests("").iter().all(|request| request.headers["host"] == "registry.invalid"));
     // A push too.
     let proxy = Registry::start();
-    through(&proxy.address).timeout(std::time::Duration::from_secs(2)).push(&image, &[far()]).unwrap();
+    through(&proxy.address)
+        .timeout(std::time::Duration::from_secs(2))
+        .push(&image, &[far()])
+        .unwrap();
     assert!(proxy.content("/v2/a/b/manifests/v1").is_some());
 }
 
@@ -51,20 +58,30 @@ fn a_proxy_with_a_password() {
     let sent = proxy.requests("/v2/").pop().unwrap().headers.remove("proxy-authorization");
     assert_eq!(sent.as_deref(), Some("Basic bWU6c0B4"));
     proxy.fault("/v2/", 9, Then::Say(407, Vec::new(), String::new()));
-    let said = common::message(through(format!("http://me:secret@{}", proxy.address)).image(&far(), None));
-    assert!(said.contains(&format!("the proxy {} requires a login (status 407)", proxy.address)), "{said}");
+    let said =
+        common::message(through(format!("http://me:secret@{}", proxy.address)).image(&far(), None));
+    assert!(
+        said.contains(&format!("the proxy {} requires a login (status 407)", proxy.address)),
+        "{said}"
+    );
     assert!(said.contains("USER:PASSWORD@") && !said.contains("secret"), "{said}");
 }
 
 #[test]
 fn a_proxy_that_is_not_there_is_told_of() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let said = common::message(through(format!("http://me:secret@127.0.0.1:{port}")).image(&far(), None));
-    let reason = format!("registry.invalid cannot be reached through the proxy 127.0.0.1:{port} (Connection refused");
-    assert!(said.contains(&reason) && said.contains("NO_PROXY") && !said.contains("secret"), "{said}");
+    let said =
+        common::message(through(format!("http://me:secret@127.0.0.1:{port}")).image(&far(), None));
+    let reason = format!(
+        "registry.invalid cannot be reached through the proxy 127.0.0.1:{port} (Connection refused"
+    );
+    assert!(
+        said.contains(&reason) && said.contains("NO_PROXY") && !said.contains("secret"),
+        "{said}"
+    );
     let said = common::message(through("ftp://me:secret@a.b").image(&far(), None));
-    let reason = "the proxy for registry.invalid cannot be used (its scheme is ftp, and http, https, socks4, socks4a, socks5 \
-                  and socks5h are known)";
+    let reason = "the proxy for registry.invalid cannot be used (its scheme is ftp, and http, \
+        https, socks4, socks4a, socks5 and socks5h are known)";
     assert!(said.contains(reason) && !said.contains("secret"), "{said}");
     // It is not used for this machine, nor for what NO_PROXY names.
     let registry = Registry::with(&Image::from(image("linux/amd64")));
@@ -72,10 +89,14 @@ fn a_proxy_that_is_not_there_is_told_of() {
     let mut proxies = Proxies::default();
     (proxies.http, proxies.no_proxy) = (Some("ftp://a.b".to_owned()), "invalid".to_owned());
     let said = common::message(client().plain_http(true).proxies(proxies).image(&far(), None));
-    assert!(said.contains("registry.invalid cannot be reached (") && !said.contains("proxy"), "{said}");
+    assert!(
+        said.contains("registry.invalid cannot be reached (") && !said.contains("proxy"),
+        "{said}"
+    );
 }
 
-/// [RFC 1928](https://www.rfc-editor.org/rfc/rfc1928), as much of it as a client without a password needs.
+/// [RFC 1928](https://www.rfc-editor.org/rfc/rfc1928), as much of it as a client without a password
+/// needs.
 #[test]
 fn a_proxy_by_socks() {
     let image = Image::from(image("linux/amd64"));

@@ -15,8 +15,9 @@ use std::{
 };
 
 use oci_layout::{
-    Blob, Descriptor, Digest, FileMapping, Image, ImageLayout, Layer, LayerOptions, MediaType, MemoryBlob, Progress,
-    TarLayer, artifact_manifest, image_config, image_index, image_layout, image_manifest, layer_tar,
+    Blob, Descriptor, Digest, FileMapping, Image, ImageLayout, Layer, LayerOptions, MediaType,
+    MemoryBlob, Progress, TarLayer, artifact_manifest, image_config, image_index, image_layout,
+    image_manifest, layer_tar,
     registry::{Client, Reference},
 };
 use serde_json::{Value, json};
@@ -52,21 +53,26 @@ impl Layer for Counted {
     }
 }
 
-/// An image of these files, each in a layer of its own, and how often one of the layers was opened since one last asked.
+/// An image of these files, each in a layer of its own, and how often one of the layers was opened
+/// since one last asked.
 fn counted(files: &[&str], manifest: Value) -> (Image, impl Fn() -> usize + use<>) {
     let opened = Arc::new(AtomicUsize::new(0));
     let layer = |contents: &&str| {
-        let layer = layer_tar([FileMapping::text(*contents, "/file")], LayerOptions::default()).unwrap();
+        let layer =
+            layer_tar([FileMapping::text(*contents, "/file")], LayerOptions::default()).unwrap();
         Arc::new(Counted { layer, opened: Arc::clone(&opened) }) as Arc<dyn Layer>
     };
     let layers: Vec<_> = files.iter().map(layer).collect();
     let config = image_config(&layers, Value::Null).unwrap();
-    (image_manifest(config, layers, manifest).unwrap().into(), move || opened.swap(0, Ordering::SeqCst))
+    (image_manifest(config, layers, manifest).unwrap().into(), move || {
+        opened.swap(0, Ordering::SeqCst)
+    })
 }
 
 /// Pushes under these tags, as `a/b`.
 fn push(registry: &Registry, image: &Image, tags: &[&str]) -> oci_layout::Result<Vec<Reference>> {
-    let references: Vec<_> = tags.iter().map(|tag| registry.reference(&format!(":{tag}"))).collect();
+    let references: Vec<_> =
+        tags.iter().map(|tag| registry.reference(&format!(":{tag}"))).collect();
     client().push(image, &references)
 }
 
@@ -79,12 +85,15 @@ fn sorted(mut words: Vec<String>) -> Vec<String> {
 #[track_caller]
 fn assert_has(registry: &Registry, repository: &str, tag: &str, image: &Image) {
     for blob in image.blobs() {
-        let is_document = blob.descriptor().media_type.is_manifest() || blob.descriptor().media_type.is_index();
+        let is_document =
+            blob.descriptor().media_type.is_manifest() || blob.descriptor().media_type.is_index();
         let kind = if is_document { "manifests" } else { "blobs" };
         let path = format!("/v2/{repository}/{kind}/{}", blob.descriptor().digest);
         assert_eq!(registry.content(&path), Some(common::bytes(blob)), "{path}");
     }
-    let tagged = registry.content(format!("/v2/{repository}/manifests/{tag}")).map(|bytes| Digest::of(&bytes));
+    let tagged = registry
+        .content(format!("/v2/{repository}/manifests/{tag}"))
+        .map(|bytes| Digest::of(&bytes));
     assert_eq!(tagged, Some(image.digest()), "{tag}");
 }
 
@@ -115,7 +124,10 @@ fn an_image_that_is_there_costs_one_request() {
     assert_eq!(registry.asked()[before..], ["HEAD manifests"]);
     // Under another tag, it is found by its digest.
     push(&registry, &image, &["v2"]).unwrap();
-    assert_eq!(registry.asked()[before + 1..], ["HEAD manifests", "HEAD manifests", "PUT manifests"]);
+    assert_eq!(
+        registry.asked()[before + 1..],
+        ["HEAD manifests", "HEAD manifests", "PUT manifests"]
+    );
     // Without the manifest, each blob costs one.
     registry.remove(image.digest());
     registry.forget("/v2/a/b/manifests/");
@@ -137,7 +149,11 @@ fn a_change_sends_what_changed() {
     push(&registry, &after, &["v1"]).unwrap();
     assert_eq!(opened(), 1);
     assert_has(&registry, "a/b", "v1", &after);
-    assert_eq!(registry.requests("PUT /v2/a/b/blobs").len() - sent, 2, "a layer and the configuration");
+    assert_eq!(
+        registry.requests("PUT /v2/a/b/blobs").len() - sent,
+        2,
+        "a layer and the configuration"
+    );
 }
 
 #[test]
@@ -157,19 +173,23 @@ fn a_second_repository_takes_from_the_first() {
     for refuses_mounts in [false, true] {
         let (registry, (image, opened)) = (Registry::start(), counted(&["one"], Value::Null));
         registry.uploads(|uploads| uploads.refuses_mounts = refuses_mounts);
-        let references =
-            ["a/b:v1", "c/d", "c/d:v1"].map(|rest| format!("{}/{rest}", registry.address).parse().unwrap());
+        let references = ["a/b:v1", "c/d", "c/d:v1"]
+            .map(|rest| format!("{}/{rest}", registry.address).parse().unwrap());
         let pushed = client().push(&image, &references).unwrap();
         // Who refuses has begun an upload, which is used.
         let again = usize::from(refuses_mounts);
         assert_eq!(opened(), 1 + again);
-        let expected = ["a/b", "c/d"].map(|name| format!("{}/{name}@{}", registry.address, image.digest()));
+        let expected =
+            ["a/b", "c/d"].map(|name| format!("{}/{name}@{}", registry.address, image.digest()));
         assert_eq!(pushed.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
         assert_has(&registry, "a/b", "v1", &image);
         assert_has(&registry, "c/d", "latest", &image);
         assert_has(&registry, "c/d", "v1", &image);
         assert_eq!(registry.requests("mount=").len(), 2);
-        assert_eq!((registry.requests("POST").len(), registry.requests("PUT /v2/c/d/blobs").len()), (4, 2 * again));
+        assert_eq!(
+            (registry.requests("POST").len(), registry.requests("PUT /v2/c/d/blobs").len()),
+            (4, 2 * again)
+        );
     }
 }
 
@@ -177,9 +197,13 @@ fn a_second_repository_takes_from_the_first() {
 fn blobs_are_mounted_from_where_they_may_be() {
     let registry = Registry::start();
     let base = format!("{}/base/image:1", registry.address);
-    let (image, opened) = counted(&["one"], json!({ "annotations": { "org.opencontainers.image.base.name": base } }));
+    let (image, opened) =
+        counted(&["one"], json!({ "annotations": { "org.opencontainers.image.base.name": base } }));
     for blob in image.blobs() {
-        registry.serve(&format!("/v2/base/image/blobs/{}", blob.descriptor().digest), &common::bytes(blob));
+        registry.serve(
+            &format!("/v2/base/image/blobs/{}", blob.descriptor().digest),
+            &common::bytes(blob),
+        );
     }
     opened();
     // The first one asked has nothing.
@@ -189,7 +213,9 @@ fn blobs_are_mounted_from_where_they_may_be() {
     assert_has(&registry, "a/b", "v1", &image);
     assert_eq!(registry.requests("from=other/image").len(), 2);
     assert_eq!(registry.requests("from=base/image").len(), 2);
-    let said = common::message(client.mount_from("no repository").push(&image, &[registry.reference(":v2")]));
+    let said = common::message(
+        client.mount_from("no repository").push(&image, &[registry.reference(":v2")]),
+    );
     assert!(said.contains("no repository"), "{said}");
 }
 
@@ -251,7 +277,10 @@ fn layers_that_registries_need_not_have_stay_here() {
     assert_eq!(registry.requests(Digest::of(b"x")).len(), 0);
     let put = registry.requests("PUT /v2/a/b/manifests/v1").pop().unwrap();
     assert_eq!(put.headers["content-type"], manifest_type, "Docker's names stay");
-    assert_eq!(registry.content("/v2/a/b/manifests/v1").map(|bytes| Digest::of(&bytes)), Some(image.digest()));
+    assert_eq!(
+        registry.content("/v2/a/b/manifests/v1").map(|bytes| Digest::of(&bytes)),
+        Some(image.digest())
+    );
 }
 
 #[test]
@@ -261,13 +290,16 @@ fn what_has_a_subject_is_listed() {
         registry.uploads(|uploads| uploads.lists_referrers = lists_referrers);
         push(&registry, &subject, &["v1"]).unwrap();
         let artifact = |text: &str| {
-            let file: Arc<dyn Blob> = Arc::new(MemoryBlob::new(MediaType::new("text/plain"), text.as_bytes()));
+            let file: Arc<dyn Blob> =
+                Arc::new(MemoryBlob::new(MediaType::new("text/plain"), text.as_bytes()));
             let extra = json!({ "annotations": { "a": text } });
             artifact_manifest("text/x", [file], Some(subject.descriptor()), extra).unwrap()
         };
         let artifacts = ["first", "second"].map(artifact);
         for artifact in artifacts.iter().chain(&artifacts) {
-            client().push(artifact, &[registry.reference(&format!("@{}", artifact.digest()))]).unwrap();
+            client()
+                .push(artifact, &[registry.reference(&format!("@{}", artifact.digest()))])
+                .unwrap();
         }
         let list = registry.content(format!("/v2/a/b/manifests/sha256-{}", subject.digest().hex()));
         assert_eq!(list.is_none(), lists_referrers);
@@ -293,7 +325,10 @@ fn only_the_image_has_its_digest() {
     assert_eq!(registry.requests("PUT /v2/a/b/manifests/").len(), 1);
     let other = registry.reference(&format!("@{}", Digest::of(b"")));
     let said = common::message(client().push(&image, std::slice::from_ref(&other)));
-    let reason = format!("the image has the digest {}: leave the digest out, or push the other image", image.digest());
+    let reason = format!(
+        "the image has the digest {}: leave the digest out, or push the other image",
+        image.digest()
+    );
     assert_eq!(said, format!("image {other}: {reason}"));
 }
 
@@ -301,9 +336,15 @@ fn only_the_image_has_its_digest() {
 fn an_image_of_a_layout_is_pushed_as_a_whole() {
     let (registry, dir) = (Registry::start(), tempfile::tempdir().unwrap());
     let dir = dir.path().join("layout");
-    let two = ["linux/amd64", "linux/arm64"].map(|platform| Image::from(image(platform)).tagged("two"));
+    let two =
+        ["linux/amd64", "linux/arm64"].map(|platform| Image::from(image(platform)).tagged("two"));
     let (one, _) = counted(&["one"], Value::Null);
-    image_layout(&dir, two.into_iter().chain([one.clone().tagged("one").tagged("again")]), Value::Null).unwrap();
+    image_layout(
+        &dir,
+        two.into_iter().chain([one.clone().tagged("one").tagged("again")]),
+        Value::Null,
+    )
+    .unwrap();
     let layout = ImageLayout::open(&dir).unwrap();
     assert_eq!(layout.whole_image(Some("again")).unwrap().digest(), one.digest());
     let said = common::message(layout.whole_image(None));
@@ -311,7 +352,8 @@ fn an_image_of_a_layout_is_pushed_as_a_whole() {
     let index = layout.whole_image(Some("two")).unwrap();
     push(&registry, &index, &["v1"]).unwrap();
     assert_has(&registry, "a/b", "v1", &index);
-    let pulled = client().image(&registry.reference(":v1"), Some(&"linux/arm64".parse().unwrap())).unwrap();
+    let pulled =
+        client().image(&registry.reference(":v1"), Some(&"linux/arm64".parse().unwrap())).unwrap();
     assert_eq!(pulled.digest(), image("linux/arm64").digest());
 }
 

@@ -16,7 +16,8 @@ use crate::registry::client::{
     image, pull,
 };
 
-/// A client for which 50 bytes a second are too few, averaged over half a second. Silence it bears longer.
+/// A client for which 50 bytes a second are too few, averaged over half a second. Silence it bears
+/// longer.
 fn hasty() -> Client {
     client().timeout(Duration::from_millis(600)).least_rate(1000, Duration::from_millis(500))
 }
@@ -40,8 +41,8 @@ fn a_manifest_that_drips() {
     let registry = registry();
     registry.fault("GET /v2/a/b/manifests/", 9, Then::Drip(0));
     let said = gives_up(&registry, &hasty());
-    let expected = "the registry sends tag v1 at less than 1000 bytes a second over 0.5 seconds: try again later, or pull \
-                    from elsewhere";
+    let expected = "the registry sends tag v1 at less than 1000 bytes a second over 0.5 seconds: \
+        try again later, or pull from elsewhere";
     assert!(said.ends_with(expected), "{said}");
     assert_eq!(registry.requests("GET /v2/a/b/manifests/").len(), 1);
 }
@@ -53,7 +54,9 @@ fn a_blob_that_drips() {
         let layer = image("linux/amd64").layers()[0].descriptor().digest;
         registry.fault(layer, 9, Then::Drip(after));
         let said = gives_up(&registry, &hasty());
-        let expected = format!("the registry sends blob {layer} at less than 1000 bytes a second over 0.5 seconds");
+        let expected = format!(
+            "the registry sends blob {layer} at less than 1000 bytes a second over 0.5 seconds"
+        );
         assert!(said.contains(&expected), "{after}: {said}");
     }
 }
@@ -92,7 +95,10 @@ fn silences_are_added_up() {
     registry.fault("GET /v2/a/b/manifests/", 99, Then::Hang(0));
     let client = Client::default().retries(9).timeout(Duration::from_millis(100));
     let said = gives_up(&registry, &client.least_rate(1, Duration::from_millis(250)));
-    assert!(said.contains("the registry is silent") || said.contains("less than 1 bytes"), "{said}");
+    assert!(
+        said.contains("the registry is silent") || said.contains("less than 1 bytes"),
+        "{said}"
+    );
     assert!(registry.requests("GET /v2/a/b/manifests/").len() <= 3);
 }
 
@@ -108,7 +114,8 @@ fn a_slow_registry_is_waited_for() {
     assert_sound(dir.path());
 }
 
-/// A byte, or the whole head of a blob, is no progress that makes up for a connection that broke off.
+/// A byte, or the whole head of a blob, is no progress that makes up for a connection that broke
+/// off.
 #[test]
 fn a_byte_makes_up_for_nothing() {
     for (has_ranges, after) in [(true, 1), (true, 50_000), (false, 1)] {
@@ -127,13 +134,17 @@ fn a_byte_makes_up_for_nothing() {
 /// Much of a large blob is.
 #[test]
 fn a_mebibyte_makes_up_for_a_connection() {
-    let options = oci_layout::LayerOptions { compression: oci_layout::Compression::NONE, ..Default::default() };
+    let options = oci_layout::LayerOptions {
+        compression: oci_layout::Compression::NONE,
+        ..Default::default()
+    };
     let file = oci_layout::FileMapping::bytes(common::text(4 << 20, 1), "/large");
     let layer = oci_layout::layer_tar([file], options).unwrap();
     let config = oci_layout::image_config([&layer], Value::Null).unwrap();
     let image = Image::from(oci_layout::image_manifest(config, [layer], Value::Null).unwrap());
     let registry = Registry::with(&image);
-    let layer = image.blobs().iter().max_by_key(|blob| blob.descriptor().size).unwrap().descriptor().digest;
+    let layer =
+        image.blobs().iter().max_by_key(|blob| blob.descriptor().size).unwrap().descriptor().digest;
     registry.fault(layer, 3, Then::Break(5 << 18));
     let dir = tempfile::tempdir().unwrap();
     let remote = client().retries(1).image(&registry.reference(":v1"), None).unwrap();
@@ -164,7 +175,10 @@ fn an_identity_token_goes_nowhere_else() {
     guard.fault("POST /there", 1, Then::Say(200, Vec::new(), r#"{"token":"abc"}"#.to_owned()));
     registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\"", guard.address));
     identified(&registry, &dir).image(&registry.reference(":v1"), None).unwrap();
-    assert!(String::from_utf8_lossy(&guard.requests("POST /there")[0].body).contains("refresh_token=it"));
+    assert!(
+        String::from_utf8_lossy(&guard.requests("POST /there")[0].body)
+            .contains("refresh_token=it")
+    );
 }
 
 /// Nor does a password.
@@ -178,20 +192,33 @@ fn a_password_goes_nowhere_else() {
         registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\"", guard.address));
         let me = Credentials::Password { user: "me".to_owned(), password: "secret".to_owned() };
         let _ = client().credentials(me).image(&registry.reference(":v1"), None);
-        assert!(guard.requests("/token").iter().all(|request| request.headers.contains_key("authorization")));
+        assert!(
+            guard
+                .requests("/token")
+                .iter()
+                .all(|request| request.headers.contains_key("authorization"))
+        );
         let told = other.requests("/token");
-        assert!(told.iter().all(|request| !request.headers.contains_key("authorization")), "{status}: {told:?}");
+        assert!(
+            told.iter().all(|request| !request.headers.contains_key("authorization")),
+            "{status}: {told:?}"
+        );
     }
 }
 
-/// The token service that had the identity token once is its home, whatever the registry names later.
+/// The token service that had the identity token once is its home, whatever the registry names
+/// later.
 #[test]
 fn an_identity_token_stays_where_it_was() {
     let dir = TempDir::new().unwrap();
     let (registry, first, second) = (self::registry(), Registry::start(), Registry::start());
     let answer = r#"{"access_token":"old","refresh_token":"new"}"#;
     first.fault("POST /token", 9, Then::Say(200, Vec::new(), answer.to_owned()));
-    second.fault("POST /token", 9, Then::Say(200, Vec::new(), r#"{"access_token":"abc"}"#.to_owned()));
+    second.fault(
+        "POST /token",
+        9,
+        Then::Say(200, Vec::new(), r#"{"access_token":"abc"}"#.to_owned()),
+    );
     let challenge = |guard: &Registry| {
         let realm = format!("Bearer realm=\"http://{}/token\"", guard.address);
         Then::Say(401, vec![("WWW-Authenticate".to_owned(), realm)], String::new())

@@ -48,9 +48,14 @@ fn what_a_client_has_is_not_sent_again() {
     for target in targets(&image) {
         let tag = served.get(&target).header("etag").to_owned();
         for method in ["GET", "HEAD"] {
-            for value in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
+            for value in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()]
+            {
                 let answer = ask(&served.address, method, &target, &[("If-None-Match", &value)]);
-                assert_eq!((answer.status, answer.body.len()), (304, 0), "{method} {target} {value}");
+                assert_eq!(
+                    (answer.status, answer.body.len()),
+                    (304, 0),
+                    "{method} {target} {value}"
+                );
                 // Section 15.4.5: what the response with 200 would have had of these.
                 assert_eq!(answer.header("etag"), tag);
                 assert!(!answer.headers.contains_key("content-type"), "{answer:?}");
@@ -60,7 +65,12 @@ fn what_a_client_has_is_not_sent_again() {
                 assert_eq!(answer.status, 200, "{method} {target} {value}");
             }
             // Section 13.2.2: it counts before a range does.
-            let answer = ask(&served.address, method, &target, &[("If-None-Match", &tag), ("Range", "bytes=0-0")]);
+            let answer = ask(
+                &served.address,
+                method,
+                &target,
+                &[("If-None-Match", &tag), ("Range", "bytes=0-0")],
+            );
             assert_eq!(answer.status, 304, "{method} {target}");
         }
         assert_eq!(get(&served.address, &target, &[("If-Match", &tag)]).status, 200);
@@ -94,7 +104,11 @@ fn what_is_not_there_is_not_there_for_anybody() {
     let (dir, image, served) = fixture();
     let layer = image.layers()[0].descriptor().digest;
     fs::remove_file(dir.path().join("blobs/sha256").join(layer.hex())).unwrap();
-    for target in [format!("/v2/a/blobs/{layer}"), "/v2/a/manifests/x".to_owned(), "/v2/b/tags/list".to_owned()] {
+    for target in [
+        format!("/v2/a/blobs/{layer}"),
+        "/v2/a/manifests/x".to_owned(),
+        "/v2/b/tags/list".to_owned(),
+    ] {
         let answer = get(&served.address, &target, &[("If-None-Match", "*")]);
         assert_eq!(answer.status, 404, "{target}");
         assert!(!answer.headers.contains_key("etag"));

@@ -17,7 +17,8 @@ use crate::registry::serve::{
     image, wait_until,
 };
 
-/// A repository with a blob that is larger than what the system keeps for a client that reads nothing.
+/// A repository with a blob that is larger than what the system keeps for a client that reads
+/// nothing.
 fn fixture(limits: Limits) -> (TempDir, Served, String) {
     let dir = TempDir::new().unwrap();
     let image = image(common::text(20 << 20, 1), "linux/amd64");
@@ -49,7 +50,8 @@ fn is_over(stream: &mut TcpStream) -> bool {
 #[test]
 fn stalled_readers_lock_nobody_out() {
     let (_dir, served, blob) = fixture(limits(8, 8));
-    let stalled: Vec<TcpStream> = (0..8).map(|_| open(&served.address, "GET", &blob, &[])).collect();
+    let stalled: Vec<TcpStream> =
+        (0..8).map(|_| open(&served.address, "GET", &blob, &[])).collect();
     wait_until("all are answered", || served.events(&blob).len() == 8);
     // None of the others reads; it is the one of them that makes room.
     assert_eq!(get(&served.address, "/v2/a/manifests/latest", &[]).status, 200);
@@ -61,7 +63,8 @@ fn stalled_readers_lock_nobody_out() {
 #[test]
 fn slow_requests_lock_nobody_out() {
     let (_dir, served, _) = fixture(limits(8, 6));
-    let mut slow: Vec<TcpStream> = (0..30).map(|_| TcpStream::connect(&served.address).unwrap()).collect();
+    let mut slow: Vec<TcpStream> =
+        (0..30).map(|_| TcpStream::connect(&served.address).unwrap()).collect();
     let dripping = thread::spawn(move || {
         for byte in b"GET /v2/ HTTP/1.1\r\nX: yyyyyyyy" {
             for stream in &mut slow {
@@ -72,7 +75,8 @@ fn slow_requests_lock_nobody_out() {
         slow
     });
     wait_until("an honest client is answered", || {
-        let answer = std::panic::catch_unwind(|| get(&served.address, "/v2/a/manifests/latest", &[]).status);
+        let answer =
+            std::panic::catch_unwind(|| get(&served.address, "/v2/a/manifests/latest", &[]).status);
         answer.is_ok_and(|status| status == 200)
     });
     drop(dripping.join());
@@ -81,12 +85,18 @@ fn slow_requests_lock_nobody_out() {
 /// It is told so, and comes again.
 #[test]
 fn a_client_with_too_many_connections() {
-    let (_dir, served, blob) =
-        fixture(Limits { idle: Duration::from_secs(600), window: Duration::from_secs(600), ..limits(8, 3) });
+    let (_dir, served, blob) = fixture(Limits {
+        idle: Duration::from_secs(600),
+        window: Duration::from_secs(600),
+        ..limits(8, 3)
+    });
     let busy: Vec<TcpStream> = (0..3).map(|_| open(&served.address, "GET", &blob, &[])).collect();
     wait_until("all are answered", || served.events(&blob).len() == 3);
     let answer = get(&served.address, "/v2/", &[]);
-    assert_eq!((answer.status, &*answer.code(), answer.header("retry-after")), (429, "TOOMANYREQUESTS", "1"));
+    assert_eq!(
+        (answer.status, &*answer.code(), answer.header("retry-after")),
+        (429, "TOOMANYREQUESTS", "1")
+    );
     assert!(answer.is_whole());
     drop(busy);
     wait_until("there is room again", || get(&served.address, "/v2/", &[]).status == 200);

@@ -1,4 +1,5 @@
-//! Clients that mean no good: each gets an error or the end of its connection, and nobody else notices.
+//! Clients that mean no good: each gets an error or the end of its connection, and nobody else
+//! notices.
 
 use std::{
     fs,
@@ -135,7 +136,11 @@ fn requests_in_one_go() {
     let (_dir, served, manifest) = fixture();
     let mut stream = TcpStream::connect(&served.address).unwrap();
     let request = "GET /v2/a/manifests/latest HTTP/1.1\r\nHost: localhost\r\n";
-    stream.write_all(format!("{request}\r\n{request}\r\n{request}Connection: close\r\n\r\n").as_bytes()).unwrap();
+    stream
+        .write_all(
+            format!("{request}\r\n{request}\r\n{request}Connection: close\r\n\r\n").as_bytes(),
+        )
+        .unwrap();
     let first = read(stream, false);
     let all = String::from_utf8(first.body).unwrap();
     assert_eq!(all.matches(std::str::from_utf8(&manifest).unwrap()).count(), 3);

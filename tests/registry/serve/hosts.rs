@@ -7,7 +7,8 @@ use std::{
 
 use crate::registry::serve::{Served, image};
 
-/// The status and the text of the answer to this request, of which only the end of the head is added.
+/// The status and the text of the answer to this request, of which only the end of the head is
+/// added.
 fn ask(address: &str, head: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
@@ -48,17 +49,38 @@ fn a_stranger_s_name_is_refused() {
     let served = served(&["registry.example", "Host.Containers.Internal"]);
     let port = served.address.rsplit_once(':').unwrap().1;
     let own = format!("localhost:{port}");
-    for host in [&*served.address, &own, "[::1]", "a.localhost", "registry.example:443", "host.containers.internal"] {
+    for host in [
+        &*served.address,
+        &own,
+        "[::1]",
+        "a.localhost",
+        "registry.example:443",
+        "host.containers.internal",
+    ] {
         for path in ["/v2/", "/v2/a/manifests/latest"] {
-            assert_eq!(ask(&served.address, &format!("GET {path} HTTP/1.1\r\nHost: {host}")).0, 200, "{host}");
+            assert_eq!(
+                ask(&served.address, &format!("GET {path} HTTP/1.1\r\nHost: {host}")).0,
+                200,
+                "{host}"
+            );
         }
     }
-    for host in ["evil.example", &format!("evil.example:{port}"), "127.0.0.1.evil.example", "a.registry.example", "x"] {
+    for host in [
+        "evil.example",
+        &format!("evil.example:{port}"),
+        "127.0.0.1.evil.example",
+        "a.registry.example",
+        "x",
+    ] {
         for path in ["/v2/", "/v2/a/manifests/latest", "/v2/_catalog", "/nothing"] {
-            let (status, said) = ask(&served.address, &format!("GET {path} HTTP/1.1\r\nHost: {host}"));
+            let (status, said) =
+                ask(&served.address, &format!("GET {path} HTTP/1.1\r\nHost: {host}"));
             assert_eq!(status, 421, "{host}");
             let name = host.split(':').next().unwrap();
-            assert!(said.contains(&format!("--host {name}")) && said.contains("\"DENIED\""), "{said}");
+            assert!(
+                said.contains(&format!("--host {name}")) && said.contains("\"DENIED\""),
+                "{said}"
+            );
         }
     }
 }
@@ -73,6 +95,10 @@ fn targets_in_absolute_form() {
         ("http://evil.example/v2/a/manifests/latest", "localhost", 421),
         ("http://localhost@evil.example/v2/a/manifests/latest", "localhost", 400),
     ] {
-        assert_eq!(ask(&served.address, &format!("GET {target} HTTP/1.1\r\nHost: {host}")).0, expected, "{target}");
+        assert_eq!(
+            ask(&served.address, &format!("GET {target} HTTP/1.1\r\nHost: {host}")).0,
+            expected,
+            "{target}"
+        );
     }
 }

@@ -15,14 +15,22 @@ fn the_only_image_without_a_tag_is_the_latest() {
     let [one, two] = images.clone();
     let alone = image_layout(dir.path().join("alone"), [one.clone()], Value::Null).unwrap();
     // Not for one platform both, or the layout would make one image of them.
-    let both = [image_index([one.clone()], Value::Null).unwrap(), image_index([two.clone()], Value::Null).unwrap()];
+    let both = [
+        image_index([one.clone()], Value::Null).unwrap(),
+        image_index([two.clone()], Value::Null).unwrap(),
+    ];
     let (first, second) = (both[0].digest(), both[1].digest());
     let both = image_layout(dir.path().join("both"), both, Value::Null).unwrap();
     let tagged = image_layout(dir.path().join("tagged"), [two.tagged("v1")], Value::Null).unwrap();
-    let repositories = || [("alone", alone.clone()), ("both", both.clone()), ("tagged", tagged.clone())];
+    let repositories =
+        || [("alone", alone.clone()), ("both", both.clone()), ("tagged", tagged.clone())];
     let references = Endpoint::new(repositories()).unwrap().references();
-    let expected =
-        ["alone:latest".to_owned(), format!("both@{first}"), format!("both@{second}"), "tagged:v1".to_owned()];
+    let expected = [
+        "alone:latest".to_owned(),
+        format!("both@{first}"),
+        format!("both@{second}"),
+        "tagged:v1".to_owned(),
+    ];
     assert_eq!(references, expected);
 
     let served = Served::new(repositories());
@@ -44,12 +52,20 @@ fn a_tag_of_several_images_means_none_of_them() {
     // Full names with one tag.
     let index = dir.path().join("index.json");
     let text = fs::read_to_string(&index).unwrap();
-    fs::write(&index, text.replace("\"x\"", "\"docker.io/a:latest\"").replace("\"y\"", "\"docker.io/b:latest\""))
-        .unwrap();
+    fs::write(
+        &index,
+        text.replace("\"x\"", "\"docker.io/a:latest\"").replace("\"y\"", "\"docker.io/b:latest\""),
+    )
+    .unwrap();
     let served = Served::new([("both", ImageLayout::open(dir.path()).unwrap())]);
     let answer = served.get("/v2/both/manifests/latest");
     assert_eq!(answer.status, 404);
-    assert!(answer.json()["errors"][0]["message"].as_str().unwrap().contains("several images have this tag"));
+    assert!(
+        answer.json()["errors"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("several images have this tag")
+    );
     assert_eq!(served.get("/v2/both/tags/list").json()["tags"], json!([]));
     assert_eq!(served.get(format!("/v2/both/manifests/{}", b.digest())).body, b.bytes());
 }
@@ -92,7 +108,8 @@ fn archives_are_served() {
     let layer = image.layers()[0].clone();
     let target = format!("/v2/a/blobs/{}", layer.descriptor().digest);
     assert_eq!(served.get(&target).body, crate::common::bytes(&layer));
-    let part = crate::registry::serve::client::get(&served.address, &target, &[("Range", "bytes=600-")]);
+    let part =
+        crate::registry::serve::client::get(&served.address, &target, &[("Range", "bytes=600-")]);
     assert_eq!((part.status, &*part.body), (206, &crate::common::bytes(&layer)[600..]));
 }
 
@@ -104,5 +121,8 @@ fn names_are_checked() {
         assert!(error.starts_with(&format!("repository {name:?}: a name has")), "{error}");
     }
     let error = Endpoint::new([("a", image()), ("a", image())]).unwrap_err().to_string();
-    assert_eq!(error, "repository \"a\": two layouts have this name: give one of them another, as NAME=DIR");
+    assert_eq!(
+        error,
+        "repository \"a\": two layouts have this name: give one of them another, as NAME=DIR"
+    );
 }

@@ -26,7 +26,9 @@ fn fixture() -> (TempDir, Served) {
     fs::write(dir.path().join("users"), USERS).unwrap();
     let image = image("text", "linux/amd64");
     let file = dir.path().join("users");
-    let served = Served::with([("a", vec![image.tagged("latest")])], |endpoint| endpoint.htpasswd(file).unwrap());
+    let served = Served::with([("a", vec![image.tagged("latest")])], |endpoint| {
+        endpoint.htpasswd(file).unwrap()
+    });
     (dir, served)
 }
 
@@ -38,7 +40,9 @@ fn as_user(served: &Served, user: &str, password: &str) -> Answer {
 #[test]
 fn users_get_in_and_others_do_not() {
     let (_dir, served) = fixture();
-    for (user, password) in [("me", "U*U"), ("you", "päss:wörd"), ("snake", "python"), ("me", "U*U")] {
+    for (user, password) in
+        [("me", "U*U"), ("you", "päss:wörd"), ("snake", "python"), ("me", "U*U")]
+    {
         assert_eq!(as_user(&served, user, password).status, 200, "{user}");
     }
     for (user, password) in [
@@ -64,15 +68,26 @@ fn users_get_in_and_others_do_not() {
 fn everything_asks_for_a_login() {
     let (_dir, served) = fixture();
     for method in ["GET", "HEAD", "PUT", "DELETE"] {
-        for target in ["/v2/", "/v2", "/v2/_catalog", "/v2/a/manifests/latest", "/v2/nothing/tags/list", "/", "/x"] {
-            for headers in [&[][..], &[("Authorization", "Bearer x")], &[("Authorization", "Basic x")]] {
+        for target in [
+            "/v2/",
+            "/v2",
+            "/v2/_catalog",
+            "/v2/a/manifests/latest",
+            "/v2/nothing/tags/list",
+            "/",
+            "/x",
+        ] {
+            for headers in
+                [&[][..], &[("Authorization", "Bearer x")], &[("Authorization", "Basic x")]]
+            {
                 let answer = ask(&served.address, method, target, headers);
                 assert_eq!(answer.status, 401, "{method} {target} {headers:?}");
                 assert_eq!(answer.header("www-authenticate"), "Basic realm=\"oci-layout\"");
             }
         }
     }
-    // The host comes first: a browser that is led here by a stranger's page is not asked for a password.
+    // The host comes first: a browser that is led here by a stranger's page is not asked for a
+    // password.
     let answer = ask(&served.address, "GET", "http://evil.example/v2/", &[]);
     assert_eq!(answer.status, 421);
 }
@@ -88,11 +103,17 @@ fn the_file_is_read_again() {
     assert_eq!(as_user(&served, "snake", "python").status, 200);
     // Who is not in it any more does not get in, although the password was right a moment ago.
     replace(USERS.split("snake").next().unwrap());
-    assert_eq!((as_user(&served, "snake", "python").status, as_user(&served, "me", "U*U").status), (401, 200));
+    assert_eq!(
+        (as_user(&served, "snake", "python").status, as_user(&served, "me", "U*U").status),
+        (401, 200)
+    );
     // What cannot be used changes nothing, and is said once.
     for broken in [NOT_BCRYPT, "me\n", "me:$2a$05$short\n"] {
         replace(broken);
-        assert_eq!((as_user(&served, "me", "U*U").status, as_user(&served, "me", "U*U").status), (200, 200));
+        assert_eq!(
+            (as_user(&served, "me", "U*U").status, as_user(&served, "me", "U*U").status),
+            (200, 200)
+        );
     }
     fs::remove_file(&file).unwrap();
     assert_eq!(as_user(&served, "me", "U*U").status, 200);
@@ -101,7 +122,10 @@ fn the_file_is_read_again() {
     assert_eq!(as_user(&served, "snake", "python").status, 200);
     // Without users, nobody gets in.
     replace("");
-    assert_eq!((as_user(&served, "me", "U*U").status, as_user(&served, "nobody", "x").status), (401, 401));
+    assert_eq!(
+        (as_user(&served, "me", "U*U").status, as_user(&served, "nobody", "x").status),
+        (401, 401)
+    );
 }
 
 #[test]
@@ -115,7 +139,10 @@ fn mistakes_in_the_file() {
     assert!(error().contains("users"));
     let line = USERS.lines().nth(1).unwrap();
     for (text, expected) in [
-        (NOT_BCRYPT.to_owned(), "line 1: the password is not hashed by bcrypt: make the line with `htpasswd -B`"),
+        (
+            NOT_BCRYPT.to_owned(),
+            "line 1: the password is not hashed by bcrypt: make the line with `htpasswd -B`",
+        ),
         (format!("{line}\nme"), "line 2: it is not USER:HASH"),
         (format!("{line}\n{line}"), "line 2: the user has a line already"),
         ("# nobody\n".to_owned(), "it has no user: add one with `htpasswd -B`"),

@@ -10,7 +10,9 @@ use std::{
     thread,
 };
 
-use oci_layout::{Blob, Descriptor, Digest, ImageManifest, Layer, MediaType, Result, image_config, image_manifest};
+use oci_layout::{
+    Blob, Descriptor, Digest, ImageManifest, Layer, MediaType, Result, image_config, image_manifest,
+};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -25,7 +27,8 @@ const MIB: u64 = 1 << 20;
 /// What is in memory of a making.
 const WINDOW: u64 = 16 * MIB;
 
-/// What may be on its way between two programs beside that: in the buffers of the system and of both of them.
+/// What may be on its way between two programs beside that: in the buffers of the system and of
+/// both of them.
 const BUFFERS: u64 = 16 * MIB;
 
 /// A layer that is made whenever somebody opens it, of as many bytes as are asked for.
@@ -53,7 +56,14 @@ impl Made {
         // For the reader below, which has no other place for it.
         descriptor.annotations.insert("seed".to_owned(), seed.to_string());
         let (begun, live, bytes) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { descriptor, begun, live, bytes, breaks_at, is_gone: AtomicBool::new(false) })
+        Arc::new(Self {
+            descriptor,
+            begun,
+            live,
+            bytes,
+            breaks_at,
+            is_gone: AtomicBool::new(false),
+        })
     }
 
     fn begun(&self) -> u64 {
@@ -147,7 +157,8 @@ impl Read for Pattern {
 }
 
 fn image(layers: &[&Arc<Made>]) -> ImageManifest {
-    let layers: Vec<Arc<dyn Layer>> = layers.iter().map(|made| Arc::new(Handle(Arc::clone(made))) as _).collect();
+    let layers: Vec<Arc<dyn Layer>> =
+        layers.iter().map(|made| Arc::new(Handle(Arc::clone(made))) as _).collect();
     image_manifest(image_config(&layers, json!({})).unwrap(), layers, Value::Null).unwrap()
 }
 
@@ -247,7 +258,8 @@ fn a_client_that_stalls_hurts_nobody() {
 fn clients_that_stall_keep_nobody_from_another_blob() {
     let blobs = [5, 6, 7].map(|seed| Made::new(3 * WINDOW, seed));
     let served = served(&blobs.each_ref());
-    let stalled: Vec<TcpStream> = (0..2).map(|n| open(&served.address, "GET", &blobs[n].target(), &[])).collect();
+    let stalled: Vec<TcpStream> =
+        (0..2).map(|n| open(&served.address, "GET", &blobs[n].target(), &[])).collect();
     wait_until("both have begun", || blobs[..2].iter().all(|made| made.bytes() > MIB));
     assert_whole(&blobs[2], open(&served.address, "GET", &blobs[2].target(), &[]));
     for (made, stream) in blobs.iter().zip(stalled) {

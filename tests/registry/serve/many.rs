@@ -48,7 +48,12 @@ fn sixty_thousand_entries() {
     }
     assert_eq!(count as u32, COUNT);
     let answer = served.get("/v2/a/manifests/a00000");
-    assert!(answer.json()["errors"][0]["message"].as_str().unwrap().contains("several images have this tag"));
+    assert!(
+        answer.json()["errors"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("several images have this tag")
+    );
 }
 
 /// Signatures of one image, each of which the index names several times.
@@ -57,7 +62,8 @@ fn many_referrers() {
     const COUNT: usize = 2_000;
     let dir = TempDir::new().unwrap();
     let image = image("text", "linux/amd64");
-    let subject = json!({ "mediaType": MANIFEST, "digest": image.digest(), "size": image.bytes().len() });
+    let subject =
+        json!({ "mediaType": MANIFEST, "digest": image.digest(), "size": image.bytes().len() });
     let layout = crate::registry::serve::layout(dir.path(), image.clone());
     let referrers = (0..COUNT).map(|n| {
         let referrer = json!({

@@ -45,7 +45,11 @@ impl Program {
 }
 
 fn fail(dir: &Path, args: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_oci-layout")).arg("serve").args(args).current_dir(dir).output();
+    let output = Command::new(env!("CARGO_BIN_EXE_oci-layout"))
+        .arg("serve")
+        .args(args)
+        .current_dir(dir)
+        .output();
     let output = output.unwrap();
     assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
     String::from_utf8(output.stderr).unwrap()
@@ -116,7 +120,10 @@ fn once_fails_if_nobody_came() {
     program.signal(Signal::TERM);
     let (status, said) = program.end();
     assert!(!status.success());
-    assert!(said.ends_with("oci-layout: error: interrupted before anybody took an image\n"), "{said}");
+    assert!(
+        said.ends_with("oci-layout: error: interrupted before anybody took an image\n"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -128,10 +135,14 @@ fn mistakes_have_sentences() {
     let two = fail(dir.path(), &["a", "b/a"]);
     assert_eq!(
         two,
-        "oci-layout: error: images \"a\" and \"b/a\" are both called \"a\": give one of them another name, as NAME=DIR\n"
+        "oci-layout: error: images \"a\" and \"b/a\" are both called \"a\": give one of them \
+         another name, as NAME=DIR\n"
     );
     let none = fail(dir.path(), &["./---"]);
-    assert!(none.contains("no repository's name can be made of the folder's: give one, as NAME=DIR"), "{none}");
+    assert!(
+        none.contains("no repository's name can be made of the folder's: give one, as NAME=DIR"),
+        "{none}"
+    );
     let bad = fail(dir.path(), &["A=a"]);
     assert!(bad.contains("repository \"A\": a name has lower-case letters"), "{bad}");
     let missing = fail(dir.path(), &["nothing"]);
@@ -147,13 +158,19 @@ fn mistakes_have_sentences() {
 fn names_and_users_are_options() {
     let dir = TempDir::new().unwrap();
     layout(&dir.path().join("a"), image("one", "linux/amd64"));
-    std::fs::write(dir.path().join("users"), "me:$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n")
-        .unwrap();
-    let options = ["a", "--host", "registry.example", "--host=Other.example", "--htpasswd", "users"];
+    std::fs::write(
+        dir.path().join("users"),
+        "me:$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n",
+    )
+    .unwrap();
+    let options =
+        ["a", "--host", "registry.example", "--host=Other.example", "--htpasswd", "users"];
     let program = Program::start(dir.path(), &options);
     // me:U*U
     let login = [("Authorization", "Basic bWU6VSpV")];
-    for (host, expected) in [("registry.example", 200), ("other.example", 200), ("evil.example", 421)] {
+    for (host, expected) in
+        [("registry.example", 200), ("other.example", 200), ("evil.example", 421)]
+    {
         // Of a target in absolute form, its own host counts.
         let target = format!("http://{host}/v2/a/manifests/latest");
         assert_eq!(get(&program.address, &target, &login).status, expected, "{host}");
@@ -163,7 +180,11 @@ fn names_and_users_are_options() {
     assert!(program.end().0.success());
 
     let host = fail(dir.path(), &["a", "--host", "registry.example:5000"]);
-    assert!(host.contains("host \"registry.example:5000\": ") && host.contains("without a scheme, a port"), "{host}");
+    assert!(
+        host.contains("host \"registry.example:5000\": ")
+            && host.contains("without a scheme, a port"),
+        "{host}"
+    );
     let missing = fail(dir.path(), &["a", "--htpasswd", "nothing"]);
     assert!(missing.contains("\"nothing\""), "{missing}");
     let missing = fail(dir.path(), &["a", "--tls-cert", "nothing", "--tls-key", "nothing"]);
@@ -179,11 +200,20 @@ fn names_and_users_are_options() {
 fn an_address_for_others_has_a_note() {
     let dir = TempDir::new().unwrap();
     layout(&dir.path().join("a"), image("one", "linux/amd64"));
-    std::fs::write(dir.path().join("users"), "me:$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n")
-        .unwrap();
+    std::fs::write(
+        dir.path().join("users"),
+        "me:$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n",
+    )
+    .unwrap();
     for (options, expected) in [
-        (&["a", "--listen", "0.0.0.0:0"][..], Some("there is no TLS and no login: whoever reaches the address")),
-        (&["a", "--listen", "0.0.0.0:0", "--htpasswd", "users"], Some("there is no TLS: whoever sees a connection")),
+        (
+            &["a", "--listen", "0.0.0.0:0"][..],
+            Some("there is no TLS and no login: whoever reaches the address"),
+        ),
+        (
+            &["a", "--listen", "0.0.0.0:0", "--htpasswd", "users"],
+            Some("there is no TLS: whoever sees a connection"),
+        ),
         (&["a"], None),
     ] {
         let program = Program::start(dir.path(), options);
@@ -217,11 +247,20 @@ fn the_log_is_printable() {
     layout(&dir.path().join("app"), image("one", "linux/amd64"));
     let index = dir.path().join("app/index.json");
     let json = std::fs::read_to_string(&index).unwrap();
-    std::fs::write(&index, json.replace("\"latest\"", "\"la\\u001b[2Jte\\n\u{202e}\u{9b}st\"")).unwrap();
+    std::fs::write(&index, json.replace("\"latest\"", "\"la\\u001b[2Jte\\n\u{202e}\u{9b}st\""))
+        .unwrap();
     let program = Program::start(dir.path(), &["app", "--verbose"]);
-    for target in ["/v2/\u{9b}31m/tags/list", "/v2/\u{202e}app/manifests/x", "/v2/\u{2028}", "/\u{e0041}?\u{200b}"] {
+    for target in [
+        "/v2/\u{9b}31m/tags/list",
+        "/v2/\u{202e}app/manifests/x",
+        "/v2/\u{2028}",
+        "/\u{e0041}?\u{200b}",
+    ] {
         let mut stream = std::net::TcpStream::connect(&program.address).unwrap();
-        let head = format!("GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", program.address);
+        let head = format!(
+            "GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            program.address
+        );
         stream.write_all(head.as_bytes()).unwrap();
         stream.read_to_end(&mut Vec::new()).unwrap();
     }
@@ -229,8 +268,10 @@ fn the_log_is_printable() {
     get(&program.address, "/v2/app/manifests/x", &[]);
     program.signal(Signal::TERM);
     let (_, said) = program.end();
-    let harmful =
-        |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{200b}' | '\u{2028}' | '\u{202e}' | '\u{e0041}');
+    let harmful = |c: char| {
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{200b}' | '\u{2028}' | '\u{202e}' | '\u{e0041}')
+    };
     assert!(!said.contains(harmful), "{said:?}");
     assert!(said.contains(r"GET /v2/\u{9b}31m/tags/list "), "{said}");
     assert!(said.lines().count() >= 6, "{said}");

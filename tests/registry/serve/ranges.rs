@@ -42,43 +42,68 @@ fn pulling_parts_of_blobs() {
         assert_eq!((part(range).status, part(range).body.len()), (200, size), "{range}");
     }
     let tag = part("bytes=0-0").header("etag").to_owned();
-    let if_range = |tag: &str| get(&served.address, &target, &[("Range", "bytes=0-0"), ("If-Range", tag)]).status;
-    assert_eq!((if_range(&tag), if_range("\"other\""), if_range(&format!("W/{tag}"))), (206, 200, 200));
+    let if_range = |tag: &str| {
+        get(&served.address, &target, &[("Range", "bytes=0-0"), ("If-Range", tag)]).status
+    };
+    assert_eq!(
+        (if_range(&tag), if_range("\"other\""), if_range(&format!("W/{tag}"))),
+        (206, 200, 200)
+    );
 }
 
-/// RFC 9110, section 9.3.2: HEAD has the header fields that GET would have. Nginx, Apache and Go answer so, too.
+/// RFC 9110, section 9.3.2: HEAD has the header fields that GET would have. Nginx, Apache and Go
+/// answer so, too.
 #[test]
 fn head_has_the_header_fields_of_get() {
     let dir = TempDir::new().unwrap();
     let image = image(common::text(300_000, 1), "linux/amd64");
     let digest = image.layers()[0].descriptor().digest;
     let served = Served::new([("a", crate::registry::serve::layout(dir.path(), image))]);
-    for target in [format!("blobs/{digest}"), "manifests/latest".to_owned(), "tags/list".to_owned()] {
+    for target in [format!("blobs/{digest}"), "manifests/latest".to_owned(), "tags/list".to_owned()]
+    {
         let target = format!("/v2/a/{target}");
-        for range in ["bytes=0-9", "bytes=-5", "bytes=0-0,5-9", "bytes=9999999-", "bytes=9-3", "bytes=0-99999999"] {
-            let [mut get, mut head] =
-                ["GET", "HEAD"].map(|method| ask(&served.address, method, &target, &[("Range", range)]));
+        for range in [
+            "bytes=0-9",
+            "bytes=-5",
+            "bytes=0-0,5-9",
+            "bytes=9999999-",
+            "bytes=9-3",
+            "bytes=0-99999999",
+        ] {
+            let [mut get, mut head] = ["GET", "HEAD"]
+                .map(|method| ask(&served.address, method, &target, &[("Range", range)]));
             for answer in [&mut get, &mut head] {
                 answer.headers.remove("date");
                 // Each response with several parts has a boundary of its own.
-                if answer.headers.get("content-type").is_some_and(|kind| kind.starts_with("multipart/byteranges; b")) {
+                if answer
+                    .headers
+                    .get("content-type")
+                    .is_some_and(|kind| kind.starts_with("multipart/byteranges; b"))
+                {
                     answer.headers.insert("content-type".to_owned(), "multipart".to_owned());
                 }
             }
-            assert_eq!((get.status, &get.headers), (head.status, &head.headers), "{target} {range}");
+            assert_eq!(
+                (get.status, &get.headers),
+                (head.status, &head.headers),
+                "{target} {range}"
+            );
         }
     }
 }
 
-/// A response with several parts, read as RFC 2046, section 5.1.1 has it: the headers and the bytes of each.
+/// A response with several parts, read as RFC 2046, section 5.1.1 has it: the headers and the bytes
+/// of each.
 fn parts(answer: &Answer) -> Vec<(String, Vec<u8>)> {
     assert_eq!(answer.status, 206);
     assert!(answer.is_whole());
-    let boundary = answer.header("content-type").strip_prefix("multipart/byteranges; boundary=").unwrap();
+    let boundary =
+        answer.header("content-type").strip_prefix("multipart/byteranges; boundary=").unwrap();
     let delimiter = format!("\r\n--{boundary}");
     // The first one stands at the beginning.
     let body = [b"\r\n", &*answer.body].concat();
-    let at: Vec<usize> = (0..body.len()).filter(|at| body[*at..].starts_with(delimiter.as_bytes())).collect();
+    let at: Vec<usize> =
+        (0..body.len()).filter(|at| body[*at..].starts_with(delimiter.as_bytes())).collect();
     assert_eq!((at[0], &body[at[at.len() - 1] + delimiter.len()..]), (0, &b"--\r\n"[..]));
     let part = |pair: &[usize]| {
         let text = &body[pair[0] + delimiter.len()..pair[1]];
@@ -114,7 +139,11 @@ fn several_parts_of_a_blob() {
         assert_eq!(parts.len(), expected.len(), "{range}");
         for ((head, bytes), (from, to)) in parts.iter().zip(expected) {
             let content_range = format!("Content-Range: bytes {from}-{}/{size}", to - 1);
-            assert_eq!(*head, format!("\r\nContent-Type: application/octet-stream\r\n{content_range}"), "{range}");
+            assert_eq!(
+                *head,
+                format!("\r\nContent-Type: application/octet-stream\r\n{content_range}"),
+                "{range}"
+            );
             assert!(*bytes == whole[*from..*to], "{range}");
         }
     }

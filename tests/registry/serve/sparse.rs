@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 
 use oci_layout::{
-    Blob, Digest, FileMapping, ImageLayout, ImageManifest, LayerOptions, LayoutOptions, Pool, image_config,
-    image_layout, image_manifest, layer_tar,
+    Blob, Digest, FileMapping, ImageLayout, ImageManifest, LayerOptions, LayoutOptions, Pool,
+    image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -15,17 +15,23 @@ use crate::registry::serve::{
     client::{ask, get, open, read},
 };
 
-/// A sparse layout with one layer to be made of a file of some megabytes, and one that lies in another layout.
+/// A sparse layout with one layer to be made of a file of some megabytes, and one that lies in
+/// another layout.
 fn fixture(dir: &Path) -> (ImageManifest, ImageLayout) {
     let source = dir.join("source");
     fs::write(&source, common::text(3_000_000, 1)).unwrap();
-    let made = layer_tar([FileMapping::new(&source, "/made")], LayerOptions::default().recipe(true)).unwrap();
+    let made =
+        layer_tar([FileMapping::new(&source, "/made")], LayerOptions::default().recipe(true))
+            .unwrap();
     let stored = LayerOptions::default().store(dir.join("other"));
-    let stored = layer_tar([FileMapping::bytes(common::text(600_000, 2), "/stored")], stored).unwrap();
+    let stored =
+        layer_tar([FileMapping::bytes(common::text(600_000, 2), "/stored")], stored).unwrap();
     let layers = [made, stored];
-    let image = image_manifest(image_config(&layers, json!({})).unwrap(), layers, Value::Null).unwrap();
+    let image =
+        image_manifest(image_config(&layers, json!({})).unwrap(), layers, Value::Null).unwrap();
     let options = LayoutOptions::default().sparse(true);
-    let layout = image_layout(dir.join("layout"), [image.clone().tagged("latest")], options).unwrap();
+    let layout =
+        image_layout(dir.join("layout"), [image.clone().tagged("latest")], options).unwrap();
     (image, layout)
 }
 
@@ -36,7 +42,9 @@ fn layers_are_made_or_taken_from_where_they_lie() {
     let served = Served::new([("a", layout)]);
     for (layer, ranges) in image.layers().iter().zip(["none", "bytes"]) {
         let target = format!("/v2/a/blobs/{}", layer.descriptor().digest);
-        assert!(!dir.path().join("layout/blobs/sha256").join(layer.descriptor().digest.hex()).exists());
+        assert!(
+            !dir.path().join("layout/blobs/sha256").join(layer.descriptor().digest.hex()).exists()
+        );
         let head = ask(&served.address, "HEAD", &target, &[]);
         assert_eq!(head.header("content-length"), layer.descriptor().size.to_string());
         assert_eq!(head.header("accept-ranges"), ranges);
@@ -61,7 +69,10 @@ fn a_source_that_changed_is_named_and_nothing_wrong_leaves() {
     let answer = served.get(&target);
     assert!(answer.status == 500 || !answer.is_whole(), "a wrong blob came whole");
     let failures = served.events(&target);
-    assert!(failures.iter().any(|event| event.contains(&format!("{source:?} changed"))), "{failures:?}");
+    assert!(
+        failures.iter().any(|event| event.contains(&format!("{source:?} changed"))),
+        "{failures:?}"
+    );
     // A blob that lies in a file, which is gone.
     let layer = image.layers()[1].descriptor();
     fs::remove_file(dir.path().join("other/blobs/sha256").join(layer.digest.hex())).unwrap();
@@ -74,10 +85,15 @@ fn a_layout_is_filled_while_a_client_reads() {
     let source = dir.path().join("source");
     // More than what connections and a making have in memory.
     fs::write(&source, common::text(40_000_000, 1)).unwrap();
-    let layer = layer_tar([FileMapping::new(&source, "/made")], LayerOptions::default().recipe(true)).unwrap();
+    let layer =
+        layer_tar([FileMapping::new(&source, "/made")], LayerOptions::default().recipe(true))
+            .unwrap();
     let digest = layer.descriptor().digest;
-    let image = image_manifest(image_config([&layer], json!({})).unwrap(), [layer], Value::Null).unwrap();
-    let layout = image_layout(dir.path().join("layout"), [image], LayoutOptions::default().sparse(true)).unwrap();
+    let image =
+        image_manifest(image_config([&layer], json!({})).unwrap(), [layer], Value::Null).unwrap();
+    let layout =
+        image_layout(dir.path().join("layout"), [image], LayoutOptions::default().sparse(true))
+            .unwrap();
     let served = Served::new([("a", layout.clone())]);
     let slow = open(&served.address, "GET", &format!("/v2/a/blobs/{digest}"), &[]);
     slow.peek(&mut [0]).unwrap();

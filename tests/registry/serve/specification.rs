@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use oci_layout::{
-    Blob, Descriptor, Digest, Image, MediaType, MemoryBlob, artifact_manifest, image_index, image_layout,
+    Blob, Descriptor, Digest, Image, MediaType, MemoryBlob, artifact_manifest, image_index,
+    image_layout,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -18,7 +19,8 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const BILL: &str = "application/spdx+json";
 
-/// A layout `a/b` with an image under four tags, one for two platforms, and what refers to the first.
+/// A layout `a/b` with an image under four tags, one for two platforms, and what refers to the
+/// first.
 struct Fixture {
     served: Served,
     image: oci_layout::ImageManifest,
@@ -32,20 +34,25 @@ fn fixture() -> Fixture {
     let dir = TempDir::new().unwrap();
     let image = image("one", "linux/amd64");
     let two = image_index(
-        ["linux/amd64", "linux/arm64"].map(|platform| crate::registry::serve::image("two", platform)),
+        ["linux/amd64", "linux/arm64"]
+            .map(|platform| crate::registry::serve::image("two", platform)),
         Value::Null,
     );
     let two = two.unwrap();
     let subject = Descriptor::new(MediaType::MANIFEST, image.digest(), image.bytes().len() as u64);
     let text = MemoryBlob::new(MediaType::new("text/plain"), *b"a bill");
     let annotations = json!({ "annotations": { "org.example.of": "the bill" } });
-    let bill = artifact_manifest(BILL, [Arc::new(text) as Arc<dyn Blob>], Some(&subject), annotations).unwrap();
-    // Without an artifact type of its own, it has the configuration's: an image's that refers to another.
+    let bill =
+        artifact_manifest(BILL, [Arc::new(text) as Arc<dyn Blob>], Some(&subject), annotations)
+            .unwrap();
+    // Without an artifact type of its own, it has the configuration's: an image's that refers to
+    // another.
     let extra = json!({ "subject": subject });
     let config = oci_layout::image_config(&[] as &[oci_layout::TarLayer], json!({})).unwrap();
     let seal = oci_layout::image_manifest(config, [] as [oci_layout::TarLayer; 0], extra).unwrap();
     let descriptors = [bill.descriptor().clone(), Image::from(seal.clone()).descriptor().clone()];
-    let tagged = ["v3", "v1", "V2", "v10"].into_iter().fold(Image::from(image.clone()), Image::tagged);
+    let tagged =
+        ["v3", "v1", "V2", "v10"].into_iter().fold(Image::from(image.clone()), Image::tagged);
     let images = [tagged, two.clone().tagged("registry.example/two:two"), bill, seal.into()];
     let layout = image_layout(dir.path(), images, json!({})).unwrap();
     let [bill, seal] = descriptors;
@@ -72,10 +79,15 @@ fn pulling_manifests() {
         let digest = digest.to_string();
         let encoded = digest.replace(':', "%3A");
         for reference in tags.iter().chain([&*digest, &*encoded].iter()) {
-            // "In a successful response, the Content-Type header will indicate the type of the returned manifest":
-            // also to a client that accepts something else, for there is nothing else.
+            // "In a successful response, the Content-Type header will indicate the type of the
+            // returned manifest": also to a client that accepts something else, for there is
+            // nothing else.
             for accept in [media_type, "application/json", "*/*"] {
-                let answer = get(&served.address, &format!("/v2/a/b/manifests/{reference}"), &[("Accept", accept)]);
+                let answer = get(
+                    &served.address,
+                    &format!("/v2/a/b/manifests/{reference}"),
+                    &[("Accept", accept)],
+                );
                 assert_eq!((answer.status, &*answer.body), (200, bytes), "{reference}");
                 assert_eq!(answer.header("content-type"), media_type);
                 // "A successful response MUST contain the digest".
@@ -97,7 +109,9 @@ fn pulling_manifests_that_are_not_there() {
     let Fixture { served, image, .. } = &fixture();
     let nowhere = Digest::of("nothing");
     let layer = image.layers()[0].descriptor().digest;
-    for reference in ["v2".to_owned(), ".INVALID".to_owned(), nowhere.to_string(), layer.to_string()] {
+    for reference in
+        ["v2".to_owned(), ".INVALID".to_owned(), nowhere.to_string(), layer.to_string()]
+    {
         let answer = served.get(format!("/v2/a/b/manifests/{reference}"));
         assert_eq!((answer.status, &*answer.code()), (404, "MANIFEST_UNKNOWN"), "{reference}");
     }
@@ -142,8 +156,14 @@ fn checking_if_content_exists_in_the_registry() {
         assert_eq!(answer.header("content-length"), size.to_string());
     }
     let nothing = Digest::of("nothing");
-    for target in ["manifests/v2".to_owned(), format!("manifests/{nothing}"), format!("blobs/{nothing}")] {
-        assert_eq!(ask(&served.address, "HEAD", &format!("/v2/a/b/{target}"), &[]).status, 404, "{target}");
+    for target in
+        ["manifests/v2".to_owned(), format!("manifests/{nothing}"), format!("blobs/{nothing}")]
+    {
+        assert_eq!(
+            ask(&served.address, "HEAD", &format!("/v2/a/b/{target}"), &[]).status,
+            404,
+            "{target}"
+        );
     }
 }
 
@@ -162,7 +182,8 @@ fn listing_tags() {
     assert_eq!(list(""), (all.clone(), None));
     assert_eq!(list("?n=5"), (all.clone(), None));
     assert_eq!(list("?n=99999999999999999999999"), (all, None));
-    // "When n is zero, this endpoint MUST return an empty list, and MUST NOT include a Link header."
+    // "When n is zero, this endpoint MUST return an empty list, and MUST NOT include a Link
+    // header."
     assert_eq!(list("?n=0"), (json!([]), None));
     assert_eq!(list("?n=0&last=V2"), (json!([]), None));
     // "beginning non-inclusively with <tagname>", which need not be there.
@@ -176,7 +197,11 @@ fn listing_tags() {
         tags.extend(part.as_array().unwrap().clone());
         let Some(link) = link else { break };
         assert_eq!(part.as_array().unwrap().len(), 2);
-        let target = link.strip_prefix("</v2/a/b/tags/list").unwrap().strip_suffix(">; rel=\"next\"").unwrap();
+        let target = link
+            .strip_prefix("</v2/a/b/tags/list")
+            .unwrap()
+            .strip_suffix(">; rel=\"next\"")
+            .unwrap();
         query = target.to_owned();
     }
     assert_eq!(tags, ["V2", "two", "v1", "v10", "v3"]);
@@ -185,7 +210,8 @@ fn listing_tags() {
     assert_eq!((answer.status, &*answer.code()), (404, "NAME_UNKNOWN"));
 }
 
-/// Docker's before there was OCI's, and not in the specification any more; `crane catalog` asks for it.
+/// Docker's before there was OCI's, and not in the specification any more; `crane catalog` asks for
+/// it.
 #[test]
 fn listing_repositories() {
     let images = ["c", "a/b", "a"].map(|name| (name, vec![image(name, "linux/amd64")]));
@@ -219,28 +245,38 @@ fn listing_referrers() {
     let mut bill = entry(bill, BILL);
     // "The descriptors MUST include annotations from the image manifest or index."
     bill["annotations"] = json!({ "org.example.of": "the bill" });
-    // "If the artifactType is empty or missing in the image manifest, the value of artifactType MUST be set to the
-    // config descriptor mediaType value."
+    // "If the artifactType is empty or missing in the image manifest, the value of artifactType
+    // MUST be set to the config descriptor mediaType value."
     let config = "application/vnd.oci.image.config.v1+json";
     let seal = entry(seal, config);
     assert_eq!(list(image.digest(), ""), (json!([bill, seal]), None));
     let applied = Some("artifactType".to_owned());
-    assert_eq!(list(image.digest(), "?artifactType=application/spdx%2Bjson"), (json!([bill]), applied.clone()));
-    assert_eq!(list(image.digest(), &format!("?artifactType={config}")), (json!([seal]), applied.clone()));
+    assert_eq!(
+        list(image.digest(), "?artifactType=application/spdx%2Bjson"),
+        (json!([bill]), applied.clone())
+    );
+    assert_eq!(
+        list(image.digest(), &format!("?artifactType={config}")),
+        (json!([seal]), applied.clone())
+    );
     assert_eq!(list(image.digest(), "?artifactType=other"), (json!([]), applied));
     // "If a query results in no matching referrers, an empty manifest list MUST be returned."
     for digest in [two.digest(), Digest::of("nothing")] {
         assert_eq!(list(digest, ""), (json!([]), None));
     }
     let sha512 = format!("/v2/a/b/referrers/sha512:{}", "0".repeat(128));
-    assert_eq!((served.get(&sha512).status, served.get(&sha512).json()["manifests"].clone()), (200, json!([])));
-    // "If the request is invalid, such as a <digest> with an invalid syntax, a 400 Bad Request MUST be returned."
+    assert_eq!(
+        (served.get(&sha512).status, served.get(&sha512).json()["manifests"].clone()),
+        (200, json!([]))
+    );
+    // "If the request is invalid, such as a <digest> with an invalid syntax, a 400 Bad Request MUST
+    // be returned."
     assert_eq!(served.get("/v2/a/b/referrers/sha256:0").code(), "DIGEST_INVALID");
     assert_eq!(served.get(format!("/v2/c/referrers/{}", image.digest())).code(), "NAME_UNKNOWN");
 }
 
-/// Content management: "If tag deletion is disabled, the registry MUST respond with either a 400 Bad Request or a 405
-/// Method Not Allowed"; and so for all else that writes.
+/// Content management: "If tag deletion is disabled, the registry MUST respond with either a 400
+/// Bad Request or a 405 Method Not Allowed"; and so for all else that writes.
 #[test]
 fn nothing_is_written() {
     let Fixture { served, image, .. } = &fixture();
@@ -273,7 +309,9 @@ fn error_codes() {
         "UNSUPPORTED",
     ]);
     let mut seen = BTreeSet::new();
-    for target in ["/", "/v2/A/manifests/a", "/v2/c/tags/list", "/v2/a/b/manifests/v9", "/v2/a/b/blobs/x"] {
+    for target in
+        ["/", "/v2/A/manifests/a", "/v2/c/tags/list", "/v2/a/b/manifests/v9", "/v2/a/b/blobs/x"]
+    {
         let answer = served.get(target);
         assert!((400..500).contains(&answer.status), "{target}");
         assert_eq!(answer.header("docker-distribution-api-version"), "registry/2.0");

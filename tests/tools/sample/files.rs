@@ -18,7 +18,8 @@ pub type Row = (FileMapping, Vec<Entry>);
 
 /// What the sample's lower layer is made of. What must be there as files is made in this folder.
 pub fn lower(dir: &Path) -> Vec<Row> {
-    let made = [modes_and_owners(), times(), paths(), links(), sizes(), xattrs(), to_be_removed()].concat();
+    let made = [modes_and_owners(), times(), paths(), links(), sizes(), xattrs(), to_be_removed()]
+        .concat();
     [programs(), made, from_folder(&make_tree(dir)), from_tar(&make_tar(dir))].concat()
 }
 
@@ -27,7 +28,10 @@ fn programs() -> Vec<Row> {
     let content = fs::read(&busybox).unwrap();
     let mut rows = vec![
         (FileMapping::new(busybox, "/bin/busybox"), vec![file("bin/busybox", content).mode(0o755)]),
-        (FileMapping::text(REPORT, "/bin/report").mode(0o755), vec![file("bin/report", REPORT).mode(0o755)]),
+        (
+            FileMapping::text(REPORT, "/bin/report").mode(0o755),
+            vec![file("bin/report", REPORT).mode(0o755)],
+        ),
     ];
     for applet in ["cat", "id", "ls", "sh"] {
         let path = format!("bin/{applet}");
@@ -46,7 +50,10 @@ echo "$GREETING"
 
 fn modes_and_owners() -> Vec<Row> {
     let file_with = |path: &str, mode, uid, gid| {
-        (FileMapping::text(path, path).mode(mode).owner(uid, gid), vec![file(path, path).mode(mode).owner(uid, gid)])
+        (
+            FileMapping::text(path, path).mode(mode).owner(uid, gid),
+            vec![file(path, path).mode(mode).owner(uid, gid)],
+        )
     };
     let folder_with = |path: &str, mode, uid, gid| {
         let mapping = FileMapping::directory(path).mode(mode).owner(uid, gid);
@@ -68,7 +75,10 @@ fn modes_and_owners() -> Vec<Row> {
             FileMapping::symlink("/", "/modes/link").owner(3_000_000, 4),
             vec![symlink("modes/link", "/").owner(3_000_000, 4)],
         ),
-        (FileMapping::text("k", "/rules/a/b/x.key"), vec![file("rules/a/b/x.key", "k").mode(0o600).owner(7, 0)]),
+        (
+            FileMapping::text("k", "/rules/a/b/x.key"),
+            vec![file("rules/a/b/x.key", "k").mode(0o600).owner(7, 0)],
+        ),
         (FileMapping::text("t", "/rules/a/b/x.txt"), vec![file("rules/a/b/x.txt", "t")]),
     ]
 }
@@ -82,8 +92,14 @@ fn times() -> Vec<Row> {
             (FileMapping::text(&path, &path).mtime(time), vec![file(&path, &path).mtime(time)])
         })
         .chain([
-            (FileMapping::directory("/times/folder").mtime(99), vec![directory("times/folder").mtime(99)]),
-            (FileMapping::symlink("1", "/times/link").mtime(98), vec![symlink("times/link", "1").mtime(98)]),
+            (
+                FileMapping::directory("/times/folder").mtime(99),
+                vec![directory("times/folder").mtime(99)],
+            ),
+            (
+                FileMapping::symlink("1", "/times/link").mtime(98),
+                vec![symlink("times/link", "1").mtime(98)],
+            ),
         ])
         .collect()
 }
@@ -112,17 +128,24 @@ fn paths() -> Vec<Row> {
         b".wh",
         b"a.wh.b",
     ];
-    // ustar's name and prefix have 100 and 155 bytes; a folder's trailing slash counts. 255 is the most a name can have.
-    let lengths = [99, 100, 101, 155, 156, 157, 255, 256, 257, 1000].map(|length| path_of(length, 60));
+    // ustar's name and prefix have 100 and 155 bytes; a folder's trailing slash counts. 255 is the
+    // most a name can have.
+    let lengths =
+        [99, 100, 101, 155, 156, 157, 255, 256, 257, 1000].map(|length| path_of(length, 60));
     let long_names = [100, 101, 160, 260].map(|length| path_of(length, 255));
     let odd = names.map(|name| OsString::from_vec([b"names/", name].concat()));
-    let files = odd.into_iter().chain(lengths.into_iter().chain(long_names).map(OsString::from)).map(|path| {
-        let content = path.as_bytes();
-        (FileMapping::bytes(content, &path), vec![file(&path, content)])
-    });
+    let files = odd
+        .into_iter()
+        .chain(lengths.into_iter().chain(long_names).map(OsString::from))
+        .map(|path| {
+            let content = path.as_bytes();
+            (FileMapping::bytes(content, &path), vec![file(&path, content)])
+        });
     let folders = [99, 100, 101, 256].map(|length| format!("{}/", path_of(length, 61)));
     files
-        .chain(folders.map(|path| (FileMapping::directory(&path), vec![directory(path.trim_end_matches('/'))])))
+        .chain(folders.map(|path| {
+            (FileMapping::directory(&path), vec![directory(path.trim_end_matches('/'))])
+        }))
         .collect()
 }
 
@@ -141,21 +164,42 @@ fn path_of(length: usize, longest: usize) -> String {
 fn links() -> Vec<Row> {
     let far = "../".repeat(60) + "bin/busybox";
     let dangling = OsStr::from_bytes(b"to no\nwhere \xff");
-    let first = file("links/first", "one content").mode(0o640).owner(3, 4).mtime(5).xattr("user.of", b"both");
-    let text =
-        |path: &str| FileMapping::text("one content", path).mode(0o640).owner(3, 4).mtime(5).xattr("user.of", "both");
+    let first = file("links/first", "one content")
+        .mode(0o640)
+        .owner(3, 4)
+        .mtime(5)
+        .xattr("user.of", b"both");
+    let text = |path: &str| {
+        FileMapping::text("one content", path)
+            .mode(0o640)
+            .owner(3, 4)
+            .mtime(5)
+            .xattr("user.of", "both")
+    };
     let long = file(path_of(150, 120), "linked from afar");
     vec![
         (FileMapping::symlink(&far, "/links/long"), vec![symlink("links/long", &far)]),
-        (FileMapping::symlink(dangling, "/links/dangling"), vec![symlink("links/dangling", dangling)]),
-        (FileMapping::symlink("/etc/../bin/", "/links/absolute"), vec![symlink("links/absolute", "/etc/../bin/")]),
+        (
+            FileMapping::symlink(dangling, "/links/dangling"),
+            vec![symlink("links/dangling", dangling)],
+        ),
+        (
+            FileMapping::symlink("/etc/../bin/", "/links/absolute"),
+            vec![symlink("links/absolute", "/etc/../bin/")],
+        ),
         (text("/links/first"), vec![first.clone()]),
         (text("/links/second"), vec![hard_link("links/second", &first)]),
         (text("/links/z/third"), vec![hard_link("links/z/third", &first)]),
         // The same content under another mode is another file.
         (
             text("/links/other").mode(0o600),
-            vec![file("links/other", "one content").mode(0o600).owner(3, 4).mtime(5).xattr("user.of", b"both")],
+            vec![
+                file("links/other", "one content")
+                    .mode(0o600)
+                    .owner(3, 4)
+                    .mtime(5)
+                    .xattr("user.of", b"both"),
+            ],
         ),
         // A hard link's target of more than 100 bytes.
         (FileMapping::text("linked from afar", &long.path), vec![long.clone()]),
@@ -169,7 +213,8 @@ fn sizes() -> Vec<Row> {
         .into_iter()
         .map(|size: u32| {
             let path = format!("sizes/{size}");
-            let content: Vec<u8> = (0..size).map(|n| (n.wrapping_mul(2_654_435_761) >> 19) as u8).collect();
+            let content: Vec<u8> =
+                (0..size).map(|n| (n.wrapping_mul(2_654_435_761) >> 19) as u8).collect();
             (FileMapping::bytes(content.clone(), &path), vec![file(&path, content)])
         })
         .collect()
@@ -183,12 +228,26 @@ fn xattrs() -> Vec<Row> {
     let lines = b"\n12 user.c=1\n";
     vec![
         (
-            FileMapping::text("server", "/xattrs/server").mode(0o755).xattr("security.capability", CAPABILITY),
-            vec![file("xattrs/server", "server").mode(0o755).xattr("security.capability", CAPABILITY)],
+            FileMapping::text("server", "/xattrs/server")
+                .mode(0o755)
+                .xattr("security.capability", CAPABILITY),
+            vec![
+                file("xattrs/server", "server")
+                    .mode(0o755)
+                    .xattr("security.capability", CAPABILITY),
+            ],
         ),
         (
-            FileMapping::text("odd", "/xattrs/odd").xattr("user.a", odd).xattr("user.b.c", b"").xattr("user.n", lines),
-            vec![file("xattrs/odd", "odd").xattr("user.a", odd).xattr("user.b.c", b"").xattr("user.n", lines)],
+            FileMapping::text("odd", "/xattrs/odd")
+                .xattr("user.a", odd)
+                .xattr("user.b.c", b"")
+                .xattr("user.n", lines),
+            vec![
+                file("xattrs/odd", "odd")
+                    .xattr("user.a", odd)
+                    .xattr("user.b.c", b"")
+                    .xattr("user.n", lines),
+            ],
         ),
         (
             FileMapping::directory("/xattrs/folder").xattr("user.of", b"folder"),
@@ -259,7 +318,10 @@ fn from_folder(tree: &Path) -> Vec<Row> {
             ],
         ),
         (FileMapping::new(tree.join("link"), "/srv/followed"), vec![followed]),
-        (FileMapping::new(tree.join("link"), "/srv/link").follow(false), vec![symlink("srv/link", "data")]),
+        (
+            FileMapping::new(tree.join("link"), "/srv/link").follow(false),
+            vec![symlink("srv/link", "data")],
+        ),
         {
             let mut mapping = FileMapping::new(tree.join("run"), "/srv/mode-kept");
             mapping.attributes.mode = Attribute::Keep;
@@ -268,12 +330,14 @@ fn from_folder(tree: &Path) -> Vec<Row> {
     ]
 }
 
-/// A tar by GNU tar, of what a folder as a source cannot bring: devices, fifos, hard links as such, a sparse file.
+/// A tar by GNU tar, of what a folder as a source cannot bring: devices, fifos, hard links as such,
+/// a sparse file.
 fn make_tar(dir: &Path) -> PathBuf {
     let script = "mkdir for-tar; cd for-tar
         echo linked >b; ln b a; printf end | dd of=hole bs=1 seek=1000000 status=none
         mkfifo pipe; mknod null c 1 3; mknod disk b 259 300; mkdir sub; ln -s no/where sub/link
-        chown -h 4000000:9 b pipe sub/link; chmod 4710 b; chmod 0620 pipe; chmod 0666 null; chmod 0660 disk
+        chown -h 4000000:9 b pipe sub/link; chmod 4710 b; chmod 0620 pipe; chmod 0666 null; chmod \
+        0660 disk
         chmod 0640 hole; chmod 2750 sub; touch -h -d @77 * sub/*
         tar --create --format=gnu --sparse --file ../source.tar *";
     run(tool("bash").args(["-euc", script]).current_dir(dir));
@@ -297,7 +361,8 @@ fn from_tar(tar: &Path) -> Vec<Row> {
 }
 
 /// What of the lower layer the upper one removes.
-pub const REMOVED: &[&str] = &["removed/file", "removed/folder", "removed/emptied/old", "removed/again"];
+pub const REMOVED: &[&str] =
+    &["removed/file", "removed/folder", "removed/emptied/old", "removed/again"];
 
 fn to_be_removed() -> Vec<Row> {
     [
@@ -319,15 +384,27 @@ pub fn upper((uid, gid): (u64, u64), mtime: i64) -> Vec<Row> {
     vec![
         (FileMapping::whiteout("/removed/file"), vec![plain(file("removed/.wh.file", ""))]),
         (FileMapping::whiteout("/removed/folder"), vec![plain(file("removed/.wh.folder", ""))]),
-        (FileMapping::opaque_whiteout("/removed/emptied"), vec![plain(file("removed/emptied/.wh..wh..opq", ""))]),
-        (FileMapping::text("new", "/removed/emptied/new"), vec![plain(file("removed/emptied/new", "new"))]),
+        (
+            FileMapping::opaque_whiteout("/removed/emptied"),
+            vec![plain(file("removed/emptied/.wh..wh..opq", ""))],
+        ),
+        (
+            FileMapping::text("new", "/removed/emptied/new"),
+            vec![plain(file("removed/emptied/new", "new"))],
+        ),
         (FileMapping::whiteout("/removed/again"), vec![plain(file("removed/.wh.again", ""))]),
-        (FileMapping::text("a file now", "/removed/again"), vec![plain(file("removed/again", "a file now"))]),
+        (
+            FileMapping::text("a file now", "/removed/again"),
+            vec![plain(file("removed/again", "a file now"))],
+        ),
         (
             FileMapping::text("a folder now", "/removed/turned/in"),
             vec![plain(file("removed/turned/in", "a folder now"))],
         ),
-        (FileMapping::text("over", "/replaced").mode(0o600), vec![plain(file("replaced", "over")).mode(0o600)]),
+        (
+            FileMapping::text("over", "/replaced").mode(0o600),
+            vec![plain(file("replaced", "over")).mode(0o600)],
+        ),
         (FileMapping::directory("/upper").owner(0, 0).mtime(7), vec![directory("upper").mtime(7)]),
     ]
 }

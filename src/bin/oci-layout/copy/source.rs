@@ -1,4 +1,5 @@
-//! Where skopeo reads an image: from this process, or without the feature `registry` from the layout.
+//! Where skopeo reads an image: from this process, or without the feature `registry` from the
+//! layout.
 
 use oci_layout::{Image, ImageLayout, Pool, Result};
 
@@ -14,8 +15,8 @@ pub(super) struct Source {
     _serving: oci_layout::registry::Serving,
 }
 
-/// A registry on this machine. skopeo requests only the blobs that the destination lacks, so a layer that exists as a
-/// recipe is built only when it is requested.
+/// A registry on this machine. skopeo requests only the blobs that the destination lacks, so a
+/// layer that exists as a recipe is built only when it is requested.
 #[cfg(feature = "registry")]
 impl Source {
     pub(super) fn new(_: &ImageLayout, image: &Image, pool: &Pool) -> Result<Self> {
@@ -39,14 +40,18 @@ impl Source {
         use oci_layout::{Blob, Error};
 
         let path = layout.path();
-        let whole = std::path::absolute(path).map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
+        let whole = std::path::absolute(path)
+            .map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
         let is_in = |blob: &dyn Blob| {
             let recipe = blob.recipe();
-            recipe.and_then(|recipe| Some(recipe.lies_in()?.0.starts_with(&whole))).unwrap_or_default()
+            recipe
+                .and_then(|recipe| Some(recipe.lies_in()?.0.starts_with(&whole)))
+                .unwrap_or_default()
         };
         if !image.blobs().iter().all(|blob| is_in(blob)) {
-            let reason = "has recipes in the place of layers, which only this program reads: copy with one that was built \
-                          with the feature `registry`, or make the layout a full one with `oci-layout fill`";
+            let reason = "has recipes in the place of layers, which only this program reads: copy \
+                with one that was built with the feature `registry`, or make the layout a full one \
+                with `oci-layout fill`";
             return Err(Error::Layout { path: path.to_owned(), reason: reason.to_owned() });
         }
         let transport = if path.is_dir() { "oci" } else { "oci-archive" };

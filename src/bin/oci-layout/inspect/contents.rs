@@ -32,9 +32,12 @@ pub(super) struct Part {
 
 pub(super) fn contents(layer: &dyn Blob) -> Contents {
     match Node::read(layer) {
-        Ok((root, whiteouts)) => {
-            Contents::Read { entries: root.entries, size: root.size, whiteouts, largest: root.largest() }
-        }
+        Ok((root, whiteouts)) => Contents::Read {
+            entries: root.entries,
+            size: root.size,
+            whiteouts,
+            largest: root.largest(),
+        },
         Err(error) => Contents::Unreadable { error: error.to_string() },
     }
 }
@@ -65,7 +68,8 @@ impl Node {
 
     fn add(&mut self, path: &[u8], size: u64) {
         let mut node = self;
-        let names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".");
+        let names =
+            path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".");
         for name in names.take(DEEPEST) {
             node.entries += 1;
             node.size += size;
@@ -75,13 +79,17 @@ impl Node {
         node.size += size;
     }
 
-    /// Returns the root, but replaces every directory that holds more than half of all bytes with its contents.
+    /// Returns the root, but replaces every directory that holds more than half of all bytes with
+    /// its contents.
     fn largest(&self) -> Vec<Part> {
         let mut shown = vec![(String::new(), self)];
-        let heavy = |(_, node): &(String, &Self)| !node.below.is_empty() && node.size > self.size / 2;
+        let heavy =
+            |(_, node): &(String, &Self)| !node.below.is_empty() && node.size > self.size / 2;
         while let Some(index) = shown.iter().position(heavy) {
             let (path, node) = shown.swap_remove(index);
-            let child = |(name, node): (&'_ Vec<u8>, _)| (format!("{path}/{}", String::from_utf8_lossy(name)), node);
+            let child = |(name, node): (&'_ Vec<u8>, _)| {
+                (format!("{path}/{}", String::from_utf8_lossy(name)), node)
+            };
             shown.extend(node.below.iter().map(child));
         }
         let part = |(path, node): (String, &Self)| Part {
@@ -102,12 +110,21 @@ mod tests {
     #[test]
     fn what_holds_most_is_opened() {
         let mut root = Node::default();
-        for (path, size) in [("./", 0), ("usr/", 0), ("usr/lib/", 0), ("usr/lib/a", 5), ("usr/bin/b", 4), ("etc/c", 1)]
-        {
+        for (path, size) in [
+            ("./", 0),
+            ("usr/", 0),
+            ("usr/lib/", 0),
+            ("usr/lib/a", 5),
+            ("usr/bin/b", 4),
+            ("etc/c", 1),
+        ] {
             root.add(path.as_bytes(), size);
         }
         let part = |path: &str, entries, size| Part { path: path.to_owned(), entries, size };
-        assert_eq!(root.largest(), [part("/usr/lib", 2, 5), part("/usr/bin", 1, 4), part("/etc", 1, 1)]);
+        assert_eq!(
+            root.largest(),
+            [part("/usr/lib", 2, 5), part("/usr/bin", 1, 4), part("/etc", 1, 1)]
+        );
         assert_eq!((root.entries, root.size), (6, 10));
     }
 }

@@ -18,18 +18,24 @@ pub(super) struct Tree {
 }
 
 /// Draws an inspection line by line. Only the tree of one image is in memory at a time.
-pub(super) fn draw(inspection: &Inspection<'_>, mut line: impl FnMut(String) -> Result<()>) -> Result<()> {
+pub(super) fn draw(
+    inspection: &Inspection<'_>,
+    mut line: impl FnMut(String) -> Result<()>,
+) -> Result<()> {
     line(Tree::new(&inspection.layout, []).line)?;
     let count = inspection.images.len();
     let mut images = inspection.images.iter().enumerate();
-    images.try_for_each(|(at, entry)| entry_tree(entry, inspection).draw("", at + 1 == count, &mut line))
+    images.try_for_each(|(at, entry)| {
+        entry_tree(entry, inspection).draw("", at + 1 == count, &mut line)
+    })
 }
 
 fn entry_tree(entry: &Entry<'_>, inspection: &Inspection<'_>) -> Tree {
     let Entry { descriptor, what } = entry;
     let descriptor: &Descriptor = descriptor;
     let annotation = |key: &str| descriptor.annotations.get(key).cloned();
-    let name = annotation("io.containerd.image.name").or_else(|| annotation("org.opencontainers.image.ref.name"));
+    let name = annotation("io.containerd.image.name")
+        .or_else(|| annotation("org.opencontainers.image.ref.name"));
     let mut line = name.map_or(String::new(), |name| name + "  ");
     let below: Vec<Tree> = match &**what {
         What::Index { images } => {
@@ -47,19 +53,30 @@ fn entry_tree(entry: &Entry<'_>, inspection: &Inspection<'_>) -> Tree {
                 || platform(descriptor),
                 |configuration| {
                     let platform = configuration.platform();
-                    if platform.os.is_empty() { "for no platform".to_owned() } else { platform.to_string() }
+                    if platform.os.is_empty() {
+                        "for no platform".to_owned()
+                    } else {
+                        platform.to_string()
+                    }
                 },
             );
             let _ = write!(line, "{platform}  {}", DecimalBytes(size));
             let layers = layer_trees(manifest, configuration.as_deref(), inspection);
-            let unreadable = error.iter().map(|error| Tree::new(format!("configuration cannot be read: {error}"), []));
-            let configuration = configuration.iter().map(|document| configuration_tree(document, &manifest.config));
+            let unreadable = error
+                .iter()
+                .map(|error| Tree::new(format!("configuration cannot be read: {error}"), []));
+            let configuration =
+                configuration.iter().map(|document| configuration_tree(document, &manifest.config));
             unreadable.chain(configuration).chain(layers).collect()
         }
         What::Artifact { manifest } => {
-            let kind = manifest.artifact_type.as_deref().unwrap_or(manifest.config.media_type.as_str());
+            let kind =
+                manifest.artifact_type.as_deref().unwrap_or(manifest.config.media_type.as_str());
             let _ = write!(line, "artifact {kind}");
-            let subject = manifest.subject.iter().map(|subject| Tree::new(format!("of {}", short(subject)), []));
+            let subject = manifest
+                .subject
+                .iter()
+                .map(|subject| Tree::new(format!("of {}", short(subject)), []));
             subject.chain(layer_trees(manifest, None, inspection)).collect()
         }
         What::Other => {
@@ -82,7 +99,9 @@ fn entry_tree(entry: &Entry<'_>, inspection: &Inspection<'_>) -> Tree {
 fn is_for_platform(entry: &Entry<'_>) -> bool {
     let unknown = |os: &str| os == "unknown";
     match &*entry.what {
-        What::Image { configuration: Some(configuration), .. } => !unknown(&configuration.platform().os),
+        What::Image { configuration: Some(configuration), .. } => {
+            !unknown(&configuration.platform().os)
+        }
         What::Artifact { .. } | What::Other => false,
         _ => entry.descriptor.platform.as_ref().is_none_or(|platform| !unknown(&platform.os)),
     }
@@ -98,21 +117,35 @@ fn configuration_tree(configuration: &Configuration, descriptor: &Descriptor) ->
     // Parsed as raw text, because only the beginning of each member is shown.
     let config = serde_json::to_string(&configuration.config).unwrap_or_default();
     let config: BTreeMap<String, &RawValue> = serde_json::from_str(&config).unwrap_or_default();
-    let members = config.into_iter().map(|(key, value)| Tree::new(format_args!("{key} {value}"), []));
-    let created = configuration.created.iter().map(|created| Tree::new(format!("created {created}"), []));
+    let members =
+        config.into_iter().map(|(key, value)| Tree::new(format_args!("{key} {value}"), []));
+    let created =
+        configuration.created.iter().map(|created| Tree::new(format!("created {created}"), []));
     Tree::new(format!("configuration  {}", short(descriptor)), created.chain(members))
 }
 
-fn layer_trees(manifest: &Manifest, configuration: Option<&Configuration>, inspection: &Inspection<'_>) -> Vec<Tree> {
+fn layer_trees(
+    manifest: &Manifest,
+    configuration: Option<&Configuration>,
+    inspection: &Inspection<'_>,
+) -> Vec<Tree> {
     let history = configuration.into_iter().flat_map(|configuration| &configuration.history);
     let mut history = history.filter(|entry| entry.empty_layer != Some(true));
     let layer = |(index, layer): (usize, &Descriptor)| {
         let media_type = layer.media_type.as_str();
-        let media_type = media_type.strip_prefix("application/vnd.oci.image.layer.v1.").unwrap_or(media_type);
-        let made = history.next().and_then(|entry| entry.created_by.clone()).filter(|by| !by.is_empty());
+        let media_type =
+            media_type.strip_prefix("application/vnd.oci.image.layer.v1.").unwrap_or(media_type);
+        let made =
+            history.next().and_then(|entry| entry.created_by.clone()).filter(|by| !by.is_empty());
         let below = made.map(|by| Tree::new(by, [])).into_iter();
-        let below = below.chain(inspection.layers.get(&layer.digest).into_iter().flat_map(contents_trees));
-        let line = format!("layer {}  {media_type}  {}  {}", index + 1, DecimalBytes(layer.size), short(layer));
+        let below =
+            below.chain(inspection.layers.get(&layer.digest).into_iter().flat_map(contents_trees));
+        let line = format!(
+            "layer {}  {media_type}  {}  {}",
+            index + 1,
+            DecimalBytes(layer.size),
+            short(layer)
+        );
         Tree::new(line, below)
     };
     manifest.layers.iter().enumerate().map(layer).collect()
@@ -121,12 +154,22 @@ fn layer_trees(manifest: &Manifest, configuration: Option<&Configuration>, inspe
 fn contents_trees(contents: &Contents) -> Vec<Tree> {
     const SHOWN: usize = 5;
     let (entries, size, whiteouts, largest) = match contents {
-        Contents::Read { entries, size, whiteouts, largest } => (*entries, *size, *whiteouts, largest),
-        Contents::Unreadable { error } => return vec![Tree::new(format!("cannot be read: {error}"), [])],
+        Contents::Read { entries, size, whiteouts, largest } => {
+            (*entries, *size, *whiteouts, largest)
+        }
+        Contents::Unreadable { error } => {
+            return vec![Tree::new(format!("cannot be read: {error}"), [])];
+        }
     };
-    let removed = if whiteouts > 0 { format!(", {} of them whiteouts", HumanCount(whiteouts)) } else { String::new() };
-    let parts =
-        largest.iter().take(SHOWN).map(|part| Tree::new(format!("{}  {}", part.path, DecimalBytes(part.size)), []));
+    let removed = if whiteouts > 0 {
+        format!(", {} of them whiteouts", HumanCount(whiteouts))
+    } else {
+        String::new()
+    };
+    let parts = largest
+        .iter()
+        .take(SHOWN)
+        .map(|part| Tree::new(format!("{}  {}", part.path, DecimalBytes(part.size)), []));
     let more = largest.get(SHOWN..).filter(|more| !more.is_empty()).map(|more| {
         let size = more.iter().map(|part| part.size).sum();
         Tree::new(format!("{} more  {}", HumanCount(more.len() as u64), DecimalBytes(size)), [])
@@ -153,7 +196,12 @@ impl Tree {
         Self { line, below: below.into_iter().collect() }
     }
 
-    fn draw(&self, indent: &str, is_last: bool, line: &mut impl FnMut(String) -> Result<()>) -> Result<()> {
+    fn draw(
+        &self,
+        indent: &str,
+        is_last: bool,
+        line: &mut impl FnMut(String) -> Result<()>,
+    ) -> Result<()> {
         let (branch, trunk) = if is_last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
         line(format!("{indent}{branch}{}", self.line))?;
         let (indent, count) = (format!("{indent}{trunk}"), self.below.len());

@@ -1,8 +1,9 @@
 //! The claim: a file that marks a folder as an output in progress.
 //!
-//! The file exists while the output is written, and is locked as long as the program runs. Of two programs that want
-//! the same folder, only one gets it. An unlocked claim is that of a program that was killed: the next run takes it
-//! over, and removes those parts of the incomplete output that this program can have written.
+//! The file exists while the output is written, and is locked as long as the program runs. Of two
+//! programs that want the same folder, only one gets it. An unlocked claim is that of a program
+//! that was killed: the next run takes it over, and removes those parts of the incomplete output
+//! that this program can have written.
 
 use std::{
     fs::{self, File},
@@ -19,7 +20,8 @@ use rustix::{
 
 use super::leftovers::{CLAIM, Leftovers};
 
-/// The contents of a claim. A file of the same name with other contents does not belong to this program.
+/// The contents of a claim. A file of the same name with other contents does not belong to this
+/// program.
 const CONTENTS: &[u8] = b"oci-layout makes this folder, or was killed before it was whole.\n";
 
 /// A claim of this process.
@@ -79,27 +81,32 @@ impl Claim {
     }
 }
 
-/// Whether the folder holds a complete layout to add to. Removes the claim of a killed program from it.
+/// Whether the folder holds a complete layout to add to. Removes the claim of a killed program from
+/// it.
 #[cfg(feature = "registry")]
 pub(crate) fn settled(dir: &Path, write: WriteOptions) -> Result<bool> {
     if fs::symlink_metadata(dir.join(CLAIM)).is_err() {
         return Ok(dir.join("oci-layout").exists());
     }
     match take_over(dir, write)? {
-        Some(file) if is_whole(dir) => Claim { path: dir.join(CLAIM), _file: file }.end().map(|()| true),
+        Some(file) if is_whole(dir) => {
+            Claim { path: dir.join(CLAIM), _file: file }.end().map(|()| true)
+        }
         _ => Ok(false),
     }
 }
 
 /// Whether a layout was completed: its index is written last, by a rename.
 fn is_whole(dir: &Path) -> bool {
-    fs::symlink_metadata(dir.join("index.json")).is_ok_and(|index| index.is_file() && index.len() > 0)
+    fs::symlink_metadata(dir.join("index.json"))
+        .is_ok_and(|index| index.is_file() && index.len() > 0)
 }
 
 /// Takes over the claim of a killed program and locks it. Returns `None` if there is no claim.
 fn take_over(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
     let path = dir.join(CLAIM);
-    let refuse = |reason: &str| Err(Error::Layout { path: dir.to_owned(), reason: reason.to_owned() });
+    let refuse =
+        |reason: &str| Err(Error::Layout { path: dir.to_owned(), reason: reason.to_owned() });
     loop {
         // Opening a fifo without NONBLOCK would wait for its other end.
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -109,22 +116,26 @@ fn take_over(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
             Err(Errno::LOOP | Errno::ISDIR | Errno::NXIO) => return Err(not_empty(dir)),
             Err(errno) => return Err(Error::Read { path, cause: errno.into() }),
         };
-        let metadata = file.metadata().map_err(|cause| Error::Read { path: path.clone(), cause })?;
+        let metadata =
+            file.metadata().map_err(|cause| Error::Read { path: path.clone(), cause })?;
         if !metadata.is_file() {
             return Err(not_empty(dir));
         }
         if !write.lock {
             return refuse(
-                "is being made by another program, or was by one that was killed, which cannot be told without locks: \
-                 remove it if no program is at work there",
+                "is being made by another program, or was by one that was killed, which cannot be \
+                 told without locks: remove it if no program is at work there",
             );
         }
         if !lock(&file, &path)? {
-            return refuse("is being made by another program: wait for it, or choose another folder for the output");
+            return refuse(
+                "is being made by another program: wait for it, or choose another folder for the \
+                 output",
+            );
         }
         // The previous owner may have just finished and removed it.
-        let is_there =
-            fs::symlink_metadata(&path).is_ok_and(|now| (now.dev(), now.ino()) == (metadata.dev(), metadata.ino()));
+        let is_there = fs::symlink_metadata(&path)
+            .is_ok_and(|now| (now.dev(), now.ino()) == (metadata.dev(), metadata.ino()));
         if !is_there {
             continue;
         }
@@ -135,8 +146,8 @@ fn take_over(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
     }
 }
 
-/// Creates a claim that is locked and has its contents from the moment it appears. Returns `None` if another program
-/// was faster.
+/// Creates a claim that is locked and has its contents from the moment it appears. Returns `None`
+/// if another program was faster.
 fn begin(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
     let path = dir.join(CLAIM);
     let failed = |cause| Error::Write { path: dir.to_owned(), cause };

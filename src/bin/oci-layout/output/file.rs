@@ -26,7 +26,9 @@ impl OutputFile {
         let shared = Arc::new(Shared::default());
         // A signal that arrives now waits until it is known what to remove.
         let mut undo = shared.undo();
-        shared.remove_on_signals().map_err(|cause| Error::Write { path: path.to_owned(), cause })?;
+        shared
+            .remove_on_signals()
+            .map_err(|cause| Error::Write { path: path.to_owned(), cause })?;
         let file = NewFile::create(path, options)?;
         *undo = Some(Undo::File(file.temporary_path().map(Path::to_owned)));
         drop(undo);

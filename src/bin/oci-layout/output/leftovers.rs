@@ -1,4 +1,5 @@
-//! The files of an output that this program writes, recognised by path and kind. Nothing else is ever removed.
+//! The files of an output that this program writes, recognised by path and kind. Nothing else is
+//! ever removed.
 
 use std::{
     fs::{self, FileType},
@@ -7,12 +8,19 @@ use std::{
 
 use super::AGAIN;
 
-/// The file of a claim. It has the prefix of the library's temporary files, so that garbage collection removes it too.
+/// The file of a claim. It has the prefix of the library's temporary files, so that garbage
+/// collection removes it too.
 pub(super) const CLAIM: &str = ".oci-layout-output";
 
 /// The files of a layout, or of a folder between the steps.
-const FILES: [&str; 6] =
-    ["oci-layout", "index.json", "media-descriptor.json", "DiffID", "history.json", "platform.json"];
+const FILES: [&str; 6] = [
+    "oci-layout",
+    "index.json",
+    "media-descriptor.json",
+    "DiffID",
+    "history.json",
+    "platform.json",
+];
 
 /// The prefix of the library's temporary files.
 const TEMPORARY: &str = ".oci-layout-";
@@ -35,7 +43,9 @@ impl Leftovers {
         found.look(dir, |name, kind| match name {
             CLAIM if kind.is_file() => Kind::Claim,
             AGAIN | "blobs" | "recipes" if kind.is_dir() => Kind::Folder,
-            name if kind.is_file() && (FILES.contains(&name) || name.starts_with(TEMPORARY)) => Kind::File,
+            name if kind.is_file() && (FILES.contains(&name) || name.starts_with(TEMPORARY)) => {
+                Kind::File
+            }
             _ => Kind::Other,
         });
         found
@@ -64,16 +74,19 @@ impl Leftovers {
                         }
                         Some("sha256") => self.look(&path, |name, kind| {
                             let hex = name.strip_suffix(".json").unwrap_or(name);
-                            let is_digest = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+                            let is_digest =
+                                hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
                             match kind.is_file() && (is_digest || name.starts_with(TEMPORARY)) {
                                 true => Kind::File,
                                 false => Kind::Other,
                             }
                         }),
-                        _ => self.look(&path, |name, kind| match name == "sha256" && kind.is_dir() {
-                            true => Kind::Folder,
-                            false => Kind::Other,
-                        }),
+                        _ => {
+                            self.look(&path, |name, kind| match name == "sha256" && kind.is_dir() {
+                                true => Kind::Folder,
+                                false => Kind::Other,
+                            })
+                        }
                     }
                     self.folders.push(path);
                 }

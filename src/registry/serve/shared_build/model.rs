@@ -34,7 +34,8 @@ struct Slow {
 impl Slow {
     fn blob(fails_behind: u64) -> Arc<dyn Blob> {
         static DESCRIPTOR: OnceLock<Descriptor> = OnceLock::new();
-        let whole = || Descriptor::of(MediaType::LAYER, &(0..CHUNKS).flat_map(chunk).collect::<Vec<_>>());
+        let whole =
+            || Descriptor::of(MediaType::LAYER, &(0..CHUNKS).flat_map(chunk).collect::<Vec<_>>());
         Arc::new(Self { descriptor: DESCRIPTOR.get_or_init(whole).clone(), fails_behind })
     }
 }
@@ -91,7 +92,8 @@ fn read(builds: &Arc<SharedBuilds>, blob: &Arc<dyn Blob>, from: u64) -> Result<(
     let size = blob.descriptor().size;
     let mut body = BlobBody::new(Arc::clone(blob), false, from * CHUNK..size, builds);
     for number in from..CHUNKS {
-        let bytes = block_on(body.next()).map_err(|error| error.to_string())?.expect("it is not over");
+        let bytes =
+            block_on(body.next()).map_err(|error| error.to_string())?.expect("it is not over");
         assert!(bytes[..] == chunk(number)[..], "chunk {number} comes when it is its turn");
     }
     assert_eq!(block_on(body.next()).map_err(|error| error.to_string())?, None);
@@ -112,7 +114,8 @@ fn wait_for_the_end(builds: &Arc<SharedBuilds>) {
     assert_eq!(builds.waiting.load(Ordering::SeqCst), 0, "nobody waits");
 }
 
-/// Two clients at once, one of whom wants only the end: each gets all, and no time has to pass for it.
+/// Two clients at once, one of whom wants only the end: each gets all, and no time has to pass for
+/// it.
 #[test]
 fn model_of_a_shared_making() {
     check(|| {
@@ -165,13 +168,14 @@ fn model_of_a_making_that_fails() {
     });
 }
 
-/// A client that takes a chunk and then none keeps nobody from the blob for longer than the grace, as long as time
-/// passes.
+/// A client that takes a chunk and then none keeps nobody from the blob for longer than the grace,
+/// as long as time passes.
 #[test]
 fn model_of_a_client_that_stalls() {
     check(|| {
         let (builds, blob) = (builds(1, 1), Slow::blob(u64::MAX));
-        let (is_over, stalls) = (Arc::new(AtomicBool::new(false)), block_on(builds.place(&blob, 0)).unwrap());
+        let (is_over, stalls) =
+            (Arc::new(AtomicBool::new(false)), block_on(builds.place(&blob, 0)).unwrap());
         let clock = {
             let is_over = Arc::clone(&is_over);
             thread::spawn(move || {

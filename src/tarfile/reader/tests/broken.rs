@@ -14,21 +14,42 @@ fn what_is_broken_is_said_with_its_place() {
     let at = |offset, reason: &str| (offset, reason.to_owned());
     let cut_off = "the tar ends in the middle of an entry: it was cut off";
     assert_eq!(error(&[&good[..300]]), at(1324, cut_off));
-    assert_eq!(error(&[&good[..600]]), at(1024, "its contents, 1 bytes, go beyond the end of the tar"));
+    assert_eq!(
+        error(&[&good[..600]]),
+        at(1024, "its contents, 1 bytes, go beyond the end of the tar")
+    );
     assert_eq!(error(&[&block("x", b'x', &pax(&[("path", b"p")]))[..600]]), at(1624, cut_off));
-    assert_eq!(error(&[&[b'x'; 512]]), at(1024, "this is no header of a tar: its checksum is wrong"));
+    assert_eq!(
+        error(&[&[b'x'; 512]]),
+        at(1024, "this is no header of a tar: its checksum is wrong")
+    );
     let records = block("x", b'x', &pax(&[("path", b"p")]));
-    assert_eq!(error(&[&records]), at(1024, "an extended header at the end of the tar describes no entry"));
+    assert_eq!(
+        error(&[&records]),
+        at(1024, "an extended header at the end of the tar describes no entry")
+    );
     let field = |at: usize, bytes: &'static [u8]| {
         move |block: &mut [u8; BLOCK]| block[at..][..bytes.len()].copy_from_slice(bytes)
     };
     let large = changed_block("x", b'x', b"", field(124, b"00010000000\0"));
-    assert_eq!(error(&[&large]), at(1024, "an extended header has 2097152 bytes, more than the 1048576 that are read"));
+    assert_eq!(
+        error(&[&large]),
+        at(1024, "an extended header has 2097152 bytes, more than the 1048576 that are read")
+    );
     for size in [&b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff"[..], b"77777777777\0"] {
-        let (offset, reason) = error(&[&changed_block("huge", b'0', b"", field(124, size)), &[0; 1024]]);
-        assert!(offset == 1024 && reason.ends_with(" bytes, go beyond the end of the tar"), "{reason}");
+        let (offset, reason) =
+            error(&[&changed_block("huge", b'0', b"", field(124, size)), &[0; 1024]]);
+        assert!(
+            offset == 1024 && reason.ends_with(" bytes, go beyond the end of the tar"),
+            "{reason}"
+        );
     }
-    let negative = changed_block("huge", b'0', b"", field(124, b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe\0"));
+    let negative = changed_block(
+        "huge",
+        b'0',
+        b"",
+        field(124, b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe\0"),
+    );
     assert_eq!(error(&[&negative]), at(1024, "the size is negative: -512"));
 
     let record = |records: &[u8]| reason([&block("x", b'x', records)[..], &good].concat());
@@ -43,7 +64,10 @@ fn what_is_broken_is_said_with_its_place() {
         b" a=b\n",
         b"\0\0",
     ] {
-        assert_eq!(record(records), "an extended header has a record that is not LENGTH KEYWORD=VALUE");
+        assert_eq!(
+            record(records),
+            "an extended header has a record that is not LENGTH KEYWORD=VALUE"
+        );
     }
     for (key, value) in [
         ("uid", "-1"),
@@ -53,7 +77,10 @@ fn what_is_broken_is_said_with_its_place() {
         ("mtime", "--1"),
         ("mtime", "1e3"),
     ] {
-        assert_eq!(record(&pax(&[(key, value.as_bytes())])), format!("the extended header says {key}={value}"));
+        assert_eq!(
+            record(&pax(&[(key, value.as_bytes())])),
+            format!("the extended header says {key}={value}")
+        );
     }
     // Global headers that say more and more are not kept for ever.
     let mut tar = Vec::new();
@@ -67,14 +94,23 @@ fn what_is_broken_is_said_with_its_place() {
 fn sparse_maps_are_not_believed() {
     let broken = "the map of its sparse contents is not in order, or does not fit its size";
     let map_1_0 = |size: &str, stored: &[u8]| {
-        let records =
-            [("GNU.sparse.major", &b"1"[..]), ("GNU.sparse.minor", b"0"), ("GNU.sparse.realsize", size.as_bytes())];
+        let records = [
+            ("GNU.sparse.major", &b"1"[..]),
+            ("GNU.sparse.minor", b"0"),
+            ("GNU.sparse.realsize", size.as_bytes()),
+        ];
         first([block("x", b'x', &pax(&records)), block("a", b'0', stored)].concat())
     };
     let stored = |map: &str, rest: &[u8]| [&format!("{map:\0<512}").into_bytes(), rest].concat();
     let good = map_1_0("100", &stored("2\n10\n1\n20\n2\n", b"abc")).unwrap();
-    assert_eq!((good.size, good.sparse, good.gnu, good.data_offset, good.stored_size), (100, true, true, 1536, 515));
-    assert_eq!(good.extents, [Extent { at: 10, length: 1, offset: 2048 }, Extent { at: 20, length: 2, offset: 2049 }]);
+    assert_eq!(
+        (good.size, good.sparse, good.gnu, good.data_offset, good.stored_size),
+        (100, true, true, 1536, 515)
+    );
+    assert_eq!(
+        good.extents,
+        [Extent { at: 10, length: 1, offset: 2048 }, Extent { at: 20, length: 2, offset: 2049 }]
+    );
     assert_eq!(map_1_0("100", &stored("0\n", b"")).unwrap().extents, []);
     for (size, map) in [
         ("100", "1\n98\n3\n"),
@@ -91,22 +127,32 @@ fn sparse_maps_are_not_believed() {
         assert_eq!(map_1_0(size, &stored(map, b"abc")).unwrap_err().reason, broken, "{map}");
     }
     let endless = format!("1000\n{}1\n0", "1\n0\n".repeat(126));
-    assert_eq!(map_1_0("100", endless.as_bytes()).unwrap_err().reason, "the map of its sparse contents does not end");
-    assert_eq!(map_1_0("100", b"").unwrap_err().reason, "the map of its sparse contents does not end");
+    assert_eq!(
+        map_1_0("100", endless.as_bytes()).unwrap_err().reason,
+        "the map of its sparse contents does not end"
+    );
+    assert_eq!(
+        map_1_0("100", b"").unwrap_err().reason,
+        "the map of its sparse contents does not end"
+    );
     assert_eq!(
         map_1_0("18446744073709551615", b"").unwrap_err().reason,
         "the extended header says GNU.sparse.realsize=18446744073709551615"
     );
 
-    let records =
-        |records: &[(&str, &[u8])]| first([block("x", b'x', &pax(records)), block("a", b'0', b"abc")].concat());
+    let records = |records: &[(&str, &[u8])]| {
+        first([block("x", b'x', &pax(records)), block("a", b'0', b"abc")].concat())
+    };
     let (size, map) = (("GNU.sparse.size", &b"100"[..]), ("GNU.sparse.map", &b"10,1,20,2"[..]));
     assert_eq!(
         records(&[size, map]).unwrap().extents,
         [Extent { at: 10, length: 1, offset: 1536 }, Extent { at: 20, length: 2, offset: 1537 }]
     );
     let (offset, length) = (("GNU.sparse.offset", &b"7"[..]), ("GNU.sparse.numbytes", &b"3"[..]));
-    assert_eq!(records(&[size, offset, length]).unwrap().extents, [Extent { at: 7, length: 3, offset: 1536 }]);
+    assert_eq!(
+        records(&[size, offset, length]).unwrap().extents,
+        [Extent { at: 7, length: 3, offset: 1536 }]
+    );
     for wrong in [
         &[map][..],
         &[size, ("GNU.sparse.map", b"10,1,20")],
@@ -132,7 +178,10 @@ fn sparse_maps_are_not_believed() {
     assert_eq!((fine.size, fine.extents), (100, vec![Extent { at: 10, length: 3, offset: 512 }]));
     assert_eq!(reason(old(b"00000000012\x0000000000002\0", 0)), broken);
     // Its contents are taken for the blocks that go on with the map.
-    assert_eq!(reason(old(b"00000000012\x0000000000003\0", 1)), "the sparse map is no octal number");
+    assert_eq!(
+        reason(old(b"00000000012\x0000000000003\0", 1)),
+        "the sparse map is no octal number"
+    );
 }
 
 #[test]
@@ -141,7 +190,11 @@ fn a_map_has_only_so_many_extents() {
     let mut map = format!("{count}\n");
     (0..count).for_each(|index| map += &format!("{}\n1\n", index * 2));
     map += &"\0".repeat(map.len().next_multiple_of(BLOCK) - map.len());
-    let records = [("GNU.sparse.major", &b"1"[..]), ("GNU.sparse.minor", b"0"), ("GNU.sparse.realsize", b"9999999")];
+    let records = [
+        ("GNU.sparse.major", &b"1"[..]),
+        ("GNU.sparse.minor", b"0"),
+        ("GNU.sparse.realsize", b"9999999"),
+    ];
     let contents = [map.as_bytes(), &vec![b'x'; count]].concat();
     let tar = [block("x", b'x', &pax(&records)), block("a", b'0', &contents)].concat();
     assert_eq!(reason(tar), "its sparse contents have more than 1048576 extents");
@@ -150,7 +203,8 @@ fn a_map_has_only_so_many_extents() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever a tar says, entries lie in it, in order, and the contents that are there fit what is said of them.
+    /// Whatever a tar says, entries lie in it, in order, and the contents that are there fit what
+    /// is said of them.
     #[test]
     fn no_bytes_are_too_wild(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),

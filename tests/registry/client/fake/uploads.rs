@@ -73,7 +73,8 @@ impl Uploads {
             if let (Some(answer), true) = (&self.mounts, query.contains_key("mount")) {
                 return answer.clone();
             }
-            if let (Some(digest), Some(from), false) = (query.get("mount"), query.get("from"), self.refuses_mounts)
+            if let (Some(digest), Some(from), false) =
+                (query.get("mount"), query.get("from"), self.refuses_mounts)
                 && let Some(blob) = contents.get(&format!("/v2/{from}/blobs/{digest}")).cloned()
             {
                 contents.insert(format!("{repository}/blobs/{digest}"), blob);
@@ -86,14 +87,24 @@ impl Uploads {
                 Some((before, after)) => format!("{before}{id}{after}"),
                 None => format!("{repository}/blobs/uploads/{id}"),
             };
-            let least = self.least.map(|least| ("OCI-Chunk-Min-Length".to_owned(), least.to_string()));
-            return (202, least.into_iter().chain([("Location".to_owned(), location)]).collect(), String::new());
+            let least =
+                self.least.map(|least| ("OCI-Chunk-Min-Length".to_owned(), least.to_string()));
+            return (
+                202,
+                least.into_iter().chain([("Location".to_owned(), location)]).collect(),
+                String::new(),
+            );
         }
         let (repository, id) = (repository.to_owned(), id.to_owned());
         self.blob(contents, &repository, &id, method, &query, headers, body, is_whole)
     }
 
-    fn manifest(&self, contents: &mut BTreeMap<String, Vec<u8>>, path: &str, body: Vec<u8>) -> Answer {
+    fn manifest(
+        &self,
+        contents: &mut BTreeMap<String, Vec<u8>>,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Answer {
         let (repository, _) = path.split_once("/manifests/").unwrap();
         let digest = Digest::of(&body);
         let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
@@ -106,13 +117,22 @@ impl Uploads {
         }
         // What a manifest names must be there before it.
         let (blobs, manifests) = (value["layers"].as_array(), value["manifests"].as_array());
-        let blobs = blobs.into_iter().flatten().chain(value.get("config")).filter(|blob| blob["urls"].is_null());
-        let mut named: Vec<_> = blobs.map(|blob| format!("blobs/{}", blob["digest"].as_str().unwrap())).collect();
+        let blobs = blobs
+            .into_iter()
+            .flatten()
+            .chain(value.get("config"))
+            .filter(|blob| blob["urls"].is_null());
+        let mut named: Vec<_> =
+            blobs.map(|blob| format!("blobs/{}", blob["digest"].as_str().unwrap())).collect();
         let manifests = manifests.into_iter().flatten();
         if !path.contains("/manifests/sha256-") {
-            named.extend(manifests.map(|entry| format!("manifests/{}", entry["digest"].as_str().unwrap())));
+            named.extend(
+                manifests.map(|entry| format!("manifests/{}", entry["digest"].as_str().unwrap())),
+            );
         }
-        if let Some(missing) = named.iter().find(|named| !contents.contains_key(&format!("{repository}/{named}"))) {
+        if let Some(missing) =
+            named.iter().find(|named| !contents.contains_key(&format!("{repository}/{named}")))
+        {
             return refuse(404, "MANIFEST_BLOB_UNKNOWN", missing);
         }
         contents.insert(path.to_owned(), body.clone());
@@ -132,15 +152,21 @@ impl Uploads {
         body: Vec<u8>,
         is_whole: bool,
     ) -> Answer {
-        let Some(begun) = self.begun.get_mut(id) else { return refuse(404, "BLOB_UPLOAD_UNKNOWN", id) };
+        let Some(begun) = self.begun.get_mut(id) else {
+            return refuse(404, "BLOB_UPLOAD_UNKNOWN", id);
+        };
         if method == "GET" {
-            let range = self.claims.clone().unwrap_or_else(|| format!("0-{}", begun.len().saturating_sub(1)));
+            let range = self
+                .claims
+                .clone()
+                .unwrap_or_else(|| format!("0-{}", begun.len().saturating_sub(1)));
             return (204, vec![("Range".to_owned(), range)], String::new());
         }
         // Without a range, bytes are all of them, and none are at the end.
         let whole = if body.is_empty() { begun.len() } else { 0 };
-        let from =
-            headers.get("content-range").map_or(whole, |range| range.split('-').next().unwrap().parse().unwrap());
+        let from = headers
+            .get("content-range")
+            .map_or(whole, |range| range.split('-').next().unwrap().parse().unwrap());
         if from != begun.len() && self.claims.is_none() {
             return refuse(416, "BLOB_UPLOAD_INVALID", "a hole");
         }
@@ -150,8 +176,9 @@ impl Uploads {
         if method == "PATCH" && self.refuses_patches {
             return refuse(405, "UNSUPPORTED", "no parts");
         }
-        let is_small =
-            self.least.is_some_and(|least| method == "PATCH" && body.len() < least && begun.len() % least != 0);
+        let is_small = self.least.is_some_and(|least| {
+            method == "PATCH" && body.len() < least && begun.len() % least != 0
+        });
         if is_small {
             return refuse(416, "SIZE_INVALID", "a small part in the middle");
         }
@@ -167,7 +194,11 @@ impl Uploads {
         if method == "PATCH" {
             let range = format!("0-{}", begun.len().saturating_sub(1));
             let location = format!("{repository}/blobs/uploads/{id}");
-            return (202, vec![("Range".to_owned(), range), ("Location".to_owned(), location)], String::new());
+            return (
+                202,
+                vec![("Range".to_owned(), range), ("Location".to_owned(), location)],
+                String::new(),
+            );
         }
         let bytes = self.begun.remove(id).unwrap();
         let digest = Digest::of(&bytes).to_string();
@@ -175,7 +206,11 @@ impl Uploads {
             return refuse(400, "DIGEST_INVALID", &digest);
         }
         contents.insert(format!("{repository}/blobs/{digest}"), bytes);
-        let headers = if self.says_no_digest { Vec::new() } else { vec![("Docker-Content-Digest".to_owned(), digest)] };
+        let headers = if self.says_no_digest {
+            Vec::new()
+        } else {
+            vec![("Docker-Content-Digest".to_owned(), digest)]
+        };
         (self.taken.unwrap_or(201), headers, String::new())
     }
 }

@@ -51,7 +51,9 @@ impl Room {
     /// Which part of the larger layer each request was said to have.
     fn ranges(&self) -> Vec<String> {
         let sent = self.registry.requests(self.put());
-        sent.iter().map(|request| request.headers.get("content-range").cloned().unwrap_or_default()).collect()
+        sent.iter()
+            .map(|request| request.headers.get("content-range").cloned().unwrap_or_default())
+            .collect()
     }
 }
 
@@ -62,7 +64,8 @@ fn an_upload_that_breaks_off_goes_on() {
     room.pushes();
     let size = room.image.layers()[0].descriptor().size;
     assert_eq!(room.ranges(), [String::new(), format!("100000-{}", size - 1)]);
-    let sent: usize = room.registry.requests(room.put()).iter().map(|request| request.body.len()).sum();
+    let sent: usize =
+        room.registry.requests(room.put()).iter().map(|request| request.body.len()).sum();
     assert_eq!(sent as u64, size, "no byte twice");
 }
 
@@ -72,8 +75,10 @@ fn an_upload_that_always_breaks_off_is_told_of() {
     room.registry.fault(room.put(), 99, Then::Break(0));
     let said = room.fails();
     let layer = room.image.layers()[0].descriptor();
-    let start =
-        format!("the connection to the registry broke off, asked for blob {} of {} bytes (", layer.digest, layer.size);
+    let start = format!(
+        "the connection to the registry broke off, asked for blob {} of {} bytes (",
+        layer.digest, layer.size
+    );
     assert!(said.starts_with(&start) && said.ends_with("): try again later"), "{said}");
 }
 
@@ -104,8 +109,11 @@ fn a_registry_that_is_wrong_about_what_it_has() {
 #[test]
 fn a_busy_registry_is_asked_again() {
     let room = Room::new();
-    let busy = |seconds: &str| Then::Say(429, vec![("Retry-After".to_owned(), seconds.to_owned())], String::new());
-    for what in ["HEAD /v2/a/b/manifests/v1", "POST ", "PUT /v2/a/b/blobs", "PUT /v2/a/b/manifests"] {
+    let busy = |seconds: &str| {
+        Then::Say(429, vec![("Retry-After".to_owned(), seconds.to_owned())], String::new())
+    };
+    for what in ["HEAD /v2/a/b/manifests/v1", "POST ", "PUT /v2/a/b/blobs", "PUT /v2/a/b/manifests"]
+    {
         room.registry.fault(what, 1, busy("1"));
     }
     let begun = Instant::now();
@@ -116,7 +124,10 @@ fn a_busy_registry_is_asked_again() {
     room.registry.fault("POST", 99, busy("1000"));
     let begun = Instant::now();
     let said = room.fails();
-    assert!(said.starts_with("the registry has had too many requests (asked for blob sha256:"), "{said}");
+    assert!(
+        said.starts_with("the registry has had too many requests (asked for blob sha256:"),
+        "{said}"
+    );
     assert!(said.ends_with("): try again in 1000 seconds, or log in"), "{said}");
     assert!(begun.elapsed() < Duration::from_secs(1), "nobody waits for that");
 }
@@ -124,16 +135,26 @@ fn a_busy_registry_is_asked_again() {
 #[test]
 fn a_registry_that_fails_is_asked_again() {
     let room = Room::new();
-    for (what, status) in
-        [("HEAD /v2/a/b/blobs", 503), ("POST ", 500), ("PUT /v2/a/b/blobs", 502), ("PUT /v2/a/b/m", 504)]
-    {
+    for (what, status) in [
+        ("HEAD /v2/a/b/blobs", 503),
+        ("POST ", 500),
+        ("PUT /v2/a/b/blobs", 502),
+        ("PUT /v2/a/b/m", 504),
+    ] {
         room.registry.fault(what, 1, Then::Say(status, Vec::new(), String::new()));
     }
     room.pushes();
 
     let room = Room::new();
-    room.registry.fault("PUT /v2/a/b/manifests", 99, Then::Say(500, Vec::new(), "no\nway".to_owned()));
-    assert_eq!(room.fails(), "the registry failed with status 500 (no way), asked for tag v1: try again later");
+    room.registry.fault(
+        "PUT /v2/a/b/manifests",
+        99,
+        Then::Say(500, Vec::new(), "no\nway".to_owned()),
+    );
+    assert_eq!(
+        room.fails(),
+        "the registry failed with status 500 (no way), asked for tag v1: try again later"
+    );
     assert_eq!(room.registry.requests("PUT /v2/a/b/manifests").len(), 2);
 }
 
@@ -143,15 +164,33 @@ fn a_registry_that_cannot_say_what_it_has_is_sent_it() {
     let room = Room::new();
     room.registry.fault("HEAD /v2/a/b/blobs", 99, Then::Say(500, Vec::new(), String::new()));
     room.pushes();
-    assert_eq!(room.registry.requests("HEAD /v2/a/b/blobs").len(), 2 * room.registry.requests("POST ").len());
+    assert_eq!(
+        room.registry.requests("HEAD /v2/a/b/blobs").len(),
+        2 * room.registry.requests("POST ").len()
+    );
 }
 
 #[test]
 fn refusals_say_what_to_do() {
     for (at, status, code, says) in [
-        ("POST", 404, "NAME_UNKNOWN", "the registry has no repository a/b (so  [1mit is): make it there first, or"),
-        ("POST", 405, "UNSUPPORTED", "the registry takes no pushes (so  [1mit is): push to another"),
-        ("POST", 403, "DENIED", "the registry lets nobody push to a/b without a login, and none for 127.0.0.1:"),
+        (
+            "POST",
+            404,
+            "NAME_UNKNOWN",
+            "the registry has no repository a/b (so  [1mit is): make it there first, or",
+        ),
+        (
+            "POST",
+            405,
+            "UNSUPPORTED",
+            "the registry takes no pushes (so  [1mit is): push to another",
+        ),
+        (
+            "POST",
+            403,
+            "DENIED",
+            "the registry lets nobody push to a/b without a login, and none for 127.0.0.1:",
+        ),
         (
             "PUT /v2/a/b/blobs",
             413,
@@ -159,28 +198,43 @@ fn refusals_say_what_to_do() {
             "is too large for the registry, or for a proxy in front of it (so  [1m",
         ),
         ("PUT /v2/a/b/blobs", 507, "X", "the registry has no room for blob sha256:"),
-        ("PUT /v2/a/b/blobs", 400, "DIGEST_INVALID", "the registry got other bytes than blob sha256:"),
+        (
+            "PUT /v2/a/b/blobs",
+            400,
+            "DIGEST_INVALID",
+            "the registry got other bytes than blob sha256:",
+        ),
         (
             "PUT /v2/a/b/m",
             404,
             "MANIFEST_BLOB_UNKNOWN",
             "the registry lacks a blob that tag v1 names (so  [1mit is): push",
         ),
-        ("PUT /v2/a/b/m", 400, "MANIFEST_INVALID", "the registry refuses tag v1 with status 400 (so  [1mit is): "),
+        (
+            "PUT /v2/a/b/m",
+            400,
+            "MANIFEST_INVALID",
+            "the registry refuses tag v1 with status 400 (so  [1mit is): ",
+        ),
     ] {
         let room = Room::new();
         room.registry.say(at, 99, status, code);
         let said = room.fails();
         assert!(said.contains(says), "{status} {code}: {said}");
-        // There is nothing to try again but the other manner of sending a blob, and whatever else is on its way ends.
+        // There is nothing to try again but the other manner of sending a blob, and whatever else
+        // is on its way ends.
         let is_manner = at == "PUT /v2/a/b/blobs" && [400, 413].contains(&status);
-        assert!(room.registry.requests(at).len() <= if is_manner { 6 } else { 3 }, "{status} {code}");
+        assert!(
+            room.registry.requests(at).len() <= if is_manner { 6 } else { 3 },
+            "{status} {code}"
+        );
     }
     let room = Room::new();
-    let quota = r#"{"errors":[{"code":"DENIED","message":"will exceed the configured upper limit"}]}"#;
+    let quota =
+        r#"{"errors":[{"code":"DENIED","message":"will exceed the configured upper limit"}]}"#;
     room.registry.fault("PUT /v2/a/b/m", 9, Then::Say(403, Vec::new(), quota.to_owned()));
-    let said = "the registry has no room for tag v1 (will exceed the configured upper limit): remove there what is not \
-                needed, or have its limit raised";
+    let said = "the registry has no room for tag v1 (will exceed the configured upper limit): \
+        remove there what is not needed, or have its limit raised";
     assert_eq!(room.fails(), said);
 }
 
@@ -192,7 +246,10 @@ fn other_digests_than_were_sent_are_told_of() {
         let header = ("Docker-Content-Digest".to_owned(), other.to_string());
         room.registry.fault(at, 99, Then::Say(201, vec![header], String::new()));
         let said = room.fails();
-        assert!(said.starts_with(&format!("the registry says that it took in {other}, and sha256:")), "{at}: {said}");
+        assert!(
+            said.starts_with(&format!("the registry says that it took in {other}, and sha256:")),
+            "{at}: {said}"
+        );
     }
 }
 
@@ -214,20 +271,31 @@ fn silence_ends_after_a_while() {
 fn uploads_are_sent_where_the_registry_says() {
     // A path with a query, and a redirect of the bytes themselves.
     let room = Room::new();
-    room.registry
-        .uploads(|uploads| uploads.place = Some(("/v2/a/b/blobs/uploads/".to_owned(), "?state=x%2Fy".to_owned())));
+    room.registry.uploads(|uploads| {
+        uploads.place = Some(("/v2/a/b/blobs/uploads/".to_owned(), "?state=x%2Fy".to_owned()))
+    });
     let there = ("Location".to_owned(), "/v2/a/b/blobs/uploads/upload-1?moved=yes".to_owned());
-    room.registry.fault("PUT /v2/a/b/blobs/uploads/upload-1", 1, Then::Say(307, vec![there], String::new()));
+    room.registry.fault(
+        "PUT /v2/a/b/blobs/uploads/upload-1",
+        1,
+        Then::Say(307, vec![there], String::new()),
+    );
     room.pushes();
     let sent = room.registry.requests("PUT /v2/a/b/blobs");
     let with = |part: &str| sent.iter().filter(|request| request.path.contains(part)).count();
-    assert_eq!((with("?state=x%2Fy&digest=sha256%3A"), with("?moved=yes&digest=sha256%3A")), (3, 1));
+    assert_eq!(
+        (with("?state=x%2Fy&digest=sha256%3A"), with("?moved=yes&digest=sha256%3A")),
+        (3, 1)
+    );
 
     // No place at all.
     let room = Room::new();
     room.registry.fault("POST", 99, Then::Say(202, Vec::new(), String::new()));
     let said = room.fails();
-    assert!(said.contains("(it does not say where the bytes shall go): is it a registry?"), "{said}");
+    assert!(
+        said.contains("(it does not say where the bytes shall go): is it a registry?"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -242,8 +310,11 @@ fn a_registry_that_goes_away_may_come_back() {
     assert!(said.contains("asked for blob sha256:"), "{said}");
 
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let said = common::message(client().push(&room.image.into(), &[format!("127.0.0.1:{port}/a").parse().unwrap()]));
-    let reason = "cannot be reached (Connection refused (os error 111)): correct its name, or look after the network";
+    let said = common::message(
+        client().push(&room.image.into(), &[format!("127.0.0.1:{port}/a").parse().unwrap()]),
+    );
+    let reason = "cannot be reached (Connection refused (os error 111)): correct its name, or \
+        look after the network";
     assert_eq!(said, format!("127.0.0.1:{port}/a: 127.0.0.1:{port} {reason}"));
 }
 
@@ -289,10 +360,12 @@ fn nothing_wrong_is_sent_to_its_end() {
     ] {
         let registry = Registry::start();
         let wrong = Image::from_manifest(image.bytes(), |descriptor| {
-            let right = image.layers().iter().find(|layer| layer.descriptor().digest == descriptor.digest);
+            let right =
+                image.layers().iter().find(|layer| layer.descriptor().digest == descriptor.digest);
             match right {
                 _ if descriptor.digest == digest => {
-                    Ok(Arc::new(False { descriptor: descriptor.clone(), bytes: bytes.clone() }) as Arc<dyn Blob>)
+                    Ok(Arc::new(False { descriptor: descriptor.clone(), bytes: bytes.clone() })
+                        as Arc<dyn Blob>)
                 }
                 Some(layer) => Ok(Arc::new(Arc::clone(layer)) as Arc<dyn Blob>),
                 None => Ok(Arc::new(image.config().clone()) as Arc<dyn Blob>),
@@ -313,7 +386,8 @@ fn nothing_wrong_is_sent_to_its_end() {
 fn one_error_ends_all() {
     let registry = Registry::start();
     let names: Vec<String> = (0..20).map(|number| number.to_string()).collect();
-    let (image, opened) = counted(&names.iter().map(String::as_str).collect::<Vec<_>>(), Value::Null);
+    let (image, opened) =
+        counted(&names.iter().map(String::as_str).collect::<Vec<_>>(), Value::Null);
     registry.say("PUT /v2/a/b/blobs", 99, 413, "TOO_LARGE");
     push(&registry, &image, &["v1"]).unwrap_err();
     assert!(opened() < 12);
@@ -325,10 +399,16 @@ fn a_page_for_people_takes_nothing() {
     let room = Room::new();
     let header = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
     room.registry.fault("/v2/", 99, Then::Say(302, header("Location", "/login"), String::new()));
-    let page = Then::Say(200, header("Content-Type", "text/html; charset=utf-8"), "<p>Who are you?".to_owned());
+    let page = Then::Say(
+        200,
+        header("Content-Type", "text/html; charset=utf-8"),
+        "<p>Who are you?".to_owned(),
+    );
     room.registry.fault("/login", 99, page);
     let image = Image::from(room.image.clone());
-    for references in [room.registry.reference(":v1"), room.registry.reference("").at(image.digest())] {
+    for references in
+        [room.registry.reference(":v1"), room.registry.reference("").at(image.digest())]
+    {
         let said = common::message(client().push(&image, &[references]));
         assert!(said.contains("the registry cannot be understood, asked for"), "{said}");
     }
@@ -337,5 +417,8 @@ fn a_page_for_people_takes_nothing() {
     let page = Then::Say(200, header("Content-Type", "text/html"), String::new());
     room.registry.fault("PUT /v2/a/b/manifests", 99, page);
     let said = room.fails();
-    assert_eq!(said, "the registry cannot be understood, asked for tag v1 (status 200): is it a registry?");
+    assert_eq!(
+        said,
+        "the registry cannot be understood, asked for tag v1 (status 200): is it a registry?"
+    );
 }

@@ -18,7 +18,8 @@ use crate::registry::client::{
 const BASIC: &str = "Basic bWU6c2VjcmV0";
 
 fn me() -> Client {
-    client().credentials(Credentials::Password { user: "me".to_owned(), password: "secret".to_owned() })
+    client()
+        .credentials(Credentials::Password { user: "me".to_owned(), password: "secret".to_owned() })
 }
 
 #[test]
@@ -32,47 +33,67 @@ fn a_password_opens() {
     let registry = Registry::start();
     registry.lock(BASIC, "Basic realm=\"x\"");
     let references = [registry.reference(":v1")];
-    let (name, login) = (registry.reference(""), format!("`docker login {0}` or `podman login {0}`", registry.address));
+    let (name, login) = (
+        registry.reference(""),
+        format!("`docker login {0}` or `podman login {0}`", registry.address),
+    );
     let said = common::message(client().push(&image, &references));
     let expected = format!(
-        "{name}: the registry lets nobody push to a/b without a login, and none for {} was found: log in with {login}, \
-         or correct the name",
+        "{name}: the registry lets nobody push to a/b without a login, and none for {} was found: \
+         log in with {login}, or correct the name",
         registry.address
     );
     assert_eq!(said, expected);
     let other = Credentials::Password { user: "me".into(), password: "sesame".into() };
     let said = common::message(client().credentials(other).push(&image, &references));
     let expected = format!(
-        "{name}: the registry does not let who you are logged in as push to a/b: correct the name, or log in as \
-         somebody who may with {login}"
+        "{name}: the registry does not let who you are logged in as push to a/b: correct the name, \
+         or log in as somebody who may with {login}"
     );
     assert_eq!(said, expected);
 }
 
-/// A token service may refuse a request as a whole for one scope in it: what is needed and what would only save bytes are in
-/// two.
+/// A token service may refuse a request as a whole for one scope in it: what is needed and what
+/// would only save bytes are in two.
 #[test]
 fn a_token_is_for_what_is_needed() {
     let (registry, guard) = (Registry::start(), Registry::start());
     guard.serve("/token", br#"{"token":"abc"}"#);
-    registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\",service=\"images\"", guard.address));
+    registry.lock(
+        "Bearer abc",
+        &format!("Bearer realm=\"http://{}/token\",service=\"images\"", guard.address),
+    );
     let (image, _) = counted(&["one", "two"], serde_json::Value::Null);
     let client = me().mount_from("base/image");
     client.push(&image, &[registry.reference(":v1")]).unwrap();
     assert_has(&registry, "a/b", "v1", &image);
     let asked = guard.requests("/token");
-    let scopes = |request: &crate::registry::client::fake::Request| request.path.split_once('?').unwrap().1.to_owned();
+    let scopes = |request: &crate::registry::client::fake::Request| {
+        request.path.split_once('?').unwrap().1.to_owned()
+    };
     let own = "scope=repository%3Aa%2Fb%3Apull%2Cpush&service=images";
     let both = format!("scope=repository%3Abase%2Fimage%3Apull&{own}");
     assert_eq!(asked.iter().map(scopes).collect::<Vec<_>>(), [own, &both], "one token for each");
-    assert!(registry.requests("").iter().all(|request| !request.headers.values().any(|value| value == BASIC)));
+    assert!(
+        registry
+            .requests("")
+            .iter()
+            .all(|request| !request.headers.values().any(|value| value == BASIC))
+    );
 }
 
 /// Without the right to read there, or with a token for one scope only, the bytes are sent.
 #[test]
 fn a_scope_that_is_refused_costs_no_more_than_bytes() {
     for (at, then) in [
-        ("base", Then::Say(403, Vec::new(), r#"{"errors":[{"code":"DENIED","message":"no"}]}"#.to_owned())),
+        (
+            "base",
+            Then::Say(
+                403,
+                Vec::new(),
+                r#"{"errors":[{"code":"DENIED","message":"no"}]}"#.to_owned(),
+            ),
+        ),
         ("base", Then::Say(401, Vec::new(), r#"{"details":"no"}"#.to_owned())),
         ("base", Then::Say(404, Vec::new(), String::new())),
         ("base", Then::Say(200, Vec::new(), "{}".to_owned())),
@@ -83,9 +104,13 @@ fn a_scope_that_is_refused_costs_no_more_than_bytes() {
         let (registry, guard) = (Registry::start(), Registry::start());
         guard.serve("/token", br#"{"token":"abc"}"#);
         guard.fault(at, 99, then);
-        registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\",service=\"images\"", guard.address));
+        registry.lock(
+            "Bearer abc",
+            &format!("Bearer realm=\"http://{}/token\",service=\"images\"", guard.address),
+        );
         let base = format!("{}/base/image:1", registry.address);
-        let annotations = serde_json::json!({ "annotations": { "org.opencontainers.image.base.name": base } });
+        let annotations =
+            serde_json::json!({ "annotations": { "org.opencontainers.image.base.name": base } });
         let (image, _) = counted(&["one", "two", "three"], annotations);
         for client in [client(), me(), me().mount_from("base/other")] {
             client.push(&image, &[registry.reference(":v1")]).unwrap();
@@ -114,16 +139,35 @@ fn a_token_that_ends_is_replaced() {
 #[test]
 fn an_identity_token_is_exchanged() {
     let (registry, guard) = (Registry::start(), Registry::start());
-    guard.fault("POST /token", 9, Then::Say(200, Vec::new(), r#"{"access_token":"abc"}"#.to_owned()));
-    registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\",service=\"images\"", guard.address));
+    guard.fault(
+        "POST /token",
+        9,
+        Then::Say(200, Vec::new(), r#"{"access_token":"abc"}"#.to_owned()),
+    );
+    registry.lock(
+        "Bearer abc",
+        &format!("Bearer realm=\"http://{}/token\",service=\"images\"", guard.address),
+    );
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config.json");
-    fs::write(&file, format!(r#"{{"auths": {{"{}": {{"identitytoken": "it"}}}}}}"#, registry.address)).unwrap();
+    fs::write(
+        &file,
+        format!(r#"{{"auths": {{"{}": {{"identitytoken": "it"}}}}}}"#, registry.address),
+    )
+    .unwrap();
     let (image, _) = counted(&["one"], serde_json::Value::Null);
-    client().credentials(Credentials::Files(vec![file])).push(&image, &[registry.reference(":v1")]).unwrap();
+    client()
+        .credentials(Credentials::Files(vec![file]))
+        .push(&image, &[registry.reference(":v1")])
+        .unwrap();
     assert_has(&registry, "a/b", "v1", &image);
     let asked = String::from_utf8(guard.requests("POST /token").pop().unwrap().body).unwrap();
-    for part in ["grant_type=refresh_token", "refresh_token=it", "service=images", "scope=repository%3Aa%2Fb%3Apull"] {
+    for part in [
+        "grant_type=refresh_token",
+        "refresh_token=it",
+        "service=images",
+        "scope=repository%3Aa%2Fb%3Apull",
+    ] {
         assert!(asked.contains(part), "{asked}");
     }
 }
@@ -133,7 +177,8 @@ fn an_identity_token_is_exchanged() {
 fn a_password_stays_with_its_registry() {
     let (registry, elsewhere) = (Registry::start(), Registry::start());
     registry.lock(BASIC, "Basic realm=\"x\"");
-    let place = (format!("http://{}/store/", elsewhere.address), "?signature=secret&a=b".to_owned());
+    let place =
+        (format!("http://{}/store/", elsewhere.address), "?signature=secret&a=b".to_owned());
     registry.uploads(|uploads| uploads.place = Some(place));
     elsewhere.lock("Basic other", "Basic realm=\"x\"");
     let (image, _) = counted(&["one"], serde_json::Value::Null);
@@ -146,17 +191,28 @@ fn a_password_stays_with_its_registry() {
     assert_eq!(asked.len(), 2);
     for request in asked {
         assert!(!request.headers.contains_key("authorization"));
-        assert!(request.path.contains("?signature=secret&a=b&digest=sha256%3A"), "{}", request.path);
+        assert!(
+            request.path.contains("?signature=secret&a=b&digest=sha256%3A"),
+            "{}",
+            request.path
+        );
         assert!(image.blobs().iter().any(|blob| common::bytes(blob) == request.body));
     }
 }
 
-/// A proxy is for what is elsewhere. What it is asked on the way to this machine, others could read.
+/// A proxy is for what is elsewhere. What it is asked on the way to this machine, others could
+/// read.
 #[test]
 fn no_proxy_sees_what_stays_here() {
-    let (registry, proxy, dir) = (Registry::start(), Registry::start(), tempfile::tempdir().unwrap());
+    let (registry, proxy, dir) =
+        (Registry::start(), Registry::start(), tempfile::tempdir().unwrap());
     let (image, _) = counted(&["one"], serde_json::Value::Null);
-    oci_layout::image_layout(dir.path(), [image.tagged("v1")], oci_layout::LayoutOptions::default()).unwrap();
+    oci_layout::image_layout(
+        dir.path(),
+        [image.tagged("v1")],
+        oci_layout::LayoutOptions::default(),
+    )
+    .unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
     command.arg("push").arg(dir.path()).arg(registry.reference(":v1").to_string());
     for name in ["http_proxy", "HTTP_PROXY", "all_proxy"] {
@@ -167,25 +223,47 @@ fn no_proxy_sees_what_stays_here() {
     assert_eq!(proxy.asked(), [""; 0]);
 }
 
-/// Credential helpers as they are found, each a script on PATH, and what they make of a registry that lets in `me`.
+/// Credential helpers as they are found, each a script on PATH, and what they make of a registry
+/// that lets in `me`.
 #[test]
 fn helpers_of_every_kind() {
     let (image, _) = counted(&["one"], serde_json::Value::Null);
     let layout = tempfile::tempdir().unwrap();
-    oci_layout::image_layout(layout.path(), [image.tagged("v1")], oci_layout::LayoutOptions::default()).unwrap();
-    let me = r#"cat >/dev/null; echo; echo '{"ServerURL":"x","Username":"me","Secret":"secret"}'; echo"#;
+    oci_layout::image_layout(
+        layout.path(),
+        [image.tagged("v1")],
+        oci_layout::LayoutOptions::default(),
+    )
+    .unwrap();
+    let me =
+        r#"cat >/dev/null; echo; echo '{"ServerURL":"x","Username":"me","Secret":"secret"}'; echo"#;
     let nobody = r#"cat >/dev/null; echo '{"ServerURL":"x","Username":"","Secret":""}'"#;
     let entry = r#""auths": {"HOST": {"auth": "bWU6c2VjcmV0"}}"#;
     for (script, config, is_let_in, note) in [
         (me, r#"{"credsStore": "it"}"#, true, ""),
         (me, r#"{"credHelpers": {"HOST": "it"}, "credsStore": "other"}"#, true, ""),
-        (r#"exec <&-; echo '{"username":"me","secret":"secret"}'"#, r#"{"credsStore": "it"}"#, true, ""),
+        (
+            r#"exec <&-; echo '{"username":"me","secret":"secret"}'"#,
+            r#"{"credsStore": "it"}"#,
+            true,
+            "",
+        ),
         (nobody, r#"{"credsStore": "it"}"#, false, ""),
         (nobody, r#"{"credsStore": "it", ENTRY}"#, true, ""),
         ("exit 0", r#"{"credsStore": "it"}"#, false, ""),
         ("echo null", r#"{"credsStore": "it", ENTRY}"#, true, ""),
-        ("echo 'credentials not found in native keychain'; exit 1", r#"{"credsStore": "it"}"#, false, ""),
-        ("echo 'No stored credential for this server' >&2; exit 1", r#"{"credsStore": "it", ENTRY}"#, true, ""),
+        (
+            "echo 'credentials not found in native keychain'; exit 1",
+            r#"{"credsStore": "it"}"#,
+            false,
+            "",
+        ),
+        (
+            "echo 'No stored credential for this server' >&2; exit 1",
+            r#"{"credsStore": "it", ENTRY}"#,
+            true,
+            "",
+        ),
         (
             "echo 'pass not initialized: secret'; exit 1",
             r#"{"credsStore": "it"}"#,
@@ -193,8 +271,18 @@ fn helpers_of_every_kind() {
             "its helper docker-credential-it failed: run `docker-credential-it get` to see why",
         ),
         ("exit 1", r#"{"credsStore": "it", ENTRY}"#, true, ""),
-        ("echo secret", r#"{"credsStore": "it"}"#, false, "its helper docker-credential-it does not answer as one"),
-        ("exit 0", r#"{"credsStore": "other"}"#, false, "its helper docker-credential-other cannot be run"),
+        (
+            "echo secret",
+            r#"{"credsStore": "it"}"#,
+            false,
+            "its helper docker-credential-it does not answer as one",
+        ),
+        (
+            "exit 0",
+            r#"{"credsStore": "other"}"#,
+            false,
+            "its helper docker-credential-other cannot be run",
+        ),
         ("exit 0", r#"{"credHelpers": {"HOST": "other"}, ENTRY}"#, true, ""),
         (me, r#"{"credsStore": "", "credHelpers": {"HOST": ""}}"#, false, ""),
     ] {
@@ -210,8 +298,14 @@ fn helpers_of_every_kind() {
             let config = config.replace("ENTRY", entry).replace("HOST", &registry.address);
             fs::write(dir.path().join("config.json"), config).unwrap();
             let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
-            command.arg("push").arg(layout.path()).arg(registry.reference(":v1").to_string()).env_clear();
-            command.env("DOCKER_CONFIG", dir.path()).env("PATH", format!("{}:/usr/bin:/bin", dir.path().display()));
+            command
+                .arg("push")
+                .arg(layout.path())
+                .arg(registry.reference(":v1").to_string())
+                .env_clear();
+            command
+                .env("DOCKER_CONFIG", dir.path())
+                .env("PATH", format!("{}:/usr/bin:/bin", dir.path().display()));
             command.output().unwrap()
         };
         // A registry without a login does not care.
@@ -221,6 +315,9 @@ fn helpers_of_every_kind() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.success(), is_let_in, "{script}, {config}: {said}");
         assert!(said.contains(note) && !said.contains("secret"), "{script}, {config}: {said}");
-        assert!(is_let_in || said.contains("without a login, and none for "), "{script}, {config}: {said}");
+        assert!(
+            is_let_in || said.contains("without a login, and none for "),
+            "{script}, {config}: {said}"
+        );
     }
 }

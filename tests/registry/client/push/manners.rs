@@ -23,7 +23,8 @@ fn pushes(registry: &Registry, image: &Image) {
     assert_has(registry, "a/b", "v1", image);
 }
 
-/// The lengths of the bodies of all requests of this method, without those that were refused for it.
+/// The lengths of the bodies of all requests of this method, without those that were refused for
+/// it.
 fn lengths(registry: &Registry, method: &str) -> Vec<usize> {
     let sent = registry.requests(format!("{method} /v2/a/b/blobs/uploads/"));
     sent.iter().map(|request| request.headers["content-length"].parse().unwrap()).collect()
@@ -33,12 +34,17 @@ fn lengths(registry: &Registry, method: &str) -> Vec<usize> {
 #[test]
 fn a_blob_goes_by_patch_where_it_is_refused_by_put() {
     for status in [400, 404, 405, 409, 411, 415, 416, 422, 500, 501] {
-        let refusal = json!({ "errors": [{ "code": "UNSUPPORTED", "message": "PUT with a body is not supported" }] });
-        let (registry, image) = room(|uploads| uploads.refuses_puts = Some((status, Vec::new(), refusal.to_string())));
+        let refusal = json!({ "errors": [{ "code": "UNSUPPORTED", "message": "PUT with a body is \
+            not supported" }] });
+        let (registry, image) =
+            room(|uploads| uploads.refuses_puts = Some((status, Vec::new(), refusal.to_string())));
         pushes(&registry, &image);
         let patches = registry.requests("PATCH ");
         assert_eq!(patches.len(), 3, "{status}: each blob in one part");
-        assert!(patches.iter().all(|request| !request.headers.contains_key("content-range")), "as docker has it");
+        assert!(
+            patches.iter().all(|request| !request.headers.contains_key("content-range")),
+            "as docker has it"
+        );
     }
 }
 
@@ -49,10 +55,12 @@ fn a_registry_that_passes_over_what_is_put() {
     pushes(&registry, &image);
 }
 
-/// What one blob has shown need not be shown by the next: the layers of a push are one after the other here.
+/// What one blob has shown need not be shown by the next: the layers of a push are one after the
+/// other here.
 #[test]
 fn what_a_registry_knows_is_asked_once() {
-    let (registry, image) = room(|uploads| uploads.refuses_puts = Some((405, Vec::new(), String::new())));
+    let (registry, image) =
+        room(|uploads| uploads.refuses_puts = Some((405, Vec::new(), String::new())));
     pushes(&registry, &image);
     let refused = lengths(&registry, "PUT").iter().filter(|&&length| length > 0).count();
     assert!((1..=3).contains(&refused), "{refused} of three blobs that leave at the same time");
@@ -60,7 +68,8 @@ fn what_a_registry_knows_is_asked_once() {
 
 #[test]
 fn neither_manner_is_told_of_in_the_words_of_the_first() {
-    let refusal = json!({ "errors": [{ "code": "BLOB_UPLOAD_INVALID", "message": "not today" }] }).to_string();
+    let refusal = json!({ "errors": [{ "code": "BLOB_UPLOAD_INVALID", "message": "not today" }] })
+        .to_string();
     let (registry, image) = room(|uploads| {
         uploads.refuses_puts = Some((400, Vec::new(), refusal));
         uploads.refuses_patches = true;
@@ -76,14 +85,21 @@ fn a_blob_goes_in_parts_where_it_is_too_large() {
         let (registry, image) = room(|uploads| uploads.largest = Some(largest));
         pushes(&registry, &image);
         let sent = lengths(&registry, "PATCH");
-        assert!(sent.iter().any(|&length| length <= largest && length > largest / 8), "{largest}: {sent:?}");
+        assert!(
+            sent.iter().any(|&length| length <= largest && length > largest / 8),
+            "{largest}: {sent:?}"
+        );
         let parts = registry.requests("PATCH ");
         let parts = parts.iter().filter_map(|request| request.headers.get("content-range"));
         assert!(parts.clone().any(|range| range.starts_with("0-")), "{largest}");
         assert!(parts.clone().any(|range| !range.starts_with("0-")), "{largest}");
     }
     let (registry, image) = room(|_| {});
-    registry.fault("PUT /v2/a/b/blobs/uploads/upload-1", 1, Then::Say(413, Vec::new(), String::new()));
+    registry.fault(
+        "PUT /v2/a/b/blobs/uploads/upload-1",
+        1,
+        Then::Say(413, Vec::new(), String::new()),
+    );
     pushes(&registry, &image);
 }
 
@@ -91,12 +107,17 @@ fn a_blob_goes_in_parts_where_it_is_too_large() {
 fn a_limit_below_everything_is_told_of() {
     let (registry, image) = room(|uploads| uploads.largest = Some(100));
     let said = common::message(push(&registry, &image, &["v1"]));
-    assert!(said.contains("is too large for the registry, or for a proxy in front of it"), "{said}");
+    assert!(
+        said.contains("is too large for the registry, or for a proxy in front of it"),
+        "{said}"
+    );
     // Where it is known, no part is smaller than the registry wants.
-    let (registry, image) = room(|uploads| (uploads.largest, uploads.least) = (Some(50_000), Some(100_000)));
+    let (registry, image) =
+        room(|uploads| (uploads.largest, uploads.least) = (Some(50_000), Some(100_000)));
     let said = common::message(push(&registry, &image, &["v1"]));
     assert!(said.contains("is too large for the registry"), "{said}");
-    let (registry, image) = room(|uploads| (uploads.largest, uploads.least) = (Some(150_000), Some(100_000)));
+    let (registry, image) =
+        room(|uploads| (uploads.largest, uploads.least) = (Some(150_000), Some(100_000)));
     pushes(&registry, &image);
     assert!(lengths(&registry, "PATCH").contains(&100_000));
 }

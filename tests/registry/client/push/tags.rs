@@ -14,35 +14,59 @@ fn refused(status: u16, body: &str) -> String {
     let (registry, (image, _)) = (Registry::start(), counted(&["one"], json!({})));
     registry.fault("PUT /v2/a/b/manifests", 9, Then::Say(status, Vec::new(), body.to_owned()));
     let said = common::message(push(&registry, &image, &["1"]));
-    said.strip_prefix(&format!("{}: ", registry.reference(""))).unwrap_or_else(|| panic!("{said}")).to_owned()
+    said.strip_prefix(&format!("{}: ", registry.reference("")))
+        .unwrap_or_else(|| panic!("{said}"))
+        .to_owned()
 }
 
-/// As registries say it: ECR, Harbor, Quay, Nexus, Azure, Google's Artifact Registry, GitLab, Artifactory.
+/// As registries say it: ECR, Harbor, Quay, Nexus, Azure, Google's Artifact Registry, GitLab,
+/// Artifactory.
 #[test]
 fn another_tag_is_what_helps() {
-    let error = |code: &str, message: &str| json!({ "errors": [{ "code": code, "message": message }] }).to_string();
-    let immutable = "The image tag '1' already exists in the 'x' repository and cannot be overwritten because the tag is \
-                     immutable.";
+    let error = |code: &str, message: &str| {
+        json!({ "errors": [{ "code": code, "message": message }] }).to_string()
+    };
+    let immutable = "The image tag '1' already exists in the 'x' repository and cannot be \
+        overwritten because the tag is immutable.";
     for (status, body) in [
         (400, error("TAG_INVALID", immutable)),
-        (412, error("PRECONDITION", "Failed to process request due to 'x:1' configured as immutable.")),
+        (
+            412,
+            error(
+                "PRECONDITION",
+                "Failed to process request due to 'x:1' configured as immutable.",
+            ),
+        ),
         (409, error("TAG_ALREADY_EXISTS", "tag exists")),
         (409, error("TAG_IMMUTABLE", "no")),
         (400, error("UNKNOWN", "Repository does not allow updating assets: docker-hosted")),
         (405, error("UNSUPPORTED", "The operation is disallowed: the tag is locked")),
-        (400, error("MANIFEST_INVALID", "cannot update tag 1. The repository has enabled tag immutability")),
+        (
+            400,
+            error(
+                "MANIFEST_INVALID",
+                "cannot update tag 1. The repository has enabled tag immutability",
+            ),
+        ),
         (400, error("DENIED", "requested tag is immutable")),
         (409, "{\"message\":\"tag 1 already exists\"}".to_owned()),
     ] {
         let said = refused(status, &body);
         let advice = "push under another tag, or remove the tag there or make it mutable";
-        assert!(said.starts_with("the registry does not let tag 1 name another image ("), "{body}: {said}");
+        assert!(
+            said.starts_with("the registry does not let tag 1 name another image ("),
+            "{body}: {said}"
+        );
         assert!(said.ends_with(advice) && !said.contains("log in"), "{body}: {said}");
     }
     for (status, body) in [
         (
             403,
-            error("DENIED", "Not enough permissions to overwrite artifact 'x:1' (user 'me' needs DELETE permission)."),
+            error(
+                "DENIED",
+                "Not enough permissions to overwrite artifact 'x:1' (user 'me' needs DELETE \
+                 permission).",
+            ),
         ),
         (403, error("DENIED", "Not enough permissions to delete/overwrite artifact")),
         (401, error("UNAUTHORIZED", "the tag is protected")),
@@ -52,17 +76,24 @@ fn another_tag_is_what_helps() {
         registry.fault("PUT /v2/a/b/manifests", 9, Then::Say(status, challenge, body.clone()));
         let said = common::message(push(&registry, &image, &["1"]));
         assert!(said.contains("does not let you overwrite tag 1 ("), "{body}: {said}");
-        assert!(said.contains("): push under another tag, or log in as somebody who may overwrite it"), "{said}");
+        assert!(
+            said.contains("): push under another tag, or log in as somebody who may overwrite it"),
+            "{said}"
+        );
     }
     let said = refused(409, "");
-    let expected = "the registry refuses tag 1 with status 409: if the tag is immutable, push under another one; otherwise ask who \
-                    runs the registry";
+    let expected = "the registry refuses tag 1 with status 409: if the tag is immutable, push \
+        under another one; otherwise ask who runs the registry";
     assert_eq!(said, expected);
     // None of this is about the tag.
     for (status, body, advice) in [
         (403, error("DENIED", "requested access to the resource is denied"), "log in with"),
         (400, error("MANIFEST_INVALID", "manifest invalid"), "push to another, or ask who runs it"),
-        (400, error("TAG_INVALID", "manifest tag did not match URI"), "push to another, or ask who runs it"),
+        (
+            400,
+            error("TAG_INVALID", "manifest tag did not match URI"),
+            "push to another, or ask who runs it",
+        ),
     ] {
         let said = refused(status, &body);
         assert!(said.contains(advice) && !said.contains("another tag"), "{body}: {said}");
@@ -81,7 +112,11 @@ fn an_equal_tag_is_not_written_again() {
             registry.fault("HEAD /v2/a/b/manifests", 9, Then::Say(405, Vec::new(), String::new()));
         }
         let immutable = r#"{"errors":[{"code":"TAG_INVALID","message":"the tag is immutable"}]}"#;
-        registry.fault("PUT /v2/a/b/manifests/v1", 9, Then::Say(400, Vec::new(), immutable.to_owned()));
+        registry.fault(
+            "PUT /v2/a/b/manifests/v1",
+            9,
+            Then::Say(400, Vec::new(), immutable.to_owned()),
+        );
         let before = registry.asked().len();
         push(&registry, &image, &["v1"]).unwrap();
         assert_eq!(registry.asked()[before..], ["HEAD manifests", "GET manifests"]);
@@ -99,7 +134,8 @@ fn an_equal_tag_is_not_written_again() {
     // A digest of another kind says nothing.
     let (registry, (image, _)) = (Registry::start(), counted(&["one"], json!({})));
     push(&registry, &image, &["v1"]).unwrap();
-    let headers = [("Docker-Content-Digest", "sha512:00"), ("Content-Type", MediaType::MANIFEST.as_str())];
+    let headers =
+        [("Docker-Content-Digest", "sha512:00"), ("Content-Type", MediaType::MANIFEST.as_str())];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     registry.fault("HEAD /v2/a/b/manifests/v1", 9, Then::Say(200, headers, String::new()));
     let before = registry.asked().len();
@@ -129,11 +165,15 @@ fn a_layer_that_need_not_be_there_and_is_missed() {
         registry.say("PUT /v2/a/b/manifests", 9, 404, code);
         let said = common::message(client().push(&image, &[registry.reference(":v1")]));
         assert!(
-            said.contains("because of layers that registries need not have and that are not sent (so  [1mit is)"),
+            said.contains(
+                "because of layers that registries need not have and that are not sent (so  [1mit \
+                is)"
+            ),
             "{said}"
         );
         assert!(
-            said.contains("configure it to accept such layers") && !said.contains("push the image again"),
+            said.contains("configure it to accept such layers")
+                && !said.contains("push the image again"),
             "{said}"
         );
     }
