@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod authority;
 pub(crate) mod blob;
+pub(crate) mod blocking;
 pub(crate) mod body;
 pub(crate) mod certificate;
 pub(crate) mod condition;
@@ -27,42 +28,42 @@ pub(crate) mod watched;
 
 use std::{
     collections::BTreeMap,
-    fmt, io,
+    fmt, io, iter,
     net::{SocketAddr, TcpListener},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
-    thread,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::{
-    runtime::{self, Runtime},
-    task::JoinHandle,
-    time,
-};
+use tokio::{task::JoinHandle, time};
 
 use crate::{
     basics::error::{Error, Result},
     document::name::is_repository,
     pool::{Pool, lock},
-    registry::serve::{
-        authority::Authorities,
-        certificate::Certificate,
-        connection::Graceful,
-        login::Login,
-        places::Places,
-        pull_watch::PullWatch,
-        server::{Log, Server},
-        shared_build::SharedBuilds,
+    registry::{
+        network::Network,
+        serve::{
+            authority::Authorities,
+            blocking::Blocking,
+            certificate::Certificate,
+            connection::Graceful,
+            login::Login,
+            places::Places,
+            pull_watch::PullWatch,
+            server::{Log, Server},
+            shared_build::SharedBuilds,
+        },
     },
 };
 
 pub use crate::registry::serve::{event::Event, places::Limits, repository::Repository};
 
-/// A read-only registry over image layouts, as the
-/// [distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md) has it: what a
-/// layout holds is pulled from here by whatever can pull, which takes the layers that it lacks and no others.
+/// A read-only registry over image layouts, as the [distribution
+/// specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md) has it:
+/// what a layout holds is pulled from here by whatever can pull, which takes the layers that it
+/// lacks and no others.
 ///
 /// ```
 /// use oci_layout::{FileMapping, image_config, image_manifest, layer_tar, registry::Endpoint};
@@ -80,13 +81,15 @@ pub use crate::registry::serve::{event::Event, places::Limits, repository::Repos
 /// # Ok::<_, oci_layout::Error>(())
 /// ```
 ///
-/// Without [`certificate`](Self::certificate) there is no TLS, and without [`htpasswd`](Self::htpasswd) whoever reaches
-/// the address reads all that is served. Only blobs that a repository's
-/// index reaches are served. Of what lies in files, nothing is sent before all of it was checked against its digest. What
-/// has to be made of a recipe is checked on the way: where a source changed, the connection breaks.
+/// Without [`certificate`](Self::certificate) there is no TLS, and without
+/// [`htpasswd`](Self::htpasswd) whoever reaches the address reads all that is served. Only blobs
+/// that a repository's index reaches are served. Of what lies in files, nothing is sent before all
+/// of it was checked against its digest. What has to be made of a recipe is checked on the way:
+/// where a source changed, the connection breaks.
 ///
-/// A blob that has to be made is made once for all clients that ask for it at about the same time, with 16 MiB of
-/// it in memory. A client that reads slowly while others wait goes on in another making.
+/// A blob that has to be made is made once for all clients that ask for it at about the same time,
+/// with 16 MiB of it in memory. A client that reads slowly while others wait goes on in another
+/// making.
 pub struct Endpoint {
     repositories: BTreeMap<String, Arc<Repository>>,
     authorities: Authorities,
@@ -103,16 +106,19 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`Error::Invalid`] for what is no repository's
-    /// [name](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests), and for a name
-    /// that is there twice.
-    pub fn new<N: Into<String>, R: Into<Repository>>(repositories: impl IntoIterator<Item = (N, R)>) -> Result<Self> {
+    /// [name](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests),
+    /// and for a name that is there twice.
+    pub fn new<N: Into<String>, R: Into<Repository>>(
+        repositories: impl IntoIterator<Item = (N, R)>,
+    ) -> Result<Self> {
         let mut named = BTreeMap::new();
         for (name, repository) in repositories {
             let name = name.into();
             let refuse = |reason| Err(Error::invalid(format!("repository {name:?}"), reason));
             if !is_repository(&name) {
                 return refuse(
-                    "a name has lower-case letters and digits, with `.`, `_`, `__`, any number of `-`, or `/` between them",
+                    "a name has lower-case letters and digits, with `.`, `_`, `__`, any number of \
+                     `-`, or `/` between them",
                 );
             }
             if named.contains_key(&name) {
@@ -133,9 +139,10 @@ impl Endpoint {
 
     /// Adds names under which clients reach the endpoint.
     ///
-    /// Addresses, `localhost`, names that end in `.localhost` and the names of the certificate count anyway. A request
-    /// for another host is refused with status 421: a page in a browser could otherwise read the endpoint by making a
-    /// name of its own mean this machine (DNS rebinding).
+    /// Addresses, `localhost`, names that end in `.localhost` and the names of the certificate
+    /// count anyway. A request for another host is refused with status 421: a page in a browser
+    /// could otherwise read the endpoint by making a name of its own mean this machine (DNS
+    /// rebinding).
     ///
     /// # Errors
     ///
@@ -145,32 +152,36 @@ impl Endpoint {
         Ok(self)
     }
 
-    /// Sets the certificate (with those of the authorities in between, if there are any) and its key, both files in
-    /// PEM; the same file may have both. From then on the endpoint speaks TLS and nothing else.
+    /// Sets the certificate (with those of the authorities in between, if there are any) and its
+    /// key, both files in PEM; the same file may have both. From then on the endpoint speaks TLS
+    /// and nothing else.
     ///
-    /// When a file has changed, or another one has taken its name, both are read again at the next connection. While
-    /// they cannot be used, the certificate from before is, and [`Event::Unusable`] says why.
+    /// When a file has changed, or another one has taken its name, both are read again at the next
+    /// connection. While they cannot be used, the certificate from before is, and
+    /// [`Event::Unusable`] says why.
     ///
     /// # Errors
     ///
-    /// As of reading the files, and [`Error::Invalid`] if one has no certificate or no key, or if the two do not belong
-    /// together.
+    /// As of reading the files, and [`Error::Invalid`] if one has no certificate or no key, or if
+    /// the two do not belong together.
     pub fn certificate(self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
         let certificate = Some(Certificate::new(certificate.as_ref(), key.as_ref())?);
         Ok(Self { certificate, ..self })
     }
 
-    /// Sets the file that has the users and the bcrypt hashes of their passwords, as `htpasswd -B` writes it. From then on
-    /// every request must have a user and a password (Basic authentication). Without
-    /// [`certificate`](Self::certificate) whoever sees the connection sees both.
+    /// Sets the file that has the users and the bcrypt hashes of their passwords, as `htpasswd -B`
+    /// writes it. From then on every request must have a user and a password (Basic
+    /// authentication). Without [`certificate`](Self::certificate) whoever sees the connection sees
+    /// both.
     ///
-    /// When the file has changed, it is read again at the next request. While it cannot be used, it counts as it was
-    /// before, and [`Event::Unusable`] says why. One that has no user any more refuses everybody.
+    /// When the file has changed, it is read again at the next request. While it cannot be used, it
+    /// counts as it was before, and [`Event::Unusable`] says why. One that has no user any more
+    /// refuses everybody.
     ///
     /// # Errors
     ///
-    /// As of reading the file, and [`Error::Invalid`], which names the line, for what is no user with a bcrypt hash, for
-    /// a user who is there twice, and for a file without a user.
+    /// As of reading the file, and [`Error::Invalid`], which names the line, for what is no user
+    /// with a bcrypt hash, for a user who is there twice, and for a file without a user.
     pub fn htpasswd(self, file: impl AsRef<Path>) -> Result<Self> {
         Ok(Self { login: Some(Login::new(file.as_ref())?), ..self })
     }
@@ -190,8 +201,8 @@ impl Endpoint {
         Self { log: Arc::new(log), ..self }
     }
 
-    /// What can be pulled, as `NAME:TAG`, and what has no tag as `NAME@DIGEST`. Indexes inside of others, and what
-    /// only refers to another manifest, are left out.
+    /// What can be pulled, as `NAME:TAG`, and what has no tag as `NAME@DIGEST`. Indexes inside of
+    /// others, and what only refers to another manifest, are left out.
     pub fn references(&self) -> Vec<String> {
         let mut references = Vec::new();
         for (name, repository) in &self.repositories {
@@ -203,19 +214,20 @@ impl Endpoint {
     }
 
     /// What all connections share.
-    fn server(self) -> Arc<Server> {
+    fn server(self) -> io::Result<Arc<Server>> {
         let log = Arc::clone(&self.log);
-        Arc::new(Server {
+        Ok(Arc::new(Server {
             repositories: self.repositories,
             authorities: self.authorities,
             certificate: self.certificate,
             // The other half of the threads is for users who are known.
             login: self.login.map(|login| login.verifying((self.pool.threads() / 2).max(1))),
             places: Places::new(self.limits),
+            blocking: Blocking::start()?,
             builds: SharedBuilds::new(&self.pool),
             once: PullWatch::new(move || log(&Event::Taken)),
             log: self.log,
-        })
+        }))
     }
 
     /// Begins to listen at this address; port 0 is any that is free.
@@ -225,17 +237,19 @@ impl Endpoint {
     /// [`Error::Listen`] if that can't be.
     pub fn listen(self, address: SocketAddr) -> Result<Serving> {
         let fail = |cause| Error::Listen { address, cause };
-        let runtime = start(self.pool.threads().clamp(1, 8)).map_err(fail)?;
+        let workers = start(self.pool.threads().clamp(1, 8)).map_err(fail)?;
         let listener = TcpListener::bind(address).map_err(fail)?;
         listener.set_nonblocking(true).map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
-        let server = self.server();
+        let server = self.server().map_err(fail)?;
         let graceful = Arc::new(Mutex::new(Some(GracefulShutdown::new())));
-        let entered = runtime.enter();
+        let handles: Vec<_> = workers.iter().map(|worker| worker.handle().clone()).collect();
+        let entered = handles[0].enter();
         let listener = tokio::net::TcpListener::from_std(listener).map_err(fail)?;
         drop(entered);
-        let accepting = runtime.spawn(connection::accept(listener, server, Arc::clone(&graceful)));
-        Ok(Serving { address, running: Some(Running { runtime, accepting, graceful }) })
+        let accept = connection::accept(listener, handles, server, Arc::clone(&graceful));
+        let accepting = workers[0].handle().spawn(accept);
+        Ok(Serving { address, running: Some(Running { workers, accepting, graceful }) })
     }
 }
 
@@ -245,30 +259,10 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// A runtime of so many workers, or of fewer where the system has no more threads. tokio panics where it gets none, so
-/// that the threads are tried before. One more waits for files, and never ends: what it waits for may be asked for when no
-/// other can be had.
-fn start(workers: usize) -> io::Result<Runtime> {
-    let barrier = Arc::new(Mutex::new(()));
-    let hold = barrier.lock().unwrap_or_else(PoisonError::into_inner);
-    let wait = || {
-        let barrier = Arc::clone(&barrier);
-        move || drop(barrier.lock())
-    };
-    let mut tried = vec![thread::Builder::new().spawn(wait())?, thread::Builder::new().spawn(wait())?];
-    tried.extend((1..workers).map_while(|_| thread::Builder::new().spawn(wait()).ok()));
-    drop(hold);
-    let workers = tried.len() - 1;
-    tried.into_iter().for_each(|thread| drop(thread.join()));
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
-        // Clients of a blob that is hashed wait in threads, and others shall not wait for them.
-        .max_blocking_threads(512)
-        .thread_keep_alive(Duration::from_secs(u32::MAX.into()))
-        .enable_all()
-        .build()?;
-    runtime.spawn_blocking(|| ());
-    Ok(runtime)
+/// So many threads that drive connections, or fewer where the system has no more.
+fn start(count: usize) -> io::Result<Vec<Network>> {
+    let first = Network::start()?;
+    Ok(iter::once(first).chain((1..count).map_while(|_| Network::start().ok())).collect())
 }
 
 /// An endpoint that listens, in threads of its own. Dropped, it ends at once.
@@ -279,7 +273,7 @@ pub struct Serving {
 }
 
 struct Running {
-    runtime: Runtime,
+    workers: Vec<Network>,
     accepting: JoinHandle<()>,
     graceful: Arc<Graceful>,
 }
@@ -290,11 +284,12 @@ impl Serving {
         self.address
     }
 
-    /// Takes no more requests, and ends when those that there are have been answered, or after ten seconds.
+    /// Takes no more requests, and ends when those that there are have been answered, or after ten
+    /// seconds.
     pub fn stop(mut self) {
         const PATIENCE: Duration = Duration::from_secs(10);
-        let Some(Running { runtime, accepting, graceful }) = self.running.take() else { return };
-        runtime.block_on(async {
+        let Some(Running { workers, accepting, graceful }) = self.running.take() else { return };
+        workers[0].handle().block_on(async {
             accepting.abort();
             // That it was aborted is what it says.
             let _ = accepting.await;
@@ -304,15 +299,6 @@ impl Serving {
                 let _ = time::timeout(PATIENCE, graceful.shutdown()).await;
             }
         });
-        runtime.shutdown_background();
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.runtime.shutdown_background();
-        }
     }
 }
 

@@ -23,8 +23,13 @@ use crate::{
 
 const VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 
-/// The body of a request is never looked at: the connection of who sends one to a registry that is only read ends.
-pub(crate) async fn answer<B>(server: Arc<Server>, client: SocketAddr, request: Request<B>) -> Response<Body> {
+/// The body of a request is never looked at: the connection of who sends one to a registry that is
+/// only read ends.
+pub(crate) async fn answer<B>(
+    server: Arc<Server>,
+    client: SocketAddr,
+    request: Request<B>,
+) -> Response<Body> {
     let (method, target) = (request.method().clone(), request.uri().to_string());
     let mut response = match respond(&server, &request).await {
         Ok(response) => response,
@@ -37,21 +42,27 @@ pub(crate) async fn answer<B>(server: Arc<Server>, client: SocketAddr, request: 
 }
 
 async fn respond<B>(server: &Arc<Server>, request: &Request<B>) -> Result<Response<Body>, Refusal> {
-    let certified = |host: &str| server.certificate.as_ref().is_some_and(|certificate| certificate.has(host));
+    let certified =
+        |host: &str| server.certificate.as_ref().is_some_and(|certificate| certificate.has(host));
     server.authorities.check(request, certified)?;
     if let Some(login) = &server.login {
-        login.check(request.headers(), |error| server.tell(&Event::Unusable { error })).await?;
+        let trouble = |error| server.tell(&Event::Unusable { error });
+        login.check(request.headers(), &server.blocking, trouble).await?;
     }
     let is_head = request.method() == Method::HEAD;
     if !is_head && request.method() != Method::GET {
-        return Err(Refusal::no_method("this registry is only read").with(header::ALLOW, "GET, HEAD"));
+        return Err(
+            Refusal::no_method("this registry is only read").with(header::ALLOW, "GET, HEAD")
+        );
     }
     let route = route(request.uri().path(), request.uri().query().unwrap_or_default())?;
     match find(server, route, &request.uri().to_string()).await? {
-        // The tag of a list is the digest of its bytes: who asks again and again is not sent the same again and again.
+        // The tag of a list is the digest of its bytes: who asks again and again is not sent the
+        // same again and again.
         Found::Small { headers, bytes } => Ok(tagged(request, Digest::of(&bytes), headers, bytes)?),
         Found::Manifest { media_type, digest, bytes } => {
-            let headers = vec![(header::CONTENT_TYPE, media_type.to_string()), (DIGEST, digest.to_string())];
+            let headers =
+                vec![(header::CONTENT_TYPE, media_type.to_string()), (DIGEST, digest.to_string())];
             let response = tagged(request, digest, headers, bytes)?;
             // A client that has the manifest already takes the image like one that is sent it.
             if !is_head && media_type.is_manifest() {
@@ -59,7 +70,7 @@ async fn respond<B>(server: &Arc<Server>, request: &Request<B>) -> Result<Respon
             }
             Ok(response)
         }
-        Found::Blob(content) => blob(server, request, content).await,
+        Found::Blob(content, is_at_hand) => blob(server, request, content, is_at_hand).await,
     }
 }
 

@@ -1,5 +1,5 @@
-//! A blob that a client reads: as a whole, or in parts.
-//! [Pulling blobs](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-blobs).
+//! A blob that a client reads: as a whole, or in parts. [Pulling
+//! blobs](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-blobs).
 
 use std::{collections::VecDeque, ops::Range, sync::Arc};
 
@@ -11,7 +11,6 @@ use hyper::{
     header,
 };
 use rustls::crypto::ring;
-use tokio::task;
 
 use crate::{
     basics::{digest::Digest, error::Error},
@@ -34,11 +33,13 @@ pub(crate) async fn blob<B>(
     server: &Arc<Server>,
     request: &Request<B>,
     content: Content,
+    is_at_hand: bool,
 ) -> Result<Response<Body>, Refusal> {
     let descriptor = content.blob.descriptor().clone();
-    let (digest, size, tag) = (descriptor.digest, descriptor.size, format!("\"{}\"", descriptor.digest));
+    let (digest, size, tag) =
+        (descriptor.digest, descriptor.size, format!("\"{}\"", descriptor.digest));
     // Bytes that have to be made are made from the first one on.
-    let has_ranges = content.is_at_hand();
+    let has_ranges = is_at_hand;
     let mut headers = vec![
         (DIGEST, digest.to_string()),
         (header::ETAG, tag.clone()),
@@ -46,10 +47,11 @@ pub(crate) async fn blob<B>(
     ];
     let is_head = request.method() == Method::HEAD;
     let condition = condition(request.headers(), &tag);
-    // Without its bytes, the answer is that there are none, whatever the client has: RFC 9110, section 13.2.1.
+    // Without its bytes, the answer is that there are none, whatever the client has: RFC 9110,
+    // section 13.2.1.
     if has_ranges && (is_head || condition != Condition::Met) {
         let blob = Arc::clone(&content.blob);
-        let opened = task::spawn_blocking(move || blob.open().map(drop)).await;
+        let opened = server.blocking.run(move || blob.open().map(drop)).await;
         opened.unwrap_or(Ok(())).map_err(|error| unreadable(server, request, Arc::new(error)))?;
     }
     match condition {
@@ -74,7 +76,8 @@ pub(crate) async fn blob<B>(
         }
         Wanted::Parts(ranges) => {
             let boundary = boundary();
-            headers.push((header::CONTENT_TYPE, format!("multipart/byteranges; boundary={boundary}")));
+            headers
+                .push((header::CONTENT_TYPE, format!("multipart/byteranges; boundary={boundary}")));
             (StatusCode::PARTIAL_CONTENT, Parts::several(ranges, size, &boundary))
         }
     };
@@ -98,7 +101,7 @@ async fn respond<B>(
     let mut sending = Sending {
         server: Arc::clone(server),
         target: request.uri().to_string(),
-        body: BlobBody::new(Arc::clone(&content.blob), is_at_hand, first.range.clone(), &server.builds),
+        body: BlobBody::new(server, &content.blob, is_at_hand, first.range.clone()),
         content,
         is_at_hand,
         left: first.range,
@@ -151,7 +154,10 @@ impl Parts {
         let part = |(number, range): (usize, Range<u64>)| {
             let line = if number == 0 { "" } else { "\r\n" };
             let content_range = content_range(&range, size);
-            let head = format!("{line}--{boundary}\r\nContent-Type: {BYTES}\r\nContent-Range: {content_range}\r\n\r\n");
+            let head = format!(
+                "{line}--{boundary}\r\nContent-Type: {BYTES}\r\nContent-Range: \
+                 {content_range}\r\n\r\n"
+            );
             Part { head: head.into(), range }
         };
         let parts = ranges.into_iter().enumerate().map(part).collect();
@@ -159,7 +165,10 @@ impl Parts {
     }
 
     fn length(&self) -> u64 {
-        let parts = self.parts.iter().map(|part| part.head.len() as u64 + (part.range.end - part.range.start));
+        let parts = self
+            .parts
+            .iter()
+            .map(|part| part.head.len() as u64 + (part.range.end - part.range.start));
         parts.sum::<u64>() + self.end.len() as u64
     }
 }
@@ -167,7 +176,8 @@ impl Parts {
 /// A text that nobody can have put into a blob before.
 fn boundary() -> String {
     let mut bytes = [0; 16];
-    // Without random numbers there is no TLS either; a boundary that is known is a nuisance for who asked alone.
+    // Without random numbers there is no TLS either; a boundary that is known is a nuisance for who
+    // asked alone.
     let _ = ring::default_provider().secure_random.fill(&mut bytes);
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -203,7 +213,10 @@ impl Sending {
             Ok(Some(chunk)) => Ok(Some((Frame::data(chunk), sending))),
             Ok(None) => Ok(None),
             Err(error) => {
-                sending.server.tell(&Event::Failed { target: sending.target.clone(), error: Arc::clone(&error) });
+                sending.server.tell(&Event::Failed {
+                    target: sending.target.clone(),
+                    error: Arc::clone(&error),
+                });
                 Err(error)
             }
         };
@@ -223,8 +236,8 @@ impl Sending {
                 let end = std::mem::take(&mut self.end);
                 return Ok(Some(end).filter(|end| !end.is_empty()));
             };
-            let blob = Arc::clone(&self.content.blob);
-            self.body = BlobBody::new(blob, self.is_at_hand, range.clone(), &self.server.builds);
+            let (blob, range_of_body) = (&self.content.blob, range.clone());
+            self.body = BlobBody::new(&self.server, blob, self.is_at_hand, range_of_body);
             self.left = range;
             return Ok(Some(head));
         }

@@ -3,7 +3,6 @@
 use std::{ops::Range, sync::Arc};
 
 use hyper::body::Bytes;
-use tokio::task;
 
 use crate::{
     basics::error::{Error, Result},
@@ -11,17 +10,20 @@ use crate::{
         chunks::{CHUNK, Chunks},
         traits::Blob,
     },
-    registry::serve::shared_build::{Next, Place, SharedBuilds},
+    registry::serve::{
+        server::Server,
+        shared_build::{Next, Place},
+    },
 };
 
-/// The bytes that one response has. Whatever part it is, the blob's last byte is in it only if the whole blob is
-/// right.
+/// The bytes that one response has. Whatever part it is, the blob's last byte is in it only if the
+/// whole blob is right.
 pub(crate) struct BlobBody {
     blob: Arc<dyn Blob>,
     /// Asked once: to know it, a recipe is read; and a layout may be filled while a client reads.
     is_at_hand: bool,
     range: Range<u64>,
-    builds: Arc<SharedBuilds>,
+    server: Arc<Server>,
     source: Source,
     /// The number of the chunk that comes next.
     next: u64,
@@ -36,8 +38,14 @@ enum Source {
 }
 
 impl BlobBody {
-    pub(crate) fn new(blob: Arc<dyn Blob>, is_at_hand: bool, range: Range<u64>, builds: &Arc<SharedBuilds>) -> Self {
-        Self { blob, is_at_hand, range, builds: Arc::clone(builds), source: Source::None, next: 0 }
+    pub(crate) fn new(
+        server: &Arc<Server>,
+        blob: &Arc<dyn Blob>,
+        is_at_hand: bool,
+        range: Range<u64>,
+    ) -> Self {
+        let (server, blob) = (Arc::clone(server), Arc::clone(blob));
+        Self { blob, is_at_hand, range, server, source: Source::None, next: 0 }
     }
 
     /// The next bytes of the range.
@@ -53,7 +61,9 @@ impl BlobBody {
             if self.next == count {
                 self.source = Source::None;
             }
-            let within = |at: u64| usize::try_from(at.saturating_sub(begin)).unwrap_or(usize::MAX).min(chunk.len());
+            let within = |at: u64| {
+                usize::try_from(at.saturating_sub(begin)).unwrap_or(usize::MAX).min(chunk.len())
+            };
             let part = chunk.slice(within(self.range.start)..within(self.range.end));
             if !part.is_empty() {
                 return Ok(Some(part));
@@ -63,7 +73,8 @@ impl BlobBody {
     }
 
     async fn read(&mut self) -> Result<Bytes, Arc<Error>> {
-        let (source, blob) = (std::mem::replace(&mut self.source, Source::None), Arc::clone(&self.blob));
+        let (source, blob) =
+            (std::mem::replace(&mut self.source, Source::None), Arc::clone(&self.blob));
         let first = self.next.max(self.range.start / CHUNK);
         let digest = blob.descriptor().digest;
         let read = move || {
@@ -75,10 +86,10 @@ impl BlobBody {
                     chunks
                 }
             };
-            Ok((chunks.next(), chunks))
+            Ok::<_, Arc<Error>>((chunks.next(), chunks))
         };
-        let read = task::spawn_blocking(read).await.unwrap_or_else(|panic| Err(Error::blob(digest, panic.into())));
-        let (chunk, chunks) = read?;
+        let read = self.server.blocking.run(read).await;
+        let (chunk, chunks) = read.map_err(|cause| Error::blob(digest, cause))??;
         self.next = first;
         self.source = Source::AtHand(chunks);
         Ok(chunk.expect("there are as many chunks as the size says")?.into())
@@ -95,7 +106,7 @@ impl BlobBody {
             }
             // The place that was lost is left before another is waited for.
             self.source = Source::None;
-            self.source = Source::Made(self.builds.place(&self.blob, self.next).await?);
+            self.source = Source::Made(self.server.builds.place(&self.blob, self.next).await?);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    net::SocketAddr,
+    net::{self, SocketAddr},
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
@@ -22,6 +22,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     sync::Semaphore,
     time,
 };
@@ -58,22 +59,32 @@ const QUEUE: Duration = Duration::from_secs(2);
 /// The connections that wait so at a time.
 const QUEUED: usize = 64;
 
-/// Takes connections for ever.
-pub(crate) async fn accept(listener: TcpListener, server: Arc<Server>, graceful: Arc<Graceful>) {
+/// Takes connections for ever, and gives one to each worker in turn.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    workers: Vec<Handle>,
+    server: Arc<Server>,
+    graceful: Arc<Graceful>,
+) {
     let queue = Arc::new(Semaphore::new(QUEUED));
+    let mut turns = workers.iter().cycle();
     loop {
-        let Ok((stream, client)) = listener.accept().await else {
+        let accepted = listener.accept().await;
+        let accepted = accepted.and_then(|(stream, client)| Ok((stream.into_std()?, client)));
+        let (Ok((stream, client)), Some(worker)) = (accepted, turns.next()) else {
             // The client is gone again, or the files are all in use: none of it lasts.
             time::sleep(Duration::from_millis(50)).await;
             continue;
         };
         // What is small does not wait for what is large.
         let _ = stream.set_nodelay(true);
-        let connection = Connection { stream, client, server: Arc::clone(&server), graceful: Arc::clone(&graceful) };
+        let (server, graceful) = (Arc::clone(&server), Arc::clone(&graceful));
+        let connection = Connection { stream, client, server, graceful };
         loop {
+            let server = &connection.server;
             match server.places.try_place(client.ip(), Instant::now()) {
                 Ok(place) => {
-                    tokio::spawn(connection.serve(place));
+                    worker.spawn(connection.serve(place));
                 }
                 // Those in the system's queue come after it.
                 Err(Full::OfAll) => {
@@ -83,7 +94,7 @@ pub(crate) async fn accept(listener: TcpListener, server: Arc<Server>, graceful:
                 // Others are not kept waiting.
                 Err(Full::OfClient) => {
                     if let Ok(permit) = Arc::clone(&queue).try_acquire_owned() {
-                        tokio::spawn(async move {
+                        worker.spawn(async move {
                             connection.wait().await;
                             drop(permit);
                         });
@@ -97,7 +108,8 @@ pub(crate) async fn accept(listener: TcpListener, server: Arc<Server>, graceful:
 
 /// A client that has connected.
 struct Connection {
-    stream: TcpStream,
+    /// Of no runtime, until a worker has it.
+    stream: net::TcpStream,
     client: SocketAddr,
     server: Arc<Server>,
     graceful: Arc<Graceful>,
@@ -107,6 +119,7 @@ impl Connection {
     async fn serve(self, place: Place) {
         let open = self.server.once.connects();
         let Self { stream, client, server, graceful } = self;
+        let Ok(stream) = TcpStream::from_std(stream) else { return };
         place.hold(serve(stream, client, server, Arc::clone(place.activity()), graceful)).await;
         drop((open, place));
     }
@@ -122,8 +135,10 @@ impl Connection {
                 return;
             }
         }
-        if self.server.certificate.is_none() {
-            refuse(self.stream).await;
+        if self.server.certificate.is_none()
+            && let Ok(stream) = TcpStream::from_std(self.stream)
+        {
+            refuse(stream).await;
         }
     }
 }
@@ -167,9 +182,12 @@ async fn serve_http(
     let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
 }
 
-/// Answers whatever a client asks that has too many connections, and reads what it sends, or it would not get the answer.
+/// Answers whatever a client asks that has too many connections, and reads what it sends, or it
+/// would not get the answer.
 async fn refuse(mut stream: TcpStream) {
-    let refusal = Refusal::too_many("this client has as many connections as it may have at the same time").json();
+    let refusal =
+        Refusal::too_many("this client has as many connections as it may have at the same time")
+            .json();
     let mut answer = format!(
         "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nRetry-After: 1\r\n\
          Connection: close\r\nContent-Length: {}\r\n\r\n",

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use hyper::header::{self, HeaderName};
 use serde_json::json;
-use tokio::task;
 
 use crate::{
     basics::{digest::Digest, error::Error, json},
@@ -27,33 +26,53 @@ const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
 
 /// What a request finds.
 pub(crate) enum Found {
-    Small { headers: Vec<(HeaderName, String)>, bytes: Vec<u8> },
-    Manifest { media_type: MediaType, digest: Digest, bytes: Vec<u8> },
-    Blob(Content),
+    Small {
+        headers: Vec<(HeaderName, String)>,
+        bytes: Vec<u8>,
+    },
+    Manifest {
+        media_type: MediaType,
+        digest: Digest,
+        bytes: Vec<u8>,
+    },
+    /// With whether its bytes can be had without making them.
+    Blob(Content, bool),
 }
 
 impl Found {
-    fn json(headers: impl IntoIterator<Item = (HeaderName, String)>, value: &impl serde::Serialize) -> Self {
+    fn json(
+        headers: impl IntoIterator<Item = (HeaderName, String)>,
+        value: &impl serde::Serialize,
+    ) -> Self {
         let content_type = (header::CONTENT_TYPE, "application/json".to_owned());
-        Self::Small { headers: [content_type].into_iter().chain(headers).collect(), bytes: json::to_bytes(value) }
+        Self::Small {
+            headers: [content_type].into_iter().chain(headers).collect(),
+            bytes: json::to_bytes(value),
+        }
     }
 }
 
 /// What the route leads to.
 ///
-/// A layout that changed is read again first, which may take long. One request reads it at a time, and others wait for
-/// what it finds, without a thread; a request for a digest that is known already does not wait.
-pub(crate) async fn find(server: &Arc<Server>, route: Route, target: &str) -> Result<Found, Refusal> {
+/// A layout that changed is read again first, which may take long. One request reads it at a time,
+/// and others wait for what it finds, without a thread; a request for a digest that is known
+/// already does not wait.
+pub(crate) async fn find(
+    server: &Arc<Server>,
+    route: Route,
+    target: &str,
+) -> Result<Found, Refusal> {
     let Some(name) = route.repository().map(str::to_owned) else { return Ok(server.list(&route)) };
     let repository = server.repositories.get(&name);
-    let repository = repository.ok_or_else(|| Refusal::name_unknown("there is no repository of this name"))?;
+    let repository =
+        repository.ok_or_else(|| Refusal::name_unknown("there is no repository of this name"))?;
     let search = Arc::new(Search { server: Arc::clone(server), route, target: target.to_owned() });
 
     let (searching, fresh) = (Arc::clone(&search), Arc::clone(repository));
-    let looked = blocking(move || {
+    let looked = blocking(server, move || {
         let found = searching.look(&*fresh.fresh()?);
-        // A manifest may be collected between the look at the index and the look at the manifest, when its tag has moved to
-        // another one: then the index as it is now decides.
+        // A manifest may be collected between the look at the index and the look at the manifest,
+        // when its tag has moved to another one: then the index as it is now decides.
         (found.is_ok() || fresh.fresh().is_some()).then_some(found)
     });
     let found = looked.await?;
@@ -65,17 +84,18 @@ pub(crate) async fn find(server: &Arc<Server>, route: Route, target: &str) -> Re
         None => {
             let known = repository.known();
             if search.is_in(&known) {
-                return blocking(move || search.look(&known)).await?;
+                return blocking(server, move || search.look(&known)).await?;
             }
             repository.turn().await
         }
     };
     let reading = Arc::clone(repository);
-    blocking(move || {
+    blocking(server, move || {
         // The thread that reads holds it: the client may disconnect before the reading ends.
         let _turn = turn;
         let look = || {
-            let trouble = |error| search.server.tell(&Event::Unreadable { repository: name.clone(), error });
+            let trouble =
+                |error| search.server.tell(&Event::Unreadable { repository: name.clone(), error });
             search.look(&reading.contents(trouble))
         };
         match look() {
@@ -86,8 +106,11 @@ pub(crate) async fn find(server: &Arc<Server>, route: Route, target: &str) -> Re
     .await?
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-    let done = task::spawn_blocking(work).await;
+async fn blocking<T: Send + 'static>(
+    server: &Server,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let done = server.blocking.run(work).await;
     done.map_err(|_| Refusal::failed("a defect of this registry, which its log names"))
 }
 
@@ -99,10 +122,13 @@ struct Search {
 }
 
 impl Search {
-    /// Whether the contents have what the request names by its digest, which means the same at all times.
+    /// Whether the contents have what the request names by its digest, which means the same at all
+    /// times.
     fn is_in(&self, contents: &Contents) -> bool {
         match self.route {
-            Route::Manifest(_, Reference::Digest(Some(digest))) => contents.manifest(digest).is_some(),
+            Route::Manifest(_, Reference::Digest(Some(digest))) => {
+                contents.manifest(digest).is_some()
+            }
             Route::Blob(_, Some(digest)) => contents.blob(digest).is_some(),
             _ => false,
         }
@@ -118,10 +144,13 @@ impl Search {
             Route::Manifest(_, reference) => self.manifest(contents, reference),
             Route::Blob(_, digest) => {
                 let unknown = || Refusal::blob_unknown("no image of this repository has this blob");
-                let content = digest.and_then(|digest| contents.blob(digest)).ok_or_else(unknown)?;
-                Ok(Found::Blob(content.clone()))
+                let content =
+                    digest.and_then(|digest| contents.blob(digest)).ok_or_else(unknown)?;
+                Ok(Found::Blob(content.clone(), content.is_at_hand()))
             }
-            Route::Referrers(_, digest, artifact_type) => Ok(referrers(contents, *digest, artifact_type.as_deref())),
+            Route::Referrers(_, digest, artifact_type) => {
+                Ok(referrers(contents, *digest, artifact_type.as_deref()))
+            }
         }
     }
 
@@ -129,17 +158,25 @@ impl Search {
         let digest = match reference {
             Reference::Digest(digest) => *digest,
             Reference::Tag(tag) if contents.ambiguous.contains(tag) => {
-                return Err(Refusal::manifest_unknown("several images have this tag: ask for one by its digest"));
+                return Err(Refusal::manifest_unknown(
+                    "several images have this tag: ask for one by its digest",
+                ));
             }
             Reference::Tag(tag) => contents.tags.get(tag).copied(),
         };
         let unknown = || Refusal::manifest_unknown("this repository has no such manifest");
         let content = digest.and_then(|digest| contents.manifest(digest)).ok_or_else(unknown)?;
         let bytes = document(&content.blob).map_err(|error| match error {
-            Error::BlobMissing { .. } => Refusal::manifest_unknown("its layout is without this manifest"),
+            Error::BlobMissing { .. } => {
+                Refusal::manifest_unknown("its layout is without this manifest")
+            }
             error => self.server.failed(&self.target, Arc::new(error)),
         })?;
-        Ok(Found::Manifest { media_type: content.media_type.clone(), digest: content.blob.descriptor().digest, bytes })
+        Ok(Found::Manifest {
+            media_type: content.media_type.clone(),
+            digest: content.blob.descriptor().digest,
+            bytes,
+        })
     }
 }
 
@@ -158,15 +195,19 @@ impl Server {
     /// What a client may know of an error: paths of this machine are for the log alone.
     pub(crate) fn failed(&self, target: &str, error: Arc<Error>) -> Refusal {
         self.tell(&Event::Failed { target: target.to_owned(), error });
-        Refusal::failed("what is asked for is there, but cannot be read: this registry's log says why")
+        Refusal::failed(
+            "what is asked for is there, but cannot be read: this registry's log says why",
+        )
     }
 }
 
-/// [Listing referrers](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers).
+/// [Listing
+/// referrers](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers).
 fn referrers(contents: &Contents, digest: AnyDigest, artifact_type: Option<&str>) -> Found {
     let all = digest.map_or(&[][..], |digest| contents.referrers(digest));
-    let wanted =
-        all.iter().filter(|referrer| artifact_type.is_none() || referrer.artifact_type.as_deref() == artifact_type);
+    let wanted = all.iter().filter(|referrer| {
+        artifact_type.is_none() || referrer.artifact_type.as_deref() == artifact_type
+    });
     let index = Index {
         schema_version: 2,
         media_type: Some(MediaType::INDEX),
@@ -181,9 +222,9 @@ fn referrers(contents: &Contents, digest: AnyDigest, artifact_type: Option<&str>
     Found::Small { headers, bytes: json::to_bytes(&index) }
 }
 
-/// A part of a sorted list, and the address of the next one if there is one:
-/// [listing tags](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-tags). It costs what
-/// the part does, and not what the list before it does.
+/// A part of a sorted list, and the address of the next one if there is one: [listing
+/// tags](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-tags). It
+/// costs what the part does, and not what the list before it does.
 fn part<'a, V>(
     all: &'a BTreeMap<String, V>,
     page: &Page,
@@ -202,7 +243,7 @@ mod tests {
     use std::fs;
 
     use serde_json::Value;
-    use tokio::{runtime::Runtime, time};
+    use tokio::{runtime::Builder, time};
 
     use super::*;
     use crate::{
@@ -221,10 +262,15 @@ mod tests {
             let image = image.clone().tagged("latest");
             (name, image_layout(dir.path().join(name), [image], Value::Null).unwrap())
         });
-        let server = Endpoint::new(layouts).unwrap().server();
+        let server = Endpoint::new(layouts).unwrap().server().unwrap();
         let index = dir.path().join("a/index.json");
         let bytes = fs::read(&index).unwrap();
-        assert!(server.repositories.values().all(|repository| !repository.contents(|_| ()).tags.is_empty()));
+        assert!(
+            server
+                .repositories
+                .values()
+                .all(|repository| !repository.contents(|_| ()).tags.is_empty())
+        );
         fs::write(dir.path().join("new"), bytes).unwrap();
         fs::rename(dir.path().join("new"), index).unwrap();
         (dir, server, image.digest())
@@ -237,14 +283,16 @@ mod tests {
     #[test]
     fn what_is_known_is_found_while_a_layout_is_read_again() {
         let (_dir, server, digest) = fixture();
-        let runtime = Runtime::new().unwrap();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let reading = server.repositories["a"].turn().await;
             let asking = Arc::clone(&server);
             let waiting: Vec<_> = (0..1000)
                 .map(|_| {
                     let server = Arc::clone(&asking);
-                    tokio::spawn(async move { get(&server, "/v2/a/manifests/latest").await.is_ok() })
+                    tokio::spawn(
+                        async move { get(&server, "/v2/a/manifests/latest").await.is_ok() },
+                    )
                 })
                 .collect();
             let manifest = format!("manifests/{digest}");
@@ -258,9 +306,13 @@ mod tests {
             }
             // Anything else may be in the index as it is now.
             let other = Digest::of(b"other");
-            for target in ["tags/list", &format!("manifests/{other}"), &format!("referrers/{digest}")] {
+            for target in
+                ["tags/list", &format!("manifests/{other}"), &format!("referrers/{digest}")]
+            {
                 let target = format!("/v2/a/{target}");
-                let answer = time::timeout(std::time::Duration::from_millis(20), get(&server, &target)).await;
+                let answer =
+                    time::timeout(std::time::Duration::from_millis(20), get(&server, &target))
+                        .await;
                 assert!(answer.is_err(), "{target}");
             }
             assert!(waiting.iter().all(|client| !client.is_finished()));

@@ -23,7 +23,8 @@ use crate::{
     tarfile::compression::Compression,
 };
 
-/// An endpoint with one image of three tags in the repository `a/b`, and another one in `c`, whose layer has to be made.
+/// An endpoint with one image of three tags in the repository `a/b`, and another one in `c`, whose
+/// layer has to be made.
 struct Fixture {
     server: Arc<Server>,
     runtime: Runtime,
@@ -38,11 +39,11 @@ thread_local! {
     static FIXTURE: Fixture = Fixture::new();
 }
 
-/// Asks for something: a method and a target in the first line, a header in each that follows. `@layer`, `@config`,
-/// `@manifest`, `@lazy` and `@other` stand for digests.
+/// Asks for something: a method and a target in the first line, a header in each that follows.
+/// `@layer`, `@config`, `@manifest`, `@lazy` and `@other` stand for digests.
 ///
-/// The registry never fails, never sends a body of another length than it says, and no bytes of a blob but those that
-/// were asked for.
+/// The registry never fails, never sends a body of another length than it says, and no bytes of a
+/// blob but those that were asked for.
 pub fn http(data: &[u8]) {
     FIXTURE.with(|fixture| fixture.ask(data));
 }
@@ -54,8 +55,10 @@ impl Fixture {
         let options = || LayerOptions::from(Compression::NONE).pool(&pool);
         let text = |name: &str| [FileMapping::text("0123456789".repeat(7), format!("/{name}"))];
         let made = "layers and documents of fixed values";
-        let (layer, lazy) =
-            (layer_tar(text("layer"), options()).expect(made), layer_tar(text("lazy"), options()).expect(made));
+        let (layer, lazy) = (
+            layer_tar(text("layer"), options()).expect(made),
+            layer_tar(text("lazy"), options()).expect(made),
+        );
         let mut blobs = BTreeMap::new();
         for blob in [&layer, &lazy] {
             blobs.insert(blob.descriptor().digest, crate::fuzzing::read(blob).expect(made));
@@ -78,10 +81,19 @@ impl Fixture {
         ];
         let tagged = ["v1", "v2", "latest"].map(|tag| stored.clone().tagged(tag));
         let layout = image_layout(dir.path().join("layout"), tagged, Value::Null).expect(made);
-        let repositories = [("a/b", Repository::from(layout)), ("c", Repository::from(vec![described.tagged("v1")]))];
-        let endpoint = Endpoint::new(repositories).expect(made).pool(&pool).log(|event| drop(event.to_string()));
-        let server = endpoint.server();
-        let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime without threads");
+        let repositories = [
+            ("a/b", Repository::from(layout)),
+            ("c", Repository::from(vec![described.tagged("v1")])),
+        ];
+        let endpoint = Endpoint::new(repositories)
+            .expect(made)
+            .pool(&pool)
+            .log(|event| drop(event.to_string()));
+        let server = endpoint.server().unwrap();
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime without threads");
         Self { server, runtime, blobs, words, _dir: dir }
     }
 
@@ -95,8 +107,11 @@ impl Fixture {
             (head, body.collect().await.expect("no blob is damaged").to_bytes())
         });
         assert!(!head.status.is_server_error(), "{} for {path}", head.status);
-        let header = |name: HeaderName| head.headers.get(name).map(|value| value.to_str().expect("visible characters"));
-        let length: Option<u64> = header(header::CONTENT_LENGTH).map(|length| length.parse().expect("a number"));
+        let header = |name: HeaderName| {
+            head.headers.get(name).map(|value| value.to_str().expect("visible characters"))
+        };
+        let length: Option<u64> =
+            header(header::CONTENT_LENGTH).map(|length| length.parse().expect("a number"));
         // The answer to `HEAD` may have a body here, which hyper leaves out.
         match head.status {
             StatusCode::NOT_MODIFIED => assert!(body.is_empty(), "no body for what the client has"),
@@ -116,21 +131,33 @@ impl Fixture {
         }
         if head.status == StatusCode::OK && path.ends_with("/tags/list") && method == Method::GET {
             let list: Value = serde_json::from_slice(&body).expect("a list in JSON");
-            let tags: Vec<_> =
-                list["tags"].as_array().expect("a list").iter().map(|tag| tag.as_str().expect("text")).collect();
-            assert!(tags.is_sorted() && tags.iter().all(|tag| ["latest", "v1", "v2"].contains(tag)), "{tags:?}");
+            let tags: Vec<_> = list["tags"]
+                .as_array()
+                .expect("a list")
+                .iter()
+                .map(|tag| tag.as_str().expect("text"))
+                .collect();
+            assert!(
+                tags.is_sorted() && tags.iter().all(|tag| ["latest", "v1", "v2"].contains(tag)),
+                "{tags:?}"
+            );
         }
     }
 
     /// The bytes are those of the blob, whole or in parts.
     fn check_bytes(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], blob: &[u8]) {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let text =
+            |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if status == StatusCode::OK {
             assert!(body == blob, "a blob is what its digest says");
         } else if status == StatusCode::PARTIAL_CONTENT {
             match text(header::CONTENT_TYPE).split_once("boundary=") {
                 Some((_, boundary)) => check_parts(boundary.trim_matches('"'), body, blob),
-                None => assert_eq!(body, part(text(header::CONTENT_RANGE), blob), "the part that is said"),
+                None => assert_eq!(
+                    body,
+                    part(text(header::CONTENT_RANGE), blob),
+                    "the part that is said"
+                ),
             }
         }
     }
@@ -160,7 +187,10 @@ impl Fixture {
 
 /// The part of a blob that `bytes FIRST-LAST/SIZE` is.
 fn part<'a>(range: &str, blob: &'a [u8]) -> &'a [u8] {
-    let numbers = range.strip_prefix("bytes ").and_then(|range| range.split_once('/')).expect("a range and a size");
+    let numbers = range
+        .strip_prefix("bytes ")
+        .and_then(|range| range.split_once('/'))
+        .expect("a range and a size");
     assert_eq!(numbers.1.parse(), Ok(blob.len()), "the size of the blob");
     let (first, last) = numbers.0.split_once('-').expect("two numbers");
     let [first, last] = [first, last].map(|number| number.parse::<usize>().expect("a number"));
@@ -169,13 +199,18 @@ fn part<'a>(range: &str, blob: &'a [u8]) -> &'a [u8] {
 
 /// RFC 9110, section 14.6: parts between boundaries, each with the range that it is.
 fn check_parts(boundary: &str, body: &[u8], blob: &[u8]) {
-    let find = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).position(|window| window == text);
+    let find =
+        |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).position(|window| window == text);
     let between = format!("\r\n--{boundary}");
-    let mut rest = body.strip_prefix(&between.as_bytes()[2..]).or_else(|| body.strip_prefix(between.as_bytes()));
+    let mut rest = body
+        .strip_prefix(&between.as_bytes()[2..])
+        .or_else(|| body.strip_prefix(between.as_bytes()));
     while let Some(after) = rest.filter(|rest| !rest.starts_with(b"--")) {
         let end = find(after, b"\r\n\r\n").expect("the end of the headers of a part");
-        let headers = String::from_utf8(after[..end].to_ascii_lowercase()).expect("headers of a part");
-        let range = headers.lines().find_map(|line| line.strip_prefix("content-range:")).expect("a range");
+        let headers =
+            String::from_utf8(after[..end].to_ascii_lowercase()).expect("headers of a part");
+        let range =
+            headers.lines().find_map(|line| line.strip_prefix("content-range:")).expect("a range");
         let part = part(range.trim(), blob);
         let after = after[end + 4..].strip_prefix(part).expect("the part that is said");
         rest = Some(after.strip_prefix(between.as_bytes()).expect("a boundary behind a part"));

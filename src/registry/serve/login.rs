@@ -1,8 +1,10 @@
-//! Who may read: users and passwords by [RFC 7617](https://www.rfc-editor.org/rfc/rfc7617), from a file of `htpasswd -B`.
+//! Who may read: users and passwords by [RFC 7617](https://www.rfc-editor.org/rfc/rfc7617), from a
+//! file of `htpasswd -B`.
 //!
-//! A password costs what its hash asks for, some milliseconds to seconds of a processor. Therefore a limited number is
-//! verified at a time, and one that was right is not verified again for a while. A user who does not exist costs the
-//! same as one who does, so that the time an answer takes tells nothing.
+//! A password costs what its hash asks for, some milliseconds to seconds of a processor. Therefore
+//! a limited number is verified at a time, and one that was right is not verified again for a
+//! while. A user who does not exist costs the same as one who does, so that the time an answer
+//! takes tells nothing.
 
 use std::{
     collections::HashMap,
@@ -16,7 +18,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bcrypt::HashParts;
 use hyper::{HeaderMap, header};
 use rustls::crypto::ring;
-use tokio::{sync::Semaphore, task};
+use tokio::sync::Semaphore;
 
 use crate::{
     basics::{
@@ -24,7 +26,7 @@ use crate::{
         error::{Error, Result},
     },
     pool::lock,
-    registry::serve::{refusal::Refusal, watched::Watched},
+    registry::serve::{blocking::Blocking, refusal::Refusal, watched::Watched},
 };
 
 /// How long a password that was right needs no other verification.
@@ -55,17 +57,25 @@ struct Verified {
 impl Login {
     /// # Errors
     ///
-    /// As of reading the file, and [`Error::Invalid`] for a line that is no user with a password hashed by bcrypt, and
-    /// for a file without a user.
+    /// As of reading the file, and [`Error::Invalid`] for a line that is no user with a password
+    /// hashed by bcrypt, and for a file without a user.
     pub(crate) fn new(file: &Path) -> Result<Self> {
         let users = Watched::new(vec![file.to_owned()], Users::read)?;
         if users.last().0.is_empty() {
-            return Err(Error::invalid(format!("{file:?}"), "it has no user: add one with `htpasswd -B`"));
+            return Err(Error::invalid(
+                format!("{file:?}"),
+                "it has no user: add one with `htpasswd -B`",
+            ));
         }
         let mut secret = [0; 32];
         let filled = ring::default_provider().secure_random.fill(&mut secret);
         filled.map_err(|_| Error::invalid("the login", "the system has no random numbers"))?;
-        Ok(Self { users, verifying: Arc::new(Semaphore::new(1)), secret, verified: Mutex::default() })
+        Ok(Self {
+            users,
+            verifying: Arc::new(Semaphore::new(1)),
+            secret,
+            verified: Mutex::default(),
+        })
     }
 
     /// Sets how many passwords are verified at a time.
@@ -73,8 +83,14 @@ impl Login {
         Self { verifying: Arc::new(Semaphore::new(count)), ..self }
     }
 
-    /// Refuses a request that comes from no user. `trouble` is told why a changed file cannot be used.
-    pub(crate) async fn check(&self, headers: &HeaderMap, trouble: impl FnOnce(Error)) -> Result<(), Refusal> {
+    /// Refuses a request that comes from no user. `trouble` is told why a changed file cannot be
+    /// used.
+    pub(crate) async fn check(
+        &self,
+        headers: &HeaderMap,
+        blocking: &Blocking,
+        trouble: impl FnOnce(Error),
+    ) -> Result<(), Refusal> {
         let users = self.users.now(trouble);
         let Some((user, password)) = credentials(headers) else {
             return Err(refuse("this registry requires a user and a password: log in first"));
@@ -89,7 +105,7 @@ impl Login {
             return Ok(());
         }
         let verifying = Arc::clone(&users);
-        let verified = task::spawn_blocking(move || {
+        let verified = blocking.run(move || {
             // Held until the work is done, also when the client has gone.
             let _permit = permit;
             verifying.verify(&user, &password)
@@ -116,7 +132,8 @@ impl Login {
         let mut verified = lock(&self.verified);
         verified.retain(|_, verified| verified.holds(users));
         if verified.len() < REMEMBERED {
-            verified.insert(digest, Verified { when: Instant::now(), users: Arc::downgrade(users) });
+            verified
+                .insert(digest, Verified { when: Instant::now(), users: Arc::downgrade(users) });
         }
     }
 }
@@ -136,7 +153,10 @@ fn credentials(headers: &HeaderMap) -> Option<(Vec<u8>, Vec<u8>)> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    let mut user = BASE64_STANDARD.decode(token.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let mut user = BASE64_STANDARD
+        .decode(token.trim())
+        .ok()
+        .filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
     let colon = user.iter().position(|byte| *byte == b':')?;
     let password = user.split_off(colon + 1);
     user.pop();
@@ -154,10 +174,16 @@ impl Users {
                 continue;
             }
             let refuse = |reason| Error::invalid(format!("{file:?}, line {number}"), reason);
-            let colon = line.iter().position(|byte| *byte == b':').ok_or_else(|| refuse("it is not USER:HASH"))?;
-            let hash = str::from_utf8(&line[colon + 1..]).ok().filter(|hash| hash.parse::<HashParts>().is_ok());
-            let hash =
-                hash.ok_or_else(|| refuse("the password is not hashed by bcrypt: make the line with `htpasswd -B`"))?;
+            let colon = line
+                .iter()
+                .position(|byte| *byte == b':')
+                .ok_or_else(|| refuse("it is not USER:HASH"))?;
+            let hash = str::from_utf8(&line[colon + 1..])
+                .ok()
+                .filter(|hash| hash.parse::<HashParts>().is_ok());
+            let hash = hash.ok_or_else(|| {
+                refuse("the password is not hashed by bcrypt: make the line with `htpasswd -B`")
+            })?;
             if users.insert(line[..colon].to_owned(), hash.to_owned()).is_some() {
                 return Err(refuse("the user has a line already"));
             }
@@ -181,9 +207,12 @@ mod tests {
     fn credentials_are_those_of_the_rfc() {
         let of = |values: &[&str]| {
             let mut headers = HeaderMap::new();
-            values.iter().for_each(|value| _ = headers.append(header::AUTHORIZATION, value.parse().unwrap()));
-            credentials(&headers)
-                .map(|(user, password)| (String::from_utf8(user).unwrap(), String::from_utf8(password).unwrap()))
+            values.iter().for_each(|value| {
+                _ = headers.append(header::AUTHORIZATION, value.parse().unwrap())
+            });
+            credentials(&headers).map(|(user, password)| {
+                (String::from_utf8(user).unwrap(), String::from_utf8(password).unwrap())
+            })
         };
         let pair = |user: &str, password: &str| Some((user.to_owned(), password.to_owned()));
         // Section 2: the example. A password may have a colon in it.
@@ -191,7 +220,15 @@ mod tests {
         assert_eq!(of(&["bASIC QWxhZGRpbjpvcGVuIHNlc2FtZQ=="]), pair("Aladdin", "open sesame"));
         assert_eq!(of(&["Basic YTpiOmM="]), pair("a", "b:c"));
         assert_eq!(of(&["Basic Og=="]), pair("", ""));
-        for wrong in ["Basic", "Basic ", "Basic QWxhZGRpbg==", "Basic !", "Bearer YTpi", "YTpi", "Basic YTpi YTpi"] {
+        for wrong in [
+            "Basic",
+            "Basic ",
+            "Basic QWxhZGRpbg==",
+            "Basic !",
+            "Bearer YTpi",
+            "YTpi",
+            "Basic YTpi YTpi",
+        ] {
             assert_eq!(of(&[wrong]), None, "{wrong}");
         }
         assert_eq!(of(&["Basic YTpi", "Basic YTpi"]), None);

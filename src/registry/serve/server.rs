@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::registry::serve::{
-    authority::Authorities, certificate::Certificate, event::Event, login::Login, places::Places,
-    pull_watch::PullWatch, repository::Repository, shared_build::SharedBuilds,
+    authority::Authorities, blocking::Blocking, certificate::Certificate, event::Event,
+    login::Login, places::Places, pull_watch::PullWatch, repository::Repository,
+    shared_build::SharedBuilds,
 };
 
 pub(crate) type Log = Arc<dyn Fn(&Event) + Send + Sync>;
@@ -16,6 +17,7 @@ pub(crate) struct Server {
     pub(crate) certificate: Option<Certificate>,
     pub(crate) login: Option<Login>,
     pub(crate) places: Arc<Places>,
+    pub(crate) blocking: Blocking,
     pub(crate) builds: Arc<SharedBuilds>,
     pub(crate) once: Arc<PullWatch>,
     pub(crate) log: Log,
