@@ -101,8 +101,18 @@ impl Serve {
         // server.
         let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]);
         let mut signals = signals.map_err(|cause| Error::Listen { address: self.listen, cause })?;
-        let is_verbose = self.verbose || io::stderr().is_terminal();
         let taken = sender.clone();
+        let started = thread::Builder::new().spawn(move || {
+            for signal in signals.forever() {
+                if sender.send(End::Signal).is_err() {
+                    // This is the second signal: do not wait for clients any longer.
+                    process::exit(128 + signal);
+                }
+            }
+        });
+        // Without this thread, nothing would end the program.
+        started.map_err(|cause| Error::Listen { address: self.listen, cause })?;
+        let is_verbose = self.verbose || io::stderr().is_terminal();
         let (has_tls, has_login) = (self.tls_cert.is_some(), self.htpasswd.is_some());
         let mut endpoint =
             Endpoint::new(repositories(self.layouts, trust)?)?.pool(pool).hosts(self.hosts)?;
@@ -134,16 +144,6 @@ impl Serve {
         // after the others.
         print(format_args!("{scheme}://{address}"))?;
 
-        let started = thread::Builder::new().spawn(move || {
-            for signal in signals.forever() {
-                if sender.send(End::Signal).is_err() {
-                    // This is the second signal: do not wait for clients any longer.
-                    process::exit(128 + signal);
-                }
-            }
-        });
-        // Without this thread, nothing would end the program.
-        started.map_err(|cause| Error::Listen { address: self.listen, cause })?;
         let end = loop {
             match ends.recv() {
                 Ok(End::Taken) if !self.once => {}
