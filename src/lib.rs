@@ -97,6 +97,7 @@ mod pool;
 mod recipe;
 #[cfg(feature = "registry")]
 pub mod registry;
+mod rootfs;
 mod store;
 mod tarfile;
 mod verify;
@@ -151,6 +152,11 @@ pub use crate::{
         origin::Recipe,
         spec::LayerSpec,
         trust::{RecipeKey, RecipeTrust},
+    },
+    rootfs::{
+        ImageFiles,
+        entry::{FileEntry, FileKind},
+        unpack::{Skipped, unpack},
     },
     store::{checked::CheckedFile, lock::ReadLock, new_file::NewFile, write_options::WriteOptions},
     tarfile::compression::Compression,

@@ -7,7 +7,7 @@
 use std::{
     fs::{File, Metadata},
     io,
-    os::fd::OwnedFd,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Component, Path},
 };
 
@@ -113,16 +113,25 @@ fn absent<T>(cause: io::Error) -> io::Result<Option<T>> {
 }
 
 fn open(root: &Path, name: &str, flags: OFlags) -> io::Result<OwnedFd> {
-    let (flags, folder) =
-        (flags | OFlags::CLOEXEC, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC);
+    let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = retry_on_intr(|| openat(CWD, root, folder, Mode::empty()))?;
-    if name.is_empty() {
-        return Ok(retry_on_intr(|| openat(&root, ".", flags, Mode::empty()))?);
+    open_below(root.as_fd(), Path::new(name), flags)
+}
+
+/// Opens a path below an open folder; an empty one is the folder itself.
+///
+/// # Errors
+///
+/// As of [`folder`].
+pub(crate) fn open_below(root: BorrowedFd<'_>, name: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    let flags = flags | OFlags::CLOEXEC;
+    if name.as_os_str().is_empty() {
+        return Ok(retry_on_intr(|| openat(root, ".", flags, Mode::empty()))?);
     }
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    match retry_on_intr(|| openat2(&root, name, flags, Mode::empty(), resolve)) {
+    match retry_on_intr(|| openat2(root, name, flags, Mode::empty(), resolve)) {
         // Kernels before 5.6 do not have the call, and some sandboxes forbid it.
-        Err(Errno::NOSYS | Errno::PERM) => walk(root, Path::new(name), flags),
+        Err(Errno::NOSYS | Errno::PERM) => walk(root.try_clone_to_owned()?, name, flags),
         opened => Ok(opened?),
     }
 }

@@ -116,6 +116,14 @@ impl LayerPath {
         if path.is_root() { self.clone() } else { self.child(&path.0) }
     }
 
+    /// The path as seen from a directory that it is below; `None` if it is elsewhere.
+    pub(crate) fn below(&self, directory: &Self) -> Option<Self> {
+        match &directory.0[..] {
+            [] => Some(self.clone()),
+            above => self.0.strip_prefix(above)?.strip_prefix(b"\0").map(|rest| Self(rest.into())),
+        }
+    }
+
     fn child(&self, name: &[u8]) -> Self {
         let mut path = Vec::with_capacity(self.0.len() + 1 + name.len());
         path.extend_from_slice(&self.0);

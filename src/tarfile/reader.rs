@@ -7,6 +7,7 @@
 //! readers could read in two ways is an error.
 
 pub(crate) mod block;
+pub(crate) mod contents;
 pub(crate) mod entry;
 pub(crate) mod extensions;
 pub(crate) mod header;

@@ -316,7 +316,7 @@ fn unescape(text: &OsStr) -> OsString {
     OsString::from_vec(plain)
 }
 
-fn utf8(text: OsString) -> Result<String, String> {
+pub(crate) fn utf8(text: OsString) -> Result<String, String> {
     text.into_string().map_err(|text| format!("the name {text:?} is not UTF-8"))
 }
 

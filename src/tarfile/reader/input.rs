@@ -70,7 +70,7 @@ impl<R: Read> Input<R> {
         if skipped < distance { Err(self.cut_off()) } else { Ok(()) }
     }
 
-    fn cut_off(&self) -> TarError {
+    pub(crate) fn cut_off(&self) -> TarError {
         TarError {
             offset: self.offset,
             reason: "the tar ends in the middle of an entry: it was cut off".into(),
