@@ -1,4 +1,5 @@
-//! What a repository has: everything that an index reaches, found once by reading its manifests.
+//! The contents of a repository: everything that its index reaches, found once by reading its
+//! manifests.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -22,31 +23,31 @@ use crate::{
     layout::read::ImageLayout,
 };
 
-/// What there is, by tag and by digest. Nothing else can be asked for.
+/// The blobs and manifests of a repository, by tag and digest. Nothing else is served.
 #[derive(Default)]
 pub(crate) struct Contents {
-    /// Sorted by their bytes.
+    /// Sorted by bytes.
     pub(crate) tags: BTreeMap<String, Digest>,
-    /// Tags that several images have, and that mean none of them.
+    /// Tags that several images have. They resolve to none of them.
     pub(crate) ambiguous: BTreeSet<String>,
-    /// What the index itself names, in its order, but for what refers to another manifest.
+    /// The entries of the index, in its order, without those that only refer to another manifest.
     roots: Vec<Digest>,
     manifests: HashMap<Digest, Content>,
     blobs: HashMap<Digest, Content>,
     referrers: HashMap<Digest, Vec<Descriptor>>,
 }
 
-/// A blob, and what is known of it without a look at its bytes.
+/// A blob, and what is known of it without reading its bytes.
 #[derive(Clone)]
 pub(crate) struct Content {
-    /// As the document itself says it, where it does.
+    /// The media type that the document declares, or else that of its descriptor.
     pub(crate) media_type: MediaType,
     pub(crate) blob: Arc<dyn Blob>,
     in_layout: bool,
 }
 
 impl Content {
-    /// Whether its bytes lie somewhere, or have to be made.
+    /// Whether the bytes are stored, rather than built on demand.
     pub(crate) fn is_at_hand(&self) -> bool {
         match self.blob.recipe() {
             Some(recipe) => recipe.lies_in().is_some(),
@@ -59,8 +60,8 @@ impl Contents {
     pub(crate) fn of_layout(layout: &ImageLayout) -> Result<Self> {
         let content = |descriptor: &Descriptor| {
             let media_type = descriptor.media_type.clone();
-            // Not its annotations and whatever else it has: of many entries, that is most of the
-            // index.
+            // Without annotations and other members: in an index with many entries, these are most
+            // of its size.
             let blob = layout.blob(&Descriptor::new(
                 media_type.clone(),
                 descriptor.digest,
@@ -119,8 +120,8 @@ impl Contents {
         contents
     }
 
-    /// A manifest or index and all below it. What can't be read has nothing below it: asking for it
-    /// says why.
+    /// Adds a manifest or index and everything below it. A document that cannot be read has nothing
+    /// below it: the error is reported to the client that requests it.
     fn add(
         &mut self,
         descriptor: &Descriptor,
@@ -162,7 +163,7 @@ impl Contents {
         }
     }
 
-    /// The roots that no tag means, in the order of the index.
+    /// The roots without a tag, in the order of the index.
     pub(crate) fn untagged(&self) -> impl Iterator<Item = &Digest> {
         let tagged: HashSet<&Digest> = self.tags.values().collect();
         self.roots.iter().filter(move |digest| !tagged.contains(digest))
@@ -172,7 +173,7 @@ impl Contents {
         self.manifests.get(&digest)
     }
 
-    /// Any blob, manifests among them: in a layout they are blobs.
+    /// Any blob. Manifests are included, because they are blobs in a layout.
     pub(crate) fn blob(&self, digest: Digest) -> Option<&Content> {
         self.blobs.get(&digest)
     }
@@ -182,11 +183,12 @@ impl Contents {
     }
 }
 
-/// The bytes of a small blob, checked.
+/// Reads a document and verifies it.
 ///
 /// # Errors
 ///
-/// As of reading it, and [`Error::BlobDamaged`] for one that is larger than any document.
+/// The errors of reading it, and [`Error::BlobDamaged`] if it is larger than the maximum size of a
+/// document.
 pub(crate) fn document(blob: &Arc<dyn Blob>) -> Result<Vec<u8>> {
     let Descriptor { digest, size, .. } = *blob.descriptor();
     if size > MAX_DOCUMENT {
@@ -220,8 +222,8 @@ impl Document {
         }
     }
 
-    /// A client refuses a manifest that says of itself another media type than the registry says of
-    /// it: [pulling
+    /// Clients refuse a manifest whose `mediaType` differs from the registry's `Content-Type`:
+    /// [pulling
     /// manifests](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests).
     fn media_type(&self) -> Option<MediaType> {
         match self {
@@ -230,7 +232,7 @@ impl Document {
         }
     }
 
-    /// What this refers to, and its entry in the list of those that do: [listing
+    /// The digest of the subject, and this document's entry in the list of its referrers: [listing
     /// referrers](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers).
     fn referrer(&self, content: &Content) -> Option<(Digest, Descriptor)> {
         let (subject, artifact_type, annotations) = match self {
@@ -252,14 +254,14 @@ impl Document {
     }
 }
 
-/// The tags that an entry of an index gives: by one of its names, or by both.
+/// The tags that an entry of an index has.
 fn names(descriptor: &Descriptor) -> BTreeSet<String> {
     let named = |key| descriptor.annotations.get(key).and_then(|name| tag(name));
-    // The full name has the same tag, where one program wrote both.
+    // If a program wrote both annotations, both contain the same tag.
     named(REF_NAME).or_else(|| named(CONTAINERD_NAME)).into_iter().collect()
 }
 
-/// The tag of a name, which others write in full.
+/// The tag of a name. Some programs write the full name.
 fn tag(name: &str) -> Option<String> {
     name.parse::<ImageName>().ok().map(|name| name.tag)
 }

@@ -144,7 +144,7 @@ fn mistakes_have_sentences() {
         "{none}"
     );
     let bad = fail(dir.path(), &["A=a"]);
-    assert!(bad.contains("repository \"A\": a name has lower-case letters"), "{bad}");
+    assert!(bad.contains("repository \"A\": a repository name consists of lower-case"), "{bad}");
     let missing = fail(dir.path(), &["nothing"]);
     assert!(missing.contains("\"nothing\" does not exist"), "{missing}");
     let program = Program::start(dir.path(), &["a"]);
