@@ -16,8 +16,7 @@ use crate::{
     },
     blob::traits::Blob,
     document::{
-        descriptor::{Descriptor, MediaType},
-        extra::Extra,
+        descriptor::Descriptor,
         layout_paths::{INDEX, MARKER, marker},
         manifest::Index,
         name::{CONTAINERD_NAME, ImageName, REF_NAME},
@@ -77,7 +76,7 @@ pub fn image_archive<I: Into<Image>>(
         images = docker::narrowed(&images, platform)?;
     }
     warnings.extend(images.iter().flat_map(Image::warnings).cloned());
-    let mut index = index.unwrap_or_else(empty_index);
+    let mut index = index.unwrap_or_else(|| Index::of(Vec::new()));
     index.manifests = entries(&images)?;
     if format != ArchiveFormat::Oci {
         index
@@ -133,18 +132,6 @@ pub struct WrittenArchive {
 
 /// The file of a docker-archive that lists its images.
 const MANIFEST: &str = "manifest.json";
-
-fn empty_index() -> Index {
-    Index {
-        schema_version: 2,
-        media_type: Some(MediaType::INDEX),
-        artifact_type: None,
-        manifests: Vec::new(),
-        subject: None,
-        annotations: BTreeMap::new(),
-        extra: Extra::default(),
-    }
-}
 
 /// Gives the entry of an index a full name if it has only a tag.
 fn complete_name(entry: &mut Descriptor, repository: Option<&str>) -> Result<()> {

@@ -75,8 +75,8 @@ fn remove_and_gc_say_what_they_removed() {
     room.ok("append 1=one -o image");
     let before = room.files("image").len();
     let removed = room.run(["remove", "image:latest"]);
-    let err = "removed latest from image; `oci-layout gc` removes the blobs that nothing needs \
-        any more\n";
+    let err = "removed latest from image; `oci-layout gc` removes blobs that are no longer \
+        needed\n";
     assert_eq!(removed, Run { code: Some(0), out: String::new(), err: err.to_owned() });
     assert_eq!(tags(&room), ["1"]);
     assert_eq!(room.files("image").len(), before);

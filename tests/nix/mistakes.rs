@@ -33,10 +33,9 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     (
         "dots",
-        &[
-            "error: destination \"/bin/../../etc/jq\" has `..`: write the path in the image without \
-             it\n",
-        ],
+        &["error: destination \"/bin/../../etc/jq\" has `..`: write the path in the image \
+             without \
+             it\n"],
     ),
     ("compression", &["error: compression \"lzma\": there are gzip, zstd and none\n"]),
     (

@@ -27,7 +27,7 @@ pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
     let (source, destination) = split(text, b':');
     let source = match (source.as_bytes(), destination) {
         (b"-", None) => {
-            return Err("standard input has no path of its own: it is written -:DEST".to_owned());
+            return Err("standard input needs a destination: use -:DEST".to_owned());
         }
         (b"-", Some(_)) => "/dev/stdin".into(),
         _ => unescape(source),
@@ -40,11 +40,11 @@ pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
         };
     };
     if split(destination, b':').1.is_some() {
-        return Err(r"it is written SRC[:DEST]; a colon in a path is written \:".to_owned());
+        return Err(r"expected SRC[:DEST]; write a colon in a path as \:".to_owned());
     }
     match (source.is_empty(), destination.is_empty()) {
-        (true, _) => Err("the source in front of the colon is empty".to_owned()),
-        (_, true) => Err("the destination behind the colon is empty".to_owned()),
+        (true, _) => Err("the source before the colon is empty".to_owned()),
+        (_, true) => Err("the destination after the colon is empty".to_owned()),
         _ => Ok(FileMapping::new(source, unescape(destination))),
     }
 }
@@ -68,7 +68,7 @@ pub(crate) fn with_standard_input(args: impl IntoIterator<Item = OsString>) -> V
 pub(crate) fn paths(text: &str) -> Result<Vec<PathBuf>, String> {
     let paths: Vec<_> = text.split(',').map(PathBuf::from).collect();
     match paths.iter().any(|path| path.as_os_str().is_empty()) {
-        true => Err("it is written PATH,PATH, with a path on both sides of each comma".to_owned()),
+        true => Err("expected PATH,PATH, with a path on each side of every comma".to_owned()),
         false => Ok(paths),
     }
 }
@@ -87,9 +87,7 @@ impl TaggedFolder {
             (dir, None) => (None, dir),
         };
         if split(dir, b'=').1.is_some() {
-            return Err(
-                r"it is written [TAG=]DIR; an equals sign in a path is written \=".to_owned()
-            );
+            return Err(r"expected [TAG=]DIR; write an equals sign in a path as \=".to_owned());
         }
         if dir.is_empty() {
             return Err("the folder is empty".to_owned());
@@ -114,9 +112,7 @@ impl NamedLayout {
             (dir, None) => (None, dir),
         };
         if split(dir, b'=').1.is_some() {
-            return Err(
-                r"it is written [NAME=]DIR; an equals sign in a path is written \=".to_owned()
-            );
+            return Err(r"expected [NAME=]DIR; write an equals sign in a path as \=".to_owned());
         }
         if dir.is_empty() {
             return Err("the folder is empty".to_owned());
@@ -144,7 +140,7 @@ impl LayoutTag {
             (layout, tag) = (OsStr::from_bytes(plain), Some(format!("sha256:{hex}")));
         }
         match &tag {
-            Some(tag) if tag.is_empty() => Err("the tag behind the colon is empty".to_owned()),
+            Some(tag) if tag.is_empty() => Err("the tag after the colon is empty".to_owned()),
             _ if layout.is_empty() => Err("the layout is empty".to_owned()),
             _ => Ok(Self { layout: unescape(layout).into(), tag }),
         }
@@ -153,7 +149,7 @@ impl LayoutTag {
     /// As [`LayoutTag::parse`], but requires a tag.
     pub(crate) fn parse_with_tag(text: &OsStr) -> Result<Self, String> {
         match Self::parse(text)? {
-            Self { tag: None, .. } => Err("it has no tag: it is written LAYOUT:TAG".to_owned()),
+            Self { tag: None, .. } => Err("expected LAYOUT:TAG, but there is no tag".to_owned()),
             whole => Ok(whole),
         }
     }
@@ -210,7 +206,7 @@ fn parse_json(json: &[u8], what: impl Fn() -> String) -> Result<Value> {
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("it is written KEY=VALUE".to_owned()),
+        _ => Err("expected KEY=VALUE".to_owned()),
     }
 }
 
@@ -236,14 +232,14 @@ pub(crate) fn ports(text: &str) -> Result<Vec<String>, String> {
         {
             Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
         }
-        _ => Err("it is written PORT[-PORT][/PROTOCOL], as in 80, 53/udp or 8000-8010".to_owned()),
+        _ => Err("expected PORT[-PORT][/PROTOCOL], as in 80, 53/udp or 8000-8010".to_owned()),
     }
 }
 
 /// Parses the name of an environment variable.
 pub(crate) fn variable_name(text: &str) -> Result<String, String> {
     match text.is_empty() || text.contains('=') {
-        true => Err("it is a name, without an equals sign".to_owned()),
+        true => Err("expected a name without an equals sign".to_owned()),
         false => Ok(text.to_owned()),
     }
 }
@@ -255,7 +251,7 @@ pub(crate) fn threads(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
         .filter(|&threads| threads <= MOST)
-        .ok_or_else(|| format!("it is a number from 0 to {MOST}"))
+        .ok_or_else(|| format!("expected a number from 0 to {MOST}"))
 }
 
 /// Creates a pool with the number of threads from the option, from Nix, or else of all CPUs.
@@ -276,7 +272,11 @@ pub(crate) fn created() -> Result<Option<String>> {
             .ok()
             .filter(|&seconds: &i64| seconds >= 0)
             .map(jiff::Timestamp::from_second);
-        time.and_then(Result::ok).ok_or_else(|| "it is a number of seconds since 1970".to_owned())
+        time.and_then(Result::ok).ok_or_else(|| {
+            "expected a number of seconds since \
+            1970"
+                .to_owned()
+        })
     };
     // In a shell, a variable that should be unset is often empty.
     let text = env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty());

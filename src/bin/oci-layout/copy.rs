@@ -92,7 +92,7 @@ impl Copy {
             _ => {
                 if let Some(warning) = image.warnings().first() {
                     let reason = format!(
-                        "{warning}, and registries take no such index: copy one platform, by the \
+                        "{warning}, and registries refuse such an index: copy one platform by the \
                          digest of its manifest, as LAYOUT@sha256:…"
                     );
                     return Err(Error::Invalid {
@@ -128,17 +128,13 @@ impl Destination {
     fn new(to: Option<&str>, given: Option<&str>, image: &Image) -> Result<Self> {
         let invalid =
             |reason: &str| Error::Invalid { what: "DEST".to_owned(), reason: reason.to_owned() };
-        let given = match given {
-            Some(given) => given,
-            None => {
-                image.descriptor().annotations.get("io.containerd.image.name").ok_or_else(|| {
-                    invalid(
-                        "the image has no full name in the layout that it could have there: say \
-                    where it goes",
-                    )
-                })?
-            }
-        };
+        let given =
+            match given {
+                Some(given) => given,
+                None => image.descriptor().annotations.get("io.containerd.image.name").ok_or_else(
+                    || invalid("the image has no full name in the layout: give the destination"),
+                )?,
+            };
         let (transport, reference) = match (to, given.split_once(':')) {
             // The user may give the transport twice.
             (Some(to), Some((transport, reference))) if to == transport => (to, reference),
@@ -146,7 +142,7 @@ impl Destination {
             (None, Some((transport, reference))) => (transport, reference),
             (None, None) => {
                 return Err(invalid(
-                    "it is written TRANSPORT:REFERENCE, as in docker://ghcr.io/me/app:1.0",
+                    "expected TRANSPORT:REFERENCE, as in docker://ghcr.io/me/app:1.0",
                 ));
             }
         };
@@ -238,7 +234,7 @@ impl Running {
         thread::Builder::new().spawn(forward).map_err(|cause| failed(cause.to_string()))?;
         let client = command.spawn().map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => failed(
-                "it is not there: install it, or say where it is (--skopeo, --docker)".to_owned(),
+                "not found: install it, or give its path with --skopeo or --docker".to_owned(),
             ),
             _ => failed(cause.to_string()),
         })?;

@@ -72,7 +72,7 @@ impl Remove {
         let tag = tag.unwrap_or_default();
         open_layout(&layout, self.write, trust)?.remove(&tag)?;
         say(format_args!(
-            "removed {tag} from {}; `oci-layout gc` removes the blobs that nothing needs any more",
+            "removed {tag} from {}; `oci-layout gc` removes blobs that are no longer needed",
             layout.display()
         ));
         Ok(())
@@ -129,7 +129,7 @@ pub(crate) struct Fill {
 impl Fill {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
         let layout = open_layout(&self.layout, self.write, trust)?;
-        let filled = progress::show("making the layers", |_| layout.fill(pool))?;
+        let filled = progress::show("building the layers", |_| layout.fill(pool))?;
         let bytes = filled.iter().map(|blob| blob.size).sum();
         say(format_args!("{} blobs made, {}", filled.len(), DecimalBytes(bytes)));
         Ok(())
@@ -139,9 +139,13 @@ impl Fill {
 fn open_layout(path: &Path, write: WriteArgs, trust: &Trust) -> Result<ImageLayout> {
     let layout = trust.open(path).map(|layout| layout.write_options(write.options()));
     layout.map_err(|error| match error {
-        Error::Layout { path, reason } => {
-            Error::Layout { path, reason: format!("{reason}; `oci-layout image-layout` makes one") }
-        }
+        Error::Layout { path, reason } => Error::Layout {
+            path,
+            reason: format!(
+                "{reason}; `oci-layout image-layout` creates \
+                one"
+            ),
+        },
         other => other,
     })
 }

@@ -146,8 +146,8 @@ fn write(
     if path == Path::new("-") {
         let stdout = io::stdout();
         if stdout.is_terminal() {
-            let reason = "it is a terminal, for which a tar is nothing: pipe it into docker load, \
-                or give a file with -o";
+            let reason = "a terminal cannot display a tar: pipe it into docker load, or give a \
+                file with -o";
             return Err(Error::Invalid {
                 what: "standard output".to_owned(),
                 reason: reason.to_owned(),

@@ -77,7 +77,8 @@ fn attributes_file() -> Result<PathBuf> {
     named.or_else(in_top).ok_or_else(|| Error::Invalid {
         what: "oci-layout nix".to_owned(),
         reason:
-            "it is the builder of a derivation, and Nix did not start it: use the functions in nix/"
+            "this is the builder of a derivation, but Nix did not start it: use the functions in \
+             nix/"
                 .to_owned(),
     })
 }

@@ -84,8 +84,8 @@ impl Output {
     fn replace(&self) -> Result<()> {
         let read = |path: PathBuf| fs::read(&path).map_err(|cause| Error::Read { path, cause });
         if read(self.dir.join("index.json"))? != read(self.folder.join("index.json"))? {
-            let reason = "is an image layout, and not the one that would be made: append to it, \
-                or choose another folder";
+            let reason = "is an image layout with other contents: append to it, or choose another \
+                folder";
             return Err(Error::Layout { path: self.folder.clone(), reason: reason.to_owned() });
         }
         for file in Leftovers::of(&self.dir).files {
@@ -140,7 +140,7 @@ struct Folder {
 impl Folder {
     fn claim(dir: &Path, write: WriteOptions) -> Result<Self> {
         if fs::metadata(dir).is_ok_and(|file| !file.is_dir()) {
-            let reason = "is not a folder: choose another place for the output".to_owned();
+            let reason = "is not a folder: choose another path for the output".to_owned();
             return Err(Error::Layout { path: dir.to_owned(), reason });
         }
         let missing = |path: &&Path| {

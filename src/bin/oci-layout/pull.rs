@@ -94,7 +94,7 @@ impl Pull {
         })?;
         if reference.digest.is_none() {
             say(format_args!(
-                "oci-layout: note: the tag may mean another image tomorrow: pin it as {}",
+                "oci-layout: note: the tag can change: to pin this image, use {}",
                 reference.at(digest)
             ));
         }

@@ -68,7 +68,7 @@ impl Push {
         };
         if let Some(warning) = image.warnings().first() {
             let reason = format!(
-                "{warning}, and registries take no such index: push one platform, with --platform"
+                "{warning}, and registries refuse such an index: push one platform with --platform"
             );
             return Err(Error::Invalid { what: format!("image {}", image.digest()), reason });
         }

@@ -49,7 +49,7 @@ fn read(path: &Path) -> Result<Option<Vec<String>>> {
     serde_json::from_slice(&text[end..]).map(Some).map_err(|error| Error::Invalid {
         what: format!("script {path:?}"),
         reason: format!(
-            "below its first line it is a JSON list of strings, the arguments: {error}"
+            "expected a JSON list of strings, the arguments, after the first line: {error}"
         ),
     })
 }

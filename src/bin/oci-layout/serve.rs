@@ -155,7 +155,7 @@ impl Serve {
         serving.stop();
         Ok(match end {
             End::Signal if self.once => {
-                say(format_args!("oci-layout: error: interrupted before anybody took an image"));
+                say(format_args!("oci-layout: error: interrupted before a client pulled an image"));
                 ExitCode::FAILURE
             }
             _ => ExitCode::SUCCESS,
@@ -167,15 +167,15 @@ impl Serve {
 fn note(has_tls: bool, has_login: bool) -> Option<&'static str> {
     match (has_tls, has_login) {
         (true, true) => None,
-        (false, true) => {
-            Some("there is no TLS: whoever sees a connection sees the password (--tls-cert)")
-        }
-        (true, false) => {
-            Some("there is no login: whoever reaches the address reads all of it (--htpasswd)")
-        }
-        (false, false) => {
-            Some("there is no TLS and no login: whoever reaches the address reads all of it")
-        }
+        (false, true) => Some("there is no TLS: passwords are sent in clear text (--tls-cert)"),
+        (true, false) => Some(
+            "there is no login: everyone who can reach the address can read everything \
+                (--htpasswd)",
+        ),
+        (false, false) => Some(
+            "there is no TLS and no login: everyone who can reach the address can read \
+                everything",
+        ),
     }
 }
 
@@ -199,7 +199,7 @@ fn repositories(layouts: Vec<NamedLayout>, trust: &Trust) -> Result<Vec<(String,
 
 fn nameless(dir: &Path) -> Error {
     let reason =
-        "no repository's name can be made of the folder's: give one, as NAME=DIR".to_owned();
+        "no valid repository name can be derived from the folder: give one as NAME=DIR".to_owned();
     Error::Invalid { what: format!("layout {dir:?}"), reason }
 }
 
@@ -207,6 +207,6 @@ fn same_name(name: &str, first: &Path, second: &Path) -> Error {
     Error::Images {
         first: format!("{first:?}"),
         second: format!("{second:?}"),
-        reason: format!("are both called {name:?}: give one of them another name, as NAME=DIR"),
+        reason: format!("are both called {name:?}: rename one of them with NAME=DIR"),
     }
 }

@@ -31,7 +31,7 @@ use crate::{
 Example:
   oci-layout layer-tar -f target/release/app:/bin/app -f assets:/srv/www -o layer
 
-A specification, for modes, owners, links and whatever else can be said of a file:
+A specification, which sets the mode, owner, links and other attributes of each file:
   { \"files\": [ { \"source\": \"app\", \"destination\": \"/bin/app\", \"mode\": \"0755\" },
                { \"directory\": true, \"destination\": \"/tmp\", \"mode\": \"1777\" } ],
     \"compression\": \"zstd\" }")]
@@ -473,7 +473,8 @@ pub(crate) fn open_images(
         all.iter().try_for_each(|image| warnings.report(image.warnings()))?;
         if let (Some(tag), true) = (tag, all.len() != 1) {
             let reason = format!(
-                "has {} images, and {tag} can name one: leave the tag out to take all as they are",
+                "has {} images, but {tag} can name only one: remove the tag to add all of them \
+                 unchanged",
                 all.len()
             );
             return Err(Error::Layout { path: dir.clone(), reason });

@@ -125,15 +125,13 @@ impl Verify {
         {
             let reference: Option<Reference> = from.to_str().and_then(|name| name.parse().ok());
             let reference = reference.ok_or_else(|| {
-                invalid(
-                    "it is neither a layout that is there nor the name of an image in a registry",
-                )
+                invalid("expected an existing layout, or the name of an image in a registry")
             })?;
             let client = self.registries.clone().client()?;
             Ok(Box::new(move |descriptor| of_registry(&client, &reference, descriptor).map(Some)))
         }
         #[cfg(not(feature = "registry"))]
-        Err(invalid("there is no such layout, and this program was built without registries"))
+        Err(invalid("the layout does not exist, and this program was built without registries"))
     }
 }
 

@@ -7,20 +7,19 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    blob::{chunks::Chunks, traits::Blob},
+    basics::{digest::Digest, error::Result},
+    blob::traits::Blob,
     document::{
         descriptor::{Descriptor, MediaType},
-        layout_paths::{MAX_DEPTH, MAX_DOCUMENT},
-        manifest::{Index, Manifest},
+        layout_paths::MAX_DEPTH,
         name::{CONTAINERD_NAME, ImageName, REF_NAME},
     },
-    image::graph::Image,
+    image::{
+        existing::{Document, read_document},
+        graph::Image,
+    },
     layout::read::ImageLayout,
+    registry::referrer::Referrer,
 };
 
 /// The blobs and manifests of a repository, by tag and digest. Nothing else is served.
@@ -133,18 +132,21 @@ impl Contents {
             return;
         }
         let Some(mut found) = content(descriptor) else { return };
-        let document = document(&found.blob)
-            .ok()
-            .and_then(|bytes| Document::parse(&descriptor.media_type, &bytes));
-        if let Some(media_type) = document.as_ref().and_then(Document::media_type) {
-            found.media_type = media_type;
+        let document =
+            read_document(&found.blob).ok().and_then(|bytes| Document::parse(&bytes).ok());
+        // Clients refuse a manifest whose `mediaType` differs from the registry's `Content-Type`:
+        // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests
+        if let Some((media_type, _)) = &document {
+            found.media_type.clone_from(media_type);
         }
         self.manifests.insert(descriptor.digest, found.clone());
         self.blobs.entry(descriptor.digest).or_insert(found.clone());
-        let Some(document) = document else { return };
-        if let Some((subject, referrer)) = document.referrer(&found) {
+        let Some((_, document)) = document else { return };
+        let described =
+            Descriptor::new(found.media_type, descriptor.digest, found.blob.descriptor().size);
+        if let Some(Referrer { subject, entry }) = Referrer::of(&document, &described) {
             referring.insert(descriptor.digest);
-            self.referrers.entry(subject).or_default().push(referrer);
+            self.referrers.entry(subject).or_default().push(entry);
         }
         match document {
             Document::Index(index) => {
@@ -180,77 +182,6 @@ impl Contents {
 
     pub(crate) fn referrers(&self, digest: Digest) -> &[Descriptor] {
         self.referrers.get(&digest).map_or(&[], Vec::as_slice)
-    }
-}
-
-/// Reads a document and verifies it.
-///
-/// # Errors
-///
-/// The errors of reading it, and [`Error::BlobDamaged`] if it is larger than the maximum size of a
-/// document.
-pub(crate) fn document(blob: &Arc<dyn Blob>) -> Result<Vec<u8>> {
-    let Descriptor { digest, size, .. } = *blob.descriptor();
-    if size > MAX_DOCUMENT {
-        let expected =
-            format!("{size} bytes, more than the {MAX_DOCUMENT} that a document may have here");
-        return Err(Error::BlobDamaged {
-            digest,
-            expected,
-            actual: "nothing, for they were not read".to_owned(),
-        });
-    }
-    let mut bytes = Vec::new();
-    Chunks::open(&**blob)?
-        .try_for_each(|chunk| chunk.map(|chunk| bytes.extend_from_slice(&chunk)))?;
-    Ok(bytes)
-}
-
-enum Document {
-    Manifest(Box<Manifest>),
-    Index(Box<Index>),
-}
-
-impl Document {
-    fn parse(media_type: &MediaType, bytes: &[u8]) -> Option<Self> {
-        if media_type.is_index() {
-            json::from_slice(bytes).map(|index| Self::Index(Box::new(index))).ok()
-        } else if media_type.is_manifest() {
-            json::from_slice(bytes).map(|manifest| Self::Manifest(Box::new(manifest))).ok()
-        } else {
-            None
-        }
-    }
-
-    /// Clients refuse a manifest whose `mediaType` differs from the registry's `Content-Type`:
-    /// [pulling
-    /// manifests](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests).
-    fn media_type(&self) -> Option<MediaType> {
-        match self {
-            Self::Manifest(manifest) => manifest.media_type.clone(),
-            Self::Index(index) => index.media_type.clone(),
-        }
-    }
-
-    /// The digest of the subject, and this document's entry in the list of its referrers: [listing
-    /// referrers](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers).
-    fn referrer(&self, content: &Content) -> Option<(Digest, Descriptor)> {
-        let (subject, artifact_type, annotations) = match self {
-            Self::Manifest(manifest) => {
-                let artifact_type = manifest.artifact_type.clone().filter(|name| !name.is_empty());
-                let artifact_type =
-                    artifact_type.unwrap_or_else(|| manifest.config.media_type.to_string());
-                (manifest.subject.as_ref()?, Some(artifact_type), &manifest.annotations)
-            }
-            Self::Index(index) => {
-                let artifact_type = index.artifact_type.clone().filter(|name| !name.is_empty());
-                (index.subject.as_ref()?, artifact_type, &index.annotations)
-            }
-        };
-        let Descriptor { digest, size, .. } = *content.blob.descriptor();
-        let annotations = annotations.clone();
-        let plain = Descriptor::new(content.media_type.clone(), digest, size);
-        Some((subject.digest, Descriptor { artifact_type, annotations, ..plain }))
     }
 }
 

@@ -55,7 +55,8 @@ impl fmt::Display for Event {
             Self::Unreadable { repository, error } => {
                 write!(
                     f,
-                    "{repository} changed and cannot be read; serving its previous contents: {error}"
+                    "{repository} changed and cannot be read; serving its previous contents: \
+                     {error}"
                 )
             }
             Self::Unusable { error } => {

@@ -8,13 +8,10 @@ use serde_json::json;
 
 use crate::{
     basics::{digest::Digest, error::Error, json},
-    document::{
-        descriptor::{Annotations, MediaType},
-        extra::Extra,
-        manifest::Index,
-    },
+    document::{descriptor::MediaType, manifest::Index},
+    image::existing::read_document,
     registry::serve::{
-        contents::{Content, Contents, document},
+        contents::{Content, Contents},
         event::Event,
         refusal::Refusal,
         route::{AnyDigest, Page, Reference, Route},
@@ -167,7 +164,7 @@ impl Search {
         };
         let unknown = || Refusal::manifest_unknown("this repository does not have this manifest");
         let content = digest.and_then(|digest| contents.manifest(digest)).ok_or_else(unknown)?;
-        let bytes = document(&content.blob).map_err(|error| match error {
+        let bytes = read_document(&content.blob).map_err(|error| match error {
             Error::BlobMissing { .. } => {
                 Refusal::manifest_unknown("the layout does not have this manifest")
             }
@@ -207,15 +204,7 @@ fn referrers(contents: &Contents, digest: AnyDigest, artifact_type: Option<&str>
     let wanted = all.iter().filter(|referrer| {
         artifact_type.is_none() || referrer.artifact_type.as_deref() == artifact_type
     });
-    let index = Index {
-        schema_version: 2,
-        media_type: Some(MediaType::INDEX),
-        artifact_type: None,
-        manifests: wanted.cloned().collect(),
-        subject: None,
-        annotations: Annotations::new(),
-        extra: Extra::default(),
-    };
+    let index = Index::of(wanted.cloned().collect());
     let mut headers = vec![(header::CONTENT_TYPE, MediaType::INDEX.to_string())];
     headers.extend(artifact_type.map(|_| (FILTERS, "artifactType".to_owned())));
     Found::Small { headers, bytes: json::to_bytes(&index) }

@@ -21,7 +21,7 @@ use crate::registry::tls::issuer::has_signed;
 /// Accepts certificates that a trusted authority has signed, and those that are themselves trusted.
 #[derive(Debug)]
 pub(crate) struct Verifier {
-    /// None if no certificate is trusted.
+    /// `None` if no certificate is trusted.
     usual: Option<Arc<WebPkiServerVerifier>>,
     trusted: HashSet<CertificateDer<'static>>,
     algorithms: WebPkiSupportedAlgorithms,
@@ -59,8 +59,8 @@ impl ServerCertVerifier for Verifier {
             None => Err(CertificateError::UnknownIssuer.into()),
         };
         match verified {
-            // webpki checks the time before the issuer: the time is right if it gets as far as this
-            // error.
+            // webpki checks the validity period before the issuer, so the period is valid if it
+            // reports this error.
             Err(error) if self.trusts(&error, certificate) => {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
@@ -93,8 +93,8 @@ impl ServerCertVerifier for Verifier {
 }
 
 impl Verifier {
-    /// Whether a certificate that webpki refuses with this error is trusted all the same. `openssl
-    /// req -x509` marks the certificates that it makes as those of authorities.
+    /// Whether a certificate is trusted although webpki refuses it with this error. `openssl req
+    /// -x509` marks the certificates that it makes as those of authorities.
     fn trusts(&self, error: &Error, certificate: &CertificateDer) -> bool {
         match error {
             Error::InvalidCertificate(CertificateError::UnknownIssuer) => {

@@ -49,9 +49,8 @@ impl Source {
                 .unwrap_or_default()
         };
         if !image.blobs().iter().all(|blob| is_in(blob)) {
-            let reason = "has recipes in the place of layers, which only this program reads: copy \
-                with one that was built with the feature `registry`, or make the layout a full one \
-                with `oci-layout fill`";
+            let reason = "has recipes instead of layers, which only oci-layout can read: use a \
+                build with the feature `registry`, or run `oci-layout fill` first";
             return Err(Error::Layout { path: path.to_owned(), reason: reason.to_owned() });
         }
         let transport = if path.is_dir() { "oci" } else { "oci-archive" };

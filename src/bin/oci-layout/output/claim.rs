@@ -123,13 +123,14 @@ fn take_over(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
         }
         if !write.lock {
             return refuse(
-                "is being made by another program, or was by one that was killed, which cannot be \
-                 told without locks: remove it if no program is at work there",
+                "is being written by another program, or was by one that was killed, which cannot \
+                 be distinguished without locks: remove it if no program is writing to it",
             );
         }
         if !lock(&file, &path)? {
             return refuse(
-                "is being made by another program: wait for it, or choose another folder for the \
+                "is being written by another program: wait for it, or choose another folder for \
+                 the \
                  output",
             );
         }
