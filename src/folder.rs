@@ -326,7 +326,7 @@ impl<'a> Folder<'a> {
         let refuse = |what| {
             Error::layout(
                 dir,
-                format!("{what}: give the folder of {of} that `oci-layout {made_by}` made"),
+                format!("{what}: give the folder of {of}, written by `oci-layout {made_by}`"),
             )
         };
         match dir.metadata() {
@@ -346,10 +346,11 @@ impl<'a> Folder<'a> {
         let Some(bytes) = self.files.small_file(DESCRIPTOR)? else {
             let reason = match self.files.small_file(MARKER)? {
                 Some(_) => format!(
-                    "is an image layout: give the folder of {of} that `oci-layout {made_by}` made"
+                    "is an image layout: give the folder of {of}, written by `oci-layout {made_by}`"
                 ),
                 None => format!(
-                    "has no {DESCRIPTOR}: give the folder of {of} that `oci-layout {made_by}` made"
+                    "has no {DESCRIPTOR}: give the folder of {of}, written by `oci-layout \
+                     {made_by}`"
                 ),
             };
             return Err(Error::layout(dir, reason));
@@ -357,7 +358,7 @@ impl<'a> Folder<'a> {
         let descriptor: Descriptor = self.parse(DESCRIPTOR, &bytes)?;
         if !fits(&descriptor.media_type) {
             let reason = format!(
-                "holds {}: give the folder of {of} that `oci-layout {made_by}` made",
+                "holds {}: give the folder of {of}, written by `oci-layout {made_by}`",
                 descriptor.media_type
             );
             return Err(Error::layout(dir, reason));
@@ -386,16 +387,16 @@ impl<'a> Folder<'a> {
                 let reads = path.read_link().map_err(Error::read(&path))?;
                 return Err(Error::RecipeUntrusted { recipe: path, reads });
             }
-            Some(_) => return Err(self.broken(format!("has a {name} that is no regular file"))),
+            Some(_) => return Err(self.broken(format!("has a {name} that is not a regular file"))),
         };
         match fs::symlink_metadata(&path) {
             Ok(file) if !file.is_file() => {
-                Err(self.broken(format!("has a {name} that is no regular file")))
+                Err(self.broken(format!("has a {name} that is not a regular file")))
             }
             Ok(file) if file.len() != descriptor.size => {
                 let (is, says) = (file.len(), descriptor.size);
                 Err(self
-                    .broken(format!("has a {name} of {is} bytes where its descriptor says {says}")))
+                    .broken(format!("has a {name} of {is} bytes, but its descriptor says {says}")))
             }
             Ok(_) => Ok(FileBlob::new(descriptor, path)),
             Err(cause) => Err(Error::read(path)(cause)),
@@ -427,7 +428,7 @@ impl<'a> Folder<'a> {
         Error::layout(
             self.dir,
             format!(
-                "{what}: make the folder of {} again with `oci-layout {}`",
+                "{what}: write the folder of {} again with `oci-layout {}`",
                 self.of, self.made_by
             ),
         )

@@ -145,7 +145,7 @@ fn complete_name(entry: &mut Descriptor, repository: Option<&str>) -> Result<()>
         (None, Some(repository)) => in_repository(repository, &name.tag)?,
         (None, None) => {
             let reason = format!(
-                "it is in no repository, without which docker has no name for it: give the image \
+                "it has no repository, which docker requires: give the image \
                  a full name, as in app:{}",
                 name.tag
             );
@@ -160,7 +160,7 @@ fn in_repository(repository: &str, tag: &str) -> Result<String> {
     let name = format!("{repository}:{tag}").parse::<ImageName>();
     name.ok().and_then(|name| name.full).ok_or_else(|| {
         let reason = format!(
-            "it is no repository, for the image with the tag {tag:?} to be in: give the image a \
+            "it is not a valid repository for the tag {tag:?}: give the image a \
              full name, as in app:{tag}"
         );
         Error::invalid(format!("repository {repository:?}"), reason)

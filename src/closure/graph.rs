@@ -64,8 +64,9 @@ impl ReferenceGraph {
         let Some(Value::Array(list)) = list else {
             return Err(Error::invalid(
                 "reference graph",
-                "it is a list of paths, or an object whose member \"graph\" is one: give what Nix \
-                 writes for exportReferencesGraph in a derivation with structured attributes",
+                "expected a list of paths, or an object whose member \"graph\" is one: use the \
+                 file that Nix writes for exportReferencesGraph in a derivation with structured \
+                 attributes",
             ));
         };
         let mut paths = BTreeMap::new();
@@ -73,7 +74,7 @@ impl ReferenceGraph {
             let (path, known) = store_path(index, value)?;
             let what = subject(&path);
             if paths.insert(path, known).is_some() {
-                return Err(Error::invalid(what, "it is in the list twice: keep one"));
+                return Err(Error::invalid(what, "it is in the list twice: remove one"));
             }
         }
         let graph = Self { paths };
@@ -143,7 +144,7 @@ impl ReferenceGraph {
         self.paths.get(path).ok_or_else(|| {
             Error::invalid(
                 subject(path),
-                "it is not in the reference graph: correct it, or add it to the graph's roots",
+                "it is not in the reference graph: correct it, or add it to the roots of the graph",
             )
         })
     }
@@ -154,8 +155,8 @@ impl ReferenceGraph {
                 known.references.iter().find(|path| !self.paths.contains_key(*path))
             {
                 let reason = format!(
-                    "it refers to {missing:?}, which is not in the reference graph: give the \
-                     whole closure"
+                    "it refers to {missing:?}, which is not in the reference graph: use the graph \
+                     of the whole closure"
                 );
                 return Err(Error::invalid(subject(path), reason));
             }
@@ -164,7 +165,7 @@ impl ReferenceGraph {
     }
 }
 
-/// How a message names a path.
+/// Returns the name of a path for messages.
 pub(crate) fn subject(path: &Path) -> String {
     format!("store path {path:?}")
 }
@@ -172,7 +173,7 @@ pub(crate) fn subject(path: &Path) -> String {
 fn store_path(index: usize, value: Value) -> Result<(PathBuf, StorePath)> {
     let what = format!("reference graph, path {index} of the list");
     let Value::Object(mut members) = value else {
-        return Err(Error::invalid(what, format!("it is a JSON object, and this is not: {value}")));
+        return Err(Error::invalid(what, format!("expected a JSON object, found {value}")));
     };
     let path = take(&what, &mut members, "path")?;
     let path = absolute(&what, "path", &path)?;
@@ -181,14 +182,14 @@ fn store_path(index: usize, value: Value) -> Result<(PathBuf, StorePath)> {
     let Some(size) = size.as_u64() else {
         return Err(Error::invalid(
             what,
-            format!("\"narSize\" is a number of bytes, and this is not: {size}"),
+            format!("expected a number of bytes in \"narSize\", found {size}"),
         ));
     };
     let references = take(&what, &mut members, "references")?;
     let Value::Array(references) = references else {
         return Err(Error::invalid(
             what,
-            format!("\"references\" is a list of paths, and this is not: {references}"),
+            format!("expected a list of paths in \"references\", found {references}"),
         ));
     };
     let references =
@@ -200,7 +201,7 @@ fn take(what: &str, members: &mut Map<String, Value>, name: &str) -> Result<Valu
     members.remove(name).ok_or_else(|| {
         Error::invalid(
             what,
-            format!("it has no member {name:?}, which Nix gives to every path: add it"),
+            format!("the member {name:?} is missing, which Nix writes for every path"),
         )
     })
 }
@@ -210,7 +211,7 @@ fn absolute(what: &str, member: &str, value: &Value) -> Result<PathBuf> {
         Some(path) if path.is_absolute() => Ok(path.to_owned()),
         _ => Err(Error::invalid(
             what,
-            format!("{member:?} has an absolute path, and this is not one: {value}"),
+            format!("expected an absolute path in {member:?}, found {value}"),
         )),
     }
 }

@@ -128,8 +128,8 @@ fn stand_alone(
         let unit = &mut units[unit_of(path)];
         if let Some(other) = unit.paths.iter().find(|other| *other != path) {
             let reason = format!(
-                "it is to stand alone and cannot: {other:?} is in its layer, by a hint or by \
-                 references in a circle; drop one of the hints"
+                "it cannot stand alone: a hint or a cycle of references puts {other:?} into its \
+                 layer; remove one of the hints"
             );
             return Err(Error::invalid(subject(path), reason));
         }

@@ -41,8 +41,7 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let LayerSpec { mut files, options } = LayerSpec::from_value(attributes.get("spec")?)?;
     let packages: Vec<PathBuf> = attributes.list("copyToRoot")?;
     if let Some(file) = packages.iter().find(|package| !package.is_dir()) {
-        let reason = "it is a file, and / is a folder: give it in files, with the destination \
-            that it shall have";
+        let reason = "it is a file, but / is a folder: add it to files, with its destination";
         return Err(Error::invalid(format!("copyToRoot, {file:?}"), reason));
     }
     // Every package has files that its build leaves for other builds, and they differ.
@@ -83,7 +82,7 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
         alone.map(|path| ("alone", path)).chain(together.map(|path| ("together", path)))
     {
         if !paths.contains(path) {
-            let reason = "it is not in the closure, or a layer below has it already: leave it out";
+            let reason = "it is not in the closure, or a layer below already has it: remove it";
             return Err(Error::invalid(format!("{hint}, {path:?}"), reason));
         }
     }

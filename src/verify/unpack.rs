@@ -140,9 +140,7 @@ impl<'a> Unpack<'a> {
             Decoder::Zstd(_) => "zstd",
         };
         let reason = match error.kind() {
-            io::ErrorKind::UnexpectedEof => {
-                "it was cut off, or bytes follow that do not belong to it".to_owned()
-            }
+            io::ErrorKind::UnexpectedEof => "it is truncated, or other bytes follow it".to_owned(),
             _ => error.to_string(),
         };
         Defect::CompressionDamaged { codec, offset: self.limit - self.left, reason }

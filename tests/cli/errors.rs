@@ -39,7 +39,7 @@ fn a_wrong_argument_is_a_usage_error() {
         ("append -o out", "[TAG=]DIR"),
         ("remove image", "it is written LAYOUT:TAG"),
         ("export image", "--output"),
-        ("export image --format tar -o out", "it is oci-archive, docker-archive or both"),
+        ("export image --format tar -o out", "expected oci-archive, docker-archive or both"),
     ] {
         let run = room.run(args.split(' ').filter(|arg| !arg.is_empty()));
         assert_eq!((run.code, &*run.out), (Some(2), ""), "{args}");

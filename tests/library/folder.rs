@@ -215,12 +215,12 @@ fn a_folder_that_lacks_a_part_is_an_error_that_names_it() {
         fs::remove_file(blob).unwrap();
         symlink(dir, blob).unwrap();
     });
-    assert_eq!(linked, format!("FOLDER has a BLOB that is no regular file: {again}"));
+    assert_eq!(linked, format!("FOLDER has a BLOB that is not a regular file: {again}"));
     let dangling = broken(|dir, blob| {
         fs::remove_file(blob).unwrap();
         symlink(dir.join("x"), blob).unwrap();
     });
-    assert_eq!(dangling, format!("FOLDER has a BLOB that is no regular file: {again}"));
+    assert_eq!(dangling, format!("FOLDER has a BLOB that is not a regular file: {again}"));
     let diff_id = broken(|dir, _| fs::remove_file(dir.join("DiffID")).unwrap());
     assert_eq!(diff_id, format!("FOLDER has no DiffID: {again}"));
     let diff_id = broken(|dir, _| fs::write(dir.join("DiffID"), "sha512:00").unwrap());

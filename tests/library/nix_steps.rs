@@ -396,8 +396,8 @@ fn small_files_are_written_as_a_package() {
     assert_eq!(fs::read_dir(store.path("nothing")).unwrap().count(), 0);
     let elsewhere = json!({ "destination": "/l", "symlink": store.path("nothing") });
     for (output, destination, reason) in [
-        ("through a link", "/l/b", "it is below another of the files, which is a link: drop one"),
-        ("twice", "/l", "it is wanted twice: drop one"),
+        ("through a link", "/l/b", "it is below another of the files, which is a link: remove one"),
+        ("twice", "/l", "it is there twice: remove one"),
     ] {
         let attributes =
             json!({ "files": [elsewhere, { "destination": destination, "text": "" }] });
@@ -416,7 +416,7 @@ fn small_files_are_written_as_a_package() {
         ),
         (
             json!({ "destination": "/a", "symlink": "/b", "executable": true }),
-            "files (\"/a\"): it is executable, which a text alone can be",
+            "files (\"/a\"): it is executable, but not a text",
         ),
         (json!({ "destination": "/a", "txt": "" }), "files: unknown field `txt`"),
     ] {

@@ -307,7 +307,7 @@ fn a_file_that_changed_is_named_before_its_last_stretch() {
         until_error(&describe(0))
             .1
             .to_string()
-            .contains("became something that is no regular file")
+            .contains("became something that is not a regular file")
     );
 }
 

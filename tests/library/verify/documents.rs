@@ -46,8 +46,8 @@ const CASES: &[Case] = &[
         |v| v["layers"][0]["digest"] = "sha256:00".into(),
         &[(
             "layers[0].digest",
-            "is \"sha256:00\", which is not 64 lower-case hexadecimal digits: what it names was \
-             not checked",
+            "is \"sha256:00\", which is not 64 lower-case hexadecimal digits: the blob was not \
+             checked",
         )],
     ),
     case(
@@ -56,7 +56,7 @@ const CASES: &[Case] = &[
         |v| v["manifests"][0]["digest"] = format!("sha512:{:0128}", 0).into(),
         &[(
             "manifests[0].digest",
-            "is \"sha512:00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000\", which is not a sha256, the one algorithm supported here: what it names was not checked",
+            "is \"sha512:00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000\", which is not a sha256, the one algorithm supported here: the blob was not checked",
         )],
     ),
     case(
@@ -125,7 +125,7 @@ const CASES: &[Case] = &[
         |v| v["config"]["data"] = "e30K".into(),
         &[(
             "config.data",
-            "is not the base64 of the bytes that the descriptor names: correct it or leave it out",
+            "is not the base64 of the bytes that the descriptor describes: correct or remove it",
         )],
     ),
     case("data that is the blob", ARTIFACT, |v| v["config"]["data"] = "e30=".into(), &[]),
@@ -152,8 +152,8 @@ const CASES: &[Case] = &[
         |v| remove(v, "mediaType"),
         &[(
             "mediaType",
-            "is missing and should be \"application/vnd.oci.image.index.v1+json\": without it a \
-             document can be taken for another kind",
+            "is missing and should be \"application/vnd.oci.image.index.v1+json\": without it, \
+             readers may mistake the document for another kind",
         )],
     ),
     case(
@@ -162,7 +162,7 @@ const CASES: &[Case] = &[
         |v| v["mediaType"] = MANIFEST.into(),
         &[(
             "mediaType",
-            "is \"application/vnd.oci.image.manifest.v1+json\" and must be \"application/vnd.oci.image.index.v1+json\", as where the document is referred to",
+            "is \"application/vnd.oci.image.manifest.v1+json\" and must be \"application/vnd.oci.image.index.v1+json\", as in the descriptor of the document",
         )],
     ),
     case(
@@ -183,8 +183,8 @@ const CASES: &[Case] = &[
         |v| remove(v, "mediaType"),
         &[(
             "mediaType",
-            "is missing and should be \"application/vnd.oci.image.index.v1+json\": without it a \
-             document can be taken for another kind",
+            "is missing and should be \"application/vnd.oci.image.index.v1+json\": without it, \
+             readers may mistake the document for another kind",
         )],
     ),
     case(
@@ -256,7 +256,7 @@ const CASES: &[Case] = &[
             (
                 "manifests[1]",
                 "is for linux/amd64, and so is index.json, manifests[1], manifests[0]: readers \
-                 take one and never see the other",
+                 use one and never see the other",
             ),
             (
                 "manifests[1].platform",
@@ -308,8 +308,8 @@ const CASES: &[Case] = &[
         |v| remove(v, "mediaType"),
         &[(
             "mediaType",
-            "is missing and should be \"application/vnd.oci.image.manifest.v1+json\": without it \
-             a document can be taken for another kind",
+            "is missing and should be \"application/vnd.oci.image.manifest.v1+json\": without it, \
+             readers may mistake the document for another kind",
         )],
     ),
     case(
@@ -319,7 +319,7 @@ const CASES: &[Case] = &[
         &[(
             "mediaType",
             "is missing and should be \"application/vnd.docker.distribution.manifest.v2+json\": \
-             without it a document can be taken for another kind",
+             without it, readers may mistake the document for another kind",
         )],
     ),
     case(
@@ -328,7 +328,7 @@ const CASES: &[Case] = &[
         |v| v["mediaType"] = MANIFEST.into(),
         &[(
             "mediaType",
-            "is \"application/vnd.oci.image.manifest.v1+json\" and must be \"application/vnd.docker.distribution.manifest.v2+json\", as where the document is referred to",
+            "is \"application/vnd.oci.image.manifest.v1+json\" and must be \"application/vnd.docker.distribution.manifest.v2+json\", as in the descriptor of the document",
         )],
     ),
     case(
@@ -490,8 +490,8 @@ const CASES: &[Case] = &[
         |v| v["rootfs"]["diff_ids"][0] = "sha256:x".into(),
         &[(
             "rootfs.diff_ids[0]",
-            "is \"sha256:x\", which is not 64 lower-case hexadecimal digits: what it names was \
-             not checked",
+            "is \"sha256:x\", which is not 64 lower-case hexadecimal digits: the blob was not \
+             checked",
         )],
     ),
     case(
@@ -652,7 +652,7 @@ fn documents_of_another_kind_are_found() {
     layout.edit_json(APP, |manifest| {
         manifest["config"]["size"] = manifest["layers"][0]["size"].clone()
     });
-    let sentence = "is not the JSON it should be: expected value at line 1 column 1";
+    let sentence = "is not valid JSON: expected value at line 1 column 1";
     let digest = layout.digest(&["/manifests/0", "/layers/0"]);
     assert_eq!(
         verify(layout.path()),
@@ -666,8 +666,7 @@ fn members_that_are_there_twice_are_found() {
     layout.edit_text(APP_CONFIG, r#""Env":"#, r#""Env":[],"Env":"#);
     layout.edit_text(APP, r#""layers":"#, r#""layers":[],"layers":"#);
     layout.edit_text(&[], r#""mediaType":"#, r#""mediaType":"x","mediaType":"#);
-    let sentence =
-        "is there twice in one object: which of the two counts depends on the reader; keep one";
+    let sentence = "occurs twice in one object: which one counts depends on the reader; keep one";
     assert_eq!(
         verify(layout.path()),
         [
@@ -754,7 +753,7 @@ fn two_documents_that_share_a_blob_are_both_looked_at() {
     let said = Digest::of("x");
     let app: Value = serde_json::from_slice(&layout.read(APP_CONFIG)).unwrap();
     let actual = app["rootfs"]["diff_ids"][0].as_str().unwrap();
-    let sentence = format!("unpacks to the diff ID {actual}, and the configuration says {said}");
+    let sentence = format!("unpacks to the diff ID {actual}, but the configuration says {said}");
     let digest = layout.digest(&["/manifests/4", "/layers/0"]);
     assert_eq!(
         verify(layout.path()),
