@@ -181,7 +181,7 @@ impl Read for Unpack<'_> {
 
 /// Decompresses on a new thread, a few blocks ahead of the reader of the tar. If no thread can be
 /// created, returns the blob.
-#[expect(clippy::result_large_err, reason = "it is no error, and is moved once")]
+#[expect(clippy::result_large_err, reason = "not an error, and moved only once")]
 pub(crate) fn unpack_ahead<'scope>(
     scope: &'scope Scope<'scope, '_>,
     unpack: Unpack<'scope>,

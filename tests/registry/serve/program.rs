@@ -211,11 +211,11 @@ fn an_address_for_others_has_a_note() {
     for (options, expected) in [
         (
             &["a", "--listen", "0.0.0.0:0"][..],
-            Some("there is no TLS and no login: whoever reaches the address"),
+            Some("there is no TLS and no login: everyone who can reach"),
         ),
         (
             &["a", "--listen", "0.0.0.0:0", "--htpasswd", "users"],
-            Some("there is no TLS: whoever sees a connection"),
+            Some("there is no TLS: passwords are sent in clear text"),
         ),
         (&["a"], None),
     ] {
