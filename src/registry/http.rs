@@ -61,7 +61,10 @@ impl Http {
                 .build();
             client.map_err(|error| refuse(root(&error)))
         };
-        let (bound, client) = (client(redirects_at_home())?, client(redirects())?);
+        let (bound, client) = (
+            client(redirects(leaves_home, "it redirects an identity token to another host"))?,
+            client(redirects(leaves_tls, "it redirects from HTTPS to plain HTTP"))?,
+        );
         let network = Network::start()
             .map_err(|cause| refuse(format!("cannot start a thread for the network: {cause}")))?;
         Ok(Self {
@@ -81,8 +84,7 @@ impl Http {
         *self.speaks_tls.get_or_init(|| {
             let get = |url: Url, limit| {
                 let request = self.request(Method::GET, url).build().map_err(Failure::Request)?;
-                self.proxies.through(request.url()).map_err(Failure::Proxy)?;
-                self.wait(limit, self.client.execute(request).map_err(Failure::Request))
+                self.execute(&self.client, request, limit)
             };
             match get(root.clone(), patience) {
                 Ok(_) => true,
@@ -113,14 +115,22 @@ impl Http {
 
     /// Sends a request, and waits for the head of the response.
     pub(crate) fn send(&self, request: Request) -> Result<Response, Failure> {
-        self.proxies.through(request.url()).map_err(Failure::Proxy)?;
-        self.wait(self.timeout, self.client.execute(request).map_err(Failure::Request))
+        self.execute(&self.client, request, self.timeout)
     }
 
     /// Sends a request whose body may go to this host only.
     pub(crate) fn send_at_home(&self, request: Request) -> Result<Response, Failure> {
+        self.execute(&self.bound, request, self.timeout)
+    }
+
+    fn execute(
+        &self,
+        client: &reqwest::Client,
+        request: Request,
+        timeout: Duration,
+    ) -> Result<Response, Failure> {
         self.proxies.through(request.url()).map_err(Failure::Proxy)?;
-        self.wait(self.timeout, self.bound.execute(request).map_err(Failure::Request))
+        self.wait(timeout, client.execute(request).map_err(Failure::Request))
     }
 
     /// Starts a request in the background.
@@ -190,26 +200,14 @@ impl Http {
     }
 }
 
-/// Follows redirects, but not from TLS to plain HTTP, because the body may be an identity token or
-/// a blob.
-fn redirects() -> Policy {
+/// Follows redirects that are not refused. The body of a request, which may be an identity token or
+/// a blob, follows them too.
+fn redirects(is_refused: fn(&Url, &Url) -> bool, reason: &'static str) -> Policy {
     let usual = Policy::default();
     Policy::custom(move |attempt| {
         let from = attempt.previous().last();
-        match from.is_some_and(|from| leaves_tls(from, attempt.url())) {
-            true => attempt.error("it redirects from HTTPS to plain HTTP"),
-            false => usual.redirect(attempt),
-        }
-    })
-}
-
-/// Follows redirects within the host of the request, including one to TLS.
-fn redirects_at_home() -> Policy {
-    let usual = Policy::default();
-    Policy::custom(move |attempt| {
-        let from = attempt.previous().last();
-        match from.is_some_and(|from| leaves_home(from, attempt.url())) {
-            true => attempt.error("it redirects an identity token to another host"),
+        match from.is_some_and(|from| is_refused(from, attempt.url())) {
+            true => attempt.error(reason),
             false => usual.redirect(attempt),
         }
     })

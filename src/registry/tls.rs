@@ -18,12 +18,7 @@ use crate::{
     registry::{
         client::Client,
         reference::Reference,
-        tls::{
-            folder::Folder,
-            issuer::issuer_name,
-            pem::read_certificates,
-            verifier::{Unverified, Verifier},
-        },
+        tls::{folder::Folder, issuer::issuer_name, pem::read_certificates, verifier::Verifier},
     },
 };
 
@@ -37,12 +32,11 @@ pub(crate) fn config(settings: &Client, reference: &Reference) -> Result<ClientC
     let invalid = |error: rustls::Error| Error::invalid("TLS", error.to_string());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
     let builder = builder.with_safe_default_protocol_versions().map_err(invalid)?.dangerous();
-    let builder = if settings.tls_verify {
-        let verifier = Verifier::new(trusted(settings, &folder)?, &provider).map_err(invalid)?;
-        builder.with_custom_certificate_verifier(Arc::new(verifier))
-    } else {
-        builder.with_custom_certificate_verifier(Arc::new(Unverified::new(&provider)))
+    let verifier = match settings.tls_verify {
+        true => Verifier::new(trusted(settings, &folder)?, &provider).map_err(invalid)?,
+        false => Verifier::disabled(&provider),
     };
+    let builder = builder.with_custom_certificate_verifier(Arc::new(verifier));
     Ok(builder.with_client_cert_resolver(Arc::new(Shown(folder.shown))))
 }
 

@@ -167,7 +167,8 @@ fn a_closure_becomes_layers_that_are_opened_as_one_folder() {
         let attributes = json!({ "referencesOf": store.paths(&["app", "tool"]), "maxLayers": max_layers, "spec": {} });
         let attributes = store.attributes(output, attributes);
         nix::closure_layers(&attributes, &Pool::new(2)).unwrap();
-        let layers = folder::open_layers(attributes.output(), &RecipeTrust::everything()).unwrap();
+        let layers =
+            folder::open_layers(&[attributes.output()], &RecipeTrust::everything()).unwrap();
         assert!((1..=max_layers).contains(&layers.len()), "{} layers", layers.len());
         let mut all: Vec<String> =
             layers.iter().flat_map(|layer| store.packages_of(layer).0).collect();
@@ -177,7 +178,7 @@ fn a_closure_becomes_layers_that_are_opened_as_one_folder() {
     let attributes = store.attributes("none", json!({ "maxLayers": 3, "spec": {} }));
     nix::closure_layers(&attributes, &Pool::new(2)).unwrap();
     assert_eq!(
-        folder::open_layers(attributes.output(), &RecipeTrust::everything()).unwrap().len(),
+        folder::open_layers(&[attributes.output()], &RecipeTrust::everything()).unwrap().len(),
         0
     );
 }
@@ -215,7 +216,8 @@ fn images_go_from_step_to_step_by_links_and_end_as_files() {
         kinds.sort();
         kinds
     };
-    let layers = folder::open_layers(out("split"), &RecipeTrust::everything()).unwrap().len() + 1;
+    let layers =
+        folder::open_layers(&[out("split")], &RecipeTrust::everything()).unwrap().len() + 1;
     assert_eq!(kinds("image"), [vec![false; 2], vec![true; layers]].concat());
 
     let images = json!([{ "names": ["1.0"], "image": out("image") }, { "names": [], "image": out("image") }]);
@@ -301,7 +303,7 @@ fn the_layers_of_a_base_image_count() {
             });
             nix::closure_layers(&step(&output, attributes), &pool).unwrap();
             assert_eq!(
-                folder::open_layers(out(&output), &RecipeTrust::everything()).unwrap().len(),
+                folder::open_layers(&[out(&output)], &RecipeTrust::everything()).unwrap().len(),
                 expected,
                 "{output}"
             );
@@ -570,7 +572,7 @@ fn layers_of_a_closure_keep_the_directories_of_a_base() {
     let split = json!({ "closure": store.paths(&["app", "tool"]), "maxLayers": 3, "spec": {}, "alone": store.paths(&["libc"]),
         "below": [store.path("entries")] });
     nix::closure_layers(&store.attributes("split", split), &pool).unwrap();
-    let layers = folder::open_layers(store.path("split"), &RecipeTrust::everything()).unwrap();
+    let layers = folder::open_layers(&[store.path("split")], &RecipeTrust::everything()).unwrap();
     assert!(layers.len() > 1);
     let expected = format!(
         "1775 0/30000 {}/",

@@ -10,10 +10,12 @@ use std::{
 };
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use oci_layout::{Error, FileMapping, ImageName, Platform, PlatformImage, Pool, ReadLock, Result};
+use oci_layout::{
+    Descriptor, FileMapping, ImageName, Platform, PlatformImage, Pool, ReadLock, Result,
+};
 use serde_json::Value;
 
-use crate::trust::Trust;
+use crate::{errors, trust::Trust};
 
 /// Returns a parser of values that may not be UTF-8.
 pub(crate) fn os<T: Clone + Send + Sync + 'static>(
@@ -73,46 +75,33 @@ pub(crate) fn paths(text: &str) -> Result<Vec<PathBuf>, String> {
     }
 }
 
-/// `[TAG=]DIR`: the folder of an image, with an optional name.
+/// `[NAME=]DIR`: a folder or layout, with an optional name.
 #[derive(Clone, Debug)]
-pub(crate) struct TaggedFolder {
-    pub(crate) tag: Option<String>,
-    pub(crate) dir: PathBuf,
-}
-
-impl TaggedFolder {
-    pub(crate) fn parse(text: &OsStr) -> Result<Self, String> {
-        let (tag, dir) = match split(text, b'=') {
-            (tag, Some(dir)) => (Some(name(&utf8(unescape(tag))?)?), dir),
-            (dir, None) => (None, dir),
-        };
-        if split(dir, b'=').1.is_some() {
-            return Err(r"expected [TAG=]DIR; write an equals sign in a path as \=".to_owned());
-        }
-        if dir.is_empty() {
-            return Err("the folder is empty".to_owned());
-        }
-        Ok(Self { tag, dir: unescape(dir).into() })
-    }
-}
-
-/// `[NAME=]DIR`: a layout, with an optional repository name.
-#[cfg(feature = "registry")]
-#[derive(Clone, Debug)]
-pub(crate) struct NamedLayout {
+pub(crate) struct NamedFolder {
     pub(crate) name: Option<String>,
     pub(crate) dir: PathBuf,
 }
 
-#[cfg(feature = "registry")]
-impl NamedLayout {
+impl NamedFolder {
+    /// Parses `[TAG=]DIR`. The name must be a tag or the full name of an image.
+    pub(crate) fn parse_tagged(text: &OsStr) -> Result<Self, String> {
+        let folder = Self::parse_as("[TAG=]DIR", text)?;
+        folder.name.as_deref().map_or(Ok(()), |tag| name(tag).map(|_| ()))?;
+        Ok(folder)
+    }
+
+    #[cfg(feature = "registry")]
     pub(crate) fn parse(text: &OsStr) -> Result<Self, String> {
+        Self::parse_as("[NAME=]DIR", text)
+    }
+
+    fn parse_as(form: &str, text: &OsStr) -> Result<Self, String> {
         let (name, dir) = match split(text, b'=') {
             (name, Some(dir)) => (Some(utf8(unescape(name))?), dir),
             (dir, None) => (None, dir),
         };
         if split(dir, b'=').1.is_some() {
-            return Err(r"expected [NAME=]DIR; write an equals sign in a path as \=".to_owned());
+            return Err(format!(r"expected {form}; write an equals sign in a path as \="));
         }
         if dir.is_empty() {
             return Err("the folder is empty".to_owned());
@@ -193,13 +182,13 @@ pub(crate) fn read_json(path: &Path) -> Result<Value> {
         b"-" => io::read_to_string(io::stdin()).map(String::into_bytes),
         _ => fs::read(path),
     };
-    let json = json.map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
+    let json = json.map_err(errors::read(path))?;
     parse_json(&json, || format!("{path:?}"))
 }
 
 fn parse_json(json: &[u8], what: impl Fn() -> String) -> Result<Value> {
     serde_json::from_slice(json)
-        .map_err(|error| Error::Invalid { what: what(), reason: format!("not JSON: {error}") })
+        .map_err(|error| errors::invalid(what(), format!("not JSON: {error}")))
 }
 
 /// Parses `K=V`.
@@ -208,6 +197,13 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("expected KEY=VALUE".to_owned()),
     }
+}
+
+/// Returns the name of an image in an index: its full name, or else its tag.
+pub(crate) fn image_name(image: &Descriptor) -> Option<&str> {
+    let annotation = |key: &str| image.annotations.get(key).map(String::as_str);
+    annotation("io.containerd.image.name")
+        .or_else(|| annotation("org.opencontainers.image.ref.name"))
 }
 
 /// Checks a tag or full name of an image before the work begins.
@@ -286,10 +282,7 @@ pub(crate) fn created() -> Result<Option<String>> {
 /// Parses the value of an environment variable.
 fn variable<T>(name: &str, text: &OsStr, parse: impl Fn(&str) -> Result<T, String>) -> Result<T> {
     let value = text.to_str().ok_or_else(String::new).and_then(parse);
-    value.map_err(|reason| Error::Invalid {
-        what: format!("environment variable {name}={text:?}"),
-        reason,
-    })
+    value.map_err(|reason| errors::invalid(format!("environment variable {name}={text:?}"), reason))
 }
 
 /// Splits the text at the first separator that is not escaped by a backslash.
@@ -356,11 +349,11 @@ mod tests {
             (r"a\=b", None, "a=b"),
             (r"ghcr.io/me/app:1.0=a\=b:c", Some("ghcr.io/me/app:1.0"), "a=b:c"),
         ] {
-            let parsed = TaggedFolder::parse(text.as_ref()).unwrap();
-            assert_eq!((parsed.tag.as_deref(), parsed.dir), (tag, dir.into()), "{text}");
+            let parsed = NamedFolder::parse_tagged(text.as_ref()).unwrap();
+            assert_eq!((parsed.name.as_deref(), parsed.dir), (tag, dir.into()), "{text}");
         }
         for text in ["", "=dir", "tag=", "a=b=c"] {
-            TaggedFolder::parse(text.as_ref()).unwrap_err();
+            NamedFolder::parse_tagged(text.as_ref()).unwrap_err();
         }
     }
 

@@ -23,6 +23,7 @@ use self::source::Source;
 use crate::{
     Warnings,
     args::{self, LayoutTag},
+    errors,
     out::print,
     trust::Trust,
 };
@@ -90,25 +91,15 @@ impl Copy {
                 load(docker, &image, &destination)?
             }
             _ => {
-                if let Some(warning) = image.warnings().first() {
-                    let reason = format!(
-                        "{warning}, and registries refuse such an index: copy one platform by the \
-                         digest of its manifest, as LAYOUT@sha256:…"
-                    );
-                    return Err(Error::Invalid {
-                        what: format!("image {}", image.digest()),
-                        reason,
-                    });
-                }
+                let advice = "copy one platform by the digest of its manifest, as LAYOUT@sha256:…";
+                errors::refuse_partial(&image, advice)?;
                 let source = Source::new(&layout, &image, pool)?;
                 let mut skopeo = client(&self.skopeo);
                 // No signature policy applies: the image comes from a local layout.
                 skopeo.args(["--insecure-policy", "copy"]).args(destination.skopeo_options());
                 skopeo.args(source.options).args(&self.arguments);
                 skopeo.arg(&source.reference).arg(destination.to_string());
-                Running::start(skopeo)?
-                    .wait()
-                    .map_err(|cause| Error::Read { path: self.skopeo, cause })?
+                Running::start(skopeo)?.wait().map_err(errors::read(self.skopeo))?
             }
         };
         if status.success() {
@@ -126,8 +117,7 @@ struct Destination {
 
 impl Destination {
     fn new(to: Option<&str>, given: Option<&str>, image: &Image) -> Result<Self> {
-        let invalid =
-            |reason: &str| Error::Invalid { what: "DEST".to_owned(), reason: reason.to_owned() };
+        let invalid = |reason: &str| errors::invalid("DEST", reason);
         let given =
             match given {
                 Some(given) => given,
@@ -218,7 +208,7 @@ struct Running {
 impl Running {
     fn start(mut command: Command) -> Result<Self> {
         let what = format!("program {:?}", command.get_program());
-        let failed = |reason| Error::Invalid { what: what.clone(), reason };
+        let failed = |reason: String| errors::invalid(&what, reason);
         // Installed before the client starts: an earlier signal would end only this program.
         let mut signals =
             Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(|cause| failed(cause.to_string()))?;
@@ -264,11 +254,11 @@ fn load(mut docker: Command, image: &Image, destination: &Destination) -> Result
         [image.clone().tagged(name)],
         ArchiveOptions::default(),
     );
-    let status = docker.wait().map_err(|cause| Error::Read { path: "docker".into(), cause })?;
+    let status = docker.wait().map_err(errors::read("docker"))?;
     match written {
         // If docker stops reading, it reports the reason itself.
         Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(status),
-        Err(Error::Write { cause, .. }) => Err(Error::Write { path: "docker".into(), cause }),
+        Err(Error::Write { cause, .. }) => Err(errors::write("docker")(cause)),
         written => written.map(|_| status),
     }
 }

@@ -8,7 +8,8 @@ use oci_layout::{Error, ImageLayout, Pool, Result};
 
 use crate::{
     Warnings,
-    args::{self, LayoutTag, TaggedFolder},
+    args::{self, LayoutTag, NamedFolder},
+    errors,
     out::say,
     progress,
     steps::{lock_images, open_images},
@@ -28,8 +29,8 @@ pub(crate) struct Append {
     /// The folder of an image, written by image-manifest, with an optional tag or full name; or a
     /// layout (a folder or an oci-archive), whose images keep their tags if none is given. An
     /// equals sign in a path is written `\=`
-    #[arg(value_name = "[TAG=]DIR", required = true, value_parser = args::os(TaggedFolder::parse))]
-    images: Vec<TaggedFolder>,
+    #[arg(value_name = "[TAG=]DIR", required = true, value_parser = args::os(NamedFolder::parse_tagged))]
+    images: Vec<NamedFolder>,
 
     /// The layout to add images to
     #[arg(short, long, value_name = "LAYOUT")]
@@ -139,13 +140,9 @@ impl Fill {
 fn open_layout(path: &Path, write: WriteArgs, trust: &Trust) -> Result<ImageLayout> {
     let layout = trust.open(path).map(|layout| layout.write_options(write.options()));
     layout.map_err(|error| match error {
-        Error::Layout { path, reason } => Error::Layout {
-            path,
-            reason: format!(
-                "{reason}; `oci-layout image-layout` creates \
-                one"
-            ),
-        },
+        Error::Layout { path, reason } => {
+            errors::layout(path, format!("{reason}; `oci-layout image-layout` creates one"))
+        }
         other => other,
     })
 }

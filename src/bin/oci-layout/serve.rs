@@ -21,7 +21,8 @@ use signal_hook::{
 };
 
 use crate::{
-    args::{self, NamedLayout},
+    args::{self, NamedFolder},
+    errors,
     out::{print, say},
     trust::Trust,
 };
@@ -51,8 +52,8 @@ Example:
 pub(crate) struct Serve {
     /// A layout (a folder, an oci-archive or a docker-archive), with an optional repository name.
     /// An equals sign in a path is written `\=`
-    #[arg(value_name = "[NAME=]DIR", required = true, value_parser = args::os(NamedLayout::parse))]
-    layouts: Vec<NamedLayout>,
+    #[arg(value_name = "[NAME=]DIR", required = true, value_parser = args::os(NamedFolder::parse))]
+    layouts: Vec<NamedFolder>,
 
     /// The address to listen on; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
@@ -180,10 +181,10 @@ fn note(has_tls: bool, has_login: bool) -> Option<&'static str> {
 }
 
 /// Opens the layouts, with the names of their repositories.
-fn repositories(layouts: Vec<NamedLayout>, trust: &Trust) -> Result<Vec<(String, ImageLayout)>> {
+fn repositories(layouts: Vec<NamedFolder>, trust: &Trust) -> Result<Vec<(String, ImageLayout)>> {
     let mut dirs: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut repositories = Vec::new();
-    for NamedLayout { name, dir } in layouts {
+    for NamedFolder { name, dir } in layouts {
         let layout = trust.open(&dir)?;
         // Report a broken layout at startup instead of to the first client.
         layout.index()?;
@@ -198,9 +199,8 @@ fn repositories(layouts: Vec<NamedLayout>, trust: &Trust) -> Result<Vec<(String,
 }
 
 fn nameless(dir: &Path) -> Error {
-    let reason =
-        "no valid repository name can be derived from the folder: give one as NAME=DIR".to_owned();
-    Error::Invalid { what: format!("layout {dir:?}"), reason }
+    let reason = "no valid repository name can be derived from the folder: give one as NAME=DIR";
+    errors::invalid(format!("layout {dir:?}"), reason)
 }
 
 fn same_name(name: &str, first: &Path, second: &Path) -> Error {

@@ -11,14 +11,14 @@ use clap::Args;
 #[cfg(feature = "registry")]
 use oci_layout::registry::{Client, Reference};
 use oci_layout::{
-    Blob, Descriptor, Error, Finding, Pool, ReadLock, Repair, Result, Severity, VerifyOptions,
-    repair, verify,
+    Blob, Descriptor, Finding, Pool, ReadLock, Repair, Result, Severity, VerifyOptions, repair,
+    verify,
 };
 
 #[cfg(feature = "registry")]
 use crate::registries::Registries;
 use crate::{
-    Warnings,
+    Warnings, errors,
     out::{print, print_json, say},
     progress,
     trust::Trust,
@@ -117,10 +117,7 @@ impl Verify {
             let layout = trust.open(from)?.pool(pool);
             return Ok(Box::new(move |descriptor| Ok(Some(layout.blob(descriptor)))));
         }
-        let invalid = |reason: &str| Error::Invalid {
-            what: format!("--repair {from:?}"),
-            reason: reason.to_owned(),
-        };
+        let invalid = |reason: &str| errors::invalid(format!("--repair {from:?}"), reason);
         #[cfg(feature = "registry")]
         {
             let reference: Option<Reference> = from.to_str().and_then(|name| name.parse().ok());
