@@ -197,9 +197,9 @@ mod tests {
             (
                 &[("https_proxy", "ftp://me:secret@p:1")],
                 "https://a.b/",
-                "its scheme is ftp, and http, https, socks4, socks4a, socks5 and socks5h are known",
+                "unknown scheme ftp: use http, https, socks4, socks4a, socks5 or socks5h",
             ),
-            (&[("https_proxy", "http://")], "https://a.b/", "it is not an address: empty host"),
+            (&[("https_proxy", "http://")], "https://a.b/", "not a valid address: empty host"),
             (&[("https_proxy", "http://"), ("no_proxy", "a.b")], "https://a.b/", "direct"),
         ] {
             assert_eq!(through(variables, url), expected, "{variables:?} {url}");

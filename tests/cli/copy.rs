@@ -217,9 +217,7 @@ fn what_is_no_script_is_a_word() {
         fs::write(room.path(name), format!("#!{program}\n{text}")).unwrap();
         let run = room.run([name, "image"]);
         assert_eq!((run.code, &*run.out), (Some(1), ""));
-        let start = format!(
-            "oci-layout: error: script {name:?}: below its first line it is a JSON list of strings"
-        );
+        let start = format!("oci-layout: error: script {name:?}: expected a JSON list of strings");
         assert!(run.err.starts_with(&start), "{run:?}");
     }
 }

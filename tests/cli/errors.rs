@@ -16,7 +16,7 @@ fn a_wrong_argument_is_a_usage_error() {
         ("biuld", "unrecognized subcommand 'biuld'"),
         ("build -o out", "--file"),
         ("build -f app", "--output"),
-        ("build -f app:/a:/b -o out", r"a colon in a path is written \:"),
+        ("build -f app:/a:/b -o out", r"write a colon in a path as \:"),
         ("build -f app: -o out", "the destination after the colon is empty"),
         ("build -f app --env PORT -o out", "expected KEY=VALUE"),
         (
@@ -35,9 +35,9 @@ fn a_wrong_argument_is_a_usage_error() {
         ("layer-tar -o out", "--spec"),
         ("image-manifest --config c --platform linux/arm64 -o out", "cannot be used with"),
         ("image-layout =m -o out", "image name \"\""),
-        ("image-layout a=b=c -o out", r"an equals sign in a path is written \="),
+        ("image-layout a=b=c -o out", r"write an equals sign in a path as \="),
         ("append -o out", "[TAG=]DIR"),
-        ("remove image", "it is written LAYOUT:TAG"),
+        ("remove image", "expected LAYOUT:TAG"),
         ("export image", "--output"),
         ("export image --format tar -o out", "expected oci-archive, docker-archive or both"),
     ] {
@@ -121,18 +121,18 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ),
         (
             "image-config --layer assets -o out",
-            "\"assets\" has no media-descriptor.json: give the folder of a layer that `oci-layout \
-             layer-tar` made",
+            "\"assets\" has no media-descriptor.json: give the folder of a layer, written by \
+             `oci-layout layer-tar`",
         ),
         (
             "image-layout x=image y=nothing -o out",
-            "\"nothing\" does not exist: give the folder of an image that `oci-layout \
-             image-manifest` made",
+            "\"nothing\" does not exist: give the folder of an image, written by `oci-layout \
+             image-manifest`",
         ),
         (
             "append layer -o image",
             "\"layer\" holds application/vnd.oci.image.layer.v1.tar+gzip: give the folder of an \
-             image that `oci-layout image-manifest` made",
+             image, written by `oci-layout image-manifest`",
         ),
         (
             "append layer -o none",

@@ -245,8 +245,7 @@ fn names_are_full_where_docker_reads_them() {
     );
     assert_eq!(
         refused(both.repository("My App")),
-        "repository \"My App\": it is no repository, for the image with the tag \"1.0\" to be in: \
-         give the image a full name, as in app:1.0"
+        "repository \"My App\": it is not a valid repository for the tag \"1.0\": give the image a full name, as in app:1.0"
     );
 }
 

@@ -209,7 +209,7 @@ fn a_folder_that_lacks_a_part_is_an_error_that_names_it() {
         format!("FOLDER has no BLOB: {again}")
     );
     let size = broken(|_, blob| fs::write(blob, "x").unwrap());
-    assert!(size.starts_with("FOLDER has a BLOB of 1 bytes where its descriptor says "), "{size}");
+    assert!(size.starts_with("FOLDER has a BLOB of 1 bytes, but its descriptor says "), "{size}");
     assert!(size.ends_with(again), "{size}");
     let linked = broken(|dir, blob| {
         fs::remove_file(blob).unwrap();

@@ -779,7 +779,7 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
             "another size",
             |layout| change(layout, |json| json["descriptor"]["size"] = 7.into()),
             PLACE,
-            Some("and has 7"),
+            Some("has 7 bytes, but its descriptor says"),
         ),
         (
             "a link",

@@ -180,7 +180,7 @@ fn certificates_as_openssl_makes_them() {
         "client",
         &[NAMES, "basicConstraints=CA:TRUE", "extendedKeyUsage=clientAuth"],
     );
-    let untrusted = "is not trusted here (invalid peer certificate: ";
+    let untrusted = "is not trusted (invalid peer certificate: ";
     let (sample, localhost) = (Sample::new(Compression::GZIP), ["127.0.0.1:0", "127.0.0.2:0"]);
     let pushers = Pushers::new(&sample);
     for (name, trusted, says) in [

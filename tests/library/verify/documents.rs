@@ -242,7 +242,7 @@ const CASES: &[Case] = &[
         },
         &[(
             "manifests[4]",
-            "is there twice, like index.json, manifests[0]: tools refuse to choose; remove one of \
+            "repeats index.json, manifests[0]: tools refuse to choose; remove one of \
              the two",
         )],
     ),
@@ -260,8 +260,7 @@ const CASES: &[Case] = &[
             ),
             (
                 "manifests[1].platform",
-                "is said to be for linux/amd64, and its configuration says linux/arm64/v8: \
-                 correct the one that is wrong",
+                "is linux/amd64, but the configuration says linux/arm64/v8: correct the wrong one",
             ),
         ],
     ),
@@ -271,8 +270,7 @@ const CASES: &[Case] = &[
         |v| v["manifests"][0]["platform"]["os"] = "windows".into(),
         &[(
             "manifests[0].platform",
-            "is said to be for windows/amd64, and its configuration says linux/amd64: correct the \
-             one that is wrong",
+            "is windows/amd64, but the configuration says linux/amd64: correct the wrong one",
         )],
     ),
     case(
@@ -281,8 +279,7 @@ const CASES: &[Case] = &[
         |v| v["manifests"][1]["platform"]["variant"] = "v9".into(),
         &[(
             "manifests[1].platform",
-            "is said to be for linux/arm64/v9, and its configuration says linux/arm64/v8: correct \
-             the one that is wrong",
+            "is linux/arm64/v9, but the configuration says linux/arm64/v8: correct the wrong one",
         )],
     ),
     case(
@@ -291,8 +288,7 @@ const CASES: &[Case] = &[
         |v| v["manifests"][0]["platform"]["variant"] = "v3".into(),
         &[(
             "manifests[0].platform",
-            "is said to be for linux/amd64/v3, and its configuration says linux/amd64: correct \
-             the one that is wrong",
+            "is linux/amd64/v3, but the configuration says linux/amd64: correct the wrong one",
         )],
     ),
     case(
@@ -359,7 +355,10 @@ const CASES: &[Case] = &[
         "fewer layers than diff IDs",
         APP,
         |v| drop(v["layers"].as_array_mut().unwrap().pop()),
-        &[("layers", "has 2 layers, and its configuration 3 diff IDs: there must be one for each")],
+        &[(
+            "layers",
+            "has 2 layers, but its configuration has 3 diff IDs: each layer requires one",
+        )],
     ),
     case(
         "layers in another order",
@@ -393,11 +392,7 @@ const CASES: &[Case] = &[
             v["artifactType"] = "a/b".into();
             v["config"]["mediaType"] = EMPTY.into();
         },
-        &[(
-            "config",
-            "is said to be the empty JSON object, the two bytes `{}`, and has another digest or \
-             size",
-        )],
+        &[("config", "is described as the empty JSON object `{}`, but has another digest or size")],
     ),
     // Configurations.
     case(
@@ -500,7 +495,7 @@ const CASES: &[Case] = &[
         |v| drop(v["history"].as_array_mut().unwrap().pop()),
         &[(
             "history",
-            "has 2 entries that made a layer for 3 diff IDs: mark those that made none with \
+            "has 2 entries that created a layer for 3 diff IDs: mark those that created none with \
              empty_layer",
         )],
     ),
@@ -510,7 +505,7 @@ const CASES: &[Case] = &[
         |v| v["history"][0]["empty_layer"] = true.into(),
         &[(
             "history",
-            "has 2 entries that made a layer for 3 diff IDs: mark those that made none with \
+            "has 2 entries that created a layer for 3 diff IDs: mark those that created none with \
              empty_layer",
         )],
     ),
@@ -541,8 +536,7 @@ const CASES: &[Case] = &[
             // Of the index, though it is the configuration that was changed.
             (
                 "PLATFORM",
-                "is said to be for linux/amd64, and its configuration says linux/arm64: correct \
-                 the one that is wrong",
+                "is linux/amd64, but the configuration says linux/arm64: correct the wrong one",
             ),
         ],
     ),
@@ -581,7 +575,7 @@ fn each_defect_is_found_alone() {
                             .to_owned()
                     };
                     let sentence = format!(
-                        "unpacks to the diff ID {}, and the configuration says {}",
+                        "unpacks to the diff ID {}, but the configuration says {}",
                         id(actual),
                         id(said)
                     );
@@ -607,7 +601,7 @@ fn a_size_that_differs_is_the_descriptors_fault() {
         expected(
             place,
             digest,
-            format!("is said to have {said} bytes and has {size}: correct the descriptor"),
+            format!("has {size} bytes, but its descriptor says {said}: correct the descriptor"),
         )
     };
     assert_eq!(
@@ -627,14 +621,14 @@ fn documents_of_another_kind_are_found() {
         (
             APP,
             INDEX,
-            "is said to be application/vnd.oci.image.index.v1+json and is an image manifest: \
-             correct the descriptor's mediaType",
+            "is an image manifest, but its descriptor says \
+             application/vnd.oci.image.index.v1+json: correct the mediaType of the descriptor",
         ),
         (
             MULTI,
             MANIFEST,
-            "is said to be application/vnd.oci.image.manifest.v1+json and is an image index: \
-             correct the descriptor's mediaType",
+            "is an image index, but its descriptor says \
+             application/vnd.oci.image.manifest.v1+json: correct the mediaType of the descriptor",
         ),
     ] {
         let layout = Layout::good();
@@ -712,7 +706,7 @@ fn deep_nesting_ends() {
     let found = verify(layout.path());
     assert_eq!(
         found,
-        [expected(place, None, "lies more than 8 indexes deep: it was not followed further")]
+        [expected(place, None, "is nested more than 8 indexes deep: it was not checked")]
     );
 
     // The same by what artifacts say something of.
@@ -732,7 +726,7 @@ fn deep_nesting_ends() {
     let found = verify(layout.path());
     assert_eq!(
         found,
-        [expected(place, None, "lies more than 8 indexes deep: it was not followed further")]
+        [expected(place, None, "is nested more than 8 indexes deep: it was not checked")]
     );
 }
 

@@ -139,8 +139,7 @@ const CASES: &[Case] = &[
     ("a document of more than 16 MiB", |layout| {
         let spaces = vec![b' '; (16 << 20) + 1];
         layout.replace(&["/manifests/0", "/config"], &spaces);
-        let sentence =
-            "has 16777217 bytes, more than the 16777216 that are read: it was not looked at";
+        let sentence = "has 16777217 bytes, more than the limit of 16777216: it was not checked";
         let digest = layout.digest(&["/manifests/0", "/config"]);
         vec![expected("index.json, manifests[0], config", digest, sentence)]
     }),

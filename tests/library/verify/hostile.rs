@@ -70,7 +70,7 @@ fn a_window_beyond_memory_is_refused() {
     // 2 to the power of 31 bytes.
     frame[5] = (31 - 10) << 3;
     let digest = layout.replace_layer(MediaType::LAYER_ZSTD, &frame, Digest::of("x"));
-    let sentence = "is zstd that cannot be read further than to byte 0 of the tar: Frame requires \
+    let sentence = "is zstd that cannot be read past byte 0 of the tar: Frame requires \
                     too much memory for decoding";
     assert_eq!(verify(layout.path()), [expected(PLACE, digest, sentence)]);
     check_memory();
@@ -117,7 +117,7 @@ fn an_entry_that_says_it_is_huge_takes_no_memory() {
         let digest = layout.replace_layer(MediaType::LAYER, &tar, Digest::of(&tar));
         let found = verify(layout.path());
         assert_eq!(found.len(), 1, "{found:?}");
-        let sentence = "is no tar that can be read further than to byte ";
+        let sentence = "is a tar that cannot be read past byte ";
         assert!(found[0].1 == Some(digest) && found[0].2.starts_with(sentence), "{found:?}");
     }
     check_memory();
