@@ -234,7 +234,7 @@ fn standard_input_and_pipes() {
         "{twice:?}"
     );
     let nowhere = build("build -f -", b"hello");
-    assert!(nowhere.code == Some(2) && nowhere.err.contains("it is written -:DEST"), "{nowhere:?}");
+    assert!(nowhere.code == Some(2) && nowhere.err.contains("use -:DEST"), "{nowhere:?}");
     // Standard input that is closed to a file, or to nothing, is that.
     room.ok("build -f -:/empty -f /dev/null:/null -o empty --compression none");
     assert_eq!(entries(&room, "empty").len(), 2);

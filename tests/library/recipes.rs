@@ -757,7 +757,7 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
             "garbage",
             |layout| fs::write(recipe_of(layout), "{").unwrap(),
             PLACE,
-            Some("has a recipe that is of no use"),
+            Some("has an unusable recipe"),
         ),
         (
             "another format",
@@ -804,7 +804,7 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
                 fs::write(layout.join(format!("recipes/sha256/{hex}.json")), "null").unwrap();
             },
             "recipes/sha256/",
-            Some("has a recipe that is of no use"),
+            Some("has an unusable recipe"),
         ),
         (
             "a temporary file",

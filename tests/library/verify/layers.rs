@@ -27,7 +27,7 @@ const AUFS: &str = "has the name of a file of aufs, which is not a whiteout: `.w
     the only one with this prefix";
 const SPARSE: &str =
     "is stored as a sparse file, which layers should not contain: readers unpack it differently";
-const NO_DIRECTORY: &str = "which another entry of the layer says is no directory";
+const NO_DIRECTORY: &str = "which is not a directory according to another entry of the layer";
 
 const CASES: &[Case] = &[
     (
