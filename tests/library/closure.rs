@@ -377,14 +377,22 @@ fn what_is_no_graph_is_refused_with_a_sentence() {
         (json!({}), "reference graph", "expected a list of paths, or an object"),
         (json!({ "graph": {} }), "reference graph", "expected a list of paths, or an object"),
         (json!([7]), "path 0 of the list", "expected a JSON object, found 7"),
-        (json!([{ "narSize": 1, "references": [] }]), "path 0 of the list", "no member \"path\""),
+        (
+            json!([{ "narSize": 1, "references": [] }]),
+            "path 0 of the list",
+            "the member \"path\" is missing",
+        ),
         (
             path(json!("relative")),
             "path 0 of the list",
             "expected an absolute path in \"path\", found \"relative\"",
         ),
         (path(json!(["/a"])), "path 0 of the list", "an absolute path"),
-        (json!([{ "path": "/a", "references": [] }]), "\"/a\"", "no member \"narSize\""),
+        (
+            json!([{ "path": "/a", "references": [] }]),
+            "\"/a\"",
+            "the member \"narSize\" is missing",
+        ),
         (
             json!([{ "path": "/a", "narSize": -1, "references": [] }]),
             "\"/a\"",
@@ -395,7 +403,7 @@ fn what_is_no_graph_is_refused_with_a_sentence() {
             "\"/a\"",
             "a number of bytes",
         ),
-        (json!([{ "path": "/a", "narSize": 1 }]), "\"/a\"", "no member \"references\""),
+        (json!([{ "path": "/a", "narSize": 1 }]), "\"/a\"", "the member \"references\" is missing"),
         (
             json!([{ "path": "/a", "narSize": 1, "references": "/a" }]),
             "\"/a\"",
