@@ -46,8 +46,7 @@ impl Credentials {
             Self::Files(files) => {
                 let mut notes = Vec::new();
                 for file in files {
-                    let found = in_file(file, reference, &mut notes)?;
-                    if !found.is_none() {
+                    if let Some(found) = in_file(file, reference, &mut notes)?.if_any() {
                         return Ok(found);
                     }
                 }
@@ -85,6 +84,10 @@ impl Secret {
             }
             _ => Self::password(user, password),
         }
+    }
+
+    fn if_any(self) -> Option<Self> {
+        (!self.is_none()).then_some(self)
     }
 
     pub(crate) fn is_none(&self) -> bool {
@@ -148,14 +151,12 @@ fn in_file(file: &Path, reference: &Reference, notes: &mut Vec<String>) -> Resul
     let paths =
         full.rmatch_indices('/').map(|(at, _)| &full[..at]).filter(|path| path.contains('/'));
     for path in std::iter::once(&*full).chain(paths) {
-        if let Some(name) = config["credHelpers"][path].as_str().filter(|name| !name.is_empty()) {
-            let found = ask(name, path);
-            if !found.is_none() {
-                return Ok(found);
-            }
+        if let Some(name) = config["credHelpers"][path].as_str().filter(|name| !name.is_empty())
+            && let Some(found) = ask(name, path).if_any()
+        {
+            return Ok(found);
         }
-        let found = read(&config["auths"][path])?;
-        if !found.is_none() {
+        if let Some(found) = read(&config["auths"][path])?.if_any() {
             return Ok(found);
         }
     }
@@ -166,11 +167,10 @@ fn in_file(file: &Path, reference: &Reference, notes: &mut Vec<String>) -> Resul
         .iter()
         .find_map(|server| Some((server, config["credHelpers"].get(server)?.as_str()?)));
     let helper = own.or_else(|| Some((servers.first()?, config["credsStore"].as_str()?)));
-    if let Some((server, name)) = helper.filter(|(_, name)| !name.is_empty()) {
-        let found = ask(name, server);
-        if !found.is_none() {
-            return Ok(found);
-        }
+    if let Some((server, name)) = helper.filter(|(_, name)| !name.is_empty())
+        && let Some(found) = ask(name, server).if_any()
+    {
+        return Ok(found);
     }
     let Some(auths) = config["auths"].as_object() else { return Ok(Secret::default()) };
     let exact = servers.iter().filter_map(|server| auths.get(server));
@@ -178,8 +178,7 @@ fn in_file(file: &Path, reference: &Reference, notes: &mut Vec<String>) -> Resul
         .iter()
         .filter(|(key, _)| server_of(key).is_some_and(|key| servers.iter().any(|of| of == key)));
     for entry in exact.chain(others.map(|(_, entry)| entry)) {
-        let found = read(entry)?;
-        if !found.is_none() {
+        if let Some(found) = read(entry)?.if_any() {
             return Ok(found);
         }
     }

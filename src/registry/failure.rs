@@ -104,6 +104,11 @@ fn said(body: &[u8]) -> (Vec<String>, String) {
 }
 
 impl Failure {
+    /// An unexpected status.
+    pub(crate) fn status(status: StatusCode) -> Self {
+        Self::Odd(format!("status {}", status.as_u16()))
+    }
+
     /// Whether the same request may succeed later. `has_answered` says whether the registry has
     /// responded before.
     pub(crate) fn may_pass(&self, has_answered: bool) -> bool {

@@ -335,7 +335,7 @@ impl Push<'_> {
             // HTML page.
             match is_taken || self.means(name, document.digest())? {
                 true => Ok(headers),
-                false => Err(Failure::Odd(format!("status {}", status.as_u16()))),
+                false => Err(Failure::status(status)),
             }
         })?;
         match &document.referrer {

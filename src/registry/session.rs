@@ -215,7 +215,7 @@ impl Session {
         let get = || {
             let response = self.ask(|| self.request(Method::GET, &path).header(ACCEPT, &accept))?;
             if response.status() != StatusCode::OK {
-                return Err(Failure::Odd(format!("status {}", response.status().as_u16())));
+                return Err(Failure::status(response.status()));
             }
             let bytes = self.http.body(response, MAX_DOCUMENT)?;
             match digest.zip(bytes.as_deref().map(Digest::of)) {
@@ -247,7 +247,7 @@ impl Session {
             match response.status() {
                 StatusCode::PARTIAL_CONTENT => Ok((response, from)),
                 StatusCode::OK => Ok((response, 0)),
-                status => Err(Failure::Odd(format!("status {}", status.as_u16()))),
+                status => Err(Failure::status(status)),
             }
         })
     }
