@@ -77,7 +77,7 @@ fn check_limit(units: &[Unit], max_layers: usize) -> Result<()> {
         return Ok(());
     }
     let reason = match alone {
-        0 => "a closure requires at least one".to_owned(),
+        0 => "a closure requires at least one: allow one".to_owned(),
         _ => format!(
             "{alone} paths stand alone, and the paths below, between and above them require {} \
              more layers: allow {needed}, or let fewer paths stand alone",

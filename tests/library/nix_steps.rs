@@ -132,7 +132,7 @@ fn a_package_that_is_a_link_to_another_one_lands_at_the_root_as_that() {
         store.attributes("refused", json!({ "copyToRoot": store.paths(&["link"]), "spec": {} }));
     let refused = message(nix::layer_tar(&attributes, &Pool::new(1)));
     let expected = format!(
-        "copyToRoot, {:?}: it is a file, and / is a folder: give it in files, ",
+        "copyToRoot, {:?}: it is a file, but / is a folder: add it to files, ",
         store.path("link")
     );
     assert!(refused.starts_with(&expected), "{refused}");
@@ -410,11 +410,11 @@ fn small_files_are_written_as_a_package() {
     for (file, sentence) in [
         (
             json!({ "destination": "/a/../../b", "text": "" }),
-            "destination \"/a/../../b\" has \"..\" in it",
+            "destination \"/a/../../b\" contains \"..\"",
         ),
         (
             json!({ "destination": "/a" }),
-            "files (\"/a\"): it is exactly one of text, symlink and directory",
+            "files (\"/a\"): expected exactly one of text, symlink and directory",
         ),
         (
             json!({ "destination": "/a", "symlink": "/b", "executable": true }),

@@ -307,7 +307,7 @@ fn a_file_that_changed_is_named_before_its_last_stretch() {
         until_error(&describe(0))
             .1
             .to_string()
-            .contains("became something that is not a regular file")
+            .contains("became something that is no regular file")
     );
 }
 
@@ -795,7 +795,7 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
             "a stray file",
             |layout| fs::write(layout.join("recipes/sha256/readme"), "").unwrap(),
             "recipes/sha256/readme",
-            Some("is no recipe"),
+            Some("is not a recipe"),
         ),
         (
             "a stray recipe",

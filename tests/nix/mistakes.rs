@@ -236,7 +236,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "notAlone",
         &[
             "alone, \"/nix/store/",
-            "-letters\": it is not in the closure, or a layer below has it already: ",
+            "-letters\": it is not in the closure, or a layer below already has it: ",
         ],
     ),
     (
