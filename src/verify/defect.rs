@@ -123,7 +123,7 @@ defects! {
         /// The first file that it reads.
         reads: String,
     } = Warning "recipe-untrusted",
-        "has a recipe that reads {reads}, and this user did not write it on this machine: check \
+        "has a recipe that reads {reads}, and this user did not write it here: check \
          whether the layout should do that"
 
     /// A recipe that should have been built was not followed, because it is not trusted.

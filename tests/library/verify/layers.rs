@@ -104,12 +104,12 @@ const CASES: &[Case] = &[
     (
         "a file that is used as a directory",
         || vec![file("a", b""), file("a/b/c", b"")],
-        &[("a/b/c", "lies in \"a\", NO_DIRECTORY")],
+        &[("a/b/c", "is in \"a\", NO_DIRECTORY")],
     ),
     (
         "a link that is used as a directory",
         || vec![symlink("d/a", "b"), directory("d/b"), file("d/a/c", b"")],
-        &[("d/a/c", "lies in \"d/a\", NO_DIRECTORY")],
+        &[("d/a/c", "is in \"d/a\", NO_DIRECTORY")],
     ),
     (
         "a directory that becomes a file",
