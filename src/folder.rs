@@ -26,7 +26,7 @@
 use std::{
     fmt, fs, io,
     os::unix::fs::symlink,
-    path::{self, Path},
+    path::{self, Path, PathBuf},
     sync::Arc,
 };
 
@@ -52,7 +52,7 @@ use crate::{
         write::replace,
     },
     pool::Pool,
-    recipe::{origin::Recipe, trust::RecipeTrust},
+    recipe::{options::LayerOptions, origin::Recipe, trust::RecipeTrust},
     store::{beneath, checked::CheckedFile, file_kind::FileKind, write_options::WriteOptions},
 };
 
@@ -126,19 +126,30 @@ pub fn write_layers(dir: impl AsRef<Path>, names: &[String], options: WriteOptio
     write_last(dir.as_ref(), LAYERS, &json::to_bytes(&names), options)
 }
 
-/// Opens the folder of one or several layers. Returns them lowest first.
+/// Sets what is kept of a layer in its folder: the blob, or only the recipe if it is `lazy`.
+pub fn keep_layer(options: LayerOptions, dir: impl Into<PathBuf>, lazy: bool) -> LayerOptions {
+    if lazy { options.recipe(true).scratch(dir) } else { options.store(dir) }
+}
+
+/// Opens folders that each hold one or several layers. Returns the layers, lowest first.
 ///
 /// # Errors
 ///
 /// As [`open_layer`].
-pub fn open_layers(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<Vec<LayerFolder>> {
-    let dir = dir.as_ref();
-    let folder = Folder::open(dir, "a layer", "layer-tar", trust)?;
-    let Some(bytes) = folder.files.small_file(LAYERS)? else {
-        return Ok(vec![open_layer(dir, trust)?]);
-    };
-    let names: Vec<String> = folder.parse(LAYERS, &bytes)?;
-    names.iter().map(|name| open_layer(dir.join(name), trust)).collect()
+pub fn open_layers(dirs: &[impl AsRef<Path>], trust: &RecipeTrust) -> Result<Vec<LayerFolder>> {
+    let mut layers = Vec::new();
+    for dir in dirs {
+        let dir = dir.as_ref();
+        let folder = Folder::open(dir, "a layer", "layer-tar", trust)?;
+        let Some(bytes) = folder.files.small_file(LAYERS)? else {
+            layers.push(open_layer(dir, trust)?);
+            continue;
+        };
+        for name in folder.parse::<Vec<String>>(LAYERS, &bytes)? {
+            layers.push(open_layer(dir.join(name), trust)?);
+        }
+    }
+    Ok(layers)
 }
 
 /// Writes the folder of a configuration. It does not include the layers of a base image; building
@@ -323,46 +334,32 @@ impl<'a> Folder<'a> {
         made_by: &'static str,
         trust: &RecipeTrust,
     ) -> Result<Self> {
-        let refuse = |what| {
-            Error::layout(
-                dir,
-                format!("{what}: give the folder of {of} that `oci-layout {made_by}` made"),
-            )
-        };
+        let refuse = |what| Err(other_folder(dir, of, made_by, what));
         match dir.metadata() {
             Ok(metadata) if metadata.is_dir() => {
                 let files = LayoutFiles::open(dir, None)?.with_trust(trust.clone());
                 Ok(Self { dir, files: Arc::new(files), of, made_by })
             }
-            Ok(_) => Err(refuse("is not a folder")),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Err(refuse("does not exist")),
+            Ok(_) => refuse("is not a folder"),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => refuse("does not exist"),
             Err(cause) => Err(Error::read(dir)(cause)),
         }
     }
 
     /// Reads `media-descriptor.json` and checks its media type.
     fn descriptor(&self, fits: impl Fn(&MediaType) -> bool) -> Result<Descriptor> {
-        let Folder { dir, of, made_by, .. } = self;
+        let refuse = |what: &str| Err(other_folder(self.dir, self.of, self.made_by, what));
         let Some(bytes) = self.files.small_file(DESCRIPTOR)? else {
-            let reason = match self.files.small_file(MARKER)? {
-                Some(_) => format!(
-                    "is an image layout: give the folder of {of} that `oci-layout {made_by}` made"
-                ),
-                None => format!(
-                    "has no {DESCRIPTOR}: give the folder of {of} that `oci-layout {made_by}` made"
-                ),
+            return match self.files.small_file(MARKER)? {
+                Some(_) => refuse("is an image layout"),
+                None => refuse(&format!("has no {DESCRIPTOR}")),
             };
-            return Err(Error::layout(dir, reason));
         };
         let descriptor: Descriptor = self.parse(DESCRIPTOR, &bytes)?;
-        if !fits(&descriptor.media_type) {
-            let reason = format!(
-                "holds {}: give the folder of {of} that `oci-layout {made_by}` made",
-                descriptor.media_type
-            );
-            return Err(Error::layout(dir, reason));
+        match fits(&descriptor.media_type) {
+            true => Ok(descriptor),
+            false => refuse(&format!("holds {}", descriptor.media_type)),
         }
-        Ok(descriptor)
     }
 
     fn required(&self, name: &str) -> Result<Vec<u8>> {
@@ -386,16 +383,16 @@ impl<'a> Folder<'a> {
                 let reads = path.read_link().map_err(Error::read(&path))?;
                 return Err(Error::RecipeUntrusted { recipe: path, reads });
             }
-            Some(_) => return Err(self.broken(format!("has a {name} that is no regular file"))),
+            Some(_) => return Err(self.broken(format!("has a {name} that is not a regular file"))),
         };
         match fs::symlink_metadata(&path) {
             Ok(file) if !file.is_file() => {
-                Err(self.broken(format!("has a {name} that is no regular file")))
+                Err(self.broken(format!("has a {name} that is not a regular file")))
             }
             Ok(file) if file.len() != descriptor.size => {
                 let (is, says) = (file.len(), descriptor.size);
                 Err(self
-                    .broken(format!("has a {name} of {is} bytes where its descriptor says {says}")))
+                    .broken(format!("has a {name} of {is} bytes, but its descriptor says {says}")))
             }
             Ok(_) => Ok(FileBlob::new(descriptor, path)),
             Err(cause) => Err(Error::read(path)(cause)),
@@ -427,11 +424,16 @@ impl<'a> Folder<'a> {
         Error::layout(
             self.dir,
             format!(
-                "{what}: make the folder of {} again with `oci-layout {}`",
+                "{what}: write the folder of {} again with `oci-layout {}`",
                 self.of, self.made_by
             ),
         )
     }
+}
+
+fn other_folder(dir: &Path, of: &str, made_by: &str, what: &str) -> Error {
+    let advice = format!("give the folder of {of}, written by `oci-layout {made_by}`");
+    Error::layout(dir, format!("{what}: {advice}"))
 }
 
 /// Stores these blobs, or their recipes if `takes_place` accepts them. The result holds a lock

@@ -96,8 +96,7 @@ pub(crate) fn entries(
             }
             // The layout holds everything that is not a container image.
             Ok(None) => alone.then(|| {
-                "it is not an image of a container, and a docker-archive holds nothing else"
-                    .to_owned()
+                "it is not a container image, and a docker-archive holds nothing else".to_owned()
             }),
             Err(error) => {
                 let reason = error.to_string();
@@ -117,7 +116,7 @@ pub(crate) fn entries(
         _ if !entries.is_empty() => {}
         Some(error) => return Err(error),
         None if alone => {
-            let reason = "the images contain none of a container: write an oci-archive, which \
+            let reason = "none of the images is a container image: write an oci-archive, which \
                 holds artifacts too";
             return Err(Error::invalid("docker-archive", reason));
         }
@@ -136,7 +135,12 @@ fn entry(
     let bytes = read_document(blob(image, &container.manifest.config)?.as_ref())?;
     let configuration: Configuration = match json::from_slice(&bytes) {
         Ok(configuration) => configuration,
-        Err(error) => return Ok(Err(format!("its configuration is none of a container: {error}"))),
+        Err(error) => {
+            return Ok(Err(format!(
+                "its configuration is not that of a container: \
+            {error}"
+            )));
+        }
     };
     let (layers, diff_ids) = (&container.manifest.layers, &configuration.rootfs.diff_ids);
     if layers.len() != diff_ids.len() {
@@ -237,7 +241,7 @@ fn collect(
     found: &mut Vec<Container>,
 ) -> Result<()> {
     if depth > MAX_DEPTH {
-        let reason = format!("it has indexes more than {MAX_DEPTH} deep");
+        let reason = format!("indexes are nested more than {MAX_DEPTH} deep");
         return Err(Error::invalid(format!("image {}", image.digest()), reason));
     }
     if descriptor.media_type.is_index() {

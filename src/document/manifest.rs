@@ -4,7 +4,7 @@ use crate::{
     basics::error::{Error, Result},
     document::{
         descriptor::{Annotations, Descriptor, MediaType, null_is_empty},
-        extra::object,
+        extra::{Extra, object},
     },
 };
 
@@ -94,6 +94,21 @@ impl Index {
 
     pub(crate) fn media_type(&self) -> Result<MediaType> {
         stated("image index", self.schema_version, self.media_type.as_ref(), MediaType::INDEX)
+    }
+}
+
+impl<D> Index<D> {
+    /// An index of these manifests, without other members.
+    pub(crate) fn of(manifests: Vec<D>) -> Self {
+        Self {
+            schema_version: 2,
+            media_type: Some(MediaType::INDEX),
+            artifact_type: None,
+            manifests,
+            subject: None,
+            annotations: Annotations::new(),
+            extra: Extra::default(),
+        }
     }
 }
 

@@ -63,15 +63,7 @@ pub(crate) fn layout(archive: &Archive) -> Result<BTreeMap<String, Member>, Stri
     let mut view = View { archive, members: BTreeMap::new(), layers: HashMap::new() };
     let images = saved.iter().map(|image| view.image(image)).collect::<Result<Vec<_>, _>>()?;
 
-    let mut index = Index {
-        schema_version: 2,
-        media_type: Some(MediaType::INDEX),
-        artifact_type: None,
-        manifests: Vec::new(),
-        subject: None,
-        annotations: Annotations::new(),
-        extra: Extra::default(),
-    };
+    let mut index = Index::of(Vec::new());
     let shared = shared_tags(
         saved.iter().zip(&images).map(|(image, descriptor)| (descriptor.digest, image)),
     );

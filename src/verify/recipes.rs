@@ -12,9 +12,9 @@ use crate::{
     layer::lazy::open_with,
     layout::files::LayoutFiles,
     recipe::origin::Recipe,
-    store::{file_kind::FileKind, new_file::TEMPORARY},
+    store::new_file::TEMPORARY,
     verify::{
-        blob_use::{Referred, unreadable},
+        blob_use::{Referred, expect_file, expect_folder, unreadable},
         defect::Defect,
         finding::{Finding, Findings},
         layer,
@@ -69,17 +69,11 @@ pub(crate) fn check(
 pub(crate) fn check_others(files: &LayoutFiles, needed: &HashSet<Digest>, findings: &mut Findings) {
     let mut found = |place: &str, digest, defect| findings.add(Finding::new(place, digest, defect));
     for name in ["recipes", RECIPES] {
-        match files.kind(name) {
-            Ok(Some(FileKind::Folder)) => {}
+        match expect_folder(files, name) {
+            Ok(()) => {}
             // Only a sparse layout has this folder.
-            Ok(None) => return,
-            Ok(Some(FileKind::File)) => {
-                return found(name, None, Defect::NotAFolder { kind: "file" });
-            }
-            Ok(Some(FileKind::Other(kind))) => {
-                return found(name, None, Defect::NotAFolder { kind });
-            }
-            Err(cause) => return found(name, None, unreadable(cause)),
+            Err(Defect::FileMissing) => return,
+            Err(defect) => return found(name, None, defect),
         }
     }
     let names = match files.names(RECIPES) {
@@ -103,12 +97,7 @@ pub(crate) fn check_others(files: &LayoutFiles, needed: &HashSet<Digest>, findin
 }
 
 fn read(files: &LayoutFiles, digest: Digest) -> Result<Recipe, Defect> {
-    match files.kind(&recipe_name(digest)).map_err(unreadable)? {
-        Some(FileKind::File) => {}
-        Some(FileKind::Folder) => return Err(Defect::NotAFile { kind: "folder" }),
-        Some(FileKind::Other(kind)) => return Err(Defect::NotAFile { kind }),
-        None => return Err(Defect::FileMissing),
-    }
+    expect_file(files, &recipe_name(digest))?;
     let recipe =
         files.recipe(digest).map_err(|error| Defect::RecipeWrong { reason: error.to_string() })?;
     recipe.ok_or(Defect::FileMissing)

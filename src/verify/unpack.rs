@@ -140,9 +140,7 @@ impl<'a> Unpack<'a> {
             Decoder::Zstd(_) => "zstd",
         };
         let reason = match error.kind() {
-            io::ErrorKind::UnexpectedEof => {
-                "it was cut off, or bytes follow that do not belong to it".to_owned()
-            }
+            io::ErrorKind::UnexpectedEof => "it is truncated, or other bytes follow it".to_owned(),
             _ => error.to_string(),
         };
         Defect::CompressionDamaged { codec, offset: self.limit - self.left, reason }
@@ -183,7 +181,7 @@ impl Read for Unpack<'_> {
 
 /// Decompresses on a new thread, a few blocks ahead of the reader of the tar. If no thread can be
 /// created, returns the blob.
-#[expect(clippy::result_large_err, reason = "it is no error, and is moved once")]
+#[expect(clippy::result_large_err, reason = "not an error, and moved only once")]
 pub(crate) fn unpack_ahead<'scope>(
     scope: &'scope Scope<'scope, '_>,
     unpack: Unpack<'scope>,

@@ -13,7 +13,7 @@ use crate::{
     recipe::trust::RecipeTrust,
     store::{file_kind::FileKind, lock::ReadLock, new_file::TEMPORARY},
     verify::{
-        blob_use::unreadable,
+        blob_use::{expect_folder, unreadable},
         blobs::{Blobs, check_bytes},
         defect::Defect,
         documents::Documents,
@@ -224,19 +224,15 @@ fn check_archive(files: &LayoutFiles, findings: &mut Findings) {
 /// [content](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#content).
 /// Returns whether one is a symbolic link: files below it are not in the layout.
 fn check_folders(files: &LayoutFiles, findings: &mut Findings) -> bool {
-    let is_link = |kind| matches!(kind, Ok(Some(FileKind::Other(_))));
     for name in ["blobs", "blobs/sha256"] {
-        let defect = match files.kind(name) {
-            Ok(Some(FileKind::Folder)) => continue,
-            Ok(Some(FileKind::File)) => Defect::NotAFolder { kind: "file" },
-            Ok(Some(FileKind::Other(kind))) => Defect::NotAFolder { kind },
+        let defect = match expect_folder(files, name) {
+            Ok(()) => continue,
             // A layout need not have blobs of this algorithm.
-            Ok(None) if name != "blobs" => continue,
-            Ok(None) => Defect::FileMissing,
-            Err(cause) => unreadable(cause),
+            Err(Defect::FileMissing) if name != "blobs" => continue,
+            Err(defect) => defect,
         };
         findings.add(Finding::new(name, None, defect));
-        if is_link(files.kind(name)) {
+        if matches!(files.kind(name), Ok(Some(FileKind::Other(_)))) {
             return true;
         }
     }

@@ -480,7 +480,7 @@ fn the_seal_is_of_one_user() {
     // A home that takes no key: the layout is made, and says what it lacks.
     fs::write(room.path("file"), "").unwrap();
     let (code, err) = run("file", "build -f app:/bin/app --tag t --sparse -o image");
-    assert!(code == Some(0) && err.contains("recipes have no seal"), "{err}");
+    assert!(code == Some(0) && err.contains("recipes cannot be sealed or verified"), "{err}");
 }
 
 /// Zeros, as many as there were bytes.

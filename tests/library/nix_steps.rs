@@ -132,7 +132,7 @@ fn a_package_that_is_a_link_to_another_one_lands_at_the_root_as_that() {
         store.attributes("refused", json!({ "copyToRoot": store.paths(&["link"]), "spec": {} }));
     let refused = message(nix::layer_tar(&attributes, &Pool::new(1)));
     let expected = format!(
-        "copyToRoot, {:?}: it is a file, and / is a folder: give it in files, ",
+        "copyToRoot, {:?}: it is a file, but / is a folder: add it to files, ",
         store.path("link")
     );
     assert!(refused.starts_with(&expected), "{refused}");
@@ -167,7 +167,8 @@ fn a_closure_becomes_layers_that_are_opened_as_one_folder() {
         let attributes = json!({ "referencesOf": store.paths(&["app", "tool"]), "maxLayers": max_layers, "spec": {} });
         let attributes = store.attributes(output, attributes);
         nix::closure_layers(&attributes, &Pool::new(2)).unwrap();
-        let layers = folder::open_layers(attributes.output(), &RecipeTrust::everything()).unwrap();
+        let layers =
+            folder::open_layers(&[attributes.output()], &RecipeTrust::everything()).unwrap();
         assert!((1..=max_layers).contains(&layers.len()), "{} layers", layers.len());
         let mut all: Vec<String> =
             layers.iter().flat_map(|layer| store.packages_of(layer).0).collect();
@@ -177,7 +178,7 @@ fn a_closure_becomes_layers_that_are_opened_as_one_folder() {
     let attributes = store.attributes("none", json!({ "maxLayers": 3, "spec": {} }));
     nix::closure_layers(&attributes, &Pool::new(2)).unwrap();
     assert_eq!(
-        folder::open_layers(attributes.output(), &RecipeTrust::everything()).unwrap().len(),
+        folder::open_layers(&[attributes.output()], &RecipeTrust::everything()).unwrap().len(),
         0
     );
 }
@@ -215,7 +216,8 @@ fn images_go_from_step_to_step_by_links_and_end_as_files() {
         kinds.sort();
         kinds
     };
-    let layers = folder::open_layers(out("split"), &RecipeTrust::everything()).unwrap().len() + 1;
+    let layers =
+        folder::open_layers(&[out("split")], &RecipeTrust::everything()).unwrap().len() + 1;
     assert_eq!(kinds("image"), [vec![false; 2], vec![true; layers]].concat());
 
     let images = json!([{ "names": ["1.0"], "image": out("image") }, { "names": [], "image": out("image") }]);
@@ -301,7 +303,7 @@ fn the_layers_of_a_base_image_count() {
             });
             nix::closure_layers(&step(&output, attributes), &pool).unwrap();
             assert_eq!(
-                folder::open_layers(out(&output), &RecipeTrust::everything()).unwrap().len(),
+                folder::open_layers(&[out(&output)], &RecipeTrust::everything()).unwrap().len(),
                 expected,
                 "{output}"
             );
@@ -396,8 +398,8 @@ fn small_files_are_written_as_a_package() {
     assert_eq!(fs::read_dir(store.path("nothing")).unwrap().count(), 0);
     let elsewhere = json!({ "destination": "/l", "symlink": store.path("nothing") });
     for (output, destination, reason) in [
-        ("through a link", "/l/b", "it is below another of the files, which is a link: drop one"),
-        ("twice", "/l", "it is wanted twice: drop one"),
+        ("through a link", "/l/b", "it is below another of the files, which is a link: remove one"),
+        ("twice", "/l", "it is there twice: remove one"),
     ] {
         let attributes =
             json!({ "files": [elsewhere, { "destination": destination, "text": "" }] });
@@ -408,15 +410,15 @@ fn small_files_are_written_as_a_package() {
     for (file, sentence) in [
         (
             json!({ "destination": "/a/../../b", "text": "" }),
-            "destination \"/a/../../b\" has \"..\" in it",
+            "destination \"/a/../../b\" contains \"..\"",
         ),
         (
             json!({ "destination": "/a" }),
-            "files (\"/a\"): it is exactly one of text, symlink and directory",
+            "files (\"/a\"): expected exactly one of text, symlink and directory",
         ),
         (
             json!({ "destination": "/a", "symlink": "/b", "executable": true }),
-            "files (\"/a\"): it is executable, which a text alone can be",
+            "files (\"/a\"): it is executable, but not a text",
         ),
         (json!({ "destination": "/a", "txt": "" }), "files: unknown field `txt`"),
     ] {
@@ -570,7 +572,7 @@ fn layers_of_a_closure_keep_the_directories_of_a_base() {
     let split = json!({ "closure": store.paths(&["app", "tool"]), "maxLayers": 3, "spec": {}, "alone": store.paths(&["libc"]),
         "below": [store.path("entries")] });
     nix::closure_layers(&store.attributes("split", split), &pool).unwrap();
-    let layers = folder::open_layers(store.path("split"), &RecipeTrust::everything()).unwrap();
+    let layers = folder::open_layers(&[store.path("split")], &RecipeTrust::everything()).unwrap();
     assert!(layers.len() > 1);
     let expected = format!(
         "1775 0/30000 {}/",

@@ -757,7 +757,7 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
             "garbage",
             |layout| fs::write(recipe_of(layout), "{").unwrap(),
             PLACE,
-            Some("has a recipe that is of no use"),
+            Some("has an unusable recipe"),
         ),
         (
             "another format",
@@ -779,7 +779,7 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
             "another size",
             |layout| change(layout, |json| json["descriptor"]["size"] = 7.into()),
             PLACE,
-            Some("and has 7"),
+            Some("has 7 bytes, but its descriptor says"),
         ),
         (
             "a link",
@@ -795,7 +795,7 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
             "a stray file",
             |layout| fs::write(layout.join("recipes/sha256/readme"), "").unwrap(),
             "recipes/sha256/readme",
-            Some("is no recipe"),
+            Some("is not a recipe"),
         ),
         (
             "a stray recipe",
@@ -804,7 +804,7 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
                 fs::write(layout.join(format!("recipes/sha256/{hex}.json")), "null").unwrap();
             },
             "recipes/sha256/",
-            Some("has a recipe that is of no use"),
+            Some("has an unusable recipe"),
         ),
         (
             "a temporary file",

@@ -33,10 +33,9 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     (
         "dots",
-        &[
-            "error: destination \"/bin/../../etc/jq\" has `..`: write the path in the image without \
-             it\n",
-        ],
+        &["error: destination \"/bin/../../etc/jq\" has `..`: write the path in the image \
+             without \
+             it\n"],
     ),
     ("compression", &["error: compression \"lzma\": there are gzip, zstd and none\n"]),
     (
@@ -237,7 +236,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "notAlone",
         &[
             "alone, \"/nix/store/",
-            "-letters\": it is not in the closure, or a layer below has it already: ",
+            "-letters\": it is not in the closure, or a layer below already has it: ",
         ],
     ),
     (

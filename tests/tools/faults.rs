@@ -112,7 +112,7 @@ fn a_registry_that_dies_has_no_image_then() {
         };
         let said = failure(run());
         let sentence = format!(
-            "oci-layout: error: {}/a/app: the connection to the registry broke off, ",
+            "oci-layout: error: {}/a/app: the connection was closed during the request for ",
             counter.address
         );
         assert!(

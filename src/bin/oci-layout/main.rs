@@ -9,6 +9,7 @@ mod closure;
 mod companions;
 mod copy;
 mod edit;
+mod errors;
 mod export;
 mod files;
 mod image_arg;
