@@ -235,8 +235,7 @@ impl Sources<'_> {
             let member = fault.member();
             if fault.verdict == Verdict::Forbidden || fault.verdict == Verdict::Refused && !is_base
             {
-                let remedy =
-                    if is_base { ": give it another value, or null, which removes it" } else { "" };
+                let remedy = if is_base { ": set another value, or null to remove it" } else { "" };
                 let what = format!("image configuration, {member} (set by {source})");
                 return Err(Error::invalid(what, format!("{fault}{remedy}")));
             }

@@ -283,7 +283,7 @@ mod proof {
             let message =
                 proved("gzip", 5, &OTHER, || super::super::new_gzip(5)).err().unwrap().to_string();
             assert!(
-                message.starts_with("the gzip:5 linked into this program makes other bytes"),
+                message.starts_with("the gzip:5 that is linked into this program does not make"),
                 "{message}"
             );
         }

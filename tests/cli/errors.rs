@@ -63,12 +63,13 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
     for (args, sentence) in [
         (
             "build -f nothing -o out",
-            "source \"nothing\" does not exist: correct the path, or make the file first",
+            "source \"nothing\" does not exist: correct the path, or create the file first",
         ),
         (
             "build -f assets:/srv other:/srv -o out",
-            "\"/srv/index.html\" is wanted twice: by \"assets/index.html\" and by \"other/index.html\"; drop one, \
-             exclude it there, or choose a conflict policy (first or last wins)",
+            "\"/srv/index.html\" is provided twice, by \"assets/index.html\" and by \
+             \"other/index.html\": remove one, exclude the path from it, or choose a conflict \
+             policy (first or last wins)",
         ),
         (
             "build -f app:/../app -o out",
@@ -190,12 +191,12 @@ fn an_empty_folder_is_used_and_empty_again_after_a_failure() {
     fs::set_permissions(room.path("out"), fs::Permissions::from_mode(0o700)).unwrap();
     room.fails(
         "build -f nothing -o out",
-        "source \"nothing\" does not exist: correct the path, or make the file first",
+        "source \"nothing\" does not exist: correct the path, or create the file first",
     );
     assert_eq!(fs::read_dir(room.path("out")).unwrap().count(), 0);
     room.fails(
         "build -f nothing -o deep/er/out",
-        "source \"nothing\" does not exist: correct the path, or make the file first",
+        "source \"nothing\" does not exist: correct the path, or create the file first",
     );
     assert!(!room.path("deep").exists(), "folders above the output are removed too");
     room.ok("build -f app -o out");

@@ -41,14 +41,14 @@ fn sources() {
         (
             at("none"),
             format!(
-                "source {:?} does not exist: correct the path, or make the file first",
+                "source {:?} does not exist: correct the path, or create the file first",
                 at("none")
             ),
         ),
         (
             at("dangling"),
             format!(
-                "source {:?} does not exist: correct the path, or make the file first",
+                "source {:?} does not exist: correct the path, or create the file first",
                 at("nowhere")
             ),
         ),
@@ -66,15 +66,15 @@ fn sources() {
         (
             at("socket"),
             format!(
-                "source {:?} is a socket, and a layer takes the bytes of files and pipes: write \
-                 them to a file first",
+                "source {:?} is a socket, but a layer can only contain the bytes of files and \
+                 pipes: write them to a file first",
                 at("socket")
             ),
         ),
         (
             Path::new("/dev/zero").to_owned(),
-            "source \"/dev/zero\" is a device, and a layer takes the bytes of files and pipes: \
-             write them to a file first"
+            "source \"/dev/zero\" is a device, but a layer can only contain the bytes of files \
+             and pipes: write them to a file first"
                 .to_owned(),
         ),
     ] {
@@ -93,8 +93,8 @@ fn source_tars() {
     assert_eq!(
         of_layer(FileMapping::tar(&tar, "/")),
         format!(
-            "tar {tar:?} is compressed and there is no folder to unpack it in: store the layer, \
-             give a scratch folder, or decompress the tar first"
+            "tar {tar:?} is compressed, and there is no folder to decompress it in: store the \
+             layer, set a scratch folder, or decompress the tar first"
         )
     );
 }
@@ -108,9 +108,9 @@ fn mappings() {
     let files = [FileMapping::text("one", "/a"), FileMapping::symlink("x", "/a")];
     assert_eq!(
         message(layer_tar(files, Compression::NONE)),
-        "\"/a\" is wanted twice: by a text of 3 bytes and by a link to \"x\" (a symbolic link, \
-         mode 0777, owner 0:0); drop one, exclude it there, or choose a conflict policy (first or \
-         last wins)"
+        "\"/a\" is provided twice, by a text of 3 bytes and by a link to \"x\" (a symbolic link, \
+         mode 0777, owner 0:0): remove one, exclude the path from it, or choose a conflict policy \
+         (first or last wins)"
     );
     let dir = TempDir::new().unwrap();
     assert_eq!(
@@ -150,8 +150,9 @@ fn compressions() {
     // Another codec can't be linked into this test.
     assert_eq!(
         Error::CodecBytes { codec: "zstd:3".to_owned(), format: BYTE_FORMAT }.to_string(),
-        "the zstd:3 linked into this program makes other bytes than byte format 1 promises: build \
-         with the Cargo.lock of this release, without a system library in its place"
+        "the zstd:3 that is linked into this program does not make the bytes that byte format 1 \
+         promises: build with the Cargo.lock of this release, and do not replace the codec by a \
+         library of the system"
     );
 }
 
@@ -171,15 +172,15 @@ fn recipes() {
     assert_eq!(
         error.to_string(),
         format!(
-            "blob {digest} cannot be made again: {source:?} changed since it was described; put it \
-             back as it was, or make the image again"
+            "blob {digest} cannot be made again: {source:?} changed since it was described; restore \
+             it, or make the image again"
         )
     );
     assert_eq!(
         message(read(&json.replace("\"byteFormat\":1", "\"byteFormat\":2"))),
         format!(
-            "the recipe of blob {digest} is for byte format 2, and this program makes byte format \
-             1: use a release that makes that one, or make the image again"
+            "the recipe of blob {digest} is for byte format 2, but this program makes byte format \
+             1: use a release that makes format 2, or make the image again"
         )
     );
     assert_eq!(message(read("{")), "recipe: EOF while parsing an object at line 1 column 1");
@@ -404,14 +405,14 @@ fn layouts() {
     let bytes = fs::read(&blob).unwrap();
     fs::remove_file(&blob).unwrap();
     let missing =
-        format!("blob {config} is missing from {:?}: fetch the image again, whole", at("layout"));
+        format!("blob {config} is missing from {:?}: fetch the complete image again", at("layout"));
     assert_eq!(message(layout.image(None, None)), missing);
     fs::write(&blob, &bytes[1..]).unwrap();
     let (size, less) = (bytes.len(), bytes.len() - 1);
     assert_eq!(
         message(layout.image(None, None)),
         format!(
-            "blob {config} is damaged: its descriptor says {size} bytes, its bytes say {less} \
+            "blob {config} is damaged: its descriptor says {size} bytes, but it has {less} \
              bytes; make or fetch it again"
         )
     );
@@ -420,7 +421,7 @@ fn layouts() {
     assert_eq!(
         message(layout.image(None, None)),
         format!(
-            "blob {config} is damaged: its descriptor says {config}, its bytes say {}; make or \
+            "blob {config} is damaged: its descriptor says {config}, but it has {}; make or \
              fetch it again",
             Digest::of(other)
         )
@@ -464,10 +465,10 @@ fn blobs_that_lie_are_not_kept() {
         (
             &b"the wrong bytes"[..],
             None,
-            format!("says {digest}, its bytes say {}; ", Digest::of("the wrong bytes")),
+            format!("says {digest}, but it has {}; ", Digest::of("the wrong bytes")),
         ),
-        (b"too few", None, "says 15 bytes, its bytes say 7; ".to_owned()),
-        (b"the right bytes and more", None, "says 15 bytes, its bytes say more; ".to_owned()),
+        (b"too few", None, "says 15 bytes, but it has 7; ".to_owned()),
+        (b"the right bytes and more", None, "says 15 bytes, but it has more; ".to_owned()),
         (b"the right", Some(1), "the wire is cut".to_owned()),
     ] {
         let dir = TempDir::new().unwrap();
@@ -507,7 +508,8 @@ fn a_failed_layer_leaves_no_file() {
         assert_eq!(
             said,
             format!(
-                "source {source:?} vanished while it was read: build again when nothing writes to it"
+                "source {source:?} vanished while it was being read: build again when \
+                 nothing writes to it"
             )
         );
         assert_eq!(files_in(&out), ["blobs", "blobs/sha256"].map(Path::new));

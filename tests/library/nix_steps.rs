@@ -449,7 +449,7 @@ fn what_cannot_be_used_is_said() {
         "copyToRoot": store.paths(&["app"]) });
     let conflict = refused(conflict);
     assert!(
-        conflict.contains("\"/file-of-app\" is wanted twice: by a text of 1 bytes"),
+        conflict.contains("\"/file-of-app\" is provided twice, by a text of 1 bytes"),
         "{conflict}"
     );
     assert!(conflict.contains(&store.path("app")), "{conflict}");
@@ -749,7 +749,7 @@ fn a_layer_of_the_store_has_no_warning_of_the_machine() {
         .attributes("wrong", attributes(json!({ "strict": true, "exclude": ["no such file"] })));
     assert_eq!(
         message(nix::layer_tar(&wrong, &Pool::new(1))),
-        "exclude: the glob \"no such file\" matches nothing: correct it, or leave it out (strict: \
+        "exclude: the glob \"no such file\" matches nothing: correct or remove it (strict: \
          warnings are errors)"
     );
 }

@@ -588,7 +588,7 @@ fn hostile_recipes_are_errors() {
             &gzip,
             "/tar/byteFormat",
             json!(2),
-            "is for byte format 2, and this program makes byte format 1",
+            "is for byte format 2, but this program makes byte format 1",
         ),
         (&gzip, "/tar/byteFormat", json!(u64::MAX), "is for byte format 18446744073709551615"),
         (

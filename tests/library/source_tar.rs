@@ -262,7 +262,9 @@ fn a_tar_that_changes_is_noticed() {
     let error = described.open().unwrap().read_to_end(&mut Vec::new()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("source {path:?} changed while it was read: build again when nothing writes to it")
+        format!(
+            "source {path:?} changed while it was being read: build again when nothing writes to it"
+        )
     );
     file.set_len(2048).unwrap();
     let error = described.open().unwrap().read_to_end(&mut Vec::new()).unwrap_err();
@@ -385,7 +387,7 @@ fn what_is_wrong_is_said_with_its_place() {
     let inside = [plain(b"good/x", b'0'), vec![0; 1024]].concat();
     let path = write(&dir, "inside.tar", &[good, inside].concat());
     let error = layer_tar([FileMapping::tar(path, "/")], LayerOptions::default()).unwrap_err();
-    assert!(error.to_string().starts_with("\"/good\" is wanted twice: by tar "), "{error}");
+    assert!(error.to_string().starts_with("\"/good\" is provided twice, by tar "), "{error}");
     // Compressed bytes that break off.
     let mut gz = GzEncoder::new(Vec::new(), Level::fast());
     gz.write_all(&make("USTAR")).unwrap();

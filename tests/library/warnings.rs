@@ -376,10 +376,10 @@ fn directories_go_behind_links() {
     let link = || FileMapping::symlink("usr", "/l");
     let both =
         conflict(&[link(), FileMapping::text("1", "/l/x"), FileMapping::text("2", "/usr/x")]);
-    assert!(both.starts_with("\"/usr/x\" is wanted twice"), "{both}");
-    assert!(conflict(&[link(), text("/l")]).starts_with("\"/l\" is wanted twice"));
+    assert!(both.starts_with("\"/usr/x\" is provided twice"), "{both}");
+    assert!(conflict(&[link(), text("/l")]).starts_with("\"/l\" is provided twice"));
     assert!(
-        conflict(&[link(), text("/l/x"), text("/usr")]).starts_with("\"/usr\" is wanted twice")
+        conflict(&[link(), text("/l/x"), text("/usr")]).starts_with("\"/usr\" is provided twice")
     );
     let circle =
         conflict(&[FileMapping::symlink("b", "/a"), FileMapping::symlink("a", "/b"), text("/a/x")]);
@@ -463,8 +463,8 @@ fn files_of_the_kernel() {
         assert_eq!(
             said,
             format!(
-                "source {source:?} says that it has 0 bytes and has more, as the files of /proc \
-                 and /sys do: copy its contents to another file first, as `cat` does"
+                "source {source:?} reports a size of 0 bytes and has more, as files in /proc and \
+                 /sys do: copy its contents to another file first, for example with `cat`"
             )
         );
     }
@@ -473,7 +473,7 @@ fn files_of_the_kernel() {
         let said = message(layer_tar([FileMapping::new(source, "/x")], Compression::NONE));
         assert!(
             said.starts_with(&format!(
-                "source {source:?} says that it has 4096 bytes and has fewer, "
+                "source {source:?} reports a size of 4096 bytes and has fewer, "
             )),
             "{said}"
         );
@@ -483,7 +483,7 @@ fn files_of_the_kernel() {
         Compression::NONE,
     ));
     assert!(
-        said.starts_with("source \"/proc/sys/kernel/ostype\" says that it has 0 bytes"),
+        said.starts_with("source \"/proc/sys/kernel/ostype\" reports a size of 0 bytes"),
         "{said}"
     );
     // An empty file is one, if it may be read.

@@ -50,7 +50,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "missingSource",
         &[
             "error: source \"/nix/store/",
-            "-left/bin/left\" does not exist: correct the path, or make the file",
+            "-left/bin/left\" does not exist: correct the path, or create the file",
         ],
     ),
     ("missingPath", &["/tests/nix/nothing-here'"]),
@@ -83,16 +83,16 @@ const MISTAKES: &[(&str, &[&str])] = &[
     (
         "conflict",
         &[
-            "error: \"/etc/motd\" is wanted twice: by \"/nix/store/",
+            "error: \"/etc/motd\" is provided twice, by \"/nix/store/",
             "-left/etc/motd\" and by \"/nix/store/",
-            "-right/etc/motd\"; ",
+            "-right/etc/motd\": ",
         ],
     ),
     (
         "conflictOfFiles",
         &[
-            "error: \"/etc/motd\" is wanted twice: by \"/nix/store/",
-            "-left/etc/motd\" and by a text of 4 bytes; drop one",
+            "error: \"/etc/motd\" is provided twice, by \"/nix/store/",
+            "-left/etc/motd\" and by a text of 4 bytes: remove one",
         ],
     ),
     (
@@ -148,13 +148,13 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("noFileOfBase", &["error: the base has a file at \"/etc/file\", and "]),
     (
         "linkOfBase",
-        &["goes through \"/broken\", which the base has as a symbolic link to \"nowhere\": the \
-             link leads to nothing"],
+        &["passes through \"/broken\", a symbolic link of the base to \"nowhere\": the link \
+             leads to nothing"],
     ),
     (
         "linkOfLayer",
-        &["goes through \"/broken\", which the base has as a symbolic link to \"nowhere\": the \
-             link leads to nothing"],
+        &["passes through \"/broken\", a symbolic link of the base to \"nowhere\": the link \
+             leads to nothing"],
     ),
     (
         "linkInImage",

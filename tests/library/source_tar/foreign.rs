@@ -195,7 +195,10 @@ fn a_pipe_is_read_once() {
     assert!(error.contains("is a pipe and is given twice"), "{error}");
     let error =
         layer_tar([FileMapping::tar(&pipe, "/")], LayerOptions::default()).unwrap_err().to_string();
-    assert!(error.contains("is a pipe, which is read once, and there is no folder"), "{error}");
+    assert!(
+        error.contains("is a pipe, which can be read only once, and there is no folder"),
+        "{error}"
+    );
     let error =
         layer_tar([FileMapping::tar(dir.path(), "/")], options(&dir)).unwrap_err().to_string();
     assert!(error.contains("it is a folder: give it as a source of its own kind"), "{error}");
