@@ -1,4 +1,4 @@
-//! A reference graph split into layers: a pure function.
+//! Splits a reference graph into layers: a pure function.
 
 pub(crate) mod bits;
 pub(crate) mod candidates;
@@ -19,26 +19,27 @@ use crate::{
 
 pub use crate::closure::{graph::ReferenceGraph, options::ClosureOptions};
 
-/// The most groups that are compared pair by pair: more would take more than a second.
+/// The largest number of groups to compare pair by pair. More would take over a second.
 const MOST_GROUPS: usize = 512;
 
-/// Splits a closure into layers, the lowest first: each path is in exactly one, and a layer comes
-/// after those that it refers to. The paths of a layer are in the order of their names.
+/// Splits a closure into layers, lowest first. Each path is in exactly one layer, and each layer
+/// comes after those that it refers to. The paths of a layer are sorted by name.
 ///
-/// The split keeps low what has to be pushed when a path changes, with all that refers to it, and
-/// when another image is built that has a part of this closure. At most a third of the allowed
-/// layers, or one, are under 1 MiB, but for those that hints demand. `docs/layering.md` in the
-/// repository has the reasons and the measurements.
+/// The split minimises the expected bytes to push when a path changes, together with all paths that
+/// refer to it, and when another image contains a part of this closure. At most a third of the
+/// allowed layers (or one) are smaller than 1 MiB, apart from those that hints require.
+/// `docs/layering.md` in the repository has the reasons and the measurements.
 ///
-/// It is a function of names, sizes and references. The hash part of a store path decides only
-/// between paths of equal names, so that an update, which renames all that refers to what changed,
-/// leaves all other layers as they are. Paths that refer to each other in a circle share a layer.
+/// The result is a function of names, sizes and references. The hash part of a store path only
+/// decides between paths with equal names. An update, which changes the hashes of all paths above
+/// the change, therefore leaves all other layers as they are. Paths that refer to each other in a
+/// circle share a layer.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] for a limit of 0, or one below what `alone` demands; for a hint whose path is
-/// not in the graph; for a path that is to stand alone and that `together` or a circle of
-/// references puts with another.
+/// [`Error::Invalid`] for a limit of 0, or one that is too low for `alone`; for a hint whose path
+/// is not in the graph; for a path in `alone` that `together` or a circle of references joins with
+/// another.
 ///
 /// ```
 /// use std::path::Path;
@@ -66,7 +67,7 @@ pub fn closure_layers(
     Ok(layers.into_iter().map(|layer| paths(&units, &layer)).collect())
 }
 
-/// That the limit leaves room for what the hints demand.
+/// Checks that the limit leaves room for what the hints require.
 fn check_limit(units: &[Unit], max_layers: usize) -> Result<()> {
     let alone = units.iter().filter(|unit| unit.is_alone).count();
     let levels: BTreeSet<_> =
@@ -76,17 +77,17 @@ fn check_limit(units: &[Unit], max_layers: usize) -> Result<()> {
         return Ok(());
     }
     let reason = match alone {
-        0 => "a closure needs at least one: allow that".to_owned(),
+        0 => "a closure needs at least one layer: raise the limit".to_owned(),
         _ => format!(
-            "{alone} paths stand alone, and what is below, between and above them needs {} more \
-             layers: allow {needed}, or let fewer paths stand alone",
+            "{alone} paths are marked alone, and the paths below, between and above them need {} \
+             more layers: allow {needed} layers, or mark fewer paths alone",
             levels.len()
         ),
     };
     Err(Error::invalid(format!("at most {max_layers} layers"), reason))
 }
 
-/// The paths of a layer, by their names.
+/// The paths of a layer, sorted by name.
 fn paths(units: &[Unit], layer: &[usize]) -> Vec<PathBuf> {
     let mut paths: Vec<_> = layer.iter().flat_map(|&unit| &units[unit].paths).copied().collect();
     paths.sort_by_key(|path| (name(path), *path));

@@ -1,9 +1,8 @@
-//! Merges of layers, to be had in the order of what they cost.
+//! Candidates for merging layers, in the order of their cost.
 
 use std::{cmp::Ordering, collections::BinaryHeap};
 
-/// Two layers by their indexes, the lower one first, and by how much the cost grows when they are
-/// merged.
+/// Two layers by their indexes, lower first, and how much their merge increases the cost.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Candidate {
     pub(crate) growth: f64,
@@ -19,7 +18,7 @@ impl PartialOrd for Candidate {
     }
 }
 
-/// The greatest is the cheapest. The indexes decide between equals.
+/// The greatest candidate is the cheapest. The indexes decide between equal costs.
 impl Ord for Candidate {
     fn cmp(&self, other: &Self) -> Ordering {
         let by_growth = other.growth.total_cmp(&self.growth);
@@ -27,27 +26,27 @@ impl Ord for Candidate {
     }
 }
 
-/// The candidates that were not taken yet.
+/// The candidates that are left.
 ///
-/// Each layer has a list of those with layers of lower indexes, and only the cheapest of each list
-/// are in the heap: one heap of all would not fit any cache, and most of the time would go by in
-/// waiting for memory.
+/// Each layer has a list of candidates with layers of lower indexes, and the heap contains only the
+/// cheapest of each list. A heap of all candidates would not fit into any cache, and most of the
+/// time would pass waiting for memory.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
     cheapest: BinaryHeap<Candidate>,
-    /// Sorted, the cheapest last.
+    /// Sorted, with the cheapest last.
     rest: Vec<Vec<Candidate>>,
 }
 
 impl Candidates {
-    /// Adds those of the next layer.
+    /// Adds the candidates of the next layer.
     pub(crate) fn add(&mut self, mut candidates: Vec<Candidate>) {
         candidates.sort_unstable();
         self.cheapest.extend(candidates.pop());
         self.rest.push(candidates);
     }
 
-    /// The cheapest of all.
+    /// Takes the cheapest candidate.
     pub(crate) fn take(&mut self) -> Option<Candidate> {
         let taken = self.cheapest.pop()?;
         self.cheapest.extend(self.rest[taken.other].pop());

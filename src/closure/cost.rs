@@ -1,27 +1,28 @@
-//! What a layer costs: the bytes to expect that have to be pushed because they are in this layer.
+//! The cost of a layer: the expected number of bytes to push because of this layer.
 
 use crate::closure::{
     bits::{Bits, count},
     unit::Unit,
 };
 
-/// A layer under this size costs as much as one of this size when it changes: a request has a price
-/// of its own.
+/// A smaller layer that changes costs as much as one of this size, because each request has a fixed
+/// cost.
 const LEAST_PUSH: f64 = 512.0 * 1024.0;
 
-/// How many related images are built for each update of this one.
+/// The number of related images that are built for each update of this one.
 const RELATED_IMAGES: f64 = 0.25;
 
-/// What a layer with these units has in common with updates and with other images.
+/// What a layer with these units shares with updates and with other images.
 #[derive(Clone, Debug)]
 pub(crate) struct Exposure {
     size: f64,
-    /// The units whose change changes the layer: its own, and all that they refer to.
+    /// The units whose change changes the layer: its own units, and all units to which they refer.
     changed_by: Bits,
-    /// The units that refer to something of the layer, its own among them: who has one of them, has
-    /// a part of it.
+    /// The units that refer to some unit of the layer, including its own. An image with one of them
+    /// contains a part of the layer.
     part_in: Bits,
-    /// The units that refer to everything in the layer: who has one of them, has all of it.
+    /// The units that refer to all units of the layer. An image with one of them contains the whole
+    /// layer.
     whole_in: Bits,
 }
 
@@ -38,22 +39,24 @@ impl Exposure {
     }
 }
 
-/// The chances of changes in one graph.
+/// The probabilities of changes in one graph.
 ///
-/// One of the paths changes, and all that refers to it with it. Half of all changes are in what the
-/// image is made for, the units that nothing refers to, and half in all others; within each half,
-/// one is as likely as the other. A related image is the closure of any path of this graph.
+/// In an update, one path changes, together with all paths that refer to it. Half of all changes
+/// affect the units to which nothing refers, which the image exists for, and half affect the other
+/// units. Within each half, all units are equally likely. A related image is the closure of any
+/// path of this graph.
 #[derive(Debug)]
 pub(crate) struct Costs {
-    /// How many words of a set are for the units that nothing refers to. They come first.
+    /// The number of words of a set that contain the units to which nothing refers. They come
+    /// first.
     root_words: usize,
     root_chance: f64,
     other_chance: f64,
 }
 
 impl Costs {
-    /// The costs, and each group's exposure. Of several units in a group, each related image is
-    /// taken to have all or none.
+    /// The costs, and the exposure of each group. The model assumes that a related image contains
+    /// all units of a group or none.
     pub(crate) fn new(units: &[Unit], groups: &[Vec<usize>]) -> (Self, Vec<Exposure>) {
         let (mut is_root, mut group_of) = (vec![true; units.len()], vec![0; units.len()]);
         for unit in units {
@@ -94,7 +97,7 @@ impl Costs {
         )
     }
 
-    /// The bytes to expect for a layer of its own.
+    /// The expected bytes for a separate layer.
     pub(crate) fn of(&self, layer: &Exposure) -> f64 {
         self.expect(
             layer.size,
@@ -104,7 +107,7 @@ impl Costs {
         )
     }
 
-    /// The bytes to expect for both as one layer.
+    /// The expected bytes for both as one layer.
     pub(crate) fn of_both(&self, one: &Exposure, other: &Exposure) -> f64 {
         self.expect(
             one.size + other.size,
@@ -132,8 +135,8 @@ impl Costs {
     }
 }
 
-/// For each unit, the groups that lead to it by their references, and those that its own references
-/// lead to. Its own group is one of both.
+/// For each unit, the groups that refer to it, directly or indirectly, and the groups to which it
+/// refers. Both include its own group.
 fn reach(units: &[Unit], group_of: &[usize], groups: usize) -> impl Iterator<Item = (Bits, Bits)> {
     let own = group_of.iter().map(|&group| {
         let mut own = Bits::below(groups);

@@ -1,4 +1,4 @@
-//! Which store paths refer to which, read from what Nix writes of them.
+//! The references between store paths, as Nix writes them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::basics::error::{Error, Result};
 
-/// The store paths of a closure, their sizes, and which of them refer to which.
+/// The store paths of a closure, their sizes, and the references between them.
 ///
-/// It is what Nix gives a derivation for its attribute
+/// Nix provides this to derivations with the attribute
 /// [`exportReferencesGraph`](https://nix.dev/manual/nix/2.24/language/advanced-attributes#adv-attr-exportReferencesGraph).
 ///
 /// ```
@@ -31,31 +31,31 @@ use crate::basics::error::{Error, Result};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReferenceGraph {
-    /// Every reference is a key too.
+    /// Every reference is also a key.
     pub(crate) paths: BTreeMap<PathBuf, StorePath>,
 }
 
-/// What is known of a path.
+/// The properties of a store path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StorePath {
-    /// The size in bytes of its Nix archive.
+    /// The size of its Nix archive in bytes.
     pub(crate) size: u64,
-    /// The paths that it names, itself among them where it does.
+    /// The paths to which it refers, including itself if it does.
     pub(crate) references: BTreeSet<PathBuf>,
 }
 
 impl ReferenceGraph {
-    /// Reads the list that Nix writes, or an object whose member `graph` is this list.
+    /// Reads the list that Nix writes, or an object with this list as the member `graph`.
     ///
     /// Each path of the list is an object with the members `path`, `narSize` (a number of bytes)
-    /// and `references` (a list of paths, itself among them where it refers to itself). Other
-    /// members are not looked at.
+    /// and `references` (a list of paths, which may include the path itself). Other members are
+    /// ignored.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`], with the path concerned: a member that is missing or of the wrong type,
-    /// a path that is not absolute, a path that is in the list twice, a reference to a path that is
-    /// not in the list.
+    /// [`Error::Invalid`], which names the path, for a member that is missing or has the wrong
+    /// type, a path that is not absolute, a path that is in the list twice, and a reference to a
+    /// path that is not in the list.
     pub fn from_value(graph: Value) -> Result<Self> {
         let list = match graph {
             Value::Object(mut members) => members.remove("graph"),
@@ -64,7 +64,7 @@ impl ReferenceGraph {
         let Some(Value::Array(list)) = list else {
             return Err(Error::invalid(
                 "reference graph",
-                "it is a list of paths, or an object whose member \"graph\" is one: give what Nix \
+                "expected a list of paths, or an object with such a list as \"graph\": pass what Nix \
                  writes for exportReferencesGraph in a derivation with structured attributes",
             ));
         };
@@ -73,7 +73,7 @@ impl ReferenceGraph {
             let (path, known) = store_path(index, value)?;
             let what = subject(&path);
             if paths.insert(path, known).is_some() {
-                return Err(Error::invalid(what, "it is in the list twice: keep one"));
+                return Err(Error::invalid(what, "it is listed twice: keep one"));
             }
         }
         let graph = Self { paths };
@@ -81,12 +81,12 @@ impl ReferenceGraph {
         Ok(graph)
     }
 
-    /// All paths, in the order of their bytes.
+    /// All paths, sorted by their bytes.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.paths.keys().map(PathBuf::as_path)
     }
 
-    /// The paths that this one names; it is one of them if it names itself.
+    /// The paths to which this one refers, including itself if it does.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl ReferenceGraph {
         Ok(&self.get(path.as_ref())?.references)
     }
 
-    /// The size in bytes of the path's Nix archive, which is about the size of its files.
+    /// The size of the path's Nix archive in bytes, which is about the size of its files.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl ReferenceGraph {
         Ok(self.get(path.as_ref())?.size)
     }
 
-    /// These paths and all that they refer to, directly or not.
+    /// These paths and all paths to which they refer, directly or indirectly.
     ///
     /// # Errors
     ///
@@ -128,7 +128,7 @@ impl ReferenceGraph {
         Ok(closure)
     }
 
-    /// The graph of those of its paths that are among `paths`; references to others vanish.
+    /// The subgraph of the given paths. References to other paths are removed.
     #[must_use]
     pub fn subgraph(&self, paths: &BTreeSet<PathBuf>) -> Self {
         let kept = self.paths.iter().filter(|(path, _)| paths.contains(*path));
@@ -154,8 +154,8 @@ impl ReferenceGraph {
                 known.references.iter().find(|path| !self.paths.contains_key(*path))
             {
                 let reason = format!(
-                    "it refers to {missing:?}, which is not in the reference graph: give the \
-                     whole closure"
+                    "it refers to {missing:?}, which is not in the reference graph: pass the \
+                     complete closure"
                 );
                 return Err(Error::invalid(subject(path), reason));
             }
@@ -164,7 +164,7 @@ impl ReferenceGraph {
     }
 }
 
-/// How a message names a path.
+/// The name of a path in messages.
 pub(crate) fn subject(path: &Path) -> String {
     format!("store path {path:?}")
 }
@@ -172,7 +172,7 @@ pub(crate) fn subject(path: &Path) -> String {
 fn store_path(index: usize, value: Value) -> Result<(PathBuf, StorePath)> {
     let what = format!("reference graph, path {index} of the list");
     let Value::Object(mut members) = value else {
-        return Err(Error::invalid(what, format!("it is a JSON object, and this is not: {value}")));
+        return Err(Error::invalid(what, format!("expected a JSON object, found {value}")));
     };
     let path = take(&what, &mut members, "path")?;
     let path = absolute(&what, "path", &path)?;
@@ -181,14 +181,14 @@ fn store_path(index: usize, value: Value) -> Result<(PathBuf, StorePath)> {
     let Some(size) = size.as_u64() else {
         return Err(Error::invalid(
             what,
-            format!("\"narSize\" is a number of bytes, and this is not: {size}"),
+            format!("\"narSize\" must be a number of bytes, not {size}"),
         ));
     };
     let references = take(&what, &mut members, "references")?;
     let Value::Array(references) = references else {
         return Err(Error::invalid(
             what,
-            format!("\"references\" is a list of paths, and this is not: {references}"),
+            format!("\"references\" must be a list of paths, not {references}"),
         ));
     };
     let references =
@@ -200,7 +200,7 @@ fn take(what: &str, members: &mut Map<String, Value>, name: &str) -> Result<Valu
     members.remove(name).ok_or_else(|| {
         Error::invalid(
             what,
-            format!("it has no member {name:?}, which Nix gives to every path: add it"),
+            format!("it lacks the member {name:?}, which Nix writes for every path: add it"),
         )
     })
 }
@@ -208,9 +208,6 @@ fn take(what: &str, members: &mut Map<String, Value>, name: &str) -> Result<Valu
 fn absolute(what: &str, member: &str, value: &Value) -> Result<PathBuf> {
     match value.as_str().map(Path::new) {
         Some(path) if path.is_absolute() => Ok(path.to_owned()),
-        _ => Err(Error::invalid(
-            what,
-            format!("{member:?} has an absolute path, and this is not one: {value}"),
-        )),
+        _ => Err(Error::invalid(what, format!("{member:?} must be an absolute path, not {value}"))),
     }
 }

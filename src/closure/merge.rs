@@ -1,4 +1,4 @@
-//! Groups of units merged into layers, the cheapest merge first.
+//! Merges groups of units into layers, the cheapest merge first.
 
 use crate::closure::{
     candidates::{Candidate, Candidates},
@@ -7,12 +7,12 @@ use crate::closure::{
     unit::Unit,
 };
 
-/// A layer of fewer bytes is small. A third of the allowed layers may be.
+/// A smaller layer is small. At most a third of the allowed layers may be small.
 const SMALL: f64 = 1024.0 * 1024.0;
 
-/// Merges groups of units, each given after those that it refers to, until there are no more than
-/// `most`, not too many of them are small, and every other merge costs something. The layers come
-/// in such an order again.
+/// Merges groups of units until there are at most `most`, not too many of them are small, and every
+/// other merge has a cost. Both the groups and the resulting layers are in an order in which each
+/// comes after those that it refers to.
 pub(crate) fn merge(units: &[Unit], groups: Vec<Vec<usize>>, most: usize) -> Vec<Vec<usize>> {
     let mut layers = Layers::new(units, groups);
     let mut candidates = Candidates::default();
@@ -23,7 +23,7 @@ pub(crate) fn merge(units: &[Unit], groups: Vec<Vec<usize>>, most: usize) -> Vec
         let is_wanted = layers.count > most
             || merge.growth <= 0.0
             || too_many_small && (one.is_small() || other.is_small());
-        // What parts two layers does so until one of them is merged, and that makes other
+        // Two layers stay separated until a layer between them is merged, which makes new
         // candidates.
         if is_wanted && !layers.order.is_parted(merge.one, merge.other) {
             let merged = layers.apply(&merge);
@@ -35,7 +35,7 @@ pub(crate) fn merge(units: &[Unit], groups: Vec<Vec<usize>>, most: usize) -> Vec
     layers.in_order()
 }
 
-/// A layer so far.
+/// A layer in progress.
 #[derive(Debug)]
 struct Layer {
     units: Vec<usize>,
@@ -49,15 +49,15 @@ impl Layer {
     }
 }
 
-/// The layers so far. One that was merged of two has an index of its own, behind all others, and
-/// its parts are gone.
+/// The layers in progress. A merged layer has a new index after all others, and its parts are
+/// removed.
 #[derive(Debug)]
 struct Layers<'a> {
     units: &'a [Unit<'a>],
     costs: Costs,
     layers: Vec<Option<Layer>>,
     order: Order,
-    /// How many there are, and how many of them are small.
+    /// The number of layers, and how many of them are small.
     count: usize,
     small: usize,
 }
@@ -76,12 +76,12 @@ impl<'a> Layers<'a> {
         self.layers.iter().enumerate().filter_map(|(index, layer)| Some((index, layer.as_ref()?)))
     }
 
-    /// Nothing if one of them is gone.
+    /// Returns `None` if one of them was merged.
     fn parts(&self, merge: &Candidate) -> Option<(&Layer, &Layer)> {
         Some((self.layers[merge.one].as_ref()?, self.layers[merge.other].as_ref()?))
     }
 
-    /// The candidates of this layer and those of lower indexes.
+    /// The candidates of this layer with layers of lower indexes.
     fn candidates(&self, other: usize) -> Vec<Candidate> {
         let Some(layer) = &self.layers[other] else { return Vec::new() };
         let unit = &self.units[layer.units[0]];
@@ -95,7 +95,7 @@ impl<'a> Layers<'a> {
         joinable.map(candidate).collect()
     }
 
-    /// Makes one layer of the two, and says its index.
+    /// Merges two layers and returns the index of the result.
     fn apply(&mut self, merge: &Candidate) -> usize {
         let [one, other] =
             [merge.one, merge.other].map(|part| self.layers[part].take().expect("it is not gone"));
@@ -123,7 +123,7 @@ impl<'a> Layers<'a> {
     }
 }
 
-/// The groups that each group refers to.
+/// The groups to which each group refers.
 fn references(units: &[Unit], groups: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut group_of = vec![0; units.len()];
     for (index, group) in groups.iter().enumerate() {

@@ -1,8 +1,8 @@
-//! How a closure is split.
+//! Options for splitting a closure.
 
 use std::path::PathBuf;
 
-/// How a closure is split into layers.
+/// Options for splitting a closure into layers.
 ///
 /// ```
 /// use oci_layout::ClosureOptions;
@@ -15,12 +15,12 @@ use std::path::PathBuf;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClosureOptions {
-    /// The largest number of layers, at least 1; 20 unless said.
+    /// The largest number of layers, at least 1. The default is 20.
     pub max_layers: usize,
-    /// Paths of which each has a layer for itself.
+    /// Paths that each get a separate layer.
     pub alone: Vec<PathBuf>,
-    /// Paths that are in one layer, list by list. What lies between them in the graph comes with
-    /// them: a path that one of them refers to and that refers to another.
+    /// Lists of paths that stay together in one layer. The paths between them in the graph, which
+    /// one of them refers to and which refer to another, join that layer too.
     pub together: Vec<Vec<PathBuf>>,
 }
 

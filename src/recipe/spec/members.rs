@@ -29,16 +29,13 @@ pub(crate) struct Members {
 impl Members {
     pub(crate) fn new(what: String, value: Value, known: &[&[&str]]) -> Result<Self> {
         let Value::Object(mut members) = value else {
-            return Err(Error::invalid(
-                what,
-                format!("it is a JSON object, and this is not: {value}"),
-            ));
+            return Err(Error::invalid(what, format!("expected a JSON object, found {value}")));
         };
         let known = known.concat();
         if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(Error::invalid(
                 what,
-                format!("there is no member {name:?}; there are {}", known.join(", ")),
+                format!("unknown member {name:?}; expected one of {}", known.join(", ")),
             ));
         }
         members.retain(|_, value| !value.is_null());
