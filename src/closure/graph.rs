@@ -64,8 +64,8 @@ impl ReferenceGraph {
         let Some(Value::Array(list)) = list else {
             return Err(Error::invalid(
                 "reference graph",
-                "expected a list of paths, or an object with such a list as \"graph\": pass what Nix \
-                 writes for exportReferencesGraph in a derivation with structured attributes",
+                "expected a list of paths, or an object with such a list as \"graph\": pass \
+                 what Nix writes for exportReferencesGraph in a derivation with structured attributes",
             ));
         };
         let mut paths = BTreeMap::new();

@@ -55,8 +55,8 @@ impl FromStr for ImageName {
             return match is_tag(text) {
                 true => Ok(Self { tag: text.to_owned(), full: None }),
                 false => refuse(
-                    "a tag has up to 128 letters, digits, `_`, `.` and `-`, and does not start with \
-                     `.` or `-`",
+                    "a tag has up to 128 letters, digits, `_`, `.` and `-`, and does not start \
+                     with `.` or `-`",
                 ),
             };
         }

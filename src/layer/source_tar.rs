@@ -269,7 +269,7 @@ impl Extraction<'_> {
         if !is_directory {
             let place = quoted(&place.to_bytes());
             return Err(format!(
-                "goes through a symbolic link to {place}, which is no directory before it in the \
+                "passes through a symbolic link to {place}, which is no directory before it in the \
                  tar"
             ));
         }

@@ -47,8 +47,8 @@ fn closure_layers_says_what_is_wrong() {
     for (args, sentence) in [
         (
             "no-graph.json",
-            "reference graph: it is a list of paths, or an object whose member \"graph\" is one: \
-             give what Nix writes for exportReferencesGraph in a derivation with structured \
+            "reference graph: expected a list of paths, or an object with such a list as \"graph\": \
+             pass what Nix writes for exportReferencesGraph in a derivation with structured \
              attributes",
         ),
         ("missing.json", "cannot read \"missing.json\": No such file or directory (os error 2)"),

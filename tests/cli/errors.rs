@@ -25,9 +25,9 @@ fn a_wrong_argument_is_a_usage_error() {
         ),
         (
             "build -f app --platform linux -o out",
-            "it is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64",
+            "write it as OS/ARCHITECTURE[/VARIANT], for example linux/arm64",
         ),
-        ("build -f app --compression lzma -o out", "there are gzip, zstd and none"),
+        ("build -f app --compression lzma -o out", "expected gzip, zstd or none"),
         ("build -f app --tag a@b -o out", "it has a digest"),
         ("build -f app --base : -o out", "the tag behind the colon is empty"),
         ("build -f app --threads 1025 -o out", "it is a number from 0 to 1024"),
@@ -77,7 +77,7 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ),
         (
             "build -f app --compression gzip:99 -o out",
-            "compression \"gzip:99\": gzip has the levels 1 to 12",
+            "compression \"gzip:99\": gzip supports levels 1 to 12",
         ),
         (
             "build -f app --extra {} -o image",
@@ -99,7 +99,7 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ("build -f app --extra ] -o out", "\"]\": not JSON: expected value at line 1 column 1"),
         (
             "build -f app --extra {\"entripoint\":1} -o out",
-            "image configuration (set by --extra): there is no member \"entripoint\"; there are \
+            "image configuration (set by --extra): unknown member \"entripoint\"; expected one of \
              created, author, architecture, os, os.version, os.features, variant, config, rootfs, \
              history",
         ),
@@ -117,8 +117,8 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ),
         (
             "layer-tar --spec spec.json -o out",
-            "\"spec.json\", files[0] (\"app\"), mode: write the octal digits as a string, as in \"0755\", and not 755; \
-             or it is \"keep\"",
+            "\"spec.json\", files[0] (\"app\"), mode: write the octal digits as a string, as in \
+             \"0755\", instead of 755; \"keep\" is also valid",
         ),
         (
             "image-config --layer assets -o out",

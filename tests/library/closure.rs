@@ -308,16 +308,16 @@ fn hints_are_followed() {
         (
             with(&["between"], &[&["libc", "library"]], 20),
             "between",
-            "it is to stand alone and cannot",
+            "it cannot have a separate layer",
         ),
-        (with(&["libc"], &[&["libc", "app"]], 20), "libc", "drop one of the hints"),
-        (with(&["between"], &[], 2), "at most 2 layers", "1 paths stand alone"),
+        (with(&["libc"], &[&["libc", "app"]], 20), "libc", "remove one of the hints"),
+        (with(&["between"], &[], 2), "at most 2 layers", "1 paths are marked alone"),
         (
             with(&["libc", "app"], &[], 2),
             "at most 2 layers",
-            "allow 3, or let fewer paths stand alone",
+            "allow 3 layers, or mark fewer paths alone",
         ),
-        (with(&[], &[], 0), "at most 0 layers", "allow"),
+        (with(&[], &[], 0), "at most 0 layers", "raise the limit"),
         (
             ClosureOptions { alone: vec!["/nix/store/none".into()], ..at_most(20) },
             "none",
@@ -376,39 +376,39 @@ fn closures_references_and_parts_are_asked_for() {
 fn what_is_no_graph_is_refused_with_a_sentence() {
     let path = |path: Value| json!([{ "path": path, "narSize": 1, "references": [] }]);
     for (value, what, sentence) in [
-        (json!(null), "reference graph", "it is a list of paths, or an object"),
+        (json!(null), "reference graph", "expected a list of paths, or an object"),
         (json!("graph"), "reference graph", "exportReferencesGraph"),
-        (json!({}), "reference graph", "it is a list of paths, or an object"),
-        (json!({ "graph": {} }), "reference graph", "it is a list of paths, or an object"),
-        (json!([7]), "path 0 of the list", "it is a JSON object, and this is not: 7"),
-        (json!([{ "narSize": 1, "references": [] }]), "path 0 of the list", "no member \"path\""),
+        (json!({}), "reference graph", "expected a list of paths, or an object"),
+        (json!({ "graph": {} }), "reference graph", "expected a list of paths, or an object"),
+        (json!([7]), "path 0 of the list", "expected a JSON object, found 7"),
         (
-            path(json!("relative")),
+            json!([{ "narSize": 1, "references": [] }]),
             "path 0 of the list",
-            "an absolute path, and this is not one: \"relative\"",
+            "lacks the member \"path\"",
         ),
+        (path(json!("relative")), "path 0 of the list", "an absolute path, not \"relative\""),
         (path(json!(["/a"])), "path 0 of the list", "an absolute path"),
-        (json!([{ "path": "/a", "references": [] }]), "\"/a\"", "no member \"narSize\""),
+        (json!([{ "path": "/a", "references": [] }]), "\"/a\"", "lacks the member \"narSize\""),
         (
             json!([{ "path": "/a", "narSize": -1, "references": [] }]),
             "\"/a\"",
-            "a number of bytes, and this is not: -1",
+            "a number of bytes, not -1",
         ),
         (
             json!([{ "path": "/a", "narSize": "1", "references": [] }]),
             "\"/a\"",
             "a number of bytes",
         ),
-        (json!([{ "path": "/a", "narSize": 1 }]), "\"/a\"", "no member \"references\""),
+        (json!([{ "path": "/a", "narSize": 1 }]), "\"/a\"", "lacks the member \"references\""),
         (
             json!([{ "path": "/a", "narSize": 1, "references": "/a" }]),
             "\"/a\"",
-            "a list of paths, and this is not",
+            "a list of paths, not",
         ),
         (
             json!([{ "path": "/a", "narSize": 1, "references": ["b"] }]),
             "\"/a\"",
-            "this is not one: \"b\"",
+            "an absolute path, not \"b\"",
         ),
         (
             json!([{ "path": "/a", "narSize": 1, "references": [null] }]),
@@ -423,7 +423,7 @@ fn what_is_no_graph_is_refused_with_a_sentence() {
         (
             json!([{ "path": "/a", "narSize": 1, "references": [] }, { "path": "/a", "narSize": 1, "references": [] }]),
             "\"/a\"",
-            "in the list twice",
+            "listed twice",
         ),
     ] {
         match ReferenceGraph::from_value(value.clone()).unwrap_err() {

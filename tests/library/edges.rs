@@ -141,19 +141,19 @@ fn destinations_are_paths_from_the_root() {
 fn destinations_that_are_none() {
     let text = |destination: &str| FileMapping::text("", destination);
     for (mapping, reason) in [
-        (text(""), "is empty: it is a path in the image, as in /bin/app"),
+        (text(""), "is empty: write a path in the image, for example /bin/app"),
         (text(".."), "has `..`: write the path in the image without it"),
         (text("/a/../b"), "has `..`: write the path in the image without it"),
-        (text("a\0b"), "has a NUL byte, which no path can hold"),
+        (text("a\0b"), "has a NUL byte, which a path cannot contain"),
         (
             text("/a/.wh.b"),
-            "begins with `.wh.`, which would remove a file of the layers below: rename or exclude \
-             it, or give a whiteout as such",
+            "starts with `.wh.`, which would remove a file of the layers below: rename or exclude \
+             it, or use a whiteout mapping",
         ),
         (
             FileMapping::directory("/.wh..wh..opq/b"),
-            "begins with `.wh.`, which would remove a file of the layers below: rename or exclude \
-             it, or give a whiteout as such",
+            "starts with `.wh.`, which would remove a file of the layers below: rename or exclude \
+             it, or use a whiteout mapping",
         ),
         (
             FileMapping::whiteout("/"),

@@ -123,8 +123,8 @@ fn mappings() {
     );
     assert_eq!(
         of_layer(FileMapping::text("", "/a").xattr("user.a=b", "")),
-        "extended attribute \"user.a=b\" of \"/a\": a layer cannot hold a name that is empty or \
-         has an equals sign or a NUL byte"
+        "extended attribute \"user.a=b\" of \"/a\": the name is empty, or has an equals sign \
+         or a NUL byte, which a layer cannot contain"
     );
     assert_eq!(
         of_layer(FileMapping::symlink("", "/a")),
@@ -137,15 +137,18 @@ fn compressions() {
     let used = |compression| message(layer_tar([FileMapping::text("", "/a")], compression));
     assert_eq!(
         used(Compression::Gzip { level: 0 }),
-        "compression \"gzip:0\": gzip has the levels 1 to 12"
+        "compression \"gzip:0\": gzip supports levels 1 to 12"
     );
     assert_eq!(
         used(Compression::Zstd { level: 20 }),
-        "compression \"zstd:20\": zstd has the levels 1 to 19"
+        "compression \"zstd:20\": zstd supports levels 1 to 19"
     );
     let read = |text: &str| message(text.parse::<Compression>());
-    assert_eq!(read("bzip2"), "compression \"bzip2\": there are gzip, zstd and none");
-    assert_eq!(read("gzip:x"), "compression \"gzip:x\": the level behind the colon is a number");
+    assert_eq!(read("bzip2"), "compression \"bzip2\": expected gzip, zstd or none");
+    assert_eq!(
+        read("gzip:x"),
+        "compression \"gzip:x\": the level after the colon must be a number"
+    );
     assert_eq!(read("none:1"), "compression \"none:1\": none has no levels");
     // Another codec can't be linked into this test.
     assert_eq!(
@@ -189,17 +192,20 @@ fn recipes() {
 #[test]
 fn digests_and_platforms() {
     let digest = |text: &str| text.parse::<Digest>().unwrap_err().to_string();
-    assert_eq!(digest("00"), "digest \"00\" has no algorithm: it is written sha256:HEX");
+    assert_eq!(digest("00"), "digest \"00\" has no algorithm: write it as sha256:HEX");
     assert_eq!(
         digest("sha512:00"),
-        "digest \"sha512:00\" is not a sha256, the one algorithm supported here"
+        "digest \"sha512:00\" has an unsupported algorithm: only sha256 is supported"
     );
-    assert_eq!(digest("sha256:0A"), "digest \"sha256:0A\" is not 64 lower-case hexadecimal digits");
+    assert_eq!(
+        digest("sha256:0A"),
+        "digest \"sha256:0A\" does not have 64 lower-case hexadecimal digits"
+    );
     for text in ["linux", "", "linux/", "a/b/c/d", "li nux/amd64"] {
         assert_eq!(
             message(text.parse::<Platform>()),
             format!(
-                "platform {text:?}: it is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64"
+                "platform {text:?}: write it as OS/ARCHITECTURE[/VARIANT], for example linux/arm64"
             )
         );
     }
@@ -209,18 +215,18 @@ fn digests_and_platforms() {
 fn configurations() {
     assert_eq!(
         of_config(json!([])),
-        "image configuration (set by the options): it is a JSON object, and this is not: []"
+        "image configuration (set by the options): expected a JSON object, found []"
     );
     assert_eq!(
         of_config(json!({ "entrypoint": [] })),
-        "image configuration (set by the options): there is no member \"entrypoint\"; there are \
+        "image configuration (set by the options): unknown member \"entrypoint\"; expected one of \
          created, author, architecture, os, os.version, os.features, variant, config, rootfs, \
          history"
     );
     assert_eq!(
         of_config(json!({ "config": { "cmd": [], "CMD": [] } })),
-        "image configuration (set by the options): member \"Cmd\" is there twice, in two cases: \
-         keep one"
+        "image configuration (set by the options): member \"Cmd\" is given twice, in different \
+         cases: keep one"
     );
     assert_eq!(
         of_config(json!({ "config": { "Env": ["PATH"] } })),
@@ -240,8 +246,8 @@ fn configurations() {
     assert_eq!(of_config(json!({ "os": null })), "image configuration, os: it must not be empty");
     assert_eq!(
         of_config(json!({ "history": [{ "empty_layer": true }] })),
-        "image configuration, history: it has 0 entries that made a layer, and the image has 1 \
-         layers: give one for each, or leave the history out"
+        "image configuration, history: it has 0 entries for layers, but the image has 1 layers: \
+         provide one entry for each layer, or omit the history"
     );
     assert_eq!(
         of_config(json!({ "config": { "Cmd": "sh" } })),
@@ -272,12 +278,12 @@ fn manifests_indexes_and_names() {
     );
     assert_eq!(
         message(image_manifest(config.clone(), [one.clone()], json!({ "schemaVersion": 3 }))),
-        "image manifest: schemaVersion 3 does not exist: it is 2"
+        "image manifest: schemaVersion is 3, but must be 2"
     );
     assert_eq!(
         message(image_manifest(config.clone(), [one.clone()], json!({ "mediaType": "x/y" }))),
-        "image manifest: its mediaType is \"x/y\", and must be \
-         application/vnd.oci.image.manifest.v1+json: leave it out"
+        "image manifest: its mediaType is \"x/y\", but must be \
+         application/vnd.oci.image.manifest.v1+json: remove it"
     );
     let first = image([FileMapping::text("", "/x")], json!({}));
     let second = image([FileMapping::text("", "/y")], json!({}));
@@ -292,19 +298,19 @@ fn manifests_indexes_and_names() {
     let dir = TempDir::new().unwrap();
     let layout =
         |name: &str| message(image_layout(dir.path(), [first.clone().tagged(name)], json!({})));
-    const TAG: &str = "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with \
-        none of the last two";
+    const TAG: &str = "a tag has up to 128 letters, digits, `_`, `.` and `-`, and does not \
+        start with `.` or `-`";
     assert_eq!(layout("-x"), format!("image name \"-x\": {TAG}"));
     assert_eq!(layout("app:"), format!("image name \"app:\": {TAG}"));
     assert_eq!(
         layout("me/App"),
-        "image name \"me/App\": a name is written [REGISTRY/]PATH[:TAG], the path in lower-case \
-         letters, digits, `.`, `_`, `-` and `/`"
+        "image name \"me/App\": a name has the form [REGISTRY/]PATH[:TAG], and the path has \
+         only lower-case letters, digits, `.`, `_`, `-` and `/`"
     );
     assert_eq!(
         layout("app@sha256:00"),
-        "image name \"app@sha256:00\": it has a digest, which follows from the image's contents: \
-         give a tag"
+        "image name \"app@sha256:00\": it has a digest, which the image's contents determine: \
+         use a tag"
     );
     let images = [first.clone().tagged("me/one:v1"), second.clone().tagged("me/two:v1")];
     assert_eq!(

@@ -435,7 +435,7 @@ fn what_cannot_be_used_is_said() {
     let starts = |sentence: String, with: &str| assert!(sentence.starts_with(with), "{sentence}");
     starts(
         refused(json!({ "spec": { "fiels": [] } })),
-        "layer specification: there is no member \"fiels\"",
+        "layer specification: unknown member \"fiels\"",
     );
     starts(refused(json!({ "spec": {}, "closure": "x" })), "closure: invalid type: string");
     let outside = refused(json!({ "spec": {}, "closure": ["/nowhere"] }));

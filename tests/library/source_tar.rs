@@ -301,11 +301,15 @@ fn what_is_wrong_is_said_with_its_place() {
     let mut flipped = good.clone();
     flipped[0] ^= 1;
     for (blocks, offset, reason) in [
-        (vec![&good, &flipped, &end], 512, "this is no header of a tar: its checksum is wrong"),
+        (
+            vec![&good, &flipped, &end],
+            512,
+            "this is not the header of a tar: its checksum is wrong",
+        ),
         (
             vec![&good, &of_512, &end[..300].to_vec()],
             512,
-            "its contents, 512 bytes, go beyond the end of the tar",
+            "its contents of 512 bytes extend beyond the end of the tar",
         ),
         (
             vec![&good, &plain(b"a/../../b", b'0'), &end],
@@ -325,12 +329,12 @@ fn what_is_wrong_is_said_with_its_place() {
         (
             vec![&good, &plain(b"a/.wh.", b'0'), &end],
             512,
-            "\"a/.wh.\" is a whiteout of nothing: exclude it",
+            "\"a/.wh.\" is a whiteout without a name: exclude it",
         ),
         (
             vec![&good, &plain(b".wh..wh.plnk", b'5'), &end],
             512,
-            "\".wh..wh.plnk\" belongs to AUFS and is no whiteout: exclude it",
+            "\".wh..wh.plnk\" belongs to AUFS and is not a whiteout: exclude it",
         ),
         (
             vec![&good, &plain(b".wh.dir/", b'5'), &end],
@@ -356,7 +360,7 @@ fn what_is_wrong_is_said_with_its_place() {
         (vec![&good, &plain(b".", b'0'), &end], 512, "\".\" is the root and no directory"),
         (vec![&Vec::new()], 0, "it is empty, and so no tar"),
         (vec![&good, &end, &good], 1536, "something comes after its end"),
-        (vec![&b"no tar at all".repeat(100)], 0, "this is no header of a tar"),
+        (vec![&b"no tar at all".repeat(100)], 0, "this is not the header of a tar"),
         (vec![&b"too short".to_vec()], 9, "the tar ends in the middle of an entry"),
         (vec![&b"BZh9".repeat(300)], 0, "it is compressed with bzip2 or xz"),
     ] {

@@ -10,7 +10,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("typoInLayout", &["called with unexpected argument 'extraIndx'"]),
     (
         "typoInFile",
-        &["error: files[0]: there is no member \"destnation\"; there are source, text, "],
+        &["error: files[0]: unknown member \"destnation\"; expected one of source, text, "],
     ),
     (
         "twoContents",
@@ -18,11 +18,11 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     (
         "noDestination",
-        &["error: files[0]: it has no destination, which only a source has by itself: give one\n"],
+        &["error: files[0]: it has no destination, which only a source can omit: add one\n"],
     ),
     (
         "noSource",
-        &["error: files[0] (\"/bin/jq\"): it does not say what the file is: give one of source, \
+        &["error: files[0] (\"/bin/jq\"): it does not say what the file is: add one of source, \
              text, "],
     ),
     ("quoted", &["source \"./app.conf\" is a string; write a path without quotes: ./app.conf"]),
@@ -38,7 +38,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
              it\n",
         ],
     ),
-    ("compression", &["error: compression \"lzma\": there are gzip, zstd and none\n"]),
+    ("compression", &["error: compression \"lzma\": expected gzip, zstd or none\n"]),
     (
         "mode",
         &[

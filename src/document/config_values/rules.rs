@@ -255,9 +255,8 @@ pub(crate) fn health_test(list: &[Value]) -> Option<Wrong> {
 pub(crate) fn duration(nanoseconds: i64) -> Option<Wrong> {
     match nanoseconds {
         0 | 1_000_000.. => None,
-        _ => wrong(
-            Verdict::Refused,
-            "0 or at least 1000000 nanoseconds: 30 seconds are 30000000000",
-        ),
+        _ => {
+            wrong(Verdict::Refused, "0 or at least 1000000 nanoseconds: 30 seconds are 30000000000")
+        }
     }
 }

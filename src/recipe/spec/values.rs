@@ -1,5 +1,5 @@
-//! The values that a specification is made of, each read from JSON and written as it; what is wrong
-//! with one is said in a sentence about it.
+//! The values of a specification, each with a reader and a writer. Errors are sentences about the
+//! value.
 
 use std::{
     collections::BTreeMap,
@@ -78,13 +78,15 @@ pub(crate) fn from_path(path: &Path) -> Value {
     }
 }
 
-/// Octal, and so never a JSON number: `755` would be read as decimal, and nobody would notice.
+/// Octal digits as a string, never a JSON number: `755` would silently be read as decimal.
 pub(crate) fn mode(value: Value) -> Result<u32, String> {
     if value.is_number() {
-        return Err(format!("write the octal digits as a string, as in \"0755\", and not {value}"));
+        return Err(format!(
+            "write the octal digits as a string, as in \"0755\", instead of {value}"
+        ));
     }
     let octal = |text: &str| (text.len() <= 4).then(|| u32::from_str_radix(text, 8).ok()).flatten();
-    // `from_str_radix` takes a sign too.
+    // `from_str_radix` also accepts a sign.
     let mode = value.as_str().filter(|text| !text.starts_with('+')).and_then(octal);
     mode.ok_or_else(|| {
         format!("expected a string of up to four octal digits, as in \"0755\", found {value}")
@@ -110,12 +112,12 @@ pub(crate) fn xattrs(value: Value) -> Result<BTreeMap<OsString, Vec<u8>>, String
 
 /// # Errors
 ///
-/// A name that is not UTF-8, which the form above has no place for.
+/// A sentence about a name that is not UTF-8, which this form cannot represent.
 pub(crate) fn from_xattrs(xattrs: &BTreeMap<OsString, Vec<u8>>) -> Result<Value, String> {
     let write = |(name, value): (&OsString, &Vec<u8>)| match name.to_str() {
         Some(name) => Ok((name.to_owned(), from_bytes(value))),
         None => Err(format!(
-            "the extended attribute {name:?} has a name that is not UTF-8, which JSON cannot hold"
+            "the extended attribute {name:?} has a name that is not UTF-8, which JSON cannot represent"
         )),
     };
     xattrs.iter().map(write).collect::<Result<Map<_, _>, _>>().map(Value::Object)

@@ -93,14 +93,14 @@ fn what_they_do_not_read_or_differ_in() {
         (
             "cut off",
             [&a[..], &header(b"big", b'0', 5000, |_| ()), &[1; 1024]].concat(),
-            "go beyond the end of the tar",
+            "extend beyond the end of the tar",
         ),
         ("empty", Vec::new(), "it is empty, and so no tar"),
         ("empty gzip", gzip(b""), "it is empty, and so no tar"),
         (
             "garbage behind gzip",
             [gzip(&[&a[..], &end].concat()), b"xyz".to_vec()].concat(),
-            "something that is not gzip",
+            "data that is not gzip",
         ),
         ("cut-off gzip", gzip(&a)[..40].to_vec(), "it cannot be decompressed"),
         (
