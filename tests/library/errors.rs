@@ -264,8 +264,8 @@ fn manifests_indexes_and_names() {
     assert_eq!(
         message(image_manifest(config.clone(), [other.clone()], json!({}))),
         format!(
-            "image manifest: its configuration was made for other layers (diff IDs {}) than are \
-             given (diff IDs {}): give the same layers to both, in the same order",
+            "image manifest: its configuration was made for other layers (diff IDs {}) than the \
+             given ones (diff IDs {}): pass the same layers to both, in the same order",
             one.diff_id(),
             other.diff_id()
         )
@@ -273,8 +273,8 @@ fn manifests_indexes_and_names() {
     let two_layers = image_config([&other, &one], json!({})).unwrap();
     assert_eq!(
         message(image_manifest(two_layers, [one.clone()], json!({}))),
-        "image manifest: its configuration has 1 more layers below those that are given: give the \
-         base image that it was made with too"
+        "image manifest: its configuration has 1 more layers below the given ones: also pass \
+         the base image with which it was made"
     );
     assert_eq!(
         message(image_manifest(config.clone(), [one.clone()], json!({ "schemaVersion": 3 }))),
@@ -290,7 +290,7 @@ fn manifests_indexes_and_names() {
     assert_eq!(
         message(image_index([first.clone(), second.clone()], json!({}))),
         format!(
-            "images {} and {} are both for linux/amd64: give each another platform, or another tag",
+            "images {} and {} are both for linux/amd64: use different platforms, or different tags",
             first.digest(),
             second.digest()
         )
@@ -323,7 +323,7 @@ fn manifests_indexes_and_names() {
     );
     assert_eq!(
         message(artifact_manifest("spdx", [], None, json!({}))),
-        "artifact type \"spdx\": it is a media type, as in application/spdx+json"
+        "artifact type \"spdx\": expected a media type, for example application/spdx+json"
     );
     assert_eq!(files_in(dir.path()), [] as [&Path; 0]);
 }
