@@ -104,7 +104,8 @@ impl FromStr for Digest {
 
     /// # Errors
     ///
-    /// If the algorithm is not `sha256`, or if the rest does not have 64 lower-case hexadecimal digits.
+    /// If the algorithm is not `sha256`, or if the rest does not have 64 lower-case hexadecimal
+    /// digits.
     fn from_str(text: &str) -> Result<Self, ParseDigestError> {
         let refuse = |reason| ParseDigestError { digest: text.to_owned(), reason };
         let Some((algorithm, hex)) = text.split_once(':') else {

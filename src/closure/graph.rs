@@ -65,7 +65,8 @@ impl ReferenceGraph {
             return Err(Error::invalid(
                 "reference graph",
                 "expected a list of paths, or an object with such a list as \"graph\": pass \
-                 what Nix writes for exportReferencesGraph in a derivation with structured attributes",
+                 what Nix writes for exportReferencesGraph in a derivation with structured \
+                 attributes",
             ));
         };
         let mut paths = BTreeMap::new();

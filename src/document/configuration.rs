@@ -171,8 +171,8 @@ pub(crate) fn check(document: &Configuration) -> Result<()> {
     let layers = document.rootfs.diff_ids.len();
     if !document.history.is_empty() && made != layers {
         let reason = format!(
-            "it has {made} entries for layers, but the image has {layers} layers: provide one entry \
-             for each layer, or omit the history"
+            "it has {made} entries for layers, but the image has {layers} layers: provide one \
+             entry for each layer, or omit the history"
         );
         return refuse("history", &reason);
     }

@@ -98,8 +98,8 @@ pub(crate) fn unreadable(root: &Path, name: &str, cause: io::Error) -> Error {
     match above.into_iter().rev().map(|name| root.join(name)).find(|path| path.is_symlink()) {
         Some(link) => Error::layout(
             link,
-            "is a symbolic link, but the files and folders of a layout must be inside of it: if you \
-             trust the layout, replace the link by a copy of its target",
+            "is a symbolic link, but the files and folders of a layout must be inside of it: if \
+             you trust the layout, replace the link by a copy of its target",
         ),
         None => Error::read(path)(cause),
     }

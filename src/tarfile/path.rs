@@ -283,7 +283,7 @@ mod tests {
     fn destinations_are_normalised_or_refused() {
         assert_eq!(path("./a//b/"), path("/a/b"));
         for (destination, reason) in
-            [("", "is empty"), ("/a/../b", "has `..`"), ("/a/.wh.b", "begins with `.wh.`")]
+            [("", "is empty"), ("/a/../b", "has `..`"), ("/a/.wh.b", "starts with `.wh.`")]
         {
             let message = LayerPath::parse(Path::new(destination)).unwrap_err().to_string();
             assert!(message.contains(reason), "{message}");

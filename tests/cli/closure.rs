@@ -52,7 +52,10 @@ fn closure_layers_says_what_is_wrong() {
              attributes",
         ),
         ("missing.json", "cannot read \"missing.json\": No such file or directory (os error 2)"),
-        ("graph.json --max-layers 0", "at most 0 layers: a closure needs at least one: allow that"),
+        (
+            "graph.json --max-layers 0",
+            "at most 0 layers: a closure needs at least one layer: raise the limit",
+        ),
         (
             "graph.json --alone /nix/store/none",
             "store path \"/nix/store/none\": it is not in the reference graph: correct it, or add \

@@ -58,8 +58,8 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
     fs::write(room.path("other/index.html"), "other").unwrap();
     room.ok("layer-tar -f app -o layer");
     room.ok("build -f app --tag latest -o image");
-    let in_itself = "source \".\": the layer's own output lies there, and would become a part of \
-        it: write it elsewhere, or exclude it";
+    let in_itself = "source \".\": the output of the layer is there, and would become a part of \
+        the layer: write it elsewhere, or exclude it";
     for (args, sentence) in [
         (
             "build -f nothing -o out",

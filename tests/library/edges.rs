@@ -157,10 +157,10 @@ fn destinations_that_are_none() {
         ),
         (
             FileMapping::whiteout("/"),
-            "is the root, which cannot be removed: give an opaque whiteout to empty it",
+            "is the root, which cannot be removed: use an opaque whiteout to empty it",
         ),
-        (text("/"), "is the root, which is a directory: name a path in it"),
-        (FileMapping::symlink("x", "./"), "is the root, which is a directory: name a path in it"),
+        (text("/"), "is the root, which is a directory: use a path in it"),
+        (FileMapping::symlink("x", "./"), "is the root, which is a directory: use a path in it"),
     ] {
         let expected = format!("destination {:?} {reason}", mapping.destination);
         assert_eq!(message(layer_tar([mapping], LayerOptions::default())), expected);

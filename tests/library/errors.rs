@@ -540,8 +540,8 @@ fn a_layer_is_not_stored_in_its_own_source() {
         assert_eq!(
             message(pack(source, out, change)),
             format!(
-                "source {source:?}: the layer's own output lies there, and would become a part of \
-                 it: write it elsewhere, or exclude it"
+                "source {source:?}: the output of the layer is there, and would become a part of \
+                 the layer: write it elsewhere, or exclude it"
             )
         );
     };

@@ -711,8 +711,7 @@ fn a_store_path_lands_in_a_directory_under_its_name_without_the_hash() {
     let text = json!([{ "text": "x", "destination": "/etc/" }]);
     let link = json!([{ "symlink": "x", "destination": "/etc/" }]);
     for (number, files) in [text, link].into_iter().enumerate() {
-        let expected =
-            "destination \"/etc/\" ends with a slash, and the source has no name to land under";
+        let expected = "destination \"/etc/\" ends with a slash, but the source has no name to use";
         let attributes = store.attributes(&format!("package {number}"), json!({ "files": files }));
         let refused = message(nix::files(&attributes));
         assert!(refused.starts_with(expected), "{refused}");

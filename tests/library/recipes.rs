@@ -172,7 +172,7 @@ const CHANGES: &[Change] = &[
         "removed",
         |dir| fs::remove_file(dir.join("c")).unwrap(),
         "d",
-        "stands where something in front of it was removed",
+        "follows an entry that was removed",
     ),
     ("all gone", |dir| fs::remove_dir_all(dir).unwrap(), "", "vanished"),
 ];
@@ -303,12 +303,7 @@ fn a_file_that_changed_is_named_before_its_last_stretch() {
     assert!(until_error(&describe(0)).1.to_string().contains("grew"));
     fs::remove_file(&path).unwrap();
     common::run(std::process::Command::new("mkfifo").arg(&path));
-    assert!(
-        until_error(&describe(0))
-            .1
-            .to_string()
-            .contains("became something that is no regular file")
-    );
+    assert!(until_error(&describe(0)).1.to_string().contains("stopped being a regular file"));
 }
 
 #[test]
@@ -694,7 +689,7 @@ fn recipes_that_lie_make_nothing_whole() {
         let prefixes = json["tar"]["prefixes"].as_str().unwrap().replacen(|_: char| true, "A", 20);
         json["tar"]["prefixes"] = prefixes.into();
     });
-    assert!(came.is_empty() && error.to_string().contains("does not fit together"), "{error}");
+    assert!(came.is_empty() && error.to_string().contains("is inconsistent"), "{error}");
 
     // Names that lead round in a circle, to no file, or to what never ends.
     let at = |name: &str| dir.path().join(name);
@@ -702,8 +697,8 @@ fn recipes_that_lie_make_nothing_whole() {
     for (source, said) in [
         (at("loop"), "Too many levels of symbolic links"),
         (at("a/b"), "Not a directory"),
-        ("/dev/zero".into(), "no regular file"),
-        (dir.path().into(), "no regular file"),
+        ("/dev/zero".into(), "stopped being a regular file"),
+        (dir.path().into(), "stopped being a regular file"),
     ] {
         let (came, error) =
             until_error(&Recipe::of_file(layer.descriptor().clone(), source, 0).unwrap());

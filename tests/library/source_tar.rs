@@ -319,7 +319,7 @@ fn what_is_wrong_is_said_with_its_place() {
         (
             vec![&good, &link(b"hard", b'1', b"later"), &plain(b"later", b'0'), &end],
             512,
-            "\"hard\" is a hard link to \"later\", which is no file before it in the tar",
+            "\"hard\" is a hard link to \"later\", which is not an earlier file of the tar",
         ),
         (
             vec![&good, &plain(b"dir/", b'5'), &link(b"hard", b'1', b"dir"), &end],
@@ -339,13 +339,13 @@ fn what_is_wrong_is_said_with_its_place() {
         (
             vec![&good, &plain(b".wh.dir/", b'5'), &end],
             512,
-            "\".wh.dir/\" has the name of a whiteout and is no empty file",
+            "\".wh.dir/\" has the name of a whiteout, but is not an empty file",
         ),
         (vec![&good, &plain(b".wh.dir/x", b'0'), &end], 512, "\".wh.dir/x\" begins with `.wh.`"),
         (
             vec![&good, &plain(b"odd", b'N'), &end],
             512,
-            "\"odd\" is of the type 'N', which no layer can hold: exclude it",
+            "\"odd\" has the type 'N', which a layer cannot contain: exclude it",
         ),
         (
             vec![&good, &link(b"link", b'2', b""), &end],
@@ -357,9 +357,9 @@ fn what_is_wrong_is_said_with_its_place() {
             512,
             "\"file/\" is a file whose name ends with a slash",
         ),
-        (vec![&good, &plain(b".", b'0'), &end], 512, "\".\" is the root and no directory"),
-        (vec![&Vec::new()], 0, "it is empty, and so no tar"),
-        (vec![&good, &end, &good], 1536, "something comes after its end"),
+        (vec![&good, &plain(b".", b'0'), &end], 512, "\".\" is the root, but not a directory"),
+        (vec![&Vec::new()], 0, "it is empty and therefore not a tar"),
+        (vec![&good, &end, &good], 1536, "data follows the end of the tar"),
         (vec![&b"no tar at all".repeat(100)], 0, "this is not the header of a tar"),
         (vec![&b"too short".to_vec()], 9, "the tar ends in the middle of an entry"),
         (vec![&b"BZh9".repeat(300)], 0, "it is compressed with bzip2 or xz"),
@@ -426,7 +426,7 @@ fn sizes_that_no_layer_can_have_are_refused() {
     assert!(
         error
             .to_string()
-            .starts_with("layer with \"/c\": its files have more than 16 EiB together"),
+            .starts_with("layer with \"/c\": its files have more than 16 EiB in total"),
         "{error}"
     );
 }

@@ -171,13 +171,13 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("damagedLayerOfBase", &["is damaged", "-oci-base-entries.drv"]),
     (
         "namelessText",
-        &["error: destination \"/etc/\" ends with a slash, and the source has no name to land \
-             under"],
+        &["error: destination \"/etc/\" ends with a slash, but the source has no name to use \
+             in that directory"],
     ),
     (
         "namelessFile",
-        &["error: destination \"/etc/\" ends with a slash, and the source has no name to land \
-             under"],
+        &["error: destination \"/etc/\" ends with a slash, but the source has no name to use \
+             in that directory"],
     ),
     (
         "twoConfigsAndVariable",

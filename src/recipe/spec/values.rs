@@ -117,7 +117,8 @@ pub(crate) fn from_xattrs(xattrs: &BTreeMap<OsString, Vec<u8>>) -> Result<Value,
     let write = |(name, value): (&OsString, &Vec<u8>)| match name.to_str() {
         Some(name) => Ok((name.to_owned(), from_bytes(value))),
         None => Err(format!(
-            "the extended attribute {name:?} has a name that is not UTF-8, which JSON cannot represent"
+            "the extended attribute {name:?} has a name that is not UTF-8, which JSON cannot \
+             represent"
         )),
     };
     xattrs.iter().map(write).collect::<Result<Map<_, _>, _>>().map(Value::Object)

@@ -88,15 +88,15 @@ fn what_they_do_not_read_or_differ_in() {
         (
             "continued",
             [padded(header(b"c", b'M', 1, |_| ()), b"y"), end.clone()].concat(),
-            "\"c\" is the rest of a file that begins in another volume",
+            "\"c\" is the rest of a file that starts in another volume",
         ),
         (
             "cut off",
             [&a[..], &header(b"big", b'0', 5000, |_| ()), &[1; 1024]].concat(),
             "extend beyond the end of the tar",
         ),
-        ("empty", Vec::new(), "it is empty, and so no tar"),
-        ("empty gzip", gzip(b""), "it is empty, and so no tar"),
+        ("empty", Vec::new(), "it is empty and therefore not a tar"),
+        ("empty gzip", gzip(b""), "it is empty and therefore not a tar"),
         (
             "garbage behind gzip",
             [gzip(&[&a[..], &end].concat()), b"xyz".to_vec()].concat(),
@@ -201,7 +201,7 @@ fn a_pipe_is_read_once() {
     );
     let error =
         layer_tar([FileMapping::tar(dir.path(), "/")], options(&dir)).unwrap_err().to_string();
-    assert!(error.contains("it is a folder: give it as a source of its own kind"), "{error}");
+    assert!(error.contains("it is a folder: use it as a source of files"), "{error}");
 }
 
 #[test]
