@@ -1,4 +1,4 @@
-//! What everything else is written with: errors, warnings, digests, JSON, text for terminals.
+//! What all rooms use: errors, warnings, digests, JSON, and text for terminals.
 
 pub(crate) mod byte_format;
 pub(crate) mod digest;

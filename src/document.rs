@@ -1,5 +1,5 @@
-//! The documents of an image, as plain values: descriptors, configurations, manifests, indexes, and
-//! their names.
+//! The documents of an image as plain values: descriptors, configurations, manifests, indexes, and
+//! names.
 
 pub(crate) mod config_values;
 pub(crate) mod configuration;

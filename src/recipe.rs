@@ -1,4 +1,4 @@
-//! Plain data: what a layer is made of, and how a blob is obtained that is not stored.
+//! Plain data: what a layer consists of, and how to obtain a blob that is not stored.
 
 pub(crate) mod base_files;
 pub(crate) mod base_index;

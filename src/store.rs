@@ -1,4 +1,4 @@
-//! Files on disk: written whole, locked, and known as checked.
+//! Files on disk: atomic writes, locks, and verified contents.
 
 pub(crate) mod beneath;
 pub(crate) mod blob_files;

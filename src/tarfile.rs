@@ -1,4 +1,4 @@
-//! Tars: their headers and paths, the reader of those that others wrote, and what compresses them.
+//! Tars: their headers and paths, a reader for tars of other programs, and compression.
 
 pub(crate) mod codec;
 pub(crate) mod compression;

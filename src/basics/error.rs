@@ -1,4 +1,4 @@
-//! What can go wrong, each with the path, digest or mapping that failed and what to do about it.
+//! Errors. Each names the path, digest or mapping that failed and says what to do.
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
@@ -9,119 +9,121 @@ use crate::basics::{
     warning::Warning,
 };
 
-/// The result of everything here that can fail.
+/// The result of the fallible functions of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a layer, a document or a layout could not be made or read.
 ///
-/// Displayed, it is a line, or some, that a terminal and a log may have, whoever made what it
-/// names: see [`Printable`].
+/// The text that `Display` writes has one or more lines. It is safe for terminals and logs, even if
+/// the names in it come from an untrusted source: see [`Printable`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A mapping names a source that is not there.
-    #[error("source {path:?} does not exist: correct the path, or make the file first")]
+    /// A mapping names a source that does not exist.
+    #[error("source {path:?} does not exist: correct the path, or create the file first")]
     SourceMissing {
         /// The source as the mapping gives it.
         path: PathBuf,
     },
-    /// A source exists and can't be read.
+    /// A source exists, but cannot be read.
     #[error("cannot read source {path:?}: {cause}", cause = Printable(cause))]
     SourceUnreadable {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         cause: io::Error,
     },
-    /// A source is something that no layer can hold: a socket, a fifo, a device.
-    #[error("source {path:?} is a {kind}, which a layer cannot take from a folder: exclude it")]
+    /// A source folder contains a file that a layer cannot include: a socket, a FIFO or a device.
+    #[error("source {path:?} is a {kind}, which a layer cannot include from a folder: exclude it")]
     SourceKind {
         /// The file.
         path: PathBuf,
-        /// What it is, in a word.
+        /// The type of the file, in one word.
         kind: &'static str,
     },
-    /// A mapping names a source whose bytes cannot be had: a socket, a device.
+    /// A mapping names a source that is neither a file nor a pipe: a socket or a device.
     #[error(
-        "source {path:?} is a {kind}, and a layer takes the bytes of files and pipes: write them \
-         to a file first"
+        "source {path:?} is a {kind}, but a layer can only contain the bytes of files and pipes: \
+         write them to a file first"
     )]
     SourceNotAFile {
         /// The source.
         path: PathBuf,
-        /// What it is, in a word.
+        /// The type of the source, in one word.
         kind: &'static str,
     },
-    /// A source is a pipe, and there is no folder for its bytes.
+    /// A source is a pipe, and no folder is set in which to keep its bytes.
     #[error(
-        "source {path:?} is a pipe, which is read once, and there is no folder to keep its bytes \
-         in: store the layer, give a scratch folder, or write it to a file first"
+        "source {path:?} is a pipe, which can be read only once, and there is no folder to keep \
+         its bytes in: store the layer, set a scratch folder, or write the bytes to a file first"
     )]
     SourcePipe {
         /// The source.
         path: PathBuf,
     },
-    /// Two mappings name one pipe.
+    /// Two mappings name the same pipe.
     #[error(
-        "source {path:?} is a pipe and is given twice, and a pipe is read once: write it to a \
-         file first"
+        "source {path:?} is a pipe and is given twice, but a pipe can be read only once: write \
+         its bytes to a file first"
     )]
     SourcePipeTwice {
         /// The source.
         path: PathBuf,
     },
-    /// A source file has not the size that it says, as the files of `/proc` and `/sys`.
+    /// A source file reports a wrong size, as files in `/proc` and `/sys` do.
     #[error(
-        "source {path:?} says that it has {size} bytes and has {found}, as the files of /proc and \
-         /sys do: copy its contents to another file first, as `cat` does"
+        "source {path:?} reports a size of {size} bytes and has {found}, as files in /proc and \
+         /sys do: copy its contents to another file first, for example with `cat`"
     )]
     SourceSize {
         /// The file.
         path: PathBuf,
-        /// What it says.
+        /// The size that it reports.
         size: u64,
         /// "more" or "fewer".
         found: &'static str,
     },
-    /// A source file changed between being listed and being read.
-    #[error("source {path:?} {change} while it was read: build again when nothing writes to it")]
+    /// A source file changed between listing and reading.
+    #[error(
+        "source {path:?} {change} while it was being read: build again when nothing writes to it"
+    )]
     SourceChanged {
         /// The file.
         path: PathBuf,
         /// "shrank", "grew", "vanished" or "changed".
         change: &'static str,
     },
-    /// A destination that can't be a path in a layer.
+    /// A destination is not a valid path in a layer.
     #[error("destination {destination:?} {reason}")]
     Destination {
         /// The destination as the mapping gives it.
         destination: PathBuf,
-        /// What is wrong with it and what to write instead.
+        /// What is wrong with it, and what to write instead.
         reason: &'static str,
     },
-    /// Two mappings want different things at one path.
+    /// Two mappings put different entries at the same path.
     #[error(
-        "{destination:?} is wanted twice: by {first} and by {second}; drop one, exclude it there, \
-         or choose a conflict policy (first or last wins)",
+        "{destination:?} is provided twice, by {first} and by {second}: remove one, exclude the \
+         path from it, or choose a conflict policy (first or last wins)",
         first = Printable(first), second = Printable(second)
     )]
     Conflict {
         /// The path in the layer.
         destination: PathBuf,
-        /// What the earlier mapping puts there.
+        /// What the earlier mapping puts at the path.
         first: String,
-        /// What the later mapping puts there.
+        /// What the later mapping puts at the path.
         second: String,
     },
-    /// A destination goes through a symbolic link of the base that does not lead to a directory.
+    /// A destination passes through a symbolic link of the base that does not lead to a directory.
     #[error(
-        "destination {destination:?} goes through {link:?}, which the base has as a symbolic link \
-         to {target:?}: the link {reason}; correct the destination, or remove the link with a \
+        "destination {destination:?} passes through {link:?}, a symbolic link of the base to \
+         {target:?}: the link {reason}; correct the destination, or remove the link with a \
          whiteout first"
     )]
     BaseLink {
-        /// The destination, or the path in a source folder that lands there.
+        /// The destination, or the path of a file from a source folder.
         destination: PathBuf,
         /// The link in the base.
         link: PathBuf,
@@ -130,7 +132,7 @@ pub enum Error {
         /// Where the link leads.
         reason: &'static str,
     },
-    /// A file would replace a directory of the base, or a directory a file.
+    /// A file would replace a directory of the base, or a directory would replace a file.
     #[error(
         "the base has a {base} at {destination:?}, and {source_name} would replace it: {}, or \
          allow the replacement (replace)",
@@ -142,97 +144,97 @@ pub enum Error {
         source_name = Printable(source_name)
     )]
     BaseConflict {
-        /// The destination, or the path in a source folder that lands there.
+        /// The destination, or the path of a file from a source folder.
         destination: PathBuf,
-        /// What the base has there: "directory" or "file".
+        /// What the base has at that path: "directory" or "file".
         base: &'static str,
-        /// What the layer has there, or below it.
+        /// What the layer has at that path or below it.
         source_name: String,
     },
-    /// A layer that was made without its base replaces something of that base.
+    /// A layer that was made without its base replaces a file, link or directory of that base.
     #[error("{0}; or allow the replacement (replace)")]
     Replaced(#[source] Warning),
-    /// A glob that can't be read.
+    /// A glob has invalid syntax.
     #[error("glob {glob:?} is not valid: {reason}", reason = Printable(reason))]
     Glob {
         /// The glob.
         glob: String,
-        /// What is wrong with it.
+        /// What is wrong with the glob.
         reason: String,
     },
-    /// A tar given as a source is damaged or holds what no layer can.
+    /// A source tar is damaged, or contains something that a layer cannot.
     #[error("tar {path:?}, at byte {offset}: {reason}", reason = Printable(reason))]
     SourceTar {
         /// The tar.
         path: PathBuf,
-        /// Where in the (uncompressed) tar.
+        /// The offset in the uncompressed tar.
         offset: u64,
         /// What is wrong.
         reason: String,
     },
-    /// A compressed tar is a source and there is no folder to unpack it in.
+    /// A source tar is compressed, and no folder is set in which to decompress it.
     #[error(
-        "tar {path:?} is compressed and there is no folder to unpack it in: store the layer, give \
-         a scratch folder, or decompress the tar first"
+        "tar {path:?} is compressed, and there is no folder to decompress it in: store the layer, \
+         set a scratch folder, or decompress the tar first"
     )]
     ScratchNeeded {
         /// The tar.
         path: PathBuf,
     },
-    /// A compression that can't be used as asked.
+    /// A compression, or its level, is not available.
     #[error("compression {compression:?}: {reason}", reason = Printable(reason))]
     Compression {
-        /// The compression, as written on a command line.
+        /// The compression, as on the command line.
         compression: String,
-        /// What is wrong and what to do.
+        /// What is wrong, and what to do.
         reason: String,
     },
-    /// A codec linked into this program makes other bytes than the byte format promises.
+    /// A codec that is linked into this program does not make the bytes that the byte format
+    /// promises.
     #[error(
-        "the {codec} linked into this program makes other bytes than byte format {format} \
-         promises: build with the Cargo.lock of this release, without a system library in its \
-         place"
+        "the {codec} that is linked into this program does not make the bytes that byte format \
+         {format} promises: build with the Cargo.lock of this release, and do not replace the \
+         codec by a library of the system"
     )]
     CodecBytes {
-        /// "gzip" or "zstd", and its level.
+        /// "gzip" or "zstd", with the level.
         codec: String,
-        /// The byte format's number.
+        /// The number of the byte format.
         format: u32,
     },
-    /// A digest that can't be read.
+    /// A digest is malformed.
     #[error(transparent)]
     Digest(#[from] ParseDigestError),
-    /// A value that a document can't hold: user-given JSON, a platform, a tag, an environment
-    /// entry.
+    /// A value is not valid: JSON from the user, a platform, a tag, an environment variable.
     #[error("{what}: {reason}", what = Printable(what), reason = Printable(reason))]
     Invalid {
-        /// What was read, and where from.
+        /// The value, and where it comes from.
         what: String,
-        /// What is wrong and what to do.
+        /// What is wrong, and what to do.
         reason: String,
     },
-    /// Images that can't stand together in one layout or index.
+    /// Two images cannot be in the same layout or index.
     #[error(
         "images {first} and {second} {reason}",
         first = Printable(first), second = Printable(second), reason = Printable(reason)
     )]
     Images {
-        /// The first one's tag, platform or digest.
+        /// The tag, platform or digest of the first image.
         first: String,
-        /// The second one's.
+        /// The tag, platform or digest of the second image.
         second: String,
-        /// Why not, and what to do.
+        /// Why they cannot be together, and what to do.
         reason: String,
     },
-    /// A layout, or a folder of one step, that can't be read as one.
+    /// A layout, or the folder of a step, cannot be used.
     #[error("{path:?} {reason}", reason = Printable(reason))]
     Layout {
-        /// The layout, or a file of it.
+        /// The layout, or a file in it.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// What is wrong, and what to do.
         reason: String,
     },
-    /// A layout has defects. Displayed, each has a line of its own.
+    /// A layout has defects. `Display` writes each on a separate line.
     #[error(
         "{path:?} is not sound: make or fetch it again{}",
         defects.iter().map(|defect| format!("\n  {}", Printable(defect))).collect::<String>()
@@ -240,132 +242,132 @@ pub enum Error {
     Unsound {
         /// The layout.
         path: PathBuf,
-        /// What [`verify`](crate::verify()) finds, each in a sentence.
+        /// The findings of [`verify`](crate::verify()), as one sentence each.
         defects: Vec<String>,
     },
     /// A blob is not in the layout.
-    #[error("blob {digest} is missing from {path:?}: fetch the image again, whole")]
+    #[error("blob {digest} is missing from {path:?}: fetch the complete image again")]
     BlobMissing {
         /// The layout.
         path: PathBuf,
         /// The blob.
         digest: Digest,
     },
-    /// A blob's bytes are not what its descriptor says.
+    /// The bytes of a blob do not match its descriptor.
     #[error(
-        "blob {digest} is damaged: its descriptor says {expected}, its bytes say {actual}; make \
-         or fetch it again"
+        "blob {digest} is damaged: its descriptor says {expected}, but it has {actual}; make or \
+         fetch it again"
     )]
     BlobDamaged {
         /// The blob.
         digest: Digest,
-        /// Size or digest, from the descriptor.
+        /// The size or digest in the descriptor.
         expected: String,
-        /// Size or digest, from the bytes.
+        /// The size or digest of the bytes.
         actual: String,
     },
-    /// A blob's bytes can't be had.
+    /// The bytes of a blob cannot be read.
     #[error("cannot read blob {digest}: {cause}", cause = Printable(cause))]
     BlobUnreadable {
         /// The blob.
         digest: Digest,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         cause: io::Error,
     },
-    /// What a recipe makes a blob from is not what it was when the recipe was written.
+    /// A source of a blob has changed since the recipe of the blob was written.
     #[error(
-        "blob {digest} cannot be made again: {path:?} {change} since it was described; put it back \
-         as it was, or make the image again"
+        "blob {digest} cannot be made again: {path:?} {change} since it was described; restore it, \
+         or make the image again"
     )]
     SourceOutdated {
         /// The blob.
         digest: Digest,
-        /// The source; of what has none (a directory, a link), its place in the layer.
+        /// The source, or the path in the layer of an entry without a source (a directory, a link).
         path: PathBuf,
-        /// What happened to it: "changed", "vanished", "was added".
+        /// What happened to it: "changed", "vanished" or "was added".
         change: &'static str,
     },
-    /// A recipe reads a file of this machine, and it is not known that this user wrote it.
+    /// A recipe reads a file of this machine, but lacks the proof that this user wrote it here.
     #[error(
-        "recipe {recipe:?} reads {reads:?}, and this user did not write it here: name a folder \
-         that recipes may read with --recipe-root, or give --trust-recipes if you trust whoever \
-         made the layout (in the library: RecipeTrust)"
+        "recipe {recipe:?} reads {reads:?}, but the recipe was not written by this user on this \
+         machine: name the folders that recipes may read with --recipe-root, or pass \
+         --trust-recipes if you trust the author of the layout (in the library: RecipeTrust)"
     )]
     RecipeUntrusted {
-        /// The file of the recipe.
+        /// The file that contains the recipe.
         recipe: PathBuf,
-        /// The file or folder that it reads.
+        /// The file or folder that the recipe reads.
         reads: PathBuf,
     },
     /// A recipe was written for another byte format.
     #[error(
-        "the recipe of blob {digest} is for byte format {format}, and this program makes byte \
-         format {BYTE_FORMAT}: use a release that makes that one, or make the image again"
+        "the recipe of blob {digest} is for byte format {format}, but this program makes byte \
+         format {BYTE_FORMAT}: use a release that makes format {format}, or make the image again"
     )]
     RecipeFormat {
         /// The blob.
         digest: Digest,
-        /// The byte format's number.
+        /// The byte format of the recipe.
         format: u64,
     },
-    /// A registry could not be reached, refused, or sent what it should not.
+    /// A registry could not be reached, refused the request, or sent an invalid response.
     #[error("{reference}: {reason}", reference = Printable(reference), reason = Printable(reason))]
     Registry {
-        /// The image, by its full name.
+        /// The full name of the image.
         reference: String,
-        /// What went wrong and what to do.
+        /// What went wrong, and what to do.
         reason: String,
     },
-    /// A warning, where the option `strict` turns warnings into errors.
+    /// A warning that the option `strict` turned into an error.
     #[error("{0} (strict: warnings are errors)")]
     Warning(#[source] Warning),
-    /// An address can't be listened at.
+    /// The server cannot listen on an address.
     #[error(
-        "cannot listen at {address}: {cause}; choose another address, or port 0 for any that is \
-         free"
+        "cannot listen on {address}: {cause}; choose another address, or port 0 for any free port"
     )]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         cause: io::Error,
     },
-    /// An output can't be written.
+    /// An output cannot be written.
     #[error("cannot write {path:?}: {cause}", cause = Printable(cause))]
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         cause: io::Error,
     },
-    /// The file system has no locks for folders, as some of NFS and FUSE.
+    /// The file system does not support locks on folders, as with some NFS and FUSE file systems.
     #[error(
-        "cannot lock {path:?}: {cause}. Locks keep programs from removing blobs that others are \
-         about to use; if no other program writes there now, go on without locks (--no-lock)"
+        "cannot lock {path:?}: {cause}. Locks prevent programs from removing blobs that others \
+         are about to use; if no other program is writing to this folder, continue without locks \
+         (--no-lock)"
     )]
     NoLocks {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         cause: io::Error,
     },
-    /// A file of a layout can't be read.
+    /// A file of a layout cannot be read.
     #[error("cannot read {path:?}: {cause}", cause = Printable(cause))]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         cause: io::Error,
     },
 }
 
 impl Error {
-    /// An error on a source file, by what the system said of it.
+    /// The error for a source file that could not be read.
     pub(crate) fn source(path: impl Into<PathBuf>, cause: io::Error) -> Self {
         let path = path.into();
         match cause.kind() {
@@ -374,26 +376,26 @@ impl Error {
         }
     }
 
-    /// An error on an output, by what the system said of it.
+    /// The error for an output that could not be written.
     pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         |cause| Self::Write { path, cause }
     }
 
-    /// An error of a writer that takes an output: an error of ours that travelled inside one, which
-    /// names the file, comes out again as itself.
+    /// The error of a caller's writer. If it wraps one of our errors, which names a file, returns
+    /// that one.
     pub(crate) fn sink(cause: io::Error) -> Self {
         cause.downcast().unwrap_or_else(Self::write("output"))
     }
 
-    /// An error on a file of a layout, by what the system said of it.
+    /// The error for a file of a layout that could not be read.
     pub(crate) fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         |cause| Self::Read { path, cause }
     }
 
-    /// An error on a blob's bytes. They come through `Read`, whose error type is the system's: an
-    /// error of ours that travelled inside one, on a source for one, comes out again as itself.
+    /// The error for a blob that could not be read. `Read` returns `io::Error`, which may wrap one
+    /// of our errors, for example about a source. In that case, returns the wrapped error.
     pub(crate) fn blob(digest: Digest, cause: io::Error) -> Self {
         match cause.downcast() {
             Ok(error) => error,
@@ -401,7 +403,7 @@ impl Error {
         }
     }
 
-    /// The first of these warnings as an error, if warnings are errors.
+    /// Returns the first warning as an error if `strict` is set.
     pub(crate) fn refuse_warnings(warnings: &[Warning], strict: bool) -> Result<()> {
         match warnings.first() {
             Some(warning) if strict => Err(Self::Warning(warning.clone())),
@@ -419,7 +421,7 @@ impl Error {
 }
 
 impl From<Error> for io::Error {
-    /// An error of this kind, with the error inside.
+    /// Wraps the error and keeps the `io::ErrorKind` of its cause.
     fn from(error: Error) -> Self {
         let kind = match &error {
             Error::SourceUnreadable { cause, .. }

@@ -1,4 +1,4 @@
-//! The bytes of a blob, checked while they pass.
+//! Reads the bytes of a blob and verifies them.
 
 use std::io::{Read, Write};
 
@@ -12,24 +12,24 @@ use crate::{
     store::checked::CheckedFile,
 };
 
-/// The bytes of a chunk; the last one of a blob has fewer.
+/// The size of a chunk. The last chunk of a blob is smaller.
 pub(crate) const CHUNK: u64 = 256 << 10;
 
-/// A blob's bytes in chunks. Of bytes that lie in a file, none comes before all of them were
-/// checked. Others are checked while they come, and the last chunk comes only if all of them are
-/// what the descriptor says, so that no one ever holds a wrong blob that looks whole. An empty blob
-/// has an empty chunk, which is checked like any other.
+/// Reads a blob in chunks. The bytes of a file are all verified before the first chunk is returned.
+/// Other bytes are verified while they are read, and the last chunk is returned only if all bytes
+/// match the descriptor, so that a wrong blob is never complete. An empty blob has one empty chunk,
+/// which is verified like any other.
 pub(crate) struct Chunks {
     descriptor: Descriptor,
     source: Source,
-    /// The number of bytes that came.
+    /// The number of bytes read.
     at: u64,
     is_over: bool,
 }
 
 enum Source {
     Checked(CheckedFile),
-    /// These are hashed on the way.
+    /// Hashed while they are read.
     Unchecked(Box<dyn Read + Send>, Hasher),
 }
 
@@ -41,7 +41,7 @@ impl Chunks {
         }
     }
 
-    /// Of the blob with this descriptor, which this reads.
+    /// Reads the blob with this descriptor.
     pub(crate) fn new(descriptor: &Descriptor, reader: Box<dyn Read + Send>) -> Self {
         Self::of(descriptor, Source::Unchecked(reader, Hasher::default()))
     }
@@ -50,7 +50,7 @@ impl Chunks {
         Self { descriptor: descriptor.clone(), source, at: 0, is_over: false }
     }
 
-    /// Leaves out the chunks before this one. Those of a file are not read.
+    /// Skips the chunks before this one. Does not read them from a file.
     #[cfg(feature = "registry")]
     pub(crate) fn skip_to(&mut self, chunk: u64) -> Result<()> {
         match &mut self.source {
@@ -82,7 +82,7 @@ impl Chunks {
                 reader.take(length).read_to_end(&mut bytes).map_err(read)?;
                 hasher.update(&bytes);
                 if length == left || (bytes.len() as u64) < length {
-                    // One byte more shows that there are too many.
+                    // One more byte shows that there are too many.
                     let more = reader.take(1).read_to_end(&mut Vec::new()).map_err(read)?;
                     let (digest, size) = hasher.clone().finish();
                     self.descriptor.check(size + more as u64, Some(digest))?;
@@ -108,7 +108,7 @@ impl Iterator for Chunks {
     }
 }
 
-/// Copies the bytes of a blob, checked on the way. What is wrong is never copied whole.
+/// Copies and verifies the bytes of a blob. Never copies a wrong blob completely.
 ///
 /// # Errors
 ///
@@ -124,7 +124,7 @@ mod tests {
         basics::digest::Digest, blob::traits::MemoryBlob, document::descriptor::MediaType,
     };
 
-    /// A blob that says one thing and has another.
+    /// A blob whose bytes do not match its descriptor.
     struct Liar(Descriptor, Vec<u8>);
 
     impl Blob for Liar {

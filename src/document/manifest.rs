@@ -1,4 +1,4 @@
-//! Manifest and index as values.
+//! Manifests and indexes as values.
 
 use crate::{
     basics::error::{Error, Result},
@@ -10,16 +10,16 @@ use crate::{
 
 object! {
     /// An [image manifest](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md).
-    /// Written as JSON, the members stand in the order of the fields, absent ones left out.
+    /// Its JSON has the members in the order of the fields, without absent ones.
     #[derive(Clone, Debug, PartialEq)]
     #[serde(rename_all = "camelCase")]
     pub struct Manifest {
         /// Always 2.
         pub schema_version: u32,
-        /// The manifest's own media type.
+        /// The media type of the manifest.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub media_type: Option<MediaType>,
-        /// What kind of artifact this is, where it is no image.
+        /// The type of the artifact, if this is not an image.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub artifact_type: Option<String>,
         /// The configuration.
@@ -27,10 +27,10 @@ object! {
         /// The layers, lowest first.
         #[serde(default, deserialize_with = "null_is_empty")]
         pub layers: Vec<Descriptor>,
-        /// The manifest that this one says something of.
+        /// The manifest to which this one refers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub subject: Option<Descriptor>,
-        /// Whatever the author wants to say.
+        /// Arbitrary metadata.
         #[serde(default, skip_serializing_if = "Annotations::is_empty", deserialize_with = "null_is_empty")]
         pub annotations: Annotations,
     }
@@ -47,8 +47,9 @@ impl Manifest {
         "annotations",
     ];
 
-    /// Whether this is an image that a container can run: its configuration is an image's, and its
-    /// layers are tars. What cosign and ORAS make has the same configuration, and other layers.
+    /// Whether this is an image that a container can run: its configuration is an image
+    /// configuration, and its layers are tars. Artifacts of cosign and ORAS may have such a
+    /// configuration, but have other layers.
     pub(crate) fn is_of_container(&self) -> bool {
         self.config.media_type.to_oci() == MediaType::CONFIG
             && self.layers.iter().all(|layer| layer.media_type.is_layer())
@@ -61,28 +62,27 @@ impl Manifest {
 
 object! {
     /// An [image index](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md).
-    /// Written as JSON, the members stand in the order of the fields, absent ones left out.
+    /// Its JSON has the members in the order of the fields, without absent ones.
     ///
-    /// The entries are [`Descriptor`]s, unless somebody has a reason to look at them as another
-    /// type.
+    /// The entries are [`Descriptor`]s by default. Another type can read other parts of them.
     #[derive(Clone, Debug, PartialEq)]
     #[serde(rename_all = "camelCase", bound(deserialize = "D: serde::Deserialize<'de>"))]
     pub struct Index<D = Descriptor> {
         /// Always 2.
         pub schema_version: u32,
-        /// The index's own media type.
+        /// The media type of the index.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub media_type: Option<MediaType>,
-        /// What kind of artifact this is, where it is no image.
+        /// The type of the artifact, if this is not an image.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub artifact_type: Option<String>,
-        /// The manifests, one a platform, or further indexes.
+        /// The manifests, usually one for each platform, or further indexes.
         #[serde(default, deserialize_with = "null_is_empty")]
         pub manifests: Vec<D>,
-        /// The manifest that this index says something of.
+        /// The manifest to which this index refers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub subject: Option<Descriptor>,
-        /// Whatever the author wants to say.
+        /// Arbitrary metadata.
         #[serde(default, skip_serializing_if = "Annotations::is_empty", deserialize_with = "null_is_empty")]
         pub annotations: Annotations,
     }
@@ -112,7 +112,7 @@ impl<D> Index<D> {
     }
 }
 
-/// The media type that a document we write has: the one there is, if the user did not say another.
+/// The media type of a document to write: the expected one, unless the user sets another.
 fn stated(
     what: &str,
     version: u32,
@@ -120,10 +120,7 @@ fn stated(
     expected: MediaType,
 ) -> Result<MediaType> {
     if version != 2 {
-        return Err(Error::invalid(
-            what,
-            format!("schemaVersion {version} does not exist: it is 2"),
-        ));
+        return Err(Error::invalid(what, format!("schemaVersion is {version}, but must be 2")));
     }
     match media_type {
         Some(media_type) if *media_type == expected => Ok(expected),
@@ -131,7 +128,7 @@ fn stated(
             let found = other.map_or("missing".to_owned(), |found| format!("{:?}", found.as_str()));
             Err(Error::invalid(
                 what,
-                format!("its mediaType is {found}, and must be {expected}: leave it out"),
+                format!("its mediaType is {found}, but must be {expected}: remove it"),
             ))
         }
     }

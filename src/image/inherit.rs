@@ -1,4 +1,4 @@
-//! What an image takes over from its base image's configuration.
+//! Inheritance of a base image's configuration.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,10 +8,10 @@ use crate::{
     image::platform_image::PlatformImage,
 };
 
-/// The parts of a base image's configuration that an image takes over. What the user gives goes
-/// over them; `Env` merges by name, and a new `Entrypoint` clears an inherited `Cmd`.
+/// The parts of a base image's configuration that an image inherits. The options take precedence
+/// over them. `Env` is merged by name, and a new `Entrypoint` clears an inherited `Cmd`.
 ///
-/// Read from JSON, its members are written in camel case, and what is not named is `true`.
+/// In JSON, the members are in camel case, and the default of each is `true`.
 ///
 /// ```
 /// use oci_layout::Inherit;
@@ -39,19 +39,18 @@ pub struct Inherit {
     pub labels: bool,
     /// `StopSignal`.
     pub stop_signal: bool,
-    /// What else `config` holds: `Healthcheck`, `Shell`, unknown members. Never `OnBuild`: its
-    /// triggers are for the image that is built on the base, and not for those built on that.
+    /// Other members of `config`: `Healthcheck`, `Shell`, unknown members. Never `OnBuild`, whose
+    /// triggers are for the image that is built on the base, not for further images.
     pub other: bool,
-    /// The entries of `history`; without them, the base's layers have one each that says only that
-    /// they are there.
+    /// The entries of `history`. Without them, the layers of the base get one entry each, without
+    /// details.
     pub history: bool,
-    /// `author` and the unknown members beside `config`. Never `created`: that is the new image's
-    /// own.
+    /// `author` and the unknown members beside `config`. Never `created`, which the new image sets.
     pub metadata: bool,
 }
 
 impl Inherit {
-    /// All there is.
+    /// Inherits everything.
     pub const EVERYTHING: Self = Self {
         env: true,
         entrypoint: true,
@@ -67,7 +66,7 @@ impl Inherit {
         metadata: true,
     };
 
-    /// The layers alone.
+    /// Inherits only the layers.
     pub const NOTHING: Self = Self {
         env: false,
         entrypoint: false,
@@ -101,7 +100,7 @@ impl Inherit {
     fn member(&self, name: &str) -> bool {
         match name {
             "config" | "os.version" | "os.features" => true,
-            // The new image's own, or derived from its layers.
+            // Set by the new image, or derived from its layers.
             "created" | "history" | "rootfs" | "architecture" | "os" | "variant" => false,
             _ => self.metadata,
         }
@@ -114,7 +113,7 @@ impl Default for Inherit {
     }
 }
 
-/// What the base image gives; a new `Entrypoint` clears its `Cmd`.
+/// The inherited members. A new `Entrypoint` clears the inherited `Cmd`.
 pub(crate) fn inherited(
     base: &PlatformImage,
     inherit: &Inherit,
@@ -142,12 +141,12 @@ pub(crate) fn inherited(
     Value::Object(members)
 }
 
-/// The entries of the base image's history that the new one begins with.
+/// The history entries of the base image, with which the new history starts.
 pub(crate) fn history(base: Option<&PlatformImage>, inherit: &Inherit) -> Vec<Value> {
     let Some(base) = base else { return Vec::new() };
     let configuration = base.configuration();
-    // Entries and layers must agree in number, and not every base image's do: one without a history
-    // has layers too.
+    // The numbers of entries and layers must be equal, but some base images have layers and no
+    // history.
     let made = configuration.history.iter().filter(|entry| entry.empty_layer != Some(true)).count();
     if inherit.history && made == configuration.rootfs.diff_ids.len() {
         return configuration.history.iter().map(json::to_value).collect();

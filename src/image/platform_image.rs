@@ -1,4 +1,4 @@
-//! The image for one platform, wherever it comes from.
+//! An image for one platform, of any origin.
 
 use std::{fmt, io::Read, path::Path, sync::Arc};
 
@@ -20,21 +20,21 @@ use crate::{
     store::checked::CheckedFile,
 };
 
-/// The image for one platform: manifest, configuration and layers. It is the base of others
-/// ([`ConfigOptions::base`](crate::ConfigOptions::base)), whether it lies in a layout, an archive
-/// or a registry, or was just made.
+/// An image for one platform: manifest, configuration and layers. It can be the base of other
+/// images ([`ConfigOptions::base`](crate::ConfigOptions::base)), whether it comes from a layout, an
+/// archive or a registry, or was just made.
 #[derive(Clone)]
 pub struct PlatformImage {
     descriptor: Descriptor,
     manifest: Manifest,
     configuration: Configuration,
     layers: Vec<Arc<dyn Layer>>,
-    /// The layers as the manifest names them, the configuration and the manifest.
+    /// The layers in the order of the manifest, the configuration, and the manifest.
     blobs: Vec<Arc<dyn Blob>>,
 }
 
 impl PlatformImage {
-    /// An image whose documents were read. `blob` gives what they name.
+    /// Creates an image from parsed documents. `blob` returns the blobs to which they refer.
     pub(crate) fn new(
         descriptor: Descriptor,
         manifest: Manifest,
@@ -56,7 +56,7 @@ impl PlatformImage {
         Ok(Self { descriptor, manifest, configuration, layers, blobs })
     }
 
-    /// An image of these documents, layers and blobs.
+    /// Creates an image from these documents, layers and blobs.
     pub(crate) fn of_parts(
         descriptor: Descriptor,
         manifest: Manifest,
@@ -67,8 +67,8 @@ impl PlatformImage {
         Self { descriptor, manifest, configuration, layers, blobs }
     }
 
-    /// The image itself, or of an image for several platforms the one for this platform, by default
-    /// linux/amd64 unless there is only one.
+    /// Returns the image itself. From an image for several platforms, returns the image for this
+    /// platform, which is by default linux/amd64, or the only one.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl PlatformImage {
         Err(invalid(image, format!("has indexes more than {MAX_DEPTH} deep")))
     }
 
-    /// What names it: its entry in an index, if it comes from one.
+    /// The descriptor: the entry in an index, if the image comes from one.
     pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
@@ -119,8 +119,8 @@ impl PlatformImage {
         &self.configuration
     }
 
-    /// The layers, lowest first. Docker's media types are named by their OCI equivalents; the bytes
-    /// are the same.
+    /// The layers, lowest first. Media types of Docker are replaced by their OCI equivalents, which
+    /// have the same bytes.
     pub fn layers(&self) -> &[Arc<dyn Layer>] {
         &self.layers
     }
@@ -134,7 +134,7 @@ impl fmt::Debug for PlatformImage {
     }
 }
 
-/// The image as it is, to be put elsewhere: its manifest's bytes do not change.
+/// The image for copying. The bytes of its manifest stay unchanged.
 impl From<PlatformImage> for Image {
     fn from(image: PlatformImage) -> Self {
         let mut descriptor = image.descriptor;
@@ -150,7 +150,7 @@ impl From<&PlatformImage> for BaseFiles {
     }
 }
 
-/// A layer by its blob.
+/// A layer with its blob.
 struct ImageLayer {
     descriptor: Descriptor,
     blob: Arc<dyn Blob>,

@@ -1,4 +1,4 @@
-//! What is in a layer, without unpacking it anywhere.
+//! Lists the entries of a layer without unpacking it.
 
 use std::{
     ffi::OsString,
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Reads a layer's entries in their order, whether the layer is compressed or not.
+/// Reads the entries of a layer in their order. The layer can be compressed or not.
 ///
 /// ```
 /// use oci_layout::{FileMapping, LayerOptions, layer_entries, layer_tar};
@@ -33,8 +33,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::BlobUnreadable`] and whatever else [`Blob::open`] gives, here or for an entry; nothing
-/// comes after that. The digest is not looked at: see [`verify`](crate::verify()).
+/// [`Error::BlobUnreadable`] and the other errors of [`Blob::open`], here or for an entry. An error
+/// is the last item. The digest is not verified: see [`verify`](crate::verify()).
 pub fn layer_entries(layer: &(impl Blob + ?Sized)) -> Result<LayerEntries> {
     let digest = layer.descriptor().digest;
     let stream = BufReader::with_capacity(64 << 10, layer.open()?);
@@ -43,9 +43,9 @@ pub fn layer_entries(layer: &(impl Blob + ?Sized)) -> Result<LayerEntries> {
     Ok(LayerEntries { tar: Some(TarReader::new(tar)), digest })
 }
 
-/// See [`layer_entries`].
+/// The iterator of [`layer_entries`].
 pub struct LayerEntries {
-    /// `None` after the last entry, or the first error.
+    /// `None` after the last entry or an error.
     tar: Option<TarReader<Box<dyn Read + Send>>>,
     digest: Digest,
 }
@@ -54,9 +54,9 @@ pub struct LayerEntries {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LayerEntry {
-    /// As the layer names it: a directory usually has a slash behind, and `./` is the root.
+    /// The name in the layer: directories usually end with a slash, and `./` is the root.
     pub path: PathBuf,
-    /// Of a file's contents, in bytes; 0 for anything else.
+    /// The size of a file's contents in bytes. Zero for other entries.
     pub size: u64,
 }
 

@@ -1,4 +1,4 @@
-//! `layer_tar`: mappings in, a layer out.
+//! `layer_tar` makes a layer from mappings.
 
 use std::{
     fmt,
@@ -40,16 +40,15 @@ use crate::{
     tarfile::compression::Compression,
 };
 
-/// Makes a layer of these files.
+/// Makes a layer from these files.
 ///
-/// By default the layer is only described: every source byte is read once, both digests are
-/// computed while the bytes pass, and nothing is written. With [`LayerOptions::store`] the blob is
-/// written in that same pass.
+/// By default the layer is only described: every source byte is read once to compute both digests,
+/// and nothing is written. With [`LayerOptions::store`], the same pass writes the blob.
 ///
-/// The bytes are a function of the mappings, the options and the files' contents alone: entries are
-/// sorted, missing parent directories are added (0755, root), and mode, owner and time are what
-/// mapping and options say. Where the mappings do not conflict, their order does not matter.
-/// `docs/byte-format.md` has every rule.
+/// The bytes are a function of the mappings, the options and the contents of the files. Entries are
+/// sorted, missing parent directories are added (0755, root), and mode, owner and time are those of
+/// the mappings and options. The order of mappings does not matter if they do not conflict.
+/// `docs/byte-format.md` has all rules.
 ///
 /// ```
 /// use oci_layout::{Blob, FileMapping, Layer, LayerOptions, layer_tar};
@@ -75,8 +74,8 @@ use crate::{
 /// - [`Error::Warning`] if `strict` is set and there is a [`Warning`];
 /// - [`Error::Write`] if the blob can't be stored.
 ///
-/// Folders are listed while files are read and stored. Whatever fails, what was written of the blob
-/// is removed; the folders that were made for it are left.
+/// Folders are listed while files are read and stored. After an error, the incomplete blob is
+/// removed, but not the folders that were created for it.
 pub fn layer_tar<M: Into<FileMapping>>(
     files: impl IntoIterator<Item = M>,
     options: impl Into<LayerOptions>,
@@ -133,7 +132,7 @@ pub fn layer_tar<M: Into<FileMapping>>(
                 &progress,
                 &mut record,
             )?;
-            // What is refused is not kept.
+            // A layer that is refused is not stored.
             let warnings = finish()?;
             let path = store.keep(blob, pass.digest)?;
             (pass, warnings, Some((path, Arc::new(store))))
@@ -174,8 +173,8 @@ pub fn layer_tar<M: Into<FileMapping>>(
     })
 }
 
-/// Whether the sources are all that is needed to make the layer again, in any place: a compressed
-/// tar needs a folder to be unpacked in, and a pipe is read once.
+/// Whether the layer can be made again from its sources alone: a compressed tar needs a folder to
+/// decompress it in, and a pipe can only be read once.
 fn can_be_described(files: &[FileMapping]) -> Result<bool> {
     for mapping in files {
         let can = match &mapping.source {
@@ -190,7 +189,8 @@ fn can_be_described(files: &[FileMapping]) -> Result<bool> {
     Ok(true)
 }
 
-/// The mappings with sources that mean the same in any working directory.
+/// Converts the sources of the mappings to absolute paths, which do not depend on the working
+/// directory.
 fn with_absolute_sources(mut files: Vec<FileMapping>) -> Result<Vec<FileMapping>> {
     for mapping in &mut files {
         if let Source::Path(source) | Source::Tar(source) = &mut mapping.source {
@@ -200,8 +200,8 @@ fn with_absolute_sources(mut files: Vec<FileMapping>) -> Result<Vec<FileMapping>
     Ok(files)
 }
 
-/// A layer made by [`layer_tar`]: stored, or only described. Described, its bytes are made again
-/// when somebody reads them, which reads the sources a second time.
+/// A layer made by [`layer_tar`], either stored or only described. Reading a described layer makes
+/// its bytes again, which reads the sources a second time.
 #[derive(Clone)]
 pub struct TarLayer {
     descriptor: Descriptor,
@@ -210,8 +210,8 @@ pub struct TarLayer {
     compression: Compression,
     stream: Arc<TarStream>,
     pool: Pool,
-    /// The blob's file, and the hold on its layout: nobody collects the blob before an index can
-    /// name it.
+    /// The file of the blob, and a lock on its layout, so that the blob is not collected before an
+    /// index can refer to it.
     stored: Option<(PathBuf, Arc<BlobFiles>)>,
     checks: Option<Arc<Checks>>,
     recipe: Option<Recipe>,
@@ -219,7 +219,7 @@ pub struct TarLayer {
 }
 
 impl TarLayer {
-    /// What is probably a mistake in the mappings or options.
+    /// Probable mistakes in the mappings or options.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -294,7 +294,8 @@ impl From<TarLayer> for Arc<dyn Layer> {
     }
 }
 
-/// Destinations only: a source's path says where somebody works, not what is in the image.
+/// Contains only destinations, because the paths of sources depend on the machine instead of the
+/// image.
 fn created_by(files: &[FileMapping]) -> String {
     const NAMED: usize = 8;
     let mut text = "oci-layout layer-tar".to_owned();

@@ -1,10 +1,10 @@
-//! From a tar that does not exist to digests and, if wanted, bytes: read, hash and compress, all at
-//! once.
+//! Reads, hashes and compresses a tar that does not exist yet, in parallel, and optionally writes
+//! the blob.
 //!
-//! The tar is cut into blocks of a size that the compression alone decides. Blocks are read and
-//! compressed in any order by any thread; they are hashed, and what they became is hashed and
-//! written, in order, by one thread at a time. So the bytes do not depend on the threads, and
-//! memory not on the size of the tar.
+//! The tar is cut into blocks, whose size depends only on the compression. Threads read and
+//! compress blocks in any order. One thread at a time hashes the blocks, and hashes and writes
+//! their compressed form, in order. The bytes therefore do not depend on the number of threads, and
+//! the memory not on the size of the tar.
 
 use std::{
     collections::VecDeque,
@@ -25,21 +25,21 @@ use crate::{
     tarfile::{codec::Codec, compression::Compression},
 };
 
-/// What one pass over a tar finds.
+/// The results of one pass over a tar.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pass {
     pub(crate) diff_id: Digest,
-    /// Digest and size of the blob.
+    /// The digest and size of the blob.
     pub(crate) digest: Digest,
     pub(crate) size: u64,
 }
 
-/// Is shown each block of the tar, in order, when it and all before it are in the hasher. What it
-/// refuses, and all that follows, leaves in no form.
+/// A function that receives each block of the tar, in order, after the block and all earlier ones
+/// were added to the hasher. If it returns an error, this block and all later ones are not written.
 pub(crate) type EachBlock<'a> = dyn FnMut(&[u8], &Hasher) -> Result<()> + Send + 'a;
 
-/// Reads the tar once; writes the blob into the sink, if there is one, on the way. What is not
-/// known of the tar yet comes from `listing`. `progress` is told how many bytes of the tar are
+/// Reads the tar once, and writes the blob into the sink, if there is one. `listing` adds entries
+/// to the tar that are not known yet. `progress` receives the number of bytes of the tar that are
 /// done.
 pub(crate) fn pass<'a>(
     stream: &'a TarStream,
@@ -84,61 +84,61 @@ pub(crate) fn pass<'a>(
     Ok(Pass { diff_id, digest, size })
 }
 
-/// Each thread makes one buffer's bytes of another's, and what waits for an older block shall keep
-/// nobody from work. No more than that: this is what memory is. Where a block is small, one more
-/// costs little, and few threads need it.
+/// Two buffers per thread, one for input and one for output, plus slack for blocks that finish out
+/// of order. This bounds memory. For small blocks, an additional buffer is cheap, and with few
+/// threads it is not needed.
 fn room(threads: usize, block_size: u64) -> usize {
     let more = if block_size > 1 << 20 { 0 } else { 1 };
     threads.saturating_mul(2).saturating_add(threads / 4 + more)
 }
 
-/// Blocks hashed in one task, if so many are there: the end of a task wakes whoever waits, which
-/// itself takes a while.
+/// The number of blocks that one task hashes, if they are ready. The end of a task wakes waiting
+/// threads, which takes some time.
 const HASHED_AT_ONCE: usize = 2;
 
 struct Pipeline<'a> {
     stream: &'a TarStream,
     listing: Option<&'a Listing<'a>>,
     block_size: u64,
-    /// With so many buffers in use, no more are taken.
+    /// The limit on buffers in use.
     room: usize,
     pool: &'a Pool,
     progress: &'a (dyn Fn(u64) + Sync),
     compression: Compression,
-    /// Without compression the tar is the blob, and is hashed once.
+    /// Without compression, the tar is the blob, and is hashed only once.
     compresses: bool,
     /// Whether there is a sink.
     writes: bool,
-    /// Compressors at rest; there are never more than threads at work.
+    /// Idle compressors. There are never more than threads at work.
     codecs: Mutex<Vec<Codec>>,
     queue: Mutex<Queue>,
     tar: Mutex<(Hasher, &'a mut EachBlock<'a>)>,
     blob: Mutex<(Hasher, Option<&'a mut (dyn Write + Send + 'a)>)>,
 }
 
-/// The blocks in memory, and who is at what.
+/// The blocks in memory, and the tasks that are running.
 #[derive(Default)]
 struct Queue {
-    /// From the first one not done on.
+    /// The blocks, starting with the first one that is not done.
     blocks: VecDeque<Block>,
-    /// The number of blocks done, which is the number of `blocks`' first.
+    /// The number of blocks that are done, which is the number of the first block in `blocks`.
     done: u64,
     /// The number of blocks whose tar bytes are hashed.
     hashed: u64,
     hashing: bool,
-    /// Whether somebody is at hashing and writing what the blocks became.
+    /// Whether a thread is hashing and writing output.
     emitting: bool,
     failed: Option<Error>,
     aborted: bool,
 }
 
-/// A block on its way.
+/// A block in progress.
 #[derive(Default)]
 struct Block {
-    /// As long as somebody needs it.
+    /// Kept while it is needed.
     tar: Option<Arc<Buffer>>,
     compressing: bool,
-    /// What it became: its part of the blob.
+    /// The part of the blob that it becomes.
     output: Option<Output>,
 }
 
@@ -149,23 +149,24 @@ enum Output {
 }
 
 enum Task<'a> {
-    /// Finds out more of the tar.
+    /// Lists more entries of the tar.
     List(ListTask<'a>),
     Read(u64, Buffer),
-    /// Adds the bytes of these blocks of the tar to the diff ID.
+    /// Adds the bytes of these blocks to the diff ID.
     Hash(Vec<Arc<Buffer>>),
     Compress(u64, Arc<Buffer>, Buffer),
-    /// Adds the blob's bytes to its digest, and writes them.
+    /// Adds the bytes to the blob's digest, and writes them.
     Emit(Output),
 }
 
 impl<'a> Job for Pipeline<'a> {
     type Task = Task<'a>;
 
-    /// Whatever brings the oldest block forward comes first: it frees memory.
+    /// Tasks that advance the oldest block have priority, because they free memory.
     fn claim(&self, may: May) -> Claim<Task<'a>> {
         let queue = &mut *lock(&self.queue);
-        // What the oldest block becomes is never waited for: the buffer for it is left free.
+        // A buffer for the output of the oldest block stays reserved, so that it never waits for
+        // one.
         let left = usize::from(
             self.compresses && queue.blocks.front().is_some_and(|block| !block.compressing),
         );
@@ -199,8 +200,8 @@ impl<'a> Job for Pipeline<'a> {
                 return Claim::Work(Task::Hash(ready));
             }
         }
-        // Beside hashing alone there is time. Where there is none, it is better known early what
-        // fails, and how much there is to do.
+        // Compression uses all threads anyway, so listing early costs nothing, and shows errors and
+        // the total size early. Without compression, hashing leaves time for listing.
         let lists_first = self.compresses || self.pool.threads() == 1;
         if lists_first && let Some(task) = self.list(may) {
             return Claim::Work(task);
@@ -221,8 +222,8 @@ impl<'a> Job for Pipeline<'a> {
         }
         let next = queue.done + queue.blocks.len() as u64;
         let known = count.unwrap_or_else(|| self.stream.size() / self.block_size);
-        // One block always, and what it becomes: whoever holds all other buffers may be waiting for
-        // a reader who waits for this job.
+        // One block and its output are always allowed: the other buffers may belong to a job that
+        // waits for a reader that waits for this job.
         if (take_buffer || queue.blocks.is_empty()) && next < known {
             queue.blocks.push_back(Block::default());
             return Claim::Work(Task::Read(next, self.pool.buffer()));
@@ -251,7 +252,7 @@ impl<'a> Job for Pipeline<'a> {
 }
 
 impl<'a> Pipeline<'a> {
-    /// The number of blocks, once all is known of the tar.
+    /// The number of blocks, once all entries of the tar are known.
     fn count(&self) -> Option<u64> {
         self.stream.total().map(|size| size.div_ceil(self.block_size))
     }
@@ -285,7 +286,7 @@ impl<'a> Pipeline<'a> {
                 Some(block) if self.compresses => block.forget_tar(true),
                 Some(block) if self.writes => block.output = Some(Output::Tar(tar)),
                 Some(_) => queue.finish_block(),
-                // After a failure there is no queue any more.
+                // After an error, the queue is empty.
                 None => {}
             }
         }
@@ -326,7 +327,7 @@ impl<'a> Pipeline<'a> {
         if let Some(sink) = sink {
             sink.write_all(bytes).map_err(Error::sink)?;
         }
-        // Before the next block is the oldest one, which may take a buffer then.
+        // Dropped before the next block becomes the oldest, which may then take a buffer.
         drop(output);
         let mut queue = lock(&self.queue);
         queue.emitting = false;
@@ -334,7 +335,7 @@ impl<'a> Pipeline<'a> {
         Ok(())
     }
 
-    /// Notes something of a block; the function is also told whether its tar bytes are hashed.
+    /// Updates a block. The function also receives whether its tar bytes are hashed.
     fn note(&self, index: u64, note: impl FnOnce(&mut Block, bool)) {
         let mut queue = lock(&self.queue);
         let (position, hashed) = (index - queue.done, index < queue.hashed);
@@ -345,7 +346,7 @@ impl<'a> Pipeline<'a> {
 }
 
 impl Block {
-    /// Gives the buffer back for another block, or for what one becomes.
+    /// Releases the buffer for another block or its output.
     fn forget_tar(&mut self, hashed: bool) {
         if hashed && self.output.is_some() {
             self.tar = None;

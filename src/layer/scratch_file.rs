@@ -1,4 +1,4 @@
-//! The bytes of a stream as a source, in a file without a name.
+//! Copies a stream to a file without a name, which is then the source.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::{
     layer::entry::{SourceFile, TarFile},
 };
 
-/// What a stream gives, in a file without a name.
+/// Copies a stream to a file without a name.
 pub(crate) fn unpack(
     path: &Path,
     mut stream: impl Read,
@@ -46,13 +46,13 @@ pub(crate) fn unpack(
 
 pub(crate) fn too_large(path: &Path, limit: u64) -> Error {
     let reason = format!(
-        "it unpacks to more than the limit of {limit} bytes: set a higher unpack limit if that is \
-         right"
+        "it unpacks to more than the limit of {limit} bytes: raise the unpack limit if you trust \
+         it"
     );
     damaged(path, limit, reason)
 }
 
-/// An error on a tar as a source, at this byte of it.
+/// An error in a source tar at this offset.
 pub(crate) fn damaged(path: &Path, offset: u64, reason: String) -> Error {
     Error::SourceTar { path: path.to_owned(), offset, reason }
 }

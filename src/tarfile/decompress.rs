@@ -1,21 +1,21 @@
-//! gzip and zstd read as what is in them, which their first bytes tell.
+//! Decompression of gzip and zstd, which are detected by their first bytes.
 
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
-/// What the stream unpacks to; `None` if it is compressed in no way that is known.
+/// Decompresses a stream. Returns the stream itself if it has no known compression.
 ///
 /// # Errors
 ///
-/// What its beginning can't be read for; a stream in zstd without the feature of that name, which
-/// the error names.
+/// If the beginning cannot be read, or if a stream uses zstd and the feature `zstd` is disabled,
+/// which the error names.
 pub(crate) fn decompress<'a>(mut stream: impl BufRead + Send + 'a) -> io::Result<Unpacked<'a>> {
     Ok(match stream.fill_buf()? {
         [0x1f, 0x8b, ..] => {
             Unpacked::Compressed(Box::new(Gzip::Member(Box::new(GzDecoder::new(stream)))))
         }
-        // A frame, or one to be skipped: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
+        // A frame or a skippable frame: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
             Unpacked::Compressed(zstd(stream)?)
         }
@@ -23,14 +23,14 @@ pub(crate) fn decompress<'a>(mut stream: impl BufRead + Send + 'a) -> io::Result
     })
 }
 
-/// A stream that was compressed, or was not.
+/// A stream, decompressed if it was compressed.
 pub(crate) enum Unpacked<'a> {
     Compressed(Box<dyn Read + Send + 'a>),
     Plain(Box<dyn Read + Send + 'a>),
 }
 
-/// The members of a gzip file, one after the other. Zeros after the last one are padding, as `gzip`
-/// has it: whoever writes in blocks, to a tape for one, leaves them there.
+/// The concatenated members of a gzip file. As with `gzip`, zeros after the last member are
+/// padding, which programs that write in blocks leave, for example on tapes.
 enum Gzip<R> {
     Member(Box<GzDecoder<R>>),
     Ended,
@@ -58,7 +58,7 @@ impl<R: BufRead> Read for Gzip<R> {
                     }
                     Some(0x1f) if zeros == 0 && !padded => break,
                     Some(_) => {
-                        let reason = "something that is not gzip follows the compressed data";
+                        let reason = "data that is not gzip follows the compressed data";
                         return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
                     }
                 }
@@ -76,7 +76,7 @@ fn zstd<'a>(stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send 
 #[cfg(not(feature = "zstd"))]
 fn zstd<'a>(_stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     Err(io::Error::other(
-        "it is compressed with zstd: build with the feature `zstd`, or decompress it first",
+        "it is compressed with zstd: enable the feature `zstd`, or decompress it first",
     ))
 }
 
@@ -88,8 +88,8 @@ mod tests {
 
     use super::*;
 
-    /// gzip 1.12 reads zeros after the last member without a word, and says of anything else that
-    /// it is garbage.
+    /// gzip 1.12 silently ignores zeros after the last member, and reports anything else as
+    /// garbage.
     #[test]
     fn zeros_after_gzip_are_padding() {
         let member = |text: &[u8]| {

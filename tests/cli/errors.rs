@@ -25,9 +25,9 @@ fn a_wrong_argument_is_a_usage_error() {
         ),
         (
             "build -f app --platform linux -o out",
-            "it is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64",
+            "write it as OS/ARCHITECTURE[/VARIANT], for example linux/arm64",
         ),
-        ("build -f app --compression lzma -o out", "there are gzip, zstd and none"),
+        ("build -f app --compression lzma -o out", "expected gzip, zstd or none"),
         ("build -f app --tag a@b -o out", "it has a digest"),
         ("build -f app --base : -o out", "the tag after the colon is empty"),
         ("build -f app --threads 1025 -o out", "expected a number from 0 to 1024"),
@@ -58,17 +58,18 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
     fs::write(room.path("other/index.html"), "other").unwrap();
     room.ok("layer-tar -f app -o layer");
     room.ok("build -f app --tag latest -o image");
-    let in_itself = "source \".\": the layer's own output lies there, and would become a part of \
-        it: write it elsewhere, or exclude it";
+    let in_itself = "source \".\": the output of the layer is there, and would become a part of \
+        the layer: write it elsewhere, or exclude it";
     for (args, sentence) in [
         (
             "build -f nothing -o out",
-            "source \"nothing\" does not exist: correct the path, or make the file first",
+            "source \"nothing\" does not exist: correct the path, or create the file first",
         ),
         (
             "build -f assets:/srv other:/srv -o out",
-            "\"/srv/index.html\" is wanted twice: by \"assets/index.html\" and by \"other/index.html\"; drop one, \
-             exclude it there, or choose a conflict policy (first or last wins)",
+            "\"/srv/index.html\" is provided twice, by \"assets/index.html\" and by \
+             \"other/index.html\": remove one, exclude the path from it, or choose a conflict \
+             policy (first or last wins)",
         ),
         (
             "build -f app:/../app -o out",
@@ -76,7 +77,7 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ),
         (
             "build -f app --compression gzip:99 -o out",
-            "compression \"gzip:99\": gzip has the levels 1 to 12",
+            "compression \"gzip:99\": gzip supports levels 1 to 12",
         ),
         (
             "build -f app --extra {} -o image",
@@ -98,7 +99,7 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ("build -f app --extra ] -o out", "\"]\": not JSON: expected value at line 1 column 1"),
         (
             "build -f app --extra {\"entripoint\":1} -o out",
-            "image configuration (set by --extra): there is no member \"entripoint\"; there are \
+            "image configuration (set by --extra): unknown member \"entripoint\"; expected one of \
              created, author, architecture, os, os.version, os.features, variant, config, rootfs, \
              history",
         ),
@@ -116,8 +117,8 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ),
         (
             "layer-tar --spec spec.json -o out",
-            "\"spec.json\", files[0] (\"app\"), mode: write the octal digits as a string, as in \"0755\", and not 755; \
-             or it is \"keep\"",
+            "\"spec.json\", files[0] (\"app\"), mode: write the octal digits as a string, as in \
+             \"0755\", instead of 755; \"keep\" is also valid",
         ),
         (
             "image-config --layer assets -o out",
@@ -161,8 +162,8 @@ fn a_configuration_with_a_base_wants_it_again() {
     room.ok("image-config --layer layer --base base -o config");
     room.fails(
         "image-manifest --layer layer --config config -o out",
-        "image manifest: its configuration has 1 more layers below those that are given: give the \
-         base image that it was made with too",
+        "image manifest: its configuration has 1 more layers below the given ones: also pass \
+         the base image with which it was made",
     );
     room.ok("image-manifest --layer layer --config config --base base -o out");
 }
@@ -190,12 +191,12 @@ fn an_empty_folder_is_used_and_empty_again_after_a_failure() {
     fs::set_permissions(room.path("out"), fs::Permissions::from_mode(0o700)).unwrap();
     room.fails(
         "build -f nothing -o out",
-        "source \"nothing\" does not exist: correct the path, or make the file first",
+        "source \"nothing\" does not exist: correct the path, or create the file first",
     );
     assert_eq!(fs::read_dir(room.path("out")).unwrap().count(), 0);
     room.fails(
         "build -f nothing -o deep/er/out",
-        "source \"nothing\" does not exist: correct the path, or make the file first",
+        "source \"nothing\" does not exist: correct the path, or create the file first",
     );
     assert!(!room.path("deep").exists(), "folders above the output are removed too");
     room.ok("build -f app -o out");

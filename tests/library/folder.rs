@@ -227,8 +227,8 @@ fn a_folder_that_lacks_a_part_is_an_error_that_names_it() {
     assert_eq!(
         diff_id,
         format!(
-            "FOLDER has a DiffID that cannot be read: digest \"sha512:00\" is not a sha256, the \
-             one algorithm supported here: {again}"
+            "FOLDER has a DiffID that cannot be read: digest \"sha512:00\" has an \
+             unsupported algorithm: only sha256 is supported: {again}"
         )
     );
     let descriptor = broken(|dir, _| fs::write(dir.join("media-descriptor.json"), "{}").unwrap());

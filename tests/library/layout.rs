@@ -269,7 +269,7 @@ fn an_index_names_each_platform_once() {
     let [one, other] = ["one", "other"].map(|text| on_platform(text, "linux/arm64"));
     assert!(
         message(image_index([one.clone(), other.clone()], json!({})))
-            .ends_with(" are both for linux/arm64: give each another platform, or another tag")
+            .ends_with(" are both for linux/arm64: use different platforms, or different tags")
     );
     let dir = TempDir::new().unwrap();
     let images = [one.tagged("a"), other.tagged("a")];

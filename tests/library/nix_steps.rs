@@ -437,7 +437,7 @@ fn what_cannot_be_used_is_said() {
     let starts = |sentence: String, with: &str| assert!(sentence.starts_with(with), "{sentence}");
     starts(
         refused(json!({ "spec": { "fiels": [] } })),
-        "layer specification: there is no member \"fiels\"",
+        "layer specification: unknown member \"fiels\"",
     );
     starts(refused(json!({ "spec": {}, "closure": "x" })), "closure: invalid type: string");
     let outside = refused(json!({ "spec": {}, "closure": ["/nowhere"] }));
@@ -451,7 +451,7 @@ fn what_cannot_be_used_is_said() {
         "copyToRoot": store.paths(&["app"]) });
     let conflict = refused(conflict);
     assert!(
-        conflict.contains("\"/file-of-app\" is wanted twice: by a text of 1 bytes"),
+        conflict.contains("\"/file-of-app\" is provided twice, by a text of 1 bytes"),
         "{conflict}"
     );
     assert!(conflict.contains(&store.path("app")), "{conflict}");
@@ -713,8 +713,7 @@ fn a_store_path_lands_in_a_directory_under_its_name_without_the_hash() {
     let text = json!([{ "text": "x", "destination": "/etc/" }]);
     let link = json!([{ "symlink": "x", "destination": "/etc/" }]);
     for (number, files) in [text, link].into_iter().enumerate() {
-        let expected =
-            "destination \"/etc/\" ends with a slash, and the source has no name to land under";
+        let expected = "destination \"/etc/\" ends with a slash, but the source has no name to use";
         let attributes = store.attributes(&format!("package {number}"), json!({ "files": files }));
         let refused = message(nix::files(&attributes));
         assert!(refused.starts_with(expected), "{refused}");
@@ -751,7 +750,7 @@ fn a_layer_of_the_store_has_no_warning_of_the_machine() {
         .attributes("wrong", attributes(json!({ "strict": true, "exclude": ["no such file"] })));
     assert_eq!(
         message(nix::layer_tar(&wrong, &Pool::new(1))),
-        "exclude: the glob \"no such file\" matches nothing: correct it, or leave it out (strict: \
+        "exclude: the glob \"no such file\" matches nothing: correct or remove it (strict: \
          warnings are errors)"
     );
 }

@@ -1,4 +1,4 @@
-//! Indexes of layers in a folder, by digest: a layer that was read once is not read again.
+//! Caches indexes of layers in a folder, by digest, so that each layer is only read once.
 
 use std::{
     fs,
@@ -19,11 +19,10 @@ use crate::{
     store::{new_file::Temporary, write_options::WriteOptions},
 };
 
-/// What a file of the cache begins with: its format. Another format has another name, and is never
-/// read.
+/// The beginning of each cache file, which identifies its format. Other formats are never read.
 const MAGIC: &[u8; 8] = b"ocilidx2";
 
-/// The layers of one image, lowest first, where the folder is about one image.
+/// The layers of one image, lowest first, if the folder is for one image.
 const ORDER: &str = "entries/layers.json";
 
 pub(crate) struct Cache<'a>(&'a Path);
@@ -33,21 +32,21 @@ impl<'a> Cache<'a> {
         Self(folder)
     }
 
-    /// The index of a layer: from the folder, or else from the layer, and then the folder has it
-    /// too.
+    /// The index of a layer: from the folder if possible, and otherwise from the layer, in which
+    /// case it is added to the folder.
     pub(crate) fn index(&self, layer: &dyn Blob) -> Result<Index> {
         let path = self.path(layer.descriptor().digest);
-        // Whatever is wrong with the file, the layer itself is the way out.
+        // If the file is damaged, the layer is read instead.
         if let Some(index) = fs::read(&path).ok().as_deref().and_then(parse) {
             return Ok(index);
         }
         let index = super::index::read(layer)?;
-        // A folder that takes no file costs time, and nothing else.
+        // A folder that cannot be written only costs time.
         let _ = write(&path, &index);
         Ok(index)
     }
 
-    /// The index of a layer that is not here.
+    /// The index of a layer that is only in the folder.
     pub(crate) fn known(&self, digest: Digest) -> Result<Index> {
         let path = self.path(digest);
         parse(&fs::read(&path).map_err(Error::read(&path))?).ok_or_else(|| {
@@ -64,7 +63,7 @@ impl<'a> Cache<'a> {
         write(&self.path(digest), index)
     }
 
-    /// The digests that [`Cache::write_order`] wrote.
+    /// Reads the digests from [`Cache::write_order`].
     pub(crate) fn order(&self) -> Result<Vec<Digest>> {
         let path = self.0.join(ORDER);
         let json = fs::read(&path).map_err(Error::read(&path))?;
@@ -76,7 +75,7 @@ impl<'a> Cache<'a> {
         })
     }
 
-    /// Writes which layers an image has, lowest first.
+    /// Writes the digests of an image's layers, lowest first.
     pub(crate) fn write_order(&self, layers: &[Digest]) -> Result<()> {
         let path = self.0.join(ORDER);
         let folder = path.parent().unwrap_or(self.0);
@@ -89,7 +88,7 @@ impl<'a> Cache<'a> {
     }
 }
 
-/// The index of a layer: from the cache if it has it, or else from the layer.
+/// The index of a layer: from the cache if possible, and otherwise from the layer.
 pub(crate) fn index_of(layer: &dyn Blob, cache: Option<&Path>) -> Result<Index> {
     match cache {
         Some(cache) => Cache::new(cache).index(layer),
@@ -97,7 +96,7 @@ pub(crate) fn index_of(layer: &dyn Blob, cache: Option<&Path>) -> Result<Index> 
     }
 }
 
-/// Reads a file that is whole, of this format.
+/// Parses a complete file of this format.
 fn parse(bytes: &[u8]) -> Option<Index> {
     let (sum, bytes) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
     (u32::from_be_bytes(*sum) == sum_of(bytes))
@@ -114,11 +113,11 @@ fn write(path: &Path, index: &Index) -> Result<()> {
     let file = Temporary::new_in(folder)?;
     let parts = [&MAGIC[..], &sum_of(&bytes).to_be_bytes(), &bytes];
     parts.iter().try_for_each(|part| file.file().write_all(part)).map_err(Error::write(path))?;
-    // A file that a power loss damages is read as none: see [`parse`].
+    // [`parse`] rejects a file that a power loss damages.
     file.persist(path, WriteOptions::default().sync(false)).map(drop)
 }
 
-/// Tells a file that was cut off or damaged.
+/// A checksum to detect truncated or damaged files.
 fn sum_of(bytes: &[u8]) -> u32 {
     let mut crc = Crc::new();
     crc.update(bytes);

@@ -25,11 +25,10 @@ use crate::{
     },
 };
 
-/// The largest number of bytes that all paths and targets of one layer may have. The largest images
-/// have some 50 MB.
+/// The maximum total size of all paths and targets of a layer. The largest images have about 50 MB.
 const MOST: usize = 512 << 20;
 
-/// Reads a layer from its first to its last byte, and checks its digest.
+/// Reads a layer from its first to its last byte, and verifies its digest.
 pub(crate) fn read(layer: &dyn Blob) -> Result<Index> {
     let descriptor = layer.descriptor();
     let unreadable = |cause| Error::blob(descriptor.digest, cause);
@@ -49,7 +48,7 @@ pub(crate) fn read(layer: &dyn Blob) -> Result<Index> {
                     if size > MOST {
                         break Err(Error::blob(
                             descriptor.digest,
-                            io::Error::other("its paths are too many to be kept"),
+                            io::Error::other("its paths take too much memory"),
                         ));
                     }
                     if leads_outside(&entries, &entry) {
@@ -64,16 +63,16 @@ pub(crate) fn read(layer: &dyn Blob) -> Result<Index> {
         };
         result.map(|()| Index::from_entries(entries).with_outside(outside))
     };
-    // What follows the tar belongs to the digest. A damaged blob is the better explanation of a
-    // damaged tar.
+    // The digest also covers the bytes after the tar. If the tar is damaged, a damaged blob is the
+    // better explanation.
     io::copy(&mut blob, &mut io::sink()).map_err(unreadable)?;
     let (digest, size) = blob.finish();
     descriptor.check(size, Some(digest))?;
     index
 }
 
-/// Adds what an entry leaves when it is extracted after those before it. What no path can name is
-/// left out: no destination can lead there.
+/// Adds the result of extracting an entry after the previous ones. Omits names that are not valid
+/// paths, because no destination can pass through them.
 fn add(entries: &mut BTreeMap<LayerPath, BaseEntry>, entry: TarEntry) {
     let Ok(path) = LayerPath::parse_member(&entry.path) else { return };
     let found = match entry.kind {
@@ -104,8 +103,8 @@ fn add(entries: &mut BTreeMap<LayerPath, BaseEntry>, entry: TarEntry) {
     entries.insert(path, found);
 }
 
-/// Whether the name of an entry, or of a hard link's target, is absolute or has `..`, or whether
-/// the entry lies below a symbolic link of this layer that leads out of the image.
+/// Whether the name of an entry, or the target of a hard link, is absolute or has `..`, or whether
+/// the entry is below a symbolic link of this layer that leads out of the image.
 fn leads_outside(entries: &BTreeMap<LayerPath, BaseEntry>, entry: &TarEntry) -> bool {
     let is_outside = |name: &[u8]| {
         let path = Path::new(OsStr::from_bytes(name));
@@ -115,7 +114,7 @@ fn leads_outside(entries: &BTreeMap<LayerPath, BaseEntry>, entry: &TarEntry) -> 
         return true;
     }
     let Ok(path) = LayerPath::parse_member(&entry.path) else { return false };
-    // What is in a directory of the layer was looked at when the directory was.
+    // The parents of a directory in the layer were checked with that directory.
     if path.is_root() || matches!(entries.get(&path.parent()), Some(BaseEntry::Directory(_))) {
         return false;
     }

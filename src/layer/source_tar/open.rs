@@ -19,8 +19,8 @@ use crate::{
     tarfile::decompress::{Unpacked, decompress},
 };
 
-/// Whether the tar can be read again in any place: it is neither compressed nor a pipe, which need
-/// a folder for what is in them.
+/// Whether the tar can be read again in any place. If it is compressed or a pipe, it needs a folder
+/// for its contents.
 pub(crate) fn can_be_read_again(path: &Path) -> Result<bool> {
     let unreadable = |cause| Error::source(path, cause);
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
@@ -31,17 +31,18 @@ pub(crate) fn can_be_read_again(path: &Path) -> Result<bool> {
     Ok(matches!(stream, Unpacked::Plain(_)))
 }
 
-/// The tar, unpacked if it is compressed, which its first bytes say, and copied if it is a pipe.
+/// Opens the tar. Decompresses it if its first bytes say that it is compressed, and copies it if it
+/// is a pipe.
 pub(crate) fn open(path: &Path, options: &LayerOptions) -> Result<TarFile> {
     let unreadable = |cause| Error::source(path, cause);
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if metadata.is_dir() {
-        return Err(damaged(path, 0, "it is a folder: give it as a source of its own kind".into()));
+        return Err(damaged(path, 0, "it is a folder: use it as a source of files".into()));
     }
     let is_file = metadata.is_file();
     let scratch = match is_file {
         true => options.scratch_dir(),
-        // To open a pipe is to wait for its writer: whatever is wrong without that comes first.
+        // Opening a pipe waits for its writer, so all other faults are reported first.
         false => Some(pipe::scratch(path, options)?),
     };
     let file = File::open(path).map_err(unreadable)?;
@@ -60,7 +61,7 @@ pub(crate) fn open(path: &Path, options: &LayerOptions) -> Result<TarFile> {
                 return Err(damaged(path, 0, reason.into()));
             }
             if is_file {
-                // Both read from one place in the file.
+                // Both read from the same position in the file.
                 (&file).rewind().map_err(unreadable)?;
                 return Ok(TarFile { file, source });
             }

@@ -1,5 +1,4 @@
-//! What is otherwise in a tree above the layers below: where entries land, and what of the base
-//! they keep or replace.
+//! Trees above a base: where entries land, and what of the base they keep or replace.
 
 use crate::{
     basics::{
@@ -18,15 +17,15 @@ use crate::{
     tarfile::{path::LayerPath, xattrs},
 };
 
-/// What became of a node above a base.
+/// The result of moving a node above a base.
 pub(crate) enum Landed {
     Placed,
-    /// It is a whiteout that has nothing to do, which may be a mistake.
+    /// A whiteout without effect, which may be a mistake.
     LeftOut(Option<Warning>),
 }
 
-/// Moves a node to its place above the base. A directory that the base has keeps the attributes
-/// that no one sets.
+/// Moves a node to its final path above the base. A directory of the base keeps all attributes that
+/// are not set.
 pub(crate) fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<Landed> {
     let entry = &mut node.entry;
     let shape = match entry.kind {
@@ -52,7 +51,7 @@ pub(crate) fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) 
     if place != entry.path {
         node.given = Some(std::mem::replace(&mut entry.path, place).into());
     }
-    // The author of a tar says what its directories look like.
+    // The author of a tar sets the attributes of its directories.
     if shape == Shape::Directory
         && !matches!(mapping.source, Source::Tar(_))
         && let Some(base) = places.attributes(&entry.path)
@@ -62,7 +61,7 @@ pub(crate) fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) 
     Ok(Landed::Placed)
 }
 
-/// How a message names what would replace something of the base.
+/// The name in messages of what would replace something of the base.
 fn source_of(kind: &Kind, mapping: &FileMapping) -> String {
     match kind {
         Kind::File(Content::File(file)) => format!("{:?}", file.path),
@@ -70,7 +69,7 @@ fn source_of(kind: &Kind, mapping: &FileMapping) -> String {
     }
 }
 
-/// Gives a directory those attributes of the base's that a mapping does not set.
+/// Copies those attributes of the base's directory that a mapping does not set.
 pub(crate) fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes) {
     let BaseDirectory { mode, uid, gid, mtime, xattrs: found } = base;
     if set.mode == Attribute::Normal {
@@ -87,14 +86,14 @@ pub(crate) fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes
     }
     if set.xattrs == Attribute::Normal {
         entry.xattrs = found.into();
-        // A layer below, made by whoever, may have them.
+        // A lower layer of any origin may have them.
         xattrs::without_the_machine(&mut entry.xattrs);
     }
 }
 
-/// Turns the whiteout of a directory of the base into an opaque one where the layer has a directory
-/// too. Overlay storages put that in the place of the whiteout, and what the layers below have in
-/// it would show again.
+/// Turns the whiteout of a directory of the base into an opaque one if the layer also has a
+/// directory there. Otherwise overlay storage would show the directory of the lower layers again,
+/// because the new directory replaces the whiteout.
 pub(crate) fn empty_replaced_directories(nodes: &mut Nodes, places: &mut Places) {
     let paths = nodes.iter().map(|node| &node.entry.path);
     let whiteouts = paths.filter_map(|path| Some((path.clone(), path.removed()?)));
@@ -111,10 +110,10 @@ pub(crate) fn empty_replaced_directories(nodes: &mut Nodes, places: &mut Places)
     }
 }
 
-/// Makes sure that the layer replaces no link of the base that its own files went through.
+/// Checks that the layer replaces no link of the base through which its own files pass.
 pub(crate) fn check_followed(nodes: &Nodes, places: &Places, files: &[FileMapping]) -> Result<()> {
     for (link, target) in places.followed() {
-        // With `replace`, a directory that holds the link may be gone too.
+        // With `replace`, a directory that contains the link may also be replaced.
         let mut above = link.ancestors().filter_map(|above| nodes.get(&above));
         let replacing = above.find(|above| above.entry.kind != Kind::Directory).or_else(|| {
             let node = nodes.get(link)?;
@@ -123,7 +122,7 @@ pub(crate) fn check_followed(nodes: &Nodes, places: &Places, files: &[FileMappin
         if let Some(node) = replacing {
             let target = String::from_utf8_lossy(target);
             let first = format!(
-                "the base (a symbolic link to {target:?}, which other destinations go through)"
+                "the base (a symbolic link to {target:?}, through which other destinations pass)"
             );
             return Err(Error::Conflict {
                 destination: link.to_path(),

@@ -1,4 +1,4 @@
-//! The bytes of a tar, from the first to the last: read by blocks, or skipped.
+//! The bytes of a tar in order, read in blocks or skipped.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -6,9 +6,9 @@ use crate::tarfile::reader::block::{BLOCK, Result, TarError};
 
 pub(crate) struct Input<R> {
     input: R,
-    /// How far the tar was read.
+    /// The current offset in the tar.
     pub(crate) offset: u64,
-    /// Where the tar ends; without bounds if that is not known.
+    /// The length of the tar. Unbounded if it is not known.
     pub(crate) length: u64,
     skip: fn(&mut R, u64) -> io::Result<u64>,
 }
@@ -73,7 +73,7 @@ impl<R: Read> Input<R> {
     pub(crate) fn cut_off(&self) -> TarError {
         TarError {
             offset: self.offset,
-            reason: "the tar ends in the middle of an entry: it was cut off".into(),
+            reason: "the tar ends in the middle of an entry: it is truncated".into(),
         }
     }
 }

@@ -46,8 +46,8 @@ const CASES: &[Case] = &[
         |v| v["layers"][0]["digest"] = "sha256:00".into(),
         &[(
             "layers[0].digest",
-            "is \"sha256:00\", which is not 64 lower-case hexadecimal digits: the blob was not \
-             checked",
+            "is \"sha256:00\", which does not have 64 lower-case hexadecimal digits: what it names was \
+             not checked",
         )],
     ),
     case(
@@ -56,7 +56,7 @@ const CASES: &[Case] = &[
         |v| v["manifests"][0]["digest"] = format!("sha512:{:0128}", 0).into(),
         &[(
             "manifests[0].digest",
-            "is \"sha512:00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000\", which is not a sha256, the one algorithm supported here: the blob was not checked",
+            "is \"sha512:00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000\", which has an unsupported algorithm: only sha256 is supported: the blob was not checked",
         )],
     ),
     case(
@@ -485,8 +485,8 @@ const CASES: &[Case] = &[
         |v| v["rootfs"]["diff_ids"][0] = "sha256:x".into(),
         &[(
             "rootfs.diff_ids[0]",
-            "is \"sha256:x\", which is not 64 lower-case hexadecimal digits: the blob was not \
-             checked",
+            "is \"sha256:x\", which does not have 64 lower-case hexadecimal digits: what it names was \
+             not checked",
         )],
     ),
     case(

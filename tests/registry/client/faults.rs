@@ -170,7 +170,7 @@ fn other_bytes_are_no_blob() {
         let said = room.fails();
         let expected = format!("blob {} is damaged: its descriptor says ", room.layer());
         assert!(
-            said.starts_with(&expected) && said.contains(&format!("its bytes say {says}")),
+            said.starts_with(&expected) && said.contains(&format!("but it has {says}")),
             "{said}"
         );
     }

@@ -152,7 +152,7 @@ fn mistakes_have_sentences() {
     assert!(missing.contains("\"nothing\" does not exist"), "{missing}");
     let program = Program::start(dir.path(), &["a"]);
     let taken = fail(dir.path(), &["a", "--listen", &program.address]);
-    assert!(taken.contains(&format!("cannot listen at {}", program.address)), "{taken}");
+    assert!(taken.contains(&format!("cannot listen on {}", program.address)), "{taken}");
     program.signal(Signal::KILL);
     program.end();
 }
