@@ -12,3 +12,14 @@ pub(crate) mod index;
 pub(crate) mod inherit;
 pub(crate) mod manifest;
 pub(crate) mod platform_image;
+
+pub use crate::image::{
+    artifact::artifact_manifest,
+    config::{ImageConfig, image_config},
+    config_options::{ConfigOptions, ExtraConfig},
+    graph::Image,
+    index::{ImageIndex, image_index},
+    inherit::Inherit,
+    manifest::{ImageManifest, ManifestOptions, image_manifest},
+    platform_image::PlatformImage,
+};

@@ -8,3 +8,16 @@ pub(crate) mod known_files;
 pub(crate) mod lock;
 pub(crate) mod new_file;
 pub(crate) mod write_options;
+
+pub(crate) use crate::store::{
+    beneath::Beneath,
+    blob_files::{BlobFiles, create_folder},
+    checked::FileBytes,
+    file_kind::FileKind,
+    known_files::KnownFiles,
+    lock::Lock,
+    new_file::{TEMPORARY, Temporary},
+};
+pub use crate::store::{
+    checked::CheckedFile, lock::ReadLock, new_file::NewFile, write_options::WriteOptions,
+};

@@ -3,13 +3,10 @@
 use std::io::{Read, Write};
 
 use crate::{
-    basics::{
-        digest::Hasher,
-        error::{Error, Result},
-    },
+    basics::{Error, Hasher, Result},
     blob::traits::Blob,
-    document::descriptor::Descriptor,
-    store::checked::CheckedFile,
+    document::Descriptor,
+    store::CheckedFile,
 };
 
 /// The bytes of a chunk; the last one of a blob has fewer.

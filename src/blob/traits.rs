@@ -9,17 +9,11 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
-    document::descriptor::{Descriptor, MediaType},
-    recipe::origin::Recipe,
-    store::{
-        checked::{CheckedFile, FileBytes},
-        known_files::KnownFiles,
-    },
-    tarfile::decompress::{Unpacked, decompress},
+    basics::{Digest, Error, Result},
+    document::{Descriptor, MediaType},
+    recipe::Recipe,
+    store::{CheckedFile, FileBytes, KnownFiles},
+    tarfile::{Unpacked, decompress},
 };
 
 /// Bytes that a descriptor names. They need not exist yet: a layer that was only described makes

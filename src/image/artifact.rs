@@ -6,15 +6,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    basics::{
-        error::{Error, Result},
-        json,
-    },
-    blob::traits::{Blob, MemoryBlob},
-    document::{
-        descriptor::{Descriptor, MediaType},
-        manifest::Manifest,
-    },
+    basics::{Error, Result, json},
+    blob::{Blob, MemoryBlob},
+    document::{Descriptor, Manifest, MediaType},
     image::graph::Image,
 };
 

@@ -9,18 +9,9 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    blob::traits::{Blob, MemoryBlob},
-    document::{
-        configuration::Configuration,
-        descriptor::{Descriptor, MediaType},
-        layout_paths::MAX_DOCUMENT,
-        manifest::{Index, Manifest},
-    },
+    basics::{Digest, Error, Result, json},
+    blob::{Blob, MemoryBlob},
+    document::{Configuration, Descriptor, Index, MAX_DOCUMENT, Manifest, MediaType},
     image::graph::Image,
 };
 

@@ -3,12 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    basics::{digest::Digest, warning::Warning},
-    blob::traits::Blob,
-    document::{
-        descriptor::{Descriptor, Platform},
-        name::{CONTAINERD_NAME, REF_NAME},
-    },
+    basics::{Digest, Warning},
+    blob::Blob,
+    document::{CONTAINERD_NAME, Descriptor, Platform, REF_NAME},
 };
 
 /// What a layout can name: a manifest or an index, whoever made it, with every blob that belongs to

@@ -5,16 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    blob::traits::{Blob, MemoryBlob},
-    document::{
-        descriptor::{MediaType, Platform},
-        manifest::Index,
-    },
+    basics::{Digest, Error, Result, json},
+    blob::{Blob, MemoryBlob},
+    document::{Index, MediaType, Platform},
     image::graph::Image,
 };
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    basics::{json, warning::Warning},
+    basics::{Warning, json},
     image::platform_image::PlatformImage,
 };
 

@@ -6,14 +6,9 @@ use std::{fmt, sync::Arc};
 use serde_json::{Value, json};
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-        warning::Warning,
-    },
-    blob::traits::{Blob, Layer, MemoryBlob},
-    document::{descriptor::MediaType, manifest::Manifest},
+    basics::{Digest, Error, Result, Warning, json},
+    blob::{Blob, Layer, MemoryBlob},
+    document::{Manifest, MediaType},
     image::{config::ImageConfig, graph::Image, platform_image::PlatformImage},
 };
 

@@ -3,21 +3,12 @@
 use std::{fmt, io::Read, path::Path, sync::Arc};
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    blob::traits::{Blob, Layer},
-    document::{
-        configuration::Configuration,
-        descriptor::{Descriptor, Platform},
-        layout_paths::MAX_DEPTH,
-        manifest::{Index, Manifest},
-    },
+    basics::{Digest, Error, Result, json},
+    blob::{Blob, Layer},
+    document::{Configuration, Descriptor, Index, MAX_DEPTH, Manifest, Platform},
     image::{existing::read_document, graph::Image},
-    recipe::{base_files::BaseFiles, origin::Recipe},
-    store::checked::CheckedFile,
+    recipe::{BaseFiles, Recipe},
+    store::CheckedFile,
 };
 
 /// The image for one platform: manifest, configuration and layers. It is the base of others

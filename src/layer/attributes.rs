@@ -6,20 +6,14 @@ use std::{collections::BTreeMap, os::unix::ffi::OsStrExt, path::Path};
 use rustix::fs::Stat;
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{
         entry::{Entry, Kind},
         glob::{Globs, Use},
         representable,
     },
-    recipe::{
-        mapping::{Attribute, Attributes, FileMapping},
-        options::{LayerOptions, PermissionRule},
-    },
-    tarfile::{
-        path::LayerPath,
-        xattrs::{self, Xattrs},
-    },
+    recipe::{Attribute, Attributes, FileMapping, LayerOptions, PermissionRule},
+    tarfile::{LayerPath, Xattrs, xattrs},
 };
 
 /// What a source has, as far as it was asked.

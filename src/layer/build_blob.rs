@@ -8,15 +8,12 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
-    document::descriptor::Descriptor,
+    basics::{Digest, Error, Result},
+    document::Descriptor,
     layer::{checks::Comparison, pipeline::pass, stream::TarStream},
     pool::Pool,
-    recipe::checks::Checks,
-    tarfile::compression::Compression,
+    recipe::Checks,
+    tarfile::Compression,
 };
 
 /// Makes a blob that was described: what was not part of it then is an error before it is written.

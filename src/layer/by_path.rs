@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::tarfile::path::LayerPath;
+use crate::tarfile::LayerPath;
 
 /// What has a place in a layer.
 pub(crate) trait HasPath {

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{entry::Kind, tree::node::Node},
-    tarfile::{follow::follow, path::LayerPath},
+    tarfile::{LayerPath, follow},
 };
 
 /// The nodes with those behind links that were in a directory at a link's place: in the place where

@@ -10,15 +10,9 @@ use std::{
 use tar::EntryType;
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
-    blob::traits::Blob,
-    tarfile::{
-        decompress::{Unpacked, decompress},
-        reader::TarReader,
-    },
+    basics::{Digest, Error, Result},
+    blob::Blob,
+    tarfile::{TarReader, Unpacked, decompress},
 };
 
 /// Reads a layer's entries in their order, whether the layer is compressed or not.

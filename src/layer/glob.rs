@@ -8,8 +8,8 @@ use std::{
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use crate::{
-    basics::error::{Error, Result},
-    recipe::{mapping::FileMapping, options::LayerOptions},
+    basics::{Error, Result},
+    recipe::{FileMapping, LayerOptions},
 };
 
 /// Some globs. `*` and `?` do not cross a slash, `**` does. A glob is cleaned as Docker cleans the

@@ -9,14 +9,9 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        progress::Progress,
-        warning::Warning,
-    },
-    blob::traits::{Blob, Layer},
-    document::descriptor::Descriptor,
+    basics::{Digest, Error, Progress, Result, Warning},
+    blob::{Blob, Layer},
+    document::Descriptor,
     layer::{
         build_blob::{MadeReader, make},
         checks::Recorder,
@@ -29,15 +24,9 @@ use crate::{
         warnings::Noticed,
     },
     pool::Pool,
-    recipe::{
-        checks::Checks,
-        mapping::{FileMapping, Source},
-        options::LayerOptions,
-        origin::Recipe,
-        spec::LayerSpec,
-    },
-    store::{blob_files::BlobFiles, checked::CheckedFile},
-    tarfile::compression::Compression,
+    recipe::{Checks, FileMapping, LayerOptions, LayerSpec, Recipe, Source},
+    store::{BlobFiles, CheckedFile},
+    tarfile::Compression,
 };
 
 /// Makes a layer of these files.

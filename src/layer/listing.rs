@@ -8,7 +8,7 @@ use std::{
 use walkdir::DirEntry;
 
 use crate::{
-    basics::error::Result,
+    basics::Result,
     layer::{
         attributes::Rules,
         base::Places,
@@ -27,8 +27,8 @@ use crate::{
         Claim, May, Pool, lock,
         parts::{PartTask, Parts},
     },
-    recipe::{base_files::BaseFiles, mapping::FileMapping, options::LayerOptions},
-    tarfile::path::LayerPath,
+    recipe::{BaseFiles, FileMapping, LayerOptions},
+    tarfile::LayerPath,
 };
 
 /// The tar of what the mappings give. All entries are known then.

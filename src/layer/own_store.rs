@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf, absolute};
 
 use rustix::fs::{Stat, stat};
 
-use crate::{layer::entry::identity, recipe::options::LayerOptions};
+use crate::{layer::entry::identity, recipe::LayerOptions};
 
 /// The folders that a layer is written to, and those they lie in, by what the system knows them by:
 /// whatever path leads to one, it is the same. With each goes the path from there to the one that

@@ -13,16 +13,13 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::{Digest, Hasher},
-        error::{Error, Result},
-    },
+    basics::{Digest, Error, Hasher, Result},
     layer::{
         listing::{ListTask, Listing},
         stream::TarStream,
     },
     pool::{Buffer, Claim, Job, May, Pool, lock},
-    tarfile::{codec::Codec, compression::Compression},
+    tarfile::{Compression, codec::Codec},
 };
 
 /// What one pass over a tar finds.

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use crate::basics::error::{Error, Result};
+use crate::basics::{Error, Result};
 
 /// Makes sure that a regular file that says it is empty is. Such a file is read at no other place.
 ///

@@ -9,7 +9,7 @@ use std::{
 use rustix::fs::fstat;
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::entry::{SourceFile, TarFile},
 };
 

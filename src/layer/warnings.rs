@@ -9,15 +9,15 @@ use std::{
 use rustix::fs::Stat;
 
 use crate::{
-    basics::warning::Warning,
+    basics::Warning,
     layer::{
         attributes::Rules,
         entry::{Entry, Kind, identity},
         glob::{Globs, Wanted},
     },
     pool::lock,
-    recipe::options::LayerOptions,
-    tarfile::path::LayerPath,
+    recipe::LayerOptions,
+    tarfile::LayerPath,
 };
 
 /// What was noticed. The warnings that come of it do not depend on the order in which it was.

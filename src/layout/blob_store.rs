@@ -10,23 +10,15 @@ use std::{
 
 use crate::{
     basics::{
-        error::{Error, Result},
+        Error, Result,
         json::{Bounds, Counted},
     },
-    blob::{chunks, traits::Blob},
-    document::layout_paths::{MAX_RECIPE, RECIPES},
+    blob::{Blob, chunks},
+    document::{MAX_RECIPE, RECIPES},
     layer::lazy::make_lazy,
     pool::Pool,
-    recipe::{
-        origin::Recipe,
-        trust::{RecipeKey, RecipeTrust},
-    },
-    store::{
-        blob_files::{BlobFiles, create_folder},
-        known_files::KnownFiles,
-        new_file::Temporary,
-        write_options::WriteOptions,
-    },
+    recipe::{Recipe, RecipeKey, RecipeTrust},
+    store::{BlobFiles, KnownFiles, Temporary, WriteOptions, create_folder},
 };
 
 /// The place for the blobs of a layout.

@@ -3,17 +3,11 @@
 use std::collections::HashSet;
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
+    basics::{Digest, Error, Result},
     document::{
-        descriptor::{Descriptor, Platform},
-        layout_paths::MAX_DEPTH,
-        manifest::{Index, Manifest},
-        name::{CONTAINERD_NAME, ImageName, REF_NAME},
+        CONTAINERD_NAME, Descriptor, ImageName, Index, MAX_DEPTH, Manifest, Platform, REF_NAME,
     },
-    image::platform_image::PlatformImage,
+    image::PlatformImage,
     layout::read::ImageLayout,
 };
 

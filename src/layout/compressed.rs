@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    basics::error::{Error, Result},
-    tarfile::decompress::{Unpacked, decompress},
+    basics::{Error, Result},
+    tarfile::{Unpacked, decompress},
 };
 
 /// The maximum ratio of unpacked to compressed size, beyond [`FREE`]. Compressed layers do not

@@ -13,16 +13,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::{
-    basics::{
-        digest::{Digest, HashRead},
-        json,
-    },
+    basics::{Digest, HashRead, json},
     document::{
-        descriptor::{Annotations, Descriptor, MediaType, Platform},
-        extra::Extra,
-        layout_paths::{INDEX, MARKER, MAX_DOCUMENT, blob_name, marker},
-        manifest::{Index, Manifest},
-        name::{CONTAINERD_NAME, ImageName, REF_NAME},
+        Annotations, CONTAINERD_NAME, Descriptor, INDEX, ImageName, Index, MARKER, MAX_DOCUMENT,
+        Manifest, MediaType, Platform, REF_NAME, blob_name, extra::Extra, marker,
     },
     layout::archive::{Archive, Member},
 };

@@ -12,18 +12,9 @@ use rustix::fs::{AtFlags, statat, unlinkat};
 use serde_json::value::RawValue;
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    document::{
-        descriptor::Descriptor,
-        layout_paths::{INDEX, MAX_DOCUMENT, RECIPES},
-        manifest::Index,
-        name::{CONTAINERD_NAME, REF_NAME},
-    },
-    image::graph::Image,
+    basics::{Digest, Error, Result, json},
+    document::{CONTAINERD_NAME, Descriptor, INDEX, Index, MAX_DOCUMENT, RECIPES, REF_NAME},
+    image::Image,
     layout::{
         blob_store::BlobStore,
         choose::is_named,
@@ -33,7 +24,7 @@ use crate::{
         write::{put_blobs, replace},
     },
     pool::Pool,
-    store::{beneath, lock::Lock, new_file::TEMPORARY},
+    store::{Lock, TEMPORARY, beneath},
 };
 
 impl ImageLayout {

@@ -7,24 +7,13 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::{Digest, HashRead},
-        error::{Error, Result},
-    },
-    blob::traits::Blob,
-    document::{
-        descriptor::Descriptor,
-        layout_paths::{MAX_DOCUMENT, MAX_RECIPE, blob_name, recipe_name},
-    },
+    basics::{Digest, Error, HashRead, Result},
+    blob::Blob,
+    document::{Descriptor, MAX_DOCUMENT, MAX_RECIPE, blob_name, recipe_name},
     layout::{archive::Archive, open_archive},
     pool::Pool,
-    recipe::{origin::Recipe, trust::RecipeTrust},
-    store::{
-        beneath::{self, Beneath},
-        checked::{CheckedFile, FileBytes},
-        file_kind::FileKind,
-        known_files::KnownFiles,
-    },
+    recipe::{Recipe, RecipeTrust},
+    store::{Beneath, CheckedFile, FileBytes, FileKind, KnownFiles, beneath},
 };
 
 /// Reads the files of a layout.

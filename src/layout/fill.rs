@@ -4,16 +4,13 @@
 use std::{collections::HashSet, fs, io, path::Path, sync::Arc};
 
 use crate::{
-    basics::error::{Error, Result},
-    blob::traits::Blob,
-    document::{
-        descriptor::Descriptor,
-        layout_paths::{RECIPES, blob_name, recipe_name},
-    },
-    image::graph::Image,
+    basics::{Error, Result},
+    blob::Blob,
+    document::{Descriptor, RECIPES, blob_name, recipe_name},
+    image::Image,
     layout::{blob_store::BlobStore, read::ImageLayout},
     pool::Pool,
-    store::lock::Lock,
+    store::Lock,
 };
 
 impl ImageLayout {

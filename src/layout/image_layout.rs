@@ -5,16 +5,9 @@ use std::{fs, path::Path, sync::Arc};
 use serde_json::{Value, json};
 
 use crate::{
-    basics::{
-        error::{Error, Result},
-        json,
-    },
-    document::{
-        descriptor::MediaType,
-        layout_paths::{INDEX, MARKER, marker},
-        manifest::Index,
-    },
-    image::graph::Image,
+    basics::{Error, Result, json},
+    document::{INDEX, Index, MARKER, MediaType, marker},
+    image::Image,
     layout::{
         blob_store::BlobStore,
         entries::{entries, nest},
@@ -22,8 +15,8 @@ use crate::{
         write::{put_blobs, replace},
     },
     pool::Pool,
-    recipe::trust::RecipeTrust,
-    store::{lock::Lock, write_options::WriteOptions},
+    recipe::RecipeTrust,
+    store::{Lock, WriteOptions},
 };
 
 /// Writes these images as an [image

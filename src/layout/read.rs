@@ -6,24 +6,17 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    blob::traits::Blob,
+    basics::{Digest, Error, Result, json},
+    blob::Blob,
     document::{
-        configuration::Configuration,
-        descriptor::{Descriptor, MediaType},
-        layout_paths::{INDEX, MARKER, RECIPES, recipe_name},
-        manifest::{Index, Manifest},
-        name::REF_NAME,
+        Configuration, Descriptor, INDEX, Index, MARKER, Manifest, MediaType, RECIPES, REF_NAME,
+        recipe_name,
     },
-    image::platform_image::PlatformImage,
+    image::PlatformImage,
     layout::files::{LayoutBlob, LayoutFiles},
     pool::Pool,
-    recipe::trust::RecipeTrust,
-    store::{file_kind::FileKind, known_files::KnownFiles, write_options::WriteOptions},
+    recipe::RecipeTrust,
+    store::{FileKind, KnownFiles, WriteOptions},
 };
 
 /// An image layout in a folder or an archive, as it was when it was opened.

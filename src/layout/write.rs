@@ -3,12 +3,12 @@
 use std::{collections::HashSet, io::Write, path::Path, sync::Arc};
 
 use crate::{
-    basics::error::{Error, Result},
-    blob::traits::Blob,
-    image::graph::Image,
+    basics::{Error, Result},
+    blob::Blob,
+    image::Image,
     layout::blob_store::BlobStore,
     pool::Pool,
-    store::{new_file::Temporary, write_options::WriteOptions},
+    store::{Temporary, WriteOptions},
 };
 
 /// Writes every blob of these images, several at a time.

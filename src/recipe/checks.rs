@@ -1,6 +1,6 @@
 //! What a recipe knows of the tar that it describes.
 
-use crate::basics::digest::Digest;
+use crate::basics::Digest;
 
 /// What was found out about a tar while it was read, to compare it with when it is made again.
 #[derive(Clone, Debug, PartialEq, Eq)]

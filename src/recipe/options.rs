@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    basics::progress::Progress, pool::Pool, recipe::base_files::BaseFiles,
-    store::write_options::WriteOptions, tarfile::compression::Compression,
+    basics::Progress, pool::Pool, recipe::base_files::BaseFiles, store::WriteOptions,
+    tarfile::Compression,
 };
 
 /// How [`layer_tar`](crate::layer_tar()) makes a layer. The default describes a gzip layer and

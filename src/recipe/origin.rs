@@ -7,14 +7,11 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
-    document::descriptor::{Descriptor, MediaType},
+    basics::{Digest, Error, Result},
+    document::{Descriptor, MediaType},
     pool::Pool,
     recipe::{checks::Checks, spec::LayerSpec},
-    store::known_files::KnownFiles,
+    store::KnownFiles,
 };
 
 /// How a blob's bytes can be had: they lie in a file, or they are a tar to be made of files that

@@ -8,7 +8,7 @@ pub(crate) mod values;
 use serde_json::{Value, json};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     recipe::{
         mapping::{Attribute, Attributes, FileMapping, Source},
         options::{LayerOptions, PermissionRule},
@@ -17,7 +17,7 @@ use crate::{
             values::*,
         },
     },
-    tarfile::compression::Compression,
+    tarfile::Compression,
 };
 
 /// A layer's files and options, read from JSON or written as it.

@@ -9,11 +9,8 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
-    document::descriptor::Descriptor,
+    basics::{Digest, Error, Result},
+    document::Descriptor,
     store::{
         beneath,
         checked::{CheckedFile, FileBytes},

@@ -25,7 +25,7 @@ use std::{io, path::Path, time::Duration};
 
 use crate::{
     basics::{
-        error::{Error, Result},
+        Error, Result,
         sync::{Instant, thread},
     },
     store::write_options::WriteOptions,

@@ -14,7 +14,7 @@ use rustix::{
 use tempfile::{Builder, NamedTempFile};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     store::write_options::WriteOptions,
 };
 

@@ -10,7 +10,7 @@ use std::{
 
 use rustix::io::Errno;
 
-use crate::basics::error::{Error, Result};
+use crate::basics::{Error, Result};
 
 /// How the files of a layout, or of a folder between the program's steps, are written.
 ///

@@ -9,14 +9,10 @@ use std::{
 use flate2::Crc;
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    blob::traits::Blob,
-    recipe::base_index::Index,
-    store::{new_file::Temporary, write_options::WriteOptions},
+    basics::{Digest, Error, Result, json},
+    blob::Blob,
+    recipe::BaseIndex,
+    store::{Temporary, WriteOptions},
 };
 
 /// What a file of the cache begins with: its format. Another format has another name, and is never
@@ -35,7 +31,7 @@ impl<'a> Cache<'a> {
 
     /// The index of a layer: from the folder, or else from the layer, and then the folder has it
     /// too.
-    pub(crate) fn index(&self, layer: &dyn Blob) -> Result<Index> {
+    pub(crate) fn index(&self, layer: &dyn Blob) -> Result<BaseIndex> {
         let path = self.path(layer.descriptor().digest);
         // Whatever is wrong with the file, the layer itself is the way out.
         if let Some(index) = fs::read(&path).ok().as_deref().and_then(parse) {
@@ -48,7 +44,7 @@ impl<'a> Cache<'a> {
     }
 
     /// The index of a layer that is not here.
-    pub(crate) fn known(&self, digest: Digest) -> Result<Index> {
+    pub(crate) fn known(&self, digest: Digest) -> Result<BaseIndex> {
         let path = self.path(digest);
         parse(&fs::read(&path).map_err(Error::read(&path))?).ok_or_else(|| {
             Error::layout(
@@ -60,7 +56,7 @@ impl<'a> Cache<'a> {
         })
     }
 
-    pub(crate) fn write(&self, digest: Digest, index: &Index) -> Result<()> {
+    pub(crate) fn write(&self, digest: Digest, index: &BaseIndex) -> Result<()> {
         write(&self.path(digest), index)
     }
 
@@ -90,7 +86,7 @@ impl<'a> Cache<'a> {
 }
 
 /// The index of a layer: from the cache if it has it, or else from the layer.
-pub(crate) fn index_of(layer: &dyn Blob, cache: Option<&Path>) -> Result<Index> {
+pub(crate) fn index_of(layer: &dyn Blob, cache: Option<&Path>) -> Result<BaseIndex> {
     match cache {
         Some(cache) => Cache::new(cache).index(layer),
         None => super::index::read(layer),
@@ -98,15 +94,15 @@ pub(crate) fn index_of(layer: &dyn Blob, cache: Option<&Path>) -> Result<Index> 
 }
 
 /// Reads a file that is whole, of this format.
-fn parse(bytes: &[u8]) -> Option<Index> {
+fn parse(bytes: &[u8]) -> Option<BaseIndex> {
     let (sum, bytes) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
     (u32::from_be_bytes(*sum) == sum_of(bytes))
         .then(|| postcard::from_bytes(bytes).ok())
         .flatten()
-        .map(|(index, outside): (Index, _)| index.with_outside(outside))
+        .map(|(index, outside): (BaseIndex, _)| index.with_outside(outside))
 }
 
-fn write(path: &Path, index: &Index) -> Result<()> {
+fn write(path: &Path, index: &BaseIndex) -> Result<()> {
     let bytes = postcard::to_allocvec(&(index, index.outside()))
         .map_err(|error| Error::write(path)(std::io::Error::other(error)))?;
     let folder = path.parent().unwrap_or(Path::new("/"));

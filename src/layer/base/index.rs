@@ -11,18 +11,10 @@ use std::{
 use tar::EntryType;
 
 use crate::{
-    basics::{
-        digest::HashRead,
-        error::{Error, Result},
-    },
-    blob::traits::Blob,
-    recipe::base_index::{BaseDirectory, BaseEntry, Index, Outside},
-    tarfile::{
-        decompress::{Unpacked, decompress},
-        follow::{LinkFault, follow},
-        path::LayerPath,
-        reader::{TarEntry, TarReader},
-    },
+    basics::{Error, HashRead, Result},
+    blob::Blob,
+    recipe::{BaseDirectory, BaseEntry, BaseIndex, Outside},
+    tarfile::{LayerPath, LinkFault, TarEntry, TarReader, Unpacked, decompress, follow},
 };
 
 /// The largest number of bytes that all paths and targets of one layer may have. The largest images
@@ -30,7 +22,7 @@ use crate::{
 const MOST: usize = 512 << 20;
 
 /// Reads a layer from its first to its last byte, and checks its digest.
-pub(crate) fn read(layer: &dyn Blob) -> Result<Index> {
+pub(crate) fn read(layer: &dyn Blob) -> Result<BaseIndex> {
     let descriptor = layer.descriptor();
     let unreadable = |cause| Error::blob(descriptor.digest, cause);
     let mut blob = HashRead::new(layer.open()?);
@@ -62,7 +54,7 @@ pub(crate) fn read(layer: &dyn Blob) -> Result<Index> {
                 Err(error) => break Err(unreadable(io::Error::other(error.to_string()))),
             }
         };
-        result.map(|()| Index::from_entries(entries).with_outside(outside))
+        result.map(|()| BaseIndex::from_entries(entries).with_outside(outside))
     };
     // What follows the tar belongs to the digest. A damaged blob is the better explanation of a
     // damaged tar.

@@ -8,21 +8,11 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        warning::Warning,
-    },
+    basics::{Digest, Error, Result, Warning},
     layer::base::stack::{Lookup, Lower, Stack},
     pool::Pool,
-    recipe::{
-        base_files::BaseFiles,
-        base_index::{BaseDirectory, BaseEntry, Index, Outside},
-    },
-    tarfile::{
-        follow::{LinkFault, follow},
-        path::LayerPath,
-    },
+    recipe::{BaseDirectory, BaseEntry, BaseFiles, BaseIndex, Outside},
+    tarfile::{LayerPath, LinkFault, follow},
 };
 
 /// Finds the places of a layer's files above a base.
@@ -328,8 +318,8 @@ impl Places {
     }
 
     /// All that the layer depends on, for its recipe.
-    pub(crate) fn into_used(self) -> Index {
-        Index::from_entries(self.used)
+    pub(crate) fn into_used(self) -> BaseIndex {
+        BaseIndex::from_entries(self.used)
     }
 }
 

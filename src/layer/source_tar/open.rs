@@ -9,14 +9,14 @@ use std::{
 use rustix::fs::fstat;
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{
         entry::{SourceFile, TarFile},
         pipe,
         scratch_file::{damaged, unpack},
     },
-    recipe::options::LayerOptions,
-    tarfile::decompress::{Unpacked, decompress},
+    recipe::LayerOptions,
+    tarfile::{Unpacked, decompress},
 };
 
 /// Whether the tar can be read again in any place: it is neither compressed nor a pipe, which need

@@ -2,20 +2,14 @@
 //! they keep or replace.
 
 use crate::{
-    basics::{
-        error::{Error, Result},
-        warning::Warning,
-    },
+    basics::{Error, Result, Warning},
     layer::{
         base::{Places, Removal, Shape},
         entry::{Content, Entry, Kind},
         tree::node::{Node, Nodes, describe},
     },
-    recipe::{
-        base_index::BaseDirectory,
-        mapping::{Attribute, Attributes, FileMapping, Source},
-    },
-    tarfile::{path::LayerPath, xattrs},
+    recipe::{Attribute, Attributes, BaseDirectory, FileMapping, Source},
+    tarfile::{LayerPath, xattrs},
 };
 
 /// What became of a node above a base.

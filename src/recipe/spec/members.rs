@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     recipe::mapping::Attribute,
 };
 
