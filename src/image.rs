@@ -4,6 +4,7 @@ pub(crate) mod artifact;
 pub(crate) mod config;
 pub(crate) mod config_members;
 pub(crate) mod config_options;
+pub(crate) mod containers;
 pub(crate) mod draft;
 pub(crate) mod environment;
 pub(crate) mod existing;

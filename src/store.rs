@@ -7,6 +7,7 @@ pub(crate) mod file_kind;
 pub(crate) mod known_files;
 pub(crate) mod lock;
 pub(crate) mod new_file;
+pub(crate) mod scratch;
 pub(crate) mod write_options;
 
 pub(crate) use crate::store::{

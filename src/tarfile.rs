@@ -11,7 +11,7 @@ pub(crate) mod xattrs;
 
 pub use crate::tarfile::compression::Compression;
 pub(crate) use crate::tarfile::{
-    decompress::{Unpacked, decompress},
+    decompress::{Packing, decompress, unpacked},
     follow::{LinkFault, follow},
     path::LayerPath,
     reader::{Ending, Extent, TarEntry, TarReader, read_extents},

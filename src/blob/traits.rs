@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::{BufReader, Cursor, Read},
+    io::{Cursor, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,7 +13,7 @@ use crate::{
     document::{Descriptor, MediaType},
     recipe::Recipe,
     store::{CheckedFile, FileBytes, KnownFiles},
-    tarfile::{Unpacked, decompress},
+    tarfile::unpacked,
 };
 
 /// Bytes that a descriptor names. They need not exist yet: a layer that was only described makes
@@ -94,10 +94,7 @@ pub trait Layer: Blob {
     /// Those of [`Blob::open`], and [`Error::BlobUnreadable`] for a stream whose beginning cannot
     /// be read, or that needs the feature `zstd`.
     fn uncompressed(&self) -> Result<Box<dyn Read + Send>> {
-        let blob = BufReader::with_capacity(64 << 10, self.open()?);
-        match decompress(blob).map_err(|cause| Error::blob(self.descriptor().digest, cause))? {
-            Unpacked::Compressed(tar) | Unpacked::Plain(tar) => Ok(tar),
-        }
+        unpacked(self.open()?).map_err(|cause| Error::blob(self.descriptor().digest, cause))
     }
 
     /// What the image's history says the layer was made by.

@@ -1,6 +1,6 @@
 //! Manifests and indexes that somebody else made, taken as they are.
 
-use std::{io::Read, sync::Arc};
+use std::sync::Arc;
 
 use serde::{
     Deserialize, Deserializer,
@@ -9,9 +9,9 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
-    basics::{Digest, Error, Result, json},
-    blob::{Blob, MemoryBlob},
-    document::{Configuration, Descriptor, Index, MAX_DOCUMENT, Manifest, MediaType},
+    basics::{Error, Result, json},
+    blob::{Blob, MemoryBlob, chunks},
+    document::{Configuration, Descriptor, Index, Manifest, MediaType},
     image::graph::Image,
 };
 
@@ -76,7 +76,7 @@ impl Image {
         if manifest.config.media_type.to_oci() == MediaType::CONFIG
             && let Some(config) = blobs.pop()
         {
-            let bytes = read_document(&config)?;
+            let bytes = chunks::read_document(&config)?;
             let configuration: Configuration = json::from_slice(&bytes).map_err(|error| {
                 Error::invalid(format!("image configuration {}", manifest.config.digest), error)
             })?;
@@ -185,30 +185,10 @@ fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error
     IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
-/// The bytes of a blob that is a document, checked against its descriptor.
-pub(crate) fn read_document(blob: &dyn Blob) -> Result<Vec<u8>> {
-    let descriptor = blob.descriptor();
-    if descriptor.size > MAX_DOCUMENT {
-        let reason = format!(
-            "it has {} bytes, more than the {MAX_DOCUMENT} that a document may have here",
-            descriptor.size
-        );
-        return Err(Error::invalid(
-            format!("{} {}", descriptor.media_type, descriptor.digest),
-            reason,
-        ));
-    }
-    let mut bytes = Vec::new();
-    // One byte more shows that there are too many.
-    let read = blob.open()?.take(descriptor.size + 1).read_to_end(&mut bytes);
-    read.map_err(|cause| Error::blob(descriptor.digest, cause))?;
-    descriptor.check(bytes.len() as u64, Some(Digest::of(&bytes)))?;
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::basics::Digest;
 
     #[test]
     fn documents_are_told_by_what_they_say() {

@@ -1,18 +1,13 @@
 //! What is in a layer, without unpacking it anywhere.
 
-use std::{
-    ffi::OsString,
-    io::{BufReader, Read},
-    os::unix::ffi::OsStringExt,
-    path::PathBuf,
-};
+use std::{ffi::OsString, io::Read, os::unix::ffi::OsStringExt, path::PathBuf};
 
 use tar::EntryType;
 
 use crate::{
     basics::{Digest, Error, Result},
     blob::Blob,
-    tarfile::{TarReader, Unpacked, decompress},
+    tarfile::{TarReader, unpacked},
 };
 
 /// Reads a layer's entries in their order, whether the layer is compressed or not.
@@ -31,9 +26,7 @@ use crate::{
 /// comes after that. The digest is not looked at: see [`verify`](crate::verify()).
 pub fn layer_entries(layer: &(impl Blob + ?Sized)) -> Result<LayerEntries> {
     let digest = layer.descriptor().digest;
-    let stream = BufReader::with_capacity(64 << 10, layer.open()?);
-    let (Unpacked::Compressed(tar) | Unpacked::Plain(tar)) =
-        decompress(stream).map_err(|cause| Error::blob(digest, cause))?;
+    let tar = unpacked(layer.open()?).map_err(|cause| Error::blob(digest, cause))?;
     Ok(LayerEntries { tar: Some(TarReader::new(tar)), digest })
 }
 

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    basics::{Digest, Error, HashRead, Result},
-    blob::Blob,
+    basics::{Digest, Error, Result},
+    blob::{Blob, chunks},
     document::{Descriptor, MAX_DOCUMENT, MAX_RECIPE, blob_name, recipe_name},
     layout::{archive::Archive, open_archive},
     pool::Pool,
@@ -194,21 +194,8 @@ impl LayoutFiles {
         let Some((file, size)) = self.file(&what)? else {
             return Err(Error::BlobMissing { path: self.path.clone(), digest: descriptor.digest });
         };
-        let damaged = |expected: String, actual: String| Error::BlobDamaged {
-            digest: descriptor.digest,
-            expected,
-            actual,
-        };
-        if size != descriptor.size {
-            return Err(damaged(format!("{} bytes", descriptor.size), format!("{size} bytes")));
-        }
-        let mut reader = HashRead::new(file);
-        let bytes = self.read_small(&what, &mut reader, size, MAX_DOCUMENT)?;
-        let (digest, _) = reader.finish();
-        if digest != descriptor.digest {
-            return Err(damaged(descriptor.digest.to_string(), digest.to_string()));
-        }
-        Ok(bytes)
+        descriptor.check(size, None)?;
+        chunks::read_document_from(descriptor, file)
     }
 
     /// Reads the recipe of a blob if it exists, trusted or not.

@@ -9,10 +9,8 @@ use crate::{
     basics::{Digest, Error, Result, json},
     blob::Blob,
     document::{
-        Configuration, Descriptor, INDEX, Index, MARKER, Manifest, MediaType, RECIPES, REF_NAME,
-        recipe_name,
+        Descriptor, INDEX, Index, MARKER, Manifest, MediaType, RECIPES, REF_NAME, recipe_name,
     },
-    image::PlatformImage,
     layout::files::{LayoutBlob, LayoutFiles},
     pool::Pool,
     recipe::RecipeTrust,
@@ -247,29 +245,4 @@ fn parse<T: serde::de::DeserializeOwned>(
         );
         Error::layout(files.path(), reason)
     })
-}
-
-impl ImageLayout {
-    /// Returns the image of this manifest.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Layout`] if the configuration does not match the manifest, and any error from
-    /// reading the configuration.
-    pub(crate) fn platform_image(
-        &self,
-        descriptor: &Descriptor,
-        manifest: Manifest,
-    ) -> Result<PlatformImage> {
-        let configuration: Configuration = parse(&self.files, &manifest.config)?;
-        PlatformImage::new(descriptor.clone(), manifest, configuration, |descriptor| {
-            Ok(self.blob(descriptor))
-        })
-        .map_err(|error| match error {
-            Error::Invalid { what, reason } => {
-                Error::layout(self.path(), format!("has an {what}: {reason}"))
-            }
-            other => other,
-        })
-    }
 }

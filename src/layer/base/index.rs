@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    io::{self, BufReader},
+    io::{self, Read},
     os::unix::ffi::OsStrExt,
     path::{Component, Path},
 };
@@ -11,10 +11,12 @@ use std::{
 use tar::EntryType;
 
 use crate::{
-    basics::{Error, HashRead, Result},
-    blob::Blob,
+    basics::{Error, Result},
+    blob::{Blob, chunks},
     recipe::{BaseDirectory, BaseEntry, BaseIndex, Outside},
-    tarfile::{LayerPath, LinkFault, TarEntry, TarReader, Unpacked, decompress, follow},
+    tarfile::{
+        LayerPath, LinkFault, TarEntry, TarReader, follow, reader::block::TarError, unpacked,
+    },
 };
 
 /// The largest number of bytes that all paths and targets of one layer may have. The largest images
@@ -23,45 +25,31 @@ const MOST: usize = 512 << 20;
 
 /// Reads a layer from its first to its last byte, and checks its digest.
 pub(crate) fn read(layer: &dyn Blob) -> Result<BaseIndex> {
-    let descriptor = layer.descriptor();
-    let unreadable = |cause| Error::blob(descriptor.digest, cause);
-    let mut blob = HashRead::new(layer.open()?);
-    let index = {
-        let stream = BufReader::with_capacity(256 << 10, &mut blob);
-        let (Unpacked::Compressed(tar) | Unpacked::Plain(tar)) =
-            decompress(stream).map_err(unreadable)?;
-        let mut tar = TarReader::new(tar);
-        let mut entries = BTreeMap::new();
-        let mut outside: Option<Outside> = None;
-        let mut size = 0;
-        let result = loop {
-            match tar.next_entry() {
-                Ok(Some(entry)) => {
-                    size += entry.path.len() + entry.link.len();
-                    if size > MOST {
-                        break Err(Error::blob(
-                            descriptor.digest,
-                            io::Error::other("its paths are too many to be kept"),
-                        ));
-                    }
-                    if leads_outside(&entries, &entry) {
-                        let new = || Outside { first: entry.path.clone(), count: 0 };
-                        outside.get_or_insert_with(new).count += 1;
-                    }
-                    add(&mut entries, entry);
-                }
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(unreadable(io::Error::other(error.to_string()))),
-            }
-        };
-        result.map(|()| BaseIndex::from_entries(entries).with_outside(outside))
-    };
-    // What follows the tar belongs to the digest. A damaged blob is the better explanation of a
-    // damaged tar.
-    io::copy(&mut blob, &mut io::sink()).map_err(unreadable)?;
-    let (digest, size) = blob.finish();
-    descriptor.check(size, Some(digest))?;
-    index
+    let digest = layer.descriptor().digest;
+    chunks::verified(layer, |blob| {
+        let tar = unpacked(blob).map_err(|cause| Error::blob(digest, cause))?;
+        index_of(TarReader::new(tar))
+            .map_err(|error| Error::blob(digest, io::Error::other(error.to_string())))
+    })
+}
+
+fn index_of(mut tar: TarReader<impl Read>) -> Result<BaseIndex, TarError> {
+    let mut entries = BTreeMap::new();
+    let mut outside: Option<Outside> = None;
+    let mut size = 0;
+    while let Some(entry) = tar.next_entry()? {
+        size += entry.path.len() + entry.link.len();
+        if size > MOST {
+            let reason = "its paths are too many to be kept".to_owned();
+            return Err(TarError { offset: entry.offset, reason });
+        }
+        if leads_outside(&entries, &entry) {
+            let new = || Outside { first: entry.path.clone(), count: 0 };
+            outside.get_or_insert_with(new).count += 1;
+        }
+        add(&mut entries, entry);
+    }
+    Ok(BaseIndex::from_entries(entries).with_outside(outside))
 }
 
 /// Adds what an entry leaves when it is extracted after those before it. What no path can name is

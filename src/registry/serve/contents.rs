@@ -6,15 +6,11 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    blob::{chunks::Chunks, traits::Blob},
+    basics::{digest::Digest, error::Result, json},
+    blob::{chunks::read_document, traits::Blob},
     document::{
         descriptor::{Descriptor, MediaType},
-        layout_paths::{MAX_DEPTH, MAX_DOCUMENT},
+        layout_paths::MAX_DEPTH,
         manifest::{Index, Manifest},
         name::{CONTAINERD_NAME, ImageName, REF_NAME},
     },
@@ -132,7 +128,7 @@ impl Contents {
             return;
         }
         let Some(mut found) = content(descriptor) else { return };
-        let document = document(&found.blob)
+        let document = read_document(&found.blob)
             .ok()
             .and_then(|bytes| Document::parse(&descriptor.media_type, &bytes));
         if let Some(media_type) = document.as_ref().and_then(Document::media_type) {
@@ -180,28 +176,6 @@ impl Contents {
     pub(crate) fn referrers(&self, digest: Digest) -> &[Descriptor] {
         self.referrers.get(&digest).map_or(&[], Vec::as_slice)
     }
-}
-
-/// The bytes of a small blob, checked.
-///
-/// # Errors
-///
-/// As of reading it, and [`Error::BlobDamaged`] for one that is larger than any document.
-pub(crate) fn document(blob: &Arc<dyn Blob>) -> Result<Vec<u8>> {
-    let Descriptor { digest, size, .. } = *blob.descriptor();
-    if size > MAX_DOCUMENT {
-        let expected =
-            format!("{size} bytes, more than the {MAX_DOCUMENT} that a document may have here");
-        return Err(Error::BlobDamaged {
-            digest,
-            expected,
-            actual: "nothing, for they were not read".to_owned(),
-        });
-    }
-    let mut bytes = Vec::new();
-    Chunks::open(&**blob)?
-        .try_for_each(|chunk| chunk.map(|chunk| bytes.extend_from_slice(&chunk)))?;
-    Ok(bytes)
 }
 
 enum Document {

@@ -7,13 +7,14 @@ use serde_json::json;
 
 use crate::{
     basics::{digest::Digest, error::Error, json},
+    blob::chunks::read_document,
     document::{
         descriptor::{Annotations, MediaType},
         extra::Extra,
         manifest::Index,
     },
     registry::serve::{
-        contents::{Content, Contents, document},
+        contents::{Content, Contents},
         event::Event,
         refusal::Refusal,
         route::{AnyDigest, Page, Reference, Route},
@@ -166,7 +167,7 @@ impl Search {
         };
         let unknown = || Refusal::manifest_unknown("this repository has no such manifest");
         let content = digest.and_then(|digest| contents.manifest(digest)).ok_or_else(unknown)?;
-        let bytes = document(&content.blob).map_err(|error| match error {
+        let bytes = read_document(&content.blob).map_err(|error| match error {
             Error::BlobMissing { .. } => {
                 Refusal::manifest_unknown("its layout is without this manifest")
             }
