@@ -19,20 +19,17 @@ use crate::{
 /// Reads the files of a layout.
 #[derive(Clone, Debug)]
 pub(crate) struct LayoutFiles {
-    path: PathBuf,
+    /// The folder or archive.
+    pub(crate) path: PathBuf,
     archive: Option<Arc<Archive>>,
     /// The folder in which a compressed archive was unpacked.
-    #[cfg_attr(
-        not(feature = "registry"),
-        expect(dead_code, reason = "a registry opens the layout again")
-    )]
-    scratch: Option<PathBuf>,
+    pub(crate) scratch: Option<PathBuf>,
     /// The threads that build blobs from recipes.
-    pool: Option<Pool>,
+    pub(crate) pool: Option<Pool>,
     /// Which recipes are followed.
-    trust: RecipeTrust,
+    pub(crate) trust: RecipeTrust,
     /// The files that were hashed before.
-    known: Arc<KnownFiles>,
+    pub(crate) known: Arc<KnownFiles>,
 }
 
 impl LayoutFiles {
@@ -73,37 +70,6 @@ impl LayoutFiles {
             trust: RecipeTrust::default(),
             known: Arc::default(),
         })
-    }
-
-    pub(crate) fn pool(self, pool: &Pool) -> Self {
-        Self { pool: Some(pool.clone()), ..self }
-    }
-
-    pub(crate) fn with_trust(self, trust: RecipeTrust) -> Self {
-        Self { trust, ..self }
-    }
-
-    pub(crate) fn with_known(self, known: Arc<KnownFiles>) -> Self {
-        Self { known, ..self }
-    }
-
-    pub(crate) fn trust(&self) -> &RecipeTrust {
-        &self.trust
-    }
-
-    pub(crate) fn known(&self) -> &Arc<KnownFiles> {
-        &self.known
-    }
-
-    /// Returns the path of the folder or archive.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Returns the folder in which a compressed archive is unpacked, if one was given.
-    #[cfg(feature = "registry")]
-    pub(crate) fn scratch(&self) -> Option<&Path> {
-        self.scratch.as_deref()
     }
 
     /// Returns the folder; `None` for an archive.
@@ -312,10 +278,8 @@ impl LayoutBlob {
     }
 
     fn recipe_or_missing(&self) -> Result<Recipe> {
-        let missing = || Error::BlobMissing {
-            path: self.files.path().to_owned(),
-            digest: self.descriptor.digest,
-        };
+        let missing =
+            || Error::BlobMissing { path: self.files.path.clone(), digest: self.descriptor.digest };
         self.in_its_place()?.ok_or_else(missing)
     }
 }

@@ -15,6 +15,7 @@ use crate::{
         beneath,
         checked::{CheckedFile, FileBytes},
         known_files::KnownFiles,
+        lease::Lease,
         lock::Lock,
         new_file::Temporary,
         write_options::WriteOptions,
@@ -28,7 +29,7 @@ pub(crate) struct BlobFiles {
     folder: PathBuf,
     known: Arc<KnownFiles>,
     options: WriteOptions,
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 impl BlobFiles {
@@ -36,12 +37,7 @@ impl BlobFiles {
     pub(crate) fn create(layout: &Path, options: WriteOptions) -> Result<Self> {
         create_folder(layout, "blobs/sha256")?;
         let lock = Lock::shared(layout, options)?;
-        Ok(Self {
-            folder: layout.join("blobs/sha256"),
-            known: Arc::default(),
-            options,
-            _lock: lock,
-        })
+        Ok(Self { folder: layout.join("blobs/sha256"), known: Arc::default(), options, lock })
     }
 
     /// Sets the record of files that were hashed before.
@@ -65,6 +61,12 @@ impl BlobFiles {
     /// A blob of this folder, all its bytes checked.
     pub(crate) fn checked(&self, path: &Path, descriptor: &Descriptor) -> Result<CheckedFile> {
         self.known.check(FileBytes::open(path)?, descriptor)
+    }
+
+    /// What tells garbage collection in this process of the lock; `None` without a lock.
+    pub(crate) fn lease(&self) -> Result<Option<Lease>> {
+        let layout = self.folder.ancestors().nth(2).filter(|_| self.lock.is_some());
+        layout.map(Lease::new).transpose()
     }
 
     /// A blob to be written, whose digest is known only at its end.

@@ -163,6 +163,14 @@ impl Temporary {
     }
 }
 
+/// Replaces a file atomically by one with these parts, whose contents are synced before the rename;
+/// the directory is not.
+pub(crate) fn replace(path: &Path, parts: &[&[u8]], options: WriteOptions) -> Result<()> {
+    let file = Temporary::new_in(folder_of(path))?;
+    parts.iter().try_for_each(|part| file.file().write_all(part)).map_err(Error::write(path))?;
+    file.persist(path, options).map(drop)
+}
+
 fn named(folder: &Path) -> Result<Temporary> {
     let file =
         Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(Error::write(folder))?;

@@ -466,7 +466,7 @@ fn blobs_that_lie_are_not_kept() {
             None,
             format!("says {digest}, its bytes say {}; ", Digest::of("the wrong bytes")),
         ),
-        (b"too few", None, "says 15 bytes, its bytes say 7; ".to_owned()),
+        (b"too few", None, "says 15 bytes, its bytes say 7 bytes; ".to_owned()),
         (b"the right bytes and more", None, "says 15 bytes, its bytes say more; ".to_owned()),
         (b"the right", Some(1), "the wire is cut".to_owned()),
     ] {

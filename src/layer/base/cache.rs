@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -12,7 +11,7 @@ use crate::{
     basics::{Digest, Error, Result, json},
     blob::Blob,
     recipe::BaseIndex,
-    store::{Temporary, WriteOptions},
+    store::{WriteOptions, replace},
 };
 
 /// What a file of the cache begins with: its format. Another format has another name, and is never
@@ -107,11 +106,9 @@ fn write(path: &Path, index: &BaseIndex) -> Result<()> {
         .map_err(|error| Error::write(path)(std::io::Error::other(error)))?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder).map_err(Error::write(folder))?;
-    let file = Temporary::new_in(folder)?;
-    let parts = [&MAGIC[..], &sum_of(&bytes).to_be_bytes(), &bytes];
-    parts.iter().try_for_each(|part| file.file().write_all(part)).map_err(Error::write(path))?;
     // A file that a power loss damages is read as none: see [`parse`].
-    file.persist(path, WriteOptions::default().sync(false)).map(drop)
+    let options = WriteOptions::default().sync(false);
+    replace(path, &[MAGIC, &sum_of(&bytes).to_be_bytes(), &bytes], options)
 }
 
 /// Tells a file that was cut off or damaged.
