@@ -255,6 +255,17 @@ pub(crate) fn merge(under: &mut Value, over: Value) {
     }
 }
 
+/// A document of these defaults, with the members that a user gives merged over them.
+pub(crate) fn with_defaults(
+    what: &str,
+    mut defaults: Value,
+    given: Value,
+    known: &[&str],
+) -> Result<Value> {
+    merge(&mut defaults, Value::Object(with_known_keys(what, given, known)?));
+    Ok(defaults)
+}
+
 /// The members of a user's object with the keys written as in `known`; a key that is none of them
 /// in any case is an error that names it.
 pub(crate) fn with_known_keys(

@@ -1,15 +1,15 @@
 //! The members of a JSON object, taken one by one.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     basics::{Error, Result},
     recipe::mapping::Attribute,
 };
 
-/// An object of the members that have a value.
+/// An object of the members that have a value, which no empty list is.
 pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
-    let given = members.into_iter().filter(|(_, value)| !value.is_null());
+    let given = members.into_iter().filter(|(_, value)| !value.is_null() && *value != json!([]));
     given.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
