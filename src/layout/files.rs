@@ -23,6 +23,10 @@ pub(crate) struct LayoutFiles {
     pub(crate) path: PathBuf,
     archive: Option<Arc<Archive>>,
     /// The folder in which a compressed archive was unpacked.
+    #[cfg_attr(
+        not(feature = "registry"),
+        expect(dead_code, reason = "a registry opens the layout again")
+    )]
     pub(crate) scratch: Option<PathBuf>,
     /// The threads that build blobs from recipes.
     pub(crate) pool: Option<Pool>,
