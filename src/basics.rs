@@ -9,3 +9,13 @@ pub(crate) mod progress;
 pub(crate) mod sync;
 pub(crate) mod text;
 pub(crate) mod warning;
+
+pub(crate) use crate::basics::digest::{HashRead, Hasher};
+pub use crate::basics::{
+    byte_format::BYTE_FORMAT,
+    digest::{Digest, ParseDigestError},
+    error::{Error, Result},
+    printable::{Printable, PrintableJson},
+    progress::Progress,
+    warning::Warning,
+};

@@ -49,11 +49,13 @@ use crate::{
     layout::{
         blob_store::BlobStore,
         files::{LayoutBlob, LayoutFiles},
-        write::replace,
     },
     pool::Pool,
     recipe::{options::LayerOptions, origin::Recipe, trust::RecipeTrust},
-    store::{beneath, checked::CheckedFile, file_kind::FileKind, write_options::WriteOptions},
+    store::{
+        beneath, checked::CheckedFile, file_kind::FileKind, new_file::replace,
+        write_options::WriteOptions,
+    },
 };
 
 const DESCRIPTOR: &str = "media-descriptor.json";
@@ -87,9 +89,9 @@ pub fn write_layer(
 ) -> Result<()> {
     let dir = dir.as_ref();
     let _store = store(dir, [layer as &dyn Blob], is_made, trust, &Pool::new(1), options)?;
-    replace(dir, DIFF_ID, layer.diff_id().to_string().as_bytes(), options)?;
+    replace(&dir.join(DIFF_ID), &[layer.diff_id().to_string().as_bytes()], options)?;
     let history = History { created_by: Some(layer.created_by()), ..History::default() };
-    replace(dir, HISTORY, &json::to_bytes(&history), options)?;
+    replace(&dir.join(HISTORY), &[&json::to_bytes(&history)], options)?;
     write_last(dir, DESCRIPTOR, &json::to_bytes(layer.descriptor()), options)
 }
 
@@ -172,7 +174,7 @@ pub fn write_config(
         &Pool::new(1),
         options,
     )?;
-    replace(dir, PLATFORM, &json::to_bytes(&config.document().platform()), options)?;
+    replace(&dir.join(PLATFORM), &[&json::to_bytes(&config.document().platform())], options)?;
     write_last(dir, DESCRIPTOR, &json::to_bytes(config.descriptor()), options)
 }
 
@@ -337,7 +339,8 @@ impl<'a> Folder<'a> {
         let refuse = |what| Err(other_folder(dir, of, made_by, what));
         match dir.metadata() {
             Ok(metadata) if metadata.is_dir() => {
-                let files = LayoutFiles::open(dir, None)?.with_trust(trust.clone());
+                let mut files = LayoutFiles::open(dir, None)?;
+                files.trust = trust.clone();
                 Ok(Self { dir, files: Arc::new(files), of, made_by })
             }
             Ok(_) => refuse("is not a folder"),
@@ -376,7 +379,7 @@ impl<'a> Folder<'a> {
         let path = match kind {
             None => return Err(self.broken(format!("has no {name}"))),
             Some(FileKind::File) => path,
-            Some(_) if path.is_symlink() && self.files.trust().covers(&path) => {
+            Some(_) if path.is_symlink() && self.files.trust.covers(&path) => {
                 path.canonicalize().unwrap_or(path)
             }
             Some(_) if path.is_symlink() => {
@@ -446,7 +449,7 @@ fn store<'a>(
     pool: &Pool,
     options: WriteOptions,
 ) -> Result<BlobStore> {
-    let store = BlobStore::create(dir, options)?;
+    let store = BlobStore::create(dir, false, options)?;
     let (described, stored): (Vec<_>, Vec<_>) = blobs.into_iter().partition(|blob| {
         !blob.descriptor().media_type.is_document()
             && blob.file().is_none()
@@ -454,7 +457,7 @@ fn store<'a>(
     });
     pool.map(stored, |blob| store.put(blob, pool)).into_iter().collect::<Result<Vec<_>>>()?;
     if !described.is_empty() {
-        let sparse = BlobStore::create_sparse(dir, options)?.knowing(trust, &Arc::default());
+        let sparse = BlobStore::create(dir, true, options)?.knowing(trust, &Arc::default());
         described.into_iter().try_for_each(|blob| sparse.put(blob, pool).map(|_| ()))?;
         sparse.sync_folders()?;
     }
@@ -470,7 +473,7 @@ fn is_made(recipe: &Recipe) -> bool {
 /// Writes the file that completes the folder.
 fn write_last(dir: &Path, name: &str, bytes: &[u8], options: WriteOptions) -> Result<()> {
     options.sync_folder(dir)?;
-    replace(dir, name, bytes, options)?;
+    replace(&dir.join(name), &[bytes], options)?;
     options.sync_folder(dir)?;
     options.sync_way_to(dir)
 }

@@ -9,3 +9,18 @@ pub(crate) mod options;
 pub(crate) mod origin;
 pub(crate) mod spec;
 pub(crate) mod trust;
+
+pub use crate::recipe::{
+    base_files::BaseFiles,
+    mapping::{Attribute, Attributes, FileMapping, Source},
+    options::{HardLinks, LayerOptions, OnConflict, PermissionRule},
+    origin::Recipe,
+    spec::LayerSpec,
+    trust::{RecipeKey, RecipeTrust},
+};
+pub(crate) use crate::recipe::{
+    base_files::{BaseLayer, BaseSource},
+    base_index::{BaseDirectory, BaseEntry, BaseIndex, Outside},
+    checks::Checks,
+    origin::Origin,
+};

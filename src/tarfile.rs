@@ -8,3 +8,12 @@ pub(crate) mod header;
 pub(crate) mod path;
 pub(crate) mod reader;
 pub(crate) mod xattrs;
+
+pub use crate::tarfile::compression::Compression;
+pub(crate) use crate::tarfile::{
+    decompress::{Packing, decompress, unpacked},
+    follow::{LinkFault, follow},
+    path::LayerPath,
+    reader::{Ending, Extent, TarEntry, TarReader, read_extents},
+    xattrs::Xattrs,
+};

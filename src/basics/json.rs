@@ -257,6 +257,17 @@ pub(crate) fn merge(under: &mut Value, over: Value) {
     }
 }
 
+/// A document of these defaults, with the members that a user gives merged over them.
+pub(crate) fn with_defaults(
+    what: &str,
+    mut defaults: Value,
+    given: Value,
+    known: &[&str],
+) -> Result<Value> {
+    merge(&mut defaults, Value::Object(with_known_keys(what, given, known)?));
+    Ok(defaults)
+}
+
 /// The members of a user's object, with keys in the case of `known`. A key that differs from all of
 /// them by more than case is an error that names it.
 pub(crate) fn with_known_keys(

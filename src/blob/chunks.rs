@@ -1,15 +1,12 @@
 //! Reads the bytes of a blob and verifies them.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 
 use crate::{
-    basics::{
-        digest::Hasher,
-        error::{Error, Result},
-    },
+    basics::{Error, HashRead, Hasher, Result},
     blob::traits::Blob,
-    document::descriptor::Descriptor,
-    store::checked::CheckedFile,
+    document::{Descriptor, MAX_DOCUMENT},
+    store::CheckedFile,
 };
 
 /// The size of a chunk. The last chunk of a blob is smaller.
@@ -67,6 +64,15 @@ impl Chunks {
         Ok(())
     }
 
+    /// All bytes that are left.
+    fn bytes(self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        for chunk in self {
+            bytes.append(&mut chunk?);
+        }
+        Ok(bytes)
+    }
+
     fn chunk(&mut self) -> Result<Vec<u8>> {
         let Descriptor { digest, size, .. } = self.descriptor;
         let left = size - self.at;
@@ -106,6 +112,45 @@ impl Iterator for Chunks {
         self.is_over |= chunk.is_err();
         Some(chunk)
     }
+}
+
+/// Returns the bytes of a blob that is a document, all of them verified.
+pub(crate) fn read_document(blob: &dyn Blob) -> Result<Vec<u8>> {
+    check_size(blob.descriptor())?;
+    Chunks::open(blob)?.bytes()
+}
+
+/// The same, of a document with this descriptor, which this reads.
+pub(crate) fn read_document_from(
+    descriptor: &Descriptor,
+    reader: Box<dyn Read + Send>,
+) -> Result<Vec<u8>> {
+    check_size(descriptor)?;
+    Chunks::new(descriptor, reader).bytes()
+}
+
+fn check_size(Descriptor { media_type, digest, size, .. }: &Descriptor) -> Result<()> {
+    if *size <= MAX_DOCUMENT {
+        return Ok(());
+    }
+    let reason =
+        format!("it has {size} bytes, more than the {MAX_DOCUMENT} that a document may have here");
+    Err(Error::invalid(format!("{media_type} {digest}"), reason))
+}
+
+/// Passes the bytes of a blob to a function, then reads what it left, and verifies all of them. A
+/// damaged blob is a better explanation than an error of the function.
+pub(crate) fn verified<T>(
+    blob: &dyn Blob,
+    read: impl FnOnce(&mut (dyn Read + Send)) -> Result<T>,
+) -> Result<T> {
+    let descriptor = blob.descriptor();
+    let mut bytes = HashRead::new(blob.open()?);
+    let result = read(&mut bytes);
+    io::copy(&mut bytes, &mut io::sink()).map_err(|cause| Error::blob(descriptor.digest, cause))?;
+    let (digest, size) = bytes.finish();
+    descriptor.check(size, Some(digest))?;
+    result
 }
 
 /// Copies and verifies the bytes of a blob. Never copies a wrong blob completely.

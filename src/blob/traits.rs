@@ -3,23 +3,17 @@
 
 use std::{
     fs::File,
-    io::{BufReader, Cursor, Read},
+    io::{Cursor, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
-    document::descriptor::{Descriptor, MediaType},
-    recipe::origin::Recipe,
-    store::{
-        checked::{CheckedFile, FileBytes},
-        known_files::KnownFiles,
-    },
-    tarfile::decompress::{Unpacked, decompress},
+    basics::{Digest, Error, Result},
+    document::{Descriptor, MediaType},
+    recipe::Recipe,
+    store::{CheckedFile, FileBytes, KnownFiles},
+    tarfile::unpacked,
 };
 
 /// Bytes that a descriptor identifies. They need not exist yet: a layer that was only described
@@ -100,10 +94,7 @@ pub trait Layer: Blob {
     /// The errors of [`Blob::open`], and [`Error::BlobUnreadable`] for a stream whose beginning
     /// cannot be read, or that needs the feature `zstd`.
     fn uncompressed(&self) -> Result<Box<dyn Read + Send>> {
-        let blob = BufReader::with_capacity(64 << 10, self.open()?);
-        match decompress(blob).map_err(|cause| Error::blob(self.descriptor().digest, cause))? {
-            Unpacked::Compressed(tar) | Unpacked::Plain(tar) => Ok(tar),
-        }
+        unpacked(self.open()?).map_err(|cause| Error::blob(self.descriptor().digest, cause))
     }
 
     /// The command that made the layer, for the history of an image.

@@ -65,7 +65,7 @@ impl Descriptor {
             actual,
         };
         if size != self.size {
-            let actual = if size > self.size { "more".to_owned() } else { size.to_string() };
+            let actual = if size > self.size { "more".to_owned() } else { format!("{size} bytes") };
             return Err(damaged(format!("{} bytes", self.size), actual));
         }
         match digest {

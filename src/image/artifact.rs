@@ -5,15 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    basics::{
-        error::{Error, Result},
-        json,
-    },
-    blob::traits::{Blob, MemoryBlob},
-    document::{
-        descriptor::{Descriptor, MediaType},
-        manifest::Manifest,
-    },
+    basics::{Error, Result, json},
+    blob::{Blob, MemoryBlob},
+    document::{Descriptor, Manifest, MediaType},
     image::graph::Image,
 };
 
@@ -55,11 +49,8 @@ pub fn artifact_manifest(
     if blobs.is_empty() {
         blobs.push(Arc::new(empty.clone()));
     }
-    let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST, "artifactType": artifact_type });
-    json::merge(
-        &mut value,
-        Value::Object(json::with_known_keys("artifact manifest", extra, Manifest::MEMBERS)?),
-    );
+    let defaults = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST, "artifactType": artifact_type });
+    let mut value = json::with_defaults("artifact manifest", defaults, extra, Manifest::MEMBERS)?;
     value["config"] = json::to_value(empty.descriptor());
     value["layers"] = blobs.iter().map(|blob| json::to_value(blob.descriptor())).collect();
     if let Some(subject) = subject {

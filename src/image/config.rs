@@ -5,17 +5,9 @@ use std::{fmt, sync::Arc};
 use serde_json::{Value, json};
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-        warning::Warning,
-    },
-    blob::traits::{Blob, Layer, MemoryBlob},
-    document::{
-        configuration::{self, Configuration},
-        descriptor::{Descriptor, MediaType},
-    },
+    basics::{Digest, Error, Result, Warning, json},
+    blob::{Blob, Layer, MemoryBlob},
+    document::{Configuration, Descriptor, MediaType, configuration},
     image::{config_options::ConfigOptions, draft::Draft},
 };
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    document::descriptor::Platform,
+    document::Platform,
     image::{inherit::Inherit, platform_image::PlatformImage},
 };
 

@@ -5,17 +5,16 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     basics::{
-        error::{Error, Result},
+        Error, Result, Warning,
         json::{self, Bounds, Counted},
-        warning::Warning,
     },
     document::{
+        Platform,
         config_values::{
             self,
             kinds::{Fault, Step, Verdict},
             table::{CONFIG, CONFIGURATION, HEALTHCHECK},
         },
-        descriptor::Platform,
     },
     image::{
         config_options::{ConfigOptions, ExtraConfig},

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::basics::warning::Warning;
+use crate::basics::Warning;
 
 /// Sets variables in `env`, in order. `source` is their source in messages.
 ///

@@ -1,6 +1,6 @@
 //! Existing manifests and indexes, whose bytes stay unchanged.
 
-use std::{io::Read, sync::Arc};
+use std::sync::Arc;
 
 use serde::{
     Deserialize, Deserializer,
@@ -9,18 +9,9 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    blob::traits::{Blob, MemoryBlob},
-    document::{
-        configuration::Configuration,
-        descriptor::{Descriptor, MediaType},
-        layout_paths::MAX_DOCUMENT,
-        manifest::{Index, Manifest},
-    },
+    basics::{Error, Result, json},
+    blob::{Blob, MemoryBlob, chunks},
+    document::{Configuration, Descriptor, Index, Manifest, MediaType},
     image::graph::Image,
 };
 
@@ -84,7 +75,7 @@ impl Image {
         if manifest.config.media_type.to_oci() == MediaType::CONFIG
             && let Some(config) = blobs.pop()
         {
-            let bytes = read_document(&config)?;
+            let bytes = chunks::read_document(&config)?;
             let configuration: Configuration = json::from_slice(&bytes).map_err(|error| {
                 Error::invalid(format!("image configuration {}", manifest.config.digest), error)
             })?;
@@ -193,30 +184,10 @@ fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error
     IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
-/// Reads a blob that is a document, and verifies it against its descriptor.
-pub(crate) fn read_document(blob: &dyn Blob) -> Result<Vec<u8>> {
-    let descriptor = blob.descriptor();
-    if descriptor.size > MAX_DOCUMENT {
-        let reason = format!(
-            "it has {} bytes, but the maximum for a document is {MAX_DOCUMENT}",
-            descriptor.size
-        );
-        return Err(Error::invalid(
-            format!("{} {}", descriptor.media_type, descriptor.digest),
-            reason,
-        ));
-    }
-    let mut bytes = Vec::new();
-    // One more byte shows that there are too many.
-    let read = blob.open()?.take(descriptor.size + 1).read_to_end(&mut bytes);
-    read.map_err(|cause| Error::blob(descriptor.digest, cause))?;
-    descriptor.check(bytes.len() as u64, Some(Digest::of(&bytes)))?;
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::basics::Digest;
 
     #[test]
     fn documents_are_told_by_what_they_say() {

@@ -3,12 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    basics::{digest::Digest, warning::Warning},
-    blob::traits::Blob,
-    document::{
-        descriptor::{Descriptor, Platform},
-        name::{CONTAINERD_NAME, REF_NAME},
-    },
+    basics::{Digest, Warning},
+    blob::Blob,
+    document::{CONTAINERD_NAME, Descriptor, Platform, REF_NAME},
 };
 
 /// An image for a layout: a manifest or an index, of any origin, with all blobs that belong to it.

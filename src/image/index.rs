@@ -5,16 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    blob::traits::{Blob, MemoryBlob},
-    document::{
-        descriptor::{MediaType, Platform},
-        manifest::Index,
-    },
+    basics::{Digest, Error, Result, json},
+    blob::{Blob, MemoryBlob},
+    document::{Index, MediaType, Platform},
     image::graph::Image,
 };
 
@@ -48,11 +41,8 @@ pub fn image_index<I: Into<Image>>(
             });
         }
     }
-    let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::INDEX });
-    json::merge(
-        &mut value,
-        Value::Object(json::with_known_keys("image index", extra, Index::MEMBERS)?),
-    );
+    let defaults = json!({ "schemaVersion": 2, "mediaType": MediaType::INDEX });
+    let mut value = json::with_defaults("image index", defaults, extra, Index::MEMBERS)?;
     value["manifests"] = images.iter().map(|image| json::to_value(image.descriptor())).collect();
     let document: Index = json::from_value("image index", value)?;
     let blob = MemoryBlob::new(document.media_type()?, json::to_bytes(&document));

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    basics::{json, warning::Warning},
+    basics::{Warning, json},
     image::platform_image::PlatformImage,
 };
 
@@ -51,36 +51,27 @@ pub struct Inherit {
 
 impl Inherit {
     /// Inherits everything.
-    pub const EVERYTHING: Self = Self {
-        env: true,
-        entrypoint: true,
-        cmd: true,
-        user: true,
-        working_dir: true,
-        exposed_ports: true,
-        volumes: true,
-        labels: true,
-        stop_signal: true,
-        other: true,
-        history: true,
-        metadata: true,
-    };
+    pub const EVERYTHING: Self = Self::all(true);
 
     /// Inherits only the layers.
-    pub const NOTHING: Self = Self {
-        env: false,
-        entrypoint: false,
-        cmd: false,
-        user: false,
-        working_dir: false,
-        exposed_ports: false,
-        volumes: false,
-        labels: false,
-        stop_signal: false,
-        other: false,
-        history: false,
-        metadata: false,
-    };
+    pub const NOTHING: Self = Self::all(false);
+
+    const fn all(inherit: bool) -> Self {
+        Self {
+            env: inherit,
+            entrypoint: inherit,
+            cmd: inherit,
+            user: inherit,
+            working_dir: inherit,
+            exposed_ports: inherit,
+            volumes: inherit,
+            labels: inherit,
+            stop_signal: inherit,
+            other: inherit,
+            history: inherit,
+            metadata: inherit,
+        }
+    }
 
     fn config_member(&self, name: &str) -> bool {
         match name {

@@ -5,14 +5,9 @@ use std::{fmt, sync::Arc};
 use serde_json::{Value, json};
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-        warning::Warning,
-    },
-    blob::traits::{Blob, Layer, MemoryBlob},
-    document::{descriptor::MediaType, manifest::Manifest},
+    basics::{Digest, Error, Result, Warning, json},
+    blob::{Blob, Layer, MemoryBlob},
+    document::{Manifest, MediaType},
     image::{config::ImageConfig, graph::Image, platform_image::PlatformImage},
 };
 
@@ -58,11 +53,8 @@ pub fn image_manifest<L: Into<Arc<dyn Layer>>>(
     };
     Error::refuse_warnings(&warnings, strict)?;
 
-    let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST });
-    json::merge(
-        &mut value,
-        Value::Object(json::with_known_keys("image manifest", extra, Manifest::MEMBERS)?),
-    );
+    let defaults = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST });
+    let mut value = json::with_defaults("image manifest", defaults, extra, Manifest::MEMBERS)?;
     value["config"] = json::to_value(config.descriptor());
     value["layers"] = layers.iter().map(|layer| layer.descriptor()).map(json::to_value).collect();
     let document: Manifest = json::from_value("image manifest", value)?;

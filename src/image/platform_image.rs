@@ -3,21 +3,15 @@
 use std::{fmt, io::Read, path::Path, sync::Arc};
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
+    basics::{Digest, Error, Result},
+    blob::{Blob, Layer},
+    document::{Configuration, Descriptor, Manifest, Platform},
+    image::{
+        containers::{Container, Graph},
+        graph::Image,
     },
-    blob::traits::{Blob, Layer},
-    document::{
-        configuration::Configuration,
-        descriptor::{Descriptor, Platform},
-        layout_paths::MAX_DEPTH,
-        manifest::{Index, Manifest},
-    },
-    image::{existing::read_document, graph::Image},
-    recipe::{base_files::BaseFiles, origin::Recipe},
-    store::checked::CheckedFile,
+    recipe::{BaseFiles, Recipe},
+    store::CheckedFile,
 };
 
 /// An image for one platform: manifest, configuration and layers. It can be the base of other
@@ -75,33 +69,12 @@ impl PlatformImage {
     /// [`Error::Invalid`] if there is no image for the platform, and the errors of reading
     /// manifest, index and configuration.
     pub fn of(image: &Image, platform: Option<&Platform>) -> Result<Self> {
-        let default = Platform::default();
-        let wanted = platform.unwrap_or(&default);
-        let mut descriptor = image.descriptor().clone();
-        for _ in 0..=MAX_DEPTH {
-            if !descriptor.media_type.is_index() {
-                let manifest: Manifest = document(image, &descriptor)?;
-                let configuration = document(image, &manifest.config)?;
-                return Self::new(descriptor, manifest, configuration, |descriptor| {
-                    blob(image, descriptor).map(Arc::clone)
-                });
-            }
-            let index: Index = document(image, &descriptor)?;
-            let fits = |entry: &&Descriptor| {
-                entry.platform.as_ref().is_some_and(|has| wanted.accepts(has))
-            };
-            descriptor = match (index.manifests.iter().find(fits), &index.manifests[..]) {
-                (Some(entry), _) => entry.clone(),
-                (None, [only]) if platform.is_none() => only.clone(),
-                _ => {
-                    return Err(invalid(
-                        image,
-                        format!("has no image for {wanted}: choose a platform that it has"),
-                    ));
-                }
-            };
-        }
-        Err(invalid(image, format!("has indexes more than {MAX_DEPTH} deep")))
+        let Container { descriptor, manifest, .. } = Container::choose(image, platform)?
+            .ok_or_else(|| image.refuse("has no image of a container".to_owned()))?;
+        let configuration = image.read(&manifest.config)?;
+        Self::new(descriptor, manifest, configuration, |descriptor| {
+            image.blob(descriptor).map(Arc::clone)
+        })
     }
 
     /// The descriptor: the entry in an index, if the image comes from one.
@@ -195,20 +168,4 @@ impl Layer for ImageLayer {
     fn diff_id(&self) -> Digest {
         self.diff_id
     }
-}
-
-fn document<T: serde::de::DeserializeOwned>(image: &Image, descriptor: &Descriptor) -> Result<T> {
-    let bytes = read_document(&**blob(image, descriptor)?)?;
-    json::from_slice(&bytes).map_err(|error| Error::invalid(descriptor.digest.to_string(), error))
-}
-
-fn blob<'a>(image: &'a Image, descriptor: &Descriptor) -> Result<&'a Arc<dyn Blob>> {
-    let found = image.blobs().iter().find(|blob| blob.descriptor().digest == descriptor.digest);
-    found.ok_or_else(|| {
-        invalid(image, format!("lacks the blob {}: fetch it whole", descriptor.digest))
-    })
-}
-
-fn invalid(image: &Image, reason: String) -> Error {
-    Error::invalid(format!("image {}", image.digest()), format!("it {reason}"))
 }

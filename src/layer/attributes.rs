@@ -6,20 +6,14 @@ use std::{collections::BTreeMap, os::unix::ffi::OsStrExt, path::Path};
 use rustix::fs::Stat;
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{
         entry::{Entry, Kind},
         glob::{Globs, Use},
         representable,
     },
-    recipe::{
-        mapping::{Attribute, Attributes, FileMapping},
-        options::{LayerOptions, PermissionRule},
-    },
-    tarfile::{
-        path::LayerPath,
-        xattrs::{self, Xattrs},
-    },
+    recipe::{Attribute, Attributes, FileMapping, LayerOptions, PermissionRule},
+    tarfile::{LayerPath, Xattrs, xattrs},
 };
 
 /// The attributes of a source, as far as they were read.

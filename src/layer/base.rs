@@ -13,14 +13,14 @@ use std::{
 };
 
 use crate::{
-    basics::error::Result,
-    blob::traits::Blob,
+    basics::Result,
+    blob::Blob,
     layer::base::{
         cache::{Cache, index_of},
         stack::Stack,
     },
     pool::Pool,
-    recipe::base_files::{BaseFiles, BaseLayer, BaseSource},
+    recipe::{BaseFiles, BaseLayer, BaseSource},
 };
 
 pub(crate) use crate::layer::base::place::{Places, Removal, Shape};

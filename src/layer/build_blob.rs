@@ -8,15 +8,16 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
+    basics::{Digest, Error, Result},
+    document::Descriptor,
+    layer::{
+        checks::Comparison,
+        pipeline::{Tar, pass},
+        stream::TarStream,
     },
-    document::descriptor::Descriptor,
-    layer::{checks::Comparison, pipeline::pass, stream::TarStream},
     pool::Pool,
-    recipe::checks::Checks,
-    tarfile::compression::Compression,
+    recipe::Checks,
+    tarfile::Compression,
 };
 
 /// Builds a described blob. A difference from the description is an error before the different
@@ -36,15 +37,13 @@ pub(crate) fn make(
         Some(comparison) => comparison.block(block, hasher),
         None => Ok(()),
     };
-    let made = pass(stream, None, compression, pool, Some(sink), &|_| (), &mut compare)?;
-    let damaged = |expected, actual| Err(Error::BlobDamaged { digest, expected, actual });
+    let tar = Tar { stream, listing: None, compression, pool };
+    let made = pass(tar, Some(sink), &|_| (), &mut compare)?;
     if made.digest != digest {
-        return damaged(digest.to_string(), format!("{}: a source changed", made.digest));
+        let actual = format!("{}: a source changed", made.digest);
+        return Err(Error::BlobDamaged { digest, expected: digest.to_string(), actual });
     }
-    if made.size != descriptor.size {
-        return damaged(format!("{} bytes", descriptor.size), made.size.to_string());
-    }
-    Ok(())
+    descriptor.check(made.size, None)
 }
 
 /// A function that builds a blob into a writer.

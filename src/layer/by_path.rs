@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::tarfile::path::LayerPath;
+use crate::tarfile::LayerPath;
 
 /// A value with a path in a layer.
 pub(crate) trait HasPath {

@@ -5,12 +5,9 @@ use std::ops::Range;
 use flate2::Crc;
 
 use crate::{
-    basics::{
-        digest::{Digest, Hasher},
-        error::{Error, Result},
-    },
+    basics::{Digest, Error, Hasher, Result},
     layer::stream::{EntryAt, TarStream},
-    recipe::checks::Checks,
+    recipe::Checks,
 };
 
 /// Computes [`Checks`] from the blocks of a tar.

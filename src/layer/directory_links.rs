@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{entry::Kind, tree::node::Node},
-    tarfile::{follow::follow, path::LayerPath},
+    tarfile::{LayerPath, follow},
 };
 
 /// Moves nodes below a link into the target of the link. A directory at the path of a link is

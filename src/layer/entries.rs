@@ -1,24 +1,13 @@
 //! Lists the entries of a layer without unpacking it.
 
-use std::{
-    ffi::OsString,
-    io::{BufReader, Read},
-    os::unix::ffi::OsStringExt,
-    path::PathBuf,
-};
+use std::{ffi::OsString, io::Read, os::unix::ffi::OsStringExt, path::PathBuf};
 
 use tar::EntryType;
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
-    blob::traits::Blob,
-    tarfile::{
-        decompress::{Unpacked, decompress},
-        reader::TarReader,
-    },
+    basics::{Digest, Error, Result},
+    blob::Blob,
+    tarfile::{TarReader, unpacked},
 };
 
 /// Reads the entries of a layer in their order. The layer can be compressed or not.
@@ -37,9 +26,7 @@ use crate::{
 /// is the last item. The digest is not verified: see [`verify`](crate::verify()).
 pub fn layer_entries(layer: &(impl Blob + ?Sized)) -> Result<LayerEntries> {
     let digest = layer.descriptor().digest;
-    let stream = BufReader::with_capacity(64 << 10, layer.open()?);
-    let (Unpacked::Compressed(tar) | Unpacked::Plain(tar)) =
-        decompress(stream).map_err(|cause| Error::blob(digest, cause))?;
+    let tar = unpacked(layer.open()?).map_err(|cause| Error::blob(digest, cause))?;
     Ok(LayerEntries { tar: Some(TarReader::new(tar)), digest })
 }
 

@@ -11,13 +11,12 @@ use std::{
 use rustix::fs::{FileType, Stat, fstat};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::pseudo_file::check_empty,
     tarfile::{
+        Extent, LayerPath, Xattrs,
         header::{Fields, HeaderKind},
-        path::LayerPath,
-        reader::{Extent, read_extents},
-        xattrs::Xattrs,
+        read_extents,
     },
 };
 

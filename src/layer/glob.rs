@@ -8,8 +8,8 @@ use std::{
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use crate::{
-    basics::error::{Error, Result},
-    recipe::{mapping::FileMapping, options::LayerOptions},
+    basics::{Error, Result},
+    recipe::{FileMapping, LayerOptions},
 };
 
 /// A list of globs. `*` and `?` do not match a slash, but `**` does. Globs are cleaned in the same

@@ -3,41 +3,30 @@
 use std::{
     fmt,
     fs::File,
-    io::Read,
+    io::{Read, Write},
     path::{Path, PathBuf, absolute},
     sync::Arc,
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        progress::Progress,
-        warning::Warning,
-    },
-    blob::traits::{Blob, Layer},
-    document::descriptor::Descriptor,
+    basics::{Digest, Error, Progress, Result, Warning},
+    blob::{Blob, Layer},
+    document::Descriptor,
     layer::{
         build_blob::{MadeReader, make},
         checks::Recorder,
         entry::Entry,
         listing::Listing,
         pipe,
-        pipeline::pass,
+        pipeline::{Pass, Tar, pass},
         source_tar,
         stream::TarStream,
         warnings::Noticed,
     },
     pool::Pool,
-    recipe::{
-        checks::Checks,
-        mapping::{FileMapping, Source},
-        options::LayerOptions,
-        origin::Recipe,
-        spec::LayerSpec,
-    },
-    store::{blob_files::BlobFiles, checked::CheckedFile},
-    tarfile::compression::Compression,
+    recipe::{Checks, FileMapping, LayerOptions, LayerSpec, Recipe, Source},
+    store::{BlobFiles, CheckedFile, Lease, NewBlob},
+    tarfile::Compression,
 };
 
 /// Makes a layer from these files.
@@ -98,48 +87,26 @@ pub fn layer_tar<M: Into<FileMapping>>(
         recorder.iter_mut().for_each(|recorder| recorder.block(block, hasher));
         Ok(())
     };
-    let finish = || -> Result<Vec<Warning>> {
-        let too_large =
-            |entry: &Entry| [entry.uid, entry.gid].into_iter().find(|&id| id >= u32::MAX.into());
-        let owner =
-            stream.first_with(too_large).map(|(path, id)| Warning::OwnerTooLarge { path, id });
-        let warnings = [noticed.warnings(), owner.into_iter().collect()].concat();
-        Error::refuse_warnings(&warnings, options.strict)?;
-        Ok(warnings)
+    let store = options.store.as_deref().map(|dir| BlobFiles::create(dir, options.write));
+    let store = store.transpose()?;
+    let mut blob = store.as_ref().map(BlobFiles::new_blob).transpose()?;
+    let sink = blob.as_mut().map(|blob| blob as &mut (dyn Write + Send));
+    let compression = options.compression;
+    let tar = Tar { stream: &stream, listing: Some(&listing), compression, pool: &pool };
+    let Pass { diff_id, digest, size } = pass(tar, sink, &progress, &mut record)?;
+    let too_large =
+        |entry: &Entry| [entry.uid, entry.gid].into_iter().find(|&id| id >= u32::MAX.into());
+    let mut warnings = noticed.warnings();
+    warnings
+        .extend(stream.first_with(too_large).map(|(path, id)| Warning::OwnerTooLarge { path, id }));
+    // A layer that is refused is not stored.
+    Error::refuse_warnings(&warnings, options.strict)?;
+    let stored = match store.zip(blob) {
+        Some((store, blob)) => Some(Arc::new(StoredBlob::keep(store, blob, digest)?)),
+        None => None,
     };
-    let (pass, warnings, stored) = match &options.store {
-        None => {
-            let pass = pass(
-                &stream,
-                Some(&listing),
-                options.compression,
-                &pool,
-                None,
-                &progress,
-                &mut record,
-            )?;
-            (pass, finish()?, None)
-        }
-        Some(dir) => {
-            let store = BlobFiles::create(dir, options.write)?;
-            let mut blob = store.new_blob()?;
-            let pass = pass(
-                &stream,
-                Some(&listing),
-                options.compression,
-                &pool,
-                Some(&mut blob),
-                &progress,
-                &mut record,
-            )?;
-            // A layer that is refused is not stored.
-            let warnings = finish()?;
-            let path = store.keep(blob, pass.digest)?;
-            (pass, warnings, Some((path, Arc::new(store))))
-        }
-    };
-    let descriptor = Descriptor::new(options.compression.media_type(), pass.digest, pass.size);
-    let (diff_id, created_by) = (pass.diff_id, created_by(&files));
+    let descriptor = Descriptor::new(compression.media_type(), digest, size);
+    let created_by = created_by(&files);
     let checks = recorder.map(|recorder| Arc::new(recorder.finish()));
     let recipe = match &checks {
         Some(checks) => {
@@ -158,7 +125,6 @@ pub fn layer_tar<M: Into<FileMapping>>(
         }
         None => None,
     };
-    let compression = options.compression;
     Ok(TarLayer {
         descriptor,
         diff_id,
@@ -200,6 +166,20 @@ fn with_absolute_sources(mut files: Vec<FileMapping>) -> Result<Vec<FileMapping>
     Ok(files)
 }
 
+/// The file of a stored layer. Garbage collection does not remove it before an index can name it.
+struct StoredBlob {
+    path: PathBuf,
+    files: BlobFiles,
+    _lease: Option<Lease>,
+}
+
+impl StoredBlob {
+    fn keep(files: BlobFiles, blob: NewBlob, digest: Digest) -> Result<Self> {
+        let path = files.keep(blob, digest)?;
+        Ok(Self { path, _lease: files.lease()?, files })
+    }
+}
+
 /// A layer made by [`layer_tar`], either stored or only described. Reading a described layer makes
 /// its bytes again, which reads the sources a second time.
 #[derive(Clone)]
@@ -210,9 +190,7 @@ pub struct TarLayer {
     compression: Compression,
     stream: Arc<TarStream>,
     pool: Pool,
-    /// The file of the blob, and a lock on its layout, so that the blob is not collected before an
-    /// index can refer to it.
-    stored: Option<(PathBuf, Arc<BlobFiles>)>,
+    stored: Option<Arc<StoredBlob>>,
     checks: Option<Arc<Checks>>,
     recipe: Option<Recipe>,
     warnings: Vec<Warning>,
@@ -259,12 +237,12 @@ impl Blob for TarLayer {
     }
 
     fn file(&self) -> Option<&Path> {
-        self.stored.as_ref().map(|(path, _)| path.as_path())
+        self.stored.as_ref().map(|blob| &*blob.path)
     }
 
     fn checked(&self) -> Result<Option<CheckedFile>> {
         let stored = self.stored.as_ref();
-        stored.map(|(path, store)| store.checked(path, &self.descriptor)).transpose()
+        stored.map(|blob| blob.files.checked(&blob.path, &self.descriptor)).transpose()
     }
 
     fn recipe(&self) -> Option<Recipe> {

@@ -8,20 +8,16 @@ use std::{
 };
 
 use crate::{
-    basics::error::{Error, Result},
-    blob::traits::Blob,
-    document::descriptor::Descriptor,
+    basics::{Error, Result},
+    blob::Blob,
+    document::Descriptor,
     layer::{
         build_blob::{MadeReader, make},
         listing::list,
     },
     pool::Pool,
-    recipe::{
-        checks::Checks,
-        origin::{Origin, Recipe},
-        spec::LayerSpec,
-    },
-    store::checked::{CheckedFile, FileBytes},
+    recipe::{Checks, LayerSpec, Origin, Recipe},
+    store::{CheckedFile, FileBytes},
 };
 
 /// Makes a described layer again and writes it into the sink.

@@ -3,10 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::{
-    basics::{
-        digest::{Digest, Hasher},
-        error::Result,
-    },
+    basics::{Digest, Hasher, Result},
     layer::{
         entry::{Content, Entry, Kind, same_attributes},
         tree::node::{Linked, Node},

@@ -9,7 +9,7 @@ use std::{
 use walkdir::DirEntry;
 
 use crate::{
-    basics::error::Result,
+    basics::Result,
     layer::{
         attributes::Rules,
         base::Places,
@@ -28,8 +28,8 @@ use crate::{
         Claim, May, Pool, lock,
         parts::{PartTask, Parts},
     },
-    recipe::{base_files::BaseFiles, mapping::FileMapping, options::LayerOptions},
-    tarfile::path::LayerPath,
+    recipe::{BaseFiles, FileMapping, LayerOptions},
+    tarfile::LayerPath,
 };
 
 /// Makes the tar of the mappings, with all entries known.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf, absolute};
 
 use rustix::fs::{Stat, stat};
 
-use crate::{layer::entry::identity, recipe::options::LayerOptions};
+use crate::{layer::entry::identity, recipe::LayerOptions};
 
 /// The output folders and their ancestors, by device and inode, which are the same for every path
 /// to a folder. Each has the relative path to its output folder.

@@ -6,16 +6,13 @@ use std::{collections::HashSet, fs::File, path::Path};
 use rustix::fs::{FileType, Stat, stat};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{
         entry::{Content, identity},
         scratch_file::unpack,
         target::Target,
     },
-    recipe::{
-        mapping::{FileMapping, Source},
-        options::LayerOptions,
-    },
+    recipe::{FileMapping, LayerOptions, Source},
 };
 
 /// The contents of a source that is not a regular file. `None` for a regular file, a directory or a

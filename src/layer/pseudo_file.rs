@@ -9,7 +9,7 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use crate::basics::error::{Error, Result};
+use crate::basics::{Error, Result};
 
 /// Checks that a regular file with a reported size of zero is empty. Such a file is not read
 /// anywhere else.

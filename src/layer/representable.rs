@@ -2,7 +2,7 @@
 //! anything is written.
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::entry::{Entry, Kind},
     tarfile::header::pax_size,
 };

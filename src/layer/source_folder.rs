@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, open, stat, statat};
 use walkdir::{DirEntry, IntoIter, WalkDir};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{
         attributes::Found,
         entry::{Content, Kind, SourceFile},
@@ -23,8 +23,8 @@ use crate::{
         own_store::OwnStore,
         warnings::Noticed,
     },
-    recipe::{mapping::FileMapping, options::LayerOptions},
-    tarfile::{path::LayerPath, xattrs},
+    recipe::{FileMapping, LayerOptions},
+    tarfile::{LayerPath, xattrs},
 };
 
 /// A source folder.

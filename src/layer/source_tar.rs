@@ -14,10 +14,7 @@ use std::{
 use tar::EntryType;
 
 use crate::{
-    basics::{
-        error::{Error, Result},
-        warning::Warning,
-    },
+    basics::{Error, Result, Warning},
     layer::{
         attributes::{Found, Place},
         by_path::{ByPath, HasPath},
@@ -27,13 +24,8 @@ use crate::{
         source_tar::open::open,
         warnings::Noticed,
     },
-    recipe::options::LayerOptions,
-    tarfile::{
-        follow::follow,
-        path::LayerPath,
-        reader::{TarEntry, TarReader, block::TarError},
-        xattrs,
-    },
+    recipe::LayerOptions,
+    tarfile::{LayerPath, TarEntry, TarReader, follow, reader::block::TarError, xattrs},
 };
 
 /// A tar that is the source of a mapping.

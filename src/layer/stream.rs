@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::entry::{Entry, Kind},
     tarfile::header::{END_OF_ARCHIVE, header, header_size, padding},
 };

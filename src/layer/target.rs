@@ -13,10 +13,10 @@ use rustix::{
 };
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::base::{Places, Shape},
-    recipe::mapping::{FileMapping, Source},
-    tarfile::path::LayerPath,
+    recipe::{FileMapping, Source},
+    tarfile::LayerPath,
 };
 
 /// The path of a mapping's files. For a folder or a tar, the path of the directory in which its

@@ -8,7 +8,7 @@ use std::{os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 use rustix::fs::Stat;
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{
         attributes::{Found, Rules, normal_mode, resolve},
         base::Places,
@@ -29,15 +29,8 @@ use crate::{
         warnings::Noticed,
     },
     pool::Pool,
-    recipe::{
-        base_index::Index,
-        mapping::{Attributes, FileMapping, Source},
-        options::{HardLinks, LayerOptions, OnConflict},
-    },
-    tarfile::{
-        path::LayerPath,
-        xattrs::{self, Xattrs},
-    },
+    recipe::{Attributes, BaseIndex, FileMapping, HardLinks, LayerOptions, OnConflict, Source},
+    tarfile::{LayerPath, Xattrs, xattrs},
 };
 
 /// The entries of mappings, each path once.
@@ -66,7 +59,7 @@ pub(crate) struct Finished<'a> {
     /// Folders that are listed later, in the order of their contents in the layer.
     pub(crate) folders: Vec<Walk<'a>>,
     /// The parts of the base on which the layer depends.
-    pub(crate) used: Option<Index>,
+    pub(crate) used: Option<BaseIndex>,
 }
 
 impl<'a> Tree<'a> {

@@ -9,15 +9,15 @@ use std::{
 use rustix::fs::Stat;
 
 use crate::{
-    basics::warning::Warning,
+    basics::Warning,
     layer::{
         attributes::Rules,
         entry::{Entry, Kind, identity},
         glob::{Globs, Wanted},
     },
     pool::lock,
-    recipe::options::LayerOptions,
-    tarfile::path::LayerPath,
+    recipe::LayerOptions,
+    tarfile::LayerPath,
 };
 
 /// The observations so far. The resulting warnings do not depend on their order.

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    basics::{digest::Digest, error::Result},
-    recipe::base_index::Index,
+    basics::{Digest, Result},
+    recipe::base_index::BaseIndex,
 };
 
 /// The files of the layers below a new layer: those of a base image, or of layers that were just
@@ -44,7 +44,7 @@ pub(crate) enum BaseSource {
     /// The layers, lowest first.
     Layers(Vec<BaseLayer>),
     /// What another layer used of these layers, as in its recipe.
-    Recorded { layers: Vec<Digest>, used: Arc<Index> },
+    Recorded { layers: Vec<Digest>, used: Arc<BaseIndex> },
 }
 
 /// A layer of a base. Its index is read when it is first needed.
@@ -52,21 +52,21 @@ pub(crate) enum BaseSource {
 pub(crate) struct BaseLayer {
     pub(crate) digest: Digest,
     read: Arc<ReadIndex>,
-    known: Arc<OnceLock<Arc<Index>>>,
+    known: Arc<OnceLock<Arc<BaseIndex>>>,
 }
 
 /// Reads an index. Looks into the cache in this folder first.
-type ReadIndex = dyn Fn(Option<&Path>) -> Result<Index> + Send + Sync;
+type ReadIndex = dyn Fn(Option<&Path>) -> Result<BaseIndex> + Send + Sync;
 
 impl BaseLayer {
     pub(crate) fn new(
         digest: Digest,
-        read: impl Fn(Option<&Path>) -> Result<Index> + Send + Sync + 'static,
+        read: impl Fn(Option<&Path>) -> Result<BaseIndex> + Send + Sync + 'static,
     ) -> Self {
         Self { digest, read: Arc::new(read), known: Arc::default() }
     }
 
-    pub(crate) fn index(&self, cache: Option<&Path>) -> Result<Arc<Index>> {
+    pub(crate) fn index(&self, cache: Option<&Path>) -> Result<Arc<BaseIndex>> {
         if let Some(index) = self.known.get() {
             return Ok(Arc::clone(index));
         }
@@ -86,7 +86,7 @@ impl BaseFiles {
 
     /// The contents of a recipe: the digests of the layers, and those of their entries that the new
     /// layer used.
-    pub(crate) fn recorded(layers: Vec<Digest>, used: Index) -> Self {
+    pub(crate) fn recorded(layers: Vec<Digest>, used: BaseIndex) -> Self {
         Self { source: BaseSource::Recorded { layers, used: Arc::new(used) }, cache: None }
     }
 
@@ -99,7 +99,7 @@ impl BaseFiles {
     }
 
     /// The contents for a recipe, if this value comes from one or was recorded for one.
-    pub(crate) fn record(&self) -> Option<(&[Digest], &Index)> {
+    pub(crate) fn record(&self) -> Option<(&[Digest], &BaseIndex)> {
         match &self.source {
             BaseSource::Recorded { layers, used } => Some((layers, used)),
             BaseSource::Layers(_) => None,

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::tarfile::path::LayerPath;
+use crate::tarfile::LayerPath;
 
 /// The entry of a layer at each path, sorted by path. A recipe contains only the entries.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Index {
+pub(crate) struct BaseIndex {
     entries: Vec<(LayerPath, BaseEntry)>,
     #[serde(skip)]
     outside: Option<Outside>,
@@ -47,7 +47,7 @@ pub(crate) struct BaseDirectory {
     pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-impl Index {
+impl BaseIndex {
     /// Creates an index of these entries.
     pub(crate) fn from_entries(entries: BTreeMap<LayerPath, BaseEntry>) -> Self {
         Self { entries: entries.into_iter().collect(), outside: None }

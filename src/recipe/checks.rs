@@ -1,6 +1,6 @@
 //! Checksums of the tar that a recipe describes.
 
-use crate::basics::digest::Digest;
+use crate::basics::Digest;
 
 /// Checksums that were taken while a tar was read, to verify it when it is made again.
 #[derive(Clone, Debug, PartialEq, Eq)]

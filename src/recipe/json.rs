@@ -8,12 +8,10 @@ use serde_json::{Map, Value};
 
 use crate::{
     basics::{
-        byte_format::BYTE_FORMAT,
-        digest::Digest,
-        error::{Error, Result},
+        BYTE_FORMAT, Digest, Error, Result,
         json::{self, Bounds, Counted},
     },
-    document::descriptor::Descriptor,
+    document::Descriptor,
     recipe::{
         checks::Checks,
         mapping::Source,
@@ -21,7 +19,7 @@ use crate::{
         spec::{LayerSpec, values},
         trust::RecipeKey,
     },
-    tarfile::compression::Compression,
+    tarfile::Compression,
 };
 
 #[derive(Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    basics::progress::Progress, pool::Pool, recipe::base_files::BaseFiles,
-    store::write_options::WriteOptions, tarfile::compression::Compression,
+    basics::Progress, pool::Pool, recipe::base_files::BaseFiles, store::WriteOptions,
+    tarfile::Compression,
 };
 
 /// Options for [`layer_tar`](crate::layer_tar()). The defaults describe a gzip layer without

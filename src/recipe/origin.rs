@@ -7,14 +7,11 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
-    document::descriptor::{Descriptor, MediaType},
+    basics::{Digest, Error, Result},
+    document::{Descriptor, MediaType},
     pool::Pool,
     recipe::{checks::Checks, spec::LayerSpec},
-    store::known_files::KnownFiles,
+    store::KnownFiles,
 };
 
 /// How to obtain the bytes of a blob: from a file that contains them, or by making a tar from files

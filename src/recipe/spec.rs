@@ -5,10 +5,10 @@ pub(crate) mod base;
 pub(crate) mod members;
 pub(crate) mod values;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     recipe::{
         mapping::{Attribute, Attributes, FileMapping, Source},
         options::{LayerOptions, PermissionRule},
@@ -17,7 +17,7 @@ use crate::{
             values::*,
         },
     },
-    tarfile::compression::Compression,
+    tarfile::Compression,
 };
 
 /// The files and options of a layer, in a form that can be read from JSON and written to it.
@@ -180,40 +180,14 @@ impl LayerSpec {
     /// [`Error::Invalid`] for an extended attribute whose name is not UTF-8, and for a base, which
     /// only a recipe can contain.
     pub fn to_value(&self) -> Result<Value> {
-        let (options, default) = (&self.options, LayerOptions::default());
-        let (uid, gid) = options.owner;
         let files = self.files.iter().map(write_file).collect::<Result<Vec<_>>>()?;
-        let base = options.base.as_ref().map(base::write).transpose();
-        let base = base.map_err(|reason| Error::invalid("base", reason))?;
-        let mut spec = object([
-            ("files", said(!files.is_empty(), || files.into())),
-            ("compression", options.compression.to_string().into()),
-            ("mtime", said(options.mtime != default.mtime, || options.mtime.into())),
-            ("owner", said(options.owner != default.owner, || json!({ "uid": uid, "gid": gid }))),
-            (
-                "perms",
-                said(!options.permissions.is_empty(), || {
-                    options.permissions.iter().map(write_rule).collect()
-                }),
-            ),
-            (
-                "onConflict",
-                said(options.on_conflict != default.on_conflict, || {
-                    from_on_conflict(options.on_conflict)
-                }),
-            ),
-            ("keepDirectoryLinks", said(options.keep_directory_links, || true.into())),
-            ("include", said(!options.include.is_empty(), || options.include.clone().into())),
-            ("exclude", said(!options.exclude.is_empty(), || options.exclude.clone().into())),
-            ("hardLinks", options.hard_links.map_or(Value::Null, from_hard_links)),
-            (
-                "unpackLimit",
-                said(options.unpack_limit != default.unpack_limit, || options.unpack_limit.into()),
-            ),
-            ("replace", said(options.replace, || true.into())),
-            ("strict", said(options.strict, || true.into())),
-            ("base", base.unwrap_or_default()),
-        ]);
+        let mut spec = object([("files", files.into())]);
+        let default = write_options(&LayerOptions::default())?;
+        for (name, value) in write_options(&self.options)? {
+            if name == "compression" || default.get(&name) != Some(&value) {
+                spec[name] = value;
+            }
+        }
         // Another crate of the program may have enabled the feature of serde_json that keeps the
         // order in which members are added.
         spec.sort_all_objects();
@@ -221,9 +195,25 @@ impl LayerSpec {
     }
 }
 
-/// The value if it is needed, or null.
-fn said(is_said: bool, value: impl FnOnce() -> Value) -> Value {
-    if is_said { value() } else { Value::Null }
+fn write_options(options: &LayerOptions) -> Result<Map<String, Value>> {
+    let (uid, gid) = options.owner;
+    let base = options.base.as_ref().map(base::write).transpose();
+    let members = [
+        ("compression", options.compression.to_string().into()),
+        ("mtime", options.mtime.into()),
+        ("owner", json!({ "uid": uid, "gid": gid })),
+        ("perms", options.permissions.iter().map(write_rule).collect()),
+        ("onConflict", from_on_conflict(options.on_conflict)),
+        ("keepDirectoryLinks", options.keep_directory_links.into()),
+        ("include", options.include.clone().into()),
+        ("exclude", options.exclude.clone().into()),
+        ("hardLinks", options.hard_links.map(from_hard_links).into()),
+        ("unpackLimit", options.unpack_limit.into()),
+        ("replace", options.replace.into()),
+        ("strict", options.strict.into()),
+        ("base", base.map_err(|reason| Error::invalid("base", reason))?.into()),
+    ];
+    Ok(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 fn file(index: usize, value: Value) -> Result<FileMapping> {
@@ -266,9 +256,9 @@ fn write_file(file: &FileMapping) -> Result<Value> {
     };
     let mut value = object([
         ("destination", from_path(destination)),
-        ("follow", said(!follow, || false.into())),
-        ("include", said(!include.is_empty(), || include.clone().into())),
-        ("exclude", said(!exclude.is_empty(), || exclude.clone().into())),
+        ("follow", (!follow).then_some(false).into()),
+        ("include", include.clone().into()),
+        ("exclude", exclude.clone().into()),
         ("mode", write_attribute(&attributes.mode, |&mode| from_mode(mode))),
         ("uid", write_attribute(&attributes.uid, |&uid| uid.into())),
         ("gid", write_attribute(&attributes.gid, |&gid| gid.into())),

@@ -12,7 +12,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     recipe::{
         mapping::{FileMapping, Source},
         origin::{Origin, Recipe},

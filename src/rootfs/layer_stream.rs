@@ -2,7 +2,7 @@
 //! own.
 
 use std::{
-    io::{self, BufReader, Cursor, Read},
+    io::{self, Cursor, Read},
     sync::{
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
@@ -17,7 +17,7 @@ use crate::{
     },
     blob::traits::Blob,
     tarfile::{
-        decompress::{Unpacked, decompress},
+        decompress::unpacked,
         reader::{TarError, TarReader},
     },
 };
@@ -100,8 +100,7 @@ fn send<'a>(
 ) -> io::Result<Source<'a>> {
     let mut source = HashRead::new(source);
     {
-        let stream = BufReader::with_capacity(BLOCK as usize, &mut source);
-        let (Unpacked::Compressed(mut tar) | Unpacked::Plain(mut tar)) = decompress(stream)?;
+        let mut tar = unpacked(&mut source)?;
         loop {
             let mut block = Vec::with_capacity(BLOCK as usize);
             let read = tar.by_ref().take(BLOCK).read_to_end(&mut block);

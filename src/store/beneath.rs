@@ -16,7 +16,7 @@ use rustix::{
     io::{Errno, retry_on_intr},
 };
 
-use crate::basics::error::Error;
+use crate::basics::Error;
 
 /// A file below a folder, and its type. Only a regular file can be read.
 pub(crate) struct Beneath {

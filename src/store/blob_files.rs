@@ -8,15 +8,13 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
-    document::descriptor::Descriptor,
+    basics::{Digest, Error, Result},
+    document::Descriptor,
     store::{
         beneath,
         checked::{CheckedFile, FileBytes},
         known_files::KnownFiles,
+        lease::Lease,
         lock::Lock,
         new_file::Temporary,
         write_options::WriteOptions,
@@ -30,7 +28,7 @@ pub(crate) struct BlobFiles {
     folder: PathBuf,
     known: Arc<KnownFiles>,
     options: WriteOptions,
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 impl BlobFiles {
@@ -38,12 +36,7 @@ impl BlobFiles {
     pub(crate) fn create(layout: &Path, options: WriteOptions) -> Result<Self> {
         create_folder(layout, "blobs/sha256")?;
         let lock = Lock::shared(layout, options)?;
-        Ok(Self {
-            folder: layout.join("blobs/sha256"),
-            known: Arc::default(),
-            options,
-            _lock: lock,
-        })
+        Ok(Self { folder: layout.join("blobs/sha256"), known: Arc::default(), options, lock })
     }
 
     /// Sets the record of files whose digests are known.
@@ -67,6 +60,12 @@ impl BlobFiles {
     /// Opens a blob of this folder and verifies all its bytes.
     pub(crate) fn checked(&self, path: &Path, descriptor: &Descriptor) -> Result<CheckedFile> {
         self.known.check(FileBytes::open(path)?, descriptor)
+    }
+
+    /// What tells garbage collection in this process of the lock; `None` without a lock.
+    pub(crate) fn lease(&self) -> Result<Option<Lease>> {
+        let layout = self.folder.ancestors().nth(2).filter(|_| self.lock.is_some());
+        layout.map(Lease::new).transpose()
     }
 
     /// Starts a new blob, whose digest is only known at its end.

@@ -13,12 +13,9 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::HashRead,
-        error::{Error, Result},
-    },
-    document::descriptor::Descriptor,
-    tarfile::reader::{Extent, read_extents},
+    basics::{Error, HashRead, Result},
+    document::Descriptor,
+    tarfile::{Extent, read_extents},
 };
 
 /// The bytes of a blob in a file, all of which were verified before the first can be read.

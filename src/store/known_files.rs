@@ -11,11 +11,8 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
-    document::descriptor::Descriptor,
+    basics::{Digest, Error, Result},
+    document::Descriptor,
     pool::lock,
     store::checked::{CHANGED, CheckedFile, FileBytes, Stamp},
 };

@@ -25,10 +25,10 @@ use std::{io, path::Path, time::Duration};
 
 use crate::{
     basics::{
-        error::{Error, Result},
+        Error, Result,
         sync::{Instant, thread},
     },
-    store::write_options::WriteOptions,
+    store::{lease, write_options::WriteOptions},
 };
 
 #[cfg(all(test, shuttle))]
@@ -61,6 +61,11 @@ impl Lock {
     }
 
     /// Locks the layout exclusively.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] if a layer of this process has a [lease](lease) of the layout: waiting for
+    /// it could take for ever.
     pub(crate) fn exclusive(layout: &Path, options: WriteOptions) -> Result<Option<Self>> {
         if !options.lock {
             return Ok(None);
@@ -73,6 +78,7 @@ impl Lock {
                 if let Some(folder) = FolderLock::try_exclusive(layout)? {
                     return Ok(Some(Self { _folder: folder, _gate: gate }));
                 }
+                lease::check(layout)?;
                 thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_millis(20));
             }

@@ -14,7 +14,7 @@ use rustix::{
 use tempfile::{Builder, NamedTempFile};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     store::write_options::WriteOptions,
 };
 
@@ -161,6 +161,14 @@ impl Temporary {
             Err(errno) => Err(Error::write(path)(errno.into())),
         }
     }
+}
+
+/// Replaces a file atomically by one with these parts, whose contents are synced before the rename;
+/// the directory is not.
+pub(crate) fn replace(path: &Path, parts: &[&[u8]], options: WriteOptions) -> Result<()> {
+    let file = Temporary::new_in(folder_of(path))?;
+    parts.iter().try_for_each(|part| file.file().write_all(part)).map_err(Error::write(path))?;
+    file.persist(path, options).map(drop)
 }
 
 fn named(folder: &Path) -> Result<Temporary> {

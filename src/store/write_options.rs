@@ -9,7 +9,7 @@ use std::{
 
 use rustix::io::Errno;
 
-use crate::basics::error::{Error, Result};
+use crate::basics::{Error, Result};
 
 /// Options for writing a layout, or a folder between steps of the program.
 ///

@@ -1,32 +1,84 @@
-//! Decompression of gzip and zstd, which are detected by their first bytes.
+//! Detects how bytes are compressed, and decompresses gzip and zstd.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use flate2::bufread::GzDecoder;
 
-/// Decompresses a stream. Returns the stream itself if it has no known compression.
+/// How bytes are compressed, detected by the first of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// No known compression.
+    Plain,
+    Gzip,
+    Zstd,
+    /// Detected for the sake of the error: nothing here reads it.
+    Xz,
+    /// As [`Packing::Xz`].
+    Bzip2,
+}
+
+impl Packing {
+    /// The number of bytes that show it.
+    pub(crate) const START: usize = 6;
+
+    /// The compression of what begins with these bytes.
+    pub(crate) fn of(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            // A frame or a skippable frame: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Self::Bzip2,
+            _ => Self::Plain,
+        }
+    }
+
+    /// The name of the compression, which is also that of the program.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "none",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Xz => "xz",
+            Self::Bzip2 => "bzip2",
+        }
+    }
+
+    /// Whether [`decompress`] decompresses it.
+    pub(crate) fn is_read(self) -> bool {
+        matches!(self, Self::Gzip | Self::Zstd)
+    }
+}
+
+/// Decompresses a stream; one in another format stays as it is.
 ///
 /// # Errors
 ///
 /// If the beginning cannot be read, or if a stream uses zstd and the feature `zstd` is disabled,
 /// which the error names.
-pub(crate) fn decompress<'a>(mut stream: impl BufRead + Send + 'a) -> io::Result<Unpacked<'a>> {
-    Ok(match stream.fill_buf()? {
-        [0x1f, 0x8b, ..] => {
-            Unpacked::Compressed(Box::new(Gzip::Member(Box::new(GzDecoder::new(stream)))))
-        }
-        // A frame or a skippable frame: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-            Unpacked::Compressed(zstd(stream)?)
-        }
-        _ => Unpacked::Plain(Box::new(stream)),
-    })
+pub(crate) fn decompress<'a>(
+    mut stream: impl BufRead + Send + 'a,
+) -> io::Result<(Packing, Box<dyn Read + Send + 'a>)> {
+    // A pipe may give the beginning in several parts.
+    let mut start = Vec::new();
+    stream.by_ref().take(Packing::START as u64).read_to_end(&mut start)?;
+    let packing = Packing::of(&start);
+    let stream = Cursor::new(start).chain(stream);
+    let unpacked: Box<dyn Read + Send> = match packing {
+        Packing::Gzip => Box::new(Gzip::Member(Box::new(GzDecoder::new(stream)))),
+        Packing::Zstd => zstd(stream)?,
+        Packing::Plain | Packing::Xz | Packing::Bzip2 => Box::new(stream),
+    };
+    Ok((packing, unpacked))
 }
 
-/// A stream, decompressed if it was compressed.
-pub(crate) enum Unpacked<'a> {
-    Compressed(Box<dyn Read + Send + 'a>),
-    Plain(Box<dyn Read + Send + 'a>),
+/// The tar in the bytes of a layer, compressed or not.
+///
+/// # Errors
+///
+/// As [`decompress`].
+pub(crate) fn unpacked<'a>(blob: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    Ok(decompress(BufReader::with_capacity(256 << 10, blob))?.1)
 }
 
 /// The concatenated members of a gzip file. As with `gzip`, zeros after the last member are
@@ -99,9 +151,7 @@ mod tests {
         };
         let read = |bytes: &[u8]| {
             let stream = io::BufReader::with_capacity(7, bytes);
-            let Ok(Unpacked::Compressed(mut stream)) = decompress(stream) else {
-                panic!("it is gzip")
-            };
+            let Ok((Packing::Gzip, mut stream)) = decompress(stream) else { panic!("it is gzip") };
             let mut text = String::new();
             stream.read_to_string(&mut text).map(|_| text)
         };

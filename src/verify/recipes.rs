@@ -33,7 +33,7 @@ pub(crate) fn check(
 ) -> Result<u64, Defect> {
     let recipe = read(files, blob.digest)?;
     let (said, limit) = (recipe.descriptor(), reading.limit);
-    let untrusted = files.trust().check(&recipe, &files.path().join(recipe_name(blob.digest)));
+    let untrusted = files.trust.check(&recipe, &files.path.join(recipe_name(blob.digest)));
     if reading.deep {
         if said.size > limit {
             return Err(Defect::TooLarge { size: said.size, limit });
@@ -46,7 +46,7 @@ pub(crate) fn check(
     let found = |place: &str, defect| Finding::new(place, Some(blob.digest), defect);
     if let Err(Error::RecipeUntrusted { recipe, reads }) = untrusted {
         let place =
-            recipe.strip_prefix(files.path()).unwrap_or(&recipe).to_string_lossy().into_owned();
+            recipe.strip_prefix(&files.path).unwrap_or(&recipe).to_string_lossy().into_owned();
         contents.push(found(&place, Defect::RecipeUntrusted { reads: format!("{reads:?}") }));
     }
     for (layer, place) in &blob.layers {

@@ -10,7 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::{
     basics::digest::{Digest, HashRead},
-    tarfile::reader::is_tar_header,
+    tarfile::{decompress, reader::is_tar_header},
     verify::{
         blob_use::{read_over, unreadable},
         defect::Defect,
@@ -34,16 +34,13 @@ pub(crate) enum Packing {
 
 impl Packing {
     fn of(start: &[u8]) -> Self {
-        match start {
-            [0x1f, 0x8b, ..] => Self::Gzip,
-            // The magic numbers of a frame and a skippable frame:
-            // https://www.rfc-editor.org/rfc/rfc8878#section-3.1
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+        match decompress::Packing::of(start) {
+            decompress::Packing::Gzip => Self::Gzip,
+            decompress::Packing::Zstd => Self::Zstd,
             _ if start.get(257..262) == Some(b"ustar") || is_tar_header(start) => Self::Tar,
             _ if start.len() >= 512 && start.iter().all(|&byte| byte == 0) => Self::Tar,
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Other("xz"),
-            [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', ..] => Self::Other("bzip2"),
-            _ => Self::Other("neither gzip, zstd nor a tar"),
+            decompress::Packing::Plain => Self::Other("neither gzip, zstd nor a tar"),
+            other => Self::Other(other.name()),
         }
     }
 

@@ -97,8 +97,8 @@ use crate::{
 pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Finding>> {
     // Locked before anything is read, so that the blobs of the index are not collected.
     let _lock = ReadLock::new(path.as_ref());
-    let files = LayoutFiles::open_damaged(path.as_ref(), options.scratch.as_deref())?
-        .with_trust(options.trust.clone());
+    let mut files = LayoutFiles::open_damaged(path.as_ref(), options.scratch.as_deref())?;
+    files.trust = options.trust.clone();
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
     let reading = Reading { pool, limit: options.max_layer_size, deep: options.deep };
 

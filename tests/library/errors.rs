@@ -473,7 +473,7 @@ fn blobs_that_lie_are_not_kept() {
             None,
             format!("says {digest}, but it has {}; ", Digest::of("the wrong bytes")),
         ),
-        (b"too few", None, "says 15 bytes, but it has 7; ".to_owned()),
+        (b"too few", None, "says 15 bytes, but it has 7 bytes; ".to_owned()),
         (b"the right bytes and more", None, "says 15 bytes, but it has more; ".to_owned()),
         (b"the right", Some(1), "the wire is cut".to_owned()),
     ] {

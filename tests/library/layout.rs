@@ -539,6 +539,30 @@ fn append_replace_remove_and_collect() {
     assert_eq!(layout.collect_garbage().unwrap().files, [] as [&Path; 0]);
 }
 
+/// A stored layer keeps its blob from being collected before an index names it. In the same process,
+/// the collector would wait for ever.
+#[test]
+fn garbage_is_not_collected_beside_a_stored_layer_of_the_same_process() {
+    let dir = TempDir::new().unwrap();
+    let layout = image_layout(dir.path(), [named("one")], json!({})).unwrap();
+    let options = LayerOptions::from(Compression::NONE).store(dir.path());
+    let stored = layer_tar([FileMapping::text("two", "/file")], options).unwrap();
+    let clone = stored.clone();
+    let file = stored.file().unwrap().to_owned();
+    drop(stored);
+    assert_eq!(
+        message(layout.collect_garbage()),
+        format!(
+            "{:?} cannot be collected while this process has a layer that is stored in it: drop \
+             the layer, and every image that was made of it, first",
+            dir.path()
+        )
+    );
+    assert!(file.exists());
+    drop(clone);
+    assert_eq!(layout.collect_garbage().unwrap().files, [file]);
+}
+
 /// Nobody can say what a manifest that is gone referred to.
 #[test]
 fn garbage_is_not_collected_in_a_damaged_layout() {

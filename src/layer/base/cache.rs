@@ -2,21 +2,16 @@
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
 };
 
 use flate2::Crc;
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    blob::traits::Blob,
-    recipe::base_index::Index,
-    store::{new_file::Temporary, write_options::WriteOptions},
+    basics::{Digest, Error, Result, json},
+    blob::Blob,
+    recipe::BaseIndex,
+    store::{WriteOptions, replace},
 };
 
 /// The beginning of each cache file, which identifies its format. Other formats are never read.
@@ -34,7 +29,7 @@ impl<'a> Cache<'a> {
 
     /// The index of a layer: from the folder if possible, and otherwise from the layer, in which
     /// case it is added to the folder.
-    pub(crate) fn index(&self, layer: &dyn Blob) -> Result<Index> {
+    pub(crate) fn index(&self, layer: &dyn Blob) -> Result<BaseIndex> {
         let path = self.path(layer.descriptor().digest);
         // If the file is damaged, the layer is read instead.
         if let Some(index) = fs::read(&path).ok().as_deref().and_then(parse) {
@@ -47,7 +42,7 @@ impl<'a> Cache<'a> {
     }
 
     /// The index of a layer that is only in the folder.
-    pub(crate) fn known(&self, digest: Digest) -> Result<Index> {
+    pub(crate) fn known(&self, digest: Digest) -> Result<BaseIndex> {
         let path = self.path(digest);
         parse(&fs::read(&path).map_err(Error::read(&path))?).ok_or_else(|| {
             Error::layout(
@@ -59,7 +54,7 @@ impl<'a> Cache<'a> {
         })
     }
 
-    pub(crate) fn write(&self, digest: Digest, index: &Index) -> Result<()> {
+    pub(crate) fn write(&self, digest: Digest, index: &BaseIndex) -> Result<()> {
         write(&self.path(digest), index)
     }
 
@@ -89,7 +84,7 @@ impl<'a> Cache<'a> {
 }
 
 /// The index of a layer: from the cache if possible, and otherwise from the layer.
-pub(crate) fn index_of(layer: &dyn Blob, cache: Option<&Path>) -> Result<Index> {
+pub(crate) fn index_of(layer: &dyn Blob, cache: Option<&Path>) -> Result<BaseIndex> {
     match cache {
         Some(cache) => Cache::new(cache).index(layer),
         None => super::index::read(layer),
@@ -97,24 +92,22 @@ pub(crate) fn index_of(layer: &dyn Blob, cache: Option<&Path>) -> Result<Index> 
 }
 
 /// Parses a complete file of this format.
-fn parse(bytes: &[u8]) -> Option<Index> {
+fn parse(bytes: &[u8]) -> Option<BaseIndex> {
     let (sum, bytes) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
     (u32::from_be_bytes(*sum) == sum_of(bytes))
         .then(|| postcard::from_bytes(bytes).ok())
         .flatten()
-        .map(|(index, outside): (Index, _)| index.with_outside(outside))
+        .map(|(index, outside): (BaseIndex, _)| index.with_outside(outside))
 }
 
-fn write(path: &Path, index: &Index) -> Result<()> {
+fn write(path: &Path, index: &BaseIndex) -> Result<()> {
     let bytes = postcard::to_allocvec(&(index, index.outside()))
         .map_err(|error| Error::write(path)(std::io::Error::other(error)))?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder).map_err(Error::write(folder))?;
-    let file = Temporary::new_in(folder)?;
-    let parts = [&MAGIC[..], &sum_of(&bytes).to_be_bytes(), &bytes];
-    parts.iter().try_for_each(|part| file.file().write_all(part)).map_err(Error::write(path))?;
     // [`parse`] rejects a file that a power loss damages.
-    file.persist(path, WriteOptions::default().sync(false)).map(drop)
+    let options = WriteOptions::default().sync(false);
+    replace(path, &[MAGIC, &sum_of(&bytes).to_be_bytes(), &bytes], options)
 }
 
 /// A checksum to detect truncated or damaged files.

@@ -3,15 +3,12 @@
 use std::{collections::BTreeSet, ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
 
 use crate::{
-    basics::{error::Result, warning::Warning},
-    blob::traits::Blob,
+    basics::{Result, Warning},
+    blob::Blob,
     layer::base::{cache::index_of, place::Places, stack::Lower},
     pool::Pool,
-    recipe::{
-        base_files::BaseFiles,
-        base_index::{BaseDirectory, BaseEntry},
-    },
-    tarfile::path::LayerPath,
+    recipe::{BaseDirectory, BaseEntry, BaseFiles},
+    tarfile::LayerPath,
 };
 
 impl BaseFiles {

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    io::{self, BufReader},
+    io::{self, Read},
     os::unix::ffi::OsStrExt,
     path::{Component, Path},
 };
@@ -11,17 +11,11 @@ use std::{
 use tar::EntryType;
 
 use crate::{
-    basics::{
-        digest::HashRead,
-        error::{Error, Result},
-    },
-    blob::traits::Blob,
-    recipe::base_index::{BaseDirectory, BaseEntry, Index, Outside},
+    basics::{Error, Result},
+    blob::{Blob, chunks},
+    recipe::{BaseDirectory, BaseEntry, BaseIndex, Outside},
     tarfile::{
-        decompress::{Unpacked, decompress},
-        follow::{LinkFault, follow},
-        path::LayerPath,
-        reader::{TarEntry, TarReader},
+        LayerPath, LinkFault, TarEntry, TarReader, follow, reader::block::TarError, unpacked,
     },
 };
 
@@ -29,46 +23,32 @@ use crate::{
 const MOST: usize = 512 << 20;
 
 /// Reads a layer from its first to its last byte, and verifies its digest.
-pub(crate) fn read(layer: &dyn Blob) -> Result<Index> {
-    let descriptor = layer.descriptor();
-    let unreadable = |cause| Error::blob(descriptor.digest, cause);
-    let mut blob = HashRead::new(layer.open()?);
-    let index = {
-        let stream = BufReader::with_capacity(256 << 10, &mut blob);
-        let (Unpacked::Compressed(tar) | Unpacked::Plain(tar)) =
-            decompress(stream).map_err(unreadable)?;
-        let mut tar = TarReader::new(tar);
-        let mut entries = BTreeMap::new();
-        let mut outside: Option<Outside> = None;
-        let mut size = 0;
-        let result = loop {
-            match tar.next_entry() {
-                Ok(Some(entry)) => {
-                    size += entry.path.len() + entry.link.len();
-                    if size > MOST {
-                        break Err(Error::blob(
-                            descriptor.digest,
-                            io::Error::other("its paths take too much memory"),
-                        ));
-                    }
-                    if leads_outside(&entries, &entry) {
-                        let new = || Outside { first: entry.path.clone(), count: 0 };
-                        outside.get_or_insert_with(new).count += 1;
-                    }
-                    add(&mut entries, entry);
-                }
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(unreadable(io::Error::other(error.to_string()))),
-            }
-        };
-        result.map(|()| Index::from_entries(entries).with_outside(outside))
-    };
-    // The digest also covers the bytes after the tar. If the tar is damaged, a damaged blob is the
-    // better explanation.
-    io::copy(&mut blob, &mut io::sink()).map_err(unreadable)?;
-    let (digest, size) = blob.finish();
-    descriptor.check(size, Some(digest))?;
-    index
+pub(crate) fn read(layer: &dyn Blob) -> Result<BaseIndex> {
+    let digest = layer.descriptor().digest;
+    chunks::verified(layer, |blob| {
+        let tar = unpacked(blob).map_err(|cause| Error::blob(digest, cause))?;
+        index_of(TarReader::new(tar))
+            .map_err(|error| Error::blob(digest, io::Error::other(error.to_string())))
+    })
+}
+
+fn index_of(mut tar: TarReader<impl Read>) -> Result<BaseIndex, TarError> {
+    let mut entries = BTreeMap::new();
+    let mut outside: Option<Outside> = None;
+    let mut size = 0;
+    while let Some(entry) = tar.next_entry()? {
+        size += entry.path.len() + entry.link.len();
+        if size > MOST {
+            let reason = "its paths take too much memory".to_owned();
+            return Err(TarError { offset: entry.offset, reason });
+        }
+        if leads_outside(&entries, &entry) {
+            let new = || Outside { first: entry.path.clone(), count: 0 };
+            outside.get_or_insert_with(new).count += 1;
+        }
+        add(&mut entries, entry);
+    }
+    Ok(BaseIndex::from_entries(entries).with_outside(outside))
 }
 
 /// Adds the result of extracting an entry after the previous ones. Omits names that are not valid

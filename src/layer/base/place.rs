@@ -8,21 +8,11 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        warning::Warning,
-    },
+    basics::{Digest, Error, Result, Warning},
     layer::base::stack::{Lookup, Lower, Stack},
     pool::Pool,
-    recipe::{
-        base_files::BaseFiles,
-        base_index::{BaseDirectory, BaseEntry, Index, Outside},
-    },
-    tarfile::{
-        follow::{LinkFault, follow},
-        path::LayerPath,
-    },
+    recipe::{BaseDirectory, BaseEntry, BaseFiles, BaseIndex, Outside},
+    tarfile::{LayerPath, LinkFault, follow},
 };
 
 /// Finds the final paths of a layer's files above a base.
@@ -327,8 +317,8 @@ impl Places {
     }
 
     /// Everything on which the layer depends, for its recipe.
-    pub(crate) fn into_used(self) -> Index {
-        Index::from_entries(self.used)
+    pub(crate) fn into_used(self) -> BaseIndex {
+        BaseIndex::from_entries(self.used)
     }
 }
 

@@ -3,13 +3,13 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    recipe::base_index::{BaseDirectory, BaseEntry, Index},
-    tarfile::path::LayerPath,
+    recipe::{BaseDirectory, BaseEntry, BaseIndex},
+    tarfile::LayerPath,
 };
 
 /// The indexes of layers, topmost first.
 #[derive(Debug)]
-pub(crate) struct Stack(Vec<Arc<Index>>);
+pub(crate) struct Stack(Vec<Arc<BaseIndex>>);
 
 /// An entry in the stack.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,12 +21,12 @@ pub(crate) enum Lower {
 }
 
 impl Stack {
-    pub(crate) fn new(layers: Vec<Arc<Index>>) -> Self {
+    pub(crate) fn new(layers: Vec<Arc<BaseIndex>>) -> Self {
         Self(layers)
     }
 
     /// The indexes, topmost first.
-    pub(crate) fn indexes(&self) -> &[Arc<Index>] {
+    pub(crate) fn indexes(&self) -> &[Arc<BaseIndex>] {
         &self.0
     }
 }

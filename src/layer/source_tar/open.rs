@@ -2,21 +2,21 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufReader, Read, Seek},
+    io::{BufReader, Seek},
     path::Path,
 };
 
 use rustix::fs::fstat;
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{
         entry::{SourceFile, TarFile},
         pipe,
         scratch_file::{damaged, unpack},
     },
-    recipe::options::LayerOptions,
-    tarfile::decompress::{Unpacked, decompress},
+    recipe::LayerOptions,
+    tarfile::{Packing, decompress},
 };
 
 /// Whether the tar can be read again in any place. If it is compressed or a pipe, it needs a folder
@@ -27,8 +27,8 @@ pub(crate) fn can_be_read_again(path: &Path) -> Result<bool> {
         return Ok(false);
     }
     let file = File::open(path).map_err(unreadable)?;
-    let stream = decompress(BufReader::with_capacity(512, file)).map_err(unreadable)?;
-    Ok(matches!(stream, Unpacked::Plain(_)))
+    let (packing, _) = decompress(BufReader::with_capacity(512, file)).map_err(unreadable)?;
+    Ok(!packing.is_read())
 }
 
 /// Opens the tar. Decompresses it if its first bytes say that it is compressed, and copies it if it
@@ -50,24 +50,21 @@ pub(crate) fn open(path: &Path, options: &LayerOptions) -> Result<TarFile> {
         SourceFile::new(path.to_owned(), &fstat(&file).map_err(|cause| unreadable(cause.into()))?);
     let stream = BufReader::with_capacity(64 << 10, file.try_clone().map_err(unreadable)?);
     let packed = |cause| damaged(path, 0, format!("it cannot be decompressed: {cause}"));
-    let unpacked: Box<dyn Read> = match decompress(stream).map_err(packed)? {
-        Unpacked::Compressed(unpacked) => unpacked,
-        Unpacked::Plain(mut plain) => {
-            let mut start = Vec::new();
-            plain.by_ref().take(6).read_to_end(&mut start).map_err(unreadable)?;
-            if start.starts_with(b"BZh") || start == [0xfd, b'7', b'z', b'X', b'Z', 0] {
-                let reason = "it is compressed with bzip2 or xz: decompress it, or compress it \
-                    with gzip or zstd";
-                return Err(damaged(path, 0, reason.into()));
-            }
-            if is_file {
-                // Both read from the same position in the file.
-                (&file).rewind().map_err(unreadable)?;
-                return Ok(TarFile { file, source });
-            }
-            Box::new(io::Cursor::new(start).chain(plain))
+    let (packing, unpacked) = decompress(stream).map_err(packed)?;
+    match packing {
+        Packing::Gzip | Packing::Zstd => {}
+        Packing::Xz | Packing::Bzip2 => {
+            let reason = "it is compressed with bzip2 or xz: decompress it, or compress it with \
+                gzip or zstd";
+            return Err(damaged(path, 0, reason.into()));
         }
-    };
+        Packing::Plain if is_file => {
+            // Both read from one place in the file.
+            (&file).rewind().map_err(unreadable)?;
+            return Ok(TarFile { file, source });
+        }
+        Packing::Plain => {}
+    }
     let scratch = scratch.ok_or_else(|| Error::ScratchNeeded { path: path.to_owned() })?;
     let tar = unpack(path, unpacked, scratch, options.unpack_limit)?;
     if is_file {

@@ -1,20 +1,14 @@
 //! Trees above a base: where entries land, and what of the base they keep or replace.
 
 use crate::{
-    basics::{
-        error::{Error, Result},
-        warning::Warning,
-    },
+    basics::{Error, Result, Warning},
     layer::{
         base::{Places, Removal, Shape},
         entry::{Content, Entry, Kind},
         tree::node::{Node, Nodes, describe},
     },
-    recipe::{
-        base_index::BaseDirectory,
-        mapping::{Attribute, Attributes, FileMapping, Source},
-    },
-    tarfile::{path::LayerPath, xattrs},
+    recipe::{Attribute, Attributes, BaseDirectory, FileMapping, Source},
+    tarfile::{LayerPath, xattrs},
 };
 
 /// The result of moving a node above a base.
@@ -71,24 +65,19 @@ fn source_of(kind: &Kind, mapping: &FileMapping) -> String {
 
 /// Copies those attributes of the base's directory that a mapping does not set.
 pub(crate) fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes) {
-    let BaseDirectory { mode, uid, gid, mtime, xattrs: found } = base;
-    if set.mode == Attribute::Normal {
-        entry.mode = mode;
+    fn keep<S: PartialEq, T>(set: &Attribute<S>, attribute: &mut T, base: T) {
+        if *set == Attribute::Normal {
+            *attribute = base;
+        }
     }
-    if set.uid == Attribute::Normal {
-        entry.uid = uid;
-    }
-    if set.gid == Attribute::Normal {
-        entry.gid = gid;
-    }
-    if set.mtime == Attribute::Normal {
-        entry.mtime = mtime;
-    }
-    if set.xattrs == Attribute::Normal {
-        entry.xattrs = found.into();
-        // A lower layer of any origin may have them.
-        xattrs::without_the_machine(&mut entry.xattrs);
-    }
+    // A layer below may have extended attributes of the machine that made it.
+    let mut xattrs = base.xattrs.into();
+    xattrs::without_the_machine(&mut xattrs);
+    keep(&set.mode, &mut entry.mode, base.mode);
+    keep(&set.uid, &mut entry.uid, base.uid);
+    keep(&set.gid, &mut entry.gid, base.gid);
+    keep(&set.mtime, &mut entry.mtime, base.mtime);
+    keep(&set.xattrs, &mut entry.xattrs, xattrs);
 }
 
 /// Turns the whiteout of a directory of the base into an opaque one if the layer also has a

@@ -3,18 +3,15 @@
 use walkdir::DirEntry;
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{
         attributes::{Found, resolve},
         by_path::{ByPath, HasPath},
         entry::{Content, Entry, Kind},
         source_folder::{Folder, Looking},
     },
-    recipe::{
-        mapping::{Attributes, FileMapping, Source},
-        options::{HardLinks, LayerOptions},
-    },
-    tarfile::path::LayerPath,
+    recipe::{Attributes, FileMapping, HardLinks, LayerOptions, Source},
+    tarfile::LayerPath,
 };
 
 /// The node at each path.

@@ -6,19 +6,16 @@ use std::{collections::BTreeMap, path::Path};
 use serde_json::{Value, json};
 
 use crate::{
-    basics::{
-        digest::{Digest, ParseDigestError},
-        error::Result,
-    },
+    basics::{Digest, ParseDigestError, Result},
     recipe::{
         base_files::BaseFiles,
-        base_index::{BaseDirectory, BaseEntry, Index},
+        base_index::{BaseDirectory, BaseEntry, BaseIndex},
         spec::{
             members::{Members, each, object},
             values,
         },
     },
-    tarfile::path::LayerPath,
+    tarfile::LayerPath,
 };
 
 const ENTRY_MEMBERS: &[&str] =
@@ -28,7 +25,7 @@ pub(crate) fn read(value: Value) -> Result<BaseFiles> {
     let mut base = Members::new("base".to_owned(), value, &[&["layers", "entries"]])?;
     let layers = base.take("layers", digests)?.unwrap_or_default();
     let entries = each(base.take("entries", values::list)?, entry)?;
-    Ok(BaseFiles::recorded(layers, Index::from_entries(entries.into_iter().collect())))
+    Ok(BaseFiles::recorded(layers, BaseIndex::from_entries(entries.into_iter().collect())))
 }
 
 fn digests(value: Value) -> Result<Vec<Digest>, String> {

@@ -1,15 +1,15 @@
 //! Takes the members of a JSON object one by one.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     recipe::mapping::Attribute,
 };
 
-/// Creates an object from the members that have a value.
+/// Creates an object from the members that have a value; an empty list is none.
 pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
-    let given = members.into_iter().filter(|(_, value)| !value.is_null());
+    let given = members.into_iter().filter(|(_, value)| !value.is_null() && *value != json!([]));
     given.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 

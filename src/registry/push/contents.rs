@@ -10,15 +10,15 @@ use crate::{
         digest::Digest,
         error::{Error, Result},
     },
-    blob::traits::{Blob, MemoryBlob},
+    blob::{
+        chunks,
+        traits::{Blob, MemoryBlob},
+    },
     document::{
         descriptor::{Annotations, Descriptor},
         layout_paths::MAX_DEPTH,
     },
-    image::{
-        existing::{self, read_document},
-        graph::Image,
-    },
+    image::{existing, graph::Image},
     registry::{reference::Reference, referrer::Referrer},
 };
 
@@ -91,7 +91,7 @@ impl Contents {
         if depth > MAX_DEPTH {
             return refuse(format!("indexes are nested more than {MAX_DEPTH} deep"));
         }
-        let bytes = read_document(self.blob(digest)?)?;
+        let bytes = chunks::read_document(self.blob(digest)?)?;
         let (media_type, document) = match existing::Document::parse(&bytes) {
             Ok(parsed) => parsed,
             Err(reason) => return refuse(reason),

@@ -8,16 +8,13 @@ use std::{
 
 use crate::{
     basics::{digest::Digest, error::Result},
-    blob::traits::Blob,
+    blob::{chunks::read_document, traits::Blob},
     document::{
         descriptor::{Descriptor, MediaType},
         layout_paths::MAX_DEPTH,
         name::{CONTAINERD_NAME, ImageName, REF_NAME},
     },
-    image::{
-        existing::{Document, read_document},
-        graph::Image,
-    },
+    image::{existing::Document, graph::Image},
     layout::read::ImageLayout,
     registry::referrer::Referrer,
 };

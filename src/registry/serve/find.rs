@@ -8,8 +8,8 @@ use serde_json::json;
 
 use crate::{
     basics::{digest::Digest, error::Error, json},
+    blob::chunks::read_document,
     document::{descriptor::MediaType, manifest::Index},
-    image::existing::read_document,
     registry::serve::{
         contents::{Content, Contents},
         event::Event,

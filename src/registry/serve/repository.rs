@@ -11,7 +11,7 @@ use crate::{
     basics::error::{Error, Result},
     document::layout_paths::INDEX,
     image::graph::Image,
-    layout::read::ImageLayout,
+    layout::{files::LayoutFiles, read::ImageLayout},
     pool::lock,
     recipe::trust::RecipeTrust,
     registry::serve::contents::Contents,
@@ -40,13 +40,8 @@ struct Place {
 
 impl Place {
     fn of(layout: &ImageLayout) -> Self {
-        let (trust, known) = (layout.recipe_trust().clone(), Arc::clone(layout.known()));
-        Self {
-            path: layout.path().to_owned(),
-            scratch: layout.scratch().map(Path::to_owned),
-            trust,
-            known,
-        }
+        let LayoutFiles { path, scratch, trust, known, .. } = (*layout.files).clone();
+        Self { path, scratch, trust, known }
     }
 
     /// Opens the layout in its current state.

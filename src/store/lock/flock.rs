@@ -10,7 +10,7 @@ use rustix::{
     io::{Errno, retry_on_intr},
 };
 
-use crate::basics::error::{Error, Result};
+use crate::basics::{Error, Result};
 
 /// A lock that is held until it is dropped or the process ends.
 #[derive(Debug)]

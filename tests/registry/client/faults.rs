@@ -159,9 +159,9 @@ fn silence_ends_after_a_while() {
 fn other_bytes_are_no_blob() {
     for (damage, says) in [
         ((|bytes| bytes[200_000] ^= 1) as fn(&mut Vec<u8>), "sha256:"),
-        (|bytes| bytes.truncate(1000), "1000"),
+        (|bytes| bytes.truncate(1000), "1000 bytes"),
         (|bytes| bytes.push(0), "more"),
-        (|bytes| bytes.clear(), "0"),
+        (|bytes| bytes.clear(), "0 bytes"),
     ] {
         let room = Room::new();
         let mut bytes = common::bytes(&room.image.layers()[0]);

@@ -354,9 +354,9 @@ fn nothing_wrong_is_sent_to_its_end() {
     let flipped = [&right[..1000], &[right[1000] ^ 1], &right[1001..]].concat();
     for (bytes, says) in [
         (Some(flipped), "is damaged: its descriptor says sha256:"),
-        (Some(right[..1000].to_vec()), "but it has 1000;"),
+        (Some(right[..1000].to_vec()), "but it has 1000 bytes;"),
         (Some([&*right, b"x"].concat()), "but it has more;"),
-        (Some(Vec::new()), "but it has 0;"),
+        (Some(Vec::new()), "but it has 0 bytes;"),
         (None, "cannot read blob"),
     ] {
         let registry = Registry::start();
