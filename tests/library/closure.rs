@@ -413,7 +413,7 @@ fn what_is_no_graph_is_refused_with_a_sentence() {
         (
             json!([{ "path": "/a", "narSize": 1, "references": [null] }]),
             "\"/a\"",
-            "this is not one: null",
+            "an absolute path, not null",
         ),
         (
             json!([{ "path": "/a", "narSize": 1, "references": ["/b"] }]),
