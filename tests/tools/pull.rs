@@ -152,7 +152,7 @@ fn what_was_pulled_runs() {
     assert!(output.status.success(), "{output:?}");
     let digest = String::from_utf8(output.stdout).unwrap();
     assert_eq!(digest, crane(["digest", "--insecure", &reference]));
-    let note = format!("pin it as {reference}@{digest}");
+    let note = format!("to pin this image, use {reference}@{digest}");
     assert!(String::from_utf8(output.stderr).unwrap().ends_with(&note), "{note}");
     let printed = program(&["pull", "--manifest", &reference], dir.path(), |_| {});
     assert_eq!(printed.stdout, crane(["manifest", "--insecure", &reference]).as_bytes());

@@ -210,7 +210,7 @@ fn a_registry_with_a_password() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.success(), is_let_in, "{said}");
         assert!(
-            is_let_in || said.contains("does not let who you are logged in as push to a/sample"),
+            is_let_in || said.contains("pushing to a/sample is denied for the current login"),
             "{said}"
         );
         assert!(
