@@ -98,8 +98,8 @@ pub fn write_layer(
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] if the folder does not hold a layer or lacks a part; the message names the
-/// part and the command that writes it. [`Error::RecipeUntrusted`] for a recipe, or a link instead
+/// [`Error::NotALayout`] if the folder does not hold a layer; [`Error::Layout`], with the command that
+/// writes the folder, if it lacks a part. [`Error::RecipeUntrusted`] for a recipe, or a link instead
 /// of a blob, that may not be followed.
 pub fn open_layer(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<LayerFolder> {
     let folder = Folder::open(dir.as_ref(), "a layer", "layer-tar", trust)?;
@@ -169,9 +169,9 @@ pub fn write_config(
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] if the folder does not hold a configuration or lacks a part; the message names
-/// the part and the command that writes it. [`Error::BlobDamaged`] if the configuration does not
-/// match its descriptor.
+/// [`Error::NotALayout`] if the folder does not hold a configuration; [`Error::Layout`], with the
+/// command that writes the folder, if it lacks a part. [`Error::BlobDamaged`] if the configuration
+/// does not match its descriptor.
 pub fn open_config(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<ImageConfig> {
     let folder = Folder::open(dir.as_ref(), "a configuration", "image-config", trust)?;
     let descriptor = folder.descriptor(|media_type| media_type.to_oci() == MediaType::CONFIG)?;
@@ -235,8 +235,8 @@ pub fn link_image(
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] if the folder does not hold an image or lacks a part; the message names the
-/// part and the command that writes it. [`Error::BlobDamaged`] if the manifest does not match its
+/// [`Error::NotALayout`] if the folder does not hold an image; [`Error::Layout`], with the command that
+/// writes the folder, if it lacks a part. [`Error::BlobDamaged`] if the manifest does not match its
 /// descriptor.
 pub fn open_image(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<Image> {
     let folder = Folder::open(dir.as_ref(), "an image", "image-manifest", trust)?;
@@ -324,7 +324,7 @@ impl<'a> Folder<'a> {
         trust: &RecipeTrust,
     ) -> Result<Self> {
         let refuse = |what| {
-            Error::layout(
+            Error::not_a_layout(
                 dir,
                 format!("{what}: give the folder of {of} that `oci-layout {made_by}` made"),
             )
@@ -352,7 +352,7 @@ impl<'a> Folder<'a> {
                     "has no {DESCRIPTOR}: give the folder of {of} that `oci-layout {made_by}` made"
                 ),
             };
-            return Err(Error::layout(dir, reason));
+            return Err(Error::not_a_layout(dir, reason));
         };
         let descriptor: Descriptor = self.parse(DESCRIPTOR, &bytes)?;
         if !fits(&descriptor.media_type) {
@@ -360,7 +360,7 @@ impl<'a> Folder<'a> {
                 "holds {}: give the folder of {of} that `oci-layout {made_by}` made",
                 descriptor.media_type
             );
-            return Err(Error::layout(dir, reason));
+            return Err(Error::not_a_layout(dir, reason));
         }
         Ok(descriptor)
     }

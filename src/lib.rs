@@ -112,6 +112,8 @@ pub use crate::{
         error::{Error, Result},
         printable::{Printable, PrintableJson},
         progress::Progress,
+        registry_error::RegistryErrorKind,
+        report::Report,
         warning::Warning,
     },
     blob::traits::{Blob, FileBlob, Layer, MemoryBlob},

@@ -13,6 +13,7 @@ use crate::{
         digest::Digest,
         error::{Error, Result},
         json,
+        report::Report,
         warning::Warning,
     },
     blob::traits::Blob,
@@ -100,7 +101,7 @@ pub(crate) fn entries(
                     .to_owned()
             }),
             Err(error) => {
-                let reason = error.to_string();
+                let reason = Report(&error).to_string();
                 first.get_or_insert(error);
                 Some(reason)
             }
@@ -211,7 +212,7 @@ fn containers(image: &Image) -> Result<Vec<Container>> {
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] if none is for the platform.
+/// [`Error::PlatformNotFound`] if none is for the platform.
 fn chosen(
     image: &Image,
     mut all: Vec<Container>,
@@ -224,10 +225,11 @@ fn chosen(
     if let Some(at) = all.iter().position(|container| wanted.accepts(&container.platform)) {
         return Ok(Some(all.swap_remove(at)));
     }
-    let has: Vec<_> = all.iter().map(|container| container.platform.to_string()).collect();
-    let reason =
-        format!("it is not for {wanted}: choose one of its platforms; it has {}", has.join(", "));
-    Err(Error::invalid(format!("image {}", image.digest()), reason))
+    Err(Error::PlatformNotFound {
+        of: format!("image {}", image.digest()),
+        platform: wanted.to_string(),
+        available: all.iter().map(|container| container.platform.to_string()).collect(),
+    })
 }
 
 fn collect(

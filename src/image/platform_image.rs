@@ -72,7 +72,7 @@ impl PlatformImage {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if there is no image for the platform, and the errors of reading
+    /// [`Error::PlatformNotFound`] if there is no image for the platform, and the errors of reading
     /// manifest, index and configuration.
     pub fn of(image: &Image, platform: Option<&Platform>) -> Result<Self> {
         let default = Platform::default();
@@ -94,10 +94,13 @@ impl PlatformImage {
                 (Some(entry), _) => entry.clone(),
                 (None, [only]) if platform.is_none() => only.clone(),
                 _ => {
-                    return Err(invalid(
-                        image,
-                        format!("has no image for {wanted}: choose a platform that it has"),
-                    ));
+                    let platforms =
+                        index.manifests.iter().filter_map(|entry| entry.platform.as_ref());
+                    return Err(Error::PlatformNotFound {
+                        of: format!("image {}", image.digest()),
+                        platform: wanted.to_string(),
+                        available: platforms.map(Platform::to_string).collect(),
+                    });
                 }
             };
         }

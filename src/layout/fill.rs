@@ -30,7 +30,7 @@ impl ImageLayout {
     ///
     /// [`Error::SourceOutdated`] and any other error from following a recipe, returned after all
     /// other blobs were built; [`Error::Write`]; [`Error::BlobMissing`], [`Error::BlobDamaged`] and
-    /// [`Error::Layout`] if a manifest or index cannot be read; [`Error::Layout`] for an archive.
+    /// [`Error::Layout`] if a manifest or index cannot be read; [`Error::ReadOnlyArchive`] for an archive.
     pub fn fill(&self, pool: &Pool) -> Result<Vec<Descriptor>> {
         let dir = self.folder()?;
         let store =

@@ -58,7 +58,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] if the directory is already an image layout; [`Error::Images`] if two images
+/// [`Error::OutputExists`] if the directory is already an image layout; [`Error::Images`] if two images
 /// have the same name and platform; [`Error::Invalid`] for an invalid name or JSON that does not
 /// fit an index; any error from reading the sources of a described layer; [`Error::BlobDamaged`]
 /// for a blob that does not match its descriptor; and [`Error::Write`].
@@ -84,10 +84,8 @@ pub fn image_layout<I: Into<Image>>(
     let store = store.knowing(&trust, &known);
     let _alone = Lock::index(dir, write)?;
     if fs::symlink_metadata(dir.join(INDEX)).is_ok() {
-        return Err(Error::layout(
-            dir,
-            "is an image layout already: append to it, or choose another folder",
-        ));
+        let reason = "is an image layout already: append to it, or choose another folder";
+        return Err(Error::OutputExists { path: dir.to_owned(), reason: reason.to_owned() });
     }
     put_blobs(&store, &images, &pool.unwrap_or_else(Pool::available))?;
     replace(dir, MARKER, &marker(), write)?;

@@ -47,8 +47,9 @@ impl ImageLayout {
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] if the path is not an image layout, or is an archive that is compressed as
-    /// a whole (see [`ImageLayout::open_in`]); [`Error::Read`] if it cannot be read.
+    /// [`Error::NotALayout`] if the path is not an image layout; [`Error::Layout`] for a damaged one
+    /// and for an archive that is compressed as a whole (see [`ImageLayout::open_in`]);
+    /// [`Error::Read`] if it cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_files(LayoutFiles::open(path.as_ref(), None)?)
     }
@@ -227,7 +228,10 @@ impl ImageLayout {
 /// Reads the current bytes of the index.
 pub(crate) fn read_index(files: &LayoutFiles) -> Result<Vec<u8>> {
     if files.small_file(MARKER)?.is_none() {
-        return Err(Error::layout(files.path(), "has no oci-layout file: it is no image layout"));
+        return Err(Error::not_a_layout(
+            files.path(),
+            "has no oci-layout file: it is no image layout",
+        ));
     }
     let bytes = files.small_file(INDEX)?;
     bytes.ok_or_else(|| Error::layout(files.path(), "has no index.json: its making did not end"))

@@ -3,6 +3,7 @@
 use rustls::CertificateError;
 
 use crate::{
+    basics::{registry_error::RegistryErrorKind as Kind, report::Report},
     document::descriptor::{Descriptor, MediaType},
     registry::{
         failure::{
@@ -37,86 +38,114 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// What went wrong, and what to do. Addresses are left out: they may hold a signature that is
-    /// as good as a password.
-    pub(crate) fn sentence(&self, failure: &Failure) -> String {
+    /// What went wrong, and a sentence that says what to do. It has no addresses, because they may
+    /// contain a signature that is as good as a password.
+    pub(crate) fn explain(&self, failure: &Failure) -> (Kind, String) {
         let Self { what, registry, .. } = self;
         match failure {
-            Failure::Refused(refusal) if speaks_tls(refusal) => {
-                "the registry speaks TLS, and was asked without: leave out --plain-http".to_owned()
+            Failure::Refused(refusal) => self.refused(refusal),
+            Failure::Denied(said) => (Kind::Unauthorized, self.denied(&quote(said))),
+            Failure::NoToken => {
+                let why = "neither as `token` nor as `access_token`";
+                let reason = format!(
+                    "the registry hands out no token that can be read, {why}: try again later"
+                );
+                (Kind::InvalidResponse, reason)
             }
-            Failure::Refused(refusal) if refusal.status == 407 => format!(
+            Failure::OtherBytes { expected, actual } => {
+                let reason = match self.access {
+                    Access::Push => format!(
+                        "the registry says that it took in {actual}, and {expected} was sent: it \
+                         is damaged, or something between you and it is; push to another, or ask \
+                         who runs it"
+                    ),
+                    Access::Pull => format!(
+                        "the registry sends other bytes than {expected}, namely {actual}: it is \
+                         damaged, or something between you and it is; try again, or pull from \
+                         elsewhere"
+                    ),
+                };
+                (Kind::Damaged, reason)
+            }
+            Failure::Silent => (
+                Kind::TimedOut,
+                format!("the registry is silent, asked for {what}: try again later"),
+            ),
+            Failure::Slow(least) => (Kind::TimedOut, too_slow(*least, what)),
+            Failure::Request(error) => self.no_answer(error),
+            Failure::Odd(why) => (Kind::InvalidResponse, self.odd(&printable(why))),
+            Failure::Again(why) => (Kind::InvalidResponse, self.odd(why)),
+            Failure::LacksForeign(refusal) => {
+                let reason = format!(
+                    "the registry refuses {what} because of layers that registries need not have \
+                     and that are not sent{}: configure it to accept such layers, or push to \
+                     another; to push again does not help",
+                    quote(&refusal.message)
+                );
+                (Kind::Refused { status: refusal.status }, reason)
+            }
+            Failure::Proxy(why) => {
+                let reason = format!(
+                    "the proxy for {registry} cannot be used ({}): correct HTTPS_PROXY or \
+                     HTTP_PROXY, or name the registry in NO_PROXY",
+                    printable(why)
+                );
+                (Kind::Unreachable, reason)
+            }
+            Failure::Ours(error) => (Kind::Local, Report(error).to_string()),
+        }
+    }
+
+    fn refused(&self, refusal: &Refusal) -> (Kind, String) {
+        let what = self.what;
+        if speaks_tls(refusal) {
+            let reason = "the registry speaks TLS, and was asked without: leave out --plain-http";
+            return (Kind::Tls, reason.to_owned());
+        }
+        if refusal.status == 407 {
+            let reason = format!(
                 "the proxy {} requires a login (status 407){}: put USER:PASSWORD@ in front of its \
                  name in HTTPS_PROXY or HTTP_PROXY",
                 self.proxy.unwrap_or("between you and the registry"),
                 quote(&refusal.message)
-            ),
-            Failure::Refused(refusal) => match refusal {
-                _ if refusal.is_busy() => {
-                    let wait = match refusal.retry_after {
-                        Some(wait) => format!("in {} seconds", wait.as_secs()),
-                        None => "later".to_owned(),
-                    };
-                    format!(
-                        "the registry has had too many requests (asked for {what}): try again \
-                         {wait}, or log in"
-                    )
-                }
-                _ if self.access == Access::Push => self.refused_push(refusal),
-                _ => self.refused_pull(refusal),
-            },
-            Failure::Denied(said) => self.denied(&quote(said)),
-            Failure::NoToken => {
-                let why = "neither as `token` nor as `access_token`";
-                format!("the registry hands out no token that can be read, {why}: try again later")
-            }
-            Failure::OtherBytes { expected, actual } if self.access == Access::Push => format!(
-                "the registry says that it took in {actual}, and {expected} was sent: it is \
-                 damaged, or something between you and it is; push to another, or ask who runs it"
-            ),
-            Failure::OtherBytes { expected, actual } => format!(
-                "the registry sends other bytes than {expected}, namely {actual}: it is damaged, \
-                 or something between you and it is; try again, or pull from elsewhere"
-            ),
-            Failure::Silent => format!("the registry is silent, asked for {what}: try again later"),
-            Failure::Slow(least) => {
-                format!(
-                    "the registry sends {what} at {}: try again later, or pull from elsewhere",
-                    slower(*least)
-                )
-            }
-            Failure::Request(error) => self.no_answer(error),
-            Failure::Odd(why) => self.odd(&printable(why)),
-            Failure::Again(why) => self.odd(why),
-            Failure::LacksForeign(refusal) => format!(
-                "the registry refuses {what} because of layers that registries need not have and \
-                 that are not sent{}: configure it to accept such layers, or push to another; to \
-                 push again does not help",
-                quote(&refusal.message)
-            ),
-            Failure::Proxy(why) => format!(
-                "the proxy for {registry} cannot be used ({}): correct HTTPS_PROXY or HTTP_PROXY, \
-                 or name the registry in NO_PROXY",
-                printable(why)
-            ),
-            Failure::Ours(error) => error.to_string(),
+            );
+            return (Kind::Unreachable, reason);
+        }
+        if refusal.is_busy() {
+            let wait = match refusal.retry_after {
+                Some(wait) => format!("in {} seconds", wait.as_secs()),
+                None => "later".to_owned(),
+            };
+            let reason = format!(
+                "the registry has had too many requests (asked for {what}): try again {wait}, or \
+                 log in"
+            );
+            return (Kind::TooManyRequests { retry_after: refusal.retry_after }, reason);
+        }
+        match self.access {
+            Access::Push => self.refused_push(refusal),
+            Access::Pull => self.refused_pull(refusal),
         }
     }
 
-    fn no_answer(&self, error: &reqwest::Error) -> String {
+    fn no_answer(&self, error: &reqwest::Error) -> (Kind, String) {
         let Self { what, registry, .. } = self;
         let cause = root(error);
         match (tls_error(error), self.proxy) {
-            (Some(error), _) => self.tls(error, &cause),
-            (None, Some(proxy)) if error.is_connect() => format!(
-                "{registry} cannot be reached through the proxy {proxy} ({cause}): correct \
-                 HTTPS_PROXY or HTTP_PROXY, or name the registry in NO_PROXY"
-            ),
+            (Some(error), _) => (Kind::Tls, self.tls(error, &cause)),
+            (None, Some(proxy)) if error.is_connect() => {
+                let reason = format!(
+                    "{registry} cannot be reached through the proxy {proxy} ({cause}): correct \
+                     HTTPS_PROXY or HTTP_PROXY, or name the registry in NO_PROXY"
+                );
+                (Kind::Unreachable, reason)
+            }
             (None, None) if error.is_connect() => {
-                format!(
+                let reason = format!(
                     "{registry} cannot be reached ({cause}): correct its name, or look after the \
                      network"
-                )
+                );
+                (Kind::Unreachable, reason)
             }
             (None, _) if has_broken_off(error) => {
                 let or = if self.is_plain {
@@ -124,12 +153,13 @@ impl Asked<'_> {
                 } else {
                     ""
                 };
-                format!(
+                let reason = format!(
                     "the connection to the registry broke off, asked for {what} ({cause}): try \
                      again later{or}"
-                )
+                );
+                (Kind::Interrupted, reason)
             }
-            _ => self.odd(&cause),
+            _ => (Kind::InvalidResponse, self.odd(&cause)),
         }
     }
 
@@ -236,45 +266,51 @@ impl Asked<'_> {
         }
     }
 
-    fn refused_pull(&self, refusal: &Refusal) -> String {
-        if let Some(sentence) = self.unknown_login(refusal) {
-            return sentence;
-        }
-        let (what, said) = (self.what, quote(&refusal.message));
-        if refusal.has(&[
+    fn refused_pull(&self, refusal: &Refusal) -> (Kind, String) {
+        const UNKNOWN: [&str; 5] = [
             "MANIFEST_UNKNOWN",
             "BLOB_UNKNOWN",
             "MANIFEST_BLOB_UNKNOWN",
             "NOT_FOUND",
             "NAME_UNKNOWN",
-        ]) {
-            return missing(what);
+        ];
+        if let Some(sentence) = self.unknown_login(refusal) {
+            return (Kind::Unauthorized, sentence);
+        }
+        let (what, said) = (self.what, quote(&refusal.message));
+        if refusal.has(&UNKNOWN) {
+            return (Kind::NotFound, missing(what));
         }
         if refusal.has(&["UNAUTHORIZED", "DENIED"]) {
-            return self.denied(&said);
+            return (no_access(refusal), self.denied(&said));
         }
         match refusal.status {
-            401 | 403 => self.denied(&said),
-            404 => missing(what),
+            401 | 403 => (no_access(refusal), self.denied(&said)),
+            404 => (Kind::NotFound, missing(what)),
             500.. => self.broken(refusal),
-            _ if !refusal.codes.is_empty() => {
-                format!("the registry refuses {what}{said}: correct the name")
-            }
-            status => format!(
-                "the registry answers with status {status}{said}, asked for {what}: is it a \
-                 registry of images?"
+            status if !refusal.codes.is_empty() => (
+                Kind::Refused { status },
+                format!("the registry refuses {what}{said}: correct the name"),
             ),
+            status => {
+                let reason = format!(
+                    "the registry answers with status {status}{said}, asked for {what}: is it a \
+                     registry of images?"
+                );
+                (Kind::Refused { status }, reason)
+            }
         }
     }
 
-    fn refused_push(&self, refusal: &Refusal) -> String {
+    fn refused_push(&self, refusal: &Refusal) -> (Kind, String) {
         let Self { what, repository, registry, .. } = self;
         let (said, words) = (quote(&refusal.message), refusal.message.to_lowercase());
+        let status = refusal.status;
         if let Some(sentence) = self.unknown_login(refusal) {
-            return sentence;
+            return (Kind::Unauthorized, sentence);
         }
         if what.starts_with("tag ") && is_immutable(refusal, &words) {
-            return match refusal.status {
+            let reason = match status {
                 401 | 403 => format!(
                     "the registry does not let you overwrite {what}{said}: push under another tag, \
                      or log in as somebody who may overwrite it with `docker login {registry}` or \
@@ -285,64 +321,87 @@ impl Asked<'_> {
                      tag, or remove the tag there or make it mutable"
                 ),
             };
+            return (Kind::Conflict, reason);
         }
         // A registry that has no code of its own for it says DENIED.
-        if refusal.status == 507 || words.contains("quota") || words.contains("exceed") {
-            return format!(
+        if status == 507 || words.contains("quota") || words.contains("exceed") {
+            let reason = format!(
                 "the registry has no room for {what}{said}: remove there what is not needed, or \
                  have its limit raised"
             );
+            return (Kind::TooLarge, reason);
         }
         if refusal.has(&["DIGEST_INVALID", "SIZE_INVALID"]) {
-            return format!(
+            let reason = format!(
                 "the registry got other bytes than {what}, which were right when they left{said}: \
                  something between you and it changes them; try again, or by another way"
             );
+            return (Kind::Damaged, reason);
         }
         if refusal.has(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"]) {
-            return format!(
-                "the registry lacks a blob that {what} names{said}: push the image again"
-            );
+            let reason =
+                format!("the registry lacks a blob that {what} names{said}: push the image again");
+            return (Kind::NotFound, reason);
         }
         if refusal.has(&["UNAUTHORIZED", "DENIED"]) {
-            return self.denied(&said);
+            return (no_access(refusal), self.denied(&said));
         }
-        match refusal.status {
-            401 | 403 => self.denied(&said),
+        match status {
+            401 | 403 => (no_access(refusal), self.denied(&said)),
             404 => {
-                format!(
+                let reason = format!(
                     "the registry has no repository {repository}{said}: make it there first, or \
                      correct the name"
-                )
+                );
+                (Kind::NotFound, reason)
             }
-            405 => format!("the registry takes no pushes{said}: push to another"),
+            405 => (
+                Kind::Refused { status },
+                format!("the registry takes no pushes{said}: push to another"),
+            ),
             413 => {
                 let or = if what.starts_with("blob") { ", or make smaller layers" } else { "" };
-                format!(
+                let reason = format!(
                     "{what} is too large for the registry, or for a proxy in front of it{said}: \
                      have its limit raised{or}"
-                )
+                );
+                (Kind::TooLarge, reason)
             }
             500.. => self.broken(refusal),
-            status @ (409 | 412) if what.starts_with("tag ") => format!(
-                "the registry refuses {what} with status {status}{said}: if the tag is immutable, \
-                 push under another one; otherwise ask who runs the registry"
-            ),
-            status => {
-                format!(
+            409 | 412 if what.starts_with("tag ") => {
+                let reason = format!(
+                    "the registry refuses {what} with status {status}{said}: if the tag is \
+                     immutable, push under another one; otherwise ask who runs the registry"
+                );
+                (Kind::Conflict, reason)
+            }
+            _ => {
+                let reason = format!(
                     "the registry refuses {what} with status {status}{said}: push to another, or \
                      ask who runs it"
-                )
+                );
+                (Kind::Refused { status }, reason)
             }
         }
     }
 
-    fn broken(&self, refusal: &Refusal) -> String {
+    fn broken(&self, refusal: &Refusal) -> (Kind, String) {
         let (status, said) = (refusal.status, quote(&refusal.message));
-        format!(
+        let reason = format!(
             "the registry failed with status {status}{said}, asked for {}: try again later",
             self.what
-        )
+        );
+        (Kind::Unavailable { status }, reason)
+    }
+}
+
+/// Whether a login is required, or the one that was sent does not suffice.
+fn no_access(refusal: &Refusal) -> Kind {
+    match refusal.status {
+        401 => Kind::Unauthorized,
+        403 => Kind::Denied,
+        _ if refusal.has(&["UNAUTHORIZED"]) => Kind::Unauthorized,
+        _ => Kind::Denied,
     }
 }
 
@@ -406,30 +465,35 @@ pub(crate) fn is_foreign(Descriptor { media_type, urls, .. }: &Descriptor) -> bo
     media_type.to_oci().as_str().starts_with(MediaType::FOREIGN_LAYER.as_str()) || !urls.is_empty()
 }
 
-/// An answer that broke off, in a sentence.
-pub(crate) fn broken_off(failure: &Failure, what: &str) -> String {
+/// An answer that ended too early: what happened, and a sentence that says what to do.
+pub(crate) fn broken_off(failure: &Failure, what: &str) -> (Kind, String) {
     match failure {
-        Failure::Silent => {
-            format!("the registry fell silent in the middle of {what}: try again later")
-        }
-        Failure::Slow(least) => {
-            format!(
-                "the registry sends {what} at {}: try again later, or pull from elsewhere",
-                slower(*least)
-            )
-        }
+        Failure::Silent => (
+            Kind::TimedOut,
+            format!("the registry fell silent in the middle of {what}: try again later"),
+        ),
+        Failure::Slow(least) => (Kind::TimedOut, too_slow(*least, what)),
         Failure::Request(error) => {
-            format!(
+            let reason = format!(
                 "the registry broke off in the middle of {what} ({}): try again later",
                 root(error)
-            )
+            );
+            (Kind::Interrupted, reason)
         }
-        _ => format!("the registry broke off in the middle of {what}: try again later"),
+        _ => (
+            Kind::Interrupted,
+            format!("the registry broke off in the middle of {what}: try again later"),
+        ),
     }
 }
 
-fn slower(least: LeastRate) -> String {
-    format!("less than {} bytes a second over {} seconds", least.bytes, least.window.as_secs_f32())
+fn too_slow(least: LeastRate, what: &str) -> String {
+    format!(
+        "the registry sends {what} at less than {} bytes a second over {} seconds: try again \
+         later, or pull from elsewhere",
+        least.bytes,
+        least.window.as_secs_f32()
+    )
 }
 
 /// What a registry said, to be put into a sentence.

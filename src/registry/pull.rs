@@ -6,6 +6,7 @@ use crate::{
     basics::{
         digest::Digest,
         error::{Error, Result},
+        registry_error::RegistryErrorKind,
     },
     blob::traits::{Blob, MemoryBlob},
     document::{
@@ -153,13 +154,18 @@ impl Puller {
     }
 
     fn wrong_platform(&self, platform: &Platform, others: &[Platform]) -> Error {
-        let mut others: Vec<_> =
-            others.iter().filter(|other| !other.is_unknown()).map(Platform::to_string).collect();
-        others.dedup();
-        let others = if others.is_empty() { "no image".to_owned() } else { others.join(", ") };
-        self.session.refuse(format!(
-            "it is not for {platform}, but for {others}: choose one of those, or another image"
-        ))
+        let others = others.iter().filter(|other| !other.is_unknown());
+        let mut available: Vec<_> = others.map(Platform::to_string).collect();
+        available.dedup();
+        Error::PlatformNotFound {
+            of: self.session.reference.to_string(),
+            platform: platform.to_string(),
+            available,
+        }
+    }
+
+    fn invalid(&self, reason: String) -> Error {
+        self.session.refuse(RegistryErrorKind::InvalidResponse, reason)
     }
 
     /// What a container image says that it runs on.
@@ -171,7 +177,7 @@ impl Puller {
         let blob = |descriptor: &Descriptor| Ok(self.blob(descriptor));
         Image::of_manifest(bytes, manifest, blob).map_err(|error| match error {
             Error::Invalid { what, reason } => {
-                self.session.refuse(format!("its {what} cannot be used: {reason}"))
+                self.invalid(format!("its {what} cannot be used: {reason}"))
             }
             error => error,
         })
@@ -192,7 +198,7 @@ impl Puller {
         for entry in &index.manifests {
             if !entry.media_type.names_others() {
                 let Descriptor { digest, media_type, .. } = entry;
-                return Err(self.session.refuse(format!(
+                return Err(self.invalid(format!(
                     "its index names {digest} of the media type {media_type}, and what that refers \
                      to is not known here: choose the image for one platform"
                 )));
@@ -222,14 +228,14 @@ impl Puller {
     /// A manifest or an index that an index of this depth names.
     fn read_entry(&self, entry: &Descriptor, depth: usize) -> Result<Found> {
         if depth >= MAX_DEPTH {
-            return Err(self.session.refuse(format!("it has indexes more than {MAX_DEPTH} deep")));
+            return Err(self.invalid(format!("it has indexes more than {MAX_DEPTH} deep")));
         }
         let found = self.read(Some(entry.digest))?;
         let descriptor = found.bytes.descriptor();
         if descriptor.size != entry.size
             || descriptor.media_type.is_index() != entry.media_type.is_index()
         {
-            return Err(self.session.refuse(format!(
+            return Err(self.invalid(format!(
                 "its index says of {} that it is {} with {} bytes, and it is {} with {}: push the \
                  image again, whole",
                 entry.digest, entry.media_type, entry.size, descriptor.media_type, descriptor.size
@@ -246,7 +252,7 @@ impl Puller {
             }
             Err(reason) => {
                 let digest = Digest::of(&bytes);
-                Err(self.session.refuse(format!("its manifest {digest} cannot be used: {reason}")))
+                Err(self.invalid(format!("its manifest {digest} cannot be used: {reason}")))
             }
         }
     }

@@ -19,6 +19,7 @@ use crate::{
     basics::{
         digest::Digest,
         error::{Error, Result},
+        registry_error::RegistryErrorKind,
     },
     document::{
         descriptor::{Descriptor, MediaType},
@@ -79,6 +80,7 @@ impl Session {
         let address = |scheme: &str, path: &str| {
             Url::parse(&format!("{scheme}://{host}/v2/{path}")).map_err(|error| Error::Registry {
                 reference: reference.to_string(),
+                kind: RegistryErrorKind::Local,
                 reason: format!("this is no name of a registry ({error}): correct it"),
             })
         };
@@ -224,9 +226,10 @@ impl Session {
             }
         };
         let too_large = || {
-            self.refuse(format!(
+            let reason = format!(
                 "{what} has more than the {MAX_DOCUMENT} bytes that a document may have here"
-            ))
+            );
+            self.refuse(RegistryErrorKind::InvalidResponse, reason)
         };
         self.attempt(&what, get)?.ok_or_else(too_large)
     }
@@ -281,7 +284,8 @@ impl Session {
                     proxy: proxy.as_deref(),
                     is_plain: self.is_plain,
                 };
-                return Err(self.refuse(asked.sentence(&failure)));
+                let (kind, reason) = asked.explain(&failure);
+                return Err(self.refuse(kind, reason));
             }
         }
         unreachable!("the last retry returns")
@@ -314,10 +318,11 @@ impl Session {
         self.is_over.load(Ordering::Relaxed)
     }
 
-    /// What a registry's documents say may be in the reason, and shall do nothing to a terminal.
-    pub(crate) fn refuse(&self, reason: impl Into<String>) -> Error {
+    /// An error about this repository. The reason may quote documents of the registry, so that
+    /// control characters are replaced.
+    pub(crate) fn refuse(&self, kind: RegistryErrorKind, reason: impl Into<String>) -> Error {
         let reason = reason.into().replace(char::is_control, " ");
-        Error::Registry { reference: self.reference.to_string(), reason }
+        Error::Registry { reference: self.reference.to_string(), kind, reason }
     }
 }
 

@@ -9,7 +9,10 @@ use std::{
 use flate2::bufread::MultiGzDecoder;
 
 use crate::{
-    basics::digest::{Digest, HashRead},
+    basics::{
+        digest::{Digest, HashRead},
+        report::Report,
+    },
     tarfile::reader::is_tar_header,
     verify::{
         blob_use::{read_over, unreadable},
@@ -132,7 +135,7 @@ impl<'a> Unpack<'a> {
         Ok(Blob { digest, size, defect: self.defect })
     }
 
-    fn damaged(&self, error: &io::Error) -> Defect {
+    fn damaged(&self, error: io::Error) -> Defect {
         let codec = match self.decoder {
             Decoder::None(_) | Decoder::Closed(_) => return unreadable(error),
             Decoder::Gzip(_) => "gzip",
@@ -143,7 +146,7 @@ impl<'a> Unpack<'a> {
             io::ErrorKind::UnexpectedEof => {
                 "it was cut off, or bytes follow that do not belong to it".to_owned()
             }
-            _ => error.to_string(),
+            _ => Report(&error).to_string(),
         };
         Defect::CompressionDamaged { codec, offset: self.limit - self.left, reason }
     }
@@ -174,7 +177,7 @@ impl Read for Unpack<'_> {
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
             Err(error) => {
-                self.defect = Some(self.damaged(&error));
+                self.defect = Some(self.damaged(error));
                 Ok(0)
             }
         }

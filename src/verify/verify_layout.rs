@@ -91,9 +91,9 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Layout`](crate::Error::Layout) if the path does not exist, or is neither a folder nor a
-/// file, and [`Error::Read`](crate::Error::Read) if it cannot be opened. Every other problem is a
-/// finding.
+/// [`Error::NotALayout`](crate::Error::NotALayout) if the path does not exist, or is neither a
+/// folder nor a file, and [`Error::Read`](crate::Error::Read) if it cannot be opened. Every other
+/// problem is a finding.
 pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Finding>> {
     // Locked before anything is read, so that the blobs of the index are not collected.
     let _lock = ReadLock::new(path.as_ref());

@@ -23,7 +23,7 @@ use std::{
 };
 
 use oci_layout::{
-    Blob, Compression, Digest, FileMapping, ImageLayout, LayerOptions, MediaType, layer_tar,
+    Blob, Compression, Digest, FileMapping, ImageLayout, LayerOptions, MediaType, Report, layer_tar,
 };
 use tar::EntryType;
 
@@ -171,7 +171,7 @@ pub fn assert_whole(layout: &ImageLayout) {
 pub fn message<T>(result: oci_layout::Result<T>) -> String {
     match result {
         Ok(_) => panic!("this was to fail"),
-        Err(error) => error.to_string(),
+        Err(error) => Report(&error).to_string(),
     }
 }
 

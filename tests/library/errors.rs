@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{self, Read},
     os::unix::{fs::symlink, net::UnixListener},
     path::Path,
 };
@@ -12,7 +12,8 @@ use crate::common::{self, behind, child, child_argument, files_in, image, messag
 use oci_layout::{
     BYTE_FORMAT, Blob, Compression, ConfigOptions, Descriptor, Digest, Error, FileBlob,
     FileMapping, ImageLayout, Layer, LayerOptions, MediaType, Platform, Pool, Progress, Recipe,
-    Result, artifact_manifest, image_config, image_index, image_layout, image_manifest, layer_tar,
+    Report, Result, artifact_manifest, image_config, image_index, image_layout, image_manifest,
+    layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -614,4 +615,45 @@ fn a_blob_whose_file_is_gone() {
             dir.path().join("none")
         )
     );
+    // The cause is in the chain once, and its kind survives.
+    let error = blob.open().err().unwrap();
+    assert_eq!(error.to_string(), format!("cannot read {:?}", dir.path().join("none")));
+    let cause = std::error::Error::source(&error).unwrap();
+    assert_eq!(cause.to_string(), "No such file or directory (os error 2)");
+    let error = io::Error::from(error);
+    assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    assert_eq!(Report(&error).to_string(), said);
+}
+
+/// What a caller can match on, without reading the sentence.
+#[test]
+fn a_missing_image_has_its_candidates() {
+    let dir = TempDir::new().unwrap();
+    let one = |name: &str| image([FileMapping::text(name, "/x")], json!({})).tagged(name);
+    let mut layout = image_layout(dir.path(), [one("a"), one("b")], json!({})).unwrap();
+    let tags = ["a", "b"].map(str::to_owned);
+    assert!(matches!(
+        layout.image(Some("c"), None),
+        Err(Error::ImageNotFound { name: Some(name), available, .. })
+            if name == "c" && available == tags
+    ));
+    assert!(matches!(
+        layout.remove("c"),
+        Err(Error::ImageNotFound { available, .. }) if available == tags
+    ));
+    assert!(matches!(
+        layout.image(None, None),
+        Err(Error::ImageAmbiguous { name: None, available, .. }) if available == tags
+    ));
+    let platform = Platform::new("linux", "s390x");
+    assert!(matches!(
+        layout.image(Some("a"), Some(&platform)),
+        Err(Error::PlatformNotFound { platform, available, .. })
+            if platform == "linux/s390x" && available == ["linux/amd64"]
+    ));
+    assert!(matches!(
+        image_layout(dir.path(), [one("a")], json!({})),
+        Err(Error::OutputExists { .. })
+    ));
+    assert!(matches!(ImageLayout::open(dir.path().join("blobs")), Err(Error::NotALayout { .. })));
 }

@@ -14,8 +14,8 @@ use crate::common::{self, assert_whole, bytes, files_in, message, text};
 use oci_layout::{
     Blob, Compression, Descriptor, Digest, Error, FileMapping, HardLinks, ImageLayout, Layer,
     LayerOptions, LayoutOptions, ManifestOptions, MediaType, OnConflict, PermissionRule, Pool,
-    Recipe, RecipeTrust, TarLayer, VerifyOptions, WriteOptions, folder, image_config, image_layout,
-    image_manifest, layer_tar, verify,
+    Recipe, RecipeTrust, Report, TarLayer, VerifyOptions, WriteOptions, folder, image_config,
+    image_layout, image_manifest, layer_tar, verify,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -712,7 +712,7 @@ fn recipes_that_lie_make_nothing_whole() {
     ] {
         let (came, error) =
             until_error(&Recipe::of_file(layer.descriptor().clone(), source, 0).unwrap());
-        assert!(came.is_empty() && error.to_string().contains(said), "{error}");
+        assert!(came.is_empty() && Report(&error).to_string().contains(said), "{error}");
     }
     fs::remove_file(at("loop")).unwrap();
     // A recipe of a layout that names its own place.

@@ -139,8 +139,9 @@ impl Fill {
 fn open_layout(path: &Path, write: WriteArgs, trust: &Trust) -> Result<ImageLayout> {
     let layout = trust.open(path).map(|layout| layout.write_options(write.options()));
     layout.map_err(|error| match error {
-        Error::Layout { path, reason } => {
-            Error::Layout { path, reason: format!("{reason}; `oci-layout image-layout` makes one") }
+        Error::NotALayout { path, reason } => {
+            let reason = format!("{reason}; `oci-layout image-layout` makes one");
+            Error::NotALayout { path, reason }
         }
         other => other,
     })

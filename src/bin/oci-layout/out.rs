@@ -11,7 +11,7 @@ use std::{
 };
 
 use clap::Parser;
-use oci_layout::{Error, Printable, PrintableJson, Result};
+use oci_layout::{Error, Printable, PrintableJson, Report, Result};
 use serde::Serialize;
 
 /// Prints a line on standard error. A failure to write is ignored, so that the work continues.
@@ -19,10 +19,10 @@ pub(crate) fn say(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", Printable(line));
 }
 
-/// Prints the error that ends the program. Its own line feeds are kept; those of untrusted text are
+/// Prints the error that ends the program, with its causes. Its own line feeds are kept; those of untrusted text are
 /// already escaped.
 pub(crate) fn say_error(error: &Error) {
-    format!("oci-layout: error: {error}").lines().for_each(say);
+    format!("oci-layout: error: {}", Report(error)).lines().for_each(say);
 }
 
 /// Prints a line of the requested output.

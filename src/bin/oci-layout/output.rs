@@ -86,7 +86,10 @@ impl Output {
         if read(self.dir.join("index.json"))? != read(self.folder.join("index.json"))? {
             let reason = "is an image layout, and not the one that would be made: append to it, \
                 or choose another folder";
-            return Err(Error::Layout { path: self.folder.clone(), reason: reason.to_owned() });
+            return Err(Error::OutputExists {
+                path: self.folder.clone(),
+                reason: reason.to_owned(),
+            });
         }
         for file in Leftovers::of(&self.dir).files {
             let to = self.folder.join(file.strip_prefix(&self.dir).unwrap_or(&file));
@@ -141,7 +144,7 @@ impl Folder {
     fn claim(dir: &Path, write: WriteOptions) -> Result<Self> {
         if fs::metadata(dir).is_ok_and(|file| !file.is_dir()) {
             let reason = "is not a folder: choose another place for the output".to_owned();
-            return Err(Error::Layout { path: dir.to_owned(), reason });
+            return Err(Error::OutputExists { path: dir.to_owned(), reason });
         }
         let missing = |path: &&Path| {
             fs::symlink_metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound)

@@ -8,7 +8,7 @@ use reqwest::{
 };
 
 use crate::{
-    basics::{error::Result, json},
+    basics::{error::Result, json, registry_error::RegistryErrorKind},
     document::{descriptor::MediaType, extra::Extra, layout_paths::MAX_DOCUMENT, manifest::Index},
     registry::{push::contents::Referrer, session::Session},
 };
@@ -41,9 +41,10 @@ pub(crate) fn list(session: &Session, referrer: &Referrer) -> Result<()> {
         },
         Some(bytes) => json::from_slice::<Index>(&bytes).map_err(|_| {
             let subject = referrer.subject;
-            session.refuse(format!(
+            let reason = format!(
                 "{what} is no list of what refers to {subject}, as it should be: remove that tag"
-            ))
+            );
+            session.refuse(RegistryErrorKind::InvalidResponse, reason)
         })?,
     };
     if list.manifests.iter().any(|entry| entry.digest == referrer.entry.digest) {

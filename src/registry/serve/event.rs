@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
-use crate::basics::{error::Error, printable::Printable};
+use crate::basics::{error::Error, printable::Printable, report::Report};
 
 /// What happens at an endpoint. Displayed, it is one line.
 #[derive(Debug)]
@@ -51,12 +51,14 @@ impl fmt::Display for Event {
             Self::Answered { client, method, target, status } => {
                 write!(f, "{client} {} {} {status}", Printable(method), Printable(target))
             }
-            Self::Failed { target, error } => write!(f, "{}: {error}", Printable(target)),
+            Self::Failed { target, error } => {
+                write!(f, "{}: {}", Printable(target), Report(&**error))
+            }
             Self::Unreadable { repository, error } => {
-                write!(f, "{repository} changed, and is served as it was: {error}")
+                write!(f, "{repository} changed, and is served as it was: {}", Report(error))
             }
             Self::Unusable { error } => {
-                write!(f, "{error}; what was read before is used until this is mended")
+                write!(f, "{}; what was read before is used until this is mended", Report(error))
             }
             Self::Taken => f.write_str("an image was taken"),
         }

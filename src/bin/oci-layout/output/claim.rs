@@ -106,7 +106,7 @@ fn is_whole(dir: &Path) -> bool {
 fn take_over(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
     let path = dir.join(CLAIM);
     let refuse =
-        |reason: &str| Err(Error::Layout { path: dir.to_owned(), reason: reason.to_owned() });
+        |reason: &str| Err(Error::OutputExists { path: dir.to_owned(), reason: reason.to_owned() });
     loop {
         // Opening a fifo without NONBLOCK would wait for its other end.
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -200,5 +200,5 @@ fn is_free(dir: &Path) -> Result<bool> {
 
 fn not_empty(dir: &Path) -> Error {
     let reason = "is not empty: empty it, or choose another folder for the output".to_owned();
-    Error::Layout { path: dir.to_owned(), reason }
+    Error::OutputExists { path: dir.to_owned(), reason }
 }

@@ -21,7 +21,7 @@ impl OutputFile {
     pub(crate) fn claim(path: &Path, options: WriteOptions) -> Result<Self> {
         if path.is_dir() {
             let reason = "is a folder: choose another name for the output".to_owned();
-            return Err(Error::Layout { path: path.to_owned(), reason });
+            return Err(Error::OutputExists { path: path.to_owned(), reason });
         }
         let shared = Arc::new(Shared::default());
         // A signal that arrives now waits until it is known what to remove.
