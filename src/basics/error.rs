@@ -7,6 +7,7 @@ use crate::basics::{
     digest::{Digest, ParseDigestError},
     printable::Printable,
     registry_error::RegistryErrorKind,
+    text,
     warning::Warning,
 };
 
@@ -220,6 +221,22 @@ pub enum Error {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// JSON given by the user has a member that does not exist.
+    #[error(
+        "{what}: there is no member {member:?}; {}",
+        Printable(existing(closest.as_deref(), known)),
+        what = Printable(what)
+    )]
+    UnknownMember {
+        /// The object that has the member, by its path.
+        what: String,
+        /// The name of the member.
+        member: String,
+        /// The member with the most similar name, if one is similar.
+        closest: Option<String>,
+        /// All members that the object may have.
+        known: Vec<String>,
+    },
     /// Images cannot be together in one layout or index.
     #[error(
         "images {first} and {second} {reason}",
@@ -424,6 +441,14 @@ pub enum Error {
     },
 }
 
+/// The end of the sentence about a member that does not exist.
+fn existing(closest: Option<&str>, known: &[String]) -> String {
+    match closest {
+        Some(closest) => format!("the closest is {closest:?}"),
+        None => format!("there are {}", known.join(", ")),
+    }
+}
+
 /// The end of the sentence about an image that a layout lacks.
 fn without(name: Option<&str>, available: &[String]) -> String {
     let Some(name) = name else { return String::new() };
@@ -507,6 +532,15 @@ impl Error {
 
     pub(crate) fn invalid(what: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Invalid { what: what.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn unknown_member(what: impl Into<String>, member: &str, known: &[&str]) -> Self {
+        Self::UnknownMember {
+            what: what.into(),
+            member: member.to_owned(),
+            closest: text::closest(member, known).map(str::to_owned),
+            known: known.iter().map(|&name| name.to_owned()).collect(),
+        }
     }
 
     pub(crate) fn layout(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {

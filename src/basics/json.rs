@@ -255,38 +255,19 @@ pub(crate) fn merge(under: &mut Value, over: Value) {
     }
 }
 
-/// The members of a user's object with the keys written as in `known`; a key that is none of them
-/// in any case is an error that names it.
+/// Returns the members of an object that a user gave, with the keys written as in `known`. A key
+/// that does not exist in any case is an error.
 pub(crate) fn with_known_keys(
     what: &str,
     extra: Value,
     known: &[&str],
 ) -> Result<Map<String, Value>> {
-    let members = object(what, extra)?;
-    if let Some(key) =
-        members.keys().find(|key| !known.iter().any(|known| known.eq_ignore_ascii_case(key)))
-    {
-        return Err(Error::invalid(
-            what,
-            format!("there is no member {key:?}; there are {}", known.join(", ")),
-        ));
-    }
-    normalise_keys(what, members, known)
-}
-
-/// The members with those keys that differ from one of `known` in case alone written as there.
-pub(crate) fn normalise_keys(
-    what: &str,
-    members: Map<String, Value>,
-    known: &[&str],
-) -> Result<Map<String, Value>> {
     let mut normal = Map::new();
-    for (key, value) in members {
-        let name = known
-            .iter()
-            .find(|known| known.eq_ignore_ascii_case(&key))
-            .map_or(key, |known| (*known).to_owned());
-        if normal.insert(name.clone(), value).is_some() {
+    for (key, value) in object(what, extra)? {
+        let Some(name) = known.iter().find(|known| known.eq_ignore_ascii_case(&key)) else {
+            return Err(Error::unknown_member(what, &key, known));
+        };
+        if normal.insert((*name).to_owned(), value).is_some() {
             return Err(Error::invalid(
                 what,
                 format!("member {name:?} is there twice, in two cases: keep one"),
@@ -358,7 +339,7 @@ mod tests {
         let message = |value| with_known_keys("config", value, &known).unwrap_err().to_string();
         assert_eq!(
             message(json!({ "Entripoint": 1 })),
-            "config: there is no member \"Entripoint\"; there are Entrypoint, Cmd"
+            "config: there is no member \"Entripoint\"; the closest is \"Entrypoint\""
         );
         assert!(message(json!({ "cmd": 1, "Cmd": 2 })).contains("twice"));
         assert!(message(json!([1])).contains("a JSON object"));

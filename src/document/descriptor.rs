@@ -48,6 +48,9 @@ object! {
 }
 
 impl Descriptor {
+    pub(crate) const MEMBERS: &[&str] =
+        &["mediaType", "digest", "size", "urls", "annotations", "data", "artifactType", "platform"];
+
     /// A descriptor of these bytes.
     pub fn of(media_type: MediaType, bytes: &[u8]) -> Self {
         Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
@@ -259,6 +262,9 @@ object! {
 }
 
 impl Platform {
+    pub(crate) const MEMBERS: &[&str] =
+        &["architecture", "os", "os.version", "os.features", "variant"];
+
     /// A platform by its operating system and architecture, as Go names them.
     pub fn new(os: impl Into<String>, architecture: impl Into<String>) -> Self {
         Self {

@@ -1,9 +1,14 @@
 //! Manifest and index as values.
 
+use serde_json::{Map, Value};
+
 use crate::{
-    basics::error::{Error, Result},
+    basics::{
+        error::{Error, Result},
+        json,
+    },
     document::{
-        descriptor::{Annotations, Descriptor, MediaType, null_is_empty},
+        descriptor::{Annotations, Descriptor, MediaType, Platform, null_is_empty},
         extra::object,
     },
 };
@@ -95,6 +100,26 @@ impl Index {
     pub(crate) fn media_type(&self) -> Result<MediaType> {
         stated("image index", self.schema_version, self.media_type.as_ref(), MediaType::INDEX)
     }
+}
+
+/// Returns members of a manifest or an index that a user gave, with their keys written as in the
+/// specification, also in the subject. A key that does not exist is an error.
+pub(crate) fn with_known_members(
+    what: &str,
+    extra: Value,
+    known: &[&str],
+) -> Result<Map<String, Value>> {
+    let mut members = json::with_known_keys(what, extra, known)?;
+    if let Some(subject @ Value::Object(_)) = members.get_mut("subject") {
+        let what = format!("{what}, subject");
+        let mut known = json::with_known_keys(&what, subject.take(), Descriptor::MEMBERS)?;
+        if let Some(platform @ Value::Object(_)) = known.get_mut("platform") {
+            let what = format!("{what}.platform");
+            *platform = json::with_known_keys(&what, platform.take(), Platform::MEMBERS)?.into();
+        }
+        *subject = known.into();
+    }
+    Ok(members)
 }
 
 /// The media type that a document we write has: the one there is, if the user did not say another.

@@ -13,7 +13,7 @@ use crate::{
     blob::traits::{Blob, MemoryBlob},
     document::{
         descriptor::{Descriptor, MediaType},
-        manifest::Manifest,
+        manifest::{Manifest, with_known_members},
     },
     image::graph::Image,
 };
@@ -59,7 +59,7 @@ pub fn artifact_manifest(
     let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST, "artifactType": artifact_type });
     json::merge(
         &mut value,
-        Value::Object(json::with_known_keys("artifact manifest", extra, Manifest::MEMBERS)?),
+        Value::Object(with_known_members("artifact manifest", extra, Manifest::MEMBERS)?),
     );
     value["config"] = json::to_value(empty.descriptor());
     value["layers"] = blobs.iter().map(|blob| json::to_value(blob.descriptor())).collect();

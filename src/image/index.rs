@@ -13,7 +13,7 @@ use crate::{
     blob::traits::{Blob, MemoryBlob},
     document::{
         descriptor::{MediaType, Platform},
-        manifest::Index,
+        manifest::{Index, with_known_members},
     },
     image::graph::Image,
 };
@@ -50,7 +50,7 @@ pub fn image_index<I: Into<Image>>(
     let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::INDEX });
     json::merge(
         &mut value,
-        Value::Object(json::with_known_keys("image index", extra, Index::MEMBERS)?),
+        Value::Object(with_known_members("image index", extra, Index::MEMBERS)?),
     );
     value["manifests"] = images.iter().map(|image| json::to_value(image.descriptor())).collect();
     let document: Index = json::from_value("image index", value)?;

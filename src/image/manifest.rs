@@ -13,7 +13,10 @@ use crate::{
         warning::Warning,
     },
     blob::traits::{Blob, Layer, MemoryBlob},
-    document::{descriptor::MediaType, manifest::Manifest},
+    document::{
+        descriptor::MediaType,
+        manifest::{Manifest, with_known_members},
+    },
     image::{config::ImageConfig, graph::Image, platform_image::PlatformImage},
 };
 
@@ -62,7 +65,7 @@ pub fn image_manifest<L: Into<Arc<dyn Layer>>>(
     let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST });
     json::merge(
         &mut value,
-        Value::Object(json::with_known_keys("image manifest", extra, Manifest::MEMBERS)?),
+        Value::Object(with_known_members("image manifest", extra, Manifest::MEMBERS)?),
     );
     value["config"] = json::to_value(config.descriptor());
     value["layers"] = layers.iter().map(|layer| layer.descriptor()).map(json::to_value).collect();

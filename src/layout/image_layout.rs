@@ -12,7 +12,7 @@ use crate::{
     document::{
         descriptor::MediaType,
         layout_paths::{INDEX, MARKER, marker},
-        manifest::Index,
+        manifest::{Index, with_known_members},
     },
     image::graph::Image,
     layout::{
@@ -58,8 +58,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::OutputExists`] if the directory is already an image layout; [`Error::Images`] if two images
-/// have the same name and platform; [`Error::Invalid`] for an invalid name or JSON that does not
+/// [`Error::OutputExists`] if the directory is already an image layout; [`Error::Images`] if two
+/// images have the same name and platform; [`Error::Invalid`] for an invalid name or JSON that does not
 /// fit an index; any error from reading the sources of a described layer; [`Error::BlobDamaged`]
 /// for a blob that does not match its descriptor; and [`Error::Write`].
 pub fn image_layout<I: Into<Image>>(
@@ -69,7 +69,7 @@ pub fn image_layout<I: Into<Image>>(
 ) -> Result<ImageLayout> {
     let dir = dir.as_ref();
     let LayoutOptions { extra, pool, sparse, trust, write } = options.into();
-    let mut extra = json::with_known_keys("image index", extra, Index::MEMBERS)?;
+    let mut extra = with_known_members("image index", extra, Index::MEMBERS)?;
     extra.remove("manifests");
     let images = nest(images.into_iter().map(Into::into).collect(), extra.get("annotations"))?;
     let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::INDEX });

@@ -119,7 +119,7 @@ pub(crate) fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {
 }
 
 fn config(attributes: &Attributes, layers: &[LayerFolder]) -> Result<ImageConfig> {
-    let platform: Platform = attributes.get("platform")?;
+    let platform = attributes.platform()?.unwrap_or_default();
     let options = ConfigOptions {
         base: base(attributes, &platform)?,
         platform: Some(platform),

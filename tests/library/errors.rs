@@ -213,14 +213,35 @@ fn configurations() {
     );
     assert_eq!(
         of_config(json!({ "entrypoint": [] })),
-        "image configuration (set by the options): there is no member \"entrypoint\"; there are \
+        "image configuration (set by the options): there is no member \"entrypoint\"; the closest \
+         is \"config.Entrypoint\""
+    );
+    assert_eq!(
+        of_config(json!({ "command": [] })),
+        "image configuration (set by the options): there is no member \"command\"; there are \
          created, author, architecture, os, os.version, os.features, variant, config, rootfs, \
          history"
     );
+    for (config, place, closest) in [
+        (json!({ "config": { "Entripoint": [] } }), "config", "Entrypoint"),
+        (
+            json!({ "config": { "Healthcheck": { "Intervall": 0 } } }),
+            "config.Healthcheck",
+            "Interval",
+        ),
+        (json!({ "history": [{}, { "create_by": "x" }] }), "history[1]", "created_by"),
+    ] {
+        let said = of_config(config);
+        assert!(
+            said.starts_with(&format!("image configuration, {place} (set by the options): "))
+                && said.ends_with(&format!("; the closest is {closest:?}")),
+            "{said}"
+        );
+    }
     assert_eq!(
         of_config(json!({ "config": { "cmd": [], "CMD": [] } })),
-        "image configuration (set by the options): member \"Cmd\" is there twice, in two cases: \
-         keep one"
+        "image configuration, config (set by the options): member \"Cmd\" is there twice, in two \
+         cases: keep one"
     );
     assert_eq!(
         of_config(json!({ "config": { "Env": ["PATH"] } })),
@@ -279,6 +300,33 @@ fn manifests_indexes_and_names() {
         "image manifest: its mediaType is \"x/y\", and must be \
          application/vnd.oci.image.manifest.v1+json: leave it out"
     );
+    for (extra, said) in [
+        (
+            json!({ "annotation": {} }),
+            "image manifest: there is no member \"annotation\"; the closest is \"annotations\"",
+        ),
+        (
+            json!({ "annotations": { "a": 1 } }),
+            "image manifest, annotations.a: invalid type: integer `1`, expected a string: correct \
+             the JSON given for it",
+        ),
+        (
+            json!({ "annotations": ["a"] }),
+            "image manifest, annotations: invalid type: sequence, expected a map: correct the JSON \
+             given for it",
+        ),
+        (
+            json!({ "subject": { "diggest": "" } }),
+            "image manifest, subject: there is no member \"diggest\"; the closest is \"digest\"",
+        ),
+        (
+            json!({ "subject": { "platform": { "arch": "arm64" } } }),
+            "image manifest, subject.platform: there is no member \"arch\"; there are architecture, \
+             os, os.version, os.features, variant",
+        ),
+    ] {
+        assert_eq!(message(image_manifest(config.clone(), [one.clone()], extra)), said);
+    }
     let first = image([FileMapping::text("", "/x")], json!({}));
     let second = image([FileMapping::text("", "/y")], json!({}));
     assert_eq!(

@@ -115,7 +115,11 @@ fn what_a_file_cannot_be_is_said_with_its_place_and_destination() {
     for (json, message) in [
         (
             json!({ "sorce": "a", "destination": "/b" }),
-            "files[1]: there is no member \"sorce\"; there are source, text, base64, symlink, \
+            "files[1]: there is no member \"sorce\"; the closest is \"source\"",
+        ),
+        (
+            json!({ "path": "a", "destination": "/b" }),
+            "files[1]: there is no member \"path\"; there are source, text, base64, symlink, \
              directory, whiteout, opaqueWhiteout, tar, destination, follow, include, exclude, \
              mode, uid, gid, mtime, xattrs",
         ),
@@ -188,8 +192,12 @@ fn what_a_layer_cannot_be_is_said() {
     for (json, message) in [
         (json!([]), "layer specification: it is a JSON object, and this is not: []"),
         (
-            json!({ "file": [] }),
-            "layer specification: there is no member \"file\"; there are files, compression, \
+            json!({ "fiels": [] }),
+            "layer specification: there is no member \"fiels\"; the closest is \"files\"",
+        ),
+        (
+            json!({ "sources": [] }),
+            "layer specification: there is no member \"sources\"; there are files, compression, \
              mtime, owner, perms, onConflict, keepDirectoryLinks, include, exclude, hardLinks, \
              unpackLimit, replace, strict, base",
         ),

@@ -10,7 +10,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("typoInLayout", &["called with unexpected argument 'extraIndx'"]),
     (
         "typoInFile",
-        &["error: files[0]: there is no member \"destnation\"; there are source, text, "],
+        &["error: files[0]: there is no member \"destnation\"; the closest is \"destination\""],
     ),
     (
         "twoContents",

@@ -36,10 +36,7 @@ impl Members {
         };
         let known = known.concat();
         if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
-            return Err(Error::invalid(
-                what,
-                format!("there is no member {name:?}; there are {}", known.join(", ")),
-            ));
+            return Err(Error::unknown_member(what, name, &known));
         }
         members.retain(|_, value| !value.is_null());
         Ok(Self { what, members })
