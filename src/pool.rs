@@ -78,6 +78,7 @@ impl Pool {
     /// Applies a function to every item, as many at a time as the pool has threads; results in the
     /// items' order. The way to make several layers side by side: what the function starts on this
     /// same pool shares its bound.
+    #[doc(hidden)]
     pub fn map<T: Send, R: Send>(
         &self,
         items: impl IntoIterator<Item = T>,

@@ -18,7 +18,7 @@ object! {
     /// An [image
     /// configuration](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
     /// Written as JSON, the members stand in the order of the fields, absent ones left out.
-    #[derive(Clone, Debug, Default, PartialEq)]
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
     pub struct Configuration {
         /// When the image was made, as RFC 3339 writes it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,7 +77,7 @@ object! {
     /// [`config`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
     ///
     /// `Healthcheck` and `Shell` are in `extra`.
-    #[derive(Clone, Debug, Default, PartialEq)]
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
     #[serde(rename_all = "PascalCase")]
     pub struct ContainerConfig {
         /// A name or number, and possibly a group behind a colon.
@@ -114,7 +114,7 @@ object! {
 object! {
     /// The layers of an image: the configuration's
     /// [`rootfs`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
-    #[derive(Clone, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     pub struct RootFs {
         /// Always `layers`.
         #[serde(rename = "type")]
@@ -134,7 +134,7 @@ impl Default for RootFs {
 object! {
     /// What one layer was made by, or a step that made none: an entry of the configuration's
     /// [`history`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
-    #[derive(Clone, Debug, Default, PartialEq)]
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
     pub struct History {
         /// When, as RFC 3339 writes it.
         #[serde(default, skip_serializing_if = "Option::is_none")]

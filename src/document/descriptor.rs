@@ -20,7 +20,7 @@ object! {
     /// [descriptor](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md).
     ///
     /// Written as JSON, the members stand in the order of the fields here, absent ones left out.
-    #[derive(Clone, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     #[serde(rename_all = "camelCase")]
     pub struct Descriptor {
         /// What the bytes are.
@@ -238,7 +238,7 @@ object! {
     /// assert_eq!(Platform::default().to_string(), "linux/amd64");
     /// # Ok::<_, oci_layout::Error>(())
     /// ```
-    #[derive(Clone, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     pub struct Platform {
         /// `amd64`, `arm64`, …
         pub architecture: String,

@@ -16,7 +16,7 @@ use crate::{
 object! {
     /// An [image manifest](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md).
     /// Written as JSON, the members stand in the order of the fields, absent ones left out.
-    #[derive(Clone, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     #[serde(rename_all = "camelCase")]
     pub struct Manifest {
         /// Always 2.
@@ -70,7 +70,7 @@ object! {
     ///
     /// The entries are [`Descriptor`]s, unless somebody has a reason to look at them as another
     /// type.
-    #[derive(Clone, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     #[serde(rename_all = "camelCase", bound(deserialize = "D: serde::Deserialize<'de>"))]
     pub struct Index<D = Descriptor> {
         /// Always 2.

@@ -6,7 +6,7 @@ use crate::{
     basics::json, document::configuration::ContainerConfig, image::config_options::ConfigOptions,
 };
 
-/// Each setter merges over what the options contain, as [`ConfigOptions::merge`] does, so that a
+/// Each setter merges over what the options contain, as [`ConfigOptions::merge_json`] does, so that a
 /// later one wins.
 impl ConfigOptions {
     /// Sets the program that a container runs, and its first arguments. It clears the base image's
@@ -73,16 +73,16 @@ impl ConfigOptions {
     /// Sets the time at which the image was created, in the form of RFC 3339. Without it, the image
     /// has none.
     pub fn created(self, time: impl Into<String>) -> Self {
-        self.merge(json!({ "created": time.into() }))
+        self.merge_json(json!({ "created": time.into() }))
     }
 
     /// Sets the author of the image.
     pub fn author(self, author: impl Into<String>) -> Self {
-        self.merge(json!({ "author": author.into() }))
+        self.merge_json(json!({ "author": author.into() }))
     }
 
     fn member(self, name: &str, value: Value) -> Self {
-        self.merge(json!({ "config": { (name): value } }))
+        self.merge_json(json!({ "config": { (name): value } }))
     }
 }
 
@@ -92,6 +92,6 @@ fn texts<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Value {
 
 impl From<ContainerConfig> for ConfigOptions {
     fn from(config: ContainerConfig) -> Self {
-        Self::default().merge(json!({ "config": json::to_value(&config) }))
+        Self::default().merge_json(json!({ "config": json::to_value(&config) }))
     }
 }

@@ -10,6 +10,8 @@ use crate::{
 /// What [`image_config`](crate::image_config()) makes the configuration from, beside the layers.
 /// JSON converts into it.
 #[derive(Clone, Debug, Default)]
+#[must_use]
+#[non_exhaustive]
 pub struct ConfigOptions {
     /// Merged over everything else, the later over the earlier.
     pub extra: Vec<ExtraConfig>,
@@ -26,7 +28,8 @@ pub struct ConfigOptions {
 }
 
 /// Members of an image configuration, and where they were set.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct ExtraConfig {
     /// What errors call the place: `--env`, the name of an attribute.
     pub source: String,
@@ -42,12 +45,12 @@ impl ConfigOptions {
 
     /// Merges JSON over what `extra` says already. Keys may be in any case, and `Env` merges by
     /// name, as over a base image.
-    pub fn merge(self, over: Value) -> Self {
-        self.merge_from("the options", over)
+    pub fn merge_json(self, over: Value) -> Self {
+        self.merge_json_from("the options", over)
     }
 
     /// The same, for JSON that errors and warnings name the source of: "set by `source`".
-    pub fn merge_from(mut self, source: impl Into<String>, over: Value) -> Self {
+    pub fn merge_json_from(mut self, source: impl Into<String>, over: Value) -> Self {
         if !over.is_null() {
             self.extra.push(ExtraConfig { source: source.into(), members: over });
         }
@@ -83,6 +86,6 @@ impl ConfigOptions {
 
 impl From<Value> for ConfigOptions {
     fn from(extra: Value) -> Self {
-        Self::default().merge(extra)
+        Self::default().merge_json(extra)
     }
 }

@@ -105,6 +105,8 @@ fn check_layers(config: &ImageConfig, layers: &[Arc<dyn Layer>]) -> Result<()> {
 /// What [`image_manifest`] makes the manifest from, beside configuration and layers. JSON converts
 /// into it.
 #[derive(Clone, Debug, Default)]
+#[must_use]
+#[non_exhaustive]
 pub struct ManifestOptions {
     /// Merged over the defaults; `null` is nothing.
     pub extra: Value,

@@ -48,6 +48,7 @@ impl BaseFiles {
     /// # Errors
     ///
     /// [`Error::Write`](crate::Error::Write), and whatever reading the layers gives.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the program uses it"))]
     pub(crate) fn write(&self, folder: &Path, pool: &Pool) -> Result<()> {
         let stack = self.stack(pool)?;
         let digests = self.digests();
@@ -63,6 +64,7 @@ impl BaseFiles {
     /// # Errors
     ///
     /// [`Error::Layout`](crate::Error::Layout) for another folder.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the program uses it"))]
     pub(crate) fn from_folders(folders: impl IntoIterator<Item = PathBuf>) -> Result<Self> {
         let mut layers = Vec::new();
         for folder in folders {

@@ -51,7 +51,7 @@ pub struct LayerEntries {
 }
 
 /// One entry of a layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct LayerEntry {
     /// As the layer names it: a directory usually has a slash behind, and `./` is the root.

@@ -77,12 +77,12 @@ use crate::{
 ///
 /// Folders are listed while files are read and stored. Whatever fails, what was written of the blob
 /// is removed; the folders that were made for it are left.
-pub fn layer_tar<M: Into<FileMapping>>(
-    files: impl IntoIterator<Item = M>,
+pub fn layer_tar(
+    files: impl IntoIterator<Item = FileMapping>,
     options: impl Into<LayerOptions>,
 ) -> Result<TarLayer> {
     let options = options.into();
-    let files: Vec<FileMapping> = files.into_iter().map(Into::into).collect();
+    let files: Vec<FileMapping> = files.into_iter().collect();
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
     let stream = Arc::new(TarStream::default());
     let noticed = Arc::new(Noticed::new(&options));

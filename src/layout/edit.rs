@@ -266,7 +266,8 @@ impl ImageLayout {
 }
 
 /// The files removed by garbage collection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Collected {
     /// The paths of the removed files.
     pub files: Vec<PathBuf>,

@@ -100,6 +100,8 @@ pub fn image_layout<I: Into<Image>>(
 
 /// The options of [`image_layout`]. JSON converts into it.
 #[derive(Clone, Debug, Default)]
+#[must_use]
+#[non_exhaustive]
 pub struct LayoutOptions {
     /// JSON merged over the defaults of `index.json`; `null` changes nothing.
     pub extra: Value,

@@ -129,7 +129,7 @@ fn config(attributes: &Attributes, layers: &[LayerFolder]) -> Result<ImageConfig
         ..ConfigOptions::default()
     };
     let options = options
-        .merge_from("extraConfig, or config of ociBuildImage", attributes.get("extraConfig")?);
+        .merge_json_from("extraConfig, or config of ociBuildImage", attributes.get("extraConfig")?);
     let config = image::config::image_config(layers, options)?;
     say(config.warnings());
     Ok(config)

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use crate::{
     basics::error::Result,
-    folder::LayerFolder,
     nix::{attributes::Attributes, documents},
     pool::Pool,
     recipe::{base_files::BaseFiles, options::LayerOptions},
@@ -21,8 +20,8 @@ use crate::{
 /// digest.
 pub fn entries(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let platform = attributes.platform()?.unwrap_or_default();
-    let none = || BaseFiles::new([] as [LayerFolder; 0]);
-    let base = documents::base(attributes, &platform)?.as_ref().map_or_else(none, BaseFiles::from);
+    let base = documents::base(attributes, &platform)?;
+    let base = base.as_ref().map_or_else(BaseFiles::default, BaseFiles::from);
     let all = documents::layers(attributes)?.into_iter().fold(base, BaseFiles::and);
     all.write(attributes.output(), pool)
 }

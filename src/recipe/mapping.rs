@@ -1,11 +1,6 @@
 //! What goes into a layer, and where: a source, a destination, and how it shall look there.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
 
 /// One source and its destination.
 ///
@@ -22,7 +17,8 @@ use std::{
 /// ];
 /// # let _ = files;
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[must_use]
 pub struct FileMapping {
     /// What lands there.
     pub source: Source,
@@ -48,7 +44,7 @@ pub struct FileMapping {
 }
 
 /// What a mapping takes its bytes from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Source {
     /// A file, or a folder whose contents land in the destination. A pipe is a file with what it
@@ -79,7 +75,7 @@ pub enum Source {
 }
 
 /// One attribute of a file in a layer.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Attribute<T> {
     /// What the layer says; for the entries of a tar, what they have there.
     #[default]
@@ -91,7 +87,7 @@ pub enum Attribute<T> {
 }
 
 /// Mode, owner, time and extended attributes of what a mapping brings.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Attributes {
     /// Permission bits, set-id and sticky included. Normal is 0755 for directories and executables,
     /// 0644 otherwise. A value on a source folder holds for its files; its directories get the same
@@ -115,7 +111,8 @@ impl FileMapping {
         Self::from_source(Source::Path(source.into()), destination)
     }
 
-    /// A file or folder at its own path.
+    /// A file or folder at its own path. A relative path is relative to the root in the layer, so
+    /// that `target/app` lands at `/target/app`.
     pub fn at_source(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         Self::new(path.clone(), path)
@@ -238,12 +235,5 @@ impl FileMapping {
             Source::OpaqueWhiteout => "an opaque whiteout".to_owned(),
             Source::Tar(path) => format!("tar {path:?}"),
         }
-    }
-}
-
-/// A path stands for itself: it lands at its own path.
-impl<P: AsRef<Path>> From<P> for FileMapping {
-    fn from(path: P) -> Self {
-        Self::at_source(path.as_ref())
     }
 }

@@ -10,6 +10,8 @@ use crate::{
 /// How [`layer_tar`](crate::layer_tar()) makes a layer. The default describes a gzip layer and
 /// writes nothing.
 #[derive(Clone, Debug)]
+#[must_use]
+#[non_exhaustive]
 pub struct LayerOptions {
     /// gzip by default.
     pub compression: Compression,
@@ -66,7 +68,7 @@ pub struct LayerOptions {
 }
 
 /// Mode and owner for every path that a glob matches.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PermissionRule {
     /// A glob on destinations, with or without the leading slash; `*` does not cross `/`, `**`
     /// does.
@@ -81,7 +83,8 @@ pub struct PermissionRule {
 
 /// What happens when two mappings want different things at one path. Directories merge, and equal
 /// files are one file, whatever is chosen here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum OnConflict {
     /// It is an error that names both.
     #[default]
@@ -93,7 +96,8 @@ pub enum OnConflict {
 }
 
 /// What becomes of files with several names (hard links). Those of a tar keep them in any case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum HardLinks {
     /// Each name in a folder is a file of its own.
     Copy,

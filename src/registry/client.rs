@@ -11,6 +11,7 @@ use crate::{
 /// How registries are asked. A plain value: what it is asked for opens its own connections.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[must_use]
 pub struct Client {
     /// Who asks.
     pub credentials: Credentials,

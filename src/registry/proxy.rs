@@ -11,7 +11,7 @@ use crate::registry::reference::is_localhost;
 
 /// Which proxies registries are asked through. None is used for this machine: `localhost` and
 /// addresses of the loopback interface.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Proxies {
     /// The proxy for what is asked without TLS: `[SCHEME://][USER:PASSWORD@]HOST[:PORT]`, the

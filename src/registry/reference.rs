@@ -22,7 +22,7 @@ use crate::{
 /// assert_eq!(reference.digest, None);
 /// # Ok::<_, oci_layout::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Reference {
     /// The registry's name or address, and its port if it has one: `docker.io`, `localhost:5000`.

@@ -90,6 +90,7 @@ pub use crate::registry::serve::{event::Event, places::Limits, repository::Repos
 /// A blob that has to be made is made once for all clients that ask for it at about the same time,
 /// with 16 MiB of it in memory. A client that reads slowly while others wait goes on in another
 /// making.
+#[must_use]
 pub struct Endpoint {
     repositories: BTreeMap<String, Arc<Repository>>,
     authorities: Authorities,

@@ -5,6 +5,7 @@
 //! which a program can only set by setting the system's clock.
 
 use std::{
+    fmt,
     fs::{File, Metadata},
     io::{self, Read},
     os::unix::fs::MetadataExt,
@@ -38,6 +39,12 @@ impl CheckedFile {
     /// The next byte to be read is the one at this offset.
     pub fn seek(&mut self, at: u64) {
         self.bytes.at = at;
+    }
+}
+
+impl fmt::Debug for CheckedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CheckedFile").field("size", &self.bytes.size).finish_non_exhaustive()
     }
 }
 

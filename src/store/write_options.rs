@@ -19,7 +19,9 @@ use crate::basics::error::{Error, Result};
 /// let scratch = WriteOptions::default().sync(false);
 /// assert!(scratch.lock && !scratch.sync);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use]
+#[non_exhaustive]
 pub struct WriteOptions {
     /// Whether all that was written is on disk when a function returns; on by default. Blobs are
     /// synced before they get their names, then the directories, then the index, so that a power

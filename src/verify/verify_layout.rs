@@ -147,6 +147,7 @@ const MAX_FINDINGS: usize = 10_000;
 /// The options of [`verify`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[must_use]
 pub struct VerifyOptions {
     /// The thread pool. The default has as many threads as this process may run at once. Each
     /// thread reads one layer; with two or more threads, each layer is also decompressed ahead of

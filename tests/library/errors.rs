@@ -21,12 +21,12 @@ use tempfile::TempDir;
 /// What making a layer of this says.
 #[track_caller]
 fn of_layer(mapping: FileMapping) -> String {
-    message(layer_tar([mapping], Compression::NONE))
+    message(layer_tar([mapping], Compression::None))
 }
 
 #[track_caller]
 fn of_config(extra: Value) -> String {
-    let layer = layer_tar([FileMapping::text("", "/x")], Compression::NONE).unwrap();
+    let layer = layer_tar([FileMapping::text("", "/x")], Compression::None).unwrap();
     message(image_config([&layer], extra))
 }
 
@@ -108,7 +108,7 @@ fn mappings() {
     );
     let files = [FileMapping::text("one", "/a"), FileMapping::symlink("x", "/a")];
     assert_eq!(
-        message(layer_tar(files, Compression::NONE)),
+        message(layer_tar(files, Compression::None)),
         "\"/a\" is wanted twice: by a text of 3 bytes and by a link to \"x\" (a symbolic link, \
          mode 0777, owner 0:0); drop one, exclude it there, or choose a conflict policy (first or \
          last wins)"
@@ -273,7 +273,7 @@ fn configurations() {
 
 #[test]
 fn manifests_indexes_and_names() {
-    let layer = |text: &str| layer_tar([FileMapping::text(text, "/x")], Compression::NONE).unwrap();
+    let layer = |text: &str| layer_tar([FileMapping::text(text, "/x")], Compression::None).unwrap();
     let (one, other) = (layer("one"), layer("other"));
     let config = image_config([&one], json!({})).unwrap();
     assert_eq!(
@@ -378,7 +378,7 @@ fn base_images() {
         image_layout(dir.path(), [image([FileMapping::text("", "/x")], json!({}))], json!({}))
             .unwrap();
     let base = layout.image(None, None).unwrap();
-    let layer = layer_tar([FileMapping::text("", "/y")], Compression::NONE).unwrap();
+    let layer = layer_tar([FileMapping::text("", "/y")], Compression::None).unwrap();
     assert_eq!(
         message(image_config([&layer], ConfigOptions::default().base(base).platform(arm))),
         "platform linux/arm64: the base image is for linux/amd64: choose the base image of that \
@@ -543,15 +543,12 @@ fn a_failed_layer_leaves_no_file() {
     let dir = TempDir::new().unwrap();
     let (source, out) = (dir.path().join("source"), dir.path().join("out"));
     fs::write(&source, "x").unwrap();
-    for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
+    for compression in [Compression::None, Compression::GZIP, Compression::ZSTD] {
         let vanishes = source.clone();
         let progress = Progress::new(move |_, _| drop(fs::remove_file(&vanishes)));
         fs::write(&source, "x").unwrap();
         let files = [FileMapping::bytes(vec![0; 9 << 20], "/a"), FileMapping::new(&source, "/b")];
-        let options = LayerOptions {
-            progress: Some(progress),
-            ..LayerOptions::from(compression).store(&out)
-        };
+        let options = LayerOptions::from(compression).store(&out).progress(progress);
         let said = message(layer_tar(files, options.pool(&Pool::new(1))));
         assert_eq!(
             said,
@@ -571,7 +568,7 @@ fn a_layer_is_not_stored_in_its_own_source() {
     let (inside, link) = (dir.path().join("a/out"), elsewhere.path().join("link"));
     symlink(dir.path(), &link).unwrap();
     let pack = |source: &Path, out: &Path, change: fn(FileMapping) -> FileMapping| {
-        let options = LayerOptions::from(Compression::NONE).store(out);
+        let options = LayerOptions::from(Compression::None).store(out);
         layer_tar(
             [change(FileMapping::new(source, "/app")), FileMapping::text("x", "/app/b")],
             options,
@@ -616,7 +613,7 @@ fn what_is_found_late_leaves_no_file_either() {
     for n in 0..300 {
         fs::write(dir.path().join(format!("socket-1-{n}")), "").unwrap();
     }
-    for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
+    for compression in [Compression::None, Compression::GZIP, Compression::ZSTD] {
         for threads in [1, 2, 8] {
             let out = dirs.path().join(format!("{compression}-{threads}"));
             let options = LayerOptions::from(compression).store(&out).pool(&Pool::new(threads));
@@ -632,7 +629,7 @@ fn what_is_found_late_leaves_no_file_either() {
 fn an_output_that_cannot_be_written() {
     if let Some(out) = child_argument() {
         let files = [FileMapping::bytes(common::text(3 << 20, 1), "/a")];
-        let said = message(layer_tar(files, LayerOptions::from(Compression::NONE).store(&out)));
+        let said = message(layer_tar(files, LayerOptions::from(Compression::None).store(&out)));
         let blobs = out.join("blobs/sha256");
         assert_eq!(said, format!("cannot write {blobs:?}: File too large (os error 27)"));
         return assert_eq!(files_in(&out), ["blobs", "blobs/sha256"].map(Path::new));

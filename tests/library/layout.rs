@@ -16,7 +16,7 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
 fn layer(text: &str) -> TarLayer {
-    layer_tar([FileMapping::text(text, "/file")], Compression::NONE).unwrap()
+    layer_tar([FileMapping::text(text, "/file")], Compression::None).unwrap()
 }
 
 fn named(text: &str) -> ImageManifest {
@@ -631,7 +631,7 @@ fn stored_layers_are_taken_where_they_lie() {
     let dir = TempDir::new().unwrap();
     let (elsewhere, out) = (dir.path().join("elsewhere"), dir.path().join("out"));
     let stored = |dir: &Path, text: &str| {
-        layer_tar([FileMapping::text(text, "/x")], LayerOptions::from(Compression::NONE).store(dir))
+        layer_tar([FileMapping::text(text, "/x")], LayerOptions::from(Compression::None).store(dir))
             .unwrap()
     };
     let layers = [

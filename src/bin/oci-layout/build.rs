@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    BaseFiles, Compression, ConfigOptions, Image, LayerOptions, LayoutOptions, ManifestOptions,
-    Pool, Result, image_config, image_layout, image_manifest, layer_tar,
+    BaseFiles, Compression, ConfigOptions, Image, LayoutOptions, ManifestOptions, Pool, Result,
+    image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Map, Value, json};
 
@@ -128,11 +128,7 @@ impl Build {
         let layer = progress::show("packing", |bytes| {
             let (files, options) = self.layer.apply(self.compression.into());
             let options = self.over.options(options, config.base.as_ref().map(BaseFiles::from));
-            let options = LayerOptions {
-                progress: Some(bytes.progress()),
-                strict: warnings.strict,
-                ..options
-            };
+            let options = options.progress(bytes.progress()).strict(warnings.strict);
             layer_tar(files, kept(options, self.sparse, output.dir()).write(write).pool(pool))
         })?;
         warnings.print(layer.warnings());
@@ -187,7 +183,7 @@ impl RunArgs {
         given.into_iter().filter(|(_, _, value)| is_given(value)).fold(
             options,
             |options, (option, member, value)| {
-                options.merge_from(option, json!({ "config": { member: value } }))
+                options.merge_json_from(option, json!({ "config": { member: value } }))
             },
         )
     }

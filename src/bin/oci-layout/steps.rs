@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    BaseFiles, Blob, Compression, ConfigOptions, Error, Image, LayerFolder, LayerOptions,
-    LayerSpec, LayoutOptions, ManifestOptions, Platform, PlatformImage, Pool, ReadLock,
-    RecipeTrust, Result, Warning, folder, image_config, image_layout, image_manifest, layer_tar,
+    BaseFiles, Blob, Compression, ConfigOptions, Error, Image, LayerOptions, LayerSpec,
+    LayoutOptions, ManifestOptions, Platform, PlatformImage, Pool, ReadLock, RecipeTrust, Result,
+    Warning, folder, image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::json;
 
@@ -87,14 +87,14 @@ impl LayerTar {
         let _lock = self.base.lock();
         let mut base = self.base.open(trust)?.as_ref().map(BaseFiles::from);
         for layer in open_layers(&self.above, trust)? {
-            base = Some(base.unwrap_or_else(|| BaseFiles::new([] as [LayerFolder; 0])).and(layer));
+            base = Some(base.unwrap_or_default().and(layer));
         }
         let options = self.over.options(options, base);
         let output = Output::claim(&self.output, self.write.options())?;
         let layer = progress::show("packing", |bytes| {
             let strict = options.strict || warnings.strict;
             let options =
-                LayerOptions { progress: Some(bytes.progress()), compression, strict, ..options };
+                options.progress(bytes.progress()).compression(compression).strict(strict);
             layer_tar(
                 files,
                 kept(options, self.lazy, output.dir()).write(self.write.options()).pool(pool),
@@ -124,7 +124,7 @@ pub(crate) fn recipe_trust(writes_recipes: bool, trust: &Trust) -> RecipeTrust {
 }
 
 /// Whether the layer exists only as a recipe for building it.
-fn is_lazy(layer: &LayerFolder) -> bool {
+fn is_lazy(layer: &folder::LayerFolder) -> bool {
     layer.recipe().is_some_and(|recipe| recipe.lies_in().is_none())
 }
 
@@ -186,7 +186,8 @@ pub(crate) struct AboveArgs {
 impl AboveArgs {
     /// Returns the options for a layer above these layers, lowest first.
     pub(crate) fn options(self, options: LayerOptions, base: Option<BaseFiles>) -> LayerOptions {
-        let options = LayerOptions { replace: options.replace || self.replace, ..options };
+        let replace = options.replace || self.replace;
+        let options = options.replace(replace);
         match base {
             Some(base) => options.above(self.cached(base)),
             None => options,
@@ -206,14 +207,13 @@ impl AboveArgs {
     fn check(
         &self,
         base: Option<&PlatformImage>,
-        layers: &[LayerFolder],
+        layers: &[folder::LayerFolder],
         warnings: Warnings,
     ) -> Result<()> {
         if base.is_none() && layers.len() < 2 {
             return Ok(());
         }
-        let mut base = self
-            .cached(base.map_or_else(|| BaseFiles::new([] as [LayerFolder; 0]), BaseFiles::from));
+        let mut base = self.cached(base.map_or_else(BaseFiles::default, BaseFiles::from));
         for layer in layers.iter().filter(|layer| layer.file().is_some()) {
             let is_reset = |warning: &Warning| matches!(warning, Warning::DirectoryReset { .. });
             let (resets, replaces): (Vec<_>, Vec<_>) =
@@ -259,10 +259,12 @@ fn config_options(
 ) -> Result<ConfigOptions> {
     let created = args::created()?.map(|created| json!({ "created": created }));
     let options =
-        ConfigOptions::default().merge_from("SOURCE_DATE_EPOCH", created.unwrap_or_default());
-    let options = options.merge_from(name, Json::read_or_null(extra)?);
-    let (platform, unset_env) = (base.platform.clone(), base.unset_env.clone());
-    Ok(ConfigOptions { platform, base: base.open(trust)?, unset_env, ..options })
+        ConfigOptions::default().merge_json_from("SOURCE_DATE_EPOCH", created.unwrap_or_default());
+    let mut options = options.merge_json_from(name, Json::read_or_null(extra)?);
+    options.platform.clone_from(&base.platform);
+    options.unset_env.clone_from(&base.unset_env);
+    options.base = base.open(trust)?;
+    Ok(options)
 }
 
 /// Creates the configuration of an image with these layers.
@@ -304,7 +306,7 @@ impl ImageConfig {
     }
 }
 
-fn open_layers(dirs: &[PathBuf], trust: &Trust) -> Result<Vec<LayerFolder>> {
+fn open_layers(dirs: &[PathBuf], trust: &Trust) -> Result<Vec<folder::LayerFolder>> {
     let trust = trust.recipes();
     let mut layers = Vec::new();
     for dir in dirs {
@@ -369,7 +371,9 @@ impl ImageManifest {
                 let base =
                     self.base.base.map(|base| base.open(Some(&platform), trust)).transpose()?;
                 self.over.check(base.as_ref(), &layers, warnings)?;
-                image_manifest(config, layers, ManifestOptions { base, ..manifest })?
+                let mut manifest = manifest;
+                manifest.base = base;
+                image_manifest(config, layers, manifest)?
             }
             None => {
                 let extra = self.extra_config.as_ref();

@@ -23,7 +23,8 @@ use crate::pool::lock;
 /// client has done nothing at all for [`idle`](Self::idle), or takes less of a response, over
 /// [`window`](Self::window), than [`rate`](Self::rate) asks for. While there are places, nobody is
 /// disturbed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// The connections at a time: 400. More wait. Each may have a file open beside itself, and a
     /// process has 1024 files where nobody says otherwise.
