@@ -40,7 +40,7 @@ where
 pub(crate) fn closest<'a>(misspelt: &str, names: &[&'a str]) -> Option<&'a str> {
     let distances = names.iter().map(|name| (distance(misspelt, name), *name));
     let (least, name) = distances.min_by_key(|(distance, _)| *distance)?;
-    (least <= (misspelt.len() / 3).max(1)).then_some(name)
+    (least <= misspelt.len().div_ceil(3)).then_some(name)
 }
 
 /// Returns the number of letters to insert, remove or replace to turn one text into the other
@@ -75,7 +75,7 @@ mod tests {
             ("entry_point", Some("Entrypoint")),
             ("Envs", Some("Env")),
             ("cmds", Some("Cmd")),
-            ("workdir", None),
+            ("workdir", Some("WorkingDir")),
             ("workinDirs", Some("WorkingDir")),
             ("Labels", None),
             ("", None),
