@@ -1,4 +1,4 @@
-//! What everything else is written with: errors, warnings, digests, JSON, text for terminals.
+//! What all rooms use: errors, warnings, digests, JSON, and text for terminals.
 
 pub(crate) mod byte_format;
 pub(crate) mod digest;
@@ -11,3 +11,15 @@ pub(crate) mod report;
 pub(crate) mod sync;
 pub(crate) mod text;
 pub(crate) mod warning;
+
+pub(crate) use crate::basics::digest::{HashRead, Hasher};
+pub use crate::basics::{
+    byte_format::BYTE_FORMAT,
+    digest::{Digest, ParseDigestError},
+    error::{Error, Result},
+    printable::{Printable, PrintableJson},
+    progress::Progress,
+    registry_error::RegistryErrorKind,
+    report::Report,
+    warning::Warning,
+};

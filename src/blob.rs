@@ -2,3 +2,5 @@
 
 pub(crate) mod chunks;
 pub(crate) mod traits;
+
+pub use crate::blob::traits::{Blob, FileBlob, Layer, MemoryBlob};

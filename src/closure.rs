@@ -1,4 +1,4 @@
-//! A reference graph split into layers: a pure function.
+//! Splits a reference graph into layers: a pure function.
 
 pub(crate) mod bits;
 pub(crate) mod candidates;
@@ -19,26 +19,27 @@ use crate::{
 
 pub use crate::closure::{graph::ReferenceGraph, options::ClosureOptions};
 
-/// The most groups that are compared pair by pair: more would take more than a second.
+/// The maximum number of groups that are compared pairwise. More would take over a second.
 const MOST_GROUPS: usize = 512;
 
-/// Splits a closure into layers, the lowest first: each path is in exactly one, and a layer comes
-/// after those that it refers to. The paths of a layer are in the order of their names.
+/// Splits a closure into layers, lowest first. Each path is in exactly one layer, and each layer
+/// comes after the layers that it refers to. The paths in a layer are sorted by name.
 ///
-/// The split keeps low what has to be pushed when a path changes, with all that refers to it, and
-/// when another image is built that has a part of this closure. At most a third of the allowed
-/// layers, or one, are under 1 MiB, but for those that hints demand. `docs/layering.md` in the
-/// repository has the reasons and the measurements.
+/// The split minimises what must be pushed when a path and everything that refers to it changes,
+/// and when another image shares a part of this closure. At most a third of the allowed layers, and
+/// at least one, may be smaller than 1 MiB, not counting those that hints require.
+/// `docs/layering.md` in the repository has the reasons and the measurements.
 ///
-/// It is a function of names, sizes and references. The hash part of a store path decides only
-/// between paths of equal names, so that an update, which renames all that refers to what changed,
-/// leaves all other layers as they are. Paths that refer to each other in a circle share a layer.
+/// The result depends only on names, sizes and references. The hash part of a store path only
+/// decides between paths with the same name. An update renames everything that refers to the
+/// changed path, and leaves all other layers as they are. Paths that refer to each other in a cycle
+/// share a layer.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] for a limit of 0, or one below what `alone` demands; for a hint whose path is
-/// not in the graph; for a path that is to stand alone and that `together` or a circle of
-/// references puts with another.
+/// [`Error::Invalid`] if the limit is 0 or too low for the hints in `alone`; if a hint names a path
+/// that is not in the graph; or if a path in `alone` shares a layer with another one, because of
+/// `together` or a cycle of references.
 ///
 /// ```
 /// use std::path::Path;
@@ -66,7 +67,7 @@ pub fn closure_layers(
     Ok(layers.into_iter().map(|layer| paths(&units, &layer)).collect())
 }
 
-/// That the limit leaves room for what the hints demand.
+/// Checks that the limit leaves room for what the hints require.
 fn check_limit(units: &[Unit], max_layers: usize) -> Result<()> {
     let alone = units.iter().filter(|unit| unit.is_alone).count();
     let levels: BTreeSet<_> =
@@ -76,17 +77,17 @@ fn check_limit(units: &[Unit], max_layers: usize) -> Result<()> {
         return Ok(());
     }
     let reason = match alone {
-        0 => "a closure needs at least one: allow that".to_owned(),
+        0 => "a closure requires at least one: allow one".to_owned(),
         _ => format!(
-            "{alone} paths stand alone, and what is below, between and above them needs {} more \
-             layers: allow {needed}, or let fewer paths stand alone",
+            "{alone} paths stand alone, and the paths below, between and above them require {} \
+             more layers: allow {needed}, or let fewer paths stand alone",
             levels.len()
         ),
     };
     Err(Error::invalid(format!("at most {max_layers} layers"), reason))
 }
 
-/// The paths of a layer, by their names.
+/// Returns the paths of a layer, sorted by name.
 fn paths(units: &[Unit], layer: &[usize]) -> Vec<PathBuf> {
     let mut paths: Vec<_> = layer.iter().flat_map(|&unit| &units[unit].paths).copied().collect();
     paths.sort_by_key(|path| (name(path), *path));

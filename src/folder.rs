@@ -26,7 +26,7 @@
 use std::{
     fmt, fs, io,
     os::unix::fs::symlink,
-    path::{self, Path},
+    path::{self, Path, PathBuf},
     sync::Arc,
 };
 
@@ -49,11 +49,13 @@ use crate::{
     layout::{
         blob_store::BlobStore,
         files::{LayoutBlob, LayoutFiles},
-        write::replace,
     },
     pool::Pool,
-    recipe::{origin::Recipe, trust::RecipeTrust},
-    store::{beneath, checked::CheckedFile, file_kind::FileKind, write_options::WriteOptions},
+    recipe::{options::LayerOptions, origin::Recipe, trust::RecipeTrust},
+    store::{
+        beneath, checked::CheckedFile, file_kind::FileKind, new_file::replace,
+        write_options::WriteOptions,
+    },
 };
 
 const DESCRIPTOR: &str = "media-descriptor.json";
@@ -87,9 +89,9 @@ pub fn write_layer(
 ) -> Result<()> {
     let dir = dir.as_ref();
     let _store = store(dir, [layer as &dyn Blob], is_made, trust, &Pool::new(1), options)?;
-    replace(dir, DIFF_ID, layer.diff_id().to_string().as_bytes(), options)?;
+    replace(&dir.join(DIFF_ID), &[layer.diff_id().to_string().as_bytes()], options)?;
     let history = History { created_by: Some(layer.created_by()), ..History::default() };
-    replace(dir, HISTORY, &json::to_bytes(&history), options)?;
+    replace(&dir.join(HISTORY), &[&json::to_bytes(&history)], options)?;
     write_last(dir, DESCRIPTOR, &json::to_bytes(layer.descriptor()), options)
 }
 
@@ -126,19 +128,30 @@ pub fn write_layers(dir: impl AsRef<Path>, names: &[String], options: WriteOptio
     write_last(dir.as_ref(), LAYERS, &json::to_bytes(&names), options)
 }
 
-/// Opens the folder of one or several layers. Returns them lowest first.
+/// Sets what is kept of a layer in its folder: the blob, or only the recipe if it is `lazy`.
+pub fn keep_layer(options: LayerOptions, dir: impl Into<PathBuf>, lazy: bool) -> LayerOptions {
+    if lazy { options.recipe(true).scratch(dir) } else { options.store(dir) }
+}
+
+/// Opens folders that each hold one or several layers. Returns the layers, lowest first.
 ///
 /// # Errors
 ///
 /// As [`open_layer`].
-pub fn open_layers(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<Vec<LayerFolder>> {
-    let dir = dir.as_ref();
-    let folder = Folder::open(dir, "a layer", "layer-tar", trust)?;
-    let Some(bytes) = folder.files.small_file(LAYERS)? else {
-        return Ok(vec![open_layer(dir, trust)?]);
-    };
-    let names: Vec<String> = folder.parse(LAYERS, &bytes)?;
-    names.iter().map(|name| open_layer(dir.join(name), trust)).collect()
+pub fn open_layers(dirs: &[impl AsRef<Path>], trust: &RecipeTrust) -> Result<Vec<LayerFolder>> {
+    let mut layers = Vec::new();
+    for dir in dirs {
+        let dir = dir.as_ref();
+        let folder = Folder::open(dir, "a layer", "layer-tar", trust)?;
+        let Some(bytes) = folder.files.small_file(LAYERS)? else {
+            layers.push(open_layer(dir, trust)?);
+            continue;
+        };
+        for name in folder.parse::<Vec<String>>(LAYERS, &bytes)? {
+            layers.push(open_layer(dir.join(name), trust)?);
+        }
+    }
+    Ok(layers)
 }
 
 /// Writes the folder of a configuration. It does not include the layers of a base image; building
@@ -161,7 +174,7 @@ pub fn write_config(
         &Pool::new(1),
         options,
     )?;
-    replace(dir, PLATFORM, &json::to_bytes(&config.document().platform()), options)?;
+    replace(&dir.join(PLATFORM), &[&json::to_bytes(&config.document().platform())], options)?;
     write_last(dir, DESCRIPTOR, &json::to_bytes(config.descriptor()), options)
 }
 
@@ -323,46 +336,33 @@ impl<'a> Folder<'a> {
         made_by: &'static str,
         trust: &RecipeTrust,
     ) -> Result<Self> {
-        let refuse = |what| {
-            Error::not_a_layout(
-                dir,
-                format!("{what}: give the folder of {of} that `oci-layout {made_by}` made"),
-            )
-        };
+        let refuse = |what| Err(other_folder(dir, of, made_by, what));
         match dir.metadata() {
             Ok(metadata) if metadata.is_dir() => {
-                let files = LayoutFiles::open(dir, None)?.with_trust(trust.clone());
+                let mut files = LayoutFiles::open(dir, None)?;
+                files.trust = trust.clone();
                 Ok(Self { dir, files: Arc::new(files), of, made_by })
             }
-            Ok(_) => Err(refuse("is not a folder")),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Err(refuse("does not exist")),
+            Ok(_) => refuse("is not a folder"),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => refuse("does not exist"),
             Err(cause) => Err(Error::read(dir)(cause)),
         }
     }
 
     /// Reads `media-descriptor.json` and checks its media type.
     fn descriptor(&self, fits: impl Fn(&MediaType) -> bool) -> Result<Descriptor> {
-        let Folder { dir, of, made_by, .. } = self;
+        let refuse = |what: &str| Err(other_folder(self.dir, self.of, self.made_by, what));
         let Some(bytes) = self.files.small_file(DESCRIPTOR)? else {
-            let reason = match self.files.small_file(MARKER)? {
-                Some(_) => format!(
-                    "is an image layout: give the folder of {of} that `oci-layout {made_by}` made"
-                ),
-                None => format!(
-                    "has no {DESCRIPTOR}: give the folder of {of} that `oci-layout {made_by}` made"
-                ),
+            return match self.files.small_file(MARKER)? {
+                Some(_) => refuse("is an image layout"),
+                None => refuse(&format!("has no {DESCRIPTOR}")),
             };
-            return Err(Error::not_a_layout(dir, reason));
         };
         let descriptor: Descriptor = self.parse(DESCRIPTOR, &bytes)?;
-        if !fits(&descriptor.media_type) {
-            let reason = format!(
-                "holds {}: give the folder of {of} that `oci-layout {made_by}` made",
-                descriptor.media_type
-            );
-            return Err(Error::not_a_layout(dir, reason));
+        match fits(&descriptor.media_type) {
+            true => Ok(descriptor),
+            false => refuse(&format!("holds {}", descriptor.media_type)),
         }
-        Ok(descriptor)
     }
 
     fn required(&self, name: &str) -> Result<Vec<u8>> {
@@ -379,23 +379,23 @@ impl<'a> Folder<'a> {
         let path = match kind {
             None => return Err(self.broken(format!("has no {name}"))),
             Some(FileKind::File) => path,
-            Some(_) if path.is_symlink() && self.files.trust().covers(&path) => {
+            Some(_) if path.is_symlink() && self.files.trust.covers(&path) => {
                 path.canonicalize().unwrap_or(path)
             }
             Some(_) if path.is_symlink() => {
                 let reads = path.read_link().map_err(Error::read(&path))?;
                 return Err(Error::RecipeUntrusted { recipe: path, reads });
             }
-            Some(_) => return Err(self.broken(format!("has a {name} that is no regular file"))),
+            Some(_) => return Err(self.broken(format!("has a {name} that is not a regular file"))),
         };
         match fs::symlink_metadata(&path) {
             Ok(file) if !file.is_file() => {
-                Err(self.broken(format!("has a {name} that is no regular file")))
+                Err(self.broken(format!("has a {name} that is not a regular file")))
             }
             Ok(file) if file.len() != descriptor.size => {
                 let (is, says) = (file.len(), descriptor.size);
                 Err(self
-                    .broken(format!("has a {name} of {is} bytes where its descriptor says {says}")))
+                    .broken(format!("has a {name} of {is} bytes, but its descriptor says {says}")))
             }
             Ok(_) => Ok(FileBlob::new(descriptor, path)),
             Err(cause) => Err(Error::read(path)(cause)),
@@ -427,11 +427,16 @@ impl<'a> Folder<'a> {
         Error::layout(
             self.dir,
             format!(
-                "{what}: make the folder of {} again with `oci-layout {}`",
+                "{what}: write the folder of {} again with `oci-layout {}`",
                 self.of, self.made_by
             ),
         )
     }
+}
+
+fn other_folder(dir: &Path, of: &str, made_by: &str, what: &str) -> Error {
+    let advice = format!("give the folder of {of}, written by `oci-layout {made_by}`");
+    Error::not_a_layout(dir, format!("{what}: {advice}"))
 }
 
 /// Stores these blobs, or their recipes if `takes_place` accepts them. The result holds a lock
@@ -444,7 +449,7 @@ fn store<'a>(
     pool: &Pool,
     options: WriteOptions,
 ) -> Result<BlobStore> {
-    let store = BlobStore::create(dir, options)?;
+    let store = BlobStore::create(dir, false, options)?;
     let (described, stored): (Vec<_>, Vec<_>) = blobs.into_iter().partition(|blob| {
         !blob.descriptor().media_type.is_document()
             && blob.file().is_none()
@@ -452,7 +457,7 @@ fn store<'a>(
     });
     pool.map(stored, |blob| store.put(blob, pool)).into_iter().collect::<Result<Vec<_>>>()?;
     if !described.is_empty() {
-        let sparse = BlobStore::create_sparse(dir, options)?.knowing(trust, &Arc::default());
+        let sparse = BlobStore::create(dir, true, options)?.knowing(trust, &Arc::default());
         described.into_iter().try_for_each(|blob| sparse.put(blob, pool).map(|_| ()))?;
         sparse.sync_folders()?;
     }
@@ -468,7 +473,7 @@ fn is_made(recipe: &Recipe) -> bool {
 /// Writes the file that completes the folder.
 fn write_last(dir: &Path, name: &str, bytes: &[u8], options: WriteOptions) -> Result<()> {
     options.sync_folder(dir)?;
-    replace(dir, name, bytes, options)?;
+    replace(&dir.join(name), &[bytes], options)?;
     options.sync_folder(dir)?;
     options.sync_way_to(dir)
 }

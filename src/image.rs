@@ -4,6 +4,7 @@ pub(crate) mod artifact;
 pub(crate) mod config;
 pub(crate) mod config_members;
 pub(crate) mod config_options;
+pub(crate) mod containers;
 pub(crate) mod draft;
 pub(crate) mod environment;
 pub(crate) mod existing;
@@ -12,3 +13,14 @@ pub(crate) mod index;
 pub(crate) mod inherit;
 pub(crate) mod manifest;
 pub(crate) mod platform_image;
+
+pub use crate::image::{
+    artifact::artifact_manifest,
+    config::{ImageConfig, image_config},
+    config_options::{ConfigOptions, ExtraConfig},
+    graph::Image,
+    index::{ImageIndex, image_index},
+    inherit::Inherit,
+    manifest::{ImageManifest, ManifestOptions, image_manifest},
+    platform_image::PlatformImage,
+};

@@ -1,4 +1,4 @@
-//! Mappings in, a layer out; and layers read.
+//! Makes layers from mappings, and reads layers.
 
 pub(crate) mod attributes;
 pub(crate) mod base;

@@ -14,4 +14,3 @@ pub(crate) mod open_archive;
 pub(crate) mod read;
 pub(crate) mod repository;
 pub(crate) mod whole;
-pub(crate) mod write;

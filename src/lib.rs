@@ -112,6 +112,7 @@ mod pool;
 mod recipe;
 #[cfg(feature = "registry")]
 pub mod registry;
+mod rootfs;
 mod store;
 mod tarfile;
 mod verify;
@@ -122,33 +123,19 @@ pub use crate::{
         options::{ArchiveFormat, ArchiveOptions},
     },
     basics::{
-        byte_format::BYTE_FORMAT,
-        digest::{Digest, ParseDigestError},
-        error::{Error, Result},
-        printable::{Printable, PrintableJson},
-        progress::Progress,
-        registry_error::RegistryErrorKind,
-        report::Report,
-        warning::Warning,
+        BYTE_FORMAT, Digest, Error, ParseDigestError, Printable, PrintableJson, Progress,
+        RegistryErrorKind, Report, Result, Warning,
     },
-    blob::traits::{Blob, FileBlob, Layer, MemoryBlob},
+    blob::{Blob, FileBlob, Layer, MemoryBlob},
     closure::{closure_layers, graph::ReferenceGraph, options::ClosureOptions},
     document::{
-        configuration::{Configuration, ContainerConfig, History, RootFs},
-        descriptor::{Annotations, Descriptor, MediaType, Platform},
-        extra::Extra,
-        manifest::{Index, Manifest},
-        name::ImageName,
+        Annotations, Configuration, ContainerConfig, Descriptor, Extra, History, ImageName, Index,
+        Manifest, MediaType, Platform, RootFs,
     },
     image::{
-        artifact::artifact_manifest,
-        config::{ImageConfig, image_config},
-        config_options::{ConfigOptions, ExtraConfig},
-        graph::Image,
-        index::{ImageIndex, image_index},
-        inherit::Inherit,
-        manifest::{ImageManifest, ManifestOptions, image_manifest},
-        platform_image::PlatformImage,
+        ConfigOptions, ExtraConfig, Image, ImageConfig, ImageIndex, ImageManifest, Inherit,
+        ManifestOptions, PlatformImage, artifact_manifest, image_config, image_index,
+        image_manifest,
     },
     layer::{
         entries::{LayerEntries, LayerEntry, layer_entries},
@@ -161,15 +148,16 @@ pub use crate::{
     },
     pool::Pool,
     recipe::{
-        base_files::BaseFiles,
-        mapping::{Attribute, Attributes, FileMapping, Source},
-        options::{HardLinks, LayerOptions, OnConflict, PermissionRule},
-        origin::Recipe,
-        spec::LayerSpec,
-        trust::{RecipeKey, RecipeTrust},
+        Attribute, Attributes, BaseFiles, FileMapping, HardLinks, LayerOptions, LayerSpec,
+        OnConflict, PermissionRule, Recipe, RecipeKey, RecipeTrust, Source,
     },
-    store::{checked::CheckedFile, lock::ReadLock, new_file::NewFile, write_options::WriteOptions},
-    tarfile::compression::Compression,
+    rootfs::{
+        ImageFiles,
+        entry::{FileEntry, FileKind},
+        unpack::{Skipped, unpack},
+    },
+    store::{CheckedFile, NewFile, ReadLock, WriteOptions},
+    tarfile::Compression,
     verify::{
         defect::{Defect, Severity},
         finding::Finding,

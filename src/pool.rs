@@ -1,4 +1,4 @@
-//! How many threads may work at once.
+//! Limits how many threads work at the same time.
 
 #[cfg(all(test, shuttle))]
 pub(crate) mod model;
@@ -16,11 +16,11 @@ use crate::basics::sync::{Condvar, Mutex, in_threads};
 
 pub(crate) use crate::basics::sync::lock;
 
-/// A bound on the threads at work, shared by everything that is given the same pool.
+/// A limit on the number of working threads, shared by everything that uses the same pool.
 ///
-/// A pool owns no threads and there is no global one: work borrows threads while it lasts, and of
-/// all of them together at most this many work at a time. No byte of any result depends on the
-/// number.
+/// A pool owns no threads, and there is no global pool. An operation borrows threads while it runs,
+/// and all operations of a pool together use at most this many at a time. No byte of any result
+/// depends on the number.
 ///
 /// ```
 /// use oci_layout::Pool;
@@ -34,11 +34,11 @@ pub struct Pool(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     threads: NonZeroUsize,
-    /// Threads that are at a task now.
+    /// The threads that currently run a task.
     working: Mutex<usize>,
-    /// A task ended: there may be another to claim.
+    /// Signals that a task ended, so another may be available.
     changed: Condvar,
-    /// Of all jobs together.
+    /// Shared by all jobs.
     buffers: Mutex<Buffers>,
 }
 
@@ -46,15 +46,15 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Buffers {
     in_use: usize,
-    /// To be used again: given back to the system and asked for anew, memory would grow with the
-    /// number of blocks.
+    /// Buffers for reuse. If they were returned to the system and allocated again, memory would
+    /// grow with the number of blocks.
     spare: Vec<Vec<u8>>,
-    /// The number of jobs. A pool at rest holds no memory.
+    /// The number of jobs. Without jobs, a pool holds no memory.
     jobs: usize,
 }
 
 impl Pool {
-    /// A pool of this many threads, at least one.
+    /// Creates a pool of this many threads, at least one.
     pub fn new(threads: usize) -> Self {
         let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
         Self(Arc::new(Inner {
@@ -65,7 +65,7 @@ impl Pool {
         }))
     }
 
-    /// A pool of as many threads as this process may run at once.
+    /// Creates a pool of as many threads as this process can run in parallel.
     pub fn available() -> Self {
         Self::new(thread::available_parallelism().map_or(1, NonZeroUsize::get))
     }
@@ -75,9 +75,9 @@ impl Pool {
         self.0.threads.get()
     }
 
-    /// Applies a function to every item, as many at a time as the pool has threads; results in the
-    /// items' order. The way to make several layers side by side: what the function starts on this
-    /// same pool shares its bound.
+    /// Applies a function to every item, with as many threads as the pool has, and returns the
+    /// results in the order of the items. Use it to make several layers in parallel: operations
+    /// that the function starts on the same pool share its limit.
     #[doc(hidden)]
     pub fn map<T: Send, R: Send>(
         &self,
@@ -101,14 +101,15 @@ impl Pool {
         results.into_iter().map(|(_, result)| result).collect()
     }
 
-    /// Runs the tasks of a job until it has no more; `parts` says into how many it falls at most.
+    /// Runs the tasks of a job until none are left. The job consists of at most `parts` tasks that
+    /// can run in parallel.
     pub(crate) fn run(&self, job: &impl Job, parts: usize) {
         lock(&self.0.buffers).jobs += 1;
         let _end = JobEnd(self);
         self.scope(parts, || self.work(job));
     }
 
-    /// A buffer for one block, or for what it becomes.
+    /// Takes a buffer for one block, in its original or compressed form.
     pub(crate) fn buffer(&self) -> Buffer {
         let mut buffers = lock(&self.0.buffers);
         buffers.in_use += 1;
@@ -143,40 +144,40 @@ impl Pool {
     }
 }
 
-/// Work that falls into tasks, of which several can be done at once.
+/// Work that consists of tasks, several of which can run at the same time.
 pub(crate) trait Job: Sync {
     type Task;
 
-    /// The next task. Called by one thread at a time, and after every end of a task: it must be
-    /// quick.
+    /// Returns the next task. Only one thread calls this at a time, after every end of a task, so
+    /// it must be quick.
     fn claim(&self, may: May) -> Claim<Self::Task>;
 
     fn run(&self, task: Self::Task);
 
-    /// A task panicked: no more of them.
+    /// Ends the job, because a task panicked.
     fn abort(&self);
 }
 
-/// What there is room for now.
+/// The resources that are currently available.
 #[derive(Clone, Copy)]
 pub(crate) struct May {
-    /// Another thread may work.
+    /// Whether another thread may work.
     pub(crate) work: bool,
-    /// The number of buffers in use, by all jobs.
+    /// The number of buffers in use by all jobs.
     pub(crate) buffers: usize,
 }
 
 pub(crate) enum Claim<T> {
     Work(T),
-    /// A task that waits for somebody else's file or socket rather than works: as long as it does,
-    /// others may work.
+    /// A task that waits for a file or socket of the caller instead of working. Another thread may
+    /// work while it runs.
     Output(T),
-    /// There is none now; a task that runs will make one possible.
+    /// No task is available now. A running task will make one available.
     Wait,
     Done,
 }
 
-/// See [`Pool::buffer`].
+/// A buffer from [`Pool::buffer`].
 #[derive(Debug)]
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
@@ -185,7 +186,7 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    /// So many bytes to be written over; what is in them is left from somebody before.
+    /// Returns this many bytes to overwrite. They contain data from previous uses.
     pub(crate) fn room(&mut self, size: usize) -> &mut [u8] {
         self.len = size;
         if self.bytes.len() < size {
@@ -195,7 +196,7 @@ impl Buffer {
         &mut self.bytes[..size]
     }
 
-    /// Leaves off what was not written.
+    /// Removes the bytes that were not written.
     pub(crate) fn truncate(&mut self, size: usize) {
         self.len = self.len.min(size);
     }
@@ -219,7 +220,7 @@ impl Drop for Buffer {
     }
 }
 
-/// Says that a job ended, even by a panic.
+/// Records the end of a job, even by a panic.
 struct JobEnd<'a>(&'a Pool);
 
 impl Drop for JobEnd<'_> {
@@ -232,7 +233,7 @@ impl Drop for JobEnd<'_> {
     }
 }
 
-/// Says that a task ended, even by a panic: the other threads would wait for it for ever.
+/// Records the end of a task, even by a panic. Otherwise the other threads would wait forever.
 struct TaskEnd<'a, J: Job> {
     pool: &'a Pool,
     job: &'a J,

@@ -1,10 +1,10 @@
-//! Images in registries, read and written as the [distribution specification] says; with the
-//! feature `registry`.
+//! Pulls images from registries, pushes images to registries, and serves images, as the
+//! [distribution specification] defines it. Requires the feature `registry`.
 //!
-//! [`Client::image`] gives an [`Image`](crate::Image) whose documents are here and whose layers are
-//! read from the registry when somebody wants their bytes: [`image_layout`](crate::image_layout())
-//! and [`ImageLayout::append`](crate::ImageLayout::append) do, several at a time, and check every
-//! byte; a blob that a layout has is not read again.
+//! [`Client::image`] returns an [`Image`](crate::Image). It reads the manifests at once, and layers
+//! when their bytes are needed: [`image_layout`](crate::image_layout()) and
+//! [`ImageLayout::append`](crate::ImageLayout::append) download several layers at a time and verify
+//! every byte. They do not download a blob that the layout already has.
 //!
 //! ```no_run
 //! use oci_layout::{Pool, LayoutOptions, image_layout, registry::{Client, Reference}};
@@ -16,8 +16,8 @@
 //! # Ok::<_, oci_layout::Error>(())
 //! ```
 //!
-//! [`Client::push`] takes an [`Image`](crate::Image) of any origin, and sends what a registry lacks
-//! of it:
+//! [`Client::push`] takes an [`Image`](crate::Image) from anywhere, and sends what the registry
+//! lacks:
 //!
 //! ```no_run
 //! use oci_layout::{ImageLayout, registry::{Client, Reference}};
@@ -30,19 +30,18 @@
 //! # Ok::<_, oci_layout::Error>(())
 //! ```
 //!
-//! [`Endpoint`] is the other side: layouts, and images that lie in none, for every client that can
-//! pull.
+//! [`Endpoint`] is the server: it serves layouts, and images that are in no layout, to every client
+//! that can pull.
 //!
-//! All functions wait for the network. Call them, and read what they give, from threads that may
-//! wait: from asynchronous code with `spawn_blocking` or its like.
+//! All functions block while they wait for the network. In asynchronous code, call them and read
+//! their results inside `spawn_blocking` or similar.
 //!
-//! # What enters from outside
+//! # Environment
 //!
-//! The only part of this library that the environment has a say in. Unless [`Client::proxies`] says
-//! otherwise, the HTTP client goes through the proxies that [`Proxies::from_environment`] finds;
-//! and unless [`Client::authorities`] does, it trusts the authorities for certificates that the
-//! system does, or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`. Credential helpers are looked for
-//! on `PATH`.
+//! This is the only part of the library that reads environment variables. Unless
+//! [`Client::proxies`] is set, the client uses the proxies that [`Proxies::from_environment`]
+//! finds. Unless [`Client::authorities`] is set, it trusts the certificate authorities of the
+//! system, or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`. It finds credential helpers on `PATH`.
 //!
 //! [distribution specification]:
 //! https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
@@ -65,6 +64,7 @@ pub(crate) mod proxy;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod reference;
+pub(crate) mod referrer;
 pub(crate) mod serve;
 pub(crate) mod session;
 pub(crate) mod tls;

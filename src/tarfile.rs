@@ -1,4 +1,4 @@
-//! Tars: their headers and paths, the reader of those that others wrote, and what compresses them.
+//! Tars: their headers and paths, a reader for tars of other programs, and compression.
 
 pub(crate) mod codec;
 pub(crate) mod compression;
@@ -8,3 +8,12 @@ pub(crate) mod header;
 pub(crate) mod path;
 pub(crate) mod reader;
 pub(crate) mod xattrs;
+
+pub use crate::tarfile::compression::Compression;
+pub(crate) use crate::tarfile::{
+    decompress::{Packing, decompress, unpacked},
+    follow::{LinkFault, follow},
+    path::LayerPath,
+    reader::{Ending, Extent, TarEntry, TarReader, read_extents},
+    xattrs::Xattrs,
+};

@@ -34,6 +34,7 @@ mod library {
     mod source_tar;
     mod sources;
     mod spec;
+    mod unpack;
     mod values;
     mod verify;
     mod warnings;

@@ -16,8 +16,7 @@ use crate::{
     },
     blob::traits::Blob,
     document::{
-        descriptor::{Descriptor, MediaType},
-        extra::Extra,
+        descriptor::Descriptor,
         layout_paths::{INDEX, MARKER, marker},
         manifest::Index,
         name::{CONTAINERD_NAME, ImageName, REF_NAME},
@@ -77,7 +76,7 @@ pub fn image_archive<I: Into<Image>>(
         images = docker::narrowed(&images, platform)?;
     }
     warnings.extend(images.iter().flat_map(Image::warnings).cloned());
-    let mut index = index.unwrap_or_else(empty_index);
+    let mut index = index.unwrap_or_else(|| Index::of(Vec::new()));
     index.manifests = entries(&images)?;
     if format != ArchiveFormat::Oci {
         index
@@ -134,18 +133,6 @@ pub struct WrittenArchive {
 /// The file of a docker-archive that lists its images.
 const MANIFEST: &str = "manifest.json";
 
-fn empty_index() -> Index {
-    Index {
-        schema_version: 2,
-        media_type: Some(MediaType::INDEX),
-        artifact_type: None,
-        manifests: Vec::new(),
-        subject: None,
-        annotations: BTreeMap::new(),
-        extra: Extra::default(),
-    }
-}
-
 /// Gives the entry of an index a full name if it has only a tag.
 fn complete_name(entry: &mut Descriptor, repository: Option<&str>) -> Result<()> {
     // A tag that is not valid here cannot be completed to a full name.
@@ -158,7 +145,7 @@ fn complete_name(entry: &mut Descriptor, repository: Option<&str>) -> Result<()>
         (None, Some(repository)) => in_repository(repository, &name.tag)?,
         (None, None) => {
             let reason = format!(
-                "it is in no repository, without which docker has no name for it: give the image \
+                "it has no repository, which docker requires: give the image \
                  a full name, as in app:{}",
                 name.tag
             );
@@ -173,7 +160,7 @@ fn in_repository(repository: &str, tag: &str) -> Result<String> {
     let name = format!("{repository}:{tag}").parse::<ImageName>();
     name.ok().and_then(|name| name.full).ok_or_else(|| {
         let reason = format!(
-            "it is no repository, for the image with the tag {tag:?} to be in: give the image a \
+            "it is not a valid repository for the tag {tag:?}: give the image a \
              full name, as in app:{tag}"
         );
         Error::invalid(format!("repository {repository:?}"), reason)

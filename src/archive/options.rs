@@ -96,7 +96,7 @@ impl FromStr for ArchiveFormat {
             "both" => Ok(Self::Both),
             _ => Err(Error::invalid(
                 format!("format {text:?}"),
-                "it is oci-archive, docker-archive or both",
+                "expected oci-archive, docker-archive or both",
             )),
         }
     }

@@ -1,18 +1,18 @@
 //! A decompressed layer, as a blob with its diff ID as digest.
 
 use std::{
-    io::{self, BufReader, Read},
+    io::{self, Read},
     sync::Arc,
 };
 
 use crate::{
     basics::{
-        digest::{Digest, HashRead},
+        digest::Digest,
         error::{Error, Result},
     },
-    blob::traits::Blob,
+    blob::{chunks, traits::Blob},
     document::descriptor::{Descriptor, MediaType},
-    tarfile::decompress::{Unpacked, decompress},
+    tarfile::unpacked,
 };
 
 /// The tar of a layer, decompressed as it is read.
@@ -32,13 +32,7 @@ impl UnpackedLayer {
         let size = match layer.checked()? {
             Some(file) => length(unpacked(file)).map_err(unreadable)?,
             None => {
-                let mut blob = HashRead::new(layer.open()?);
-                let size = length(unpacked(&mut blob)).map_err(unreadable)?;
-                // Reads bytes after the compressed stream.
-                io::copy(&mut blob, &mut io::sink()).map_err(unreadable)?;
-                let (digest, read) = blob.finish();
-                descriptor.check(read, Some(digest))?;
-                size
+                chunks::verified(layer.as_ref(), |blob| length(unpacked(blob)).map_err(unreadable))?
             }
         };
         Ok(Self { tar: Descriptor::new(MediaType::LAYER, diff_id, size), layer })
@@ -57,10 +51,4 @@ impl Blob for UnpackedLayer {
         };
         unpacked(blob).map_err(|cause| Error::blob(self.layer.descriptor().digest, cause))
     }
-}
-
-fn unpacked<'a>(blob: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
-    let (Unpacked::Compressed(tar) | Unpacked::Plain(tar)) =
-        decompress(BufReader::with_capacity(64 << 10, blob))?;
-    Ok(tar)
 }

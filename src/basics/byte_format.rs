@@ -1,5 +1,6 @@
 //! The number of the byte format.
 
-/// The number of the byte format: it names the codecs' versions, the block sizes and all that
-/// `docs/byte-format.md` says. Diff IDs are promised across numbers, compressed digests within one.
+/// The number of the byte format. It stands for the versions of the codecs, the block sizes and
+/// everything else in `docs/byte-format.md`. Diff IDs stay the same across numbers, compressed
+/// digests only within one.
 pub const BYTE_FORMAT: u32 = 1;

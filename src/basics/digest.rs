@@ -1,4 +1,4 @@
-//! Digests, and a reader that computes one while the bytes pass.
+//! Digests, and a reader that computes one from the bytes that pass through it.
 
 use std::{
     fmt,
@@ -11,12 +11,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::basics::text;
 
-/// The sha256 of some bytes, written `sha256:` and 64 lower-case hexadecimal digits.
+/// A SHA-256 digest, written as `sha256:` and 64 lower-case hexadecimal digits.
 ///
 /// The
 /// [specification](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests)
-/// registers more algorithms; every registry and every image in use has sha256, so that another one
-/// is refused by name rather than carried along unchecked.
+/// registers more algorithms, but all registries and images use SHA-256. Digests of other
+/// algorithms are an error, because content that cannot be verified must not be accepted.
 ///
 /// ```
 /// use oci_layout::Digest;
@@ -28,12 +28,12 @@ use crate::basics::text;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
-/// What stands before the digits.
+/// The prefix of the digits.
 const ALGORITHM: &str = "sha256:";
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// What each character stands for; 16 or more for one that is no lower-case hexadecimal digit.
+/// The value of each character, or 16 or more for one that is not a lower-case hexadecimal digit.
 const DIGIT_VALUES: [u8; 256] = {
     let mut values = [u8::MAX; 256];
     let mut value = 0;
@@ -45,7 +45,7 @@ const DIGIT_VALUES: [u8; 256] = {
 };
 
 impl Digest {
-    /// The digest of these bytes.
+    /// Computes the digest of bytes.
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
         Self(Sha256::digest(bytes.as_ref()).into())
     }
@@ -58,12 +58,13 @@ impl Digest {
         &self.0
     }
 
-    /// The 64 hexadecimal digits without the algorithm: a blob's file name.
+    /// The 64 hexadecimal digits without the algorithm, which are the file name of a blob.
     pub fn hex(&self) -> String {
         self.to_string().split_off(ALGORITHM.len())
     }
 
-    /// The digest as text, in memory that need not be asked for: an index may have thousands.
+    /// Calls `f` with the digest as text, without an allocation: an index may have thousands of
+    /// digests.
     fn with_text<T>(&self, f: impl FnOnce(&str) -> T) -> T {
         let mut text = [0; ALGORITHM.len() + 64];
         let (algorithm, digits) = text.split_at_mut(ALGORITHM.len());
@@ -87,7 +88,7 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Text that is no digest.
+/// The error for text that is not a digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("digest {digest:?} {reason}")]
 #[non_exhaustive]
@@ -103,14 +104,15 @@ impl FromStr for Digest {
 
     /// # Errors
     ///
-    /// For another algorithm, another length, or anything but lower-case hexadecimal digits.
+    /// If the algorithm is not `sha256`, or if the rest does not have 64 lower-case hexadecimal
+    /// digits.
     fn from_str(text: &str) -> Result<Self, ParseDigestError> {
         let refuse = |reason| ParseDigestError { digest: text.to_owned(), reason };
         let Some((algorithm, hex)) = text.split_once(':') else {
-            return Err(refuse("has no algorithm: it is written sha256:HEX"));
+            return Err(refuse("has no algorithm: write it as sha256:HEX"));
         };
         if algorithm != "sha256" {
-            return Err(refuse("is not a sha256, the one algorithm supported here"));
+            return Err(refuse("has an unsupported algorithm: only sha256 is supported"));
         }
         let mut bytes = [0; 32];
         let mut is_hex = hex.len() == 64;
@@ -120,7 +122,7 @@ impl FromStr for Digest {
             *byte = high << 4 | low & 15;
         }
         if !is_hex {
-            return Err(refuse("is not 64 lower-case hexadecimal digits"));
+            return Err(refuse("does not have 64 lower-case hexadecimal digits"));
         }
         Ok(Self(bytes))
     }
@@ -138,7 +140,7 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// A running sha256 that also counts.
+/// A running SHA-256 that also counts bytes.
 #[derive(Clone, Default)]
 pub(crate) struct Hasher {
     sha: Sha256,
@@ -162,7 +164,7 @@ impl Hasher {
     }
 }
 
-/// Passes bytes on and hashes them.
+/// A reader that hashes the bytes that pass through it.
 pub(crate) struct HashRead<R> {
     inner: R,
     hasher: Hasher,

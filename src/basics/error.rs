@@ -1,4 +1,4 @@
-//! Errors, each with the path, digest or mapping that failed and what to do about it.
+//! Errors. Each names the path, digest or mapping that failed and says what to do.
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
@@ -11,19 +11,19 @@ use crate::basics::{
     warning::Warning,
 };
 
-/// The result of every function here that can fail.
+/// The result of the fallible functions of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a layer, a document or a layout could not be created or read.
 ///
 /// To react to an error, match on its variant: each failure that a caller may handle in its own way
 /// has one, with its data in fields. There is no separate `kind()`, because it would have to leave
-/// that data out. Only [`Error::Registry`] has a kind within, since registries refuse for many
-/// reasons.
+/// that data out. Only [`Error::Registry`] has a kind, since registries refuse for many reasons.
 ///
-/// Displayed, an error does not include its cause, which [`source`](std::error::Error::source)
-/// returns: [`Report`](crate::Report) displays both, and so do crates such as `anyhow`. The text is
-/// safe for terminals and logs, whatever the origin of the names in it: see [`Printable`].
+/// `Display` does not write the cause, which [`source`](std::error::Error::source) returns:
+/// [`Report`](crate::Report) writes both, and so do crates such as `anyhow`. The text has one or
+/// more lines. It is safe for terminals and logs, even if the names in it come from an untrusted
+/// source: see [`Printable`].
 ///
 /// An error converts into an [`io::Error`] that contains it and has the [`io::ErrorKind`] of its
 /// cause.
@@ -31,79 +31,81 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// A mapping names a source that does not exist.
-    #[error("source {path:?} does not exist: correct the path, or make the file first")]
+    #[error("source {path:?} does not exist: correct the path, or create the file first")]
     SourceMissing {
         /// The source as the mapping gives it.
         path: PathBuf,
     },
-    /// A source exists and cannot be read.
+    /// A source exists, but cannot be read.
     #[error("cannot read source {path:?}")]
     SourceUnreadable {
         /// The file or directory.
         path: PathBuf,
-        /// The error of the system.
+        /// The error of the operating system.
         #[source]
         cause: io::Error,
     },
-    /// A file in a source folder has a type that no layer can contain: a socket, a fifo, a device.
-    #[error("source {path:?} is a {kind}, which a layer cannot take from a folder: exclude it")]
+    /// A source folder contains a file that a layer cannot include: a socket, a FIFO or a device.
+    #[error("source {path:?} is a {kind}, which a layer cannot include from a folder: exclude it")]
     SourceKind {
         /// The file.
         path: PathBuf,
-        /// The type of the file.
+        /// The type of the file, in one word.
         kind: &'static str,
     },
-    /// A mapping names a source that has no bytes to read: a socket, a device.
+    /// A mapping names a source that is neither a file nor a pipe: a socket or a device.
     #[error(
-        "source {path:?} is a {kind}, and a layer takes the bytes of files and pipes: write them \
-         to a file first"
+        "source {path:?} is a {kind}, but a layer can only contain the bytes of files and pipes: \
+         write them to a file first"
     )]
     SourceNotAFile {
         /// The source.
         path: PathBuf,
-        /// The type of the file.
+        /// The type of the source, in one word.
         kind: &'static str,
     },
-    /// A source is a pipe, and there is no folder to store its bytes in.
+    /// A source is a pipe, and no folder is set in which to keep its bytes.
     #[error(
-        "source {path:?} is a pipe, which is read once, and there is no folder to keep its bytes \
-         in: store the layer, give a scratch folder, or write it to a file first"
+        "source {path:?} is a pipe, which can be read only once, and there is no folder to keep \
+         its bytes in: store the layer, set a scratch folder, or write the bytes to a file first"
     )]
     SourcePipe {
         /// The source.
         path: PathBuf,
     },
-    /// Two mappings name one pipe.
+    /// Two mappings name the same pipe.
     #[error(
-        "source {path:?} is a pipe and is given twice, and a pipe is read once: write it to a \
-         file first"
+        "source {path:?} is a pipe and is given twice, but a pipe can be read only once: write \
+         its bytes to a file first"
     )]
     SourcePipeTwice {
         /// The source.
         path: PathBuf,
     },
-    /// A source file does not have the size that the system reports, as with `/proc` and `/sys`.
+    /// A source file reports a wrong size, as files in `/proc` and `/sys` do.
     #[error(
-        "source {path:?} says that it has {size} bytes and has {found}, as the files of /proc and \
-         /sys do: copy its contents to another file first, as `cat` does"
+        "source {path:?} reports a size of {size} bytes and has {found}, as files in /proc and \
+         /sys do: copy its contents to another file first, for example with `cat`"
     )]
     SourceSize {
         /// The file.
         path: PathBuf,
-        /// The reported size.
+        /// The size that it reports.
         size: u64,
         /// "more" or "fewer".
         found: &'static str,
     },
-    /// A source file changed between being listed and being read.
-    #[error("source {path:?} {change} while it was read: build again when nothing writes to it")]
+    /// A source file changed between listing and reading.
+    #[error(
+        "source {path:?} {change} while it was being read: build again when nothing writes to it"
+    )]
     SourceChanged {
         /// The file.
         path: PathBuf,
         /// "shrank", "grew", "vanished" or "changed".
         change: &'static str,
     },
-    /// A destination cannot be a path in a layer.
+    /// A destination is not a valid path in a layer.
     #[error("destination {destination:?} {reason}")]
     Destination {
         /// The destination as the mapping gives it.
@@ -111,28 +113,28 @@ pub enum Error {
         /// What is wrong with it, and what to write instead.
         reason: &'static str,
     },
-    /// Two mappings put different entries at one path.
+    /// Two mappings put different entries at the same path.
     #[error(
-        "{destination:?} is wanted twice: by {first} and by {second}; drop one, exclude it there, \
-         or choose a conflict policy (first or last wins)",
+        "{destination:?} is provided twice, by {first} and by {second}: remove one, exclude the \
+         path from it, or choose a conflict policy (first or last wins)",
         first = Printable(first), second = Printable(second)
     )]
     Conflict {
         /// The path in the layer.
         destination: PathBuf,
-        /// What the earlier mapping puts there.
+        /// What the earlier mapping puts at the path.
         first: String,
-        /// What the later mapping puts there.
+        /// What the later mapping puts at the path.
         second: String,
     },
-    /// A destination goes through a symbolic link of the base that does not lead to a directory.
+    /// A destination passes through a symbolic link of the base that does not lead to a directory.
     #[error(
-        "destination {destination:?} goes through {link:?}, which the base has as a symbolic link \
-         to {target:?}: the link {reason}; correct the destination, or remove the link with a \
+        "destination {destination:?} passes through {link:?}, a symbolic link of the base to \
+         {target:?}: the link {reason}; correct the destination, or remove the link with a \
          whiteout first"
     )]
     BaseLink {
-        /// The destination, or the path in a source folder that maps there.
+        /// The destination, or the path of a file from a source folder.
         destination: PathBuf,
         /// The link in the base.
         link: PathBuf,
@@ -141,7 +143,7 @@ pub enum Error {
         /// Where the link leads.
         reason: &'static str,
     },
-    /// A file would replace a directory of the base, or a directory a file.
+    /// A file would replace a directory of the base, or a directory would replace a file.
     #[error(
         "the base has a {base} at {destination:?}, and {source_name} would replace it: {}, or \
          allow the replacement (replace)",
@@ -153,77 +155,78 @@ pub enum Error {
         source_name = Printable(source_name)
     )]
     BaseConflict {
-        /// The destination, or the path in a source folder that maps there.
+        /// The destination, or the path of a file from a source folder.
         destination: PathBuf,
-        /// What the base has there: "directory" or "file".
+        /// What the base has at that path: "directory" or "file".
         base: &'static str,
-        /// What the layer has there, or below it.
+        /// What the layer has at that path or below it.
         source_name: String,
     },
-    /// A layer that was created without its base replaces something of that base.
+    /// A layer that was made without its base replaces a file, link or directory of that base.
     #[error("{0}; or allow the replacement (replace)")]
     Replaced(Warning),
-    /// A glob is invalid.
+    /// A glob has invalid syntax.
     #[error("glob {glob:?} is not valid: {reason}", reason = Printable(reason))]
     Glob {
         /// The glob.
         glob: String,
-        /// What is wrong with it.
+        /// What is wrong with the glob.
         reason: String,
     },
-    /// A tar given as a source is damaged, or has an entry that no layer can contain.
+    /// A source tar is damaged, or contains something that a layer cannot.
     #[error("tar {path:?}, at byte {offset}: {reason}", reason = Printable(reason))]
     SourceTar {
         /// The tar.
         path: PathBuf,
-        /// The offset in the (uncompressed) tar.
+        /// The offset in the uncompressed tar.
         offset: u64,
         /// What is wrong.
         reason: String,
     },
-    /// A source is a compressed tar, and there is no folder to decompress it in.
+    /// A source tar is compressed, and no folder is set in which to decompress it.
     #[error(
-        "tar {path:?} is compressed and there is no folder to unpack it in: store the layer, give \
-         a scratch folder, or decompress the tar first"
+        "tar {path:?} is compressed, and there is no folder to decompress it in: store the layer, \
+         set a scratch folder, or decompress the tar first"
     )]
     ScratchNeeded {
         /// The tar.
         path: PathBuf,
     },
-    /// A compression is invalid or not available.
+    /// A compression, or its level, is not available.
     #[error("compression {compression:?}: {reason}", reason = Printable(reason))]
     Compression {
-        /// The compression, as written on a command line.
+        /// The compression, as on the command line.
         compression: String,
         /// What is wrong, and what to do.
         reason: String,
     },
-    /// A codec linked into this program does not give the bytes that the byte format promises.
+    /// A codec that is linked into this program does not make the bytes that the byte format
+    /// promises.
     #[error(
-        "the {codec} linked into this program makes other bytes than byte format {format} \
-         promises: build with the Cargo.lock of this release, without a system library in its \
-         place"
+        "the {codec} that is linked into this program does not make the bytes that byte format \
+         {format} promises: build with the Cargo.lock of this release, and do not replace the \
+         codec by a library of the system"
     )]
     CodecBytes {
-        /// "gzip" or "zstd", and its level.
+        /// "gzip" or "zstd", with the level.
         codec: String,
         /// The number of the byte format.
         format: u32,
     },
-    /// A digest is invalid.
+    /// A digest is malformed.
     #[error(transparent)]
     Digest(#[from] ParseDigestError),
-    /// A value is invalid: JSON, a platform, a name, a file that is given as an option.
+    /// A value is not valid: JSON from the user, a platform, a tag, an environment variable.
     #[error("{what}: {reason}", what = Printable(what), reason = Printable(reason))]
     Invalid {
-        /// The value, by its name or its path in JSON.
+        /// The value, and where it comes from.
         what: String,
         /// What is wrong, and what to do.
         reason: String,
     },
-    /// JSON given by the user has a member that does not exist.
+    /// JSON from the user has a member that does not exist.
     #[error(
-        "{what}: there is no member {member:?}; {}",
+        "{what}: unknown member {member:?}; {}",
         Printable(existing(closest.as_deref(), known)),
         what = Printable(what)
     )]
@@ -237,7 +240,7 @@ pub enum Error {
         /// All members that the object may have.
         known: Vec<String>,
     },
-    /// Images cannot be together in one layout or index.
+    /// Two images cannot be in the same layout or index.
     #[error(
         "images {first} and {second} {reason}",
         first = Printable(first), second = Printable(second), reason = Printable(reason)
@@ -245,9 +248,9 @@ pub enum Error {
     Images {
         /// The tag, platform or digest of the first image.
         first: String,
-        /// The same of the second image.
+        /// The tag, platform or digest of the second image.
         second: String,
-        /// Why not, and what to do.
+        /// Why they cannot be together, and what to do.
         reason: String,
     },
     /// The path is not an image layout, or not the folder that a function expects.
@@ -272,10 +275,10 @@ pub enum Error {
         /// The archive.
         path: PathBuf,
     },
-    /// A layout, or a file of it, is damaged or not supported.
+    /// A layout, or a file in it, is damaged or not supported.
     #[error("{path:?} {reason}", reason = Printable(reason))]
     Layout {
-        /// The layout, or a file of it.
+        /// The layout, or a file in it.
         path: PathBuf,
         /// What is wrong, and what to do.
         reason: String,
@@ -287,7 +290,7 @@ pub enum Error {
         path: PathBuf,
         /// The requested tag, full name or digest.
         name: Option<String>,
-        /// The tags in the layout; for an image without one, its digest and platform.
+        /// The tags in the layout; for an image without a tag, its digest and platform.
         available: Vec<String>,
     },
     /// A layout has several images that match.
@@ -297,7 +300,7 @@ pub enum Error {
         path: PathBuf,
         /// The requested tag or full name.
         name: Option<String>,
-        /// The tags in the layout; for an image without one, its digest and platform.
+        /// The tags in the layout; for an image without a tag, its digest and platform.
         available: Vec<String>,
     },
     /// A layout, an index or a registry has the image, but not for the platform.
@@ -310,7 +313,7 @@ pub enum Error {
         /// The platforms of the image. If there are none, it is not an image of a container.
         available: Vec<String>,
     },
-    /// A layout has defects. Displayed, each has a line of its own.
+    /// A layout has defects. `Display` writes each on a separate line.
     #[error(
         "{path:?} is not sound: make or fetch it again{}",
         defects.iter().map(|defect| format!("\n  {}", Printable(defect))).collect::<String>()
@@ -318,11 +321,11 @@ pub enum Error {
     Unsound {
         /// The layout.
         path: PathBuf,
-        /// The findings of [`verify`](crate::verify()), each in a sentence.
+        /// The findings of [`verify`](crate::verify()), as one sentence each.
         defects: Vec<String>,
     },
     /// A blob is not in the layout.
-    #[error("blob {digest} is missing from {path:?}: fetch the image again, whole")]
+    #[error("blob {digest} is missing from {path:?}: fetch the complete image again")]
     BlobMissing {
         /// The layout.
         path: PathBuf,
@@ -331,63 +334,63 @@ pub enum Error {
     },
     /// The bytes of a blob do not match its descriptor.
     #[error(
-        "blob {digest} is damaged: its descriptor says {expected}, its bytes say {actual}; make \
-         or fetch it again"
+        "blob {digest} is damaged: its descriptor says {expected}, but it has {actual}; make or \
+         fetch it again"
     )]
     BlobDamaged {
         /// The blob.
         digest: Digest,
-        /// Size or digest, from the descriptor.
+        /// The size or digest in the descriptor.
         expected: String,
-        /// Size or digest, from the bytes.
+        /// The size or digest of the bytes.
         actual: String,
     },
-    /// A blob cannot be read.
+    /// The bytes of a blob cannot be read.
     #[error("cannot read blob {digest}")]
     BlobUnreadable {
         /// The blob.
         digest: Digest,
-        /// The error of the system.
+        /// The error of the operating system.
         #[source]
         cause: io::Error,
     },
-    /// A source changed after the recipe that reads it was written.
+    /// A source of a blob has changed since the recipe of the blob was written.
     #[error(
-        "blob {digest} cannot be made again: {path:?} {change} since it was described; put it back \
-         as it was, or make the image again"
+        "blob {digest} cannot be made again: {path:?} {change} since it was described; restore it, \
+         or make the image again"
     )]
     SourceOutdated {
         /// The blob.
         digest: Digest,
-        /// The source; for an entry without one (a directory, a link), its path in the layer.
+        /// The source, or the path in the layer of an entry without a source (a directory, a link).
         path: PathBuf,
-        /// What happened to it: "changed", "vanished", "was added".
+        /// What happened to it: "changed", "vanished" or "was added".
         change: &'static str,
     },
-    /// A recipe reads a file of this machine, and may have been written by somebody else.
+    /// A recipe reads a file of this machine, but lacks the proof that this user wrote it here.
     #[error(
-        "recipe {recipe:?} reads {reads:?}, and this user did not write it here: name a folder \
-         that recipes may read with --recipe-root, or give --trust-recipes if you trust whoever \
-         made the layout (in the library: RecipeTrust)"
+        "recipe {recipe:?} reads {reads:?}, but the recipe was not written by this user on this \
+         machine: name the folders that recipes may read with --recipe-root, or pass \
+         --trust-recipes if you trust the author of the layout (in the library: RecipeTrust)"
     )]
     RecipeUntrusted {
-        /// The file of the recipe.
+        /// The file that contains the recipe.
         recipe: PathBuf,
-        /// The file or folder that it reads.
+        /// The file or folder that the recipe reads.
         reads: PathBuf,
     },
     /// A recipe was written for another byte format.
     #[error(
-        "the recipe of blob {digest} is for byte format {format}, and this program makes byte \
-         format {BYTE_FORMAT}: use a release that makes that one, or make the image again"
+        "the recipe of blob {digest} is for byte format {format}, but this program makes byte \
+         format {BYTE_FORMAT}: use a release that makes format {format}, or make the image again"
     )]
     RecipeFormat {
         /// The blob.
         digest: Digest,
-        /// The number of the byte format.
+        /// The byte format of the recipe.
         format: u64,
     },
-    /// A request to a registry failed.
+    /// A registry could not be reached, refused the request, or sent an invalid response.
     #[error("{reference}: {reason}", reference = Printable(reference), reason = Printable(reason))]
     Registry {
         /// The full name of the image.
@@ -397,15 +400,15 @@ pub enum Error {
         /// What went wrong, and what to do.
         reason: String,
     },
-    /// A warning, if the option `strict` turns warnings into errors.
+    /// A warning that the option `strict` turned into an error.
     #[error("{0} (strict: warnings are errors)")]
     Warning(Warning),
-    /// The endpoint cannot listen at an address.
-    #[error("cannot listen at {address} (choose another address, or port 0 for any that is free)")]
+    /// The server cannot listen on an address.
+    #[error("cannot listen on {address} (choose another address, or port 0 for any free port)")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// The error of the system.
+        /// The error of the operating system.
         #[source]
         cause: io::Error,
     },
@@ -414,19 +417,20 @@ pub enum Error {
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// The error of the system.
+        /// The error of the operating system.
         #[source]
         cause: io::Error,
     },
     /// The file system does not support locks on folders, as with some NFS and FUSE file systems.
     #[error(
-        "cannot lock {path:?}, so that another program could remove blobs that this one is about \
-         to use (if no other program writes there now, go on without locks: --no-lock)"
+        "cannot lock {path:?}, to prevent other programs from removing blobs that this one is \
+         about to use (if no other program is writing to this folder, continue without locks: \
+         --no-lock)"
     )]
     NoLocks {
         /// The folder.
         path: PathBuf,
-        /// The error of the system.
+        /// The error of the operating system.
         #[source]
         cause: io::Error,
     },
@@ -435,7 +439,7 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// The error of the system.
+        /// The error of the operating system.
         #[source]
         cause: io::Error,
     },
@@ -444,8 +448,8 @@ pub enum Error {
 /// The end of the sentence about a member that does not exist.
 fn existing(closest: Option<&str>, known: &[String]) -> String {
     match closest {
-        Some(closest) => format!("the closest is {closest:?}"),
-        None => format!("there are {}", known.join(", ")),
+        Some(closest) => format!("did you mean {closest:?}?"),
+        None => format!("expected one of {}", known.join(", ")),
     }
 }
 
@@ -485,7 +489,7 @@ fn list(names: &[String]) -> String {
 }
 
 impl Error {
-    /// Returns the error for a source file and an error of the system.
+    /// The error for a source file that could not be read.
     pub(crate) fn source(path: impl Into<PathBuf>, cause: io::Error) -> Self {
         let path = path.into();
         match cause.kind() {
@@ -494,27 +498,26 @@ impl Error {
         }
     }
 
-    /// Returns the error for an output and an error of the system.
+    /// The error for an output that could not be written.
     pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         |cause| Self::Write { path, cause }
     }
 
-    /// Returns the error for a writer that receives an output. If the error of the system contains
-    /// one of this crate, which names the file, that one is returned.
+    /// The error of a caller's writer. If it wraps one of our errors, which names a file, returns
+    /// that one.
     pub(crate) fn sink(cause: io::Error) -> Self {
         cause.downcast().unwrap_or_else(Self::write("output"))
     }
 
-    /// Returns the error for a file of a layout and an error of the system.
+    /// The error for a file of a layout that could not be read.
     pub(crate) fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         |cause| Self::Read { path, cause }
     }
 
-    /// Returns the error for the bytes of a blob. They come through `Read`, whose error type is the
-    /// system's. If that error contains one of this crate, for example about a source, that one is
-    /// returned.
+    /// The error for a blob that could not be read. `Read` returns `io::Error`, which may wrap one
+    /// of our errors, for example about a source. In that case, returns the wrapped error.
     pub(crate) fn blob(digest: Digest, cause: io::Error) -> Self {
         match cause.downcast() {
             Ok(error) => error,
@@ -522,7 +525,7 @@ impl Error {
         }
     }
 
-    /// Returns the first of these warnings as an error if warnings are errors.
+    /// Returns the first warning as an error if `strict` is set.
     pub(crate) fn refuse_warnings(warnings: &[Warning], strict: bool) -> Result<()> {
         match warnings.first() {
             Some(warning) if strict => Err(Self::Warning(warning.clone())),
@@ -553,7 +556,7 @@ impl Error {
 }
 
 impl From<Error> for io::Error {
-    /// Returns an error of the same kind that contains this one.
+    /// Wraps the error and keeps the `io::ErrorKind` of its cause.
     fn from(error: Error) -> Self {
         let kind = match &error {
             Error::SourceUnreadable { cause, .. }

@@ -1,4 +1,4 @@
-//! JSON of documents: merged, checked, and written as bytes that are a function of the value.
+//! JSON of documents: merging, checking and writing. The bytes are a function of the value.
 
 use std::fmt;
 
@@ -13,8 +13,8 @@ use serde_json::{
 
 use crate::basics::error::{Error, Result};
 
-/// The bytes of a document: members in the order of its fields, maps sorted, no white space but
-/// in what is taken over as text.
+/// The bytes of a document: members in the order of its fields, maps sorted, no white space except
+/// in raw JSON that is copied.
 pub(crate) fn to_bytes(document: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(document).expect(ALWAYS_JSON)
 }
@@ -23,14 +23,14 @@ pub(crate) fn to_value(document: &impl Serialize) -> Value {
     serde_json::to_value(document).expect(ALWAYS_JSON)
 }
 
-/// The same text as [`to_bytes`], as a part of another document.
+/// The same text as [`to_bytes`], for embedding in another document.
 pub(crate) fn to_raw(document: &impl Serialize) -> Box<RawValue> {
     to_raw_value(document).expect(ALWAYS_JSON)
 }
 
 const ALWAYS_JSON: &str = "documents are made of strings, numbers, lists and maps with string keys";
 
-/// A document from what a user gave; `what` names it in the error, which names the member too.
+/// Reads a document from JSON that a user gave. Errors name `what` and the member.
 pub(crate) fn from_value<T: DeserializeOwned>(what: &str, value: Value) -> Result<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let place = match error.path().to_string() {
@@ -41,12 +41,13 @@ pub(crate) fn from_value<T: DeserializeOwned>(what: &str, value: Value) -> Resul
     })
 }
 
-/// A document from its bytes, if memory has room for it; the error names the member that cannot be
-/// read.
+/// Reads a document from its bytes, within the bounds for documents. Errors name the member that
+/// cannot be read.
 pub(crate) fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, String> {
     Bounds::DOCUMENT.check(bytes, Counted::Known)?;
     serde_json::from_slice(bytes).map_err(|error| {
-        // The way to a member is kept only where it is asked for: an index may have thousands.
+        // Tracking paths of members is slow, and an index may have thousands of them, so only a
+        // failed read is repeated with it.
         let again: Result<T, _> =
             serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes));
         match again.map_err(|error| error.path().to_string()) {
@@ -56,18 +57,18 @@ pub(crate) fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T
     })
 }
 
-/// JSON of others as a value, if memory has room for it.
+/// Parses untrusted JSON as a value, within the bounds for documents.
 pub(crate) fn value(bytes: &[u8]) -> Result<Value, String> {
     Bounds::DOCUMENT.check(bytes, Counted::All)?;
     serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
-/// The most that a document may hold, beyond its largest size in bytes: `{}` in a list is three
-/// bytes of text, and hundreds in memory.
+/// The largest number of values in a document. A limit on its size in bytes is not enough: `{}` in
+/// a list takes three bytes of text, but hundreds in memory.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) values: usize,
-    /// They take the most, each as an object of many members does.
+    /// Objects take the most memory, because each may have many members.
     pub(crate) objects: usize,
 }
 
@@ -75,18 +76,18 @@ pub(crate) struct Bounds {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counted {
     All,
-    /// Those in the lists and objects of documents that this library knows: the others stay text.
+    /// The values in lists and objects that this library parses. All others stay text.
     Known,
 }
 
 impl Bounds {
-    /// An index of sixty thousand images has three objects and nine values each at most.
+    /// An index of sixty thousand images has at most three objects and nine values for each.
     pub(crate) const DOCUMENT: Self = Self { values: 1 << 19, objects: 200_000 };
 
-    /// Whether the document stays within these bounds, without reading it into memory. An error
-    /// says which it does not, or that it is not JSON.
+    /// Checks that the document stays within these bounds, without parsing it into memory. The
+    /// error names the exceeded bound, or says why the document is not JSON.
     pub(crate) fn check(self, bytes: &[u8], counted: Counted) -> Result<(), String> {
-        /// Of what is smaller, every value has room.
+        /// A smaller document cannot exceed the bounds by much.
         const SMALL: usize = 256 << 10;
         if bytes.len() <= SMALL {
             return Ok(());
@@ -98,7 +99,7 @@ impl Bounds {
     }
 }
 
-/// What a document has held so far, and what it may hold.
+/// The number of values so far, with their bounds.
 struct Count {
     most: Bounds,
     values: usize,
@@ -119,7 +120,7 @@ impl Count {
         }
     }
 
-    /// Counts a value that was counted as an object too.
+    /// Counts an object, in addition to its value.
     fn object<E: de::Error>(&mut self) -> Result<(), E> {
         self.objects += 1;
         match self.objects > self.most.objects {
@@ -129,7 +130,7 @@ impl Count {
     }
 }
 
-/// The members of documents whose values become values here, and lists or objects of those.
+/// The members of documents that this library parses, directly or in their lists and objects.
 const KNOWN: [&str; 15] = [
     "Cmd",
     "Entrypoint",
@@ -233,7 +234,8 @@ impl Visitor<'_> for IsKnown {
     }
 }
 
-/// Merges `over` into `under`: objects member by member, `null` removes, everything else replaces.
+/// Merges `over` into `under`: objects are merged member by member, `null` removes, and everything
+/// else replaces.
 pub(crate) fn merge(under: &mut Value, over: Value) {
     match (under, over) {
         (Value::Object(under), Value::Object(over)) => {
@@ -247,7 +249,7 @@ pub(crate) fn merge(under: &mut Value, over: Value) {
             }
         }
         (under, Value::Object(over)) => {
-            // `null` removes, also where there is nothing to remove.
+            // `null` also removes from an object that was no object before.
             *under = Value::Object(Map::new());
             merge(under, Value::Object(over));
         }
@@ -255,8 +257,8 @@ pub(crate) fn merge(under: &mut Value, over: Value) {
     }
 }
 
-/// Returns the members of an object that a user gave, with the keys written as in `known`. A key
-/// that does not exist in any case is an error.
+/// The members of a user's object, with keys in the case of `known`. A key that differs from all of
+/// them by more than case is an error that names it.
 pub(crate) fn with_known_keys(
     what: &str,
     extra: Value,
@@ -270,25 +272,23 @@ pub(crate) fn with_known_keys(
         if normal.insert((*name).to_owned(), value).is_some() {
             return Err(Error::invalid(
                 what,
-                format!("member {name:?} is there twice, in two cases: keep one"),
+                format!("member {name:?} is given twice, in different cases: keep one"),
             ));
         }
     }
     Ok(normal)
 }
 
-/// The members of a JSON object that a user gave; nothing given is none.
+/// The members of a JSON object from a user. `null` stands for an empty object.
 pub(crate) fn object(what: &str, value: Value) -> Result<Map<String, Value>> {
     match value {
         Value::Object(members) => Ok(members),
         Value::Null => Ok(Map::new()),
-        other => {
-            Err(Error::invalid(what, format!("it is a JSON object, and this is not: {other}")))
-        }
+        other => Err(Error::invalid(what, format!("expected a JSON object, found {other}"))),
     }
 }
 
-/// A value as a sentence can have it.
+/// A short form of a value for a message.
 pub(crate) fn brief(value: &Value) -> String {
     match value {
         Value::String(text) => format!("\"{}\"", shown(text)),
@@ -298,7 +298,7 @@ pub(crate) fn brief(value: &Value) -> String {
     }
 }
 
-/// A text of unknown origin and length as it may stand on a line.
+/// Escapes and shortens text of unknown origin for one line of a message.
 pub(crate) fn shown(text: &str) -> String {
     const LONGEST: usize = 200;
     let mut short = String::new();
@@ -339,7 +339,7 @@ mod tests {
         let message = |value| with_known_keys("config", value, &known).unwrap_err().to_string();
         assert_eq!(
             message(json!({ "Entripoint": 1 })),
-            "config: there is no member \"Entripoint\"; the closest is \"Entrypoint\""
+            "config: unknown member \"Entripoint\"; did you mean \"Entrypoint\"?"
         );
         assert!(message(json!({ "cmd": 1, "Cmd": 2 })).contains("twice"));
         assert!(message(json!([1])).contains("a JSON object"));

@@ -1,14 +1,14 @@
-//! Text of others, as a terminal or a log may have it.
+//! Untrusted text, made safe for terminals and logs.
 
 use std::fmt::{self, Display, Write};
 
-/// Displays a value on one line, with every character escaped that acts on a terminal, reorders or
-/// hides text.
+/// Displays a value on one line, and escapes every character that controls a terminal, reorders
+/// text or hides text.
 ///
-/// Escaped are control characters (C0, DEL and C1, line feeds among them), bidirectional controls,
-/// line and paragraph separators, other format characters, characters without a shape or a meaning,
-/// and what is unassigned. A letter, a mark, a digit, a sign or a space of any script stays, and so
-/// does text that was escaped before.
+/// Escaped are control characters (C0, DEL and C1, including line feeds), bidirectional controls,
+/// line and paragraph separators, other format characters, invisible characters, and unassigned or
+/// private ones. Letters, marks, digits, symbols and spaces of all scripts stay. Text that is
+/// already escaped stays the same.
 ///
 /// ```
 /// use oci_layout::Printable;
@@ -17,8 +17,9 @@ use std::fmt::{self, Display, Write};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Printable<T>(pub T);
 
-/// Displays JSON text that is a document to its readers and harmless on a terminal: in its strings,
-/// what [`Printable`] escapes is `\u202e` and the like. The line feeds between its members stay.
+/// Displays JSON text so that it stays the same document and is safe for terminals. Characters in
+/// its strings that [`Printable`] escapes become `\u202e` and the like. Line feeds between members
+/// stay.
 ///
 /// ```
 /// use oci_layout::PrintableJson;
@@ -39,7 +40,7 @@ impl<T: Display> Display for Printable<T> {
 
 impl<T: Display> Display for PrintableJson<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Raw, these three stand between values alone:
+        // Unescaped, JSON allows these three characters only between values:
         // https://www.rfc-editor.org/rfc/rfc8259#section-7
         let is_plain = |c| is_plain(c) || matches!(c, '\n' | '\r' | '\t');
         let escape = |f: &mut fmt::Formatter<'_>, c: char| {
@@ -49,7 +50,7 @@ impl<T: Display> Display for PrintableJson<T> {
     }
 }
 
-/// Passes text on, stretches of plain characters as they are.
+/// Writes runs of plain characters unchanged, and escapes the others.
 struct Escaper<'a, 'f, P, E> {
     f: &'a mut fmt::Formatter<'f>,
     is_plain: P,
@@ -71,7 +72,7 @@ where
     }
 }
 
-/// Whether the character does nothing but stand in its place, where it can be seen.
+/// Whether the character is visible, or a space, and has no effect on the text around it.
 fn is_plain(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control();
@@ -79,18 +80,18 @@ fn is_plain(c: char) -> bool {
     if is_ignorable(c) {
         return false;
     }
-    // Spaces of any width are the only separators that are no line's end.
+    // Spaces of any width are the only separators that do not end a line.
     if c.is_whitespace() {
         return !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}');
     }
-    // The standard library knows what is printable. Behind another character, a mark combines with
-    // that.
+    // The standard library knows which characters are printable. After another character, a mark
+    // combines with it.
     let mut pair = [b'x', 0, 0, 0, 0];
     let length = 1 + c.encode_utf8(&mut pair[1..]).len();
     str::from_utf8(&pair[..length]).is_ok_and(|pair| pair.escape_debug().count() == 2)
 }
 
-/// What is shown as nothing at all, beyond format characters:
+/// Invisible characters that are not format characters:
 /// [Default_Ignorable_Code_Point](https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
 fn is_ignorable(c: char) -> bool {
     matches!(
@@ -112,7 +113,7 @@ mod tests {
 
     use super::*;
 
-    /// Python knows the general category of each character, as an older version of Unicode has it.
+    /// Python knows the general category of each character, from an older version of Unicode.
     #[test]
     fn characters_are_plain_by_their_category() {
         let program = "import sys, unicodedata\n\
@@ -122,14 +123,14 @@ mod tests {
         let categories = String::from_utf8(categories.stdout).unwrap();
         let (mut plain, mut escaped) = (0, 0);
         for (number, category) in categories.lines().enumerate() {
-            // Surrogates are no characters.
+            // Surrogates are not characters.
             let Some(c) = u32::try_from(number).ok().and_then(char::from_u32) else { continue };
             match category {
                 "Cc" | "Cf" | "Zl" | "Zp" => {
                     assert!(!is_plain(c), "{number:x} {category}");
                     escaped += 1;
                 }
-                // It may have been assigned since.
+                // A newer version of Unicode may have assigned it.
                 "Cn" | "Co" => {}
                 _ => {
                     assert_eq!(is_plain(c), !is_ignorable(c), "{number:x} {category}");
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_escaped_stays() {
+    fn escaped_text_stays_the_same() {
         let once = Printable("a\x07\u{85}\r\n\\\"'\u{feff}e\u{301}\u{a0}🦀").to_string();
         assert_eq!(once, "a\\u{7}\\u{85}\\r\\n\\\"'\\u{feff}e\u{301}\u{a0}🦀");
         assert_eq!(Printable(&once).to_string(), once);

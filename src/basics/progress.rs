@@ -1,14 +1,15 @@
-//! How far something is.
+//! Progress of an operation.
 
 use std::{fmt, sync::Arc};
 
-/// A function that is told how many bytes of how many are done.
+/// A callback that receives the number of bytes done and the total.
 #[derive(Clone)]
 pub struct Progress(pub(crate) Arc<dyn Fn(u64, u64) + Send + Sync>);
 
 impl Progress {
-    /// Calls this function, from any thread, with the bytes that are done and their whole number:
-    /// those of the tar, from when all files are found, or those that are pulled.
+    /// Calls this function, from any thread, with the bytes that are done and the total. For a
+    /// layer, these are bytes of the tar, reported once all files are listed. For a pull, these are
+    /// the bytes to download.
     pub fn new(report: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
         Self(Arc::new(report))
     }

@@ -1,8 +1,8 @@
-//! Locks, threads and time, as the standard library has them.
+//! Locks, threads and time, as in the standard library.
 //!
-//! `--cfg shuttle` replaces them by those of `modelled`: the tests named `model` then run the pool,
-//! the makings of blobs and the locks of layouts in thousands of orders of their steps. What is not
-//! modelled uses `std` as anywhere.
+//! `--cfg shuttle` replaces them by those of `modelled`. The tests named `model` then run the pool,
+//! the shared builds of blobs and the locks of layouts in thousands of orders of their steps. Code
+//! without a model uses `std` directly.
 
 #[cfg(all(test, shuttle))]
 pub(crate) mod modelled;
@@ -23,14 +23,14 @@ mod real {
     #[cfg(feature = "registry")]
     pub(crate) use {std::sync::atomic::AtomicUsize, tokio::sync::Notify};
 
-    /// Locks; a thread that panicked while it held the lock has left nothing half-done that matters
-    /// here.
+    /// Locks a mutex and ignores poisoning: a thread that panics while it holds a lock leaves no
+    /// inconsistent state in this crate.
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs this in so many threads, of which the caller is one. Where the system allows no more
-    /// threads, those that there are do the work.
+    /// Runs `work` in this many threads, including the calling one. If the system refuses to start
+    /// more threads, the running ones do the work.
     pub(crate) fn in_threads(count: usize, work: impl Fn() + Sync) {
         thread::scope(|scope| {
             for _ in 1..count {

@@ -1,4 +1,4 @@
-//! Values that documents write as text, and names that are similar.
+//! Values that documents represent as text, and names that are similar.
 
 use std::{fmt, iter};
 
@@ -7,8 +7,8 @@ use serde::{
     de::{self, Visitor},
 };
 
-/// Reads a value that is written as text, without a copy of the text: an index may have thousands.
-/// `what` names the value in an error about another type.
+/// Deserializes a value from text without copying the text: an index may have thousands of such
+/// values. `what` is the expected value in errors about another type.
 pub(crate) fn deserialize<'de, D, T, E>(
     deserializer: D,
     what: &str,

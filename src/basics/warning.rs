@@ -1,19 +1,19 @@
-//! Probable mistakes that do not stop the work.
+//! Warnings: probable mistakes that do not stop the operation.
 
 use std::path::PathBuf;
 
 use crate::basics::{digest::Digest, printable::Printable};
 
-/// A probable mistake in what was given. Displayed, it is a sentence that names the file or member
-/// and the remedy, as a terminal and a log may have it.
+/// A probable mistake in the input. `Display` writes a sentence that names the file or member and
+/// the remedy. Like an [`Error`](crate::Error), it is safe for terminals and logs.
 ///
-/// The values that a function returns carry its warnings, as in
-/// [`TarLayer::warnings`](crate::TarLayer::warnings). With the option `strict` of that function,
-/// the first warning is [`Error::Warning`](crate::Error::Warning) instead.
+/// The result of a function contains its warnings, for example
+/// [`TarLayer::warnings`](crate::TarLayer::warnings). If its option `strict` is set, the function
+/// returns the first warning as [`Error::Warning`](crate::Error::Warning) instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
-    /// A platform was given by another name than the one that images use.
+    /// A platform has a name that images do not use, and is written with the usual name.
     #[error("platform {given:?} is written as {used:?}, the name that images use")]
     PlatformRenamed {
         /// The platform as given.
@@ -21,10 +21,11 @@ pub enum Warning {
         /// The platform as written.
         used: String,
     },
-    /// An index names images that the layout lacks, as `docker save` leaves it for platforms that
-    /// were not pulled.
+    /// An index refers to images that are missing from the layout. `docker save` writes such
+    /// layouts if not all platforms of an image were pulled.
     #[error(
-        "{layout:?} lacks what its index {index} names for {}: so does every copy of that image",
+        "{layout:?} lacks the images of its index {index} for {}: every copy of that index lacks \
+         them too",
         Printable(list(.absent))
     )]
     ImagesAbsent {
@@ -32,133 +33,137 @@ pub enum Warning {
         layout: PathBuf,
         /// The index.
         index: Digest,
-        /// The platforms of what is absent, or the digest where none is said.
+        /// The platforms of the missing images. Without a platform, the digest of the image.
         absent: Vec<String>,
     },
-    /// An archive has an image in its layout alone, where it has a docker-archive beside that.
+    /// An image of an archive is in its layout, but not in its docker-archive.
     #[error(
-        "{image} has no form in a docker-archive, and is in the layout alone: {reason}",
+        "{image} is only in the layout, because a docker-archive cannot contain it: {reason}",
         image = Printable(image), reason = Printable(reason)
     )]
     NoDockerForm {
-        /// The image's name or digest.
+        /// The name or digest of the image.
         image: String,
-        /// Why it has none.
+        /// Why a docker-archive cannot contain it.
         reason: String,
     },
-    /// An archive has no docker-archive beside its layout.
+    /// An archive has a layout, but no docker-archive.
     #[error(
-        "the archive has no manifest.json, by which older releases of docker load it: it has no \
-         image of a container"
+        "the archive has no manifest.json, which older releases of docker need to load it, \
+         because it contains no container image"
     )]
     NoManifestJson,
-    /// An image of a layout was left out, and others were not.
-    #[error("image {image} is left out: {reason}", image = Printable(image), reason = Printable(reason))]
+    /// Some images of a layout were omitted.
+    #[error(
+        "image {image} is omitted: {reason}",
+        image = Printable(image), reason = Printable(reason)
+    )]
     ImageLeftOut {
-        /// The image's name or digest.
+        /// The name or digest of the image.
         image: String,
-        /// Why it was left out.
+        /// Why it was omitted.
         reason: String,
     },
-    /// A value in the base image's configuration that some engines refuse.
+    /// The configuration of the base image contains a value that some engines refuse.
     #[error(
         "image configuration, {member} (set by {source_name}): is {found} and must be {expected}: \
-         some engines refuse the image; give it another value, or null, which removes it",
+         some engines refuse the image; set another value, or null to remove the member",
         member = Printable(member), source_name = Printable(source_name),
         found = Printable(found), expected = Printable(expected)
     )]
     MemberRefused {
-        /// The member, by the way to it: `config.StopSignal`.
+        /// The path of the member: `config.StopSignal`.
         member: String,
-        /// What set it.
+        /// What set the member.
         source_name: String,
         /// The value.
         found: String,
-        /// What it must be.
+        /// The required value.
         expected: String,
     },
-    /// A value in a configuration that engines take, and that is probably a mistake.
+    /// A configuration contains a value that engines accept, but that is probably a mistake.
     #[error(
         "image configuration, {member} (set by {source_name}): is {found} and should be {expected}",
         member = Printable(member), source_name = Printable(source_name),
         found = Printable(found), expected = Printable(expected)
     )]
     MemberUnusual {
-        /// The member, by the way to it: `config.Env[1]`.
+        /// The path of the member: `config.Env[1]`.
         member: String,
-        /// What set it.
+        /// What set the member.
         source_name: String,
         /// The value.
         found: String,
-        /// What it should be.
+        /// The expected value.
         expected: String,
     },
-    /// A reference in the value of an environment variable that stays as it is.
+    /// A reference in the value of an environment variable was not expanded.
     #[error(
         "image configuration, config.Env, variable {variable} (set by {source_name}): {reference} \
-         {reason}, and stays as it is: correct it, or write $$ for a dollar sign",
+         {reason}, and is not expanded: correct it, or write $$ for a dollar sign",
         variable = Printable(variable), source_name = Printable(source_name), reference = Printable(reference)
     )]
     Reference {
-        /// The variable whose value has the reference.
+        /// The variable whose value contains the reference.
         variable: String,
-        /// What set it.
+        /// What set the variable.
         source_name: String,
         /// The reference: `$NAME`.
         reference: String,
-        /// Why it has no value.
+        /// Why the reference has no value.
         reason: &'static str,
     },
-    /// A variable that one source sets twice.
+    /// One source sets a variable twice.
     #[error(
-        "image configuration, config.Env, variable {variable} (set by {source_name}): is there \
-         twice, and the last counts",
+        "image configuration, config.Env, variable {variable} (set by {source_name}): is set \
+         twice, and the last value counts",
         variable = Printable(variable), source_name = Printable(source_name)
     )]
     VariableTwice {
-        /// Its name.
+        /// The name of the variable.
         variable: String,
-        /// What set it.
+        /// What set the variable.
         source_name: String,
     },
-    /// A variable that is to be removed from the base image's and is not there.
+    /// A variable cannot be removed, because the base image does not set it.
     #[error(
         "environment variable {name} is not removed: the base image does not set it",
         name = Printable(name)
     )]
     VariableNotSet {
-        /// Its name.
+        /// The name of the variable.
         name: String,
     },
-    /// The base image has triggers for builds, which do not run here and are not handed on.
+    /// The base image has build triggers, which do not run here and are not inherited.
     #[error(
-        "image configuration, config.OnBuild (set by the base image): its triggers are not run, \
-         and the new image does not inherit them: {}; do what they do, if the image needs it",
+        "image configuration, config.OnBuild (set by the base image): the triggers do not run, \
+         and the new image does not inherit them: {}; if the image needs their effect, add it \
+         yourself",
         Printable(triggers.join(", "))
     )]
     TriggersNotRun {
         /// The triggers, as JSON strings.
         triggers: Vec<String>,
     },
-    /// An image with more layers than some engines take.
+    /// An image has more layers than some engines support.
     #[error("the image has {layers} layers, and Docker refuses more than {most}: merge some")]
     ManyLayers {
-        /// How many it has.
+        /// The number of layers.
         layers: usize,
-        /// How many all engines take.
+        /// The number that all engines support.
         most: usize,
     },
-    /// A whiteout removes something that the base does not have. It is left out.
+    /// A whiteout removes a path that the base does not have. The layer omits the whiteout.
     #[error("the whiteout of {path:?} removes nothing: the base has no such file")]
     WhiteoutOfNothing {
-        /// The path that it was to remove.
+        /// The path of the whiteout.
         path: PathBuf,
     },
-    /// A layer replaces a symbolic link of its base by a directory, which hides what is behind the
-    /// link.
+    /// A layer replaces a symbolic link of its base by a directory, which hides the files in the
+    /// target of the link.
     #[error(
-        "{path:?} is a directory in the layer, and below it a symbolic link to {target:?}, which \
-         the layer replaces: make the layer above that base (layer-tar --base)"
+        "{path:?} is a directory in the layer and replaces a symbolic link of the base to \
+         {target:?}: make the layer above that base (layer-tar --base)"
     )]
     LinkReplaced {
         /// The path in the image.
@@ -166,39 +171,39 @@ pub enum Warning {
         /// The target of the link.
         target: PathBuf,
     },
-    /// A layer of the base has entries whose names lead out of an image.
+    /// A layer of the base contains entries with names outside of the image.
     #[error(
-        "base layer {layer}: {path:?} leads out of the image (entries like it: {count}): some \
-         tools refuse the image, and others write outside of it: choose another base, or list the \
-         entries with verify"
+        "base layer {layer}: {path:?} is outside of the image (number of such entries: {count}): \
+         some tools refuse the image, and others write outside of it: choose another base, or \
+         list the entries with verify"
     )]
     BaseOutside {
         /// The digest of the layer.
         layer: Digest,
-        /// The first such name, as the layer has it.
+        /// The first such name, as in the layer.
         path: String,
         /// The number of such entries.
         count: u64,
     },
     /// A layer replaces a file of its base by a directory.
-    #[error("{path:?} is a directory in the layer, and below it a file, which the layer replaces")]
+    #[error("{path:?} is a directory in the layer and replaces a file of the base")]
     FileReplaced {
         /// The path in the image.
         path: PathBuf,
     },
-    /// A layer replaces a directory of its base, and all that is in it, by a file or link.
+    /// A layer replaces a directory of its base, and everything in it, by a file or link.
     #[error(
-        "{path:?} is a directory below the layer, and the layer has a file or link there: all \
-         that is in the directory is lost"
+        "{path:?} is a file or link in the layer and replaces a directory of the base: everything \
+         in the directory is lost"
     )]
     DirectoryReplaced {
         /// The path in the image.
         path: PathBuf,
     },
-    /// A layer resets mode and owner of a directory of its base to the usual ones.
+    /// A layer resets the mode and owner of a directory of its base to the defaults.
     #[error(
-        "{path:?} has mode {mode:04o} and owner {}:{} below the layer, and the layer resets it to \
-         0755 and 0:0: make the layer above what it lies on",
+        "{path:?} has mode {mode:04o} and owner {}:{} in the base, and the layer resets them to \
+         0755 and 0:0: make the layer above that base (layer-tar --base)",
         owner.0, owner.1
     )]
     DirectoryReset {
@@ -206,90 +211,89 @@ pub enum Warning {
         path: PathBuf,
         /// The mode in the base image.
         mode: u32,
-        /// User and group in the base image.
+        /// The user and group in the base image.
         owner: (u64, u64),
     },
     /// A glob matches nothing.
-    #[error("{of}: the glob {glob:?} matches nothing: correct it, or leave it out", of = Printable(of))]
+    #[error("{of}: the glob {glob:?} matches nothing: correct or remove it", of = Printable(of))]
     GlobUnmatched {
-        /// The list that it is in, and the source that was looked through, if it was one alone.
+        /// The option that contains the glob, and the source, if there is only one.
         of: String,
         /// The glob as given.
         glob: String,
     },
-    /// A glob with brackets matches a path that is spelled like it, and paths by the set that the
-    /// brackets are.
+    /// A glob with brackets matches a path that contains the same brackets, and other paths through
+    /// the set of characters that the brackets stand for.
     #[error(
-        "{of}: the glob {glob:?} matches a path that is spelled like it, and others, because \
-         brackets are a set of characters too: write `\\[` and `\\]` for brackets alone",
+        "{of}: the glob {glob:?} matches a path with the same brackets, but also others, because \
+         brackets stand for a set of characters: write `\\[` and `\\]` for literal brackets",
         of = Printable(of)
     )]
     GlobBrackets {
-        /// The list that it is in, and the source.
+        /// The option that contains the glob, and the source.
         of: String,
         /// The glob as given.
         glob: String,
     },
-    /// Files of a folder have several names there, which are files of their own in the layer.
+    /// Files of a folder have several names, and the layer contains a copy for each name.
     #[error(
-        "source {folder:?}: files with several names (hard links), as {first:?} with {names}, \
-         become copies, {bytes} bytes more: choose hard links to keep, or to copy"
+        "source {folder:?}: files with several names (hard links), for example {first:?} with \
+         {names} names, become copies, which add {bytes} bytes: choose to keep or to copy hard \
+         links"
     )]
     HardLinksCopied {
         /// The folder.
         folder: PathBuf,
-        /// The first of them.
+        /// The first such file.
         first: PathBuf,
-        /// How many names it has in the folder.
+        /// The number of its names in the folder.
         names: u64,
-        /// The bytes that all copies have together.
+        /// The total size of all copies.
         bytes: u64,
     },
-    /// What is no directory has a place by the conflict policy, and files of other mappings below
-    /// that place are left out.
+    /// The conflict policy chose a file or link, and paths of other mappings below it are omitted.
     #[error(
-        "{destination:?} is a {kept} by the conflict policy, and {lost:?} below it is left out, of \
-         {count} in all: keep directory links to put them behind a link, or give them another \
-         destination"
+        "the conflict policy makes {destination:?} a {kept}, and omits {lost:?} below it (number \
+         of such paths: {count}): keep directory links to put the paths into the target of a \
+         link, or choose another destination"
     )]
     LostBelow {
-        /// The place.
+        /// The path in the layer.
         destination: PathBuf,
-        /// What is there, in a word or two.
+        /// The kind of entry that the layer has there.
         kept: &'static str,
-        /// The first path that is left out.
+        /// The first path that is omitted.
         lost: PathBuf,
-        /// How many are.
+        /// The number of paths that are omitted.
         count: u64,
     },
-    /// A directory has the place of a symbolic link by the conflict policy.
+    /// The conflict policy chose a directory and omits a symbolic link.
     #[error(
-        "{destination:?} is a directory by the conflict policy, and the symbolic link to \
-         {target:?} is left out: keep directory links to put what is in the directory behind the \
-         link"
+        "the conflict policy makes {destination:?} a directory, and omits the symbolic link to \
+         {target:?}: keep directory links to put the contents of the directory into the target"
     )]
     LinkLost {
-        /// The place.
+        /// The path in the layer.
         destination: PathBuf,
-        /// Where the link leads.
+        /// The target of the link.
         target: String,
     },
-    /// A directory has the place of a file by the conflict policy.
+    /// The conflict policy chose a directory and omits a file.
     #[error(
-        "{destination:?} is a directory by the conflict policy, and the file {lost:?} is left \
-         out: give one another destination"
+        "the conflict policy makes {destination:?} a directory, and omits the file {lost:?}: \
+         choose another destination for one of them"
     )]
     FileLost {
-        /// The place.
+        /// The path in the layer.
         destination: PathBuf,
         /// The source of the file.
         lost: PathBuf,
     },
-    /// A file has a mark of an overlay file system, which hides files of the layers below where it
-    /// is one, and which is left out.
+    /// A file has an extended attribute with which an overlay file system hides files of lower
+    /// layers. The layer omits the attribute.
     #[error(
-        "{path:?} has the extended attribute {name:?}, a mark of an overlay file system, which is \
-         left out: give whiteouts for what it hides"
+        "{path:?} has the extended attribute {name:?}, a mark of an overlay file system, which \
+         the layer omits: use whiteouts to hide files of lower layers"
     )]
     OverlayMark {
         /// The file.
@@ -297,43 +301,43 @@ pub enum Warning {
         /// The attribute.
         name: String,
     },
-    /// An owner that no system has.
+    /// The number of an owner or group is larger than systems support.
     #[error(
-        "{path:?} has the owner or group {id}, more than the 4294967294 that systems take: \
-         unpacked, it belongs to root or to nobody"
+        "{path:?} has the owner or group {id}, but systems support at most 4294967294: the \
+         unpacked file will belong to root or to nobody"
     )]
     OwnerTooLarge {
         /// The first such path in the layer.
         path: PathBuf,
-        /// The number.
+        /// The number of the owner or group.
         id: u64,
     },
-    /// A source tar does not end as tars do.
+    /// A source tar lacks the two blocks of zeros at its end.
     #[error(
-        "tar {path:?} has no two blocks of zeros at its end, and may have been cut off: make it \
-         again if it was"
+        "tar {path:?} does not end with two blocks of zeros, and may be truncated: if so, make it \
+         again"
     )]
     TarUnended {
         /// The tar.
         path: PathBuf,
     },
-    /// A later member of a source tar, which is no directory, replaces a directory with files.
+    /// A directory with files in a source tar is replaced by a later member that is no directory.
     #[error(
-        "tar {tar:?}: a later member makes {path:?} something other than a directory, and {lost:?} \
-         in it is left out, of {count} in all: exclude one of the two, or pack the tar again"
+        "tar {tar:?}: a later member replaces the directory {path:?}, and {lost:?} in it is \
+         omitted (number of such paths: {count}): exclude one of the two, or pack the tar again"
     )]
     MembersReplaced {
         /// The tar.
         tar: PathBuf,
-        /// The place of the member.
+        /// The path of the later member.
         path: PathBuf,
-        /// The first path that is left out.
+        /// The first path that is omitted.
         lost: PathBuf,
-        /// How many are.
+        /// The number of paths that are omitted.
         count: u64,
     },
-    /// A member of a source tar that is no file was passed over.
-    #[error("tar {path:?}: the member {member:?} is {what}, which is left out")]
+    /// A member of a source tar that is not a file was omitted.
+    #[error("tar {path:?}: the member {member:?} is {what}, which is omitted")]
     MemberIgnored {
         /// The tar.
         path: PathBuf,
@@ -344,7 +348,7 @@ pub enum Warning {
     },
 }
 
-/// Some words, and how many are left out of them.
+/// Joins the first words of a list, and says how many more there are.
 fn list(words: &[String]) -> String {
     const MOST: usize = 6;
     let more = words.len().saturating_sub(MOST);

@@ -1,35 +1,32 @@
-//! The bytes of a blob, checked while they pass.
+//! Reads the bytes of a blob and verifies them.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 
 use crate::{
-    basics::{
-        digest::Hasher,
-        error::{Error, Result},
-    },
+    basics::{Error, HashRead, Hasher, Result},
     blob::traits::Blob,
-    document::descriptor::Descriptor,
-    store::checked::CheckedFile,
+    document::{Descriptor, MAX_DOCUMENT},
+    store::CheckedFile,
 };
 
-/// The bytes of a chunk; the last one of a blob has fewer.
+/// The size of a chunk. The last chunk of a blob is smaller.
 pub(crate) const CHUNK: u64 = 256 << 10;
 
-/// A blob's bytes in chunks. Of bytes that lie in a file, none comes before all of them were
-/// checked. Others are checked while they come, and the last chunk comes only if all of them are
-/// what the descriptor says, so that no one ever holds a wrong blob that looks whole. An empty blob
-/// has an empty chunk, which is checked like any other.
+/// Reads a blob in chunks. The bytes of a file are all verified before the first chunk is returned.
+/// Other bytes are verified while they are read, and the last chunk is returned only if all bytes
+/// match the descriptor, so that a wrong blob is never complete. An empty blob has one empty chunk,
+/// which is verified like any other.
 pub(crate) struct Chunks {
     descriptor: Descriptor,
     source: Source,
-    /// The number of bytes that came.
+    /// The number of bytes read.
     at: u64,
     is_over: bool,
 }
 
 enum Source {
     Checked(CheckedFile),
-    /// These are hashed on the way.
+    /// Hashed while they are read.
     Unchecked(Box<dyn Read + Send>, Hasher),
 }
 
@@ -41,7 +38,7 @@ impl Chunks {
         }
     }
 
-    /// Of the blob with this descriptor, which this reads.
+    /// Reads the blob with this descriptor.
     pub(crate) fn new(descriptor: &Descriptor, reader: Box<dyn Read + Send>) -> Self {
         Self::of(descriptor, Source::Unchecked(reader, Hasher::default()))
     }
@@ -50,7 +47,7 @@ impl Chunks {
         Self { descriptor: descriptor.clone(), source, at: 0, is_over: false }
     }
 
-    /// Leaves out the chunks before this one. Those of a file are not read.
+    /// Skips the chunks before this one. Does not read them from a file.
     #[cfg(feature = "registry")]
     pub(crate) fn skip_to(&mut self, chunk: u64) -> Result<()> {
         match &mut self.source {
@@ -65,6 +62,15 @@ impl Chunks {
             }
         }
         Ok(())
+    }
+
+    /// All bytes that are left.
+    fn bytes(self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        for chunk in self {
+            bytes.append(&mut chunk?);
+        }
+        Ok(bytes)
     }
 
     fn chunk(&mut self) -> Result<Vec<u8>> {
@@ -82,7 +88,7 @@ impl Chunks {
                 reader.take(length).read_to_end(&mut bytes).map_err(read)?;
                 hasher.update(&bytes);
                 if length == left || (bytes.len() as u64) < length {
-                    // One byte more shows that there are too many.
+                    // One more byte shows that there are too many.
                     let more = reader.take(1).read_to_end(&mut Vec::new()).map_err(read)?;
                     let (digest, size) = hasher.clone().finish();
                     self.descriptor.check(size + more as u64, Some(digest))?;
@@ -108,7 +114,46 @@ impl Iterator for Chunks {
     }
 }
 
-/// Copies the bytes of a blob, checked on the way. What is wrong is never copied whole.
+/// Returns the bytes of a blob that is a document, all of them verified.
+pub(crate) fn read_document(blob: &dyn Blob) -> Result<Vec<u8>> {
+    check_size(blob.descriptor())?;
+    Chunks::open(blob)?.bytes()
+}
+
+/// The same, of a document with this descriptor, which this reads.
+pub(crate) fn read_document_from(
+    descriptor: &Descriptor,
+    reader: Box<dyn Read + Send>,
+) -> Result<Vec<u8>> {
+    check_size(descriptor)?;
+    Chunks::new(descriptor, reader).bytes()
+}
+
+fn check_size(Descriptor { media_type, digest, size, .. }: &Descriptor) -> Result<()> {
+    if *size <= MAX_DOCUMENT {
+        return Ok(());
+    }
+    let reason =
+        format!("it has {size} bytes, more than the {MAX_DOCUMENT} that a document may have here");
+    Err(Error::invalid(format!("{media_type} {digest}"), reason))
+}
+
+/// Passes the bytes of a blob to a function, then reads what it left, and verifies all of them. A
+/// damaged blob is a better explanation than an error of the function.
+pub(crate) fn verified<T>(
+    blob: &dyn Blob,
+    read: impl FnOnce(&mut (dyn Read + Send)) -> Result<T>,
+) -> Result<T> {
+    let descriptor = blob.descriptor();
+    let mut bytes = HashRead::new(blob.open()?);
+    let result = read(&mut bytes);
+    io::copy(&mut bytes, &mut io::sink()).map_err(|cause| Error::blob(descriptor.digest, cause))?;
+    let (digest, size) = bytes.finish();
+    descriptor.check(size, Some(digest))?;
+    result
+}
+
+/// Copies and verifies the bytes of a blob. Never copies a wrong blob completely.
 ///
 /// # Errors
 ///
@@ -124,7 +169,7 @@ mod tests {
         basics::digest::Digest, blob::traits::MemoryBlob, document::descriptor::MediaType,
     };
 
-    /// A blob that says one thing and has another.
+    /// A blob whose bytes do not match its descriptor.
     struct Liar(Descriptor, Vec<u8>);
 
     impl Blob for Liar {

@@ -1,73 +1,67 @@
-//! The seam: whatever has a descriptor and can be read is a blob, and a blob with a diff ID is a
-//! layer.
+//! The traits of the seam: a blob has a descriptor and can be read, and a layer is a blob with a
+//! diff ID.
 
 use std::{
     fs::File,
-    io::{BufReader, Cursor, Read},
+    io::{Cursor, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
-    document::descriptor::{Descriptor, MediaType},
-    recipe::origin::Recipe,
-    store::{
-        checked::{CheckedFile, FileBytes},
-        known_files::KnownFiles,
-    },
-    tarfile::decompress::{Unpacked, decompress},
+    basics::{Digest, Error, Result},
+    document::{Descriptor, MediaType},
+    recipe::Recipe,
+    store::{CheckedFile, FileBytes, KnownFiles},
+    tarfile::unpacked,
 };
 
-/// Bytes that a descriptor names. They need not exist yet: a layer that was only described makes
-/// them when asked.
+/// Bytes that a descriptor identifies. They need not exist yet: a layer that was only described
+/// makes them on demand.
 pub trait Blob: Send + Sync {
-    /// What a document that refers to the blob says of it.
+    /// The descriptor, for documents that refer to the blob.
     fn descriptor(&self) -> &Descriptor;
 
-    /// The bytes from the first to the last, as many and with the digest as the descriptor says.
-    /// Whoever stores them checks that.
+    /// Reads the bytes, whose number and digest must match the descriptor. Functions that store
+    /// them verify this.
     ///
     /// # Errors
     ///
-    /// When the bytes can't be had, now or while they are read.
+    /// If the bytes are not available, now or while they are read.
     fn open(&self) -> Result<Box<dyn Read + Send>>;
 
-    /// A file that holds exactly these bytes, if there is one. Naming it is a promise that they are
-    /// right, made by who wrote or checked them: a layout takes such a file over by its name and
-    /// size, without a look inside.
+    /// A file that contains exactly these bytes, if there is one. Returning it is a promise by code
+    /// that wrote or verified the file: a layout uses it after comparing only name and size.
     fn file(&self) -> Option<&Path> {
         None
     }
 
-    /// The same bytes from a file, all of them hashed before this returns; `None` if they lie in no
-    /// file. What is sent elsewhere comes from here: a descriptor that names another file of this
-    /// machine is an error, and none of its bytes leave.
+    /// The same bytes from a file, which is hashed completely before this function returns. `None`
+    /// if they are not in a file. Functions that send bytes elsewhere use this, so that a
+    /// descriptor that refers to a wrong file of this machine is an error and none of its bytes
+    /// leave.
     ///
     /// # Errors
     ///
-    /// [`Error::BlobDamaged`] if the file has other bytes, and whatever [`Blob::open`] gives.
+    /// [`Error::BlobDamaged`] if the file has other bytes, and the errors of [`Blob::open`].
     fn checked(&self) -> Result<Option<CheckedFile>> {
         Ok(None)
     }
 
-    /// How others can have these bytes without being given them, if that can be said: where they
-    /// lie, or how they are made. A sparse layout holds it in the place of the blob.
+    /// A recipe for obtaining these bytes, if there is one: where they are, or how they are made. A
+    /// sparse layout contains it instead of the blob.
     fn recipe(&self) -> Option<Recipe> {
         None
     }
 }
 
-/// A blob that is a layer of an image's file system.
+/// A blob that is a filesystem layer of an image.
 ///
 /// ```
 /// # use std::{io::Read, sync::Arc};
 /// use oci_layout::{Blob, Descriptor, Digest, Layer, MediaType, Result};
 ///
-/// /// The smallest layer there is: a tar without an entry.
+/// /// The smallest possible layer: a tar without entries.
 /// struct EmptyLayer(Descriptor);
 ///
 /// impl Blob for EmptyLayer {
@@ -92,21 +86,18 @@ pub trait Layer: Blob {
     /// DiffID](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#layer-diffid).
     fn diff_id(&self) -> Digest;
 
-    /// The bytes of the uncompressed tar. They are not compared with the diff ID, and a damaged
-    /// stream is an error of reading them.
+    /// Reads the uncompressed tar. The bytes are not compared with the diff ID, but a damaged
+    /// stream is an error.
     ///
     /// # Errors
     ///
-    /// Those of [`Blob::open`], and [`Error::BlobUnreadable`] for a stream whose beginning cannot
-    /// be read, or that needs the feature `zstd`.
+    /// The errors of [`Blob::open`], and [`Error::BlobUnreadable`] for a stream whose beginning
+    /// cannot be read, or that needs the feature `zstd`.
     fn uncompressed(&self) -> Result<Box<dyn Read + Send>> {
-        let blob = BufReader::with_capacity(64 << 10, self.open()?);
-        match decompress(blob).map_err(|cause| Error::blob(self.descriptor().digest, cause))? {
-            Unpacked::Compressed(tar) | Unpacked::Plain(tar) => Ok(tar),
-        }
+        unpacked(self.open()?).map_err(|cause| Error::blob(self.descriptor().digest, cause))
     }
 
-    /// What the image's history says the layer was made by.
+    /// The command that made the layer, for the history of an image.
     fn created_by(&self) -> String {
         String::new()
     }
@@ -156,14 +147,14 @@ pub struct MemoryBlob {
 }
 
 impl MemoryBlob {
-    /// A blob of these bytes.
+    /// Creates a blob from bytes.
     pub fn new(media_type: MediaType, bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
         Self { descriptor: Descriptor::of(media_type, &bytes), bytes }
     }
 
-    /// Adds an annotation to the descriptor, as in `org.opencontainers.image.title`, by which ORAS
-    /// names files.
+    /// Adds an annotation to the descriptor, for example `org.opencontainers.image.title`, which
+    /// ORAS uses as file name.
     pub fn annotated(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.descriptor.annotations.insert(key.into(), value.into());
         self
@@ -185,8 +176,7 @@ impl Blob for MemoryBlob {
     }
 }
 
-/// A blob whose bytes are known to lie in a file, because whoever makes this value wrote or checked
-/// them.
+/// A blob in a file. The code that creates this value must have written or verified the file.
 #[derive(Clone, Debug)]
 pub struct FileBlob {
     descriptor: Descriptor,
@@ -195,7 +185,7 @@ pub struct FileBlob {
 }
 
 impl FileBlob {
-    /// A blob that lies in this file.
+    /// Creates a blob from this file.
     pub fn new(descriptor: Descriptor, path: impl Into<PathBuf>) -> Self {
         Self { descriptor, path: path.into(), known: Arc::default() }
     }

@@ -2,17 +2,17 @@
 
 use std::iter;
 
-/// A set of numbers below a bound that its maker chose.
+/// A set of numbers below a bound.
 #[derive(Clone, Debug)]
 pub(crate) struct Bits(Vec<u64>);
 
 impl Bits {
-    /// No number, and room for those below `bound`.
+    /// An empty set with room for numbers below `bound`.
     pub(crate) fn below(bound: usize) -> Self {
         Self(vec![0; bound.div_ceil(64)])
     }
 
-    /// Whether the number was not in the set before.
+    /// Adds a number. Returns whether it is new.
     pub(crate) fn insert(&mut self, number: usize) -> bool {
         let (word, bit) = (&mut self.0[number / 64], 1 << (number % 64));
         let is_new = *word & bit == 0;
@@ -28,7 +28,7 @@ impl Bits {
         self.0[number / 64] & (1 << (number % 64)) != 0
     }
 
-    /// The numbers in ascending order.
+    /// Returns the numbers in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
         let of_word = |(index, &word): (usize, &u64)| {
             let rest = iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)));
@@ -46,12 +46,12 @@ impl Bits {
         self.0.iter().copied()
     }
 
-    /// The words of what is in one set or the other.
+    /// Returns the words of the union.
     pub(crate) fn either(&self, other: &Self) -> impl Iterator<Item = u64> {
         self.0.iter().zip(&other.0).map(|(this, other)| this | other)
     }
 
-    /// The words of what is in both sets.
+    /// Returns the words of the intersection.
     pub(crate) fn both(&self, other: &Self) -> impl Iterator<Item = u64> {
         self.0.iter().zip(&other.0).map(|(this, other)| this & other)
     }
@@ -65,7 +65,7 @@ impl Bits {
     }
 }
 
-/// How many numbers are in a set of these words.
+/// Returns how many numbers a set with these words has.
 pub(crate) fn count(words: impl Iterator<Item = u64>) -> u32 {
     words.map(u64::count_ones).sum()
 }

@@ -1,9 +1,8 @@
-//! Merges of layers, to be had in the order of what they cost.
+//! Possible merges of layers, in the order of their costs.
 
 use std::{cmp::Ordering, collections::BinaryHeap};
 
-/// Two layers by their indexes, the lower one first, and by how much the cost grows when they are
-/// merged.
+/// Two layers by index, the lower one first, and how much the cost grows when they are merged.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Candidate {
     pub(crate) growth: f64,
@@ -19,7 +18,7 @@ impl PartialOrd for Candidate {
     }
 }
 
-/// The greatest is the cheapest. The indexes decide between equals.
+/// The cheapest candidate is the greatest. The indexes decide between equals.
 impl Ord for Candidate {
     fn cmp(&self, other: &Self) -> Ordering {
         let by_growth = other.growth.total_cmp(&self.growth);
@@ -29,25 +28,25 @@ impl Ord for Candidate {
 
 /// The candidates that were not taken yet.
 ///
-/// Each layer has a list of those with layers of lower indexes, and only the cheapest of each list
-/// are in the heap: one heap of all would not fit any cache, and most of the time would go by in
-/// waiting for memory.
+/// Each layer has a list of candidates with layers of lower indexes, and the heap holds only the
+/// cheapest of each list. One heap of all candidates would exceed any cache, and memory access
+/// would dominate the time.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
     cheapest: BinaryHeap<Candidate>,
-    /// Sorted, the cheapest last.
+    /// Sorted, with the cheapest one last.
     rest: Vec<Vec<Candidate>>,
 }
 
 impl Candidates {
-    /// Adds those of the next layer.
+    /// Adds the candidates of the next layer.
     pub(crate) fn add(&mut self, mut candidates: Vec<Candidate>) {
         candidates.sort_unstable();
         self.cheapest.extend(candidates.pop());
         self.rest.push(candidates);
     }
 
-    /// The cheapest of all.
+    /// Takes the cheapest candidate.
     pub(crate) fn take(&mut self) -> Option<Candidate> {
         let taken = self.cheapest.pop()?;
         self.cheapest.extend(self.rest[taken.other].pop());

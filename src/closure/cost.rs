@@ -1,27 +1,26 @@
-//! What a layer costs: the bytes to expect that have to be pushed because they are in this layer.
+//! The cost of a layer: the expected number of bytes to push because they are in this layer.
 
 use crate::closure::{
     bits::{Bits, count},
     unit::Unit,
 };
 
-/// A layer under this size costs as much as one of this size when it changes: a request has a price
-/// of its own.
+/// The minimum cost of pushing a layer, because each request has a cost of its own.
 const LEAST_PUSH: f64 = 512.0 * 1024.0;
 
-/// How many related images are built for each update of this one.
+/// The number of related images that are built for each update of this one.
 const RELATED_IMAGES: f64 = 0.25;
 
-/// What a layer with these units has in common with updates and with other images.
+/// What a layer with these units shares with updates and with other images.
 #[derive(Clone, Debug)]
 pub(crate) struct Exposure {
     size: f64,
-    /// The units whose change changes the layer: its own, and all that they refer to.
+    /// The units whose change changes the layer: its own, and those that it refers to.
     changed_by: Bits,
-    /// The units that refer to something of the layer, its own among them: who has one of them, has
-    /// a part of it.
+    /// The units that refer to some of the layer, including its own. An image with such a unit has
+    /// a part of the layer.
     part_in: Bits,
-    /// The units that refer to everything in the layer: who has one of them, has all of it.
+    /// The units that refer to all of the layer. An image with such a unit has all of it.
     whole_in: Bits,
 }
 
@@ -38,22 +37,23 @@ impl Exposure {
     }
 }
 
-/// The chances of changes in one graph.
+/// The probabilities of changes in a graph.
 ///
-/// One of the paths changes, and all that refers to it with it. Half of all changes are in what the
-/// image is made for, the units that nothing refers to, and half in all others; within each half,
-/// one is as likely as the other. A related image is the closure of any path of this graph.
+/// One path changes, and with it everything that refers to it. Half of all changes affect the
+/// purpose of the image, which is the units without referrers, and the other half affects all other
+/// units. Within each half, all units are equally likely to change. A related image is the closure
+/// of any path in this graph.
 #[derive(Debug)]
 pub(crate) struct Costs {
-    /// How many words of a set are for the units that nothing refers to. They come first.
+    /// The number of words for the units without referrers, which come first in a set.
     root_words: usize,
     root_chance: f64,
     other_chance: f64,
 }
 
 impl Costs {
-    /// The costs, and each group's exposure. Of several units in a group, each related image is
-    /// taken to have all or none.
+    /// Returns the costs, and the exposure of each group. Of a group with several units, each
+    /// related image is assumed to have all or none.
     pub(crate) fn new(units: &[Unit], groups: &[Vec<usize>]) -> (Self, Vec<Exposure>) {
         let (mut is_root, mut group_of) = (vec![true; units.len()], vec![0; units.len()]);
         for unit in units {
@@ -94,7 +94,7 @@ impl Costs {
         )
     }
 
-    /// The bytes to expect for a layer of its own.
+    /// The expected bytes for a separate layer.
     pub(crate) fn of(&self, layer: &Exposure) -> f64 {
         self.expect(
             layer.size,
@@ -104,7 +104,7 @@ impl Costs {
         )
     }
 
-    /// The bytes to expect for both as one layer.
+    /// The expected bytes for both as one layer.
     pub(crate) fn of_both(&self, one: &Exposure, other: &Exposure) -> f64 {
         self.expect(
             one.size + other.size,
@@ -132,8 +132,8 @@ impl Costs {
     }
 }
 
-/// For each unit, the groups that lead to it by their references, and those that its own references
-/// lead to. Its own group is one of both.
+/// Returns for each unit the groups that refer to it, directly or not, and the groups that it
+/// refers to. Both include its own group.
 fn reach(units: &[Unit], group_of: &[usize], groups: usize) -> impl Iterator<Item = (Bits, Bits)> {
     let own = group_of.iter().map(|&group| {
         let mut own = Bits::below(groups);

@@ -1,4 +1,4 @@
-//! Which store paths refer to which, read from what Nix writes of them.
+//! The references between store paths, parsed from the format that Nix writes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::basics::error::{Error, Result};
 
-/// The store paths of a closure, their sizes, and which of them refer to which.
+/// The store paths of a closure, with their sizes and references.
 ///
-/// It is what Nix gives a derivation for its attribute
+/// Nix writes this graph for a derivation with the attribute
 /// [`exportReferencesGraph`](https://nix.dev/manual/nix/2.24/language/advanced-attributes#adv-attr-exportReferencesGraph).
 ///
 /// ```
@@ -31,31 +31,30 @@ use crate::basics::error::{Error, Result};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReferenceGraph {
-    /// Every reference is a key too.
+    /// Every reference is also a key.
     pub(crate) paths: BTreeMap<PathBuf, StorePath>,
 }
 
-/// What is known of a path.
+/// The size and the references of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StorePath {
-    /// The size in bytes of its Nix archive.
+    /// The size of its Nix archive in bytes.
     pub(crate) size: u64,
-    /// The paths that it names, itself among them where it does.
+    /// The paths that it refers to, possibly including itself.
     pub(crate) references: BTreeSet<PathBuf>,
 }
 
 impl ReferenceGraph {
-    /// Reads the list that Nix writes, or an object whose member `graph` is this list.
+    /// Parses the list that Nix writes, or an object whose member `graph` is this list.
     ///
-    /// Each path of the list is an object with the members `path`, `narSize` (a number of bytes)
-    /// and `references` (a list of paths, itself among them where it refers to itself). Other
-    /// members are not looked at.
+    /// Each element of the list is an object with the members `path`, `narSize` (in bytes) and
+    /// `references` (a list of paths, which may include the path itself). Other members are
+    /// ignored.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`], with the path concerned: a member that is missing or of the wrong type,
-    /// a path that is not absolute, a path that is in the list twice, a reference to a path that is
-    /// not in the list.
+    /// [`Error::Invalid`], with the path, for a member that is missing or has the wrong type, a
+    /// path that is not absolute or occurs twice, or a reference to a path that is not in the list.
     pub fn from_value(graph: Value) -> Result<Self> {
         let list = match graph {
             Value::Object(mut members) => members.remove("graph"),
@@ -64,8 +63,9 @@ impl ReferenceGraph {
         let Some(Value::Array(list)) = list else {
             return Err(Error::invalid(
                 "reference graph",
-                "it is a list of paths, or an object whose member \"graph\" is one: give what Nix \
-                 writes for exportReferencesGraph in a derivation with structured attributes",
+                "expected a list of paths, or an object whose member \"graph\" is one: use the \
+                 file that Nix writes for exportReferencesGraph in a derivation with structured \
+                 attributes",
             ));
         };
         let mut paths = BTreeMap::new();
@@ -73,7 +73,7 @@ impl ReferenceGraph {
             let (path, known) = store_path(index, value)?;
             let what = subject(&path);
             if paths.insert(path, known).is_some() {
-                return Err(Error::invalid(what, "it is in the list twice: keep one"));
+                return Err(Error::invalid(what, "it is in the list twice: remove one"));
             }
         }
         let graph = Self { paths };
@@ -81,34 +81,34 @@ impl ReferenceGraph {
         Ok(graph)
     }
 
-    /// All paths, in the order of their bytes.
+    /// Returns all paths, in the order of their bytes.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.paths.keys().map(PathBuf::as_path)
     }
 
-    /// The paths that this one names; it is one of them if it names itself.
+    /// Returns the paths that this path refers to, including itself if it refers to itself.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for a path that is not in the graph.
+    /// [`Error::Invalid`] if the path is not in the graph.
     pub fn references(&self, path: impl AsRef<Path>) -> Result<&BTreeSet<PathBuf>> {
         Ok(&self.get(path.as_ref())?.references)
     }
 
-    /// The size in bytes of the path's Nix archive, which is about the size of its files.
+    /// Returns the size of the path's Nix archive in bytes, which is about the size of its files.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for a path that is not in the graph.
+    /// [`Error::Invalid`] if the path is not in the graph.
     pub fn nar_size(&self, path: impl AsRef<Path>) -> Result<u64> {
         Ok(self.get(path.as_ref())?.size)
     }
 
-    /// These paths and all that they refer to, directly or not.
+    /// Returns these paths and everything that they refer to, directly or not.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for a root that is not in the graph.
+    /// [`Error::Invalid`] if a root is not in the graph.
     pub fn closure(
         &self,
         roots: impl IntoIterator<Item = impl AsRef<Path>>,
@@ -128,7 +128,7 @@ impl ReferenceGraph {
         Ok(closure)
     }
 
-    /// The graph of those of its paths that are among `paths`; references to others vanish.
+    /// Returns the graph with only the given paths, without references to other paths.
     #[must_use]
     pub fn subgraph(&self, paths: &BTreeSet<PathBuf>) -> Self {
         let kept = self.paths.iter().filter(|(path, _)| paths.contains(*path));
@@ -143,7 +143,7 @@ impl ReferenceGraph {
         self.paths.get(path).ok_or_else(|| {
             Error::invalid(
                 subject(path),
-                "it is not in the reference graph: correct it, or add it to the graph's roots",
+                "it is not in the reference graph: correct it, or add it to the roots of the graph",
             )
         })
     }
@@ -154,8 +154,8 @@ impl ReferenceGraph {
                 known.references.iter().find(|path| !self.paths.contains_key(*path))
             {
                 let reason = format!(
-                    "it refers to {missing:?}, which is not in the reference graph: give the \
-                     whole closure"
+                    "it refers to {missing:?}, which is not in the reference graph: use the graph \
+                     of the whole closure"
                 );
                 return Err(Error::invalid(subject(path), reason));
             }
@@ -164,7 +164,7 @@ impl ReferenceGraph {
     }
 }
 
-/// How a message names a path.
+/// Returns the name of a path for messages.
 pub(crate) fn subject(path: &Path) -> String {
     format!("store path {path:?}")
 }
@@ -172,7 +172,7 @@ pub(crate) fn subject(path: &Path) -> String {
 fn store_path(index: usize, value: Value) -> Result<(PathBuf, StorePath)> {
     let what = format!("reference graph, path {index} of the list");
     let Value::Object(mut members) = value else {
-        return Err(Error::invalid(what, format!("it is a JSON object, and this is not: {value}")));
+        return Err(Error::invalid(what, format!("expected a JSON object, found {value}")));
     };
     let path = take(&what, &mut members, "path")?;
     let path = absolute(&what, "path", &path)?;
@@ -181,14 +181,14 @@ fn store_path(index: usize, value: Value) -> Result<(PathBuf, StorePath)> {
     let Some(size) = size.as_u64() else {
         return Err(Error::invalid(
             what,
-            format!("\"narSize\" is a number of bytes, and this is not: {size}"),
+            format!("expected a number of bytes in \"narSize\", found {size}"),
         ));
     };
     let references = take(&what, &mut members, "references")?;
     let Value::Array(references) = references else {
         return Err(Error::invalid(
             what,
-            format!("\"references\" is a list of paths, and this is not: {references}"),
+            format!("expected a list of paths in \"references\", found {references}"),
         ));
     };
     let references =
@@ -200,7 +200,7 @@ fn take(what: &str, members: &mut Map<String, Value>, name: &str) -> Result<Valu
     members.remove(name).ok_or_else(|| {
         Error::invalid(
             what,
-            format!("it has no member {name:?}, which Nix gives to every path: add it"),
+            format!("the member {name:?} is missing, which Nix writes for every path"),
         )
     })
 }
@@ -210,7 +210,7 @@ fn absolute(what: &str, member: &str, value: &Value) -> Result<PathBuf> {
         Some(path) if path.is_absolute() => Ok(path.to_owned()),
         _ => Err(Error::invalid(
             what,
-            format!("{member:?} has an absolute path, and this is not one: {value}"),
+            format!("expected an absolute path in {member:?}, found {value}"),
         )),
     }
 }

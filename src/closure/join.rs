@@ -1,13 +1,13 @@
-//! Large graphs made small enough for comparing every pair of units.
+//! Reduces large graphs, so that every pair of groups can be compared.
 
 use crate::closure::unit::Unit;
 
-/// The units as the groups that merging begins with, each after those that it refers to: one group
-/// for each unit where there are no more units than `most`, and otherwise neighbours joined whose
-/// sizes hardly matter.
+/// Returns the groups of units that merging starts with, each after those that it refers to. If
+/// there are at most `most` units, each is a group. Otherwise, neighbours are joined whose sizes
+/// hardly matter.
 ///
-/// Neighbours in an order where each comes after its references can be joined without making a
-/// circle. Depth first, as units are ordered, neighbours are related, too.
+/// Neighbours can be joined without creating a cycle, because in the order of units each comes
+/// after its references. The order is depth-first, so neighbours are also related.
 pub(crate) fn join_small(units: &[Unit], most: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<_> = (0..units.len()).collect();
     order.sort_by_key(|&unit| (units[unit].level, units[unit].is_alone));
@@ -18,12 +18,12 @@ pub(crate) fn join_small(units: &[Unit], most: usize) -> Vec<Vec<usize>> {
         if groups.len() <= most || largest > total {
             return groups;
         }
-        // Not a share of the total, so that a path that grows a little moves no other path.
+        // This is not a share of the total, so that a path that grows a little moves no other path.
         largest = (1.5 * largest).max(1024.0);
     }
 }
 
-/// The order cut into runs: neighbours are in one as long as it weighs no more than `largest`.
+/// Splits the order into runs of neighbours that weigh at most `largest`.
 fn runs(units: &[Unit], order: &[usize], largest: f64) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut filled = 0.0;
@@ -43,7 +43,7 @@ fn runs(units: &[Unit], order: &[usize], largest: f64) -> Vec<Vec<usize>> {
     groups
 }
 
-/// An empty path weighs something, so that any number of them comes to be joined.
+/// An empty path has a weight too, so that any number of them can be joined.
 fn weight(unit: &Unit) -> f64 {
     unit.size + 1.0
 }

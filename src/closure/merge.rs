@@ -1,4 +1,4 @@
-//! Groups of units merged into layers, the cheapest merge first.
+//! Merges groups of units into layers, cheapest merge first.
 
 use crate::closure::{
     candidates::{Candidate, Candidates},
@@ -7,12 +7,12 @@ use crate::closure::{
     unit::Unit,
 };
 
-/// A layer of fewer bytes is small. A third of the allowed layers may be.
+/// A layer with fewer bytes is small. A third of the allowed layers may be small.
 const SMALL: f64 = 1024.0 * 1024.0;
 
-/// Merges groups of units, each given after those that it refers to, until there are no more than
-/// `most`, not too many of them are small, and every other merge costs something. The layers come
-/// in such an order again.
+/// Merges groups of units until there are at most `most`, not too many of them are small, and every
+/// other merge has a cost. Groups and layers are ordered so that each comes after those that it
+/// refers to.
 pub(crate) fn merge(units: &[Unit], groups: Vec<Vec<usize>>, most: usize) -> Vec<Vec<usize>> {
     let mut layers = Layers::new(units, groups);
     let mut candidates = Candidates::default();
@@ -23,8 +23,8 @@ pub(crate) fn merge(units: &[Unit], groups: Vec<Vec<usize>>, most: usize) -> Vec
         let is_wanted = layers.count > most
             || merge.growth <= 0.0
             || too_many_small && (one.is_small() || other.is_small());
-        // What parts two layers does so until one of them is merged, and that makes other
-        // candidates.
+        // If another layer separates the two, this remains so until one of them is merged, which
+        // creates new candidates.
         if is_wanted && !layers.order.is_parted(merge.one, merge.other) {
             let merged = layers.apply(&merge);
             candidates.add(layers.candidates(merged));
@@ -35,7 +35,7 @@ pub(crate) fn merge(units: &[Unit], groups: Vec<Vec<usize>>, most: usize) -> Vec
     layers.in_order()
 }
 
-/// A layer so far.
+/// A layer during merging.
 #[derive(Debug)]
 struct Layer {
     units: Vec<usize>,
@@ -49,15 +49,15 @@ impl Layer {
     }
 }
 
-/// The layers so far. One that was merged of two has an index of its own, behind all others, and
-/// its parts are gone.
+/// The layers during merging. A merged layer has a new index after all others, and its parts are
+/// removed.
 #[derive(Debug)]
 struct Layers<'a> {
     units: &'a [Unit<'a>],
     costs: Costs,
     layers: Vec<Option<Layer>>,
     order: Order,
-    /// How many there are, and how many of them are small.
+    /// The number of layers, and how many of them are small.
     count: usize,
     small: usize,
 }
@@ -76,12 +76,12 @@ impl<'a> Layers<'a> {
         self.layers.iter().enumerate().filter_map(|(index, layer)| Some((index, layer.as_ref()?)))
     }
 
-    /// Nothing if one of them is gone.
+    /// Returns `None` if one of the two no longer exists.
     fn parts(&self, merge: &Candidate) -> Option<(&Layer, &Layer)> {
         Some((self.layers[merge.one].as_ref()?, self.layers[merge.other].as_ref()?))
     }
 
-    /// The candidates of this layer and those of lower indexes.
+    /// Returns the candidates of this layer and those with lower indexes.
     fn candidates(&self, other: usize) -> Vec<Candidate> {
         let Some(layer) = &self.layers[other] else { return Vec::new() };
         let unit = &self.units[layer.units[0]];
@@ -95,7 +95,7 @@ impl<'a> Layers<'a> {
         joinable.map(candidate).collect()
     }
 
-    /// Makes one layer of the two, and says its index.
+    /// Merges the two layers, and returns the index of the result.
     fn apply(&mut self, merge: &Candidate) -> usize {
         let [one, other] =
             [merge.one, merge.other].map(|part| self.layers[part].take().expect("it is not gone"));
@@ -123,7 +123,7 @@ impl<'a> Layers<'a> {
     }
 }
 
-/// The groups that each group refers to.
+/// Returns the groups that each group refers to.
 fn references(units: &[Unit], groups: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut group_of = vec![0; units.len()];
     for (index, group) in groups.iter().enumerate() {

@@ -1,8 +1,8 @@
-//! How a closure is split.
+//! The options of a split.
 
 use std::path::PathBuf;
 
-/// How a closure is split into layers.
+/// The options of a split.
 ///
 /// ```
 /// use oci_layout::ClosureOptions;
@@ -15,12 +15,12 @@ use std::path::PathBuf;
 #[must_use]
 #[non_exhaustive]
 pub struct ClosureOptions {
-    /// The largest number of layers, at least 1; 20 unless said.
+    /// The maximum number of layers, at least 1. The default is 20.
     pub max_layers: usize,
-    /// Paths of which each has a layer for itself.
+    /// Paths that get a layer of their own.
     pub alone: Vec<PathBuf>,
-    /// Paths that are in one layer, list by list. What lies between them in the graph comes with
-    /// them: a path that one of them refers to and that refers to another.
+    /// Lists of paths that share a layer. A path between them in the graph, which one of them
+    /// refers to and which refers to another, joins them.
     pub together: Vec<Vec<PathBuf>>,
 }
 

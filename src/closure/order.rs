@@ -1,9 +1,9 @@
-//! Which layers are above which, while layers are merged.
+//! The order of layers while they are merged.
 
 use crate::closure::bits::{Bits, count};
 
-/// For each layer, those below it and those above it: what it refers to, directly or not, and what
-/// refers to it.
+/// For each layer, the layers below it, which it refers to, and the layers above it, which refer to
+/// it, directly or not.
 #[derive(Debug)]
 pub(crate) struct Order {
     below: Vec<Bits>,
@@ -11,9 +11,9 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// The order of layers by their references to layers of a lower index.
+    /// Creates the order from references to layers with lower indexes.
     pub(crate) fn new(references: &[Vec<usize>]) -> Self {
-        // Every merge makes one layer of two.
+        // Every merge replaces two layers by one.
         let nothing = vec![Bits::below(2 * references.len()); references.len()];
         let mut order = Self { below: nothing.clone(), above: nothing };
         for (layer, references) in references.iter().enumerate() {
@@ -29,13 +29,12 @@ impl Order {
         order
     }
 
-    /// Whether a layer lies between the two, so that they would be in a circle with it if they were
-    /// one.
+    /// Whether a layer is between the two, so that merging them would create a cycle.
     pub(crate) fn is_parted(&self, one: usize, other: usize) -> bool {
         self.below[one].meets(&self.above[other]) || self.below[other].meets(&self.above[one])
     }
 
-    /// Puts one layer in the place of two. Its index is the next one.
+    /// Replaces two layers by one. Its index is the next one.
     pub(crate) fn merge(&mut self, one: usize, other: usize) {
         let [below, above] = [&self.below, &self.above].map(|side| {
             let mut merged = side[one].clone();
@@ -57,13 +56,13 @@ impl Order {
         self.above.push(above);
     }
 
-    /// A number that is higher for a layer than for any that it refers to.
+    /// Returns a number that is higher for a layer than for any layer that it refers to.
     pub(crate) fn height(&self, layer: usize) -> u32 {
         count(self.below[layer].words())
     }
 }
 
-/// Puts the merged layer, and what it brings with it, in the place of the two that it was made of.
+/// Replaces two layers in a set by the merged one and the layers that it adds.
 fn replace(side: &mut Bits, one: usize, other: usize, merged: usize, with_it: &Bits) {
     side.remove(one);
     side.remove(other);

@@ -1,5 +1,5 @@
-//! The units that layers are made of: store paths, or several that hints or a circle of references
-//! hold together.
+//! The units of layers: store paths, or several paths that a hint or a cycle of references keeps
+//! together.
 
 use std::{
     collections::HashMap,
@@ -14,35 +14,35 @@ use crate::{
     },
 };
 
-/// What is never divided.
+/// One or several paths that are never separated.
 #[derive(Debug)]
 pub(crate) struct Unit<'a> {
-    /// In the order of their names.
+    /// Sorted by name.
     pub(crate) paths: Vec<&'a Path>,
-    /// In bytes; a sum of sizes that anybody may have written has no limit.
+    /// In bytes. A float, because a sum of untrusted sizes has no limit.
     pub(crate) size: f64,
-    /// The units that this one refers to, itself never among them.
+    /// The units that this one refers to, without itself.
     pub(crate) references: Vec<usize>,
-    /// Whether it has a layer for itself.
+    /// Whether it gets a layer of its own.
     pub(crate) is_alone: bool,
-    /// What stands alone cuts the others into levels: a unit of which such a one is below is in a
-    /// higher level than what lies below that. Only units of one level share a layer, which keeps
-    /// every layer above those that it refers to, and needs no more layers than the hints
-    /// themselves demand.
+    /// Units that stand alone divide the others into levels: a unit above such a unit has a higher
+    /// level than the units below it. Only units of the same level may share a layer. Thus every
+    /// layer stays above those that it refers to, and no more layers are needed than the hints
+    /// themselves require.
     pub(crate) level: usize,
 }
 
 impl Unit<'_> {
-    /// Whether a layer can have both.
+    /// Whether both may share a layer.
     pub(crate) fn may_join(&self, other: &Self) -> bool {
         !self.is_alone && !other.is_alone && self.level == other.level
     }
 }
 
-/// The units of a graph, each after those that it refers to.
+/// Returns the units of a graph, each after those that it refers to.
 ///
-/// Their order is a function of names and references. The hash part of a path decides between equal
-/// names only, since it is new in every path above one that changed.
+/// The order depends on names and references. The hash part of a path only decides between equal
+/// names, because a change gives every path above it a new hash.
 pub(crate) fn units<'a>(
     graph: &'a ReferenceGraph,
     options: &ClosureOptions,
@@ -86,8 +86,8 @@ fn by_name(graph: &ReferenceGraph) -> Vec<(&Path, &StorePath)> {
     paths
 }
 
-/// The name of a store path, which is its base name without the hash part: 32 characters and a
-/// dash. The base name of any other path is its name.
+/// Returns the name of a store path: its base name without the hash part, which is 32 characters
+/// and a dash. The name of any other path is its base name.
 pub(crate) fn name(path: &Path) -> &[u8] {
     let base = path.file_name().unwrap_or_default().as_encoded_bytes();
     match base.split_at_checked(32) {
@@ -98,8 +98,8 @@ pub(crate) fn name(path: &Path) -> &[u8] {
     }
 }
 
-/// The references, and a circle through each list of paths that stay together: what lies between
-/// them is then in the circle too.
+/// Returns the references, plus a cycle through each list of paths that stay together. The paths
+/// between them are then in the cycle too.
 fn with_hints(
     references: &[Vec<usize>],
     graph: &ReferenceGraph,
@@ -116,7 +116,7 @@ fn with_hints(
     Ok(links)
 }
 
-/// Marks the units that stand alone, and gives every unit its level.
+/// Marks the units that stand alone, and sets the level of every unit.
 fn stand_alone(
     units: &mut [Unit],
     graph: &ReferenceGraph,
@@ -128,8 +128,8 @@ fn stand_alone(
         let unit = &mut units[unit_of(path)];
         if let Some(other) = unit.paths.iter().find(|other| *other != path) {
             let reason = format!(
-                "it is to stand alone and cannot: {other:?} is in its layer, by a hint or by \
-                 references in a circle; drop one of the hints"
+                "it cannot stand alone: a hint or a cycle of references puts {other:?} into its \
+                 layer; remove one of the hints"
             );
             return Err(Error::invalid(subject(path), reason));
         }
@@ -148,18 +148,18 @@ fn stand_alone(
     Ok(())
 }
 
-/// The strongly connected components of a graph, each after those that it refers to, its members in
-/// ascending order: Tarjan's algorithm, with a list in place of recursion, since a chain of
-/// references can be as long as it likes.
+/// Returns the strongly connected components of a graph, each after those that it refers to, with
+/// members in ascending order. This is Tarjan's algorithm with a list instead of recursion, because
+/// a chain of references can have any length.
 fn components(links: &[Vec<usize>]) -> Vec<Vec<usize>> {
     const NOT_SEEN: usize = usize::MAX;
-    // The number of a node is that of its visit; its root is the lowest number on its stack that it
-    // was found to reach.
+    // The number of a node is the number of its visit. Its root is the lowest number on the stack
+    // that it is known to reach.
     let (mut number, mut root) = (vec![NOT_SEEN; links.len()], vec![NOT_SEEN; links.len()]);
     let mut is_done = vec![false; links.len()];
     let (mut visits, mut stack, mut components) = (0, Vec::new(), Vec::new());
     for start in 0..links.len() {
-        // Nodes that are being visited, and how many of their links were followed.
+        // The nodes being visited, and how many of their links were followed.
         let mut visiting = if number[start] == NOT_SEEN { vec![(start, 0)] } else { Vec::new() };
         while let Some((node, followed)) = visiting.pop() {
             if followed == 0 {

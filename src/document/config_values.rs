@@ -1,10 +1,9 @@
-//! What an image configuration may contain: one table, for those who make configurations and for
-//! `verify`.
+//! What an image configuration may contain, in one table that both `image_config` and `verify` use.
 //!
 //! The members are those of the [image
 //! specification](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties)
-//! and of [Docker's](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md). What is wrong
-//! with a value has one of three verdicts, each found out with engines: see [`Verdict`].
+//! and of [Docker's](https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md). Every fault of
+//! a value has one of three verdicts, which were determined by trying engines: see [`Verdict`].
 
 pub(crate) mod kinds;
 pub(crate) mod rules;
@@ -25,9 +24,9 @@ use crate::{
     },
 };
 
-/// Reports everything that is wrong with the values of a configuration, in the order of the table.
-/// Whether `os`, `architecture` and `rootfs` are there, and what they and the history say of the
-/// layers, is not looked at.
+/// Reports all faults in the values of a configuration, in the order of the table. Does not check
+/// whether `os`, `architecture` and `rootfs` exist, nor whether `rootfs` and `history` match the
+/// layers.
 pub(crate) fn check(configuration: &Map<String, Value>, report: &mut dyn FnMut(Fault)) {
     let os = configuration.get("os").and_then(Value::as_str).unwrap_or("linux");
     let architecture =
@@ -81,7 +80,7 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn members(&mut self, object: &Map<String, Value>, members: Members) {
         for &(name, kind) in members {
-            // Go writes empty lists and maps as null, and reads null as nothing.
+            // Go writes empty lists and maps as null, and ignores null when reading.
             if let Some(value) = object.get(name).filter(|value| !value.is_null()) {
                 self.at(Step::Member(name.to_owned()), |checker| checker.value(value, kind));
             }

@@ -17,25 +17,25 @@ use crate::{
 object! {
     /// An [image
     /// configuration](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
-    /// Written as JSON, the members stand in the order of the fields, absent ones left out.
+    /// Its JSON has the members in the order of the fields, without absent ones.
     #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
     pub struct Configuration {
-        /// When the image was made, as RFC 3339 writes it.
+        /// When the image was created, in the format of RFC 3339.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub created: Option<String>,
-        /// Who made it.
+        /// The author of the image.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub author: Option<String>,
-        /// What it runs on: `amd64`, `arm64`, …
+        /// The architecture that the image runs on: `amd64`, `arm64`, …
         #[serde(default)]
         pub architecture: String,
-        /// `linux`, …
+        /// The operating system: `linux`, …
         #[serde(default)]
         pub os: String,
-        /// Windows' build number.
+        /// The build number of Windows.
         #[serde(rename = "os.version", default, skip_serializing_if = "Option::is_none")]
         pub os_version: Option<String>,
-        /// Windows' `win32k`.
+        /// Required features of the operating system: `win32k` for Windows.
         #[serde(
             rename = "os.features",
             default,
@@ -43,7 +43,7 @@ object! {
             deserialize_with = "null_is_empty"
         )]
         pub os_features: Vec<String>,
-        /// `v7`, `v8`, …
+        /// The variant of the architecture: `v7`, `v8`, …
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub variant: Option<String>,
         /// How a container of the image runs.
@@ -52,14 +52,14 @@ object! {
         /// The layers.
         #[serde(default)]
         pub rootfs: RootFs,
-        /// What each layer was made by, lowest first.
+        /// How each layer was created, lowest first.
         #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
         pub history: Vec<History>,
     }
 }
 
 impl Configuration {
-    /// What the image runs on.
+    /// The platform that the image runs on.
     pub fn platform(&self) -> Platform {
         Platform {
             architecture: self.architecture.clone(),
@@ -73,47 +73,49 @@ impl Configuration {
 }
 
 object! {
-    /// How a container of the image runs: the configuration's
-    /// [`config`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
+    /// How a container of the image runs: the member
+    /// [`config`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties) of
+    /// a configuration.
     ///
     /// `Healthcheck` and `Shell` are in `extra`.
     #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
     #[serde(rename_all = "PascalCase")]
     pub struct ContainerConfig {
-        /// A name or number, and possibly a group behind a colon.
+        /// A user name or ID, optionally followed by a colon and a group.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub user: Option<String>,
-        /// Ports by `80/tcp` and the like; the values are empty objects.
+        /// Ports, such as `80/tcp`. The values are empty objects.
         #[serde(default, skip_serializing_if = "Extra::is_empty", deserialize_with = "null_is_empty")]
         pub exposed_ports: Extra,
-        /// `NAME=VALUE`.
+        /// Environment variables as `NAME=VALUE`.
         #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
         pub env: Vec<String>,
-        /// The program and the arguments it always has.
+        /// The program and its fixed arguments.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub entrypoint: Option<Vec<String>>,
-        /// The arguments it has unless the user gives others.
+        /// The default arguments, which the user can replace.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub cmd: Option<Vec<String>>,
-        /// Paths whose contents belong to the container, not to the image; the values are empty
+        /// Paths whose contents belong to the container instead of the image. The values are empty
         /// objects.
         #[serde(default, skip_serializing_if = "Extra::is_empty", deserialize_with = "null_is_empty")]
         pub volumes: Extra,
-        /// Where the program starts.
+        /// The working directory of the program.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub working_dir: Option<String>,
         /// Key and value pairs.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
         pub labels: BTreeMap<String, String>,
-        /// `SIGTERM` and the like.
+        /// The signal that stops the container, such as `SIGTERM`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub stop_signal: Option<String>,
     }
 }
 
 object! {
-    /// The layers of an image: the configuration's
-    /// [`rootfs`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
+    /// The layers of an image: the member
+    /// [`rootfs`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties) of
+    /// a configuration.
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     pub struct RootFs {
         /// Always `layers`.
@@ -132,29 +134,30 @@ impl Default for RootFs {
 }
 
 object! {
-    /// What one layer was made by, or a step that made none: an entry of the configuration's
-    /// [`history`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
+    /// How one layer was created, or a step that created no layer: an entry of the member
+    /// [`history`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties)
+    /// of a configuration.
     #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
     pub struct History {
-        /// When, as RFC 3339 writes it.
+        /// When the step ran, in the format of RFC 3339.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub created: Option<String>,
-        /// By whom.
+        /// The author of the step.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub author: Option<String>,
-        /// By which command.
+        /// The command of the step.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub created_by: Option<String>,
-        /// Whatever else there is to say.
+        /// A comment.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub comment: Option<String>,
-        /// Whether the step made no layer: only the other entries have one each.
+        /// Whether the step created no layer. All other entries correspond to one layer each.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub empty_layer: Option<bool>,
     }
 }
 
-/// What depends on the layers, and what a configuration must have.
+/// Checks the members that a configuration must have, and the history against the layers.
 pub(crate) fn check(document: &Configuration) -> Result<()> {
     let refuse = |member: &str, reason: &str| {
         Err(Error::invalid(format!("image configuration, {member}"), reason))
@@ -168,8 +171,8 @@ pub(crate) fn check(document: &Configuration) -> Result<()> {
     let layers = document.rootfs.diff_ids.len();
     if !document.history.is_empty() && made != layers {
         let reason = format!(
-            "it has {made} entries that made a layer, and the image has {layers} layers: give one \
-             for each, or leave the history out"
+            "it has {made} entries for layers, but the image has {layers} layers: provide one \
+             entry for each layer, or omit the history"
         );
         return refuse("history", &reason);
     }

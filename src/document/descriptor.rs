@@ -1,4 +1,4 @@
-//! What one document says of a blob: its media type, digest, size, platform and annotations.
+//! Descriptors: the media type, digest, size, platform and annotations of a blob.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
 
@@ -16,32 +16,32 @@ use crate::{
 pub use crate::document::extra::Extra;
 
 object! {
-    /// Names a blob:
+    /// A reference to a blob:
     /// [descriptor](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md).
     ///
-    /// Written as JSON, the members stand in the order of the fields here, absent ones left out.
+    /// Its JSON has the members in the order of the fields, without absent ones.
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     #[serde(rename_all = "camelCase")]
     pub struct Descriptor {
-        /// What the bytes are.
+        /// The type of the bytes.
         pub media_type: MediaType,
         /// The digest of the bytes.
         pub digest: Digest,
         /// The number of bytes.
         pub size: u64,
-        /// Where else the bytes can be had.
+        /// Other locations of the bytes.
         #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_empty")]
         pub urls: Vec<String>,
-        /// Whatever the author wants to say.
+        /// Arbitrary metadata.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "null_is_empty")]
         pub annotations: Annotations,
         /// The bytes themselves, in base64.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub data: Option<String>,
-        /// What kind of artifact a manifest describes.
+        /// The type of the artifact that a manifest describes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub artifact_type: Option<String>,
-        /// What an image runs on; in an index only.
+        /// The platform of an image, only in an index.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub platform: Option<Platform>,
     }
@@ -51,16 +51,16 @@ impl Descriptor {
     pub(crate) const MEMBERS: &[&str] =
         &["mediaType", "digest", "size", "urls", "annotations", "data", "artifactType", "platform"];
 
-    /// A descriptor of these bytes.
+    /// Creates a descriptor of these bytes.
     pub fn of(media_type: MediaType, bytes: &[u8]) -> Self {
         Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
     }
 
-    /// Whether these are the size and the digest of the blob.
+    /// Checks the size and, if given, the digest of the blob.
     ///
     /// # Errors
     ///
-    /// [`Error::BlobDamaged`] if they are not.
+    /// [`Error::BlobDamaged`] if one of them differs.
     pub(crate) fn check(&self, size: u64, digest: Option<Digest>) -> Result<()> {
         let damaged = |expected: String, actual: String| Error::BlobDamaged {
             digest: self.digest,
@@ -68,7 +68,7 @@ impl Descriptor {
             actual,
         };
         if size != self.size {
-            let actual = if size > self.size { "more".to_owned() } else { size.to_string() };
+            let actual = if size > self.size { "more".to_owned() } else { format!("{size} bytes") };
             return Err(damaged(format!("{} bytes", self.size), actual));
         }
         match digest {
@@ -79,7 +79,7 @@ impl Descriptor {
         }
     }
 
-    /// A descriptor with nothing but what every descriptor has.
+    /// Creates a descriptor with only the required members.
     pub fn new(media_type: MediaType, digest: Digest, size: u64) -> Self {
         Self {
             media_type,
@@ -95,12 +95,12 @@ impl Descriptor {
     }
 }
 
-/// Key and value pairs:
-/// [annotations](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md), written
-/// sorted by key.
+/// Key-value pairs:
+/// [annotations](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md). They are
+/// written sorted by key.
 pub type Annotations = BTreeMap<String, String>;
 
-/// Documents in the wild write `null` where they mean an empty map or list.
+/// Reads `null` as an empty map or list, because real documents contain it.
 pub(crate) fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -109,8 +109,8 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// What the bytes of a blob are:
-/// [media types](https://github.com/opencontainers/image-spec/blob/v1.1.1/media-types.md).
+/// The type of a blob: [media
+/// types](https://github.com/opencontainers/image-spec/blob/v1.1.1/media-types.md).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct MediaType(Cow<'static, str>);
@@ -120,8 +120,8 @@ macro_rules! media_types {
         impl MediaType {
             $($(#[$doc])* pub const $name: Self = Self(Cow::Borrowed($text));)*
 
-            /// The OCI media type of the same bytes, for the media types that Docker used before
-            /// there was OCI; any other is returned as it is.
+            /// Replaces a media type that Docker used before OCI by the OCI media type for the same
+            /// bytes. Returns any other media type unchanged.
             pub fn to_oci(&self) -> Self {
                 $(for docker in $docker as [&str; _] {
                     if self.as_str() == docker {
@@ -131,7 +131,7 @@ macro_rules! media_types {
                 self.clone()
             }
 
-            /// A media type by its name, which needs no memory if it is one of those above.
+            /// A media type by its name. Needs no allocation for the media types above.
             fn named(name: &str) -> Self {
                 match name {
                     $($text => Self::$name,)*
@@ -154,24 +154,24 @@ media_types! {
         docker ["application/vnd.docker.container.image.v1+json"];
     /// The empty configuration of an artifact: the two bytes `{}`.
     EMPTY = "application/vnd.oci.empty.v1+json", docker [];
-    /// A layer, not compressed.
+    /// An uncompressed layer.
     LAYER = "application/vnd.oci.image.layer.v1.tar", docker ["application/vnd.docker.image.rootfs.diff.tar"];
-    /// A layer in gzip.
+    /// A layer compressed with gzip.
     LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip",
         docker ["application/vnd.docker.image.rootfs.diff.tar.gzip"];
-    /// A layer in zstd.
+    /// A layer compressed with zstd.
     LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd",
         docker ["application/vnd.docker.image.rootfs.diff.tar.zstd"];
-    /// A layer that registries may refuse to hold, not compressed.
+    /// An uncompressed layer that registries may refuse to store.
     FOREIGN_LAYER = "application/vnd.oci.image.layer.nondistributable.v1.tar",
         docker ["application/vnd.docker.image.rootfs.foreign.diff.tar"];
-    /// A layer that registries may refuse to hold, in gzip.
+    /// A layer compressed with gzip that registries may refuse to store.
     FOREIGN_LAYER_GZIP = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
         docker ["application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"];
 }
 
 impl MediaType {
-    /// A media type by its name.
+    /// Creates a media type from its name.
     pub fn new(name: impl Into<String>) -> Self {
         Self(Cow::Owned(name.into()))
     }
@@ -181,28 +181,28 @@ impl MediaType {
         &self.0
     }
 
-    /// Whether this is an index, by OCI's or Docker's name.
+    /// Whether this is an index of OCI or a manifest list of Docker.
     pub fn is_index(&self) -> bool {
         self.to_oci() == Self::INDEX
     }
 
-    /// Whether this is a manifest, by OCI's or Docker's name.
+    /// Whether this is a manifest of OCI or Docker.
     pub fn is_manifest(&self) -> bool {
         self.to_oci() == Self::MANIFEST
     }
 
-    /// Whether the bytes name further blobs.
+    /// Whether the bytes refer to further blobs.
     pub(crate) fn names_others(&self) -> bool {
         self.is_index() || self.is_manifest()
     }
 
-    /// Whether the bytes say how an image is put together, which is read at once by whoever opens
-    /// it.
+    /// Whether the bytes describe the structure of an image. Readers of the image read such blobs
+    /// into memory.
     pub(crate) fn is_document(&self) -> bool {
         self.names_others() || [Self::CONFIG, Self::EMPTY].contains(&self.to_oci())
     }
 
-    /// Whether this is a layer of an image's file system, by OCI's or Docker's name.
+    /// Whether this is a filesystem layer of OCI or Docker.
     pub fn is_layer(&self) -> bool {
         let name = self.to_oci();
         name.as_str().starts_with("application/vnd.oci.image.layer.")
@@ -224,12 +224,12 @@ impl fmt::Display for MediaType {
 }
 
 object! {
-    /// What an image runs on:
+    /// The platform that an image runs on:
     /// [platform](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md#image-index-property-descriptions).
     ///
-    /// Architecture and operating system are Go's names; see [`Platform::normalised`] for others.
-    /// Read from text as `OS/ARCHITECTURE` or `OS/ARCHITECTURE/VARIANT`; the default is linux/amd64
-    /// on every machine, never the build host's.
+    /// Architecture and operating system have the names that Go uses. [`Platform::normalised`]
+    /// converts other names. The text form is `OS/ARCHITECTURE` or `OS/ARCHITECTURE/VARIANT`. The
+    /// default is linux/amd64 on every machine, whatever the build host is.
     ///
     /// ```
     /// use oci_layout::Platform;
@@ -240,14 +240,14 @@ object! {
     /// ```
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     pub struct Platform {
-        /// `amd64`, `arm64`, …
+        /// The architecture: `amd64`, `arm64`, …
         pub architecture: String,
-        /// `linux`, …
+        /// The operating system: `linux`, …
         pub os: String,
-        /// Windows' build number.
+        /// The build number of Windows.
         #[serde(rename = "os.version", default, skip_serializing_if = "Option::is_none")]
         pub os_version: Option<String>,
-        /// Windows' `win32k`.
+        /// Required features of the operating system: `win32k` for Windows.
         #[serde(
             rename = "os.features",
             default,
@@ -255,7 +255,7 @@ object! {
             deserialize_with = "null_is_empty"
         )]
         pub os_features: Vec<String>,
-        /// `v7`, `v8`, …
+        /// The variant of the architecture: `v7`, `v8`, …
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub variant: Option<String>,
     }
@@ -265,7 +265,7 @@ impl Platform {
     pub(crate) const MEMBERS: &[&str] =
         &["architecture", "os", "os.version", "os.features", "variant"];
 
-    /// A platform by its operating system and architecture, as Go names them.
+    /// Creates a platform from the names that Go uses for its operating system and architecture.
     pub fn new(os: impl Into<String>, architecture: impl Into<String>) -> Self {
         Self {
             architecture: architecture.into(),
@@ -277,20 +277,20 @@ impl Platform {
         }
     }
 
-    /// Whether this is what tools write that do not know the platform: crane, of an image without a
-    /// base.
+    /// Whether this is a placeholder of tools that do not know the platform, as crane writes it for
+    /// an image without a base.
     pub(crate) fn is_not_said(&self) -> bool {
         self.os.is_empty() && self.architecture.is_empty()
     }
 
-    /// Whether this is what buildkit says of an attestation, which runs nowhere.
+    /// Whether this is what buildkit writes for an attestation, which does not run.
     pub(crate) fn is_unknown(&self) -> bool {
         self.os == "unknown" && self.architecture == "unknown"
     }
 
-    /// The platform by the names that images use: `amd64` for `x86_64`, `arm64` for `aarch64`,
-    /// `arm/v7` for `armhf` and `arm/7`, `darwin` for `macos`, as containerd has them. Names that
-    /// nobody knows stay as they are.
+    /// Replaces names by those that images use, as containerd does: `amd64` for `x86_64`, `arm64`
+    /// for `aarch64`, `arm/v7` for `armhf` and `arm/7`, `darwin` for `macos`. Unknown names stay
+    /// unchanged.
     ///
     /// ```
     /// use oci_layout::Platform;
@@ -304,7 +304,7 @@ impl Platform {
         Self { os: platform_names::os(&self.os), architecture, variant, ..self.clone() }
     }
 
-    /// The normalised platform with the variant that its architecture means without one.
+    /// The normalised platform, with the default variant of its architecture if it has none.
     pub(crate) fn with_variant(&self) -> Self {
         let mut platform = self.normalised();
         if platform.variant.is_none() {
@@ -314,10 +314,11 @@ impl Platform {
         platform
     }
 
-    /// Whether an image for `other` is what someone who asks for this platform wants: the same
-    /// operating system, architecture and variant, by whatever names. Without a variant, `amd64` is
-    /// `amd64/v1`, `arm` is `arm/v7` and `arm64` is `arm64/v8`; of another architecture, any
-    /// variant is wanted. An image that does not say what it runs on may be for any platform.
+    /// Whether an image for `other` satisfies a request for this platform: operating system,
+    /// architecture and variant must be the same after normalisation. Without a variant, `amd64`
+    /// stands for `amd64/v1`, `arm` for `arm/v7`, and `arm64` for `arm64/v8`. For other
+    /// architectures, a platform without a variant accepts any. An image without a platform
+    /// satisfies all requests.
     pub fn accepts(&self, other: &Self) -> bool {
         if other.is_not_said() {
             return true;
@@ -347,7 +348,7 @@ impl FromStr for Platform {
 
     /// # Errors
     ///
-    /// [`Error::Invalid`] for anything but two or three words between slashes.
+    /// [`Error::Invalid`] if the text is not two or three words, separated by slashes.
     fn from_str(text: &str) -> Result<Self, Error> {
         let mut platform = match text.split('/').collect::<Vec<_>>()[..] {
             [os, architecture] => Self::new(os, architecture),
@@ -366,10 +367,10 @@ impl FromStr for Platform {
         {
             return Err(Error::invalid(
                 format!("platform {text:?}"),
-                "it is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64",
+                "write it as OS/ARCHITECTURE[/VARIANT], for example linux/arm64",
             ));
         }
-        // Go's names are lower case, and so are everybody's comparisons.
+        // Go's names are lower case, and all tools compare them as such.
         for part in
             [&mut platform.os, &mut platform.architecture].into_iter().chain(&mut platform.variant)
         {

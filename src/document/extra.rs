@@ -1,5 +1,5 @@
-//! Members of JSON objects that this library does not know, kept as text: as values they would take
-//! fifty times as much memory.
+//! Unknown members of JSON objects, kept as text. As values they would take fifty times as much
+//! memory.
 
 use std::{
     borrow::Cow,
@@ -18,31 +18,31 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
-/// How deep objects and lists may lie in one another, as deep as serde_json reads them.
+/// The maximum nesting of objects and lists, which is that of serde_json.
 const MAX_DEPTH: usize = 127;
 
-/// Members that this library does not know, kept as they were read and written sorted by key, at
-/// every depth. A copy shares the text. Only serde_json reads them.
+/// Members that this library does not know. They stay as they were read, and are written sorted by
+/// key at every depth. A clone shares the text. Only serde_json can deserialize them.
 #[derive(Clone, Default)]
 pub struct Extra(Option<Arc<str>>);
 
 impl Extra {
-    /// Whether there are none.
+    /// Whether there are no members.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// One of them.
+    /// The value of a member.
     pub fn get(&self, name: &str) -> Option<Value> {
         self.raw().into_iter().rev().find(|(key, _)| key == name).map(|(_, value)| value_of(value))
     }
 
-    /// Whether there is a member of this name.
+    /// Whether a member of this name exists.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.raw().iter().any(|(key, _)| key == name)
     }
 
-    /// All of them, as values.
+    /// All members as values.
     pub fn members(&self) -> BTreeMap<String, Value> {
         self.raw().into_iter().map(|(key, value)| (key.into_owned(), value_of(value))).collect()
     }
@@ -68,7 +68,7 @@ impl<K: Into<String>> FromIterator<(K, Value)> for Extra {
 }
 
 impl PartialEq for Extra {
-    /// Compares the values, whatever the order and the white space of the text.
+    /// Compares values, regardless of the order of members and of white space.
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0 || self.sorted() == other.sorted()
     }
@@ -103,7 +103,7 @@ impl<'de> Deserialize<'de> for Extra {
     }
 }
 
-/// Text of an object while it grows.
+/// The text of an object that is being written.
 #[derive(Default)]
 struct Text(String);
 
@@ -125,7 +125,7 @@ impl From<Text> for Extra {
     }
 }
 
-/// The members of an object in their order.
+/// The members of an object, in their order.
 fn members(text: &str) -> Vec<(Cow<'_, str>, &RawValue)> {
     struct Members;
 
@@ -151,12 +151,12 @@ fn members(text: &str) -> Vec<(Cow<'_, str>, &RawValue)> {
     serde_json::Deserializer::from_str(text).deserialize_map(Members).unwrap_or_default()
 }
 
-/// Text that was read, as a value.
+/// Parses text that was validated when it was read.
 fn value_of(text: &RawValue) -> Value {
     serde_json::from_str(text.get()).unwrap_or_default()
 }
 
-/// Members to be written: by their keys, of those with one key the last.
+/// The members to write, sorted by key. For duplicate keys, the last one counts.
 fn sorted<'a>(
     mut members: Vec<(Cow<'a, str>, &'a RawValue)>,
 ) -> impl Iterator<Item = (Cow<'a, str>, Sorted<'a>)> {
@@ -166,7 +166,7 @@ fn sorted<'a>(
     members.into_iter().map(|(key, value)| (key, Sorted(value)))
 }
 
-/// A value that is written with the members of objects sorted.
+/// A value that is written with the members of its objects sorted.
 struct Sorted<'a>(&'a RawValue);
 
 impl Serialize for Sorted<'_> {
@@ -182,7 +182,7 @@ impl Serialize for Sorted<'_> {
     }
 }
 
-/// Passes a list on while it is read.
+/// Passes a list on while it is being read.
 struct List<S>(S);
 
 impl<'de, S: Serializer> Visitor<'de> for List<S> {
@@ -201,7 +201,7 @@ impl<'de, S: Serializer> Visitor<'de> for List<S> {
     }
 }
 
-/// Reads an object: the members that `T` has, and the others.
+/// Reads an object and separates the members of `T` from the others.
 pub(crate) fn split<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
     expected: &'static str,
@@ -228,7 +228,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Split<T> {
     }
 }
 
-/// An object that shows a struct the members that it has, and puts the others aside.
+/// An object that passes known members to a struct and collects the others.
 struct Object<'a, A> {
     map: A,
     extra: &'a mut Text,
@@ -288,7 +288,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Known<'_, A> {
     }
 }
 
-/// A key: one of those, or another.
+/// A key: one of the known ones, or another.
 struct Field(&'static [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for Field {
@@ -311,8 +311,8 @@ impl Visitor<'_> for Field {
     }
 }
 
-/// Whether lists and objects lie in one another as deep as may be. The reader of raw text does not
-/// look.
+/// Whether lists and objects are nested within the limit, which the reader of raw text does not
+/// check.
 fn is_shallow(text: &str) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0, false, false);
     for byte in text.bytes() {
@@ -343,7 +343,7 @@ macro_rules! object {
         $(#[$meta])*
         pub struct $name $(<$parameter = $default>)? {
             $($(#[$field_meta])* pub $field: $type,)*
-            /// Members this library does not know.
+            /// Members that this library does not know.
             #[serde(flatten)]
             pub extra: $crate::document::extra::Extra,
         }
@@ -392,7 +392,7 @@ mod tests {
         assert_eq!(thing.extra.get("x"), Some(json!(3)));
         assert_eq!(thing.extra.get("someName"), None);
         assert_eq!(thing.list[0].extra.members(), [("y".to_owned(), json!([]))].into());
-        // As values have always been written.
+        // The same text as when all members were values.
         let written = r#"{"someName":1,"list":[{"someName":2,"list":[],"y":[]}],"x":3,"z":{"a":null,"b":[1,{"c":"A","d":100.0}]}}"#;
         assert_eq!(serde_json::to_string(&thing).unwrap(), written);
         let by_value: Thing = serde_json::from_value(serde_json::from_str(text).unwrap()).unwrap();

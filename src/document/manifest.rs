@@ -1,4 +1,4 @@
-//! Manifest and index as values.
+//! Manifests and indexes as values.
 
 use serde_json::{Map, Value};
 
@@ -9,22 +9,22 @@ use crate::{
     },
     document::{
         descriptor::{Annotations, Descriptor, MediaType, Platform, null_is_empty},
-        extra::object,
+        extra::{Extra, object},
     },
 };
 
 object! {
     /// An [image manifest](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md).
-    /// Written as JSON, the members stand in the order of the fields, absent ones left out.
+    /// Its JSON has the members in the order of the fields, without absent ones.
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     #[serde(rename_all = "camelCase")]
     pub struct Manifest {
         /// Always 2.
         pub schema_version: u32,
-        /// The manifest's own media type.
+        /// The media type of the manifest.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub media_type: Option<MediaType>,
-        /// What kind of artifact this is, where it is no image.
+        /// The type of the artifact, if this is not an image.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub artifact_type: Option<String>,
         /// The configuration.
@@ -32,10 +32,10 @@ object! {
         /// The layers, lowest first.
         #[serde(default, deserialize_with = "null_is_empty")]
         pub layers: Vec<Descriptor>,
-        /// The manifest that this one says something of.
+        /// The manifest to which this one refers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub subject: Option<Descriptor>,
-        /// Whatever the author wants to say.
+        /// Arbitrary metadata.
         #[serde(default, skip_serializing_if = "Annotations::is_empty", deserialize_with = "null_is_empty")]
         pub annotations: Annotations,
     }
@@ -52,8 +52,9 @@ impl Manifest {
         "annotations",
     ];
 
-    /// Whether this is an image that a container can run: its configuration is an image's, and its
-    /// layers are tars. What cosign and ORAS make has the same configuration, and other layers.
+    /// Whether this is an image that a container can run: its configuration is an image
+    /// configuration, and its layers are tars. Artifacts of cosign and ORAS may have such a
+    /// configuration, but have other layers.
     pub(crate) fn is_of_container(&self) -> bool {
         self.config.media_type.to_oci() == MediaType::CONFIG
             && self.layers.iter().all(|layer| layer.media_type.is_layer())
@@ -66,28 +67,27 @@ impl Manifest {
 
 object! {
     /// An [image index](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md).
-    /// Written as JSON, the members stand in the order of the fields, absent ones left out.
+    /// Its JSON has the members in the order of the fields, without absent ones.
     ///
-    /// The entries are [`Descriptor`]s, unless somebody has a reason to look at them as another
-    /// type.
+    /// The entries are [`Descriptor`]s by default. Another type can read other parts of them.
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     #[serde(rename_all = "camelCase", bound(deserialize = "D: serde::Deserialize<'de>"))]
     pub struct Index<D = Descriptor> {
         /// Always 2.
         pub schema_version: u32,
-        /// The index's own media type.
+        /// The media type of the index.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub media_type: Option<MediaType>,
-        /// What kind of artifact this is, where it is no image.
+        /// The type of the artifact, if this is not an image.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub artifact_type: Option<String>,
-        /// The manifests, one a platform, or further indexes.
+        /// The manifests, usually one for each platform, or further indexes.
         #[serde(default, deserialize_with = "null_is_empty")]
         pub manifests: Vec<D>,
-        /// The manifest that this index says something of.
+        /// The manifest to which this index refers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub subject: Option<Descriptor>,
-        /// Whatever the author wants to say.
+        /// Arbitrary metadata.
         #[serde(default, skip_serializing_if = "Annotations::is_empty", deserialize_with = "null_is_empty")]
         pub annotations: Annotations,
     }
@@ -102,14 +102,40 @@ impl Index {
     }
 }
 
-/// Returns members of a manifest or an index that a user gave, with their keys written as in the
-/// specification, also in the subject. A key that does not exist is an error.
+impl<D> Index<D> {
+    /// An index of these manifests, without other members.
+    pub(crate) fn of(manifests: Vec<D>) -> Self {
+        Self {
+            schema_version: 2,
+            media_type: Some(MediaType::INDEX),
+            artifact_type: None,
+            manifests,
+            subject: None,
+            annotations: Annotations::new(),
+            extra: Extra::default(),
+        }
+    }
+}
+
+/// A document of these defaults, with the members that a user gives merged over them.
+pub(crate) fn with_defaults(
+    what: &str,
+    mut defaults: Value,
+    given: Value,
+    known: &[&str],
+) -> Result<Value> {
+    json::merge(&mut defaults, Value::Object(with_known_members(what, given, known)?));
+    Ok(defaults)
+}
+
+/// The members of a user's manifest or index, with keys in the case of the specification, also in
+/// the subject. A key that does not exist is an error.
 pub(crate) fn with_known_members(
     what: &str,
-    extra: Value,
+    given: Value,
     known: &[&str],
 ) -> Result<Map<String, Value>> {
-    let mut members = json::with_known_keys(what, extra, known)?;
+    let mut members = json::with_known_keys(what, given, known)?;
     if let Some(subject @ Value::Object(_)) = members.get_mut("subject") {
         let what = format!("{what}, subject");
         let mut known = json::with_known_keys(&what, subject.take(), Descriptor::MEMBERS)?;
@@ -122,7 +148,7 @@ pub(crate) fn with_known_members(
     Ok(members)
 }
 
-/// The media type that a document we write has: the one there is, if the user did not say another.
+/// The media type of a document to write: the expected one, unless the user sets another.
 fn stated(
     what: &str,
     version: u32,
@@ -130,10 +156,7 @@ fn stated(
     expected: MediaType,
 ) -> Result<MediaType> {
     if version != 2 {
-        return Err(Error::invalid(
-            what,
-            format!("schemaVersion {version} does not exist: it is 2"),
-        ));
+        return Err(Error::invalid(what, format!("schemaVersion is {version}, but must be 2")));
     }
     match media_type {
         Some(media_type) if *media_type == expected => Ok(expected),
@@ -141,7 +164,7 @@ fn stated(
             let found = other.map_or("missing".to_owned(), |found| format!("{:?}", found.as_str()));
             Err(Error::invalid(
                 what,
-                format!("its mediaType is {found}, and must be {expected}: leave it out"),
+                format!("its mediaType is {found}, but must be {expected}: remove it"),
             ))
         }
     }

@@ -1,4 +1,4 @@
-//! The name of an image in a layout, and the annotations in which everybody finds it.
+//! The name of an image in a layout, and the annotations that contain it.
 
 use std::{fmt, str::FromStr};
 
@@ -7,14 +7,14 @@ use crate::{
     document::descriptor::Descriptor,
 };
 
-/// Where podman, skopeo, buildah, umoci and crane look: [pre-defined annotation
+/// The annotation that podman, skopeo, buildah, umoci and crane read: [pre-defined annotation
 /// keys](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys).
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// Where containerd, and docker with its store, look first.
+/// The annotation that containerd, and docker with containerd's store, read first.
 pub(crate) const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
-/// A name of an image in a layout, as [`Image::tagged`](crate::Image::tagged) takes it.
+/// The name of an image in a layout, for [`Image::tagged`](crate::Image::tagged).
 ///
 /// ```
 /// use oci_layout::ImageName;
@@ -28,7 +28,7 @@ pub(crate) const CONTAINERD_NAME: &str = "io.containerd.image.name";
 pub struct ImageName {
     /// The tag: `latest`, `1.0`.
     pub tag: String,
-    /// The full name, registry and all, if one was given.
+    /// The full name including the registry, if one was given.
     pub full: Option<String>,
 }
 
@@ -52,44 +52,45 @@ impl fmt::Display for ImageName {
 impl FromStr for ImageName {
     type Err = Error;
 
-    /// A word is a tag; what has a slash or a colon is a full name.
+    /// A word is a tag. Text with a slash or a colon is a full name.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for what is neither, or has a digest.
+    /// [`Error::Invalid`] for text that is neither, or that has a digest.
     fn from_str(text: &str) -> Result<Self> {
         let refuse = |reason: &str| Err(Error::invalid(format!("image name {text:?}"), reason));
         if !text.contains(['/', ':', '@']) {
             return match is_tag(text) {
                 true => Ok(Self { tag: text.to_owned(), full: None }),
                 false => refuse(
-                    "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none \
-                     of the last two",
+                    "a tag has up to 128 letters, digits, `_`, `.` and `-`, and does not start \
+                     with `.` or `-`",
                 ),
             };
         }
         if text.contains('@') {
-            return refuse("it has a digest, which follows from the image's contents: give a tag");
+            return refuse("it has a digest, which the image's contents determine: use a tag");
         }
         let (repository, tag) = split_tag(text);
         let tag = tag.unwrap_or("latest");
         if !is_tag(tag) {
             return refuse(
-                "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of \
-                 the last two",
+                "a tag has up to 128 letters, digits, `_`, `.` and `-`, and does not start with \
+                 `.` or `-`",
             );
         }
         let Some((registry, path)) = full_repository(repository) else {
             return refuse(
-                "a name is written [REGISTRY/]PATH[:TAG], the path in lower-case letters, digits, \
-                 `.`, `_`, `-` and `/`",
+                "a name has the form [REGISTRY/]PATH[:TAG], and the path has only lower-case \
+                 letters, digits, `.`, `_`, `-` and `/`",
             );
         };
         Ok(Self { tag: tag.to_owned(), full: Some(format!("{registry}/{path}:{tag}")) })
     }
 }
 
-/// A repository, and the tag behind it. A colon before the last slash is a registry's port.
+/// Splits text into a repository and the tag after it. A colon before the last slash precedes the
+/// port of a registry.
 pub(crate) fn split_tag(text: &str) -> (&str, Option<&str>) {
     match text.rsplit_once(':') {
         Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
@@ -97,7 +98,8 @@ pub(crate) fn split_tag(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The registry and the path in it, completed as docker does; nothing for what is no repository.
+/// The registry and the path in it, completed as docker does. Returns `None` if the text is not a
+/// repository.
 pub(crate) fn full_repository(text: &str) -> Option<(String, String)> {
     let (registry, path) = match text.split_once('/') {
         Some(("docker.io", rest)) if !rest.contains('/') => {
@@ -109,7 +111,7 @@ pub(crate) fn full_repository(text: &str) -> Option<(String, String)> {
         Some(_) => ("docker.io", text.to_owned()),
         None => ("docker.io", format!("library/{text}")),
     };
-    // A name or an address, and a port.
+    // A host name or an address, optionally with a port.
     let host = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
     let is_whole = !registry.is_empty() && registry.bytes().all(host) && is_repository(&path);
     is_whole.then(|| (registry.to_owned(), path))
@@ -124,8 +126,8 @@ pub(crate) fn is_tag(text: &str) -> bool {
         && text.bytes().all(|b| word(b) || b == b'.' || b == b'-')
 }
 
-/// Whether this may be a repository's name: `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`, several of them
-/// with slashes between ([distribution
+/// Whether this is a valid repository name: one or more of `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`,
+/// separated by slashes ([distribution
 /// specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests)).
 pub(crate) fn is_repository(name: &str) -> bool {
     let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -138,7 +140,7 @@ pub(crate) fn is_repository(name: &str) -> bool {
                 matches!(text, "" | "." | "_" | "__") || text.bytes().all(|b| b == b'-')
             })
     };
-    // What clients allow for a name together with its registry's.
+    // The limit of clients for the registry and the name together.
     name.len() <= 255 && name.split('/').all(is_part)
 }
 

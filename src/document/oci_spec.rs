@@ -1,8 +1,8 @@
 //! Conversions to and from the document types of the [`oci-spec`](https://docs.rs/oci-spec) crate.
 //!
-//! Its types know fewer members than a document may have: what they have no place for is left out
-//! on the way there. So convert to talk to code that wants them, and take the bytes of a blob from
-//! the blob.
+//! Its types do not represent all members that a document may have, and conversions to them drop
+//! the others. Convert to use code that requires these types, but take the bytes of a blob from the
+//! blob itself.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -33,7 +33,7 @@ impl TryFrom<spec::Digest> for Digest {
 
     /// # Errors
     ///
-    /// [`Error::Digest`] for another algorithm than sha256.
+    /// [`Error::Digest`] for an algorithm other than SHA-256.
     fn try_from(digest: spec::Digest) -> Result<Self> {
         Ok(digest.as_ref().parse()?)
     }
@@ -51,15 +51,15 @@ impl From<spec::MediaType> for MediaType {
     }
 }
 
-/// Leaves out members that neither side knows.
+/// Drops members that neither side knows.
 ///
-/// The crate's own JSON of the result says `os_version` and `os_features` where the specification
-/// says `os.version` and `os.features`, and so reads neither from a document. The value itself has
-/// both.
+/// The crate serializes the result with `os_version` and `os_features`, whereas the specification
+/// requires `os.version` and `os.features`. It therefore reads neither from a document. The value
+/// itself has both.
 impl From<Platform> for spec::Platform {
     fn from(platform: Platform) -> Self {
         let features = platform.extra.get("features");
-        // The default is the build host's platform; all that it says is replaced.
+        // The default is the platform of the build host, so every member is set.
         let mut to = Self::default();
         to.set_architecture(architecture(&platform.architecture))
             .set_os(platform.os.as_str().into())
@@ -85,7 +85,7 @@ impl From<spec::Platform> for Platform {
     }
 }
 
-/// Leaves out members that neither side knows, those of the platform among them.
+/// Drops members that neither side knows, including those of the platform.
 impl From<Descriptor> for spec::Descriptor {
     fn from(descriptor: Descriptor) -> Self {
         let mut to = Self::new(descriptor.media_type.into(), descriptor.size, descriptor.digest);
@@ -103,7 +103,7 @@ impl TryFrom<spec::Descriptor> for Descriptor {
 
     /// # Errors
     ///
-    /// [`Error::Digest`] for another algorithm than sha256.
+    /// [`Error::Digest`] for an algorithm other than SHA-256.
     fn try_from(descriptor: spec::Descriptor) -> Result<Self> {
         let media_type = descriptor.media_type().clone().into();
         Ok(Self {
@@ -117,7 +117,7 @@ impl TryFrom<spec::Descriptor> for Descriptor {
     }
 }
 
-/// Leaves out members that neither side knows, at every depth.
+/// Drops members that neither side knows, at every depth.
 impl From<Manifest> for spec::ImageManifest {
     fn from(manifest: Manifest) -> Self {
         let to = spec::ImageManifestBuilder::default()
@@ -138,7 +138,7 @@ impl TryFrom<spec::ImageManifest> for Manifest {
 
     /// # Errors
     ///
-    /// [`Error::Digest`] for another algorithm than sha256 in a descriptor.
+    /// [`Error::Digest`] for a descriptor with an algorithm other than SHA-256.
     fn try_from(manifest: spec::ImageManifest) -> Result<Self> {
         Ok(Self {
             schema_version: manifest.schema_version(),
@@ -158,7 +158,7 @@ impl TryFrom<spec::ImageManifest> for Manifest {
     }
 }
 
-/// Leaves out members that neither side knows, at every depth.
+/// Drops members that neither side knows, at every depth.
 impl From<Index> for spec::ImageIndex {
     fn from(index: Index) -> Self {
         let to = spec::ImageIndexBuilder::default().schema_version(index.schema_version).manifests(
@@ -178,7 +178,7 @@ impl TryFrom<spec::ImageIndex> for Index {
 
     /// # Errors
     ///
-    /// [`Error::Digest`] for another algorithm than sha256 in a descriptor.
+    /// [`Error::Digest`] for a descriptor with an algorithm other than SHA-256.
     fn try_from(index: spec::ImageIndex) -> Result<Self> {
         Ok(Self {
             schema_version: index.schema_version(),
@@ -197,11 +197,11 @@ impl TryFrom<spec::ImageIndex> for Index {
     }
 }
 
-/// Leaves out members that neither side knows, at every depth: `Healthcheck`, `Shell`, `OnBuild`
-/// and whatever else a builder wrote that is not in the specification.
+/// Drops members that neither side knows, at every depth: `Healthcheck`, `Shell`, `OnBuild` and
+/// other members that are not in the specification.
 impl From<Configuration> for spec::ImageConfiguration {
     fn from(configuration: Configuration) -> Self {
-        // The default is the build host's platform; all that it says is replaced.
+        // The default is the platform of the build host, so every member is set.
         let mut to = Self::default();
         to.set_created(configuration.created)
             .set_author(configuration.author)
@@ -222,7 +222,7 @@ impl TryFrom<spec::ImageConfiguration> for Configuration {
 
     /// # Errors
     ///
-    /// [`Error::Digest`] for a diff ID that is no sha256.
+    /// [`Error::Digest`] for a diff ID with an algorithm other than SHA-256.
     fn try_from(configuration: spec::ImageConfiguration) -> Result<Self> {
         Ok(Self {
             created: configuration.created().clone(),
@@ -240,8 +240,7 @@ impl TryFrom<spec::ImageConfiguration> for Configuration {
     }
 }
 
-/// Leaves out members that are not in the specification, and whatever `ExposedPorts` and `Volumes`
-/// say of their keys.
+/// Drops members that are not in the specification, and the values of `ExposedPorts` and `Volumes`.
 impl From<ContainerConfig> for spec::Config {
     fn from(config: ContainerConfig) -> Self {
         let mut to = Self::default();
@@ -278,7 +277,7 @@ impl From<spec::Config> for ContainerConfig {
     }
 }
 
-/// Leaves out members that neither side knows.
+/// Drops members that neither side knows.
 impl From<RootFs> for spec::RootFs {
     fn from(rootfs: RootFs) -> Self {
         let mut to = Self::default();
@@ -293,14 +292,14 @@ impl TryFrom<spec::RootFs> for RootFs {
 
     /// # Errors
     ///
-    /// [`Error::Digest`] for a diff ID that is no sha256.
+    /// [`Error::Digest`] for a diff ID with an algorithm other than SHA-256.
     fn try_from(rootfs: spec::RootFs) -> Result<Self> {
         let diff_ids = rootfs.diff_ids().iter().map(|id| id.parse()).collect::<Result<_, _>>()?;
         Ok(Self { kind: rootfs.typ().clone(), diff_ids, extra: Extra::default() })
     }
 }
 
-/// Leaves out members that neither side knows.
+/// Drops members that neither side knows.
 impl From<History> for spec::History {
     fn from(history: History) -> Self {
         let mut to = Self::default();
@@ -326,13 +325,13 @@ impl From<spec::History> for History {
     }
 }
 
-/// Version 0.10 reads `armbe` as another architecture; under its own name it stays what it is.
+/// Version 0.10 reads `armbe` as another architecture, so this keeps the name.
 fn architecture(name: &str) -> spec::Arch {
     let architecture = spec::Arch::from(name);
     if architecture.to_string() == name { architecture } else { spec::Arch::Other(name.to_owned()) }
 }
 
-/// The crate tells an absent list from an empty one; a document of ours leaves both out.
+/// The crate distinguishes an absent list from an empty one. Our documents omit both.
 fn unless_empty<T: Default + PartialEq>(list: T) -> Option<T> {
     (list != T::default()).then_some(list)
 }

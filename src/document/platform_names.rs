@@ -1,13 +1,13 @@
-//! The words of platforms: the names that images use, the other names that people and tools give,
-//! and the variant that an architecture means without one.
+//! The words of platforms: the names that images use, other names for the same things, and the
+//! default variants of architectures.
 //!
 //! Images use the names of Go's `GOOS` and `GOARCH`, as the
 //! [specification](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md#image-index-property-descriptions)
-//! says. Engines read some other names too, those of containerd's package `platforms`; the names
-//! that `uname`, Debian and Docker Hub use are here as well.
+//! requires. Engines also read the other names in containerd's package `platforms`. This module
+//! also knows the names that `uname`, Debian and Docker Hub use.
 
-/// Other names of architectures: the name that images use, and the variant that is part of the
-/// other name.
+/// Other names of architectures, with the name that images use and the variant that the other name
+/// implies.
 const OTHER_ARCHITECTURES: &[(&str, &str, Option<&str>)] = &[
     ("x86_64", "amd64", None),
     ("x86-64", "amd64", None),
@@ -76,12 +76,12 @@ pub(crate) fn architecture(name: &str, variant: Option<&str>) -> (String, Option
     let name = name.to_ascii_lowercase();
     let other = OTHER_ARCHITECTURES.iter().find(|(other, ..)| *other == name);
     let (name, part) = other.map_or((name.as_str(), None), |&(_, name, part)| (name, part));
-    // The variant in a name such as armhf is what the name means, as to containerd.
+    // The variant that a name such as armhf implies takes precedence, as in containerd.
     let variant = part.or(variant).filter(|variant| !variant.is_empty());
     (name.to_owned(), variant.map(|variant| variant_of(name, variant)))
 }
 
-/// `7` is `v7`, and to 64-bit ARM `v8.0` is `v8`.
+/// Reads `7` as `v7`, and `v8.0` of 64-bit ARM as `v8`.
 fn variant_of(architecture: &str, variant: &str) -> String {
     let variant = variant.to_ascii_lowercase();
     let has_levels = ["amd64", "arm", "arm64"].contains(&architecture);
@@ -92,7 +92,7 @@ fn variant_of(architecture: &str, variant: &str) -> String {
     if has_levels && is_level { format!("v{number}") } else { variant }
 }
 
-/// The variant that an architecture means without one.
+/// The default variant of an architecture.
 pub(crate) fn default_variant(architecture: &str) -> Option<&'static str> {
     match architecture {
         "amd64" => Some("v1"),
@@ -102,14 +102,14 @@ pub(crate) fn default_variant(architecture: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether this is a name that images use; `unknown` is that of what runs nowhere, such as
-/// attestations.
+/// Whether this is a name that images use, including `unknown` for content that does not run, such
+/// as attestations.
 pub(crate) fn is_architecture(name: &str) -> bool {
     name == "unknown" || ARCHITECTURES.contains(&name)
 }
 
-/// Whether this is a name that images use; `unknown` is that of what runs nowhere, such as
-/// attestations.
+/// Whether this is a name that images use, including `unknown` for content that does not run, such
+/// as attestations.
 pub(crate) fn is_os(name: &str) -> bool {
     name == "unknown" || OPERATING_SYSTEMS.contains(&name)
 }
@@ -118,8 +118,7 @@ pub(crate) fn is_os(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// As containerd's `platforms.Normalize` has them, with the variants that it leaves out as
-    /// defaults.
+    /// As in containerd's `platforms.Normalize`, but with the variants that it omits as defaults.
     #[test]
     fn architectures_have_the_names_that_containerd_gives_them() {
         for (given, used) in [

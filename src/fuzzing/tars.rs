@@ -16,7 +16,7 @@ use crate::{
     },
     tarfile::{
         compression::Compression,
-        decompress::{Unpacked, decompress},
+        decompress::decompress,
         reader::{Ending, TarEntry, TarReader, block::TarError, read_extents},
     },
     verify::{
@@ -45,7 +45,7 @@ pub fn tar(data: &[u8]) {
         // Cut off.
         _ => mend::gzip(&tar).split_off(1),
     };
-    let Ok(Unpacked::Plain(stream) | Unpacked::Compressed(stream)) = decompress(&packed[..]) else {
+    let Ok((_, stream)) = decompress(&packed[..]) else {
         return;
     };
     let mut unpacked = Vec::new();

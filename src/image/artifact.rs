@@ -1,25 +1,18 @@
-//! Manifests of what is no image: signatures, bills of materials, anything under a media type of
-//! its own.
+//! Manifests of artifacts: signatures, bills of materials, or anything with its own media type.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::{
-    basics::{
-        error::{Error, Result},
-        json,
-    },
-    blob::traits::{Blob, MemoryBlob},
-    document::{
-        descriptor::{Descriptor, MediaType},
-        manifest::{Manifest, with_known_members},
-    },
+    basics::{Error, Result, json},
+    blob::{Blob, MemoryBlob},
+    document::{Descriptor, Manifest, MediaType, manifest},
     image::graph::Image,
 };
 
-/// Makes the manifest of an artifact: its type, its blobs as layers, the two bytes `{}` for a
-/// configuration, and the manifest that it says something of, if there is one.
+/// Makes the manifest of an artifact. It has the artifact type, the blobs as layers, the empty
+/// configuration `{}`, and optionally the manifest to which the artifact refers.
 ///
 /// Source: [guidelines for artifact
 /// usage](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage).
@@ -35,7 +28,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] if the type is not a media type, or for JSON that no manifest can hold.
+/// [`Error::Invalid`] if the type is not a media type, or for JSON that is not valid in a manifest.
 pub fn artifact_manifest(
     artifact_type: &str,
     blobs: impl IntoIterator<Item = Arc<dyn Blob>>,
@@ -47,20 +40,18 @@ pub fn artifact_manifest(
     if !artifact_type.split_once('/').is_some_and(|(kind, name)| word(kind) && word(name)) {
         return Err(Error::invalid(
             format!("artifact type {artifact_type:?}"),
-            "it is a media type, as in application/spdx+json",
+            "expected a media type, for example application/spdx+json",
         ));
     }
     let empty = MemoryBlob::new(MediaType::EMPTY, *b"{}");
     let mut blobs: Vec<Arc<dyn Blob>> = blobs.into_iter().collect();
-    // A manifest has at least one layer; one without content has the empty blob.
+    // A manifest has at least one layer. An artifact without contents has the empty blob.
     if blobs.is_empty() {
         blobs.push(Arc::new(empty.clone()));
     }
-    let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST, "artifactType": artifact_type });
-    json::merge(
-        &mut value,
-        Value::Object(with_known_members("artifact manifest", extra, Manifest::MEMBERS)?),
-    );
+    let defaults = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST, "artifactType": artifact_type });
+    let mut value =
+        manifest::with_defaults("artifact manifest", defaults, extra, Manifest::MEMBERS)?;
     value["config"] = json::to_value(empty.descriptor());
     value["layers"] = blobs.iter().map(|blob| json::to_value(blob.descriptor())).collect();
     if let Some(subject) = subject {

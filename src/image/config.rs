@@ -1,44 +1,36 @@
-//! `image_config`: layers in, the image configuration that names their diff IDs out.
+//! `image_config` makes the image configuration for a list of layers.
 
 use std::{fmt, sync::Arc};
 
 use serde_json::{Value, json};
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-        warning::Warning,
-    },
-    blob::traits::{Blob, Layer, MemoryBlob},
-    document::{
-        configuration::{self, Configuration},
-        descriptor::{Descriptor, MediaType},
-    },
+    basics::{Digest, Error, Result, Warning, json},
+    blob::{Blob, Layer, MemoryBlob},
+    document::{Configuration, Descriptor, MediaType, configuration},
     image::{config_options::ConfigOptions, draft::Draft},
 };
 
 /// Makes the [image
 /// configuration](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md) of an image
-/// with these layers, lowest first, on top of those of a base image if the options have one.
+/// with these layers, lowest first. If the options have a base image, its layers come below them.
 ///
-/// The options are JSON to merge over the defaults, or [`ConfigOptions`]. Objects merge, everything
-/// else replaces, `null` removes. The platform is linux/amd64 unless something says otherwise: a
-/// base image, the options, the JSON. `rootfs` is always that of the layers. The history has one
-/// entry a layer.
+/// The options are JSON that is merged over the defaults, or [`ConfigOptions`]. Objects are merged,
+/// `null` removes, and everything else replaces. The platform is that of the base image or
+/// linux/amd64, unless the options or the JSON set another. `rootfs` always lists the layers. The
+/// history has one entry for each layer.
 ///
-/// Keys may be given in any case (`entrypoint`), and are written as the specification does. So are
-/// platforms (`x86_64`), with a [`Warning`].
+/// Keys can have any case (`entrypoint`), and are written as in the specification. Platform names
+/// are normalised (`x86_64`), with a [`Warning`].
 ///
-/// `Env` merges by name. Its values may refer to variables that the base image sets, or an earlier
-/// entry: `$NAME`, `${NAME}`, `${NAME:-DEFAULT}` and `${NAME:+WORD}` mean what they do in a
-/// Dockerfile. `$$` is a dollar sign. A reference to a variable that is not set stays as it is,
+/// `Env` is merged by name. Its values can refer to variables of the base image or of earlier
+/// entries: `$NAME`, `${NAME}`, `${NAME:-DEFAULT}` and `${NAME:+WORD}` have the same meaning as in
+/// a Dockerfile. `$$` is a dollar sign. A reference to a variable that is not set is not expanded,
 /// with a [`Warning`].
 ///
-/// What engines refuse is an error if the options say it. If the base image says it, it is an error
-/// only if no engine takes it, and a [`Warning`] otherwise. Triggers (`OnBuild`) of the base image
-/// are not taken over.
+/// A value that engines refuse is an error if it comes from the options. If it comes from the base
+/// image, it is an error if no engine accepts it, and a [`Warning`] otherwise. Triggers (`OnBuild`)
+/// of the base image are not inherited.
 ///
 /// ```
 /// # use oci_layout::{FileMapping, LayerOptions, image_config, layer_tar};
@@ -52,10 +44,10 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] for JSON that is not an object, a top-level member that no image
-/// configuration has, a value of the wrong type or one that engines refuse, a history that does not
-/// fit the layers, or a platform that is not the base image's. The error names the member, and what
-/// set it. [`Error::Warning`] if `strict` is set and there is a [`Warning`].
+/// [`Error::Invalid`] for JSON that is not an object, an unknown top-level member, a value of the
+/// wrong type or one that engines refuse, a history that does not match the layers, and a platform
+/// that differs from that of the base image. The error names the member and its source.
+/// [`Error::Warning`] if `strict` is set and there is a [`Warning`].
 pub fn image_config<'a, L: Layer + ?Sized + 'a>(
     layers: impl IntoIterator<Item = &'a L>,
     options: impl Into<ConfigOptions>,
@@ -91,13 +83,13 @@ pub fn image_config<'a, L: Layer + ?Sized + 'a>(
 }
 
 impl ConfigOptions {
-    /// Finds out what [`image_config`](crate::image_config()) will refuse or warn of, before there
-    /// are layers.
+    /// Checks the options before there are layers, and returns the warnings of
+    /// [`image_config`](crate::image_config()).
     ///
     /// # Errors
     ///
-    /// As [`image_config`](crate::image_config()), except what depends on the layers: a history
-    /// that does not fit them.
+    /// The same as [`image_config`](crate::image_config()), except for a history that does not
+    /// match the layers.
     pub fn check(&self) -> Result<Vec<Warning>> {
         let Draft { warnings, .. } = Draft::new(self.clone())?;
         Error::refuse_warnings(&warnings, self.strict)?;
@@ -115,16 +107,16 @@ pub struct ImageConfig {
 }
 
 impl ImageConfig {
-    /// What is probably a mistake in the options.
+    /// Probable mistakes in the options.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 
-    /// A configuration that exists already, by its bytes, which stay as they are.
+    /// Reads an existing configuration. Its bytes stay unchanged.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if they are no image configuration.
+    /// [`Error::Invalid`] if the bytes are not an image configuration.
     pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Result<Self> {
         let bytes = bytes.into();
         let document = json::from_slice(&bytes)
@@ -137,17 +129,17 @@ impl ImageConfig {
         })
     }
 
-    /// What it says.
+    /// The parsed configuration.
     pub fn document(&self) -> &Configuration {
         &self.document
     }
 
-    /// The bytes, as the digest has them.
+    /// The bytes that the digest covers.
     pub fn bytes(&self) -> &[u8] {
         self.blob.bytes()
     }
 
-    /// The digest, which is also the image's ID.
+    /// The digest, which is also the ID of the image.
     pub fn digest(&self) -> Digest {
         self.descriptor().digest
     }

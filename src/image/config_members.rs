@@ -6,11 +6,11 @@ use crate::{
     basics::json, document::configuration::ContainerConfig, image::config_options::ConfigOptions,
 };
 
-/// Each setter merges over what the options contain, as [`ConfigOptions::merge_json`] does, so that a
-/// later one wins.
+/// Each setter merges its value into the options, as [`ConfigOptions::merge_json`] does. Later values
+/// take precedence.
 impl ConfigOptions {
-    /// Sets the program that a container runs, and its first arguments. It clears the base image's
-    /// `Cmd`.
+    /// Sets the program that a container runs, with its fixed arguments. This clears the `Cmd` of
+    /// the base image.
     ///
     /// ```
     /// use oci_layout::{ConfigOptions, FileMapping, LayerOptions, image_config, layer_tar};
@@ -31,14 +31,14 @@ impl ConfigOptions {
         self.member("Cmd", texts(arguments))
     }
 
-    /// Sets an environment variable. The value may refer to variables of the base image or to those
-    /// set before.
+    /// Sets an environment variable. The value can refer to variables of the base image or to
+    /// variables that were set before.
     pub fn env(self, name: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         self.member("Env", texts([format!("{}={}", name.as_ref(), value.as_ref())]))
     }
 
-    /// Sets the user that runs the program: a name or a number, and a group after a colon if need
-    /// be.
+    /// Sets the user that runs the program: a name or an ID, optionally followed by a colon and a
+    /// group.
     pub fn user(self, user: impl Into<String>) -> Self {
         self.member("User", user.into().into())
     }
@@ -53,25 +53,24 @@ impl ConfigOptions {
         self.member("Labels", json!({ (key.into()): value.into() }))
     }
 
-    /// Adds a port on which the program listens, as in `80` or `53/udp`.
+    /// Adds a port on which the program listens, for example `80` or `53/udp`.
     pub fn expose(self, port: impl Into<String>) -> Self {
         let port = port.into();
         let port = if port.contains('/') { port } else { port + "/tcp" };
         self.member("ExposedPorts", json!({ (port): {} }))
     }
 
-    /// Adds a directory of the image that containers keep in a volume.
+    /// Adds a directory that containers keep in a volume.
     pub fn volume(self, path: impl Into<String>) -> Self {
         self.member("Volumes", json!({ (path.into()): {} }))
     }
 
-    /// Sets the signal that asks the program to stop, as in `SIGTERM`.
+    /// Sets the signal that stops the program, for example `SIGTERM`.
     pub fn stop_signal(self, signal: impl Into<String>) -> Self {
         self.member("StopSignal", signal.into().into())
     }
 
-    /// Sets the time at which the image was created, in the form of RFC 3339. Without it, the image
-    /// has none.
+    /// Sets the creation time of the image, in the format of RFC 3339.
     pub fn created(self, time: impl Into<String>) -> Self {
         self.merge_json(json!({ "created": time.into() }))
     }

@@ -1,55 +1,55 @@
-//! What an image configuration is made from, beside the layers.
+//! Options for making an image configuration.
 
 use serde_json::Value;
 
 use crate::{
-    document::descriptor::Platform,
+    document::Platform,
     image::{inherit::Inherit, platform_image::PlatformImage},
 };
 
-/// What [`image_config`](crate::image_config()) makes the configuration from, beside the layers.
-/// JSON converts into it.
+/// Options for [`image_config`](crate::image_config()). JSON converts into them.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 #[non_exhaustive]
 pub struct ConfigOptions {
-    /// Merged over everything else, the later over the earlier.
+    /// Members that are merged over everything else, in this order.
     pub extra: Vec<ExtraConfig>,
-    /// The platform, unless `extra` says otherwise; by default the base image's, or linux/amd64.
+    /// The platform, unless `extra` sets another. The default is that of the base image, or
+    /// linux/amd64.
     pub platform: Option<Platform>,
     /// The image below the layers.
     pub base: Option<PlatformImage>,
-    /// What is taken over from the base image's configuration; everything by default.
+    /// The parts of the base image's configuration to inherit. The default is everything.
     pub inherit: Inherit,
-    /// The names of variables in the base image's `Env` that are not taken over.
+    /// The names of variables in the base image's `Env` that are not inherited.
     pub unset_env: Vec<String>,
-    /// Whether a [`Warning`](crate::Warning) is an error; off by default.
+    /// Whether a [`Warning`](crate::Warning) is an error. The default is false.
     pub strict: bool,
 }
 
-/// Members of an image configuration, and where they were set.
+/// Members of an image configuration, and their source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ExtraConfig {
-    /// What errors call the place: `--env`, the name of an attribute.
+    /// The source in messages: `--env`, or the name of an attribute.
     pub source: String,
-    /// A JSON object; `null` is nothing.
+    /// A JSON object. `null` stands for an empty object.
     pub members: Value,
 }
 
 impl ConfigOptions {
-    /// Options with this JSON.
+    /// Creates options from this JSON.
     pub fn new(extra: Value) -> Self {
         extra.into()
     }
 
-    /// Merges JSON over what `extra` says already. Keys may be in any case, and `Env` merges by
-    /// name, as over a base image.
+    /// Merges JSON into `extra`. Keys can have any case, and `Env` is merged by name, as over a
+    /// base image.
     pub fn merge_json(self, over: Value) -> Self {
         self.merge_json_from("the options", over)
     }
 
-    /// The same, for JSON that errors and warnings name the source of: "set by `source`".
+    /// Merges JSON. Errors and warnings name its source: "set by `source`".
     pub fn merge_json_from(mut self, source: impl Into<String>, over: Value) -> Self {
         if !over.is_null() {
             self.extra.push(ExtraConfig { source: source.into(), members: over });
@@ -67,12 +67,12 @@ impl ConfigOptions {
         Self { base: Some(base), ..self }
     }
 
-    /// Sets what is taken over from the base image's configuration.
+    /// Sets the parts of the base image's configuration to inherit.
     pub fn inherit(self, inherit: Inherit) -> Self {
         Self { inherit, ..self }
     }
 
-    /// Adds a variable of the base image's `Env` that is not taken over.
+    /// Excludes a variable of the base image's `Env` from inheritance.
     pub fn unset_env(mut self, name: impl Into<String>) -> Self {
         self.unset_env.push(name.into());
         self

@@ -1,22 +1,21 @@
-//! A configuration without what depends on the layers: what the base image and the options say,
+//! A configuration without the members that depend on the layers: the base image and the options,
 //! merged and checked.
 
 use serde_json::{Map, Value, json};
 
 use crate::{
     basics::{
-        error::{Error, Result},
+        Error, Result, Warning,
         json::{self, Bounds, Counted},
         text,
-        warning::Warning,
     },
     document::{
+        Platform,
         config_values::{
             self,
             kinds::{Fault, Step, Verdict},
             table::{CONFIG, CONFIGURATION},
         },
-        descriptor::Platform,
     },
     image::{
         config_options::{ConfigOptions, ExtraConfig},
@@ -26,20 +25,20 @@ use crate::{
     },
 };
 
-/// The time that images are created at unless the options say another.
+/// The creation time of images, unless the options set another.
 const CREATED: &str = "1970-01-01T00:00:01Z";
 
 const BASE: &str = "the base image";
 
-/// What a base's configuration may hold, which is in memory several times while others are merged
+/// The bounds for a base's configuration, which is in memory several times while others are merged
 /// over it.
 const MERGED: Bounds = Bounds { values: 1 << 17, objects: 1 << 14 };
 
 pub(crate) struct Draft {
     /// The document, without `rootfs`.
     pub(crate) value: Value,
-    /// The entries of the history below those of the new layers; nothing if the options have the
-    /// whole history.
+    /// The history entries below those of the new layers. `None` if the options contain the whole
+    /// history.
     pub(crate) history: Option<Vec<Value>>,
     pub(crate) base: Option<PlatformImage>,
     pub(crate) warnings: Vec<Warning>,
@@ -57,7 +56,7 @@ impl Draft {
                 |reason| {
                     Error::invalid(
                         "image configuration (set by the base image)",
-                        format!("{reason}, too many to build on"),
+                        format!("{reason}, which is too many for a base image"),
                     )
                 },
             )?;
@@ -72,7 +71,7 @@ impl Draft {
         let said_platform = platform.is_some();
         let platform = platform.map(|platform| renamed(platform, &mut warnings));
         let platform = match (platform, &base_platform) {
-            // The base image's says more: it may have a variant.
+            // The base image's platform has more details: it may have a variant.
             (Some(platform), Some(base)) if platform.accepts(base) => base.clone(),
             (Some(platform), _) => platform,
             (None, base) => base.clone().unwrap_or_default(),
@@ -100,10 +99,10 @@ impl Draft {
     }
 }
 
-/// Members that one source sets.
+/// Members from one source.
 struct Part {
     source: String,
-    /// Keys are written as in the specification, and references in `Env` have their values.
+    /// Keys have the case of the specification, and references in `Env` are expanded.
     members: Map<String, Value>,
 }
 
@@ -116,7 +115,7 @@ impl Part {
         };
         let mut members = config_values::with_known_members(&what, "", members, CONFIGURATION)
             .map_err(in_config)?;
-        // The layers determine it.
+        // `rootfs` always lists the layers.
         members.remove("rootfs");
         if let Some(Value::Object(ports)) =
             members.get_mut("config").and_then(|config| config.get_mut("ExposedPorts"))
@@ -133,7 +132,7 @@ impl Part {
         self.members.get("config")?.as_object()
     }
 
-    /// Merges the members over a configuration, `Env` by name.
+    /// Merges the members into a configuration, `Env` by name.
     fn merge_into(&mut self, value: &mut Value, warnings: &mut Vec<Warning>) {
         let mut over = self.members.clone();
         if let Some(Value::Array(new)) =
@@ -160,7 +159,7 @@ fn in_config(error: Error) -> Error {
     }
 }
 
-/// `80/TCP` as everybody writes it.
+/// Writes the protocol of a port in lower case, as other tools do.
 fn lower_protocol(port: String) -> String {
     match port.split_once('/') {
         Some((number, protocol)) => format!("{number}/{}", protocol.to_ascii_lowercase()),
@@ -180,7 +179,7 @@ fn unset(value: &mut Value, names: Vec<String>, warnings: &mut Vec<Warning>) {
     }
 }
 
-/// The platform that a configuration says; nothing if it says something that is none.
+/// The platform in a configuration. `None` if it is invalid.
 fn platform_of(value: &Value) -> Option<Platform> {
     let text = |name| value.get(name)?.as_str();
     let variant = match value.get("variant") {
@@ -191,8 +190,8 @@ fn platform_of(value: &Value) -> Option<Platform> {
     Some(Platform { variant, ..Platform::new(text("os")?, text("architecture")?) })
 }
 
-/// Whether an image for this platform can be built on the base: one that says no variant carries
-/// programs for any.
+/// Whether an image for this platform can be built on the base. A base without a variant contains
+/// programs for any variant.
 fn carries(base: &Platform, platform: &Platform) -> bool {
     let any = Platform {
         variant: base.variant.as_ref().and(platform.variant.clone()),
@@ -209,31 +208,30 @@ fn normalise_platform(value: &mut Value, warnings: &mut Vec<Warning>) {
     json::merge(value, json!({ "variant": used.variant }));
 }
 
-/// The platform by the names that images use.
+/// The platform with the names that images use.
 fn renamed(given: Platform, warnings: &mut Vec<Warning>) -> Platform {
     let used = given.normalised();
     let (given, name) = (given.to_string(), used.to_string());
-    // An empty variant is none, and no other name.
+    // An empty variant is the same as no variant, not another name.
     if given.trim_end_matches('/') != name {
         warnings.push(Warning::PlatformRenamed { given, used: name });
     }
     used
 }
 
-/// Where the members of a configuration were set.
+/// The sources of the members of a configuration.
 struct Sources<'a> {
     parts: &'a [Part],
     said_platform: bool,
 }
 
 impl Sources<'_> {
-    /// Finds out what is wrong with the values. `history` is what comes below the entries of the
-    /// new layers.
+    /// Checks the values. `history` contains the entries below those of the new layers.
     fn check(&self, value: &Value, history: &[Value], warnings: &mut Vec<Warning>) -> Result<()> {
         let Some(members) = value.as_object() else { return Ok(()) };
         let mut faults = Vec::new();
         config_values::check(members, &mut |fault| faults.push(fault));
-        // They are the base image's.
+        // These entries come from the base image.
         let history = Map::from_iter([("history".to_owned(), Value::from(history))]);
         config_values::check(&history, &mut |fault| faults.push(fault));
         for fault in faults {
@@ -242,8 +240,7 @@ impl Sources<'_> {
             let member = fault.member();
             if fault.verdict == Verdict::Forbidden || fault.verdict == Verdict::Refused && !is_base
             {
-                let remedy =
-                    if is_base { ": give it another value, or null, which removes it" } else { "" };
+                let remedy = if is_base { ": set another value, or null to remove it" } else { "" };
                 let what = format!("image configuration, {member} (set by {source})");
                 return Err(Error::invalid(what, format!("{fault}{remedy}")));
             }
@@ -257,7 +254,7 @@ impl Sources<'_> {
         Ok(())
     }
 
-    /// What set the value at this path: the last part that has it.
+    /// The source of the value at this path: the last part that sets it.
     fn source(&self, value: &Value, path: &[Step]) -> &str {
         let from_part = self.parts.iter().rev().find(|part| has(&part.members, value, path));
         match (from_part, path.first()) {
@@ -273,8 +270,8 @@ impl Sources<'_> {
     }
 }
 
-/// Whether these members have a value at this path that is the one of the document; of a list that
-/// was merged, whether they have the same value at any place.
+/// Whether these members have the same value at this path as the document. In a merged list,
+/// whether they have the same value anywhere.
 fn has(members: &Map<String, Value>, document: &Value, path: &[Step]) -> bool {
     let [Step::Member(name), rest @ ..] = path else { return false };
     let (Some(mut here), Some(mut there)) = (members.get(name), document.get(name)) else {

@@ -1,14 +1,14 @@
-//! `Env`: merged by name, with references to variables that are set already.
+//! `Env`: merges by name and expands references to variables.
 
 use serde_json::Value;
 
-use crate::basics::warning::Warning;
+use crate::basics::Warning;
 
-/// Sets variables in `env`, one after the other; `source` names where they were set.
+/// Sets variables in `env`, in order. `source` is their source in messages.
 ///
-/// A variable that is there takes the new value and keeps its place. References in the new values
-/// mean what `env` has at that moment, as in a Dockerfile. A reference to what is not set stays as
-/// it is, and is a warning. Returns the new entries with the values that they got.
+/// An existing variable gets the new value and keeps its index. References in a new value use the
+/// current values in `env`, as in a Dockerfile. A reference to a variable that is not set is not
+/// expanded, with a warning. Returns the new entries with their expanded values.
 pub(crate) fn set(
     env: &mut Vec<Value>,
     new: Vec<Value>,
@@ -18,7 +18,7 @@ pub(crate) fn set(
     let mut all = Vec::with_capacity(new.len());
     for entry in new {
         let Some((name, value)) = variable(&entry) else {
-            // What is no variable is found out by the check of all members.
+            // The check of all members reports entries that are not variables.
             env.push(entry.clone());
             all.push(entry);
             continue;
@@ -44,7 +44,7 @@ pub(crate) fn set(
         match places.next() {
             None => env.push(set),
             Some(first) => {
-                // Of several entries, engines take the last.
+                // Engines use the last of several entries.
                 let others: Vec<_> = places.collect();
                 env[first] = set;
                 others.into_iter().rev().for_each(|other| drop(env.remove(other)));
@@ -54,7 +54,7 @@ pub(crate) fn set(
     all
 }
 
-/// Removes a variable. Returns whether it was there.
+/// Removes a variable. Returns whether it existed.
 pub(crate) fn unset(env: &mut Vec<Value>, name: &str) -> bool {
     let before = env.len();
     env.retain(|entry| variable(entry).is_none_or(|(other, _)| other != name));
@@ -69,10 +69,10 @@ fn value_of<'a>(env: &'a [Value], name: &str) -> Option<&'a str> {
     env.iter().rev().filter_map(variable).find(|(other, _)| *other == name).map(|(_, value)| value)
 }
 
-/// The text with the values of the variables that it refers to: `$NAME`, `${NAME}`,
-/// `${NAME:-WORD}`, `${NAME-WORD}`, `${NAME:+WORD}` and `${NAME+WORD}`, as in a
-/// [Dockerfile](https://docs.docker.com/reference/dockerfile/#environment-replacement). `$$` is a
-/// dollar sign, and so is `\$` in front of a name. Any other dollar sign is itself.
+/// Expands references to variables: `$NAME`, `${NAME}`, `${NAME:-WORD}`, `${NAME-WORD}`,
+/// `${NAME:+WORD}` and `${NAME+WORD}`, as in a
+/// [Dockerfile](https://docs.docker.com/reference/dockerfile/#environment-replacement). `$$` stands
+/// for a dollar sign, and so does `\$` before a name. Any other dollar sign stays.
 fn expand(text: &str, env: &[Value], unknown: &mut dyn FnMut(&str, &'static str)) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -117,11 +117,12 @@ fn expand(text: &str, env: &[Value], unknown: &mut dyn FnMut(&str, &'static str)
 
 struct Reference<'a> {
     name: &'a str,
-    /// What follows the name: the operator and the word.
+    /// The operator and the word after the name.
     word: Option<(&'a str, &'a str)>,
 }
 
-/// The reference behind a dollar sign, and its length; nothing if it cannot be read.
+/// Parses the reference after a dollar sign, and returns its length. Returns `None` if it is
+/// malformed.
 fn read(after: &str) -> (usize, Option<Reference<'_>>) {
     let name_length =
         |text: &str| text.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
@@ -145,7 +146,7 @@ fn read(after: &str) -> (usize, Option<Reference<'_>>) {
     (length, word.map(|word| Reference { name, word: Some(word) }))
 }
 
-/// Where the brace closes that opens in front of the text.
+/// The index of the brace that closes the one before the text.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0;
     for (at, byte) in text.bytes().enumerate() {
@@ -182,8 +183,8 @@ mod tests {
         entries.iter().map(|&entry| entry.into()).collect()
     }
 
-    /// What BuildKit's and buildah's `ENV` make of the same, but for `$$`, and for what is not set,
-    /// which they leave out.
+    /// The results of `ENV` in BuildKit and buildah, except for `$$`, and for variables that are
+    /// not set, which they remove.
     #[test]
     fn references_are_those_of_a_dockerfile() {
         let set = env(&["PATH=/usr/bin:/bin", "EMPTY=", "A=1", "A=2", "LAST=x=y"]);

@@ -1,6 +1,6 @@
-//! Manifests and indexes that somebody else made, taken as they are.
+//! Existing manifests and indexes, whose bytes stay unchanged.
 
-use std::{io::Read, sync::Arc};
+use std::sync::Arc;
 
 use serde::{
     Deserialize, Deserializer,
@@ -9,25 +9,16 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    blob::traits::{Blob, MemoryBlob},
-    document::{
-        configuration::Configuration,
-        descriptor::{Descriptor, MediaType},
-        layout_paths::MAX_DOCUMENT,
-        manifest::{Index, Manifest},
-    },
+    basics::{Error, Result, json},
+    blob::{Blob, MemoryBlob, chunks},
+    document::{Configuration, Descriptor, Index, Manifest, MediaType},
     image::graph::Image,
 };
 
 impl Image {
-    /// An image whose manifest exists already, by the manifest's bytes, which stay as they are.
-    /// `blob` says where the bytes of a layer or configuration are that the manifest names; the
-    /// configuration is read at once, for the platform in it.
+    /// Creates an image from the bytes of an existing manifest, which stay unchanged. `blob`
+    /// returns the layers and the configuration of the manifest. The configuration is read
+    /// immediately, for its platform.
     ///
     /// ```
     /// # use std::{fs, sync::Arc};
@@ -49,9 +40,8 @@ impl Image {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for bytes that are no image manifest, with what they are instead;
-    /// whatever `blob` gives; and for the configuration [`Error::BlobDamaged`] and what reading it
-    /// gives.
+    /// [`Error::Invalid`] for bytes that are not an image manifest, with what they are instead.
+    /// [`Error::BlobDamaged`] and read errors for the configuration. All errors of `blob`.
     pub fn from_manifest(
         bytes: impl Into<Arc<[u8]>>,
         blob: impl FnMut(&Descriptor) -> Result<Arc<dyn Blob>>,
@@ -63,12 +53,12 @@ impl Image {
             }
             (_, Document::Index(_)) => Err(Error::invalid(
                 "image manifest",
-                "it is an index: give the manifest of one of its platforms",
+                "it is an index: pass the manifest of one of its platforms",
             )),
         }
     }
 
-    /// The same, of a manifest that was parsed.
+    /// Creates an image from a parsed manifest.
     pub(crate) fn of_manifest(
         bytes: MemoryBlob,
         manifest: Manifest,
@@ -85,7 +75,7 @@ impl Image {
         if manifest.config.media_type.to_oci() == MediaType::CONFIG
             && let Some(config) = blobs.pop()
         {
-            let bytes = read_document(&config)?;
+            let bytes = chunks::read_document(&config)?;
             let configuration: Configuration = json::from_slice(&bytes).map_err(|error| {
                 Error::invalid(format!("image configuration {}", manifest.config.digest), error)
             })?;
@@ -97,30 +87,30 @@ impl Image {
     }
 }
 
-/// What lies behind a digest that names an image.
+/// The document of an image.
 #[expect(clippy::large_enum_variant, reason = "there is one of it at a time")]
 pub(crate) enum Document {
     Manifest(Manifest),
     Index(
         #[cfg_attr(
             not(feature = "registry"),
-            expect(dead_code, reason = "only pulling goes on from one")
+            expect(dead_code, reason = "only pulling reads one")
         )]
         Index,
     ),
 }
 
 impl Document {
-    /// Tells a manifest from an index, by what they say themselves: what else is said of them may
-    /// be wrong. The error is what is wrong with the bytes.
+    /// Distinguishes manifests from indexes by their own members, because their descriptors may be
+    /// wrong. The error says what is wrong with the bytes.
     pub(crate) fn parse(bytes: &[u8]) -> Result<(MediaType, Self), String> {
         let said = Said::parse(bytes).map_err(|error| format!("it is not JSON: {error}"))?;
         match said.schema_version.map(RawValue::get) {
             Some("2") => {}
             Some("1") => {
                 return Err(
-                    "it is in Docker's first format, which nothing here reads: push it again with \
-                     a newer tool"
+                    "it is in Docker's first format, which is not supported: push it again with a \
+                     newer tool"
                         .to_owned(),
                 );
             }
@@ -131,11 +121,11 @@ impl Document {
                 );
             }
         }
-        // Two programs would read it in two ways:
+        // Programs would disagree on its meaning:
         // https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidelines-for-artifact-usage
         if said.manifests && (said.config || said.layers) {
             return Err(
-                "it is an image manifest and an index at once: nobody can say which is meant"
+                "it is an image manifest and an index at the same time, which is ambiguous"
                     .to_owned(),
             );
         }
@@ -153,7 +143,7 @@ impl Document {
             Ok((media_type, Self::Manifest(document("image manifest", bytes)?)))
         } else {
             Err(format!(
-                "it is of the media type {:?}, neither an image manifest nor an index",
+                "it has the media type {:?}, which is neither an image manifest nor an index",
                 media_type.as_str()
             ))
         }
@@ -161,10 +151,10 @@ impl Document {
 }
 
 fn document<T: DeserializeOwned>(kind: &str, bytes: &[u8]) -> Result<T, String> {
-    json::from_slice(bytes).map_err(|error| format!("it is no {kind} that can be read: {error}"))
+    json::from_slice(bytes).map_err(|error| format!("it is not a valid {kind}: {error}"))
 }
 
-/// What tells documents from one another.
+/// The members that distinguish documents.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Said<'a> {
@@ -184,7 +174,7 @@ impl<'a> Said<'a> {
     fn parse(bytes: &'a [u8]) -> serde_json::Result<Self> {
         match bytes.trim_ascii_start().first() {
             Some(b'{') => serde_json::from_slice(bytes),
-            // Whatever else it is says nothing.
+            // Any other value has none of these members.
             _ => serde_json::from_slice(bytes).map(|IgnoredAny| Self::default()),
         }
     }
@@ -194,30 +184,10 @@ fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error
     IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
-/// The bytes of a blob that is a document, checked against its descriptor.
-pub(crate) fn read_document(blob: &dyn Blob) -> Result<Vec<u8>> {
-    let descriptor = blob.descriptor();
-    if descriptor.size > MAX_DOCUMENT {
-        let reason = format!(
-            "it has {} bytes, more than the {MAX_DOCUMENT} that a document may have here",
-            descriptor.size
-        );
-        return Err(Error::invalid(
-            format!("{} {}", descriptor.media_type, descriptor.digest),
-            reason,
-        ));
-    }
-    let mut bytes = Vec::new();
-    // One byte more shows that there are too many.
-    let read = blob.open()?.take(descriptor.size + 1).read_to_end(&mut bytes);
-    read.map_err(|cause| Error::blob(descriptor.digest, cause))?;
-    descriptor.check(bytes.len() as u64, Some(Digest::of(&bytes)))?;
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::basics::Digest;
 
     #[test]
     fn documents_are_told_by_what_they_say() {

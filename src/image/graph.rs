@@ -1,30 +1,26 @@
-//! What a layout can name: a manifest or an index, with every blob that belongs to it.
+//! Images with all their blobs: the entries of layouts.
 
 use std::{fmt, sync::Arc};
 
 use crate::{
-    basics::{digest::Digest, warning::Warning},
-    blob::traits::Blob,
-    document::{
-        descriptor::{Descriptor, Platform},
-        name::{CONTAINERD_NAME, REF_NAME},
-    },
+    basics::{Digest, Warning},
+    blob::Blob,
+    document::{CONTAINERD_NAME, Descriptor, Platform, REF_NAME},
 };
 
-/// What a layout can name: a manifest or an index, whoever made it, with every blob that belongs to
-/// it.
+/// An image for a layout: a manifest or an index, of any origin, with all blobs that belong to it.
 #[derive(Clone)]
 pub struct Image {
     pub(crate) descriptor: Descriptor,
-    /// In the order in which they are written: whatever refers to a blob comes after it.
+    /// In the order in which they are written: a blob comes before the blobs that refer to it.
     pub(crate) blobs: Vec<Arc<dyn Blob>>,
     pub(crate) names: Vec<String>,
     pub(crate) warnings: Vec<Warning>,
 }
 
 impl Image {
-    /// An image by its descriptor and its blobs, what refers to a blob behind it and the
-    /// descriptor's own last.
+    /// Creates an image from its descriptor and its blobs. A blob comes before the blobs that refer
+    /// to it, and the blob of the descriptor is last.
     pub(crate) fn new(descriptor: Descriptor, blobs: Vec<Arc<dyn Blob>>) -> Self {
         Self { descriptor, blobs, names: Vec::new(), warnings: Vec::new() }
     }
@@ -38,10 +34,10 @@ impl Image {
     /// Adds a name for the image: a tag (`latest`), or a full name (`ghcr.io/me/app:1.0`,
     /// `app:1.0`).
     ///
-    /// The layout's index has the tag as `org.opencontainers.image.ref.name`, where podman, skopeo,
-    /// umoci and crane look, and of a full name the whole as `io.containerd.image.name`, where
-    /// containerd and docker do. A full name without a tag has the tag `latest`; one without a
-    /// registry is Docker Hub's.
+    /// The index of the layout contains the tag as `org.opencontainers.image.ref.name`, which
+    /// podman, skopeo, umoci and crane read. It contains a full name as `io.containerd.image.name`,
+    /// which containerd and docker read. The default tag of a full name is `latest`, and the
+    /// default registry is Docker Hub.
     pub fn tagged(mut self, name: impl Into<String>) -> Self {
         self.names.push(name.into());
         self
@@ -53,7 +49,7 @@ impl Image {
         self
     }
 
-    /// What names it, without the names it was given here.
+    /// The descriptor, without the names that were added here.
     pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
@@ -63,28 +59,27 @@ impl Image {
         self.descriptor.digest
     }
 
-    /// What it runs on; an index for several platforms has none.
+    /// The platform. `None` for an index of several platforms.
     pub fn platform(&self) -> Option<&Platform> {
         self.descriptor.platform.as_ref()
     }
 
-    /// The names it was given.
+    /// The names that were added.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// All blobs; whatever refers to a blob comes after it.
+    /// All blobs. A blob comes before the blobs that refer to it.
     pub fn blobs(&self) -> &[Arc<dyn Blob>] {
         &self.blobs
     }
 
-    /// What whoever copies the image should know: that the layout which it comes from lacks a part
-    /// of it.
+    /// Warnings for copies of the image: the layout that it comes from lacks a part of it.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 
-    /// The image as one of several under an index, which has the names.
+    /// Removes the names, for an image in an index, which has the names.
     pub(crate) fn without_names(mut self) -> Self {
         self.names.clear();
         self.descriptor.annotations.retain(|key, _| key != REF_NAME && key != CONTAINERD_NAME);

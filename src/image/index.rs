@@ -1,31 +1,25 @@
-//! `image_index`: images for several platforms under one digest.
+//! `image_index` combines images for several platforms into one index.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    blob::traits::{Blob, MemoryBlob},
-    document::{
-        descriptor::{MediaType, Platform},
-        manifest::{Index, with_known_members},
-    },
+    basics::{Digest, Error, Result, json},
+    blob::{Blob, MemoryBlob},
+    document::{Index, MediaType, Platform, manifest},
     image::graph::Image,
 };
 
 /// Makes the [image index](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md)
-/// of an image for several platforms: whoever pulls it gets the manifest for theirs. `extra` is
-/// JSON merged over the defaults; `manifests` is always that of the images, in their order.
+/// of an image for several platforms, from which clients pull the manifest for their platform.
+/// `extra` is JSON that is merged over the defaults. `manifests` always lists the images, in their
+/// order.
 ///
 /// # Errors
 ///
-/// [`Error::Images`] if two images are for the same platform, [`Error::Invalid`] for JSON that no
-/// index can hold.
+/// [`Error::Images`] if two images are for the same platform. [`Error::Invalid`] for JSON that is
+/// not valid in an index.
 pub fn image_index<I: Into<Image>>(
     images: impl IntoIterator<Item = I>,
     extra: Value,
@@ -41,24 +35,21 @@ pub fn image_index<I: Into<Image>>(
                 first: other.digest().to_string(),
                 second: image.digest().to_string(),
                 reason: format!(
-                    "are both for {}: give each another platform, or another tag",
+                    "are both for {}: use different platforms, or different tags",
                     image.platform().cloned().unwrap_or_default()
                 ),
             });
         }
     }
-    let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::INDEX });
-    json::merge(
-        &mut value,
-        Value::Object(with_known_members("image index", extra, Index::MEMBERS)?),
-    );
+    let defaults = json!({ "schemaVersion": 2, "mediaType": MediaType::INDEX });
+    let mut value = manifest::with_defaults("image index", defaults, extra, Index::MEMBERS)?;
     value["manifests"] = images.iter().map(|image| json::to_value(image.descriptor())).collect();
     let document: Index = json::from_value("image index", value)?;
     let blob = MemoryBlob::new(document.media_type()?, json::to_bytes(&document));
     Ok(ImageIndex { document, blob, images })
 }
 
-/// An index, its bytes, and all that it names.
+/// An index, its bytes, and all images in it.
 #[derive(Clone, Debug)]
 pub struct ImageIndex {
     document: Index,
@@ -67,12 +58,12 @@ pub struct ImageIndex {
 }
 
 impl ImageIndex {
-    /// What it says.
+    /// The parsed index.
     pub fn document(&self) -> &Index {
         &self.document
     }
 
-    /// The bytes, as the digest has them.
+    /// The bytes that the digest covers.
     pub fn bytes(&self) -> &[u8] {
         self.blob.bytes()
     }
@@ -82,7 +73,7 @@ impl ImageIndex {
         self.blob.descriptor().digest
     }
 
-    /// The image under a tag, or a full name with a tag; see [`Image::tagged`].
+    /// The image with a tag, or a full name with a tag. See [`Image::tagged`].
     pub fn tagged(self, name: impl Into<String>) -> Image {
         Image::from(self).tagged(name)
     }

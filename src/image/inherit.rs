@@ -1,17 +1,17 @@
-//! What an image takes over from its base image's configuration.
+//! Inheritance of a base image's configuration.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    basics::{json, warning::Warning},
+    basics::{Warning, json},
     image::platform_image::PlatformImage,
 };
 
-/// The parts of a base image's configuration that an image takes over. What the user gives goes
-/// over them; `Env` merges by name, and a new `Entrypoint` clears an inherited `Cmd`.
+/// The parts of a base image's configuration that an image inherits. The options take precedence
+/// over them. `Env` is merged by name, and a new `Entrypoint` clears an inherited `Cmd`.
 ///
-/// Read from JSON, its members are written in camel case, and what is not named is `true`.
+/// In JSON, the members are in camel case, and the default of each is `true`.
 ///
 /// ```
 /// use oci_layout::Inherit;
@@ -39,49 +39,39 @@ pub struct Inherit {
     pub labels: bool,
     /// `StopSignal`.
     pub stop_signal: bool,
-    /// What else `config` holds: `Healthcheck`, `Shell`, unknown members. Never `OnBuild`: its
-    /// triggers are for the image that is built on the base, and not for those built on that.
+    /// Other members of `config`: `Healthcheck`, `Shell`, unknown members. Never `OnBuild`, whose
+    /// triggers are for the image that is built on the base, not for further images.
     pub other: bool,
-    /// The entries of `history`; without them, the base's layers have one each that says only that
-    /// they are there.
+    /// The entries of `history`. Without them, the layers of the base get one entry each, without
+    /// details.
     pub history: bool,
-    /// `author` and the unknown members beside `config`. Never `created`: that is the new image's
-    /// own.
+    /// `author` and the unknown members beside `config`. Never `created`, which the new image sets.
     pub metadata: bool,
 }
 
 impl Inherit {
-    /// All there is.
-    pub const EVERYTHING: Self = Self {
-        env: true,
-        entrypoint: true,
-        cmd: true,
-        user: true,
-        working_dir: true,
-        exposed_ports: true,
-        volumes: true,
-        labels: true,
-        stop_signal: true,
-        other: true,
-        history: true,
-        metadata: true,
-    };
+    /// Inherits everything.
+    pub const EVERYTHING: Self = Self::all(true);
 
-    /// The layers alone.
-    pub const NOTHING: Self = Self {
-        env: false,
-        entrypoint: false,
-        cmd: false,
-        user: false,
-        working_dir: false,
-        exposed_ports: false,
-        volumes: false,
-        labels: false,
-        stop_signal: false,
-        other: false,
-        history: false,
-        metadata: false,
-    };
+    /// Inherits only the layers.
+    pub const NOTHING: Self = Self::all(false);
+
+    const fn all(inherit: bool) -> Self {
+        Self {
+            env: inherit,
+            entrypoint: inherit,
+            cmd: inherit,
+            user: inherit,
+            working_dir: inherit,
+            exposed_ports: inherit,
+            volumes: inherit,
+            labels: inherit,
+            stop_signal: inherit,
+            other: inherit,
+            history: inherit,
+            metadata: inherit,
+        }
+    }
 
     fn config_member(&self, name: &str) -> bool {
         match name {
@@ -101,7 +91,7 @@ impl Inherit {
     fn member(&self, name: &str) -> bool {
         match name {
             "config" | "os.version" | "os.features" => true,
-            // The new image's own, or derived from its layers.
+            // Set by the new image, or derived from its layers.
             "created" | "history" | "rootfs" | "architecture" | "os" | "variant" => false,
             _ => self.metadata,
         }
@@ -114,7 +104,7 @@ impl Default for Inherit {
     }
 }
 
-/// What the base image gives; a new `Entrypoint` clears its `Cmd`.
+/// The inherited members. A new `Entrypoint` clears the inherited `Cmd`.
 pub(crate) fn inherited(
     base: &PlatformImage,
     inherit: &Inherit,
@@ -142,12 +132,12 @@ pub(crate) fn inherited(
     Value::Object(members)
 }
 
-/// The entries of the base image's history that the new one begins with.
+/// The history entries of the base image, with which the new history starts.
 pub(crate) fn history(base: Option<&PlatformImage>, inherit: &Inherit) -> Vec<Value> {
     let Some(base) = base else { return Vec::new() };
     let configuration = base.configuration();
-    // Entries and layers must agree in number, and not every base image's do: one without a history
-    // has layers too.
+    // The numbers of entries and layers must be equal, but some base images have layers and no
+    // history.
     let made = configuration.history.iter().filter(|entry| entry.empty_layer != Some(true)).count();
     if inherit.history && made == configuration.rootfs.diff_ids.len() {
         return configuration.history.iter().map(json::to_value).collect();

@@ -1,31 +1,22 @@
-//! `image_manifest` and `image_index`: a configuration and layers, or images for several platforms,
-//! under one digest.
+//! `image_manifest` makes the manifest for a configuration and its layers.
 
 use std::{fmt, sync::Arc};
 
 use serde_json::{Value, json};
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-        warning::Warning,
-    },
-    blob::traits::{Blob, Layer, MemoryBlob},
-    document::{
-        descriptor::MediaType,
-        manifest::{Manifest, with_known_members},
-    },
+    basics::{Digest, Error, Result, Warning, json},
+    blob::{Blob, Layer, MemoryBlob},
+    document::{Manifest, MediaType, manifest},
     image::{config::ImageConfig, graph::Image, platform_image::PlatformImage},
 };
 
 /// Makes the [image manifest](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md)
-/// that names a configuration and its layers, lowest first; those of a base image come below them
-/// by themselves.
+/// for a configuration and its layers, lowest first. The layers of a base image are added below
+/// them.
 ///
-/// The options are JSON to merge over the defaults, or [`ManifestOptions`]. `config` and `layers`
-/// are always those given here.
+/// The options are JSON that is merged over the defaults, or [`ManifestOptions`]. `config` and
+/// `layers` always list the arguments.
 ///
 /// ```
 /// # use oci_layout::{FileMapping, LayerOptions, image_config, image_manifest, layer_tar};
@@ -40,9 +31,9 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] if the layers are not those that the configuration names, in their order, or
-/// for JSON that no manifest can hold. [`Error::Warning`] if `strict` is set and there is a
-/// [`Warning`]: of more than 125 layers.
+/// [`Error::Invalid`] if the layers differ from those of the configuration, or for JSON that is not
+/// valid in a manifest. [`Error::Warning`] if `strict` is set and there is a [`Warning`], for
+/// example about more than 125 layers.
 pub fn image_manifest<L: Into<Arc<dyn Layer>>>(
     config: ImageConfig,
     layers: impl IntoIterator<Item = L>,
@@ -62,11 +53,8 @@ pub fn image_manifest<L: Into<Arc<dyn Layer>>>(
     };
     Error::refuse_warnings(&warnings, strict)?;
 
-    let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST });
-    json::merge(
-        &mut value,
-        Value::Object(with_known_members("image manifest", extra, Manifest::MEMBERS)?),
-    );
+    let defaults = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST });
+    let mut value = manifest::with_defaults("image manifest", defaults, extra, Manifest::MEMBERS)?;
     value["config"] = json::to_value(config.descriptor());
     value["layers"] = layers.iter().map(|layer| layer.descriptor()).map(json::to_value).collect();
     let document: Manifest = json::from_value("image manifest", value)?;
@@ -74,8 +62,8 @@ pub fn image_manifest<L: Into<Arc<dyn Layer>>>(
     Ok(ImageManifest { document, blob, config, layers, warnings })
 }
 
-/// The largest number of layers that every engine runs. No specification has one: Docker refuses
-/// more with "max depth exceeded".
+/// The largest number of layers that all engines support. No specification has a limit, but Docker
+/// refuses more with "max depth exceeded".
 pub(crate) const MOST_LAYERS: usize = 125;
 
 fn check_layers(config: &ImageConfig, layers: &[Arc<dyn Layer>]) -> Result<()> {
@@ -87,38 +75,37 @@ fn check_layers(config: &ImageConfig, layers: &[Arc<dyn Layer>]) -> Result<()> {
     if given.len() < named.len() && named.ends_with(&given) {
         let below = named.len() - given.len();
         let reason = format!(
-            "its configuration has {below} more layers below those that are given: give the base \
-             image that it was made with too"
+            "its configuration has {below} more layers below the given ones: also pass the base \
+             image with which it was made"
         );
         return Err(Error::invalid("image manifest", reason));
     }
     let list = |ids: &[Digest]| ids.iter().map(Digest::to_string).collect::<Vec<_>>().join(", ");
     let reason = format!(
-        "its configuration was made for other layers (diff IDs {}) than are given (diff IDs {}): \
-         give the same layers to both, in the same order",
+        "its configuration was made for other layers (diff IDs {}) than the given ones (diff IDs \
+         {}): pass the same layers to both, in the same order",
         list(named),
         list(&given)
     );
     Err(Error::invalid("image manifest", reason))
 }
 
-/// What [`image_manifest`] makes the manifest from, beside configuration and layers. JSON converts
-/// into it.
+/// Options for [`image_manifest`]. JSON converts into them.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 #[non_exhaustive]
 pub struct ManifestOptions {
-    /// Merged over the defaults; `null` is nothing.
+    /// JSON that is merged over the defaults. `null` changes nothing.
     pub extra: Value,
-    /// The image below the layers; by default the configuration's, which knows it if it was made
-    /// with one.
+    /// The image below the layers. The default is that of the configuration, if it was made with
+    /// one.
     pub base: Option<PlatformImage>,
-    /// Whether a [`Warning`] is an error; off by default.
+    /// Whether a [`Warning`] is an error. The default is false.
     pub strict: bool,
 }
 
 impl ManifestOptions {
-    /// Options with this JSON.
+    /// Creates options from this JSON.
     pub fn new(extra: Value) -> Self {
         extra.into()
     }
@@ -140,7 +127,7 @@ impl From<Value> for ManifestOptions {
     }
 }
 
-/// A manifest, its bytes, and all that it names.
+/// A manifest, its bytes, and all blobs of the image.
 #[derive(Clone)]
 pub struct ImageManifest {
     document: Manifest,
@@ -151,17 +138,17 @@ pub struct ImageManifest {
 }
 
 impl ImageManifest {
-    /// What is probably a mistake in the image.
+    /// Probable mistakes in the image.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 
-    /// What it says.
+    /// The parsed manifest.
     pub fn document(&self) -> &Manifest {
         &self.document
     }
 
-    /// The bytes, as the digest has them.
+    /// The bytes that the digest covers.
     pub fn bytes(&self) -> &[u8] {
         self.blob.bytes()
     }
@@ -176,12 +163,12 @@ impl ImageManifest {
         &self.config
     }
 
-    /// The layers, lowest first, those of a base image among them.
+    /// The layers, lowest first, including those of a base image.
     pub fn layers(&self) -> &[Arc<dyn Layer>] {
         &self.layers
     }
 
-    /// The image under a tag, or a full name with a tag; see [`Image::tagged`].
+    /// The image with a tag, or a full name with a tag. See [`Image::tagged`].
     pub fn tagged(self, name: impl Into<String>) -> Image {
         Image::from(self).tagged(name)
     }
@@ -209,7 +196,7 @@ impl From<ImageManifest> for Image {
     }
 }
 
-/// An image that was just made.
+/// Uses an image that was just made.
 impl From<ImageManifest> for PlatformImage {
     fn from(made: ImageManifest) -> Self {
         let (manifest, configuration) = (made.document().clone(), made.config().document().clone());

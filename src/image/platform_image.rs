@@ -1,40 +1,34 @@
-//! The image for one platform, wherever it comes from.
+//! An image for one platform, of any origin.
 
-use std::{fmt, io::Read, path::Path, sync::Arc};
+use std::{fmt, io::Read, iter, path::Path, sync::Arc};
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
+    basics::{Digest, Error, Result},
+    blob::{Blob, Layer},
+    document::{Configuration, Descriptor, Manifest, Platform},
+    image::{
+        containers::{Container, Graph, no_platform},
+        graph::Image,
     },
-    blob::traits::{Blob, Layer},
-    document::{
-        configuration::Configuration,
-        descriptor::{Descriptor, Platform},
-        layout_paths::MAX_DEPTH,
-        manifest::{Index, Manifest},
-    },
-    image::{existing::read_document, graph::Image},
-    recipe::{base_files::BaseFiles, origin::Recipe},
-    store::checked::CheckedFile,
+    recipe::{BaseFiles, Recipe},
+    store::CheckedFile,
 };
 
-/// The image for one platform: manifest, configuration and layers. It is the base of others
-/// ([`ConfigOptions::base`](crate::ConfigOptions::base)), whether it lies in a layout, an archive
-/// or a registry, or was just made.
+/// An image for one platform: manifest, configuration and layers. It can be the base of other
+/// images ([`ConfigOptions::base`](crate::ConfigOptions::base)), whether it comes from a layout, an
+/// archive or a registry, or was just made.
 #[derive(Clone)]
 pub struct PlatformImage {
     descriptor: Descriptor,
     manifest: Manifest,
     configuration: Configuration,
     layers: Vec<Arc<dyn Layer>>,
-    /// The layers as the manifest names them, the configuration and the manifest.
+    /// The layers in the order of the manifest, the configuration, and the manifest.
     blobs: Vec<Arc<dyn Blob>>,
 }
 
 impl PlatformImage {
-    /// An image whose documents were read. `blob` gives what they name.
+    /// Creates an image from parsed documents. `blob` returns the blobs to which they refer.
     pub(crate) fn new(
         descriptor: Descriptor,
         manifest: Manifest,
@@ -56,7 +50,7 @@ impl PlatformImage {
         Ok(Self { descriptor, manifest, configuration, layers, blobs })
     }
 
-    /// An image of these documents, layers and blobs.
+    /// Creates an image from these documents, layers and blobs.
     pub(crate) fn of_parts(
         descriptor: Descriptor,
         manifest: Manifest,
@@ -67,47 +61,26 @@ impl PlatformImage {
         Self { descriptor, manifest, configuration, layers, blobs }
     }
 
-    /// The image itself, or of an image for several platforms the one for this platform, by default
-    /// linux/amd64 unless there is only one.
+    /// Returns the image itself. From an image for several platforms, returns the image for this
+    /// platform, which is by default linux/amd64, or the only one.
     ///
     /// # Errors
     ///
     /// [`Error::PlatformNotFound`] if there is no image for the platform, and the errors of reading
     /// manifest, index and configuration.
     pub fn of(image: &Image, platform: Option<&Platform>) -> Result<Self> {
-        let default = Platform::default();
-        let wanted = platform.unwrap_or(&default);
-        let mut descriptor = image.descriptor().clone();
-        for _ in 0..=MAX_DEPTH {
-            if !descriptor.media_type.is_index() {
-                let manifest: Manifest = document(image, &descriptor)?;
-                let configuration = document(image, &manifest.config)?;
-                return Self::new(descriptor, manifest, configuration, |descriptor| {
-                    blob(image, descriptor).map(Arc::clone)
-                });
-            }
-            let index: Index = document(image, &descriptor)?;
-            let fits = |entry: &&Descriptor| {
-                entry.platform.as_ref().is_some_and(|has| wanted.accepts(has))
-            };
-            descriptor = match (index.manifests.iter().find(fits), &index.manifests[..]) {
-                (Some(entry), _) => entry.clone(),
-                (None, [only]) if platform.is_none() => only.clone(),
-                _ => {
-                    let platforms =
-                        index.manifests.iter().filter_map(|entry| entry.platform.as_ref());
-                    return Err(Error::PlatformNotFound {
-                        of: format!("image {}", image.digest()),
-                        platform: wanted.to_string(),
-                        available: platforms.map(Platform::to_string).collect(),
-                    });
-                }
-            };
-        }
-        Err(invalid(image, format!("has indexes more than {MAX_DEPTH} deep")))
+        let Container { descriptor, manifest, .. } = Container::choose(image, platform)?
+            .ok_or_else(|| {
+                let of = format!("image {}", image.digest());
+                no_platform(of, &platform.cloned().unwrap_or_default(), iter::empty())
+            })?;
+        let configuration = image.read(&manifest.config)?;
+        Self::new(descriptor, manifest, configuration, |descriptor| {
+            image.blob(descriptor).map(Arc::clone)
+        })
     }
 
-    /// What names it: its entry in an index, if it comes from one.
+    /// The descriptor: the entry in an index, if the image comes from one.
     pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
@@ -122,8 +95,8 @@ impl PlatformImage {
         &self.configuration
     }
 
-    /// The layers, lowest first. Docker's media types are named by their OCI equivalents; the bytes
-    /// are the same.
+    /// The layers, lowest first. Media types of Docker are replaced by their OCI equivalents, which
+    /// have the same bytes.
     pub fn layers(&self) -> &[Arc<dyn Layer>] {
         &self.layers
     }
@@ -137,7 +110,7 @@ impl fmt::Debug for PlatformImage {
     }
 }
 
-/// The image as it is, to be put elsewhere: its manifest's bytes do not change.
+/// The image for copying. The bytes of its manifest stay unchanged.
 impl From<PlatformImage> for Image {
     fn from(image: PlatformImage) -> Self {
         let mut descriptor = image.descriptor;
@@ -153,7 +126,7 @@ impl From<&PlatformImage> for BaseFiles {
     }
 }
 
-/// A layer by its blob.
+/// A layer with its blob.
 struct ImageLayer {
     descriptor: Descriptor,
     blob: Arc<dyn Blob>,
@@ -198,20 +171,4 @@ impl Layer for ImageLayer {
     fn diff_id(&self) -> Digest {
         self.diff_id
     }
-}
-
-fn document<T: serde::de::DeserializeOwned>(image: &Image, descriptor: &Descriptor) -> Result<T> {
-    let bytes = read_document(&**blob(image, descriptor)?)?;
-    json::from_slice(&bytes).map_err(|error| Error::invalid(descriptor.digest.to_string(), error))
-}
-
-fn blob<'a>(image: &'a Image, descriptor: &Descriptor) -> Result<&'a Arc<dyn Blob>> {
-    let found = image.blobs().iter().find(|blob| blob.descriptor().digest == descriptor.digest);
-    found.ok_or_else(|| {
-        invalid(image, format!("lacks the blob {}: fetch it whole", descriptor.digest))
-    })
-}
-
-fn invalid(image: &Image, reason: String) -> Error {
-    Error::invalid(format!("image {}", image.digest()), format!("it {reason}"))
 }

@@ -1,28 +1,22 @@
-//! Mode, owner, time and extended attributes: what the source has, what the mapping says, what the
-//! layer says.
+//! Mode, owner, time and extended attributes: combines those of the source, the mapping and the
+//! layer.
 
 use std::{collections::BTreeMap, os::unix::ffi::OsStrExt, path::Path};
 
 use rustix::fs::Stat;
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{
         entry::{Entry, Kind},
         glob::{Globs, Use},
         representable,
     },
-    recipe::{
-        mapping::{Attribute, Attributes, FileMapping},
-        options::{LayerOptions, PermissionRule},
-    },
-    tarfile::{
-        path::LayerPath,
-        xattrs::{self, Xattrs},
-    },
+    recipe::{Attribute, Attributes, FileMapping, LayerOptions, PermissionRule},
+    tarfile::{LayerPath, Xattrs, xattrs},
 };
 
-/// What a source has, as far as it was asked.
+/// The attributes of a source, as far as they were read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Found {
     pub(crate) mode: u32,
@@ -33,21 +27,21 @@ pub(crate) struct Found {
     pub(crate) place: Place,
 }
 
-/// Where a source is, which decides what is normal for it.
+/// The kind of place of a source, which determines the defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// In the mapping itself: there is nothing to keep.
+    /// The mapping itself, which has no attributes to keep.
     #[default]
     Mapping,
-    /// In the file system.
+    /// A file system.
     Folder,
-    /// In a tar, whose author chose the attributes.
+    /// A tar, whose author chose the attributes.
     Tar,
 }
 
 impl Found {
-    /// What a file system has; extended attributes only if they are to be kept, since they cost two
-    /// calls a file.
+    /// The attributes in a file system. Extended attributes are only read if they are kept, because
+    /// that takes two system calls for each file.
     #[allow(clippy::unnecessary_cast, reason = "these types are not the same on every system")]
     pub(crate) fn in_folder(
         path: &Path,
@@ -68,7 +62,7 @@ impl Found {
     }
 }
 
-/// The mode of Nix's archive format: whether the owner may execute is all that is kept of a file's.
+/// The mode in Nix's archive format, which only records whether the owner can execute a file.
 pub(crate) fn normal_mode(kind: &Kind, mode: u32) -> u32 {
     match kind {
         Kind::Directory => 0o755,
@@ -78,7 +72,7 @@ pub(crate) fn normal_mode(kind: &Kind, mode: u32) -> u32 {
     }
 }
 
-/// The entry that this becomes.
+/// Computes the attributes of the entry.
 pub(crate) fn resolve(
     path: LayerPath,
     kind: Kind,
@@ -100,7 +94,7 @@ pub(crate) fn resolve(
         Attribute::Set(mode) if *mode > 0o7777 => {
             return Err(no_mode(*mode, format!("{:?}", path.to_path())));
         }
-        // Said for files: whoever may read a directory may also enter it.
+        // The mode is meant for files: everyone who can read a directory can also enter it.
         Attribute::Set(mode) if kind == Kind::Directory && found.place != Place::Mapping => {
             mode | (mode & 0o444) >> 2
         }
@@ -113,7 +107,7 @@ pub(crate) fn resolve(
             bytes.collect::<BTreeMap<_, _>>().into()
         }
         wanted => {
-            // `wanted` is not a value here: the type of the value plays no part.
+            // `wanted` is not a value here, so the type of the value does not matter.
             let wanted =
                 if *wanted == Attribute::Keep { Attribute::Keep } else { Attribute::Normal };
             choose(&wanted, Xattrs::default(), found.xattrs, found.place)
@@ -143,7 +137,7 @@ fn no_mode(mode: u32, of: String) -> Error {
     )
 }
 
-/// Rules, ready to be applied one after the other.
+/// Permission rules, in the order in which they apply.
 pub(crate) struct Rules(Vec<(PermissionRule, Globs)>);
 
 impl Rules {
@@ -157,13 +151,13 @@ impl Rules {
         rules.iter().map(globs).collect::<Result<_>>().map(Self)
     }
 
-    /// The globs of the rules, in their order.
+    /// The globs of the rules, in order.
     pub(crate) fn globs(&self) -> impl Iterator<Item = &Globs> {
         self.0.iter().map(|(_, globs)| globs)
     }
 
-    /// Changes an entry whose path matches, or the path that was given for it, where the base moved
-    /// it. A link has no mode, and a whiteout no attributes that anyone reads.
+    /// Applies the rules to an entry whose path matches. If the base moved the entry, the given
+    /// path counts. Links have no mode, and the attributes of whiteouts are never read.
     pub(crate) fn apply(&self, entry: &mut Entry, given: Option<&LayerPath>) {
         if self.0.is_empty() || entry.kind == Kind::Whiteout {
             return;

@@ -1,4 +1,5 @@
-//! The files of the layers below a new layer: what its destinations pass through and merge into.
+//! The files of the layers below a new layer, through which its destinations pass and into which
+//! they merge.
 
 pub(crate) mod cache;
 pub(crate) mod check;
@@ -12,14 +13,14 @@ use std::{
 };
 
 use crate::{
-    basics::error::Result,
-    blob::traits::Blob,
+    basics::Result,
+    blob::Blob,
     layer::base::{
         cache::{Cache, index_of},
         stack::Stack,
     },
     pool::Pool,
-    recipe::base_files::{BaseFiles, BaseLayer, BaseSource},
+    recipe::{BaseFiles, BaseLayer, BaseSource},
 };
 
 pub(crate) use crate::layer::base::place::{Places, Removal, Shape};
@@ -35,7 +36,7 @@ impl BaseFiles {
     pub fn and(self, layer: impl Blob + 'static) -> Self {
         let mut layers = match self.source {
             BaseSource::Layers(layers) => layers,
-            // Only a recipe has this one, and nothing is built on a recipe.
+            // Only a recipe has such a base, and no layer is built on a recipe.
             BaseSource::Recorded { .. } => Vec::new(),
         };
         layers.push(of_blob(layer));
@@ -43,11 +44,11 @@ impl BaseFiles {
     }
 
     /// Writes the indexes of all layers to a folder that is also a cache.
-    /// [`BaseFiles::from_folders`] needs no layer.
+    /// [`BaseFiles::from_folders`] does not need the layers.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`](crate::Error::Write), and whatever reading the layers gives.
+    /// [`Error::Write`](crate::Error::Write), and the errors of reading the layers.
     #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the program uses it"))]
     pub(crate) fn write(&self, folder: &Path, pool: &Pool) -> Result<()> {
         let stack = self.stack(pool)?;
@@ -59,11 +60,11 @@ impl BaseFiles {
         cache.write_order(&digests)
     }
 
-    /// The files of the layers in folders that [`BaseFiles::write`] wrote, lowest first.
+    /// The files of the layers in folders from [`BaseFiles::write`], lowest first.
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`](crate::Error::Layout) for another folder.
+    /// [`Error::Layout`](crate::Error::Layout) for any other folder.
     #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the program uses it"))]
     pub(crate) fn from_folders(folders: impl IntoIterator<Item = PathBuf>) -> Result<Self> {
         let mut layers = Vec::new();
@@ -78,7 +79,7 @@ impl BaseFiles {
         Ok(Self { source: BaseSource::Layers(layers), cache: None })
     }
 
-    /// What lies where. Reads the layers, if this is the first time.
+    /// The combined files of the layers. Reads the layers the first time.
     fn stack(&self, pool: &Pool) -> Result<Stack> {
         let layers = match &self.source {
             BaseSource::Layers(layers) => layers,
@@ -89,7 +90,7 @@ impl BaseFiles {
     }
 }
 
-/// A layer whose index comes from the cache, if that has it, or else from the layer.
+/// A layer whose index comes from the cache if possible, and otherwise from the layer.
 fn of_blob(blob: impl Blob + 'static) -> BaseLayer {
     BaseLayer::new(blob.descriptor().digest, move |cache| index_of(&blob, cache))
 }

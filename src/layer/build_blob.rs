@@ -1,4 +1,4 @@
-//! A blob made of a tar, whether it is kept, looked at, or passed on to who reads it.
+//! Builds a blob from a tar, to store it, verify it, or return it to a reader.
 
 use std::{
     io::{self, Cursor, Read, Write},
@@ -8,18 +8,20 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
+    basics::{Digest, Error, Result},
+    document::Descriptor,
+    layer::{
+        checks::Comparison,
+        pipeline::{Tar, pass},
+        stream::TarStream,
     },
-    document::descriptor::Descriptor,
-    layer::{checks::Comparison, pipeline::pass, stream::TarStream},
     pool::Pool,
-    recipe::checks::Checks,
-    tarfile::compression::Compression,
+    recipe::Checks,
+    tarfile::Compression,
 };
 
-/// Makes a blob that was described: what was not part of it then is an error before it is written.
+/// Builds a described blob. A difference from the description is an error before the different
+/// bytes are written.
 pub(crate) fn make(
     stream: &TarStream,
     compression: Compression,
@@ -35,22 +37,20 @@ pub(crate) fn make(
         Some(comparison) => comparison.block(block, hasher),
         None => Ok(()),
     };
-    let made = pass(stream, None, compression, pool, Some(sink), &|_| (), &mut compare)?;
-    let damaged = |expected, actual| Err(Error::BlobDamaged { digest, expected, actual });
+    let tar = Tar { stream, listing: None, compression, pool };
+    let made = pass(tar, Some(sink), &|_| (), &mut compare)?;
     if made.digest != digest {
-        return damaged(digest.to_string(), format!("{}: a source changed", made.digest));
+        let actual = format!("{}: a source changed", made.digest);
+        return Err(Error::BlobDamaged { digest, expected: digest.to_string(), actual });
     }
-    if made.size != descriptor.size {
-        return damaged(format!("{} bytes", descriptor.size), made.size.to_string());
-    }
-    Ok(())
+    descriptor.check(made.size, None)
 }
 
-/// What makes a blob, into a writer.
+/// A function that builds a blob into a writer.
 type Make = Box<dyn FnOnce(&mut (dyn Write + Send)) -> Result<()> + Send>;
 
-/// Reads a blob that is made meanwhile, by a thread of its own, from the first read on. The last
-/// part comes when the whole is known to be right.
+/// Reads a blob while a separate thread builds it, starting with the first read. Returns the last
+/// part only after the whole blob is verified.
 pub(crate) struct MadeReader(State);
 
 enum State {
@@ -82,8 +82,7 @@ impl Read for MadeReader {
             if n > 0 || buffer.is_empty() {
                 return Ok(n);
             }
-            let gone =
-                |_| io::Error::other("the thread that makes the blob is gone before its end");
+            let gone = |_| io::Error::other("the thread that builds the blob ended early");
             let next = receiver.recv().map_err(gone)??;
             if next.is_empty() {
                 self.0 = State::Ended;
@@ -102,23 +101,23 @@ fn start(make: Make) -> io::Result<Receiver<Result<Vec<u8>>>> {
         if end.is_ok() {
             let _ = sink.send(Vec::new());
         }
-        // If the reader is gone, nobody is left to tell.
+        // If the reader was dropped, the result is not needed.
         let _ = sink.sender.send(end);
     };
     thread::Builder::new().spawn(run).map(|_| receiver)
 }
 
-/// Sends what is written, but for the last part.
+/// Sends the written bytes, but holds back the last part.
 struct Sink {
     sender: SyncSender<Result<Vec<u8>>>,
     last: Vec<u8>,
 }
 
 impl Sink {
-    /// Sends what was held back, and holds back this.
+    /// Sends the part that was held back, and holds back this one.
     fn send(&mut self, next: Vec<u8>) -> io::Result<()> {
         match mem::replace(&mut self.last, next) {
-            // To the reader, an empty part is the end.
+            // An empty part signals the end to the reader.
             nothing if nothing.is_empty() => Ok(()),
             part => self.sender.send(Ok(part)).map_err(|_| io::ErrorKind::BrokenPipe.into()),
         }

@@ -1,20 +1,20 @@
-//! Values in the order of their paths, for layers with millions of entries.
+//! A map of values sorted by path, for layers with millions of entries.
 
 use std::collections::BTreeMap;
 
-use crate::tarfile::path::LayerPath;
+use crate::tarfile::LayerPath;
 
-/// What has a place in a layer.
+/// A value with a path in a layer.
 pub(crate) trait HasPath {
     fn path(&self) -> &LayerPath;
 }
 
-/// At most one value for each path, in the order of the paths.
+/// At most one value for each path, sorted by path.
 ///
-/// The values lie next to one another in parts, which have one size in bytes whatever the type of
-/// the values. So a value takes little more than its own size, and the memory of a part that was
-/// taken out fits the next part of another type: values of one type become values of another
-/// without twice the memory.
+/// Values are stored contiguously in parts, whose size in bytes is the same for all types of
+/// values. A value therefore takes little more than its own size. Memory of a part that was taken
+/// out fits the next part of another type, so values can be converted to another type without
+/// needing twice the memory.
 pub(crate) struct ByPath<T> {
     /// All paths of a part are at or after its key, and before the key of the next part.
     parts: BTreeMap<LayerPath, Vec<T>>,
@@ -39,7 +39,7 @@ impl<T> ByPath<T> {
         self.parts.values().flatten()
     }
 
-    /// The values in order, which keep their paths.
+    /// The values in order. Their paths must not change.
     pub(crate) fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut T> {
         self.parts.values_mut().flatten()
     }
@@ -51,15 +51,14 @@ impl<T: HasPath> ByPath<T> {
         find(part, path).ok().map(|at| &part[at])
     }
 
-    /// The values from this path on.
+    /// The values, starting at this path.
     pub(crate) fn starting_at(&self, path: &LayerPath) -> impl Iterator<Item = &T> {
         let first = self.parts.range(..path).next_back();
         let parts = first.into_iter().chain(self.parts.range(path..));
         parts.flat_map(|(_, part)| &part[part.partition_point(|value| value.path() < path)..])
     }
 
-    /// Adds a value if its path is free. Otherwise returns the value that has it, and the one that
-    /// was to be added.
+    /// Adds a value if its path is free. Otherwise returns the existing value and the new one.
     pub(crate) fn try_insert(&mut self, value: T) -> Option<(&mut T, T)> {
         self.make_room(value.path());
         let (_, part) = self.parts.range_mut(..=value.path()).next_back()?;
@@ -72,7 +71,7 @@ impl<T: HasPath> ByPath<T> {
         }
     }
 
-    /// Adds a value, and returns the one that had its path.
+    /// Adds a value, and returns the previous value of its path.
     pub(crate) fn insert(&mut self, value: T) -> Option<T> {
         self.try_insert(value).map(|(old, new)| std::mem::replace(old, new))
     }
@@ -82,7 +81,7 @@ impl<T: HasPath> ByPath<T> {
         find(part, path).ok().map(|at| part.remove(at))
     }
 
-    /// Sees to it that there is a part for this path, which is not full.
+    /// Ensures that a part with free space exists for this path.
     fn make_room(&mut self, path: &LayerPath) {
         let Some((_, part)) = self.parts.range_mut(..=path).next_back() else {
             self.parts.insert(LayerPath::root(), Vec::with_capacity(Self::FULL));
@@ -94,7 +93,7 @@ impl<T: HasPath> ByPath<T> {
         let is_after_part = part.last().is_some_and(|last| last.path() < path);
         let is_after_all = is_after_part && self.parts.range(path..).next().is_none();
         let Some((_, part)) = self.parts.range_mut(..=path).next_back() else { return };
-        // What comes in order leaves parts full, or nearly so where other values follow it.
+        // Values in order leave parts full, or nearly full if other values follow.
         let kept = match (is_after_all, is_after_part) {
             (true, _) => part.len(),
             (_, true) => part.len() - (part.len() / 8).max(1),
@@ -107,9 +106,9 @@ impl<T: HasPath> ByPath<T> {
     }
 }
 
-/// Where the value of this path is in the part, or where it belongs.
+/// The index of this path's value in the part, or the index at which to insert it.
 fn find<T: HasPath>(part: &[T], path: &LayerPath) -> Result<usize, usize> {
-    // Most values come in order.
+    // Most values are added in order.
     match part.last() {
         Some(last) if last.path() < path => Err(part.len()),
         _ => part.binary_search_by(|value| value.path().cmp(path)),
@@ -124,7 +123,7 @@ mod tests {
 
     use super::*;
 
-    /// So large that few of them fill a part.
+    /// So large that few values fill a part.
     #[derive(Clone, Debug, PartialEq)]
     struct Value(LayerPath, [u32; 800]);
 
@@ -174,7 +173,7 @@ mod tests {
         }
     }
 
-    /// The number of parts that hold the 256 paths, added in this order.
+    /// The number of parts for the 256 paths, added in this order.
     fn parts(order: impl Iterator<Item = u8>) -> usize {
         let mut values = ByPath::default();
         order.for_each(|number| assert!(values.insert(Value(path(number), [0; 800])).is_none()));
@@ -187,7 +186,7 @@ mod tests {
         sorted.sort_by_key(|&number| path(number));
         assert_eq!(ByPath::<Value>::FULL, 5);
         assert_eq!(parts(sorted.iter().copied()), 52);
-        // In whatever order they come, parts are not nearly empty.
+        // In any order, parts are not nearly empty.
         assert!(parts(sorted.iter().rev().copied()) <= 128);
         assert!(parts((0..=255).map(|n: u8| n.wrapping_mul(91))) <= 128);
     }

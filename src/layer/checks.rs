@@ -1,24 +1,21 @@
-//! How a tar is known to be the one that was described, before any of it leaves.
+//! Verifies that a tar is the one that was described, before any of it is returned.
 
 use std::ops::Range;
 
 use flate2::Crc;
 
 use crate::{
-    basics::{
-        digest::{Digest, Hasher},
-        error::{Error, Result},
-    },
+    basics::{Digest, Error, Hasher, Result},
     layer::stream::{EntryAt, TarStream},
-    recipe::checks::Checks,
+    recipe::Checks,
 };
 
-/// Finds out [`Checks`], shown a tar block by block.
+/// Computes [`Checks`] from the blocks of a tar.
 pub(crate) struct Recorder<'a> {
     stream: &'a TarStream,
     prefixes: Vec<Digest>,
     entries: Vec<u32>,
-    /// Of the entry that the last block ended in.
+    /// The checksum of the entry in which the last block ended.
     sum: Crc,
     at: u64,
 }
@@ -48,11 +45,11 @@ impl<'a> Recorder<'a> {
     }
 }
 
-/// Compares a tar with [`Checks`], shown block by block.
+/// Compares the blocks of a tar with [`Checks`].
 pub(crate) struct Comparison<'a> {
     checks: &'a Checks,
     stream: &'a TarStream,
-    /// The blob that is made of the tar.
+    /// The digest of the blob that contains the tar.
     digest: Digest,
     blocks: usize,
 }
@@ -60,8 +57,8 @@ pub(crate) struct Comparison<'a> {
 impl<'a> Comparison<'a> {
     /// # Errors
     ///
-    /// [`Error::SourceOutdated`], if it shows without reading the tar that it is not the one that
-    /// was described.
+    /// [`Error::SourceOutdated`] if the tar evidently differs from the description, without reading
+    /// it.
     pub(crate) fn new(checks: &'a Checks, stream: &'a TarStream, digest: Digest) -> Result<Self> {
         let new = Self { checks, stream, digest, blocks: 0 };
         match stream.size() == checks.size && stream.len() == checks.entries.len() {
@@ -72,8 +69,8 @@ impl<'a> Comparison<'a> {
 
     /// # Errors
     ///
-    /// [`Error::SourceOutdated`], if what is in front of this block's end is not what was
-    /// described.
+    /// [`Error::SourceOutdated`] if the bytes before the end of this block differ from the
+    /// description.
     pub(crate) fn block(&mut self, block: &[u8], hasher: &Hasher) -> Result<()> {
         let prefix = hasher.clone().finish().0;
         if self.checks.prefixes.get(self.blocks) != Some(&prefix) {
@@ -84,7 +81,7 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
-    /// What to say of the first entry that is another, from the one of this number on.
+    /// The error for the first different entry, starting with this number.
     fn difference(&self, first: usize) -> Result<Error> {
         let (count, counted) = (self.stream.len(), self.checks.entries.len());
         let was = |number: usize| self.checks.entries.get(number).copied();
@@ -102,26 +99,26 @@ impl<'a> Comparison<'a> {
             if now == was(number) {
                 continue;
             }
-            // One that came or went leaves its neighbours as they are.
+            // An added or removed entry leaves its neighbours unchanged.
             return Ok(if count > counted && is(number + 1)? == was(number) {
                 outdated(entry, "was added")
             } else if count < counted && now == was(number + 1) {
-                outdated(entry, "stands where something in front of it was removed")
+                outdated(entry, "follows an entry that was removed")
             } else if count == counted {
                 outdated(entry, "changed")
             } else {
-                outdated(entry, "is where something was added, removed or changed")
+                outdated(entry, "is where an entry was added, removed or changed")
             });
         }
         if count < counted {
             let last = count.checked_sub(1).and_then(|last| self.stream.entry(last));
             let path = last.map_or_else(|| "/".into(), |last| last.entry().origin());
-            let change = "is the last that is left: something behind it was removed";
+            let change = "is the last entry, because entries after it were removed";
             return Ok(Error::SourceOutdated { digest: self.digest, path, change });
         }
         Ok(Error::invalid(
             format!("recipe of blob {}", self.digest),
-            "it does not fit together, or a source changed for a moment: make the image again",
+            "it is inconsistent, or a source changed temporarily: make the image again",
         ))
     }
 

@@ -1,20 +1,20 @@
-//! Symbolic links of a layer that stay where other mappings have directories.
+//! Symbolic links of a layer that are kept if other mappings have directories at their paths.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{entry::Kind, tree::node::Node},
-    tarfile::{follow::follow, path::LayerPath},
+    tarfile::{LayerPath, follow},
 };
 
-/// The nodes with those behind links that were in a directory at a link's place: in the place where
-/// the link leads. Such a directory gives way to the link, and stands where the link leads if
-/// nothing else does, as in `tar --keep-directory-symlink` and `rsync --keep-dirlinks`.
+/// Moves nodes below a link into the target of the link. A directory at the path of a link is
+/// replaced by the link, and is created at the target if there is no other, as with `tar
+/// --keep-directory-symlink` and `rsync --keep-dirlinks`.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] for a path through links that lead nowhere.
+/// [`Error::Invalid`] for a path through broken links.
 pub(crate) fn behind_links(nodes: Vec<Node>) -> Result<Vec<Node>> {
     let target = |node: &Node| match &node.entry.kind {
         Kind::Symlink(target) => Some((node.entry.path.clone(), target.clone())),

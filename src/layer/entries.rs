@@ -1,27 +1,16 @@
-//! What is in a layer, without unpacking it anywhere.
+//! Lists the entries of a layer without unpacking it.
 
-use std::{
-    ffi::OsString,
-    io::{BufReader, Read},
-    os::unix::ffi::OsStringExt,
-    path::PathBuf,
-};
+use std::{ffi::OsString, io::Read, os::unix::ffi::OsStringExt, path::PathBuf};
 
 use tar::EntryType;
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
-    blob::traits::Blob,
-    tarfile::{
-        decompress::{Unpacked, decompress},
-        reader::TarReader,
-    },
+    basics::{Digest, Error, Result},
+    blob::Blob,
+    tarfile::{TarReader, unpacked},
 };
 
-/// Reads a layer's entries in their order, whether the layer is compressed or not.
+/// Reads the entries of a layer in their order. The layer can be compressed or not.
 ///
 /// ```
 /// use oci_layout::{FileMapping, LayerOptions, layer_entries, layer_tar};
@@ -33,19 +22,17 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::BlobUnreadable`] and whatever else [`Blob::open`] gives, here or for an entry; nothing
-/// comes after that. The digest is not looked at: see [`verify`](crate::verify()).
+/// [`Error::BlobUnreadable`] and the other errors of [`Blob::open`], here or for an entry. An error
+/// is the last item. The digest is not verified: see [`verify`](crate::verify()).
 pub fn layer_entries(layer: &(impl Blob + ?Sized)) -> Result<LayerEntries> {
     let digest = layer.descriptor().digest;
-    let stream = BufReader::with_capacity(64 << 10, layer.open()?);
-    let (Unpacked::Compressed(tar) | Unpacked::Plain(tar)) =
-        decompress(stream).map_err(|cause| Error::blob(digest, cause))?;
+    let tar = unpacked(layer.open()?).map_err(|cause| Error::blob(digest, cause))?;
     Ok(LayerEntries { tar: Some(TarReader::new(tar)), digest })
 }
 
-/// See [`layer_entries`].
+/// The iterator of [`layer_entries`].
 pub struct LayerEntries {
-    /// `None` after the last entry, or the first error.
+    /// `None` after the last entry or an error.
     tar: Option<TarReader<Box<dyn Read + Send>>>,
     digest: Digest,
 }
@@ -54,9 +41,9 @@ pub struct LayerEntries {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct LayerEntry {
-    /// As the layer names it: a directory usually has a slash behind, and `./` is the root.
+    /// The name in the layer: directories usually end with a slash, and `./` is the root.
     pub path: PathBuf,
-    /// Of a file's contents, in bytes; 0 for anything else.
+    /// The size of a file's contents in bytes. Zero for other entries.
     pub size: u64,
 }
 

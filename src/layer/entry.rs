@@ -1,4 +1,4 @@
-//! One entry of a layer, and where its bytes come from.
+//! Entries of a layer, and the sources of their bytes.
 
 use std::{
     fs::File,
@@ -11,18 +11,17 @@ use std::{
 use rustix::fs::{FileType, Stat, fstat};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::pseudo_file::check_empty,
     tarfile::{
+        Extent, LayerPath, Xattrs,
         header::{Fields, HeaderKind},
-        path::LayerPath,
-        reader::{Extent, read_extents},
-        xattrs::Xattrs,
+        read_extents,
     },
 };
 
-/// One entry of a layer, complete but for the contents of files. There may be millions: what few of
-/// them need lies elsewhere.
+/// An entry of a layer, complete except for the contents of files. There may be millions of
+/// entries, so values that few of them need are stored elsewhere.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) path: LayerPath,
@@ -40,7 +39,7 @@ impl Entry {
         if let Kind::File(content) = &self.kind { content.size() } else { 0 }
     }
 
-    /// What its headers say.
+    /// The values for its headers.
     pub(crate) fn fields(&self) -> Fields<'_> {
         let kind = match &self.kind {
             Kind::Directory => HeaderKind::Directory,
@@ -64,7 +63,7 @@ impl Entry {
         }
     }
 
-    /// Where it comes from, if that is a file; otherwise where it lands.
+    /// Its source, if that is a file, and otherwise its path in the layer.
     pub(crate) fn origin(&self) -> PathBuf {
         match &self.kind {
             Kind::File(Content::File(file)) => file.path.to_path_buf(),
@@ -80,16 +79,16 @@ pub(crate) enum Kind {
     Directory,
     File(Content),
     Symlink(Vec<u8>),
-    /// To a file earlier in the layer.
+    /// A link to an earlier file of the layer.
     HardLink(LayerPath),
     CharDevice(u32, u32),
     BlockDevice(u32, u32),
     Fifo,
-    /// An empty file with a whiteout's name, opaque or not.
+    /// An empty file with the name of a whiteout, opaque or not.
     Whiteout,
 }
 
-/// Whether two entries for one path are one: equal attributes and equal contents.
+/// Whether two entries for the same path count as one: their attributes and contents are equal.
 pub(crate) fn same(a: &Entry, b: &Entry) -> Result<bool> {
     if !same_attributes(a, b) {
         return Ok(false);
@@ -105,7 +104,7 @@ pub(crate) fn same_attributes(a: &Entry, b: &Entry) -> bool {
 }
 
 impl Kind {
-    /// How a message names it.
+    /// The kind of entry in messages.
     pub(crate) fn describe(&self) -> &'static str {
         match self {
             Self::Directory => "directory",
@@ -119,12 +118,12 @@ impl Kind {
     }
 }
 
-/// The bytes of a file, to be read at any place.
+/// The contents of a file, which can be read at any offset.
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
     Bytes(Arc<[u8]>),
     File(Box<SourceFile>),
-    /// So many bytes of a tar.
+    /// A range of a tar.
     Stretch {
         tar: Arc<TarFile>,
         offset: u64,
@@ -133,7 +132,7 @@ pub(crate) enum Content {
     Sparse(Arc<SparseFile>),
 }
 
-/// Stretches of a tar; what lies between them is zeros.
+/// Ranges of a tar. The gaps between them are zeros.
 #[derive(Debug)]
 pub(crate) struct SparseFile {
     pub(crate) tar: Arc<TarFile>,
@@ -141,7 +140,7 @@ pub(crate) struct SparseFile {
     pub(crate) extents: Vec<Extent>,
 }
 
-/// A file as it was when it was listed.
+/// The state of a file when it was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SourceFile {
     pub(crate) path: Box<Path>,
@@ -149,19 +148,19 @@ pub(crate) struct SourceFile {
     identity: Identity,
 }
 
-/// Device, inode, and time of the last change in seconds and nanoseconds.
+/// Device, inode, and change time in seconds and nanoseconds.
 type Identity = (u64, u64, i64, u32);
 
-/// A tar that is a source: itself, or the file without a name that it was unpacked into.
+/// A source tar, or the file without a name to which it was unpacked.
 #[derive(Debug)]
 pub(crate) struct TarFile {
     pub(crate) file: File,
-    /// As it was when it was listed, under the name of the tar.
+    /// The state of the file when it was listed, with the path of the tar.
     pub(crate) source: SourceFile,
 }
 
 impl PartialEq for Content {
-    /// Whether both are the same place, without a look at the bytes.
+    /// Whether both have the same location. Does not compare bytes.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Bytes(a), Self::Bytes(b)) => a == b,
@@ -188,8 +187,8 @@ impl Content {
         }
     }
 
-    /// Fills the buffer with the contents from `offset` on. The buffer ends at or before the end of
-    /// the contents.
+    /// Fills the buffer with contents, starting at `offset`. The buffer must not extend beyond the
+    /// contents.
     pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         match self {
             Self::Bytes(bytes) => {
@@ -209,7 +208,7 @@ impl Content {
 }
 
 impl TarFile {
-    /// Reads what is as it was when it was listed.
+    /// Reads, and checks that the file has not changed since it was listed.
     fn checked(&self, read: impl FnOnce(&File) -> io::Result<()>) -> Result<()> {
         read(&self.file).map_err(|cause| self.source.unreadable(cause))?;
         self.source.check(&self.file)
@@ -217,7 +216,7 @@ impl TarFile {
 }
 
 impl Content {
-    /// Whether both hold the same bytes, read only where they may.
+    /// Whether both have the same bytes. Reads them only if necessary.
     fn same_bytes(&self, other: &Self) -> Result<bool> {
         if self == other || self.size() != other.size() {
             return Ok(self == other);
@@ -235,7 +234,7 @@ impl Content {
         failed.map(|()| same)
     }
 
-    /// Reads the contents from the first to the last byte, as long as the function says so.
+    /// Reads the contents in order, until the function returns false.
     pub(crate) fn for_each_part(&self, mut f: impl FnMut(&[u8]) -> bool) -> Result<()> {
         const PART: u64 = 256 << 10;
         let mut buffer = Vec::new();
@@ -253,11 +252,11 @@ impl Content {
 }
 
 impl SourceFile {
-    /// A regular file that was found.
+    /// Records a regular file that was found.
     ///
     /// # Errors
     ///
-    /// [`Error::SourceSize`] for a file that says it is empty and is not.
+    /// [`Error::SourceSize`] for a file that reports a size of zero but is not empty.
     pub(crate) fn found(path: PathBuf, stat: &Stat) -> Result<Self> {
         let new = Self::new(path, stat);
         if new.size == 0 {
@@ -266,7 +265,7 @@ impl SourceFile {
         Ok(new)
     }
 
-    /// Device and inode, which all names of the file share.
+    /// The device and inode, which all names of the file share.
     pub(crate) fn inode(&self) -> (u64, u64) {
         (self.identity.0, self.identity.1)
     }
@@ -277,8 +276,8 @@ impl SourceFile {
         Self { path, size, identity }
     }
 
-    /// The file is opened for each stretch: a layer may have more files than a process may have
-    /// open, and the stretches of a large one are read by several threads.
+    /// Opens the file for each range: a layer may have more files than a process can keep open, and
+    /// several threads read the ranges of a large file.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let changed = |change| Error::SourceChanged { path: self.path.to_path_buf(), change };
         let file = File::open(&self.path).map_err(|cause| match cause.kind() {
@@ -287,7 +286,7 @@ impl SourceFile {
         })?;
         if let Err(cause) = file.read_exact_at(buffer, offset) {
             self.check(&file)?;
-            // The file is the one that was listed, and is shorter than it says.
+            // The file has not changed, but is shorter than its reported size.
             if cause.kind() == io::ErrorKind::UnexpectedEof {
                 return Err(Error::SourceSize {
                     path: self.path.to_path_buf(),
@@ -309,8 +308,7 @@ impl SourceFile {
         }
     }
 
-    /// Makes sure that this file is what it was. After a read: what was written before it shows
-    /// here.
+    /// Checks that the file has not changed. Called after a read, to detect all writes before it.
     pub(crate) fn check(&self, file: &File) -> Result<()> {
         let now = fstat(file).map_err(|cause| Error::source(&*self.path, cause.into()))?;
         let changed = |change| Err(Error::SourceChanged { path: self.path.to_path_buf(), change });
@@ -330,7 +328,7 @@ fn size_and_identity(stat: &Stat) -> (u64, Identity) {
     (stat.st_size as u64, (dev, ino, mtime.0, mtime.1))
 }
 
-/// Device and inode: what is the same by whatever path one comes.
+/// Device and inode, which are the same for every path to a file.
 #[allow(clippy::unnecessary_cast, reason = "these types are not the same on every system")]
 pub(crate) fn identity(stat: &Stat) -> (u64, u64) {
     (stat.st_dev as u64, stat.st_ino as u64)

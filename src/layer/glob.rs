@@ -8,52 +8,52 @@ use std::{
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use crate::{
-    basics::error::{Error, Result},
-    recipe::{mapping::FileMapping, options::LayerOptions},
+    basics::{Error, Result},
+    recipe::{FileMapping, LayerOptions},
 };
 
-/// Some globs. `*` and `?` do not cross a slash, `**` does. A glob is cleaned as Docker cleans the
-/// patterns of `.dockerignore`: `./a`, `/a`, `a/`, `a//b` and `x/../a` are `a` and `a/b`.
+/// A list of globs. `*` and `?` do not match a slash, but `**` does. Globs are cleaned in the same
+/// way as Docker cleans patterns in `.dockerignore`: `./a`, `/a`, `a/` and `x/../a` become `a`, and
+/// `a//b` becomes `a/b`.
 pub(crate) struct Globs {
     set: GlobSet,
     globs: Vec<Glob>,
-    /// For each pattern of the set, the place of its glob, and whether brackets stand for
-    /// themselves in it.
+    /// For each pattern of the set, the index of its glob, and whether brackets are literal in it.
     patterns: Vec<(usize, bool)>,
-    /// How many globs matched nothing yet.
+    /// The number of globs that have not matched anything yet.
     unused: AtomicUsize,
     has_brackets: bool,
     has_exceptions: bool,
 }
 
-/// One glob, and what became of it.
+/// A glob, with records of its matches.
 pub(crate) struct Glob {
     text: String,
-    /// Whether it takes back what those before it exclude.
+    /// Whether it includes again what earlier globs exclude.
     takes_back: bool,
     parts: Vec<Part>,
     used: AtomicBool,
-    /// A path matched in which brackets stand for themselves.
+    /// Whether it matched a path with literal brackets.
     literally: AtomicBool,
-    /// Another path matched.
+    /// Whether it matched another path.
     otherwise: AtomicBool,
 }
 
-/// What a glob says of one name of a path.
+/// What a glob requires of one component of a path.
 enum Part {
     Name(Vec<GlobMatcher>),
-    /// Of this and all that follows, nothing can be said name by name.
+    /// This component and all that follow cannot be matched one by one.
     Anything,
 }
 
-/// What globs are for.
+/// The purpose of globs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// What is taken; a folder with all that is in it.
+    /// Include these paths. A folder includes everything in it.
     Include,
-    /// What is left out; with `!` in front, what is not, as in `.dockerignore`.
+    /// Exclude these paths. After `!`, include them again, as in `.dockerignore`.
     Exclude,
-    /// What a permission rule is for.
+    /// Select paths for a permission rule.
     Rule,
 }
 
@@ -79,8 +79,8 @@ impl Globs {
                 None => (false, text),
                 Some(rest) if used_as == Use::Exclude => (true, rest.trim_start()),
                 Some(_) => {
-                    let reason = "`!` takes back in exclude alone; a name that begins with it is \
-                        written `\\!`";
+                    let reason = "`!` is only supported in exclude; for a name that starts with \
+                        it, write `\\!`";
                     return Err(refuse(reason.into()));
                 }
             };
@@ -89,7 +89,7 @@ impl Globs {
                 Use::Include if glob.is_empty() => whole = true,
                 Use::Exclude if glob.is_empty() => {
                     return Err(refuse(
-                        "it is the folder itself: leave the mapping out, or write ** for all in it"
+                        "it is the folder itself: remove the mapping, or write ** for its contents"
                             .into(),
                     ));
                 }
@@ -114,7 +114,7 @@ impl Globs {
                 otherwise: AtomicBool::new(false),
             });
         }
-        // Who asks for the whole folder asks for all else in it too.
+        // Including the whole folder also includes everything that the other globs match.
         if whole {
             return Self::new(Vec::<String>::new(), used_as);
         }
@@ -134,12 +134,12 @@ impl Globs {
         self.globs.iter()
     }
 
-    /// Whether more is to be learned of the globs by paths that need not be matched otherwise.
+    /// Whether matching further paths would reveal more unused globs.
     pub(crate) fn is_learning(&self) -> bool {
         self.has_brackets || self.unused.load(Ordering::Relaxed) > 0
     }
 
-    /// Whether a glob matches this path, which has no slash in front.
+    /// Whether a glob matches this path, which has no leading slash.
     pub(crate) fn is_match(&self, path: &Path) -> bool {
         if !self.is_learning() {
             return self.set.is_match(path);
@@ -147,7 +147,7 @@ impl Globs {
         self.last_match(path).is_some()
     }
 
-    /// The place of the last glob that matches this path.
+    /// The index of the last glob that matches this path.
     fn last_match(&self, path: &Path) -> Option<usize> {
         let matches = self.set.matches(path);
         for &pattern in &matches {
@@ -171,7 +171,7 @@ impl Globs {
         }
     }
 
-    /// Whether a glob matches this path or something above it.
+    /// Whether a glob matches this path or one of its parents.
     pub(crate) fn matches_with_parents(&self, path: &Path) -> bool {
         let mut matches = parents(path).map(|path| self.is_match(path));
         if self.is_learning() {
@@ -181,8 +181,8 @@ impl Globs {
         }
     }
 
-    /// Whether this path, which is in nothing that is excluded unless something is taken back
-    /// there, is excluded. The last glob that matches it, or something above it, decides:
+    /// Whether this path is excluded. Its parents must not be excluded, unless paths in them may be
+    /// included again. The last glob that matches the path or one of its parents decides:
     /// <https://docs.docker.com/build/concepts/context/#negating-matches>.
     pub(crate) fn excludes(&self, path: &Path) -> bool {
         if !self.has_exceptions {
@@ -192,17 +192,17 @@ impl Globs {
         last.is_some_and(|last| !self.globs[last].takes_back)
     }
 
-    /// The same of a path that may be in whatever is excluded.
+    /// Whether this path or one of its parents is excluded.
     fn excludes_with_parents(&self, path: &Path) -> bool {
         if self.has_exceptions { self.excludes(path) } else { self.matches_with_parents(path) }
     }
 
-    /// Whether something in this directory, which is excluded, may be taken back.
+    /// Whether a path in this directory, which is excluded, may be included again.
     pub(crate) fn takes_back_below(&self, directory: &Path) -> bool {
         self.globs.iter().any(|glob| glob.takes_back && glob.may_match_below(directory))
     }
 
-    /// Takes note of a directory that is passed over: nobody knows what would match in it.
+    /// Records a directory that is skipped. What would match in it is not known.
     pub(crate) fn pass_over(&self, directory: &Path) {
         if self.unused.load(Ordering::Relaxed) > 0 {
             let unknown = |glob: &&Glob| !glob.is_used() && glob.may_match_below(directory);
@@ -212,18 +212,18 @@ impl Globs {
 }
 
 impl Glob {
-    /// As it was given.
+    /// The glob as given.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether it matched something, or may have.
+    /// Whether it matched a path, or may have.
     pub(crate) fn is_used(&self) -> bool {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Whether it matched a path that is spelled like it, brackets included, and another one by the
-    /// set that the brackets are.
+    /// Whether it matched a path with literal brackets, and also another path through the set of
+    /// characters.
     pub(crate) fn has_two_meanings(&self) -> bool {
         self.literally.load(Ordering::Relaxed) && self.otherwise.load(Ordering::Relaxed)
     }
@@ -261,23 +261,23 @@ fn compile(glob: &str) -> Result<globset::Glob, String> {
     glob.map_err(|error| error.kind().to_string())
 }
 
-/// The path and all above it, but for the root.
+/// The path and its parents, without the root.
 fn parents(path: &Path) -> impl Iterator<Item = &Path> {
     path.ancestors().filter(|path| !path.as_os_str().is_empty())
 }
 
-/// The glob without what means nothing in a path, as by Go's `filepath.Clean`; empty if it is the
-/// folder itself.
+/// Removes redundant parts from the glob, as Go's `filepath.Clean` does. Returns an empty string
+/// for the folder itself.
 fn clean(glob: &str) -> Result<String, &'static str> {
     if glob.is_empty() {
-        return Err("it is empty: leave it out");
+        return Err("it is empty: remove it");
     }
     let mut names: Vec<&str> = Vec::new();
     for name in glob.split('/') {
         match name {
             "" | "." => {}
             ".." if names.last().is_some_and(|name| *name != "..") => drop(names.pop()),
-            // Above the folder there is nothing, but for odd members of tars.
+            // Nothing is above the folder, except for unusual members of tars.
             ".." if glob.starts_with('/') => {}
             name => names.push(name),
         }
@@ -285,8 +285,8 @@ fn clean(glob: &str) -> Result<String, &'static str> {
     Ok(names.join("/"))
 }
 
-/// The glob with brackets that stand for themselves, as in the folders `[slug]` of some frameworks;
-/// `None` if there are none.
+/// The glob with literal brackets, for folders such as `[slug]` of some frameworks. `None` if there
+/// are no brackets.
 fn with_plain_brackets(glob: &str) -> Option<String> {
     let mut plain = String::new();
     let mut has_brackets = false;
@@ -307,14 +307,14 @@ fn with_plain_brackets(glob: &str) -> Option<String> {
     has_brackets.then_some(plain)
 }
 
-/// The globs that say what a mapping takes of its source.
+/// The globs that select the paths of a mapping.
 pub(crate) struct Wanted {
     pub(crate) include: Globs,
     pub(crate) exclude: Globs,
 }
 
 impl Wanted {
-    /// Those of the options, and behind them those of the mapping.
+    /// The globs of the options, followed by those of the mapping.
     pub(crate) fn new(mapping: &FileMapping, options: &LayerOptions) -> Result<Self> {
         let both = |shared: &[String], own: &[String]| [shared, own].concat();
         Ok(Self {
@@ -323,7 +323,7 @@ impl Wanted {
         })
     }
 
-    /// Whether what lies at this path is taken, by itself or with what it is in.
+    /// Whether this path is included, by itself or by one of its parents.
     pub(crate) fn takes(&self, path: &Path) -> bool {
         !self.exclude.excludes_with_parents(path)
             && (self.include.is_empty() || self.include.matches_with_parents(path))
@@ -363,11 +363,11 @@ mod tests {
             assert!(message(glob, Use::Exclude).contains("it is the folder itself"), "{glob}");
         }
         for used_as in [Use::Include, Use::Rule] {
-            assert!(message("!a", used_as).contains("takes back in exclude alone"));
+            assert!(message("!a", used_as).contains("is only supported in exclude"));
         }
     }
 
-    /// As Go's `filepath.Clean`, which Docker uses, and without the slash in front.
+    /// The same as Go's `filepath.Clean`, which Docker uses, but without the leading slash.
     #[test]
     fn spellings_of_one_glob() {
         for (glob, cleaned) in [
@@ -408,7 +408,7 @@ mod tests {
         assert_eq!(two, [true, false, false]);
     }
 
-    /// As Docker's documentation of `.dockerignore` has it, with its examples.
+    /// The examples in Docker's documentation of `.dockerignore`.
     #[test]
     fn an_exclamation_mark_takes_back() {
         let rows: [(&[&str], &[&str], &[&str]); 4] = [

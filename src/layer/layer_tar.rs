@@ -1,55 +1,43 @@
-//! `layer_tar`: mappings in, a layer out.
+//! `layer_tar` makes a layer from mappings.
 
 use std::{
     fmt,
     fs::File,
-    io::Read,
+    io::{Read, Write},
     path::{Path, PathBuf, absolute},
     sync::Arc,
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        progress::Progress,
-        warning::Warning,
-    },
-    blob::traits::{Blob, Layer},
-    document::descriptor::Descriptor,
+    basics::{Digest, Error, Progress, Result, Warning},
+    blob::{Blob, Layer},
+    document::Descriptor,
     layer::{
         build_blob::{MadeReader, make},
         checks::Recorder,
         entry::Entry,
         listing::Listing,
         pipe,
-        pipeline::pass,
+        pipeline::{Pass, Tar, pass},
         source_tar,
         stream::TarStream,
         warnings::Noticed,
     },
     pool::Pool,
-    recipe::{
-        checks::Checks,
-        mapping::{FileMapping, Source},
-        options::LayerOptions,
-        origin::Recipe,
-        spec::LayerSpec,
-    },
-    store::{blob_files::BlobFiles, checked::CheckedFile},
-    tarfile::compression::Compression,
+    recipe::{Checks, FileMapping, LayerOptions, LayerSpec, Recipe, Source},
+    store::{BlobFiles, CheckedFile, Lease, NewBlob},
+    tarfile::Compression,
 };
 
-/// Makes a layer of these files.
+/// Makes a layer from these files.
 ///
-/// By default the layer is only described: every source byte is read once, both digests are
-/// computed while the bytes pass, and nothing is written. With [`LayerOptions::store`] the blob is
-/// written in that same pass.
+/// By default the layer is only described: every source byte is read once to compute both digests,
+/// and nothing is written. With [`LayerOptions::store`], the same pass writes the blob.
 ///
-/// The bytes are a function of the mappings, the options and the files' contents alone: entries are
-/// sorted, missing parent directories are added (0755, root), and mode, owner and time are what
-/// mapping and options say. Where the mappings do not conflict, their order does not matter.
-/// `docs/byte-format.md` has every rule.
+/// The bytes are a function of the mappings, the options and the contents of the files. Entries are
+/// sorted, missing parent directories are added (0755, root), and mode, owner and time are those of
+/// the mappings and options. The order of mappings does not matter if they do not conflict.
+/// `docs/byte-format.md` has all rules.
 ///
 /// ```
 /// use oci_layout::{Blob, FileMapping, Layer, LayerOptions, layer_tar};
@@ -75,8 +63,8 @@ use crate::{
 /// - [`Error::Warning`] if `strict` is set and there is a [`Warning`];
 /// - [`Error::Write`] if the blob can't be stored.
 ///
-/// Folders are listed while files are read and stored. Whatever fails, what was written of the blob
-/// is removed; the folders that were made for it are left.
+/// Folders are listed while files are read and stored. After an error, the incomplete blob is
+/// removed, but not the folders that were created for it.
 pub fn layer_tar(
     files: impl IntoIterator<Item = FileMapping>,
     options: impl Into<LayerOptions>,
@@ -99,48 +87,26 @@ pub fn layer_tar(
         recorder.iter_mut().for_each(|recorder| recorder.block(block, hasher));
         Ok(())
     };
-    let finish = || -> Result<Vec<Warning>> {
-        let too_large =
-            |entry: &Entry| [entry.uid, entry.gid].into_iter().find(|&id| id >= u32::MAX.into());
-        let owner =
-            stream.first_with(too_large).map(|(path, id)| Warning::OwnerTooLarge { path, id });
-        let warnings = [noticed.warnings(), owner.into_iter().collect()].concat();
-        Error::refuse_warnings(&warnings, options.strict)?;
-        Ok(warnings)
+    let store = options.store.as_deref().map(|dir| BlobFiles::create(dir, options.write));
+    let store = store.transpose()?;
+    let mut blob = store.as_ref().map(BlobFiles::new_blob).transpose()?;
+    let sink = blob.as_mut().map(|blob| blob as &mut (dyn Write + Send));
+    let compression = options.compression;
+    let tar = Tar { stream: &stream, listing: Some(&listing), compression, pool: &pool };
+    let Pass { diff_id, digest, size } = pass(tar, sink, &progress, &mut record)?;
+    let too_large =
+        |entry: &Entry| [entry.uid, entry.gid].into_iter().find(|&id| id >= u32::MAX.into());
+    let mut warnings = noticed.warnings();
+    warnings
+        .extend(stream.first_with(too_large).map(|(path, id)| Warning::OwnerTooLarge { path, id }));
+    // A layer that is refused is not stored.
+    Error::refuse_warnings(&warnings, options.strict)?;
+    let stored = match store.zip(blob) {
+        Some((store, blob)) => Some(Arc::new(StoredBlob::keep(store, blob, digest)?)),
+        None => None,
     };
-    let (pass, warnings, stored) = match &options.store {
-        None => {
-            let pass = pass(
-                &stream,
-                Some(&listing),
-                options.compression,
-                &pool,
-                None,
-                &progress,
-                &mut record,
-            )?;
-            (pass, finish()?, None)
-        }
-        Some(dir) => {
-            let store = BlobFiles::create(dir, options.write)?;
-            let mut blob = store.new_blob()?;
-            let pass = pass(
-                &stream,
-                Some(&listing),
-                options.compression,
-                &pool,
-                Some(&mut blob),
-                &progress,
-                &mut record,
-            )?;
-            // What is refused is not kept.
-            let warnings = finish()?;
-            let path = store.keep(blob, pass.digest)?;
-            (pass, warnings, Some((path, Arc::new(store))))
-        }
-    };
-    let descriptor = Descriptor::new(options.compression.media_type(), pass.digest, pass.size);
-    let (diff_id, created_by) = (pass.diff_id, created_by(&files));
+    let descriptor = Descriptor::new(compression.media_type(), digest, size);
+    let created_by = created_by(&files);
     let checks = recorder.map(|recorder| Arc::new(recorder.finish()));
     let recipe = match &checks {
         Some(checks) => {
@@ -159,7 +125,6 @@ pub fn layer_tar(
         }
         None => None,
     };
-    let compression = options.compression;
     Ok(TarLayer {
         descriptor,
         diff_id,
@@ -174,8 +139,8 @@ pub fn layer_tar(
     })
 }
 
-/// Whether the sources are all that is needed to make the layer again, in any place: a compressed
-/// tar needs a folder to be unpacked in, and a pipe is read once.
+/// Whether the layer can be made again from its sources alone: a compressed tar needs a folder to
+/// decompress it in, and a pipe can only be read once.
 fn can_be_described(files: &[FileMapping]) -> Result<bool> {
     for mapping in files {
         let can = match &mapping.source {
@@ -190,7 +155,8 @@ fn can_be_described(files: &[FileMapping]) -> Result<bool> {
     Ok(true)
 }
 
-/// The mappings with sources that mean the same in any working directory.
+/// Converts the sources of the mappings to absolute paths, which do not depend on the working
+/// directory.
 fn with_absolute_sources(mut files: Vec<FileMapping>) -> Result<Vec<FileMapping>> {
     for mapping in &mut files {
         if let Source::Path(source) | Source::Tar(source) = &mut mapping.source {
@@ -200,8 +166,22 @@ fn with_absolute_sources(mut files: Vec<FileMapping>) -> Result<Vec<FileMapping>
     Ok(files)
 }
 
-/// A layer made by [`layer_tar`]: stored, or only described. Described, its bytes are made again
-/// when somebody reads them, which reads the sources a second time.
+/// The file of a stored layer. Garbage collection does not remove it before an index can name it.
+struct StoredBlob {
+    path: PathBuf,
+    files: BlobFiles,
+    _lease: Option<Lease>,
+}
+
+impl StoredBlob {
+    fn keep(files: BlobFiles, blob: NewBlob, digest: Digest) -> Result<Self> {
+        let path = files.keep(blob, digest)?;
+        Ok(Self { path, _lease: files.lease()?, files })
+    }
+}
+
+/// A layer made by [`layer_tar`], either stored or only described. Reading a described layer makes
+/// its bytes again, which reads the sources a second time.
 #[derive(Clone)]
 pub struct TarLayer {
     descriptor: Descriptor,
@@ -210,16 +190,14 @@ pub struct TarLayer {
     compression: Compression,
     stream: Arc<TarStream>,
     pool: Pool,
-    /// The blob's file, and the hold on its layout: nobody collects the blob before an index can
-    /// name it.
-    stored: Option<(PathBuf, Arc<BlobFiles>)>,
+    stored: Option<Arc<StoredBlob>>,
     checks: Option<Arc<Checks>>,
     recipe: Option<Recipe>,
     warnings: Vec<Warning>,
 }
 
 impl TarLayer {
-    /// What is probably a mistake in the mappings or options.
+    /// Probable mistakes in the mappings or options.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -259,12 +237,12 @@ impl Blob for TarLayer {
     }
 
     fn file(&self) -> Option<&Path> {
-        self.stored.as_ref().map(|(path, _)| path.as_path())
+        self.stored.as_ref().map(|blob| &*blob.path)
     }
 
     fn checked(&self) -> Result<Option<CheckedFile>> {
         let stored = self.stored.as_ref();
-        stored.map(|(path, store)| store.checked(path, &self.descriptor)).transpose()
+        stored.map(|blob| blob.files.checked(&blob.path, &self.descriptor)).transpose()
     }
 
     fn recipe(&self) -> Option<Recipe> {
@@ -294,7 +272,8 @@ impl From<TarLayer> for Arc<dyn Layer> {
     }
 }
 
-/// Destinations only: a source's path says where somebody works, not what is in the image.
+/// Contains only destinations, because the paths of sources depend on the machine instead of the
+/// image.
 fn created_by(files: &[FileMapping]) -> String {
     const NAMED: usize = 8;
     let mut text = "oci-layout layer-tar".to_owned();

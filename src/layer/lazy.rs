@@ -1,4 +1,4 @@
-//! Blobs that recipes describe, read: from a file, or made again.
+//! Reads blobs with recipes: from a file, or by making them again.
 
 use std::{
     fs::{self, File},
@@ -8,23 +8,19 @@ use std::{
 };
 
 use crate::{
-    basics::error::{Error, Result},
-    blob::traits::Blob,
-    document::descriptor::Descriptor,
+    basics::{Error, Result},
+    blob::Blob,
+    document::Descriptor,
     layer::{
         build_blob::{MadeReader, make},
         listing::list,
     },
     pool::Pool,
-    recipe::{
-        checks::Checks,
-        origin::{Origin, Recipe},
-        spec::LayerSpec,
-    },
-    store::checked::{CheckedFile, FileBytes},
+    recipe::{Checks, LayerSpec, Origin, Recipe},
+    store::{CheckedFile, FileBytes},
 };
 
-/// Makes a layer that was described again, into the sink.
+/// Makes a described layer again and writes it into the sink.
 fn make_again(
     LayerSpec { files, options }: &LayerSpec,
     checks: &Checks,
@@ -46,7 +42,7 @@ impl Blob for Recipe {
         &self.descriptor
     }
 
-    /// Nothing is looked at before the first byte is asked for.
+    /// Nothing is accessed before the first read.
     fn open(&self) -> Result<Box<dyn Read + Send>> {
         Ok(match &self.origin {
             Origin::File { .. } => Box::new(FirstChecked { recipe: self.clone(), file: None }),
@@ -79,7 +75,7 @@ impl Blob for Recipe {
     }
 }
 
-/// The file of a recipe, its part from `offset` on checked.
+/// Opens the file of a recipe and verifies the blob in it.
 fn checked_file(recipe: &Recipe, path: &Path, offset: u64) -> Result<CheckedFile> {
     let outdated = |change| Error::SourceOutdated {
         digest: recipe.descriptor.digest,
@@ -91,9 +87,9 @@ fn checked_file(recipe: &Recipe, path: &Path, offset: u64) -> Result<CheckedFile
         io::ErrorKind::UnexpectedEof => outdated("shrank"),
         _ => Error::SourceUnreadable { path: path.to_owned(), cause },
     };
-    // To open a fifo is to wait for its writer, which may never come.
+    // Opening a FIFO waits for its writer, which may never come.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(outdated("became something that is no regular file"));
+        return Err(outdated("stopped being a regular file"));
     }
     let file = File::open(path).map_err(unreadable)?;
     let (length, size) = (file.metadata().map_err(unreadable)?.len(), recipe.descriptor.size);
@@ -112,7 +108,7 @@ fn checked_file(recipe: &Recipe, path: &Path, offset: u64) -> Result<CheckedFile
     )
 }
 
-/// A reader that looks at nothing before the first byte is asked for.
+/// A reader that accesses nothing before the first read.
 struct FirstChecked {
     recipe: Recipe,
     file: Option<CheckedFile>,
@@ -127,8 +123,8 @@ impl Read for FirstChecked {
     }
 }
 
-/// Writes the blob, if it has to be made, into the sink, and nothing that is wrong; `false` if it
-/// lies in a file.
+/// Builds the blob into the sink if necessary, and never writes a wrong one. Returns `false` if the
+/// blob is in a file.
 pub(crate) fn make_lazy(
     recipe: &Recipe,
     pool: &Pool,
@@ -142,7 +138,7 @@ pub(crate) fn make_lazy(
     }
 }
 
-/// Opens a blob; what has to be made is made by these threads.
+/// Opens a blob. If it must be built, uses the threads of this pool.
 pub(crate) fn open_with(blob: &dyn Blob, pool: &Pool) -> Result<Box<dyn Read + Send>> {
     match blob.recipe() {
         Some(recipe) if recipe.lies_in().is_none() => recipe.pool(pool).open(),

@@ -1,20 +1,18 @@
-//! Hard links: those of a source, and those between files that are the same.
+//! Hard links: those of a source, and those between equal files.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::{
-    basics::{
-        digest::{Digest, Hasher},
-        error::Result,
-    },
+    basics::{Digest, Hasher, Result},
     layer::{
         entry::{Content, Entry, Kind, same_attributes},
         tree::node::{Linked, Node},
     },
 };
 
-/// The nodes' entries, in the same parts, where of files that are one, all but the first in the
-/// layer's order are hard links to it: readers want a link's target before the link.
+/// Converts nodes to entries, in the same parts. Of several names of a file, all but the first in
+/// the order of the layer become hard links to it, because readers need the target of a link before
+/// the link.
 pub(crate) fn link(
     nodes: impl Iterator<Item = impl Iterator<Item = Node>>,
     identical: bool,
@@ -27,8 +25,8 @@ pub(crate) fn link(
         for Node { mut entry, linked, mapping, .. } in nodes {
             if let (Some(linked), Kind::File(_)) = (linked, &entry.kind) {
                 let firsts = firsts_of.entry((mapping, *linked)).or_default();
-                // One inode has one set of attributes; a rule or a mapping may have set the names
-                // apart.
+                // A file has one set of attributes, but a rule or a mapping may have set different
+                // ones for its names.
                 let mut first_entries = firsts.iter().map(|&(part, index)| &entries[part][index]);
                 match first_entries.find(|first| same_attributes(first, &entry)) {
                     Some(first) => entry.kind = Kind::HardLink(first.path.clone()),
@@ -44,10 +42,10 @@ pub(crate) fn link(
     Ok(entries)
 }
 
-/// The indices of a part, and of an entry in it.
+/// The index of a part, and the index of an entry in it.
 type At = (usize, usize);
 
-/// The one place where files are read twice: those that have another one's size.
+/// Links equal files. Files of equal size are read twice, which happens only here.
 fn link_identical(entries: &mut [Vec<Entry>]) -> Result<()> {
     let mut by_size: BTreeMap<u64, Vec<At>> = BTreeMap::new();
     for (part, entries) in entries.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! What a layer has in it, found out part by part, while others read what is known so far.
+//! Lists the contents of a layer in parts, while other threads read the entries that are already
+//! known.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -8,7 +9,7 @@ use std::{
 use walkdir::DirEntry;
 
 use crate::{
-    basics::error::Result,
+    basics::Result,
     layer::{
         attributes::Rules,
         base::Places,
@@ -27,11 +28,11 @@ use crate::{
         Claim, May, Pool, lock,
         parts::{PartTask, Parts},
     },
-    recipe::{base_files::BaseFiles, mapping::FileMapping, options::LayerOptions},
-    tarfile::path::LayerPath,
+    recipe::{BaseFiles, FileMapping, LayerOptions},
+    tarfile::LayerPath,
 };
 
-/// The tar of what the mappings give. All entries are known then.
+/// Makes the tar of the mappings, with all entries known.
 pub(crate) fn list(
     files: &[FileMapping],
     options: &LayerOptions,
@@ -46,7 +47,7 @@ pub(crate) fn list(
     Ok(stream)
 }
 
-/// A tar whose entries are being found.
+/// A tar whose entries are being listed.
 pub(crate) struct Listing<'a> {
     look: Look<'a>,
     parts: Parts<Finding<'a>>,
@@ -54,21 +55,21 @@ pub(crate) struct Listing<'a> {
     base: Option<BaseFiles>,
 }
 
-/// What has to be put in order.
+/// Parts that must be put in order.
 #[derive(Default)]
 struct Order {
-    /// The entries of parts that wait for those before them; or what went wrong, for then the first
-    /// one counts.
+    /// The entries of parts that wait for earlier parts. The error that counts is that of the first
+    /// part.
     waiting: BTreeMap<usize, Result<Vec<Entry>>>,
-    /// The number of the part that comes next.
+    /// The number of the next part.
     next: usize,
 }
 
 pub(crate) type ListTask<'a> = PartTask<Result<FoundPart<'a>>>;
 
 impl<'a> Listing<'a> {
-    /// Conflicts, and whatever else shows without a look into folders, end here. What is one part,
-    /// or none, is in the tar already.
+    /// Fails if conflicts or other faults are evident without listing folders. A listing of at most
+    /// one part completes immediately.
     pub(crate) fn new(
         files: &'a [FileMapping],
         options: &'a LayerOptions,
@@ -87,17 +88,17 @@ impl<'a> Listing<'a> {
         Ok(new)
     }
 
-    /// What the layer depends on of the layers below.
+    /// The parts of the base on which the layer depends.
     pub(crate) fn base(&self) -> Option<BaseFiles> {
         self.base.clone()
     }
 
-    /// The next task; `Done` if nothing is left to be claimed.
+    /// The next task. `Done` if there is nothing left to claim.
     pub(crate) fn claim(&self, may: May) -> Claim<ListTask<'a>> {
         self.parts.claim(may)
     }
 
-    /// Finds a part, or looks at one; what then has its place is in the tar.
+    /// Finds or inspects a part, and adds to the tar all entries that are next in order.
     pub(crate) fn run(&self, task: ListTask<'a>, stream: &TarStream) -> Result<()> {
         match task {
             PartTask::Find => self.parts.find(),
@@ -122,16 +123,16 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// How the contents of a layer are found.
+/// How to list the contents of a layer.
 struct Plan<'a> {
     finding: Finding<'a>,
     look: Look<'a>,
-    /// What the layer depends on of the layers below.
+    /// The parts of the base on which the layer depends.
     base: Option<BaseFiles>,
 }
 
-/// How to find what the mappings give, and how to look at it. What comes before all that is to be
-/// found is in the tar.
+/// Plans how to list and inspect the mappings. Entries before the first part that must be listed
+/// are already in the tar.
 fn plan<'a>(
     files: &'a [FileMapping],
     options: &'a LayerOptions,
@@ -157,8 +158,8 @@ fn plan<'a>(
     let mut tree = Tree::new(files, options, pool, places, Arc::clone(noticed));
     let places: Vec<_> = targets.iter().map(|target| target.place.clone()).collect();
     let targets = targets.into_iter().enumerate().zip(apart(&places));
-    // Above a base, a whiteout below one in a tar has nothing to remove, and the tar comes first to
-    // show that.
+    // Above a base, a whiteout below another one in a tar has nothing to remove. The tar is added
+    // first, so that this is known.
     let is_late = |((_, target), _): &((usize, Target), bool)| {
         options.base.is_some() && target.path.is_whiteout()
     };
@@ -179,14 +180,14 @@ fn plan<'a>(
     Ok(Plan { finding, look: Look { options, rules }, base })
 }
 
-/// Which of these places have none of the others at them, above or below.
+/// For each of these paths, whether none of the others is equal to it, above or below.
 fn apart(places: &[LayerPath]) -> Vec<bool> {
     let mut order: Vec<usize> = (0..places.len()).collect();
     order.sort_unstable_by_key(|&index| &places[index]);
     let mut apart = vec![true; places.len()];
     let mut above: Option<usize> = None;
     for index in order {
-        // What is below a place follows it.
+        // Paths below a path follow it.
         match above {
             Some(above)
                 if places[index] == places[above] || places[index].is_below(&places[above]) =>
@@ -199,11 +200,11 @@ fn apart(places: &[LayerPath]) -> Vec<bool> {
     apart
 }
 
-/// Finds what is in a layer, in its order.
+/// Finds the entries of a layer, in order.
 struct Finding<'a> {
-    /// All that is in none of the folders, in parts.
+    /// All entries outside of the folders, in parts.
     entries: VecDeque<Vec<Entry>>,
-    /// The first of them is that which comes next.
+    /// The first folder is the next one in order.
     folders: VecDeque<Walk<'a>>,
 }
 
@@ -226,7 +227,7 @@ impl<'a> Iterator for Finding<'a> {
                     return Some(Ok(FoundPart::InFolder(walk.folder.clone(), found)));
                 }
                 Some(Err(error)) => {
-                    // What else there is does not matter.
+                    // After an error, the rest does not matter.
                     (self.entries, self.folders) = Default::default();
                     return Some(Err(error));
                 }
@@ -251,7 +252,7 @@ impl Finding<'_> {
     }
 }
 
-/// Looks at what was found.
+/// Inspects the files that were found.
 struct Look<'a> {
     options: &'a LayerOptions,
     rules: Arc<Rules>,

@@ -1,14 +1,13 @@
-//! Where a layer's own bytes go, which must not become a part of it.
+//! The folders that a layer is written to, which must not become a part of it.
 
 use std::path::{Path, PathBuf, absolute};
 
 use rustix::fs::{Stat, stat};
 
-use crate::{layer::entry::identity, recipe::options::LayerOptions};
+use crate::{layer::entry::identity, recipe::LayerOptions};
 
-/// The folders that a layer is written to, and those they lie in, by what the system knows them by:
-/// whatever path leads to one, it is the same. With each goes the path from there to the one that
-/// is written to.
+/// The output folders and their ancestors, by device and inode, which are the same for every path
+/// to a folder. Each has the relative path to its output folder.
 #[derive(Default)]
 pub(crate) struct OwnStore(Vec<((u64, u64), PathBuf)>);
 
@@ -20,7 +19,7 @@ impl OwnStore {
             .flatten()
             .filter_map(|dir| absolute(dir).ok())
         {
-            // What is not there yet will be made in what is.
+            // A folder that does not exist yet will be created in its first existing ancestor.
             let real =
                 |above: &Path| Some(above.canonicalize().ok()?.join(dir.strip_prefix(above).ok()?));
             let dir = dir.ancestors().find_map(real).unwrap_or_else(|| dir.clone());
@@ -32,13 +31,13 @@ impl OwnStore {
         Self(folders)
     }
 
-    /// The paths from this folder to those that are written to, as far as they lie in it or are it.
+    /// The relative paths from this folder to output folders that it contains or is.
     pub(crate) fn in_folder(&self, folder: &Stat) -> impl Iterator<Item = &Path> {
         let folder = identity(folder);
         self.0.iter().filter(move |(above, _)| *above == folder).map(|(_, path)| path.as_path())
     }
 
-    /// Whether this folder is written to.
+    /// Whether this is an output folder.
     pub(crate) fn is(&self, folder: &Stat) -> bool {
         self.in_folder(folder).any(|path| path.as_os_str().is_empty())
     }

@@ -1,30 +1,27 @@
-//! Sources that are read once and say no size: pipes, standard input among them. Their bytes are
-//! copied into a file without a name.
+//! Sources that can be read only once and have no known size: pipes, including standard input.
+//! Their bytes are copied into a file without a name.
 
 use std::{collections::HashSet, fs::File, path::Path};
 
 use rustix::fs::{FileType, Stat, stat};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{
         entry::{Content, identity},
         scratch_file::unpack,
         target::Target,
     },
-    recipe::{
-        mapping::{FileMapping, Source},
-        options::LayerOptions,
-    },
+    recipe::{FileMapping, LayerOptions, Source},
 };
 
-/// What a named source gives that is no regular file; `None` for a regular file, a directory or a
+/// The contents of a source that is not a regular file. `None` for a regular file, a directory or a
 /// link.
 ///
 /// # Errors
 ///
-/// [`Error::SourceNotAFile`] for what cannot be read to an end, [`Error::SourcePipe`] for a pipe
-/// without a folder for its bytes.
+/// [`Error::SourceNotAFile`] for a source that cannot be read to an end. [`Error::SourcePipe`] for
+/// a pipe without a folder to keep its bytes in.
 pub(crate) fn read(path: &Path, found: &Stat, options: &LayerOptions) -> Result<Option<Content>> {
     if matches!(
         FileType::from_raw_mode(found.st_mode),
@@ -54,23 +51,23 @@ pub(crate) fn scratch<'a>(path: &Path, options: &'a LayerOptions) -> Result<&'a 
         FileType::Socket => "socket",
         FileType::CharacterDevice if is_null(&found) => "empty device",
         FileType::CharacterDevice | FileType::BlockDevice => "device",
-        _ => "file of an unknown kind",
+        _ => "file of an unknown type",
     };
     Err(Error::SourceNotAFile { path: path.to_owned(), kind })
 }
 
-/// Whether this is `/dev/null`, which is an empty file to whoever reads it.
+/// Whether this is `/dev/null`, which reads as an empty file.
 fn is_null(found: &Stat) -> bool {
     FileType::from_raw_mode(found.st_mode) == FileType::CharacterDevice
         && stat("/dev/null").is_ok_and(|null| null.st_rdev == found.st_rdev)
 }
 
-/// Whether this source can be read once only.
+/// Whether this source can be read only once.
 pub(crate) fn is_pipe(path: &Path) -> bool {
     stat(path).is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Fifo)
 }
 
-/// Makes sure that no pipe is the source of two mappings.
+/// Checks that no pipe is the source of two mappings.
 pub(crate) fn refuse_twice(files: &[FileMapping], targets: &[Target]) -> Result<()> {
     let mut pipes = HashSet::new();
     for (mapping, target) in files.iter().zip(targets) {

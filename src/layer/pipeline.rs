@@ -1,175 +1,177 @@
-//! From a tar that does not exist to digests and, if wanted, bytes: read, hash and compress, all at
-//! once.
+//! Reads, hashes and compresses a tar that does not exist yet, in parallel, and optionally writes
+//! the blob.
 //!
-//! The tar is cut into blocks of a size that the compression alone decides. Blocks are read and
-//! compressed in any order by any thread; they are hashed, and what they became is hashed and
-//! written, in order, by one thread at a time. So the bytes do not depend on the threads, and
-//! memory not on the size of the tar.
+//! The tar is cut into blocks, whose size depends only on the compression. Threads read and
+//! compress blocks in any order. One thread at a time hashes the blocks, and hashes and writes
+//! their compressed form, in order. The bytes therefore do not depend on the number of threads, and
+//! the memory not on the size of the tar.
 
 use std::{
     collections::VecDeque,
     io::Write,
+    mem,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use crate::{
-    basics::{
-        digest::{Digest, Hasher},
-        error::{Error, Result},
-    },
+    basics::{Digest, Error, Hasher, Result},
     layer::{
         listing::{ListTask, Listing},
         stream::TarStream,
     },
     pool::{Buffer, Claim, Job, May, Pool, lock},
-    tarfile::{codec::Codec, compression::Compression},
+    tarfile::{Compression, codec::Codec},
 };
 
-/// What one pass over a tar finds.
+/// The results of one pass over a tar.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pass {
     pub(crate) diff_id: Digest,
-    /// Digest and size of the blob.
+    /// The digest and size of the blob.
     pub(crate) digest: Digest,
     pub(crate) size: u64,
 }
 
-/// Is shown each block of the tar, in order, when it and all before it are in the hasher. What it
-/// refuses, and all that follows, leaves in no form.
+/// A function that receives each block of the tar, in order, after the block and all earlier ones
+/// were added to the hasher. If it returns an error, this block and all later ones are not written.
 pub(crate) type EachBlock<'a> = dyn FnMut(&[u8], &Hasher) -> Result<()> + Send + 'a;
 
-/// Reads the tar once; writes the blob into the sink, if there is one, on the way. What is not
-/// known of the tar yet comes from `listing`. `progress` is told how many bytes of the tar are
-/// done.
+/// A tar to be read once.
+#[derive(Clone, Copy)]
+pub(crate) struct Tar<'a> {
+    pub(crate) stream: &'a TarStream,
+    /// Finds what is not known of the tar yet.
+    pub(crate) listing: Option<&'a Listing<'a>>,
+    pub(crate) compression: Compression,
+    pub(crate) pool: &'a Pool,
+}
+
+/// Reads a tar once, and writes its blob to the sink if there is one. `progress` is told how many
+/// bytes of the tar are done.
 pub(crate) fn pass<'a>(
-    stream: &'a TarStream,
-    listing: Option<&'a Listing<'a>>,
-    compression: Compression,
-    pool: &'a Pool,
+    tar: Tar<'a>,
     sink: Option<&'a mut (dyn Write + Send + 'a)>,
     progress: &'a (dyn Fn(u64) + Sync),
     each_block: &'a mut EachBlock<'a>,
 ) -> Result<Pass> {
-    let codec = compression.codec()?;
-    let block_size = compression.block_size();
+    let codec = tar.compression.codec()?;
+    let block_size = tar.compression.block_size();
     let pipeline = Pipeline {
-        stream,
-        listing,
+        tar,
         block_size,
-        room: room(pool.threads(), block_size),
-        pool,
+        room: room(tar.pool.threads(), block_size),
         progress,
         compresses: codec.is_some(),
         writes: sink.is_some(),
         codecs: Mutex::new(codec.into_iter().collect()),
-        compression,
         queue: Mutex::default(),
-        tar: Mutex::new((Hasher::default(), each_block)),
+        diff_id: Mutex::new((Hasher::default(), each_block)),
         blob: Mutex::new((Hasher::default(), sink)),
     };
-    let blocks =
-        pipeline.count().map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
-    pool.run(&pipeline, blocks);
-    let queue = pipeline.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some(error) = queue.failed {
+    let blocks = pipeline.count().and_then(|count| usize::try_from(count).ok());
+    tar.pool.run(&pipeline, blocks.unwrap_or(usize::MAX));
+    if let Some(error) = inner(pipeline.queue).failed {
         return Err(error);
     }
-    let (tar, blob) = (pipeline.tar.into_inner(), pipeline.blob.into_inner());
-    let (diff_id, tar_size) = tar.unwrap_or_else(PoisonError::into_inner).0.finish();
-    let (digest, size) = if pipeline.compresses {
-        blob.unwrap_or_else(PoisonError::into_inner).0.finish()
-    } else {
-        (diff_id, tar_size)
+    let (diff_id, tar_size) = inner(pipeline.diff_id).0.finish();
+    let (digest, size) = match pipeline.compresses {
+        true => inner(pipeline.blob).0.finish(),
+        false => (diff_id, tar_size),
     };
     Ok(Pass { diff_id, digest, size })
 }
 
-/// Each thread makes one buffer's bytes of another's, and what waits for an older block shall keep
-/// nobody from work. No more than that: this is what memory is. Where a block is small, one more
-/// costs little, and few threads need it.
+fn inner<T>(mutex: Mutex<T>) -> T {
+    mutex.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Two buffers per thread, one for input and one for output, plus slack for blocks that finish out
+/// of order. This bounds memory. For small blocks, an additional buffer is cheap, and with few
+/// threads it is not needed.
 fn room(threads: usize, block_size: u64) -> usize {
     let more = if block_size > 1 << 20 { 0 } else { 1 };
     threads.saturating_mul(2).saturating_add(threads / 4 + more)
 }
 
-/// Blocks hashed in one task, if so many are there: the end of a task wakes whoever waits, which
-/// itself takes a while.
+/// The number of blocks that one task hashes, if they are ready. The end of a task wakes waiting
+/// threads, which takes some time.
 const HASHED_AT_ONCE: usize = 2;
 
 struct Pipeline<'a> {
-    stream: &'a TarStream,
-    listing: Option<&'a Listing<'a>>,
+    tar: Tar<'a>,
     block_size: u64,
-    /// With so many buffers in use, no more are taken.
+    /// With this many buffers in use, no more are taken.
     room: usize,
-    pool: &'a Pool,
     progress: &'a (dyn Fn(u64) + Sync),
-    compression: Compression,
-    /// Without compression the tar is the blob, and is hashed once.
+    /// Without compression, the tar is the blob, and is hashed only once.
     compresses: bool,
     /// Whether there is a sink.
     writes: bool,
-    /// Compressors at rest; there are never more than threads at work.
+    /// Idle compressors. There are never more than threads at work.
     codecs: Mutex<Vec<Codec>>,
     queue: Mutex<Queue>,
-    tar: Mutex<(Hasher, &'a mut EachBlock<'a>)>,
+    diff_id: Mutex<(Hasher, &'a mut EachBlock<'a>)>,
     blob: Mutex<(Hasher, Option<&'a mut (dyn Write + Send + 'a)>)>,
 }
 
-/// The blocks in memory, and who is at what.
+/// The blocks in memory, and the tasks at work on them.
 #[derive(Default)]
 struct Queue {
-    /// From the first one not done on.
+    /// The blocks from the first one that is not done.
     blocks: VecDeque<Block>,
-    /// The number of blocks done, which is the number of `blocks`' first.
+    /// The number of blocks that are done, which is the number of the first of `blocks`.
     done: u64,
     /// The number of blocks whose tar bytes are hashed.
     hashed: u64,
+    /// Whether a thread hashes blocks of the tar.
     hashing: bool,
-    /// Whether somebody is at hashing and writing what the blocks became.
+    /// Whether a thread hashes and writes a part of the blob.
     emitting: bool,
     failed: Option<Error>,
     aborted: bool,
 }
 
-/// A block on its way.
+/// A block between reading and writing.
 #[derive(Default)]
 struct Block {
-    /// As long as somebody needs it.
+    /// The bytes of the tar, once they are read and as long as a task needs them.
     tar: Option<Arc<Buffer>>,
-    compressing: bool,
-    /// What it became: its part of the blob.
-    output: Option<Output>,
+    output: Output,
+}
+
+/// The part of the blob that a block becomes.
+#[derive(Default)]
+enum Output {
+    #[default]
+    Unclaimed,
+    /// A thread compresses the block, or its output is written.
+    Claimed,
+    Ready(Part),
 }
 
 /// A part of the blob.
-enum Output {
+enum Part {
     Tar(Arc<Buffer>),
     Compressed(Buffer),
 }
 
 enum Task<'a> {
-    /// Finds out more of the tar.
+    /// Lists more of the tar.
     List(ListTask<'a>),
     Read(u64, Buffer),
-    /// Adds the bytes of these blocks of the tar to the diff ID.
+    /// Adds the bytes of these blocks to the diff ID.
     Hash(Vec<Arc<Buffer>>),
     Compress(u64, Arc<Buffer>, Buffer),
-    /// Adds the blob's bytes to its digest, and writes them.
-    Emit(Output),
+    /// Adds a part of the blob to its digest, and writes it.
+    Emit(Part),
 }
 
 impl<'a> Job for Pipeline<'a> {
     type Task = Task<'a>;
 
-    /// Whatever brings the oldest block forward comes first: it frees memory.
+    /// Claims the task that brings the oldest block forward, because that frees memory.
     fn claim(&self, may: May) -> Claim<Task<'a>> {
         let queue = &mut *lock(&self.queue);
-        // What the oldest block becomes is never waited for: the buffer for it is left free.
-        let left = usize::from(
-            self.compresses && queue.blocks.front().is_some_and(|block| !block.compressing),
-        );
-        let take_buffer = may.buffers + left < self.room;
         if queue.failed.is_some() || queue.aborted {
             queue.blocks.clear();
             return Claim::Done;
@@ -178,67 +180,35 @@ impl<'a> Job for Pipeline<'a> {
         if Some(queue.done) == count {
             return Claim::Done;
         }
-        let hashed = (queue.hashed - queue.done) as usize;
-        if !queue.emitting
-            && (self.writes || may.work)
-            && hashed > 0
-            && let Some(output) = queue.blocks.front_mut().and_then(|block| block.output.take())
+        if self.writes
+            && let Some(part) = queue.claim_output()
         {
-            queue.emitting = true;
-            let task = Task::Emit(output);
-            return if self.writes { Claim::Output(task) } else { Claim::Work(task) };
+            return Claim::Output(Task::Emit(part));
         }
         if !may.work {
             return Claim::Wait;
         }
-        if !queue.hashing {
-            let ready = queue.blocks.range(hashed..).map_while(|block| block.tar.clone());
-            let ready: Vec<_> = ready.take(HASHED_AT_ONCE).collect();
-            if !ready.is_empty() {
-                queue.hashing = true;
-                return Claim::Work(Task::Hash(ready));
-            }
-        }
-        // Beside hashing alone there is time. Where there is none, it is better known early what
-        // fails, and how much there is to do.
-        let lists_first = self.compresses || self.pool.threads() == 1;
-        if lists_first && let Some(task) = self.list(may) {
-            return Claim::Work(task);
-        }
-        if self.compresses {
-            let ready = |block: &Block| !block.compressing && block.tar.is_some();
-            let index = queue.blocks.iter().position(ready);
-            if let Some(index) = index.filter(|&index| take_buffer || index == 0) {
-                let block = &mut queue.blocks[index];
-                block.compressing = true;
-                let tar = Arc::clone(block.tar.as_ref().expect("asked for by `ready`"));
-                return Claim::Work(Task::Compress(
-                    queue.done + index as u64,
-                    tar,
-                    self.pool.buffer(),
-                ));
-            }
-        }
-        let next = queue.done + queue.blocks.len() as u64;
-        let known = count.unwrap_or_else(|| self.stream.size() / self.block_size);
-        // One block always, and what it becomes: whoever holds all other buffers may be waiting for
-        // a reader who waits for this job.
-        if (take_buffer || queue.blocks.is_empty()) && next < known {
-            queue.blocks.push_back(Block::default());
-            return Claim::Work(Task::Read(next, self.pool.buffer()));
-        }
-        self.list(may).map_or(Claim::Wait, Claim::Work)
+        // Hashing alone leaves time for listing. Without time to spare, an error, and how much
+        // there is to do, had better be known early.
+        let lists_first = self.compresses || self.tar.pool.threads() == 1;
+        let emit = queue.claim_output().map(Task::Emit);
+        emit.or_else(|| queue.claim_hash().map(Task::Hash))
+            .or_else(|| lists_first.then(|| self.claim_list(may)).flatten())
+            .or_else(|| self.claim_compress(queue, may))
+            .or_else(|| self.claim_read(queue, may, count))
+            .or_else(|| self.claim_list(may))
+            .map_or(Claim::Wait, Claim::Work)
     }
 
     fn run(&self, task: Task<'a>) {
         let result = match task {
             Task::List(task) => {
-                self.listing.map_or(Ok(()), |listing| listing.run(task, self.stream))
+                self.tar.listing.map_or(Ok(()), |listing| listing.run(task, self.tar.stream))
             }
             Task::Read(index, buffer) => self.read(index, buffer),
             Task::Hash(ready) => self.hash(ready),
             Task::Compress(index, tar, output) => self.compress(index, &tar, output),
-            Task::Emit(output) => self.emit(output),
+            Task::Emit(part) => self.emit(part),
         };
         if let Err(error) = result {
             lock(&self.queue).failed.get_or_insert(error);
@@ -251,29 +221,59 @@ impl<'a> Job for Pipeline<'a> {
 }
 
 impl<'a> Pipeline<'a> {
-    /// The number of blocks, once all is known of the tar.
+    /// The number of blocks, once all entries of the tar are known.
     fn count(&self) -> Option<u64> {
-        self.stream.total().map(|size| size.div_ceil(self.block_size))
+        self.tar.stream.total().map(|size| size.div_ceil(self.block_size))
     }
 
-    fn list(&self, may: May) -> Option<Task<'a>> {
-        match self.listing?.claim(may) {
+    fn claim_list(&self, may: May) -> Option<Task<'a>> {
+        match self.tar.listing?.claim(may) {
             Claim::Work(task) => Some(Task::List(task)),
             _ => None,
         }
     }
 
+    fn claim_compress(&self, queue: &mut Queue, may: May) -> Option<Task<'a>> {
+        let ready = |block: &Block| block.is_unclaimed() && block.tar.is_some();
+        let index = queue.blocks.iter().position(ready).filter(|_| self.compresses)?;
+        if index > 0 && !self.may_take_buffer(queue, may) {
+            return None;
+        }
+        let tar = queue.blocks[index].tar.clone()?;
+        queue.blocks[index].output = Output::Claimed;
+        Some(Task::Compress(queue.done + index as u64, tar, self.tar.pool.buffer()))
+    }
+
+    fn claim_read(&self, queue: &mut Queue, may: May, count: Option<u64>) -> Option<Task<'a>> {
+        let next = queue.done + queue.blocks.len() as u64;
+        let known = count.unwrap_or_else(|| self.tar.stream.size() / self.block_size);
+        // One block is always read, and its output made: the jobs that hold all other buffers may
+        // wait for a reader that waits for this job.
+        if next >= known || !queue.blocks.is_empty() && !self.may_take_buffer(queue, may) {
+            return None;
+        }
+        queue.blocks.push_back(Block::default());
+        Some(Task::Read(next, self.tar.pool.buffer()))
+    }
+
+    /// Whether a buffer may be taken for any block. One is left for the output of the oldest block,
+    /// which never waits.
+    fn may_take_buffer(&self, queue: &Queue, may: May) -> bool {
+        let left = self.compresses && queue.blocks.front().is_some_and(Block::is_unclaimed);
+        may.buffers + usize::from(left) < self.room
+    }
+
     fn read(&self, index: u64, mut buffer: Buffer) -> Result<()> {
         let offset = index * self.block_size;
-        let size = self.block_size.min(self.stream.size() - offset);
+        let size = self.block_size.min(self.tar.stream.size() - offset);
         let size = usize::try_from(size).expect("a block fits in memory");
-        self.stream.read_at(offset, buffer.room(size))?;
+        self.tar.stream.read_at(offset, buffer.room(size))?;
         self.note(index, |block, _| block.tar = Some(Arc::new(buffer)));
         Ok(())
     }
 
     fn hash(&self, ready: Vec<Arc<Buffer>>) -> Result<()> {
-        let (hasher, each_block) = &mut *lock(&self.tar);
+        let (hasher, each_block) = &mut *lock(&self.diff_id);
         for tar in ready {
             hasher.update(&tar);
             each_block(&tar, hasher)?;
@@ -283,9 +283,9 @@ impl<'a> Pipeline<'a> {
             queue.hashed += 1;
             match queue.blocks.get_mut(position) {
                 Some(block) if self.compresses => block.forget_tar(true),
-                Some(block) if self.writes => block.output = Some(Output::Tar(tar)),
+                Some(block) if self.writes => block.output = Output::Ready(Part::Tar(tar)),
                 Some(_) => queue.finish_block(),
-                // After a failure there is no queue any more.
+                // After an error, the queue is empty.
                 None => {}
             }
         }
@@ -301,24 +301,24 @@ impl<'a> Pipeline<'a> {
         let codec = lock(&self.codecs).pop();
         let mut codec = match codec {
             Some(codec) => codec,
-            None => self.compression.codec()?.expect("only a compression compresses"),
+            None => self.tar.compression.codec()?.expect("only a compression compresses"),
         };
         let bound = codec.bound(tar.len());
         let size = codec.compress(tar, output.room(bound))?;
         output.truncate(size);
         lock(&self.codecs).push(codec);
         self.note(index, |block, hashed| {
-            block.output = Some(Output::Compressed(output));
+            block.output = Output::Ready(Part::Compressed(output));
             block.forget_tar(hashed);
         });
         Ok(())
     }
 
-    fn emit(&self, output: Output) -> Result<()> {
+    fn emit(&self, part: Part) -> Result<()> {
         let (hasher, sink) = &mut *lock(&self.blob);
-        let bytes: &[u8] = match &output {
-            Output::Tar(tar) => tar,
-            Output::Compressed(bytes) => {
+        let bytes: &[u8] = match &part {
+            Part::Tar(tar) => tar,
+            Part::Compressed(bytes) => {
                 hasher.update(bytes);
                 bytes
             }
@@ -326,15 +326,15 @@ impl<'a> Pipeline<'a> {
         if let Some(sink) = sink {
             sink.write_all(bytes).map_err(Error::sink)?;
         }
-        // Before the next block is the oldest one, which may take a buffer then.
-        drop(output);
+        // Dropped before the next block becomes the oldest, which may then take a buffer.
+        drop(part);
         let mut queue = lock(&self.queue);
         queue.emitting = false;
         queue.finish_block();
         Ok(())
     }
 
-    /// Notes something of a block; the function is also told whether its tar bytes are hashed.
+    /// Updates a block. The function also receives whether its tar bytes are hashed.
     fn note(&self, index: u64, note: impl FnOnce(&mut Block, bool)) {
         let mut queue = lock(&self.queue);
         let (position, hashed) = (index - queue.done, index < queue.hashed);
@@ -345,15 +345,49 @@ impl<'a> Pipeline<'a> {
 }
 
 impl Block {
-    /// Gives the buffer back for another block, or for what one becomes.
+    /// Releases the buffer for another block or its output.
     fn forget_tar(&mut self, hashed: bool) {
-        if hashed && self.output.is_some() {
+        if hashed && matches!(self.output, Output::Ready(_)) {
             self.tar = None;
         }
+    }
+
+    fn is_unclaimed(&self) -> bool {
+        matches!(self.output, Output::Unclaimed)
     }
 }
 
 impl Queue {
+    /// Claims the output of the oldest block, once its tar bytes are hashed.
+    fn claim_output(&mut self) -> Option<Part> {
+        if self.emitting || self.hashed == self.done {
+            return None;
+        }
+        let output = &mut self.blocks.front_mut()?.output;
+        match mem::replace(output, Output::Claimed) {
+            Output::Ready(part) => {
+                self.emitting = true;
+                Some(part)
+            }
+            other => {
+                *output = other;
+                None
+            }
+        }
+    }
+
+    /// Claims the next blocks that are read and not hashed.
+    fn claim_hash(&mut self) -> Option<Vec<Arc<Buffer>>> {
+        let hashed = (self.hashed - self.done) as usize;
+        let ready = self.blocks.range(hashed..).map_while(|block| block.tar.clone());
+        let ready: Vec<_> = ready.take(HASHED_AT_ONCE).collect();
+        if self.hashing || ready.is_empty() {
+            return None;
+        }
+        self.hashing = true;
+        Some(ready)
+    }
+
     fn finish_block(&mut self) {
         self.done += 1;
         self.blocks.pop_front();

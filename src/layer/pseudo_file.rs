@@ -1,4 +1,4 @@
-//! Files whose size is not what they say: those of `/proc` and `/sys`.
+//! Files that report a wrong size, as in `/proc` and `/sys`.
 
 use std::{
     fs::OpenOptions,
@@ -9,17 +9,18 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use crate::basics::error::{Error, Result};
+use crate::basics::{Error, Result};
 
-/// Makes sure that a regular file that says it is empty is. Such a file is read at no other place.
+/// Checks that a regular file with a reported size of zero is empty. Such a file is not read
+/// anywhere else.
 ///
 /// # Errors
 ///
-/// [`Error::SourceSize`], and [`Error::SourceUnreadable`] for a file that may not be read.
+/// [`Error::SourceSize`] if it is not empty. [`Error::SourceUnreadable`] if it cannot be read.
 pub(crate) fn check_empty(path: &Path) -> Result<()> {
     let unreadable = |cause| Error::source(path, cause);
     let lies = || Error::SourceSize { path: path.to_owned(), size: 0, found: "more" };
-    // Some files of the kernel wait for something to say.
+    // Reading some files of the kernel waits for an event.
     let mut file = OpenOptions::new();
     let mut file = file
         .read(true)

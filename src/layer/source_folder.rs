@@ -1,4 +1,4 @@
-//! A source that is a folder: what is in it, found and looked at.
+//! Source folders: finds files in them and reads their metadata.
 
 use std::{
     ffi::OsStr,
@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, open, stat, statat};
 use walkdir::{DirEntry, IntoIter, WalkDir};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{
         attributes::Found,
         entry::{Content, Kind, SourceFile},
@@ -23,48 +23,48 @@ use crate::{
         own_store::OwnStore,
         warnings::Noticed,
     },
-    recipe::{mapping::FileMapping, options::LayerOptions},
-    tarfile::{path::LayerPath, xattrs},
+    recipe::{FileMapping, LayerOptions},
+    tarfile::{LayerPath, xattrs},
 };
 
-/// A folder that is a source.
+/// A source folder.
 #[derive(Clone)]
 pub(crate) struct Folder<'a> {
     pub(crate) source: &'a Path,
     pub(crate) mapping: &'a FileMapping,
     /// The index of the mapping.
     pub(crate) index: usize,
-    /// Where it goes.
+    /// The path of its contents in the layer.
     pub(crate) place: LayerPath,
-    /// What must not be found in it.
+    /// The output folders, which must not be in it.
     pub(crate) own_store: Arc<OwnStore>,
     pub(crate) noticed: Arc<Noticed>,
 }
 
-/// What a mapping takes of a folder, in the order of the layer, found in parts so that others can
-/// look at one while the next is found.
+/// Finds the files that a mapping includes from a folder, in the order of the layer. It finds them
+/// in parts, so that other threads can inspect one part while the next is found.
 pub(crate) struct Walk<'a> {
     pub(crate) folder: Folder<'a>,
     walk: IntoIter,
     wanted: Wanted,
-    /// Folders on the way to the current one that are in the layer only if something in them is.
+    /// Parent folders of the current one that are only included if one of their files is.
     pending: Vec<DirEntry>,
-    /// The depth of the folder all of which is taken.
+    /// The depth of the folder that is included completely.
     taken: Option<usize>,
-    /// Something could not be read: what comes behind it does not matter.
+    /// Whether something could not be read, in which case later files do not matter.
     failed: bool,
-    /// Why. It comes behind what was found before it.
+    /// The error, which follows the files that were found before it.
     error: Option<Error>,
 }
 
-/// How many entries are found before somebody looks at them.
+/// The number of files in a part.
 const PART: usize = 256;
 
 impl<'a> Walk<'a> {
     /// # Errors
     ///
-    /// [`Error::Glob`]; [`Error::Invalid`] if the layer would be stored where the folder, which
-    /// looks like this, is packed.
+    /// [`Error::Glob`] for an invalid glob. [`Error::Invalid`] if the layer would be stored in the
+    /// part of the folder that it includes.
     pub(crate) fn new(folder: Folder<'a>, options: &LayerOptions, stat: &Stat) -> Result<Self> {
         let wanted = Wanted::new(folder.mapping, options)?;
         let takes = |path: &Path| !path.as_os_str().is_empty() && wanted.takes(path);
@@ -72,15 +72,15 @@ impl<'a> Walk<'a> {
             return Err(holds_itself(folder.source));
         }
         let taken = wanted.include.is_empty().then_some(0);
-        // What is compared lies in one folder. The whole path is compared faster than a name is
-        // found in it.
+        // Only names in the same folder are compared. Comparing whole paths is faster than finding
+        // the name in each.
         let walk = WalkDir::new(folder.source)
             .sort_by(|a, b| a.path().as_os_str().cmp(b.path().as_os_str()))
             .into_iter();
         Ok(Self { folder, walk, wanted, pending: Vec::new(), taken, failed: false, error: None })
     }
 
-    /// The next entries, a folder before what is in it; nothing at the end.
+    /// The next files, with folders before their contents. Empty at the end.
     fn part(&mut self) -> Vec<DirEntry> {
         let Wanted { include, exclude } = &self.wanted;
         let mut part = Vec::new();
@@ -136,7 +136,7 @@ impl Iterator for Walk<'_> {
             return Some(Ok(part));
         }
         if !self.failed {
-            // Whoever asks again finds the end again.
+            // Later calls find the end again.
             self.failed = true;
             self.folder.noticed.wanted(self.folder.index, self.folder.source, &self.wanted);
         }
@@ -144,11 +144,11 @@ impl Iterator for Walk<'_> {
     }
 }
 
-/// Looks at what a walk found.
+/// Inspects the files that a walk found.
 pub(crate) struct Looking<'a> {
     folder: &'a Folder<'a>,
-    /// The folder that the entry before was in. Its handle and a name need less of the system than
-    /// a long path.
+    /// The folder of the previous file. Looking up a name by the handle of its folder is faster
+    /// than by a long path.
     parent: Option<(PathBuf, OwnedFd)>,
 }
 
@@ -157,7 +157,7 @@ impl<'a> Looking<'a> {
         Self { folder, parent: None }
     }
 
-    /// Where this comes to be, and what it is.
+    /// The path of a file in the layer, its kind and its attributes.
     pub(crate) fn at(&mut self, found: DirEntry) -> Result<(LayerPath, Kind, Found)> {
         let refuse = |reason| Error::Destination { destination: found.path().into(), reason };
         let Folder { source, mapping, index, place, own_store, noticed } = self.folder;
@@ -167,13 +167,13 @@ impl<'a> Looking<'a> {
             if is_source { stat(*source).map_err(io::Error::from) } else { self.stat(&found) };
         let stat = stat.map_err(|cause| Error::source(found.path(), cause))?;
         let (now, then) = (FileType::from_raw_mode(stat.st_mode), found.file_type());
-        // What was no folder was not walked into. The source may be a link to the folder that it
-        // is.
+        // Only folders were entered. The source itself may be a link to a folder.
         let then = (is_source || then.is_dir(), !is_source && then.is_symlink());
         if (now.is_dir(), now.is_symlink()) != then {
             return Err(Error::SourceChanged { path: found.into_path(), change: "changed" });
         }
-        // By a mount, what is written to may lie in a folder that none of the folders above it is.
+        // Because of mounts, an output folder may be here although no ancestor of it is an ancestor
+        // of this one.
         if now.is_dir() && !is_source && own_store.is(&stat) {
             return Err(holds_itself(found.path()));
         }
@@ -192,7 +192,7 @@ impl<'a> Looking<'a> {
         let parent = match &mut self.parent {
             Some((path, folder)) if path == parent => folder,
             other => {
-                // Whatever else is there by now, to open a fifo would be to wait.
+                // The file may have been replaced by a FIFO, and opening that would wait.
                 let folder = open(parent, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
                 &mut other.insert((parent.to_owned(), folder)).1
             }
@@ -201,7 +201,7 @@ impl<'a> Looking<'a> {
     }
 }
 
-/// What lies at this path.
+/// The kind of the file at this path.
 pub(crate) fn kind(path: PathBuf, stat: &Stat) -> Result<Kind> {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => return Ok(Kind::Directory),
@@ -215,18 +215,18 @@ pub(crate) fn kind(path: PathBuf, stat: &Stat) -> Result<Kind> {
         FileType::Socket => "socket",
         FileType::Fifo => "fifo",
         FileType::CharacterDevice | FileType::BlockDevice => "device",
-        FileType::Unknown => "file of an unknown kind",
+        FileType::Unknown => "file of an unknown type",
     };
     Err(Error::SourceKind { path, kind })
 }
 
 fn holds_itself(source: &Path) -> Error {
-    let reason = "the layer's own output lies there, and would become a part of it: write it \
+    let reason = "the output of the layer is there, and would become a part of the layer: write it \
         elsewhere, or exclude it";
     Error::invalid(format!("source {source:?}"), reason)
 }
 
-/// The path of something found, as seen from the source, by whose path it begins.
+/// The path of a file relative to the source, which is a prefix of it.
 fn below<'a>(source: &Path, found: &'a DirEntry) -> &'a Path {
     let rest = &found.path().as_os_str().as_bytes()[source.as_os_str().len()..];
     Path::new(OsStr::from_bytes(rest.strip_prefix(b"/").unwrap_or(rest)))
@@ -236,7 +236,7 @@ fn walk_error(source: &Path, error: walkdir::Error) -> Error {
     let path = error.path().unwrap_or(source).to_owned();
     let cause = error
         .into_io_error()
-        .unwrap_or_else(|| io::Error::other("a link leads back to a folder above it"));
+        .unwrap_or_else(|| io::Error::other("a symbolic link leads to a parent folder"));
     Error::source(path, cause)
 }
 
@@ -246,7 +246,7 @@ mod tests {
 
     use super::*;
 
-    /// The names of what is refused because it changed after it was found.
+    /// The names of the files that are refused because they changed after they were found.
     fn changed(source: &Path, change: impl FnOnce()) -> Vec<OsString> {
         let mapping = FileMapping::new(source, "/");
         let (place, own_store, noticed) = (LayerPath::root(), Arc::default(), Arc::default());

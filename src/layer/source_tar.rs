@@ -1,4 +1,4 @@
-//! An existing tar as a source: its members, with their contents left where they lie.
+//! Source tars: lists their members, and leaves the contents in place.
 
 pub(crate) mod open;
 
@@ -14,10 +14,7 @@ use std::{
 use tar::EntryType;
 
 use crate::{
-    basics::{
-        error::{Error, Result},
-        warning::Warning,
-    },
+    basics::{Error, Result, Warning},
     layer::{
         attributes::{Found, Place},
         by_path::{ByPath, HasPath},
@@ -27,13 +24,8 @@ use crate::{
         source_tar::open::open,
         warnings::Noticed,
     },
-    recipe::options::LayerOptions,
-    tarfile::{
-        follow::follow,
-        path::LayerPath,
-        reader::{TarEntry, TarReader, block::TarError},
-        xattrs,
-    },
+    recipe::LayerOptions,
+    tarfile::{LayerPath, TarEntry, TarReader, follow, reader::block::TarError, xattrs},
 };
 
 /// A tar that is the source of a mapping.
@@ -42,27 +34,27 @@ pub(crate) struct SourceTar<'a> {
     pub(crate) path: &'a Path,
     /// The index of the mapping.
     pub(crate) index: usize,
-    /// Where it goes.
+    /// The path of its contents in the layer.
     pub(crate) place: &'a LayerPath,
     pub(crate) wanted: &'a Wanted,
 }
 
-/// One member of a tar.
+/// A member of a tar.
 pub(crate) struct Member {
     pub(crate) path: LayerPath,
-    /// Never a hard link: a name is that of a file, and which name came first says nothing.
+    /// Never a hard link: all names belong to a file, and which came first does not matter.
     pub(crate) kind: Kind,
     pub(crate) found: Found,
-    /// Which file of the tar it is, if that has other names: they are hard links of one another.
+    /// Identifies the file in the tar, if it has several names, which are hard links of each other.
     pub(crate) linked: Option<u64>,
 }
 
-/// A member that has been extracted.
+/// A member that was extracted.
 struct Extracted {
     path: LayerPath,
     kind: Kind,
     found: Found,
-    /// The offset of the member that the file came with.
+    /// The offset of the member that contains the file.
     file: u64,
     wanted: bool,
 }
@@ -73,12 +65,12 @@ impl HasPath for Extracted {
     }
 }
 
-/// What is there after all members that are wanted were extracted, one after the other, in the
-/// order of the layer: a later member takes the place of an earlier one of its name, directories
-/// keep what is in them, and a member whose path passes through a link of an earlier one lands
-/// where the link leads. A directory that is not wanted is there if something in it is.
+/// The files that exist after extracting all included members in sequence, in the order of the
+/// layer. A later member replaces an earlier one of the same name, directories keep their contents,
+/// and a member whose path passes through a link of an earlier member lands in the target of the
+/// link. A directory that is not included exists if something in it is.
 ///
-/// A compressed tar, and one that is a pipe, is unpacked into a file without a name.
+/// A tar that is compressed or a pipe is unpacked into a file without a name.
 pub(crate) fn members(
     source: SourceTar,
     options: &LayerOptions,
@@ -90,7 +82,7 @@ pub(crate) fn members(
     if tar.source.size == 0 {
         return Err(damaged(TarError {
             offset: 0,
-            reason: "it is empty, and so no tar: make it again".into(),
+            reason: "it is empty and therefore not a tar: make it again".into(),
         }));
     }
     let mut reader = TarReader::seekable(BufReader::new(&tar.file)).map_err(unreadable)?;
@@ -108,7 +100,7 @@ pub(crate) fn members(
         let wanted = source.wanted.takes(&relative(&entry.path));
         let offset = entry.offset;
         match extraction.add(entry, wanted) {
-            // What is left out may be whatever it is.
+            // Faults of excluded members do not matter.
             Err(_) if !wanted => {}
             added => added.map_err(|reason| damaged(TarError { offset, reason }))?,
         }
@@ -118,8 +110,8 @@ pub(crate) fn members(
     }
     let ending = reader.ending().map_err(damaged)?;
     if let Some(offset) = ending.garbage {
-        let reason =
-            "something comes after its end: if it is another tar, give each as a source".to_owned();
+        let reason = "data follows the end of the tar: if it is another tar, add each as a source"
+            .to_owned();
         return Err(damaged(TarError { offset, reason }));
     }
     if ending.zero_blocks < 2 {
@@ -127,7 +119,7 @@ pub(crate) fn members(
     }
     tar.source.check(&tar.file)?;
     let Extraction { mut members, shared, .. } = extraction;
-    // From the last to the first: what is in a directory comes right after it.
+    // In reverse order, in which the contents of a directory come before it.
     let mut next: Option<LayerPath> = None;
     for member in members.iter_mut().rev() {
         let on_the_way = next.as_ref().is_some_and(|next| next.is_below(&member.path));
@@ -143,29 +135,29 @@ pub(crate) fn members(
     }))
 }
 
-/// What the members so far have made.
+/// The result of the members so far.
 struct Extraction<'a> {
     source: SourceTar<'a>,
     tar: Arc<TarFile>,
     noticed: &'a Noticed,
     members: ByPath<Extracted>,
-    /// The files that have had several names.
+    /// The files that have several names.
     shared: HashSet<u64>,
-    /// How many members were symbolic links.
+    /// The number of members that are symbolic links.
     links: usize,
-    /// The bytes of all files that the tar does not store.
+    /// The size of all files that the tar does not store.
     holes: u64,
-    /// The memory that the parts of the members take whose size a tar may say as it likes.
+    /// The memory for parts of the members whose size only the tar limits.
     kept: usize,
 }
 
-/// The most memory for extended attributes, maps of sparse files, and targets of links, of all
-/// members of a tar: they compress to nearly nothing.
+/// The maximum memory for extended attributes, maps of sparse files, and targets of links, of all
+/// members of a tar. They can be compressed to almost nothing.
 const MOST_KEPT: usize = 96 << 20;
 
-/// The memory for what of a member has no largest size.
+/// The memory for the parts of a member without a maximum size.
 fn weight(member: &Extracted) -> usize {
-    /// A map that is not empty, and what an allocation takes beside its bytes.
+    /// The size of a map that is not empty, including the overhead of its allocation.
     const MAP: usize = 512;
     const ALLOCATION: usize = 48;
     let attribute = |(name, value): (&[u8], &[u8])| name.len() + value.len() + 2 * ALLOCATION;
@@ -242,8 +234,8 @@ impl Extraction<'_> {
         Ok(())
     }
 
-    /// Where a member lands: its path, or if that passes through a link of an earlier member, where
-    /// the link leads.
+    /// The final path of a member: its path, or the target of a link of an earlier member through
+    /// which it passes.
     fn behind_links(&self, path: LayerPath) -> Result<LayerPath, String> {
         if self.links == 0 || path.is_root() {
             return Ok(path);
@@ -269,8 +261,8 @@ impl Extraction<'_> {
         if !is_directory {
             let place = quoted(&place.to_bytes());
             return Err(format!(
-                "goes through a symbolic link to {place}, which is no directory before it in the \
-                 tar"
+                "passes through a symbolic link to {place}, which is not an earlier directory \
+                 of the tar"
             ));
         }
         Ok(path.moved_to(&place))
@@ -286,7 +278,7 @@ impl Extraction<'_> {
         let (major, minor) = entry.device;
         if major.max(minor) > MAX_DEVICE {
             return Err(format!(
-                "is the device {major}:{minor}, a number that no ustar header can hold"
+                "is the device {major}:{minor}, which does not fit into a ustar header"
             ));
         }
         let is_file =
@@ -294,16 +286,16 @@ impl Extraction<'_> {
         let kind = match entry.kind {
             _ if path.is_whiteout() && is_file && entry.size == 0 => Kind::Whiteout,
             _ if path.is_whiteout() => {
-                return Err("has the name of a whiteout and is no empty file".into());
+                return Err("has the name of a whiteout, but is not an empty file".into());
             }
             EntryType::Directory => Kind::Directory,
-            // GNU tar's list of what was in a directory when it was dumped (`--incremental`).
+            // GNU tar's list of the contents of a directory (`--incremental`).
             kind if kind.as_byte() == b'D' => Kind::Directory,
             kind if kind.as_byte() == b'M' => {
-                return Err("is the rest of a file that begins in another volume of the tar".into());
+                return Err("is the rest of a file that starts in another volume of the tar".into());
             }
-            _ if path.is_root() => return Err("is the root and no directory".into()),
-            // To some readers it is a directory, to others a file.
+            _ if path.is_root() => return Err("is the root, but not a directory".into()),
+            // Some readers treat it as a directory, others as a file.
             _ if is_file && entry.path.ends_with(b"/") => {
                 return Err("is a file whose name ends with a slash".into());
             }
@@ -324,8 +316,8 @@ impl Extraction<'_> {
             EntryType::Symlink => Kind::Symlink(entry.link),
             EntryType::Char if (major, minor) == (0, 0) => {
                 return Err(
-                    "is a character device 0:0, by which overlay file systems remove a file of the \
-                     layers below, and which is a whiteout in a layer: give one as such"
+                    "is a character device 0:0, with which overlay file systems remove a file of \
+                     lower layers: use a whiteout instead"
                         .into(),
                 );
             }
@@ -334,7 +326,7 @@ impl Extraction<'_> {
             EntryType::Fifo => Kind::Fifo,
             other => {
                 let letter = char::from(other.as_byte()).escape_debug();
-                return Err(format!("is of the type '{letter}', which no layer can hold"));
+                return Err(format!("has the type '{letter}', which a layer cannot contain"));
             }
         };
         let mut xattrs = entry.xattrs.into();
@@ -352,7 +344,7 @@ impl Extraction<'_> {
         Ok(Extracted { path, kind, found, file: entry.offset, wanted })
     }
 
-    /// Another name of what an earlier member is.
+    /// Another name of an earlier member.
     fn hard_link(
         &mut self,
         entry: &TarEntry,
@@ -372,17 +364,17 @@ impl Extraction<'_> {
                 Ok(Extracted { path, kind, found, file, wanted })
             }
             _ => Err(format!(
-                "is a hard link to {}, which is no file before it in the tar",
+                "is a hard link to {}, which is not an earlier file of the tar",
                 quoted(&entry.link)
             )),
         }
     }
 }
 
-/// The largest number of the seven octal digits that a header has for each half of a device's.
+/// The largest device number in the seven octal digits of each field in a header.
 const MAX_DEVICE: u32 = 0o7777777;
 
-/// The name as globs are for: cleaned as they are.
+/// The name for globs, cleaned like them.
 fn relative(name: &[u8]) -> PathBuf {
     let mut relative = PathBuf::new();
     for component in Path::new(OsStr::from_bytes(name)).components() {

@@ -1,5 +1,5 @@
-//! The tar of a layer as bytes that can be made at any place: nothing of it exists until it is
-//! asked for.
+//! The tar of a layer as bytes that can be made at any offset. Nothing of it exists until it is
+//! requested.
 
 use std::{
     ops::Range,
@@ -8,26 +8,26 @@ use std::{
 };
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::entry::{Entry, Kind},
     tarfile::header::{END_OF_ARCHIVE, header, header_size, padding},
 };
 
-/// The entries of a layer in their order, and where in the tar each begins.
+/// The entries of a layer in order, and their offsets in the tar.
 ///
-/// The size of an entry is known before its contents are read, so that every stretch of the tar can
-/// be made by itself, by any thread and in any order: what makes reading parallel inside one file,
-/// and a blob readable from its middle. A tar grows at its end as its entries are found, and what
-/// is known of it can be read meanwhile.
+/// The size of an entry is known before its contents are read. Any thread can therefore make any
+/// range of the tar, in any order. This allows reading a large file in parallel, and reading a blob
+/// from the middle. A tar grows at its end while its entries are listed, and the known part can
+/// already be read.
 #[derive(Debug, Default)]
 pub(crate) struct TarStream(RwLock<Listed>);
 
-/// What is known of a tar.
+/// The known part of a tar.
 #[derive(Debug, Default)]
 struct Listed {
-    /// None of them is empty.
+    /// Parts are never empty.
     parts: Vec<Arc<Part>>,
-    /// There are no more entries.
+    /// Whether all entries are known.
     complete: bool,
 }
 
@@ -36,7 +36,7 @@ impl Listed {
         self.parts.last().map_or(0, |part| part.first + part.entries.len())
     }
 
-    /// Where the next entry, or the end-of-archive, begins.
+    /// The offset of the next entry, or of the end of the archive.
     fn end(&self) -> u64 {
         self.parts.last().and_then(|part| part.offsets.last()).copied().unwrap_or(0)
     }
@@ -46,25 +46,25 @@ impl Listed {
     }
 }
 
-/// Entries that follow one another.
+/// Consecutive entries.
 #[derive(Debug)]
 struct Part {
-    /// The number of the first of them.
+    /// The number of the first entry.
     first: usize,
     entries: Vec<Entry>,
-    /// The offset of each entry's first header block, and at last that of what follows.
+    /// The offset of each entry's first header block, and finally the end of the part.
     offsets: Vec<u64>,
 }
 
-/// An entry, found by its number or its place.
+/// An entry, found by its number or offset.
 pub(crate) struct EntryAt {
     part: Arc<Part>,
-    /// In this part.
+    /// The index in this part.
     index: usize,
 }
 
 impl TarStream {
-    /// Adds entries, which follow all that are there. One thread at a time does.
+    /// Adds entries after all existing ones. Only one thread at a time calls this.
     pub(crate) fn push(&self, entries: Vec<Entry>) -> Result<()> {
         let (first, mut offset, last) = {
             let listed = self.listed();
@@ -75,7 +75,7 @@ impl TarStream {
         let mut offsets = Vec::with_capacity(entries.len() + 1);
         offsets.push(offset);
         for entry in &entries {
-            // A folder that changes while it is listed may show a name twice.
+            // A folder that changes while it is listed may return a name twice.
             if before.is_some_and(|before| *before >= entry.path) {
                 return Err(Error::SourceChanged { path: entry.origin(), change: "changed" });
             }
@@ -84,13 +84,13 @@ impl TarStream {
             let end = offset
                 .checked_add(header_size(&entry.fields()) + padding(size))
                 .and_then(|end| end.checked_add(size));
-            // The sizes of sparse files cost nothing.
+            // A sparse file can have any size at no cost.
             offset =
                 end.filter(|end| end.checked_add(END_OF_ARCHIVE).is_some()).ok_or_else(|| {
                     let what = format!("layer with {:?}", entry.path.to_path());
                     Error::invalid(
                         what,
-                        "its files have more than 16 EiB together, which no layer can hold: \
+                        "its files have more than 16 EiB in total, which a layer cannot contain: \
                     exclude some",
                     )
                 })?;
@@ -103,12 +103,12 @@ impl TarStream {
         Ok(())
     }
 
-    /// Says that there are no more entries.
+    /// Records that there are no more entries.
     pub(crate) fn complete(&self) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).complete = true;
     }
 
-    /// The path and the number of the first entry with a number that the function gives.
+    /// The path and the number of the first entry for which the function returns a number.
     pub(crate) fn first_with<T>(
         &self,
         mut number: impl FnMut(&Entry) -> Option<T>,
@@ -124,17 +124,17 @@ impl TarStream {
         listed.complete.then(|| listed.size())
     }
 
-    /// The size of the tar in bytes, as far as its entries are known; with its end, once all are.
+    /// The size of the known part of the tar in bytes. Includes the end once all entries are known.
     pub(crate) fn size(&self) -> u64 {
         self.listed().size()
     }
 
-    /// The number of entries, as far as they are known.
+    /// The number of known entries.
     pub(crate) fn len(&self) -> usize {
         self.listed().count()
     }
 
-    /// The entry of this number.
+    /// The entry with this number.
     pub(crate) fn entry(&self, number: usize) -> Option<EntryAt> {
         let listed = self.listed();
         let part = listed.parts.partition_point(|part| part.first <= number).checked_sub(1)?;
@@ -143,7 +143,7 @@ impl TarStream {
         (index < part.entries.len()).then_some(EntryAt { part, index })
     }
 
-    /// The entry in which this offset lies; behind the last one there is none.
+    /// The entry at this offset. `None` after the last one.
     pub(crate) fn entry_at(&self, offset: u64) -> Option<EntryAt> {
         let listed = self.listed();
         let part = listed.parts.partition_point(|part| part.offsets[0] <= offset).checked_sub(1)?;
@@ -152,8 +152,8 @@ impl TarStream {
         (index < part.entries.len()).then_some(EntryAt { part, index })
     }
 
-    /// Fills the buffer with the tar's bytes from `offset` on. The buffer ends at or before the end
-    /// of what is known.
+    /// Fills the buffer with bytes of the tar, starting at `offset`. The buffer must not extend
+    /// beyond the known part.
     pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let mut at = offset;
         let mut rest = buffer;
@@ -172,11 +172,11 @@ impl TarStream {
 }
 
 impl Part {
-    /// Fills the buffer with the bytes from `at` on, as far as these entries reach; `at` lies in
-    /// that of this index.
+    /// Fills the buffer with bytes, starting at `at`, as far as these entries reach. `at` must be
+    /// in the entry with this index.
     fn read_at(&self, mut index: usize, at: &mut u64, rest: &mut &mut [u8]) -> Result<()> {
         while let (Some(entry), false) = (self.entries.get(index), rest.is_empty()) {
-            // What the buffer takes of each part of the entry; `at` moves from part to part.
+            // The bytes of each part of the entry. `at` moves from part to part.
             let start = self.offsets[index];
             let header = header(&entry.fields());
             let head = take(rest, at, start, header.len() as u64);
@@ -209,14 +209,14 @@ impl EntryAt {
         self.part.first + self.index
     }
 
-    /// Where in the tar the entry lies: headers, contents and padding.
+    /// The range of the entry in the tar: headers, contents and padding.
     pub(crate) fn range(&self) -> Range<u64> {
         self.part.offsets[self.index]..self.part.offsets[self.index + 1]
     }
 }
 
-/// Splits off what lies in the part of `length` bytes that begins at `start`: the offset inside
-/// that part, and the piece of the buffer to fill.
+/// Splits off the bytes in the part of `length` bytes that starts at `start`: the offset in that
+/// part, and the piece of the buffer to fill.
 fn take<'a>(
     rest: &mut &'a mut [u8],
     at: &mut u64,

@@ -1,4 +1,4 @@
-//! Where a mapping's destination leads: the path of what it brings.
+//! Targets of mappings: resolves destinations.
 
 use std::{
     collections::BTreeSet,
@@ -13,30 +13,30 @@ use rustix::{
 };
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::base::{Places, Shape},
-    recipe::mapping::{FileMapping, Source},
-    tarfile::path::LayerPath,
+    recipe::{FileMapping, Source},
+    tarfile::LayerPath,
 };
 
-/// The path of what a mapping brings. For a folder or a tar, the path of the directory that its
-/// contents land in.
+/// The path of a mapping's files. For a folder or a tar, the path of the directory in which its
+/// contents land.
 pub(crate) struct Target {
-    /// As the destination says.
+    /// The path in the destination.
     pub(crate) path: LayerPath,
-    /// Where that is above the base.
+    /// The final path above the base.
     pub(crate) place: LayerPath,
-    /// What the source is, if it is a path.
+    /// The metadata of the source, if it is a path.
     pub(crate) stat: Option<Stat>,
 }
 
 impl Target {
-    /// Finds the target of a mapping. A destination that ends with a slash is the directory that
-    /// the source lands in.
+    /// Finds the target of a mapping. A destination that ends with a slash is the directory in
+    /// which the source lands.
     ///
     /// # Errors
     ///
-    /// [`Error::Destination`] for a destination that cannot be one, and the errors of the source.
+    /// [`Error::Destination`] for an invalid destination, and the errors of the source.
     pub(crate) fn of(mapping: &FileMapping) -> Result<Self> {
         let destination = &mapping.destination;
         let refuse = |reason| Error::Destination { destination: destination.clone(), reason };
@@ -59,7 +59,7 @@ impl Target {
             }
             Source::Whiteout if path.is_root() => {
                 return Err(refuse(
-                    "is the root, which cannot be removed: give an opaque whiteout to empty it",
+                    "is the root, which cannot be removed: use an opaque whiteout to empty it",
                 ));
             }
             Source::Whiteout => path.whiteout(),
@@ -69,7 +69,7 @@ impl Target {
         Ok(Self { place: path.clone(), path, stat })
     }
 
-    /// What kind of entry the mapping brings to this path.
+    /// The kind of entry at the target.
     fn shape(&self, mapping: &FileMapping) -> Shape {
         match &mapping.source {
             Source::Directory | Source::Tar(_) => Shape::Directory,
@@ -84,11 +84,11 @@ impl Target {
     }
 }
 
-pub(crate) const NAMELESS: &str = "ends with a slash, and the source has no name to land under in \
+pub(crate) const NAMELESS: &str = "ends with a slash, but the source has no name to use in \
     that directory: write the whole path";
 
-/// Finds the place of each target above the base. Whiteouts come first, each in the base as it is:
-/// what one removes is not there for what is no whiteout.
+/// Finds the final path of each target above the base. Whiteouts come first, each in the unchanged
+/// base: a path that one of them removes does not exist for other mappings.
 pub(crate) fn settle(
     targets: &mut [Target],
     files: &[FileMapping],
@@ -108,13 +108,12 @@ pub(crate) fn settle(
     Ok(())
 }
 
-/// The paths that are there because the mappings put something at them: whiteouts put nothing
-/// anywhere.
+/// The paths at which mappings put something. Whiteouts put nothing anywhere.
 pub(crate) fn provided(targets: &[Target]) -> BTreeSet<LayerPath> {
     targets.iter().map(|target| target.path.clone()).filter(|path| !path.is_whiteout()).collect()
 }
 
-/// Whether a destination is written as that of a directory: `/usr/bin/`, `/usr/bin/.`, `/`.
+/// Whether a destination has the form of a directory: `/usr/bin/`, `/usr/bin/.`, `/`.
 pub(crate) fn names_directory(destination: &Path) -> bool {
     let bytes = destination.as_os_str().as_bytes();
     bytes.ends_with(b"/") || bytes.ends_with(b"/.")
@@ -123,7 +122,7 @@ pub(crate) fn names_directory(destination: &Path) -> bool {
 fn stat_of(source: &Path, follow: bool) -> Result<Stat> {
     let stat = if follow { stat(source) } else { lstat(source) };
     stat.map_err(|cause| match fs::read_link(source) {
-        // The link is there; what is missing is what it names.
+        // The link exists, but not its target.
         Ok(target) if cause == Errno::NOENT => Error::SourceMissing {
             path: source.parent().map_or_else(PathBuf::new, Path::to_owned).join(target),
         },

@@ -1,4 +1,4 @@
-//! From mappings to the entries of a layer: what is where, once, in order.
+//! Combines mappings into the entries of a layer, each path once and in order.
 
 pub(crate) mod above;
 pub(crate) mod node;
@@ -8,7 +8,7 @@ use std::{os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 use rustix::fs::Stat;
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{
         attributes::{Found, Rules, normal_mode, resolve},
         base::Places,
@@ -29,44 +29,37 @@ use crate::{
         warnings::Noticed,
     },
     pool::Pool,
-    recipe::{
-        base_index::Index,
-        mapping::{Attributes, FileMapping, Source},
-        options::{HardLinks, LayerOptions, OnConflict},
-    },
-    tarfile::{
-        path::LayerPath,
-        xattrs::{self, Xattrs},
-    },
+    recipe::{Attributes, BaseIndex, FileMapping, HardLinks, LayerOptions, OnConflict, Source},
+    tarfile::{LayerPath, Xattrs, xattrs},
 };
 
-/// What mappings give, each path once.
+/// The entries of mappings, each path once.
 pub(crate) struct Tree<'a> {
     files: &'a [FileMapping],
     options: &'a LayerOptions,
     pool: &'a Pool,
     nodes: Nodes,
-    /// A directory that is known to be one, with all above it: most entries are in the one that the
-    /// entry before was in.
+    /// A directory whose parents are all known to be directories. Most entries are in the same
+    /// directory as the previous one.
     last_parent: Option<LayerPath>,
-    /// Those that were left for later.
+    /// Folders that are listed later.
     folders: Vec<Walk<'a>>,
     own_store: Arc<OwnStore>,
     noticed: Arc<Noticed>,
-    /// All that was added, where links keep their places: until it is known which links there are.
+    /// All entries, if links are kept: they are held back until all links are known.
     held: Vec<Node>,
-    /// Where things land above the layers below, if those are known.
+    /// Finds final paths above the layers below, if those are known.
     places: Option<Places>,
 }
 
-/// What a tree has when all mappings were added.
+/// The contents of a tree after all mappings were added.
 pub(crate) struct Finished<'a> {
-    /// All entries, in order and in parts, but for what is in the folders.
+    /// All entries, in order and in parts, except for those in the folders.
     pub(crate) entries: Vec<Vec<Entry>>,
-    /// Those that were left for later, in the order in which what is in them has its place.
+    /// Folders that are listed later, in the order of their contents in the layer.
     pub(crate) folders: Vec<Walk<'a>>,
-    /// What the layer depends on of the base.
-    pub(crate) used: Option<Index>,
+    /// The parts of the base on which the layer depends.
+    pub(crate) used: Option<BaseIndex>,
 }
 
 impl<'a> Tree<'a> {
@@ -93,14 +86,14 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Adds what the mapping of this index brings to its target. If no other mapping's place is at
-    /// it, above or below (`apart`), what is in a folder conflicts with nothing, and can be left to
-    /// be found later.
+    /// Adds the entries of the mapping with this index at its target. If no other mapping is at,
+    /// above or below this path (`apart`), the contents of a folder cannot conflict, and can be
+    /// listed later.
     pub(crate) fn add_mapping(&mut self, index: usize, target: Target, apart: bool) -> Result<()> {
         let mapping = &self.files[index];
         let nowhere = Found::default();
         let Target { path, place, stat } = target;
-        // What is in a folder that the base moves finds its place entry by entry.
+        // If the base moves a folder, each of its entries needs a final path.
         let apart = apart && path == place;
         match &mapping.source {
             Source::Path(source) => match stat {
@@ -122,7 +115,7 @@ impl<'a> Tree<'a> {
                 self.add(index, path, Kind::Symlink(target.to_vec()), nowhere)
             }
             Source::Directory => self.add(index, path, Kind::Directory, nowhere),
-            // Its place was found in the whole base, of which it and others hide something now.
+            // Its final path was found in the whole base, parts of which may be hidden by now.
             Source::Whiteout | Source::OpaqueWhiteout => {
                 self.add(index, place, Kind::Whiteout, nowhere)
             }
@@ -146,19 +139,18 @@ impl<'a> Tree<'a> {
         let kind = match kind(source.to_owned(), stat)? {
             Kind::Directory => {
                 let later = apart
-                    // What is in it may lie below links of the base, and in directories that are
-                    // there.
+                    // Its contents may be below links of the base, and in existing directories.
                     && !self.places.as_mut().is_some_and(|places| places.has(&path))
-                    // Through links of the base, other folders may come here too; a policy asks in
-                    // which order.
+                    // Other folders may lead to the same directory through links of the base, and a
+                    // policy depends on the order.
                     && (self.places.is_none() || self.options.on_conflict == OnConflict::Error)
-                    // Of what is only wanted in part there may be nothing, and then no directories
-                    // above it either.
+                    // With `include`, the folder may have no entries, in which case its parents are
+                    // not added either.
                     && mapping.include.is_empty()
                     && self.options.include.is_empty()
-                    // Which files are the same, and where links lead, shows when all are known.
+                    // Equal files and the targets of links are only known when all entries are.
                     && !self.options.needs_all_entries()
-                    // What is made there for the layer is made when the folder has been listed.
+                    // The output folder is created only after this folder was listed.
                     && self.own_store.in_folder(stat).next().is_none();
                 let (own_store, noticed) = (Arc::clone(&self.own_store), Arc::clone(&self.noticed));
                 let folder = Folder { source, mapping, index, place: path, own_store, noticed };
@@ -227,7 +219,7 @@ impl<'a> Tree<'a> {
         self.give_place(node)
     }
 
-    /// Gives a node its place.
+    /// Inserts a node at its path.
     fn give_place(&mut self, mut node: Node) -> Result<()> {
         if let Some(places) = &mut self.places {
             let mapping = &self.files[node.mapping];
@@ -276,7 +268,8 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Makes sure that everything above is a directory; false if what is above wins over this node.
+    /// Makes all parents of this node directories. Returns false if a parent takes precedence over
+    /// this node.
     fn make_parents(&mut self, node: &Node) -> Result<bool> {
         if self.last_parent.as_ref().is_some_and(|parent| node.entry.path.is_in(parent)) {
             return Ok(true);
@@ -286,7 +279,7 @@ impl<'a> Tree<'a> {
         };
         let mut missing = Vec::new();
         for above in node.entry.path.ancestors() {
-            // What is a directory has only directories above it.
+            // All parents of a directory are directories.
             if is_directory(&self.nodes, &above) {
                 break;
             }
@@ -323,12 +316,12 @@ impl<'a> Tree<'a> {
         Ok(true)
     }
 
-    /// Makes this a directory that is there because something is in it.
+    /// Adds a directory that exists because something is in it.
     fn imply(&mut self, path: LayerPath, mapping: usize) {
         let base = self.places.as_mut().and_then(|places| places.attributes(&path));
         let of_base = base.is_some();
-        // Owned by root whatever the layer's owner is: unpacked over other layers, this is their
-        // /usr too.
+        // Owned by root, whatever the owner of the layer is: above other layers, this may be their
+        // /usr.
         let mut entry = Entry {
             mode: normal_mode(&Kind::Directory, 0),
             uid: 0,
@@ -361,8 +354,8 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Lists the folders that were left for later, and that others came to through links of the
-    /// base. For the rest, makes sure that what they are in is a directory.
+    /// Lists folders that were to be listed later, but to which other mappings lead through links
+    /// of the base. For the other folders, makes all parents directories.
     fn add_folders_that_meet_others(&mut self) -> Result<()> {
         for walk in std::mem::take(&mut self.folders) {
             let place = walk.folder.place.clone();

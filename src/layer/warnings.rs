@@ -1,4 +1,4 @@
-//! Probable mistakes that show while a layer is listed, collected from all threads.
+//! Collects warnings from all threads while a layer is listed.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -9,38 +9,37 @@ use std::{
 use rustix::fs::Stat;
 
 use crate::{
-    basics::warning::Warning,
+    basics::Warning,
     layer::{
         attributes::Rules,
         entry::{Entry, Kind, identity},
         glob::{Globs, Wanted},
     },
     pool::lock,
-    recipe::options::LayerOptions,
-    tarfile::path::LayerPath,
+    recipe::LayerOptions,
+    tarfile::LayerPath,
 };
 
-/// What was noticed. The warnings that come of it do not depend on the order in which it was.
+/// The observations so far. The resulting warnings do not depend on their order.
 #[derive(Default)]
 pub(crate) struct Noticed {
-    /// Whether hard links of folders that become copies are worth a word.
+    /// Whether to warn about hard links of folders that become copies.
     count_hard_links: bool,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// By the index of the mapping.
+    /// With the index of the mapping.
     warnings: Vec<(usize, Warning)>,
     rules: Option<Arc<Rules>>,
-    /// The globs of the options, and whether each matched in any source: the list, and the place in
-    /// it.
+    /// The globs of the options, and whether each matched in any source, by list and index.
     shared: BTreeMap<(&'static str, usize), (String, bool)>,
-    /// The names of each file with several, by mapping, device and inode.
+    /// The names of each file with several names, by mapping, device and inode.
     hard_links: HashMap<(usize, (u64, u64)), Names>,
-    /// The first path that has a mark of an overlay file system, by mapping and attribute.
+    /// The first path with a mark of an overlay file system, by mapping and attribute.
     overlay_marks: BTreeMap<(usize, Vec<u8>), PathBuf>,
-    /// By the place that a conflict policy gave to something else.
+    /// Omitted paths, by the path that the conflict policy chose above them.
     lost_below: BTreeMap<LayerPath, Lost>,
 }
 
@@ -57,7 +56,7 @@ struct Lost {
     count: u64,
 }
 
-/// The place of warnings that belong to no mapping: after all others.
+/// The index for warnings that belong to no mapping, which come last.
 const NO_MAPPING: usize = usize::MAX;
 
 impl Noticed {
@@ -71,25 +70,25 @@ impl Noticed {
         Self { count_hard_links: options.hard_links.is_none(), state: Mutex::new(state) }
     }
 
-    /// Notes a warning about the mapping of this index.
+    /// Adds a warning about the mapping with this index.
     pub(crate) fn add(&self, mapping: usize, warning: Warning) {
         lock(&self.state).warnings.push((mapping, warning));
     }
 
-    /// Notes warnings about the layers below.
+    /// Adds warnings about the layers below.
     pub(crate) fn of_base(&self, warnings: Vec<Warning>) {
         warnings.into_iter().for_each(|warning| self.add(NO_MAPPING, warning));
     }
 
-    /// Notes what is to say of the globs that decided what is wanted of a source, when all of it
-    /// was seen.
+    /// Records the matches of the globs that select paths of a source, after the whole source was
+    /// listed.
     pub(crate) fn wanted(&self, mapping: usize, source: &Path, wanted: &Wanted) {
         self.globs(mapping, source, "include", &wanted.include);
         self.globs(mapping, source, "exclude", &wanted.exclude);
     }
 
-    /// Notes what is to say of the globs of a list (`include` or `exclude`), of which the first
-    /// ones are the options', when all of a source was seen.
+    /// Records the matches of a list of globs (`include` or `exclude`), after the whole source was
+    /// listed. The first globs are those of the options.
     fn globs(&self, mapping: usize, source: &Path, list: &'static str, globs: &Globs) {
         let state = &mut *lock(&self.state);
         let shared = state.shared.range((list, 0)..=(list, usize::MAX)).count();
@@ -110,12 +109,12 @@ impl Noticed {
         }
     }
 
-    /// Notes the permission rules, which go over entries until all were seen.
+    /// Sets the permission rules, which match entries until all are known.
     pub(crate) fn rules(&self, rules: &Arc<Rules>) {
         lock(&self.state).rules = Some(Arc::clone(rules));
     }
 
-    /// Notes a regular file of a folder.
+    /// Records a regular file of a folder.
     #[allow(clippy::unnecessary_cast, reason = "these types are not the same on every system")]
     pub(crate) fn file(&self, mapping: usize, source: &Path, path: &Path, stat: &Stat) {
         if !self.count_hard_links || stat.st_nlink as u64 <= 1 {
@@ -134,7 +133,7 @@ impl Noticed {
         }
     }
 
-    /// Notes an attribute that is a mark of an overlay file system and was left out.
+    /// Records an omitted attribute that is a mark of an overlay file system.
     pub(crate) fn overlay_mark(&self, mapping: usize, path: &Path, name: Vec<u8>) {
         let mut state = lock(&self.state);
         let first = state.overlay_marks.entry((mapping, name)).or_insert_with(|| path.to_owned());
@@ -143,8 +142,7 @@ impl Noticed {
         }
     }
 
-    /// Notes an entry that was left out because the policy gave the place above it to what is no
-    /// directory.
+    /// Records an entry that was omitted because the policy chose a file or link above it.
     pub(crate) fn lost_below(&self, winner: &LayerPath, kept: &'static str, path: &LayerPath) {
         let mut state = lock(&self.state);
         let path = path.to_path();
@@ -159,7 +157,7 @@ impl Noticed {
         }
     }
 
-    /// Notes what is no directory, and whose place the policy gave to a directory.
+    /// Records a file or link that was omitted because the policy chose a directory.
     pub(crate) fn lost_to_directory(&self, entry: &Entry) {
         let destination = entry.path.to_path();
         let warning = match &entry.kind {
@@ -172,7 +170,7 @@ impl Noticed {
         self.add(NO_MAPPING, warning);
     }
 
-    /// The warnings that come of it, those about the first mapping first.
+    /// The resulting warnings, sorted by mapping.
     pub(crate) fn warnings(&self) -> Vec<Warning> {
         let state = std::mem::take(&mut *lock(&self.state));
         let mut warnings = state.warnings;

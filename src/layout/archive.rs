@@ -12,9 +12,9 @@ use std::{
 use tar::EntryType;
 
 use crate::{
-    basics::error::Result,
-    store::{checked::FileBytes, file_kind::FileKind},
-    tarfile::reader::{Ending, Extent, TarReader, block::TarError, read_extents},
+    basics::Result,
+    store::{FileBytes, FileKind},
+    tarfile::{Ending, Extent, TarReader, read_extents, reader::block::TarError},
 };
 
 /// A tar, and the positions of its members.

@@ -1,8 +1,8 @@
 //! Writes blobs to a layout. A blob is linked, copied or built, or represented by its recipe.
 
 use std::{
+    collections::HashSet,
     fs::{self, File},
-    io::Write,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,23 +10,16 @@ use std::{
 
 use crate::{
     basics::{
-        error::{Error, Result},
+        Error, Result,
         json::{Bounds, Counted},
     },
-    blob::{chunks, traits::Blob},
-    document::layout_paths::{MAX_RECIPE, RECIPES},
+    blob::{Blob, chunks},
+    document::{MAX_RECIPE, RECIPES},
+    image::Image,
     layer::lazy::make_lazy,
     pool::Pool,
-    recipe::{
-        origin::Recipe,
-        trust::{RecipeKey, RecipeTrust},
-    },
-    store::{
-        blob_files::{BlobFiles, create_folder},
-        known_files::KnownFiles,
-        new_file::Temporary,
-        write_options::WriteOptions,
-    },
+    recipe::{Recipe, RecipeKey, RecipeTrust},
+    store::{BlobFiles, KnownFiles, WriteOptions, create_folder, replace},
 };
 
 /// The place for the blobs of a layout.
@@ -40,16 +33,14 @@ pub(crate) struct BlobStore {
 }
 
 impl BlobStore {
-    /// Opens the folder for blobs, and creates it if it does not exist.
-    pub(crate) fn create(layout: &Path, options: WriteOptions) -> Result<Self> {
-        Ok(Self { blobs: BlobFiles::create(layout, options)?, recipes: None, key: None })
-    }
-
-    /// As [`BlobStore::create`], for a layout that is or becomes sparse.
-    pub(crate) fn create_sparse(layout: &Path, options: WriteOptions) -> Result<Self> {
-        let recipes = layout.join(RECIPES);
-        create_folder(layout, RECIPES)?;
-        Ok(Self { recipes: Some(recipes), ..Self::create(layout, options)? })
+    /// Opens the folder for blobs, and that for recipes of a layout that is or becomes sparse.
+    /// Creates them if they do not exist.
+    pub(crate) fn create(layout: &Path, sparse: bool, options: WriteOptions) -> Result<Self> {
+        if sparse {
+            create_folder(layout, RECIPES)?;
+        }
+        let recipes = sparse.then(|| layout.join(RECIPES));
+        Ok(Self { blobs: BlobFiles::create(layout, options)?, recipes, key: None })
     }
 
     /// Syncs the names of all blobs and recipes, and of their directories. An index may name the
@@ -115,6 +106,12 @@ impl BlobStore {
         self.blobs.keep(new, descriptor.digest)
     }
 
+    /// Adds every blob of these images, several at a time.
+    pub(crate) fn put_all(&self, images: &[Image], pool: &Pool) -> Result<()> {
+        let put = |blob: &Arc<dyn Blob>| self.put(blob.as_ref(), pool).map(drop);
+        pool.map(distinct_blobs(images), put).into_iter().collect()
+    }
+
     /// Whether the blob is already stored. Its bytes are verified, unless this process wrote them;
     /// name and size are not enough, because a damaged blob must be replaced.
     pub(crate) fn has(&self, path: &Path, blob: &dyn Blob) -> bool {
@@ -128,6 +125,13 @@ impl BlobStore {
         chunks::copy(blob, &mut new)?;
         self.blobs.keep(new, blob.descriptor().digest).map(drop)
     }
+}
+
+/// Returns the blobs of these images, each once.
+pub(crate) fn distinct_blobs(images: &[Image]) -> Vec<&Arc<dyn Blob>> {
+    let mut seen = HashSet::new();
+    let blobs = images.iter().flat_map(Image::blobs);
+    blobs.filter(|blob| seen.insert(blob.descriptor().digest)).collect()
 }
 
 /// Writes a recipe, unless it exceeds the limits of a reader.
@@ -145,9 +149,7 @@ fn put_recipe(
         return Ok(None);
     }
     let path = recipes.join(format!("{}.json", recipe.descriptor().digest.hex()));
-    let file = Temporary::new_in(recipes)?;
-    file.file().write_all(&bytes).map_err(Error::write(&path))?;
-    file.persist(&path, options)?;
+    replace(&path, &[&bytes], options)?;
     Ok(Some(path))
 }
 

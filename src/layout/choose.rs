@@ -2,18 +2,18 @@
 
 use std::collections::HashSet;
 
+use serde::de::DeserializeOwned;
+
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
+    basics::{Digest, Error, Result},
     document::{
-        descriptor::{Descriptor, Platform},
-        layout_paths::MAX_DEPTH,
-        manifest::{Index, Manifest},
-        name::{CONTAINERD_NAME, ImageName, REF_NAME},
+        CONTAINERD_NAME, Configuration, Descriptor, ImageName, Index, MAX_DEPTH, Manifest,
+        Platform, REF_NAME,
     },
-    image::platform_image::PlatformImage,
+    image::{
+        PlatformImage,
+        containers::{Containers, Graph, no_platform},
+    },
     layout::read::ImageLayout,
 };
 
@@ -39,19 +39,21 @@ impl ImageLayout {
         // Images for other platforms may be damaged or missing: they were not requested.
         let may_be =
             |entry: &Descriptor| platform.is_none() || entry.platform.as_ref().is_none_or(wanted);
-        let mut found = Found::default();
+        let mut images = Vec::new();
+        let mut containers = Containers::new(self, &may_be);
         for entry in &entries {
-            match self.collect(entry, 0, &may_be, &mut found) {
+            match containers
+                .visit(entry, &mut |image, manifest| self.add(image, manifest, &mut images))
+            {
                 // Another entry may be the requested one.
                 Err(error @ (Error::BlobMissing { .. } | Error::Layout { .. }))
                     if entries.len() > 1 =>
                 {
-                    found.missing.get_or_insert(error);
+                    containers.missing.get_or_insert(error);
                 }
                 result => result?,
             }
         }
-        let Found { mut images, missing, .. } = found;
         if platform.is_none() && images.len() == 1 {
             return Ok(images.remove(0));
         }
@@ -65,22 +67,40 @@ impl ImageLayout {
             ([], _) => {}
             _ => return Err(self.ambiguous(None)?),
         }
-        if let Some(missing) = missing {
+        if let Some(missing) = containers.missing {
             return Err(missing);
         }
         if platform.is_none() && entries.len() > 1 {
             return Err(self.ambiguous(None)?);
         }
-        let mut found = Found::default();
+        images.clear();
+        let mut all = Containers::new(self, &|_| true);
         for entry in &entries {
-            self.collect(entry, 0, &|_| true, &mut found)?;
+            all.visit(entry, &mut |image, manifest| self.add(image, manifest, &mut images))?;
         }
-        let platforms = found.images.iter().map(|image| image.configuration().platform());
-        Err(Error::PlatformNotFound {
-            of: format!("{:?}", self.path()),
-            platform: platform.unwrap_or(&default).to_string(),
-            available: platforms.map(|platform| platform.to_string()).collect(),
-        })
+        let has: Vec<_> = images.iter().map(|image| image.configuration().platform()).collect();
+        let of = format!("{:?}", self.path());
+        Err(no_platform(of, platform.unwrap_or(&default), has.iter()))
+    }
+
+    /// Adds the image of this manifest, unless it is for no platform, as an attestation is.
+    fn add(
+        &self,
+        descriptor: &Descriptor,
+        manifest: Manifest,
+        images: &mut Vec<PlatformImage>,
+    ) -> Result<()> {
+        let configuration: Configuration = self.read(&manifest.config)?;
+        let blob = |descriptor: &Descriptor| Ok(self.blob(descriptor));
+        let image = PlatformImage::new(descriptor.clone(), manifest, configuration, blob);
+        let image = image.map_err(|error| match error {
+            Error::Invalid { what, reason } => self.refuse(format!("has an {what}: {reason}")),
+            other => other,
+        })?;
+        if !image.configuration().platform().is_unknown() {
+            images.push(image);
+        }
+        Ok(())
     }
 
     /// Returns the entry with this name, or the only one.
@@ -155,56 +175,16 @@ impl ImageLayout {
         };
         Ok(self.index()?.manifests.iter().map(name).collect())
     }
-
-    /// Collects the images below a descriptor, each once. Skips artifacts and attestations, and
-    /// entries that `may_be` rejects.
-    fn collect(
-        &self,
-        descriptor: &Descriptor,
-        depth: usize,
-        may_be: &dyn Fn(&Descriptor) -> bool,
-        found: &mut Found,
-    ) -> Result<()> {
-        if depth > MAX_DEPTH {
-            return Err(Error::layout(
-                self.path(),
-                format!("has indexes more than {MAX_DEPTH} deep"),
-            ));
-        }
-        if !may_be(descriptor) || !found.seen.insert(descriptor.digest) {
-            return Ok(());
-        }
-        if descriptor.media_type.is_index() {
-            for entry in &self.read::<Index>(descriptor)?.manifests {
-                match self.collect(entry, depth + 1, may_be, found) {
-                    // An index may name blobs that are stored elsewhere:
-                    // https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#blobs
-                    Err(error @ Error::BlobMissing { .. }) => {
-                        found.missing.get_or_insert(error);
-                    }
-                    result => result?,
-                }
-            }
-        } else if descriptor.media_type.is_manifest() {
-            let manifest: Manifest = self.read(descriptor)?;
-            if manifest.is_of_container() {
-                let image = self.platform_image(descriptor, manifest)?;
-                if !image.configuration().platform().is_unknown() {
-                    found.images.push(image);
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
-/// Images while they are collected.
-#[derive(Default)]
-struct Found {
-    seen: HashSet<Digest>,
-    images: Vec<PlatformImage>,
-    /// The error of the first candidate that an index names and the layout lacks.
-    missing: Option<Error>,
+impl Graph for ImageLayout {
+    fn read<T: DeserializeOwned>(&self, descriptor: &Descriptor) -> Result<T> {
+        Self::read(self, descriptor)
+    }
+
+    fn refuse(&self, reason: impl Into<String>) -> Error {
+        Error::layout(self.path(), reason)
+    }
 }
 
 /// Selects one image of a layout. The default selects any.

@@ -1,16 +1,12 @@
 //! Decompresses an archive that is compressed as a whole, as `docker save | gzip` and Nix's
 //! dockerTools write it.
 
-use std::{
-    fs::File,
-    io::{BufReader, Read, Write},
-    os::unix::fs::FileExt,
-    path::Path,
-};
+use std::{fs::File, io::BufReader, os::unix::fs::FileExt, path::Path};
 
 use crate::{
-    basics::error::{Error, Result},
-    tarfile::decompress::{Unpacked, decompress},
+    basics::{Error, Result},
+    store::scratch::{self, Copied},
+    tarfile::{Packing, decompress},
 };
 
 /// The maximum ratio of unpacked to compressed size, beyond [`FREE`]. Compressed layers do not
@@ -37,53 +33,30 @@ pub(crate) fn unpack(path: &Path, file: &File, scratch: Option<&Path>) -> Result
 }
 
 fn unpack_within(path: &Path, file: &File, scratch: Option<&Path>, free: u64) -> Result<Tar> {
-    let mut magic = [0; 6];
-    let read = file.read_at(&mut magic, 0).map_err(Error::read(path))?;
-    let (codec, program) = match &magic[..read] {
-        [0x1f, 0x8b, ..] => ("gzip", "gzip -dk"),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => ("zstd", "zstd -dk"),
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => {
-            return Ok(Tar::Refused(refusal(path, "xz", "xz -dk")));
-        }
-        [b'B', b'Z', b'h', ..] => return Ok(Tar::Refused(refusal(path, "bzip2", "bzip2 -dk"))),
-        _ => return Ok(Tar::Plain),
-    };
-    let Some(scratch) = scratch else { return Ok(Tar::Refused(refusal(path, codec, program))) };
-    let failed = |cause| Error::Write { path: scratch.to_owned(), cause };
+    let mut start = [0; Packing::START];
+    let read = file.read_at(&mut start, 0).map_err(Error::read(path))?;
+    let packing = Packing::of(&start[..read]);
+    if packing == Packing::Plain {
+        return Ok(Tar::Plain);
+    }
+    let codec = packing.name();
+    let remedy = format!("unpack it first, with `{codec} -dk {path:?}`");
+    let compressed = || Ok(Tar::Refused(format!("is compressed with {codec}: {remedy}")));
+    let Some(scratch) = scratch.filter(|_| packing.is_read()) else { return compressed() };
     let size = file.metadata().map_err(Error::read(path))?.len();
     let limit = size.saturating_mul(MAX_RATIO).max(free);
     let stream = BufReader::with_capacity(256 << 10, file.try_clone().map_err(Error::read(path))?);
-    let mut unpacked = match decompress(stream) {
-        Ok(Unpacked::Compressed(unpacked) | Unpacked::Plain(unpacked)) => unpacked.take(limit + 1),
-        Err(_) => return Ok(Tar::Refused(refusal(path, codec, program))),
-    };
-    let mut tar = tempfile::tempfile_in(scratch).map_err(failed)?;
-    let mut part = vec![0; 256 << 10];
-    let mut written = 0;
-    loop {
-        match unpacked.read(&mut part) {
-            Ok(0) => break,
-            Ok(read) => tar.write_all(&part[..read]).map_err(failed)?,
-            Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(cause) => {
-                return Ok(Tar::Refused(format!(
-                    "is a damaged archive: its {codec} cannot be unpacked: {cause}"
-                )));
-            }
-        }
-        written = limit + 1 - unpacked.limit();
-    }
-    match written > limit {
-        true => Ok(Tar::Refused(format!(
+    let Ok((_, unpacked)) = decompress(stream) else { return compressed() };
+    Ok(match scratch::copy(unpacked, scratch, limit)? {
+        Copied::File(tar) => Tar::Unpacked(tar),
+        Copied::TooLarge => Tar::Refused(format!(
             "unpacks to more than {limit} bytes, {MAX_RATIO} times its size: if you trust it, \
-             unpack it first, with `{program} {path:?}`"
-        ))),
-        false => Ok(Tar::Unpacked(tar)),
-    }
-}
-
-fn refusal(path: &Path, codec: &str, program: &str) -> String {
-    format!("is compressed with {codec}: unpack it first, with `{program} {path:?}`")
+             {remedy}"
+        )),
+        Copied::Unreadable(_, cause) => {
+            Tar::Refused(format!("is a damaged archive: its {codec} cannot be unpacked: {cause}"))
+        }
+    })
 }
 
 #[cfg(test)]

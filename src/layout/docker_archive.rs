@@ -7,24 +7,22 @@
 //! are read in place. Only the manifests and the index, which a docker-archive lacks, are created.
 //! They depend only on the archive, so an image has the same digest wherever its archive is read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    io::Read,
+};
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::{
-    basics::{
-        digest::{Digest, HashRead},
-        json,
-    },
+    basics::{Digest, HashRead, json},
     document::{
-        descriptor::{Annotations, Descriptor, MediaType, Platform},
-        extra::Extra,
-        layout_paths::{INDEX, MARKER, MAX_DOCUMENT, blob_name, marker},
-        manifest::{Index, Manifest},
-        name::{CONTAINERD_NAME, ImageName, REF_NAME},
+        Annotations, CONTAINERD_NAME, Descriptor, INDEX, ImageName, Index, MARKER, MAX_DOCUMENT,
+        Manifest, MediaType, Platform, REF_NAME, blob_name, extra::Extra, marker,
     },
     layout::archive::{Archive, Member},
+    tarfile::Packing,
 };
 
 /// The file that lists the images.
@@ -63,15 +61,7 @@ pub(crate) fn layout(archive: &Archive) -> Result<BTreeMap<String, Member>, Stri
     let mut view = View { archive, members: BTreeMap::new(), layers: HashMap::new() };
     let images = saved.iter().map(|image| view.image(image)).collect::<Result<Vec<_>, _>>()?;
 
-    let mut index = Index {
-        schema_version: 2,
-        media_type: Some(MediaType::INDEX),
-        artifact_type: None,
-        manifests: Vec::new(),
-        subject: None,
-        annotations: Annotations::new(),
-        extra: Extra::default(),
-    };
+    let mut index = Index::of(Vec::new());
     let shared = shared_tags(
         saved.iter().zip(&images).map(|(image, descriptor)| (descriptor.digest, image)),
     );
@@ -158,14 +148,13 @@ impl View<'_> {
         }
         let unreadable =
             |cause| format!("is an archive whose member {path:?} cannot be read: {cause}");
-        let mut start = [0; 4];
-        let mut reader = self.archive.contents(member);
-        let length = start.len().min(usize::try_from(member.size).unwrap_or(usize::MAX));
-        std::io::Read::read_exact(&mut reader, &mut start[..length]).map_err(unreadable)?;
-        let media_type = match start {
-            [0x1f, 0x8b, ..] => MediaType::LAYER_GZIP,
-            [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => MediaType::LAYER_ZSTD,
-            _ => MediaType::LAYER,
+        let mut start = Vec::new();
+        let mut beginning = self.archive.contents(member).take(Packing::START as u64);
+        beginning.read_to_end(&mut start).map_err(unreadable)?;
+        let media_type = match Packing::of(&start) {
+            Packing::Gzip => MediaType::LAYER_GZIP,
+            Packing::Zstd => MediaType::LAYER_ZSTD,
+            Packing::Plain | Packing::Xz | Packing::Bzip2 => MediaType::LAYER,
         };
         let digest = match diff_id.filter(|_| media_type == MediaType::LAYER) {
             Some(digest) => digest,
@@ -271,7 +260,9 @@ fn small(archive: &Archive, path: &str) -> Result<Option<Vec<u8>>, String> {
         ));
     }
     let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut archive.contents(member), &mut bytes)
+    archive
+        .contents(member)
+        .read_to_end(&mut bytes)
         .map_err(|cause| format!("is an archive whose member {path:?} cannot be read: {cause}"))?;
     Ok(Some(bytes))
 }

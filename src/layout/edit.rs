@@ -12,28 +12,18 @@ use rustix::fs::{AtFlags, statat, unlinkat};
 use serde_json::value::RawValue;
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    document::{
-        descriptor::Descriptor,
-        layout_paths::{INDEX, MAX_DOCUMENT, RECIPES},
-        manifest::Index,
-        name::{CONTAINERD_NAME, REF_NAME},
-    },
-    image::graph::Image,
+    basics::{Digest, Error, Result, json},
+    document::{CONTAINERD_NAME, Descriptor, INDEX, Index, MAX_DOCUMENT, RECIPES, REF_NAME},
+    image::Image,
     layout::{
         blob_store::BlobStore,
         choose::is_named,
         entries::{entries, nest},
         read::{ImageLayout, parse_index, read_index},
         whole::Below,
-        write::{put_blobs, replace},
     },
     pool::Pool,
-    store::{beneath, lock::Lock, new_file::TEMPORARY},
+    store::{Lock, TEMPORARY, beneath, replace},
 };
 
 impl ImageLayout {
@@ -87,13 +77,9 @@ impl ImageLayout {
         };
         let (files, is_sparse) = (Arc::clone(&self.files), self.is_sparse());
         let put = || {
-            let store = if is_sparse {
-                BlobStore::create_sparse(&dir, write)?
-            } else {
-                BlobStore::create(&dir, write)?
-            };
-            let store = store.knowing(files.trust(), files.known());
-            put_blobs(&store, &images, pool)?;
+            let store = BlobStore::create(&dir, is_sparse, write)?;
+            let store = store.knowing(&files.trust, &files.known);
+            store.put_all(&images, pool)?;
             store.sync_folders()?;
             // The store keeps a lock, so that the blobs are not collected before the index names
             // them.
@@ -122,13 +108,13 @@ impl ImageLayout {
     }
 
     /// Removes every blob and recipe that no image refers to, and temporary files left by writers
-    /// that were killed. Waits until all writers have finished; every stored layer of this process
-    /// that is still alive counts as a writer.
+    /// that were killed. Waits until all writers have finished.
     ///
     /// # Errors
     ///
     /// [`Error::BlobMissing`], [`Error::BlobDamaged`] or [`Error::Layout`] if a manifest or index
     /// cannot be read. The blobs it refers to are unknown then, so nothing is removed.
+    /// [`Error::Layout`] too while a layer of this process exists that is stored in the layout.
     pub fn collect_garbage(&self) -> Result<Collected> {
         let dir = self.folder()?;
         let _alone = Lock::exclusive(dir, self.write)?;
@@ -219,7 +205,7 @@ impl ImageLayout {
             );
             return Err(Error::layout(dir.join(INDEX), reason));
         }
-        replace(&dir, INDEX, &bytes, self.write)?;
+        replace(&dir.join(INDEX), &[&bytes], self.write)?;
         self.write.sync_folder(&dir)?;
         (self.index_bytes, self.index) = (bytes, OnceLock::new());
         Ok(true)
@@ -256,8 +242,8 @@ impl ImageLayout {
     /// Opens the layout again in its current state.
     pub(crate) fn reopen(&self) -> Result<Self> {
         let layout =
-            Self::open(self.folder()?)?.write_options(self.write).trust(self.files.trust().clone());
-        Ok(layout.with_known(Arc::clone(self.files.known())))
+            Self::open(self.folder()?)?.write_options(self.write).trust(self.files.trust.clone());
+        Ok(layout.with_known(Arc::clone(&self.files.known)))
     }
 
     pub(crate) fn folder(&self) -> Result<&Path> {

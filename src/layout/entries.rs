@@ -6,16 +6,9 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Value, json};
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    document::{
-        descriptor::Descriptor,
-        name::{self, ImageName},
-    },
-    image::{graph::Image, index::image_index},
+    basics::{Digest, Error, Result, json},
+    document::{Descriptor, ImageName, name},
+    image::{Image, index::image_index},
 };
 
 /// Combines images with the same names into one index. It gets the annotations of the layout's own

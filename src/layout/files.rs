@@ -7,43 +7,33 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::{Digest, HashRead},
-        error::{Error, Result},
-    },
-    blob::traits::Blob,
-    document::{
-        descriptor::Descriptor,
-        layout_paths::{MAX_DOCUMENT, MAX_RECIPE, blob_name, recipe_name},
-    },
+    basics::{Digest, Error, Result},
+    blob::{Blob, chunks},
+    document::{Descriptor, MAX_DOCUMENT, MAX_RECIPE, blob_name, recipe_name},
     layout::{archive::Archive, open_archive},
     pool::Pool,
-    recipe::{origin::Recipe, trust::RecipeTrust},
-    store::{
-        beneath::{self, Beneath},
-        checked::{CheckedFile, FileBytes},
-        file_kind::FileKind,
-        known_files::KnownFiles,
-    },
+    recipe::{Recipe, RecipeTrust},
+    store::{Beneath, CheckedFile, FileBytes, FileKind, KnownFiles, beneath},
 };
 
 /// Reads the files of a layout.
 #[derive(Clone, Debug)]
 pub(crate) struct LayoutFiles {
-    path: PathBuf,
+    /// The folder or archive.
+    pub(crate) path: PathBuf,
     archive: Option<Arc<Archive>>,
     /// The folder in which a compressed archive was unpacked.
     #[cfg_attr(
         not(feature = "registry"),
         expect(dead_code, reason = "a registry opens the layout again")
     )]
-    scratch: Option<PathBuf>,
+    pub(crate) scratch: Option<PathBuf>,
     /// The threads that build blobs from recipes.
-    pool: Option<Pool>,
+    pub(crate) pool: Option<Pool>,
     /// Which recipes are followed.
-    trust: RecipeTrust,
+    pub(crate) trust: RecipeTrust,
     /// The files that were hashed before.
-    known: Arc<KnownFiles>,
+    pub(crate) known: Arc<KnownFiles>,
 }
 
 impl LayoutFiles {
@@ -88,37 +78,6 @@ impl LayoutFiles {
             trust: RecipeTrust::default(),
             known: Arc::default(),
         })
-    }
-
-    pub(crate) fn pool(self, pool: &Pool) -> Self {
-        Self { pool: Some(pool.clone()), ..self }
-    }
-
-    pub(crate) fn with_trust(self, trust: RecipeTrust) -> Self {
-        Self { trust, ..self }
-    }
-
-    pub(crate) fn with_known(self, known: Arc<KnownFiles>) -> Self {
-        Self { known, ..self }
-    }
-
-    pub(crate) fn trust(&self) -> &RecipeTrust {
-        &self.trust
-    }
-
-    pub(crate) fn known(&self) -> &Arc<KnownFiles> {
-        &self.known
-    }
-
-    /// Returns the path of the folder or archive.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Returns the folder in which a compressed archive is unpacked, if one was given.
-    #[cfg(feature = "registry")]
-    pub(crate) fn scratch(&self) -> Option<&Path> {
-        self.scratch.as_deref()
     }
 
     /// Returns the folder; `None` for an archive.
@@ -209,21 +168,8 @@ impl LayoutFiles {
         let Some((file, size)) = self.file(&what)? else {
             return Err(Error::BlobMissing { path: self.path.clone(), digest: descriptor.digest });
         };
-        let damaged = |expected: String, actual: String| Error::BlobDamaged {
-            digest: descriptor.digest,
-            expected,
-            actual,
-        };
-        if size != descriptor.size {
-            return Err(damaged(format!("{} bytes", descriptor.size), format!("{size} bytes")));
-        }
-        let mut reader = HashRead::new(file);
-        let bytes = self.read_small(&what, &mut reader, size, MAX_DOCUMENT)?;
-        let (digest, _) = reader.finish();
-        if digest != descriptor.digest {
-            return Err(damaged(descriptor.digest.to_string(), digest.to_string()));
-        }
-        Ok(bytes)
+        descriptor.check(size, None)?;
+        chunks::read_document_from(descriptor, file)
     }
 
     /// Reads the recipe of a blob if it exists, trusted or not.
@@ -340,10 +286,8 @@ impl LayoutBlob {
     }
 
     fn recipe_or_missing(&self) -> Result<Recipe> {
-        let missing = || Error::BlobMissing {
-            path: self.files.path().to_owned(),
-            digest: self.descriptor.digest,
-        };
+        let missing =
+            || Error::BlobMissing { path: self.files.path.clone(), digest: self.descriptor.digest };
         self.in_its_place()?.ok_or_else(missing)
     }
 }

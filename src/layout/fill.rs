@@ -1,19 +1,18 @@
 //! Turns a sparse layout into a full one: builds each blob that has a recipe, and puts it in the
 //! place of the recipe.
 
-use std::{collections::HashSet, fs, io, path::Path, sync::Arc};
+use std::{fs, io, path::Path};
 
 use crate::{
-    basics::error::{Error, Result},
-    blob::traits::Blob,
-    document::{
-        descriptor::Descriptor,
-        layout_paths::{RECIPES, blob_name, recipe_name},
+    basics::{Error, Result},
+    blob::Blob,
+    document::{Descriptor, RECIPES, blob_name, recipe_name},
+    layout::{
+        blob_store::{BlobStore, distinct_blobs},
+        read::ImageLayout,
     },
-    image::graph::Image,
-    layout::{blob_store::BlobStore, read::ImageLayout},
     pool::Pool,
-    store::lock::Lock,
+    store::Lock,
 };
 
 impl ImageLayout {
@@ -33,26 +32,18 @@ impl ImageLayout {
     /// [`Error::Layout`] if a manifest or index cannot be read; [`Error::ReadOnlyArchive`] for an archive.
     pub fn fill(&self, pool: &Pool) -> Result<Vec<Descriptor>> {
         let dir = self.folder()?;
-        let store =
-            BlobStore::create(dir, self.write)?.knowing(self.files.trust(), self.files.known());
+        let store = BlobStore::create(dir, false, self.write)?
+            .knowing(&self.files.trust, &self.files.known);
         let images = self.reopen()?.images()?;
-        let mut seen = HashSet::new();
-        let blobs = images.iter().flat_map(Image::blobs);
-        let blobs: Vec<&Arc<dyn Blob>> =
-            blobs.filter(|blob| seen.insert(blob.descriptor().digest)).collect();
-        let filled = pool.map(blobs, |blob| fill_in(dir, &store, blob.as_ref(), pool));
+        let filled =
+            pool.map(distinct_blobs(&images), |blob| fill_in(dir, &store, blob.as_ref(), pool));
         // Recipes are removed only when the blobs are safely on disk.
         store.sync_folders()?;
         let recipes = |blob: &Option<Filled>| {
             blob.as_ref().map(|blob| dir.join(recipe_name(blob.descriptor.digest)))
         };
         for recipe in filled.iter().flatten().filter_map(recipes) {
-            match fs::remove_file(&recipe) {
-                Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::write(recipe)(cause));
-                }
-                _ => {}
-            }
+            remove_file(&recipe)?;
         }
         match self.write.sync_folder(&dir.join(RECIPES)) {
             Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {}
@@ -79,6 +70,14 @@ impl ImageLayout {
     }
 }
 
+/// Removes a file if it exists.
+fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(Error::write(path)(cause)),
+        _ => Ok(()),
+    }
+}
+
 /// A blob that is stored beside its recipe.
 struct Filled {
     descriptor: Descriptor,
@@ -97,12 +96,7 @@ fn fill_in(dir: &Path, store: &BlobStore, blob: &dyn Blob, pool: &Pool) -> Resul
     // enough.
     let is_new = !store.has(&path, blob);
     if is_new {
-        match fs::remove_file(&path) {
-            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::write(path)(cause));
-            }
-            _ => {}
-        }
+        remove_file(&path)?;
     }
     store.put(blob, pool)?;
     Ok(Some(Filled { descriptor: blob.descriptor().clone(), is_new }))

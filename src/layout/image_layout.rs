@@ -5,25 +5,17 @@ use std::{fs, path::Path, sync::Arc};
 use serde_json::{Value, json};
 
 use crate::{
-    basics::{
-        error::{Error, Result},
-        json,
-    },
-    document::{
-        descriptor::MediaType,
-        layout_paths::{INDEX, MARKER, marker},
-        manifest::{Index, with_known_members},
-    },
-    image::graph::Image,
+    basics::{Error, Result, json},
+    document::{INDEX, Index, MARKER, MediaType, manifest::with_known_members, marker},
+    image::Image,
     layout::{
         blob_store::BlobStore,
         entries::{entries, nest},
         read::ImageLayout,
-        write::{put_blobs, replace},
     },
     pool::Pool,
-    recipe::trust::RecipeTrust,
-    store::{lock::Lock, write_options::WriteOptions},
+    recipe::RecipeTrust,
+    store::{Lock, WriteOptions, replace},
 };
 
 /// Writes these images as an [image
@@ -79,18 +71,16 @@ pub fn image_layout<I: Into<Image>>(
     index.media_type()?;
 
     let known = Arc::default();
-    let store =
-        if sparse { BlobStore::create_sparse(dir, write)? } else { BlobStore::create(dir, write)? };
-    let store = store.knowing(&trust, &known);
+    let store = BlobStore::create(dir, sparse, write)?.knowing(&trust, &known);
     let _alone = Lock::index(dir, write)?;
     if fs::symlink_metadata(dir.join(INDEX)).is_ok() {
         let reason = "is an image layout already: append to it, or choose another folder";
         return Err(Error::OutputExists { path: dir.to_owned(), reason: reason.to_owned() });
     }
-    put_blobs(&store, &images, &pool.unwrap_or_else(Pool::available))?;
-    replace(dir, MARKER, &marker(), write)?;
+    store.put_all(&images, &pool.unwrap_or_else(Pool::available))?;
+    replace(&dir.join(MARKER), &[&marker()], write)?;
     store.sync_folders()?;
-    replace(dir, INDEX, &json::to_bytes(&index), write)?;
+    replace(&dir.join(INDEX), &[&json::to_bytes(&index)], write)?;
     write.sync_folder(dir)?;
     write.sync_way_to(dir)?;
     // This call wrote all of its recipes.

@@ -9,13 +9,13 @@ use std::{
 };
 
 use crate::{
-    basics::error::{Error, Result},
-    document::layout_paths::MARKER,
+    basics::{Error, Result},
+    document::MARKER,
     layout::{
         archive::{Archive, ArchiveKind},
         compressed, docker_archive,
     },
-    tarfile::reader::{Ending, TarReader},
+    tarfile::{Ending, TarReader},
 };
 
 /// Opens an archive. A compressed archive is unpacked into an unnamed file in the scratch folder.

@@ -6,24 +6,15 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    blob::traits::Blob,
+    basics::{Digest, Error, Result, json},
+    blob::Blob,
     document::{
-        configuration::Configuration,
-        descriptor::{Descriptor, MediaType},
-        layout_paths::{INDEX, MARKER, RECIPES, recipe_name},
-        manifest::{Index, Manifest},
-        name::REF_NAME,
+        Descriptor, INDEX, Index, MARKER, Manifest, MediaType, RECIPES, REF_NAME, recipe_name,
     },
-    image::platform_image::PlatformImage,
     layout::files::{LayoutBlob, LayoutFiles},
     pool::Pool,
-    recipe::trust::RecipeTrust,
-    store::{file_kind::FileKind, known_files::KnownFiles, write_options::WriteOptions},
+    recipe::RecipeTrust,
+    store::{FileKind, KnownFiles, WriteOptions},
 };
 
 /// An image layout in a folder or an archive, as it was when it was opened.
@@ -74,15 +65,17 @@ impl ImageLayout {
 
     /// Sets the thread pool that builds layers from recipes in a sparse layout. The default has as
     /// many threads as this process may run at once.
-    pub fn pool(self, pool: &Pool) -> Self {
-        Self { files: Arc::new(Arc::unwrap_or_clone(self.files).pool(pool)), ..self }
+    pub fn pool(mut self, pool: &Pool) -> Self {
+        Arc::make_mut(&mut self.files).pool = Some(pool.clone());
+        self
     }
 
     /// Sets which recipes are followed, and the key that seals the recipes written by
     /// [`ImageLayout::append`]. By default, only recipes that read nothing outside the Nix store
     /// are followed.
-    pub fn trust(self, trust: RecipeTrust) -> Self {
-        Self { files: Arc::new(Arc::unwrap_or_clone(self.files).with_trust(trust)), ..self }
+    pub fn trust(mut self, trust: RecipeTrust) -> Self {
+        Arc::make_mut(&mut self.files).trust = trust;
+        self
     }
 
     /// Records in this folder which files were hashed, so that later processes hash a blob file
@@ -92,8 +85,9 @@ impl ImageLayout {
         self.with_known(Arc::new(KnownFiles::in_folder(folder.into())))
     }
 
-    pub(crate) fn with_known(self, known: Arc<KnownFiles>) -> Self {
-        Self { files: Arc::new(Arc::unwrap_or_clone(self.files).with_known(known)), ..self }
+    pub(crate) fn with_known(mut self, known: Arc<KnownFiles>) -> Self {
+        Arc::make_mut(&mut self.files).known = known;
+        self
     }
 
     /// Whether the layout is sparse: appended images get recipes instead of blobs.
@@ -119,20 +113,10 @@ impl ImageLayout {
             if let Some((digest, recipe)) =
                 digest.and_then(|digest| Some((digest, self.files.recipe(digest).ok()??)))
             {
-                self.files.trust().check(&recipe, &self.path().join(recipe_name(digest)))?;
+                self.files.trust.check(&recipe, &self.path().join(recipe_name(digest)))?;
             }
         }
         Ok(())
-    }
-
-    #[cfg(feature = "registry")]
-    pub(crate) fn recipe_trust(&self) -> &RecipeTrust {
-        self.files.trust()
-    }
-
-    #[cfg(feature = "registry")]
-    pub(crate) fn known(&self) -> &Arc<KnownFiles> {
-        self.files.known()
     }
 
     /// Sets how edits are written: which writes survive a power loss, and whether locks keep other
@@ -141,15 +125,9 @@ impl ImageLayout {
         Self { write, ..self }
     }
 
-    /// Returns the folder in which a compressed archive is unpacked, if one was given.
-    #[cfg(feature = "registry")]
-    pub(crate) fn scratch(&self) -> Option<&Path> {
-        self.files.scratch()
-    }
-
     /// Returns the path of the folder or archive.
     pub fn path(&self) -> &Path {
-        self.files.path()
+        &self.files.path
     }
 
     /// Returns the contents of `index.json`.
@@ -229,12 +207,12 @@ impl ImageLayout {
 pub(crate) fn read_index(files: &LayoutFiles) -> Result<Vec<u8>> {
     if files.small_file(MARKER)?.is_none() {
         return Err(Error::not_a_layout(
-            files.path(),
+            &files.path,
             "has no oci-layout file: it is no image layout",
         ));
     }
     let bytes = files.small_file(INDEX)?;
-    bytes.ok_or_else(|| Error::layout(files.path(), "has no index.json: its making did not end"))
+    bytes.ok_or_else(|| Error::layout(&files.path, "has no index.json: its making did not end"))
 }
 
 pub(crate) fn parse_index<'a, T: serde::Deserialize<'a>>(
@@ -242,7 +220,7 @@ pub(crate) fn parse_index<'a, T: serde::Deserialize<'a>>(
     bytes: &'a [u8],
 ) -> Result<T> {
     json::from_slice(bytes).map_err(|error| {
-        Error::layout(files.path().join(INDEX), format!("is no image index: {error}"))
+        Error::layout(files.path.join(INDEX), format!("is no image index: {error}"))
     })
 }
 
@@ -256,31 +234,6 @@ fn parse<T: serde::de::DeserializeOwned>(
             "has a blob {} that is no {}: {error}",
             descriptor.digest, descriptor.media_type
         );
-        Error::layout(files.path(), reason)
+        Error::layout(&files.path, reason)
     })
-}
-
-impl ImageLayout {
-    /// Returns the image of this manifest.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Layout`] if the configuration does not match the manifest, and any error from
-    /// reading the configuration.
-    pub(crate) fn platform_image(
-        &self,
-        descriptor: &Descriptor,
-        manifest: Manifest,
-    ) -> Result<PlatformImage> {
-        let configuration: Configuration = parse(&self.files, &manifest.config)?;
-        PlatformImage::new(descriptor.clone(), manifest, configuration, |descriptor| {
-            Ok(self.blob(descriptor))
-        })
-        .map_err(|error| match error {
-            Error::Invalid { what, reason } => {
-                Error::layout(self.path(), format!("has an {what}: {reason}"))
-            }
-            other => other,
-        })
-    }
 }

@@ -8,18 +8,10 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        warning::Warning,
-    },
-    blob::traits::Blob,
-    document::{
-        descriptor::{Annotations, Descriptor, MediaType},
-        layout_paths::MAX_DEPTH,
-        manifest::{Index, Manifest},
-    },
-    image::graph::Image,
+    basics::{Digest, Error, Result, Warning},
+    blob::Blob,
+    document::{Annotations, Descriptor, Index, MAX_DEPTH, Manifest, MediaType},
+    image::Image,
     layout::read::ImageLayout,
 };
 
@@ -171,7 +163,7 @@ impl ImageLayout {
         if depth > MAX_DEPTH {
             return Err(Error::layout(
                 self.path(),
-                format!("has indexes more than {MAX_DEPTH} deep"),
+                format!("has indexes that are nested more than {MAX_DEPTH} deep"),
             ));
         }
         match Below::of(&descriptor.media_type) {

@@ -111,11 +111,7 @@ pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
 }
 
 pub(crate) fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {
-    let mut layers = Vec::new();
-    for dir in attributes.list::<PathBuf>("layers")? {
-        layers.extend(folder::open_layers(dir, &attributes.trust())?);
-    }
-    Ok(layers)
+    folder::open_layers(&attributes.list::<PathBuf>("layers")?, &attributes.trust())
 }
 
 fn config(attributes: &Attributes, layers: &[LayerFolder]) -> Result<ImageConfig> {

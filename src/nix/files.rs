@@ -49,10 +49,10 @@ pub fn files(attributes: &Attributes) -> Result<()> {
             .take_while(|above| above.starts_with(output))
             .any(Path::is_symlink)
         {
-            return refuse("it is below another of the files, which is a link: drop one");
+            return refuse("it is below another of the files, which is a link: remove one");
         }
         if path.symlink_metadata().is_ok_and(|there| !(directory && there.is_dir())) {
-            return refuse("it is wanted twice: drop one");
+            return refuse("it is there twice: remove one");
         }
         if !directory && path != output && names_directory(&destination) {
             return Err(Error::Destination { destination, reason: NAMELESS });
@@ -60,7 +60,7 @@ pub fn files(attributes: &Attributes) -> Result<()> {
         let parent = path.parent().unwrap_or(&path);
         fs::create_dir_all(parent).map_err(Error::write(parent))?;
         if executable && text.is_none() {
-            return refuse("it is executable, which a text alone can be");
+            return refuse("it is executable, but not a text");
         }
         let written = match (text, target, directory) {
             (Some(text), None, false) => fs::write(&path, text).and_then(|()| {
@@ -74,7 +74,7 @@ pub fn files(attributes: &Attributes) -> Result<()> {
             }),
             (None, Some(target), false) => symlink(target, &path),
             (None, None, true) => fs::create_dir_all(&path),
-            _ => return refuse("it is exactly one of text, symlink and directory = true"),
+            _ => return refuse("expected exactly one of text, symlink and directory = true"),
         };
         written.map_err(Error::write(&path))?;
     }
@@ -87,7 +87,7 @@ fn below(output: &Path, destination: &Path) -> Result<PathBuf> {
         match component {
             Component::Normal(name) => path.push(name),
             Component::ParentDir => {
-                let reason = "has \"..\" in it: write the path without";
+                let reason = "contains \"..\": write the path without it";
                 return Err(Error::Destination { destination: destination.to_owned(), reason });
             }
             Component::RootDir | Component::CurDir | Component::Prefix(_) => {}

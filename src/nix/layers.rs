@@ -10,16 +10,13 @@ use crate::{
     basics::error::{Error, Result},
     closure::{self, options::ClosureOptions},
     folder,
-    layer::{
-        layer_tar::{self, TarLayer},
-        target::names_directory,
-    },
+    layer::{layer_tar, target::names_directory},
     layout::repository::without_hash,
     nix::{
         attributes::Attributes,
         contents::{self, Held},
         entries,
-        output::WRITE,
+        output::{WRITE, say},
     },
     pool::Pool,
     recipe::{
@@ -41,8 +38,7 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let LayerSpec { mut files, options } = LayerSpec::from_value(attributes.get("spec")?)?;
     let packages: Vec<PathBuf> = attributes.list("copyToRoot")?;
     if let Some(file) = packages.iter().find(|package| !package.is_dir()) {
-        let reason = "it is a file, and / is a folder: give it in files, with the destination \
-            that it shall have";
+        let reason = "it is a file, but / is a folder: add it to files, with its destination";
         return Err(Error::invalid(format!("copyToRoot, {file:?}"), reason));
     }
     // Every package has files that its build leaves for other builds, and they differ.
@@ -56,7 +52,7 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let files = files.into_iter().map(|file| by_its_name(file, attributes.output()));
     let options = kept(attributes, entries::above(attributes, options)?, attributes.output())?;
     let layer = layer_tar::layer_tar(files, options.pool(pool))?;
-    print(&layer);
+    say(layer.warnings());
     folder::write_layer(attributes.output(), &layer, &RecipeTrust::default(), WRITE)
 }
 
@@ -83,7 +79,7 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
         alone.map(|path| ("alone", path)).chain(together.map(|path| ("together", path)))
     {
         if !paths.contains(path) {
-            let reason = "it is not in the closure, or a layer below has it already: leave it out";
+            let reason = "it is not in the closure, or a layer below already has it: remove it";
             return Err(Error::invalid(format!("{hint}, {path:?}"), reason));
         }
     }
@@ -98,17 +94,12 @@ pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
         let dir = attributes.output().join(name);
         let options = kept(attributes, options.clone(), &dir)?.pool(pool);
         let layer = layer_tar::layer_tar(paths.into_iter().map(in_place), options)?;
-        print(&layer);
+        say(layer.warnings());
         folder::write_layer(&dir, &layer, &RecipeTrust::default(), WRITE)
     });
     made.into_iter().collect::<Result<()>>()?;
     fs::create_dir_all(attributes.output()).map_err(Error::write(attributes.output()))?;
     folder::write_layers(attributes.output(), &names, WRITE)
-}
-
-/// Prints the warnings of a layer. Nix shows them in the build log.
-fn print(layer: &TarLayer) {
-    layer.warnings().iter().for_each(|warning| eprintln!("oci-layout: warning: {warning}"));
 }
 
 /// Sets what is kept of a layer in this folder: with the attribute `lazy` its recipe, otherwise its
@@ -121,7 +112,7 @@ fn kept(attributes: &Attributes, options: LayerOptions, dir: &Path) -> Result<La
         write: WRITE,
         ..options
     };
-    Ok(if lazy { options.recipe(true).scratch(dir) } else { options.store(dir) })
+    Ok(folder::keep_layer(options, dir, lazy))
 }
 
 /// Maps a store path to itself. A link stays a link.

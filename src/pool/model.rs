@@ -1,4 +1,4 @@
-//! The pool in many orders of its steps: see [`crate::sync`].
+//! Models of the pool, run in many orders of their steps: see [`crate::sync`].
 
 use std::{
     collections::BTreeSet,
@@ -10,7 +10,7 @@ use crate::{
     pool::{Claim, Job, May, Pool},
 };
 
-/// How many are at work, and how many ever were at a time.
+/// The number of threads at work, and the highest number so far.
 #[derive(Default)]
 struct AtWork {
     now: AtomicUsize,
@@ -25,14 +25,14 @@ impl AtWork {
     }
 }
 
-/// Blocks are read, and each is written when all before it are: as a layer is made.
+/// Reads blocks, and writes each after all blocks before it, as for a layer.
 struct Line<'a> {
     blocks: usize,
-    /// Whether a block is taken only when the next one is read: nothing goes on then if nobody
-    /// works beside an output.
+    /// Whether a block is only taken when the next one is read. In that case, progress requires a
+    /// thread that works beside the output.
     takes_late: bool,
     state: Mutex<State>,
-    /// A block was read.
+    /// Signals that a block was read.
     read: Condvar,
     at_work: &'a AtWork,
 }
@@ -69,7 +69,7 @@ impl Job for Line<'_> {
             state.is_writing = true;
             return Claim::Output(Task::Write(state.written));
         }
-        // As a layer: no block is read where enough are in memory.
+        // As for a layer: reads no block while enough are in memory.
         if may.work && may.buffers < 2 && state.next < self.blocks {
             state.next += 1;
             return Claim::Work(Task::Read(state.next - 1));
@@ -104,8 +104,8 @@ impl Job for Line<'_> {
     }
 }
 
-/// Every block is written, in its order; no more threads work than the pool has, over all of its
-/// jobs.
+/// Every block is written, in order, and the jobs together never use more threads than the pool
+/// has.
 #[test]
 fn model_of_jobs_side_by_side() {
     check(|| {
@@ -126,7 +126,7 @@ fn model_of_jobs_side_by_side() {
     });
 }
 
-/// Two threads of the caller share a pool of one: each goes on when the other one rests.
+/// Two threads of the caller share a pool of one: each continues while the other rests.
 #[test]
 fn model_of_a_pool_of_one() {
     check(|| {
@@ -140,7 +140,7 @@ fn model_of_a_pool_of_one() {
     });
 }
 
-/// Buffers are counted while they are held, and are used again while there is a job.
+/// Buffers are counted while they are held, and reused while there is a job.
 #[test]
 fn model_of_buffers() {
     check(|| {
@@ -159,8 +159,8 @@ fn model_of_buffers() {
     });
 }
 
-/// Parts are found one at a time while others are worked on; each is worked on once, and results
-/// are in their order.
+/// Parts are found one at a time while others are worked on. Each is worked on once, and the
+/// results are in the order of the parts.
 #[test]
 fn model_of_parts() {
     check(|| {

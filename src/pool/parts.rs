@@ -1,4 +1,4 @@
-//! Work on parts that are found one after the other, done while the next is found.
+//! Works on parts while later parts are still being found.
 
 use std::{collections::VecDeque, sync::PoisonError};
 
@@ -8,8 +8,9 @@ use crate::{
 };
 
 impl Pool {
-    /// As [`Pool::map`], for functions that start nothing on the pool: they count as its work. So
-    /// does finding the parts, all but the first two, which goes on beside the functions.
+    /// Like [`Pool::map`], for functions that start nothing on the pool, so that they count as its
+    /// work. Finding the parts counts too, except for the first two, and goes on beside the
+    /// functions.
     pub(crate) fn map_parts<T: Send, R: Send>(
         &self,
         parts: impl IntoIterator<Item = T, IntoIter: Send>,
@@ -23,48 +24,48 @@ impl Pool {
     }
 }
 
-/// The parts that an iterator finds, handed out to whoever works on them. One at a time can be
-/// found.
+/// Parts from an iterator, handed out to the threads that work on them. One thread at a time finds
+/// parts.
 pub(crate) struct Parts<I: Iterator> {
     parts: Mutex<I>,
     search: Mutex<Search<I::Item>>,
 }
 
 struct Search<T> {
-    /// Parts that nobody is at yet, by their numbers.
+    /// Parts that no thread has claimed yet, by number.
     found: VecDeque<(usize, T)>,
-    /// The number of the next one to be found.
+    /// The number of the next part to be found.
     next: usize,
-    /// Somebody is at finding it: for others there is nothing to find meanwhile.
+    /// Whether a thread is finding a part. Meanwhile, the others find none.
     finding: bool,
-    /// There are no more.
+    /// Whether all parts are found.
     ended: bool,
 }
 
-/// What to do next for the parts.
+/// The next thing to do for the parts.
 pub(crate) enum PartTask<T> {
     /// Call [`Parts::find`].
     Find,
-    /// Work on this part, which is that of this number.
+    /// Work on the part with this number.
     Apply(usize, T),
 }
 
 impl<I: Iterator> Parts<I> {
-    /// Finds the first two: for one part no thread needs to be started, and it takes two to see
-    /// that there is more than one.
+    /// Finds the first two parts: one part alone needs no further thread, and it takes two to know
+    /// that there are more.
     pub(crate) fn new(mut parts: I) -> Self {
         let found: VecDeque<_> = parts.by_ref().take(2).enumerate().collect();
         let search = Search { next: found.len(), finding: false, ended: found.len() < 2, found };
         Self { parts: Mutex::new(parts), search: Mutex::new(search) }
     }
 
-    /// How many there are, once all are found.
+    /// The number of parts, once all are found.
     pub(crate) fn count(&self) -> Option<usize> {
         let search = lock(&self.search);
         search.ended.then_some(search.next)
     }
 
-    /// The next task; `Done` if all parts are found and claimed.
+    /// The next task. `Done` if all parts are found and claimed.
     pub(crate) fn claim(&self, may: May) -> Claim<PartTask<I::Item>> {
         let search = &mut *lock(&self.search);
         if search.ended && search.found.is_empty() {
@@ -98,7 +99,7 @@ impl<I: Iterator> Parts<I> {
         }
     }
 
-    /// Hands out no more.
+    /// Stops handing out parts.
     pub(crate) fn abort(&self) {
         let mut search = lock(&self.search);
         search.ended = true;

@@ -1,4 +1,4 @@
-//! The files of the layers below a new layer: which layers these are, and what of them is known.
+//! The files below a new layer: which layers contain them, and what is known of them.
 
 use std::{
     fmt,
@@ -7,21 +7,21 @@ use std::{
 };
 
 use crate::{
-    basics::{digest::Digest, error::Result},
-    recipe::base_index::Index,
+    basics::{Digest, Result},
+    recipe::base_index::BaseIndex,
 };
 
-/// The files that the layers below a new layer hold: those of a base image, or layers that were
-/// just made.
+/// The files of the layers below a new layer: those of a base image, or of layers that were just
+/// made.
 ///
-/// [`LayerOptions::above`](crate::LayerOptions::above) takes it. A layer above others does what
-/// `COPY` does in a Dockerfile: destinations follow the symbolic links of the base, and directories
+/// Pass it to [`LayerOptions::above`](crate::LayerOptions::above). A layer above others behaves
+/// like `COPY` in a Dockerfile: destinations follow the symbolic links of the base, and directories
 /// of the base keep their attributes.
 ///
-/// The layers are read when the first layer above them is made, each at most once, in memory that
-/// depends on the number of their entries and not on their size. A value remembers what it read,
-/// and so do its clones. With [`BaseFiles::cache`], a folder remembers it for other processes: the
-/// next one reads no layer at all.
+/// The first layer above the base reads the layers of the base, each at most once. This takes
+/// memory for the number of their entries, not for their size. The value remembers what it read and
+/// shares it with its clones. With [`BaseFiles::cache`], a folder stores it for other processes, so
+/// that the next one reads no layer.
 ///
 /// ```
 /// use oci_layout::{BaseFiles, FileMapping, LayerOptions, layer_entries, layer_tar};
@@ -51,30 +51,30 @@ impl Default for BaseFiles {
 pub(crate) enum BaseSource {
     /// The layers, lowest first.
     Layers(Vec<BaseLayer>),
-    /// What another layer used of these layers, as its recipe records it.
-    Recorded { layers: Vec<Digest>, used: Arc<Index> },
+    /// What another layer used of these layers, as in its recipe.
+    Recorded { layers: Vec<Digest>, used: Arc<BaseIndex> },
 }
 
-/// A layer of a base, whose index is read when it is needed first.
+/// A layer of a base. Its index is read when it is first needed.
 #[derive(Clone)]
 pub(crate) struct BaseLayer {
     pub(crate) digest: Digest,
     read: Arc<ReadIndex>,
-    known: Arc<OnceLock<Arc<Index>>>,
+    known: Arc<OnceLock<Arc<BaseIndex>>>,
 }
 
-/// Reads an index, from the cache in this folder if it is there.
-type ReadIndex = dyn Fn(Option<&Path>) -> Result<Index> + Send + Sync;
+/// Reads an index. Looks into the cache in this folder first.
+type ReadIndex = dyn Fn(Option<&Path>) -> Result<BaseIndex> + Send + Sync;
 
 impl BaseLayer {
     pub(crate) fn new(
         digest: Digest,
-        read: impl Fn(Option<&Path>) -> Result<Index> + Send + Sync + 'static,
+        read: impl Fn(Option<&Path>) -> Result<BaseIndex> + Send + Sync + 'static,
     ) -> Self {
         Self { digest, read: Arc::new(read), known: Arc::default() }
     }
 
-    pub(crate) fn index(&self, cache: Option<&Path>) -> Result<Arc<Index>> {
+    pub(crate) fn index(&self, cache: Option<&Path>) -> Result<Arc<BaseIndex>> {
         if let Some(index) = self.known.get() {
             return Ok(Arc::clone(index));
         }
@@ -84,17 +84,17 @@ impl BaseLayer {
 }
 
 impl BaseFiles {
-    /// Keeps an index of each layer's entries in this folder, by the layer's digest, and reads it
-    /// from there the next time. The folder is created on demand, and can be removed at any time. A
-    /// folder that takes no file costs time and is no error. Whoever can write to it can decide
-    /// where files land: keep it where only you can write.
+    /// Stores an index of each layer's entries in this folder, by the layer's digest, and reads it
+    /// from there the next time. The folder is created on demand, and can be removed at any time.
+    /// If the folder cannot be written, the cache is not used, which is not an error. Every user
+    /// who can write to the folder can decide where files land, so keep it writable only for you.
     pub fn cache(self, folder: impl Into<PathBuf>) -> Self {
         Self { cache: Some(folder.into()), ..self }
     }
 
-    /// What a recipe records: the digests of the layers, and those of their entries that the new
+    /// The contents of a recipe: the digests of the layers, and those of their entries that the new
     /// layer used.
-    pub(crate) fn recorded(layers: Vec<Digest>, used: Index) -> Self {
+    pub(crate) fn recorded(layers: Vec<Digest>, used: BaseIndex) -> Self {
         Self { source: BaseSource::Recorded { layers, used: Arc::new(used) }, cache: None }
     }
 
@@ -106,8 +106,8 @@ impl BaseFiles {
         }
     }
 
-    /// What a recipe records, if this is from one, or was recorded for one.
-    pub(crate) fn record(&self) -> Option<(&[Digest], &Index)> {
+    /// The contents for a recipe, if this value comes from one or was recorded for one.
+    pub(crate) fn record(&self) -> Option<(&[Digest], &BaseIndex)> {
         match &self.source {
             BaseSource::Recorded { layers, used } => Some((layers, used)),
             BaseSource::Layers(_) => None,

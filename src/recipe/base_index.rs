@@ -1,38 +1,38 @@
-//! The entries of one layer, as far as a layer above it has to know them.
+//! The entries of one layer that matter for a layer above it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::tarfile::path::LayerPath;
+use crate::tarfile::LayerPath;
 
-/// What a layer has at each path, sorted by path. A recipe records the entries alone.
+/// The entry of a layer at each path, sorted by path. A recipe contains only the entries.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Index {
+pub(crate) struct BaseIndex {
     entries: Vec<(LayerPath, BaseEntry)>,
     #[serde(skip)]
     outside: Option<Outside>,
 }
 
-/// The entries of a layer whose names lead out of an image: unpackers refuse them, or write
-/// elsewhere.
+/// The entries of a layer with names outside of the image. Unpackers refuse them, or write to other
+/// places.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Outside {
-    /// The name of the first one, as the layer has it.
+    /// The name of the first one, as in the layer.
     pub(crate) first: Vec<u8>,
     pub(crate) count: u64,
 }
 
-/// What lies at one path.
+/// What is at a path.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum BaseEntry {
     Directory(BaseDirectory),
-    /// A directory that a recipe knows of, and of which no layer has an entry: only what is in it.
+    /// A directory in a recipe for which no layer has an entry, but only entries below it.
     ImpliedDirectory,
     /// A symbolic link with this target.
     Symlink(#[serde(with = "crate::tarfile::path::bytes")] Vec<u8>),
-    /// Anything else that has no files below it, a whiteout among it.
+    /// Anything else without files below it, including a whiteout.
     File,
 }
 
@@ -47,13 +47,13 @@ pub(crate) struct BaseDirectory {
     pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-impl Index {
-    /// An index of these entries.
+impl BaseIndex {
+    /// Creates an index of these entries.
     pub(crate) fn from_entries(entries: BTreeMap<LayerPath, BaseEntry>) -> Self {
         Self { entries: entries.into_iter().collect(), outside: None }
     }
 
-    /// This index, of a layer that has these entries too.
+    /// Adds the entries with names outside of the image.
     pub(crate) fn with_outside(self, outside: Option<Outside>) -> Self {
         Self { outside, ..self }
     }
@@ -66,7 +66,7 @@ impl Index {
         self.outside.as_ref()
     }
 
-    /// What the layer says of this path itself.
+    /// The layer's entry for this path.
     pub(crate) fn get(&self, path: &LayerPath) -> Option<&BaseEntry> {
         self.entries
             .binary_search_by(|(other, _)| other.cmp(path))

@@ -1,17 +1,17 @@
-//! What a recipe knows of the tar that it describes.
+//! Checksums of the tar that a recipe describes.
 
-use crate::basics::digest::Digest;
+use crate::basics::Digest;
 
-/// What was found out about a tar while it was read, to compare it with when it is made again.
+/// Checksums that were taken while a tar was read, to verify it when it is made again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Checks {
     /// The size of the tar, in bytes.
     pub(crate) size: u64,
-    /// For each block of the pipeline the digest of all that is in front of its end. A digest of
-    /// the block alone would have to be computed beside the diff ID; this one is a state that the
-    /// diff ID passes through.
+    /// For each block of the pipeline, the digest of everything before its end. Digests of single
+    /// blocks would have to be computed separately. These are states through which the diff ID
+    /// passes.
     pub(crate) prefixes: Vec<Digest>,
-    /// The CRC-32 of each entry: headers, contents and padding. Their one purpose is to say which
-    /// file it was.
+    /// The CRC-32 of each entry: header, contents and padding. Their only purpose is to identify
+    /// the file that changed.
     pub(crate) entries: Vec<u32>,
 }

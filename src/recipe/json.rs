@@ -1,5 +1,4 @@
-//! The JSON of a recipe, written and read. Nothing that is read is believed before it fits
-//! together.
+//! The JSON of a recipe. The reader trusts nothing before all parts are consistent.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -9,12 +8,10 @@ use serde_json::{Map, Value};
 
 use crate::{
     basics::{
-        byte_format::BYTE_FORMAT,
-        digest::Digest,
-        error::{Error, Result},
+        BYTE_FORMAT, Digest, Error, Result,
         json::{self, Bounds, Counted},
     },
-    document::descriptor::Descriptor,
+    document::Descriptor,
     recipe::{
         checks::Checks,
         mapping::Source,
@@ -22,7 +19,7 @@ use crate::{
         spec::{LayerSpec, values},
         trust::RecipeKey,
     },
-    tarfile::compression::Compression,
+    tarfile::Compression,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -33,10 +30,10 @@ struct Document {
     diff_id: Option<Digest>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     created_by: String,
-    /// A path as specifications have it; either this or a tar.
+    /// A path in the form of layer specifications. Excludes `tar`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     file: Option<Value>,
-    /// Where in the file; 0 if it is not said.
+    /// The offset in the file. The default is 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,29 +49,29 @@ struct Tar {
     byte_format: u64,
     spec: Value,
     size: u64,
-    /// Digests of 32 bytes, one behind the other, in base64.
+    /// Concatenated digests of 32 bytes, in base64.
     prefixes: String,
-    /// CRC-32 of 4 bytes, the highest first, one behind the other, in base64.
+    /// Concatenated CRC-32 values of 4 bytes, big endian, in base64.
     entries: String,
 }
 
 impl Recipe {
-    /// The recipe as JSON.
+    /// Converts the recipe to JSON.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for an extended attribute whose name is not UTF-8, which JSON has no
-    /// place for.
+    /// [`Error::Invalid`] for an extended attribute whose name is not UTF-8, which JSON cannot
+    /// represent.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         self.document().map(|document| json::to_bytes(&document))
     }
 
-    /// The same with a seal, by which [`RecipeTrust`](crate::RecipeTrust) knows that this user
-    /// wrote it.
+    /// Converts the recipe to JSON with a seal, by which [`RecipeTrust`](crate::RecipeTrust)
+    /// recognises that this user wrote it.
     ///
     /// # Errors
     ///
-    /// As of [`Recipe::to_bytes`].
+    /// The same as [`Recipe::to_bytes`].
     pub fn to_sealed_bytes(&self, key: &RecipeKey) -> Result<Vec<u8>> {
         let seal = Some(STANDARD.encode(key.seal(self)?));
         self.document().map(|document| json::to_bytes(&Document { seal, ..document }))
@@ -114,13 +111,13 @@ impl Recipe {
         Ok(document)
     }
 
-    /// Reads what [`Recipe::to_bytes`] wrote. No file that it names is looked at.
+    /// Reads the JSON of [`Recipe::to_bytes`]. Does not access any file that the recipe names.
     ///
     /// # Errors
     ///
-    /// [`Error::RecipeFormat`] for one that was written for another
-    /// [`BYTE_FORMAT`](crate::BYTE_FORMAT); [`Error::Invalid`] for what is no recipe, with the
-    /// member that is wrong: JSON that is none, relative paths, and whatever does not fit together.
+    /// [`Error::RecipeFormat`] if the recipe was written for another
+    /// [`BYTE_FORMAT`](crate::BYTE_FORMAT). [`Error::Invalid`], which names the member, if the
+    /// recipe is not valid: for malformed JSON, relative paths, and members that are inconsistent.
     pub fn from_bytes(json: &[u8]) -> Result<Self> {
         Bounds::DOCUMENT.check(json, Counted::All).map_err(|reason| invalid("", reason))?;
         let members: Map<String, Value> =
@@ -132,7 +129,7 @@ impl Recipe {
                 let path = values::path(file).map_err(|reason| invalid(", file", reason))?;
                 let offset = offset.unwrap_or(0);
                 if offset.checked_add(descriptor.size).is_none() {
-                    return Err(invalid(", offset", "no file is that large"));
+                    return Err(invalid(", offset", "it exceeds the size of any file"));
                 }
                 Origin::File { path: absolute(path, ", file")?, offset }
             }
@@ -140,7 +137,7 @@ impl Recipe {
             _ => {
                 return Err(invalid(
                     "",
-                    "it has either a file, with an offset if need be, or a tar",
+                    "it must have either a file, with an optional offset, or a tar",
                 ));
             }
         };
@@ -154,13 +151,13 @@ impl Recipe {
 }
 
 fn read_tar(descriptor: &Descriptor, diff_id: Option<Digest>, tar: Value) -> Result<Origin> {
-    // First of all: everything else may be otherwise in another format.
+    // Checked first, because everything else may differ in another format.
     match tar.get("byteFormat").map(Value::as_u64) {
         Some(Some(format)) if format == u64::from(BYTE_FORMAT) => {}
         Some(Some(format)) => {
             return Err(Error::RecipeFormat { digest: descriptor.digest, format });
         }
-        _ => return Err(invalid(", tar, byteFormat", "it is a number")),
+        _ => return Err(invalid(", tar, byteFormat", "expected a number")),
     }
     let Tar { spec, size, prefixes, entries, .. } = parse(", tar", tar)?;
     let spec = LayerSpec::from_value(spec).map_err(|error| invalid(", tar", error.to_string()))?;
@@ -171,8 +168,10 @@ fn read_tar(descriptor: &Descriptor, diff_id: Option<Digest>, tar: Value) -> Res
     }
     let compression = spec.options.compression;
     if compression.media_type() != descriptor.media_type {
-        let reason =
-            format!("a layer in {compression} is not of the type {}", descriptor.media_type);
+        let reason = format!(
+            "a layer with compression {compression} does not have the type {}",
+            descriptor.media_type
+        );
         return Err(invalid(", descriptor", reason));
     }
     let prefixes: Vec<Digest> =
@@ -182,16 +181,16 @@ fn read_tar(descriptor: &Descriptor, diff_id: Option<Digest>, tar: Value) -> Res
     if prefixes.len() as u64 != size.div_ceil(compression.block_size()) {
         return Err(invalid(
             ", tar, prefixes",
-            format!("there are {} for a tar of {size} bytes", prefixes.len()),
+            format!("found {} for a tar of {size} bytes", prefixes.len()),
         ));
     }
     if prefixes.last().is_none() || prefixes.last() != diff_id.as_ref() {
-        return Err(invalid(", diffId", "it is not what the tar's digest comes to"));
+        return Err(invalid(", diffId", "it differs from the digest of the tar"));
     }
     if compression == Compression::None
         && (Some(descriptor.digest), descriptor.size) != (diff_id, size)
     {
-        return Err(invalid(", descriptor", "it is not that of the tar, which is not compressed"));
+        return Err(invalid(", descriptor", "it differs from the tar, which is not compressed"));
     }
     Ok(Origin::Tar { spec: Arc::new(spec), checks: Arc::new(Checks { size, prefixes, entries }) })
 }
@@ -200,24 +199,23 @@ fn parse<T: DeserializeOwned>(what: &str, value: Value) -> Result<T> {
     serde_json::from_value(value).map_err(|error| invalid(what, error.to_string()))
 }
 
-/// Byte strings of one length that stand one behind the other.
+/// Decodes concatenated byte strings of the same length.
 fn numbers<const N: usize>(what: &str, text: &str) -> Result<Vec<[u8; N]>> {
     let bytes = STANDARD
         .decode(text)
-        .map_err(|error| invalid(what, format!("it is in base64: {error}")))?;
+        .map_err(|error| invalid(what, format!("expected base64: {error}")))?;
     match bytes.as_chunks() {
         (numbers, []) => Ok(numbers.to_vec()),
-        _ => Err(invalid(what, format!("its parts have {N} bytes each"))),
+        _ => Err(invalid(what, format!("expected values of {N} bytes each"))),
     }
 }
 
 fn absolute(path: PathBuf, what: &str) -> Result<PathBuf> {
     match path.is_absolute() {
         true => Ok(path),
-        false => Err(invalid(
-            what,
-            format!("{path:?} is relative, and a recipe means the same everywhere"),
-        )),
+        false => {
+            Err(invalid(what, format!("{path:?} is relative, but a recipe needs absolute paths")))
+        }
     }
 }
 

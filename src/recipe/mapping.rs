@@ -1,10 +1,10 @@
-//! What goes into a layer, and where: a source, a destination, and how it shall look there.
+//! File mappings: a source, a destination, and the attributes of the files.
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
 
 /// One source and its destination.
 ///
-/// A mapping is plain data; nothing is read before [`layer_tar`](crate::layer_tar()).
+/// A mapping is plain data. Nothing is read before [`layer_tar`](crate::layer_tar()).
 ///
 /// ```
 /// use oci_layout::FileMapping;
@@ -20,88 +20,92 @@ use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[must_use]
 pub struct FileMapping {
-    /// What lands there.
+    /// Where the contents come from.
     pub source: Source,
-    /// Where in the image: a path from the root, with or without the leading slash. `..` is
-    /// refused.
+    /// The path in the image, starting at the root, with or without a leading slash. `..` is an
+    /// error.
     pub destination: PathBuf,
-    /// Whether a symbolic link that is itself the named source is followed, as `cp -H` and `COPY`
-    /// do; on by default. Links found inside a folder always stay links.
+    /// Whether to follow a symbolic link that is itself the source, as `cp -H` and `COPY` do. The
+    /// default is true. Links in a source folder always stay links.
     pub follow: bool,
-    /// Globs on paths relative to a source folder, or on those in a tar: when there are any, only
-    /// what matches one, or lies in a folder that does, is taken, with the folders on the way. `*`
-    /// does not cross `/`, `**` does. `./a`, `/a`, `a/` and `x/../a` are `a`, and `.` is the whole
-    /// folder. Brackets are a set of characters (`[ab]`), and stand for themselves too, so that
-    /// `app/[slug]` matches a folder of that name; `\[` is a bracket and nothing else. A glob that
-    /// matches nothing is a [`Warning`](crate::Warning).
+    /// Globs on paths relative to a source folder, or on paths in a tar. If there are any, the
+    /// layer only contains paths that match one of them, everything in folders that match, and
+    /// their parent folders. `*` does not match `/`, but `**` does. `./a`, `/a`, `a/` and `x/../a`
+    /// are the same as `a`, and `.` is the whole folder. Brackets stand for a set of characters
+    /// (`[ab]`), but also for themselves, so `app/[slug]` matches a folder of that name. `\[` only
+    /// matches a bracket. A glob that matches nothing is a [`Warning`](crate::Warning).
     pub include: Vec<String>,
-    /// Globs on the same paths: what matches is left out, a folder with all that is in it. A glob
-    /// behind `!` takes back what those before it leave out, as in `.dockerignore`: the last one
+    /// Globs on the same paths, which exclude files, and folders with all their contents. A glob
+    /// after `!` includes again what earlier globs exclude, as in `.dockerignore`: the last glob
     /// that matches decides.
     pub exclude: Vec<String>,
     /// Mode, owner, time and extended attributes.
     pub attributes: Attributes,
 }
 
-/// What a mapping takes its bytes from.
+/// Where the contents of a mapping come from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Source {
-    /// A file, or a folder whose contents land in the destination. A pipe is a file with what it
-    /// gives, if the layer has a [`store`](crate::LayerOptions::store) or
-    /// [`scratch`](crate::LayerOptions::scratch) to keep that in.
+    /// A file, or a folder whose contents land in the destination. A pipe is read as a file. This
+    /// requires a folder to keep its bytes in: [`store`](crate::LayerOptions::store) or
+    /// [`scratch`](crate::LayerOptions::scratch).
     Path(PathBuf),
-    /// These bytes, as a file.
+    /// A file with these bytes.
     Bytes(Arc<[u8]>),
-    /// A symbolic link with this target, which is not looked at.
+    /// A symbolic link with this target, which is not checked.
     Symlink(PathBuf),
-    /// A directory, empty but for what other mappings put there.
+    /// A directory, without contents unless other mappings add some.
     Directory,
-    /// Removes the destination from the layers below:
+    /// Removes the destination of the layers below:
     /// [whiteout](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts).
     Whiteout,
-    /// Removes all that the layers below have in the destination, a directory: [opaque
+    /// Removes everything that the layers below have in the destination, which is a directory:
+    /// [opaque
     /// whiteout](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#opaque-whiteout).
     OpaqueWhiteout,
-    /// The entries of a tar (plain, gzip or zstd), below the destination; they keep their
+    /// The entries of a tar (uncompressed, gzip or zstd), below the destination. They keep their
     /// attributes by default.
     ///
-    /// What lands there is what extracting the tar leaves: of entries under one name the last,
-    /// without the slash in front of absolute names, and behind a link of the tar what its later
-    /// entries have below it. `./` is the destination itself, and `.wh.` names are whiteouts. Names
-    /// with `..`, hard links to what does not come before them, links that lead nowhere, and what
-    /// no layer can hold are errors, unless they are excluded.
+    /// The layer contains the files that extracting the tar would create: of several entries with
+    /// the same name, the last; absolute names without their leading slash; and entries below a
+    /// symbolic link of the tar in the target of that link. `./` is the destination itself, and
+    /// names that start with `.wh.` are whiteouts. Names with `..`, hard links to anything but an
+    /// earlier entry, links that lead nowhere, and files that a layer cannot contain are errors,
+    /// unless they are excluded.
     Tar(PathBuf),
 }
 
 /// One attribute of a file in a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Attribute<T> {
-    /// What the layer says; for the entries of a tar, what they have there.
+    /// The default of the layer. For entries of a tar, the value in the tar.
     #[default]
     Normal,
-    /// What the source has.
+    /// The value of the source.
     Keep,
-    /// This.
+    /// This value.
     Set(T),
 }
 
-/// Mode, owner, time and extended attributes of what a mapping brings.
+/// The mode, owner, time and extended attributes of the files of a mapping.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Attributes {
-    /// Permission bits, set-id and sticky included. Normal is 0755 for directories and executables,
-    /// 0644 otherwise. A value on a source folder holds for its files; its directories get the same
-    /// and may be entered by whoever may read them. Symbolic links are 0777.
+    /// Permission bits, including set-id and sticky bits. The default is 0755 for directories and
+    /// executables, and 0644 for other files. For a source folder, the value applies to its files.
+    /// Its directories get the same value, plus execute permission for everyone with read
+    /// permission. Symbolic links always have 0777.
     pub mode: Attribute<u32>,
-    /// The owner's number. Normal is the layer's.
+    /// The user ID. The default is that of the layer.
     pub uid: Attribute<u64>,
-    /// The group's number. Normal is the layer's.
+    /// The group ID. The default is that of the layer.
     pub gid: Attribute<u64>,
-    /// Seconds since 1970, possibly negative; fractions are not kept. Normal is the layer's.
+    /// The modification time in whole seconds since 1970, which may be negative. The default is
+    /// that of the layer.
     pub mtime: Attribute<i64>,
-    /// Extended attributes by name. Normal is none. Those that belong to the machine
-    /// (`security.selinux`, `security.ima`, marks of overlay file systems, and others: see
-    /// `docs/byte-format.md`) are left out, and refused where they are set.
+    /// Extended attributes by name. The default is none. Attributes that belong to the machine are
+    /// omitted, and setting them is an error: `security.selinux`, `security.ima`, marks of overlay
+    /// file systems, and others in `docs/byte-format.md`.
     pub xattrs: Attribute<BTreeMap<OsString, Vec<u8>>>,
 }
 
@@ -111,8 +115,8 @@ impl FileMapping {
         Self::from_source(Source::Path(source.into()), destination)
     }
 
-    /// A file or folder at its own path. A relative path is relative to the root in the layer, so
-    /// that `target/app` lands at `/target/app`.
+    /// A file or folder at the path that it has on this machine. A relative path is relative to the
+    /// root of the layer: `target/app` becomes `/target/app`.
     pub fn at_source(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         Self::new(path.clone(), path)
@@ -128,7 +132,7 @@ impl FileMapping {
         Self::from_source(Source::Bytes(bytes.into()), destination)
     }
 
-    /// A symbolic link to `target`, as given.
+    /// A symbolic link to `target`, which is stored as given.
     pub fn symlink(target: impl Into<PathBuf>, destination: impl Into<PathBuf>) -> Self {
         Self::from_source(Source::Symlink(target.into()), destination)
     }
@@ -143,7 +147,7 @@ impl FileMapping {
         Self::from_source(Source::Whiteout, destination)
     }
 
-    /// Removes all that the layers below have in the directory `destination`.
+    /// Removes everything that the layers below have in the directory `destination`.
     pub fn opaque_whiteout(destination: impl Into<PathBuf>) -> Self {
         Self::from_source(Source::OpaqueWhiteout, destination)
     }
@@ -153,7 +157,7 @@ impl FileMapping {
         Self::from_source(Source::Tar(tar.into()), destination)
     }
 
-    /// Any source.
+    /// A mapping from any source.
     pub fn from_source(source: Source, destination: impl Into<PathBuf>) -> Self {
         Self {
             source,
@@ -165,18 +169,18 @@ impl FileMapping {
         }
     }
 
-    /// Whether a symbolic link that is itself the source is followed.
+    /// Sets whether to follow a symbolic link that is itself the source.
     pub fn follow(self, follow: bool) -> Self {
         Self { follow, ..self }
     }
 
-    /// Takes only what matches this glob, or another one given.
+    /// Includes only paths that match this glob or another one.
     pub fn include(mut self, glob: impl Into<String>) -> Self {
         self.include.push(glob.into());
         self
     }
 
-    /// Leaves out what matches this glob.
+    /// Excludes paths that match this glob.
     pub fn exclude(mut self, glob: impl Into<String>) -> Self {
         self.exclude.push(glob.into());
         self
@@ -188,14 +192,14 @@ impl FileMapping {
         self
     }
 
-    /// Sets owner and group.
+    /// Sets the owner and group.
     pub fn owner(mut self, uid: u64, gid: u64) -> Self {
         self.attributes.uid = Attribute::Set(uid);
         self.attributes.gid = Attribute::Set(gid);
         self
     }
 
-    /// Sets the time of modification, in seconds since 1970.
+    /// Sets the modification time in seconds since 1970.
     pub fn mtime(mut self, seconds: i64) -> Self {
         self.attributes.mtime = Attribute::Set(seconds);
         self
@@ -212,7 +216,7 @@ impl FileMapping {
         self
     }
 
-    /// Keeps mode, owner, time and extended attributes as the source has them.
+    /// Keeps the mode, owner, time and extended attributes of the source.
     pub fn keep(mut self) -> Self {
         self.attributes = Attributes {
             mode: Attribute::Keep,
@@ -224,7 +228,7 @@ impl FileMapping {
         self
     }
 
-    /// How a message names this mapping.
+    /// The name of this mapping in messages.
     pub(crate) fn describe(&self) -> String {
         match &self.source {
             Source::Path(path) => format!("{path:?}"),

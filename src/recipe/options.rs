@@ -1,92 +1,94 @@
-//! How a layer is made, beside its files.
+//! Options for making a layer.
 
 use std::path::{Path, PathBuf};
 
 use crate::{
-    basics::progress::Progress, pool::Pool, recipe::base_files::BaseFiles,
-    store::write_options::WriteOptions, tarfile::compression::Compression,
+    basics::Progress, pool::Pool, recipe::base_files::BaseFiles, store::WriteOptions,
+    tarfile::Compression,
 };
 
-/// How [`layer_tar`](crate::layer_tar()) makes a layer. The default describes a gzip layer and
-/// writes nothing.
+/// Options for [`layer_tar`](crate::layer_tar()). The defaults describe a gzip layer without
+/// writing anything.
 #[derive(Clone, Debug)]
 #[must_use]
 #[non_exhaustive]
 pub struct LayerOptions {
-    /// gzip by default.
+    /// The compression. The default is gzip.
     pub compression: Compression,
-    /// The time of modification of whatever has none of its own, in seconds since 1970; 1 by
-    /// default, which is what the Nix store holds, so that byte code compiled there stays valid.
+    /// The modification time of files without an explicit one, in seconds since 1970. The default
+    /// is 1, as in the Nix store, so that compiled byte code from there stays valid.
     pub mtime: i64,
-    /// Owner and group of whatever has none of its own; 0 and 0 by default. Parent directories that
-    /// no mapping brings are root's all the same.
+    /// The owner and group of files without explicit ones. The default is 0 and 0. Parent
+    /// directories that no mapping provides always belong to root.
     pub owner: (u64, u64),
-    /// Applied to every entry in this order, after what the mappings say.
+    /// Rules that apply to every entry, in this order, after the attributes of mappings.
     pub permissions: Vec<PermissionRule>,
-    /// What happens when two mappings want different things at one path.
+    /// What to do if two mappings provide different entries for the same path.
     pub on_conflict: OnConflict,
-    /// Whether a symbolic link keeps its place where other mappings have a directory: what is in
-    /// the directory lands where the link leads in the same layer, as by `tar
-    /// --keep-directory-symlink`. Off by default, when the two conflict.
+    /// Whether a symbolic link is kept if other mappings have a directory at its path. The contents
+    /// of the directory then land in the target of the link in the same layer, as with `tar
+    /// --keep-directory-symlink`. The default is false, which makes this a conflict.
     pub keep_directory_links: bool,
-    /// Globs on paths in every source folder and tar, before those of the mapping's own
-    /// [`include`](crate::FileMapping::include).
+    /// Globs on paths in every source folder and tar, which precede the
+    /// [`include`](crate::FileMapping::include) of each mapping.
     pub include: Vec<String>,
-    /// Globs on paths in every source folder and tar, before those of the mapping's own
-    /// [`exclude`](crate::FileMapping::exclude).
+    /// Globs on paths in every source folder and tar, which precede the
+    /// [`exclude`](crate::FileMapping::exclude) of each mapping.
     pub exclude: Vec<String>,
-    /// What becomes of files with several names. By default each name in a folder is a file of its
-    /// own, as with [`HardLinks::Copy`], and a [`Warning`](crate::Warning) says so.
+    /// How to treat files with several names. By default, each name in a folder becomes a separate
+    /// file, as with [`HardLinks::Copy`], with a [`Warning`](crate::Warning).
     pub hard_links: Option<HardLinks>,
-    /// The most bytes that a source tar may have beyond those that are stored: what it decompresses
-    /// to, and the holes of its sparse files; and the most bytes that a pipe may give. 16 GiB by
-    /// default, so that a small file does not fill the disk.
+    /// The maximum number of bytes that decompression and the holes of sparse files may add to a
+    /// source tar, and the maximum size of a pipe. The default is 16 GiB, so that a small file
+    /// cannot fill the disk.
     pub unpack_limit: u64,
-    /// Whether the layer can be described to others by a [`Recipe`](crate::Recipe), which takes a
-    /// checksum of each file more in the same pass; off by default. A layer with a compressed tar
-    /// among its sources has no recipe all the same: making it needs a place to unpack the tar.
+    /// Whether to record a [`Recipe`](crate::Recipe) for the layer, which takes a checksum of each
+    /// file during the same pass. The default is false. A layer with a compressed tar among its
+    /// sources never has a recipe, because making it requires a place to decompress the tar.
     pub recipe: bool,
-    /// Whether a [`Warning`](crate::Warning) is an error; off by default.
+    /// Whether a [`Warning`](crate::Warning) is an error. The default is false.
     pub strict: bool,
-    /// The files of the layers below; none by default. See [`LayerOptions::above`].
+    /// The files of the layers below. The default is none. See [`LayerOptions::above`].
     pub base: Option<BaseFiles>,
-    /// Whether a file may take the place of a directory of the base, and a directory that of a
-    /// file; off by default.
+    /// Whether a file may replace a directory of the base, or a directory a file. The default is
+    /// false.
     pub replace: bool,
-    /// The layout (or any folder) whose `blobs/sha256` takes the blob; none by default.
+    /// The layout, or any folder, in which to store the blob, as a file in `blobs/sha256`. The
+    /// default is none.
     pub store: Option<PathBuf>,
-    /// What survives a power loss of what is stored, and whether locks keep collectors of garbage
-    /// away.
+    /// Whether stored blobs survive a power loss, and whether locks protect them from garbage
+    /// collectors.
     pub write: WriteOptions,
-    /// Where a compressed tar is unpacked, and a pipe copied, while it is a source, into a file
-    /// without a name; `store` by default. As that, it must not be a part of the layer.
+    /// The folder for temporary files without names, to which compressed tars are decompressed and
+    /// pipes copied while they are sources. The default is `store`. The folder must not be part of
+    /// the layer.
     pub scratch: Option<PathBuf>,
-    /// The threads; by default as many as this process may run at once.
+    /// The threads to use. The default is as many as this process can run in parallel.
     pub pool: Option<Pool>,
-    /// Told now and then how far it is.
+    /// Receives the progress.
     pub progress: Option<Progress>,
 }
 
-/// Mode and owner for every path that a glob matches.
+/// The mode and owner of all paths that a glob matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PermissionRule {
-    /// A glob on destinations, with or without the leading slash; `*` does not cross `/`, `**`
+    /// A glob on destinations, with or without a leading slash. `*` does not match `/`, but `**`
     /// does.
     pub glob: String,
-    /// The permission bits, symbolic links aside.
+    /// The permission bits, which do not apply to symbolic links.
     pub mode: Option<u32>,
-    /// The owner's number.
+    /// The user ID.
     pub uid: Option<u64>,
-    /// The group's number.
+    /// The group ID.
     pub gid: Option<u64>,
 }
 
-/// What happens when two mappings want different things at one path. Directories merge, and equal
-/// files are one file, whatever is chosen here.
+/// What to do if two mappings provide different entries for the same path. Directories are always
+/// merged, and equal files count as one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnConflict {
-    /// It is an error that names both.
+    /// Returns an error that names both.
     #[default]
     Error,
     /// The mapping that comes first in the list wins.
@@ -95,17 +97,17 @@ pub enum OnConflict {
     LastWins,
 }
 
-/// What becomes of files with several names (hard links). Those of a tar keep them in any case.
+/// How to treat files with several names (hard links). Hard links in a tar always stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HardLinks {
-    /// Each name in a folder is a file of its own.
+    /// Each name in a folder becomes a separate file.
     Copy,
-    /// Names of one file in one mapping's folder are hard links to the first of them, if their
-    /// attributes are equal.
+    /// Names of the same file in the folder of one mapping become hard links to the first of them,
+    /// if their attributes are equal.
     Keep,
-    /// Files of equal contents and attributes become hard links to the first of them, whatever they
-    /// are in their sources; empty ones aside. Files that have another one's size are read twice.
+    /// Files with equal contents and attributes become hard links to the first of them, whatever
+    /// they are in their sources. Empty files stay separate. Files of equal size are read twice.
     Merge,
 }
 
@@ -147,18 +149,18 @@ impl LayerOptions {
         Self { compression, ..self }
     }
 
-    /// Writes the blob into `dir/blobs/sha256`, which is made if it is not there.
+    /// Stores the blob in `dir/blobs/sha256`, which is created if necessary.
     pub fn store(self, dir: impl Into<PathBuf>) -> Self {
         Self { store: Some(dir.into()), ..self }
     }
 
-    /// Sets what survives a power loss of what is stored, and whether locks keep collectors of
-    /// garbage away.
+    /// Sets whether stored blobs survive a power loss, and whether locks protect them from garbage
+    /// collectors.
     pub fn write(self, write: WriteOptions) -> Self {
         Self { write, ..self }
     }
 
-    /// Sets the default time of modification, in seconds since 1970.
+    /// Sets the default modification time in seconds since 1970.
     pub fn mtime(self, mtime: i64) -> Self {
         Self { mtime, ..self }
     }
@@ -168,67 +170,66 @@ impl LayerOptions {
         Self { owner: (uid, gid), ..self }
     }
 
-    /// Adds a permission rule behind those there are.
+    /// Adds a permission rule after the existing ones.
     pub fn permission(mut self, rule: PermissionRule) -> Self {
         self.permissions.push(rule);
         self
     }
 
-    /// Sets what happens when two mappings want different things at one path.
+    /// Sets what to do if two mappings provide different entries for the same path.
     pub fn on_conflict(self, on_conflict: OnConflict) -> Self {
         Self { on_conflict, ..self }
     }
 
-    /// Sets whether a symbolic link keeps its place where other mappings have a directory.
+    /// Sets whether a symbolic link is kept if other mappings have a directory at its path.
     pub fn keep_directory_links(self, keep_directory_links: bool) -> Self {
         Self { keep_directory_links, ..self }
     }
 
-    /// Takes only what matches this glob, or another one given, of every source folder and tar.
+    /// Includes only paths of source folders and tars that match this glob or another one.
     pub fn include(mut self, glob: impl Into<String>) -> Self {
         self.include.push(glob.into());
         self
     }
 
-    /// Leaves out what matches this glob, of every source folder and tar.
+    /// Excludes paths of source folders and tars that match this glob.
     pub fn exclude(mut self, glob: impl Into<String>) -> Self {
         self.exclude.push(glob.into());
         self
     }
 
-    /// Sets what becomes of files with several names.
+    /// Sets how to treat files with several names.
     pub fn hard_links(self, hard_links: HardLinks) -> Self {
         Self { hard_links: Some(hard_links), ..self }
     }
 
-    /// Sets the most bytes that a source tar may have beyond those that are stored, or a pipe.
+    /// Sets the maximum number of bytes that unpacking may add to a source tar, and the maximum
+    /// size of a pipe.
     pub fn unpack_limit(self, bytes: u64) -> Self {
         Self { unpack_limit: bytes, ..self }
     }
 
-    /// Sets whether the layer has a [`Recipe`](crate::Recipe).
+    /// Sets whether to record a [`Recipe`](crate::Recipe).
     pub fn recipe(self, recipe: bool) -> Self {
         Self { recipe, ..self }
     }
 
-    /// Makes the layer for a place above these layers: those of a base image, or layers that were
-    /// just made.
+    /// Makes the layer above these layers, which are those of a base image or were just made.
     ///
-    /// - A destination that passes through a symbolic link of the base lands where the link leads.
-    ///   The link stays.
-    /// - A directory that the base has keeps its mode, owner, time and extended attributes, but for
+    /// - If a destination passes through a symbolic link of the base, the file lands in the target
+    ///   of the link. The link stays.
+    /// - A directory of the base keeps its mode, owner, time and extended attributes, except for
     ///   those that a mapping sets.
-    /// - A file in the place of a directory, or the reverse, is an error, unless
-    ///   [`LayerOptions::replace`] allows it.
-    /// - What a whiteout of the layer removes is not there for its other files.
+    /// - A file in the place of a directory, or a directory in the place of a file, is an error,
+    ///   unless [`LayerOptions::replace`] allows it.
+    /// - A path that a whiteout of the layer removes does not exist for its other files.
     ///
-    /// The layer depends on the digests of the layers below and on nothing else of them.
+    /// The layer depends on the digests of the layers below, and on nothing else of them.
     pub fn above(self, base: impl Into<BaseFiles>) -> Self {
         Self { base: Some(base.into()), ..self }
     }
 
-    /// Sets whether a file may take the place of a directory of the base, and a directory that of a
-    /// file.
+    /// Sets whether a file may replace a directory of the base, or a directory a file.
     pub fn replace(self, replace: bool) -> Self {
         Self { replace, ..self }
     }
@@ -238,22 +239,22 @@ impl LayerOptions {
         Self { strict, ..self }
     }
 
-    /// Sets the threads.
+    /// Sets the threads to use.
     pub fn pool(self, pool: &Pool) -> Self {
         Self { pool: Some(pool.clone()), ..self }
     }
 
-    /// Sets where a compressed tar is unpacked while it is a source.
+    /// Sets the folder in which compressed tars are decompressed and pipes are copied.
     pub fn scratch(self, dir: impl Into<PathBuf>) -> Self {
         Self { scratch: Some(dir.into()), ..self }
     }
 
-    /// Sets who is told how far it is.
+    /// Sets the receiver of progress.
     pub fn progress(self, progress: Progress) -> Self {
         Self { progress: Some(progress), ..self }
     }
 
-    /// Whether no entry is known before all are.
+    /// Whether all entries must be known before the first can be written.
     pub(crate) fn needs_all_entries(&self) -> bool {
         self.keep_directory_links
             || matches!(self.hard_links, Some(HardLinks::Keep | HardLinks::Merge))

@@ -1,4 +1,4 @@
-//! Recipes: how the bytes of a blob are had when nobody keeps them.
+//! Recipes: how to obtain the bytes of a blob that is not stored.
 
 use std::{
     fmt,
@@ -7,31 +7,27 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
-    document::descriptor::{Descriptor, MediaType},
+    basics::{Digest, Error, Result},
+    document::{Descriptor, MediaType},
     pool::Pool,
     recipe::{checks::Checks, spec::LayerSpec},
-    store::known_files::KnownFiles,
+    store::KnownFiles,
 };
 
-/// How a blob's bytes can be had: they lie in a file, or they are a tar to be made of files that
-/// are still there.
+/// How to obtain the bytes of a blob: from a file that contains them, or by making a tar from files
+/// that still exist.
 ///
-/// A recipe is a blob like any other. What it was written for is not believed to be so still: all
-/// that is read has passed a check, and a source that is not what it was is an error that names it.
-/// Of a tar, each stretch is compared with what it was before any of it leaves; a file is hashed as
-/// a whole before its first byte does.
+/// A recipe can be read like any other blob. Sources are verified again on every read, and an error
+/// names a source that has changed. A tar is compared block by block before any byte of a block is
+/// returned. A file is hashed completely before its first byte is returned.
 ///
-/// A layer that [`layer_tar`](crate::layer_tar()) only describes has one if it was asked for
-/// ([`LayerOptions::recipe`](crate::LayerOptions::recipe)), and so has whatever lies in a file.
-/// Written as JSON it is some kilobytes, which a sparse layout has in the place of the blob
-/// ([`LayoutOptions::sparse`](crate::LayoutOptions::sparse)). Its form stands in
-/// `docs/byte-format.md`. It names files by absolute paths, and whoever opens it reads those: take
-/// recipes from whom you would take a program. Those of a layout are followed as
-/// [`RecipeTrust`](crate::RecipeTrust) says.
+/// A layer that [`layer_tar`](crate::layer_tar()) only describes has a recipe if
+/// [`LayerOptions::recipe`](crate::LayerOptions::recipe) is set. A blob in a file always has one.
+/// As JSON, a recipe takes some kilobytes. A sparse layout stores it instead of the blob
+/// ([`LayoutOptions::sparse`](crate::LayoutOptions::sparse)). `docs/byte-format.md` describes its
+/// form. A recipe contains absolute paths, and opening it reads these files. Only use recipes from
+/// authors whose programs you would run. [`RecipeTrust`](crate::RecipeTrust) decides which recipes
+/// of a layout are followed.
 ///
 /// ```
 /// use std::{fs, io::Read};
@@ -53,12 +49,12 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Recipe {
-    /// Media type, digest and size; nothing that one document says and another does not.
+    /// The media type, digest and size, without members that depend on the document.
     pub(crate) descriptor: Descriptor,
     pub(crate) diff_id: Option<Digest>,
     pub(crate) created_by: String,
     pub(crate) origin: Origin,
-    /// As it was read.
+    /// The seal as it was read.
     pub(crate) seal: Option<[u8; 32]>,
     pub(crate) pool: Option<Pool>,
     pub(crate) known: Arc<KnownFiles>,
@@ -66,25 +62,25 @@ pub struct Recipe {
 
 #[derive(Clone)]
 pub(crate) enum Origin {
-    /// The blob lies in a file.
+    /// The blob is in a file.
     File { path: PathBuf, offset: u64 },
-    /// The blob is a tar of mappings.
+    /// The blob is a tar made from mappings.
     Tar { spec: Arc<LayerSpec>, checks: Arc<Checks> },
 }
 
 impl Recipe {
-    /// The blob lies in this file from `offset` on: from 0 in a file of its own, elsewhere in an
-    /// archive. The file is not looked at.
+    /// The blob is in this file, starting at `offset`: 0 for a separate file, another offset in an
+    /// archive. The file is not accessed.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`] for a relative path where there is no working directory, or an empty one.
+    /// [`Error::Read`] for an empty path, and for a relative path if there is no working directory.
     pub fn of_file(descriptor: Descriptor, file: impl AsRef<Path>, offset: u64) -> Result<Self> {
         let path = path::absolute(&file).map_err(Error::read(file.as_ref()))?;
         Ok(Self::new(descriptor, Origin::File { path, offset }))
     }
 
-    /// The blob is the tar that this specification, with absolute sources, is known to make.
+    /// The blob is the tar that this specification makes. Its sources are absolute paths.
     pub(crate) fn of_tar(descriptor: Descriptor, spec: LayerSpec, checks: Arc<Checks>) -> Self {
         Self::new(descriptor, Origin::Tar { spec: spec.into(), checks })
     }
@@ -105,28 +101,29 @@ impl Recipe {
         }
     }
 
-    /// Says that the blob is a layer with this diff ID.
+    /// Sets the diff ID of the layer.
     pub(crate) fn of_layer(self, diff_id: Digest) -> Self {
         Self { diff_id: Some(diff_id), ..self }
     }
 
-    /// Says by which media type the blob goes.
+    /// Sets the media type of the blob.
     pub(crate) fn named(mut self, media_type: MediaType) -> Self {
         self.descriptor.media_type = media_type;
         self
     }
 
-    /// Says what made the layer.
+    /// Sets the command that made the layer, for the history.
     pub(crate) fn made_by(self, created_by: String) -> Self {
         Self { created_by, ..self }
     }
 
-    /// Sets the threads that make the blob; by default as many as this process may run at once.
+    /// Sets the threads that make the blob. The default is as many as this process can run in
+    /// parallel.
     pub fn pool(self, pool: &Pool) -> Self {
         Self { pool: Some(pool.clone()), ..self }
     }
 
-    /// Sets the record of files that were hashed before.
+    /// Sets the record of files whose digests are known.
     pub(crate) fn known(self, known: &Arc<KnownFiles>) -> Self {
         Self { known: Arc::clone(known), ..self }
     }
@@ -136,13 +133,13 @@ impl Recipe {
         self.diff_id
     }
 
-    /// What the image's history says the layer was made by; empty if that is not known.
+    /// The command that made the layer, for the history of an image. Empty if it is not known.
     pub fn created_by(&self) -> &str {
         &self.created_by
     }
 
-    /// The file in which the blob lies, and where in it: the bytes are at hand, though nobody has
-    /// looked at them. `None` if they have to be made.
+    /// The file that contains the blob, and the offset in it. The file is not accessed. `None` if
+    /// the blob must be made.
     pub fn lies_in(&self) -> Option<(&Path, u64)> {
         match &self.origin {
             Origin::File { path, offset } => Some((path, *offset)),

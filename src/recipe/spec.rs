@@ -1,14 +1,14 @@
-//! The JSON form of a layer's files and options: what `oci-layout layer-tar --spec` and the Nix
-//! functions take.
+//! The JSON form of a layer's files and options, which `oci-layout layer-tar --spec` and the Nix
+//! functions read.
 
 pub(crate) mod base;
 pub(crate) mod members;
 pub(crate) mod values;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     recipe::{
         mapping::{Attribute, Attributes, FileMapping, Source},
         options::{LayerOptions, PermissionRule},
@@ -17,59 +17,59 @@ use crate::{
             values::*,
         },
     },
-    tarfile::compression::Compression,
+    tarfile::Compression,
 };
 
-/// A layer's files and options, read from JSON or written as it.
+/// The files and options of a layer, in a form that can be read from JSON and written to it.
 ///
-/// The specification of a layer is an object. Every member may be left out or `null`:
+/// The specification of a layer is an object. All members can be omitted or `null`:
 ///
-/// | member | value | without it |
+/// | member | value | default |
 /// |---|---|---|
 /// | `files` | a list of files, see below | no files |
-/// | `compression` | as [`Compression`] is written; `""` is `"none"` | `"gzip"` |
+/// | `compression` | the text form of [`Compression`]; `""` is `"none"` | `"gzip"` |
 /// | `mtime` | seconds since 1970, a number | 1 |
-/// | `owner` | `{ "uid": NUMBER, "gid": NUMBER }`, the owner of what has none of its own | root |
-/// | `perms` | a list of `{ "glob", "mode", "uid", "gid" }`, applied in this order; see [`PermissionRule`] | none |
+/// | `owner` | `{ "uid": NUMBER, "gid": NUMBER }`, the owner of files without an explicit one | root |
+/// | `perms` | a list of `{ "glob", "mode", "uid", "gid" }`, which apply in this order: see [`PermissionRule`] | none |
 /// | `onConflict` | `"error"`, `"first"` or `"last"`: which of two files at one path wins | `"error"` |
-/// | `keepDirectoryLinks` | whether a link keeps its place where other files have a directory | `false` |
+/// | `keepDirectoryLinks` | whether a symbolic link is kept if other files have a directory at its path | `false` |
 /// | `include`, `exclude` | lists of globs on paths in every source folder and tar, see below | everything, nothing |
-/// | `hardLinks` | `"copy"` (or `false`), `"keep"` or `"merge"` (or `true`), as [`HardLinks`](crate::HardLinks) has it | `"copy"`, with a warning |
-/// | `unpackLimit` | how many bytes a tar may unpack to, a number | 16 GiB |
+/// | `hardLinks` | `"copy"` (or `false`), `"keep"` or `"merge"` (or `true`), see [`HardLinks`](crate::HardLinks) | `"copy"`, with a warning |
+/// | `unpackLimit` | the maximum number of bytes that unpacking adds to a tar | 16 GiB |
 /// | `replace` | whether a file may replace a directory of the base, or a directory a file | `false` |
 /// | `strict` | whether warnings are errors | `false` |
-/// | `base` | what a recipe records of the layers below | nothing: see [`LayerOptions::above`] |
+/// | `base` | the layers below, as recorded in a recipe | none: see [`LayerOptions::above`] |
 ///
 /// A file is an object with exactly one of the members that say what it is:
 ///
-/// | member | value | what lands at the destination |
+/// | member | value | contents of the destination |
 /// |---|---|---|
-/// | `source` | path | the file, or the contents of the folder, that is there |
+/// | `source` | path | this file, or the contents of this folder |
 /// | `text` | string | a file with this text |
 /// | `base64` | string | a file with these bytes |
 /// | `symlink` | path | a symbolic link with this target |
 /// | `directory` | `true` | a directory |
-/// | `whiteout` | `true` | the mark that removes the destination from the layers below |
-/// | `opaqueWhiteout` | `true` | the mark that empties the directory of what the layers below have in it |
-/// | `tar` | path | the entries of this tar (plain, gzip or zstd) |
+/// | `whiteout` | `true` | a whiteout, which removes the destination of the layers below |
+/// | `opaqueWhiteout` | `true` | an opaque whiteout, which removes the contents that the layers below have in the directory |
+/// | `tar` | path | the entries of this tar (uncompressed, gzip or zstd) |
 ///
-/// and those that say where and how:
+/// Other members say where the file is, and set its attributes:
 ///
-/// | member | value | without it |
+/// | member | value | default |
 /// |---|---|---|
-/// | `destination` | path in the image | the `source`; needed with any other |
-/// | `follow` | whether a source that is a symbolic link is followed | `true` |
-/// | `include` | a list of globs on paths in a source folder or tar: only these | everything |
-/// | `exclude` | a list of globs on the same paths: not these, but for those of a later glob behind `!` | nothing |
-/// | `mode` | a string of octal digits (`"0755"`), or `"keep"` for what the source has | 0755 or 0644 |
+/// | `destination` | path in the image | the `source`; required for anything else |
+/// | `follow` | whether to follow a source that is a symbolic link | `true` |
+/// | `include` | globs on paths in a source folder or tar to include | everything |
+/// | `exclude` | globs on the same paths to exclude; a glob after `!` includes paths again | nothing |
+/// | `mode` | a string of octal digits (`"0755"`), or `"keep"` for the mode of the source | 0755 or 0644 |
 /// | `uid`, `gid` | a number, or `"keep"` | the layer's `owner` |
 /// | `mtime` | seconds since 1970, a number, or `"keep"` | the layer's `mtime` |
 /// | `xattrs` | `{ NAME: BASE64 }`, or `"keep"` | none |
 ///
-/// A destination that ends with a slash is the directory that a file lands in, under its own name.
+/// A destination that ends with a slash is a directory, in which the file keeps its own name.
 ///
-/// A path is a string, or `{ "base64": STRING }` where it is not UTF-8. Relative sources are
-/// relative to the working directory.
+/// A path is a string, or `{ "base64": STRING }` if it is not UTF-8. Relative sources are relative
+/// to the working directory.
 ///
 /// ```
 /// use oci_layout::{LayerSpec, layer_tar};
@@ -109,7 +109,7 @@ const LAYER_MEMBERS: &[&str] = &[
     "base",
 ];
 
-/// What a file can be; one of them must be there.
+/// The members that say what a file is. Exactly one is required.
 const SOURCES: &[&str] =
     &["source", "text", "base64", "symlink", "directory", "whiteout", "opaqueWhiteout", "tar"];
 
@@ -117,13 +117,13 @@ const FILE_MEMBERS: &[&str] =
     &["destination", "follow", "include", "exclude", "mode", "uid", "gid", "mtime", "xattrs"];
 
 impl LayerSpec {
-    /// Reads the JSON that the table above describes.
+    /// Reads the JSON that the tables above describe.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for a member that does not exist, a value of the wrong type, a file that
-    /// is two things or none; it names the file by its place in the list, from 0, and its
-    /// destination. [`Error::Compression`] for a compression that does not exist.
+    /// [`Error::Invalid`] for an unknown member, a value of the wrong type, and a file with none or
+    /// several of the members that say what it is. The error names the file by its index in the
+    /// list and its destination. [`Error::Compression`] for an unknown compression.
     pub fn from_value(spec: Value) -> Result<Self> {
         let mut spec = Members::new("layer specification".to_owned(), spec, &[LAYER_MEMBERS])?;
         let default = LayerOptions::default();
@@ -161,8 +161,8 @@ impl LayerSpec {
         Ok(Self { files: each(spec.take("files", list)?, file)?, options })
     }
 
-    /// The JSON that [`LayerSpec::from_value`] reads this from: the mappings, and of the options
-    /// those that it has. What is as it is without being said is left out, but for the compression.
+    /// Writes the JSON that [`LayerSpec::from_value`] reads: the mappings and the options that the
+    /// JSON form has. Default values are omitted, except for the compression.
     ///
     /// ```
     /// use oci_layout::{Compression, FileMapping, LayerSpec};
@@ -178,58 +178,47 @@ impl LayerSpec {
     /// # Errors
     ///
     /// [`Error::Invalid`] for an extended attribute whose name is not UTF-8, and for a base, which
-    /// only a recipe holds.
+    /// only a recipe can contain.
     pub fn to_value(&self) -> Result<Value> {
-        let (options, default) = (&self.options, LayerOptions::default());
-        let (uid, gid) = options.owner;
         let files = self.files.iter().map(write_file).collect::<Result<Vec<_>>>()?;
-        let base = options.base.as_ref().map(base::write).transpose();
-        let base = base.map_err(|reason| Error::invalid("base", reason))?;
-        let mut spec = object([
-            ("files", said(!files.is_empty(), || files.into())),
-            ("compression", options.compression.to_string().into()),
-            ("mtime", said(options.mtime != default.mtime, || options.mtime.into())),
-            ("owner", said(options.owner != default.owner, || json!({ "uid": uid, "gid": gid }))),
-            (
-                "perms",
-                said(!options.permissions.is_empty(), || {
-                    options.permissions.iter().map(write_rule).collect()
-                }),
-            ),
-            (
-                "onConflict",
-                said(options.on_conflict != default.on_conflict, || {
-                    from_on_conflict(options.on_conflict)
-                }),
-            ),
-            ("keepDirectoryLinks", said(options.keep_directory_links, || true.into())),
-            ("include", said(!options.include.is_empty(), || options.include.clone().into())),
-            ("exclude", said(!options.exclude.is_empty(), || options.exclude.clone().into())),
-            ("hardLinks", options.hard_links.map_or(Value::Null, from_hard_links)),
-            (
-                "unpackLimit",
-                said(options.unpack_limit != default.unpack_limit, || options.unpack_limit.into()),
-            ),
-            ("replace", said(options.replace, || true.into())),
-            ("strict", said(options.strict, || true.into())),
-            ("base", base.unwrap_or_default()),
-        ]);
-        // Another crate of the program may have switched serde_json to the order in which members
-        // are added.
+        let mut spec = object([("files", files.into())]);
+        let default = write_options(&LayerOptions::default())?;
+        for (name, value) in write_options(&self.options)? {
+            if name == "compression" || default.get(&name) != Some(&value) {
+                spec[name] = value;
+            }
+        }
+        // Another crate of the program may have enabled the feature of serde_json that keeps the
+        // order in which members are added.
         spec.sort_all_objects();
         Ok(spec)
     }
 }
 
-/// The value, if it has to be said.
-fn said(is_said: bool, value: impl FnOnce() -> Value) -> Value {
-    if is_said { value() } else { Value::Null }
+fn write_options(options: &LayerOptions) -> Result<Map<String, Value>> {
+    let (uid, gid) = options.owner;
+    let base = options.base.as_ref().map(base::write).transpose();
+    let members = [
+        ("compression", options.compression.to_string().into()),
+        ("mtime", options.mtime.into()),
+        ("owner", json!({ "uid": uid, "gid": gid })),
+        ("perms", options.permissions.iter().map(write_rule).collect()),
+        ("onConflict", from_on_conflict(options.on_conflict)),
+        ("keepDirectoryLinks", options.keep_directory_links.into()),
+        ("include", options.include.clone().into()),
+        ("exclude", options.exclude.clone().into()),
+        ("hardLinks", options.hard_links.map(from_hard_links).into()),
+        ("unpackLimit", options.unpack_limit.into()),
+        ("replace", options.replace.into()),
+        ("strict", options.strict.into()),
+        ("base", base.map_err(|reason| Error::invalid("base", reason))?.into()),
+    ];
+    Ok(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 fn file(index: usize, value: Value) -> Result<FileMapping> {
     let mut file = Members::new(format!("files[{index}]"), value, &[SOURCES, FILE_MEMBERS])?;
-    // What people look for is the destination; the place in the list is for programs that wrote the
-    // list.
+    // People look for the destination. The index in the list is for programs that wrote the list.
     let destination = file.take("destination", path)?;
     let shown = destination.clone().or_else(|| path(file.members.get("source")?.clone()).ok());
     if let Some(shown) = shown {
@@ -240,9 +229,7 @@ fn file(index: usize, value: Value) -> Result<FileMapping> {
         (Some(destination), _) => destination,
         (None, Source::Path(path)) => path.clone(),
         (None, _) => {
-            return Err(
-                file.refuse("it has no destination, which only a source has by itself: give one")
-            );
+            return Err(file.refuse("it has no destination, which only a source can omit: add one"));
         }
     };
     Ok(FileMapping {
@@ -269,9 +256,9 @@ fn write_file(file: &FileMapping) -> Result<Value> {
     };
     let mut value = object([
         ("destination", from_path(destination)),
-        ("follow", said(!follow, || false.into())),
-        ("include", said(!include.is_empty(), || include.clone().into())),
-        ("exclude", said(!exclude.is_empty(), || exclude.clone().into())),
+        ("follow", (!follow).then_some(false).into()),
+        ("include", include.clone().into()),
+        ("exclude", exclude.clone().into()),
         ("mode", write_attribute(&attributes.mode, |&mode| from_mode(mode))),
         ("uid", write_attribute(&attributes.uid, |&uid| uid.into())),
         ("gid", write_attribute(&attributes.gid, |&gid| gid.into())),
@@ -292,20 +279,20 @@ fn write_attribute<T>(attribute: &Attribute<T>, write: impl FnOnce(&T) -> Value)
 }
 
 fn source(file: &mut Members) -> Result<Source> {
-    // A mark that is not set is not there.
+    // A flag that is false counts as absent.
     let is_given = |name: &&&str| {
         file.members.get(**name).is_some_and(|value| !matches!(value, Value::Bool(false)))
     };
     let given: Vec<&str> = SOURCES.iter().filter(is_given).copied().collect();
     let [name] = given[..] else {
         return Err(file.refuse(match &given[..] {
-            [] => format!("it does not say what the file is: give one of {}", SOURCES.join(", ")),
-            several => format!("it is two things, {}: give one", several.join(" and ")),
+            [] => format!("it does not say what the file is: add one of {}", SOURCES.join(", ")),
+            several => format!("it has {}: keep only one", several.join(" and ")),
         }));
     };
     let mark = |value| match value {
         Value::Bool(true) => Ok(()),
-        _ => Err("it is true, or left out".to_owned()),
+        _ => Err("expected true, or no such member".to_owned()),
     };
     let source = match name {
         "source" => file.take(name, path)?.map(Source::Path),
@@ -340,7 +327,7 @@ fn permission_rule(index: usize, value: Value) -> Result<PermissionRule> {
         Members::new(format!("perms[{index}]"), value, &[&["glob", "mode", "uid", "gid"]])?;
     let Some(glob) = rule.take("glob", string)? else {
         return Err(
-            rule.refuse("it has no glob: give one that matches destinations, as in \"bin/*\"")
+            rule.refuse("it has no glob: add one that matches destinations, for example \"bin/*\"")
         );
     };
     Ok(PermissionRule {

@@ -1,5 +1,5 @@
-//! Whose recipes are followed: a recipe names files of this machine, and a stranger may have
-//! written it.
+//! Decides which recipes are followed: a recipe names files of this machine, and a stranger may
+//! have written it.
 
 use std::{
     fmt, fs,
@@ -12,26 +12,26 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     recipe::{
         mapping::{FileMapping, Source},
         origin::{Origin, Recipe},
     },
 };
 
-/// Which recipes of a layout are followed. Every other is an error that names the file that it
-/// would read.
+/// Which recipes of a layout are followed. Other recipes are an error, which names the file that
+/// the recipe would read.
 ///
-/// A recipe is followed if one of these holds:
+/// A recipe is followed if one of these conditions holds:
 ///
-/// - it has the seal of a [`RecipeKey`] that is given here: this user wrote it on this machine;
-/// - all files that it reads lie below the roots that are given here, and the Nix store is one by
-///   default: everybody may read it;
-/// - all recipes are trusted.
+/// - It has the seal of the [`RecipeKey`] of this value: this user wrote it on this machine.
+/// - All files that it reads are below the roots of this value. The Nix store is a root by default,
+///   because everyone can read it.
+/// - All recipes are trusted.
 ///
-/// Links in the paths are followed before they are compared with the roots. Who may change what
-/// lies below a root can change it between the comparison and the read. What is read leaves only if
-/// it has the digest that the recipe says.
+/// Paths are compared with the roots after resolving links. A user who can change files below a
+/// root can change them between the comparison and the read. The bytes are only returned if they
+/// have the digest in the recipe.
 ///
 /// ```
 /// use oci_layout::{ImageLayout, RecipeTrust};
@@ -50,7 +50,7 @@ pub struct RecipeTrust {
     key: Option<RecipeKey>,
 }
 
-/// The Nix store.
+/// Trusts the Nix store.
 impl Default for RecipeTrust {
     fn default() -> Self {
         Self { all: false, roots: vec!["/nix/store".into()], key: None }
@@ -58,7 +58,8 @@ impl Default for RecipeTrust {
 }
 
 impl RecipeTrust {
-    /// All recipes are followed, whoever wrote them: they read what this process may read.
+    /// Follows all recipes, whoever wrote them. They can read everything that this process can
+    /// read.
     pub fn everything() -> Self {
         Self { all: true, ..Self::default() }
     }
@@ -74,16 +75,16 @@ impl RecipeTrust {
         Self { key: Some(key), ..self }
     }
 
-    /// The key, with which new recipes are sealed.
+    /// The key that seals new recipes.
     pub(crate) fn sealing_key(&self) -> Option<&RecipeKey> {
         self.key.as_ref()
     }
 
-    /// Whether a recipe that was read from this file is followed.
+    /// Checks whether a recipe that was read from this file is followed.
     ///
     /// # Errors
     ///
-    /// [`Error::RecipeUntrusted`].
+    /// [`Error::RecipeUntrusted`] if not.
     pub(crate) fn check(&self, recipe: &Recipe, file: &Path) -> Result<()> {
         if self.all || self.key.as_ref().is_some_and(|key| key.has_sealed(recipe)) {
             return Ok(());
@@ -100,7 +101,7 @@ impl RecipeTrust {
         self.all || is_below(path, &self.canonical_roots())
     }
 
-    /// The first file that a recipe reads outside of the roots.
+    /// The first file outside of the roots that a recipe reads.
     fn outside(&self, recipe: &Recipe) -> Option<PathBuf> {
         let roots = self.canonical_roots();
         let outside = |path: &Path| (!is_below(path, &roots)).then(|| path.to_owned());
@@ -126,9 +127,9 @@ fn is_below(path: &Path, roots: &[PathBuf]) -> bool {
     resolved(path).is_some_and(|path| roots.iter().any(|root| path.starts_with(root)))
 }
 
-/// Where a path leads, with all links followed. What is not there is taken as it stands, so that
-/// reading it says that it vanished; nothing is known of a dangling link, and of what lies above
-/// something that is not there.
+/// Resolves all links of a path. A path that does not exist stays as it is, so that reading it
+/// reports that it vanished. Returns `None` for a dangling link, and for a path whose parent does
+/// not exist.
 fn resolved(path: &Path) -> Option<PathBuf> {
     match path.canonicalize() {
         Ok(path) => Some(path),
@@ -139,22 +140,21 @@ fn resolved(path: &Path) -> Option<PathBuf> {
     }
 }
 
-/// A secret of this user, by which the recipes that this user wrote on this machine are known
-/// again.
+/// A secret of this user, which identifies recipes that this user wrote on this machine.
 ///
-/// A recipe that is written with it has a seal: a message authentication code (HMAC with sha256)
-/// over the recipe. A stranger can neither make a seal nor change a sealed recipe. A stranger who
-/// was given a sealed recipe can give it back: it still describes the same blob.
+/// A recipe that is written with it has a seal: a message authentication code (HMAC with SHA-256)
+/// of the recipe. A stranger can neither make a seal nor change a sealed recipe. A stranger who
+/// received a sealed recipe can return it, but it still describes the same blob.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RecipeKey([u8; 32]);
 
 impl RecipeKey {
-    /// The key in this file; `None` if there is no file.
+    /// Reads the key from a file. Returns `None` if the file does not exist.
     ///
     /// # Errors
     ///
-    /// [`Error::Read`]; [`Error::Invalid`] for a file that has another length, belongs to another
-    /// user or can be read by other users.
+    /// [`Error::Read`] if the file cannot be read. [`Error::Invalid`] if it has another length,
+    /// belongs to another user, or is readable by other users.
     pub fn open(path: impl AsRef<Path>) -> Result<Option<Self>> {
         let path = path.as_ref();
         let mut file = match fs::File::open(path) {
@@ -164,10 +164,10 @@ impl RecipeKey {
         let metadata = file.metadata().map_err(Error::read(path))?;
         let refuse = |reason: &str| Err(Error::invalid(format!("recipe key {path:?}"), reason));
         if metadata.uid() != rustix::process::geteuid().as_raw() {
-            return refuse("it belongs to another user: remove it, and a new one is made");
+            return refuse("it belongs to another user: remove it, and a new key will be created");
         }
         if metadata.mode() & 0o077 != 0 {
-            return refuse("other users may read it: remove it, and a new one is made");
+            return refuse("other users can read it: remove it, and a new key will be created");
         }
         let mut key = [0; 32];
         match file.read_exact(&mut key) {
@@ -175,15 +175,15 @@ impl RecipeKey {
             Err(cause) if cause.kind() != io::ErrorKind::UnexpectedEof => {
                 Err(Error::read(path)(cause))
             }
-            _ => refuse("it has another length than 32 bytes: remove it, and a new one is made"),
+            _ => refuse("it does not have 32 bytes: remove it, and a new key will be created"),
         }
     }
 
-    /// The same, made with its folder if it is not there.
+    /// Reads the key from a file. Creates the file and its folder if they do not exist.
     ///
     /// # Errors
     ///
-    /// As of [`RecipeKey::open`], and [`Error::Write`].
+    /// The same as [`RecipeKey::open`], and [`Error::Write`].
     pub fn open_or_create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         if let Some(key) = Self::open(path)? {
@@ -204,7 +204,7 @@ impl RecipeKey {
             .map_err(Error::write(path))?;
         match file.persist_noclobber(path) {
             Ok(_) => Ok(Self(key)),
-            // Another process was faster: its key counts.
+            // Another process was faster, so its key counts.
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
                 Self::open(path)?.ok_or_else(|| Error::read(path)(io::ErrorKind::NotFound.into()))
             }
@@ -212,11 +212,11 @@ impl RecipeKey {
         }
     }
 
-    /// The seal of a recipe.
+    /// Computes the seal of a recipe.
     ///
     /// # Errors
     ///
-    /// As of [`Recipe::to_bytes`].
+    /// The same as [`Recipe::to_bytes`].
     pub(crate) fn seal(&self, recipe: &Recipe) -> Result<[u8; 32]> {
         Ok(self.mac(recipe)?.finalize().into_bytes().into())
     }
@@ -232,7 +232,7 @@ impl RecipeKey {
     }
 }
 
-/// Without the secret.
+/// Omits the secret.
 impl fmt::Debug for RecipeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecipeKey").finish_non_exhaustive()

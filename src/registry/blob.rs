@@ -1,4 +1,4 @@
-//! A blob that is read from its registry when somebody wants the bytes.
+//! A blob in a registry, which is downloaded when it is read.
 
 use std::{
     io::{self, Cursor, Read},
@@ -52,19 +52,19 @@ impl Blob for RemoteBlob {
     }
 }
 
-/// Reads to the end, also over several connections. Whether the bytes are the right ones and all
-/// there is for the one to see who wants them.
+/// Reads a blob, over several connections if necessary. The caller checks that the bytes are
+/// complete and correct.
 struct Reader {
     blob: RemoteBlob,
     response: Response,
     chunk: Box<dyn Read + Send>,
-    /// How many bytes were read.
+    /// The number of bytes that were read.
     position: u64,
-    /// How many bytes come that were read already.
+    /// The number of received bytes to skip, because they were read before.
     skip: u64,
-    /// How often the answer broke off without substantial progress.
+    /// The number of retries since the last substantial progress.
     retries: u32,
-    /// Where the last substantial progress ended.
+    /// The position at the last substantial progress.
     resumed_at: u64,
     pace: Pace,
 }
@@ -94,15 +94,15 @@ impl Read for Reader {
     }
 }
 
-/// How many bytes of a blob must come before the count of retries begins anew. A registry cannot
-/// have a blob asked for more than a thousand times as often as a client tries again.
+/// How many bytes reset the count of retries. The limit is relative to the size of the blob, so
+/// that a registry cannot cause more than a thousand times the configured retries.
 fn substantial(size: u64) -> u64 {
     const LEAST: u64 = 1 << 20;
     LEAST.max(size / 1000)
 }
 
 impl Reader {
-    /// Asks for the rest of the blob.
+    /// Requests the rest of the blob.
     fn resume(&mut self, failure: &Failure) -> io::Result<()> {
         let RemoteBlob { session, descriptor } = &self.blob;
         if self.position - self.resumed_at >= substantial(descriptor.size) {

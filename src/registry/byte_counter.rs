@@ -1,10 +1,10 @@
-//! How much of all there is has gone by.
+//! Progress in bytes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::basics::progress::Progress;
 
-/// Bytes of blobs: those that went by, and all that may.
+/// The number of bytes transferred so far, and the total.
 pub(crate) struct ByteCounter {
     progress: Option<Progress>,
     done: AtomicU64,
@@ -16,12 +16,12 @@ impl ByteCounter {
         Self { progress, done: AtomicU64::new(0), total: AtomicU64::new(0) }
     }
 
-    /// Counts bytes that may go by.
+    /// Adds bytes to the total.
     pub(crate) fn expect(&self, bytes: u64) {
         self.total.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Counts bytes that went by.
+    /// Counts bytes that were transferred.
     pub(crate) fn advance(&self, bytes: u64) {
         let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if let Some(Progress(report)) = &self.progress {
@@ -29,7 +29,7 @@ impl ByteCounter {
         }
     }
 
-    /// Takes back bytes that have to go by once more.
+    /// Subtracts bytes that must be transferred again.
     pub(crate) fn retreat(&self, bytes: u64) {
         self.done.fetch_sub(bytes, Ordering::Relaxed);
     }

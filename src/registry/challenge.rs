@@ -1,22 +1,22 @@
-//! The ways to log in that a registry accepts: the header
-//! [WWW-Authenticate](https://www.rfc-editor.org/rfc/rfc9110.html#section-11.6.1), read as
-//! leniently as clients read it.
+//! The authentication schemes that a registry accepts: the header
+//! [WWW-Authenticate](https://www.rfc-editor.org/rfc/rfc9110.html#section-11.6.1), parsed as
+//! leniently as other clients do.
 //!
-//! Registries and proxies send what the grammar does not allow: realms without quotes or with
-//! letters beyond ASCII, semicolons for commas, tabs. None of that changes what is meant.
+//! Registries and proxies send values that the grammar does not allow: realms without quotes or
+//! with non-ASCII letters, semicolons for commas, tabs. The meaning is clear all the same.
 
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
-/// One way to log in that the server accepts.
+/// An authentication scheme that the server accepts.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Challenge {
     pub(crate) scheme: String,
-    /// In their order; names in lower case.
+    /// In their original order, with lower-case names.
     pub(crate) parameters: Vec<(String, String)>,
 }
 
 impl Challenge {
-    /// All challenges in these headers, in their order.
+    /// All challenges in the headers, in their order.
     pub(crate) fn all(headers: &HeaderMap) -> Vec<Self> {
         let values = headers.get_all(WWW_AUTHENTICATE).iter();
         values.flat_map(|value| parse(&String::from_utf8_lossy(value.as_bytes()))).collect()
@@ -26,7 +26,7 @@ impl Challenge {
         self.scheme.eq_ignore_ascii_case(scheme)
     }
 
-    /// The parameter of this name, which is in lower case, if there is one that is not empty.
+    /// The value of a parameter, unless it is empty. `name` is in lower case.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.parameters.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| &**value).filter(|value| !value.is_empty())
@@ -40,7 +40,7 @@ fn parse(text: &str) -> Vec<Challenge> {
         let (word, after) = split_word(rest);
         if let Some(value) = after.trim_start().strip_prefix('=') {
             let (value, after) = split_value(value);
-            // A parameter without a name, or in front of every scheme, says nothing.
+            // Ignore a parameter without a name, and one before the first scheme.
             if let (Some(challenge), false) = (challenges.last_mut(), word.is_empty()) {
                 challenge.parameters.push((word.to_ascii_lowercase(), value));
             }
@@ -61,14 +61,14 @@ fn skip_separators(text: &str) -> &str {
     text.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':'))
 }
 
-/// The [token](https://www.rfc-editor.org/rfc/rfc9110.html#section-5.6.2) at the beginning, and
-/// what follows.
+/// Splits off the [token](https://www.rfc-editor.org/rfc/rfc9110.html#section-5.6.2) at the
+/// beginning.
 fn split_word(text: &str) -> (&str, &str) {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~/".contains(c);
     text.split_at(text.find(|c| !is_part(c)).unwrap_or(text.len()))
 }
 
-/// Skips the token that a scheme such as Negotiate has in place of parameters. It ends with its
+/// Skips the token that schemes such as Negotiate have instead of parameters. It ends with its
 /// padding, `=`.
 fn skip_token68(after: &str) -> &str {
     let (word, rest) = split_word(after.trim_start());
@@ -77,7 +77,7 @@ fn skip_token68(after: &str) -> &str {
     if !word.is_empty() && is_last { after_token } else { after }
 }
 
-/// A parameter's value, and what follows.
+/// Splits off the value of a parameter.
 fn split_value(text: &str) -> (String, &str) {
     let text = text.trim_start();
     let Some(quoted) = text.strip_prefix('"') else { return split_unquoted(text) };
@@ -92,8 +92,8 @@ fn split_value(text: &str) -> (String, &str) {
     (value, "")
 }
 
-/// A value without quotes ends in front of a separator, or in front of the next parameter: it may
-/// have spaces in it.
+/// Splits off a value without quotes. It may contain spaces, and ends before a separator or the
+/// next parameter.
 fn split_unquoted(text: &str) -> (String, &str) {
     let end = text.find([',', ';']).unwrap_or(text.len());
     let next =

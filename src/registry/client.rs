@@ -1,4 +1,4 @@
-//! How registries are asked.
+//! The settings of a registry client.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -8,109 +8,109 @@ use crate::{
     registry::{credentials::Credentials, proxy::Proxies},
 };
 
-/// How registries are asked. A plain value: what it is asked for opens its own connections.
+/// A registry client: its settings. Each call opens its own connections.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 #[must_use]
 pub struct Client {
-    /// Who asks.
+    /// The credentials.
     pub credentials: Credentials,
-    /// HTTP without TLS. Otherwise every registry is asked with TLS, except one on this machine
-    /// (`localhost`, `127.0.0.1`, `[::1]`) that does not speak it.
+    /// Whether to use HTTP without TLS. Otherwise the client uses TLS, except for a registry on
+    /// this machine (`localhost`, `127.0.0.1`, `[::1]`) that does not support it.
     pub plain_http: bool,
-    /// Whether a registry must show a certificate that is trusted. If it need not, a registry that
-    /// does not speak TLS is asked without, wherever it is.
+    /// Whether a registry must present a trusted certificate. If not, the client also accepts
+    /// registries without TLS, on any host.
     pub tls_verify: bool,
-    /// How often a request is made again that failed for a reason that may pass: the registry is
-    /// busy or broken, or the connection went away. Before the first time half a second passes, and
-    /// each time twice as long.
+    /// How often a request is retried after a temporary failure: the registry is busy or fails, or
+    /// the connection is lost. The first retry happens after half a second, and each further one
+    /// after twice the previous delay.
     pub retries: u32,
-    /// How long a registry may be silent, and how long the head of an answer may take.
+    /// How long to wait for the head of a response, and for more bytes of its body.
     pub timeout: Duration,
-    /// How many bytes of an answer must come in a second, averaged over
+    /// The minimum rate of a response in bytes per second, averaged over
     /// [`rate_window`](Self::rate_window).
     pub least_rate: u64,
-    /// Over how much waiting for an answer the rate is averaged. A slower one is given up, and so
-    /// is a registry whose silences last that long together.
+    /// The waiting time over which the rate is averaged. A slower response is an error, and so is a
+    /// registry that fails to respond for this long in total.
     pub rate_window: Duration,
-    /// Repositories of a registry that is pushed to, by their paths in it, which may have some of
-    /// the image's blobs and may be read: what they have is not sent.
+    /// Repositories of the registry that may have blobs of the pushed image, by their paths. The
+    /// login must be able to read them. Blobs that they have are mounted instead of sent.
     pub mount_from: Vec<String>,
-    /// Who is told how much is done.
+    /// Receives the progress.
     pub progress: Option<Progress>,
-    /// The authorities whose certificates are trusted, each a certificate in DER; by default those
-    /// that the system trusts, or that are in `SSL_CERT_FILE` and `SSL_CERT_DIR`. A registry's own
-    /// certificate may be among them.
+    /// The trusted certificate authorities, each as a certificate in DER. The default is those of
+    /// the system, or in `SSL_CERT_FILE` and `SSL_CERT_DIR`. A registry's own certificate can be
+    /// one of them.
     pub authorities: Option<Vec<Vec<u8>>>,
-    /// PEM files with certificates that are trusted in addition.
+    /// PEM files with additional trusted certificates.
     pub ca_files: Vec<PathBuf>,
-    /// Folders that have folders of certificates, each for the registry whose name it has, `HOST`
-    /// or `HOST:PORT`; the first one that there is for a registry counts. In it, as in
+    /// Folders that contain a folder of certificates for each registry, named `HOST` or
+    /// `HOST:PORT`. The first one that exists for a registry is used. As in
     /// [`/etc/containers/certs.d`](https://github.com/containers/image/blob/main/docs/containers-certs.d.5.md)
-    /// and `/etc/docker/certs.d`, are certificates that are trusted in addition (`*.crt`), and
-    /// client certificates (`*.cert`, each with its key in `*.key`), all in PEM.
+    /// and `/etc/docker/certs.d`, it contains additional trusted certificates (`*.crt`) and client
+    /// certificates (`*.cert`, each with its key in `*.key`), all in PEM.
     pub certs_d: Vec<PathBuf>,
-    /// One folder of that kind for every registry, in place of those.
+    /// A folder of that kind for every registry, instead of those in [`certs_d`](Self::certs_d).
     pub cert_dir: Option<PathBuf>,
-    /// The proxies; by default those that the environment names.
+    /// The proxies. The default is those that the environment names.
     pub proxies: Option<Proxies>,
 }
 
 impl Client {
-    /// Sets who asks.
+    /// Sets the credentials.
     pub fn credentials(self, credentials: Credentials) -> Self {
         Self { credentials, ..self }
     }
 
-    /// Sets whether HTTP without TLS is used.
+    /// Sets whether to use HTTP without TLS.
     pub fn plain_http(self, plain_http: bool) -> Self {
         Self { plain_http, ..self }
     }
 
-    /// Sets how often a request is made again.
+    /// Sets how often a request is retried.
     pub fn retries(self, retries: u32) -> Self {
         Self { retries, ..self }
     }
 
-    /// Sets how long a registry may be silent.
+    /// Sets how long to wait for a registry that does not respond.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Sets how many bytes of an answer must come in a second, averaged over so much waiting for
-    /// them.
+    /// Sets the minimum rate of a response in bytes per second, and the waiting time over which it
+    /// is averaged.
     pub fn least_rate(self, bytes: u64, window: Duration) -> Self {
         Self { least_rate: bytes, rate_window: window, ..self }
     }
 
-    /// Adds a repository that may have blobs of an image that is pushed.
+    /// Adds a repository that may have blobs of the pushed image.
     pub fn mount_from(mut self, repository: impl Into<String>) -> Self {
         self.mount_from.push(repository.into());
         self
     }
 
-    /// Sets who is told how much is done.
+    /// Sets the callback that receives the progress.
     pub fn progress(self, progress: Progress) -> Self {
         Self { progress: Some(progress), ..self }
     }
 
-    /// Sets the authorities whose certificates are trusted.
+    /// Sets the trusted certificate authorities.
     pub fn authorities(self, authorities: Vec<Vec<u8>>) -> Self {
         Self { authorities: Some(authorities), ..self }
     }
 
-    /// Sets whether a registry must show a certificate that is trusted.
+    /// Sets whether a registry must present a trusted certificate.
     pub fn tls_verify(self, tls_verify: bool) -> Self {
         Self { tls_verify, ..self }
     }
 
-    /// Adds a file with certificates that are trusted.
+    /// Adds a PEM file with trusted certificates.
     pub fn ca_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.ca_files.push(file.into());
         self
     }
 
-    /// Adds a folder that contains folders of certificates; those added earlier take precedence.
+    /// Adds a folder of folders of certificates. Those added earlier take precedence.
     pub fn certs_d(mut self, dir: impl Into<PathBuf>) -> Self {
         self.certs_d.push(dir.into());
         self
@@ -127,15 +127,15 @@ impl Client {
     }
 }
 
-/// The pool for writing what comes from a registry, in place of this one: threads that wait for the
-/// network more than they work are never too few.
+/// A pool for downloading, based on this one. It has at least four threads, because they wait for
+/// the network more than they work.
 pub fn download_pool(pool: &Pool) -> Pool {
     const FEWEST: usize = 4;
     Pool::new(pool.threads().max(FEWEST))
 }
 
-/// Anonymous, with TLS, with 5 retries (15 seconds of waiting), 30 seconds of silence, and at least
-/// 1 KiB in a second, averaged over 60 seconds.
+/// Anonymous, with TLS, 5 retries (15 seconds in total), a timeout of 30 seconds, and at least 1
+/// KiB per second, averaged over 60 seconds.
 impl Default for Client {
     fn default() -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Who asks a registry.
+//! Credentials for registries.
 
 use std::{
     fmt, fs, io,
@@ -17,24 +17,24 @@ use crate::{
     registry::{helper, reference::Reference},
 };
 
-/// How one proves to a registry who one is.
+/// Credentials for registries.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credentials {
-    /// Not at all.
+    /// No credentials.
     #[default]
     Anonymous,
-    /// With a name and a password, which may be a token.
+    /// A user name and a password, which may be a token.
     Password {
-        /// The name.
+        /// The user name.
         user: String,
         /// The password.
         password: String,
     },
-    /// With what `docker login` or `podman login` wrote into the first of these files that has
-    /// something for the registry, itself or by a credential helper that it names. Files that are
-    /// not there are passed over, and where none has anything, requests are anonymous. So they are
-    /// if a helper fails; an error of the registry then says that it did.
+    /// The files that `docker login` and `podman login` write. The first one with credentials for
+    /// the registry is used, whether it contains them or names a credential helper. Missing files
+    /// are skipped. Without credentials, requests are anonymous. If a credential helper fails,
+    /// requests are anonymous too, and an error of the registry mentions the helper.
     Files(Vec<PathBuf>),
 }
 
@@ -46,8 +46,7 @@ impl Credentials {
             Self::Files(files) => {
                 let mut notes = Vec::new();
                 for file in files {
-                    let found = in_file(file, reference, &mut notes)?;
-                    if !found.is_none() {
+                    if let Some(found) = in_file(file, reference, &mut notes)?.if_any() {
                         return Ok(found);
                     }
                 }
@@ -57,16 +56,16 @@ impl Credentials {
     }
 }
 
-/// What was found. Without `Debug`: nothing of it is ever printed, except the notes.
+/// The credentials for a registry. It has no `Debug`: only the notes may be printed.
 #[derive(Default)]
 pub(crate) struct Secret {
-    /// A name and a password, which need not be UTF-8.
+    /// A user name and a password, which need not be UTF-8.
     pub(crate) password: Option<(Vec<u8>, Vec<u8>)>,
-    /// What is exchanged for a token, in place of a password.
+    /// An identity token, which is exchanged for an access token.
     pub(crate) identity: Option<String>,
     /// A token for the registry itself.
     pub(crate) token: Option<String>,
-    /// Why credentials may be missing, in words for an error.
+    /// Why credentials may be missing, for error messages.
     pub(crate) notes: Vec<String>,
 }
 
@@ -77,7 +76,7 @@ impl Secret {
         Self { password: is_some.then_some((user, password)), ..Self::default() }
     }
 
-    /// The name `<token>` says that the password is an identity token.
+    /// A user name of `<token>` means that the password is an identity token.
     fn of_names(user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Self {
         match str::from_utf8(password.as_ref()) {
             Ok(token) if user.as_ref() == b"<token>" && !token.is_empty() => {
@@ -87,12 +86,16 @@ impl Secret {
         }
     }
 
+    fn if_any(self) -> Option<Self> {
+        (!self.is_none()).then_some(self)
+    }
+
     pub(crate) fn is_none(&self) -> bool {
         self.password.is_none() && self.identity.is_none() && self.token.is_none()
     }
 }
 
-/// No password is ever printed.
+/// Passwords are never printed.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -105,9 +108,9 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What the file has for the repository:
-/// [podman](https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md) writes
-/// credentials for parts of a registry, and the longest path that fits wins.
+/// Finds the credentials for a repository in a file.
+/// [podman](https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md) stores
+/// credentials for parts of a registry too; the longest matching path takes precedence.
 fn in_file(file: &Path, reference: &Reference, notes: &mut Vec<String>) -> Result<Secret> {
     let bytes = match fs::read(file) {
         Ok(bytes) => bytes,
@@ -119,14 +122,14 @@ fn in_file(file: &Path, reference: &Reference, notes: &mut Vec<String>) -> Resul
         Err(cause) => return Err(Error::read(file)(cause)),
     };
     let refuse = |reason: String| Error::invalid(format!("credentials in {file:?}"), reason);
-    // Some editors begin a file with a mark of its encoding.
+    // Some editors write a byte order mark.
     let json = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     if json.trim_ascii().is_empty() {
         return Ok(Secret::default());
     }
     let config = serde_json::from_slice::<Value>(json);
     let config = config.map_err(|_| {
-        refuse("it is not JSON: log in again, with `docker login` or `podman login`".to_owned())
+        refuse("not valid JSON: log in again with `docker login` or `podman login`".to_owned())
     })?;
     let mut ask = |name: &str, server: &str| match helper::get(name, server) {
         Ok(None) => Secret::default(),
@@ -139,8 +142,7 @@ fn in_file(file: &Path, reference: &Reference, notes: &mut Vec<String>) -> Resul
     let read = |entry: &Value| {
         entry_of(entry).ok_or_else(|| {
             refuse(format!(
-                "what it says of {} cannot be read: log in again, with `docker login` or `podman \
-                 login`",
+                "the entry for {} is malformed: log in again with `docker login` or `podman login`",
                 reference.registry
             ))
         })
@@ -149,29 +151,26 @@ fn in_file(file: &Path, reference: &Reference, notes: &mut Vec<String>) -> Resul
     let paths =
         full.rmatch_indices('/').map(|(at, _)| &full[..at]).filter(|path| path.contains('/'));
     for path in std::iter::once(&*full).chain(paths) {
-        if let Some(name) = config["credHelpers"][path].as_str().filter(|name| !name.is_empty()) {
-            let found = ask(name, path);
-            if !found.is_none() {
-                return Ok(found);
-            }
+        if let Some(name) = config["credHelpers"][path].as_str().filter(|name| !name.is_empty())
+            && let Some(found) = ask(name, path).if_any()
+        {
+            return Ok(found);
         }
-        let found = read(&config["auths"][path])?;
-        if !found.is_none() {
+        if let Some(found) = read(&config["auths"][path])?.if_any() {
             return Ok(found);
         }
     }
-    // The entry of the registry takes precedence over the helper for all, even if it names no
+    // The registry's own entry takes precedence over the default helper, even if it names no
     // helper.
     let servers = servers(&reference.registry);
     let own = servers
         .iter()
         .find_map(|server| Some((server, config["credHelpers"].get(server)?.as_str()?)));
     let helper = own.or_else(|| Some((servers.first()?, config["credsStore"].as_str()?)));
-    if let Some((server, name)) = helper.filter(|(_, name)| !name.is_empty()) {
-        let found = ask(name, server);
-        if !found.is_none() {
-            return Ok(found);
-        }
+    if let Some((server, name)) = helper.filter(|(_, name)| !name.is_empty())
+        && let Some(found) = ask(name, server).if_any()
+    {
+        return Ok(found);
     }
     let Some(auths) = config["auths"].as_object() else { return Ok(Secret::default()) };
     let exact = servers.iter().filter_map(|server| auths.get(server));
@@ -179,15 +178,14 @@ fn in_file(file: &Path, reference: &Reference, notes: &mut Vec<String>) -> Resul
         .iter()
         .filter(|(key, _)| server_of(key).is_some_and(|key| servers.iter().any(|of| of == key)));
     for entry in exact.chain(others.map(|(_, entry)| entry)) {
-        let found = read(entry)?;
-        if !found.is_none() {
+        if let Some(found) = read(entry)?.if_any() {
             return Ok(found);
         }
     }
     Ok(Secret::default())
 }
 
-/// The names of a registry in such files, the most common first.
+/// The keys of a registry in these files, the most common one first.
 fn servers(registry: &str) -> Vec<String> {
     let names: &[&str] = match registry {
         "docker.io" | "index.docker.io" | "registry-1.docker.io" => {
@@ -198,8 +196,7 @@ fn servers(registry: &str) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// The registry that a key means which is written as an address: with a scheme, or with a path that
-/// registries have.
+/// The registry of a key that is a URL: it has a scheme, or a path that registries use.
 fn server_of(key: &str) -> Option<&str> {
     let address = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://"));
     match (address, key.split_once('/')) {
@@ -232,7 +229,7 @@ fn entry_of(entry: &Value) -> Option<Secret> {
     Some(secret)
 }
 
-/// Decodes `NAME:PASSWORD` in base64. As docker does, it ignores line ends and zeros after the
+/// Decodes `NAME:PASSWORD` in base64. Like docker, it ignores line ends, and zeros after the
 /// password. The result is `None` if the text is malformed, and `Some(None)` if it is empty.
 fn decode(auth: &str) -> Option<Option<(Vec<u8>, Vec<u8>)>> {
     let config =

@@ -1,4 +1,4 @@
-//! What can go wrong between us and a registry, and whether it may pass.
+//! Failures of requests to a registry, and which of them are temporary.
 
 use std::{error::Error as StdError, io, iter, time::Duration};
 
@@ -14,55 +14,55 @@ use crate::{
     registry::{challenge::Challenge, pace::LeastRate},
 };
 
-/// The longest that a registry may have us wait.
+/// The longest `Retry-After` that is respected.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// Why a request did not do what it should.
+/// Why a request failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// There was no answer, or half of one.
+    /// There was no complete response.
     Request(reqwest::Error),
-    /// The registry said nothing for too long.
+    /// The registry did not respond in time.
     Silent,
-    /// An answer came in drips, slower than this.
+    /// The response was slower than this rate.
     Slow(LeastRate),
-    /// It refused.
+    /// The registry returned an error.
     Refused(Refusal),
-    /// Whoever hands out tokens for it refused, with these words.
+    /// The token service denied access, with this message.
     Denied(String),
-    /// Whoever hands out tokens sent none.
+    /// The token service returned no token.
     NoToken,
-    /// Something else came than was asked for, or was taken in than was sent.
+    /// The registry sent or stored other bytes than expected.
     OtherBytes { expected: Digest, actual: Digest },
-    /// An answer that makes no sense, in words.
+    /// An unexpected response, described in words.
     Odd(String),
-    /// It has to be asked once more, and if it always does, this is why.
+    /// The request must be repeated. If that never helps, this is the reason.
     Again(&'static str),
-    /// It lacks a layer that registries need not have, and refuses a manifest that names it.
+    /// The registry refuses a manifest because it lacks a non-distributable layer.
     LacksForeign(Refusal),
-    /// There is a proxy for it that cannot be used, in words.
+    /// The proxy is unusable for this reason.
     Proxy(String),
-    /// None of the registry's: a blob that cannot be had.
+    /// Not a failure of the registry: a blob cannot be read.
     Ours(Error),
 }
 
-/// What a registry answered when it refused: [error
+/// An error response of a registry: [error
 /// codes](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes).
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
     pub(crate) codes: Vec<String>,
     pub(crate) message: String,
-    /// When it wants to be asked again.
+    /// How long to wait before a retry.
     pub(crate) retry_after: Option<Duration>,
-    /// The schemes of logging in that it names; nothing if it does not say how.
+    /// The authentication schemes that it names.
     pub(crate) schemes: Vec<String>,
-    /// There was a header that should name such schemes.
+    /// Whether it has a header that should name them.
     pub(crate) has_challenge: bool,
 }
 
 impl Refusal {
-    /// What an answer with this head and body says.
+    /// Parses an error response.
     pub(crate) fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let retry_after = seconds.map(Duration::from_secs);
@@ -82,8 +82,8 @@ impl Refusal {
     }
 }
 
-/// The codes and the words of an error. Proxies and token services have other forms; their words
-/// are kept.
+/// The codes and the message of an error response. Proxies and token services use other formats,
+/// whose messages are kept.
 fn said(body: &[u8]) -> (Vec<String>, String) {
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
         return (Vec::new(), String::from_utf8_lossy(body).into_owned());
@@ -104,11 +104,17 @@ fn said(body: &[u8]) -> (Vec<String>, String) {
 }
 
 impl Failure {
-    /// Whether the same request may succeed later, of a registry that answered before or did not.
+    /// An unexpected status.
+    pub(crate) fn status(status: StatusCode) -> Self {
+        Self::Odd(format!("status {}", status.as_u16()))
+    }
+
+    /// Whether the same request may succeed later. `has_answered` says whether the registry has
+    /// responded before.
     pub(crate) fn may_pass(&self, has_answered: bool) -> bool {
         match self {
-            // Whoever is not there now seldom comes within seconds, and a wrong name never does.
-            // Who was there may. A certificate that is refused is refused again.
+            // A host that is not there rarely appears within seconds, and a wrong name never does.
+            // A host that was there may come back. A certificate that is refused is refused again.
             Self::Request(error) => {
                 (has_answered || !error.is_connect())
                     && !error.is_builder()
@@ -117,7 +123,7 @@ impl Failure {
             }
             Self::Silent | Self::Again(_) => true,
             Self::Refused(refusal) => {
-                // Not 501 and 507, which say that it cannot be done and that there is no room.
+                // Not 501 and 507: the request is not supported, or there is no space.
                 let is_passing =
                     matches!(refusal.status, 408 | 500 | 502..=506 | 508..) || refusal.is_busy();
                 is_passing && refusal.retry_after.is_none_or(|wait| wait <= MAX_WAIT)
@@ -126,7 +132,7 @@ impl Failure {
         }
     }
 
-    /// How long the registry wants us to wait.
+    /// How long the registry wants the client to wait.
     pub(crate) fn wait(&self) -> Option<Duration> {
         match self {
             Self::Refused(refusal) => refusal.retry_after,
@@ -135,7 +141,7 @@ impl Failure {
     }
 }
 
-/// Whether there was no answer in time.
+/// Whether there was no response in time.
 pub(crate) fn is_silent(failure: &Failure) -> bool {
     match failure {
         Failure::Silent => true,
@@ -144,7 +150,7 @@ pub(crate) fn is_silent(failure: &Failure) -> bool {
     }
 }
 
-/// Whether TLS will fail in the same way again.
+/// Whether TLS will fail again in the same way.
 fn is_final(error: &rustls::Error) -> bool {
     match error {
         rustls::Error::InvalidCertificate(_) | rustls::Error::InvalidMessage(_) => true,
@@ -169,7 +175,7 @@ pub(crate) fn is_about_certificate(alert: AlertDescription) -> bool {
     )
 }
 
-/// Whether a request with TLS failed in the way of a server that does not speak TLS.
+/// Whether a TLS request failed as it does with a server that does not use TLS.
 pub(crate) fn lacks_tls(failure: &Failure) -> bool {
     match failure {
         Failure::Request(error) => match tls_error(error) {
@@ -181,12 +187,12 @@ pub(crate) fn lacks_tls(failure: &Failure) -> bool {
     }
 }
 
-/// The error of TLS inside another one.
+/// The TLS error in the causes of this error.
 pub(crate) fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 
-/// Whether the other side went away before it had answered.
+/// Whether the connection was lost before there was a response.
 pub(crate) fn has_broken_off(error: &reqwest::Error) -> bool {
     causes(error).any(|cause| {
         cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
@@ -194,25 +200,25 @@ pub(crate) fn has_broken_off(error: &reqwest::Error) -> bool {
     })
 }
 
-/// The error, and what is inside of it.
+/// The error and its causes, from the outside in.
 pub(crate) fn causes<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     iter::successors(Some(error), |error| source(*error))
 }
 
-/// What an error of reading a stream was made of is not its source.
+/// `source` of an `io::Error` skips the error that it wraps.
 fn source<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
     let inside = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
     inside.map(|inside| inside as &(dyn StdError + 'static)).or_else(|| error.source())
 }
 
-/// The innermost cause: the outer ones say that there was an error, and name addresses.
+/// The innermost cause. The outer ones are generic and contain addresses.
 pub(crate) fn root(error: &(dyn StdError + 'static)) -> String {
     printable(&causes(error).last().unwrap_or(error).to_string())
 }
 
-/// Whoever sends text may send much of it, and codes that change a terminal.
+/// Text from outside, with control characters replaced and limited in length.
 pub(crate) fn printable(text: &str) -> String {
     const MOST: usize = 200;
     let mut printable: String =

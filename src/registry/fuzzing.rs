@@ -1,4 +1,4 @@
-//! What a registry says, and names of images: see [`crate::fuzzing`].
+//! Challenges of registries, and names of images: see [`crate::fuzzing`].
 
 use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 
@@ -14,8 +14,8 @@ use crate::{
 
 pub use crate::registry::serve::fuzzing::http;
 
-/// Reads challenges, a header in each line. Written as RFC 9110 has them, they are read as the
-/// same.
+/// Parses challenges, one header in each line. Formatted by the rules of RFC 9110, they parse to the
+/// same values.
 pub fn challenge(data: &[u8]) {
     let mut headers = HeaderMap::new();
     for line in data.split(|&byte| byte == b'\n').take(100) {
@@ -41,7 +41,7 @@ pub fn challenge(data: &[u8]) {
     assert_eq!(Challenge::all(&headers), challenges, "{written}");
 }
 
-/// As RFC 9110 has it.
+/// Formats a challenge by the rules of RFC 9110.
 fn written(challenge: &Challenge) -> String {
     let quoted = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"");
     let parameters =
@@ -49,8 +49,8 @@ fn written(challenge: &Challenge) -> String {
     format!("{} {}", challenge.scheme, parameters.collect::<Vec<_>>().join(", "))
 }
 
-/// Reads names: of images in registries and in layouts, digests, platforms, media types,
-/// compressions. What one is displayed as is read as the same.
+/// Parses references, image names, digests, platforms, media types and compressions. Each one's
+/// `Display` parses to the same value.
 pub fn reference(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     if let Ok(reference) = text.parse::<Reference>() {

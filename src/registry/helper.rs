@@ -1,5 +1,5 @@
-//! Asking a [credential helper](https://github.com/docker/docker-credential-helpers#development), a
-//! program that has the passwords.
+//! Calls a [credential helper](https://github.com/docker/docker-credential-helpers#development), a
+//! program that stores passwords.
 
 use std::{
     io::{ErrorKind, Write},
@@ -15,28 +15,26 @@ pub(crate) struct Answer {
     pub(crate) secret: String,
 }
 
-/// Asks the helper of this name, as configurations name it, for what it has for `server`: nothing,
-/// if it says so. The error is why that cannot be known, in words without anything that the helper
-/// printed, which may be a password.
+/// Asks the helper with this name, as configurations contain it, for its credentials for `server`.
+/// The result is `None` if it has none. The error is a message that contains nothing of the
+/// helper's output, which may contain a password.
 pub(crate) fn get(name: &str, server: &str) -> Result<Option<Answer>, String> {
     let program = format!("docker-credential-{name}");
-    let failed = |why: &str| format!("its helper {program} {why}");
+    let failed = |why: &str| format!("the credential helper {program} {why}");
     let mut command = Command::new(&program);
     command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut helper = command.spawn().map_err(|cause| match cause.kind() {
-        ErrorKind::NotFound => {
-            failed("cannot be run, because it is not on PATH: install it, or log in again")
-        }
-        _ => failed(&format!("cannot be run ({cause}): correct that, or log in again")),
+        ErrorKind::NotFound => failed("is not on PATH: install it, or log in again"),
+        _ => failed(&format!("cannot be run ({cause}): fix it, or log in again")),
     })?;
     if let Some(mut stdin) = helper.stdin.take() {
-        // A helper need not read this to its end to answer.
+        // A helper can answer without reading all of its input.
         let _ = stdin.write_all(server.as_bytes());
     }
     let output =
         helper.wait_with_output().map_err(|cause| failed(&format!("cannot be read ({cause})")))?;
     if !output.status.success() {
-        // The words of the library that most helpers share, and those of Docker Desktop.
+        // The messages of the library that most helpers use, and of Docker Desktop.
         let says_none = [output.stdout, output.stderr].iter().any(|said| {
             let said = String::from_utf8_lossy(said).to_lowercase();
             said.contains("credentials not found") || said.contains("no stored credential")
@@ -58,6 +56,6 @@ pub(crate) fn get(name: &str, server: &str) -> Result<Option<Answer>, String> {
             let answer = Answer { user: member("Username"), secret: member("Secret") };
             Ok((!answer.user.is_empty() || !answer.secret.is_empty()).then_some(answer))
         }
-        _ => Err(failed("does not answer as one: install it anew, or log in again")),
+        _ => Err(failed("returned an invalid response: reinstall it, or log in again")),
     }
 }

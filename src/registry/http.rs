@@ -1,4 +1,4 @@
-//! Requests and answers: one HTTP client, waited for by threads that may wait.
+//! Requests and responses: an HTTP client for threads that block.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -25,26 +25,26 @@ use crate::{
     },
 };
 
-/// The largest answer of a registry that refuses.
+/// The maximum size of an error response.
 const MAX_REFUSAL: u64 = 64 << 10;
 
-/// Connections for one registry, and the thread that drives them.
+/// The connections to a registry, and the thread that drives them.
 pub(crate) struct Http {
     client: reqwest::Client,
     proxies: Arc<Proxies>,
-    /// Whether the registry speaks TLS, once that was tried.
+    /// Whether the registry uses TLS, once that is known.
     speaks_tls: OnceLock<bool>,
     network: Network,
-    /// How long the other side may be silent.
+    /// How long the other side may take to respond.
     pub(crate) timeout: Duration,
-    /// How fast an answer must come.
+    /// The minimum rate of a response.
     pub(crate) least_rate: LeastRate,
-    /// As `client`, for requests whose body is for one host alone.
+    /// Like `client`, for requests whose body may go to one host only.
     bound: reqwest::Client,
 }
 
 impl Http {
-    /// For the registry that the reference names.
+    /// For the registry of this reference.
     pub(crate) fn new(settings: &Client, reference: &Reference) -> OurResult<Self> {
         let refuse = |reason: String| Error::Registry {
             reference: reference.to_string(),
@@ -63,14 +63,17 @@ impl Http {
                 .dns_resolver(Resolver::new())
                 .referer(false)
                 .redirect(redirects)
-                // One that cannot be used is told of before a request is made.
+                // An unusable proxy is reported before the request is made.
                 .proxy(Proxy::custom(move |url| through.through(url).ok().flatten()))
                 .build();
             client.map_err(|error| refuse(root(&error)))
         };
-        let (bound, client) = (client(redirects_at_home())?, client(redirects())?);
+        let (bound, client) = (
+            client(redirects(leaves_home, "it redirects an identity token to another host"))?,
+            client(redirects(leaves_tls, "it redirects from HTTPS to plain HTTP"))?,
+        );
         let network = Network::start()
-            .map_err(|cause| refuse(format!("no thread for the network can be had: {cause}")))?;
+            .map_err(|cause| refuse(format!("cannot start a thread for the network: {cause}")))?;
         Ok(Self {
             client,
             bound,
@@ -82,22 +85,21 @@ impl Http {
         })
     }
 
-    /// Whether the registry at this `https` address speaks TLS. A server that does not may wait for
-    /// the rest of what it takes for a request, and so an answer has to come within `patience`.
+    /// Whether the registry at this `https` address uses TLS. A server without TLS may wait for the
+    /// rest of what it takes for a request, so a response must arrive within `patience`.
     pub(crate) fn speaks_tls(&self, root: &Url, patience: Duration) -> bool {
         *self.speaks_tls.get_or_init(|| {
             let get = |url: Url, limit| {
                 let request = self.request(Method::GET, url).build().map_err(Failure::Request)?;
-                self.proxies.through(request.url()).map_err(Failure::Proxy)?;
-                self.wait(limit, self.client.execute(request).map_err(Failure::Request))
+                self.execute(&self.client, request, limit)
             };
             match get(root.clone(), patience) {
                 Ok(_) => true,
                 Err(failure) if !is_silent(&failure) => !lacks_tls(&failure),
                 Err(_) => {
                     let mut plain = root.clone();
-                    plain.set_scheme("http").expect("both schemes are for hosts");
-                    // A server with TLS answers with status 400, if at all, or sends elsewhere.
+                    plain.set_scheme("http").expect("both schemes have hosts");
+                    // A TLS server responds to this with status 400 or a redirect, if at all.
                     let answer = get(plain, self.timeout);
                     !answer.is_ok_and(|answer| {
                         answer.url().scheme() == "http" && answer.status().as_u16() != 400
@@ -107,7 +109,7 @@ impl Http {
         })
     }
 
-    /// The host of the proxy between us and this address.
+    /// The host and port of the proxy for this address.
     pub(crate) fn proxy(&self, url: &Url) -> Option<String> {
         let proxy = self.proxies.through(url).ok()??;
         let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -118,24 +120,32 @@ impl Http {
         self.client.request(method, url)
     }
 
-    /// Makes a request, and waits for the head of the answer.
+    /// Sends a request, and waits for the head of the response.
     pub(crate) fn send(&self, request: Request) -> Result<Response, Failure> {
-        self.proxies.through(request.url()).map_err(Failure::Proxy)?;
-        self.wait(self.timeout, self.client.execute(request).map_err(Failure::Request))
+        self.execute(&self.client, request, self.timeout)
     }
 
-    /// Makes a request whose body no host gets but the one it is for.
+    /// Sends a request whose body may go to this host only.
     pub(crate) fn send_at_home(&self, request: Request) -> Result<Response, Failure> {
-        self.proxies.through(request.url()).map_err(Failure::Proxy)?;
-        self.wait(self.timeout, self.bound.execute(request).map_err(Failure::Request))
+        self.execute(&self.bound, request, self.timeout)
     }
 
-    /// Makes a request while this thread goes on.
+    fn execute(
+        &self,
+        client: &reqwest::Client,
+        request: Request,
+        timeout: Duration,
+    ) -> Result<Response, Failure> {
+        self.proxies.through(request.url()).map_err(Failure::Proxy)?;
+        self.wait(timeout, client.execute(request).map_err(Failure::Request))
+    }
+
+    /// Starts a request in the background.
     pub(crate) fn start(&self, request: Request) -> JoinHandle<reqwest::Result<Response>> {
         self.network.handle().spawn(self.client.execute(request))
     }
 
-    /// The next bytes of an answer that comes at this pace.
+    /// The next bytes of a response, whose rate is measured by `pace`.
     pub(crate) fn chunk(
         &self,
         response: &mut Response,
@@ -144,7 +154,7 @@ impl Http {
         let begin = Instant::now();
         loop {
             let (now, silence) = (Instant::now(), self.timeout.saturating_sub(begin.elapsed()));
-            // The window may end in the middle of a silence.
+            // The window may end while the other side is silent.
             let limit = silence.min(pace.left(self.least_rate));
             let chunk = self.wait(limit, response.chunk().map_err(Failure::Request));
             let bytes = chunk
@@ -163,7 +173,7 @@ impl Http {
         }
     }
 
-    /// All bytes of an answer, or nothing if there are more than so many: they are read no further.
+    /// The whole body of a response, or `None` if it has more than `most` bytes.
     pub(crate) fn body(
         &self,
         mut response: Response,
@@ -179,14 +189,14 @@ impl Http {
         Ok(Some(bytes))
     }
 
-    /// What an answer says that is no success. An error is one of reading it.
+    /// The failure that an error response describes.
     pub(crate) fn refused(&self, response: Response) -> Result<Failure, Failure> {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = self.body(response, MAX_REFUSAL)?.unwrap_or_default();
         Ok(Failure::Refused(Refusal::new(status, &headers, &body)))
     }
 
-    /// Waits for the network, at most so long.
+    /// Blocks until the future completes, or the timeout has passed.
     pub(crate) fn wait<T>(
         &self,
         timeout: Duration,
@@ -197,35 +207,20 @@ impl Http {
     }
 }
 
-/// Followed as far as TLS goes: what a request has in its body, an identity token or a blob, goes
-/// along.
-fn redirects() -> Policy {
+/// Follows redirects that are not refused. The body of a request, which may be an identity token or
+/// a blob, follows them too.
+fn redirects(is_refused: fn(&Url, &Url) -> bool, reason: &'static str) -> Policy {
     let usual = Policy::default();
     Policy::custom(move |attempt| {
         let from = attempt.previous().last();
-        match from.is_some_and(|from| leaves_tls(from, attempt.url())) {
-            true => attempt.error("it sends us from TLS to an address without"),
+        match from.is_some_and(|from| is_refused(from, attempt.url())) {
+            true => attempt.error(reason),
             false => usual.redirect(attempt),
         }
     })
 }
 
-/// Followed at the host alone that the request is for. To go over to TLS is no other host.
-fn redirects_at_home() -> Policy {
-    let usual = Policy::default();
-    Policy::custom(move |attempt| {
-        let from = attempt.previous().last();
-        match from.is_some_and(|from| leaves_home(from, attempt.url())) {
-            true => {
-                attempt.error("it sends us to another host, which an identity token is not for")
-            }
-            false => usual.redirect(attempt),
-        }
-    })
-}
-
-/// Whether what was for the one address would go to another host or port, or without the TLS that
-/// it would have had.
+/// Whether a redirect goes to another host or port, or from TLS to plain HTTP.
 pub(crate) fn leaves_home(from: &Url, to: &Url) -> bool {
     let turns_to_tls = from.scheme() == "http"
         && to.scheme() == "https"
@@ -235,8 +230,7 @@ pub(crate) fn leaves_home(from: &Url, to: &Url) -> bool {
     from.origin() != to.origin() && !turns_to_tls
 }
 
-/// Whether what was for the one address would go to the other without the TLS that it would have
-/// had.
+/// Whether a redirect goes from TLS to plain HTTP.
 pub(crate) fn leaves_tls(from: &Url, to: &Url) -> bool {
     from.scheme() == "https" && to.scheme() != "https"
 }

@@ -1,5 +1,5 @@
-//! Proving who one is when a registry asks: by a password, or by a token that somebody else
-//! [hands out](https://distribution.github.io/distribution/spec/auth/token/).
+//! Authentication with a password, or with a token from a [token
+//! service](https://distribution.github.io/distribution/spec/auth/token/).
 
 use std::{
     fmt::Display,
@@ -22,22 +22,21 @@ use crate::{
     },
 };
 
-/// The largest token that is read, with what is around it.
+/// The maximum size of a token response.
 const MAX_TOKEN: u64 = 1 << 20;
 
-/// What one may do in a registry, once that is proved.
+/// A login for a registry: the credentials, and the token that they gave.
 pub(crate) struct Login {
     secret: Arc<Secret>,
-    /// The identity token that counts now: a token service may replace it with each answer.
+    /// The current identity token. A token service may replace it with each response.
     identity: Arc<Mutex<Option<Identity>>>,
-    /// What tokens shall be good for: `repository:NAME:pull`.
+    /// The scopes of tokens, such as `repository:NAME:pull`.
     scopes: Vec<String>,
-    /// What requests have as their Authorization.
+    /// The value of the `Authorization` header.
     key: Mutex<Option<HeaderValue>>,
 }
 
-/// An identity token, and the token service that has it: no other one gets it, or what that one
-/// replaced it by.
+/// An identity token, and the token service that it belongs to. It is never sent to another one.
 struct Identity {
     token: String,
     home: Option<Url>,
@@ -51,12 +50,11 @@ impl Login {
     }
 
     /// A login with the same credentials whose tokens also cover this scope. Its tokens are
-    /// separate: a token service may refuse a whole request because of one scope in it.
+    /// separate, because a token service may refuse a whole request for one of its scopes.
     pub(crate) fn with(&self, scope: String) -> Self {
-        // Some token services grant only the last scope, and without this login's own scope nothing
-        // works.
+        // Some token services grant only the last scope, so this login's own scopes come last.
         let scopes = [scope].into_iter().chain(self.scopes.iter().cloned()).collect();
-        // A password is the same for all scopes.
+        // A password is valid for all scopes.
         let key = lock(&self.key).clone().filter(|key| key.as_bytes().starts_with(b"Basic "));
         let (secret, identity) = (Arc::clone(&self.secret), Arc::clone(&self.identity));
         Self { secret, identity, scopes, key: Mutex::new(key) }
@@ -66,12 +64,12 @@ impl Login {
         self.secret.is_none()
     }
 
-    /// What went wrong when credentials were looked for.
+    /// What went wrong while looking for credentials.
     pub(crate) fn notes(&self) -> &[String] {
         &self.secret.notes
     }
 
-    /// Adds to the request what is known to open the registry, and returns it.
+    /// Adds the current `Authorization` header to a request, and returns it.
     pub(crate) fn sign(&self, request: &mut Request) -> Option<HeaderValue> {
         let key = lock(&self.key).clone();
         if let Some(key) = &key {
@@ -80,8 +78,8 @@ impl Login {
         key
     }
 
-    /// Finds a key in place of one that the registry refused with these headers. Says whether there
-    /// is another now.
+    /// Obtains a new `Authorization` header after the registry refused one with these headers.
+    /// Returns whether there is a new one.
     pub(crate) fn renew(
         &self,
         http: &Http,
@@ -89,15 +87,15 @@ impl Login {
         headers: &HeaderMap,
         refused: Option<&HeaderValue>,
     ) -> Result<bool, Failure> {
-        // While one thread asks for a token, others wait for it here.
+        // While one thread requests a token, the others wait here.
         let mut key = lock(&self.key);
         if key.as_ref() != refused {
             return Ok(true);
         }
         let challenges = Challenge::all(headers);
         let of = |scheme: &str| challenges.iter().find(|challenge| challenge.is(scheme));
-        // A registry that names an unknown scheme may still accept the password, which was stored
-        // for this registry. crane sends it too.
+        // A registry that names an unknown scheme may still accept the password that was stored for
+        // it. crane sends it too.
         let is_for_password = of("Basic").is_some() || of("Bearer").is_none();
         let basic =
             self.basic().filter(|basic| is_for_password && refused.is_none_or(|key| key != basic));
@@ -113,7 +111,7 @@ impl Login {
                 && refused.is_none() =>
             {
                 return Err(Failure::Denied(
-                    "it wants a password, and there is a token for it".to_owned(),
+                    "it requires a password, but the stored credentials are a token".to_owned(),
                 ));
             }
             None => basic,
@@ -128,7 +126,7 @@ impl Login {
         use base64::{Engine, engine::general_purpose::STANDARD};
         let (user, password) = self.secret.password.as_ref()?;
         let pair = STANDARD.encode([user, &b":"[..], password].concat());
-        Some(HeaderValue::from_str(&format!("Basic {pair}")).expect("base64 may be in a header"))
+        Some(HeaderValue::from_str(&format!("Basic {pair}")).expect("base64 is a header value"))
     }
 
     fn bearer(
@@ -143,23 +141,24 @@ impl Login {
             (Some(_), Some(_)) => return Ok(None),
             (None, _) => self.token(http, registry, challenge)?,
         };
-        let odd = |_| Failure::Odd("its token is one that no request can hold".to_owned());
+        let odd = |_| Failure::Odd("its token is not a valid header value".to_owned());
         HeaderValue::from_str(&format!("Bearer {token}")).map(Some).map_err(odd)
     }
 
-    /// Asks for a token where the challenge says.
+    /// Requests a token from the service that the challenge names.
     fn token(&self, http: &Http, registry: &Url, challenge: &Challenge) -> Result<String, Failure> {
-        let odd =
-            |why: &dyn Display| Failure::Odd(format!("where its tokens are is no address: {why}"));
+        let odd = |why: &dyn Display| {
+            Failure::Odd(format!("the address of its token service is invalid: {why}"))
+        };
         let realm =
-            challenge.parameter("realm").ok_or_else(|| odd(&"its challenge has no realm"))?;
+            challenge.parameter("realm").ok_or_else(|| odd(&"the challenge has no realm"))?;
         let url = registry.join(realm).map_err(|error| odd(&error))?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(odd(&"it is neither of HTTP nor of HTTPS"));
+            return Err(odd(&"expected http:// or https://"));
         }
         if leaves_tls(registry, &url) && !self.is_anonymous() {
             return Err(Failure::Odd(
-                "its tokens are where a password would go without TLS".to_owned(),
+                "its token service does not use TLS, and must not receive a password".to_owned(),
             ));
         }
         let scopes = self.scopes(challenge.parameter("scope").unwrap_or_default());
@@ -168,13 +167,11 @@ impl Login {
         let response = match &mut *identity {
             Some(Identity { token, home }) => {
                 if home.get_or_insert_with(|| url.clone()).origin() != url.origin() {
-                    return Err(Failure::Odd(
-                        "it names one place for its tokens, and then another".to_owned(),
-                    ));
+                    return Err(Failure::Odd("it names several token services".to_owned()));
                 }
                 let request = exchange(http, url.clone(), service, &scopes, token);
                 let response = http.send_at_home(request.build().map_err(Failure::Request)?)?;
-                // A service may not know this way, but the other one.
+                // A service may not support this protocol, but the other one.
                 match response.status().as_u16() {
                     404 | 405 if self.secret.password.is_some() => {
                         send(http, self.ask(http, url, service, &scopes))?
@@ -189,10 +186,9 @@ impl Login {
                 Failure::Refused(refusal) if matches!(refusal.status, 400 | 401 | 403) => {
                     Failure::Denied(refusal.message)
                 }
-                Failure::Refused(refusal) if refusal.status < 429 => Failure::Odd(format!(
-                    "where it says that its tokens are, the status is {}",
-                    refusal.status
-                )),
+                Failure::Refused(refusal) if refusal.status < 429 => {
+                    Failure::Odd(format!("its token service returned status {}", refusal.status))
+                }
                 other => other,
             });
         }
@@ -204,8 +200,8 @@ impl Login {
         Ok(token)
     }
 
-    /// The scopes to ask a token for: those of this login, and those that the registry names for
-    /// other repositories, since a proxy in front of it may use another name.
+    /// The scopes to request: those of this login, and those that the registry names for other
+    /// repositories, because a proxy may use other names.
     fn scopes(&self, wanted: &str) -> Vec<String> {
         let named = |scope: &str| scope.rsplit_once(':').map(|(name, _)| name.to_owned());
         let is_new = |scope: &&str| {
@@ -237,7 +233,8 @@ impl Login {
     }
 }
 
-/// [Exchanges](https://distribution.github.io/distribution/spec/auth/oauth/) an identity token.
+/// Requests a token with an identity token:
+/// [OAuth](https://distribution.github.io/distribution/spec/auth/oauth/).
 fn exchange(
     http: &Http,
     url: Url,
@@ -258,15 +255,15 @@ fn send(http: &Http, request: RequestBuilder) -> Result<reqwest::Response, Failu
     http.send(request.build().map_err(Failure::Request)?)
 }
 
-/// The answer of a token service. Its `expires_in` is ignored: the registry says when a token has
-/// expired.
+/// The response of a token service. Its `expires_in` is ignored, because the registry reports when
+/// a token has expired.
 struct Answer {
     token: String,
     refresh: Option<String>,
 }
 
 impl Answer {
-    /// Either of `token` and `access_token` may be missing, null or empty.
+    /// `token` or `access_token` may be missing, null or empty.
     fn parse(body: &[u8]) -> Option<Self> {
         let answer: Value =
             serde_json::from_str(String::from_utf8_lossy(body).trim_start_matches('\u{feff}'))

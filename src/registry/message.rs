@@ -1,4 +1,4 @@
-//! What went wrong between us and a registry, in a sentence that says what to do.
+//! Error messages about registries: what happened, and what to do.
 
 use rustls::CertificateError;
 
@@ -14,14 +14,14 @@ use crate::{
     },
 };
 
-/// What one wants to do with a repository.
+/// The access to a repository that an operation needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Pull,
     Push,
 }
 
-/// What was asked for when something went wrong, of whom, and by whom.
+/// The context of a failed request.
 #[derive(Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) what: &'a str,
@@ -29,57 +29,55 @@ pub(crate) struct Asked<'a> {
     pub(crate) repository: &'a str,
     pub(crate) access: Access,
     pub(crate) is_anonymous: bool,
-    /// Why no credentials were found where there may be some.
+    /// Why credentials may be missing.
     pub(crate) notes: &'a [String],
-    /// The proxy between us and the registry.
+    /// The proxy for the registry.
     pub(crate) proxy: Option<&'a str>,
-    /// The user wants no TLS.
+    /// Whether the user disabled TLS.
     pub(crate) is_plain: bool,
 }
 
 impl Asked<'_> {
-    /// What went wrong, and a sentence that says what to do. It has no addresses, because they may
-    /// contain a signature that is as good as a password.
+    /// The kind of a failure, and the message for it. The message contains no addresses, because
+    /// these may contain a signature that is as good as a password.
     pub(crate) fn explain(&self, failure: &Failure) -> (Kind, String) {
         let Self { what, registry, .. } = self;
         match failure {
             Failure::Refused(refusal) => self.refused(refusal),
             Failure::Denied(said) => (Kind::Unauthorized, self.denied(&quote(said))),
-            Failure::NoToken => {
-                let why = "neither as `token` nor as `access_token`";
-                let reason = format!(
-                    "the registry hands out no token that can be read, {why}: try again later"
-                );
-                (Kind::InvalidResponse, reason)
-            }
+            Failure::NoToken => (
+                Kind::InvalidResponse,
+                "the registry's token service returned neither `token` nor `access_token`: try \
+                 again later"
+                    .to_owned(),
+            ),
             Failure::OtherBytes { expected, actual } => {
                 let reason = match self.access {
                     Access::Push => format!(
-                        "the registry says that it took in {actual}, and {expected} was sent: it \
-                         is damaged, or something between you and it is; push to another, or ask \
-                         who runs it"
+                        "the registry reports that it stored {actual} instead of {expected}: it is \
+                         damaged, or something between you and it is; push to another registry, or \
+                         report this to its administrator"
                     ),
                     Access::Pull => format!(
-                        "the registry sends other bytes than {expected}, namely {actual}: it is \
-                         damaged, or something between you and it is; try again, or pull from \
-                         elsewhere"
+                        "the registry sent {actual} instead of {expected}: it is damaged, or \
+                         something between you and it is; try again, or pull from another registry"
                     ),
                 };
                 (Kind::Damaged, reason)
             }
             Failure::Silent => (
                 Kind::TimedOut,
-                format!("the registry is silent, asked for {what}: try again later"),
+                format!("the registry did not respond to the request for {what}: try again later"),
             ),
-            Failure::Slow(least) => (Kind::TimedOut, too_slow(*least, what)),
+            Failure::Slow(least) => (Kind::TimedOut, slow(*least, what)),
             Failure::Request(error) => self.no_answer(error),
             Failure::Odd(why) => (Kind::InvalidResponse, self.odd(&printable(why))),
             Failure::Again(why) => (Kind::InvalidResponse, self.odd(why)),
             Failure::LacksForeign(refusal) => {
                 let reason = format!(
-                    "the registry refuses {what} because of layers that registries need not have \
-                     and that are not sent{}: configure it to accept such layers, or push to \
-                     another; to push again does not help",
+                    "the registry refuses {what} because of non-distributable layers, which are \
+                     not pushed{}: configure it to accept such layers, or push to another \
+                     registry; pushing again does not help",
                     quote(&refusal.message)
                 );
                 (Kind::Refused { status: refusal.status }, reason)
@@ -87,44 +85,12 @@ impl Asked<'_> {
             Failure::Proxy(why) => {
                 let reason = format!(
                     "the proxy for {registry} cannot be used ({}): correct HTTPS_PROXY or \
-                     HTTP_PROXY, or name the registry in NO_PROXY",
+                     HTTP_PROXY, or add the registry to NO_PROXY",
                     printable(why)
                 );
                 (Kind::Unreachable, reason)
             }
             Failure::Ours(error) => (Kind::Local, Report(error).to_string()),
-        }
-    }
-
-    fn refused(&self, refusal: &Refusal) -> (Kind, String) {
-        let what = self.what;
-        if speaks_tls(refusal) {
-            let reason = "the registry speaks TLS, and was asked without: leave out --plain-http";
-            return (Kind::Tls, reason.to_owned());
-        }
-        if refusal.status == 407 {
-            let reason = format!(
-                "the proxy {} requires a login (status 407){}: put USER:PASSWORD@ in front of its \
-                 name in HTTPS_PROXY or HTTP_PROXY",
-                self.proxy.unwrap_or("between you and the registry"),
-                quote(&refusal.message)
-            );
-            return (Kind::Unreachable, reason);
-        }
-        if refusal.is_busy() {
-            let wait = match refusal.retry_after {
-                Some(wait) => format!("in {} seconds", wait.as_secs()),
-                None => "later".to_owned(),
-            };
-            let reason = format!(
-                "the registry has had too many requests (asked for {what}): try again {wait}, or \
-                 log in"
-            );
-            return (Kind::TooManyRequests { retry_after: refusal.retry_after }, reason);
-        }
-        match self.access {
-            Access::Push => self.refused_push(refusal),
-            Access::Pull => self.refused_pull(refusal),
         }
     }
 
@@ -135,27 +101,25 @@ impl Asked<'_> {
             (Some(error), _) => (Kind::Tls, self.tls(error, &cause)),
             (None, Some(proxy)) if error.is_connect() => {
                 let reason = format!(
-                    "{registry} cannot be reached through the proxy {proxy} ({cause}): correct \
-                     HTTPS_PROXY or HTTP_PROXY, or name the registry in NO_PROXY"
+                    "cannot connect to {registry} through the proxy {proxy} ({cause}): correct \
+                     HTTPS_PROXY or HTTP_PROXY, or add the registry to NO_PROXY"
                 );
                 (Kind::Unreachable, reason)
             }
             (None, None) if error.is_connect() => {
                 let reason = format!(
-                    "{registry} cannot be reached ({cause}): correct its name, or look after the \
-                     network"
+                    "cannot connect to {registry} ({cause}): correct its name, or check the network"
                 );
                 (Kind::Unreachable, reason)
             }
             (None, _) if has_broken_off(error) => {
-                let or = if self.is_plain {
-                    ", or leave out --plain-http if the registry speaks TLS"
-                } else {
-                    ""
+                let or = match self.is_plain {
+                    true => ", or remove --plain-http if the registry uses TLS",
+                    false => "",
                 };
                 let reason = format!(
-                    "the connection to the registry broke off, asked for {what} ({cause}): try \
-                     again later{or}"
+                    "the connection was closed during the request for {what} ({cause}): try again \
+                     later{or}"
                 );
                 (Kind::Interrupted, reason)
             }
@@ -165,7 +129,8 @@ impl Asked<'_> {
 
     fn odd(&self, why: &str) -> String {
         format!(
-            "the registry cannot be understood, asked for {} ({why}): is it a registry?",
+            "the response to the request for {} is invalid ({why}): check that this is a \
+             container registry",
             self.what
         )
     }
@@ -178,28 +143,26 @@ impl Asked<'_> {
             notes => format!(" ({})", printable(&notes.join("; "))),
         };
         match (access, is_anonymous) {
-            (Access::Pull, true) => {
-                format!(
-                    "the registry does not give {what} to everybody{said}{found}: correct the \
-                     name, or log in with {login}"
-                )
-            }
+            (Access::Pull, true) => format!(
+                "access to {what} is denied without a login{said}{found}: correct the name, or \
+                 log in with {login}"
+            ),
             (Access::Pull, false) => format!(
-                "the registry does not give {what} to who you are logged in as{said}: correct the \
-                 name, or log in again with {login}"
+                "access to {what} is denied for the current login{said}: correct the name, or log \
+                 in again with {login}"
             ),
             (Access::Push, true) => format!(
-                "the registry lets nobody push to {repository} without a login, and none for \
-                 {registry} was found{found}{said}: log in with {login}, or correct the name"
+                "pushing to {repository} requires a login, and no credentials for {registry} were \
+                 found{found}{said}: log in with {login}, or correct the name"
             ),
             (Access::Push, false) => format!(
-                "the registry does not let who you are logged in as push to {repository}{said}: \
-                 correct the name, or log in as somebody who may with {login}"
+                "pushing to {repository} is denied for the current login{said}: correct the name, \
+                 or log in as another user with {login}"
             ),
         }
     }
 
-    /// The sentence about a login of a kind that is unknown here, if the registry requires one.
+    /// The message if the registry requires a scheme that is not supported.
     fn unknown_login(
         &self,
         Refusal { status, schemes, has_challenge, message, .. }: &Refusal,
@@ -209,37 +172,35 @@ impl Asked<'_> {
             return None;
         }
         let how = match (has_challenge, &**schemes) {
-            (false, _) => "sends no header WWW-Authenticate that says how".to_owned(),
-            (true, []) => "its header WWW-Authenticate cannot be understood".to_owned(),
+            (false, _) => "sends no WWW-Authenticate header".to_owned(),
+            (true, []) => "its WWW-Authenticate header is malformed".to_owned(),
             (true, schemes) => {
-                format!("accepts only {}, which is unknown here", printable(&schemes.join(", ")))
+                format!("accepts only {}, which is not supported", printable(&schemes.join(", ")))
             }
         };
         let (what, said) = (self.what, quote(message));
         Some(format!(
-            "the registry, asked for {what}, requires a login, but {how}{said}: configure it, or \
-             the proxy in front of it, to accept Basic or Bearer"
+            "the registry requires a login for {what}, but {how}{said}: configure it, or the proxy \
+             in front of it, to accept Basic or Bearer"
         ))
     }
 
-    /// Why there is no connection with TLS.
+    /// The message for an error of TLS.
     fn tls(&self, error: &rustls::Error, cause: &str) -> String {
         let registry = self.registry;
         match error {
             rustls::Error::InvalidMessage(_) => {
-                "the registry does not speak TLS: if it shall be asked without, allow plain HTTP \
-                 (--plain-http)"
-                    .to_owned()
+                "the registry does not use TLS: to allow plain HTTP, add --plain-http".to_owned()
             }
             rustls::Error::AlertReceived(alert) if is_about_certificate(*alert) => format!(
                 "{registry} requires a client certificate that it trusts ({cause}): put yours, as \
-                 NAME.cert and NAME.key, into the registry's folder in certs.d, or name its folder \
-                 with --cert-dir"
+                 NAME.cert and NAME.key, into the folder of the registry in certs.d, or pass its \
+                 folder with --cert-dir"
             ),
             error if is_marked_as_authority(error) => format!(
-                "the certificate of {registry} is not trusted here ({cause}): it is marked as that \
-                 of an authority, and neither it nor its issuer is trusted; name the file of \
-                 either with --ca-file"
+                "the certificate of {registry} is not trusted ({cause}): it is marked as the \
+                 certificate of an authority, and neither it nor its issuer is trusted; pass the \
+                 file of either with --ca-file"
             ),
             rustls::Error::InvalidCertificate(
                 CertificateError::Expired
@@ -247,155 +208,168 @@ impl Asked<'_> {
                 | CertificateError::NotValidYet
                 | CertificateError::NotValidYetContext { .. },
             ) => format!(
-                "the certificate of {registry} is not valid now ({cause}): have it renewed, or \
-                 correct the clock"
+                "the certificate of {registry} is not valid now ({cause}): renew it, or correct \
+                 the clock"
             ),
             rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             ) => format!(
                 "the certificate of {registry} is for another name ({cause}): use that name, or \
-                 make a certificate that has this one as its subjectAltName"
+                 issue a certificate with this name as its subjectAltName"
             ),
             rustls::Error::InvalidCertificate(_) => format!(
-                "the certificate of {registry} is not trusted here ({cause}): name the file of its \
+                "the certificate of {registry} is not trusted ({cause}): pass the file of its \
                  authority, or its own, with --ca-file or in SSL_CERT_FILE"
             ),
             _ => format!(
-                "the connection with TLS to {registry} failed ({cause}): ask who runs the registry"
+                "the TLS connection to {registry} failed ({cause}): report this to the \
+                 administrator of the registry"
             ),
         }
     }
 
-    fn refused_pull(&self, refusal: &Refusal) -> (Kind, String) {
-        const UNKNOWN: [&str; 5] = [
-            "MANIFEST_UNKNOWN",
-            "BLOB_UNKNOWN",
-            "MANIFEST_BLOB_UNKNOWN",
-            "NOT_FOUND",
-            "NAME_UNKNOWN",
-        ];
-        if let Some(sentence) = self.unknown_login(refusal) {
-            return (Kind::Unauthorized, sentence);
+    /// The kind of an error response, and the message for it.
+    fn refused(&self, refusal: &Refusal) -> (Kind, String) {
+        let (what, status, said) = (self.what, refusal.status, quote(&refusal.message));
+        if speaks_tls(refusal) {
+            let reason = "the registry uses TLS, but the request did not: remove --plain-http";
+            return (Kind::Tls, reason.to_owned());
         }
-        let (what, said) = (self.what, quote(&refusal.message));
-        if refusal.has(&UNKNOWN) {
-            return (Kind::NotFound, missing(what));
+        if status == 407 {
+            let reason = format!(
+                "the proxy {} requires a login (status 407){said}: add USER:PASSWORD@ before its \
+                 name in HTTPS_PROXY or HTTP_PROXY",
+                self.proxy.unwrap_or("between you and the registry"),
+            );
+            return (Kind::Unreachable, reason);
         }
-        if refusal.has(&["UNAUTHORIZED", "DENIED"]) {
-            return (no_access(refusal), self.denied(&said));
-        }
-        match refusal.status {
-            401 | 403 => (no_access(refusal), self.denied(&said)),
-            404 => (Kind::NotFound, missing(what)),
-            500.. => self.broken(refusal),
-            status if !refusal.codes.is_empty() => (
-                Kind::Refused { status },
-                format!("the registry refuses {what}{said}: correct the name"),
-            ),
-            status => {
-                let reason = format!(
-                    "the registry answers with status {status}{said}, asked for {what}: is it a \
-                     registry of images?"
-                );
-                (Kind::Refused { status }, reason)
-            }
-        }
-    }
-
-    fn refused_push(&self, refusal: &Refusal) -> (Kind, String) {
-        let Self { what, repository, registry, .. } = self;
-        let (said, words) = (quote(&refusal.message), refusal.message.to_lowercase());
-        let status = refusal.status;
-        if let Some(sentence) = self.unknown_login(refusal) {
-            return (Kind::Unauthorized, sentence);
-        }
-        if what.starts_with("tag ") && is_immutable(refusal, &words) {
-            let reason = match status {
-                401 | 403 => format!(
-                    "the registry does not let you overwrite {what}{said}: push under another tag, \
-                     or log in as somebody who may overwrite it with `docker login {registry}` or \
-                     `podman login {registry}`"
-                ),
-                _ => format!(
-                    "the registry does not let {what} name another image{said}: push under another \
-                     tag, or remove the tag there or make it mutable"
-                ),
+        if refusal.is_busy() {
+            let wait = match refusal.retry_after {
+                Some(wait) => format!("in {} seconds", wait.as_secs()),
+                None => "later".to_owned(),
             };
-            return (Kind::Conflict, reason);
-        }
-        // A registry that has no code of its own for it says DENIED.
-        if status == 507 || words.contains("quota") || words.contains("exceed") {
             let reason = format!(
-                "the registry has no room for {what}{said}: remove there what is not needed, or \
-                 have its limit raised"
+                "the registry received too many requests, the last one for {what}: try again \
+                 {wait}, or log in"
             );
-            return (Kind::TooLarge, reason);
+            return (Kind::TooManyRequests { retry_after: refusal.retry_after }, reason);
         }
-        if refusal.has(&["DIGEST_INVALID", "SIZE_INVALID"]) {
-            let reason = format!(
-                "the registry got other bytes than {what}, which were right when they left{said}: \
-                 something between you and it changes them; try again, or by another way"
-            );
-            return (Kind::Damaged, reason);
+        if let Some(reason) = self.unknown_login(refusal) {
+            return (Kind::Unauthorized, reason);
         }
-        if refusal.has(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"]) {
-            let reason =
-                format!("the registry lacks a blob that {what} names{said}: push the image again");
-            return (Kind::NotFound, reason);
+        let special = match self.access {
+            Access::Push => self.refused_push(refusal, &said),
+            Access::Pull => refusal.has(&MISSING).then(|| (Kind::NotFound, missing(what))),
+        };
+        if let Some(special) = special {
+            return special;
         }
         if refusal.has(&["UNAUTHORIZED", "DENIED"]) {
             return (no_access(refusal), self.denied(&said));
         }
-        match status {
-            401 | 403 => (no_access(refusal), self.denied(&said)),
-            404 => {
+        let other = Kind::Refused { status };
+        match (status, self.access) {
+            (401 | 403, _) => (no_access(refusal), self.denied(&said)),
+            (500.., _) => {
                 let reason = format!(
-                    "the registry has no repository {repository}{said}: make it there first, or \
-                     correct the name"
+                    "the registry failed with status {status}{said} on the request for {what}: try \
+                     again later"
+                );
+                (Kind::Unavailable { status }, reason)
+            }
+            (404, Access::Pull) => (Kind::NotFound, missing(what)),
+            (_, Access::Pull) => {
+                let reason = match &*refusal.codes {
+                    [] => format!(
+                        "the registry returned status {status}{said} for {what}: check that this \
+                         is a container registry"
+                    ),
+                    _ => format!("the registry refuses {what}{said}: correct the name"),
+                };
+                (other, reason)
+            }
+            (404, Access::Push) => {
+                let reason = format!(
+                    "the registry has no repository {}{said}: create it there first, or correct \
+                     the name",
+                    self.repository
                 );
                 (Kind::NotFound, reason)
             }
-            405 => (
-                Kind::Refused { status },
-                format!("the registry takes no pushes{said}: push to another"),
-            ),
-            413 => {
+            (405, Access::Push) => {
+                let reason =
+                    format!("the registry does not accept pushes{said}: push to another registry");
+                (other, reason)
+            }
+            (413, Access::Push) => {
                 let or = if what.starts_with("blob") { ", or make smaller layers" } else { "" };
                 let reason = format!(
                     "{what} is too large for the registry, or for a proxy in front of it{said}: \
-                     have its limit raised{or}"
+                     raise the limit{or}"
                 );
                 (Kind::TooLarge, reason)
             }
-            500.. => self.broken(refusal),
-            409 | 412 if what.starts_with("tag ") => {
+            (409 | 412, Access::Push) if what.starts_with("tag ") => {
                 let reason = format!(
                     "the registry refuses {what} with status {status}{said}: if the tag is \
-                     immutable, push under another one; otherwise ask who runs the registry"
+                     immutable, push under another one; otherwise report this to its administrator"
                 );
                 (Kind::Conflict, reason)
             }
-            _ => {
+            (_, Access::Push) => {
                 let reason = format!(
-                    "the registry refuses {what} with status {status}{said}: push to another, or \
-                     ask who runs it"
+                    "the registry refuses {what} with status {status}{said}: push to another \
+                     registry, or report this to its administrator"
                 );
-                (Kind::Refused { status }, reason)
+                (other, reason)
             }
         }
     }
 
-    fn broken(&self, refusal: &Refusal) -> (Kind, String) {
-        let (status, said) = (refusal.status, quote(&refusal.message));
-        let reason = format!(
-            "the registry failed with status {status}{said}, asked for {}: try again later",
-            self.what
-        );
-        (Kind::Unavailable { status }, reason)
+    /// The kind and the message for an error response to a push that its codes or its words explain.
+    fn refused_push(&self, refusal: &Refusal, said: &str) -> Option<(Kind, String)> {
+        let Self { what, registry, .. } = self;
+        let words = refusal.message.to_lowercase();
+        if what.starts_with("tag ") && is_immutable(refusal, &words) {
+            let reason = match refusal.status {
+                401 | 403 => format!(
+                    "the registry does not let you overwrite {what}{said}: push under another tag, \
+                     or log in as a user who may overwrite it, with `docker login {registry}` or \
+                     `podman login {registry}`"
+                ),
+                _ => format!(
+                    "{what} names another image, and the registry does not let you overwrite \
+                     it{said}: push under another tag, or remove the tag there or make it mutable"
+                ),
+            };
+            return Some((Kind::Conflict, reason));
+        }
+        // A registry without a code for this uses DENIED.
+        if refusal.status == 507 || words.contains("quota") || words.contains("exceed") {
+            let reason = format!(
+                "the registry has no space for {what}{said}: remove unused images there, or raise \
+                 its limit"
+            );
+            return Some((Kind::TooLarge, reason));
+        }
+        if refusal.has(&["DIGEST_INVALID", "SIZE_INVALID"]) {
+            let reason = format!(
+                "the registry received {what} with other bytes than were sent{said}: something \
+                 between you and it changes them; try again, or over another connection"
+            );
+            return Some((Kind::Damaged, reason));
+        }
+        refusal.has(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"]).then(|| {
+            let reason = format!(
+                "the registry does not have a blob that {what} refers to{said}: push the image \
+                 again"
+            );
+            (Kind::NotFound, reason)
+        })
     }
 }
 
-/// Whether a login is required, or the one that was sent does not suffice.
+/// Whether a login is required, or the current one does not suffice.
 fn no_access(refusal: &Refusal) -> Kind {
     match refusal.status {
         401 => Kind::Unauthorized,
@@ -405,17 +379,23 @@ fn no_access(refusal: &Refusal) -> Kind {
     }
 }
 
+/// The codes of a registry that does not have what a pull asks for.
+const MISSING: [&str; 5] =
+    ["MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN", "NOT_FOUND", "NAME_UNKNOWN"];
+
 fn missing(what: &str) -> String {
     match what.starts_with("blob") {
         true => format!(
-            "the registry lacks {what}, which the image's manifest names: push the image again, \
-             whole, or take another"
+            "the registry does not have {what}, which the manifest of the image refers to: push \
+             the whole image again, or use another one"
         ),
-        false => format!("the registry has no {what}: correct the name, the tag or the digest"),
+        false => {
+            format!("the registry does not have {what}: correct the name, the tag or the digest")
+        }
     }
 }
 
-/// Whether a tag exists and is immutable. Registries have no common code for that, only words.
+/// Whether a tag exists and is immutable. Registries have no common code for this, only messages.
 fn is_immutable(refusal: &Refusal, words: &str) -> bool {
     let codes = refusal.codes.join(" ").to_uppercase();
     let said = [
@@ -436,7 +416,7 @@ fn is_immutable(refusal: &Refusal, words: &str) -> bool {
         || said.iter().any(|said| words.contains(said))
 }
 
-/// Whether the server says that it expects TLS.
+/// Whether the server reports that it expects TLS.
 fn speaks_tls(refusal: &Refusal) -> bool {
     let words = refusal.message.to_lowercase();
     let said = [
@@ -447,56 +427,45 @@ fn speaks_tls(refusal: &Refusal) -> bool {
     refusal.status == 400 && said.iter().any(|said| words.contains(said))
 }
 
-/// What a blob is called, with where else it is if registries need not have it: [non-distributable
-/// layers](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers).
+/// A blob in messages. For a [non-distributable
+/// layer](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers),
+/// it includes the `urls` where its publisher provides it.
 pub(crate) fn blob_name(descriptor: &Descriptor) -> String {
     let Descriptor { digest, urls, .. } = descriptor;
     match is_foreign(descriptor) {
         true => format!(
-            "blob {digest} (a layer that registries need not have; its maker has it at {})",
+            "blob {digest} (a non-distributable layer, which its publisher provides at {})",
             printable(&urls.join(", "))
         ),
         false => format!("blob {digest}"),
     }
 }
 
-/// Whether registries need not have the blob, and nobody sends it to one.
+/// Whether the blob is a non-distributable layer, which is not pushed.
 pub(crate) fn is_foreign(Descriptor { media_type, urls, .. }: &Descriptor) -> bool {
     media_type.to_oci().as_str().starts_with(MediaType::FOREIGN_LAYER.as_str()) || !urls.is_empty()
 }
 
-/// An answer that ended too early: what happened, and a sentence that says what to do.
+/// The kind of an interruption of a response, and the message for it.
 pub(crate) fn broken_off(failure: &Failure, what: &str) -> (Kind, String) {
-    match failure {
-        Failure::Silent => (
-            Kind::TimedOut,
-            format!("the registry fell silent in the middle of {what}: try again later"),
-        ),
-        Failure::Slow(least) => (Kind::TimedOut, too_slow(*least, what)),
-        Failure::Request(error) => {
-            let reason = format!(
-                "the registry broke off in the middle of {what} ({}): try again later",
-                root(error)
-            );
-            (Kind::Interrupted, reason)
-        }
-        _ => (
-            Kind::Interrupted,
-            format!("the registry broke off in the middle of {what}: try again later"),
-        ),
-    }
+    let (kind, cause) = match failure {
+        Failure::Slow(least) => return (Kind::TimedOut, slow(*least, what)),
+        Failure::Silent => (Kind::TimedOut, " (timeout)".to_owned()),
+        Failure::Request(error) => (Kind::Interrupted, format!(" ({})", root(error))),
+        _ => (Kind::Interrupted, String::new()),
+    };
+    (kind, format!("the registry stopped sending {what}{cause}: try again later"))
 }
 
-fn too_slow(least: LeastRate, what: &str) -> String {
+fn slow(LeastRate { bytes, window }: LeastRate, what: &str) -> String {
     format!(
-        "the registry sends {what} at less than {} bytes a second over {} seconds: try again \
-         later, or pull from elsewhere",
-        least.bytes,
-        least.window.as_secs_f32()
+        "the registry sends {what} at less than {bytes} bytes per second over {} seconds: try \
+         again later, or pull from another registry",
+        window.as_secs_f32()
     )
 }
 
-/// What a registry said, to be put into a sentence.
+/// The message of a registry, in parentheses, unless it is empty.
 fn quote(said: &str) -> String {
     match printable(said.trim()) {
         said if said.is_empty() => said,

@@ -1,7 +1,7 @@
 //! The thread that drives the connections of a client.
 //!
-//! tokio panics where the system has no thread for it. So what it needs threads for is started
-//! here: a thread that cannot be had is an error.
+//! tokio panics if the system refuses a thread. The threads that it needs are therefore started
+//! here, where a refused thread is an error.
 
 use std::{
     io,
@@ -16,7 +16,7 @@ use tokio::{
     sync::oneshot,
 };
 
-/// A runtime, in a thread of its own. Dropped, it ends at once.
+/// A runtime in its own thread. Dropping it stops it at once.
 pub(crate) struct Network {
     handle: Handle,
     _end: oneshot::Sender<()>,
@@ -28,20 +28,20 @@ impl Network {
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel();
         thread::Builder::new().spawn(move || {
-            // The other end is dropped, and never sends.
+            // The sender never sends. It is dropped when this value is.
             let _ = runtime.block_on(ended);
             runtime.shutdown_background();
         })?;
         Ok(Self { handle, _end: end })
     }
 
-    /// From any thread but its own: it only waits there.
+    /// Call it from any thread except the runtime's own, which must not block.
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
 }
 
-/// Asks the system for addresses, in a thread for each name.
+/// Resolves host names with the system's resolver, in a thread for each name.
 pub(crate) struct Resolver;
 
 impl Resolver {
@@ -55,7 +55,7 @@ impl Resolve for Resolver {
         Box::pin(async move {
             let (sender, receiver) = oneshot::channel();
             let ask = move || {
-                // If the request is over, nobody is left to tell.
+                // If the request was dropped, the result has no receiver.
                 let addresses =
                     (name.as_str(), 0).to_socket_addrs().map(Iterator::collect::<Vec<SocketAddr>>);
                 drop(sender.send(addresses));

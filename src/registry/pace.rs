@@ -1,15 +1,16 @@
-//! How fast an answer comes: one that drips is given up.
+//! The rate of a response. One that is too slow is an error.
 
 use std::time::Duration;
 
-/// The least number of bytes in a second, averaged over a window of waiting for them.
+/// The minimum rate in bytes per second, averaged over a window of waiting time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LeastRate {
     pub(crate) bytes: u64,
     pub(crate) window: Duration,
 }
 
-/// What has come of one answer since its window began. Time that the reader takes does not count.
+/// The progress of a response in the current window. The time that the reader spends elsewhere does
+/// not count.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     waited: Duration,
@@ -17,13 +18,13 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// How long the window lasts.
+    /// The time left in the window.
     pub(crate) fn left(&self, least: LeastRate) -> Duration {
         least.window.saturating_sub(self.waited)
     }
 
-    /// Counts so much waiting, for so many bytes. At the end of a window with too few bytes, the
-    /// rate that was missed is the error.
+    /// Adds waiting time and bytes. If a window ends with too few bytes, the error is the minimum
+    /// rate.
     pub(crate) fn count(
         &mut self,
         least: LeastRate,

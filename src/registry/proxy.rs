@@ -1,6 +1,6 @@
-//! The proxies that requests go through, by the rules that
-//! [curl](https://curl.se/docs/manpage.html#ENVIRONMENT) and
-//! [Go](https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config) have for the same variables.
+//! Proxies, by the rules that [curl](https://curl.se/docs/manpage.html#ENVIRONMENT) and
+//! [Go](https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config) have for the same environment
+//! variables.
 
 use std::{env, fmt, net::IpAddr};
 
@@ -9,30 +9,27 @@ use reqwest::Url;
 
 use crate::registry::reference::is_localhost;
 
-/// Which proxies registries are asked through. None is used for this machine: `localhost` and
-/// addresses of the loopback interface.
+/// The proxies for requests to registries. `localhost` and loopback addresses are always reached
+/// directly.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Proxies {
-    /// The proxy for what is asked without TLS: `[SCHEME://][USER:PASSWORD@]HOST[:PORT]`, the
-    /// scheme one of `http`, `https`, `socks4`, `socks4a`, `socks5` and `socks5h`, and `http` if
-    /// there is none.
+    /// The proxy for requests without TLS: `[SCHEME://][USER:PASSWORD@]HOST[:PORT]`. The scheme is
+    /// `http`, `https`, `socks4`, `socks4a`, `socks5` or `socks5h`; the default is `http`.
     pub http: Option<String>,
-    /// The proxy for what is asked with TLS.
+    /// The proxy for requests with TLS.
     pub https: Option<String>,
-    /// What is asked without a proxy, between commas or spaces: a domain, which means its
-    /// subdomains too, with a dot in front or without; `*.` and a domain, which means the
-    /// subdomains alone; an address; a network in CIDR; each but the network with `:PORT` behind it
-    /// or without. `*` is everything. What either curl or Go would ask without a proxy is asked
-    /// without one.
+    /// The hosts to reach directly, separated by commas or spaces: a domain with its subdomains,
+    /// with or without a dot before it; `*.` and a domain, for the subdomains only; an IP address;
+    /// or a network in CIDR notation. All except a network may be followed by `:PORT`. `*` means
+    /// every host. A host is reached directly if either curl or Go would do so.
     pub no_proxy: String,
 }
 
 impl Proxies {
-    /// Those that the environment names: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` for both, and
-    /// `NO_PROXY`, each in lower case too if the one in upper case is not set or empty.
-    /// `HTTP_PROXY` does not count in a CGI program (`REQUEST_METHOD` is set), where a client sets
-    /// it.
+    /// The proxies of the environment: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` for both, and
+    /// `NO_PROXY`. If a variable is unset or empty, its lower-case name is used. `HTTP_PROXY` is
+    /// ignored in a CGI program (`REQUEST_METHOD` is set), because a client could set it there.
     pub fn from_environment() -> Self {
         Self::of(|name| env::var(name).ok())
     }
@@ -55,8 +52,7 @@ impl Proxies {
         }
     }
 
-    /// The proxy for this address. The error is why it cannot be used, in words without its
-    /// password.
+    /// The proxy for this address. The error says why it cannot be used, without its password.
     pub(crate) fn through(&self, url: &Url) -> Result<Option<Url>, String> {
         let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
         let host = url.host_str().unwrap_or_default();
@@ -98,7 +94,7 @@ fn is_here(host: &str) -> bool {
     is_localhost(host) || address.is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
 }
 
-/// Whether a host is in a domain, as an entry has it.
+/// Whether a host matches a domain in an entry of `NO_PROXY`.
 fn is_in(host: &str, entry: &str) -> bool {
     let (domain, is_itself) = match entry.strip_prefix("*.") {
         Some(domain) => (domain, false),
@@ -120,23 +116,23 @@ fn split_port(entry: &str) -> (&str, Option<u16>) {
     }
 }
 
-/// An address without the brackets that one of IPv6 may have.
+/// Removes the brackets of an IPv6 address.
 fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 fn parse(proxy: &str) -> Result<Url, String> {
     let whole = if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") };
-    let url = Url::parse(&whole).map_err(|error| format!("it is not an address: {error}"))?;
+    let url = Url::parse(&whole).map_err(|error| format!("not a valid address: {error}"))?;
     match url.scheme() {
         "http" | "https" | "socks4" | "socks4a" | "socks5" | "socks5h" if url.has_host() => Ok(url),
         scheme => Err(format!(
-            "its scheme is {scheme}, and http, https, socks4, socks4a, socks5 and socks5h are known"
+            "unknown scheme {scheme}: use http, https, socks4, socks4a, socks5 or socks5h"
         )),
     }
 }
 
-/// A proxy's password is never printed.
+/// Passwords of proxies are never printed.
 impl fmt::Debug for Proxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |proxy: &Option<String>| {
@@ -201,9 +197,9 @@ mod tests {
             (
                 &[("https_proxy", "ftp://me:secret@p:1")],
                 "https://a.b/",
-                "its scheme is ftp, and http, https, socks4, socks4a, socks5 and socks5h are known",
+                "unknown scheme ftp: use http, https, socks4, socks4a, socks5 or socks5h",
             ),
-            (&[("https_proxy", "http://")], "https://a.b/", "it is not an address: empty host"),
+            (&[("https_proxy", "http://")], "https://a.b/", "not a valid address: empty host"),
             (&[("https_proxy", "http://"), ("no_proxy", "a.b")], "https://a.b/", "direct"),
         ] {
             assert_eq!(through(variables, url), expected, "{variables:?} {url}");

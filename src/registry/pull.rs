@@ -1,4 +1,4 @@
-//! From a registry: an image, a manifest, a blob.
+//! Pulling: images, manifests and blobs.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -19,19 +19,18 @@ use crate::{
 };
 
 impl Client {
-    /// The image of this name; of an image for several platforms the one for `platform`, or the
-    /// whole if none is given. Manifests are read now, and everything else when somebody wants its
-    /// bytes.
+    /// Pulls an image. If it is a multi-platform image, this selects the image for `platform`, or
+    /// everything if `platform` is `None`. The manifests are read now, and all other blobs when
+    /// their bytes are needed.
     ///
-    /// What describes the image in a layout then follows from the image's digest alone, whatever
-    /// way it was found.
+    /// The descriptor of the image in a layout then depends only on the digest of the image,
+    /// however it was found.
     ///
     /// # Errors
     ///
-    /// [`Error::Registry`] for everything that can go wrong with a registry, with what it was asked
-    /// for: it cannot be reached, refuses, has no such image, none for this platform, or sends what
-    /// is none. [`Error::Invalid`] and [`Error::Read`] for credentials. A blob that cannot be had
-    /// is an error of reading it.
+    /// [`Error::Registry`] if the registry cannot be reached, denies access, does not have the
+    /// image, or sends an invalid response. [`Error::Invalid`] and
+    /// [`Error::Read`] for credentials. If a blob cannot be downloaded, reading it fails.
     pub fn image(&self, reference: &Reference, platform: Option<&Platform>) -> Result<Image> {
         let session = Arc::new(Session::open(self, reference)?);
         let image =
@@ -40,12 +39,12 @@ impl Client {
         Ok(image)
     }
 
-    /// The manifest of this name, byte for byte as the registry has it; of an image for several
-    /// platforms the one for `platform`, or the index if none is given.
+    /// Pulls a manifest, byte for byte as the registry has it. For a multi-platform image, this is
+    /// the manifest for `platform`, or the index if `platform` is `None`.
     ///
     /// # Errors
     ///
-    /// As [`Client::image`].
+    /// The errors of [`Client::image`].
     pub fn manifest(
         &self,
         reference: &Reference,
@@ -55,12 +54,12 @@ impl Client {
         Puller { session, seen: HashSet::new() }.found(platform).map(|found| found.bytes)
     }
 
-    /// A blob of this repository, which is read when somebody wants its bytes. Tag and digest of
-    /// the reference do not matter.
+    /// A blob of this repository, which is downloaded when it is read. The tag and the digest of
+    /// the reference are ignored.
     ///
     /// # Errors
     ///
-    /// As [`Client::image`].
+    /// The errors of [`Client::image`].
     pub fn blob(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Arc<dyn Blob>> {
         let session = Arc::new(Session::open(self, reference)?);
         session.counter.expect(descriptor.size);
@@ -70,7 +69,7 @@ impl Client {
 
 struct Puller {
     session: Arc<Session>,
-    /// Manifests and indexes that were read already: what is named twice is read once.
+    /// The manifests and indexes that were read, so that each one is read once.
     seen: HashSet<Digest>,
 }
 
@@ -95,7 +94,7 @@ impl Puller {
         }
     }
 
-    /// What the name means, for this platform if one is given.
+    /// The manifest or index that the reference names, for this platform if one is given.
     fn found(&mut self, platform: Option<&Platform>) -> Result<Found> {
         let found = self.read(self.session.reference.digest)?;
         let Some(platform) = platform else { return Ok(found) };
@@ -116,8 +115,8 @@ impl Puller {
         }
     }
 
-    /// The first manifest in the index that is for this platform; `others` are those that there are
-    /// besides.
+    /// The first manifest in the index for this platform. Adds the platforms of the others to
+    /// `others`.
     fn choose(
         &mut self,
         index: &Index,
@@ -168,7 +167,7 @@ impl Puller {
         self.session.refuse(RegistryErrorKind::InvalidResponse, reason)
     }
 
-    /// What a container image says that it runs on.
+    /// The platform of a container image.
     fn platform(&self, bytes: &MemoryBlob, manifest: &Manifest) -> Result<Option<Platform>> {
         Ok(self.image_of(bytes.clone(), manifest.clone())?.platform().cloned())
     }
@@ -177,7 +176,7 @@ impl Puller {
         let blob = |descriptor: &Descriptor| Ok(self.blob(descriptor));
         Image::of_manifest(bytes, manifest, blob).map_err(|error| match error {
             Error::Invalid { what, reason } => {
-                self.invalid(format!("its {what} cannot be used: {reason}"))
+                self.invalid(format!("the {what} of the image is invalid: {reason}"))
             }
             error => error,
         })
@@ -187,7 +186,8 @@ impl Puller {
         Arc::new(RemoteBlob::new(&self.session, descriptor))
     }
 
-    /// Every blob below an index and then the index itself, each behind those that it names.
+    /// Collects every blob below an index, and the index itself. Each one follows those that it
+    /// refers to.
     fn collect(
         &mut self,
         bytes: MemoryBlob,
@@ -199,8 +199,8 @@ impl Puller {
             if !entry.media_type.names_others() {
                 let Descriptor { digest, media_type, .. } = entry;
                 return Err(self.invalid(format!(
-                    "its index names {digest} of the media type {media_type}, and what that refers \
-                     to is not known here: choose the image for one platform"
+                    "the index refers to {digest} with the media type {media_type}, which is not \
+                     supported: choose the image for one platform"
                 )));
             }
             if !self.seen.insert(entry.digest) {
@@ -225,10 +225,11 @@ impl Puller {
         Ok(())
     }
 
-    /// A manifest or an index that an index of this depth names.
+    /// Reads a manifest or index that an index at this depth refers to.
     fn read_entry(&self, entry: &Descriptor, depth: usize) -> Result<Found> {
         if depth >= MAX_DEPTH {
-            return Err(self.invalid(format!("it has indexes more than {MAX_DEPTH} deep")));
+            let reason = format!("indexes are nested more than {MAX_DEPTH} deep");
+            return Err(self.invalid(reason));
         }
         let found = self.read(Some(entry.digest))?;
         let descriptor = found.bytes.descriptor();
@@ -236,8 +237,8 @@ impl Puller {
             || descriptor.media_type.is_index() != entry.media_type.is_index()
         {
             return Err(self.invalid(format!(
-                "its index says of {} that it is {} with {} bytes, and it is {} with {}: push the \
-                 image again, whole",
+                "the index describes {} as {} with {} bytes, but it is {} with {}: push the whole \
+                 image again",
                 entry.digest, entry.media_type, entry.size, descriptor.media_type, descriptor.size
             )));
         }
@@ -252,7 +253,7 @@ impl Puller {
             }
             Err(reason) => {
                 let digest = Digest::of(&bytes);
-                Err(self.invalid(format!("its manifest {digest} cannot be used: {reason}")))
+                Err(self.invalid(format!("manifest {digest} is invalid: {reason}")))
             }
         }
     }

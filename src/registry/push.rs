@@ -1,15 +1,15 @@
-//! To a registry: an image, under any number of names.
+//! Pushing: an image, under any number of names.
 //!
-//! As the specification has
-//! [pushing](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#push), in as
-//! few requests as it allows for. Each repository is asked
+//! This implements
+//! [pushing](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#push) with as
+//! few requests as possible. For each repository, it asks
 //!
-//! 1. for the manifest under each tag: if all are the image's, this was all;
-//! 2. for the manifest by its digest: if it is there, only the tags are written;
-//! 3. of an index, for each manifest that it names: what is below one that is there, is there too;
-//! 4. for each blob that is left. One that is not there is mounted, or sent.
+//! 1. for the manifest of each tag: if all are the image, nothing is left to do;
+//! 2. for the manifest by its digest: if it exists, only the tags are written;
+//! 3. for each manifest in an index: if one exists, so does everything below it;
+//! 4. for each remaining blob: a missing one is mounted or sent.
 //!
-//! Manifests come last, each behind all that it names, the tags' at the very end.
+//! Manifests are sent last, each after everything that it refers to, and tags at the very end.
 
 pub(crate) mod contents;
 pub(crate) mod head;
@@ -57,38 +57,37 @@ use crate::{
     },
 };
 
-/// How many requests are made at a time, and so how many layers are on their way at most.
+/// The number of simultaneous requests, and so of simultaneous uploads.
 const CONNECTIONS: usize = 4;
 
 impl Client {
-    /// Sends an image to the repositories that these references name, each of which then has it
-    /// whole under their tags (`latest` if there is neither tag nor digest). Returns the image's
-    /// name by digest in each repository, in the order in which they first come.
+    /// Pushes an image to the repositories of these references, under their tags (`latest` if a
+    /// reference has neither tag nor digest). Returns the image's reference by digest in each
+    /// repository, in the order of first occurrence.
     ///
-    /// What a repository has is not sent, and none of its bytes are read. What another one of the
-    /// same registry may have is mounted if it does: one that comes before, those in
-    /// [`Client::mount_from`], and the one that the image's annotation
-    /// `org.opencontainers.image.base.name` names. Layers are read from [`Blob::open`] while they
-    /// are sent, some at a time, and checked: the last bytes of one leave when the size and the
-    /// digest are right. Layers that registries need not have (with `urls`, or non-distributable by
-    /// their media type) are not sent. Every other byte is as it is in the image, and so are media
-    /// types.
+    /// Blobs that a repository already has are neither sent nor read. Blobs that another repository
+    /// of the same registry may have are mounted from there: the first one that was pushed to,
+    /// those in [`Client::mount_from`], and the one in the annotation
+    /// `org.opencontainers.image.base.name`. Other blobs are read from [`Blob::open`] while they
+    /// are sent, several at a time, and verified: the last bytes of a blob are sent only if its
+    /// size and digest are correct. Non-distributable layers (by their media type, or because they
+    /// have `urls`) are not sent. Bytes and media types of the image do not change.
     ///
-    /// An upload that breaks off goes on where the registry says that it ended, or from the
-    /// beginning, as often as [`Client::retries`] says. When something fails, what has arrived
-    /// stays there, and no tag means anything else than before but those that are written already.
+    /// An interrupted upload resumes where the registry says that it ended, or restarts, up to
+    /// [`Client::retries`] times. If the push fails, what was sent stays in the registry, and only
+    /// the tags that were written already have changed.
     ///
     /// # Errors
     ///
-    /// [`Error::Registry`] for everything that can go wrong with a registry, with what it was asked
-    /// for. [`Error::Invalid`] for a reference with the digest of another image, for an image with
-    /// a document that is none, and for credentials. [`Error::BlobDamaged`], and whatever reading
-    /// them gives, for blobs.
+    /// [`Error::Registry`] if the registry cannot be reached, denies access, refuses the image, or
+    /// sends an invalid response. [`Error::Invalid`] for a reference with the digest of another
+    /// image, for an invalid document in the image, and for credentials. [`Error::BlobDamaged`],
+    /// and the errors of reading them, for blobs.
     pub fn push(&self, image: &Image, references: &[Reference]) -> Result<Vec<Reference>> {
         let contents = Contents::read(image)?;
         let targets = targets(references, image.digest())?;
         let counter = Arc::new(ByteCounter::new(self.progress.clone()));
-        // Connections are for one registry: another one may want other certificates.
+        // Connections are per registry, because each registry may use other certificates.
         let mut connections: HashMap<&str, Arc<Http>> = HashMap::new();
         for (index, target) in targets.iter().enumerate() {
             let mounts = self.mounts(&contents, target, &targets[..index])?;
@@ -108,8 +107,7 @@ impl Client {
         Ok(targets.into_iter().map(|target| target.repository.at(image.digest())).collect())
     }
 
-    /// The repositories of the target's registry where its blobs may be already, the likeliest
-    /// first.
+    /// Repositories of the target's registry that may have its blobs, the most likely one first.
     fn mounts(
         &self,
         contents: &Contents,
@@ -132,20 +130,21 @@ impl Client {
     }
 }
 
-/// A repository, and the tags that the image shall have there.
+/// A repository, and the tags to write in it.
 struct Target {
-    /// Without tag and digest.
+    /// A reference without tag and digest.
     repository: Reference,
     tags: Vec<String>,
 }
 
-/// The references by their repositories.
+/// Groups the references by repository.
 fn targets(references: &[Reference], digest: Digest) -> Result<Vec<Target>> {
     let mut targets: Vec<Target> = Vec::new();
     for reference in references {
         if reference.digest.is_some_and(|other| other != digest) {
             let reason = format!(
-                "the image has the digest {digest}: leave the digest out, or push the other image"
+                "the digest of the image is {digest}: remove the digest from the name, or push the \
+                 other image"
             );
             return Err(Error::invalid(format!("image {reference}"), reason));
         }
@@ -166,7 +165,7 @@ fn targets(references: &[Reference], digest: Digest) -> Result<Vec<Target>> {
     Ok(targets)
 }
 
-/// One repository that gets the image.
+/// A push to one repository.
 struct Push<'a> {
     session: Session,
     contents: &'a Contents,
@@ -183,7 +182,7 @@ impl Push<'_> {
         let missing = if is_there { HashSet::new() } else { self.missing()? };
         self.send_blobs(&missing)?;
 
-        // Only the answer to writing it says whether the registry itself lists what has a subject.
+        // Only the response to a manifest with a subject says whether the registry lists referrers.
         let is_due = |document: &&Document| {
             missing.contains(&document.digest()) || document.referrer.is_some()
         };
@@ -207,7 +206,7 @@ impl Push<'_> {
         Ok(())
     }
 
-    /// The manifests and indexes that the repository lacks, of which the image's own is one.
+    /// The manifests and indexes that the repository lacks. The root is one of them.
     fn missing(&self) -> Result<HashSet<Digest>> {
         let root = self.contents.root();
         let (mut missing, mut level) = (HashSet::from([root.digest()]), vec![root]);
@@ -236,20 +235,20 @@ impl Push<'_> {
         Ok(missing)
     }
 
-    /// Whether this is what a tag or a digest means in the repository.
+    /// Whether a tag or digest names this manifest in the repository.
     fn has_manifest(&self, name: &str, digest: Digest) -> Result<bool> {
         self.session.attempt(&what(name), || self.means(name, digest))
     }
 
-    /// As [`Push::has_manifest`], asked once.
+    /// Like [`Push::has_manifest`], without retries.
     fn means(&self, name: &str, digest: Digest) -> Result<bool, Failure> {
         let (path, accept) = (format!("manifests/{name}"), accept());
         match head(&self.session, &path, &accept)? {
             Head::There(headers) => match said_digest(&headers) {
                 Some(said) => Ok(said == digest),
-                // A page for people is no manifest.
+                // An HTML page is not a manifest.
                 None if !names_document(&headers) => Ok(false),
-                // Only what is there says what that is, or the digest that it was asked by.
+                // Only the bytes tell the digest, unless the request was by digest.
                 None => Ok(name == digest.to_string() || self.reads(&path, &accept, digest)?),
             },
             Head::Unknown => self.reads(&path, &accept, digest),
@@ -269,7 +268,7 @@ impl Push<'_> {
         Ok(bytes.is_some_and(|bytes| Digest::of(&bytes) == digest))
     }
 
-    /// Sends every blob that these documents name and the repository lacks.
+    /// Sends every blob that these documents refer to and the repository lacks.
     fn send_blobs(&self, missing: &HashSet<Digest>) -> Result<()> {
         let named =
             self.contents.documents.iter().filter(|document| missing.contains(&document.digest()));
@@ -282,7 +281,7 @@ impl Push<'_> {
         let lacking = blobs.iter().zip(are_there).filter(|(_, is_there)| !is_there);
         let lacking = lacking.map(|(blob, _)| self.contents.blob(blob.digest));
         let mut lacking: Vec<&Arc<dyn Blob>> = lacking.collect::<Result<_>>()?;
-        // The longest first: the others fit in beside it.
+        // Send the largest blob first, so that the others fit in beside it.
         lacking.sort_by_key(|blob| std::cmp::Reverse(blob.descriptor().size));
         self.session.counter.expect(lacking.iter().map(|blob| blob.descriptor().size).sum());
         self.each(&lacking, |blob| {
@@ -294,8 +293,8 @@ impl Push<'_> {
     fn has_blob(&self, blob: &Descriptor) -> Result<bool> {
         let mut failed = false;
         self.session.attempt(&blob_name(blob), || match has_blob(&self.session, blob) {
-            // A registry that died with half of a blob may fail whenever it is asked for it, but
-            // take it anew.
+            // A registry that crashed with half of a blob may fail on every request for it, but
+            // accept a new upload.
             Err(Failure::Refused(refusal))
                 if refusal.status == 500 && mem::replace(&mut failed, true) =>
             {
@@ -316,8 +315,7 @@ impl Push<'_> {
         };
         let headers = self.session.attempt(&what(name), || {
             let response = match self.session.ask(request) {
-                // A registry that says in no other way that the tag is equal refuses to write it
-                // again.
+                // Some registries refuse to write a tag again that already names this manifest.
                 Err(Failure::Refused(refusal))
                     if refusal.status < 500
                         && self.reads(&path, &accept(), document.digest()).unwrap_or(false) =>
@@ -333,11 +331,11 @@ impl Push<'_> {
             let (status, headers) = (response.status(), response.headers().clone());
             let is_taken = matches!(status, StatusCode::CREATED | StatusCode::ACCEPTED)
                 || (status == StatusCode::OK && said_digest(&headers).is_some());
-            // Who was sent elsewhere has asked what is there, and written nothing. It may be a page
-            // for people.
+            // After a redirect, the response is for a `GET`: nothing was written, and it may be an
+            // HTML page.
             match is_taken || self.means(name, document.digest())? {
                 true => Ok(headers),
-                false => Err(Failure::Odd(format!("status {}", status.as_u16()))),
+                false => Err(Failure::status(status)),
             }
         })?;
         match &document.referrer {
@@ -348,7 +346,7 @@ impl Push<'_> {
         }
     }
 
-    /// Does something for each item, some at a time. The first error ends all.
+    /// Runs `work` for each item, several at a time, until the first error.
     fn each<T: Sync, R: Send>(
         &self,
         items: &[T],
@@ -372,21 +370,21 @@ impl Push<'_> {
     }
 }
 
-/// Whether the registry refuses a manifest because it lacks a layer that registries need not have,
-/// or does not want one.
+/// Whether the registry refuses a manifest because it lacks or does not accept a non-distributable
+/// layer.
 fn lacks_foreign(refusal: &Refusal, document: &Document) -> bool {
     let codes =
         ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_INVALID", "MANIFEST_UNVERIFIED"];
     refusal.has(&codes) && document.blobs.iter().any(is_foreign)
 }
 
-/// What a manifest is called in a sentence.
+/// A manifest in messages.
 fn what(name: &str) -> String {
     let kind = if name.contains(':') { "manifest" } else { "tag" };
     format!("{kind} {name}")
 }
 
-/// Whether these headers say that what is there is a manifest or an index.
+/// Whether the headers describe a manifest or an index.
 fn names_document(headers: &HeaderMap) -> bool {
     let content_type =
         headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The name of an image in a registry.
+//! References to images in registries.
 
 use std::{fmt, str::FromStr};
 
@@ -10,10 +10,10 @@ use crate::{
     document::name::{full_repository, is_tag, split_tag},
 };
 
-/// Which image of which registry: `[REGISTRY/]PATH[:TAG][@DIGEST]`, completed as docker does.
+/// A reference to an image in a registry: `[REGISTRY/]PATH[:TAG][@DIGEST]`, with docker's defaults.
 ///
-/// With a digest it always means the same image, and the tag is only a name for people. Without one
-/// it means what the tag means today, `latest` if there is none.
+/// With a digest, it always means the same image, and the tag is only for people. Without one, it
+/// means the image that the tag currently names; the default tag is `latest`.
 ///
 /// ```
 /// use oci_layout::registry::Reference;
@@ -25,24 +25,25 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Reference {
-    /// The registry's name or address, and its port if it has one: `docker.io`, `localhost:5000`.
+    /// The host name or address of the registry, with its port if there is one: `docker.io`,
+    /// `localhost:5000`.
     pub registry: String,
-    /// The path in it: `library/alpine`.
+    /// The path of the repository in the registry: `library/alpine`.
     pub repository: String,
-    /// The tag, if one was given.
+    /// The tag, if there is one.
     pub tag: Option<String>,
-    /// The digest of a manifest or an index, if one was given.
+    /// The digest of a manifest or an index, if there is one.
     pub digest: Option<Digest>,
 }
 
 impl Reference {
-    /// The same image by its digest.
+    /// The same image by digest.
     pub fn at(&self, digest: Digest) -> Self {
         Self { digest: Some(digest), ..self.clone() }
     }
 
-    /// Whether the registry may be asked without TLS unasked: it is on this machine, by a name that
-    /// never means another one.
+    /// Whether the client may use plain HTTP without being told to: the registry is on this
+    /// machine, under a name that never means another one.
     pub(crate) fn is_loopback(&self) -> bool {
         let host = match self.registry.rsplit_once(':') {
             Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
@@ -64,8 +65,8 @@ impl FromStr for Reference {
 
     /// # Errors
     ///
-    /// [`Error::Invalid`] for what is no name of an image, [`Error::Digest`] for a digest that is
-    /// none or no sha256.
+    /// [`Error::Invalid`] if the text is not a reference, and [`Error::Digest`] if its digest is
+    /// not a valid sha256 digest.
     fn from_str(text: &str) -> Result<Self> {
         let refuse = |reason: &str| Err(Error::invalid(format!("image {text:?}"), reason));
         let (name, digest) = match text.split_once('@') {
@@ -75,13 +76,13 @@ impl FromStr for Reference {
         let (repository, tag) = split_tag(name);
         if tag.is_some_and(|tag| !is_tag(tag)) {
             return refuse(
-                "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with none of \
-                 the last two",
+                "a tag consists of up to 128 letters, digits, `_`, `.` and `-`, and does not start \
+                 with `.` or `-`",
             );
         }
         let Some((registry, repository)) = full_repository(repository) else {
             return refuse(
-                "it is written [REGISTRY/]PATH[:TAG][@sha256:HEX], the path in lower-case letters, \
+                "expected [REGISTRY/]PATH[:TAG][@sha256:HEX], with a path of lower-case letters, \
                  digits, `.`, `_`, `-` and `/`",
             );
         };

@@ -1,4 +1,4 @@
-//! A registry that is only read: image layouts, for every client that can pull.
+//! A read-only registry: serves image layouts to every client that can pull.
 
 pub(crate) mod answer;
 pub(crate) mod authority;
@@ -60,16 +60,15 @@ use crate::{
 
 pub use crate::registry::serve::{event::Event, places::Limits, repository::Repository};
 
-/// A read-only registry over image layouts, as the [distribution
-/// specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md) has it:
-/// what a layout holds is pulled from here by whatever can pull, which takes the layers that it
-/// lacks and no others.
+/// A read-only registry that serves image layouts, as the [distribution
+/// specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md) defines
+/// it. Any client can pull from it, and downloads only the layers that it lacks.
 ///
 /// ```
 /// use oci_layout::{FileMapping, image_config, image_manifest, layer_tar, registry::Endpoint};
 /// use serde_json::json;
 ///
-/// // An image that lies nowhere: its layer is made when a client asks for it.
+/// An image that is not on disk: its layer is built when a client requests it.
 /// let layer = layer_tar([FileMapping::text("hello\n", "/hello")], oci_layout::LayerOptions::default())?;
 /// let image = image_manifest(image_config([&layer], json!({}))?, [layer], json!({}))?;
 /// let endpoint = Endpoint::new([("hello", vec![image.tagged("1.0")])])?;
@@ -81,15 +80,15 @@ pub use crate::registry::serve::{event::Event, places::Limits, repository::Repos
 /// # Ok::<_, oci_layout::Error>(())
 /// ```
 ///
-/// Without [`certificate`](Self::certificate) there is no TLS, and without
-/// [`htpasswd`](Self::htpasswd) whoever reaches the address reads all that is served. Only blobs
-/// that a repository's index reaches are served. Of what lies in files, nothing is sent before all
-/// of it was checked against its digest. What has to be made of a recipe is checked on the way:
-/// where a source changed, the connection breaks.
+/// Without [`certificate`](Self::certificate) the endpoint does not use TLS. Without
+/// [`htpasswd`](Self::htpasswd) everyone who reaches the address can read everything that is
+/// served. The endpoint serves only blobs that the index of a repository reaches. A blob that is
+/// stored in a file is verified completely before its first byte is sent. A blob that is built from
+/// a recipe is verified while it is sent: if a source changed, the connection is closed.
 ///
-/// A blob that has to be made is made once for all clients that ask for it at about the same time,
-/// with 16 MiB of it in memory. A client that reads slowly while others wait goes on in another
-/// making.
+/// The endpoint builds a blob once for all clients that request it at about the same time, and
+/// keeps 16 MiB of it in memory. A client that reads slowly while others wait continues in a
+/// separate build.
 #[must_use]
 pub struct Endpoint {
     repositories: BTreeMap<String, Arc<Repository>>,
@@ -102,13 +101,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// An endpoint with these repositories, by their names.
+    /// Creates an endpoint from repositories and their names.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for what is no repository's
+    /// [`Error::Invalid`] if a name is not a valid repository
     /// [name](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests),
-    /// and for a name that is there twice.
+    /// or if two repositories have the same name.
     pub fn new<N: Into<String>, R: Into<Repository>>(
         repositories: impl IntoIterator<Item = (N, R)>,
     ) -> Result<Self> {
@@ -118,12 +117,12 @@ impl Endpoint {
             let refuse = |reason| Err(Error::invalid(format!("repository {name:?}"), reason));
             if !is_repository(&name) {
                 return refuse(
-                    "a name has lower-case letters and digits, with `.`, `_`, `__`, any number of \
-                     `-`, or `/` between them",
+                    "a repository name consists of lower-case letters and digits, separated by \
+                     `.`, `_`, `__`, any number of `-`, or `/`",
                 );
             }
             if named.contains_key(&name) {
-                return refuse("two layouts have this name: give one of them another, as NAME=DIR");
+                return refuse("two layouts have this name: rename one of them with NAME=DIR");
             }
             named.insert(name, Arc::new(repository.into()));
         }
@@ -138,72 +137,73 @@ impl Endpoint {
         })
     }
 
-    /// Adds names under which clients reach the endpoint.
+    /// Adds host names under which clients reach the endpoint.
     ///
-    /// Addresses, `localhost`, names that end in `.localhost` and the names of the certificate
-    /// count anyway. A request for another host is refused with status 421: a page in a browser
-    /// could otherwise read the endpoint by making a name of its own mean this machine (DNS
+    /// IP addresses, `localhost`, names that end in `.localhost`, and the names in the certificate
+    /// are always accepted. A request for any other host is refused with status 421. Otherwise a
+    /// web page could read the endpoint by pointing its own host name at this machine (DNS
     /// rebinding).
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for what is no host's name alone, without a port.
+    /// [`Error::Invalid`] if a name is not a host name without a port.
     pub fn hosts<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Result<Self> {
         names.into_iter().try_for_each(|name| self.authorities.add(name.as_ref()))?;
         Ok(self)
     }
 
-    /// Sets the certificate (with those of the authorities in between, if there are any) and its
-    /// key, both files in PEM; the same file may have both. From then on the endpoint speaks TLS
-    /// and nothing else.
+    /// Sets the certificate, followed by any intermediate certificates, and its private key. Both
+    /// files are PEM, and can be the same file. The endpoint then accepts TLS connections only.
     ///
-    /// When a file has changed, or another one has taken its name, both are read again at the next
-    /// connection. While they cannot be used, the certificate from before is, and
-    /// [`Event::Unusable`] says why.
+    /// If a file changes or is replaced, both are read again at the next connection. If they are
+    /// unusable, the previous certificate stays in use, and [`Event::Unusable`] reports the reason.
     ///
     /// # Errors
     ///
-    /// As of reading the files, and [`Error::Invalid`] if one has no certificate or no key, or if
-    /// the two do not belong together.
+    /// The errors of reading the files, and [`Error::Invalid`] if a file contains no certificate or
+    /// no key, or if the key does not belong to the certificate.
     pub fn certificate(self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
         let certificate = Some(Certificate::new(certificate.as_ref(), key.as_ref())?);
         Ok(Self { certificate, ..self })
     }
 
-    /// Sets the file that has the users and the bcrypt hashes of their passwords, as `htpasswd -B`
-    /// writes it. From then on every request must have a user and a password (Basic
-    /// authentication). Without [`certificate`](Self::certificate) whoever sees the connection sees
-    /// both.
+    /// Sets a file of users and bcrypt hashes of their passwords, as `htpasswd -B` writes it. Every
+    /// request must then carry a user and a password (Basic authentication). Without
+    /// [`certificate`](Self::certificate) both are sent in clear text.
     ///
-    /// When the file has changed, it is read again at the next request. While it cannot be used, it
-    /// counts as it was before, and [`Event::Unusable`] says why. One that has no user any more
-    /// refuses everybody.
+    /// If the file changes, it is read again at the next request. If it is unusable, its previous
+    /// contents stay in effect, and [`Event::Unusable`] reports the reason. A changed file without
+    /// users refuses every request.
     ///
     /// # Errors
     ///
-    /// As of reading the file, and [`Error::Invalid`], which names the line, for what is no user
-    /// with a bcrypt hash, for a user who is there twice, and for a file without a user.
+    /// The errors of reading the file, and [`Error::Invalid`] if a line is not a user with a bcrypt
+    /// hash, if a user occurs twice, or if the file contains no user. The error names the line.
     pub fn htpasswd(self, file: impl AsRef<Path>) -> Result<Self> {
         Ok(Self { login: Some(Login::new(file.as_ref())?), ..self })
     }
 
-    /// Sets how much clients can ask for at the same time.
+    /// Sets how many connections the endpoint accepts at the same time, and how fast clients must
+    /// read.
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// Sets the threads: as many blobs are made at a time, and no fewer than two.
+    /// Sets the pool. The endpoint builds one blob at a time for each thread of the pool, and at
+    /// least two.
     pub fn pool(self, pool: &Pool) -> Self {
         Self { pool: pool.clone(), ..self }
     }
 
-    /// Sets who is told what happens, from any thread. Whoever is told shall be quick.
+    /// Sets a callback that receives every [`Event`]. It is called from several threads, and must
+    /// return quickly.
     pub fn log(self, log: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         Self { log: Arc::new(log), ..self }
     }
 
-    /// What can be pulled, as `NAME:TAG`, and what has no tag as `NAME@DIGEST`. Indexes inside of
-    /// others, and what only refers to another manifest, are left out.
+    /// The references that clients can pull: `NAME:TAG` for each tag, and `NAME@DIGEST` for each
+    /// image without a tag. Indexes nested in other indexes, and manifests that only refer to
+    /// another manifest, are omitted.
     pub fn references(&self) -> Vec<String> {
         let mut references = Vec::new();
         for (name, repository) in &self.repositories {
@@ -214,28 +214,28 @@ impl Endpoint {
         references
     }
 
-    /// What all connections share.
+    /// The state that all connections share.
     fn server(self) -> io::Result<Arc<Server>> {
         let log = Arc::clone(&self.log);
         Ok(Arc::new(Server {
             repositories: self.repositories,
             authorities: self.authorities,
             certificate: self.certificate,
-            // The other half of the threads is for users who are known.
+            // The other half of the threads serves users whose password is already verified.
             login: self.login.map(|login| login.verifying((self.pool.threads() / 2).max(1))),
             places: Places::new(self.limits),
-            blocking: Blocking::start()?,
+            blocking: Arc::new(Blocking::start()?),
             builds: SharedBuilds::new(&self.pool),
             once: PullWatch::new(move || log(&Event::Taken)),
             log: self.log,
         }))
     }
 
-    /// Begins to listen at this address; port 0 is any that is free.
+    /// Starts to listen at this address. Port 0 selects a free port.
     ///
     /// # Errors
     ///
-    /// [`Error::Listen`] if that can't be.
+    /// [`Error::Listen`] if the address cannot be bound, or if the system refuses a thread.
     pub fn listen(self, address: SocketAddr) -> Result<Serving> {
         let fail = |cause| Error::Listen { address, cause };
         let workers = start(self.pool.threads().clamp(1, 8)).map_err(fail)?;
@@ -260,16 +260,16 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// So many threads that drive connections, or fewer where the system has no more.
+/// Starts `count` threads that drive connections, or fewer if the system refuses more.
 fn start(count: usize) -> io::Result<Vec<Network>> {
     let first = Network::start()?;
     Ok(iter::once(first).chain((1..count).map_while(|_| Network::start().ok())).collect())
 }
 
-/// An endpoint that listens, in threads of its own. Dropped, it ends at once.
+/// An endpoint that listens in its own threads. Dropping it stops it at once.
 pub struct Serving {
     address: SocketAddr,
-    /// Always there but while it ends.
+    /// `None` only while it stops.
     running: Option<Running>,
 }
 
@@ -280,23 +280,23 @@ struct Running {
 }
 
 impl Serving {
-    /// Where it listens.
+    /// The address at which the endpoint listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Takes no more requests, and ends when those that there are have been answered, or after ten
+    /// Accepts no more requests, and returns when the current ones are answered, or after ten
     /// seconds.
     pub fn stop(mut self) {
         const PATIENCE: Duration = Duration::from_secs(10);
         let Some(Running { workers, accepting, graceful }) = self.running.take() else { return };
         workers[0].handle().block_on(async {
             accepting.abort();
-            // That it was aborted is what it says.
+            // The error only says that the task was aborted.
             let _ = accepting.await;
             let graceful = lock(&graceful).take();
             if let Some(graceful) = graceful {
-                // Who takes longer is cut off.
+                // Clients that take longer are disconnected.
                 let _ = time::timeout(PATIENCE, graceful.shutdown()).await;
             }
         });

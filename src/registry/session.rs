@@ -1,4 +1,4 @@
-//! One repository, for as long as something is read from it or written to it.
+//! A session with one repository, for reading or writing.
 
 use std::{
     fmt,
@@ -36,26 +36,26 @@ use crate::{
     },
 };
 
-/// A repository, and the right to use it.
+/// A repository, and the login for it.
 pub(crate) struct Session {
     pub(crate) reference: Reference,
     pub(crate) http: Arc<Http>,
     pub(crate) counter: Arc<ByteCounter>,
-    /// Under which all is that the repository has.
+    /// The URL of the repository.
     base: Url,
     access: Access,
     pub(crate) login: Login,
-    /// The user wants no TLS.
+    /// Whether the user disabled TLS.
     is_plain: bool,
     retries: u32,
-    /// The registry has been there.
+    /// Whether the registry has responded.
     has_answered: AtomicBool,
-    /// What is done here is in vain: nothing is tried again.
+    /// Whether another thread has failed, so that nothing is retried.
     is_over: AtomicBool,
 }
 
 impl Session {
-    /// Finds the registry, to read an image from it.
+    /// Connects to a registry, to pull from it.
     pub(crate) fn open(settings: &Client, reference: &Reference) -> Result<Self> {
         let http = Arc::new(Http::new(settings, reference)?);
         let counter = Arc::new(ByteCounter::new(settings.progress.clone()));
@@ -63,7 +63,7 @@ impl Session {
         Self::over(&http, &counter, settings, reference, Access::Pull, vec![scope])
     }
 
-    /// The same over connections that there are, with the right to these scopes.
+    /// Opens a session over existing connections, with these scopes.
     pub(crate) fn over(
         http: &Arc<Http>,
         counter: &Arc<ByteCounter>,
@@ -81,7 +81,7 @@ impl Session {
             Url::parse(&format!("{scheme}://{host}/v2/{path}")).map_err(|error| Error::Registry {
                 reference: reference.to_string(),
                 kind: RegistryErrorKind::Local,
-                reason: format!("this is no name of a registry ({error}): correct it"),
+                reason: format!("invalid registry name ({error}): correct it"),
             })
         };
         // On this machine, nothing takes long.
@@ -106,23 +106,24 @@ impl Session {
             has_answered: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
         };
-        // To strangers some registries say "not found" rather than "who are you?", and so whoever
-        // can say it asks first.
+        // Some registries return "not found" to anonymous clients instead of asking for a login, so
+        // log in first if there are credentials.
         if !session.login.is_anonymous() {
             let root = || {
-                session.http.request(Method::GET, session.base.join("/v2/").expect("it is a path"))
+                session.http.request(Method::GET, session.base.join("/v2/").expect("a valid path"))
             };
             session.attempt("the repository", || session.exchange(root))?;
         }
         Ok(session)
     }
 
-    /// A request for something in the repository.
+    /// A request to the repository.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, self.base.join(path).expect("what is in a repository has a path"))
+        self.http.request(method, self.base.join(path).expect("a valid path"))
     }
 
-    /// Asks, proving who asks if the registry wants to know. The answer may be a refusal.
+    /// Sends a request, and logs in if the registry requires it. The response may be an error
+    /// response.
     pub(crate) fn exchange(
         &self,
         request: impl Fn() -> RequestBuilder,
@@ -130,7 +131,7 @@ impl Session {
         self.exchange_by(&self.login, request)
     }
 
-    /// As [`Session::exchange`], with a login for more than this repository.
+    /// Like [`Session::exchange`], with a login for other scopes.
     pub(crate) fn exchange_by(
         &self,
         login: &Login,
@@ -144,7 +145,7 @@ impl Session {
         }
     }
 
-    /// As [`Session::exchange`], the answer being a success.
+    /// Like [`Session::exchange`], but an error response is a failure.
     pub(crate) fn ask(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, Failure> {
         self.success(self.exchange(request)?)
     }
@@ -156,8 +157,8 @@ impl Session {
         }
     }
 
-    /// The request with the key that there is now, if it is for the registry itself: nobody else
-    /// learns a password or a token.
+    /// Adds the current `Authorization` header, if the request goes to the registry itself. Other
+    /// hosts never receive a password or token.
     pub(crate) fn sign(
         &self,
         login: &Login,
@@ -168,7 +169,8 @@ impl Session {
         Ok((request, key))
     }
 
-    /// Whether the answer wants another key than this, and there is one now.
+    /// Obtains another `Authorization` header if the response requires one. Returns whether there
+    /// is a new one.
     pub(crate) fn renew(
         &self,
         login: &Login,
@@ -189,20 +191,20 @@ impl Session {
         url.origin() == self.base.origin()
     }
 
-    /// An address that the registry named. To one without TLS nothing goes that would else have it.
+    /// Resolves a `Location` header. The result must use TLS if the registry does.
     pub(crate) fn follow(&self, from: &Url, location: &str) -> Result<Url, Failure> {
         let url = from
             .join(location)
-            .map_err(|error| Failure::Odd(format!("it names no address: {error}")))?;
+            .map_err(|error| Failure::Odd(format!("it redirects to an invalid URL: {error}")))?;
         if leaves_tls(&self.base, &url) {
-            let why = "it wants what is sent by TLS to go on without: a proxy in front of it \
-                hides that there is TLS";
+            let why = "it redirects from HTTPS to plain HTTP: a proxy in front of it may hide that \
+                clients use TLS";
             return Err(Failure::Odd(why.to_owned()));
         }
         Ok(url)
     }
 
-    /// The bytes of the manifest or index with this digest, or under the reference's tag.
+    /// The bytes of the manifest or index with this digest, or with the reference's tag.
     pub(crate) fn manifest(&self, digest: Option<Digest>) -> Result<Vec<u8>> {
         let (what, name) = match digest {
             Some(digest) => (format!("manifest {digest}"), digest.to_string()),
@@ -215,7 +217,7 @@ impl Session {
         let get = || {
             let response = self.ask(|| self.request(Method::GET, &path).header(ACCEPT, &accept))?;
             if response.status() != StatusCode::OK {
-                return Err(Failure::Odd(format!("status {}", response.status().as_u16())));
+                return Err(Failure::status(response.status()));
             }
             let bytes = self.http.body(response, MAX_DOCUMENT)?;
             match digest.zip(bytes.as_deref().map(Digest::of)) {
@@ -227,17 +229,17 @@ impl Session {
         };
         let too_large = || {
             let reason = format!(
-                "{what} has more than the {MAX_DOCUMENT} bytes that a document may have here"
+                "{what} is larger than {MAX_DOCUMENT} bytes, the maximum size of a document"
             );
             self.refuse(RegistryErrorKind::InvalidResponse, reason)
         };
         self.attempt(&what, get)?.ok_or_else(too_large)
     }
 
-    /// The bytes of a blob, without the first ones as far as the registry knows how to leave them
-    /// out, which the number says.
+    /// Requests a blob from this position on. Also returns the position at which the response
+    /// starts, which is 0 if the registry does not support ranges.
     pub(crate) fn blob(&self, descriptor: &Descriptor, from: u64) -> Result<(Response, u64)> {
-        // Not by the addresses in the descriptor: nobody would expect a connection to those.
+        // The descriptor's `urls` are ignored: a connection to other hosts would be a surprise.
         let path = format!("blobs/{}", descriptor.digest);
         let request = || match from {
             0 => self.request(Method::GET, &path),
@@ -248,12 +250,12 @@ impl Session {
             match response.status() {
                 StatusCode::PARTIAL_CONTENT => Ok((response, from)),
                 StatusCode::OK => Ok((response, 0)),
-                status => Err(Failure::Odd(format!("status {}", status.as_u16()))),
+                status => Err(Failure::status(status)),
             }
         })
     }
 
-    /// Makes a request, and makes it again as long as that may help.
+    /// Sends a request, and retries it after temporary failures.
     pub(crate) fn attempt<T>(
         &self,
         what: &str,
@@ -291,8 +293,8 @@ impl Session {
         unreachable!("the last retry returns")
     }
 
-    /// Whether something may be tried again, having been tried again this many times; if so, after
-    /// a pause, which the registry may want to be longer.
+    /// Whether another retry is allowed after this number of them. If so, it waits first, for at
+    /// least as long as the registry asks.
     pub(crate) fn may_retry(&self, retry: u32, wait: Option<Duration>) -> bool {
         const SLICE: Duration = Duration::from_millis(100);
         if retry >= self.retries {
@@ -309,7 +311,7 @@ impl Session {
         !self.is_over()
     }
 
-    /// Ends what other threads do here.
+    /// Tells the other threads of this session to stop.
     pub(crate) fn end(&self) {
         self.is_over.store(true, Ordering::Relaxed);
     }
@@ -318,15 +320,14 @@ impl Session {
         self.is_over.load(Ordering::Relaxed)
     }
 
-    /// An error about this repository. The reason may quote documents of the registry, so that
-    /// control characters are replaced.
+    /// The reason may contain text from the registry, so control characters are replaced.
     pub(crate) fn refuse(&self, kind: RegistryErrorKind, reason: impl Into<String>) -> Error {
         let reason = reason.into().replace(char::is_control, " ");
         Error::Registry { reference: self.reference.to_string(), kind, reason }
     }
 }
 
-/// What may name an image, as skopeo and docker say it, the newer first.
+/// The `Accept` header for manifests and indexes, with the same media types as skopeo and docker.
 pub(crate) fn accept() -> String {
     let docker = ["manifest.list.v2+json", "manifest.v2+json"]
         .map(|name| MediaType::new(format!("application/vnd.docker.distribution.{name}")));

@@ -1,11 +1,11 @@
-//! TLS: the certificates that are trusted, and the client certificates that are sent.
+//! TLS: trusted certificates and client certificates.
 
 pub(crate) mod folder;
 pub(crate) mod issuer;
 pub(crate) mod pem;
 pub(crate) mod verifier;
 
-use std::{fs, sync::Arc};
+use std::sync::Arc;
 
 use rustls::{
     ClientConfig, client::ResolvesClientCert, crypto::ring, pki_types::CertificateDer,
@@ -18,17 +18,11 @@ use crate::{
     registry::{
         client::Client,
         reference::Reference,
-        tls::{
-            folder::Folder,
-            issuer::issuer_name,
-            pem::certificates,
-            verifier::{Unverified, Verifier},
-        },
+        tls::{folder::Folder, issuer::issuer_name, pem::read_certificates, verifier::Verifier},
     },
 };
 
-/// The configuration of TLS for the registry in the reference. An error names the file that cannot
-/// be used.
+/// The TLS configuration for the registry of this reference. Errors name the unusable file.
 pub(crate) fn config(settings: &Client, reference: &Reference) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let folder = match &settings.cert_dir {
@@ -38,30 +32,22 @@ pub(crate) fn config(settings: &Client, reference: &Reference) -> Result<ClientC
     let invalid = |error: rustls::Error| Error::invalid("TLS", error.to_string());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
     let builder = builder.with_safe_default_protocol_versions().map_err(invalid)?.dangerous();
-    let builder = if settings.tls_verify {
-        let verifier = Verifier::new(trusted(settings, &folder)?, &provider).map_err(invalid)?;
-        builder.with_custom_certificate_verifier(Arc::new(verifier))
-    } else {
-        builder.with_custom_certificate_verifier(Arc::new(Unverified::new(&provider)))
+    let verifier = match settings.tls_verify {
+        true => Verifier::new(trusted(settings, &folder)?, &provider).map_err(invalid)?,
+        false => Verifier::disabled(&provider),
     };
+    let builder = builder.with_custom_certificate_verifier(Arc::new(verifier));
     Ok(builder.with_client_cert_resolver(Arc::new(Shown(folder.shown))))
 }
 
-/// All trusted certificates: those of authorities, and those of registries themselves.
+/// All trusted certificates, of authorities and of registries.
 fn trusted(settings: &Client, folder: &Folder) -> Result<Vec<CertificateDer<'static>>> {
     let mut trusted: Vec<CertificateDer> = match &settings.authorities {
         Some(authorities) => authorities.iter().map(|der| der.clone().into()).collect(),
         None => load_native_certs().certs,
     };
     for file in &settings.ca_files {
-        let found = certificates(file, &fs::read(file).map_err(Error::read(file))?)?;
-        if found.is_empty() {
-            return Err(Error::invalid(
-                format!("{file:?}"),
-                "it has no certificate in PEM: name a file that has one",
-            ));
-        }
-        trusted.extend(found);
+        trusted.extend(read_certificates(file)?);
     }
     trusted.extend(folder.authorities.iter().cloned());
     Ok(trusted)
@@ -72,8 +58,8 @@ fn trusted(settings: &Client, folder: &Folder) -> Result<Vec<CertificateDer<'sta
 struct Shown(Vec<Arc<CertifiedKey>>);
 
 impl ResolvesClientCert for Shown {
-    /// The first certificate whose issuer the registry names, or else the first one that it can
-    /// verify at all.
+    /// The first certificate whose issuer the registry names, or else the first one that the
+    /// registry supports.
     fn resolve(
         &self,
         authorities: &[&[u8]],

@@ -1,13 +1,13 @@
-//! Files below a folder, opened without following a symbolic link.
+//! Opens files below a folder without following symbolic links.
 //!
-//! A layout may come from a stranger. If a link in it were followed, reading `blobs/sha256/…` would
-//! read any file that this process may read. The folder itself is the user's choice, and links on
-//! the way to it are followed.
+//! A layout may come from a stranger. If this module followed its links, reading `blobs/sha256/…`
+//! could read any file that this process can read. The folder itself is the user's choice, so links
+//! in the path to it are followed.
 
 use std::{
     fs::{File, Metadata},
     io,
-    os::fd::OwnedFd,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Component, Path},
 };
 
@@ -16,36 +16,36 @@ use rustix::{
     io::{Errno, retry_on_intr},
 };
 
-use crate::basics::error::Error;
+use crate::basics::Error;
 
-/// A file that lies below a folder, and what it is. Only what is a regular file can be read.
+/// A file below a folder, and its type. Only a regular file can be read.
 pub(crate) struct Beneath {
     pub(crate) file: File,
     pub(crate) metadata: Metadata,
 }
 
 impl Beneath {
-    /// What lies under a name, a symbolic link itself and not its target; `None` if there is
-    /// nothing.
+    /// Looks up a name. Does not follow a symbolic link. Returns `None` if there is no such file.
     ///
     /// # Errors
     ///
-    /// What the system says, and `ELOOP` if a folder on the way is a symbolic link.
+    /// The error of the system, which is `ELOOP` if a folder in the path is a symbolic link.
     pub(crate) fn look(root: &Path, name: &str) -> io::Result<Option<Self>> {
         let opened = open(root, name, OFlags::PATH | OFlags::NOFOLLOW);
         opened.and_then(|file| Self::of(file.into())).map(Some).or_else(absent)
     }
 
-    /// The same, of a regular file to be read. Whatever else lies there is only looked at: opening
-    /// a fifo waits for a writer, and opening a device may change it.
+    /// Opens a regular file for reading. Other files are only looked up: opening a FIFO waits for a
+    /// writer, and opening a device may change it.
     ///
     /// # Errors
     ///
-    /// As of [`Beneath::look`].
+    /// The same as [`Beneath::look`].
     pub(crate) fn read(root: &Path, name: &str) -> io::Result<Option<Self>> {
         match Self::look(root, name)? {
             Some(found) if found.metadata.is_file() => {
-                // The name may mean something else by now, which is looked at again.
+                // The file may have been replaced since the first look, so its type is checked
+                // again.
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
                 open(root, name, flags)
                     .and_then(|file| Self::of(file.into()))
@@ -62,22 +62,22 @@ impl Beneath {
     }
 }
 
-/// A folder below another, for calls on the names in it.
+/// Opens a folder below another, for calls on the names in it.
 ///
 /// # Errors
 ///
-/// What the system says, and `ELOOP` or `ENOTDIR` if the folder, or one on the way, is a symbolic
-/// link.
+/// The error of the system, which is `ELOOP` or `ENOTDIR` if the folder, or one in the path, is a
+/// symbolic link.
 pub(crate) fn folder(root: &Path, name: &str) -> io::Result<OwnedFd> {
     open(root, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW)
 }
 
-/// The names in a folder below another, in no order; those that are not UTF-8 with a mark in the
-/// place of what is not.
+/// The names in a folder below another, in no particular order. Bytes that are not UTF-8 are
+/// replaced.
 ///
 /// # Errors
 ///
-/// As of [`folder`].
+/// The same as [`folder`].
 pub(crate) fn names(root: &Path, name: &str) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in Dir::new(folder(root, name)?)? {
@@ -89,8 +89,8 @@ pub(crate) fn names(root: &Path, name: &str) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Why a call on a name below a folder failed: a symbolic link that is in the way, or what the
-/// system says.
+/// Why a call on a name below a folder failed: because of a symbolic link in the path, or with an
+/// error of the system.
 pub(crate) fn unreadable(root: &Path, name: &str, cause: io::Error) -> Error {
     let path = root.join(name);
     let above: Vec<&Path> =
@@ -98,8 +98,8 @@ pub(crate) fn unreadable(root: &Path, name: &str, cause: io::Error) -> Error {
     match above.into_iter().rev().map(|name| root.join(name)).find(|path| path.is_symlink()) {
         Some(link) => Error::layout(
             link,
-            "is a symbolic link, and the files and folders of a layout lie inside of it: if it is \
-             your own, copy what the link leads to into its place",
+            "is a symbolic link, but the files and folders of a layout must be inside of it: if \
+             you trust the layout, replace the link by a copy of its target",
         ),
         None => Error::read(path)(cause),
     }
@@ -113,21 +113,30 @@ fn absent<T>(cause: io::Error) -> io::Result<Option<T>> {
 }
 
 fn open(root: &Path, name: &str, flags: OFlags) -> io::Result<OwnedFd> {
-    let (flags, folder) =
-        (flags | OFlags::CLOEXEC, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC);
+    let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = retry_on_intr(|| openat(CWD, root, folder, Mode::empty()))?;
-    if name.is_empty() {
-        return Ok(retry_on_intr(|| openat(&root, ".", flags, Mode::empty()))?);
+    open_below(root.as_fd(), Path::new(name), flags)
+}
+
+/// Opens a path below an open folder; an empty one is the folder itself.
+///
+/// # Errors
+///
+/// As of [`folder`].
+pub(crate) fn open_below(root: BorrowedFd<'_>, name: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    let flags = flags | OFlags::CLOEXEC;
+    if name.as_os_str().is_empty() {
+        return Ok(retry_on_intr(|| openat(root, ".", flags, Mode::empty()))?);
     }
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    match retry_on_intr(|| openat2(&root, name, flags, Mode::empty(), resolve)) {
-        // Kernels before 5.6 do not have the call, and some sandboxes forbid it.
-        Err(Errno::NOSYS | Errno::PERM) => walk(root, Path::new(name), flags),
+    match retry_on_intr(|| openat2(root, name, flags, Mode::empty(), resolve)) {
+        // Kernels before 5.6 lack this call, and some sandboxes forbid it.
+        Err(Errno::NOSYS | Errno::PERM) => walk(root.try_clone_to_owned()?, name, flags),
         opened => Ok(opened?),
     }
 }
 
-/// The same as `openat2`, a folder at a time.
+/// Opens one folder after the other, with the same result as `openat2`.
 fn walk(root: OwnedFd, name: &Path, flags: OFlags) -> io::Result<OwnedFd> {
     let mut folder = root;
     let mut components = name.components().peekable();
@@ -159,7 +168,7 @@ mod tests {
 
     use super::*;
 
-    /// With `openat2`, and without it.
+    /// With and without `openat2`.
     type Open = fn(&Path, &str, OFlags) -> io::Result<OwnedFd>;
     const WAYS: [Open; 2] = [open, |root, name, flags| {
         let root = openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?;

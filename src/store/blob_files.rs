@@ -1,5 +1,4 @@
-//! Blobs that are put in place whole: written beside their place under a temporary name, and
-//! renamed.
+//! Writes blobs atomically: first to a temporary file in the same folder, which is then renamed.
 
 use std::{
     fs,
@@ -9,45 +8,38 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
-    document::descriptor::Descriptor,
+    basics::{Digest, Error, Result},
+    document::Descriptor,
     store::{
         beneath,
         checked::{CheckedFile, FileBytes},
         known_files::KnownFiles,
+        lease::Lease,
         lock::Lock,
         new_file::Temporary,
         write_options::WriteOptions,
     },
 };
 
-/// `blobs/sha256` of a layout that may not have an index yet. As long as this lives nobody collects
-/// blobs there.
+/// `blobs/sha256` of a layout that may not have an index yet. While this value exists, no garbage
+/// collector removes blobs there.
 #[derive(Debug)]
 pub(crate) struct BlobFiles {
     folder: PathBuf,
     known: Arc<KnownFiles>,
     options: WriteOptions,
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 impl BlobFiles {
-    /// The folder, made if it is not there.
+    /// Opens the folder, and creates it if necessary.
     pub(crate) fn create(layout: &Path, options: WriteOptions) -> Result<Self> {
         create_folder(layout, "blobs/sha256")?;
         let lock = Lock::shared(layout, options)?;
-        Ok(Self {
-            folder: layout.join("blobs/sha256"),
-            known: Arc::default(),
-            options,
-            _lock: lock,
-        })
+        Ok(Self { folder: layout.join("blobs/sha256"), known: Arc::default(), options, lock })
     }
 
-    /// Sets the record of files that were hashed before.
+    /// Sets the record of files whose digests are known.
     pub(crate) fn known(self, known: &Arc<KnownFiles>) -> Self {
         Self { known: Arc::clone(known), ..self }
     }
@@ -60,23 +52,29 @@ impl BlobFiles {
         &self.folder
     }
 
-    /// Where the blob of this digest has its place.
+    /// The path of the blob with this digest.
     pub(crate) fn path(&self, digest: Digest) -> PathBuf {
         self.folder.join(digest.hex())
     }
 
-    /// A blob of this folder, all its bytes checked.
+    /// Opens a blob of this folder and verifies all its bytes.
     pub(crate) fn checked(&self, path: &Path, descriptor: &Descriptor) -> Result<CheckedFile> {
         self.known.check(FileBytes::open(path)?, descriptor)
     }
 
-    /// A blob to be written, whose digest is known only at its end.
+    /// What tells garbage collection in this process of the lock; `None` without a lock.
+    pub(crate) fn lease(&self) -> Result<Option<Lease>> {
+        let layout = self.folder.ancestors().nth(2).filter(|_| self.lock.is_some());
+        layout.map(Lease::new).transpose()
+    }
+
+    /// Starts a new blob, whose digest is only known at its end.
     pub(crate) fn new_blob(&self) -> Result<NewBlob> {
         let file = Temporary::new_in(&self.folder)?;
         Ok(NewBlob { file, folder: self.folder.clone() })
     }
 
-    /// Puts the blob in its place.
+    /// Moves the blob to its final path.
     pub(crate) fn keep(&self, blob: NewBlob, digest: Digest) -> Result<PathBuf> {
         let path = self.path(digest);
         let file = blob.file.persist(&path, self.options)?;
@@ -85,8 +83,8 @@ impl BlobFiles {
     }
 }
 
-/// Makes a folder of the layout. A layout that has a link in its place may be a stranger's, and the
-/// link may lead to another layout.
+/// Creates a folder of the layout. Fails if a link has its name: the layout may come from a
+/// stranger, and the link may lead to another layout.
 pub(crate) fn create_folder(layout: &Path, name: &str) -> Result<()> {
     let path = layout.join(name);
     fs::create_dir_all(&path).map_err(Error::write(&path))?;
@@ -95,14 +93,14 @@ pub(crate) fn create_folder(layout: &Path, name: &str) -> Result<()> {
         .map_err(|cause| beneath::unreadable(layout, name, cause))
 }
 
-/// A blob while it is written. Dropped, it is gone. An error of writing it names its folder.
+/// A blob that is being written. Dropping it removes it. Write errors name its folder.
 pub(crate) struct NewBlob {
     file: Temporary,
     folder: PathBuf,
 }
 
 impl NewBlob {
-    /// Copies a file. Between two files, the system copies, or shares blocks, by itself. Returns
+    /// Copies a file. The system copies between two files directly, or shares their blocks. Returns
     /// the number of bytes.
     pub(crate) fn copy_from(&mut self, mut file: &fs::File) -> Result<u64> {
         io::copy(&mut file, &mut self.file.file()).map_err(Error::write(&self.folder))

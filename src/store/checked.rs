@@ -1,8 +1,8 @@
-//! Files whose bytes are known to be those of a blob.
+//! Files whose contents are known to match a blob.
 //!
-//! A file is hashed once, and then known by its [`Stamp`]: as long as device, inode, size and both
-//! times stay the same, so do its bytes. Every write changes the time of the last change (ctime),
-//! which a program can only set by setting the system's clock.
+//! A file is hashed once, and recognised by its [`Stamp`] afterwards: while device, inode, size and
+//! both times stay the same, so do its contents. Every write changes the change time (ctime), which
+//! programs can only set by setting the clock of the system.
 
 use std::{
     fmt,
@@ -14,17 +14,14 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::HashRead,
-        error::{Error, Result},
-    },
-    document::descriptor::Descriptor,
-    tarfile::reader::{Extent, read_extents},
+    basics::{Error, HashRead, Result},
+    document::Descriptor,
+    tarfile::{Extent, read_extents},
 };
 
-/// The bytes of a blob in a file, all of which were hashed before the first can be read.
+/// The bytes of a blob in a file, all of which were verified before the first can be read.
 ///
-/// It is a reader, which stops with an error when the file changes.
+/// Reading stops with an error if the file changes.
 pub struct CheckedFile {
     pub(crate) bytes: FileBytes,
     pub(crate) stamp: Stamp,
@@ -36,7 +33,7 @@ impl CheckedFile {
         self.bytes.size
     }
 
-    /// The next byte to be read is the one at this offset.
+    /// Moves to this offset.
     pub fn seek(&mut self, at: u64) {
         self.bytes.at = at;
     }
@@ -58,13 +55,13 @@ impl Read for CheckedFile {
     }
 }
 
-pub(crate) const CHANGED: &str = "it changed while it was read";
+pub(crate) const CHANGED: &str = "it changed while it was being read";
 
-/// A blob's bytes in a file, not checked.
+/// The bytes of a blob in a file, not verified.
 #[derive(Clone)]
 pub(crate) struct FileBytes {
     pub(crate) file: Arc<File>,
-    /// Where in the file they lie: all of it, or parts of an archive.
+    /// The extents of the bytes in the file: the whole file, or parts of an archive.
     pub(crate) extents: Arc<[Extent]>,
     pub(crate) size: u64,
     pub(crate) at: u64,
@@ -77,14 +74,14 @@ impl FileBytes {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`].
+    /// [`Error::Read`] if the file cannot be opened.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(Error::read(path))?;
         let size = file.metadata().map_err(Error::read(path))?.len();
         Ok(Self::new(file, 0, size, path))
     }
 
-    /// So many bytes of a file, from this one on.
+    /// This many bytes of a file, starting at an offset.
     pub(crate) fn new(file: File, offset: u64, size: u64, path: &Path) -> Self {
         Self::of_extents(
             Arc::new(file),
@@ -94,7 +91,7 @@ impl FileBytes {
         )
     }
 
-    /// What lies in these extents, and zeros between them.
+    /// The bytes in these extents, with zeros in the gaps between them.
     pub(crate) fn of_extents(
         file: Arc<File>,
         extents: Arc<[Extent]>,
@@ -104,16 +101,17 @@ impl FileBytes {
         Self { file, extents, size, at: 0, path: path.to_owned() }
     }
 
-    /// Where the first byte lies.
+    /// The offset of the first byte.
     pub(crate) fn offset(&self) -> u64 {
         self.extents.first().map_or(0, |extent| extent.offset)
     }
 
-    /// Hashes all of them.
+    /// Hashes all bytes.
     ///
     /// # Errors
     ///
-    /// [`Error::BlobDamaged`] if they are not those of the blob; [`Error::Read`].
+    /// [`Error::BlobDamaged`] if they do not match the blob. [`Error::Read`] if they cannot be
+    /// read.
     pub(crate) fn check(&self, descriptor: &Descriptor) -> Result<()> {
         let mut bytes = HashRead::new(Self { at: 0, ..self.clone() });
         let mut buffer = vec![0; 256 << 10];
@@ -133,13 +131,13 @@ impl Read for FileBytes {
     }
 }
 
-/// What tells one state of a file from another; of a symbolic link, of the file that it leads to.
+/// Distinguishes states of a file. For a symbolic link, of its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) device: u64,
     pub(crate) inode: u64,
     pub(crate) size: u64,
-    /// Seconds and nanoseconds of the last write, and of the last change of whatever kind.
+    /// Seconds and nanoseconds of the modification time and of the change time.
     pub(crate) modified: (i64, i64),
     pub(crate) changed: (i64, i64),
 }
@@ -149,7 +147,7 @@ impl Stamp {
         file.metadata().map(|metadata| Self::of_metadata(&metadata))
     }
 
-    /// `None` for a file that cannot be looked at.
+    /// `None` for a file whose metadata cannot be read.
     #[cfg(feature = "registry")]
     pub(crate) fn at(path: &Path) -> Option<Self> {
         path.metadata().ok().map(|metadata| Self::of_metadata(&metadata))

@@ -1,18 +1,18 @@
-//! What lies under a name in a layout.
+//! Types of files in a layout.
 
 use std::{fs::FileType, os::unix::fs::FileTypeExt};
 
-/// What lies under a name.
+/// The type of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileKind {
     File,
     Folder,
-    /// Something else, in words.
+    /// Any other type, in words.
     Other(&'static str),
 }
 
 impl FileKind {
-    /// In words.
+    /// The type in words.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::File => "file",

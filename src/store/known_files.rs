@@ -1,4 +1,4 @@
-//! Which files were checked, in memory and, for the next process, in a folder.
+//! Records which files were verified, in memory, and in a folder for other processes.
 
 use std::{
     collections::HashMap,
@@ -11,34 +11,31 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
-    document::descriptor::Descriptor,
+    basics::{Digest, Error, Result},
+    document::Descriptor,
     pool::lock,
     store::checked::{CHANGED, CheckedFile, FileBytes, Stamp},
 };
 
-/// How long a file must have been left alone before its stamp is believed. File systems count times
-/// in steps of up to 10 ms, and a write in the step of the last one would leave the stamp as it is.
+/// How long a file must be unchanged before its stamp is trusted. File systems count times in steps
+/// of up to 10 ms, and two writes in the same step have the same stamp.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// The lines of a file of the folder, at most. There are 256 files.
+/// The maximum number of lines in a file of the folder. There are 256 files.
 const MOST: usize = 256;
 
-/// The files that were checked. Their names do not matter: a file is known by its device and inode.
+/// The files that were verified. A file is identified by its device and inode, not by its name.
 #[derive(Debug, Default)]
 pub(crate) struct KnownFiles {
-    /// Each locked for itself, so that a blob that several clients ask for is hashed once.
+    /// Each entry has a separate lock, so that a blob that several clients request is hashed once.
     places: Mutex<HashMap<Place, Arc<Mutex<Option<Known>>>>>,
     folder: Option<PathBuf>,
 }
 
-/// Where a blob lies: a file by its device and inode, and the offset in it.
+/// The location of a blob: the device and inode of a file, and the offset in it.
 type Place = (u64, u64, u64);
 
-/// What lies there.
+/// The contents of a location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Known {
     stamp: Stamp,
@@ -47,18 +44,18 @@ struct Known {
 }
 
 impl KnownFiles {
-    /// Files that are known to other processes, too, which keep what they know in this folder. It
-    /// must be the user's own: what it says is believed.
+    /// Shares the record with other processes through this folder. The folder must belong to the
+    /// user, because its contents are trusted.
     pub(crate) fn in_folder(folder: PathBuf) -> Self {
         Self { folder: Some(folder), ..Self::default() }
     }
 
-    /// These bytes, if they are those of the blob. They are hashed, unless that was done before and
-    /// the file did not change since.
+    /// Verifies these bytes against the descriptor. Hashes them, unless that was done before and
+    /// the file has not changed since.
     ///
     /// # Errors
     ///
-    /// [`Error::BlobDamaged`] if they are not; [`Error::Read`].
+    /// [`Error::BlobDamaged`] if they do not match. [`Error::Read`] if they cannot be read.
     pub(crate) fn check(&self, bytes: FileBytes, descriptor: &Descriptor) -> Result<CheckedFile> {
         descriptor.check(bytes.size, None)?;
         let unreadable = |cause| Error::read(&bytes.path)(cause);
@@ -72,7 +69,7 @@ impl KnownFiles {
         }
         let mut is_known = self.has_line(place, &expected);
         if !is_known {
-            // Before the bytes are read: a write after that changes the stamp.
+            // Checked before reading, so that a later write changes the stamp.
             is_known = is_quiet(&stamp);
             bytes.check(descriptor)?;
             if Stamp::of(&bytes.file).map_err(unreadable)? != stamp {
@@ -86,8 +83,7 @@ impl KnownFiles {
         Ok(CheckedFile { bytes, stamp })
     }
 
-    /// Takes note of a file that this process has just written, and whose digest it knows from
-    /// that.
+    /// Records a file that this process has just written, so that its digest is known.
     pub(crate) fn add(&self, file: &File, digest: Digest) {
         if let Ok(stamp) = Stamp::of(file) {
             let known = Known { stamp, digest, size: stamp.size };
@@ -102,12 +98,12 @@ impl KnownFiles {
         fs::read_to_string(path).is_ok_and(|lines| lines.lines().any(|other| other == line))
     }
 
-    /// Adds a line, in the place of the oldest if there are too many. Whatever goes wrong costs no
-    /// more than hashing again.
+    /// Adds a line, which replaces the oldest one if there are too many. If this fails, the file is
+    /// only hashed again.
     fn add_line(&self, bytes: &FileBytes, place: Place, known: &Known) {
         let Some(path) = self.path(place) else { return };
-        // What the next process believes must be on disk: after a power loss the file may have its
-        // times and not its bytes.
+        // A recorded file must be on disk. Otherwise, after a power loss, it could have its times
+        // but not its contents.
         if bytes.file.sync_data().is_err() {
             return;
         }
@@ -125,7 +121,7 @@ impl KnownFiles {
     }
 }
 
-/// Whether the last change of the file was long enough ago.
+/// Whether the file has been unchanged for long enough.
 fn is_quiet(stamp: &Stamp) -> bool {
     let (seconds, nanoseconds) = stamp.changed;
     let changed = u64::try_from(seconds).ok().zip(u32::try_from(nanoseconds).ok());
@@ -195,7 +191,7 @@ mod tests {
                 .sum()
         }
 
-        /// Other bytes, as many, with the time of the last write as it was.
+        /// Writes other bytes of the same length, and restores the modification time.
         fn damage(&self) {
             let file = File::options().write(true).open(self.dir.path().join("blob")).unwrap();
             let modified = file.metadata().unwrap().modified().unwrap();
@@ -214,7 +210,7 @@ mod tests {
         for known in [&known, &case.known(), &KnownFiles::default()] {
             assert!(matches!(case.check(known), Err(Error::BlobDamaged { .. })));
         }
-        // Who reads it already notices.
+        // A reader that is already open notices the change.
         let error = checked.read(&mut [0; 8]).unwrap_err();
         assert!(Report(&error).to_string().contains(CHANGED), "{error}");
     }
@@ -224,8 +220,7 @@ mod tests {
         let case = Case::new();
         case.check(&case.known()).unwrap();
         assert_eq!(case.lines(), 1);
-        // A line that lies shows that it is believed, for it says of a damaged file that it is
-        // right.
+        // A wrong line shows that lines are trusted: it declares a damaged file valid.
         case.damage();
         thread::sleep(2 * QUIET);
         let file =

@@ -1,5 +1,5 @@
-//! Who may do what in a layout at the same time, by locks on its folders: no lock file is left
-//! anywhere.
+//! Locks for readers, writers and garbage collectors of a layout. The folders themselves are
+//! locked, so no lock file is left.
 //!
 //! | folder | held shared | held exclusively |
 //! |---|---|---|
@@ -7,14 +7,14 @@
 //! | `blobs` | | by writers while they replace `index.json` |
 //! | `blobs/sha256`, the gate | by writers and readers, for the moment in which they lock the layout | by collectors |
 //!
-//! A collector that holds the layout knows that no writer is about to name a blob and that no
-//! reader is about to open one. Shared locks overtake an exclusive one that waits, so that a
-//! collector among many writers would never begin: it closes the gate first, and newcomers wait in
-//! front of it.
+//! A collector that holds the layout knows that no writer is about to refer to a blob and that no
+//! reader is about to open one. Shared locks overtake an exclusive one that waits, so a collector
+//! among many writers would never start. Therefore it closes the gate first, and new readers and
+//! writers wait at the gate.
 //!
-//! The gate does not stay closed: a program that holds a layout may have to pass its gate again,
-//! and would wait for the collector that waits for it. So a collector opens the gate after a while,
-//! lets all pass, and closes it for longer.
+//! The gate does not stay closed. A program that holds a layout may have to pass its gate again,
+//! and would wait for the collector, which waits for that program. The collector therefore opens
+//! the gate after a while, lets everyone pass, and then closes it for longer.
 
 #[cfg(not(all(test, shuttle)))]
 pub(crate) mod flock;
@@ -25,10 +25,10 @@ use std::{io, path::Path, time::Duration};
 
 use crate::{
     basics::{
-        error::{Error, Result},
+        Error, Result,
         sync::{Instant, thread},
     },
-    store::write_options::WriteOptions,
+    store::{lease, write_options::WriteOptions},
 };
 
 #[cfg(all(test, shuttle))]
@@ -36,11 +36,11 @@ use crate::basics::sync::FolderLock;
 #[cfg(not(all(test, shuttle)))]
 use crate::store::lock::flock::FolderLock;
 
-/// How long a gate is closed before it opens for a moment: at first, and at most. A writer takes
-/// less than a second, but for one that packs or pulls much.
+/// How long a gate is closed before it opens for a moment: at first, and at most. Most writers take
+/// less than a second, unless they pack or pull much.
 const CLOSED: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 
-/// Held until it is dropped, or the process ends in any way.
+/// A lock that is held until it is dropped or the process ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _folder: FolderLock,
@@ -49,7 +49,7 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// The layout, together with other writers and readers.
+    /// Locks the layout, shared with other writers and readers.
     pub(crate) fn shared(layout: &Path, options: WriteOptions) -> Result<Option<Self>> {
         if !options.lock {
             return Ok(None);
@@ -60,7 +60,12 @@ impl Lock {
         Ok(Some(Self { _folder: folder, _gate: None }))
     }
 
-    /// The layout, alone.
+    /// Locks the layout exclusively.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layout`] if a layer of this process has a [lease](lease) of the layout: waiting for
+    /// it could take for ever.
     pub(crate) fn exclusive(layout: &Path, options: WriteOptions) -> Result<Option<Self>> {
         if !options.lock {
             return Ok(None);
@@ -73,6 +78,7 @@ impl Lock {
                 if let Some(folder) = FolderLock::try_exclusive(layout)? {
                     return Ok(Some(Self { _folder: folder, _gate: gate }));
                 }
+                lease::check(layout)?;
                 thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_millis(20));
             }
@@ -82,7 +88,8 @@ impl Lock {
         }
     }
 
-    /// The same, if nobody else has it now: `None` in `Some` is the permission to do without locks.
+    /// Locks the layout exclusively if it is free now. `Some(None)` permits to continue without
+    /// locks.
     pub(crate) fn try_exclusive(
         layout: &Path,
         options: WriteOptions,
@@ -94,7 +101,7 @@ impl Lock {
             .map(|folder| Some(Self { _folder: folder, _gate: None })))
     }
 
-    /// The layout's index, among writers.
+    /// Locks the index of the layout against other writers.
     pub(crate) fn index(layout: &Path, options: WriteOptions) -> Result<Option<Self>> {
         if !options.lock {
             return Ok(None);
@@ -104,13 +111,13 @@ impl Lock {
     }
 }
 
-/// Keeps collectors of garbage away from a layout that is read, until it is dropped or the process
-/// ends.
+/// Protects a layout from garbage collectors while it is read, until the lock is dropped or the
+/// process ends.
 ///
-/// Who opens a layout while other programs may remove images from it and collect its garbage holds
-/// this from before it is opened until its last blob is read; otherwise blobs may vanish in
-/// between. Writers are not kept away, nor do they have to be. [`verify`](crate::verify()) holds it
-/// by itself, and a server needs none: it looks again.
+/// Hold it from before the layout is opened until its last blob is read, if other programs may
+/// remove images and collect garbage meanwhile. Otherwise blobs may vanish in between. Writers can
+/// continue. [`verify`](crate::verify()) takes this lock itself. A server does not need it, because
+/// it looks up blobs again.
 ///
 /// ```
 /// # use oci_layout::{Image, ImageLayout, ReadLock, image_layout};
@@ -126,19 +133,18 @@ impl Lock {
 pub struct ReadLock(#[expect(dead_code, reason = "it is held")] Option<Lock>);
 
 impl ReadLock {
-    /// Waits until no collector is at work. An archive needs no lock. Where none can be had,
-    /// because the file system has none or the folder is not there, nothing is locked: whoever
-    /// opens the layout says what is wrong with it.
+    /// Waits until no collector is running. An archive needs no lock. If no lock is possible,
+    /// because the file system has none or the folder does not exist, nothing is locked, and
+    /// opening the layout reports what is wrong with it.
     ///
-    /// [`ImageLayout::collect_garbage`](crate::ImageLayout::collect_garbage) waits for ever in a
-    /// thread that holds this.
+    /// [`ImageLayout::collect_garbage`](crate::ImageLayout::collect_garbage) waits forever in a
+    /// thread that holds this lock.
     pub fn new(layout: impl AsRef<Path>) -> Self {
         Self(Lock::shared(layout.as_ref(), WriteOptions::default()).ok().flatten())
     }
 }
 
-/// Locks the gate of a layout. One that has no such folder yet has no blobs that could be
-/// collected.
+/// Locks the gate of a layout. A layout without this folder has no blobs to collect.
 fn pass(layout: &Path, lock: fn(&Path) -> Result<FolderLock>) -> Result<Option<FolderLock>> {
     match lock(&layout.join("blobs/sha256")) {
         Err(Error::Read { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => Ok(None),

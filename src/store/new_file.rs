@@ -1,4 +1,4 @@
-//! Files that take their places when they are whole.
+//! Files that appear at their path only when they are complete.
 
 use std::{
     fs::{File, Permissions},
@@ -14,18 +14,18 @@ use rustix::{
 use tempfile::{Builder, NamedTempFile};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     store::write_options::WriteOptions,
 };
 
-/// What the names of files begin with that are still being written; left behind, they may be
-/// removed by whoever holds the layout alone.
+/// The prefix of names of files that are still being written. If such a file is left, a program
+/// that holds the layout exclusively can remove it.
 pub(crate) const TEMPORARY: &str = ".oci-layout-";
 
-/// A file that takes its place when it is whole: whoever looks there finds the old file or the new
-/// one. Until then it has no name, so that nothing is left of it when it is dropped or the program
-/// is killed. On a file system that has no files without a name, it has a [temporary
-/// one](NewFile::temporary_path) in the same folder.
+/// A file that appears at its path only when it is complete: readers see either the old file or the
+/// new one. Until then it has no name, so that nothing is left if it is dropped or the program is
+/// killed. If the file system does not support this, it has a [temporary
+/// name](NewFile::temporary_path) in the same folder.
 ///
 /// ```
 /// # use oci_layout::{ArchiveOptions, Image, NewFile, WriteOptions, image_archive};
@@ -45,11 +45,11 @@ pub struct NewFile {
 }
 
 impl NewFile {
-    /// Begins a file. One that is there stays until the new one is whole.
+    /// Starts a file. An existing file stays until the new one is complete.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`].
+    /// [`Error::Write`] if the file cannot be created.
     pub fn create(path: impl AsRef<Path>, options: WriteOptions) -> Result<Self> {
         let path = path.as_ref().to_owned();
         let file = Temporary::new_in(folder_of(&path)).map_err(|error| match error {
@@ -59,7 +59,7 @@ impl NewFile {
         Ok(Self { file, path, options })
     }
 
-    /// The name that the file has until it is whole, if it has one.
+    /// The name of the incomplete file, if it has one.
     pub fn temporary_path(&self) -> Option<&Path> {
         match &self.file {
             Temporary::Unnamed(_) => None,
@@ -67,12 +67,12 @@ impl NewFile {
         }
     }
 
-    /// Puts the file in its place, with the mode 0644. With [`WriteOptions::sync`], its contents
-    /// are on disk before it is there, and its name afterwards.
+    /// Moves the file to its path and sets the mode to 0644. With [`WriteOptions::sync`], its
+    /// contents are on disk before it appears there, and its name afterwards.
     ///
     /// # Errors
     ///
-    /// [`Error::Write`]; the old file is there then.
+    /// [`Error::Write`] if that fails. In this case, the old file stays.
     pub fn keep(self) -> Result<()> {
         self.file.persist(&self.path, self.options)?;
         self.options.sync_folder(folder_of(&self.path))
@@ -96,7 +96,7 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// A file whose name is known at its end.
+/// A file whose name is only known at its end.
 #[derive(Debug)]
 pub(crate) enum Temporary {
     Unnamed(File),
@@ -105,12 +105,12 @@ pub(crate) enum Temporary {
 }
 
 impl Temporary {
-    /// A file in the file system of this folder.
+    /// Creates a file in the file system of this folder.
     pub(crate) fn new_in(folder: &Path) -> Result<Self> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         match retry_on_intr(|| open(folder, flags, Mode::from_raw_mode(0o600))) {
             Ok(file) => Ok(Self::Unnamed(file.into())),
-            // What a file system says that has none, and what an old kernel says.
+            // Errors of file systems that do not support it, and of old kernels.
             Err(Errno::NOTSUP | Errno::ISDIR | Errno::INVAL | Errno::NOENT | Errno::NOSYS) => {
                 named(folder)
             }
@@ -125,8 +125,8 @@ impl Temporary {
         }
     }
 
-    /// Gives the file the mode that all files of a layout have, whatever the umask, and its name,
-    /// after its contents are synced, and returns it. The directory is not synced.
+    /// Syncs the contents, sets the mode that all files of a layout have, whatever the umask is,
+    /// gives the file its name, and returns it. Does not sync the directory.
     pub(crate) fn persist(self, path: &Path, options: WriteOptions) -> Result<File> {
         self.file().set_permissions(Permissions::from_mode(0o644)).map_err(Error::write(path))?;
         options.sync_file(self.file(), path)?;
@@ -139,8 +139,8 @@ impl Temporary {
         match link(&file, path) {
             Ok(()) => Ok(file),
             Err(Errno::EXIST) => {
-                // No call puts a file without a name over another one: it gets a temporary name for
-                // the moment between.
+                // No call replaces an existing file by a file without a name, so it gets a
+                // temporary name for a moment.
                 let to = |name: &Path| link(&file, name).map_err(io::Error::from);
                 let named = Builder::new()
                     .prefix(TEMPORARY)
@@ -149,7 +149,7 @@ impl Temporary {
                 named.persist(path).map_err(|error| Error::write(path)(error.error))?;
                 Ok(file)
             }
-            // A file system without hard links, or a system without /proc.
+            // The file system has no hard links, or the system has no /proc.
             Err(
                 Errno::PERM
                 | Errno::NOTSUP
@@ -163,14 +163,22 @@ impl Temporary {
     }
 }
 
+/// Replaces a file atomically by one with these parts, whose contents are synced before the rename;
+/// the directory is not.
+pub(crate) fn replace(path: &Path, parts: &[&[u8]], options: WriteOptions) -> Result<()> {
+    let file = Temporary::new_in(folder_of(path))?;
+    parts.iter().try_for_each(|part| file.file().write_all(part)).map_err(Error::write(path))?;
+    file.persist(path, options).map(drop)
+}
+
 fn named(folder: &Path) -> Result<Temporary> {
     let file =
         Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(Error::write(folder))?;
     Ok(Temporary::Named(file))
 }
 
-/// Gives a file without a name this one. That goes through `/proc`: by the file's own descriptor,
-/// only the superuser may.
+/// Gives a file without a name this name, through `/proc`. Doing so by its file descriptor is only
+/// allowed for root.
 fn link(file: &File, path: &Path) -> Result<(), Errno> {
     let file = format!("/proc/self/fd/{}", file.as_raw_fd());
     retry_on_intr(|| linkat(CWD, &*file, CWD, path, AtFlags::SYMLINK_FOLLOW))

@@ -1,5 +1,4 @@
-//! How the files of a layout are written: what survives a power loss, and whether locks keep other
-//! writers away.
+//! Options for writing layouts: durability and locks.
 
 use std::{
     fs::File,
@@ -10,9 +9,9 @@ use std::{
 
 use rustix::io::Errno;
 
-use crate::basics::error::{Error, Result};
+use crate::basics::{Error, Result};
 
-/// How the files of a layout, or of a folder between the program's steps, are written.
+/// Options for writing a layout, or a folder between steps of the program.
 ///
 /// ```
 /// use oci_layout::WriteOptions;
@@ -23,14 +22,14 @@ use crate::basics::error::{Error, Result};
 #[must_use]
 #[non_exhaustive]
 pub struct WriteOptions {
-    /// Whether all that was written is on disk when a function returns; on by default. Blobs are
-    /// synced before they get their names, then the directories, then the index, so that a power
-    /// loss at any time leaves the old state or the new one. Without it, a power loss can leave
-    /// files that are empty or have other bytes.
+    /// Whether all data is on disk when a function returns. The default is true. Blobs are synced
+    /// before they get their names, then the directories, then the index, so that a power loss at
+    /// any time leaves the old state or the new one. Without it, a power loss can leave files that
+    /// are empty or have wrong contents.
     pub sync: bool,
-    /// Whether locks keep other writers and collectors of garbage away; on by default. Without it,
-    /// the caller promises that no other program writes to the folder: for file systems that have
-    /// no locks.
+    /// Whether to use locks against other writers and garbage collectors. The default is true.
+    /// Disable it for file systems without locks, but only if no other program writes to the
+    /// folder.
     pub lock: bool,
 }
 
@@ -41,17 +40,17 @@ impl Default for WriteOptions {
 }
 
 impl WriteOptions {
-    /// Sets whether all that was written is on disk when a function returns.
+    /// Sets whether all data is on disk when a function returns.
     pub fn sync(self, sync: bool) -> Self {
         Self { sync, ..self }
     }
 
-    /// Sets whether locks keep other writers away.
+    /// Sets whether to use locks against other writers and garbage collectors.
     pub fn lock(self, lock: bool) -> Self {
         Self { lock, ..self }
     }
 
-    /// Waits until the contents and the size of a file are on disk.
+    /// Syncs the contents and the size of a file.
     pub(crate) fn sync_file(self, file: &File, path: &Path) -> Result<()> {
         match self.sync {
             true => supported(file.sync_data()).map_err(Error::write(path)),
@@ -59,8 +58,7 @@ impl WriteOptions {
         }
     }
 
-    /// The same for a file that is there already. Where nothing of it is left to write, this costs
-    /// nothing.
+    /// Syncs an existing file. This takes no time if it is already on disk.
     pub(crate) fn sync_path(self, path: &Path) -> Result<()> {
         match self.sync {
             true => self.sync_file(&File::open(path).map_err(Error::read(path))?, path),
@@ -68,7 +66,7 @@ impl WriteOptions {
         }
     }
 
-    /// Waits until the names in a directory are on disk.
+    /// Syncs the names in a directory.
     pub(crate) fn sync_folder(self, folder: &Path) -> Result<()> {
         match self.sync {
             true => File::open(folder)
@@ -78,8 +76,8 @@ impl WriteOptions {
         }
     }
 
-    /// Waits until the names that lead to a directory are on disk, as far as its file system
-    /// reaches. A directory that nobody may open was made before, by another user.
+    /// Syncs the names of a directory and its ancestors, within its file system. A directory that
+    /// cannot be opened was created earlier, by another user.
     pub(crate) fn sync_way_to(self, folder: &Path) -> Result<()> {
         if !self.sync {
             return Ok(());
@@ -98,7 +96,7 @@ impl WriteOptions {
     }
 }
 
-/// A file system that cannot sync this kind of file has nothing to wait for.
+/// Ignores errors of file systems that cannot sync this kind of file.
 fn supported(synced: io::Result<()>) -> io::Result<()> {
     match synced.as_ref().map_err(Errno::from_io_error) {
         Err(Some(Errno::INVAL | Errno::NOTSUP | Errno::NOSYS)) => Ok(()),

@@ -1,15 +1,15 @@
-//! The compressors, each proved on a sample before its first use.
+//! The compressors. Each proves itself on a sample before its first use.
 //!
-//! `cargo update` or a system library can put another version of a codec in the place of the one
-//! whose bytes are promised. So each one compresses a built-in sample first, and is refused if its
-//! bytes differ.
+//! `cargo update` or a system library can replace a codec by a version that makes different bytes.
+//! Therefore each codec first compresses a built-in sample, and is refused if the result differs
+//! from the expected digest.
 
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 use std::io;
 
 use crate::basics::error::{Error, Result};
 
-/// A compressor with its level and its memory, for many blocks one after the other.
+/// A compressor with its level and memory, which compresses many blocks in sequence.
 pub(crate) enum Codec {
     #[cfg(feature = "gzip")]
     Gzip(libdeflater::Compressor),
@@ -18,7 +18,7 @@ pub(crate) enum Codec {
 }
 
 impl Codec {
-    /// As many bytes as a block of this size can become.
+    /// The maximum size of a compressed block of this size.
     #[cfg_attr(
         not(any(feature = "gzip", feature = "zstd")),
         expect(unused_variables, reason = "there is no codec")
@@ -32,8 +32,8 @@ impl Codec {
         }
     }
 
-    /// Makes this block one gzip member or one zstd frame, at the beginning of `output`, which has
-    /// the room that [`Codec::bound`] says. Returns its size.
+    /// Compresses this block into one gzip member or one zstd frame at the beginning of `output`,
+    /// which must have the size [`Codec::bound`]. Returns the compressed size.
     #[cfg_attr(
         not(any(feature = "gzip", feature = "zstd")),
         expect(unused_variables, reason = "there is no codec")
@@ -69,12 +69,12 @@ fn new_gzip(level: u8) -> io::Result<Codec> {
 
 #[cfg(feature = "zstd")]
 pub(crate) fn zstd(level: u8) -> Result<Codec> {
-    // `hash2` of zstd_preSplit.c reads two bytes in the machine's order, and decides from level 4
-    // on where blocks are split. Few inputs show it, and the sample is none of them.
+    // `hash2` in zstd_preSplit.c reads two bytes in native byte order, which decides from level 4
+    // on where blocks are split. Few inputs show the difference, and the sample does not.
     if cfg!(target_endian = "big") && level > 3 {
         return Err(Error::Compression {
             compression: format!("zstd:{level}"),
-            reason: "on a big-endian machine libzstd 1.5.7 makes other bytes from level 4 on: \
+            reason: "on big-endian machines, libzstd 1.5.7 makes different bytes from level 4 on: \
                 choose 1 to 3"
                 .to_owned(),
         });
@@ -86,8 +86,8 @@ pub(crate) fn zstd(level: u8) -> Result<Codec> {
 fn new_zstd(level: u8) -> io::Result<Codec> {
     use zstd::zstd_safe::CParameter;
     let mut compressor = zstd::bulk::Compressor::new(level.into())?;
-    // Left to nobody's default: a window as large as the frame, the size of the contents said in
-    // front, and no checksum beside the digests.
+    // Set explicitly instead of relying on defaults: a window as large as the frame, the content
+    // size in the header, and no checksum, because there are digests.
     compressor.set_parameter(CParameter::WindowLog(22))?;
     compressor.set_parameter(CParameter::ContentSizeFlag(true))?;
     compressor.set_parameter(CParameter::ChecksumFlag(false))?;
@@ -109,7 +109,7 @@ fn missing(codec: &str) -> Result<Codec> {
     Err(Error::Compression {
         compression: codec.to_owned(),
         reason: format!(
-            "this program was built without the feature `{codec}`: build it with, or choose another"
+            "this program was built without the feature `{codec}`: enable it, or choose another"
         ),
     })
 }
@@ -125,8 +125,8 @@ mod proof {
         error::{Error, Result},
     };
 
-    /// The proofs of one codec: for each level, from 1, the beginning of the digest of the
-    /// compressed sample and whether it was found to match.
+    /// The proofs of one codec: for each level, starting at 1, the beginning of the digest of the
+    /// compressed sample, and whether it matched.
     pub(crate) struct Proofs<const LEVELS: usize> {
         expected: [&'static str; LEVELS],
         matched: [OnceLock<bool>; LEVELS],
@@ -179,8 +179,8 @@ mod proof {
         "a59d2b960b18",
     ]);
 
-    /// A new compressor, after the first one of its kind has shown that its bytes are those of the
-    /// byte format.
+    /// Creates a compressor. The first one of its kind must first prove that it makes the bytes of
+    /// the byte format.
     pub(crate) fn proved<const LEVELS: usize>(
         codec: &str,
         level: u8,
@@ -211,8 +211,8 @@ mod proof {
         Ok(Digest::of(&compressed[..size]))
     }
 
-    /// 96 KiB with something for every part of a compressor: words that come again near and far,
-    /// runs, and noise.
+    /// 96 KiB with input for every part of a compressor: words that repeat at short and long
+    /// distances, runs, and noise.
     fn sample() -> Vec<u8> {
         const WORDS: [&str; 8] = [
             "layer ",
@@ -251,8 +251,8 @@ mod proof {
     mod tests {
         use super::*;
 
-        /// Whoever changes a codec on purpose takes the table from this test's message, and raises
-        /// the byte format.
+        /// After an intended change of a codec, copy the table from the message of this test, and
+        /// increment the byte format.
         fn check<const LEVELS: usize>(
             proofs: &Proofs<LEVELS>,
             new: impl Fn(u8) -> io::Result<Codec>,
@@ -283,7 +283,7 @@ mod proof {
             let message =
                 proved("gzip", 5, &OTHER, || super::super::new_gzip(5)).err().unwrap().to_string();
             assert!(
-                message.starts_with("the gzip:5 linked into this program makes other bytes"),
+                message.starts_with("the gzip:5 that is linked into this program does not make"),
                 "{message}"
             );
         }

@@ -1,4 +1,4 @@
-//! gzip, zstd or neither: how a layer's blob is made from blocks of its tar.
+//! Compression of layers: gzip, zstd or none.
 
 use std::{fmt, str::FromStr};
 
@@ -10,13 +10,13 @@ use crate::{
 
 /// How a layer is compressed.
 ///
-/// Written as `gzip`, `zstd` or `none`, with a level behind a colon where one is wanted: `zstd:9`.
+/// The text form is `gzip`, `zstd` or `none`, optionally followed by a colon and a level: `zstd:9`.
 ///
-/// Each block of the tar is compressed by itself, as one gzip member or one zstd frame; both
-/// formats say that such pieces one after the other are their contents one after the other ([RFC
-/// 1952](https://www.rfc-editor.org/rfc/rfc1952#page-5), section 2.2; [RFC
-/// 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1), section 3.1). Rust readers want
-/// `MultiGzDecoder`: `GzDecoder` stops after the first member.
+/// Each block of the tar is compressed separately, as one gzip member or one zstd frame. In both
+/// formats, the concatenation of such parts is the compressed form of the concatenated contents
+/// ([RFC 1952](https://www.rfc-editor.org/rfc/rfc1952#page-5), section 2.2; [RFC
+/// 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1), section 3.1). In Rust, read it with
+/// flate2's `MultiGzDecoder`, because `GzDecoder` stops after the first member.
 ///
 /// ```
 /// use oci_layout::Compression;
@@ -28,27 +28,28 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compression {
-    /// The tar itself.
+    /// The uncompressed tar.
     None,
     /// gzip at a level from 1 (fast) to 12 (small).
     Gzip {
-        /// libdeflate's level.
+        /// The level of libdeflate.
         level: u8,
     },
     /// zstd at a level from 1 (fast) to 19 (small).
     Zstd {
-        /// libzstd's level.
+        /// The level of libzstd.
         level: u8,
     },
 }
 
 impl Compression {
-    /// gzip at its default level, 5: libdeflate's makes no larger blobs than `pigz -6`.
+    /// gzip at its default level, 5. At this level, libdeflate makes blobs at most as large as
+    /// `pigz -6`.
     pub const GZIP: Self = Self::Gzip { level: 5 };
     /// zstd at its default level, 3.
     pub const ZSTD: Self = Self::Zstd { level: 3 };
 
-    /// The media type of a layer compressed like this.
+    /// The media type of a layer with this compression.
     pub fn media_type(self) -> MediaType {
         match self {
             Self::None => MediaType::LAYER,
@@ -57,7 +58,7 @@ impl Compression {
         }
     }
 
-    /// The size of the blocks that are compressed each by itself. Part of the byte format.
+    /// The size of the blocks that are compressed separately. Part of the byte format.
     pub(crate) fn block_size(self) -> u64 {
         match self {
             Self::None | Self::Gzip { .. } => 1 << 20,
@@ -65,17 +66,17 @@ impl Compression {
         }
     }
 
-    /// A compressor that has proved itself, none where there is nothing to compress.
+    /// A compressor that has proved itself, or `None` without compression.
     pub(crate) fn codec(self) -> Result<Option<Codec>> {
         let refuse =
             |reason: String| Err(Error::Compression { compression: self.to_string(), reason });
         match self {
             Self::None => Ok(None),
             Self::Gzip { level } if !(1..=12).contains(&level) => {
-                refuse("gzip has the levels 1 to 12".to_owned())
+                refuse("gzip supports levels 1 to 12".to_owned())
             }
             Self::Zstd { level } if !(1..=19).contains(&level) => {
-                refuse("zstd has the levels 1 to 19".to_owned())
+                refuse("zstd supports levels 1 to 19".to_owned())
             }
             Self::Gzip { level } => codec::gzip(level).map(Some),
             Self::Zstd { level } => codec::zstd(level).map(Some),
@@ -106,8 +107,8 @@ impl FromStr for Compression {
 
     /// # Errors
     ///
-    /// [`Error::Compression`] for another name, or a level that is not a small number; whether the
-    /// codec has that level is asked when it is used.
+    /// [`Error::Compression`] for an unknown name, or a level that is not a small number. Whether
+    /// the codec supports the level is checked when it is used.
     fn from_str(text: &str) -> Result<Self> {
         let refuse = |reason: &str| Error::Compression {
             compression: text.to_owned(),
@@ -117,7 +118,7 @@ impl FromStr for Compression {
             text.split_once(':').map_or((text, None), |(name, level)| (name, Some(level)));
         let level = level
             .map(|level| {
-                level.parse().map_err(|_| refuse("the level behind the colon is a number"))
+                level.parse().map_err(|_| refuse("the level after the colon must be a number"))
             })
             .transpose()?;
         match (name, level) {
@@ -127,7 +128,7 @@ impl FromStr for Compression {
             ("gzip", Some(level)) => Ok(Self::Gzip { level }),
             ("zstd", None) => Ok(Self::ZSTD),
             ("zstd", Some(level)) => Ok(Self::Zstd { level }),
-            _ => Err(refuse("there are gzip, zstd and none")),
+            _ => Err(refuse("expected gzip, zstd or none")),
         }
     }
 }

@@ -1,36 +1,88 @@
-//! gzip and zstd read as what is in them, which their first bytes tell.
+//! Detects how bytes are compressed, and decompresses gzip and zstd.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use flate2::bufread::GzDecoder;
 
-/// What the stream unpacks to; `None` if it is compressed in no way that is known.
+/// How bytes are compressed, detected by the first of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// No known compression.
+    Plain,
+    Gzip,
+    Zstd,
+    /// Detected for the sake of the error: nothing here reads it.
+    Xz,
+    /// As [`Packing::Xz`].
+    Bzip2,
+}
+
+impl Packing {
+    /// The number of bytes that show it.
+    pub(crate) const START: usize = 6;
+
+    /// The compression of what begins with these bytes.
+    pub(crate) fn of(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            // A frame or a skippable frame: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Self::Bzip2,
+            _ => Self::Plain,
+        }
+    }
+
+    /// The name of the compression, which is also that of the program.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "none",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Xz => "xz",
+            Self::Bzip2 => "bzip2",
+        }
+    }
+
+    /// Whether [`decompress`] decompresses it.
+    pub(crate) fn is_read(self) -> bool {
+        matches!(self, Self::Gzip | Self::Zstd)
+    }
+}
+
+/// Decompresses a stream; one in another format stays as it is.
 ///
 /// # Errors
 ///
-/// What its beginning can't be read for; a stream in zstd without the feature of that name, which
-/// the error names.
-pub(crate) fn decompress<'a>(mut stream: impl BufRead + Send + 'a) -> io::Result<Unpacked<'a>> {
-    Ok(match stream.fill_buf()? {
-        [0x1f, 0x8b, ..] => {
-            Unpacked::Compressed(Box::new(Gzip::Member(Box::new(GzDecoder::new(stream)))))
-        }
-        // A frame, or one to be skipped: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-            Unpacked::Compressed(zstd(stream)?)
-        }
-        _ => Unpacked::Plain(Box::new(stream)),
-    })
+/// If the beginning cannot be read, or if a stream uses zstd and the feature `zstd` is disabled,
+/// which the error names.
+pub(crate) fn decompress<'a>(
+    mut stream: impl BufRead + Send + 'a,
+) -> io::Result<(Packing, Box<dyn Read + Send + 'a>)> {
+    // A pipe may give the beginning in several parts.
+    let mut start = Vec::new();
+    stream.by_ref().take(Packing::START as u64).read_to_end(&mut start)?;
+    let packing = Packing::of(&start);
+    let stream = Cursor::new(start).chain(stream);
+    let unpacked: Box<dyn Read + Send> = match packing {
+        Packing::Gzip => Box::new(Gzip::Member(Box::new(GzDecoder::new(stream)))),
+        Packing::Zstd => zstd(stream)?,
+        Packing::Plain | Packing::Xz | Packing::Bzip2 => Box::new(stream),
+    };
+    Ok((packing, unpacked))
 }
 
-/// A stream that was compressed, or was not.
-pub(crate) enum Unpacked<'a> {
-    Compressed(Box<dyn Read + Send + 'a>),
-    Plain(Box<dyn Read + Send + 'a>),
+/// The tar in the bytes of a layer, compressed or not.
+///
+/// # Errors
+///
+/// As [`decompress`].
+pub(crate) fn unpacked<'a>(blob: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    Ok(decompress(BufReader::with_capacity(256 << 10, blob))?.1)
 }
 
-/// The members of a gzip file, one after the other. Zeros after the last one are padding, as `gzip`
-/// has it: whoever writes in blocks, to a tape for one, leaves them there.
+/// The concatenated members of a gzip file. As with `gzip`, zeros after the last member are
+/// padding, which programs that write in blocks leave, for example on tapes.
 enum Gzip<R> {
     Member(Box<GzDecoder<R>>),
     Ended,
@@ -58,7 +110,7 @@ impl<R: BufRead> Read for Gzip<R> {
                     }
                     Some(0x1f) if zeros == 0 && !padded => break,
                     Some(_) => {
-                        let reason = "something that is not gzip follows the compressed data";
+                        let reason = "data that is not gzip follows the compressed data";
                         return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
                     }
                 }
@@ -76,7 +128,7 @@ fn zstd<'a>(stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send 
 #[cfg(not(feature = "zstd"))]
 fn zstd<'a>(_stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     Err(io::Error::other(
-        "it is compressed with zstd: build with the feature `zstd`, or decompress it first",
+        "it is compressed with zstd: enable the feature `zstd`, or decompress it first",
     ))
 }
 
@@ -88,8 +140,8 @@ mod tests {
 
     use super::*;
 
-    /// gzip 1.12 reads zeros after the last member without a word, and says of anything else that
-    /// it is garbage.
+    /// gzip 1.12 silently ignores zeros after the last member, and reports anything else as
+    /// garbage.
     #[test]
     fn zeros_after_gzip_are_padding() {
         let member = |text: &[u8]| {
@@ -99,9 +151,7 @@ mod tests {
         };
         let read = |bytes: &[u8]| {
             let stream = io::BufReader::with_capacity(7, bytes);
-            let Ok(Unpacked::Compressed(mut stream)) = decompress(stream) else {
-                panic!("it is gzip")
-            };
+            let Ok((Packing::Gzip, mut stream)) = decompress(stream) else { panic!("it is gzip") };
             let mut text = String::new();
             stream.read_to_string(&mut text).map(|_| text)
         };

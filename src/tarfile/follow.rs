@@ -1,40 +1,39 @@
-//! Paths that pass through symbolic links.
+//! Resolves paths through symbolic links.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
 use crate::tarfile::path::LayerPath;
 
-/// As many links as the system follows in one path:
+/// The number of links that Linux follows in one path:
 /// <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
 const MAX_LINKS: usize = 40;
 
-/// What is wrong with a link that is followed.
+/// Why a link cannot be followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LinkFault {
     TooMany,
     /// It leads above the root.
     Escapes,
-    /// It has an absolute target that is not below the root.
+    /// It has an absolute target outside of the root.
     Outside(Vec<u8>),
-    /// Its target has a name that no layer can hold.
+    /// Its target has a name that a layer cannot contain.
     Name(&'static str),
 }
 
-/// Where the path leads, when every link on the way, and at its end, is followed; the path itself
-/// if there is none.
+/// Resolves all symbolic links in a path, including the last component.
 ///
-/// `target_of` gives the target of what is a link, or stops the walk. Absolute targets begin at the
-/// root of the image; paths are those below `root`, the directory of the image that is worked on.
+/// `target_of` returns the target of a link, or an error, which ends the walk. Absolute targets
+/// start at the root of the image. Paths are relative to `root`, a directory of the image.
 ///
 /// # Errors
 ///
-/// What is wrong with the links, and whatever `target_of` gives.
+/// If a link cannot be followed, or if `target_of` returns an error.
 pub(crate) fn follow<E: From<LinkFault>>(
     path: &LayerPath,
     root: &LayerPath,
     mut target_of: impl FnMut(&LayerPath) -> Result<Option<Vec<u8>>, E>,
 ) -> Result<LayerPath, E> {
-    // From the last to the first.
+    // In reverse order.
     let mut names = names(&path.to_bytes());
     let mut at = LayerPath::root();
     let mut followed = 0;
@@ -69,17 +68,18 @@ pub(crate) fn follow<E: From<LinkFault>>(
     Ok(at)
 }
 
-/// In words that follow the path's name.
+/// Sentences that follow the name of the path.
 impl From<LinkFault> for String {
     fn from(fault: LinkFault) -> Self {
         match fault {
             LinkFault::TooMany => {
-                "goes through symbolic links that lead back to themselves, or through too many"
-                    .into()
+                "passes through a loop of symbolic links, or through too many".into()
             }
-            LinkFault::Escapes => "goes through a symbolic link that leads out of the root".into(),
+            LinkFault::Escapes => {
+                "passes through a symbolic link that leads out of the root".into()
+            }
             LinkFault::Outside(target) => format!(
-                "goes through a symbolic link to {:?}, which is outside of the destination",
+                "passes through a symbolic link to {:?}, which is outside of the destination",
                 OsStr::from_bytes(&target)
             ),
             LinkFault::Name(reason) => reason.into(),
@@ -87,7 +87,7 @@ impl From<LinkFault> for String {
     }
 }
 
-/// The names of a path that mean something, the last first.
+/// The components of a path without empty ones and `.`, in reverse order.
 fn names(path: &[u8]) -> Vec<Vec<u8>> {
     let names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".");
     names.rev().map(<[u8]>::to_vec).collect()
@@ -97,8 +97,7 @@ fn names(path: &[u8]) -> Vec<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// What `realpath -m` in a chroot gives for links that a reader of the kernel's documentation
-    /// makes.
+    /// The results of `realpath -m` in a chroot, with links as in the kernel's documentation.
     #[test]
     fn links_are_followed_as_the_system_does() {
         let links: &[(&str, &str)] = &[
@@ -139,7 +138,7 @@ mod tests {
         for path in ["a", "b/x", "out/x"] {
             led(path, "/").unwrap_err();
         }
-        // `/usr` of the image, seen from there, has `lib` in it.
+        // Relative to `/usr` of the image, the path is `lib`.
         assert_eq!(led("abs/x", "/usr").as_deref(), Ok("usr/lib/x"));
         assert!(led("abs/x", "/opt").unwrap_err().ends_with("which is outside of the destination"));
     }

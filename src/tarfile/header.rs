@@ -1,8 +1,9 @@
-//! Tar headers: an entry in, ustar blocks out, with a pax record only for what ustar cannot hold.
+//! Tar headers. Entries become ustar blocks, with a pax record only for values that ustar cannot
+//! represent.
 //!
 //! Formats: POSIX.1-2017,
 //! [pax](https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html), "ustar Interchange
-//! Format" and "pax Interchange Format". Every choice is written down in `docs/byte-format.md`.
+//! Format" and "pax Interchange Format". `docs/byte-format.md` documents every choice.
 
 use std::borrow::Cow;
 
@@ -12,31 +13,31 @@ use crate::tarfile::{path::LayerPath, xattrs::Xattrs};
 
 pub(crate) const BLOCK: usize = 512;
 
-/// The archive ends with two blocks of zeros, and nothing pads it further.
+/// Two blocks of zeros end the archive, without further padding.
 pub(crate) const END_OF_ARCHIVE: u64 = 2 * BLOCK as u64;
 
-/// The name of every header that carries pax records: no reader shows it, and a constant takes
-/// nothing from its entry.
+/// The name of every header with pax records. Readers do not show it, and a constant name depends
+/// on no entry.
 const PAX_NAME: &[u8] = b"././@PaxHeader";
 
-/// The largest number that `digits` octal digits hold.
+/// The largest number with this many octal digits.
 const fn octal_max(digits: u32) -> u64 {
     8u64.pow(digits) - 1
 }
 
-/// The largest size, and time, that ustar has room for.
+/// The largest size and time in ustar.
 const SIZE_MAX: u64 = octal_max(11);
 
-/// The largest number of a user or group that ustar has room for.
+/// The largest user or group ID in ustar.
 const ID_MAX: u64 = octal_max(7);
 
-/// The longest name that ustar has room for without a prefix.
+/// The longest name in ustar without a prefix.
 const NAME_MAX: usize = 100;
 
-/// The longest target of a link that ustar has room for.
+/// The longest link target in ustar.
 const TARGET_MAX: usize = 100;
 
-/// What the headers of an entry say.
+/// The values in the headers of an entry.
 pub(crate) struct Fields<'a> {
     pub(crate) path: &'a LayerPath,
     pub(crate) kind: HeaderKind<'a>,
@@ -45,27 +46,27 @@ pub(crate) struct Fields<'a> {
     pub(crate) gid: u64,
     /// Seconds since 1970.
     pub(crate) mtime: i64,
-    /// Of the contents.
+    /// The size of the contents.
     pub(crate) size: u64,
     pub(crate) xattrs: &'a Xattrs,
 }
 
-/// What an entry is.
+/// The type of an entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HeaderKind<'a> {
     Directory,
     File,
-    /// With this target.
+    /// A link to this target.
     Symlink(&'a [u8]),
-    /// To this entry.
+    /// A link to this entry.
     HardLink(&'a LayerPath),
     CharDevice(u32, u32),
     BlockDevice(u32, u32),
     Fifo,
 }
 
-/// The header of a file of this size, or of a directory, that is not in a layer. It looks as one in
-/// a layer does unless somebody says otherwise.
+/// The header of a file of this size, or of a directory, outside of layers. It has the default
+/// attributes of entries in a layer.
 pub(crate) fn plain_header(path: &LayerPath, size: Option<u64>) -> Vec<u8> {
     let (kind, mode) =
         if size.is_some() { (HeaderKind::File, 0o644) } else { (HeaderKind::Directory, 0o755) };
@@ -73,14 +74,14 @@ pub(crate) fn plain_header(path: &LayerPath, size: Option<u64>) -> Vec<u8> {
     header(&Fields { path, kind, mode, uid: 0, gid: 0, mtime: 1, size: size.unwrap_or(0), xattrs })
 }
 
-/// The number of bytes that [`header`] has: it is asked for long before the header is made.
+/// The size of [`header`] in bytes, which is needed long before the header is made.
 pub(crate) fn header_size(entry: &Fields<'_>) -> u64 {
     PaxRecords::of(entry).size_in_blocks() + BLOCK as u64
 }
 
-/// The number of bytes that the pax records of this entry have with their header, in whole blocks.
+/// The size of the pax records of this entry, with their header, in whole blocks.
 pub(crate) fn pax_size(entry: &Fields<'_>) -> u64 {
-    // Nothing else makes them large.
+    // Only extended attributes can make them large.
     if entry.xattrs.is_empty() {
         0
     } else {
@@ -88,7 +89,7 @@ pub(crate) fn pax_size(entry: &Fields<'_>) -> u64 {
     }
 }
 
-/// All blocks that come before the contents of this entry.
+/// All blocks before the contents of this entry.
 pub(crate) fn header(entry: &Fields<'_>) -> Vec<u8> {
     let name = name(entry);
     let mut header = Header::new_ustar();
@@ -102,7 +103,7 @@ pub(crate) fn header(entry: &Fields<'_>) -> Vec<u8> {
         HeaderKind::BlockDevice(..) => EntryType::Block,
         HeaderKind::Fifo => EntryType::Fifo,
     });
-    // What does not fit is zero here, and a pax record.
+    // A value that does not fit is zero here and goes into a pax record.
     header.set_size(fitting(entry.size, SIZE_MAX).unwrap_or(0));
     header.set_uid(fitting(entry.uid, ID_MAX).unwrap_or(0));
     header.set_gid(fitting(entry.gid, ID_MAX).unwrap_or(0));
@@ -132,7 +133,7 @@ pub(crate) fn header(entry: &Fields<'_>) -> Vec<u8> {
     blocks
 }
 
-/// The entry's path as a header has it.
+/// The path of the entry, as in a header.
 fn name(entry: &Fields<'_>) -> Vec<u8> {
     let mut name = entry.path.to_bytes();
     if entry.path.is_root() {
@@ -144,17 +145,16 @@ fn name(entry: &Fields<'_>) -> Vec<u8> {
     name
 }
 
-/// The entry's name if ustar has no room for it.
+/// The name of the entry, if it does not fit into ustar.
 fn long_name(entry: &Fields<'_>) -> Option<Vec<u8>> {
-    // Most are short, and need not be put together for that to be seen; a slash may come behind the
-    // path.
+    // Most names are short, which is known without building them. A slash may follow the path.
     if entry.path.len_at_most() < NAME_MAX {
         return None;
     }
     Some(name(entry)).filter(|name| split_name(name).is_none())
 }
 
-/// Where the entry leads, if it is a link.
+/// The target of the entry, if it is a link.
 fn target<'a>(entry: &Fields<'a>) -> Cow<'a, [u8]> {
     match entry.kind {
         HeaderKind::Symlink(target) => target.into(),
@@ -163,19 +163,19 @@ fn target<'a>(entry: &Fields<'a>) -> Cow<'a, [u8]> {
     }
 }
 
-/// The number if ustar's field can hold it.
+/// The number, if it fits into the field of ustar.
 fn fitting(number: impl TryInto<u64>, max: u64) -> Option<u64> {
     number.try_into().ok().filter(|&number| number <= max)
 }
 
-/// How many bytes pad contents of this size to a whole block.
+/// The number of bytes that pad contents of this size to a whole block.
 pub(crate) fn padding(size: u64) -> u64 {
     size.next_multiple_of(BLOCK as u64) - size
 }
 
-/// Splits a name into ustar's prefix (at most 155 bytes) and name (at most 100, at least one before
-/// a trailing slash) at the first slash that leaves a name short enough; a name of up to 100 bytes
-/// has no prefix.
+/// Splits a name into the prefix (at most 155 bytes) and name (at most 100 bytes, with at least one
+/// before a trailing slash) of ustar, at the first slash that leaves a short enough name. A name of
+/// up to 100 bytes has no prefix.
 fn split_name(name: &[u8]) -> Option<(&[u8], &[u8])> {
     if name.len() <= NAME_MAX {
         return Some((b"", name));
@@ -185,12 +185,12 @@ fn split_name(name: &[u8]) -> Option<(&[u8], &[u8])> {
     (1..=155).contains(&slash).then(|| (&name[..slash], &name[slash + 1..]))
 }
 
-/// Records of a pax extended header, in the order they are added.
+/// The records of a pax extended header, in the order in which they are added.
 #[derive(Default)]
 struct PaxRecords(Vec<u8>);
 
 impl PaxRecords {
-    /// What ustar has no room for.
+    /// The values of an entry that do not fit into ustar.
     fn of(entry: &Fields<'_>) -> Self {
         let mut pax = Self::default();
         pax.number("size", entry.size, SIZE_MAX);
@@ -220,7 +220,7 @@ impl PaxRecords {
         self.add_bytes(key.as_bytes(), value);
     }
 
-    /// `LENGTH KEY=VALUE\n`, where the length counts itself.
+    /// Adds `LENGTH KEY=VALUE\n`, where the length includes itself.
     fn add_bytes(&mut self, key: &[u8], value: &[u8]) {
         let rest = key.len() + value.len() + 3;
         let mut length = rest + 1;
@@ -233,12 +233,12 @@ impl PaxRecords {
         }
     }
 
-    /// The number of bytes of [`PaxRecords::into_blocks`].
+    /// The size of [`PaxRecords::into_blocks`] in bytes.
     fn size_in_blocks(&self) -> u64 {
         if self.0.is_empty() { 0 } else { (BLOCK + self.0.len().next_multiple_of(BLOCK)) as u64 }
     }
 
-    /// A header of type `x` and the records, padded; nothing if there are none.
+    /// A header of type `x` and the padded records. Empty if there are no records.
     fn into_blocks(self) -> Vec<u8> {
         if self.0.is_empty() {
             return Vec::new();
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(halves(&name(&[155, 100])), Some((155, 100)));
         assert_eq!(halves(&name(&[156, 99])), None);
         assert_eq!(halves(&name(&[60, 60, 60])), Some((121, 60)));
-        // A directory's trailing slash is no place to split.
+        // A name cannot be split at the trailing slash of a directory.
         assert_eq!(halves(&[&name(&[100])[..], b"/"].concat()), None);
     }
 
@@ -311,7 +311,7 @@ mod tests {
         }
     }
 
-    /// Paths that come to so many bytes: of one name, of two, and a whiteout's.
+    /// Paths of this length: with one name, with two, and of a whiteout.
     fn places_of_length(length: usize) -> [LayerPath; 3] {
         let place = |name: &str| LayerPath::parse_member(name.as_bytes()).unwrap();
         let (name, half) = ("x".repeat(length), "x".repeat(length - 51));

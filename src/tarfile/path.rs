@@ -1,4 +1,4 @@
-//! Paths in a layer: relative, normalised, ordered as the byte format orders entries.
+//! Paths in a layer: relative and normalised, in the order of entries in the byte format.
 
 use std::{
     ffi::OsStr,
@@ -11,19 +11,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::basics::error::{Error, Result};
 
-/// A path in a layer; the root is empty.
+/// A path in a layer. The root is empty.
 ///
-/// Components are kept apart by NUL, which no name can hold and which sorts before every byte: the
-/// derived order is that of the components, so that a directory comes right before what is in it.
-/// The name of a whiteout has a NUL of its own in front (an opaque one has two), which puts it
-/// before its siblings.
+/// NUL separates components, because no name can contain it and it sorts before all other bytes.
+/// The derived order is therefore that of the components, with a directory immediately before its
+/// contents. The name of a whiteout starts with a NUL (that of an opaque whiteout with two), which
+/// sorts it before its siblings.
 ///
-/// A clone is the same bytes in the same place: there may be a hundred thousand, and each may also
-/// be a key.
+/// Clones share their bytes: there may be a hundred thousand paths, each of which may also be a
+/// key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LayerPath(Arc<[u8]>);
 
-/// What the names of whiteouts begin with:
+/// The prefix of whiteout names:
 /// <https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts>.
 pub(crate) const WHITEOUT_PREFIX: &[u8] = b".wh.";
 
@@ -36,17 +36,17 @@ impl LayerPath {
         Self::default()
     }
 
-    /// The place that a mapping's destination names.
+    /// Parses the destination of a mapping.
     pub(crate) fn parse(destination: &Path) -> Result<Self> {
         let refuse = |reason| Error::Destination { destination: destination.to_owned(), reason };
         if destination.as_os_str().is_empty() {
-            return Err(refuse("is empty: it is a path in the image, as in /bin/app"));
+            return Err(refuse("is empty: write a path in the image, for example /bin/app"));
         }
         Self::from_components(destination).map_err(refuse)
     }
 
-    /// The place of a tar's member. A slash in front is left off, as by all who unpack one; a name
-    /// that begins with `.wh.` is that of a whiteout.
+    /// Parses the name of a member of a tar. As in all unpackers, a leading slash is ignored. A
+    /// name that starts with `.wh.` is a whiteout.
     pub(crate) fn parse_member(name: &[u8]) -> Result<Self, &'static str> {
         let path = Path::new(OsStr::from_bytes(name));
         if path.components().any(|component| component == Component::ParentDir) {
@@ -59,9 +59,9 @@ impl LayerPath {
         let parent = Self::from_components(path.parent().unwrap_or(Path::new("")))?;
         match removed {
             _ if name == OPAQUE_WHITEOUT => Ok(parent.opaque_whiteout()),
-            b"" | b"." | b".." => Err("is a whiteout of nothing: exclude it"),
+            b"" | b"." | b".." => Err("is a whiteout without a name: exclude it"),
             _ if removed.starts_with(WHITEOUT_PREFIX) => {
-                Err("belongs to AUFS and is no whiteout: exclude it")
+                Err("belongs to AUFS and is not a whiteout: exclude it")
             }
             _ => Ok(parent.join(OsStr::from_bytes(removed))?.whiteout()),
         }
@@ -84,12 +84,12 @@ impl LayerPath {
         Ok(place)
     }
 
-    /// The path of something in this directory.
+    /// The path of a name in this directory.
     pub(crate) fn join(&self, name: &OsStr) -> Result<Self, &'static str> {
         self.join_all(Path::new(name))
     }
 
-    /// The path of something below this directory.
+    /// The path of a relative path below this directory.
     pub(crate) fn join_all(&self, below: &Path) -> Result<Self, &'static str> {
         let mut path = Vec::with_capacity(self.0.len() + 1 + below.as_os_str().len());
         path.extend_from_slice(&self.0);
@@ -97,11 +97,11 @@ impl LayerPath {
             below.as_os_str().as_bytes().split(|&byte| byte == b'/').filter(|name| !name.is_empty())
         {
             if name.contains(&0) {
-                return Err("has a NUL byte, which no path can hold");
+                return Err("has a NUL byte, which a path cannot contain");
             }
             if name.starts_with(WHITEOUT_PREFIX) {
-                return Err("begins with `.wh.`, which would remove a file of the layers below: \
-                            rename or exclude it, or give a whiteout as such");
+                return Err("starts with `.wh.`, which would remove a file of the layers below: \
+                            rename or exclude it, or use a whiteout mapping");
             }
             if !path.is_empty() {
                 path.push(0);
@@ -111,9 +111,17 @@ impl LayerPath {
         Ok(Self(path.into()))
     }
 
-    /// The place of `path`, seen from this directory as its root.
+    /// Appends a path, as seen from this directory as its root.
     pub(crate) fn append(&self, path: &Self) -> Self {
         if path.is_root() { self.clone() } else { self.child(&path.0) }
+    }
+
+    /// The path as seen from a directory that it is below; `None` if it is elsewhere.
+    pub(crate) fn below(&self, directory: &Self) -> Option<Self> {
+        match &directory.0[..] {
+            [] => Some(self.clone()),
+            above => self.0.strip_prefix(above)?.strip_prefix(b"\0").map(|rest| Self(rest.into())),
+        }
     }
 
     fn child(&self, name: &[u8]) -> Self {
@@ -126,25 +134,25 @@ impl LayerPath {
         Self(path.into())
     }
 
-    /// The place of the whiteout that removes this path from the layers below.
+    /// The path of the whiteout that removes this path from the layers below.
     pub(crate) fn whiteout(&self) -> Self {
         let (parent, name) = self.split();
         parent.child(&[b"\0", WHITEOUT_PREFIX, name].concat())
     }
 
-    /// The place of the whiteout that empties this directory of the layers below.
+    /// The path of the opaque whiteout of this directory.
     pub(crate) fn opaque_whiteout(&self) -> Self {
         self.child(&[b"\0\0", OPAQUE_WHITEOUT].concat())
     }
 
-    /// The place of the same name in another directory. A whiteout stays one.
+    /// The path with the same name in another directory. A whiteout stays a whiteout.
     pub(crate) fn moved_to(&self, directory: &Self) -> Self {
         let parent = self.parent();
         let name = if parent.is_root() { &self.0[..] } else { &self.0[parent.0.len() + 1..] };
         directory.child(name)
     }
 
-    /// The path that this whiteout removes; `None` for anything else, an opaque whiteout among it.
+    /// The path that this whiteout removes. `None` for anything else, including an opaque whiteout.
     pub(crate) fn removed(&self) -> Option<Self> {
         let (parent, name) = self.split();
         let removed = name
@@ -157,24 +165,24 @@ impl LayerPath {
         self.0.is_empty()
     }
 
-    /// Whether this is the place of a whiteout, opaque or not.
+    /// Whether this is the path of a whiteout, opaque or not.
     pub(crate) fn is_whiteout(&self) -> bool {
         let nul = self.0.iter().rposition(|&byte| byte == 0);
         nul.is_some_and(|nul| nul == 0 || self.0[nul - 1] == 0)
     }
 
-    /// The directory this is in; the root is in itself.
+    /// The parent directory. The root is its own parent.
     pub(crate) fn parent(&self) -> Self {
         self.split().0
     }
 
-    /// The directories this is in, nearest first, without the root.
+    /// The ancestors, nearest first, without the root.
     pub(crate) fn ancestors(&self) -> impl Iterator<Item = Self> {
         std::iter::successors(Some(self.parent()), |path| Some(path.parent()))
             .take_while(|path| !path.is_root())
     }
 
-    /// Whether this lies in `directory` itself, a whiteout's place aside.
+    /// Whether this is a direct child of `directory`, and not a whiteout.
     pub(crate) fn is_in(&self, directory: &Self) -> bool {
         let name = match &directory.0[..] {
             [] => Some(&self.0[..]),
@@ -183,13 +191,13 @@ impl LayerPath {
         name.is_some_and(|name| !name.is_empty() && !name.contains(&0))
     }
 
-    /// Whether this lies somewhere below `directory`.
+    /// Whether this is anywhere below `directory`.
     pub(crate) fn is_below(&self, directory: &Self) -> bool {
         directory.is_root()
             || self.0.strip_prefix(&directory.0[..]).is_some_and(|rest| rest.first() == Some(&0))
     }
 
-    /// The directory and the name, a whiteout's without the NUL in front.
+    /// The directory and the name, without the leading NULs of a whiteout.
     fn split(&self) -> (Self, &[u8]) {
         let Some(nul) = self.0.iter().rposition(|&byte| byte == 0) else {
             return (Self::root(), &self.0);
@@ -198,7 +206,7 @@ impl LayerPath {
         (Self(self.0[..parent].into()), &self.0[nul + 1..])
     }
 
-    /// The path as a tar names it: components between slashes, none in front.
+    /// The path in a tar: components separated by slashes, without a leading slash.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let slashes =
             |path: &[u8]| path.iter().map(|&byte| if byte == 0 { b'/' } else { byte }).collect();
@@ -209,12 +217,13 @@ impl LayerPath {
         slashes(&parent.child(name).0)
     }
 
-    /// The most bytes that [`LayerPath::to_bytes`] may have; only a whiteout's path has fewer.
+    /// An upper bound for the length of [`LayerPath::to_bytes`], which is exact except for
+    /// whiteouts.
     pub(crate) fn len_at_most(&self) -> usize {
         self.0.len()
     }
 
-    /// The path as people and globs write it: from the root.
+    /// The path as people and globs write it, starting at the root.
     pub(crate) fn to_path(&self) -> PathBuf {
         Path::new("/").join(OsStr::from_bytes(&self.to_bytes()))
     }
@@ -232,7 +241,7 @@ impl<'de> Deserialize<'de> for LayerPath {
     }
 }
 
-/// Byte strings as such, and not as lists of numbers.
+/// Serializes byte strings as such instead of as lists of numbers.
 pub(crate) mod bytes {
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -282,7 +291,7 @@ mod tests {
     fn destinations_are_normalised_or_refused() {
         assert_eq!(path("./a//b/"), path("/a/b"));
         for (destination, reason) in
-            [("", "is empty"), ("/a/../b", "has `..`"), ("/a/.wh.b", "begins with `.wh.`")]
+            [("", "is empty"), ("/a/../b", "has `..`"), ("/a/.wh.b", "starts with `.wh.`")]
         {
             let message = LayerPath::parse(Path::new(destination)).unwrap_err().to_string();
             assert!(message.contains(reason), "{message}");

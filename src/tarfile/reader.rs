@@ -1,12 +1,13 @@
-//! Tars that others made, read as a stream: ustar, pax, GNU and star, sparse files among them.
+//! Reads tars of other programs as a stream: ustar, pax, GNU and star, including sparse files.
 //!
 //! Formats: POSIX.1-2017,
 //! [pax](https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html), and the GNU tar
 //! manual, [Tar Internals](https://www.gnu.org/software/tar/manual/html_node/Tar-Internals.html).
-//! Nothing in a tar is believed: what it makes this reader keep in memory is bounded, and what
-//! readers could read in two ways is an error.
+//! Tars are untrusted: the memory that they use is bounded, and contents that readers could
+//! interpret in two ways are an error.
 
 pub(crate) mod block;
+pub(crate) mod contents;
 pub(crate) mod entry;
 pub(crate) mod extensions;
 pub(crate) mod header;
@@ -39,58 +40,58 @@ pub(crate) use crate::tarfile::reader::{
     header::is_tar_header,
 };
 
-/// The most bytes that a pax header or a long name may have.
+/// The maximum size of a pax header or a long name.
 const MAX_EXTENSION: u64 = 1 << 20;
 
 /// Reads a tar from its first to its last byte, one entry at a time.
 pub(crate) struct TarReader<R> {
     input: Input<R>,
-    /// Where the next entry begins.
+    /// The offset of the next entry.
     next: u64,
     global: Global,
     ending: Option<Ending>,
 }
 
-/// One entry of a tar, as its headers and extended headers say.
+/// An entry of a tar, from its header and extended headers.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TarEntry {
-    /// Of the first header block that belongs to the entry, extended headers included.
+    /// The offset of the first header block of the entry, including extended headers.
     pub(crate) offset: u64,
-    /// As it is named, with slashes and dots in front and behind.
+    /// The name as in the tar, including leading and trailing slashes and dots.
     pub(crate) path: Vec<u8>,
-    /// The target of a symbolic or hard link; empty for others.
+    /// The target of a symbolic or hard link. Empty for other entries.
     pub(crate) link: Vec<u8>,
-    /// The type flag; a directory in the manner of old tars (a file whose name ends with a slash)
+    /// The type flag. A directory in the form of old tars, which is a file with a trailing slash,
     /// is a directory.
     pub(crate) kind: EntryType,
-    /// As the header has it: some writers put the bits of the file type there too.
+    /// As in the header. Some writers include the bits of the file type.
     pub(crate) mode: u32,
     pub(crate) uid: u64,
     pub(crate) gid: u64,
     /// Whole seconds, rounded down.
     pub(crate) mtime: i64,
-    /// Major and minor number; zeros for what is no device.
+    /// The major and minor number. Zero if this is not a device.
     pub(crate) device: (u32, u32),
-    /// Of the contents; for a sparse file, with its holes. What can have no contents (a link, a
-    /// directory, a device) may have a size all the same, which means nothing: `stored_size` is
-    /// zero then.
+    /// The size of the contents, including the holes of a sparse file. Entries that cannot have
+    /// contents (links, directories, devices) may have a meaningless size, in which case
+    /// `stored_size` is zero.
     pub(crate) size: u64,
     pub(crate) xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) sparse: bool,
-    /// Where the contents lie in the tar, in order, none empty; what lies between them is zeros.
+    /// Where the contents are in the tar, in order and not empty. The gaps between them are zeros.
     pub(crate) extents: Vec<Extent>,
-    /// Whether it takes more than POSIX knows: GNU's long names, its sparse files, or numbers in
-    /// base 256.
+    /// Whether the entry requires more than POSIX: GNU's long names, its sparse files, or numbers
+    /// in base 256.
     pub(crate) gnu: bool,
-    /// Where all that is stored for the contents begins: right after the headers.
+    /// The offset of the stored contents, immediately after the headers.
     pub(crate) data_offset: u64,
-    /// How many bytes are stored, without the padding.
+    /// The size of the stored contents, without padding.
     pub(crate) stored_size: u64,
-    /// What some readers refuse or read in another way, each once.
+    /// Features that some readers refuse or read differently, each at most once.
     pub(crate) oddities: Vec<Oddity>,
 }
 
-/// `length` bytes of a file's contents from `at` lie in the tar from `offset`.
+/// `length` bytes of a file's contents, starting at `at`, are in the tar at `offset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
     pub(crate) at: u64,
@@ -98,8 +99,8 @@ pub(crate) struct Extent {
     pub(crate) offset: u64,
 }
 
-/// Fills the buffer with contents from `at` on, whose extents lie in this tar. It ends at or before
-/// their end.
+/// Fills the buffer with contents, starting at `at`. The buffer must not extend beyond the
+/// contents, whose extents are in this tar.
 pub(crate) fn read_extents(
     tar: &File,
     extents: &[Extent],
@@ -117,12 +118,12 @@ pub(crate) fn read_extents(
     Ok(())
 }
 
-/// How a tar ends.
+/// The end of a tar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ending {
-    /// How many blocks of zeros mark the end: there should be two, and there may be one or none.
+    /// The number of blocks of zeros at the end: normally two, but possibly one or none.
     pub(crate) zero_blocks: u8,
-    /// Where the first byte lies that comes after the end and is not zero, but for the table of
+    /// The offset of the first byte after the end that is not zero, except for the table of
     /// contents of eStargz.
     pub(crate) garbage: Option<u64>,
 }
@@ -132,7 +133,7 @@ impl<R: Read> TarReader<R> {
         Self::from_input(Input::new(input))
     }
 
-    /// A reader that does not read contents only to skip them.
+    /// Creates a reader that seeks over contents instead of reading them.
     pub(crate) fn seekable(input: R) -> io::Result<Self>
     where
         R: Seek,
@@ -144,7 +145,7 @@ impl<R: Read> TarReader<R> {
         Self { input, next: 0, global: Global::default(), ending: None }
     }
 
-    /// The next entry, `None` after the last one. Contents that were not read are skipped.
+    /// The next entry, or `None` after the last one. Skips contents that were not read.
     pub(crate) fn next_entry(&mut self) -> Result<Option<TarEntry>> {
         if self.ending.is_some() {
             return Ok(None);
@@ -199,7 +200,7 @@ impl<R: Read> TarReader<R> {
         }
     }
 
-    /// How the tar ends, after the last entry. Reads all that follows.
+    /// The end of the tar, after the last entry. Reads everything that follows.
     pub(crate) fn ending(&mut self) -> Result<Ending> {
         while self.next_entry()?.is_some() {}
         let mut ending = self.ending.unwrap_or_default();
@@ -233,7 +234,7 @@ impl<R: Read> TarReader<R> {
         }
     }
 
-    /// The next header; `None` at the end of the archive.
+    /// The next header, or `None` at the end of the archive.
     fn header(&mut self) -> Result<Option<Header>> {
         let at = self.input.offset;
         let Some(block) = self.input.block()? else {
@@ -255,14 +256,13 @@ impl<R: Read> TarReader<R> {
         Ok(None)
     }
 
-    /// The contents of an extended header, which was just read.
+    /// The contents of an extended header that was just read.
     fn extension(&mut self, header: &Header) -> Result<Vec<u8>> {
         let fail = |reason| TarError { offset: self.input.offset - BLOCK as u64, reason };
         let size = header.size().map_err(fail)?;
         if size > MAX_EXTENSION {
-            let much = format!(
-                "an extended header has {size} bytes, more than the {MAX_EXTENSION} that are read"
-            );
+            let much =
+                format!("an extended header has {size} bytes, but the maximum is {MAX_EXTENSION}");
             return Err(fail(much));
         }
         let mut bytes = Vec::with_capacity(size as usize + BLOCK);

@@ -1,4 +1,4 @@
-//! Extended attributes: which of them belong to a machine, and those of a file.
+//! Extended attributes of files, and which of them belong to a machine.
 
 use std::{
     collections::BTreeMap,
@@ -10,10 +10,9 @@ use std::{
 
 use crate::basics::error::{Error, Result};
 
-/// The extended attributes of an entry, by their names. Most entries have none, and few bytes for
-/// that.
+/// The extended attributes of an entry, by name. Most entries have none, which takes few bytes.
 ///
-/// A clone shares the attributes, as the names of one file do.
+/// Clones share the attributes, as the hard links of a file do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Xattrs(
     /// Never an empty map.
@@ -31,7 +30,7 @@ impl Xattrs {
         self.0.is_none()
     }
 
-    /// Names and values, in the order of the names.
+    /// The names and values, sorted by name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.0.iter().flat_map(|xattrs| xattrs.iter()).map(|(name, value)| (&name[..], &value[..]))
     }
@@ -42,8 +41,8 @@ impl Xattrs {
 }
 
 /// Whether an attribute belongs to a machine's file system or security policy rather than to the
-/// file. Another machine cannot use it, refuses it, or hides files by it, so that it never enters a
-/// layer.
+/// file. Another machine cannot use it, refuses it, or hides files because of it, so a layer never
+/// contains it.
 pub(crate) fn of_the_machine(name: &[u8]) -> bool {
     const NAMES: [&[u8]; 4] =
         [b"security.selinux", b"security.ima", b"security.evm", b"user.containers.override_stat"];
@@ -55,8 +54,8 @@ pub(crate) fn of_the_machine(name: &[u8]) -> bool {
         || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Whether an attribute is a mark of an overlay file system: the kernel's, as root or in a user
-/// namespace, or that of fuse-overlayfs. Such a mark hides files of the layers below.
+/// Whether an attribute is a mark of an overlay file system: of the kernel, as root or in a user
+/// namespace, or of fuse-overlayfs. Such a mark hides files of the layers below.
 ///
 /// <https://www.kernel.org/doc/html/latest/filesystems/overlayfs.html>
 pub(crate) fn is_overlay(name: &[u8]) -> bool {
@@ -65,8 +64,8 @@ pub(crate) fn is_overlay(name: &[u8]) -> bool {
     PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Leaves out the attributes of the machine, and returns the first mark of an overlay file system
-/// that was among them.
+/// Removes the attributes of the machine. Returns the first mark of an overlay file system among
+/// them.
 pub(crate) fn without_the_machine(xattrs: &mut Xattrs) -> Option<Vec<u8>> {
     let mark = xattrs.names().find(|name| is_overlay(name)).map(<[u8]>::to_vec);
     if xattrs.names().any(of_the_machine) {
@@ -79,38 +78,39 @@ pub(crate) fn without_the_machine(xattrs: &mut Xattrs) -> Option<Vec<u8>> {
 
 /// # Errors
 ///
-/// What is wrong with an attribute that a layer is to have.
+/// If an attribute cannot be in a layer.
 pub(crate) fn check(xattrs: &Xattrs) -> Result<(), (&[u8], &'static str)> {
-    // A pax record's keyword ends at the first equals sign.
+    // The keyword of a pax record ends at the first equals sign.
     if let Some(name) =
         xattrs.names().find(|name| name.is_empty() || name.contains(&b'=') || name.contains(&0))
     {
         return Err((
             name,
-            "a layer cannot hold a name that is empty or has an equals sign or a NUL byte",
+            "the name is empty, or has an equals sign or a NUL byte, which a layer cannot contain",
         ));
     }
     if let Some(name) = xattrs.names().find(|name| of_the_machine(name)) {
-        let reason = "it belongs to a machine's file system or security policy, and another \
-            machine refuses it or hides files by it: leave it out";
+        let reason = "it belongs to the file system or security policy of a machine, and another \
+            machine may refuse it or hide files because of it: remove it";
         return Err((name, reason));
     }
     Ok(())
 }
 
-/// The attributes of a file.
+/// Reads the attributes of a file.
 pub(crate) fn read(path: &Path, follow: bool) -> Result<Xattrs> {
     let failed = |cause| Error::SourceUnreadable { path: path.to_owned(), cause };
     let names = match if follow { xattr::list_deref(path) } else { xattr::list(path) } {
         Ok(names) => names,
-        // A file system without extended attributes has none to keep.
+        // A file system without extended attributes has none to read.
         Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
             return Ok(Xattrs::default());
         }
         Err(error) => return Err(failed(error)),
     };
     let mut xattrs = BTreeMap::new();
-    // A mark of an overlay file system matters by its name; the values of the others are not read.
+    // For a mark of an overlay file system, only the name matters. Values of other machine
+    // attributes are not read.
     for name in names.filter(|name| !of_the_machine(name.as_bytes()) || is_overlay(name.as_bytes()))
     {
         let value = if follow { xattr::get_deref(path, &name) } else { xattr::get(path, &name) };
@@ -121,7 +121,7 @@ pub(crate) fn read(path: &Path, follow: bool) -> Result<Xattrs> {
     Ok(xattrs.into())
 }
 
-/// How a message names an attribute.
+/// The name of an attribute in messages.
 pub(crate) fn shown(name: &[u8]) -> String {
     format!("{:?}", OsStr::from_bytes(name))
 }

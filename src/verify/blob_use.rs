@@ -80,6 +80,24 @@ pub(crate) fn compare_bytes(bytes: impl Read, digest: Digest) -> Result<u64, Def
     compare(digest, actual, size).map(|()| size)
 }
 
+/// Checks that there is a regular file with this name.
+pub(crate) fn expect_file(files: &LayoutFiles, name: &str) -> Result<(), Defect> {
+    match files.kind(name).map_err(unreadable)? {
+        Some(FileKind::File) => Ok(()),
+        Some(kind) => Err(Defect::NotAFile { kind: kind.name() }),
+        None => Err(Defect::FileMissing),
+    }
+}
+
+/// Checks that there is a folder with this name.
+pub(crate) fn expect_folder(files: &LayoutFiles, name: &str) -> Result<(), Defect> {
+    match files.kind(name).map_err(unreadable)? {
+        Some(FileKind::Folder) => Ok(()),
+        Some(kind) => Err(Defect::NotAFolder { kind: kind.name() }),
+        None => Err(Defect::FileMissing),
+    }
+}
+
 /// Opens a file and returns it with its size. Checks the kind first, because opening a fifo would
 /// wait for a writer forever.
 pub(crate) fn open(
@@ -87,12 +105,7 @@ pub(crate) fn open(
     name: &str,
     limit: u64,
 ) -> Result<(Box<dyn Read + Send>, u64), Defect> {
-    match files.kind(name).map_err(unreadable)? {
-        Some(FileKind::File) => {}
-        Some(FileKind::Folder) => return Err(Defect::NotAFile { kind: "folder" }),
-        Some(FileKind::Other(kind)) => return Err(Defect::NotAFile { kind }),
-        None => return Err(Defect::FileMissing),
-    }
+    expect_file(files, name)?;
     let (file, size) = match files.file(name) {
         Ok(file) => file.ok_or(Defect::FileMissing)?,
         Err(Error::Read { cause, .. }) => return Err(unreadable(cause)),

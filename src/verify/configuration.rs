@@ -13,12 +13,7 @@ use crate::{
         descriptor::Platform,
         extra::Extra,
     },
-    verify::{
-        defect::Defect,
-        finding::Findings,
-        members::{Object, wrong},
-        reference,
-    },
+    verify::{defect::Defect, finding::Findings, members::Object, reference},
 };
 
 /// The members that other documents are compared with.
@@ -84,12 +79,7 @@ fn platform(findings: &mut Findings, document: &Object<'_>) -> Option<Platform> 
 fn diff_ids(findings: &mut Findings, document: &Object<'_>) -> Option<Vec<Option<Digest>>> {
     let value = document.required(findings, "rootfs", "an object with the layers' diff IDs")?;
     let rootfs = document.deeper(findings, "rootfs", value)?;
-    const LAYERS: &str = "\"layers\"";
-    if let Some(kind) = rootfs.required(findings, "type", LAYERS)
-        && kind != "layers"
-    {
-        rootfs.report(findings, "type", wrong(kind, LAYERS));
-    }
+    rootfs.required_value(findings, "type", "\"layers\"");
     // Go writes an image without layers this way.
     if rootfs.get("diff_ids").is_some_and(Value::is_null) {
         return Some(Vec::new());

@@ -78,21 +78,21 @@ defects! {
     } = Error "archive-damaged", "{reason}"
 
     /// A file or folder that every layout must have is missing.
-    FileMissing = Error "file-missing", "is missing: without it this is no image layout"
+    FileMissing = Error "file-missing", "is missing: an image layout requires it"
 
     /// `index.json`, `oci-layout` or a blob is not a regular file.
     NotAFile {
         /// The kind of file found.
         kind: &'static str,
-    } = Error "not-a-file", "is a {kind} and must be a regular file: tools refuse it; put the \
-        file itself in its place"
+    } = Error "not-a-file", "is a {kind} and must be a regular file: tools refuse it; replace it \
+        with the file itself"
 
     /// `blobs` or `blobs/sha256` is not a folder.
     NotAFolder {
         /// The kind of file found.
         kind: &'static str,
-    } = Error "not-a-folder", "is a {kind} and must be a folder: tools refuse it; put the folder \
-        itself in its place"
+    } = Error "not-a-folder", "is a {kind} and must be a folder: tools refuse it; replace it with \
+        the folder itself"
 
     /// The operating system refuses to read it.
     Unreadable {
@@ -106,43 +106,42 @@ defects! {
 
     /// The name of a file among the blobs is not a digest.
     NotABlob = Error "not-a-blob",
-        "is no blob: those are named by the 64 lower-case hexadecimal digits of their sha256; \
-         remove it"
+        "is not a blob: a blob is named by its sha256 in 64 lower-case hexadecimal digits; remove it"
 
     // Blobs.
 
     /// A referenced blob does not exist.
-    BlobMissing = Error "blob-missing", "is missing: fetch or make the image again, whole"
+    BlobMissing = Error "blob-missing", "is missing: fetch or build the whole image again"
 
     /// An index names an image that the layout lacks, but has at least one other image of that
     /// index. `docker save` leaves out images that were not pulled.
-    ImageAbsent = Warning "image-absent", "is missing: fetch or make the image again, whole"
+    ImageAbsent = Warning "image-absent", "is missing: fetch or build the whole image again"
 
     /// A recipe cannot be used: it is not valid JSON of a recipe, describes another blob, or is for
     /// another byte format.
     RecipeWrong {
         /// What is wrong with it.
         reason: String,
-    } = Error "recipe-wrong", "has a recipe that is of no use: {reason}"
+    } = Error "recipe-wrong", "has an unusable recipe: {reason}"
 
     /// A recipe reads files of this machine and was not written here by this user.
     RecipeUntrusted {
         /// The first file that it reads.
         reads: String,
     } = Warning "recipe-untrusted",
-        "has a recipe that reads {reads}, and this user did not write it here: see whether the \
-         layout should do that"
+        "has a recipe that reads {reads}, and this user did not write it here: check \
+         whether the layout should do that"
 
     /// A recipe that should have been built was not followed, because it is not trusted.
     RecipeNotFollowed {
         /// Which path it may not read, and which option allows it.
         reason: String,
-    } = Error "recipe-not-followed", "is not made: {reason}"
+    } = Error "recipe-not-followed", "was not built: {reason}"
 
     /// The name of a file among the recipes is not that of a recipe.
     NotARecipe = Error "not-a-recipe",
-        "is no recipe: those are named by the 64 hexadecimal digits of a blob's sha256 and .json; \
-         remove it"
+        "is not a recipe: a recipe is named by the sha256 of its blob in 64 hexadecimal digits \
+         and .json; remove it"
 
     /// The digest of a blob's bytes differs from its name. The contents of such a blob are not
     /// checked.
@@ -152,7 +151,7 @@ defects! {
         /// The number of bytes.
         size: u64,
     } = Error "blob-damaged", "is damaged: its {size} bytes have the digest {actual}; fetch or \
-        make it again"
+        build it again"
 
     /// The digest of a blob is right, but its size differs from the descriptor.
     SizeDiffers {
@@ -160,7 +159,7 @@ defects! {
         said: u64,
         /// The number of bytes.
         actual: u64,
-    } = Error "size-differs", "is said to have {said} bytes and has {actual}: correct the \
+    } = Error "size-differs", "has {actual} bytes, but its descriptor says {said}: correct the \
         descriptor"
 
     /// A file is larger than the limit.
@@ -169,12 +168,11 @@ defects! {
         size: u64,
         /// The limit in bytes.
         limit: u64,
-    } = Error "too-large", "has {size} bytes, more than the {limit} that are read: it was not \
-        looked at"
+    } = Error "too-large", "has {size} bytes, more than the limit of {limit}: it was not checked"
 
     /// The `data` of a descriptor differs from the blob.
     DataDiffers = Error "data-differs", "is not the base64 of the bytes that the descriptor \
-        names: correct it or leave it out"
+        describes: correct or remove it"
 
     // Documents.
 
@@ -182,11 +180,11 @@ defects! {
     NotJson {
         /// The message of the JSON parser.
         reason: String,
-    } = Error "not-json", "is not the JSON it should be: {reason}"
+    } = Error "not-json", "is not valid JSON: {reason}"
 
     /// A member occurs more than once in an object, so readers may see different values.
-    MemberTwice = Error "member-twice", "is there twice in one object: which of the two counts \
-        depends on the reader; keep one"
+    MemberTwice = Error "member-twice", "occurs twice in one object: which one counts depends on \
+        the reader; keep one"
 
     /// A required member is missing.
     MemberMissing {
@@ -224,15 +222,15 @@ defects! {
         found: String,
         /// What is wrong with it.
         reason: &'static str,
-    } = Error "digest-invalid", "is {found:?}, which {reason}: what it names was not checked"
+    } = Error "digest-invalid", "is {found:?}, which {reason}: the blob was not checked"
 
     /// A manifest or index has no `mediaType`.
     MediaTypeMissing {
         /// The expected media type.
         expected: MediaType,
     } = Warning "media-type-missing",
-        "is missing and should be \"{expected}\": without it a document can be taken for another \
-         kind"
+        "is missing and should be \"{expected}\": without it, readers may mistake the document \
+         for another kind"
 
     /// The `mediaType` of a manifest or index differs from its descriptor.
     MediaTypeDiffers {
@@ -240,8 +238,8 @@ defects! {
         found: String,
         /// The value in the descriptor.
         expected: MediaType,
-    } = Error "media-type-differs", "is {found} and must be \"{expected}\", as where the document \
-        is referred to"
+    } = Error "media-type-differs", "is {found} and must be \"{expected}\", as in the descriptor \
+        of the document"
 
     /// An index is described as a manifest, or a manifest as an index.
     OtherDocument {
@@ -249,14 +247,14 @@ defects! {
         said: MediaType,
         /// The actual document: a manifest or an index.
         found: &'static str,
-    } = Error "other-document", "is said to be {said} and is an {found}: correct the descriptor's \
-        mediaType"
+    } = Error "other-document", "is an {found}, but its descriptor says {said}: correct the \
+        mediaType of the descriptor"
 
     /// Indexes are nested too deeply.
     TooDeep {
         /// The deepest level that is followed.
         limit: usize,
-    } = Error "too-deep", "lies more than {limit} indexes deep: it was not followed further"
+    } = Error "too-deep", "is nested more than {limit} indexes deep: it was not checked"
 
     /// A name is valid neither in the image specification nor in the distribution specification.
     NameInvalid {
@@ -286,8 +284,8 @@ defects! {
         /// Its value.
         name: String,
     } = Warning "name-no-tag",
-        "has the {annotation} \"{name}\", which no registry takes as a tag: those have up to 128 \
-         letters, digits, `_`, `.` and `-`; rename the image before a push"
+        "has the {annotation} \"{name}\", which is not a valid tag in registries: tags have up to \
+         128 letters, digits, `_`, `.` and `-`; rename the image before a push"
 
     /// Two entries of `index.json` have the same name.
     NameAmbiguous {
@@ -308,13 +306,13 @@ defects! {
         /// The place of the first entry with that tag.
         first: String,
     } = Warning "tag-shared", "has the tag {tag:?}, and so has {first}, which is another image: \
-        who knows tags alone finds one of them"
+        tools that know only tags find one of them"
 
     /// `index.json` lists the same image twice under the same name.
     ListedTwice {
         /// The place of the first entry.
         first: String,
-    } = Error "listed-twice", "is there twice, like {first}: tools refuse to choose; remove one \
+    } = Error "listed-twice", "repeats {first}: tools refuse to choose; remove one \
         of the two"
 
     /// Two manifests of one index have the same platform.
@@ -323,7 +321,7 @@ defects! {
         platform: String,
         /// The place of the first manifest.
         first: String,
-    } = Error "platform-twice", "is for {platform}, and so is {first}: readers take one and never \
+    } = Error "platform-twice", "is for {platform}, and so is {first}: readers use one and never \
         see the other"
 
     /// The platform in an index differs from the configuration of the image.
@@ -332,8 +330,8 @@ defects! {
         index: String,
         /// The platform in the configuration.
         configuration: String,
-    } = Error "platform-differs", "is said to be for {index}, and its configuration says \
-        {configuration}: correct the one that is wrong"
+    } = Error "platform-differs", "is {index}, but the configuration says {configuration}: \
+        correct the wrong one"
 
     /// An artifact has no `artifactType`.
     ArtifactTypeMissing = Error "artifact-type-missing",
@@ -348,8 +346,8 @@ defects! {
         "is empty and should have an entry: some registries refuse a manifest without layers"
 
     /// A descriptor of the empty blob has the digest or size of another blob.
-    NotEmpty = Error "not-empty", "is said to be the empty JSON object, the two bytes `{{}}`, and \
-        has another digest or size"
+    NotEmpty = Error "not-empty", "is described as the empty JSON object `{{}}`, but has another \
+        digest or size"
 
     /// The manifest and the configuration of an image have different numbers of layers.
     LayerCount {
@@ -357,8 +355,8 @@ defects! {
         layers: usize,
         /// The number of diff IDs in the configuration.
         diff_ids: usize,
-    } = Error "layer-count", "has {layers} layers, and its configuration {diff_ids} diff IDs: \
-        there must be one for each"
+    } = Error "layer-count", "has {layers} layers, but its configuration has {diff_ids} diff IDs: \
+        each layer requires one"
 
     /// An image has more layers than some engines accept.
     ManyLayers {
@@ -366,7 +364,7 @@ defects! {
         layers: usize,
         /// The number that all engines accept.
         most: usize,
-    } = Warning "many-layers", "has {layers} layers, and Docker refuses more than {most}: merge \
+    } = Warning "many-layers", "has {layers} layers, but Docker refuses more than {most}: merge \
         some"
 
     /// The history does not match the layers.
@@ -376,8 +374,8 @@ defects! {
         /// The number of diff IDs in the same configuration.
         diff_ids: usize,
     } = Warning "history-count",
-        "has {made} entries that made a layer for {diff_ids} diff IDs: mark those that made none \
-         with empty_layer"
+        "has {made} entries that created a layer for {diff_ids} diff IDs: mark those that created \
+         none with empty_layer"
 
     // Layers.
 
@@ -387,7 +385,7 @@ defects! {
         said: MediaType,
         /// What the bytes are.
         found: &'static str,
-    } = Error "compression-differs", "is said to be {said}, and its bytes are {found}: correct \
+    } = Error "compression-differs", "is described as {said}, but its bytes are {found}: correct \
         the mediaType"
 
     /// A blob of an artifact has a layer's media type but is not such a tar, as ORAS writes it by
@@ -397,8 +395,8 @@ defects! {
         said: MediaType,
         /// What the bytes are.
         found: &'static str,
-    } = Warning "not-a-layer", "is said to be {said}, and its bytes are {found}: right in an \
-        artifact, as ORAS makes them"
+    } = Warning "not-a-layer", "is described as {said}, but its bytes are {found}: ORAS writes \
+        such artifacts"
 
     /// The compressed stream cannot be read to its end.
     CompressionDamaged {
@@ -408,14 +406,14 @@ defects! {
         offset: u64,
         /// The message of the decompressor.
         reason: String,
-    } = Error "compression-damaged", "is {codec} that cannot be read further than to byte \
-        {offset} of the tar: {reason}"
+    } = Error "compression-damaged", "is {codec} that cannot be read past byte {offset} of the \
+        tar: {reason}"
 
     /// This build cannot decompress the layer.
     CodecMissing {
         /// `gzip` or `zstd`.
         codec: &'static str,
-    } = Error "codec-missing", "cannot be looked into: this program was built without the feature \
+    } = Error "codec-missing", "cannot be decompressed: this program was built without the feature \
         `{codec}`"
 
     /// The digest of the uncompressed tar differs from the configuration.
@@ -424,15 +422,15 @@ defects! {
         said: Digest,
         /// The digest of the tar.
         actual: Digest,
-    } = Error "diff-id-differs", "unpacks to the diff ID {actual}, and the configuration says \
+    } = Error "diff-id-differs", "unpacks to the diff ID {actual}, but the configuration says \
         {said}"
 
     /// The uncompressed layer is larger than the limit.
     UnpacksTooLarge {
         /// The limit in bytes.
         limit: u64,
-    } = Error "unpacks-too-large", "unpacks to more than the {limit} bytes that are read: the \
-        rest was not looked at"
+    } = Error "unpacks-too-large", "unpacks to more than the limit of {limit} bytes: the rest was \
+        not checked"
 
     /// The tar has an error that no reader can skip.
     TarDamaged {
@@ -440,17 +438,17 @@ defects! {
         offset: u64,
         /// What is wrong.
         reason: String,
-    } = Error "tar-damaged", "is no tar that can be read further than to byte {offset}: {reason}"
+    } = Error "tar-damaged", "is a tar that cannot be read past byte {offset}: {reason}"
 
     /// The two zero blocks at the end are missing.
     TarUnended = Error "tar-unended", "is a tar without the two blocks of zeros at its end: it \
-        may have been cut off"
+        may be truncated"
 
     /// There are bytes after the end of the tar.
     TarTrailing {
         /// The offset in the uncompressed tar.
         offset: u64,
-    } = Error "tar-trailing", "has bytes behind the end of the tar, the first at {offset}: \
+    } = Error "tar-trailing", "has bytes after the end of the tar, the first at {offset}: \
         readers do not see them"
 
     /// Two entries have the same path.
@@ -468,19 +466,20 @@ defects! {
         /// The name of the attribute.
         name: String,
     } = Error "overlay-mark",
-        "has the extended attribute {name:?}, a mark of an overlay file system: it hides files of \
-         the layers below for some readers and not for others; leave it out"
+        "has the extended attribute {name:?}, a mark of an overlay file system: for some readers, \
+         it hides files of the layers below; remove it"
 
     /// An entry has a parent that is not a directory.
     NotADirectory {
         /// The path of that parent.
         parent: String,
-    } = Error "not-a-directory", "lies in {parent:?}, which another entry of the layer says is no \
-        directory"
+    } = Error "not-a-directory", "is in {parent:?}, which is not a directory according to another \
+        entry of the layer"
 
     /// An entry that is not a directory has a path that is the parent of earlier entries.
     HasChildren = Error "has-children",
-        "is no directory, and earlier entries of the layer lie in it: tools remove those, or fail"
+        "is not a directory, but earlier entries of the layer are in it: tools remove those, or \
+         fail"
 
     /// A hard link cannot be created.
     HardLinkInvalid {
@@ -498,8 +497,8 @@ defects! {
 
     /// The layer has a global extended header.
     GlobalHeader = Error "global-header",
-        "follows a global extended header: umoci refuses the layer, and what that header says \
-         counts for some readers alone"
+        "follows a global extended header: umoci refuses the layer, and only some readers apply \
+         that header"
 
     /// Tools written in Go reject a header.
     HeaderRefused {
@@ -509,7 +508,7 @@ defects! {
 
     /// An entry has two extended headers of the same type.
     HeaderRepeated = Warning "header-repeated",
-        "has two extended headers of one type: which of them counts depends on the reader"
+        "has two extended headers of the same type: which one counts depends on the reader"
 
     /// An extended attribute cannot be set.
     XattrInvalid {
@@ -520,21 +519,21 @@ defects! {
     } = Error "xattr-invalid", "has the extended attribute {name:?}, which {reason}"
 
     /// A file is stored as a sparse file, which many readers unpack incorrectly.
-    Sparse = Error "sparse", "is stored as a sparse file, which no layer should have: readers \
-        differ in what they unpack"
+    Sparse = Error "sparse", "is stored as a sparse file, which layers should not contain: \
+        readers unpack it differently"
 
     /// An entry has a type that is not valid in a layer.
     EntryType {
         /// The type character in the header.
         flag: char,
-    } = Error "entry-type", "is an entry of type {flag:?}, which no layer can have"
+    } = Error "entry-type", "is an entry of type {flag:?}, which is not valid in a layer"
 
     /// A layer has more entries than the verifier keeps track of.
     TooManyEntries {
         /// The number of paths that are tracked.
         limit: usize,
     } = Error "too-many-entries",
-        "has more than {limit} paths: behind them duplicates, hard links and parents were not \
+        "has more than {limit} paths: beyond them, duplicates, hard links and parents were not \
          checked"
 
     // The list of findings.

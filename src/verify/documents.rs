@@ -23,7 +23,7 @@ use crate::{
         defect::Defect,
         finding::{Finding, Findings, shown},
         json,
-        members::{Object, Shape, brief, wrong},
+        members::{Object, Shape, brief},
         names,
         reference::Reference,
     },
@@ -73,16 +73,11 @@ impl<'a> Documents<'a> {
     /// Checks the [`oci-layout`
     /// file](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#oci-layout-file).
     pub(crate) fn marker(&mut self) {
-        const VERSION: &str = "\"1.0.0\"";
         let Some(value) = self.file(MARKER) else { return };
         let Some(object) = Object::document(&mut self.findings, MARKER, None, &value) else {
             return;
         };
-        if let Some(version) = object.required(&mut self.findings, "imageLayoutVersion", VERSION)
-            && version != "1.0.0"
-        {
-            object.report(&mut self.findings, "imageLayoutVersion", wrong(version, VERSION));
-        }
+        object.required_value(&mut self.findings, "imageLayoutVersion", "\"1.0.0\"");
     }
 
     /// Checks `index.json` and everything it refers to.
@@ -347,11 +342,7 @@ impl<'a> Documents<'a> {
     /// Checks the members that indexes and manifests share. `media_type` is that of the descriptor.
     fn head(&mut self, object: &Object<'_>, media_type: Option<&MediaType>) {
         let findings = &mut self.findings;
-        if let Some(version) = object.required(findings, "schemaVersion", "2")
-            && version != 2
-        {
-            object.report(findings, "schemaVersion", wrong(version, "2"));
-        }
+        object.required_value(findings, "schemaVersion", "2");
         if let Some(expected) = media_type.cloned() {
             match object.get("mediaType") {
                 None => object.report(findings, "mediaType", Defect::MediaTypeMissing { expected }),

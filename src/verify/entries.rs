@@ -73,12 +73,12 @@ impl<'a> Entries<'a> {
             Err(reason) => return self.found(entry, Defect::PathInvalid { reason }),
         };
         if entry.path.starts_with(b"/") {
-            let reason = "is an absolute path: write it relative to the image's root, without the \
-                slash in front";
+            let reason = "is an absolute path: write it relative to the root of the image, \
+                without the leading slash";
             self.found(entry, Defect::PathInvalid { reason });
         }
         if path.is_empty() && entry.kind != EntryType::Directory {
-            let reason = "names the root of the image, and is no directory";
+            let reason = "is the root of the image, but not a directory";
             return self.found(entry, Defect::PathInvalid { reason });
         }
         if let Some(reason) = whiteout_defect(entry, &path) {
@@ -98,7 +98,7 @@ impl<'a> Entries<'a> {
             _ if entry.sparse => self.found(entry, Defect::Sparse),
             Char if entry.device == (0, 0) => {
                 let reason = "is a character device 0/0, a whiteout of overlayfs: a layer has an \
-                    empty file `.wh.NAME`";
+                    empty file `.wh.NAME` instead";
                 self.found(entry, Defect::WhiteoutInvalid { reason });
             }
             Regular | Continuous | Link | Symlink | Char | Block | Directory | Fifo | GNUSparse => {
@@ -119,11 +119,11 @@ impl<'a> Entries<'a> {
                         reason: "an extended header of the type 'X', as Solaris writes it",
                     },
                     Oddity::Record => Defect::HeaderRefused {
-                        reason: "an extended header with a NUL byte, or with a number or time \
-                            that is none",
+                        reason: "an extended header with a NUL byte, or with an invalid number or \
+                            time",
                     },
                     Oddity::DeviceNumber => {
-                        Defect::HeaderRefused { reason: "a device number that is no number" }
+                        Defect::HeaderRefused { reason: "an invalid device number" }
                     }
                 },
             );
@@ -133,9 +133,9 @@ impl<'a> Entries<'a> {
                 name if name.contains(&0) => "has a NUL byte in its name: tools refuse the layer",
                 name if name.is_empty() => "has no name: tools fail to set it",
                 name if name.len() > MAX_NAME => {
-                    "has a name of more than the 255 bytes that systems take"
+                    "has a name of more than 255 bytes, which systems refuse"
                 }
-                _ if value.len() > MAX_XATTR => "has more than the 65536 bytes that systems take",
+                _ if value.len() > MAX_XATTR => "has more than 65536 bytes, which systems refuse",
                 _ => continue,
             };
             let name = shown(&String::from_utf8_lossy(name));
@@ -147,9 +147,9 @@ impl<'a> Entries<'a> {
     /// create links immediately.
     fn check_hard_link(&mut self, entry: &TarEntry) {
         let seen = match components(&entry.link) {
-            Err(_) => Err("is no path in a layer"),
+            Err(_) => Err("is not a valid path in a layer"),
             Ok(_) if entry.link.starts_with(b"/") => {
-                Err("is an absolute path: write it relative to the image's root")
+                Err("is an absolute path: write it relative to the root of the image")
             }
             Ok(target) => Ok(self.paths.get(&hash(&target)).copied()),
         };
@@ -158,7 +158,8 @@ impl<'a> Entries<'a> {
             Ok(None) if self.full => return,
             Ok(Some(Seen::Directory)) => "is a directory",
             Ok(Some(Seen::Parent) | None) => {
-                "no earlier entry of the layer is: tools can't make the link, or make a wrong one"
+                "is not an earlier entry of the layer: tools cannot create the link, or create a \
+                 wrong one"
             }
             Err(reason) => reason,
         };
@@ -236,9 +237,9 @@ fn components<'a>(path: &'a [u8]) -> Result<Vec<&'a [u8]>, &'static str> {
     let names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".");
     let name = |name: &'a [u8]| match name {
         b".." => Err("has `..` in its path: tools refuse it, or write outside of the image"),
-        name if name.contains(&0) => Err("has a NUL byte in its path, where tools end it"),
+        name if name.contains(&0) => Err("has a NUL byte in its path, where tools truncate it"),
         name if name.len() > MAX_NAME => {
-            Err("has a name of more than the 255 bytes that file systems take")
+            Err("has a name of more than 255 bytes, which file systems refuse")
         }
         name => Ok(name),
     };
@@ -252,21 +253,21 @@ fn whiteout_defect(entry: &TarEntry, path: &[&[u8]]) -> Option<&'static str> {
     let (name, parents) = path.split_last()?;
     if parents.iter().any(|name| name.starts_with(WHITEOUT_PREFIX)) {
         return Some(
-            "lies in a directory with the name of a whiteout, which removes a file and holds none",
+            "is in a directory with the name of a whiteout, but a whiteout is an empty file",
         );
     }
     let hidden = name.strip_prefix(WHITEOUT_PREFIX)?;
     let is_file = matches!(entry.kind, EntryType::Regular | EntryType::Continuous);
     match hidden {
         b"" | b"." | b".." => {
-            Some("has the name of a whiteout, and names nothing that it could remove")
+            Some("has the name of a whiteout, but does not name a file to remove")
         }
         _ if name.starts_with(AUFS_PREFIX) && *name != OPAQUE_WHITEOUT => Some(
-            "has the name of a file of aufs, which is no whiteout: `.wh..wh..opq` is the only one \
-             with this prefix",
+            "has the name of a file of aufs, which is not a whiteout: `.wh..wh..opq` is the only \
+             one with this prefix",
         ),
         _ if !is_file || entry.size > 0 => {
-            Some("has the name of a whiteout, and is no empty regular file")
+            Some("has the name of a whiteout, but is not an empty regular file")
         }
         _ => None,
     }

@@ -139,6 +139,15 @@ impl<'a> Object<'a> {
         value
     }
 
+    /// Checks a required member that can have only one value, given as JSON.
+    pub(crate) fn required_value(&self, findings: &mut Findings, name: &str, json: &'static str) {
+        let Some(value) = self.required(findings, name, json) else { return };
+        let found = value.to_string();
+        if found != json {
+            self.report(findings, name, wrong(value, json));
+        }
+    }
+
     /// Returns a required member that is a valid string.
     pub(crate) fn required_text(
         &self,

@@ -12,9 +12,9 @@ use crate::{
     layer::lazy::open_with,
     layout::files::LayoutFiles,
     recipe::origin::Recipe,
-    store::{file_kind::FileKind, new_file::TEMPORARY},
+    store::new_file::TEMPORARY,
     verify::{
-        blob_use::{Referred, unreadable},
+        blob_use::{Referred, expect_file, expect_folder, unreadable},
         defect::Defect,
         finding::{Finding, Findings},
         layer,
@@ -33,7 +33,7 @@ pub(crate) fn check(
 ) -> Result<u64, Defect> {
     let recipe = read(files, blob.digest)?;
     let (said, limit) = (recipe.descriptor(), reading.limit);
-    let untrusted = files.trust().check(&recipe, &files.path().join(recipe_name(blob.digest)));
+    let untrusted = files.trust.check(&recipe, &files.path.join(recipe_name(blob.digest)));
     if reading.deep {
         if said.size > limit {
             return Err(Defect::TooLarge { size: said.size, limit });
@@ -47,7 +47,7 @@ pub(crate) fn check(
     let found = |place: &str, defect| Finding::new(place, Some(blob.digest), defect);
     if let Err(Error::RecipeUntrusted { recipe, reads }) = untrusted {
         let place =
-            recipe.strip_prefix(files.path()).unwrap_or(&recipe).to_string_lossy().into_owned();
+            recipe.strip_prefix(&files.path).unwrap_or(&recipe).to_string_lossy().into_owned();
         contents.push(found(&place, Defect::RecipeUntrusted { reads: format!("{reads:?}") }));
     }
     for (layer, place) in &blob.layers {
@@ -70,17 +70,11 @@ pub(crate) fn check(
 pub(crate) fn check_others(files: &LayoutFiles, needed: &HashSet<Digest>, findings: &mut Findings) {
     let mut found = |place: &str, digest, defect| findings.add(Finding::new(place, digest, defect));
     for name in ["recipes", RECIPES] {
-        match files.kind(name) {
-            Ok(Some(FileKind::Folder)) => {}
+        match expect_folder(files, name) {
+            Ok(()) => {}
             // Only a sparse layout has this folder.
-            Ok(None) => return,
-            Ok(Some(FileKind::File)) => {
-                return found(name, None, Defect::NotAFolder { kind: "file" });
-            }
-            Ok(Some(FileKind::Other(kind))) => {
-                return found(name, None, Defect::NotAFolder { kind });
-            }
-            Err(cause) => return found(name, None, unreadable(cause)),
+            Err(Defect::FileMissing) => return,
+            Err(defect) => return found(name, None, defect),
         }
     }
     let names = match files.names(RECIPES) {
@@ -104,12 +98,7 @@ pub(crate) fn check_others(files: &LayoutFiles, needed: &HashSet<Digest>, findin
 }
 
 fn read(files: &LayoutFiles, digest: Digest) -> Result<Recipe, Defect> {
-    match files.kind(&recipe_name(digest)).map_err(unreadable)? {
-        Some(FileKind::File) => {}
-        Some(FileKind::Folder) => return Err(Defect::NotAFile { kind: "folder" }),
-        Some(FileKind::Other(kind)) => return Err(Defect::NotAFile { kind }),
-        None => return Err(Defect::FileMissing),
-    }
+    expect_file(files, &recipe_name(digest))?;
     let recipe = files
         .recipe(digest)
         .map_err(|error| Defect::RecipeWrong { reason: Report(&error).to_string() })?;

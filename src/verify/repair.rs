@@ -71,7 +71,7 @@ pub fn repair(
     let layout = ImageLayout::open(path)?.write_options(write);
     layout.folder()?;
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
-    let store = BlobStore::create(path, write)?;
+    let store = BlobStore::create(path, false, write)?;
     let (mut repaired, mut failed, mut tried) = (Vec::new(), Vec::new(), HashSet::new());
     loop {
         let findings = verify(path, options)?;

@@ -13,7 +13,7 @@ use crate::{
         digest::{Digest, HashRead},
         report::Report,
     },
-    tarfile::reader::is_tar_header,
+    tarfile::{decompress, reader::is_tar_header},
     verify::{
         blob_use::{read_over, unreadable},
         defect::Defect,
@@ -37,16 +37,13 @@ pub(crate) enum Packing {
 
 impl Packing {
     fn of(start: &[u8]) -> Self {
-        match start {
-            [0x1f, 0x8b, ..] => Self::Gzip,
-            // The magic numbers of a frame and a skippable frame:
-            // https://www.rfc-editor.org/rfc/rfc8878#section-3.1
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+        match decompress::Packing::of(start) {
+            decompress::Packing::Gzip => Self::Gzip,
+            decompress::Packing::Zstd => Self::Zstd,
             _ if start.get(257..262) == Some(b"ustar") || is_tar_header(start) => Self::Tar,
             _ if start.len() >= 512 && start.iter().all(|&byte| byte == 0) => Self::Tar,
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Other("xz"),
-            [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', ..] => Self::Other("bzip2"),
-            _ => Self::Other("neither gzip, zstd nor a tar"),
+            decompress::Packing::Plain => Self::Other("neither gzip, zstd nor a tar"),
+            other => Self::Other(other.name()),
         }
     }
 
@@ -143,9 +140,7 @@ impl<'a> Unpack<'a> {
             Decoder::Zstd(_) => "zstd",
         };
         let reason = match error.kind() {
-            io::ErrorKind::UnexpectedEof => {
-                "it was cut off, or bytes follow that do not belong to it".to_owned()
-            }
+            io::ErrorKind::UnexpectedEof => "it is truncated, or other bytes follow it".to_owned(),
             _ => Report(&error).to_string(),
         };
         Defect::CompressionDamaged { codec, offset: self.limit - self.left, reason }
@@ -186,7 +181,7 @@ impl Read for Unpack<'_> {
 
 /// Decompresses on a new thread, a few blocks ahead of the reader of the tar. If no thread can be
 /// created, returns the blob.
-#[expect(clippy::result_large_err, reason = "it is no error, and is moved once")]
+#[expect(clippy::result_large_err, reason = "not an error, and moved only once")]
 pub(crate) fn unpack_ahead<'scope>(
     scope: &'scope Scope<'scope, '_>,
     unpack: Unpack<'scope>,

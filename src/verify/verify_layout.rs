@@ -13,7 +13,7 @@ use crate::{
     recipe::trust::RecipeTrust,
     store::{file_kind::FileKind, lock::ReadLock, new_file::TEMPORARY},
     verify::{
-        blob_use::unreadable,
+        blob_use::{expect_folder, unreadable},
         blobs::{Blobs, check_bytes},
         defect::Defect,
         documents::Documents,
@@ -97,8 +97,8 @@ use crate::{
 pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Finding>> {
     // Locked before anything is read, so that the blobs of the index are not collected.
     let _lock = ReadLock::new(path.as_ref());
-    let files = LayoutFiles::open_damaged(path.as_ref(), options.scratch.as_deref())?
-        .with_trust(options.trust.clone());
+    let mut files = LayoutFiles::open_damaged(path.as_ref(), options.scratch.as_deref())?;
+    files.trust = options.trust.clone();
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
     let reading = Reading { pool, limit: options.max_layer_size, deep: options.deep };
 
@@ -225,19 +225,15 @@ fn check_archive(files: &LayoutFiles, findings: &mut Findings) {
 /// [content](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#content).
 /// Returns whether one is a symbolic link: files below it are not in the layout.
 fn check_folders(files: &LayoutFiles, findings: &mut Findings) -> bool {
-    let is_link = |kind| matches!(kind, Ok(Some(FileKind::Other(_))));
     for name in ["blobs", "blobs/sha256"] {
-        let defect = match files.kind(name) {
-            Ok(Some(FileKind::Folder)) => continue,
-            Ok(Some(FileKind::File)) => Defect::NotAFolder { kind: "file" },
-            Ok(Some(FileKind::Other(kind))) => Defect::NotAFolder { kind },
+        let defect = match expect_folder(files, name) {
+            Ok(()) => continue,
             // A layout need not have blobs of this algorithm.
-            Ok(None) if name != "blobs" => continue,
-            Ok(None) => Defect::FileMissing,
-            Err(cause) => unreadable(cause),
+            Err(Defect::FileMissing) if name != "blobs" => continue,
+            Err(defect) => defect,
         };
         findings.add(Finding::new(name, None, defect));
-        if is_link(files.kind(name)) {
+        if matches!(files.kind(name), Ok(Some(FileKind::Other(_)))) {
             return true;
         }
     }

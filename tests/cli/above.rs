@@ -69,9 +69,9 @@ fn a_layer_is_made_above_a_base_and_above_layers() {
 fn what_a_layer_made_without_its_base_replaces_is_an_error() {
     let room = with_base();
     room.ok("layer-tar -f app:/bin/app -o alone");
-    let error = "oci-layout: error: \"/bin\" is a directory in the layer, and below it a symbolic \
-        link to \"usr/bin\", which the layer replaces: make the layer above that base (layer-tar \
-        --base); or allow the replacement (replace)\n";
+    let error = "oci-layout: error: \"/bin\" is a directory in the layer and replaces a symbolic \
+        link of the base to \"usr/bin\": make the layer above that base (layer-tar --base); or \
+        allow the replacement (replace)\n";
     for command in
         ["image-manifest --layer alone --base base -o m", "image-manifest --layer root alone -o m"]
     {
@@ -83,8 +83,8 @@ fn what_a_layer_made_without_its_base_replaces_is_an_error() {
 
     // What is only reset is a warning, or an error if asked for.
     room.ok("layer-tar -f app:/tmp/app -o reset");
-    let warning = "\"/tmp\" has mode 1777 and owner 0:0 below the layer, and the layer resets it \
-        to 0755 and 0:0: make the layer above what it lies on";
+    let warning = "\"/tmp\" has mode 1777 and owner 0:0 in the base, and the layer resets them to \
+        0755 and 0:0: make the layer above that base (layer-tar --base)";
     let run = room.run("image-manifest --layer reset --base base -o reset-image".split(' '));
     assert_eq!((run.code, run.err), (Some(0), format!("oci-layout: warning: {warning}\n")));
     let run = room.run("image-manifest --layer reset --base base --strict -o m".split(' '));

@@ -47,16 +47,19 @@ fn closure_layers_says_what_is_wrong() {
     for (args, sentence) in [
         (
             "no-graph.json",
-            "reference graph: it is a list of paths, or an object whose member \"graph\" is one: \
-             give what Nix writes for exportReferencesGraph in a derivation with structured \
-             attributes",
+            "reference graph: expected a list of paths, or an object whose member \"graph\" is \
+             one: use the file that Nix writes for exportReferencesGraph in a derivation with \
+             structured attributes",
         ),
         ("missing.json", "cannot read \"missing.json\": No such file or directory (os error 2)"),
-        ("graph.json --max-layers 0", "at most 0 layers: a closure needs at least one: allow that"),
+        (
+            "graph.json --max-layers 0",
+            "at most 0 layers: a closure requires at least one: allow one",
+        ),
         (
             "graph.json --alone /nix/store/none",
             "store path \"/nix/store/none\": it is not in the reference graph: correct it, or add \
-             it to the graph's roots",
+             it to the roots of the graph",
         ),
     ] {
         room.fails(&format!("closure-layers {args}"), sentence);

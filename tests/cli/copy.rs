@@ -147,17 +147,17 @@ fn what_they_say_is_what_it_says() {
     for (args, sentence) in [
         (
             "image dir:x --skopeo bin/none",
-            "program \"bin/none\": it is not there: install it, or say where it is (--skopeo, \
-             --docker)",
+            "program \"bin/none\": not found: install it, or give its path with --skopeo or \
+             --docker",
         ),
         (
             "image docker-daemon:x --docker bin/none",
-            "program \"bin/none\": it is not there: install it, or say where it is (--skopeo, \
-             --docker)",
+            "program \"bin/none\": not found: install it, or give its path with --skopeo or \
+             --docker",
         ),
         (
             "image somewhere",
-            "DEST: it is written TRANSPORT:REFERENCE, as in docker://ghcr.io/me/app:1.0",
+            "DEST: expected TRANSPORT:REFERENCE, as in docker://ghcr.io/me/app:1.0",
         ),
         ("image:2.0 dir:x", "\"image\" has no image with the tag \"2.0\": it has 1.0"),
     ] {
@@ -217,9 +217,7 @@ fn what_is_no_script_is_a_word() {
         fs::write(room.path(name), format!("#!{program}\n{text}")).unwrap();
         let run = room.run([name, "image"]);
         assert_eq!((run.code, &*run.out), (Some(1), ""));
-        let start = format!(
-            "oci-layout: error: script {name:?}: below its first line it is a JSON list of strings"
-        );
+        let start = format!("oci-layout: error: script {name:?}: expected a JSON list of strings");
         assert!(run.err.starts_with(&start), "{run:?}");
     }
 }

@@ -16,30 +16,30 @@ fn a_wrong_argument_is_a_usage_error() {
         ("biuld", "unrecognized subcommand 'biuld'"),
         ("build -o out", "--file"),
         ("build -f app", "--output"),
-        ("build -f app:/a:/b -o out", r"a colon in a path is written \:"),
-        ("build -f app: -o out", "the destination behind the colon is empty"),
-        ("build -f app --env PORT -o out", "it is written KEY=VALUE"),
+        ("build -f app:/a:/b -o out", r"write a colon in a path as \:"),
+        ("build -f app: -o out", "the destination after the colon is empty"),
+        ("build -f app --env PORT -o out", "expected KEY=VALUE"),
         (
             "build -f app --expose http -o out",
-            "it is written PORT[-PORT][/PROTOCOL], as in 80, 53/udp or 8000-8010",
+            "expected PORT[-PORT][/PROTOCOL], as in 80, 53/udp or 8000-8010",
         ),
         (
             "build -f app --platform linux -o out",
-            "it is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64",
+            "write it as OS/ARCHITECTURE[/VARIANT], for example linux/arm64",
         ),
-        ("build -f app --compression lzma -o out", "there are gzip, zstd and none"),
+        ("build -f app --compression lzma -o out", "expected gzip, zstd or none"),
         ("build -f app --tag a@b -o out", "it has a digest"),
-        ("build -f app --base : -o out", "the tag behind the colon is empty"),
-        ("build -f app --threads 1025 -o out", "it is a number from 0 to 1024"),
+        ("build -f app --base : -o out", "the tag after the colon is empty"),
+        ("build -f app --threads 1025 -o out", "expected a number from 0 to 1024"),
         ("layer-tar -f app --spec spec.json -o out", "cannot be used with"),
         ("layer-tar -o out", "--spec"),
         ("image-manifest --config c --platform linux/arm64 -o out", "cannot be used with"),
         ("image-layout =m -o out", "image name \"\""),
-        ("image-layout a=b=c -o out", r"an equals sign in a path is written \="),
+        ("image-layout a=b=c -o out", r"write an equals sign in a path as \="),
         ("append -o out", "[TAG=]DIR"),
-        ("remove image", "it is written LAYOUT:TAG"),
+        ("remove image", "expected LAYOUT:TAG"),
         ("export image", "--output"),
-        ("export image --format tar -o out", "it is oci-archive, docker-archive or both"),
+        ("export image --format tar -o out", "expected oci-archive, docker-archive or both"),
     ] {
         let run = room.run(args.split(' ').filter(|arg| !arg.is_empty()));
         assert_eq!((run.code, &*run.out), (Some(2), ""), "{args}");
@@ -58,17 +58,18 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
     fs::write(room.path("other/index.html"), "other").unwrap();
     room.ok("layer-tar -f app -o layer");
     room.ok("build -f app --tag latest -o image");
-    let in_itself = "source \".\": the layer's own output lies there, and would become a part of \
-        it: write it elsewhere, or exclude it";
+    let in_itself = "source \".\": the output of the layer is there, and would become a part of \
+        the layer: write it elsewhere, or exclude it";
     for (args, sentence) in [
         (
             "build -f nothing -o out",
-            "source \"nothing\" does not exist: correct the path, or make the file first",
+            "source \"nothing\" does not exist: correct the path, or create the file first",
         ),
         (
             "build -f assets:/srv other:/srv -o out",
-            "\"/srv/index.html\" is wanted twice: by \"assets/index.html\" and by \"other/index.html\"; drop one, \
-             exclude it there, or choose a conflict policy (first or last wins)",
+            "\"/srv/index.html\" is provided twice, by \"assets/index.html\" and by \
+             \"other/index.html\": remove one, exclude the path from it, or choose a conflict \
+             policy (first or last wins)",
         ),
         (
             "build -f app:/../app -o out",
@@ -76,13 +77,13 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ),
         (
             "build -f app --compression gzip:99 -o out",
-            "compression \"gzip:99\": gzip has the levels 1 to 12",
+            "compression \"gzip:99\": gzip supports levels 1 to 12",
         ),
         (
             "build -f app --extra {} -o image",
             "\"image\" is not empty: empty it, or choose another folder for the output",
         ),
-        ("build -f app -o app", "\"app\" is not a folder: choose another place for the output"),
+        ("build -f app -o app", "\"app\" is not a folder: choose another path for the output"),
         ("build -f .:/app -o out", in_itself),
         ("build --sparse -f .:/app -o out", in_itself),
         ("layer-tar --lazy -f .:/app -o out", in_itself),
@@ -98,8 +99,8 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ("build -f app --extra ] -o out", "\"]\": not JSON: expected value at line 1 column 1"),
         (
             "build -f app --extra {\"entripoint\":1} -o out",
-            "image configuration (set by --extra): there is no member \"entripoint\"; the closest \
-             is \"config.Entrypoint\"",
+            "image configuration (set by --extra): unknown member \"entripoint\"; did you mean \
+             \"config.Entrypoint\"?",
         ),
         (
             "build -f app --base none -o out",
@@ -115,33 +116,33 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ),
         (
             "layer-tar --spec spec.json -o out",
-            "\"spec.json\", files[0] (\"app\"), mode: write the octal digits as a string, as in \"0755\", and not 755; \
-             or it is \"keep\"",
+            "\"spec.json\", files[0] (\"app\"), mode: write the octal digits as a string, as in \
+             \"0755\", instead of 755; \"keep\" is also valid",
         ),
         (
             "image-config --layer assets -o out",
-            "\"assets\" has no media-descriptor.json: give the folder of a layer that `oci-layout \
-             layer-tar` made",
+            "\"assets\" has no media-descriptor.json: give the folder of a layer, written by \
+             `oci-layout layer-tar`",
         ),
         (
             "image-layout x=image y=nothing -o out",
-            "\"nothing\" does not exist: give the folder of an image that `oci-layout \
-             image-manifest` made",
+            "\"nothing\" does not exist: give the folder of an image, written by `oci-layout \
+             image-manifest`",
         ),
         (
             "append layer -o image",
             "\"layer\" holds application/vnd.oci.image.layer.v1.tar+gzip: give the folder of an \
-             image that `oci-layout image-manifest` made",
+             image, written by `oci-layout image-manifest`",
         ),
         (
             "append layer -o none",
             "\"none\" does not exist: give the folder of an image layout, or an archive of images; \
-             `oci-layout image-layout` makes one",
+             `oci-layout image-layout` creates one",
         ),
         (
             "gc assets",
             "\"assets\" has no oci-layout file: it is no image layout; `oci-layout image-layout` \
-             makes one",
+             creates one",
         ),
         ("remove image:1.0", "\"image\" has no image with the tag \"1.0\": it has latest"),
         ("inspect assets", "\"assets\" has no oci-layout file: it is no image layout"),
@@ -160,8 +161,8 @@ fn a_configuration_with_a_base_wants_it_again() {
     room.ok("image-config --layer layer --base base -o config");
     room.fails(
         "image-manifest --layer layer --config config -o out",
-        "image manifest: its configuration has 1 more layers below those that are given: give the \
-         base image that it was made with too",
+        "image manifest: its configuration has 1 more layers below the given ones: also pass \
+         the base image with which it was made",
     );
     room.ok("image-manifest --layer layer --config config --base base -o out");
 }
@@ -170,10 +171,10 @@ fn a_configuration_with_a_base_wants_it_again() {
 fn an_environment_variable_that_is_no_number_is_named() {
     let room = Room::new();
     for (name, value, reason) in [
-        ("SOURCE_DATE_EPOCH", "yesterday", "it is a number of seconds since 1970"),
-        ("SOURCE_DATE_EPOCH", " ", "it is a number of seconds since 1970"),
-        ("SOURCE_DATE_EPOCH", "-1", "it is a number of seconds since 1970"),
-        ("NIX_BUILD_CORES", "many", "it is a number from 0 to 1024"),
+        ("SOURCE_DATE_EPOCH", "yesterday", "expected a number of seconds since 1970"),
+        ("SOURCE_DATE_EPOCH", " ", "expected a number of seconds since 1970"),
+        ("SOURCE_DATE_EPOCH", "-1", "expected a number of seconds since 1970"),
+        ("NIX_BUILD_CORES", "many", "expected a number from 0 to 1024"),
     ] {
         let run = Run::of(room.command(["build", "-f", "app", "-o", "out"]).env(name, value));
         let err = format!("oci-layout: error: environment variable {name}={value:?}: {reason}\n");
@@ -189,12 +190,12 @@ fn an_empty_folder_is_used_and_empty_again_after_a_failure() {
     fs::set_permissions(room.path("out"), fs::Permissions::from_mode(0o700)).unwrap();
     room.fails(
         "build -f nothing -o out",
-        "source \"nothing\" does not exist: correct the path, or make the file first",
+        "source \"nothing\" does not exist: correct the path, or create the file first",
     );
     assert_eq!(fs::read_dir(room.path("out")).unwrap().count(), 0);
     room.fails(
         "build -f nothing -o deep/er/out",
-        "source \"nothing\" does not exist: correct the path, or make the file first",
+        "source \"nothing\" does not exist: correct the path, or create the file first",
     );
     assert!(!room.path("deep").exists(), "folders above the output are removed too");
     room.ok("build -f app -o out");

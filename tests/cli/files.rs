@@ -97,14 +97,14 @@ fn what_is_taken_and_how_it_looks() {
         let kept = of("--include run --chmod keep --chown keep --mtime keep");
         assert_eq!(kept, [format!("-rwsr-x--- {}/{} 00:00:59 p/run", time.uid(), time.gid())]);
         for (option, reason) in [
-            ("--chown me", "it is written UID[:GID] in numbers, as in 1000:1000, or keep"),
-            ("--chown 1:", "it is written UID[:GID] in numbers"),
-            ("--chmod 0o755", "it is up to four octal digits, as in 0755, or keep"),
-            ("--chmod 888", "it is up to four octal digits"),
-            ("--chmod 77777", "it is up to four octal digits"),
-            ("--mtime now", "it is a whole number of seconds, or keep"),
-            ("--hard-links true", "it is copy, keep or merge"),
-            ("--on-conflict both", "it is error, first or last"),
+            ("--chown me", "expected UID[:GID] in numbers, as in 1000:1000, or keep"),
+            ("--chown 1:", "expected UID[:GID] in numbers"),
+            ("--chmod 0o755", "expected up to four octal digits, as in 0755, or keep"),
+            ("--chmod 888", "expected up to four octal digits"),
+            ("--chmod 77777", "expected up to four octal digits"),
+            ("--mtime now", "expected a whole number of seconds, or keep"),
+            ("--hard-links true", "expected copy, keep or merge"),
+            ("--on-conflict both", "expected error, first or last"),
         ] {
             let run = room.run(format!("{step} -f p:/p {option} -o never").split(' '));
             assert!(run.code == Some(2) && run.err.contains(reason), "{option}: {run:?}");
@@ -115,16 +115,16 @@ fn what_is_taken_and_how_it_looks() {
             (run.code, &*run.err),
             (
                 Some(0),
-                "oci-layout: warning: exclude: the glob \"*.x\" matches nothing: correct it, or \
-                 leave it out\n\
-                 oci-layout: warning: include: the glob \"none\" matches nothing: correct it, or \
-                 leave it out\n"
+                "oci-layout: warning: exclude: the glob \"*.x\" matches nothing: correct or \
+                 remove it\n\
+                 oci-layout: warning: include: the glob \"none\" matches nothing: correct or \
+                 remove it\n"
             )
         );
         fs::remove_dir_all(room.path("warned")).unwrap();
         room.fails(
             &format!("{step} -f p:/p --exclude *.x --strict -o warned"),
-            "exclude: the glob \"*.x\" matches nothing: correct it, or leave it out (strict: \
+            "exclude: the glob \"*.x\" matches nothing: correct or remove it (strict: \
              warnings are errors)",
         );
         assert!(!room.path("warned").exists());
@@ -183,13 +183,13 @@ fn links_and_conflicts() {
     let (names, said) = of("--on-conflict first");
     assert_eq!(names, ["one", "share -> usr/share", "two", "usr/", "usr/share/"]);
     assert!(
-        said.contains("\"/share/doc\" below it is left out, of 1 in all")
+        said.contains("omits \"/share/doc\" below it (number of such paths: 1)")
             && said.contains("(hard links)"),
         "{said}"
     );
     let (names, said) = of("--on-conflict last --hard-links copy");
     assert_eq!(names, ["one", "share/", "share/doc", "two", "usr/", "usr/share/"]);
-    assert!(said.contains("the symbolic link to \"usr/share\" is left out"), "{said}");
+    assert!(said.contains("omits the symbolic link to \"usr/share\""), "{said}");
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn standard_input_and_pipes() {
         "{twice:?}"
     );
     let nowhere = build("build -f -", b"hello");
-    assert!(nowhere.code == Some(2) && nowhere.err.contains("it is written -:DEST"), "{nowhere:?}");
+    assert!(nowhere.code == Some(2) && nowhere.err.contains("use -:DEST"), "{nowhere:?}");
     // Standard input that is closed to a file, or to nothing, is that.
     room.ok("build -f -:/empty -f /dev/null:/null -o empty --compression none");
     assert_eq!(entries(&room, "empty").len(), 2);

@@ -56,8 +56,7 @@ fn a_layout_is_taken_whole_or_under_another_tag() {
     assert_eq!(index["manifests"][0]["mediaType"], "application/vnd.oci.image.index.v1+json");
     room.ok("verify both");
     let refused = room.run(["append", "y=image", "-o", "both"]);
-    let err = "oci-layout: error: \"image\" has 2 images, and y can name one: leave the tag out \
-        to take all as they are\n";
+    let err = "oci-layout: error: \"image\" has 2 images, but y can name only one: remove the tag to add all of them unchanged\n";
     assert_eq!(refused, Run { code: Some(1), out: String::new(), err: err.to_owned() });
 }
 
@@ -75,8 +74,8 @@ fn remove_and_gc_say_what_they_removed() {
     room.ok("append 1=one -o image");
     let before = room.files("image").len();
     let removed = room.run(["remove", "image:latest"]);
-    let err = "removed latest from image; `oci-layout gc` removes the blobs that nothing needs \
-        any more\n";
+    let err = "removed latest from image; `oci-layout gc` removes blobs that are no longer \
+        needed\n";
     assert_eq!(removed, Run { code: Some(0), out: String::new(), err: err.to_owned() });
     assert_eq!(tags(&room), ["1"]);
     assert_eq!(room.files("image").len(), before);

@@ -56,8 +56,8 @@ fn lazy_steps_make_the_same_image_and_open_no_source() {
     let deep = room.run(["verify", "sparse", "--deep"]);
     let app = room.path("app");
     let vanished = format!(
-        "blob {} cannot be made again: {app:?} vanished since it was described; put it back as it \
-         was, or make the image again",
+        "blob {} cannot be made again: {app:?} vanished since it was described; restore it, or \
+         make the image again",
         layer.trim()
     );
     let place = format!("index.json, manifests[0], layers[0] ({})", layer.trim());

@@ -114,7 +114,8 @@ pub(crate) fn attempts(room: &Room) -> Vec<(String, PathBuf)> {
 }
 
 /// What refuses a recipe names the file and both options.
-const REFUSAL: [&str; 3] = ["this user did not write it here", "--recipe-root", "--trust-recipes"];
+const REFUSAL: [&str; 3] =
+    ["was not written by this user on this machine", "--recipe-root", "--trust-recipes"];
 
 #[test]
 fn no_command_gives_away_a_file() {
@@ -480,7 +481,7 @@ fn the_seal_is_of_one_user() {
     // A home that takes no key: the layout is made, and says what it lacks.
     fs::write(room.path("file"), "").unwrap();
     let (code, err) = run("file", "build -f app:/bin/app --tag t --sparse -o image");
-    assert!(code == Some(0) && err.contains("recipes have no seal"), "{err}");
+    assert!(code == Some(0) && err.contains("recipes cannot be sealed or verified"), "{err}");
 }
 
 /// Zeros, as many as there were bytes.

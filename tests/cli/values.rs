@@ -118,7 +118,7 @@ fn variables_of_the_base_are_extended_and_removed() {
 
     let run = room.run("build -f app --env PATH=/app:$PATH -o alone".split(' '));
     let warning = "oci-layout: warning: image configuration, config.Env, variable PATH (set by \
-        --env): $PATH is not set before, by the base image or here, and stays as it is: correct \
+        --env): $PATH is not set before, by the base image or here, and is not expanded: correct \
         it, or write $$ for a dollar sign\n";
     assert_eq!((run.code, &*run.err), (Some(0), warning));
     assert_eq!(env("alone"), json!(["PATH=/app:$PATH"]));

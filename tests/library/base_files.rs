@@ -488,7 +488,7 @@ fn a_base_that_leads_out_of_the_image_is_warned_of() {
     assert!(
         text.contains(&layer.to_string())
             && text.contains("\"../x\"")
-            && text.contains("like it: 4"),
+            && text.contains("such entries: 4"),
         "{text}"
     );
 }

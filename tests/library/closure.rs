@@ -304,12 +304,8 @@ fn hints_are_followed() {
     );
 
     for (hints, what, sentence) in [
-        (
-            with(&["between"], &[&["libc", "library"]], 20),
-            "between",
-            "it is to stand alone and cannot",
-        ),
-        (with(&["libc"], &[&["libc", "app"]], 20), "libc", "drop one of the hints"),
+        (with(&["between"], &[&["libc", "library"]], 20), "between", "it cannot stand alone: "),
+        (with(&["libc"], &[&["libc", "app"]], 20), "libc", "remove one of the hints"),
         (with(&["between"], &[], 2), "at most 2 layers", "1 paths stand alone"),
         (
             with(&["libc", "app"], &[], 2),
@@ -371,44 +367,52 @@ fn closures_references_and_parts_are_asked_for() {
 fn what_is_no_graph_is_refused_with_a_sentence() {
     let path = |path: Value| json!([{ "path": path, "narSize": 1, "references": [] }]);
     for (value, what, sentence) in [
-        (json!(null), "reference graph", "it is a list of paths, or an object"),
+        (json!(null), "reference graph", "expected a list of paths, or an object"),
         (json!("graph"), "reference graph", "exportReferencesGraph"),
-        (json!({}), "reference graph", "it is a list of paths, or an object"),
-        (json!({ "graph": {} }), "reference graph", "it is a list of paths, or an object"),
-        (json!([7]), "path 0 of the list", "it is a JSON object, and this is not: 7"),
-        (json!([{ "narSize": 1, "references": [] }]), "path 0 of the list", "no member \"path\""),
+        (json!({}), "reference graph", "expected a list of paths, or an object"),
+        (json!({ "graph": {} }), "reference graph", "expected a list of paths, or an object"),
+        (json!([7]), "path 0 of the list", "expected a JSON object, found 7"),
+        (
+            json!([{ "narSize": 1, "references": [] }]),
+            "path 0 of the list",
+            "the member \"path\" is missing",
+        ),
         (
             path(json!("relative")),
             "path 0 of the list",
-            "an absolute path, and this is not one: \"relative\"",
+            "expected an absolute path in \"path\", found \"relative\"",
         ),
         (path(json!(["/a"])), "path 0 of the list", "an absolute path"),
-        (json!([{ "path": "/a", "references": [] }]), "\"/a\"", "no member \"narSize\""),
+        (
+            json!([{ "path": "/a", "references": [] }]),
+            "\"/a\"",
+            "the member \"narSize\" is missing",
+        ),
         (
             json!([{ "path": "/a", "narSize": -1, "references": [] }]),
             "\"/a\"",
-            "a number of bytes, and this is not: -1",
+            "expected a number of bytes in \"narSize\", found -1",
         ),
         (
             json!([{ "path": "/a", "narSize": "1", "references": [] }]),
             "\"/a\"",
             "a number of bytes",
         ),
-        (json!([{ "path": "/a", "narSize": 1 }]), "\"/a\"", "no member \"references\""),
+        (json!([{ "path": "/a", "narSize": 1 }]), "\"/a\"", "the member \"references\" is missing"),
         (
             json!([{ "path": "/a", "narSize": 1, "references": "/a" }]),
             "\"/a\"",
-            "a list of paths, and this is not",
+            "expected a list of paths in \"references\", found",
         ),
         (
             json!([{ "path": "/a", "narSize": 1, "references": ["b"] }]),
             "\"/a\"",
-            "this is not one: \"b\"",
+            "expected an absolute path in \"references\", found \"b\"",
         ),
         (
             json!([{ "path": "/a", "narSize": 1, "references": [null] }]),
             "\"/a\"",
-            "this is not one: null",
+            "expected an absolute path in \"references\", found null",
         ),
         (
             json!([{ "path": "/a", "narSize": 1, "references": ["/b"] }]),

@@ -97,7 +97,7 @@ fn two_mappings_on_one_path() {
                 '!' => {
                     let said = message(layer_tar(both(), Compression::None));
                     assert!(
-                        said.starts_with("\"/x\" is wanted twice: by "),
+                        said.starts_with("\"/x\" is provided twice, by "),
                         "{first}{second}: {said}"
                     );
                     assert_eq!(with(OnConflict::FirstWins), alone(one), "{first}{second}");
@@ -157,9 +157,9 @@ fn a_link_is_no_parent() {
         [FileMapping::symlink("usr/lib", "/lib"), FileMapping::text("", "/lib/deep/down/x")];
     assert_eq!(
         message(layer_tar(files, Compression::None)),
-        "\"/lib\" is wanted twice: by a link to \"usr/lib\" (a symbolic link, mode 0777, owner \
-         0:0) and by a text of 0 bytes; drop one, exclude it there, or choose a conflict policy \
-         (first or last wins)"
+        "\"/lib\" is provided twice, by a link to \"usr/lib\" (a symbolic link, mode 0777, owner \
+         0:0) and by a text of 0 bytes: remove one, exclude the path from it, or choose a conflict \
+         policy (first or last wins)"
     );
 }
 
@@ -182,8 +182,8 @@ fn files_are_equal_or_not() {
     assert_eq!(
         message(layer_tar([file("one"), file("other")], Compression::None)),
         format!(
-            "\"/x\" is wanted twice: by {one:?} and by {path:?}; drop one, exclude it there, or \
-             choose a conflict policy (first or last wins)"
+            "\"/x\" is provided twice, by {one:?} and by {path:?}: remove one, exclude the path \
+             from it, or choose a conflict policy (first or last wins)"
         )
     );
     let text = || FileMapping::text("a", "/x");
@@ -196,7 +196,7 @@ fn files_are_equal_or_not() {
     ] {
         assert!(
             message(layer_tar([text(), other], Compression::None))
-                .starts_with("\"/x\" is wanted twice")
+                .starts_with("\"/x\" is provided twice")
         );
     }
     assert_eq!(

@@ -176,8 +176,8 @@ fn what_is_wrong_is_found_where_it_is() {
     };
     let second = Digest::of(&b);
     let missing = format!(
-        "index.json, manifests[0], layers[1] ({second}): is missing: fetch or make the image \
-         again, whole"
+        "index.json, manifests[0], layers[1] ({second}): is missing: fetch or build the whole \
+         image again"
     );
     for (member, layers) in [
         (Member::File(&b), ["a", "none"]),

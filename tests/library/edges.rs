@@ -141,26 +141,26 @@ fn destinations_are_paths_from_the_root() {
 fn destinations_that_are_none() {
     let text = |destination: &str| FileMapping::text("", destination);
     for (mapping, reason) in [
-        (text(""), "is empty: it is a path in the image, as in /bin/app"),
+        (text(""), "is empty: write a path in the image, for example /bin/app"),
         (text(".."), "has `..`: write the path in the image without it"),
         (text("/a/../b"), "has `..`: write the path in the image without it"),
-        (text("a\0b"), "has a NUL byte, which no path can hold"),
+        (text("a\0b"), "has a NUL byte, which a path cannot contain"),
         (
             text("/a/.wh.b"),
-            "begins with `.wh.`, which would remove a file of the layers below: rename or exclude \
-             it, or give a whiteout as such",
+            "starts with `.wh.`, which would remove a file of the layers below: rename or exclude \
+             it, or use a whiteout mapping",
         ),
         (
             FileMapping::directory("/.wh..wh..opq/b"),
-            "begins with `.wh.`, which would remove a file of the layers below: rename or exclude \
-             it, or give a whiteout as such",
+            "starts with `.wh.`, which would remove a file of the layers below: rename or exclude \
+             it, or use a whiteout mapping",
         ),
         (
             FileMapping::whiteout("/"),
-            "is the root, which cannot be removed: give an opaque whiteout to empty it",
+            "is the root, which cannot be removed: use an opaque whiteout to empty it",
         ),
-        (text("/"), "is the root, which is a directory: name a path in it"),
-        (FileMapping::symlink("x", "./"), "is the root, which is a directory: name a path in it"),
+        (text("/"), "is the root, which is a directory: use a path in it"),
+        (FileMapping::symlink("x", "./"), "is the root, which is a directory: use a path in it"),
     ] {
         let expected = format!("destination {:?} {reason}", mapping.destination);
         assert_eq!(message(layer_tar([mapping], LayerOptions::default())), expected);

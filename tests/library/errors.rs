@@ -42,14 +42,14 @@ fn sources() {
         (
             at("none"),
             format!(
-                "source {:?} does not exist: correct the path, or make the file first",
+                "source {:?} does not exist: correct the path, or create the file first",
                 at("none")
             ),
         ),
         (
             at("dangling"),
             format!(
-                "source {:?} does not exist: correct the path, or make the file first",
+                "source {:?} does not exist: correct the path, or create the file first",
                 at("nowhere")
             ),
         ),
@@ -67,15 +67,15 @@ fn sources() {
         (
             at("socket"),
             format!(
-                "source {:?} is a socket, and a layer takes the bytes of files and pipes: write \
-                 them to a file first",
+                "source {:?} is a socket, but a layer can only contain the bytes of files and \
+                 pipes: write them to a file first",
                 at("socket")
             ),
         ),
         (
             Path::new("/dev/zero").to_owned(),
-            "source \"/dev/zero\" is a device, and a layer takes the bytes of files and pipes: \
-             write them to a file first"
+            "source \"/dev/zero\" is a device, but a layer can only contain the bytes of files \
+             and pipes: write them to a file first"
                 .to_owned(),
         ),
     ] {
@@ -94,8 +94,8 @@ fn source_tars() {
     assert_eq!(
         of_layer(FileMapping::tar(&tar, "/")),
         format!(
-            "tar {tar:?} is compressed and there is no folder to unpack it in: store the layer, \
-             give a scratch folder, or decompress the tar first"
+            "tar {tar:?} is compressed, and there is no folder to decompress it in: store the \
+             layer, set a scratch folder, or decompress the tar first"
         )
     );
 }
@@ -109,9 +109,9 @@ fn mappings() {
     let files = [FileMapping::text("one", "/a"), FileMapping::symlink("x", "/a")];
     assert_eq!(
         message(layer_tar(files, Compression::None)),
-        "\"/a\" is wanted twice: by a text of 3 bytes and by a link to \"x\" (a symbolic link, \
-         mode 0777, owner 0:0); drop one, exclude it there, or choose a conflict policy (first or \
-         last wins)"
+        "\"/a\" is provided twice, by a text of 3 bytes and by a link to \"x\" (a symbolic link, \
+         mode 0777, owner 0:0): remove one, exclude the path from it, or choose a conflict policy \
+         (first or last wins)"
     );
     let dir = TempDir::new().unwrap();
     assert_eq!(
@@ -124,8 +124,8 @@ fn mappings() {
     );
     assert_eq!(
         of_layer(FileMapping::text("", "/a").xattr("user.a=b", "")),
-        "extended attribute \"user.a=b\" of \"/a\": a layer cannot hold a name that is empty or \
-         has an equals sign or a NUL byte"
+        "extended attribute \"user.a=b\" of \"/a\": the name is empty, or has an equals sign \
+         or a NUL byte, which a layer cannot contain"
     );
     assert_eq!(
         of_layer(FileMapping::symlink("", "/a")),
@@ -138,21 +138,25 @@ fn compressions() {
     let used = |compression| message(layer_tar([FileMapping::text("", "/a")], compression));
     assert_eq!(
         used(Compression::Gzip { level: 0 }),
-        "compression \"gzip:0\": gzip has the levels 1 to 12"
+        "compression \"gzip:0\": gzip supports levels 1 to 12"
     );
     assert_eq!(
         used(Compression::Zstd { level: 20 }),
-        "compression \"zstd:20\": zstd has the levels 1 to 19"
+        "compression \"zstd:20\": zstd supports levels 1 to 19"
     );
     let read = |text: &str| message(text.parse::<Compression>());
-    assert_eq!(read("bzip2"), "compression \"bzip2\": there are gzip, zstd and none");
-    assert_eq!(read("gzip:x"), "compression \"gzip:x\": the level behind the colon is a number");
+    assert_eq!(read("bzip2"), "compression \"bzip2\": expected gzip, zstd or none");
+    assert_eq!(
+        read("gzip:x"),
+        "compression \"gzip:x\": the level after the colon must be a number"
+    );
     assert_eq!(read("none:1"), "compression \"none:1\": none has no levels");
     // Another codec can't be linked into this test.
     assert_eq!(
         Error::CodecBytes { codec: "zstd:3".to_owned(), format: BYTE_FORMAT }.to_string(),
-        "the zstd:3 linked into this program makes other bytes than byte format 1 promises: build \
-         with the Cargo.lock of this release, without a system library in its place"
+        "the zstd:3 that is linked into this program does not make the bytes that byte format 1 \
+         promises: build with the Cargo.lock of this release, and do not replace the codec by a \
+         library of the system"
     );
 }
 
@@ -172,15 +176,15 @@ fn recipes() {
     assert_eq!(
         error.to_string(),
         format!(
-            "blob {digest} cannot be made again: {source:?} changed since it was described; put it \
-             back as it was, or make the image again"
+            "blob {digest} cannot be made again: {source:?} changed since it was described; restore \
+             it, or make the image again"
         )
     );
     assert_eq!(
         message(read(&json.replace("\"byteFormat\":1", "\"byteFormat\":2"))),
         format!(
-            "the recipe of blob {digest} is for byte format 2, and this program makes byte format \
-             1: use a release that makes that one, or make the image again"
+            "the recipe of blob {digest} is for byte format 2, but this program makes byte format \
+             1: use a release that makes format 2, or make the image again"
         )
     );
     assert_eq!(message(read("{")), "recipe: EOF while parsing an object at line 1 column 1");
@@ -189,17 +193,20 @@ fn recipes() {
 #[test]
 fn digests_and_platforms() {
     let digest = |text: &str| text.parse::<Digest>().unwrap_err().to_string();
-    assert_eq!(digest("00"), "digest \"00\" has no algorithm: it is written sha256:HEX");
+    assert_eq!(digest("00"), "digest \"00\" has no algorithm: write it as sha256:HEX");
     assert_eq!(
         digest("sha512:00"),
-        "digest \"sha512:00\" is not a sha256, the one algorithm supported here"
+        "digest \"sha512:00\" has an unsupported algorithm: only sha256 is supported"
     );
-    assert_eq!(digest("sha256:0A"), "digest \"sha256:0A\" is not 64 lower-case hexadecimal digits");
+    assert_eq!(
+        digest("sha256:0A"),
+        "digest \"sha256:0A\" does not have 64 lower-case hexadecimal digits"
+    );
     for text in ["linux", "", "linux/", "a/b/c/d", "li nux/amd64"] {
         assert_eq!(
             message(text.parse::<Platform>()),
             format!(
-                "platform {text:?}: it is written OS/ARCHITECTURE[/VARIANT], as in linux/arm64"
+                "platform {text:?}: write it as OS/ARCHITECTURE[/VARIANT], for example linux/arm64"
             )
         );
     }
@@ -209,16 +216,16 @@ fn digests_and_platforms() {
 fn configurations() {
     assert_eq!(
         of_config(json!([])),
-        "image configuration (set by the options): it is a JSON object, and this is not: []"
+        "image configuration (set by the options): expected a JSON object, found []"
     );
     assert_eq!(
         of_config(json!({ "entrypoint": [] })),
-        "image configuration (set by the options): there is no member \"entrypoint\"; the closest \
-         is \"config.Entrypoint\""
+        "image configuration (set by the options): unknown member \"entrypoint\"; did you mean \
+         \"config.Entrypoint\"?"
     );
     assert_eq!(
         of_config(json!({ "command": [] })),
-        "image configuration (set by the options): there is no member \"command\"; there are \
+        "image configuration (set by the options): unknown member \"command\"; expected one of \
          created, author, architecture, os, os.version, os.features, variant, config, rootfs, \
          history"
     );
@@ -234,14 +241,14 @@ fn configurations() {
         let said = of_config(config);
         assert!(
             said.starts_with(&format!("image configuration, {place} (set by the options): "))
-                && said.ends_with(&format!("; the closest is {closest:?}")),
+                && said.ends_with(&format!("; did you mean {closest:?}?")),
             "{said}"
         );
     }
     assert_eq!(
         of_config(json!({ "config": { "cmd": [], "CMD": [] } })),
-        "image configuration, config (set by the options): member \"Cmd\" is there twice, in two \
-         cases: keep one"
+        "image configuration, config (set by the options): member \"Cmd\" is given twice, in \
+         different cases: keep one"
     );
     assert_eq!(
         of_config(json!({ "config": { "Env": ["PATH"] } })),
@@ -261,8 +268,8 @@ fn configurations() {
     assert_eq!(of_config(json!({ "os": null })), "image configuration, os: it must not be empty");
     assert_eq!(
         of_config(json!({ "history": [{ "empty_layer": true }] })),
-        "image configuration, history: it has 0 entries that made a layer, and the image has 1 \
-         layers: give one for each, or leave the history out"
+        "image configuration, history: it has 0 entries for layers, but the image has 1 layers: \
+         provide one entry for each layer, or omit the history"
     );
     assert_eq!(
         of_config(json!({ "config": { "Cmd": "sh" } })),
@@ -279,8 +286,8 @@ fn manifests_indexes_and_names() {
     assert_eq!(
         message(image_manifest(config.clone(), [other.clone()], json!({}))),
         format!(
-            "image manifest: its configuration was made for other layers (diff IDs {}) than are \
-             given (diff IDs {}): give the same layers to both, in the same order",
+            "image manifest: its configuration was made for other layers (diff IDs {}) than the \
+             given ones (diff IDs {}): pass the same layers to both, in the same order",
             one.diff_id(),
             other.diff_id()
         )
@@ -288,22 +295,22 @@ fn manifests_indexes_and_names() {
     let two_layers = image_config([&other, &one], json!({})).unwrap();
     assert_eq!(
         message(image_manifest(two_layers, [one.clone()], json!({}))),
-        "image manifest: its configuration has 1 more layers below those that are given: give the \
-         base image that it was made with too"
+        "image manifest: its configuration has 1 more layers below the given ones: also pass \
+         the base image with which it was made"
     );
     assert_eq!(
         message(image_manifest(config.clone(), [one.clone()], json!({ "schemaVersion": 3 }))),
-        "image manifest: schemaVersion 3 does not exist: it is 2"
+        "image manifest: schemaVersion is 3, but must be 2"
     );
     assert_eq!(
         message(image_manifest(config.clone(), [one.clone()], json!({ "mediaType": "x/y" }))),
-        "image manifest: its mediaType is \"x/y\", and must be \
-         application/vnd.oci.image.manifest.v1+json: leave it out"
+        "image manifest: its mediaType is \"x/y\", but must be \
+         application/vnd.oci.image.manifest.v1+json: remove it"
     );
     for (extra, said) in [
         (
             json!({ "annotation": {} }),
-            "image manifest: there is no member \"annotation\"; the closest is \"annotations\"",
+            "image manifest: unknown member \"annotation\"; did you mean \"annotations\"?",
         ),
         (
             json!({ "annotations": { "a": 1 } }),
@@ -317,12 +324,12 @@ fn manifests_indexes_and_names() {
         ),
         (
             json!({ "subject": { "diggest": "" } }),
-            "image manifest, subject: there is no member \"diggest\"; the closest is \"digest\"",
+            "image manifest, subject: unknown member \"diggest\"; did you mean \"digest\"?",
         ),
         (
             json!({ "subject": { "platform": { "arch": "arm64" } } }),
-            "image manifest, subject.platform: there is no member \"arch\"; there are architecture, \
-             os, os.version, os.features, variant",
+            "image manifest, subject.platform: unknown member \"arch\"; expected one of \
+             architecture, os, os.version, os.features, variant",
         ),
     ] {
         assert_eq!(message(image_manifest(config.clone(), [one.clone()], extra)), said);
@@ -332,7 +339,7 @@ fn manifests_indexes_and_names() {
     assert_eq!(
         message(image_index([first.clone(), second.clone()], json!({}))),
         format!(
-            "images {} and {} are both for linux/amd64: give each another platform, or another tag",
+            "images {} and {} are both for linux/amd64: use different platforms, or different tags",
             first.digest(),
             second.digest()
         )
@@ -340,19 +347,19 @@ fn manifests_indexes_and_names() {
     let dir = TempDir::new().unwrap();
     let layout =
         |name: &str| message(image_layout(dir.path(), [first.clone().tagged(name)], json!({})));
-    const TAG: &str = "a tag has up to 128 letters, digits, `_`, `.` and `-`, and begins with \
-        none of the last two";
+    const TAG: &str = "a tag has up to 128 letters, digits, `_`, `.` and `-`, and does not \
+        start with `.` or `-`";
     assert_eq!(layout("-x"), format!("image name \"-x\": {TAG}"));
     assert_eq!(layout("app:"), format!("image name \"app:\": {TAG}"));
     assert_eq!(
         layout("me/App"),
-        "image name \"me/App\": a name is written [REGISTRY/]PATH[:TAG], the path in lower-case \
-         letters, digits, `.`, `_`, `-` and `/`"
+        "image name \"me/App\": a name has the form [REGISTRY/]PATH[:TAG], and the path has \
+         only lower-case letters, digits, `.`, `_`, `-` and `/`"
     );
     assert_eq!(
         layout("app@sha256:00"),
-        "image name \"app@sha256:00\": it has a digest, which follows from the image's contents: \
-         give a tag"
+        "image name \"app@sha256:00\": it has a digest, which the image's contents determine: \
+         use a tag"
     );
     let images = [first.clone().tagged("me/one:v1"), second.clone().tagged("me/two:v1")];
     assert_eq!(
@@ -365,7 +372,7 @@ fn manifests_indexes_and_names() {
     );
     assert_eq!(
         message(artifact_manifest("spdx", [], None, json!({}))),
-        "artifact type \"spdx\": it is a media type, as in application/spdx+json"
+        "artifact type \"spdx\": expected a media type, for example application/spdx+json"
     );
     assert_eq!(files_in(dir.path()), [] as [&Path; 0]);
 }
@@ -453,14 +460,14 @@ fn layouts() {
     let bytes = fs::read(&blob).unwrap();
     fs::remove_file(&blob).unwrap();
     let missing =
-        format!("blob {config} is missing from {:?}: fetch the image again, whole", at("layout"));
+        format!("blob {config} is missing from {:?}: fetch the complete image again", at("layout"));
     assert_eq!(message(layout.image(None, None)), missing);
     fs::write(&blob, &bytes[1..]).unwrap();
     let (size, less) = (bytes.len(), bytes.len() - 1);
     assert_eq!(
         message(layout.image(None, None)),
         format!(
-            "blob {config} is damaged: its descriptor says {size} bytes, its bytes say {less} \
+            "blob {config} is damaged: its descriptor says {size} bytes, but it has {less} \
              bytes; make or fetch it again"
         )
     );
@@ -469,7 +476,7 @@ fn layouts() {
     assert_eq!(
         message(layout.image(None, None)),
         format!(
-            "blob {config} is damaged: its descriptor says {config}, its bytes say {}; make or \
+            "blob {config} is damaged: its descriptor says {config}, but it has {}; make or \
              fetch it again",
             Digest::of(other)
         )
@@ -513,10 +520,10 @@ fn blobs_that_lie_are_not_kept() {
         (
             &b"the wrong bytes"[..],
             None,
-            format!("says {digest}, its bytes say {}; ", Digest::of("the wrong bytes")),
+            format!("says {digest}, but it has {}; ", Digest::of("the wrong bytes")),
         ),
-        (b"too few", None, "says 15 bytes, its bytes say 7; ".to_owned()),
-        (b"the right bytes and more", None, "says 15 bytes, its bytes say more; ".to_owned()),
+        (b"too few", None, "says 15 bytes, but it has 7 bytes; ".to_owned()),
+        (b"the right bytes and more", None, "says 15 bytes, but it has more; ".to_owned()),
         (b"the right", Some(1), "the wire is cut".to_owned()),
     ] {
         let dir = TempDir::new().unwrap();
@@ -553,7 +560,8 @@ fn a_failed_layer_leaves_no_file() {
         assert_eq!(
             said,
             format!(
-                "source {source:?} vanished while it was read: build again when nothing writes to it"
+                "source {source:?} vanished while it was being read: build again when \
+                 nothing writes to it"
             )
         );
         assert_eq!(files_in(&out), ["blobs", "blobs/sha256"].map(Path::new));
@@ -578,8 +586,8 @@ fn a_layer_is_not_stored_in_its_own_source() {
         assert_eq!(
             message(pack(source, out, change)),
             format!(
-                "source {source:?}: the layer's own output lies there, and would become a part of \
-                 it: write it elsewhere, or exclude it"
+                "source {source:?}: the output of the layer is there, and would become a part of \
+                 the layer: write it elsewhere, or exclude it"
             )
         );
     };

@@ -240,13 +240,12 @@ fn names_are_full_where_docker_reads_them() {
     let refused = |options| message(image_archive(Vec::new(), [image().tagged("1.0")], options));
     assert_eq!(
         refused(both.clone()),
-        "tag \"1.0\": it is in no repository, without which docker has no name for it: give the \
+        "tag \"1.0\": it has no repository, which docker requires: give the \
          image a full name, as in app:1.0"
     );
     assert_eq!(
         refused(both.repository("My App")),
-        "repository \"My App\": it is no repository, for the image with the tag \"1.0\" to be in: \
-         give the image a full name, as in app:1.0"
+        "repository \"My App\": it is not a valid repository for the tag \"1.0\": give the image a full name, as in app:1.0"
     );
 }
 
@@ -319,7 +318,7 @@ fn what_is_no_image_of_a_container_is_in_the_layout_alone() {
             [list()],
             ArchiveOptions::default().format(ArchiveFormat::Docker)
         )),
-        "docker-archive: the images contain none of a container: write an oci-archive, which \
+        "docker-archive: none of the images is a container image: write an oci-archive, which \
          holds artifacts too"
     );
 }
@@ -418,7 +417,7 @@ fn formats_have_names() {
     }
     assert_eq!(
         message("oci".parse::<ArchiveFormat>()),
-        "format \"oci\": it is oci-archive, docker-archive or both"
+        "format \"oci\": expected oci-archive, docker-archive or both"
     );
 }
 

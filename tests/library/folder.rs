@@ -125,43 +125,43 @@ fn a_folder_that_is_none_is_an_error_that_says_what_makes_one() {
         (
             folder::open_layer(&none, &RecipeTrust::everything()).unwrap_err(),
             format!(
-                "{none:?} does not exist: give the folder of a layer that `oci-layout layer-tar` \
-                 made"
+                "{none:?} does not exist: give the folder of a layer, \
+                 written by `oci-layout layer-tar`"
             ),
         ),
         (
             folder::open_config(&file, &RecipeTrust::everything()).unwrap_err(),
             format!(
-                "{file:?} is not a folder: give the folder of a configuration that `oci-layout \
-                 image-config` made"
+                "{file:?} is not a folder: give the folder of a configuration, \
+                 written by `oci-layout image-config`"
             ),
         ),
         (
             folder::open_image(&empty, &RecipeTrust::everything()).unwrap_err(),
             format!(
-                "{empty:?} has no media-descriptor.json: give the folder of an image that \
-                 `oci-layout image-manifest` made"
+                "{empty:?} has no media-descriptor.json: give the folder of an image, \
+                 written by `oci-layout image-manifest`"
             ),
         ),
         (
             folder::open_layer(&image, &RecipeTrust::everything()).unwrap_err(),
             format!(
-                "{image:?} holds application/vnd.oci.image.manifest.v1+json: give the folder of a \
-                 layer that `oci-layout layer-tar` made"
+                "{image:?} holds application/vnd.oci.image.manifest.v1+json: give the folder of a layer, \
+                 written by `oci-layout layer-tar`"
             ),
         ),
         (
             folder::open_image(&config, &RecipeTrust::everything()).unwrap_err(),
             format!(
-                "{config:?} holds application/vnd.oci.image.config.v1+json: give the folder of an \
-                 image that `oci-layout image-manifest` made"
+                "{config:?} holds application/vnd.oci.image.config.v1+json: give the folder of an image, \
+                 written by `oci-layout image-manifest`"
             ),
         ),
         (
             folder::open_config(&layer, &RecipeTrust::everything()).unwrap_err(),
             format!(
-                "{layer:?} holds application/vnd.oci.image.layer.v1.tar+gzip: give the folder of a \
-                 configuration that `oci-layout image-config` made"
+                "{layer:?} holds application/vnd.oci.image.layer.v1.tar+gzip: give the folder of a configuration, \
+                 written by `oci-layout image-config`"
             ),
         ),
     ] {
@@ -192,7 +192,7 @@ fn an_image_can_leave_its_layers_where_they_are() {
 
 #[test]
 fn a_folder_that_lacks_a_part_is_an_error_that_names_it() {
-    let again = "make the folder of a layer again with `oci-layout layer-tar`";
+    let again = "write the folder of a layer again with `oci-layout layer-tar`";
     let broken = |damage: fn(&Path, &Path)| {
         let (_dir, [layer, ..]) = folders();
         let path = folder::open_layer(&layer, &RecipeTrust::everything())
@@ -210,26 +210,26 @@ fn a_folder_that_lacks_a_part_is_an_error_that_names_it() {
         format!("FOLDER has no BLOB: {again}")
     );
     let size = broken(|_, blob| fs::write(blob, "x").unwrap());
-    assert!(size.starts_with("FOLDER has a BLOB of 1 bytes where its descriptor says "), "{size}");
+    assert!(size.starts_with("FOLDER has a BLOB of 1 bytes, but its descriptor says "), "{size}");
     assert!(size.ends_with(again), "{size}");
     let linked = broken(|dir, blob| {
         fs::remove_file(blob).unwrap();
         symlink(dir, blob).unwrap();
     });
-    assert_eq!(linked, format!("FOLDER has a BLOB that is no regular file: {again}"));
+    assert_eq!(linked, format!("FOLDER has a BLOB that is not a regular file: {again}"));
     let dangling = broken(|dir, blob| {
         fs::remove_file(blob).unwrap();
         symlink(dir.join("x"), blob).unwrap();
     });
-    assert_eq!(dangling, format!("FOLDER has a BLOB that is no regular file: {again}"));
+    assert_eq!(dangling, format!("FOLDER has a BLOB that is not a regular file: {again}"));
     let diff_id = broken(|dir, _| fs::remove_file(dir.join("DiffID")).unwrap());
     assert_eq!(diff_id, format!("FOLDER has no DiffID: {again}"));
     let diff_id = broken(|dir, _| fs::write(dir.join("DiffID"), "sha512:00").unwrap());
     assert_eq!(
         diff_id,
         format!(
-            "FOLDER has a DiffID that cannot be read: digest \"sha512:00\" is not a sha256, the \
-             one algorithm supported here: {again}"
+            "FOLDER has a DiffID that cannot be read: digest \"sha512:00\" has an \
+             unsupported algorithm: only sha256 is supported: {again}"
         )
     );
     let descriptor = broken(|dir, _| fs::write(dir.join("media-descriptor.json"), "{}").unwrap());

@@ -133,7 +133,7 @@ fn a_package_that_is_a_link_to_another_one_lands_at_the_root_as_that() {
         store.attributes("refused", json!({ "copyToRoot": store.paths(&["link"]), "spec": {} }));
     let refused = message(nix::layer_tar(&attributes, &Pool::new(1)));
     let expected = format!(
-        "copyToRoot, {:?}: it is a file, and / is a folder: give it in files, ",
+        "copyToRoot, {:?}: it is a file, but / is a folder: add it to files, ",
         store.path("link")
     );
     assert!(refused.starts_with(&expected), "{refused}");
@@ -168,7 +168,8 @@ fn a_closure_becomes_layers_that_are_opened_as_one_folder() {
         let attributes = json!({ "referencesOf": store.paths(&["app", "tool"]), "maxLayers": max_layers, "spec": {} });
         let attributes = store.attributes(output, attributes);
         nix::closure_layers(&attributes, &Pool::new(2)).unwrap();
-        let layers = folder::open_layers(attributes.output(), &RecipeTrust::everything()).unwrap();
+        let layers =
+            folder::open_layers(&[attributes.output()], &RecipeTrust::everything()).unwrap();
         assert!((1..=max_layers).contains(&layers.len()), "{} layers", layers.len());
         let mut all: Vec<String> =
             layers.iter().flat_map(|layer| store.packages_of(layer).0).collect();
@@ -178,7 +179,7 @@ fn a_closure_becomes_layers_that_are_opened_as_one_folder() {
     let attributes = store.attributes("none", json!({ "maxLayers": 3, "spec": {} }));
     nix::closure_layers(&attributes, &Pool::new(2)).unwrap();
     assert_eq!(
-        folder::open_layers(attributes.output(), &RecipeTrust::everything()).unwrap().len(),
+        folder::open_layers(&[attributes.output()], &RecipeTrust::everything()).unwrap().len(),
         0
     );
 }
@@ -216,7 +217,8 @@ fn images_go_from_step_to_step_by_links_and_end_as_files() {
         kinds.sort();
         kinds
     };
-    let layers = folder::open_layers(out("split"), &RecipeTrust::everything()).unwrap().len() + 1;
+    let layers =
+        folder::open_layers(&[out("split")], &RecipeTrust::everything()).unwrap().len() + 1;
     assert_eq!(kinds("image"), [vec![false; 2], vec![true; layers]].concat());
 
     let images = json!([{ "names": ["1.0"], "image": out("image") }, { "names": [], "image": out("image") }]);
@@ -302,7 +304,7 @@ fn the_layers_of_a_base_image_count() {
             });
             nix::closure_layers(&step(&output, attributes), &pool).unwrap();
             assert_eq!(
-                folder::open_layers(out(&output), &RecipeTrust::everything()).unwrap().len(),
+                folder::open_layers(&[out(&output)], &RecipeTrust::everything()).unwrap().len(),
                 expected,
                 "{output}"
             );
@@ -397,8 +399,8 @@ fn small_files_are_written_as_a_package() {
     assert_eq!(fs::read_dir(store.path("nothing")).unwrap().count(), 0);
     let elsewhere = json!({ "destination": "/l", "symlink": store.path("nothing") });
     for (output, destination, reason) in [
-        ("through a link", "/l/b", "it is below another of the files, which is a link: drop one"),
-        ("twice", "/l", "it is wanted twice: drop one"),
+        ("through a link", "/l/b", "it is below another of the files, which is a link: remove one"),
+        ("twice", "/l", "it is there twice: remove one"),
     ] {
         let attributes =
             json!({ "files": [elsewhere, { "destination": destination, "text": "" }] });
@@ -409,15 +411,15 @@ fn small_files_are_written_as_a_package() {
     for (file, sentence) in [
         (
             json!({ "destination": "/a/../../b", "text": "" }),
-            "destination \"/a/../../b\" has \"..\" in it",
+            "destination \"/a/../../b\" contains \"..\"",
         ),
         (
             json!({ "destination": "/a" }),
-            "files (\"/a\"): it is exactly one of text, symlink and directory",
+            "files (\"/a\"): expected exactly one of text, symlink and directory",
         ),
         (
             json!({ "destination": "/a", "symlink": "/b", "executable": true }),
-            "files (\"/a\"): it is executable, which a text alone can be",
+            "files (\"/a\"): it is executable, but not a text",
         ),
         (json!({ "destination": "/a", "txt": "" }), "files: unknown field `txt`"),
     ] {
@@ -436,7 +438,7 @@ fn what_cannot_be_used_is_said() {
     let starts = |sentence: String, with: &str| assert!(sentence.starts_with(with), "{sentence}");
     starts(
         refused(json!({ "spec": { "fiels": [] } })),
-        "layer specification: there is no member \"fiels\"",
+        "layer specification: unknown member \"fiels\"",
     );
     starts(refused(json!({ "spec": {}, "closure": "x" })), "closure: invalid type: string");
     let outside = refused(json!({ "spec": {}, "closure": ["/nowhere"] }));
@@ -450,7 +452,7 @@ fn what_cannot_be_used_is_said() {
         "copyToRoot": store.paths(&["app"]) });
     let conflict = refused(conflict);
     assert!(
-        conflict.contains("\"/file-of-app\" is wanted twice: by a text of 1 bytes"),
+        conflict.contains("\"/file-of-app\" is provided twice, by a text of 1 bytes"),
         "{conflict}"
     );
     assert!(conflict.contains(&store.path("app")), "{conflict}");
@@ -571,7 +573,7 @@ fn layers_of_a_closure_keep_the_directories_of_a_base() {
     let split = json!({ "closure": store.paths(&["app", "tool"]), "maxLayers": 3, "spec": {}, "alone": store.paths(&["libc"]),
         "below": [store.path("entries")] });
     nix::closure_layers(&store.attributes("split", split), &pool).unwrap();
-    let layers = folder::open_layers(store.path("split"), &RecipeTrust::everything()).unwrap();
+    let layers = folder::open_layers(&[store.path("split")], &RecipeTrust::everything()).unwrap();
     assert!(layers.len() > 1);
     let expected = format!(
         "1775 0/30000 {}/",
@@ -712,8 +714,7 @@ fn a_store_path_lands_in_a_directory_under_its_name_without_the_hash() {
     let text = json!([{ "text": "x", "destination": "/etc/" }]);
     let link = json!([{ "symlink": "x", "destination": "/etc/" }]);
     for (number, files) in [text, link].into_iter().enumerate() {
-        let expected =
-            "destination \"/etc/\" ends with a slash, and the source has no name to land under";
+        let expected = "destination \"/etc/\" ends with a slash, but the source has no name to use";
         let attributes = store.attributes(&format!("package {number}"), json!({ "files": files }));
         let refused = message(nix::files(&attributes));
         assert!(refused.starts_with(expected), "{refused}");
@@ -750,7 +751,7 @@ fn a_layer_of_the_store_has_no_warning_of_the_machine() {
         .attributes("wrong", attributes(json!({ "strict": true, "exclude": ["no such file"] })));
     assert_eq!(
         message(nix::layer_tar(&wrong, &Pool::new(1))),
-        "exclude: the glob \"no such file\" matches nothing: correct it, or leave it out (strict: \
+        "exclude: the glob \"no such file\" matches nothing: correct or remove it (strict: \
          warnings are errors)"
     );
 }

@@ -140,7 +140,7 @@ fn what_is_no_oci_archive_says_what_it_is() {
     let cut = error("tar -C layout -c . | head -c 100000 > a.tar");
     assert!(
         cut.starts_with("is a damaged archive: at byte ")
-            && cut.ends_with("go beyond the end of the tar"),
+            && cut.ends_with("extend beyond the end of the tar"),
         "{cut}"
     );
 }

@@ -172,7 +172,7 @@ const CHANGES: &[Change] = &[
         "removed",
         |dir| fs::remove_file(dir.join("c")).unwrap(),
         "d",
-        "stands where something in front of it was removed",
+        "follows an entry that was removed",
     ),
     ("all gone", |dir| fs::remove_dir_all(dir).unwrap(), "", "vanished"),
 ];
@@ -303,12 +303,7 @@ fn a_file_that_changed_is_named_before_its_last_stretch() {
     assert!(until_error(&describe(0)).1.to_string().contains("grew"));
     fs::remove_file(&path).unwrap();
     common::run(std::process::Command::new("mkfifo").arg(&path));
-    assert!(
-        until_error(&describe(0))
-            .1
-            .to_string()
-            .contains("became something that is no regular file")
-    );
+    assert!(until_error(&describe(0)).1.to_string().contains("stopped being a regular file"));
 }
 
 #[test]
@@ -581,77 +576,72 @@ fn hostile_recipes_are_errors() {
             &gzip,
             "/descriptor/mediaType",
             json!("text/plain"),
-            "recipe, descriptor: a layer in gzip is not of the type",
+            "recipe, descriptor: a layer with compression gzip does not have the type",
         ),
-        (&gzip, "/tar/byteFormat", json!("1"), "recipe, tar, byteFormat: it is a number"),
+        (&gzip, "/tar/byteFormat", json!("1"), "recipe, tar, byteFormat: expected a number"),
         (
             &gzip,
             "/tar/byteFormat",
             json!(2),
-            "is for byte format 2, and this program makes byte format 1",
+            "is for byte format 2, but this program makes byte format 1",
         ),
         (&gzip, "/tar/byteFormat", json!(u64::MAX), "is for byte format 18446744073709551615"),
         (
             &gzip,
             "/tar/size",
             json!(u64::MAX),
-            "recipe, tar, prefixes: there are 11 for a tar of 18446744073709551615",
+            "recipe, tar, prefixes: found 11 for a tar of 18446744073709551615",
         ),
-        (&gzip, "/tar/size", json!(0), "recipe, tar, prefixes: there are 11 for a tar of 0 bytes"),
-        (&gzip, "/tar/prefixes", json!("!"), "recipe, tar, prefixes: it is in base64"),
+        (&gzip, "/tar/size", json!(0), "recipe, tar, prefixes: found 11 for a tar of 0 bytes"),
+        (&gzip, "/tar/prefixes", json!("!"), "recipe, tar, prefixes: expected base64"),
         (
             &gzip,
             "/tar/prefixes",
             json!("AAAA"),
-            "recipe, tar, prefixes: its parts have 32 bytes each",
+            "recipe, tar, prefixes: expected values of 32 bytes each",
         ),
         (&gzip, "/tar/prefixes", json!(""), "recipe, tar, prefixes: there are 0"),
-        (&gzip, "/tar/entries", json!("AAAA"), "recipe, tar, entries: its parts have 4 bytes each"),
+        (
+            &gzip,
+            "/tar/entries",
+            json!("AAAA"),
+            "recipe, tar, entries: expected values of 4 bytes each",
+        ),
         (&gzip, "/tar/more", json!(1), "recipe, tar: unknown field `more`"),
         (&gzip, "/tar/spec/files/0/source", json!("srv"), "recipe, tar, spec: \"srv\" is relative"),
         (&gzip, "/tar/spec/files/0/mode", json!(755), "write the octal digits as a string"),
-        (&gzip, "/tar/spec/compression", json!("gzip:13"), "gzip has the levels 1 to 12"),
-        (
-            &gzip,
-            "/diffId",
-            json!(other),
-            "recipe, diffId: it is not what the tar's digest comes to",
-        ),
-        (&gzip, "/diffId", Value::Null, "recipe, diffId: it is not what the tar's digest comes to"),
+        (&gzip, "/tar/spec/compression", json!("gzip:13"), "gzip supports levels 1 to 12"),
+        (&gzip, "/diffId", json!(other), "recipe, diffId: it differs from the digest of the tar"),
+        (&gzip, "/diffId", Value::Null, "recipe, diffId: it differs from the digest of the tar"),
         (
             &gzip,
             "/file",
             json!("/a"),
-            "recipe: it has either a file, with an offset if need be, or a tar",
+            "recipe: it must have either a file, with an optional offset, or a tar",
         ),
         (
             &gzip,
             "/offset",
             json!(1),
-            "recipe: it has either a file, with an offset if need be, or a tar",
+            "recipe: it must have either a file, with an optional offset, or a tar",
         ),
         (
             &gzip,
             "/tar",
             Value::Null,
-            "recipe: it has either a file, with an offset if need be, or a tar",
+            "recipe: it must have either a file, with an optional offset, or a tar",
         ),
-        (
-            &none,
-            "/descriptor/digest",
-            json!(other),
-            "recipe, descriptor: it is not that of the tar",
-        ),
-        (&none, "/descriptor/size", json!(1), "recipe, descriptor: it is not that of the tar"),
+        (&none, "/descriptor/digest", json!(other), "recipe, descriptor: it differs from the tar"),
+        (&none, "/descriptor/size", json!(1), "recipe, descriptor: it differs from the tar"),
         (
             &file,
             "/file",
             json!("a"),
-            "recipe, file: \"a\" is relative, and a recipe means the same everywhere",
+            "recipe, file: \"a\" is relative, but a recipe needs absolute paths",
         ),
         (&file, "/file", json!(""), "recipe, file: \"\" is relative"),
         (&file, "/file", json!(7), "recipe, file: it is a path"),
-        (&file, "/offset", json!(u64::MAX), "recipe, offset: no file is that large"),
+        (&file, "/offset", json!(u64::MAX), "recipe, offset: it exceeds the size of any file"),
         (&file, "/more", json!(1), "recipe: unknown field `more`"),
     ];
     for (recipe, pointer, value, said) in changes {
@@ -699,7 +689,7 @@ fn recipes_that_lie_make_nothing_whole() {
         let prefixes = json["tar"]["prefixes"].as_str().unwrap().replacen(|_: char| true, "A", 20);
         json["tar"]["prefixes"] = prefixes.into();
     });
-    assert!(came.is_empty() && error.to_string().contains("does not fit together"), "{error}");
+    assert!(came.is_empty() && error.to_string().contains("is inconsistent"), "{error}");
 
     // Names that lead round in a circle, to no file, or to what never ends.
     let at = |name: &str| dir.path().join(name);
@@ -707,8 +697,8 @@ fn recipes_that_lie_make_nothing_whole() {
     for (source, said) in [
         (at("loop"), "Too many levels of symbolic links"),
         (at("a/b"), "Not a directory"),
-        ("/dev/zero".into(), "no regular file"),
-        (dir.path().into(), "no regular file"),
+        ("/dev/zero".into(), "stopped being a regular file"),
+        (dir.path().into(), "stopped being a regular file"),
     ] {
         let (came, error) =
             until_error(&Recipe::of_file(layer.descriptor().clone(), source, 0).unwrap());
@@ -757,7 +747,7 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
             "garbage",
             |layout| fs::write(recipe_of(layout), "{").unwrap(),
             PLACE,
-            Some("has a recipe that is of no use"),
+            Some("has an unusable recipe"),
         ),
         (
             "another format",
@@ -779,7 +769,7 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
             "another size",
             |layout| change(layout, |json| json["descriptor"]["size"] = 7.into()),
             PLACE,
-            Some("and has 7"),
+            Some("has 7 bytes, but its descriptor says"),
         ),
         (
             "a link",
@@ -795,7 +785,7 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
             "a stray file",
             |layout| fs::write(layout.join("recipes/sha256/readme"), "").unwrap(),
             "recipes/sha256/readme",
-            Some("is no recipe"),
+            Some("is not a recipe"),
         ),
         (
             "a stray recipe",
@@ -804,7 +794,7 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
                 fs::write(layout.join(format!("recipes/sha256/{hex}.json")), "null").unwrap();
             },
             "recipes/sha256/",
-            Some("has a recipe that is of no use"),
+            Some("has an unusable recipe"),
         ),
         (
             "a temporary file",

@@ -9,9 +9,9 @@ use std::{
 use walkdir::WalkDir;
 
 /// The lowest room first. `docs/architecture.md` says what each contains.
-const ROOMS: [&str; 16] = [
+const ROOMS: [&str; 17] = [
     "basics", "pool", "closure", "document", "tarfile", "store", "recipe", "blob", "layer",
-    "image", "layout", "verify", "archive", "folder", "registry", "nix",
+    "image", "rootfs", "layout", "verify", "archive", "folder", "registry", "nix",
 ];
 
 /// An import: the line, and the module.

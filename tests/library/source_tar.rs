@@ -262,7 +262,9 @@ fn a_tar_that_changes_is_noticed() {
     let error = described.open().unwrap().read_to_end(&mut Vec::new()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("source {path:?} changed while it was read: build again when nothing writes to it")
+        format!(
+            "source {path:?} changed while it was being read: build again when nothing writes to it"
+        )
     );
     file.set_len(2048).unwrap();
     let error = described.open().unwrap().read_to_end(&mut Vec::new()).unwrap_err();
@@ -299,11 +301,15 @@ fn what_is_wrong_is_said_with_its_place() {
     let mut flipped = good.clone();
     flipped[0] ^= 1;
     for (blocks, offset, reason) in [
-        (vec![&good, &flipped, &end], 512, "this is no header of a tar: its checksum is wrong"),
+        (
+            vec![&good, &flipped, &end],
+            512,
+            "this is not the header of a tar: its checksum is wrong",
+        ),
         (
             vec![&good, &of_512, &end[..300].to_vec()],
             512,
-            "its contents, 512 bytes, go beyond the end of the tar",
+            "its contents of 512 bytes extend beyond the end of the tar",
         ),
         (
             vec![&good, &plain(b"a/../../b", b'0'), &end],
@@ -313,7 +319,7 @@ fn what_is_wrong_is_said_with_its_place() {
         (
             vec![&good, &link(b"hard", b'1', b"later"), &plain(b"later", b'0'), &end],
             512,
-            "\"hard\" is a hard link to \"later\", which is no file before it in the tar",
+            "\"hard\" is a hard link to \"later\", which is not an earlier file of the tar",
         ),
         (
             vec![&good, &plain(b"dir/", b'5'), &link(b"hard", b'1', b"dir"), &end],
@@ -323,23 +329,23 @@ fn what_is_wrong_is_said_with_its_place() {
         (
             vec![&good, &plain(b"a/.wh.", b'0'), &end],
             512,
-            "\"a/.wh.\" is a whiteout of nothing: exclude it",
+            "\"a/.wh.\" is a whiteout without a name: exclude it",
         ),
         (
             vec![&good, &plain(b".wh..wh.plnk", b'5'), &end],
             512,
-            "\".wh..wh.plnk\" belongs to AUFS and is no whiteout: exclude it",
+            "\".wh..wh.plnk\" belongs to AUFS and is not a whiteout: exclude it",
         ),
         (
             vec![&good, &plain(b".wh.dir/", b'5'), &end],
             512,
-            "\".wh.dir/\" has the name of a whiteout and is no empty file",
+            "\".wh.dir/\" has the name of a whiteout, but is not an empty file",
         ),
         (vec![&good, &plain(b".wh.dir/x", b'0'), &end], 512, "\".wh.dir/x\" begins with `.wh.`"),
         (
             vec![&good, &plain(b"odd", b'N'), &end],
             512,
-            "\"odd\" is of the type 'N', which no layer can hold: exclude it",
+            "\"odd\" has the type 'N', which a layer cannot contain: exclude it",
         ),
         (
             vec![&good, &link(b"link", b'2', b""), &end],
@@ -351,10 +357,10 @@ fn what_is_wrong_is_said_with_its_place() {
             512,
             "\"file/\" is a file whose name ends with a slash",
         ),
-        (vec![&good, &plain(b".", b'0'), &end], 512, "\".\" is the root and no directory"),
-        (vec![&Vec::new()], 0, "it is empty, and so no tar"),
-        (vec![&good, &end, &good], 1536, "something comes after its end"),
-        (vec![&b"no tar at all".repeat(100)], 0, "this is no header of a tar"),
+        (vec![&good, &plain(b".", b'0'), &end], 512, "\".\" is the root, but not a directory"),
+        (vec![&Vec::new()], 0, "it is empty and therefore not a tar"),
+        (vec![&good, &end, &good], 1536, "data follows the end of the tar"),
+        (vec![&b"no tar at all".repeat(100)], 0, "this is not the header of a tar"),
         (vec![&b"too short".to_vec()], 9, "the tar ends in the middle of an entry"),
         (vec![&b"BZh9".repeat(300)], 0, "it is compressed with bzip2 or xz"),
     ] {
@@ -385,7 +391,7 @@ fn what_is_wrong_is_said_with_its_place() {
     let inside = [plain(b"good/x", b'0'), vec![0; 1024]].concat();
     let path = write(&dir, "inside.tar", &[good, inside].concat());
     let error = layer_tar([FileMapping::tar(path, "/")], LayerOptions::default()).unwrap_err();
-    assert!(error.to_string().starts_with("\"/good\" is wanted twice: by tar "), "{error}");
+    assert!(error.to_string().starts_with("\"/good\" is provided twice, by tar "), "{error}");
     // Compressed bytes that break off.
     let mut gz = GzEncoder::new(Vec::new(), Level::fast());
     gz.write_all(&make("USTAR")).unwrap();
@@ -420,7 +426,7 @@ fn sizes_that_no_layer_can_have_are_refused() {
     assert!(
         error
             .to_string()
-            .starts_with("layer with \"/c\": its files have more than 16 EiB together"),
+            .starts_with("layer with \"/c\": its files have more than 16 EiB in total"),
         "{error}"
     );
 }

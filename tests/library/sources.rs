@@ -61,7 +61,8 @@ fn a_source_changes_while_it_is_read() {
             let files = [FileMapping::bytes(vec![0; 9 << 20], "/a"), FileMapping::new(&path, "/b")];
             let said = message(layer_tar(files, options.pool(&Pool::new(1))));
             let expected = format!(
-                "source {path:?} {expected} while it was read: build again when nothing writes to it"
+                "source {path:?} {expected} while it was being read: build again when nothing \
+                 writes to it"
             );
             assert_eq!(said, expected, "row {n}, {compression}");
         }
@@ -81,7 +82,9 @@ fn a_source_changes_before_it_is_read_again() {
     let error = oci_layout::Blob::open(&layer).unwrap().read_to_end(&mut bytes).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("source {path:?} grew while it was read: build again when nothing writes to it")
+        format!(
+            "source {path:?} grew while it was being read: build again when nothing writes to it"
+        )
     );
     assert_eq!(bytes, b"");
 }
@@ -133,14 +136,18 @@ fn sockets_fifos_and_devices() {
     for (path, kind) in [(at("socket"), "socket"), (Path::new("/dev/zero").into(), "device")] {
         let said = message(layer_tar([FileMapping::new(&path, "/x")], Compression::None));
         let expected = format!(
-            "source {path:?} is a {kind}, and a layer takes the bytes of files and pipes: "
+            "source {path:?} is a {kind}, but a layer can only contain the bytes of files and \
+             pipes: "
         );
         assert!(said.starts_with(&expected), "{said}");
     }
     // What nobody writes to would be waited for: there is no folder for its bytes anyway.
     let said = message(layer_tar([FileMapping::new(at("fifo"), "/x")], Compression::None));
     assert!(
-        said.starts_with(&format!("source {:?} is a pipe, which is read once, and ", at("fifo"))),
+        said.starts_with(&format!(
+            "source {:?} is a pipe, which can be read only once, and ",
+            at("fifo")
+        )),
         "{said}"
     );
     let null = [FileMapping::new("/dev/null", "/x")];
@@ -150,7 +157,7 @@ fn sockets_fifos_and_devices() {
     assert_eq!(
         said,
         format!(
-            "source {:?} is a socket, which a layer cannot take from a folder: exclude it",
+            "source {:?} is a socket, which a layer cannot include from a folder: exclude it",
             at("socket")
         )
     );
@@ -212,7 +219,7 @@ fn links_as_sources() {
     assert_eq!(
         said,
         format!(
-            "source {:?} does not exist: correct the path, or make the file first",
+            "source {:?} does not exist: correct the path, or create the file first",
             at("nowhere")
         )
     );

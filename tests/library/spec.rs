@@ -115,73 +115,74 @@ fn what_a_file_cannot_be_is_said_with_its_place_and_destination() {
     for (json, message) in [
         (
             json!({ "sorce": "a", "destination": "/b" }),
-            "files[1]: there is no member \"sorce\"; the closest is \"source\"",
+            "files[1]: unknown member \"sorce\"; did you mean \"source\"?",
         ),
         (
             json!({ "path": "a", "destination": "/b" }),
-            "files[1]: there is no member \"path\"; there are source, text, base64, symlink, \
+            "files[1]: unknown member \"path\"; expected one of source, text, base64, symlink, \
              directory, whiteout, opaqueWhiteout, tar, destination, follow, include, exclude, \
              mode, uid, gid, mtime, xattrs",
         ),
         (
             json!({ "source": "a", "text": "b", "destination": "/b" }),
-            "files[1] (\"/b\"): it is two things, source and text: give one",
+            "files[1] (\"/b\"): it has source and text: keep only one",
         ),
         (
             json!({ "destination": "/b", "whiteout": false }),
-            "files[1] (\"/b\"): it does not say what the file is: give one of source, text, \
+            "files[1] (\"/b\"): it does not say what the file is: add one of source, text, \
              base64, symlink, directory, whiteout, opaqueWhiteout, tar",
         ),
         (
             json!({ "text": "a" }),
-            "files[1]: it has no destination, which only a source has by itself: give one",
+            "files[1]: it has no destination, which only a source can omit: add one",
         ),
         (
             json!({ "source": "a", "mode": 755 }),
-            "files[1] (\"a\"), mode: write the octal digits as a string, as in \"0755\", and not \
-             755; or it is \"keep\"",
+            "files[1] (\"a\"), mode: write the octal digits as a string, as in \"0755\", instead \
+             of 755; \"keep\" is also valid",
         ),
         (
             json!({ "source": "a", "mode": "0855" }),
-            "files[1] (\"a\"), mode: it is a string of up to four octal digits, as in \"0755\", \
-             and this is not: \"0855\"; or it is \"keep\"",
+            "files[1] (\"a\"), mode: expected a string of up to four octal digits, as in \"0755\", \
+             found \"0855\"; \"keep\" is also valid",
         ),
         (
             json!({ "source": "a", "uid": -1 }),
-            "files[1] (\"a\"), uid: it is a number from 0 on, and this is not: -1; or it is \"keep\"",
+            "files[1] (\"a\"), uid: expected a number of at least 0, found -1; \"keep\" is also \
+             valid",
         ),
         (
             json!({ "source": "a", "mtime": 1.5 }),
-            "files[1] (\"a\"), mtime: it is a whole number of seconds since 1970, and this is not: \
-             1.5; or it is \"keep\"",
+            "files[1] (\"a\"), mtime: expected a whole number of seconds since 1970, found 1.5; \
+             \"keep\" is also valid",
         ),
         (
             json!({ "source": "a", "xattrs": { "user.a": "?" } }),
-            "files[1] (\"a\"), xattrs: user.a: it is in base64, and this is not: \"?\" (Invalid \
-             symbol 63, offset 0.); or it is \"keep\"",
+            "files[1] (\"a\"), xattrs: user.a: expected base64, found \"?\" (Invalid symbol 63, \
+             offset 0.); \"keep\" is also valid",
         ),
         (
             json!({ "source": "a", "include": "*.rs" }),
-            "files[1] (\"a\"), include: it is a list, and this is not: \"*.rs\"",
+            "files[1] (\"a\"), include: expected a list, found \"*.rs\"",
         ),
         (
             json!({ "source": "a", "follow": 1 }),
-            "files[1] (\"a\"), follow: it is true or false, and this is not: 1",
+            "files[1] (\"a\"), follow: expected true or false, found 1",
         ),
         (
             json!({ "text": 1, "destination": "/b" }),
-            "files[1] (\"/b\"), text: it is a string, and this is not: 1",
+            "files[1] (\"/b\"), text: expected a string, found 1",
         ),
         (
             json!({ "symlink": [], "destination": "/b" }),
-            "files[1] (\"/b\"), symlink: it is a path, a string or { \"base64\": STRING }, and \
-             this is not: []",
+            "files[1] (\"/b\"), symlink: expected a path, as a string or { \"base64\": STRING }, \
+             found []",
         ),
         (
             json!({ "directory": "yes", "destination": "/b" }),
-            "files[1] (\"/b\"), directory: it is true, or left out",
+            "files[1] (\"/b\"), directory: expected true, or no such member",
         ),
-        (json!("a"), "files[1]: it is a JSON object, and this is not: \"a\""),
+        (json!("a"), "files[1]: expected a JSON object, found \"a\""),
     ] {
         assert_eq!(refused(json!({ "files": [{ "source": "first" }, json] })), message);
     }
@@ -190,35 +191,35 @@ fn what_a_file_cannot_be_is_said_with_its_place_and_destination() {
 #[test]
 fn what_a_layer_cannot_be_is_said() {
     for (json, message) in [
-        (json!([]), "layer specification: it is a JSON object, and this is not: []"),
+        (json!([]), "layer specification: expected a JSON object, found []"),
         (
             json!({ "fiels": [] }),
-            "layer specification: there is no member \"fiels\"; the closest is \"files\"",
+            "layer specification: unknown member \"fiels\"; did you mean \"files\"?",
         ),
         (
             json!({ "sources": [] }),
-            "layer specification: there is no member \"sources\"; there are files, compression, \
+            "layer specification: unknown member \"sources\"; expected one of files, compression, \
              mtime, owner, perms, onConflict, keepDirectoryLinks, include, exclude, hardLinks, \
              unpackLimit, replace, strict, base",
         ),
-        (json!({ "files": {} }), "layer specification, files: it is a list, and this is not: {}"),
-        (json!({ "compression": "bzip2" }), "compression \"bzip2\": there are gzip, zstd and none"),
+        (json!({ "files": {} }), "layer specification, files: expected a list, found {}"),
+        (json!({ "compression": "bzip2" }), "compression \"bzip2\": expected gzip, zstd or none"),
         (
             json!({ "onConflict": "both" }),
-            "layer specification, onConflict: it is \"error\", \"first\" or \"last\", and this is \
-             not: \"both\"",
+            "layer specification, onConflict: expected \"error\", \"first\" or \"last\", found \
+             \"both\"",
         ),
         (
             json!({ "owner": { "user": 0 } }),
-            "owner: there is no member \"user\"; there are uid, gid",
+            "owner: unknown member \"user\"; expected one of uid, gid",
         ),
         (
             json!({ "perms": [{}] }),
-            "perms[0]: it has no glob: give one that matches destinations, as in \"bin/*\"",
+            "perms[0]: it has no glob: add one that matches destinations, for example \"bin/*\"",
         ),
         (
             json!({ "perms": [{ "glob": "*", "mode": 755 }] }),
-            "perms[0], mode: write the octal digits as a string, as in \"0755\", and not 755",
+            "perms[0], mode: write the octal digits as a string, as in \"0755\", instead of 755",
         ),
     ] {
         assert_eq!(refused(json), message);

@@ -190,7 +190,7 @@ fn odd_values_of_a_base_do_not_make_it_useless() {
     assert_eq!(
         message(on_base(relative.clone(), Value::Null)),
         "image configuration, config.WorkingDir (set by the base image): is \"app\" and must be an \
-         absolute path, as in \"/app\": give it another value, or null, which removes it"
+         absolute path, as in \"/app\": set another value, or null to remove it"
     );
     for (over, expected) in [
         (json!(null), json!({ "Cmd": ["x"] })),

@@ -102,7 +102,7 @@ fn a_finding_is_a_line_and_an_object() {
     let findings: Vec<Finding> =
         oci_layout::verify(layout.path(), &VerifyOptions::default().pool(&Pool::new(1))).unwrap();
     let place = "index.json, manifests[0], layers[1]";
-    let message = "is missing: fetch or make the image again, whole";
+    let message = "is missing: fetch or build the whole image again";
     assert_eq!(
         findings.iter().map(Finding::to_string).collect::<Vec<_>>(),
         [format!("{place} ({digest}): {message}")]

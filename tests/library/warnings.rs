@@ -172,7 +172,7 @@ fn rules_that_match_nothing() {
     let options = ["./bin/app", "!bin"].map(|glob| LayerOptions::default().permission(rule(glob)));
     assert_eq!(lines(files(), options[0].clone())[2], "-0600 0:0 1 bin/app \"\"");
     assert!(
-        message(layer_tar(files(), options[1].clone())).contains("takes back in exclude alone")
+        message(layer_tar(files(), options[1].clone())).contains("is only supported in exclude")
     );
 }
 
@@ -376,14 +376,14 @@ fn directories_go_behind_links() {
     let link = || FileMapping::symlink("usr", "/l");
     let both =
         conflict(&[link(), FileMapping::text("1", "/l/x"), FileMapping::text("2", "/usr/x")]);
-    assert!(both.starts_with("\"/usr/x\" is wanted twice"), "{both}");
-    assert!(conflict(&[link(), text("/l")]).starts_with("\"/l\" is wanted twice"));
+    assert!(both.starts_with("\"/usr/x\" is provided twice"), "{both}");
+    assert!(conflict(&[link(), text("/l")]).starts_with("\"/l\" is provided twice"));
     assert!(
-        conflict(&[link(), text("/l/x"), text("/usr")]).starts_with("\"/usr\" is wanted twice")
+        conflict(&[link(), text("/l/x"), text("/usr")]).starts_with("\"/usr\" is provided twice")
     );
     let circle =
         conflict(&[FileMapping::symlink("b", "/a"), FileMapping::symlink("a", "/b"), text("/a/x")]);
-    assert!(circle.contains("lead back to themselves"), "{circle}");
+    assert!(circle.contains("a loop of symbolic links"), "{circle}");
     let out = conflict(&[FileMapping::symlink("../..", "/a"), text("/a/x")]);
     assert!(out.contains("leads out of the root"), "{out}");
     // A directory whose look somebody asked for stays one behind the link.
@@ -407,19 +407,19 @@ fn what_no_reader_takes_is_refused() {
     let text = |path: &str| FileMapping::text("", path);
     let long = |length: usize| "x".repeat(length);
     for (mapping, reason) in [
-        (text("/x").owner(1 << 63, 0), "more than the 9223372036854775807 that Go's readers take"),
-        (text("/x").owner(0, u64::MAX), "more than the 9223372036854775807 that Go's readers take"),
-        (text(&long(256)), "a name in it has 256 bytes, more than the 255 that file systems take"),
+        (text("/x").owner(1 << 63, 0), "but readers in Go support at most 9223372036854775807"),
+        (text("/x").owner(0, u64::MAX), "but readers in Go support at most 9223372036854775807"),
+        (text(&long(256)), "a name in it has 256 bytes, but file systems support at most 255"),
         (text(&format!("/{}/x", long(256))), "a name in it has 256 bytes"),
         (FileMapping::whiteout(long(252)), "a name in it has 256 bytes"),
+        (text(&format!("{}/x", long(255)).repeat(16)), "bytes, but a path can have at most 4095"),
         (
-            text(&format!("{}/x", long(255)).repeat(16)),
-            "bytes, more than the 4095 that a path can have",
+            FileMapping::symlink(long(4096), "/x"),
+            "its target has 4096 bytes, but a symbolic link can have at most 4095",
         ),
-        (FileMapping::symlink(long(4096), "/x"), "its target has 4096 bytes, more than the 4095"),
         (
             text("/x").xattr("user.a", vec![0; 1 << 20]),
-            "more than the 1048576 bytes together that Go's readers take",
+            "more than 1048576 bytes in total, which readers in Go refuse",
         ),
     ] {
         let said = refused(mapping);
@@ -463,8 +463,8 @@ fn files_of_the_kernel() {
         assert_eq!(
             said,
             format!(
-                "source {source:?} says that it has 0 bytes and has more, as the files of /proc \
-                 and /sys do: copy its contents to another file first, as `cat` does"
+                "source {source:?} reports a size of 0 bytes and has more, as files in /proc and \
+                 /sys do: copy its contents to another file first, for example with `cat`"
             )
         );
     }
@@ -473,7 +473,7 @@ fn files_of_the_kernel() {
         let said = message(layer_tar([FileMapping::new(source, "/x")], Compression::None));
         assert!(
             said.starts_with(&format!(
-                "source {source:?} says that it has 4096 bytes and has fewer, "
+                "source {source:?} reports a size of 4096 bytes and has fewer, "
             )),
             "{said}"
         );
@@ -483,7 +483,7 @@ fn files_of_the_kernel() {
         Compression::None,
     ));
     assert!(
-        said.starts_with("source \"/proc/sys/kernel/ostype\" says that it has 0 bytes"),
+        said.starts_with("source \"/proc/sys/kernel/ostype\" reports a size of 0 bytes"),
         "{said}"
     );
     // An empty file is one, if it may be read.

@@ -10,7 +10,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("typoInLayout", &["called with unexpected argument 'extraIndx'"]),
     (
         "typoInFile",
-        &["error: files[0]: there is no member \"destnation\"; the closest is \"destination\""],
+        &["error: files[0]: unknown member \"destnation\"; did you mean \"destination\"?"],
     ),
     (
         "twoContents",
@@ -18,11 +18,11 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     (
         "noDestination",
-        &["error: files[0]: it has no destination, which only a source has by itself: give one\n"],
+        &["error: files[0]: it has no destination, which only a source can omit: add one\n"],
     ),
     (
         "noSource",
-        &["error: files[0] (\"/bin/jq\"): it does not say what the file is: give one of source, \
+        &["error: files[0] (\"/bin/jq\"): it does not say what the file is: add one of source, \
              text, "],
     ),
     ("quoted", &["source \"./app.conf\" is a string; write a path without quotes: ./app.conf"]),
@@ -33,12 +33,11 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     (
         "dots",
-        &[
-            "error: destination \"/bin/../../etc/jq\" has `..`: write the path in the image without \
-             it\n",
-        ],
+        &["error: destination \"/bin/../../etc/jq\" has `..`: write the path in the image \
+             without \
+             it\n"],
     ),
-    ("compression", &["error: compression \"lzma\": there are gzip, zstd and none\n"]),
+    ("compression", &["error: compression \"lzma\": expected gzip, zstd or none\n"]),
     (
         "mode",
         &[
@@ -50,7 +49,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "missingSource",
         &[
             "error: source \"/nix/store/",
-            "-left/bin/left\" does not exist: correct the path, or make the file",
+            "-left/bin/left\" does not exist: correct the path, or create the file",
         ],
     ),
     ("missingPath", &["/tests/nix/nothing-here'"]),
@@ -83,16 +82,16 @@ const MISTAKES: &[(&str, &[&str])] = &[
     (
         "conflict",
         &[
-            "error: \"/etc/motd\" is wanted twice: by \"/nix/store/",
+            "error: \"/etc/motd\" is provided twice, by \"/nix/store/",
             "-left/etc/motd\" and by \"/nix/store/",
-            "-right/etc/motd\"; ",
+            "-right/etc/motd\": ",
         ],
     ),
     (
         "conflictOfFiles",
         &[
-            "error: \"/etc/motd\" is wanted twice: by \"/nix/store/",
-            "-left/etc/motd\" and by a text of 4 bytes; drop one",
+            "error: \"/etc/motd\" is provided twice, by \"/nix/store/",
+            "-left/etc/motd\" and by a text of 4 bytes: remove one",
         ],
     ),
     (
@@ -148,13 +147,13 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("noFileOfBase", &["error: the base has a file at \"/etc/file\", and "]),
     (
         "linkOfBase",
-        &["goes through \"/broken\", which the base has as a symbolic link to \"nowhere\": the \
-             link leads to nothing"],
+        &["passes through \"/broken\", a symbolic link of the base to \"nowhere\": the link \
+             leads to nothing"],
     ),
     (
         "linkOfLayer",
-        &["goes through \"/broken\", which the base has as a symbolic link to \"nowhere\": the \
-             link leads to nothing"],
+        &["passes through \"/broken\", a symbolic link of the base to \"nowhere\": the link \
+             leads to nothing"],
     ),
     (
         "linkInImage",
@@ -171,13 +170,13 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("damagedLayerOfBase", &["is damaged", "-oci-base-entries.drv"]),
     (
         "namelessText",
-        &["error: destination \"/etc/\" ends with a slash, and the source has no name to land \
-             under"],
+        &["error: destination \"/etc/\" ends with a slash, but the source has no name to use \
+             in that directory"],
     ),
     (
         "namelessFile",
-        &["error: destination \"/etc/\" ends with a slash, and the source has no name to land \
-             under"],
+        &["error: destination \"/etc/\" ends with a slash, but the source has no name to use \
+             in that directory"],
     ),
     (
         "twoConfigsAndVariable",
@@ -237,7 +236,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "notAlone",
         &[
             "alone, \"/nix/store/",
-            "-letters\": it is not in the closure, or a layer below has it already: ",
+            "-letters\": it is not in the closure, or a layer below already has it: ",
         ],
     ),
     (

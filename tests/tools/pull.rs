@@ -187,7 +187,7 @@ fn a_registry_with_tls() {
         });
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
-            said.contains("is not trusted here (invalid peer certificate: UnknownIssuer)"),
+            said.contains("is not trusted (invalid peer certificate: UnknownIssuer)"),
             "{said}"
         );
         assert!(!sample.folder().join("none").exists());

@@ -66,7 +66,7 @@ impl Served {
             .lock()
             .unwrap()
             .iter()
-            .filter(|event| event.contains("what was read before is used"))
+            .filter(|event| event.contains("using the previous contents"))
             .count()
     }
 }

@@ -180,7 +180,7 @@ fn certificates_as_openssl_makes_them() {
         "client",
         &[NAMES, "basicConstraints=CA:TRUE", "extendedKeyUsage=clientAuth"],
     );
-    let untrusted = "is not trusted here (invalid peer certificate: ";
+    let untrusted = "is not trusted (invalid peer certificate: ";
     let (sample, localhost) = (Sample::new(Compression::GZIP), ["127.0.0.1:0", "127.0.0.2:0"]);
     let pushers = Pushers::new(&sample);
     for (name, trusted, says) in [
@@ -199,7 +199,7 @@ fn certificates_as_openssl_makes_them() {
         (
             "marked",
             "other",
-            Some("neither it nor its issuer is trusted; name the file of either with --ca-file"),
+            Some("neither it nor its issuer is trusted; pass the file of either with --ca-file"),
         ),
         ("client", "authority", Some(untrusted)),
     ] {
@@ -266,9 +266,12 @@ fn options_say_what_is_trusted() {
         let said = pushers.refusal(address, None, &["--ca-file", "/nonexistent"]).unwrap();
         assert!(said.contains("/nonexistent"), "{said}");
         let said = pushers.refusal(address, None, &["--ca-file", &file("guide.key")]).unwrap();
-        assert!(said.contains("guide.key") && said.contains("has no certificate in PEM"), "{said}");
+        assert!(
+            said.contains("guide.key") && said.contains("the file contains no PEM certificate"),
+            "{said}"
+        );
         let said = pushers.refusal(address, None, &["--plain-http"]).unwrap();
-        assert!(said.contains("speaks TLS") && said.contains("leave out --plain-http"), "{said}");
+        assert!(said.contains("uses TLS") && said.contains("remove --plain-http"), "{said}");
     }
     // Without TLS, only on this machine, or if TLS would prove nothing.
     let plain = Registry::start();

@@ -1,14 +1,23 @@
 //! Every program that unpacks images finds in the sample what its mappings say: modes, owners,
 //! times, links, contents.
 
-use oci_layout::{Blob, Compression};
+use oci_layout::{Blob, Compression, Pool, unpack};
 use tempfile::TempDir;
 
 use crate::common::tool::{Containerd, Containers, run, tool, umoci};
 use crate::tools::entry::{Entry, Kind, assert_same, found_in};
 use crate::tools::sample::{Sample, for_each_compression};
 
-for_each_compression! { umoci_unpacks, buildah_mounts, containerd_imports_and_mounts }
+for_each_compression! { unpack_unpacks, umoci_unpacks, buildah_mounts, containerd_imports_and_mounts }
+
+/// Ours, which loses nothing.
+fn unpack_unpacks(compression: Compression) {
+    let sample = Sample::new(compression);
+    let root = sample.folder().join("root");
+    let skipped = unpack(sample.tars.clone(), &root, &Pool::new(4)).unwrap();
+    assert_eq!(skipped, []);
+    assert_same("unpack", &sample.root_file_system(), &found_in(&root));
+}
 
 fn umoci_unpacks(compression: Compression) {
     let sample = Sample::new(compression);

@@ -1,6 +1,6 @@
-//! The same under shuttle, which decides who runs next wherever threads meet. Time passes only
-//! where a thread waits for it, and locks on files are those that the tests of this process have on
-//! paths.
+//! The same types under shuttle, which decides which thread continues wherever threads interact.
+//! Time passes only while a thread waits for it. Locks on files are simulated per path, within this
+//! process.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,8 +14,8 @@ use crate::basics::error::Result;
 
 pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic::AtomicUsize};
 
-/// Runs a model in many orders of its steps: first with few changes between threads, where defects
-/// are found that need a certain order, then with many.
+/// Runs a model in many orders of its steps: first with few switches between threads, which finds
+/// defects that need one certain order, then with many.
 pub(crate) fn check(model: impl Fn() + Send + Sync + 'static) {
     let model = Arc::new(model);
     let few = Arc::clone(&model);
@@ -23,17 +23,17 @@ pub(crate) fn check(model: impl Fn() + Send + Sync + 'static) {
     shuttle::check_random(begun(move || model()), iterations());
 }
 
-/// Runs a model in orders in which every thread goes on now and then, as on a real machine.
+/// Runs a model in orders in which every thread makes progress, as on a real machine.
 pub(crate) fn check_fairly(model: impl Fn() + Send + Sync + 'static) {
     shuttle::check_random(begun(model), iterations());
 }
 
-/// How many orders of each kind: `SHUTTLE_ITERATIONS`, or as many as take some seconds.
+/// The number of orders of each kind: `SHUTTLE_ITERATIONS`, or a number that takes a few seconds.
 fn iterations() -> usize {
     std::env::var("SHUTTLE_ITERATIONS").ok().and_then(|number| number.parse().ok()).unwrap_or(1_000)
 }
 
-/// With a world of its own for each time that the model runs.
+/// Gives each run of the model a separate world.
 fn begun(model: impl Fn() + Send + Sync + 'static) -> impl Fn() + Send + Sync + 'static {
     move || {
         WORLD.with(World::begin);
@@ -42,11 +42,12 @@ fn begun(model: impl Fn() + Send + Sync + 'static) -> impl Fn() + Send + Sync + 
     }
 }
 
-/// What the threads of a model share, all of which run in one thread of the system.
+/// The state that the threads of a model share. Shuttle runs all of them in one thread of the
+/// system.
 #[derive(Default)]
 struct World {
     now: Cell<Duration>,
-    /// Those that some thread may wait at for a time.
+    /// The condition variables on which threads may wait with a timeout.
     timed: RefCell<Vec<Arc<shuttle::sync::Condvar>>>,
     folders: RefCell<HashMap<PathBuf, Arc<Folder>>>,
 }
@@ -68,7 +69,7 @@ pub(crate) mod thread {
 
     pub(crate) use shuttle::thread::*;
 
-    /// Time passes at once.
+    /// Lets time pass immediately.
     pub(crate) fn sleep(duration: Duration) {
         super::pass(duration);
         yield_now();
@@ -88,14 +89,14 @@ impl Instant {
     }
 }
 
-/// Lets time pass: whoever waits for some looks whether it was enough.
+/// Lets time pass. Threads that wait with a timeout check whether it has elapsed.
 pub(crate) fn pass(duration: Duration) {
     WORLD.with(|world| world.now.set(world.now.get() + duration));
     let timed: Vec<_> = WORLD.with(|world| world.timed.borrow().clone());
     timed.iter().for_each(|condvar| condvar.notify_all());
 }
 
-/// Waiting for a time ends when [`pass`] is called, as often as by a notification.
+/// A wait with a timeout ends when [`pass`] is called or on a notification.
 #[derive(Debug, Default)]
 pub(crate) struct Condvar(Arc<shuttle::sync::Condvar>);
 
@@ -132,7 +133,8 @@ impl Condvar {
     }
 }
 
-/// tokio's, which no scheduler sees: another thread may go on before each of its calls.
+/// Wraps tokio's type, which shuttle does not schedule: another thread may continue before each
+/// call.
 #[derive(Default)]
 pub(crate) struct Notify {
     notify: tokio::sync::Notify,
@@ -155,7 +157,7 @@ impl Notify {
     }
 }
 
-/// A folder that threads lock as processes do with `flock`: in whatever order the system lets them.
+/// A folder that threads lock as processes do with `flock`. The system grants locks in any order.
 #[derive(Debug, Default)]
 struct Folder {
     held: Mutex<Held>,
@@ -218,7 +220,8 @@ impl FolderLock {
 }
 
 impl Held {
-    /// A shared lock is had beside others, also where somebody waits for an exclusive one.
+    /// A shared lock is granted while other shared locks exist, even if a thread waits for an
+    /// exclusive one.
     fn is_free(&self, is_exclusive: bool) -> bool {
         !self.exclusive && (self.shared == 0 || !is_exclusive)
     }
@@ -237,7 +240,7 @@ impl Drop for FolderLock {
     }
 }
 
-/// A mutex of shuttle, or of the standard library where no other thread of a model meets it.
+/// A mutex of shuttle, or of the standard library where no other thread of a model uses it.
 pub(crate) trait AnyMutex {
     type Guard<'a>
     where
@@ -283,8 +286,8 @@ pub(crate) fn lock<M: AnyMutex>(mutex: &M) -> M::Guard<'_> {
     mutex.locked()
 }
 
-/// The caller only waits. Shuttle's scope wakes the thread that it belongs to when the others have
-/// ended, whatever that thread waits for.
+/// The caller only waits. Shuttle's scope wakes the calling thread when the others have ended, even
+/// if that thread waits for something else.
 pub(crate) fn in_threads(count: usize, work: impl Fn() + Sync) {
     thread::scope(|scope| (0..count).for_each(|_| drop(scope.spawn(&work))));
 }

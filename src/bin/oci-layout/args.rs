@@ -10,10 +10,12 @@ use std::{
 };
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use oci_layout::{Error, FileMapping, ImageName, Platform, PlatformImage, Pool, ReadLock, Result};
+use oci_layout::{
+    Descriptor, FileMapping, ImageName, Platform, PlatformImage, Pool, ReadLock, Result,
+};
 use serde_json::Value;
 
-use crate::trust::Trust;
+use crate::{errors, trust::Trust};
 
 /// Returns a parser of values that may not be UTF-8.
 pub(crate) fn os<T: Clone + Send + Sync + 'static>(
@@ -27,7 +29,7 @@ pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
     let (source, destination) = split(text, b':');
     let source = match (source.as_bytes(), destination) {
         (b"-", None) => {
-            return Err("standard input has no path of its own: it is written -:DEST".to_owned());
+            return Err("standard input needs a destination: use -:DEST".to_owned());
         }
         (b"-", Some(_)) => "/dev/stdin".into(),
         _ => unescape(source),
@@ -40,11 +42,11 @@ pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
         };
     };
     if split(destination, b':').1.is_some() {
-        return Err(r"it is written SRC[:DEST]; a colon in a path is written \:".to_owned());
+        return Err(r"expected SRC[:DEST]; write a colon in a path as \:".to_owned());
     }
     match (source.is_empty(), destination.is_empty()) {
-        (true, _) => Err("the source in front of the colon is empty".to_owned()),
-        (_, true) => Err("the destination behind the colon is empty".to_owned()),
+        (true, _) => Err("the source before the colon is empty".to_owned()),
+        (_, true) => Err("the destination after the colon is empty".to_owned()),
         _ => Ok(FileMapping::new(source, unescape(destination))),
     }
 }
@@ -68,55 +70,38 @@ pub(crate) fn with_standard_input(args: impl IntoIterator<Item = OsString>) -> V
 pub(crate) fn paths(text: &str) -> Result<Vec<PathBuf>, String> {
     let paths: Vec<_> = text.split(',').map(PathBuf::from).collect();
     match paths.iter().any(|path| path.as_os_str().is_empty()) {
-        true => Err("it is written PATH,PATH, with a path on both sides of each comma".to_owned()),
+        true => Err("expected PATH,PATH, with a path on each side of every comma".to_owned()),
         false => Ok(paths),
     }
 }
 
-/// `[TAG=]DIR`: the folder of an image, with an optional name.
+/// `[NAME=]DIR`: a folder or layout, with an optional name.
 #[derive(Clone, Debug)]
-pub(crate) struct TaggedFolder {
-    pub(crate) tag: Option<String>,
-    pub(crate) dir: PathBuf,
-}
-
-impl TaggedFolder {
-    pub(crate) fn parse(text: &OsStr) -> Result<Self, String> {
-        let (tag, dir) = match split(text, b'=') {
-            (tag, Some(dir)) => (Some(name(&utf8(unescape(tag))?)?), dir),
-            (dir, None) => (None, dir),
-        };
-        if split(dir, b'=').1.is_some() {
-            return Err(
-                r"it is written [TAG=]DIR; an equals sign in a path is written \=".to_owned()
-            );
-        }
-        if dir.is_empty() {
-            return Err("the folder is empty".to_owned());
-        }
-        Ok(Self { tag, dir: unescape(dir).into() })
-    }
-}
-
-/// `[NAME=]DIR`: a layout, with an optional repository name.
-#[cfg(feature = "registry")]
-#[derive(Clone, Debug)]
-pub(crate) struct NamedLayout {
+pub(crate) struct NamedFolder {
     pub(crate) name: Option<String>,
     pub(crate) dir: PathBuf,
 }
 
-#[cfg(feature = "registry")]
-impl NamedLayout {
+impl NamedFolder {
+    /// Parses `[TAG=]DIR`. The name must be a tag or the full name of an image.
+    pub(crate) fn parse_tagged(text: &OsStr) -> Result<Self, String> {
+        let folder = Self::parse_as("[TAG=]DIR", text)?;
+        folder.name.as_deref().map_or(Ok(()), |tag| name(tag).map(|_| ()))?;
+        Ok(folder)
+    }
+
+    #[cfg(feature = "registry")]
     pub(crate) fn parse(text: &OsStr) -> Result<Self, String> {
+        Self::parse_as("[NAME=]DIR", text)
+    }
+
+    fn parse_as(form: &str, text: &OsStr) -> Result<Self, String> {
         let (name, dir) = match split(text, b'=') {
             (name, Some(dir)) => (Some(utf8(unescape(name))?), dir),
             (dir, None) => (None, dir),
         };
         if split(dir, b'=').1.is_some() {
-            return Err(
-                r"it is written [NAME=]DIR; an equals sign in a path is written \=".to_owned()
-            );
+            return Err(format!(r"expected {form}; write an equals sign in a path as \="));
         }
         if dir.is_empty() {
             return Err("the folder is empty".to_owned());
@@ -144,7 +129,7 @@ impl LayoutTag {
             (layout, tag) = (OsStr::from_bytes(plain), Some(format!("sha256:{hex}")));
         }
         match &tag {
-            Some(tag) if tag.is_empty() => Err("the tag behind the colon is empty".to_owned()),
+            Some(tag) if tag.is_empty() => Err("the tag after the colon is empty".to_owned()),
             _ if layout.is_empty() => Err("the layout is empty".to_owned()),
             _ => Ok(Self { layout: unescape(layout).into(), tag }),
         }
@@ -153,7 +138,7 @@ impl LayoutTag {
     /// As [`LayoutTag::parse`], but requires a tag.
     pub(crate) fn parse_with_tag(text: &OsStr) -> Result<Self, String> {
         match Self::parse(text)? {
-            Self { tag: None, .. } => Err("it has no tag: it is written LAYOUT:TAG".to_owned()),
+            Self { tag: None, .. } => Err("expected LAYOUT:TAG, but there is no tag".to_owned()),
             whole => Ok(whole),
         }
     }
@@ -197,21 +182,28 @@ pub(crate) fn read_json(path: &Path) -> Result<Value> {
         b"-" => io::read_to_string(io::stdin()).map(String::into_bytes),
         _ => fs::read(path),
     };
-    let json = json.map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
+    let json = json.map_err(errors::read(path))?;
     parse_json(&json, || format!("{path:?}"))
 }
 
 fn parse_json(json: &[u8], what: impl Fn() -> String) -> Result<Value> {
     serde_json::from_slice(json)
-        .map_err(|error| Error::Invalid { what: what(), reason: format!("not JSON: {error}") })
+        .map_err(|error| errors::invalid(what(), format!("not JSON: {error}")))
 }
 
 /// Parses `K=V`.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("it is written KEY=VALUE".to_owned()),
+        _ => Err("expected KEY=VALUE".to_owned()),
     }
+}
+
+/// Returns the name of an image in an index: its full name, or else its tag.
+pub(crate) fn image_name(image: &Descriptor) -> Option<&str> {
+    let annotation = |key: &str| image.annotations.get(key).map(String::as_str);
+    annotation("io.containerd.image.name")
+        .or_else(|| annotation("org.opencontainers.image.ref.name"))
 }
 
 /// Checks a tag or full name of an image before the work begins.
@@ -236,14 +228,14 @@ pub(crate) fn ports(text: &str) -> Result<Vec<String>, String> {
         {
             Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
         }
-        _ => Err("it is written PORT[-PORT][/PROTOCOL], as in 80, 53/udp or 8000-8010".to_owned()),
+        _ => Err("expected PORT[-PORT][/PROTOCOL], as in 80, 53/udp or 8000-8010".to_owned()),
     }
 }
 
 /// Parses the name of an environment variable.
 pub(crate) fn variable_name(text: &str) -> Result<String, String> {
     match text.is_empty() || text.contains('=') {
-        true => Err("it is a name, without an equals sign".to_owned()),
+        true => Err("expected a name without an equals sign".to_owned()),
         false => Ok(text.to_owned()),
     }
 }
@@ -255,7 +247,7 @@ pub(crate) fn threads(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
         .filter(|&threads| threads <= MOST)
-        .ok_or_else(|| format!("it is a number from 0 to {MOST}"))
+        .ok_or_else(|| format!("expected a number from 0 to {MOST}"))
 }
 
 /// Creates a pool with the number of threads from the option, from Nix, or else of all CPUs.
@@ -276,7 +268,11 @@ pub(crate) fn created() -> Result<Option<String>> {
             .ok()
             .filter(|&seconds: &i64| seconds >= 0)
             .map(jiff::Timestamp::from_second);
-        time.and_then(Result::ok).ok_or_else(|| "it is a number of seconds since 1970".to_owned())
+        time.and_then(Result::ok).ok_or_else(|| {
+            "expected a number of seconds since \
+            1970"
+                .to_owned()
+        })
     };
     // In a shell, a variable that should be unset is often empty.
     let text = env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty());
@@ -286,10 +282,7 @@ pub(crate) fn created() -> Result<Option<String>> {
 /// Parses the value of an environment variable.
 fn variable<T>(name: &str, text: &OsStr, parse: impl Fn(&str) -> Result<T, String>) -> Result<T> {
     let value = text.to_str().ok_or_else(String::new).and_then(parse);
-    value.map_err(|reason| Error::Invalid {
-        what: format!("environment variable {name}={text:?}"),
-        reason,
-    })
+    value.map_err(|reason| errors::invalid(format!("environment variable {name}={text:?}"), reason))
 }
 
 /// Splits the text at the first separator that is not escaped by a backslash.
@@ -316,7 +309,7 @@ fn unescape(text: &OsStr) -> OsString {
     OsString::from_vec(plain)
 }
 
-fn utf8(text: OsString) -> Result<String, String> {
+pub(crate) fn utf8(text: OsString) -> Result<String, String> {
     text.into_string().map_err(|text| format!("the name {text:?} is not UTF-8"))
 }
 
@@ -356,11 +349,11 @@ mod tests {
             (r"a\=b", None, "a=b"),
             (r"ghcr.io/me/app:1.0=a\=b:c", Some("ghcr.io/me/app:1.0"), "a=b:c"),
         ] {
-            let parsed = TaggedFolder::parse(text.as_ref()).unwrap();
-            assert_eq!((parsed.tag.as_deref(), parsed.dir), (tag, dir.into()), "{text}");
+            let parsed = NamedFolder::parse_tagged(text.as_ref()).unwrap();
+            assert_eq!((parsed.name.as_deref(), parsed.dir), (tag, dir.into()), "{text}");
         }
         for text in ["", "=dir", "tag=", "a=b=c"] {
-            TaggedFolder::parse(text.as_ref()).unwrap_err();
+            NamedFolder::parse_tagged(text.as_ref()).unwrap_err();
         }
     }
 

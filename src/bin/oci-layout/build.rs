@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use oci_layout::{
     BaseFiles, Compression, ConfigOptions, Image, LayoutOptions, ManifestOptions, Pool, Result,
-    image_config, image_layout, image_manifest, layer_tar,
+    image_config, image_layout, image_manifest,
 };
 use serde_json::{Map, Value, json};
 
@@ -15,7 +15,7 @@ use crate::{
     out::print,
     output::Output,
     progress,
-    steps::{AboveArgs, ConfigArgs, kept, recipe_trust},
+    steps::{AboveArgs, ConfigArgs, pack, recipe_trust},
     trust::Trust,
     write_args::WriteArgs,
 };
@@ -125,13 +125,10 @@ impl Build {
         config.check()?;
         let write = self.write.options();
         let output = Output::claim(&self.output, write)?;
-        let layer = progress::show("packing", |bytes| {
-            let (files, options) = self.layer.apply(self.compression.into());
-            let options = self.over.options(options, config.base.as_ref().map(BaseFiles::from));
-            let options = options.progress(bytes.progress()).strict(warnings.strict);
-            layer_tar(files, kept(options, self.sparse, output.dir()).write(write).pool(pool))
-        })?;
-        warnings.print(layer.warnings());
+        let (files, options) = self.layer.apply(self.compression.into());
+        let options = self.over.options(options, config.base.as_ref().map(BaseFiles::from));
+        let options = options.write(write).pool(pool);
+        let layer = pack(files, options, self.sparse, output.dir(), warnings)?;
         let config = image_config([&layer], config)?;
         warnings.print(config.warnings());
         let annotations: Map<String, Value> =

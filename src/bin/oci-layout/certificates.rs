@@ -2,9 +2,11 @@
 
 use std::{env, ffi::OsString};
 
-use oci_layout::{Error, Result};
+use oci_layout::Result;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls_native_certs::load_native_certs;
+
+use crate::errors;
 
 /// Returns their certificates: those in NIX_SSL_CERT_FILE if neither SSL_CERT_FILE nor SSL_CERT_DIR
 /// is set; else those that SSL_CERT_FILE names or the system has; and Mozilla's if there are none,
@@ -17,15 +19,10 @@ pub(crate) fn authorities() -> Result<Vec<Vec<u8>>> {
     if let Some(file) = of_nix.filter(|file| std::path::Path::new(file).is_file()) {
         let certificates =
             CertificateDer::pem_file_iter(&file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        let refuse = |error| Error::Invalid {
-            what: format!("NIX_SSL_CERT_FILE {file:?}"),
-            reason: format!("{error}"),
-        };
-        return Ok(certificates
-            .map_err(refuse)?
-            .iter()
-            .map(|certificate| certificate.to_vec())
-            .collect());
+        let certificates = certificates.map_err(|error| {
+            errors::invalid(format!("NIX_SSL_CERT_FILE {file:?}"), error.to_string())
+        })?;
+        return Ok(certificates.iter().map(|certificate| certificate.to_vec()).collect());
     }
     let found = load_native_certs().certs;
     let built_in = webpki_root_certs::TLS_SERVER_ROOT_CERTS;

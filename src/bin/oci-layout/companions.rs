@@ -4,9 +4,9 @@ use std::{fs, path::PathBuf};
 
 use clap::{Args, Command};
 use clap_complete::Shell;
-use oci_layout::{Error, Result};
+use oci_layout::Result;
 
-use crate::out::print_text;
+use crate::{errors, out::print_text};
 
 /// Prints a shell completion script.
 #[derive(Args)]
@@ -43,6 +43,6 @@ impl Man {
     pub(crate) fn run(self, program: Command) -> Result<()> {
         fs::create_dir_all(&self.dir)
             .and_then(|()| clap_mangen::generate_to(program, &self.dir))
-            .map_err(|cause| Error::Write { path: self.dir, cause })
+            .map_err(errors::write(&self.dir))
     }
 }

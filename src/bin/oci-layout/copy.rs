@@ -23,6 +23,7 @@ use self::source::Source;
 use crate::{
     Warnings,
     args::{self, LayoutTag},
+    errors,
     out::print,
     trust::Trust,
 };
@@ -90,25 +91,15 @@ impl Copy {
                 load(docker, &image, &destination)?
             }
             _ => {
-                if let Some(warning) = image.warnings().first() {
-                    let reason = format!(
-                        "{warning}, and registries take no such index: copy one platform, by the \
-                         digest of its manifest, as LAYOUT@sha256:…"
-                    );
-                    return Err(Error::Invalid {
-                        what: format!("image {}", image.digest()),
-                        reason,
-                    });
-                }
+                let advice = "copy one platform by the digest of its manifest, as LAYOUT@sha256:…";
+                errors::refuse_partial(&image, advice)?;
                 let source = Source::new(&layout, &image, pool)?;
                 let mut skopeo = client(&self.skopeo);
                 // No signature policy applies: the image comes from a local layout.
                 skopeo.args(["--insecure-policy", "copy"]).args(destination.skopeo_options());
                 skopeo.args(source.options).args(&self.arguments);
                 skopeo.arg(&source.reference).arg(destination.to_string());
-                Running::start(skopeo)?
-                    .wait()
-                    .map_err(|cause| Error::Read { path: self.skopeo, cause })?
+                Running::start(skopeo)?.wait().map_err(errors::read(self.skopeo))?
             }
         };
         if status.success() {
@@ -126,19 +117,14 @@ struct Destination {
 
 impl Destination {
     fn new(to: Option<&str>, given: Option<&str>, image: &Image) -> Result<Self> {
-        let invalid =
-            |reason: &str| Error::Invalid { what: "DEST".to_owned(), reason: reason.to_owned() };
-        let given = match given {
-            Some(given) => given,
-            None => {
-                image.descriptor().annotations.get("io.containerd.image.name").ok_or_else(|| {
-                    invalid(
-                        "the image has no full name in the layout that it could have there: say \
-                    where it goes",
-                    )
-                })?
-            }
-        };
+        let invalid = |reason: &str| errors::invalid("DEST", reason);
+        let given =
+            match given {
+                Some(given) => given,
+                None => image.descriptor().annotations.get("io.containerd.image.name").ok_or_else(
+                    || invalid("the image has no full name in the layout: give the destination"),
+                )?,
+            };
         let (transport, reference) = match (to, given.split_once(':')) {
             // The user may give the transport twice.
             (Some(to), Some((transport, reference))) if to == transport => (to, reference),
@@ -146,7 +132,7 @@ impl Destination {
             (None, Some((transport, reference))) => (transport, reference),
             (None, None) => {
                 return Err(invalid(
-                    "it is written TRANSPORT:REFERENCE, as in docker://ghcr.io/me/app:1.0",
+                    "expected TRANSPORT:REFERENCE, as in docker://ghcr.io/me/app:1.0",
                 ));
             }
         };
@@ -222,7 +208,7 @@ struct Running {
 impl Running {
     fn start(mut command: Command) -> Result<Self> {
         let what = format!("program {:?}", command.get_program());
-        let failed = |reason| Error::Invalid { what: what.clone(), reason };
+        let failed = |reason: String| errors::invalid(&what, reason);
         // Installed before the client starts: an earlier signal would end only this program.
         let mut signals =
             Signals::new([SIGHUP, SIGINT, SIGTERM]).map_err(|cause| failed(cause.to_string()))?;
@@ -238,7 +224,7 @@ impl Running {
         thread::Builder::new().spawn(forward).map_err(|cause| failed(cause.to_string()))?;
         let client = command.spawn().map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => failed(
-                "it is not there: install it, or say where it is (--skopeo, --docker)".to_owned(),
+                "not found: install it, or give its path with --skopeo or --docker".to_owned(),
             ),
             _ => failed(cause.to_string()),
         })?;
@@ -268,11 +254,11 @@ fn load(mut docker: Command, image: &Image, destination: &Destination) -> Result
         [image.clone().tagged(name)],
         ArchiveOptions::default(),
     );
-    let status = docker.wait().map_err(|cause| Error::Read { path: "docker".into(), cause })?;
+    let status = docker.wait().map_err(errors::read("docker"))?;
     match written {
         // If docker stops reading, it reports the reason itself.
         Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(status),
-        Err(Error::Write { cause, .. }) => Err(Error::Write { path: "docker".into(), cause }),
+        Err(Error::Write { cause, .. }) => Err(errors::write("docker")(cause)),
         written => written.map(|_| status),
     }
 }

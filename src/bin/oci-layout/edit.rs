@@ -8,7 +8,7 @@ use oci_layout::{Error, ImageLayout, Pool, Result};
 
 use crate::{
     Warnings,
-    args::{self, LayoutTag, TaggedFolder},
+    args::{self, LayoutTag, NamedFolder},
     out::say,
     progress,
     steps::{lock_images, open_images},
@@ -28,8 +28,8 @@ pub(crate) struct Append {
     /// The folder of an image, written by image-manifest, with an optional tag or full name; or a
     /// layout (a folder or an oci-archive), whose images keep their tags if none is given. An
     /// equals sign in a path is written `\=`
-    #[arg(value_name = "[TAG=]DIR", required = true, value_parser = args::os(TaggedFolder::parse))]
-    images: Vec<TaggedFolder>,
+    #[arg(value_name = "[TAG=]DIR", required = true, value_parser = args::os(NamedFolder::parse_tagged))]
+    images: Vec<NamedFolder>,
 
     /// The layout to add images to
     #[arg(short, long, value_name = "LAYOUT")]
@@ -72,7 +72,7 @@ impl Remove {
         let tag = tag.unwrap_or_default();
         open_layout(&layout, self.write, trust)?.remove(&tag)?;
         say(format_args!(
-            "removed {tag} from {}; `oci-layout gc` removes the blobs that nothing needs any more",
+            "removed {tag} from {}; `oci-layout gc` removes blobs that are no longer needed",
             layout.display()
         ));
         Ok(())
@@ -129,7 +129,7 @@ pub(crate) struct Fill {
 impl Fill {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
         let layout = open_layout(&self.layout, self.write, trust)?;
-        let filled = progress::show("making the layers", |_| layout.fill(pool))?;
+        let filled = progress::show("building the layers", |_| layout.fill(pool))?;
         let bytes = filled.iter().map(|blob| blob.size).sum();
         say(format_args!("{} blobs made, {}", filled.len(), DecimalBytes(bytes)));
         Ok(())
@@ -140,7 +140,7 @@ fn open_layout(path: &Path, write: WriteArgs, trust: &Trust) -> Result<ImageLayo
     let layout = trust.open(path).map(|layout| layout.write_options(write.options()));
     layout.map_err(|error| match error {
         Error::NotALayout { path, reason } => {
-            let reason = format!("{reason}; `oci-layout image-layout` makes one");
+            let reason = format!("{reason}; `oci-layout image-layout` creates one");
             Error::NotALayout { path, reason }
         }
         other => other,

@@ -14,7 +14,8 @@ use oci_layout::{
 
 use crate::{
     Warnings,
-    args::{self, LayoutTag},
+    args::{self, LayoutTag, image_name},
+    errors,
     out::print,
     output::OutputFile,
     progress,
@@ -142,12 +143,9 @@ fn write(
     if path == Path::new("-") {
         let stdout = io::stdout();
         if stdout.is_terminal() {
-            let reason = "it is a terminal, for which a tar is nothing: pipe it into docker load, \
-                or give a file with -o";
-            return Err(Error::Invalid {
-                what: "standard output".to_owned(),
-                reason: reason.to_owned(),
-            });
+            let reason = "a terminal cannot display a tar: pipe it into docker load, or give a \
+                file with -o";
+            return Err(errors::invalid("standard output", reason));
         }
         return match archive(stdout.lock(), images, options, Path::new("standard output")) {
             // A reader may stop early; that is not an error.
@@ -160,12 +158,7 @@ fn write(
     let written = if path.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir()) {
         // A device or a fifo is written in place; it must not be replaced by a file.
         let file = File::options().write(true).open(path);
-        archive(
-            file.map_err(|cause| Error::Write { path: path.to_owned(), cause })?,
-            images,
-            options,
-            path,
-        )?
+        archive(file.map_err(errors::write(path))?, images, options, path)?
     } else {
         let mut file = OutputFile::claim(path, write)?;
         let written = archive(&mut file, images, options, path)?;
@@ -182,15 +175,12 @@ fn archive(
     path: &Path,
 ) -> Result<WrittenArchive> {
     image_archive(BufWriter::new(to), images, options).map_err(|error| match error {
-        Error::Write { cause, .. } => Error::Write { path: path.to_owned(), cause },
+        Error::Write { cause, .. } => errors::write(path)(cause),
         other => other,
     })
 }
 
 /// Returns the name of the image in the tar.
 fn name(image: &Descriptor) -> String {
-    let annotation = |key: &str| image.annotations.get(key).cloned();
-    let name = annotation("io.containerd.image.name")
-        .or_else(|| annotation("org.opencontainers.image.ref.name"));
-    name.unwrap_or_else(|| image.digest.to_string())
+    image_name(image).map_or_else(|| image.digest.to_string(), str::to_owned)
 }

@@ -145,7 +145,7 @@ impl Documents<'_> {
         const DEEPEST: usize = 8;
         if descriptor.media_type.is_index() && depth == DEEPEST {
             return Ok(What::Unreadable {
-                error: format!("it lies more than {DEEPEST} indexes deep"),
+                error: format!("indexes are nested more than {DEEPEST} deep"),
             });
         }
         if descriptor.media_type.is_index() {

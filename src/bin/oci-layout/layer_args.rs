@@ -94,8 +94,7 @@ fn owner(text: &str) -> Result<Owner, String> {
     }
     let number = |text: &str| {
         let number = text.parse().map(Attribute::Set);
-        number
-            .map_err(|_| "it is written UID[:GID] in numbers, as in 1000:1000, or keep".to_owned())
+        number.map_err(|_| "expected UID[:GID] in numbers, as in 1000:1000, or keep".to_owned())
     };
     let (uid, gid) = text.split_once(':').unwrap_or((text, text));
     Ok(Owner { uid: number(uid)?, gid: number(gid)? })
@@ -108,7 +107,7 @@ fn mode(text: &str) -> Result<Attribute<u32>, String> {
     match u32::from_str_radix(text, 8) {
         _ if text == "keep" => Ok(Attribute::Keep),
         Ok(mode) if is_octal => Ok(Attribute::Set(mode)),
-        _ => Err("it is up to four octal digits, as in 0755, or keep".to_owned()),
+        _ => Err("expected up to four octal digits, as in 0755, or keep".to_owned()),
     }
 }
 
@@ -119,7 +118,7 @@ fn kept<T: std::str::FromStr>(text: &str) -> Result<Attribute<T>, String> {
         text => text
             .parse()
             .map(Attribute::Set)
-            .map_err(|_| "it is a whole number of seconds, or keep".to_owned()),
+            .map_err(|_| "expected a whole number of seconds, or keep".to_owned()),
     }
 }
 
@@ -128,7 +127,7 @@ fn hard_links(text: &str) -> Result<HardLinks, String> {
         "copy" => Ok(HardLinks::Copy),
         "keep" => Ok(HardLinks::Keep),
         "merge" => Ok(HardLinks::Merge),
-        _ => Err("it is copy, keep or merge".to_owned()),
+        _ => Err("expected copy, keep or merge".to_owned()),
     }
 }
 
@@ -137,6 +136,6 @@ fn on_conflict(text: &str) -> Result<OnConflict, String> {
         "error" => Ok(OnConflict::Error),
         "first" => Ok(OnConflict::FirstWins),
         "last" => Ok(OnConflict::LastWins),
-        _ => Err("it is error, first or last".to_owned()),
+        _ => Err("expected error, first or last".to_owned()),
     }
 }

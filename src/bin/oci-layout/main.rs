@@ -9,7 +9,10 @@ mod closure;
 mod companions;
 mod copy;
 mod edit;
+mod errors;
 mod export;
+mod files;
+mod image_arg;
 mod inspect;
 mod layer_args;
 mod nix;
@@ -118,6 +121,10 @@ enum Command {
     Fill(edit::Fill),
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
+    Ls(files::Ls),
+    Cat(files::Cat),
+    Cp(files::Cp),
+    Unpack(files::Unpack),
     Export(export::Export),
     Copy(copy::Copy),
     #[cfg(feature = "registry")]
@@ -167,6 +174,10 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::Fill(fill) => fill.run(&pool, &trust)?,
         Command::Verify(verify) => return verify.run(&pool, warnings, &trust),
         Command::Inspect(inspect) => inspect.run(&pool, &trust)?,
+        Command::Ls(ls) => ls.run(warnings, &trust)?,
+        Command::Cat(cat) => cat.run(&trust)?,
+        Command::Cp(cp) => cp.run(&pool, warnings, &trust)?,
+        Command::Unpack(unpack) => unpack.run(&pool, warnings, &trust)?,
         Command::Export(export) => export.run(&pool, warnings, &trust)?,
         Command::Copy(copy) => return copy.run(&pool, warnings, &trust),
         #[cfg(feature = "registry")]

@@ -6,8 +6,9 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use oci_layout::{Error, Pool, Result, nix};
+use oci_layout::{Pool, Result, nix};
 
+use crate::errors;
 #[cfg(feature = "registry")]
 use crate::registries;
 
@@ -74,10 +75,11 @@ impl Nix {
 fn attributes_file() -> Result<PathBuf> {
     let named = env::var_os("NIX_ATTRS_JSON_FILE").map(PathBuf::from).filter(|file| file.exists());
     let in_top = || Some(Path::new(&env::var_os("NIX_BUILD_TOP")?).join(".attrs.json"));
-    named.or_else(in_top).ok_or_else(|| Error::Invalid {
-        what: "oci-layout nix".to_owned(),
-        reason:
-            "it is the builder of a derivation, and Nix did not start it: use the functions in nix/"
-                .to_owned(),
+    named.or_else(in_top).ok_or_else(|| {
+        errors::invalid(
+            "oci-layout nix",
+            "this is the builder of a derivation, but Nix did not start it: use the functions in \
+             nix/",
+        )
     })
 }

@@ -7,12 +7,13 @@ use std::{
     ffi::OsString,
     fmt::Display,
     io::{self, Write},
-    path::Path,
 };
 
 use clap::Parser;
 use oci_layout::{Error, Printable, PrintableJson, Report, Result};
 use serde::Serialize;
+
+use crate::errors;
 
 /// Prints a line on standard error. A failure to write is ignored, so that the work continues.
 pub(crate) fn say(line: impl Display) {
@@ -39,7 +40,7 @@ pub(crate) fn print_text(text: &str) -> Result<()> {
 fn wanted(written: io::Result<()>) -> Result<()> {
     match written {
         Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::Write { path: Path::new("standard output").to_owned(), cause })
+            Err(errors::write("standard output")(cause))
         }
         _ => Ok(()),
     }

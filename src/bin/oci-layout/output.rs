@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use oci_layout::{Error, Result, WriteOptions};
+use oci_layout::{Result, WriteOptions};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -32,6 +32,7 @@ use self::{
     claim::{Claim, Found},
     leftovers::Leftovers,
 };
+use crate::errors;
 
 /// The folder in which a layout is written again if its folder has a complete layout of a killed
 /// run.
@@ -53,7 +54,7 @@ impl Output {
         let shared = Arc::new(Shared::default());
         // A signal that arrives now waits until it is known what to remove.
         let mut undo = shared.undo();
-        shared.remove_on_signals().map_err(|cause| Error::Write { path: dir.to_owned(), cause })?;
+        shared.remove_on_signals().map_err(errors::write(dir))?;
         let folder = Folder::claim(dir, write)?;
         let made_in = if folder.is_whole { dir.join(AGAIN) } else { dir.to_owned() };
         *undo = Some(Undo::Folder(folder));
@@ -82,20 +83,16 @@ impl Output {
 
     /// Replaces the existing layout by the new copy if both have the same index.
     fn replace(&self) -> Result<()> {
-        let read = |path: PathBuf| fs::read(&path).map_err(|cause| Error::Read { path, cause });
+        let read = |path: PathBuf| fs::read(&path).map_err(errors::read(path));
         if read(self.dir.join("index.json"))? != read(self.folder.join("index.json"))? {
-            let reason = "is an image layout, and not the one that would be made: append to it, \
-                or choose another folder";
-            return Err(Error::OutputExists {
-                path: self.folder.clone(),
-                reason: reason.to_owned(),
-            });
+            let reason = "is an image layout with other contents: append to it, or choose another \
+                folder";
+            return Err(errors::output_exists(&self.folder, reason));
         }
         for file in Leftovers::of(&self.dir).files {
             let to = self.folder.join(file.strip_prefix(&self.dir).unwrap_or(&file));
-            let write = |cause| Error::Write { path: to.clone(), cause };
-            to.parent().map_or(Ok(()), fs::create_dir_all).map_err(write)?;
-            fs::rename(&file, &to).map_err(write)?;
+            let moved = to.parent().map_or(Ok(()), fs::create_dir_all);
+            moved.and_then(|()| fs::rename(&file, &to)).map_err(errors::write(&to))?;
         }
         Leftovers::of(&self.dir).remove();
         let _ = fs::remove_dir(&self.dir);
@@ -143,8 +140,10 @@ struct Folder {
 impl Folder {
     fn claim(dir: &Path, write: WriteOptions) -> Result<Self> {
         if fs::metadata(dir).is_ok_and(|file| !file.is_dir()) {
-            let reason = "is not a folder: choose another place for the output".to_owned();
-            return Err(Error::OutputExists { path: dir.to_owned(), reason });
+            return Err(errors::output_exists(
+                dir,
+                "is not a folder: choose another path for the output",
+            ));
         }
         let missing = |path: &&Path| {
             fs::symlink_metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
@@ -152,7 +151,7 @@ impl Folder {
         let named = |path: &&Path| !path.as_os_str().is_empty();
         let made = dir.ancestors().take_while(named).take_while(missing).last().map(Path::to_owned);
         let begun = fs::create_dir_all(dir)
-            .map_err(|cause| Error::Write { path: dir.to_owned(), cause })
+            .map_err(errors::write(dir))
             .and_then(|()| Claim::take(dir, write));
         let (claim, found) = match begun {
             Ok(begun) => begun,

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use clap::Args;
@@ -12,6 +12,7 @@ use oci_layout::{
 };
 
 use crate::{
+    errors,
     out::{self, print, say},
     output::{self, Output},
     progress,
@@ -69,13 +70,13 @@ impl Pull {
         let client = registries.client()?;
         let Some(output) = output else {
             let manifest = client.manifest(&reference, platform.as_ref())?;
-            let write =
-                |cause| Error::Write { path: Path::new("standard output").to_owned(), cause };
             // The digest is that of the exact bytes. A terminal does not need them, and would
             // interpret control characters.
             return match io::stdout().is_terminal() {
                 true => out::print_json_text(manifest.bytes()),
-                false => io::stdout().write_all(manifest.bytes()).map_err(write),
+                false => io::stdout()
+                    .write_all(manifest.bytes())
+                    .map_err(errors::write("standard output")),
             };
         };
         let digest = progress::show("pulling", |bytes| {
@@ -94,7 +95,7 @@ impl Pull {
         })?;
         if reference.digest.is_none() {
             say(format_args!(
-                "oci-layout: note: the tag may mean another image tomorrow: pin it as {}",
+                "oci-layout: note: the tag can change: to pin this image, use {}",
                 reference.at(digest)
             ));
         }

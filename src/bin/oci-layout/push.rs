@@ -1,10 +1,11 @@
 //! `push`: sends an image of a layout to registries.
 
 use clap::Args;
-use oci_layout::{Error, Image, Platform, Pool, Result, registry::Reference};
+use oci_layout::{Image, Platform, Pool, Result, registry::Reference};
 
 use crate::{
     args::{self, LayoutTag},
+    errors,
     out::print,
     progress,
     registries::Registries,
@@ -66,12 +67,7 @@ impl Push {
             Some(platform) => Image::from(layout.image(tag, Some(platform))?),
             None => layout.whole_image(tag)?,
         };
-        if let Some(warning) = image.warnings().first() {
-            let reason = format!(
-                "{warning}, and registries take no such index: push one platform, with --platform"
-            );
-            return Err(Error::Invalid { what: format!("image {}", image.digest()), reason });
-        }
+        errors::refuse_partial(&image, "push one platform with --platform")?;
         let client = mount_from
             .into_iter()
             .fold(registries.client()?, |client, path| client.mount_from(path));

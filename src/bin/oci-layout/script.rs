@@ -8,7 +8,9 @@ use std::{
     path::Path,
 };
 
-use oci_layout::{Error, Result};
+use oci_layout::Result;
+
+use crate::errors;
 
 /// The maximum size of a script. It consists of arguments, and the kernel accepts little more.
 const MAX_SCRIPT: u64 = 1 << 20;
@@ -46,11 +48,11 @@ fn read(path: &Path) -> Result<Option<Vec<String>>> {
     if !text.strip_prefix(b"#!").is_some_and(|_| names_us(&text[2..end])) {
         return Ok(None);
     }
-    serde_json::from_slice(&text[end..]).map(Some).map_err(|error| Error::Invalid {
-        what: format!("script {path:?}"),
-        reason: format!(
-            "below its first line it is a JSON list of strings, the arguments: {error}"
-        ),
+    serde_json::from_slice(&text[end..]).map(Some).map_err(|error| {
+        let reason = format!(
+            "expected a JSON list of strings, the arguments, after the first line: {error}"
+        );
+        errors::invalid(format!("script {path:?}"), reason)
     })
 }
 

@@ -21,7 +21,8 @@ use signal_hook::{
 };
 
 use crate::{
-    args::{self, NamedLayout},
+    args::{self, NamedFolder},
+    errors,
     out::{print, say},
     trust::Trust,
 };
@@ -51,8 +52,8 @@ Example:
 pub(crate) struct Serve {
     /// A layout (a folder, an oci-archive or a docker-archive), with an optional repository name.
     /// An equals sign in a path is written `\=`
-    #[arg(value_name = "[NAME=]DIR", required = true, value_parser = args::os(NamedLayout::parse))]
-    layouts: Vec<NamedLayout>,
+    #[arg(value_name = "[NAME=]DIR", required = true, value_parser = args::os(NamedFolder::parse))]
+    layouts: Vec<NamedFolder>,
 
     /// The address to listen on; port 0 selects a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
@@ -101,8 +102,18 @@ impl Serve {
         // server.
         let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]);
         let mut signals = signals.map_err(|cause| Error::Listen { address: self.listen, cause })?;
-        let is_verbose = self.verbose || io::stderr().is_terminal();
         let taken = sender.clone();
+        let started = thread::Builder::new().spawn(move || {
+            for signal in signals.forever() {
+                if sender.send(End::Signal).is_err() {
+                    // This is the second signal: do not wait for clients any longer.
+                    process::exit(128 + signal);
+                }
+            }
+        });
+        // Without this thread, nothing would end the program.
+        started.map_err(|cause| Error::Listen { address: self.listen, cause })?;
+        let is_verbose = self.verbose || io::stderr().is_terminal();
         let (has_tls, has_login) = (self.tls_cert.is_some(), self.htpasswd.is_some());
         let mut endpoint =
             Endpoint::new(repositories(self.layouts, trust)?)?.pool(pool).hosts(self.hosts)?;
@@ -134,16 +145,6 @@ impl Serve {
         // after the others.
         print(format_args!("{scheme}://{address}"))?;
 
-        let started = thread::Builder::new().spawn(move || {
-            for signal in signals.forever() {
-                if sender.send(End::Signal).is_err() {
-                    // This is the second signal: do not wait for clients any longer.
-                    process::exit(128 + signal);
-                }
-            }
-        });
-        // Without this thread, nothing would end the program.
-        started.map_err(|cause| Error::Listen { address: self.listen, cause })?;
         let end = loop {
             match ends.recv() {
                 Ok(End::Taken) if !self.once => {}
@@ -155,7 +156,7 @@ impl Serve {
         serving.stop();
         Ok(match end {
             End::Signal if self.once => {
-                say(format_args!("oci-layout: error: interrupted before anybody took an image"));
+                say(format_args!("oci-layout: error: interrupted before a client pulled an image"));
                 ExitCode::FAILURE
             }
             _ => ExitCode::SUCCESS,
@@ -167,23 +168,23 @@ impl Serve {
 fn note(has_tls: bool, has_login: bool) -> Option<&'static str> {
     match (has_tls, has_login) {
         (true, true) => None,
-        (false, true) => {
-            Some("there is no TLS: whoever sees a connection sees the password (--tls-cert)")
-        }
-        (true, false) => {
-            Some("there is no login: whoever reaches the address reads all of it (--htpasswd)")
-        }
-        (false, false) => {
-            Some("there is no TLS and no login: whoever reaches the address reads all of it")
-        }
+        (false, true) => Some("there is no TLS: passwords are sent in clear text (--tls-cert)"),
+        (true, false) => Some(
+            "there is no login: everyone who can reach the address can read everything \
+                (--htpasswd)",
+        ),
+        (false, false) => Some(
+            "there is no TLS and no login: everyone who can reach the address can read \
+                everything",
+        ),
     }
 }
 
 /// Opens the layouts, with the names of their repositories.
-fn repositories(layouts: Vec<NamedLayout>, trust: &Trust) -> Result<Vec<(String, ImageLayout)>> {
+fn repositories(layouts: Vec<NamedFolder>, trust: &Trust) -> Result<Vec<(String, ImageLayout)>> {
     let mut dirs: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut repositories = Vec::new();
-    for NamedLayout { name, dir } in layouts {
+    for NamedFolder { name, dir } in layouts {
         let layout = trust.open(&dir)?;
         // Report a broken layout at startup instead of to the first client.
         layout.index()?;
@@ -198,15 +199,14 @@ fn repositories(layouts: Vec<NamedLayout>, trust: &Trust) -> Result<Vec<(String,
 }
 
 fn nameless(dir: &Path) -> Error {
-    let reason =
-        "no repository's name can be made of the folder's: give one, as NAME=DIR".to_owned();
-    Error::Invalid { what: format!("layout {dir:?}"), reason }
+    let reason = "no valid repository name can be derived from the folder: give one as NAME=DIR";
+    errors::invalid(format!("layout {dir:?}"), reason)
 }
 
 fn same_name(name: &str, first: &Path, second: &Path) -> Error {
     Error::Images {
         first: format!("{first:?}"),
         second: format!("{second:?}"),
-        reason: format!("are both called {name:?}: give one of them another name, as NAME=DIR"),
+        reason: format!("are both called {name:?}: rename one of them with NAME=DIR"),
     }
 }

@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    BaseFiles, Blob, Compression, ConfigOptions, Error, Image, LayerOptions, LayerSpec,
-    LayoutOptions, ManifestOptions, Platform, PlatformImage, Pool, ReadLock, RecipeTrust, Result,
-    Warning, folder, image_config, image_layout, image_manifest, layer_tar,
+    BaseFiles, Blob, Compression, ConfigOptions, Error, FileMapping, Image, LayerOptions,
+    LayerSpec, LayoutOptions, ManifestOptions, Platform, PlatformImage, Pool, ReadLock,
+    RecipeTrust, Result, TarLayer, Warning, folder, image_config, image_layout, image_manifest,
+    layer_tar,
 };
 use serde_json::json;
 
 use crate::{
     Warnings,
-    args::{self, Json, LayoutTag, TaggedFolder},
-    base_folders,
+    args::{self, Json, LayoutTag, NamedFolder},
+    base_folders, errors,
     layer_args::LayerArgs,
     out::print,
     output::Output,
@@ -31,7 +32,7 @@ use crate::{
 Example:
   oci-layout layer-tar -f target/release/app:/bin/app -f assets:/srv/www -o layer
 
-A specification, for modes, owners, links and whatever else can be said of a file:
+A specification, which sets the mode, owner, links and other attributes of each file:
   { \"files\": [ { \"source\": \"app\", \"destination\": \"/bin/app\", \"mode\": \"0755\" },
                { \"directory\": true, \"destination\": \"/tmp\", \"mode\": \"1777\" } ],
     \"compression\": \"zstd\" }")]
@@ -86,35 +87,35 @@ impl LayerTar {
         let compression = self.compression.unwrap_or(options.compression);
         let _lock = self.base.lock();
         let mut base = self.base.open(trust)?.as_ref().map(BaseFiles::from);
-        for layer in open_layers(&self.above, trust)? {
+        for layer in folder::open_layers(&self.above, &trust.recipes())? {
             base = Some(base.unwrap_or_default().and(layer));
         }
         let options = self.over.options(options, base);
         let output = Output::claim(&self.output, self.write.options())?;
-        let layer = progress::show("packing", |bytes| {
-            let strict = options.strict || warnings.strict;
-            let options =
-                options.progress(bytes.progress()).compression(compression).strict(strict);
-            layer_tar(
-                files,
-                kept(options, self.lazy, output.dir()).write(self.write.options()).pool(pool),
-            )
-        })?;
-        warnings.print(layer.warnings());
-        folder::write_layer(
-            output.dir(),
-            &layer,
-            &recipe_trust(self.lazy, trust),
-            self.write.options(),
-        )?;
+        let options = options.compression(compression).write(self.write.options());
+        let layer = pack(files, options.pool(pool), self.lazy, output.dir(), warnings)?;
+        let trust = recipe_trust(self.lazy, trust);
+        folder::write_layer(output.dir(), &layer, &trust, self.write.options())?;
         print(layer.descriptor().digest)?;
         output.keep()
     }
 }
 
-/// Records a recipe, or stores the blob in this folder.
-pub(crate) fn kept(options: LayerOptions, lazy: bool, dir: &Path) -> LayerOptions {
-    if lazy { options.recipe(true).scratch(dir) } else { options.store(dir) }
+/// Packs files into a layer. Stores its blob in this folder, or records its recipe.
+pub(crate) fn pack(
+    files: Vec<FileMapping>,
+    options: LayerOptions,
+    lazy: bool,
+    dir: &Path,
+    warnings: Warnings,
+) -> Result<TarLayer> {
+    let strict = options.strict || warnings.strict;
+    let layer = progress::show("packing", |bytes| {
+        let options = options.progress(bytes.progress()).strict(strict);
+        layer_tar(files, folder::keep_layer(options, dir, lazy))
+    })?;
+    warnings.print(layer.warnings());
+    Ok(layer)
 }
 
 /// Returns which recipes are followed. If recipes are written, this includes the key that seals
@@ -130,9 +131,7 @@ fn is_lazy(layer: &folder::LayerFolder) -> bool {
 
 fn read_spec(path: &Path) -> Result<LayerSpec> {
     LayerSpec::from_value(args::read_json(path)?).map_err(|error| match error {
-        Error::Invalid { what, reason } => {
-            Error::Invalid { what: format!("{path:?}, {what}"), reason }
-        }
+        Error::Invalid { what, reason } => errors::invalid(format!("{path:?}, {what}"), reason),
         other => other,
     })
 }
@@ -297,22 +296,13 @@ impl ImageConfig {
     pub(crate) fn run(self, warnings: Warnings, trust: &Trust) -> Result<()> {
         let _lock = self.config.lock();
         let options = self.config.options(trust)?.strict(warnings.strict);
-        let config = image_config(&open_layers(&self.layer, trust)?, options)?;
+        let config = image_config(&folder::open_layers(&self.layer, &trust.recipes())?, options)?;
         warnings.print(config.warnings());
         let output = Output::claim(&self.output, self.write.options())?;
         folder::write_config(output.dir(), &config, self.write.options())?;
         print(config.digest())?;
         output.keep()
     }
-}
-
-fn open_layers(dirs: &[PathBuf], trust: &Trust) -> Result<Vec<folder::LayerFolder>> {
-    let trust = trust.recipes();
-    let mut layers = Vec::new();
-    for dir in dirs {
-        layers.extend(folder::open_layers(dir, &trust)?);
-    }
-    Ok(layers)
 }
 
 /// Creates an image from layers and a configuration.
@@ -360,7 +350,7 @@ pub(crate) struct ImageManifest {
 impl ImageManifest {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let _lock = self.base.lock();
-        let layers = open_layers(&self.layer, trust)?;
+        let layers = folder::open_layers(&self.layer, &trust.recipes())?;
         let writing = recipe_trust(layers.iter().any(is_lazy), trust);
         let manifest = ManifestOptions::new(Json::read_or_null(self.extra_manifest.as_ref())?)
             .strict(warnings.strict);
@@ -411,8 +401,8 @@ pub(crate) struct ImageLayout {
     /// layout (a folder or an oci-archive), whose images keep their tags if none is given. An
     /// equals sign in a path is written `\=`. Without any, the layout is empty, for images to be
     /// appended
-    #[arg(value_name = "[TAG=]DIR", value_parser = args::os(TaggedFolder::parse))]
-    images: Vec<TaggedFolder>,
+    #[arg(value_name = "[TAG=]DIR", value_parser = args::os(NamedFolder::parse_tagged))]
+    images: Vec<NamedFolder>,
 
     /// JSON to merge over index.json, or @ and the name of a JSON file, as in '{ "annotations": {
     /// "KEY": "VALUE" } }'
@@ -455,19 +445,19 @@ impl ImageLayout {
 
 /// Locks the layouts among these folders against garbage collection until the last blob of their
 /// images has been read.
-pub(crate) fn lock_images(folders: &[TaggedFolder]) -> Vec<ReadLock> {
+pub(crate) fn lock_images(folders: &[NamedFolder]) -> Vec<ReadLock> {
     folders.iter().map(|folder| ReadLock::new(&folder.dir)).collect()
 }
 
 /// Opens the images in these folders, under the given names.
 pub(crate) fn open_images(
-    folders: &[TaggedFolder],
+    folders: &[NamedFolder],
     warnings: Warnings,
     trust: &Trust,
 ) -> Result<Vec<Image>> {
     let mut images = Vec::new();
-    for TaggedFolder { tag, dir } in folders {
-        let named = |image: Image| tag.iter().fold(image, Image::tagged);
+    for NamedFolder { name, dir } in folders {
+        let named = |image: Image| name.iter().fold(image, Image::tagged);
         if !is_layout(dir) {
             images.push(named(folder::open_image(dir, &trust.recipes())?));
             continue;
@@ -475,12 +465,13 @@ pub(crate) fn open_images(
         let (all, left_out) = trust.open(dir)?.present_images()?;
         warnings.report(&left_out)?;
         all.iter().try_for_each(|image| warnings.report(image.warnings()))?;
-        if let (Some(tag), true) = (tag, all.len() != 1) {
+        if let (Some(name), true) = (name, all.len() != 1) {
             let reason = format!(
-                "has {} images, and {tag} can name one: leave the tag out to take all as they are",
+                "has {} images, but {name} can name only one: remove the tag to add all of them \
+                 unchanged",
                 all.len()
             );
-            return Err(Error::Layout { path: dir.clone(), reason });
+            return Err(errors::layout(dir, reason));
         }
         images.extend(all.into_iter().map(named));
     }

@@ -33,7 +33,7 @@ impl Trust {
     pub(crate) fn sealing(&self) -> RecipeTrust {
         let Some(path) = base_folders::state("recipe-key") else {
             say("oci-layout: warning: this user has no home directory, and XDG_STATE_HOME is not \
-                 set, so recipes get no seal: whoever reads the layout gives --recipe-root or \
+                 set, so recipes are not sealed: readers of the layout need --recipe-root or \
                  --trust-recipes");
             return self.with_key(None);
         };
@@ -49,7 +49,7 @@ impl Trust {
             Some(Ok(key)) => trust.key(key),
             Some(Err(error)) => {
                 say(format_args!(
-                    "oci-layout: warning: recipes have no seal that is known here: {}",
+                    "oci-layout: warning: recipes cannot be sealed or verified: {}",
                     Report(&error)
                 ));
                 trust

@@ -11,14 +11,14 @@ use clap::Args;
 #[cfg(feature = "registry")]
 use oci_layout::registry::{Client, Reference};
 use oci_layout::{
-    Blob, Descriptor, Error, Finding, Pool, ReadLock, Repair, Report, Result, Severity,
-    VerifyOptions, repair, verify,
+    Blob, Descriptor, Finding, Pool, ReadLock, Repair, Report, Result, Severity, VerifyOptions,
+    repair, verify,
 };
 
 #[cfg(feature = "registry")]
 use crate::registries::Registries;
 use crate::{
-    Warnings,
+    Warnings, errors,
     out::{print, print_json, say},
     progress,
     trust::Trust,
@@ -118,23 +118,18 @@ impl Verify {
             let layout = trust.open(from)?.pool(pool);
             return Ok(Box::new(move |descriptor| Ok(Some(layout.blob(descriptor)))));
         }
-        let invalid = |reason: &str| Error::Invalid {
-            what: format!("--repair {from:?}"),
-            reason: reason.to_owned(),
-        };
+        let invalid = |reason: &str| errors::invalid(format!("--repair {from:?}"), reason);
         #[cfg(feature = "registry")]
         {
             let reference: Option<Reference> = from.to_str().and_then(|name| name.parse().ok());
             let reference = reference.ok_or_else(|| {
-                invalid(
-                    "it is neither a layout that is there nor the name of an image in a registry",
-                )
+                invalid("expected an existing layout, or the name of an image in a registry")
             })?;
             let client = self.registries.clone().client()?;
             Ok(Box::new(move |descriptor| of_registry(&client, &reference, descriptor).map(Some)))
         }
         #[cfg(not(feature = "registry"))]
-        Err(invalid("there is no such layout, and this program was built without registries"))
+        Err(invalid("the layout does not exist, and this program was built without registries"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a member of a configuration can be, and what is wrong with one that is not.
+//! The types of members of a configuration, and the faults of their values.
 
 use std::{borrow::Cow, fmt};
 
@@ -6,30 +6,30 @@ use serde_json::Value;
 
 use crate::basics::json::shown;
 
-/// How engines take a value.
+/// How engines treat a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verdict {
-    /// Every engine takes it, and it is probably a mistake.
+    /// Every engine accepts it, but it is probably a mistake.
     Unusual,
-    /// It means nothing, and some engines refuse it.
+    /// It has no meaning, and some engines refuse it.
     Refused,
-    /// No engine takes it, or the specification forbids it.
+    /// No engine accepts it, or the specification forbids it.
     Forbidden,
 }
 
-/// What is wrong with the value of a member.
+/// A fault in the value of a member.
 #[derive(Debug)]
 pub(crate) struct Fault {
-    /// The way to it from the top of the configuration.
+    /// The path from the top of the configuration.
     pub(crate) path: Vec<Step>,
-    /// The value, as a sentence can have it.
+    /// The value, shortened for a message.
     pub(crate) found: String,
-    /// What it must be.
+    /// What the value must be.
     pub(crate) expected: Cow<'static, str>,
     pub(crate) verdict: Verdict,
 }
 
-/// A step on the way to a value.
+/// A step in the path of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Member(String),
@@ -37,7 +37,7 @@ pub(crate) enum Step {
 }
 
 impl Fault {
-    /// The way as people write it: `config.Env[1]`.
+    /// The path as people write it: `config.Env[1]`.
     pub(crate) fn member(&self) -> String {
         let mut text = String::new();
         for step in &self.path {
@@ -61,11 +61,11 @@ impl fmt::Display for Fault {
 /// The members of an object.
 pub(crate) type Members = &'static [(&'static str, Kind)];
 
-/// What a member must be.
+/// The type of a member.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     Text,
-    /// A string that a rule looks at.
+    /// A string that a rule checks.
     TextBy(Rule),
     Flag,
     /// A whole number from this one to 2^63 - 1.
@@ -73,31 +73,31 @@ pub(crate) enum Kind {
     /// Nanoseconds: 0, or at least a millisecond.
     Duration,
     Texts,
-    /// Strings, each looked at by a rule.
+    /// A list of strings, each checked by a rule.
     TextsBy(Rule),
-    /// `NAME=VALUE`, each name once.
+    /// A list of `NAME=VALUE`, in which each name occurs once.
     Variables,
-    /// Strings that a rule looks at as a whole.
+    /// A list of strings that a rule checks as a whole.
     ListBy(ListRule),
     TextMap,
-    /// An object whose keys are what counts, and the rule for those.
+    /// An object whose keys are the values, and the rule for those.
     Set(&'static str, Rule),
     Object(Members),
     Objects(Members),
-    /// What is looked at elsewhere.
+    /// A value that other code checks.
     Elsewhere,
 }
 
-/// What is wrong with a text, if anything.
+/// Returns the fault of a text, if any.
 pub(crate) type Rule = fn(&str, Context<'_>) -> Option<Wrong>;
 
-/// What is wrong with a list, if anything.
+/// Returns the fault of a list, if any.
 pub(crate) type ListRule = fn(&[Value]) -> Option<Wrong>;
 
-/// What a text must be instead, and how engines take it.
+/// How engines treat a text, and what it must be instead.
 pub(crate) type Wrong = (Verdict, Cow<'static, str>);
 
-/// What the meaning of a value depends on.
+/// Other members that a value's meaning depends on.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) os: &'a str,
@@ -105,7 +105,7 @@ pub(crate) struct Context<'a> {
 }
 
 impl Kind {
-    /// The type, in words.
+    /// The type in words.
     pub(crate) fn expected(self) -> &'static str {
         match self {
             Self::Text | Self::TextBy(_) => "a string",

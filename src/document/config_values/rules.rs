@@ -1,4 +1,4 @@
-//! What must be true of values beside their types.
+//! Rules for values beyond their types.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -13,24 +13,25 @@ const fn wrong(verdict: Verdict, expected: &'static str) -> Option<Wrong> {
     Some((verdict, Cow::Borrowed(expected)))
 }
 
-/// A time of [RFC 3339](https://www.rfc-editor.org/rfc/rfc3339): no program in Go reads a document
-/// with another.
+/// A time of [RFC 3339](https://www.rfc-editor.org/rfc/rfc3339). Go programs cannot read a document
+/// with any other.
 pub(crate) fn time(text: &str, _: Context<'_>) -> Option<Wrong> {
     const TIME: &str = "a time as RFC 3339 writes it, as in \"2026-01-31T12:00:00Z\"";
     if is_rfc3339(text) { None } else { wrong(Verdict::Forbidden, TIME) }
 }
 
-/// [RFC 3339, section 5.6](https://www.rfc-editor.org/rfc/rfc3339#section-5.6), which wants a zone.
+/// [RFC 3339, section 5.6](https://www.rfc-editor.org/rfc/rfc3339#section-5.6), which requires a
+/// zone.
 fn is_rfc3339(time: &str) -> bool {
     let bytes = time.as_bytes();
-    // jiff also reads a named zone in brackets, and an offset without minutes.
+    // jiff also accepts a named zone in brackets, and an offset without minutes.
     let zone = matches!(bytes, [.., b'Z' | b'z'] | [.., b'+' | b'-', _, _, b':', _, _]);
     zone && bytes.len() >= 20
         && bytes[10].eq_ignore_ascii_case(&b'T')
         && time.parse::<jiff::Timestamp>().is_ok()
 }
 
-/// What tools write that do not know, and podman and Docker run.
+/// Tools that do not know the value write an empty string, and podman and Docker run such images.
 const NOT_EMPTY: &str = "a string that is not empty";
 
 pub(crate) fn architecture(text: &str, _: Context<'_>) -> Option<Wrong> {
@@ -101,7 +102,7 @@ pub(crate) fn user(text: &str, context: Context<'_>) -> Option<Wrong> {
     if out_of_range(user) || out_of_range(group) {
         return wrong(Verdict::Forbidden, "USER[:GROUP] with numbers from 0 to 2147483647");
     }
-    // No line of /etc/passwd or /etc/group has such a name.
+    // No line of /etc/passwd or /etc/group can have such a name.
     let impossible = |name: &str| {
         name.chars().any(|c| c == ':' || c == '/' || c.is_control()) || name.trim() != name
     };
@@ -114,7 +115,7 @@ pub(crate) fn user(text: &str, context: Context<'_>) -> Option<Wrong> {
     None
 }
 
-/// `80/tcp`, `80/udp`, `80`: newer releases of Docker refuse an image with any other key.
+/// `80/tcp`, `80/udp` or `80`. Newer releases of Docker refuse an image with any other key.
 pub(crate) fn port(text: &str, _: Context<'_>) -> Option<Wrong> {
     let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let is_port =
@@ -138,7 +139,7 @@ pub(crate) fn variable(text: &str, _: Context<'_>) -> Option<Wrong> {
     }
 }
 
-/// The places of the variables that a later one of the same name overrides.
+/// The indexes of the variables that a later one of the same name overrides.
 pub(crate) fn overridden(list: &[Value]) -> Vec<usize> {
     let name = |value: &'_ Value| {
         value.as_str().and_then(|text| text.split_once('=')).map(|(name, _)| name.to_owned())
@@ -169,7 +170,7 @@ pub(crate) fn working_dir(text: &str, context: Context<'_>) -> Option<Wrong> {
     wrong(Verdict::Forbidden, "an absolute path, as in \"/app\"")
 }
 
-/// An absolute path, other than those that every container has mounts of its own at.
+/// An absolute path, except for directories on which every container has its own mounts.
 pub(crate) fn volume(text: &str, context: Context<'_>) -> Option<Wrong> {
     if context.os == "windows" {
         return nul(text);
@@ -201,8 +202,7 @@ fn is_absolute(path: &str, context: Context<'_>) -> bool {
     path.starts_with('/') || context.os == "windows" && (path.starts_with('\\') || has_drive())
 }
 
-/// The names of Linux' signals without `SIG`; those from `RTMIN` to `RTMAX` have names of their
-/// own.
+/// The names of Linux signals without `SIG`. `RTMIN` to `RTMAX` have separate names.
 const SIGNALS: &[&str] = &[
     "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL",
     "PIPE", "POLL", "PROF", "PWR", "QUIT", "RTMAX", "RTMIN", "SEGV", "STKFLT", "STOP", "SYS",
@@ -212,7 +212,7 @@ const SIGNALS: &[&str] = &[
 
 /// `SIGNAME` or an unsigned number:
 /// [StopSignal](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
-/// Engines read names without `SIG` and in any case too.
+/// Engines also read names without `SIG` and in any case.
 pub(crate) fn signal(text: &str, context: Context<'_>) -> Option<Wrong> {
     if text.is_empty() || context.os == "windows" {
         return None;
@@ -239,7 +239,8 @@ pub(crate) fn signal(text: &str, context: Context<'_>) -> Option<Wrong> {
     }
 }
 
-/// Nothing, which is the base image's; `NONE`; `CMD` and arguments; `CMD-SHELL` and a command.
+/// An empty list, which stands for the base image's test, `NONE`, `CMD` with arguments, or
+/// `CMD-SHELL` with a command.
 pub(crate) fn health_test(list: &[Value]) -> Option<Wrong> {
     let fits = match (list.first().map(Value::as_str), list.len()) {
         (None, _) | (Some(None), _) | (Some(Some("NONE")), 1) => true,
@@ -254,9 +255,8 @@ pub(crate) fn health_test(list: &[Value]) -> Option<Wrong> {
 pub(crate) fn duration(nanoseconds: i64) -> Option<Wrong> {
     match nanoseconds {
         0 | 1_000_000.. => None,
-        _ => wrong(
-            Verdict::Refused,
-            "0, or at least 1000000: the unit is a nanosecond, and 30 seconds are 30000000000",
-        ),
+        _ => {
+            wrong(Verdict::Refused, "0 or at least 1000000 nanoseconds: 30 seconds are 30000000000")
+        }
     }
 }

@@ -1,12 +1,12 @@
-//! The members of an image configuration, and what each must be.
+//! The members of an image configuration and their types.
 
 use crate::document::config_values::{
     kinds::{Kind, Members},
     rules,
 };
 
-/// The [image
-/// specification's](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties),
+/// The members in the [image
+/// specification](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties),
 /// in its order.
 pub(crate) const CONFIGURATION: Members = &[
     ("created", Kind::TextBy(rules::time)),
@@ -21,7 +21,7 @@ pub(crate) const CONFIGURATION: Members = &[
     ("history", Kind::Objects(HISTORY)),
 ];
 
-/// What Docker's images had beside these before there was a specification, and engines still read.
+/// Further members that Docker wrote before there was a specification, and that engines still read.
 pub(crate) const OLDER: Members = &[
     ("id", Kind::Text),
     ("parent", Kind::Text),
@@ -31,9 +31,9 @@ pub(crate) const OLDER: Members = &[
     ("container_config", Kind::Object(&[])),
 ];
 
-/// The specification's members of `config`, then those that
-/// [Docker](https://github.com/moby/docker-image-spec/blob/v1.3.1/specs-go/v1/image.go) reads in
-/// addition, then those that its older releases did.
+/// The members of `config` in the specification, then further members that
+/// [Docker](https://github.com/moby/docker-image-spec/blob/v1.3.1/specs-go/v1/image.go) reads, then
+/// members that only its older releases read.
 pub(crate) const CONFIG: Members = &[
     ("User", Kind::TextBy(rules::user)),
     ("ExposedPorts", Kind::Set("an object of ports, as in {\"80/tcp\": {}}", rules::port)),
@@ -46,13 +46,13 @@ pub(crate) const CONFIG: Members = &[
     ("StopSignal", Kind::TextBy(rules::signal)),
     ("ArgsEscaped", Kind::Flag),
     ("Memory", Kind::Whole(0)),
-    // -1 is no limit.
+    // -1 stands for no limit.
     ("MemorySwap", Kind::Whole(-1)),
     ("CpuShares", Kind::Whole(0)),
     ("Healthcheck", Kind::Object(HEALTHCHECK)),
     ("OnBuild", Kind::Texts),
     ("Shell", Kind::Texts),
-    // -1 is no limit, and the unit is a second.
+    // In seconds. -1 stands for no limit.
     ("StopTimeout", Kind::Whole(-1)),
     ("Hostname", Kind::Text),
     ("Domainname", Kind::Text),

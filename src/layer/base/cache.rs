@@ -1,29 +1,23 @@
-//! Indexes of layers in a folder, by digest: a layer that was read once is not read again.
+//! Caches indexes of layers in a folder, by digest, so that each layer is only read once.
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
 };
 
 use flate2::Crc;
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    blob::traits::Blob,
-    recipe::base_index::Index,
-    store::{new_file::Temporary, write_options::WriteOptions},
+    basics::{Digest, Error, Result, json},
+    blob::Blob,
+    recipe::BaseIndex,
+    store::{WriteOptions, replace},
 };
 
-/// What a file of the cache begins with: its format. Another format has another name, and is never
-/// read.
+/// The beginning of each cache file, which identifies its format. Other formats are never read.
 const MAGIC: &[u8; 8] = b"ocilidx2";
 
-/// The layers of one image, lowest first, where the folder is about one image.
+/// The layers of one image, lowest first, if the folder is for one image.
 const ORDER: &str = "entries/layers.json";
 
 pub(crate) struct Cache<'a>(&'a Path);
@@ -33,22 +27,22 @@ impl<'a> Cache<'a> {
         Self(folder)
     }
 
-    /// The index of a layer: from the folder, or else from the layer, and then the folder has it
-    /// too.
-    pub(crate) fn index(&self, layer: &dyn Blob) -> Result<Index> {
+    /// The index of a layer: from the folder if possible, and otherwise from the layer, in which
+    /// case it is added to the folder.
+    pub(crate) fn index(&self, layer: &dyn Blob) -> Result<BaseIndex> {
         let path = self.path(layer.descriptor().digest);
-        // Whatever is wrong with the file, the layer itself is the way out.
+        // If the file is damaged, the layer is read instead.
         if let Some(index) = fs::read(&path).ok().as_deref().and_then(parse) {
             return Ok(index);
         }
         let index = super::index::read(layer)?;
-        // A folder that takes no file costs time, and nothing else.
+        // A folder that cannot be written only costs time.
         let _ = write(&path, &index);
         Ok(index)
     }
 
-    /// The index of a layer that is not here.
-    pub(crate) fn known(&self, digest: Digest) -> Result<Index> {
+    /// The index of a layer that is only in the folder.
+    pub(crate) fn known(&self, digest: Digest) -> Result<BaseIndex> {
         let path = self.path(digest);
         parse(&fs::read(&path).map_err(Error::read(&path))?).ok_or_else(|| {
             Error::layout(
@@ -60,11 +54,11 @@ impl<'a> Cache<'a> {
         })
     }
 
-    pub(crate) fn write(&self, digest: Digest, index: &Index) -> Result<()> {
+    pub(crate) fn write(&self, digest: Digest, index: &BaseIndex) -> Result<()> {
         write(&self.path(digest), index)
     }
 
-    /// The digests that [`Cache::write_order`] wrote.
+    /// Reads the digests from [`Cache::write_order`].
     pub(crate) fn order(&self) -> Result<Vec<Digest>> {
         let path = self.0.join(ORDER);
         let json = fs::read(&path).map_err(Error::read(&path))?;
@@ -76,7 +70,7 @@ impl<'a> Cache<'a> {
         })
     }
 
-    /// Writes which layers an image has, lowest first.
+    /// Writes the digests of an image's layers, lowest first.
     pub(crate) fn write_order(&self, layers: &[Digest]) -> Result<()> {
         let path = self.0.join(ORDER);
         let folder = path.parent().unwrap_or(self.0);
@@ -89,36 +83,34 @@ impl<'a> Cache<'a> {
     }
 }
 
-/// The index of a layer: from the cache if it has it, or else from the layer.
-pub(crate) fn index_of(layer: &dyn Blob, cache: Option<&Path>) -> Result<Index> {
+/// The index of a layer: from the cache if possible, and otherwise from the layer.
+pub(crate) fn index_of(layer: &dyn Blob, cache: Option<&Path>) -> Result<BaseIndex> {
     match cache {
         Some(cache) => Cache::new(cache).index(layer),
         None => super::index::read(layer),
     }
 }
 
-/// Reads a file that is whole, of this format.
-fn parse(bytes: &[u8]) -> Option<Index> {
+/// Parses a complete file of this format.
+fn parse(bytes: &[u8]) -> Option<BaseIndex> {
     let (sum, bytes) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
     (u32::from_be_bytes(*sum) == sum_of(bytes))
         .then(|| postcard::from_bytes(bytes).ok())
         .flatten()
-        .map(|(index, outside): (Index, _)| index.with_outside(outside))
+        .map(|(index, outside): (BaseIndex, _)| index.with_outside(outside))
 }
 
-fn write(path: &Path, index: &Index) -> Result<()> {
+fn write(path: &Path, index: &BaseIndex) -> Result<()> {
     let bytes = postcard::to_allocvec(&(index, index.outside()))
         .map_err(|error| Error::write(path)(std::io::Error::other(error)))?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder).map_err(Error::write(folder))?;
-    let file = Temporary::new_in(folder)?;
-    let parts = [&MAGIC[..], &sum_of(&bytes).to_be_bytes(), &bytes];
-    parts.iter().try_for_each(|part| file.file().write_all(part)).map_err(Error::write(path))?;
-    // A file that a power loss damages is read as none: see [`parse`].
-    file.persist(path, WriteOptions::default().sync(false)).map(drop)
+    // [`parse`] rejects a file that a power loss damages.
+    let options = WriteOptions::default().sync(false);
+    replace(path, &[MAGIC, &sum_of(&bytes).to_be_bytes(), &bytes], options)
 }
 
-/// Tells a file that was cut off or damaged.
+/// A checksum to detect truncated or damaged files.
 fn sum_of(bytes: &[u8]) -> u32 {
     let mut crc = Crc::new();
     crc.update(bytes);

@@ -1,25 +1,22 @@
-//! What a layer that was made without a base does to one.
+//! Checks how a layer that was made without a base affects one.
 
 use std::{collections::BTreeSet, ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
 
 use crate::{
-    basics::{error::Result, warning::Warning},
-    blob::traits::Blob,
+    basics::{Result, Warning},
+    blob::Blob,
     layer::base::{cache::index_of, place::Places, stack::Lower},
     pool::Pool,
-    recipe::{
-        base_files::BaseFiles,
-        base_index::{BaseDirectory, BaseEntry},
-    },
-    tarfile::path::LayerPath,
+    recipe::{BaseDirectory, BaseEntry, BaseFiles},
+    tarfile::LayerPath,
 };
 
 impl BaseFiles {
-    /// Finds what a layer above these layers does that it would not do if it had been made for that
-    /// place: it replaces a symbolic link by a directory, or a directory by a file, or it resets
-    /// the attributes of a directory.
+    /// Finds changes that this layer makes above these layers, and that it would not make if it had
+    /// been made with them as the base: it replaces a symbolic link by a directory, or a directory
+    /// by a file, or it resets the attributes of a directory.
     ///
-    /// Reads the layer once, or not at all if the cache knows it.
+    /// Reads the layer once, or not at all if its index is in the cache.
     ///
     /// ```
     /// use oci_layout::{BaseFiles, FileMapping, LayerOptions, Warning, layer_tar};
@@ -34,7 +31,7 @@ impl BaseFiles {
     ///
     /// # Errors
     ///
-    /// Those of reading the layer, and the layers below.
+    /// The errors of reading the layer and the layers below.
     pub fn check(&self, layer: &dyn Blob) -> Result<Vec<Warning>> {
         let index = index_of(layer, self.cache.as_deref())?;
         let mut places = Places::new(self, false, BTreeSet::new(), &Pool::available())?;
@@ -45,7 +42,7 @@ impl BaseFiles {
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
         for (path, entry) in entries {
-            // What is only implied is a directory too.
+            // An implied parent is also a directory.
             for above in path.ancestors().filter(|above| index.get(above).is_none()) {
                 if seen.insert(above.clone()) {
                     found.extend(places.replaced(&above, None));

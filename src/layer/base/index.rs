@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    io::{self, BufReader},
+    io::{self, Read},
     os::unix::ffi::OsStrExt,
     path::{Component, Path},
 };
@@ -11,69 +11,48 @@ use std::{
 use tar::EntryType;
 
 use crate::{
-    basics::{
-        digest::HashRead,
-        error::{Error, Result},
-    },
-    blob::traits::Blob,
-    recipe::base_index::{BaseDirectory, BaseEntry, Index, Outside},
+    basics::{Error, Result},
+    blob::{Blob, chunks},
+    recipe::{BaseDirectory, BaseEntry, BaseIndex, Outside},
     tarfile::{
-        decompress::{Unpacked, decompress},
-        follow::{LinkFault, follow},
-        path::LayerPath,
-        reader::{TarEntry, TarReader},
+        LayerPath, LinkFault, TarEntry, TarReader, follow, reader::block::TarError, unpacked,
     },
 };
 
-/// The largest number of bytes that all paths and targets of one layer may have. The largest images
-/// have some 50 MB.
+/// The maximum total size of all paths and targets of a layer. The largest images have about 50 MB.
 const MOST: usize = 512 << 20;
 
-/// Reads a layer from its first to its last byte, and checks its digest.
-pub(crate) fn read(layer: &dyn Blob) -> Result<Index> {
-    let descriptor = layer.descriptor();
-    let unreadable = |cause| Error::blob(descriptor.digest, cause);
-    let mut blob = HashRead::new(layer.open()?);
-    let index = {
-        let stream = BufReader::with_capacity(256 << 10, &mut blob);
-        let (Unpacked::Compressed(tar) | Unpacked::Plain(tar)) =
-            decompress(stream).map_err(unreadable)?;
-        let mut tar = TarReader::new(tar);
-        let mut entries = BTreeMap::new();
-        let mut outside: Option<Outside> = None;
-        let mut size = 0;
-        let result = loop {
-            match tar.next_entry() {
-                Ok(Some(entry)) => {
-                    size += entry.path.len() + entry.link.len();
-                    if size > MOST {
-                        break Err(Error::blob(
-                            descriptor.digest,
-                            io::Error::other("its paths are too many to be kept"),
-                        ));
-                    }
-                    if leads_outside(&entries, &entry) {
-                        let new = || Outside { first: entry.path.clone(), count: 0 };
-                        outside.get_or_insert_with(new).count += 1;
-                    }
-                    add(&mut entries, entry);
-                }
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(unreadable(io::Error::other(error.to_string()))),
-            }
-        };
-        result.map(|()| Index::from_entries(entries).with_outside(outside))
-    };
-    // What follows the tar belongs to the digest. A damaged blob is the better explanation of a
-    // damaged tar.
-    io::copy(&mut blob, &mut io::sink()).map_err(unreadable)?;
-    let (digest, size) = blob.finish();
-    descriptor.check(size, Some(digest))?;
-    index
+/// Reads a layer from its first to its last byte, and verifies its digest.
+pub(crate) fn read(layer: &dyn Blob) -> Result<BaseIndex> {
+    let digest = layer.descriptor().digest;
+    chunks::verified(layer, |blob| {
+        let tar = unpacked(blob).map_err(|cause| Error::blob(digest, cause))?;
+        index_of(TarReader::new(tar))
+            .map_err(|error| Error::blob(digest, io::Error::other(error.to_string())))
+    })
 }
 
-/// Adds what an entry leaves when it is extracted after those before it. What no path can name is
-/// left out: no destination can lead there.
+fn index_of(mut tar: TarReader<impl Read>) -> Result<BaseIndex, TarError> {
+    let mut entries = BTreeMap::new();
+    let mut outside: Option<Outside> = None;
+    let mut size = 0;
+    while let Some(entry) = tar.next_entry()? {
+        size += entry.path.len() + entry.link.len();
+        if size > MOST {
+            let reason = "its paths take too much memory".to_owned();
+            return Err(TarError { offset: entry.offset, reason });
+        }
+        if leads_outside(&entries, &entry) {
+            let new = || Outside { first: entry.path.clone(), count: 0 };
+            outside.get_or_insert_with(new).count += 1;
+        }
+        add(&mut entries, entry);
+    }
+    Ok(BaseIndex::from_entries(entries).with_outside(outside))
+}
+
+/// Adds the result of extracting an entry after the previous ones. Omits names that are not valid
+/// paths, because no destination can pass through them.
 fn add(entries: &mut BTreeMap<LayerPath, BaseEntry>, entry: TarEntry) {
     let Ok(path) = LayerPath::parse_member(&entry.path) else { return };
     let found = match entry.kind {
@@ -104,8 +83,8 @@ fn add(entries: &mut BTreeMap<LayerPath, BaseEntry>, entry: TarEntry) {
     entries.insert(path, found);
 }
 
-/// Whether the name of an entry, or of a hard link's target, is absolute or has `..`, or whether
-/// the entry lies below a symbolic link of this layer that leads out of the image.
+/// Whether the name of an entry, or the target of a hard link, is absolute or has `..`, or whether
+/// the entry is below a symbolic link of this layer that leads out of the image.
 fn leads_outside(entries: &BTreeMap<LayerPath, BaseEntry>, entry: &TarEntry) -> bool {
     let is_outside = |name: &[u8]| {
         let path = Path::new(OsStr::from_bytes(name));
@@ -115,7 +94,7 @@ fn leads_outside(entries: &BTreeMap<LayerPath, BaseEntry>, entry: &TarEntry) -> 
         return true;
     }
     let Ok(path) = LayerPath::parse_member(&entry.path) else { return false };
-    // What is in a directory of the layer was looked at when the directory was.
+    // The parents of a directory in the layer were checked with that directory.
     if path.is_root() || matches!(entries.get(&path.parent()), Some(BaseEntry::Directory(_))) {
         return false;
     }

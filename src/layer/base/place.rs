@@ -1,4 +1,4 @@
-//! Where the files of a layer land, given what the layers below hold.
+//! Finds the final paths of files above the layers below.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -8,66 +8,56 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        warning::Warning,
-    },
+    basics::{Digest, Error, Result, Warning},
     layer::base::stack::{Lookup, Lower, Stack},
     pool::Pool,
-    recipe::{
-        base_files::BaseFiles,
-        base_index::{BaseDirectory, BaseEntry, Index, Outside},
-    },
-    tarfile::{
-        follow::{LinkFault, follow},
-        path::LayerPath,
-    },
+    recipe::{BaseDirectory, BaseEntry, BaseFiles, BaseIndex, Outside},
+    tarfile::{LayerPath, LinkFault, follow},
 };
 
-/// Finds the places of a layer's files above a base.
+/// Finds the final paths of a layer's files above a base.
 ///
-/// Directories on the way to a file are followed where they are symbolic links in the base, and the
-/// links stay. What the layer removes by a whiteout is not there for its other files.
+/// If a parent directory is a symbolic link in the base, the file lands in the target of the link,
+/// and the link stays. A path that a whiteout of the layer removes does not exist for its other
+/// files.
 #[derive(Debug)]
 pub(crate) struct Places {
     stack: Stack,
     lookup: Lookup,
-    /// Whether files may take the place of directories, and directories that of files.
+    /// Whether files may replace directories, and directories may replace files.
     replace: bool,
-    /// The places of directories that were resolved.
+    /// The final paths of directories.
     directories: HashMap<LayerPath, LayerPath>,
     removed: BTreeSet<LayerPath>,
     emptied: BTreeSet<LayerPath>,
-    /// Where the mappings put something: a link that leads there is not broken.
+    /// The destinations of the mappings. A link to one of them is not broken.
     provided: BTreeSet<LayerPath>,
-    /// What the layer depends on: the directories and links that were found, as the base has them,
-    /// and removed files.
+    /// The parts of the base on which the layer depends: directories, links and removed files.
     used: BTreeMap<LayerPath, BaseEntry>,
-    /// The links that destinations go through.
+    /// The links through which destinations pass.
     followed: BTreeMap<LayerPath, Vec<u8>>,
 }
 
 /// A symbolic link of the base, and its target.
 type Link = (LayerPath, Vec<u8>);
 
-/// What is put at a place.
+/// The kind of entry at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     Directory,
     Symlink,
-    /// Anything else with no files below it.
+    /// Anything else without files below it.
     File,
 }
 
-/// What a whiteout does above a base.
+/// The effect of a whiteout above a base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Removal {
     /// It removes or empties something.
     Something,
     /// Another whiteout of the layer removes more.
     Covered,
-    /// The base has nothing there.
+    /// The base has nothing at that path.
     Nothing,
 }
 
@@ -76,7 +66,7 @@ enum Fault {
     Broken,
     TooManyLinks,
     Escapes,
-    /// It leads to a file, or through one.
+    /// It leads to a file, or passes through one.
     File,
 }
 
@@ -85,7 +75,7 @@ impl From<LinkFault> for Fault {
         match fault {
             LinkFault::TooMany => Self::TooManyLinks,
             LinkFault::Escapes | LinkFault::Outside(_) => Self::Escapes,
-            // No file has a name that a layer cannot hold.
+            // No file has a name that a layer cannot contain.
             LinkFault::Name(_) => Self::Broken,
         }
     }
@@ -111,7 +101,7 @@ impl Places {
         })
     }
 
-    /// What to say of layers of the base whose entries lead out of an image.
+    /// The warnings about layers of the base with entries outside of the image.
     pub(crate) fn warnings(&self, layers: &[Digest]) -> Vec<Warning> {
         let topmost_first = layers.iter().rev().zip(self.stack.indexes());
         let outside = topmost_first.filter_map(|(layer, index)| Some((*layer, index.outside()?)));
@@ -123,12 +113,12 @@ impl Places {
             .collect()
     }
 
-    /// The place of what lands at this path.
+    /// The final path of an entry.
     ///
     /// # Errors
     ///
-    /// [`Error::BaseLink`] for a link on the way that leads nowhere, and [`Error::BaseConflict`]
-    /// for a file that would take the place of a directory, or the reverse, unless that is wanted.
+    /// [`Error::BaseLink`] for a broken link in the path. [`Error::BaseConflict`] for a file that
+    /// would replace a directory, or a directory that would replace a file, unless that is allowed.
     pub(crate) fn of(
         &mut self,
         path: &LayerPath,
@@ -150,7 +140,7 @@ impl Places {
         let place = path.moved_to(&self.directory(&path.parent()).map_err(whole)?);
         let is_directory = match self.find(&place) {
             Some(Lower::Directory(_)) => true,
-            // A link takes the place of a link, wherever that leads.
+            // A link replaces a link, whatever its target is.
             Some(Lower::Symlink(_)) if shape == Shape::File => self.follow(&place).is_ok(),
             _ => false,
         };
@@ -164,7 +154,7 @@ impl Places {
         }
     }
 
-    /// The place of a whiteout.
+    /// The final path of a whiteout.
     pub(crate) fn of_whiteout(&mut self, whiteout: &LayerPath) -> Result<LayerPath> {
         let parent = self.directory(&whiteout.parent()).map_err(|error| match error {
             Error::BaseConflict { destination, base, .. } => {
@@ -175,14 +165,14 @@ impl Places {
         Ok(whiteout.moved_to(&parent))
     }
 
-    /// What a whiteout at this place does. One that does nothing has no entry, which would bring
-    /// back the directories that it is in.
+    /// The effect of a whiteout at this path. A whiteout without effect gets no entry, because the
+    /// entry would add its parent directories again.
     pub(crate) fn removal(&mut self, whiteout: &LayerPath) -> Removal {
         let directory = whiteout.parent();
         if self.is_hidden(&directory) {
             return Removal::Covered;
         }
-        // An opaque whiteout makes its directory, if that is not there.
+        // An opaque whiteout creates its directory if necessary.
         let Some(removed) = whiteout.removed() else { return Removal::Something };
         if self.emptied.contains(&directory) {
             return Removal::Covered;
@@ -198,8 +188,7 @@ impl Places {
         }
     }
 
-    /// Hides what a whiteout at this place removes or empties: it is no longer there for other
-    /// files.
+    /// Hides the paths that a whiteout removes. They do not exist for other files any more.
     pub(crate) fn hide(&mut self, whiteout: &LayerPath) {
         let is_new = match whiteout.removed() {
             Some(removed) => self.removed.insert(removed),
@@ -210,7 +199,7 @@ impl Places {
         }
     }
 
-    /// The place of a directory, links followed.
+    /// The final path of a directory after resolving links.
     fn directory(&mut self, path: &LayerPath) -> Result<LayerPath> {
         if path.is_root() {
             return Ok(path.clone());
@@ -242,8 +231,8 @@ impl Places {
         Ok(place)
     }
 
-    /// The directory that a link of the base leads to, and the links on the way there, itself the
-    /// first, with their targets. The root of the image is the root of absolute targets.
+    /// The directory to which a link of the base leads, and all links in the path, starting with
+    /// this one, with their targets. Absolute targets start at the root of the image.
     fn follow(&mut self, link: &LayerPath) -> Result<(LayerPath, Vec<Link>), Fault> {
         let mut links = Vec::new();
         let target_of = |path: &LayerPath| match self.find(path) {
@@ -267,19 +256,19 @@ impl Places {
             .is_some_and(|path| path == directory || path.is_below(directory))
     }
 
-    /// What the base has at this place, if the layer does not remove it.
+    /// The base's entry at this path, unless the layer removes it.
     pub(crate) fn find(&mut self, place: &LayerPath) -> Option<Lower> {
         if self.is_hidden(place) { None } else { self.find_hidden(place) }
     }
 
-    /// What the base has at this place, though the layer may remove it.
+    /// The base's entry at this path, even if the layer removes it.
     fn find_hidden(&mut self, place: &LayerPath) -> Option<Lower> {
         let found = self.lookup.find(&self.stack, place)?;
         self.record(place, &found);
         Some(found)
     }
 
-    /// Whether the layer removes what is at this place.
+    /// Whether the layer removes the entry at this path.
     fn is_hidden(&self, place: &LayerPath) -> bool {
         if self.removed.is_empty() && self.emptied.is_empty() || place.is_root() {
             return false;
@@ -289,7 +278,7 @@ impl Places {
         is_removed(place) || place.ancestors().any(|path| is_removed(&path))
     }
 
-    /// Notes what the layer depends on: directories and links.
+    /// Records a directory or link on which the layer depends.
     fn record(&mut self, place: &LayerPath, found: &Lower) {
         let used = match found {
             Lower::Directory(Some(attributes)) => Some(BaseEntry::Directory(attributes.clone())),
@@ -304,17 +293,17 @@ impl Places {
         }
     }
 
-    /// Whether the base has anything at this place, though the layer may remove it.
+    /// Whether the base has an entry at this path, even if the layer removes it.
     pub(crate) fn has(&mut self, place: &LayerPath) -> bool {
         self.find_hidden(place).is_some()
     }
 
-    /// Whether the base has a directory at this place, though the layer may remove it.
+    /// Whether the base has a directory at this path, even if the layer removes it.
     pub(crate) fn has_directory(&mut self, place: &LayerPath) -> bool {
         matches!(self.find_hidden(place), Some(Lower::Directory(_)))
     }
 
-    /// The attributes of the directory that the base has at this place.
+    /// The attributes of the base's directory at this path.
     pub(crate) fn attributes(&mut self, place: &LayerPath) -> Option<BaseDirectory> {
         match self.find(place) {
             Some(Lower::Directory(attributes)) => attributes,
@@ -322,14 +311,14 @@ impl Places {
         }
     }
 
-    /// The links that destinations go through, with their targets.
+    /// The links through which destinations pass, with their targets.
     pub(crate) fn followed(&self) -> impl Iterator<Item = (&LayerPath, &[u8])> {
         self.followed.iter().map(|(link, target)| (link, &target[..]))
     }
 
-    /// All that the layer depends on, for its recipe.
-    pub(crate) fn into_used(self) -> Index {
-        Index::from_entries(self.used)
+    /// Everything on which the layer depends, for its recipe.
+    pub(crate) fn into_used(self) -> BaseIndex {
+        BaseIndex::from_entries(self.used)
     }
 }
 

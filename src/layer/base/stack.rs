@@ -1,46 +1,46 @@
-//! Layers on top of one another: what the topmost that says anything of a path says.
+//! Stacked layers: for each path, the topmost layer with an entry decides.
 
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    recipe::base_index::{BaseDirectory, BaseEntry, Index},
-    tarfile::path::LayerPath,
+    recipe::{BaseDirectory, BaseEntry, BaseIndex},
+    tarfile::LayerPath,
 };
 
-/// The indexes of layers, the topmost first.
+/// The indexes of layers, topmost first.
 #[derive(Debug)]
-pub(crate) struct Stack(Vec<Arc<Index>>);
+pub(crate) struct Stack(Vec<Arc<BaseIndex>>);
 
-/// What lies at a path of the stack.
+/// An entry in the stack.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Lower {
-    /// A directory; without attributes if no layer has an entry for it, only for what is in it.
+    /// A directory. Without attributes if no layer has an entry for it, but only entries below it.
     Directory(Option<BaseDirectory>),
     Symlink(Vec<u8>),
     File,
 }
 
 impl Stack {
-    pub(crate) fn new(layers: Vec<Arc<Index>>) -> Self {
+    pub(crate) fn new(layers: Vec<Arc<BaseIndex>>) -> Self {
         Self(layers)
     }
 
-    /// The indexes, the topmost first.
-    pub(crate) fn indexes(&self) -> &[Arc<Index>] {
+    /// The indexes, topmost first.
+    pub(crate) fn indexes(&self) -> &[Arc<BaseIndex>] {
         &self.0
     }
 }
 
-/// Looks into a stack, and remembers which of the layers show through which directory.
+/// Looks up paths in a stack, and remembers which layers are visible in each directory.
 #[derive(Debug, Default)]
 pub(crate) struct Lookup {
-    /// How many layers, from the top, have a say in what is in this directory; `None` for what is
-    /// no directory.
+    /// The number of topmost layers that are visible in this directory. `None` if it is not a
+    /// directory.
     visible: HashMap<LayerPath, Option<usize>>,
 }
 
 impl Lookup {
-    /// What lies at this path, symbolic links not followed.
+    /// The entry at this path. Does not follow symbolic links.
     pub(crate) fn find(&mut self, stack: &Stack, path: &LayerPath) -> Option<Lower> {
         if path.is_root() {
             return Some(Lower::Directory(
@@ -69,8 +69,8 @@ impl Lookup {
     }
 }
 
-/// What the topmost of these layers that says anything of the path says, and how many of them show
-/// through it.
+/// The entry of the topmost of these layers that has one for the path, and the number of layers
+/// that are visible through it.
 fn look(stack: &Stack, path: &LayerPath, layers: usize) -> Option<(Lower, usize)> {
     let whiteout = path.whiteout();
     let mut is_directory = false;
@@ -82,17 +82,17 @@ fn look(stack: &Stack, path: &LayerPath, layers: usize) -> Option<(Lower, usize)
                 attributes.get_or_insert_with(|| found.clone());
             }
             Some(BaseEntry::ImpliedDirectory) => is_directory = true,
-            // A directory above it took its place, and hides what this layer and those below had
-            // there.
+            // A directory of a higher layer replaces it, and hides the entries of this and lower
+            // layers.
             Some(_) if is_directory => return Some((Lower::Directory(attributes), number)),
             Some(BaseEntry::Symlink(target)) => return Some((Lower::Symlink(target.clone()), 0)),
             Some(BaseEntry::File) => return Some((Lower::File, 0)),
             None => is_directory |= layer.has_below(path),
         }
-        // A whiteout hides what the layers below have, and nothing of its own layer.
+        // A whiteout hides entries of lower layers, but not those of its own layer.
         if layer.get(&whiteout).is_some() || layer.get(&path.opaque_whiteout()).is_some() {
             let hidden = layer.get(&whiteout).is_some();
-            // An opaque directory still is the directory of the layers below.
+            // An opaque directory is still the directory of the lower layers.
             if is_directory && !hidden && attributes.is_none() {
                 attributes =
                     stack.0[number + 1..layers].iter().find_map(|layer| directory(layer.get(path)));
@@ -103,7 +103,7 @@ fn look(stack: &Stack, path: &LayerPath, layers: usize) -> Option<(Lower, usize)
     is_directory.then_some((Lower::Directory(attributes), layers))
 }
 
-/// How many of these layers show through an opaque directory.
+/// The number of layers that are visible through an opaque directory.
 fn until_opaque(stack: &Stack, directory: &LayerPath, layers: usize) -> usize {
     let opaque = directory.opaque_whiteout();
     stack.0[..layers]

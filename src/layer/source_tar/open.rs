@@ -2,46 +2,47 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufReader, Read, Seek},
+    io::{BufReader, Seek},
     path::Path,
 };
 
 use rustix::fs::fstat;
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{
         entry::{SourceFile, TarFile},
         pipe,
         scratch_file::{damaged, unpack},
     },
-    recipe::options::LayerOptions,
-    tarfile::decompress::{Unpacked, decompress},
+    recipe::LayerOptions,
+    tarfile::{Packing, decompress},
 };
 
-/// Whether the tar can be read again in any place: it is neither compressed nor a pipe, which need
-/// a folder for what is in them.
+/// Whether the tar can be read again in any place. If it is compressed or a pipe, it needs a folder
+/// for its contents.
 pub(crate) fn can_be_read_again(path: &Path) -> Result<bool> {
     let unreadable = |cause| Error::source(path, cause);
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
         return Ok(false);
     }
     let file = File::open(path).map_err(unreadable)?;
-    let stream = decompress(BufReader::with_capacity(512, file)).map_err(unreadable)?;
-    Ok(matches!(stream, Unpacked::Plain(_)))
+    let (packing, _) = decompress(BufReader::with_capacity(512, file)).map_err(unreadable)?;
+    Ok(!packing.is_read())
 }
 
-/// The tar, unpacked if it is compressed, which its first bytes say, and copied if it is a pipe.
+/// Opens the tar. Decompresses it if its first bytes say that it is compressed, and copies it if it
+/// is a pipe.
 pub(crate) fn open(path: &Path, options: &LayerOptions) -> Result<TarFile> {
     let unreadable = |cause| Error::source(path, cause);
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if metadata.is_dir() {
-        return Err(damaged(path, 0, "it is a folder: give it as a source of its own kind".into()));
+        return Err(damaged(path, 0, "it is a folder: use it as a source of files".into()));
     }
     let is_file = metadata.is_file();
     let scratch = match is_file {
         true => options.scratch_dir(),
-        // To open a pipe is to wait for its writer: whatever is wrong without that comes first.
+        // Opening a pipe waits for its writer, so all other faults are reported first.
         false => Some(pipe::scratch(path, options)?),
     };
     let file = File::open(path).map_err(unreadable)?;
@@ -49,24 +50,21 @@ pub(crate) fn open(path: &Path, options: &LayerOptions) -> Result<TarFile> {
         SourceFile::new(path.to_owned(), &fstat(&file).map_err(|cause| unreadable(cause.into()))?);
     let stream = BufReader::with_capacity(64 << 10, file.try_clone().map_err(unreadable)?);
     let packed = |cause| damaged(path, 0, format!("it cannot be decompressed: {cause}"));
-    let unpacked: Box<dyn Read> = match decompress(stream).map_err(packed)? {
-        Unpacked::Compressed(unpacked) => unpacked,
-        Unpacked::Plain(mut plain) => {
-            let mut start = Vec::new();
-            plain.by_ref().take(6).read_to_end(&mut start).map_err(unreadable)?;
-            if start.starts_with(b"BZh") || start == [0xfd, b'7', b'z', b'X', b'Z', 0] {
-                let reason = "it is compressed with bzip2 or xz: decompress it, or compress it \
-                    with gzip or zstd";
-                return Err(damaged(path, 0, reason.into()));
-            }
-            if is_file {
-                // Both read from one place in the file.
-                (&file).rewind().map_err(unreadable)?;
-                return Ok(TarFile { file, source });
-            }
-            Box::new(io::Cursor::new(start).chain(plain))
+    let (packing, unpacked) = decompress(stream).map_err(packed)?;
+    match packing {
+        Packing::Gzip | Packing::Zstd => {}
+        Packing::Xz | Packing::Bzip2 => {
+            let reason = "it is compressed with bzip2 or xz: decompress it, or compress it with \
+                gzip or zstd";
+            return Err(damaged(path, 0, reason.into()));
         }
-    };
+        Packing::Plain if is_file => {
+            // Both read from one place in the file.
+            (&file).rewind().map_err(unreadable)?;
+            return Ok(TarFile { file, source });
+        }
+        Packing::Plain => {}
+    }
     let scratch = scratch.ok_or_else(|| Error::ScratchNeeded { path: path.to_owned() })?;
     let tar = unpack(path, unpacked, scratch, options.unpack_limit)?;
     if is_file {

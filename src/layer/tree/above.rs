@@ -1,32 +1,25 @@
-//! What is otherwise in a tree above the layers below: where entries land, and what of the base
-//! they keep or replace.
+//! Trees above a base: where entries land, and what of the base they keep or replace.
 
 use crate::{
-    basics::{
-        error::{Error, Result},
-        warning::Warning,
-    },
+    basics::{Error, Result, Warning},
     layer::{
         base::{Places, Removal, Shape},
         entry::{Content, Entry, Kind},
         tree::node::{Node, Nodes, describe},
     },
-    recipe::{
-        base_index::BaseDirectory,
-        mapping::{Attribute, Attributes, FileMapping, Source},
-    },
-    tarfile::{path::LayerPath, xattrs},
+    recipe::{Attribute, Attributes, BaseDirectory, FileMapping, Source},
+    tarfile::{LayerPath, xattrs},
 };
 
-/// What became of a node above a base.
+/// The result of moving a node above a base.
 pub(crate) enum Landed {
     Placed,
-    /// It is a whiteout that has nothing to do, which may be a mistake.
+    /// A whiteout without effect, which may be a mistake.
     LeftOut(Option<Warning>),
 }
 
-/// Moves a node to its place above the base. A directory that the base has keeps the attributes
-/// that no one sets.
+/// Moves a node to its final path above the base. A directory of the base keeps all attributes that
+/// are not set.
 pub(crate) fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) -> Result<Landed> {
     let entry = &mut node.entry;
     let shape = match entry.kind {
@@ -52,7 +45,7 @@ pub(crate) fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) 
     if place != entry.path {
         node.given = Some(std::mem::replace(&mut entry.path, place).into());
     }
-    // The author of a tar says what its directories look like.
+    // The author of a tar sets the attributes of its directories.
     if shape == Shape::Directory
         && !matches!(mapping.source, Source::Tar(_))
         && let Some(base) = places.attributes(&entry.path)
@@ -62,7 +55,7 @@ pub(crate) fn land(node: &mut Node, places: &mut Places, mapping: &FileMapping) 
     Ok(Landed::Placed)
 }
 
-/// How a message names what would replace something of the base.
+/// The name in messages of what would replace something of the base.
 fn source_of(kind: &Kind, mapping: &FileMapping) -> String {
     match kind {
         Kind::File(Content::File(file)) => format!("{:?}", file.path),
@@ -70,31 +63,26 @@ fn source_of(kind: &Kind, mapping: &FileMapping) -> String {
     }
 }
 
-/// Gives a directory those attributes of the base's that a mapping does not set.
+/// Copies those attributes of the base's directory that a mapping does not set.
 pub(crate) fn take_over(entry: &mut Entry, base: BaseDirectory, set: &Attributes) {
-    let BaseDirectory { mode, uid, gid, mtime, xattrs: found } = base;
-    if set.mode == Attribute::Normal {
-        entry.mode = mode;
+    fn keep<S: PartialEq, T>(set: &Attribute<S>, attribute: &mut T, base: T) {
+        if *set == Attribute::Normal {
+            *attribute = base;
+        }
     }
-    if set.uid == Attribute::Normal {
-        entry.uid = uid;
-    }
-    if set.gid == Attribute::Normal {
-        entry.gid = gid;
-    }
-    if set.mtime == Attribute::Normal {
-        entry.mtime = mtime;
-    }
-    if set.xattrs == Attribute::Normal {
-        entry.xattrs = found.into();
-        // A layer below, made by whoever, may have them.
-        xattrs::without_the_machine(&mut entry.xattrs);
-    }
+    // A layer below may have extended attributes of the machine that made it.
+    let mut xattrs = base.xattrs.into();
+    xattrs::without_the_machine(&mut xattrs);
+    keep(&set.mode, &mut entry.mode, base.mode);
+    keep(&set.uid, &mut entry.uid, base.uid);
+    keep(&set.gid, &mut entry.gid, base.gid);
+    keep(&set.mtime, &mut entry.mtime, base.mtime);
+    keep(&set.xattrs, &mut entry.xattrs, xattrs);
 }
 
-/// Turns the whiteout of a directory of the base into an opaque one where the layer has a directory
-/// too. Overlay storages put that in the place of the whiteout, and what the layers below have in
-/// it would show again.
+/// Turns the whiteout of a directory of the base into an opaque one if the layer also has a
+/// directory there. Otherwise overlay storage would show the directory of the lower layers again,
+/// because the new directory replaces the whiteout.
 pub(crate) fn empty_replaced_directories(nodes: &mut Nodes, places: &mut Places) {
     let paths = nodes.iter().map(|node| &node.entry.path);
     let whiteouts = paths.filter_map(|path| Some((path.clone(), path.removed()?)));
@@ -111,10 +99,10 @@ pub(crate) fn empty_replaced_directories(nodes: &mut Nodes, places: &mut Places)
     }
 }
 
-/// Makes sure that the layer replaces no link of the base that its own files went through.
+/// Checks that the layer replaces no link of the base through which its own files pass.
 pub(crate) fn check_followed(nodes: &Nodes, places: &Places, files: &[FileMapping]) -> Result<()> {
     for (link, target) in places.followed() {
-        // With `replace`, a directory that holds the link may be gone too.
+        // With `replace`, a directory that contains the link may also be replaced.
         let mut above = link.ancestors().filter_map(|above| nodes.get(&above));
         let replacing = above.find(|above| above.entry.kind != Kind::Directory).or_else(|| {
             let node = nodes.get(link)?;
@@ -123,7 +111,7 @@ pub(crate) fn check_followed(nodes: &Nodes, places: &Places, files: &[FileMappin
         if let Some(node) = replacing {
             let target = String::from_utf8_lossy(target);
             let first = format!(
-                "the base (a symbolic link to {target:?}, which other destinations go through)"
+                "the base (a symbolic link to {target:?}, through which other destinations pass)"
             );
             return Err(Error::Conflict {
                 destination: link.to_path(),

@@ -1,37 +1,34 @@
-//! What one mapping brings to one path of a layer.
+//! Nodes: what one mapping provides at one path of a layer.
 
 use walkdir::DirEntry;
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     layer::{
         attributes::{Found, resolve},
         by_path::{ByPath, HasPath},
         entry::{Content, Entry, Kind},
         source_folder::{Folder, Looking},
     },
-    recipe::{
-        mapping::{Attributes, FileMapping, Source},
-        options::{HardLinks, LayerOptions},
-    },
-    tarfile::path::LayerPath,
+    recipe::{Attributes, FileMapping, HardLinks, LayerOptions, Source},
+    tarfile::LayerPath,
 };
 
-/// What is at each path.
+/// The node at each path.
 pub(crate) type Nodes = ByPath<Node>;
 
-/// What one mapping brings to one path.
+/// What one mapping provides at one path.
 pub(crate) struct Node {
     pub(crate) entry: Entry,
     pub(crate) certainty: Certainty,
-    /// It is there because something is in it, and the base has it too: it is the base's, whatever
-    /// rules say.
+    /// Whether it is a directory that exists because something is in it, and that the base also
+    /// has. It belongs to the base, so permission rules do not apply.
     pub(crate) of_base: bool,
-    /// The path as it was given, where the base moves it.
+    /// The path as given, if the base moves it.
     pub(crate) given: Option<Box<LayerPath>>,
     /// The index of the mapping that brought it.
     pub(crate) mapping: usize,
-    /// Which file of the mapping it is: names of one file are hard links of one another.
+    /// Identifies the file of the mapping. Names of the same file are hard links of each other.
     pub(crate) linked: Option<Box<Linked>>,
 }
 
@@ -41,22 +38,22 @@ impl HasPath for Node {
     }
 }
 
-/// Of a folder's file its device and inode, of a tar's 0 and its place in the tar.
+/// For a file of a folder, its device and inode. For a file of a tar, 0 and its offset in the tar.
 pub(crate) type Linked = (u64, u64);
 
-/// How much is known of a directory's attributes; of two mappings that both bring it, the one that
-/// knows more wins.
+/// How much is known of a directory's attributes. If two mappings provide the same directory, the
+/// one that knows more takes precedence.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Certainty {
-    /// It is there because something is in it.
+    /// It exists because something is in it.
     Implied,
-    /// A source folder has it; its attributes are the normal ones.
+    /// It is in a source folder, and has the default attributes.
     Found,
-    /// Somebody said what it shall look like.
+    /// A mapping or a tar sets its attributes.
     Said,
 }
 
-/// What a folder brings to the places of what was found in it.
+/// The nodes for the files that were found in a folder.
 pub(crate) fn nodes_in(
     folder: &Folder,
     found: Vec<DirEntry>,
@@ -71,7 +68,7 @@ pub(crate) fn nodes_in(
 }
 
 impl Node {
-    /// What the mapping of this index brings to this path.
+    /// What the mapping with this index provides at this path.
     pub(crate) fn new(
         index: usize,
         mapping: &FileMapping,
@@ -83,7 +80,7 @@ impl Node {
         if path.is_root() && kind != Kind::Directory {
             return Err(Error::Destination {
                 destination: mapping.destination.clone(),
-                reason: "is the root, which is a directory: name a path in it",
+                reason: "is the root, which is a directory: use a path in it",
             });
         }
         let in_folder = matches!(mapping.source, Source::Path(_));
@@ -102,20 +99,20 @@ impl Node {
         Ok(Self { entry, certainty, of_base: false, given: None, mapping: index, linked })
     }
 
-    /// The root is there in every image; only who says what it shall look like has an entry for it.
+    /// The root exists in every image. It only has an entry if its attributes are set.
     pub(crate) fn is_in_layer(&self) -> bool {
         !self.entry.path.is_root() || self.certainty == Certainty::Said
     }
 }
 
-/// How a message names one side of a conflict.
+/// The name of one side of a conflict in messages.
 pub(crate) fn describe(files: &[FileMapping], node: &Node) -> String {
     let mapping = files[node.mapping].describe();
     match &node.entry.kind {
         Kind::File(Content::File(file)) => format!("{:?}", file.path),
         Kind::File(Content::Bytes(_)) | Kind::Whiteout => mapping,
         kind if node.certainty == Certainty::Implied => {
-            format!("a {} that holds {mapping}", kind.describe())
+            format!("a {} that contains {mapping}", kind.describe())
         }
         kind => {
             let Entry { mode, uid, gid, .. } = node.entry;

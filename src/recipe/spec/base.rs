@@ -1,24 +1,21 @@
-//! What a recipe records of the layers below: their digests, and those of their entries that the
-//! layer depends on.
+//! The part of a recipe about the layers below: their digests, and those of their entries on which
+//! the layer depends.
 
 use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
 
 use crate::{
-    basics::{
-        digest::{Digest, ParseDigestError},
-        error::Result,
-    },
+    basics::{Digest, ParseDigestError, Result},
     recipe::{
         base_files::BaseFiles,
-        base_index::{BaseDirectory, BaseEntry, Index},
+        base_index::{BaseDirectory, BaseEntry, BaseIndex},
         spec::{
             members::{Members, each, object},
             values,
         },
     },
-    tarfile::path::LayerPath,
+    tarfile::LayerPath,
 };
 
 const ENTRY_MEMBERS: &[&str] =
@@ -28,7 +25,7 @@ pub(crate) fn read(value: Value) -> Result<BaseFiles> {
     let mut base = Members::new("base".to_owned(), value, &[&["layers", "entries"]])?;
     let layers = base.take("layers", digests)?.unwrap_or_default();
     let entries = each(base.take("entries", values::list)?, entry)?;
-    Ok(BaseFiles::recorded(layers, Index::from_entries(entries.into_iter().collect())))
+    Ok(BaseFiles::recorded(layers, BaseIndex::from_entries(entries.into_iter().collect())))
 }
 
 fn digests(value: Value) -> Result<Vec<Digest>, String> {
@@ -39,7 +36,7 @@ fn digests(value: Value) -> Result<Vec<Digest>, String> {
 fn entry(index: usize, value: Value) -> Result<(LayerPath, BaseEntry)> {
     let mut entry = Members::new(format!("base, entries[{index}]"), value, &[ENTRY_MEMBERS])?;
     let Some(path) = entry.take("path", values::path)? else {
-        return Err(entry.refuse("it has no path: each entry has one"));
+        return Err(entry.refuse("it has no path: add one"));
     };
     let path = LayerPath::parse(&path)?;
     if let Some(target) = entry.take("symlink", values::path)? {
@@ -67,10 +64,12 @@ fn entry(index: usize, value: Value) -> Result<(LayerPath, BaseEntry)> {
 
 /// # Errors
 ///
-/// A sentence, for layers that no recipe records.
+/// A sentence, for layers that are not recorded for a recipe.
 pub(crate) fn write(base: &BaseFiles) -> Result<Value, String> {
     let Some((layers, entries)) = base.record() else {
-        return Err("a specification holds no layers to build on: give them as the base".to_owned());
+        return Err(
+            "a specification cannot contain the layers of a base: pass them as the base".to_owned()
+        );
     };
     let layers: Vec<_> = layers.iter().map(Digest::to_string).collect();
     let entries = entries.entries().iter().map(|(path, entry)| write_entry(&path.to_path(), entry));

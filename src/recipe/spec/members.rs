@@ -1,15 +1,15 @@
-//! The members of a JSON object, taken one by one.
+//! Takes the members of a JSON object one by one.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{Error, Result},
     recipe::mapping::Attribute,
 };
 
-/// An object of the members that have a value.
+/// Creates an object from the members that have a value; an empty list is none.
 pub(crate) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
-    let given = members.into_iter().filter(|(_, value)| !value.is_null());
+    let given = members.into_iter().filter(|(_, value)| !value.is_null() && *value != json!([]));
     given.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
@@ -20,7 +20,7 @@ pub(crate) fn each<T>(
     list.into_iter().flatten().enumerate().map(|(index, value)| read(index, value)).collect()
 }
 
-/// The members of an object that were not read yet, and how a message names it.
+/// The members of an object that were not read yet, and the name of the object in messages.
 pub(crate) struct Members {
     pub(crate) what: String,
     pub(crate) members: Map<String, Value>,
@@ -29,10 +29,7 @@ pub(crate) struct Members {
 impl Members {
     pub(crate) fn new(what: String, value: Value, known: &[&[&str]]) -> Result<Self> {
         let Value::Object(mut members) = value else {
-            return Err(Error::invalid(
-                what,
-                format!("it is a JSON object, and this is not: {value}"),
-            ));
+            return Err(Error::invalid(what, format!("expected a JSON object, found {value}")));
         };
         let known = known.concat();
         if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
@@ -58,9 +55,9 @@ impl Members {
     ) -> Result<Attribute<T>> {
         let read = |value| match value {
             Value::String(keep) if keep == "keep" => Ok(Attribute::Keep),
-            value => {
-                read(value).map(Attribute::Set).map_err(|reason| reason + "; or it is \"keep\"")
-            }
+            value => read(value)
+                .map(Attribute::Set)
+                .map_err(|reason| reason + "; \"keep\" is also valid"),
         };
         Ok(self.take(name, read)?.unwrap_or_default())
     }

@@ -1,5 +1,5 @@
-//! The values that a specification is made of, each read from JSON and written as it; what is wrong
-//! with one is said in a sentence about it.
+//! The values of a specification, each with a reader and a writer. Errors are sentences about the
+//! value.
 
 use std::{
     collections::BTreeMap,
@@ -16,28 +16,28 @@ use crate::recipe::options::{HardLinks, OnConflict};
 pub(crate) fn string(value: Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text),
-        other => Err(format!("it is a string, and this is not: {other}")),
+        other => Err(format!("expected a string, found {other}")),
     }
 }
 
 pub(crate) fn boolean(value: Value) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| format!("it is true or false, and this is not: {value}"))
+    value.as_bool().ok_or_else(|| format!("expected true or false, found {value}"))
 }
 
 pub(crate) fn number(value: Value) -> Result<u64, String> {
-    value.as_u64().ok_or_else(|| format!("it is a number from 0 on, and this is not: {value}"))
+    value.as_u64().ok_or_else(|| format!("expected a number of at least 0, found {value}"))
 }
 
 pub(crate) fn seconds(value: Value) -> Result<i64, String> {
-    value.as_i64().ok_or_else(|| {
-        format!("it is a whole number of seconds since 1970, and this is not: {value}")
-    })
+    value
+        .as_i64()
+        .ok_or_else(|| format!("expected a whole number of seconds since 1970, found {value}"))
 }
 
 pub(crate) fn list(value: Value) -> Result<Vec<Value>, String> {
     match value {
         Value::Array(list) => Ok(list),
-        other => Err(format!("it is a list, and this is not: {other}")),
+        other => Err(format!("expected a list, found {other}")),
     }
 }
 
@@ -47,9 +47,7 @@ pub(crate) fn strings(value: Value) -> Result<Vec<String>, String> {
 
 pub(crate) fn bytes(value: Value) -> Result<Vec<u8>, String> {
     let text = string(value)?;
-    STANDARD
-        .decode(&text)
-        .map_err(|error| format!("it is in base64, and this is not: {text:?} ({error})"))
+    STANDARD.decode(&text).map_err(|error| format!("expected base64, found {text:?} ({error})"))
 }
 
 pub(crate) fn from_bytes(bytes: &[u8]) -> Value {
@@ -63,9 +61,9 @@ pub(crate) fn path(value: Value) -> Result<PathBuf, String> {
             bytes(members.remove("base64").unwrap_or_default())
                 .map(|bytes| OsString::from_vec(bytes).into())
         }
-        other => Err(format!(
-            "it is a path, a string or {{ \"base64\": STRING }}, and this is not: {other}"
-        )),
+        other => {
+            Err(format!("expected a path, as a string or {{ \"base64\": STRING }}, found {other}"))
+        }
     }
 }
 
@@ -80,18 +78,18 @@ pub(crate) fn from_path(path: &Path) -> Value {
     }
 }
 
-/// Octal, and so never a JSON number: `755` would be read as decimal, and nobody would notice.
+/// Octal digits as a string, never a JSON number: `755` would silently be read as decimal.
 pub(crate) fn mode(value: Value) -> Result<u32, String> {
     if value.is_number() {
-        return Err(format!("write the octal digits as a string, as in \"0755\", and not {value}"));
+        return Err(format!(
+            "write the octal digits as a string, as in \"0755\", instead of {value}"
+        ));
     }
     let octal = |text: &str| (text.len() <= 4).then(|| u32::from_str_radix(text, 8).ok()).flatten();
-    // `from_str_radix` takes a sign too.
+    // `from_str_radix` also accepts a sign.
     let mode = value.as_str().filter(|text| !text.starts_with('+')).and_then(octal);
     mode.ok_or_else(|| {
-        format!(
-            "it is a string of up to four octal digits, as in \"0755\", and this is not: {value}"
-        )
+        format!("expected a string of up to four octal digits, as in \"0755\", found {value}")
     })
 }
 
@@ -102,7 +100,7 @@ pub(crate) fn from_mode(mode: u32) -> Value {
 pub(crate) fn xattrs(value: Value) -> Result<BTreeMap<OsString, Vec<u8>>, String> {
     let Value::Object(members) = value else {
         return Err(format!(
-            "it is an object of names and their values in base64, and this is not: {value}"
+            "expected an object of names and their values in base64, found {value}"
         ));
     };
     let read = |(name, value)| match bytes(value) {
@@ -114,12 +112,13 @@ pub(crate) fn xattrs(value: Value) -> Result<BTreeMap<OsString, Vec<u8>>, String
 
 /// # Errors
 ///
-/// A name that is not UTF-8, which the form above has no place for.
+/// A sentence about a name that is not UTF-8, which this form cannot represent.
 pub(crate) fn from_xattrs(xattrs: &BTreeMap<OsString, Vec<u8>>) -> Result<Value, String> {
     let write = |(name, value): (&OsString, &Vec<u8>)| match name.to_str() {
         Some(name) => Ok((name.to_owned(), from_bytes(value))),
         None => Err(format!(
-            "the extended attribute {name:?} has a name that is not UTF-8, which JSON cannot hold"
+            "the extended attribute {name:?} has a name that is not UTF-8, which JSON cannot \
+             represent"
         )),
     };
     xattrs.iter().map(write).collect::<Result<Map<_, _>, _>>().map(Value::Object)
@@ -130,7 +129,7 @@ pub(crate) fn on_conflict(value: Value) -> Result<OnConflict, String> {
         Some("error") => Ok(OnConflict::Error),
         Some("first") => Ok(OnConflict::FirstWins),
         Some("last") => Ok(OnConflict::LastWins),
-        _ => Err(format!("it is \"error\", \"first\" or \"last\", and this is not: {value}")),
+        _ => Err(format!("expected \"error\", \"first\" or \"last\", found {value}")),
     }
 }
 
@@ -153,7 +152,7 @@ pub(crate) fn hard_links(value: Value) -> Result<HardLinks, String> {
         Some("copy") => Ok(HardLinks::Copy),
         Some("keep") => Ok(HardLinks::Keep),
         Some("merge") => Ok(HardLinks::Merge),
-        _ => Err(format!("it is \"copy\", \"keep\" or \"merge\", and this is not: {value}")),
+        _ => Err(format!("expected \"copy\", \"keep\" or \"merge\", found {value}")),
     }
 }
 

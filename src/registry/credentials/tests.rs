@@ -61,14 +61,14 @@ fn identity_tokens_are_found() {
 #[test]
 fn what_cannot_be_used_is_said_without_the_secret() {
     for (config, said) in [
-        ("{", "it is not JSON"),
-        (r#"{"auths": {"a.b": {"auth": "c2VjcmV0"}}}"#, "cannot be read"),
-        (r#"{"auths": {"a.b": {"auth": "not base64!"}}}"#, "cannot be read"),
-        (r#"{"auths": {"a.b": {"auth": 5}}}"#, "cannot be read"),
-        (r#"{"auths": {"a.b": "c2VjcmV0"}}"#, "cannot be read"),
+        ("{", "not valid JSON"),
+        (r#"{"auths": {"a.b": {"auth": "c2VjcmV0"}}}"#, "is malformed"),
+        (r#"{"auths": {"a.b": {"auth": "not base64!"}}}"#, "is malformed"),
+        (r#"{"auths": {"a.b": {"auth": 5}}}"#, "is malformed"),
+        (r#"{"auths": {"a.b": "c2VjcmV0"}}"#, "is malformed"),
         // A failing helper does not keep anyone from a public image: the note becomes part of the
         // registry's refusal.
-        (r#"{"credHelpers": {"a.b": "that-nobody-has"}}"#, "cannot be run"),
+        (r#"{"credHelpers": {"a.b": "that-nobody-has"}}"#, "is not on PATH"),
     ] {
         let found = user(config, "a.b/c");
         assert!(found.contains(said) && !found.contains("secret"), "{config}: {found}");
@@ -190,7 +190,9 @@ fn a_helper_that_is_missing_hides_nothing() {
     }
     let said = user(r#"{"credsStore": "that-nobody-has"}"#, "a.b/c");
     assert!(
-        said.contains("auth.json: its helper docker-credential-that-nobody-has cannot be run"),
+        said.contains(
+            "auth.json: the credential helper docker-credential-that-nobody-has is not on PATH"
+        ),
         "{said}"
     );
     let none = r#"{"credsStore": "that-nobody-has", "credHelpers": {"a.b": ""}}"#;

@@ -1,4 +1,4 @@
-//! What an image consists of.
+//! The documents and blobs of an image.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,47 +10,39 @@ use crate::{
         digest::Digest,
         error::{Error, Result},
     },
-    blob::traits::{Blob, MemoryBlob},
+    blob::{
+        chunks,
+        traits::{Blob, MemoryBlob},
+    },
     document::{
         descriptor::{Annotations, Descriptor},
         layout_paths::MAX_DEPTH,
     },
-    image::{
-        existing::{self, read_document},
-        graph::Image,
-    },
-    registry::reference::Reference,
+    image::{existing, graph::Image},
+    registry::{reference::Reference, referrer::Referrer},
 };
 
-/// The base image's name: [pre-defined annotation
+/// The annotation with the name of the base image: [pre-defined annotation
 /// keys](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys).
 const BASE_NAME: &str = "org.opencontainers.image.base.name";
 
-/// All of an image: its documents have been read, and nothing else.
+/// An image whose documents have been read.
 pub(crate) struct Contents {
-    /// Each behind those that it names; the image's own is the last.
+    /// Each document follows those that it refers to. The root is the last one.
     pub(crate) documents: Vec<Document>,
     blobs: HashMap<Digest, Arc<dyn Blob>>,
 }
 
 /// A manifest or an index.
 pub(crate) struct Document {
-    /// With the media type that it says itself.
+    /// The bytes, with the media type that the document declares.
     pub(crate) bytes: MemoryBlob,
-    /// The manifests and indexes that it names.
+    /// The manifests and indexes that it refers to.
     pub(crate) below: Vec<Digest>,
-    /// The blobs that it names.
+    /// The blobs that it refers to.
     pub(crate) blobs: Vec<Descriptor>,
     pub(crate) referrer: Option<Referrer>,
     base: Option<Reference>,
-}
-
-/// What says something of another manifest.
-pub(crate) struct Referrer {
-    /// The other one.
-    pub(crate) subject: Digest,
-    /// What a list of all that say something of that one has of this.
-    pub(crate) entry: Descriptor,
 }
 
 impl Document {
@@ -68,7 +60,7 @@ impl Contents {
         Ok(contents)
     }
 
-    /// The image's own document.
+    /// The root of the image.
     pub(crate) fn root(&self) -> &Document {
         self.documents.last().expect("an image has a document")
     }
@@ -77,13 +69,15 @@ impl Contents {
         let lacking = || {
             Error::invalid(
                 "image",
-                format!("it names blob {digest} and does not have it: make it again"),
+                format!(
+                    "blob {digest} is missing, which a manifest refers to: create the image again"
+                ),
             )
         };
         self.blobs.get(&digest).ok_or_else(lacking)
     }
 
-    /// The images that it was made on, as far as it says so.
+    /// The base images that the annotations name.
     pub(crate) fn bases(&self) -> impl Iterator<Item = &Reference> {
         self.documents.iter().filter_map(|document| document.base.as_ref())
     }
@@ -95,36 +89,27 @@ impl Contents {
         let refuse =
             |reason: String| Err(Error::invalid(format!("image manifest {digest}"), reason));
         if depth > MAX_DEPTH {
-            return refuse(format!("it is in indexes more than {MAX_DEPTH} deep"));
+            return refuse(format!("indexes are nested more than {MAX_DEPTH} deep"));
         }
-        let bytes = read_document(self.blob(digest)?)?;
+        let bytes = chunks::read_document(self.blob(digest)?)?;
         let (media_type, document) = match existing::Document::parse(&bytes) {
             Ok(parsed) => parsed,
             Err(reason) => return refuse(reason),
         };
         let bytes = MemoryBlob::new(media_type, bytes);
-        let document = match document {
+        let referrer = Referrer::of(&document, bytes.descriptor());
+        let (below, blobs, annotations) = match document {
             existing::Document::Manifest(manifest) => {
-                let kind = manifest.artifact_type.filter(|kind| !kind.is_empty());
-                let kind = kind.unwrap_or_else(|| manifest.config.media_type.to_string());
-                let referrer =
-                    referrer(&bytes, manifest.subject, Some(kind), &manifest.annotations);
                 let blobs = manifest.layers.into_iter().chain([manifest.config]).collect();
-                Document {
-                    below: Vec::new(),
-                    blobs,
-                    referrer,
-                    base: base(&manifest.annotations),
-                    bytes,
-                }
+                (Vec::new(), blobs, manifest.annotations)
             }
             existing::Document::Index(index) => {
                 if let Some(other) =
                     index.manifests.iter().find(|entry| !entry.media_type.names_others())
                 {
                     return refuse(format!(
-                        "its index names {} of the media type {}, which is no manifest, and \
-                         registries refuse such an index: push an image of its own, by its tag or \
+                        "the index refers to {} with the media type {}, which is not a manifest, \
+                         and registries refuse such an index: push a single image by its tag or \
                          digest",
                         other.digest, other.media_type
                     ));
@@ -133,36 +118,16 @@ impl Contents {
                 for digest in &below {
                     self.add(*digest, depth + 1, seen)?;
                 }
-                let kind = index.artifact_type.filter(|kind| !kind.is_empty());
-                let referrer = referrer(&bytes, index.subject, kind, &index.annotations);
-                Document {
-                    below,
-                    blobs: Vec::new(),
-                    referrer,
-                    base: base(&index.annotations),
-                    bytes,
-                }
+                (below, Vec::new(), index.annotations)
             }
         };
-        self.documents.push(document);
+        let base = base(&annotations);
+        self.documents.push(Document { bytes, below, blobs, referrer, base });
         Ok(())
     }
 }
 
-/// See [`super::referrers`].
-fn referrer(
-    bytes: &MemoryBlob,
-    subject: Option<Descriptor>,
-    kind: Option<String>,
-    annotations: &Annotations,
-) -> Option<Referrer> {
-    let mut entry = bytes.descriptor().clone();
-    entry.artifact_type = kind;
-    entry.annotations = annotations.clone();
-    Some(Referrer { subject: subject?.digest, entry })
-}
-
-/// A name that is none is of no use here, and no reason to send nothing.
+/// An invalid name is ignored, because it is no reason to refuse the push.
 fn base(annotations: &Annotations) -> Option<Reference> {
     annotations.get(BASE_NAME)?.parse().ok()
 }

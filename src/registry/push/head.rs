@@ -1,4 +1,4 @@
-//! What a registry says that it has, without its bytes.
+//! Queries what a registry has, without downloading it.
 
 use reqwest::{
     Method, StatusCode,
@@ -11,16 +11,16 @@ use crate::{
     registry::{failure::Failure, session::Session},
 };
 
-/// The answer to a `HEAD` request.
+/// The response to a `HEAD` request.
 pub(crate) enum Head {
     There(HeaderMap),
     Missing,
-    /// It does not answer such questions.
+    /// The registry does not support `HEAD`.
     Unknown,
 }
 
-/// Asks for the headers of what is there. That one may not look is no news: whether one may write
-/// counts, and the answer to that has words.
+/// Requests the headers of a manifest or blob. A 4xx counts as missing: if it is a matter of
+/// permissions, the later write fails too, with a message.
 pub(crate) fn head(session: &Session, path: &str, accept: &str) -> Result<Head, Failure> {
     let response =
         session.exchange(|| session.request(Method::HEAD, path).header(ACCEPT, accept))?;
@@ -40,19 +40,19 @@ pub(crate) fn head(session: &Session, path: &str, accept: &str) -> Result<Head, 
 pub(crate) fn has_blob(session: &Session, blob: &Descriptor) -> Result<bool, Failure> {
     let size =
         |headers: &HeaderMap| headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok();
-    // Of another size, it is damaged there, or here: sending it brings that to light.
+    // If the size differs, one of the two is damaged: sending the blob reveals which.
     match head(session, &format!("blobs/{}", blob.digest), "*/*")? {
         Head::There(headers) => Ok(size(&headers).is_none_or(|size| size == blob.size)),
         Head::Missing | Head::Unknown => Ok(false),
     }
 }
 
-/// What the registry says that the digest is.
+/// The digest that the registry reports.
 pub(crate) fn said_digest(headers: &HeaderMap) -> Option<Digest> {
     headers.get("docker-content-digest")?.to_str().ok()?.parse().ok()
 }
 
-/// Whether the registry says that it took in what was sent.
+/// Checks that the registry stored what was sent.
 pub(crate) fn check_digest(headers: &HeaderMap, expected: Digest) -> Result<(), Failure> {
     match said_digest(headers) {
         Some(actual) if actual != expected => Err(Failure::OtherBytes { expected, actual }),

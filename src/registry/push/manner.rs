@@ -1,21 +1,21 @@
-//! How a registry takes blobs, found out by what it refuses.
+//! How a registry accepts blobs, learned from what it refuses.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::registry::failure::Refusal;
 
-/// The smallest part of a blob that is worth a request.
+/// The smallest chunk that is worth a request.
 const LEAST: u64 = 256;
 
-/// How a registry takes blobs, as far as that is known by now. All uploads of a push share it, and
-/// it only ever becomes smaller.
+/// How a registry accepts blobs, as far as is known. All uploads of a push share it, and it only
+/// becomes smaller.
 pub(crate) struct Manner(AtomicU64);
 
 impl Manner {
-    /// In one `PUT`, as the specification has it first.
+    /// In one `PUT`, the first way in the specification.
     pub(crate) const WHOLE: u64 = u64::MAX;
-    /// In one `PATCH`, and a `PUT` of nothing, as docker and podman do. Any smaller number is how
-    /// many bytes one `PATCH` has at most.
+    /// In one `PATCH` and an empty `PUT`, as docker and podman do. A smaller number is the maximum
+    /// size of a `PATCH`.
     pub(crate) const STREAM: u64 = u64::MAX - 1;
 
     pub(crate) fn new() -> Self {
@@ -26,8 +26,8 @@ impl Manner {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Finds another manner after this one was refused, for a blob of this size. Says whether there
-    /// is one.
+    /// Switches to another manner after this one was refused for a blob of this size. Returns
+    /// whether there is one.
     pub(crate) fn change(&self, tried: u64, refusal: &Refusal, size: u64, least: u64) -> bool {
         let refused = tried.max(least).min(size);
         let next = match (refusal.status, tried) {
@@ -38,7 +38,7 @@ impl Manner {
         };
         let next = next.max(least);
         if next < LEAST || next >= refused && next != Self::STREAM {
-            // Another upload may have found one.
+            // Another upload may have switched already.
             return self.now() < tried;
         }
         self.0.fetch_min(next, Ordering::Relaxed);
@@ -46,14 +46,13 @@ impl Manner {
     }
 }
 
-/// The largest power of two that is smaller.
+/// The largest power of two below `size`.
 fn below(size: u64) -> u64 {
     size.saturating_sub(1).checked_ilog2().map_or(0, |power| 1 << power)
 }
 
-/// Whether a `PUT` with a blob may be refused because it has the blob: some registries only know
-/// the other way, and say so in many words, or take in nothing and find that the digest is another
-/// one.
+/// Whether a `PUT` may be refused because it contains the blob. Some registries accept `PATCH`
+/// only, and report this in various ways, or ignore the bytes and report that the digest differs.
 pub(crate) fn wants_patch(refusal: &Refusal) -> bool {
     let is_other = ["UNAUTHORIZED", "DENIED", "TOOMANYREQUESTS", "NAME_INVALID", "NAME_UNKNOWN"];
     matches!(refusal.status, 400 | 404 | 405 | 406 | 409 | 411 | 415 | 416 | 422 | 500 | 501)

@@ -1,6 +1,6 @@
-//! What says something of another manifest, where the registry itself keeps no list of such: then
-//! whoever pushes it does, [under a
-//! tag](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests-with-subject).
+//! Lists the referrers of a manifest under a
+//! [tag](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests-with-subject),
+//! for registries that do not list them on their own.
 
 use reqwest::{
     Method, StatusCode,
@@ -9,11 +9,11 @@ use reqwest::{
 
 use crate::{
     basics::{error::Result, json, registry_error::RegistryErrorKind},
-    document::{descriptor::MediaType, extra::Extra, layout_paths::MAX_DOCUMENT, manifest::Index},
-    registry::{push::contents::Referrer, session::Session},
+    document::{descriptor::MediaType, layout_paths::MAX_DOCUMENT, manifest::Index},
+    registry::{referrer::Referrer, session::Session},
 };
 
-/// Puts it on the list, if it is not there.
+/// Adds the referrer to the list, unless it is in it already.
 pub(crate) fn list(session: &Session, referrer: &Referrer) -> Result<()> {
     let tag = format!("sha256-{}", referrer.subject.hex());
     let (path, what) = (format!("manifests/{tag}"), format!("tag {tag}"));
@@ -30,20 +30,11 @@ pub(crate) fn list(session: &Session, referrer: &Referrer) -> Result<()> {
         }
     })?;
     let mut list = match listed {
-        None => Index {
-            schema_version: 2,
-            media_type: Some(MediaType::INDEX),
-            artifact_type: None,
-            manifests: Vec::new(),
-            subject: None,
-            annotations: Default::default(),
-            extra: Extra::default(),
-        },
+        None => Index::of(Vec::new()),
         Some(bytes) => json::from_slice::<Index>(&bytes).map_err(|_| {
             let subject = referrer.subject;
-            let reason = format!(
-                "{what} is no list of what refers to {subject}, as it should be: remove that tag"
-            );
+            let reason =
+                format!("{what} is not an index of the referrers of {subject}: delete that tag");
             session.refuse(RegistryErrorKind::InvalidResponse, reason)
         })?,
     };

@@ -1,4 +1,4 @@
-//! One blob on its way to a registry.
+//! Uploading a blob.
 
 use std::{
     io, mem,
@@ -36,14 +36,15 @@ use crate::{
     },
 };
 
-/// How many bytes in a second the slowest registry looks at, before it says that it took a blob in.
+/// The lowest assumed rate, in bytes per second, at which a registry verifies a blob before it
+/// responds.
 const SLOWEST: u64 = 10 << 20;
 
-/// Where else a blob may be, and the right to read there.
+/// Another repository that may have blobs, and the login to read it.
 pub(crate) struct Mount {
     repository: String,
     login: Login,
-    /// It is not asked any more.
+    /// Whether mounting from it failed, so that it is not tried again.
     is_over: AtomicBool,
 }
 
@@ -54,8 +55,7 @@ impl Mount {
     }
 }
 
-/// Brings a blob into the session's repository, by mounting it from one of these others or else by
-/// sending it.
+/// Uploads a blob to the session's repository: mounts it from another repository, or sends it.
 pub(crate) fn upload(
     session: &Session,
     blob: &dyn Blob,
@@ -80,33 +80,33 @@ pub(crate) fn upload(
 struct Upload<'a> {
     session: &'a Session,
     blob: &'a dyn Blob,
-    /// Those that were not tried yet.
+    /// The repositories that were not tried yet.
     mounts: &'a [Mount],
     manner: &'a Manner,
     place: Place,
-    /// Bytes that the counter has of this blob.
+    /// The bytes of this blob that are counted as progress.
     counted: u64,
-    /// The registry takes no fewer bytes at a time, except the last ones.
+    /// The minimum size of a chunk, except for the last one.
     least: u64,
-    /// Bytes are on their way: what is refused now may be the manner in which they are.
+    /// Whether bytes are being sent, so that a refusal may concern the manner of sending them.
     is_sending: bool,
-    /// The registry has failed with these bytes.
+    /// Whether the registry has failed with these bytes.
     has_failed: bool,
 }
 
-/// Where the registry wants the blob.
+/// The upload location.
 enum Place {
-    /// It was not asked.
+    /// Not requested yet.
     None,
-    /// Here, and nothing was sent yet.
+    /// Nothing was sent to it yet.
     New(Url),
-    /// Here, and who knows what has arrived.
+    /// Some bytes may have arrived.
     Broken(Url),
 }
 
 impl Upload<'_> {
-    /// One try, which begins where the last one ended, in every manner that the registry may take
-    /// it in.
+    /// One attempt, which continues where the last one ended. It tries every manner that the
+    /// registry may accept.
     fn advance(&mut self) -> Result<(), Failure> {
         let mut first = None;
         loop {
@@ -117,8 +117,8 @@ impl Upload<'_> {
             };
             let size = self.blob.descriptor().size;
             match failure {
-                // A registry that fails once may not do so again; one that fails twice may not know
-                // this manner.
+                // A registry that fails once may succeed next time. One that fails twice may not
+                // support this manner.
                 Failure::Refused(refusal)
                     if self.is_sending
                         && refusal.status == 500
@@ -129,11 +129,11 @@ impl Upload<'_> {
                 Failure::Refused(refusal)
                     if self.is_sending && self.manner.change(tried, &refusal, size, self.least) =>
                 {
-                    // Whatever became of that upload.
+                    // The state of that upload is unknown.
                     self.place = Place::None;
                     first.get_or_insert(refusal);
                 }
-                // The registry does not know this manner either: its first refusal says more.
+                // The registry does not support this manner either. Its first refusal says more.
                 Failure::Refused(refusal) if tried == Manner::STREAM && wants_patch(&refusal) => {
                     return Err(Failure::Refused(first.unwrap_or(refusal)));
                 }
@@ -148,7 +148,7 @@ impl Upload<'_> {
             Place::None => None,
             Place::New(place) => Some((place, 0)),
             Place::Broken(place) => {
-                // As long as it does not answer.
+                // Keep the location in case the registry does not respond.
                 self.place = Place::Broken(place.clone());
                 self.arrived(&place)?
             }
@@ -171,9 +171,10 @@ impl Upload<'_> {
         }
     }
 
-    /// [Obtains a
-    /// place](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs),
-    /// or nothing, if the blob could be mounted: whoever cannot do that gives a place too.
+    /// [Obtains an upload
+    /// location](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs),
+    /// or `None` if the blob was mounted. A registry that cannot mount it returns a location
+    /// instead.
     fn begin(&mut self) -> Result<Option<Url>, Failure> {
         let mut place = None;
         while let [mount, rest @ ..] = self.mounts {
@@ -181,7 +182,7 @@ impl Upload<'_> {
             match self.mount(mount) {
                 Ok(Mounted::There) => return Ok(None),
                 Ok(Mounted::Begun(begun)) => place = Some(begun),
-                // It saves bytes, and whatever goes wrong with it costs no more than those.
+                // Mounting is an optimisation, so failures are ignored.
                 Ok(Mounted::Not) | Err(_) => {}
             }
         }
@@ -193,7 +194,7 @@ impl Upload<'_> {
     }
 
     /// [Mounts](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository)
-    /// the blob, if the other repository has it and may be read.
+    /// the blob, if the other repository has it and can be read.
     fn mount(&mut self, mount: &Mount) -> Result<Mounted, Failure> {
         if mount.is_over.load(Ordering::Relaxed) {
             return Ok(Mounted::Not);
@@ -212,7 +213,7 @@ impl Upload<'_> {
                 mount.is_over.store(true, Ordering::Relaxed);
                 Ok(Mounted::Not)
             }
-            // It may not be there, or the registry knows no mounts.
+            // The blob may not be there, or the registry does not support mounting.
             _ => Ok(Mounted::Not),
         }
     }
@@ -223,7 +224,7 @@ impl Upload<'_> {
         })
     }
 
-    /// Where the answer says that the blob goes, and in how large parts.
+    /// Reads the upload location and the minimum size of a chunk.
     fn begun(&mut self, response: &Response) -> Result<Url, Failure> {
         let least = response
             .headers()
@@ -233,17 +234,17 @@ impl Upload<'_> {
         self.location(response)
     }
 
-    /// Where the answer says that the blob goes.
+    /// Reads the upload location.
     fn location(&self, response: &Response) -> Result<Url, Failure> {
         let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
-        let location = location
-            .ok_or_else(|| Failure::Odd("it does not say where the bytes shall go".to_owned()))?;
+        let location =
+            location.ok_or_else(|| Failure::Odd("it returned no upload location".to_owned()))?;
         self.session.follow(response.url(), location)
     }
 
-    /// [How far the upload has
-    /// come](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks),
-    /// and where it goes on; nothing if it has to begin anew.
+    /// [How much of the upload has
+    /// arrived](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks),
+    /// and the location for the rest; `None` if it has to restart.
     fn arrived(&self, place: &Url) -> Result<Option<(Url, u64)>, Failure> {
         let session = self.session;
         let response = session.exchange(|| session.http.request(Method::GET, place.clone()))?;
@@ -256,8 +257,8 @@ impl Upload<'_> {
             let (first, last) = range.strip_prefix("bytes=").unwrap_or(range).split_once('-')?;
             last.parse::<u64>().ok().filter(|_| first == "0")
         };
-        // Some say 0-0 when nothing has arrived, and to begin anew then costs nothing.
-        // And nothing can have arrived that was not sent.
+        // Some registries report 0-0 if nothing has arrived; restarting then costs nothing. A
+        // report of more bytes than were sent is wrong.
         let arrived = last().filter(|&last| last > 0 && last < self.counted).map(|last| last + 1);
         let Some(arrived) = arrived.filter(|_| response.status().is_success()) else {
             return Ok(None);
@@ -270,7 +271,7 @@ impl Upload<'_> {
         Ok(Some((place, arrived)))
     }
 
-    /// Sends the bytes from here on, and has the registry take the blob in.
+    /// Sends the bytes from `from` on, and completes the upload.
     fn put(&mut self, place: &Url, from: u64) -> Result<(), Failure> {
         let size = self.blob.descriptor().size;
         let request = self.close(place).header(CONTENT_LENGTH, size - from);
@@ -284,8 +285,8 @@ impl Upload<'_> {
     }
 
     /// [Sends the bytes in
-    /// parts](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks)
-    /// from here on, each of at most so many, and has the registry take the blob in.
+    /// chunks](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-a-blob-in-chunks)
+    /// of at most `most` from `from` on, and completes the upload.
     fn patch(&mut self, mut place: Url, from: u64, most: u64) -> Result<(), Failure> {
         let size = self.blob.descriptor().size;
         let mut source = Source::open(self.blob, from).map_err(Failure::Ours)?;
@@ -296,7 +297,7 @@ impl Upload<'_> {
             let request = request
                 .header(CONTENT_TYPE, "application/octet-stream")
                 .header(CONTENT_LENGTH, end - sent);
-            // As docker does, which sends one part.
+            // Like docker, which sends a single chunk without a range.
             let request = match sent == 0 && end == size {
                 true => request,
                 false => request.header(CONTENT_RANGE, format!("{sent}-{}", end - 1)),
@@ -316,14 +317,14 @@ impl Upload<'_> {
         self.taken(response, from, size)
     }
 
-    /// The request by which the registry takes the blob in.
+    /// The request that completes the upload.
     fn close(&self, place: &Url) -> RequestBuilder {
         let mut url = place.clone();
         url.query_pairs_mut().append_pair("digest", &self.blob.descriptor().digest.to_string());
         self.session.http.request(Method::PUT, url).header(CONTENT_TYPE, "application/octet-stream")
     }
 
-    /// Makes a request with these of the blob's bytes, and waits for the answer.
+    /// Sends a request with a range of the blob's bytes, and waits for the response.
     fn send(
         &mut self,
         request: RequestBuilder,
@@ -344,36 +345,36 @@ impl Upload<'_> {
             Ok(Some(response)) => Ok(response),
             Err(failure) => Err(failure),
         };
-        // Without its last bytes, the request is void.
+        // If the last bytes were not sent, this cancels the request.
         answer.abort();
         let response = response?;
         if session.renew(&session.login, &response, key.as_ref())? {
-            return Err(Failure::Again("it wants another login for each request"));
+            return Err(Failure::Again("it requires a new login for each request"));
         }
         Ok(response)
     }
 
-    /// The answer, unless it says that the bytes have to be sent elsewhere, or anew: those before
-    /// `from` were there before this try, and those before `sent` were when it was asked.
+    /// Returns the response, unless the bytes must be sent to another location or again. The bytes
+    /// before `from` arrived before this attempt, and those before `sent` before this request.
     fn going_on(&mut self, response: Response, from: u64, sent: u64) -> Result<Response, Failure> {
         match response.status() {
             StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
                 let place = self.location(&response)?;
                 self.place = if sent > from { Place::Broken(place) } else { Place::New(place) };
-                Err(Failure::Again("it sends us from one place to another"))
+                Err(Failure::Again("it redirects uploads endlessly"))
             }
-            // Whatever is in the way, it may be what was there before.
+            // The cause may be the bytes that had arrived before.
             StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE
                 if from > 0 =>
             {
                 self.place = Place::None;
-                Err(Failure::Again("it refuses what shall go on where it broke off"))
+                Err(Failure::Again("it refuses to resume the upload"))
             }
             _ => Ok(response),
         }
     }
 
-    /// Whether the registry has taken the blob in; the numbers are those of [`Upload::going_on`].
+    /// Whether the registry stored the blob. The arguments are those of [`Upload::going_on`].
     fn taken(&mut self, response: Response, from: u64, sent: u64) -> Result<(), Failure> {
         let response = self.going_on(response, from, sent)?;
         let response = self.session.success(response)?;
@@ -382,7 +383,7 @@ impl Upload<'_> {
         if matches!(status, StatusCode::CREATED | StatusCode::OK | StatusCode::NO_CONTENT) {
             return Ok(());
         }
-        // Another success may be one too, now or in a moment.
+        // Another 2xx status may mean success too, now or in a moment.
         for retry in 0.. {
             if has_blob(self.session, self.blob.descriptor())? {
                 return Ok(());
@@ -391,10 +392,10 @@ impl Upload<'_> {
                 break;
             }
         }
-        Err(Failure::Odd(format!("status {}, and it is not there", status.as_u16())))
+        Err(Failure::Odd(format!("status {}, but the blob is missing", status.as_u16())))
     }
 
-    /// Hands over so many bytes, or returns an answer that came before: a refusal.
+    /// Hands the bytes to the request, or returns an early response, which is an error response.
     fn feed(
         &mut self,
         source: &mut Source,
@@ -423,7 +424,7 @@ impl Upload<'_> {
                     self.counted += bytes;
                     self.session.counter.advance(bytes);
                 }
-                // The answer says why.
+                // The response says why.
                 Step::Closed => break,
                 Step::Answered(response) => return Ok(Some(response)),
             }
@@ -431,7 +432,7 @@ impl Upload<'_> {
         Ok(None)
     }
 
-    /// Sets how many bytes have arrived.
+    /// Sets the number of bytes that have arrived.
     fn count(&mut self, arrived: u64) {
         match arrived.checked_sub(self.counted) {
             Some(more) => self.session.counter.advance(more),
@@ -441,7 +442,7 @@ impl Upload<'_> {
     }
 }
 
-/// A request on its way.
+/// A running request.
 type Task = JoinHandle<reqwest::Result<Response>>;
 
 fn of_task(ended: Result<reqwest::Result<Response>, JoinError>) -> Result<Response, Failure> {
@@ -451,30 +452,30 @@ fn of_task(ended: Result<reqwest::Result<Response>, JoinError>) -> Result<Respon
     }
 }
 
-/// What became of some bytes.
+/// The result of handing over some bytes.
 enum Step {
     HandedOver,
-    /// The connection takes no more.
+    /// The connection accepts no more bytes.
     Closed,
     Answered(Response),
 }
 
-/// What became of an attempt to mount a blob.
+/// The result of an attempt to mount a blob.
 enum Mounted {
-    /// It is there.
+    /// The blob was mounted.
     There,
-    /// It is not, and here it may be sent to.
+    /// It was not, and this is the upload location.
     Begun(Url),
     Not,
 }
 
-/// A blob's bytes from some place on. What lies before it is read too: the last bytes wait until
-/// all are right.
+/// The bytes of a blob from some position on. Those before it are read too, because the last bytes
+/// are withheld until all are verified.
 struct Source {
-    /// None if all bytes have arrived before.
+    /// `None` if all bytes have arrived before.
     chunks: Option<Chunks>,
     skip: usize,
-    /// Read, and not handed out.
+    /// Bytes that were read and not returned yet.
     rest: Vec<u8>,
 }
 
@@ -485,7 +486,7 @@ impl Source {
         let mut source =
             Self { chunks, skip: usize::try_from(from).unwrap_or(usize::MAX), ..Self::none() };
         if blob.descriptor().size == 0 {
-            // No byte of an empty blob is asked for, and so its digest is checked here.
+            // An empty blob is never read, so its digest is checked here.
             source.next(1)?;
         }
         Ok(source)
@@ -495,7 +496,7 @@ impl Source {
         Self { chunks: None, skip: 0, rest: Vec::new() }
     }
 
-    /// The next bytes, at most so many.
+    /// The next bytes, at most `most`.
     fn next(&mut self, most: u64) -> Result<Option<Vec<u8>>> {
         let mut chunk = mem::take(&mut self.rest);
         while chunk.is_empty() {

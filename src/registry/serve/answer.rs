@@ -1,4 +1,4 @@
-//! From a request to a response.
+//! Turns a request into a response.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -23,8 +23,8 @@ use crate::{
 
 const VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 
-/// The body of a request is never looked at: the connection of who sends one to a registry that is
-/// only read ends.
+/// Answers a request. The registry is read-only and never reads a request's body, so hyper closes
+/// the connection of a client that sends one.
 pub(crate) async fn answer<B>(
     server: Arc<Server>,
     client: SocketAddr,
@@ -52,19 +52,19 @@ async fn respond<B>(server: &Arc<Server>, request: &Request<B>) -> Result<Respon
     let is_head = request.method() == Method::HEAD;
     if !is_head && request.method() != Method::GET {
         return Err(
-            Refusal::no_method("this registry is only read").with(header::ALLOW, "GET, HEAD")
+            Refusal::no_method("this registry is read-only").with(header::ALLOW, "GET, HEAD")
         );
     }
     let route = route(request.uri().path(), request.uri().query().unwrap_or_default())?;
     match find(server, route, &request.uri().to_string()).await? {
-        // The tag of a list is the digest of its bytes: who asks again and again is not sent the
-        // same again and again.
+        // The entity tag of a list is the digest of its bytes, so that clients that poll it do not
+        // download it each time.
         Found::Small { headers, bytes } => Ok(tagged(request, Digest::of(&bytes), headers, bytes)?),
         Found::Manifest { media_type, digest, bytes } => {
             let headers =
                 vec![(header::CONTENT_TYPE, media_type.to_string()), (DIGEST, digest.to_string())];
             let response = tagged(request, digest, headers, bytes)?;
-            // A client that has the manifest already takes the image like one that is sent it.
+            // A client that already has the manifest, and gets 304, pulls the image as well.
             if !is_head && media_type.is_manifest() {
                 server.once.manifest();
             }
@@ -74,7 +74,7 @@ async fn respond<B>(server: &Arc<Server>, request: &Request<B>) -> Result<Respon
     }
 }
 
-/// A small response whose entity tag is this digest.
+/// A small response with this digest as its entity tag.
 fn tagged<B>(
     request: &Request<B>,
     digest: Digest,

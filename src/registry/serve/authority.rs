@@ -1,9 +1,9 @@
-//! Which hosts a request may be for.
+//! The hosts that requests may name.
 //!
-//! A page in a browser may make its own name mean this machine (DNS rebinding), and then ask for
-//! what only this machine and its network shall have. What the browser sends is that page's name.
-//! So only names count that no stranger can have: addresses, `localhost`, the names that the
-//! endpoint was given, and those of its certificate.
+//! A web page can make its own host name resolve to this machine (DNS rebinding), and then read
+//! what only this machine and its network may read. The browser sends the name of that page. The
+//! endpoint therefore accepts only names that no stranger can own: IP addresses, `localhost`, the
+//! names that it was given, and the names in its certificate.
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +17,7 @@ use crate::{
     registry::serve::refusal::Refusal,
 };
 
-/// The names of this endpoint.
+/// The host names of this endpoint.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Authorities {
     /// In lower case, without a dot at the end.
@@ -27,7 +27,7 @@ pub(crate) struct Authorities {
 impl Authorities {
     /// # Errors
     ///
-    /// [`Error::Invalid`] for what is no name of a host alone.
+    /// [`Error::Invalid`] if the name is not a host name without a port.
     pub(crate) fn add(&mut self, name: &str) -> Result<()> {
         let is_name = |name: &str| {
             !name.is_empty()
@@ -35,8 +35,8 @@ impl Authorities {
         };
         let normal = normal(name);
         if !is_name(&normal) {
-            let reason = "a host's name has letters, digits, `-` and `.`: give it without a \
-                scheme, a port or a path";
+            let reason = "a host name consists of letters, digits, `-` and `.`: remove the \
+                scheme, the port and the path";
             return Err(Error::invalid(format!("host {name:?}"), reason));
         }
         self.names.insert(normal);
@@ -44,8 +44,8 @@ impl Authorities {
     }
 
     /// [RFC 9112, section 3.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2): a request names
-    /// its host, once; of an absolute target, that one counts. `certified` says whether the
-    /// endpoint's certificate has a name.
+    /// its host exactly once; an absolute target takes precedence. `certified` tells whether the
+    /// endpoint's certificate contains a name.
     pub(crate) fn check<B>(
         &self,
         request: &Request<B>,
@@ -53,21 +53,19 @@ impl Authorities {
     ) -> Result<(), Refusal> {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let header = match (hosts.next(), hosts.next()) {
-            (Some(host), None) => {
-                Some(host.to_str().map_err(|_| bad("is not the name of a host"))?)
-            }
+            (Some(host), None) => Some(host.to_str().map_err(|_| bad("is not a host name"))?),
             (None, _) if request.version() < Version::HTTP_11 => None,
-            (None, _) => return Err(bad("is absent: HTTP/1.1 requires it")),
-            (Some(_), Some(_)) => return Err(bad("is there more than once")),
+            (None, _) => return Err(bad("is missing: HTTP/1.1 requires it")),
+            (Some(_), Some(_)) => return Err(bad("occurs more than once")),
         };
-        // It must be well-formed even where it does not count.
+        // The header must be valid even if the target takes precedence.
         let header = header.map(host).transpose()?;
         let target =
             request.uri().authority().map(|authority| host(authority.as_str())).transpose()?;
         match target.or(header) {
             Some(host) if !self.has(&host) && !certified(&host) => {
                 Err(Refusal::other_host(format!(
-                    "this registry does not answer for the host {host:?}: give its `serve` the \
+                    "this registry does not serve the host {host:?}: start `serve` with the \
                      option --host {host}, or use its address"
                 )))
             }
@@ -77,7 +75,7 @@ impl Authorities {
 
     fn has(&self, host: &str) -> bool {
         let is_address = match host.strip_prefix('[') {
-            // The zone of an address is this machine's own business.
+            // The zone identifier has a meaning on this machine only.
             Some(six) => six
                 .trim_end_matches(']')
                 .split('%')
@@ -96,7 +94,7 @@ fn bad(reason: &str) -> Refusal {
     Refusal::bad_host(format!("the header Host {reason}"))
 }
 
-/// The host of `HOST[:PORT]`, as [`normal`] has it.
+/// The host of `HOST[:PORT]`, normalised by [`normal`].
 fn host(text: &str) -> Result<String, Refusal> {
     let malformed = || bad("is not HOST or HOST:PORT");
     let (host, port) = match text.strip_prefix('[') {
@@ -113,7 +111,7 @@ fn host(text: &str) -> Result<String, Refusal> {
     };
     let is_port = port.is_empty()
         || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()));
-    // RFC 3986, section 3.2.2; a user's name before it is no host's.
+    // RFC 3986, section 3.2.2. The user information that may precede the host is not part of it.
     let is_host = |host: &str| {
         host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=[]:".contains(&b))
     };
@@ -123,7 +121,7 @@ fn host(text: &str) -> Result<String, Refusal> {
     Ok(normal(host))
 }
 
-/// One way to write a name that may be written in several.
+/// Removes a final dot and converts to lower case.
 fn normal(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }

@@ -1,4 +1,4 @@
-//! A blob that a client reads: as a whole, or in parts. [Pulling
+//! The response to a request for a blob, whole or in parts: [pulling
 //! blobs](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-blobs).
 
 use std::{collections::VecDeque, ops::Range, sync::Arc};
@@ -14,6 +14,7 @@ use rustls::crypto::ring;
 
 use crate::{
     basics::{digest::Digest, error::Error},
+    blob::traits::Blob,
     registry::serve::{
         body::BlobBody,
         condition::{Condition, condition},
@@ -38,7 +39,7 @@ pub(crate) async fn blob<B>(
     let descriptor = content.blob.descriptor().clone();
     let (digest, size, tag) =
         (descriptor.digest, descriptor.size, format!("\"{}\"", descriptor.digest));
-    // Bytes that have to be made are made from the first one on.
+    // A blob that has to be built can be read only from its first byte.
     let has_ranges = is_at_hand;
     let mut headers = vec![
         (DIGEST, digest.to_string()),
@@ -47,8 +48,8 @@ pub(crate) async fn blob<B>(
     ];
     let is_head = request.method() == Method::HEAD;
     let condition = condition(request.headers(), &tag);
-    // Without its bytes, the answer is that there are none, whatever the client has: RFC 9110,
-    // section 13.2.1.
+    // RFC 9110, section 13.2.1: an error takes precedence over a condition, so a missing file is
+    // reported whatever the client has.
     if has_ranges && (is_head || condition != Condition::Met) {
         let blob = Arc::clone(&content.blob);
         let opened = server.blocking.run(move || blob.open().map(drop)).await;
@@ -101,7 +102,7 @@ async fn respond<B>(
     let mut sending = Sending {
         server: Arc::clone(server),
         target: request.uri().to_string(),
-        body: BlobBody::new(server, &content.blob, is_at_hand, first.range.clone()),
+        body: server.body(&content.blob, is_at_hand, first.range.clone()),
         content,
         is_at_hand,
         left: first.range,
@@ -109,7 +110,7 @@ async fn respond<B>(
         end,
         next: VecDeque::new(),
     };
-    // An error before the first byte is still an answer.
+    // An error before the first byte still becomes a proper response.
     let chunk = sending.body.next().await.map_err(|error| unreadable(server, request, error))?;
     let reaches_end = |range: &Range<u64>| range.end == sending.size();
     if reaches_end(&sending.left) || sending.parts.iter().any(|part| reaches_end(&part.range)) {
@@ -126,20 +127,26 @@ fn content_range(range: &Range<u64>, size: u64) -> String {
 
 fn unreadable<B>(server: &Server, request: &Request<B>, error: Arc<Error>) -> Refusal {
     match *error {
-        Error::BlobMissing { .. } => Refusal::blob_unknown("its layout is without this blob"),
+        Error::BlobMissing { .. } => Refusal::blob_unknown("the layout does not have this blob"),
         _ => server.failed(&request.uri().to_string(), error),
     }
 }
 
-/// What a response consists of.
+impl Server {
+    fn body(&self, blob: &Arc<dyn Blob>, is_at_hand: bool, range: Range<u64>) -> BlobBody {
+        BlobBody::new(&self.builds, &self.blocking, blob, is_at_hand, range)
+    }
+}
+
+/// The parts of a response.
 struct Parts {
     parts: VecDeque<Part>,
-    /// What comes after the last part.
+    /// The bytes after the last part.
     end: Bytes,
 }
 
 struct Part {
-    /// What comes before its bytes.
+    /// The bytes before the part: the boundary and its headers.
     head: Bytes,
     range: Range<u64>,
 }
@@ -149,7 +156,8 @@ impl Parts {
         Self { parts: [Part { head: Bytes::new(), range }].into(), end: Bytes::new() }
     }
 
-    /// As [section 14.6](https://www.rfc-editor.org/rfc/rfc9110#section-14.6) has it.
+    /// Several parts, as [section 14.6](https://www.rfc-editor.org/rfc/rfc9110#section-14.6)
+    /// defines them.
     fn several(ranges: Vec<Range<u64>>, size: u64, boundary: &str) -> Self {
         let part = |(number, range): (usize, Range<u64>)| {
             let line = if number == 0 { "" } else { "\r\n" };
@@ -173,28 +181,28 @@ impl Parts {
     }
 }
 
-/// A text that nobody can have put into a blob before.
+/// A boundary that the contents of a blob cannot predict.
 fn boundary() -> String {
     let mut bytes = [0; 16];
-    // Without random numbers there is no TLS either; a boundary that is known is a nuisance for who
-    // asked alone.
+    // If the system has no random numbers, the boundary is predictable, which can only confuse the
+    // client that requested several parts.
     let _ = ring::default_provider().secure_random.fill(&mut bytes);
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A blob on its way.
+/// A blob that is being sent.
 struct Sending {
     server: Arc<Server>,
     target: String,
     content: Content,
     is_at_hand: bool,
     body: BlobBody,
-    /// What is left of the part that is read.
+    /// The rest of the part that is being read.
     left: Range<u64>,
     /// The parts that come next.
     parts: VecDeque<Part>,
     end: Bytes,
-    /// What has been read and not been sent.
+    /// Bytes that were read and not sent yet.
     next: VecDeque<Bytes>,
 }
 
@@ -207,7 +215,7 @@ impl Sending {
         self.content.blob.descriptor().size
     }
 
-    /// The connection breaks where the body does.
+    /// The body of the response. If it fails, hyper closes the connection.
     fn body(self) -> Body {
         let next = async |mut sending: Self| match sending.next().await {
             Ok(Some(chunk)) => Ok(Some((Frame::data(chunk), sending))),
@@ -236,14 +244,13 @@ impl Sending {
                 let end = std::mem::take(&mut self.end);
                 return Ok(Some(end).filter(|end| !end.is_empty()));
             };
-            let (blob, range_of_body) = (&self.content.blob, range.clone());
-            self.body = BlobBody::new(&self.server, blob, self.is_at_hand, range_of_body);
+            self.body = self.server.body(&self.content.blob, self.is_at_hand, range.clone());
             self.left = range;
             return Ok(Some(head));
         }
     }
 
-    /// Takes note of a chunk that is under way from now on, and of the blob's end.
+    /// Records that a chunk is being sent, and whether it ends the blob.
     fn is_sent(&mut self, chunk: Option<Bytes>) {
         self.left.start += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         self.next.extend(chunk);

@@ -1,6 +1,6 @@
-//! Threads for work that waits: for files, and for passwords to be hashed.
+//! Threads for blocking work: reading files and hashing passwords.
 //!
-//! tokio has such threads too, but panics where the system refuses the first of them.
+//! tokio's own blocking threads panic if the system refuses the first one.
 
 use std::{
     any::Any,
@@ -15,13 +15,14 @@ use tokio::sync::oneshot;
 
 use crate::pool::lock;
 
-/// Clients of a blob that is hashed wait in threads, and others shall not wait for them.
+/// Each client of a blob that is being hashed occupies a thread, and must not delay other clients.
 const MAX_THREADS: usize = 512;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Threads that take work from one queue. They are started as work comes, and end when this is
-/// dropped; work that has not begun by then is dropped.
+/// Threads that take work from one queue. They start as work arrives, and end when this value is
+/// dropped. Work that has not started by then is dropped.
+#[derive(Default)]
 pub(crate) struct Blocking(Arc<Shared>);
 
 #[derive(Default)]
@@ -42,33 +43,33 @@ struct State {
 impl Blocking {
     /// # Errors
     ///
-    /// If the system has not even one thread. Without further ones, all work is done by those there
-    /// are.
+    /// If the system refuses the first thread. If it refuses further ones, the existing threads do
+    /// all the work.
     pub(crate) fn start() -> io::Result<Self> {
-        let blocking = Self(Arc::default());
+        let blocking = Self::default();
         blocking.add_thread(&mut lock(&blocking.0.state))?;
         Ok(blocking)
     }
 
-    /// The result of the work, which goes on when the caller is dropped.
+    /// Runs the work and returns its result. The work continues if the caller is dropped.
     ///
     /// # Errors
     ///
-    /// If the work panicked.
+    /// If the work panics.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
         let (sender, receiver) = oneshot::channel();
         let work = move || {
-            // If the caller was dropped, nobody takes the result.
+            // If the caller was dropped, the result has no receiver.
             drop(sender.send(catch_unwind(AssertUnwindSafe(work))));
         };
         self.push(Box::new(work));
         match receiver.await {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(panic)) => Err(io::Error::other(panic_message(&*panic))),
-            Err(_) => Err(io::Error::other("the server ends")),
+            Err(_) => Err(io::Error::other("the server is stopping")),
         }
     }
 
@@ -76,7 +77,7 @@ impl Blocking {
         let mut state = lock(&self.0.state);
         state.queue.push_back(work);
         if state.queue.len() > state.idle && state.threads < MAX_THREADS {
-            // Without another thread, those there are come to it.
+            // If the system refuses another thread, the existing ones take the work.
             let _ = self.add_thread(&mut state);
         }
         self.0.changed.notify_one();

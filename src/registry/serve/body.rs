@@ -1,4 +1,4 @@
-//! A blob, or a part of one, on its way to a client.
+//! The body of a response: a blob or a part of one.
 
 use std::{ops::Range, sync::Arc};
 
@@ -11,41 +11,51 @@ use crate::{
         traits::Blob,
     },
     registry::serve::{
-        server::Server,
-        shared_build::{Next, Place},
+        blocking::Blocking,
+        shared_build::{Next, Place, SharedBuilds},
     },
 };
 
-/// The bytes that one response has. Whatever part it is, the blob's last byte is in it only if the
-/// whole blob is right.
+/// The bytes of one response. The last byte of a blob is returned only if the whole blob matches
+/// its digest.
 pub(crate) struct BlobBody {
     blob: Arc<dyn Blob>,
-    /// Asked once: to know it, a recipe is read; and a layout may be filled while a client reads.
+    /// Determined once, because it reads the recipe, and because the layout may be filled while a
+    /// client reads.
     is_at_hand: bool,
     range: Range<u64>,
-    server: Arc<Server>,
+    builds: Arc<SharedBuilds>,
+    blocking: Arc<Blocking>,
     source: Source,
-    /// The number of the chunk that comes next.
+    /// The number of the next chunk.
     next: u64,
 }
 
 enum Source {
-    /// Nobody has asked for anything yet, or all there is has come.
+    /// Nothing was read yet, or everything was.
     None,
-    /// Bytes that are had without work, each client's by itself: nobody waits for anybody.
+    /// The blob is stored, and each client reads it on its own.
     AtHand(Box<Chunks>),
     Made(Place),
 }
 
 impl BlobBody {
     pub(crate) fn new(
-        server: &Arc<Server>,
+        builds: &Arc<SharedBuilds>,
+        blocking: &Arc<Blocking>,
         blob: &Arc<dyn Blob>,
         is_at_hand: bool,
         range: Range<u64>,
     ) -> Self {
-        let (server, blob) = (Arc::clone(server), Arc::clone(blob));
-        Self { blob, is_at_hand, range, server, source: Source::None, next: 0 }
+        Self {
+            blob: Arc::clone(blob),
+            is_at_hand,
+            range,
+            builds: Arc::clone(builds),
+            blocking: Arc::clone(blocking),
+            source: Source::None,
+            next: 0,
+        }
     }
 
     /// The next bytes of the range.
@@ -88,7 +98,7 @@ impl BlobBody {
             };
             Ok::<_, Arc<Error>>((chunks.next(), chunks))
         };
-        let read = self.server.blocking.run(read).await;
+        let read = self.blocking.run(read).await;
         let (chunk, chunks) = read.map_err(|cause| Error::blob(digest, cause))??;
         self.next = first;
         self.source = Source::AtHand(chunks);
@@ -104,9 +114,9 @@ impl BlobBody {
                     Next::Lost => {}
                 }
             }
-            // The place that was lost is left before another is waited for.
+            // Leave the lost place before waiting for another one.
             self.source = Source::None;
-            self.source = Source::Made(self.server.builds.place(&self.blob, self.next).await?);
+            self.source = Source::Made(self.builds.place(&self.blob, self.next).await?);
         }
     }
 }

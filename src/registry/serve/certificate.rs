@@ -30,8 +30,8 @@ pub(crate) struct Certificate {
 impl Certificate {
     /// # Errors
     ///
-    /// As of reading the files, and [`Error::Invalid`] for a certificate and a key that do not
-    /// belong together.
+    /// The errors of reading the files, and [`Error::Invalid`] if the certificate and the key do
+    /// not belong together.
     pub(crate) fn new(certificate: &Path, key: &Path) -> Result<Self> {
         let read =
             |files: &[PathBuf]| -> Result<_> { Ok(Arc::new(key_pair(&files[0], &files[1])?)) };
@@ -46,13 +46,14 @@ impl Certificate {
         Ok(Self { files, acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 
-    /// What makes TLS of the next connection. `trouble` is told why changed files cannot be used.
+    /// The acceptor for the next connection. `trouble` receives the reason if changed files are
+    /// unusable.
     pub(crate) fn acceptor(&self, trouble: impl FnOnce(Error)) -> TlsAcceptor {
         self.files.now(trouble);
         self.acceptor.clone()
     }
 
-    /// Whether the certificate has this name, be it with an asterisk.
+    /// Whether the certificate contains this name, directly or by a wildcard.
     pub(crate) fn has(&self, host: &str) -> bool {
         let shown = self.files.last();
         let certificate =

@@ -1,29 +1,28 @@
-//! [RFC 9110, section 13](https://www.rfc-editor.org/rfc/rfc9110#section-13): what a client has
-//! already.
+//! Conditional requests: [RFC 9110, section 13](https://www.rfc-editor.org/rfc/rfc9110#section-13).
 //!
-//! Nothing here has a time of its last change, so that conditions on times are ignored, as section
-//! 13.1.3 has it.
+//! Nothing here has a modification time, so conditions on times are ignored, as section 13.1.3
+//! requires.
 
 use hyper::{
     HeaderMap,
     header::{self, HeaderName},
 };
 
-/// What the conditions of a request come to.
+/// The result of a request's conditions.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
     Met,
-    /// The client has it: 304.
+    /// The client has the current version: 304.
     NotModified,
-    /// The client wants something else that was here once: 412.
+    /// The client wants a version that no longer exists: 412.
     Failed,
 }
 
-/// Evaluates the conditions in the order of section 13.2.2, for what has this entity tag, in its
+/// Evaluates the conditions in the order of section 13.2.2. `tag` is the entity tag with its
 /// quotation marks.
 pub(crate) fn condition(headers: &HeaderMap, tag: &str) -> Condition {
-    // Section 13.1.1: a weak tag is never equal here. Section 13.1.2: weak tags count like strong
-    // ones.
+    // Section 13.1.1: a weak tag never matches `If-Match`. Section 13.1.2: it can match
+    // `If-None-Match`.
     if headers.contains_key(header::IF_MATCH) && !names(headers, header::IF_MATCH, tag, false) {
         return Condition::Failed;
     }
@@ -33,7 +32,7 @@ pub(crate) fn condition(headers: &HeaderMap, tag: &str) -> Condition {
     Condition::Met
 }
 
-/// Whether a header is `*`, or a list that has the tag. What is no entity tag ends the list.
+/// Whether a header is `*` or a list that contains the tag. A malformed entity tag ends the list.
 fn names(headers: &HeaderMap, name: HeaderName, tag: &str, weak_too: bool) -> bool {
     headers.get_all(name).iter().any(|value| {
         let text = value.as_bytes().trim_ascii();

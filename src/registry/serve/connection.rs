@@ -1,20 +1,14 @@
-//! Connections: as many as there are places for, and each no longer than it is used.
+//! Connections: their number is limited, and unused ones are closed.
 
 use std::{
     convert::Infallible,
     net::{self, SocketAddr},
-    pin::Pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use hyper::{
-    Response,
-    body::{Bytes, Frame, SizeHint},
-    server::conn::http1,
-    service::service_fn,
-};
+use http_body_util::BodyExt;
+use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -28,38 +22,36 @@ use tokio::{
 };
 
 use crate::{
-    basics::error::Error,
     pool::lock,
     registry::serve::{
         answer::answer,
         event::Event,
-        places::{Activity, Answering, Full, Place},
+        places::{Activity, Full, Place},
         refusal::Refusal,
-        response::Body,
         server::Server,
         slow_client::SlowClient,
     },
 };
 
-/// How long the head of a request may take, and how long a connection may be open without one.
+/// How long a client may take to send the head of a request, or keep a connection idle.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// How long a client may take nothing of what it is sent.
+/// How long a client may read nothing of its response.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// The bytes of a request's head, at most: podman asks for a thousand parts of a blob in one.
+/// The maximum size of a request's head: podman requests a thousand parts of a blob in one request.
 const HEAD: usize = 32 << 10;
 
-/// What ends connections between two requests; none when that has begun.
+/// Closes connections between two requests; `None` once shutdown has begun.
 pub(crate) type Graceful = Mutex<Option<GracefulShutdown>>;
 
-/// How long a client that has as many connections as it may have waits for one of them to end.
+/// How long a client that has reached its limit of connections waits for one of them to end.
 const QUEUE: Duration = Duration::from_secs(2);
 
-/// The connections that wait so at a time.
+/// The number of connections that may wait like this at the same time.
 const QUEUED: usize = 64;
 
-/// Takes connections for ever, and gives one to each worker in turn.
+/// Accepts connections until the task is aborted, and assigns them to the workers in turn.
 pub(crate) async fn accept(
     listener: TcpListener,
     workers: Vec<Handle>,
@@ -72,11 +64,12 @@ pub(crate) async fn accept(
         let accepted = listener.accept().await;
         let accepted = accepted.and_then(|(stream, client)| Ok((stream.into_std()?, client)));
         let (Ok((stream, client)), Some(worker)) = (accepted, turns.next()) else {
-            // The client is gone again, or the files are all in use: none of it lasts.
+            // The client has disconnected already, or all file descriptors are in use: both are
+            // temporary.
             time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        // What is small does not wait for what is large.
+        // Small responses must not wait for larger ones.
         let _ = stream.set_nodelay(true);
         let (server, graceful) = (Arc::clone(&server), Arc::clone(&graceful));
         let connection = Connection { stream, client, server, graceful };
@@ -86,12 +79,12 @@ pub(crate) async fn accept(
                 Ok(place) => {
                     worker.spawn(connection.serve(place));
                 }
-                // Those in the system's queue come after it.
+                // Later connections wait in the queue of the system.
                 Err(Full::OfAll) => {
                     server.places.change().await;
                     continue;
                 }
-                // Others are not kept waiting.
+                // Other clients must not wait.
                 Err(Full::OfClient) => {
                     if let Ok(permit) = Arc::clone(&queue).try_acquire_owned() {
                         worker.spawn(async move {
@@ -106,9 +99,9 @@ pub(crate) async fn accept(
     }
 }
 
-/// A client that has connected.
+/// An accepted connection.
 struct Connection {
-    /// Of no runtime, until a worker has it.
+    /// Not registered with a runtime until a worker takes it.
     stream: net::TcpStream,
     client: SocketAddr,
     server: Arc<Server>,
@@ -124,13 +117,13 @@ impl Connection {
         drop((open, place));
     }
 
-    /// Serves it when another connection of the client has ended, and else says why not.
+    /// Serves the client when another one of its connections has ended, and otherwise refuses it.
     async fn wait(self) {
         let end = Instant::now() + QUEUE;
         while Instant::now() < end {
             self.server.places.change().await;
             if let Ok(place) = self.server.places.try_place(self.client.ip(), Instant::now()) {
-                // Others may wait now.
+                // Another connection may wait now.
                 tokio::spawn(self.serve(place));
                 return;
             }
@@ -143,7 +136,8 @@ impl Connection {
     }
 }
 
-/// What goes wrong here is the client's own, or is told when it happens.
+/// Serves one connection. It returns no error: an error here is either the client's or was already
+/// reported as an event.
 async fn serve(
     stream: TcpStream,
     client: SocketAddr,
@@ -171,23 +165,28 @@ async fn serve_http(
     let service = service_fn(move |request| {
         let (server, answering) = (Arc::clone(&server), activity.answers(Instant::now()));
         async move {
-            let (head, body) = answer(server, client, request).await.into_parts();
-            Ok::<_, Infallible>(Response::from_parts(head, Answer { body, _answering: answering }))
+            let response = answer(server, client, request).await;
+            // The request counts as active until its body is dropped.
+            Ok::<_, Infallible>(response.map(|body| {
+                body.map_frame(move |frame| {
+                    let _held = &answering;
+                    frame
+                })
+            }))
         }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(SILENCE).max_buf_size(HEAD);
-    // From now on it is waited for; what has not come so far is not.
+    // From now on, shutdown waits for this connection. If shutdown has begun, do not start.
     let Some(watcher) = lock(&graceful).as_ref().map(GracefulShutdown::watcher) else { return };
     let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
 }
 
-/// Answers whatever a client asks that has too many connections, and reads what it sends, or it
-/// would not get the answer.
+/// Refuses a client that has too many connections. The rest of its request is read, because a reset
+/// of the connection would discard the response.
 async fn refuse(mut stream: TcpStream) {
     let refusal =
-        Refusal::too_many("this client has as many connections as it may have at the same time")
-            .json();
+        Refusal::too_many("this client has reached its limit of simultaneous connections").json();
     let mut answer = format!(
         "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nRetry-After: 1\r\n\
          Connection: close\r\nContent-Length: {}\r\n\r\n",
@@ -203,30 +202,4 @@ async fn refuse(mut stream: TcpStream) {
         std::io::Result::Ok(())
     };
     let _ = time::timeout(Duration::from_secs(1), refused).await;
-}
-
-/// The body of a response, while which is read a request is answered.
-struct Answer {
-    body: Body,
-    _answering: Answering,
-}
-
-impl hyper::body::Body for Answer {
-    type Data = Bytes;
-    type Error = Arc<Error>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Arc<Error>>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

@@ -1,4 +1,5 @@
-//! What a repository has: everything that an index reaches, found once by reading its manifests.
+//! The contents of a repository: everything that its index reaches, found once by reading its
+//! manifests.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -6,47 +7,43 @@ use std::{
 };
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-        json,
-    },
-    blob::{chunks::Chunks, traits::Blob},
+    basics::{digest::Digest, error::Result},
+    blob::{chunks::read_document, traits::Blob},
     document::{
         descriptor::{Descriptor, MediaType},
-        layout_paths::{MAX_DEPTH, MAX_DOCUMENT},
-        manifest::{Index, Manifest},
+        layout_paths::MAX_DEPTH,
         name::{CONTAINERD_NAME, ImageName, REF_NAME},
     },
-    image::graph::Image,
+    image::{existing::Document, graph::Image},
     layout::read::ImageLayout,
+    registry::referrer::Referrer,
 };
 
-/// What there is, by tag and by digest. Nothing else can be asked for.
+/// The blobs and manifests of a repository, by tag and digest. Nothing else is served.
 #[derive(Default)]
 pub(crate) struct Contents {
-    /// Sorted by their bytes.
+    /// Sorted by bytes.
     pub(crate) tags: BTreeMap<String, Digest>,
-    /// Tags that several images have, and that mean none of them.
+    /// Tags that several images have. They resolve to none of them.
     pub(crate) ambiguous: BTreeSet<String>,
-    /// What the index itself names, in its order, but for what refers to another manifest.
+    /// The entries of the index, in its order, without those that only refer to another manifest.
     roots: Vec<Digest>,
     manifests: HashMap<Digest, Content>,
     blobs: HashMap<Digest, Content>,
     referrers: HashMap<Digest, Vec<Descriptor>>,
 }
 
-/// A blob, and what is known of it without a look at its bytes.
+/// A blob, and what is known of it without reading its bytes.
 #[derive(Clone)]
 pub(crate) struct Content {
-    /// As the document itself says it, where it does.
+    /// The media type that the document declares, or else that of its descriptor.
     pub(crate) media_type: MediaType,
     pub(crate) blob: Arc<dyn Blob>,
     in_layout: bool,
 }
 
 impl Content {
-    /// Whether its bytes lie somewhere, or have to be made.
+    /// Whether the bytes are stored, rather than built on demand.
     pub(crate) fn is_at_hand(&self) -> bool {
         match self.blob.recipe() {
             Some(recipe) => recipe.lies_in().is_some(),
@@ -59,8 +56,8 @@ impl Contents {
     pub(crate) fn of_layout(layout: &ImageLayout) -> Result<Self> {
         let content = |descriptor: &Descriptor| {
             let media_type = descriptor.media_type.clone();
-            // Not its annotations and whatever else it has: of many entries, that is most of the
-            // index.
+            // Without annotations and other members: in an index with many entries, these are most
+            // of its size.
             let blob = layout.blob(&Descriptor::new(
                 media_type.clone(),
                 descriptor.digest,
@@ -119,8 +116,8 @@ impl Contents {
         contents
     }
 
-    /// A manifest or index and all below it. What can't be read has nothing below it: asking for it
-    /// says why.
+    /// Adds a manifest or index and everything below it. A document that cannot be read has nothing
+    /// below it: the error is reported to the client that requests it.
     fn add(
         &mut self,
         descriptor: &Descriptor,
@@ -132,18 +129,21 @@ impl Contents {
             return;
         }
         let Some(mut found) = content(descriptor) else { return };
-        let document = document(&found.blob)
-            .ok()
-            .and_then(|bytes| Document::parse(&descriptor.media_type, &bytes));
-        if let Some(media_type) = document.as_ref().and_then(Document::media_type) {
-            found.media_type = media_type;
+        let document =
+            read_document(&found.blob).ok().and_then(|bytes| Document::parse(&bytes).ok());
+        // Clients refuse a manifest whose `mediaType` differs from the registry's `Content-Type`:
+        // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests
+        if let Some((media_type, _)) = &document {
+            found.media_type.clone_from(media_type);
         }
         self.manifests.insert(descriptor.digest, found.clone());
         self.blobs.entry(descriptor.digest).or_insert(found.clone());
-        let Some(document) = document else { return };
-        if let Some((subject, referrer)) = document.referrer(&found) {
+        let Some((_, document)) = document else { return };
+        let described =
+            Descriptor::new(found.media_type, descriptor.digest, found.blob.descriptor().size);
+        if let Some(Referrer { subject, entry }) = Referrer::of(&document, &described) {
             referring.insert(descriptor.digest);
-            self.referrers.entry(subject).or_default().push(referrer);
+            self.referrers.entry(subject).or_default().push(entry);
         }
         match document {
             Document::Index(index) => {
@@ -162,7 +162,7 @@ impl Contents {
         }
     }
 
-    /// The roots that no tag means, in the order of the index.
+    /// The roots without a tag, in the order of the index.
     pub(crate) fn untagged(&self) -> impl Iterator<Item = &Digest> {
         let tagged: HashSet<&Digest> = self.tags.values().collect();
         self.roots.iter().filter(move |digest| !tagged.contains(digest))
@@ -172,7 +172,7 @@ impl Contents {
         self.manifests.get(&digest)
     }
 
-    /// Any blob, manifests among them: in a layout they are blobs.
+    /// Any blob. Manifests are included, because they are blobs in a layout.
     pub(crate) fn blob(&self, digest: Digest) -> Option<&Content> {
         self.blobs.get(&digest)
     }
@@ -182,84 +182,14 @@ impl Contents {
     }
 }
 
-/// The bytes of a small blob, checked.
-///
-/// # Errors
-///
-/// As of reading it, and [`Error::BlobDamaged`] for one that is larger than any document.
-pub(crate) fn document(blob: &Arc<dyn Blob>) -> Result<Vec<u8>> {
-    let Descriptor { digest, size, .. } = *blob.descriptor();
-    if size > MAX_DOCUMENT {
-        let expected =
-            format!("{size} bytes, more than the {MAX_DOCUMENT} that a document may have here");
-        return Err(Error::BlobDamaged {
-            digest,
-            expected,
-            actual: "nothing, for they were not read".to_owned(),
-        });
-    }
-    let mut bytes = Vec::new();
-    Chunks::open(&**blob)?
-        .try_for_each(|chunk| chunk.map(|chunk| bytes.extend_from_slice(&chunk)))?;
-    Ok(bytes)
-}
-
-enum Document {
-    Manifest(Box<Manifest>),
-    Index(Box<Index>),
-}
-
-impl Document {
-    fn parse(media_type: &MediaType, bytes: &[u8]) -> Option<Self> {
-        if media_type.is_index() {
-            json::from_slice(bytes).map(|index| Self::Index(Box::new(index))).ok()
-        } else if media_type.is_manifest() {
-            json::from_slice(bytes).map(|manifest| Self::Manifest(Box::new(manifest))).ok()
-        } else {
-            None
-        }
-    }
-
-    /// A client refuses a manifest that says of itself another media type than the registry says of
-    /// it: [pulling
-    /// manifests](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests).
-    fn media_type(&self) -> Option<MediaType> {
-        match self {
-            Self::Manifest(manifest) => manifest.media_type.clone(),
-            Self::Index(index) => index.media_type.clone(),
-        }
-    }
-
-    /// What this refers to, and its entry in the list of those that do: [listing
-    /// referrers](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers).
-    fn referrer(&self, content: &Content) -> Option<(Digest, Descriptor)> {
-        let (subject, artifact_type, annotations) = match self {
-            Self::Manifest(manifest) => {
-                let artifact_type = manifest.artifact_type.clone().filter(|name| !name.is_empty());
-                let artifact_type =
-                    artifact_type.unwrap_or_else(|| manifest.config.media_type.to_string());
-                (manifest.subject.as_ref()?, Some(artifact_type), &manifest.annotations)
-            }
-            Self::Index(index) => {
-                let artifact_type = index.artifact_type.clone().filter(|name| !name.is_empty());
-                (index.subject.as_ref()?, artifact_type, &index.annotations)
-            }
-        };
-        let Descriptor { digest, size, .. } = *content.blob.descriptor();
-        let annotations = annotations.clone();
-        let plain = Descriptor::new(content.media_type.clone(), digest, size);
-        Some((subject.digest, Descriptor { artifact_type, annotations, ..plain }))
-    }
-}
-
-/// The tags that an entry of an index gives: by one of its names, or by both.
+/// The tags that an entry of an index has.
 fn names(descriptor: &Descriptor) -> BTreeSet<String> {
     let named = |key| descriptor.annotations.get(key).and_then(|name| tag(name));
-    // The full name has the same tag, where one program wrote both.
+    // If a program wrote both annotations, both contain the same tag.
     named(REF_NAME).or_else(|| named(CONTAINERD_NAME)).into_iter().collect()
 }
 
-/// The tag of a name, which others write in full.
+/// The tag of a name. Some programs write the full name.
 fn tag(name: &str) -> Option<String> {
     name.parse::<ImageName>().ok().map(|name| name.tag)
 }

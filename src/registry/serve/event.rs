@@ -1,47 +1,47 @@
-//! What an endpoint tells of itself.
+//! The events of an endpoint.
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use crate::basics::{error::Error, printable::Printable, report::Report};
 
-/// What happens at an endpoint. Displayed, it is one line.
+/// An event at an endpoint. Its `Display` is a single line.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// A request was answered; a blob may still be on its way.
+    /// A request was answered. The body may still be on its way.
     Answered {
-        /// Who asked.
+        /// The client's address.
         client: SocketAddr,
-        /// `GET`, `HEAD`, …
+        /// The method, such as `GET` or `HEAD`.
         method: String,
-        /// The path with its query, as it was sent.
+        /// The path and query of the request, as the client sent them.
         target: String,
-        /// The status.
+        /// The status code of the response.
         status: u16,
     },
-    /// What was asked for can't be read, or can't be read any further.
+    /// The requested content cannot be read, or reading it failed while it was sent.
     Failed {
-        /// The path with its query, as it was sent.
+        /// The path and query of the request, as the client sent them.
         target: String,
-        /// Why.
+        /// The reason.
         error: Arc<Error>,
     },
-    /// A layout changed and can't be read any more. What it was before is served on.
+    /// A layout changed and cannot be read. Its previous contents are still served.
     Unreadable {
-        /// Its name.
+        /// The name of the repository.
         repository: String,
-        /// Why.
+        /// The reason.
         error: Error,
     },
-    /// Changed files of the endpoint's own, like those of its certificate, can't be used. What they
-    /// were before is.
+    /// A changed file of the endpoint's configuration, such as its certificate, is unusable. The
+    /// previous contents stay in use.
     Unusable {
-        /// Why.
+        /// The reason.
         error: Error,
     },
-    /// Somebody took a whole image: the manifest of one was sent, so was to its end every blob that
-    /// somebody began to read, and for a second nobody has been connected. Clients that stay are
-    /// disconnected when they have asked for nothing in half a minute.
+    /// A client has pulled an image: the endpoint has sent a manifest and every blob that a client
+    /// started to read, completely, and no client has been connected for one second. Idle clients
+    /// are disconnected after half a minute.
     Taken,
 }
 
@@ -55,12 +55,17 @@ impl fmt::Display for Event {
                 write!(f, "{}: {}", Printable(target), Report(&**error))
             }
             Self::Unreadable { repository, error } => {
-                write!(f, "{repository} changed, and is served as it was: {}", Report(error))
+                write!(
+                    f,
+                    "{repository} changed and cannot be read; serving its previous contents: \
+                     {}",
+                    Report(error)
+                )
             }
             Self::Unusable { error } => {
-                write!(f, "{}; what was read before is used until this is mended", Report(error))
+                write!(f, "{}; using the previous contents until this is fixed", Report(error))
             }
-            Self::Taken => f.write_str("an image was taken"),
+            Self::Taken => f.write_str("an image was pulled"),
         }
     }
 }

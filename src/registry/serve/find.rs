@@ -1,4 +1,5 @@
-//! What a request finds: in a repository as it is now, by a tag, a digest or a page of a list.
+//! Finds what a request asks for in the current contents of a repository: by tag, digest or page of
+//! a list.
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
@@ -7,13 +8,10 @@ use serde_json::json;
 
 use crate::{
     basics::{digest::Digest, error::Error, json},
-    document::{
-        descriptor::{Annotations, MediaType},
-        extra::Extra,
-        manifest::Index,
-    },
+    blob::chunks::read_document,
+    document::{descriptor::MediaType, manifest::Index},
     registry::serve::{
-        contents::{Content, Contents, document},
+        contents::{Content, Contents},
         event::Event,
         refusal::Refusal,
         route::{AnyDigest, Page, Reference, Route},
@@ -21,10 +19,10 @@ use crate::{
     },
 };
 
-/// The header of the list of referrers that says by what it was filtered.
+/// The response header that lists the filters applied to a list of referrers.
 const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
 
-/// What a request finds.
+/// What a request found.
 pub(crate) enum Found {
     Small {
         headers: Vec<(HeaderName, String)>,
@@ -35,7 +33,7 @@ pub(crate) enum Found {
         digest: Digest,
         bytes: Vec<u8>,
     },
-    /// With whether its bytes can be had without making them.
+    /// The blob, and whether its bytes are stored rather than built on demand.
     Blob(Content, bool),
 }
 
@@ -52,11 +50,11 @@ impl Found {
     }
 }
 
-/// What the route leads to.
+/// Finds what the route names.
 ///
-/// A layout that changed is read again first, which may take long. One request reads it at a time,
-/// and others wait for what it finds, without a thread; a request for a digest that is known
-/// already does not wait.
+/// If a layout changed, it is read again first, which may take long. One request reads it, and the
+/// others wait for the result without occupying a thread. A request for a digest that is already
+/// known does not wait.
 pub(crate) async fn find(
     server: &Arc<Server>,
     route: Route,
@@ -65,14 +63,14 @@ pub(crate) async fn find(
     let Some(name) = route.repository().map(str::to_owned) else { return Ok(server.list(&route)) };
     let repository = server.repositories.get(&name);
     let repository =
-        repository.ok_or_else(|| Refusal::name_unknown("there is no repository of this name"))?;
+        repository.ok_or_else(|| Refusal::name_unknown("there is no repository with this name"))?;
     let search = Arc::new(Search { server: Arc::clone(server), route, target: target.to_owned() });
 
     let (searching, fresh) = (Arc::clone(&search), Arc::clone(repository));
     let looked = blocking(server, move || {
         let found = searching.look(&*fresh.fresh()?);
-        // A manifest may be collected between the look at the index and the look at the manifest,
-        // when its tag has moved to another one: then the index as it is now decides.
+        // If a tag moves, garbage collection may remove the old manifest after the index was read
+        // and before the manifest was. The current index decides then.
         (found.is_ok() || fresh.fresh().is_some()).then_some(found)
     });
     let found = looked.await?;
@@ -91,7 +89,7 @@ pub(crate) async fn find(
     };
     let reading = Arc::clone(repository);
     blocking(server, move || {
-        // The thread that reads holds it: the client may disconnect before the reading ends.
+        // The reading thread holds the turn, because the client may disconnect before it is done.
         let _turn = turn;
         let look = || {
             let trouble =
@@ -111,7 +109,7 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
     let done = server.blocking.run(work).await;
-    done.map_err(|_| Refusal::failed("a defect of this registry, which its log names"))
+    done.map_err(|_| Refusal::failed("internal error: see the log of this registry"))
 }
 
 /// A request to a repository.
@@ -122,8 +120,8 @@ struct Search {
 }
 
 impl Search {
-    /// Whether the contents have what the request names by its digest, which means the same at all
-    /// times.
+    /// Whether the contents include what the request names by digest. A digest always means the
+    /// same bytes, so older contents are sufficient.
     fn is_in(&self, contents: &Contents) -> bool {
         match self.route {
             Route::Manifest(_, Reference::Digest(Some(digest))) => {
@@ -143,7 +141,7 @@ impl Search {
             }
             Route::Manifest(_, reference) => self.manifest(contents, reference),
             Route::Blob(_, digest) => {
-                let unknown = || Refusal::blob_unknown("no image of this repository has this blob");
+                let unknown = || Refusal::blob_unknown("no image in this repository has this blob");
                 let content =
                     digest.and_then(|digest| contents.blob(digest)).ok_or_else(unknown)?;
                 Ok(Found::Blob(content.clone(), content.is_at_hand()))
@@ -159,16 +157,16 @@ impl Search {
             Reference::Digest(digest) => *digest,
             Reference::Tag(tag) if contents.ambiguous.contains(tag) => {
                 return Err(Refusal::manifest_unknown(
-                    "several images have this tag: ask for one by its digest",
+                    "several images have this tag: request one by its digest",
                 ));
             }
             Reference::Tag(tag) => contents.tags.get(tag).copied(),
         };
-        let unknown = || Refusal::manifest_unknown("this repository has no such manifest");
+        let unknown = || Refusal::manifest_unknown("this repository does not have this manifest");
         let content = digest.and_then(|digest| contents.manifest(digest)).ok_or_else(unknown)?;
-        let bytes = document(&content.blob).map_err(|error| match error {
+        let bytes = read_document(&content.blob).map_err(|error| match error {
             Error::BlobMissing { .. } => {
-                Refusal::manifest_unknown("its layout is without this manifest")
+                Refusal::manifest_unknown("the layout does not have this manifest")
             }
             error => self.server.failed(&self.target, Arc::new(error)),
         })?;
@@ -181,7 +179,7 @@ impl Search {
 }
 
 impl Server {
-    /// What belongs to no repository.
+    /// The responses that belong to no repository.
     fn list(&self, route: &Route) -> Found {
         match route {
             Route::Catalog(page) => {
@@ -192,12 +190,10 @@ impl Server {
         }
     }
 
-    /// What a client may know of an error: paths of this machine are for the log alone.
+    /// What a client may know about an error. Paths of this machine are for the log only.
     pub(crate) fn failed(&self, target: &str, error: Arc<Error>) -> Refusal {
         self.tell(&Event::Failed { target: target.to_owned(), error });
-        Refusal::failed(
-            "what is asked for is there, but cannot be read: this registry's log says why",
-        )
+        Refusal::failed("the requested content cannot be read: see the log of this registry")
     }
 }
 
@@ -208,23 +204,15 @@ fn referrers(contents: &Contents, digest: AnyDigest, artifact_type: Option<&str>
     let wanted = all.iter().filter(|referrer| {
         artifact_type.is_none() || referrer.artifact_type.as_deref() == artifact_type
     });
-    let index = Index {
-        schema_version: 2,
-        media_type: Some(MediaType::INDEX),
-        artifact_type: None,
-        manifests: wanted.cloned().collect(),
-        subject: None,
-        annotations: Annotations::new(),
-        extra: Extra::default(),
-    };
+    let index = Index::of(wanted.cloned().collect());
     let mut headers = vec![(header::CONTENT_TYPE, MediaType::INDEX.to_string())];
     headers.extend(artifact_type.map(|_| (FILTERS, "artifactType".to_owned())));
     Found::Small { headers, bytes: json::to_bytes(&index) }
 }
 
-/// A part of a sorted list, and the address of the next one if there is one: [listing
-/// tags](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-tags). It
-/// costs what the part does, and not what the list before it does.
+/// One page of a sorted list, and a link to the next page, if any: [listing
+/// tags](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-tags). The
+/// cost depends on the page, not on the entries before it.
 fn part<'a, V>(
     all: &'a BTreeMap<String, V>,
     page: &Page,

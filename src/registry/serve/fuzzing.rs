@@ -1,4 +1,4 @@
-//! Requests to an endpoint, without a connection: see [`crate::fuzzing`].
+//! Requests to an endpoint without a connection: see [`crate::fuzzing`].
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
@@ -23,14 +23,14 @@ use crate::{
     tarfile::compression::Compression,
 };
 
-/// An endpoint with one image of three tags in the repository `a/b`, and another one in `c`, whose
-/// layer has to be made.
+/// An endpoint with a repository `a/b`, which has one image with three tags, and a repository `c`,
+/// which has an image whose layer is built on demand.
 struct Fixture {
     server: Arc<Server>,
     runtime: Runtime,
-    /// By their digests.
+    /// By digest.
     blobs: BTreeMap<Digest, Vec<u8>>,
-    /// What a word in the input stands for.
+    /// The digests that words in the input stand for.
     words: [(&'static str, String); 5],
     _dir: TempDir,
 }
@@ -39,11 +39,11 @@ thread_local! {
     static FIXTURE: Fixture = Fixture::new();
 }
 
-/// Asks for something: a method and a target in the first line, a header in each that follows.
-/// `@layer`, `@config`, `@manifest`, `@lazy` and `@other` stand for digests.
+/// Sends a request: the first line of the input has the method and the target, and each further
+/// line has a header. `@layer`, `@config`, `@manifest`, `@lazy` and `@other` stand for digests.
 ///
-/// The registry never fails, never sends a body of another length than it says, and no bytes of a
-/// blob but those that were asked for.
+/// The registry never fails, the length of a body is the declared one, and only the requested bytes
+/// of a blob are sent.
 pub fn http(data: &[u8]) {
     FIXTURE.with(|fixture| fixture.ask(data));
 }
@@ -112,7 +112,7 @@ impl Fixture {
         };
         let length: Option<u64> =
             header(header::CONTENT_LENGTH).map(|length| length.parse().expect("a number"));
-        // The answer to `HEAD` may have a body here, which hyper leaves out.
+        // The response to `HEAD` may have a body here. hyper removes it.
         match head.status {
             StatusCode::NOT_MODIFIED => assert!(body.is_empty(), "no body for what the client has"),
             _ if method == Method::HEAD => assert!(length.is_some(), "a length without a body"),
@@ -144,7 +144,7 @@ impl Fixture {
         }
     }
 
-    /// The bytes are those of the blob, whole or in parts.
+    /// Checks that the bytes are those of the blob, whole or in parts.
     fn check_bytes(&self, status: StatusCode, headers: &HeaderMap, body: &[u8], blob: &[u8]) {
         let text =
             |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -179,13 +179,13 @@ impl Fixture {
                 request.headers_mut().append(name, value);
             }
         }
-        // Any other host is refused before the request is looked at.
+        // Other hosts are refused before anything else is read.
         request.headers_mut().entry(header::HOST).or_insert(HeaderValue::from_static("localhost"));
         Some(request)
     }
 }
 
-/// The part of a blob that `bytes FIRST-LAST/SIZE` is.
+/// The part of a blob that `bytes FIRST-LAST/SIZE` describes.
 fn part<'a>(range: &str, blob: &'a [u8]) -> &'a [u8] {
     let numbers = range
         .strip_prefix("bytes ")
@@ -197,7 +197,7 @@ fn part<'a>(range: &str, blob: &'a [u8]) -> &'a [u8] {
     &blob[first..=last]
 }
 
-/// RFC 9110, section 14.6: parts between boundaries, each with the range that it is.
+/// RFC 9110, section 14.6: parts between boundaries, each with its range.
 fn check_parts(boundary: &str, body: &[u8], blob: &[u8]) {
     let find =
         |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).position(|window| window == text);
@@ -213,7 +213,7 @@ fn check_parts(boundary: &str, body: &[u8], blob: &[u8]) {
             headers.lines().find_map(|line| line.strip_prefix("content-range:")).expect("a range");
         let part = part(range.trim(), blob);
         let after = after[end + 4..].strip_prefix(part).expect("the part that is said");
-        rest = Some(after.strip_prefix(between.as_bytes()).expect("a boundary behind a part"));
+        rest = Some(after.strip_prefix(between.as_bytes()).expect("a boundary after a part"));
     }
     assert!(rest.is_some(), "a boundary before the first part");
 }

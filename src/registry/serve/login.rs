@@ -1,10 +1,10 @@
-//! Who may read: users and passwords by [RFC 7617](https://www.rfc-editor.org/rfc/rfc7617), from a
-//! file of `htpasswd -B`.
+//! Authentication: users and passwords of [RFC 7617](https://www.rfc-editor.org/rfc/rfc7617), from
+//! a file that `htpasswd -B` writes.
 //!
-//! A password costs what its hash asks for, some milliseconds to seconds of a processor. Therefore
-//! a limited number is verified at a time, and one that was right is not verified again for a
-//! while. A user who does not exist costs the same as one who does, so that the time an answer
-//! takes tells nothing.
+//! Verifying a password is expensive by design: its hash takes milliseconds to seconds of CPU time.
+//! The endpoint therefore verifies a limited number at a time, and remembers a correct password for
+//! a while. An unknown user takes as long as a known one, so that response times do not reveal
+//! which users exist.
 
 use std::{
     collections::HashMap,
@@ -29,47 +29,47 @@ use crate::{
     registry::serve::{blocking::Blocking, refusal::Refusal, watched::Watched},
 };
 
-/// How long a password that was right needs no other verification.
+/// How long a correct password is accepted without verifying it again.
 const MEMORY: Duration = Duration::from_secs(300);
 
-/// The passwords that are remembered.
+/// The maximum number of remembered passwords.
 const REMEMBERED: usize = 256;
 
 /// The users of an endpoint.
 pub(crate) struct Login {
     users: Watched<Users>,
-    /// One permit for each password that may be verified now.
+    /// One permit for each password that may be verified at the same time.
     verifying: Arc<Semaphore>,
-    /// Nobody else can know which digests the remembered passwords have.
+    /// Keeps the digests of remembered passwords unpredictable.
     secret: [u8; 32],
     verified: Mutex<HashMap<Digest, Verified>>,
 }
 
-/// The hashes of the passwords, by the names of the users.
+/// Password hashes by user name.
 struct Users(HashMap<Vec<u8>, String>);
 
 struct Verified {
     when: Instant,
-    /// The state of the file that it was verified by.
+    /// The contents of the file against which it was verified.
     users: Weak<Users>,
 }
 
 impl Login {
     /// # Errors
     ///
-    /// As of reading the file, and [`Error::Invalid`] for a line that is no user with a password
-    /// hashed by bcrypt, and for a file without a user.
+    /// The errors of reading the file, and [`Error::Invalid`] if a line is not a user with a bcrypt
+    /// hash, or if the file contains no user.
     pub(crate) fn new(file: &Path) -> Result<Self> {
         let users = Watched::new(vec![file.to_owned()], Users::read)?;
         if users.last().0.is_empty() {
             return Err(Error::invalid(
                 format!("{file:?}"),
-                "it has no user: add one with `htpasswd -B`",
+                "the file contains no user: add one with `htpasswd -B`",
             ));
         }
         let mut secret = [0; 32];
         let filled = ring::default_provider().secure_random.fill(&mut secret);
-        filled.map_err(|_| Error::invalid("the login", "the system has no random numbers"))?;
+        filled.map_err(|_| Error::invalid("the login", "the system provides no random numbers"))?;
         Ok(Self {
             users,
             verifying: Arc::new(Semaphore::new(1)),
@@ -78,13 +78,13 @@ impl Login {
         })
     }
 
-    /// Sets how many passwords are verified at a time.
+    /// Sets how many passwords are verified at the same time.
     pub(crate) fn verifying(self, count: usize) -> Self {
         Self { verifying: Arc::new(Semaphore::new(count)), ..self }
     }
 
-    /// Refuses a request that comes from no user. `trouble` is told why a changed file cannot be
-    /// used.
+    /// Refuses a request without valid credentials. `trouble` receives the reason if a changed file
+    /// is unusable.
     pub(crate) async fn check(
         &self,
         headers: &HeaderMap,
@@ -93,20 +93,20 @@ impl Login {
     ) -> Result<(), Refusal> {
         let users = self.users.now(trouble);
         let Some((user, password)) = credentials(headers) else {
-            return Err(refuse("this registry requires a user and a password: log in first"));
+            return Err(refuse("this registry requires a user name and a password: log in first"));
         };
         let digest = self.digest(&user, &password);
         if self.remembers(digest, &users) {
             return Ok(());
         }
-        let permit = Arc::clone(&self.verifying).acquire_owned().await.expect("nobody closes it");
-        // Clients log in with several connections at once.
+        let permit = Arc::clone(&self.verifying).acquire_owned().await.expect("it is never closed");
+        // Clients log in on several connections at once.
         if self.remembers(digest, &users) {
             return Ok(());
         }
         let verifying = Arc::clone(&users);
         let verified = blocking.run(move || {
-            // Held until the work is done, also when the client has gone.
+            // Held until the work is done, even if the client disconnects.
             let _permit = permit;
             verifying.verify(&user, &password)
         });
@@ -115,12 +115,12 @@ impl Login {
                 self.remember(digest, &users);
                 Ok(())
             }
-            _ => Err(refuse("the user or the password is wrong")),
+            _ => Err(refuse("the user name or the password is wrong")),
         }
     }
 
     fn digest(&self, user: &[u8], password: &[u8]) -> Digest {
-        // A user's name has no colon.
+        // A user name contains no colon.
         Digest::of([&self.secret, user, b":", password].concat())
     }
 
@@ -148,7 +148,7 @@ fn refuse(reason: &str) -> Refusal {
     Refusal::unauthorized(reason).with(header::WWW_AUTHENTICATE, "Basic realm=\"oci-layout\"")
 }
 
-/// The user and the password of a request.
+/// The user name and password of a request.
 fn credentials(headers: &HeaderMap) -> Option<(Vec<u8>, Vec<u8>)> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
@@ -165,7 +165,7 @@ fn credentials(headers: &HeaderMap) -> Option<(Vec<u8>, Vec<u8>)> {
 
 impl Users {
     fn read(files: &[PathBuf]) -> Result<Self> {
-        let [file] = files else { return Err(Error::invalid("the login", "it has one file")) };
+        let [file] = files else { return Err(Error::invalid("the login", "expected one file")) };
         let bytes = fs::read(file).map_err(Error::read(file))?;
         let mut users = HashMap::new();
         for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
@@ -177,15 +177,15 @@ impl Users {
             let colon = line
                 .iter()
                 .position(|byte| *byte == b':')
-                .ok_or_else(|| refuse("it is not USER:HASH"))?;
+                .ok_or_else(|| refuse("expected USER:HASH"))?;
             let hash = str::from_utf8(&line[colon + 1..])
                 .ok()
                 .filter(|hash| hash.parse::<HashParts>().is_ok());
             let hash = hash.ok_or_else(|| {
-                refuse("the password is not hashed by bcrypt: make the line with `htpasswd -B`")
+                refuse("the password is not hashed with bcrypt: create the line with `htpasswd -B`")
             })?;
             if users.insert(line[..colon].to_owned(), hash.to_owned()).is_some() {
-                return Err(refuse("the user has a line already"));
+                return Err(refuse("this user occurs twice"));
             }
         }
         Ok(Self(users))

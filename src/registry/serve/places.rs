@@ -1,8 +1,8 @@
-//! The places for connections: who gets one, and who loses his to another.
+//! Places for connections: which connection gets one, and which one loses its place to another.
 //!
-//! A client that stalls costs nothing while there is room, and is left alone. Where there is none,
-//! its place is given to the next who comes: first from the client with the most connections, and
-//! of these from the one that has been useless for longest. No client alone has all places, however
+//! While there are free places, a client that stalls is left alone. When all are taken, a new
+//! connection takes the place of a useless one: of the client with the most connections, and of
+//! these the one that has been useless for longest. No single client can occupy all places, however
 //! busy it is.
 
 use std::{
@@ -17,27 +17,26 @@ use tokio::{sync::Notify, time};
 
 use crate::pool::lock;
 
-/// How much clients can ask of an [`Endpoint`](super::Endpoint) at the same time.
+/// How many connections an [`Endpoint`](super::Endpoint) accepts, and when it gives up slow ones.
 ///
-/// Where there is no place for a new connection, one that is of no use gives up its own: one whose
-/// client has done nothing at all for [`idle`](Self::idle), or takes less of a response, over
-/// [`window`](Self::window), than [`rate`](Self::rate) asks for. While there are places, nobody is
-/// disturbed.
+/// If all places are taken, a new connection replaces a useless one: one whose client has been
+/// inactive for [`idle`](Self::idle), or reads its response more slowly than [`rate`](Self::rate),
+/// measured over [`window`](Self::window). While there are free places, no connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The connections at a time: 400. More wait. Each may have a file open beside itself, and a
-    /// process has 1024 files where nobody says otherwise.
+    /// The maximum number of connections: 400. Further ones wait. Each connection may need a second
+    /// file descriptor for the file that it reads, and the usual limit for a process is 1024.
     pub connections: usize,
-    /// The connections of one client at a time: 300. More are answered with status 429. A client is
-    /// an address of IPv4, or a network of IPv6 with 64 bits.
+    /// The maximum number of connections of one client: 300. Further ones are answered with status
+    /// 429. A client is an IPv4 address, or an IPv6 network with a 64-bit prefix.
     pub client_connections: usize,
-    /// The bytes a second that a client has to take of a response: 16 KiB.
+    /// The minimum rate at which a client must read a response, in bytes per second: 16 KiB.
     pub rate: u64,
-    /// The time over which the rate is an average: 5 seconds.
+    /// The period over which the rate is measured: 5 seconds.
     pub window: Duration,
-    /// The time in which a client has to do something: 1 second. It has to send the whole head of a
-    /// request, or to take some bytes of a response that is there.
+    /// How long a client may be inactive: 1 second. To be active, it must complete the head of a
+    /// request, or read some available bytes of a response.
     pub idle: Duration,
 }
 
@@ -53,11 +52,11 @@ impl Default for Limits {
     }
 }
 
-/// All places.
+/// All places of an endpoint.
 pub(crate) struct Places {
     limits: Limits,
     taken: Mutex<Vec<Arc<Activity>>>,
-    /// A place became free.
+    /// Notified when a place becomes free.
     left: Notify,
 }
 
@@ -66,11 +65,11 @@ impl Places {
         Arc::new(Self { limits, taken: Mutex::default(), left: Notify::new() })
     }
 
-    /// A place for a client.
+    /// Takes a place for a client.
     ///
     /// # Errors
     ///
-    /// [`Full`] says who has to leave first.
+    /// [`Full`] says which connections must end first.
     pub(crate) fn try_place(
         self: &Arc<Self>,
         address: IpAddr,
@@ -91,15 +90,15 @@ impl Places {
         Ok(Place { places: Arc::clone(self), activity })
     }
 
-    /// Waits until it is worth another try: a place became free, or a moment has passed, in which a
-    /// connection may have become useless.
+    /// Waits until another attempt may succeed: a place became free, or enough time has passed for
+    /// a connection to become useless.
     pub(crate) async fn change(&self) {
         const MOMENT: Duration = Duration::from_millis(50);
         future::select(std::pin::pin!(self.left.notified()), std::pin::pin!(time::sleep(MOMENT)))
             .await;
     }
 
-    /// Ends the connection that is the least loss, if any is none.
+    /// Ends the most useless connection, if any is useless.
     fn evict(
         &self,
         taken: &mut Vec<Arc<Activity>>,
@@ -118,15 +117,15 @@ impl Places {
     }
 }
 
-/// There is no place, and no connection that is of no use.
+/// No place is free, and no connection is useless.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Full {
-    /// The client has as many as it may have.
+    /// The client has reached its own limit.
     OfClient,
     OfAll,
 }
 
-/// A connection's place, until this is dropped.
+/// The place of a connection. Dropping it frees the place.
 pub(crate) struct Place {
     places: Arc<Places>,
     activity: Arc<Activity>,
@@ -137,7 +136,7 @@ impl Place {
         &self.activity
     }
 
-    /// Does this to its end, or until the place is given to somebody else.
+    /// Runs `work` until it completes or the place is given to another connection.
     pub(crate) async fn hold(&self, work: impl Future<Output = ()>) {
         let end = self.activity.end.notified();
         match future::select(std::pin::pin!(work), std::pin::pin!(end)).await {
@@ -153,22 +152,22 @@ impl Drop for Place {
     }
 }
 
-/// What a connection does, and how well.
+/// The activity of a connection.
 pub(crate) struct Activity {
     client: IpAddr,
     limits: Limits,
     state: Mutex<State>,
-    /// Its place is somebody else's.
+    /// Notified when the place is given to another connection.
     end: Notify,
 }
 
 struct State {
-    /// Since when there is no request to answer.
+    /// When the connection became idle: it has no request to answer.
     idle: Option<Instant>,
-    /// Since when the client takes nothing of what there is for it.
+    /// When the client stopped reading the bytes that are available.
     stalled: Option<Instant>,
-    /// The beginning of the present window, the bytes taken in it, and those in the one before, if
-    /// there was one.
+    /// The start of the current window, the bytes read in it, and those read in the previous
+    /// window, if there was one.
     window: Instant,
     bytes: u64,
     bytes_before: Option<u64>,
@@ -181,14 +180,14 @@ impl Activity {
         Self { client, limits, state: Mutex::new(state), end: Notify::new() }
     }
 
-    /// A request is answered, until what this returns is dropped.
+    /// Records that a request is being answered, until the returned value is dropped.
     pub(crate) fn answers(self: &Arc<Self>, now: Instant) -> Answering {
         let mut state = lock(&self.state);
         *state = State { idle: None, stalled: None, window: now, bytes: 0, bytes_before: None };
         Answering(Arc::clone(self))
     }
 
-    /// The client took this much.
+    /// Records that the client read some bytes.
     pub(crate) fn takes(&self, bytes: usize, now: Instant) {
         let mut state = lock(&self.state);
         state.turn(self.limits.window, now);
@@ -196,19 +195,19 @@ impl Activity {
         state.stalled = None;
     }
 
-    /// The client takes nothing.
+    /// Records that the client reads nothing.
     pub(crate) fn stalls(&self, now: Instant) {
         lock(&self.state).stalled.get_or_insert(now);
     }
 
-    /// For how long the connection has been of no use, if it is of none.
+    /// How long the connection has been useless, if it is.
     fn useless(&self, now: Instant) -> Option<Duration> {
         let mut state = lock(&self.state);
         let Limits { idle, rate, window, .. } = self.limits;
         if let Some(since) = state.idle {
             return Some(now - since).filter(|time| *time >= idle);
         }
-        // While it has to wait for its response, it is no fault of the client.
+        // A client that waits for its response is not at fault.
         let stalled = now - state.stalled?;
         state.turn(window, now);
         let is_slow = state.bytes_before.is_some_and(|before| {
@@ -220,7 +219,7 @@ impl Activity {
 }
 
 impl State {
-    /// Goes on to the present window.
+    /// Moves on to the current window.
     fn turn(&mut self, length: Duration, now: Instant) {
         let passed = now - self.window;
         if passed >= length * 2 {
@@ -233,7 +232,7 @@ impl State {
     }
 }
 
-/// A request that is answered.
+/// A request that is being answered.
 pub(crate) struct Answering(Arc<Activity>);
 
 impl Drop for Answering {
@@ -242,7 +241,7 @@ impl Drop for Answering {
     }
 }
 
-/// Who counts as one client.
+/// The network that counts as one client.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() & !u128::from(u64::MAX)).into(),

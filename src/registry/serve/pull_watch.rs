@@ -1,4 +1,4 @@
-//! When somebody has taken a whole image.
+//! Detects that a client has pulled a whole image.
 
 use std::{
     collections::HashSet,
@@ -13,14 +13,14 @@ use tokio::{runtime::Handle, time};
 
 use crate::{basics::digest::Digest, pool::lock};
 
-/// How long it must be quiet: some clients end their connection between two requests.
+/// How long no client may be connected: some clients reconnect between two requests.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Watches for the moment in which an image has been taken: the manifest of one was sent, so was to
-/// its end every blob that somebody began to read, and for a moment there has been no connection.
+/// Detects that an image has been pulled: a manifest was sent, every blob that a client started to
+/// read was sent to its end, and no client has been connected for a moment.
 pub(crate) struct PullWatch {
     state: Mutex<State>,
-    /// Connections so far, and those that are open.
+    /// The number of connections so far, and of those that are open.
     connections: AtomicU64,
     open: AtomicU64,
     tell: Box<dyn Fn() + Send + Sync>,
@@ -38,22 +38,22 @@ impl PullWatch {
         Arc::new(Self { state: Mutex::default(), connections, open, tell: Box::new(tell) })
     }
 
-    /// An image's manifest is sent.
+    /// Records that the manifest of an image was sent.
     pub(crate) fn manifest(&self) {
         lock(&self.state).has_manifest = true;
     }
 
-    /// A blob is sent, or a part of one.
+    /// Records that sending a blob has started.
     pub(crate) fn begins(&self, digest: Digest) {
         lock(&self.state).unfinished.insert(digest);
     }
 
-    /// The end of a blob is sent.
+    /// Records that the end of a blob was sent.
     pub(crate) fn ends(&self, digest: Digest) {
         lock(&self.state).unfinished.remove(&digest);
     }
 
-    /// A client connects, and is connected until what this returns is dropped.
+    /// Records that a client is connected, until the returned value is dropped.
     pub(crate) fn connects(self: &Arc<Self>) -> Connection {
         self.connections.fetch_add(1, Ordering::SeqCst);
         self.open.fetch_add(1, Ordering::SeqCst);
@@ -75,13 +75,13 @@ impl PullWatch {
     }
 }
 
-/// A client that is connected.
+/// A connected client.
 pub(crate) struct Connection(Arc<PullWatch>);
 
 impl Drop for Connection {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::SeqCst);
-        // Without a runtime, the endpoint ends.
+        // Without a runtime, the endpoint is stopping.
         if let (true, Ok(runtime)) = (self.0.is_taken(), Handle::try_current()) {
             runtime.spawn(Arc::clone(&self.0).look());
         }

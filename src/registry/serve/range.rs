@@ -1,31 +1,31 @@
-//! [RFC 9110, section 14](https://www.rfc-editor.org/rfc/rfc9110#section-14): parts of a blob.
+//! Parts of a blob: [RFC 9110, section 14](https://www.rfc-editor.org/rfc/rfc9110#section-14).
 
 use std::ops::Range;
 
 use hyper::{HeaderMap, header};
 
-/// The parts of one response, at most. podman asks for up to 1024 at once, where it has the rest of
-/// a layer already.
+/// The maximum number of parts in a response. podman requests up to 1024 at once if it has the rest
+/// of a layer already.
 const MOST: usize = 1024;
 
-/// Which bytes of a blob are asked for.
+/// The bytes of a blob that a request asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     Whole,
     Part(Range<u64>),
-    /// Two parts and more, none of which overlap.
+    /// At least two parts, which do not overlap.
     Parts(Vec<Range<u64>>),
-    /// A part that the blob does not have.
+    /// A part outside of the blob.
     Nothing,
 }
 
-/// What these headers ask of a blob with this size and entity tag. What can't be understood may be
-/// ignored, and is.
+/// What the headers request of a blob with this size and entity tag. A `Range` that cannot be
+/// understood is ignored, as the RFC allows.
 pub(crate) fn wanted(headers: &HeaderMap, size: u64, tag: &str) -> Wanted {
     let mut ranges = headers.get_all(header::RANGE).iter().map(|value| value.to_str().ok());
     let (Some(Some(range)), None) = (ranges.next(), ranges.next()) else { return Wanted::Whole };
-    // Section 13.1.5: a part of this very blob, or else the whole of what there is. Weak tags and
-    // times never count.
+    // Section 13.1.5: if the client's version is not this one, send the whole blob. Weak tags and
+    // times never match.
     let if_range = headers.get(header::IF_RANGE).map(|value| value.to_str().ok());
     if if_range.is_some_and(|value| value != Some(tag)) {
         return Wanted::Whole;
@@ -54,7 +54,7 @@ fn parse(text: &str, size: u64) -> Option<Wanted> {
     }
 }
 
-/// An empty range is one that the blob does not have.
+/// Parses one range. A range outside of the blob becomes an empty one.
 fn parse_spec(spec: &str, size: u64) -> Option<Range<u64>> {
     let (first, last) = spec.split_once('-')?;
     Some(match (number(first)?, number(last)?) {
@@ -66,9 +66,8 @@ fn parse_spec(spec: &str, size: u64) -> Option<Range<u64>> {
     })
 }
 
-/// The same bytes in ranges that neither overlap nor touch, so that no byte is sent twice. Section
-/// 15.3.7.2: they keep the order in which they were asked for, each at the place of the first that
-/// it is made of.
+/// Merges ranges that overlap or touch, so that no byte is sent twice. Section 15.3.7.2: the result
+/// keeps the requested order; a merged range takes the position of its first part.
 fn coalesce(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     let mut sorted: Vec<(usize, Range<u64>)> = ranges.into_iter().enumerate().collect();
     sorted.sort_by_key(|(_, range)| range.start);
@@ -86,7 +85,7 @@ fn coalesce(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     merged.into_iter().map(|(_, range)| range).collect()
 }
 
-/// `Some(None)` for nothing, `None` for what is no number.
+/// `Some(None)` for an empty text, and `None` if it is not a number.
 fn number(text: &str) -> Option<Option<u64>> {
     match text {
         "" => Some(None),

@@ -1,6 +1,5 @@
-//! What is answered where there is nothing to give, as the [specification's error
-//! codes](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes) have
-//! it.
+//! Error responses, with the [specification's error
+//! codes](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes).
 
 use std::fmt::Display;
 
@@ -9,13 +8,13 @@ use serde_json::json;
 
 use crate::basics::json;
 
-/// A status and why.
+/// The status of an error response, and the reason.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
     pub(crate) message: String,
-    /// What this status says in a header.
+    /// A header that belongs to this status.
     pub(crate) header: Option<(HeaderName, String)>,
 }
 
@@ -35,22 +34,22 @@ refusals! {
     manifest_unknown = NOT_FOUND "MANIFEST_UNKNOWN";
     blob_unknown = NOT_FOUND "BLOB_UNKNOWN";
     digest_invalid = BAD_REQUEST "DIGEST_INVALID";
-    /// A request that means nothing here.
+    /// A malformed request.
     unsupported = BAD_REQUEST "UNSUPPORTED";
-    /// A path that the specification does not have.
+    /// A path that the specification does not define.
     no_endpoint = NOT_FOUND "UNSUPPORTED";
-    /// A registry that is only read.
+    /// A method other than `GET` and `HEAD`.
     no_method = METHOD_NOT_ALLOWED "UNSUPPORTED";
-    /// The specification has no code for a fault of the registry's own; this is what others send.
+    /// An internal error. The specification has no code for it; other registries use this one.
     failed = INTERNAL_SERVER_ERROR "UNKNOWN";
-    /// A `Host` that is none.
+    /// A malformed `Host` header.
     bad_host = BAD_REQUEST "UNSUPPORTED";
-    /// A host that this registry does not answer for.
+    /// A host that this registry does not serve.
     other_host = MISDIRECTED_REQUEST "DENIED";
     unauthorized = UNAUTHORIZED "UNAUTHORIZED";
     too_many = TOO_MANY_REQUESTS "TOOMANYREQUESTS";
     precondition_failed = PRECONDITION_FAILED "UNSUPPORTED";
-    /// A part of a blob that it does not have.
+    /// A part outside of the blob.
     no_range = RANGE_NOT_SATISFIABLE "SIZE_INVALID";
 }
 
@@ -59,7 +58,7 @@ impl Refusal {
         Self { header: Some((name, value.into())), ..self }
     }
 
-    /// The body.
+    /// The body of the response.
     pub(crate) fn json(&self) -> Vec<u8> {
         json::to_bytes(&json!({ "errors": [{ "code": self.code, "message": self.message }] }))
     }

@@ -1,4 +1,4 @@
-//! One repository of the endpoint: a layout as it is now, or images that are only described.
+//! A repository of the endpoint: a layout in its current state, or images in memory.
 
 use std::{
     fmt,
@@ -12,18 +12,18 @@ use crate::{
     basics::error::{Error, Result},
     document::layout_paths::INDEX,
     image::graph::Image,
-    layout::read::ImageLayout,
+    layout::{files::LayoutFiles, read::ImageLayout},
     pool::lock,
     recipe::trust::RecipeTrust,
     registry::serve::contents::Contents,
     store::{checked::Stamp, known_files::KnownFiles},
 };
 
-/// What a repository of an [`Endpoint`](super::Endpoint) has: the images of a layout, or images
-/// that lie in none.
+/// What a repository of an [`Endpoint`](super::Endpoint) contains: the images of a layout, or
+/// images that are in no layout.
 ///
-/// A layout is read again when its index has changed, so that what is appended to it while it is
-/// served is served.
+/// A layout is read again when its index has changed, so that images appended to it are served at
+/// once.
 pub struct Repository {
     layout: Option<Place>,
     current: Mutex<Current>,
@@ -37,10 +37,10 @@ impl fmt::Debug for Repository {
     }
 }
 
-/// Where a layout is.
+/// The location of a layout, and the options with which it was opened.
 struct Place {
     path: PathBuf,
-    /// Where an archive is unpacked that is compressed.
+    /// The folder into which a compressed archive is unpacked.
     scratch: Option<PathBuf>,
     trust: RecipeTrust,
     known: Arc<KnownFiles>,
@@ -48,16 +48,11 @@ struct Place {
 
 impl Place {
     fn of(layout: &ImageLayout) -> Self {
-        let (trust, known) = (layout.recipe_trust().clone(), Arc::clone(layout.known()));
-        Self {
-            path: layout.path().to_owned(),
-            scratch: layout.scratch().map(Path::to_owned),
-            trust,
-            known,
-        }
+        let LayoutFiles { path, scratch, trust, known, .. } = (*layout.files).clone();
+        Self { path, scratch, trust, known }
     }
 
-    /// The layout as it is now.
+    /// Opens the layout in its current state.
     fn open(&self) -> Result<ImageLayout> {
         let layout = match &self.scratch {
             Some(scratch) => ImageLayout::open_in(&self.path, scratch),
@@ -68,14 +63,13 @@ impl Place {
 }
 
 struct Current {
-    /// Of the index that the contents were read by.
+    /// The stamp of the index from which the contents were read.
     stamp: Option<Stamp>,
     contents: Arc<Contents>,
 }
 
 impl Repository {
-    /// The contents if they are those of the index as it is now; none if the layout has to be read
-    /// first.
+    /// The contents, if the index has not changed since they were read.
     pub(crate) fn fresh(&self) -> Option<Arc<Contents>> {
         let current = lock(&self.current);
         let is_fresh = match &self.layout {
@@ -85,31 +79,32 @@ impl Repository {
         is_fresh.then(|| Arc::clone(&current.contents))
     }
 
-    /// The contents as they were read last.
+    /// The contents that were read last.
     pub(crate) fn known(&self) -> Arc<Contents> {
         Arc::clone(&lock(&self.current).contents)
     }
 
-    /// The right to read the layout, unless another request has it.
+    /// The turn to read the layout, unless another request has it.
     pub(crate) fn try_turn(&self) -> Option<OwnedMutexGuard<()>> {
         Arc::clone(&self.turn).try_lock_owned().ok()
     }
 
-    /// The right to read the layout. A request that waits for it occupies no thread.
+    /// Waits for the turn to read the layout, without occupying a thread.
     pub(crate) async fn turn(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.turn).lock_owned().await
     }
 
-    /// What there is now. `trouble` is told why a layout that changed can't be read; it is as it
-    /// was before then.
+    /// The current contents. If a changed layout cannot be read, `trouble` receives the reason, and
+    /// the previous contents are returned.
     pub(crate) fn contents(&self, trouble: impl FnOnce(Error)) -> Arc<Contents> {
         if let Some(contents) = self.fresh() {
             return contents;
         }
         if let Some(layout) = &self.layout {
-            // The stamp first: what is written after it is another one.
+            // Take the stamp first, so that a change while the layout is read gives a different
+            // one.
             let stamp = stamp(&layout.path);
-            // Reading may take long, and who asks for what is known needs the lock.
+            // Reading may take long, and requests for known contents need the lock.
             match layout.open().and_then(|layout| Contents::of_layout(&layout)) {
                 Ok(contents) => {
                     *lock(&self.current) = Current { stamp, contents: Arc::new(contents) }
@@ -121,18 +116,17 @@ impl Repository {
     }
 }
 
-/// Of a layout's index, or of the archive that it lies in.
+/// The stamp of a layout's index, or of the archive that contains it.
 fn stamp(path: &Path) -> Option<Stamp> {
     Stamp::at(&path.join(INDEX)).or_else(|| Stamp::at(path))
 }
 
-/// One whose index can't be read has nothing; the first client that asks makes that an event that
-/// says why.
+/// A layout whose index cannot be read is empty. The first request reports the reason as an event.
 impl From<ImageLayout> for Repository {
     fn from(layout: ImageLayout) -> Self {
         let place = Place::of(&layout);
-        // It is read by its path, so that what was read is known to be what lies there; not beside
-        // the index of this one.
+        // The layout is opened again by its path, so that the contents belong to the stamp. Drop
+        // this one first, so that only one index is in memory.
         drop(layout);
         let current = Mutex::new(Current { stamp: None, contents: Arc::default() });
         let repository = Self { layout: Some(place), current, turn: Arc::default() };
@@ -141,7 +135,7 @@ impl From<ImageLayout> for Repository {
     }
 }
 
-/// Their layers are made when a client asks for them.
+/// Layers that are not stored are built when a client requests them.
 impl<I: Into<Image>> From<Vec<I>> for Repository {
     fn from(images: Vec<I>) -> Self {
         let images: Vec<Image> = images.into_iter().map(Into::into).collect();

@@ -1,4 +1,4 @@
-//! Responses: their headers and bodies.
+//! Headers and bodies of responses.
 
 use std::sync::Arc;
 
@@ -16,15 +16,16 @@ pub(crate) type Headers = Vec<(HeaderName, String)>;
 
 pub(crate) const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
-/// What a client has already. [RFC 9110, section
-/// 15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5): nothing that says what it is.
+/// A response for a client that has the current version already. [RFC 9110, section
+/// 15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5): it has no headers that describe
+/// the contents.
 pub(crate) fn not_modified(mut headers: Headers) -> Response<Body> {
     headers.retain(|(name, _)| *name != header::CONTENT_TYPE);
     with_headers(StatusCode::NOT_MODIFIED, headers, None, empty())
 }
 
 pub(crate) fn precondition_failed() -> Refusal {
-    Refusal::precondition_failed("this is not what If-Match asks for")
+    Refusal::precondition_failed("the content does not match If-Match")
 }
 
 pub(crate) fn refused(refusal: Refusal) -> Response<Body> {
@@ -33,7 +34,7 @@ pub(crate) fn refused(refusal: Refusal) -> Response<Body> {
     small(refusal.status, [content_type].into_iter().chain(refusal.header).collect(), bytes)
 }
 
-/// A response that is in memory.
+/// A response whose body is in memory.
 pub(crate) fn small(status: StatusCode, headers: Headers, bytes: Vec<u8>) -> Response<Body> {
     let length = bytes.len() as u64;
     with_headers(
@@ -60,8 +61,7 @@ pub(crate) fn with_headers(
         response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
     for (name, value) in headers {
-        // A media type is the one value that somebody else wrote; what no header can hold, nobody
-        // can read there.
+        // Only a media type comes from outside. If it is not a valid header value, omit the header.
         if let Ok(value) = HeaderValue::try_from(value) {
             response.headers_mut().insert(name, value);
         }

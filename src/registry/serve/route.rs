@@ -1,8 +1,9 @@
 //! What a request asks for: the
 //! [endpoints](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#endpoints)
-//! of the part of the specification that reads.
+//! of the specification that read.
 //!
-//! A name has slashes in it, and what it is asked for comes behind: a path is read from its end.
+//! The name of a repository contains slashes and precedes the endpoint, so a path is parsed from
+//! its end.
 
 use percent_encoding::percent_decode_str;
 
@@ -12,7 +13,7 @@ use crate::{
     registry::serve::refusal::Refusal,
 };
 
-/// What is asked for.
+/// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Base,
@@ -24,7 +25,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    /// The repository that it leads into.
+    /// The name of the repository.
     pub(crate) fn repository(&self) -> Option<&str> {
         match self {
             Self::Base | Self::Catalog(_) => None,
@@ -43,21 +44,21 @@ pub(crate) enum Reference {
     Digest(AnyDigest),
 }
 
-/// A digest that is well-formed; none for an algorithm that no blob here is named by.
+/// A valid digest; `None` if its algorithm is not used here, so that no blob has it.
 pub(crate) type AnyDigest = Option<Digest>;
 
-/// Which part of a list.
+/// A page of a list.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Page {
-    /// At most so many.
+    /// The maximum number of entries.
     pub(crate) n: Option<usize>,
-    /// Those behind this.
+    /// The entry after which the page starts.
     pub(crate) last: Option<String>,
 }
 
-/// What a path and its query ask for, neither of them decoded yet.
+/// Parses a path and a query, which are still percent-encoded.
 pub(crate) fn route(path: &str, query: &str) -> Result<Route, Refusal> {
-    let nowhere = || Refusal::no_endpoint("there is no such endpoint: a path begins with /v2/");
+    let nowhere = || Refusal::no_endpoint("no such endpoint: paths start with /v2/");
     let path = decode(path)?;
     let path = match &*path {
         "/v2" => "",
@@ -88,29 +89,29 @@ fn repository(name: &str) -> Result<String, Refusal> {
     match is_repository(name) {
         true => Ok(name.to_owned()),
         false => Err(Refusal::name_invalid(
-            "a repository's name has lower-case letters, digits, `.`, `_`, `-` and `/`",
+            "a repository name consists of lower-case letters, digits, `.`, `_`, `-` and `/`",
         )),
     }
 }
 
-/// A text that is no tag is none that anything has.
+/// Parses a tag or a digest. An invalid tag is reported like one that does not exist.
 fn reference(text: &str) -> Result<Reference, Refusal> {
     if text.contains(':') {
         return Ok(Reference::Digest(digest(text)?));
     }
     match is_tag(text) {
         true => Ok(Reference::Tag(text.to_owned())),
-        false => Err(Refusal::manifest_unknown("no tag is written like this")),
+        false => Err(Refusal::manifest_unknown("this is not a valid tag")),
     }
 }
 
-/// As the image specification's
-/// [grammar](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests) has
-/// it.
+/// Parses a digest by the
+/// [grammar](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests) of the
+/// image specification.
 fn digest(text: &str) -> Result<AnyDigest, Refusal> {
-    let refuse = |reason: &str| Err(Refusal::digest_invalid(format!("the digest {reason}")));
+    let refuse = |reason: &str| Err(Refusal::digest_invalid(format!("invalid digest: {reason}")));
     let Some((algorithm, encoded)) = text.split_once(':') else {
-        return refuse("is written ALGORITHM:HEX");
+        return refuse("expected ALGORITHM:HEX");
     };
     let hex = |length| {
         encoded.len() == length && encoded.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
@@ -119,14 +120,16 @@ fn digest(text: &str) -> Result<AnyDigest, Refusal> {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     };
     match algorithm {
-        "sha256" if !hex(64) => refuse("is not sha256: and 64 lower-case hexadecimal digits"),
-        "sha512" if !hex(128) => refuse("is not sha512: and 128 lower-case hexadecimal digits"),
+        "sha256" if !hex(64) => refuse("expected 64 lower-case hexadecimal digits after sha256:"),
+        "sha512" if !hex(128) => refuse("expected 128 lower-case hexadecimal digits after sha512:"),
         "sha256" => Ok(text.parse().ok()),
-        _ if !algorithm.split(['+', '.', '_', '-']).all(component) => refuse("has no algorithm"),
+        _ if !algorithm.split(['+', '.', '_', '-']).all(component) => {
+            refuse("the algorithm is malformed")
+        }
         _ if encoded.is_empty()
             || !encoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"=_-".contains(&b)) =>
         {
-            refuse("has letters, digits, `=`, `_` and `-` behind its algorithm")
+            refuse("expected letters, digits, `=`, `_` and `-` after the algorithm")
         }
         _ => Ok(None),
     }
@@ -134,17 +137,17 @@ fn digest(text: &str) -> Result<AnyDigest, Refusal> {
 
 fn page(query: &str) -> Result<Page, Refusal> {
     let n = parameter(query, "n")?.map(|n| {
-        // More than there are is all there are.
+        // Accept any number: a larger one than the list is long means the whole list.
         let is_number = !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
         is_number
             .then(|| n.parse().unwrap_or(usize::MAX))
-            .ok_or_else(|| Refusal::unsupported("n is a number"))
+            .ok_or_else(|| Refusal::unsupported("n must be a number"))
     });
     Ok(Page { n: n.transpose()?, last: parameter(query, "last")? })
 }
 
-/// The value of a parameter, the first if it is there twice. A plus is a plus, as RFC 3986 has it,
-/// and not a space as in forms: media types have the one and nothing here has the other.
+/// The first value of a parameter. `+` stands for itself, as in RFC 3986, and not for a space as in
+/// forms, because media types contain it.
 fn parameter(query: &str, name: &str) -> Result<Option<String>, Refusal> {
     let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| decode(value)).transpose()

@@ -1,4 +1,4 @@
-//! What all connections of an endpoint share.
+//! The state that all connections of an endpoint share.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,14 +10,14 @@ use crate::registry::serve::{
 
 pub(crate) type Log = Arc<dyn Fn(&Event) + Send + Sync>;
 
-/// What all connections share.
+/// The state that all connections share.
 pub(crate) struct Server {
     pub(crate) repositories: BTreeMap<String, Arc<Repository>>,
     pub(crate) authorities: Authorities,
     pub(crate) certificate: Option<Certificate>,
     pub(crate) login: Option<Login>,
     pub(crate) places: Arc<Places>,
-    pub(crate) blocking: Blocking,
+    pub(crate) blocking: Arc<Blocking>,
     pub(crate) builds: Arc<SharedBuilds>,
     pub(crate) once: Arc<PullWatch>,
     pub(crate) log: Log,

@@ -1,12 +1,12 @@
-//! A blob that has to be made, made once for all clients that request it at the same time.
+//! Blobs that are built on demand, once for all clients that request them at the same time.
 //!
-//! A [`SharedBuild`] is a thread that makes the chunks of a blob, and a window of the latest ones.
-//! Every client reads from the window at its own place. Only the window is in memory: the build
-//! waits until the slowest client has taken the oldest chunk. While other clients wait too, it
-//! waits for the slowest only for a short grace. A client that has used up its grace loses its
-//! place and continues in another build of the same blob, which starts at the first chunk and keeps
-//! nothing before the client's place. The number of builds at a time is small, and a client that
-//! finds none waits for the next one.
+//! A [`SharedBuild`] is a thread that builds the chunks of a blob, and a window of the latest ones.
+//! Each client reads from the window at its own position. Only the window is in memory, so the
+//! build waits until the slowest client has read the oldest chunk. If other clients wait too, it
+//! waits for the slowest one for a short grace period only. A client that has used up its grace
+//! period loses its place and continues in another build of the same blob, which starts at the
+//! first chunk and keeps nothing before the client's position. The number of simultaneous builds is
+//! small. A client that finds no build waits for the next one.
 
 #[cfg(all(test, shuttle))]
 pub(crate) mod model;
@@ -33,35 +33,35 @@ use crate::{
     pool::Pool,
 };
 
-/// What bounds memory and waiting.
+/// The limits on memory and waiting.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
-    /// The chunks of a window.
+    /// The number of chunks in a window.
     window: usize,
-    /// How long a client may keep others waiting for each window's length that it reads.
+    /// How long a client may delay others while it reads as many chunks as the window has.
     grace: Duration,
-    /// Builds of one blob at a time.
+    /// The maximum number of simultaneous builds of one blob.
     of_a_blob: usize,
-    /// Builds at a time.
+    /// The maximum number of simultaneous builds.
     in_all: usize,
 }
 
 impl Limits {
-    /// 16 MiB for each build, and as many builds as the pool has threads.
+    /// Windows of 16 MiB, and as many builds as the pool has threads.
     fn new(pool: &Pool) -> Self {
         let window = usize::try_from((16 << 20) / CHUNK).expect("it is 64");
         Self { window, grace: Duration::from_secs(2), of_a_blob: 2, in_all: pool.threads().max(2) }
     }
 }
 
-/// All builds there are now.
+/// All current builds.
 pub(crate) struct SharedBuilds {
     limits: Limits,
     pool: Pool,
     live: Mutex<Vec<Arc<SharedBuild>>>,
-    /// A build began or ended: whoever waits looks again.
+    /// Notified when a build starts or ends, so that waiting clients try again.
     changed: Notify,
-    /// Clients that wait for a build.
+    /// The number of clients that wait for a build.
     waiting: AtomicUsize,
 }
 
@@ -71,7 +71,7 @@ impl SharedBuilds {
         Arc::new(Self { limits: Limits::new(pool), pool: pool.clone(), live, changed, waiting })
     }
 
-    /// A place in a build of this blob, at this chunk; waits until there is one.
+    /// Waits for a place in a build of this blob that still has the chunk `at`, or will have it.
     pub(crate) async fn place(self: &Arc<Self>, blob: &Arc<dyn Blob>, at: u64) -> Result<Place> {
         let mut waiting = None;
         loop {
@@ -106,7 +106,7 @@ impl SharedBuilds {
     }
 }
 
-/// A client that waits for a build, as long as this lives.
+/// A client that waits for a build, until this is dropped.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
@@ -122,14 +122,14 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// One build of a blob.
+/// A build of a blob.
 struct SharedBuild {
     digest: Digest,
     limits: Limits,
     state: Mutex<State>,
-    /// For the build: a client took a chunk, or went away.
+    /// Wakes the build: a client has read a chunk, or has left.
     taken: Condvar,
-    /// For the clients: there is a chunk, or the end, or a place was lost.
+    /// Wakes the clients: there is a chunk, or the end, or a place was lost.
     made: Notify,
 }
 
@@ -140,28 +140,27 @@ struct State {
     /// The number of the first chunk in the window.
     first: u64,
     readers: BTreeMap<u64, Reader>,
-    /// The name of the next reader.
+    /// The key of the next reader.
     next_reader: u64,
-    /// Why there will be no more chunks.
+    /// The error that ended the build.
     failure: Option<Arc<Error>>,
-    /// Nobody enters any more.
+    /// No client can enter any more.
     is_over: bool,
 }
 
 struct Reader {
-    /// The number of the chunk that it takes next.
+    /// The number of the chunk that it reads next.
     next: u64,
-    /// How long it kept others waiting since it was at the chunk with this number, not a window
-    /// ago.
+    /// How long it has delayed others since the chunk `since`, which is at most one window ago.
     held: Duration,
     since: u64,
 }
 
-/// What comes next for a client.
+/// The next chunk for a client.
 pub(crate) enum Next {
     Chunk(Bytes),
     Failed(Arc<Error>),
-    /// The place is gone.
+    /// The client has lost its place.
     Lost,
 }
 
@@ -170,7 +169,7 @@ impl SharedBuild {
         Self { digest, limits, state: Mutex::default(), taken: Condvar::new(), made: Notify::new() }
     }
 
-    /// A place at this chunk, if it is in the window or still to come.
+    /// Takes a place at this chunk, if it is in the window or still to come.
     fn enter(self: &Arc<Self>, at: u64) -> Option<Place> {
         let mut state = lock(&self.state);
         if state.is_over || at < state.first {
@@ -182,8 +181,8 @@ impl SharedBuild {
         Some(Place { build: Arc::clone(self), reader })
     }
 
-    /// Makes the blob as long as somebody reads it, and stays as long as somebody reads the window:
-    /// it is memory.
+    /// Builds the blob while there are readers. Ends only when the last reader has left, so that
+    /// the window counts as memory in use until then.
     fn run(&self, blob: &Arc<dyn Blob>, builds: &SharedBuilds) {
         let _end = End { build: self, builds };
         if let Err(error) = self.make(blob, builds) {
@@ -212,16 +211,16 @@ impl SharedBuild {
         Ok(())
     }
 
-    /// Waits. Where nobody reads any more, nobody enters after it.
+    /// Waits. If no readers are left, no client can enter afterwards.
     fn wait(&self, builds: &SharedBuilds, until: Until) -> MutexGuard<'_, State> {
-        /// How often it is looked whether somebody else waits, too.
+        /// How often to check whether other clients are waiting.
         const MOMENT: Duration = Duration::from_millis(20);
         let mut state = lock(&self.state);
         while let Some(last_blamed) = state.waits_for(until, self.limits.window) {
             let before = Instant::now();
             state =
                 self.taken.wait_timeout(state, MOMENT).unwrap_or_else(PoisonError::into_inner).0;
-            // If the whole program stood still, nobody is to blame for more than a moment.
+            // If the whole process was suspended, blame no client for more than a moment.
             let waited = before.elapsed().min(MOMENT);
             let (end, is_made) = (state.end(), until == Until::NobodyReads);
             let waits_here = !is_made && state.readers.values().any(|reader| reader.next >= end);
@@ -235,22 +234,22 @@ impl SharedBuild {
     }
 }
 
-/// What a build waits for.
+/// The condition that a build waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Until {
-    /// Another chunk may be made.
+    /// There is room for another chunk.
     Room,
     NobodyReads,
 }
 
 impl State {
-    /// The number of the chunk that is made next.
+    /// The number of the chunk that is built next.
     fn end(&self) -> u64 {
         self.first + self.window.len() as u64
     }
 
-    /// Whether there is something to wait for still, and if so, for those who read up to which
-    /// chunk.
+    /// `None` if there is nothing left to wait for. Otherwise the chunk up to which readers are
+    /// waited for.
     fn waits_for(&self, until: Until, window: usize) -> Option<u64> {
         let slowest = self.readers.values().map(|reader| reader.next).min()?;
         match until {
@@ -260,8 +259,8 @@ impl State {
         }
     }
 
-    /// Counts a time of waiting to those who read no further than this chunk, who lose their places
-    /// some time.
+    /// Adds the time to every reader that is not past the chunk `last`. A reader that has used up
+    /// its grace period loses its place.
     fn blame(&mut self, last: u64, waited: Duration, grace: Duration) {
         self.readers.retain(|_, reader| {
             if reader.next <= last {
@@ -273,12 +272,12 @@ impl State {
 
     fn fail(&mut self, error: Error) {
         self.failure = Some(Arc::new(error));
-        // Another build may go better.
+        // Another build may succeed.
         self.is_over = true;
     }
 }
 
-/// The end of a build's thread, even by a panic.
+/// Cleans up when a build's thread ends, even by a panic.
 struct End<'a> {
     build: &'a SharedBuild,
     builds: &'a SharedBuilds,
@@ -287,7 +286,7 @@ struct End<'a> {
 impl Drop for End<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let cause = std::io::Error::other("a defect of the program, which it says of itself");
+            let cause = std::io::Error::other("internal error: the thread panicked");
             lock(&self.build.state).fail(Error::blob(self.build.digest, cause));
             self.build.made.notify_waiters();
         }
@@ -296,14 +295,14 @@ impl Drop for End<'_> {
     }
 }
 
-/// A client's place in a build, left when this is dropped.
+/// A client's place in a build. Dropping it leaves the build.
 pub(crate) struct Place {
     build: Arc<SharedBuild>,
     reader: u64,
 }
 
 impl Place {
-    /// The next chunk, when it is made. Behind the last one there is none to ask for.
+    /// Waits for the next chunk. Do not call it after the last one.
     pub(crate) async fn next(&self) -> Next {
         loop {
             let made = self.build.made.notified();

@@ -1,4 +1,4 @@
-//! A stream that waits for its reader, but not for ever.
+//! A stream that limits how long a client may stall.
 
 use std::{
     io::{self, IoSlice},
@@ -16,13 +16,13 @@ use tokio::{
 
 use crate::registry::serve::places::Activity;
 
-/// A connection that is an error when the other side has taken nothing for a time, and that tells
-/// how much it takes.
+/// A connection that fails if the client reads nothing for a while, and that reports how much it
+/// reads.
 pub(crate) struct SlowClient {
     stream: TcpStream,
     patience: Duration,
     activity: Arc<Activity>,
-    /// When it ends; none while nobody has to wait.
+    /// When the connection fails; `None` while no write is waiting.
     end: Option<Pin<Box<Sleep>>>,
 }
 

@@ -1,4 +1,4 @@
-//! Files that are read again when they change, like a certificate that is renewed.
+//! Files that are read again when they change, such as a renewed certificate.
 
 use std::{
     path::PathBuf,
@@ -11,7 +11,7 @@ use crate::{
     store::checked::Stamp,
 };
 
-/// What is read from some files. While a new state of them cannot be used, the one before stays.
+/// The value of some files. While their new contents are unusable, the previous value stays.
 pub(crate) struct Watched<T> {
     files: Vec<PathBuf>,
     read: fn(&[PathBuf]) -> Result<T>,
@@ -21,16 +21,16 @@ pub(crate) struct Watched<T> {
 impl<T> Watched<T> {
     /// # Errors
     ///
-    /// As of reading the files for the first time.
+    /// The errors of reading the files.
     pub(crate) fn new(files: Vec<PathBuf>, read: fn(&[PathBuf]) -> Result<T>) -> Result<Self> {
-        // The stamps first: what is written after them has others.
+        // Take the stamps first, so that a change while the files are read gives different ones.
         let stamps = stamps(&files);
         let value = Arc::new(read(&files)?);
         Ok(Self { files, read, current: Mutex::new((stamps, value)) })
     }
 
-    /// The value of the files as they are now. `trouble` is told why they cannot be used, once for
-    /// each of their states.
+    /// The current value. If changed files are unusable, `trouble` receives the reason, once for
+    /// each change.
     pub(crate) fn now(&self, trouble: impl FnOnce(Error)) -> Arc<T> {
         let mut current = lock(&self.current);
         let stamps = stamps(&self.files);
@@ -44,7 +44,7 @@ impl<T> Watched<T> {
         Arc::clone(&current.1)
     }
 
-    /// The value as it was last.
+    /// The value that was read last.
     pub(crate) fn last(&self) -> Arc<T> {
         Arc::clone(&lock(&self.current).1)
     }

@@ -1,4 +1,4 @@
-//! A folder of certificates for one registry, as docker and podman have it:
+//! A folder of certificates for one registry, as docker and podman use it:
 //! [`certs.d`](https://github.com/containers/image/blob/main/docs/containers-certs.d.5.md).
 
 use std::{
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// What is in the folder.
+/// The contents of the folder.
 #[derive(Default)]
 pub(crate) struct Folder {
     /// The certificates in `*.crt`, which are trusted in addition to others.
@@ -48,7 +48,7 @@ impl Folder {
                 Some("cert") => folder.shown.push(Arc::new(shown(file)?)),
                 Some("key") if !file.with_extension("cert").exists() => {
                     let reason =
-                        "there is no certificate for this key: name its file the same, with .cert";
+                        "there is no certificate for this key: give it the same name, with .cert";
                     return Err(Error::invalid(format!("{file:?}"), reason));
                 }
                 _ => {}
@@ -70,8 +70,8 @@ fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
 fn shown(file: &Path) -> Result<CertifiedKey> {
     let key_file = file.with_extension("key");
     if !key_file.exists() {
-        let reason = "there is no key for this certificate: name its file the same, with .key; an \
-            authority's certificate is in a file with .crt";
+        let reason = "there is no key for this certificate: give it the same name, with .key; the \
+            certificate of an authority belongs into a .crt file";
         return Err(Error::invalid(format!("{file:?}"), reason));
     }
     key_pair(file, &key_file)

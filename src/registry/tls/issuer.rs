@@ -1,8 +1,8 @@
-//! Whether an authority has signed a certificate that says of itself that it is an authority's.
+//! Whether an authority has signed a certificate that is itself marked as the certificate of an
+//! authority.
 //!
-//! `openssl req -x509 -CA` makes such certificates for servers. Go and OpenSSL accept them; webpki
-//! verifies the chain of other certificates only. Here the chain has one link: the issuer is itself
-//! trusted.
+//! `openssl req -x509 -CA` makes such certificates for servers. Go and OpenSSL accept them, but
+//! webpki does not. The chain has one link here: the issuer itself is trusted.
 
 use rustls::{crypto::WebPkiSupportedAlgorithms, pki_types::CertificateDer};
 use webpki::EndEntityCert;
@@ -29,8 +29,7 @@ pub(crate) fn has_signed(
     issuer.subject() == signed.issuer() && allows_servers(content) && is_valid()
 }
 
-/// The name of a certificate's issuer in DER, also of a certificate of the first version, which
-/// webpki does not read.
+/// The DER of the issuer's name. It also supports X.509 v1 certificates, which webpki does not.
 pub(crate) fn issuer_name<'a>(certificate: &'a CertificateDer) -> Option<&'a [u8]> {
     let content = Element::read(SEQUENCE, Parts::of(certificate)?.content)?.value;
     let version = Element::read(0xa0, content);
@@ -46,7 +45,7 @@ const SEQUENCE: u8 = 0x30;
 struct Parts<'a> {
     /// `tbsCertificate`, with its tag and length.
     content: &'a [u8],
-    /// `signatureAlgorithm`, without.
+    /// `signatureAlgorithm`, without its tag and length.
     algorithm: &'a [u8],
     signature: &'a [u8],
 }
@@ -58,7 +57,7 @@ impl<'a> Parts<'a> {
         let content = Element::read(SEQUENCE, certificate.value)?;
         let algorithm = Element::read(SEQUENCE, content.rest)?;
         let signature = Element::read(BIT_STRING, algorithm.rest)?;
-        // A signature consists of whole bytes: no bit of the last one is unused.
+        // A signature consists of whole bytes, so no bit of the last one is unused.
         let bits = signature.value.strip_prefix(&[0])?;
         let is_all = certificate.rest.is_empty() && signature.rest.is_empty();
         is_all.then_some(Self {
@@ -69,7 +68,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// One element of DER.
+/// A DER element.
 struct Element<'a> {
     whole: &'a [u8],
     value: &'a [u8],
@@ -92,10 +91,10 @@ impl<'a> Element<'a> {
     }
 }
 
-/// Whether a certificate with extended key usages has one for servers, or has none ([RFC 5280,
-/// section 4.2.1.12](https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12)). The object
-/// identifiers are looked for wherever they stand: a usage that is not one only makes this
-/// stricter.
+/// Whether a certificate may be used by servers: it has an extended key usage for servers, or none
+/// at all ([RFC 5280, section 4.2.1.12](https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12)).
+/// The object identifiers are searched for anywhere in the certificate. A false match of the
+/// extension only makes this stricter.
 fn allows_servers(content: &[u8]) -> bool {
     const EXTENDED_KEY_USAGE: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x25];
     const SERVER_AUTH: &[u8] = &[0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01];

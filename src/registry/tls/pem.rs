@@ -13,28 +13,35 @@ use crate::basics::error::{Error, Result};
 /// The certificates in a PEM file, which may also contain other objects.
 pub(crate) fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
     CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|error| {
-        Error::invalid(format!("{file:?}"), format!("its certificates cannot be read: {error}"))
+        Error::invalid(format!("{file:?}"), format!("the certificates cannot be parsed: {error}"))
     })
+}
+
+/// Reads a PEM file that must contain certificates.
+pub(crate) fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let found = certificates(file, &fs::read(file).map_err(Error::read(file))?)?;
+    if found.is_empty() {
+        return Err(Error::invalid(format!("{file:?}"), "the file contains no PEM certificate"));
+    }
+    Ok(found)
 }
 
 /// The certificate in one file, with the key in another or in the same one.
 pub(crate) fn key_pair(file: &Path, key_file: &Path) -> Result<CertifiedKey> {
-    let refuse = |reason: String| Error::invalid(format!("{file:?}"), reason);
     let pem = fs::read(key_file).map_err(Error::read(key_file))?;
     let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
-        let reason = format!("it has no key in PEM that can be read without a password: {error}");
+        let reason = format!("the file contains no unencrypted PEM key: {error}");
         Error::invalid(format!("{key_file:?}"), reason)
     })?;
-    let chain = certificates(file, &fs::read(file).map_err(Error::read(file))?)?;
-    if chain.is_empty() {
-        return Err(refuse("it has no certificate in PEM: name a file that has one".to_owned()));
-    }
+    let chain = read_certificates(file)?;
     certified(&ring::default_provider(), chain, key).map_err(|error| {
-        refuse(format!("it cannot be shown with the key in {key_file:?}: {error}"))
+        let reason =
+            format!("the certificate cannot be used with the key in {key_file:?}: {error}");
+        Error::invalid(format!("{file:?}"), reason)
     })
 }
 
-/// A certificate with its key. It is an error if they do not belong together.
+/// A certificate with its key. It is an error if they do not match.
 pub(crate) fn certified(
     provider: &CryptoProvider,
     chain: Vec<CertificateDer<'static>>,

@@ -1,4 +1,4 @@
-//! A lock on a folder, by `flock`.
+//! Locks on folders with `flock`.
 
 use std::{
     os::fd::OwnedFd,
@@ -10,26 +10,26 @@ use rustix::{
     io::{Errno, retry_on_intr},
 };
 
-use crate::basics::error::{Error, Result};
+use crate::basics::{Error, Result};
 
-/// Held until it is dropped, or the process ends in any way.
+/// A lock that is held until it is dropped or the process ends.
 #[derive(Debug)]
 pub(crate) struct FolderLock {
     _folder: OwnedFd,
 }
 
 impl FolderLock {
-    /// Together with others that share it.
+    /// Takes the lock, shared with others.
     pub(crate) fn shared(folder: &Path) -> Result<Self> {
         Self::wait(folder, FlockOperation::LockShared)
     }
 
-    /// Alone.
+    /// Takes the lock exclusively.
     pub(crate) fn exclusive(folder: &Path) -> Result<Self> {
         Self::wait(folder, FlockOperation::LockExclusive)
     }
 
-    /// Alone, if nobody else has it now.
+    /// Takes the lock exclusively if it is free now.
     pub(crate) fn try_exclusive(folder: &Path) -> Result<Option<Self>> {
         let file = open_folder(folder)?;
         match retry_on_intr(|| flock(&file, FlockOperation::NonBlockingLockExclusive)) {
@@ -45,14 +45,14 @@ impl FolderLock {
     }
 }
 
-/// Nothing but a folder: to open a fifo is to wait for its writer.
+/// Opens only a folder, because opening a FIFO waits for its writer.
 fn open_folder(folder: &Path) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     retry_on_intr(|| open(folder, flags, Mode::empty()))
         .map_err(|errno| Error::read(folder)(errno.into()))
 }
 
-/// What locking gives where there are no locks (NFS, FUSE) is said with what to do.
+/// If the file system has no locks (NFS, FUSE), the error says what to do.
 fn refused(folder: &Path) -> impl FnOnce(Errno) -> Error {
     let path: PathBuf = folder.to_owned();
     move |errno| match errno {

@@ -1,4 +1,4 @@
-//! The locks of a layout in many orders of their steps, over folders that are locked as with
+//! Models of the locks of a layout, run in many orders of their steps. Folders are locked as with
 //! `flock`: see [`crate::sync`].
 
 use std::{
@@ -15,7 +15,7 @@ use crate::{
     store::{lock::Lock, write_options::WriteOptions},
 };
 
-/// A layout in which blobs are numbers, and so are tags.
+/// A layout whose blobs and tags are numbers.
 #[derive(Clone, Default)]
 struct Layout {
     blobs: Arc<Mutex<BTreeSet<u32>>>,
@@ -54,7 +54,7 @@ impl Layout {
         });
     }
 
-    /// The index is read, and then replaced.
+    /// Reads the index, and then replaces it.
     fn change(&self, change: impl Fn(&mut BTreeMap<u32, u32>)) {
         let _turn = Lock::index(Path::new("layout"), WriteOptions::default()).unwrap();
         let mut index = self.index();
@@ -81,8 +81,8 @@ impl Layout {
     }
 }
 
-/// Writers, a reader, a remover and a collector: no tag is lost, no blob is missing, and garbage is
-/// gone.
+/// With writers, a reader, a remover and a collector, no tag is lost, no blob is missing, and
+/// garbage is removed.
 #[test]
 fn model_of_a_layout() {
     check(|| {
@@ -123,7 +123,7 @@ fn model_of_a_lock_that_is_taken_twice() {
     });
 }
 
-/// Six writers of whom one has the layout at nearly every moment: a collector gets its turn.
+/// A collector gets its turn although one of six writers holds the layout at nearly every moment.
 #[test]
 fn model_of_a_collector_among_many_writers() {
     check_fairly(|| {

@@ -1,10 +1,10 @@
-//! What all parts of the reader share: blocks, text in them, and errors.
+//! Blocks, text and errors for all parts of the reader.
 
 use std::fmt;
 
 pub(crate) const BLOCK: usize = 512;
 
-/// What is wrong with a tar, and at which byte of it.
+/// A fault in a tar, and its offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TarError {
     pub(crate) offset: u64,
@@ -13,7 +13,7 @@ pub(crate) struct TarError {
 
 pub(crate) type Result<T, E = TarError> = std::result::Result<T, E>;
 
-/// What comes before the first NUL byte.
+/// The bytes before the first NUL byte.
 pub(crate) fn text(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().copied().take_while(|&byte| byte != 0).collect()
 }

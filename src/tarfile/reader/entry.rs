@@ -1,4 +1,4 @@
-//! One entry: what its headers say together, and where its contents lie.
+//! Entries: combines headers and finds contents.
 
 use std::io::Read;
 
@@ -14,7 +14,7 @@ use crate::tarfile::reader::{
 };
 
 impl<R: Read> TarReader<R> {
-    /// The entry of a header, which was just read, and of the extended headers before it.
+    /// Combines a header that was just read with the extended headers before it.
     pub(crate) fn entry(
         &mut self,
         start: u64,
@@ -77,7 +77,7 @@ impl<R: Read> TarReader<R> {
         Ok(entry)
     }
 
-    /// Says where the contents lie. Of what follows the header, the maps of sparse files are read.
+    /// Finds the contents. Reads the maps of sparse files, which follow the header.
     fn find_contents(
         &mut self,
         header: &Header,
@@ -104,7 +104,7 @@ impl<R: Read> TarReader<R> {
             Some(end) if end <= self.input.length => end,
             _ => {
                 return Err(fail(format!(
-                    "its contents, {stored} bytes, go beyond the end of the tar"
+                    "its contents of {stored} bytes extend beyond the end of the tar"
                 )));
             }
         };
@@ -114,7 +114,9 @@ impl<R: Read> TarReader<R> {
                 let mut found = MapReader::new(size);
                 while !found.is_done() {
                     if self.input.offset == self.next {
-                        return Err(fail("the map of its sparse contents does not end".into()));
+                        return Err(fail(
+                            "the map of its sparse contents is not terminated".into(),
+                        ));
                     }
                     found.add_block(&self.input.whole_block()?).map_err(fail)?;
                 }
@@ -134,8 +136,8 @@ impl<R: Read> TarReader<R> {
     }
 }
 
-/// Links, directories and devices have none, whatever their size says. Readers do not agree on
-/// this; those that unpack images do.
+/// Links, directories and devices have no contents, whatever their size. Readers disagree on this,
+/// but those that unpack images behave like this.
 fn has_contents(kind: EntryType) -> bool {
     use EntryType::{Block, Char, Directory, Fifo, Link, Symlink};
     !matches!(kind, Link | Symlink | Char | Block | Directory | Fifo)

@@ -1,27 +1,27 @@
-//! What the headers before an entry's own say of it.
+//! Extended headers before an entry.
 
 use crate::tarfile::reader::pax::Records;
 
-/// What an entry's headers have that GNU tar and bsdtar read, and other readers refuse or read in
-/// another way.
+/// Features of an entry's headers that GNU tar and bsdtar accept, and that other readers refuse or
+/// read differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Oddity {
-    /// Two extended headers of one type. The later one counts for GNU tar, bsdtar and Go, the
-    /// earlier one for Python.
+    /// Two extended headers of the same type. GNU tar, bsdtar and Go use the later one, Python the
+    /// earlier one.
     RepeatedHeader,
-    /// An extended header of the type `X`, as Solaris writes it. Go's `archive/tar` does not know
-    /// the type.
+    /// An extended header of the type `X`, as Solaris writes it. Go's `archive/tar` does not
+    /// support the type.
     SolarisHeader,
-    /// A global extended header before this entry. Go passes over what it says.
+    /// A global extended header before this entry. Go ignores its contents.
     GlobalHeader,
-    /// The device number of an entry that is no device is no number. Go refuses the header.
+    /// An entry that is not a device has a malformed device number. Go refuses the header.
     DeviceNumber,
-    /// A record of an extended header that Go refuses: a NUL byte where there may be none, or a
-    /// time or number that is none.
+    /// A record of an extended header that Go refuses: a NUL byte in the wrong place, or a
+    /// malformed time or number.
     Record,
 }
 
-/// What the headers before an entry's own say of it.
+/// The contents of the extended headers before an entry.
 #[derive(Default)]
 pub(crate) struct Extensions {
     pub(crate) records: Option<Records>,

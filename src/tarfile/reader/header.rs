@@ -1,4 +1,4 @@
-//! One header block: its fields as bytes and numbers, whichever of the formats it is in.
+//! Header blocks: fields as bytes and numbers, in all supported formats.
 
 use std::ops::Range;
 
@@ -10,12 +10,12 @@ pub(crate) struct Header(Box<tar::Header>);
 
 const MAGIC: Range<usize> = 257..263;
 
-/// The fields where star, which calls itself ustar, puts other things.
+/// Fields that star, which identifies itself as ustar, uses for other values.
 const STAR_PREFIX: Range<usize> = 345..345 + 131;
 const STAR_MAGIC: Range<usize> = 508..512;
 
-/// Whether these bytes begin with the header of a tar, by its checksum: tars before POSIX (v7) have
-/// no magic.
+/// Whether these bytes start with the header of a tar, according to its checksum. Tars before POSIX
+/// (v7) have no magic.
 pub(crate) fn is_tar_header(bytes: &[u8]) -> bool {
     bytes.first_chunk().is_some_and(has_checksum)
 }
@@ -32,11 +32,11 @@ fn has_checksum(block: &[u8; BLOCK]) -> bool {
 }
 
 impl Header {
-    /// A block with the right checksum.
+    /// Parses a block and verifies its checksum.
     pub(crate) fn parse(block: &[u8; BLOCK]) -> Result<Self, String> {
         match has_checksum(block) {
             true => Ok(Self(Box::new(tar::Header::from_byte_slice(block).clone()))),
-            false => Err("this is no header of a tar: its checksum is wrong".into()),
+            false => Err("this is not the header of a tar: its checksum is wrong".into()),
         }
     }
 
@@ -48,13 +48,13 @@ impl Header {
         if self.is_solaris() { EntryType::XHeader } else { self.0.entry_type() }
     }
 
-    /// Whether this is a pax header as Solaris writes it.
+    /// Whether this is a pax header in the form of Solaris.
     pub(crate) fn is_solaris(&self) -> bool {
         self.0.as_old().linkflag == [b'X']
     }
 
-    /// Whether this is a file in the manner of the tars before POSIX, in which directories are such
-    /// files too.
+    /// Whether this is a file in the form of tars before POSIX, which also represent directories as
+    /// files.
     pub(crate) fn is_old(&self) -> bool {
         self.0.as_old().linkflag == [0]
     }
@@ -70,7 +70,7 @@ impl Header {
     pub(crate) fn name(&self) -> Vec<u8> {
         let name = text(&self.0.as_old().name);
         let bytes = self.as_bytes();
-        // Without POSIX's magic there is no prefix, but whatever that format has in its place.
+        // Without the magic of POSIX, the format has other values in place of the prefix.
         let prefix = match &bytes[MAGIC] {
             b"ustar\0" if &bytes[STAR_MAGIC] == b"tar\0" => text(&bytes[STAR_PREFIX]),
             b"ustar\0" => text(&bytes[345..500]),
@@ -101,11 +101,10 @@ impl Header {
     }
 
     pub(crate) fn mtime(&self) -> Result<i64, String> {
-        number(&self.0.as_old().mtime)
-            .map_err(|reason| format!("the time of modification {reason}"))
+        number(&self.0.as_old().mtime).map_err(|reason| format!("the modification time {reason}"))
     }
 
-    /// Whether the fields of a device's numbers are there and hold no number, which only matters to
+    /// Whether the fields of device numbers are not empty and malformed, which only matters to
     /// strict readers.
     pub(crate) fn has_odd_device(&self) -> bool {
         self.as_bytes()[MAGIC].starts_with(b"ustar")
@@ -126,8 +125,8 @@ pub(crate) fn unsigned(what: &str, field: &[u8]) -> Result<u64, String> {
     u64::try_from(number).map_err(|_| format!("the {what} is negative: {number}"))
 }
 
-/// Octal digits with spaces around them, up to a NUL, or a two's complement in base 256 with the
-/// highest bit set (and not counted) to mark it.
+/// Reads octal digits surrounded by spaces, up to a NUL, or a number in base 256, which is a two's
+/// complement whose highest bit is set as a mark and does not count.
 fn number(field: &[u8]) -> Result<i64, &'static str> {
     let Some(&first) = field.first() else { return Ok(0) };
     if first & 0x80 != 0 {
@@ -142,7 +141,7 @@ fn number(field: &[u8]) -> Result<i64, &'static str> {
     let digits = text(field);
     let digits = digits.trim_ascii();
     if !digits.iter().all(|byte| (b'0'..=b'7').contains(byte)) {
-        return Err("is no octal number");
+        return Err("is not an octal number");
     }
     Ok(digits.iter().fold(0, |number, digit| number << 3 | i64::from(digit - b'0')))
 }

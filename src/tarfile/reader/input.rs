@@ -1,4 +1,4 @@
-//! The bytes of a tar, from the first to the last: read by blocks, or skipped.
+//! The bytes of a tar in order, read in blocks or skipped.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -9,9 +9,9 @@ use crate::{
 
 pub(crate) struct Input<R> {
     input: R,
-    /// How far the tar was read.
+    /// The current offset in the tar.
     pub(crate) offset: u64,
-    /// Where the tar ends; without bounds if that is not known.
+    /// The length of the tar. Unbounded if it is not known.
     pub(crate) length: u64,
     skip: fn(&mut R, u64) -> io::Result<u64>,
 }
@@ -73,10 +73,10 @@ impl<R: Read> Input<R> {
         if skipped < distance { Err(self.cut_off()) } else { Ok(()) }
     }
 
-    fn cut_off(&self) -> TarError {
+    pub(crate) fn cut_off(&self) -> TarError {
         TarError {
             offset: self.offset,
-            reason: "the tar ends in the middle of an entry: it was cut off".into(),
+            reason: "the tar ends in the middle of an entry: it is truncated".into(),
         }
     }
 }

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-/// The most bytes that the records for all entries may have together. Each entry pays for them
-/// again, and everybody writes a comment there, or nothing.
+/// The maximum total size of the records for all entries. Each entry has to process them again, and
+/// typical tars have only a comment there, or nothing.
 const MAX_GLOBAL: usize = 8 << 10;
 
-/// The records of one header, in their order: a later one counts, but for sparse maps, whose
-/// keywords repeat.
+/// The records of one header, in their order. A later one takes precedence, except for sparse maps,
+/// whose keywords repeat.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Records(Vec<(Vec<u8>, Vec<u8>)>);
 
-/// The records that hold for all entries that follow.
+/// The records that apply to all entries that follow.
 #[derive(Default)]
 pub(crate) struct Global(BTreeMap<Vec<u8>, Vec<u8>>);
 
 impl Records {
-    /// Reads records of the form `LENGTH KEYWORD=VALUE\n`, the length counting all of it.
+    /// Parses records of the form `LENGTH KEYWORD=VALUE\n`, where the length includes everything.
     pub(crate) fn parse(mut bytes: &[u8]) -> Result<Self, String> {
         let broken =
             || "an extended header has a record that is not LENGTH KEYWORD=VALUE".to_owned();
@@ -40,7 +40,7 @@ impl Records {
         Ok(Self(records))
     }
 
-    /// These records, with the global ones where these say nothing.
+    /// These records, with the global ones as defaults.
     pub(crate) fn over(self, global: &Global) -> Self {
         let global = global.0.iter().map(|(key, value)| (key.clone(), value.clone()));
         Self(global.chain(self.0).collect())
@@ -53,7 +53,7 @@ impl Records {
 
     /// Whether Go's
     /// [`archive/tar`](https://cs.opensource.google/go/go/+/refs/tags/go1.24.0:src/archive/tar/reader.go)
-    /// refuses a record that is passed over here, or read: `validPAXRecord` and `mergePAX` there.
+    /// refuses a record that this reader ignores or accepts: `validPAXRecord` and `mergePAX`.
     pub(crate) fn go_refuses(&self) -> bool {
         self.iter().any(|(key, value)| {
             let number = |value: &[u8]| {
@@ -65,12 +65,12 @@ impl Records {
                 decimal(digits).is_some_and(|number| number <= most)
             };
             match key {
-                // Of a path, whoever reads the entry sees it.
+                // The user of the entry checks its path.
                 b"path" => false,
                 b"linkpath" | b"uname" | b"gname" => value.contains(&0),
                 key if key.contains(&0) => true,
                 _ if value.is_empty() => false,
-                // Owners up to 2^64 - 1 exist, and are what the system has.
+                // Systems support owners up to 2^64 - 1.
                 b"uid" | b"gid" => !number(value) && decimal(value).is_none(),
                 b"size" => !number(value),
                 b"atime" | b"ctime" | b"mtime" => {
@@ -83,7 +83,7 @@ impl Records {
         })
     }
 
-    /// The value of a keyword. One without a value takes back what was said before.
+    /// The value of a keyword. An empty value revokes earlier ones.
     pub(crate) fn get(&self, keyword: &str) -> Option<&[u8]> {
         let mut records = self.iter().rev();
         records
@@ -98,14 +98,13 @@ impl Records {
 
     pub(crate) fn number(&self, keyword: &str) -> Result<Option<u64>, String> {
         let Some(value) = self.get(keyword) else { return Ok(None) };
-        // Sizes are added to offsets in files, which the system keeps signed; owners are numbers
-        // and no more.
+        // Sizes are added to file offsets, which are signed in the system. Owners are only numbers.
         let fits =
             |number: &u64| matches!(keyword, "uid" | "gid") || i64::try_from(*number).is_ok();
         decimal(value).filter(fits).map(Some).ok_or_else(|| unfit(keyword, value))
     }
 
-    /// Seconds, of which a fraction is rounded down.
+    /// Whole seconds, rounded down.
     pub(crate) fn time(&self, keyword: &str) -> Result<Option<i64>, String> {
         let Some(value) = self.get(keyword) else { return Ok(None) };
         let time = || {
@@ -124,7 +123,7 @@ impl Records {
         time().map(Some).ok_or_else(|| unfit(keyword, value))
     }
 
-    /// Extended attributes as star, GNU tar and Go name them.
+    /// Extended attributes, with the keywords of star, GNU tar and Go.
     pub(crate) fn xattrs(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let named = self
             .iter()
@@ -134,20 +133,20 @@ impl Records {
 }
 
 impl Global {
-    /// Adds records over those there are.
+    /// Adds records, which override existing ones.
     pub(crate) fn update(&mut self, records: Records) -> Result<(), String> {
         self.0.extend(records.0);
         let bytes: usize = self.0.iter().map(|(key, value)| key.len() + value.len()).sum();
         if bytes > MAX_GLOBAL {
             return Err(format!(
-                "the global extended headers have more than {MAX_GLOBAL} bytes together"
+                "the global extended headers have more than {MAX_GLOBAL} bytes in total"
             ));
         }
         Ok(())
     }
 }
 
-/// A number that is written in decimal digits alone.
+/// Parses a number that consists only of decimal digits.
 pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
@@ -156,5 +155,8 @@ pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
 }
 
 fn unfit(keyword: &str, value: &[u8]) -> String {
-    format!("the extended header says {keyword}={}", String::from_utf8_lossy(value).escape_debug())
+    format!(
+        "an extended header has the invalid record {keyword}={}",
+        String::from_utf8_lossy(value).escape_debug()
+    )
 }

@@ -1,4 +1,4 @@
-//! The maps of sparse files, in the four ways of GNU tar:
+//! The maps of sparse files, in the four formats of GNU tar:
 //! <https://www.gnu.org/software/tar/manual/html_node/Sparse-Formats.html>.
 
 use std::ops::Range;
@@ -10,19 +10,20 @@ use crate::tarfile::reader::{
     pax::{Records, decimal},
 };
 
-/// The most extents that a sparse file may have.
+/// The maximum number of extents of a sparse file.
 const MAX_EXTENTS: usize = 1 << 20;
 
-/// Which parts of a file are stored.
+/// The parts of a file that are stored.
 pub(crate) struct Map {
-    /// Of the whole file.
+    /// The size of the whole file.
     pub(crate) size: u64,
-    /// Offset and length of each, in order, none empty.
+    /// The offset and length of each part, in order and not empty.
     parts: Vec<(u64, u64)>,
 }
 
 impl Map {
-    /// The beginning of the map of an entry of type S, and whether it goes on in the next block.
+    /// Reads the beginning of the map of an entry of type S. Returns whether it continues in the
+    /// next block.
     pub(crate) fn in_header(header: &Header) -> Result<(Self, bool), String> {
         let block = header.as_bytes();
         let mut map = Self {
@@ -33,7 +34,7 @@ impl Map {
         Ok((map, block[482] != 0))
     }
 
-    /// A block in which such a map goes on, and whether it does so in the next one.
+    /// Reads a block that continues such a map. Returns whether it continues in the next one.
     pub(crate) fn add_block(&mut self, block: &[u8; BLOCK]) -> Result<bool, String> {
         self.add_fields(&block[..504])?;
         Ok(block[504] != 0)
@@ -46,7 +47,7 @@ impl Map {
         Ok(())
     }
 
-    /// The map of the formats 0.0 and 0.1, which have it in their records.
+    /// Reads the map of formats 0.0 and 0.1, which is in the records.
     pub(crate) fn in_records(records: &Records) -> Result<Option<Self>, String> {
         let mut numbers: Vec<u64> = Vec::new();
         let mut number =
@@ -79,14 +80,14 @@ impl Map {
         Ok(Some(map))
     }
 
-    /// The size of a file of the format 1.0, which has the map at the beginning of what is stored.
+    /// The size of a file in format 1.0, whose map is at the beginning of the stored contents.
     pub(crate) fn size_if_in_contents(records: &Records) -> Result<Option<u64>, String> {
         match (records.number("GNU.sparse.major")?, records.number("GNU.sparse.minor")?) {
             (None, None) => Ok(None),
             (Some(1), Some(0)) => {
                 records.number("GNU.sparse.realsize")?.ok_or_else(broken).map(Some)
             }
-            _ => Err("it is a sparse file of a version that is not known".into()),
+            _ => Err("it is a sparse file of an unknown version".into()),
         }
     }
 
@@ -105,7 +106,7 @@ impl Map {
         Ok(())
     }
 
-    /// Where the parts are in a tar that has them one after the other in these bytes.
+    /// The extents of the parts in a tar that stores them consecutively in these bytes.
     pub(crate) fn extents(self, stored: Range<u64>) -> Result<Vec<Extent>, String> {
         let mut offset = stored.start;
         let extent = |(at, length)| {
@@ -113,18 +114,18 @@ impl Map {
             offset += length;
             extent
         };
-        // No part goes beyond the size, so that the sum of them does not either.
+        // No part extends beyond the size, so neither does their sum.
         let extents: Vec<Extent> = self.parts.into_iter().map(extent).collect();
         if offset == stored.end { Ok(extents) } else { Err(broken()) }
     }
 }
 
-/// Reads a map of the format 1.0: decimal numbers, each with a newline behind, the first of them
-/// how many parts there are.
+/// Reads a map of format 1.0: decimal numbers, each followed by a newline. The first is the number
+/// of parts.
 pub(crate) struct MapReader {
     map: Map,
     line: Vec<u8>,
-    /// How many numbers are still to come; not known before the first.
+    /// The numbers that are left. Unknown before the first one.
     left: Option<u64>,
     at: Option<u64>,
 }
@@ -167,5 +168,5 @@ impl MapReader {
 }
 
 fn broken() -> String {
-    "the map of its sparse contents is not in order, or does not fit its size".into()
+    "the map of its sparse contents is out of order, or does not match its size".into()
 }

@@ -1,13 +1,12 @@
 //! The table of contents of
-//! [eStargz](https://github.com/containerd/stargz-snapshotter/blob/main/docs/estargz.md), which
-//! BuildKit and nerdctl put after the end of the tar, so that the tar stays the one that it was
-//! made of.
+//! [eStargz](https://github.com/containerd/stargz-snapshotter/blob/main/docs/estargz.md). BuildKit
+//! and nerdctl append it after the end of the tar, so that the tar itself stays unchanged.
 
 use crate::tarfile::reader::{block::BLOCK, header::Header};
 
 const INDEX: &[u8] = b"stargz.index.json";
 
-/// Where the table of contents ends that begins with this block, at this place of the tar.
+/// The end of the table of contents that starts with this block, at this offset of the tar.
 pub(crate) fn end_of_index(block: &[u8], at: u64) -> Option<u64> {
     let header =
         Header::parse(block.first_chunk()?).ok().filter(|_| at.is_multiple_of(BLOCK as u64))?;

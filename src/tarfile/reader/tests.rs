@@ -1,4 +1,4 @@
-//! What other programs wrote is read as they say it is.
+//! Tars of other programs are read as these programs describe them.
 
 mod broken;
 #[path = "../../../tests/common/python.rs"]
@@ -14,12 +14,12 @@ use tempfile::tempfile;
 
 use crate::{basics::digest::Digest, tarfile::reader::*};
 
-/// All entries, the same for both ways to read a tar.
+/// All entries, which must be the same for both ways to read a tar.
 fn read(tar: &[u8]) -> Result<Vec<TarEntry>> {
     let streamed = read_with(TarReader::new(tar));
     let skipping = read_with(TarReader::seekable(Cursor::new(tar)).unwrap());
     match (&streamed, &skipping) {
-        // What is cut off is noticed sooner where the length is known.
+        // If the length is known, a truncated tar is noticed earlier.
         (Err(_), Err(_)) => {}
         _ => assert_eq!(streamed, skipping),
     }
@@ -30,7 +30,7 @@ fn read_with<R: Read>(mut reader: TarReader<R>) -> Result<Vec<TarEntry>> {
     std::iter::from_fn(|| reader.next_entry().transpose()).collect()
 }
 
-/// Entries in the words of `list_tar.py`.
+/// Entries in the format of `list_tar.py`.
 fn list(tar: &[u8]) -> Vec<String> {
     let mut file = tempfile().unwrap();
     file.write_all(tar).unwrap();
@@ -134,7 +134,7 @@ fn what_gnu_tar_writes() {
     }
 }
 
-/// A header with a name, of a type, and with contents.
+/// A header with a name, a type, and contents.
 fn block(name: &str, kind: u8, contents: &[u8]) -> Vec<u8> {
     changed_block(name, kind, contents, |_| ())
 }
@@ -196,7 +196,8 @@ fn extended_headers_say_more_than_headers() {
     assert_eq!(entry.xattrs, BTreeMap::from([(b"user.newline".to_vec(), b"a\nb=c".to_vec())]));
     assert_eq!((entry.offset, entry.data_offset, entry.gnu), (0, 1536, false));
 
-    // Global ones hold for all that follow, and less than local ones; an empty value takes back.
+    // Global records apply to all entries that follow, with lower precedence than local ones. An
+    // empty value revokes a record.
     let global = block(
         "g",
         b'g',
@@ -214,7 +215,7 @@ fn extended_headers_say_more_than_headers() {
     let device =
         block("x", b'x', &pax(&[("SCHILY.devmajor", b"4294967295"), ("SCHILY.devminor", b"5")]));
     assert_eq!(first([device, block("c", b'3', b"")].concat()).unwrap().device, (u32::MAX, 5));
-    // The names of GNU tar are weaker than those of pax.
+    // Long names of GNU tar have lower precedence than those of pax.
     let names = [
         block("L", b'L', b"long\0"),
         block("x", b'x', &pax(&[("path", b"pax")])),
@@ -223,8 +224,8 @@ fn extended_headers_say_more_than_headers() {
     assert_eq!(first(names.concat()).unwrap().path, b"pax");
 }
 
-/// GNU tar 1.34 extracts these as `second`, without a time of the first header; so do bsdtar and
-/// Go.
+/// GNU tar 1.34 extracts these as `second`, without a time from the first header, and so do bsdtar
+/// and Go.
 #[test]
 fn of_repeated_extended_headers_the_later_one_counts() {
     let entry = block("name", b'0', b"");
@@ -243,7 +244,7 @@ fn of_repeated_extended_headers_the_later_one_counts() {
         (&found.path[..], &found.oddities[..]),
         (&b"second"[..], &[Oddity::RepeatedHeader][..])
     );
-    // A pax header and a long name are of two types, in whatever order.
+    // A pax header and a long name have different types, and can be in any order.
     for headers in
         [[pax(&[("path", b"pax")]), long(b"gnu\0")], [long(b"gnu\0"), pax(&[("path", b"pax")])]]
     {
@@ -265,7 +266,10 @@ fn what_some_readers_refuse_is_noted() {
         changed_block("name", kind, b"", |block| block[329..337].copy_from_slice(b"no digit"))
     };
     assert_eq!(first(text(b'0')).unwrap().oddities, [Oddity::DeviceNumber]);
-    assert_eq!(first(text(b'3')).unwrap_err().reason, "the major device number is no octal number");
+    assert_eq!(
+        first(text(b'3')).unwrap_err().reason,
+        "the major device number is not an octal number"
+    );
 }
 
 #[test]
@@ -284,13 +288,14 @@ fn headers_of_other_times_and_places() {
     };
     let entry =
         |change: fn(&mut [u8; BLOCK])| first(changed_block("name", b'0', b"", change)).unwrap();
-    // A directory before there was a type for one.
+    // A directory in the form from before there was a type for it.
     let old = changed_block("name/", 0, b"", |block| {
         block[156] = 0;
         block[257..].fill(0);
     });
     assert_eq!(first(old).unwrap().kind, EntryType::Directory);
-    // star has times at the end of the prefix; GNU has others in its place, and never a prefix.
+    // star has times at the end of the prefix. GNU tar never has a prefix, but other values in its
+    // place.
     let star = entry(|block| {
         block[345..348].copy_from_slice(b"dir");
         block[476..487].copy_from_slice(b"01234567012");
@@ -315,17 +320,17 @@ fn headers_of_other_times_and_places() {
     assert_eq!(mtime(b"\0\0\0\0\0\0\0\0\0\0\0\0"), Ok((0, false)));
     assert_eq!(
         mtime(b"\x80\0\0\xff\0\0\0\0\0\0\0\0").unwrap_err().reason,
-        "the time of modification does not fit 64 bits"
+        "the modification time does not fit 64 bits"
     );
     assert_eq!(
         mtime(b"00000000008\0").unwrap_err().reason,
-        "the time of modification is no octal number"
+        "the modification time is not an octal number"
     );
     let uid =
         first(changed_block("name", b'0', b"", field(108, b"\xff\xff\xff\xff\xff\xff\xff\xff")));
     assert_eq!(uid.unwrap_err().reason, "the owner is negative: -1");
 
-    // Signed bytes summed, as some did.
+    // Some writers summed signed bytes.
     let mut signed = block("n\u{e4}me", b'0', b"");
     let sum: i64 = signed
         .iter()
@@ -334,7 +339,7 @@ fn headers_of_other_times_and_places() {
         .sum();
     signed[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     assert_eq!(first(signed).unwrap().path, "n\u{e4}me".as_bytes());
-    // A size that means nothing.
+    // A meaningless size.
     let link = changed_block("link", b'1', b"", field(124, b"00000001000\0"));
     let entries = read(&[link, block("next", b'0', b"")].concat()).unwrap();
     assert_eq!(

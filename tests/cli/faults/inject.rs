@@ -1,19 +1,33 @@
 //! System calls that fail: a clean error or none, never a panic, and nothing wrong behind an exit
 //! code of 0.
 
-use std::{fs, process::Command};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    os::unix::process::CommandExt,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal};
 
 use super::{PROGRAM, Room, Run};
 
 /// Runs the program while some calls fail.
 fn with(room: &Room, faults: &[&str], args: &str) -> Run {
-    let mut before = vec!["strace", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none"];
+    let before = traced(faults);
+    room.run(&before.iter().map(String::as_str).collect::<Vec<_>>(), args)
+}
+
+/// The words that come before a program in which these calls fail.
+fn traced(faults: &[&str]) -> Vec<String> {
+    let mut words =
+        ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none"].map(str::to_owned).to_vec();
     let traced: Vec<_> = faults.iter().map(|fault| fault.split(':').next().unwrap()).collect();
-    let trace = format!("trace={}", traced.join(","));
-    before.extend(["-e", &trace]);
-    let injected: Vec<_> = faults.iter().map(|fault| format!("inject={fault}")).collect();
-    injected.iter().for_each(|inject| before.extend(["-e", inject]));
-    room.run(&before, args)
+    words.extend(["-e".to_owned(), format!("trace={}", traced.join(","))]);
+    faults.iter().for_each(|fault| words.extend(["-e".to_owned(), format!("inject={fault}")]));
+    words
 }
 
 /// Neither a panic nor more than a sentence.
@@ -64,7 +78,10 @@ fn without_threads_the_work_is_done_by_those_there_are() {
         // A client of a registry cannot do without one; and this registry takes nothing.
         match args.split(' ').next().unwrap() {
             "pull" | "push" => {
-                assert!(run.err.contains("no thread for the network can be had"), "{args}: {run:?}")
+                assert!(
+                    run.err.contains("cannot start a thread for the network"),
+                    "{args}: {run:?}"
+                )
             }
             _ => assert!(run.status.success(), "{args}: {run:?}"),
         }
@@ -246,4 +263,78 @@ fn a_call_that_fails_is_an_error_and_no_panic() {
         }
     }
     assert!(errors > 20, "{errors} errors");
+}
+
+/// Threads that a registry cannot have, at its start and at every later moment.
+#[test]
+fn a_registry_without_threads_refuses_to_start_or_serves() {
+    let room = Room::with_layouts();
+    room.ok("build -f one --sparse --tag latest -o sparse");
+    let mut served = [0; 2];
+    for (layout, which) in [("layout", 0), ("sparse", 1)] {
+        for nth in 1..=16 {
+            // One thread is refused, or all from this one on.
+            for when in [format!("{nth}"), format!("{nth}+")] {
+                let faults = [
+                    format!("clone:error=EAGAIN:when={when}"),
+                    format!("clone3:error=EAGAIN:when={when}"),
+                ];
+                let what = format!("serve {layout}, {when}");
+                let before = traced(&[&faults[0], &faults[1]]);
+                let before: Vec<_> = before.iter().map(String::as_str).collect();
+                let args = format!("--threads 4 serve app={layout} --listen 127.0.0.1:0");
+                let mut command = room.command(&before, &args);
+                command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+                let mut child = command.spawn().unwrap();
+                let mut out = BufReader::new(child.stdout.take().unwrap());
+                let mut line = String::new();
+                out.read_line(&mut line).unwrap();
+                if let Some(address) = line.trim().strip_prefix("http://") {
+                    served[which] += usize::from(pulls(address, &what));
+                    // strace ignores it.
+                    let group = Pid::from_child(&child);
+                    rustix::process::kill_process_group(group, Signal::TERM).unwrap();
+                }
+                let output = child.wait_with_output().unwrap();
+                let err = String::from_utf8_lossy(&output.stderr).into_owned();
+                let run = Run { status: output.status, out: line, err };
+                ends_well(&run, &what);
+            }
+        }
+    }
+    assert!(served[0] > 16 && served[1] > 8, "{served:?}");
+}
+
+/// Whether an image comes whole. What does not is refused in words, or the connection ends.
+fn pulls(address: &str, what: &str) -> bool {
+    let get = |path: &str, accept: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let request = format!(
+            "GET /v2/app/{path} HTTP/1.1\r\nHost: {address}\r\nAccept: {accept}\r\n\
+             Connection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap_or_else(|error| panic!("{what}: {path}: {error}"));
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        let body = answer.split_off(end);
+        (String::from_utf8(answer).unwrap(), body)
+    };
+    let (head, body) = get("tags/list", "*/*");
+    assert!(head.starts_with("HTTP/1.1 200"), "{what}: {head}");
+    let tags: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let tag = tags["tags"][0].as_str().unwrap();
+    let manifest_type = "application/vnd.oci.image.manifest.v1+json";
+    let (head, body) = get(&format!("manifests/{tag}"), manifest_type);
+    assert!(head.starts_with("HTTP/1.1 200"), "{what}: {head}");
+    let manifest: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let layer = &manifest["layers"][0];
+    let (head, body) = get(&format!("blobs/{}", layer["digest"].as_str().unwrap()), "*/*");
+    if !head.starts_with("HTTP/1.1 200") {
+        assert!(head.starts_with("HTTP/1.1 500"), "{what}: {head}");
+        return false;
+    }
+    assert_eq!(body.len() as u64, layer["size"].as_u64().unwrap(), "{what}");
+    true
 }

@@ -196,10 +196,7 @@ fn what_somebody_else_put_there_stays() {
     kill("--threads 1 build -f one --tag one -o out", "unlink", 1);
     room.ok("append other -o out");
     let index = fs::read(room.path("out/index.json")).unwrap();
-    refused(
-        "build -f one --tag one -o out",
-        "is an image layout, and not the one that would be made",
-    );
+    refused("build -f one --tag one -o out", "is an image layout with other contents");
     assert_eq!(fs::read(room.path("out/index.json")).unwrap(), index);
     room.ok("verify out --strict");
 
@@ -230,7 +227,7 @@ fn an_output_that_is_being_made_is_refused_and_left_alone() {
             ["build -f one -o out", "layer-tar -f one -o out", "build -f one --no-lock -o out"]
         {
             let run = room.run(&[], args);
-            let said = "is being made by another program";
+            let said = "is being written by another program";
             assert!(run.status.code() == Some(1) && run.err.contains(said), "{args}: {run:?}");
         }
         assert!(running.try_wait().unwrap().is_none());

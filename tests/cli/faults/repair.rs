@@ -122,7 +122,10 @@ fn what_cannot_be_repaired_is_still_found() {
     }
     for (args, sentence) in [
         ("verify backup.tar --repair backup", "is an archive, which is only read"),
-        ("verify layout --repair nothing/HERE", "is neither"),
+        (
+            "verify layout --repair nothing/HERE",
+            "expected an existing layout, or the name of an image",
+        ),
     ] {
         let run = room.run(&[], args);
         assert!(run.status.code() == Some(1) && run.err.contains(sentence), "{args}: {run:?}");

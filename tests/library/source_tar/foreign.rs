@@ -88,19 +88,19 @@ fn what_they_do_not_read_or_differ_in() {
         (
             "continued",
             [padded(header(b"c", b'M', 1, |_| ()), b"y"), end.clone()].concat(),
-            "\"c\" is the rest of a file that begins in another volume",
+            "\"c\" is the rest of a file that starts in another volume",
         ),
         (
             "cut off",
             [&a[..], &header(b"big", b'0', 5000, |_| ()), &[1; 1024]].concat(),
-            "go beyond the end of the tar",
+            "extend beyond the end of the tar",
         ),
-        ("empty", Vec::new(), "it is empty, and so no tar"),
-        ("empty gzip", gzip(b""), "it is empty, and so no tar"),
+        ("empty", Vec::new(), "it is empty and therefore not a tar"),
+        ("empty gzip", gzip(b""), "it is empty and therefore not a tar"),
         (
             "garbage behind gzip",
             [gzip(&[&a[..], &end].concat()), b"xyz".to_vec()].concat(),
-            "something that is not gzip",
+            "data that is not gzip",
         ),
         ("cut-off gzip", gzip(&a)[..40].to_vec(), "it cannot be decompressed"),
         (
@@ -195,10 +195,13 @@ fn a_pipe_is_read_once() {
     assert!(error.contains("is a pipe and is given twice"), "{error}");
     let error =
         layer_tar([FileMapping::tar(&pipe, "/")], LayerOptions::default()).unwrap_err().to_string();
-    assert!(error.contains("is a pipe, which is read once, and there is no folder"), "{error}");
+    assert!(
+        error.contains("is a pipe, which can be read only once, and there is no folder"),
+        "{error}"
+    );
     let error =
         layer_tar([FileMapping::tar(dir.path(), "/")], options(&dir)).unwrap_err().to_string();
-    assert!(error.contains("it is a folder: give it as a source of its own kind"), "{error}");
+    assert!(error.contains("it is a folder: use it as a source of files"), "{error}");
 }
 
 #[test]

@@ -95,27 +95,24 @@ fn links_that_lead_nowhere() {
     for (members, reason) in [
         (
             &["l lib usr/lib", "f lib/x"][..],
-            "\"lib/x\" goes through a symbolic link to \"usr/lib\", which is no directory",
+            "\"lib/x\" passes through a symbolic link to \"usr/lib\", which is not an earlier directory",
         ),
         (
             &["f usr", "l lib usr", "f lib/x"],
-            "\"lib/x\" goes through a symbolic link to \"usr\", which is no directory",
+            "\"lib/x\" passes through a symbolic link to \"usr\", which is not an earlier directory",
         ),
-        (
-            &["l a b", "l b a", "f a/x"],
-            "\"a/x\" goes through symbolic links that lead back to themselves",
-        ),
-        (&["l a a", "f a/x"], "\"a/x\" goes through symbolic links that lead back to themselves"),
+        (&["l a b", "l b a", "f a/x"], "\"a/x\" passes through a loop of symbolic links"),
+        (&["l a a", "f a/x"], "\"a/x\" passes through a loop of symbolic links"),
         (
             &["l a ../..", "f a/x"],
-            "\"a/x\" goes through a symbolic link that leads out of the root",
+            "\"a/x\" passes through a symbolic link that leads out of the root",
         ),
         (
             &["d d", "l d/a ../../etc", "f d/a/x"],
-            "\"d/a/x\" goes through a symbolic link that leads out of the root",
+            "\"d/a/x\" passes through a symbolic link that leads out of the root",
         ),
-        (&["f a", "l b c", "h b/x a"], "\"b/x\" goes through a symbolic link to \"c\""),
-        (&["d d", "l b c", "h d/x b/a"], "\"d/x\" goes through a symbolic link to \"c\""),
+        (&["f a", "l b c", "h b/x a"], "\"b/x\" passes through a symbolic link to \"c\""),
+        (&["d d", "l b c", "h d/x b/a"], "\"d/x\" passes through a symbolic link to \"c\""),
     ] {
         let source = tar(members);
         extracted(&source).unwrap_err();

@@ -70,22 +70,22 @@ fn archives_have_defects_of_their_own() {
 
     let mut linked = good.clone();
     linked[at].1 = raw_tar::symlink(&blob, "../../elsewhere");
-    let sentence = "is a symbolic link and must be a regular file: tools refuse it; put the file \
-        itself in its place";
+    let sentence = "is a symbolic link and must be a regular file: tools refuse it; replace it \
+        with the file itself";
     assert_eq!(verify_bytes(&pack(&linked)), [expected(place, digest, sentence)]);
 
     let mut without = good.clone();
     without.remove(at);
-    let sentence = "is missing: fetch or make the image again, whole";
+    let sentence = "is missing: fetch or build the whole image again";
     assert_eq!(verify_bytes(&pack(&without)), [expected(place, digest, sentence)]);
 
     let tar = pack(&good);
-    let sentence = "is a tar without the two blocks of zeros at its end: it may have been cut off";
+    let sentence = "is a tar without the two blocks of zeros at its end: it may be truncated";
     assert_eq!(verify_bytes(&tar[..tar.len() - 1024]), [expected("archive", None, sentence)]);
 
     let trailing = [&tar[..], b"\0\0x"].concat();
     let sentence = format!(
-        "has bytes behind the end of the tar, the first at {}: readers do not see them",
+        "has bytes after the end of the tar, the first at {}: readers do not see them",
         tar.len() + 2
     );
     assert_eq!(verify_bytes(&trailing), [expected("archive", None, sentence)]);
@@ -111,7 +111,7 @@ fn archives_have_defects_of_their_own() {
         "{}",
         found[0].2
     );
-    let missing = "is missing: without it this is no image layout";
+    let missing = "is missing: an image layout requires it";
     assert_eq!(
         found[1..],
         ["blobs", "oci-layout", "index.json"].map(|name| expected(name, None, missing))

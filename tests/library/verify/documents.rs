@@ -46,7 +46,7 @@ const CASES: &[Case] = &[
         |v| v["layers"][0]["digest"] = "sha256:00".into(),
         &[(
             "layers[0].digest",
-            "is \"sha256:00\", which is not 64 lower-case hexadecimal digits: what it names was \
+            "is \"sha256:00\", which does not have 64 lower-case hexadecimal digits: what it names was \
              not checked",
         )],
     ),
@@ -56,7 +56,7 @@ const CASES: &[Case] = &[
         |v| v["manifests"][0]["digest"] = format!("sha512:{:0128}", 0).into(),
         &[(
             "manifests[0].digest",
-            "is \"sha512:00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000\", which is not a sha256, the one algorithm supported here: what it names was not checked",
+            "is \"sha512:00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000\", which has an unsupported algorithm: only sha256 is supported: the blob was not checked",
         )],
     ),
     case(
@@ -125,7 +125,7 @@ const CASES: &[Case] = &[
         |v| v["config"]["data"] = "e30K".into(),
         &[(
             "config.data",
-            "is not the base64 of the bytes that the descriptor names: correct it or leave it out",
+            "is not the base64 of the bytes that the descriptor describes: correct or remove it",
         )],
     ),
     case("data that is the blob", ARTIFACT, |v| v["config"]["data"] = "e30=".into(), &[]),
@@ -152,8 +152,8 @@ const CASES: &[Case] = &[
         |v| remove(v, "mediaType"),
         &[(
             "mediaType",
-            "is missing and should be \"application/vnd.oci.image.index.v1+json\": without it a \
-             document can be taken for another kind",
+            "is missing and should be \"application/vnd.oci.image.index.v1+json\": without it, \
+             readers may mistake the document for another kind",
         )],
     ),
     case(
@@ -162,7 +162,7 @@ const CASES: &[Case] = &[
         |v| v["mediaType"] = MANIFEST.into(),
         &[(
             "mediaType",
-            "is \"application/vnd.oci.image.manifest.v1+json\" and must be \"application/vnd.oci.image.index.v1+json\", as where the document is referred to",
+            "is \"application/vnd.oci.image.manifest.v1+json\" and must be \"application/vnd.oci.image.index.v1+json\", as in the descriptor of the document",
         )],
     ),
     case(
@@ -183,8 +183,8 @@ const CASES: &[Case] = &[
         |v| remove(v, "mediaType"),
         &[(
             "mediaType",
-            "is missing and should be \"application/vnd.oci.image.index.v1+json\": without it a \
-             document can be taken for another kind",
+            "is missing and should be \"application/vnd.oci.image.index.v1+json\": without it, \
+             readers may mistake the document for another kind",
         )],
     ),
     case(
@@ -242,7 +242,7 @@ const CASES: &[Case] = &[
         },
         &[(
             "manifests[4]",
-            "is there twice, like index.json, manifests[0]: tools refuse to choose; remove one of \
+            "repeats index.json, manifests[0]: tools refuse to choose; remove one of \
              the two",
         )],
     ),
@@ -256,12 +256,11 @@ const CASES: &[Case] = &[
             (
                 "manifests[1]",
                 "is for linux/amd64, and so is index.json, manifests[1], manifests[0]: readers \
-                 take one and never see the other",
+                 use one and never see the other",
             ),
             (
                 "manifests[1].platform",
-                "is said to be for linux/amd64, and its configuration says linux/arm64/v8: \
-                 correct the one that is wrong",
+                "is linux/amd64, but the configuration says linux/arm64/v8: correct the wrong one",
             ),
         ],
     ),
@@ -271,8 +270,7 @@ const CASES: &[Case] = &[
         |v| v["manifests"][0]["platform"]["os"] = "windows".into(),
         &[(
             "manifests[0].platform",
-            "is said to be for windows/amd64, and its configuration says linux/amd64: correct the \
-             one that is wrong",
+            "is windows/amd64, but the configuration says linux/amd64: correct the wrong one",
         )],
     ),
     case(
@@ -281,8 +279,7 @@ const CASES: &[Case] = &[
         |v| v["manifests"][1]["platform"]["variant"] = "v9".into(),
         &[(
             "manifests[1].platform",
-            "is said to be for linux/arm64/v9, and its configuration says linux/arm64/v8: correct \
-             the one that is wrong",
+            "is linux/arm64/v9, but the configuration says linux/arm64/v8: correct the wrong one",
         )],
     ),
     case(
@@ -291,8 +288,7 @@ const CASES: &[Case] = &[
         |v| v["manifests"][0]["platform"]["variant"] = "v3".into(),
         &[(
             "manifests[0].platform",
-            "is said to be for linux/amd64/v3, and its configuration says linux/amd64: correct \
-             the one that is wrong",
+            "is linux/amd64/v3, but the configuration says linux/amd64: correct the wrong one",
         )],
     ),
     case(
@@ -308,8 +304,8 @@ const CASES: &[Case] = &[
         |v| remove(v, "mediaType"),
         &[(
             "mediaType",
-            "is missing and should be \"application/vnd.oci.image.manifest.v1+json\": without it \
-             a document can be taken for another kind",
+            "is missing and should be \"application/vnd.oci.image.manifest.v1+json\": without it, \
+             readers may mistake the document for another kind",
         )],
     ),
     case(
@@ -319,7 +315,7 @@ const CASES: &[Case] = &[
         &[(
             "mediaType",
             "is missing and should be \"application/vnd.docker.distribution.manifest.v2+json\": \
-             without it a document can be taken for another kind",
+             without it, readers may mistake the document for another kind",
         )],
     ),
     case(
@@ -328,7 +324,7 @@ const CASES: &[Case] = &[
         |v| v["mediaType"] = MANIFEST.into(),
         &[(
             "mediaType",
-            "is \"application/vnd.oci.image.manifest.v1+json\" and must be \"application/vnd.docker.distribution.manifest.v2+json\", as where the document is referred to",
+            "is \"application/vnd.oci.image.manifest.v1+json\" and must be \"application/vnd.docker.distribution.manifest.v2+json\", as in the descriptor of the document",
         )],
     ),
     case(
@@ -359,7 +355,10 @@ const CASES: &[Case] = &[
         "fewer layers than diff IDs",
         APP,
         |v| drop(v["layers"].as_array_mut().unwrap().pop()),
-        &[("layers", "has 2 layers, and its configuration 3 diff IDs: there must be one for each")],
+        &[(
+            "layers",
+            "has 2 layers, but its configuration has 3 diff IDs: each layer requires one",
+        )],
     ),
     case(
         "layers in another order",
@@ -393,11 +392,7 @@ const CASES: &[Case] = &[
             v["artifactType"] = "a/b".into();
             v["config"]["mediaType"] = EMPTY.into();
         },
-        &[(
-            "config",
-            "is said to be the empty JSON object, the two bytes `{}`, and has another digest or \
-             size",
-        )],
+        &[("config", "is described as the empty JSON object `{}`, but has another digest or size")],
     ),
     // Configurations.
     case(
@@ -490,7 +485,7 @@ const CASES: &[Case] = &[
         |v| v["rootfs"]["diff_ids"][0] = "sha256:x".into(),
         &[(
             "rootfs.diff_ids[0]",
-            "is \"sha256:x\", which is not 64 lower-case hexadecimal digits: what it names was \
+            "is \"sha256:x\", which does not have 64 lower-case hexadecimal digits: what it names was \
              not checked",
         )],
     ),
@@ -500,7 +495,7 @@ const CASES: &[Case] = &[
         |v| drop(v["history"].as_array_mut().unwrap().pop()),
         &[(
             "history",
-            "has 2 entries that made a layer for 3 diff IDs: mark those that made none with \
+            "has 2 entries that created a layer for 3 diff IDs: mark those that created none with \
              empty_layer",
         )],
     ),
@@ -510,7 +505,7 @@ const CASES: &[Case] = &[
         |v| v["history"][0]["empty_layer"] = true.into(),
         &[(
             "history",
-            "has 2 entries that made a layer for 3 diff IDs: mark those that made none with \
+            "has 2 entries that created a layer for 3 diff IDs: mark those that created none with \
              empty_layer",
         )],
     ),
@@ -541,8 +536,7 @@ const CASES: &[Case] = &[
             // Of the index, though it is the configuration that was changed.
             (
                 "PLATFORM",
-                "is said to be for linux/amd64, and its configuration says linux/arm64: correct \
-                 the one that is wrong",
+                "is linux/amd64, but the configuration says linux/arm64: correct the wrong one",
             ),
         ],
     ),
@@ -581,7 +575,7 @@ fn each_defect_is_found_alone() {
                             .to_owned()
                     };
                     let sentence = format!(
-                        "unpacks to the diff ID {}, and the configuration says {}",
+                        "unpacks to the diff ID {}, but the configuration says {}",
                         id(actual),
                         id(said)
                     );
@@ -607,7 +601,7 @@ fn a_size_that_differs_is_the_descriptors_fault() {
         expected(
             place,
             digest,
-            format!("is said to have {said} bytes and has {size}: correct the descriptor"),
+            format!("has {size} bytes, but its descriptor says {said}: correct the descriptor"),
         )
     };
     assert_eq!(
@@ -627,14 +621,14 @@ fn documents_of_another_kind_are_found() {
         (
             APP,
             INDEX,
-            "is said to be application/vnd.oci.image.index.v1+json and is an image manifest: \
-             correct the descriptor's mediaType",
+            "is an image manifest, but its descriptor says \
+             application/vnd.oci.image.index.v1+json: correct the mediaType of the descriptor",
         ),
         (
             MULTI,
             MANIFEST,
-            "is said to be application/vnd.oci.image.manifest.v1+json and is an image index: \
-             correct the descriptor's mediaType",
+            "is an image index, but its descriptor says \
+             application/vnd.oci.image.manifest.v1+json: correct the mediaType of the descriptor",
         ),
     ] {
         let layout = Layout::good();
@@ -652,7 +646,7 @@ fn documents_of_another_kind_are_found() {
     layout.edit_json(APP, |manifest| {
         manifest["config"]["size"] = manifest["layers"][0]["size"].clone()
     });
-    let sentence = "is not the JSON it should be: expected value at line 1 column 1";
+    let sentence = "is not valid JSON: expected value at line 1 column 1";
     let digest = layout.digest(&["/manifests/0", "/layers/0"]);
     assert_eq!(
         verify(layout.path()),
@@ -666,8 +660,7 @@ fn members_that_are_there_twice_are_found() {
     layout.edit_text(APP_CONFIG, r#""Env":"#, r#""Env":[],"Env":"#);
     layout.edit_text(APP, r#""layers":"#, r#""layers":[],"layers":"#);
     layout.edit_text(&[], r#""mediaType":"#, r#""mediaType":"x","mediaType":"#);
-    let sentence =
-        "is there twice in one object: which of the two counts depends on the reader; keep one";
+    let sentence = "occurs twice in one object: which one counts depends on the reader; keep one";
     assert_eq!(
         verify(layout.path()),
         [
@@ -713,7 +706,7 @@ fn deep_nesting_ends() {
     let found = verify(layout.path());
     assert_eq!(
         found,
-        [expected(place, None, "lies more than 8 indexes deep: it was not followed further")]
+        [expected(place, None, "is nested more than 8 indexes deep: it was not checked")]
     );
 
     // The same by what artifacts say something of.
@@ -733,7 +726,7 @@ fn deep_nesting_ends() {
     let found = verify(layout.path());
     assert_eq!(
         found,
-        [expected(place, None, "lies more than 8 indexes deep: it was not followed further")]
+        [expected(place, None, "is nested more than 8 indexes deep: it was not checked")]
     );
 }
 
@@ -754,7 +747,7 @@ fn two_documents_that_share_a_blob_are_both_looked_at() {
     let said = Digest::of("x");
     let app: Value = serde_json::from_slice(&layout.read(APP_CONFIG)).unwrap();
     let actual = app["rootfs"]["diff_ids"][0].as_str().unwrap();
-    let sentence = format!("unpacks to the diff ID {actual}, and the configuration says {said}");
+    let sentence = format!("unpacks to the diff ID {actual}, but the configuration says {said}");
     let digest = layout.digest(&["/manifests/4", "/layers/0"]);
     assert_eq!(
         verify(layout.path()),

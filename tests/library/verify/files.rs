@@ -24,7 +24,7 @@ fn layer(layout: &Layout) -> Digest {
 const CASES: &[Case] = &[
     ("no oci-layout", |layout| {
         fs::remove_file(layout.path().join("oci-layout")).unwrap();
-        vec![expected("oci-layout", None, "is missing: without it this is no image layout")]
+        vec![expected("oci-layout", None, "is missing: an image layout requires it")]
     }),
     ("another version", |layout| {
         fs::write(layout.path().join("oci-layout"), r#"{"imageLayoutVersion":"2.0.0"}"#).unwrap();
@@ -36,7 +36,7 @@ const CASES: &[Case] = &[
     }),
     ("oci-layout is no JSON", |layout| {
         fs::write(layout.path().join("oci-layout"), "1.0.0").unwrap();
-        let sentence = "is not the JSON it should be: trailing characters at line 1 column 4";
+        let sentence = "is not valid JSON: trailing characters at line 1 column 4";
         vec![expected("oci-layout", None, sentence)]
     }),
     ("oci-layout is a number", |layout| {
@@ -45,7 +45,7 @@ const CASES: &[Case] = &[
     }),
     ("no index.json", |layout| {
         fs::remove_file(layout.path().join("index.json")).unwrap();
-        vec![expected("index.json", None, "is missing: without it this is no image layout")]
+        vec![expected("index.json", None, "is missing: an image layout requires it")]
     }),
     ("index.json is a link", |layout| {
         let index = layout.path().join("index.json");
@@ -69,28 +69,28 @@ const CASES: &[Case] = &[
         fs::write(layout.path().join("blobs"), "").unwrap();
         let not_there = "cannot be read: Not a directory (os error 20)";
         let sentence =
-            "is a file and must be a folder: tools refuse it; put the folder itself in its place";
+            "is a file and must be a folder: tools refuse it; replace it with the folder itself";
         vec![expected("blobs", None, sentence), expected("blobs/sha256", None, not_there)]
     }),
     ("no blobs, and the index is empty", |layout| {
         layout.edit_json(&[], |index| index["manifests"] = serde_json::json!([]));
         fs::remove_dir_all(layout.path().join("blobs")).unwrap();
-        vec![expected("blobs", None, "is missing: without it this is no image layout")]
+        vec![expected("blobs", None, "is missing: an image layout requires it")]
     }),
     ("a missing layer", |layout| {
         fs::remove_file(layout.blob(layer(layout))).unwrap();
-        vec![expected(LAYER, layer(layout), "is missing: fetch or make the image again, whole")]
+        vec![expected(LAYER, layer(layout), "is missing: fetch or build the whole image again")]
     }),
     ("a missing configuration", |layout| {
         let config = layout.digest(&["/manifests/0", "/config"]);
         fs::remove_file(layout.blob(config)).unwrap();
-        let sentence = "is missing: fetch or make the image again, whole";
+        let sentence = "is missing: fetch or build the whole image again";
         vec![expected("index.json, manifests[0], config", config, sentence)]
     }),
     ("a missing manifest in an index", |layout| {
         let manifest = layout.digest(&["/manifests/1", "/manifests/1"]);
         fs::remove_file(layout.blob(manifest)).unwrap();
-        let sentence = "is missing: fetch or make the image again, whole";
+        let sentence = "is missing: fetch or build the whole image again";
         vec![expected("index.json, manifests[1], manifests[1]", manifest, sentence)]
     }),
     ("a blob that is a link", |layout| {
@@ -102,15 +102,15 @@ const CASES: &[Case] = &[
     ("a blob that is a folder", |layout| {
         fs::remove_file(layout.blob(layer(layout))).unwrap();
         fs::create_dir(layout.blob(layer(layout))).unwrap();
-        let sentence = "is a folder and must be a regular file: tools refuse it; put the file \
-            itself in its place";
+        let sentence = "is a folder and must be a regular file: tools refuse it; replace it with \
+            the file itself";
         vec![expected(LAYER, layer(layout), sentence)]
     }),
     ("a blob that is a fifo", |layout| {
         fs::remove_file(layout.blob(layer(layout))).unwrap();
         assert!(Command::new("mkfifo").arg(layout.blob(layer(layout))).status().unwrap().success());
-        let sentence = "is a fifo and must be a regular file: tools refuse it; put the file \
-            itself in its place";
+        let sentence = "is a fifo and must be a regular file: tools refuse it; replace it with \
+            the file itself";
         vec![expected(LAYER, layer(layout), sentence)]
     }),
     ("a layer cut off", |layout| {
@@ -139,8 +139,7 @@ const CASES: &[Case] = &[
     ("a document of more than 16 MiB", |layout| {
         let spaces = vec![b' '; (16 << 20) + 1];
         layout.replace(&["/manifests/0", "/config"], &spaces);
-        let sentence =
-            "has 16777217 bytes, more than the 16777216 that are read: it was not looked at";
+        let sentence = "has 16777217 bytes, more than the limit of 16777216: it was not checked";
         let digest = layout.digest(&["/manifests/0", "/config"]);
         vec![expected("index.json, manifests[0], config", digest, sentence)]
     }),
@@ -149,8 +148,8 @@ const CASES: &[Case] = &[
         for name in [".DS_Store", &good.hex().to_uppercase(), &good.hex()[1..]] {
             fs::write(layout.path().join("blobs/sha256").join(name), "x").unwrap();
         }
-        let sentence = "is no blob: those are named by the 64 lower-case hexadecimal digits of \
-            their sha256; remove it";
+        let sentence = "is not a blob: a blob is named by its sha256 in 64 lower-case hexadecimal \
+            digits; remove it";
         [".DS_Store", &good.hex().to_uppercase(), &good.hex()[1..]]
             .map(|name| expected(format!("blobs/sha256/{name}"), None, sentence))
             .to_vec()
@@ -163,20 +162,20 @@ const CASES: &[Case] = &[
     ("a folder that nothing refers to", |layout| {
         let digest = Digest::of("x");
         fs::create_dir(layout.blob(digest)).unwrap();
-        let sentence = "is a folder and must be a regular file: tools refuse it; put the file \
-            itself in its place";
+        let sentence = "is a folder and must be a regular file: tools refuse it; replace it with \
+            the file itself";
         vec![expected(format!("blobs/sha256/{}", digest.hex()), digest, sentence)]
     }),
 ];
 
-const NO_LINK: &str = "is a symbolic link and must be a regular file: tools refuse it; put the \
-    file itself in its place";
+const NO_LINK: &str = "is a symbolic link and must be a regular file: tools refuse it; replace it \
+    with the file itself";
 const NO_FOLDER: &str =
-    "is a symbolic link and must be a folder: tools refuse it; put the folder itself in its place";
+    "is a symbolic link and must be a folder: tools refuse it; replace it with the folder itself";
 
 fn damaged(bytes: &[u8]) -> String {
     let (size, digest) = (bytes.len(), Digest::of(bytes));
-    format!("is damaged: its {size} bytes have the digest {digest}; fetch or make it again")
+    format!("is damaged: its {size} bytes have the digest {digest}; fetch or build it again")
 }
 
 /// Puts other bytes under a blob's name.

@@ -9,7 +9,7 @@ use super::{
     raw_tar::{directory, entry, file, hard_link, pax, symlink, tar, with_checksum},
 };
 
-const CUT: &str = "it was cut off, or bytes follow that do not belong to it";
+const CUT: &str = "it is truncated, or other bytes follow it";
 const PLACE: &str = "index.json, manifests[0], layers[2]";
 
 /// Entries, and what is found: the entry (none for the layer as a whole) and the sentence.
@@ -17,17 +17,17 @@ type Case = (&'static str, fn() -> Vec<Vec<u8>>, &'static [(&'static str, &'stat
 
 const TWICE: &str = "is in the layer twice: which of the two is unpacked depends on the tool";
 const ABSOLUTE: &str =
-    "is an absolute path: write it relative to the image's root, without the slash in front";
+    "is an absolute path: write it relative to the root of the image, without the leading slash";
 const DOT_DOT: &str = "has `..` in its path: tools refuse it, or write outside of the image";
 const NO_EARLIER: &str =
-    "no earlier entry of the layer is: tools can't make the link, or make a wrong one";
-const NO_WHITEOUT: &str = "has the name of a whiteout, and is no empty regular file";
-const NAMES_NOTHING: &str = "has the name of a whiteout, and names nothing that it could remove";
-const AUFS: &str = "has the name of a file of aufs, which is no whiteout: `.wh..wh..opq` is the \
-    only one with this prefix";
+    "is not an earlier entry of the layer: tools cannot create the link, or create a wrong one";
+const NO_WHITEOUT: &str = "has the name of a whiteout, but is not an empty regular file";
+const NAMES_NOTHING: &str = "has the name of a whiteout, but does not name a file to remove";
+const AUFS: &str = "has the name of a file of aufs, which is not a whiteout: `.wh..wh..opq` is \
+    the only one with this prefix";
 const SPARSE: &str =
-    "is stored as a sparse file, which no layer should have: readers differ in what they unpack";
-const NO_DIRECTORY: &str = "which another entry of the layer says is no directory";
+    "is stored as a sparse file, which layers should not contain: readers unpack it differently";
+const NO_DIRECTORY: &str = "which is not a directory according to another entry of the layer";
 
 const CASES: &[Case] = &[
     (
@@ -78,19 +78,19 @@ const CASES: &[Case] = &[
     (
         "the root as a file",
         || vec![file("./", b"")],
-        &[("./", "names the root of the image, and is no directory")],
+        &[("./", "is the root of the image, but not a directory")],
     ),
     (
         "a NUL in a name",
         || vec![pax(&[("path", "a\0b")], &file("x", b""))],
-        &[("a\\0b", "has a NUL byte in its path, where tools end it")],
+        &[("a\\0b", "has a NUL byte in its path, where tools truncate it")],
     ),
     (
         "a name that is too long",
         || vec![pax(&[("path", &format!("a/{:0256}", 0))], &file("x", b""))],
         &[(
             "a/000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000…",
-            "has a name of more than the 255 bytes that file systems take",
+            "has a name of more than 255 bytes, which file systems refuse",
         )],
     ),
     (
@@ -104,20 +104,20 @@ const CASES: &[Case] = &[
     (
         "a file that is used as a directory",
         || vec![file("a", b""), file("a/b/c", b"")],
-        &[("a/b/c", "lies in \"a\", NO_DIRECTORY")],
+        &[("a/b/c", "is in \"a\", NO_DIRECTORY")],
     ),
     (
         "a link that is used as a directory",
         || vec![symlink("d/a", "b"), directory("d/b"), file("d/a/c", b"")],
-        &[("d/a/c", "lies in \"d/a\", NO_DIRECTORY")],
+        &[("d/a/c", "is in \"d/a\", NO_DIRECTORY")],
     ),
     (
         "a directory that becomes a file",
         || vec![file("a/b", b""), file("a", b"")],
         &[(
             "a",
-            "is no directory, and earlier entries of the layer lie in it: tools remove those, or \
-             fail",
+            "is not a directory, but earlier entries of the layer are in it: tools remove those, \
+             or fail",
         )],
     ),
     (
@@ -155,10 +155,10 @@ const CASES: &[Case] = &[
             (
                 "b",
                 "is a hard link to \"/a\", which is an absolute path: write it relative to the \
-                 image's root",
+                 root of the image",
             ),
-            ("c", "is a hard link to \"x/../a\", which is no path in a layer"),
-            ("d", "is a hard link to \"\", which is no path in a layer"),
+            ("c", "is a hard link to \"x/../a\", which is not a valid path in a layer"),
+            ("d", "is a hard link to \"\", which is not a valid path in a layer"),
         ],
     ),
     (
@@ -198,7 +198,7 @@ const CASES: &[Case] = &[
         || vec![file(".wh.a/b", b"")],
         &[(
             ".wh.a/b",
-            "lies in a directory with the name of a whiteout, which removes a file and holds none",
+            "is in a directory with the name of a whiteout, but a whiteout is an empty file",
         )],
     ),
     (
@@ -207,7 +207,7 @@ const CASES: &[Case] = &[
         &[(
             "a",
             "is a character device 0/0, a whiteout of overlayfs: a layer has an empty file \
-             `.wh.NAME`",
+             `.wh.NAME` instead",
         )],
     ),
     (
@@ -226,20 +226,17 @@ const CASES: &[Case] = &[
             (
                 "a/",
                 "has the extended attribute \"trusted.overlay.opaque\", a mark of an overlay file \
-                 system: it hides files of the layers below for some readers and not for others; \
-                 leave it out",
+                 system: for some readers, it hides files of the layers below; remove it",
             ),
             (
                 "b/",
                 "has the extended attribute \"user.overlay.opaque\", a mark of an overlay file \
-                 system: it hides files of the layers below for some readers and not for others; \
-                 leave it out",
+                 system: for some readers, it hides files of the layers below; remove it",
             ),
             (
                 "c/",
                 "has the extended attribute \"user.fuseoverlayfs.opaque\", a mark of an overlay \
-                 file system: it hides files of the layers below for some readers and not for \
-                 others; leave it out",
+                 file system: for some readers, it hides files of the layers below; remove it",
             ),
         ],
     ),
@@ -269,8 +266,8 @@ const CASES: &[Case] = &[
         "a type that nobody knows",
         || vec![entry("a", b'Z', "", b""), entry("b", b'V', "", b"")],
         &[
-            ("a", "is an entry of type 'Z', which no layer can have"),
-            ("b", "is an entry of type 'V', which no layer can have"),
+            ("a", "is an entry of type 'Z', which is not valid in a layer"),
+            ("b", "is an entry of type 'V', which is not valid in a layer"),
         ],
     ),
     (
@@ -325,27 +322,25 @@ fn how_a_tar_ends_is_looked_at() {
     // Padded to a record, as GNU tar does.
     assert_eq!(found_in_tar(&[&ended[..], &[0; 10240]].concat()), <[&str; 0]>::default());
 
-    let unended = "is a tar without the two blocks of zeros at its end: it may have been cut off";
+    let unended = "is a tar without the two blocks of zeros at its end: it may be truncated";
     assert_eq!(found_in_tar(&entries), [unended]);
     assert_eq!(found_in_tar(&ended[..entries.len() + 512]), [unended]);
     assert_eq!(
         found_in_tar(b""),
-        ["is said to be application/vnd.oci.image.layer.v1.tar, and its bytes are neither gzip, \
-             zstd nor a tar: correct the mediaType"]
+        [
+            "is described as application/vnd.oci.image.layer.v1.tar, but its bytes are neither gzip, \
+             zstd nor a tar: correct the mediaType"
+        ]
     );
 
-    let trailing =
-        "has bytes behind the end of the tar, the first at 3075: readers do not see them";
+    let trailing = "has bytes after the end of the tar, the first at 3075: readers do not see them";
     assert_eq!(found_in_tar(&[&ended[..], b"\0\0\0x"].concat()), [trailing]);
     let [cut] = &found_in_tar(&entries[..entries.len() - 100])[..] else { panic!() };
-    assert!(cut.starts_with("is no tar that can be read further than to byte 1948: "), "{cut}");
+    assert!(cut.starts_with("is a tar that cannot be read past byte 1948: "), "{cut}");
     let mut flipped = ended.clone();
     flipped[1024 + 5] ^= 1;
     let [checksum] = &found_in_tar(&flipped)[..] else { panic!() };
-    assert!(
-        checksum.starts_with("is no tar that can be read further than to byte 1024: "),
-        "{checksum}"
-    );
+    assert!(checksum.starts_with("is a tar that cannot be read past byte 1024: "), "{checksum}");
     assert!(checksum.ends_with("its checksum is wrong"), "{checksum}");
 }
 
@@ -354,7 +349,7 @@ fn media_types_that_lie_are_found() {
     let tar = tar(&[file("a", b"x")]);
     let zstd = zstd::encode_all(&tar[..], 3).unwrap();
     let lie = |said: &MediaType, found| {
-        format!("is said to be {said}, and its bytes are {found}: correct the mediaType")
+        format!("is described as {said}, but its bytes are {found}: correct the mediaType")
     };
     let plain = "a tar without compression";
     let docker = MediaType::new("application/vnd.docker.image.rootfs.diff.tar.gzip");
@@ -389,9 +384,7 @@ fn compressed_streams_are_read_to_their_end() {
     assert_eq!(found_in(MediaType::LAYER_ZSTD, &frames, &tar), <[&str; 0]>::default());
 
     let damaged = |codec, offset: usize, reason: &str| {
-        vec![format!(
-            "is {codec} that cannot be read further than to byte {offset} of the tar: {reason}"
-        )]
+        vec![format!("is {codec} that cannot be read past byte {offset} of the tar: {reason}")]
     };
     let garbage = |stream: Vec<u8>| [&stream[..], b"bytes that do not belong to it"].concat();
     assert_eq!(
@@ -422,10 +415,7 @@ fn compressed_streams_are_read_to_their_end() {
     let at = flipped.len() - 5;
     flipped[at] ^= 1;
     let [checksum] = &found_in(MediaType::LAYER_GZIP, &flipped, &tar)[..] else { panic!() };
-    assert!(
-        checksum.starts_with("is gzip that cannot be read further than to byte "),
-        "{checksum}"
-    );
+    assert!(checksum.starts_with("is gzip that cannot be read past byte "), "{checksum}");
 }
 
 #[test]
@@ -433,7 +423,7 @@ fn a_wrong_diff_id_is_found_in_every_compression() {
     let tar = tar(&[file("a", b"x")]);
     let said = Digest::of("another tar");
     let expected =
-        format!("unpacks to the diff ID {}, and the configuration says {said}", Digest::of(&tar));
+        format!("unpacks to the diff ID {}, but the configuration says {said}", Digest::of(&tar));
     for (media_type, blob) in [
         (MediaType::LAYER, tar.clone()),
         (MediaType::LAYER_GZIP, gzip(&tar)),

@@ -218,7 +218,7 @@ fn many_layers_are_a_warning() {
         )
     };
     for (count, expected) in
-        [(125, vec![]), (126, vec!["has 126 layers, and Docker refuses more than 125: merge some"])]
+        [(125, vec![]), (126, vec!["has 126 layers, but Docker refuses more than 125: merge some"])]
     {
         let (layers, ids) =
             (read(manifest)["layers"].clone(), read(config)["rootfs"]["diff_ids"].clone());

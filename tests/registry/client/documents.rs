@@ -133,7 +133,7 @@ fn another_manifest_than_the_digest_says() {
     registry.fault("/manifests/", 9, Then::Send(b"{\"schemaVersion\":2}".to_vec()));
     let reference = registry.reference(&format!("@{}", image.digest()));
     let said = common::message(client().image(&reference, None));
-    assert!(said.contains(&format!("sends other bytes than {}", image.digest())), "{said}");
+    assert!(said.contains(&format!("instead of {}: it is damaged", image.digest())), "{said}");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn what_is_no_image() {
         (json!({ "schemaVersion": 1, "fsLayers": [] }), "Docker's first format"),
         (json!({ "schemaVersion": 2, "layers": [] }), "missing field `config`"),
         (json!({ "schemaVersion": 2, "manifests": [entry] }), "application/x"),
-        (json!({ "schemaVersion": 2, "manifests": [lies] }), "cannot be used"),
+        (json!({ "schemaVersion": 2, "manifests": [lies] }), "is invalid"),
     ] {
         let registry = Registry::start();
         registry.put_manifest("none", b"{}");
@@ -168,7 +168,7 @@ fn an_index_that_lies_of_a_manifest() {
         json!({ "schemaVersion": 2, "manifests": [entry] }).to_string().as_bytes(),
     );
     let said = common::message(client().image(&registry.reference(":v1"), None));
-    assert!(said.contains("with 1 bytes, and it is"), "{said}");
+    assert!(said.contains("with 1 bytes, but it is"), "{said}");
 }
 
 /// Nobody would expect a connection to an address in a manifest.
@@ -190,8 +190,8 @@ fn layers_that_are_elsewhere_are_not_fetched_from_there() {
     let dir = tempfile::tempdir().unwrap();
     let said = common::message(pull(&client(), &registry.reference(":v1"), None, dir.path()));
     let what = format!(
-        "the registry lacks blob {layer} (a layer that registries need not have; its maker has it \
-         at {url})"
+        "the registry does not have blob {layer} (a non-distributable layer, which its publisher \
+         provides at {url})"
     );
     assert!(said.contains(&what), "{said}");
     assert!(elsewhere.requests("").is_empty());
@@ -211,7 +211,7 @@ fn a_document_is_read_as_far_as_one_may_go() {
     assert_eq!(
         said,
         format!(
-            "{reference}: tag v1 has more than the 16777216 bytes that a document may have here"
+            "{reference}: tag v1 is larger than 16777216 bytes, the maximum size of a document"
         )
     );
     // The rest stays with the registry, which is told so by the end of the connection.

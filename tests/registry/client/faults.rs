@@ -83,7 +83,8 @@ fn a_registry_that_stays_busy_is_told_of() {
     room.registry.say("/manifests/", 9, 429, "TOOMANYREQUESTS");
     assert_eq!(
         room.fails(),
-        "the registry has had too many requests (asked for tag v1): try again later, or log in"
+        "the registry received too many requests, the last one for tag v1: try again later, or log \
+         in"
     );
     assert_eq!(room.registry.requests("/manifests/").len(), 2);
 }
@@ -128,8 +129,8 @@ fn a_registry_that_stays_broken_is_told_of() {
         Then::Say(500, Vec::new(), "out\nof \x1b[31mspace".to_owned()),
     );
     let expected = format!(
-        "the registry failed with status 500 (out of  [31mspace), asked for blob {}: try again \
-         later",
+        "the registry failed with status 500 (out of  [31mspace) on the request for blob {}: try \
+         again later",
         room.layer()
     );
     assert_eq!(room.fails(), expected);
@@ -163,7 +164,7 @@ fn a_blob_that_always_breaks_off_is_no_blob() {
     let room = Room::new();
     room.registry.fault(room.layer(), 99, Then::Break(0));
     let said = room.fails();
-    let expected = format!("the registry broke off in the middle of blob {} (", room.layer());
+    let expected = format!("the registry stopped sending blob {} (", room.layer());
     assert!(said.starts_with(&expected) && said.ends_with("): try again later"), "{said}");
 }
 
@@ -174,21 +175,24 @@ fn silence_ends_after_a_while() {
     let said = room.fails();
     assert_eq!(
         said,
-        format!("the registry fell silent in the middle of blob {}: try again later", room.layer())
+        format!("the registry stopped sending blob {} (timeout): try again later", room.layer())
     );
 
     let room = Room::new();
     room.registry.fault("/manifests/", 9, Then::Hang(3));
-    assert_eq!(room.fails(), "the registry is silent, asked for tag v1: try again later");
+    assert_eq!(
+        room.fails(),
+        "the registry did not respond to the request for tag v1: try again later"
+    );
 }
 
 #[test]
 fn other_bytes_are_no_blob() {
     for (damage, says) in [
         ((|bytes| bytes[200_000] ^= 1) as fn(&mut Vec<u8>), "sha256:"),
-        (|bytes| bytes.truncate(1000), "1000"),
+        (|bytes| bytes.truncate(1000), "1000 bytes"),
         (|bytes| bytes.push(0), "more"),
-        (|bytes| bytes.clear(), "0"),
+        (|bytes| bytes.clear(), "0 bytes"),
     ] {
         let room = Room::new();
         let mut bytes = common::bytes(&room.image.layers()[0]);
@@ -197,7 +201,7 @@ fn other_bytes_are_no_blob() {
         let said = room.fails();
         let expected = format!("blob {} is damaged: its descriptor says ", room.layer());
         assert!(
-            said.starts_with(&expected) && said.contains(&format!("its bytes say {says}")),
+            said.starts_with(&expected) && said.contains(&format!("but it has {says}")),
             "{said}"
         );
     }
@@ -208,8 +212,8 @@ fn a_missing_blob_is_named() {
     let room = Room::new();
     room.registry.remove(room.image.layers()[0].descriptor().digest);
     let expected = format!(
-        "the registry lacks blob {}, which the image's manifest names: push the image again, \
-         whole, or take another",
+        "the registry does not have blob {}, which the manifest of the image refers to: push the \
+         whole image again, or use another one",
         room.layer()
     );
     assert_eq!(room.fails(), expected);
@@ -226,7 +230,8 @@ fn a_missing_image_is_named() {
         (&format!("@{digest}"), format!("manifest {digest}")),
     ] {
         let reference = room.registry.reference(rest);
-        let reason = format!("the registry has no {what}: correct the name, the tag or the digest");
+        let reason =
+            format!("the registry does not have {what}: correct the name, the tag or the digest");
         assert_eq!(said(rest), format!("{reference}: {reason}"));
     }
 }
@@ -236,9 +241,8 @@ fn nobody_there() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let said =
         common::message(client().image(&format!("127.0.0.1:{port}/a").parse().unwrap(), None));
-    let reason = "cannot be reached (Connection refused (os error 111)): correct its name, or \
-        look after the network";
-    assert_eq!(said, format!("127.0.0.1:{port}/a: 127.0.0.1:{port} {reason}"));
+    let reason = "(Connection refused (os error 111)): correct its name, or check the network";
+    assert_eq!(said, format!("127.0.0.1:{port}/a: cannot connect to 127.0.0.1:{port} {reason}"));
 }
 
 /// A server without TLS may wait for the rest of what it takes for a request, and serve no other
@@ -288,7 +292,7 @@ fn without_tls_only_if_that_is_said() {
     });
     let reference = format!("{address}/a/b:v1").parse().unwrap();
     let said = common::message(client().image(&reference, None));
-    assert!(said.contains("does not speak TLS"), "{said}");
+    assert!(said.contains("does not use TLS"), "{said}");
     let image = client().plain_http(true).image(&reference, None).unwrap();
     assert_eq!(image.digest(), room.image.digest());
 }
@@ -296,14 +300,14 @@ fn without_tls_only_if_that_is_said() {
 #[test]
 fn what_is_no_registry_is_told_of() {
     for (status, body, reason) in [
-        (200, "<html>", "cannot be used: it is not JSON"),
+        (200, "<html>", "is invalid: it is not JSON"),
         (
             418,
             "tea",
-            "the registry answers with status 418 (tea), asked for tag v1: is it a registry of \
-             images?",
+            "the registry returned status 418 (tea) for tag v1: check that this is a container \
+             registry",
         ),
-        (204, "", "the registry cannot be understood"),
+        (204, "", "the response to the request for tag v1 is invalid (status 204)"),
     ] {
         let room = Room::new();
         room.registry.fault("/manifests/", 9, Then::Say(status, Vec::new(), body.to_owned()));
@@ -329,7 +333,9 @@ fn redirects_are_followed() {
     room.registry.fault(room.layer(), 9, Then::Say(307, vec![location], String::new()));
     let said = room.fails();
     assert!(
-        said.contains("cannot be reached (Connection refused") && !said.contains("secret"),
+        said.contains("cannot connect to ")
+            && said.contains(" (Connection refused")
+            && !said.contains("secret"),
         "{said}"
     );
 }

@@ -326,7 +326,7 @@ fn only_the_image_has_its_digest() {
     let other = registry.reference(&format!("@{}", Digest::of(b"")));
     let said = common::message(client().push(&image, std::slice::from_ref(&other)));
     let reason = format!(
-        "the image has the digest {}: leave the digest out, or push the other image",
+        "the digest of the image is {}: remove the digest from the name, or push the other image",
         image.digest()
     );
     assert_eq!(said, format!("image {other}: {reason}"));

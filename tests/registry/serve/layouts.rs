@@ -89,7 +89,10 @@ fn what_is_appended_is_served() {
     let whole = fs::read(&index).unwrap();
     fs::write(&index, &whole[..20]).unwrap();
     assert_eq!(served.get("/v2/a/manifests/latest").body, new.bytes());
-    assert_eq!(served.events("a changed, and is served as it was").len(), 1);
+    assert_eq!(
+        served.events("a changed and cannot be read; serving its previous contents").len(),
+        1
+    );
     fs::write(&index, &whole).unwrap();
     assert_eq!(served.get("/v2/a/manifests/old").status, 200);
     assert_eq!(served.events("a changed").len(), 1);
@@ -118,11 +121,14 @@ fn names_are_checked() {
     let image = || vec![image("text", "linux/amd64")];
     for name in ["", "A", "a/", "../a", "a b"] {
         let error = Endpoint::new([(name, image())]).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("repository {name:?}: a name has")), "{error}");
+        assert!(
+            error.starts_with(&format!("repository {name:?}: a repository name consists of")),
+            "{error}"
+        );
     }
     let error = Endpoint::new([("a", image()), ("a", image())]).unwrap_err().to_string();
     assert_eq!(
         error,
-        "repository \"a\": two layouts have this name: give one of them another, as NAME=DIR"
+        "repository \"a\": two layouts have this name: rename one of them with NAME=DIR"
     );
 }

@@ -117,7 +117,7 @@ fn the_file_is_read_again() {
     }
     fs::remove_file(&file).unwrap();
     assert_eq!(as_user(&served, "me", "U*U").status, 200);
-    assert_eq!(served.events("what was read before is used").len(), 4);
+    assert_eq!(served.events("using the previous contents").len(), 4);
     fs::write(&file, USERS).unwrap();
     assert_eq!(as_user(&served, "snake", "python").status, 200);
     // Without users, nobody gets in.
@@ -141,11 +141,11 @@ fn mistakes_in_the_file() {
     for (text, expected) in [
         (
             NOT_BCRYPT.to_owned(),
-            "line 1: the password is not hashed by bcrypt: make the line with `htpasswd -B`",
+            "line 1: the password is not hashed with bcrypt: create the line with `htpasswd -B`",
         ),
-        (format!("{line}\nme"), "line 2: it is not USER:HASH"),
-        (format!("{line}\n{line}"), "line 2: the user has a line already"),
-        ("# nobody\n".to_owned(), "it has no user: add one with `htpasswd -B`"),
+        (format!("{line}\nme"), "line 2: expected USER:HASH"),
+        (format!("{line}\n{line}"), "line 2: this user occurs twice"),
+        ("# nobody\n".to_owned(), "the file contains no user: add one with `htpasswd -B`"),
     ] {
         fs::write(&file, text).unwrap();
         assert!(error().contains(expected), "{}", error());

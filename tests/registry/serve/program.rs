@@ -121,7 +121,7 @@ fn once_fails_if_nobody_came() {
     let (status, said) = program.end();
     assert!(!status.success());
     assert!(
-        said.ends_with("oci-layout: error: interrupted before anybody took an image\n"),
+        said.ends_with("oci-layout: error: interrupted before a client pulled an image\n"),
         "{said}"
     );
 }
@@ -135,21 +135,24 @@ fn mistakes_have_sentences() {
     let two = fail(dir.path(), &["a", "b/a"]);
     assert_eq!(
         two,
-        "oci-layout: error: images \"a\" and \"b/a\" are both called \"a\": give one of them \
-         another name, as NAME=DIR\n"
+        "oci-layout: error: images \"a\" and \"b/a\" are both called \"a\": rename one of them \
+         with NAME=DIR\n"
     );
     let none = fail(dir.path(), &["./---"]);
     assert!(
-        none.contains("no repository's name can be made of the folder's: give one, as NAME=DIR"),
+        none.contains(
+            "no valid repository name can be derived from the folder: give one as \
+            NAME=DIR"
+        ),
         "{none}"
     );
     let bad = fail(dir.path(), &["A=a"]);
-    assert!(bad.contains("repository \"A\": a name has lower-case letters"), "{bad}");
+    assert!(bad.contains("repository \"A\": a repository name consists of lower-case"), "{bad}");
     let missing = fail(dir.path(), &["nothing"]);
     assert!(missing.contains("\"nothing\" does not exist"), "{missing}");
     let program = Program::start(dir.path(), &["a"]);
     let taken = fail(dir.path(), &["a", "--listen", &program.address]);
-    assert!(taken.contains(&format!("cannot listen at {}", program.address)), "{taken}");
+    assert!(taken.contains(&format!("cannot listen on {}", program.address)), "{taken}");
     program.signal(Signal::KILL);
     program.end();
 }
@@ -182,7 +185,7 @@ fn names_and_users_are_options() {
     let host = fail(dir.path(), &["a", "--host", "registry.example:5000"]);
     assert!(
         host.contains("host \"registry.example:5000\": ")
-            && host.contains("without a scheme, a port"),
+            && host.contains("remove the scheme, the port and the path"),
         "{host}"
     );
     let missing = fail(dir.path(), &["a", "--htpasswd", "nothing"]);
@@ -192,7 +195,7 @@ fn names_and_users_are_options() {
     let no_key = fail(dir.path(), &["a", "--tls-cert", "nothing"]);
     assert!(no_key.contains("--tls-key"), "{no_key}");
     let no_pem = fail(dir.path(), &["a", "--tls-cert", "users", "--tls-key", "users"]);
-    assert!(no_pem.contains("\"users\": it has no key in PEM"), "{no_pem}");
+    assert!(no_pem.contains("\"users\": the file contains no unencrypted PEM key"), "{no_pem}");
 }
 
 /// What others reach is said.
@@ -208,11 +211,11 @@ fn an_address_for_others_has_a_note() {
     for (options, expected) in [
         (
             &["a", "--listen", "0.0.0.0:0"][..],
-            Some("there is no TLS and no login: whoever reaches the address"),
+            Some("there is no TLS and no login: everyone who can reach"),
         ),
         (
             &["a", "--listen", "0.0.0.0:0", "--htpasswd", "users"],
-            Some("there is no TLS: whoever sees a connection"),
+            Some("there is no TLS: passwords are sent in clear text"),
         ),
         (&["a"], None),
     ] {

@@ -40,11 +40,12 @@ impl Source {
 #[cfg(not(feature = "registry"))]
 impl Source {
     pub(super) fn new(layout: &ImageLayout, image: &Image, _: &Pool) -> Result<Self> {
-        use oci_layout::{Blob, Error};
+        use oci_layout::Blob;
+
+        use crate::errors;
 
         let path = layout.path();
-        let whole = std::path::absolute(path)
-            .map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
+        let whole = std::path::absolute(path).map_err(errors::read(path))?;
         let is_in = |blob: &dyn Blob| {
             let recipe = blob.recipe();
             recipe
@@ -52,10 +53,9 @@ impl Source {
                 .unwrap_or_default()
         };
         if !image.blobs().iter().all(|blob| is_in(blob)) {
-            let reason = "has recipes in the place of layers, which only this program reads: copy \
-                with one that was built with the feature `registry`, or make the layout a full one \
-                with `oci-layout fill`";
-            return Err(Error::Layout { path: path.to_owned(), reason: reason.to_owned() });
+            let reason = "has recipes instead of layers, which only oci-layout can read: use a \
+                build with the feature `registry`, or run `oci-layout fill` first";
+            return Err(errors::layout(path, reason));
         }
         let transport = if path.is_dir() { "oci" } else { "oci-archive" };
         let tag = image.descriptor().annotations.get("org.opencontainers.image.ref.name");

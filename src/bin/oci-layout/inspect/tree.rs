@@ -10,6 +10,7 @@ use oci_layout::{Configuration, Descriptor, Manifest, Printable, Result};
 use serde_json::value::RawValue;
 
 use super::{Entry, Inspection, What, contents::Contents};
+use crate::args::image_name;
 
 /// A line, and the lines below it.
 pub(super) struct Tree {
@@ -33,10 +34,7 @@ pub(super) fn draw(
 fn entry_tree(entry: &Entry<'_>, inspection: &Inspection<'_>) -> Tree {
     let Entry { descriptor, what } = entry;
     let descriptor: &Descriptor = descriptor;
-    let annotation = |key: &str| descriptor.annotations.get(key).cloned();
-    let name = annotation("io.containerd.image.name")
-        .or_else(|| annotation("org.opencontainers.image.ref.name"));
-    let mut line = name.map_or(String::new(), |name| name + "  ");
+    let mut line = image_name(descriptor).map_or(String::new(), |name| format!("{name}  "));
     let below: Vec<Tree> = match &**what {
         What::Index { images } => {
             let platforms = images.iter().filter(|image| is_for_platform(image)).count();

@@ -19,6 +19,7 @@ use rustix::{
 };
 
 use super::leftovers::{CLAIM, Leftovers};
+use crate::errors;
 
 /// The contents of a claim. A file of the same name with other contents does not belong to this
 /// program.
@@ -74,7 +75,7 @@ impl Claim {
         match fs::remove_file(&self.path) {
             // Garbage collection in a layout that was just completed removes the claim, too.
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
-                Err(Error::Write { path: self.path.clone(), cause })
+                Err(errors::write(&self.path)(cause))
             }
             _ => Ok(()),
         }
@@ -105,8 +106,7 @@ fn is_whole(dir: &Path) -> bool {
 /// Takes over the claim of a killed program and locks it. Returns `None` if there is no claim.
 fn take_over(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
     let path = dir.join(CLAIM);
-    let refuse =
-        |reason: &str| Err(Error::OutputExists { path: dir.to_owned(), reason: reason.to_owned() });
+    let refuse = |reason: &str| Err(errors::output_exists(dir, reason));
     loop {
         // Opening a fifo without NONBLOCK would wait for its other end.
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -114,22 +114,22 @@ fn take_over(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
             Ok(file) => File::from(file),
             Err(Errno::NOENT) => return Ok(None),
             Err(Errno::LOOP | Errno::ISDIR | Errno::NXIO) => return Err(not_empty(dir)),
-            Err(errno) => return Err(Error::Read { path, cause: errno.into() }),
+            Err(errno) => return Err(errors::read(path)(errno.into())),
         };
-        let metadata =
-            file.metadata().map_err(|cause| Error::Read { path: path.clone(), cause })?;
+        let metadata = file.metadata().map_err(errors::read(&path))?;
         if !metadata.is_file() {
             return Err(not_empty(dir));
         }
         if !write.lock {
             return refuse(
-                "is being made by another program, or was by one that was killed, which cannot be \
-                 told without locks: remove it if no program is at work there",
+                "is being written by another program, or was by one that was killed, which cannot \
+                 be distinguished without locks: remove it if no program is writing to it",
             );
         }
         if !lock(&file, &path)? {
             return refuse(
-                "is being made by another program: wait for it, or choose another folder for the \
+                "is being written by another program: wait for it, or choose another folder for \
+                 the \
                  output",
             );
         }
@@ -141,7 +141,7 @@ fn take_over(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
         }
         let mut contents = Vec::new();
         let read = (&mut file).take(CONTENTS.len() as u64 + 1).read_to_end(&mut contents);
-        read.map_err(|cause| Error::Read { path: path.clone(), cause })?;
+        read.map_err(errors::read(&path))?;
         return if contents == CONTENTS { Ok(Some(file)) } else { Err(not_empty(dir)) };
     }
 }
@@ -199,6 +199,5 @@ fn is_free(dir: &Path) -> Result<bool> {
 }
 
 fn not_empty(dir: &Path) -> Error {
-    let reason = "is not empty: empty it, or choose another folder for the output".to_owned();
-    Error::OutputExists { path: dir.to_owned(), reason }
+    errors::output_exists(dir, "is not empty: empty it, or choose another folder for the output")
 }

@@ -6,9 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use oci_layout::{Error, NewFile, Result, WriteOptions};
+use oci_layout::{NewFile, Result, WriteOptions};
 
 use super::{Shared, Undo};
+use crate::errors;
 
 /// A file that is being written. It is removed on drop, or when a signal ends the program.
 pub(crate) struct OutputFile {
@@ -20,15 +21,15 @@ impl OutputFile {
     /// Starts to write the file. An existing file is kept until the new one is complete.
     pub(crate) fn claim(path: &Path, options: WriteOptions) -> Result<Self> {
         if path.is_dir() {
-            let reason = "is a folder: choose another name for the output".to_owned();
-            return Err(Error::OutputExists { path: path.to_owned(), reason });
+            return Err(errors::output_exists(
+                path,
+                "is a folder: choose another name for the output",
+            ));
         }
         let shared = Arc::new(Shared::default());
         // A signal that arrives now waits until it is known what to remove.
         let mut undo = shared.undo();
-        shared
-            .remove_on_signals()
-            .map_err(|cause| Error::Write { path: path.to_owned(), cause })?;
+        shared.remove_on_signals().map_err(errors::write(path))?;
         let file = NewFile::create(path, options)?;
         *undo = Some(Undo::File(file.temporary_path().map(Path::to_owned)));
         drop(undo);

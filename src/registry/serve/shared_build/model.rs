@@ -1,4 +1,4 @@
-//! Shared builds in many orders of their steps: see [`crate::sync`].
+//! Models of shared builds in many orders of their steps: see [`crate::basics::sync`].
 
 use std::{
     io::{self, Read},
@@ -22,10 +22,10 @@ use crate::{
     },
 };
 
-/// The chunks of the blob.
+/// The number of chunks of the blob.
 const CHUNKS: u64 = 4;
 
-/// A blob whose reading takes turns with others, and fails behind some chunk.
+/// A blob whose reader yields to other threads, and fails after a number of chunks.
 struct Slow {
     descriptor: Descriptor,
     fails_behind: u64,
@@ -87,10 +87,10 @@ fn builds(of_a_blob: usize, in_all: usize) -> Arc<SharedBuilds> {
     Arc::new(SharedBuilds { limits, pool: Pool::new(1), live, changed, waiting })
 }
 
-/// Reads the blob as a response does, but for chunks from this number on.
+/// Reads the blob as a response does, from this chunk on.
 fn read(builds: &Arc<SharedBuilds>, blob: &Arc<dyn Blob>, from: u64) -> Result<(), String> {
     let size = blob.descriptor().size;
-    let mut body = BlobBody::new(Arc::clone(blob), false, from * CHUNK..size, builds);
+    let mut body = BlobBody::new(builds, &Arc::default(), blob, false, from * CHUNK..size);
     for number in from..CHUNKS {
         let bytes =
             block_on(body.next()).map_err(|error| error.to_string())?.expect("it is not over");
@@ -100,7 +100,7 @@ fn read(builds: &Arc<SharedBuilds>, blob: &Arc<dyn Blob>, from: u64) -> Result<(
     Ok(())
 }
 
-/// Waits until all builds ended: each does when nobody reads it any more.
+/// Waits until all builds have ended, each after its last reader has left.
 fn wait_for_the_end(builds: &Arc<SharedBuilds>) {
     block_on(async {
         loop {
@@ -114,10 +114,10 @@ fn wait_for_the_end(builds: &Arc<SharedBuilds>) {
     assert_eq!(builds.waiting.load(Ordering::SeqCst), 0, "nobody waits");
 }
 
-/// Two clients at once, one of whom wants only the end: each gets all, and no time has to pass for
-/// it.
+/// Two simultaneous clients, one of which needs only the end: both get everything, without any time
+/// passing.
 #[test]
-fn model_of_a_shared_making() {
+fn model_of_a_shared_build() {
     check(|| {
         let (builds, blob) = (builds(1, 1), Slow::blob(u64::MAX));
         let clients = [0, 2].map(|from| {
@@ -129,7 +129,7 @@ fn model_of_a_shared_making() {
     });
 }
 
-/// A client goes away in the middle: the other one gets all, and a third one that comes late too.
+/// A client leaves in the middle: the other one gets everything, and so does one that comes later.
 #[test]
 fn model_of_a_client_that_leaves() {
     check(|| {
@@ -152,9 +152,9 @@ fn model_of_a_client_that_leaves() {
     });
 }
 
-/// A build that fails says so to everybody, and leaves nothing behind.
+/// A build that fails reports the error to all clients, and leaves nothing behind.
 #[test]
-fn model_of_a_making_that_fails() {
+fn model_of_a_build_that_fails() {
     check(|| {
         let (builds, blob) = (builds(1, 2), Slow::blob(1));
         let clients = [0, 1].map(|from| {
@@ -168,8 +168,7 @@ fn model_of_a_making_that_fails() {
     });
 }
 
-/// A client that takes a chunk and then none keeps nobody from the blob for longer than the grace,
-/// as long as time passes.
+/// A client that reads one chunk and then stalls delays others for no longer than the grace period.
 #[test]
 fn model_of_a_client_that_stalls() {
     check(|| {

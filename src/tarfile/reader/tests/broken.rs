@@ -1,4 +1,4 @@
-//! What is broken is an error at its place, and nothing else.
+//! Broken tars are an error at the right offset, and have no other effect.
 
 use proptest::prelude::*;
 
@@ -12,16 +12,16 @@ fn what_is_broken_is_said_with_its_place() {
         (error.offset, error.reason)
     };
     let at = |offset, reason: &str| (offset, reason.to_owned());
-    let cut_off = "the tar ends in the middle of an entry: it was cut off";
+    let cut_off = "the tar ends in the middle of an entry: it is truncated";
     assert_eq!(error(&[&good[..300]]), at(1324, cut_off));
     assert_eq!(
         error(&[&good[..600]]),
-        at(1024, "its contents, 1 bytes, go beyond the end of the tar")
+        at(1024, "its contents of 1 bytes extend beyond the end of the tar")
     );
     assert_eq!(error(&[&block("x", b'x', &pax(&[("path", b"p")]))[..600]]), at(1624, cut_off));
     assert_eq!(
         error(&[&[b'x'; 512]]),
-        at(1024, "this is no header of a tar: its checksum is wrong")
+        at(1024, "this is not the header of a tar: its checksum is wrong")
     );
     let records = block("x", b'x', &pax(&[("path", b"p")]));
     assert_eq!(
@@ -34,13 +34,13 @@ fn what_is_broken_is_said_with_its_place() {
     let large = changed_block("x", b'x', b"", field(124, b"00010000000\0"));
     assert_eq!(
         error(&[&large]),
-        at(1024, "an extended header has 2097152 bytes, more than the 1048576 that are read")
+        at(1024, "an extended header has 2097152 bytes, but the maximum is 1048576")
     );
     for size in [&b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff"[..], b"77777777777\0"] {
         let (offset, reason) =
             error(&[&changed_block("huge", b'0', b"", field(124, size)), &[0; 1024]]);
         assert!(
-            offset == 1024 && reason.ends_with(" bytes, go beyond the end of the tar"),
+            offset == 1024 && reason.ends_with(" bytes extend beyond the end of the tar"),
             "{reason}"
         );
     }
@@ -79,20 +79,20 @@ fn what_is_broken_is_said_with_its_place() {
     ] {
         assert_eq!(
             record(&pax(&[(key, value.as_bytes())])),
-            format!("the extended header says {key}={value}")
+            format!("an extended header has the invalid record {key}={value}")
         );
     }
-    // Global headers that say more and more are not kept for ever.
+    // The total size of global headers is bounded.
     let mut tar = Vec::new();
     for index in 0..20 {
         tar.extend(block("g", b'g', &pax(&[(&format!("comment{index}"), &[b'x'; 100_000])])));
     }
-    assert_eq!(reason(tar), "the global extended headers have more than 8192 bytes together");
+    assert_eq!(reason(tar), "the global extended headers have more than 8192 bytes in total");
 }
 
 #[test]
 fn sparse_maps_are_not_believed() {
-    let broken = "the map of its sparse contents is not in order, or does not fit its size";
+    let broken = "the map of its sparse contents is out of order, or does not match its size";
     let map_1_0 = |size: &str, stored: &[u8]| {
         let records = [
             ("GNU.sparse.major", &b"1"[..]),
@@ -129,15 +129,15 @@ fn sparse_maps_are_not_believed() {
     let endless = format!("1000\n{}1\n0", "1\n0\n".repeat(126));
     assert_eq!(
         map_1_0("100", endless.as_bytes()).unwrap_err().reason,
-        "the map of its sparse contents does not end"
+        "the map of its sparse contents is not terminated"
     );
     assert_eq!(
         map_1_0("100", b"").unwrap_err().reason,
-        "the map of its sparse contents does not end"
+        "the map of its sparse contents is not terminated"
     );
     assert_eq!(
         map_1_0("18446744073709551615", b"").unwrap_err().reason,
-        "the extended header says GNU.sparse.realsize=18446744073709551615"
+        "an extended header has the invalid record GNU.sparse.realsize=18446744073709551615"
     );
 
     let records = |records: &[(&str, &[u8])]| {
@@ -164,7 +164,7 @@ fn sparse_maps_are_not_believed() {
         assert_eq!(records(wrong).unwrap_err().reason, broken, "{wrong:?}");
     }
     let unknown = records(&[("GNU.sparse.major", b"2"), ("GNU.sparse.minor", b"0")]).unwrap_err();
-    assert_eq!(unknown.reason, "it is a sparse file of a version that is not known");
+    assert_eq!(unknown.reason, "it is a sparse file of an unknown version");
 
     let old = |fields: &'static [u8], more: u8| {
         changed_block("old", b'S', b"abc", move |block| {
@@ -177,10 +177,10 @@ fn sparse_maps_are_not_believed() {
     let fine = first(old(b"00000000012\x0000000000003\0", 0)).unwrap();
     assert_eq!((fine.size, fine.extents), (100, vec![Extent { at: 10, length: 3, offset: 512 }]));
     assert_eq!(reason(old(b"00000000012\x0000000000002\0", 0)), broken);
-    // Its contents are taken for the blocks that go on with the map.
+    // Its contents are read as blocks that continue the map.
     assert_eq!(
         reason(old(b"00000000012\x0000000000003\0", 1)),
-        "the sparse map is no octal number"
+        "the sparse map is not an octal number"
     );
 }
 
@@ -203,8 +203,8 @@ fn a_map_has_only_so_many_extents() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever a tar says, entries lie in it, in order, and the contents that are there fit what
-    /// is said of them.
+    /// For any bytes, entries are within the tar and in order, and the contents match what the
+    /// headers say about them.
     #[test]
     fn no_bytes_are_too_wild(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
@@ -225,7 +225,7 @@ proptest! {
             let at = index.index(tar.len());
             tar[at] = byte;
         }
-        // Wrong checksums would hide all the rest.
+        // Otherwise wrong checksums would hide all other cases.
         for header in tar.chunks_exact_mut(BLOCK).filter(|block| &block[257..262] == b"ustar") {
             header[148..156].fill(b' ');
             let sum: u64 = header.iter().map(|&byte| u64::from(byte)).sum();

@@ -76,7 +76,7 @@ fn an_upload_that_always_breaks_off_is_told_of() {
     let said = room.fails();
     let layer = room.image.layers()[0].descriptor();
     let start = format!(
-        "the connection to the registry broke off, asked for blob {} of {} bytes (",
+        "the connection was closed during the request for blob {} of {} bytes (",
         layer.digest, layer.size
     );
     assert!(said.starts_with(&start) && said.ends_with("): try again later"), "{said}");
@@ -125,10 +125,10 @@ fn a_busy_registry_is_asked_again() {
     let begun = Instant::now();
     let said = room.fails();
     assert!(
-        said.starts_with("the registry has had too many requests (asked for blob sha256:"),
+        said.starts_with("the registry received too many requests, the last one for blob sha256:"),
         "{said}"
     );
-    assert!(said.ends_with("): try again in 1000 seconds, or log in"), "{said}");
+    assert!(said.ends_with(" bytes: try again in 1000 seconds, or log in"), "{said}");
     assert!(begun.elapsed() < Duration::from_secs(1), "nobody waits for that");
 }
 
@@ -153,7 +153,7 @@ fn a_registry_that_fails_is_asked_again() {
     );
     assert_eq!(
         room.fails(),
-        "the registry failed with status 500 (no way), asked for tag v1: try again later"
+        "the registry failed with status 500 (no way) on the request for tag v1: try again later"
     );
     assert_eq!(room.registry.requests("PUT /v2/a/b/manifests").len(), 2);
 }
@@ -177,19 +177,19 @@ fn refusals_say_what_to_do() {
             "POST",
             404,
             "NAME_UNKNOWN",
-            "the registry has no repository a/b (so  [1mit is): make it there first, or",
+            "the registry has no repository a/b (so  [1mit is): create it there first, or",
         ),
         (
             "POST",
             405,
             "UNSUPPORTED",
-            "the registry takes no pushes (so  [1mit is): push to another",
+            "the registry does not accept pushes (so  [1mit is): push to another registry",
         ),
         (
             "POST",
             403,
             "DENIED",
-            "the registry lets nobody push to a/b without a login, and none for 127.0.0.1:",
+            "pushing to a/b requires a login, and no credentials for 127.0.0.1:",
         ),
         (
             "PUT /v2/a/b/blobs",
@@ -197,18 +197,13 @@ fn refusals_say_what_to_do() {
             "TOO_LARGE",
             "is too large for the registry, or for a proxy in front of it (so  [1m",
         ),
-        ("PUT /v2/a/b/blobs", 507, "X", "the registry has no room for blob sha256:"),
-        (
-            "PUT /v2/a/b/blobs",
-            400,
-            "DIGEST_INVALID",
-            "the registry got other bytes than blob sha256:",
-        ),
+        ("PUT /v2/a/b/blobs", 507, "X", "the registry has no space for blob sha256:"),
+        ("PUT /v2/a/b/blobs", 400, "DIGEST_INVALID", "the registry received blob sha256:"),
         (
             "PUT /v2/a/b/m",
             404,
             "MANIFEST_BLOB_UNKNOWN",
-            "the registry lacks a blob that tag v1 names (so  [1mit is): push",
+            "the registry does not have a blob that tag v1 refers to (so  [1mit is): push",
         ),
         (
             "PUT /v2/a/b/m",
@@ -233,8 +228,8 @@ fn refusals_say_what_to_do() {
     let quota =
         r#"{"errors":[{"code":"DENIED","message":"will exceed the configured upper limit"}]}"#;
     room.registry.fault("PUT /v2/a/b/m", 9, Then::Say(403, Vec::new(), quota.to_owned()));
-    let said = "the registry has no room for tag v1 (will exceed the configured upper limit): \
-        remove there what is not needed, or have its limit raised";
+    let said = "the registry has no space for tag v1 (will exceed the configured upper limit): \
+        remove unused images there, or raise its limit";
     assert_eq!(room.fails(), said);
 }
 
@@ -247,7 +242,9 @@ fn other_digests_than_were_sent_are_told_of() {
         room.registry.fault(at, 99, Then::Say(201, vec![header], String::new()));
         let said = room.fails();
         assert!(
-            said.starts_with(&format!("the registry says that it took in {other}, and sha256:")),
+            said.starts_with(&format!(
+                "the registry reports that it stored {other} instead of sha256:"
+            )),
             "{at}: {said}"
         );
     }
@@ -264,7 +261,10 @@ fn silence_ends_after_a_while() {
     let room = Room::new();
     room.registry.fault("PUT /v2/a/b/blobs", 99, Then::Hang(0));
     let said = room.fails();
-    assert!(said.starts_with("the registry is silent, asked for blob sha256:"), "{said}");
+    assert!(
+        said.starts_with("the registry did not respond to the request for blob sha256:"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -293,7 +293,9 @@ fn uploads_are_sent_where_the_registry_says() {
     room.registry.fault("POST", 99, Then::Say(202, Vec::new(), String::new()));
     let said = room.fails();
     assert!(
-        said.contains("(it does not say where the bytes shall go): is it a registry?"),
+        said.contains(
+            "is invalid (it returned no upload location): check that this is a container registry"
+        ),
         "{said}"
     );
 }
@@ -307,15 +309,14 @@ fn a_registry_that_goes_away_may_come_back() {
     let room = Room::new();
     room.registry.fault("PUT /v2/a/b/blobs", 99, Then::Break(10));
     let said = room.fails();
-    assert!(said.contains("asked for blob sha256:"), "{said}");
+    assert!(said.contains("during the request for blob sha256:"), "{said}");
 
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let said = common::message(
         client().push(&room.image.into(), &[format!("127.0.0.1:{port}/a").parse().unwrap()]),
     );
-    let reason = "cannot be reached (Connection refused (os error 111)): correct its name, or \
-        look after the network";
-    assert_eq!(said, format!("127.0.0.1:{port}/a: 127.0.0.1:{port} {reason}"));
+    let reason = "(Connection refused (os error 111)): correct its name, or check the network";
+    assert_eq!(said, format!("127.0.0.1:{port}/a: cannot connect to 127.0.0.1:{port} {reason}"));
 }
 
 /// A blob that is not what it says.
@@ -353,9 +354,9 @@ fn nothing_wrong_is_sent_to_its_end() {
     let flipped = [&right[..1000], &[right[1000] ^ 1], &right[1001..]].concat();
     for (bytes, says) in [
         (Some(flipped), "is damaged: its descriptor says sha256:"),
-        (Some(right[..1000].to_vec()), "its bytes say 1000;"),
-        (Some([&*right, b"x"].concat()), "its bytes say more;"),
-        (Some(Vec::new()), "its bytes say 0;"),
+        (Some(right[..1000].to_vec()), "but it has 1000 bytes;"),
+        (Some([&*right, b"x"].concat()), "but it has more;"),
+        (Some(Vec::new()), "but it has 0 bytes;"),
         (None, "cannot read blob"),
     ] {
         let registry = Registry::start();
@@ -410,7 +411,10 @@ fn a_page_for_people_takes_nothing() {
         [room.registry.reference(":v1"), room.registry.reference("").at(image.digest())]
     {
         let said = common::message(client().push(&image, &[references]));
-        assert!(said.contains("the registry cannot be understood, asked for"), "{said}");
+        assert!(
+            said.contains("the response to the request for ") && said.contains(" is invalid ("),
+            "{said}"
+        );
     }
     // A tag that is written where nobody takes it in.
     let room = Room::new();
@@ -419,6 +423,7 @@ fn a_page_for_people_takes_nothing() {
     let said = room.fails();
     assert_eq!(
         said,
-        "the registry cannot be understood, asked for tag v1 (status 200): is it a registry?"
+        "the response to the request for tag v1 is invalid (status 200): check that this is a \
+         container registry"
     );
 }

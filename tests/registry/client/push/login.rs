@@ -39,16 +39,16 @@ fn a_password_opens() {
     );
     let said = common::message(client().push(&image, &references));
     let expected = format!(
-        "{name}: the registry lets nobody push to a/b without a login, and none for {} was found: \
-         log in with {login}, or correct the name",
+        "{name}: pushing to a/b requires a login, and no credentials for {} were found: log in \
+         with {login}, or correct the name",
         registry.address
     );
     assert_eq!(said, expected);
     let other = Credentials::Password { user: "me".into(), password: "sesame".into() };
     let said = common::message(client().credentials(other).push(&image, &references));
     let expected = format!(
-        "{name}: the registry does not let who you are logged in as push to a/b: correct the name, \
-         or log in as somebody who may with {login}"
+        "{name}: pushing to a/b is denied for the current login: correct the name, or log in as \
+         another user with {login}"
     );
     assert_eq!(said, expected);
 }
@@ -186,7 +186,7 @@ fn a_password_stays_with_its_registry() {
     elsewhere.fault("PUT /store/", 2, took);
     let said = common::message(me().push(&image, &[registry.reference(":v1")]));
     // The other host has them now, and this fake does not look there.
-    assert!(said.contains("the registry lacks a blob that tag v1 names"), "{said}");
+    assert!(said.contains("the registry does not have a blob that tag v1 refers to"), "{said}");
     let asked = elsewhere.requests("");
     assert_eq!(asked.len(), 2);
     for request in asked {
@@ -268,20 +268,21 @@ fn helpers_of_every_kind() {
             "echo 'pass not initialized: secret'; exit 1",
             r#"{"credsStore": "it"}"#,
             false,
-            "its helper docker-credential-it failed: run `docker-credential-it get` to see why",
+            "the credential helper docker-credential-it failed: run `docker-credential-it get` to \
+             see why",
         ),
         ("exit 1", r#"{"credsStore": "it", ENTRY}"#, true, ""),
         (
             "echo secret",
             r#"{"credsStore": "it"}"#,
             false,
-            "its helper docker-credential-it does not answer as one",
+            "the credential helper docker-credential-it returned an invalid response",
         ),
         (
             "exit 0",
             r#"{"credsStore": "other"}"#,
             false,
-            "its helper docker-credential-other cannot be run",
+            "the credential helper docker-credential-other is not on PATH",
         ),
         ("exit 0", r#"{"credHelpers": {"HOST": "other"}, ENTRY}"#, true, ""),
         (me, r#"{"credsStore": "", "credHelpers": {"HOST": ""}}"#, false, ""),
@@ -316,7 +317,7 @@ fn helpers_of_every_kind() {
         assert_eq!(output.status.success(), is_let_in, "{script}, {config}: {said}");
         assert!(said.contains(note) && !said.contains("secret"), "{script}, {config}: {said}");
         assert!(
-            is_let_in || said.contains("without a login, and none for "),
+            is_let_in || said.contains("requires a login, and no credentials for "),
             "{script}, {config}: {said}"
         );
     }

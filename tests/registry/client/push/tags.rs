@@ -56,7 +56,9 @@ fn another_tag_is_what_helps() {
         let said = refused(status, &body);
         let advice = "push under another tag, or remove the tag there or make it mutable";
         assert!(
-            said.starts_with("the registry does not let tag 1 name another image ("),
+            said.starts_with(
+                "tag 1 names another image, and the registry does not let you overwrite it ("
+            ),
             "{body}: {said}"
         );
         assert!(said.ends_with(advice) && !said.contains("log in"), "{body}: {said}");
@@ -84,22 +86,26 @@ fn another_tag_is_what_helps() {
         let said = error.to_string();
         assert!(said.contains("does not let you overwrite tag 1 ("), "{body}: {said}");
         assert!(
-            said.contains("): push under another tag, or log in as somebody who may overwrite it"),
+            said.contains("): push under another tag, or log in as a user who may overwrite it"),
             "{said}"
         );
     }
     let said = refused(409, "");
     let expected = "the registry refuses tag 1 with status 409: if the tag is immutable, push \
-        under another one; otherwise ask who runs the registry";
+        under another one; otherwise report this to its administrator";
     assert_eq!(said, expected);
     // None of this is about the tag.
     for (status, body, advice) in [
         (403, error("DENIED", "requested access to the resource is denied"), "log in with"),
-        (400, error("MANIFEST_INVALID", "manifest invalid"), "push to another, or ask who runs it"),
+        (
+            400,
+            error("MANIFEST_INVALID", "manifest invalid"),
+            "push to another registry, or report this to",
+        ),
         (
             400,
             error("TAG_INVALID", "manifest tag did not match URI"),
-            "push to another, or ask who runs it",
+            "push to another registry, or report this to",
         ),
     ] {
         let said = refused(status, &body);
@@ -173,8 +179,7 @@ fn a_layer_that_need_not_be_there_and_is_missed() {
         let said = common::message(client().push(&image, &[registry.reference(":v1")]));
         assert!(
             said.contains(
-                "because of layers that registries need not have and that are not sent (so  [1mit \
-                is)"
+                "because of non-distributable layers, which are not pushed (so  [1mit is)"
             ),
             "{said}"
         );

@@ -1,0 +1,89 @@
+//! The image that a command reads: of a layout, an archive or a registry.
+
+use std::ffi::OsStr;
+
+use clap::Args;
+use oci_layout::{Platform, PlatformImage, ReadLock, Result};
+
+use crate::{args::LayoutTag, trust::Trust};
+#[cfg(feature = "registry")]
+use crate::{args::utf8, registries::client};
+
+/// `LAYOUT[:TAG]`, or with a transport in front as podman and skopeo write it.
+#[derive(Clone, Debug)]
+pub(crate) enum ImageArg {
+    Layout(LayoutTag),
+    #[cfg(feature = "registry")]
+    Registry(oci_layout::registry::Reference),
+}
+
+/// The transports of layouts and archives. The files themselves say which of them they are.
+const LOCAL: [&str; 3] = ["oci:", "oci-archive:", "docker-archive:"];
+
+impl ImageArg {
+    pub(crate) fn parse(text: &OsStr) -> Result<Self, String> {
+        let bytes = text.as_encoded_bytes();
+        if let Some(reference) = bytes.strip_prefix(b"docker://") {
+            return registry(reference);
+        }
+        let local = LOCAL.iter().find_map(|transport| bytes.strip_prefix(transport.as_bytes()));
+        let text = match local {
+            Some(rest) => {
+                use std::os::unix::ffi::OsStrExt;
+                OsStr::from_bytes(rest)
+            }
+            None => text,
+        };
+        LayoutTag::parse(text).map(Self::Layout)
+    }
+}
+
+#[cfg(feature = "registry")]
+fn registry(reference: &[u8]) -> Result<ImageArg, String> {
+    use std::os::unix::ffi::OsStrExt;
+    let reference = utf8(OsStr::from_bytes(reference).to_owned())?;
+    reference.parse().map(ImageArg::Registry).map_err(|error: oci_layout::Error| error.to_string())
+}
+
+#[cfg(not(feature = "registry"))]
+fn registry(_: &[u8]) -> Result<ImageArg, String> {
+    Err("this program was built without the feature `registry`: pull the image first".to_owned())
+}
+
+/// One image for one platform.
+#[derive(Args)]
+pub(crate) struct OneImage {
+    /// The image: LAYOUT[:TAG], where the layout is a folder or an archive, or
+    /// docker://REGISTRY/PATH[:TAG]
+    #[arg(value_name = "IMAGE", value_parser = crate::args::os(ImageArg::parse))]
+    pub(crate) image: ImageArg,
+
+    /// The platform, if the image has several [default: linux/amd64]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub(crate) platform: Option<Platform>,
+}
+
+impl OneImage {
+    /// Opens the image. The lock keeps its blobs while it is read.
+    pub(crate) fn open(&self, trust: &Trust) -> Result<(PlatformImage, Option<ReadLock>)> {
+        open(&self.image, self.platform.as_ref(), trust)
+    }
+}
+
+pub(crate) fn open(
+    image: &ImageArg,
+    platform: Option<&Platform>,
+    trust: &Trust,
+) -> Result<(PlatformImage, Option<ReadLock>)> {
+    match image {
+        ImageArg::Layout(layout) => {
+            let lock = layout.lock();
+            Ok((layout.open(platform, trust)?, Some(lock)))
+        }
+        #[cfg(feature = "registry")]
+        ImageArg::Registry(reference) => {
+            let image = client()?.image(reference, platform)?;
+            Ok((PlatformImage::of(&image, platform)?, None))
+        }
+    }
+}

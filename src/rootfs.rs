@@ -1,0 +1,223 @@
+//! The files of an image: its layers on top of each other, as a container sees them.
+
+pub(crate) mod entry;
+pub(crate) mod layer_stream;
+pub(crate) mod merge;
+pub(crate) mod unpack;
+
+use std::{
+    fmt,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    basics::error::{Error, Result},
+    blob::traits::Blob,
+    image::platform_image::PlatformImage,
+    layer::glob::{Globs, Use},
+    pool::Pool,
+    rootfs::{
+        entry::{FileEntry, FileKind},
+        layer_stream::{Fault, read_layer},
+        merge::Merge,
+        unpack::{Skipped, skipped::SkippedList, unpack_below},
+    },
+    tarfile::{
+        follow::{LinkFault, follow},
+        path::LayerPath,
+    },
+};
+
+/// The files of an image, without their contents. Paths begin at the image's root.
+///
+/// ```
+/// use oci_layout::{FileMapping, ImageFiles, LayerOptions, layer_tar};
+/// let lower = layer_tar([FileMapping::text("1\n", "/etc/version")], LayerOptions::default())?;
+/// let upper = layer_tar([FileMapping::text("2\n", "/etc/version")], LayerOptions::default())?;
+/// let files = ImageFiles::new([lower, upper])?;
+/// let paths: Vec<_> = files.iter().map(|(path, _)| path.display().to_string()).collect();
+/// assert_eq!(paths, ["/etc", "/etc/version"]);
+/// let mut contents = Vec::new();
+/// files.copy("/etc/version", &mut contents)?;
+/// assert_eq!(contents, b"2\n");
+/// # Ok::<_, oci_layout::Error>(())
+/// ```
+pub struct ImageFiles {
+    layers: Vec<Arc<dyn Blob>>,
+    merge: Merge,
+    skipped: Vec<Skipped>,
+}
+
+impl ImageFiles {
+    /// Reads layers, lowest first. Each is read once, and its digest is verified.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading a layer, and [`Error::BlobDamaged`] if its bytes are not those of its
+    /// digest.
+    pub fn new<B: Blob + 'static>(layers: impl IntoIterator<Item = B>) -> Result<Self> {
+        let layers = layers.into_iter().map(|layer| Arc::new(layer) as Arc<dyn Blob>);
+        let layers: Vec<_> = layers.collect();
+        let (mut merge, skipped) = (Merge::default(), SkippedList::default());
+        for (number, layer) in layers.iter().enumerate() {
+            merge.begin(number);
+            read_layer(&**layer, |tar| {
+                while let Some(entry) = tar.next_entry()? {
+                    if let Err(reason) = merge.apply(&entry) {
+                        skipped.add(&bytes_path(&entry.path), reason);
+                    }
+                }
+                Ok(true)
+            })?;
+        }
+        Ok(Self { layers, merge, skipped: skipped.into_list() })
+    }
+
+    /// The files of an image for one platform.
+    ///
+    /// # Errors
+    ///
+    /// As of [`ImageFiles::new`].
+    pub fn of(image: &PlatformImage) -> Result<Self> {
+        Self::new(image.layers().iter().cloned())
+    }
+
+    /// All files, in the order of their paths: a directory comes right before what it contains.
+    /// The root itself is left out.
+    pub fn iter(&self) -> impl Iterator<Item = (PathBuf, &FileEntry)> {
+        let files = self.merge.files().iter().filter(|(path, _)| !path.is_root());
+        files.map(|(path, placed)| (path.to_path(), &*placed.entry))
+    }
+
+    /// The files whose paths match a glob, and what is below them. `*` and `?` do not match a slash,
+    /// `**` does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Glob`] if the glob cannot be read, and [`Error::Invalid`] if nothing matches.
+    pub fn matching(&self, glob: &str) -> Result<Vec<(PathBuf, &FileEntry)>> {
+        let globs = Globs::new([glob], Use::Include)?;
+        let is_match =
+            |path: &Path| path.strip_prefix("/").is_ok_and(|path| globs.matches_with_parents(path));
+        let found: Vec<_> = self.iter().filter(|(path, _)| is_match(path)).collect();
+        match found.is_empty() && !self.merge.files().is_empty() {
+            true => Err(Error::invalid(format!("{glob:?}"), "no file of the image matches")),
+            false => Ok(found),
+        }
+    }
+
+    /// The file at a path. Symbolic links on the way and at the end are followed, inside of the
+    /// image.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if there is no such file, or if a link on the way leads nowhere.
+    pub fn get(&self, path: impl AsRef<Path>) -> Result<&FileEntry> {
+        self.find(path.as_ref()).map(|(_, entry)| entry)
+    }
+
+    /// Where a path leads when its symbolic links are followed.
+    ///
+    /// # Errors
+    ///
+    /// As of [`ImageFiles::get`].
+    pub fn resolve(&self, path: impl AsRef<Path>) -> Result<PathBuf> {
+        self.find(path.as_ref()).map(|(path, _)| path.to_path())
+    }
+
+    /// Writes the contents of a regular file. The layer is read up to the end of the file, so that
+    /// its digest is not verified again.
+    ///
+    /// # Errors
+    ///
+    /// As of [`ImageFiles::get`], [`Error::Invalid`] for anything but a regular file, and the
+    /// errors of reading the layer and of writing.
+    pub fn copy(&self, path: impl AsRef<Path>, out: &mut dyn Write) -> Result<()> {
+        let path = path.as_ref();
+        let (_, file) = self.find(path)?;
+        let FileKind::File { size } = file.kind else {
+            return Err(no_file(path, "is not a regular file"));
+        };
+        let fault = |cause| Fault::Other(Error::sink(cause));
+        read_layer(&*self.layers[file.layer], |tar| {
+            while let Some(entry) = tar.next_entry()? {
+                if entry.offset != file.offset {
+                    continue;
+                }
+                let mut written = 0;
+                tar.contents(&entry, |at, bytes| {
+                    zeros(out, at - written).and_then(|()| out.write_all(bytes)).map_err(fault)?;
+                    written = at + bytes.len() as u64;
+                    Ok::<_, Fault>(())
+                })?;
+                zeros(out, size - written).map_err(fault)?;
+                break;
+            }
+            Ok(false)
+        })
+    }
+
+    /// Writes a directory of the image, with everything below it, into an empty directory: see
+    /// [`unpack`](crate::unpack). Its layers are read once more.
+    ///
+    /// # Errors
+    ///
+    /// As of [`ImageFiles::get`] and [`unpack`](crate::unpack).
+    pub fn copy_directory(
+        &self,
+        path: impl AsRef<Path>,
+        directory: impl AsRef<Path>,
+        pool: &Pool,
+    ) -> Result<Vec<Skipped>> {
+        let (root, _) = self.find(path.as_ref())?;
+        unpack_below(self.layers.iter().cloned(), &root, directory.as_ref(), pool)
+    }
+
+    /// What the layers contain and no file system can.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    fn find(&self, path: &Path) -> Result<(LayerPath, &FileEntry)> {
+        let start = LayerPath::parse(path)?;
+        let target_of = |path: &LayerPath| match self.entry(path).map(|entry| &entry.kind) {
+            Some(FileKind::Symlink { target }) => {
+                Ok::<_, LinkFault>(Some(target.as_encoded_bytes().to_vec()))
+            }
+            _ => Ok(None),
+        };
+        let found = follow(&start, &LayerPath::root(), target_of)
+            .map_err(|fault| no_file(path, &String::from(fault)))?;
+        match self.entry(&found) {
+            Some(entry) => Ok((found, entry)),
+            None => Err(no_file(path, "does not exist in the image")),
+        }
+    }
+
+    fn entry(&self, path: &LayerPath) -> Option<&FileEntry> {
+        self.merge.files().get(path).map(|placed| &*placed.entry)
+    }
+}
+
+fn no_file(path: &Path, reason: &str) -> Error {
+    Error::invalid(format!("{path:?}"), reason)
+}
+
+fn bytes_path(bytes: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
+}
+
+fn zeros(out: &mut dyn Write, count: u64) -> io::Result<()> {
+    io::copy(&mut io::Read::take(io::repeat(0), count), out).map(drop)
+}
+
+impl fmt::Debug for ImageFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImageFiles")
+            .field("files", &self.merge.files().len())
+            .finish_non_exhaustive()
+    }
+}

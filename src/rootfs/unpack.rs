@@ -1,0 +1,183 @@
+//! An image's files in a directory.
+
+pub(crate) mod skipped;
+pub(crate) mod target;
+pub(crate) mod writers;
+
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path, sync::Arc};
+
+use crate::{
+    basics::error::{Error, Result},
+    blob::traits::Blob,
+    pool::Pool,
+    rootfs::{
+        entry::FileEntry,
+        layer_stream::{Fault, read_layer},
+        merge::{Change, Merge, Put},
+        unpack::{
+            target::Target,
+            writers::{NewFile, Writers},
+        },
+    },
+    tarfile::path::LayerPath,
+};
+
+pub use crate::rootfs::unpack::skipped::Skipped;
+
+/// The largest contents that are passed to another thread. A larger file is written as it is read.
+const SMALL: u64 = 1 << 20;
+
+/// Unpacks layers, lowest first, into an empty directory.
+///
+/// Whiteouts remove what lower layers contain. Permissions, times, owners, extended attributes,
+/// hard links (also to files of lower layers), devices and holes of sparse files are restored as
+/// far as this process may: what is left out is returned, and is no error. Nothing is written
+/// outside of the directory, whatever the layers contain: symbolic links are never followed, and a
+/// directory replaces a link that is in the way.
+///
+/// Each layer is read once. At most one megabyte of contents for each thread of the pool is in
+/// memory, and one entry for each file.
+///
+/// # Errors
+///
+/// [`Error::OutputExists`] if the directory is not empty, [`Error::Write`] for what the system refuses,
+/// and the errors of reading the layers. The directory then contains a part of the files.
+pub fn unpack<B: Blob>(
+    layers: impl IntoIterator<Item = B>,
+    directory: impl AsRef<Path>,
+    pool: &Pool,
+) -> Result<Vec<Skipped>> {
+    unpack_below(layers, &LayerPath::root(), directory.as_ref(), pool)
+}
+
+/// Unpacks what lies below one directory of the image.
+pub(crate) fn unpack_below<B: Blob>(
+    layers: impl IntoIterator<Item = B>,
+    root: &LayerPath,
+    directory: &Path,
+    pool: &Pool,
+) -> Result<Vec<Skipped>> {
+    let target = Target::new(directory)?;
+    let mut merge = Merge::default();
+    Writers::with(pool.threads(), &target, |writers| {
+        for (number, layer) in layers.into_iter().enumerate() {
+            merge.begin(number);
+            let mut layer_of = Unpacking { target: &target, writers, root, merge: &mut merge };
+            read_layer(&layer, |tar| {
+                while let Some(entry) = tar.next_entry()? {
+                    match layer_of.merge.apply(&entry) {
+                        Ok(change) => layer_of.follow(change, tar, &entry)?,
+                        Err(reason) => {
+                            let name = Path::new(OsStr::from_bytes(&entry.path));
+                            target.skipped.add(name, reason);
+                        }
+                    }
+                }
+                Ok(true)
+            })?;
+        }
+        writers.flush()
+    })?;
+    // From the bottom up: what is written into a directory changes its time, and its mode may
+    // forbid it.
+    for (path, placed) in merge.files().iter().rev() {
+        if let Some(path) = below(path, root).filter(|_| placed.entry.is_dir()) {
+            target.set_directory(&path, &placed.entry)?;
+        }
+    }
+    Ok(target.skipped.into_list())
+}
+
+/// A layer that is unpacked on top of those before it.
+struct Unpacking<'a, 'w> {
+    target: &'a Target,
+    writers: &'a Writers<'w>,
+    root: &'a LayerPath,
+    merge: &'a mut Merge,
+}
+
+impl Unpacking<'_, '_> {
+    /// Makes a change of the merged files in the directory too.
+    fn follow<R: std::io::Read>(
+        &mut self,
+        change: Change,
+        tar: &mut crate::tarfile::reader::TarReader<R>,
+        entry: &crate::tarfile::reader::TarEntry,
+    ) -> Result<(), Fault> {
+        let Self { target, writers, root, .. } = self;
+        if !change.removed.is_empty() {
+            // A file that is removed may not have been written yet.
+            writers.flush()?;
+        }
+        for (path, is_dir) in change.removed {
+            if let Some(path) = below(&path, root) {
+                target.remove(&path, is_dir)?;
+            }
+        }
+        for path in change.implied {
+            if let Some(path) = below(&path, root) {
+                target.add_directory(&path)?;
+            }
+        }
+        match change.put {
+            None => {}
+            Some(Put::Directory(path)) => {
+                if let Some(path) = below(&path, root) {
+                    target.add_directory(&path)?;
+                }
+            }
+            Some(Put::HardLink { path, target: linked }) => {
+                writers.flush()?;
+                match (below(&path, root), below(&linked, root)) {
+                    (Some(path), Some(linked)) => target.add_link(&path, &linked)?,
+                    (Some(path), None) => {
+                        let reason = "is a hard link to a file outside of the directory";
+                        target.skipped.add(&path.to_path(), reason.to_owned());
+                    }
+                    (None, _) => {}
+                }
+            }
+            Some(Put::File(path, file)) => {
+                if let Some(path) = below(&path, root) {
+                    self.write(&path, file, tar, entry)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write<R: std::io::Read>(
+        &self,
+        path: &LayerPath,
+        file: Arc<FileEntry>,
+        tar: &mut crate::tarfile::reader::TarReader<R>,
+        entry: &crate::tarfile::reader::TarEntry,
+    ) -> Result<(), Fault> {
+        let fault = |cause| Fault::Other(Error::write(self.target.path_of(path))(cause));
+        let parent = self.target.parent(path).map_err(fault)?;
+        let is_whole = !entry.sparse && file.size() == entry.stored_size;
+        if is_whole && file.size() <= SMALL {
+            let mut contents = Vec::with_capacity(file.size() as usize);
+            tar.contents(entry, |_, bytes| {
+                contents.extend_from_slice(bytes);
+                Ok::<_, Fault>(())
+            })?;
+            self.writers.add(NewFile { parent, path: path.clone(), file, contents })?;
+            return Ok(());
+        }
+        let mut new = self.target.create(&parent, path).map_err(fault)?;
+        tar.contents(entry, |at, bytes| new.write_at(at, bytes).map_err(fault))?;
+        self.target.finish(&new, path, &file).map_err(fault)
+    }
+}
+
+/// A path of the image, seen from a directory of the image; `None` if it is elsewhere.
+fn below(path: &LayerPath, root: &LayerPath) -> Option<LayerPath> {
+    if root.is_root() {
+        return Some(path.clone());
+    }
+    if path == root {
+        return Some(LayerPath::root());
+    }
+    path.below(root)
+}

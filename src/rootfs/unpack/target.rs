@@ -1,0 +1,301 @@
+//! The directory that an image is unpacked into. Paths are opened below it, and symbolic links are
+//! not followed.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    io,
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::{ffi::OsStrExt, fs::FileExt},
+    },
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use rustix::{
+    fs::{
+        AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid,
+        XattrFlags, chownat, fchmod, fchown, fsetxattr, futimens, linkat, lsetxattr, makedev,
+        mkdirat, mknodat, openat, symlinkat, unlinkat, utimensat,
+    },
+    io::{Errno, retry_on_intr},
+};
+
+use crate::{
+    basics::error::{Error, Result},
+    pool::lock,
+    rootfs::{
+        entry::{FileEntry, FileKind},
+        unpack::{skipped::SkippedList, writers::NewFile},
+    },
+    store::beneath::open_below,
+    tarfile::path::LayerPath,
+};
+
+pub(crate) struct Target {
+    path: PathBuf,
+    root: Arc<OwnedFd>,
+    /// The directory that was opened last: files of one directory follow each other.
+    last: Mutex<Option<(LayerPath, Arc<OwnedFd>)>>,
+    pub(crate) skipped: SkippedList,
+}
+
+/// A file that is being written.
+pub(crate) struct Writing(File);
+
+impl Writing {
+    pub(crate) fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, at)
+    }
+}
+
+/// What a process that is not root may not do, in words that follow a path.
+const NO_OWNER: &str = "does not have its owner: only root can set it";
+
+impl Target {
+    /// # Errors
+    ///
+    /// [`Error::OutputExists`] if the directory is not empty.
+    pub(crate) fn new(path: &Path) -> Result<Self> {
+        match fs::create_dir(path) {
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+                let mut entries = fs::read_dir(path).map_err(Error::write(path))?;
+                if entries.next().is_some() {
+                    let reason = "is not empty: unpack into a new directory".to_owned();
+                    return Err(Error::OutputExists { path: path.to_owned(), reason });
+                }
+            }
+            made => made.map_err(Error::write(path))?,
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = retry_on_intr(|| openat(CWD, path, flags, Mode::empty()));
+        let root = root.map_err(|cause| Error::write(path)(cause.into()))?;
+        let (path, root) = (path.to_owned(), Arc::new(root));
+        Ok(Self { path, root, last: Mutex::default(), skipped: SkippedList::default() })
+    }
+
+    /// Where a path of the image lies.
+    pub(crate) fn path_of(&self, path: &LayerPath) -> PathBuf {
+        self.path.join(OsStr::from_bytes(&path.to_bytes()))
+    }
+
+    /// The directory that a path is in.
+    pub(crate) fn parent(&self, path: &LayerPath) -> io::Result<Arc<OwnedFd>> {
+        let parent = path.parent();
+        if parent.is_root() {
+            return Ok(Arc::clone(&self.root));
+        }
+        let mut last = lock(&self.last);
+        match &*last {
+            Some((known, directory)) if *known == parent => Ok(Arc::clone(directory)),
+            _ => {
+                let opened = Arc::new(self.open_directory(&parent)?);
+                *last = Some((parent, Arc::clone(&opened)));
+                Ok(opened)
+            }
+        }
+    }
+
+    fn open_directory(&self, path: &LayerPath) -> io::Result<OwnedFd> {
+        let bytes = path.to_bytes();
+        let name = Path::new(OsStr::from_bytes(&bytes));
+        open_below(self.root.as_fd(), name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW)
+    }
+
+    pub(crate) fn remove(&self, path: &LayerPath, is_dir: bool) -> Result<()> {
+        self.at(path, |parent, name| {
+            if is_dir {
+                *lock(&self.last) = None;
+            }
+            unlinkat(parent, name, if is_dir { AtFlags::REMOVEDIR } else { AtFlags::empty() })
+        })
+    }
+
+    /// A directory that only this process may enter, until [`Target::set_directory`].
+    pub(crate) fn add_directory(&self, path: &LayerPath) -> Result<()> {
+        if path.is_root() {
+            return Ok(());
+        }
+        self.at(path, |parent, name| mkdirat(parent, name, Mode::RWXU))
+    }
+
+    pub(crate) fn add_link(&self, path: &LayerPath, target: &LayerPath) -> Result<()> {
+        let fail = Error::write(self.path_of(target));
+        let from = self.open_parent(target).map_err(fail)?;
+        let target_name = name(target);
+        self.at(path, |parent, name| {
+            linkat(&*from, OsStr::from_bytes(&target_name), parent, name, AtFlags::empty())
+        })
+    }
+
+    fn open_parent(&self, path: &LayerPath) -> io::Result<Arc<OwnedFd>> {
+        let parent = path.parent();
+        match parent.is_root() {
+            true => Ok(Arc::clone(&self.root)),
+            false => self.open_directory(&parent).map(Arc::new),
+        }
+    }
+
+    fn at<T>(
+        &self,
+        path: &LayerPath,
+        f: impl Fn(&OwnedFd, &OsStr) -> rustix::io::Result<T>,
+    ) -> Result<T> {
+        let fail = Error::write(self.path_of(path));
+        let name = name(path);
+        let done = self
+            .parent(path)
+            .and_then(|parent| Ok(retry_on_intr(|| f(&parent, OsStr::from_bytes(&name)))?));
+        done.map_err(fail)
+    }
+
+    /// A new, empty file that only this process may read.
+    pub(crate) fn create(&self, parent: &OwnedFd, path: &LayerPath) -> io::Result<Writing> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        let flags = flags | OFlags::CLOEXEC;
+        let name = name(path);
+        let open = || openat(parent, OsStr::from_bytes(&name), flags, Mode::RUSR | Mode::WUSR);
+        Ok(Writing(File::from(retry_on_intr(open)?)))
+    }
+
+    /// Gives a file its size, and what its entry says of it.
+    pub(crate) fn finish(
+        &self,
+        new: &Writing,
+        path: &LayerPath,
+        entry: &FileEntry,
+    ) -> io::Result<()> {
+        new.0.set_len(entry.size())?;
+        self.set_open(&new.0, path, entry)
+    }
+
+    pub(crate) fn set_directory(&self, path: &LayerPath, entry: &FileEntry) -> Result<()> {
+        let directory = match path.is_root() {
+            true => self.root.try_clone(),
+            false => self.open_directory(path),
+        };
+        let set =
+            directory.and_then(|directory| self.set_open(&File::from(directory), path, entry));
+        set.map_err(Error::write(self.path_of(path)))
+    }
+
+    /// Owner first: a change of it clears setuid bits and capabilities.
+    fn set_open(&self, file: &File, path: &LayerPath, entry: &FileEntry) -> io::Result<()> {
+        let (uid, gid) = owner(entry);
+        self.allowed(fchown(file, uid, gid), path, NO_OWNER)?;
+        fchmod(file, Mode::from_raw_mode(entry.mode))?;
+        for (name, value) in &entry.xattrs {
+            let set = fsetxattr(file, OsStr::from_bytes(name), value, XattrFlags::empty());
+            self.set_xattr(set, path, name)?;
+        }
+        Ok(futimens(file, &times(entry))?)
+    }
+
+    /// Writes a whole file, link or device.
+    pub(crate) fn write(&self, new: &NewFile) -> Result<()> {
+        let NewFile { parent, path, file, contents } = new;
+        let written = match &file.kind {
+            FileKind::File { .. } => self.create(parent, path).and_then(|mut writing| {
+                writing.write_at(0, contents)?;
+                self.set_open(&writing.0, path, file)
+            }),
+            FileKind::Symlink { target } => {
+                self.write_special(parent, path, file, |name| symlinkat(target, parent, name))
+            }
+            FileKind::CharDevice { major, minor } => {
+                let device = makedev(*major, *minor);
+                self.write_special(parent, path, file, |name| {
+                    mknodat(parent, name, FileType::CharacterDevice, Mode::RUSR, device)
+                })
+            }
+            FileKind::BlockDevice { major, minor } => {
+                let device = makedev(*major, *minor);
+                self.write_special(parent, path, file, |name| {
+                    mknodat(parent, name, FileType::BlockDevice, Mode::RUSR, device)
+                })
+            }
+            FileKind::Fifo => self.write_special(parent, path, file, |name| {
+                mknodat(parent, name, FileType::Fifo, Mode::RUSR, 0)
+            }),
+            FileKind::Directory => Ok(()),
+        };
+        written.map_err(Error::write(self.path_of(path)))
+    }
+
+    /// What cannot be opened: a link, a device, a pipe.
+    fn write_special(
+        &self,
+        parent: &OwnedFd,
+        path: &LayerPath,
+        entry: &FileEntry,
+        make: impl Fn(&OsStr) -> rustix::io::Result<()>,
+    ) -> io::Result<()> {
+        let name = name(path);
+        let name = OsStr::from_bytes(&name);
+        let is_link = matches!(entry.kind, FileKind::Symlink { .. });
+        match make(name) {
+            Err(Errno::PERM) if !is_link => {
+                self.skipped.add(&path.to_path(), "is a device, which only root can make".into());
+                return Ok(());
+            }
+            made => made?,
+        }
+        let (uid, gid) = owner(entry);
+        self.allowed(chownat(parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW), path, NO_OWNER)?;
+        if !is_link {
+            rustix::fs::chmodat(parent, name, Mode::from_raw_mode(entry.mode), AtFlags::empty())?;
+        }
+        for (key, value) in &entry.xattrs {
+            // There is no call for a name in an open directory.
+            let place = Path::new("/proc/self/fd").join(parent.as_raw_fd().to_string()).join(name);
+            let set = lsetxattr(&place, OsStr::from_bytes(key), value, XattrFlags::empty());
+            self.set_xattr(set, path, key)?;
+        }
+        Ok(utimensat(parent, name, &times(entry), AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    fn set_xattr(
+        &self,
+        set: rustix::io::Result<()>,
+        path: &LayerPath,
+        name: &[u8],
+    ) -> io::Result<()> {
+        let name = String::from_utf8_lossy(name);
+        self.allowed(set, path, &format!("does not have its extended attribute {name:?}"))
+    }
+
+    /// What a process may not do, or a file system cannot hold, is left out.
+    fn allowed(
+        &self,
+        done: rustix::io::Result<()>,
+        path: &LayerPath,
+        otherwise: &str,
+    ) -> io::Result<()> {
+        match done {
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::INVAL) => {
+                self.skipped.add(&path.to_path(), otherwise.to_owned());
+                Ok(())
+            }
+            done => Ok(done?),
+        }
+    }
+}
+
+/// The last component.
+fn name(path: &LayerPath) -> Vec<u8> {
+    let bytes = path.to_bytes();
+    bytes.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the system has no larger numbers")]
+fn owner(entry: &FileEntry) -> (Option<Uid>, Option<Gid>) {
+    (Some(Uid::from_raw(entry.uid as u32)), Some(Gid::from_raw(entry.gid as u32)))
+}
+
+fn times(entry: &FileEntry) -> Timestamps {
+    Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: entry.mtime, tv_nsec: 0 },
+    }
+}

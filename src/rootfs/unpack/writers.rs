@@ -1,0 +1,105 @@
+//! Threads that write small files.
+
+use std::{
+    os::fd::OwnedFd,
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+};
+
+use crate::{
+    basics::error::{Error, Result},
+    pool::lock,
+    rootfs::{entry::FileEntry, unpack::target::Target},
+    tarfile::path::LayerPath,
+};
+
+/// A file to be written, with all of its contents.
+pub(crate) struct NewFile {
+    pub(crate) parent: Arc<OwnedFd>,
+    pub(crate) path: LayerPath,
+    pub(crate) file: Arc<FileEntry>,
+    pub(crate) contents: Vec<u8>,
+}
+
+/// Writes files in any order. Without threads, each is written when it is added.
+pub(crate) struct Writers<'a> {
+    target: &'a Target,
+    queue: Option<SyncSender<NewFile>>,
+    state: &'a State,
+}
+
+#[derive(Default)]
+struct State {
+    pending: Mutex<(usize, Option<Error>)>,
+    changed: Condvar,
+}
+
+impl Writers<'_> {
+    /// Calls `f` with writers in so many threads, or in as many as the system has.
+    pub(crate) fn with<T>(
+        count: usize,
+        target: &Target,
+        f: impl FnOnce(&Writers<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let state = State::default();
+        let (sender, receiver) = sync_channel(2 * count);
+        let receiver = Mutex::new(receiver);
+        thread::scope(|scope| {
+            let mut started = 0;
+            for _ in 0..count {
+                let write = || write_all(target, &receiver, &state);
+                started += usize::from(thread::Builder::new().spawn_scoped(scope, write).is_ok());
+            }
+            let queue = (started > 0).then_some(sender);
+            f(&Writers { target, queue, state: &state })
+        })
+    }
+
+    /// # Errors
+    ///
+    /// That of any file that was added before.
+    pub(crate) fn add(&self, file: NewFile) -> Result<()> {
+        let Some(queue) = &self.queue else { return self.target.write(&file) };
+        {
+            let mut pending = lock(&self.state.pending);
+            if let Some(error) = pending.1.take() {
+                return Err(error);
+            }
+            pending.0 += 1;
+        }
+        // The receiver lives as long as this.
+        let _ = queue.send(file);
+        Ok(())
+    }
+
+    /// Waits until all files that were added are written.
+    ///
+    /// # Errors
+    ///
+    /// That of any of these files.
+    pub(crate) fn flush(&self) -> Result<()> {
+        let mut pending = lock(&self.state.pending);
+        while pending.0 > 0 {
+            pending = self.state.changed.wait(pending).unwrap_or_else(PoisonError::into_inner);
+        }
+        pending.1.take().map_or(Ok(()), Err)
+    }
+}
+
+fn write_all(target: &Target, queue: &Mutex<Receiver<NewFile>>, state: &State) {
+    loop {
+        let next = lock(queue).recv();
+        let Ok(file) = next else { return };
+        let written = target.write(&file);
+        let mut pending = lock(&state.pending);
+        pending.0 -= 1;
+        if let Err(error) = written {
+            pending.1.get_or_insert(error);
+        }
+        drop(pending);
+        state.changed.notify_all();
+    }
+}

@@ -1,0 +1,39 @@
+//! The contents of an entry, from a tar that is read as a stream.
+
+use std::io::Read;
+
+use crate::tarfile::reader::{TarEntry, TarError, TarReader};
+
+/// The largest number of bytes that are passed on at once.
+const BLOCK: usize = 256 << 10;
+
+impl<R: Read> TarReader<R> {
+    /// Passes on the contents of the entry that was returned last, in order: each part with its
+    /// place in the file. Bytes between the parts are zeros.
+    ///
+    /// # Errors
+    ///
+    /// A tar that cannot be read, and the errors of `sink`.
+    pub(crate) fn contents<E: From<TarError>>(
+        &mut self,
+        entry: &TarEntry,
+        mut sink: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let longest = entry.extents.iter().map(|extent| extent.length).max().unwrap_or(0);
+        let mut buffer = vec![0; longest.min(BLOCK as u64) as usize];
+        for extent in &entry.extents {
+            self.input.skip_to(extent.offset)?;
+            let mut done = 0;
+            while done < extent.length {
+                let length = (extent.length - done).min(buffer.len() as u64) as usize;
+                let filled = self.input.fill(&mut buffer[..length])?;
+                if filled < length {
+                    return Err(self.input.cut_off().into());
+                }
+                sink(extent.at + done, &buffer[..length])?;
+                done += length as u64;
+            }
+        }
+        Ok(())
+    }
+}

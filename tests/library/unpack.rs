@@ -1,0 +1,298 @@
+//! The files of an image, and images unpacked: whiteouts, links across layers, and layers that try
+//! to write elsewhere.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+};
+
+use oci_layout::{Blob, Error, FileKind, ImageFiles, MediaType, MemoryBlob, Pool, Skipped, unpack};
+use tar::{EntryType, Header};
+use tempfile::TempDir;
+use walkdir::WalkDir;
+
+/// Name, type, and link or contents.
+type Member = (&'static str, EntryType, &'static str);
+
+const DIR: EntryType = EntryType::Directory;
+const FILE: EntryType = EntryType::Regular;
+const LINK: EntryType = EntryType::Symlink;
+const HARD: EntryType = EntryType::Link;
+
+/// A layer of these members, which the tar crate would refuse in part.
+fn layer(members: &[Member]) -> MemoryBlob {
+    let mut tar = Vec::new();
+    for (name, kind, text) in members {
+        let mut header = Header::new_gnu();
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(*kind);
+        header.set_mode(if *kind == DIR { 0o755 } else { 0o644 });
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(1);
+        let contents = if *kind == FILE { text.as_bytes() } else { b"" };
+        header.set_size(contents.len() as u64);
+        if matches!(*kind, LINK | HARD) {
+            header.as_gnu_mut().unwrap().linkname[..text.len()].copy_from_slice(text.as_bytes());
+        }
+        header.set_cksum();
+        tar.extend_from_slice(header.as_bytes());
+        tar.extend_from_slice(contents);
+        tar.resize(tar.len().next_multiple_of(512), 0);
+    }
+    tar.extend([0; 1024]);
+    MemoryBlob::new(MediaType::LAYER, tar)
+}
+
+/// What lies in a folder: text of files, targets of links, and "/" for directories.
+fn tree(root: &Path) -> BTreeMap<String, String> {
+    let entries = WalkDir::new(root).min_depth(1).into_iter().map(Result::unwrap);
+    let what = |path: &Path| match fs::symlink_metadata(path).unwrap().file_type() {
+        kind if kind.is_dir() => "/".to_owned(),
+        kind if kind.is_symlink() => format!("-> {}", fs::read_link(path).unwrap().display()),
+        _ => fs::read_to_string(path).unwrap(),
+    };
+    let name = |path: &Path| path.strip_prefix(root).unwrap().display().to_string();
+    entries.map(|entry| (name(entry.path()), what(entry.path()))).collect()
+}
+
+/// Unpacks the layers, and checks that `ImageFiles` has the same.
+#[track_caller]
+fn unpacked(layers: &[MemoryBlob]) -> (TempDir, BTreeMap<String, String>, Vec<Skipped>) {
+    let dir = TempDir::new().unwrap();
+    let root = dir.path().join("root");
+    let skipped = unpack(layers.to_vec(), &root, &Pool::new(3)).unwrap();
+    let found = tree(&root);
+    let files = ImageFiles::new(layers.to_vec()).unwrap();
+    let listed = files.iter().map(|(path, file)| {
+        let text = match &file.kind {
+            FileKind::Directory => "/".to_owned(),
+            FileKind::Symlink { target } => format!("-> {}", target.display()),
+            _ => {
+                let mut text = Vec::new();
+                files.copy(&path, &mut text).unwrap();
+                String::from_utf8(text).unwrap()
+            }
+        };
+        (path.strip_prefix("/").unwrap().display().to_string(), text)
+    });
+    assert_eq!(listed.collect::<BTreeMap<_, _>>(), found);
+    assert_eq!(files.skipped(), skipped);
+    // Nothing beside it.
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    (dir, found, skipped)
+}
+
+fn expected<const N: usize>(entries: [(&str, &str); N]) -> BTreeMap<String, String> {
+    entries.map(|(path, what)| (path.to_owned(), what.to_owned())).into()
+}
+
+#[test]
+fn upper_layers_replace_and_remove() {
+    let lower = layer(&[
+        ("a/", DIR, ""),
+        ("a/kept", FILE, "kept"),
+        ("a/gone", FILE, "gone"),
+        ("b/", DIR, ""),
+        ("b/x", FILE, "x"),
+        ("b/y/", DIR, ""),
+        ("b/y/z", FILE, "z"),
+        ("c/", DIR, ""),
+        ("c/x", FILE, "x"),
+        ("d", FILE, "file"),
+        ("e/", DIR, ""),
+        ("e/x", FILE, "x"),
+        ("f", LINK, "a"),
+    ]);
+    let upper = layer(&[
+        ("a/.wh.gone", FILE, ""),
+        // An opaque directory keeps what its own layer has, wherever the whiteout is.
+        ("b/new", FILE, "new"),
+        ("b/.wh..wh..opq", FILE, ""),
+        ("b/newer", FILE, "newer"),
+        // A whiteout too.
+        ("c/", DIR, ""),
+        ("c/y", FILE, "y"),
+        (".wh.c", FILE, ""),
+        // Types change.
+        ("d/", DIR, ""),
+        ("d/x", FILE, "x"),
+        ("e", FILE, "file"),
+        ("f/", DIR, ""),
+        ("f/x", FILE, "x"),
+        // A directory without an entry.
+        ("g/h/x", FILE, "x"),
+    ]);
+    let (dir, found, skipped) = unpacked(&[lower, upper]);
+    assert_eq!(skipped, []);
+    let wanted = expected([
+        ("a", "/"),
+        ("a/kept", "kept"),
+        ("b", "/"),
+        ("b/new", "new"),
+        ("b/newer", "newer"),
+        ("c", "/"),
+        ("c/y", "y"),
+        ("d", "/"),
+        ("d/x", "x"),
+        ("e", "file"),
+        ("f", "/"),
+        ("f/x", "x"),
+        ("g", "/"),
+        ("g/h", "/"),
+        ("g/h/x", "x"),
+    ]);
+    assert_eq!(found, wanted);
+    let of = |path: &str| fs::metadata(dir.path().join("root").join(path)).unwrap();
+    assert_eq!((of("g").permissions().mode() & 0o7777, of("g").mtime()), (0o755, 0));
+    assert_eq!(of("a").mtime(), 1);
+}
+
+#[test]
+fn hard_links_reach_lower_layers_and_outlive_their_targets() {
+    let lower = layer(&[("one", FILE, "1"), ("two", FILE, "2"), ("three", FILE, "3")]);
+    let upper = layer(&[
+        ("first", HARD, "one"),
+        ("second", HARD, "/two"),
+        ("third", HARD, "./three"),
+        ("fourth", HARD, "third"),
+        // Replaced: its other names keep the contents.
+        ("one", FILE, "new"),
+        (".wh.two", FILE, ""),
+        // Itself, nothing, a directory, outside.
+        ("three", HARD, "three"),
+        ("none", HARD, "absent"),
+        ("d/", DIR, ""),
+        ("dir", HARD, "d"),
+        ("out", HARD, "../three"),
+    ]);
+    let (dir, found, skipped) = unpacked(&[lower, upper]);
+    let wanted = expected([
+        ("d", "/"),
+        ("first", "1"),
+        ("fourth", "3"),
+        ("one", "new"),
+        ("second", "2"),
+        ("third", "3"),
+        ("three", "3"),
+    ]);
+    assert_eq!(found, wanted);
+    let links = |path: &str| fs::metadata(dir.path().join("root").join(path)).unwrap().nlink();
+    assert_eq!((links("first"), links("third"), links("second")), (1, 3, 1));
+    let skipped: Vec<_> = skipped.iter().map(|skipped| skipped.path.to_str().unwrap()).collect();
+    assert_eq!(skipped.len(), 4, "{skipped:?}");
+    assert!(["three", "none", "dir", "out"].iter().all(|path| skipped.contains(path)));
+}
+
+#[test]
+fn nothing_is_written_outside() {
+    let secret = TempDir::new().unwrap();
+    let outside = secret.path().to_str().unwrap().to_owned();
+    let outside: &'static str = Box::leak(outside.into_boxed_str());
+    fs::write(secret.path().join("passwd"), "secret").unwrap();
+    let before = tree(secret.path());
+    let attacks: [&[Member]; 12] = [
+        &[("../escaped", FILE, "x")],
+        &[("a/../../escaped", FILE, "x")],
+        &[("link", LINK, outside), ("link/passwd", FILE, "x")],
+        &[("link", LINK, outside), ("link/new/deep", FILE, "x")],
+        &[("link", LINK, ".."), ("link/escaped", FILE, "x")],
+        &[("link", LINK, outside), ("link", FILE, "x")],
+        &[("link", LINK, outside), ("link/", DIR, "")],
+        &[("link", LINK, outside), ("link/.wh.passwd", FILE, "")],
+        &[("link", LINK, outside), ("link/.wh..wh..opq", FILE, "")],
+        &[("link", LINK, outside), ("hard", HARD, "link/passwd")],
+        &[("link", LINK, outside), ("again", HARD, "link"), ("again/passwd", FILE, "x")],
+        &[(".wh...", FILE, ""), (".wh..", FILE, ""), ("..", FILE, "x"), (".", FILE, "x")],
+    ];
+    for (number, attack) in attacks.iter().enumerate() {
+        // In one layer, and with each member in a layer of its own.
+        let apart: Vec<_> = attack.iter().map(|member| layer(&[*member])).collect();
+        for layers in [vec![layer(attack)], apart] {
+            unpacked(&layers);
+            assert_eq!(tree(secret.path()), before, "attack {number}");
+        }
+    }
+    // A directory takes the place of a link.
+    let (_dir, found, _) =
+        unpacked(&[layer(&[("link", LINK, "/etc")]), layer(&[("link/x", FILE, "x")])]);
+    assert_eq!(found, expected([("link", "/"), ("link/x", "x")]));
+}
+
+#[test]
+fn links_lead_inside_of_the_image() {
+    let files = ImageFiles::new([layer(&[
+        ("usr/bin/", DIR, ""),
+        ("usr/bin/sh", FILE, "shell"),
+        ("bin", LINK, "usr/bin"),
+        ("etc/", DIR, ""),
+        ("etc/absolute", LINK, "/bin/sh"),
+        ("etc/up", LINK, "../bin/../bin/sh"),
+        ("loop", LINK, "loop"),
+        ("out", LINK, "../../etc"),
+    ])])
+    .unwrap();
+    for path in ["/bin/sh", "bin/sh", "/etc/absolute", "/etc/up", "usr/bin/sh"] {
+        assert_eq!(files.resolve(path).unwrap(), Path::new("/usr/bin/sh"), "{path}");
+        let mut text = Vec::new();
+        files.copy(path, &mut text).unwrap();
+        assert_eq!(text, b"shell", "{path}");
+    }
+    for path in ["/absent", "/loop", "/out", "/bin/sh/below"] {
+        let error = files.get(path).unwrap_err();
+        assert!(matches!(error, Error::Invalid { .. }), "{path}: {error}");
+    }
+    let error = files.copy("/etc", &mut Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("is not a regular file"), "{error}");
+    let names = |glob: &str| {
+        let found = files.matching(glob).unwrap();
+        found.iter().map(|(path, _)| path.display().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("etc"), ["/etc", "/etc/absolute", "/etc/up"]);
+    assert_eq!(names("/usr/*/s?"), ["/usr/bin/sh"]);
+    assert_eq!(names("**/up"), ["/etc/up"]);
+    assert!(matches!(files.matching("nothing*"), Err(Error::Invalid { .. })));
+    assert!(matches!(files.matching("["), Err(Error::Glob { .. })));
+}
+
+#[test]
+fn a_damaged_layer_is_an_error() {
+    let whole = layer(&[("a", FILE, "a"), ("b", FILE, "b")]);
+    let bytes = crate::common::bytes(&whole);
+    struct Damaged(MemoryBlob, Vec<u8>);
+    impl Blob for Damaged {
+        fn descriptor(&self) -> &oci_layout::Descriptor {
+            self.0.descriptor()
+        }
+        fn open(&self) -> oci_layout::Result<Box<dyn std::io::Read + Send>> {
+            Ok(Box::new(std::io::Cursor::new(self.1.clone())))
+        }
+    }
+    for at in [0, 520, 700, bytes.len() - 1] {
+        let mut wrong = bytes.clone();
+        wrong[at] ^= 1;
+        let dir = TempDir::new().unwrap();
+        let root = dir.path().join("root");
+        let error = unpack([Damaged(whole.clone(), wrong)], &root, &Pool::new(2)).unwrap_err();
+        assert!(matches!(error, Error::BlobDamaged { .. }), "byte {at}: {error}");
+    }
+    let short = bytes[..600].to_vec();
+    let error = ImageFiles::new([Damaged(whole, short)]).unwrap_err();
+    assert!(matches!(error, Error::BlobDamaged { .. }), "{error}");
+}
+
+#[test]
+fn only_an_empty_directory_is_unpacked_into() {
+    let dir = TempDir::new().unwrap();
+    let layers = || [layer(&[("a", FILE, "a")])];
+    let root = dir.path().join("root");
+    fs::create_dir(&root).unwrap();
+    unpack(layers(), &root, &Pool::new(1)).unwrap();
+    let error = unpack(layers(), &root, &Pool::new(1)).unwrap_err();
+    assert!(matches!(error, Error::Layout { .. }), "{error}");
+    assert_eq!(tree(&root), expected([("a", "a")]));
+    let error = unpack(layers(), dir.path().join("no/where"), &Pool::new(1)).unwrap_err();
+    assert!(matches!(error, Error::Write { .. }), "{error}");
+}
