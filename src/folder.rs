@@ -100,9 +100,9 @@ pub fn write_layer(
 ///
 /// # Errors
 ///
-/// [`Error::NotALayout`] if the folder does not hold a layer; [`Error::Layout`], with the command that
-/// writes the folder, if it lacks a part. [`Error::RecipeUntrusted`] for a recipe, or a link instead
-/// of a blob, that may not be followed.
+/// [`Error::NotALayout`] if the folder does not hold a layer; [`Error::Layout`], with the command
+/// that writes the folder, if it lacks a part. [`Error::RecipeUntrusted`] for a recipe, or a link
+/// instead of a blob, that may not be followed.
 pub fn open_layer(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<LayerFolder> {
     let folder = Folder::open(dir.as_ref(), "a layer", "layer-tar", trust)?;
     let descriptor = folder.descriptor(MediaType::is_layer)?;
@@ -248,9 +248,9 @@ pub fn link_image(
 ///
 /// # Errors
 ///
-/// [`Error::NotALayout`] if the folder does not hold an image; [`Error::Layout`], with the command that
-/// writes the folder, if it lacks a part. [`Error::BlobDamaged`] if the manifest does not match its
-/// descriptor.
+/// [`Error::NotALayout`] if the folder does not hold an image; [`Error::Layout`], with the command
+/// that writes the folder, if it lacks a part. [`Error::BlobDamaged`] if the manifest does not match
+/// its descriptor.
 pub fn open_image(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<Image> {
     let folder = Folder::open(dir.as_ref(), "an image", "image-manifest", trust)?;
     let descriptor = folder.descriptor(MediaType::is_manifest)?;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// What went wrong with a registry: the part of [`Error::Registry`](crate::Error::Registry) to match
-/// on.
+/// What went wrong with a registry: the part of [`Error::Registry`](crate::Error::Registry) to
+/// match on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RegistryErrorKind {

@@ -6,8 +6,8 @@ use crate::{
     basics::json, document::configuration::ContainerConfig, image::config_options::ConfigOptions,
 };
 
-/// Each setter merges its value into the options, as [`ConfigOptions::merge_json`] does. Later values
-/// take precedence.
+/// Each setter merges its value into the options, as [`ConfigOptions::merge_json`] does. Later
+/// values take precedence.
 impl ConfigOptions {
     /// Sets the program that a container runs, with its fixed arguments. This clears the `Cmd` of
     /// the base image.

@@ -51,8 +51,8 @@ use crate::{
 /// # Errors
 ///
 /// [`Error::OutputExists`] if the directory is already an image layout; [`Error::Images`] if two
-/// images have the same name and platform; [`Error::Invalid`] for an invalid name or JSON that does not
-/// fit an index; any error from reading the sources of a described layer; [`Error::BlobDamaged`]
+/// images have the same name and platform; [`Error::Invalid`] for an invalid name or JSON that does
+/// not fit an index; any error from reading the sources of a described layer; [`Error::BlobDamaged`]
 /// for a blob that does not match its descriptor; and [`Error::Write`].
 pub fn image_layout<I: Into<Image>>(
     dir: impl AsRef<Path>,

@@ -38,8 +38,8 @@ impl ImageLayout {
     ///
     /// # Errors
     ///
-    /// [`Error::NotALayout`] if the path is not an image layout; [`Error::Layout`] for a damaged one
-    /// and for an archive that is compressed as a whole (see [`ImageLayout::open_in`]);
+    /// [`Error::NotALayout`] if the path is not an image layout; [`Error::Layout`] for a damaged
+    /// one, and for an archive that is compressed as a whole (see [`ImageLayout::open_in`]);
     /// [`Error::Read`] if it cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_files(LayoutFiles::open(path.as_ref(), None)?)

@@ -326,7 +326,8 @@ impl Asked<'_> {
         }
     }
 
-    /// The kind and the message for an error response to a push that its codes or its words explain.
+    /// The kind of an error response to a push that its codes or its words explain, and the message
+    /// for it.
     fn refused_push(&self, refusal: &Refusal, said: &str) -> Option<(Kind, String)> {
         let Self { what, registry, .. } = self;
         let words = refusal.message.to_lowercase();

@@ -29,8 +29,9 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::Registry`] if the registry cannot be reached, denies access, does not have the
-    /// image, or sends an invalid response. [`Error::Invalid`] and
-    /// [`Error::Read`] for credentials. If a blob cannot be downloaded, reading it fails.
+    /// image, or sends an invalid response. [`Error::PlatformNotFound`] if it has no image for this
+    /// platform. [`Error::Invalid`] and [`Error::Read`] for credentials. If a blob cannot be
+    /// downloaded, reading it fails.
     pub fn image(&self, reference: &Reference, platform: Option<&Platform>) -> Result<Image> {
         let session = Arc::new(Session::open(self, reference)?);
         let image =

@@ -20,8 +20,8 @@ pub(crate) fn say(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", Printable(line));
 }
 
-/// Prints the error that ends the program, with its causes. Its own line feeds are kept; those of untrusted text are
-/// already escaped.
+/// Prints the error that ends the program, with its causes. Its own line feeds are kept; those of
+/// untrusted text are already escaped.
 pub(crate) fn say_error(error: &Error) {
     format!("oci-layout: error: {}", Report(error)).lines().for_each(say);
 }
