@@ -369,9 +369,9 @@ pub enum Error {
     },
     /// A recipe reads a file of this machine, but lacks the proof that this user wrote it here.
     #[error(
-        "recipe {recipe:?} reads {reads:?}, but the recipe was not written by this user on this \
-         machine: name the folders that recipes may read with --recipe-root, or pass \
-         --trust-recipes if you trust the author of the layout (in the library: RecipeTrust)"
+        "recipe {recipe:?} reads {reads:?}, and this user did not write it here: name the folders \
+         that recipes may read with --recipe-root, or pass --trust-recipes if you trust the author \
+         of the layout (in the library: RecipeTrust)"
     )]
     RecipeUntrusted {
         /// The file that contains the recipe.
@@ -424,8 +424,8 @@ pub enum Error {
     /// The file system does not support locks on folders, as with some NFS and FUSE file systems.
     #[error(
         "cannot lock {path:?}, to prevent other programs from removing blobs that this one is \
-         about to use (if no other program is writing to this folder, continue without locks: \
-         --no-lock)"
+         about to use; if no other program is writing to this folder, continue without locks \
+         (--no-lock)"
     )]
     NoLocks {
         /// The folder.

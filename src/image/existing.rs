@@ -208,7 +208,7 @@ mod tests {
             ("<html>".to_owned(), "not JSON"),
             ("[]".to_owned(), "no schemaVersion"),
             (r#"{"schemaVersion": 1, "fsLayers": []}"#.to_owned(), "Docker's first format"),
-            (format!(r#"{{"schemaVersion": 2, "manifests": [], {config}}}"#), "at once"),
+            (format!(r#"{{"schemaVersion": 2, "manifests": [], {config}}}"#), "at the same time"),
             (r#"{"schemaVersion": 2, "mediaType": "text/html"}"#.to_owned(), "\"text/html\""),
             (r#"{"schemaVersion": 2}"#.to_owned(), "missing field `config`"),
         ] {

@@ -15,8 +15,8 @@ use crate::{
         layer_stream::{Fault, read_layer},
         merge::{Change, Merge, Put},
         unpack::{
-            target::Target,
-            writers::{NewFile, Writers},
+            target::{NewFile, Target},
+            writers::Writers,
         },
     },
     tarfile::path::LayerPath,

@@ -114,8 +114,7 @@ pub(crate) fn attempts(room: &Room) -> Vec<(String, PathBuf)> {
 }
 
 /// What refuses a recipe names the file and both options.
-const REFUSAL: [&str; 3] =
-    ["was not written by this user on this machine", "--recipe-root", "--trust-recipes"];
+const REFUSAL: [&str; 3] = ["this user did not write it here", "--recipe-root", "--trust-recipes"];
 
 #[test]
 fn no_command_gives_away_a_file() {

@@ -546,7 +546,7 @@ fn a_name_that_json_cannot_hold_is_refused() {
     assert_eq!(
         message(layer.recipe().unwrap().to_bytes()),
         "\"/x\": the extended attribute \"user.\\xFF\" has a name that is not UTF-8, which JSON \
-         cannot hold"
+         cannot represent"
     );
 }
 
@@ -600,7 +600,7 @@ fn hostile_recipes_are_errors() {
             json!("AAAA"),
             "recipe, tar, prefixes: expected values of 32 bytes each",
         ),
-        (&gzip, "/tar/prefixes", json!(""), "recipe, tar, prefixes: there are 0"),
+        (&gzip, "/tar/prefixes", json!(""), "recipe, tar, prefixes: found 0"),
         (
             &gzip,
             "/tar/entries",
@@ -640,7 +640,7 @@ fn hostile_recipes_are_errors() {
             "recipe, file: \"a\" is relative, but a recipe needs absolute paths",
         ),
         (&file, "/file", json!(""), "recipe, file: \"\" is relative"),
-        (&file, "/file", json!(7), "recipe, file: it is a path"),
+        (&file, "/file", json!(7), "recipe, file: expected a path"),
         (&file, "/offset", json!(u64::MAX), "recipe, offset: it exceeds the size of any file"),
         (&file, "/more", json!(1), "recipe: unknown field `more`"),
     ];

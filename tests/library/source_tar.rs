@@ -324,7 +324,7 @@ fn what_is_wrong_is_said_with_its_place() {
         (
             vec![&good, &plain(b"dir/", b'5'), &link(b"hard", b'1', b"dir"), &end],
             1024,
-            "\"hard\" is a hard link to \"dir\", which is no file",
+            "\"hard\" is a hard link to \"dir\", which is not an earlier file",
         ),
         (
             vec![&good, &plain(b"a/.wh.", b'0'), &end],
@@ -341,7 +341,7 @@ fn what_is_wrong_is_said_with_its_place() {
             512,
             "\".wh.dir/\" has the name of a whiteout, but is not an empty file",
         ),
-        (vec![&good, &plain(b".wh.dir/x", b'0'), &end], 512, "\".wh.dir/x\" begins with `.wh.`"),
+        (vec![&good, &plain(b".wh.dir/x", b'0'), &end], 512, "\".wh.dir/x\" starts with `.wh.`"),
         (
             vec![&good, &plain(b"odd", b'N'), &end],
             512,

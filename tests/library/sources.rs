@@ -178,7 +178,7 @@ fn a_source_named_like_a_whiteout() {
     let path = dir.path().join(".wh.x");
     fs::write(&path, "").unwrap();
     let said = message(layer_tar([FileMapping::new(dir.path(), "/d")], Compression::None));
-    assert!(said.starts_with(&format!("destination {path:?} begins with `.wh.`, ")), "{said}");
+    assert!(said.starts_with(&format!("destination {path:?} starts with `.wh.`, ")), "{said}");
     let excluded = FileMapping::new(dir.path(), "/d").exclude(".wh.*");
     assert_eq!(lines([excluded], LayerOptions::default()), ["d0755 0:0 1 d/"]);
     assert_eq!(

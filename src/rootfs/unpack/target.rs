@@ -27,7 +27,7 @@ use crate::{
     pool::lock,
     rootfs::{
         entry::{FileEntry, FileKind},
-        unpack::{skipped::SkippedList, writers::NewFile},
+        unpack::skipped::SkippedList,
     },
     store::beneath::open_below,
     tarfile::path::LayerPath,
@@ -39,6 +39,14 @@ pub(crate) struct Target {
     /// The directory that was opened last: files of one directory follow each other.
     last: Mutex<Option<(LayerPath, Arc<OwnedFd>)>>,
     pub(crate) skipped: SkippedList,
+}
+
+/// A file to be written, with all of its contents.
+pub(crate) struct NewFile {
+    pub(crate) parent: Arc<OwnedFd>,
+    pub(crate) path: LayerPath,
+    pub(crate) file: Arc<FileEntry>,
+    pub(crate) contents: Vec<u8>,
 }
 
 /// A file that is being written.

@@ -1,9 +1,8 @@
 //! Threads that write small files.
 
 use std::{
-    os::fd::OwnedFd,
     sync::{
-        Arc, Condvar, Mutex, PoisonError,
+        Condvar, Mutex, PoisonError,
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
@@ -12,17 +11,8 @@ use std::{
 use crate::{
     basics::error::{Error, Result},
     pool::lock,
-    rootfs::{entry::FileEntry, unpack::target::Target},
-    tarfile::path::LayerPath,
+    rootfs::unpack::target::{NewFile, Target},
 };
-
-/// A file to be written, with all of its contents.
-pub(crate) struct NewFile {
-    pub(crate) parent: Arc<OwnedFd>,
-    pub(crate) path: LayerPath,
-    pub(crate) file: Arc<FileEntry>,
-    pub(crate) contents: Vec<u8>,
-}
 
 /// Writes files in any order. Without threads, each is written when it is added.
 pub(crate) struct Writers<'a> {
