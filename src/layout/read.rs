@@ -185,8 +185,9 @@ impl ImageLayout {
         Ok(self.artifacts()?.into_iter().filter(|(_, manifest)| refers(manifest)).collect())
     }
 
-    /// Reads a document of the layout: an [`Index`], a [`Manifest`] or a [`Configuration`]. Its
-    /// size and digest are checked against the descriptor.
+    /// Reads a document of the layout: an [`Index`], a [`Manifest`] or a
+    /// [`Configuration`](crate::Configuration). Its size and digest are checked against the
+    /// descriptor.
     ///
     /// # Errors
     ///

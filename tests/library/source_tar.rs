@@ -129,9 +129,11 @@ fn a_compressed_tar_is_what_it_holds() {
     }
     let (expected, _) =
         layer([FileMapping::tar(write(&dir, "x.tar", &plain), "/")], LayerOptions::default());
-    let mut compressed = vec![write(&dir, "x.tar.gz", &gz)];
-    #[cfg(feature = "zstd")]
-    compressed.push(write(&dir, "named-otherwise", &zstd::encode_all(&plain[..], 3).unwrap()));
+    let compressed = [
+        write(&dir, "x.tar.gz", &gz),
+        #[cfg(feature = "zstd")]
+        write(&dir, "named-otherwise", &zstd::encode_all(&plain[..], 3).unwrap()),
+    ];
     for path in &compressed {
         let missing =
             layer_tar([FileMapping::tar(path, "/")], LayerOptions::default()).unwrap_err();
