@@ -46,8 +46,7 @@ const CASES: &[Case] = &[
         |v| v["layers"][0]["digest"] = "sha256:00".into(),
         &[(
             "layers[0].digest",
-            "is \"sha256:00\", which does not have 64 lower-case hexadecimal digits: the blob was \
-             not checked",
+            "is \"sha256:00\", which does not have 64 lower-case hexadecimal digits: the blob was not checked",
         )],
     ),
     case(
@@ -485,8 +484,7 @@ const CASES: &[Case] = &[
         |v| v["rootfs"]["diff_ids"][0] = "sha256:x".into(),
         &[(
             "rootfs.diff_ids[0]",
-            "is \"sha256:x\", which does not have 64 lower-case hexadecimal digits: the blob was \
-             not checked",
+            "is \"sha256:x\", which does not have 64 lower-case hexadecimal digits: the blob was not checked",
         )],
     ),
     case(
