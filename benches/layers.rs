@@ -16,7 +16,7 @@ use self::tree::Tree;
 criterion_group!(layers, scan, describe, store);
 criterion_main!(layers);
 
-const COMPRESSIONS: [Compression; 3] = [Compression::NONE, Compression::GZIP, Compression::ZSTD];
+const COMPRESSIONS: [Compression; 3] = [Compression::None, Compression::GZIP, Compression::ZSTD];
 
 /// Finding the files, sorting them, and making their headers: what is left when there are no
 /// contents.
@@ -25,7 +25,7 @@ fn scan(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("scan");
     group.sample_size(20).throughput(Throughput::Elements(tree.files));
     group.bench_function(tree.name, |bencher| {
-        bencher.iter(|| pack(&tree, Compression::NONE.into()))
+        bencher.iter(|| pack(&tree, Compression::None.into()))
     });
 }
 

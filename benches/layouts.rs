@@ -59,7 +59,7 @@ fn check(criterion: &mut Criterion) {
     group.sample_size(10);
     let tree = Tree::mixed();
     group.throughput(Throughput::Bytes(tree.bytes));
-    for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
+    for compression in [Compression::None, Compression::GZIP, Compression::ZSTD] {
         let dir = tempfile::tempdir().unwrap();
         let options = LayerOptions::from(compression).store(dir.path());
         let layer = layer_tar([FileMapping::new(tree.path(), "/")], options).unwrap();

@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let libraries = libraries()?;
     println!("Packing this program and {} libraries.", libraries.len());
     let mut files = vec![FileMapping::new(env::current_exe()?, "/bin/quickstart")];
-    files.extend(libraries.iter().map(FileMapping::from));
+    files.extend(libraries.iter().map(FileMapping::at_source));
 
     // A program with libraries is started by their loader, which need not lie where the program
     // expects it if it is named here.

@@ -6,6 +6,8 @@ pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod printable;
 pub(crate) mod progress;
+pub(crate) mod registry_error;
+pub(crate) mod report;
 pub(crate) mod sync;
 pub(crate) mod text;
 pub(crate) mod warning;
@@ -17,5 +19,7 @@ pub use crate::basics::{
     error::{Error, Result},
     printable::{Printable, PrintableJson},
     progress::Progress,
+    registry_error::RegistryErrorKind,
+    report::Report,
     warning::Warning,
 };

@@ -100,9 +100,9 @@ pub fn write_layer(
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] if the folder does not hold a layer or lacks a part; the message names the
-/// part and the command that writes it. [`Error::RecipeUntrusted`] for a recipe, or a link instead
-/// of a blob, that may not be followed.
+/// [`Error::NotALayout`] if the folder does not hold a layer; [`Error::Layout`], with the command
+/// that writes the folder, if it lacks a part. [`Error::RecipeUntrusted`] for a recipe, or a link
+/// instead of a blob, that may not be followed.
 pub fn open_layer(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<LayerFolder> {
     let folder = Folder::open(dir.as_ref(), "a layer", "layer-tar", trust)?;
     let descriptor = folder.descriptor(MediaType::is_layer)?;
@@ -182,9 +182,9 @@ pub fn write_config(
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] if the folder does not hold a configuration or lacks a part; the message names
-/// the part and the command that writes it. [`Error::BlobDamaged`] if the configuration does not
-/// match its descriptor.
+/// [`Error::NotALayout`] if the folder does not hold a configuration; [`Error::Layout`], with the
+/// command that writes the folder, if it lacks a part. [`Error::BlobDamaged`] if the configuration
+/// does not match its descriptor.
 pub fn open_config(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<ImageConfig> {
     let folder = Folder::open(dir.as_ref(), "a configuration", "image-config", trust)?;
     let descriptor = folder.descriptor(|media_type| media_type.to_oci() == MediaType::CONFIG)?;
@@ -248,9 +248,9 @@ pub fn link_image(
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] if the folder does not hold an image or lacks a part; the message names the
-/// part and the command that writes it. [`Error::BlobDamaged`] if the manifest does not match its
-/// descriptor.
+/// [`Error::NotALayout`] if the folder does not hold an image; [`Error::Layout`], with the command
+/// that writes the folder, if it lacks a part. [`Error::BlobDamaged`] if the manifest does not match
+/// its descriptor.
 pub fn open_image(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<Image> {
     let folder = Folder::open(dir.as_ref(), "an image", "image-manifest", trust)?;
     let descriptor = folder.descriptor(MediaType::is_manifest)?;
@@ -436,7 +436,7 @@ impl<'a> Folder<'a> {
 
 fn other_folder(dir: &Path, of: &str, made_by: &str, what: &str) -> Error {
     let advice = format!("give the folder of {of}, written by `oci-layout {made_by}`");
-    Error::layout(dir, format!("{what}: {advice}"))
+    Error::not_a_layout(dir, format!("{what}: {advice}"))
 }
 
 /// Stores these blobs, or their recipes if `takes_place` accepts them. The result holds a lock

@@ -1,83 +1,94 @@
 //! Composable [OCI image](https://github.com/opencontainers/image-spec/blob/v1.1.1/spec.md)
-//! primitives: files in, deterministic layers, images and layouts out.
+//! primitives: files in; deterministic layers, images and layouts out.
 //!
-//! Four functions, each a value in and a value out:
+//! Four functions, each from values to a value:
 //!
-//! | function | makes |
+//! | function | creates |
 //! |---|---|
-//! | [`layer_tar()`] | a [`TarLayer`] of [`FileMapping`]s: diff ID, descriptor, and its bytes, stored or made again on demand |
-//! | [`image_config()`] | the [`ImageConfig`] that names the layers' diff IDs |
-//! | [`image_manifest()`] | the [`ImageManifest`] that names configuration and layers |
+//! | [`layer_tar()`] | a layer of [`FileMapping`]s: its diff ID, its descriptor, and its bytes, stored or generated on demand |
+//! | [`image_config()`] | the configuration, with the diff IDs of the layers |
+//! | [`image_manifest()`] | the manifest, with the configuration and the layers |
 //! | [`image_layout()`] | the folder: `oci-layout`, `index.json`, `blobs/sha256` |
 //!
 //! ```
-//! use oci_layout::{FileMapping, LayerOptions, image_config, image_layout, image_manifest, layer_tar};
-//! use serde_json::json;
+//! use oci_layout::{
+//!     ConfigOptions, FileMapping, LayerOptions, ManifestOptions, LayoutOptions, image_config,
+//!     image_layout, image_manifest, layer_tar,
+//! };
 //!
 //! # let dir = tempfile::tempdir()?;
 //! # let dir = dir.path().join("image");
 //! # let program = std::env::current_exe()?;
-//! let app = layer_tar([FileMapping::new(program, "/bin/app")], LayerOptions::default().store(&dir))?;
-//! let config = image_config([&app], json!({ "config": { "Entrypoint": ["/bin/app"] } }))?;
-//! let image = image_manifest(config, [app], json!({}))?;
-//! image_layout(&dir, [image.tagged("latest")], json!({}))?;
+//! let app = FileMapping::new(program, "/bin/app");
+//! let layer = layer_tar([app], LayerOptions::default().store(&dir))?;
+//! let config = image_config([&layer], ConfigOptions::default().entrypoint(["/bin/app"]))?;
+//! let image = image_manifest(config, [layer], ManifestOptions::default())?;
+//! image_layout(&dir, [image.tagged("latest")], LayoutOptions::default())?;
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # More of the same
+//! More to read: the
+#![doc = concat!(
+    "[README](https://docs.rs/crate/oci-layout/", env!("CARGO_PKG_VERSION"), "), and in the ",
+    "[source](https://docs.rs/crate/oci-layout/", env!("CARGO_PKG_VERSION"), "/source/) the ",
+    "folders `examples/` and `docs/`: `byte-format.md` defines every byte, `layering.md` explains ",
+    "how closures are split, `architecture.md` shows the parts.",
+)]
 //!
-//! - [`ImageLayout`] opens a layout's folder, an oci-archive or a docker-archive: an image of it is
-//!   a base for others ([`ConfigOptions::base`], [`Inherit`]), more images can be appended, tags
-//!   removed, garbage collected.
-//! - A [`Recipe`] says how a blob is had that nobody keeps; a sparse layout
-//!   ([`LayoutOptions::sparse`]) has recipes in the place of layers, and [`ImageLayout::fill`]
-//!   makes it full.
-//! - [`image_archive()`] writes images as one tar, which docker, podman and containerd load.
-//! - [`verify()`] reads a layout to its last byte and returns everything that is wrong with it.
-//! - [`layer_entries()`] reads what is in a layer, without unpacking it anywhere.
-//! - [`image_index()`] makes an index for several platforms; [`image_layout()`] does so by itself
-//!   of images under one name.
-//! - [`artifact_manifest()`] makes the manifest of what is no image.
-//! - [`LayerSpec`] is a layer's files and options as JSON; [`folder`] keeps layers, configurations
-//!   and images on disk between the steps of the program.
-//! - [`Image::from_manifest`] takes an image that somebody else made by its manifest; the module
-//!   `registry`, with the feature of that name, finds it by its name in a registry.
-//! - [`closure_layers()`] splits a Nix closure, a [`ReferenceGraph`], into layers.
-//! - [`nix`] has the same steps as builders of Nix derivations.
-//! - [`Pool`] bounds the threads of everything that is given it.
+//! # What else there is
 //!
-//! # The seam
+//! | to | use |
+//! |---|---|
+//! | build on an image | [`ImageLayout::image`], [`ConfigOptions::base`], [`Inherit`], [`LayerOptions::above`] |
+//! | open a layout or archive and change it | [`ImageLayout`]: append, remove, collect garbage |
+//! | write images as one tar for docker, podman and containerd | [`image_archive()`] |
+//! | find everything that is wrong with a layout, and mend it | [`verify()`], [`repair()`] |
+//! | list the contents of a layer | [`layer_entries()`] |
+//! | combine platforms in one image | [`image_index()`]; [`image_layout()`] does it for images of one name |
+//! | store something other than an image | [`artifact_manifest()`] |
+//! | keep recipes instead of layers | [`LayoutOptions::sparse`], [`Recipe`], [`ImageLayout::fill`] |
+//! | read the files of a layer from JSON | [`LayerSpec`] |
+//! | split a Nix closure into layers | [`closure_layers()`], [`ReferenceGraph`] |
+//! | pull, push and serve images | the module `registry`, with the feature of that name; [`Image::from_manifest`] for a client of your own |
+//! | limit the number of threads | [`Pool`] |
 //!
-//! Whatever has a [`Descriptor`] and can be read is a [`Blob`], and a blob with a diff ID is a
-//! [`Layer`]. A layer just described, one whose blob lies in a file, one of a base image and one of
-//! your own are the same to all else.
+//! # Blobs and layers
+//!
+//! Everything with a [`Descriptor`] that can be read is a [`Blob`], and a blob with a diff ID is a
+//! [`Layer`]. A described layer, a stored layer, a layer of a base image and your own
+//! implementation of the traits work alike everywhere.
 //!
 //! # Documents
 //!
 //! [`Descriptor`], [`Platform`], [`Configuration`], [`Manifest`] and [`Index`] are plain values
-//! with public fields. Members that this library does not know are kept in `extra`, so that nothing
-//! a base image says is lost, and what was not changed is never written anew. With the feature
-//! `oci-spec` each converts to and from that crate's type; every conversion says what the other
-//! side has no place for.
+//! with public fields. Members that this library does not know stay in `extra`, so that nothing in
+//! a base image is lost, and an unchanged document keeps its bytes. With the feature `oci-spec`,
+//! each converts to and from the type of that crate; every conversion documents what the other type
+//! cannot represent.
+//!
+//! # Errors
+//!
+//! An [`Error`] has a variant for each failure that a caller may handle in its own way, with the
+//! data in fields. It does not display its cause: [`Report`] does.
 //!
 //! # Bytes
 //!
-//! What is written is a function of mappings, options and contents, under a number:
-//! [`BYTE_FORMAT`]. No clock, locale, umask, environment variable, order of directory entries or
-//! number of threads enters.
+//! The output is a function of mappings, options and contents, under a number, [`BYTE_FORMAT`]. No
+//! clock, locale, umask, environment variable, order of directory entries or number of threads
+//! influences it.
 //!
 //! # Features
 //!
-//! | feature | on by default | adds |
+//! | feature | default | adds |
 //! |---|---|---|
-//! | `gzip` | yes | writing gzip layers, by libdeflate, a C library; reading them needs no feature |
-//! | `zstd` | yes | writing and reading zstd layers, by libzstd, a C library |
+//! | `gzip` | yes | writing gzip layers with libdeflate, a C library; reading them needs no feature |
+//! | `zstd` | yes | writing and reading zstd layers with libzstd, a C library |
 //! | `oci-spec` | yes | conversions to and from the types of the crate `oci-spec` 0.10 |
 //! | `cli` | no | the program `oci-layout` |
-//! | `registry` | no | images from registries and to them, and layouts as one, in the module `registry`; with `cli` `pull`, `push` and `serve` |
+//! | `registry` | no | the module `registry`: images from and to registries, and layouts served as one; with `cli`, the subcommands `pull`, `push` and `serve` |
 //!
-//! No feature changes any bytes: without `gzip` it is still the default compression, and an error
-//! that names the feature.
+//! No feature changes bytes. Without `gzip`, it is still the default compression, and using it is
+//! an error that names the feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod archive;
@@ -85,6 +96,8 @@ mod basics;
 mod blob;
 mod closure;
 mod document;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod folder;
 #[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd", feature = "registry"))]
 #[doc(hidden)]
@@ -92,6 +105,8 @@ pub mod fuzzing;
 mod image;
 mod layer;
 mod layout;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod nix;
 mod pool;
 mod recipe;
@@ -108,8 +123,8 @@ pub use crate::{
         options::{ArchiveFormat, ArchiveOptions},
     },
     basics::{
-        BYTE_FORMAT, Digest, Error, ParseDigestError, Printable, PrintableJson, Progress, Result,
-        Warning,
+        BYTE_FORMAT, Digest, Error, ParseDigestError, Printable, PrintableJson, Progress,
+        RegistryErrorKind, Report, Result, Warning,
     },
     blob::{Blob, FileBlob, Layer, MemoryBlob},
     closure::{closure_layers, graph::ReferenceGraph, options::ClosureOptions},
@@ -117,7 +132,6 @@ pub use crate::{
         Annotations, Configuration, ContainerConfig, Descriptor, Extra, History, ImageName, Index,
         Manifest, MediaType, Platform, RootFs,
     },
-    folder::LayerFolder,
     image::{
         ConfigOptions, ExtraConfig, Image, ImageConfig, ImageIndex, ImageManifest, Inherit,
         ManifestOptions, PlatformImage, artifact_manifest, image_config, image_index,

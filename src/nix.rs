@@ -7,17 +7,17 @@
 //!
 //! | step | attributes | output |
 //! |---|---|---|
-//! | [`layer_tar`] | `spec`, a [`LayerSpec`](crate::LayerSpec) as JSON, contents, `below`, `lazy` | the folder of a layer |
-//! | [`closure_layers`] | `spec`, contents, `maxLayers`, `alone`, `together`, `below`, `lazy` | the folder of several layers |
-//! | [`entries`] | `base`, `platform`, `layers` | the folder of their entries |
-//! | [`image_config`] | `layers`, `extraConfig`, `platform`, `base`, `inheritConfig`, `unsetEnv`, `strict` | the folder of a configuration |
-//! | [`image_manifest`] | the same, `config`, `extraManifest` | the folder of an image, with links to its layers |
-//! | [`image_layout`] | `images`, a list of `{ names, image }`; `extraIndex`, `hashTagged`, `sparse` | a layout |
-//! | [`files`] | `files`, a list of `{ destination, text, executable }`, `{ destination, symlink }` and `{ destination, directory }` | these files |
-//! | [`verify`] | `layout`, `deep`, `strict` | an empty file, if the layout has no error |
+//! | `layer_tar` | `spec`, a [`LayerSpec`](crate::LayerSpec) as JSON, contents, `below`, `lazy` | the folder of a layer |
+//! | `closure_layers` | `spec`, contents, `maxLayers`, `alone`, `together`, `below`, `lazy` | the folder of several layers |
+//! | `entries` | `base`, `platform`, `layers` | the folder of their entries |
+//! | `image_config` | `layers`, `extraConfig`, `platform`, `base`, `inheritConfig`, `unsetEnv`, `strict` | the folder of a configuration |
+//! | `image_manifest` | the same, `config`, `extraManifest` | the folder of an image, with links to its layers |
+//! | `image_layout` | `images`, a list of `{ names, image }`; `extraIndex`, `hashTagged`, `sparse` | a layout |
+//! | `files` | `files`, a list of `{ destination, text, executable }`, `{ destination, symlink }` and `{ destination, directory }` | these files |
+//! | `verify` | `layout`, `deep`, `strict` | an empty file, if the layout has no error |
 //! | `pull` | `reference`, `platform`, `tag`, `plainHttp` | a layout of an image in a registry |
 //! | `pull_blob` | `reference`, `digest`, `size`, `mediaType`, `plainHttp` | the bytes of a blob in a registry |
-//! | [`blobs_to_layout`] | `manifest`, `blobs`, a list of `{ digest, path }`; `tag` | a layout of these |
+//! | `blobs_to_layout` | `manifest`, `blobs`, a list of `{ digest, path }`; `tag` | a layout of these |
 //!
 //! `pull` and `pull_blob` require the feature `registry`. Their derivations have fixed outputs, so
 //! that Nix gives them network access.

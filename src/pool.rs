@@ -78,6 +78,7 @@ impl Pool {
     /// Applies a function to every item, with as many threads as the pool has, and returns the
     /// results in the order of the items. Use it to make several layers in parallel: operations
     /// that the function starts on the same pool share its limit.
+    #[doc(hidden)]
     pub fn map<T: Send, R: Send>(
         &self,
         items: impl IntoIterator<Item = T>,

@@ -13,6 +13,7 @@ use crate::{
         digest::Digest,
         error::{Error, Result},
         json,
+        report::Report,
         warning::Warning,
     },
     blob::{chunks, traits::Blob},
@@ -99,7 +100,7 @@ pub(crate) fn entries(
                 "it is not a container image, and a docker-archive holds nothing else".to_owned()
             }),
             Err(error) => {
-                let reason = error.to_string();
+                let reason = Report(&error).to_string();
                 first.get_or_insert(error);
                 Some(reason)
             }

@@ -12,6 +12,8 @@ use crate::{
 
 /// The options of [`image_archive`](crate::image_archive()).
 #[derive(Clone, Debug, Default)]
+#[must_use]
+#[non_exhaustive]
 pub struct ArchiveOptions {
     /// The format of the archive.
     pub format: ArchiveFormat,
@@ -48,10 +50,26 @@ impl ArchiveOptions {
     pub fn repository(self, repository: impl Into<String>) -> Self {
         Self { repository: Some(repository.into()), ..self }
     }
+
+    /// Sets the index whose members the archive's index has.
+    pub fn index(self, index: Index) -> Self {
+        Self { index: Some(index), ..self }
+    }
+
+    /// Sets what receives the progress.
+    pub fn progress(self, progress: Progress) -> Self {
+        Self { progress: Some(progress), ..self }
+    }
+
+    /// Sets whether a [`Warning`](crate::Warning) is an error.
+    pub fn strict(self, strict: bool) -> Self {
+        Self { strict, ..self }
+    }
 }
 
 /// The format of an archive, written as `oci-archive`, `docker-archive` or `both`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ArchiveFormat {
     /// An image layout.
     Oci,

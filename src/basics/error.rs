@@ -6,16 +6,27 @@ use crate::basics::{
     byte_format::BYTE_FORMAT,
     digest::{Digest, ParseDigestError},
     printable::Printable,
+    registry_error::RegistryErrorKind,
+    text,
     warning::Warning,
 };
 
 /// The result of the fallible functions of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a layer, a document or a layout could not be made or read.
+/// Why a layer, a document or a layout could not be created or read.
 ///
-/// The text that `Display` writes has one or more lines. It is safe for terminals and logs, even if
-/// the names in it come from an untrusted source: see [`Printable`].
+/// To react to an error, match on its variant: each failure that a caller may handle in its own way
+/// has one, with its data in fields. There is no separate `kind()`, because it would have to leave
+/// that data out. Only [`Error::Registry`] has a kind, since registries refuse for many reasons.
+///
+/// `Display` does not write the cause, which [`source`](std::error::Error::source) returns:
+/// [`Report`](crate::Report) writes both, and so do crates such as `anyhow`. The text has one or
+/// more lines. It is safe for terminals and logs, even if the names in it come from an untrusted
+/// source: see [`Printable`].
+///
+/// An error converts into an [`io::Error`] that contains it and has the [`io::ErrorKind`] of its
+/// cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -26,7 +37,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A source exists, but cannot be read.
-    #[error("cannot read source {path:?}: {cause}", cause = Printable(cause))]
+    #[error("cannot read source {path:?}")]
     SourceUnreadable {
         /// The file or directory.
         path: PathBuf,
@@ -153,7 +164,7 @@ pub enum Error {
     },
     /// A layer that was made without its base replaces a file, link or directory of that base.
     #[error("{0}; or allow the replacement (replace)")]
-    Replaced(#[source] Warning),
+    Replaced(Warning),
     /// A glob has invalid syntax.
     #[error("glob {glob:?} is not valid: {reason}", reason = Printable(reason))]
     Glob {
@@ -213,6 +224,22 @@ pub enum Error {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// JSON from the user has a member that does not exist.
+    #[error(
+        "{what}: unknown member {member:?}; {}",
+        Printable(existing(closest.as_deref(), known)),
+        what = Printable(what)
+    )]
+    UnknownMember {
+        /// The object that has the member, by its path.
+        what: String,
+        /// The name of the member.
+        member: String,
+        /// The member with the most similar name, if one is similar.
+        closest: Option<String>,
+        /// All members that the object may have.
+        known: Vec<String>,
+    },
     /// Two images cannot be in the same layout or index.
     #[error(
         "images {first} and {second} {reason}",
@@ -226,13 +253,65 @@ pub enum Error {
         /// Why they cannot be together, and what to do.
         reason: String,
     },
-    /// A layout, or the folder of a step, cannot be used.
+    /// The path is not an image layout, or not the folder that a function expects.
+    #[error("{path:?} {reason}", reason = Printable(reason))]
+    NotALayout {
+        /// The path.
+        path: PathBuf,
+        /// What it is instead, and what to give.
+        reason: String,
+    },
+    /// The output exists, and would be lost.
+    #[error("{path:?} {reason}", reason = Printable(reason))]
+    OutputExists {
+        /// The output.
+        path: PathBuf,
+        /// What it is, and what to do.
+        reason: String,
+    },
+    /// A layout in an archive cannot be changed.
+    #[error("{path:?} is an archive, which is only read: unpack it into a folder first")]
+    ReadOnlyArchive {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// A layout, or a file in it, is damaged or not supported.
     #[error("{path:?} {reason}", reason = Printable(reason))]
     Layout {
         /// The layout, or a file in it.
         path: PathBuf,
         /// What is wrong, and what to do.
         reason: String,
+    },
+    /// A layout does not have the image.
+    #[error("{path:?} has no image{}", Printable(without(name.as_deref(), available)))]
+    ImageNotFound {
+        /// The layout.
+        path: PathBuf,
+        /// The requested tag, full name or digest.
+        name: Option<String>,
+        /// The tags in the layout; for an image without a tag, its digest and platform.
+        available: Vec<String>,
+    },
+    /// A layout has several images that match.
+    #[error("{path:?} has several images{}", Printable(several(name.as_deref(), available)))]
+    ImageAmbiguous {
+        /// The layout.
+        path: PathBuf,
+        /// The requested tag or full name.
+        name: Option<String>,
+        /// The tags in the layout; for an image without a tag, its digest and platform.
+        available: Vec<String>,
+    },
+    /// A layout, an index or a registry has the image, but not for the platform.
+    #[error("{} has no image {}", Printable(of), Printable(other_platforms(platform, available)))]
+    PlatformNotFound {
+        /// The layout or image.
+        of: String,
+        /// The requested platform.
+        platform: String,
+        /// The platforms of the image. If there are none, it is not an image of a container.
+        available: Vec<String>,
     },
     /// A layout has defects. `Display` writes each on a separate line.
     #[error(
@@ -267,7 +346,7 @@ pub enum Error {
         actual: String,
     },
     /// The bytes of a blob cannot be read.
-    #[error("cannot read blob {digest}: {cause}", cause = Printable(cause))]
+    #[error("cannot read blob {digest}")]
     BlobUnreadable {
         /// The blob.
         digest: Digest,
@@ -316,16 +395,16 @@ pub enum Error {
     Registry {
         /// The full name of the image.
         reference: String,
+        /// What went wrong, to match on.
+        kind: RegistryErrorKind,
         /// What went wrong, and what to do.
         reason: String,
     },
     /// A warning that the option `strict` turned into an error.
     #[error("{0} (strict: warnings are errors)")]
-    Warning(#[source] Warning),
+    Warning(Warning),
     /// The server cannot listen on an address.
-    #[error(
-        "cannot listen on {address}: {cause}; choose another address, or port 0 for any free port"
-    )]
+    #[error("cannot listen on {address} (choose another address, or port 0 for any free port)")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -334,7 +413,7 @@ pub enum Error {
         cause: io::Error,
     },
     /// An output cannot be written.
-    #[error("cannot write {path:?}: {cause}", cause = Printable(cause))]
+    #[error("cannot write {path:?}")]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -344,8 +423,8 @@ pub enum Error {
     },
     /// The file system does not support locks on folders, as with some NFS and FUSE file systems.
     #[error(
-        "cannot lock {path:?}: {cause}. Locks prevent programs from removing blobs that others \
-         are about to use; if no other program is writing to this folder, continue without locks \
+        "cannot lock {path:?}, to prevent other programs from removing blobs that this one is \
+         about to use; if no other program is writing to this folder, continue without locks \
          (--no-lock)"
     )]
     NoLocks {
@@ -356,7 +435,7 @@ pub enum Error {
         cause: io::Error,
     },
     /// A file of a layout cannot be read.
-    #[error("cannot read {path:?}: {cause}", cause = Printable(cause))]
+    #[error("cannot read {path:?}")]
     Read {
         /// The file.
         path: PathBuf,
@@ -364,6 +443,49 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
+}
+
+/// The end of the sentence about a member that does not exist.
+fn existing(closest: Option<&str>, known: &[String]) -> String {
+    match closest {
+        Some(closest) => format!("did you mean {closest:?}?"),
+        None => format!("expected one of {}", known.join(", ")),
+    }
+}
+
+/// The end of the sentence about an image that a layout lacks.
+fn without(name: Option<&str>, available: &[String]) -> String {
+    let Some(name) = name else { return String::new() };
+    let is_digest = name.starts_with("sha256:") || name.contains('@');
+    let kind = if is_digest { "digest" } else { "tag" };
+    format!(" with the {kind} {name:?}: it has {}", list(available))
+}
+
+/// The end of the sentence about images of which one must be chosen.
+fn several(name: Option<&str>, available: &[String]) -> String {
+    if let Some(name) = name {
+        return format!(" with the tag {name:?}");
+    }
+    let has_tags = available.iter().any(|name| !name.starts_with("sha256:"));
+    let by = if has_tags { "its tag" } else { "its digest (or platform)" };
+    format!(": choose one by {by}; it has {}", list(available))
+}
+
+/// The end of the sentence about a platform that an image lacks.
+fn other_platforms(platform: &str, available: &[String]) -> String {
+    match available {
+        [] => "of a container".to_owned(),
+        available => format!("for {platform}; it has {}", available.join(", ")),
+    }
+}
+
+fn list(names: &[String]) -> String {
+    const MOST: usize = 12;
+    match names {
+        [] => "none".to_owned(),
+        names if names.len() <= MOST => names.join(", "),
+        names => format!("{}, and {} more", names[..MOST].join(", "), names.len() - MOST),
+    }
 }
 
 impl Error {
@@ -415,8 +537,21 @@ impl Error {
         Self::Invalid { what: what.into(), reason: reason.into() }
     }
 
+    pub(crate) fn unknown_member(what: impl Into<String>, member: &str, known: &[&str]) -> Self {
+        Self::UnknownMember {
+            what: what.into(),
+            member: member.to_owned(),
+            closest: text::closest(member, known).map(str::to_owned),
+            known: known.iter().map(|&name| name.to_owned()).collect(),
+        }
+    }
+
     pub(crate) fn layout(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::Layout { path: path.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn not_a_layout(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::NotALayout { path: path.into(), reason: reason.into() }
     }
 }
 

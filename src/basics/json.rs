@@ -257,17 +257,6 @@ pub(crate) fn merge(under: &mut Value, over: Value) {
     }
 }
 
-/// A document of these defaults, with the members that a user gives merged over them.
-pub(crate) fn with_defaults(
-    what: &str,
-    mut defaults: Value,
-    given: Value,
-    known: &[&str],
-) -> Result<Value> {
-    merge(&mut defaults, Value::Object(with_known_keys(what, given, known)?));
-    Ok(defaults)
-}
-
 /// The members of a user's object, with keys in the case of `known`. A key that differs from all of
 /// them by more than case is an error that names it.
 pub(crate) fn with_known_keys(
@@ -275,31 +264,12 @@ pub(crate) fn with_known_keys(
     extra: Value,
     known: &[&str],
 ) -> Result<Map<String, Value>> {
-    let members = object(what, extra)?;
-    if let Some(key) =
-        members.keys().find(|key| !known.iter().any(|known| known.eq_ignore_ascii_case(key)))
-    {
-        return Err(Error::invalid(
-            what,
-            format!("unknown member {key:?}; expected one of {}", known.join(", ")),
-        ));
-    }
-    normalise_keys(what, members, known)
-}
-
-/// Renames members whose keys differ from one of `known` only in case.
-pub(crate) fn normalise_keys(
-    what: &str,
-    members: Map<String, Value>,
-    known: &[&str],
-) -> Result<Map<String, Value>> {
     let mut normal = Map::new();
-    for (key, value) in members {
-        let name = known
-            .iter()
-            .find(|known| known.eq_ignore_ascii_case(&key))
-            .map_or(key, |known| (*known).to_owned());
-        if normal.insert(name.clone(), value).is_some() {
+    for (key, value) in object(what, extra)? {
+        let Some(name) = known.iter().find(|known| known.eq_ignore_ascii_case(&key)) else {
+            return Err(Error::unknown_member(what, &key, known));
+        };
+        if normal.insert((*name).to_owned(), value).is_some() {
             return Err(Error::invalid(
                 what,
                 format!("member {name:?} is given twice, in different cases: keep one"),
@@ -369,7 +339,7 @@ mod tests {
         let message = |value| with_known_keys("config", value, &known).unwrap_err().to_string();
         assert_eq!(
             message(json!({ "Entripoint": 1 })),
-            "config: unknown member \"Entripoint\"; expected one of Entrypoint, Cmd"
+            "config: unknown member \"Entripoint\"; did you mean \"Entrypoint\"?"
         );
         assert!(message(json!({ "cmd": 1, "Cmd": 2 })).contains("twice"));
         assert!(message(json!([1])).contains("a JSON object"));

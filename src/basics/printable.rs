@@ -14,7 +14,7 @@ use std::fmt::{self, Display, Write};
 /// use oci_layout::Printable;
 /// assert_eq!(Printable("an é, a\u{1b}[2Jb\nand \u{202e}c").to_string(), r"an é, a\u{1b}[2Jb\nand \u{202e}c");
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Printable<T>(pub T);
 
 /// Displays JSON text so that it stays the same document and is safe for terminals. Characters in
@@ -25,7 +25,7 @@ pub struct Printable<T>(pub T);
 /// use oci_layout::PrintableJson;
 /// assert_eq!(PrintableJson("[\n  \"\u{202e}\u{9b}\"\n]").to_string(), "[\n  \"\\u202e\\u009b\"\n]");
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PrintableJson<T>(pub T);
 
 impl<T: Display> Display for Printable<T> {

@@ -1,6 +1,6 @@
-//! Values that documents represent as text.
+//! Values that documents represent as text, and names that are similar.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use serde::{
     Deserializer,
@@ -33,4 +33,56 @@ where
     }
 
     deserializer.deserialize_str(Text(what, parse))
+}
+
+/// Returns the name most similar to a misspelt one, unless they differ in more than a third of the
+/// letters. The case of letters does not count.
+pub(crate) fn closest<'a>(misspelt: &str, names: &[&'a str]) -> Option<&'a str> {
+    let distances = names.iter().map(|name| (distance(misspelt, name), *name));
+    let (least, name) = distances.min_by_key(|(distance, _)| *distance)?;
+    (least <= misspelt.len().div_ceil(3)).then_some(name)
+}
+
+/// Returns the number of letters to insert, remove or replace to turn one text into the other
+/// (Levenshtein's distance).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<u8> = other.to_ascii_lowercase().into_bytes();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, letter) in one.to_ascii_lowercase().bytes().enumerate() {
+        let replaced =
+            row.iter().zip(&other).map(|(cost, same)| cost + usize::from(*same != letter));
+        let replaced: Vec<usize> = replaced.collect();
+        let steps =
+            replaced.into_iter().zip(row.iter().skip(1)).map(|(a, removed)| a.min(removed + 1));
+        let steps: Vec<usize> = steps.collect();
+        row = iter::once(index + 1).collect();
+        for step in steps {
+            row.push(step.min(row[row.len() - 1] + 1));
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closest_name_is_a_slip_away() {
+        let names = ["Entrypoint", "Env", "Cmd", "User", "WorkingDir"];
+        for (misspelt, expected) in [
+            ("Entripoint", Some("Entrypoint")),
+            ("entry_point", Some("Entrypoint")),
+            ("Envs", Some("Env")),
+            ("cmds", Some("Cmd")),
+            ("workdir", Some("WorkingDir")),
+            ("workinDirs", Some("WorkingDir")),
+            ("Labels", None),
+            ("", None),
+        ] {
+            assert_eq!(closest(misspelt, &names), expected, "{misspelt}");
+        }
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+    }
 }

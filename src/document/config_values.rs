@@ -14,7 +14,10 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::{
-    basics::json::brief,
+    basics::{
+        error::Result,
+        json::{self, brief},
+    },
     document::config_values::{
         kinds::{Context, Fault, Kind, Members, Step, Verdict, Wrong},
         table::CONFIGURATION,
@@ -37,6 +40,35 @@ pub(crate) fn check(configuration: &Map<String, Value>, report: &mut dyn FnMut(F
 /// The names of these members.
 pub(crate) fn names(members: Members) -> Vec<&'static str> {
     members.iter().map(|&(name, _)| name).collect()
+}
+
+/// Returns members that a user gave, at every depth with their keys written as in the table. A key
+/// that does not exist is an error. `what` names the object at a path.
+pub(crate) fn with_known_members(
+    what: &dyn Fn(&str) -> String,
+    path: &str,
+    value: Value,
+    members: Members,
+) -> Result<Map<String, Value>> {
+    let mut object = json::with_known_keys(&what(path), value, &names(members))?;
+    let below =
+        |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    for &(name, kind) in members {
+        let Some(value) = object.get_mut(name) else { continue };
+        match (kind, value) {
+            (Kind::Object(members), value @ Value::Object(_)) => {
+                *value = with_known_members(what, &below(name), value.take(), members)?.into();
+            }
+            (Kind::Objects(members), Value::Array(list)) => {
+                for (index, value) in list.iter_mut().enumerate().filter(|(_, it)| it.is_object()) {
+                    let path = format!("{}[{index}]", below(name));
+                    *value = with_known_members(what, &path, value.take(), members)?.into();
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(object)
 }
 
 struct Checker<'a> {

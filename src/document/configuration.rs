@@ -18,7 +18,7 @@ object! {
     /// An [image
     /// configuration](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties).
     /// Its JSON has the members in the order of the fields, without absent ones.
-    #[derive(Clone, Debug, Default, PartialEq)]
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
     pub struct Configuration {
         /// When the image was created, in the format of RFC 3339.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,7 +78,7 @@ object! {
     /// a configuration.
     ///
     /// `Healthcheck` and `Shell` are in `extra`.
-    #[derive(Clone, Debug, Default, PartialEq)]
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
     #[serde(rename_all = "PascalCase")]
     pub struct ContainerConfig {
         /// A user name or ID, optionally followed by a colon and a group.
@@ -116,7 +116,7 @@ object! {
     /// The layers of an image: the member
     /// [`rootfs`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties) of
     /// a configuration.
-    #[derive(Clone, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     pub struct RootFs {
         /// Always `layers`.
         #[serde(rename = "type")]
@@ -137,7 +137,7 @@ object! {
     /// How one layer was created, or a step that created no layer: an entry of the member
     /// [`history`](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties)
     /// of a configuration.
-    #[derive(Clone, Debug, Default, PartialEq)]
+    #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
     pub struct History {
         /// When the step ran, in the format of RFC 3339.
         #[serde(default, skip_serializing_if = "Option::is_none")]

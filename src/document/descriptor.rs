@@ -20,7 +20,7 @@ object! {
     /// [descriptor](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md).
     ///
     /// Its JSON has the members in the order of the fields, without absent ones.
-    #[derive(Clone, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     #[serde(rename_all = "camelCase")]
     pub struct Descriptor {
         /// The type of the bytes.
@@ -48,6 +48,9 @@ object! {
 }
 
 impl Descriptor {
+    pub(crate) const MEMBERS: &[&str] =
+        &["mediaType", "digest", "size", "urls", "annotations", "data", "artifactType", "platform"];
+
     /// Creates a descriptor of these bytes.
     pub fn of(media_type: MediaType, bytes: &[u8]) -> Self {
         Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
@@ -235,7 +238,7 @@ object! {
     /// assert_eq!(Platform::default().to_string(), "linux/amd64");
     /// # Ok::<_, oci_layout::Error>(())
     /// ```
-    #[derive(Clone, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     pub struct Platform {
         /// The architecture: `amd64`, `arm64`, …
         pub architecture: String,
@@ -259,6 +262,9 @@ object! {
 }
 
 impl Platform {
+    pub(crate) const MEMBERS: &[&str] =
+        &["architecture", "os", "os.version", "os.features", "variant"];
+
     /// Creates a platform from the names that Go uses for its operating system and architecture.
     pub fn new(os: impl Into<String>, architecture: impl Into<String>) -> Self {
         Self {

@@ -5,6 +5,7 @@ use std::{
     borrow::Cow,
     collections::BTreeMap,
     fmt::{self, Write},
+    hash::{Hash, Hasher},
     marker::PhantomData,
     sync::Arc,
 };
@@ -46,6 +47,11 @@ impl Extra {
         self.raw().into_iter().map(|(key, value)| (key.into_owned(), value_of(value))).collect()
     }
 
+    /// Returns the members as text that is the same for equal values.
+    fn sorted(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
     fn raw(&self) -> Vec<(Cow<'_, str>, &RawValue)> {
         self.0.as_deref().map(members).unwrap_or_default()
     }
@@ -64,8 +70,15 @@ impl<K: Into<String>> FromIterator<(K, Value)> for Extra {
 impl PartialEq for Extra {
     /// Compares values, regardless of the order of members and of white space.
     fn eq(&self, other: &Self) -> bool {
-        let sorted = |extra: &Self| serde_json::to_string(extra).unwrap_or_default();
-        self.0 == other.0 || sorted(self) == sorted(other)
+        self.0 == other.0 || self.sorted() == other.sorted()
+    }
+}
+
+impl Eq for Extra {}
+
+impl Hash for Extra {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.sorted().hash(state);
     }
 }
 

@@ -1,9 +1,14 @@
 //! Manifests and indexes as values.
 
+use serde_json::{Map, Value};
+
 use crate::{
-    basics::error::{Error, Result},
+    basics::{
+        error::{Error, Result},
+        json,
+    },
     document::{
-        descriptor::{Annotations, Descriptor, MediaType, null_is_empty},
+        descriptor::{Annotations, Descriptor, MediaType, Platform, null_is_empty},
         extra::{Extra, object},
     },
 };
@@ -11,7 +16,7 @@ use crate::{
 object! {
     /// An [image manifest](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md).
     /// Its JSON has the members in the order of the fields, without absent ones.
-    #[derive(Clone, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     #[serde(rename_all = "camelCase")]
     pub struct Manifest {
         /// Always 2.
@@ -65,7 +70,7 @@ object! {
     /// Its JSON has the members in the order of the fields, without absent ones.
     ///
     /// The entries are [`Descriptor`]s by default. Another type can read other parts of them.
-    #[derive(Clone, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq, Eq, Hash)]
     #[serde(rename_all = "camelCase", bound(deserialize = "D: serde::Deserialize<'de>"))]
     pub struct Index<D = Descriptor> {
         /// Always 2.
@@ -110,6 +115,37 @@ impl<D> Index<D> {
             extra: Extra::default(),
         }
     }
+}
+
+/// A document of these defaults, with the members that a user gives merged over them.
+pub(crate) fn with_defaults(
+    what: &str,
+    mut defaults: Value,
+    given: Value,
+    known: &[&str],
+) -> Result<Value> {
+    json::merge(&mut defaults, Value::Object(with_known_members(what, given, known)?));
+    Ok(defaults)
+}
+
+/// The members of a user's manifest or index, with keys in the case of the specification, also in
+/// the subject. A key that does not exist is an error.
+pub(crate) fn with_known_members(
+    what: &str,
+    given: Value,
+    known: &[&str],
+) -> Result<Map<String, Value>> {
+    let mut members = json::with_known_keys(what, given, known)?;
+    if let Some(subject @ Value::Object(_)) = members.get_mut("subject") {
+        let what = format!("{what}, subject");
+        let mut known = json::with_known_keys(&what, subject.take(), Descriptor::MEMBERS)?;
+        if let Some(platform @ Value::Object(_)) = known.get_mut("platform") {
+            let what = format!("{what}.platform");
+            *platform = json::with_known_keys(&what, platform.take(), Platform::MEMBERS)?.into();
+        }
+        *subject = known.into();
+    }
+    Ok(members)
 }
 
 /// The media type of a document to write: the expected one, unless the user sets another.

@@ -1,6 +1,6 @@
 //! The name of an image in a layout, and the annotations that contain it.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use crate::{
     basics::error::{Error, Result},
@@ -20,10 +20,11 @@ pub(crate) const CONTAINERD_NAME: &str = "io.containerd.image.name";
 /// use oci_layout::ImageName;
 /// let name: ImageName = "ghcr.io/me/app:1.0".parse()?;
 /// assert_eq!(name.tag, "1.0");
+/// assert_eq!(name.to_string(), "ghcr.io/me/app:1.0");
 /// assert!("my app".parse::<ImageName>().is_err());
 /// # Ok::<_, oci_layout::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageName {
     /// The tag: `latest`, `1.0`.
     pub tag: String,
@@ -38,6 +39,13 @@ impl ImageName {
             Some(full) => descriptor.annotations.insert(CONTAINERD_NAME.to_owned(), full),
             None => descriptor.annotations.remove(CONTAINERD_NAME),
         };
+    }
+}
+
+/// The full name if there is one, or else the tag.
+impl fmt::Display for ImageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.full.as_ref().unwrap_or(&self.tag))
     }
 }
 

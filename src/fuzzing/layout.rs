@@ -175,7 +175,7 @@ fn look(layout: &ImageLayout) {
             entries.is_ok_and(|entries| entries.iter().map(|entry| entry.size).sum::<u64>() < MOST);
     }
     if are_small {
-        let options = LayerOptions::from(Compression::NONE).above(&image).pool(&pool());
+        let options = LayerOptions::from(Compression::None).above(&image).pool(&pool());
         let files = [FileMapping::text("a", "/etc/a"), FileMapping::directory("/tmp/b")];
         if let Ok(layer) = layer_tar(files, options) {
             check_layer(&read(&layer).expect("a layer that was described is made"));

@@ -114,7 +114,7 @@ pub fn source_tar(data: &[u8]) {
     mend::checksums(&mut tar);
     let path = dir.path().join("source");
     write(&path, &if flags & 1 == 0 { tar } else { mend::gzip(&tar) });
-    let compression = if flags & 2 == 0 { Compression::NONE } else { Compression::GZIP };
+    let compression = if flags & 2 == 0 { Compression::None } else { Compression::GZIP };
     let options = LayerOptions {
         hard_links: [None, Some(HardLinks::Copy), Some(HardLinks::Keep), Some(HardLinks::Merge)]
             [usize::from(flags >> 2 & 3)],
@@ -139,7 +139,7 @@ pub fn source_tar(data: &[u8]) {
         check_recipe(&recipe, &bytes);
     }
     let mut unpacked = bytes;
-    if compression != Compression::NONE {
+    if compression != Compression::None {
         let packed = std::mem::take(&mut unpacked);
         flate2::read::MultiGzDecoder::new(&packed[..])
             .read_to_end(&mut unpacked)
@@ -150,7 +150,7 @@ pub fn source_tar(data: &[u8]) {
     write(&again, &unpacked);
     if destination == "/" {
         let plain = LayerOptions {
-            compression: Compression::NONE,
+            compression: Compression::None,
             hard_links: Some(HardLinks::Keep),
             ..options
         };

@@ -73,9 +73,9 @@ pub fn spec(data: &[u8]) {
                 .unwrap_or_else(|| dir.path().join("files"));
         }
     }
-    let is_plain = spec.options.compression == Compression::NONE;
+    let is_plain = spec.options.compression == Compression::None;
     // The highest levels take memory and seconds, for bytes that are the codec's.
-    let compression = if is_plain { Compression::NONE } else { Compression::GZIP };
+    let compression = if is_plain { Compression::None } else { Compression::GZIP };
     let options = LayerOptions { compression, ..spec.options }
         .unpack_limit(1 << 20)
         .scratch(dir.path())

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     basics::{Error, Result, json},
     blob::{Blob, MemoryBlob},
-    document::{Descriptor, Manifest, MediaType},
+    document::{Descriptor, Manifest, MediaType, manifest},
     image::graph::Image,
 };
 
@@ -50,7 +50,8 @@ pub fn artifact_manifest(
         blobs.push(Arc::new(empty.clone()));
     }
     let defaults = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST, "artifactType": artifact_type });
-    let mut value = json::with_defaults("artifact manifest", defaults, extra, Manifest::MEMBERS)?;
+    let mut value =
+        manifest::with_defaults("artifact manifest", defaults, extra, Manifest::MEMBERS)?;
     value["config"] = json::to_value(empty.descriptor());
     value["layers"] = blobs.iter().map(|blob| json::to_value(blob.descriptor())).collect();
     if let Some(subject) = subject {

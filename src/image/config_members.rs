@@ -6,8 +6,8 @@ use crate::{
     basics::json, document::configuration::ContainerConfig, image::config_options::ConfigOptions,
 };
 
-/// Each setter merges its value into the options, as [`ConfigOptions::merge`] does. Later values
-/// take precedence.
+/// Each setter merges its value into the options, as [`ConfigOptions::merge_json`] does. Later
+/// values take precedence.
 impl ConfigOptions {
     /// Sets the program that a container runs, with its fixed arguments. This clears the `Cmd` of
     /// the base image.
@@ -72,16 +72,16 @@ impl ConfigOptions {
 
     /// Sets the creation time of the image, in the format of RFC 3339.
     pub fn created(self, time: impl Into<String>) -> Self {
-        self.merge(json!({ "created": time.into() }))
+        self.merge_json(json!({ "created": time.into() }))
     }
 
     /// Sets the author of the image.
     pub fn author(self, author: impl Into<String>) -> Self {
-        self.merge(json!({ "author": author.into() }))
+        self.merge_json(json!({ "author": author.into() }))
     }
 
     fn member(self, name: &str, value: Value) -> Self {
-        self.merge(json!({ "config": { (name): value } }))
+        self.merge_json(json!({ "config": { (name): value } }))
     }
 }
 
@@ -91,6 +91,6 @@ fn texts<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Value {
 
 impl From<ContainerConfig> for ConfigOptions {
     fn from(config: ContainerConfig) -> Self {
-        Self::default().merge(json!({ "config": json::to_value(&config) }))
+        Self::default().merge_json(json!({ "config": json::to_value(&config) }))
     }
 }

@@ -9,6 +9,8 @@ use crate::{
 
 /// Options for [`image_config`](crate::image_config()). JSON converts into them.
 #[derive(Clone, Debug, Default)]
+#[must_use]
+#[non_exhaustive]
 pub struct ConfigOptions {
     /// Members that are merged over everything else, in this order.
     pub extra: Vec<ExtraConfig>,
@@ -26,7 +28,8 @@ pub struct ConfigOptions {
 }
 
 /// Members of an image configuration, and their source.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct ExtraConfig {
     /// The source in messages: `--env`, or the name of an attribute.
     pub source: String,
@@ -42,12 +45,12 @@ impl ConfigOptions {
 
     /// Merges JSON into `extra`. Keys can have any case, and `Env` is merged by name, as over a
     /// base image.
-    pub fn merge(self, over: Value) -> Self {
-        self.merge_from("the options", over)
+    pub fn merge_json(self, over: Value) -> Self {
+        self.merge_json_from("the options", over)
     }
 
     /// Merges JSON. Errors and warnings name its source: "set by `source`".
-    pub fn merge_from(mut self, source: impl Into<String>, over: Value) -> Self {
+    pub fn merge_json_from(mut self, source: impl Into<String>, over: Value) -> Self {
         if !over.is_null() {
             self.extra.push(ExtraConfig { source: source.into(), members: over });
         }
@@ -83,6 +86,6 @@ impl ConfigOptions {
 
 impl From<Value> for ConfigOptions {
     fn from(extra: Value) -> Self {
-        Self::default().merge(extra)
+        Self::default().merge_json(extra)
     }
 }

@@ -122,7 +122,7 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if none is for the platform.
+    /// [`Error::PlatformNotFound`] if none is for the platform.
     pub(crate) fn choose(image: &Image, platform: Option<&Platform>) -> Result<Option<Self>> {
         let mut all = Self::all(image)?;
         if all.is_empty() || (platform.is_none() && all.len() == 1) {
@@ -131,21 +131,22 @@ impl Container {
         let wanted = platform.cloned().unwrap_or_default();
         match all.iter().position(|container| wanted.accepts(&container.platform)) {
             Some(at) => Ok(Some(all.swap_remove(at))),
-            None => Err(image.refuse(no_platform(&wanted, all.iter().map(|it| &it.platform)))),
+            None => {
+                let of = format!("image {}", image.digest());
+                Err(no_platform(of, &wanted, all.iter().map(|it| &it.platform)))
+            }
         }
     }
 }
 
-/// The reason why nothing fits a platform, with the platforms that there are.
+/// The error if nothing is for a platform, with the platforms that there are.
 pub(crate) fn no_platform<'a>(
+    of: String,
     wanted: &Platform,
     has: impl Iterator<Item = &'a Platform>,
-) -> String {
-    let has: Vec<_> = has.map(Platform::to_string).collect();
-    match &has[..] {
-        [] => "has no image of a container".to_owned(),
-        has => format!("has no image for {wanted}; it has {}", has.join(", ")),
-    }
+) -> Error {
+    let available = has.map(Platform::to_string).collect();
+    Error::PlatformNotFound { of, platform: wanted.to_string(), available }
 }
 
 impl Graph for Image {

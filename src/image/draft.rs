@@ -7,13 +7,14 @@ use crate::{
     basics::{
         Error, Result, Warning,
         json::{self, Bounds, Counted},
+        text,
     },
     document::{
         Platform,
         config_values::{
             self,
             kinds::{Fault, Step, Verdict},
-            table::{CONFIG, CONFIGURATION, HEALTHCHECK},
+            table::{CONFIG, CONFIGURATION},
         },
     },
     image::{
@@ -108,27 +109,21 @@ struct Part {
 impl Part {
     fn new(extra: ExtraConfig) -> Result<Self> {
         let ExtraConfig { source, members } = extra;
-        let what = format!("image configuration (set by {source})");
-        let mut members =
-            json::with_known_keys(&what, members, &config_values::names(CONFIGURATION))?;
+        let what = |path: &str| match path {
+            "" => format!("image configuration (set by {source})"),
+            path => format!("image configuration, {path} (set by {source})"),
+        };
+        let mut members = config_values::with_known_members(&what, "", members, CONFIGURATION)
+            .map_err(in_config)?;
         // `rootfs` always lists the layers.
         members.remove("rootfs");
-        if let Some(Value::Object(config)) = members.get_mut("config") {
-            *config =
-                json::normalise_keys(&what, std::mem::take(config), &config_values::names(CONFIG))?;
-            if let Some(Value::Object(ports)) = config.get_mut("ExposedPorts") {
-                *ports = std::mem::take(ports)
-                    .into_iter()
-                    .map(|(port, value)| (lower_protocol(port), value))
-                    .collect();
-            }
-            if let Some(Value::Object(health)) = config.get_mut("Healthcheck") {
-                *health = json::normalise_keys(
-                    &what,
-                    std::mem::take(health),
-                    &config_values::names(HEALTHCHECK),
-                )?;
-            }
+        if let Some(Value::Object(ports)) =
+            members.get_mut("config").and_then(|config| config.get_mut("ExposedPorts"))
+        {
+            *ports = std::mem::take(ports)
+                .into_iter()
+                .map(|(port, value)| (lower_protocol(port), value))
+                .collect();
         }
         Ok(Self { source, members })
     }
@@ -149,6 +144,18 @@ impl Part {
             self.members["config"]["Env"] = set.into();
         }
         json::merge(value, Value::Object(over));
+    }
+}
+
+/// Suggests a member of `config` for one that was given beside `config`.
+fn in_config(error: Error) -> Error {
+    match error {
+        Error::UnknownMember { what, member, closest: None, known } => {
+            let names = config_values::names(CONFIG);
+            let closest = text::closest(&member, &names).map(|name| format!("config.{name}"));
+            Error::UnknownMember { what, member, closest, known }
+        }
+        other => other,
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     basics::{Digest, Error, Result, json},
     blob::{Blob, MemoryBlob},
-    document::{Index, MediaType, Platform},
+    document::{Index, MediaType, Platform, manifest},
     image::graph::Image,
 };
 
@@ -42,7 +42,7 @@ pub fn image_index<I: Into<Image>>(
         }
     }
     let defaults = json!({ "schemaVersion": 2, "mediaType": MediaType::INDEX });
-    let mut value = json::with_defaults("image index", defaults, extra, Index::MEMBERS)?;
+    let mut value = manifest::with_defaults("image index", defaults, extra, Index::MEMBERS)?;
     value["manifests"] = images.iter().map(|image| json::to_value(image.descriptor())).collect();
     let document: Index = json::from_value("image index", value)?;
     let blob = MemoryBlob::new(document.media_type()?, json::to_bytes(&document));

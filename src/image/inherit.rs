@@ -18,7 +18,7 @@ use crate::{
 /// let nothing_but_env = Inherit { env: true, ..Inherit::NOTHING };
 /// assert_ne!(nothing_but_env, Inherit::default());
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Inherit {
     /// `Env`.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     basics::{Digest, Error, Result, Warning, json},
     blob::{Blob, Layer, MemoryBlob},
-    document::{Manifest, MediaType},
+    document::{Manifest, MediaType, manifest},
     image::{config::ImageConfig, graph::Image, platform_image::PlatformImage},
 };
 
@@ -54,7 +54,7 @@ pub fn image_manifest<L: Into<Arc<dyn Layer>>>(
     Error::refuse_warnings(&warnings, strict)?;
 
     let defaults = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST });
-    let mut value = json::with_defaults("image manifest", defaults, extra, Manifest::MEMBERS)?;
+    let mut value = manifest::with_defaults("image manifest", defaults, extra, Manifest::MEMBERS)?;
     value["config"] = json::to_value(config.descriptor());
     value["layers"] = layers.iter().map(|layer| layer.descriptor()).map(json::to_value).collect();
     let document: Manifest = json::from_value("image manifest", value)?;
@@ -92,6 +92,8 @@ fn check_layers(config: &ImageConfig, layers: &[Arc<dyn Layer>]) -> Result<()> {
 
 /// Options for [`image_manifest`]. JSON converts into them.
 #[derive(Clone, Debug, Default)]
+#[must_use]
+#[non_exhaustive]
 pub struct ManifestOptions {
     /// JSON that is merged over the defaults. `null` changes nothing.
     pub extra: Value,

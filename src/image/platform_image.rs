@@ -1,13 +1,13 @@
 //! An image for one platform, of any origin.
 
-use std::{fmt, io::Read, path::Path, sync::Arc};
+use std::{fmt, io::Read, iter, path::Path, sync::Arc};
 
 use crate::{
     basics::{Digest, Error, Result},
     blob::{Blob, Layer},
     document::{Configuration, Descriptor, Manifest, Platform},
     image::{
-        containers::{Container, Graph},
+        containers::{Container, Graph, no_platform},
         graph::Image,
     },
     recipe::{BaseFiles, Recipe},
@@ -66,11 +66,14 @@ impl PlatformImage {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if there is no image for the platform, and the errors of reading
+    /// [`Error::PlatformNotFound`] if there is no image for the platform, and the errors of reading
     /// manifest, index and configuration.
     pub fn of(image: &Image, platform: Option<&Platform>) -> Result<Self> {
         let Container { descriptor, manifest, .. } = Container::choose(image, platform)?
-            .ok_or_else(|| image.refuse("has no image of a container".to_owned()))?;
+            .ok_or_else(|| {
+                let of = format!("image {}", image.digest());
+                no_platform(of, &platform.cloned().unwrap_or_default(), iter::empty())
+            })?;
         let configuration = image.read(&manifest.config)?;
         Self::new(descriptor, manifest, configuration, |descriptor| {
             image.blob(descriptor).map(Arc::clone)

@@ -49,6 +49,7 @@ impl BaseFiles {
     /// # Errors
     ///
     /// [`Error::Write`](crate::Error::Write), and the errors of reading the layers.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the program uses it"))]
     pub(crate) fn write(&self, folder: &Path, pool: &Pool) -> Result<()> {
         let stack = self.stack(pool)?;
         let digests = self.digests();
@@ -64,6 +65,7 @@ impl BaseFiles {
     /// # Errors
     ///
     /// [`Error::Layout`](crate::Error::Layout) for any other folder.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the program uses it"))]
     pub(crate) fn from_folders(folders: impl IntoIterator<Item = PathBuf>) -> Result<Self> {
         let mut layers = Vec::new();
         for folder in folders {

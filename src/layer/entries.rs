@@ -38,7 +38,7 @@ pub struct LayerEntries {
 }
 
 /// One entry of a layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct LayerEntry {
     /// The name in the layer: directories usually end with a slash, and `./` is the root.

@@ -65,12 +65,12 @@ use crate::{
 ///
 /// Folders are listed while files are read and stored. After an error, the incomplete blob is
 /// removed, but not the folders that were created for it.
-pub fn layer_tar<M: Into<FileMapping>>(
-    files: impl IntoIterator<Item = M>,
+pub fn layer_tar(
+    files: impl IntoIterator<Item = FileMapping>,
     options: impl Into<LayerOptions>,
 ) -> Result<TarLayer> {
     let options = options.into();
-    let files: Vec<FileMapping> = files.into_iter().map(Into::into).collect();
+    let files: Vec<FileMapping> = files.into_iter().collect();
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
     let stream = Arc::new(TarStream::default());
     let noticed = Arc::new(Noticed::new(&options));

@@ -29,9 +29,9 @@ impl ImageLayout {
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] if no image matches or several do; the message lists the available names
-    /// or platforms. [`Error::BlobMissing`] and [`Error::BlobDamaged`] for the documents of the
-    /// image.
+    /// [`Error::ImageNotFound`], [`Error::ImageAmbiguous`] or [`Error::PlatformNotFound`] if no
+    /// image matches or several do. [`Error::BlobMissing`], [`Error::BlobDamaged`] and
+    /// [`Error::Layout`] for the documents of the image.
     pub fn image(&self, name: Option<&str>, platform: Option<&Platform>) -> Result<PlatformImage> {
         let entries = self.entries(name)?;
         let default = Platform::default();
@@ -65,13 +65,13 @@ impl ImageLayout {
             (&[first, ..], [_]) => return Ok(images.swap_remove(first)),
             (&[only], _) if platform.is_some() => return Ok(images.swap_remove(only)),
             ([], _) => {}
-            _ => return Err(self.several(&entries)),
+            _ => return Err(self.ambiguous(None)?),
         }
         if let Some(missing) = containers.missing {
             return Err(missing);
         }
         if platform.is_none() && entries.len() > 1 {
-            return Err(self.several(&entries));
+            return Err(self.ambiguous(None)?);
         }
         images.clear();
         let mut all = Containers::new(self, &|_| true);
@@ -79,7 +79,8 @@ impl ImageLayout {
             all.visit(entry, &mut |image, manifest| self.add(image, manifest, &mut images))?;
         }
         let has: Vec<_> = images.iter().map(|image| image.configuration().platform()).collect();
-        Err(self.refuse(no_platform(platform.unwrap_or(&default), has.iter())))
+        let of = format!("{:?}", self.path());
+        Err(no_platform(of, platform.unwrap_or(&default), has.iter()))
     }
 
     /// Adds the image of this manifest, unless it is for no platform, as an attestation is.
@@ -107,7 +108,7 @@ impl ImageLayout {
         let mut entries = self.entries(name)?;
         match entries.len() {
             1 => Ok(entries.remove(0)),
-            _ => Err(self.several(&entries)),
+            _ => Err(self.ambiguous(name)?),
         }
     }
 
@@ -129,15 +130,12 @@ impl ImageLayout {
             },
         };
         match (name, entries.len()) {
-            (Some(name), 0) => {
-                let kind = if selector.digest.is_some() { "digest" } else { "tag" };
-                let names = self.names_there();
-                Err(self.refuse(format!("has no image with the {kind} {name:?}: {names}")))
-            }
-            (None, 0) => Err(self.refuse("has no image")),
-            (Some(name), 2..) => {
-                Err(self.refuse(format!("has several images with the tag {name:?}")))
-            }
+            (name, 0) => Err(Error::ImageNotFound {
+                path: self.path().to_owned(),
+                name: name.map(str::to_owned),
+                available: self.image_names()?,
+            }),
+            (Some(_), 2..) => Err(self.ambiguous(name)?),
             _ => Ok(entries),
         }
     }
@@ -158,17 +156,16 @@ impl ImageLayout {
         })
     }
 
-    fn several(&self, entries: &[Descriptor]) -> Error {
-        let has_tags = entries.iter().any(|entry| entry.annotations.contains_key(REF_NAME));
-        let by = if has_tags { "its tag" } else { "its digest (or platform)" };
-        let names = self.names_there();
-        self.refuse(format!("has several images: choose one by {by}; {names}"))
+    fn ambiguous(&self, name: Option<&str>) -> Result<Error> {
+        Ok(Error::ImageAmbiguous {
+            path: self.path().to_owned(),
+            name: name.map(str::to_owned),
+            available: self.image_names()?,
+        })
     }
 
-    /// Lists the names of the images, and the digests of images without a name.
-    fn names_there(&self) -> String {
-        const MOST: usize = 12;
-        let Ok(index) = self.index() else { return "its index cannot be read".to_owned() };
+    /// Returns the tags of the images; of an image without a tag, the digest and the platform.
+    fn image_names(&self) -> Result<Vec<String>> {
         let name = |entry: &Descriptor| match entry.annotations.get(REF_NAME) {
             Some(tag) => tag.clone(),
             None => {
@@ -176,13 +173,7 @@ impl ImageLayout {
                 entry.digest.to_string() + &platform.unwrap_or_default()
             }
         };
-        let mut names: Vec<String> = index.manifests.iter().map(name).collect();
-        let more = names.split_off(names.len().min(MOST)).len();
-        match (names.is_empty(), more) {
-            (true, _) => "it has none".to_owned(),
-            (false, 0) => format!("it has {}", names.join(", ")),
-            (false, more) => format!("it has {}, and {more} more", names.join(", ")),
-        }
+        Ok(self.index()?.manifests.iter().map(name).collect())
     }
 }
 

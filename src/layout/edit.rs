@@ -35,8 +35,8 @@ impl ImageLayout {
     ///
     /// # Errors
     ///
-    /// As [`image_layout`](crate::image_layout()), and [`Error::Layout`] for an archive. The layout
-    /// is then unchanged, except for blobs that no index names.
+    /// As [`image_layout`](crate::image_layout()), and [`Error::ReadOnlyArchive`]. The layout is
+    /// then unchanged, except for blobs that no index names.
     pub fn append<I: Into<Image>>(
         &mut self,
         images: impl IntoIterator<Item = I>,
@@ -93,16 +93,18 @@ impl ImageLayout {
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] if no entry matches; the message lists the existing tags.
+    /// [`Error::ImageNotFound`] if no entry matches.
     pub fn remove(&mut self, tag: &str) -> Result<()> {
         let (dir, write) = (self.folder()?.to_owned(), self.write);
         let stays = |entry: &Descriptor| is_named(entry, tag).map(|is_named| !is_named);
         if self.change(|layout| layout.edited(&stays, &[]), || Lock::shared(&dir, write))? {
             return Ok(());
         }
-        let tags = self.tags()?;
-        let has = if tags.is_empty() { "no tags".to_owned() } else { tags.join(", ") };
-        Err(Error::layout(&dir, format!("has no image with the tag {tag:?}: it has {has}")))
+        Err(Error::ImageNotFound {
+            path: dir,
+            name: Some(tag.to_owned()),
+            available: self.tags()?.into_iter().map(str::to_owned).collect(),
+        })
     }
 
     /// Removes every blob and recipe that no image refers to, and temporary files left by writers
@@ -245,17 +247,13 @@ impl ImageLayout {
     }
 
     pub(crate) fn folder(&self) -> Result<&Path> {
-        self.files.folder().ok_or_else(|| {
-            Error::layout(
-                self.path(),
-                "is an archive, which is only read: unpack it into a folder first",
-            )
-        })
+        self.files.folder().ok_or_else(|| Error::ReadOnlyArchive { path: self.path().to_owned() })
     }
 }
 
 /// The files removed by garbage collection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Collected {
     /// The paths of the removed files.
     pub files: Vec<PathBuf>,

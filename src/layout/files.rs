@@ -40,7 +40,11 @@ impl LayoutFiles {
     /// Opens a layout. A compressed archive is unpacked in the scratch folder.
     pub(crate) fn open(path: &Path, scratch: Option<&Path>) -> Result<Self> {
         let files = Self::open_damaged(path, scratch)?;
-        match files.archive.as_ref().and_then(|archive| archive.damage.as_ref()) {
+        let Some(archive) = &files.archive else { return Ok(files) };
+        match &archive.damage {
+            Some(reason) if archive.members.is_empty() && !archive.is_opaque => {
+                Err(Error::not_a_layout(path, reason))
+            }
             Some(reason) => Err(Error::layout(path, reason)),
             None => Ok(files),
         }
@@ -50,7 +54,7 @@ impl LayoutFiles {
     /// the damage.
     pub(crate) fn open_damaged(path: &Path, scratch: Option<&Path>) -> Result<Self> {
         let metadata = path.metadata().map_err(|cause| match cause.kind() {
-            io::ErrorKind::NotFound => Error::layout(
+            io::ErrorKind::NotFound => Error::not_a_layout(
                 path,
                 "does not exist: give the folder of an image layout, or an archive of images",
             ),
@@ -63,7 +67,7 @@ impl LayoutFiles {
                 let reason = format!(
                     "is a {kind}: give the folder of an image layout, or an archive of images"
                 );
-                return Err(Error::layout(path, reason));
+                return Err(Error::not_a_layout(path, reason));
             }
         };
         Ok(Self {

@@ -29,7 +29,7 @@ impl ImageLayout {
     ///
     /// [`Error::SourceOutdated`] and any other error from following a recipe, returned after all
     /// other blobs were built; [`Error::Write`]; [`Error::BlobMissing`], [`Error::BlobDamaged`] and
-    /// [`Error::Layout`] if a manifest or index cannot be read; [`Error::Layout`] for an archive.
+    /// [`Error::Layout`] if a manifest or index cannot be read; [`Error::ReadOnlyArchive`].
     pub fn fill(&self, pool: &Pool) -> Result<Vec<Descriptor>> {
         let dir = self.folder()?;
         let store = BlobStore::create(dir, false, self.write)?

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     basics::{Error, Result, json},
-    document::{INDEX, Index, MARKER, MediaType, marker},
+    document::{INDEX, Index, MARKER, MediaType, manifest::with_known_members, marker},
     image::Image,
     layout::{
         blob_store::BlobStore,
@@ -50,9 +50,9 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] if the directory is already an image layout; [`Error::Images`] if two images
-/// have the same name and platform; [`Error::Invalid`] for an invalid name or JSON that does not
-/// fit an index; any error from reading the sources of a described layer; [`Error::BlobDamaged`]
+/// [`Error::OutputExists`] if the directory is already an image layout; [`Error::Images`] if two
+/// images have the same name and platform; [`Error::Invalid`] for an invalid name or JSON that does
+/// not fit an index; any error from reading the sources of a described layer; [`Error::BlobDamaged`]
 /// for a blob that does not match its descriptor; and [`Error::Write`].
 pub fn image_layout<I: Into<Image>>(
     dir: impl AsRef<Path>,
@@ -61,7 +61,7 @@ pub fn image_layout<I: Into<Image>>(
 ) -> Result<ImageLayout> {
     let dir = dir.as_ref();
     let LayoutOptions { extra, pool, sparse, trust, write } = options.into();
-    let mut extra = json::with_known_keys("image index", extra, Index::MEMBERS)?;
+    let mut extra = with_known_members("image index", extra, Index::MEMBERS)?;
     extra.remove("manifests");
     let images = nest(images.into_iter().map(Into::into).collect(), extra.get("annotations"))?;
     let mut value = json!({ "schemaVersion": 2, "mediaType": MediaType::INDEX });
@@ -74,10 +74,8 @@ pub fn image_layout<I: Into<Image>>(
     let store = BlobStore::create(dir, sparse, write)?.knowing(&trust, &known);
     let _alone = Lock::index(dir, write)?;
     if fs::symlink_metadata(dir.join(INDEX)).is_ok() {
-        return Err(Error::layout(
-            dir,
-            "is an image layout already: append to it, or choose another folder",
-        ));
+        let reason = "is an image layout already: append to it, or choose another folder";
+        return Err(Error::OutputExists { path: dir.to_owned(), reason: reason.to_owned() });
     }
     store.put_all(&images, &pool.unwrap_or_else(Pool::available))?;
     replace(&dir.join(MARKER), &[&marker()], write)?;
@@ -92,6 +90,8 @@ pub fn image_layout<I: Into<Image>>(
 
 /// The options of [`image_layout`]. JSON converts into it.
 #[derive(Clone, Debug, Default)]
+#[must_use]
+#[non_exhaustive]
 pub struct LayoutOptions {
     /// JSON merged over the defaults of `index.json`; `null` changes nothing.
     pub extra: Value,

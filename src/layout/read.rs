@@ -38,8 +38,9 @@ impl ImageLayout {
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] if the path is not an image layout, or is an archive that is compressed as
-    /// a whole (see [`ImageLayout::open_in`]); [`Error::Read`] if it cannot be read.
+    /// [`Error::NotALayout`] if the path is not an image layout; [`Error::Layout`] for a damaged
+    /// one, and for an archive that is compressed as a whole (see [`ImageLayout::open_in`]);
+    /// [`Error::Read`] if it cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_files(LayoutFiles::open(path.as_ref(), None)?)
     }
@@ -184,8 +185,9 @@ impl ImageLayout {
         Ok(self.artifacts()?.into_iter().filter(|(_, manifest)| refers(manifest)).collect())
     }
 
-    /// Reads a document of the layout: an [`Index`], a [`Manifest`] or a [`Configuration`]. Its
-    /// size and digest are checked against the descriptor.
+    /// Reads a document of the layout: an [`Index`], a [`Manifest`] or a
+    /// [`Configuration`](crate::Configuration). Its size and digest are checked against the
+    /// descriptor.
     ///
     /// # Errors
     ///
@@ -205,7 +207,10 @@ impl ImageLayout {
 /// Reads the current bytes of the index.
 pub(crate) fn read_index(files: &LayoutFiles) -> Result<Vec<u8>> {
     if files.small_file(MARKER)?.is_none() {
-        return Err(Error::layout(&files.path, "has no oci-layout file: it is no image layout"));
+        return Err(Error::not_a_layout(
+            &files.path,
+            "has no oci-layout file: it is no image layout",
+        ));
     }
     let bytes = files.small_file(INDEX)?;
     bytes.ok_or_else(|| Error::layout(&files.path, "has no index.json: its making did not end"))

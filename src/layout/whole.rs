@@ -64,7 +64,7 @@ impl ImageLayout {
     ///
     /// # Errors
     ///
-    /// [`Error::Layout`] as [`ImageLayout::image`], and the other errors as
+    /// As [`ImageLayout::image`], and the other errors as
     /// [`ImageLayout::images`].
     pub fn whole_image(&self, name: Option<&str>) -> Result<Image> {
         self.with_blobs(&self.entry(name)?, &mut Shared::default())

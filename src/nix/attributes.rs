@@ -9,7 +9,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{
+        error::{Error, Result},
+        json,
+    },
+    document::descriptor::Platform,
     recipe::trust::RecipeTrust,
 };
 
@@ -69,6 +73,15 @@ impl Attributes {
     pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let value = self.members.get(name).cloned().unwrap_or_default();
         serde_json::from_value(value).map_err(|error| Error::invalid(name, error.to_string()))
+    }
+
+    /// Returns the attribute `platform`.
+    pub(crate) fn platform(&self) -> Result<Option<Platform>> {
+        let platform = match self.get("platform")? {
+            Value::Null => return Ok(None),
+            platform => json::with_known_keys("platform", platform, Platform::MEMBERS)?,
+        };
+        json::from_value("platform", platform.into()).map(Some)
     }
 
     /// Returns a list. A missing one is empty.

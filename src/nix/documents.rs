@@ -115,7 +115,7 @@ pub(crate) fn layers(attributes: &Attributes) -> Result<Vec<LayerFolder>> {
 }
 
 fn config(attributes: &Attributes, layers: &[LayerFolder]) -> Result<ImageConfig> {
-    let platform: Platform = attributes.get("platform")?;
+    let platform = attributes.platform()?.unwrap_or_default();
     let options = ConfigOptions {
         base: base(attributes, &platform)?,
         platform: Some(platform),
@@ -125,7 +125,7 @@ fn config(attributes: &Attributes, layers: &[LayerFolder]) -> Result<ImageConfig
         ..ConfigOptions::default()
     };
     let options = options
-        .merge_from("extraConfig, or config of ociBuildImage", attributes.get("extraConfig")?);
+        .merge_json_from("extraConfig, or config of ociBuildImage", attributes.get("extraConfig")?);
     let config = image::config::image_config(layers, options)?;
     say(config.warnings());
     Ok(config)

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use crate::{
     basics::error::Result,
-    document::descriptor::Platform,
-    folder::LayerFolder,
     nix::{attributes::Attributes, documents},
     pool::Pool,
     recipe::{base_files::BaseFiles, options::LayerOptions},
@@ -21,9 +19,9 @@ use crate::{
 /// [`Error::BlobDamaged`](crate::Error::BlobDamaged) if a layer is not a tar or does not match its
 /// digest.
 pub fn entries(attributes: &Attributes, pool: &Pool) -> Result<()> {
-    let platform = attributes.get::<Option<Platform>>("platform")?.unwrap_or_default();
-    let none = || BaseFiles::new([] as [LayerFolder; 0]);
-    let base = documents::base(attributes, &platform)?.as_ref().map_or_else(none, BaseFiles::from);
+    let platform = attributes.platform()?.unwrap_or_default();
+    let base = documents::base(attributes, &platform)?;
+    let base = base.as_ref().map_or_else(BaseFiles::default, BaseFiles::from);
     let all = documents::layers(attributes)?.into_iter().fold(base, BaseFiles::and);
     all.write(attributes.output(), pool)
 }

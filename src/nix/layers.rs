@@ -61,7 +61,7 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
 ///
 /// # Errors
 ///
-/// As [`layer_tar`] and [`closure_layers`](crate::closure_layers()).
+/// As `layer_tar` and [`closure_layers`](crate::closure_layers()).
 pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let LayerSpec { options, .. } = LayerSpec::from_value(attributes.get("spec")?)?;
     let options = entries::above(attributes, options)?;

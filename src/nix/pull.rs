@@ -19,7 +19,7 @@ use crate::{
 #[cfg(feature = "registry")]
 use crate::{
     blob::chunks,
-    document::descriptor::{Descriptor, MediaType, Platform},
+    document::descriptor::{Descriptor, MediaType},
     registry::{client::Client, download_pool, reference::Reference},
 };
 
@@ -31,7 +31,7 @@ use crate::{
 #[cfg(feature = "registry")]
 pub fn pull(attributes: &Attributes, client: Client, pool: &Pool) -> Result<()> {
     let (client, reference) = asked(attributes, client)?;
-    let platform: Option<Platform> = attributes.get("platform")?;
+    let platform = attributes.platform()?;
     let image = client.image(&reference, platform.as_ref())?;
     let tag = attributes.get::<Option<String>>("tag")?.or(reference.tag);
     let image = tag.into_iter().fold(image, Image::tagged);

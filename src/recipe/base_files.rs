@@ -34,9 +34,17 @@ use crate::{
 /// # Ok::<_, oci_layout::Error>(())
 /// ```
 #[derive(Clone)]
+#[must_use]
 pub struct BaseFiles {
     pub(crate) source: BaseSource,
     pub(crate) cache: Option<PathBuf>,
+}
+
+/// No layers.
+impl Default for BaseFiles {
+    fn default() -> Self {
+        Self { source: BaseSource::Layers(Vec::new()), cache: None }
+    }
 }
 
 #[derive(Clone)]

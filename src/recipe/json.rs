@@ -187,7 +187,7 @@ fn read_tar(descriptor: &Descriptor, diff_id: Option<Digest>, tar: Value) -> Res
     if prefixes.last().is_none() || prefixes.last() != diff_id.as_ref() {
         return Err(invalid(", diffId", "it differs from the digest of the tar"));
     }
-    if compression == Compression::NONE
+    if compression == Compression::None
         && (Some(descriptor.digest), descriptor.size) != (diff_id, size)
     {
         return Err(invalid(", descriptor", "it differs from the tar, which is not compressed"));

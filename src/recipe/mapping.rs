@@ -1,11 +1,6 @@
 //! File mappings: a source, a destination, and the attributes of the files.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
 
 /// One source and its destination.
 ///
@@ -22,7 +17,8 @@ use std::{
 /// ];
 /// # let _ = files;
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[must_use]
 pub struct FileMapping {
     /// Where the contents come from.
     pub source: Source,
@@ -48,7 +44,7 @@ pub struct FileMapping {
 }
 
 /// Where the contents of a mapping come from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Source {
     /// A file, or a folder whose contents land in the destination. A pipe is read as a file. This
@@ -81,7 +77,7 @@ pub enum Source {
 }
 
 /// One attribute of a file in a layer.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Attribute<T> {
     /// The default of the layer. For entries of a tar, the value in the tar.
     #[default]
@@ -93,7 +89,7 @@ pub enum Attribute<T> {
 }
 
 /// The mode, owner, time and extended attributes of the files of a mapping.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Attributes {
     /// Permission bits, including set-id and sticky bits. The default is 0755 for directories and
     /// executables, and 0644 for other files. For a source folder, the value applies to its files.
@@ -119,7 +115,8 @@ impl FileMapping {
         Self::from_source(Source::Path(source.into()), destination)
     }
 
-    /// A file or folder at the path that it has on this machine.
+    /// A file or folder at the path that it has on this machine. A relative path is relative to the
+    /// root of the layer: `target/app` becomes `/target/app`.
     pub fn at_source(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         Self::new(path.clone(), path)
@@ -242,12 +239,5 @@ impl FileMapping {
             Source::OpaqueWhiteout => "an opaque whiteout".to_owned(),
             Source::Tar(path) => format!("tar {path:?}"),
         }
-    }
-}
-
-/// A path stands for itself: it lands at its own path.
-impl<P: AsRef<Path>> From<P> for FileMapping {
-    fn from(path: P) -> Self {
-        Self::at_source(path.as_ref())
     }
 }

@@ -10,6 +10,8 @@ use crate::{
 /// Options for [`layer_tar`](crate::layer_tar()). The defaults describe a gzip layer without
 /// writing anything.
 #[derive(Clone, Debug)]
+#[must_use]
+#[non_exhaustive]
 pub struct LayerOptions {
     /// The compression. The default is gzip.
     pub compression: Compression,
@@ -68,7 +70,7 @@ pub struct LayerOptions {
 }
 
 /// The mode and owner of all paths that a glob matches.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PermissionRule {
     /// A glob on destinations, with or without a leading slash. `*` does not match `/`, but `**`
     /// does.
@@ -83,7 +85,8 @@ pub struct PermissionRule {
 
 /// What to do if two mappings provide different entries for the same path. Directories are always
 /// merged, and equal files count as one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum OnConflict {
     /// Returns an error that names both.
     #[default]
@@ -95,7 +98,8 @@ pub enum OnConflict {
 }
 
 /// How to treat files with several names (hard links). Hard links in a tar always stay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum HardLinks {
     /// Each name in a folder becomes a separate file.
     Copy,

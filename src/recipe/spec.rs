@@ -130,7 +130,7 @@ impl LayerSpec {
         let options = LayerOptions {
             compression: match spec.take("compression", string)?.as_deref() {
                 None => default.compression,
-                Some("") => Compression::NONE,
+                Some("") => Compression::None,
                 Some(text) => text.parse()?,
             },
             mtime: spec.take("mtime", seconds)?.unwrap_or(default.mtime),

@@ -43,6 +43,7 @@ use crate::{
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct RecipeTrust {
     all: bool,
     roots: Vec<PathBuf>,
@@ -95,6 +96,7 @@ impl RecipeTrust {
     }
 
     /// Whether a path leads below a root.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the program uses it"))]
     pub(crate) fn covers(&self, path: &Path) -> bool {
         self.all || is_below(path, &self.canonical_roots())
     }

@@ -109,7 +109,8 @@ impl Reader {
             (self.resumed_at, self.retries) = (self.position, 0);
         }
         if matches!(failure, Failure::Slow(_)) || !session.may_retry(self.retries, None) {
-            return Err(session.refuse(broken_off(failure, &blob_name(descriptor))).into());
+            let (kind, reason) = broken_off(failure, &blob_name(descriptor));
+            return Err(session.refuse(kind, reason).into());
         }
         self.retries += 1;
         let (response, from) = session.blob(descriptor, self.position)?;

@@ -11,6 +11,7 @@ use crate::{
 /// A registry client: its settings. Each call opens its own connections.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[must_use]
 pub struct Client {
     /// The credentials.
     pub credentials: Credentials,

@@ -10,7 +10,10 @@ use reqwest::{Method, Proxy, Request, RequestBuilder, Response, Url, redirect::P
 use tokio::{task::JoinHandle, time};
 
 use crate::{
-    basics::error::{Error, Result as OurResult},
+    basics::{
+        error::{Error, Result as OurResult},
+        registry_error::RegistryErrorKind,
+    },
     registry::{
         client::Client,
         failure::{Failure, Refusal, is_silent, lacks_tls, root},
@@ -43,7 +46,11 @@ pub(crate) struct Http {
 impl Http {
     /// For the registry of this reference.
     pub(crate) fn new(settings: &Client, reference: &Reference) -> OurResult<Self> {
-        let refuse = |reason: String| Error::Registry { reference: reference.to_string(), reason };
+        let refuse = |reason: String| Error::Registry {
+            reference: reference.to_string(),
+            kind: RegistryErrorKind::Local,
+            reason,
+        };
         let proxies = Arc::new(settings.proxies.clone().unwrap_or_else(Proxies::from_environment));
         let through = Arc::clone(&proxies);
         let tls = tls::config(settings, reference)?;

@@ -3,6 +3,7 @@
 use rustls::CertificateError;
 
 use crate::{
+    basics::{registry_error::RegistryErrorKind as Kind, report::Report},
     document::descriptor::{Descriptor, MediaType},
     registry::{
         failure::{
@@ -37,70 +38,92 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The message for a failure. It contains no addresses, because these may contain a signature
-    /// that is as good as a password.
-    pub(crate) fn sentence(&self, failure: &Failure) -> String {
+    /// The kind of a failure, and the message for it. The message contains no addresses, because
+    /// these may contain a signature that is as good as a password.
+    pub(crate) fn explain(&self, failure: &Failure) -> (Kind, String) {
         let Self { what, registry, .. } = self;
         match failure {
             Failure::Refused(refusal) => self.refused(refusal),
-            Failure::Denied(said) => self.denied(&quote(said)),
-            Failure::NoToken => "the registry's token service returned neither `token` nor \
-                                 `access_token`: try again later"
-                .to_owned(),
-            Failure::OtherBytes { expected, actual } if self.access == Access::Push => format!(
-                "the registry reports that it stored {actual} instead of {expected}: it is \
-                 damaged, or something between you and it is; push to another registry, or report \
-                 this to its administrator"
+            Failure::Denied(said) => (Kind::Unauthorized, self.denied(&quote(said))),
+            Failure::NoToken => (
+                Kind::InvalidResponse,
+                "the registry's token service returned neither `token` nor `access_token`: try \
+                 again later"
+                    .to_owned(),
             ),
-            Failure::OtherBytes { expected, actual } => format!(
-                "the registry sent {actual} instead of {expected}: it is damaged, or something \
-                 between you and it is; try again, or pull from another registry"
-            ),
-            Failure::Silent => {
-                format!("the registry did not respond to the request for {what}: try again later")
+            Failure::OtherBytes { expected, actual } => {
+                let reason = match self.access {
+                    Access::Push => format!(
+                        "the registry reports that it stored {actual} instead of {expected}: it is \
+                         damaged, or something between you and it is; push to another registry, or \
+                         report this to its administrator"
+                    ),
+                    Access::Pull => format!(
+                        "the registry sent {actual} instead of {expected}: it is damaged, or \
+                         something between you and it is; try again, or pull from another registry"
+                    ),
+                };
+                (Kind::Damaged, reason)
             }
-            Failure::Slow(least) => slow(*least, what),
+            Failure::Silent => (
+                Kind::TimedOut,
+                format!("the registry did not respond to the request for {what}: try again later"),
+            ),
+            Failure::Slow(least) => (Kind::TimedOut, slow(*least, what)),
             Failure::Request(error) => self.no_answer(error),
-            Failure::Odd(why) => self.odd(&printable(why)),
-            Failure::Again(why) => self.odd(why),
-            Failure::LacksForeign(refusal) => format!(
-                "the registry refuses {what} because of non-distributable layers, which are not \
-                 pushed{}: configure it to accept such layers, or push to another registry; \
-                 pushing again does not help",
-                quote(&refusal.message)
-            ),
-            Failure::Proxy(why) => format!(
-                "the proxy for {registry} cannot be used ({}): correct HTTPS_PROXY or HTTP_PROXY, \
-                 or add the registry to NO_PROXY",
-                printable(why)
-            ),
-            Failure::Ours(error) => error.to_string(),
+            Failure::Odd(why) => (Kind::InvalidResponse, self.odd(&printable(why))),
+            Failure::Again(why) => (Kind::InvalidResponse, self.odd(why)),
+            Failure::LacksForeign(refusal) => {
+                let reason = format!(
+                    "the registry refuses {what} because of non-distributable layers, which are \
+                     not pushed{}: configure it to accept such layers, or push to another \
+                     registry; pushing again does not help",
+                    quote(&refusal.message)
+                );
+                (Kind::Refused { status: refusal.status }, reason)
+            }
+            Failure::Proxy(why) => {
+                let reason = format!(
+                    "the proxy for {registry} cannot be used ({}): correct HTTPS_PROXY or \
+                     HTTP_PROXY, or add the registry to NO_PROXY",
+                    printable(why)
+                );
+                (Kind::Unreachable, reason)
+            }
+            Failure::Ours(error) => (Kind::Local, Report(error).to_string()),
         }
     }
 
-    fn no_answer(&self, error: &reqwest::Error) -> String {
+    fn no_answer(&self, error: &reqwest::Error) -> (Kind, String) {
         let Self { what, registry, .. } = self;
         let cause = root(error);
         match (tls_error(error), self.proxy) {
-            (Some(error), _) => self.tls(error, &cause),
-            (None, Some(proxy)) if error.is_connect() => format!(
-                "cannot connect to {registry} through the proxy {proxy} ({cause}): correct \
-                 HTTPS_PROXY or HTTP_PROXY, or add the registry to NO_PROXY"
-            ),
-            (None, None) if error.is_connect() => format!(
-                "cannot connect to {registry} ({cause}): correct its name, or check the network"
-            ),
+            (Some(error), _) => (Kind::Tls, self.tls(error, &cause)),
+            (None, Some(proxy)) if error.is_connect() => {
+                let reason = format!(
+                    "cannot connect to {registry} through the proxy {proxy} ({cause}): correct \
+                     HTTPS_PROXY or HTTP_PROXY, or add the registry to NO_PROXY"
+                );
+                (Kind::Unreachable, reason)
+            }
+            (None, None) if error.is_connect() => {
+                let reason = format!(
+                    "cannot connect to {registry} ({cause}): correct its name, or check the network"
+                );
+                (Kind::Unreachable, reason)
+            }
             (None, _) if has_broken_off(error) => {
                 let or = match self.is_plain {
                     true => ", or remove --plain-http if the registry uses TLS",
                     false => "",
                 };
-                format!(
+                let reason = format!(
                     "the connection was closed during the request for {what} ({cause}): try again \
                      later{or}"
-                )
+                );
+                (Kind::Interrupted, reason)
             }
-            _ => self.odd(&cause),
+            _ => (Kind::InvalidResponse, self.odd(&cause)),
         }
     }
 
@@ -205,91 +228,111 @@ impl Asked<'_> {
         }
     }
 
-    /// The message for an error response.
-    fn refused(&self, refusal: &Refusal) -> String {
-        let (what, said) = (self.what, quote(&refusal.message));
+    /// The kind of an error response, and the message for it.
+    fn refused(&self, refusal: &Refusal) -> (Kind, String) {
+        let (what, status, said) = (self.what, refusal.status, quote(&refusal.message));
         if speaks_tls(refusal) {
-            return "the registry uses TLS, but the request did not: remove --plain-http"
-                .to_owned();
+            let reason = "the registry uses TLS, but the request did not: remove --plain-http";
+            return (Kind::Tls, reason.to_owned());
         }
-        if refusal.status == 407 {
-            return format!(
+        if status == 407 {
+            let reason = format!(
                 "the proxy {} requires a login (status 407){said}: add USER:PASSWORD@ before its \
                  name in HTTPS_PROXY or HTTP_PROXY",
                 self.proxy.unwrap_or("between you and the registry"),
             );
+            return (Kind::Unreachable, reason);
         }
         if refusal.is_busy() {
             let wait = match refusal.retry_after {
                 Some(wait) => format!("in {} seconds", wait.as_secs()),
                 None => "later".to_owned(),
             };
-            return format!(
+            let reason = format!(
                 "the registry received too many requests, the last one for {what}: try again \
                  {wait}, or log in"
             );
+            return (Kind::TooManyRequests { retry_after: refusal.retry_after }, reason);
         }
-        if let Some(sentence) = self.unknown_login(refusal) {
-            return sentence;
+        if let Some(reason) = self.unknown_login(refusal) {
+            return (Kind::Unauthorized, reason);
         }
         let special = match self.access {
             Access::Push => self.refused_push(refusal, &said),
-            Access::Pull if refusal.has(&MISSING) => Some(missing(what)),
-            Access::Pull => None,
+            Access::Pull => refusal.has(&MISSING).then(|| (Kind::NotFound, missing(what))),
         };
-        if let Some(sentence) = special {
-            return sentence;
+        if let Some(special) = special {
+            return special;
         }
         if refusal.has(&["UNAUTHORIZED", "DENIED"]) {
-            return self.denied(&said);
+            return (no_access(refusal), self.denied(&said));
         }
-        match (refusal.status, self.access) {
-            (401 | 403, _) => self.denied(&said),
-            (500.., _) => format!(
-                "the registry failed with status {}{said} on the request for {what}: try again \
-                 later",
-                refusal.status
-            ),
-            (404, Access::Pull) => missing(what),
-            (status, Access::Pull) => match &*refusal.codes {
-                [] => format!(
-                    "the registry returned status {status}{said} for {what}: check that this is a \
-                     container registry"
-                ),
-                _ => format!("the registry refuses {what}{said}: correct the name"),
-            },
-            (404, Access::Push) => format!(
-                "the registry has no repository {}{said}: create it there first, or correct the \
-                 name",
-                self.repository
-            ),
+        let other = Kind::Refused { status };
+        match (status, self.access) {
+            (401 | 403, _) => (no_access(refusal), self.denied(&said)),
+            (500.., _) => {
+                let reason = format!(
+                    "the registry failed with status {status}{said} on the request for {what}: try \
+                     again later"
+                );
+                (Kind::Unavailable { status }, reason)
+            }
+            (404, Access::Pull) => (Kind::NotFound, missing(what)),
+            (_, Access::Pull) => {
+                let reason = match &*refusal.codes {
+                    [] => format!(
+                        "the registry returned status {status}{said} for {what}: check that this \
+                         is a container registry"
+                    ),
+                    _ => format!("the registry refuses {what}{said}: correct the name"),
+                };
+                (other, reason)
+            }
+            (404, Access::Push) => {
+                let reason = format!(
+                    "the registry has no repository {}{said}: create it there first, or correct \
+                     the name",
+                    self.repository
+                );
+                (Kind::NotFound, reason)
+            }
             (405, Access::Push) => {
-                format!("the registry does not accept pushes{said}: push to another registry")
+                let reason =
+                    format!("the registry does not accept pushes{said}: push to another registry");
+                (other, reason)
             }
             (413, Access::Push) => {
                 let or = if what.starts_with("blob") { ", or make smaller layers" } else { "" };
-                format!(
+                let reason = format!(
                     "{what} is too large for the registry, or for a proxy in front of it{said}: \
                      raise the limit{or}"
-                )
+                );
+                (Kind::TooLarge, reason)
             }
-            (status @ (409 | 412), Access::Push) if what.starts_with("tag ") => format!(
-                "the registry refuses {what} with status {status}{said}: if the tag is immutable, \
-                 push under another one; otherwise report this to its administrator"
-            ),
-            (status, Access::Push) => format!(
-                "the registry refuses {what} with status {status}{said}: push to another registry, \
-                 or report this to its administrator"
-            ),
+            (409 | 412, Access::Push) if what.starts_with("tag ") => {
+                let reason = format!(
+                    "the registry refuses {what} with status {status}{said}: if the tag is \
+                     immutable, push under another one; otherwise report this to its administrator"
+                );
+                (Kind::Conflict, reason)
+            }
+            (_, Access::Push) => {
+                let reason = format!(
+                    "the registry refuses {what} with status {status}{said}: push to another \
+                     registry, or report this to its administrator"
+                );
+                (other, reason)
+            }
         }
     }
 
-    /// The message for an error response to a push that its codes or its words explain.
-    fn refused_push(&self, refusal: &Refusal, said: &str) -> Option<String> {
+    /// The kind of an error response to a push that its codes or its words explain, and the message
+    /// for it.
+    fn refused_push(&self, refusal: &Refusal, said: &str) -> Option<(Kind, String)> {
         let Self { what, registry, .. } = self;
         let words = refusal.message.to_lowercase();
         if what.starts_with("tag ") && is_immutable(refusal, &words) {
-            return Some(match refusal.status {
+            let reason = match refusal.status {
                 401 | 403 => format!(
                     "the registry does not let you overwrite {what}{said}: push under another tag, \
                      or log in as a user who may overwrite it, with `docker login {registry}` or \
@@ -299,27 +342,41 @@ impl Asked<'_> {
                     "{what} names another image, and the registry does not let you overwrite \
                      it{said}: push under another tag, or remove the tag there or make it mutable"
                 ),
-            });
+            };
+            return Some((Kind::Conflict, reason));
         }
         // A registry without a code for this uses DENIED.
         if refusal.status == 507 || words.contains("quota") || words.contains("exceed") {
-            return Some(format!(
+            let reason = format!(
                 "the registry has no space for {what}{said}: remove unused images there, or raise \
                  its limit"
-            ));
+            );
+            return Some((Kind::TooLarge, reason));
         }
         if refusal.has(&["DIGEST_INVALID", "SIZE_INVALID"]) {
-            return Some(format!(
+            let reason = format!(
                 "the registry received {what} with other bytes than were sent{said}: something \
                  between you and it changes them; try again, or over another connection"
-            ));
+            );
+            return Some((Kind::Damaged, reason));
         }
         refusal.has(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"]).then(|| {
-            format!(
+            let reason = format!(
                 "the registry does not have a blob that {what} refers to{said}: push the image \
                  again"
-            )
+            );
+            (Kind::NotFound, reason)
         })
+    }
+}
+
+/// Whether a login is required, or the current one does not suffice.
+fn no_access(refusal: &Refusal) -> Kind {
+    match refusal.status {
+        401 => Kind::Unauthorized,
+        403 => Kind::Denied,
+        _ if refusal.has(&["UNAUTHORIZED"]) => Kind::Unauthorized,
+        _ => Kind::Denied,
     }
 }
 
@@ -390,15 +447,15 @@ pub(crate) fn is_foreign(Descriptor { media_type, urls, .. }: &Descriptor) -> bo
     media_type.to_oci().as_str().starts_with(MediaType::FOREIGN_LAYER.as_str()) || !urls.is_empty()
 }
 
-/// The message for a response that was interrupted.
-pub(crate) fn broken_off(failure: &Failure, what: &str) -> String {
-    let cause = match failure {
-        Failure::Slow(least) => return slow(*least, what),
-        Failure::Silent => " (timeout)".to_owned(),
-        Failure::Request(error) => format!(" ({})", root(error)),
-        _ => String::new(),
+/// The kind of an interruption of a response, and the message for it.
+pub(crate) fn broken_off(failure: &Failure, what: &str) -> (Kind, String) {
+    let (kind, cause) = match failure {
+        Failure::Slow(least) => return (Kind::TimedOut, slow(*least, what)),
+        Failure::Silent => (Kind::TimedOut, " (timeout)".to_owned()),
+        Failure::Request(error) => (Kind::Interrupted, format!(" ({})", root(error))),
+        _ => (Kind::Interrupted, String::new()),
     };
-    format!("the registry stopped sending {what}{cause}: try again later")
+    (kind, format!("the registry stopped sending {what}{cause}: try again later"))
 }
 
 fn slow(LeastRate { bytes, window }: LeastRate, what: &str) -> String {

@@ -11,7 +11,7 @@ use crate::registry::reference::is_localhost;
 
 /// The proxies for requests to registries. `localhost` and loopback addresses are always reached
 /// directly.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Proxies {
     /// The proxy for requests without TLS: `[SCHEME://][USER:PASSWORD@]HOST[:PORT]`. The scheme is

@@ -6,6 +6,7 @@ use crate::{
     basics::{
         digest::Digest,
         error::{Error, Result},
+        registry_error::RegistryErrorKind,
     },
     blob::traits::{Blob, MemoryBlob},
     document::{
@@ -28,8 +29,9 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::Registry`] if the registry cannot be reached, denies access, does not have the
-    /// image or has none for this platform, or sends an invalid response. [`Error::Invalid`] and
-    /// [`Error::Read`] for credentials. If a blob cannot be downloaded, reading it fails.
+    /// image, or sends an invalid response. [`Error::PlatformNotFound`] if it has no image for this
+    /// platform. [`Error::Invalid`] and [`Error::Read`] for credentials. If a blob cannot be
+    /// downloaded, reading it fails.
     pub fn image(&self, reference: &Reference, platform: Option<&Platform>) -> Result<Image> {
         let session = Arc::new(Session::open(self, reference)?);
         let image =
@@ -57,8 +59,8 @@ impl Client {
     /// the reference are ignored.
     ///
     /// # Errors
+    ///
     /// The errors of [`Client::image`].
-    /// As [`Client::image`].
     pub fn blob(&self, reference: &Reference, descriptor: &Descriptor) -> Result<Arc<dyn Blob>> {
         let session = Arc::new(Session::open(self, reference)?);
         session.counter.expect(descriptor.size);
@@ -152,14 +154,18 @@ impl Puller {
     }
 
     fn wrong_platform(&self, platform: &Platform, others: &[Platform]) -> Error {
-        let mut others: Vec<_> =
-            others.iter().filter(|other| !other.is_unknown()).map(Platform::to_string).collect();
-        others.dedup();
-        let others = if others.is_empty() { "no image".to_owned() } else { others.join(", ") };
-        self.session.refuse(format!(
-            "the image is not for {platform}, but for {others}: choose one of those, or another \
-             image"
-        ))
+        let others = others.iter().filter(|other| !other.is_unknown());
+        let mut available: Vec<_> = others.map(Platform::to_string).collect();
+        available.dedup();
+        Error::PlatformNotFound {
+            of: self.session.reference.to_string(),
+            platform: platform.to_string(),
+            available,
+        }
+    }
+
+    fn invalid(&self, reason: String) -> Error {
+        self.session.refuse(RegistryErrorKind::InvalidResponse, reason)
     }
 
     /// The platform of a container image.
@@ -171,7 +177,7 @@ impl Puller {
         let blob = |descriptor: &Descriptor| Ok(self.blob(descriptor));
         Image::of_manifest(bytes, manifest, blob).map_err(|error| match error {
             Error::Invalid { what, reason } => {
-                self.session.refuse(format!("the {what} of the image is invalid: {reason}"))
+                self.invalid(format!("the {what} of the image is invalid: {reason}"))
             }
             error => error,
         })
@@ -193,7 +199,7 @@ impl Puller {
         for entry in &index.manifests {
             if !entry.media_type.names_others() {
                 let Descriptor { digest, media_type, .. } = entry;
-                return Err(self.session.refuse(format!(
+                return Err(self.invalid(format!(
                     "the index refers to {digest} with the media type {media_type}, which is not \
                      supported: choose the image for one platform"
                 )));
@@ -224,14 +230,14 @@ impl Puller {
     fn read_entry(&self, entry: &Descriptor, depth: usize) -> Result<Found> {
         if depth >= MAX_DEPTH {
             let reason = format!("indexes are nested more than {MAX_DEPTH} deep");
-            return Err(self.session.refuse(reason));
+            return Err(self.invalid(reason));
         }
         let found = self.read(Some(entry.digest))?;
         let descriptor = found.bytes.descriptor();
         if descriptor.size != entry.size
             || descriptor.media_type.is_index() != entry.media_type.is_index()
         {
-            return Err(self.session.refuse(format!(
+            return Err(self.invalid(format!(
                 "the index describes {} as {} with {} bytes, but it is {} with {}: push the whole \
                  image again",
                 entry.digest, entry.media_type, entry.size, descriptor.media_type, descriptor.size
@@ -248,7 +254,7 @@ impl Puller {
             }
             Err(reason) => {
                 let digest = Digest::of(&bytes);
-                Err(self.session.refuse(format!("manifest {digest} is invalid: {reason}")))
+                Err(self.invalid(format!("manifest {digest} is invalid: {reason}")))
             }
         }
     }

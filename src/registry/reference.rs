@@ -22,7 +22,7 @@ use crate::{
 /// assert_eq!(reference.digest, None);
 /// # Ok::<_, oci_layout::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Reference {
     /// The host name or address of the registry, with its port if there is one: `docker.io`,

@@ -89,6 +89,7 @@ pub use crate::registry::serve::{event::Event, places::Limits, repository::Repos
 /// The endpoint builds a blob once for all clients that request it at about the same time, and
 /// keeps 16 MiB of it in memory. A client that reads slowly while others wait continues in a
 /// separate build.
+#[must_use]
 pub struct Endpoint {
     repositories: BTreeMap<String, Arc<Repository>>,
     authorities: Authorities,

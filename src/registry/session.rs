@@ -19,6 +19,7 @@ use crate::{
     basics::{
         digest::Digest,
         error::{Error, Result},
+        registry_error::RegistryErrorKind,
     },
     document::{
         descriptor::{Descriptor, MediaType},
@@ -79,6 +80,7 @@ impl Session {
         let address = |scheme: &str, path: &str| {
             Url::parse(&format!("{scheme}://{host}/v2/{path}")).map_err(|error| Error::Registry {
                 reference: reference.to_string(),
+                kind: RegistryErrorKind::Local,
                 reason: format!("invalid registry name ({error}): correct it"),
             })
         };
@@ -226,9 +228,10 @@ impl Session {
             }
         };
         let too_large = || {
-            self.refuse(format!(
+            let reason = format!(
                 "{what} is larger than {MAX_DOCUMENT} bytes, the maximum size of a document"
-            ))
+            );
+            self.refuse(RegistryErrorKind::InvalidResponse, reason)
         };
         self.attempt(&what, get)?.ok_or_else(too_large)
     }
@@ -283,7 +286,8 @@ impl Session {
                     proxy: proxy.as_deref(),
                     is_plain: self.is_plain,
                 };
-                return Err(self.refuse(asked.sentence(&failure)));
+                let (kind, reason) = asked.explain(&failure);
+                return Err(self.refuse(kind, reason));
             }
         }
         unreachable!("the last retry returns")
@@ -317,9 +321,9 @@ impl Session {
     }
 
     /// The reason may contain text from the registry, so control characters are replaced.
-    pub(crate) fn refuse(&self, reason: impl Into<String>) -> Error {
+    pub(crate) fn refuse(&self, kind: RegistryErrorKind, reason: impl Into<String>) -> Error {
         let reason = reason.into().replace(char::is_control, " ");
-        Error::Registry { reference: self.reference.to_string(), reason }
+        Error::Registry { reference: self.reference.to_string(), kind, reason }
     }
 }
 

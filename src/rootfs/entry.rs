@@ -8,7 +8,7 @@ use crate::tarfile::reader::TarEntry;
 
 /// A file, directory, link or device of an image, as the topmost layer that contains it describes
 /// it. Names that are hard links of each other share one entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FileEntry {
     /// The type, and what only that type has.
@@ -30,7 +30,7 @@ pub struct FileEntry {
 }
 
 /// The type of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FileKind {
     /// A regular file.

@@ -40,8 +40,8 @@ const SMALL: u64 = 1 << 20;
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] if the directory is not empty, [`Error::Write`] for what the system refuses,
-/// and the errors of reading the layers. The directory then contains a part of the files.
+/// [`Error::OutputExists`] if the directory is not empty, [`Error::Write`] for what the system
+/// refuses, and the errors of reading the layers. The directory then contains a part of the files.
 pub fn unpack<B: Blob>(
     layers: impl IntoIterator<Item = B>,
     directory: impl AsRef<Path>,

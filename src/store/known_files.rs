@@ -156,7 +156,7 @@ mod tests {
     use std::{io::Read, os::unix::fs::FileExt, thread};
 
     use super::*;
-    use crate::document::descriptor::MediaType;
+    use crate::{basics::report::Report, document::descriptor::MediaType};
 
     const BYTES: &[u8] = b"the bytes of a blob";
 
@@ -212,7 +212,7 @@ mod tests {
         }
         // A reader that is already open notices the change.
         let error = checked.read(&mut [0; 8]).unwrap_err();
-        assert!(error.to_string().contains(CHANGED), "{error}");
+        assert!(Report(&error).to_string().contains(CHANGED), "{error}");
     }
 
     #[test]

@@ -18,7 +18,9 @@ use crate::basics::{Error, Result};
 /// let scratch = WriteOptions::default().sync(false);
 /// assert!(scratch.lock && !scratch.sync);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use]
+#[non_exhaustive]
 pub struct WriteOptions {
     /// Whether all data is on disk when a function returns. The default is true. Blobs are synced
     /// before they get their names, then the directories, then the index, so that a power loss at

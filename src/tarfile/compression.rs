@@ -22,7 +22,7 @@ use crate::{
 /// use oci_layout::Compression;
 /// assert_eq!("zstd:9".parse::<Compression>()?, Compression::Zstd { level: 9 });
 /// assert_eq!(Compression::default(), "gzip".parse()?);
-/// assert_eq!(Compression::NONE.to_string(), "none");
+/// assert_eq!(Compression::None.to_string(), "none");
 /// # Ok::<_, oci_layout::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,8 +43,6 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// No compression.
-    pub const NONE: Self = Self::None;
     /// gzip at its default level, 5. At this level, libdeflate makes blobs at most as large as
     /// `pigz -6`.
     pub const GZIP: Self = Self::Gzip { level: 5 };

@@ -6,6 +6,7 @@ use crate::{
     basics::{
         digest::{Digest, HashRead},
         error::Error,
+        report::Report,
     },
     document::descriptor::MediaType,
     layout::files::LayoutFiles,
@@ -68,8 +69,8 @@ pub(crate) fn read_over(reader: &mut impl Read) -> io::Result<()> {
     }
 }
 
-pub(crate) fn unreadable(cause: impl std::fmt::Display) -> Defect {
-    Defect::Unreadable { cause: cause.to_string() }
+pub(crate) fn unreadable(error: impl std::error::Error + 'static) -> Defect {
+    Defect::Unreadable { cause: Report(&error).to_string() }
 }
 
 pub(crate) fn compare_bytes(bytes: impl Read, digest: Digest) -> Result<u64, Defect> {

@@ -1,7 +1,7 @@
 //! The defects that verification reports. Each has a stable name for programs and a message for
 //! people.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use crate::{basics::digest::Digest, document::descriptor::MediaType};
 
@@ -14,6 +14,12 @@ pub enum Severity {
     Warning,
     /// The layout violates the specification, or readers reject it.
     Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl Severity {

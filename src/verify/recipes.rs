@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    basics::{digest::Digest, error::Error},
+    basics::{digest::Digest, error::Error, report::Report},
     blob::traits::Blob,
     document::layout_paths::{RECIPES, recipe_name},
     layer::lazy::open_with,
@@ -38,7 +38,8 @@ pub(crate) fn check(
         if said.size > limit {
             return Err(Defect::TooLarge { size: said.size, limit });
         }
-        untrusted.map_err(|error| Defect::RecipeNotFollowed { reason: error.to_string() })?;
+        untrusted
+            .map_err(|error| Defect::RecipeNotFollowed { reason: Report(&error).to_string() })?;
         let bytes = open_with(&recipe, &reading.pool).map_err(unreadable)?;
         let bytes = Box::new(Latched { reader: bytes.take(limit), failed: None });
         return layer::read(blob, bytes, reading, contents);
@@ -98,8 +99,9 @@ pub(crate) fn check_others(files: &LayoutFiles, needed: &HashSet<Digest>, findin
 
 fn read(files: &LayoutFiles, digest: Digest) -> Result<Recipe, Defect> {
     expect_file(files, &recipe_name(digest))?;
-    let recipe =
-        files.recipe(digest).map_err(|error| Defect::RecipeWrong { reason: error.to_string() })?;
+    let recipe = files
+        .recipe(digest)
+        .map_err(|error| Defect::RecipeWrong { reason: Report(&error).to_string() })?;
     recipe.ok_or(Defect::FileMissing)
 }
 
@@ -117,7 +119,7 @@ impl<R: Read> Read for Latched<R> {
         }
         self.reader.read(buffer).inspect_err(|cause| {
             if cause.kind() != io::ErrorKind::Interrupted {
-                self.failed = Some(cause.to_string());
+                self.failed = Some(Report(cause).to_string());
             }
         })
     }

@@ -58,8 +58,8 @@ pub struct Repair {
 ///
 /// # Errors
 ///
-/// [`Error::Layout`] for an archive, and if `index.json` cannot be read; [`Error::Write`]; and as
-/// [`verify`](crate::verify()). A blob that cannot be obtained is not an error: see
+/// [`Error::ReadOnlyArchive`]; [`Error::Layout`] if `index.json` cannot be read; [`Error::Write`];
+/// and as [`verify`](crate::verify()). A blob that cannot be obtained is not an error: see
 /// [`Repair::failed`].
 pub fn repair(
     path: impl AsRef<Path>,

@@ -9,7 +9,10 @@ use std::{
 use flate2::bufread::MultiGzDecoder;
 
 use crate::{
-    basics::digest::{Digest, HashRead},
+    basics::{
+        digest::{Digest, HashRead},
+        report::Report,
+    },
     tarfile::{decompress, reader::is_tar_header},
     verify::{
         blob_use::{read_over, unreadable},
@@ -129,7 +132,7 @@ impl<'a> Unpack<'a> {
         Ok(Blob { digest, size, defect: self.defect })
     }
 
-    fn damaged(&self, error: &io::Error) -> Defect {
+    fn damaged(&self, error: io::Error) -> Defect {
         let codec = match self.decoder {
             Decoder::None(_) | Decoder::Closed(_) => return unreadable(error),
             Decoder::Gzip(_) => "gzip",
@@ -138,7 +141,7 @@ impl<'a> Unpack<'a> {
         };
         let reason = match error.kind() {
             io::ErrorKind::UnexpectedEof => "it is truncated, or other bytes follow it".to_owned(),
-            _ => error.to_string(),
+            _ => Report(&error).to_string(),
         };
         Defect::CompressionDamaged { codec, offset: self.limit - self.left, reason }
     }
@@ -169,7 +172,7 @@ impl Read for Unpack<'_> {
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
             Err(error) => {
-                self.defect = Some(self.damaged(&error));
+                self.defect = Some(self.damaged(error));
                 Ok(0)
             }
         }

@@ -91,9 +91,9 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Layout`](crate::Error::Layout) if the path does not exist, or is neither a folder nor a
-/// file, and [`Error::Read`](crate::Error::Read) if it cannot be opened. Every other problem is a
-/// finding.
+/// [`Error::NotALayout`](crate::Error::NotALayout) if the path does not exist, or is neither a
+/// folder nor a file, and [`Error::Read`](crate::Error::Read) if it cannot be opened. Every other
+/// problem is a finding.
 pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Finding>> {
     // Locked before anything is read, so that the blobs of the index are not collected.
     let _lock = ReadLock::new(path.as_ref());
@@ -147,6 +147,7 @@ const MAX_FINDINGS: usize = 10_000;
 /// The options of [`verify`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[must_use]
 pub struct VerifyOptions {
     /// The thread pool. The default has as many threads as this process may run at once. Each
     /// thread reads one layer; with two or more threads, each layer is also decompressed ahead of

@@ -99,9 +99,8 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ("build -f app --extra ] -o out", "\"]\": not JSON: expected value at line 1 column 1"),
         (
             "build -f app --extra {\"entripoint\":1} -o out",
-            "image configuration (set by --extra): unknown member \"entripoint\"; expected one of \
-             created, author, architecture, os, os.version, os.features, variant, config, rootfs, \
-             history",
+            "image configuration (set by --extra): unknown member \"entripoint\"; did you mean \
+             \"config.Entrypoint\"?",
         ),
         (
             "build -f app --base none -o out",

@@ -23,7 +23,7 @@ use std::{
 };
 
 use oci_layout::{
-    Blob, Compression, Digest, FileMapping, ImageLayout, LayerOptions, MediaType, layer_tar,
+    Blob, Compression, Digest, FileMapping, ImageLayout, LayerOptions, MediaType, Report, layer_tar,
 };
 use tar::EntryType;
 
@@ -57,7 +57,7 @@ pub fn decoded(blob: &(impl Blob + ?Sized)) -> Vec<u8> {
 /// The tar that these files make.
 #[track_caller]
 pub fn tar_of(files: impl IntoIterator<Item = FileMapping>, options: LayerOptions) -> Vec<u8> {
-    bytes(&layer_tar(files, options.compression(Compression::NONE)).unwrap())
+    bytes(&layer_tar(files, options.compression(Compression::None)).unwrap())
 }
 
 /// The members of the tar that these files make, one a line.
@@ -171,7 +171,7 @@ pub fn assert_whole(layout: &ImageLayout) {
 pub fn message<T>(result: oci_layout::Result<T>) -> String {
     match result {
         Ok(_) => panic!("this was to fail"),
-        Err(error) => error.to_string(),
+        Err(error) => Report(&error).to_string(),
     }
 }
 
@@ -254,7 +254,7 @@ pub fn image(
     files: impl IntoIterator<Item = FileMapping>,
     config: serde_json::Value,
 ) -> oci_layout::ImageManifest {
-    let layer = layer_tar(files, Compression::NONE).unwrap();
+    let layer = layer_tar(files, Compression::None).unwrap();
     let config = oci_layout::image_config([&layer], config).unwrap();
     oci_layout::image_manifest(
         config,
@@ -267,7 +267,7 @@ pub fn image(
 /// An image for this platform of one file, without compression, that says so.
 #[track_caller]
 pub fn image_for(platform: &str) -> oci_layout::ImageManifest {
-    let layer = layer_tar([FileMapping::text(platform, "/platform")], Compression::NONE).unwrap();
+    let layer = layer_tar([FileMapping::text(platform, "/platform")], Compression::None).unwrap();
     let options = oci_layout::ConfigOptions::default().platform(platform.parse().unwrap());
     let config = oci_layout::image_config([&layer], options).unwrap();
     oci_layout::image_manifest(config, [layer], serde_json::json!({})).unwrap()

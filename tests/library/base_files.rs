@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 /// A layer of these files as a base, or on top of one.
 fn layer(files: impl IntoIterator<Item = FileMapping>) -> MemoryBlob {
-    let layer = layer_tar(files, LayerOptions::from(Compression::NONE)).unwrap();
+    let layer = layer_tar(files, LayerOptions::from(Compression::None)).unwrap();
     MemoryBlob::new(MediaType::LAYER, bytes(&layer))
 }
 
@@ -790,7 +790,7 @@ fn a_recipe_records_what_it_needs_of_the_base() {
 fn a_layer_that_was_made_without_its_base_is_found_out() {
     let base = root();
     let found = |files: Vec<FileMapping>| -> Vec<String> {
-        let layer = layer_tar(files, LayerOptions::from(Compression::NONE)).unwrap();
+        let layer = layer_tar(files, LayerOptions::from(Compression::None)).unwrap();
         let warnings = base.check(&layer).unwrap().into_iter();
         let name = |warning| match warning {
             Warning::LinkReplaced { path, target } => format!("link {path:?} {target:?}"),

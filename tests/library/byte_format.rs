@@ -20,7 +20,7 @@ fn other_programs_find_the_same_digests() {
         format!("sha256:{}", String::from_utf8(output).unwrap().split(' ').next().unwrap())
     };
     for (compression, decode) in [
-        (Compression::NONE, "cat"),
+        (Compression::None, "cat"),
         (Compression::GZIP, "gzip -dc"),
         (Compression::ZSTD, "zstd -dcq"),
         (Compression::Gzip { level: 12 }, "pigz -dc"),
@@ -45,7 +45,7 @@ fn other_programs_find_the_same_digests() {
 /// MiB.
 #[test]
 fn gzip_members_are_blocks_of_the_tar() {
-    let tar = bytes(&layer_tar(rich_tree(), Compression::NONE).unwrap());
+    let tar = bytes(&layer_tar(rich_tree(), Compression::None).unwrap());
     let blob = bytes(&layer_tar(rich_tree(), Compression::GZIP).unwrap());
     let mut rest = &blob[..];
     for block in tar.chunks(1 << 20) {
@@ -67,7 +67,7 @@ fn zstd_frames_are_blocks_of_the_tar() {
         let more = oci_layout::FileMapping::bytes(common::text(4 << 20, 3), "/more");
         rich_tree().into_iter().chain([more])
     };
-    let tar = bytes(&layer_tar(files(), Compression::NONE).unwrap());
+    let tar = bytes(&layer_tar(files(), Compression::None).unwrap());
     let blob = bytes(&layer_tar(files(), Compression::ZSTD).unwrap());
     let mut rest = &blob[..];
     for block in tar.chunks(4 << 20) {

@@ -70,7 +70,7 @@ fn realistic(count: usize, seed: u64) -> Vec<(String, u64, Vec<usize>)> {
 }
 
 fn at_most(max_layers: usize) -> ClosureOptions {
-    ClosureOptions { max_layers, ..ClosureOptions::default() }
+    ClosureOptions::default().max_layers(max_layers)
 }
 
 /// The layers, after a look at what holds for every split.
@@ -245,7 +245,7 @@ proptest! {
         let path_at = |index: &prop::sample::Index| PathBuf::from(&paths[index.index(count)].0);
         let together: Vec<Vec<_>> = together.iter().map(|list| list.iter().map(path_at).collect()).collect();
         let alone: Vec<_> = alone.iter().map(path_at).collect();
-        let hinted = ClosureOptions { max_layers, alone: alone.clone(), together: together.clone() };
+        let hinted = at_most(max_layers).alone(alone.clone()).together(together.clone());
         match closure_layers(&graph, &hinted) {
             Ok(_) => {
                 let layers = layers(&graph, &hinted);
@@ -284,10 +284,9 @@ fn hints_are_followed() {
         ("app", 50, &["library", "locales"]),
     ]);
     let path = |name: &&str| full(&graph, name);
-    let with = |alone: &[&str], together: &[&[&str]], max_layers| ClosureOptions {
-        max_layers,
-        alone: alone.iter().map(path).collect(),
-        together: together.iter().map(|list| list.iter().map(path).collect()).collect(),
+    let with = |alone: &[&str], together: &[&[&str]], max_layers| {
+        let together = together.iter().map(|list| list.iter().map(path).collect());
+        at_most(max_layers).alone(alone.iter().map(path)).together(together)
     };
     assert_eq!(
         names(&graph, &with(&["locales"], &[], 2)),
@@ -314,13 +313,9 @@ fn hints_are_followed() {
             "allow 3, or let fewer paths stand alone",
         ),
         (with(&[], &[], 0), "at most 0 layers", "allow"),
+        (at_most(20).alone(["/nix/store/none"]), "none", "not in the reference graph"),
         (
-            ClosureOptions { alone: vec!["/nix/store/none".into()], ..at_most(20) },
-            "none",
-            "not in the reference graph",
-        ),
-        (
-            ClosureOptions { together: vec![vec!["/nix/store/none".into()]], ..at_most(20) },
+            at_most(20).together([vec!["/nix/store/none".into()]]),
             "none",
             "not in the reference graph",
         ),

@@ -95,7 +95,7 @@ fn two_mappings_on_one_path() {
                     assert_eq!(swapped, merged, "{first}{second}");
                 }
                 '!' => {
-                    let said = message(layer_tar(both(), Compression::NONE));
+                    let said = message(layer_tar(both(), Compression::None));
                     assert!(
                         said.starts_with("\"/x\" is provided twice, by "),
                         "{first}{second}: {said}"
@@ -156,7 +156,7 @@ fn a_link_is_no_parent() {
     let files =
         [FileMapping::symlink("usr/lib", "/lib"), FileMapping::text("", "/lib/deep/down/x")];
     assert_eq!(
-        message(layer_tar(files, Compression::NONE)),
+        message(layer_tar(files, Compression::None)),
         "\"/lib\" is provided twice, by a link to \"usr/lib\" (a symbolic link, mode 0777, owner \
          0:0) and by a text of 0 bytes: remove one, exclude the path from it, or choose a conflict \
          policy (first or last wins)"
@@ -180,7 +180,7 @@ fn files_are_equal_or_not() {
     );
     let (one, path) = (dir.path().join("one"), dir.path().join("other"));
     assert_eq!(
-        message(layer_tar([file("one"), file("other")], Compression::NONE)),
+        message(layer_tar([file("one"), file("other")], Compression::None)),
         format!(
             "\"/x\" is provided twice, by {one:?} and by {path:?}: remove one, exclude the path \
              from it, or choose a conflict policy (first or last wins)"
@@ -195,7 +195,7 @@ fn files_are_equal_or_not() {
         text().xattr("user.a", ""),
     ] {
         assert!(
-            message(layer_tar([text(), other], Compression::NONE))
+            message(layer_tar([text(), other], Compression::None))
                 .starts_with("\"/x\" is provided twice")
         );
     }

@@ -24,7 +24,7 @@ fn digest_of(mut reader: impl Read) -> Digest {
 #[test]
 fn two_can_be_read_in_any_order_with_one_thread() {
     let pool = Pool::new(1);
-    let layers = ["/a", "/b", "/c"].map(|name| described(name, &pool, Compression::NONE));
+    let layers = ["/a", "/b", "/c"].map(|name| described(name, &pool, Compression::None));
     let mut readers = layers.each_ref().map(|layer| layer.open().unwrap());
     for reader in &mut readers {
         reader.read_exact(&mut [0; 700]).unwrap();
@@ -39,7 +39,7 @@ fn two_can_be_read_in_any_order_with_one_thread() {
 #[test]
 fn a_described_layer_is_the_blob_that_a_stored_one_writes() {
     let dir = tempfile::tempdir().unwrap();
-    for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
+    for compression in [Compression::None, Compression::GZIP, Compression::ZSTD] {
         let pool = Pool::new(3);
         let described = described("/a", &pool, compression);
         let noise: Vec<u8> =
@@ -56,7 +56,7 @@ fn a_described_layer_is_the_blob_that_a_stored_one_writes() {
 #[test]
 fn a_layer_gives_its_uncompressed_bytes() {
     let dir = tempfile::tempdir().unwrap();
-    for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
+    for compression in [Compression::None, Compression::GZIP, Compression::ZSTD] {
         let files = || [FileMapping::text("hello", "/etc/motd")];
         let options = LayerOptions::from(compression);
         let layers =

@@ -101,7 +101,7 @@ fn names_of_every_length_and_kind() {
     }
     let layer = layer_tar(
         [FileMapping::new(&source, "/")],
-        LayerOptions::from(Compression::NONE).store(dir.path().join("layout")),
+        LayerOptions::from(Compression::None).store(dir.path().join("layout")),
     );
     let mut found = python_lists(layer.unwrap().file().unwrap());
     // The order is another test's.
@@ -182,7 +182,7 @@ fn sizes_at_every_boundary() {
         let contents = text(size, 5);
         fs::write(&source, &contents).unwrap();
         let tar_size = 512 + size.next_multiple_of(512) + 1024;
-        for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
+        for compression in [Compression::None, Compression::GZIP, Compression::ZSTD] {
             let layer = layer_tar([FileMapping::new(&source, "/f")], compression).unwrap();
             let tar = decoded(&layer);
             assert_eq!(
@@ -208,7 +208,7 @@ fn a_file_above_eight_gibibytes() {
     let source = File::create(dir.path().join("sparse")).unwrap();
     source.set_len(size).unwrap();
     source.write_all_at(b"begin", 0).unwrap();
-    let layer = layer_tar([FileMapping::new(dir.path(), "/")], Compression::NONE).unwrap();
+    let layer = layer_tar([FileMapping::new(dir.path(), "/")], Compression::None).unwrap();
     let tar_size = 3 * 512 + size.next_multiple_of(512) + 1024;
     assert_eq!((layer.tar_size(), layer.descriptor().size), (tar_size, tar_size));
     assert_eq!(layer.diff_id(), layer.descriptor().digest);
@@ -224,7 +224,7 @@ fn a_file_above_eight_gibibytes() {
 
 #[test]
 fn nothing_at_all() {
-    let layer = layer_tar(Vec::<FileMapping>::new(), Compression::NONE).unwrap();
+    let layer = layer_tar(Vec::<FileMapping>::new(), Compression::None).unwrap();
     assert_eq!(bytes(&layer), [0; 1024]);
     // As `head -c 1024 /dev/zero | sha256sum` says.
     let empty = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
@@ -260,7 +260,7 @@ fn a_hundred_thousand_files() {
                 .unwrap();
         }
     }
-    let layer = layer_tar([FileMapping::new(dir.path(), "/")], Compression::NONE).unwrap();
+    let layer = layer_tar([FileMapping::new(dir.path(), "/")], Compression::None).unwrap();
     assert_eq!(layer.tar_size(), 100 * 512 + 100_000 * 1024 + 1024);
     let tar = bytes(&layer);
     let mut count = 0;

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{self, Read},
     os::unix::{fs::symlink, net::UnixListener},
     path::Path,
 };
@@ -12,7 +12,8 @@ use crate::common::{self, behind, child, child_argument, files_in, image, messag
 use oci_layout::{
     BYTE_FORMAT, Blob, Compression, ConfigOptions, Descriptor, Digest, Error, FileBlob,
     FileMapping, ImageLayout, Layer, LayerOptions, MediaType, Platform, Pool, Progress, Recipe,
-    Result, artifact_manifest, image_config, image_index, image_layout, image_manifest, layer_tar,
+    Report, Result, artifact_manifest, image_config, image_index, image_layout, image_manifest,
+    layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -20,12 +21,12 @@ use tempfile::TempDir;
 /// What making a layer of this says.
 #[track_caller]
 fn of_layer(mapping: FileMapping) -> String {
-    message(layer_tar([mapping], Compression::NONE))
+    message(layer_tar([mapping], Compression::None))
 }
 
 #[track_caller]
 fn of_config(extra: Value) -> String {
-    let layer = layer_tar([FileMapping::text("", "/x")], Compression::NONE).unwrap();
+    let layer = layer_tar([FileMapping::text("", "/x")], Compression::None).unwrap();
     message(image_config([&layer], extra))
 }
 
@@ -107,7 +108,7 @@ fn mappings() {
     );
     let files = [FileMapping::text("one", "/a"), FileMapping::symlink("x", "/a")];
     assert_eq!(
-        message(layer_tar(files, Compression::NONE)),
+        message(layer_tar(files, Compression::None)),
         "\"/a\" is provided twice, by a text of 3 bytes and by a link to \"x\" (a symbolic link, \
          mode 0777, owner 0:0): remove one, exclude the path from it, or choose a conflict policy \
          (first or last wins)"
@@ -219,14 +220,35 @@ fn configurations() {
     );
     assert_eq!(
         of_config(json!({ "entrypoint": [] })),
-        "image configuration (set by the options): unknown member \"entrypoint\"; expected one of \
+        "image configuration (set by the options): unknown member \"entrypoint\"; did you mean \
+         \"config.Entrypoint\"?"
+    );
+    assert_eq!(
+        of_config(json!({ "command": [] })),
+        "image configuration (set by the options): unknown member \"command\"; expected one of \
          created, author, architecture, os, os.version, os.features, variant, config, rootfs, \
          history"
     );
+    for (config, place, closest) in [
+        (json!({ "config": { "Entripoint": [] } }), "config", "Entrypoint"),
+        (
+            json!({ "config": { "Healthcheck": { "Intervall": 0 } } }),
+            "config.Healthcheck",
+            "Interval",
+        ),
+        (json!({ "history": [{}, { "create_by": "x" }] }), "history[1]", "created_by"),
+    ] {
+        let said = of_config(config);
+        assert!(
+            said.starts_with(&format!("image configuration, {place} (set by the options): "))
+                && said.ends_with(&format!("; did you mean {closest:?}?")),
+            "{said}"
+        );
+    }
     assert_eq!(
         of_config(json!({ "config": { "cmd": [], "CMD": [] } })),
-        "image configuration (set by the options): member \"Cmd\" is given twice, in different \
-         cases: keep one"
+        "image configuration, config (set by the options): member \"Cmd\" is given twice, in \
+         different cases: keep one"
     );
     assert_eq!(
         of_config(json!({ "config": { "Env": ["PATH"] } })),
@@ -258,7 +280,7 @@ fn configurations() {
 
 #[test]
 fn manifests_indexes_and_names() {
-    let layer = |text: &str| layer_tar([FileMapping::text(text, "/x")], Compression::NONE).unwrap();
+    let layer = |text: &str| layer_tar([FileMapping::text(text, "/x")], Compression::None).unwrap();
     let (one, other) = (layer("one"), layer("other"));
     let config = image_config([&one], json!({})).unwrap();
     assert_eq!(
@@ -285,6 +307,33 @@ fn manifests_indexes_and_names() {
         "image manifest: its mediaType is \"x/y\", but must be \
          application/vnd.oci.image.manifest.v1+json: remove it"
     );
+    for (extra, said) in [
+        (
+            json!({ "annotation": {} }),
+            "image manifest: unknown member \"annotation\"; did you mean \"annotations\"?",
+        ),
+        (
+            json!({ "annotations": { "a": 1 } }),
+            "image manifest, annotations.a: invalid type: integer `1`, expected a string: correct \
+             the JSON given for it",
+        ),
+        (
+            json!({ "annotations": ["a"] }),
+            "image manifest, annotations: invalid type: sequence, expected a map: correct the JSON \
+             given for it",
+        ),
+        (
+            json!({ "subject": { "diggest": "" } }),
+            "image manifest, subject: unknown member \"diggest\"; did you mean \"digest\"?",
+        ),
+        (
+            json!({ "subject": { "platform": { "arch": "arm64" } } }),
+            "image manifest, subject.platform: unknown member \"arch\"; expected one of \
+             architecture, os, os.version, os.features, variant",
+        ),
+    ] {
+        assert_eq!(message(image_manifest(config.clone(), [one.clone()], extra)), said);
+    }
     let first = image([FileMapping::text("", "/x")], json!({}));
     let second = image([FileMapping::text("", "/y")], json!({}));
     assert_eq!(
@@ -336,7 +385,7 @@ fn base_images() {
         image_layout(dir.path(), [image([FileMapping::text("", "/x")], json!({}))], json!({}))
             .unwrap();
     let base = layout.image(None, None).unwrap();
-    let layer = layer_tar([FileMapping::text("", "/y")], Compression::NONE).unwrap();
+    let layer = layer_tar([FileMapping::text("", "/y")], Compression::None).unwrap();
     assert_eq!(
         message(image_config([&layer], ConfigOptions::default().base(base).platform(arm))),
         "platform linux/arm64: the base image is for linux/amd64: choose the base image of that \
@@ -501,15 +550,12 @@ fn a_failed_layer_leaves_no_file() {
     let dir = TempDir::new().unwrap();
     let (source, out) = (dir.path().join("source"), dir.path().join("out"));
     fs::write(&source, "x").unwrap();
-    for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
+    for compression in [Compression::None, Compression::GZIP, Compression::ZSTD] {
         let vanishes = source.clone();
         let progress = Progress::new(move |_, _| drop(fs::remove_file(&vanishes)));
         fs::write(&source, "x").unwrap();
         let files = [FileMapping::bytes(vec![0; 9 << 20], "/a"), FileMapping::new(&source, "/b")];
-        let options = LayerOptions {
-            progress: Some(progress),
-            ..LayerOptions::from(compression).store(&out)
-        };
+        let options = LayerOptions::from(compression).store(&out).progress(progress);
         let said = message(layer_tar(files, options.pool(&Pool::new(1))));
         assert_eq!(
             said,
@@ -530,7 +576,7 @@ fn a_layer_is_not_stored_in_its_own_source() {
     let (inside, link) = (dir.path().join("a/out"), elsewhere.path().join("link"));
     symlink(dir.path(), &link).unwrap();
     let pack = |source: &Path, out: &Path, change: fn(FileMapping) -> FileMapping| {
-        let options = LayerOptions::from(Compression::NONE).store(out);
+        let options = LayerOptions::from(Compression::None).store(out);
         layer_tar(
             [change(FileMapping::new(source, "/app")), FileMapping::text("x", "/app/b")],
             options,
@@ -575,7 +621,7 @@ fn what_is_found_late_leaves_no_file_either() {
     for n in 0..300 {
         fs::write(dir.path().join(format!("socket-1-{n}")), "").unwrap();
     }
-    for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
+    for compression in [Compression::None, Compression::GZIP, Compression::ZSTD] {
         for threads in [1, 2, 8] {
             let out = dirs.path().join(format!("{compression}-{threads}"));
             let options = LayerOptions::from(compression).store(&out).pool(&Pool::new(threads));
@@ -591,7 +637,7 @@ fn what_is_found_late_leaves_no_file_either() {
 fn an_output_that_cannot_be_written() {
     if let Some(out) = child_argument() {
         let files = [FileMapping::bytes(common::text(3 << 20, 1), "/a")];
-        let said = message(layer_tar(files, LayerOptions::from(Compression::NONE).store(&out)));
+        let said = message(layer_tar(files, LayerOptions::from(Compression::None).store(&out)));
         let blobs = out.join("blobs/sha256");
         assert_eq!(said, format!("cannot write {blobs:?}: File too large (os error 27)"));
         return assert_eq!(files_in(&out), ["blobs", "blobs/sha256"].map(Path::new));
@@ -622,4 +668,45 @@ fn a_blob_whose_file_is_gone() {
             dir.path().join("none")
         )
     );
+    // The cause is in the chain once, and its kind survives.
+    let error = blob.open().err().unwrap();
+    assert_eq!(error.to_string(), format!("cannot read {:?}", dir.path().join("none")));
+    let cause = std::error::Error::source(&error).unwrap();
+    assert_eq!(cause.to_string(), "No such file or directory (os error 2)");
+    let error = io::Error::from(error);
+    assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    assert_eq!(Report(&error).to_string(), said);
+}
+
+/// What a caller can match on, without reading the sentence.
+#[test]
+fn a_missing_image_has_its_candidates() {
+    let dir = TempDir::new().unwrap();
+    let one = |name: &str| image([FileMapping::text(name, "/x")], json!({})).tagged(name);
+    let mut layout = image_layout(dir.path(), [one("a"), one("b")], json!({})).unwrap();
+    let tags = ["a", "b"].map(str::to_owned);
+    assert!(matches!(
+        layout.image(Some("c"), None),
+        Err(Error::ImageNotFound { name: Some(name), available, .. })
+            if name == "c" && available == tags
+    ));
+    assert!(matches!(
+        layout.remove("c"),
+        Err(Error::ImageNotFound { available, .. }) if available == tags
+    ));
+    assert!(matches!(
+        layout.image(None, None),
+        Err(Error::ImageAmbiguous { name: None, available, .. }) if available == tags
+    ));
+    let platform = Platform::new("linux", "s390x");
+    assert!(matches!(
+        layout.image(Some("a"), Some(&platform)),
+        Err(Error::PlatformNotFound { platform, available, .. })
+            if platform == "linux/s390x" && available == ["linux/amd64"]
+    ));
+    assert!(matches!(
+        image_layout(dir.path(), [one("a")], json!({})),
+        Err(Error::OutputExists { .. })
+    ));
+    assert!(matches!(ImageLayout::open(dir.path().join("blobs")), Err(Error::NotALayout { .. })));
 }

@@ -68,7 +68,7 @@ fn three_layers() -> ImageManifest {
             as Arc<dyn Layer>
     };
     let layers =
-        [("none", Compression::NONE), ("gzip", Compression::GZIP), ("zstd", Compression::ZSTD)]
+        [("none", Compression::None), ("gzip", Compression::GZIP), ("zstd", Compression::ZSTD)]
             .map(layer);
     image_manifest(image_config(&layers, json!({})).unwrap(), layers, json!({})).unwrap()
 }
@@ -136,8 +136,7 @@ fn an_oci_archive_is_the_layout_as_it_is() {
         json!({ "annotations": { "of": "the index" } }),
     )
     .unwrap();
-    let options =
-        ArchiveOptions { index: Some(layout.index().unwrap().clone()), ..Default::default() };
+    let options = ArchiveOptions::default().index(layout.index().unwrap().clone());
     let (tar, index) = archive(layout.images().unwrap(), options.format(ArchiveFormat::Oci));
     assert_eq!(index, *layout.index().unwrap());
     let files: Vec<_> =
@@ -163,7 +162,7 @@ fn images_of_a_layout_stay_apart() {
     };
     for platforms in [["linux/amd64", "linux/arm64"], ["linux/amd64", "linux/amd64"]] {
         let index = index(&platforms);
-        let options = ArchiveOptions { index: Some(index.clone()), ..Default::default() };
+        let options = ArchiveOptions::default().index(index.clone());
         let (_, written) = archive(platforms.map(for_platform), options.format(ArchiveFormat::Oci));
         assert_eq!(written, index);
     }
@@ -190,7 +189,7 @@ fn a_docker_archive_has_layers_that_docker_of_any_age_reads() {
 #[test]
 fn a_layer_that_is_there_twice_is_one_file() {
     let layer: Arc<dyn Layer> =
-        Arc::new(layer_tar([FileMapping::text("", "/a")], Compression::NONE).unwrap());
+        Arc::new(layer_tar([FileMapping::text("", "/a")], Compression::None).unwrap());
     let layers = [Arc::clone(&layer), layer];
     let image =
         image_manifest(image_config(&layers, json!({})).unwrap(), layers, json!({})).unwrap();
@@ -213,7 +212,8 @@ fn names_are_full_where_docker_reads_them() {
         ("app:1.0", Some("other"), "docker.io/library/app:1.0"),
         ("localhost:5000/app:1.0", None, "localhost:5000/app:1.0"),
     ] {
-        let options = ArchiveOptions { repository: repository.map(str::to_owned), ..both.clone() };
+        let mut options = both.clone();
+        options.repository = repository.map(str::to_owned);
         let (tar, index) = archive([image().tagged(tag)], options.clone());
         assert_eq!(annotations(&index), [[Some("1.0"), Some(full)]]);
         assert_eq!(manifest(&tar)[0]["RepoTags"], json!([full]));
@@ -251,7 +251,7 @@ fn names_are_full_where_docker_reads_them() {
 
 fn for_platform(platform: &str) -> ImageManifest {
     let layer: Arc<dyn Layer> =
-        Arc::new(layer_tar([FileMapping::text(platform, "/a")], Compression::NONE).unwrap());
+        Arc::new(layer_tar([FileMapping::text(platform, "/a")], Compression::None).unwrap());
     let options = ConfigOptions::default().platform(platform.parse().unwrap());
     image_manifest(image_config([&layer], options).unwrap(), [layer], json!({})).unwrap()
 }
@@ -288,11 +288,11 @@ fn a_layout_has_all_platforms_and_docker_one() {
     let arm =
         || ["linux/arm64", "linux/arm/v7"].map(|platform| for_platform(platform).tagged("a/b:1"));
     let error = message(image_archive(Vec::new(), arm(), ArchiveOptions::default()));
-    let reason = "it has no image for linux/amd64; it has linux/arm64, linux/arm/v7";
+    let reason = "has no image for linux/amd64; it has linux/arm64, linux/arm/v7";
     assert!(error.ends_with(reason), "{error}");
     let s390x = ArchiveOptions::default().platform("linux/s390x".parse().unwrap());
     let error = message(image_archive(Vec::new(), [for_platform("linux/amd64")], s390x));
-    assert!(error.ends_with("it has no image for linux/s390x; it has linux/amd64"), "{error}");
+    assert!(error.ends_with("has no image for linux/s390x; it has linux/amd64"), "{error}");
 }
 
 #[test]
@@ -348,7 +348,7 @@ impl Layer for Damaged {
 #[test]
 fn a_damaged_blob_never_looks_whole() {
     let file = || FileMapping::bytes(text(3 << 20, 7), "/file");
-    for compression in [Compression::NONE, Compression::GZIP, Compression::ZSTD] {
+    for compression in [Compression::None, Compression::GZIP, Compression::ZSTD] {
         let layer: Arc<dyn Layer> = Arc::new(layer_tar([file()], compression).unwrap());
         let good = bytes(layer.as_ref());
         let last = good.len() - 1;
@@ -395,7 +395,7 @@ fn a_blob_that_is_missing_is_named() {
     let dir = TempDir::new().unwrap();
     let layer = layer_tar(
         [FileMapping::text("", "/a")],
-        LayerOptions::from(Compression::NONE).store(dir.path()),
+        LayerOptions::from(Compression::None).store(dir.path()),
     )
     .unwrap();
     let (digest, file) = (layer.descriptor().digest, layer.file().unwrap().to_owned());

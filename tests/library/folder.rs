@@ -1,5 +1,6 @@
 //! The folders between the steps: what is in them, what comes out again, and what is said of a
 //! folder that is none.
+#![cfg(feature = "cli")]
 
 use std::{
     fs,

@@ -37,16 +37,16 @@ fn found() -> String {
     let mut add = |what: &str, value: &dyn std::fmt::Display| table += &format!("{what} {value}\n");
     let gzip = (1..=12).map(|level| Compression::Gzip { level });
     let zstd = [1, 3, 6, 9, 12, 19].map(|level| Compression::Zstd { level });
-    for compression in [Compression::NONE].into_iter().chain(gzip).chain(zstd) {
+    for compression in [Compression::None].into_iter().chain(gzip).chain(zstd) {
         let layer = layer_tar(rich_tree(), compression).unwrap();
-        if compression == Compression::NONE {
+        if compression == Compression::None {
             add("diff-id", &layer.diff_id());
         }
         add(&compression.to_string(), &layer.descriptor().digest);
     }
 
     let dir = TempDir::new().unwrap();
-    let options = LayerOptions::from(Compression::NONE).store(dir.path());
+    let options = LayerOptions::from(Compression::None).store(dir.path());
     let image = |platform: Platform| {
         let layer = layer_tar(rich_tree(), options.clone()).unwrap();
         let extra = json!({

@@ -4,10 +4,10 @@ use std::{fs, path::Path, process::Command, sync::Arc};
 
 use crate::common::{assert_whole, bytes, files_in, image, message, run};
 use oci_layout::{
-    Blob, Compression, ConfigOptions, Descriptor, Digest, FileMapping, Image, ImageLayout,
-    ImageManifest, Inherit, Layer, LayerOptions, ManifestOptions, MediaType, MemoryBlob, Platform,
-    Pool, TarLayer, artifact_manifest, image_config, image_index, image_layout, image_manifest,
-    layer_tar,
+    Blob, Compression, ConfigOptions, Descriptor, Digest, FileMapping, Image, ImageConfig,
+    ImageLayout, ImageManifest, Inherit, Layer, LayerOptions, ManifestOptions, MediaType,
+    MemoryBlob, Platform, PlatformImage, Pool, TarLayer, artifact_manifest, image_config,
+    image_index, image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
 fn layer(text: &str) -> TarLayer {
-    layer_tar([FileMapping::text(text, "/file")], Compression::NONE).unwrap()
+    layer_tar([FileMapping::text(text, "/file")], Compression::None).unwrap()
 }
 
 fn named(text: &str) -> ImageManifest {
@@ -104,12 +104,22 @@ fn a_configuration_merges_what_the_user_says() {
 
 #[test]
 fn unknown_members_are_kept_and_sorted_at_every_depth() {
-    let text = r#"{"config":{"X":{"b":{"d":1,"c":-1.5},"a":[{"z":1,"y":18446744073709551615}]},"A":null}}"#;
-    let config = image_config([&layer("")], serde_json::from_str::<Value>(text).unwrap()).unwrap();
+    let text = r#"{"X":{"b":{"d":1,"c":-1.5},"a":[{"z":1,"y":18446744073709551615}]},"A":null}"#;
+    let extra: Value = serde_json::from_str(text).unwrap();
+    let below = layer("below");
+    let config = image_config([&below], json!({})).unwrap();
+    let mut document = serde_json::to_value(config.document()).unwrap();
+    document["config"] = extra.clone();
+    let config = ImageConfig::from_bytes(serde_json::to_vec(&document).unwrap()).unwrap();
+    let base = PlatformImage::from(image_manifest(config, [below], json!({})).unwrap());
+    let config = image_config([&layer("")], ConfigOptions::default().base(base)).unwrap();
     let text = String::from_utf8(config.bytes().to_vec()).unwrap();
     let expected =
         r#""config":{"X":{"a":[{"y":18446744073709551615,"z":1}],"b":{"c":-1.5,"d":1}}}"#;
     assert!(text.contains(expected), "{text}");
+    // A user who gives them has mistyped.
+    let said = message(image_config([&layer("")], json!({ "config": extra })));
+    assert!(said.contains("config (set by the options): unknown member \"A\""), "{said}");
 }
 
 #[test]
@@ -545,7 +555,7 @@ fn append_replace_remove_and_collect() {
 fn garbage_is_not_collected_beside_a_stored_layer_of_the_same_process() {
     let dir = TempDir::new().unwrap();
     let layout = image_layout(dir.path(), [named("one")], json!({})).unwrap();
-    let options = LayerOptions::from(Compression::NONE).store(dir.path());
+    let options = LayerOptions::from(Compression::None).store(dir.path());
     let stored = layer_tar([FileMapping::text("two", "/file")], options).unwrap();
     let clone = stored.clone();
     let file = stored.file().unwrap().to_owned();
@@ -655,7 +665,7 @@ fn stored_layers_are_taken_where_they_lie() {
     let dir = TempDir::new().unwrap();
     let (elsewhere, out) = (dir.path().join("elsewhere"), dir.path().join("out"));
     let stored = |dir: &Path, text: &str| {
-        layer_tar([FileMapping::text(text, "/x")], LayerOptions::from(Compression::NONE).store(dir))
+        layer_tar([FileMapping::text(text, "/x")], LayerOptions::from(Compression::None).store(dir))
             .unwrap()
     };
     let layers = [

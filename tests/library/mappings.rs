@@ -256,11 +256,11 @@ fn identical_files_become_hard_links_if_asked() {
 }
 
 #[test]
-fn a_path_stands_for_itself() {
+fn a_path_is_its_own_destination() {
     let dir = folder(&["file"]);
     let path = dir.path().join("file");
     let expected = Path::new("/").join(&path);
-    let lines = lines([FileMapping::from(&path)], LayerOptions::default());
+    let lines = lines([FileMapping::at_source(&path)], LayerOptions::default());
     assert_eq!(
         lines.last().unwrap(),
         &format!("-0644 0:0 1 {} \"\"", &expected.to_str().unwrap()[1..])

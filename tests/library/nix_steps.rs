@@ -1,5 +1,6 @@
 //! The steps that derivations run, from attributes as Nix writes them to outputs. `tests/nix` has
 //! Nix itself.
+#![cfg(feature = "cli")]
 
 use std::{
     fs,

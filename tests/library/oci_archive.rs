@@ -19,7 +19,7 @@ use tempfile::TempDir;
 fn layout(dir: &TempDir) -> PathBuf {
     let path = dir.path().join("layout");
     let files = [FileMapping::bytes([&[b'x'; 5000][..], &[0; 200_000], b"y"].concat(), "/data")];
-    let layer = layer_tar(files, LayerOptions::from(Compression::NONE).store(&path)).unwrap();
+    let layer = layer_tar(files, LayerOptions::from(Compression::None).store(&path)).unwrap();
     let config = image_config([&layer], json!({ "config": { "Env": ["A=b"] } })).unwrap();
     let image = image_manifest(config, [layer], json!({})).unwrap();
     image_layout(&path, [image.tagged("v1")], json!({})).unwrap();

@@ -133,7 +133,7 @@ fn what_is_named_often_is_read_once() {
 
 #[test]
 fn a_list_of_layers_may_be_shared() {
-    let layer = layer_tar([FileMapping::text("", "/file")], Compression::NONE).unwrap();
+    let layer = layer_tar([FileMapping::text("", "/file")], Compression::None).unwrap();
     let layers: Vec<Arc<dyn Layer>> = vec![Arc::new(layer)];
     let config = image_config(&layers, json!({})).unwrap();
     assert_eq!(config.document().rootfs.diff_ids, [layers[0].diff_id()]);
@@ -156,7 +156,7 @@ fn a_described_layer_that_comes_out_otherwise_is_an_error() {
             .unwrap();
     };
     write("one");
-    let layer = layer_tar([FileMapping::new(&source, "/file")], Compression::NONE).unwrap();
+    let layer = layer_tar([FileMapping::new(&source, "/file")], Compression::None).unwrap();
     write("two");
     let error = layer.open().unwrap().read_to_end(&mut Vec::new()).unwrap_err();
     assert!(error.to_string().ends_with("a source changed; make or fetch it again"), "{error}");
@@ -169,7 +169,7 @@ fn the_largest_numbers_are_no_defect() {
     let file =
         FileMapping::text("", "/file").owner(i64::MAX as u64, i64::MAX as u64).mtime(i64::MIN);
     let layer =
-        layer_tar([file, FileMapping::text("", "/other").mtime(i64::MAX)], Compression::NONE)
+        layer_tar([file, FileMapping::text("", "/other").mtime(i64::MAX)], Compression::None)
             .unwrap();
     let config = image_config([&layer], json!({})).unwrap();
     image_layout(

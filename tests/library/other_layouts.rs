@@ -72,7 +72,7 @@ fn platforms_may_be_absent() {
         assert_eq!(written.warnings.len(), 1);
         let options = ArchiveOptions::default().platform("linux/amd64".parse().unwrap());
         assert_eq!(image_archive(Vec::new(), [image.clone()], options).unwrap().warnings, []);
-        let strict = ArchiveOptions { strict: true, ..ArchiveOptions::default() };
+        let strict = ArchiveOptions::default().strict(true);
         assert!(matches!(image_archive(Vec::new(), [image], strict), Err(Error::Warning(_))));
     }
 }
@@ -143,11 +143,9 @@ fn images_without_tags_are_chosen_by_digest_or_platform() {
     assert!(layout.image(Some("sha256:00"), None).unwrap_err().to_string().starts_with("digest"));
     let other = layout.image(Some(&Digest::of("x").to_string()), None).unwrap_err().to_string();
     assert!(other.contains("has no image with the digest"), "{other}");
-    let index = Some(layout.index().unwrap().clone());
-    let options = ArchiveOptions {
-        index,
-        ..ArchiveOptions::default().platform("linux/arm64".parse().unwrap())
-    };
+    let options = ArchiveOptions::default()
+        .index(layout.index().unwrap().clone())
+        .platform("linux/arm64".parse().unwrap());
     let written = image_archive(Vec::new(), layout.images().unwrap(), options).unwrap();
     assert_eq!((written.index.manifests.len(), written.warnings.len()), (1, 0));
     layout.remove(&digests[0].to_string()).unwrap();

@@ -155,13 +155,13 @@ proptest! {
     fn a_layer_is_the_tree(tree in tree(), seed: u64) {
         let dir = TempDir::new().unwrap();
         write(dir.path(), &tree);
-        let layer = layer_tar([FileMapping::new(dir.path(), "/")], Compression::NONE).unwrap();
+        let layer = layer_tar([FileMapping::new(dir.path(), "/")], Compression::None).unwrap();
         let read = read_back(&bytes(&layer));
         prop_assert!(same(&read, &tree), "{read:?}");
 
         let mut mappings = mappings(Path::new("/"), &tree);
         Random(seed).shuffle(&mut mappings);
-        prop_assert_eq!(layer_tar(mappings, Compression::NONE).unwrap().diff_id(), layer.diff_id());
+        prop_assert_eq!(layer_tar(mappings, Compression::None).unwrap().diff_id(), layer.diff_id());
     }
 
     /// Described or stored, by one thread or several, compressed or not: one tar, and the digests
@@ -170,8 +170,8 @@ proptest! {
     fn described_is_stored(tree in tree(), threads in 1..4_usize, level in 1..7_u8) {
         let dir = TempDir::new().unwrap();
         let files = || mappings(Path::new("/"), &tree);
-        let diff_id = layer_tar(files(), Compression::NONE).unwrap().diff_id();
-        for compression in [Compression::NONE, Compression::Gzip { level }, Compression::Zstd { level }] {
+        let diff_id = layer_tar(files(), Compression::None).unwrap().diff_id();
+        for compression in [Compression::None, Compression::Gzip { level }, Compression::Zstd { level }] {
             let options = LayerOptions::from(compression).pool(&Pool::new(threads));
             let described = layer_tar(files(), options.clone()).unwrap();
             let stored = layer_tar(files(), options.store(dir.path())).unwrap();

@@ -1,6 +1,6 @@
 //! Recipes: the same bytes made again, nothing wrong let out, and layouts that have them in the
 //! place of blobs.
-#![cfg(all(feature = "gzip", feature = "zstd"))]
+#![cfg(all(feature = "gzip", feature = "zstd", feature = "cli"))]
 
 use std::{
     fs::{self, File, FileTimes},
@@ -14,13 +14,13 @@ use crate::common::{self, assert_whole, bytes, files_in, message, text};
 use oci_layout::{
     Blob, Compression, Descriptor, Digest, Error, FileMapping, HardLinks, ImageLayout, Layer,
     LayerOptions, LayoutOptions, ManifestOptions, MediaType, OnConflict, PermissionRule, Pool,
-    Recipe, RecipeTrust, TarLayer, VerifyOptions, WriteOptions, folder, image_config, image_layout,
-    image_manifest, layer_tar, verify,
+    Recipe, RecipeTrust, Report, TarLayer, VerifyOptions, WriteOptions, folder, image_config,
+    image_layout, image_manifest, layer_tar, verify,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const COMPRESSIONS: [Compression; 3] = [Compression::NONE, Compression::GZIP, Compression::ZSTD];
+const COMPRESSIONS: [Compression; 3] = [Compression::None, Compression::GZIP, Compression::ZSTD];
 
 /// A folder of files, a few of which are larger than a block of the pipeline, or end in its middle.
 fn sources() -> TempDir {
@@ -139,7 +139,7 @@ fn filling_a_sparse_layout_makes_the_full_one() {
 fn a_recipe_goes_only_when_the_blob_is_whole() {
     let dir = sources();
     let out = TempDir::new().unwrap();
-    let layer = described(dir.path(), Compression::NONE);
+    let layer = described(dir.path(), Compression::None);
     let layout =
         image_layout(out.path(), [image([Arc::new(layer.clone()) as Arc<dyn Layer>])], sparse())
             .unwrap();
@@ -217,7 +217,7 @@ fn a_source_that_changed_is_named_and_nothing_wrong_comes_before() {
 #[test]
 fn a_described_layer_that_has_a_recipe_names_the_file_too() {
     let dir = sources();
-    let layer = described(dir.path(), Compression::NONE);
+    let layer = described(dir.path(), Compression::None);
     let right = bytes(&layer);
     unseen(&dir.path().join("e"), |e| e[7] ^= 1);
     let (came, error) = until_error(&layer);
@@ -420,7 +420,7 @@ fn sparse_layouts_are_edited_as_others_are() {
     let base = layout.image(Some("latest"), None).unwrap();
     let two = layer_tar([FileMapping::text("two", "/two")], LayerOptions::default().recipe(true))
         .unwrap();
-    let config = oci_layout::ConfigOptions { base: Some(base), ..Default::default() };
+    let config = oci_layout::ConfigOptions::default().base(base);
     let config = image_config([&two], config).unwrap();
     let second = image_manifest(config, [two.clone()], ManifestOptions::default()).unwrap();
     layout.append([second.tagged("second")], &pool).unwrap();
@@ -471,7 +471,7 @@ fn what_cannot_be_filled_stays_as_it_is() {
     let other = layer_tar([FileMapping::text("other", "/x")], LayerOptions::default().recipe(true))
         .unwrap();
     let layers = [
-        Arc::new(described(dir.path(), Compression::NONE)) as Arc<dyn Layer>,
+        Arc::new(described(dir.path(), Compression::None)) as Arc<dyn Layer>,
         Arc::new(other.clone()),
     ];
     let layout = image_layout(out.path().join("image"), [image(layers)], sparse()).unwrap();
@@ -561,7 +561,7 @@ fn hostile_recipes_are_errors() {
         )
         .unwrap()
     };
-    let (gzip, none) = (json(Compression::GZIP), json(Compression::NONE));
+    let (gzip, none) = (json(Compression::GZIP), json(Compression::None));
     let file = Recipe::of_file(Descriptor::of(MediaType::LAYER, b"x"), "/a", 0)
         .unwrap()
         .to_bytes()
@@ -702,7 +702,7 @@ fn recipes_that_lie_make_nothing_whole() {
     ] {
         let (came, error) =
             until_error(&Recipe::of_file(layer.descriptor().clone(), source, 0).unwrap());
-        assert!(came.is_empty() && error.to_string().contains(said), "{error}");
+        assert!(came.is_empty() && Report(&error).to_string().contains(said), "{error}");
     }
     fs::remove_file(at("loop")).unwrap();
     // A recipe of a layout that names its own place.

@@ -19,7 +19,7 @@ use oci_layout::{
 use serde_json::json;
 use tempfile::TempDir;
 
-const COMPRESSIONS: [Compression; 3] = [Compression::NONE, Compression::GZIP, Compression::ZSTD];
+const COMPRESSIONS: [Compression; 3] = [Compression::None, Compression::GZIP, Compression::ZSTD];
 
 /// A folder with some of everything, its entries made in an order that the seed decides.
 fn make_tree(dir: &Path, seed: u64) {
@@ -200,7 +200,7 @@ fn with_mappings_in_another_order() {
         FileMapping::whiteout("/opt/old"),
         FileMapping::opaque_whiteout("/opt/z"),
     ];
-    let options = || LayerOptions::from(Compression::NONE).hard_links(HardLinks::Merge).owner(5, 6);
+    let options = || LayerOptions::from(Compression::None).hard_links(HardLinks::Merge).owner(5, 6);
     let expected = layer_tar(files.clone(), options()).unwrap().diff_id();
     for seed in 0..20 {
         Random(seed).shuffle(&mut files);
@@ -333,7 +333,7 @@ fn no_source_path_in_any_document() {
     let dir = TempDir::with_prefix("a-telling-name").unwrap();
     make_tree(&dir.path().join("tree"), 1);
     let layer =
-        layer_tar([FileMapping::new(dir.path().join("tree"), "/opt")], Compression::NONE).unwrap();
+        layer_tar([FileMapping::new(dir.path().join("tree"), "/opt")], Compression::None).unwrap();
     let config = image_config([&layer], json!({})).unwrap();
     for bytes in [bytes(&layer), config.bytes().to_vec()] {
         assert!(

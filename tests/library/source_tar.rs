@@ -28,7 +28,7 @@ fn layer(
     files: impl IntoIterator<Item = FileMapping>,
     options: LayerOptions,
 ) -> (TarLayer, Vec<u8>) {
-    let layer = layer_tar(files, options.compression(Compression::NONE)).unwrap();
+    let layer = layer_tar(files, options.compression(Compression::None)).unwrap();
     let mut bytes = Vec::new();
     layer.open().unwrap().read_to_end(&mut bytes).unwrap();
     (layer, bytes)
@@ -129,15 +129,17 @@ fn a_compressed_tar_is_what_it_holds() {
     }
     let (expected, _) =
         layer([FileMapping::tar(write(&dir, "x.tar", &plain), "/")], LayerOptions::default());
-    let mut compressed = vec![write(&dir, "x.tar.gz", &gz)];
-    #[cfg(feature = "zstd")]
-    compressed.push(write(&dir, "named-otherwise", &zstd::encode_all(&plain[..], 3).unwrap()));
+    let compressed = [
+        write(&dir, "x.tar.gz", &gz),
+        #[cfg(feature = "zstd")]
+        write(&dir, "named-otherwise", &zstd::encode_all(&plain[..], 3).unwrap()),
+    ];
     for path in &compressed {
         let missing =
             layer_tar([FileMapping::tar(path, "/")], LayerOptions::default()).unwrap_err();
         assert!(matches!(missing, Error::ScratchNeeded { path: named } if named == *path));
         let scratch = dir.path().join("scratch");
-        let options = LayerOptions { scratch: Some(scratch.clone()), ..LayerOptions::default() };
+        let options = LayerOptions::default().scratch(&scratch);
         assert_eq!(layer([FileMapping::tar(path, "/")], options).0.diff_id(), expected.diff_id());
         assert_eq!(fs::read_dir(scratch).unwrap().count(), 0);
         let store = layer_tar(

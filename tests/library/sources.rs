@@ -49,7 +49,7 @@ fn a_source_changes_while_it_is_read() {
         }),
     ];
     for (n, (expected, change)) in rows.into_iter().enumerate() {
-        for compression in [Compression::NONE, Compression::default()] {
+        for compression in [Compression::None, Compression::default()] {
             let dir = TempDir::new().unwrap();
             let path = dir.path().join("source");
             fs::write(&path, "contents").unwrap();
@@ -57,8 +57,7 @@ fn a_source_changes_while_it_is_read() {
             let source = path.clone();
             let first = std::sync::Once::new();
             let progress = Progress::new(move |_, _| first.call_once(|| change(&source)));
-            let options =
-                LayerOptions { progress: Some(progress), ..LayerOptions::from(compression) };
+            let options = LayerOptions::from(compression).progress(progress);
             let files = [FileMapping::bytes(vec![0; 9 << 20], "/a"), FileMapping::new(&path, "/b")];
             let said = message(layer_tar(files, options.pool(&Pool::new(1))));
             let expected = format!(
@@ -77,7 +76,7 @@ fn a_source_changes_before_it_is_read_again() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("source");
     fs::write(&path, "contents").unwrap();
-    let layer = layer_tar([FileMapping::new(&path, "/b")], Compression::NONE).unwrap();
+    let layer = layer_tar([FileMapping::new(&path, "/b")], Compression::None).unwrap();
     fs::write(&path, "contents and more").unwrap();
     let mut bytes = Vec::new();
     let error = oci_layout::Blob::open(&layer).unwrap().read_to_end(&mut bytes).unwrap_err();
@@ -99,7 +98,7 @@ fn what_nobody_may_read() {
             ("folder/unreadable", "folder/unreadable"),
         ] {
             let said =
-                message(layer_tar([FileMapping::new(dir.join(source), "/x")], Compression::NONE));
+                message(layer_tar([FileMapping::new(dir.join(source), "/x")], Compression::None));
             assert_eq!(
                 said,
                 format!(
@@ -135,7 +134,7 @@ fn sockets_fifos_and_devices() {
     let _socket = UnixListener::bind(at("socket")).unwrap();
     run(Command::new("mkfifo").arg(at("fifo")));
     for (path, kind) in [(at("socket"), "socket"), (Path::new("/dev/zero").into(), "device")] {
-        let said = message(layer_tar([FileMapping::new(&path, "/x")], Compression::NONE));
+        let said = message(layer_tar([FileMapping::new(&path, "/x")], Compression::None));
         let expected = format!(
             "source {path:?} is a {kind}, but a layer can only contain the bytes of files and \
              pipes: "
@@ -143,7 +142,7 @@ fn sockets_fifos_and_devices() {
         assert!(said.starts_with(&expected), "{said}");
     }
     // What nobody writes to would be waited for: there is no folder for its bytes anyway.
-    let said = message(layer_tar([FileMapping::new(at("fifo"), "/x")], Compression::NONE));
+    let said = message(layer_tar([FileMapping::new(at("fifo"), "/x")], Compression::None));
     assert!(
         said.starts_with(&format!(
             "source {:?} is a pipe, which can be read only once, and ",
@@ -154,7 +153,7 @@ fn sockets_fifos_and_devices() {
     let null = [FileMapping::new("/dev/null", "/x")];
     assert_eq!(lines(null, LayerOptions::default()), ["-0644 0:0 1 x \"\""]);
     let folder = || FileMapping::new(dir.path(), "/x");
-    let said = message(layer_tar([folder().exclude("fifo")], Compression::NONE));
+    let said = message(layer_tar([folder().exclude("fifo")], Compression::None));
     assert_eq!(
         said,
         format!(
@@ -178,7 +177,7 @@ fn a_source_named_like_a_whiteout() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join(".wh.x");
     fs::write(&path, "").unwrap();
-    let said = message(layer_tar([FileMapping::new(dir.path(), "/d")], Compression::NONE));
+    let said = message(layer_tar([FileMapping::new(dir.path(), "/d")], Compression::None));
     assert!(said.starts_with(&format!("destination {path:?} starts with `.wh.`, ")), "{said}");
     let excluded = FileMapping::new(dir.path(), "/d").exclude(".wh.*");
     assert_eq!(lines([excluded], LayerOptions::default()), ["d0755 0:0 1 d/"]);
@@ -216,7 +215,7 @@ fn links_as_sources() {
     assert_eq!(of("to-folder", false), ["l0777 0:0 1 x -> folder"]);
     assert_eq!(of("dangling", false), ["l0777 0:0 1 x -> nowhere"]);
     assert_eq!(of("folder/to-file", true), ["-0644 0:0 1 x \"x\""]);
-    let said = message(layer_tar([FileMapping::new(at("dangling"), "/x")], Compression::NONE));
+    let said = message(layer_tar([FileMapping::new(at("dangling"), "/x")], Compression::None));
     assert_eq!(
         said,
         format!(

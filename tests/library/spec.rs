@@ -90,7 +90,7 @@ fn the_options_of_a_layer_have_their_members() {
 
     let compression = |json| LayerSpec::from_value(json).unwrap().options.compression;
     assert_eq!(compression(json!({})), LayerOptions::default().compression);
-    assert_eq!(compression(json!({ "compression": "" })), Compression::NONE);
+    assert_eq!(compression(json!({ "compression": "" })), Compression::None);
     for (name, policy) in [("error", OnConflict::Error), ("first", OnConflict::FirstWins)] {
         assert_eq!(
             LayerSpec::from_value(json!({ "onConflict": name })).unwrap().options.on_conflict,
@@ -103,7 +103,7 @@ fn the_options_of_a_layer_have_their_members() {
 fn a_layer_of_a_specification_is_the_layer_of_its_mappings() {
     let spec = json!({ "files": [{ "text": "x", "destination": "/a", "mode": "0600" }], "compression": "" });
     let LayerSpec { files, options } = LayerSpec::from_value(spec).unwrap();
-    let made = layer_tar([FileMapping::text("x", "/a").mode(0o600)], Compression::NONE).unwrap();
+    let made = layer_tar([FileMapping::text("x", "/a").mode(0o600)], Compression::None).unwrap();
     assert_eq!(
         oci_layout::Layer::diff_id(&layer_tar(files, options).unwrap()),
         oci_layout::Layer::diff_id(&made)
@@ -115,7 +115,11 @@ fn what_a_file_cannot_be_is_said_with_its_place_and_destination() {
     for (json, message) in [
         (
             json!({ "sorce": "a", "destination": "/b" }),
-            "files[1]: unknown member \"sorce\"; expected one of source, text, base64, symlink, \
+            "files[1]: unknown member \"sorce\"; did you mean \"source\"?",
+        ),
+        (
+            json!({ "path": "a", "destination": "/b" }),
+            "files[1]: unknown member \"path\"; expected one of source, text, base64, symlink, \
              directory, whiteout, opaqueWhiteout, tar, destination, follow, include, exclude, \
              mode, uid, gid, mtime, xattrs",
         ),
@@ -189,8 +193,12 @@ fn what_a_layer_cannot_be_is_said() {
     for (json, message) in [
         (json!([]), "layer specification: expected a JSON object, found []"),
         (
-            json!({ "file": [] }),
-            "layer specification: unknown member \"file\"; expected one of files, compression, \
+            json!({ "fiels": [] }),
+            "layer specification: unknown member \"fiels\"; did you mean \"files\"?",
+        ),
+        (
+            json!({ "sources": [] }),
+            "layer specification: unknown member \"sources\"; expected one of files, compression, \
              mtime, owner, perms, onConflict, keepDirectoryLinks, include, exclude, hardLinks, \
              unpackLimit, replace, strict, base",
         ),

@@ -291,7 +291,7 @@ fn only_an_empty_directory_is_unpacked_into() {
     fs::create_dir(&root).unwrap();
     unpack(layers(), &root, &Pool::new(1)).unwrap();
     let error = unpack(layers(), &root, &Pool::new(1)).unwrap_err();
-    assert!(matches!(error, Error::Layout { .. }), "{error}");
+    assert!(matches!(error, Error::OutputExists { .. }), "{error}");
     assert_eq!(tree(&root), expected([("a", "a")]));
     let error = unpack(layers(), dir.path().join("no/where"), &Pool::new(1)).unwrap_err();
     assert!(matches!(error, Error::Write { .. }), "{error}");

@@ -114,7 +114,8 @@ fn made_from(config: oci_layout::ContainerConfig) -> Value {
 #[test]
 fn what_engines_refuse_is_refused_with_the_member_and_its_source() {
     for (member, config) in [values::forbidden(), values::refused()].concat() {
-        let options = ConfigOptions::default().merge_from("--extra", json!({ "config": config }));
+        let options =
+            ConfigOptions::default().merge_json_from("--extra", json!({ "config": config }));
         let said = message(options.check());
         let place = format!("image configuration, {member} (set by --extra): is ");
         assert!(said.starts_with(&place) && said.contains(" and must be "), "{config}: {said}");
@@ -134,12 +135,12 @@ fn what_engines_take_is_taken() {
 #[test]
 fn the_last_source_that_has_the_value_is_named() {
     let options = ConfigOptions::default()
-        .merge_from("--extra", json!({ "config": { "WorkingDir": "a", "Env": ["A=1", "=x"], "Volumes": { "a": {} } } }))
-        .merge_from("--workdir", json!({ "config": { "WorkingDir": "b" } }))
-        .merge_from("--env", json!({ "config": { "Env": ["B=1"] } }))
-        .merge_from("--volume", json!({ "config": { "Volumes": { "b": {} } } }));
+        .merge_json_from("--extra", json!({ "config": { "WorkingDir": "a", "Env": ["A=1", "=x"], "Volumes": { "a": {} } } }))
+        .merge_json_from("--workdir", json!({ "config": { "WorkingDir": "b" } }))
+        .merge_json_from("--env", json!({ "config": { "Env": ["B=1"] } }))
+        .merge_json_from("--volume", json!({ "config": { "Volumes": { "b": {} } } }));
     let said = |change: Value| {
-        message(made(options.clone().merge_from("--fix", json!({ "config": change }))))
+        message(made(options.clone().merge_json_from("--fix", json!({ "config": change }))))
     };
     let starts = |said: String, start: &str| assert!(said.starts_with(start), "{said}");
     starts(said(json!({})), "image configuration, config.Env[1] (set by --extra): is \"=x\"");
@@ -150,7 +151,7 @@ fn the_last_source_that_has_the_value_is_named() {
     let fixed = json!({ "Env": null, "Volumes": null });
     starts(said(fixed), "image configuration, config.WorkingDir (set by --workdir): is \"b\"");
     let fixed = json!({ "Env": null, "Volumes": null, "WorkingDir": null });
-    let config = made(options.merge(json!({ "config": fixed }))).unwrap();
+    let config = made(options.merge_json(json!({ "config": fixed }))).unwrap();
     assert_eq!(document(&config)["config"], json!({}));
     for (members, place) in [
         (json!({ "author": 1 }), "author (set by the options)"),
@@ -346,8 +347,9 @@ fn a_base_need_not_say_its_platform() {
         let platform: Option<Platform> = asked.map(|platform: &str| platform.parse().unwrap());
         let dir = TempDir::new().unwrap();
         let base = write_base(dir.path(), &nothing).image(None, platform.as_ref()).unwrap();
-        let config =
-            made(ConfigOptions { platform, base: Some(base), ..ConfigOptions::default() }).unwrap();
+        let mut options = ConfigOptions::default().base(base);
+        options.platform = platform;
+        let config = made(options).unwrap();
         assert_eq!(
             (config.document().platform().to_string(), config.warnings()),
             (written.to_owned(), &[][..])
@@ -402,7 +404,7 @@ fn triggers_are_not_inherited() {
 fn variables_refer_to_those_of_the_base() {
     let below = json!({ "config": { "Env": ["PATH=/usr/bin:/bin", "HOME=/root", "OLD=1"] } });
     let options = |env: Value| {
-        ConfigOptions::default().merge_from("--env", json!({ "config": { "Env": env } }))
+        ConfigOptions::default().merge_json_from("--env", json!({ "config": { "Env": env } }))
     };
     let env = |config: ImageConfig| document(&config)["config"]["Env"].clone();
     let on = |new: Value| on_base(below.clone(), options(new)).unwrap();
@@ -429,7 +431,7 @@ fn variables_refer_to_those_of_the_base() {
     );
     // Also from one source to the next.
     let both = options(json!(["PATH=/a:$PATH"]))
-        .merge_from("--extra", json!({ "config": { "Env": ["PATH=/b:$PATH"] } }));
+        .merge_json_from("--extra", json!({ "config": { "Env": ["PATH=/b:$PATH"] } }));
     assert_eq!(env(on_base(below.clone(), both).unwrap())[0], "PATH=/b:/a:/usr/bin:/bin");
 
     // What is not set, by the base or anybody, stays, and is said.

@@ -29,7 +29,7 @@ fn folder(files: &[&str]) -> TempDir {
 #[track_caller]
 fn warnings(files: impl IntoIterator<Item = FileMapping>, options: LayerOptions) -> Vec<Warning> {
     let files: Vec<_> = files.into_iter().collect();
-    let options = options.compression(Compression::NONE);
+    let options = options.compression(Compression::None);
     let of = |options: LayerOptions| layer_tar(files.clone(), options).unwrap().warnings().to_vec();
     let warnings = of(options.clone().pool(&Pool::new(1)));
     assert_eq!(of(options.clone().pool(&Pool::new(4))), warnings);
@@ -403,7 +403,7 @@ fn owners_that_nobody_has() {
 
 #[test]
 fn what_no_reader_takes_is_refused() {
-    let refused = |mapping: FileMapping| message(layer_tar([mapping], Compression::NONE));
+    let refused = |mapping: FileMapping| message(layer_tar([mapping], Compression::None));
     let text = |path: &str| FileMapping::text("", path);
     let long = |length: usize| "x".repeat(length);
     for (mapping, reason) in [
@@ -451,7 +451,7 @@ fn what_no_reader_takes_is_refused() {
             .xattr("user.overlays", "y")
             .xattr("trusted.md5sum", "y"),
     ] {
-        layer_tar([mapping], Compression::NONE).unwrap();
+        layer_tar([mapping], Compression::None).unwrap();
     }
 }
 
@@ -459,7 +459,7 @@ fn what_no_reader_takes_is_refused() {
 #[test]
 fn files_of_the_kernel() {
     for source in ["/proc/version", "/proc/self/status", "/proc/sys/kernel/ostype"] {
-        let said = message(layer_tar([FileMapping::new(source, "/x")], Compression::NONE));
+        let said = message(layer_tar([FileMapping::new(source, "/x")], Compression::None));
         assert_eq!(
             said,
             format!(
@@ -470,7 +470,7 @@ fn files_of_the_kernel() {
     }
     let source = "/sys/kernel/mm/transparent_hugepage/enabled";
     if Path::new(source).exists() {
-        let said = message(layer_tar([FileMapping::new(source, "/x")], Compression::NONE));
+        let said = message(layer_tar([FileMapping::new(source, "/x")], Compression::None));
         assert!(
             said.starts_with(&format!(
                 "source {source:?} reports a size of 4096 bytes and has fewer, "
@@ -480,7 +480,7 @@ fn files_of_the_kernel() {
     }
     let said = message(layer_tar(
         [FileMapping::new("/proc/sys/kernel", "/x").include("ostype")],
-        Compression::NONE,
+        Compression::None,
     ));
     assert!(
         said.starts_with("source \"/proc/sys/kernel/ostype\" reports a size of 0 bytes"),
@@ -495,7 +495,7 @@ fn files_of_the_kernel() {
     );
     fs::set_permissions(dir.path().join("empty"), fs::Permissions::from_mode(0o000)).unwrap();
     if !common::is_root() {
-        let said = message(layer_tar([FileMapping::new(dir.path(), "/")], Compression::NONE));
+        let said = message(layer_tar([FileMapping::new(dir.path(), "/")], Compression::None));
         assert!(said.starts_with("cannot read source "), "{said}");
     }
 }

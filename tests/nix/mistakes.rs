@@ -10,7 +10,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("typoInLayout", &["called with unexpected argument 'extraIndx'"]),
     (
         "typoInFile",
-        &["error: files[0]: unknown member \"destnation\"; expected one of source, text, "],
+        &["error: files[0]: unknown member \"destnation\"; did you mean \"destination\"?"],
     ),
     (
         "twoContents",

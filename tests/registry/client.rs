@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 /// An image of two layers for this platform, the first of them a few hundred kilobytes.
 pub(crate) fn image(platform: &str) -> ImageManifest {
-    let options = LayerOptions { compression: Compression::NONE, ..LayerOptions::default() };
+    let options = LayerOptions::from(Compression::None);
     let large = FileMapping::bytes(common::text(300_000, 1), "/large");
     let small = FileMapping::text(platform, "/platform");
     let layers = [large, small].map(|file| layer_tar([file], options.clone()).unwrap());

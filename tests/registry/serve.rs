@@ -73,7 +73,7 @@ impl Served {
 
 /// An image of one layer that is not compressed, with this text in it.
 pub(crate) fn image(text: impl Into<Vec<u8>>, platform: &str) -> ImageManifest {
-    let options = LayerOptions { compression: Compression::NONE, ..LayerOptions::default() };
+    let options = LayerOptions::from(Compression::None);
     let layer = layer_tar([FileMapping::bytes(text.into(), "/text")], options).unwrap();
     let platform: oci_layout::Platform = platform.parse().unwrap();
     let extra = json!({ "os": platform.os, "architecture": platform.architecture });

@@ -18,7 +18,7 @@ use crate::common::tool::{Containerd, Containers, run, skopeo, tool, umoci};
 use crate::tools::sparse::Sources;
 
 pub const COMPRESSIONS: [Compression; 3] =
-    [Compression::NONE, Compression::GZIP, Compression::ZSTD];
+    [Compression::None, Compression::GZIP, Compression::ZSTD];
 
 /// A layout in a folder of this name, with two layers in each compression, and what its containers
 /// print.

@@ -82,7 +82,7 @@ fn image() -> Image {
         (0..5_300_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let files = [FileMapping::bytes(contents, "/large"), FileMapping::text("small", "/small")];
     let layers =
-        files.map(|file| layer_tar([file], LayerOptions::from(Compression::NONE)).unwrap());
+        files.map(|file| layer_tar([file], LayerOptions::from(Compression::None)).unwrap());
     image_manifest(image_config(&layers, Value::Null).unwrap(), layers, Value::Null).unwrap().into()
 }
 

@@ -228,7 +228,7 @@ fn a_registry_that_dies_in_the_middle() {
     let contents: Vec<u8> =
         (0..8_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let layer =
-        layer_tar([FileMapping::bytes(contents, "/large")], LayerOptions::from(Compression::NONE))
+        layer_tar([FileMapping::bytes(contents, "/large")], LayerOptions::from(Compression::None))
             .unwrap();
     let layer: Arc<dyn Layer> = Arc::new(Deadly { layer, registry, has_killed: Arc::default() });
     let config = image_config([&layer], Value::Null).unwrap();
@@ -253,7 +253,7 @@ fn a_connection_that_ends_in_the_middle() {
             (0..8_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         let layer = layer_tar(
             [FileMapping::bytes(contents, "/large")],
-            LayerOptions::from(Compression::NONE),
+            LayerOptions::from(Compression::None),
         )
         .unwrap();
         let config = image_config([&layer], Value::Null).unwrap();

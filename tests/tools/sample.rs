@@ -104,7 +104,7 @@ macro_rules! for_each_compression {
     ($($name:ident),+) => { $(mod $name {
         #[test]
         fn none() {
-            super::$name(oci_layout::Compression::NONE)
+            super::$name(oci_layout::Compression::None)
         }
 
         #[test]

@@ -346,7 +346,7 @@ fn an_export_makes_what_a_full_layout_has() {
 #[test]
 fn a_disk_that_is_full_keeps_a_layout_sparse() {
     let sources = Sources::new(8 << 20);
-    let image = sources.build("app", Compression::NONE, true);
+    let image = sources.build("app", Compression::None, true);
     fs::create_dir(sources.path("small")).unwrap();
     let script = r#"
         mount -t tmpfs -o size=6m none small

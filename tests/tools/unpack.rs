@@ -70,7 +70,7 @@ fn containerd_imports_and_mounts(compression: Compression) {
 /// nothing is foreign.
 #[test]
 fn gnu_tar_extracts() {
-    let sample = Sample::new(Compression::NONE);
+    let sample = Sample::new(Compression::None);
     for (layer, expected) in sample.tars.iter().zip(&sample.layers) {
         let dir = TempDir::new().unwrap();
         let mut expected = expected.clone();

@@ -38,7 +38,7 @@ pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
         return if source.is_empty() {
             Err("the source is empty".to_owned())
         } else {
-            Ok(source.into())
+            Ok(FileMapping::at_source(source))
         };
     };
     if split(destination, b':').1.is_some() {

@@ -180,7 +180,7 @@ impl RunArgs {
         given.into_iter().filter(|(_, _, value)| is_given(value)).fold(
             options,
             |options, (option, member, value)| {
-                options.merge_from(option, json!({ "config": { member: value } }))
+                options.merge_json_from(option, json!({ "config": { member: value } }))
             },
         )
     }

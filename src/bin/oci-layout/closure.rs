@@ -40,9 +40,8 @@ impl ClosureLayers {
     pub(crate) fn run(self) -> Result<()> {
         let graph = ReferenceGraph::from_value(args::read_json(&self.graph)?)?;
         let Self { max_layers, alone, together, .. } = self;
-        print(PrintableJson(json!(closure_layers(
-            &graph,
-            &ClosureOptions { max_layers, alone, together }
-        )?)))
+        let options =
+            ClosureOptions::default().max_layers(max_layers).alone(alone).together(together);
+        print(PrintableJson(json!(closure_layers(&graph, &options)?)))
     }
 }

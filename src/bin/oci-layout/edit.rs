@@ -9,7 +9,6 @@ use oci_layout::{Error, ImageLayout, Pool, Result};
 use crate::{
     Warnings,
     args::{self, LayoutTag, NamedFolder},
-    errors,
     out::say,
     progress,
     steps::{lock_images, open_images},
@@ -140,8 +139,9 @@ impl Fill {
 fn open_layout(path: &Path, write: WriteArgs, trust: &Trust) -> Result<ImageLayout> {
     let layout = trust.open(path).map(|layout| layout.write_options(write.options()));
     layout.map_err(|error| match error {
-        Error::Layout { path, reason } => {
-            errors::layout(path, format!("{reason}; `oci-layout image-layout` creates one"))
+        Error::NotALayout { path, reason } => {
+            let reason = format!("{reason}; `oci-layout image-layout` creates one");
+            Error::NotALayout { path, reason }
         }
         other => other,
     })

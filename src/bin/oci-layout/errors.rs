@@ -12,6 +12,10 @@ pub(crate) fn layout(path: impl Into<PathBuf>, reason: impl Into<String>) -> Err
     Error::Layout { path: path.into(), reason: reason.into() }
 }
 
+pub(crate) fn output_exists(path: impl Into<PathBuf>, reason: impl Into<String>) -> Error {
+    Error::OutputExists { path: path.into(), reason: reason.into() }
+}
+
 pub(crate) fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
     |cause| Error::Read { path: path.into(), cause }
 }

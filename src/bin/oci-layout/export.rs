@@ -91,20 +91,16 @@ impl Export {
             }
         };
         warnings.report(&left_out)?;
-        let options = ArchiveOptions {
-            format: self.format,
-            platform: self.platform,
-            repository: layout.repository(),
-            index: Some(head(layout.index()?)),
-            progress: None,
-            strict: warnings.strict,
-        };
+        let mut options = ArchiveOptions::default()
+            .format(self.format)
+            .index(head(layout.index()?))
+            .strict(warnings.strict);
+        (options.platform, options.repository) = (self.platform, layout.repository());
         // The images know where their blobs are. Without this, an index of thousands of images is
         // in memory twice.
         drop(layout);
         let written = progress::show("writing the archive", |bytes| {
-            let options = ArchiveOptions { progress: Some(bytes.progress()), ..options };
-            write(images, options, &self.output, self.write.options())
+            write(images, options.progress(bytes.progress()), &self.output, self.write.options())
         })?;
         let Some(written) = written else { return Ok(()) };
         warnings.print(&written.warnings);

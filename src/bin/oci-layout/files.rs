@@ -12,7 +12,7 @@ use oci_layout::{Error, FileEntry, FileKind, ImageFiles, Platform, Pool, Result,
 use serde::Serialize;
 
 use crate::{
-    Warnings, args,
+    Warnings, args, errors,
     image_arg::{ImageArg, OneImage, open},
     out::{self, print, say},
     progress,
@@ -249,9 +249,10 @@ impl Cp {
                 files.copy_directory(&path, new, pool)
             });
         }
-        let write = |cause| Error::Write { path: destination.clone(), cause };
+        let write = |cause| errors::write(&destination)(cause);
         if destination.exists() {
-            return Err(write(io::ErrorKind::AlreadyExists.into()));
+            let reason = "exists: remove it, or choose another path";
+            return Err(errors::output_exists(&destination, reason));
         }
         let mode = files.get(&path)?.mode & 0o777;
         let mut new = temporary().tempfile_in(parent(&destination)).map_err(write)?;
@@ -296,10 +297,9 @@ fn into_place(
     warnings: Warnings,
     make: impl FnOnce(&Path) -> Result<Vec<Skipped>>,
 ) -> Result<()> {
-    let write = |cause| Error::Write { path: path.to_owned(), cause };
+    let write = |cause| errors::write(path)(cause);
     if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
-        let reason = "is not empty: choose another folder";
-        return Err(Error::Layout { path: path.to_owned(), reason: reason.to_owned() });
+        return Err(errors::output_exists(path, "is not empty: choose another folder"));
     }
     let scratch = temporary().tempdir_in(parent(path)).map_err(write)?;
     let new = scratch.path().join("root");
@@ -328,8 +328,7 @@ fn set_mode(file: &File, mode: u32) -> io::Result<()> {
 fn report(warnings: Warnings, skipped: &[Skipped]) -> Result<()> {
     match skipped.first() {
         Some(first) if warnings.strict => {
-            let what = format!("{:?}", first.path);
-            Err(Error::Invalid { what, reason: format!("{} (strict)", first.reason) })
+            Err(errors::invalid(format!("{:?}", first.path), format!("{} (strict)", first.reason)))
         }
         _ if warnings.quiet => Ok(()),
         _ => {

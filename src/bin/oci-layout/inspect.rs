@@ -13,7 +13,7 @@ use std::{
 use clap::Args;
 use oci_layout::{
     Configuration, Descriptor, Digest, Error, ImageLayout, Index, Manifest, MediaType, Pool,
-    ReadLock, Result,
+    ReadLock, Report, Result,
 };
 use serde::{Serialize, Serializer};
 
@@ -129,7 +129,7 @@ impl Documents<'_> {
         }
         let what = Arc::new(self.what(&descriptor, depth).unwrap_or_else(|error| match error {
             Error::BlobMissing { .. } => What::Absent,
-            error => What::Unreadable { error: error.to_string() },
+            error => What::Unreadable { error: Report(&error).to_string() },
         }));
         // Empty results are not worth the memory.
         if !matches!(*what, What::Absent | What::Other) {
@@ -165,7 +165,7 @@ impl Documents<'_> {
         }
         let (configuration, error) = match layout.read(&manifest.config) {
             Ok(configuration) => (Some(Box::new(configuration)), None),
-            Err(error) => (None, Some(error.to_string())),
+            Err(error) => (None, Some(Report(&error).to_string())),
         };
         Ok(What::Image { manifest, configuration, error })
     }

@@ -71,14 +71,11 @@ impl LayerArgs {
             .files
             .into_iter()
             .map(|file| FileMapping { attributes: attributes.clone(), ..file });
-        let options = LayerOptions {
-            include: self.include,
-            exclude: self.exclude,
-            hard_links: self.hard_links,
-            on_conflict: self.on_conflict.unwrap_or_default(),
-            keep_directory_links: self.keep_directory_links,
-            ..options
-        };
+        let mut options = options
+            .on_conflict(self.on_conflict.unwrap_or_default())
+            .keep_directory_links(self.keep_directory_links);
+        (options.include, options.exclude) = (self.include, self.exclude);
+        options.hard_links = self.hard_links;
         (files.collect(), options)
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::Parser;
-use oci_layout::{Error, Printable, PrintableJson, Result};
+use oci_layout::{Error, Printable, PrintableJson, Report, Result};
 use serde::Serialize;
 
 use crate::errors;
@@ -20,10 +20,10 @@ pub(crate) fn say(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", Printable(line));
 }
 
-/// Prints the error that ends the program. Its own line feeds are kept; those of untrusted text are
-/// already escaped.
+/// Prints the error that ends the program, with its causes. Its own line feeds are kept; those of
+/// untrusted text are already escaped.
 pub(crate) fn say_error(error: &Error) {
-    format!("oci-layout: error: {error}").lines().for_each(say);
+    format!("oci-layout: error: {}", Report(error)).lines().for_each(say);
 }
 
 /// Prints a line of the requested output.

@@ -87,7 +87,7 @@ impl Output {
         if read(self.dir.join("index.json"))? != read(self.folder.join("index.json"))? {
             let reason = "is an image layout with other contents: append to it, or choose another \
                 folder";
-            return Err(errors::layout(&self.folder, reason));
+            return Err(errors::output_exists(&self.folder, reason));
         }
         for file in Leftovers::of(&self.dir).files {
             let to = self.folder.join(file.strip_prefix(&self.dir).unwrap_or(&file));
@@ -140,7 +140,10 @@ struct Folder {
 impl Folder {
     fn claim(dir: &Path, write: WriteOptions) -> Result<Self> {
         if fs::metadata(dir).is_ok_and(|file| !file.is_dir()) {
-            return Err(errors::layout(dir, "is not a folder: choose another path for the output"));
+            return Err(errors::output_exists(
+                dir,
+                "is not a folder: choose another path for the output",
+            ));
         }
         let missing = |path: &&Path| {
             fs::symlink_metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound)

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    BaseFiles, Blob, Compression, ConfigOptions, Error, FileMapping, Image, LayerFolder,
-    LayerOptions, LayerSpec, LayoutOptions, ManifestOptions, Platform, PlatformImage, Pool,
-    ReadLock, RecipeTrust, Result, TarLayer, Warning, folder, image_config, image_layout,
-    image_manifest, layer_tar,
+    BaseFiles, Blob, Compression, ConfigOptions, Error, FileMapping, Image, LayerOptions,
+    LayerSpec, LayoutOptions, ManifestOptions, Platform, PlatformImage, Pool, ReadLock,
+    RecipeTrust, Result, TarLayer, Warning, folder, image_config, image_layout, image_manifest,
+    layer_tar,
 };
 use serde_json::json;
 
@@ -88,11 +88,11 @@ impl LayerTar {
         let _lock = self.base.lock();
         let mut base = self.base.open(trust)?.as_ref().map(BaseFiles::from);
         for layer in folder::open_layers(&self.above, &trust.recipes())? {
-            base = Some(base.unwrap_or_else(|| BaseFiles::new([] as [LayerFolder; 0])).and(layer));
+            base = Some(base.unwrap_or_default().and(layer));
         }
         let options = self.over.options(options, base);
         let output = Output::claim(&self.output, self.write.options())?;
-        let options = LayerOptions { compression, write: self.write.options(), ..options };
+        let options = options.compression(compression).write(self.write.options());
         let layer = pack(files, options.pool(pool), self.lazy, output.dir(), warnings)?;
         let trust = recipe_trust(self.lazy, trust);
         folder::write_layer(output.dir(), &layer, &trust, self.write.options())?;
@@ -111,7 +111,7 @@ pub(crate) fn pack(
 ) -> Result<TarLayer> {
     let strict = options.strict || warnings.strict;
     let layer = progress::show("packing", |bytes| {
-        let options = LayerOptions { progress: Some(bytes.progress()), strict, ..options };
+        let options = options.progress(bytes.progress()).strict(strict);
         layer_tar(files, folder::keep_layer(options, dir, lazy))
     })?;
     warnings.print(layer.warnings());
@@ -125,7 +125,7 @@ pub(crate) fn recipe_trust(writes_recipes: bool, trust: &Trust) -> RecipeTrust {
 }
 
 /// Whether the layer exists only as a recipe for building it.
-fn is_lazy(layer: &LayerFolder) -> bool {
+fn is_lazy(layer: &folder::LayerFolder) -> bool {
     layer.recipe().is_some_and(|recipe| recipe.lies_in().is_none())
 }
 
@@ -185,7 +185,8 @@ pub(crate) struct AboveArgs {
 impl AboveArgs {
     /// Returns the options for a layer above these layers, lowest first.
     pub(crate) fn options(self, options: LayerOptions, base: Option<BaseFiles>) -> LayerOptions {
-        let options = LayerOptions { replace: options.replace || self.replace, ..options };
+        let replace = options.replace || self.replace;
+        let options = options.replace(replace);
         match base {
             Some(base) => options.above(self.cached(base)),
             None => options,
@@ -205,14 +206,13 @@ impl AboveArgs {
     fn check(
         &self,
         base: Option<&PlatformImage>,
-        layers: &[LayerFolder],
+        layers: &[folder::LayerFolder],
         warnings: Warnings,
     ) -> Result<()> {
         if base.is_none() && layers.len() < 2 {
             return Ok(());
         }
-        let mut base = self
-            .cached(base.map_or_else(|| BaseFiles::new([] as [LayerFolder; 0]), BaseFiles::from));
+        let mut base = self.cached(base.map_or_else(BaseFiles::default, BaseFiles::from));
         for layer in layers.iter().filter(|layer| layer.file().is_some()) {
             let is_reset = |warning: &Warning| matches!(warning, Warning::DirectoryReset { .. });
             let (resets, replaces): (Vec<_>, Vec<_>) =
@@ -258,10 +258,12 @@ fn config_options(
 ) -> Result<ConfigOptions> {
     let created = args::created()?.map(|created| json!({ "created": created }));
     let options =
-        ConfigOptions::default().merge_from("SOURCE_DATE_EPOCH", created.unwrap_or_default());
-    let options = options.merge_from(name, Json::read_or_null(extra)?);
-    let (platform, unset_env) = (base.platform.clone(), base.unset_env.clone());
-    Ok(ConfigOptions { platform, base: base.open(trust)?, unset_env, ..options })
+        ConfigOptions::default().merge_json_from("SOURCE_DATE_EPOCH", created.unwrap_or_default());
+    let mut options = options.merge_json_from(name, Json::read_or_null(extra)?);
+    options.platform.clone_from(&base.platform);
+    options.unset_env.clone_from(&base.unset_env);
+    options.base = base.open(trust)?;
+    Ok(options)
 }
 
 /// Creates the configuration of an image with these layers.
@@ -359,7 +361,9 @@ impl ImageManifest {
                 let base =
                     self.base.base.map(|base| base.open(Some(&platform), trust)).transpose()?;
                 self.over.check(base.as_ref(), &layers, warnings)?;
-                image_manifest(config, layers, ManifestOptions { base, ..manifest })?
+                let mut manifest = manifest;
+                manifest.base = base;
+                image_manifest(config, layers, manifest)?
             }
             None => {
                 let extra = self.extra_config.as_ref();

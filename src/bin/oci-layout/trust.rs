@@ -3,7 +3,7 @@
 use std::{env, path::PathBuf};
 
 use clap::Args;
-use oci_layout::{ImageLayout, RecipeKey, RecipeTrust, Result};
+use oci_layout::{ImageLayout, RecipeKey, RecipeTrust, Report, Result};
 
 use crate::{base_folders, out::say};
 
@@ -49,7 +49,8 @@ impl Trust {
             Some(Ok(key)) => trust.key(key),
             Some(Err(error)) => {
                 say(format_args!(
-                    "oci-layout: warning: recipes cannot be sealed or verified: {error}"
+                    "oci-layout: warning: recipes cannot be sealed or verified: {}",
+                    Report(&error)
                 ));
                 trust
             }

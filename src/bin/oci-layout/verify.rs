@@ -11,8 +11,8 @@ use clap::Args;
 #[cfg(feature = "registry")]
 use oci_layout::registry::{Client, Reference};
 use oci_layout::{
-    Blob, Descriptor, Finding, Pool, ReadLock, Repair, Result, Severity, VerifyOptions, repair,
-    verify,
+    Blob, Descriptor, Finding, Pool, ReadLock, Repair, Report, Result, Severity, VerifyOptions,
+    repair, verify,
 };
 
 #[cfg(feature = "registry")]
@@ -91,8 +91,9 @@ impl Verify {
                 repaired.into_iter().for_each(told);
                 for (blob, error) in failed {
                     say(format_args!(
-                        "oci-layout: warning: {} cannot be repaired: {error}",
-                        blob.digest
+                        "oci-layout: warning: {} cannot be repaired: {}",
+                        blob.digest,
+                        Report(&error)
                     ));
                 }
                 findings

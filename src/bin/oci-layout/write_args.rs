@@ -20,6 +20,6 @@ pub(crate) struct WriteArgs {
 
 impl WriteArgs {
     pub(crate) fn options(self) -> WriteOptions {
-        WriteOptions { sync: !self.no_sync, lock: !self.no_lock }
+        WriteOptions::default().sync(!self.no_sync).lock(!self.no_lock)
     }
 }

@@ -68,7 +68,7 @@ pub(crate) const CONFIG: Members = &[
 ];
 
 /// Docker's `HealthcheckConfig`.
-pub(crate) const HEALTHCHECK: Members = &[
+const HEALTHCHECK: Members = &[
     ("Test", Kind::ListBy(rules::health_test)),
     ("Interval", Kind::Duration),
     ("Timeout", Kind::Duration),

@@ -33,10 +33,7 @@ impl Members {
         };
         let known = known.concat();
         if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
-            return Err(Error::invalid(
-                what,
-                format!("unknown member {name:?}; expected one of {}", known.join(", ")),
-            ));
+            return Err(Error::unknown_member(what, name, &known));
         }
         members.retain(|_, value| !value.is_null());
         Ok(Self { what, members })

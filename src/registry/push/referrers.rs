@@ -8,7 +8,7 @@ use reqwest::{
 };
 
 use crate::{
-    basics::{error::Result, json},
+    basics::{error::Result, json, registry_error::RegistryErrorKind},
     document::{descriptor::MediaType, layout_paths::MAX_DOCUMENT, manifest::Index},
     registry::{referrer::Referrer, session::Session},
 };
@@ -33,9 +33,9 @@ pub(crate) fn list(session: &Session, referrer: &Referrer) -> Result<()> {
         None => Index::of(Vec::new()),
         Some(bytes) => json::from_slice::<Index>(&bytes).map_err(|_| {
             let subject = referrer.subject;
-            session.refuse(format!(
-                "{what} is not an index of the referrers of {subject}: delete that tag"
-            ))
+            let reason =
+                format!("{what} is not an index of the referrers of {subject}: delete that tag");
+            session.refuse(RegistryErrorKind::InvalidResponse, reason)
         })?,
     };
     if list.manifests.iter().any(|entry| entry.digest == referrer.entry.digest) {

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
-use crate::basics::{error::Error, printable::Printable};
+use crate::basics::{error::Error, printable::Printable, report::Report};
 
 /// An event at an endpoint. Its `Display` is a single line.
 #[derive(Debug)]
@@ -51,16 +51,19 @@ impl fmt::Display for Event {
             Self::Answered { client, method, target, status } => {
                 write!(f, "{client} {} {} {status}", Printable(method), Printable(target))
             }
-            Self::Failed { target, error } => write!(f, "{}: {error}", Printable(target)),
+            Self::Failed { target, error } => {
+                write!(f, "{}: {}", Printable(target), Report(&**error))
+            }
             Self::Unreadable { repository, error } => {
                 write!(
                     f,
                     "{repository} changed and cannot be read; serving its previous contents: \
-                     {error}"
+                     {}",
+                    Report(error)
                 )
             }
             Self::Unusable { error } => {
-                write!(f, "{error}; using the previous contents until this is fixed")
+                write!(f, "{}; using the previous contents until this is fixed", Report(error))
             }
             Self::Taken => f.write_str("an image was pulled"),
         }

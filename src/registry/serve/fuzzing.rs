@@ -52,7 +52,7 @@ impl Fixture {
     fn new() -> Self {
         let dir = TempDir::new().expect("the folder for temporary files can be written");
         let pool = Pool::new(2);
-        let options = || LayerOptions::from(Compression::NONE).pool(&pool);
+        let options = || LayerOptions::from(Compression::None).pool(&pool);
         let text = |name: &str| [FileMapping::text("0123456789".repeat(7), format!("/{name}"))];
         let made = "layers and documents of fixed values";
         let (layer, lazy) = (

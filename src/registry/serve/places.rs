@@ -22,7 +22,8 @@ use crate::pool::lock;
 /// If all places are taken, a new connection replaces a useless one: one whose client has been
 /// inactive for [`idle`](Self::idle), or reads its response more slowly than [`rate`](Self::rate),
 /// measured over [`window`](Self::window). While there are free places, no connection is closed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// The maximum number of connections: 400. Further ones wait. Each connection may need a second
     /// file descriptor for the file that it reads, and the usual limit for a process is 1024.

@@ -1,6 +1,7 @@
 //! A repository of the endpoint: a layout in its current state, or images in memory.
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -27,6 +28,13 @@ pub struct Repository {
     layout: Option<Place>,
     current: Mutex<Current>,
     turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.layout.as_ref().map(|layout| &layout.path);
+        f.debug_struct("Repository").field("layout", &path).finish_non_exhaustive()
+    }
 }
 
 /// The location of a layout, and the options with which it was opened.

@@ -10,7 +10,7 @@ use std::{
 use crate::{basics::printable::Printable, pool::lock};
 
 /// Something that [`unpack`](crate::unpack) left out, for one reason. Displayed, it is a sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Skipped {
     /// The first path that it happened to.

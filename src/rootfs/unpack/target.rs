@@ -64,13 +64,14 @@ const NO_OWNER: &str = "does not have its owner: only root can set it";
 impl Target {
     /// # Errors
     ///
-    /// [`Error::Layout`] if the directory is not empty.
+    /// [`Error::OutputExists`] if the directory is not empty.
     pub(crate) fn new(path: &Path) -> Result<Self> {
         match fs::create_dir(path) {
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
                 let mut entries = fs::read_dir(path).map_err(Error::write(path))?;
                 if entries.next().is_some() {
-                    return Err(Error::layout(path, "is not empty: unpack into a new directory"));
+                    let reason = "is not empty: unpack into a new directory".to_owned();
+                    return Err(Error::OutputExists { path: path.to_owned(), reason });
                 }
             }
             made => made.map_err(Error::write(path))?,

@@ -2,7 +2,10 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::tarfile::reader::block::{BLOCK, Result, TarError};
+use crate::{
+    basics::report::Report,
+    tarfile::reader::block::{BLOCK, Result, TarError},
+};
 
 pub(crate) struct Input<R> {
     input: R,
@@ -79,5 +82,5 @@ impl<R: Read> Input<R> {
 }
 
 fn unreadable(offset: u64, error: &io::Error) -> TarError {
-    TarError { offset, reason: format!("the tar cannot be read: {error}") }
+    TarError { offset, reason: format!("the tar cannot be read: {}", Report(error)) }
 }

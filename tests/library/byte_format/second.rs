@@ -129,7 +129,7 @@ fn a_second_implementation_makes_the_same_bytes() {
 
     let out = dir.path().join("image");
     let options = LayerOptions::default()
-        .compression(Compression::NONE)
+        .compression(Compression::None)
         .hard_links(HardLinks::Merge)
         .store(&out);
     let layer = layer_tar(mappings, options).unwrap();
@@ -165,7 +165,7 @@ fn a_second_implementation_makes_the_golden_layer() {
     second(dir.path(), &json!({ "entries": entries, "config": "{}", "created_by": "" }));
     assert_same(
         &dir.path().join("layer.tar"),
-        &bytes(&layer_tar(rich_tree(), Compression::NONE).unwrap()),
+        &bytes(&layer_tar(rich_tree(), Compression::None).unwrap()),
     );
 }
 

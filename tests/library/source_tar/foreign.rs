@@ -24,7 +24,7 @@ fn file(name: &str, contents: &[u8]) -> Vec<u8> {
 }
 
 fn options(dir: &TempDir) -> LayerOptions {
-    LayerOptions { scratch: Some(dir.path().join("scratch")), ..LayerOptions::default() }
+    LayerOptions::default().scratch(dir.path().join("scratch"))
 }
 
 /// The names that GNU tar and bsdtar extract, which are the same.
@@ -148,7 +148,7 @@ fn a_small_tar_does_not_become_a_large_one() {
         );
         // What is left out is not unpacked.
         let files = [FileMapping::tar(&path, "/").exclude("holes")];
-        layer_tar(files, options(&dir).compression(Compression::NONE)).unwrap();
+        layer_tar(files, options(&dir).compression(Compression::None)).unwrap();
     }
     let mut compressed = vec!["zeros.tar.gz"];
     if cfg!(feature = "zstd") {

@@ -183,7 +183,7 @@ fn make() -> Layout {
                 FileMapping::opaque_whiteout("/var/cache"),
                 text("/var/cache/y"),
             ],
-            Compression::NONE,
+            Compression::None,
         ),
     ];
     let config =

@@ -81,10 +81,9 @@ fn any_value_is_refused_by_both_or_by_none() {
         "NetworkDisabled",
         "MacAddress",
         "Image",
-        "Unknown",
     ];
     const HEALTH: &[&str] =
-        &["Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries", "Unknown"];
+        &["Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"];
     let scalars = [
         json!(true),
         json!(0),

@@ -1,8 +1,8 @@
 //! A registry that is away, busy, broken, slow or false.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use oci_layout::{Image, ImageManifest};
+use oci_layout::{Error, Image, ImageManifest, RegistryErrorKind};
 
 use crate::common;
 use crate::registry::client::{
@@ -87,6 +87,37 @@ fn a_registry_that_stays_busy_is_told_of() {
          in"
     );
     assert_eq!(room.registry.requests("/manifests/").len(), 2);
+}
+
+/// What a caller can match on, without reading the sentence.
+#[test]
+fn every_refusal_has_its_kind() {
+    use RegistryErrorKind as Kind;
+
+    let say = |status, headers: &[(&str, &str)]| {
+        let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        Then::Say(status, headers.collect(), String::new())
+    };
+    let basic = [("WWW-Authenticate", "Basic realm=\"x\"")];
+    for (then, expected) in [
+        (say(404, &[]), Kind::NotFound),
+        (say(401, &basic), Kind::Unauthorized),
+        (say(403, &[]), Kind::Denied),
+        (
+            say(429, &[("Retry-After", "100")]),
+            Kind::TooManyRequests { retry_after: Some(Duration::from_secs(100)) },
+        ),
+        (say(500, &[]), Kind::Unavailable { status: 500 }),
+        (say(418, &[]), Kind::Refused { status: 418 }),
+        (Then::Say(200, Vec::new(), "no manifest".to_owned()), Kind::InvalidResponse),
+    ] {
+        let room = Room::new();
+        room.registry.fault("/manifests/", 9, then);
+        let error = client().image(&room.registry.reference(":v1"), None).unwrap_err();
+        assert!(matches!(error, Error::Registry { kind, .. } if kind == expected), "{error:?}");
+    }
+    let nowhere = client().image(&"127.0.0.1:1/a".parse().unwrap(), None);
+    assert!(matches!(nowhere, Err(Error::Registry { kind: Kind::Unreachable, .. })));
 }
 
 #[test]

@@ -137,10 +137,7 @@ fn a_byte_makes_up_for_nothing() {
 /// Much of a large blob is.
 #[test]
 fn a_mebibyte_makes_up_for_a_connection() {
-    let options = oci_layout::LayerOptions {
-        compression: oci_layout::Compression::NONE,
-        ..Default::default()
-    };
+    let options = oci_layout::LayerOptions::from(oci_layout::Compression::None);
     let file = oci_layout::FileMapping::bytes(common::text(4 << 20, 1), "/large");
     let layer = oci_layout::layer_tar([file], options).unwrap();
     let config = oci_layout::image_config([&layer], Value::Null).unwrap();

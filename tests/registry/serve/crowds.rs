@@ -30,7 +30,10 @@ fn fixture(limits: Limits) -> (TempDir, Served, String) {
 
 fn limits(connections: usize, client_connections: usize) -> Limits {
     let (window, idle) = (Duration::from_millis(300), Duration::from_millis(200));
-    Limits { connections, client_connections, window, idle, ..Limits::default() }
+    let mut limits = Limits::default();
+    (limits.connections, limits.client_connections) = (connections, client_connections);
+    (limits.window, limits.idle) = (window, idle);
+    limits
 }
 
 /// Whether the other side has ended the connection.
@@ -85,11 +88,9 @@ fn slow_requests_lock_nobody_out() {
 /// It is told so, and comes again.
 #[test]
 fn a_client_with_too_many_connections() {
-    let (_dir, served, blob) = fixture(Limits {
-        idle: Duration::from_secs(600),
-        window: Duration::from_secs(600),
-        ..limits(8, 3)
-    });
+    let mut patient = limits(8, 3);
+    (patient.idle, patient.window) = (Duration::from_secs(600), Duration::from_secs(600));
+    let (_dir, served, blob) = fixture(patient);
     let busy: Vec<TcpStream> = (0..3).map(|_| open(&served.address, "GET", &blob, &[])).collect();
     wait_until("all are answered", || served.events(&blob).len() == 3);
     let answer = get(&served.address, "/v2/", &[]);

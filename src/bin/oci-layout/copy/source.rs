@@ -20,12 +20,15 @@ pub(super) struct Source {
 #[cfg(feature = "registry")]
 impl Source {
     pub(super) fn new(_: &ImageLayout, image: &Image, pool: &Pool) -> Result<Self> {
-        use oci_layout::registry::{Endpoint, Event};
+        use oci_layout::{
+            Report,
+            registry::{Endpoint, Event},
+        };
 
         let endpoint = Endpoint::new([("image", vec![image.clone()])])?.pool(pool).log(|event| {
             // If a connection breaks, skopeo does not know the reason.
             if let Event::Failed { error, .. } = event {
-                say(format_args!("oci-layout: error: {error}"));
+                say(format_args!("oci-layout: error: {}", Report(&**error)));
             }
         });
         let serving = endpoint.listen(([127, 0, 0, 1], 0).into())?;

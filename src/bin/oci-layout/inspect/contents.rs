@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, os::unix::ffi::OsStrExt};
 
-use oci_layout::{Blob, Result, layer_entries};
+use oci_layout::{Blob, Report, Result, layer_entries};
 use serde::Serialize;
 
 /// The contents of a layer, or why they cannot be read.
@@ -38,7 +38,7 @@ pub(super) fn contents(layer: &dyn Blob) -> Contents {
             whiteouts,
             largest: root.largest(),
         },
-        Err(error) => Contents::Unreadable { error: error.to_string() },
+        Err(error) => Contents::Unreadable { error: Report(&error).to_string() },
     }
 }
 

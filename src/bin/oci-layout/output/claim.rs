@@ -106,7 +106,7 @@ fn is_whole(dir: &Path) -> bool {
 /// Takes over the claim of a killed program and locks it. Returns `None` if there is no claim.
 fn take_over(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
     let path = dir.join(CLAIM);
-    let refuse = |reason: &str| Err(errors::layout(dir, reason));
+    let refuse = |reason: &str| Err(errors::output_exists(dir, reason));
     loop {
         // Opening a fifo without NONBLOCK would wait for its other end.
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -199,5 +199,5 @@ fn is_free(dir: &Path) -> Result<bool> {
 }
 
 fn not_empty(dir: &Path) -> Error {
-    errors::layout(dir, "is not empty: empty it, or choose another folder for the output")
+    errors::output_exists(dir, "is not empty: empty it, or choose another folder for the output")
 }

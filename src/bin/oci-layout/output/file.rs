@@ -21,7 +21,10 @@ impl OutputFile {
     /// Starts to write the file. An existing file is kept until the new one is complete.
     pub(crate) fn claim(path: &Path, options: WriteOptions) -> Result<Self> {
         if path.is_dir() {
-            return Err(errors::layout(path, "is a folder: choose another name for the output"));
+            return Err(errors::output_exists(
+                path,
+                "is a folder: choose another name for the output",
+            ));
         }
         let shared = Arc::new(Shared::default());
         // A signal that arrives now waits until it is known what to remove.

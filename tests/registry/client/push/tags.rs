@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use oci_layout::{Blob, Descriptor, Digest, Image, MediaType, MemoryBlob};
+use oci_layout::{
+    Blob, Descriptor, Digest, Error, Image, MediaType, MemoryBlob, RegistryErrorKind,
+};
 use serde_json::json;
 
 use super::{client, counted, push};
@@ -76,7 +78,12 @@ fn another_tag_is_what_helps() {
         let (registry, (image, _)) = (Registry::start(), counted(&["one"], json!({})));
         let challenge = vec![("WWW-Authenticate".to_owned(), "Basic realm=\"x\"".to_owned())];
         registry.fault("PUT /v2/a/b/manifests", 9, Then::Say(status, challenge, body.clone()));
-        let said = common::message(push(&registry, &image, &["1"]));
+        let error = push(&registry, &image, &["1"]).unwrap_err();
+        assert!(
+            matches!(error, Error::Registry { kind: RegistryErrorKind::Conflict, .. }),
+            "{error:?}"
+        );
+        let said = error.to_string();
         assert!(said.contains("does not let you overwrite tag 1 ("), "{body}: {said}");
         assert!(
             said.contains("): push under another tag, or log in as a user who may overwrite it"),
