@@ -35,7 +35,7 @@ fn python_runs_from_its_own_tree() {
     );
     let outside =
         libraries.iter().filter(|library| !tree.iter().any(|top| library.starts_with(top)));
-    let files = tree.iter().chain(outside).map(FileMapping::from);
+    let files = tree.iter().chain(outside).map(FileMapping::at_source);
     let layer = layer_tar(files, LayerOptions::default().store(&layout)).unwrap();
     let config = image_config([&layer], json!({ "config": { "Entrypoint": [python] } })).unwrap();
     let image = image_manifest(config, [layer], json!({})).unwrap();
