@@ -15,6 +15,7 @@ mod cli {
     #[cfg(feature = "registry")]
     mod faults;
     mod files;
+    mod image_files;
     mod interrupted;
     mod layouts;
     mod make;

@@ -1,0 +1,142 @@
+//! `ls`, `cat`, `cp` and `unpack`.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    path::PathBuf,
+};
+
+use serde_json::{Value, json};
+use walkdir::WalkDir;
+
+use crate::{
+    cli::room::{Room, Run},
+    common::{as_nobody, is_root},
+};
+
+/// A layout `image` of two layers: the upper one replaces `/bin/app` of the lower one.
+fn room() -> Room {
+    let room = Room::new();
+    fs::create_dir_all(room.path("tree/etc")).unwrap();
+    fs::write(room.path("tree/etc/motd"), "hello\n").unwrap();
+    symlink("etc", room.path("tree/settings")).unwrap();
+    room.ok("build -f tree:/ app:/bin/app --tag base -o below");
+    fs::write(room.path("app"), "new\n").unwrap();
+    room.ok("build -f app:/bin/app --base below --mode 0750 --chown 7:8 --tag v1 -o image");
+    room
+}
+
+/// Every path in the room, with its size.
+fn listing(room: &Room) -> Vec<(PathBuf, u64)> {
+    let entries = WalkDir::new(room.path("")).sort_by_file_name().into_iter().map(Result::unwrap);
+    entries.map(|entry| (entry.path().to_owned(), entry.metadata().unwrap().len())).collect()
+}
+
+#[test]
+fn ls_lists_what_a_container_sees() {
+    let room = room();
+    assert_eq!(room.ok("ls image"), "/bin\n/bin/app\n/etc\n/etc/motd\n/settings\n");
+    assert_eq!(room.ok("ls image:v1 etc"), "/etc\n/etc/motd\n");
+    assert_eq!(room.ok("ls oci:image /*/*p"), "/bin/app\n");
+    assert_eq!(room.ok("ls --layers image **/app"), "  1 /bin/app\n");
+    assert_eq!(
+        room.ok("ls -l image settings"),
+        "lrwxrwxrwx     0     0          0 1970-01-01 00:00 /settings -> etc\n"
+    );
+    let listed: Value = serde_json::from_str(&room.ok("ls --json image **/app")).unwrap();
+    let wanted = json!([{
+        "path": "/bin/app", "type": "file", "mode": "0750", "uid": 7, "gid": 8, "size": 4,
+        "mtime": 1, "layer": 1,
+    }]);
+    assert_eq!(listed, wanted);
+    room.ok("export image -o image.tar");
+    room.ok("export --format docker-archive image -o docker.tar");
+    for image in ["image.tar", "oci-archive:image.tar:v1", "docker-archive:docker.tar"] {
+        assert_eq!(room.ok(&format!("ls {image} bin")), "/bin\n/bin/app\n", "{image}");
+    }
+    room.fails("ls image nothing/*", "\"nothing/*\": no file of the image matches");
+}
+
+#[test]
+fn cat_prints_files_and_follows_links_inside() {
+    let room = room();
+    assert_eq!(room.ok("cat image /settings/motd bin/app"), "hello\nnew\n");
+    assert_eq!(room.ok("cat below /bin/app"), "#!/bin/sh\necho app\n");
+    room.fails("cat image /absent", "\"/absent\": does not exist in the image");
+    room.fails("cat image /etc", "\"/etc\": is not a regular file");
+}
+
+#[test]
+fn cp_copies_a_file_or_a_directory() {
+    let room = room();
+    room.ok("cp image:/bin/app copy");
+    assert_eq!(fs::read_to_string(room.path("copy")).unwrap(), "new\n");
+    let mode = fs::metadata(room.path("copy")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o750);
+    // Into a folder under its own name, and through a link.
+    room.ok("cp image:v1:/settings/motd assets");
+    assert_eq!(fs::read_to_string(room.path("assets/motd")).unwrap(), "hello\n");
+    room.ok("cp image:/settings etc");
+    assert_eq!(fs::read_to_string(room.path("etc/motd")).unwrap(), "hello\n");
+    // Nothing is replaced.
+    for args in ["cp image:/bin/app copy", "cp image:/etc etc/motd"] {
+        let before = listing(&room);
+        let run = room.run(args.split(' '));
+        assert_eq!(run.code, Some(1), "{args}: {run:?}");
+        assert_eq!(listing(&room), before, "{args}");
+    }
+    let run = room.run(["cp", "image", "copy2"]);
+    assert!(run.err.contains("IMAGE:/PATH"), "{run:?}");
+}
+
+#[test]
+fn unpack_writes_a_whole_folder_or_none() {
+    let room = room();
+    room.ok("unpack image -o root");
+    assert_eq!(fs::read_to_string(room.path("root/bin/app")).unwrap(), "new\n");
+    if is_root() {
+        let app = fs::metadata(room.path("root/bin/app")).unwrap();
+        assert_eq!((app.uid(), app.gid(), app.mode() & 0o7777), (7, 8, 0o750));
+    }
+    let before = listing(&room);
+    let run = room.run(["unpack", "image", "-o", "root"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.err.contains("is not empty: choose another folder"), "{run:?}");
+    // A damaged layer.
+    let layer = room.image("below").0["layers"][0]["digest"].as_str().unwrap()[7..].to_owned();
+    let layer = room.path("below/blobs/sha256").join(layer);
+    let mut bytes = fs::read(&layer).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&layer, bytes).unwrap();
+    let damaged = listing(&room);
+    let run = room.run(["unpack", "below", "-o", "other"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.err.contains("is damaged"), "{run:?}");
+    assert_eq!(listing(&room), damaged);
+    assert!(!room.path("other").exists() && before.len() == damaged.len());
+    assert!(
+        fs::read_dir(room.path("")).unwrap().all(|entry| {
+            !entry.unwrap().file_name().to_string_lossy().starts_with(".oci-layout")
+        })
+    );
+}
+
+#[test]
+fn another_user_than_root_gets_what_it_may() {
+    if !is_root() {
+        return;
+    }
+    let room = room();
+    fs::set_permissions(room.path(""), fs::Permissions::from_mode(0o777)).unwrap();
+    let mut command = room.command(["unpack", "image", "-o", "root"]);
+    let run = Run::of(&mut as_nobody(&mut command, &room.path("")));
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.err.contains("does not have its owner: only root can set it"), "{run:?}");
+    assert_eq!(fs::read_to_string(room.path("root/etc/motd")).unwrap(), "hello\n");
+    assert_eq!(fs::metadata(room.path("root/bin/app")).unwrap().mode() & 0o7777, 0o750);
+    let mut command = room.command(["--strict", "unpack", "image", "-o", "strict"]);
+    let run = Run::of(&mut as_nobody(&mut command, &room.path("")));
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(!room.path("strict").exists());
+}
