@@ -53,7 +53,7 @@ in
         };
       };
 
-      # Only the packages are those of the other system. This system builds the images from them.
+      # Only the packages come from the other system. The local system assembles the images. This system builds the images from them.
       imagesFor =
         name: platform:
         withSystem platform (

@@ -249,8 +249,8 @@ pub fn link_image(
 /// # Errors
 ///
 /// [`Error::NotALayout`] if the folder does not hold an image; [`Error::Layout`], with the command
-/// that writes the folder, if it lacks a part. [`Error::BlobDamaged`] if the manifest does not match
-/// its descriptor.
+/// that writes the folder, if it lacks a part. [`Error::BlobDamaged`] if the manifest does not
+/// match its descriptor.
 pub fn open_image(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<Image> {
     let folder = Folder::open(dir.as_ref(), "an image", "image-manifest", trust)?;
     let descriptor = folder.descriptor(MediaType::is_manifest)?;

@@ -1,20 +1,22 @@
 //! Limits how many threads work at the same time.
 
+pub(crate) mod buffers;
 #[cfg(all(test, shuttle))]
 pub(crate) mod model;
 pub(crate) mod parts;
 
 use std::{
-    mem,
     num::NonZeroUsize,
-    ops::Deref,
     sync::{Arc, PoisonError},
     thread,
 };
 
-use crate::basics::sync::{Condvar, Mutex, in_threads};
+use crate::{
+    basics::sync::{Condvar, Mutex, in_threads},
+    pool::buffers::Buffers,
+};
 
-pub(crate) use crate::basics::sync::lock;
+pub(crate) use crate::{basics::sync::lock, pool::buffers::Buffer};
 
 /// A limit on the number of working threads, shared by everything that uses the same pool.
 ///
@@ -39,18 +41,7 @@ struct Inner {
     /// Signals that a task ended, so another may be available.
     changed: Condvar,
     /// Shared by all jobs.
-    buffers: Mutex<Buffers>,
-}
-
-/// The buffers for blocks of bytes.
-#[derive(Debug, Default)]
-struct Buffers {
-    in_use: usize,
-    /// Buffers for reuse. If they were returned to the system and allocated again, memory would
-    /// grow with the number of blocks.
-    spare: Vec<Vec<u8>>,
-    /// The number of jobs. Without jobs, a pool holds no memory.
-    jobs: usize,
+    buffers: Buffers,
 }
 
 impl Pool {
@@ -61,7 +52,7 @@ impl Pool {
             threads,
             working: Mutex::default(),
             changed: Condvar::new(),
-            buffers: Mutex::default(),
+            buffers: Buffers::default(),
         }))
     }
 
@@ -104,16 +95,13 @@ impl Pool {
     /// Runs the tasks of a job until none are left. The job consists of at most `parts` tasks that
     /// can run in parallel.
     pub(crate) fn run(&self, job: &impl Job, parts: usize) {
-        lock(&self.0.buffers).jobs += 1;
-        let _end = JobEnd(self);
+        let _kept = self.0.buffers.keep();
         self.scope(parts, || self.work(job));
     }
 
     /// Takes a buffer for one block, in its original or compressed form.
     pub(crate) fn buffer(&self) -> Buffer {
-        let mut buffers = lock(&self.0.buffers);
-        buffers.in_use += 1;
-        Buffer { bytes: buffers.spare.pop().unwrap_or_default(), len: 0, pool: Arc::clone(&self.0) }
+        self.0.buffers.take()
     }
 
     fn scope(&self, parts: usize, work: impl Fn() + Sync) {
@@ -123,8 +111,7 @@ impl Pool {
     fn work(&self, job: &impl Job) {
         let mut working = lock(&self.0.working);
         loop {
-            let may =
-                May { work: *working < self.threads(), buffers: lock(&self.0.buffers).in_use };
+            let may = May { work: *working < self.threads(), buffers: self.0.buffers.in_use() };
             let (task, counts) = match job.claim(may) {
                 Claim::Work(task) => (task, 1),
                 Claim::Output(task) => (task, 0),
@@ -175,62 +162,6 @@ pub(crate) enum Claim<T> {
     /// No task is available now. A running task will make one available.
     Wait,
     Done,
-}
-
-/// A buffer from [`Pool::buffer`].
-#[derive(Debug)]
-pub(crate) struct Buffer {
-    bytes: Vec<u8>,
-    len: usize,
-    pool: Arc<Inner>,
-}
-
-impl Buffer {
-    /// Returns this many bytes to overwrite. They contain data from previous uses.
-    pub(crate) fn room(&mut self, size: usize) -> &mut [u8] {
-        self.len = size;
-        if self.bytes.len() < size {
-            self.bytes.reserve_exact(size - self.bytes.len());
-            self.bytes.resize(size, 0);
-        }
-        &mut self.bytes[..size]
-    }
-
-    /// Removes the bytes that were not written.
-    pub(crate) fn truncate(&mut self, size: usize) {
-        self.len = self.len.min(size);
-    }
-}
-
-impl Deref for Buffer {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        let mut buffers = lock(&self.pool.buffers);
-        buffers.in_use -= 1;
-        if buffers.jobs > 0 {
-            buffers.spare.push(mem::take(&mut self.bytes));
-        }
-    }
-}
-
-/// Records the end of a job, even by a panic.
-struct JobEnd<'a>(&'a Pool);
-
-impl Drop for JobEnd<'_> {
-    fn drop(&mut self) {
-        let mut buffers = lock(&self.0.0.buffers);
-        buffers.jobs -= 1;
-        if buffers.jobs == 0 {
-            buffers.spare = Vec::new();
-        }
-    }
 }
 
 /// Records the end of a task, even by a panic. Otherwise the other threads would wait forever.

@@ -91,8 +91,8 @@ impl ImageFiles {
         files.map(|(path, placed)| (path.to_path(), &*placed.entry))
     }
 
-    /// The files whose paths match a glob, and what is below them. `*` and `?` do not match a slash,
-    /// `**` does.
+    /// The files whose paths match a glob, and what is below them. `*` and `?` do not match a
+    /// slash, `**` does.
     ///
     /// # Errors
     ///

@@ -94,7 +94,8 @@ pub fn image_archive<I: Into<Image>>(
         blobs.extend(all.map(|blob| (blob.descriptor().digest, blob)));
     }
     if format != ArchiveFormat::Oci {
-        // Next to a layout, layers keep their compression.
+        // If the archive also contains a layout, both formats share the layer blobs, so the layers
+        // stay compressed.
         let entries = docker::entries(&index, &images, format, &mut warnings)?;
         if !entries.is_empty() {
             documents.push((MANIFEST, json::to_bytes(&entries)));

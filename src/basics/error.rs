@@ -55,8 +55,7 @@ pub enum Error {
     },
     /// A mapping names a source that is neither a file nor a pipe: a socket or a device.
     #[error(
-        "source {path:?} is a {kind}, but a layer can only contain the bytes of files and pipes: \
-         write them to a file first"
+        "source {path:?} is a {kind}, but a layer can only contain the bytes of files and pipes: copy the data into a file first"
     )]
     SourceNotAFile {
         /// The source.
@@ -423,9 +422,7 @@ pub enum Error {
     },
     /// The file system does not support locks on folders, as with some NFS and FUSE file systems.
     #[error(
-        "cannot lock {path:?}, to prevent other programs from removing blobs that this one is \
-         about to use; if no other program is writing to this folder, continue without locks \
-         (--no-lock)"
+        "cannot lock {path:?}, so another program could remove blobs that this one is about to use; if no other program writes to this folder, continue without locks (--no-lock)"
     )]
     NoLocks {
         /// The folder.

@@ -1,4 +1,4 @@
-//! The traits of the seam: a blob has a descriptor and can be read, and a layer is a blob with a
+//! The two core traits: a blob has a descriptor and can be read, and a layer is a blob with a
 //! diff ID.
 
 use std::{

@@ -288,7 +288,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Known<'_, A> {
     }
 }
 
-/// A key: one of the known ones, or another.
+/// The key of a JSON member: `Ok` if it is in the list of known keys, `Err` otherwise.
 struct Field(&'static [&'static str]);
 
 impl<'de> DeserializeSeed<'de> for Field {

@@ -105,8 +105,9 @@ fn check_contents(tar: &[u8], entry: &TarEntry) {
 
 /// Makes a layer of a tar. The first byte says how.
 ///
-/// The `tar` crate reads the layer; it is the same whatever the threads, when it is made again, and
-/// when it is made of itself; `verify` finds no error in an image of it.
+/// The `tar` crate reads the layer; the bytes do not depend on the number of threads, a second
+/// build gives the same bytes, and packing the layer itself reproduces it; `verify` finds no error
+/// in an image of it.
 pub fn source_tar(data: &[u8]) {
     let Some((&flags, rest)) = data.split_first().filter(|_| data.len() <= LONGEST) else { return };
     let dir = scratch();

@@ -148,7 +148,7 @@ pub(crate) struct SourceFile {
     identity: Identity,
 }
 
-/// Device, inode, and change time in seconds and nanoseconds.
+/// Device, inode, and modification time in seconds and nanoseconds.
 type Identity = (u64, u64, i64, u32);
 
 /// A source tar, or the file without a name to which it was unpacked.

@@ -146,7 +146,11 @@ fn can_be_described(files: &[FileMapping]) -> Result<bool> {
         let can = match &mapping.source {
             Source::Tar(tar) => source_tar::open::can_be_read_again(tar)?,
             Source::Path(path) => !pipe::is_pipe(path),
-            _ => true,
+            Source::Bytes(_)
+            | Source::Symlink(_)
+            | Source::Directory
+            | Source::Whiteout
+            | Source::OpaqueWhiteout => true,
         };
         if !can {
             return Ok(false);
@@ -159,7 +163,7 @@ fn can_be_described(files: &[FileMapping]) -> Result<bool> {
 /// directory.
 fn with_absolute_sources(mut files: Vec<FileMapping>) -> Result<Vec<FileMapping>> {
     for mapping in &mut files {
-        if let Source::Path(source) | Source::Tar(source) = &mut mapping.source {
+        if let Some(source) = mapping.source.path_mut() {
             *source = absolute(&*source).map_err(|cause| Error::source(&*source, cause))?;
         }
     }

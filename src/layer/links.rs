@@ -10,9 +10,9 @@ use crate::{
     },
 };
 
-/// Converts nodes to entries, in the same parts. Of several names of a file, all but the first in
-/// the order of the layer become hard links to it, because readers need the target of a link before
-/// the link.
+/// Converts nodes to entries, in the same parts. The first name of a file, in layer order, becomes
+/// the file; its other names become hard links to it, because readers need the target of a link
+/// before the link.
 pub(crate) fn link(
     nodes: impl Iterator<Item = impl Iterator<Item = Node>>,
     identical: bool,

@@ -52,8 +52,8 @@ use crate::{
 ///
 /// [`Error::OutputExists`] if the directory is already an image layout; [`Error::Images`] if two
 /// images have the same name and platform; [`Error::Invalid`] for an invalid name or JSON that does
-/// not fit an index; any error from reading the sources of a described layer; [`Error::BlobDamaged`]
-/// for a blob that does not match its descriptor; and [`Error::Write`].
+/// not fit an index; any error from reading the sources of a described layer;
+/// [`Error::BlobDamaged`] for a blob that does not match its descriptor; and [`Error::Write`].
 pub fn image_layout<I: Into<Image>>(
     dir: impl AsRef<Path>,
     images: impl IntoIterator<Item = I>,

@@ -117,12 +117,7 @@ fn model_of_jobs_side_by_side() {
         });
         assert_eq!(done, [3, 3]);
         assert!(at_work.most.into_inner() <= 2, "no more than the pool has");
-        let buffers = lock(&pool.0.buffers);
-        assert_eq!(
-            (buffers.in_use, buffers.jobs, buffers.spare.len()),
-            (0, 0, 0),
-            "a pool at rest holds nothing"
-        );
+        assert_eq!(pool.0.buffers.counts(), (0, 0, 0), "a pool at rest holds nothing");
     });
 }
 
@@ -150,12 +145,12 @@ fn model_of_buffers() {
             buffer.room(4).fill(number as u8);
             thread::yield_now();
             assert!(buffer.iter().all(|&byte| byte == number as u8), "nobody else has this buffer");
-            let in_use = lock(&pool.0.buffers).in_use;
+            let in_use = pool.0.buffers.in_use();
             assert!((1..=2).contains(&in_use));
             number
         });
         assert_eq!(results, [0, 1, 2]);
-        assert_eq!(lock(&pool.0.buffers).in_use, 0);
+        assert_eq!(pool.0.buffers.in_use(), 0);
     });
 }
 

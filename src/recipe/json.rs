@@ -14,7 +14,6 @@ use crate::{
     document::Descriptor,
     recipe::{
         checks::Checks,
-        mapping::Source,
         origin::{Origin, Recipe},
         spec::{LayerSpec, values},
         trust::RecipeKey,
@@ -162,8 +161,8 @@ fn read_tar(descriptor: &Descriptor, diff_id: Option<Digest>, tar: Value) -> Res
     let Tar { spec, size, prefixes, entries, .. } = parse(", tar", tar)?;
     let spec = LayerSpec::from_value(spec).map_err(|error| invalid(", tar", error.to_string()))?;
     for mapping in &spec.files {
-        if let Source::Path(source) | Source::Tar(source) = &mapping.source {
-            absolute(source.clone(), ", tar, spec")?;
+        if let Some(source) = mapping.source.path() {
+            absolute(source.to_owned(), ", tar, spec")?;
         }
     }
     let compression = spec.options.compression;

@@ -1,6 +1,11 @@
 //! File mappings: a source, a destination, and the attributes of the files.
 
-use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// One source and its destination.
 ///
@@ -74,6 +79,31 @@ pub enum Source {
     /// earlier entry, links that lead nowhere, and files that a layer cannot contain are errors,
     /// unless they are excluded.
     Tar(PathBuf),
+}
+
+impl Source {
+    /// The path that it reads. Recipes of others are checked by this, so every kind is named here.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Path(path) | Self::Tar(path) => Some(path),
+            Self::Bytes(_)
+            | Self::Symlink(_)
+            | Self::Directory
+            | Self::Whiteout
+            | Self::OpaqueWhiteout => None,
+        }
+    }
+
+    pub(crate) fn path_mut(&mut self) -> Option<&mut PathBuf> {
+        match self {
+            Self::Path(path) | Self::Tar(path) => Some(path),
+            Self::Bytes(_)
+            | Self::Symlink(_)
+            | Self::Directory
+            | Self::Whiteout
+            | Self::OpaqueWhiteout => None,
+        }
+    }
 }
 
 /// One attribute of a file in a layer.

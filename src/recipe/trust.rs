@@ -13,10 +13,7 @@ use sha2::Sha256;
 
 use crate::{
     basics::{Error, Result},
-    recipe::{
-        mapping::{FileMapping, Source},
-        origin::{Origin, Recipe},
-    },
+    recipe::origin::{Origin, Recipe},
 };
 
 /// Which recipes of a layout are followed. Other recipes are an error, which names the file that
@@ -107,19 +104,14 @@ impl RecipeTrust {
         let outside = |path: &Path| (!is_below(path, &roots)).then(|| path.to_owned());
         match &recipe.origin {
             Origin::File { path, .. } => outside(path),
-            Origin::Tar { spec, .. } => spec.files.iter().filter_map(source).find_map(outside),
+            Origin::Tar { spec, .. } => {
+                spec.files.iter().filter_map(|file| file.source.path()).find_map(outside)
+            }
         }
     }
 
     fn canonical_roots(&self) -> Vec<PathBuf> {
         self.roots.iter().filter_map(|root| resolved(root)).collect()
-    }
-}
-
-fn source(mapping: &FileMapping) -> Option<&Path> {
-    match &mapping.source {
-        Source::Path(path) | Source::Tar(path) => Some(path),
-        _ => None,
     }
 }
 

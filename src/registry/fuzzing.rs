@@ -14,8 +14,8 @@ use crate::{
 
 pub use crate::registry::serve::fuzzing::http;
 
-/// Parses challenges, one header in each line. Formatted by the rules of RFC 9110, they parse to the
-/// same values.
+/// Parses challenges, one header in each line. Formatted by the rules of RFC 9110, they parse to
+/// the same values.
 pub fn challenge(data: &[u8]) {
     let mut headers = HeaderMap::new();
     for line in data.split(|&byte| byte == b'\n').take(100) {

@@ -1,5 +1,5 @@
-//! Layers applied one after the other, as
-//! [the specification](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#applying-changesets)
+//! Layers applied one after the other, as [the
+//! specification](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#applying-changesets)
 //! says.
 
 use std::{collections::BTreeMap, sync::Arc};

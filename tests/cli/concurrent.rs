@@ -16,7 +16,7 @@ use tempfile::TempDir;
 const WRITERS: usize = 16;
 const TAGS: usize = 100;
 
-/// Moments at which a writer is killed, spread over the time that it takes.
+/// How many times the test kills a writer, at moments spread evenly over its run.
 const KILLS: u32 = 60;
 
 /// How often the time is measured anew, because the machine was busier or idler than before and all

@@ -549,8 +549,8 @@ fn append_replace_remove_and_collect() {
     assert_eq!(layout.collect_garbage().unwrap().files, [] as [&Path; 0]);
 }
 
-/// A stored layer keeps its blob from being collected before an index names it. In the same process,
-/// the collector would wait for ever.
+/// A stored layer keeps its blob from being collected before an index names it. In the same
+/// process, the collector would wait for ever.
 #[test]
 fn garbage_is_not_collected_beside_a_stored_layer_of_the_same_process() {
     let dir = TempDir::new().unwrap();

@@ -455,7 +455,7 @@ fn sparse_layouts_are_edited_as_others_are() {
     assert_eq!(layout.collect_garbage().unwrap().files.len(), 3);
     assert_eq!(recipes(), 1);
 
-    // Filled, it is like any other.
+    // After `fill`, a sparse layout behaves like any other layout.
     assert_eq!(layout.fill(&pool).unwrap().len(), 1);
     assert!(!at("sparse/recipes").exists());
     layout.append([image([Arc::new(two) as _]).tagged("two")], &pool).unwrap();

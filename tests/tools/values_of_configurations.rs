@@ -49,8 +49,8 @@ fn write_unchecked(dir: &Path, name: &str, mut config: Value) {
     .unwrap();
 }
 
-/// Whether podman runs an image with this `config`. What it refuses it may keep and stumble over
-/// again, so that each image has a storage of its own.
+/// Whether podman runs an image with this `config`. podman may keep an image that it refused and
+/// fail on it later, so that each image has a storage of its own.
 fn podman_runs(config: Value) -> bool {
     let dir = TempDir::new().unwrap();
     write_unchecked(dir.path(), "image", config);

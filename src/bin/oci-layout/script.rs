@@ -12,7 +12,8 @@ use oci_layout::Result;
 
 use crate::errors;
 
-/// The maximum size of a script. It consists of arguments, and the kernel accepts little more.
+/// The maximum size of a script. A script holds command-line arguments, and the kernel limits their
+/// total size to little more than this.
 const MAX_SCRIPT: u64 = 1 << 20;
 
 /// Returns the arguments of the program. If the first one is a script, its arguments replace it.

@@ -164,7 +164,7 @@ impl Serve {
     }
 }
 
-/// Returns a note about an address that other machines can reach.
+/// Returns the note to print if other machines can reach the address and TLS or a login is missing.
 fn note(has_tls: bool, has_login: bool) -> Option<&'static str> {
     match (has_tls, has_login) {
         (true, true) => None,

@@ -23,7 +23,8 @@ impl<T> Watched<T> {
     ///
     /// The errors of reading the files.
     pub(crate) fn new(files: Vec<PathBuf>, read: fn(&[PathBuf]) -> Result<T>) -> Result<Self> {
-        // Take the stamps first, so that a change while the files are read gives different ones.
+        // Take the stamps before reading. If a file changes during the read, the next comparison
+        // detects it.
         let stamps = stamps(&files);
         let value = Arc::new(read(&files)?);
         Ok(Self { files, read, current: Mutex::new((stamps, value)) })

@@ -43,7 +43,7 @@ pub struct Uploads {
 }
 
 impl Uploads {
-    /// Answers a request with a body, which came whole or in part.
+    /// Handles a request whose body arrived completely or in part.
     pub(super) fn take(
         &mut self,
         contents: &mut BTreeMap<String, Vec<u8>>,

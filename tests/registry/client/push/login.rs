@@ -97,7 +97,7 @@ fn a_scope_that_is_refused_costs_no_more_than_bytes() {
         ("base", Then::Say(401, Vec::new(), r#"{"details":"no"}"#.to_owned())),
         ("base", Then::Say(404, Vec::new(), String::new())),
         ("base", Then::Say(200, Vec::new(), "{}".to_owned())),
-        // A token that is only for reading there.
+        // A token that only permits pulling from the base repository.
         ("base", Then::Say(200, Vec::new(), r#"{"token":"other"}"#.to_owned())),
         ("base", Then::Say(500, Vec::new(), String::new())),
     ] {
