@@ -138,10 +138,7 @@ fn entry(
     let configuration: Configuration = match json::from_slice(&bytes) {
         Ok(configuration) => configuration,
         Err(error) => {
-            return Ok(Err(format!(
-                "its configuration is not that of a container: \
-            {error}"
-            )));
+            return Ok(Err(format!("its configuration is not that of a container: {error}")));
         }
     };
     let (layers, diff_ids) = (&container.manifest.layers, &configuration.rootfs.diff_ids);

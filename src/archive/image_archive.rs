@@ -146,8 +146,8 @@ fn complete_name(entry: &mut Descriptor, repository: Option<&str>) -> Result<()>
         (None, Some(repository)) => in_repository(repository, &name.tag)?,
         (None, None) => {
             let reason = format!(
-                "it has no repository, which docker requires: give the image \
-                 a full name, as in app:{}",
+                "it has no repository, which docker requires: give the image a full name, as in \
+                 app:{}",
                 name.tag
             );
             return Err(Error::invalid(format!("tag {:?}", name.tag), reason));
@@ -161,8 +161,8 @@ fn in_repository(repository: &str, tag: &str) -> Result<String> {
     let name = format!("{repository}:{tag}").parse::<ImageName>();
     name.ok().and_then(|name| name.full).ok_or_else(|| {
         let reason = format!(
-            "it is not a valid repository for the tag {tag:?}: give the image a \
-             full name, as in app:{tag}"
+            "it is not a valid repository for the tag {tag:?}: give the image a full name, as in \
+             app:{tag}"
         );
         Error::invalid(format!("repository {repository:?}"), reason)
     })

@@ -55,7 +55,8 @@ pub enum Error {
     },
     /// A mapping names a source that is neither a file nor a pipe: a socket or a device.
     #[error(
-        "source {path:?} is a {kind}, but a layer can only contain the bytes of files and pipes: copy the data into a file first"
+        "source {path:?} is a {kind}, but a layer can only contain the bytes of files and pipes: \
+         copy the data into a file first"
     )]
     SourceNotAFile {
         /// The source.
@@ -422,7 +423,8 @@ pub enum Error {
     },
     /// The file system does not support locks on folders, as with some NFS and FUSE file systems.
     #[error(
-        "cannot lock {path:?}, so another program could remove blobs that this one is about to use; if no other program writes to this folder, continue without locks (--no-lock)"
+        "cannot lock {path:?}, so another program could remove blobs that this one is about to \
+         use; if no other program writes to this folder, continue without locks (--no-lock)"
     )]
     NoLocks {
         /// The folder.
@@ -461,7 +463,9 @@ fn without(name: Option<&str>, available: &[String]) -> String {
 /// The end of the sentence about images of which one must be chosen.
 fn several(name: Option<&str>, available: &[String]) -> String {
     if let Some(name) = name {
-        return format!(" with the tag {name:?}");
+        return format!(
+            " with the tag {name:?}: choose one by its digest, as in LAYOUT@sha256:HEX"
+        );
     }
     let has_tags = available.iter().any(|name| !name.starts_with("sha256:"));
     let by = if has_tags { "its tag" } else { "its digest (or platform)" };

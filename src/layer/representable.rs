@@ -38,14 +38,15 @@ pub(crate) fn check(entry: &Entry) -> Result<()> {
         let path = entry.path.to_bytes();
         if path.len() > MAX_PATH {
             return refuse(format!(
-                "it has {} bytes, but a path can have at most {MAX_PATH}",
+                "it has {} bytes, but a path can have at most {MAX_PATH}: shorten or exclude it",
                 path.len()
             ));
         }
         if let Some(name) = path.split(|&byte| byte == b'/').find(|name| name.len() > MAX_NAME) {
             let bytes = name.len();
             return refuse(format!(
-                "a name in it has {bytes} bytes, but file systems support at most {MAX_NAME}"
+                "a name in it has {bytes} bytes, but file systems support at most {MAX_NAME}: \
+                 rename or exclude it"
             ));
         }
     }
@@ -54,18 +55,20 @@ pub(crate) fn check(entry: &Entry) -> Result<()> {
     {
         let bytes = target.len();
         return refuse(format!(
-            "its target has {bytes} bytes, but a symbolic link can have at most {MAX_PATH}"
+            "its target has {bytes} bytes, but a symbolic link can have at most {MAX_PATH}: \
+             shorten it, or exclude the link"
         ));
     }
     if let Some(id) = [entry.uid, entry.gid].into_iter().find(|&id| id > MAX_ID) {
         return refuse(format!(
-            "its owner or group is {id}, but readers in Go support at most {MAX_ID}"
+            "its owner or group is {id}, but readers in Go support at most {MAX_ID}: set another \
+             owner"
         ));
     }
     if pax_size(&entry.fields()) > MAX_PAX {
         return refuse(format!(
-            "its extended attributes have more than {MAX_PAX} bytes in total, which readers in \
-             Go refuse"
+            "its extended attributes have more than {MAX_PAX} bytes in total, which readers in Go \
+             refuse: remove some of them"
         ));
     }
     Ok(())

@@ -261,8 +261,8 @@ impl Extraction<'_> {
         if !is_directory {
             let place = quoted(&place.to_bytes());
             return Err(format!(
-                "passes through a symbolic link to {place}, which is not an earlier directory \
-                 of the tar"
+                "passes through a symbolic link to {place}, which is not an earlier directory of \
+                 the tar"
             ));
         }
         Ok(path.moved_to(&place))

@@ -84,8 +84,8 @@ impl Target {
     }
 }
 
-pub(crate) const NAMELESS: &str = "ends with a slash, but the source has no name to use in \
-    that directory: write the whole path";
+pub(crate) const NAMELESS: &str = "ends with a slash, but the source has no name to use in that \
+    directory: write the whole path";
 
 /// Finds the final path of each target above the base. Whiteouts come first, each in the unchanged
 /// base: a path that one of them removes does not exist for other mappings.

@@ -129,8 +129,8 @@ defects! {
         /// The first file that it reads.
         reads: String,
     } = Warning "recipe-untrusted",
-        "has a recipe that reads {reads}, and this user did not write it here: check \
-         whether the layout should do that"
+        "has a recipe that reads {reads}, and this user did not write it here: check whether the \
+         layout should do that"
 
     /// A recipe that should have been built was not followed, because it is not trusted.
     RecipeNotFollowed {
@@ -312,8 +312,7 @@ defects! {
     ListedTwice {
         /// The place of the first entry.
         first: String,
-    } = Error "listed-twice", "repeats {first}: tools refuse to choose; remove one \
-        of the two"
+    } = Error "listed-twice", "repeats {first}: tools refuse to choose; remove one of the two"
 
     /// Two manifests of one index have the same platform.
     PlatformTwice {
@@ -448,8 +447,8 @@ defects! {
     TarTrailing {
         /// The offset in the uncompressed tar.
         offset: u64,
-    } = Error "tar-trailing", "has bytes after the end of the tar, the first at {offset}: \
-        readers do not see them"
+    } = Error "tar-trailing", "has bytes after the end of the tar, the first at {offset}: readers \
+        do not see them"
 
     /// Two entries have the same path.
     PathTwice = Error "path-twice", "is in the layer twice: which of the two is unpacked depends \

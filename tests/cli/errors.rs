@@ -161,8 +161,8 @@ fn a_configuration_with_a_base_wants_it_again() {
     room.ok("image-config --layer layer --base base -o config");
     room.fails(
         "image-manifest --layer layer --config config -o out",
-        "image manifest: its configuration has 1 more layers below the given ones: also pass \
-         the base image with which it was made",
+        "image manifest: its configuration has 1 more layers below the given ones: also pass the \
+         base image with which it was made",
     );
     room.ok("image-manifest --layer layer --config config --base base -o out");
 }

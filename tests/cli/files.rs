@@ -124,8 +124,8 @@ fn what_is_taken_and_how_it_looks() {
         fs::remove_dir_all(room.path("warned")).unwrap();
         room.fails(
             &format!("{step} -f p:/p --exclude *.x --strict -o warned"),
-            "exclude: the glob \"*.x\" matches nothing: correct or remove it (strict: \
-             warnings are errors)",
+            "exclude: the glob \"*.x\" matches nothing: correct or remove it (strict: warnings are \
+             errors)",
         );
         assert!(!room.path("warned").exists());
         let run = room

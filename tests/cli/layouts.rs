@@ -56,7 +56,8 @@ fn a_layout_is_taken_whole_or_under_another_tag() {
     assert_eq!(index["manifests"][0]["mediaType"], "application/vnd.oci.image.index.v1+json");
     room.ok("verify both");
     let refused = room.run(["append", "y=image", "-o", "both"]);
-    let err = "oci-layout: error: \"image\" has 2 images, but y can name only one: remove the tag to add all of them unchanged\n";
+    let err = "oci-layout: error: \"image\" has 2 images, but y can name only one: remove the tag \
+        to add all of them unchanged\n";
     assert_eq!(refused, Run { code: Some(1), out: String::new(), err: err.to_owned() });
 }
 

@@ -68,14 +68,14 @@ fn sources() {
             at("socket"),
             format!(
                 "source {:?} is a socket, but a layer can only contain the bytes of files and \
-                 pipes: write them to a file first",
+                 pipes: copy the data into a file first",
                 at("socket")
             ),
         ),
         (
             Path::new("/dev/zero").to_owned(),
             "source \"/dev/zero\" is a device, but a layer can only contain the bytes of files \
-             and pipes: write them to a file first"
+             and pipes: copy the data into a file first"
                 .to_owned(),
         ),
     ] {
@@ -124,8 +124,8 @@ fn mappings() {
     );
     assert_eq!(
         of_layer(FileMapping::text("", "/a").xattr("user.a=b", "")),
-        "extended attribute \"user.a=b\" of \"/a\": the name is empty, or has an equals sign \
-         or a NUL byte, which a layer cannot contain"
+        "extended attribute \"user.a=b\" of \"/a\": the name is empty, or has an equals sign or a \
+         NUL byte, which a layer cannot contain"
     );
     assert_eq!(
         of_layer(FileMapping::symlink("", "/a")),
@@ -176,8 +176,8 @@ fn recipes() {
     assert_eq!(
         error.to_string(),
         format!(
-            "blob {digest} cannot be made again: {source:?} changed since it was described; restore \
-             it, or make the image again"
+            "blob {digest} cannot be made again: {source:?} changed since it was described; \
+             restore it, or make the image again"
         )
     );
     assert_eq!(
@@ -295,8 +295,8 @@ fn manifests_indexes_and_names() {
     let two_layers = image_config([&other, &one], json!({})).unwrap();
     assert_eq!(
         message(image_manifest(two_layers, [one.clone()], json!({}))),
-        "image manifest: its configuration has 1 more layers below the given ones: also pass \
-         the base image with which it was made"
+        "image manifest: its configuration has 1 more layers below the given ones: also pass the \
+         base image with which it was made"
     );
     assert_eq!(
         message(image_manifest(config.clone(), [one.clone()], json!({ "schemaVersion": 3 }))),
@@ -347,19 +347,19 @@ fn manifests_indexes_and_names() {
     let dir = TempDir::new().unwrap();
     let layout =
         |name: &str| message(image_layout(dir.path(), [first.clone().tagged(name)], json!({})));
-    const TAG: &str = "a tag has up to 128 letters, digits, `_`, `.` and `-`, and does not \
-        start with `.` or `-`";
+    const TAG: &str = "a tag has up to 128 letters, digits, `_`, `.` and `-`, and does not start \
+        with `.` or `-`";
     assert_eq!(layout("-x"), format!("image name \"-x\": {TAG}"));
     assert_eq!(layout("app:"), format!("image name \"app:\": {TAG}"));
     assert_eq!(
         layout("me/App"),
-        "image name \"me/App\": a name has the form [REGISTRY/]PATH[:TAG], and the path has \
-         only lower-case letters, digits, `.`, `_`, `-` and `/`"
+        "image name \"me/App\": a name has the form [REGISTRY/]PATH[:TAG], and the path has only \
+         lower-case letters, digits, `.`, `_`, `-` and `/`"
     );
     assert_eq!(
         layout("app@sha256:00"),
-        "image name \"app@sha256:00\": it has a digest, which the image's contents determine: \
-         use a tag"
+        "image name \"app@sha256:00\": it has a digest, which the image's contents determine: use \
+         a tag"
     );
     let images = [first.clone().tagged("me/one:v1"), second.clone().tagged("me/two:v1")];
     assert_eq!(
@@ -467,8 +467,8 @@ fn layouts() {
     assert_eq!(
         message(layout.image(None, None)),
         format!(
-            "blob {config} is damaged: its descriptor says {size} bytes, but it has {less} \
-             bytes; make or fetch it again"
+            "blob {config} is damaged: its descriptor says {size} bytes, but it has {less} bytes; \
+             make or fetch it again"
         )
     );
     let other = [&bytes[..less], b" "].concat();
@@ -476,8 +476,8 @@ fn layouts() {
     assert_eq!(
         message(layout.image(None, None)),
         format!(
-            "blob {config} is damaged: its descriptor says {config}, but it has {}; make or \
-             fetch it again",
+            "blob {config} is damaged: its descriptor says {config}, but it has {}; make or fetch \
+             it again",
             Digest::of(other)
         )
     );
@@ -560,8 +560,8 @@ fn a_failed_layer_leaves_no_file() {
         assert_eq!(
             said,
             format!(
-                "source {source:?} vanished while it was being read: build again when \
-                 nothing writes to it"
+                "source {source:?} vanished while it was being read: build again when nothing \
+                 writes to it"
             )
         );
         assert_eq!(files_in(&out), ["blobs", "blobs/sha256"].map(Path::new));

@@ -240,12 +240,13 @@ fn names_are_full_where_docker_reads_them() {
     let refused = |options| message(image_archive(Vec::new(), [image().tagged("1.0")], options));
     assert_eq!(
         refused(both.clone()),
-        "tag \"1.0\": it has no repository, which docker requires: give the \
-         image a full name, as in app:1.0"
+        "tag \"1.0\": it has no repository, which docker requires: give the image a full name, as \
+         in app:1.0"
     );
     assert_eq!(
         refused(both.repository("My App")),
-        "repository \"My App\": it is not a valid repository for the tag \"1.0\": give the image a full name, as in app:1.0"
+        "repository \"My App\": it is not a valid repository for the tag \"1.0\": give the image \
+         a full name, as in app:1.0"
     );
 }
 

@@ -125,43 +125,43 @@ fn a_folder_that_is_none_is_an_error_that_says_what_makes_one() {
         (
             folder::open_layer(&none, &RecipeTrust::everything()).unwrap_err(),
             format!(
-                "{none:?} does not exist: give the folder of a layer, \
-                 written by `oci-layout layer-tar`"
+                "{none:?} does not exist: give the folder of a layer, written by `oci-layout \
+                 layer-tar`"
             ),
         ),
         (
             folder::open_config(&file, &RecipeTrust::everything()).unwrap_err(),
             format!(
-                "{file:?} is not a folder: give the folder of a configuration, \
-                 written by `oci-layout image-config`"
+                "{file:?} is not a folder: give the folder of a configuration, written by \
+                 `oci-layout image-config`"
             ),
         ),
         (
             folder::open_image(&empty, &RecipeTrust::everything()).unwrap_err(),
             format!(
-                "{empty:?} has no media-descriptor.json: give the folder of an image, \
-                 written by `oci-layout image-manifest`"
+                "{empty:?} has no media-descriptor.json: give the folder of an image, written by \
+                 `oci-layout image-manifest`"
             ),
         ),
         (
             folder::open_layer(&image, &RecipeTrust::everything()).unwrap_err(),
             format!(
-                "{image:?} holds application/vnd.oci.image.manifest.v1+json: give the folder of a layer, \
-                 written by `oci-layout layer-tar`"
+                "{image:?} holds application/vnd.oci.image.manifest.v1+json: give the folder of a \
+                 layer, written by `oci-layout layer-tar`"
             ),
         ),
         (
             folder::open_image(&config, &RecipeTrust::everything()).unwrap_err(),
             format!(
-                "{config:?} holds application/vnd.oci.image.config.v1+json: give the folder of an image, \
-                 written by `oci-layout image-manifest`"
+                "{config:?} holds application/vnd.oci.image.config.v1+json: give the folder of an \
+                 image, written by `oci-layout image-manifest`"
             ),
         ),
         (
             folder::open_config(&layer, &RecipeTrust::everything()).unwrap_err(),
             format!(
-                "{layer:?} holds application/vnd.oci.image.layer.v1.tar+gzip: give the folder of a configuration, \
-                 written by `oci-layout image-config`"
+                "{layer:?} holds application/vnd.oci.image.layer.v1.tar+gzip: give the folder of a \
+                 configuration, written by `oci-layout image-config`"
             ),
         ),
     ] {
@@ -228,8 +228,8 @@ fn a_folder_that_lacks_a_part_is_an_error_that_names_it() {
     assert_eq!(
         diff_id,
         format!(
-            "FOLDER has a DiffID that cannot be read: digest \"sha512:00\" has an \
-             unsupported algorithm: only sha256 is supported: {again}"
+            "FOLDER has a DiffID that cannot be read: digest \"sha512:00\" has an unsupported \
+             algorithm: only sha256 is supported: {again}"
         )
     );
     let descriptor = broken(|dir, _| fs::write(dir.join("media-descriptor.json"), "{}").unwrap());

@@ -436,7 +436,8 @@ fn what_no_reader_takes_is_refused() {
         let said = refused(text("/x").xattr(name, "y"));
         assert!(
             said.starts_with(&format!(
-                "extended attribute {name:?} of \"/x\": it belongs to the file system or security policy of a machine"
+                "extended attribute {name:?} of \"/x\": it belongs to the file system or security \
+                 policy of a machine"
             )),
             "{said}"
         );

@@ -187,8 +187,7 @@ impl Module {
             let usual = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
             let expected = json!({
                 "User": "1000:100",
-                "Env": ["GREETING=from the \
-                 environment", format!("PATH={hello}/bin:{curl}/bin:{usual}")],
+                "Env": ["GREETING=from the environment", format!("PATH={hello}/bin:{curl}/bin:{usual}")],
                 "Entrypoint": [format!("{hello}/bin/hello"), "world"],
                 "ExposedPorts": { "53/udp": {}, "8080/tcp": {} },
                 "Volumes": { "/tmp": {}, "/var/lib/full": {} },

@@ -33,9 +33,10 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     (
         "dots",
-        &["error: destination \"/bin/../../etc/jq\" has `..`: write the path in the image \
-             without \
-             it\n"],
+        &[
+            "error: destination \"/bin/../../etc/jq\" has `..`: write the path in the image without \
+             it\n",
+        ],
     ),
     ("compression", &["error: compression \"lzma\": expected gzip, zstd or none\n"]),
     (
@@ -147,13 +148,17 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("noFileOfBase", &["error: the base has a file at \"/etc/file\", and "]),
     (
         "linkOfBase",
-        &["passes through \"/broken\", a symbolic link of the base to \"nowhere\": the link \
-             leads to nothing"],
+        &[
+            "passes through \"/broken\", a symbolic link of the base to \"nowhere\": the link leads \
+             to nothing",
+        ],
     ),
     (
         "linkOfLayer",
-        &["passes through \"/broken\", a symbolic link of the base to \"nowhere\": the link \
-             leads to nothing"],
+        &[
+            "passes through \"/broken\", a symbolic link of the base to \"nowhere\": the link leads \
+             to nothing",
+        ],
     ),
     (
         "linkInImage",
@@ -170,13 +175,13 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("damagedLayerOfBase", &["is damaged", "-oci-base-entries.drv"]),
     (
         "namelessText",
-        &["error: destination \"/etc/\" ends with a slash, but the source has no name to use \
-             in that directory"],
+        &["error: destination \"/etc/\" ends with a slash, but the source has no name to use in \
+             that directory"],
     ),
     (
         "namelessFile",
-        &["error: destination \"/etc/\" ends with a slash, but the source has no name to use \
-             in that directory"],
+        &["error: destination \"/etc/\" ends with a slash, but the source has no name to use in \
+             that directory"],
     ),
     (
         "twoConfigsAndVariable",

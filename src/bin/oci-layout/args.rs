@@ -268,11 +268,8 @@ pub(crate) fn created() -> Result<Option<String>> {
             .ok()
             .filter(|&seconds: &i64| seconds >= 0)
             .map(jiff::Timestamp::from_second);
-        time.and_then(Result::ok).ok_or_else(|| {
-            "expected a number of seconds since \
-            1970"
-                .to_owned()
-        })
+        time.and_then(Result::ok)
+            .ok_or_else(|| "expected a number of seconds since 1970".to_owned())
     };
     // In a shell, a variable that should be unset is often empty.
     let text = env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty());

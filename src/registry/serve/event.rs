@@ -57,8 +57,7 @@ impl fmt::Display for Event {
             Self::Unreadable { repository, error } => {
                 write!(
                     f,
-                    "{repository} changed and cannot be read; serving its previous contents: \
-                     {}",
+                    "{repository} changed and cannot be read; serving its previous contents: {}",
                     Report(error)
                 )
             }

@@ -83,13 +83,20 @@ fn write_all(target: &Target, queue: &Mutex<Receiver<NewFile>>, state: &State) {
     loop {
         let next = lock(queue).recv();
         let Ok(file) = next else { return };
-        let written = target.write(&file);
-        let mut pending = lock(&state.pending);
-        pending.0 -= 1;
-        if let Err(error) = written {
-            pending.1.get_or_insert(error);
+        let end = FileEnd(state);
+        if let Err(error) = target.write(&file) {
+            lock(&state.pending).1.get_or_insert(error);
         }
-        drop(pending);
-        state.changed.notify_all();
+        drop(end);
+    }
+}
+
+/// Records the end of a file, even by a panic. Otherwise [`Writers::flush`] would wait forever.
+struct FileEnd<'a>(&'a State);
+
+impl Drop for FileEnd<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.pending).0 -= 1;
+        self.0.changed.notify_all();
     }
 }

@@ -95,11 +95,13 @@ fn links_that_lead_nowhere() {
     for (members, reason) in [
         (
             &["l lib usr/lib", "f lib/x"][..],
-            "\"lib/x\" passes through a symbolic link to \"usr/lib\", which is not an earlier directory",
+            "\"lib/x\" passes through a symbolic link to \"usr/lib\", which is not an earlier \
+             directory",
         ),
         (
             &["f usr", "l lib usr", "f lib/x"],
-            "\"lib/x\" passes through a symbolic link to \"usr\", which is not an earlier directory",
+            "\"lib/x\" passes through a symbolic link to \"usr\", which is not an earlier \
+             directory",
         ),
         (&["l a b", "l b a", "f a/x"], "\"a/x\" passes through a loop of symbolic links"),
         (&["l a a", "f a/x"], "\"a/x\" passes through a loop of symbolic links"),

@@ -46,7 +46,8 @@ const CASES: &[Case] = &[
         |v| v["layers"][0]["digest"] = "sha256:00".into(),
         &[(
             "layers[0].digest",
-            "is \"sha256:00\", which does not have 64 lower-case hexadecimal digits: the blob was not checked",
+            "is \"sha256:00\", which does not have 64 lower-case hexadecimal digits: the blob was \
+             not checked",
         )],
     ),
     case(
@@ -241,8 +242,7 @@ const CASES: &[Case] = &[
         },
         &[(
             "manifests[4]",
-            "repeats index.json, manifests[0]: tools refuse to choose; remove one of \
-             the two",
+            "repeats index.json, manifests[0]: tools refuse to choose; remove one of the two",
         )],
     ),
     case(
@@ -484,7 +484,8 @@ const CASES: &[Case] = &[
         |v| v["rootfs"]["diff_ids"][0] = "sha256:x".into(),
         &[(
             "rootfs.diff_ids[0]",
-            "is \"sha256:x\", which does not have 64 lower-case hexadecimal digits: the blob was not checked",
+            "is \"sha256:x\", which does not have 64 lower-case hexadecimal digits: the blob was \
+             not checked",
         )],
     ),
     case(

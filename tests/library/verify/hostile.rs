@@ -70,8 +70,8 @@ fn a_window_beyond_memory_is_refused() {
     // 2 to the power of 31 bytes.
     frame[5] = (31 - 10) << 3;
     let digest = layout.replace_layer(MediaType::LAYER_ZSTD, &frame, Digest::of("x"));
-    let sentence = "is zstd that cannot be read past byte 0 of the tar: Frame requires \
-                    too much memory for decoding";
+    let sentence = "is zstd that cannot be read past byte 0 of the tar: Frame requires too much \
+                    memory for decoding";
     assert_eq!(verify(layout.path()), [expected(PLACE, digest, sentence)]);
     check_memory();
 }

@@ -327,10 +327,8 @@ fn how_a_tar_ends_is_looked_at() {
     assert_eq!(found_in_tar(&ended[..entries.len() + 512]), [unended]);
     assert_eq!(
         found_in_tar(b""),
-        [
-            "is described as application/vnd.oci.image.layer.v1.tar, but its bytes are neither gzip, \
-             zstd nor a tar: correct the mediaType"
-        ]
+        ["is described as application/vnd.oci.image.layer.v1.tar, but its bytes are neither \
+             gzip, zstd nor a tar: correct the mediaType"]
     );
 
     let trailing = "has bytes after the end of the tar, the first at 3075: readers do not see them";

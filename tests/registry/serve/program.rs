@@ -141,8 +141,7 @@ fn mistakes_have_sentences() {
     let none = fail(dir.path(), &["./---"]);
     assert!(
         none.contains(
-            "no valid repository name can be derived from the folder: give one as \
-            NAME=DIR"
+            "no valid repository name can be derived from the folder: give one as NAME=DIR"
         ),
         "{none}"
     );

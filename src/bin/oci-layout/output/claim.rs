@@ -129,8 +129,7 @@ fn take_over(dir: &Path, write: WriteOptions) -> Result<Option<File>> {
         if !lock(&file, &path)? {
             return refuse(
                 "is being written by another program: wait for it, or choose another folder for \
-                 the \
-                 output",
+                 the output",
             );
         }
         // The previous owner may have just finished and removed it.
