@@ -65,7 +65,7 @@ fn images_are_handed_on(nix: Nix) {
     assert_eq!(output.stdout, b"");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("DEST: the image has no full name in the layout that it could have there"),
+        said.contains("DEST: the image has no full name in the layout: give the destination"),
         "{said}"
     );
 }

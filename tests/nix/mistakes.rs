@@ -12,10 +12,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "typoInFile",
         &["error: files[0]: unknown member \"destnation\"; did you mean \"destination\"?"],
     ),
-    (
-        "twoContents",
-        &["error: files[0] (\"/bin/jq\"): it is two things, source and text: give one\n"],
-    ),
+    ("twoContents", &["error: files[0] (\"/bin/jq\"): it has source and text: keep only one\n"]),
     (
         "noDestination",
         &["error: files[0]: it has no destination, which only a source can omit: add one\n"],
@@ -43,7 +40,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "mode",
         &[
             "error: files[0] (\"/nix/store/",
-            "-jq\"), mode: it is a string of up to four octal digits, as in \"0755\"",
+            "-jq\"), mode: expected a string of up to four octal digits, as in \"0755\"",
         ],
     ),
     (
@@ -123,8 +120,8 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     (
         "unknownConfig",
-        &["error: image configuration (set by extraConfig, or config of ociBuildImage): there is \
-             no member \"entrypoint\"; "],
+        &["error: image configuration (set by extraConfig, or config of ociBuildImage): unknown \
+             member \"entrypoint\"; "],
     ),
     (
         "twoConfigs",
@@ -167,7 +164,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ("tagOfBase", &["-oci-layout\" has no image with the tag \"none\""]),
     ("platformOfBase", &["-oci-layout\" has no image for linux/riscv64; it has linux/"]),
     ("typoInPlatform", &["called with unexpected argument 'arch'"]),
-    ("aboveImage", &["give the folder of a layer that `oci-layout layer-tar` made"]),
+    ("aboveImage", &["give the folder of a layer, written by `oci-layout layer-tar`"]),
     (
         "aboveAFunction",
         &["above contains a function; put the call in parentheses: [ (ociLayerTar { }) ]"],
@@ -211,7 +208,7 @@ const MISTAKES: &[(&str, &[&str])] = &[
     ),
     (
         "noLayer",
-        &["-jq\" is not a folder: give the folder of a layer that `oci-layout layer-tar` made\n"],
+        &["-jq\" is not a folder: give the folder of a layer, written by `oci-layout layer-tar`\n"],
     ),
     (
         "aFunction",
@@ -251,14 +248,17 @@ const MISTAKES: &[(&str, &[&str])] = &[
 ];
 
 fn each_mistake_has_its_sentence(nix: Nix) {
+    let mut wrong = Vec::new();
     for (mistake, sentence) in MISTAKES {
         let said = nix.refused(&format!("mistakes.{mistake}"));
         let mut rest = &*said;
         for part in *sentence {
-            rest = match rest.split_once(part) {
-                Some((_, rest)) => rest,
-                None => panic!("{mistake}: this is not said, or not in this order: {part}\n{said}"),
+            let Some((_, after)) = rest.split_once(part) else {
+                wrong.push(format!("{mistake}: missing, or not in this order: {part}\n{said}"));
+                break;
             };
+            rest = after;
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
