@@ -68,7 +68,7 @@ pub use crate::registry::serve::{event::Event, places::Limits, repository::Repos
 /// use oci_layout::{FileMapping, image_config, image_manifest, layer_tar, registry::Endpoint};
 /// use serde_json::json;
 ///
-/// An image that is not on disk: its layer is built when a client requests it.
+/// // An image that is not on disk: its layer is built when a client requests it.
 /// let layer = layer_tar([FileMapping::text("hello\n", "/hello")], oci_layout::LayerOptions::default())?;
 /// let image = image_manifest(image_config([&layer], json!({}))?, [layer], json!({}))?;
 /// let endpoint = Endpoint::new([("hello", vec![image.tagged("1.0")])])?;

@@ -11,6 +11,7 @@ use shuttle::{future::block_on, sync::atomic::AtomicBool};
 use crate::{
     basics::{
         error::Result,
+        report::Report,
         sync::{AtomicUsize, Mutex, Notify, check, lock, pass, thread},
     },
     blob::{chunks::CHUNK, traits::Blob},
@@ -92,11 +93,12 @@ fn read(builds: &Arc<SharedBuilds>, blob: &Arc<dyn Blob>, from: u64) -> Result<(
     let size = blob.descriptor().size;
     let mut body = BlobBody::new(builds, &Arc::default(), blob, false, from * CHUNK..size);
     for number in from..CHUNKS {
-        let bytes =
-            block_on(body.next()).map_err(|error| error.to_string())?.expect("it is not over");
+        let bytes = block_on(body.next())
+            .map_err(|error| Report(&*error).to_string())?
+            .expect("it is not over");
         assert!(bytes[..] == chunk(number)[..], "chunk {number} comes when it is its turn");
     }
-    assert_eq!(block_on(body.next()).map_err(|error| error.to_string())?, None);
+    assert_eq!(block_on(body.next()).map_err(|error| Report(&*error).to_string())?, None);
     Ok(())
 }
 
