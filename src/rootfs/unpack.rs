@@ -4,7 +4,7 @@ pub(crate) mod skipped;
 pub(crate) mod target;
 pub(crate) mod writers;
 
-use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path, sync::Arc};
+use std::{ffi::OsStr, io::Read, os::unix::ffi::OsStrExt, path::Path, sync::Arc};
 
 use crate::{
     basics::error::{Error, Result},
@@ -19,7 +19,10 @@ use crate::{
             writers::Writers,
         },
     },
-    tarfile::path::LayerPath,
+    tarfile::{
+        path::LayerPath,
+        reader::{TarEntry, TarReader},
+    },
 };
 
 pub use crate::rootfs::unpack::skipped::Skipped;
@@ -35,8 +38,8 @@ const SMALL: u64 = 1 << 20;
 /// outside of the directory, whatever the layers contain: symbolic links are never followed, and a
 /// directory replaces a link that is in the way.
 ///
-/// Each layer is read once. At most one megabyte of contents for each thread of the pool is in
-/// memory, and one entry for each file.
+/// Each layer is read once. Memory holds an entry for each file, and the contents of at most three
+/// small files (of up to 1 MiB) for each thread of the pool, and one more.
 ///
 /// # Errors
 ///
@@ -62,11 +65,11 @@ pub(crate) fn unpack_below<B: Blob>(
     Writers::with(pool.threads(), &target, |writers| {
         for (number, layer) in layers.into_iter().enumerate() {
             merge.begin(number);
-            let mut layer_of = Unpacking { target: &target, writers, root, merge: &mut merge };
+            let mut unpacking = Unpacking { target: &target, writers, root, merge: &mut merge };
             read_layer(&layer, |tar| {
                 while let Some(entry) = tar.next_entry()? {
-                    match layer_of.merge.apply(&entry) {
-                        Ok(change) => layer_of.follow(change, tar, &entry)?,
+                    match unpacking.merge.apply(&entry) {
+                        Ok(change) => unpacking.follow(change, tar, &entry)?,
                         Err(reason) => {
                             let name = Path::new(OsStr::from_bytes(&entry.path));
                             target.skipped.add(name, reason);
@@ -81,7 +84,7 @@ pub(crate) fn unpack_below<B: Blob>(
     // From the bottom up: what is written into a directory changes its time, and its mode may
     // forbid it.
     for (path, placed) in merge.files().iter().rev() {
-        if let Some(path) = below(path, root).filter(|_| placed.entry.is_dir()) {
+        if let Some(path) = path.below(root).filter(|_| placed.entry.is_dir()) {
             target.set_directory(&path, &placed.entry)?;
         }
     }
@@ -98,11 +101,11 @@ struct Unpacking<'a, 'w> {
 
 impl Unpacking<'_, '_> {
     /// Makes a change of the merged files in the directory too.
-    fn follow<R: std::io::Read>(
+    fn follow<R: Read>(
         &mut self,
         change: Change,
-        tar: &mut crate::tarfile::reader::TarReader<R>,
-        entry: &crate::tarfile::reader::TarEntry,
+        tar: &mut TarReader<R>,
+        entry: &TarEntry,
     ) -> Result<(), Fault> {
         let Self { target, writers, root, .. } = self;
         if !change.removed.is_empty() {
@@ -110,25 +113,25 @@ impl Unpacking<'_, '_> {
             writers.flush()?;
         }
         for (path, is_dir) in change.removed {
-            if let Some(path) = below(&path, root) {
+            if let Some(path) = path.below(root) {
                 target.remove(&path, is_dir)?;
             }
         }
         for path in change.implied {
-            if let Some(path) = below(&path, root) {
+            if let Some(path) = path.below(root) {
                 target.add_directory(&path)?;
             }
         }
         match change.put {
             None => {}
             Some(Put::Directory(path)) => {
-                if let Some(path) = below(&path, root) {
+                if let Some(path) = path.below(root) {
                     target.add_directory(&path)?;
                 }
             }
             Some(Put::HardLink { path, target: linked }) => {
                 writers.flush()?;
-                match (below(&path, root), below(&linked, root)) {
+                match (path.below(root), linked.below(root)) {
                     (Some(path), Some(linked)) => target.add_link(&path, &linked)?,
                     (Some(path), None) => {
                         let reason = "is a hard link to a file outside of the directory";
@@ -138,7 +141,7 @@ impl Unpacking<'_, '_> {
                 }
             }
             Some(Put::File(path, file)) => {
-                if let Some(path) = below(&path, root) {
+                if let Some(path) = path.below(root) {
                     self.write(&path, file, tar, entry)?;
                 }
             }
@@ -146,12 +149,12 @@ impl Unpacking<'_, '_> {
         Ok(())
     }
 
-    fn write<R: std::io::Read>(
+    fn write<R: Read>(
         &self,
         path: &LayerPath,
         file: Arc<FileEntry>,
-        tar: &mut crate::tarfile::reader::TarReader<R>,
-        entry: &crate::tarfile::reader::TarEntry,
+        tar: &mut TarReader<R>,
+        entry: &TarEntry,
     ) -> Result<(), Fault> {
         let fault = |cause| Fault::Other(Error::write(self.target.path_of(path))(cause));
         let parent = self.target.parent(path).map_err(fault)?;
@@ -169,15 +172,4 @@ impl Unpacking<'_, '_> {
         tar.contents(entry, |at, bytes| new.write_at(at, bytes).map_err(fault))?;
         self.target.finish(&new, path, &file).map_err(fault)
     }
-}
-
-/// A path of the image, seen from a directory of the image; `None` if it is elsewhere.
-fn below(path: &LayerPath, root: &LayerPath) -> Option<LayerPath> {
-    if root.is_root() {
-        return Some(path.clone());
-    }
-    if path == root {
-        return Some(LayerPath::root());
-    }
-    path.below(root)
 }

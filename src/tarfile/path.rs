@@ -116,8 +116,11 @@ impl LayerPath {
         if path.is_root() { self.clone() } else { self.child(&path.0) }
     }
 
-    /// The path as seen from a directory that it is below; `None` if it is elsewhere.
+    /// The path as seen from a directory that contains it, or that it is; `None` if it is elsewhere.
     pub(crate) fn below(&self, directory: &Self) -> Option<Self> {
+        if self == directory {
+            return Some(Self::root());
+        }
         match &directory.0[..] {
             [] => Some(self.clone()),
             above => self.0.strip_prefix(above)?.strip_prefix(b"\0").map(|rest| Self(rest.into())),
