@@ -193,10 +193,15 @@ pub(crate) fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
 }
 
 /// Whether the connection was lost before there was a response.
-pub(crate) fn has_broken_off(error: &reqwest::Error) -> bool {
+///
+/// A pooled connection that the server closes can fail before the request is sent. hyper then
+/// reports that the request was canceled.
+pub(crate) fn has_broken_off(error: &(dyn StdError + 'static)) -> bool {
     causes(error).any(|cause| {
-        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
-            || cause.is::<io::Error>()
+        cause.is::<io::Error>()
+            || cause.downcast_ref::<hyper::Error>().is_some_and(|error| {
+                error.is_incomplete_message() || error.is_canceled() || error.is_closed()
+            })
     })
 }
 
@@ -231,6 +236,8 @@ pub(crate) fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use hyper_util::rt::TokioIo;
+
     use super::*;
 
     #[test]
@@ -267,5 +274,21 @@ mod tests {
                 (codes.iter().map(ToString::to_string).collect(), message.to_owned())
             );
         }
+    }
+    /// A registry that dies just before a request is sent.
+    #[test]
+    fn a_connection_that_closes_before_the_request_has_broken_off() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let (client, server) = tokio::net::UnixStream::pair().unwrap();
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(client)).await.unwrap();
+            drop(server);
+            drop(connection);
+            let request = hyper::Request::new(String::new());
+            let error = sender.send_request(request).await.unwrap_err();
+            assert!(error.is_canceled(), "{error:?}");
+            assert!(has_broken_off(&error));
+        });
     }
 }
