@@ -13,7 +13,11 @@ pub(crate) mod index;
 pub(crate) mod inherit;
 pub(crate) mod manifest;
 pub(crate) mod platform_image;
+#[cfg(feature = "cli")]
+pub(crate) mod runnable;
 
+#[cfg(feature = "cli")]
+pub use crate::image::runnable::{check_runnable, missing_libraries};
 pub use crate::image::{
     artifact::artifact_manifest,
     config::{ImageConfig, image_config},

@@ -166,6 +166,9 @@ pub use crate::{
     },
 };
 
+#[cfg(feature = "cli")]
+pub use crate::image::{check_runnable, missing_libraries};
+
 /// The README's Rust compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

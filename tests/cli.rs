@@ -6,6 +6,7 @@ mod common;
 mod cli {
     mod above;
     mod base_model;
+    mod build;
     mod closure;
     mod companions;
     mod concurrent;

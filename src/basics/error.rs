@@ -538,7 +538,9 @@ impl Error {
         Self::Invalid { what: what.into(), reason: reason.into() }
     }
 
-    pub(crate) fn unknown_member(what: impl Into<String>, member: &str, known: &[&str]) -> Self {
+    /// For the program, which reads objects of its own.
+    #[doc(hidden)]
+    pub fn unknown_member(what: impl Into<String>, member: &str, known: &[&str]) -> Self {
         Self::UnknownMember {
             what: what.into(),
             member: member.to_owned(),

@@ -301,6 +301,93 @@ pub enum Warning {
         /// The attribute.
         name: String,
     },
+    /// Files get the default mode, which is less strict or less capable than that of the source.
+    #[error(
+        "{path:?} has mode {mode:04o} and {lost}, and the layer gives it the default mode (number \
+         of such files: {count}): keep modes (--chmod keep), or set a mode for it (--chmod \
+         GLOB=MODE)"
+    )]
+    ModeLost {
+        /// The first such source.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// What its mode means.
+        lost: &'static str,
+        /// The number of such files.
+        count: u64,
+    },
+    /// The program of an image is not in the image.
+    #[error(
+        "the program {program:?}, which a container starts, is not in the image: add it, or \
+         correct the entry point"
+    )]
+    ProgramMissing {
+        /// The program, as the configuration names it.
+        program: String,
+    },
+    /// The program of an image is a symbolic link to a file that is not in the image.
+    #[error(
+        "the program {program:?}, which a container starts, is a symbolic link to {target:?}, \
+         which is not in the image: add that file too"
+    )]
+    ProgramLinkBroken {
+        /// The program, as the configuration names it.
+        program: String,
+        /// The target of the link.
+        target: PathBuf,
+    },
+    /// The program of an image has no execute permission.
+    #[error(
+        "the program {path:?}, which a container starts, has mode {mode:04o}, and cannot be \
+         executed: make the source executable, or set its mode (--chmod GLOB=0755)"
+    )]
+    ProgramNotExecutable {
+        /// The path in the image.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// A program is for another architecture than the image.
+    #[error(
+        "{path:?} is a program for {found}, and the image is for {expected}: add the program for \
+         {expected}, or correct the platform"
+    )]
+    OtherArchitecture {
+        /// The path in the image.
+        path: PathBuf,
+        /// The architecture of the program.
+        found: String,
+        /// The architecture of the image.
+        expected: String,
+    },
+    /// The interpreter of a script is not in the image.
+    #[error(
+        "the interpreter {interpreter:?} of the script {path:?} is not in the image (number of \
+         such scripts: {count}): add it, or choose a base image that has it"
+    )]
+    InterpreterMissing {
+        /// The interpreter, as the script names it.
+        interpreter: String,
+        /// The first such script in the image.
+        path: PathBuf,
+        /// The number of such scripts.
+        count: u64,
+    },
+    /// The loader or a shared library of a program is not in the image.
+    #[error(
+        "{library:?}, which {path:?} needs, is not in the image (number of such files: {count}): \
+         add it (--with-libraries adds those of this machine), choose a base image that has it, \
+         or link the program statically"
+    )]
+    LibraryMissing {
+        /// The name of the library, or the path of the loader.
+        library: String,
+        /// The first program or library in the image that needs it.
+        path: PathBuf,
+        /// The number of programs and libraries that need it.
+        count: u64,
+    },
     /// The number of an owner or group is larger than systems support.
     #[error(
         "{path:?} has the owner or group {id}, but systems support at most 4294967294: the \

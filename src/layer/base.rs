@@ -80,7 +80,7 @@ impl BaseFiles {
     }
 
     /// The combined files of the layers. Reads the layers the first time.
-    fn stack(&self, pool: &Pool) -> Result<Stack> {
+    pub(crate) fn stack(&self, pool: &Pool) -> Result<Stack> {
         let layers = match &self.source {
             BaseSource::Layers(layers) => layers,
             BaseSource::Recorded { used, .. } => return Ok(Stack::new(vec![Arc::clone(used)])),

@@ -206,6 +206,12 @@ impl TarLayer {
         &self.warnings
     }
 
+    /// The entries, whose contents can be read again.
+    #[cfg(feature = "cli")]
+    pub(crate) fn stream(&self) -> &TarStream {
+        &self.stream
+    }
+
     /// The size of the uncompressed tar, in bytes.
     pub fn tar_size(&self) -> u64 {
         self.stream.size()

@@ -7,6 +7,8 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
 };
 
+#[cfg(feature = "cli")]
+use crate::tarfile::LayerPath;
 use crate::{
     basics::{Error, Result},
     layer::entry::{Entry, Kind},
@@ -141,6 +143,17 @@ impl TarStream {
         let part = Arc::clone(&listed.parts[part]);
         let index = number - part.first;
         (index < part.entries.len()).then_some(EntryAt { part, index })
+    }
+
+    /// The entry with this path.
+    #[cfg(feature = "cli")]
+    pub(crate) fn find(&self, path: &LayerPath) -> Option<EntryAt> {
+        let listed = self.listed();
+        let is_before = |part: &Arc<Part>| part.entries.first().is_some_and(|e| e.path <= *path);
+        let part = listed.parts.partition_point(is_before).checked_sub(1)?;
+        let part = Arc::clone(&listed.parts[part]);
+        let index = part.entries.binary_search_by(|entry| entry.path.cmp(path)).ok()?;
+        Some(EntryAt { part, index })
     }
 
     /// The entry at this offset. `None` after the last one.

@@ -162,6 +162,9 @@ impl<'a> Tree<'a> {
         if let Some(mark) = xattrs::without_the_machine(&mut found.xattrs) {
             self.noticed.overlay_mark(index, source, mark);
         }
+        if matches!(kind, Kind::File(_)) {
+            self.noticed.mode(mapping, source, found.mode);
+        }
         self.add(index, path, kind, found)
     }
 

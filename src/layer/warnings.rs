@@ -16,7 +16,7 @@ use crate::{
         glob::{Globs, Wanted},
     },
     pool::lock,
-    recipe::LayerOptions,
+    recipe::{Attribute, FileMapping, LayerOptions},
     tarfile::LayerPath,
 };
 
@@ -25,6 +25,9 @@ use crate::{
 pub(crate) struct Noticed {
     /// Whether to warn about hard links of folders that become copies.
     count_hard_links: bool,
+    /// Whether no permission rule sets modes.
+    watches_modes: bool,
+    optional_globs: Vec<String>,
     state: Mutex<State>,
 }
 
@@ -41,6 +44,15 @@ struct State {
     overlay_marks: BTreeMap<(usize, Vec<u8>), PathBuf>,
     /// Omitted paths, by the path that the conflict policy chose above them.
     lost_below: BTreeMap<LayerPath, Lost>,
+    /// Files that lose setuid or setgid, and files that others could not read in the source.
+    lost_modes: BTreeMap<LostMode, (PathBuf, u32, u64)>,
+}
+
+/// What of a mode gets lost.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum LostMode {
+    SetId,
+    Private,
 }
 
 struct Names {
@@ -62,12 +74,19 @@ const NO_MAPPING: usize = usize::MAX;
 impl Noticed {
     pub(crate) fn new(options: &LayerOptions) -> Self {
         let globs = |list, globs: &[String]| -> Vec<_> {
-            globs.iter().enumerate().map(|(at, glob)| ((list, at), (glob.clone(), false))).collect()
+            let is_quiet = |glob: &String| options.optional_globs.contains(glob);
+            let glob = |(at, glob): (_, &String)| ((list, at), (glob.clone(), is_quiet(glob)));
+            globs.iter().enumerate().map(glob).collect()
         };
         let shared =
             [globs("include", &options.include), globs("exclude", &options.exclude)].concat();
         let state = State { shared: shared.into_iter().collect(), ..State::default() };
-        Self { count_hard_links: options.hard_links.is_none(), state: Mutex::new(state) }
+        Self {
+            count_hard_links: options.hard_links.is_none(),
+            watches_modes: options.permissions.iter().all(|rule| rule.mode.is_none()),
+            optional_globs: options.optional_globs.clone(),
+            state: Mutex::new(state),
+        }
     }
 
     /// Adds a warning about the mapping with this index.
@@ -133,6 +152,23 @@ impl Noticed {
         }
     }
 
+    /// Records a regular file whose mode in the layer is the default.
+    pub(crate) fn mode(&self, mapping: &FileMapping, path: &Path, mode: u32) {
+        let lost = match mode {
+            _ if !self.watches_modes || mapping.attributes.mode != Attribute::Normal => return,
+            mode if mode & 0o6000 != 0 => LostMode::SetId,
+            mode if mode & 0o077 == 0 => LostMode::Private,
+            _ => return,
+        };
+        let mut state = lock(&self.state);
+        let new = || (path.to_owned(), mode, 0);
+        let (first, first_mode, count) = state.lost_modes.entry(lost).or_insert_with(new);
+        *count += 1;
+        if path < first.as_path() {
+            (*first, *first_mode) = (path.to_owned(), mode);
+        }
+    }
+
     /// Records an omitted attribute that is a mark of an overlay file system.
     pub(crate) fn overlay_mark(&self, mapping: usize, path: &Path, name: Vec<u8>) {
         let mut state = lock(&self.state);
@@ -189,10 +225,17 @@ impl Noticed {
                 let (of, text) = (of.clone(), glob.text().to_owned());
                 if glob.has_two_meanings() {
                     warnings.push((NO_MAPPING, Warning::GlobBrackets { of, glob: text }));
-                } else if !glob.is_used() {
+                } else if !glob.is_used() && !self.optional_globs.contains(&text) {
                     warnings.push((NO_MAPPING, Warning::GlobUnmatched { of, glob: text }));
                 }
             }
+        }
+        for (lost, (path, mode, count)) in state.lost_modes {
+            let lost = match lost {
+                LostMode::SetId => "runs with the rights of its owner or group",
+                LostMode::Private => "can only be read by its owner",
+            };
+            warnings.push((NO_MAPPING, Warning::ModeLost { path, mode, lost, count }));
         }
         // One warning for each mapping, about its first file.
         let mut copied: BTreeMap<usize, (Names, u64)> = BTreeMap::new();

@@ -35,6 +35,9 @@ pub struct LayerOptions {
     /// Globs on paths in every source folder and tar, which precede the
     /// [`exclude`](crate::FileMapping::exclude) of each mapping.
     pub exclude: Vec<String>,
+    /// Globs of `exclude` and `include` that may match nothing without a warning, for example those
+    /// of an ignore file.
+    pub optional_globs: Vec<String>,
     /// How to treat files with several names. By default, each name in a folder becomes a separate
     /// file, as with [`HardLinks::Copy`], with a [`Warning`](crate::Warning).
     pub hard_links: Option<HardLinks>,
@@ -122,6 +125,7 @@ impl Default for LayerOptions {
             keep_directory_links: false,
             include: Vec::new(),
             exclude: Vec::new(),
+            optional_globs: Vec::new(),
             hard_links: None,
             unpack_limit: 16 << 30,
             recipe: false,
@@ -196,6 +200,13 @@ impl LayerOptions {
     pub fn exclude(mut self, glob: impl Into<String>) -> Self {
         self.exclude.push(glob.into());
         self
+    }
+
+    /// Adds a glob to [`LayerOptions::exclude`] that may match nothing without a warning.
+    pub fn ignore(mut self, glob: impl Into<String>) -> Self {
+        let glob = glob.into();
+        self.optional_globs.push(glob.clone());
+        self.exclude(glob)
     }
 
     /// Sets how to treat files with several names.

@@ -39,14 +39,14 @@ fn a_layer_is_made_above_a_base_and_above_layers() {
     let room = with_base();
     let expected = [
         "drwxrwxrwt tmp/",
-        "-rw-r--r-- tmp/app",
+        "-rwxr-xr-x tmp/app",
         "drwxr-xr-x usr/",
         "drwxr-xr-x usr/bin/",
-        "-rw-r--r-- usr/bin/app",
+        "-rwxr-xr-x usr/bin/app",
     ];
-    room.ok("layer-tar -f app:/bin/ app:/tmp/app --base base:1 -o above-base");
+    room.ok("layer-tar -f app:/bin/ -f app:/tmp/app --base base:1 -o above-base");
     assert_eq!(entries(&room, "above-base"), expected);
-    room.ok("layer-tar -f app:/bin/ app:/tmp/app --above root -o above-layer");
+    room.ok("layer-tar -f app:/bin/ -f app:/tmp/app --above root -o above-layer");
     assert_eq!(entries(&room, "above-layer"), expected);
     let built =
         |output: &str| room.ok(&format!("build -f app:/bin/ --base base --tag 1 -o {output}"));

@@ -14,7 +14,7 @@ fn a_wrong_argument_is_a_usage_error() {
     for (args, said) in [
         ("", "Usage: oci-layout"),
         ("biuld", "unrecognized subcommand 'biuld'"),
-        ("build -o out", "--file"),
+        ("build -o out", "add some with -f"),
         ("build -f app", "--output"),
         ("build -f app:/a:/b -o out", r"write a colon in a path as \:"),
         ("build -f app: -o out", "the destination after the colon is empty"),
@@ -34,6 +34,8 @@ fn a_wrong_argument_is_a_usage_error() {
         ("layer-tar -f app --spec spec.json -o out", "cannot be used with"),
         ("layer-tar -o out", "--spec"),
         ("image-manifest --config c --platform linux/arm64 -o out", "cannot be used with"),
+        ("image-manifest --config c --env A=1 -o out", "cannot be used with"),
+        ("layer-tar --dir /x --spec spec.json -o out", "cannot be used with"),
         ("image-layout =m -o out", "image name \"\""),
         ("image-layout a=b=c -o out", r"write an equals sign in a path as \="),
         ("append -o out", "[TAG=]DIR"),
@@ -66,7 +68,7 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
             "source \"nothing\" does not exist: correct the path, or create the file first",
         ),
         (
-            "build -f assets:/srv other:/srv -o out",
+            "build -f assets:/srv -f other:/srv -o out",
             "\"/srv/index.html\" is provided twice, by \"assets/index.html\" and by \
              \"other/index.html\": remove one, exclude the path from it, or choose a conflict \
              policy (first or last wins)",
@@ -80,7 +82,7 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
             "compression \"gzip:99\": gzip supports levels 1 to 12",
         ),
         (
-            "build -f app --extra {} -o image",
+            "build -f app --extra-config {} -o image",
             "\"image\" is not empty: empty it, or choose another folder for the output",
         ),
         ("build -f app -o app", "\"app\" is not a folder: choose another path for the output"),
@@ -89,21 +91,28 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ("layer-tar --lazy -f .:/app -o out", in_itself),
         ("build -f app -o app/out", "cannot write \"app/out\": Not a directory (os error 20)"),
         (
-            "build -f app --extra @none.json -o out",
+            "build -f app --extra-config @none.json -o out",
             "cannot read \"none.json\": No such file or directory (os error 2)",
         ),
         (
-            "build -f app --extra @broken.json -o out",
+            "build -f app --extra-config @broken.json -o out",
             "\"broken.json\": not JSON: EOF while parsing an object at line 1 column 1",
         ),
-        ("build -f app --extra ] -o out", "\"]\": not JSON: expected value at line 1 column 1"),
         (
-            "build -f app --extra {\"entripoint\":1} -o out",
-            "image configuration (set by --extra): unknown member \"entripoint\"; did you mean \
+            "build -f app --extra-config ] -o out",
+            "\"]\": not JSON: expected value at line 1 column 1",
+        ),
+        (
+            "build -f app --extra-config {\"entripoint\":1} -o out",
+            "image configuration (set by --extra-config): unknown member \"entripoint\"; did you mean \
              \"config.Entrypoint\"?",
         ),
         (
             "build -f app --base none -o out",
+            #[cfg(feature = "registry")]
+            "\"none\" does not exist: give the folder of an image layout, or an archive of images; \
+             for an image in a registry, write docker://none",
+            #[cfg(not(feature = "registry"))]
             "\"none\" does not exist: give the folder of an image layout, or an archive of images",
         ),
         (

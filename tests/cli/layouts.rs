@@ -168,7 +168,7 @@ fn inspect_shows_the_same_to_programs() {
 fn inspect_reads_every_compression_and_says_what_it_cannot_read() {
     let room = Room::new();
     for compression in ["gzip", "zstd", "none"] {
-        room.ok(&format!("build -f app assets --compression {compression} -o {compression}"));
+        room.ok(&format!("build -f app -f assets --compression {compression} -o {compression}"));
         assert!(room.ok(&format!("inspect {compression}")).contains("3 entries, 32 B unpacked"));
     }
     let (manifest, _) = room.image("zstd");

@@ -77,14 +77,16 @@ fn build_makes_a_layout_with_all_that_was_said() {
 #[test]
 fn options_go_over_extra_and_extra_over_the_base_image() {
     let room = Room::new();
-    room.ok("build -f app --entrypoint /base --cmd base --env BASE=1 --env BOTH=base --label \
-        base=1 -o base");
+    room.ok(
+        "build -f app:/base --entrypoint /base --cmd base --env BASE=1 --env BOTH=base --label \
+        base=1 -o base",
+    );
     fs::write(
         room.path("extra.json"),
         r#"{ "author": "me", "config": { "env": ["BOTH=extra", "EXTRA=1"], "User": "1", "WorkingDir": "/x" } }"#,
     )
     .unwrap();
-    room.ok("build -f app:/a --base base --extra @extra.json --env EXTRA=2 --user 2 --entrypoint \
+    room.ok("build -f app:/new --base base --extra-config @extra.json --env EXTRA=2 --user 2 --entrypoint \
         /new -o image");
     let (manifest, config) = room.image("image");
     assert_eq!(manifest["layers"].as_array().unwrap().len(), 2);
@@ -102,7 +104,7 @@ fn options_go_over_extra_and_extra_over_the_base_image() {
         "app",
         "--base",
         "base",
-        "--extra",
+        "--extra-config",
         r#"{"config":{"Cmd":null}}"#,
         "-o",
         "inline",
@@ -116,7 +118,7 @@ fn the_steps_make_what_build_makes() {
     let room = Room::new();
     room.ok("build -f app:/lib/base --tag base --tag other -o base");
     let built = room.ok(
-        "build -f app:/bin/app assets:/srv --base base:base --tag latest --tag me/app:1 -o built",
+        "build -f app:/bin/app -f assets:/srv --base base:base --tag latest --tag me/app:1 -o built",
     );
 
     let layer = room.ok("layer-tar -f app:/bin/app -f assets:/srv -o layer");
@@ -227,8 +229,15 @@ fn names_need_not_be_utf8_and_separators_are_escaped() {
     };
     fs::write(room.path(OsStr::from_bytes(b"caf\xe9")), "1").unwrap();
     fs::write(room.path(r"a:b=c\d"), "2").unwrap();
-    let digest =
-        ok(&[b"layer-tar", b"-f", b"caf\xe9:/\xe9", br"a\:b=c\d:/x\:y\=z\\", b"-o", b"layer"]);
+    let digest = ok(&[
+        b"layer-tar",
+        b"-f",
+        b"caf\xe9:/\xe9",
+        b"-f",
+        br"a\:b=c\d:/x\:y\=z\\",
+        b"-o",
+        b"layer",
+    ]);
     let expected =
         [(b"x:y=z\\".to_vec(), (0o644, b"2".to_vec())), (b"\xe9".to_vec(), (0o644, b"1".to_vec()))];
     assert_eq!(entries(&layer(&room, "layer", &digest)), BTreeMap::from(expected));
@@ -262,7 +271,10 @@ fn source_date_epoch_sets_created_and_nothing_else() {
     assert_eq!(config, plain_config);
 
     // What somebody says goes before what the environment says.
-    assert_eq!(build(&["--extra", r#"{"created":"2000-01-01T00:00:00Z"}"#], "said").code, Some(0));
+    assert_eq!(
+        build(&["--extra-config", r#"{"created":"2000-01-01T00:00:00Z"}"#], "said").code,
+        Some(0)
+    );
     assert_eq!(room.image("said").1["created"], "2000-01-01T00:00:00Z");
 }
 

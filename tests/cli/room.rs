@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -25,7 +26,9 @@ impl Room {
     /// With a file `app` and a folder `assets`.
     pub(crate) fn new() -> Self {
         let room = Self(TempDir::new().unwrap());
-        fs::write(room.path("app"), "#!/bin/sh\necho app\n").unwrap();
+        // Not a script, whose interpreter would be missing in most images.
+        fs::write(room.path("app"), "# /bin/sh\necho app\n").unwrap();
+        fs::set_permissions(room.path("app"), fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir(room.path("assets")).unwrap();
         fs::write(room.path("assets/index.html"), "<h1>app</h1>\n").unwrap();
         room

@@ -19,7 +19,7 @@ fn count(room: &Room, folder: &str) -> usize {
 #[test]
 fn a_sparse_build_is_filled_to_what_a_full_one_is() {
     let room = Room::new();
-    let files = "-f app:/bin/app assets:/srv --entrypoint /bin/app --tag latest";
+    let files = "-f app:/bin/app -f assets:/srv --entrypoint /bin/app --tag latest";
     let digest = room.ok(&format!("build {files} -o full"));
     assert_eq!(room.ok(&format!("build {files} --sparse -o image")), digest);
     assert_eq!((count(&room, "image/blobs/sha256"), count(&room, "image/recipes/sha256")), (2, 1));
@@ -76,8 +76,8 @@ fn lazy_steps_make_the_same_image_and_open_no_source() {
 /// A layer that takes a while to make.
 fn large(room: &Room) -> String {
     File::create(room.path("large")).unwrap().set_len(120 << 20).unwrap();
-    room.ok("build -f large app --compression none --tag latest -o full");
-    room.ok("build -f large app --compression none --tag latest --sparse -o image")
+    room.ok("build -f large -f app --compression none --tag latest -o full");
+    room.ok("build -f large -f app --compression none --tag latest --sparse -o image")
 }
 
 #[test]

@@ -334,7 +334,7 @@ fn roots_and_trust_let_recipes_read() {
 #[test]
 fn recipes_of_tars_are_followed_as_those_of_files() {
     let room = Room::new();
-    room.ok("build -f app:/bin/app assets:/srv --tag t --sparse -o image");
+    room.ok("build -f app:/bin/app -f assets:/srv --tag t --sparse -o image");
     let names: Vec<PathBuf> = fs::read_dir(room.path("image/recipes/sha256"))
         .unwrap()
         .map(|file| file.unwrap().path())

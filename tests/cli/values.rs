@@ -28,16 +28,16 @@ fn an_option_is_named_by_its_value() {
             "config.User (set by --user): is \"a:b:c\" and must be",
         ),
         (
-            "build -f app --extra {\"created\":1} -o out",
-            "created (set by --extra): is 1 and must be",
+            "build -f app --extra-config {\"created\":1} -o out",
+            "created (set by --extra-config): is 1 and must be",
         ),
         (
-            "build -f nothing --extra {\"config\":{\"Volumes\":[\"/d\"]}} -o out",
-            "config.Volumes (set by --extra): is a list and must be an object of paths",
+            "build -f nothing --extra-config {\"config\":{\"Volumes\":[\"/d\"]}} -o out",
+            "config.Volumes (set by --extra-config): is a list and must be an object of paths",
         ),
         (
-            "image-config --layer layer --extra {\"config\":{\"Cmd\":\"sh\"}} -o out",
-            "config.Cmd (set by --extra): is \"sh\" and must be a list of strings",
+            "image-config --layer layer --extra-config {\"config\":{\"Cmd\":\"sh\"}} -o out",
+            "config.Cmd (set by --extra-config): is \"sh\" and must be a list of strings",
         ),
         (
             "image-manifest --layer layer --extra-config {\"config\":{\"User\":0}} -o out",
@@ -145,7 +145,7 @@ fn triggers_of_the_base_are_said() {
         "app",
         "-o",
         "base",
-        "--extra",
+        "--extra-config",
         r#"{"config":{"OnBuild":["RUN echo hi"]}}"#,
     ];
     assert_eq!(room.run(run).code, Some(0));

@@ -115,9 +115,9 @@ fn made_from(config: oci_layout::ContainerConfig) -> Value {
 fn what_engines_refuse_is_refused_with_the_member_and_its_source() {
     for (member, config) in [values::forbidden(), values::refused()].concat() {
         let options =
-            ConfigOptions::default().merge_json_from("--extra", json!({ "config": config }));
+            ConfigOptions::default().merge_json_from("--extra-config", json!({ "config": config }));
         let said = message(options.check());
-        let place = format!("image configuration, {member} (set by --extra): is ");
+        let place = format!("image configuration, {member} (set by --extra-config): is ");
         assert!(said.starts_with(&place) && said.contains(" and must be "), "{config}: {said}");
         assert_eq!(message(made(options)), said, "it is known before there are layers");
     }
@@ -135,7 +135,7 @@ fn what_engines_take_is_taken() {
 #[test]
 fn the_last_source_that_has_the_value_is_named() {
     let options = ConfigOptions::default()
-        .merge_json_from("--extra", json!({ "config": { "WorkingDir": "a", "Env": ["A=1", "=x"], "Volumes": { "a": {} } } }))
+        .merge_json_from("--extra-config", json!({ "config": { "WorkingDir": "a", "Env": ["A=1", "=x"], "Volumes": { "a": {} } } }))
         .merge_json_from("--workdir", json!({ "config": { "WorkingDir": "b" } }))
         .merge_json_from("--env", json!({ "config": { "Env": ["B=1"] } }))
         .merge_json_from("--volume", json!({ "config": { "Volumes": { "b": {} } } }));
@@ -143,9 +143,12 @@ fn the_last_source_that_has_the_value_is_named() {
         message(made(options.clone().merge_json_from("--fix", json!({ "config": change }))))
     };
     let starts = |said: String, start: &str| assert!(said.starts_with(start), "{said}");
-    starts(said(json!({})), "image configuration, config.Env[1] (set by --extra): is \"=x\"");
+    starts(
+        said(json!({})),
+        "image configuration, config.Env[1] (set by --extra-config): is \"=x\"",
+    );
     let fixed = json!({ "Env": null });
-    starts(said(fixed), "image configuration, config.Volumes.a (set by --extra): is \"a\"");
+    starts(said(fixed), "image configuration, config.Volumes.a (set by --extra-config): is \"a\"");
     let fixed = json!({ "Env": null, "Volumes": { "a": null } });
     starts(said(fixed), "image configuration, config.Volumes.b (set by --volume): is \"b\"");
     let fixed = json!({ "Env": null, "Volumes": null });
@@ -431,7 +434,7 @@ fn variables_refer_to_those_of_the_base() {
     );
     // Also from one source to the next.
     let both = options(json!(["PATH=/a:$PATH"]))
-        .merge_json_from("--extra", json!({ "config": { "Env": ["PATH=/b:$PATH"] } }));
+        .merge_json_from("--extra-config", json!({ "config": { "Env": ["PATH=/b:$PATH"] } }));
     assert_eq!(env(on_base(below.clone(), both).unwrap())[0], "PATH=/b:/a:/usr/bin:/bin");
 
     // What is not set, by the base or anybody, stays, and is said.

@@ -11,7 +11,7 @@ use std::{
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use oci_layout::{
-    Descriptor, FileMapping, ImageName, Platform, PlatformImage, Pool, ReadLock, Result,
+    Descriptor, FileMapping, ImageName, Platform, PlatformImage, Pool, ReadLock, Result, Source,
 };
 use serde_json::Value;
 
@@ -49,6 +49,48 @@ pub(crate) fn mapping(text: &OsStr) -> Result<FileMapping, String> {
         (_, true) => Err("the destination after the colon is empty".to_owned()),
         _ => Ok(FileMapping::new(source, unescape(destination))),
     }
+}
+
+/// Parses `DEST=TEXT`.
+pub(crate) fn text(text: &OsStr) -> Result<FileMapping, String> {
+    let (destination, text) = destination("DEST=TEXT", text)?;
+    Ok(FileMapping::bytes(text.as_bytes(), destination))
+}
+
+/// Parses `DEST=TARGET`.
+pub(crate) fn symlink(text: &OsStr) -> Result<FileMapping, String> {
+    let (destination, target) = destination("DEST=TARGET", text)?;
+    match target.is_empty() {
+        true => Err("the target after the equals sign is empty".to_owned()),
+        false => Ok(FileMapping::symlink(target, destination)),
+    }
+}
+
+/// Splits a destination from what is after the first equals sign.
+fn destination<'a>(form: &str, text: &'a OsStr) -> Result<(OsString, &'a OsStr), String> {
+    match split(text, b'=') {
+        (_, None) => Err(format!("expected {form}")),
+        (destination, _) if destination.is_empty() => {
+            Err("the destination before the equals sign is empty".to_owned())
+        }
+        (destination, Some(rest)) => Ok((unescape(destination), rest)),
+    }
+}
+
+/// Parses `DEST`.
+pub(crate) fn directory(text: &OsStr) -> Result<FileMapping, String> {
+    match text.is_empty() {
+        true => Err("the destination is empty".to_owned()),
+        false => Ok(FileMapping::directory(text)),
+    }
+}
+
+/// Parses `FILE[:DEST]`.
+pub(crate) fn tar(text: &OsStr) -> Result<FileMapping, String> {
+    let has_destination = split(text, b':').1.is_some();
+    let FileMapping { source, destination, .. } = mapping(text)?;
+    let Source::Path(tar) = source else { return Err("expected FILE[:DEST]".to_owned()) };
+    Ok(FileMapping::tar(tar, if has_destination { destination } else { "/".into() }))
 }
 
 /// Replaces the `-` of `-f -:DEST` in the arguments by the path of standard input, because clap
@@ -133,6 +175,17 @@ impl LayoutTag {
             _ if layout.is_empty() => Err("the layout is empty".to_owned()),
             _ => Ok(Self { layout: unescape(layout).into(), tag }),
         }
+    }
+
+    /// The text without escapes, as others write the name of an image.
+    #[cfg(feature = "registry")]
+    pub(crate) fn to_text(&self) -> Option<String> {
+        let name = self.layout.to_str()?;
+        Some(match &self.tag {
+            Some(tag) if tag.starts_with("sha256:") => format!("{name}@{tag}"),
+            Some(tag) => format!("{name}:{tag}"),
+            None => name.to_owned(),
+        })
     }
 
     /// As [`LayoutTag::parse`], but requires a tag.
@@ -263,17 +316,27 @@ pub(crate) fn pool(option: Option<usize>) -> Result<Pool> {
 /// Returns the creation time from `SOURCE_DATE_EPOCH` in the format of RFC 3339.
 pub(crate) fn created() -> Result<Option<String>> {
     let time = |text: &str| {
-        let time = text
-            .parse()
-            .ok()
-            .filter(|&seconds: &i64| seconds >= 0)
-            .map(jiff::Timestamp::from_second);
-        time.and_then(Result::ok)
-            .ok_or_else(|| "expected a number of seconds since 1970".to_owned())
+        seconds(text).ok_or_else(|| "expected a number of seconds since 1970".to_owned())
     };
     // In a shell, a variable that should be unset is often empty.
     let text = env::var_os("SOURCE_DATE_EPOCH").filter(|text| !text.is_empty());
     text.map(|text| Ok(variable("SOURCE_DATE_EPOCH", &text, time)?.to_string())).transpose()
+}
+
+/// Parses a time: RFC 3339, or seconds since 1970. Returns RFC 3339.
+pub(crate) fn time(text: &str) -> Result<String, String> {
+    match (seconds(text), text.parse::<jiff::Timestamp>()) {
+        (Some(time), _) => Ok(time.to_string()),
+        (None, Ok(time)) => Ok(time.to_string()),
+        (None, Err(_)) => Err("expected a time, as in 2026-01-31T12:00:00Z, or a number of \
+                               seconds since 1970"
+            .to_owned()),
+    }
+}
+
+fn seconds(text: &str) -> Option<jiff::Timestamp> {
+    let seconds = text.parse().ok().filter(|&seconds: &i64| seconds >= 0)?;
+    jiff::Timestamp::from_second(seconds).ok()
 }
 
 /// Parses the value of an environment variable.

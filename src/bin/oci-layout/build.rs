@@ -1,187 +1,227 @@
-//! `build`: writes one layer, one image and one layout in a single step.
+//! `build`: writes an image and its layout in a single step.
 
-use std::path::PathBuf;
+mod layers;
+mod options_file;
+mod platforms;
 
-use clap::{ArgGroup, Args};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
 use oci_layout::{
-    BaseFiles, Compression, ConfigOptions, Image, LayoutOptions, ManifestOptions, Pool, Result,
-    image_config, image_layout, image_manifest,
+    Compression, Image, LayoutOptions, ManifestOptions, Pool, Result, check_runnable, image_config,
+    image_index, image_layout, image_manifest,
 };
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
+pub(crate) use self::options_file::{overriding, with_options_file};
+use self::{
+    layers::{LayerOrder, Packer, Plan},
+    platforms::{PlatformArg, platforms},
+};
 use crate::{
-    Warnings, args,
+    Warnings,
+    args::{self, Json},
+    base_args::{AboveArgs, BaseArgs},
+    config_args::{ConfigArgs, ManifestArgs},
     layer_args::LayerArgs,
-    out::print,
+    out::{print, print_json, usage_error},
     output::Output,
     progress,
-    steps::{AboveArgs, ConfigArgs, pack, recipe_trust},
+    steps::recipe_trust,
     trust::Trust,
     write_args::WriteArgs,
 };
 
-/// Packs files into an image in a new layout.
+/// Builds an image in a new layout, from files or by changing a base image.
 ///
 /// Files are owned by root, have mode 0755 or 0644 and a fixed modification time, unless --chown,
-/// --chmod or --mtime is given; layer-tar can set these for each file, in a specification.
-/// SOURCE_DATE_EPOCH, in seconds since 1970, sets the creation time in the image configuration
-/// (default: 1970); it does not affect files. Prints the digest of the image.
+/// --chmod or --mtime is given. Without files, the image has the layers of the base image, and only
+/// its configuration changes. Prints the digest of the image.
 #[derive(Args)]
-#[command(group = ArgGroup::new("what").args(["files"]).required(true), after_help = "\
-Example:
-  oci-layout build -f target/release/app:/bin/app -f assets:/srv/www \\
-      --entrypoint /bin/app --env PORT=80 -o image
-  podman run oci:image")]
+#[command(after_help = "\
+Examples:
+  oci-layout build -f target/release/app:/bin/app --entrypoint /bin/app -t 1.0 -o image
+  oci-layout build --base docker://alpine:3.21 -f app:/bin/app -e PORT=80 -o image
+  oci-layout build --base image --entrypoint /bin/other -o other
+  oci-layout build --platform linux/amd64=dist/amd64:/bin \\
+      --platform linux/arm64=dist/arm64:/bin -o image
+  oci-layout build image.toml
+
+A file with options has the same names as the command line; --schema prints its JSON schema:
+  base = \"docker://alpine:3.21\"
+  file = [\"target/release/app:/bin/app\", \"assets:/srv/www\"]
+  env = { PORT = \"80\" }
+  entrypoint = [\"/bin/app\"]
+  output = \"image\"")]
 pub(crate) struct Build {
-    #[command(flatten)]
-    layer: LayerArgs,
+    /// TOML or JSON file with options, in front of those of the command line, which replace or
+    /// extend them. Paths in it are relative to the current directory
+    #[arg(value_name = "FILE")]
+    options: Option<PathBuf>,
 
     /// The folder to create. An existing folder must be empty
-    #[arg(short, long, value_name = "DIR")]
-    output: PathBuf,
+    #[arg(short, long, value_name = "DIR", required_unless_present_any = ["options", "schema"])]
+    output: Option<PathBuf>,
+
+    /// Replace the output if it is an image layout. Nothing else is replaced, and the old layout
+    /// stays until the new one is complete
+    #[arg(long)]
+    force: bool,
 
     /// Name of the image in the layout: a tag (1.0) or a full name (ghcr.io/me/app:1.0). May be
     /// repeated [default: none, which is enough for a layout with one image]
-    #[arg(long, value_name = "NAME", value_parser = args::name)]
+    #[arg(short, long, value_name = "NAME", value_parser = args::name)]
     tag: Vec<String>,
 
-    /// Compression of the layer: gzip, zstd or none, with an optional level from gzip:1 to gzip:12
-    /// or zstd:1 to zstd:19
-    #[arg(long, value_name = "CODEC[:LEVEL]", default_value_t)]
-    compression: Compression,
+    /// Platform of the image, by Go's names or common aliases, as in linux/arm64, linux/aarch64 or
+    /// linux/arm/v7. With =SRC[:DEST], a file or folder that only this platform has, in a layer
+    /// above the others. Several platforms become one image for all of them [default: that of the
+    /// base image, or linux/amd64]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT][=SRC[:DEST]]", value_parser = args::os(PlatformArg::parse))]
+    platform: Vec<PlatformArg>,
 
-    /// Write a recipe of a few kilobytes instead of the layer. It describes how to build the layer
+    #[command(flatten)]
+    layer: LayerArgs,
+
+    #[command(flatten)]
+    order: LayerOrder,
+
+    /// Compression of the layers: gzip, zstd or none, with an optional level from gzip:1 to gzip:12
+    /// or zstd:1 to zstd:19 [default: that of the specification, or gzip:5]
+    #[arg(long, value_name = "CODEC[:LEVEL]")]
+    compression: Option<Compression>,
+
+    /// Add the loader and the shared libraries of this machine that the files need and the image
+    /// lacks, in a layer of their own
+    #[arg(long)]
+    with_libraries: bool,
+
+    /// Write a recipe of a few kilobytes instead of each layer. It describes how to build the layer
     /// from the same files, which must not change until `oci-layout fill` builds it. Changing a
     /// source afterwards is an error
     #[arg(long)]
     sparse: bool,
 
     #[command(flatten)]
+    base: BaseArgs,
+
+    #[command(flatten)]
+    above: AboveArgs,
+
+    #[command(flatten)]
     config: ConfigArgs,
 
     #[command(flatten)]
-    over: AboveArgs,
+    manifest: ManifestArgs,
 
-    /// Annotation of the image manifest. May be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]
-    annotation: Vec<(String, String)>,
-
-    #[command(flatten)]
-    run: RunArgs,
+    /// JSON to merge over index.json, or @ and the name of a JSON file
+    #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
+    extra_index: Option<Json>,
 
     #[command(flatten)]
     write: WriteArgs,
-}
 
-/// How a container of the image runs.
-#[derive(Args)]
-#[command(next_help_heading = "How a container of the image runs")]
-pub(crate) struct RunArgs {
-    /// The program to run; repeat the option for each of its fixed arguments
-    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
-    entrypoint: Vec<String>,
-
-    /// Default argument of the program, which a user can replace. May be repeated
-    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
-    cmd: Vec<String>,
-
-    /// Environment variable. May be repeated. $NAME, ${NAME} and ${NAME:-DEFAULT} in a value expand
-    /// to a variable of the base image or an earlier --env, as in 'PATH=/app/bin:$PATH'; $$ is a
-    /// dollar sign
-    #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]
-    env: Vec<(String, String)>,
-
-    /// User name or ID, optionally followed by a colon and a group name or ID [default: root]
-    #[arg(long)]
-    user: Option<String>,
-
-    /// Working directory of the program [default: /]
-    #[arg(long, value_name = "DIR")]
-    workdir: Option<String>,
-
-    /// Label of the image. May be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]
-    label: Vec<(String, String)>,
-
-    /// Port or range of ports that the program listens on, as in 80, 53/udp or 8000-8010. May be
-    /// repeated
-    #[arg(long, value_name = "PORT[-PORT][/PROTOCOL]", value_parser = args::ports)]
-    expose: Vec<Vec<String>>,
-
-    /// Path whose contents belong to the container instead of the image. May be repeated
-    #[arg(long, value_name = "DIR")]
-    volume: Vec<String>,
-
-    /// Signal that asks the program to stop [default: SIGTERM]
-    #[arg(long, value_name = "SIGNAL")]
-    stop_signal: Option<String>,
+    /// Print the JSON schema of a file with options
+    #[arg(long, exclusive = true)]
+    schema: bool,
 }
 
 impl Build {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
-        let _lock = self.config.lock();
-        let config = self.run.merge_into(self.config.options(trust)?).strict(warnings.strict);
-        // Report errors in the configuration before files are packed.
-        config.check()?;
-        let write = self.write.options();
-        let output = Output::claim(&self.output, write)?;
-        let (files, options) = self.layer.apply(self.compression.into());
-        let options = self.over.options(options, config.base.as_ref().map(BaseFiles::from));
-        let options = options.write(write).pool(pool);
-        let layer = pack(files, options, self.sparse, output.dir(), warnings)?;
-        let config = image_config([&layer], config)?;
-        warnings.print(config.warnings());
-        let annotations: Map<String, Value> =
-            self.annotation.into_iter().map(|(k, v)| (k, v.into())).collect();
-        let extra = if annotations.is_empty() {
-            Value::Null
-        } else {
-            json!({ "annotations": annotations })
+    /// The file with options that is still to be read.
+    pub(crate) fn options_file(&self) -> Option<&Path> {
+        self.options.as_deref()
+    }
+
+    pub(crate) fn run(mut self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
+        if self.schema {
+            return print_json(&options_file::schema());
+        }
+        let Some(output) = &self.output else {
+            usage_error("the image has no output: add one with -o");
         };
-        let image =
-            image_manifest(config, [layer], ManifestOptions::new(extra).strict(warnings.strict))?;
-        warnings.print(image.warnings());
+        if self.options.is_some() {
+            self.config.replace_earlier();
+        }
+        let plans = self.order.plan(&self.layer);
+        let platforms = platforms(&self.platform);
+        let has_files = !plans.is_empty() || platforms.iter().any(|own| !own.files.is_empty());
+        if !has_files && self.base.base.is_none() {
+            usage_error(
+                "the image has no files: add some with -f, or name an image to change with --base",
+            );
+        }
+        let platforms_with_files = platforms.iter().filter(|own| !own.files.is_empty()).count();
+        let mut images = Vec::new();
+        let mut locks = Vec::new();
+        for own in platforms {
+            let platform = own.platform.as_ref();
+            let (base, lock) = self.base.open(platform, trust)?.unzip();
+            locks.push(lock);
+            let config = self.config.options(base.clone(), &self.base, platform)?;
+            let config = config.strict(warnings.strict);
+            // Report errors in the configuration before files are packed.
+            config.check()?;
+            images.push((own, base, config));
+        }
+        let manifest = self.manifest.extra()?;
+        let index = Json::read_or_null(self.extra_index.as_ref())?;
+        let write = self.write.options();
+        let output = Output::claim_or_replace(output, write, self.force)?;
+        let packer = Packer {
+            args: &self.layer,
+            base: &self.base,
+            above: self.above,
+            compression: self.compression,
+            lazy: self.sparse,
+            several: plans.len() + platforms_with_files > 1,
+            dir: output.dir(),
+            write,
+            pool,
+            warnings,
+            trust,
+        };
+        // Layers that no base image influences are the same for all platforms.
+        let shared = match self.base.base {
+            None => Some(packer.pack(&plans, None)?),
+            Some(_) => None,
+        };
+        let mut built = Vec::new();
+        for (own, base, config) in images {
+            let mut layers = match &shared {
+                Some(layers) => layers.clone(),
+                None => packer.pack(&plans, base.as_ref())?,
+            };
+            if !own.files.is_empty() {
+                let files = own.files.into_iter().map(|file| self.layer.with_attributes(file));
+                packer.add(&Plan::Files(files.collect()), base.as_ref(), &mut layers)?;
+            }
+            if self.with_libraries {
+                let config = image_config(&layers.all, config.clone())?;
+                packer.add_libraries(&config, base.as_ref(), &mut layers)?;
+            }
+            let config = image_config(&layers.all, config)?;
+            warnings.print(config.warnings());
+            if let Some((made, below)) = layers.split(base.as_ref()) {
+                let below = self.base.cached(below);
+                warnings.report(&check_runnable(&config, made, Some(&below))?)?;
+            }
+            let options = ManifestOptions::new(manifest.clone()).strict(warnings.strict);
+            let image = image_manifest(config, layers.all, options)?;
+            warnings.print(image.warnings());
+            built.push(image.into());
+        }
+        let image = match <[Image; 1]>::try_from(built) {
+            Ok([image]) => image,
+            Err(images) => Image::from(image_index(images, Value::Null)?),
+        };
         let digest = image.digest();
-        let image = self.tag.into_iter().fold(Image::from(image), Image::tagged);
-        let options = LayoutOptions::default().sparse(self.sparse).write(write).pool(pool);
+        let image = self.tag.into_iter().fold(image, Image::tagged);
+        let options = LayoutOptions::new(index).sparse(self.sparse).write(write).pool(pool);
         let options = options.trust(recipe_trust(self.sparse, trust));
         progress::show("writing the layout", |_| image_layout(output.dir(), [image], options))?;
         print(digest)?;
+        // The new layout has its own copies of what it took from the output's old layout.
+        drop(locks);
         output.keep()
-    }
-}
-
-impl RunArgs {
-    /// Merges only the options that were given, so that `build` writes the same bytes as the
-    /// separate steps.
-    fn merge_into(self, options: ConfigOptions) -> ConfigOptions {
-        let pairs = |pairs: Vec<(String, String)>| {
-            pairs.into_iter().map(|(k, v)| (k, v.into())).collect::<Map<_, _>>()
-        };
-        let set =
-            |keys: Vec<String>| keys.into_iter().map(|key| (key, json!({}))).collect::<Map<_, _>>();
-        let env: Vec<_> = self.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let given = [
-            ("--user", "User", json!(self.user)),
-            ("--expose", "ExposedPorts", set(self.expose.concat()).into()),
-            ("--env", "Env", env.into()),
-            ("--entrypoint", "Entrypoint", self.entrypoint.into()),
-            ("--cmd", "Cmd", self.cmd.into()),
-            ("--volume", "Volumes", set(self.volume).into()),
-            ("--workdir", "WorkingDir", json!(self.workdir)),
-            ("--label", "Labels", pairs(self.label).into()),
-            ("--stop-signal", "StopSignal", json!(self.stop_signal)),
-        ];
-        let is_given = |value: &Value| match value {
-            Value::Array(list) => !list.is_empty(),
-            Value::Object(members) => !members.is_empty(),
-            value => !value.is_null(),
-        };
-        given.into_iter().filter(|(_, _, value)| is_given(value)).fold(
-            options,
-            |options, (option, member, value)| {
-                options.merge_json_from(option, json!({ "config": { member: value } }))
-            },
-        )
     }
 }

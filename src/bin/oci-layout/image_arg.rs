@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 use clap::Args;
-use oci_layout::{Platform, PlatformImage, ReadLock, Result};
+use oci_layout::{Error, Platform, PlatformImage, ReadLock, Result};
 
 use crate::{args::LayoutTag, trust::Trust};
 #[cfg(feature = "registry")]
@@ -36,6 +36,46 @@ impl ImageArg {
         };
         LayoutTag::parse(text).map(Self::Layout)
     }
+}
+
+#[cfg(feature = "registry")]
+impl ImageArg {
+    /// The image of a registry that this names: with `docker://`, or with a registry or digest in
+    /// its name if there is no such layout.
+    pub(crate) fn reference(&self) -> Option<oci_layout::registry::Reference> {
+        match self {
+            Self::Registry(reference) => Some(reference.clone()),
+            Self::Layout(layout) if !layout.layout.exists() => {
+                let text = layout.to_text()?;
+                let has_registry = text
+                    .split_once('/')
+                    .is_some_and(|(first, _)| first.contains(['.', ':']) || first == "localhost");
+                let reference: oci_layout::registry::Reference = text.parse().ok()?;
+                (has_registry || reference.digest.is_some()).then_some(reference)
+            }
+            Self::Layout(_) => None,
+        }
+    }
+}
+
+/// Says how to name an image of a registry if there is no such layout.
+#[cfg(feature = "registry")]
+fn or_registry(error: Error, layout: &LayoutTag) -> Error {
+    let text = layout.to_text().filter(|text| {
+        !layout.layout.exists() && text.parse::<oci_layout::registry::Reference>().is_ok()
+    });
+    match (error, text) {
+        (Error::NotALayout { path, reason }, Some(text)) => {
+            let reason = format!("{reason}; for an image in a registry, write docker://{text}");
+            Error::NotALayout { path, reason }
+        }
+        (error, _) => error,
+    }
+}
+
+#[cfg(not(feature = "registry"))]
+fn or_registry(error: Error, _: &LayoutTag) -> Error {
+    error
 }
 
 #[cfg(feature = "registry")]
@@ -78,7 +118,8 @@ pub(crate) fn open(
     match image {
         ImageArg::Layout(layout) => {
             let lock = layout.lock();
-            Ok((layout.open(platform, trust)?, Some(lock)))
+            let opened = layout.open(platform, trust);
+            Ok((opened.map_err(|error| or_registry(error, layout))?, Some(lock)))
         }
         #[cfg(feature = "registry")]
         ImageArg::Registry(reference) => {

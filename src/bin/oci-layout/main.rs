@@ -1,17 +1,21 @@
 //! The program `oci-layout`. Each subcommand makes a few calls to the library.
 
 mod args;
+mod base_args;
 mod base_folders;
+mod base_image;
 mod build;
 #[cfg(feature = "registry")]
 mod certificates;
 mod closure;
 mod companions;
+mod config_args;
 mod copy;
 mod edit;
 mod errors;
 mod export;
 mod files;
+mod ignore_file;
 mod image_arg;
 mod inspect;
 mod layer_args;
@@ -35,7 +39,7 @@ mod write_args;
 
 use std::{
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
 };
@@ -146,13 +150,22 @@ fn main() -> ExitCode {
     signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))
         .expect("this signal may be handled");
     let arguments = script::arguments(env::args_os(), is_subcommand).map(args::with_standard_input);
-    match arguments.map(out::parse::<Program>).and_then(run) {
+    match arguments.and_then(parse).and_then(run) {
         Ok(code) => code,
         Err(error) => {
             out::say_error(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Parses the arguments, with those of the options file of `build` if it has one.
+fn parse(arguments: Vec<OsString>) -> Result<Program> {
+    let program: Program = out::parse(Program::command(), arguments.clone());
+    let Command::Build(build) = &program.command else { return Ok(program) };
+    let Some(path) = build.options_file() else { return Ok(program) };
+    let arguments = build::with_options_file(arguments, path)?;
+    Ok(out::parse(Program::command().mut_subcommand("build", build::overriding), arguments))
 }
 
 fn is_subcommand(name: &OsStr) -> bool {

@@ -4,12 +4,14 @@
 //! text stays one line. Output for programs is escaped too: valid image names do not need escapes.
 
 use std::{
+    env,
     ffi::OsString,
     fmt::Display,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
+    process,
 };
 
-use clap::Parser;
+use clap::{Command, FromArgMatches, error::ErrorKind};
 use oci_layout::{Error, Printable, PrintableJson, Report, Result};
 use serde::Serialize;
 
@@ -23,7 +25,24 @@ pub(crate) fn say(line: impl Display) {
 /// Prints the error that ends the program, with its causes. Its own line feeds are kept; those of
 /// untrusted text are already escaped.
 pub(crate) fn say_error(error: &Error) {
-    format!("oci-layout: error: {}", Report(error)).lines().for_each(say);
+    let text = Report(error).to_string();
+    let lines: Vec<_> = text.lines().map(|line| Printable(line).to_string()).collect();
+    let _ = writeln!(io::stderr(), "{}{}", error_prefix(), lines.join("\n"));
+}
+
+/// The beginning of every error, red on a terminal.
+fn error_prefix() -> &'static str {
+    match is_coloured() {
+        true => "oci-layout: \u{1b}[1m\u{1b}[31merror:\u{1b}[0m ",
+        false => "oci-layout: error: ",
+    }
+}
+
+/// Whether standard error is a terminal whose user [wants colours](https://no-color.org).
+fn is_coloured() -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
 }
 
 /// Prints a line of the requested output.
@@ -89,12 +108,36 @@ impl Write for JsonText {
     }
 }
 
-/// Parses the arguments. clap quotes wrong arguments in its error, and a glob may have found them
-/// in an untrusted folder, so they are escaped.
-pub(crate) fn parse<P: Parser>(arguments: Vec<OsString>) -> P {
-    P::try_parse_from(&arguments).unwrap_or_else(|error| {
+/// Parses the arguments of this command. clap quotes wrong arguments in its error, and a glob may
+/// have found them in an untrusted folder, so they are escaped.
+pub(crate) fn parse<P: FromArgMatches>(command: Command, arguments: Vec<OsString>) -> P {
+    let parse = |arguments: Vec<OsString>| {
+        let mut command = command.clone();
+        let matches = command.try_get_matches_from_mut(arguments)?;
+        P::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    };
+    parse(arguments.clone()).unwrap_or_else(|error| {
         let shown =
             arguments.iter().map(|argument| Printable(argument.to_string_lossy()).to_string());
-        P::try_parse_from(shown).err().unwrap_or(error).exit()
+        refuse(parse(shown.map(OsString::from).collect()).err().unwrap_or(error))
     })
+}
+
+/// Ends the program because of arguments that do not belong together.
+pub(crate) fn usage_error(reason: &str) -> ! {
+    refuse(clap::Error::raw(ErrorKind::ArgumentConflict, format!("{reason}\n")))
+}
+
+/// Prints what clap says about the arguments, in the form of all errors, and ends the program.
+fn refuse(error: clap::Error) -> ! {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let text = error.render();
+    let mut out = io::stderr();
+    let _ = match is_coloured() {
+        true => write!(out, "oci-layout: {}", text.ansi()),
+        false => write!(out, "oci-layout: {text}"),
+    };
+    process::exit(error.exit_code());
 }

@@ -6,7 +6,7 @@ mod file;
 mod leftovers;
 
 use std::{
-    ffi::c_int,
+    ffi::{OsString, c_int},
     fs, io,
     path::{Path, PathBuf},
     process,
@@ -19,18 +19,17 @@ use std::{
     time::Duration,
 };
 
-use oci_layout::{Result, WriteOptions};
+use oci_layout::{ImageLayout, Result, WriteOptions};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
 
-#[cfg(feature = "registry")]
 pub(crate) use self::claim::settled;
 pub(crate) use self::file::OutputFile;
 use self::{
     claim::{Claim, Found},
-    leftovers::Leftovers,
+    leftovers::{CLAIM, Leftovers},
 };
 use crate::errors;
 
@@ -44,6 +43,8 @@ pub(crate) struct Output {
     folder: PathBuf,
     /// The folder, or `AGAIN` in it.
     dir: PathBuf,
+    /// The layout that the folder replaces when it is complete.
+    replaces: Option<ImageLayout>,
     shared: Arc<Shared>,
 }
 
@@ -59,7 +60,36 @@ impl Output {
         let made_in = if folder.is_whole { dir.join(AGAIN) } else { dir.to_owned() };
         *undo = Some(Undo::Folder(folder));
         drop(undo);
-        Ok(Self { folder: dir.to_owned(), dir: made_in, shared })
+        Ok(Self { folder: dir.to_owned(), dir: made_in, replaces: None, shared })
+    }
+
+    /// With `force`, an existing layout is no obstacle: the output is a folder beside it, and
+    /// [`Output::keep`] exchanges them.
+    pub(crate) fn claim_or_replace(dir: &Path, write: WriteOptions, force: bool) -> Result<Self> {
+        let is_used = || fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+        if !force || !is_used() {
+            return Self::claim(dir, write);
+        }
+        let is_layout = settled(dir, write)? && dir.join("index.json").is_file();
+        if !is_layout || !Leftovers::of(dir).others.is_empty() {
+            let reason = "is not an image layout, or has other files too, and --force replaces \
+                          nothing else: choose another folder for the output";
+            return Err(errors::output_exists(dir, reason));
+        }
+        // A link stays, and its target is replaced.
+        let dir = fs::canonicalize(dir).map_err(errors::read(dir))?;
+        let mut name = OsString::from(".");
+        name.push(dir.file_name().unwrap_or_default());
+        name.push(".oci-layout-new");
+        let new = dir.with_file_name(name);
+        // A killed run may have left the layout that it replaced.
+        if !new.join(CLAIM).exists() {
+            remove_layout(&new);
+        }
+        let replaces = ImageLayout::open(&dir)?.write_options(write);
+        let mut output = Self::claim(&new, write)?;
+        output.replaces = Some(replaces);
+        Ok(output)
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -69,6 +99,15 @@ impl Output {
     /// Keeps the output, which is complete.
     pub(crate) fn keep(self) -> Result<()> {
         let mut undo = self.shared.end();
+        if let Some(old) = &self.replaces {
+            old.exchange(&self.folder)?;
+            // From here on, the folder has the old layout, and the claim lies in the new one.
+            *undo = None;
+            let claim = old.path().join(CLAIM);
+            fs::remove_file(&claim).map_err(errors::write(&claim))?;
+            remove_layout(&self.folder);
+            return Ok(());
+        }
         if self.dir != self.folder {
             self.replace()?;
         }
@@ -177,6 +216,12 @@ impl Folder {
         let _ = self.claim.end();
         remove_folders(&self.dir, self.made.as_deref());
     }
+}
+
+/// Removes a layout, but no files of other origin.
+fn remove_layout(dir: &Path) {
+    Leftovers::of(dir).remove();
+    let _ = fs::remove_dir(dir);
 }
 
 /// Removes the folders that were created for the output if they are empty.

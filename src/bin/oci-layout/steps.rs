@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    BaseFiles, Blob, Compression, ConfigOptions, Error, FileMapping, Image, LayerOptions,
-    LayerSpec, LayoutOptions, ManifestOptions, Platform, PlatformImage, Pool, ReadLock,
-    RecipeTrust, Result, TarLayer, Warning, folder, image_config, image_layout, image_manifest,
-    layer_tar,
+    BaseFiles, Blob, Compression, Error, FileMapping, Image, LayerOptions, LayerSpec,
+    LayoutOptions, ManifestOptions, Platform, Pool, ReadLock, RecipeTrust, Result, TarLayer,
+    folder, image_config, image_layout, image_manifest, layer_tar,
 };
-use serde_json::json;
 
 use crate::{
     Warnings,
-    args::{self, Json, LayoutTag, NamedFolder},
-    base_folders, errors,
+    args::{self, Json, NamedFolder},
+    base_args::{AboveArgs, BaseArgs},
+    config_args::{ConfigArgs, ManifestArgs},
+    errors,
     layer_args::LayerArgs,
     out::print,
     output::Output,
@@ -28,7 +28,7 @@ use crate::{
 /// The output folder has the blob, its descriptor and its diff ID. It is an input of image-config
 /// and image-manifest. Prints the digest of the blob.
 #[derive(Args)]
-#[command(group = ArgGroup::new("what").args(["files", "spec"]).required(true), after_help = "\
+#[command(group = ArgGroup::new("what").args(WHAT).required(true).multiple(true), after_help = "\
 Example:
   oci-layout layer-tar -f target/release/app:/bin/app -f assets:/srv/www -o layer
 
@@ -42,11 +42,15 @@ pub(crate) struct LayerTar {
 
     /// JSON file that describes the files of the layer and their attributes, instead of -f and its
     /// options; - is standard input
-    #[arg(long, value_name = "FILE", conflicts_with = "LayerArgs")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = FILE_OPTIONS)]
     spec: Option<PathBuf>,
 
     #[command(flatten)]
     base: BaseArgs,
+
+    /// Platform of the base image, as in linux/arm64 [default: the only one, or linux/amd64]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", requires = "base")]
+    platform: Option<Platform>,
 
     /// Folder of a layer, written by layer-tar, that this layer is placed above; lowest first. The
     /// layers of --base are below all of them
@@ -75,22 +79,43 @@ pub(crate) struct LayerTar {
     write: WriteArgs,
 }
 
+/// The options for files, which a specification has in its own form.
+const FILE_OPTIONS: [&str; 14] = [
+    "files",
+    "text",
+    "dir",
+    "symlink",
+    "tar",
+    "exclude",
+    "include",
+    "ignore_file",
+    "mtime",
+    "chown",
+    "chmod",
+    "hard_links",
+    "on_conflict",
+    "keep_directory_links",
+];
+
+/// The options of which one is needed.
+const WHAT: [&str; 6] = ["files", "text", "dir", "symlink", "tar", "spec"];
+
 impl LayerTar {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let LayerSpec { files, options } = match &self.spec {
             Some(spec) => read_spec(spec)?,
-            None => {
-                let (files, options) = self.layer.apply(LayerOptions::default());
-                LayerSpec { files, options }
-            }
+            None => LayerSpec {
+                files: self.layer.mappings(),
+                options: self.layer.apply(LayerOptions::default())?,
+            },
         };
         let compression = self.compression.unwrap_or(options.compression);
-        let _lock = self.base.lock();
-        let mut base = self.base.open(trust)?.as_ref().map(BaseFiles::from);
+        let (base, _lock) = self.base.open(self.platform.as_ref(), trust)?.unzip();
+        let mut below = base.as_ref().map(BaseFiles::from);
         for layer in folder::open_layers(&self.above, &trust.recipes())? {
-            base = Some(base.unwrap_or_default().and(layer));
+            below = Some(below.unwrap_or_default().and(layer));
         }
-        let options = self.over.options(options, base);
+        let options = self.over.options(options, &self.base, below);
         let output = Output::claim(&self.output, self.write.options())?;
         let options = options.compression(compression).write(self.write.options());
         let layer = pack(files, options.pool(pool), self.lazy, output.dir(), warnings)?;
@@ -129,141 +154,11 @@ fn is_lazy(layer: &folder::LayerFolder) -> bool {
     layer.recipe().is_some_and(|recipe| recipe.lies_in().is_none())
 }
 
-fn read_spec(path: &Path) -> Result<LayerSpec> {
+pub(crate) fn read_spec(path: &Path) -> Result<LayerSpec> {
     LayerSpec::from_value(args::read_json(path)?).map_err(|error| match error {
         Error::Invalid { what, reason } => errors::invalid(format!("{path:?}, {what}"), reason),
         other => other,
     })
-}
-
-/// The parts of an image configuration other than the layers.
-#[derive(Args)]
-pub(crate) struct ConfigArgs {
-    /// JSON to merge over the image configuration, or @ and the name of a JSON file, as in '{
-    /// "config": { "User": "1000" } }'. null removes a member: '{ "config": { "Labels": { "KEY":
-    /// null } } }' removes one label of the base image
-    #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
-    extra: Option<Json>,
-
-    #[command(flatten)]
-    base: BaseArgs,
-}
-
-/// The base image and the platform.
-#[derive(Args)]
-pub(crate) struct BaseArgs {
-    /// The base image: a layout (a folder, an oci-archive or a docker-archive), with a tag or
-    /// digest if it has several images; --platform selects among platforms. Its layers come first,
-    /// and its configuration applies unless overridden. A colon in the path is written `\:`
-    /// [default: none]
-    #[arg(long, value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
-    base: Option<LayoutTag>,
-
-    /// Environment variable of the base image to remove. May be repeated
-    #[arg(long, value_name = "NAME", requires = "base", value_parser = args::variable_name)]
-    unset_env: Vec<String>,
-
-    /// Platform of the image, by Go's names or common aliases, as in linux/arm64, linux/aarch64 or
-    /// linux/arm/v7 [default: that of the base image, or linux/amd64]
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
-    platform: Option<Platform>,
-}
-
-/// How a layer is built above a base image.
-#[derive(Args)]
-pub(crate) struct AboveArgs {
-    /// Cache folder for the lists of files in the layers of base images, so that each layer is read
-    /// once; - disables it [default: $XDG_CACHE_HOME/oci-layout, or ~/.cache/oci-layout]
-    #[arg(long, value_name = "DIR")]
-    cache: Option<PathBuf>,
-
-    /// Let a file replace a directory of the base image, and a directory replace a file
-    #[arg(long)]
-    replace: bool,
-}
-
-impl AboveArgs {
-    /// Returns the options for a layer above these layers, lowest first.
-    pub(crate) fn options(self, options: LayerOptions, base: Option<BaseFiles>) -> LayerOptions {
-        let replace = options.replace || self.replace;
-        let options = options.replace(replace);
-        match base {
-            Some(base) => options.above(self.cached(base)),
-            None => options,
-        }
-    }
-
-    fn cached(&self, base: BaseFiles) -> BaseFiles {
-        match self.cache.clone().or_else(base_folders::cache) {
-            Some(cache) if cache.as_os_str() != "-" => base.cache(cache),
-            _ => base,
-        }
-    }
-
-    /// Checks these layers, lowest first, for conflicts that each would report if it had been built
-    /// above the base and the layers before it. Lazy layers are skipped, because checking them
-    /// would build them.
-    fn check(
-        &self,
-        base: Option<&PlatformImage>,
-        layers: &[folder::LayerFolder],
-        warnings: Warnings,
-    ) -> Result<()> {
-        if base.is_none() && layers.len() < 2 {
-            return Ok(());
-        }
-        let mut base = self.cached(base.map_or_else(BaseFiles::default, BaseFiles::from));
-        for layer in layers.iter().filter(|layer| layer.file().is_some()) {
-            let is_reset = |warning: &Warning| matches!(warning, Warning::DirectoryReset { .. });
-            let (resets, replaces): (Vec<_>, Vec<_>) =
-                base.check(layer)?.into_iter().partition(is_reset);
-            if let (Some(replaced), false) = (replaces.into_iter().next(), self.replace) {
-                return Err(Error::Replaced(replaced));
-            }
-            warnings.report(&resets)?;
-            base = base.and(layer.clone());
-        }
-        Ok(())
-    }
-}
-
-impl BaseArgs {
-    /// Locks the base against garbage collection until its last layer has been read.
-    fn lock(&self) -> Option<ReadLock> {
-        self.base.as_ref().map(LayoutTag::lock)
-    }
-
-    fn open(&self, trust: &Trust) -> Result<Option<PlatformImage>> {
-        self.base.as_ref().map(|base| base.open(self.platform.as_ref(), trust)).transpose()
-    }
-}
-
-impl ConfigArgs {
-    /// As [`BaseArgs::lock`].
-    pub(crate) fn lock(&self) -> Option<ReadLock> {
-        self.base.lock()
-    }
-
-    pub(crate) fn options(&self, trust: &Trust) -> Result<ConfigOptions> {
-        config_options("--extra", self.extra.as_ref(), &self.base, trust)
-    }
-}
-
-/// Returns options with the JSON that the option of this name gives.
-fn config_options(
-    name: &str,
-    extra: Option<&Json>,
-    base: &BaseArgs,
-    trust: &Trust,
-) -> Result<ConfigOptions> {
-    let created = args::created()?.map(|created| json!({ "created": created }));
-    let options =
-        ConfigOptions::default().merge_json_from("SOURCE_DATE_EPOCH", created.unwrap_or_default());
-    let mut options = options.merge_json_from(name, Json::read_or_null(extra)?);
-    options.platform.clone_from(&base.platform);
-    options.unset_env.clone_from(&base.unset_env);
-    options.base = base.open(trust)?;
-    Ok(options)
 }
 
 /// Creates the configuration of an image with these layers.
@@ -274,12 +169,17 @@ fn config_options(
 #[derive(Args)]
 #[command(after_help = "\
 Example:
-  oci-layout image-config --layer layer -o config \\
-      --extra '{ \"config\": { \"Entrypoint\": [\"/bin/app\"] } }'")]
+  oci-layout image-config --layer layer --entrypoint /bin/app -o config")]
 pub(crate) struct ImageConfig {
     /// Folder of a layer, written by layer-tar; lowest first
     #[arg(long, value_name = "DIR", num_args = 1..)]
     layer: Vec<PathBuf>,
+
+    #[command(flatten)]
+    platform: PlatformArg,
+
+    #[command(flatten)]
+    base: BaseArgs,
 
     #[command(flatten)]
     config: ConfigArgs,
@@ -292,10 +192,20 @@ pub(crate) struct ImageConfig {
     write: WriteArgs,
 }
 
+/// The platform of an image.
+#[derive(Args)]
+pub(crate) struct PlatformArg {
+    /// Platform of the image, by Go's names or common aliases, as in linux/arm64, linux/aarch64 or
+    /// linux/arm/v7 [default: that of the base image, or linux/amd64]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
+}
+
 impl ImageConfig {
     pub(crate) fn run(self, warnings: Warnings, trust: &Trust) -> Result<()> {
-        let _lock = self.config.lock();
-        let options = self.config.options(trust)?.strict(warnings.strict);
+        let platform = self.platform.platform.as_ref();
+        let (base, _lock) = self.base.open(platform, trust)?.unzip();
+        let options = self.config.options(base, &self.base, platform)?.strict(warnings.strict);
         let config = image_config(&folder::open_layers(&self.layer, &trust.recipes())?, options)?;
         warnings.print(config.warnings());
         let output = Output::claim(&self.output, self.write.options())?;
@@ -321,12 +231,11 @@ pub(crate) struct ImageManifest {
 
     /// Folder of the configuration, written by image-config from the same layers. If image-config
     /// had a --base, give it here too
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["extra_config", "platform", "unset_env"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = CONFIG_OPTIONS)]
     config: Option<PathBuf>,
 
-    /// JSON to merge over the image configuration that is created, or @ and the name of a JSON file
-    #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
-    extra_config: Option<Json>,
+    #[command(flatten)]
+    platform: PlatformArg,
 
     #[command(flatten)]
     base: BaseArgs,
@@ -334,10 +243,11 @@ pub(crate) struct ImageManifest {
     #[command(flatten)]
     over: AboveArgs,
 
-    /// JSON to merge over the manifest, or @ and the name of a JSON file, as in '{ "annotations": {
-    /// "KEY": "VALUE" } }'
-    #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
-    extra_manifest: Option<Json>,
+    #[command(flatten)]
+    configuration: ConfigArgs,
+
+    #[command(flatten)]
+    manifest: ManifestArgs,
 
     /// The folder to create. An existing folder must be empty
     #[arg(short, long, value_name = "DIR")]
@@ -347,34 +257,48 @@ pub(crate) struct ImageManifest {
     write: WriteArgs,
 }
 
+/// The options for a configuration that is created.
+const CONFIG_OPTIONS: [&str; 13] = [
+    "entrypoint",
+    "cmd",
+    "env",
+    "user",
+    "workdir",
+    "label",
+    "expose",
+    "volume",
+    "stop_signal",
+    "created",
+    "extra_config",
+    "platform",
+    "unset_env",
+];
+
 impl ImageManifest {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
-        let _lock = self.base.lock();
         let layers = folder::open_layers(&self.layer, &trust.recipes())?;
         let writing = recipe_trust(layers.iter().any(is_lazy), trust);
-        let manifest = ManifestOptions::new(Json::read_or_null(self.extra_manifest.as_ref())?)
-            .strict(warnings.strict);
-        let image = match &self.config {
+        let mut manifest = ManifestOptions::new(self.manifest.extra()?).strict(warnings.strict);
+        let (config, _lock) = match &self.config {
             Some(dir) => {
                 let config = folder::open_config(dir, &trust.recipes())?;
                 let platform = config.document().platform();
-                let base =
-                    self.base.base.map(|base| base.open(Some(&platform), trust)).transpose()?;
-                self.over.check(base.as_ref(), &layers, warnings)?;
-                let mut manifest = manifest;
+                let (base, lock) = self.base.open(Some(&platform), trust)?.unzip();
+                self.over.check_all(&self.base, base.as_ref(), &layers, warnings)?;
                 manifest.base = base;
-                image_manifest(config, layers, manifest)?
+                (config, lock)
             }
             None => {
-                let extra = self.extra_config.as_ref();
-                let options = config_options("--extra-config", extra, &self.base, trust)?
-                    .strict(warnings.strict);
-                self.over.check(options.base.as_ref(), &layers, warnings)?;
-                let config = image_config(&layers, options)?;
+                let platform = self.platform.platform.as_ref();
+                let (base, lock) = self.base.open(platform, trust)?.unzip();
+                self.over.check_all(&self.base, base.as_ref(), &layers, warnings)?;
+                let options = self.configuration.options(base, &self.base, platform)?;
+                let config = image_config(&layers, options.strict(warnings.strict))?;
                 warnings.print(config.warnings());
-                image_manifest(config, layers, manifest)?
+                (config, lock)
             }
         };
+        let image = image_manifest(config, layers, manifest)?;
         warnings.print(image.warnings());
         let output = Output::claim(&self.output, self.write.options())?;
         let digest = image.digest();

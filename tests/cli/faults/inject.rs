@@ -45,7 +45,7 @@ fn ends_well(run: &Run, what: &str) {
 /// Every command, and what to remove before it: what it makes.
 fn commands(address: &str) -> Vec<(String, &'static str)> {
     [
-        ("build -f one two -o out", "out"),
+        ("build -f one -f two -o out", "out"),
         ("build -f one --base layout:one -o out", "out"),
         ("layer-tar -f one -o out", "out"),
         ("image-layout layout -o out", "out"),
@@ -182,7 +182,7 @@ fn without_locks_writers_say_what_to_do_and_readers_read() {
 #[test]
 fn an_interrupted_call_is_made_again() {
     let room = Room::with_layouts();
-    room.ok("build -f one two --sparse --tag latest -o sparse");
+    room.ok("build -f one -f two --sparse --tag latest -o sparse");
     for call in ["flock", "fsync", "fdatasync", "openat", "linkat"] {
         for nth in 1..4 {
             let fault = format!("{call}:error=EINTR:when={nth}");

@@ -117,7 +117,7 @@ fn a_killed_export_leaves_the_old_file_or_the_new_one() {
 #[test]
 fn a_killed_change_leaves_a_layout_without_leftovers() {
     let room = Room::with_layouts();
-    room.ok("build -f one two --sparse --tag sparse -o sparse-one");
+    room.ok("build -f one -f two --sparse --tag sparse -o sparse-one");
     fs::rename(room.path("layout"), room.path("before")).unwrap();
     room.ok("image-layout before -o garbage");
     room.ok("append other -o garbage");

@@ -217,7 +217,7 @@ fn an_export_reaches_the_disk_before_it_takes_its_place() {
 #[test]
 fn a_recipe_goes_when_its_blob_lasts() {
     let room = Room::with_layouts();
-    room.ok("build -f one two --sparse --tag latest -o sparse");
+    room.ok("build -f one -f two --sparse --tag latest -o sparse");
     let trace = Trace::of(&room, "fill sparse");
     trace.contents_come_before_names();
     let is_recipe = |call: &Call| matches!(call, Call::Removed { path } if path.starts_with("sparse/recipes/sha256/") && path.ends_with(".json"));
@@ -243,7 +243,7 @@ fn garbage_goes_when_the_index_that_does_not_name_it_lasts() {
 fn scratch_work_and_nix_wait_for_no_disk() {
     let room = Room::with_layouts();
     room.ok("layer-tar -f one -o stored");
-    room.ok("build -f one two --sparse --tag latest -o sparse");
+    room.ok("build -f one -f two --sparse --tag latest -o sparse");
     let (_serving, address) = room.serve("other");
     let attributes = format!("{{\"outputs\":{{\"out\":{:?}}},\"images\":[]}}", room.path("by-nix"));
     fs::write(room.path("attributes"), attributes).unwrap();

@@ -1,0 +1,119 @@
+//! Opens base images. Those in registries are fetched into a cache.
+
+use std::path::Path;
+
+use oci_layout::{Platform, PlatformImage, ReadLock, Result};
+
+use crate::{
+    image_arg::{self, ImageArg},
+    trust::Trust,
+};
+#[cfg(feature = "registry")]
+use crate::{out::say, registries::Registries};
+
+/// Opens a base image. The lock keeps its blobs until the last one is read.
+#[cfg(feature = "registry")]
+pub(crate) fn open(
+    base: &ImageArg,
+    platform: Option<&Platform>,
+    cache: Option<&Path>,
+    registries: &Registries,
+    trust: &Trust,
+) -> Result<(PlatformImage, Option<ReadLock>)> {
+    match base.reference() {
+        Some(reference) => {
+            let opened = cached::open(&reference, platform, cache, registries, trust);
+            if let (Err(_), ImageArg::Layout(layout)) = (&opened, base) {
+                say(format_args!(
+                    "oci-layout: note: there is no layout {:?}, so the base image is looked up in \
+                     the registry {}",
+                    layout.layout, reference.registry
+                ));
+            }
+            opened
+        }
+        None => image_arg::open(base, platform, trust),
+    }
+}
+
+#[cfg(not(feature = "registry"))]
+pub(crate) fn open(
+    base: &ImageArg,
+    platform: Option<&Platform>,
+    _: Option<&Path>,
+    trust: &Trust,
+) -> Result<(PlatformImage, Option<ReadLock>)> {
+    image_arg::open(base, platform, trust)
+}
+
+#[cfg(feature = "registry")]
+mod cached {
+    use std::path::Path;
+
+    use oci_layout::{
+        Error, Image, LayoutOptions, Platform, PlatformImage, Pool, ReadLock, Result, image_layout,
+        registry::{Reference, download_pool},
+    };
+
+    use crate::{progress, registries::Registries, trust::Trust};
+
+    /// Opens an image of a registry. An image that is named by its digest is fetched once. Of any
+    /// other image, the manifest is fetched each time, and blobs that the cache lacks.
+    pub(super) fn open(
+        reference: &Reference,
+        platform: Option<&Platform>,
+        cache: Option<&Path>,
+        registries: &Registries,
+        trust: &Trust,
+    ) -> Result<(PlatformImage, Option<ReadLock>)> {
+        let fetch = || -> Result<PlatformImage> {
+            let image = registries.clone().client()?.image(reference, platform)?;
+            PlatformImage::of(&image, platform)
+        };
+        let Some(cache) = cache else { return Ok((fetch()?, None)) };
+        // The same reference names other images for other platforms.
+        let folder =
+            platform.map_or("any".to_owned(), |platform| platform.to_string().replace('/', "-"));
+        let dir = cache.join("images").join(folder);
+        let name = name(reference);
+        let find = || -> Result<_> {
+            let lock = ReadLock::new(&dir);
+            Ok((trust.open(&dir)?.image(Some(&name), platform)?, Some(lock)))
+        };
+        if reference.digest.is_some()
+            && let Ok(found) = find()
+        {
+            return Ok(found);
+        }
+        progress::show("pulling the base image", |bytes| {
+            let client = registries.clone().client()?.progress(bytes.progress());
+            let image = client.image(reference, platform)?;
+            let image = Image::from(PlatformImage::of(&image, platform)?).tagged(&name);
+            store(&dir, image, trust)
+        })?;
+        find()
+    }
+
+    /// The name of the image in the cache.
+    fn name(Reference { registry, repository, tag, digest, .. }: &Reference) -> String {
+        let tag = match (digest, tag) {
+            (Some(digest), _) => digest.to_string().replace(':', "-"),
+            (None, Some(tag)) => tag.clone(),
+            (None, None) => "latest".to_owned(),
+        };
+        format!("{registry}/{repository}:{tag}")
+    }
+
+    fn store(dir: &Path, image: Image, trust: &Trust) -> Result<()> {
+        let pool = download_pool(&Pool::available());
+        if !dir.join("oci-layout").exists() {
+            let options = LayoutOptions::default().pool(&pool);
+            match image_layout(dir, [image.clone()], options) {
+                // Another process was faster.
+                Err(Error::OutputExists { .. }) => {}
+                made => return made.map(drop),
+            }
+        }
+        trust.open(dir)?.append([image], &pool).map(drop)
+    }
+}
