@@ -5,6 +5,7 @@ mod common;
 mod tools {
     mod artifact;
     mod base;
+    mod build;
     mod copy;
     mod document;
     mod edit;
