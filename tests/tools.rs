@@ -27,6 +27,7 @@ mod tools {
     mod serve;
     mod serve_tls;
     mod sparse;
+    mod terminal;
     mod tls;
     mod transport;
     mod unpack;

@@ -8,11 +8,12 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
 use oci_layout::Progress;
+use rustix::termios::tcgetwinsize;
 
 /// The number of bytes done, and their total as far as it is known.
 #[derive(Clone, Default)]
@@ -45,26 +46,51 @@ pub(crate) fn show<T>(doing: &'static str, work: impl FnOnce(&Bytes) -> T) -> T 
     })
 }
 
+/// The bar says that it waits if nothing has moved for this long.
+const STILL: Duration = Duration::from_secs(3);
+
+/// The width that the bar with sizes needs.
+const WIDE: u16 = 72;
+
 fn draw(doing: &'static str, Bytes(bytes): &Bytes, ended: &Receiver<()>) {
     let goes_on = |time| ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
     if !goes_on(Duration::from_secs(1)) {
         return;
     }
     let style = |template| ProgressStyle::with_template(template).expect("the template is right");
-    let with_total = style("{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes}, {eta} to go");
     let bar = ProgressBar::new_spinner()
         .with_message(doing)
         .with_style(style("{msg} {spinner} {elapsed}"));
+    let (mut done, mut moved) = (0, Instant::now());
     loop {
         let total = bytes.1.load(Ordering::Relaxed);
         if total > 0 && bar.length().is_none() {
-            bar.set_style(with_total.clone());
+            // A line that wraps could not be cleared.
+            bar.set_style(style(match width() >= WIDE {
+                true => "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes}, {eta} to go",
+                false => "{msg} {percent}%",
+            }));
             bar.set_length(total);
         }
-        bar.set_position(bytes.0.load(Ordering::Relaxed));
+        let now = bytes.0.load(Ordering::Relaxed);
+        if now != done {
+            (done, moved) = (now, Instant::now());
+        }
+        match moved.elapsed() {
+            still if still > STILL && total > 0 => {
+                bar.set_message(format!("{doing}, waiting {}s", still.as_secs()));
+            }
+            _ => bar.set_message(doing),
+        }
+        bar.set_position(now);
         bar.tick();
         if !goes_on(Duration::from_millis(100)) {
             return bar.finish_and_clear();
         }
     }
+}
+
+/// The number of columns of the terminal, or of an old one.
+fn width() -> u16 {
+    tcgetwinsize(io::stderr()).map_or(80, |size| size.ws_col)
 }
