@@ -30,7 +30,7 @@ use nix::versions::{Nix, Version};
 
 /// When a version is missing, this says so before the other failures do.
 #[test]
-fn both_versions_are_here() {
+fn both_versions_of_nix_are_installed() {
     let version = |version| run(Nix::new(version).command("nix-build").arg("--version"));
     assert_ne!(version(Version::System), version(Version::Newer));
 }

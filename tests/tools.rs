@@ -41,7 +41,7 @@ use common::tool::{
 
 /// When a program is missing, this says so before the other failures do.
 #[test]
-fn every_tool_is_here() {
+fn every_tool_is_installed() {
     let containers = Containers::new("/");
     let containerd = Containerd::start();
     for version in VERSIONS {

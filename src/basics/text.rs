@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_closest_name_is_a_slip_away() {
+    fn the_closest_name_is_suggested_for_a_typo() {
         let names = ["Entrypoint", "Env", "Cmd", "User", "WorkingDir"];
         for (misspelt, expected) in [
             ("Entripoint", Some("Entrypoint")),

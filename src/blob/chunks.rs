@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn right_bytes_come_whole() {
+    fn matching_bytes_are_returned_completely() {
         for size in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
             let bytes = vec![7; size as usize];
             let blob = MemoryBlob::new(MediaType::LAYER, bytes);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_chunk_of_wrong_bytes_never_comes() {
+    fn the_last_chunk_of_a_damaged_blob_is_withheld() {
         for size in [0, 1, CHUNK, 2 * CHUNK, 2 * CHUNK + 5] {
             let bytes = vec![7; size as usize];
             let right = Descriptor::of(MediaType::LAYER, &bytes);

@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_identity_token_stays_at_home() {
+    fn an_identity_token_stays_with_its_origin() {
         for (from, to, leaves) in [
             ("https://a.b/x", "https://a.b/y", false),
             ("https://a.b/x", "https://a.b:443/x", false),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn no_redirect_leaves_tls() {
+    fn redirects_from_https_to_http_are_detected() {
         for (from, to, leaves) in [
             ("https://a.b/", "http://a.b/", true),
             ("https://a.b:1/", "http://a.b:1/", true),

@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn members_of_a_tar_have_their_place() {
+    fn member_names_become_layer_paths() {
         let member = |name: &[u8]| LayerPath::parse_member(name);
         assert_eq!(member(b"./a//b/"), Ok(path("/a/b")));
         assert_eq!(member(b"/a/./b"), Ok(path("/a/b")));

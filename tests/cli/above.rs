@@ -35,7 +35,7 @@ fn entries(room: &Room, layer: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_layer_is_made_above_a_base_and_above_layers() {
+fn layers_are_made_above_a_base_and_above_layers() {
     let room = with_base();
     let expected = [
         "drwxrwxrwt tmp/",
@@ -66,7 +66,7 @@ fn a_layer_is_made_above_a_base_and_above_layers() {
 }
 
 #[test]
-fn what_a_layer_made_without_its_base_replaces_is_an_error() {
+fn a_layer_that_replaces_a_link_of_its_base_is_an_error() {
     let room = with_base();
     room.ok("layer-tar -f app:/bin/app -o alone");
     let error = "oci-layout: error: \"/bin\" is a directory in the layer and replaces a symbolic \

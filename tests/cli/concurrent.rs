@@ -24,7 +24,7 @@ const KILLS: u32 = 60;
 const ROUNDS: usize = 10;
 
 #[test]
-fn sixteen_processes_append_a_hundred_tags_each_and_all_are_there() {
+fn sixteen_processes_append_a_hundred_tags_each_and_lose_none() {
     let place = Place::new();
     let images: Vec<_> =
         (0..WRITERS).map(|writer| place.image(&format!("image {writer}\n"))).collect();

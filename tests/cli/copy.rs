@@ -39,7 +39,7 @@ fn copy(room: &Room, args: &str) -> Run {
 }
 
 #[test]
-fn skopeo_gets_what_keeps_digests() {
+fn skopeo_gets_the_options_that_keep_digests() {
     let room = room();
     let digest =
         room.json("image/index.json")["manifests"][0]["digest"].as_str().unwrap().to_owned();
@@ -133,7 +133,7 @@ fn docker_gets_an_archive() {
 }
 
 #[test]
-fn what_they_say_is_what_it_says() {
+fn the_output_and_exit_code_of_skopeo_and_docker_are_passed_on() {
     let room = room();
     fs::write(room.path("fail"), "").unwrap();
     for destination in ["dir:x", "docker-daemon:app:1"] {
@@ -175,7 +175,7 @@ fn what_they_say_is_what_it_says() {
 }
 
 #[test]
-fn a_script_has_the_arguments_that_are_in_it() {
+fn a_script_runs_with_the_arguments_in_it() {
     let room = room();
     let program = env!("CARGO_BIN_EXE_oci-layout");
     let script = |arguments: &str| format!("#!{program}\n{arguments}\n");
@@ -199,7 +199,7 @@ fn a_script_has_the_arguments_that_are_in_it() {
 }
 
 #[test]
-fn what_is_no_script_is_a_word() {
+fn other_files_are_not_run_as_scripts() {
     let room = room();
     let program = env!("CARGO_BIN_EXE_oci-layout");
     // Subcommands come first, whatever files there are.

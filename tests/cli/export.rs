@@ -42,7 +42,7 @@ fn a_file_and_standard_output_get_the_same() {
 }
 
 #[test]
-fn one_image_is_taken_or_named_otherwise() {
+fn one_image_is_exported_or_renamed() {
     let room = room();
     assert_eq!(room.ok("export image:2.0 -o a.tar"), "ghcr.io/me/app:2.0\n");
     assert_eq!(
@@ -84,7 +84,7 @@ fn a_store_path_has_its_name_without_the_hash() {
 }
 
 #[test]
-fn what_is_not_made_leaves_nothing() {
+fn a_failed_export_leaves_no_file() {
     let room = room();
     let blobs =
         fs::read_dir(room.path("image/blobs/sha256")).unwrap().map(|blob| blob.unwrap().path());
@@ -115,7 +115,7 @@ fn what_is_not_made_leaves_nothing() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_reader_that_closes_the_pipe_is_not_an_error() {
     let room = Room::new();
     fs::write(room.path("big"), vec![b'x'; 1 << 20]).unwrap();
     room.ok("build -f big --compression none --tag 1 -o image");
@@ -135,7 +135,7 @@ fn a_full_disk_is_one_sentence() {
 }
 
 #[test]
-fn a_terminal_gets_no_tar() {
+fn a_tar_is_not_written_to_a_terminal() {
     let room = room();
     let program = env!("CARGO_BIN_EXE_oci-layout");
     let mut terminal = Command::new("script");
@@ -146,7 +146,7 @@ fn a_terminal_gets_no_tar() {
 }
 
 #[test]
-fn a_signal_leaves_what_was_there() {
+fn a_signal_leaves_the_old_file() {
     let room = room();
     endless(&room);
     fs::create_dir(room.path("out")).unwrap();

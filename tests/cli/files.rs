@@ -55,7 +55,7 @@ fn project(room: &Room) {
 }
 
 #[test]
-fn what_is_taken_and_how_it_looks() {
+fn options_choose_files_and_set_attributes() {
     let room = Room::new();
     project(&room);
     for step in ["build", "layer-tar"] {
@@ -243,7 +243,7 @@ fn standard_input_and_pipes() {
 }
 
 #[test]
-fn an_empty_date_is_no_date() {
+fn an_empty_source_date_epoch_is_ignored() {
     let room = Room::new();
     let digest = |date: Option<&str>| {
         let _ = fs::remove_dir_all(room.path("out"));

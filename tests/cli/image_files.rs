@@ -90,7 +90,7 @@ fn cp_copies_a_file_or_a_directory() {
 }
 
 #[test]
-fn unpack_writes_a_whole_folder_or_none() {
+fn unpack_writes_a_complete_folder_or_none() {
     let room = room();
     room.ok("unpack image -o root");
     assert_eq!(fs::read_to_string(room.path("root/bin/app")).unwrap(), "new\n");
@@ -123,7 +123,7 @@ fn unpack_writes_a_whole_folder_or_none() {
 }
 
 #[test]
-fn another_user_than_root_gets_what_it_may() {
+fn a_user_without_root_gets_the_permitted_attributes() {
     if !is_root() {
         return;
     }

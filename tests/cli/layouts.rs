@@ -37,7 +37,7 @@ fn append_adds_and_replaces() {
 }
 
 #[test]
-fn a_layout_is_taken_whole_or_under_another_tag() {
+fn a_layout_is_copied_completely_or_one_image_under_another_tag() {
     let room = room();
     room.ok("append 1=one -o image");
     room.ok("build -f app:/app --platform linux/arm64 --tag 2 -o arm");
@@ -62,7 +62,7 @@ fn a_layout_is_taken_whole_or_under_another_tag() {
 }
 
 #[test]
-fn an_empty_layout_is_there_to_append_to() {
+fn an_empty_layout_can_be_appended_to() {
     let room = room();
     assert_eq!(room.ok("image-layout -o empty"), "");
     room.ok("append x=one -o empty");
@@ -70,7 +70,7 @@ fn an_empty_layout_is_there_to_append_to() {
 }
 
 #[test]
-fn remove_and_gc_say_what_they_removed() {
+fn remove_and_gc_print_what_they_removed() {
     let room = room();
     room.ok("append 1=one -o image");
     let before = room.files("image").len();
@@ -97,7 +97,7 @@ fn remove_and_gc_say_what_they_removed() {
 }
 
 #[test]
-fn verify_prints_what_it_found_and_says_so_by_its_exit_code() {
+fn verify_prints_findings_and_sets_the_exit_code() {
     let room = room();
     assert_eq!(room.ok("verify image"), "");
     assert_eq!(room.ok("verify --json image"), "[]\n");
@@ -148,7 +148,7 @@ image
 }
 
 #[test]
-fn inspect_shows_the_same_to_programs() {
+fn inspect_prints_the_same_as_json() {
     let room = room();
     room.ok("image-manifest --layer layer-one --platform linux/arm64 -o arm");
     room.ok("image-layout both=one both=arm -o platforms");
@@ -165,7 +165,7 @@ fn inspect_shows_the_same_to_programs() {
 }
 
 #[test]
-fn inspect_reads_every_compression_and_says_what_it_cannot_read() {
+fn inspect_reads_every_compression_and_reports_unreadable_layers() {
     let room = Room::new();
     for compression in ["gzip", "zstd", "none"] {
         room.ok(&format!("build -f app assets --compression {compression} -o {compression}"));
@@ -187,7 +187,7 @@ fn inspect_reads_every_compression_and_says_what_it_cannot_read() {
 }
 
 #[test]
-fn nobody_has_to_read_to_the_end() {
+fn a_closed_pipe_is_not_an_error() {
     let room = room();
     for args in [&["inspect", "image"][..], &["build", "-f", "app", "-o", "unread"], &["--help"]] {
         let (reader, writer) = std::io::pipe().unwrap();

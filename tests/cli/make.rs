@@ -30,7 +30,7 @@ fn layer(room: &Room, dir: &str, digest: &str) -> PathBuf {
 }
 
 #[test]
-fn build_makes_a_layout_with_all_that_was_said() {
+fn build_applies_every_option() {
     let room = Room::new();
     let digest = room.ok(
         "build -f app:/bin/app -f assets:/srv --entrypoint /bin/app --entrypoint --verbose --cmd \
@@ -75,7 +75,7 @@ fn build_makes_a_layout_with_all_that_was_said() {
 }
 
 #[test]
-fn options_go_over_extra_and_extra_over_the_base_image() {
+fn options_override_extra_and_extra_overrides_the_base_image() {
     let room = Room::new();
     room.ok("build -f app --entrypoint /base --cmd base --env BASE=1 --env BOTH=base --label \
         base=1 -o base");
@@ -112,7 +112,7 @@ fn options_go_over_extra_and_extra_over_the_base_image() {
 }
 
 #[test]
-fn the_steps_make_what_build_makes() {
+fn the_steps_make_the_same_image_as_build() {
     let room = Room::new();
     room.ok("build -f app:/lib/base --tag base --tag other -o base");
     let built = room.ok(
@@ -137,7 +137,7 @@ fn the_steps_make_what_build_makes() {
 }
 
 #[test]
-fn the_folders_between_the_steps_hold_what_is_promised() {
+fn the_folders_between_the_steps_have_the_documented_files() {
     let room = Room::new();
     let names = |dir: &str| {
         let files = room.files(dir).into_iter().map(|(path, _)| path.display().to_string());
@@ -182,7 +182,7 @@ fn extra_json_of_the_steps_reaches_its_document() {
 }
 
 #[test]
-fn a_specification_says_what_arguments_cannot() {
+fn a_specification_has_more_options_than_arguments() {
     let room = Room::new();
     let spec = json!({
         "files": [
@@ -288,7 +288,7 @@ fn threads_change_nothing() {
 }
 
 #[test]
-fn images_under_one_tag_become_one_for_all_their_platforms() {
+fn images_with_one_tag_become_a_multi_platform_image() {
     let room = Room::new();
     room.ok("layer-tar -f app -o layer");
     for platform in ["amd64", "arm64"] {

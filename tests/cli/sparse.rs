@@ -17,7 +17,7 @@ fn count(room: &Room, folder: &str) -> usize {
 }
 
 #[test]
-fn a_sparse_build_is_filled_to_what_a_full_one_is() {
+fn a_filled_sparse_build_equals_a_full_build() {
     let room = Room::new();
     let files = "-f app:/bin/app assets:/srv --entrypoint /bin/app --tag latest";
     let digest = room.ok(&format!("build {files} -o full"));

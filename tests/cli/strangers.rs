@@ -117,7 +117,7 @@ pub(crate) fn attempts(room: &Room) -> Vec<(String, PathBuf)> {
 const REFUSAL: [&str; 3] = ["this user did not write it here", "--recipe-root", "--trust-recipes"];
 
 #[test]
-fn no_command_gives_away_a_file() {
+fn no_command_discloses_a_file() {
     let room = Room::new();
     for (name, layout) in attempts(&room) {
         let layout = layout.to_str().unwrap();
@@ -210,7 +210,7 @@ fn no_file_of_a_layout_is_a_link() {
 
 /// Nothing hangs on what is no file.
 #[test]
-fn what_is_no_file_is_no_blob() {
+fn special_files_are_not_blobs() {
     let room = Room::new();
     let stranger = layout(&room, "fifo", made_up(), 1000);
     mknodat(
@@ -378,7 +378,7 @@ fn recipes_of_tars_are_followed_as_those_of_files() {
 
 /// As docs/byte-format.md says, by Python's hmac.
 #[test]
-fn a_seal_is_what_the_byte_format_says() {
+fn seals_match_the_byte_format() {
     const SCRIPT: &str = r#"
 import base64, hashlib, hmac, json, sys
 recipe = json.load(open(sys.argv[1]))
@@ -416,7 +416,7 @@ assert seal == hmac.digest(open(sys.argv[2], 'rb').read(), text, hashlib.sha256)
 
 /// The next process need not hash what this one has hashed.
 #[test]
-fn what_was_hashed_is_remembered_in_the_cache() {
+fn checked_files_are_recorded_in_the_cache() {
     let room = Room::new();
     room.ok("build -f app:/bin/app --tag t -o image");
     std::thread::sleep(std::time::Duration::from_millis(100));
@@ -436,7 +436,7 @@ fn what_was_hashed_is_remembered_in_the_cache() {
 
 /// Another user has another key; a key that others could read is none.
 #[test]
-fn the_seal_is_of_one_user() {
+fn a_seal_is_valid_for_one_user() {
     use std::os::unix::fs::PermissionsExt;
 
     let room = Room::new();
@@ -490,7 +490,7 @@ fn damage(file: &Path) {
 }
 
 #[test]
-fn what_is_damaged_is_repaired_or_refused() {
+fn damaged_blobs_are_repaired_or_refused() {
     let room = Room::new();
     room.ok("build -f app:/bin/app --tag t -o image");
     room.ok("image-layout image -o copy");

@@ -70,7 +70,7 @@ fn ranges_of_ports_are_single_ports() {
 }
 
 #[test]
-fn a_name_of_a_platform_that_was_changed_is_said() {
+fn a_renamed_platform_is_a_warning() {
     let room = Room::new();
     let warning = |given: &str, used: &str| {
         format!(
@@ -137,7 +137,7 @@ fn variables_of_the_base_are_extended_and_removed() {
 }
 
 #[test]
-fn triggers_of_the_base_are_said() {
+fn triggers_of_the_base_are_a_warning() {
     let room = Room::new();
     let run = [
         "build",
@@ -160,7 +160,7 @@ fn triggers_of_the_base_are_said() {
 
 /// As skopeo writes an index: without its media type.
 #[test]
-fn warnings_of_verify_are_no_failure() {
+fn verify_succeeds_with_warnings() {
     let room = Room::new();
     room.ok("build -f app -o image");
     let index = room.path("image/index.json");

@@ -74,7 +74,7 @@ fn refused(base: &BaseFiles, files: impl IntoIterator<Item = FileMapping>) -> Er
 }
 
 #[test]
-fn destinations_go_through_links_of_the_base() {
+fn destinations_follow_links_of_the_base() {
     let base = root();
     for (destination, places) in [
         ("/bin/app", &["usr/", "usr/bin/", "usr/bin/app"][..]),
@@ -98,7 +98,7 @@ fn destinations_go_through_links_of_the_base() {
 }
 
 #[test]
-fn folders_and_tars_go_behind_links_too() {
+fn folders_and_tars_follow_links_of_the_base() {
     let source = TempDir::new().unwrap();
     fs::create_dir_all(source.path().join("bin/sub")).unwrap();
     fs::create_dir_all(source.path().join("var/run")).unwrap();
@@ -130,7 +130,7 @@ fn folders_and_tars_go_behind_links_too() {
 
 /// Folders that are far from one another in what the user says, and meet behind a link of the base.
 #[test]
-fn folders_meet_behind_links() {
+fn folders_merge_in_the_target_of_a_link() {
     let base = root();
     let source = TempDir::new().unwrap();
     fs::create_dir_all(source.path().join("bin/new")).unwrap();
@@ -175,7 +175,7 @@ fn folders_meet_behind_links() {
 }
 
 #[test]
-fn whiteouts_remove_what_is_behind_links() {
+fn whiteouts_follow_links_of_the_base() {
     let base = root();
     assert_eq!(
         above(&base, [FileMapping::whiteout("/bin/sh")]),
@@ -240,7 +240,7 @@ fn whiteouts_do_not_depend_on_one_another() {
 /// A layer does not take away a link that its own files went through, not even on the way to where
 /// another link leads.
 #[test]
-fn links_on_the_way_stay() {
+fn links_that_destinations_follow_are_not_replaced() {
     let base = BaseFiles::new([layer([
         link("/chain", "opt/current"),
         link("/opt/current", "v1"),
@@ -260,7 +260,7 @@ fn links_on_the_way_stay() {
 }
 
 #[test]
-fn a_whiteout_below_one_in_a_tar_is_left_out() {
+fn a_whiteout_below_another_in_a_tar_is_omitted() {
     let base = BaseFiles::new([layer([file("/d/sub/x"), file("/d/y")])]);
     let folder = TempDir::new().unwrap();
     let tar = folder.path().join("tar");
@@ -274,7 +274,7 @@ fn a_whiteout_below_one_in_a_tar_is_left_out() {
 }
 
 #[test]
-fn directories_keep_what_the_base_says_of_them() {
+fn directories_keep_the_attributes_of_the_base() {
     let base = root();
     let options = || LayerOptions::default().owner(7, 8).mtime(9).above(base.clone());
     let entries = lines(
@@ -430,7 +430,7 @@ fn tar_of(members: &[(tar::EntryType, &str, &str)]) -> MemoryBlob {
 }
 
 #[test]
-fn a_base_that_leads_out_of_the_image_is_warned_of() {
+fn base_entries_outside_of_the_image_are_a_warning() {
     use tar::EntryType::{Directory, Link, Regular, Symlink};
     let good = [
         (Directory, "a", ""),
@@ -494,7 +494,7 @@ fn a_base_that_leads_out_of_the_image_is_warned_of() {
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_named() {
+fn a_dangling_link_of_the_base_is_an_error_that_names_it() {
     let base = root();
     for (destination, link, reason) in [
         ("/etc/nowhere/app", "/etc/nowhere", "leads to nothing"),
@@ -708,7 +708,7 @@ impl Blob for Gone {
 }
 
 #[test]
-fn a_damaged_layer_is_no_base() {
+fn a_base_with_a_damaged_layer_is_an_error() {
     let whole = bytes(&layer([dir("/usr/bin"), link("/bin", "usr/bin"), file("/x")]));
     for (damaged, size) in
         [(whole.replace_at(1030), whole.len()), (whole[..1024].to_vec(), whole.len())]
@@ -787,7 +787,7 @@ fn a_recipe_records_what_it_needs_of_the_base() {
 }
 
 #[test]
-fn a_layer_that_was_made_without_its_base_is_found_out() {
+fn a_layer_made_without_its_base_is_detected() {
     let base = root();
     let found = |files: Vec<FileMapping>| -> Vec<String> {
         let layer = layer_tar(files, LayerOptions::from(Compression::None)).unwrap();

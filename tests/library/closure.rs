@@ -124,7 +124,7 @@ fn names(graph: &ReferenceGraph, options: &ClosureOptions) -> Vec<String> {
 }
 
 #[test]
-fn any_limit_is_kept() {
+fn limits_are_used_and_not_exceeded() {
     let graph = graph(&realistic(300, 1));
     for (max_layers, least) in [(1, 1), (2, 2), (5, 5), (20, 20), (60, 40), (127, 60), (1000, 60)] {
         let count = layers(&graph, &at_most(max_layers)).len();
@@ -133,7 +133,7 @@ fn any_limit_is_kept() {
 }
 
 #[test]
-fn nothing_has_no_layers_and_one_path_has_one() {
+fn an_empty_closure_has_no_layers_and_one_path_has_one() {
     assert_eq!(layers(&graph(&[]), &at_most(20)), Vec::<Vec<PathBuf>>::new());
     assert_eq!(names(&named(&[("app", 0, &[])]), &at_most(20)), ["app"]);
 }
@@ -159,7 +159,7 @@ fn large_paths_have_layers_and_small_ones_share() {
 }
 
 #[test]
-fn an_app_is_not_in_the_layer_of_what_it_stands_on() {
+fn an_app_and_its_dependencies_are_in_different_layers() {
     let graph =
         named(&[("libc", 12, &[]), ("runtime", 80, &["libc"]), ("app", 0, &["runtime", "app"])]);
     assert_eq!(names(&graph, &at_most(2)), ["libc runtime", "app"]);
@@ -212,7 +212,7 @@ fn a_path_that_grows_moves_few_others() {
 }
 
 #[test]
-fn the_order_of_the_list_is_of_no_matter() {
+fn the_order_of_the_list_does_not_matter() {
     let mut list = listed(&realistic(150, 4));
     let expected = layers(&ReferenceGraph::from_value(json!(list)).unwrap(), &at_most(20));
     for seed in 0..5 {
@@ -333,7 +333,7 @@ fn sorted(names: &str) -> String {
 }
 
 #[test]
-fn closures_references_and_parts_are_asked_for() {
+fn closures_references_and_subgraphs_are_returned() {
     let graph = named(&[
         ("libc", 1, &[]),
         ("shell", 2, &["libc", "shell"]),
@@ -364,7 +364,7 @@ fn closures_references_and_parts_are_asked_for() {
 }
 
 #[test]
-fn what_is_no_graph_is_refused_with_a_sentence() {
+fn invalid_graphs_are_errors() {
     let path = |path: Value| json!([{ "path": path, "narSize": 1, "references": [] }]);
     for (value, what, sentence) in [
         (json!(null), "reference graph", "expected a list of paths, or an object"),

@@ -111,7 +111,7 @@ fn two_mappings_on_one_path() {
 
 /// What the equals signs come to.
 #[test]
-fn what_merges() {
+fn mappings_that_merge_without_a_conflict() {
     let kinds = Kinds::new();
     let of =
         |names: &str| lines(names.chars().map(|name| kinds.mapping(name)), LayerOptions::default());
@@ -131,7 +131,7 @@ fn what_merges() {
 
 /// Three mappings: what wins takes or keeps what is below it.
 #[test]
-fn what_lies_below_goes_with_it() {
+fn paths_below_follow_the_winner_of_a_conflict() {
     let kinds = Kinds::new();
     let of = |names: &str, policy| {
         lines(
@@ -152,7 +152,7 @@ fn what_lies_below_goes_with_it() {
 
 /// Nobody is told where a link leads: what shall be in the folder behind it names that folder.
 #[test]
-fn a_link_is_no_parent() {
+fn a_path_below_a_symbolic_link_is_a_conflict() {
     let files =
         [FileMapping::symlink("usr/lib", "/lib"), FileMapping::text("", "/lib/deep/down/x")];
     assert_eq!(

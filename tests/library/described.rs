@@ -22,7 +22,7 @@ fn digest_of(mut reader: impl Read) -> Digest {
 
 /// A reader that stops reading must not keep the others' threads or memory.
 #[test]
-fn two_can_be_read_in_any_order_with_one_thread() {
+fn described_layers_are_read_in_any_order_with_one_thread() {
     let pool = Pool::new(1);
     let layers = ["/a", "/b", "/c"].map(|name| described(name, &pool, Compression::None));
     let mut readers = layers.each_ref().map(|layer| layer.open().unwrap());

@@ -132,7 +132,7 @@ fn images_have_their_names_and_layers() {
 }
 
 #[test]
-fn a_copy_is_a_layout_of_the_same_images() {
+fn a_copy_of_the_archive_has_the_same_images() {
     let room = Room::new();
     let layout = ImageLayout::open(room.docker()).unwrap();
     let copy = room.0.path().join("copy");
@@ -167,7 +167,7 @@ fn layers_may_be_compressed_and_images_nameless() {
 }
 
 #[test]
-fn what_is_wrong_is_found_where_it_is() {
+fn defects_are_reported_with_their_place() {
     let room = Room::new();
     let (a, b) = (layer("a"), layer("b"));
     let document = config(&[&a, &b]);

@@ -138,7 +138,7 @@ fn destinations_are_paths_from_the_root() {
 }
 
 #[test]
-fn destinations_that_are_none() {
+fn invalid_destinations_are_errors() {
     let text = |destination: &str| FileMapping::text("", destination);
     for (mapping, reason) in [
         (text(""), "is empty: write a path in the image, for example /bin/app"),
@@ -223,7 +223,7 @@ fn a_file_above_eight_gibibytes() {
 }
 
 #[test]
-fn nothing_at_all() {
+fn an_empty_layer() {
     let layer = layer_tar(Vec::<FileMapping>::new(), Compression::None).unwrap();
     assert_eq!(bytes(&layer), [0; 1024]);
     // As `head -c 1024 /dev/zero | sha256sum` says.

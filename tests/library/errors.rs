@@ -513,7 +513,7 @@ impl Layer for Liar {
 
 /// What fails while blobs are written leaves the blobs that are whole, and no other file.
 #[test]
-fn blobs_that_lie_are_not_kept() {
+fn blobs_with_wrong_bytes_are_not_kept() {
     let descriptor = Descriptor::of(MediaType::LAYER, b"the right bytes");
     let digest = descriptor.digest;
     for (bytes, fails, expected) in [
@@ -609,7 +609,7 @@ fn a_layer_is_not_stored_in_its_own_source() {
 
 /// A folder is listed while what was found in it is read and stored.
 #[test]
-fn what_is_found_late_leaves_no_file_either() {
+fn an_error_during_listing_leaves_no_file() {
     let (dir, dirs) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     for n in 0..1000 {
         fs::write(dir.path().join(format!("{n:04}")), vec![0; 20_000]).unwrap();
@@ -680,7 +680,7 @@ fn a_blob_whose_file_is_gone() {
 
 /// What a caller can match on, without reading the sentence.
 #[test]
-fn a_missing_image_has_its_candidates() {
+fn a_missing_image_is_an_error_that_lists_the_images() {
     let dir = TempDir::new().unwrap();
     let one = |name: &str| image([FileMapping::text(name, "/x")], json!({})).tagged(name);
     let mut layout = image_layout(dir.path(), [one("a"), one("b")], json!({})).unwrap();

@@ -74,7 +74,7 @@ fn three_layers() -> ImageManifest {
 }
 
 #[test]
-fn a_layout_and_what_docker_reads_are_one_tar() {
+fn one_tar_is_a_layout_and_a_docker_archive() {
     let image = three_layers();
     let (tar, index) = archive(
         [image.clone().tagged("me/app:1.0").tagged("b/app:2.0")],
@@ -153,7 +153,7 @@ fn an_oci_archive_is_the_layout_as_it_is() {
 
 /// Others do not nest: these two would be one image for two platforms, or no image at all.
 #[test]
-fn images_of_a_layout_stay_apart() {
+fn images_of_a_layout_are_not_merged() {
     let index = |platforms: &[&str]| {
         let descriptor = |platform: &&str| Image::from(for_platform(platform)).descriptor().clone();
         let (_, mut index) = archive([for_platform("linux/amd64")], ArchiveOptions::default());
@@ -187,7 +187,7 @@ fn a_docker_archive_has_layers_that_docker_of_any_age_reads() {
 }
 
 #[test]
-fn a_layer_that_is_there_twice_is_one_file() {
+fn a_layer_used_twice_is_one_file() {
     let layer: Arc<dyn Layer> =
         Arc::new(layer_tar([FileMapping::text("", "/a")], Compression::None).unwrap());
     let layers = [Arc::clone(&layer), layer];
@@ -203,7 +203,7 @@ fn a_layer_that_is_there_twice_is_one_file() {
 }
 
 #[test]
-fn names_are_full_where_docker_reads_them() {
+fn docker_archives_have_full_names() {
     let image = || image([FileMapping::text("", "/a")], json!({}));
     let both = ArchiveOptions::default();
     for (tag, repository, full) in [
@@ -258,7 +258,7 @@ fn for_platform(platform: &str) -> ImageManifest {
 }
 
 #[test]
-fn a_layout_has_all_platforms_and_docker_one() {
+fn the_layout_has_all_platforms_and_the_docker_archive_one() {
     let platforms = ["linux/arm64", "linux/amd64", "linux/arm/v7"];
     let images = || platforms.map(|platform| for_platform(platform).tagged("a/b:1"));
     let (tar, index) = archive(images(), ArchiveOptions::default());
@@ -297,7 +297,7 @@ fn a_layout_has_all_platforms_and_docker_one() {
 }
 
 #[test]
-fn what_is_no_image_of_a_container_is_in_the_layout_alone() {
+fn artifacts_are_only_in_the_layout() {
     let text = oci_layout::MemoryBlob::new(MediaType::new("text/plain"), *b"a list");
     let list = || {
         artifact_manifest("text/plain", [Arc::new(text.clone()) as Arc<dyn Blob>], None, json!({}))
@@ -347,7 +347,7 @@ impl Layer for Damaged {
 }
 
 #[test]
-fn a_damaged_blob_never_looks_whole() {
+fn an_export_with_a_damaged_blob_is_never_complete() {
     let file = || FileMapping::bytes(text(3 << 20, 7), "/file");
     for compression in [Compression::None, Compression::GZIP, Compression::ZSTD] {
         let layer: Arc<dyn Layer> = Arc::new(layer_tar([file()], compression).unwrap());

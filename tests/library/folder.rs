@@ -95,7 +95,7 @@ fn a_configuration_comes_out_as_it_went_in() {
 }
 
 #[test]
-fn an_image_stands_alone() {
+fn an_image_folder_outlives_the_folders_of_its_parts() {
     let (_dir, [layer, config, dir]) = folders();
     let descriptor =
         folder::open_layer(&layer, &RecipeTrust::everything()).unwrap().descriptor().clone();
@@ -115,7 +115,7 @@ fn an_image_stands_alone() {
 }
 
 #[test]
-fn a_folder_that_is_none_is_an_error_that_says_what_makes_one() {
+fn a_wrong_folder_is_an_error_that_names_the_command_for_it() {
     let (dir, [layer, config, image]) = folders();
     let path = |name: &str| dir.path().join(name);
     fs::create_dir(path("empty")).unwrap();

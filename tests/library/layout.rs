@@ -401,7 +401,7 @@ fn which_parts_are_inherited_is_the_callers_choice() {
 /// The bytes of an image that goes from one layout to another stay as they are, Docker's names
 /// included.
 #[test]
-fn an_image_taken_over_keeps_its_bytes() {
+fn a_copied_image_keeps_its_bytes() {
     let dir = TempDir::new().unwrap();
     let layout = base(dir.path());
     let image = layout.image(None, None).unwrap();
@@ -631,7 +631,7 @@ fn an_append_leaves_other_entries_as_they_were_written() {
 
 /// The message says where in the file it is, also where only one entry is wrong.
 #[test]
-fn an_index_that_is_none_stays_as_it_is() {
+fn an_invalid_index_is_an_error_and_stays_unchanged() {
     let dir = TempDir::new().unwrap();
     let layout = image_layout(dir.path(), [named("one").tagged("one")], json!({})).unwrap();
     let entry = serde_json::to_string(&layout.index().unwrap().manifests[0]).unwrap();
@@ -660,7 +660,7 @@ fn an_index_that_is_none_stays_as_it_is() {
 
 /// Blobs are regular files of their own, 0644, wherever they came from.
 #[test]
-fn stored_layers_are_taken_where_they_lie() {
+fn stored_layers_are_linked_or_copied_from_their_place() {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     let dir = TempDir::new().unwrap();
     let (elsewhere, out) = (dir.path().join("elsewhere"), dir.path().join("out"));

@@ -101,7 +101,7 @@ fn a_layer_holds_closures() {
 }
 
 #[test]
-fn what_is_copied_to_the_root_stays_out_unless_something_refers_to_it() {
+fn packages_copied_to_the_root_are_in_the_store_only_if_referenced() {
     let store = store();
     let held = |output: &str, closure: &[&str], copied: &[&str]| {
         let attributes = json!({ "closure": store.paths(closure), "copyToRoot": store.paths(copied), "spec": {} });
@@ -120,7 +120,7 @@ fn what_is_copied_to_the_root_stays_out_unless_something_refers_to_it() {
 }
 
 #[test]
-fn a_package_that_is_a_link_to_another_one_lands_at_the_root_as_that() {
+fn a_package_that_links_to_another_is_copied_to_the_root_as_its_target() {
     let store = Store::new(&[("app", &[]), ("link", &["app"])]);
     fs::remove_dir_all(store.path("link")).unwrap();
     symlink("app", store.path("link")).unwrap();
@@ -140,7 +140,7 @@ fn a_package_that_is_a_link_to_another_one_lands_at_the_root_as_that() {
 }
 
 #[test]
-fn a_layer_is_without_what_others_hold() {
+fn a_layer_excludes_the_contents_of_other_layers() {
     let store = store();
     let contents = |closure: &[&str], without: &[&str]| json!({ "closure": store.paths(closure), "copyToRoot": [], "referencesOf": [], "atSource": [], "without": without });
     let held = |output: &str, without: Value, others: Value| {
@@ -162,7 +162,7 @@ fn a_layer_is_without_what_others_hold() {
 }
 
 #[test]
-fn a_closure_becomes_layers_that_are_opened_as_one_folder() {
+fn the_layers_of_a_closure_are_opened_from_one_folder() {
     let store = store();
     for (max_layers, output) in [(1, "one"), (2, "two"), (20, "many")] {
         let attributes = json!({ "referencesOf": store.paths(&["app", "tool"]), "maxLayers": max_layers, "spec": {} });
@@ -347,7 +347,7 @@ fn strict_turns_warnings_into_errors() {
 }
 
 #[test]
-fn messages_name_the_attribute() {
+fn errors_name_the_attribute() {
     let store = store();
     let refused = |config: Value| {
         let platform = json!({ "os": "linux", "architecture": "amd64" });
@@ -429,7 +429,7 @@ fn small_files_are_written_as_a_package() {
 }
 
 #[test]
-fn what_cannot_be_used_is_said() {
+fn unusable_attributes_are_errors() {
     let store = store();
     let pool = Pool::new(1);
     let refused = |attributes: Value| {

@@ -49,7 +49,7 @@ fn blobs(layout: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn whoever_packed_it_it_is_the_layout() {
+fn archives_of_all_tools_give_the_same_layout() {
     let dir = TempDir::new().unwrap();
     let folder = layout(&dir);
     let expected = whole(&ImageLayout::open(&folder).unwrap().image(Some("v1"), None).unwrap());
@@ -102,7 +102,7 @@ tar.close()";
 }
 
 #[test]
-fn what_is_no_oci_archive_says_what_it_is() {
+fn other_files_are_refused_with_what_they_are() {
     let dir = TempDir::new().unwrap();
     layout(&dir);
     let error = |pack: &str| {
@@ -147,7 +147,7 @@ fn what_is_no_oci_archive_says_what_it_is() {
 
 /// Names of a mebibyte each, of which a few hundred would fill the memory of a small machine.
 #[test]
-fn a_list_without_end_is_refused() {
+fn a_list_of_members_that_is_too_long_is_refused() {
     let dir = TempDir::new().unwrap();
     let mut tar = tar::Builder::new(fs::File::create(dir.path().join("a.tar")).unwrap());
     for member in 0..70 {
@@ -172,7 +172,7 @@ fn a_list_without_end_is_refused() {
 }
 
 #[test]
-fn sizes_that_lie_do_no_harm() {
+fn wrong_sizes_are_errors() {
     let dir = TempDir::new().unwrap();
     layout(&dir);
     shell(&dir, "tar -C layout -cf good.tar .");

@@ -60,7 +60,7 @@ fn configuration() -> Value {
 }
 
 #[test]
-fn documents_come_back_whole() {
+fn documents_survive_the_round_trip() {
     same::<Digest, spec::Digest>(json!(DIGEST));
     for name in [
         "application/vnd.oci.image.layer.v1.tar+zstd",
@@ -91,7 +91,7 @@ fn documents_come_back_whole() {
 }
 
 #[test]
-fn what_the_crate_writes_otherwise_is_kept_in_its_value() {
+fn members_that_oci_spec_names_differently_keep_their_value() {
     let ours = json!({ "architecture": "arm64", "os": "windows", "os.version": "1", "os.features": ["win32k"] });
     let theirs = json!({ "architecture": "arm64", "os": "windows", "os_version": "1", "os_features": ["win32k"] });
     // Through the crate's JSON, both would be lost.
@@ -104,7 +104,7 @@ fn what_the_crate_writes_otherwise_is_kept_in_its_value() {
 }
 
 #[test]
-fn what_the_crate_has_no_place_for_is_left_out() {
+fn members_that_oci_spec_lacks_are_omitted() {
     let mut ours = configuration();
     ours["config"]["Healthcheck"] = json!({ "Test": ["NONE"] });
     ours["config"]["Volumes"]["/data"] = json!({ "size": 1 });
@@ -128,7 +128,7 @@ fn what_the_crate_has_no_place_for_is_left_out() {
 }
 
 #[test]
-fn another_algorithm_is_refused_by_name() {
+fn other_digest_algorithms_are_refused() {
     let sha512 = format!("sha512:{}", "0".repeat(128));
     let refused = |error: Error| {
         error.to_string().starts_with(&format!("digest {sha512:?} has an unsupported algorithm"))

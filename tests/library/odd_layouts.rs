@@ -31,7 +31,7 @@ fn files(layout: &Path) -> usize {
 }
 
 #[test]
-fn nothing_is_collected_where_nobody_knows_what_a_document_names() {
+fn nothing_is_collected_if_a_document_has_an_unknown_type() {
     let dir = TempDir::new().unwrap();
     image_layout(dir.path(), [Image::from(image_for("linux/amd64"))], json!({})).unwrap();
     let unknown = MediaType::new("application/vnd.example.manifest.v9+json");
@@ -50,7 +50,7 @@ fn nothing_is_collected_where_nobody_knows_what_a_document_names() {
 }
 
 #[test]
-fn what_is_no_blob_is_not_collected() {
+fn files_that_are_not_blobs_are_not_collected() {
     let dir = TempDir::new().unwrap();
     let layout =
         image_layout(dir.path(), [Image::from(image_for("linux/amd64"))], json!({})).unwrap();
@@ -60,7 +60,7 @@ fn what_is_no_blob_is_not_collected() {
 }
 
 #[test]
-fn a_full_name_does_not_take_another_ones_place() {
+fn a_full_name_does_not_replace_another_image() {
     let dir = TempDir::new().unwrap();
     let app = image_for("linux/amd64").tagged("ghcr.io/me/app");
     let mut layout = image_layout(dir.path(), [app], json!({})).unwrap();
@@ -87,7 +87,7 @@ fn one_image_may_have_two_names_with_one_tag() {
 
 /// As buildkit writes them: beside the image, for a platform that is none.
 #[test]
-fn an_attestation_is_no_image() {
+fn an_attestation_is_not_an_image() {
     let dir = TempDir::new().unwrap();
     let images = ["linux/arm64", "unknown/unknown"].map(|p| image_for(p).tagged("x"));
     let layout = image_layout(dir.path(), images, json!({})).unwrap();
@@ -97,7 +97,7 @@ fn an_attestation_is_no_image() {
 
 /// As `skopeo copy` without `--all` leaves them.
 #[test]
-fn an_image_is_found_beside_those_that_are_missing() {
+fn an_image_is_found_if_other_platforms_are_missing() {
     let dir = TempDir::new().unwrap();
     let images = ["linux/amd64", "linux/arm64"].map(image_for);
     let missing = dir.path().join("blobs/sha256").join(images[1].digest().hex());
@@ -113,7 +113,7 @@ fn an_image_is_found_beside_those_that_are_missing() {
 /// Seven levels of ten entries each are ten million documents, for who reads each as often as it is
 /// named.
 #[test]
-fn what_is_named_often_is_read_once() {
+fn a_document_with_many_references_is_read_once() {
     let dir = TempDir::new().unwrap();
     let image = image_for("linux/amd64");
     let mut named =
@@ -142,7 +142,7 @@ fn a_list_of_layers_may_be_shared() {
 
 /// The time is all that a second reading can go by, and somebody set it back.
 #[test]
-fn a_described_layer_that_comes_out_otherwise_is_an_error() {
+fn a_described_layer_whose_source_changed_is_an_error() {
     let dir = TempDir::new().unwrap();
     let source = dir.path().join("source");
     let write = |text: &str| {

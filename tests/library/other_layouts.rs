@@ -169,7 +169,7 @@ fn a_digest_chooses_below_an_index() {
 /// Signatures, as cosign makes them, are no images; and what has the configuration of one and is
 /// none, as ORAS makes it.
 #[test]
-fn signatures_and_artifacts_are_beside_images() {
+fn signatures_and_artifacts_are_not_images() {
     const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
     const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
     let dir = TempDir::new().unwrap();

@@ -152,7 +152,7 @@ proptest! {
     /// A folder, packed and read by the `tar` crate, is the folder; and the same tree without files
     /// is the same tar.
     #[test]
-    fn a_layer_is_the_tree(tree in tree(), seed: u64) {
+    fn a_packed_folder_is_read_back_unchanged(tree in tree(), seed: u64) {
         let dir = TempDir::new().unwrap();
         write(dir.path(), &tree);
         let layer = layer_tar([FileMapping::new(dir.path(), "/")], Compression::None).unwrap();
@@ -167,7 +167,7 @@ proptest! {
     /// Described or stored, by one thread or several, compressed or not: one tar, and the digests
     /// are those of the bytes.
     #[test]
-    fn described_is_stored(tree in tree(), threads in 1..4_usize, level in 1..7_u8) {
+    fn described_and_stored_layers_are_equal(tree in tree(), threads in 1..4_usize, level in 1..7_u8) {
         let dir = TempDir::new().unwrap();
         let files = || mappings(Path::new("/"), &tree);
         let diff_id = layer_tar(files(), Compression::None).unwrap().diff_id();
@@ -186,7 +186,7 @@ proptest! {
 
     /// Hard links stand for the files that they replace.
     #[test]
-    fn hard_links_are_the_files(mut tree in tree(), copies in vec(name(), 1..4)) {
+    fn hard_links_have_the_contents_of_the_files(mut tree in tree(), copies in vec(name(), 1..4)) {
         for copy in copies {
             tree.insert(copy, Node::File { content: b"the same".to_vec(), executable: false });
         }

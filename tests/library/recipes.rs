@@ -136,7 +136,7 @@ fn filling_a_sparse_layout_makes_the_full_one() {
 
 /// A recipe is all that there is of a blob, whatever lies in the blob's place.
 #[test]
-fn a_recipe_goes_only_when_the_blob_is_whole() {
+fn a_recipe_is_removed_only_after_its_blob_is_complete() {
     let dir = sources();
     let out = TempDir::new().unwrap();
     let layer = described(dir.path(), Compression::None);
@@ -192,7 +192,7 @@ fn unseen(path: &Path, change: fn(&mut Vec<u8>)) {
 }
 
 #[test]
-fn a_source_that_changed_is_named_and_nothing_wrong_comes_before() {
+fn a_changed_source_is_named_and_no_wrong_byte_precedes_the_error() {
     for compression in COMPRESSIONS {
         for (what, change, named, said) in CHANGES {
             let dir = sources();
@@ -264,7 +264,7 @@ fn a_named_source_that_vanished_is_named() {
 
 /// What lies in a file is hashed on the way out: who counts bytes never has all of a wrong blob.
 #[test]
-fn a_file_that_changed_is_named_before_its_last_stretch() {
+fn a_changed_file_is_named_before_its_last_bytes() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("blob");
     let right = text(300_000, 1);
@@ -465,7 +465,7 @@ fn sparse_layouts_are_edited_as_others_are() {
 }
 
 #[test]
-fn what_cannot_be_filled_stays_as_it_is() {
+fn a_layer_that_cannot_be_filled_stays_a_recipe() {
     let dir = sources();
     let out = TempDir::new().unwrap();
     let other = layer_tar([FileMapping::text("other", "/x")], LayerOptions::default().recipe(true))
@@ -670,7 +670,7 @@ fn hostile_recipes_are_errors() {
 
 /// Recipes that fit together and still lie make no blob that anybody would take for whole.
 #[test]
-fn recipes_that_lie_make_nothing_whole() {
+fn wrong_recipes_never_make_a_complete_blob() {
     let dir = sources();
     let layer = described(dir.path(), Compression::GZIP);
     let json: Value = serde_json::from_slice(&layer.recipe().unwrap().to_bytes().unwrap()).unwrap();
@@ -722,7 +722,7 @@ fn recipes_that_lie_make_nothing_whole() {
 }
 
 #[test]
-fn verify_looks_at_recipes_and_deep_at_what_they_make() {
+fn verify_checks_recipes_and_with_deep_their_blobs() {
     type Damage = (&'static str, fn(&Path), &'static str, Option<&'static str>);
     const PLACE: &str = "index.json, manifests[0], layers[0]";
     fn recipe_of(layout: &Path) -> PathBuf {

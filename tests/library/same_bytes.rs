@@ -244,7 +244,7 @@ fn with_any_number_of_threads() {
 /// same place: then all is found before. Here every folder has such a neighbour in the second
 /// layer, which says what is there anyway.
 #[test]
-fn found_before_it_is_read_or_meanwhile() {
+fn listed_first_or_while_reading() {
     let dir = TempDir::new().unwrap();
     for n in 0..1500 {
         // Names whose order is another one if a folder's end is not looked at.

@@ -151,7 +151,7 @@ fn a_compressed_tar_is_what_it_holds() {
 }
 
 #[test]
-fn below_a_destination_in_part_and_changed() {
+fn a_tar_can_be_filtered_changed_and_moved_to_a_destination() {
     let dir = TempDir::new().unwrap();
     let tar = write(&dir, "x.tar", &make("PAX"));
     let mapping = FileMapping::tar(&tar, "/opt/x");
@@ -197,7 +197,7 @@ fn below_a_destination_in_part_and_changed() {
 }
 
 #[test]
-fn a_rule_for_one_name_parts_it_from_its_hard_links() {
+fn a_permission_rule_for_one_name_separates_it_from_its_hard_links() {
     let dir = TempDir::new().unwrap();
     let tar = FileMapping::tar(write(&dir, "x.tar", &make("USTAR")), "/")
         .include("*-link")
@@ -289,7 +289,7 @@ fn header(name: &[u8], kind: u8, size: u64, change: impl FnOnce(&mut tar::Header
 }
 
 #[test]
-fn what_is_wrong_is_said_with_its_place() {
+fn damaged_tars_are_errors_with_the_offset() {
     let dir = TempDir::new().unwrap();
     let plain = |name: &[u8], kind: u8| header(name, kind, 0, |_| ());
     let link = |name: &[u8], kind: u8, target: &[u8]| {

@@ -90,7 +90,7 @@ fn a_source_changes_before_it_is_read_again() {
 }
 
 #[test]
-fn what_nobody_may_read() {
+fn an_unreadable_source_is_an_error() {
     if let Some(dir) = child_argument() {
         for (source, unreadable) in [
             ("file", "file"),
@@ -120,7 +120,8 @@ fn what_nobody_may_read() {
     fs::write(dir.path().join("file"), "secret").unwrap();
     fs::write(dir.path().join("rest"), "").unwrap();
     fs::create_dir_all(dir.path().join("folder/unreadable/below")).unwrap();
-    let mut command = as_nobody(&mut child(what_nobody_may_read, dir.path()), dir.path());
+    let mut command =
+        as_nobody(&mut child(an_unreadable_source_is_an_error, dir.path()), dir.path());
     mode("file", 0o000);
     mode("folder/unreadable", 0o000);
     run(&mut command);

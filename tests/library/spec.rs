@@ -111,7 +111,7 @@ fn a_layer_of_a_specification_is_the_layer_of_its_mappings() {
 }
 
 #[test]
-fn what_a_file_cannot_be_is_said_with_its_place_and_destination() {
+fn invalid_files_are_errors_with_their_index_and_destination() {
     for (json, message) in [
         (
             json!({ "sorce": "a", "destination": "/b" }),
@@ -189,7 +189,7 @@ fn what_a_file_cannot_be_is_said_with_its_place_and_destination() {
 }
 
 #[test]
-fn what_a_layer_cannot_be_is_said() {
+fn invalid_layer_specifications_are_errors() {
     for (json, message) in [
         (json!([]), "layer specification: expected a JSON object, found []"),
         (

@@ -222,7 +222,7 @@ fn nothing_is_written_outside() {
 }
 
 #[test]
-fn links_lead_inside_of_the_image() {
+fn symbolic_links_are_resolved_inside_the_image() {
     let files = ImageFiles::new([layer(&[
         ("usr/bin/", DIR, ""),
         ("usr/bin/sh", FILE, "shell"),

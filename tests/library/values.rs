@@ -112,7 +112,7 @@ fn made_from(config: oci_layout::ContainerConfig) -> Value {
 }
 
 #[test]
-fn what_engines_refuse_is_refused_with_the_member_and_its_source() {
+fn values_that_engines_refuse_are_errors_with_the_member_and_source() {
     for (member, config) in [values::forbidden(), values::refused()].concat() {
         let options =
             ConfigOptions::default().merge_json_from("--extra", json!({ "config": config }));
@@ -124,7 +124,7 @@ fn what_engines_refuse_is_refused_with_the_member_and_its_source() {
 }
 
 #[test]
-fn what_engines_take_is_taken() {
+fn values_that_engines_accept_are_accepted() {
     for config in values::taken() {
         let made =
             made(json!({ "config": config })).unwrap_or_else(|error| panic!("{config}: {error}"));
@@ -173,7 +173,7 @@ fn the_last_source_that_has_the_value_is_named() {
 /// What engines take is taken over, with a warning if some refuse it; what none runs has to be
 /// replaced.
 #[test]
-fn odd_values_of_a_base_do_not_make_it_useless() {
+fn unusual_values_of_a_base_are_inherited_with_a_warning() {
     for (member, config) in values::refused() {
         let made = on_base(json!({ "config": config }), Value::Null)
             .unwrap_or_else(|error| panic!("{config}: {error}"));

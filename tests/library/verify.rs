@@ -17,13 +17,13 @@ use layout::{Layout, verify};
 use oci_layout::{Finding, Pool, VerifyOptions};
 
 #[test]
-fn nothing_is_found_in_a_good_layout() {
+fn a_good_layout_has_no_findings() {
     assert_eq!(verify(Layout::good().path()), []);
 }
 
 /// What is no defect, because others write it so or the specification allows it.
 #[test]
-fn nothing_is_found_where_nothing_is_wrong() {
+fn allowed_deviations_are_not_reported() {
     let layout = Layout::good();
     // A blob that nothing refers to, what a killed writer left, and files that the specification
     // does not know.

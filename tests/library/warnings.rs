@@ -330,7 +330,7 @@ fn policies_drop_nothing_silently() {
 
 /// As `rsync --keep-dirlinks` and `tar --keep-directory-symlink` put them.
 #[test]
-fn directories_go_behind_links() {
+fn directories_are_merged_into_the_targets_of_links() {
     let packages = Packages::new();
     let keep = || LayerOptions::default().keep_directory_links(true);
     let expected = [
@@ -393,7 +393,7 @@ fn directories_go_behind_links() {
 
 /// Go reads owners up to 2^63 - 1, and systems have up to 2^32 - 2: umoci unpacks 2^32 as root.
 #[test]
-fn owners_that_nobody_has() {
+fn owners_above_the_maximum_are_warnings() {
     let of = |id| warnings([FileMapping::text("", "/x").owner(id, 0)], LayerOptions::default());
     assert_eq!(of(u64::from(u32::MAX) - 1), []);
     for id in [u32::MAX.into(), 1 << 32, i64::MAX as u64] {
@@ -402,7 +402,7 @@ fn owners_that_nobody_has() {
 }
 
 #[test]
-fn what_no_reader_takes_is_refused() {
+fn names_and_owners_that_no_reader_accepts_are_refused() {
     let refused = |mapping: FileMapping| message(layer_tar([mapping], Compression::None));
     let text = |path: &str| FileMapping::text("", path);
     let long = |length: usize| "x".repeat(length);

@@ -126,7 +126,7 @@ fn each_layer_reads_entries_that_were_read_once(nix: Nix) {
 }
 
 #[test]
-fn a_layer_by_itself_comes_above_a_base() {
+fn a_separate_layer_is_made_above_a_base() {
     let nix = Nix::new(Version::Newer);
     let build = |attribute: &str| nix.build(&format!("base.{attribute}"));
     let usr_bin = ["drwxr-xr-x 0/0 usr/", "drwxr-xr-x 0/0 usr/bin/", "-rw-r--r-- 0/0 usr/bin/x"];

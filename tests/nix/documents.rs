@@ -13,7 +13,7 @@ use crate::nix::versions::{Nix, for_each_nix};
 for_each_nix! { others_build_on_the_parts }
 
 #[test]
-fn what_the_caller_says_goes_over_all_but_the_images_own() {
+fn the_callers_values_override_all_except_the_images_own() {
     let (_nix, layout) = built("extra");
     let image = layout.image(Some("alone"));
     let (manifest, config) = (image.manifest(), image.config());

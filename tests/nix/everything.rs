@@ -10,7 +10,7 @@ use crate::nix::versions::{Nix, Version, for_each_nix};
 for_each_nix! { no_evaluation_builds_anything, all_evaluates_on_macos }
 
 #[test]
-fn every_example_is_sound_and_the_same_whoever_builds_it() {
+fn every_example_is_valid_and_reproducible_across_versions() {
     let [system, newer] = [Version::System, Version::Newer].map(|version| {
         let nix = Nix::new(version);
         let build = |options: &[&str]| {
@@ -45,7 +45,7 @@ fn no_evaluation_builds_anything(nix: Nix) {
 }
 
 #[test]
-fn a_layout_keeps_nothing_alive() {
+fn a_layout_has_no_references() {
     // The old version does not know of this.
     let nix = Nix::new(Version::Newer);
     let layout = nix.build("examples.closure");

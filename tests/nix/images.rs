@@ -76,7 +76,7 @@ fn a_closure() {
 }
 
 #[test]
-fn a_closure_without_what_layers_below_have() {
+fn a_closure_excludes_the_layers_below() {
     let (_nix, layout) = built("without");
     let expected =
         [vec!["letters"], vec!["words"], vec!["busybox", "greet"], vec!["links"], vec!["links"]];
@@ -85,7 +85,7 @@ fn a_closure_without_what_layers_below_have() {
 }
 
 #[test]
-fn packages_that_are_content_addressed() {
+fn content_addressed_packages() {
     let nix = Nix::new(Version::Newer);
     let on_image = |program: &str, attribute: &str| {
         let mut command = nix.on_expressions(program);

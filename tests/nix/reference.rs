@@ -19,7 +19,7 @@ const PAGE: &str = "docs/nix-reference.md";
 type Arguments = BTreeMap<String, bool>;
 
 #[test]
-fn the_page_is_what_the_files_say() {
+fn the_reference_page_matches_the_files() {
     let reference = reference();
     if env::var_os("REFERENCE").is_some_and(|reference| reference == "write") {
         return fs::write(PAGE, reference).unwrap();

@@ -64,7 +64,7 @@ pub(crate) fn assert_sound(layout: &Path) {
 }
 
 #[test]
-fn an_image_comes_as_it_is() {
+fn a_pulled_image_is_unchanged() {
     let image = image("linux/amd64");
     let registry = Registry::with(&image.clone().into());
     let dir = tempfile::tempdir().unwrap();
@@ -97,7 +97,7 @@ fn an_image_comes_as_it_is() {
 }
 
 #[test]
-fn what_is_there_is_not_fetched_again() {
+fn existing_blobs_are_not_fetched_again() {
     let image = image("linux/amd64");
     let registry = Registry::with(&image.clone().into());
     let dir = tempfile::tempdir().unwrap();
@@ -110,7 +110,7 @@ fn what_is_there_is_not_fetched_again() {
 }
 
 #[test]
-fn progress_is_told() {
+fn progress_is_reported() {
     let image = image("linux/amd64");
     let registry = Registry::with(&image.clone().into());
     let dir = tempfile::tempdir().unwrap();

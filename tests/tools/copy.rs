@@ -99,7 +99,7 @@ fn an_image_for_several_platforms() {
 }
 
 #[test]
-fn of_a_sparse_layout_what_lacks_is_made() {
+fn copying_a_sparse_layout_makes_the_missing_layers() {
     let dir = TempDir::new().unwrap();
     let folder = dir.path();
     for source in ["busybox", "archived"] {

@@ -176,7 +176,7 @@ fn containerd_imports_and_runs() {
 }
 
 #[test]
-fn skopeo_finds_both_halves() {
+fn skopeo_reads_the_layout_and_the_docker_archive() {
     for compression in COMPRESSIONS {
         let exported = Exported::new(compression);
         let tar = exported.archive("both");
@@ -242,7 +242,7 @@ with tarfile.open(sys.argv[1], 'r|', errorlevel=2) as tar:
 }
 
 #[test]
-fn everybody_has_the_same_names() {
+fn all_tools_see_the_same_names() {
     let exported = Exported::new(Compression::GZIP);
     let tar = exported.archive("both");
     let containers = Containers::new(exported.dir.path());
@@ -298,7 +298,7 @@ fn an_image_for_several_platforms() {
 
 /// As a user pipes it.
 #[test]
-fn nothing_of_it_need_be_a_file() {
+fn archives_are_loaded_from_a_pipe() {
     let exported = Exported::new(Compression::GZIP);
     let pipe_into = |command: &mut Command| {
         let mut export = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
@@ -328,7 +328,7 @@ fn nothing_of_it_need_be_a_file() {
 
 /// Nobody takes an image of which a blob is damaged, or is to be made of a source that changed.
 #[test]
-fn what_breaks_off_is_loaded_by_nobody() {
+fn an_incomplete_export_is_loaded_by_no_tool() {
     let damaged = Exported::new(Compression::GZIP);
     let layer = &damaged.image.layers()[1];
     let mut bytes = fs::read(layer.file().unwrap()).unwrap();

@@ -30,7 +30,7 @@ fn assert_missing(args: [&str; 3]) {
 }
 
 #[test]
-fn a_source_that_changed_is_pushed_nowhere() {
+fn a_layer_with_a_changed_source_is_not_pushed() {
     for registry in [Registry::start(), Registry::of_crane()] {
         let sources = Sources::new(6 << 20);
         let image = sources.build("app", Compression::GZIP, true);
@@ -58,7 +58,7 @@ fn a_source_that_changed_is_pushed_nowhere() {
 }
 
 #[test]
-fn a_source_that_changed_is_pulled_by_nobody() {
+fn a_layer_with_a_changed_source_cannot_be_pulled() {
     let sources = Sources::new(6 << 20);
     let image = sources.build("app", Compression::GZIP, true);
     sources.change_data();
@@ -91,7 +91,7 @@ fn a_source_that_changed_is_pulled_by_nobody() {
 
 /// And nobody starts it again before the client has given up.
 #[test]
-fn a_registry_that_dies_has_no_image_then() {
+fn a_registry_that_dies_during_a_push_has_no_image() {
     for subcommand in ["push", "copy"] {
         let sources = Sources::new(8 << 20);
         let image = sources.build("app", Compression::GZIP, false);

@@ -96,7 +96,7 @@ fn one_skopeo_copy_carries_all() {
 }
 
 #[test]
-fn podman_buildah_and_containerd_take_what_runs_here() {
+fn podman_buildah_and_containerd_choose_the_platform_of_this_machine() {
     let image = ForSeveral::new();
     let containers = Containers::new(image.dir.path());
     assert_eq!(containers.podman(["run", "--rm", "--quiet", "oci:layout:latest"]), "linux/amd64");

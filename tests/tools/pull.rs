@@ -141,7 +141,7 @@ fn an_image_for_two_platforms() {
 
 /// The program, as one uses it: from a registry to a container.
 #[test]
-fn what_was_pulled_runs() {
+fn a_pulled_image_runs() {
     let (registry, dir) = (Registry::start(), TempDir::new().unwrap());
     let made = dir.path().join("made");
     let hello = hello(&made, "from a registry\n", "linux/amd64");

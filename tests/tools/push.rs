@@ -162,7 +162,7 @@ fn only_what_is_missing_is_sent() {
 }
 
 #[test]
-fn an_artifact_is_found_by_what_it_is_about() {
+fn oras_finds_an_artifact_by_its_subject() {
     // It does not list by itself what has a subject: the list under a tag is what oras finds.
     let registry = Registry::start();
     let dir = TempDir::new().unwrap();

@@ -158,7 +158,7 @@ fn image_of(layers: &[TarLayer]) -> ImageManifest {
 
 /// Two images that lie nowhere and have a layer in common, which is made and taken once.
 #[test]
-fn clients_take_the_layers_that_they_lack() {
+fn clients_pull_only_missing_layers() {
     let common = described([FileMapping::new(busybox(), "/bin/busybox")]);
     let own = ["one\n", "two\n"].map(|text| described([FileMapping::text(text, "/hello")]));
     let images = own.clone().map(|own| image_of(&[common.clone(), own]));

@@ -256,7 +256,7 @@ fn assert_comes(address: &str, digest: Digest, mut bytes: &[u8]) {
 
 /// Counted by who passes it on. Where no source is any more, none is opened.
 #[test]
-fn a_push_makes_what_is_missing_and_nothing_else() {
+fn a_push_makes_only_missing_layers() {
     for registry in [Registry::start(), Registry::of_crane()] {
         let sources = Sources::new(6 << 20);
         let first = sources.build("sparse", Compression::GZIP, true);

@@ -64,7 +64,7 @@ fn podman_runs(config: Value) -> bool {
 }
 
 #[test]
-fn podman_runs_what_is_taken() {
+fn podman_runs_accepted_configurations() {
     for config in taken() {
         // There is no /etc/passwd, nor a working directory that podman would not make.
         assert!(podman_runs(config.clone()), "{config}");
@@ -72,7 +72,7 @@ fn podman_runs_what_is_taken() {
 }
 
 #[test]
-fn podman_refuses_what_is_forbidden() {
+fn podman_refuses_forbidden_configurations() {
     // It ignores the first three and what is newer than it, and takes one string for a list of one;
     // the specifications have other types.
     let is_ignored = |member: &str, config: &Value| {
@@ -218,7 +218,7 @@ fn an_image_for_another_name_of_the_platform_runs() {
 
 /// Layouts and archives of today's tools have no errors; that some have no media type is a warning.
 #[test]
-fn what_others_write_has_no_error() {
+fn layouts_of_other_tools_have_no_errors() {
     let dir = TempDir::new().unwrap();
     let path = |name: &str| dir.path().join(name).display().to_string();
     let containers = Containers::new(dir.path());

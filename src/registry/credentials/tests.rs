@@ -59,7 +59,7 @@ fn identity_tokens_are_found() {
 }
 
 #[test]
-fn what_cannot_be_used_is_said_without_the_secret() {
+fn unusable_credentials_are_reported_without_the_secret() {
     for (config, said) in [
         ("{", "not valid JSON"),
         (r#"{"auths": {"a.b": {"auth": "c2VjcmV0"}}}"#, "is malformed"),
@@ -161,7 +161,7 @@ fn keys_of_a_registry() {
 }
 
 #[test]
-fn files_without_anything() {
+fn empty_credential_files_are_accepted() {
     for config in [
         "",
         " \n",
@@ -179,7 +179,7 @@ fn files_without_anything() {
 
 /// As docker has it: an empty helper for a registry says that this one's password is in the file.
 #[test]
-fn a_helper_that_is_missing_hides_nothing() {
+fn a_missing_helper_does_not_hide_passwords_in_the_file() {
     let entry = format!(r#""auths": {{"a.b": {{"auth": "{}"}}}}"#, auth("me"));
     for helpers in [
         r#""credsStore": "that-nobody-has""#,

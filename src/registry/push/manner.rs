@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn only_some_refusals_are_about_the_manner() {
+    fn only_some_refusals_change_the_upload_method() {
         let manner = Manner::new();
         assert!(manner.change(Manner::WHOLE, &refusal(405), 10, 0));
         assert_eq!(manner.now(), Manner::STREAM);

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_found_while_a_layout_is_read_again() {
+    fn known_digests_are_served_while_a_layout_is_read_again() {
         let (_dir, server, digest) = fixture();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {

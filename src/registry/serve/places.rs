@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_has_so_many_places_and_no_more() {
+    fn the_connections_of_one_client_are_limited() {
         let (places, start) = (places(10, 2), Instant::now());
         let busy: Vec<(Place, Answering)> = (0..2)
             .map(|_| {
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_takes_little_is_useless() {
+    fn a_client_that_reads_too_slowly_is_useless() {
         assert!(!is_useless(2000, true, 60));
         assert!(is_useless(500, true, 60));
         assert!(is_useless(2, true, 12));
@@ -347,7 +347,7 @@ mod tests {
 
     /// The system's buffers take the first megabytes at once.
     #[test]
-    fn a_good_beginning_does_not_last() {
+    fn an_early_burst_does_not_excuse_a_stalled_client() {
         let (places, start) = (places(1, 1), Instant::now());
         let place = place(&places, "192.0.2.1", start).unwrap();
         let activity = place.activity();

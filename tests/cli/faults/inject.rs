@@ -64,7 +64,7 @@ fn commands(address: &str) -> Vec<(String, &'static str)> {
 }
 
 #[test]
-fn without_threads_the_work_is_done_by_those_there_are() {
+fn without_new_threads_the_existing_ones_do_the_work() {
     let room = Room::with_layouts();
     let (_serving, address) = room.serve("other");
     for (args, made) in commands(&address) {
@@ -106,7 +106,7 @@ fn without_threads_the_work_is_done_by_those_there_are() {
 
 /// As in a container with a limit of processes, as another user than root.
 #[test]
-fn a_limit_of_processes_is_no_panic() {
+fn a_limit_of_processes_does_not_panic() {
     let room = Room::with_layouts();
     let set = |path: &str| {
         Command::new("chmod").args(["-R", "a+rwX"]).arg(room.path(path)).status().unwrap()
@@ -132,7 +132,7 @@ fn a_limit_of_processes_is_no_panic() {
 }
 
 #[test]
-fn without_locks_writers_say_what_to_do_and_readers_read() {
+fn without_locks_writers_fail_with_a_remedy_and_readers_read() {
     let room = Room::with_layouts();
     room.ok("append other -o layout");
     room.ok("remove layout:two");
@@ -207,7 +207,7 @@ fn an_interrupted_call_is_made_again() {
 
 /// A sample: each of these calls fails once, early or late, with what a machine in trouble says.
 #[test]
-fn a_call_that_fails_is_an_error_and_no_panic() {
+fn a_failed_system_call_is_an_error_and_not_a_panic() {
     let room = Room::with_layouts();
     fs::rename(room.path("layout"), room.path("before")).unwrap();
     let begin = || {

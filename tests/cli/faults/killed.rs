@@ -154,7 +154,7 @@ fn a_killed_change_leaves_a_layout_without_leftovers() {
 /// What is not this program's stays, and the program that is killed last is not taken for dead
 /// before.
 #[test]
-fn what_somebody_else_put_there_stays() {
+fn files_of_other_programs_stay() {
     let room = Room::with_layouts();
     let kill = |args: &str, call: &str, nth: u32| {
         room.remove("out");
@@ -211,7 +211,7 @@ fn what_somebody_else_put_there_stays() {
 }
 
 #[test]
-fn an_output_that_is_being_made_is_refused_and_left_alone() {
+fn an_output_in_progress_is_refused_and_left_alone() {
     let room = Room::new();
     // It waits in front of a pipe that nobody writes to.
     assert!(

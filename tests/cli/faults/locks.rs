@@ -15,7 +15,7 @@ use super::Room;
 /// Shared locks overtake an exclusive one that waits: with readers at any moment, a collector would
 /// never begin.
 #[test]
-fn a_collector_comes_in_between_readers_that_never_stop() {
+fn a_collector_is_not_starved_by_readers() {
     const READERS: usize = 4;
     const ROUNDS: usize = 1500;
     let room = Room::with_layouts();
@@ -59,7 +59,7 @@ fn a_collector_comes_in_between_readers_that_never_stop() {
 /// A program that holds a layout and passes its gate again would wait for the collector that waits
 /// for it.
 #[test]
-fn who_holds_a_layout_may_open_it_again_beside_a_collector() {
+fn a_reader_can_open_a_layout_again_while_a_collector_waits() {
     let room = Room::with_layouts();
     let layout = room.path("layout");
     let outer = ReadLock::new(&layout);
@@ -76,7 +76,7 @@ fn who_holds_a_layout_may_open_it_again_beside_a_collector() {
 /// Everything that reads, beside programs that add, remove and collect: the images that stay are
 /// read without an error.
 #[test]
-fn readers_find_no_false_error_beside_collectors() {
+fn readers_get_no_false_errors_beside_collectors() {
     let room = Room::with_layouts();
     for image in ["three", "four", "five"] {
         fs::write(room.path(image), image.repeat(3000)).unwrap();
@@ -131,7 +131,7 @@ fn readers_find_no_false_error_beside_collectors() {
 
 /// Whoever reads needs no right to write, and no locks.
 #[test]
-fn what_cannot_be_locked_is_read_all_the_same() {
+fn layouts_that_cannot_be_locked_are_read() {
     let room = Room::with_layouts();
     room.ok("export layout --format oci-archive -o archive.tar");
     room.ok("verify archive.tar");

@@ -169,7 +169,7 @@ fn blobs_then_folders_then_the_index_reach_the_disk() {
 
 /// A blob that is there may be one that another program has not synced, and is about to name.
 #[test]
-fn a_blob_that_is_there_already_is_synced_too() {
+fn an_existing_blob_is_synced_too() {
     let room = Room::with_layouts();
     room.ok("append other -o layout --no-sync");
     room.ok("remove layout:two --no-sync");
@@ -215,7 +215,7 @@ fn an_export_reaches_the_disk_before_it_takes_its_place() {
 
 /// A blob is the only copy of what its recipe described, once that is gone.
 #[test]
-fn a_recipe_goes_when_its_blob_lasts() {
+fn a_recipe_is_removed_after_its_blob_is_synced() {
     let room = Room::with_layouts();
     room.ok("build -f one two --sparse --tag latest -o sparse");
     let trace = Trace::of(&room, "fill sparse");
@@ -228,7 +228,7 @@ fn a_recipe_goes_when_its_blob_lasts() {
 
 /// An index that a power loss brings back names what the collector would have removed.
 #[test]
-fn garbage_goes_when_the_index_that_does_not_name_it_lasts() {
+fn garbage_is_removed_after_the_index_is_synced() {
     let room = Room::with_layouts();
     room.ok("append other -o layout");
     room.ok("remove layout:two --no-sync");
@@ -240,7 +240,7 @@ fn garbage_goes_when_the_index_that_does_not_name_it_lasts() {
 }
 
 #[test]
-fn scratch_work_and_nix_wait_for_no_disk() {
+fn scratch_files_and_nix_outputs_are_not_synced() {
     let room = Room::with_layouts();
     room.ok("layer-tar -f one -o stored");
     room.ok("build -f one two --sparse --tag latest -o sparse");

@@ -99,7 +99,7 @@ fn every_damage_is_repaired_from_everywhere() {
 
 /// What cannot be repaired stays a finding, and no wrong bytes take its place.
 #[test]
-fn what_cannot_be_repaired_is_still_found() {
+fn defects_that_cannot_be_repaired_are_still_found() {
     let room = room();
     let zeros =
         |path: &Path| fs::write(path, vec![0; path.metadata().unwrap().len() as usize]).unwrap();

@@ -60,7 +60,7 @@ const RANGES: [&str; 4] =
     ["", "Range: bytes=0-99999\r\n", "Range: bytes=-5\r\n", "Range: bytes=0-9,100-109\r\n"];
 
 #[test]
-fn serve_gives_no_file_away() {
+fn serve_discloses_no_file() {
     let room = Room::new();
     for (name, layout) in attempts(&room) {
         let digests = [made_up(), Digest::of(fs::read(room.path("secret-2")).unwrap())];
@@ -148,7 +148,7 @@ fn taker() -> (String, Arc<Mutex<Vec<u8>>>) {
 }
 
 #[test]
-fn push_gives_no_file_away() {
+fn push_discloses_no_file() {
     let room = Room::new();
     for (name, layout) in attempts(&room) {
         let (address, got) = taker();
@@ -172,7 +172,7 @@ fn push_gives_no_file_away() {
 
 /// As after a power loss: the right size, and other bytes.
 #[test]
-fn a_pull_repairs_what_is_damaged() {
+fn a_pull_repairs_damaged_blobs() {
     let room = Room::new();
     room.ok("build -f app:/bin/app --tag t -o image");
     let served = Served::start(&room, "image", &[]).unwrap();

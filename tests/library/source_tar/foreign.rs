@@ -50,7 +50,7 @@ fn extracted(path: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_gnu_tar_and_bsdtar_read() {
+fn tars_that_gnu_tar_and_bsdtar_read() {
     let (a, end) = (file("a", b"x"), vec![0; 1024]);
     let label = header(b"Volume", b'V', 0, |_| ());
     let dump = padded(header(b"dir", b'D', 4, |_| ()), b"Yf\0\0");
@@ -82,7 +82,7 @@ fn what_gnu_tar_and_bsdtar_read() {
 }
 
 #[test]
-fn what_they_do_not_read_or_differ_in() {
+fn tars_that_gnu_tar_or_bsdtar_refuse_are_errors() {
     let (a, end) = (file("a", b"x"), vec![0; 1024]);
     for (name, tar, reason) in [
         (
@@ -205,7 +205,7 @@ fn a_pipe_is_read_once() {
 }
 
 #[test]
-fn attributes_of_machines_stay_behind() {
+fn attributes_of_the_machine_are_omitted() {
     let dir = TempDir::new().unwrap();
     let script = r#"
 import tarfile, io

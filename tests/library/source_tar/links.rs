@@ -61,7 +61,7 @@ fn extracted(tar: &[u8]) -> Result<Vec<String>, String> {
 }
 
 #[test]
-fn members_behind_links_land_where_gnu_tar_puts_them() {
+fn members_below_links_land_where_gnu_tar_puts_them() {
     for members in [
         &["d usr/lib", "l lib usr/lib", "f lib/x"][..],
         &["d usr/lib", "l lib64 lib", "l lib usr/lib", "f lib64/x"],
@@ -91,7 +91,7 @@ fn members_behind_links_land_where_gnu_tar_puts_them() {
 
 /// GNU tar and bsdtar fail on all of these. Each message names the member.
 #[test]
-fn links_that_lead_nowhere() {
+fn dangling_links_on_the_way_to_a_member() {
     for (members, reason) in [
         (
             &["l lib usr/lib", "f lib/x"][..],
@@ -140,7 +140,7 @@ fn links_that_lead_nowhere() {
 /// An absolute link begins at the root of the image, as in a container; GNU tar makes such links
 /// last, unless it is told to believe them (`-P`).
 #[test]
-fn absolute_links_and_those_upwards() {
+fn absolute_links_and_links_to_parents() {
     let names = |members: &[&str], destination: &str| -> oci_layout::Result<Vec<_>> {
         let dir = TempDir::new().unwrap();
         let path = write(&dir, "x.tar", &tar(members));

@@ -40,7 +40,7 @@ fn verify_bytes(tar: &[u8]) -> Vec<(String, Option<oci_layout::Digest>, String)>
 }
 
 #[test]
-fn nothing_is_found_in_a_good_archive() {
+fn a_good_archive_has_no_findings() {
     let layout = Layout::good();
     assert_eq!(verify_bytes(&pack(&entries(layout.path()))), []);
     // Without entries for the folders, and with a dot in front, as others pack them.

@@ -65,7 +65,7 @@ fn damage_anywhere_is_found() {
 /// Damage under right digests: what reads documents and layers gets to see it, and must get over
 /// it.
 #[test]
-fn damage_under_right_digests_does_no_harm() {
+fn damage_under_matching_digests_does_no_harm() {
     let good = Layout::good();
     let mut random = Random(2);
     let ways: [&[&str]; 6] = [

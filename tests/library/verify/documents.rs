@@ -654,7 +654,7 @@ fn documents_of_another_kind_are_found() {
 }
 
 #[test]
-fn members_that_are_there_twice_are_found() {
+fn duplicate_members_are_found() {
     let layout = Layout::good();
     layout.edit_text(APP_CONFIG, r#""Env":"#, r#""Env":[],"Env":"#);
     layout.edit_text(APP, r#""layers":"#, r#""layers":[],"layers":"#);
@@ -692,7 +692,7 @@ fn first_media_type(layout: &Layout) -> &'static str {
 /// Nobody can write indexes in a circle, because each has the digest of the next; but a long way
 /// down.
 #[test]
-fn deep_nesting_ends() {
+fn deep_nesting_is_bounded() {
     let layout = Layout::good();
     let index =
         |below: Value| json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [below] });
@@ -730,7 +730,7 @@ fn deep_nesting_ends() {
 }
 
 #[test]
-fn two_documents_that_share_a_blob_are_both_looked_at() {
+fn two_documents_that_share_a_blob_are_both_checked() {
     let layout = Layout::good();
     // The same layer, once with its diff ID and once with another.
     let config = layout.put_json(&json!({

@@ -227,7 +227,7 @@ fn a_blob_is_reported_once() {
 
 /// Root reads everything, so that somebody else looks if it is root who tests.
 #[test]
-fn what_may_not_be_read_is_a_finding() {
+fn unreadable_files_are_findings() {
     if let Some(folder) = child_argument() {
         for (place, digest, sentence) in verify(folder) {
             println!("FOUND {place} ({}): {sentence}", digest.unwrap());
@@ -237,7 +237,7 @@ fn what_may_not_be_read_is_a_finding() {
     let layout = Layout::good();
     fs::set_permissions(layout.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(layout.blob(layer(&layout)), fs::Permissions::from_mode(0o000)).unwrap();
-    let mut this = child(what_may_not_be_read_is_a_finding, layout.path());
+    let mut this = child(unreadable_files_are_findings, layout.path());
     let output = String::from_utf8(run(&mut as_nobody(&mut this, layout.path()))).unwrap();
     let found: Vec<_> =
         output.lines().filter_map(|line| line.split_once("FOUND ")).map(|(_, line)| line).collect();

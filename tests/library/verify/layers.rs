@@ -315,7 +315,7 @@ fn found_in(media_type: MediaType, blob: &[u8], tar: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn how_a_tar_ends_is_looked_at() {
+fn the_end_of_a_tar_is_checked() {
     let entries = [file("a", b"x"), file("b", b"y")].concat();
     let ended = [&entries[..], &[0; 1024]].concat();
     assert_eq!(found_in_tar(&ended), <[&str; 0]>::default());
@@ -343,7 +343,7 @@ fn how_a_tar_ends_is_looked_at() {
 }
 
 #[test]
-fn media_types_that_lie_are_found() {
+fn wrong_media_types_are_found() {
     let tar = tar(&[file("a", b"x")]);
     let zstd = zstd::encode_all(&tar[..], 3).unwrap();
     let lie = |said: &MediaType, found| {

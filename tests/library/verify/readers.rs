@@ -33,7 +33,7 @@ fn extended(kind: u8, records: &[u8], of: &[u8]) -> Vec<u8> {
 /// umoci and podman say "archive/tar: invalid tar header", "unknown typeflag" or "unhandled tar
 /// header type" of these.
 #[test]
-fn what_go_refuses_is_found() {
+fn headers_that_go_refuses_are_found() {
     let good = file("f", b"abc");
     let refused = ["header-refused"];
     for (what, bytes, found) in [
@@ -70,7 +70,7 @@ fn what_go_refuses_is_found() {
 
 /// GNU tar's `--format=v7` has no magic.
 #[test]
-fn a_tar_without_a_magic_is_one() {
+fn a_tar_without_a_magic_is_accepted() {
     let mut old = file("f", b"abc");
     old[257..512].fill(0);
     let old = tar(&[changed(old, 0, b"f")]);
@@ -84,7 +84,7 @@ fn a_tar_without_a_magic_is_one() {
 /// BuildKit writes the table of contents after the end of the tar, and a footer: an empty member of
 /// gzip.
 #[test]
-fn the_index_of_estargz_is_no_garbage() {
+fn the_index_of_estargz_is_not_reported() {
     let mut plain = tar(&[file("f", b"abc")]);
     plain.resize(10240, 0);
     let index = file("stargz.index.json", &vec![b' '; 70_000]);

@@ -25,21 +25,21 @@ fn of_config(config: Value) -> Vec<(String, Severity)> {
 }
 
 #[test]
-fn what_no_engine_runs_is_an_error() {
+fn values_that_no_engine_runs_are_errors() {
     for (member, config) in forbidden() {
         assert_eq!(of_config(config.clone()), [(member.to_owned(), Severity::Error)], "{config}");
     }
 }
 
 #[test]
-fn what_some_engines_refuse_is_a_warning() {
+fn values_that_some_engines_refuse_are_warnings() {
     for (member, config) in refused() {
         assert_eq!(of_config(config.clone()), [(member.to_owned(), Severity::Warning)], "{config}");
     }
 }
 
 #[test]
-fn what_engines_take_is_not_found() {
+fn values_that_engines_accept_are_not_reported() {
     for config in taken() {
         assert_eq!(of_config(config.clone()), [], "{config}");
     }
@@ -47,7 +47,7 @@ fn what_engines_take_is_not_found() {
 
 /// Builders and `verify` have one table: a value is refused by both or by none.
 #[test]
-fn what_is_built_is_sound() {
+fn built_configurations_have_no_findings() {
     let every = forbidden().into_iter().chain(refused()).map(|(_, config)| config).chain(taken());
     for config in every {
         let is_built = ConfigOptions::new(json!({ "config": config })).check().is_ok();
@@ -57,7 +57,7 @@ fn what_is_built_is_sound() {
 
 /// Any value at any member: what the builder takes has no finding, and what it refuses has one.
 #[test]
-fn any_value_is_refused_by_both_or_by_none() {
+fn the_builder_and_verify_refuse_the_same_values() {
     const MEMBERS: &[&str] = &[
         "User",
         "ExposedPorts",

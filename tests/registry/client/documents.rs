@@ -106,7 +106,7 @@ fn a_platform_that_is_not_there() {
 }
 
 #[test]
-fn what_documents_say_cannot_do_anything() {
+fn text_of_documents_is_safe_to_print() {
     let (registry, ..) =
         two_platforms(said().map(|_| json!({ "os": "linux", "architecture": "\u{1b}[2Jx" })));
     let said = common::message(
@@ -127,7 +127,7 @@ fn the_manifest_is_printed_as_it_is() {
 }
 
 #[test]
-fn another_manifest_than_the_digest_says() {
+fn a_manifest_with_another_digest_is_refused() {
     let image = image("linux/amd64");
     let registry = Registry::with(&image.clone().into());
     registry.fault("/manifests/", 9, Then::Send(b"{\"schemaVersion\":2}".to_vec()));
@@ -137,7 +137,7 @@ fn another_manifest_than_the_digest_says() {
 }
 
 #[test]
-fn what_is_no_image() {
+fn other_documents_are_refused_as_images() {
     let entry = json!({ "mediaType": "application/x", "digest": Digest::of(b""), "size": 0 });
     let lies = json!({ "mediaType": MediaType::MANIFEST, "digest": Digest::of(b"{}"), "size": 3 });
     for (manifest, reason) in [
@@ -158,7 +158,7 @@ fn what_is_no_image() {
 }
 
 #[test]
-fn an_index_that_lies_of_a_manifest() {
+fn an_index_with_a_wrong_size_is_an_error() {
     let registry = Registry::start();
     let image = image("linux/amd64");
     registry.put_manifest("none", image.bytes());
@@ -173,7 +173,7 @@ fn an_index_that_lies_of_a_manifest() {
 
 /// Nobody would expect a connection to an address in a manifest.
 #[test]
-fn layers_that_are_elsewhere_are_not_fetched_from_there() {
+fn layers_are_not_fetched_from_urls_in_manifests() {
     let (registry, elsewhere) = (Registry::start(), Registry::start());
     let layer = Digest::of(b"layer");
     let config = registry.put_blob(
@@ -202,7 +202,7 @@ fn layers_that_are_elsewhere_are_not_fetched_from_there() {
 
 /// Whoever answers may answer without an end.
 #[test]
-fn a_document_is_read_as_far_as_one_may_go() {
+fn a_document_is_read_up_to_the_maximum_size() {
     let registry = Registry::start();
     registry.put_manifest("v1", b"{}");
     registry.fault("/manifests/", 9, Then::Send(vec![b' '; 64 << 20]));

@@ -78,7 +78,7 @@ fn a_busy_registry_is_asked_again() {
 }
 
 #[test]
-fn a_registry_that_stays_busy_is_told_of() {
+fn a_registry_that_stays_busy_is_an_error() {
     let room = Room::new();
     room.registry.say("/manifests/", 9, 429, "TOOMANYREQUESTS");
     assert_eq!(
@@ -121,7 +121,7 @@ fn every_refusal_has_its_kind() {
 }
 
 #[test]
-fn a_registry_that_stays_broken_is_told_of() {
+fn a_registry_that_keeps_failing_is_an_error() {
     let room = Room::new();
     room.registry.fault(
         room.layer(),
@@ -137,7 +137,7 @@ fn a_registry_that_stays_broken_is_told_of() {
 }
 
 #[test]
-fn a_blob_that_breaks_off_is_read_on() {
+fn an_interrupted_blob_is_resumed() {
     let room = Room::new();
     room.registry.fault(room.layer(), 1, Then::Break(100_000));
     room.pulls();
@@ -160,7 +160,7 @@ fn a_registry_without_ranges_sends_the_blob_again() {
 }
 
 #[test]
-fn a_blob_that_always_breaks_off_is_no_blob() {
+fn a_blob_that_is_always_interrupted_is_an_error() {
     let room = Room::new();
     room.registry.fault(room.layer(), 99, Then::Break(0));
     let said = room.fails();
@@ -187,7 +187,7 @@ fn silence_ends_after_a_while() {
 }
 
 #[test]
-fn other_bytes_are_no_blob() {
+fn a_blob_with_wrong_bytes_is_refused() {
     for (damage, says) in [
         ((|bytes| bytes[200_000] ^= 1) as fn(&mut Vec<u8>), "sha256:"),
         (|bytes| bytes.truncate(1000), "1000 bytes"),
@@ -237,7 +237,7 @@ fn a_missing_image_is_named() {
 }
 
 #[test]
-fn nobody_there() {
+fn an_unreachable_registry_is_an_error() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let said =
         common::message(client().image(&format!("127.0.0.1:{port}/a").parse().unwrap(), None));
@@ -271,7 +271,7 @@ fn a_registry_without_tls_that_waits() {
 
 /// An address of this machine that is none of those that are asked without TLS.
 #[test]
-fn without_tls_only_if_that_is_said() {
+fn plain_http_requires_an_option() {
     let room = Room::new();
     let port = room.registry.address.split(':').nth(1).unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.2:0").unwrap();
@@ -298,7 +298,7 @@ fn without_tls_only_if_that_is_said() {
 }
 
 #[test]
-fn what_is_no_registry_is_told_of() {
+fn other_servers_are_reported_as_not_a_registry() {
     for (status, body, reason) in [
         (200, "<html>", "is invalid: it is not JSON"),
         (

@@ -23,7 +23,7 @@ fn registry() -> Registry {
 }
 
 #[test]
-fn a_password_opens() {
+fn a_password_is_accepted() {
     let registry = registry();
     registry.lock(BASIC, "Basic realm=\"x\"");
     let dir = tempfile::tempdir().unwrap();
@@ -45,7 +45,7 @@ fn a_password_opens() {
 }
 
 #[test]
-fn a_token_opens() {
+fn a_token_is_requested_and_accepted() {
     let (registry, guard) = (registry(), Registry::start());
     guard.serve("/token", br#"{"token":"abc"}"#);
     registry.lock(
@@ -70,7 +70,7 @@ fn a_token_opens() {
 }
 
 #[test]
-fn no_token_is_told_of() {
+fn a_response_without_a_token_is_an_error() {
     let (registry, guard) = (registry(), Registry::start());
     guard.serve("/token", b"no token");
     registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\"", guard.address));
@@ -169,7 +169,7 @@ fn challenges_in_every_form() {
 }
 
 #[test]
-fn a_challenge_that_is_not_understood_is_told_of() {
+fn an_unsupported_challenge_is_an_error() {
     for (challenge, how) in [
         ("Negotiate", "accepts only Negotiate, which is not supported"),
         ("Negotiate oYG3, NTLM", "accepts only Negotiate, NTLM, which is not supported"),

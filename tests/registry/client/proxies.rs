@@ -30,7 +30,7 @@ fn through(proxy: impl Into<String>) -> Client {
 }
 
 #[test]
-fn a_proxy_is_asked_for_what_is_elsewhere() {
+fn a_proxy_is_used_for_remote_registries() {
     let image = Image::from(image("linux/amd64"));
     let proxy = Registry::with(&image);
     for written in [
@@ -68,7 +68,7 @@ fn a_proxy_with_a_password() {
 }
 
 #[test]
-fn a_proxy_that_is_not_there_is_told_of() {
+fn an_unreachable_proxy_is_an_error() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let said =
         common::message(through(format!("http://me:secret@127.0.0.1:{port}")).image(&far(), None));

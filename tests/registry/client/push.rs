@@ -98,7 +98,7 @@ fn assert_has(registry: &Registry, repository: &str, tag: &str, image: &Image) {
 }
 
 #[test]
-fn an_image_arrives_as_it_is() {
+fn a_pushed_image_is_unchanged() {
     let (registry, image) = (Registry::start(), Image::from(image("linux/amd64")));
     let pushed = push(&registry, &image, &["v1"]).unwrap();
     assert_eq!(pushed, [registry.reference(&format!("@{}", image.digest()))]);
@@ -115,7 +115,7 @@ fn an_image_arrives_as_it_is() {
 }
 
 #[test]
-fn an_image_that_is_there_costs_one_request() {
+fn an_existing_image_costs_one_request() {
     let (registry, (image, opened)) = (Registry::start(), counted(&["one", "two"], Value::Null));
     push(&registry, &image, &["v1"]).unwrap();
     assert_eq!(opened(), 2);
@@ -140,7 +140,7 @@ fn an_image_that_is_there_costs_one_request() {
 }
 
 #[test]
-fn a_change_sends_what_changed() {
+fn only_changed_blobs_are_sent() {
     let registry = Registry::start();
     let (before, _) = counted(&["large", "small"], Value::Null);
     let (after, opened) = counted(&["large", "changed"], Value::Null);
@@ -169,7 +169,7 @@ fn several_tags_are_one_upload() {
 }
 
 #[test]
-fn a_second_repository_takes_from_the_first() {
+fn a_second_repository_mounts_from_the_first() {
     for refuses_mounts in [false, true] {
         let (registry, (image, opened)) = (Registry::start(), counted(&["one"], Value::Null));
         registry.uploads(|uploads| uploads.refuses_mounts = refuses_mounts);
@@ -194,7 +194,7 @@ fn a_second_repository_takes_from_the_first() {
 }
 
 #[test]
-fn blobs_are_mounted_from_where_they_may_be() {
+fn blobs_are_mounted_from_likely_repositories() {
     let registry = Registry::start();
     let base = format!("{}/base/image:1", registry.address);
     let (image, opened) =
@@ -231,7 +231,7 @@ fn two_images_share_layers() {
 }
 
 #[test]
-fn an_index_comes_behind_what_it_names() {
+fn an_index_is_pushed_after_its_manifests() {
     let registry = Registry::start();
     let images = ["linux/amd64", "linux/arm64"].map(|platform| Image::from(image(platform)));
     let [amd64, arm64] = images.clone();
@@ -255,7 +255,7 @@ fn an_index_comes_behind_what_it_names() {
 }
 
 #[test]
-fn layers_that_registries_need_not_have_stay_here() {
+fn foreign_layers_are_not_pushed() {
     let registry = Registry::start();
     let config = MemoryBlob::new(MediaType::CONFIG, *br#"{"os":"linux","architecture":"amd64"}"#);
     let docker = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
@@ -284,7 +284,7 @@ fn layers_that_registries_need_not_have_stay_here() {
 }
 
 #[test]
-fn what_has_a_subject_is_listed() {
+fn referrers_are_listed() {
     for lists_referrers in [true, false] {
         let (registry, (subject, _)) = (Registry::start(), counted(&["one"], Value::Null));
         registry.uploads(|uploads| uploads.lists_referrers = lists_referrers);
@@ -318,7 +318,7 @@ fn what_has_a_subject_is_listed() {
 }
 
 #[test]
-fn only_the_image_has_its_digest() {
+fn a_push_to_another_digest_is_refused() {
     let (registry, (image, _)) = (Registry::start(), counted(&["one"], Value::Null));
     let by_digest = registry.reference(&format!("@{}", image.digest()));
     assert_eq!(client().push(&image, std::slice::from_ref(&by_digest)).unwrap(), [by_digest]);
@@ -358,7 +358,7 @@ fn an_image_of_a_layout_is_pushed_as_a_whole() {
 }
 
 #[test]
-fn progress_is_told() {
+fn progress_is_reported() {
     let (registry, image) = (Registry::start(), Image::from(image("linux/amd64")));
     let last = Arc::new(Mutex::new((0, 0)));
     let told = Arc::clone(&last);

@@ -37,7 +37,7 @@ fn gives_up(registry: &Registry, client: &Client) -> String {
 }
 
 #[test]
-fn a_manifest_that_drips() {
+fn a_manifest_sent_too_slowly_is_an_error() {
     let registry = registry();
     registry.fault("GET /v2/a/b/manifests/", 9, Then::Drip(0));
     let said = gives_up(&registry, &hasty());
@@ -48,7 +48,7 @@ fn a_manifest_that_drips() {
 }
 
 #[test]
-fn a_blob_that_drips() {
+fn a_blob_sent_too_slowly_is_an_error() {
     for after in [0, 1, 200_000] {
         let registry = registry();
         let layer = image("linux/amd64").layers()[0].descriptor().digest;
@@ -63,7 +63,7 @@ fn a_blob_that_drips() {
 
 /// Drips of a refusal, of a token, and of what a registry says to a push.
 #[test]
-fn other_answers_that_drip() {
+fn other_responses_sent_too_slowly_are_errors() {
     let registry = self::registry();
     registry.fault("GET /v2/a/b/manifests/", 9, Then::DripHead);
     assert!(
@@ -93,7 +93,7 @@ fn other_answers_that_drip() {
 
 /// Who is silent as long as the window of the rate is not asked for ever.
 #[test]
-fn silences_are_added_up() {
+fn silent_periods_add_up() {
     let registry = registry();
     registry.fault("GET /v2/a/b/manifests/", 99, Then::Hang(0));
     let client = Client::default().retries(9).timeout(Duration::from_millis(100));
@@ -107,7 +107,7 @@ fn silences_are_added_up() {
 
 /// A slow registry is none that drips.
 #[test]
-fn a_slow_registry_is_waited_for() {
+fn a_slow_registry_gets_time() {
     let registry = registry();
     let layer = image("linux/amd64").layers()[0].descriptor().clone();
     registry.fault(layer.digest, 1, Then::Drip(layer.size as usize - 60));
@@ -120,7 +120,7 @@ fn a_slow_registry_is_waited_for() {
 /// A byte, or the whole head of a blob, is no progress that makes up for a connection that broke
 /// off.
 #[test]
-fn a_byte_makes_up_for_nothing() {
+fn a_single_byte_does_not_reset_the_retries() {
     for (has_ranges, after) in [(true, 1), (true, 50_000), (false, 1)] {
         let registry = registry();
         let layer = image("linux/amd64").layers()[0].descriptor().digest;
@@ -136,7 +136,7 @@ fn a_byte_makes_up_for_nothing() {
 
 /// Much of a large blob is.
 #[test]
-fn a_mebibyte_makes_up_for_a_connection() {
+fn a_mebibyte_resets_the_retries() {
     let options = oci_layout::LayerOptions::from(oci_layout::Compression::None);
     let file = oci_layout::FileMapping::bytes(common::text(4 << 20, 1), "/large");
     let layer = oci_layout::layer_tar([file], options).unwrap();

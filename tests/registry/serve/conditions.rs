@@ -43,7 +43,7 @@ fn everything_has_a_tag() {
 }
 
 #[test]
-fn what_a_client_has_is_not_sent_again() {
+fn a_matching_etag_is_not_sent_again() {
     let (_dir, image, served) = fixture();
     for target in targets(&image) {
         let tag = served.get(&target).header("etag").to_owned();
@@ -84,7 +84,7 @@ fn what_a_client_has_is_not_sent_again() {
 
 /// A tag that means another image, and a list that is another.
 #[test]
-fn what_changed_is_sent() {
+fn changed_documents_are_sent() {
     let (dir, old, served) = fixture();
     let targets = ["/v2/a/manifests/latest", "/v2/a/tags/list"];
     let tags = targets.map(|target| served.get(target).header("etag").to_owned());
@@ -100,7 +100,7 @@ fn what_changed_is_sent() {
 
 /// Section 13.2.1: conditions count where there would be something without them.
 #[test]
-fn what_is_not_there_is_not_there_for_anybody() {
+fn conditions_do_not_apply_to_missing_resources() {
     let (dir, image, served) = fixture();
     let layer = image.layers()[0].descriptor().digest;
     fs::remove_file(dir.path().join("blobs/sha256").join(layer.hex())).unwrap();

@@ -51,7 +51,7 @@ fn is_over(stream: &mut TcpStream) -> bool {
 
 /// More than there are places for, all from one address.
 #[test]
-fn stalled_readers_lock_nobody_out() {
+fn stalled_readers_do_not_lock_others_out() {
     let (_dir, served, blob) = fixture(limits(8, 8));
     let stalled: Vec<TcpStream> =
         (0..8).map(|_| open(&served.address, "GET", &blob, &[])).collect();
@@ -64,7 +64,7 @@ fn stalled_readers_lock_nobody_out() {
 
 /// A byte of a request now and then.
 #[test]
-fn slow_requests_lock_nobody_out() {
+fn slow_requests_do_not_lock_others_out() {
     let (_dir, served, _) = fixture(limits(8, 6));
     let mut slow: Vec<TcpStream> =
         (0..30).map(|_| TcpStream::connect(&served.address).unwrap()).collect();

@@ -61,7 +61,7 @@ fn no_path_leads_out() {
 }
 
 #[test]
-fn what_is_no_request_is_refused() {
+fn malformed_requests_are_refused() {
     let (_dir, served, manifest) = fixture();
     let long = format!("GET /v2/{}/tags/list HTTP/1.1\r\nHost: a\r\n\r\n", "a/".repeat(20_000));
     let header = format!("GET /v2/ HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(40_000));
@@ -117,7 +117,7 @@ fn bodies_are_not_read() {
 
 /// Clients that begin a request and say no more, and one that asks as one should.
 #[test]
-fn silent_clients() {
+fn silent_clients_do_not_block_others() {
     let (_dir, served, manifest) = fixture();
     let silent: Vec<TcpStream> = (0..200)
         .map(|n| {

@@ -45,7 +45,7 @@ fn a_request_has_one_host() {
 
 /// A page from elsewhere makes its own name mean this machine, and the browser sends that name.
 #[test]
-fn a_stranger_s_name_is_refused() {
+fn unknown_hosts_are_refused() {
     let served = served(&["registry.example", "Host.Containers.Internal"]);
     let port = served.address.rsplit_once(':').unwrap().1;
     let own = format!("localhost:{port}");

@@ -44,7 +44,7 @@ fn the_only_image_without_a_tag_is_the_latest() {
 
 /// As `podman save --multi-image-archive` and containerd make them.
 #[test]
-fn a_tag_of_several_images_means_none_of_them() {
+fn a_tag_of_several_images_is_not_served() {
     let dir = TempDir::new().unwrap();
     let [a, b] = ["a", "b"].map(|text| image(text, "linux/amd64"));
     let mut layout = image_layout(dir.path(), [a.clone().tagged("x")], Value::Null).unwrap();

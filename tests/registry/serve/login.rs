@@ -38,7 +38,7 @@ fn as_user(served: &Served, user: &str, password: &str) -> Answer {
 }
 
 #[test]
-fn users_get_in_and_others_do_not() {
+fn only_users_with_the_right_password_are_accepted() {
     let (_dir, served) = fixture();
     for (user, password) in
         [("me", "U*U"), ("you", "päss:wörd"), ("snake", "python"), ("me", "U*U")]
@@ -65,7 +65,7 @@ fn users_get_in_and_others_do_not() {
 
 /// RFC 7235, section 3.1: a response with 401 says how to log in. Nothing is answered without.
 #[test]
-fn everything_asks_for_a_login() {
+fn every_path_requires_a_login() {
     let (_dir, served) = fixture();
     for method in ["GET", "HEAD", "PUT", "DELETE"] {
         for target in [
@@ -154,7 +154,7 @@ fn mistakes_in_the_file() {
 
 /// Many clients at once, with passwords that are wrong, beside one who is known.
 #[test]
-fn wrong_passwords_keep_nobody_from_getting_in() {
+fn wrong_passwords_do_not_lock_others_out() {
     let (_dir, served) = fixture();
     assert_eq!(as_user(&served, "me", "U*U").status, 200);
     std::thread::scope(|scope| {

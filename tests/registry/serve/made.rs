@@ -211,7 +211,7 @@ fn a_hundred_clients_at_once() {
 }
 
 #[test]
-fn nothing_is_made_for_what_is_known() {
+fn requests_for_known_facts_start_no_build() {
     let made = Made::new(MIB, 2);
     let served = served(&[&made]);
     let answer = ask(&served.address, "HEAD", &made.target(), &[]);
@@ -241,7 +241,7 @@ fn memory_is_bounded() {
 }
 
 #[test]
-fn a_client_that_stalls_hurts_nobody() {
+fn a_stalled_client_does_not_delay_others() {
     let made = Made::new(4 * WINDOW, 4);
     let served = served(&[&made]);
     let stalled = open(&served.address, "GET", &made.target(), &[]);
@@ -255,7 +255,7 @@ fn a_client_that_stalls_hurts_nobody() {
 
 /// As many clients as there may be makings, all of them stalled, and one that wants something else.
 #[test]
-fn clients_that_stall_keep_nobody_from_another_blob() {
+fn stalled_clients_do_not_block_another_blob() {
     let blobs = [5, 6, 7].map(|seed| Made::new(3 * WINDOW, seed));
     let served = served(&blobs.each_ref());
     let stalled: Vec<TcpStream> =
@@ -268,7 +268,7 @@ fn clients_that_stall_keep_nobody_from_another_blob() {
 }
 
 #[test]
-fn a_making_that_nobody_reads_stops() {
+fn a_build_without_readers_stops() {
     let made = Made::new(300 * MIB, 8);
     let served = served(&[&made]);
     for _ in 0..3 {
@@ -322,7 +322,7 @@ fn a_source_that_changed() {
 
 /// What is asked for is answered, and no more is taken.
 #[test]
-fn the_end_waits_for_answers() {
+fn stopping_waits_for_running_responses() {
     let made = Made::new(2 * WINDOW, 13);
     let Served { address, serving, .. } = served(&[&made]);
     let stream = open(&address, "GET", &made.target(), &[]);

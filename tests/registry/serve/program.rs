@@ -56,7 +56,7 @@ fn fail(dir: &Path, args: &[&str]) -> String {
 }
 
 #[test]
-fn it_says_what_can_be_pulled_and_ends_on_a_signal() {
+fn it_prints_the_images_and_exits_on_a_signal() {
     let dir = TempDir::new().unwrap();
     layout(&dir.path().join("My App"), image("one", "linux/amd64"));
     layout(&dir.path().join("b=c"), image("two", "linux/amd64"));
@@ -97,7 +97,7 @@ fn it_is_quiet() {
 }
 
 #[test]
-fn once_ends_when_an_image_was_taken() {
+fn once_exits_after_an_image_was_pulled() {
     let dir = TempDir::new().unwrap();
     let image = image("one", "linux/amd64");
     layout(&dir.path().join("a"), image.clone());
@@ -113,7 +113,7 @@ fn once_ends_when_an_image_was_taken() {
 }
 
 #[test]
-fn once_fails_if_nobody_came() {
+fn once_fails_if_no_client_pulled_an_image() {
     let dir = TempDir::new().unwrap();
     layout(&dir.path().join("a"), image("one", "linux/amd64"));
     let program = Program::start(dir.path(), &["--once", "a"]);
@@ -127,7 +127,7 @@ fn once_fails_if_nobody_came() {
 }
 
 #[test]
-fn mistakes_have_sentences() {
+fn each_mistake_has_an_error_message() {
     let dir = TempDir::new().unwrap();
     for name in ["a", "b/a", "---"] {
         layout(&dir.path().join(name), image("one", "linux/amd64"));
@@ -199,7 +199,7 @@ fn names_and_users_are_options() {
 
 /// What others reach is said.
 #[test]
-fn an_address_for_others_has_a_note() {
+fn an_address_that_others_can_reach_prints_a_note() {
     let dir = TempDir::new().unwrap();
     layout(&dir.path().join("a"), image("one", "linux/amd64"));
     std::fs::write(
@@ -229,7 +229,7 @@ fn an_address_for_others_has_a_note() {
 
 /// As in `oci-layout serve --verbose image 2>&1 | head -1`.
 #[test]
-fn clients_are_served_when_nobody_reads_what_is_said() {
+fn clients_are_served_after_standard_error_is_closed() {
     let dir = TempDir::new().unwrap();
     layout(&dir.path().join("app"), image("one", "linux/amd64"));
     let Program { mut child, address, stderr } = Program::start(dir.path(), &["app", "--verbose"]);

@@ -36,7 +36,7 @@ fn fixture(dir: &Path) -> (ImageManifest, ImageLayout) {
 }
 
 #[test]
-fn layers_are_made_or_taken_from_where_they_lie() {
+fn layers_are_made_or_read_from_their_file() {
     let dir = TempDir::new().unwrap();
     let (image, layout) = fixture(dir.path());
     let served = Served::new([("a", layout)]);
@@ -56,7 +56,7 @@ fn layers_are_made_or_taken_from_where_they_lie() {
 }
 
 #[test]
-fn a_source_that_changed_is_named_and_nothing_wrong_leaves() {
+fn a_changed_source_is_named_and_no_wrong_byte_is_sent() {
     let dir = TempDir::new().unwrap();
     let (image, layout) = fixture(dir.path());
     let source = dir.path().join("source");

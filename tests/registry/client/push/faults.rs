@@ -58,7 +58,7 @@ impl Room {
 }
 
 #[test]
-fn an_upload_that_breaks_off_goes_on() {
+fn an_interrupted_upload_resumes() {
     let room = Room::new();
     room.registry.fault(room.put(), 1, Then::Break(100_000));
     room.pushes();
@@ -70,7 +70,7 @@ fn an_upload_that_breaks_off_goes_on() {
 }
 
 #[test]
-fn an_upload_that_always_breaks_off_is_told_of() {
+fn an_upload_that_is_always_interrupted_is_an_error() {
     let room = Room::new();
     room.registry.fault(room.put(), 99, Then::Break(0));
     let said = room.fails();
@@ -83,7 +83,7 @@ fn an_upload_that_always_breaks_off_is_told_of() {
 }
 
 #[test]
-fn an_upload_that_is_forgotten_begins_anew() {
+fn an_upload_that_the_registry_forgot_restarts() {
     let room = Room::new();
     room.registry.uploads(|uploads| uploads.forgets = true);
     room.registry.fault(room.put(), 1, Then::Break(100_000));
@@ -234,7 +234,7 @@ fn refusals_say_what_to_do() {
 }
 
 #[test]
-fn other_digests_than_were_sent_are_told_of() {
+fn a_response_with_another_digest_is_an_error() {
     let other = Digest::of(b"other");
     for at in ["PUT /v2/a/b/blobs", "PUT /v2/a/b/manifests"] {
         let room = Room::new();
@@ -347,7 +347,7 @@ impl Read for Failing {
 }
 
 #[test]
-fn nothing_wrong_is_sent_to_its_end() {
+fn a_damaged_blob_is_never_sent_completely() {
     let image = image("linux/amd64");
     let layer = &image.layers()[0];
     let (right, digest) = (common::bytes(layer), layer.descriptor().digest);
@@ -384,7 +384,7 @@ fn nothing_wrong_is_sent_to_its_end() {
 
 /// What one blob fails of, the others do not wait for.
 #[test]
-fn one_error_ends_all() {
+fn one_failed_blob_stops_the_push() {
     let registry = Registry::start();
     let names: Vec<String> = (0..20).map(|number| number.to_string()).collect();
     let (image, opened) =
@@ -396,7 +396,7 @@ fn one_error_ends_all() {
 
 /// A proxy that sends everybody to a page where one logs in answers everything with a success.
 #[test]
-fn a_page_for_people_takes_nothing() {
+fn a_login_page_is_not_accepted_as_a_registry() {
     let room = Room::new();
     let header = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
     room.registry.fault("/v2/", 99, Then::Say(302, header("Location", "/login"), String::new()));

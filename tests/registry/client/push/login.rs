@@ -23,7 +23,7 @@ fn me() -> Client {
 }
 
 #[test]
-fn a_password_opens() {
+fn a_password_is_accepted() {
     let (registry, image) = (Registry::start(), Image::from(image("linux/amd64")));
     registry.lock(BASIC, "Basic realm=\"x\"");
     let references = [registry.reference(":v1")];
@@ -56,7 +56,7 @@ fn a_password_opens() {
 /// A token service may refuse a request as a whole for one scope in it: what is needed and what
 /// would only save bytes are in two.
 #[test]
-fn a_token_is_for_what_is_needed() {
+fn tokens_have_only_the_required_scopes() {
     let (registry, guard) = (Registry::start(), Registry::start());
     guard.serve("/token", br#"{"token":"abc"}"#);
     registry.lock(
@@ -84,7 +84,7 @@ fn a_token_is_for_what_is_needed() {
 
 /// Without the right to read there, or with a token for one scope only, the bytes are sent.
 #[test]
-fn a_scope_that_is_refused_costs_no_more_than_bytes() {
+fn a_refused_mount_scope_falls_back_to_an_upload() {
     for (at, then) in [
         (
             "base",
@@ -203,7 +203,7 @@ fn a_password_stays_with_its_registry() {
 /// A proxy is for what is elsewhere. What it is asked on the way to this machine, others could
 /// read.
 #[test]
-fn no_proxy_sees_what_stays_here() {
+fn requests_to_this_machine_bypass_proxies() {
     let (registry, proxy, dir) =
         (Registry::start(), Registry::start(), tempfile::tempdir().unwrap());
     let (image, _) = counted(&["one"], serde_json::Value::Null);

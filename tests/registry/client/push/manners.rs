@@ -32,7 +32,7 @@ fn lengths(registry: &Registry, method: &str) -> Vec<usize> {
 
 /// What docker and podman do, every registry knows.
 #[test]
-fn a_blob_goes_by_patch_where_it_is_refused_by_put() {
+fn a_blob_is_sent_by_patch_if_put_is_refused() {
     for status in [400, 404, 405, 409, 411, 415, 416, 422, 500, 501] {
         let refusal = json!({ "errors": [{ "code": "UNSUPPORTED", "message": "PUT with a body is \
             not supported" }] });
@@ -50,7 +50,7 @@ fn a_blob_goes_by_patch_where_it_is_refused_by_put() {
 
 /// It finds that the digest is another one, which is not what happened.
 #[test]
-fn a_registry_that_passes_over_what_is_put() {
+fn a_registry_that_ignores_the_body_of_a_put() {
     let (registry, image) = room(|uploads| uploads.ignores_puts = true);
     pushes(&registry, &image);
 }
@@ -58,7 +58,7 @@ fn a_registry_that_passes_over_what_is_put() {
 /// What one blob has shown need not be shown by the next: the layers of a push are one after the
 /// other here.
 #[test]
-fn what_a_registry_knows_is_asked_once() {
+fn the_upload_method_is_found_once_per_registry() {
     let (registry, image) =
         room(|uploads| uploads.refuses_puts = Some((405, Vec::new(), String::new())));
     pushes(&registry, &image);
@@ -67,7 +67,7 @@ fn what_a_registry_knows_is_asked_once() {
 }
 
 #[test]
-fn neither_manner_is_told_of_in_the_words_of_the_first() {
+fn if_both_methods_fail_the_first_refusal_is_reported() {
     let refusal = json!({ "errors": [{ "code": "BLOB_UPLOAD_INVALID", "message": "not today" }] })
         .to_string();
     let (registry, image) = room(|uploads| {
@@ -80,7 +80,7 @@ fn neither_manner_is_told_of_in_the_words_of_the_first() {
 
 /// As proxies have it. Some answer when all has arrived, and some before.
 #[test]
-fn a_blob_goes_in_parts_where_it_is_too_large() {
+fn a_blob_that_is_too_large_is_sent_in_parts() {
     for largest in [1_200, 5_000, 65_536, 100_000, 262_144, 299_000] {
         let (registry, image) = room(|uploads| uploads.largest = Some(largest));
         pushes(&registry, &image);
@@ -104,7 +104,7 @@ fn a_blob_goes_in_parts_where_it_is_too_large() {
 }
 
 #[test]
-fn a_limit_below_everything_is_told_of() {
+fn a_size_limit_below_every_part_is_an_error() {
     let (registry, image) = room(|uploads| uploads.largest = Some(100));
     let said = common::message(push(&registry, &image, &["v1"]));
     assert!(
@@ -124,7 +124,7 @@ fn a_limit_below_everything_is_told_of() {
 
 /// Both of a registry and of a proxy in front of it.
 #[test]
-fn parts_where_puts_are_refused() {
+fn a_blob_is_sent_in_parts_if_put_is_refused() {
     let (registry, image) = room(|uploads| {
         uploads.refuses_puts = Some((400, Vec::new(), String::new()));
         uploads.largest = Some(40_000);
@@ -133,7 +133,7 @@ fn parts_where_puts_are_refused() {
 }
 
 #[test]
-fn a_part_that_breaks_off_goes_on() {
+fn an_interrupted_part_resumes() {
     let (registry, image) = room(|uploads| uploads.largest = Some(100_000));
     registry.fault("PATCH /v2/a/b/blobs/uploads/", 1, Then::Break(30_000));
     client().retries(3).push(&image, &[registry.reference(":v1")]).unwrap();
@@ -141,7 +141,7 @@ fn a_part_that_breaks_off_goes_on() {
 }
 
 #[test]
-fn every_success_is_one_if_it_is_there() {
+fn any_success_status_counts_if_the_blob_exists() {
     for status in [200, 201, 202, 203, 204, 206] {
         for says_no_digest in [false, true] {
             let (registry, image) = room(|uploads| {
@@ -173,7 +173,7 @@ fn every_success_is_one_if_it_is_there() {
 
 /// A mount saves bytes, and its answer costs no push.
 #[test]
-fn an_odd_answer_to_a_mount_is_no_mount() {
+fn an_unusual_response_to_a_mount_falls_back_to_an_upload() {
     let header = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
     let other = format!("sha256:{}", "0".repeat(64));
     for answer in [

@@ -24,7 +24,7 @@ fn refused(status: u16, body: &str) -> String {
 /// As registries say it: ECR, Harbor, Quay, Nexus, Azure, Google's Artifact Registry, GitLab,
 /// Artifactory.
 #[test]
-fn another_tag_is_what_helps() {
+fn immutable_tags_are_errors_that_suggest_another_tag() {
     let error = |code: &str, message: &str| {
         json!({ "errors": [{ "code": code, "message": message }] }).to_string()
     };
@@ -158,7 +158,7 @@ fn an_equal_tag_is_not_written_again() {
 
 /// docker-registry's answer to an image of Windows, whose layers it shall not have.
 #[test]
-fn a_layer_that_need_not_be_there_and_is_missed() {
+fn a_foreign_layer_that_a_registry_requires_is_an_error() {
     let config = MemoryBlob::new(MediaType::CONFIG, *br#"{"os":"windows","architecture":"amd64"}"#);
     let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
     let manifest = json!({
