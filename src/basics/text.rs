@@ -1,4 +1,4 @@
-//! Values that documents represent as text, and names that are similar.
+//! Text: values that documents represent as text, similar names, and lists of names.
 
 use std::{fmt, iter};
 
@@ -33,6 +33,16 @@ where
     }
 
     deserializer.deserialize_str(Text(what, parse))
+}
+
+/// Joins names for a sentence: the first twelve, and how many more there are.
+pub(crate) fn list(names: &[String]) -> String {
+    const MOST: usize = 12;
+    match names {
+        [] => "none".to_owned(),
+        names if names.len() <= MOST => names.join(", "),
+        names => format!("{}, and {} more", names[..MOST].join(", "), names.len() - MOST),
+    }
 }
 
 /// Returns the name most similar to a misspelt one, unless they differ in more than a third of the
