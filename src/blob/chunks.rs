@@ -133,8 +133,9 @@ fn check_size(Descriptor { media_type, digest, size, .. }: &Descriptor) -> Resul
     if *size <= MAX_DOCUMENT {
         return Ok(());
     }
-    let reason =
-        format!("it has {size} bytes, more than the {MAX_DOCUMENT} that a document may have here");
+    let reason = format!(
+        "it has {size} bytes, more than the maximum of {MAX_DOCUMENT}: make or fetch it again"
+    );
     Err(Error::invalid(format!("{media_type} {digest}"), reason))
 }
 

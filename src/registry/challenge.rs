@@ -3,7 +3,7 @@
 //! leniently as other clients do.
 //!
 //! Registries and proxies send values that the grammar does not allow: realms without quotes or
-//! with non-ASCII letters, semicolons for commas, tabs. The meaning is clear all the same.
+//! with non-ASCII letters, semicolons for commas, tabs. Their meaning is still clear.
 
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 

@@ -85,8 +85,8 @@ impl Http {
         })
     }
 
-    /// Whether the registry at this `https` address uses TLS. A server without TLS may wait for the
-    /// rest of what it takes for a request, so a response must arrive within `patience`.
+    /// Whether the registry at this `https` address uses TLS. A server without TLS may parse the
+    /// handshake as a request and wait for its rest, so a response must arrive within `patience`.
     pub(crate) fn speaks_tls(&self, root: &Url, patience: Duration) -> bool {
         *self.speaks_tls.get_or_init(|| {
             let get = |url: Url, limit| {

@@ -97,7 +97,7 @@ impl LayerPath {
             below.as_os_str().as_bytes().split(|&byte| byte == b'/').filter(|name| !name.is_empty())
         {
             if name.contains(&0) {
-                return Err("has a NUL byte, which a path cannot contain");
+                return Err("has a NUL byte, which a path cannot contain: remove it");
             }
             if name.starts_with(WHITEOUT_PREFIX) {
                 return Err("starts with `.wh.`, which would remove a file of the layers below: \

@@ -1,4 +1,4 @@
-//! One clear sentence, and nothing left behind.
+//! Each error is one clear sentence, and leaves no file.
 
 use std::{
     fs::{self, File},
@@ -141,11 +141,15 @@ fn each_error_is_one_sentence() {
         ),
         (
             "gc assets",
-            "\"assets\" has no oci-layout file: it is no image layout; `oci-layout image-layout` \
-             creates one",
+            "\"assets\" is not an image layout, because it has no oci-layout file: give the folder \
+             of an image layout, or an archive of images; `oci-layout image-layout` creates one",
         ),
         ("remove image:1.0", "\"image\" has no image with the tag \"1.0\": it has latest"),
-        ("inspect assets", "\"assets\" has no oci-layout file: it is no image layout"),
+        (
+            "inspect assets",
+            "\"assets\" is not an image layout, because it has no oci-layout file: give the folder \
+             of an image layout, or an archive of images",
+        ),
     ] {
         room.fails(args, sentence);
         assert!(!room.path("out").exists(), "{args}");
@@ -228,8 +232,8 @@ fn one_of_several_programs_gets_the_same_output_folder() {
     assert_eq!(room.files("a/out").len(), 5);
 }
 
-/// A disk that is full, or a quota: any write of the output can fail. The shell's limit on the size
-/// of a file does it anywhere and for anybody.
+/// On a full disk or with a quota, any write of the output can fail. The shell's limit on file
+/// sizes simulates this without privileges.
 #[test]
 fn a_failed_write_is_one_sentence_and_leaves_nothing() {
     let room = Room::new();

@@ -1,4 +1,4 @@
-//! `export`: what lands where, and what does not stay.
+//! `export`: the files that it writes, and that failures leave none.
 
 use std::{
     fs::{self, File},
@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::cli::interrupted::is_writing;
 use crate::cli::room::{Room, Run};
 
-/// A layout `image` with the tags 1.0 and, of another image, `ghcr.io/me/app:2.0`.
+/// A layout `image` with two images: the tags `1.0` and `ghcr.io/me/app:2.0`.
 fn room() -> Room {
     let room = Room::new();
     room.ok("build -f app:/bin/app --compression none --tag 1.0 -o image");
@@ -35,7 +35,7 @@ fn a_file_and_standard_output_get_the_same() {
     assert!(output.status.success() && output.stderr.is_empty());
     assert!(output.stdout == fs::read(room.path("a.tar")).unwrap());
     assert_eq!(room.ok("verify a.tar"), "");
-    // Into what is no file it is written, and no other is put in its place.
+    // A special file is written to, and not replaced.
     fs::write(room.path("b.tar"), "").unwrap();
     let to_pipe = room.command(["export", "image", "-o", "/dev/stdout"]).output().unwrap();
     assert!(to_pipe.stdout.starts_with(&output.stdout));
@@ -156,7 +156,7 @@ fn a_signal_leaves_the_old_file() {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
     while !is_writing(&child, &room.path("out")) {
-        assert!(start.elapsed() < Duration::from_secs(60), "the program does not begin");
+        assert!(start.elapsed() < Duration::from_secs(60), "the program does not start");
         thread::sleep(Duration::from_millis(5));
     }
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
@@ -164,7 +164,7 @@ fn a_signal_leaves_the_old_file() {
     assert_eq!(room.files("out"), [("a.tar".into(), b"as it was".to_vec())]);
 }
 
-/// A layout with an image whose layer has a tebibyte.
+/// A layout with an image whose layer has one tebibyte.
 fn endless(room: &Room) {
     let digest = format!("sha256:{}", "0".repeat(64));
     let layer = json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest, "size": 1_u64 << 40 });

@@ -1,4 +1,4 @@
-//! What is done with a layout that exists: `append`, `remove`, `gc`, `verify`, `inspect`.
+//! Commands for existing layouts: `append`, `remove`, `gc`, `verify`, `inspect`.
 
 use std::{fs, process::Stdio};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::cli::room::{Room, Run};
 
-/// A layout `image` with an image under `latest`, and the folders `one` and `two` of two more.
+/// A layout `image` with an image `latest`, and the folders `one` and `two` of two further layers.
 fn room() -> Room {
     let room = Room::new();
     room.ok("build -f app:/bin/app --entrypoint /bin/app --tag latest -o image");
@@ -75,8 +75,8 @@ fn remove_and_gc_print_what_they_removed() {
     room.ok("append 1=one -o image");
     let before = room.files("image").len();
     let removed = room.run(["remove", "image:latest"]);
-    let err = "removed latest from image; `oci-layout gc` removes blobs that are no longer \
-        needed\n";
+    let err = "removed latest from image; `oci-layout gc` removes blobs that no image \
+        uses\n";
     assert_eq!(removed, Run { code: Some(0), out: String::new(), err: err.to_owned() });
     assert_eq!(tags(&room), ["1"]);
     assert_eq!(room.files("image").len(), before);
@@ -85,7 +85,7 @@ fn remove_and_gc_print_what_they_removed() {
     let collected = room.run(["gc", "image"]);
     assert_eq!((collected.code, &*collected.out), (Some(0), ""));
     let lines: Vec<_> = collected.err.lines().collect();
-    // Layer, configuration and manifest of the image, and what the killed writer left.
+    // Layer, configuration and manifest of the image, and the leftover of the killed writer.
     assert_eq!(lines.len(), 5, "{lines:?}");
     assert!(
         lines[..4].iter().all(|line| line.starts_with("removed image/blobs/sha256/")),

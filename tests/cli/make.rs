@@ -69,7 +69,7 @@ fn build_applies_every_option() {
     let names: Vec<_> =
         entries(&blob).into_keys().map(|name| String::from_utf8(name).unwrap()).collect();
     assert_eq!(names, ["bin/", "bin/app", "srv/", "srv/index.html"]);
-    // Layer, configuration, manifest, index and marker: nothing else is left.
+    // Layer, configuration, manifest, index and marker. No other file is left.
     assert_eq!(room.files("a/b/image").len(), 5);
     assert_eq!(room.ok("verify a/b/image"), "");
 }
@@ -261,7 +261,7 @@ fn source_date_epoch_sets_created_and_nothing_else() {
     config["history"][0]["created"] = plain_config["created"].clone();
     assert_eq!(config, plain_config);
 
-    // What somebody says goes before what the environment says.
+    // Options take precedence over the environment.
     assert_eq!(build(&["--extra", r#"{"created":"2000-01-01T00:00:00Z"}"#], "said").code, Some(0));
     assert_eq!(room.image("said").1["created"], "2000-01-01T00:00:00Z");
 }

@@ -1,5 +1,5 @@
-//! Layouts as others write them, or as nobody should: what is found in them, and what is left
-//! alone.
+//! Layouts as other programs write them, or as none should: what is found in them, and what is not
+//! changed.
 
 use std::{
     fs::{self, File, FileTimes},
@@ -85,7 +85,7 @@ fn one_image_may_have_two_names_with_one_tag() {
     );
 }
 
-/// As buildkit writes them: beside the image, for a platform that is none.
+/// BuildKit writes attestations beside the image, for the platform unknown/unknown.
 #[test]
 fn an_attestation_is_not_an_image() {
     let dir = TempDir::new().unwrap();
@@ -95,7 +95,7 @@ fn an_attestation_is_not_an_image() {
     assert_eq!(image.configuration().platform(), "linux/arm64".parse().unwrap());
 }
 
-/// As `skopeo copy` without `--all` leaves them.
+/// `skopeo copy` without `--all` leaves such layouts.
 #[test]
 fn an_image_is_found_if_other_platforms_are_missing() {
     let dir = TempDir::new().unwrap();
@@ -110,8 +110,8 @@ fn an_image_is_found_if_other_platforms_are_missing() {
     ));
 }
 
-/// Seven levels of ten entries each are ten million documents, for who reads each as often as it is
-/// named.
+/// Seven levels of ten entries each: a reader that reads each reference would read ten million
+/// documents.
 #[test]
 fn a_document_with_many_references_is_read_once() {
     let dir = TempDir::new().unwrap();
@@ -140,7 +140,7 @@ fn a_list_of_layers_may_be_shared() {
     assert_eq!(image_manifest(config, layers, json!({})).unwrap().layers().len(), 1);
 }
 
-/// The time is all that a second reading can go by, and somebody set it back.
+/// The second read can only check the time, which was set back.
 #[test]
 fn a_described_layer_whose_source_changed_is_an_error() {
     let dir = TempDir::new().unwrap();
@@ -162,7 +162,7 @@ fn a_described_layer_whose_source_changed_is_an_error() {
     assert!(error.to_string().ends_with("a source changed; make or fetch it again"), "{error}");
 }
 
-/// What we write, we read: numbers at the very ends of what the byte format allows.
+/// Our own output with the largest numbers of the byte format is read back.
 #[test]
 fn the_largest_numbers_are_no_defect() {
     let dir = TempDir::new().unwrap();

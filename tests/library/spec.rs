@@ -1,4 +1,4 @@
-//! The JSON form of a layer: each member, and the sentence for whatever it can't be.
+//! The JSON form of a layer: each member, and the error for each invalid value.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
@@ -40,7 +40,8 @@ fn every_source_has_its_member() {
             FileMapping::opaque_whiteout("/b"),
         ),
         (json!({ "tar": "a.tar", "destination": "/" }), FileMapping::tar("a.tar", "/")),
-        // What Nix writes for an argument that was not given, and a mark that is not set.
+        // The value that Nix writes for an argument that was not given, and for a flag that is not
+        // set.
         (
             json!({ "source": "a", "text": null, "directory": false, "mode": null }),
             FileMapping::at_source("a"),

@@ -22,7 +22,7 @@ use crate::{
 /// The response header that lists the filters applied to a list of referrers.
 const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
 
-/// What a request found.
+/// The result of a lookup.
 pub(crate) enum Found {
     Small {
         headers: Vec<(HeaderName, String)>,

@@ -72,7 +72,7 @@ fn list(tar: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn what_python_writes() {
+fn tars_of_python_are_read() {
     for format in ["USTAR", "GNU", "PAX"] {
         let tar = python::make(format);
         assert_eq!(list(&tar), python::python(&tar, &["offsets"]), "{format}");
@@ -80,7 +80,7 @@ fn what_python_writes() {
 }
 
 #[test]
-fn what_gnu_tar_writes() {
+fn tars_of_gnu_tar_are_read() {
     let dir = tempfile::tempdir().unwrap();
     let script = r#"mkdir d && cd d && echo hello > f && ln f h && ln -s f s && mkfifo p && touch -d @5.5 f
         for i in $(seq 0 60); do printf $i | dd of=many-extents bs=1 seek=${i}0000 conv=notrunc status=none; done

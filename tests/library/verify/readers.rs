@@ -1,4 +1,4 @@
-//! Layers that some readers refuse, and those that are odd on purpose.
+//! Layers that some readers refuse, and layers that are unusual on purpose.
 
 use oci_layout::{Digest, MediaType, Severity, VerifyOptions};
 use serde_json::json;
@@ -10,7 +10,7 @@ use super::{
     raw_tar::{entry, file, pax, tar, with_checksum},
 };
 
-/// The names of what is found in the layer with these bytes.
+/// The names of the findings for a layer with these bytes.
 fn defects(media_type: MediaType, bytes: &[u8], tar: &[u8]) -> Vec<&'static str> {
     let layout = Layout::good().copy();
     layout.replace_layer(media_type, bytes, Digest::of(tar));
@@ -25,13 +25,13 @@ fn changed(mut bytes: Vec<u8>, at: usize, text: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A pax header of another type in front of an entry.
+/// A pax header of another type before an entry.
 fn extended(kind: u8, records: &[u8], of: &[u8]) -> Vec<u8> {
     [entry("pax", kind, "", records), of.to_vec()].concat()
 }
 
-/// umoci and podman say "archive/tar: invalid tar header", "unknown typeflag" or "unhandled tar
-/// header type" of these.
+/// umoci and podman report "archive/tar: invalid tar header", "unknown typeflag" or "unhandled tar
+/// header type" for these.
 #[test]
 fn headers_that_go_refuses_are_found() {
     let good = file("f", b"abc");
@@ -81,8 +81,8 @@ fn a_tar_without_a_magic_is_accepted() {
     assert_eq!(defects(MediaType::LAYER, &wrong, &wrong), ["compression-differs"]);
 }
 
-/// BuildKit writes the table of contents after the end of the tar, and a footer: an empty member of
-/// gzip.
+/// After the end of the tar, BuildKit writes the table of contents and a footer, which is an empty
+/// gzip member.
 #[test]
 fn the_index_of_estargz_is_not_reported() {
     let mut plain = tar(&[file("f", b"abc")]);

@@ -1,5 +1,5 @@
-//! Values of configurations: what builders refuse is found, as an error or a warning; what they
-//! take is not.
+//! Values of configurations: `verify` reports what builders refuse, as an error or a warning, and
+//! nothing else.
 
 use oci_layout::{ConfigOptions, Severity, VerifyOptions};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::common::values::{forbidden, refused, taken};
 
 const CONFIG: &[&str] = &["/manifests/0", "/config"];
 
-/// The members that are found wrong in an image with this configuration, and how wrong.
+/// The members with findings in an image with this configuration, and their severity.
 fn found(change: impl FnOnce(&mut Value)) -> Vec<(String, Severity)> {
     let layout = Layout::good();
     layout.edit_json(CONFIG, change);
@@ -45,7 +45,7 @@ fn values_that_engines_accept_are_not_reported() {
     }
 }
 
-/// Builders and `verify` have one table: a value is refused by both or by none.
+/// Builders and `verify` share one table, so both refuse the same values.
 #[test]
 fn built_configurations_have_no_findings() {
     let every = forbidden().into_iter().chain(refused()).map(|(_, config)| config).chain(taken());
@@ -55,7 +55,7 @@ fn built_configurations_have_no_findings() {
     }
 }
 
-/// Any value at any member: what the builder takes has no finding, and what it refuses has one.
+/// Any value of any member: `verify` reports it exactly if the builder refuses it.
 #[test]
 fn the_builder_and_verify_refuse_the_same_values() {
     const MEMBERS: &[&str] = &[
@@ -159,7 +159,7 @@ fn names_of_platforms_are_warnings() {
     assert_eq!(sentence, "is \"x86_64\" and should be \"amd64\", the name that images use");
 }
 
-/// An index and a configuration may say one platform in two ways.
+/// An index and a configuration may name one platform differently.
 #[test]
 fn one_platform_has_several_names() {
     for (index, configuration) in [
@@ -191,7 +191,7 @@ fn windows_has_other_paths_and_users() {
     on("linux").unwrap_err();
 }
 
-/// As in images from before there was a specification: podman refuses other types.
+/// As in images from before the specification. podman refuses other types.
 #[test]
 fn members_of_older_images_have_their_types() {
     for member in ["id", "parent", "comment", "container", "docker_version", "container_config"] {
