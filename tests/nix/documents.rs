@@ -1,5 +1,5 @@
-//! The small JSON of images: what the caller's goes over, what it cannot change, and how others
-//! build on it.
+//! The small JSON documents of images: what the caller's values override, what they cannot change,
+//! and how other images inherit them.
 
 use std::fs;
 
@@ -32,7 +32,7 @@ fn the_callers_values_override_all_except_the_images_own() {
     assert_eq!(manifest["annotations"], json!({ "of": "the manifest" }));
     assert_eq!(manifest["artifactType"], "application/x-test");
     assert_eq!(layout.index()["annotations"], json!({ "of": "the index" }));
-    // Not what the caller said these are. `Layout::checked` has shown that they are right.
+    // The caller cannot set these. `Layout::checked` has verified them.
     assert_eq!(config["rootfs"]["type"], "layers");
     for list in [&config["rootfs"]["diff_ids"], &manifest["layers"]] {
         assert_eq!(list.as_array().unwrap().len(), 1);

@@ -1,4 +1,4 @@
-//! What goes wrong on the way: nobody gets an image that is not right, and everybody is told why.
+//! Faults during a transfer: no client gets a wrong image, and each reports the cause.
 
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
@@ -11,14 +11,14 @@ use crate::tools::pull::program;
 use crate::tools::push::Counter;
 use crate::tools::sparse::{Served, Sources};
 
-/// What the program says on standard error, which fails with 1 and prints nothing else.
+/// The standard error of the program, which fails with 1 and prints nothing else.
 #[track_caller]
 fn failure(output: Output) -> String {
     assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b""[..]), "{output:?}");
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// Asks a registry for what it shall not have.
+/// Asks a registry for a layer that it must not have.
 #[track_caller]
 fn assert_missing(args: [&str; 3]) {
     let output = tool("crane").args(args).output().unwrap();
@@ -50,7 +50,7 @@ fn a_layer_with_a_changed_source_is_not_pushed() {
         assert_missing(["manifest", "--insecure", &reference]);
         assert_missing(["manifest", "--insecure", &format!("{repository}@{}", image.digest())]);
 
-        // As it was before.
+        // Restored.
         sources.change_data();
         assert!(push().status.success());
         assert_eq!(crane(["digest", "--insecure", &reference]).trim(), image.digest().to_string());
@@ -89,7 +89,7 @@ fn a_layer_with_a_changed_source_cannot_be_pulled() {
     assert!(served.log().contains(&warning), "{}", served.log());
 }
 
-/// And nobody starts it again before the client has given up.
+/// The registry is not started again before the client has given up.
 #[test]
 fn a_registry_that_dies_during_a_push_has_no_image() {
     for subcommand in ["push", "copy"] {

@@ -1,4 +1,4 @@
-//! A registry that is away, busy, broken, slow or false.
+//! A registry that is unreachable, busy, broken, slow or wrong.
 
 use std::{path::Path, time::Duration};
 
@@ -43,8 +43,8 @@ impl Room {
         assert_sound(self.layout());
     }
 
-    /// What the error says behind the name of the image, or the whole if it does not begin with
-    /// that.
+    /// The text of the error after the name of the image, or all of it if it does not start with
+    /// the name.
     #[track_caller]
     fn fails(&self) -> String {
         let reference = self.registry.reference(":v1");
@@ -54,7 +54,7 @@ impl Room {
             .filter(|file| self.layout().join(file).is_file())
         {
             let name = file.file_name().unwrap().to_str().unwrap();
-            // Blobs that came whole may stay; nothing else does, and no layout.
+            // Complete blobs may remain, but nothing else, and no layout.
             assert!(
                 name.len() == 64 && !file.ends_with(self.layer().strip_prefix("sha256:").unwrap()),
                 "{file:?}"
@@ -89,7 +89,7 @@ fn a_registry_that_stays_busy_is_an_error() {
     assert_eq!(room.registry.requests("/manifests/").len(), 2);
 }
 
-/// What a caller can match on, without reading the sentence.
+/// The data that a caller can match on.
 #[test]
 fn every_refusal_has_its_kind() {
     use RegistryErrorKind as Kind;
@@ -169,7 +169,7 @@ fn a_blob_that_is_always_interrupted_is_an_error() {
 }
 
 #[test]
-fn silence_ends_after_a_while() {
+fn a_silent_registry_times_out() {
     let room = Room::new();
     room.registry.fault(room.layer(), 9, Then::Hang(0));
     let said = room.fails();
@@ -245,7 +245,7 @@ fn an_unreachable_registry_is_an_error() {
     assert_eq!(said, format!("127.0.0.1:{port}/a: cannot connect to 127.0.0.1:{port} {reason}"));
 }
 
-/// A server without TLS may wait for the rest of what it takes for a request, and serve no other
+/// A server without TLS may parse the handshake as a request, wait for its rest, and serve no other
 /// client meanwhile.
 #[test]
 fn a_registry_without_tls_that_waits() {
@@ -269,7 +269,7 @@ fn a_registry_without_tls_that_waits() {
     assert_eq!(image.digest(), room.image.digest());
 }
 
-/// An address of this machine that is none of those that are asked without TLS.
+/// An address of this machine that is never queried without TLS.
 #[test]
 fn plain_http_requires_an_option() {
     let room = Room::new();
@@ -277,7 +277,7 @@ fn plain_http_requires_an_option() {
     let listener = std::net::TcpListener::bind("127.0.0.2:0").unwrap();
     let address = listener.local_addr().unwrap();
     let port: u16 = port.parse().unwrap();
-    // What comes in there goes to the registry.
+    // Connections to it go to the registry.
     std::thread::spawn(move || {
         for from in listener.incoming() {
             let (mut from, mut to) =
@@ -316,7 +316,7 @@ fn other_servers_are_reported_as_not_a_registry() {
     }
 }
 
-/// Blobs often lie elsewhere.
+/// Registries often store blobs on another host.
 #[test]
 fn redirects_are_followed() {
     let (room, elsewhere) = (Room::new(), Registry::start());
@@ -340,9 +340,9 @@ fn redirects_are_followed() {
     );
 }
 
-/// What a registry says, in refusals and in documents, does nothing to a terminal.
+/// Text of a registry, in refusals and in documents, does not act on a terminal.
 #[test]
-fn what_a_registry_says_is_printable() {
+fn text_of_a_registry_is_safe_to_print() {
     let evil = "a\x1b[2J\r\nb\u{9b}\u{202e}\u{2066}\u{2028}\u{200b}\u{e0041}";
     let refusal =
         serde_json::json!({ "errors": [{ "code": "DENIED", "message": evil }] }).to_string();

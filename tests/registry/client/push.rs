@@ -1,4 +1,4 @@
-//! Images to a registry that takes them as it should.
+//! Images pushed to a registry that works.
 
 mod faults;
 mod login;
@@ -25,12 +25,12 @@ use serde_json::{Value, json};
 use crate::common;
 use crate::registry::client::{fake::Registry, image};
 
-/// A client that waits longer than a busy machine takes for what is sent to it.
+/// A client with a timeout that suffices on a busy machine.
 fn client() -> Client {
     crate::registry::client::client().timeout(Duration::from_secs(1))
 }
 
-/// A layer that counts how often somebody wants its bytes.
+/// A layer that counts how often its bytes are read.
 struct Counted {
     layer: TarLayer,
     opened: Arc<AtomicUsize>,
@@ -53,8 +53,8 @@ impl Layer for Counted {
     }
 }
 
-/// An image of these files, each in a layer of its own, and how often one of the layers was opened
-/// since one last asked.
+/// An image of these files, each in a separate layer, and a function that returns how often layers
+/// were opened since its last call.
 fn counted(files: &[&str], manifest: Value) -> (Image, impl Fn() -> usize + use<>) {
     let opened = Arc::new(AtomicUsize::new(0));
     let layer = |contents: &&str| {
@@ -81,7 +81,7 @@ fn sorted(mut words: Vec<String>) -> Vec<String> {
     words
 }
 
-/// Everything is there, byte for byte.
+/// Checks that all bytes arrived.
 #[track_caller]
 fn assert_has(registry: &Registry, repository: &str, tag: &str, image: &Image) {
     for blob in image.blobs() {
@@ -128,7 +128,7 @@ fn an_existing_image_costs_one_request() {
         registry.asked()[before + 1..],
         ["HEAD manifests", "HEAD manifests", "PUT manifests"]
     );
-    // Without the manifest, each blob costs one.
+    // Without the manifest, each blob costs one request.
     registry.remove(image.digest());
     registry.forget("/v2/a/b/manifests/");
     let before = registry.asked().len();
@@ -176,7 +176,7 @@ fn a_second_repository_mounts_from_the_first() {
         let references = ["a/b:v1", "c/d", "c/d:v1"]
             .map(|rest| format!("{}/{rest}", registry.address).parse().unwrap());
         let pushed = client().push(&image, &references).unwrap();
-        // Who refuses has begun an upload, which is used.
+        // A refused mount has started an upload, which is used.
         let again = usize::from(refuses_mounts);
         assert_eq!(opened(), 1 + again);
         let expected =
@@ -206,7 +206,7 @@ fn blobs_are_mounted_from_likely_repositories() {
         );
     }
     opened();
-    // The first one asked has nothing.
+    // The first repository has no such blob.
     let client = client().mount_from("other/image");
     client.push(&image, &[registry.reference(":v1")]).unwrap();
     assert_eq!(opened(), 0);
@@ -236,7 +236,7 @@ fn an_index_is_pushed_after_its_manifests() {
     let images = ["linux/amd64", "linux/arm64"].map(|platform| Image::from(image(platform)));
     let [amd64, arm64] = images.clone();
     let index = Image::from(image_index(images, Value::Null).unwrap());
-    // One of them is there: nobody asks for its blobs.
+    // The registry already has one of the images, so its blobs are not requested.
     push(&registry, &amd64, &["amd64"]).unwrap();
     let before = registry.asked().len();
     push(&registry, &index, &["v1"]).unwrap();
@@ -246,7 +246,7 @@ fn an_index_is_pushed_after_its_manifests() {
     assert_has(&registry, "a/b", "v1", &index);
     let asked = &registry.asked()[before..];
     assert_eq!(asked[..4], ["HEAD manifests"; 4], "tag, digest, and both images");
-    // The large layer is in both.
+    // Both images have the large layer.
     assert_eq!(asked.iter().filter(|asked| *asked == "HEAD blobs").count(), 3);
     assert_eq!(asked.iter().filter(|asked| *asked == "POST uploads").count(), 2);
     assert_eq!(asked[asked.len() - 2..], ["PUT manifests"; 2]);

@@ -1,4 +1,4 @@
-//! The program: what it prints, and when it ends.
+//! The program: its output, and when it exits.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -36,7 +36,7 @@ impl Program {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// How it ends, and what it says on standard error.
+    /// Its exit status, and its standard error.
     fn end(mut self) -> (ExitStatus, String) {
         let mut said = String::new();
         self.stderr.read_to_string(&mut said).unwrap();
@@ -78,7 +78,7 @@ fn it_prints_the_images_and_exits_on_a_signal() {
     }
 }
 
-/// What is no terminal is not told of every request, but of what went wrong.
+/// Without a terminal, only errors are printed, not every request.
 #[test]
 fn it_is_quiet() {
     let dir = TempDir::new().unwrap();
@@ -103,7 +103,7 @@ fn once_exits_after_an_image_was_pulled() {
     layout(&dir.path().join("a"), image.clone());
     let layer = image.layers()[0].descriptor().digest;
     let program = Program::start(dir.path(), &["--once", "a"]);
-    // Who only looks takes nothing.
+    // A client that only reads a manifest has pulled nothing.
     assert_eq!(ask(&program.address, "HEAD", "/v2/a/manifests/latest", &[]).status, 200);
     assert_eq!(get(&program.address, "/v2/a/tags/list", &[]).status, 200);
     assert_eq!(get(&program.address, "/v2/a/manifests/latest", &[]).status, 200);
@@ -173,7 +173,7 @@ fn names_and_users_are_options() {
     for (host, expected) in
         [("registry.example", 200), ("other.example", 200), ("evil.example", 421)]
     {
-        // Of a target in absolute form, its own host counts.
+        // The host in an absolute-form target takes precedence.
         let target = format!("http://{host}/v2/a/manifests/latest");
         assert_eq!(get(&program.address, &target, &login).status, expected, "{host}");
     }
@@ -197,7 +197,7 @@ fn names_and_users_are_options() {
     assert!(no_pem.contains("\"users\": the file contains no unencrypted PEM key"), "{no_pem}");
 }
 
-/// What others reach is said.
+/// A note says that others can reach the address.
 #[test]
 fn an_address_that_others_can_reach_prints_a_note() {
     let dir = TempDir::new().unwrap();
@@ -241,7 +241,7 @@ fn clients_are_served_after_standard_error_is_closed() {
     child.wait().unwrap();
 }
 
-/// Paths that clients send, and tags of a layout of others, do nothing to a terminal.
+/// Paths of clients, and tags of untrusted layouts, do not act on a terminal.
 #[test]
 fn the_log_is_printable() {
     use std::io::Write;

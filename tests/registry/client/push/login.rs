@@ -1,4 +1,4 @@
-//! Who may write what.
+//! Logins for writing.
 
 use std::{fs, process::Command};
 
@@ -53,8 +53,8 @@ fn a_password_is_accepted() {
     assert_eq!(said, expected);
 }
 
-/// A token service may refuse a request as a whole for one scope in it: what is needed and what
-/// would only save bytes are in two.
+/// A token service may refuse a whole request for one scope in it, so required scopes and scopes
+/// that only save bytes are requested separately.
 #[test]
 fn tokens_have_only_the_required_scopes() {
     let (registry, guard) = (Registry::start(), Registry::start());
@@ -82,7 +82,7 @@ fn tokens_have_only_the_required_scopes() {
     );
 }
 
-/// Without the right to read there, or with a token for one scope only, the bytes are sent.
+/// Without the permission to read there, or with a token for one scope only, the bytes are sent.
 #[test]
 fn a_refused_mount_scope_falls_back_to_an_upload() {
     for (at, then) in [
@@ -120,7 +120,7 @@ fn a_refused_mount_scope_falls_back_to_an_upload() {
     }
 }
 
-/// Tokens live for minutes, layers are on their way for longer.
+/// Tokens are valid for minutes, and sending a layer may take longer.
 #[test]
 fn a_token_that_ends_is_replaced() {
     let (registry, guard) = (Registry::start(), Registry::start());
@@ -172,7 +172,7 @@ fn an_identity_token_is_exchanged() {
     }
 }
 
-/// Where bytes go to may be another host, which learns nothing but the bytes.
+/// Bytes may be sent to another host, which gets nothing else.
 #[test]
 fn a_password_stays_with_its_registry() {
     let (registry, elsewhere) = (Registry::start(), Registry::start());
@@ -200,8 +200,7 @@ fn a_password_stays_with_its_registry() {
     }
 }
 
-/// A proxy is for what is elsewhere. What it is asked on the way to this machine, others could
-/// read.
+/// Proxies are for remote hosts. A proxy for requests to this machine would let others read them.
 #[test]
 fn requests_to_this_machine_bypass_proxies() {
     let (registry, proxy, dir) =
@@ -223,8 +222,8 @@ fn requests_to_this_machine_bypass_proxies() {
     assert_eq!(proxy.asked(), [""; 0]);
 }
 
-/// Credential helpers as they are found, each a script on PATH, and what they make of a registry
-/// that lets in `me`.
+/// Credential helpers in common forms, each a script on PATH, and the result at a registry that
+/// accepts `me`.
 #[test]
 fn helpers_of_every_kind() {
     let (image, _) = counted(&["one"], serde_json::Value::Null);
@@ -309,7 +308,7 @@ fn helpers_of_every_kind() {
                 .env("PATH", format!("{}:/usr/bin:/bin", dir.path().display()));
             command.output().unwrap()
         };
-        // A registry without a login does not care.
+        // A registry without a login ignores it.
         let open = push(false);
         assert!(open.status.success(), "{script}, {config}: {open:?}");
         let output = push(true);
